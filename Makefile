@@ -1,0 +1,53 @@
+# One command to run, one to test; both set up what they need in .venv.
+PYTHON ?= python3
+VENV ?= .venv
+LOWEST ?= .venv-lowest
+BIN := $(VENV)/bin
+PLUGINS := $(foreach plugin,$(wildcard plugins/*/pyproject.toml),-e $(dir $(plugin)))
+SETUP := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+PIP := -m pip --disable-pip-version-check install --quiet
+
+.PHONY: run test check test-fast test-lowest bench clean
+
+run: $(VENV)/.run
+	$(BIN)/audioclf run configs/barbie_puppy.yaml
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The declared lower bounds, in an environment of their own.
+test-lowest: $(LOWEST)/.dev
+	$(LOWEST)/bin/python -m pytest -m "not slow" -q
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_features.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "audioclf needs Python 3.11 or newer; say which with make PYTHON=..."; exit 6; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(SETUP) | $(VENV)/bin/python
+	$(BIN)/python $(PIP) -c constraints.txt -e . $(PLUGINS)
+	@touch $@
+
+$(VENV)/.dev: $(SETUP) | $(VENV)/bin/python
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]' $(PLUGINS)
+	@touch $@ $(VENV)/.run
+
+$(LOWEST)/.dev: pyproject.toml constraints-lowest.txt $(wildcard plugins/*/pyproject.toml)
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python $(PIP) -c constraints-lowest.txt -e '.[dev]' $(PLUGINS)
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(LOWEST) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

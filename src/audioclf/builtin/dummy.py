@@ -1,0 +1,29 @@
+"""A classifier that never looks at the audio: scikit-learn's `DummyClassifier`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from audioclf.plugin import Classifier
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+
+
+class Dummy(Classifier):
+    """Guesses from the class counts alone: the score that any other classifier must beat.
+
+    Names and defaults are those of `sklearn.dummy.DummyClassifier`.
+    """
+
+    type: Literal["dummy"] = "dummy"
+
+    strategy: Literal["prior", "most_frequent", "stratified", "uniform"] = "prior"
+    """`prior` and `most_frequent` always name the largest class, the former with the classes'
+    shares as probabilities; `stratified` draws by these shares, `uniform` all classes alike."""
+
+    def build(self, *, random_state: int) -> ClassifierMixin:
+        """Return an unfitted `DummyClassifier`."""
+        from sklearn.dummy import DummyClassifier
+
+        return DummyClassifier(strategy=self.strategy, random_state=random_state)

@@ -1,0 +1,77 @@
+"""Gradient boosting on binned columns: scikit-learn's `HistGradientBoostingClassifier`.
+
+After LightGBM: G. Ke et al., "LightGBM: a highly efficient gradient boosting decision tree",
+NeurIPS 2017.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, FiniteFloat
+
+from audioclf.builtin.trees import Count, ProperShare
+from audioclf.plugin import Classifier
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+
+
+class HistGradientBoosting(Classifier):
+    """Gradient boosting for many clips: columns are binned before the trees are grown.
+
+    Names and defaults are those of `sklearn.ensemble.HistGradientBoostingClassifier`. Mind
+    `min_samples_leaf: 20` when a class has only a few dozen clips.
+    """
+
+    type: Literal["hist_gradient_boosting"] = "hist_gradient_boosting"
+
+    learning_rate: FiniteFloat = Field(default=0.1, gt=0)
+    """Factor on each tree's contribution, above 0; smaller values need more trees."""
+
+    max_iter: int = Field(default=100, ge=1)
+    """Number of boosting stages; with k > 2 classes each stage has k trees."""
+
+    max_leaf_nodes: int | None = Field(default=31, ge=2)
+    """Leaves of each tree, at least 2; null for no limit."""
+
+    max_depth: int | None = Field(default=None, ge=1)
+    """Depth of each tree, at least 1; null for no limit."""
+
+    min_samples_leaf: int = Field(default=20, ge=1)
+    """Clips that a leaf must hold, at least 1; lower it for small datasets."""
+
+    l2_regularization: FiniteFloat = Field(default=0.0, ge=0)
+    """L2 penalty on the values of the leaves, >= 0."""
+
+    max_features: FiniteFloat = Field(default=1.0, gt=0, le=1)
+    """Share of the columns that each split considers, in (0, 1]."""
+
+    max_bins: int = Field(default=255, ge=2, le=255)
+    """Bins per column, in [2, 255]."""
+
+    early_stopping: Literal["auto"] | bool = "auto"
+    """Whether to stop early; `auto` does so with more than 10,000 training clips."""
+
+    scoring: Literal["loss", "accuracy", "balanced_accuracy", "f1_macro"] | None = "loss"
+    """What early stopping watches; null for accuracy."""
+
+    validation_fraction: Count | ProperShare | None = 0.1
+    """Training clips held out to stop early: a number, a share in (0, 1); null: watch training."""
+
+    n_iter_no_change: int = Field(default=10, ge=1)
+    """Stop early after this many stages without an improvement."""
+
+    tol: FiniteFloat = Field(default=1e-7, ge=0)
+    """Smallest change of the score that counts as an improvement, >= 0."""
+
+    class_weight: Literal["balanced"] | None = None
+    """`balanced` makes each class count the same; null makes each clip count the same."""
+
+    def build(self, *, random_state: int) -> ClassifierMixin:
+        """Return an unfitted `HistGradientBoostingClassifier`."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        return HistGradientBoostingClassifier(
+            **self.model_dump(exclude={"type"}), random_state=random_state
+        )

@@ -1,0 +1,60 @@
+"""Nearest neighbors on standardized columns: scikit-learn's `KNeighborsClassifier`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, FiniteFloat, model_validator
+
+from audioclf.plugin import Classifier
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from sklearn.base import ClassifierMixin
+
+
+class Knn(Classifier):
+    """The vote of the nearest training clips, on standardized columns.
+
+    Names and defaults are those of `sklearn.neighbors.KNeighborsClassifier`. The scaler is part
+    of the estimator and sees training clips only.
+    """
+
+    type: Literal["knn"] = "knn"
+
+    n_neighbors: int = Field(default=5, ge=1)
+    """Number of neighbors that vote; no more than there are training clips."""
+
+    weights: Literal["uniform", "distance"] = "uniform"
+    """Weight of a neighbor's vote: all the same, or the inverse of its distance."""
+
+    algorithm: Literal["auto", "ball_tree", "kd_tree", "brute"] = "auto"
+    """How neighbors are found; changes the time, and the choice among equal distances."""
+
+    leaf_size: int = Field(default=30, ge=1)
+    """Clips per leaf of `ball_tree` and `kd_tree`; changes the time."""
+
+    p: FiniteFloat = Field(default=2.0, gt=0)
+    """Power of the Minkowski metric, above 0: 1 is Manhattan, 2 is Euclidean."""
+
+    metric: Literal["minkowski", "euclidean", "manhattan", "chebyshev", "cosine"] = "minkowski"
+    """Distance of two clips; `cosine` works with `algorithm` `auto` and `brute`."""
+
+    @model_validator(mode="after")
+    def _algorithm_knows_the_metric(self) -> Self:
+        if self.metric == "cosine" and self.algorithm.endswith("_tree"):
+            raise ValueError(f"metric: cosine needs algorithm: brute, not {self.algorithm}")
+        return self
+
+    def build(self, *, random_state: int) -> ClassifierMixin:
+        """Return an unfitted pipeline of `StandardScaler` and `KNeighborsClassifier`.
+
+        Nothing in it is random.
+        """
+        from sklearn.neighbors import KNeighborsClassifier
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        fields = self.model_dump(exclude={"type"})
+        return make_pipeline(StandardScaler(), KNeighborsClassifier(**fields))

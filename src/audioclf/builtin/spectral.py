@@ -1,0 +1,120 @@
+"""What the featurizers of short-time spectra share: their frames, and levels in dB.
+
+Names and defaults are those of librosa 0.11. The numbers come from `audioclf.builtin.short_time`,
+which is imported when a clip is featurized, since listing plugins must stay fast.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Ge
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+from audioclf.plugin import Featurizer
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+PadMode = Literal["constant", "edge", "linear_ramp", "reflect", "symmetric"]
+Power = Annotated[FiniteFloat, Ge(1e-37)]
+Window = str | FiniteFloat | tuple[str | FiniteFloat, ...]
+
+
+class Decibels(BaseModel):
+    """How power becomes a level in dB, as `librosa.power_to_db` does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    ref: Power | Literal["max"] = 1.0
+    """Power that is 0 dB; `max` takes the greatest power in the clip."""
+
+    amin: Power = 1e-10
+    """Power to which all smaller powers are raised, at least 1e-37; the default is -100 dB."""
+
+    top_db: FiniteFloat | None = Field(default=80.0, ge=0)
+    """Levels lower than the clip's greatest by more than this many dB are raised; null for none."""
+
+    def convert(self, power: Matrix) -> Matrix:
+        """Return the levels in dB, written over `power`."""
+        from audioclf.builtin.short_time import power_to_db
+
+        return power_to_db(power, self.ref, self.amin, self.top_db, out=power)
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a waveform is cut into windowed frames; the fields are `librosa.stft`'s, resolved."""
+
+    n_fft: int
+    hop_length: int
+    win_length: int
+    window: Window
+    center: bool
+    pad_mode: PadMode
+
+    @property
+    def n_bins(self) -> int:
+        """Number of frequencies, from 0 to half the sample rate."""
+        return self.n_fft // 2 + 1
+
+
+class Spectral(Featurizer):
+    """Base of featurizers that look at overlapping frames of the waveform."""
+
+    n_fft: int = Field(default=2048, ge=4, le=1 << 20)
+    """Samples in a frame, at least 4; powers of two are fastest."""
+
+    hop_length: int | None = Field(default=None, ge=1)
+    """Samples between the starts of two frames, at least 1; null for `win_length // 4`."""
+
+    win_length: int | None = Field(default=None, ge=1)
+    """Samples under the window, which is centered in the frame; null for `n_fft`."""
+
+    window: Window = "hann"
+    """A name, (name, parameter) or Kaiser beta that `scipy.signal.get_window` knows."""
+
+    center: bool = True
+    """Whether frame t is centered at sample `t * hop_length`, with the waveform padded by
+    `n_fft // 2` on both sides; otherwise it starts there, and a clip must fill one frame."""
+
+    pad_mode: PadMode = "constant"
+    """What the padding holds: zeros, the outermost sample, a ramp to zero, or the mirror image
+    without (`reflect`) or with (`symmetric`) the outermost sample."""
+
+    @model_validator(mode="after")
+    def _frames_are_possible(self) -> Self:
+        win_length = self._win_length()
+        if win_length > self.n_fft:
+            raise ValueError(f"win_length={win_length} must not exceed n_fft={self.n_fft}")
+        if self.hop_length is None and win_length < 4:
+            raise ValueError(f"hop_length is needed where win_length is {win_length}, below 4")
+        from audioclf.builtin.windows import analysis_window
+
+        analysis_window(self.window, win_length, self.n_fft)
+        return self
+
+    def _win_length(self) -> int:
+        return self.n_fft if self.win_length is None else self.win_length
+
+    def framing(self) -> Framing:
+        """Return the frames with `win_length` and `hop_length` resolved as librosa does."""
+        win_length = self._win_length()
+        hop_length = win_length // 4 if self.hop_length is None else self.hop_length
+        return Framing(self.n_fft, hop_length, win_length, self.window, self.center, self.pad_mode)
+
+    def extract(self, y: Matrix, sr: int) -> Matrix:
+        """Return the feature matrix of one clip; see `extract_many`."""
+        return self.extract_many([y], sr)[0]
+
+    @abstractmethod
+    def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+        """Return the feature matrix of each clip."""

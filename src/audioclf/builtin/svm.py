@@ -1,0 +1,64 @@
+"""A support vector machine on standardized columns: scikit-learn's `SVC`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Ge
+from pydantic import Field, FiniteFloat
+
+from audioclf.plugin import Classifier
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+
+
+class Svm(Classifier):
+    """Support vector machine with a kernel, on standardized columns.
+
+    Names and defaults are those of `sklearn.svm.SVC`. The scaler is part of the estimator and
+    sees training clips only.
+    """
+
+    type: Literal["svm"] = "svm"
+
+    C: FiniteFloat = Field(default=1.0, gt=0)
+    """Inverse of the penalty's strength, above 0; smaller values regularize more."""
+
+    kernel: Literal["linear", "poly", "rbf", "sigmoid"] = "rbf"
+    """Similarity of two clips."""
+
+    degree: int = Field(default=3, ge=0)
+    """Degree of the kernel `poly`; other kernels ignore it."""
+
+    gamma: Literal["scale", "auto"] | Annotated[FiniteFloat, Ge(0)] = "scale"
+    """Coefficient of `rbf`, `poly` and `sigmoid`, >= 0: `scale` is 1 / (n_features * X.var()),
+    `auto` is 1 / n_features."""
+
+    coef0: FiniteFloat = 0.0
+    """Independent term of the kernels `poly` and `sigmoid`."""
+
+    tol: FiniteFloat = Field(default=1e-3, gt=0)
+    """Tolerance at which the solver stops, above 0."""
+
+    class_weight: Literal["balanced"] | None = None
+    """`balanced` makes each class count the same; null makes each clip count the same."""
+
+    probability: bool = False
+    """Whether to give probabilities, by Platt's sigmoid on decisions that were cross-validated in
+    5 folds within the training clips, of which each class needs at least 5. This takes the place
+    of scikit-learn's own `probability`, which is deprecated."""
+
+    def build(self, *, random_state: int) -> ClassifierMixin:
+        """Return an unfitted pipeline of `StandardScaler` and `SVC`, calibrated if asked.
+
+        The calibration is around the scaler, so that each of its folds scales for itself.
+        """
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.svm import SVC
+
+        fields = self.model_dump(exclude={"type", "probability"})
+        model = make_pipeline(StandardScaler(), SVC(**fields, random_state=random_state))
+        return CalibratedClassifierCV(model, ensemble=False) if self.probability else model

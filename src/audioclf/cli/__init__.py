@@ -1,0 +1,99 @@
+"""The command line: parse, call, print. Nothing here computes.
+
+Results go to stdout, progress and messages to stderr. Commands are imported when they are called,
+so that `audioclf --help` costs little more than typer itself.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from audioclf import __version__
+from audioclf.cli.output import complain
+from audioclf.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AudioclfError
+from audioclf.system import limit_threads_at_start
+
+_COMMANDS = {
+    "run": "Load, extract, train and evaluate what a config says; leave a run folder.",
+    "check": "Say what a run would do, and what is wrong, without training.",
+    "plugins": "List what is installed; `plugins show NAME` explains one component.",
+    "schema": "Print the JSON schema of configs, for editors.",
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows its commands by name and imports one only to call it."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order in which they are shown."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        app = import_module(f"audioclf.cli.{cmd_name}").app
+        command = typer.main.get_command(app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands from the static table."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command; the one place where errors for the user are caught."""
+        try:
+            return super().invoke(ctx)
+        except AudioclfError as exc:
+            complain("error", str(exc))
+            sys.exit(exc.exit_code)
+        except KeyboardInterrupt:
+            complain("stopped", "interrupted; no result was changed")
+            sys.exit(EXIT_INTERRUPTED)
+
+
+def _terminate(signum: int, frame: object) -> NoReturn:
+    complain("stopped", "terminated; no result was changed")
+    sys.exit(EXIT_TERMINATED)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"audioclf {__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="audioclf",
+    help="Audio classification from one YAML file, with numbers that can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Audio classification from one YAML file, with numbers that can be trusted."""
+
+
+def main() -> None:
+    """Run the command line; the entry point of the `audioclf` program."""
+    limit_threads_at_start()
+    signal.signal(signal.SIGTERM, _terminate)
+    app(prog_name="audioclf")

@@ -1,0 +1,68 @@
+"""`audioclf check CONFIG`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from audioclf.cli.common import (
+    ConfigArgument,
+    JsonOption,
+    SetOption,
+    StrictOption,
+    load_registry,
+    single_command,
+)
+from audioclf.cli.output import format_table, say
+
+if TYPE_CHECKING:
+    from audioclf.experiment import RunPreview
+
+app = single_command()
+
+
+@app.command()
+def check(
+    config: ConfigArgument,
+    overrides: SetOption = [],  # noqa: B006  typer copies it
+    as_json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Say what a run would do, and what is wrong, without training."""
+    registry = load_registry(strict=strict)
+    from audioclf.experiment import preview
+
+    found = preview(config, overrides=overrides, registry=registry)
+    say(json.dumps(_data(found), indent=2, ensure_ascii=False) if as_json else _text(found))
+    sys.exit(found.exit_code)
+
+
+def _data(found: RunPreview) -> dict[str, Any]:
+    return {
+        "dataset": found.dataset,
+        "clips": found.n_clips,
+        "classes": found.class_counts,
+        "seconds": round(found.seconds, 3),
+        "cells": list(found.cells),
+        "split": found.splits,
+        "fits": found.n_fits,
+        "unreadable": list(found.unreadable),
+        "notes": list(found.notes),
+    }
+
+
+def _text(found: RunPreview) -> str:
+    classes = ", ".join(f"{name} {count}" for name, count in found.class_counts.items())
+    rows = [
+        ("dataset", found.dataset),
+        ("clips", f"{found.n_clips}, {found.seconds:.1f} s of audio"),
+        ("classes", f"{len(found.class_counts)}: {classes}"),
+        ("split", found.splits),
+        ("cells", f"{len(found.cells)}: {', '.join(found.cells)}"),
+        ("fits", str(found.n_fits)),
+        *(("note", note) for note in found.notes),
+        *(("unreadable", message) for message in found.unreadable),
+    ]
+    verdict = "some clips cannot be read" if found.unreadable else "the config is valid"
+    return format_table(("check", verdict), rows)

@@ -1,0 +1,19 @@
+"""`audioclf schema`."""
+
+from __future__ import annotations
+
+import json
+
+from audioclf.cli.common import load_registry, single_command
+from audioclf.cli.output import say
+
+app = single_command()
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of configs with the installed plugins, for editors."""
+    registry = load_registry()
+    from audioclf.config import config_schema
+
+    say(json.dumps(config_schema(registry), indent=2))

@@ -1,0 +1,204 @@
+"""What a component is: one frozen pydantic model with one verb.
+
+The fields of a component are its configuration, `type: Literal["mel"] = "mel"` is the name that
+YAML uses, and one method is its behaviour. The validated YAML is the working object: it pickles,
+hashes, compares, round-trips to JSON, and can be made by hand: `MelSpectrogram(n_mels=64)`.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_origin
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializeAsAny,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+from audioclf.pooling import Pooling, Stats
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from sklearn.base import ClassifierMixin
+
+    from audioclf.dataset import Dataset
+
+Kind = Literal["loader", "featurizer", "classifier"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class Component(BaseModel):
+    """Base of all components: frozen, and deaf to keys that it does not know.
+
+    A concrete subclass declares `type: Literal["name"] = "name"`; one that has fields but no
+    such `type` fails at import.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    kind: ClassVar[Kind]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "type" in cls.model_fields:
+            _check_type_literal(cls)
+        elif not getattr(cls, "__abstractmethods__", None) and "kind" not in vars(cls):
+            raise TypeError(f'{cls.__qualname__} needs a field `type: Literal["name"] = "name"`')
+
+    @classmethod
+    def type_name(cls) -> str:
+        """Return the name by which YAML asks for this component."""
+        return str(cls.model_fields["type"].default)
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of the docstring."""
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+def _check_type_literal(cls: type[Component]) -> None:
+    field = cls.model_fields["type"]
+    values = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    if len(values) != 1 or field.default != values[0] or not isinstance(values[0], str):
+        raise TypeError(
+            f"{cls.__qualname__}.type must be a Literal of one string that is also its default, "
+            'as in `type: Literal["mel"] = "mel"`'
+        )
+
+
+class Loader(Component):
+    """Base of loaders: where the clips and their labels come from."""
+
+    kind: ClassVar[Kind] = "loader"
+
+    @abstractmethod
+    def load(self) -> Dataset:
+        """Return the clips with their labels, without decoding any audio.
+
+        Raises
+        ------
+        DatasetError
+            If the source is missing, unreadable or holds no audio; the message names the path.
+        """
+
+
+class Featurizer(Component):
+    """Base of featurizers: one waveform in, one feature matrix out."""
+
+    kind: ClassVar[Kind] = "featurizer"
+
+    pooling: Pooling = Stats()
+    """How the (n_bins, n_frames) matrix becomes one row of the design matrix."""
+
+    @abstractmethod
+    def extract(self, y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
+        """Return the feature matrix of one clip.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n_samples,)], float32
+            Mono waveform in [-1, 1]; not to be changed.
+        sr : int
+            Sample rate in Hz.
+
+        Returns
+        -------
+        F : np.ndarray [shape=(n_bins, n_frames)], float32
+            Finite; its shape depends on `n_samples` and `sr` alone.
+        """
+
+
+class Classifier(Component):
+    """Base of classifiers: a description that builds an unfitted scikit-learn estimator."""
+
+    kind: ClassVar[Kind] = "classifier"
+
+    @abstractmethod
+    def build(self, *, random_state: int) -> ClassifierMixin:
+        """Return a new, unfitted scikit-learn classifier.
+
+        It is fitted on float32 rows and on labels `0..k-1`. Scaling that it needs belongs inside,
+        as a `Pipeline`, so that it is refitted in each training fold.
+
+        Parameters
+        ----------
+        random_state : int
+            Seed for all randomness of the estimator.
+        """
+
+
+BASES: dict[Kind, type[Component]] = {
+    "loader": Loader,
+    "featurizer": Featurizer,
+    "classifier": Classifier,
+}
+
+
+ComponentBuilder = Callable[[Kind, Any, "dict[str, Any]"], Component]
+"""`(kind, data, context) -> component`: how a config names a component by its `type`."""
+
+
+def _build_by(kind: Kind) -> Callable[[Any, ValidationInfo], Any]:
+    def build(value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, Component) or not info.context or "build" not in info.context:
+            return value
+        builder: ComponentBuilder = info.context["build"]
+        return builder(kind, value, info.context)
+
+    return build
+
+
+def _component_type(base: type[Component], kind: Kind) -> Any:
+    return Annotated[
+        SerializeAsAny[base],  # type: ignore[valid-type,misc]
+        BeforeValidator(_build_by(kind)),
+        WithJsonSchema({"$ref": f"#/$defs/any_{kind}"}),
+    ]
+
+
+if TYPE_CHECKING:
+    AnyLoader = Loader
+    AnyFeaturizer = Featurizer
+    AnyClassifier = Classifier
+else:
+    AnyLoader = _component_type(Loader, "loader")
+    """A loader field: YAML names it by `type`, Python passes the object."""
+    AnyFeaturizer = _component_type(Featurizer, "featurizer")
+    """A featurizer field, as in a featurizer that wraps others."""
+    AnyClassifier = _component_type(Classifier, "classifier")
+    """A classifier field, as in a search around a classifier."""
+
+
+def _resolve_path(path: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base_dir")
+    return path if base is None or path.is_absolute() else Path(base, path)
+
+
+InputPath = Annotated[Path, AfterValidator(_resolve_path)]
+"""A path that a config gives relative to itself."""
+
+
+def validate_component(
+    cls: type[Component], data: dict[str, Any], context: dict[str, Any] | None = None
+) -> Component:
+    """Validate plain data as a component, as strictly as a config file is.
+
+    Numbers in quotes and booleans for numbers are refused; lists become tuples and strings become
+    paths, which is why the data goes through JSON.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If a value does not fit; its locations are relative to `data`.
+    """
+    return cls.model_validate_json(json.dumps(data), strict=True, context=context)

@@ -1,0 +1,19 @@
+"""Splits, cross-validation and metrics."""
+
+from audioclf.evaluation.cross_validation import Cell, CellResult, FoldResult, evaluate
+from audioclf.evaluation.metrics import Estimate, check_metrics, estimate, unit_of
+from audioclf.evaluation.splits import Fold, Splits, make_splits
+
+__all__ = [
+    "Cell",
+    "CellResult",
+    "Estimate",
+    "Fold",
+    "FoldResult",
+    "Splits",
+    "check_metrics",
+    "estimate",
+    "evaluate",
+    "make_splits",
+    "unit_of",
+]

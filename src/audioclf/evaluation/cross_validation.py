@@ -1,0 +1,265 @@
+"""Fit each cell on the training side of each fold, and predict its test side.
+
+A cell is one featurizer with one classifier. All cells see the same clips and the same folds.
+Everything that learns is fitted inside the fold, on labels that the core encodes.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from audioclf.components import Classifier
+from audioclf.errors import AudioclfError, ClassifierError
+from audioclf.evaluation.splits import Fold, Splits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ScoreKind = Literal["probability", "decision", "none"]
+"""What the scores are: `predict_proba` as the classifier gives it, or a squashed decision value."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One featurizer with one classifier, by the names that the config gives them.
+
+    `described` names the classifier and where it comes from, for messages.
+    """
+
+    name: str
+    featurizer: str
+    classifier_name: str
+    classifier: Classifier
+    described: str
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What one fitted classifier said of the test side of one fold.
+
+    Parameters
+    ----------
+    fold : Fold
+    y_pred : np.ndarray [shape=(n_test,)], int
+        Codes of the predicted classes.
+    scores : np.ndarray [shape=(n_test, n_classes)], float64, or None
+        In the order of the dataset's classes; each row sums to 1. A class that the training side
+        lacked has 0.
+    score_kind : {"probability", "decision", "none"}
+    fit_seconds, predict_seconds : float
+        Wall-clock time.
+    warnings : tuple of str
+        What the classifier warned of, once each.
+    """
+
+    fold: Fold
+    y_pred: NDArray[np.intp]
+    scores: NDArray[np.float64] | None
+    score_kind: ScoreKind
+    fit_seconds: float
+    predict_seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """The out-of-fold predictions of one cell."""
+
+    cell: Cell
+    folds: tuple[FoldResult, ...]
+
+    @property
+    def fit_seconds(self) -> float:
+        """Mean wall-clock seconds of one fit."""
+        return float(np.mean([fold.fit_seconds for fold in self.folds]))
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What the scores are."""
+        return self.folds[0].score_kind
+
+    @property
+    def warnings(self) -> dict[str, int]:
+        """What the classifier warned of, with the number of folds that met it."""
+        return dict(Counter(text for fold in self.folds for text in fold.warnings))
+
+
+@dataclass(frozen=True)
+class _Task:
+    cell: Cell
+    fold: Fold
+    n_classes: int
+    seed: int
+
+
+def evaluate(
+    cells: Sequence[Cell],
+    matrices: Mapping[str, NDArray[np.float32]],
+    y: NDArray[np.intp],
+    splits: Splits,
+    *,
+    seed: int,
+    jobs: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> tuple[CellResult, ...]:
+    """Fit and predict every cell on every fold.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+    matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
+        Design matrix by name of the featurizer.
+    y : np.ndarray [shape=(n_clips,)], int
+        Codes of the classes, `0..k-1`.
+    splits : Splits
+    seed : int
+        `random_state` of every classifier.
+    jobs : int
+        Number of processes; the result is the same for any.
+    progress : callable
+        Called with (fits done, fits in all).
+
+    Returns
+    -------
+    results : tuple of CellResult
+        In the order of `cells`.
+
+    Raises
+    ------
+    ClassifierError
+        If a classifier raises or breaks its contract; names it, its origin and the fold.
+    """
+    n_classes = int(y.max()) + 1
+    tasks = [_Task(cell, fold, n_classes, seed) for cell in cells for fold in splits.folds]
+    done: list[FoldResult] = []
+    for outcome in _in_order(tasks, matrices, y, jobs):
+        if isinstance(outcome, AudioclfError):
+            raise outcome
+        done.append(outcome)
+        progress(len(done), len(tasks))
+    per_cell = len(splits.folds)
+    return tuple(
+        CellResult(cell, tuple(done[i * per_cell : (i + 1) * per_cell]))
+        for i, cell in enumerate(cells)
+    )
+
+
+def _in_order(
+    tasks: Sequence[_Task],
+    matrices: Mapping[str, NDArray[np.float32]],
+    y: NDArray[np.intp],
+    jobs: int,
+) -> Iterator[FoldResult | AudioclfError]:
+    if jobs == 1 or len(tasks) == 1:
+        for task in tasks:
+            yield _attempt(task, matrices[task.cell.featurizer], y)
+        return
+    import joblib
+
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
+        parallel = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")
+        yield from parallel(
+            joblib.delayed(_attempt)(task, matrices[task.cell.featurizer], y) for task in tasks
+        )
+
+
+def _attempt(
+    task: _Task, matrix: NDArray[np.float32], y: NDArray[np.intp]
+) -> FoldResult | AudioclfError:
+    """Return the error instead of raising it, so that the first fold in order is the one named."""
+    try:
+        return fit_and_predict(task, matrix, y)
+    except AudioclfError as exc:
+        return exc
+
+
+def fit_and_predict(task: _Task, matrix: NDArray[np.float32], y: NDArray[np.intp]) -> FoldResult:
+    """Fit a new estimator on the training side of one fold and predict the test side."""
+    where = f"classifier {task.cell.name!r} ({task.cell.described}), fold {task.fold.name!r}"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = _fit_and_predict(task, matrix, y)
+        except AudioclfError as exc:
+            raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc
+        except Exception as exc:
+            text = " ".join(str(exc).split())
+            raise ClassifierError(f"{where} raised {type(exc).__name__}: {text}") from exc
+    said = tuple(sorted({" ".join(str(warning.message).split()) for warning in caught}))
+    return replace(result, warnings=said)
+
+
+def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], y: NDArray[np.intp]) -> FoldResult:
+    fold = task.fold
+    # A class that the training side lacks leaves a gap, which some classifiers refuse.
+    present, y_train = np.unique(y[fold.train], return_inverse=True)
+    estimator = task.cell.classifier.build(random_state=task.seed)
+    started = time.perf_counter()
+    estimator.fit(matrix[fold.train], y_train)
+    fitted = time.perf_counter()
+    x_test = matrix[fold.test]
+    y_pred = _checked_labels(estimator.predict(x_test), len(x_test), len(present))
+    scores, kind = _scores(estimator, x_test, len(present))
+    predicted = time.perf_counter()
+    if scores is not None:
+        scores = _spread(scores, present, task.n_classes)
+    return FoldResult(fold, present[y_pred], scores, kind, fitted - started, predicted - fitted)
+
+
+def _checked_labels(y_pred: Any, n_rows: int, n_classes: int) -> NDArray[np.intp]:
+    labels = np.asarray(y_pred)
+    if labels.shape != (n_rows,):
+        raise ClassifierError(f"predict returned shape {labels.shape} for {n_rows} rows")
+    if not np.isin(labels, np.arange(n_classes)).all():
+        raise ClassifierError("predict returned labels that it was not fitted on")
+    return labels.astype(np.intp)
+
+
+def _scores(
+    estimator: Any, x_test: NDArray[np.float32], n_classes: int
+) -> tuple[NDArray[np.float64] | None, ScoreKind]:
+    if hasattr(estimator, "predict_proba"):
+        proba = np.asarray(estimator.predict_proba(x_test), dtype=np.float64)
+        _check_proba(proba, (len(x_test), n_classes))
+        return proba[:, np.argsort(estimator.classes_)], "probability"
+    if hasattr(estimator, "decision_function"):
+        decision = np.asarray(estimator.decision_function(x_test), dtype=np.float64)
+        return _squashed(decision, (len(x_test), n_classes)), "decision"
+    return None, "none"
+
+
+def _check_proba(proba: NDArray[np.float64], shape: tuple[int, int]) -> None:
+    if proba.shape != shape:
+        raise ClassifierError(f"predict_proba returned shape {proba.shape}, expected {shape}")
+    if not np.isfinite(proba).all() or (proba < 0).any():
+        raise ClassifierError("predict_proba returned negative, NaN or infinite values")
+    if not np.allclose(proba.sum(axis=1), 1.0, atol=1e-3):
+        raise ClassifierError("predict_proba returned rows that do not sum to 1")
+
+
+def _squashed(decision: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Map decision values to (0, 1) by the softmax, which keeps their order within a clip."""
+    if decision.ndim == 1:
+        decision = np.column_stack([-decision / 2, decision / 2])
+    if decision.shape != shape or not np.isfinite(decision).all():
+        raise ClassifierError(f"decision_function returned {decision.shape}, expected {shape}")
+    exponential = np.exp(decision - decision.max(axis=1, keepdims=True))
+    squashed: NDArray[np.float64] = exponential / exponential.sum(axis=1, keepdims=True)
+    return squashed
+
+
+def _spread(
+    scores: NDArray[np.float64], present: NDArray[np.intp], n_classes: int
+) -> NDArray[np.float64]:
+    spread = np.zeros((len(scores), n_classes))
+    spread[:, present] = scores
+    return spread

@@ -1,0 +1,246 @@
+"""Which clips train and which test, made once before anything is fitted, by scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf import config as c
+from audioclf.dataset import Dataset
+from audioclf.errors import SplitError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Indices = NDArray[np.intp]
+    Pairs = Iterator[tuple[Indices, Indices]]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One training side and one test side.
+
+    Parameters
+    ----------
+    repeat : int
+        Which dealing of the clips this fold belongs to, from 0.
+    name : str
+        Name of the fold within its repeat: a number, or the group or published fold on test.
+    train, test : np.ndarray [shape=(n,)], int
+        Positions of clips in the dataset, disjoint.
+    """
+
+    repeat: int
+    name: str
+    train: Indices
+    test: Indices
+
+
+@dataclass(frozen=True)
+class Splits:
+    """All folds of a run, a description of them, and what the user should know about them."""
+
+    folds: tuple[Fold, ...]
+    description: str
+    notes: tuple[str, ...] = ()
+
+
+def make_splits(dataset: Dataset, split: c.Split, seed: int) -> Splits:
+    """Deal the clips of a dataset into training and test sides.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    split : Split
+        Part of the config.
+    seed : int
+        The same seed gives the same folds.
+
+    Raises
+    ------
+    SplitError
+        If the dataset has fewer than two classes, a class of one clip, or no groups or folds where
+        the split needs them.
+    """
+    _check_classes(dataset)
+    y = np.asarray(dataset.encoded_labels())
+    maker = _MAKERS[type(split)]
+    made = maker(dataset, y, split, seed)
+    _check_folds(made.folds, y, dataset)
+    return Splits(
+        made.folds, made.description, made.notes + _missing_classes(made.folds, y, dataset)
+    )
+
+
+def _check_classes(dataset: Dataset) -> None:
+    if len(dataset.classes) < 2:
+        raise SplitError(
+            f"{dataset.name}: all {len(dataset)} clips are of the class {dataset.classes[0]!r}; "
+            "a classifier needs at least 2 classes",
+            hint="Add recordings of another class, or check how labels are read (label_pattern).",
+        )
+    for name, count in dataset.class_counts.items():
+        if count < 2:
+            raise SplitError(
+                f"{dataset.name}: class {name!r} has 1 clip, needs 2: one to learn from, one to "
+                "test on",
+                hint=f"Add recordings of {name!r} or remove that class.",
+            )
+
+
+def _holdout(dataset: Dataset, y: Indices, split: c.Holdout, seed: int) -> Splits:
+    from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+
+    cls = StratifiedShuffleSplit if split.stratify else ShuffleSplit
+    splitter = cls(n_splits=split.repeats, test_size=split.test_size, random_state=seed)
+    pairs = _run(dataset, splitter.split, np.zeros(len(y)), y)
+    folds = tuple(Fold(i, "0", *pair) for i, pair in enumerate(pairs))
+    share = f"{100 * split.test_size:g} % held out"
+    stratified = ", stratified" if split.stratify else ""
+    times = f", {split.repeats} times" if split.repeats > 1 else ", one split"
+    return Splits(folds, share + stratified + times)
+
+
+def _kfold(dataset: Dataset, y: Indices, split: c.KFold | c.StratifiedKFold, seed: int) -> Splits:
+    from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
+
+    stratified = isinstance(split, c.StratifiedKFold)
+    cls = RepeatedStratifiedKFold if stratified else RepeatedKFold
+    limit = min(dataset.class_counts.values()) if stratified else len(dataset)
+    what = "clips in the smallest class" if stratified else "clips"
+    n_splits, notes = _affordable(split.n_splits, limit, what)
+    splitter = cls(n_splits=n_splits, n_repeats=split.repeats, random_state=seed)
+    pairs = _run(dataset, splitter.split, np.zeros(len(y)), y)
+    folds = tuple(Fold(i // n_splits, str(i % n_splits), *pair) for i, pair in enumerate(pairs))
+    return Splits(folds, _folds_text(n_splits, split.repeats, "stratified " * stratified), notes)
+
+
+def _group_kfold(
+    dataset: Dataset, y: Indices, split: c.GroupKFold | c.StratifiedGroupKFold, seed: int
+) -> Splits:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    groups = _groups(dataset)
+    stratified = isinstance(split, c.StratifiedGroupKFold)
+    cls: Any = StratifiedGroupKFold if stratified else GroupKFold
+    n_splits, notes = _affordable(split.n_splits, len(set(groups)), "groups")
+    folds: list[Fold] = []
+    for repeat in range(split.repeats):
+        splitter = cls(n_splits=n_splits, shuffle=True, random_state=seed + repeat)
+        pairs = _run(dataset, splitter.split, np.zeros(len(y)), y, groups)
+        folds += [Fold(repeat, str(i), *pair) for i, pair in enumerate(pairs) if len(pair[1])]
+    kind = "stratified group " if stratified else "group "
+    return Splits(tuple(folds), _folds_text(n_splits, split.repeats, kind), notes)
+
+
+def _leave_one_group_out(
+    dataset: Dataset, y: Indices, split: c.LeaveOneGroupOut, seed: int
+) -> Splits:
+    from sklearn.model_selection import LeaveOneGroupOut
+
+    groups = _groups(dataset)
+    if len(set(groups)) < 2:
+        raise SplitError(f"{dataset.name}: all clips are of one group, {groups[0]!r}; needs 2")
+    pairs = _run(dataset, LeaveOneGroupOut().split, np.zeros(len(y)), y, groups)
+    folds = tuple(Fold(0, str(groups[test[0]]), train, test) for train, test in pairs)
+    return Splits(folds, f"leave one group out, {len(folds)} groups")
+
+
+def _predefined(dataset: Dataset, y: Indices, split: c.Predefined, seed: int) -> Splits:
+    from sklearn.model_selection import PredefinedSplit
+
+    names = sorted({clip.fold for clip in dataset if clip.fold is not None})
+    if not names:
+        raise SplitError(
+            f"{dataset.name}: no clip has a published fold, which split `predefined` needs",
+            hint="Give label_pattern a group (?P<fold>...), or choose another split.",
+        )
+    wanted = split.test_folds or tuple(names)
+    unknown = sorted(set(wanted) - set(names))
+    if unknown:
+        raise SplitError(
+            f"{dataset.name}: no clip is in fold {unknown[0]!r}; there are {', '.join(names)}"
+        )
+    together = split.test_folds is not None
+    codes = [_fold_code(clip.fold, wanted, together) for clip in dataset]
+    pairs = PredefinedSplit(codes).split()
+    labels = ["+".join(wanted)] if together else list(wanted)
+    folds = tuple(Fold(0, name, *pair) for name, pair in zip(labels, pairs, strict=True))
+    return Splits(folds, f"published folds, test on {' / '.join(labels)}")
+
+
+def _fold_code(fold: str | None, wanted: Sequence[str], together: bool) -> int:
+    if fold not in wanted:
+        return -1
+    return 0 if together else wanted.index(fold)
+
+
+_MAKERS: dict[type, Callable[[Dataset, Any, Any, int], Splits]] = {
+    c.Holdout: _holdout,
+    c.KFold: _kfold,
+    c.StratifiedKFold: _kfold,
+    c.GroupKFold: _group_kfold,
+    c.StratifiedGroupKFold: _group_kfold,
+    c.LeaveOneGroupOut: _leave_one_group_out,
+    c.Predefined: _predefined,
+}
+
+
+def _run(dataset: Dataset, split: Callable[..., Pairs], *arrays: Any) -> list[Any]:
+    try:
+        return list(split(*arrays))
+    except ValueError as exc:
+        text = " ".join(str(exc).split())
+        raise SplitError(f"{dataset.name}: the clips cannot be split like this: {text}") from exc
+
+
+def _groups(dataset: Dataset) -> list[str]:
+    bare = [clip.id for clip in dataset if clip.group is None]
+    if bare:
+        raise SplitError(
+            f"{dataset.name}: {len(bare)} of {len(dataset)} clips have no group, such as "
+            f"{bare[0]!r}, which a split by groups needs",
+            hint="Give label_pattern a group (?P<group>...), or choose another split.",
+        )
+    return [str(clip.group) for clip in dataset]
+
+
+def _affordable(n_splits: int, limit: int, what: str) -> tuple[int, tuple[str, ...]]:
+    if n_splits <= limit:
+        return n_splits, ()
+    if limit < 2:
+        raise SplitError(f"{n_splits} folds are asked for, but there is only {limit} {what[:-1]}")
+    note = f"folds lowered from {n_splits} to {limit}: there are only {limit} {what}"
+    return limit, (note,)
+
+
+def _folds_text(n_splits: int, repeats: int, kind: str) -> str:
+    times = f"{repeats} times " if repeats > 1 else ""
+    return f"{times}{n_splits} {kind}folds"
+
+
+def _check_folds(folds: Sequence[Fold], y: Indices, dataset: Dataset) -> None:
+    for fold in folds:
+        present = np.unique(y[fold.train])
+        if len(present) < 2:
+            names = ", ".join(repr(dataset.classes[code]) for code in present) or "no clips"
+            raise SplitError(
+                f"{dataset.name}: the training side of fold {fold.name!r} holds only {names}; a "
+                "classifier needs at least 2 classes",
+                hint="Choose a split that keeps several classes on both sides.",
+            )
+
+
+def _missing_classes(folds: Sequence[Fold], y: Indices, dataset: Dataset) -> tuple[str, ...]:
+    lacking = {
+        dataset.classes[code]
+        for fold in folds
+        for code in set(y.tolist()) - set(y[fold.train].tolist())
+    }
+    if not lacking:
+        return ()
+    names = ", ".join(map(repr, sorted(lacking)))
+    return (f"some training sides hold no clip of {names}; such clips cannot be got right there",)

@@ -1,0 +1,78 @@
+"""What a file is by its first bytes, for messages about files that are not what their name says."""
+
+from __future__ import annotations
+
+import codecs
+
+HEAD_BYTES = 512
+"""How much of a file's beginning is enough to name it."""
+
+_PREFIXES = (
+    (b"version https://git-lfs", "a Git LFS pointer"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%PDF", "a PDF document"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"caff", "CAF audio"),
+    (b".snd", "AU audio"),
+    (b"riff\x2e\x91\xcf\x11", "Wave64 audio"),
+    (b"\x30\x26\xb2\x75", "WMA audio"),
+    (b"#!AMR", "AMR audio"),
+    (b"wvPK", "WavPack audio"),
+    (b"MAC ", "Monkey's Audio"),
+    (b"\x1a\x45\xdf\xa3", "a Matroska or WebM file"),
+    (b"\xff\xf1", "AAC audio"),
+    (b"\xff\xf9", "AAC audio"),
+    (b"RIFF", "a RIFF file that is not WAVE"),
+    (b"FORM", "an IFF file that is not AIFF"),
+)
+_TEXT_CONTROLS = frozenset(b"\t\n\r\f")
+
+
+def looks_like(head: bytes) -> str | None:
+    """Return what the first bytes of a file look like, in words, or None.
+
+    Parameters
+    ----------
+    head : bytes
+        The first `HEAD_BYTES` bytes of the file, or all of a shorter one.
+
+    Examples
+    --------
+    >>> looks_like(b"<!DOCTYPE html><title>404</title>")
+    'an HTML page'
+    >>> looks_like(b"version https://git-lfs.github.com/spec/v1")
+    'a Git LFS pointer'
+    """
+    for prefix, words in _PREFIXES:
+        if head.startswith(prefix):
+            return words
+    if head[4:8] == b"ftyp":
+        return "an MP4 or M4A file"
+    if head and not head.strip(b"\0"):
+        return "nothing but zero bytes"
+    return _text_kind(head)
+
+
+def hint_for(head: bytes) -> str | None:
+    """Return the next step for a file that is not what its name says, or None."""
+    if head.startswith(b"version https://git-lfs"):
+        return "Fetch the real file with `git lfs pull`."
+    return None
+
+
+def _text_kind(head: bytes) -> str | None:
+    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "an HTML page"
+    if not head or any(byte < 32 and byte not in _TEXT_CONTROLS for byte in head):
+        return None
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return None
+    return "text"

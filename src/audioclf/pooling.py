@@ -1,0 +1,192 @@
+"""From a feature matrix of one clip, shape (n_bins, n_frames), to one row of the design matrix.
+
+Rows have the same width for every clip, whatever its length: `flatten` pads or cuts to the number
+of frames that the config's `audio.duration` allows, `stats` summarises over time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import annotated_types as at
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Statistic = Literal["mean", "std"]
+Percentile = Annotated[float, at.Ge(0.0), at.Le(100.0)]
+
+
+class _Pooling(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Flatten(_Pooling):
+    """Every frame after the other, padded at the end to the longest clip that the config allows."""
+
+    type: Literal["flatten"] = "flatten"
+
+    pad: float = 0.0
+    """Value of the frames that a shorter clip lacks, in the unit of the features."""
+
+    def width(self, n_bins: int, max_frames: int) -> int:
+        """Return the number of columns that a clip of `n_bins` bins gives."""
+        return n_bins * max_frames
+
+    def pool(self, features: NDArray[np.float32], max_frames: int) -> NDArray[np.float32]:
+        """Return the frames in order of time as one row.
+
+        Parameters
+        ----------
+        features : np.ndarray [shape=(n_bins, n_frames)], float32
+        max_frames : int
+            Number of frames of the longest clip that the config allows; later ones are cut.
+
+        Returns
+        -------
+        row : np.ndarray [shape=(max_frames * n_bins,)], float32
+            Frame by frame, the bins of the first frame first.
+        """
+        import numpy as np
+
+        n_bins, n_frames = features.shape
+        kept = min(n_frames, max_frames)
+        rows = np.full((max_frames, n_bins), self.pad, dtype=np.float32)
+        rows[:kept] = features[:, :kept].T
+        return rows.ravel()
+
+
+class Stats(_Pooling):
+    """Statistics over time: of the whole clip, and of a fixed number of equal time segments."""
+
+    type: Literal["stats"] = "stats"
+
+    statistics: tuple[Statistic, ...] = ("mean", "std")
+    """Moments over all frames of the clip; `std` divides by the number of frames."""
+
+    percentiles: tuple[Percentile, ...] = (0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 100.0)
+    """Percentiles over all frames of the clip, in [0, 100], linearly interpolated."""
+
+    segments: int = Field(default=3, ge=0, le=1000)
+    """Number of equal parts of the clip's time that are summarised on their own; 0 for none."""
+
+    segment_statistics: tuple[Statistic, ...] = ("mean",)
+    """Moments over the frames of each segment."""
+
+    deltas: bool = False
+    """Whether the same statistics of the features' first time derivative are added."""
+
+    delta_width: int = Field(default=9, ge=3, multiple_of=1)
+    """Frames over which the derivative is estimated; odd, as librosa's `delta(width=9)`."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Stats:
+        if not self.statistics and not self.percentiles and not self._segment_rows:
+            raise ValueError("at least one statistic, percentile or segment statistic is needed")
+        if self.delta_width % 2 == 0:
+            raise ValueError(f"delta_width must be odd, not {self.delta_width}")
+        return self
+
+    @property
+    def _segment_rows(self) -> int:
+        return self.segments * len(self.segment_statistics)
+
+    def width(self, n_bins: int, max_frames: int) -> int:
+        """Return the number of columns that a clip of `n_bins` bins gives."""
+        per_bin = len(self.statistics) + len(self.percentiles) + self._segment_rows
+        return n_bins * per_bin * (2 if self.deltas else 1)
+
+    def pool(self, features: NDArray[np.float32], max_frames: int) -> NDArray[np.float32]:
+        """Return the statistics as one row, one statistic of all bins after the other.
+
+        A segment of a clip that has fewer frames than segments holds its nearest frame.
+
+        Parameters
+        ----------
+        features : np.ndarray [shape=(n_bins, n_frames)], float32, n_frames >= 1
+        max_frames : int
+            Not used: statistics do not depend on the length.
+
+        Returns
+        -------
+        row : np.ndarray [shape=(width,)], float32
+        """
+        import numpy as np
+
+        parts = self._summarise(features)
+        if self.deltas:
+            parts += self._summarise(delta(features, self.delta_width))
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+    def _summarise(self, features: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        parts = _moments(features, self.statistics)
+        if self.percentiles:
+            parts += _percentiles(features, self.percentiles)
+        n_frames = features.shape[1]
+        for index in range(self.segments):
+            start = min(index * n_frames // self.segments, n_frames - 1)
+            stop = max(start + 1, (index + 1) * n_frames // self.segments)
+            parts += _moments(features[:, start:stop], self.segment_statistics)
+        return parts
+
+
+Pooling = Annotated[Flatten | Stats, Field(discriminator="type")]
+"""Either way of making a row."""
+
+
+def _moments(
+    features: NDArray[np.float32], statistics: tuple[Statistic, ...]
+) -> list[NDArray[np.float32]]:
+    import numpy as np
+
+    mean = features.mean(axis=1, dtype=np.float64)
+    std = features.std(axis=1, dtype=np.float64)
+    return [np.asarray(mean if name == "mean" else std) for name in statistics]
+
+
+def _percentiles(
+    features: NDArray[np.float32], percentiles: tuple[float, ...]
+) -> list[NDArray[np.float32]]:
+    """Interpolate linearly between order statistics: one sort serves all percentiles.
+
+    `numpy.percentile` gives the same numbers at several times the cost of the spectrogram.
+    """
+    import numpy as np
+
+    ordered = np.sort(features, axis=1)
+    position = np.asarray(percentiles) / 100.0 * (ordered.shape[1] - 1)
+    below = np.floor(position).astype(int)
+    above = np.minimum(below + 1, ordered.shape[1] - 1)
+    low, high = ordered[:, below].astype(np.float64), ordered[:, above].astype(np.float64)
+    return list((low + (high - low) * (position - below)).T)
+
+
+def delta(features: NDArray[np.float32], width: int = 9) -> NDArray[np.float32]:
+    """Estimate the time derivative by the slope of a line through `width` frames.
+
+    This is the Savitzky-Golay derivative of order one, with the edge frames repeated, which is
+    what `librosa.feature.delta(features, width=width, mode="nearest")` gives.
+
+    Parameters
+    ----------
+    features : np.ndarray [shape=(n_bins, n_frames)]
+    width : int
+        Odd number of frames, at least 3.
+
+    Returns
+    -------
+    slope : np.ndarray [shape=(n_bins, n_frames)], float32, per frame
+    """
+    import numpy as np
+
+    half = width // 2
+    padded = np.pad(features.astype(np.float64), ((0, 0), (half, half)), mode="edge")
+    slope = np.zeros(features.shape)
+    for offset in range(1, half + 1):
+        ahead = padded[:, half + offset : padded.shape[1] - half + offset]
+        behind = padded[:, half - offset : padded.shape[1] - half - offset]
+        slope += offset * (ahead - behind)
+    norm = 2.0 * sum(offset * offset for offset in range(1, half + 1))
+    return (slope / norm).astype(np.float32)

@@ -1,0 +1,124 @@
+"""The folder that a run leaves: written aside and renamed, `record.json` last.
+
+A folder without `record.json` is a run that did not finish. Text is UTF-8, decimals have a point,
+tables are CSV with a header even when they are empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audioclf.errors import ResultError
+
+CONFIG = "config.yaml"
+FOLDS = "folds.csv"
+LEDGER = "ledger.csv"
+METRICS = "metrics.json"
+PLOTS = "plots"
+PREDICTIONS = "predictions.csv"
+RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder of results."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Make the folder, or take an empty or unfinished one.
+
+        Raises
+        ------
+        ResultError
+            If it cannot be written, or holds a finished run or files that are not a run's.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            present = {entry.name for entry in path.iterdir()}
+        except OSError as exc:
+            raise _unwritable(path, exc) from exc
+        if RECORD in present:
+            raise ResultError(
+                f"{path}: holds a finished run, which is not overwritten",
+                hint="Choose another folder with --out, or delete this one.",
+            )
+        if present and CONFIG not in present:
+            raise ResultError(
+                f"{path}: holds files that are not a run's",
+                hint="Choose an empty or a new folder with --out.",
+            )
+        return cls(path)
+
+    @classmethod
+    def create_named(cls, parent: Path, name: str) -> RunFolder:
+        """Make a new folder `parent/name-YYYYmmdd-HHMMSS`, with a number behind it if need be."""
+        stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        for number in range(1, 1000):
+            path = parent / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as exc:
+                raise _unwritable(path, exc) from exc
+            return cls(path)
+        raise ResultError(f"{parent / stem}: 999 runs have this name already")
+
+    def write_bytes(self, name: str, content: bytes) -> Path:
+        """Write a file whole or not at all."""
+        target = self.path / name
+        aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            aside.replace(target)
+        except OSError as exc:
+            aside.unlink(missing_ok=True)
+            raise _unwritable(target, exc) from exc
+        return target
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file in UTF-8."""
+        return self.write_bytes(name, text.encode("utf-8"))
+
+    def write_json(self, name: str, data: Any) -> Path:
+        """Write plain data as JSON; NaN becomes null."""
+        return self.write_text(name, json.dumps(_finite(data), indent=2, ensure_ascii=False) + "\n")
+
+    def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+        """Write a table."""
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        return self.write_text(name, buffer.getvalue())
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    if isinstance(data, float) and data != data:
+        return None
+    return data
+
+
+def _unwritable(path: Path, exc: OSError) -> ResultError:
+    return ResultError(
+        f"{path}: cannot be written: {exc.strerror or exc}",
+        hint="Choose another folder with --out.",
+    )

@@ -1,0 +1,76 @@
+"""The machine that a run meets: cores, numeric threads, versions of what makes the numbers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+_NUMERIC_LIBRARIES = (
+    "librosa",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+    "soundfile",
+    "soxr",
+)
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def limit_threads_at_start() -> None:
+    """Tell BLAS and OpenMP, before they are loaded, to use one thread each.
+
+    With more, matrix products differ in their last bits from machine to machine and between
+    serial and parallel work. A variable that is set already is left alone.
+    """
+    for name in _THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Hold BLAS and OpenMP to one thread, also where they are loaded already.
+
+    The limit is one for the whole process, so it is set around a run and never around a call.
+    """
+    # The limit reaches only libraries that are loaded.
+    import sklearn.utils  # noqa: F401
+    import threadpoolctl
+
+    limit_threads_at_start()
+    with threadpoolctl.threadpool_limits(1):
+        yield
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries behind the numbers."""
+    versions = {"python": platform.python_version()}
+    for name in _NUMERIC_LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def platform_name() -> str:
+    """Return operating system and processor type, without anything that names the machine."""
+    return f"{platform.system()} {platform.machine()} {sys.implementation.name}"

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pluggy
+import pytest
+
+from audioclf import builtin, hookspecs
+from audioclf.plugin import PLUGIN_API
+
+
+def declared(hook: str) -> list[str]:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(builtin)
+    manager.check_pending()
+    (classes,) = getattr(manager.hook, hook)()
+    return [cls.type_name() for cls in classes]
+
+
+@pytest.mark.parametrize(
+    ("hook", "names"),
+    [
+        ("audioclf_loaders", {"folder", "zip"}),
+        ("audioclf_featurizers", {"mel", "mfcc", "stft"}),
+        (
+            "audioclf_classifiers",
+            {
+                "dummy",
+                "extra_trees",
+                "gradient_boosting",
+                "hist_gradient_boosting",
+                "knn",
+                "logistic_regression",
+                "random_forest",
+                "svm",
+            },
+        ),
+    ],
+)
+def test_each_component_is_declared_once(hook: str, names: set[str]) -> None:
+    found = declared(hook)
+    assert len(found) == len(names)
+    assert set(found) == names
+
+
+def test_the_contract_is_declared() -> None:
+    assert builtin.AUDIOCLF_PLUGIN_API == PLUGIN_API
+
+
+def test_importing_the_builtins_imports_no_heavy_library() -> None:
+    heavy = "numpy scipy sklearn librosa numba soundfile soxr matplotlib joblib pandas xgboost"
+    code = f"import sys, audioclf.builtin; print(sorted(set({heavy.split()!r}) & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,169 @@
+"""Fixtures that many tests use: small datasets, fake distributions, the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+REPO = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("AUDIOCLF_DATA", REPO.parent / "shared" / "data"))
+
+
+@pytest.fixture
+def real_data() -> Callable[[str], Path]:
+    """Return the path of real recordings, or skip the test where they are missing."""
+
+    def find(name: str) -> Path:
+        path = DATA / name
+        if not path.is_file():
+            pytest.skip(f"real recordings {name} are not in {DATA}; set AUDIOCLF_DATA")
+        return path
+
+    return find
+
+
+def tone(frequency: float, seconds: float, sr: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    times = np.arange(round(seconds * sr)) / sr
+    y = 0.4 * np.sin(2 * np.pi * frequency * times + rng.uniform(0, 6)) + rng.normal(
+        0, 0.05, len(times)
+    )
+    return y.astype(np.float32)
+
+
+def write_wav(path: Path, y: np.ndarray, sr: int = 8000, subtype: str = "PCM_16") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, y, sr, subtype=subtype)
+    return path
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    """Return a folder of two classes, low and high, with 8 clips of 0.3-0.6 s each."""
+    root = tmp_path / "sounds"
+    for label, frequency in (("low", 300.0), ("high", 1800.0)):
+        for index in range(8):
+            y = tone(frequency * (1 + 0.02 * index), 0.3 + 0.04 * index, 8000, index)
+            write_wav(root / label / f"{label}_{index}.wav", y)
+    return root
+
+
+@pytest.fixture
+def sounds_zip(sounds: Path, tmp_path: Path) -> Path:
+    return zip_folder(sounds, tmp_path / "sounds.zip")
+
+
+def zip_folder(folder: Path, target: Path) -> Path:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*"), reverse=True):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder.parent).as_posix())
+    return target
+
+
+CONFIG = """\
+name: toy
+seed: 1
+dataset: {type: zip, path: sounds.zip}
+audio: {sr: 8000, duration: 0.5}
+featurizers:
+  mel: {type: mel, n_fft: 512, hop_length: 256, n_mels: 16}
+split: {type: stratified_kfold, n_splits: 4}
+classifiers:
+  logreg: {type: logistic_regression}
+metrics: [accuracy, f1]
+"""
+
+
+@pytest.fixture
+def toy_config(sounds_zip: Path) -> Path:
+    """Return a config that runs in a second."""
+    path = sounds_zip.with_name("toy.yaml")
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def make_dist(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that puts a distribution with plugins on disk; its folder goes on the path.
+
+    `make_dist("audioclf-x", {"x": "audioclf_x"}, {"audioclf_x.py": "..."})`
+    """
+
+    def make(
+        name: str,
+        entry_points: Mapping[str, str],
+        files: Mapping[str, str],
+        version: str = "1.0",
+    ) -> Path:
+        site = tmp_path / "site"
+        info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        lines = "".join(f"{key} = {value}\n" for key, value in entry_points.items())
+        (info / "entry_points.txt").write_text(f"[audioclf]\n{lines}")
+        for file, text in files.items():
+            (site / file).write_text(text)
+        return site
+
+    return make
+
+
+@pytest.fixture
+def on_path(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Return a function that makes a folder importable in this process, for this test."""
+
+    def put(site: Path) -> None:
+        monkeypatch.syspath_prepend(str(site))
+        before = set(sys.modules)
+        monkeypatch.setattr(sys, "modules", sys.modules)
+
+        def forget() -> None:
+            for name in set(sys.modules) - before:
+                if name.startswith("audioclf_"):
+                    del sys.modules[name]
+
+        _FORGET.append(forget)
+
+    yield put
+    while _FORGET:
+        _FORGET.pop()()
+
+
+_FORGET: list[Callable[[], None]] = []
+
+
+def run_cli(
+    *args: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 120,
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user does, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "audioclf", *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def imported_by(code: str, names: Iterable[str]) -> set[str]:
+    """Return which of these modules a fresh process has imported after running the code."""
+    script = f"{code}\nimport sys\nprint(*(n for n in {list(names)!r} if n in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split("\n")[-2].split())

@@ -1,0 +1,173 @@
+"""Fitting and predicting: aligned by class, the same for any number of jobs, guarded."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
+
+from audioclf.errors import ClassifierError
+from audioclf.evaluation import Cell, Fold, Splits, evaluate
+from audioclf.plugin import Classifier
+
+
+class LogReg(Classifier):
+    """Logistic regression."""
+
+    type: Literal["logreg"] = "logreg"
+
+    def build(self, *, random_state: int) -> Any:
+        return LogisticRegression(random_state=random_state)
+
+
+class Margin(Classifier):
+    """A classifier without probabilities."""
+
+    type: Literal["margin"] = "margin"
+
+    def build(self, *, random_state: int) -> Any:
+        return SVC(kernel="linear")
+
+
+class _Villain(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    def __init__(self, deed: str = "") -> None:
+        self.deed = deed
+
+    def fit(self, X: Any, y: Any) -> _Villain:
+        if self.deed == "fit raises":
+            raise RuntimeError("no\nluck")
+        if self.deed == "warns":
+            warnings.warn("did not converge", stacklevel=1)
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        if self.deed == "short":
+            return np.zeros(1, dtype=int)
+        if self.deed == "foreign":
+            return np.full(len(X), 7)
+        return np.zeros(len(X), dtype=int)
+
+    def predict_proba(self, X: Any) -> Any:
+        proba = np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+        if self.deed == "columns":
+            return proba[:, :1]
+        if self.deed == "nan":
+            proba[0, 0] = np.nan
+        if self.deed == "sum":
+            proba *= 2
+        return proba
+
+
+class Villain(Classifier):
+    """Breaks one promise."""
+
+    type: Literal["villain"] = "villain"
+    deed: str = ""
+
+    def build(self, *, random_state: int) -> Any:
+        if self.deed == "build raises":
+            raise ValueError("cannot")
+        return _Villain(self.deed)
+
+
+def toy(k: int = 3, n: int = 36) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % k
+    return (np.eye(k)[y] * 3 + rng.normal(0, 0.5, (n, k))).astype(np.float32), y
+
+
+def halves(n: int) -> Splits:
+    first, second = np.arange(n // 2), np.arange(n // 2, n)
+    return Splits((Fold(0, "0", first, second), Fold(0, "1", second, first)), "halves")
+
+
+def go(classifier: Classifier, X: np.ndarray, y: np.ndarray, splits: Splits, jobs: int = 1) -> Any:
+    cell = Cell("cell", "f", "c", classifier, f"{classifier.type_name()}, tests 1.0")
+    return evaluate([cell], {"f": X}, y, splits, seed=0, jobs=jobs)[0]
+
+
+def test_predictions_and_scores_are_those_of_the_estimator() -> None:
+    X, y = toy()
+    splits = halves(len(y))
+    for result in go(LogReg(), X, y, splits).folds:
+        fold = result.fold
+        oracle = LogisticRegression(random_state=0).fit(X[fold.train], y[fold.train])
+        np.testing.assert_array_equal(result.y_pred, oracle.predict(X[fold.test]))
+        np.testing.assert_array_equal(result.scores, oracle.predict_proba(X[fold.test]))
+        assert result.score_kind == "probability"
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_class_that_the_training_side_lacks_gets_score_0_in_its_column(missing: int) -> None:
+    X, y = toy()
+    train = np.flatnonzero(y != missing)
+    splits = Splits((Fold(0, "0", train, np.arange(len(y))),), "d")
+    (result,) = go(LogReg(), X, y, splits).folds
+    assert (result.scores[:, missing] == 0).all()
+    assert set(result.y_pred) == {0, 1, 2} - {missing}
+    np.testing.assert_array_equal(result.scores.argmax(axis=1), result.y_pred)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_decision_values_become_scores_that_keep_their_order(k: int) -> None:
+    X, y = toy(k)
+    for result in go(Margin(), X, y, halves(len(y))).folds:
+        assert result.score_kind == "decision"
+        np.testing.assert_allclose(result.scores.sum(axis=1), 1)
+        np.testing.assert_array_equal(result.scores.argmax(axis=1), result.y_pred)
+
+
+def test_any_number_of_jobs_gives_the_same_bits() -> None:
+    X, y = toy()
+    alone, together = (go(LogReg(), X, y, halves(len(y)), jobs) for jobs in (1, 2))
+    for one, other in zip(alone.folds, together.folds, strict=True):
+        np.testing.assert_array_equal(one.y_pred, other.y_pred)
+        np.testing.assert_array_equal(one.scores, other.scores)
+
+
+def test_warnings_are_counted_and_kept_off_the_screen() -> None:
+    X, y = toy()
+    assert go(Villain(deed="warns"), X, y, halves(len(y))).warnings == {"did not converge": 2}
+
+
+@pytest.mark.parametrize(
+    ("deed", "words"),
+    [
+        ("build raises", "raised ValueError: cannot"),
+        ("fit raises", "raised RuntimeError: no luck"),
+        ("short", "predict returned shape (1,) for 18 rows"),
+        ("foreign", "predict returned labels that it was not fitted on"),
+        ("columns", "predict_proba returned shape (18, 1), expected (18, 3)"),
+        ("nan", "predict_proba returned negative, NaN or infinite values"),
+        ("sum", "predict_proba returned rows that do not sum to 1"),
+    ],
+)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_classifier_that_breaks_its_contract_is_named(deed: str, words: str, jobs: int) -> None:
+    X, y = toy()
+    with pytest.raises(ClassifierError) as caught:
+        go(Villain(deed=deed), X, y, halves(len(y)), jobs)
+    assert words in caught.value.message
+    assert caught.value.message.startswith("classifier 'cell' (villain, tests 1.0), fold '0'")
+
+
+def test_a_dummy_knows_only_how_frequent_the_classes_are() -> None:
+    class Prior(Classifier):
+        """The prior."""
+
+        type: Literal["prior"] = "prior"
+
+        def build(self, *, random_state: int) -> Any:
+            return DummyClassifier()
+
+    X, y = toy(2, 30)
+    y = (np.arange(30) % 3 == 0).astype(int)
+    for result in go(Prior(), X, y, halves(30)).folds:
+        assert set(result.y_pred) == {0}

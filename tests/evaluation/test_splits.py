@@ -1,0 +1,173 @@
+"""Folds: disjoint, reproducible, as scikit-learn makes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.model_selection import train_test_split
+
+from audioclf import config as c
+from audioclf.dataset import Clip, Dataset
+from audioclf.errors import SplitError
+from audioclf.evaluation import make_splits
+
+
+def dataset(
+    labels: str = "ab" * 15, groups: int | None = 5, folds: list[str | None] | None = None
+) -> Dataset:
+    made: list[Any] = [
+        Clip(
+            f"{i:03}.wav",
+            label,
+            source=None,  # type: ignore[arg-type]
+            group=None if groups is None else f"g{i % groups}",
+            fold=None if folds is None else folds[i % len(folds)],
+        )
+        for i, label in enumerate(labels)
+    ]
+    return Dataset(made, name="toys")
+
+
+EVERY: list[c.Split] = [
+    c.Holdout(),
+    c.Holdout(stratify=True, repeats=3, test_size=0.3),
+    c.KFold(),
+    c.KFold(repeats=2),
+    c.StratifiedKFold(repeats=3),
+    c.GroupKFold(n_splits=3, repeats=2),
+    c.StratifiedGroupKFold(n_splits=3, repeats=2),
+    c.LeaveOneGroupOut(),
+    c.Predefined(),
+    c.Predefined(test_folds=("x", "z")),
+]
+
+
+@pytest.mark.parametrize("split", EVERY, ids=lambda split: repr(split))
+def test_sides_are_disjoint_and_cover_all_clips(split: c.Split) -> None:
+    data = dataset(folds=["x", "y", "z"])
+    for fold in make_splits(data, split, 1).folds:
+        assert sorted([*fold.train, *fold.test]) == list(range(len(data)))
+
+
+@pytest.mark.parametrize("split", EVERY, ids=lambda split: repr(split))
+def test_the_same_seed_gives_the_same_folds(split: c.Split) -> None:
+    data = dataset(folds=["x", "y", "z"])
+    first, second = make_splits(data, split, 5), make_splits(data, split, 5)
+    for one, other in zip(first.folds, second.folds, strict=True):
+        assert one.test.tolist() == other.test.tolist()
+
+
+@pytest.mark.parametrize(
+    "split", [c.KFold(repeats=2), c.StratifiedKFold(repeats=2), c.GroupKFold(repeats=2)]
+)
+def test_within_a_repeat_every_clip_is_tested_once(split: c.Split) -> None:
+    data = dataset()
+    folds = make_splits(data, split, 0).folds
+    for repeat in (0, 1):
+        tested = np.concatenate([fold.test for fold in folds if fold.repeat == repeat])
+        assert sorted(tested) == list(range(len(data)))
+
+
+def test_repeats_differ() -> None:
+    folds = make_splits(dataset(), c.StratifiedKFold(repeats=2), 0).folds
+    assert folds[0].test.tolist() != folds[5].test.tolist()
+
+
+@pytest.mark.parametrize("stratify", [False, True])
+def test_holdout_is_train_test_split(stratify: bool) -> None:
+    data = dataset()
+    fold = make_splits(data, c.Holdout(test_size=0.2, stratify=stratify), 42).folds[0]
+    y = np.asarray(data.encoded_labels())
+    train, test = train_test_split(
+        np.arange(len(data)), test_size=0.2, random_state=42, stratify=y if stratify else None
+    )
+    assert fold.train.tolist() == train.tolist()
+    assert fold.test.tolist() == test.tolist()
+
+
+@pytest.mark.parametrize("split", [c.GroupKFold(), c.StratifiedGroupKFold(), c.LeaveOneGroupOut()])
+def test_no_group_is_on_both_sides(split: c.Split) -> None:
+    data = dataset()
+    for fold in make_splits(data, split, 0).folds:
+        train = {data.clips[i].group for i in fold.train}
+        assert train.isdisjoint({data.clips[i].group for i in fold.test})
+
+
+def test_stratified_folds_keep_the_proportions() -> None:
+    data = dataset("a" * 20 + "b" * 10)
+    for fold in make_splits(data, c.StratifiedKFold(), 0).folds:
+        labels = [data.clips[i].label for i in fold.test]
+        assert (labels.count("a"), labels.count("b")) == (4, 2)
+
+
+def test_a_fold_is_named_after_the_group_on_test() -> None:
+    folds = make_splits(dataset(), c.LeaveOneGroupOut(), 0).folds
+    assert [fold.name for fold in folds] == ["g0", "g1", "g2", "g3", "g4"]
+
+
+def test_published_folds_are_honoured_one_by_one() -> None:
+    data = dataset(folds=["x", "y", "z"])
+    folds = make_splits(data, c.Predefined(), 0).folds
+    assert [fold.name for fold in folds] == ["x", "y", "z"]
+    for fold in folds:
+        assert {data.clips[i].fold for i in fold.test} == {fold.name}
+
+
+def test_clips_without_a_published_fold_always_train() -> None:
+    data = dataset("aabb" * 8, folds=["x", None])
+    (fold,) = make_splits(data, c.Predefined(), 0).folds
+    assert {data.clips[i].fold for i in fold.test} == {"x"}
+
+
+def test_test_folds_are_one_test_side() -> None:
+    data = dataset(folds=["x", "y", "z"])
+    (fold,) = make_splits(data, c.Predefined(test_folds=("x", "z")), 0).folds
+    assert {data.clips[i].fold for i in fold.train} == {"y"}
+    assert fold.name == "x+z"
+
+
+def test_folds_are_lowered_to_the_smallest_class_and_it_is_said() -> None:
+    splits = make_splits(dataset("a" * 10 + "b" * 3), c.StratifiedKFold(), 0)
+    assert len(splits.folds) == 3
+    assert splits.description == "3 stratified folds"
+    assert splits.notes == (
+        "folds lowered from 5 to 3: there are only 3 clips in the smallest class",
+    )
+
+
+def test_a_class_that_some_training_side_lacks_is_said() -> None:
+    data = dataset("aabbaabbcc", groups=2)
+    made = [
+        Clip(clip.id, clip.label, clip.source, group="g9" if clip.label == "c" else clip.group)
+        for clip in data
+    ]
+    splits = make_splits(Dataset(made, name="toys"), c.LeaveOneGroupOut(), 0)
+    assert "some training sides hold no clip of 'c'" in splits.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "split", "words"),
+    [
+        (dataset("aaaa"), c.KFold(), "all 4 clips are of the class 'a'; a classifier needs at"),
+        (dataset("aaab"), c.KFold(), "class 'b' has 1 clip, needs 2"),
+        (dataset(groups=None), c.GroupKFold(), "30 of 30 clips have no group, such as '000.wav'"),
+        (dataset(groups=1), c.LeaveOneGroupOut(), "all clips are of one group, 'g0'; needs 2"),
+        (dataset(groups=1), c.GroupKFold(), "5 folds are asked for, but there is only 1 group"),
+        (dataset(), c.Predefined(), "no clip has a published fold"),
+        (
+            dataset(folds=["x", "y"]),
+            c.Predefined(test_folds=("q",)),
+            "no clip is in fold 'q'; there are x, y",
+        ),
+        (dataset(folds=["x"]), c.Predefined(), "training side of fold 'x' holds only no clips"),
+        (dataset("aabb"), c.Holdout(test_size=0.1, stratify=True), "cannot be split like this"),
+        (dataset(groups=2), c.LeaveOneGroupOut(), "fold 'g0' holds only 'b'; a classifier"),
+    ],
+)
+def test_what_cannot_be_split_is_said(data: Dataset, split: c.Split, words: str) -> None:
+    with pytest.raises(SplitError) as caught:
+        make_splits(data, split, 0)
+    assert words in caught.value.message
+    assert caught.value.exit_code == 3

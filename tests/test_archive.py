@@ -1,0 +1,175 @@
+"""Zip archives: which files they hold, and their bytes."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.hostile.files import Entry, deflated, zip_of
+
+from audioclf.archive import Archive, ZipMember, open_archive
+
+
+def archive_of(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Archive:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return open_archive(path)
+
+
+def contents(archive: Archive) -> dict[str, bytes]:
+    return {member.name: member.read() for member in archive.members}
+
+
+FILES = {"a/0.wav": b"zero" * 100, "a/1.wav": b"", "b/2.wav": bytes(range(256))}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_members_hold_the_bytes_of_the_files(tmp_path: Path, method: int) -> None:
+    assert contents(archive_of(tmp_path / "x.zip", FILES, method)) == FILES
+
+
+class _Pipe(io.BytesIO):
+    """A stream that cannot go back: sizes and checksums follow the data."""
+
+    def tell(self) -> int:
+        raise OSError("this is a pipe")
+
+
+def test_an_archive_written_to_a_pipe_is_read(tmp_path: Path) -> None:
+    pipe, path = _Pipe(), tmp_path / "x.zip"
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in FILES.items():
+            archive.writestr(name, data)
+    path.write_bytes(pipe.getvalue())
+    assert contents(open_archive(path)) == FILES
+
+
+def test_entries_with_64_bit_sizes_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", 8) as archive:
+        for name, data in FILES.items():
+            with archive.open(name, "w", force_zip64=True) as stream:
+                stream.write(data)
+    assert contents(open_archive(path)) == FILES
+
+
+def test_an_archive_behind_other_data_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    archive_of(path, FILES)
+    path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
+    assert contents(open_archive(path)) == FILES
+
+
+def test_a_member_knows_its_sizes(tmp_path: Path) -> None:
+    (member, *_) = archive_of(tmp_path / "x.zip", FILES).members
+    assert (member.name, member.size, member.method) == ("a/0.wav", 400, zipfile.ZIP_DEFLATED)
+    assert 0 < member.compressed_size < 400
+
+
+def test_stored_bytes_are_the_compressed_ones(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    path.write_bytes(zip_of(Entry(b"x.wav", b"sound" * 50, method=8)))
+    (member,) = open_archive(path).members
+    assert member.stored_bytes() == deflated(b"sound" * 50)
+
+
+def test_a_member_survives_pickling(tmp_path: Path) -> None:
+    (member, *_) = archive_of(tmp_path / "x.zip", FILES).members
+    twin = pickle.loads(pickle.dumps(member))
+    assert twin == member
+    assert twin.read() == FILES["a/0.wav"]
+
+
+def test_members_are_read_in_threads(tmp_path: Path) -> None:
+    files = {f"{index}.wav": bytes([index]) * 5000 for index in range(100)}
+    members = archive_of(tmp_path / "x.zip", files).members
+    with ThreadPoolExecutor(4) as pool:
+        read = dict(zip((m.name for m in members), pool.map(ZipMember.read, members), strict=True))
+    assert read == files
+
+
+def test_a_member_names_archive_and_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    assert str(archive_of(path, FILES).members[0]) == f"{path}!a/0.wav"
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "__MACOSX/a/._0.wav",
+        "a/._0.wav",
+        ".DS_Store",
+        "a/.DS_Store",
+        "a/Thumbs.db",
+        "desktop.ini",
+        "a/.gitkeep",
+        ".git/config",
+        ".../x.wav",
+        "a/",
+        "./",
+    ],
+)
+def test_junk_is_passed_over_and_counted(tmp_path: Path, junk: str) -> None:
+    archive = archive_of(tmp_path / "x.zip", {"a/0.wav": b"0", junk: b""})
+    assert [member.name for member in archive.members] == ["a/0.wav"]
+    assert archive.ignored == 1
+
+
+def test_what_only_resembles_junk_is_kept(tmp_path: Path) -> None:
+    names = ["a.b/c.wav", "my__MACOSX/c.wav", "Thumbs.db.wav", "a/xdesktop.ini", "_.wav"]
+    archive = archive_of(tmp_path / "x.zip", dict.fromkeys(names, b""))
+    assert [member.name for member in archive.members] == names
+
+
+def test_an_archive_may_hold_nothing(tmp_path: Path) -> None:
+    archive = archive_of(tmp_path / "x.zip", {})
+    assert (archive.members, archive.ignored) == ((), 0)
+
+
+def names_of(path: Path, *entries: Entry) -> list[str]:
+    path.write_bytes(zip_of(*entries))
+    archive = open_archive(path)
+    assert all(member.read() for member in archive.members)
+    return [member.name for member in archive.members]
+
+
+CAFE = "caf\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("raw", "flags", "name"),
+    [
+        (rb"dog\0.wav", 0, "dog/0.wav"),
+        (b"./dog//0.wav", 0, "dog/0.wav"),
+        ("cafe\u0301/0.wav".encode(), 0x800, f"{CAFE}/0.wav"),
+        (f"{CAFE}/0.wav".encode(), 0, f"{CAFE}/0.wav"),
+        (f"{CAFE}/0.wav".encode("cp437"), 0, f"{CAFE}/0.wav"),
+        ("\u732b/0.wav".encode(), 0x800, "\u732b/0.wav"),
+        (b" dog/0.wav", 0, " dog/0.wav"),
+        (b"a..b/0.wav", 0, "a..b/0.wav"),
+    ],
+)
+def test_a_name_becomes_a_clean_path(tmp_path: Path, raw: bytes, flags: int, name: str) -> None:
+    assert names_of(tmp_path / "x.zip", Entry(raw, flags=flags)) == [name]
+
+
+def test_thirty_two_folders_are_not_too_deep(tmp_path: Path) -> None:
+    name = b"d/" * 32 + b"x.wav"
+    assert names_of(tmp_path / "x.zip", Entry(name)) == [name.decode()]
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("barbie_vs_puppy.zip", 98), ("free_spoken_digits.zip", 3000)]
+)
+def test_real_archives_hold_all_recordings(
+    real_data: Callable[[str], Path], name: str, count: int
+) -> None:
+    archive = open_archive(real_data(name))
+    assert len(archive.members) == count
+    assert all(member.name.endswith(".wav") for member in archive.members)
