@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+import traceback
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -118,37 +122,53 @@ def make_dist(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def on_path(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+def on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
     """Return a function that makes a folder importable in this process, for this test."""
+    before = set(sys.modules)
 
     def put(site: Path) -> None:
         monkeypatch.syspath_prepend(str(site))
-        before = set(sys.modules)
-        monkeypatch.setattr(sys, "modules", sys.modules)
-
-        def forget() -> None:
-            for name in set(sys.modules) - before:
-                if name.startswith("audioclf_"):
-                    del sys.modules[name]
-
-        _FORGET.append(forget)
 
     yield put
-    while _FORGET:
-        _FORGET.pop()()
+    for name in set(sys.modules) - before:
+        if name.startswith("audioclf_"):
+            del sys.modules[name]
 
 
-_FORGET: list[Callable[[], None]] = []
+@dataclass(frozen=True)
+class Done:
+    """What a command did."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def run_cli(
+def run_cli(*args: str | Path) -> Done:
+    """Run the command line in this process, which saves the imports."""
+    from audioclf.cli import app
+
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            app(args=list(map(str, args)), prog_name="audioclf")
+        except SystemExit as exc:
+            code = int(exc.code or 0)
+        except Exception:  # noqa: BLE001  a bug of ours, as the interpreter shows it
+            traceback.print_exc()
+            code = 1
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def run_process(
     *args: str | Path,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float = 120,
-) -> subprocess.CompletedProcess[str]:
+) -> Done:
     """Run the command line as a user does, in a process of its own."""
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "audioclf", *map(str, args)],
         cwd=cwd,
         env={**os.environ, **(env or {})},
@@ -158,6 +178,7 @@ def run_cli(
         check=False,
         stdin=subprocess.DEVNULL,
     )
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def imported_by(code: str, names: Iterable[str]) -> set[str]:

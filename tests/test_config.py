@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from audioclf.builtin.mel import MelSpectrogram
+from audioclf.builtin.svm import Svm
+from audioclf.builtin.zip import ZipDataset
 from audioclf.config import RunConfig, config_schema, load_config
 from audioclf.discovery import discover
 from audioclf.errors import ConfigError
@@ -67,7 +70,7 @@ featurizers:
 split: {type: holdot}
 classifiers:
   gb: {type: gradient_boosting, n_estimators: many}
-metrics: [accuracy, f2]
+metrics: [accuracy, f1_makro]
 """
     assert problems_of(tmp_path, text) == [
         "c.yaml: 7 problems:",
@@ -77,7 +80,7 @@ metrics: [accuracy, f2]
         "c.yaml:5:45: unknown key 'segmnts' in featurizers.mfcc.pooling. Did you mean 'segments'?",
         "c.yaml:6:8: split: 'holdot' is not known. Did you mean 'holdout'?",
         'c.yaml:8:47: classifiers.gb.n_estimators: expected a valid integer, not "many"',
-        "c.yaml:9:21: metrics.1: 'f2' is not known. Did you mean 'f1'?",
+        "c.yaml:9:21: metrics.1: 'f1_makro' is not known. Did you mean 'f1_macro'?",
     ]
 
 
@@ -195,12 +198,11 @@ def test_every_reference_of_the_schema_resolves() -> None:
 
 
 def test_a_config_made_by_hand_is_the_one_from_the_file(tmp_path: Path) -> None:
-    registry = discover()
     made = RunConfig(
         name="c",
-        dataset=registry.resolve("loader", "zip")(path=tmp_path / "sounds.zip"),
-        featurizers={"mel": registry.resolve("featurizer", "mel")()},
-        classifiers={"svm": registry.resolve("classifier", "svm")()},
+        dataset=ZipDataset(path=tmp_path / "sounds.zip"),
+        featurizers={"mel": MelSpectrogram()},
+        classifiers={"svm": Svm()},
     )
     assert made == load_config(write(tmp_path, MINIMAL))
 

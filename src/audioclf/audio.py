@@ -146,7 +146,7 @@ def _check_count(
     hint = "Set audio.duration to read a part of it."
     seconds = count / info.sr
     if seconds > limits.max_seconds:
-        found = f"{seconds:.0f} s of audio (limit {limits.max_seconds:g} s)"
+        found = f"{seconds:.6g} s of audio (limit {limits.max_seconds:g} s)"
         raise DecodeError(f"{name}: {found}", hint=hint)
     samples = max(count * info.channels, math.ceil(seconds * audio.sr))
     if samples > limits.max_samples:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_origin
 
@@ -43,7 +43,9 @@ class Component(BaseModel):
     such `type` fails at import.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     kind: ClassVar[Kind]
 
@@ -117,6 +119,32 @@ class Featurizer(Component):
             Finite; its shape depends on `n_samples` and `sr` alone.
         """
 
+    def extract_many(self, ys: Sequence[NDArray[np.float32]], sr: int) -> list[NDArray[np.float32]]:
+        """Return the feature matrix of each of several clips.
+
+        The engine calls this, from several threads at a time. Override it where clips can share
+        work; each matrix must agree to the last bit with `extract` of that clip alone, so that
+        no result depends on which clips come together.
+
+        Parameters
+        ----------
+        ys : sequence of np.ndarray [shape=(n_samples,)], float32
+            Mono waveforms in [-1, 1], of any lengths, perhaps none at all; not to be changed.
+        sr : int
+            Sample rate of all of them, in Hz.
+
+        Returns
+        -------
+        matrices : list of np.ndarray [shape=(n_bins, n_frames)], float32
+            As `extract` returns them, in the order of `ys`.
+
+        Raises
+        ------
+        FeatureError
+            If one clip cannot be extracted; `extract` of each says which.
+        """
+        return [self.extract(y, sr) for y in ys]
+
 
 class Classifier(Component):
     """Base of classifiers: a description that builds an unfitted scikit-learn estimator."""
@@ -158,11 +186,15 @@ def _build_by(kind: Kind) -> Callable[[Any, ValidationInfo], Any]:
     return build
 
 
+COMPONENT_KEY = "x-audioclf-component"
+"""Stands in the JSON schema of a field for the components that may stand there."""
+
+
 def _component_type(base: type[Component], kind: Kind) -> Any:
     return Annotated[
         SerializeAsAny[base],  # type: ignore[valid-type,misc]
         BeforeValidator(_build_by(kind)),
-        WithJsonSchema({"$ref": f"#/$defs/any_{kind}"}),
+        WithJsonSchema({COMPONENT_KEY: kind}),
     ]
 
 
@@ -181,6 +213,7 @@ else:
 
 def _resolve_path(path: Path, info: ValidationInfo) -> Path:
     base = (info.context or {}).get("base_dir")
+    path = path.expanduser()
     return path if base is None or path.is_absolute() else Path(base, path)
 
 

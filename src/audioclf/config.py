@@ -17,7 +17,7 @@ import annotated_types as at
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from audioclf.audio import AudioConfig
-from audioclf.components import KINDS, AnyClassifier, AnyFeaturizer, AnyLoader
+from audioclf.components import COMPONENT_KEY, KINDS, AnyClassifier, AnyFeaturizer, AnyLoader
 from audioclf.config_problems import config_error, in_data, problem
 from audioclf.errors import ConfigError, PluginError
 from audioclf.pooling import Flatten
@@ -245,11 +245,11 @@ def _step(node: Any, part: str, position: Position) -> str | int:
 def _forget(source: YamlSource, location: Location) -> None:
     """Drop what the file said at and below a place that an override replaces."""
     size = len(location)
-    for table in (source.values, source.keys, source.texts):
-        for old in [known for known in table if known[:size] == location]:
-            del table[old]
-    old_position = {str(source.values.get(location)), str(source.keys.get(location))}
-    source.problems = [p for p in source.problems if str(p.position) not in old_position]
+    replaced = {str(place) for at, place in source.values.items() if at[:size] == location}
+    source.problems = [p for p in source.problems if str(p.position) not in replaced]
+    source.values = {at: place for at, place in source.values.items() if at[:size] != location}
+    source.keys = {at: place for at, place in source.keys.items() if at[:size] != location}
+    source.texts = {at: text for at, text in source.texts.items() if at[:size] != location}
 
 
 def _validate(source: YamlSource, base_dir: Path, registry: Registry) -> RunConfig:
@@ -309,4 +309,15 @@ def config_schema(registry: Registry) -> dict[str, Any]:
                 definitions[f"{kind}_{type_name}"] = component
                 choices.append({"$ref": f"#/$defs/{kind}_{type_name}"})
         definitions[f"any_{kind}"] = {"oneOf": choices}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    filled: dict[str, Any] = _with_references(schema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **filled}
+
+
+def _with_references(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_with_references(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kind = node.get(COMPONENT_KEY)
+    rest = {key: _with_references(value) for key, value in node.items() if key != COMPONENT_KEY}
+    return rest if kind is None else {**rest, "$ref": f"#/$defs/any_{kind}"}

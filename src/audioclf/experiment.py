@@ -19,7 +19,7 @@ from audioclf.discovery import discover
 from audioclf.errors import EXIT_DATA, EXIT_OK, AudioclfError, DatasetError, PluginError
 from audioclf.registry import Registry
 from audioclf.runfolder import CONFIG, LEDGER, RECORD, RunFolder
-from audioclf.system import available_cores, library_versions, platform_name, single_threaded
+from audioclf.system import available_cores, platform_name, single_threaded, versions_behind
 
 if TYPE_CHECKING:
     from audioclf.evaluation import Cell
@@ -166,14 +166,16 @@ class _Run:
         from audioclf import __version__
 
         dataset = extraction.dataset
+        origins = _origins(self.config, self.registry)
+        behind = {origin["distribution"] or "audioclf" for origin in origins.values()}
         return {
             "format": 1,
             "audioclf": __version__,
             "name": self.config.name,
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "platform": platform_name(),
-            "versions": library_versions(),
-            "components": _origins(self.config, self.registry),
+            "versions": versions_behind(behind | {"audioclf"}),
+            "components": origins,
             "seed": self.config.seed,
             "jobs": self.jobs,
             "dataset": {

@@ -150,11 +150,20 @@ class _SoundFileReader:
         try:
             yield
         except self._failures as exc:
-            what = getattr(exc, "error_string", "") or str(exc) or type(exc).__name__
-            raise DecodeError(f"{self._name}: damaged {self._kind} audio: {what}") from exc
+            raise DecodeError(
+                f"{self._name}: {self._kind} audio that cannot be decoded: {_reason(exc)}"
+            ) from exc
         finally:
             if self._stream.failure is not None:
                 raise self._stream.failure
+
+
+def _reason(exc: Exception) -> str:
+    """Return libsndfile's reason, but for the one that it gives where there is no sound frame."""
+    reason = str(getattr(exc, "error_string", "") or exc or type(exc).__name__)
+    if reason.startswith("File does not exist"):
+        return "the decoder finds no audio in it"
+    return reason.removeprefix("Error : ")
 
 
 class _QuietStream:

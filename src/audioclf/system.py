@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import metadata
 
 _THREAD_VARIABLES = (
@@ -16,15 +17,6 @@ _THREAD_VARIABLES = (
     "BLIS_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
-)
-
-_NUMERIC_LIBRARIES = (
-    "librosa",
-    "numpy",
-    "scikit-learn",
-    "scipy",
-    "soundfile",
-    "soxr",
 )
 
 
@@ -60,15 +52,21 @@ def single_threaded() -> Iterator[None]:
         yield
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries behind the numbers."""
+def versions_behind(distributions: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python, of these distributions, and of what they require directly."""
+    names = set(distributions)
+    for name in tuple(names):
+        with suppress(metadata.PackageNotFoundError):
+            names |= {_name(requirement) for requirement in metadata.requires(name) or ()}
     versions = {"python": platform.python_version()}
-    for name in _NUMERIC_LIBRARIES:
-        try:
+    for name in sorted(names):
+        with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return versions
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
 
 
 def platform_name() -> str:

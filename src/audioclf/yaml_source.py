@@ -223,13 +223,7 @@ def _represent_str(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar(_STR, text, style=style)
 
 
-def _represent_float(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
-    # repr gives 1e-10, which YAML 1.1 calls a string and the core schema of YAML 1.2 a number.
-    return dumper.represent_scalar("tag:yaml.org,2002:float", repr(number))
-
-
 _Dumper.add_representer(str, _represent_str)
-_Dumper.add_representer(float, _represent_float)
 
 
 def _position(name: str, mark: Any) -> Position:

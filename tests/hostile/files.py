@@ -101,7 +101,7 @@ def float_wav(samples: Iterable[float], *, bits: int = 32) -> bytes:
 
 def rf64(data_size: int, audio: bytes | None = None) -> bytes:
     """Return an RF64 file whose `ds64` chunk says that there are `data_size` bytes of audio."""
-    ds64 = chunk(b"ds64", struct.pack("<QQQI", data_size + 80, data_size, data_size // 2, 0))
+    ds64 = chunk(b"ds64", struct.pack("<QQQI", 0, data_size, 0, 0))
     data = chunk(b"data", pcm16() if audio is None else audio, size=0xFFFFFFFF)
     return riff(ds64, fmt(), data, magic=b"RF64")
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -277,6 +278,22 @@ def test_an_archive_removed_in_the_meantime_is_named(put: Put) -> None:
     member = one_member(path)
     path.unlink()
     assert "No such file" in damage(member).message
+
+
+def test_too_little_memory_to_read_is_named(put: Put) -> None:
+    member = one_member(put(zip_of(Entry(b"x.wav"))))
+    huge = dataclasses.replace(member, compressed_size=1 << 62, size=1 << 62)
+    assert f"not enough memory for {1 << 62} bytes" in damage(huge).message
+
+
+def test_too_little_memory_to_unpack_is_named(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    member = one_member(put(zip_of(Entry(b"x.wav", method=8))))
+
+    def fail(wbits: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(zlib, "decompressobj", fail)
+    assert "not enough memory for 4 bytes" in damage(member).message
 
 
 def test_one_damaged_entry_leaves_the_others(put: Put) -> None:

@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Gt
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, ValidationInfo, field_validator
 
 from audioclf.builtin.spectral import Decibels, Spectral
 from audioclf.plugin import FeatureError
 
 if TYPE_CHECKING:
-    from typing import Self
-
     import numpy as np
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float32]
 
-Norm = Literal["slaney"] | Annotated[float, Gt(0)] | None
+Norm = Literal["slaney"] | Annotated[FiniteFloat, Gt(0)] | None
 
 
 class MelBands(Spectral):
@@ -43,11 +41,13 @@ class MelBands(Spectral):
     htk: bool = False
     """Whether the mel scale is HTK's instead of Slaney's."""
 
-    @model_validator(mode="after")
-    def _band_is_not_empty(self) -> Self:
-        if self.fmax is not None and self.fmin >= self.fmax:
-            raise ValueError(f"fmin={self.fmin:g} must be below fmax={self.fmax:g}")
-        return self
+    @field_validator("fmax")
+    @classmethod
+    def _lies_above_fmin(cls, fmax: float | None, info: ValidationInfo) -> float | None:
+        fmin = info.data.get("fmin", 0.0)
+        if fmax is not None and fmin >= fmax:
+            raise ValueError(f"fmin={fmin:g} must be below fmax={fmax:g}")
+        return fmax
 
     def mel_power(self, ys: Sequence[Matrix], sr: int, norm: Norm) -> list[Matrix]:
         """Return `librosa.feature.melspectrogram` of each clip, shape (n_mels, n_frames).
@@ -58,13 +58,13 @@ class MelBands(Spectral):
             If `fmin` or `fmax` lies beyond half the sample rate, or a clip is too short.
         """
         from audioclf.builtin.mel_filters import mel_bank
-        from audioclf.builtin.short_time import magnitude_power, transform
+        from audioclf.builtin.short_time import raise_to, transform
 
         self._check_band(sr)
         bank = mel_bank(sr, self.n_fft, self.n_mels, self.fmin, self.fmax, self.htk, norm)
 
-        def project(power: Matrix) -> Matrix:
-            return bank.project(magnitude_power(power, self.power))
+        def project(magnitude: Matrix) -> Matrix:
+            return bank.project(raise_to(magnitude, self.power))
 
         return transform(ys, self.framing(), self.n_mels, project)
 

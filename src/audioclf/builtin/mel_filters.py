@@ -12,6 +12,7 @@ S. Young et al., "The HTK Book", section 5.4, Cambridge University, 2006.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -27,6 +28,9 @@ MelNorm = Literal["slaney"] | float | None
 
 _BANDS = 8
 """Filters in a group: neighbors overlap, so that a group looks at a short range of frequencies."""
+
+_BINS = 1024
+"""Most frequencies in one product: BLAS shares greater ones among threads, in another order."""
 
 _LINEAR_HZ = 200.0 / 3.0
 _BREAK_HZ = 1000.0
@@ -115,21 +119,22 @@ def _row_norms(weights: Hertz, p: float) -> Hertz:
     return np.where(norms < np.finfo(np.float32).tiny, 1.0, norms)
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Neighboring filters and the range of frequencies outside of which they are all zero."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Neighboring filters over a range of frequencies; `adds` to what lies below the range."""
 
     bands: slice
     bins: slice
     weights: Matrix
+    adds: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MelBank:
-    """A filterbank in groups of `_BANDS` filters, ready to be applied to many frames."""
+    """A filterbank cut into parts without most of its zeros, to be applied to many frames."""
 
     n_mels: int
-    groups: tuple[_Group, ...]
+    parts: tuple[_Part, ...]
     lanes_agree: bool
 
     def project(self, power: Matrix) -> Matrix:
@@ -137,7 +142,7 @@ class MelBank:
 
         Parameters
         ----------
-        power : np.ndarray [shape=(n, n_fft // 2 + 1)], float32, C order
+        power : np.ndarray [shape=(n_fft // 2 + 1, n)], float32, C order
             Spectra of n frames, n a multiple of `TILE`.
 
         Returns
@@ -146,9 +151,9 @@ class MelBank:
             The numbers of a frame do not depend on the others, nor on its place among them.
         """
         if self.lanes_agree:
-            return _project(self.groups, power)[: self.n_mels]
-        alone = np.repeat(power, TILE, axis=0)
-        return _project(self.groups, alone)[: self.n_mels, ::TILE]
+            return _project(self.parts, power)[: self.n_mels]
+        alone = np.repeat(power, TILE, axis=1)
+        return _project(self.parts, alone)[: self.n_mels, ::TILE]
 
 
 @lru_cache(maxsize=32)
@@ -165,37 +170,47 @@ def mel_bank(
     weights = mel_weights(
         sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm
     )
-    groups = tuple(_group(weights, start) for start in range(0, n_mels, _BANDS))
-    return MelBank(n_mels, groups, _lanes_agree(groups, n_bins=weights.shape[1]))
+    parts = tuple(_parts(weights))
+    return MelBank(n_mels, parts, _lanes_agree(parts, n_bins=weights.shape[1]))
 
 
-def _group(weights: Matrix, start: int) -> _Group:
-    """Cut out a group; the last one is filled up with zeros, so that all have one shape."""
-    rows = weights[start : start + _BANDS]
-    heard = np.flatnonzero(rows.any(axis=0))
-    bins = slice(int(heard[0]), int(heard[-1]) + 1) if len(heard) else slice(0, 1)
-    block = np.zeros((_BANDS, bins.stop - bins.start), dtype=np.float32)
-    block[: len(rows)] = rows[:, bins]
-    return _Group(slice(start, start + _BANDS), bins, block)
+def _parts(weights: Matrix) -> Iterator[_Part]:
+    """Cut out groups of filters; the last is filled up with zeros, so that all have one shape."""
+    for start in range(0, len(weights), _BANDS):
+        rows = weights[start : start + _BANDS]
+        group = np.pad(rows, ((0, _BANDS - len(rows)), (0, 0)))
+        heard = np.flatnonzero(rows.any(axis=0))
+        low, high = (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 1)
+        for first in range(low, high, _BINS):
+            bins = slice(first, min(first + _BINS, high))
+            block = np.ascontiguousarray(group[:, bins])
+            yield _Part(slice(start, start + _BANDS), bins, block, adds=first > low)
 
 
-def _project(groups: tuple[_Group, ...], power: Matrix) -> Matrix:
+def _project(parts: tuple[_Part, ...], power: Matrix) -> Matrix:
     """Multiply each tile of frames on its own: products of one shape add up in one order."""
-    n_frames, n_bins = power.shape
-    tiles = power.reshape(-1, TILE, n_bins).transpose(0, 2, 1)
-    mel = np.empty((groups[-1].bands.stop, n_frames), dtype=np.float32)
-    mel_tiles = mel.reshape(len(mel), -1, TILE).transpose(1, 0, 2)
-    for group in groups:
-        np.matmul(group.weights, tiles[:, group.bins], out=mel_tiles[:, group.bands])
+    mel = np.empty((parts[-1].bands.stop, power.shape[1]), dtype=np.float32)
+    tiles, mel_tiles = _tiles(power), _tiles(mel)
+    for part in parts:
+        target = mel_tiles[:, part.bands]
+        if part.adds:
+            target += np.matmul(part.weights, tiles[:, part.bins])
+        else:
+            np.matmul(part.weights, tiles[:, part.bins], out=target)
     return mel
 
 
-def _lanes_agree(groups: tuple[_Group, ...], n_bins: int) -> bool:
+def _tiles(columns: Matrix) -> Matrix:
+    """View an array (n_rows, n) as (n / TILE, n_rows, TILE)."""
+    return columns.reshape(len(columns), -1, TILE).transpose(1, 0, 2)
+
+
+def _lanes_agree(parts: tuple[_Part, ...], n_bins: int) -> bool:
     """Try whether this machine's BLAS gives a frame the same numbers anywhere in a tile.
 
     The usual ones do, because a tile fills their vector registers. Where one does not, each
     frame gets a tile of its own, which is slow but keeps the promise.
     """
-    spectra = np.random.default_rng(0).random((4, n_bins), dtype=np.float32)
-    tiles = _project(groups, np.repeat(spectra, TILE, axis=0)).reshape(-1, len(spectra), TILE)
+    spectra = np.random.default_rng(0).random((n_bins, 4), dtype=np.float32)
+    tiles = _tiles(_project(parts, np.repeat(spectra, TILE, axis=1)))
     return bool((tiles == tiles[:, :, :1]).all())

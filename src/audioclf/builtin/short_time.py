@@ -6,19 +6,19 @@ computed in single precision, without librosa, numba or scipy.signal.
 The frames of many clips are packed into one block, yet a clip's numbers are the same to the last
 bit whether it is alone or in a batch. Three rules keep that promise:
 
-- the Fourier transform always gets a multiple of `TILE` frames, so that each is computed by the
-  same vector instructions and none by the loop for the rest;
+- the Fourier transform and all functions of its result get a multiple of `TILE` frames, so that
+  vector instructions compute every frame, and none is left to the loop for the rest;
 - matrix products work on `TILE` frames at a time (see `audioclf.builtin.mel_filters`): BLAS adds
   up in an order that depends on the shapes and on a row's place among the others;
-- all else is one correctly rounded operation per element.
+- what looks at a whole clip, such as its loudest level, is computed clip by clip.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,19 +29,19 @@ from audioclf.plugin import FeatureError
 
 Matrix = NDArray[np.float32]
 Project = Callable[[Matrix], Matrix]
-"""From power spectra (n, n_fft // 2 + 1), n a multiple of `TILE`, to features (n_rows, n)."""
+"""From magnitudes (n_fft // 2 + 1, n), n a multiple of `TILE`, to features (n_rows, n)."""
 
 TILE = 16
 """Frames that are always computed together; at least the widest vector register in float32."""
 
-_BLOCK_SAMPLES = 1 << 17
-"""Samples in a block of frames: with its spectra it stays in the second-level cache."""
+_BLOCK_SAMPLES = 5 << 16
+"""Samples in a block of frames: with its spectra it stays in cache, and a usual clip fits in."""
 
 
 def transform(
     ys: Sequence[Matrix], framing: Framing, n_rows: int, project: Project
 ) -> list[Matrix]:
-    """Return what `project` makes of the power spectra of each waveform.
+    """Return what `project` makes of the magnitude spectra of each waveform.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def transform(
     n_rows : int
         Number of features that `project` returns for a frame.
     project : callable
-        From power spectra [shape=(n, n_fft // 2 + 1)] to features [shape=(n_rows, n)], n being
-        a multiple of `TILE`; frame by frame, in numbers that do not depend on the other frames.
+        From magnitudes [shape=(n_fft // 2 + 1, n)] to features [shape=(n_rows, n)], n being a
+        multiple of `TILE`; frame by frame, in numbers that do not depend on the other frames.
         It may write over its argument.
 
     Returns
@@ -66,21 +66,30 @@ def transform(
     """
     for y in ys:
         _check_length(len(y), framing)
-    window = analysis_window(framing.window, framing.win_length, framing.n_fft)
     counts = [_n_frames(len(y), framing) for y in ys]
     matrices = [np.empty((n_rows, count), dtype=np.float32) for count in counts]
-    block = np.zeros((_block_rows(framing.n_fft), framing.n_fft), dtype=np.float32)
-    cut = -1
-    for spans in _pack(counts, len(block)):
+    for spans, frames in _blocks(ys, counts, framing):
+        magnitude = _SCRATCH.array("magnitude", (framing.n_bins, len(frames)))
+        features = project(np.abs(_rfft(frames), out=magnitude))
         for span in spans:
-            if span.clip != cut:
-                frames, cut = _frames(ys[span.clip], framing), span.clip
-            np.multiply(frames[span.source], window, out=block[span.row : span.stop])
-        used = -(-spans[-1].stop // TILE) * TILE
-        features = project(_power(block[:used]))
-        for span in spans:
-            matrices[span.clip][:, span.source] = features[:, span.row : span.stop]
+            matrices[span.clip][:, span.source] = features[:, span.rows]
     return matrices
+
+
+class _Scratch(threading.local):
+    """Arrays that a thread uses again: fresh ones would cost more page faults than the rest."""
+
+    def __init__(self) -> None:
+        self.memory: dict[str, Matrix] = {}
+
+    def array(self, name: str, shape: tuple[int, int]) -> Matrix:
+        size = math.prod(shape)
+        if name not in self.memory or len(self.memory[name]) < size:
+            self.memory[name] = np.empty(size, dtype=np.float32)
+        return self.memory[name][:size].reshape(shape)
+
+
+_SCRATCH = _Scratch()
 
 
 def _check_length(n_samples: int, framing: Framing) -> None:
@@ -108,34 +117,44 @@ def _n_frames(n_samples: int, framing: Framing) -> int:
     return 1 + (n_samples + padding - framing.n_fft) // framing.hop_length
 
 
-def _block_rows(n_fft: int) -> int:
-    return max(TILE, _BLOCK_SAMPLES // n_fft // TILE * TILE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Consecutive frames of one clip, and the row of the block where they start."""
+class _Span(NamedTuple):
+    """Consecutive frames of one clip, and the rows of the block that they fill."""
 
     clip: int
     source: slice
-    row: int
-
-    @property
-    def stop(self) -> int:
-        return self.row + self.source.stop - self.source.start  # type: ignore[no-any-return]
+    rows: slice
 
 
-def _pack(counts: Sequence[int], rows: int) -> Iterator[list[_Span]]:
-    """Yield blocks of at most `rows` frames that hold the frames of all clips in order."""
+def _blocks(
+    ys: Sequence[Matrix], counts: Sequence[int], framing: Framing
+) -> Iterator[tuple[list[_Span], Matrix]]:
+    """Yield windowed frames, a multiple of `TILE` of them, the last ones zeros if need be."""
+    window = analysis_window(framing.window, framing.win_length, framing.n_fft)
+    size = max(TILE, _BLOCK_SAMPLES // framing.n_fft // TILE * TILE)
+    block = _SCRATCH.array("block", (size, framing.n_fft))
+    cut = -1
+    for spans in _pack(counts, size):
+        for span in spans:
+            if span.clip != cut:
+                frames, cut = _frames(ys[span.clip], framing), span.clip
+            np.multiply(frames[span.source], window, out=block[span.rows])
+        filled = spans[-1].rows.stop
+        used = -(-filled // TILE) * TILE
+        block[filled:used] = 0.0
+        yield spans, block[:used]
+
+
+def _pack(counts: Sequence[int], size: int) -> Iterator[list[_Span]]:
+    """Yield blocks of at most `size` frames that hold the frames of all clips in order."""
     spans: list[_Span] = []
     row = 0
     for clip, count in enumerate(counts):
         start = 0
         while start < count:
-            taken = min(count - start, rows - row)
-            spans.append(_Span(clip, slice(start, start + taken), row))
+            taken = min(count - start, size - row)
+            spans.append(_Span(clip, slice(start, start + taken), slice(row, row + taken)))
             start, row = start + taken, row + taken
-            if row == rows:
+            if row == size:
                 yield spans
                 spans, row = [], 0
     if spans:
@@ -161,27 +180,21 @@ def _padded(y: Matrix, framing: Framing) -> Matrix:
     return padded
 
 
-def _power(frames: Matrix) -> Matrix:
-    """Return the power spectra; `re * re + im * im` rounds the same way everywhere."""
-    parts = _rfft(frames).view(np.float32)
-    np.square(parts, out=parts)
-    return np.add(parts[:, 0::2], parts[:, 1::2])
-
-
 def _rfft(frames: Matrix) -> NDArray[np.complex64]:
-    """Return the Fourier transform of each row; the one place that chooses the library."""
+    """Return the Fourier transform of each row as a column, in C order.
+
+    The one place that chooses the library. Asked for columns, it writes them at no extra cost.
+    """
     from scipy.fft import rfft
 
-    return np.asarray(rfft(frames, axis=-1, workers=1), dtype=np.complex64)
+    return np.asarray(rfft(frames.T, axis=0, workers=1), dtype=np.complex64)
 
 
-def magnitude_power(power: Matrix, exponent: float) -> Matrix:
-    """Return `|X|**exponent` of the power spectra `|X|**2`, written over them."""
-    if exponent == 1.0:
-        np.sqrt(power, out=power)
-    elif exponent != 2.0:
-        np.power(power, np.float32(exponent / 2.0), out=power)
-    return power
+def raise_to(magnitude: Matrix, exponent: float) -> Matrix:
+    """Return `magnitude ** exponent`, written over the magnitude."""
+    if exponent == 2.0:
+        return np.square(magnitude, out=magnitude)
+    return magnitude if exponent == 1.0 else np.power(magnitude, exponent, out=magnitude)
 
 
 def power_to_db(
@@ -212,12 +225,12 @@ def power_to_db(
     level : np.ndarray, float32, dB
         Same shape as `S`; equal to `librosa.power_to_db`.
     """
-    reference = float(S.max()) if ref == "max" else ref
+    reference = np.float32(S.max() if ref == "max" else ref)
     level = np.maximum(S, np.float32(amin), out=out)
     np.log10(level, out=level)
     np.multiply(level, 10.0, out=level)
     if reference != 1.0:
-        np.subtract(level, 10.0 * math.log10(max(amin, reference)), out=level)
+        np.subtract(level, 10.0 * np.log10(max(np.float32(amin), reference)), out=level)
     if top_db is not None:
         np.maximum(level, level.max() - np.float32(top_db), out=level)
     return level

@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from annotated_types import Ge
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from annotated_types import Ge, MinLen
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, field_validator
 
 from audioclf.plugin import Featurizer
 
 if TYPE_CHECKING:
-    from typing import Self
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
 PadMode = Literal["constant", "edge", "linear_ramp", "reflect", "symmetric"]
 Power = Annotated[FiniteFloat, Ge(1e-37)]
-Window = str | FiniteFloat | tuple[str | FiniteFloat, ...]
+Window = str | FiniteFloat | Annotated[tuple[str | FiniteFloat, ...], MinLen(1)]
 
 
 class Decibels(BaseModel):
@@ -88,26 +86,32 @@ class Spectral(Featurizer):
 
     pad_mode: PadMode = "constant"
     """What the padding holds: zeros, the outermost sample, a ramp to zero, or the mirror image
-    without (`reflect`) or with (`symmetric`) the outermost sample."""
+    without (`reflect`) or with (`symmetric`) the outermost sample, as in `numpy.pad`."""
 
-    @model_validator(mode="after")
-    def _frames_are_possible(self) -> Self:
-        win_length = self._win_length()
-        if win_length > self.n_fft:
-            raise ValueError(f"win_length={win_length} must not exceed n_fft={self.n_fft}")
-        if self.hop_length is None and win_length < 4:
-            raise ValueError(f"hop_length is needed where win_length is {win_length}, below 4")
-        from audioclf.builtin.windows import analysis_window
+    @field_validator("win_length")
+    @classmethod
+    def _fits_the_frame(cls, win_length: int | None, info: ValidationInfo) -> int | None:
+        if win_length is None or not {"n_fft", "hop_length"} <= info.data.keys():
+            return win_length
+        if win_length > info.data["n_fft"]:
+            raise ValueError(f"win_length={win_length} must not exceed n_fft={info.data['n_fft']}")
+        if win_length < 4 and info.data["hop_length"] is None:
+            raise ValueError(f"win_length={win_length} is too short for a default hop_length")
+        return win_length
 
-        analysis_window(self.window, win_length, self.n_fft)
-        return self
+    @field_validator("window")
+    @classmethod
+    def _can_be_made(cls, window: Window, info: ValidationInfo) -> Window:
+        if {"n_fft", "win_length"} <= info.data.keys():
+            from audioclf.builtin.windows import analysis_window
 
-    def _win_length(self) -> int:
-        return self.n_fft if self.win_length is None else self.win_length
+            n_fft = info.data["n_fft"]
+            analysis_window(window, info.data["win_length"] or n_fft, n_fft)
+        return window
 
     def framing(self) -> Framing:
         """Return the frames with `win_length` and `hop_length` resolved as librosa does."""
-        win_length = self._win_length()
+        win_length = self.n_fft if self.win_length is None else self.win_length
         hop_length = win_length // 4 if self.hop_length is None else self.hop_length
         return Framing(self.n_fft, hop_length, win_length, self.window, self.center, self.pad_mode)
 

@@ -64,11 +64,11 @@ class Stft(Spectral):
         FeatureError
             If a clip is too short.
         """
-        from audioclf.builtin.short_time import magnitude_power, transform
+        from audioclf.builtin.short_time import raise_to, transform
 
         exponent = self.power if self.db is None else 2.0
         framing = self.framing()
         spectra = transform(
-            ys, framing, framing.n_bins, lambda power: magnitude_power(power, exponent).T
+            ys, framing, framing.n_bins, lambda magnitude: raise_to(magnitude, exponent)
         )
         return spectra if self.db is None else [self.db.convert(s) for s in spectra]

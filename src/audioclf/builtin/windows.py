@@ -49,11 +49,11 @@ def analysis_window(window: Window, win_length: int, n_fft: int) -> NDArray[np.f
     Raises
     ------
     ValueError
-        If there is no such window, or its values are not finite.
+        If there is no such window, or it is not finite or zero everywhere.
     """
     values = _periodic(window, win_length)
-    if not np.isfinite(values).all():
-        raise ValueError(f"window {window!r} has values that are not finite")
+    if not (np.isfinite(values).all() and values.any()):
+        raise ValueError(f"window {window!r} is not finite, or zero everywhere")
     framed = np.zeros(n_fft, dtype=np.float32)
     start = (n_fft - win_length) // 2
     framed[start : start + win_length] = values
@@ -67,7 +67,9 @@ def _periodic(window: Window, length: int) -> NDArray[np.float64]:
     from scipy.signal import get_window
 
     try:
-        return np.asarray(get_window(cast("Any", window), length, fftbins=True), dtype=np.float64)
+        with np.errstate(all="ignore"):
+            values = get_window(cast("Any", window), length, fftbins=True)
+        return np.asarray(values, dtype=np.float64)
     except (ValueError, TypeError, OverflowError, ZeroDivisionError) as exc:
         raise ValueError(
             f"window {window!r} is not one that scipy.signal.get_window makes ({exc}); "

@@ -1,0 +1,216 @@
+"""The command line as a user meets it: words, streams, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from audioclf import __version__
+from tests.conftest import CONFIG, run_cli, run_process
+
+
+def test_help_lists_every_command() -> None:
+    done = run_cli("--help")
+    assert done.returncode == 0
+    for command in ("run", "check", "plugins", "schema"):
+        assert f"\n  {command} " in done.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "check", "plugins", "schema"])
+def test_every_command_has_help(command: str) -> None:
+    done = run_cli(command, "--help")
+    assert done.returncode == 0
+    assert "Usage: audioclf" in done.stdout
+
+
+def test_version() -> None:
+    assert run_cli("--version").stdout == f"audioclf {__version__}\n"
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    done = run_cli("rnu")
+    assert done.returncode == 2
+    assert "No such command 'rnu'" in done.stderr
+
+
+def test_run_prints_a_table_and_leaves_a_complete_folder(toy_config: Path, tmp_path: Path) -> None:
+    done = run_cli("run", toy_config, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["cell", "accuracy", "f1", "fit", "s"]
+    assert [line.split()[0] for line in lines[1:3]] == ["logreg", "baseline"]
+    assert "16 clips, 2 classes; 4 stratified folds" in done.stdout
+    assert "bootstrap interval over 16 clips" in done.stdout
+    assert done.stderr == ""
+    names = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    assert names == {
+        "config.yaml",
+        "record.json",
+        "folds.csv",
+        "ledger.csv",
+        "predictions.csv",
+        "metrics.json",
+        "classes.png",
+        "examples.png",
+        "confusion-logreg.png",
+        "confusion-baseline.png",
+    }
+
+
+def test_runs_go_below_runs_by_default(toy_config: Path) -> None:
+    done = run_process("run", toy_config, cwd=toy_config.parent)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (toy_config.parent / "runs").iterdir()
+    assert folder.name.startswith("toy-")
+    assert done.stdout.endswith(f"results in runs/{folder.name}\n")
+
+
+def test_a_resolved_config_runs_again_to_the_same_predictions(
+    toy_config: Path, tmp_path: Path
+) -> None:
+    assert run_cli("run", toy_config, "--out", tmp_path / "a", "--jobs", "1").returncode == 0
+    again = run_cli("run", tmp_path / "a" / "config.yaml", "--out", tmp_path / "b", "--jobs", "2")
+    assert again.returncode == 0, again.stderr
+    for name in ("predictions.csv", "folds.csv", "ledger.csv"):
+        assert (tmp_path / "a" / name).read_text() == (tmp_path / "b" / name).read_text()
+    records = [json.loads((tmp_path / run / "record.json").read_text()) for run in "ab"]
+    assert records[0]["features"] == records[1]["features"]
+    assert records[0]["dataset"] == records[1]["dataset"]
+
+
+def test_the_record_says_where_everything_comes_from(toy_config: Path, tmp_path: Path) -> None:
+    run_cli("run", toy_config, "--out", tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert record["components"]["classifiers.logreg"] == {
+        "type": "logistic_regression",
+        "distribution": "audioclf",
+        "version": __version__,
+        "entry_point": "builtin",
+    }
+    assert {"numpy", "scikit-learn", "librosa", "soxr"} <= set(record["versions"])
+    assert record["dataset"]["clips"] == 16
+    assert len(record["dataset"]["fingerprint"]) == 64
+    assert set(record["seconds"]) == {"load", "features", "evaluate", "report"}
+
+
+def test_predictions_have_a_row_per_clip_and_cell_with_all_scores(
+    toy_config: Path, tmp_path: Path
+) -> None:
+    run_cli("run", toy_config, "--out", tmp_path / "run")
+    with (tmp_path / "run" / "predictions.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2 * 16
+    for row in rows:
+        assert float(row["score_high"]) + float(row["score_low"]) == pytest.approx(1)
+        assert float(row["score"]) == float(row[f"score_{row['label']}"])
+
+
+def test_run_prints_json_for_programs(toy_config: Path, tmp_path: Path) -> None:
+    done = run_cli("run", toy_config, "--out", tmp_path / "run", "--json")
+    data = json.loads(done.stdout)
+    assert data["cells"]["logreg"]["metrics"]["accuracy"]["value"] > 0.9
+    assert data["unit"] == {"name": "clip", "count": 16}
+
+
+def test_check_says_what_a_run_would_do(toy_config: Path) -> None:
+    done = run_cli("check", toy_config)
+    assert done.returncode == 0, done.stderr
+    words = " ".join(done.stdout.split())
+    assert "clips 16, 6.8 s of audio" in words
+    assert "classes 2: high 8, low 8" in words
+    assert "cells 2: logreg, baseline" in words
+    assert "fits 8" in words
+    assert not (toy_config.parent / "runs").exists()
+    data = json.loads(run_cli("check", toy_config, "--json").stdout)
+    assert data["clips"] == 16
+    assert data["classes"] == {"high": 8, "low": 8}
+
+
+def test_set_swaps_a_classifier_by_one_word(toy_config: Path, tmp_path: Path) -> None:
+    done = run_cli(
+        "run", toy_config, "--set", "classifiers.logreg.type=knn", "--json", "--out", tmp_path / "r"
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "r" / "record.json").read_text())
+    assert record["components"]["classifiers.logreg"]["type"] == "knn"
+
+
+def test_plugins_lists_what_is_installed_and_from_where() -> None:
+    done = run_cli("plugins")
+    assert done.returncode == 0
+    assert f"audioclf {__version__} (builtin)" in done.stdout
+    assert "gradient_boosting" in done.stdout
+    data = json.loads(run_cli("plugins", "--json").stdout)
+    builtin = next(record for record in data if record["entry_point"] == "builtin")
+    assert "classifier:svm" in builtin["components"]
+
+
+@pytest.mark.parametrize("name", ["svm", "classifier:svm"])
+def test_plugins_show_explains_fields(name: str) -> None:
+    done = run_cli("plugins", "show", name)
+    assert done.returncode == 0
+    assert done.stdout.startswith("classifier:svm  from audioclf")
+    assert "\nC " in done.stdout
+
+
+def test_plugins_show_suggests() -> None:
+    done = run_cli("plugins", "show", "smv")
+    assert done.returncode == 2
+    assert "no component is called 'smv'" in done.stderr
+    assert "Did you mean 'svm'?" in done.stderr
+
+
+def test_schema_is_json() -> None:
+    assert "any_classifier" in json.loads(run_cli("schema").stdout)["$defs"]
+
+
+def test_five_mistakes_come_in_one_pass_with_exit_2(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        CONFIG.replace("n_mels: 16", "n_mel: 16")
+        .replace("type: zip", "type: zpi")
+        .replace("n_splits: 4", "n_splits: four")
+        .replace("sr: 8000", "sr: 0")
+        .replace("[accuracy, f1]", "[accuracy, f1, x]")
+    )
+    done = run_cli("run", path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"audioclf: error: {path}: 5 problems:\n")
+    assert len(done.stderr.splitlines()) == 6
+    for place in (":3:10: ", ":4:13: ", ":6:", ":7:43: ", ":10:25: "):
+        assert f"{path}{place}" in done.stderr
+
+
+def test_ctrl_c_exits_130_and_leaves_no_record(toy_config: Path, tmp_path: Path) -> None:
+    check_signal(signal.SIGINT, 130, toy_config, tmp_path)
+
+
+def test_sigterm_exits_143_and_leaves_no_record(toy_config: Path, tmp_path: Path) -> None:
+    check_signal(signal.SIGTERM, 143, toy_config, tmp_path)
+
+
+def check_signal(number: signal.Signals, code: int, config: Path, tmp_path: Path) -> None:
+    text = config.read_text().replace("n_splits: 4", "n_splits: 4, repeats: 5000")
+    config.write_text(text)
+    out = tmp_path / "run"
+    args = [sys.executable, "-m", "audioclf", "run", str(config), "--out", str(out), "--jobs", "1"]
+    process = subprocess.Popen(args, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    deadline = time.monotonic() + 60
+    while not (out / "ledger.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "audioclf: stopped: " in stderr
+    assert "Traceback" not in stderr
+    assert not (out / "record.json").exists()

@@ -1,0 +1,167 @@
+"""The extraction engine: order, jobs, failures that name the clip, foreign featurizers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from audioclf.audio import AudioConfig, decode
+from audioclf.builtin.folder import FolderDataset
+from audioclf.builtin.mel import MelSpectrogram
+from audioclf.errors import DatasetError, FeatureError
+from audioclf.features import Extraction, extract
+from audioclf.plugin import Featurizer, Flatten, Stats
+
+AUDIO = AudioConfig(sr=8000, duration=0.5)
+
+
+class Odd(Featurizer):
+    """Breaks one promise, on clips whose first sample is above a threshold or on all."""
+
+    type: Literal["odd"] = "odd"
+    deed: str = "nothing"
+    only_long: bool = False
+
+    def extract(self, y: Any, sr: int) -> Any:
+        if self.only_long and len(y) != 3040:
+            return np.ones((2, 5), dtype=np.float32)
+        match self.deed:
+            case "raises":
+                raise ValueError("no\nluck")
+            case "nan":
+                return np.full((2, 5), np.nan, dtype=np.float32)
+            case "bins":
+                return np.ones((3, 5), dtype=np.float32)
+            case "flat":
+                return np.ones(5, dtype=np.float32)
+            case "empty":
+                return np.ones((2, 0), dtype=np.float32)
+            case "ints":
+                return np.ones((2, 5), dtype=np.int64)
+            case "list":
+                return [[1.0]]
+            case "writes":
+                y[0] = 1.0
+        return np.ones((2, 5), dtype=np.float32)
+
+
+class MiscountingBatch(Featurizer):
+    """Returns one matrix too few from a batch."""
+
+    type: Literal["miscounting"] = "miscounting"
+
+    def extract(self, y: Any, sr: int) -> Any:
+        return MelSpectrogram(n_fft=512, n_mels=8).extract(y, sr)
+
+    def extract_many(self, ys: Any, sr: int) -> Any:
+        return [self.extract(y, sr) for y in ys][1:]
+
+
+def go(folder: Path, featurizer: Featurizer, jobs: int = 1) -> Extraction:
+    return extract(FolderDataset(path=folder).load(), AUDIO, {"f": featurizer}, jobs=jobs)
+
+
+def test_rows_are_the_pooled_features_in_the_order_of_the_clips(sounds: Path) -> None:
+    mel = MelSpectrogram(n_fft=512, hop_length=256, n_mels=16, pooling=Stats())
+    found = go(sounds, mel)
+    for clip, row in zip(found.dataset, found.matrices["f"], strict=True):
+        y = decode(clip.source, AUDIO).y
+        np.testing.assert_array_equal(row, mel.pooling.pool(mel.extract(y, 8000), 0))
+
+
+@pytest.mark.parametrize("pooling", [Flatten(), Stats()])
+def test_any_number_of_jobs_gives_the_same_bits(sounds: Path, pooling: Any) -> None:
+    mel = MelSpectrogram(n_fft=512, hop_length=256, n_mels=16, pooling=pooling)
+    alone, together = go(sounds, mel), go(sounds, mel, jobs=3)
+    np.testing.assert_array_equal(alone.matrices["f"], together.matrices["f"])
+    assert alone.feature_hashes() == together.feature_hashes()
+    assert alone.fingerprint == together.fingerprint
+
+
+def test_the_width_follows_from_the_config_not_from_the_clips(sounds: Path) -> None:
+    mel = MelSpectrogram(n_fft=512, hop_length=256, n_mels=16, pooling=Flatten())
+    found = extract(
+        FolderDataset(path=sounds).load(), AudioConfig(sr=8000, duration=2.0), {"f": mel}
+    )
+    assert found.matrices["f"].shape == (16, 16 * (1 + 16000 // 256))
+
+
+def test_a_clip_that_cannot_be_read_is_a_row_of_the_ledger_only(sounds: Path) -> None:
+    (sounds / "low" / "low_3.wav").write_bytes(b"RIFF")
+    found = go(sounds, MelSpectrogram(n_fft=512, n_mels=8))
+    assert len(found.ledger) == 16
+    assert [row.clip.id for row in found.failed] == ["low/low_3.wav"]
+    assert "low_3.wav" in found.failed[0].message
+    assert len(found.dataset) == len(found.matrices["f"]) == 15
+
+
+def test_one_decode_serves_all_featurizers(sounds: Path) -> None:
+    featurizers = {"a": MelSpectrogram(n_fft=512, n_mels=8), "b": Odd()}
+    found = extract(FolderDataset(path=sounds).load(), AUDIO, featurizers)
+    assert {name: len(matrix) for name, matrix in found.matrices.items()} == {"a": 16, "b": 16}
+
+
+def test_no_readable_clip_at_all_is_an_error(sounds: Path) -> None:
+    for path in sounds.rglob("*.wav"):
+        path.write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"none of 16 clips could be read; the first: .*high_0"):
+        go(sounds, Odd())
+
+
+BROKEN = [
+    ("raises", "raised ValueError: no"),
+    ("nan", "returned 10 NaN or inf values"),
+    ("flat", "returned (5,), not an array of shape (n_bins, n_frames)"),
+    ("empty", "returned (2, 0), not an array"),
+    ("ints", "returned int64 instead of float32"),
+    ("list", "returned list, not an array"),
+    ("writes", "raised ValueError: assignment destination is read-only"),
+]
+
+
+@pytest.mark.parametrize(("deed", "words"), BROKEN)
+def test_a_featurizer_that_never_works_is_named_before_any_clip_is_read(
+    sounds: Path, deed: str, words: str
+) -> None:
+    with pytest.raises(FeatureError) as caught:
+        go(sounds, Odd(deed=deed))
+    assert "featurizer 'f' (odd)" in caught.value.message
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize(("deed", "words"), [*BROKEN, ("bins", "returned 3 bins, before it was 2")])
+def test_a_featurizer_that_fails_on_one_clip_names_that_clip(
+    sounds: Path, deed: str, words: str
+) -> None:
+    found = go(sounds, Odd(deed=deed, only_long=True))
+    assert [row.clip.id for row in found.failed] == ["high/high_2.wav", "low/low_2.wav"]
+    message = found.failed[0].message
+    assert str(sounds / "high" / "high_2.wav") in message
+    assert words in message
+    assert "\n" not in message
+
+
+def test_a_batch_of_the_wrong_length_falls_back_to_one_by_one(sounds: Path) -> None:
+    odd, plain = MiscountingBatch(), MelSpectrogram(n_fft=512, n_mels=8)
+    np.testing.assert_array_equal(go(sounds, odd).matrices["f"], go(sounds, plain).matrices["f"])
+
+
+def test_progress_is_told_up_to_the_end(sounds: Path) -> None:
+    told: list[tuple[int, int]] = []
+    extract(
+        FolderDataset(path=sounds).load(),
+        AUDIO,
+        {"f": Odd()},
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told[-1] == (16, 16)
+
+
+def test_the_fingerprint_follows_the_bytes_of_the_clips(sounds: Path) -> None:
+    before = go(sounds, Odd()).fingerprint
+    path = sounds / "low" / "low_0.wav"
+    path.write_bytes(path.read_bytes()[:-2] + b"\x01\x01")
+    assert go(sounds, Odd()).fingerprint != before

@@ -1,0 +1,328 @@
+"""Audio files that lie, and what is said about them."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.hostile.files import (
+    FLOAT,
+    MemorySource,
+    chunk,
+    encoded,
+    float_wav,
+    fmt,
+    id3,
+    mutated,
+    noise,
+    pcm16,
+    rf64,
+    riff,
+    wav,
+)
+
+from audioclf.audio import AudioConfig, Decoded, decode, inspect
+from audioclf.dataset import FileSource
+from audioclf.errors import EXIT_DATA, DecodeError
+from audioclf.limits import DEFAULT_LIMITS
+
+CONFIG = AudioConfig(sr=8000)
+NAN, INF = float("nan"), float("inf")
+AUDIO = pcm16(1000)
+DATA = chunk(b"data", AUDIO)
+
+
+def refusal(data: bytes, name: str = "data.zip!dog/3.wav") -> DecodeError:
+    with pytest.raises(DecodeError) as caught:
+        decode(MemorySource(data, name), CONFIG)
+    assert caught.value.exit_code == EXIT_DATA
+    assert caught.value.message.startswith(f"{name}: ")
+    assert "\n" not in caught.value.message
+    return caught.value
+
+
+HEADERS = {
+    "no byte": (b"", "only 0 bytes"),
+    "eleven bytes": (wav()[:11], "only 11 bytes"),
+    "riff alone": (riff(), "no 'data' chunk"),
+    "no data": (riff(fmt()), "no 'data' chunk"),
+    "header cut in fmt": (wav()[:30], "no 'data' chunk"),
+    "no fmt": (riff(DATA), "no 'fmt ' chunk"),
+    "fmt after data": (riff(DATA, fmt()), "no 'fmt ' chunk before the audio"),
+    "short fmt": (riff(chunk(b"fmt ", bytes(14)), DATA), "'fmt ' chunk of 14 bytes"),
+    "two fmt": (riff(fmt(), fmt(), DATA), "two 'fmt ' chunks"),
+    "two data": (riff(fmt(), DATA, DATA), "two 'data' chunks"),
+    "two data, odd": (riff(fmt(), chunk(b"data", AUDIO[:-1]), DATA), "two 'data' chunks"),
+    "data longer than the file": (
+        wav(AUDIO, data_size=32_000),
+        "truncated: header says 32000 bytes of audio, file holds 2000",
+    ),
+    "file cut": (wav(AUDIO)[:-1], "truncated: header says 2000 bytes of audio, file holds 1999"),
+    "rf64 longer than the file": (
+        rf64(2001, AUDIO),
+        "truncated: header says 2001 bytes of audio, file holds 2000",
+    ),
+    "killed recorder": (
+        wav(AUDIO, data_size=0),
+        "unfinished recording? its header says 0 bytes of audio, 2000 follow",
+    ),
+    "killed recorder, silence": (wav(bytes(2000), data_size=0), "unfinished recording?"),
+    "no samples": (wav(b""), "no audio samples"),
+    "no samples, then a list": (riff(fmt(), chunk(b"data", b""), chunk(b"LIST", b"INFO")), "no au"),
+    "half a frame": (wav(b"x"), "no audio samples"),
+    "no samples in aiff": (encoded("AIFF", "PCM_16", noise(0)), "no audio samples"),
+    "0 Hz": (wav(sr=0), "sample rate 0 Hz is outside 1000..768000 Hz"),
+    "1 Hz": (wav(sr=1), "sample rate 1 Hz is outside 1000..768000 Hz"),
+    "2147483647 Hz": (wav(sr=2**31 - 1), "sample rate 2147483647 Hz is outside"),
+    "1 Hz, u-law": (wav(tag=7, bits=8, sr=1), "sample rate 1 Hz is outside"),
+    "1 Hz, flac": (encoded("FLAC", "PCM_16", sr=1), "sample rate 1 Hz is outside"),
+    "no channel": (wav(channels=0), "0 channels (limit 64)"),
+    "1024 channels": (wav(channels=1024), "1024 channels (limit 64)"),
+    "65535 channels": (wav(channels=65_535), "65535 channels (limit 64)"),
+    "100000 chunks": (riff(*[chunk(b"JUNK", b"")] * 100_000, fmt(), DATA), "more than 1000 chunks"),
+    "100000 chunks after": (
+        riff(fmt(), DATA, *[chunk(b"JUNK", b"")] * 100_000),
+        "more than 1000 chunks",
+    ),
+    "unknown codec": (wav(tag=0x161), "WAV audio that cannot be decoded: "),
+    "truncated aiff": (
+        encoded("AIFF", "PCM_16")[:4000],
+        "truncated: header says 8008 bytes of audio, file holds 3954",
+    ),
+    "aiff without sound": (encoded("AIFF", "PCM_16")[:38], "no 'SSND' chunk"),
+    "aiff without format": (
+        riff(chunk(b"SSND", bytes(8), order=">"), magic=b"FORM", form=b"AIFF", order=">"),
+        "no 'COMM' chunk",
+    ),
+    "truncated flac": (encoded("FLAC", "PCM_16")[:3000], "FLAC audio that cannot be decoded: flac"),
+    "flac without a length": (
+        encoded("FLAC", "PCM_16")[:21] + b"\xf0" + bytes(4) + encoded("FLAC", "PCM_16")[26:],
+        "its FLAC header does not say how many samples there are",
+    ),
+    "truncated ogg": (encoded("OGG", "VORBIS")[:500], "OGG audio that cannot be decoded: "),
+    "truncated opus": (encoded("OGG", "OPUS")[:500], "OGG audio that cannot be decoded: "),
+    "mp3 of zeros": (b"\xff\xfb\x90\x00" + bytes(413), "the decoder finds no audio in it"),
+    "truncated mp3": (
+        encoded("MP3", "MPEG_LAYER_III", noise(16_000))[:2000],
+        "truncated: header says 4968 bytes of audio, file holds 2000",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "words"), HEADERS.values(), ids=HEADERS)
+def test_a_header_that_cannot_be_true_is_refused(data: bytes, words: str) -> None:
+    assert words in refusal(data).message
+
+
+SAMPLES = {
+    "nan": (float_wav([0.1, NAN, 0.2]), "1 NaN/inf samples of 3"),
+    "inf": (float_wav([0.1, INF, -INF]), "2 NaN/inf samples of 3"),
+    "all nan": (float_wav([NAN] * 100), "100 NaN/inf samples of 100"),
+    "nan among loud": (float_wav([NAN, 1e38]), "1 NaN/inf samples of 2"),
+    "nan in double": (float_wav([0.1, NAN], bits=64), "1 NaN/inf samples of 2"),
+    "double beyond float": (float_wav([1e300, 0.1], bits=64), "1 NaN/inf samples of 2"),
+    "loud": (float_wav([0.1, 1e38]), "not normalised audio: samples up to 1e+38"),
+    "loud below": (
+        float_wav([0.1, -10_001.0]),
+        "samples up to 10001 (full scale is 1, limit 10000",
+    ),
+    "integers as floats": (float_wav([0.0, -32_768.0]), "samples up to 32768"),
+}
+
+
+@pytest.mark.parametrize(("data", "words"), SAMPLES.values(), ids=SAMPLES)
+def test_samples_that_are_no_audio_are_refused(data: bytes, words: str) -> None:
+    assert words in refusal(data).message
+
+
+FOREIGN = {
+    "html": (b"<html><body>404 not found</body></html>", "an HTML page"),
+    "png": (b"\x89PNG\r\n\x1a\n" + bytes(100), "a PNG image"),
+    "zip": (b"PK\3\4" + bytes(100), "a zip archive"),
+    "text": (b"this is not audio at all", "text"),
+    "m4a": (b"\0\0\0\x20ftypM4A " + bytes(100), "an MP4 or M4A file"),
+    "avi": (riff(form=b"AVI "), "a RIFF file that is not WAVE"),
+    "zeros": (bytes(5000), "nothing but zero bytes"),
+    "au": (encoded("AU", "PCM_16"), "AU audio"),
+    "caf": (encoded("CAF", "PCM_16"), "CAF audio"),
+    "wave64": (encoded("W64", "PCM_16"), "Wave64 audio"),
+}
+
+
+@pytest.mark.parametrize(("data", "kind"), FOREIGN.values(), ids=FOREIGN)
+def test_what_is_no_audio_is_named(data: bytes, kind: str) -> None:
+    error = refusal(data)
+    assert f": not WAV/FLAC/OGG/AIFF/MP3 audio (looks like {kind})" in error.message
+    assert error.hint == "Convert it to WAV or FLAC, or remove it."
+
+
+def test_a_git_lfs_pointer_says_how_to_fetch_the_file() -> None:
+    error = refusal(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    assert "(looks like a Git LFS pointer)" in error.message
+    assert error.hint == "Fetch the real file with `git lfs pull`."
+
+
+def test_unknown_bytes_are_not_guessed() -> None:
+    message = refusal(b"\x01\x02\x03\x04" * 10, "x.wav").message
+    assert message == "x.wav: not WAV/FLAC/OGG/AIFF/MP3 audio"
+
+
+def test_a_repair_is_named_for_an_unfinished_recording() -> None:
+    assert "sox --ignore-length" in str(refusal(wav(AUDIO, data_size=0)))
+
+
+SOUND = {
+    "one sample": (wav(b"\1\2"), 1),
+    "silence": (wav(bytes(2000)), 500),
+    "constant": (float_wav([0.5] * 1000), 500),
+    "denormals": (float_wav([1e-40] * 1000), 500),
+    "loudest": (float_wav([1e4, -1e4] * 500), 500),
+    "size to the end": (wav(AUDIO, data_size=0xFFFFFFFF), 500),
+    "absurd rf64": (rf64(2**60, AUDIO), 500),
+    "a-law": (encoded("WAV", "ALAW", noise(1000)), 500),
+    "1 kHz": (wav(AUDIO, sr=1000), 8000),
+}
+
+
+@pytest.mark.parametrize(("data", "length"), SOUND.values(), ids=SOUND)
+def test_odd_but_sound_files_are_accepted(data: bytes, length: int) -> None:
+    decoded = decode(MemorySource(data), CONFIG)
+    check(decoded)
+    assert len(decoded.y) == length
+    assert decoded.info.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype"),
+    [("FLAC", "PCM_16"), ("AIFF", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")],
+)
+def test_another_format_named_wav_is_decoded_with_one_warning(container: str, subtype: str) -> None:
+    decoded = decode(MemorySource(encoded(container, subtype), "dog/3.wav"), CONFIG)
+    assert decoded.info.warnings == (f"{container} data in a file named .wav",)
+    check(decoded)
+
+
+def test_every_bit_depth_holds_the_same_sound() -> None:
+    y = noise(2000)
+    plain = decode(MemorySource(encoded("WAV", "PCM_16", y)), CONFIG).y
+    for subtype in ("PCM_24", "PCM_32", "FLOAT", "DOUBLE"):
+        other = decode(MemorySource(encoded("WAV", subtype, y)), CONFIG).y
+        assert np.max(np.abs(other - plain)) < 2**-15
+
+
+def test_adpcm_may_be_padded() -> None:
+    decoded = decode(MemorySource(encoded("WAV", "MS_ADPCM", noise(16_000))), CONFIG)
+    assert decoded.info.frames >= 16_000
+    check(decoded)
+
+
+def test_a_huge_sparse_file_is_refused_without_memory(tmp_path: Path) -> None:
+    path = tmp_path / "huge.wav"
+    with path.open("wb") as stream:
+        stream.write(wav(b"", data_size=0xFFFFFFFF))
+        stream.truncate(5 * 10**9)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError, match=r"156250 s of audio \(limit 1800 s\)"):
+            decode(FileSource(path), CONFIG)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_a_claim_of_many_samples_takes_no_time() -> None:
+    data = bytearray(encoded("FLAC", "PCM_16"))
+    data[21] |= 0x0F  # the total number of samples, 36 bits
+    assert " s of audio (limit 1800 s)" in refusal(bytes(data)).message
+
+
+def test_a_file_removed_in_the_meantime_is_named(tmp_path: Path) -> None:
+    for read in (inspect, lambda source: decode(source, CONFIG)):
+        with pytest.raises(DecodeError, match=r"gone\.wav: No such file or directory"):
+            read(FileSource(tmp_path / "gone.wav"))
+
+
+def test_a_folder_named_wav_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DecodeError, match="Is a directory"):
+        decode(FileSource(tmp_path), CONFIG)
+
+
+def check(decoded: Decoded) -> None:
+    """Check what every waveform that leaves `decode` must be."""
+    assert decoded.y.dtype == np.float32
+    assert decoded.y.ndim == 1
+    assert len(decoded.y) >= 1
+    assert np.isfinite(decoded.y).all()
+    assert DEFAULT_LIMITS.min_sr <= decoded.info.sr <= DEFAULT_LIMITS.max_sr
+
+
+def outcome(data: bytes) -> bool:
+    """Decode, or fail with a short message; return whether it was decoded."""
+    try:
+        check(decode(MemorySource(data), CONFIG))
+    except DecodeError as error:
+        message = error.message
+    else:
+        return True
+    assert message.startswith("clip.wav: ")
+    assert "\n" not in message
+    assert len(message) < 300
+    return False
+
+
+U32 = st.sampled_from([0, 1, 8, 0x7FFFF000, 2**31 - 1, 2**32 - 1]) | st.integers(0, 2**32 - 1)
+U16 = st.sampled_from([0, 1, 2, 3, 8, 16, 24, 32, 0xFFFE, 65_535])
+CHUNKS = st.one_of(
+    st.builds(
+        chunk,
+        st.sampled_from([b"data", b"LIST", b"ds64", b"fact", b"\0\0\0\0"]),
+        st.binary(max_size=40),
+        size=st.none() | U32,
+    ),
+    st.builds(fmt, tag=U16, channels=U16, sr=U32, bits=U16, frame_bytes=st.none() | U16),
+)
+RIFFS = st.builds(
+    riff,
+    st.just(fmt()) | CHUNKS,
+    CHUNKS,
+    CHUNKS,
+    CHUNKS,
+    magic=st.sampled_from([b"RIFF", b"RIFX", b"RF64"]),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=RIFFS | st.binary(max_size=100))
+def test_any_file_is_decoded_or_refused(data: bytes) -> None:
+    outcome(data)
+
+
+SEEDS = {
+    "pcm": riff(fmt(), chunk(b"LIST", b"odd"), chunk(b"data", pcm16(200)), chunk(b"LIST", b"")),
+    "float": wav(noise(200).astype("<f4").tobytes(), tag=FLOAT, bits=32),
+    "24 bits": encoded("WAVEX", "PCM_24", noise(60, 3)),
+    "rf64": rf64(400, pcm16(200)),
+    "rifx": encoded("WAV", "PCM_16", noise(200), endian="BIG"),
+    "adpcm": encoded("WAV", "IMA_ADPCM", noise(500)),
+    "u-law": encoded("WAV", "ULAW", noise(200)),
+    "aiff": encoded("AIFF", "PCM_16", noise(200)),
+    "flac": id3(b"tag") + encoded("FLAC", "PCM_16", noise(200)),
+    "vorbis": encoded("OGG", "VORBIS", noise(200)),
+}
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+def test_mutated_files_raise_nothing_else(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(len(kind))
+    seed = SEEDS[kind]
+    assert outcome(seed)
+    outcomes = [outcome(mutated(seed[:90], rng) + seed[90:]) for _ in range(800)]
+    outcomes += [outcome(mutated(seed, rng)) for _ in range(400)]
+    assert outcomes.count(True) > 5
+    assert outcomes.count(False) > 5
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,147 @@
+"""Which format a file has by its content."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from audioclf.container import Container, check_container, check_format
+from audioclf.errors import DecodeError
+from audioclf.limits import DEFAULT_LIMITS, Limits
+from tests.hostile.files import encoded, id3, noise, rf64, wav
+
+MP3 = encoded("MP3", "MPEG_LAYER_III", noise(16_000))
+KINDS = {
+    "clip.wav": (wav(), "WAV"),
+    "clip.WAVE": (rf64(8000), "RF64"),
+    "clip.rf64": (rf64(8000), "RF64"),
+    "clip.flac": (encoded("FLAC", "PCM_16"), "FLAC"),
+    "clip.ogg": (encoded("OGG", "VORBIS"), "OGG"),
+    "clip.opus": (encoded("OGG", "OPUS"), "OGG"),
+    "clip.aiff": (encoded("AIFF", "PCM_16"), "AIFF"),
+    "clip.aifc": (encoded("AIFF", "FLOAT"), "AIFF"),
+    "clip.mp3": (MP3, "MP3"),
+}
+
+
+def checked(data: bytes, name: str = "clip.wav", limits: Limits = DEFAULT_LIMITS) -> Container:
+    return check_container(io.BytesIO(data), name, limits)
+
+
+@pytest.mark.parametrize(("name", "data", "kind"), [(n, *rest) for n, rest in KINDS.items()])
+def test_the_kind_is_that_of_the_content(name: str, data: bytes, kind: str) -> None:
+    container = checked(data, name)
+    assert (container.kind, container.start, container.size) == (kind, 0, len(data))
+    assert container.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "warnings"),
+    [
+        ("a/clip.wav", ("FLAC data in a file named .wav",)),
+        ("data.zip!a/clip.MP3", ("FLAC data in a file named .mp3",)),
+        ("clip.flac", ()),
+        ("clip.dat", ()),
+        ("clip", ()),
+    ],
+)
+def test_a_name_that_promises_another_format_is_a_warning(
+    name: str, warnings: tuple[str, ...]
+) -> None:
+    assert checked(encoded("FLAC", "PCM_16"), name).warnings == warnings
+
+
+def test_only_uncompressed_wav_needs_no_decoder() -> None:
+    plain = {name for name, (data, _) in KINDS.items() if checked(data, name).pcm is not None}
+    assert plain == {"clip.wav", "clip.WAVE", "clip.rf64"}
+
+
+@pytest.mark.parametrize("data", [MP3, encoded("FLAC", "PCM_16")], ids=["mp3", "flac"])
+def test_an_id3_tag_is_passed_over(data: bytes) -> None:
+    tag = id3(bytes(1000))
+    container = checked(tag + data, "clip")
+    assert container.start == len(tag) == 1010
+    assert container.kind == checked(data, "clip").kind
+
+
+def test_an_id3_tag_with_a_footer_is_passed_over() -> None:
+    tag = bytearray(id3(bytes(20)))
+    tag[5] = 0x10
+    assert checked(bytes(tag) + bytes(10) + MP3, "clip.mp3").start == 40
+
+
+@pytest.mark.parametrize("tag", [id3(bytes(10**6))[:200], b"ID3\3\0\0\xff\xff\xff\xff" + MP3])
+def test_an_id3_tag_without_audio_is_refused(tag: bytes) -> None:
+    with pytest.raises(DecodeError, match="not WAV/FLAC/OGG/AIFF/MP3 audio"):
+        checked(tag)
+
+
+def frame_bytes(header: bytes) -> int | None:
+    """Return the distance at which a second MP3 header must stand."""
+    for distance in range(4, 3000):
+        try:
+            checked(header + bytes(distance - 4) + header + bytes(3000), "clip.mp3")
+        except DecodeError:
+            continue
+        return distance
+    return None
+
+
+@pytest.mark.parametrize(
+    ("header", "length"),
+    [
+        (b"\xff\xfb\x90\x00", 417),  # MPEG-1, 128 kbit/s, 44.1 kHz
+        (b"\xff\xfb\x92\x00", 418),  # the same, padded
+        (b"\xff\xfb\x94\x00", 384),  # 48 kHz
+        (b"\xff\xf3\x80\x00", 208),  # MPEG-2, 64 kbit/s, 22.05 kHz
+        (b"\xff\xe3\x18\x00", 72),  # MPEG-2.5, 8 kbit/s, 8 kHz
+        (b"\xff\xfb\x00\x00", None),  # free bit rate
+        (b"\xff\xfb\xf0\x00", None),  # no bit rate
+        (b"\xff\xfb\x9c\x00", None),  # no sample rate
+        (b"\xff\xfd\x90\x00", None),  # layer II
+        (b"\xff\xeb\x90\x00", None),  # no version
+        (b"\xff\xdb\x90\x00", None),  # no sync
+    ],
+)
+def test_mp3_frames_have_the_length_of_the_standard(header: bytes, length: int | None) -> None:
+    assert frame_bytes(header) == length
+
+
+def test_one_mp3_frame_alone_is_accepted() -> None:
+    assert checked(b"\xff\xfb\x90\x00" + bytes(413), "clip.mp3").kind == "MP3"
+
+
+def test_an_mp3_that_is_longer_than_its_header_says_is_accepted() -> None:
+    assert checked(MP3 + b"TAG" + bytes(125), "clip.mp3").kind == "MP3"
+
+
+@pytest.mark.parametrize("cut", [0.98, 0.5])
+def test_an_mp3_cut_short_is_refused(cut: float) -> None:
+    with pytest.raises(DecodeError) as caught:
+        checked(MP3[: int(len(MP3) * cut)], "clip.mp3")
+    held = int(len(MP3) * cut)
+    expected = f"clip.mp3: truncated: header says {len(MP3)} bytes of audio, file holds {held}"
+    assert caught.value.message == expected
+
+
+@pytest.mark.parametrize(("sr", "channels"), [(1000, 1), (768_000, 64)])
+def test_rates_and_channels_up_to_the_limits_are_accepted(sr: int, channels: int) -> None:
+    check_format(sr, channels, "clip.wav", DEFAULT_LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("sr", "channels", "words"),
+    [
+        (999, 1, "clip.wav: sample rate 999 Hz is outside 1000..768000 Hz"),
+        (768_001, 1, "clip.wav: sample rate 768001 Hz is outside 1000..768000 Hz"),
+        (8000, 0, "clip.wav: 0 channels (limit 64)"),
+        (8000, 65, "clip.wav: 65 channels (limit 64)"),
+    ],
+)
+def test_rates_and_channels_beyond_the_limits_are_refused(
+    sr: int, channels: int, words: str
+) -> None:
+    with pytest.raises(DecodeError) as caught:
+        check_format(sr, channels, "clip.wav", DEFAULT_LIMITS)
+    assert caught.value.message == words

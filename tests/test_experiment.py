@@ -1,0 +1,132 @@
+"""Runs from Python, and what the grid of cells is."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+import audioclf
+from audioclf.config import RunConfig
+from audioclf.discovery import discover
+from audioclf.errors import PluginError
+from audioclf.experiment import cells_of, load_dataset, preview
+from audioclf.plugin import Loader
+
+
+def test_a_run_returns_a_typed_result(toy_config: Path, tmp_path: Path) -> None:
+    result = audioclf.run(toy_config, out=tmp_path / "run", jobs=1)
+    assert isinstance(result, audioclf.RunResult)
+    assert result.folder == tmp_path / "run"
+    assert result.classes == ("high", "low")
+    assert (result.n_clips, result.n_failed, result.exit_code) == (16, 0, 0)
+    found = result["logreg"].metrics["accuracy"]
+    assert found is not None
+    assert found.value > 0.9
+    assert found.low <= found.value <= found.high
+    assert len(found.per_fold) == 4
+    with pytest.raises(KeyError):
+        result["nobody"]
+
+
+def test_a_config_made_in_python_runs(toy_config: Path, tmp_path: Path) -> None:
+    config = audioclf.load_config(toy_config)
+    made = config.model_copy(update={"seed": 3})
+    assert audioclf.run(made, out=tmp_path / "run").config.seed == 3
+
+
+def test_cells_are_sorted_by_the_main_metric(toy_config: Path, tmp_path: Path) -> None:
+    overrides = ["classifiers.knn={type: knn}", "metrics=[log_loss, accuracy]"]
+    result = audioclf.run(toy_config, overrides=overrides, out=tmp_path / "run")
+    values = [cell.metrics["log_loss"].value for cell in result.cells if cell.metrics["log_loss"]]
+    assert values == sorted(values)
+    assert result.cells[-1].name == "baseline"
+
+
+def test_every_cell_sees_the_same_clips_and_folds(toy_config: Path, tmp_path: Path) -> None:
+    overrides = [
+        "classifiers.knn={type: knn}",
+        "featurizers.mfcc={type: mfcc, n_fft: 512, n_mels: 20, n_mfcc: 8}",
+    ]
+    result = audioclf.run(toy_config, overrides=overrides, out=tmp_path / "run")
+    with (result.folder / "predictions.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    by_cell: dict[str, list[tuple[str, ...]]] = {}
+    for row in rows:
+        by_cell.setdefault(row["cell"], []).append((row["repeat"], row["fold"], row["path"]))
+    assert set(by_cell) == {"mel/logreg", "mel/knn", "mfcc/logreg", "mfcc/knn", "baseline"}
+    assert all(tested == by_cell["baseline"] for tested in by_cell.values())
+
+
+def cell_names(config: Path, *overrides: str) -> list[str]:
+    registry = discover()
+    loaded = audioclf.load_config(config, overrides=overrides, registry=registry)
+    return [cell.name for cell in cells_of(loaded, registry)]
+
+
+def test_a_dummy_of_the_config_is_the_baseline(toy_config: Path) -> None:
+    assert cell_names(toy_config, "classifiers.prior={type: dummy}") == ["logreg", "prior"]
+
+
+def test_a_cell_called_baseline_keeps_its_name(toy_config: Path) -> None:
+    names = cell_names(toy_config, "classifiers.baseline={type: svm}")
+    assert names == ["logreg", "baseline", "baseline_"]
+
+
+def test_a_classifier_without_probabilities_has_no_log_loss(
+    toy_config: Path, tmp_path: Path
+) -> None:
+    overrides = ["classifiers.logreg.type=svm", "metrics=[accuracy, log_loss, roc_auc]"]
+    result = audioclf.run(toy_config, overrides=overrides, out=tmp_path / "run")
+    metrics = result["logreg"].metrics
+    assert metrics["log_loss"] is None
+    assert metrics["roc_auc"] is not None
+    data = json.loads((result.folder / "metrics.json").read_text())
+    assert data["cells"]["logreg"]["scores"] == "decision"
+
+
+def test_groups_are_the_unit_of_account(toy_config: Path, tmp_path: Path) -> None:
+    pattern = r"(?P<label>[a-z]+)_(?P<group>\d)\.wav$"
+    overrides = [f"dataset.label_pattern='{pattern}'", "split={type: leave_one_group_out}"]
+    result = audioclf.run(toy_config, overrides=overrides, out=tmp_path / "run")
+    assert (result.unit, result.n_units) == ("group", 8)
+    assert result.splits == "leave one group out, 8 groups"
+
+
+def test_a_preview_counts_without_decoding(toy_config: Path) -> None:
+    found = preview(toy_config)
+    assert (found.n_clips, found.n_fits, found.cells) == (16, 8, ("logreg", "baseline"))
+    assert found.seconds == pytest.approx(6.8, abs=0.01)
+    assert found.unreadable == ()
+
+
+class BadLoader(Loader):
+    """Breaks its promise."""
+
+    type: Literal["bad"] = "bad"
+    deed: str = "raises"
+
+    def load(self) -> Any:
+        if self.deed == "raises":
+            raise KeyError("x")
+        return []
+
+
+@pytest.mark.parametrize(
+    ("deed", "words"),
+    [("raises", "raised KeyError: 'x'"), ("list", "returned list instead of a Dataset")],
+)
+def test_a_loader_that_breaks_its_promise_is_named(toy_config: Path, deed: str, words: str) -> None:
+    config: RunConfig = audioclf.load_config(toy_config)
+    broken = config.model_copy(update={"dataset": BadLoader(deed=deed)})
+    with pytest.raises(PluginError, match=f"loader bad, not from a plugin {words}"):
+        load_dataset(broken, discover())
+
+
+def test_warnings_of_a_classifier_are_notes(toy_config: Path, tmp_path: Path) -> None:
+    overrides = ["classifiers.logreg.max_iter=1"]
+    result = audioclf.run(toy_config, overrides=overrides, out=tmp_path / "run")
+    assert any("logreg warned in 4 fits: lbfgs failed to converge" in n for n in result.notes)
