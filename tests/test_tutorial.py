@@ -22,6 +22,9 @@ import audioclf
 
 REPO = Path(__file__).resolve().parents[1]
 
+# What audioread, behind librosa.load, imports.
+pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated")
+
 
 def tutorial(folder: Path) -> tuple[dict[str, str], float, float]:
     """Return the predictions by file name, the accuracy and F1 of the original recipe."""

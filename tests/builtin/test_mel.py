@@ -120,11 +120,10 @@ def test_fmax_above_half_the_sample_rate_is_refused() -> None:
 
 
 def test_fmin_at_half_the_sample_rate_is_refused() -> None:
-    message = (
-        r"^fmin=4000 Hz must be below 4000 Hz, half the sample rate of 8000 Hz\n  Lower fmin.$"
-    )
-    with pytest.raises(FeatureError, match=message):
+    message = "fmin=4000 Hz must be below 4000 Hz, half the sample rate of 8000 Hz"
+    with pytest.raises(FeatureError) as info:
         MelSpectrogram(fmin=4000.0).extract(noise(3000), 8000)
+    assert (info.value.message, info.value.hint) == (message, "Lower fmin.")
 
 
 def test_an_empty_band_is_refused() -> None:

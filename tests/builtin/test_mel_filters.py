@@ -3,11 +3,12 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import librosa.filters
+import librosa
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from librosa.filters import mel as librosa_filters
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -21,7 +22,7 @@ Matrix = NDArray[np.float32]
 def librosa_weights(**arguments: Any) -> Matrix:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Empty filters")
-        return np.asarray(librosa.filters.mel(**arguments))
+        return np.asarray(librosa_filters(**arguments))
 
 
 def spectra(n_bins: int, n_frames: int, seed: int = 0) -> Matrix:
@@ -55,8 +56,8 @@ def test_mel_frequencies_equal_those_of_librosa(htk: bool) -> None:
     np.testing.assert_allclose(mel_frequencies(50, fmin=20.0, fmax=9000.0, htk=htk), expected)
 
 
-@pytest.mark.parametrize("n_fft", [64, 255, 2048, 1 << 16])
-@pytest.mark.parametrize("n_mels", [1, 7, 8, 40, 129])
+@pytest.mark.parametrize("n_fft", [64, 255, 2048, 1 << 14])
+@pytest.mark.parametrize("n_mels", [1, 8, 40, 129])
 def test_a_bank_multiplies_as_its_filters_do(n_fft: int, n_mels: int) -> None:
     power = spectra(n_fft // 2 + 1, 2 * TILE)
     weights = mel_weights(sr=22050, n_fft=n_fft, n_mels=n_mels).astype(np.float64)
@@ -77,7 +78,7 @@ def test_a_frame_does_not_depend_on_its_place(n_fft: int, n_mels: int, seed: int
     assert np.array_equal(shuffled, bank(n_fft, n_mels).project(power)[:, order])
 
 
-@pytest.mark.parametrize("n_fft", [2048, 1 << 16])
+@pytest.mark.parametrize("n_fft", [2048, 1 << 15])
 def test_the_number_of_blas_threads_changes_nothing(n_fft: int) -> None:
     power = spectra(n_fft // 2 + 1, 4 * TILE)
     with threadpool_limits(1, user_api="blas"):
