@@ -8,11 +8,10 @@ Usage::
 
     python data/make_barbie_puppy.py [--seed 20240] [--out data/barbie_puppy.zip]
 
-No recording habit may tell the label. One table of conditions is drawn, and each class takes its
-values from that table, every column in its own random order: the classes share voices, noises and
-levels, and no clip has a twin in the other class. Durations are drawn for each class on its own,
-from one distribution. If they were shared as well, a clip that is held out would leave its own
-duration commoner in the other class, and recipes that see durations would fall below chance.
+No recording habit may tell the label: the conditions of every clip are drawn on their own, from
+one distribution that does not know the word. They are not drawn once and used for both words. If
+they were, the one training clip with the level of a held-out clip would always be of the other
+class, which is a leak too, only upside down.
 
 The same seed gives the same bytes with the same versions of espeak-ng, numpy, scipy and zlib.
 If espeak-ng is missing, it is installed with apt-get, which takes root. If that cannot be done,
@@ -31,9 +30,9 @@ import sys
 import tempfile
 import wave
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -51,8 +50,8 @@ RATE = 16_000
 COUNTS = {"barbie": 50, "puppy": 48}
 """Clips per class: not quite balanced, like most collections that people record themselves."""
 
-LONG_SECONDS = (3.0, 3.1, 3.2, 3.3, 3.4)
-"""Durations that reach or pass 3 s, so that a recipe that caps clips at 3 s has work to do."""
+LONG_CLIPS = 5
+"""Clips per class that pass 3 s, so that a recipe that caps clips at 3 s has work to do."""
 
 KNOCK_LEVEL = 3.0
 """Peak of the loudest knock; a word has the energy of 1 s at RMS 1, and a peak near 9."""
@@ -146,20 +145,11 @@ def draw_take(rng: np.random.Generator) -> Take:
     )
 
 
-def mix_takes(rng: np.random.Generator, takes: list[Take]) -> list[Take]:
-    """Shuffle every column of the table on its own, so that classes share values, not rows."""
-    columns: dict[str, list[Any]] = {}
-    for field in fields(Take):
-        order = rng.permutation(len(takes))
-        columns[field.name] = [getattr(takes[row], field.name) for row in order]
-    rows = zip(*columns.values(), strict=True)
-    return [Take(**dict(zip(columns, row, strict=True))) for row in rows]
-
-
 def draw_seconds(rng: np.random.Generator, count: int) -> list[float]:
     """Draw durations in seconds: mostly what a single word takes, and the few long ones."""
-    short = rng.uniform(1.1, 2.4, size=count - len(LONG_SECONDS))
-    seconds: list[float] = rng.permutation([*short, *LONG_SECONDS]).tolist()
+    short = rng.uniform(1.1, 2.4, size=count - LONG_CLIPS)
+    long = rng.uniform(3.0, 3.4, size=LONG_CLIPS)
+    seconds: list[float] = rng.permutation([*short, *long]).tolist()
     return seconds
 
 
@@ -189,7 +179,7 @@ def trim(samples: Samples) -> Samples:
 
 def scale_rms(samples: Samples, level: float) -> Samples:
     """Scale to the given root mean square."""
-    return samples * (level / np.sqrt(np.mean(samples**2)))
+    return samples * (level / float(np.sqrt(np.mean(samples**2))))
 
 
 def gain(decibels: float) -> float:
@@ -251,7 +241,7 @@ def place(rng: np.random.Generator, word: Samples, take: Take, size: int) -> Sam
     start = min(round(take.lead * RATE), size - len(word))
     clip = np.pad(word, (start, size - len(word) - start))
     clip = microphone(add_echo(rng, clip, take), take)
-    return clip * np.sqrt(RATE / np.sum(clip**2))
+    return clip * float(np.sqrt(RATE / np.sum(clip**2)))
 
 
 def measure_crest(clip: Samples) -> float:
@@ -296,13 +286,11 @@ def wav_bytes(samples: Samples) -> bytes:
 
 def make_clips(seed: int) -> dict[str, bytes]:
     """Make all clips, by their path in the archive."""
-    table_rng = np.random.default_rng(seed)
-    takes = [draw_take(table_rng) for _ in range(max(COUNTS.values()))]
     clips: dict[str, bytes] = {}
     for label, (word, count) in enumerate(COUNTS.items()):
         rng = np.random.default_rng([seed, label])
-        plan = zip(mix_takes(rng, takes)[:count], draw_seconds(rng, count), strict=True)
-        for number, (take, seconds) in enumerate(plan, start=1):
+        for number, seconds in enumerate(draw_seconds(rng, count), start=1):
+            take = draw_take(rng)
             samples = record(rng, speak(word, take), take, seconds)
             clips[f"barbie_puppy/{word}/{word}_{number:03d}.wav"] = wav_bytes(samples)
     return clips

@@ -21,6 +21,14 @@ REPO = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("AUDIOCLF_DATA", REPO.parent / "shared" / "data"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the tests out of the user's feature cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIOCLF_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def real_data() -> Callable[[str], Path]:
     """Return the path of real recordings, or skip the test where they are missing."""

@@ -13,8 +13,9 @@ import audioclf
 from audioclf.config import RunConfig
 from audioclf.discovery import discover
 from audioclf.errors import PluginError
-from audioclf.experiment import cells_of, load_dataset, preview
+from audioclf.experiment import cells_of, load_dataset
 from audioclf.plugin import Loader
+from audioclf.preview import preview
 
 
 def test_a_run_returns_a_typed_result(toy_config: Path, tmp_path: Path) -> None:

@@ -46,6 +46,18 @@ class AudioSource(ABC):
     def digest(self) -> str:
         """Return the SHA-256 of the bytes as they are stored, as 64 hexadecimal digits."""
 
+    def stamp(self) -> object:
+        """Return something that differs once the bytes have been written to; None if unknown."""
+        return None
+
+
+def _stamp(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError as exc:
+        raise DecodeError(f"{path}: {exc.strerror or exc}") from exc
+    return found.st_size, found.st_mtime_ns
+
 
 @dataclass(frozen=True, slots=True)
 class FileSource(AudioSource):
@@ -64,6 +76,10 @@ class FileSource(AudioSource):
             return self.path.open("rb")
         except OSError as exc:
             raise DecodeError(f"{self.name}: {exc.strerror or exc}") from exc
+
+    def stamp(self) -> object:
+        """Return size and time of change."""
+        return _stamp(self.path)
 
     def digest(self) -> str:
         """Return the SHA-256 of the file, read in blocks."""
@@ -91,6 +107,10 @@ class ZipSource(AudioSource):
     def open(self) -> BinaryIO:
         """Unpack the member into memory."""
         return io.BytesIO(self.member.read())
+
+    def stamp(self) -> object:
+        """Return size and time of change of the archive."""
+        return _stamp(self.member.archive)
 
     def digest(self) -> str:
         """Return the SHA-256 of the member as it is stored, with its compression method.

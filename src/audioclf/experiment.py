@@ -1,35 +1,36 @@
 """One run: from a config to results that stand in a folder.
 
-The story is `_Run.go`; everything else here is a step of it, or a look ahead at it.
+The story is `_Run.go`; everything else here is a step of it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audioclf.components import Component
+from audioclf.components import Component, Featurizer
 from audioclf.config import RunConfig, load_config
 from audioclf.dataset import Dataset
 from audioclf.discovery import discover
-from audioclf.errors import EXIT_DATA, EXIT_OK, AudioclfError, DatasetError, PluginError
-from audioclf.registry import Registry
+from audioclf.errors import AudioclfError, DatasetError, PluginError
+from audioclf.registry import Origin, Registry
 from audioclf.runfolder import CONFIG, LEDGER, RECORD, RunFolder
 from audioclf.system import available_cores, platform_name, single_threaded, versions_behind
 
 if TYPE_CHECKING:
     from audioclf.evaluation import Cell
     from audioclf.features import Extraction
+    from audioclf.report.plots import Example
     from audioclf.results import RunResult
 
 BASELINE = "baseline"
 """Name of the cell that knows nothing but how frequent the classes are."""
 
 MAX_LISTED = 20
+MAX_EXAMPLES = 20
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
@@ -41,6 +42,8 @@ def run(
     overrides: Iterable[str] = (),
     out: str | Path | None = None,
     jobs: int | None = None,
+    cache: bool = True,
+    cache_dir: str | Path | None = None,
     registry: Registry | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> RunResult:
@@ -57,6 +60,11 @@ def run(
     jobs : int, optional
         Threads and processes to use; by default as many as there are cores. The results are the
         same for any number.
+    cache : bool
+        Whether features are kept for the next run. What is kept is found by content, never by name
+        or time, and the results are the same.
+    cache_dir : path, optional
+        Folder of the feature cache; by default that of `audioclf cache stats`.
     registry : Registry, optional
         The plugins to use; by default those that are installed.
     progress : callable, optional
@@ -76,17 +84,27 @@ def run(
     >>> result = audioclf.run("configs/barbie_puppy.yaml")  # doctest: +SKIP
     >>> result["gradient_boosting"].metrics["accuracy"].value  # doctest: +SKIP
     """
-    config, registry = _ready(config, overrides, registry)
+    config, registry = ready(config, overrides, registry)
     folder = (
         RunFolder.create(Path(out)) if out else RunFolder.create_named(Path("runs"), config.name)
     )
+    cache_folder = _cache_folder(cache_dir) if cache else None
     with single_threaded():
-        return _Run(config, registry, folder, jobs or available_cores(), progress).go()
+        return _Run(
+            config, registry, folder, jobs or available_cores(), cache_folder, progress
+        ).go()
 
 
-def _ready(
+def _cache_folder(cache_dir: str | Path | None) -> Path:
+    from audioclf.features.cache import default_folder
+
+    return default_folder() if cache_dir is None else Path(cache_dir)
+
+
+def ready(
     config: RunConfig | str | Path, overrides: Iterable[str], registry: Registry | None
 ) -> tuple[RunConfig, Registry]:
+    """Return a validated config, and the plugins that its names were resolved against."""
     registry = discover() if registry is None else registry
     if not isinstance(config, RunConfig):
         config = load_config(config, overrides=overrides, registry=registry)
@@ -102,12 +120,14 @@ class _Run:
         registry: Registry,
         folder: RunFolder,
         jobs: int,
+        cache_folder: Path | None,
         progress: Progress,
     ) -> None:
         self.config = config
         self.registry = registry
         self.folder = folder
         self.jobs = jobs
+        self.cache_folder = cache_folder
         self.progress = progress
         self.seconds: dict[str, float] = {}
 
@@ -135,7 +155,8 @@ class _Run:
             )
         with self._timed("report"):
             result = summarise(self.config, self.folder, extraction, splits, results)
-            write_results(self.folder, result, extraction, splits, results)
+            examples = self._examples(extraction.dataset)
+            write_results(self.folder, result, extraction, splits, results, examples)
         self.folder.write_json(RECORD, self._record(result, extraction))
         return result
 
@@ -146,21 +167,55 @@ class _Run:
         self.seconds[stage] = round(time.perf_counter() - started, 4)
 
     def _extract(self, dataset: Dataset) -> Extraction:
+        from audioclf.engines.local import ThreadEngine
         from audioclf.features import extract
+        from audioclf.features.cache import FeatureCache
         from audioclf.results import write_ledger
 
-        extraction = extract(
-            dataset,
-            self.config.audio,
-            self.config.featurizers,
-            jobs=self.jobs,
-            describe=lambda featurizer: describe(featurizer, self.registry),
-            progress=lambda done, total: self.progress("reading", done, total),
-        )
+        with ThreadEngine(self.jobs) as engine:
+            extraction = extract(
+                dataset,
+                self.config.audio,
+                self.config.featurizers,
+                engine=engine,
+                cache_folder=self.cache_folder,
+                origins=self._origins(self.config.featurizers),
+                progress=lambda done, total: self.progress("reading", done, total),
+            )
+        if self.cache_folder is not None:
+            cache = FeatureCache(self.cache_folder)
+            cache.written = extraction.cache.written
+            cache.close()
         write_ledger(self.folder, extraction.ledger)
         if extraction.failed and self.config.on_error == "fail":
             raise _unreadable(dataset, extraction, self.folder)
         return extraction
+
+    def _origins(self, featurizers: Mapping[str, Featurizer]) -> dict[str, Origin]:
+        found = {name: self.registry.origin_of(item) for name, item in featurizers.items()}
+        return {name: origin for name, origin in found.items() if origin is not None}
+
+    def _examples(self, dataset: Dataset) -> list[Example]:
+        """Take the first clip of each class, of the first classes where there are many."""
+        from audioclf import __version__
+        from audioclf.features.extraction import make_plans
+        from audioclf.features.waveform import Waveform
+        from audioclf.features.work import featurize_clip
+        from audioclf.report.plots import Example
+
+        audio = self.config.audio
+        name, featurizer = next(iter(self.config.featurizers.items()))
+        origins = self._origins({name: featurizer})
+        plans = (
+            *make_plans(audio, {name: featurizer}, origins),
+            *make_plans(audio, {"": Waveform()}, {"": Origin("audioclf", __version__, "")}),
+        )
+        examples = []
+        for label in dataset.classes[:MAX_EXAMPLES]:
+            clip = next(clip for clip in dataset if clip.label == label)
+            found = featurize_clip(clip, audio, plans, self.cache_folder)
+            examples.append(Example(label, clip.id, found[""][0], audio.sr, found[name]))
+        return examples
 
     def _record(self, result: RunResult, extraction: Extraction) -> dict[str, Any]:
         from audioclf import __version__
@@ -190,6 +245,7 @@ class _Run:
                 name: {"shape": list(extraction.matrices[name].shape), "sha256": digest}
                 for name, digest in extraction.feature_hashes().items()
             },
+            "cache": {"hits": extraction.cache.hits, "written": extraction.cache.written},
             "split": result.splits,
             "notes": list(result.notes),
             "seconds": self.seconds,
@@ -291,94 +347,3 @@ def _listed(messages: list[str]) -> str:
     more = len(messages) - MAX_LISTED
     shown = "".join(f"\n  {message}" for message in messages[:MAX_LISTED])
     return shown + (f"\n  and {more} more" if more > 0 else "")
-
-
-@dataclass(frozen=True)
-class RunPreview:
-    """What a run would do.
-
-    Parameters
-    ----------
-    dataset : str
-        Name of the dataset.
-    n_clips : int
-    class_counts : dict of str to int
-    seconds : float
-        Audio that would be read, in s.
-    cells : tuple of str
-    splits : str
-    n_fits : int
-    unreadable : tuple of str
-        One message for each clip whose header is refused.
-    notes : tuple of str
-    """
-
-    dataset: str
-    n_clips: int
-    class_counts: dict[str, int]
-    seconds: float
-    cells: tuple[str, ...]
-    splits: str
-    n_fits: int
-    unreadable: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 3 when some clips cannot be read."""
-        return EXIT_DATA if self.unreadable else EXIT_OK
-
-
-def preview(
-    config: RunConfig | str | Path,
-    *,
-    overrides: Iterable[str] = (),
-    registry: Registry | None = None,
-) -> RunPreview:
-    """Validate a config and what it points to, without decoding or training.
-
-    Parameters
-    ----------
-    config, overrides, registry
-        As in `run`.
-
-    Raises
-    ------
-    AudioclfError
-        As `run` would.
-    """
-    from audioclf.evaluation import make_splits
-
-    config, registry = _ready(config, overrides, registry)
-    dataset = load_dataset(config, registry)
-    check_feasible(config, dataset)
-    splits = make_splits(dataset, config.split, config.seed)
-    cells = cells_of(config, registry)
-    seconds, unreadable = _inspect(dataset, config)
-    return RunPreview(
-        dataset=dataset.name,
-        n_clips=len(dataset),
-        class_counts=dataset.class_counts,
-        seconds=seconds,
-        cells=tuple(cell.name for cell in cells),
-        splits=splits.description,
-        n_fits=len(cells) * len(splits.folds),
-        unreadable=tuple(unreadable),
-        notes=(*dataset.notes, *splits.notes),
-    )
-
-
-def _inspect(dataset: Dataset, config: RunConfig) -> tuple[float, list[str]]:
-    from audioclf.audio import inspect
-    from audioclf.errors import DecodeError
-
-    seconds, unreadable = 0.0, []
-    for clip in dataset:
-        try:
-            info = inspect(clip.source)
-        except DecodeError as exc:
-            unreadable.append(exc.message)
-        else:
-            rest = max(0.0, info.seconds - config.audio.offset)
-            seconds += min(rest, config.audio.duration or rest)
-    return seconds, unreadable

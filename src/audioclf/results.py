@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.audio import decode
 from audioclf.config import Metric, RunConfig
 from audioclf.dataset import Dataset
 from audioclf.errors import EXIT_OK, EXIT_PARTIAL
@@ -22,7 +21,6 @@ from audioclf.runfolder import FOLDS, LEDGER, METRICS, PLOTS, PREDICTIONS, RunFo
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_EXAMPLES = 6
 _LEDGER_HEADER = (
     "path",
     "label",
@@ -165,6 +163,7 @@ def _rank(cell: CellSummary, main: Metric) -> float:
 def _notes(extraction: Extraction, splits: Splits, cells: Iterable[CellSummary]) -> Iterator[str]:
     yield from extraction.dataset.notes
     yield from splits.notes
+    yield from extraction.cache.notes()
     if extraction.failed:
         yield (
             f"{len(extraction.failed)} of {len(extraction.ledger)} clips could not be read and "
@@ -199,12 +198,13 @@ def write_results(
     extraction: Extraction,
     splits: Splits,
     results: Sequence[CellResult],
+    examples: Sequence[plots.Example],
 ) -> None:
     """Write folds, predictions, metrics and plots."""
     _write_folds(folder, splits, extraction.dataset)
     _write_predictions(folder, results, extraction.dataset)
     _write_metrics(folder, result, results, extraction.dataset)
-    _write_plots(folder, result, results, extraction.dataset)
+    _write_plots(folder, result, results, extraction.dataset, examples)
 
 
 def _write_folds(folder: RunFolder, splits: Splits, dataset: Dataset) -> None:
@@ -270,25 +270,17 @@ def _estimate_data(found: Estimate | None) -> dict[str, Any] | None:
 
 
 def _write_plots(
-    folder: RunFolder, result: RunResult, results: Sequence[CellResult], dataset: Dataset
+    folder: RunFolder,
+    result: RunResult,
+    results: Sequence[CellResult],
+    dataset: Dataset,
+    examples: Sequence[plots.Example],
 ) -> None:
     folder.write_bytes(f"{PLOTS}/classes.png", plots.plot_class_distribution(dataset.class_counts))
     featurizer = next(iter(result.config.featurizers))
-    examples = _examples(dataset, result.config, featurizer)
     folder.write_bytes(f"{PLOTS}/examples.png", plots.plot_examples(examples, featurizer))
     y = codes_of(dataset)
     for cell_result in results:
         name = cell_result.cell.name
         picture = plots.plot_confusion(mean_confusion(cell_result, y), dataset.classes, name)
         folder.write_bytes(f"{PLOTS}/confusion-{name.replace('/', '--')}.png", picture)
-
-
-def _examples(dataset: Dataset, config: RunConfig, featurizer: str) -> list[plots.Example]:
-    """Take the first clip of each class, of the first classes where there are many."""
-    examples = []
-    for label in dataset.classes[:MAX_EXAMPLES]:
-        clip = next(clip for clip in dataset if clip.label == label)
-        y = decode(clip.source, config.audio).y
-        features = config.featurizers[featurizer].extract(y, config.audio.sr)
-        examples.append(plots.Example(label, clip.id, y, config.audio.sr, features))
-    return examples

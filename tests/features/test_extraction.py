@@ -11,6 +11,8 @@ import pytest
 from audioclf.audio import AudioConfig, decode
 from audioclf.builtin.folder import FolderDataset
 from audioclf.builtin.mel import MelSpectrogram
+from audioclf.engines.base import Engine
+from audioclf.engines.local import ThreadEngine
 from audioclf.errors import DatasetError, FeatureError
 from audioclf.features import Extraction, extract
 from audioclf.plugin import Featurizer, Flatten, Stats
@@ -60,8 +62,8 @@ class MiscountingBatch(Featurizer):
         return [self.extract(y, sr) for y in ys][1:]
 
 
-def go(folder: Path, featurizer: Featurizer, jobs: int = 1) -> Extraction:
-    return extract(FolderDataset(path=folder).load(), AUDIO, {"f": featurizer}, jobs=jobs)
+def go(folder: Path, featurizer: Featurizer, engine: Engine | None = None) -> Extraction:
+    return extract(FolderDataset(path=folder).load(), AUDIO, {"f": featurizer}, engine=engine)
 
 
 def test_rows_are_the_pooled_features_in_the_order_of_the_clips(sounds: Path) -> None:
@@ -73,9 +75,14 @@ def test_rows_are_the_pooled_features_in_the_order_of_the_clips(sounds: Path) ->
 
 
 @pytest.mark.parametrize("pooling", [Flatten(), Stats()])
-def test_any_number_of_jobs_gives_the_same_bits(sounds: Path, pooling: Any) -> None:
+def test_any_engine_gives_the_same_bits(
+    sounds: Path, pooling: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audioclf.features.extraction.CHUNK", 3)
     mel = MelSpectrogram(n_fft=512, hop_length=256, n_mels=16, pooling=pooling)
-    alone, together = go(sounds, mel), go(sounds, mel, jobs=3)
+    alone = go(sounds, mel)
+    with ThreadEngine(3) as engine:
+        together = go(sounds, mel, engine)
     np.testing.assert_array_equal(alone.matrices["f"], together.matrices["f"])
     assert alone.feature_hashes() == together.feature_hashes()
     assert alone.fingerprint == together.fingerprint
@@ -128,7 +135,7 @@ def test_a_featurizer_that_never_works_is_named_before_any_clip_is_read(
 ) -> None:
     with pytest.raises(FeatureError) as caught:
         go(sounds, Odd(deed=deed))
-    assert "featurizer 'f' (odd)" in caught.value.message
+    assert "featurizer 'f' (odd, not from a plugin)" in caught.value.message
     assert words in caught.value.message
 
 

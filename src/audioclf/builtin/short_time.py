@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audioclf.builtin.spectral import Framing
+from audioclf.builtin.framing import Framing
 from audioclf.builtin.windows import analysis_window
 from audioclf.plugin import FeatureError
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from annotated_types import Ge, MinLen
+from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, field_validator
 
+from audioclf.builtin.framing import Framing, PadMode, Window
 from audioclf.plugin import Featurizer
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float32]
 
-PadMode = Literal["constant", "edge", "linear_ramp", "reflect", "symmetric"]
 Power = Annotated[FiniteFloat, Ge(1e-37)]
-Window = str | FiniteFloat | Annotated[tuple[str | FiniteFloat, ...], MinLen(1)]
 
 
 class Decibels(BaseModel):
@@ -46,23 +44,6 @@ class Decibels(BaseModel):
         from audioclf.builtin.short_time import power_to_db
 
         return power_to_db(power, self.ref, self.amin, self.top_db, out=power)
-
-
-@dataclass(frozen=True, slots=True)
-class Framing:
-    """How a waveform is cut into windowed frames; the fields are `librosa.stft`'s, resolved."""
-
-    n_fft: int
-    hop_length: int
-    win_length: int
-    window: Window
-    center: bool
-    pad_mode: PadMode
-
-    @property
-    def n_bins(self) -> int:
-        """Number of frequencies, from 0 to half the sample rate."""
-        return self.n_fft // 2 + 1
 
 
 class Spectral(Featurizer):

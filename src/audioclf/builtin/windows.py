@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from audioclf.builtin.spectral import Window
+from audioclf.builtin.framing import Window
 
 _COSINE_SUMS = {
     "boxcar": (1.0,),

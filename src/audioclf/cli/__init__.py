@@ -23,6 +23,7 @@ _COMMANDS = {
     "run": "Load, extract, train and evaluate what a config says; leave a run folder.",
     "check": "Say what a run would do, and what is wrong, without training.",
     "plugins": "List what is installed; `plugins show NAME` explains one component.",
+    "cache": "Show, verify or prune the cache of features.",
     "schema": "Print the JSON schema of configs, for editors.",
 }
 

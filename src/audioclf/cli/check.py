@@ -17,7 +17,7 @@ from audioclf.cli.common import (
 from audioclf.cli.output import format_table, say
 
 if TYPE_CHECKING:
-    from audioclf.experiment import RunPreview
+    from audioclf.preview import RunPreview
 
 app = single_command()
 
@@ -31,7 +31,7 @@ def check(
 ) -> None:
     """Say what a run would do, and what is wrong, without training."""
     registry = load_registry(strict=strict)
-    from audioclf.experiment import preview
+    from audioclf.preview import preview
 
     found = preview(config, overrides=overrides, registry=registry)
     say(json.dumps(_data(found), indent=2, ensure_ascii=False) if as_json else _text(found))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from audioclf.registry import Registry
 
 _QUIET_SECONDS = 1.0
+_now = time.monotonic
 
 ConfigArgument = Annotated[Path, typer.Argument(help="YAML file.", show_default=False)]
 SetOption = Annotated[
@@ -79,8 +80,8 @@ class _Stages:
         self._tasks: dict[str, Any] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        started = self._started.setdefault(stage, time.monotonic())
-        if stage not in self._tasks and time.monotonic() - started > _QUIET_SECONDS:
+        started = self._started.setdefault(stage, _now())
+        if stage not in self._tasks and _now() - started > _QUIET_SECONDS:
             self._tasks[stage] = self._bars.add_task(stage, total=total)
         if stage in self._tasks:
             self._bars.update(self._tasks[stage], completed=done)

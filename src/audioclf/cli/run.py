@@ -36,6 +36,12 @@ def run(
         Path | None, typer.Option(help="Folder of the results; by default a new one below runs/.")
     ] = None,
     jobs: JobsOption = None,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither use nor fill the feature cache.")
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     strict: StrictOption = False,
@@ -46,7 +52,14 @@ def run(
 
     with progress_on_stderr(quiet=quiet) as progress:
         result = run_experiment(
-            config, overrides=overrides, out=out, jobs=jobs, registry=registry, progress=progress
+            config,
+            overrides=overrides,
+            out=out,
+            jobs=jobs,
+            cache=not no_cache,
+            cache_dir=cache_dir,
+            registry=registry,
+            progress=progress,
         )
     for note in result.notes:
         complain("note", note)

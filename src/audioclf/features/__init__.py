@@ -1,5 +1,6 @@
 """From clips to design matrices."""
 
-from audioclf.features.extraction import Extraction, LedgerRow, extract
+from audioclf.features.extraction import CacheUse, Extraction, extract
+from audioclf.features.work import LedgerRow
 
-__all__ = ["Extraction", "LedgerRow", "extract"]
+__all__ = ["CacheUse", "Extraction", "LedgerRow", "extract"]

@@ -1,24 +1,36 @@
-"""The extraction engine: each clip is decoded once, and leaves one row per featurizer.
+"""The extraction engine: each clip is decoded at most once, and leaves one row per featurizer.
 
-What happens here looks at one clip at a time, so nothing can leak from one clip to another. Rows
-are written where they belong, so the result does not depend on the number of jobs.
+Rows are written where they belong, so the result depends neither on the engine nor on the number
+of workers. What the cache holds is neither decoded nor featurized again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.audio import AudioConfig, AudioInfo, Decoded, decode
+from audioclf.audio import AudioConfig
 from audioclf.components import Featurizer
-from audioclf.dataset import Clip, Dataset
-from audioclf.errors import AudioclfError, DatasetError, DecodeError, FeatureError
+from audioclf.dataset import Dataset
+from audioclf.engines.base import Engine, WorkerDiedError
+from audioclf.engines.local import SerialEngine
+from audioclf.errors import DatasetError
+from audioclf.features.cache import KeyMaker
+from audioclf.features.matrix import keep_rows, new_matrix
+from audioclf.features.work import (
+    Chunk,
+    ChunkResult,
+    LedgerRow,
+    Plan,
+    featurize_chunk,
+    plan_featurizer,
+)
+from audioclf.registry import Origin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,16 +44,29 @@ Progress = Callable[[int, int], None]
 """Called with (clips done, clips in all)."""
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """What one file did."""
+@dataclass
+class CacheUse:
+    """What the cache did in one extraction."""
 
-    clip: Clip
-    status: Literal["ok", "failed"]
-    message: str = ""
-    info: AudioInfo | None = None
-    seconds: float = 0.0
-    digest: str = ""
+    hits: int = 0
+    written: int = 0
+    damaged: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, result: ChunkResult) -> None:
+        """Count what one chunk met."""
+        self.hits += result.hits
+        self.written += result.written
+        self.damaged += result.damaged
+        if result.cache_warning and result.cache_warning not in self.warnings:
+            self.warnings.append(result.cache_warning)
+
+    def notes(self) -> Iterable[str]:
+        """Say what the user should know."""
+        if self.damaged:
+            entries = "entry" if self.damaged == 1 else "entries"
+            yield f"{self.damaged} damaged cache {entries} rebuilt"
+        yield from self.warnings
 
 
 @dataclass(frozen=True)
@@ -53,17 +78,19 @@ class Extraction:
     dataset : Dataset
         The clips that have a row, in the order of the rows.
     matrices : dict of str to np.ndarray [shape=(n_clips, n_features)], float32
-        One design matrix per featurizer.
+        One design matrix per featurizer; memory-mapped where it is large.
     ledger : tuple of LedgerRow
         One row per clip of the dataset that was given, failed ones included.
     fingerprint : str
         SHA-256 over ids, labels, groups, folds and bytes of the clips that have a row.
+    cache : CacheUse
     """
 
     dataset: Dataset
     matrices: dict[str, Matrix]
     ledger: tuple[LedgerRow, ...]
     fingerprint: str
+    cache: CacheUse
 
     @property
     def failed(self) -> tuple[LedgerRow, ...]:
@@ -77,20 +104,9 @@ class Extraction:
 
 def _hash(matrix: Matrix) -> str:
     sha = hashlib.sha256(repr(matrix.shape).encode())
-    sha.update(np.ascontiguousarray(matrix).data)
+    for start in range(0, len(matrix), 4096):
+        sha.update(np.ascontiguousarray(matrix[start : start + 4096]).data)
     return sha.hexdigest()
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A featurizer with what the config says of its shape."""
-
-    name: str
-    featurizer: Featurizer
-    described: str
-    n_bins: int
-    max_frames: int
-    width: int
 
 
 def extract(
@@ -98,11 +114,12 @@ def extract(
     audio: AudioConfig,
     featurizers: Mapping[str, Featurizer],
     *,
-    jobs: int = 1,
-    describe: Callable[[Featurizer], str] = lambda featurizer: featurizer.type_name(),
+    engine: Engine | None = None,
+    cache_folder: Path | None = None,
+    origins: Mapping[str, Origin] | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Extraction:
-    """Decode every clip once and featurize it with every featurizer.
+    """Decode every clip at most once and featurize it with every featurizer.
 
     Parameters
     ----------
@@ -110,10 +127,13 @@ def extract(
     audio : AudioConfig
         How files become waveforms.
     featurizers : mapping of str to Featurizer
-    jobs : int
-        Number of threads; the result is the same for any.
-    describe : callable
-        Names a featurizer and where it comes from, for messages.
+    engine : Engine, optional
+        Where the work is done; in this process by default. The result is the same for any.
+    cache_folder : Path, optional
+        Folder of the feature cache; without it nothing is cached.
+    origins : mapping of str to Origin, optional
+        Where each featurizer comes from. One without an origin is not cached, since nothing says
+        when its numbers change.
     progress : callable
 
     Returns
@@ -128,139 +148,116 @@ def extract(
     DatasetError
         If no clip could be read.
     """
-    plans = [_plan(name, f, audio, describe(f)) for name, f in featurizers.items()]
-    matrices = {p.name: np.zeros((len(dataset), p.width), dtype=np.float32) for p in plans}
-    ledger: list[LedgerRow] = []
-    for rows in _in_order(dataset.clips, audio, plans, matrices, jobs):
-        ledger += rows
-        progress(len(ledger), len(dataset))
-    return _collect(dataset, matrices, ledger)
+    plans = make_plans(audio, featurizers, origins or {})
+    collector = _Collector(dataset, plans, progress)
+    chunks = _chunks(dataset, audio, plans, cache_folder)
+    collector.run(engine or SerialEngine(), chunks)
+    return collector.extraction()
 
 
-def _plan(name: str, featurizer: Featurizer, audio: AudioConfig, described: str) -> _Plan:
-    """Learn the shape that the longest clip will have from noise of that length."""
-    n_samples = round((audio.duration or 1.0) * audio.sr)
-    noise = np.random.default_rng(0).normal(0.0, 0.1, n_samples).astype(np.float32)
-    label = f"featurizer {name!r} ({described})"
-    features = _checked(_call(featurizer, noise, audio.sr, label), label)
-    n_bins, n_frames = features.shape
-    width = featurizer.pooling.width(n_bins, n_frames)
-    return _Plan(name, featurizer, label, n_bins, n_frames, width)
+def make_plans(
+    audio: AudioConfig, featurizers: Mapping[str, Featurizer], origins: Mapping[str, Origin]
+) -> tuple[Plan, ...]:
+    """Learn what shape each featurizer's rows have, and where the cache keeps its features.
+
+    Raises
+    ------
+    FeatureError
+        If a featurizer does not work at all.
+    """
+    return tuple(
+        _plan(name, featurizer, audio, origins.get(name))
+        for name, featurizer in featurizers.items()
+    )
 
 
-def _call(featurizer: Featurizer, y: Matrix, sr: int, label: str) -> Matrix:
-    y.flags.writeable = False
-    try:
-        return featurizer.extract(y, sr)
-    except AudioclfError as exc:
-        raise FeatureError(f"{label}: {exc.message}", hint=exc.hint) from exc
-    except Exception as exc:
-        raise FeatureError(f"{label} raised {type(exc).__name__}: {exc}") from exc
+def _plan(name: str, featurizer: Featurizer, audio: AudioConfig, origin: Origin | None) -> Plan:
+    source = f"{origin.distribution} {origin.version}" if origin else "not from a plugin"
+    described = f"{featurizer.type_name()}, {source}"
+    keys = KeyMaker.make(audio=audio, featurizer=featurizer, origin=origin)
+    return plan_featurizer(name, featurizer, audio, described, keys)
 
 
-def _checked(features: object, label: str, n_bins: int | None = None) -> Matrix:
-    if not isinstance(features, np.ndarray) or features.ndim != 2 or 0 in features.shape:
-        shape = getattr(features, "shape", type(features).__name__)
-        raise FeatureError(f"{label} returned {shape}, not an array of shape (n_bins, n_frames)")
-    if n_bins is not None and features.shape[0] != n_bins:
-        raise FeatureError(f"{label} returned {features.shape[0]} bins, before it was {n_bins}")
-    if not np.issubdtype(features.dtype, np.floating):
-        raise FeatureError(f"{label} returned {features.dtype} instead of float32")
-    if not np.isfinite(features).all():
-        raise FeatureError(f"{label} returned {np.sum(~np.isfinite(features))} NaN or inf values")
-    return features.astype(np.float32, copy=False)
-
-
-def _in_order(
-    clips: Sequence[Clip],
+def _chunks(
+    dataset: Dataset,
     audio: AudioConfig,
-    plans: Sequence[_Plan],
-    matrices: Mapping[str, Matrix],
-    jobs: int,
-) -> Iterator[list[LedgerRow]]:
-    starts = range(0, len(clips), CHUNK)
-
-    def work(start: int) -> list[LedgerRow]:
-        return _chunk(clips[start : start + CHUNK], start, audio, plans, matrices)
-
-    if jobs == 1:
-        yield from map(work, starts)
-        return
-    with ThreadPoolExecutor(jobs, thread_name_prefix="audioclf") as pool:
-        yield from pool.map(work, starts)
+    plans: tuple[Plan, ...],
+    cache_folder: Path | None,
+) -> list[Chunk]:
+    clips = dataset.clips
+    return [
+        Chunk(start, clips[start : start + CHUNK], audio, plans, cache_folder)
+        for start in range(0, len(clips), CHUNK)
+    ]
 
 
-def _chunk(
-    clips: Sequence[Clip],
-    start: int,
-    audio: AudioConfig,
-    plans: Sequence[_Plan],
-    matrices: Mapping[str, Matrix],
-) -> list[LedgerRow]:
-    decoded = [_decode(clip, audio) for clip in clips]
-    ledger = [row for row, _ in decoded]
-    live = [index for index, (row, _) in enumerate(decoded) if row.status == "ok"]
-    ys = [decoded[index][1] for index in live]
-    for plan in plans:
-        for index, result in zip(live, _featurize(plan, ys, audio.sr), strict=True):
-            if isinstance(result, FeatureError):
-                ledger[index] = _failed(clips[index], result)
+class _Collector:
+    """Puts what the workers find where it belongs."""
+
+    def __init__(self, dataset: Dataset, plans: Sequence[Plan], progress: Progress) -> None:
+        self.dataset = dataset
+        self.matrices = {plan.name: new_matrix(len(dataset), plan.width) for plan in plans}
+        self.ledger: list[LedgerRow | None] = [None] * len(dataset)
+        self.cache = CacheUse()
+        self.progress = progress
+        self.done = 0
+
+    def run(self, engine: Engine, chunks: Sequence[Chunk]) -> None:
+        """Featurize the chunks; clips of a chunk that kills its worker are done one by one."""
+        killers: list[Chunk] = []
+        for index, outcome in engine.map(featurize_chunk, chunks):
+            chunk = chunks[index]
+            if isinstance(outcome, ChunkResult):
+                self._take(outcome)
+            elif isinstance(outcome, WorkerDiedError) and len(chunk.clips) > 1:
+                killers.append(chunk)
+            elif isinstance(outcome, WorkerDiedError):
+                self._blame(chunk)
             else:
-                matrices[plan.name][start + index] = result
-    return ledger
+                raise outcome
+        if killers:
+            self.run(engine, [single for chunk in killers for single in _singles(chunk)])
+
+    def _take(self, result: ChunkResult) -> None:
+        stop = result.start + len(result.ledger)
+        self.ledger[result.start : stop] = result.ledger
+        for name, rows in result.rows.items():
+            self.matrices[name][result.start : stop] = rows
+        self.cache.add(result)
+        self.done += len(result.ledger)
+        self.progress(self.done, len(self.dataset))
+
+    def _blame(self, chunk: Chunk) -> None:
+        (clip,) = chunk.clips
+        message = f"{clip.source.name}: decoding or featurizing it ended the worker process"
+        self._take(ChunkResult(chunk.start, [LedgerRow(clip, "failed", message)]))
+
+    def extraction(self) -> Extraction:
+        """Return the features of the clips that did not fail.
+
+        Raises
+        ------
+        DatasetError
+            If all failed.
+        """
+        ledger = [row for row in self.ledger if row is not None]
+        good = [index for index, row in enumerate(ledger) if row.status == "ok"]
+        if not good:
+            raise DatasetError(
+                f"{self.dataset.name}: none of {len(ledger)} clips could be read; the first: "
+                f"{ledger[0].message}"
+            )
+        dataset, matrices = self.dataset, self.matrices
+        if len(good) < len(ledger):
+            dataset = dataset.subset(ledger[index].clip.id for index in good)
+            matrices = {name: keep_rows(matrix, good) for name, matrix in matrices.items()}
+        digests = {row.clip.id: row.digest for row in ledger}
+        fingerprint = dataset.fingerprint(digests)
+        return Extraction(dataset, matrices, tuple(ledger), fingerprint, self.cache)
 
 
-def _decode(clip: Clip, audio: AudioConfig) -> tuple[LedgerRow, Matrix]:
-    try:
-        decoded: Decoded = decode(clip.source, audio)
-        digest = clip.source.digest()
-    except DecodeError as exc:
-        return _failed(clip, exc), np.zeros(0, dtype=np.float32)
-    decoded.y.flags.writeable = False
-    message = "; ".join(decoded.info.warnings)
-    row = LedgerRow(clip, "ok", message, decoded.info, decoded.seconds, digest)
-    return row, decoded.y
-
-
-def _failed(clip: Clip, error: AudioclfError) -> LedgerRow:
-    message = error.message
-    if isinstance(error, FeatureError):
-        message = f"{clip.source.name}: {message}"
-    return LedgerRow(clip, "failed", " ".join(message.split()))
-
-
-def _featurize(plan: _Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | FeatureError]:
-    """Return one pooled row per waveform; where the batch fails, find the clip that is to blame."""
-    with contextlib.suppress(Exception):  # the same clips one by one say which it was
-        batch = plan.featurizer.extract_many(ys, sr)
-        if len(batch) == len(ys):
-            return [_row(plan, features) for features in batch]
-    return [_row_alone(plan, y, sr) for y in ys]
-
-
-def _row(plan: _Plan, features: Matrix) -> Matrix:
-    checked = _checked(features, plan.described, plan.n_bins)
-    return plan.featurizer.pooling.pool(checked, plan.max_frames)
-
-
-def _row_alone(plan: _Plan, y: Matrix, sr: int) -> Matrix | FeatureError:
-    try:
-        return _row(plan, _call(plan.featurizer, y, sr, plan.described))
-    except FeatureError as exc:
-        return exc
-
-
-def _collect(
-    dataset: Dataset, matrices: Mapping[str, Matrix], ledger: Sequence[LedgerRow]
-) -> Extraction:
-    good = [index for index, row in enumerate(ledger) if row.status == "ok"]
-    if not good:
-        raise DatasetError(
-            f"{dataset.name}: none of {len(ledger)} clips could be read; the first: "
-            f"{ledger[0].message}"
-        )
-    if len(good) < len(ledger):
-        dataset = dataset.subset(ledger[index].clip.id for index in good)
-        matrices = {name: matrix[good] for name, matrix in matrices.items()}
-    digests = {row.clip.id: row.digest for row in ledger}
-    return Extraction(dataset, dict(matrices), tuple(ledger), dataset.fingerprint(digests))
+def _singles(chunk: Chunk) -> list[Chunk]:
+    return [
+        replace(chunk, start=chunk.start + offset, clips=(clip,))
+        for offset, clip in enumerate(chunk.clips)
+    ]

@@ -1,0 +1,204 @@
+"""The engines of this machine: one after another, threads, processes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from audioclf.engines.base import (
+    Closing,
+    Job,
+    WorkerDiedError,
+    WorkerError,
+    as_completed,
+)
+from audioclf.engines.process import Worker, WorkerGoneError
+from audioclf.errors import EnvironmentMissingError
+
+_AHEAD = 2
+"""Items under way or waiting for the caller, per worker."""
+
+
+class SerialEngine(Closing):
+    """Work in this thread, one item after another."""
+
+    workers = 1
+
+    def map(
+        self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Apply a function to every item, in order; see `Engine.map`."""
+        job = Job(fn, shared)
+        for index in range(len(items)):
+            yield index, job(items[index])
+
+
+class ThreadEngine(Closing):
+    """Work in threads of this process, for functions that release the interpreter's lock.
+
+    Parameters
+    ----------
+    jobs : int
+        Number of threads.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self.workers = jobs
+        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="audioclf")
+
+    def map(
+        self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Apply a function to every item, as results complete; see `Engine.map`."""
+        job = Job(fn, shared)
+
+        def submit(index: int) -> Future[Any]:
+            return self._threads.submit(job, items[index])
+
+        window = _AHEAD * self.workers
+        for index, future in as_completed(submit, _first, range(len(items)), window):
+            yield index, future.result()
+
+    def close(self) -> None:
+        """Give up what has not begun and wait for the rest; a thread cannot be ended."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _first(pending: Collection[Future[Any]]) -> Iterable[Future[Any]]:
+    return wait(pending, return_when=FIRST_COMPLETED).done
+
+
+@dataclass(frozen=True)
+class _Died:
+    """Stands for the outcome of an item whose worker ended; `how` it did."""
+
+    how: str
+
+
+class ProcessEngine(Closing):
+    """Work in processes of this machine, for functions that hold the lock or may crash.
+
+    Workers start when they are needed and stay for the next `map`. BLAS and OpenMP have one thread
+    in each. An item whose worker dies is done again at the end, alone, in a new worker; if that
+    dies too, the item is the one to blame.
+
+    Parameters
+    ----------
+    jobs : int
+        Number of processes.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self.workers = jobs
+        # Each thread starts and feeds a worker of its own; see `worker._end_with_parent`.
+        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="audioclf-worker")
+        self._own = threading.local()
+        self._crew: set[Worker] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def map(
+        self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Apply a function to every item, as results complete; see `Engine.map`."""
+        suspects: list[int] = []
+        with self._packed(Job(fn, shared)) as job:
+
+            def submit(index: int) -> Future[Any]:
+                return self._threads.submit(self._outcome, job, items[index])
+
+            window = _AHEAD * self.workers
+            for index, future in as_completed(submit, _first, range(len(items)), window):
+                outcome = future.result()
+                if isinstance(outcome, _Died):
+                    suspects.append(index)
+                else:
+                    yield index, outcome
+            for index in sorted(suspects):
+                outcome = self._threads.submit(self._outcome_alone, job, items[index]).result()
+                if isinstance(outcome, _Died):
+                    outcome = WorkerDiedError.of(index, outcome.how)
+                yield index, outcome
+
+    @contextmanager
+    def _packed(self, job: Job) -> Iterator[bytes]:
+        from audioclf.engines.sharing import packed
+
+        with packed(job) as data:
+            try:
+                yield data
+            finally:
+                for worker in self._members():
+                    if worker.busy_with is data:
+                        worker.kill()
+
+    def _members(self) -> list[Worker]:
+        with self._lock:
+            return list(self._crew)
+
+    def _outcome(self, job: bytes, item: Any) -> Any:
+        import cloudpickle
+
+        try:
+            data = cloudpickle.dumps(item)
+        except Exception as exc:  # noqa: BLE001 - whatever pickling a foreign object raises
+            return WorkerError.of(exc)
+        worker = self._loaded_worker(job)
+        try:
+            return worker.run(data)
+        except WorkerGoneError as exc:
+            self._drop(worker)
+            return _Died(str(exc))
+
+    def _outcome_alone(self, job: bytes, item: Any) -> Any:
+        worker = getattr(self._own, "worker", None)
+        if worker is not None:
+            worker.kill()
+            self._drop(worker)
+        return self._outcome(job, item)
+
+    def _loaded_worker(self, job: bytes) -> Worker:
+        how = ""
+        for _ in range(2):  # one that dies before it has an item may have been killed from outside
+            worker = self._worker()
+            try:
+                worker.load(job)
+            except WorkerGoneError as exc:
+                self._drop(worker)
+                how = str(exc)
+            else:
+                return worker
+        raise EnvironmentMissingError(
+            f"a worker process ended before it could begin: {how}",
+            hint="See above for what it said, or do without worker processes with `--jobs 1`.",
+        )
+
+    def _worker(self) -> Worker:
+        worker: Worker | None = getattr(self._own, "worker", None)
+        if worker is None:
+            with self._lock:
+                if self._closed:
+                    raise EnvironmentMissingError("the engine is closed")
+                worker = self._own.worker = Worker()
+                self._crew.add(worker)
+        return worker
+
+    def _drop(self, worker: Worker) -> None:
+        self._own.worker = None
+        with self._lock:
+            self._crew.discard(worker)
+
+    def close(self) -> None:
+        """End all workers, also those at work, and wait until they are gone."""
+        with self._lock:
+            self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self._members():
+            worker.dismiss()
+        for worker in self._members():
+            worker.close()
+        self._threads.shutdown(wait=True)

@@ -1,0 +1,140 @@
+"""One worker process, seen from the process that started it.
+
+A worker has a pipe of its own and works on one item at a time. So when it ends, it is known which
+item it had in hand, and no other is lost. It is a fresh interpreter: nothing is forked, and the
+script that the user runs is not imported again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any, Literal
+
+from audioclf.engines.base import unpack
+from audioclf.system import _THREAD_VARIABLES
+
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from audioclf.engines.worker import main; main()"
+)
+
+_SECONDS_TO_END = 2.0
+
+
+class WorkerGoneError(Exception):
+    """The process ended before it answered; the text says how."""
+
+
+class Worker:
+    """A process that runs one item at a time."""
+
+    def __init__(self) -> None:
+        # In a process group of its own, because Ctrl-C reaches the whole group of the terminal.
+        group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, our own text
+            [sys.executable, "-c", _START, json.dumps([str(path) for path in sys.path])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **dict.fromkeys(_THREAD_VARIABLES, "1")},
+            **group,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests = self._process.stdin
+        self._answers = self._process.stdout
+        self._job: bytes | None = None
+        self.busy_with: bytes | None = None
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def load(self, job: bytes) -> None:
+        """Hand over the job that the items to come belong to.
+
+        Raises
+        ------
+        WorkerGoneError
+            If the process does not start, or ends while it reads the job.
+        AudioclfError
+            If the process cannot read the job.
+        """
+        if self._job is job:
+            return
+        problem = self._ask("job", job)
+        if problem is not None:
+            raise problem
+        self._job = job
+
+    def run(self, item: bytes) -> Any:
+        """Return the outcome of one item.
+
+        Raises
+        ------
+        WorkerGoneError
+            If the process ends.
+        """
+        self.busy_with = self._job
+        try:
+            return self._ask("item", item)
+        finally:
+            self.busy_with = None
+
+    def _ask(self, kind: Literal["job", "item"], data: bytes) -> Any:
+        try:
+            pickle.dump((kind, data), self._requests)
+            self._requests.flush()
+            answer = pickle.load(self._answers)  # noqa: S301 - our own worker wrote it
+        except (OSError, ValueError, EOFError, pickle.UnpicklingError) as exc:
+            self.kill()
+            raise WorkerGoneError(_how(self._process.returncode)) from exc
+        return unpack(answer)
+
+    def kill(self) -> None:
+        """End the process now, with all that it has started."""
+        if self._process.returncode is None:
+            with suppress(OSError):
+                _kill_group(self._process)
+        self._process.wait()
+        self._close_pipes()
+
+    def dismiss(self) -> None:
+        """Tell the process that there is no more work; one that is at work is ended."""
+        if self.busy_with is not None:
+            self.kill()
+        else:
+            with suppress(OSError):
+                self._requests.close()
+
+    def close(self) -> None:
+        """Wait for a dismissed process to end, not for long, and leave nothing of it behind."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_SECONDS_TO_END)
+        self.kill()
+
+    def _close_pipes(self) -> None:
+        with suppress(OSError):
+            self._requests.close()
+        self._answers.close()
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    if os.name == "posix":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
+def _how(returncode: int) -> str:
+    if returncode >= 0:
+        return f"exit code {returncode}"
+    with suppress(ValueError):
+        return signal.Signals(-returncode).name
+    return f"signal {-returncode}"

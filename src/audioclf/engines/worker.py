@@ -1,0 +1,108 @@
+"""What runs in a worker process: jobs and items in at stdin, outcomes out at stdout.
+
+Requests are pickled pairs (kind, bytes), answers pickled bytes, strictly in turn. When stdin ends,
+so does the worker: at once if it is at work, because then nobody waits for the result any more.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, BinaryIO, Literal
+
+from audioclf.engines.base import Job, WorkerError, pack
+
+Request = tuple[Literal["job", "item"], bytes]
+
+
+def main() -> None:
+    """Serve the process that started this one, until it ends or closes the pipe."""
+    # Ctrl-C is the parent's business; it ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
+    serve(*_take_pipes())
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to kill this process when the thread that started it ends.
+
+    Elsewhere the end of the pipe does it, though not while a library holds the interpreter's lock.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Take stdin and stdout away, so that a library that reads or prints does no harm."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer each request in turn, until there are no more."""
+    inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+    busy = threading.Event()
+    listening = threading.Thread(target=_listen, args=(requests, inbox, busy), daemon=True)
+    listening.start()
+    for answer in _answers(inbox):
+        busy.clear()
+        try:
+            pickle.dump(answer, answers)
+            answers.flush()
+        except OSError:
+            return
+
+
+def _listen(
+    requests: BinaryIO, inbox: queue.SimpleQueue[Request | None], busy: threading.Event
+) -> None:
+    with suppress(EOFError, OSError, pickle.UnpicklingError):
+        while True:
+            request: Request = pickle.load(requests)  # noqa: S301 - the parent wrote it
+            busy.set()
+            inbox.put(request)
+    if busy.is_set():
+        os._exit(1)
+    inbox.put(None)
+
+
+def _answers(inbox: queue.SimpleQueue[Request | None]) -> Iterator[bytes]:
+    job: Any = None
+    for kind, data in iter(inbox.get, None):
+        if kind == "job":
+            job = _job(data)
+            yield pack(job if isinstance(job, WorkerError) else None)
+        else:
+            yield pack(_outcome(job, data))
+
+
+def _job(data: bytes) -> Job | WorkerError:
+    import threadpoolctl
+
+    try:
+        job: Job = pickle.loads(data)  # noqa: S301 - the parent wrote it
+    except Exception as exc:  # noqa: BLE001 - whatever an import of foreign code raises
+        return WorkerError.of(exc)
+    # What the job has imported is held to one thread here; what comes later, by the environment.
+    threadpoolctl.threadpool_limits(1)
+    return job
+
+
+def _outcome(job: Job, data: bytes) -> Any:
+    try:
+        item = pickle.loads(data)  # noqa: S301 - the parent wrote it
+    except Exception as exc:  # noqa: BLE001 - whatever a foreign object raises
+        return WorkerError.of(exc)
+    return job(item)

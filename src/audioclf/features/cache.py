@@ -1,0 +1,598 @@
+"""Features on disk, found by what made them: the clip's bytes, the configuration, the code.
+
+An entry is one file, `v1/<2 digits>/<key>.npy`: a `.npy` that `numpy.load` reads, and behind it
+JSON with the key and with what the ledger says of the clip, the length of that JSON as 4 bytes,
+little-endian, and the SHA-256 of all that stands before. It is written aside and renamed, and
+checked whenever it is read. So there is no lock and no index: any number of processes may share a
+folder, die in it or fill its disk, and what the next one reads is either right or not there.
+
+The digest finds damage, not forgery. Nothing in an entry is executed or unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module, metadata
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from uuid import uuid4
+
+import numpy as np
+from pydantic import BaseModel
+
+from audioclf.components import Component, Featurizer
+from audioclf.errors import ResultError
+from audioclf.limits import GIB
+from audioclf.system import versions_behind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.audio import AudioConfig
+    from audioclf.registry import Origin
+
+FORMAT = 1
+"""Number of the file format; it stands in every key and in the name of the folder."""
+
+FOLDER_VARIABLE = "AUDIOCLF_CACHE_DIR"
+"""Environment variable: the folder of the cache."""
+
+DEFAULT_MAX_BYTES = 10 * GIB
+"""Size above which a run that has added to the cache prunes it."""
+
+MAX_ENTRY_BYTES = GIB
+"""Size above which features are not stored, and a file is not read."""
+
+_LIBRARIES = ("numpy", "scipy", "soxr", "soundfile", "librosa")
+_HOUR = 3600.0
+_DAY = 24 * _HOUR
+
+
+def default_folder() -> Path:
+    """Return the folder of `AUDIOCLF_CACHE_DIR`, or the one where this system keeps caches."""
+    if chosen := os.environ.get(FOLDER_VARIABLE):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("audioclf", appauthor=False)
+
+
+def feature_key(
+    *, source_digest: str, audio: AudioConfig, featurizer: Featurizer, origin: Origin | None
+) -> str | None:
+    """Return the key of one clip's features, or None if they must not be cached.
+
+    For many clips, `KeyMaker` does once what does not depend on the clip.
+    """
+    maker = KeyMaker.make(audio=audio, featurizer=featurizer, origin=origin)
+    return None if maker is None else maker.key(source_digest)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMaker:
+    """All that decides about features, except for the clip.
+
+    Parameters
+    ----------
+    fixed : str
+        SHA-256 over the format, the audio configuration, the featurizer's configuration without
+        its own pooling and with the content of the files that it names, the classes, their
+        origin and source code, the versions of the libraries that make the numbers, and the byte
+        order.
+    """
+
+    fixed: str
+
+    @classmethod
+    def make(
+        cls, *, audio: AudioConfig, featurizer: Featurizer, origin: Origin | None
+    ) -> KeyMaker | None:
+        """Gather the ingredients, or return None where they cannot all be known.
+
+        That is so for a class made by hand (it has no origin), for code without source files,
+        and for a path in the configuration that is no readable file.
+        """
+        parts = list(_parts(featurizer))
+        classes = [type(part) for part in parts if isinstance(part, Component)]
+        code = {name: _code(sys.modules.get(name)) for name in _packages(classes)}
+        files = [_file_digest(part) for part in parts if isinstance(part, Path)]
+        if origin is None or None in code.values() or None in files:
+            return None
+        ingredients = {
+            "format": FORMAT,
+            "audio": audio.model_dump(mode="json"),
+            "featurizer": _config(featurizer),
+            "files": files,
+            "classes": [f"{each.__module__}:{each.__qualname__}" for each in classes],
+            "origin": [origin.distribution, origin.version],
+            "audioclf": import_module("audioclf").__version__,  # stands above us in the layers
+            "code": code,
+            "libraries": _libraries() | _requirements(origin),
+            "byte order": sys.byteorder,
+        }
+        return cls(hashlib.sha256(_canonical(ingredients)).hexdigest())
+
+    def key(self, source_digest: str) -> str:
+        """Return the key of a clip, 64 hexadecimal digits, from the digest of its bytes."""
+        return hashlib.sha256(f"{self.fixed}:{source_digest}".encode()).hexdigest()
+
+
+def _config(featurizer: Featurizer) -> dict[str, Any]:
+    """Return the fields; those of a featurizer inside are all there, whatever the annotation."""
+    return featurizer.model_dump(mode="json", exclude={"pooling"}, serialize_as_any=True)
+
+
+def _parts(value: object) -> Iterator[Component | Path]:
+    """Yield the components and the paths in a configuration, itself included."""
+    if isinstance(value, Component | Path):
+        yield value
+    children: Iterable[object] = ()
+    if isinstance(value, BaseModel):
+        children = (child for _, child in value)
+    elif isinstance(value, dict):
+        children = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        children = value
+    for child in children:
+        yield from _parts(child)
+
+
+def _packages(classes: Iterable[type[Component]]) -> set[str]:
+    """Return the top-level packages of the classes and of their bases, ours included."""
+    bases = {base for cls in classes for base in cls.__mro__ if issubclass(base, Component)}
+    return {base.__module__.partition(".")[0] for base in bases}
+
+
+@cache
+def _code(package: ModuleType | None) -> str | None:
+    """Return the SHA-256 of a package's source files, or None if there are none.
+
+    A version alone would lie to whoever writes a featurizer: it changes many times in between.
+    """
+    if package is None or package.__name__ == "__main__":
+        return None
+    folders = [Path(folder) for folder in getattr(package, "__path__", ())]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    found = []
+    for path in sorted(files or [Path(getattr(package, "__file__", None) or "")]):
+        with suppress(OSError):
+            found.append([path.name, hashlib.sha256(path.read_bytes()).hexdigest()])
+    return hashlib.sha256(_canonical(found)).hexdigest() if found else None
+
+
+def _file_digest(path: Path) -> str | None:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    import soundfile
+
+    versions = {name: metadata.version(name) for name in _LIBRARIES}
+    return {**versions, "libsndfile": soundfile.__libsndfile_version__}
+
+
+@cache
+def _requirements(origin: Origin) -> dict[str, str]:
+    """Return the versions of what a foreign plugin requires, since it may compute with that."""
+    return {} if origin.distribution == "audioclf" else versions_behind([origin.distribution])
+
+
+def _canonical(data: object, *, allow_nan: bool = True) -> bytes:
+    """Return JSON that does not depend on the order of keys; in ASCII, which holds any name."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan)
+    return text.encode("ascii")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """What is known of one clip without decoding it.
+
+    Parameters
+    ----------
+    features : np.ndarray [shape=(n_bins, n_frames)], float32
+        Finite, neither side 0; read-only when it comes from the cache.
+    meta : dict of str to JSON
+        What the ledger says of the clip; tuples come back as lists.
+    """
+
+    features: NDArray[np.float32]
+    meta: dict[str, Any]
+
+
+# The header that `numpy.save` writes for a float32 matrix. It is compared instead of parsed: that
+# of a damaged or forged file can then neither raise anything nor claim what is not there.
+_HEADER = b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }"
+_HEADER_BYTES = 128
+_HEADER_PATTERN = re.compile(re.escape(_HEADER).replace(b"%d", b"([1-9][0-9]{0,17})") + b" *\n")
+_DIGEST_BYTES = 32
+_TAIL_BYTES = 4 + _DIGEST_BYTES
+
+
+def _pack(key: str, entry: Entry) -> bytes:
+    features = entry.features
+    if features.dtype != np.float32 or features.ndim != 2 or 0 in features.shape:
+        raise ValueError(f"features of shape {features.shape}, {features.dtype} cannot be cached")
+    if not np.isfinite(features).all():
+        raise ValueError("features with NaN or inf cannot be cached")
+    header = (_HEADER % features.shape).ljust(_HEADER_BYTES - 1) + b"\n"
+    meta = _canonical({"key": key, "meta": entry.meta}, allow_nan=False)
+    samples = features.astype("<f4", copy=False).tobytes()
+    body = b"".join((header, samples, meta, len(meta).to_bytes(4, "little")))
+    return body + hashlib.sha256(body).digest()
+
+
+def _unpack(key: str, content: bytes) -> Entry | None:
+    """Return the entry, or None if these bytes are not what `_pack` makes for the key."""
+    digest = hashlib.sha256(memoryview(content)[:-_DIGEST_BYTES]).digest()
+    header = _HEADER_PATTERN.fullmatch(content[:_HEADER_BYTES])
+    if header is None or digest != content[-_DIGEST_BYTES:]:
+        return None
+    n_bins, n_frames = int(header[1]), int(header[2])
+    start, stop = _HEADER_BYTES + 4 * n_bins * n_frames, len(content) - _TAIL_BYTES
+    if start + int.from_bytes(content[stop : stop + 4], "little") != stop:
+        return None
+    meta = _meta(key, content[start:stop])
+    features = np.frombuffer(content, "<f4", count=n_bins * n_frames, offset=_HEADER_BYTES)
+    if meta is None or not np.isfinite(features).all():
+        return None
+    return Entry(features.astype(np.float32, copy=False).reshape(n_bins, n_frames), meta)
+
+
+def _meta(key: str, text: bytes) -> dict[str, Any] | None:
+    """Return what was stored for this key, or None if it was stored for another."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(told, dict) and told.get("key") == key and isinstance(told.get("meta"), dict):
+        return dict(told["meta"])
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """What a cache holds.
+
+    Parameters
+    ----------
+    entries, bytes : int
+        Number and size of all entries.
+    oldest, newest : float or None
+        First and last of the times when an entry was last used, in s since 1970, to the hour.
+    outdated : int
+        Those of the entries that have another format, which this version does not read.
+    """
+
+    entries: int
+    bytes: int
+    oldest: float | None
+    newest: float | None
+    outdated: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """Number of entries that were read, and keys of those that were damaged and are now gone."""
+
+    checked: int
+    damaged: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PruneResult:
+    """Number of the entries that were removed, and their size in bytes."""
+
+    entries: int
+    bytes: int
+
+
+class FeatureCache:
+    """A folder of entries, shared by any number of threads and processes.
+
+    The disk makes neither `get` nor `put` fail: what cannot be read is computed again, and where
+    nothing can be written, `warning` says so and the run goes on.
+
+    Parameters
+    ----------
+    folder : Path
+        Made by the first `put`. Files in it that are no entries are left alone.
+    max_bytes : int or None
+        Size to which `close` holds the folder; None for any size.
+
+    Attributes
+    ----------
+    hits, misses, damaged, written : int
+        What this object has met so far; a damaged entry is a miss, too.
+    warning : str or None
+        Why nothing more is stored.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int | None = DEFAULT_MAX_BYTES) -> None:
+        self.folder = folder
+        self.max_bytes = max_bytes
+        self.hits = self.misses = self.damaged = self.written = 0
+        self.warning: str | None = None
+        self._root = f"{folder}/v{FORMAT}"
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Entry | None:
+        """Return the entry, or None if there is none; a damaged one is removed."""
+        path = self._path(key)
+        try:
+            content, used = _read(path)
+        except OSError:
+            self._count("misses")
+            return None
+        entry = _unpack(key, content)
+        if entry is None:
+            with suppress(OSError):
+                Path(path).unlink()
+            self._count("misses", "damaged")
+            return None
+        _touch(path, used)
+        self._count("hits")
+        return entry
+
+    def put(self, key: str, entry: Entry) -> None:
+        """Store an entry, whole or not at all; one above `MAX_ENTRY_BYTES` is not stored.
+
+        Raises
+        ------
+        ValueError
+            If the features are not a finite float32 matrix, or the meta is not finite JSON.
+        """
+        if self.warning is not None:
+            return
+        content = _pack(key, entry)
+        if len(content) > MAX_ENTRY_BYTES:
+            return
+        try:
+            self._store(key, content)
+        except OSError as exc:
+            self._warn(f"{self.folder}: features are not cached: {exc.strerror or exc}")
+        else:
+            self._count("written")
+
+    def summary(self) -> str | None:
+        """Return one line on the damaged entries that were met, or None if there were none."""
+        if not self.damaged:
+            return None
+        return f"{self.damaged} damaged cache {'entry' if self.damaged == 1 else 'entries'} rebuilt"
+
+    def close(self) -> None:
+        """Prune to 90 % of the limit if this object has stored entries and it is exceeded.
+
+        Files that a killed process left half-written more than a day ago go as well.
+        """
+        if not self.written:
+            return
+        try:
+            full = self.max_bytes is not None and self.stats().bytes > self.max_bytes
+            self.prune(max_bytes=(self.max_bytes or 0) * 9 // 10 if full else None)
+        except ResultError as exc:
+            self._warn(exc.message)
+
+    def stats(self) -> CacheStats:
+        """Count the entries, those of other formats included.
+
+        Raises
+        ------
+        ResultError
+            If the folder cannot be read; one that does not exist is empty.
+        """
+        files = self._files(_ENTRY)
+        used = [file.used for file in files]
+        return CacheStats(
+            entries=len(files),
+            bytes=sum(file.bytes for file in files),
+            oldest=min(used, default=None),
+            newest=max(used, default=None),
+            outdated=sum(file.format != FORMAT for file in files),
+        )
+
+    def verify(
+        self, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> VerifyResult:
+        """Read every entry of this format, and remove the damaged ones.
+
+        Parameters
+        ----------
+        progress : callable
+            Called with (entries read, entries in all).
+
+        Raises
+        ------
+        ResultError
+            If the folder or an entry cannot be read, or a damaged one cannot be removed.
+        """
+        files = [file for file in self._files(_ENTRY) if file.format == FORMAT]
+        damaged = []
+        for done, file in enumerate(files, start=1):
+            with self._errors_for_the_user():
+                sound = _is_sound(file)
+            if not sound:
+                self._remove([file])
+                damaged.append(file.key)
+            progress(done, len(files))
+        return VerifyResult(len(files), tuple(damaged))
+
+    def prune(
+        self, max_bytes: int | None = None, older_than_days: float | None = None
+    ) -> PruneResult:
+        """Remove the entries used longest ago, and files half-written more than a day ago.
+
+        Parameters
+        ----------
+        max_bytes : int or None
+            Size that all entries may have together.
+        older_than_days : float or None
+            Entries that were not used for so many days go, whatever the size.
+
+        Raises
+        ------
+        ResultError
+            If the folder cannot be read, or an entry cannot be removed.
+        """
+        now = time.time()
+        self._remove([file for file in self._files(_ASIDE) if file.used < now - _DAY])
+        files = sorted(self._files(_ENTRY))
+        since = -math.inf if older_than_days is None else now - older_than_days * _DAY
+        excess = 0 if max_bytes is None else sum(file.bytes for file in files) - max_bytes
+        removed = list(_first(files, since, excess))
+        self._remove(removed)
+        return PruneResult(len(removed), sum(file.bytes for file in removed))
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{key[:2]}/{key}.npy"
+
+    def _count(self, *counters: str) -> None:
+        with self._lock:
+            for counter in counters:
+                setattr(self, counter, getattr(self, counter) + 1)
+
+    def _warn(self, text: str) -> None:
+        with self._lock:
+            self.warning = self.warning or text
+
+    def _store(self, key: str, content: bytes) -> None:
+        target = Path(self._path(key))
+        aside = target.with_name(f".{key}.{os.getpid()}.{uuid4().hex}.tmp")
+        try:
+            with self._create(aside) as stream:
+                stream.write(content)
+            aside.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                aside.unlink()
+            raise
+
+    def _create(self, path: Path) -> BinaryIO:
+        try:
+            return path.open("xb")
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError), Path(self._root, "CACHEDIR.TAG").open("xb") as tag:
+                tag.write(_TAG)
+            return path.open("xb")
+
+    def _files(self, name: re.Pattern[str]) -> list[_File]:
+        with self._errors_for_the_user():
+            return list(_walk(self.folder, name))
+
+    def _remove(self, files: Iterable[_File]) -> None:
+        with self._errors_for_the_user():
+            for file in files:
+                Path(file.path).unlink(missing_ok=True)
+
+    @contextmanager
+    def _errors_for_the_user(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            where, reason = exc.filename or self.folder, exc.strerror or exc
+            raise ResultError(
+                f"{where}: the cache cannot be read or changed: {reason}",
+                hint="Mend its permissions, or choose another folder with --cache-dir.",
+            ) from exc
+
+
+_VERSION = re.compile(r"v([0-9]{1,9})")
+_SHARD = re.compile(r"([0-9a-f]{2})")
+_ENTRY = re.compile(r"([0-9a-f]{64})\.npy")
+_ASIDE = re.compile(r"\.([0-9a-f]{64})\.[0-9]+\.[0-9a-f]{32}\.tmp")
+_TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
+# Features that audioclf has computed. They can be deleted at any time, and need no backup.
+"""
+
+
+class _File(NamedTuple):
+    """A file of the cache; sorted, the one used longest ago comes first."""
+
+    used: float
+    path: str
+    bytes: int
+    format: int
+
+    @property
+    def key(self) -> str:
+        return Path(self.path).stem
+
+
+def _walk(folder: Path, name: re.Pattern[str]) -> Iterator[_File]:
+    """Yield the files that are named as ours are and lie where ours lie; follow no link."""
+    for version, number in _folders(str(folder), _VERSION):
+        for shard, digits in _folders(version.path, _SHARD):
+            for entry, key in _matching(shard.path, name):
+                if key.startswith(digits) and entry.is_file(follow_symlinks=False):
+                    with suppress(FileNotFoundError):
+                        status = entry.stat(follow_symlinks=False)
+                        yield _File(status.st_mtime, entry.path, status.st_size, int(number))
+
+
+def _folders(folder: str, name: re.Pattern[str]) -> list[tuple[os.DirEntry[str], str]]:
+    return [pair for pair in _matching(folder, name) if pair[0].is_dir(follow_symlinks=False)]
+
+
+def _matching(folder: str, name: re.Pattern[str]) -> list[tuple[os.DirEntry[str], str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [(each, found[1]) for each in entries if (found := name.fullmatch(each.name))]
+    except FileNotFoundError:
+        return []
+
+
+def _first(files: Iterable[_File], since: float, excess: int) -> Iterator[_File]:
+    """Yield files up to the first that is in use and no longer needed to make up the excess."""
+    for file in files:
+        if excess <= 0 and file.used >= since:
+            return
+        yield file
+        excess -= file.bytes
+
+
+def _is_sound(file: _File) -> bool:
+    try:
+        content, _ = _read(file.path)
+    except FileNotFoundError:
+        return True  # another process has just removed it
+    return _unpack(file.key, content) is not None
+
+
+# A named pipe in the place of an entry must not make us wait.
+_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def _read(path: str) -> tuple[bytes, float]:
+    """Return the content and the time of the last use; no content if it is too large."""
+    descriptor = os.open(path, _READING)
+    try:
+        status = os.fstat(descriptor)
+        if status.st_size > MAX_ENTRY_BYTES:
+            return b"", 0.0
+        return os.read(descriptor, status.st_size), status.st_mtime
+    finally:
+        os.close(descriptor)
+
+
+def _touch(path: str, used: float) -> None:
+    """Note the use of an entry, at most once an hour."""
+    if time.time() - used > _HOUR:
+        with suppress(OSError):
+            os.utime(path)

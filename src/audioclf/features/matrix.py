@@ -1,0 +1,43 @@
+"""Design matrices that may be larger than memory.
+
+A matrix that would take more than `MEMORY_SHARE` of the memory that is free lives in a temporary
+file, memory-mapped: the operating system keeps what is used, and memory does not grow with the
+number of clips. The file has no name once it is open, so nothing is left behind by a crash.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.system import available_memory
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+MEMORY_SHARE = 0.25
+"""Share of the free memory above which a matrix goes to a file."""
+
+_BLOCK_ROWS = 4096
+
+
+def new_matrix(n_rows: int, n_columns: int) -> Matrix:
+    """Return a matrix of zeros [shape=(n_rows, n_columns)], float32, in memory or in a file."""
+    n_bytes = 4 * n_rows * n_columns
+    if n_bytes <= MEMORY_SHARE * available_memory():
+        return np.zeros((n_rows, n_columns), dtype=np.float32)
+    with tempfile.TemporaryFile(prefix="audioclf-") as file:
+        file.truncate(n_bytes)
+        return np.memmap(file, dtype=np.float32, mode="r+", shape=(n_rows, n_columns))
+
+
+def keep_rows(matrix: Matrix, rows: list[int]) -> Matrix:
+    """Return the matrix with only these rows, in ascending order, moved up in place by blocks."""
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = rows[start : start + _BLOCK_ROWS]
+        matrix[start : start + len(block)] = matrix[block]
+    return matrix[: len(rows)]

@@ -1,0 +1,277 @@
+"""What one worker does with a few clips: look in the cache, decode, featurize, pool.
+
+Everything here looks at one clip at a time, so nothing can leak from one clip to another, and the
+result does not depend on which clips share a chunk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from audioclf.audio import AudioConfig, AudioInfo, decode
+from audioclf.components import Featurizer
+from audioclf.dataset import Clip
+from audioclf.errors import AudioclfError, DecodeError, FeatureError
+from audioclf.features.cache import Entry, FeatureCache, KeyMaker
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """What one file did."""
+
+    clip: Clip
+    status: Literal["ok", "failed"]
+    message: str = ""
+    info: AudioInfo | None = None
+    seconds: float = 0.0
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A featurizer with what the config says of the shape of its rows.
+
+    Parameters
+    ----------
+    name : str
+        Name of the featurizer in the config.
+    featurizer : Featurizer
+    label : str
+        What messages call it, with its origin.
+    n_bins, max_frames : int
+        Shape of the matrix of the longest clip that the config allows.
+    width : int
+        Number of columns of a row.
+    keys : KeyMaker, optional
+        Makes the keys of the cache; None where the featurizer must not be cached.
+    """
+
+    name: str
+    featurizer: Featurizer
+    label: str
+    n_bins: int
+    max_frames: int
+    width: int
+    keys: KeyMaker | None = None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some clips of a dataset with all that a worker needs to featurize them."""
+
+    start: int
+    clips: tuple[Clip, ...]
+    audio: AudioConfig
+    plans: tuple[Plan, ...]
+    cache_folder: Path | None = None
+
+
+@dataclass
+class ChunkResult:
+    """What a worker found.
+
+    Parameters
+    ----------
+    start : int
+        Position of the first clip in the dataset.
+    ledger : list of LedgerRow
+        One row per clip.
+    rows : dict of str to np.ndarray [shape=(n_clips, n_features)], float32
+        Zeros where the clip failed.
+    hits, written, damaged : int
+        Entries that the cache gave, took, and found damaged.
+    cache_warning : str, optional
+        Why nothing more was written to the cache.
+    """
+
+    start: int
+    ledger: list[LedgerRow]
+    rows: dict[str, Matrix] = field(default_factory=dict)
+    hits: int = 0
+    written: int = 0
+    damaged: int = 0
+    cache_warning: str | None = None
+
+
+def plan_featurizer(
+    name: str, featurizer: Featurizer, audio: AudioConfig, described: str, keys: KeyMaker | None
+) -> Plan:
+    """Learn the shape that the longest clip will have from noise of that length.
+
+    Raises
+    ------
+    FeatureError
+        If the featurizer does not work at all.
+    """
+    n_samples = round((audio.duration or 1.0) * audio.sr)
+    noise = np.random.default_rng(0).normal(0.0, 0.1, n_samples).astype(np.float32)
+    label = f"featurizer {name!r} ({described})"
+    n_bins, n_frames = _checked(_call(featurizer, noise, audio.sr, label), label).shape
+    width = featurizer.pooling.width(n_bins, n_frames)
+    return Plan(name, featurizer, label, n_bins, n_frames, width, keys)
+
+
+def featurize_chunk(chunk: Chunk) -> ChunkResult:
+    """Return a ledger row for every clip and a row of features for those that can be used."""
+    cache = None if chunk.cache_folder is None else FeatureCache(chunk.cache_folder)
+    loaded = [_Loaded(clip, chunk, cache) for clip in chunk.clips]
+    result = ChunkResult(chunk.start, [])
+    for plan in chunk.plans:
+        rows = np.zeros((len(chunk.clips), plan.width), dtype=np.float32)
+        for row, features in zip(rows, _matrices(plan, loaded, chunk, cache), strict=True):
+            if features is not None:
+                row[:] = plan.featurizer.pooling.pool(features, plan.max_frames)
+        result.rows[plan.name] = rows
+    result.ledger = [item.ledger_row() for item in loaded]
+    if cache is not None:
+        result.hits, result.written, result.damaged = cache.hits, cache.written, cache.damaged
+        result.cache_warning = cache.warning
+    return result
+
+
+def featurize_clip(
+    clip: Clip, audio: AudioConfig, plans: Sequence[Plan], cache_folder: Path | None = None
+) -> dict[str, Matrix]:
+    """Return the features of one clip by the name of the featurizer, not pooled.
+
+    Raises
+    ------
+    DecodeError, FeatureError
+        If the clip cannot be used.
+    """
+    chunk = Chunk(0, (clip,), audio, tuple(plans), cache_folder)
+    cache = None if cache_folder is None else FeatureCache(cache_folder)
+    item = _Loaded(clip, chunk, cache)
+    found = {plan.name: _matrices(plan, [item], chunk, cache)[0] for plan in plans}
+    if item.error is not None:
+        raise item.error
+    return {name: features for name, features in found.items() if features is not None}
+
+
+class _Loaded:
+    """One clip on its way: its digest, what the cache has of it, its waveform where needed."""
+
+    def __init__(self, clip: Clip, chunk: Chunk, cache: FeatureCache | None) -> None:
+        self.clip = clip
+        self.error: AudioclfError | None = None
+        self.digest = ""
+        self.info: AudioInfo | None = None
+        self.seconds = 0.0
+        self.y: Matrix | None = None
+        self.cached: dict[str, Matrix] = {}
+        try:
+            self._load(chunk, cache)
+        except DecodeError as exc:
+            self.error = exc
+
+    def _load(self, chunk: Chunk, cache: FeatureCache | None) -> None:
+        source = self.clip.source
+        stamp = source.stamp()
+        self.digest = source.digest()
+        if cache is not None:
+            for plan in chunk.plans:
+                self._look_up(plan, cache)
+        if len(self.cached) == len(chunk.plans):
+            return
+        decoded = decode(source, chunk.audio)
+        if source.stamp() != stamp:
+            raise DecodeError(f"{source.name}: changed while it was read")
+        self.y, self.info, self.seconds = decoded.y, decoded.info, decoded.seconds
+        self.y.flags.writeable = False
+
+    def _look_up(self, plan: Plan, cache: FeatureCache) -> None:
+        entry = cache.get(plan.keys.key(self.digest)) if plan.keys else None
+        if entry is not None:
+            self.cached[plan.name] = entry.features
+            self.info, self.seconds = _info_from(entry.meta), float(entry.meta["seconds"])
+
+    def meta(self) -> dict[str, Any]:
+        """Return what the ledger says of the clip, for the cache."""
+        assert self.info is not None
+        return {**asdict(self.info), "seconds": self.seconds}
+
+    def ledger_row(self) -> LedgerRow:
+        if self.error is not None:
+            return LedgerRow(self.clip, "failed", self._reason(self.error))
+        message = "; ".join(self.info.warnings) if self.info else ""
+        return LedgerRow(self.clip, "ok", message, self.info, self.seconds, self.digest)
+
+    def _reason(self, error: AudioclfError) -> str:
+        located = isinstance(error, DecodeError)
+        message = error.message if located else f"{self.clip.source.name}: {error.message}"
+        return " ".join(message.split())
+
+
+def _info_from(meta: Mapping[str, Any]) -> AudioInfo:
+    fields = {key: value for key, value in meta.items() if key != "seconds"}
+    return AudioInfo(**{**fields, "warnings": tuple(fields["warnings"])})
+
+
+def _matrices(
+    plan: Plan, loaded: Sequence[_Loaded], chunk: Chunk, cache: FeatureCache | None
+) -> list[Matrix | None]:
+    """Return the features of each clip: what the cache has, and the rest, which it then keeps.
+
+    A clip that fails gets its error and no features.
+    """
+    fresh = [item for item in loaded if item.y is not None and plan.name not in item.cached]
+    ys = [item.y for item in fresh if item.y is not None]
+    for item, found in zip(fresh, _featurize(plan, ys, chunk.audio.sr), strict=True):
+        if isinstance(found, FeatureError):
+            item.error = item.error or found
+            continue
+        item.cached[plan.name] = found
+        if cache is not None and plan.keys is not None:
+            cache.put(plan.keys.key(item.digest), Entry(found, item.meta()))
+    return [None if item.error else item.cached[plan.name] for item in loaded]
+
+
+def _featurize(plan: Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | FeatureError]:
+    """Return a matrix per waveform; where the batch fails, find the clip that is to blame."""
+    if len(ys) > 1:
+        with contextlib.suppress(Exception):  # the same clips one by one say which it was
+            batch = plan.featurizer.extract_many(ys, sr)
+            if len(batch) == len(ys):
+                return [_checked(features, plan.label, plan.n_bins) for features in batch]
+    return [_attempt(plan, y, sr) for y in ys]
+
+
+def _attempt(plan: Plan, y: Matrix, sr: int) -> Matrix | FeatureError:
+    try:
+        return _checked(_call(plan.featurizer, y, sr, plan.label), plan.label, plan.n_bins)
+    except FeatureError as exc:
+        return exc
+
+
+def _call(featurizer: Featurizer, y: Matrix, sr: int, label: str) -> Matrix:
+    y.flags.writeable = False
+    try:
+        return featurizer.extract(y, sr)
+    except AudioclfError as exc:
+        raise FeatureError(f"{label}: {exc.message}", hint=exc.hint) from exc
+    except Exception as exc:
+        raise FeatureError(f"{label} raised {type(exc).__name__}: {exc}") from exc
+
+
+def _checked(features: object, label: str, n_bins: int | None = None) -> Matrix:
+    if not isinstance(features, np.ndarray) or features.ndim != 2 or 0 in features.shape:
+        shape = getattr(features, "shape", type(features).__name__)
+        raise FeatureError(f"{label} returned {shape}, not an array of shape (n_bins, n_frames)")
+    if n_bins is not None and features.shape[0] != n_bins:
+        raise FeatureError(f"{label} returned {features.shape[0]} bins, before it was {n_bins}")
+    if not np.issubdtype(features.dtype, np.floating):
+        raise FeatureError(f"{label} returned {features.dtype} instead of float32")
+    if not np.isfinite(features).all():
+        raise FeatureError(f"{label} returned {np.sum(~np.isfinite(features))} NaN or inf values")
+    return features.astype(np.float32, copy=False)

@@ -1,0 +1,103 @@
+"""A look ahead: what a run would do, and which clips it could not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from audioclf.config import RunConfig
+from audioclf.dataset import Dataset
+from audioclf.errors import EXIT_DATA, EXIT_OK, DecodeError
+from audioclf.experiment import cells_of, check_feasible, load_dataset, ready
+from audioclf.registry import Registry
+
+
+@dataclass(frozen=True)
+class RunPreview:
+    """What a run would do.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the dataset.
+    n_clips : int
+    class_counts : dict of str to int
+    seconds : float
+        Audio that would be read, in s.
+    cells : tuple of str
+    splits : str
+    n_fits : int
+    unreadable : tuple of str
+        One message for each clip whose header is refused.
+    notes : tuple of str
+    """
+
+    dataset: str
+    n_clips: int
+    class_counts: dict[str, int]
+    seconds: float
+    cells: tuple[str, ...]
+    splits: str
+    n_fits: int
+    unreadable: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 when some clips cannot be read."""
+        return EXIT_DATA if self.unreadable else EXIT_OK
+
+
+def preview(
+    config: RunConfig | str | Path,
+    *,
+    overrides: Iterable[str] = (),
+    registry: Registry | None = None,
+) -> RunPreview:
+    """Validate a config and what it points to, without decoding or training.
+
+    Parameters
+    ----------
+    config, overrides, registry
+        As in `run`.
+
+    Raises
+    ------
+    AudioclfError
+        As `run` would.
+    """
+    from audioclf.evaluation import make_splits
+
+    config, registry = ready(config, overrides, registry)
+    dataset = load_dataset(config, registry)
+    check_feasible(config, dataset)
+    splits = make_splits(dataset, config.split, config.seed)
+    cells = cells_of(config, registry)
+    seconds, unreadable = _inspect(dataset, config)
+    return RunPreview(
+        dataset=dataset.name,
+        n_clips=len(dataset),
+        class_counts=dataset.class_counts,
+        seconds=seconds,
+        cells=tuple(cell.name for cell in cells),
+        splits=splits.description,
+        n_fits=len(cells) * len(splits.folds),
+        unreadable=tuple(unreadable),
+        notes=(*dataset.notes, *splits.notes),
+    )
+
+
+def _inspect(dataset: Dataset, config: RunConfig) -> tuple[float, list[str]]:
+    from audioclf.audio import inspect
+
+    seconds, unreadable = 0.0, []
+    for clip in dataset:
+        try:
+            info = inspect(clip.source)
+        except DecodeError as exc:
+            unreadable.append(exc.message)
+        else:
+            rest = max(0.0, info.seconds - config.audio.offset)
+            seconds += min(rest, config.audio.duration or rest)
+    return seconds, unreadable
