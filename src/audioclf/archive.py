@@ -4,7 +4,7 @@
 elsewhere, overlap, hide behind equal names or unpack to more than a limit allows. Each
 `ZipMember` then reads its own bytes at its own offset, in any thread or process. An archive that
 is refused raises `DatasetError`, a member that is damaged raises `DecodeError`, and nothing else
-leaves this module.
+leaves this module. An archive that a URL names is read by ranges, a member by one request.
 
 The format is that of PKWARE's APPNOTE.TXT; sections are quoted where they matter.
 """
@@ -21,11 +21,17 @@ from typing import TYPE_CHECKING, BinaryIO
 from audioclf.errors import DatasetError, DecodeError
 from audioclf.limits import DEFAULT_LIMITS, Limits
 from audioclf.magic import HEAD_BYTES, hint_for, looks_like
+from audioclf.remote import RemoteError, display_name, open_remote
 from audioclf.zipnames import is_junk, name_problem, raw_name, read_name, shown, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+_AHEAD = 1 << 16
+"""Bytes of a request for a part of a remote archive's directory."""
+_EXTRA = 256
+"""Bytes of a local header's extra field that a request for a remote member allows for."""
 
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _LOCAL_HEADER = struct.Struct("<4s2x2H4xI8x2H")
@@ -57,8 +63,8 @@ class ZipMember:
 
     Parameters
     ----------
-    archive : Path
-        The archive.
+    archive : Path or str
+        The archive; a string is a URL.
     name : str
         Path inside the archive, POSIX, NFC, relative, without `.` and `..`.
     offset : int
@@ -71,7 +77,7 @@ class ZipMember:
         CRC-32 of the unpacked bytes.
     """
 
-    archive: Path
+    archive: Path | str
     name: str
     offset: int
     compressed_size: int
@@ -105,12 +111,14 @@ class ZipMember:
             If the archive cannot be read or has changed, or the member is cut short.
         """
         try:
-            with self.archive.open("rb") as stream:
+            with self._open() as stream:
                 stream.seek(self.offset)
                 self._check_local_header(stream)
                 data = stream.read(self.compressed_size)
         except OSError as exc:
             raise DecodeError(f"{self}: {exc.strerror or exc}") from exc
+        except RemoteError as exc:
+            raise DecodeError(f"{self}: {exc}") from exc
         except MemoryError as exc:
             raise DecodeError(f"{self}: not enough memory for {self.size} bytes") from exc
         if len(data) < self.compressed_size:
@@ -118,7 +126,13 @@ class ZipMember:
         return data
 
     def __str__(self) -> str:
-        return f"{self.archive}!{self.name}"
+        return f"{display_name(self.archive)}!{self.name}"
+
+    def _open(self) -> BinaryIO:
+        if isinstance(self.archive, str):
+            header = _LOCAL_HEADER.size + len(self.name.encode()) + _EXTRA
+            return open_remote(self.archive, header + self.compressed_size)
+        return self.archive.open("rb")
 
     def _check_local_header(self, stream: BinaryIO) -> None:
         header = stream.read(_LOCAL_HEADER.size)
@@ -157,8 +171,8 @@ class Archive:
 
     Parameters
     ----------
-    path : Path
-        The archive.
+    path : Path or str
+        The archive; a string is a URL.
     members : tuple of ZipMember
         The files, in the order of the archive's directory.
     ignored : int
@@ -166,18 +180,18 @@ class Archive:
         systems leave behind (`__MACOSX/`, `.DS_Store`, `Thumbs.db`, `desktop.ini`).
     """
 
-    path: Path
+    path: Path | str
     members: tuple[ZipMember, ...]
     ignored: int
 
 
-def open_archive(path: Path, limits: Limits = DEFAULT_LIMITS) -> Archive:
+def open_archive(path: Path | str, limits: Limits = DEFAULT_LIMITS) -> Archive:
     """Read the directory of a zip archive, and refuse one that is not safe to read.
 
     Parameters
     ----------
-    path : Path
-        The archive, a regular file.
+    path : Path or str
+        The archive, a regular file; a string is a URL.
     limits : Limits
         How much of it is believed.
 
@@ -192,9 +206,10 @@ def open_archive(path: Path, limits: Limits = DEFAULT_LIMITS) -> Archive:
         If the file is not a zip archive, or any entry is refused; the message names the archive
         and the entry.
     """
+    shown_path = display_name(path)
     infos, end = _directory(path)
     if len(infos) > limits.max_entries:
-        raise _unreadable(path, f"{len(infos)} entries (limit {limits.max_entries})")
+        raise _unreadable(shown_path, f"{len(infos)} entries (limit {limits.max_entries})")
     members = []
     for info in infos:
         name = read_name(raw_name(info), info.flag_bits)
@@ -202,28 +217,36 @@ def open_archive(path: Path, limits: Limits = DEFAULT_LIMITS) -> Archive:
             continue
         problem = name_problem(name, limits) or _entry_problem(info, limits)
         if problem:
-            raise DatasetError(f"{path}!{shown(name)}: {problem}")
+            raise DatasetError(f"{shown_path}!{shown(name)}: {problem}")
         members.append(_member(path, tidied(name), info))
-    _check_totals(path, members, limits)
-    _check_names(path, members)
+    _check_totals(shown_path, members, limits)
+    _check_names(shown_path, members)
     _check_spans(members, end)
     return Archive(path, tuple(members), ignored=len(infos) - len(members))
 
 
-def _directory(path: Path) -> tuple[list[zipfile.ZipInfo], int]:
+def _directory(path: Path | str) -> tuple[list[zipfile.ZipInfo], int]:
     """Return the entries and the position at which the last one must end."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise DatasetError(f"{path}: not a readable zip archive (not a regular file)")
-        with path.open("rb") as stream:
-            return _parsed(path, stream)
+        with _opened(path) as stream:
+            return _parsed(display_name(path), stream)
     except OSError as exc:
         raise DatasetError(f"{path}: {exc.strerror or exc}") from exc
+    except RemoteError as exc:
+        raise DatasetError(f"{display_name(path)}: {exc}") from exc
     except ValueError as exc:
         raise DatasetError(f"{str(path)!r}: not a path ({exc})") from exc
 
 
-def _parsed(path: Path, stream: BinaryIO) -> tuple[list[zipfile.ZipInfo], int]:
+def _opened(path: Path | str) -> BinaryIO:
+    if isinstance(path, str):
+        return open_remote(path, _AHEAD, fresh=True)
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DatasetError(f"{path}: not a readable zip archive (not a regular file)")
+    return path.open("rb")
+
+
+def _parsed(path: str, stream: BinaryIO) -> tuple[list[zipfile.ZipInfo], int]:
     try:
         with zipfile.ZipFile(stream) as archive:
             return archive.infolist(), archive.start_dir
@@ -245,7 +268,7 @@ def _why_unreadable(head: bytes) -> str:
     return "not a readable zip archive" + (f" (looks like {kind})" if kind else "")
 
 
-def _unreadable(path: Path, what: str, *, hint: str | None = None) -> DatasetError:
+def _unreadable(path: str, what: str, *, hint: str | None = None) -> DatasetError:
     return DatasetError(f"{path}: {what}", hint=hint)
 
 
@@ -271,7 +294,7 @@ def _ratio_problem(size: int, stored: int, limits: Limits) -> str | None:
     return f"{stored} bytes would unpack to {size} (limit {limits.max_ratio}:1)"
 
 
-def _member(path: Path, name: str, info: zipfile.ZipInfo) -> ZipMember:
+def _member(path: Path | str, name: str, info: zipfile.ZipInfo) -> ZipMember:
     return ZipMember(
         archive=path,
         name=name,
@@ -283,7 +306,7 @@ def _member(path: Path, name: str, info: zipfile.ZipInfo) -> ZipMember:
     )
 
 
-def _check_totals(path: Path, members: Iterable[ZipMember], limits: Limits) -> None:
+def _check_totals(path: str, members: Iterable[ZipMember], limits: Limits) -> None:
     total, stored = 0, 0
     for member in members:
         total += member.size
@@ -295,7 +318,7 @@ def _check_totals(path: Path, members: Iterable[ZipMember], limits: Limits) -> N
         raise _unreadable(path, problem)
 
 
-def _check_names(path: Path, members: Iterable[ZipMember]) -> None:
+def _check_names(path: str, members: Iterable[ZipMember]) -> None:
     seen: dict[str, str] = {}
     for member in members:
         key = member.name.casefold()

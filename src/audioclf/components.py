@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     SerializeAsAny,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
 )
 
 from audioclf.pooling import Pooling, Stats
+from audioclf.remote import is_url
 
 if TYPE_CHECKING:
     import numpy as np
@@ -211,14 +213,21 @@ else:
     """A classifier field, as in a search around a classifier."""
 
 
-def _resolve_path(path: Path, info: ValidationInfo) -> Path:
+def _input_path(
+    value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> Path | str:
+    if is_url(value):
+        return str(value)
+    path: Path = validate(value).expanduser()
     base = (info.context or {}).get("base_dir")
-    path = path.expanduser()
     return path if base is None or path.is_absolute() else Path(base, path)
 
 
-InputPath = Annotated[Path, AfterValidator(_resolve_path)]
-"""A path that a config gives relative to itself."""
+if TYPE_CHECKING:
+    InputPath = Path | str
+else:
+    InputPath = Annotated[Path, WrapValidator(_input_path)]
+    """A path that a config gives relative to itself, as a `Path`; or a URL, which stays a `str`."""
 
 
 def validate_component(

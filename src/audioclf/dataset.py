@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from audioclf.archive import ZipMember
 from audioclf.errors import DatasetError, DecodeError
+from audioclf.remote import RemoteError, display_name, list_remote, read_whole, stamp_remote
 
 _BLOCK = 1 << 20
 
@@ -51,11 +52,15 @@ class AudioSource(ABC):
         return None
 
 
-def _stamp(path: Path) -> object:
+def _stamp(path: Path | str) -> object:
     try:
+        if isinstance(path, str):
+            return stamp_remote(path)
         found = path.stat()
     except OSError as exc:
         raise DecodeError(f"{path}: {exc.strerror or exc}") from exc
+    except RemoteError as exc:
+        raise DecodeError(f"{display_name(path)}: {exc}") from exc
     return found.st_size, found.st_mtime_ns
 
 
@@ -94,6 +99,51 @@ class FileSource(AudioSource):
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteSource(AudioSource):
+    """A file that a URL names, read whole into memory."""
+
+    url: str
+
+    @classmethod
+    def below(cls, url: str) -> list[tuple[str, RemoteSource]]:
+        """Return the files below a remote folder, each with its path in it, POSIX, NFC.
+
+        Raises
+        ------
+        DatasetError
+            If there are none, or a folder cannot be listed.
+        """
+        try:
+            found = list_remote(url)
+        except RemoteError as exc:
+            raise DatasetError(f"{display_name(url)}: {exc}") from exc
+        return [(unicodedata.normalize("NFC", path), cls(each)) for path, each in found]
+
+    @property
+    def name(self) -> str:
+        """The URL without credentials."""
+        return display_name(self.url)
+
+    def open(self) -> BinaryIO:
+        """Read the file into memory."""
+        return io.BytesIO(self._content())
+
+    def stamp(self) -> object:
+        """Return size, ETag, time of change and the like, by one request."""
+        return _stamp(self.url)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file."""
+        return hashlib.sha256(self._content()).hexdigest()
+
+    def _content(self) -> bytes:
+        try:
+            return read_whole(self.url)
+        except RemoteError as exc:
+            raise DecodeError(f"{self.name}: {exc}") from exc
+
+
+@dataclass(frozen=True, slots=True)
 class ZipSource(AudioSource):
     """A member of a zip archive, unpacked in memory and never on disk."""
 
@@ -102,7 +152,7 @@ class ZipSource(AudioSource):
     @property
     def name(self) -> str:
         """The archive and the member."""
-        return f"{self.member.archive}!{self.member.name}"
+        return str(self.member)
 
     def open(self) -> BinaryIO:
         """Unpack the member into memory."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from audioclf.components import Component, Featurizer
 from audioclf.config import RunConfig, load_config
@@ -21,6 +22,7 @@ from audioclf.runfolder import CONFIG, LEDGER, RECORD, RunFolder
 from audioclf.system import available_cores, platform_name, single_threaded, versions_behind
 
 if TYPE_CHECKING:
+    from audioclf.engines import Engine
     from audioclf.evaluation import Cell
     from audioclf.features import Extraction
     from audioclf.report.plots import Example
@@ -32,6 +34,8 @@ BASELINE = "baseline"
 MAX_LISTED = 20
 MAX_EXAMPLES = 20
 
+EngineName = Literal["local", "dask"]
+
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
 
@@ -42,6 +46,10 @@ def run(
     overrides: Iterable[str] = (),
     out: str | Path | None = None,
     jobs: int | None = None,
+    engine: EngineName = "local",
+    scheduler: str | None = None,
+    insecure_cluster: bool = False,
+    isolate: bool = False,
     cache: bool = True,
     cache_dir: str | Path | None = None,
     registry: Registry | None = None,
@@ -60,6 +68,14 @@ def run(
     jobs : int, optional
         Threads and processes to use; by default as many as there are cores. The results are the
         same for any number.
+    engine : {"local", "dask"}
+        Where clips are featurized and classifiers are fitted. The results are the same for both.
+    scheduler : str, optional
+        Address of the Dask scheduler, such as `tls://host:8786`.
+    insecure_cluster : bool
+        Accept a scheduler on another machine without TLS; whoever reaches it can run code.
+    isolate : bool
+        Read and featurize clips in worker processes, so that a crash costs one clip.
     cache : bool
         Whether features are kept for the next run. What is kept is found by content, never by name
         or time, and the results are the same.
@@ -88,11 +104,40 @@ def run(
     folder = (
         RunFolder.create(Path(out)) if out else RunFolder.create_named(Path("runs"), config.name)
     )
-    cache_folder = _cache_folder(cache_dir) if cache else None
+    place = _Place(
+        jobs or available_cores(),
+        engine,
+        scheduler,
+        insecure_cluster,
+        isolate,
+        _cache_folder(cache_dir) if cache else None,
+    )
     with single_threaded():
-        return _Run(
-            config, registry, folder, jobs or available_cores(), cache_folder, progress
-        ).go()
+        return _Run(config, registry, folder, place, progress).go()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a run works: what decides its speed and nothing else."""
+
+    jobs: int
+    engine: EngineName
+    scheduler: str | None
+    insecure: bool
+    isolate: bool
+    cache_folder: Path | None
+
+    def make_engine(self, required: Mapping[str, str]) -> Engine:
+        from audioclf.engines import make_engine
+
+        return make_engine(
+            self.engine,
+            jobs=self.jobs,
+            scheduler=self.scheduler,
+            insecure=self.insecure,
+            isolate=self.isolate,
+            required=required,
+        )
 
 
 def _cache_folder(cache_dir: str | Path | None) -> Path:
@@ -119,15 +164,13 @@ class _Run:
         config: RunConfig,
         registry: Registry,
         folder: RunFolder,
-        jobs: int,
-        cache_folder: Path | None,
+        place: _Place,
         progress: Progress,
     ) -> None:
         self.config = config
         self.registry = registry
         self.folder = folder
-        self.jobs = jobs
-        self.cache_folder = cache_folder
+        self.place = place
         self.progress = progress
         self.seconds: dict[str, float] = {}
 
@@ -140,19 +183,21 @@ class _Run:
         with self._timed("load"):
             dataset = load_dataset(self.config, self.registry)
             check_feasible(self.config, dataset)
-        with self._timed("features"):
-            extraction = self._extract(dataset)
-            splits = make_splits(extraction.dataset, self.config.split, self.config.seed)
-        with self._timed("evaluate"):
-            results = evaluate(
-                cells_of(self.config, self.registry),
-                extraction.matrices,
-                codes_of(extraction.dataset),
-                splits,
-                seed=self.config.seed,
-                jobs=self.jobs,
-                progress=lambda done, total: self.progress("fitting", done, total),
-            )
+        with self.place.make_engine(self._required()) as engine:
+            with self._timed("features"):
+                extraction = self._extract(dataset, engine)
+                splits = make_splits(extraction.dataset, self.config.split, self.config.seed)
+            with self._timed("evaluate"):
+                results = evaluate(
+                    cells_of(self.config, self.registry),
+                    extraction.matrices,
+                    codes_of(extraction.dataset),
+                    splits,
+                    seed=self.config.seed,
+                    jobs=self.place.jobs,
+                    engine=engine if self.place.engine == "dask" else None,
+                    progress=lambda done, total: self.progress("fitting", done, total),
+                )
         with self._timed("report"):
             result = summarise(self.config, self.folder, extraction, splits, results)
             examples = self._examples(extraction.dataset)
@@ -166,24 +211,27 @@ class _Run:
         yield
         self.seconds[stage] = round(time.perf_counter() - started, 4)
 
-    def _extract(self, dataset: Dataset) -> Extraction:
-        from audioclf.engines.local import ThreadEngine
+    def _required(self) -> dict[str, str]:
+        """Return the distributions that a worker elsewhere must have, with their versions."""
+        found = map(self.registry.origin_of, components_of(self.config).values())
+        return {origin.distribution: origin.version for origin in found if origin is not None}
+
+    def _extract(self, dataset: Dataset, engine: Engine) -> Extraction:
         from audioclf.features import extract
         from audioclf.features.cache import FeatureCache
         from audioclf.results import write_ledger
 
-        with ThreadEngine(self.jobs) as engine:
-            extraction = extract(
-                dataset,
-                self.config.audio,
-                self.config.featurizers,
-                engine=engine,
-                cache_folder=self.cache_folder,
-                origins=self._origins(self.config.featurizers),
-                progress=lambda done, total: self.progress("reading", done, total),
-            )
-        if self.cache_folder is not None:
-            cache = FeatureCache(self.cache_folder)
+        extraction = extract(
+            dataset,
+            self.config.audio,
+            self.config.featurizers,
+            engine=engine,
+            cache_folder=self.place.cache_folder,
+            origins=self._origins(self.config.featurizers),
+            progress=lambda done, total: self.progress("reading", done, total),
+        )
+        if self.place.cache_folder is not None:
+            cache = FeatureCache(self.place.cache_folder)
             cache.written = extraction.cache.written
             cache.close()
         write_ledger(self.folder, extraction.ledger)
@@ -213,7 +261,7 @@ class _Run:
         examples = []
         for label in dataset.classes[:MAX_EXAMPLES]:
             clip = next(clip for clip in dataset if clip.label == label)
-            found = featurize_clip(clip, audio, plans, self.cache_folder)
+            found = featurize_clip(clip, audio, plans, self.place.cache_folder)
             examples.append(Example(label, clip.id, found[""][0], audio.sr, found[name]))
         return examples
 
@@ -221,7 +269,8 @@ class _Run:
         from audioclf import __version__
 
         dataset = extraction.dataset
-        origins = _origins(self.config, self.registry)
+        components = components_of(self.config).items()
+        origins = {name: _origin_data(item, self.registry) for name, item in components}
         behind = {origin["distribution"] or "audioclf" for origin in origins.values()}
         return {
             "format": 1,
@@ -232,7 +281,8 @@ class _Run:
             "versions": versions_behind(behind | {"audioclf"}),
             "components": origins,
             "seed": self.config.seed,
-            "jobs": self.jobs,
+            "jobs": self.place.jobs,
+            "engine": self.place.engine,
             "dataset": {
                 "name": dataset.name,
                 "fingerprint": extraction.fingerprint,
@@ -314,13 +364,13 @@ def cells_of(config: RunConfig, registry: Registry) -> list[Cell]:
     return [*cells, Cell(name, first, name, dummy, describe(dummy, registry))]
 
 
-def _origins(config: RunConfig, registry: Registry) -> dict[str, dict[str, str | None]]:
-    components: dict[str, Component] = {
+def components_of(config: RunConfig) -> dict[str, Component]:
+    """Return every component of a config by its place there."""
+    return {
         "dataset": config.dataset,
         **{f"featurizers.{name}": item for name, item in config.featurizers.items()},
         **{f"classifiers.{name}": item for name, item in config.classifiers.items()},
     }
-    return {name: _origin_data(item, registry) for name, item in components.items()}
 
 
 def _origin_data(component: Component, registry: Registry) -> dict[str, str | None]:

@@ -28,7 +28,7 @@ from audioclf.components import (
     InputPath,
     Loader,
 )
-from audioclf.dataset import AudioSource, Clip, Dataset, FileSource, ZipSource
+from audioclf.dataset import AudioSource, Clip, Dataset, FileSource, RemoteSource, ZipSource
 from audioclf.errors import (
     AudioclfError,
     ClassifierError,
@@ -39,6 +39,7 @@ from audioclf.errors import (
 )
 from audioclf.hookspecs import PLUGIN_API, hookimpl
 from audioclf.pooling import Flatten, Pooling, Stats
+from audioclf.remote import display_name
 
 __all__ = [
     "PLUGIN_API",
@@ -61,8 +62,10 @@ __all__ = [
     "InputPath",
     "Loader",
     "Pooling",
+    "RemoteSource",
     "Stats",
     "ZipSource",
+    "display_name",
     "hookimpl",
     "open_archive",
 ]

@@ -118,37 +118,58 @@ class Stats(_Pooling):
         parts = self._summarise(features)
         if self.deltas:
             parts += self._summarise(delta(features, self.delta_width))
-        return np.concatenate(parts).astype(np.float32, copy=False)
+        return np.concatenate(parts, dtype=np.float32, casting="same_kind")
 
-    def _summarise(self, features: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        parts = _moments(features, self.statistics)
+    def _summarise(self, features: NDArray[np.float32]) -> list[NDArray[np.float64]]:
+        import numpy as np
+
+        # Sums of many frames lose digits in float32.
+        exact = features.astype(np.float64)
+        n_frames = features.shape[1]
+        parts = _moments(exact, self.statistics, [(0, n_frames)])
         if self.percentiles:
             parts += _percentiles(features, self.percentiles)
-        n_frames = features.shape[1]
-        for index in range(self.segments):
-            start = min(index * n_frames // self.segments, n_frames - 1)
-            stop = max(start + 1, (index + 1) * n_frames // self.segments)
-            parts += _moments(features[:, start:stop], self.segment_statistics)
-        return parts
+        return parts + _moments(exact, self.segment_statistics, _bounds(n_frames, self.segments))
 
 
 Pooling = Annotated[Flatten | Stats, Field(discriminator="type")]
 """Either way of making a row."""
 
 
+def _bounds(n_frames: int, segments: int) -> list[tuple[int, int]]:
+    """Return start and stop of each segment; one without a frame of its own gets the nearest."""
+    starts = [min(index * n_frames // segments, n_frames - 1) for index in range(segments)]
+    stops = [(index + 1) * n_frames // segments for index in range(segments)]
+    return [(start, max(start + 1, stop)) for start, stop in zip(starts, stops, strict=True)]
+
+
 def _moments(
-    features: NDArray[np.float32], statistics: tuple[Statistic, ...]
-) -> list[NDArray[np.float32]]:
+    exact: NDArray[np.float64],
+    statistics: tuple[Statistic, ...],
+    bounds: list[tuple[int, int]],
+) -> list[NDArray[np.float64]]:
+    """Return for each stretch of frames its statistics in order, each [shape=(n_bins,)]."""
     import numpy as np
 
-    mean = features.mean(axis=1, dtype=np.float64)
-    std = features.std(axis=1, dtype=np.float64)
-    return [np.asarray(mean if name == "mean" else std) for name in statistics]
+    parts: list[NDArray[np.float64]] = []
+    for start, stop in bounds if statistics else ():
+        frames = exact[:, start:stop]
+        mean = np.add.reduce(frames, axis=1) / (stop - start)
+        parts += [mean if name == "mean" else _deviation(frames, mean) for name in statistics]
+    return parts
+
+
+def _deviation(frames: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    import numpy as np
+
+    centred = frames - mean[:, None]
+    squares = np.einsum("ij,ij->i", centred, centred)
+    return np.asarray(np.sqrt(squares / frames.shape[1]))
 
 
 def _percentiles(
     features: NDArray[np.float32], percentiles: tuple[float, ...]
-) -> list[NDArray[np.float32]]:
+) -> list[NDArray[np.float64]]:
     """Interpolate linearly between order statistics: one sort serves all percentiles.
 
     `numpy.percentile` gives the same numbers at several times the cost of the spectrogram.
@@ -156,11 +177,13 @@ def _percentiles(
     import numpy as np
 
     ordered = np.sort(features, axis=1)
-    position = np.asarray(percentiles) / 100.0 * (ordered.shape[1] - 1)
-    below = np.floor(position).astype(int)
-    above = np.minimum(below + 1, ordered.shape[1] - 1)
-    low, high = ordered[:, below].astype(np.float64), ordered[:, above].astype(np.float64)
-    return list((low + (high - low) * (position - below)).T)
+    last = ordered.shape[1] - 1
+    position = [percentile / 100.0 * last for percentile in percentiles]
+    below = [int(place) for place in position]
+    low = ordered[:, below].astype(np.float64)
+    high = ordered[:, [min(index + 1, last) for index in below]]
+    weight = np.subtract(position, below)
+    return list((low + (high - low) * weight).T)
 
 
 def delta(features: NDArray[np.float32], width: int = 9) -> NDArray[np.float32]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audioclf.features.cache import Entry, FeatureCache
+from audioclf.features.cache import FeatureCache
+from audioclf.features.entry import Entry
 from tests.cli.test_startup import CALL, HEAVY
 from tests.conftest import imported_by, run_cli
 

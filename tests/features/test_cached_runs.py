@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import audioclf
+from audioclf import audio
 from audioclf.errors import DecodeError
-from audioclf.features import work
 from tests.conftest import run_cli
 
 PREDICTIONS = "predictions.csv"
@@ -25,13 +26,13 @@ def go(config: Path, out: Path, *overrides: str, **arguments: Any) -> audioclf.R
 
 def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     decoded: list[str] = []
-    real = work.decode
+    real = audio.decode
 
     def spy(source: Any, audio: Any) -> Any:
         decoded.append(source.name)
         return real(source, audio)
 
-    monkeypatch.setattr(work, "decode", spy)
+    monkeypatch.setattr("audioclf.features.work.decode", spy)
     return decoded
 
 
@@ -89,7 +90,8 @@ def test_without_the_cache_nothing_is_kept(
 
 def test_damaged_entries_are_rebuilt_and_counted(toy_config: Path, tmp_path: Path) -> None:
     go(toy_config, tmp_path / "a")
-    for path in entries(toy_config)[:3]:
+    spectrograms = [path for path in entries(toy_config) if len(np.load(path)) == 16]
+    for path in spectrograms[:3]:
         path.write_bytes(path.read_bytes()[:-7])
     result = go(toy_config, tmp_path / "b")
     assert "3 damaged cache entries rebuilt" in result.notes
@@ -118,7 +120,7 @@ def test_a_clip_whose_bytes_change_under_its_name_is_read_anew(
 def test_a_file_that_changes_while_it_is_read_is_a_failure_of_that_clip(
     sounds: Path, toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = work.decode
+    real = audio.decode
 
     def change(source: Any, audio: Any) -> Any:
         found = real(source, audio)
@@ -126,7 +128,7 @@ def test_a_file_that_changes_while_it_is_read_is_a_failure_of_that_clip(
             Path(source.name).write_bytes(b"other")
         return found
 
-    monkeypatch.setattr(work, "decode", change)
+    monkeypatch.setattr("audioclf.features.work.decode", change)
     with pytest.raises(audioclf.AudioclfError, match=r"low_3\.wav: changed while it was read"):
         go(toy_config, tmp_path / "a", "dataset={type: folder, path: sounds}")
 
@@ -144,7 +146,7 @@ def test_an_interrupted_extraction_resumes(
     toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("audioclf.features.extraction.CHUNK", 4)
-    real = work.decode
+    real = audio.decode
     calls = []
 
     def stop_late(source: Any, audio: Any) -> Any:
@@ -153,12 +155,12 @@ def test_an_interrupted_extraction_resumes(
             raise KeyboardInterrupt
         return real(source, audio)
 
-    monkeypatch.setattr(work, "decode", stop_late)
+    monkeypatch.setattr("audioclf.features.work.decode", stop_late)
     with pytest.raises(KeyboardInterrupt):
         go(toy_config, tmp_path / "a")
     before = len(entries(toy_config))
     assert before >= 8
-    monkeypatch.setattr(work, "decode", real)
+    monkeypatch.setattr("audioclf.features.work.decode", real)
     decoded = count_decodes(monkeypatch)
     go(toy_config, tmp_path / "b")
     # The pictures of a run show the waveform of one clip of each class.

@@ -1,4 +1,4 @@
-"""A dataset in a folder on disk.
+"""A dataset in a folder, on disk or behind a URL.
 
 Symlinked files are read, symlinked folders are not entered: so nothing loops and no clip counts
 twice. Hidden and system files (`.DS_Store`, `._*`, `__MACOSX`, `Thumbs.db`, `desktop.ini`) are
@@ -13,10 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from audioclf.builtin.labels import LabelPattern, count, full_path, label_clips, shown
-from audioclf.plugin import DatasetError, FileSource, InputPath, Loader
+from audioclf.plugin import (
+    DatasetError,
+    FileSource,
+    InputPath,
+    Loader,
+    RemoteSource,
+    display_name,
+)
 
 if TYPE_CHECKING:
-    from audioclf.plugin import Dataset
+    from collections.abc import Sequence
+
+    from audioclf.plugin import AudioSource, Dataset
+
+    _Found = tuple[Sequence[tuple[str, AudioSource]], list[str]]
+    """Names below the folder with their sources, and what is to be noted."""
 
 _Kind = Literal["file", "folder", "hidden", "linked folder", "special"]
 
@@ -33,7 +45,7 @@ class FolderDataset(Loader):
     type: Literal["folder"] = "folder"
 
     path: InputPath
-    """The folder, relative to the config file."""
+    """The folder, relative to the config file, or its URL."""
 
     label_pattern: LabelPattern | None = None
     """Regular expression that is searched for in each clip's id, its path below the folders that
@@ -49,12 +61,24 @@ class FolderDataset(Loader):
             If the folder is missing or cannot be read, holds no audio, or if a file in it has no
             label.
         """
-        _check_is_folder(self.path)
-        found = _walk(self.path)
-        entries = [(name, FileSource(path)) for name, path in found["file"]]
+        entries, notes = _local(self.path) if isinstance(self.path, Path) else _remote(self.path)
         return label_clips(
-            entries, name=str(self.path), label_pattern=self.label_pattern, notes=_notes(found)
+            entries,
+            name=display_name(self.path),
+            label_pattern=self.label_pattern,
+            notes=notes,
         )
+
+
+def _remote(url: str) -> _Found:
+    found = RemoteSource.below(url)
+    return [entry for entry in found if not any(map(_is_hidden, entry[0].split("/")))], []
+
+
+def _local(path: Path) -> _Found:
+    _check_is_folder(path)
+    found = _walk(path)
+    return [(name, FileSource(path)) for name, path in found["file"]], _notes(found)
 
 
 def _check_is_folder(path: Path) -> None:
@@ -95,7 +119,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _kind(entry: os.DirEntry[str]) -> _Kind:
-    if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_NAMES:
+    if _is_hidden(entry.name):
         return "hidden"
     _check_utf8(entry)
     try:
@@ -106,6 +130,10 @@ def _kind(entry: os.DirEntry[str]) -> _Kind:
         return "file" if entry.is_file() else "special"
     except OSError:  # a symlink that leads to itself, or out of sight
         return "special"
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
 def _check_utf8(entry: os.DirEntry[str]) -> None:

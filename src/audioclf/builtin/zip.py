@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from audioclf.builtin.labels import LabelPattern, full_path, label_clips
-from audioclf.plugin import DatasetError, InputPath, Loader, ZipSource, open_archive
+from audioclf.plugin import (
+    DatasetError,
+    InputPath,
+    Loader,
+    ZipSource,
+    display_name,
+    open_archive,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from audioclf.plugin import Dataset
 
 
@@ -23,7 +29,7 @@ class ZipDataset(Loader):
     type: Literal["zip"] = "zip"
 
     path: InputPath
-    """The zip archive, relative to the config file."""
+    """The zip archive, relative to the config file, or its URL."""
 
     label_pattern: LabelPattern | None = None
     """Regular expression that is searched for in each clip's id, its path below the folders that
@@ -39,10 +45,11 @@ class ZipDataset(Loader):
             If the archive is missing, damaged or not a zip, holds no audio, or if a file in it
             has no label.
         """
-        _check_is_file(self.path)
+        if isinstance(self.path, Path):
+            _check_is_file(self.path)
         archive = open_archive(self.path)
         entries = [(member.name, ZipSource(member)) for member in archive.members]
-        return label_clips(entries, name=str(self.path), label_pattern=self.label_pattern)
+        return label_clips(entries, name=display_name(self.path), label_pattern=self.label_pattern)
 
 
 def _check_is_file(path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import time
+from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,9 +27,18 @@ from audioclf.cli.output import complain, format_table, say
 
 if TYPE_CHECKING:
     from audioclf.config import Metric
+    from audioclf.planning import RunPlan, Stage
+    from audioclf.registry import Registry
     from audioclf.results import CellSummary, RunResult
 
 app = single_command()
+
+
+class Engine(StrEnum):
+    """Where the work is done."""
+
+    local = "local"
+    dask = "dask"
 
 
 @app.command()
@@ -36,6 +49,20 @@ def run(
         Path | None, typer.Option(help="Folder of the results; by default a new one below runs/.")
     ] = None,
     jobs: JobsOption = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Where the work is done; the results do not change.")
+    ] = Engine.local,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, as tls://host:8786.", show_default=False),
+    ] = None,
+    insecure_cluster: Annotated[
+        bool,
+        typer.Option("--insecure-cluster", help="Accept a scheduler elsewhere without TLS."),
+    ] = False,
+    isolate: Annotated[
+        bool, typer.Option("--isolate", help="Read clips in processes: a crash costs one clip.")
+    ] = False,
     cache_dir: Annotated[
         Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
     ] = None,
@@ -45,9 +72,20 @@ def run(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     strict: StrictOption = False,
+    plan_only: Annotated[
+        bool,
+        typer.Option("--plan", help="Only say about what time, memory and disk it would take."),
+    ] = False,
 ) -> None:
     """Load, extract, train and evaluate what a config says; leave a run folder."""
     registry = load_registry(strict=strict)
+    if plan_only:
+        caching = {"cache": not no_cache, "cache_dir": cache_dir}
+        found = _plan(config, overrides, registry, jobs=jobs, out=out, **caching)
+        for warning in found.warnings:
+            complain("warning", warning)
+        say(json.dumps(_plan_data(found), indent=2) if as_json else describe_plan(found))
+        return
     from audioclf.experiment import run as run_experiment
 
     with progress_on_stderr(quiet=quiet) as progress:
@@ -56,6 +94,10 @@ def run(
             overrides=overrides,
             out=out,
             jobs=jobs,
+            engine=engine.value,
+            scheduler=scheduler,
+            insecure_cluster=insecure_cluster,
+            isolate=isolate,
             cache=not no_cache,
             cache_dir=cache_dir,
             registry=registry,
@@ -65,6 +107,72 @@ def run(
         complain("note", note)
     say(_as_json(result) if as_json else describe_result(result))
     sys.exit(result.exit_code)
+
+
+def _plan(
+    config: Path,
+    overrides: list[str],
+    registry: Registry,
+    *,
+    jobs: int | None,
+    out: Path | None,
+    cache: bool,
+    cache_dir: Path | None,
+) -> RunPlan:
+    from audioclf.config import load_config
+    from audioclf.experiment import cells_of, check_feasible, load_dataset
+    from audioclf.features.cache import default_folder
+    from audioclf.planning import plan
+    from audioclf.system import available_cores, single_threaded
+
+    loaded = load_config(config, overrides=overrides, registry=registry)
+    origins = {name: registry.origin_of(item) for name, item in loaded.featurizers.items()}
+    with single_threaded():
+        started = time.perf_counter()
+        dataset = load_dataset(loaded, registry)
+        check_feasible(loaded, dataset)
+        return plan(
+            loaded,
+            dataset,
+            cells_of(loaded, registry),
+            origins={name: origin for name, origin in origins.items() if origin is not None},
+            jobs=jobs or available_cores(),
+            cache_folder=(cache_dir or default_folder()) if cache else None,
+            out=out or Path("runs"),
+            load_seconds=time.perf_counter() - started,
+        )
+
+
+def describe_plan(found: RunPlan) -> str:
+    """Return the table of stages with the facts behind it."""
+    from audioclf.planning import Stage
+
+    total = Stage("all", found.seconds, found.memory, found.disk)
+    rows = [_stage_row(stage) for stage in (*found.stages, total)]
+    table = format_table(["stage", "about", "memory", "disk"], rows)
+    columns = ", ".join(f"{name} {width}" for name, width in found.columns.items())
+    mapped = f"; in a file: {', '.join(found.mapped)}" if found.mapped else ""
+    facts = [
+        f"{found.n_clips} clips, {100 * found.cached:.0f} % of the probed ones in the cache",
+        f"columns: {columns}{mapped}",
+        f"{found.n_cells} cells, {found.n_fits} fits of {found.rows_per_fit} clips; "
+        f"{found.jobs} at a time",
+        f"estimates from {found.n_probed} clips and small fits, often off by a factor of 2; "
+        "nothing was written",
+    ]
+    return "\n".join([table, "", *facts])
+
+
+def _stage_row(stage: Stage) -> tuple[str, str, str, str]:
+    from audioclf.planning import human_bytes, human_seconds
+
+    disk = human_bytes(stage.disk) if stage.disk else ""
+    return stage.name, human_seconds(stage.seconds), human_bytes(stage.memory), disk
+
+
+def _plan_data(found: RunPlan) -> dict[str, Any]:
+    totals = {"seconds": found.seconds, "memory": found.memory, "disk": found.disk}
+    return {**asdict(found), **totals}
 
 
 def describe_result(result: RunResult) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
-from typing import Any, ClassVar, Protocol, Self, TypeVar, overload
+from typing import Any, Protocol, Self, TypeVar, overload
 
 from audioclf.errors import EXIT_BUG, AudioclfError
 
@@ -51,18 +51,23 @@ class WorkerDiedError(AudioclfError):
     message : str
     index : int
         Position of the item among the items.
+    how : str
+        How the process ended, as `SIGKILL` or `exit code 1`.
     """
 
-    MEANING: ClassVar[str] = "It may need more memory than there is, or crash a library."
-
-    def __init__(self, message: str, *, hint: str | None = None, index: int = -1) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, index: int = -1, how: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.index = index
+        self.how = how
 
     @classmethod
     def of(cls, index: int, how: str) -> WorkerDiedError:
-        """Return the error for one item; `how` says in which way the last worker ended."""
-        return cls(f"item {index} ends its worker process: {how}", hint=cls.MEANING, index=index)
+        """Return the error for one item."""
+        hint = "It may need more memory than there is, or crash a library."
+        message = f"item {index} ends its worker process: {how}"
+        return cls(message, hint=hint, index=index, how=how)
 
     def __reduce__(self) -> tuple[object, ...]:
         return *super().__reduce__(), self.__dict__
@@ -152,6 +157,11 @@ class Job:
         except (Exception, SystemExit) as exc:  # noqa: BLE001 - the caller decides what it means
             return WorkerError.of(exc)
 
+    def answer(self, item: bytes) -> bytes:
+        """Return the packed outcome for a packed item."""
+        value = unpack(item)
+        return pack(value if isinstance(value, WorkerError) else self(value))
+
 
 class Cancellable(Protocol):
     """What `as_completed` asks of a future."""
@@ -186,26 +196,26 @@ def as_completed(
             future.cancel()
 
 
-def pack(outcome: Any) -> bytes:
-    """Pickle an outcome; one that cannot be pickled becomes a `WorkerError` that says so."""
+def pack(value: Any) -> bytes:
+    """Pickle an item or an outcome; instead of one that cannot be, a `WorkerError` says so."""
     import cloudpickle
 
     try:
-        return bytes(cloudpickle.dumps(outcome))
+        return bytes(cloudpickle.dumps(value))
     except Exception as exc:  # noqa: BLE001 - whatever pickling a foreign object raises
-        return pickle.dumps(_unfit("pickled", exc))
+        return pickle.dumps(_stuck(exc))
 
 
 def unpack(packed: bytes) -> Any:
-    """Return the outcome that `pack` packed; one that cannot be read is a `WorkerError`."""
+    """Return what `pack` packed; instead of what cannot be read, a `WorkerError` says so."""
     try:
-        return pickle.loads(packed)  # noqa: S301 - our own worker wrote it
+        return pickle.loads(packed)  # noqa: S301 - a process of ours wrote it
     except Exception as exc:  # noqa: BLE001 - whatever a foreign object raises
-        return _unfit("unpickled", exc)
+        return _stuck(exc)
 
 
-def _unfit(verb: str, exc: Exception) -> WorkerError:
-    reason = WorkerError.of(exc)
-    error = WorkerError(f"the result cannot be {verb}: {reason.message}")
-    error.__notes__ = reason.__notes__
+def _stuck(exc: Exception) -> WorkerError:
+    error = WorkerError.of(exc)
+    error.message = f"an item or its result cannot go from process to process: {error.message}"
+    error.args = (error.message,)
     return error

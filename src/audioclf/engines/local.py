@@ -9,13 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from audioclf.engines.base import (
-    Closing,
-    Job,
-    WorkerDiedError,
-    WorkerError,
-    as_completed,
-)
+from audioclf.engines.base import Closing, Job, WorkerDiedError, as_completed, pack
 from audioclf.engines.process import Worker, WorkerGoneError
 from audioclf.errors import EnvironmentMissingError
 
@@ -141,15 +135,9 @@ class ProcessEngine(Closing):
             return list(self._crew)
 
     def _outcome(self, job: bytes, item: Any) -> Any:
-        import cloudpickle
-
-        try:
-            data = cloudpickle.dumps(item)
-        except Exception as exc:  # noqa: BLE001 - whatever pickling a foreign object raises
-            return WorkerError.of(exc)
         worker = self._loaded_worker(job)
         try:
-            return worker.run(data)
+            return worker.run(pack(item))
         except WorkerGoneError as exc:
             self._drop(worker)
             return _Died(str(exc))

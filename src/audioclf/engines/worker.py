@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO, Literal
 
-from audioclf.engines.base import Job, WorkerError, pack
+from threadpoolctl import threadpool_limits
+
+from audioclf.engines.base import WorkerError, pack, unpack
 
 Request = tuple[Literal["job", "item"], bytes]
 
@@ -82,27 +84,9 @@ def _answers(inbox: queue.SimpleQueue[Request | None]) -> Iterator[bytes]:
     job: Any = None
     for kind, data in iter(inbox.get, None):
         if kind == "job":
-            job = _job(data)
+            job = unpack(data)
+            # What is loaded by now is held to one thread here; the rest, by the environment.
+            threadpool_limits(1)
             yield pack(job if isinstance(job, WorkerError) else None)
         else:
-            yield pack(_outcome(job, data))
-
-
-def _job(data: bytes) -> Job | WorkerError:
-    import threadpoolctl
-
-    try:
-        job: Job = pickle.loads(data)  # noqa: S301 - the parent wrote it
-    except Exception as exc:  # noqa: BLE001 - whatever an import of foreign code raises
-        return WorkerError.of(exc)
-    # What the job has imported is held to one thread here; what comes later, by the environment.
-    threadpoolctl.threadpool_limits(1)
-    return job
-
-
-def _outcome(job: Job, data: bytes) -> Any:
-    try:
-        item = pickle.loads(data)  # noqa: S301 - the parent wrote it
-    except Exception as exc:  # noqa: BLE001 - whatever a foreign object raises
-        return WorkerError.of(exc)
-    return job(item)
+            yield job.answer(data)

@@ -6,16 +6,18 @@ Everything that learns is fitted inside the fold, on labels that the core encode
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from audioclf.components import Classifier
+from audioclf.engines import Engine, ProcessEngine, SerialEngine, WorkerDiedError
 from audioclf.errors import AudioclfError, ClassifierError
 from audioclf.evaluation.splits import Fold, Splits
 
@@ -26,6 +28,9 @@ ScoreKind = Literal["probability", "decision", "none"]
 """What the scores are: `predict_proba` as the classifier gives it, or a squashed decision value."""
 
 Progress = Callable[[int, int], None]
+
+WORTH_PROCESSES = 5.0
+"""Seconds of work from which on worker processes pay; each takes 1-2 s of CPU to start."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,22 @@ class _Task:
     n_classes: int
     seed: int
 
+    @property
+    def described(self) -> str:
+        return f"classifier {self.cell.name!r} ({self.cell.described}), fold {self.fold.name!r}"
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What all tasks share; each is named by its position."""
+
+    tasks: Sequence[_Task]
+    matrices: Mapping[str, NDArray[np.float32]]
+    y: NDArray[np.intp]
+
+
+_Outcome = FoldResult | AudioclfError
+
 
 def evaluate(
     cells: Sequence[Cell],
@@ -109,6 +130,7 @@ def evaluate(
     *,
     seed: int,
     jobs: int = 1,
+    engine: Engine | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[CellResult, ...]:
     """Fit and predict every cell on every fold.
@@ -124,7 +146,10 @@ def evaluate(
     seed : int
         `random_state` of every classifier.
     jobs : int
-        Number of processes; the result is the same for any.
+        Number of processes; the result is the same for any. Work of a few seconds stays in this
+        process.
+    engine : Engine, optional
+        Does all the work, whatever `jobs` is; the result is the same for any.
     progress : callable
         Called with (fits done, fits in all).
 
@@ -136,55 +161,76 @@ def evaluate(
     Raises
     ------
     ClassifierError
-        If a classifier raises or breaks its contract; names it, its origin and the fold.
+        If a classifier raises, breaks its contract or crashes; names it, its origin and the fold.
+        Of several, the first in the order of cells and folds.
     """
     n_classes = int(y.max()) + 1
     tasks = [_Task(cell, fold, n_classes, seed) for cell in cells for fold in splits.folds]
-    done: list[FoldResult] = []
-    for outcome in _in_order(tasks, matrices, y, jobs):
-        if isinstance(outcome, AudioclfError):
-            raise outcome
-        done.append(outcome)
-        progress(len(done), len(tasks))
+    with contextlib.closing(_outcomes(_Work(tasks, matrices, y), jobs, engine)) as outcomes:
+        results = _in_order(outcomes, tasks, progress)
     per_cell = len(splits.folds)
     return tuple(
-        CellResult(cell, tuple(done[i * per_cell : (i + 1) * per_cell]))
+        CellResult(cell, tuple(results[i * per_cell : (i + 1) * per_cell]))
         for i, cell in enumerate(cells)
     )
 
 
-def _in_order(
-    tasks: Sequence[_Task],
-    matrices: Mapping[str, NDArray[np.float32]],
-    y: NDArray[np.intp],
-    jobs: int,
-) -> Iterator[FoldResult | AudioclfError]:
-    if jobs == 1 or len(tasks) == 1:
-        for task in tasks:
-            yield _attempt(task, matrices[task.cell.featurizer], y)
+def _outcomes(
+    work: _Work, jobs: int, engine: Engine | None
+) -> Generator[tuple[int, _Outcome], None, None]:
+    """Do each task in this process, until it is clear that the rest is worth starting others."""
+    tasks = range(len(work.tasks))
+    if engine is not None:
+        yield from engine.map(_fit, tasks, shared=work)
         return
-    import joblib
+    started = time.perf_counter()
+    for index, outcome in SerialEngine().map(_fit, tasks, shared=work):
+        seconds = time.perf_counter() - started
+        yield index, outcome
+        rest = tasks[index + 1 :]
+        if min(jobs, len(rest)) > 1 and seconds * len(rest) > WORTH_PROCESSES:
+            yield from _in_processes(work, rest, jobs)
+            return
+        started = time.perf_counter()
 
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
-        parallel = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")
-        yield from parallel(
-            joblib.delayed(_attempt)(task, matrices[task.cell.featurizer], y) for task in tasks
-        )
+
+def _in_processes(work: _Work, tasks: range, jobs: int) -> Iterable[tuple[int, _Outcome]]:
+    with ProcessEngine(min(jobs, len(tasks))) as engine:
+        for position, outcome in engine.map(_fit, tasks, shared=work):
+            yield tasks[position], outcome
 
 
-def _attempt(
-    task: _Task, matrix: NDArray[np.float32], y: NDArray[np.intp]
-) -> FoldResult | AudioclfError:
-    """Return the error instead of raising it, so that the first fold in order is the one named."""
-    try:
-        return fit_and_predict(task, matrix, y)
-    except AudioclfError as exc:
-        return exc
+def _fit(index: int, work: _Work) -> FoldResult:
+    task = work.tasks[index]
+    return fit_and_predict(task, work.matrices[task.cell.featurizer], work.y)
+
+
+def _in_order(
+    outcomes: Iterable[tuple[int, _Outcome]], tasks: Sequence[_Task], progress: Progress
+) -> list[FoldResult]:
+    """Return all results, or raise the first failure in order as soon as it is known."""
+    early: dict[int, _Outcome] = {}
+    results: list[FoldResult] = []
+    for index, outcome in outcomes:
+        early[index] = outcome
+        while len(results) in early:
+            results.append(_checked(early.pop(len(results)), tasks[len(results)]))
+        progress(len(results) + len(early), len(tasks))
+    return results
+
+
+def _checked(outcome: _Outcome, task: _Task) -> FoldResult:
+    if isinstance(outcome, WorkerDiedError):
+        message = f"{task.described} ends its worker process: {outcome.how}"
+        raise ClassifierError(message, hint=outcome.hint) from outcome
+    if isinstance(outcome, AudioclfError):
+        raise outcome
+    return outcome
 
 
 def fit_and_predict(task: _Task, matrix: NDArray[np.float32], y: NDArray[np.intp]) -> FoldResult:
     """Fit a new estimator on the training side of one fold and predict the test side."""
-    where = f"classifier {task.cell.name!r} ({task.cell.described}), fold {task.fold.name!r}"
+    where = task.described
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

@@ -11,40 +11,25 @@ The digest finds damage, not forgery. Nothing in an entry is executed or unpickl
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module, metadata
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from uuid import uuid4
 
-import numpy as np
-from pydantic import BaseModel
-
-from audioclf.components import Component, Featurizer
 from audioclf.errors import ResultError
+from audioclf.features.entry import Entry, pack, unpack
+from audioclf.features.keys import FORMAT
 from audioclf.limits import GIB
-from audioclf.system import versions_behind
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from audioclf.audio import AudioConfig
-    from audioclf.registry import Origin
-
-FORMAT = 1
-"""Number of the file format; it stands in every key and in the name of the folder."""
+    pass
 
 FOLDER_VARIABLE = "AUDIOCLF_CACHE_DIR"
 """Environment variable: the folder of the cache."""
@@ -55,7 +40,6 @@ DEFAULT_MAX_BYTES = 10 * GIB
 MAX_ENTRY_BYTES = GIB
 """Size above which features are not stored, and a file is not read."""
 
-_LIBRARIES = ("numpy", "scipy", "soxr", "soundfile", "librosa")
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
 
@@ -67,203 +51,6 @@ def default_folder() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("audioclf", appauthor=False)
-
-
-def feature_key(
-    *, source_digest: str, audio: AudioConfig, featurizer: Featurizer, origin: Origin | None
-) -> str | None:
-    """Return the key of one clip's features, or None if they must not be cached.
-
-    For many clips, `KeyMaker` does once what does not depend on the clip.
-    """
-    maker = KeyMaker.make(audio=audio, featurizer=featurizer, origin=origin)
-    return None if maker is None else maker.key(source_digest)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyMaker:
-    """All that decides about features, except for the clip.
-
-    Parameters
-    ----------
-    fixed : str
-        SHA-256 over the format, the audio configuration, the featurizer's configuration without
-        its own pooling and with the content of the files that it names, the classes, their
-        origin and source code, the versions of the libraries that make the numbers, and the byte
-        order.
-    """
-
-    fixed: str
-
-    @classmethod
-    def make(
-        cls, *, audio: AudioConfig, featurizer: Featurizer, origin: Origin | None
-    ) -> KeyMaker | None:
-        """Gather the ingredients, or return None where they cannot all be known.
-
-        That is so for a class made by hand (it has no origin), for code without source files,
-        and for a path in the configuration that is no readable file.
-        """
-        parts = list(_parts(featurizer))
-        classes = [type(part) for part in parts if isinstance(part, Component)]
-        code = {name: _code(sys.modules.get(name)) for name in _packages(classes)}
-        files = [_file_digest(part) for part in parts if isinstance(part, Path)]
-        if origin is None or None in code.values() or None in files:
-            return None
-        ingredients = {
-            "format": FORMAT,
-            "audio": audio.model_dump(mode="json"),
-            "featurizer": _config(featurizer),
-            "files": files,
-            "classes": [f"{each.__module__}:{each.__qualname__}" for each in classes],
-            "origin": [origin.distribution, origin.version],
-            "audioclf": import_module("audioclf").__version__,  # stands above us in the layers
-            "code": code,
-            "libraries": _libraries() | _requirements(origin),
-            "byte order": sys.byteorder,
-        }
-        return cls(hashlib.sha256(_canonical(ingredients)).hexdigest())
-
-    def key(self, source_digest: str) -> str:
-        """Return the key of a clip, 64 hexadecimal digits, from the digest of its bytes."""
-        return hashlib.sha256(f"{self.fixed}:{source_digest}".encode()).hexdigest()
-
-
-def _config(featurizer: Featurizer) -> dict[str, Any]:
-    """Return the fields; those of a featurizer inside are all there, whatever the annotation."""
-    return featurizer.model_dump(mode="json", exclude={"pooling"}, serialize_as_any=True)
-
-
-def _parts(value: object) -> Iterator[Component | Path]:
-    """Yield the components and the paths in a configuration, itself included."""
-    if isinstance(value, Component | Path):
-        yield value
-    children: Iterable[object] = ()
-    if isinstance(value, BaseModel):
-        children = (child for _, child in value)
-    elif isinstance(value, dict):
-        children = value.values()
-    elif isinstance(value, list | tuple | set | frozenset):
-        children = value
-    for child in children:
-        yield from _parts(child)
-
-
-def _packages(classes: Iterable[type[Component]]) -> set[str]:
-    """Return the top-level packages of the classes and of their bases, ours included."""
-    bases = {base for cls in classes for base in cls.__mro__ if issubclass(base, Component)}
-    return {base.__module__.partition(".")[0] for base in bases}
-
-
-@cache
-def _code(package: ModuleType | None) -> str | None:
-    """Return the SHA-256 of a package's source files, or None if there are none.
-
-    A version alone would lie to whoever writes a featurizer: it changes many times in between.
-    """
-    if package is None or package.__name__ == "__main__":
-        return None
-    folders = [Path(folder) for folder in getattr(package, "__path__", ())]
-    files = [path for folder in folders for path in folder.rglob("*.py")]
-    found = []
-    for path in sorted(files or [Path(getattr(package, "__file__", None) or "")]):
-        with suppress(OSError):
-            found.append([path.name, hashlib.sha256(path.read_bytes()).hexdigest()])
-    return hashlib.sha256(_canonical(found)).hexdigest() if found else None
-
-
-def _file_digest(path: Path) -> str | None:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return None
-
-
-@cache
-def _libraries() -> dict[str, str]:
-    import soundfile
-
-    versions = {name: metadata.version(name) for name in _LIBRARIES}
-    return {**versions, "libsndfile": soundfile.__libsndfile_version__}
-
-
-@cache
-def _requirements(origin: Origin) -> dict[str, str]:
-    """Return the versions of what a foreign plugin requires, since it may compute with that."""
-    return {} if origin.distribution == "audioclf" else versions_behind([origin.distribution])
-
-
-def _canonical(data: object, *, allow_nan: bool = True) -> bytes:
-    """Return JSON that does not depend on the order of keys; in ASCII, which holds any name."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan)
-    return text.encode("ascii")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """What is known of one clip without decoding it.
-
-    Parameters
-    ----------
-    features : np.ndarray [shape=(n_bins, n_frames)], float32
-        Finite, neither side 0; read-only when it comes from the cache.
-    meta : dict of str to JSON
-        What the ledger says of the clip; tuples come back as lists.
-    """
-
-    features: NDArray[np.float32]
-    meta: dict[str, Any]
-
-
-# The header that `numpy.save` writes for a float32 matrix. It is compared instead of parsed: that
-# of a damaged or forged file can then neither raise anything nor claim what is not there.
-_HEADER = b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }"
-_HEADER_BYTES = 128
-_HEADER_PATTERN = re.compile(re.escape(_HEADER).replace(b"%d", b"([1-9][0-9]{0,17})") + b" *\n")
-_DIGEST_BYTES = 32
-_TAIL_BYTES = 4 + _DIGEST_BYTES
-
-
-def _pack(key: str, entry: Entry) -> bytes:
-    features = entry.features
-    if features.dtype != np.float32 or features.ndim != 2 or 0 in features.shape:
-        raise ValueError(f"features of shape {features.shape}, {features.dtype} cannot be cached")
-    if not np.isfinite(features).all():
-        raise ValueError("features with NaN or inf cannot be cached")
-    header = (_HEADER % features.shape).ljust(_HEADER_BYTES - 1) + b"\n"
-    meta = _canonical({"key": key, "meta": entry.meta}, allow_nan=False)
-    samples = features.astype("<f4", copy=False).tobytes()
-    body = b"".join((header, samples, meta, len(meta).to_bytes(4, "little")))
-    return body + hashlib.sha256(body).digest()
-
-
-def _unpack(key: str, content: bytes) -> Entry | None:
-    """Return the entry, or None if these bytes are not what `_pack` makes for the key."""
-    digest = hashlib.sha256(memoryview(content)[:-_DIGEST_BYTES]).digest()
-    header = _HEADER_PATTERN.fullmatch(content[:_HEADER_BYTES])
-    if header is None or digest != content[-_DIGEST_BYTES:]:
-        return None
-    n_bins, n_frames = int(header[1]), int(header[2])
-    start, stop = _HEADER_BYTES + 4 * n_bins * n_frames, len(content) - _TAIL_BYTES
-    if start + int.from_bytes(content[stop : stop + 4], "little") != stop:
-        return None
-    meta = _meta(key, content[start:stop])
-    features = np.frombuffer(content, "<f4", count=n_bins * n_frames, offset=_HEADER_BYTES)
-    if meta is None or not np.isfinite(features).all():
-        return None
-    return Entry(features.astype(np.float32, copy=False).reshape(n_bins, n_frames), meta)
-
-
-def _meta(key: str, text: bytes) -> dict[str, Any] | None:
-    """Return what was stored for this key, or None if it was stored for another."""
-    try:
-        told = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if isinstance(told, dict) and told.get("key") == key and isinstance(told.get("meta"), dict):
-        return dict(told["meta"])
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +127,7 @@ class FeatureCache:
         except OSError:
             self._count("misses")
             return None
-        entry = _unpack(key, content)
+        entry = unpack(key, content)
         if entry is None:
             with suppress(OSError):
                 Path(path).unlink()
@@ -360,13 +147,17 @@ class FeatureCache:
         """
         if self.warning is not None:
             return
-        content = _pack(key, entry)
+        content = pack(key, entry)
         if len(content) > MAX_ENTRY_BYTES:
             return
         try:
             self._store(key, content)
         except OSError as exc:
-            self._warn(f"{self.folder}: features are not cached: {exc.strerror or exc}")
+            reason = exc.strerror or exc
+            self._warn(
+                f"{self.folder}: features are not cached: {reason}; "
+                "choose another folder with --cache-dir"
+            )
         else:
             self._count("written")
 
@@ -572,7 +363,7 @@ def _is_sound(file: _File) -> bool:
         content, _ = _read(file.path)
     except FileNotFoundError:
         return True  # another process has just removed it
-    return _unpack(file.key, content) is not None
+    return unpack(file.key, content) is not None
 
 
 # A named pipe in the place of an entry must not make us wait.

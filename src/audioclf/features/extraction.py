@@ -20,7 +20,7 @@ from audioclf.dataset import Dataset
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import SerialEngine
 from audioclf.errors import DatasetError
-from audioclf.features.cache import KeyMaker
+from audioclf.features.keys import KeyMaker
 from audioclf.features.matrix import keep_rows, new_matrix
 from audioclf.features.work import (
     Chunk,

@@ -18,7 +18,9 @@ from audioclf.audio import AudioConfig, AudioInfo, decode
 from audioclf.components import Featurizer
 from audioclf.dataset import Clip
 from audioclf.errors import AudioclfError, DecodeError, FeatureError
-from audioclf.features.cache import Entry, FeatureCache, KeyMaker
+from audioclf.features.cache import FeatureCache
+from audioclf.features.entry import Entry
+from audioclf.features.keys import KeyMaker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -272,6 +274,8 @@ def _checked(features: object, label: str, n_bins: int | None = None) -> Matrix:
         raise FeatureError(f"{label} returned {features.shape[0]} bins, before it was {n_bins}")
     if not np.issubdtype(features.dtype, np.floating):
         raise FeatureError(f"{label} returned {features.dtype} instead of float32")
-    if not np.isfinite(features).all():
-        raise FeatureError(f"{label} returned {np.sum(~np.isfinite(features))} NaN or inf values")
-    return features.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):
+        single: Matrix = features.astype(np.float32, copy=False)
+    if not np.isfinite(single).all():
+        raise FeatureError(f"{label} returned {np.sum(~np.isfinite(single))} NaN or inf values")
+    return single

@@ -1,0 +1,68 @@
+"""Where work is done: in this process, in threads, in processes, on a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from audioclf.engines.base import Engine, WorkerDiedError, WorkerError
+from audioclf.engines.local import ProcessEngine, SerialEngine, ThreadEngine
+from audioclf.errors import ConfigError
+
+__all__ = [
+    "Engine",
+    "ProcessEngine",
+    "SerialEngine",
+    "ThreadEngine",
+    "WorkerDiedError",
+    "WorkerError",
+    "make_engine",
+]
+
+
+def make_engine(
+    name: Literal["local", "dask"],
+    *,
+    jobs: int,
+    scheduler: str | None = None,
+    insecure: bool = False,
+    isolate: bool = False,
+    required: Mapping[str, str] | None = None,
+) -> Engine:
+    """Return the engine that a user asks for.
+
+    Parameters
+    ----------
+    name : {"local", "dask"}
+    jobs : int
+        Number of threads or processes of `local`.
+    scheduler : str, optional
+        Address of the scheduler of `dask`.
+    insecure : bool
+        Accept a scheduler on another machine without TLS.
+    isolate : bool
+        Work of `local` goes into processes, also with one job, so that a crash costs one item.
+    required : mapping of str to str, optional
+        Distribution to version that every worker of `dask` must have.
+
+    Raises
+    ------
+    ConfigError
+        If `dask` has no address, or one that is not safe.
+    EnvironmentMissingError
+        If the cluster cannot be used.
+    PluginError
+        If a worker of the cluster has other versions.
+    """
+    if name == "dask":
+        from audioclf.engines.dask import DaskEngine
+
+        if scheduler is None:
+            raise ConfigError(
+                "the engine dask needs the address of a scheduler",
+                hint="Add --scheduler tls://HOST:PORT.",
+            )
+        return DaskEngine(scheduler, insecure=insecure, required=required)
+    if isolate:
+        return ProcessEngine(jobs)
+    return SerialEngine() if jobs == 1 else ThreadEngine(jobs)

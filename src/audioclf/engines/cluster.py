@@ -1,0 +1,213 @@
+"""Reaching a Dask cluster: a safe address, a scheduler that answers, workers that are like us."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import platform
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from typing import Any
+
+from audioclf.errors import ConfigError, EnvironmentMissingError, PluginError
+
+LIBRARIES = ("audioclf", "numpy", "scipy", "scikit-learn", "soxr", "soundfile", "librosa")
+"""Distributions that must be the same everywhere, because they make the numbers."""
+
+CONNECT_SECONDS = 5.0
+
+_LISTED = 5
+
+
+def check_address(address: str, *, insecure: bool) -> tuple[str, int]:
+    """Return host and port of a scheduler that it is safe to talk to.
+
+    Whoever reaches a Dask scheduler can run code on its workers and on its clients, so one on
+    another machine must speak TLS.
+
+    Raises
+    ------
+    ConfigError
+        If the address is not one, or leads to another machine without TLS and without `insecure`.
+    """
+    match = re.fullmatch(r"(?:(\w+)://)?(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):(\d{1,5})/?", address)
+    if match is None:
+        raise ConfigError(
+            f"{address!r} is not the address of a Dask scheduler",
+            hint="Give it as tls://HOST:PORT, or as tcp://127.0.0.1:PORT on this machine.",
+        )
+    scheme, host, port = match[1] or "tcp", match[2].strip("[]"), int(match[3])
+    if scheme not in ("tls", "wss") and not _is_this_machine(host) and not insecure:
+        raise ConfigError(
+            f"the connection to the scheduler at {address} would not be encrypted, and whoever "
+            "reaches it can run code as you",
+            hint="Use tls://, or add --insecure-cluster if nobody else is on that network.",
+        )
+    return host, port
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def import_distributed() -> Any:
+    """Return the module `distributed`.
+
+    Raises
+    ------
+    EnvironmentMissingError
+        If it is not installed.
+    """
+    try:
+        import distributed
+    except ImportError as exc:
+        raise EnvironmentMissingError(
+            "the engine dask needs the distribution distributed, which is not installed",
+            hint="Run: pip install 'audioclf[dask]'",
+        ) from exc
+    return distributed
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the loggers of Dask, which write on stderr; they speak again afterwards."""
+    names = ("distributed", "distributed.client", "distributed.gc", "tornado", "asyncio")
+    loggers = [logging.getLogger(name) for name in (*names, "tornado.application")]
+    before = [(logger, logger.handlers, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.propagate = [logging.NullHandler()], False
+    try:
+        yield
+    finally:
+        for logger, handlers, propagate in before:
+            logger.handlers, logger.propagate = handlers, propagate
+
+
+def connect(address: str, host: str, port: int) -> Any:
+    """Return a client of the scheduler, within a few seconds.
+
+    Raises
+    ------
+    EnvironmentMissingError
+        If no scheduler answers, or the certificates for TLS are missing.
+    """
+    _check_certificates(address)
+    try:
+        socket.create_connection((host, port), CONNECT_SECONDS).close()
+    except OSError as exc:
+        raise _nobody(address) from exc
+    made: list[Any] = []
+    # Dask waits for ever for something that listens but is not a scheduler.
+    connecting = threading.Thread(target=_make_client, args=(address, made), daemon=True)
+    connecting.start()
+    connecting.join(CONNECT_SECONDS)
+    client = made[0] if made else None
+    if client is None or isinstance(client, Exception):
+        raise _nobody(address) from client
+    return client
+
+
+def _check_certificates(address: str) -> None:
+    security = import_distributed().Security()
+    if not address.startswith("tls://"):
+        return
+    if security.get_connection_args("client")["ssl_context"] is None:
+        raise EnvironmentMissingError(
+            f"there are no certificates for the scheduler at {address}",
+            hint="Name them in Dask's configuration, as in "
+            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE=ca.pem and __CLIENT__CERT, __CLIENT__KEY.",
+        )
+
+
+def _make_client(address: str, made: list[Any]) -> None:
+    try:
+        client = import_distributed().Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        made.append(client)
+    except Exception as exc:  # noqa: BLE001 - handed to the thread that waits
+        made.append(exc)
+
+
+def _nobody(address: str) -> EnvironmentMissingError:
+    return EnvironmentMissingError(
+        f"no Dask scheduler answers at {address}",
+        hint="Start one with `dask scheduler`, or correct the address.",
+    )
+
+
+Versions = tuple[tuple[str, str], ...]
+"""Names of distributions, and `python`, each with its version."""
+
+
+def versions_here(required: Mapping[str, str]) -> Versions:
+    """Return what every worker must have: our versions, and what the caller requires."""
+    ours = {"python": platform.python_version()}
+    ours |= {name: metadata.version(name) for name in LIBRARIES}
+    return tuple({**ours, **required}.items())
+
+
+def check_workers(client: Any, versions: Versions) -> None:
+    """Ask every worker of a cluster for its versions.
+
+    Raises
+    ------
+    PluginError
+        If one lacks a distribution or has another version; names the worker and both versions.
+    """
+    answers = {name: client.run(*_question(name), on_error="return") for name, _ in versions}
+    _refuse(
+        _problem(worker, name, ours, theirs)
+        for name, ours in versions
+        for worker, theirs in answers[name].items()
+    )
+
+
+def check_this_worker(address: str, versions: Versions) -> None:
+    """Ask the worker that this runs on, which may have joined late.
+
+    Raises
+    ------
+    PluginError
+        As `check_workers`.
+    """
+    _refuse(_problem(address, name, ours, _answer(*_question(name))) for name, ours in versions)
+
+
+def _question(name: str) -> tuple[Callable[..., str], *tuple[str, ...]]:
+    """Return a call of the standard library, because a worker may lack whatever is ours."""
+    return (platform.python_version,) if name == "python" else (metadata.version, name)
+
+
+def _answer(ask: Callable[..., str], *args: str) -> str | Exception:
+    try:
+        return ask(*args)
+    except metadata.PackageNotFoundError as exc:
+        return exc
+
+
+def _problem(worker: str, name: str, ours: str, theirs: str | Exception) -> str | None:
+    if isinstance(theirs, Exception):
+        return f"worker {worker} lacks {name} {ours}"
+    same = _what_counts(name, ours) == _what_counts(name, theirs)
+    return None if same else f"worker {worker} has {name} {theirs}, but {ours} is needed"
+
+
+def _what_counts(name: str, version: str) -> str:
+    """Return the version, but only 3.11 of Python 3.11.7: no patch release changes a number."""
+    return version.rpartition(".")[0] if name == "python" else version
+
+
+def _refuse(problems: Iterable[str | None]) -> None:
+    found = [problem for problem in problems if problem is not None]
+    if found:
+        more = f"; and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+        raise PluginError(
+            "; ".join(found[:_LISTED]) + more,
+            hint="Install the same versions on every worker as here, then start it again.",
+        )

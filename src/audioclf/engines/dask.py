@@ -1,0 +1,192 @@
+"""The engine that works on an existing Dask cluster."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+from audioclf.engines.base import (
+    Closing,
+    Job,
+    WorkerDiedError,
+    WorkerError,
+    as_completed,
+    pack,
+    unpack,
+)
+from audioclf.engines.cluster import (
+    CONNECT_SECONDS,
+    Versions,
+    check_address,
+    check_this_worker,
+    check_workers,
+    connect,
+    import_distributed,
+    quiet,
+    versions_here,
+)
+from audioclf.errors import AudioclfError, EnvironmentMissingError
+from audioclf.system import limit_threads_at_start
+
+PATIENCE_SECONDS = 30.0
+"""How long a cluster may be without any worker; Dask restarts one in a few seconds."""
+
+_AHEAD = 4
+"""Batches under way or waiting for the caller, per thread of the cluster."""
+
+
+class DaskEngine(Closing):
+    """Work on the workers of a Dask scheduler.
+
+    A worker that dies costs only what it had in hand: Dask does that again elsewhere. What Dask
+    gives up, because too many workers died with it, is done again at the end, one item at a time
+    with nothing beside it; if that ends workers too, the item is the one to blame.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, such as `tls://host:8786`. Certificates stand in Dask's configuration.
+    insecure : bool
+        Accept a scheduler on another machine without TLS.
+    required : mapping of str to str, optional
+        Distribution to version that every worker must have, beyond `cluster.LIBRARIES`.
+    batch : int
+        At most so many items travel together.
+
+    Raises
+    ------
+    ConfigError
+        If the scheduler is on another machine and does not speak TLS.
+    EnvironmentMissingError
+        If Dask is not installed, no scheduler answers, or it has no workers.
+    PluginError
+        If a worker lacks a distribution or has another version.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        insecure: bool = False,
+        required: Mapping[str, str] | None = None,
+        batch: int = 16,
+    ) -> None:
+        host, port = check_address(address, insecure=insecure)
+        self._address = address
+        self._batch = batch
+        self._versions = versions_here(required or {})
+        self._dask = import_distributed()
+        with ExitStack() as stack:
+            stack.enter_context(quiet())
+            self._client = connect(address, host, port)
+            stack.callback(self._client.close, timeout=CONNECT_SECONDS)
+            self._wait_for_workers(CONNECT_SECONDS)
+            check_workers(self._client, self._versions)
+            self._stack = stack.pop_all()
+
+    @property
+    def workers(self) -> int:
+        """How many threads the workers of the cluster have by now."""
+        with self._reaching():
+            threads: int = sum(self._client.nthreads().values())
+        return max(1, threads)
+
+    def map(
+        self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Apply a function to every item, as results complete; see `Engine.map`."""
+        # As a task and not as scattered data, which is lost with the last worker that has it:
+        # Dask makes the result of a task again.
+        job = self._submit(pickle.loads, pack(Job(fn, shared)))
+        lost: list[int] = []
+        for batch, future in self._run(job, items, self._batches(len(items))):
+            outcomes = self._outcomes(future)
+            if outcomes is None:
+                lost += batch
+            else:
+                yield from zip(batch, outcomes, strict=True)
+        for index in sorted(lost):
+            for _, future in self._run(job, items, [range(index, index + 1)]):
+                (outcome,) = self._outcomes(future) or [WorkerDiedError.of(index, "killed")]
+                yield index, outcome
+
+    def _batches(self, n_items: int) -> list[range]:
+        """Cut the items into batches, small enough to keep every worker busy to the end."""
+        size = max(1, min(self._batch, n_items // (_AHEAD * self.workers)))
+        return [range(at, min(at + size, n_items)) for at in range(0, n_items, size)]
+
+    def _run(
+        self, job: Any, items: Sequence[Any], batches: Iterable[range]
+    ) -> Iterator[tuple[range, Any]]:
+        def submit(batch: range) -> Any:
+            packed = [pack(items[index]) for index in batch]
+            return self._submit(_run_batch, job, packed, self._versions)
+
+        return as_completed(submit, self._first, batches, _AHEAD * self.workers)
+
+    def _submit(self, fn: Callable[..., Any], *args: Any) -> Any:
+        with self._reaching():
+            return self._client.submit(fn, *args, pure=False, retries=0)
+
+    def _first(self, pending: Collection[Any]) -> Iterable[Any]:
+        with self._reaching():
+            while True:
+                with suppress(TimeoutError), self._client.as_current():
+                    some = self._dask.wait(list(pending), 1, return_when="FIRST_COMPLETED")
+                    return list(some.done)
+                self._wait_for_workers(PATIENCE_SECONDS)
+
+    def _wait_for_workers(self, seconds: float) -> None:
+        give_up = time.monotonic() + seconds
+        while not self._client.nthreads():
+            if time.monotonic() > give_up:
+                raise EnvironmentMissingError(
+                    f"the Dask scheduler at {self._address} has no workers",
+                    hint=f"Start some with `dask worker {self._address}`.",
+                )
+            time.sleep(0.1)
+
+    def _outcomes(self, future: Any) -> list[Any] | None:
+        """Return the outcomes of a batch, or None if Dask gave it up because workers died."""
+        with self._reaching():
+            try:
+                return [unpack(outcome) for outcome in future.result()]
+            except self._dask.KilledWorker:
+                return None
+            except (AudioclfError, OSError, CancelledError):
+                raise
+            except Exception as exc:
+                raise WorkerError.of(exc) from exc
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, CancelledError) as exc:
+            raise EnvironmentMissingError(
+                f"the Dask scheduler at {self._address} went away",
+                hint="Run the same command again once it is back.",
+            ) from exc
+
+    def close(self) -> None:
+        """Leave the cluster, which drops what it still has to do for us."""
+        self._stack.close()
+
+
+def _run_batch(job: Job, items: list[bytes], versions: Versions) -> list[bytes]:
+    _prepare_worker(versions)
+    return [job.answer(item) for item in items]
+
+
+@functools.cache
+def _prepare_worker(versions: Versions) -> None:
+    from threadpoolctl import threadpool_limits
+
+    check_this_worker(import_distributed().get_worker().address, versions)
+    limit_threads_at_start()
+    threadpool_limits(1)

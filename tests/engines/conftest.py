@@ -1,0 +1,76 @@
+"""One engine of each kind, and a real Dask cluster of two processes, for all tests here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import REPO
+
+from audioclf.engines import Engine, ProcessEngine, SerialEngine, ThreadEngine
+
+
+@pytest.fixture(autouse=True)
+def workers_find_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPO))
+
+
+def start_cluster(n_workers: int = 2) -> Any:
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=n_workers,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+    )
+
+
+@pytest.fixture(scope="session")
+def two_workers() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(REPO))
+        with start_cluster() as cluster:
+            yield cluster
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {
+    "serial": SerialEngine,
+    "threads": lambda: ThreadEngine(3),
+    "processes": lambda: ProcessEngine(2),
+}
+
+
+@pytest.fixture(scope="module", params=[*ENGINES, pytest.param("dask", marks=pytest.mark.slow)])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Return each engine in turn."""
+    if request.param in ENGINES:
+        made = ENGINES[request.param]()
+    else:
+        from audioclf.engines.dask import DaskEngine
+
+        made = DaskEngine(request.getfixturevalue("two_workers").scheduler_address)
+    with made:
+        yield made
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+    """Return what comes of it once that is true."""
+    give_up = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < give_up, "it did not happen in time"
+        time.sleep(0.02)
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process is there and not a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
