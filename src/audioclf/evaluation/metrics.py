@@ -10,23 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audioclf.config import Metric
 from audioclf.dataset import Dataset
 from audioclf.errors import ConfigError
 from audioclf.evaluation.cross_validation import CellResult
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Codes = NDArray[np.intp]
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
 
 N_RESAMPLES = 1000
-N_RESAMPLES_OF_SCORES = 200
 CONFIDENCE_LEVEL = 0.95
 
 BINARY_METRICS: frozenset[Metric] = frozenset({"f1", "precision", "recall"})
@@ -137,7 +134,8 @@ def mean_confusion(result: CellResult, y: Codes) -> Floats:
         Mean number of clips per repeat.
     """
     n_classes = int(y.max()) + 1
-    matrices = [_confusion(repeat, n_classes, None) for repeat in _repeats(result, y)]
+    repeats = _repeats(result, y)
+    matrices = [_confusions(r, np.ones((1, len(r.test))), n_classes)[0] for r in repeats]
     mean: Floats = np.mean(matrices, axis=0)
     return mean
 
@@ -166,44 +164,86 @@ def _repeats(result: CellResult, y: Codes) -> list[_Repeat]:
     return repeats
 
 
-def _score(metric: Metric, repeat: _Repeat, n_classes: int, weights: Floats | None = None) -> float:
+def _score(metric: Metric, repeat: _Repeat, n_classes: int) -> float:
+    return float(_weighted(metric, repeat, np.ones((1, len(repeat.test))), n_classes)[0])
+
+
+def _weighted(metric: Metric, repeat: _Repeat, weights: Floats, n_classes: int) -> Floats:
+    """Return the metric for each row of weights [shape=(n_rows, n_clips)].
+
+    NaN where a row draws no clip at all, or none of a class that the metric needs.
+    """
     if metric in _FROM_CONFUSION:
-        confusion = _confusion(repeat, n_classes, weights)
-        return float(_FROM_CONFUSION[metric](confusion[np.newaxis])[0])
-    return _score_of_scores(metric, repeat, n_classes, weights)
+        scored = _FROM_CONFUSION[metric](_confusions(repeat, weights, n_classes))
+    else:
+        assert repeat.scores is not None
+        scored = _FROM_SCORES[metric](repeat.y_true, repeat.scores, weights)
+    return np.where(weights.any(axis=1), scored, np.nan)
 
 
-def _confusion(repeat: _Repeat, n_classes: int, weights: Floats | None) -> Floats:
-    cells = repeat.y_true * n_classes + repeat.y_pred
-    counts = np.bincount(cells, weights=weights, minlength=n_classes**2)
-    return counts.reshape(n_classes, n_classes).astype(np.float64)
+def _confusions(repeat: _Repeat, weights: Floats, n_classes: int) -> Floats:
+    """Return weighted confusion matrices [shape=(n_rows, n_classes, n_classes)]."""
+    used, compact = np.unique(repeat.y_true * n_classes + repeat.y_pred, return_inverse=True)
+    confusions = np.zeros((len(weights), n_classes**2))
+    confusions[:, used] = weights @ _one_hot(compact)
+    return confusions.reshape(-1, n_classes, n_classes)
 
 
-def _score_of_scores(
-    metric: Metric, repeat: _Repeat, n_classes: int, weights: Floats | None
-) -> float:
-    """Score by scikit-learn; NaN where a class that it needs is not among the clips."""
-    from sklearn import metrics
+def _one_hot(codes: Codes) -> Floats:
+    return np.eye(int(codes.max()) + 1)[codes]
 
-    assert repeat.scores is not None
-    if metric == "log_loss":
-        clipped = np.clip(repeat.scores, np.finfo(np.float64).eps, 1.0)
-        normed = clipped / clipped.sum(axis=1, keepdims=True)
-        labels = list(range(n_classes))
-        return float(metrics.log_loss(repeat.y_true, normed, sample_weight=weights, labels=labels))
-    kept = repeat.y_true if weights is None else repeat.y_true[weights > 0]
-    if len(np.unique(kept)) < n_classes:
-        return float("nan")
-    function = {
-        "roc_auc": metrics.roc_auc_score,
-        "average_precision": metrics.average_precision_score,
-    }[metric]
-    columns = [1] if n_classes == 2 else range(n_classes)
-    one_vs_rest = [
-        function(repeat.y_true == column, repeat.scores[:, column], sample_weight=weights)
-        for column in columns
-    ]
-    return float(np.mean(one_vs_rest))
+
+def _log_loss(y_true: Codes, scores: Floats, weights: Floats) -> Floats:
+    clipped = np.clip(scores, np.finfo(np.float64).eps, 1.0)
+    chosen = clipped[np.arange(len(y_true)), y_true] / clipped.sum(axis=1)
+    return _ratio(weights @ -np.log(chosen), weights.sum(axis=1))
+
+
+_Ranking = Callable[[Floats, Floats], Floats]
+"""From weights of hits and misses at falling scores [shape=(n_rows, n_scores)] to a metric."""
+
+
+def _one_vs_rest(of_ranking: _Ranking) -> Callable[[Codes, Floats, Floats], Floats]:
+    """Average a ranking metric over the classes; of two, the last speaks for both."""
+
+    def average(y_true: Codes, scores: Floats, weights: Floats) -> Floats:
+        n_classes = scores.shape[1]
+        columns = [1] if n_classes == 2 else range(n_classes)
+        found = [of_ranking(*_ranked(y_true == c, scores[:, c], weights)) for c in columns]
+        mean: Floats = np.mean(found, axis=0)
+        return mean
+
+    return average
+
+
+def _ranked(truth: Any, scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the weights of hits and of misses at each different score, from the highest down."""
+    order = np.argsort(-scores, kind="stable")
+    falling = scores[order]
+    starts = np.flatnonzero(np.concatenate([[True], falling[1:] != falling[:-1]]))
+    ordered, is_hit = weights[:, order], truth[order]
+    hits = np.add.reduceat(ordered * is_hit, starts, axis=1)
+    return hits, np.add.reduceat(ordered, starts, axis=1) - hits
+
+
+def _roc_auc(hits: Floats, misses: Floats) -> Floats:
+    """Share of pairs in which the hit has the higher score, ties counted half (Fawcett 2006)."""
+    below = misses.sum(axis=1, keepdims=True) - np.cumsum(misses, axis=1)
+    won = (hits * (below + misses / 2)).sum(axis=1)
+    return _defined(won, hits.sum(axis=1) * misses.sum(axis=1))
+
+
+def _average_precision(hits: Floats, misses: Floats) -> Floats:
+    """Precision at each score, weighted by the recall that it adds, as in scikit-learn."""
+    found = np.cumsum(hits, axis=1)
+    precision = _ratio(found, found + np.cumsum(misses, axis=1))
+    return _defined((hits * precision).sum(axis=1), hits.sum(axis=1))
+
+
+def _defined(numerator: Floats, denominator: Floats) -> Floats:
+    """Divide; NaN where there is nothing to divide by."""
+    undefined = np.full_like(numerator, np.nan)
+    return np.divide(numerator, denominator, out=undefined, where=denominator != 0)
 
 
 def _interval(
@@ -211,13 +251,11 @@ def _interval(
 ) -> tuple[float, float]:
     tested = np.unique(units[np.concatenate([repeat.test for repeat in repeats])])
     n_units = len(tested)
-    fast = metric in _FROM_CONFUSION
-    n_resamples = N_RESAMPLES if fast else N_RESAMPLES_OF_SCORES
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=n_resamples)
-    counts = np.zeros((n_resamples, int(units.max()) + 1))
+    drawn = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=N_RESAMPLES)
+    counts = np.zeros((N_RESAMPLES, int(units.max()) + 1))
     counts[:, tested] = drawn
-    values = np.array([_resampled(metric, r, counts[:, units[r.test]], n_classes) for r in repeats])
+    values = np.array([_weighted(metric, r, counts[:, units[r.test]], n_classes) for r in repeats])
     means = values.mean(axis=0)
     means = means[np.isfinite(means)]
     if not len(means):
@@ -225,22 +263,6 @@ def _interval(
     tail = (1 - CONFIDENCE_LEVEL) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def _resampled(metric: Metric, repeat: _Repeat, weights: Floats, n_classes: int) -> Floats:
-    if metric not in _FROM_CONFUSION:
-        return np.array([_score_if_any(metric, repeat, n_classes, row) for row in weights])
-    cells = repeat.y_true * n_classes + repeat.y_pred
-    used, compact = np.unique(cells, return_inverse=True)
-    one_hot = np.zeros((len(cells), len(used)))
-    one_hot[np.arange(len(cells)), compact] = 1.0
-    confusions = np.zeros((len(weights), n_classes**2))
-    confusions[:, used] = weights @ one_hot
-    return _FROM_CONFUSION[metric](confusions.reshape(-1, n_classes, n_classes))
-
-
-def _score_if_any(metric: Metric, repeat: _Repeat, n_classes: int, weights: Floats) -> float:
-    return _score(metric, repeat, n_classes, weights) if weights.any() else float("nan")
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:
@@ -324,3 +346,10 @@ _FROM_CONFUSION: dict[Metric, Callable[[Floats], Floats]] = {
     "matthews_corrcoef": _matthews,
 }
 """Label metrics as functions of stacked confusion matrices [shape=(n, k, k)], rows are true."""
+
+_FROM_SCORES: dict[Metric, Callable[[Codes, Floats, Floats], Floats]] = {
+    "roc_auc": _one_vs_rest(_roc_auc),
+    "average_precision": _one_vs_rest(_average_precision),
+    "log_loss": _log_loss,
+}
+"""Score metrics as functions of true codes, scores and rows of weights."""
