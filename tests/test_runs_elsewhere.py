@@ -67,9 +67,7 @@ def test_a_cluster_without_an_address_is_a_usage_error(toy_config: Path, tmp_pat
 def test_a_scheduler_that_is_not_there_is_named(toy_config: Path, tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="Dask is not installed")
     with pytest.raises(AudioclfError, match=r"tcp://127\.0\.0\.1:9") as caught:
-        audioclf.run(
-            toy_config, out=tmp_path / "run", engine="dask", scheduler="tcp://127.0.0.1:9"
-        )
+        audioclf.run(toy_config, out=tmp_path / "run", engine="dask", scheduler="tcp://127.0.0.1:9")
     assert caught.value.exit_code == 6
 
 

@@ -80,8 +80,15 @@ def run(
     """Load, extract, train and evaluate what a config says; leave a run folder."""
     registry = load_registry(strict=strict)
     if plan_only:
-        caching = {"cache": not no_cache, "cache_dir": cache_dir}
-        found = _plan(config, overrides, registry, jobs=jobs, out=out, **caching)
+        found = _plan(
+            config,
+            overrides,
+            registry,
+            jobs=jobs,
+            out=out,
+            cache=not no_cache,
+            cache_dir=cache_dir,
+        )
         for warning in found.warnings:
             complain("warning", warning)
         say(json.dumps(_plan_data(found), indent=2) if as_json else describe_plan(found))
@@ -152,15 +159,14 @@ def describe_plan(found: RunPlan) -> str:
     table = format_table(["stage", "about", "memory", "disk"], rows)
     columns = ", ".join(f"{name} {width}" for name, width in found.columns.items())
     mapped = f"; in a file: {', '.join(found.mapped)}" if found.mapped else ""
-    facts = [
-        f"{found.n_clips} clips, {100 * found.cached:.0f} % of the probed ones in the cache",
-        f"columns: {columns}{mapped}",
-        f"{found.n_cells} cells, {found.n_fits} fits of {found.rows_per_fit} clips; "
-        f"{found.jobs} at a time",
-        f"estimates from {found.n_probed} clips and small fits, often off by a factor of 2; "
-        "nothing was written",
-    ]
-    return "\n".join([table, "", *facts])
+    return (
+        f"{table}\n\n"
+        f"{found.n_clips} clips; {found.n_cells} cells, {found.n_fits} fits of "
+        f"{found.rows_per_fit} clips; {found.jobs} at a time\n"
+        f"columns: {columns}{mapped}\n"
+        f"probed: {found.n_probed} clips, {100 * found.cached:.0f} % of them in the cache; "
+        "each figure is an estimate, often off by a factor of 2"
+    )
 
 
 def _stage_row(stage: Stage) -> tuple[str, str, str, str]:

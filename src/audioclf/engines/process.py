@@ -51,11 +51,6 @@ class Worker:
         self._job: bytes | None = None
         self.busy_with: bytes | None = None
 
-    @property
-    def pid(self) -> int:
-        """Number of the process."""
-        return self._process.pid
-
     def load(self, job: bytes) -> None:
         """Hand over the job that the items to come belong to.
 
