@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.hostile.files import Entry, deflated, zip_of
 
 from audioclf.archive import Archive, ZipMember, open_archive
+from tests.hostile.files import Entry, deflated, zip_of
 
 
 def archive_of(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Archive:

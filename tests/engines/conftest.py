@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import REPO
 
 from audioclf.engines import Engine, ProcessEngine, SerialEngine, ThreadEngine
+from tests.conftest import REPO
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.engines import tasks
 
 from audioclf.engines import (
     Engine,
@@ -20,6 +19,7 @@ from audioclf.engines import (
     make_engine,
 )
 from audioclf.errors import FeatureError
+from tests.engines import tasks
 
 
 def outcomes(engine: Engine, fn: Any, items: Any, **shared: Any) -> dict[int, Any]:

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.conftest import REPO
-from tests.engines import tasks
-from tests.engines.conftest import start_cluster, wait_for
 
 from audioclf.engines import WorkerDiedError, WorkerError, cluster, dask, make_engine
 from audioclf.engines.dask import DaskEngine
 from audioclf.errors import ConfigError, EnvironmentMissingError, PluginError
+from tests.conftest import REPO
+from tests.engines import tasks
+from tests.engines.conftest import start_cluster, wait_for
 
 HERE = metadata.version("numpy")
 

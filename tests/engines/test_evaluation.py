@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
-from tests.engines.conftest import is_running
 
 from audioclf.engines import Engine, ProcessEngine
 from audioclf.errors import ClassifierError
 from audioclf.evaluation import Cell, CellResult, Fold, Splits, cross_validation, evaluate
 from audioclf.plugin import Classifier
+from tests.engines.conftest import is_running
 
 
 class Forest(Classifier):

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import REPO
-from tests.engines import tasks
-from tests.engines.conftest import is_running, wait_for
 
 from audioclf.engines import ProcessEngine, ThreadEngine, WorkerDiedError, WorkerError, process
 from audioclf.engines.sharing import packed
 from audioclf.errors import EnvironmentMissingError
+from tests.conftest import REPO
+from tests.engines import tasks
+from tests.engines.conftest import is_running, wait_for
 
 
 @pytest.fixture

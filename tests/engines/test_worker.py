@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import pytest
-from tests.engines import tasks
 
 from audioclf.engines import WorkerDiedError, WorkerError
 from audioclf.engines.base import Job, pack, unpack
 from audioclf.engines.worker import serve
+from tests.engines import tasks
 
 
 @contextmanager

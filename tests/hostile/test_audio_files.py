@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from audioclf.audio import AudioConfig, Decoded, decode, inspect
+from audioclf.dataset import FileSource
+from audioclf.errors import EXIT_DATA, DecodeError
+from audioclf.limits import DEFAULT_LIMITS
 from tests.hostile.files import (
     FLOAT,
     MemorySource,
@@ -24,11 +29,6 @@ from tests.hostile.files import (
     riff,
     wav,
 )
-
-from audioclf.audio import AudioConfig, Decoded, decode, inspect
-from audioclf.dataset import FileSource
-from audioclf.errors import EXIT_DATA, DecodeError
-from audioclf.limits import DEFAULT_LIMITS
 
 CONFIG = AudioConfig(sr=8000)
 NAN, INF = float("nan"), float("inf")

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.hostile.files import Entry, deflated, mutated, wav, zip_of
 
 from audioclf.archive import ZipMember, open_archive
 from audioclf.errors import EXIT_DATA, AudioclfError, DatasetError, DecodeError
 from audioclf.limits import Limits
+from tests.hostile.files import Entry, deflated, mutated, wav, zip_of
 
 MIB = 1 << 20
 Put = Callable[[bytes], Path]

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from audioclf.engines.base import unpack
-from audioclf.system import _THREAD_VARIABLES
+from audioclf.system import THREAD_VARIABLES
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -41,7 +41,7 @@ class Worker:
             [sys.executable, "-c", _START, json.dumps([str(path) for path in sys.path])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **dict.fromkeys(_THREAD_VARIABLES, "1")},
+            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
             **group,
         )
         assert self._process.stdin is not None
