@@ -140,6 +140,19 @@ def test_overrides_go_through_the_same_validation(tmp_path: Path) -> None:
     assert config.metrics == ("f1", "roc_auc")
 
 
+def test_a_path_that_is_typed_is_relative_to_where_it_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    config = load_config(write(tmp_path, MINIMAL), overrides=["dataset.path=mine.zip"])
+    assert config.model_dump()["dataset"]["path"] == tmp_path / "here" / "mine.zip"
+    swapped = load_config(
+        write(tmp_path, MINIMAL), overrides=["dataset={type: folder, path: mine}"]
+    )
+    assert swapped.model_dump()["dataset"]["path"] == tmp_path / "here" / "mine"
+
+
 def test_one_word_swaps_the_classifier(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, MINIMAL), overrides=["classifiers.svm.type=knn"])
     assert config.classifiers["svm"].type_name() == "knn"

@@ -219,7 +219,9 @@ def _input_path(
     if is_url(value):
         return str(value)
     path: Path = validate(value).expanduser()
-    base = (info.context or {}).get("base_dir")
+    context = info.context or {}
+    typed = value in context.get("typed", ())
+    base = Path.cwd() if typed else context.get("base_dir")
     return path if base is None or path.is_absolute() else Path(base, path)
 
 

@@ -184,7 +184,8 @@ def load_config(
     path : path
         YAML file; relative paths inside it are relative to its folder.
     overrides : iterable of str
-        `a.b=c` each: the value, read as YAML, replaces or adds the key.
+        `a.b=c` each: the value, read as YAML, replaces or adds the key. Relative paths in it are
+        relative to the working directory, where it was typed.
     registry : Registry, optional
         What names are resolved against; the installed plugins by default.
 
@@ -201,16 +202,16 @@ def load_config(
     if not isinstance(source.data, dict):
         raise ConfigError(f"{source.name}: a config is a mapping with keys such as `dataset`")
     source.data.setdefault("name", _name_from(Path(path)))
-    for override in overrides:
-        _apply_override(source, override)
-    return _validate(source, Path(path).absolute().parent, registry)
+    typed = [text for override in overrides for text in _apply_override(source, override)]
+    return _validate(source, Path(path).absolute().parent, typed, registry)
 
 
 def _name_from(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", path.stem).lstrip("_.-") or "run"
 
 
-def _apply_override(source: YamlSource, override: str) -> None:
+def _apply_override(source: YamlSource, override: str) -> list[str]:
+    """Put a value in its place and return the words that it holds."""
     key, equals, text = override.partition("=")
     position = Position(f"--set {override}")
     if not equals or not key.strip():
@@ -232,6 +233,7 @@ def _apply_override(source: YamlSource, override: str) -> None:
     source.values[location] = position
     source.texts.update({(*location, *inner): text for inner, text in parsed.texts.items()})
     source.problems += parsed.problems
+    return list(parsed.texts.values())
 
 
 def _step(node: Any, part: str, position: Position) -> str | int:
@@ -252,8 +254,10 @@ def _forget(source: YamlSource, location: Location) -> None:
     source.texts = {at: text for at, text in source.texts.items() if at[:size] != location}
 
 
-def _validate(source: YamlSource, base_dir: Path, registry: Registry) -> RunConfig:
-    context = {"build": registry.build, "base_dir": str(base_dir)}
+def _validate(
+    source: YamlSource, base_dir: Path, typed: list[str], registry: Registry
+) -> RunConfig:
+    context = {"build": registry.build, "base_dir": str(base_dir), "typed": typed}
     for _ in range(8):
         try:
             config = RunConfig.model_validate_json(

@@ -103,7 +103,7 @@ def test_damaged_entries_are_rebuilt_and_counted(toy_config: Path, tmp_path: Pat
 def test_a_clip_whose_bytes_change_under_its_name_is_read_anew(
     sounds: Path, toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    overrides = ("dataset={type: folder, path: sounds}",)
+    overrides = (f"dataset={{type: folder, path: {sounds}}}",)
     go(toy_config, tmp_path / "a", *overrides)
     one, other = sounds / "low" / "low_0.wav", sounds / "high" / "high_0.wav"
     stamp = one.stat()
@@ -130,7 +130,7 @@ def test_a_file_that_changes_while_it_is_read_is_a_failure_of_that_clip(
 
     monkeypatch.setattr("audioclf.features.work.decode", change)
     with pytest.raises(audioclf.AudioclfError, match=r"low_3\.wav: changed while it was read"):
-        go(toy_config, tmp_path / "a", "dataset={type: folder, path: sounds}")
+        go(toy_config, tmp_path / "a", f"dataset={{type: folder, path: {sounds}}}")
 
 
 def test_a_cache_that_cannot_be_written_is_a_note_and_no_more(
@@ -177,7 +177,7 @@ def test_the_command_line_chooses_the_folder(toy_config: Path, tmp_path: Path) -
 
 def test_a_failed_clip_is_not_cached(sounds: Path, toy_config: Path, tmp_path: Path) -> None:
     (sounds / "low" / "low_3.wav").write_bytes(b"RIFF")
-    overrides = ("dataset={type: folder, path: sounds}", "on_error=skip")
+    overrides = (f"dataset={{type: folder, path: {sounds}}}", "on_error=skip")
     for out in ("a", "b"):
         assert go(toy_config, tmp_path / out, *overrides).n_failed == 1
     assert issubclass(DecodeError, audioclf.AudioclfError)

@@ -31,9 +31,17 @@ from audioclf.system import available_memory, single_threaded
 _STORE_SECONDS = 5e-4  # for an entry of the cache; 0.2 to 2 ms, by the file system
 _READ_SECONDS = 2e-4  # for an entry of the cache, with pooling
 _LOCKED_SECONDS = 3e-4  # of each clip, in which Python lets one thread work
-_LEDGER_BYTES = 600  # what a run keeps in memory of each clip
+_LEDGER_BYTES = 500  # what a run keeps in memory of each clip
 _WORKER_SECONDS = 2.0  # until worker processes have imported what they need
 _WORKER_BYTES = 140 << 20
+
+_LESS_MEMORY = {
+    "features": "have fewer columns (pooling: {type: stats}), a shorter audio.duration, or fewer "
+    "jobs (--jobs 1)",
+    "evaluate": "have fewer columns (pooling: {type: stats}), fewer jobs (--jobs 1), or another "
+    "classifier",
+    "report": "test fewer clips (split: {type: holdout}), or have fewer cells or repeats",
+}
 
 _now = time.perf_counter
 
@@ -166,7 +174,8 @@ class _Work:
         memory = self._kept_bytes + self._result_bytes + workers * max(fit.memory for fit in fits)
         if rest:
             seconds += _WORKER_SECONDS + max(max(rest), sum(rest) / workers)
-            memory += workers * _WORKER_BYTES + self._held_bytes
+            # Workers share one copy of the matrices, in memory even where ours is in a file.
+            memory += workers * _WORKER_BYTES + self._held_bytes + self.mapped_bytes
         return Stage("evaluate", seconds, memory, 0)
 
     def report(self, cost: ReportCost) -> Stage:
@@ -237,7 +246,8 @@ def _unreadable(probe: Probe) -> Iterator[str]:
     if probe.failures:
         yield (
             f"{len(probe.failures)} of the {probe.n_probed} clips that were probed cannot be used "
-            f"and were left out: {'; '.join(probe.failures)}; `audioclf check` looks at all clips"
+            f"and were left out: {'; '.join(probe.failures)}; a run would end there unless the "
+            "config says `on_error: skip`"
         )
 
 
@@ -247,8 +257,7 @@ def _too_little_memory(found: RunPlan) -> Iterator[str]:
         stage = max(found.stages, key=lambda stage: stage.memory)
         yield (
             f"the stage {stage.name!r} would take about {human_bytes(found.memory)} of memory, and "
-            f"{human_bytes(free)} is free: have fewer columns (pooling: {{type: stats}}), fewer "
-            "jobs (--jobs 1), fewer clips, or a shorter audio.duration"
+            f"{human_bytes(free)} is free: {_LESS_MEMORY.get(stage.name, 'take fewer clips')}"
         )
 
 
