@@ -118,17 +118,15 @@ def plan(
         n_unreadable=len(probe.failures),
         cached=probe.cached,
     )
-    folders = [
-        (Path(tempfile.gettempdir()), work.mapped_bytes),
-        (out, report.disk),
-        *([(cache_folder, work.cache_bytes)] if cache_folder is not None else []),
-    ]
+    needs = [(Path(tempfile.gettempdir()), work.mapped_bytes), (out, report.disk)]
+    if cache_folder is not None:
+        needs.append((cache_folder, work.cache_bytes))
     warnings = (
         *_untried(cells, fits),
         *_unreadable(probe),
         *_too_little_memory(found),
         *_pruned(work.cache_bytes),
-        *_too_little_disk(folders),
+        *_too_little_disk(needs),
     )
     return replace(found, warnings=warnings)
 
