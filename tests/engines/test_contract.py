@@ -84,8 +84,10 @@ def test_any_other_exception_comes_back_with_type_text_and_place(
 def test_results_come_as_they_complete(engine: Engine, tmp_path: Path) -> None:
     if engine.workers == 1:
         pytest.skip("one worker keeps the order")
-    pairs = list(engine.map(tasks.first_waits_for_second, [0, 1], shared=tmp_path))
-    assert pairs == [(1, 1), (0, 0)]
+    results = engine.map(tasks.first_waits, [0, 1], shared=tmp_path)
+    assert next(results) == (1, 1)
+    (tmp_path / "go on").touch()
+    assert list(results) == [(0, 0)]
 
 
 def test_items_are_looked_up_when_their_turn_comes(engine: Engine) -> None:
