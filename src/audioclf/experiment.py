@@ -32,7 +32,6 @@ BASELINE = "baseline"
 """Name of the cell that knows nothing but how frequent the classes are."""
 
 MAX_LISTED = 20
-MAX_EXAMPLES = 20
 
 EngineName = Literal["local", "dask"]
 
@@ -227,7 +226,7 @@ class _Run:
             self.config.featurizers,
             engine=engine,
             cache_folder=self.place.cache_folder,
-            origins=self._origins(self.config.featurizers),
+            origins=origins_of(self.config.featurizers, self.registry),
             progress=lambda done, total: self.progress("reading", done, total),
         )
         if self.place.cache_folder is not None:
@@ -239,21 +238,17 @@ class _Run:
             raise _unreadable(dataset, extraction, self.folder)
         return extraction
 
-    def _origins(self, featurizers: Mapping[str, Featurizer]) -> dict[str, Origin]:
-        found = {name: self.registry.origin_of(item) for name, item in featurizers.items()}
-        return {name: origin for name, origin in found.items() if origin is not None}
-
     def _examples(self, dataset: Dataset) -> list[Example]:
         """Take the first clip of each class, of the first classes where there are many."""
         from audioclf import __version__
         from audioclf.features.extraction import make_plans
         from audioclf.features.waveform import Waveform
         from audioclf.features.work import featurize_clip
-        from audioclf.report.plots import Example
+        from audioclf.report.plots import MAX_EXAMPLES, Example
 
         audio = self.config.audio
         name, featurizer = next(iter(self.config.featurizers.items()))
-        origins = self._origins({name: featurizer})
+        origins = origins_of({name: featurizer}, self.registry)
         plans = (
             *make_plans(audio, {name: featurizer}, origins),
             *make_plans(audio, {"": Waveform()}, {"": Origin("audioclf", __version__, "")}),
@@ -338,6 +333,12 @@ def describe(component: Component, registry: Registry) -> str:
     origin = registry.origin_of(component)
     source = f"{origin.distribution} {origin.version}" if origin else "not from a plugin"
     return f"{component.type_name()}, {source}"
+
+
+def origins_of(featurizers: Mapping[str, Featurizer], registry: Registry) -> dict[str, Origin]:
+    """Return where each featurizer comes from, for those that a plugin brings."""
+    found = {name: registry.origin_of(item) for name, item in featurizers.items()}
+    return {name: origin for name, origin in found.items() if origin is not None}
 
 
 def cells_of(config: RunConfig, registry: Registry) -> list[Cell]:

@@ -127,13 +127,12 @@ def _plan(
     cache_dir: Path | None,
 ) -> RunPlan:
     from audioclf.config import load_config
-    from audioclf.experiment import cells_of, check_feasible, load_dataset
+    from audioclf.experiment import cells_of, check_feasible, load_dataset, origins_of
     from audioclf.features.cache import default_folder
     from audioclf.planning import plan
     from audioclf.system import available_cores, single_threaded
 
     loaded = load_config(config, overrides=overrides, registry=registry)
-    origins = {name: registry.origin_of(item) for name, item in loaded.featurizers.items()}
     with single_threaded():
         started = time.perf_counter()
         dataset = load_dataset(loaded, registry)
@@ -142,7 +141,7 @@ def _plan(
             loaded,
             dataset,
             cells_of(loaded, registry),
-            origins={name: origin for name, origin in origins.items() if origin is not None},
+            origins=origins_of(loaded.featurizers, registry),
             jobs=jobs or available_cores(),
             cache_folder=(cache_dir or default_folder()) if cache else None,
             out=out or Path("runs"),

@@ -23,7 +23,6 @@ from audioclf.results import RunResult, summarise, write_ledger, write_results
 from audioclf.runfolder import FOLDS, LEDGER, PLOTS, PREDICTIONS, RunFolder
 
 _SMALL, _LARGE = 64, 512
-_MAX_EXAMPLES = 20
 _TEXT_COPIES = 3  # of a table, in memory while it is written
 
 _now = time.perf_counter
@@ -51,15 +50,13 @@ class Rehearsal:
 
     def cost(self) -> ReportCost:
         """Time and weigh the metrics at two sizes and the files at the larger one."""
-        import sklearn.metrics  # noqa: F401  so that neither size has the time of the import
-
         extent = self.extent
         sizes = [max(2, min(n, extent.n_tested)) for n in (_SMALL, _LARGE)]
         acts = [self._act(n) for n in sizes]
         seconds = [(act.n, _seconds(act.metrics)) for act in acts]
         memory = [(act.n, float(peak_bytes(act.metrics))) for act in acts]
         files = acts[-1].files(self._example())
-        n_examples = min(_MAX_EXAMPLES, extent.n_classes)
+        n_examples = min(plots.MAX_EXAMPLES, extent.n_classes)
         tables = files.tables(extent)
         return ReportCost(
             files.seconds

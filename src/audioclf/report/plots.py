@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _BLUE = "#30638e"
 _MAX_NAME = 24
 
+MAX_EXAMPLES = 20
+"""Classes of which a clip is shown, where there are more."""
+
 
 @dataclass(frozen=True)
 class Example:
