@@ -45,6 +45,8 @@ Metric = Literal[
     "roc_auc",
     "average_precision",
     "log_loss",
+    "brier_score",
+    "expected_calibration_error",
 ]
 """Metrics by their names in scikit-learn."""
 

@@ -1,6 +1,12 @@
 """Splits, cross-validation and metrics."""
 
-from audioclf.evaluation.cross_validation import Cell, CellResult, FoldResult, evaluate
+from audioclf.evaluation.cross_validation import (
+    Cell,
+    CellResult,
+    FoldResult,
+    Predicted,
+    evaluate,
+)
 from audioclf.evaluation.metrics import Estimate, check_metrics, estimate, unit_of
 from audioclf.evaluation.splits import Fold, Splits, make_splits
 
@@ -10,6 +16,7 @@ __all__ = [
     "Estimate",
     "Fold",
     "FoldResult",
+    "Predicted",
     "Splits",
     "check_metrics",
     "estimate",

@@ -12,7 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -64,6 +64,12 @@ class FoldResult:
         Wall-clock time.
     warnings : tuple of str
         What the classifier warned of, once each.
+    chosen : dict, optional
+        What a search chose inside this training side.
+    model_bytes : int, optional
+        Size of the fitted estimator.
+    peak_memory : int, optional
+        Bytes by which the process grew at most while it fitted.
     """
 
     fold: Fold
@@ -73,6 +79,17 @@ class FoldResult:
     fit_seconds: float
     predict_seconds: float
     warnings: tuple[str, ...] = ()
+    chosen: Mapping[str, Any] | None = None
+    model_bytes: int | None = None
+    peak_memory: int | None = None
+
+
+class Predicted(Protocol):
+    """Whatever has out-of-fold predictions: a cell that has just run, or one read from disk."""
+
+    @property
+    def folds(self) -> tuple[FoldResult, ...]:
+        """One result per fold."""
 
 
 @dataclass(frozen=True)

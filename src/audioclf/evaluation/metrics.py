@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from audioclf.config import Metric
 from audioclf.dataset import Dataset
 from audioclf.errors import ConfigError
-from audioclf.evaluation.cross_validation import CellResult
+from audioclf.evaluation.cross_validation import Predicted
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -89,13 +89,13 @@ def unit_of(dataset: Dataset) -> tuple[str, Codes]:
 
 
 def estimate(
-    result: CellResult, metric: Metric, y: Codes, units: Codes, *, seed: int
+    result: Predicted, metric: Metric, y: Codes, units: Codes, *, seed: int
 ) -> Estimate | None:
     """Return a metric of one cell with its interval, or None where the cell has no such scores.
 
     Parameters
     ----------
-    result : CellResult
+    result : Predicted
     metric : Metric
         Name as in scikit-learn; the two-class ones are of the class that sorts last.
     y : np.ndarray [shape=(n_clips,)], int
@@ -119,12 +119,12 @@ def estimate(
     return Estimate(value, low, high, per_fold)
 
 
-def mean_confusion(result: CellResult, y: Codes) -> Floats:
+def mean_confusion(result: Predicted, y: Codes) -> Floats:
     """Return the confusion matrix averaged over repeats; rows are true, columns predicted.
 
     Parameters
     ----------
-    result : CellResult
+    result : Predicted
     y : np.ndarray [shape=(n_clips,)], int
         True codes.
 
@@ -140,14 +140,14 @@ def mean_confusion(result: CellResult, y: Codes) -> Floats:
     return mean
 
 
-def _has_scores(result: CellResult, metric: Metric) -> bool:
+def _has_scores(result: Predicted, metric: Metric) -> bool:
     kinds = {fold.score_kind for fold in result.folds}
     return kinds == {"probability"} or (
         kinds == {"decision"} and metric not in _PROBABILITY_METRICS
     )
 
 
-def _repeats(result: CellResult, y: Codes) -> list[_Repeat]:
+def _repeats(result: Predicted, y: Codes) -> list[_Repeat]:
     repeats = []
     for number in sorted({fold.fold.repeat for fold in result.folds}):
         folds = [fold for fold in result.folds if fold.fold.repeat == number]

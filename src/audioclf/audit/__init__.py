@@ -1,0 +1,1 @@
+"""What casts doubt on a number: leakage, shortcuts, bad files, doubtful labels."""
