@@ -12,7 +12,6 @@ from librosa.filters import mel as librosa_filters
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from audioclf.builtin import mel_filters
 from audioclf.builtin.mel_filters import MelBank, mel_bank, mel_frequencies, mel_weights
 from audioclf.builtin.short_time import TILE
 
@@ -85,26 +84,3 @@ def test_the_number_of_blas_threads_changes_nothing(n_fft: int) -> None:
         expected = bank(n_fft, 128).project(power)
     with threadpool_limits(2, user_api="blas"):
         assert np.array_equal(bank(n_fft, 128).project(power), expected)
-
-
-def test_a_blas_whose_lanes_differ_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def crooked(parts: Any, power: Matrix) -> Matrix:
-        mel = project(parts, power)
-        mel[:, 5::TILE] *= np.float32(1.0 + 1e-6)
-        return mel
-
-    project = mel_filters._project
-    mel_bank.cache_clear()
-    assert bank().lanes_agree
-    mel_bank.cache_clear()
-    monkeypatch.setattr(mel_filters, "_project", crooked)
-    differing = bank()
-    mel_bank.cache_clear()
-    assert not differing.lanes_agree
-
-
-def test_where_lanes_differ_each_frame_is_computed_alone() -> None:
-    power = spectra(513, TILE)
-    alone = MelBank(40, bank().parts, lanes_agree=False).project(power)
-    assert alone.shape == (40, TILE)
-    np.testing.assert_allclose(alone, bank().project(power), rtol=1e-6)

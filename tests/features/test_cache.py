@@ -81,7 +81,7 @@ def cache(tmp_path: Path) -> FeatureCache:
 
 
 def path_of(cache: FeatureCache, key: str = KEY) -> Path:
-    return cache.folder / "v1" / key[:2] / f"{key}.npy"
+    return cache.folder / "v2" / key[:2] / f"{key}.npy"
 
 
 def files_in(folder: Path) -> set[str]:
@@ -210,9 +210,9 @@ def test_uses_are_counted(cache: FeatureCache) -> None:
 
 def test_backup_tools_are_told_to_skip_our_folder_and_no_other(cache: FeatureCache) -> None:
     cache.put(KEY, entry_of(0))
-    tag = (cache.folder / "v1" / "CACHEDIR.TAG").read_text()
+    tag = (cache.folder / "v2" / "CACHEDIR.TAG").read_text()
     assert tag.startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
-    assert files_in(cache.folder) == {"v1/CACHEDIR.TAG", f"v1/{KEY[:2]}/{KEY}.npy"}
+    assert files_in(cache.folder) == {"v2/CACHEDIR.TAG", f"v2/{KEY[:2]}/{KEY}.npy"}
 
 
 def test_nothing_is_made_before_something_is_stored(cache: FeatureCache) -> None:
@@ -523,7 +523,7 @@ def test_a_write_that_stops_halfway_leaves_nothing(cache: FeatureCache) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert cache.warning == why_not(cache.folder, "File too large")
-    assert files_in(cache.folder) - {f"v1/{key_of(1)[:2]}"} == before
+    assert files_in(cache.folder) - {f"v2/{key_of(1)[:2]}"} == before
     assert_same(cache.get(KEY), entry_of(0))
 
 
@@ -553,7 +553,7 @@ def test_a_damaged_entry_that_cannot_be_removed_is_still_not_taken(
 )
 def test_a_read_only_folder_serves_what_it_has(cache: FeatureCache) -> None:
     cache.put(KEY, entry_of(0))
-    folders = [cache.folder, cache.folder / "v1", path_of(cache).parent]
+    folders = [cache.folder, cache.folder / "v2", path_of(cache).parent]
     for folder in folders:
         folder.chmod(0o500)
     try:
@@ -584,7 +584,7 @@ def test_ctrl_c_during_a_write_leaves_nothing(
     monkeypatch.setattr(Path, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cache.put(KEY, entry_of(0))
-    assert files_in(cache.folder) == {"v1/CACHEDIR.TAG"}
+    assert files_in(cache.folder) == {"v2/CACHEDIR.TAG"}
 
 
 # --- size
@@ -629,11 +629,11 @@ def test_prune_leaves_what_is_no_entry(cache: FeatureCache) -> None:
     other = "00" if KEY[:2] != "00" else "11"
     strangers = [
         cache.folder / "thesis.tex",
-        cache.folder / "v2",
+        cache.folder / "v3",
         cache.folder / f"{stem}.npy",
-        cache.folder / "v1" / f"{stem}.npy",
-        cache.folder / "v1" / other / f"{stem}.npy",
-        cache.folder / "v1" / "other" / f"{stem}.npy",
+        cache.folder / "v2" / f"{stem}.npy",
+        cache.folder / "v2" / other / f"{stem}.npy",
+        cache.folder / "v2" / "other" / f"{stem}.npy",
         cache.folder / "v1x" / KEY[:2] / f"{stem}.npy",
         shard / "features.npy",
         shard / f"{stem}.npy.bak",
@@ -648,7 +648,7 @@ def test_prune_leaves_what_is_no_entry(cache: FeatureCache) -> None:
         used_days_ago(path, 1000)
     link = shard / f"{KEY[:2]}{'1' * 62}.npy"
     link.symlink_to(cache.folder / "thesis.tex")
-    (cache.folder / "v3").symlink_to(cache.folder / "v1")
+    (cache.folder / "v4").symlink_to(cache.folder / "v2")
     assert cache.prune(max_bytes=0, older_than_days=0).entries == 1
     assert [path for path in strangers if not path.exists()] == []
     assert link.is_symlink()
@@ -716,7 +716,7 @@ def test_stats_count_entries_bytes_and_times(cache: FeatureCache) -> None:
 
 def test_entries_of_another_format_count_and_can_be_pruned(cache: FeatureCache) -> None:
     size = fill(cache, 2)
-    (cache.folder / "v1").rename(cache.folder / "v2")
+    (cache.folder / "v2").rename(cache.folder / "v3")
     assert cache.get(KEY) is None
     cache.put(KEY, entry_of(0))
     found = cache.stats()
@@ -897,7 +897,7 @@ def test_the_key_follows_every_argument(changes: Any) -> None:
 @pytest.mark.parametrize(
     ("where", "name", "value"),
     [
-        (keys, "FORMAT", 2),
+        (keys, "FORMAT", 3),
         (audioclf, "__version__", "99"),
         (soundfile, "__libsndfile_version__", "99"),
         (sys, "byteorder", "middle"),

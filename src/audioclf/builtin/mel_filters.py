@@ -1,4 +1,4 @@
-"""Mel filterbanks: triangular filters, and their fast product with power spectra.
+"""Mel filterbanks: triangular filters, and their product with power spectra.
 
 The filters are those of `librosa.filters.mel`: triangles whose corners are equally spaced on a
 mel scale, evaluated at the frequencies of the Fourier transform. By default the scale is that of
@@ -12,25 +12,19 @@ S. Young et al., "The HTK Book", section 5.4, Cambridge University, 2006.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audioclf.builtin.short_time import TILE
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Matrix = NDArray[np.float32]
 Hertz = NDArray[np.float64]
 MelNorm = Literal["slaney"] | float | None
-
-_BANDS = 8
-"""Filters in a group: neighbors overlap, so that a group looks at a short range of frequencies."""
-
-_BINS = 1024
-"""Most frequencies in one product: BLAS shares greater ones among threads, in another order."""
 
 _LINEAR_HZ = 200.0 / 3.0
 _BREAK_HZ = 1000.0
@@ -120,22 +114,10 @@ def _row_norms(weights: Hertz, p: float) -> Hertz:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """Neighboring filters over a range of frequencies; `adds` to what lies below the range."""
-
-    bands: slice
-    bins: slice
-    weights: Matrix
-    adds: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class MelBank:
-    """A filterbank cut into parts without most of its zeros, to be applied to many frames."""
+    """A filterbank without its zeros, to be applied to many frames."""
 
-    n_mels: int
-    parts: tuple[_Part, ...]
-    lanes_agree: bool
+    weights: csr_array[np.float32]
 
     def project(self, power: Matrix) -> Matrix:
         """Return the energy in each band of each frame.
@@ -143,17 +125,15 @@ class MelBank:
         Parameters
         ----------
         power : np.ndarray [shape=(n_fft // 2 + 1, n)], float32, C order
-            Spectra of n frames, n a multiple of `TILE`.
+            Spectra of n frames.
 
         Returns
         -------
         mel : np.ndarray [shape=(n_mels, n)], float32
-            The numbers of a frame do not depend on the others, nor on its place among them.
+            Each band adds up its frequencies from low to high, so the numbers of a frame depend
+            neither on the others nor on its place among them.
         """
-        if self.lanes_agree:
-            return _project(self.parts, power)[: self.n_mels]
-        alone = np.repeat(power, TILE, axis=1)
-        return _project(self.parts, alone)[: self.n_mels, ::TILE]
+        return np.asarray(self.weights @ power, dtype=np.float32)
 
 
 @lru_cache(maxsize=32)
@@ -167,50 +147,9 @@ def mel_bank(
     norm: MelNorm,
 ) -> MelBank:
     """Return the filterbank of `mel_weights`, made once for each configuration."""
+    from scipy.sparse import csr_array
+
     weights = mel_weights(
         sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm
     )
-    parts = tuple(_parts(weights))
-    return MelBank(n_mels, parts, _lanes_agree(parts, n_bins=weights.shape[1]))
-
-
-def _parts(weights: Matrix) -> Iterator[_Part]:
-    """Cut out groups of filters; the last is filled up with zeros, so that all have one shape."""
-    for start in range(0, len(weights), _BANDS):
-        rows = weights[start : start + _BANDS]
-        group = np.pad(rows, ((0, _BANDS - len(rows)), (0, 0)))
-        heard = np.flatnonzero(rows.any(axis=0))
-        low, high = (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 1)
-        for first in range(low, high, _BINS):
-            bins = slice(first, min(first + _BINS, high))
-            block = np.ascontiguousarray(group[:, bins])
-            yield _Part(slice(start, start + _BANDS), bins, block, adds=first > low)
-
-
-def _project(parts: tuple[_Part, ...], power: Matrix) -> Matrix:
-    """Multiply each tile of frames on its own: products of one shape add up in one order."""
-    mel = np.empty((parts[-1].bands.stop, power.shape[1]), dtype=np.float32)
-    tiles, mel_tiles = _tiles(power), _tiles(mel)
-    for part in parts:
-        target = mel_tiles[:, part.bands]
-        if part.adds:
-            target += np.matmul(part.weights, tiles[:, part.bins])
-        else:
-            np.matmul(part.weights, tiles[:, part.bins], out=target)
-    return mel
-
-
-def _tiles(columns: Matrix) -> Matrix:
-    """View an array (n_rows, n) as (n / TILE, n_rows, TILE)."""
-    return columns.reshape(len(columns), -1, TILE).transpose(1, 0, 2)
-
-
-def _lanes_agree(parts: tuple[_Part, ...], n_bins: int) -> bool:
-    """Try whether this machine's BLAS gives a frame the same numbers anywhere in a tile.
-
-    The usual ones do, because a tile fills their vector registers. Where one does not, each
-    frame gets a tile of its own, which is slow but keeps the promise.
-    """
-    spectra = np.random.default_rng(0).random((n_bins, 4), dtype=np.float32)
-    tiles = _tiles(_project(parts, np.repeat(spectra, TILE, axis=1)))
-    return bool((tiles == tiles[:, :, :1]).all())
+    return MelBank(csr_array(weights))

@@ -8,8 +8,8 @@ bit whether it is alone or in a batch. Three rules keep that promise:
 
 - the Fourier transform and all functions of its result get a multiple of `TILE` frames, so that
   vector instructions compute every frame, and none is left to the loop for the rest;
-- matrix products work on `TILE` frames at a time (see `audioclf.builtin.mel_filters`): BLAS adds
-  up in an order that depends on the shapes and on a row's place among the others;
+- filterbanks are sparse matrices, whose product adds up the frequencies of each frame in one
+  order (see `audioclf.builtin.mel_filters`): BLAS has an order that depends on the shapes;
 - what looks at a whole clip, such as its loudest level, is computed clip by clip.
 """
 

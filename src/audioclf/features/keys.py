@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from audioclf.audio import AudioConfig
     from audioclf.registry import Origin
 
-FORMAT = 1
+FORMAT = 2
 """Number of the cache's format; it stands in every key and in the name of the folder."""
 
 _LIBRARIES = ("numpy", "scipy", "soxr", "soundfile", "librosa")

@@ -7,7 +7,10 @@ number of clips. The file has no name once it is open, so nothing is left behind
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,9 +33,15 @@ def new_matrix(n_rows: int, n_columns: int) -> Matrix:
     n_bytes = 4 * n_rows * n_columns
     if n_bytes <= MEMORY_SHARE * available_memory():
         return np.zeros((n_rows, n_columns), dtype=np.float32)
-    with tempfile.TemporaryFile(prefix="audioclf-") as file:
-        file.truncate(n_bytes)
-        return np.memmap(file, dtype=np.float32, mode="r+", shape=(n_rows, n_columns))
+    file = tempfile.TemporaryFile(prefix="audioclf-")  # noqa: SIM115  open as long as the matrix
+    file.truncate(n_bytes)
+    matrix: np.memmap[tuple[int, int], np.dtype[np.float32]]
+    matrix = np.memmap(file, dtype=np.float32, mode="r+", shape=(n_rows, n_columns))
+    if sys.platform == "linux":
+        # By this path worker processes map the same file; elsewhere they get a copy.
+        matrix.filename = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+    weakref.finalize(matrix, file.close)
+    return matrix
 
 
 def keep_rows(matrix: Matrix, rows: list[int]) -> Matrix:

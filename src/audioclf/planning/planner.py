@@ -172,8 +172,8 @@ class _Work:
         memory = self._kept_bytes + self._result_bytes + workers * max(fit.memory for fit in fits)
         if rest:
             seconds += _WORKER_SECONDS + max(max(rest), sum(rest) / workers)
-            # Workers share one copy of the matrices, in memory even where ours is in a file.
-            memory += workers * _WORKER_BYTES + self._held_bytes + self.mapped_bytes
+            # Workers share one copy of the matrices, or map the file in which they are.
+            memory += workers * _WORKER_BYTES + self._held_bytes
         return Stage("evaluate", seconds, memory, 0)
 
     def report(self, cost: ReportCost) -> Stage:

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import gc
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audioclf.engines import sharing
+from audioclf.features import matrix
+from audioclf.features.matrix import keep_rows, new_matrix
+
+
+@pytest.fixture
+def mapped(monkeypatch: pytest.MonkeyPatch) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """Make a matrix that has no room in memory."""
+    monkeypatch.setattr(matrix, "MEMORY_SHARE", 0.0)
+    found = new_matrix(1000, 1024)
+    found[:] = np.arange(1000, dtype=np.float32)[:, None]
+    return found
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_small_matrix_is_in_memory() -> None:
+    assert type(new_matrix(10, 4)) is np.ndarray
+
+
+def test_a_matrix_that_would_fill_memory_is_in_a_file(
+    mapped: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+) -> None:
+    assert isinstance(mapped, np.memmap)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_workers_map_the_file_of_a_matrix_instead_of_copying_it(
+    mapped: np.ndarray[tuple[int, int], np.dtype[np.float32]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copied() -> None:
+        raise AssertionError("the matrix was copied")
+
+    monkeypatch.setattr(sharing, "_new_file", copied)
+    kept = keep_rows(mapped, list(range(0, 1000, 2)))
+    with sharing.packed(kept) as data:
+        assert len(data) < 1000
+        assert np.array_equal(pickle.loads(data)[:, 0], np.arange(0, 1000, 2))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_the_file_ends_with_the_matrix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(matrix, "MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gc.collect()
+    before = open_files()
+    found = new_matrix(100, 100)
+    assert list(tmp_path.iterdir()) == []
+    part = found[10:20]
+    del found
+    gc.collect()
+    assert part.sum() == 0.0
+    del part
+    gc.collect()
+    assert open_files() == before
