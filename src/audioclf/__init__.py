@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from audioclf.config import RunConfig, load_config
     from audioclf.dataset import Clip, Dataset
     from audioclf.experiment import run
+    from audioclf.inference import Model, load
     from audioclf.registry import Registry
     from audioclf.results import CellSummary, RunResult
 
@@ -26,10 +27,12 @@ __all__ = [
     "CellSummary",
     "Clip",
     "Dataset",
+    "Model",
     "Registry",
     "RunConfig",
     "RunResult",
     "__version__",
+    "load",
     "load_config",
     "run",
 ]
@@ -38,9 +41,11 @@ _HOMES = {
     "CellSummary": "audioclf.results",
     "Clip": "audioclf.dataset",
     "Dataset": "audioclf.dataset",
+    "Model": "audioclf.inference",
     "Registry": "audioclf.registry",
     "RunConfig": "audioclf.config",
     "RunResult": "audioclf.results",
+    "load": "audioclf.inference",
     "load_config": "audioclf.config",
     "run": "audioclf.experiment",
 }

@@ -5,6 +5,10 @@ bit for bit, without importing librosa. Everything that librosa and libsndfile p
 silence is an error here: a file cut short, NaN, samples that are not audio, a header that claims
 the impossible.
 
+A clip that is a part of a recording, `[start, end)`, begins with frame `round(start * sr)` of the
+file and ends before frame `round(end * sr)`, at the file's own rate: parts that meet in time share
+no frame and leave none out. To offset and duration the part is what else the file is.
+
 Units: `sr` in Hz, times in s; a frame is one sample of each channel.
 """
 
@@ -24,12 +28,14 @@ from audioclf.reader import AudioInfo, open_reader
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audioclf.dataset import AudioSource
+    from audioclf.dataset import AudioSource, Span
 
 _COUNTED = frozenset({"WAV", "RF64", "FLAC", "AIFF"})
 """Containers that say exactly how many frames they hold."""
 _UNKNOWN_FRAMES = 1 << 62
 """From here on, libsndfile's number of frames means that the header does not say."""
+_SLACK = 1e-3
+"""Seconds by which a part may end after its file: what rounding a time to 1 ms can add."""
 
 
 __all__ = ["AudioConfig", "AudioInfo", "Decoded", "decode", "inspect"]
@@ -77,13 +83,16 @@ class Decoded:
 def inspect(source: AudioSource, limits: Limits = DEFAULT_LIMITS) -> AudioInfo:
     """Return what a file's header says, without decoding a sample.
 
+    For a part of a file, `frames` are those of the part.
+
     Raises
     ------
     DecodeError
-        If the file cannot be read, is no audio, is cut short, or its header cannot be true.
+        If the file cannot be read, is no audio, is cut short, or its header cannot be true, or if
+        the part lies outside the file.
     """
-    with open_reader(source, limits) as reader:
-        return reader.info
+    with open_reader(source.file, limits) as reader:
+        return _located(reader.info, source.span, source.name)[1]
 
 
 def decode(source: AudioSource, audio: AudioConfig, limits: Limits = DEFAULT_LIMITS) -> Decoded:
@@ -106,17 +115,35 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits = DEFAULT_LIM
         As `inspect`, and if the part of the file that is asked for is empty, too long, cut short,
         not finite, or not normalised.
     """
-    with open_reader(source, limits) as reader:
-        info = reader.info
+    with open_reader(source.file, limits) as reader:
+        first, info = _located(reader.info, source.span, source.name)
         start, count = _window(info, audio, source.name, limits)
-        frames = reader.read(start, count)
+        frames = reader.read(first + start, count)
     info = _checked_length(info, len(frames), count, source.name)
     _check_samples(frames, source.name, limits)
     return Decoded(_resampled(_mono(frames), info.sr, audio.sr), audio.sr, info)
 
 
-def _window(info: AudioInfo, audio: AudioConfig, name: str, limits: Limits) -> tuple[int, int]:
-    """Return the first frame and the number of frames, rounded as librosa rounds them."""
+def _located(info: AudioInfo, span: Span | None, name: str) -> tuple[int, AudioInfo]:
+    """Return the first frame of a part, and the info with the part's number of frames."""
+    if span is None:
+        return 0, info
+    _check_known(info, name)
+    end = info.seconds if span.end is None else span.end
+    if span.start >= info.seconds or end > info.seconds + _SLACK:
+        to = "" if span.end is None else f" to {span.end} s"
+        raise DecodeError(
+            f"{name}: the part from {span.start} s{to} lies outside the file, which ends at "
+            f"{round(info.seconds, 6)} s",
+            hint="Correct the times of this clip, or leave it out.",
+        )
+    first, stop = round(span.start * info.sr), min(round(end * info.sr), info.frames)
+    if first >= stop:
+        raise DecodeError(f"{name}: no audio samples in this part at {info.sr} Hz")
+    return first, replace(info, frames=stop - first)
+
+
+def _check_known(info: AudioInfo, name: str) -> None:
     if info.frames <= 0:
         raise DecodeError(f"{name}: no audio samples")
     if info.frames >= _UNKNOWN_FRAMES:
@@ -124,6 +151,11 @@ def _window(info: AudioInfo, audio: AudioConfig, name: str, limits: Limits) -> t
             f"{name}: its {info.container} header does not say how many samples there are",
             hint="Convert it once more, to a file and not through a pipe.",
         )
+
+
+def _window(info: AudioInfo, audio: AudioConfig, name: str, limits: Limits) -> tuple[int, int]:
+    """Return the first frame and the number of frames, rounded as librosa rounds them."""
+    _check_known(info, name)
     start = int(audio.offset * info.sr)
     if start >= info.frames:
         raise DecodeError(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
 
+    from audioclf.batches import Batches
     from audioclf.dataset import Dataset
 
 Kind = Literal["loader", "featurizer", "classifier"]
@@ -153,18 +154,62 @@ class Classifier(Component):
 
     kind: ClassVar[Kind] = "classifier"
 
+    uses_groups: ClassVar[bool] = False
+    """Whether `fit` of what `build` returns also takes `groups`, as a search does whose inner folds
+    must not separate the clips of one speaker or site. Where the dataset has groups it is called
+    as `fit(X, y, groups=groups)`, with an integer for each training clip."""
+
     @abstractmethod
     def build(self, *, random_state: int) -> ClassifierMixin:
         """Return a new, unfitted scikit-learn classifier.
 
         It is fitted on float32 rows and on labels `0..k-1`. Scaling that it needs belongs inside,
-        as a `Pipeline`, so that it is refitted in each training fold.
+        as a `Pipeline`, so that it is refitted in each training fold. If it has a mapping
+        `best_params_` once it is fitted, as the searches of scikit-learn have, that is kept with
+        the results of the fold.
 
         Parameters
         ----------
         random_state : int
             Seed for all randomness of the estimator.
         """
+
+    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of memory that a fit takes besides its float32 rows, about.
+
+        A fit that would not fit in the memory that is free is not begun. By default three times
+        the rows, as two copies of them in float64 would nearly take.
+        """
+        return 12 * n_rows * n_columns
+
+    def batch_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of memory that `fit_batches` takes besides a block, about."""
+        return 0
+
+    def fit_batches(self, batches: Batches, *, random_state: int) -> ClassifierMixin:
+        """Return a classifier that has learned from rows that memory does not hold all at once.
+
+        Override it where an algorithm can do so; it is called where a fit of all rows together
+        would take more memory than is free, and the results say so.
+
+        Parameters
+        ----------
+        batches : Batches
+            The training rows in blocks, to be read as often as need be.
+        random_state : int
+            Seed for all randomness of the estimator.
+
+        Raises
+        ------
+        NotImplementedError
+            Unless a subclass overrides it.
+        """
+        raise NotImplementedError(f"{self.type_name()} does not learn in batches")
+
+    @classmethod
+    def learns_in_batches(cls) -> bool:
+        """Whether `fit_batches` is there."""
+        return cls.fit_batches is not Classifier.fit_batches
 
 
 BASES: dict[Kind, type[Component]] = {

@@ -128,6 +128,17 @@ Split = Annotated[
     Field(discriminator="type"),
 ]
 
+
+class Report(_Part):
+    """The page `report.html`."""
+
+    html: bool = True
+    """Whether it is written."""
+
+    media_mb: float | None = Field(default=None, ge=0, le=1000)
+    """What sounds and pictures of clips may take, in MB; null for 4 at 100 clips to 8 at 1,000."""
+
+
 CellPart = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 
 
@@ -158,6 +169,21 @@ class RunConfig(_Part):
     metrics: tuple[Metric, ...] = Field(default=("accuracy", "balanced_accuracy"), min_length=1)
     """What is measured; the first is the main metric."""
 
+    equivalence_margin: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Largest difference of the main metric that does not matter, above 0; null for no such."""
+
+    audit: bool = True
+    """Whether the run looks for reasons not to believe its numbers."""
+
+    allow: tuple[str, ...] = ()
+    """Names of audit findings that are known and accepted."""
+
+    final: str = "best"
+    """Cell that is fitted on all clips and kept as `model.audioclf`: its name, `best` or `none`."""
+
+    report: Report = Report()
+    """The page that a run leaves."""
+
     on_error: Literal["fail", "skip"] = "fail"
     """What an unreadable clip does: end the run before any training, or be left out and counted."""
 
@@ -170,6 +196,23 @@ class RunConfig(_Part):
                     "that bounds the length of all clips"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _final_is_a_cell(self) -> RunConfig:
+        if self.final not in ("best", "none", *self.cell_names):
+            names = ", ".join(self.cell_names)
+            raise ValueError(f"final: no cell is called {self.final!r}; best, none, or of {names}")
+        return self
+
+    @property
+    def cell_names(self) -> tuple[str, ...]:
+        """The names of the cells of the grid, without the baseline that a run adds."""
+        single = len(self.featurizers) == 1
+        return tuple(
+            name if single else f"{feature_name}/{name}"
+            for feature_name in self.featurizers
+            for name in self.classifiers
+        )
 
     def to_yaml(self) -> str:
         """Return the resolved config as YAML that runs again as it stands."""

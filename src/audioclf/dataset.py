@@ -2,19 +2,22 @@
 
 A clip is known by its id: the path inside the dataset, POSIX, NFC, below the wrapping folders, so
 that a folder and a zip of it hold the same ids. Clips are sorted by id, classes by name; neither
-follows the order of a directory listing or of a zip's central directory.
+follows the order of a directory listing or of a zip's central directory. A clip that is a part of
+a recording has a source that says which part; whatever reads that source reads that part alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import math
+import threading
 import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,6 +53,16 @@ class AudioSource(ABC):
     def stamp(self) -> object:
         """Return something that differs once the bytes have been written to; None if unknown."""
         return None
+
+    @property
+    def span(self) -> Span | None:
+        """The part of the file that the clip is; None if it is all of it."""
+        return None
+
+    @property
+    def file(self) -> AudioSource:
+        """The whole file, whatever part of it the clip is."""
+        return self
 
 
 def _stamp(path: Path | str) -> object:
@@ -174,8 +187,134 @@ class ZipSource(AudioSource):
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a recording, half-open: from `start` up to `end`, which is not in it.
+
+    Parameters
+    ----------
+    start : float
+        In s from the start of the file.
+    end : float, optional
+        In s; without it, the end of the file.
+
+    Raises
+    ------
+    ValueError
+        If the times are negative, not finite, or not in this order.
+
+    Examples
+    --------
+    >>> str(Span(1.5, 3.0)), str(Span(1.5))
+    ('1.5-3.0', '1.5-')
+    """
+
+    start: float = 0.0
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        end = math.inf if self.end is None else self.end
+        if not 0 <= self.start < end or self.end == math.inf:
+            raise ValueError(f"not a part of a recording: from {self.start} to {self.end} s")
+
+    def __str__(self) -> str:
+        return f"{float(self.start)}-{'' if self.end is None else float(self.end)}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartSource(AudioSource):
+    """A part of a recording: the bytes of its file, of which `span` alone is decoded.
+
+    Parameters
+    ----------
+    recording : AudioSource
+        The file.
+    part : Span
+        Which part of it.
+
+    Examples
+    --------
+    >>> PartSource(FileSource(Path("rec.wav")), Span(1.5, 3.0)).name
+    'rec.wav@1.5-3.0'
+    """
+
+    recording: AudioSource
+    part: Span
+
+    @property
+    def name(self) -> str:
+        """The file and the part, in s."""
+        return f"{self.recording.name}@{self.part}"
+
+    @property
+    def span(self) -> Span | None:
+        """The part."""
+        return self.part
+
+    @property
+    def file(self) -> AudioSource:
+        """The file, kept in memory once read if it is no file on disk."""
+        in_memory = isinstance(self.recording, RemoteSource | ZipSource)
+        return _KeptSource(self.recording) if in_memory else self.recording
+
+    def open(self) -> BinaryIO:
+        """Open the whole file."""
+        return self.file.open()
+
+    def stamp(self) -> object:
+        """Return the stamp of the file."""
+        return self.recording.stamp()
+
+    def digest(self) -> str:
+        """Return a SHA-256 over the digest of the file and the part, read once for all parts."""
+        whole = _digest(self.recording)
+        return hashlib.sha256(f"{whole}@{self.part}".encode()).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _stamped_digest(source: AudioSource, stamp: object) -> str:
+    return source.digest()
+
+
+def _digest(source: AudioSource) -> str:
+    stamp = source.stamp() if isinstance(source, FileSource | RemoteSource | ZipSource) else None
+    return source.digest() if stamp is None else _stamped_digest(source, stamp)
+
+
+_kept = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptSource(AudioSource):
+    """A file that each thread unpacks or fetches once for all its parts, until it reads another."""
+
+    recording: AudioSource
+
+    @property
+    def name(self) -> str:
+        return self.recording.name
+
+    def open(self) -> BinaryIO:
+        stamp = self.recording.stamp()
+        if stamp is None:
+            return self.recording.open()
+        key = (self.recording, stamp)
+        if getattr(_kept, "key", None) != key:
+            _kept.key = _kept.content = None
+            with self.recording.open() as stream:
+                _kept.content = stream.read()
+            _kept.key = key
+        return io.BytesIO(_kept.content)
+
+    def stamp(self) -> object:
+        return self.recording.stamp()
+
+    def digest(self) -> str:
+        return _digest(self.recording)
+
+
+@dataclass(frozen=True, slots=True)
 class Clip:
-    """One recording with its label.
+    """One recording, or a part of one, with its label.
 
     Parameters
     ----------
@@ -184,11 +323,13 @@ class Clip:
     label : str
         Name of the class, NFC.
     source : AudioSource
-        Where the bytes are.
+        Where the bytes are; a `PartSource` for a part of a recording.
     group : str, optional
         What the clip must not be separated from: speaker, recording, site.
     fold : str, optional
         Fold that the dataset's authors published.
+    weight : float, optional
+        How much the clip counts, by whoever labeled it; nothing uses it yet.
     """
 
     id: str
@@ -196,6 +337,17 @@ class Clip:
     source: AudioSource
     group: str | None = None
     fold: str | None = None
+    weight: float | None = None
+
+    @property
+    def start(self) -> float | None:
+        """Start of the part in s; None if the clip is the whole file."""
+        return None if self.source.span is None else self.source.span.start
+
+    @property
+    def end(self) -> float | None:
+        """End of the part in s, not in it; None if the clip reaches to the end of the file."""
+        return None if self.source.span is None else self.source.span.end
 
 
 class Dataset:
@@ -265,6 +417,8 @@ class Dataset:
     def fingerprint(self, digests: Mapping[str, str]) -> str:
         """Return the SHA-256 over ids, labels, groups, folds and content of all clips.
 
+        Where a clip is a part of a recording, or has a weight, that is in it too.
+
         Parameters
         ----------
         digests : mapping of str to str
@@ -273,15 +427,20 @@ class Dataset:
         sha = hashlib.sha256()
         for clip in self.clips:
             fields = (clip.id, clip.label, clip.group, clip.fold, digests[clip.id])
-            sha.update(repr(fields).encode("utf-8"))
+            sha.update(repr((*fields, *_rarer(clip))).encode("utf-8"))
         return sha.hexdigest()
 
 
+def _rarer(clip: Clip) -> tuple[object, ...]:
+    """Return what few clips have; nothing for the others, whose fingerprint is older than it."""
+    if clip.source.span is None and clip.weight is None:
+        return ()
+    return clip.start, clip.end, clip.weight
+
+
 def _normalised(clip: Clip) -> Clip:
-    return Clip(
+    return replace(
+        clip,
         id=unicodedata.normalize("NFC", clip.id),
         label=unicodedata.normalize("NFC", clip.label),
-        source=clip.source,
-        group=clip.group,
-        fold=clip.fold,
     )

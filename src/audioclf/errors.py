@@ -95,6 +95,12 @@ class ResultError(AudioclfError):
     exit_code = EXIT_ENVIRONMENT
 
 
+class MemoryShortError(AudioclfError):
+    """The machine has less free memory than a fit would take."""
+
+    exit_code = EXIT_ENVIRONMENT
+
+
 class EnvironmentMissingError(AudioclfError):
     """Something that has to be installed is not there."""
 

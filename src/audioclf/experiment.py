@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,12 +20,24 @@ from audioclf.discovery import discover
 from audioclf.errors import AudioclfError, DatasetError, PluginError
 from audioclf.registry import Origin, Registry
 from audioclf.runfolder import CONFIG, LEDGER, RECORD, RunFolder
-from audioclf.system import available_cores, platform_name, single_threaded, versions_behind
+from audioclf.system import (
+    available_cores,
+    available_memory,
+    peak_memory,
+    platform_name,
+    single_threaded,
+    versions_behind,
+)
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from audioclf.audit import Audit
     from audioclf.engines import Engine
-    from audioclf.evaluation import Cell
+    from audioclf.evaluation import Cell, CellResult, Splits
     from audioclf.features import Extraction
+    from audioclf.planning import RunPlan
     from audioclf.report.plots import Example
     from audioclf.results import RunResult
 
@@ -32,6 +45,9 @@ BASELINE = "baseline"
 """Name of the cell that knows nothing but how frequent the classes are."""
 
 MAX_LISTED = 20
+
+PLAN_FROM = 1000
+"""Clips from which on a run is planned first, so that its record shows prediction and outcome."""
 
 EngineName = Literal["local", "dask"]
 
@@ -116,6 +132,15 @@ def run(
 
 
 @dataclass(frozen=True)
+class _Evaluated:
+    """The folds and what each cell said on them."""
+
+    splits: Splits
+    results: tuple[CellResult, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _Place:
     """Where a run works: what decides its speed and nothing else."""
 
@@ -174,35 +199,122 @@ class _Run:
         self.seconds: dict[str, float] = {}
 
     def go(self) -> RunResult:
-        """Take every step; `record.json`, written last, marks the run as complete."""
-        from audioclf.evaluation import evaluate, make_splits
-        from audioclf.results import codes_of, summarise, write_results
+        """Take every step; `record.json` marks the run as complete, and the page is made of it."""
+        from audioclf.results import write_results
 
         self.folder.write_text(CONFIG, self.config.to_yaml())
         with self._timed("load"):
             dataset = load_dataset(self.config, self.registry)
             check_feasible(self.config, dataset)
+        plan = self._plan(dataset)
         with self.place.make_engine(self._required()) as engine:
             with self._timed("features"):
                 extraction = self._extract(dataset, engine)
-                splits = make_splits(extraction.dataset, self.config.split, self.config.seed)
-            with self._timed("evaluate"):
-                results = evaluate(
-                    cells_of(self.config, self.registry),
-                    extraction.matrices,
-                    codes_of(extraction.dataset),
-                    splits,
-                    seed=self.config.seed,
-                    jobs=self.place.jobs,
-                    engine=engine if self.place.engine == "dask" else None,
-                    progress=lambda done, total: self.progress("fitting", done, total),
-                )
+            evaluated = self._evaluate(extraction, engine)
         with self._timed("report"):
-            result = summarise(self.config, self.folder, extraction, splits, results)
+            result = self._judged(extraction, evaluated)
             examples = self._examples(extraction.dataset)
-            write_results(self.folder, result, extraction, splits, results, examples)
-        self.folder.write_json(RECORD, self._record(result, extraction))
-        return result
+            write_results(
+                self.folder, result, extraction, evaluated.splits, evaluated.results, examples
+            )
+        with self._timed("final"):
+            result = self._with_model(result, extraction, evaluated)
+        self.folder.write_json(RECORD, self._record(result, extraction, plan))
+        return self._with_page(result, extraction.dataset)
+
+    def _evaluate(self, extraction: Extraction, engine: Engine) -> _Evaluated:
+        from audioclf.evaluation import evaluate, make_splits, plan_fits
+        from audioclf.results import codes_of
+
+        with self._timed("evaluate"):
+            dataset, cells = extraction.dataset, cells_of(self.config, self.registry)
+            splits = make_splits(dataset, self.config.split, self.config.seed)
+            fits = plan_fits(
+                cells,
+                extraction.matrices,
+                len(dataset.classes),
+                splits,
+                free=available_memory(),
+            )
+            results = evaluate(
+                cells,
+                extraction.matrices,
+                codes_of(dataset),
+                splits,
+                seed=self.config.seed,
+                groups=groups_of(dataset),
+                fits=fits,
+                jobs=self.place.jobs,
+                engine=engine if self.place.engine == "dask" else None,
+                progress=lambda done, total: self.progress("fitting", done, total),
+            )
+        return _Evaluated(splits, results, fits.notes)
+
+    def _judged(self, extraction: Extraction, evaluated: _Evaluated) -> RunResult:
+        """Compute metrics, compare the cells, and look for reasons not to believe any of it."""
+        from audioclf.audit_run import audits_of
+        from audioclf.results import compared, summarise
+
+        results = evaluated.results
+        result = summarise(self.config, self.folder, extraction, evaluated.splits, results)
+        baseline = next((r.cell.name for r in results if is_baseline(r.cell)), None)
+        best = next((cell.name for cell in result.cells if cell.name != baseline), None)
+        cell = next((r.cell for r in results if r.cell.name == best), None)
+        audits: tuple[Audit, ...] = ()
+        if self.config.audit:
+            audits = tuple(audits_of(self.config, extraction, evaluated.splits, results, cell))
+        return replace(
+            result,
+            notes=(*result.notes, *evaluated.notes),
+            comparison=compared(self.config, extraction.dataset, results, baseline),
+            audits=audits,
+        )
+
+    def _with_model(
+        self, result: RunResult, extraction: Extraction, evaluated: _Evaluated
+    ) -> RunResult:
+        """Fit the final cell on all clips and write its bundle, and what it looks at."""
+        from audioclf.inference.final import write_final
+
+        name = self.config.final
+        if name == "best":
+            name = next(each.name for each in result.cells if each.name in self.config.cell_names)
+        if name == "none":
+            return result
+        cell = next(each.cell for each in evaluated.results if each.cell.name == name)
+        groups = groups_of(extraction.dataset)
+        path, notes = write_final(
+            self.folder, self.config, result, cell, extraction, self.registry, groups
+        )
+        return replace(result, model=path, notes=(*result.notes, *notes))
+
+    def _with_page(self, result: RunResult, dataset: Dataset) -> RunResult:
+        if not self.config.report.html:
+            return result
+        from audioclf.report.clips import DatasetClips
+        from audioclf.report.page import write_report
+
+        clips = DatasetClips(dataset, self.config.audio)
+        path = write_report(self.folder.path, clips=clips, budget_mb=self.config.report.media_mb)
+        return replace(result, report=path)
+
+    def _plan(self, dataset: Dataset) -> RunPlan | None:
+        """Foretell a run that is long enough for its user to wonder."""
+        if len(dataset) < PLAN_FROM:
+            return None
+        from audioclf.planning import plan
+
+        with self._timed("plan"):
+            return plan(
+                self.config,
+                dataset,
+                cells_of(self.config, self.registry),
+                origins=origins_of(self.config.featurizers, self.registry),
+                jobs=self.place.jobs,
+                cache_folder=self.place.cache_folder,
+                out=self.folder.path,
+                load_seconds=self.seconds["load"],
+            )
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -220,13 +332,19 @@ class _Run:
         from audioclf.features.cache import FeatureCache
         from audioclf.results import write_ledger
 
+        featurizers: Mapping[str, Featurizer] = self.config.featurizers
+        origins = origins_of(featurizers, self.registry)
+        if self.config.audit:
+            from audioclf.audit_run import with_tables
+
+            featurizers, origins = with_tables(featurizers, origins)
         extraction = extract(
             dataset,
             self.config.audio,
-            self.config.featurizers,
+            featurizers,
             engine=engine,
             cache_folder=self.place.cache_folder,
-            origins=origins_of(self.config.featurizers, self.registry),
+            origins=origins,
             progress=lambda done, total: self.progress("reading", done, total),
         )
         if self.place.cache_folder is not None:
@@ -260,8 +378,11 @@ class _Run:
             examples.append(Example(label, clip.id, found[""][0], audio.sr, found[name]))
         return examples
 
-    def _record(self, result: RunResult, extraction: Extraction) -> dict[str, Any]:
+    def _record(
+        self, result: RunResult, extraction: Extraction, plan: RunPlan | None
+    ) -> dict[str, Any]:
         from audioclf import __version__
+        from audioclf.planning import outcome
 
         dataset = extraction.dataset
         components = components_of(self.config).items()
@@ -289,11 +410,13 @@ class _Run:
             "features": {
                 name: {"shape": list(extraction.matrices[name].shape), "sha256": digest}
                 for name, digest in extraction.feature_hashes().items()
+                if name in self.config.featurizers
             },
             "cache": {"hits": extraction.cache.hits, "written": extraction.cache.written},
             "split": result.splits,
             "notes": list(result.notes),
             "seconds": self.seconds,
+            "plan": None if plan is None else outcome(plan, self.seconds, peak_memory()),
         }
 
 
@@ -324,6 +447,10 @@ def check_feasible(config: RunConfig, dataset: Dataset) -> None:
     """Refuse a dataset that the config's metrics or split cannot take, before any work is done."""
     from audioclf.evaluation import check_metrics, make_splits
 
+    if config.allow:
+        from audioclf.audit import check_allowed
+
+        check_allowed(config.allow)
     check_metrics(config.metrics, dataset.classes)
     make_splits(dataset, config.split, config.seed)
 
@@ -345,24 +472,32 @@ def cells_of(config: RunConfig, registry: Registry) -> list[Cell]:
     """Return the grid of a config, with the baseline that every result table shows."""
     from audioclf.evaluation import Cell
 
-    single = len(config.featurizers) == 1
+    grid = product(config.featurizers, config.classifiers.items())
     cells = [
-        Cell(
-            name if single else f"{feature_name}/{name}",
-            feature_name,
-            name,
-            classifier,
-            describe(classifier, registry),
+        Cell(cell_name, feature_name, name, classifier, describe(classifier, registry))
+        for cell_name, (feature_name, (name, classifier)) in zip(
+            config.cell_names, grid, strict=True
         )
-        for feature_name in config.featurizers
-        for name, classifier in config.classifiers.items()
     ]
-    if any(cell.classifier.type_name() == "dummy" for cell in cells):
+    if any(map(is_baseline, cells)):
         return cells
     dummy: Any = registry.resolve("classifier", "dummy")()
     name = BASELINE if all(cell.name != BASELINE for cell in cells) else f"{BASELINE}_"
     first = next(iter(config.featurizers))
     return [*cells, Cell(name, first, name, dummy, describe(dummy, registry))]
+
+
+def is_baseline(cell: Cell) -> bool:
+    """Whether a cell knows nothing but how frequent the classes are."""
+    return cell.classifier.type_name() == "dummy"
+
+
+def groups_of(dataset: Dataset) -> NDArray[np.intp] | None:
+    """Return the code of each clip's group; None where a clip has none."""
+    from audioclf.evaluation import unit_of
+
+    unit, codes = unit_of(dataset)
+    return codes if unit == "group" else None
 
 
 def components_of(config: RunConfig) -> dict[str, Component]:

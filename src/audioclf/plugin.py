@@ -18,7 +18,10 @@ module implements one or more hooks with `@hookimpl`; each returns component cla
 Import heavy libraries inside the verb, as above: listing plugins must stay fast.
 """
 
+from typing import TYPE_CHECKING
+
 from audioclf.archive import open_archive
+from audioclf.batches import Batches
 from audioclf.components import (
     AnyClassifier,
     AnyFeaturizer,
@@ -28,7 +31,16 @@ from audioclf.components import (
     InputPath,
     Loader,
 )
-from audioclf.dataset import AudioSource, Clip, Dataset, FileSource, RemoteSource, ZipSource
+from audioclf.dataset import (
+    AudioSource,
+    Clip,
+    Dataset,
+    FileSource,
+    PartSource,
+    RemoteSource,
+    Span,
+    ZipSource,
+)
 from audioclf.errors import (
     AudioclfError,
     ClassifierError,
@@ -41,6 +53,9 @@ from audioclf.hookspecs import PLUGIN_API, hookimpl
 from audioclf.pooling import Flatten, Pooling, Stats
 from audioclf.remote import display_name
 
+if TYPE_CHECKING:
+    from audioclf.audio import AudioInfo
+
 __all__ = [
     "PLUGIN_API",
     "AnyClassifier",
@@ -48,6 +63,7 @@ __all__ = [
     "AnyLoader",
     "AudioSource",
     "AudioclfError",
+    "Batches",
     "Classifier",
     "ClassifierError",
     "Clip",
@@ -61,11 +77,27 @@ __all__ = [
     "Flatten",
     "InputPath",
     "Loader",
+    "PartSource",
     "Pooling",
     "RemoteSource",
+    "Span",
     "Stats",
     "ZipSource",
     "display_name",
     "hookimpl",
+    "inspect",
     "open_archive",
 ]
+
+
+def inspect(source: AudioSource) -> "AudioInfo":
+    """Return what the header of a file says, above all its length, without decoding a sample.
+
+    Raises
+    ------
+    DecodeError
+        If the file cannot be read, is no audio, is cut short, or its header cannot be true.
+    """
+    from audioclf.audio import inspect
+
+    return inspect(source)

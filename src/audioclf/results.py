@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audioclf.audit import Audit, Finding, audit_data, blocking
 from audioclf.config import Metric, RunConfig
 from audioclf.dataset import Dataset
 from audioclf.errors import EXIT_OK, EXIT_PARTIAL
-from audioclf.evaluation import CellResult, Estimate, Splits, estimate, unit_of
+from audioclf.evaluation import (
+    CellResult,
+    Estimate,
+    Splits,
+    by_subgroup,
+    estimate,
+    per_class,
+    unit_of,
+)
+from audioclf.evaluation.comparison import Comparison, compare
 from audioclf.evaluation.metrics import CONFIDENCE_LEVEL, LOWER_IS_BETTER, mean_confusion
 from audioclf.features import Extraction, LedgerRow
 from audioclf.report import plots
-from audioclf.runfolder import FOLDS, LEDGER, METRICS, PLOTS, PREDICTIONS, RunFolder
+from audioclf.runfolder import (
+    AUDIT,
+    COMPARISON,
+    FOLDS,
+    LEDGER,
+    METRICS,
+    PLOTS,
+    PREDICTIONS,
+    RunFolder,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+MAX_SUBGROUPS = 500
+"""Groups that are listed one by one; more make no table that anybody reads."""
 
 _LEDGER_HEADER = (
     "path",
@@ -48,6 +70,12 @@ class CellSummary:
         None where the classifier has no scores that the metric needs.
     fit_seconds : float
         Mean wall-clock seconds of one fit.
+    predict_seconds_per_clip : float
+        Mean wall-clock seconds.
+    model_bytes : int, optional
+        Size of a fitted estimator.
+    peak_memory : int, optional
+        Bytes by which a process grew at most during one fit.
     warnings : dict of str to int
         What the classifier warned of, with the number of fits.
     """
@@ -57,6 +85,9 @@ class CellSummary:
     classifier: str
     metrics: dict[Metric, Estimate | None]
     fit_seconds: float
+    predict_seconds_per_clip: float = 0.0
+    model_bytes: int | None = None
+    peak_memory: int | None = None
     warnings: dict[str, int] = field(default_factory=dict)
 
 
@@ -81,6 +112,14 @@ class RunResult:
     n_units : int
     notes : tuple of str
         What the user should know.
+    comparison : Comparison, optional
+        Which cells are better, and which cannot be told apart.
+    audits : tuple of Audit
+        Reasons not to believe the numbers.
+    model : Path, optional
+        The bundle that holds the final model.
+    report : Path, optional
+        The page.
     """
 
     config: RunConfig
@@ -93,6 +132,15 @@ class RunResult:
     unit: str
     n_units: int
     notes: tuple[str, ...]
+    comparison: Comparison | None = None
+    audits: tuple[Audit, ...] = ()
+    model: Path | None = None
+    report: Path | None = None
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What casts doubt on the numbers and is not allowed by the config."""
+        return blocking(self.audits, self.config.allow)
 
     @property
     def exit_code(self) -> int:
@@ -149,7 +197,27 @@ def _cell_summary(
         cell.classifier_name,
         found,
         result.fit_seconds,
+        result.predict_seconds_per_clip,
+        result.model_bytes,
+        result.peak_memory,
         result.warnings,
+    )
+
+
+def compared(
+    config: RunConfig, dataset: Dataset, results: Sequence[CellResult], baseline: str | None
+) -> Comparison:
+    """Compare the cells in pairs by the main metric."""
+    unit, units = unit_of(dataset)
+    return compare(
+        {result.cell.name: result for result in results},
+        config.metrics[0],
+        codes_of(dataset),
+        units,
+        unit_name=unit,
+        seed=config.seed,
+        equivalence_margin=config.equivalence_margin,
+        baseline=baseline,
     )
 
 
@@ -200,10 +268,14 @@ def write_results(
     results: Sequence[CellResult],
     examples: Sequence[plots.Example],
 ) -> None:
-    """Write folds, predictions, metrics and plots."""
+    """Write folds, predictions, metrics, comparison, audits and plots."""
     _write_folds(folder, splits, extraction.dataset)
     _write_predictions(folder, results, extraction.dataset)
-    _write_metrics(folder, result, results, extraction.dataset)
+    _write_metrics(folder, result, results, splits, extraction.dataset)
+    if result.comparison is not None:
+        folder.write_json(COMPARISON, result.comparison.to_data())
+    if result.audits:
+        folder.write_json(AUDIT, audit_data(result.audits, result.config.allow))
     _write_plots(folder, result, results, extraction.dataset, examples)
 
 
@@ -237,36 +309,93 @@ def _prediction_rows(result: CellResult, dataset: Dataset) -> Iterator[tuple[Any
 
 
 def _write_metrics(
-    folder: RunFolder, result: RunResult, results: Sequence[CellResult], dataset: Dataset
+    folder: RunFolder,
+    result: RunResult,
+    results: Sequence[CellResult],
+    splits: Splits,
+    dataset: Dataset,
 ) -> None:
-    y = codes_of(dataset)
-    confusions = {r.cell.name: mean_confusion(r, y).tolist() for r in results}
-    kinds = {r.cell.name: r.score_kind for r in results}
+    by_name = {found.cell.name: found for found in results}
     data = {
         "classes": list(result.classes),
         "split": result.splits,
         "unit": {"name": result.unit, "count": result.n_units},
         "confidence_level": CONFIDENCE_LEVEL,
         "cells": {
-            cell.name: {
-                "featurizer": cell.featurizer,
-                "classifier": cell.classifier,
-                "scores": kinds[cell.name],
-                "metrics": {name: _estimate_data(found) for name, found in cell.metrics.items()},
-                "confusion": confusions[cell.name],
-                "fit_seconds": round(cell.fit_seconds, 6),
-            }
+            cell.name: _cell_data(cell, by_name[cell.name], result.config, splits, dataset)
             for cell in result.cells
         },
     }
     folder.write_json(METRICS, data)
 
 
+def _cell_data(
+    cell: CellSummary, found: CellResult, config: RunConfig, splits: Splits, dataset: Dataset
+) -> dict[str, Any]:
+    y = codes_of(dataset)
+    return {
+        "featurizer": cell.featurizer,
+        "classifier": cell.classifier,
+        "scores": found.score_kind,
+        "metrics": {name: _estimate_data(each) for name, each in cell.metrics.items()},
+        "confusion": mean_confusion(found, y).tolist(),
+        "per_class": _per_class(found, config, dataset),
+        "subgroups": dict(_subgroups(found, config, splits, dataset)),
+        "fit_seconds": round(cell.fit_seconds, 6),
+        "predict_seconds_per_clip": round(cell.predict_seconds_per_clip, 9),
+        "model_bytes": cell.model_bytes,
+        "peak_memory_bytes": cell.peak_memory,
+        "chosen": [
+            {"repeat": each.fold.repeat, "fold": each.fold.name, "values": dict(each.chosen)}
+            for each in found.folds
+            if each.chosen is not None
+        ],
+    }
+
+
+def _per_class(found: CellResult, config: RunConfig, dataset: Dataset) -> dict[str, Any]:
+    y, (_, units) = codes_of(dataset), unit_of(dataset)
+    scores = per_class(found, y, units, len(dataset.classes), seed=config.seed)
+    return {
+        name: {
+            "precision": _interval_data(each.precision),
+            "recall": _interval_data(each.recall),
+            "f1": _interval_data(each.f1),
+            "support": each.support,
+        }
+        for name, each in zip(dataset.classes, scores, strict=True)
+    }
+
+
+def _subgroups(
+    found: CellResult, config: RunConfig, splits: Splits, dataset: Dataset
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the main metric by group, and by fold where each clip is tested once."""
+    sortings = {"group": [clip.group for clip in dataset]} if dataset.has_groups else {}
+    if all(fold.repeat == 0 for fold in splits.folds):
+        folds: list[str | None] = [None] * len(dataset)
+        for fold in splits.folds:
+            for index in fold.test:
+                folds[index] = fold.name
+        sortings["fold"] = folds
+    for what, of_clip in sortings.items():
+        names = sorted({name for name in of_clip if name is not None})
+        if len(names) > MAX_SUBGROUPS:
+            continue
+        at = {name: code for code, name in enumerate(names)}
+        codes = np.asarray([-1 if name is None else at[name] for name in of_clip])
+        scores = by_subgroup(found, config.metrics[0], codes_of(dataset), codes, names)
+        yield what, [asdict(score) for score in scores]
+
+
 def _estimate_data(found: Estimate | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    interval = {"value": found.value, "low": found.low, "high": found.high}
-    return {**interval, "per_fold": list(found.per_fold)}
+    return {**_interval_data(found), "per_fold": list(found.per_fold)}
+
+
+def _interval_data(found: Estimate) -> dict[str, float]:
+    return {"value": found.value, "low": found.low, "high": found.high}
 
 
 def _write_plots(

@@ -18,10 +18,14 @@ from typing import Any
 
 from audioclf.errors import ResultError
 
+AUDIT = "audit.json"
+COMPARISON = "comparison.json"
 CONFIG = "config.yaml"
 FOLDS = "folds.csv"
+IMPORTANCES = "importances.json"
 LEDGER = "ledger.csv"
 METRICS = "metrics.json"
+MODEL = "model.audioclf"
 PLOTS = "plots"
 PREDICTIONS = "predictions.csv"
 RECORD = "record.json"

@@ -8,8 +8,10 @@ works on them as on those of a run that has just ended.
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     Codes = NDArray[np.intp]
 
 _Row = dict[str, str]
+
+_HINT = "A file of the run was changed or cut off. Run its config again."
 
 
 @dataclass(frozen=True)
@@ -113,11 +117,12 @@ class SavedRun:
     @cached_property
     def units(self) -> tuple[str, Codes]:
         """The unit of account, "group" or "clip", and the number of each clip's unit."""
-        groups = [clip.group for clip in self.clips]
-        if None in groups:
-            return "clip", np.arange(len(groups))
-        _, codes = np.unique([str(group) for group in groups], return_inverse=True)
-        return "group", codes.astype(np.intp)
+        if self.metrics["unit"]["name"] != "group":
+            return "clip", np.arange(len(self.clips))
+        # Groups stand in the folds, so a clip that is never on test has none: it comes last.
+        groups = [(clip.group is None, clip.group or "") for clip in self.clips]
+        codes = {group: code for code, group in enumerate(sorted(set(groups)))}
+        return "group", np.asarray([codes[group] for group in groups], dtype=np.intp)
 
     def file(self, name: str) -> Any:
         """Return the content of another JSON file of the folder; None where it is missing."""
@@ -143,18 +148,13 @@ def read_run(path: str | Path) -> SavedRun:
     folder = Path(path)
     if not (folder / RECORD).is_file():
         raise _unfinished(folder)
-    config = _yaml(folder / CONFIG)
-    record, metrics = _json(folder / RECORD), _json(folder / METRICS)
-    ledger, folds = _table(folder / LEDGER), _table(folder / FOLDS)
-    predictions = _table(folder / PREDICTIONS)
-    try:
-        return _assembled(folder, config, record, metrics, ledger, folds, predictions)
-    except (KeyError, ValueError, IndexError, TypeError, AttributeError) as exc:
-        said = f"{type(exc).__name__}: {exc}"
-        raise ResultError(
-            f"{folder}: the files of this run do not fit each other ({said})",
-            hint="A file was changed or cut off. Run the config again.",
-        ) from exc
+    config, record, metrics = _config(folder), _record(folder), _metrics(folder)
+    classes = tuple(metrics["classes"])
+    fold_rows = _table(folder / FOLDS)
+    clips, left_out = _clips(folder, fold_rows, classes, record["dataset"]["clips"])
+    folds = _folds(folder, fold_rows, clips)
+    cells = _cells(folder, metrics, clips, folds)
+    return SavedRun(folder, config, record, metrics, classes, clips, left_out, folds, cells)
 
 
 def _unfinished(folder: Path) -> ResultError:
@@ -167,38 +167,50 @@ def _unfinished(folder: Path) -> ResultError:
     )
 
 
-def _assembled(
-    folder: Path,
-    config: dict[str, Any],
-    record: dict[str, Any],
-    metrics: dict[str, Any],
-    ledger: Sequence[_Row],
-    fold_rows: Sequence[_Row],
-    predictions: Sequence[_Row],
-) -> SavedRun:
-    groups = {row["path"]: row["group"] or None for row in fold_rows}
-    clips = tuple(_clip(row, groups) for row in ledger if row["status"] == "ok")
-    classes = tuple(str(name) for name in metrics["classes"])
-    at = {clip.id: position for position, clip in enumerate(clips)}
-    folds = _folds(fold_rows, at)
-    by_cell: dict[str, dict[tuple[str, str], list[_Row]]] = {name: {} for name in metrics["cells"]}
-    for row in predictions:
-        by_cell[row["cell"]].setdefault((row["repeat"], row["fold"]), []).append(row)
-    cells = tuple(
-        SavedCell(
-            name,
-            str(found["featurizer"]),
-            str(found["classifier"]),
-            tuple(
-                _fold_result(fold, rows[str(fold.repeat), fold.name], at, classes, found)
-                for fold in folds
-            ),
-        )
-        for (name, found), rows in zip(metrics["cells"].items(), by_cell.values(), strict=True)
-    )
-    left_out = tuple(row for row in ledger if row["status"] != "ok")
-    config["metrics"][0], record["dataset"]["fingerprint"]  # what properties rely on
-    return SavedRun(folder, config, record, metrics, classes, clips, left_out, folds, cells)
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    _text(path)
+    try:
+        data = read_yaml(path).data
+    except AudioclfError as exc:
+        raise ResultError(exc.message, hint=_HINT) from exc
+    with _blaming(path):
+        str(data["name"]), int(data["seed"]), str(data["metrics"][0])
+    return dict(data)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    data = _json(folder / RECORD)
+    with _blaming(folder / RECORD):
+        str(data["dataset"]["fingerprint"]), int(data["dataset"]["clips"])
+    return data
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    data = _json(folder / METRICS)
+    with _blaming(folder / METRICS):
+        ",".join(data["classes"]), str(data["unit"]["name"])
+        for cell in data["cells"].values():
+            str(cell["featurizer"]), str(cell["classifier"]), float(cell["fit_seconds"])
+            ("probability", "decision", "none").index(cell["scores"])
+    return data
+
+
+def _clips(
+    folder: Path, fold_rows: Sequence[_Row], classes: Sequence[str], n_clips: int
+) -> tuple[tuple[SavedClip, ...], tuple[_Row, ...]]:
+    """Return the clips that were evaluated, and the rows of those that were left out."""
+    rows = _table(folder / LEDGER)
+    with _blaming(folder / FOLDS):
+        groups = {row["path"]: row["group"] or None for row in fold_rows}
+    with _blaming(folder / LEDGER):
+        clips = tuple(_clip(row, groups) for row in rows if row["status"] == "ok")
+        if len(clips) != n_clips:
+            raise ValueError(f"it lists {len(clips)} clips, and {RECORD} counts {n_clips}")
+        strange = [clip for clip in clips if clip.label not in classes]
+        if strange:
+            raise ValueError(f"{METRICS} knows no class {strange[0].label!r}")
+    return clips, tuple(row for row in rows if row["status"] != "ok")
 
 
 def _clip(row: _Row, groups: Mapping[str, str | None]) -> SavedClip:
@@ -206,26 +218,65 @@ def _clip(row: _Row, groups: Mapping[str, str | None]) -> SavedClip:
     return SavedClip(row["path"], row["label"], groups.get(row["path"]), facts)
 
 
-def _folds(rows: Sequence[_Row], at: Mapping[str, int]) -> tuple[Fold, ...]:
+def _folds(folder: Path, rows: Sequence[_Row], clips: Sequence[SavedClip]) -> tuple[Fold, ...]:
+    at = {clip.id: position for position, clip in enumerate(clips)}
     tests: dict[tuple[int, str], list[int]] = {}
-    for row in rows:
-        tests.setdefault((int(row["repeat"]), row["fold"]), []).append(at[row["path"]])
-    everything = np.arange(len(at))
+    with _blaming(folder / FOLDS):
+        for row in rows:
+            if row["path"] not in at:
+                raise ValueError(f"{LEDGER} knows no clip {row['path']!r}")
+            tests.setdefault((int(row["repeat"]), row["fold"]), []).append(at[row["path"]])
+        if not tests:
+            raise ValueError("it lists no clips")
+    everything = np.arange(len(clips))
     return tuple(
         Fold(repeat, name, np.setdiff1d(everything, test), np.asarray(test, dtype=np.intp))
         for (repeat, name), test in tests.items()
     )
 
 
-def _fold_result(
-    fold: Fold,
+def _cells(
+    folder: Path,
+    metrics: Mapping[str, Any],
+    clips: Sequence[SavedClip],
+    folds: Sequence[Fold],
+) -> tuple[SavedCell, ...]:
+    rows: dict[str, list[_Row]] = {name: [] for name in metrics["cells"]}
+    with _blaming(folder / PREDICTIONS):
+        for row in _table(folder / PREDICTIONS):
+            if row["cell"] not in rows:
+                raise ValueError(f"{METRICS} knows no cell {row['cell']!r}")
+            rows[row["cell"]].append(row)
+        return tuple(
+            _cell(name, found, rows[name], clips, folds, metrics["classes"])
+            for name, found in metrics["cells"].items()
+        )
+
+
+def _cell(
+    name: str,
+    found: Mapping[str, Any],
     rows: Sequence[_Row],
-    at: Mapping[str, int],
+    clips: Sequence[SavedClip],
+    folds: Sequence[Fold],
     classes: Sequence[str],
-    cell: Mapping[str, Any],
+) -> SavedCell:
+    expected = [
+        (str(fold.repeat), fold.name, clips[index].id) for fold in folds for index in fold.test
+    ]
+    if [(row["repeat"], row["fold"], row["path"]) for row in rows] != expected:
+        raise ValueError(f"the predictions of {name!r} are not those of the folds in {FOLDS}")
+    ends = np.cumsum([len(fold.test) for fold in folds])
+    results = tuple(
+        _fold_result(fold, rows[end - len(fold.test) : end], classes, found)
+        for fold, end in zip(folds, ends, strict=True)
+    )
+    return SavedCell(name, str(found["featurizer"]), str(found["classifier"]), results)
+
+
+def _fold_result(
+    fold: Fold, rows: Sequence[_Row], classes: Sequence[str], cell: Mapping[str, Any]
 ) -> FoldResult:
-    if [at[row["path"]] for row in rows] != fold.test.tolist():
-        raise ValueError(f"{PREDICTIONS} and {FOLDS} differ in fold {fold.name!r}")
     codes = {name: code for code, name in enumerate(classes)}
     kind = cell["scores"]
     scores = None
@@ -236,23 +287,11 @@ def _fold_result(
     return FoldResult(fold, y_pred, scores, kind, float(cell["fit_seconds"]), 0.0)
 
 
-def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        data = read_yaml(path).data
-    except AudioclfError as exc:
-        raise _damaged(path, exc.message) from exc
-    return _mapping(path, data)
-
-
 def _json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise _damaged(path, str(exc)) from exc
-    return _mapping(path, data)
-
-
-def _mapping(path: Path, data: Any) -> dict[str, Any]:
+        data = json.loads(_text(path))
+    except ValueError as exc:
+        raise _damaged(path, f"it is no complete JSON ({exc})") from exc
     if not isinstance(data, dict):
         raise _damaged(path, "it holds no mapping")
     return data
@@ -260,14 +299,39 @@ def _mapping(path: Path, data: Any) -> dict[str, Any]:
 
 def _table(path: Path) -> list[_Row]:
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, ValueError, csv.Error) as exc:
+        rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
+    except csv.Error as exc:
         raise _damaged(path, str(exc)) from exc
     if any(None in row or None in row.values() for row in rows):
         raise _damaged(path, "a row is longer or shorter than the header")
     return rows
 
 
+def _text(path: Path) -> str:
+    """Return the text of a file; all files of a run end with a line break, unless cut off."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError as exc:
+        raise ResultError(f"{path}: is missing", hint=_HINT) from exc
+    except OSError as exc:
+        raise _damaged(path, exc.strerror or str(exc)) from exc
+    except UnicodeDecodeError as exc:
+        raise _damaged(path, f"byte {exc.start} is not UTF-8") from exc
+    if not text.endswith("\n"):
+        raise _damaged(path, "it is cut off in the middle of a line")
+    return text
+
+
+@contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    """Turn what is wrong with the content of a file into an error that names it."""
+    try:
+        yield
+    except KeyError as exc:
+        raise _damaged(path, f"it has no {exc.args[0]!r}") from exc
+    except (ValueError, IndexError, TypeError, AttributeError) as exc:
+        raise _damaged(path, str(exc)) from exc
+
+
 def _damaged(path: Path, why: str) -> ResultError:
-    return ResultError(f"{path}: cannot be read: {why}", hint="Run the config again.")
+    return ResultError(f"{path}: cannot be read: {why}", hint=_HINT)

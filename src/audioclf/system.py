@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -53,6 +54,73 @@ def _free_memory() -> int:
         return int(line.split()[1]) * 1024
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return pages * size // 2
+
+
+@dataclass
+class PeakMemory:
+    """What `peak_memory_meter` found.
+
+    Parameters
+    ----------
+    grown : int, optional
+        Bytes by which the resident memory of the process rose at most above what it was at the
+        start; None before the end, and where the system does not tell.
+    """
+
+    grown: int | None = None
+
+
+@contextmanager
+def peak_memory_meter() -> Iterator[PeakMemory]:
+    """Measure by how much this process grows at most while the body runs; never raises itself.
+
+    It is the memory of the whole process, so what other threads do meanwhile counts too, and what
+    earlier work left free for reuse does not. Only Linux tells; there the process's own high-water
+    mark (`VmHWM`, the `ru_maxrss` of `getrusage`) starts anew from here.
+    """
+    found = PeakMemory()
+    _remember_peak()
+    before = _resident_before_peak()
+    yield found
+    after = _status_bytes("VmHWM")
+    if before is not None and after is not None:
+        found.grown = max(0, after - before)
+
+
+_highest = 0
+
+
+def _remember_peak() -> None:
+    global _highest
+    _highest = max(_highest, _status_bytes("VmHWM") or 0)
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process held, and the largest worker process beside it."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    _remember_peak()
+    own = _highest or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+
+
+def _resident_before_peak() -> int | None:
+    """Let the high-water mark start anew and return the resident memory in bytes."""
+    try:
+        # 5 resets the peak resident set size, see proc_pid_clear_refs(5).
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return None
+    return _status_bytes("VmRSS")
+
+
+def _status_bytes(name: str) -> int | None:
+    with suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
+        (line,) = (line for line in lines if line.startswith(f"{name}:"))
+        return int(line.split()[1]) * 1024
+    return None
 
 
 def limit_threads_at_start() -> None:

@@ -22,7 +22,10 @@ def declared(hook: str) -> list[str]:
 @pytest.mark.parametrize(
     ("hook", "names"),
     [
-        ("audioclf_loaders", {"folder", "zip"}),
+        (
+            "audioclf_loaders",
+            {"annotations", "audiofolder", "esc50", "folder", "manifest", "urbansound8k", "zip"},
+        ),
         ("audioclf_featurizers", {"mel", "mfcc", "stft"}),
         (
             "audioclf_classifiers",
@@ -34,6 +37,7 @@ def declared(hook: str) -> list[str]:
                 "knn",
                 "logistic_regression",
                 "random_forest",
+                "sgd",
                 "svm",
             },
         ),

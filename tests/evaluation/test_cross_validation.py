@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -156,6 +156,46 @@ def test_a_classifier_that_breaks_its_contract_is_named(deed: str, words: str, j
         go(Villain(deed=deed), X, y, halves(len(y)), jobs)
     assert words in caught.value.message
     assert caught.value.message.startswith("classifier 'cell' (villain, tests 1.0), fold '0'")
+
+
+class _TakesGroups(_Villain):
+    def fit(self, X: Any, y: Any, groups: Any = None) -> _TakesGroups:
+        super().fit(X, y)
+        self.best_params_ = {"groups": () if groups is None else tuple(groups)}
+        return self
+
+
+class TakesGroups(Classifier):
+    """Tells which groups it was given."""
+
+    type: Literal["takes_groups"] = "takes_groups"
+    uses_groups: ClassVar[bool] = True
+
+    def build(self, *, random_state: int) -> Any:
+        return _TakesGroups()
+
+
+def groups_given(classifier: Classifier, groups: Any, jobs: int = 1) -> list[Any]:
+    X, y = toy()
+    splits = halves(len(y))
+    cell = Cell("cell", "f", "c", classifier, "tests")
+    (result,) = evaluate([cell], {"f": X}, y, splits, seed=0, groups=groups, jobs=jobs)
+    return [fold.chosen for fold in result.folds]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_classifier_that_uses_groups_gets_those_of_its_training_side(jobs: int) -> None:
+    codes = np.arange(36) // 4
+    given = groups_given(TakesGroups(), codes, jobs)
+    assert given == [{"groups": codes[:18].tolist()}, {"groups": codes[18:].tolist()}]
+
+
+def test_without_groups_none_are_passed() -> None:
+    assert groups_given(TakesGroups(), None) == [{"groups": []}] * 2
+
+
+def test_other_classifiers_never_see_groups() -> None:
+    assert groups_given(Villain(), np.arange(36)) == [None, None]
 
 
 def test_a_dummy_knows_only_how_frequent_the_classes_are() -> None:

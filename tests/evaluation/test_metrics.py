@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, get_args
 
 import numpy as np
@@ -11,8 +12,22 @@ from sklearn import metrics as sk
 from audioclf.config import Metric
 from audioclf.dataset import Clip, Dataset
 from audioclf.errors import ConfigError
-from audioclf.evaluation import CellResult, Fold, FoldResult, check_metrics, estimate, unit_of
-from audioclf.evaluation.metrics import mean_confusion
+from audioclf.evaluation import (
+    bootstrap_values,
+    check_metrics,
+    estimate,
+    metric_value,
+    unit_of,
+)
+from audioclf.evaluation.metrics import (
+    BINARY_METRICS,
+    LOWER_IS_BETTER,
+    N_RESAMPLES,
+    mean_confusion,
+    scorer,
+)
+from audioclf.evaluation.repeats import repeats_of
+from tests.evaluation.predictions import cell_of, fold_of, random_case, repeated, result_of
 
 
 def _of_last(scores: np.ndarray) -> np.ndarray:
@@ -20,48 +35,59 @@ def _of_last(scores: np.ndarray) -> np.ndarray:
     return scores[:, 1] if scores.shape[1] == 2 else scores
 
 
+def _brier(y: np.ndarray, scores: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    if "scale_by_half" in inspect.signature(sk.brier_score_loss).parameters:
+        return float(sk.brier_score_loss(y, _of_last(scores), sample_weight=sample_weight))
+    squares = ((scores - np.eye(scores.shape[1])[y]) ** 2).sum(axis=1)
+    losses = squares / 2 if scores.shape[1] == 2 else squares
+    return float(np.average(losses, weights=sample_weight))
+
+
+def _calibration(
+    y: np.ndarray, scores: np.ndarray, sample_weight: np.ndarray | None = None
+) -> float:
+    weights = np.ones(len(y)) if sample_weight is None else sample_weight
+    top, right = scores.max(axis=1), scores.argmax(axis=1) == y
+    total = 0.0
+    for low in range(10):
+        inside = (top > low / 10) & (top <= (low + 1) / 10)
+        if weights[inside].sum() > 0:
+            accuracy = np.average(right[inside], weights=weights[inside])
+            confidence = np.average(top[inside], weights=weights[inside])
+            total += weights[inside].sum() * abs(accuracy - confidence)
+    return float(total / weights.sum())
+
+
+def _plain(function: Any, **kwargs: Any) -> Any:
+    return lambda y, p, **more: function(y, p, zero_division=0, **kwargs, **more)
+
+
 ORACLES: dict[Metric, Any] = {
     "accuracy": sk.accuracy_score,
     "balanced_accuracy": sk.balanced_accuracy_score,
-    "f1": lambda t, p: sk.f1_score(t, p, zero_division=0),
-    "f1_macro": lambda t, p: sk.f1_score(t, p, average="macro", zero_division=0),
-    "f1_weighted": lambda t, p: sk.f1_score(t, p, average="weighted", zero_division=0),
-    "precision": lambda t, p: sk.precision_score(t, p, zero_division=0),
-    "precision_macro": lambda t, p: sk.precision_score(t, p, average="macro", zero_division=0),
-    "recall": lambda t, p: sk.recall_score(t, p, zero_division=0),
-    "recall_macro": lambda t, p: sk.recall_score(t, p, average="macro", zero_division=0),
+    "f1": _plain(sk.f1_score),
+    "f1_macro": _plain(sk.f1_score, average="macro"),
+    "f1_weighted": _plain(sk.f1_score, average="weighted"),
+    "precision": _plain(sk.precision_score),
+    "precision_macro": _plain(sk.precision_score, average="macro"),
+    "recall": _plain(sk.recall_score),
+    "recall_macro": _plain(sk.recall_score, average="macro"),
     "matthews_corrcoef": sk.matthews_corrcoef,
-    "roc_auc": lambda t, s: sk.roc_auc_score(t, _of_last(s), multi_class="ovr"),
-    "average_precision": lambda t, s: sk.average_precision_score(t, _of_last(s)),
+    "roc_auc": lambda y, s, **more: sk.roc_auc_score(y, _of_last(s), multi_class="ovr", **more),
+    "average_precision": lambda y, s, **more: sk.average_precision_score(y, _of_last(s), **more),
     "log_loss": sk.log_loss,
+    "brier_score": _brier,
+    "expected_calibration_error": _calibration,
 }
-OF_SCORES = {"roc_auc", "average_precision", "log_loss"}
+"""Functions of truth, what was predicted, and the sample weight."""
 
-
-class _NoCell:
-    name = "cell"
-
-
-def result_of(
-    y: np.ndarray, y_pred: np.ndarray, scores: np.ndarray | None = None, kind: Any = "probability"
-) -> CellResult:
-    """Return predictions of all clips, in two folds."""
-    half = len(y) // 2
-    folds = []
-    for index, test in enumerate((np.arange(half), np.arange(half, len(y)))):
-        fold = Fold(0, str(index), np.setdiff1d(np.arange(len(y)), test), test)
-        part = None if scores is None else scores[test]
-        kind = "none" if scores is None else kind
-        folds.append(FoldResult(fold, y_pred[test], part, kind, 0.1, 0.1))
-    return CellResult(_NoCell(), tuple(folds))  # type: ignore[arg-type]
-
-
-def random_case(k: int, n: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    y = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
-    scores = rng.dirichlet(np.ones(k), n) + 0.3 * np.eye(k)[y]
-    scores /= scores.sum(axis=1, keepdims=True)
-    return y, scores.argmax(axis=1), scores
+OF_SCORES = {
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+    "brier_score",
+    "expected_calibration_error",
+}
 
 
 def test_every_metric_has_an_oracle() -> None:
@@ -79,6 +105,26 @@ def test_metrics_are_scikit_learns(metric: Metric, k: int, seed: int) -> None:
     assert found is not None
     expected = ORACLES[metric](y, scores if metric in OF_SCORES else y_pred)
     assert found.value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", get_args(Metric))
+@pytest.mark.parametrize("k", [2, 5])
+@pytest.mark.parametrize("ties", [False, True])
+def test_a_clip_drawn_twice_counts_as_a_sample_weight_in_scikit_learn(
+    metric: Metric, k: int, ties: bool
+) -> None:
+    if k > 2 and metric in BINARY_METRICS:
+        pytest.skip("a metric of two classes")
+    y, y_pred, scores = random_case(k, seed=k)
+    if ties:
+        scores = np.round(scores * 8) + 1
+        scores /= scores.sum(axis=1, keepdims=True)
+    repeat = repeats_of(result_of(y, y_pred, scores), y)[0]
+    weights = np.random.default_rng(1).integers(0, 4, (3, len(y))).astype(float)
+    found = scorer(repeat, metric, k)(weights)
+    predicted = scores if metric in OF_SCORES else y_pred
+    expected = [ORACLES[metric](y, predicted, sample_weight=row) for row in weights]
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("metric", [m for m in get_args(Metric) if m not in OF_SCORES])
@@ -130,16 +176,23 @@ def test_the_same_seed_gives_the_same_interval(metric: Metric) -> None:
 
 def test_repeats_are_averaged() -> None:
     y = np.array([0, 1, 0, 1])
-    test, train = np.arange(4), np.arange(4)
-    right, wrong = y, 1 - y
-    folds = tuple(
-        FoldResult(Fold(repeat, "0", train, test), y_pred, None, "none", 0.1, 0.1)
-        for repeat, y_pred in enumerate((right, right, wrong))
-    )
-    found = estimate(CellResult(_NoCell(), folds), "accuracy", y, test, seed=0)  # type: ignore[arg-type]
+    predictions = (y, y, 1 - y)
+    result = cell_of(*(fold_of(np.arange(4), p, repeat=i) for i, p in enumerate(predictions)))
+    found = estimate(result, "accuracy", y, np.arange(4), seed=0)
     assert found is not None
     assert found.value == pytest.approx(2 / 3)
     assert found.per_fold == (1.0, 1.0, 0.0)
+
+
+def test_a_repeat_that_tests_one_class_does_not_undo_the_auc_of_the_others() -> None:
+    y = np.array([0, 0, 1, 1])
+    scores = np.column_stack([1 - y * 0.8, y * 0.8])
+    both, one = np.array([0, 1, 2]), np.array([0, 1])
+    result = cell_of(
+        fold_of(both, y[both], scores[both], repeat=0),
+        fold_of(one, y[one], scores[one], repeat=1),
+    )
+    assert metric_value(result, "roc_auc", y) == 1.0
 
 
 def test_without_scores_a_metric_of_scores_is_not_available() -> None:
@@ -151,7 +204,8 @@ def test_decision_values_rank_but_are_no_probabilities() -> None:
     y, y_pred, scores = random_case(2)
     result = result_of(y, y_pred, scores, "decision")
     assert estimate(result, "roc_auc", y, np.arange(60), seed=0) is not None
-    assert estimate(result, "log_loss", y, np.arange(60), seed=0) is None
+    for metric in ("log_loss", "brier_score", "expected_calibration_error"):
+        assert estimate(result, metric, y, np.arange(60), seed=0) is None
 
 
 def test_a_fold_that_lacks_a_class_has_no_auc_of_its_own() -> None:
@@ -161,6 +215,89 @@ def test_a_fold_that_lacks_a_class_has_no_auc_of_its_own() -> None:
     assert found is not None
     assert found.value == 1.0
     assert np.isnan(found.per_fold).all()
+
+
+def test_the_brier_score_of_two_classes_is_halved_and_of_more_is_not() -> None:
+    y = np.array([0, 0])
+    wrong = np.array([[0.0, 1.0], [0.0, 1.0]])
+    assert metric_value(result_of(y, 1 - y, wrong), "brier_score", np.array([0, 0])) == 1.0
+    of_three = np.column_stack([wrong, [0.0, 0.0]])
+    assert metric_value(result_of(y, 1 - y, of_three), "brier_score", np.array([0, 0])) == 2.0
+
+
+def test_scores_that_are_right_as_often_as_they_say_have_no_calibration_error() -> None:
+    y = np.array([0, 0, 0, 1] * 5)
+    scores = np.tile([0.75, 0.25], (20, 1))
+    result = result_of(y, np.zeros(20, dtype=int), scores)
+    assert metric_value(result, "expected_calibration_error", y) == 0.0
+
+
+def test_scores_that_are_too_sure_have_the_calibration_error_of_the_gap() -> None:
+    y = np.array([0, 0, 0, 1] * 5)
+    result = result_of(y, np.zeros(20, dtype=int), np.tile([1.0, 0.0], (20, 1)))
+    assert metric_value(result, "expected_calibration_error", y) == pytest.approx(0.25)
+
+
+def test_every_loss_is_better_when_lower() -> None:
+    y, y_pred, scores = random_case(3)
+    good, bad = result_of(y, y, np.eye(3)[y]), result_of(y, y_pred, scores)
+    for metric in get_args(Metric):
+        if metric not in BINARY_METRICS:
+            lower = metric_value(good, metric, y) < metric_value(bad, metric, y)
+            assert lower == (metric in LOWER_IS_BETTER), metric
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "roc_auc", "brier_score"])
+def test_the_interval_is_that_of_the_row_among_other_cells(metric: Metric) -> None:
+    y, y_pred, scores = random_case(3)
+    first, second = result_of(y, y_pred, scores), result_of(y, y, scores[:, ::-1])
+    units = np.arange(60) // 3
+    rows = bootstrap_values([first, second], metric, y, units, seed=4)
+    assert rows.shape == (2, N_RESAMPLES)
+    for row, result in zip(rows, (first, second), strict=True):
+        found = estimate(result, metric, y, units, seed=4)
+        assert found is not None
+        assert [found.low, found.high] == np.quantile(row, [0.025, 0.975]).tolist()
+
+
+def test_two_cells_that_say_the_same_never_differ_on_a_resample() -> None:
+    y = random_case(3)[0]
+    result = repeated(y, 4)
+    first, second = bootstrap_values([result, result], "f1_macro", y, np.arange(60), seed=0)
+    assert (first == second).all()
+    assert first.std() > 0
+
+
+def test_a_cell_without_scores_has_no_value_and_does_not_disturb_the_others() -> None:
+    y, y_pred, scores = random_case(3)
+    with_scores, without = result_of(y, y_pred, scores), result_of(y, y_pred)
+    units = np.arange(60)
+    rows = bootstrap_values([without, with_scores, without], "log_loss", y, units, seed=0)
+    assert np.isnan(rows[[0, 2]]).all()
+    assert (rows[1] == bootstrap_values([with_scores], "log_loss", y, units, seed=0)[0]).all()
+    assert np.isnan(bootstrap_values([without], "log_loss", y, units, seed=0)).all()
+    assert np.isnan(metric_value(without, "log_loss", y))
+
+
+def test_a_resample_without_a_class_has_no_auc_and_the_interval_leaves_it_out() -> None:
+    y = np.array([0, 0, 0, 1])
+    scores = np.column_stack([1 - y * 0.8, y * 0.8])
+    result = result_of(y, y, scores)
+    row = bootstrap_values([result], "roc_auc", y, np.arange(4), seed=0)[0]
+    share = np.isnan(row).mean()
+    assert share == pytest.approx(0.75**4, abs=0.05)
+    found = estimate(result, "roc_auc", y, np.arange(4), seed=0)
+    assert found is not None
+    assert (found.low, found.high) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("metric", ["f1", "precision", "recall", "matthews_corrcoef"])
+def test_a_fold_that_lacks_the_class_of_a_metric_is_not_held_against_it(metric: Metric) -> None:
+    y = np.array([0, 0, 0, 0, 1, 1])
+    found = estimate(result_of(y, y), metric, y, np.arange(6), seed=0)
+    assert found is not None
+    assert np.isnan(found.per_fold[0])
+    assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("metric", ["f1", "precision", "recall"])

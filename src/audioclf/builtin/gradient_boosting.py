@@ -71,6 +71,10 @@ class GradientBoosting(Classifier):
     ccp_alpha: FiniteFloat = Field(default=0.0, ge=0)
     """Complexity parameter of cost-complexity pruning, >= 0; 0 prunes nothing."""
 
+    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of the classes' scores; the rows are read where they are."""
+        return 64 * n_rows * n_classes
+
     def build(self, *, random_state: int) -> ClassifierMixin:
         """Return an unfitted `GradientBoostingClassifier`."""
         from sklearn.ensemble import GradientBoostingClassifier

@@ -68,6 +68,14 @@ class HistGradientBoosting(Classifier):
     class_weight: Literal["balanced"] | None = None
     """`balanced` makes each class count the same; null makes each clip count the same."""
 
+    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of a float64 copy, its bins, and a histogram per column and leaf.
+
+        The factors are measured: 20,000 rows of 480 columns and 1,500 of 16,640.
+        """
+        leaves = self.max_leaf_nodes or 2 ** min(self.max_depth or 10, 10)
+        return 21 * n_rows * n_columns + 9 * n_columns * (self.max_bins + 1) * leaves
+
     def build(self, *, random_state: int) -> ClassifierMixin:
         """Return an unfitted `HistGradientBoostingClassifier`."""
         from sklearn.ensemble import HistGradientBoostingClassifier

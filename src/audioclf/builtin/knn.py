@@ -47,6 +47,10 @@ class Knn(Classifier):
             raise ValueError(f"metric: cosine needs algorithm: brute, not {self.algorithm}")
         return self
 
+    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of two copies of the rows, which were measured."""
+        return 9 * n_rows * n_columns
+
     def build(self, *, random_state: int) -> ClassifierMixin:
         """Return an unfitted pipeline of `StandardScaler` and `KNeighborsClassifier`.
 

@@ -9,7 +9,7 @@ finds in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -93,12 +93,12 @@ def label_clips(
     DatasetError
         If there is no audio, or if a file has no label.
     """
-    audio = [entry for entry in entries if _suffix(entry[0]) in AUDIO_SUFFIXES]
-    others = sorted(path for path, _ in entries if _suffix(path) not in AUDIO_SUFFIXES)
+    audio = [entry for entry in entries if is_audio(entry[0])]
+    others = sorted(path for path, _ in entries if not is_audio(path))
     if not audio:
         raise _no_audio(name, others)
     paths = [path for path, _ in audio]
-    wrapping = _common_folders(paths)
+    wrapping = common_folders(paths)
     ids = ["/".join(path.split("/")[len(wrapping) :]) for path in paths]
     if label_pattern is None:
         facts = _facts_by_folder(ids, name, wrapping)
@@ -116,10 +116,27 @@ def count(number: int, singular: str, plural: str) -> str:
     return f"{number:,} {singular if number == 1 else plural}"
 
 
-def shown(names: Sequence[str]) -> str:
-    """Return the first three names for a message, with unprintable characters escaped."""
-    first = [name if name.isprintable() else ascii(name) for name in names[:_SHOWN]]
-    return ", ".join(first) + (", ..." if len(names) > _SHOWN else "")
+def shown(names: Sequence[str], most: int = _SHOWN) -> str:
+    """Return the first few names for a message, with unprintable characters escaped."""
+    first = [name if name.isprintable() else ascii(name) for name in names[:most]]
+    return ", ".join(first) + (", ..." if len(names) > most else "")
+
+
+def is_audio(path: str) -> bool:
+    """Tell whether a file is named as audio that is read."""
+    return _suffix(path) in AUDIO_SUFFIXES
+
+
+def common_folders(paths: Sequence[str]) -> list[str]:
+    """Return the folders that wrap all files, from the outermost on."""
+    folders = [path.split("/")[:-1] for path in paths]
+    pairs = zip(min(folders), max(folders), strict=False)  # in between, all share the prefix
+    return [first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+
+
+def published_split(folders: Iterable[str]) -> bool:
+    """Tell whether folders are a published split, as `train` and `test` are."""
+    return all(folder.lower() in SPLIT_NAMES for folder in folders)
 
 
 def full_path(path: Path) -> Path:
@@ -148,18 +165,12 @@ def _no_audio(name: str, others: Sequence[str]) -> DatasetError:
     )
 
 
-def _common_folders(paths: Sequence[str]) -> list[str]:
-    folders = [path.split("/")[:-1] for path in paths]
-    pairs = zip(min(folders), max(folders), strict=False)  # in between, all share the prefix
-    return [first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
-
-
 def _facts_by_folder(ids: Sequence[str], name: str, wrapping: Sequence[str]) -> list[_Facts]:
     folders = [clip_id.split("/")[:-1] for clip_id in ids]
     if not any(folders):
         raise _one_folder(len(ids), name, wrapping)
     first_level = sorted({parts[0] for parts in folders if parts})
-    split = all(folder.lower() in SPLIT_NAMES for folder in first_level)
+    split = published_split(first_level)
     if split and not any(len(parts) > 1 for parts in folders):
         raise DatasetError(
             f"{name}: the folders {shown(first_level)} are named as splits, "

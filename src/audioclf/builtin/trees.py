@@ -64,6 +64,10 @@ class Forest(Classifier):
     max_samples: Count | Share | None = None
     """Clips drawn for each tree if `bootstrap` is true: a number, a share in (0, 1], null: all."""
 
+    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of the trees; the rows are read where they are."""
+        return self.n_estimators * n_rows * (48 + 8 * n_classes)
+
     def parameters(self, random_state: int) -> dict[str, Any]:
         """Return the arguments of the scikit-learn estimator.
 

@@ -22,6 +22,12 @@ from audioclf.system import limit_threads_at_start
 _COMMANDS = {
     "run": "Load, extract, train and evaluate what a config says; leave a run folder.",
     "check": "Say what a run would do, and what is wrong, without training.",
+    "compare": "Say which cells of one or more runs are better, and which cannot be told apart.",
+    "report": "Write one HTML page that shows a finished run: numbers, pictures and sound.",
+    "audit": "Say why numbers should not be believed: leaks, shortcuts, bad files, labels.",
+    "replay": "Do a finished run again from its folder, and say where the results part.",
+    "model": "Look into a model file: `model show FILE` says what it holds, without running it.",
+    "sample-data": "Make a small dataset that shows one effect, such as leakage or a shortcut.",
     "plugins": "List what is installed; `plugins show NAME` explains one component.",
     "cache": "Show, verify or prune the cache of features.",
     "schema": "Print the JSON schema of configs, for editors.",
@@ -39,7 +45,7 @@ class LazyGroup(TyperGroup):
         """Import a command."""
         if cmd_name not in _COMMANDS:
             return None
-        app = import_module(f"audioclf.cli.{cmd_name}").app
+        app = import_module(f"audioclf.cli.{cmd_name.replace('-', '_')}").app
         command = typer.main.get_command(app)
         command.name = cmd_name
         return command

@@ -1,5 +1,6 @@
 """Splits, cross-validation and metrics."""
 
+from audioclf.evaluation.class_scores import ClassScores, per_class
 from audioclf.evaluation.cross_validation import (
     Cell,
     CellResult,
@@ -7,20 +8,51 @@ from audioclf.evaluation.cross_validation import (
     Predicted,
     evaluate,
 )
-from audioclf.evaluation.metrics import Estimate, check_metrics, estimate, unit_of
+from audioclf.evaluation.curves import (
+    PrecisionRecallCurve,
+    ReliabilityBin,
+    RocCurve,
+    precision_recall_curve,
+    reliability,
+    roc_curve,
+)
+from audioclf.evaluation.memory import FitPlan, plan_fits
+from audioclf.evaluation.metrics import (
+    Estimate,
+    bootstrap_values,
+    check_metrics,
+    estimate,
+    metric_value,
+    unit_of,
+)
 from audioclf.evaluation.splits import Fold, Splits, make_splits
+from audioclf.evaluation.subgroups import SubgroupScore, by_subgroup
 
 __all__ = [
     "Cell",
     "CellResult",
+    "ClassScores",
     "Estimate",
+    "FitPlan",
     "Fold",
     "FoldResult",
+    "PrecisionRecallCurve",
     "Predicted",
+    "ReliabilityBin",
+    "RocCurve",
     "Splits",
+    "SubgroupScore",
+    "bootstrap_values",
+    "by_subgroup",
     "check_metrics",
     "estimate",
     "evaluate",
     "make_splits",
+    "metric_value",
+    "per_class",
+    "plan_fits",
+    "precision_recall_curve",
+    "reliability",
+    "roc_curve",
     "unit_of",
 ]

@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from audioclf.batches import Batches
 from audioclf.components import Classifier
 from audioclf.engines import Engine, ProcessEngine, SerialEngine, WorkerDiedError
 from audioclf.errors import AudioclfError, ClassifierError
+from audioclf.evaluation.fitted import chosen_by, pickled_size
+from audioclf.evaluation.memory import FitPlan
 from audioclf.evaluation.splits import Fold, Splits
+from audioclf.system import peak_memory_meter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,11 +69,13 @@ class FoldResult:
     warnings : tuple of str
         What the classifier warned of, once each.
     chosen : dict, optional
-        What a search chose inside this training side.
+        What a search chose inside this training side: the fitted estimator's `best_params_`, as
+        plain values.
     model_bytes : int, optional
-        Size of the fitted estimator.
+        Size of the pickled estimator; None if it was not measured, or cannot be pickled.
     peak_memory : int, optional
-        Bytes by which the process grew at most while it fitted.
+        Bytes by which the process grew at most while it fitted; None where the system does not
+        tell.
     """
 
     fold: Fold
@@ -105,6 +111,24 @@ class CellResult:
         return float(np.mean([fold.fit_seconds for fold in self.folds]))
 
     @property
+    def predict_seconds_per_clip(self) -> float:
+        """Mean wall-clock seconds of the prediction of one clip, its scores included."""
+        clips = sum(len(fold.fold.test) for fold in self.folds)
+        return sum(fold.predict_seconds for fold in self.folds) / clips
+
+    @property
+    def model_bytes(self) -> int | None:
+        """Median size of a fitted estimator, of those that were measured."""
+        sizes = [fold.model_bytes for fold in self.folds if fold.model_bytes is not None]
+        return round(float(np.median(sizes))) if sizes else None
+
+    @property
+    def peak_memory(self) -> int | None:
+        """Bytes by which a process grew at most during one fit."""
+        peaks = [fold.peak_memory for fold in self.folds if fold.peak_memory is not None]
+        return max(peaks, default=None)
+
+    @property
     def score_kind(self) -> ScoreKind:
         """What the scores are."""
         return self.folds[0].score_kind
@@ -121,6 +145,8 @@ class _Task:
     fold: Fold
     n_classes: int
     seed: int
+    is_sized: bool = False
+    in_batches: bool = False
 
     @property
     def described(self) -> str:
@@ -134,9 +160,11 @@ class _Work:
     tasks: Sequence[_Task]
     matrices: Mapping[str, NDArray[np.float32]]
     y: NDArray[np.intp]
+    groups: NDArray[np.intp] | None
 
 
 _Outcome = FoldResult | AudioclfError
+_NO_PLAN = FitPlan()
 
 
 def evaluate(
@@ -146,6 +174,8 @@ def evaluate(
     splits: Splits,
     *,
     seed: int,
+    groups: NDArray[np.intp] | None = None,
+    fits: FitPlan = _NO_PLAN,
     jobs: int = 1,
     engine: Engine | None = None,
     progress: Progress = lambda done, total: None,
@@ -162,6 +192,10 @@ def evaluate(
     splits : Splits
     seed : int
         `random_state` of every classifier.
+    groups : np.ndarray [shape=(n_clips,)], int, optional
+        Code of each clip's group, for classifiers that use them.
+    fits : FitPlan
+        Which cells learn in batches, and how many fits memory holds at a time.
     jobs : int
         Number of processes; the result is the same for any. Work of a few seconds stays in this
         process.
@@ -182,8 +216,20 @@ def evaluate(
         Of several, the first in the order of cells and folds.
     """
     n_classes = int(y.max()) + 1
-    tasks = [_Task(cell, fold, n_classes, seed) for cell in cells for fold in splits.folds]
-    with contextlib.closing(_outcomes(_Work(tasks, matrices, y), jobs, engine)) as outcomes:
+    tasks = [
+        _Task(
+            cell,
+            fold,
+            n_classes,
+            seed,
+            is_sized=number == 0,
+            in_batches=cell.name in fits.batched,
+        )
+        for cell in cells
+        for number, fold in enumerate(splits.folds)
+    ]
+    work = _Work(tasks, matrices, y, groups)
+    with contextlib.closing(_outcomes(work, min(jobs, fits.at_once), engine)) as outcomes:
         results = _in_order(outcomes, tasks, progress)
     per_cell = len(splits.folds)
     return tuple(
@@ -219,7 +265,7 @@ def _in_processes(work: _Work, tasks: range, jobs: int) -> Iterable[tuple[int, _
 
 def _fit(index: int, work: _Work) -> FoldResult:
     task = work.tasks[index]
-    return fit_and_predict(task, work.matrices[task.cell.featurizer], work.y)
+    return fit_and_predict(task, work.matrices[task.cell.featurizer], work.y, work.groups)
 
 
 def _in_order(
@@ -245,13 +291,18 @@ def _checked(outcome: _Outcome, task: _Task) -> FoldResult:
     return outcome
 
 
-def fit_and_predict(task: _Task, matrix: NDArray[np.float32], y: NDArray[np.intp]) -> FoldResult:
+def fit_and_predict(
+    task: _Task,
+    matrix: NDArray[np.float32],
+    y: NDArray[np.intp],
+    groups: NDArray[np.intp] | None = None,
+) -> FoldResult:
     """Fit a new estimator on the training side of one fold and predict the test side."""
     where = task.described
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            result = _fit_and_predict(task, matrix, y)
+            result = _fit_and_predict(task, matrix, y, groups)
         except AudioclfError as exc:
             raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc
         except Exception as exc:
@@ -261,21 +312,55 @@ def fit_and_predict(task: _Task, matrix: NDArray[np.float32], y: NDArray[np.intp
     return replace(result, warnings=said)
 
 
-def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], y: NDArray[np.intp]) -> FoldResult:
-    fold = task.fold
+def _fit_and_predict(
+    task: _Task,
+    matrix: NDArray[np.float32],
+    y: NDArray[np.intp],
+    groups: NDArray[np.intp] | None,
+) -> FoldResult:
+    fold, classifier = task.fold, task.cell.classifier
     # A class that the training side lacks leaves a gap, which some classifiers refuse.
     present, y_train = np.unique(y[fold.train], return_inverse=True)
-    estimator = task.cell.classifier.build(random_state=task.seed)
-    started = time.perf_counter()
-    estimator.fit(matrix[fold.train], y_train)
-    fitted = time.perf_counter()
-    x_test = matrix[fold.test]
-    y_pred = _checked_labels(estimator.predict(x_test), len(x_test), len(present))
-    scores, kind = _scores(estimator, x_test, len(present))
+    passed = {} if groups is None or not classifier.uses_groups else {"groups": groups[fold.train]}
+    estimator = classifier.build(random_state=task.seed)
+    with peak_memory_meter() as memory:
+        started = time.perf_counter()
+        if task.in_batches:
+            batches = Batches(matrix, fold.train, y_train, len(present))
+            estimator = classifier.fit_batches(batches, random_state=task.seed)
+        else:
+            estimator.fit(matrix[fold.train], y_train, **passed)
+        fitted = time.perf_counter()
+    begun = time.perf_counter()
+    y_pred, scores, kind = predict_rows(estimator, matrix, fold.test, len(present))
     predicted = time.perf_counter()
     if scores is not None:
         scores = _spread(scores, present, task.n_classes)
-    return FoldResult(fold, present[y_pred], scores, kind, fitted - started, predicted - fitted)
+    return FoldResult(
+        fold,
+        present[y_pred],
+        scores,
+        kind,
+        fitted - started,
+        predicted - begun,
+        chosen=chosen_by(estimator),
+        model_bytes=pickled_size(estimator) if task.is_sized else None,
+        peak_memory=memory.grown,
+    )
+
+
+def predict_rows(
+    estimator: Any, matrix: NDArray[np.float32], rows: NDArray[np.intp], n_classes: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64] | None, ScoreKind]:
+    """Predict some rows of a matrix, block by block, so that memory holds no copy of all."""
+    blocks = [
+        (_checked_labels(estimator.predict(X), len(X), n_classes), _scores(estimator, X, n_classes))
+        for X, _ in Batches(matrix, rows, rows, n_classes)
+    ]
+    kind = blocks[0][1][1]
+    scores = [found for _, (found, _) in blocks if found is not None]
+    codes = np.concatenate([codes for codes, _ in blocks])
+    return codes, np.concatenate(scores) if len(scores) == len(blocks) else None, kind
 
 
 def _checked_labels(y_pred: Any, n_rows: int, n_classes: int) -> NDArray[np.intp]:

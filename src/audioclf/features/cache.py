@@ -1,6 +1,6 @@
 """Features on disk, found by what made them: the clip's bytes, the configuration, the code.
 
-An entry is one file, `v<format>/<2 digits>/<key>.npy`: a `.npy` that `numpy.load` reads, and behind it
+An entry is one file, `v2/<2 digits>/<key>.npy`: a `.npy` that `numpy.load` reads, and behind it
 JSON with the key and with what the ledger says of the clip, the length of that JSON as 4 bytes,
 little-endian, and the SHA-256 of all that stands before. It is written aside and renamed, and
 checked whenever it is read. So there is no lock and no index: any number of processes may share a

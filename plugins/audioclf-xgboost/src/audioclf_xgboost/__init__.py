@@ -5,18 +5,20 @@ T. Chen, C. Guestrin, "XGBoost: a scalable tree boosting system", KDD 2016.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat
 
 from audioclf.plugin import Classifier, EnvironmentMissingError, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sklearn.base import ClassifierMixin
 
 AUDIOCLF_PLUGIN_API = 1
+
+MODEL_FILE = "model.json"
 
 
 class XGBoost(Classifier):
@@ -27,6 +29,8 @@ class XGBoost(Classifier):
     """
 
     type: Literal["xgboost"] = "xgboost"
+
+    model_format: ClassVar[str] = "xgboost-json"
 
     n_estimators: int = Field(default=100, ge=1)
     """Number of boosting rounds; with k > 2 classes each round has k trees."""
@@ -98,6 +102,38 @@ class XGBoost(Classifier):
             **fields, n_jobs=1, random_state=random_state
         )
         return estimator
+
+    def dump(self, estimator: Any) -> dict[str, bytes]:
+        """Return a fitted `XGBClassifier` as XGBoost's own JSON, the same bytes for the same trees.
+
+        Raises
+        ------
+        ValueError
+            If it holds what `restore` would not take.
+        """
+        from audioclf_xgboost.model_file import checked_model
+
+        return {MODEL_FILE: checked_model(bytes(estimator.get_booster().save_raw("json")))}
+
+    def restore(self, files: Mapping[str, bytes]) -> ClassifierMixin:
+        """Return the `XGBClassifier` that `dump` saved, after a check of every tree; on the CPU.
+
+        Raises
+        ------
+        ValueError
+            If the file is not sound.
+        EnvironmentMissingError
+            If XGBoost cannot be imported.
+        """
+        from audioclf_xgboost.model_file import checked_model
+
+        if set(files) != {MODEL_FILE}:
+            raise ValueError(f"it is not in {MODEL_FILE!r} alone")
+        model = checked_model(files[MODEL_FILE])
+        estimator: Any = self.model_copy(update={"device": "cpu"}).build(random_state=0)
+        estimator.load_model(bytearray(model))
+        restored: ClassifierMixin = estimator
+        return restored
 
 
 @hookimpl

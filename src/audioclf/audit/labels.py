@@ -1,0 +1,163 @@
+"""Labels that confident out-of-fold predictions contradict.
+
+The rule is that of confident learning (Northcutt, Jiang and Chuang, "Confident Learning:
+Estimating Uncertainty in Dataset Labels", JAIR 70, 2021): a class is likely for a clip if its score
+is at least the mean score that the clips of that class get for their own label. A label is in doubt
+if another class is likely and scores highest, and the label itself is not likely.
+
+Every score comes from classifiers that have not seen the clip, averaged over the repeats. A weak
+classifier contradicts good labels as well, so this audit informs and never ends with a finding
+that casts doubt on the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.audit.findings import Audit, Finding
+from audioclf.dataset import Dataset
+from audioclf.evaluation import CellResult
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Codes = NDArray[np.intp]
+
+NAMES = ("label-doubt",)
+"""The findings of this audit."""
+
+
+def audit_labels(dataset: Dataset, results: Sequence[CellResult]) -> Audit:
+    """List the clips whose label most cells contradict with confidence, the clearest first.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    results : sequence of CellResult
+        Cells of a run; baselines and cells without scores are passed over.
+    """
+    y = np.asarray(dataset.encoded_labels(), dtype=np.intp)
+    scored = [_mean_scores(result, *_shape(dataset)) for result in results if _has_opinion(result)]
+    if not scored:
+        nothing = "No cell has scores out of fold, so no label was compared with one."
+        return Audit("labels", "Labels", nothing)
+    doubts = _agreed([_doubts(scores, y) for scores in scored], scored, y)
+    rows = [_row(doubt, dataset, len(scored)) for doubt in doubts]
+    tested = int(np.isfinite(scored[0][:, 0]).sum())
+    cells = "1 cell" if len(scored) == 1 else f"{len(scored)} cells"
+    return Audit(
+        "labels",
+        "Labels",
+        f"Compared the labels of {tested} clips with the out-of-fold scores of {cells}.",
+        [finding for finding in (_finding(rows, tested),) if finding is not None],
+        {"clips": tested, "cells": len(scored), "in_doubt": len(rows)},
+    )
+
+
+def _shape(dataset: Dataset) -> tuple[int, int]:
+    return len(dataset), len(dataset.classes)
+
+
+def _has_opinion(result: CellResult) -> bool:
+    return result.cell.classifier.type_name() != "dummy" and all(
+        fold.scores is not None for fold in result.folds
+    )
+
+
+def _mean_scores(result: CellResult, n_clips: int, n_classes: int) -> Floats:
+    """Return the mean out-of-fold scores [shape=(n_clips, n_classes)]; NaN where never tested."""
+    total = np.zeros((n_clips, n_classes))
+    times = np.zeros((n_clips, 1))
+    for fold in result.folds:
+        assert fold.scores is not None
+        total[fold.fold.test] += fold.scores
+        times[fold.fold.test] += 1
+    return np.divide(total, times, out=np.full_like(total, np.nan), where=times > 0)
+
+
+def _doubts(scores: Floats, y: Codes) -> Codes:
+    """Return for each clip the class that contradicts its label, or -1 [shape=(n_clips,)]."""
+    tested = np.isfinite(scores[:, 0])
+    thresholds = _self_scores(scores, y)
+    own = np.arange(len(y))
+    filled = np.where(tested[:, None], scores, -np.inf)
+    highest = filled.argmax(axis=1)
+    doubted = tested & (highest != y)
+    doubted &= filled[own, highest] >= thresholds[highest]
+    doubted &= filled[own, y] < thresholds[y]
+    return np.where(doubted, highest, -1)
+
+
+def _self_scores(scores: Floats, y: Codes) -> Floats:
+    """Return the mean score of each class among its own clips; infinite where none was tested."""
+    thresholds = np.full(scores.shape[1], np.inf)
+    for code in range(len(thresholds)):
+        own = scores[y == code, code]
+        own = own[np.isfinite(own)]
+        if len(own):
+            thresholds[code] = own.mean()
+    return thresholds
+
+
+@dataclass(frozen=True)
+class _Doubt:
+    """A label in doubt: position of the clip, class instead, mean scores, cells that say so."""
+
+    clip: int
+    suggested: int
+    score: float
+    suggested_score: float
+    cells: int
+
+
+def _agreed(found: Sequence[Codes], scored: Sequence[Floats], y: Codes) -> list[_Doubt]:
+    """Return the clips for which more than half of the cells suggest the same class."""
+    votes = np.zeros((len(y), scored[0].shape[1]), dtype=np.intp)
+    for suggested in found:
+        clips = np.flatnonzero(suggested >= 0)
+        votes[clips, suggested[clips]] += 1
+    mean = np.mean(scored, axis=0)
+    doubts = [
+        _Doubt(
+            int(at),
+            code := int(votes[at].argmax()),
+            float(mean[at, y[at]]),
+            float(mean[at, code]),
+            int(votes[at, code]),
+        )
+        for at in np.flatnonzero(2 * votes.max(axis=1) > len(found))
+    ]
+    return sorted(doubts, key=lambda doubt: (doubt.score - doubt.suggested_score, doubt.clip))
+
+
+def _row(doubt: _Doubt, dataset: Dataset, n_cells: int) -> dict[str, Any]:
+    clip = dataset.clips[doubt.clip]
+    return {
+        "path": clip.id,
+        "label": clip.label,
+        "suggested": dataset.classes[doubt.suggested],
+        "score": round(doubt.score, 4),
+        "suggested_score": round(doubt.suggested_score, 4),
+        "cells": doubt.cells,
+        "of": n_cells,
+    }
+
+
+def _finding(rows: Sequence[dict[str, Any]], tested: int) -> Finding | None:
+    if not rows:
+        return None
+    share = 100 * len(rows) / tested
+    return Finding(
+        "label-doubt",
+        "info",
+        f"{len(rows)} of {tested} labels ({share:.1f} %) are contradicted by confident predictions "
+        "out of fold; the clearest come first.",
+        "Listen to these clips. Either the label is wrong, or the clip is hard; a weak classifier "
+        "contradicts good labels too.",
+        rows,
+    )

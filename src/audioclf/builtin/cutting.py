@@ -1,0 +1,187 @@
+"""From marks on a recording to clips: each mark a clip, or windows of one length.
+
+All times are in s, spans are half-open. The label of a mark is empty where nobody wrote one: such a
+mark makes no clip, but says that there is something.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from audioclf.plugin import DatasetError
+
+MAX_OVERLAPS = 5_000_000
+"""Pairs of marks, or of a mark and a window, of one recording; beyond, something is wrong."""
+
+_EPSILON = 1e-9  # times are sums of decimal fractions
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A span with a label."""
+
+    start: float
+    end: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The clips of a recording, and how many were skipped: of two labels, or with too little."""
+
+    clips: tuple[Mark, ...]
+    conflicts: int = 0
+    too_little: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How windows are laid over a recording and labeled.
+
+    Parameters
+    ----------
+    window, hop : float
+        Length of a window, and from the start of one to that of the next.
+    min_overlap : float
+        Share of a window, above 0 and at most 1, that marks of one label cover at least.
+    background : str, optional
+        Label of windows that no mark touches; without it they are skipped.
+    """
+
+    window: float
+    hop: float
+    min_overlap: float
+    background: str | None = None
+
+
+def cut_at_marks(marks: Iterable[Mark], *, longest: bool) -> Cut:
+    """Return each mark as a clip.
+
+    Where marks of two labels overlap, both are skipped; or the shorter one, or both of one length,
+    if `longest`.
+
+    Raises
+    ------
+    DatasetError
+        If absurdly many marks overlap.
+    """
+    named = sorted({mark for mark in marks if mark.label and mark.end > mark.start})
+    dropped: set[Mark] = set()
+    for first, second in _conflicts(named):
+        lengths = [round(mark.end - mark.start, 9) for mark in (first, second)]
+        if not longest or lengths[0] <= lengths[1]:
+            dropped.add(first)
+        if not longest or lengths[1] <= lengths[0]:
+            dropped.add(second)
+    return Cut(tuple(mark for mark in named if mark not in dropped), conflicts=len(dropped))
+
+
+def _conflicts(marks: Sequence[Mark]) -> Iterator[tuple[Mark, Mark]]:
+    """Yield the pairs of marks, sorted by start, that overlap and have two labels."""
+    active: list[Mark] = []
+    pairs = 0
+    for mark in marks:
+        active = [each for each in active if each.end > mark.start + _EPSILON]
+        pairs += len(active)
+        _check_overlaps(pairs)
+        yield from ((each, mark) for each in active if each.label != mark.label)
+        active.append(mark)
+
+
+def _check_overlaps(number: int) -> None:
+    if number > MAX_OVERLAPS:
+        raise DatasetError(f"more than {MAX_OVERLAPS:,} overlaps of annotations")
+
+
+def cut_windows(marks: Iterable[Mark], seconds: float, rule: Windows, *, longest: bool) -> Cut:
+    """Return the windows that have a label.
+
+    A window has the label whose marks together cover at least `min_overlap` of it. Where several
+    labels do, it is skipped; or has the one that covers most, if `longest` and there is one. The
+    rest of the recording that is shorter than a window is left out.
+
+    Parameters
+    ----------
+    marks : iterable of Mark
+    seconds : float
+        Length of the recording.
+    rule : Windows
+    longest : bool
+
+    Raises
+    ------
+    DatasetError
+        If there are absurdly many windows.
+    """
+    count = _count(seconds, rule)
+    covered = _coverage(sorted(marks), count, rule)
+    labels = [_label(covered.get(index, {}), rule, longest) for index in range(count)]
+    clips = [
+        Mark(*_bounds(index, rule), label)
+        for index, label in enumerate(labels)
+        if label is not None
+    ]
+    touched = [index for index in covered if labels[index] is None]
+    disputed = sum(len(_reaching(covered[index], rule)) > 1 for index in touched)
+    return Cut(tuple(clips), conflicts=disputed, too_little=len(touched) - disputed)
+
+
+def _count(seconds: float, rule: Windows) -> int:
+    if seconds + _EPSILON < rule.window:
+        return 0
+    count = math.floor((seconds - rule.window) / rule.hop + _EPSILON) + 1
+    if count > MAX_OVERLAPS:
+        raise DatasetError(f"{count:,} windows with a hop of {rule.hop} s (limit {MAX_OVERLAPS:,})")
+    return count
+
+
+def _bounds(index: int, rule: Windows) -> tuple[float, float]:
+    return round(index * rule.hop, 9), round(index * rule.hop + rule.window, 9)
+
+
+def _coverage(
+    marks: Sequence[Mark], count: int, rule: Windows
+) -> dict[int, dict[str, tuple[float, float]]]:
+    """Return for each window that marks touch, by label: covered seconds, and up to where."""
+    covered: dict[int, dict[str, tuple[float, float]]] = {}
+    overlaps = 0
+    for mark in marks:
+        touched = _touched(mark, count, rule)
+        overlaps += len(touched)
+        _check_overlaps(overlaps)
+        for index in touched:
+            low, high = _bounds(index, rule)
+            found = covered.setdefault(index, {})
+            length, reach = found.get(mark.label, (0.0, low))
+            end = min(mark.end, high)
+            found[mark.label] = (
+                length + max(0.0, end - max(mark.start, reach)),
+                max(reach, end),
+            )
+    return covered
+
+
+def _touched(mark: Mark, count: int, rule: Windows) -> range:
+    """Return the windows that a mark overlaps, or that a point in time lies in."""
+    first = math.floor((mark.start - rule.window) / rule.hop + _EPSILON) + 1
+    stop = math.ceil(mark.end / rule.hop - _EPSILON)
+    if mark.end == mark.start:
+        stop = math.floor(mark.start / rule.hop + _EPSILON) + 1
+    return range(max(0, first), min(count, stop))
+
+
+def _label(covered: dict[str, tuple[float, float]], rule: Windows, longest: bool) -> str | None:
+    if not covered:
+        return rule.background
+    reaching = _reaching(covered, rule)
+    if len(reaching) > 1 and longest:
+        most = max(reaching.values())
+        reaching = {label: each for label, each in reaching.items() if each >= most - _EPSILON}
+    return next(iter(reaching)) if len(reaching) == 1 else None
+
+
+def _reaching(covered: dict[str, tuple[float, float]], rule: Windows) -> dict[str, float]:
+    needed = rule.min_overlap * rule.window - _EPSILON
+    return {label: length for label, (length, _) in covered.items() if label and length >= needed}

@@ -1,0 +1,90 @@
+"""Linear classifiers by stochastic gradient descent: scikit-learn's `SGDClassifier`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, FiniteFloat
+
+from audioclf.plugin import Classifier
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+
+    from audioclf.plugin import Batches
+
+_ENOUGH_ROWS = 1_000_000
+
+
+class Sgd(Classifier):
+    """Logistic regression or a linear SVM for more clips than memory holds.
+
+    Names and defaults are those of `sklearn.linear_model.SGDClassifier`, except that `loss` is
+    `log_loss`, which gives probabilities. The columns are standardized by a scaler that is part of
+    the estimator.
+    """
+
+    type: Literal["sgd"] = "sgd"
+
+    loss: Literal["log_loss", "modified_huber", "hinge", "squared_hinge", "perceptron"] = "log_loss"
+    """`log_loss` is logistic regression, `hinge` a linear SVM; the first two give probabilities."""
+
+    penalty: Literal["l2", "l1", "elasticnet"] | None = "l2"
+    """What keeps the weights small; null for nothing."""
+
+    alpha: FiniteFloat = Field(default=1e-4, ge=0)
+    """Strength of the penalty, at least 0."""
+
+    l1_ratio: FiniteFloat = Field(default=0.15, ge=0, le=1)
+    """Share of L1 in the penalty `elasticnet`, in [0, 1]."""
+
+    max_iter: int = Field(default=1000, ge=1)
+    """Limit on the passes over the training clips, at least 1."""
+
+    tol: FiniteFloat | None = Field(default=1e-3, gt=0)
+    """Gain of a pass below which it stops; null for `max_iter` passes in any case."""
+
+    class_weight: Literal["balanced"] | None = None
+    """`balanced` makes each class count the same; null makes each clip count the same."""
+
+    average: bool = False
+    """Whether the weights are averaged over all steps, which steadies them."""
+
+    def build(self, *, random_state: int) -> ClassifierMixin:
+        """Return an unfitted pipeline of `StandardScaler` and `SGDClassifier`."""
+        from sklearn.linear_model import SGDClassifier
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        fields = self.model_dump(exclude={"type"})
+        return make_pipeline(StandardScaler(), SGDClassifier(**fields, random_state=random_state))
+
+    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of two copies of the rows, which were measured."""
+        return 9 * n_rows * n_columns
+
+    def fit_batches(self, batches: Batches, *, random_state: int) -> ClassifierMixin:
+        """Fit by `partial_fit`: a pass for the scaler, then passes over reshuffled blocks.
+
+        As many passes as show some 1,000,000 rows, the number after which scikit-learn's guide
+        (section "Stochastic Gradient Descent, tips on practical use") expects convergence; at
+        most `max_iter`.
+        """
+        import numpy as np
+
+        pipeline: Any = self.build(random_state=random_state)
+        scaler, model = (step for _, step in pipeline.steps)
+        if self.class_weight == "balanced":
+            # A block cannot know how frequent the classes are in all of them.
+            counts = np.bincount(batches.y, minlength=batches.n_classes)
+            weights = batches.n_rows / (batches.n_classes * counts)
+            model.set_params(class_weight=dict(enumerate(weights)))
+        for X, _ in batches:
+            scaler.partial_fit(X)
+        classes = np.arange(batches.n_classes)
+        passes = min(self.max_iter, -(-_ENOUGH_ROWS // batches.n_rows))
+        for number in range(passes):
+            for X, y in batches.shuffled(random_state + number):
+                model.partial_fit(scaler.transform(X), y, classes=classes)
+        fitted: ClassifierMixin = pipeline
+        return fitted

@@ -1,0 +1,138 @@
+"""`audioclf audit CONFIG`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from audioclf.cli.common import (
+    ConfigArgument,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    StrictOption,
+    load_registry,
+    progress_on_stderr,
+    single_command,
+)
+from audioclf.cli.output import complain, format_table, say
+
+if TYPE_CHECKING:
+    from audioclf.audit import Audit, Finding
+    from audioclf.audit_run import AuditReport
+
+MAX_ROWS = 10
+
+app = single_command()
+
+
+@app.command()
+def audit(
+    config: ConfigArgument,
+    overrides: SetOption = [],  # noqa: B006  typer copies it
+    allow: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="Accept a finding, as in --allow recording-habit."),
+    ] = [],  # noqa: B006
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Train nothing: labels are not looked at.")
+    ] = False,
+    jobs: JobsOption = None,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither use nor fill the feature cache.")
+    ] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Say why numbers should not be believed: leaks, shortcuts, bad files, doubtful labels."""
+    from audioclf.audit import check_allowed
+
+    check_allowed(allow)
+    registry = load_registry(strict=strict)
+    from audioclf.audit_run import audit_config
+    from audioclf.experiment import cells_of, check_feasible, load_dataset, origins_of, ready
+    from audioclf.features.cache import default_folder
+
+    loaded, registry = ready(config, overrides, registry)
+    dataset = load_dataset(loaded, registry)
+    check_feasible(loaded, dataset)
+    with progress_on_stderr(quiet=quiet) as progress:
+        report = audit_config(
+            loaded,
+            dataset,
+            None if quick else cells_of(loaded, registry)[0],
+            origins_of(loaded.featurizers, registry),
+            allow=allow,
+            jobs=jobs,
+            cache_folder=None if no_cache else cache_dir or default_folder(),
+            progress=progress,
+        )
+    for note in report.notes:
+        complain("note", note)
+    say(json.dumps(report.to_data(), indent=2, ensure_ascii=False) if as_json else describe(report))
+    sys.exit(report.exit_code)
+
+
+def describe(report: AuditReport) -> str:
+    """Return what each audit looked at and found, and the verdict."""
+    parts = [_audit_text(audit, report.allowed) for audit in report.audits]
+    return "\n\n".join([*parts, _verdict(report)])
+
+
+def _audit_text(audit: Audit, allowed: Sequence[str]) -> str:
+    found = [_finding_text(finding, finding.name in allowed) for finding in audit.findings]
+    lines = [f"{audit.title}: {audit.summary}", *(found or ["  nothing found"])]
+    lines += [f"\n  {sentence}" for sentence in _sentences(audit.facts)]
+    return "\n".join(lines)
+
+
+def _sentences(facts: Mapping[str, Any]) -> list[str]:
+    """Return what facts say in words, such as what a leak is worth."""
+    return [
+        fact["sentence"] for fact in facts.values() if isinstance(fact, dict) and "sentence" in fact
+    ]
+
+
+def _finding_text(finding: Finding, allowed: bool) -> str:
+    state = "allowed" if allowed and finding.severity == "finding" else finding.severity
+    lines = [f"[{state}] {finding.name}: {finding.text}"]
+    if finding.advice:
+        lines.append(finding.advice)
+    lines += _rows_text(finding.rows)
+    return "\n".join(["", *(f"  {line}" for line in lines)])
+
+
+def _rows_text(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    shown = [[_cell_text(value) for value in row.values()] for row in rows[:MAX_ROWS]]
+    table = format_table([key.replace("_", " ") for key in rows[0]], shown).split("\n")
+    more = len(rows) - MAX_ROWS
+    return [f"  {line}" for line in table] + ([f"  and {more} more"] if more > 0 else [])
+
+
+def _cell_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    return " ".join(str(value).split())
+
+
+def _verdict(report: AuditReport) -> str:
+    names = dict.fromkeys(finding.name for finding in report.blocking)
+    if not names:
+        return f"no finding casts doubt on the numbers of {report.dataset}"
+    listed = ", ".join(names)
+    allow = " ".join(f"--allow {name}" for name in names)
+    return f"findings that cast doubt: {listed}\nif you know and accept them: {allow}"

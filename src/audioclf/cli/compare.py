@@ -1,0 +1,87 @@
+"""`audioclf compare RUN...`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audioclf.cli.common import JsonOption, single_command
+from audioclf.cli.output import complain, format_table, say
+
+if TYPE_CHECKING:
+    from audioclf.compare_runs import ComparedCell, ComparedRuns
+    from audioclf.evaluation.comparison import Comparison
+
+app = single_command()
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders.", show_default=False)
+    ],
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Metric; by default the first of the first run.", show_default=False),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Largest difference that does not matter.", show_default=False),
+    ] = None,
+    all_pairs: Annotated[
+        bool, typer.Option("--all-pairs", help="Show every pair, not only those of the best cell.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which cells of one or more runs are better, and which cannot be told apart."""
+    from audioclf.compare_runs import compare_runs
+
+    found = compare_runs(runs, metric=metric, margin=margin)
+    if as_json:
+        say(json.dumps(found.to_data(), indent=2, ensure_ascii=False))
+        return
+    for note in found.comparison.notes:
+        complain("note", note)
+    say(describe_comparison(found, all_pairs=all_pairs))
+
+
+def describe_comparison(found: ComparedRuns, *, all_pairs: bool = False) -> str:
+    """Return the table of cells with the verdicts below it."""
+    comparison = found.comparison
+    header = ["cell", comparison.metric, "fit s", "predict ms/clip", "model", "memory"]
+    table = format_table(header, [_row(cell) for cell in found.cells])
+    sentences = "\n".join(_sentences(comparison, all_pairs=all_pairs))
+    what = f"[95 % bootstrap interval over {comparison.sample}]"
+    return f"{table}\n\n{sentences}\n\n{what}"
+
+
+def _row(cell: ComparedCell) -> list[str]:
+    from audioclf.planning import human_bytes
+
+    sizes = (cell.model_bytes, cell.peak_memory_bytes)
+    per_clip = cell.predict_seconds_per_clip
+    return [
+        cell.name,
+        "n/a" if cell.estimate is None else str(cell.estimate),
+        "n/a" if cell.fit_seconds is None else f"{cell.fit_seconds:.3g}",
+        "n/a" if per_clip is None else f"{1000 * per_clip:.3g}",
+        *("n/a" if size is None else human_bytes(size) for size in sizes),
+    ]
+
+
+def _sentences(comparison: Comparison, *, all_pairs: bool) -> Iterator[str]:
+    from audioclf.evaluation.comparison import baseline_sentence, verdict_sentence
+
+    yield verdict_sentence(comparison)
+    if comparison.baseline not in (None, comparison.cells[0]):
+        yield baseline_sentence(comparison)
+    yield ""
+    best = comparison.cells[0]
+    shown = [pair for pair in comparison.pairs if all_pairs or pair.better == best]
+    yield from (pair.sentence for pair in shown)
+    if hidden := len(comparison.pairs) - len(shown):
+        yield f"and {hidden} more pairs, with --all-pairs"

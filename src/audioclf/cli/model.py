@@ -1,0 +1,101 @@
+"""`audioclf model`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audioclf.cli.common import JsonOption, single_command
+from audioclf.cli.output import format_table, say
+
+if TYPE_CHECKING:
+    from audioclf.inference import Contents, Interval, Manifest
+
+app = single_command()
+
+_SHOWN_CLASSES = 20
+
+
+@app.callback()
+def model() -> None:
+    """Look into a model file."""
+
+
+@app.command()
+def show(
+    file: Annotated[
+        Path, typer.Argument(help="A model, such as model.audioclf.", show_default=False)
+    ],
+    as_json: JsonOption = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="Print its model card, in Markdown.")
+    ] = False,
+) -> None:
+    """Say what a model file holds, and that it is undamaged; nothing of it is built or run."""
+    from audioclf.inference import open_bundle
+
+    contents = open_bundle(file)
+    if as_json:
+        data = contents.manifest.model_dump(mode="json")
+        say(json.dumps({**data, "card": contents.card} if card else data, indent=2))
+    elif card:
+        say(contents.card)
+    else:
+        say(_text(contents))
+
+
+def _text(contents: Contents) -> str:
+    manifest = contents.manifest
+    members = [(name, str(item.size), item.sha256) for name, item in manifest.members.items()]
+    return "\n\n".join(
+        [
+            format_table(("model", f"{manifest.name}: {manifest.cell}"), _facts(contents)),
+            *_metrics(manifest),
+            format_table(("made with", "version"), list(manifest.versions.items())),
+            format_table(("file", "bytes", "sha256"), members),
+        ]
+    )
+
+
+def _facts(contents: Contents) -> list[tuple[str, str]]:
+    manifest = contents.manifest
+    audio, training = manifest.audio, manifest.training
+    n_clips = sum(training.clips.values())
+    names = ", ".join(manifest.classes[:_SHOWN_CLASSES])
+    names += ", ..." if len(manifest.classes) > _SHOWN_CLASSES else ""
+    length = "whole clips" if audio.duration is None else f"at most {audio.duration:g} s"
+    return [
+        ("classes", f"{len(manifest.classes)}: {names}"),
+        ("audio", f"mono, {audio.sr} Hz, {length}"),
+        *((kind, _component(manifest, kind)) for kind in ("featurizer", "classifier")),
+        ("features", f"{manifest.features.width} columns"),
+        ("scores", manifest.scores + ", not calibrated"),
+        ("trained on", f"{n_clips} clips of {training.dataset}"),
+        ("evaluated", manifest.evaluation.split if manifest.evaluation else "no"),
+        ("estimator", f"as {manifest.estimator.format}"),
+        ("platform", manifest.platform),
+        ("digests", "match, which shows no damage; they say nothing about who wrote the file"),
+    ]
+
+
+def _component(manifest: Manifest, kind: str) -> str:
+    made_by = manifest.components[kind]  # type: ignore[index]
+    return f"{made_by.type} of {made_by.distribution} {made_by.version}"
+
+
+def _metrics(manifest: Manifest) -> Iterator[str]:
+    found = manifest.evaluation
+    if found is not None:
+        level = f"{100 * found.confidence_level:g} % interval"
+        rows = [(name, *_numbers(interval)) for name, interval in found.metrics.items()]
+        yield format_table(("metric", "value", level), rows)
+
+
+def _numbers(interval: Interval | None) -> tuple[str, str]:
+    if interval is None:
+        return "not defined", ""
+    return f"{interval.value:.3f}", f"{interval.low:.3f} to {interval.high:.3f}"

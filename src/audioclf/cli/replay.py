@@ -1,0 +1,98 @@
+"""`audioclf replay RUN`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from audioclf.cli.common import (
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    StrictOption,
+    load_registry,
+    progress_on_stderr,
+    single_command,
+)
+from audioclf.cli.output import format_table, say
+from audioclf.cli.run import Engine
+
+if TYPE_CHECKING:
+    from audioclf.replay import Change, Replay
+
+app = single_command()
+
+
+@app.command()
+def replay(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    overrides: SetOption = [],  # noqa: B006  typer copies it
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the replay; by default a new one next to the run."),
+    ] = None,
+    jobs: JobsOption = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Where the work is done; the results do not change.")
+    ] = Engine.local,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, as tls://host:8786.", show_default=False),
+    ] = None,
+    insecure_cluster: Annotated[
+        bool,
+        typer.Option("--insecure-cluster", help="Accept a scheduler elsewhere without TLS."),
+    ] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Do a run again from its folder and say at which stage, if any, the results part."""
+    registry = load_registry(strict=strict)
+    from audioclf.replay import replay as replay_run
+
+    with progress_on_stderr(quiet=quiet) as progress:
+        found = replay_run(
+            run,
+            overrides=overrides,
+            out=out,
+            jobs=jobs,
+            engine=engine.value,
+            scheduler=scheduler,
+            insecure_cluster=insecure_cluster,
+            registry=registry,
+            progress=progress,
+        )
+    say(json.dumps(_data(found), indent=2, ensure_ascii=False) if as_json else describe(found))
+    sys.exit(found.exit_code)
+
+
+def _data(found: Replay) -> dict[str, Any]:
+    return {
+        "run": str(found.run),
+        "replay": str(found.folder),
+        "verdict": found.verdict,
+        "first_different": found.first_different,
+        "stages": [asdict(stage) for stage in found.stages],
+        "environment": [asdict(change) for change in found.changes],
+    }
+
+
+def describe(found: Replay) -> str:
+    """Return the table of stages, what differs in the environment, and the verdict."""
+    rows = [(stage.name, stage.verdict, stage.detail) for stage in found.stages]
+    table = format_table(("stage", "verdict", "detail"), rows)
+    changed = "; ".join(map(_words, found.changes)) or "the same platform and versions"
+    first = found.first_different
+    verdict = found.verdict if first is None else f"different, first at {first}"
+    return f"{table}\n\nenvironment: {changed}\n{verdict}\nreplayed in {found.folder}"
+
+
+def _words(change: Change) -> str:
+    return f"{change.name} {change.now or 'missing'} instead of {change.recorded or 'missing'}"

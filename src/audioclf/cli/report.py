@@ -1,0 +1,40 @@
+"""`audioclf report RUN`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audioclf.cli.common import load_registry, single_command
+from audioclf.cli.output import complain, say
+
+app = single_command()
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; by default report.html in the run folder."),
+    ] = None,
+    no_audio: Annotated[
+        bool, typer.Option("--no-audio", help="Leave out sound and spectrograms of clips.")
+    ] = False,
+    budget: Annotated[
+        float | None,
+        typer.Option(min=0, help="MB for sound and spectrograms; by default 4 to 8."),
+    ] = None,
+) -> None:
+    """Write the report of a run as one HTML file that needs no network."""
+    from audioclf.report.page import report_again
+
+    registry = None if no_audio else load_registry()
+    path, remark = report_again(
+        run, sound=not no_audio, out=out, budget_mb=budget, registry=registry
+    )
+    if remark:
+        complain("note", remark)
+    say(str(path))

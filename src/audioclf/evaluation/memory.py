@@ -1,0 +1,96 @@
+"""What fits would take of the memory that is free, before any is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from audioclf.batches import BLOCK_BYTES
+from audioclf.errors import MemoryShortError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from audioclf.evaluation.cross_validation import Cell
+    from audioclf.evaluation.splits import Splits
+
+_BLOCKS = 4
+"""Blocks that learning in batches holds at a time: the rows, and what is made of them."""
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """How the cells are fitted.
+
+    Parameters
+    ----------
+    batched : frozenset of str
+        Cells that learn in batches, because a fit of all rows would not fit in memory.
+    at_once : int
+        Greatest number of fits that fit in memory together.
+    notes : tuple of str
+        What the user should know.
+    """
+
+    batched: frozenset[str] = frozenset()
+    at_once: int = 1 << 16
+    notes: tuple[str, ...] = ()
+
+
+def plan_fits(
+    cells: Sequence[Cell],
+    matrices: Mapping[str, NDArray[np.float32]],
+    n_classes: int,
+    splits: Splits,
+    free: int,
+) -> FitPlan:
+    """Decide for each cell whether a fit takes all rows together or in batches.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+    matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
+    n_classes : int
+    splits : Splits
+    free : int
+        Bytes of memory that may be used.
+
+    Raises
+    ------
+    MemoryShortError
+        If a cell can do neither; says how much it would take.
+    """
+    n_rows = max(len(fold.train) for fold in splits.folds)
+    batched: dict[str, int] = {}
+    most = 1
+    for cell in cells:
+        n_columns = matrices[cell.featurizer].shape[1]
+        shape = (n_rows, n_columns, n_classes)
+        needed = 4 * n_rows * n_columns + cell.classifier.fit_memory(*shape)
+        if needed > free:
+            batched[cell.name] = needed
+            needed = _BLOCKS * BLOCK_BYTES + cell.classifier.batch_memory(*shape)
+            if needed > free or not cell.classifier.learns_in_batches():
+                raise _short(cell, n_rows, n_columns, batched[cell.name], free)
+        most = max(most, needed)
+    notes = tuple(
+        f"{name} learned in batches: a fit of all {n_rows} rows would take about {_gb(needed)} of "
+        f"memory, and {_gb(free)} was free; its results may differ from those of such a fit"
+        for name, needed in batched.items()
+    )
+    return FitPlan(frozenset(batched), max(1, free // most), notes)
+
+
+def _short(cell: Cell, n_rows: int, n_columns: int, needed: int, free: int) -> MemoryShortError:
+    return MemoryShortError(
+        f"classifier {cell.name!r} ({cell.described}) would take about {_gb(needed)} of memory for "
+        f"a fit of {n_rows} clips in {n_columns} columns, and {_gb(free)} is free",
+        hint="Take fewer columns (pooling `stats` instead of `flatten`), fewer clips, or a "
+        "classifier that learns in batches, such as `sgd`.",
+    )
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.2g} GB"

@@ -1,0 +1,132 @@
+"""scikit-learn estimators in the format of skops: a zip of JSON and `.npy`, nothing pickled.
+
+skops rebuilds objects only of types that it or the caller trusts. What it leaves to the caller is
+done here: the bytes do not depend on memory addresses, the size is bounded before anything is
+built, and what was built is checked before it runs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import zipfile
+from collections.abc import Iterable
+from typing import Any
+
+from audioclf.inference.arrays import check_npy
+from audioclf.inference.bundle_zip import zipped
+from audioclf.inference.refusal import RefusedError, refusing
+from audioclf.inference.structure import check_structure, parts_of
+from audioclf.inference.vectors import grow_search_trees, without_search_trees
+
+SCHEMA = "schema.json"
+MAX_SCHEMA_BYTES = 64 << 20
+"""Each byte of the schema becomes up to 40 bytes in memory."""
+
+TRUSTED_TYPES = (
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+)
+"""Beyond what skops trusts of itself: two plain classes, and the trees that `trees` checks."""
+
+
+def dump_skops(estimator: Any) -> bytes:
+    """Return a fitted estimator as bytes that depend on nothing but what it is."""
+    import skops.io
+
+    with without_search_trees(parts_of(estimator)):
+        return _canonical(skops.io.dumps(estimator))
+
+
+def load_skops(data: bytes, trusted: Iterable[str]) -> Any:
+    """Rebuild an estimator that a stranger stored, and check it before it can run.
+
+    Parameters
+    ----------
+    data : bytes
+    trusted : iterable of str
+        Full names of the types that may be in it, beyond those that skops trusts.
+
+    Raises
+    ------
+    RefusedError
+        If it cannot be what `dump_skops` wrote, holds another type, or would not be safe to run.
+    """
+    import skops.io
+
+    allowed = sorted(set(trusted))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # another patch release of scikit-learn
+        with refusing("structure", "the estimator is no file of skops"):
+            _check_container(data)
+        with refusing("structure", "the estimator cannot be rebuilt"):
+            foreign = set(skops.io.get_untrusted_types(data=data)) - set(allowed)
+            if foreign:
+                raise _foreign(sorted(foreign))
+            estimator = skops.io.loads(data, trusted=allowed)
+        with refusing("structure", "the estimator is not sound"):
+            check_structure(estimator)
+            grow_search_trees(parts_of(estimator))
+    return estimator
+
+
+def _check_container(data: bytes) -> None:
+    """Refuse an inner zip that could unpack to more than it is: its files must be stored plain."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = archive.infolist()
+        _check_sizes(infos, len(data))
+        for info in infos:
+            if info.filename.endswith(".npy"):
+                check_npy(archive.read(info))
+
+
+def _check_sizes(infos: Iterable[zipfile.ZipInfo], size: int) -> None:
+    total, names = 0, set()
+    for info in infos:
+        total += info.file_size
+        names.add(info.filename)
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+            raise ValueError(f"{info.filename!r} is compressed, which only the bundle itself is")
+        if info.filename == SCHEMA and info.file_size > MAX_SCHEMA_BYTES:
+            raise ValueError(f"{info.file_size} bytes of {SCHEMA} (limit {MAX_SCHEMA_BYTES})")
+    if SCHEMA not in names or total > size:
+        raise ValueError(f"{total} bytes in a file of {size}, or no {SCHEMA}")
+
+
+def _foreign(types: list[str]) -> RefusedError:
+    shown = ", ".join(types[:5])
+    return RefusedError(
+        "type",
+        f"the estimator holds {shown}, which a model of this classifier does not need",
+        hint="Do not load this file, unless you know why: a plugin can declare `trusted_types`.",
+    )
+
+
+def _canonical(data: bytes) -> bytes:
+    """Name objects and files by their order in the schema, where skops uses memory addresses."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names: dict[str, str] = {}
+        schema = _renumbered(json.loads(archive.read(SCHEMA)), {}, names)
+        text = json.dumps(schema, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+        files = {new: archive.read(old) for old, new in names.items()}
+    return zipped({SCHEMA: text, **files}, method=zipfile.ZIP_STORED)
+
+
+def _renumbered(node: Any, ids: dict[int, int], names: dict[str, str]) -> Any:
+    if isinstance(node, list):
+        return [_renumbered(item, ids, names) for item in node]
+    if not isinstance(node, dict):
+        return node
+    changed = dict(node)
+    if node.get("__loader__") == "JsonNode":
+        # Whether two equal numbers are one object is chance, and of no matter.
+        changed.pop("__id__", None)
+    elif isinstance(node.get("__id__"), int):
+        changed["__id__"] = ids.setdefault(node["__id__"], len(ids) + 1)
+    if isinstance(node.get("file"), str):
+        suffix = node["file"].rpartition(".")[2]
+        changed["file"] = names.setdefault(node["file"], f"{len(names)}.{suffix}")
+    return {key: _renumbered(value, ids, names) for key, value in changed.items()}

@@ -1,0 +1,93 @@
+"""The last step of a run: a cell fitted on all clips, kept as a bundle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from audioclf.errors import ModelError
+from audioclf.inference.bundle_writing import write_bundle
+from audioclf.inference.training import evaluated_of, fit_final, training_of
+from audioclf.results import codes_of
+from audioclf.runfolder import IMPORTANCES, MODEL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from audioclf.config import RunConfig
+    from audioclf.evaluation import Cell
+    from audioclf.features import Extraction
+    from audioclf.registry import Registry
+    from audioclf.results import RunResult
+    from audioclf.runfolder import RunFolder
+
+
+def write_final(
+    folder: RunFolder,
+    config: RunConfig,
+    result: RunResult,
+    cell: Cell,
+    extraction: Extraction,
+    registry: Registry,
+    groups: NDArray[np.intp] | None,
+) -> tuple[Path | None, tuple[str, ...]]:
+    """Fit a cell on all clips, and write `model.audioclf` and where the model looks.
+
+    Returns
+    -------
+    path : Path or None
+        None for a classifier that no bundle can hold.
+    notes : tuple of str
+        What the user should know.
+
+    Raises
+    ------
+    ClassifierError
+        If the fit fails.
+    ResultError
+        If a file cannot be written.
+    """
+    matrix, y = extraction.matrices[cell.featurizer], codes_of(extraction.dataset)
+    fit = fit_final(cell, matrix, y, seed=config.seed, groups=groups)
+    _write_importance(folder, config, cell, fit.estimator, matrix, y)
+    try:
+        path = write_bundle(
+            folder.path / MODEL,
+            name=config.name,
+            cell=cell,
+            featurizer=config.featurizers[cell.featurizer],
+            audio=config.audio,
+            classes=extraction.dataset.classes,
+            estimator=fit.estimator,
+            matrix=matrix,
+            seed=config.seed,
+            training=training_of(extraction),
+            registry=registry,
+            evaluation=evaluated_of(result, cell.name),
+        )
+    except ModelError as exc:
+        return None, (f"{cell.name} was not kept as a model: {exc.message}",)
+    return path, tuple(f"{cell.name}, fitted on all clips, warned: {text}" for text in fit.warnings)
+
+
+def _write_importance(
+    folder: RunFolder,
+    config: RunConfig,
+    cell: Cell,
+    estimator: object,
+    matrix: NDArray[np.float32],
+    y: NDArray[np.intp],
+) -> None:
+    from audioclf.features.extraction import make_plans
+    from audioclf.pooling import Flatten, Stats
+    from audioclf.report.importance import Layout, importance, importances_data
+
+    featurizer = config.featurizers[cell.featurizer]
+    if not isinstance(featurizer.pooling, Flatten | Stats):
+        return
+    (plan,) = make_plans(config.audio, {cell.featurizer: featurizer}, {})
+    layout: Layout = "flatten" if isinstance(featurizer.pooling, Flatten) else "stats"
+    found = importance(estimator, matrix, y, n_bins=plan.n_bins, layout=layout, seed=config.seed)
+    folder.write_json(IMPORTANCES, importances_data({cell.name: found}))

@@ -1,0 +1,243 @@
+"""A trained model that takes sounds: files or arrays in, names of classes and scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from audioclf.audio import AudioConfig
+from audioclf.components import Featurizer
+from audioclf.dataset import AudioSource, Clip, FileSource, RemoteSource
+from audioclf.errors import ModelError
+from audioclf.evaluation.cross_validation import _checked_labels, _scores
+from audioclf.features.work import Plan, featurize_clip
+from audioclf.inference.arrays import ArraySource
+from audioclf.inference.bundle_manifest import Manifest, ScoreKind
+from audioclf.remote import is_url
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Item = "str | Path | AudioSource | NDArray[Any]"
+"""A path, a URL, or a waveform [shape=(n_samples,) or (n_channels, n_samples)]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A fitted cell with the featurizer and the audio config that it was trained with.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        What the bundle says of it.
+    featurizer : Featurizer
+    estimator : scikit-learn classifier
+
+    Examples
+    --------
+    >>> import audioclf
+    >>> model = audioclf.load("model.audioclf")  # doctest: +SKIP
+    >>> model.predict("unknown.wav")  # doctest: +SKIP
+    'puppy'
+    >>> model.predict_proba([y1, y2], sr=44100).round(2)  # doctest: +SKIP
+    array([[0.07, 0.93],
+           [0.81, 0.19]])
+    """
+
+    manifest: Manifest
+    featurizer: Featurizer
+    estimator: Any
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the scores' columns."""
+        return self.manifest.classes
+
+    @property
+    def sr(self) -> int:
+        """Sample rate in Hz to which everything is resampled."""
+        return self.manifest.audio.sr
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What the scores are; see `Manifest.scores`."""
+        return self.manifest.scores
+
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        return f"<Model {manifest.name}:{manifest.cell}, {len(self.classes)} classes>"
+
+    @overload
+    def predict(
+        self, items: str | Path | AudioSource | NDArray[Any], *, sr: int | None = None
+    ) -> str: ...
+
+    @overload
+    def predict(
+        self, items: list[Any] | tuple[Any, ...], *, sr: int | None = None
+    ) -> list[str]: ...
+
+    def predict(self, items: Any, *, sr: int | None = None) -> str | list[str]:
+        """Return the name of the class of one sound, or of each of several.
+
+        Parameters
+        ----------
+        items : path, URL, array, or a list of these
+            A waveform has shape (n_samples,) or (n_channels, n_samples), as librosa gives it:
+            floats in [-1, 1], int16 or int32. Any sample rate and number of channels is brought
+            to what the model was trained on; `audio.offset` and `audio.duration` apply.
+        sr : int, optional
+            Sample rate of arrays in Hz.
+
+        Returns
+        -------
+        label : str or list of str
+
+        Raises
+        ------
+        DecodeError, FeatureError
+            If a sound cannot be used; names it.
+        """
+        if not isinstance(items, list | tuple):
+            return self.predict([items], sr=sr)[0]
+        codes = self.codes_of(self._rows(items, sr)) if items else ()
+        return [self.classes[code] for code in codes]
+
+    def predict_proba(self, items: Any, *, sr: int | None = None) -> NDArray[np.float64]:
+        """Return the probabilities of one sound or of several, as the classifier gives them.
+
+        Parameters
+        ----------
+        items, sr
+            As for `predict`.
+
+        Returns
+        -------
+        proba : np.ndarray [shape=(n_classes,) or (n_items, n_classes)], float64
+            In the order of `classes`; each row sums to 1.
+
+        Raises
+        ------
+        ModelError
+            If the classifier gives none.
+        """
+        if self.score_kind != "probability":
+            raise ModelError(
+                f"the classifier of {self.manifest.cell!r} gives no probabilities",
+                hint="Use `scores`, or `predict`.",
+            )
+        return self.scores(items, sr=sr)
+
+    def scores(self, items: Any, *, sr: int | None = None) -> NDArray[np.float64]:
+        """Return the scores of one sound or of several; `score_kind` says what they are.
+
+        Parameters
+        ----------
+        items, sr
+            As for `predict`.
+
+        Returns
+        -------
+        scores : np.ndarray [shape=(n_classes,) or (n_items, n_classes)], float64
+
+        Raises
+        ------
+        ModelError
+            If the classifier gives none.
+        """
+        if isinstance(items, list | tuple):
+            empty = np.empty((0, len(self.classes)))
+            return self.scores_of(self._rows(items, sr)) if items else empty
+        one: NDArray[np.float64] = self.scores_of(self._rows([items], sr))[0]
+        return one
+
+    def features_of(self, y: NDArray[Any], sr: int) -> NDArray[np.float32]:
+        """Return the features of one waveform, all of it.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n_samples,) or (n_channels, n_samples)]
+        sr : int
+            Its sample rate in Hz.
+
+        Returns
+        -------
+        row : np.ndarray [shape=(n_features,)], float32
+        """
+        return self._row(ArraySource.of(y, sr), AudioConfig(sr=self.sr))
+
+    def scores_of(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the scores of rows of features.
+
+        Parameters
+        ----------
+        rows : np.ndarray [shape=(n_rows, n_features)], float32
+
+        Returns
+        -------
+        scores : np.ndarray [shape=(n_rows, n_classes)], float64
+
+        Raises
+        ------
+        ModelError
+            If the classifier gives none.
+        """
+        scores = raw_scores(self.estimator, rows, len(self.classes))[0]
+        if scores is None:
+            what = f"the classifier of {self.manifest.cell!r} gives no scores"
+            raise ModelError(what, hint="Use `predict`.")
+        return scores
+
+    def codes_of(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
+        """Return the position in `classes` that the classifier predicts for each row.
+
+        Parameters
+        ----------
+        rows : np.ndarray [shape=(n_rows, n_features)], float32
+
+        Returns
+        -------
+        codes : np.ndarray [shape=(n_rows,)], int
+        """
+        return raw_codes(self.estimator, rows, len(self.classes))
+
+    def _rows(self, items: Sequence[Any], sr: int | None) -> NDArray[np.float32]:
+        rows = np.empty((len(items), self.manifest.features.width), dtype=np.float32)
+        for row, item in zip(rows, items, strict=True):
+            row[:] = self._row(_source(item, sr), self.manifest.audio)
+        return rows
+
+    def _row(self, source: AudioSource, audio: AudioConfig) -> NDArray[np.float32]:
+        shape = self.manifest.features
+        label = f"featurizer {self.featurizer.type_name()!r}"
+        plan = Plan("", self.featurizer, label, shape.n_bins, shape.max_frames, shape.width)
+        features = featurize_clip(Clip("", "", source), audio, (plan,))[""]
+        return self.featurizer.pooling.pool(features, shape.max_frames)
+
+
+def raw_scores(
+    estimator: Any, rows: NDArray[np.float32], n_classes: int
+) -> tuple[NDArray[np.float64] | None, ScoreKind]:
+    """Return scores and what they are, as in the cross-validation that measured the classifier."""
+    return _scores(estimator, rows, n_classes)
+
+
+def raw_codes(estimator: Any, rows: NDArray[np.float32], n_classes: int) -> NDArray[np.intp]:
+    """Return predicted codes, as in the cross-validation that measured the classifier."""
+    return _checked_labels(estimator.predict(rows), len(rows), n_classes)
+
+
+def _source(item: Any, sr: int | None) -> AudioSource:
+    if isinstance(item, AudioSource):
+        return item
+    if isinstance(item, str) and is_url(item):
+        return RemoteSource(item)
+    if isinstance(item, str | Path):
+        return FileSource(Path(item))
+    if sr is None:
+        raise TypeError("a waveform needs its sample rate: pass sr=..., in Hz")
+    return ArraySource.of(item, sr)

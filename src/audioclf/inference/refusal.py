@@ -1,0 +1,82 @@
+"""Why a model file is refused: the check that it failed, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from audioclf.errors import AudioclfError, ModelError
+
+Stage = Literal[
+    "archive",
+    "digest",
+    "manifest",
+    "version",
+    "component",
+    "type",
+    "structure",
+    "self-check",
+    "feature",
+]
+"""The checks of a model file, in the order in which they are made."""
+
+
+class RefusedError(Exception):
+    """A check failed; becomes a `ModelError` where the name of the file is known.
+
+    Parameters
+    ----------
+    stage : str
+        The check.
+    what : str
+        What was found and what was expected, as the end of a sentence.
+    hint : str, optional
+        The next step.
+    """
+
+    def __init__(self, stage: Stage, what: str, *, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.stage = stage
+        self.what = what
+        self.hint = hint
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Turn a refusal into the error that names the file.
+
+    Raises
+    ------
+    ModelError
+    """
+    try:
+        yield
+    except RefusedError as exc:
+        message = f"{file}: refused by the {exc.stage} check: {exc.what}"
+        raise ModelError(message, hint=exc.hint) from exc
+
+
+@contextmanager
+def refusing(stage: Stage, what: str, *, hint: str | None = None) -> Iterator[None]:
+    """Turn whatever a stranger's bytes make a library raise into a refusal.
+
+    Raises
+    ------
+    RefusedError
+        `what`, with the reason behind it.
+    """
+    try:
+        yield
+    except RefusedError:
+        raise
+    except AudioclfError as exc:
+        raise RefusedError(stage, f"{what}: {exc.message}", hint=exc.hint or hint) from exc
+    except Exception as exc:
+        raise RefusedError(stage, f"{what}: {reason(exc)}", hint=hint) from exc
+
+
+def reason(exc: Exception) -> str:
+    """Return what an exception says, on one line, with its type where that says more."""
+    text = " ".join(str(exc).split())[:300]
+    return text if type(exc) is ValueError and text else f"{type(exc).__name__}: {text}"

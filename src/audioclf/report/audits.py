@@ -1,0 +1,54 @@
+"""What the audits found, as the page shows it: findings first, evidence behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from audioclf.report import words
+
+View = dict[str, Any]
+
+MAX_ROWS = 200
+
+
+def audit_view(data: Mapping[str, Any] | None) -> View | None:
+    """Return the audits of a run, those with a finding first; None where there are none."""
+    if not data or not data.get("audits"):
+        return None
+    allowed = {str(name) for name in data.get("allowed") or []}
+    audits = [_audit(audit, allowed) for audit in data["audits"]]
+    audits.sort(key=lambda audit: -audit["n_open"])
+    return {
+        "audits": audits,
+        "n_open": sum(audit["n_open"] for audit in audits),
+        "allowed": sorted(allowed),
+    }
+
+
+def _audit(audit: Mapping[str, Any], allowed: set[str]) -> View:
+    findings = [_finding(found, allowed) for found in audit.get("findings") or []]
+    findings.sort(key=lambda found: ("open", "allowed", "info").index(found["state"]))
+    return {
+        "title": str(audit.get("title") or audit["name"]),
+        "summary": str(audit.get("summary") or ""),
+        "findings": findings,
+        "n_open": sum(found["state"] == "open" for found in findings),
+    }
+
+
+def _finding(found: Mapping[str, Any], allowed: set[str]) -> View:
+    state = "info"
+    if found.get("severity") == "finding":
+        state = "allowed" if found["name"] in allowed else "open"
+    rows: Sequence[Mapping[str, Any]] = found.get("rows") or []
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    return {
+        "name": str(found["name"]),
+        "state": state,
+        "text": str(found.get("text") or ""),
+        "advice": str(found.get("advice") or ""),
+        "keys": [str(key).replace("_", " ") for key in keys],
+        "rows": [[words.anything(row.get(key)) for key in keys] for row in rows[:MAX_ROWS]],
+        "n_rows": len(rows),
+    }

@@ -1,0 +1,92 @@
+"""Where the page gets its sound: the clips of a run, by id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from audioclf.errors import AudioclfError, DatasetError, DecodeError, PluginError
+from audioclf.runfolder import CONFIG
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from audioclf.audio import AudioConfig
+    from audioclf.dataset import Dataset
+    from audioclf.registry import Registry
+    from audioclf.savedrun import SavedRun
+
+MAX_SECONDS = 10.0
+"""Seconds of a clip that the page plays and shows."""
+
+
+class ClipSource(Protocol):
+    """Gives the waveform of a clip."""
+
+    def waveform(self, clip_id: str) -> tuple[NDArray[np.float32], int]:
+        """Return the waveform `y` [shape=(n_samples,)] and its sample rate in Hz.
+
+        Raises
+        ------
+        AudioclfError
+            If there is no such clip, or it cannot be decoded.
+        """
+
+
+class DatasetClips:
+    """The clips of a dataset, decoded as the run decoded them, `MAX_SECONDS` at most.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    audio : AudioConfig
+    digests : mapping of str to str, optional
+        SHA-256 of the files that the run read, by clip id. A file that has another one by now is
+        refused: it is not what the numbers are about.
+    """
+
+    def __init__(
+        self, dataset: Dataset, audio: AudioConfig, digests: Mapping[str, str] | None = None
+    ) -> None:
+        shortest = min(audio.duration or MAX_SECONDS, MAX_SECONDS)
+        self._audio = audio.model_copy(update={"duration": shortest})
+        self._clips = {clip.id: clip for clip in dataset}
+        self._digests = digests or {}
+
+    def waveform(self, clip_id: str) -> tuple[NDArray[np.float32], int]:
+        """Decode a clip."""
+        from audioclf.audio import decode
+
+        if clip_id not in self._clips:
+            raise DecodeError(f"{clip_id}: not in the dataset any more")
+        source = self._clips[clip_id].source
+        expected = self._digests.get(clip_id)
+        if expected and source.digest() != expected:
+            raise DecodeError(f"{source.name}: not the file that the run read")
+        decoded = decode(source, self._audio)
+        return decoded.y, decoded.sr
+
+
+def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:
+    """Load the dataset that a run was made from, as its `config.yaml` names it.
+
+    Raises
+    ------
+    AudioclfError
+        If the dataset is gone, holds none of the run's clips, or a plugin that reads it is missing.
+    """
+    from audioclf.config import load_config
+
+    config = load_config(run.path / CONFIG, registry=registry)
+    try:
+        dataset = config.dataset.load()
+    except AudioclfError:
+        raise
+    except Exception as exc:
+        who = config.dataset.type_name()
+        raise PluginError(f"loader {who} raised {type(exc).__name__}: {exc}") from exc
+    if not {clip.id for clip in run.clips} & {clip.id for clip in dataset}:
+        raise DatasetError(f"{dataset.name}: holds none of the clips of this run")
+    digests = {clip.id: clip.facts.get("sha256", "") for clip in run.clips}
+    return DatasetClips(dataset, config.audio, digests)

@@ -1,0 +1,135 @@
+"""Where in time and frequency a fitted classifier looks.
+
+A tree ensemble says how much each column lowered the impurity, a linear model how large its
+coefficients are (of scaled columns, where its pipeline scales them). Of any other classifier, bands
+of columns are shuffled one after the other, and the drop of accuracy is what they were worth
+(Breiman 2001, "Random forests", section 10; permutation importance). All three are sums of what
+the classifier uses, not of what it would need: two bands that say the same share their worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+MAX_ROWS = 500
+MAX_BANDS = 16
+MAX_SIDE = 64
+"""Most rows and columns of a matrix of importances that is drawn or written."""
+
+Layout = Literal["flatten", "stats"]
+
+
+def importance(
+    estimator: Any,
+    X: NDArray[np.float32],
+    y: NDArray[np.intp],
+    *,
+    n_bins: int,
+    layout: Layout = "flatten",
+    seed: int = 0,
+) -> Floats:
+    """Return how much a fitted classifier uses each bin, and each frame where there are frames.
+
+    Parameters
+    ----------
+    estimator : fitted scikit-learn classifier
+        May be a `Pipeline` whose earlier steps keep the columns.
+    X : np.ndarray [shape=(n_clips, n_features)], float32
+        Rows on which columns are shuffled if need be, best those that it was not fitted on.
+    y : np.ndarray [shape=(n_clips,)], int
+        True codes of the rows.
+    n_bins : int
+        Bins of the feature matrix that a row was made of.
+    layout : {"flatten", "stats"}
+        The pooling: frame after frame, or statistic after statistic.
+    seed : int
+        Seed of the shuffling.
+
+    Returns
+    -------
+    found : np.ndarray [shape=(n_bins, n_frames)] for "flatten", [shape=(n_bins,)] for "stats"
+        At least 0; the sum is 1, or 0 where the classifier uses nothing.
+    """
+    columns = column_importance(estimator, X.shape[1])
+    if columns is None:
+        columns = permutation_importance(estimator, X, y, n_bins, seed)
+    shape = columns.reshape(-1, n_bins)
+    found = shape.T if layout == "flatten" else shape.sum(axis=0)
+    total = found.sum()
+    return found / total if total > 0 else found
+
+
+def column_importance(estimator: Any, n_features: int) -> Floats | None:
+    """Return what a tree or a linear model says of its columns; None where it says nothing."""
+    final = _final_step(estimator)
+    for name in ("feature_importances_", "coef_"):
+        try:
+            found = np.asarray(getattr(final, name), dtype=np.float64)
+        except (AttributeError, NotImplementedError, TypeError, ValueError):
+            continue
+        if found.shape[-1:] == (n_features,) and np.isfinite(found).all():
+            worth: Floats = np.abs(found).reshape(-1, n_features).mean(axis=0)
+            return worth
+    return None
+
+
+def permutation_importance(
+    estimator: Any, X: NDArray[np.float32], y: NDArray[np.intp], n_bins: int, seed: int
+) -> Floats:
+    """Return the drop of accuracy when a band of bins is shuffled, spread over its columns.
+
+    At most `MAX_BANDS` bands and `MAX_ROWS` rows are tried, each once; a rise counts as 0.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(len(X))[:MAX_ROWS])
+    X, y = np.array(X[rows]), y[rows]
+    order = rng.permutation(len(X))
+    before = _accuracy(estimator, X, y)
+    bin_of = np.arange(X.shape[1]) % n_bins
+    worth = np.zeros(X.shape[1])
+    for band in np.array_split(np.arange(n_bins), min(MAX_BANDS, n_bins)):
+        columns = np.flatnonzero(np.isin(bin_of, band))
+        kept = X[:, columns]
+        X[:, columns] = kept[order]
+        worth[columns] = max(0.0, before - _accuracy(estimator, X, y)) / len(columns)
+        X[:, columns] = kept
+    return worth
+
+
+def importances_data(found: Mapping[str, Floats]) -> dict[str, Any]:
+    """Return importances by cell as plain data, of `MAX_SIDE` rows and columns at most."""
+    return {"cells": {name: _rounded(smaller(values)) for name, values in found.items()}}
+
+
+def smaller(values: Floats) -> Floats:
+    """Return means over blocks, so that no side is longer than `MAX_SIDE`."""
+    for axis in range(values.ndim):
+        edges = np.linspace(0, values.shape[axis], min(MAX_SIDE, values.shape[axis]) + 1)
+        starts = edges[:-1].astype(int)
+        widths = np.diff([*starts, values.shape[axis]])
+        summed = np.add.reduceat(values, starts, axis=axis)
+        values = summed / widths.reshape([-1 if a == axis else 1 for a in range(values.ndim)])
+    return values
+
+
+def _rounded(values: Floats) -> Any:
+    top = values.max(initial=0.0)
+    return np.round(values / top if top > 0 else values, 3).tolist()
+
+
+def _final_step(estimator: Any) -> Any:
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def _accuracy(estimator: Any, X: NDArray[np.float32], y: NDArray[np.intp]) -> float:
+    return float(np.mean(np.asarray(estimator.predict(X)) == y))

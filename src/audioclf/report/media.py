@@ -1,0 +1,239 @@
+"""Sound and pictures of clips, small enough to stand inside a page.
+
+Sound is mono at `SAMPLE_RATE` at most, as Ogg Vorbis, else MP3, else WAV: what this libsndfile can
+write. Pictures are mel spectrograms of at most some 200 x 64 points as WebP, else PNG. Both are
+data URIs, and count towards a budget of bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.errors import AudioclfError
+from audioclf.report.clips import MAX_SECONDS, ClipSource
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Levels = NDArray[np.uint8]
+
+SAMPLE_RATE = 22_050
+MAX_EMBEDDED = 400
+"""Clips whose sound the page holds, whatever the budget: each costs some 15 ms of CPU."""
+
+_TOP_DB = 70.0
+_COLUMNS = 192
+_MANY_MISSING = 20
+_PLAIN_BYTES = 8_000
+"""Sound that is shorter than this as WAV is left as WAV: the header of Vorbis alone takes 4 kB."""
+
+_CODECS = (("OGG", "VORBIS", "audio/ogg"), ("MP3", "MPEG_LAYER_III", "audio/mpeg"))
+
+
+@dataclass(frozen=True)
+class Look:
+    """A spectrogram of a clip.
+
+    Parameters
+    ----------
+    levels : np.ndarray [shape=(n_mels, n_frames)], uint8
+        0 is 70 dB below the loudest point of the clip or less, 255 is the loudest; low
+        frequencies first.
+    seconds : float
+        Length of what is shown, in s.
+    fmax : float
+        Highest frequency in Hz.
+    """
+
+    levels: Levels
+    seconds: float
+    fmax: float
+
+
+@dataclass(frozen=True)
+class Media:
+    """Sound and picture of a clip as data URIs."""
+
+    sound: str
+    picture: str
+
+    @property
+    def n_bytes(self) -> int:
+        """What it takes of the page."""
+        return len(self.sound) + len(self.picture)
+
+
+@dataclass
+class Studio:
+    """Makes media from clips, and keeps the spectrograms for the pictures of the classes.
+
+    `problems` holds one message for each clip that gave no sound.
+    """
+
+    clips: ClipSource
+    looks: dict[str, Look] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def look(self, clip_id: str) -> Look | None:
+        """Return the spectrogram of a clip; None, and a problem noted, where it has none."""
+        if clip_id not in self.looks and clip_id not in self.problems:
+            self._heard(clip_id)
+        return self.looks.get(clip_id)
+
+    def media(self, clip_ids: Iterable[str], budget: int) -> dict[str, Media]:
+        """Return the media of the first of these clips that fit the budget of bytes."""
+        found: dict[str, Media] = {}
+        for clip_id in clip_ids:
+            heard = self._heard(clip_id)
+            if heard is None:
+                if not found and len(self.problems) >= _MANY_MISSING:
+                    break
+                continue
+            made = Media(sound_of(*heard), picture_of(self.looks[clip_id].levels))
+            budget -= made.n_bytes
+            if budget < 0 or len(found) == MAX_EMBEDDED:
+                break
+            found[clip_id] = made
+        return found
+
+    def _heard(self, clip_id: str) -> tuple[NDArray[np.float32], int] | None:
+        try:
+            y, sr = self.clips.waveform(clip_id)
+            y = y[: math.ceil(MAX_SECONDS * sr)]
+            self.looks[clip_id] = look_at(y, sr)
+        except AudioclfError as exc:
+            self.problems[clip_id] = exc.message
+            return None
+        return y, sr
+
+
+def look_at(y: NDArray[np.float32], sr: int) -> Look:
+    """Compute the spectrogram of a waveform.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n_samples,)], float32
+    sr : int
+        Sample rate in Hz.
+    """
+    from audioclf.builtin.mel import MelSpectrogram
+
+    n_fft = 2 ** max(5, round(math.log2(0.04 * sr)))
+    hop = max(n_fft // 8, math.ceil(len(y) / _COLUMNS))
+    mel = MelSpectrogram(n_fft=n_fft, hop_length=hop, n_mels=min(64, n_fft // 8))
+    return Look(_levels(mel.extract(y, sr)), len(y) / sr, sr / 2)
+
+
+def _levels(decibels: NDArray[np.float32]) -> Levels:
+    top = decibels.max()
+    if decibels.min() == top:
+        return np.zeros(decibels.shape, dtype=np.uint8)
+    levels: Levels = np.clip(255 * (1 + (decibels - top) / _TOP_DB), 0, 255).astype(np.uint8)
+    return levels
+
+
+def mean_look(looks: Sequence[Look], seconds: float) -> Levels:
+    """Return the mean of spectrograms over time from their start.
+
+    Parameters
+    ----------
+    looks : sequence of Look
+    seconds : float
+        Length of the picture in s; a clip that has ended counts as silent.
+    """
+    n_mels = min(len(look.levels) for look in looks)
+    total = np.zeros((n_mels, _COLUMNS))
+    for look in looks:
+        n_frames = look.levels.shape[1]
+        frame = (np.arange(_COLUMNS) * seconds / _COLUMNS / look.seconds * n_frames).astype(int)
+        columns = np.flatnonzero(frame < n_frames)
+        total[:, columns] += look.levels[:n_mels, frame[columns]]
+    return (total / len(looks)).astype(np.uint8)
+
+
+def picture_of(levels: Levels) -> str:
+    """Return a picture of levels [shape=(n_bins, n_frames)] as a data URI, low bins below."""
+    from PIL import Image, features
+
+    image = Image.fromarray(_magma()[levels[::-1]])
+    if features.check("webp"):
+        return _data_uri(_saved(image, "WEBP", quality=55, method=1), "image/webp")
+    return _data_uri(_saved(image.quantize(32), "PNG", optimize=True), "image/png")
+
+
+def mask_of(shares: NDArray[np.float64], colour: tuple[int, int, int]) -> str:
+    """Return shares in [0, 1] [shape=(n_rows, n_columns)] as a picture of one colour on nothing.
+
+    It stands on a light and on a dark page alike.
+    """
+    from PIL import Image
+
+    pixels = np.zeros((*shares.shape, 4), dtype=np.uint8)
+    pixels[..., :3] = colour
+    pixels[..., 3] = np.round(255 * np.clip(shares, 0, 1))
+    return _data_uri(_saved(Image.fromarray(pixels), "PNG", optimize=True), "image/png")
+
+
+def sound_of(y: NDArray[np.float32], sr: int) -> str:
+    """Return a waveform as a data URI that a browser plays."""
+    if sr > SAMPLE_RATE:
+        import soxr
+
+        y, sr = soxr.resample(y, sr, SAMPLE_RATE, "soxr_hq"), SAMPLE_RATE
+    y = np.clip(y, -1.0, 1.0)
+    if 2 * len(y) > _PLAIN_BYTES:
+        for container, subtype, mime in _codecs():
+            if (found := _encoded(y, sr, container, subtype)) is not None:
+                return _data_uri(found, mime)
+    found = _encoded(y, sr, "WAV", "PCM_16")
+    assert found is not None
+    return _data_uri(found, "audio/wav")
+
+
+@cache
+def _codecs() -> tuple[tuple[str, str, str], ...]:
+    import soundfile
+
+    known = soundfile.available_formats()
+    return tuple(
+        codec
+        for codec in _CODECS
+        if codec[0] in known and codec[1] in soundfile.available_subtypes(codec[0])
+    )
+
+
+def _encoded(y: NDArray[np.float32], sr: int, container: str, subtype: str) -> bytes | None:
+    import soundfile
+
+    buffer = io.BytesIO()
+    try:
+        soundfile.write(buffer, y, sr, format=container, subtype=subtype)
+    except soundfile.LibsndfileError:
+        return None  # Vorbis and MP3 do not take every sample rate.
+    return buffer.getvalue()
+
+
+@cache
+def _magma() -> NDArray[np.uint8]:
+    from matplotlib import colormaps
+
+    colours: NDArray[np.uint8] = colormaps["magma"](np.arange(256), bytes=True)
+    return colours[:, :3]
+
+
+def _saved(image: Any, container: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, container, **options)
+    return buffer.getvalue()
+
+
+def _data_uri(content: bytes, mime: str) -> str:
+    return f"data:{mime};base64,{base64.b64encode(content).decode('ascii')}"

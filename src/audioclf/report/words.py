@@ -1,0 +1,117 @@
+"""Words and numbers as the page shows them: 3 decimals, units, nothing invisible."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeGuard
+
+from markupsafe import Markup, escape
+
+MISSING = "\N{EN DASH}"
+_SIZES = ("B", "kB", "MB", "GB", "TB")
+
+
+def shown(text: object) -> str:
+    r"""Return text in which invisible and control characters are written out.
+
+    A name that turns the direction of writing, or hides a part of itself, reads as what it is.
+
+    >>> shown("barbie\u202egnp.wav")
+    'barbie\\u202egnp.wav'
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
+    )
+
+
+def breakable(text: str) -> Markup:
+    """Return text that may be broken behind each underscore.
+
+    >>> breakable("a_<b>")
+    Markup('a_<wbr>&lt;b&gt;')
+    """
+    return Markup("_<wbr>").join(escape(part) for part in text.split("_"))
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value is a finite number; a truth value is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number with a fixed number of decimals, with a true minus sign.
+
+    >>> number(-0.25), number(None)
+    ('−0.250', '–')
+    """
+    if not is_number(value):
+        return MISSING
+    text = f"{value:.{digits}f}"
+    return text.replace("-", "" if float(text) == 0 else "\N{MINUS SIGN}")
+
+
+def signed(value: Any) -> str:
+    """Return a difference with its sign."""
+    text = number(value)
+    return f"+{text}" if is_number(value) and value > 0 and float(text) else text
+
+
+def span(found: Any, word: Any = number) -> str:
+    """Return the interval of an estimate, `[low, high]`; nothing where it has none."""
+    if not found or not (is_number(found.get("low")) and is_number(found.get("high"))):
+        return ""
+    return f"[{word(found['low'])}, {word(found['high'])}]"
+
+
+def seconds(value: Any) -> str:
+    """Return a time in the unit that suits it.
+
+    >>> seconds(0.0078), seconds(0.0000042), seconds(83)
+    ('7.8 ms', '4.2 µs', '83 s')
+    """
+    if not is_number(value):
+        return MISSING
+    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
+        if abs(value) * factor >= 1 or unit == "µs":
+            return f"{_two_digits(value * factor)} {unit}"
+    raise AssertionError
+
+
+def size(value: Any) -> str:
+    """Return a number of bytes in the unit that suits it.
+
+    >>> size(999), size(1_234_567)
+    ('999 B', '1.2 MB')
+    """
+    if not is_number(value):
+        return MISSING
+    power = min(len(_SIZES) - 1, int(math.log10(abs(value)) // 3)) if abs(value) >= 1 else 0
+    return f"{_two_digits(value / 1000**power)} {_SIZES[power]}"
+
+
+def count(value: Any) -> str:
+    """Return a count: whole if it is, as a mean over repeats otherwise.
+
+    >>> count(39.5), count(3.0)
+    ('39.5', '3')
+    """
+    return f"{value:.4g}" if is_number(value) else MISSING
+
+
+def anything(value: Any) -> str:
+    """Return a value of a table whose columns are not known beforehand."""
+    if value is None or value == "":
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(anything, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{shown(key)}: {anything(item)}" for key, item in value.items())
+    return shown(value)
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:.1f}" if abs(value) < 9.95 else f"{value:.0f}"

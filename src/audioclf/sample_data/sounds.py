@@ -1,0 +1,123 @@
+"""Made-up sounds: short waveforms from a seeded generator.
+
+All are float32 at `SR`, mono, and stay below full scale. They are meant to be told apart by a
+simple classifier, and to be pleasant enough for a classroom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    Waveform = NDArray[np.float32]
+    Floats = NDArray[np.float64]
+
+SR = 8000
+"""Sample rate of all sounds in Hz."""
+
+NOISE = 0.003
+"""Standard deviation of the noise that every sound has, as a quiet room has it."""
+
+
+def tone(rng: Generator) -> Waveform:
+    """Return a steady tone with two overtones and a slight vibrato."""
+    times = _times(rng)
+    pitch = rng.uniform(250.0, 900.0) * (1.0 + 0.01 * np.sin(_turns(times, rng.uniform(3, 7))))
+    return _finished(_harmonics(times, pitch, (1.0, 0.4, 0.2)), rng)
+
+
+def chirp(rng: Generator) -> Waveform:
+    """Return a tone that rises over one to two octaves."""
+    times = _times(rng)
+    share = times / times[-1]
+    pitch = rng.uniform(250.0, 500.0) * 2.0 ** (rng.uniform(1.2, 2.2) * share)
+    return _finished(_harmonics(times, pitch, (1.0, 0.3)), rng)
+
+
+def noise(rng: Generator) -> Waveform:
+    """Return noise in a band somewhere between 400 and 3600 Hz."""
+    times = _times(rng)
+    center = rng.uniform(1000.0, 3000.0)
+    return _finished(_banded(rng.standard_normal(len(times)), center, 600.0), rng)
+
+
+def murmur(rng: Generator, slope: float) -> Waveform:
+    """Return noise whose loudness wanders; its spectrum tilts by `slope` dB from end to end."""
+    times = _times(rng)
+    spectrum = np.fft.rfft(rng.standard_normal(len(times)))
+    tilt = slope + rng.normal(0.0, 6.0)
+    gains = rng.normal(0.0, 5.0, 8)  # what differs from clip to clip, and says nothing of the class
+    at = np.linspace(0.0, 1.0, len(spectrum))
+    level = tilt * (at - 0.5) + np.interp(at, np.linspace(0.0, 1.0, 8), gains)
+    y = np.fft.irfft(spectrum * 10.0 ** (level / 20.0), len(times))
+    return _finished(y * _wander(times, rng), rng)
+
+
+def syllable(rng: Generator, pitch: float, formants: Sequence[float], glide: float) -> Waveform:
+    """Return a voiced sound: a pulse train of some pitch through resonances.
+
+    Parameters
+    ----------
+    rng : Generator
+    pitch : float
+        Hz.
+    formants : sequence of float
+        Centers of the resonances in Hz.
+    glide : float
+        Octaves by which the resonances move from the start to the end.
+    """
+    times = _times(rng)
+    share = times / times[-1]
+    fundamental = pitch * (1.0 + 0.05 * rng.standard_normal()) * 2.0 ** (-0.2 * share)
+    phase = 2.0 * np.pi * np.cumsum(fundamental) / SR
+    shift = 2.0 ** (glide * (share - 0.5) + 0.03 * rng.standard_normal())
+    y = np.zeros(len(times))
+    for number in range(1, int(0.45 * SR / pitch)):
+        frequency = number * fundamental
+        gain = sum(1.0 / (1.0 + ((frequency - f * shift) / 90.0) ** 2) for f in formants)
+        y += gain * np.sin(number * phase) * (frequency < 0.47 * SR)
+    return _finished(y, rng)
+
+
+def _times(rng: Generator) -> Floats:
+    """Return the times of the samples of a sound of 0.45 to 0.6 s."""
+    return np.arange(round(rng.uniform(0.45, 0.6) * SR)) / SR
+
+
+def _turns(times: Floats, frequency: float) -> Floats:
+    return 2.0 * np.pi * frequency * times
+
+
+def _harmonics(times: Floats, pitch: Floats, gains: Sequence[float]) -> Floats:
+    phase = 2.0 * np.pi * np.cumsum(pitch) / SR
+    total = np.zeros(len(times))
+    for number, gain in enumerate(gains, start=1):
+        total += gain * np.sin(number * phase)
+    return total
+
+
+def _banded(y: Floats, center: float, width: float) -> Floats:
+    spectrum = np.fft.rfft(y)
+    frequencies = np.fft.rfftfreq(len(y), 1.0 / SR)
+    return np.fft.irfft(spectrum * (np.abs(frequencies - center) < width), len(y))
+
+
+def _wander(times: Floats, rng: Generator) -> Floats:
+    return np.exp(np.interp(times, np.linspace(0.0, times[-1], 9), rng.normal(0.0, 0.6, 9)))
+
+
+def _finished(y: Floats, rng: Generator) -> Waveform:
+    """Return the sound with soft ends, silence around it, some loudness, and the room's noise."""
+    fade = np.minimum(1.0, np.minimum(np.arange(len(y)), np.arange(len(y))[::-1]) / (0.02 * SR))
+    before, after = (round(rng.uniform(0.02, 0.08) * SR) for _ in range(2))
+    faded = y * fade
+    level = rng.uniform(0.05, 0.15) / np.sqrt(np.mean(faded**2))  # of equal power, whatever it is
+    loud = np.pad(level * faded, (before, after))
+    quiet: Floats = loud + NOISE * rng.standard_normal(len(loud))
+    return quiet.astype(np.float32)

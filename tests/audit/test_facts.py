@@ -1,0 +1,154 @@
+"""Facts of clips: finite, in their units, and what they say they are."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from audioclf.audio import AudioConfig
+from audioclf.audit.facts import (
+    COLUMN,
+    FACTS,
+    FLOOR_DB,
+    AuditFacts,
+    FileFormat,
+    chunk_ids,
+    read_formats,
+)
+from audioclf.audit_run import FACTS as FACTS_TABLE
+from audioclf.audit_run import with_tables
+from audioclf.builtin.zip import ZipDataset
+from audioclf.features import extract
+from tests.audit.make import extracted
+from tests.conftest import tone, write_wav, zip_folder
+
+SR = 8000
+
+
+def facts_of(y: np.ndarray, sr: int = SR) -> dict[str, float]:
+    found = AuditFacts().extract(y.astype(np.float32), sr)
+    return {name: float(found[column, 0]) for name, column in COLUMN.items()}
+
+
+def noise(seconds: float, sr: int = SR, level: float = 0.1) -> np.ndarray:
+    return np.random.default_rng(1).normal(0.0, level, round(seconds * sr))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [np.zeros(4000), np.zeros(1), np.ones(1), np.full(600, -1.0), np.array([1e-30, -1e-30])],
+    ids=["silence", "one zero", "one sample", "constant", "tiny"],
+)
+def test_facts_of_odd_clips_are_finite(y: np.ndarray) -> None:
+    found = AuditFacts().extract(y.astype(np.float32), SR)
+    assert found.shape == (len(FACTS), 1)
+    assert found.dtype == np.float32
+    assert np.isfinite(found).all()
+
+
+def test_silence_lies_at_the_floor() -> None:
+    found = facts_of(np.zeros(4000))
+    assert found["peak_db"] == found["level_db"] == found["noise_floor_db"] == FLOOR_DB
+    assert (found["zeros"], found["flat"], found["bandwidth_hz"]) == (1.0, 1.0, 0.0)
+
+
+def test_levels_are_in_db_of_full_scale() -> None:
+    found = facts_of(0.5 * np.sin(2 * np.pi * 500 * np.arange(SR) / SR))
+    assert found["peak_db"] == pytest.approx(-6.02, abs=0.01)
+    assert found["level_db"] == pytest.approx(-9.03, abs=0.01)
+
+
+def test_the_noise_floor_is_that_of_the_quiet_parts() -> None:
+    loud_start = np.concatenate([noise(0.5, level=0.3), noise(0.5, level=0.001)])
+    assert facts_of(loud_start)["noise_floor_db"] == pytest.approx(-60.0, abs=1.0)
+
+
+def test_clipping_is_the_share_of_samples_at_full_scale() -> None:
+    y = 0.2 * np.ones(1000)
+    y[:100], y[100:150] = 1.0, -1.0
+    assert facts_of(y)["clipped"] == pytest.approx(0.15)
+
+
+def test_an_offset_is_seen_and_is_no_bandwidth() -> None:
+    found = facts_of(np.full(4000, 0.25))
+    assert found["dc_offset"] == pytest.approx(0.25)
+    assert found["flat"] == 1.0
+    assert found["bandwidth_hz"] == 0.0
+
+
+def test_bandwidth_of_a_recording_at_8_khz_stays_when_it_is_upsampled() -> None:
+    y = soxr.resample(noise(2.0), SR, 22050, "soxr_hq")
+    assert facts_of(y, 22050)["bandwidth_hz"] == pytest.approx(4000, abs=150)
+    assert facts_of(noise(2.0, 22050), 22050)["bandwidth_hz"] > 10_900
+
+
+def test_times_before_and_after_a_sound() -> None:
+    quiet = noise(1.0, level=0.0005)
+    y = np.concatenate([quiet[:4000], noise(1.0), quiet[:2400]])
+    found = facts_of(y)
+    assert found["lead_s"] == pytest.approx(0.5, abs=0.07)
+    assert found["tail_s"] == pytest.approx(0.3, abs=0.07)
+    assert found["duration_s"] == pytest.approx(1.8)
+
+
+def test_facts_come_with_the_features_in_one_pass_and_from_the_cache(
+    sounds_zip: Path, tmp_path: Path
+) -> None:
+    featurizers, origins = with_tables({}, {})
+    dataset, audio = ZipDataset(path=sounds_zip).load(), AudioConfig(sr=SR, duration=0.5)
+    once = extract(dataset, audio, featurizers, cache_folder=tmp_path / "c", origins=origins)
+    again = extract(dataset, audio, featurizers, cache_folder=tmp_path / "c", origins=origins)
+    assert once.matrices[FACTS_TABLE].shape == (16, len(FACTS))
+    assert (once.cache.hits, again.cache.hits) == (0, 32)
+    assert np.array_equal(once.matrices[FACTS_TABLE], again.matrices[FACTS_TABLE])
+    assert once.matrices[FACTS_TABLE][:, COLUMN["duration_s"]].max() == pytest.approx(0.5)
+
+
+def test_formats_hold_what_the_header_says(tmp_path: Path) -> None:
+    y = tone(300.0, 0.2, SR, 0)
+    write_wav(tmp_path / "s" / "a" / "x.wav", y)
+    write_wav(tmp_path / "s" / "b" / "y.WAV", np.column_stack([y, y]), 16000, "PCM_24")
+    soundfile.write(tmp_path / "s" / "b" / "z.flac", y, SR)
+    found = read_formats(extracted(tmp_path / "s").ledger)
+    assert found["a/x.wav"] == FileFormat("WAV", "PCM_16", SR, 1, ".wav", "fmt data")
+    stereo = found["b/y.WAV"]
+    assert (stereo.subtype, stereo.sr, stereo.channels) == ("PCM_24", 16000, 2)
+    assert stereo.suffix == ".WAV"
+    assert (found["b/z.flac"].container, found["b/z.flac"].chunks) == ("FLAC", "")
+
+
+def test_formats_of_zip_members_are_those_of_the_files(sounds: Path, tmp_path: Path) -> None:
+    zipped = ZipDataset(path=zip_folder(sounds, tmp_path / "again.zip")).load()
+    ledger = extract(zipped, AudioConfig(sr=SR), {"": AuditFacts()}).ledger
+    assert read_formats(ledger) == read_formats(extracted(sounds).ledger)
+
+
+def riff(*chunks: tuple[bytes, bytes], order: str = "little") -> io.BytesIO:
+    head = b"RIFF" if order == "little" else b"RIFX"
+    body = b"".join(
+        name + len(data).to_bytes(4, order) + data + b"\0" * (len(data) % 2)  # type: ignore[arg-type]
+        for name, data in chunks
+    )
+    return io.BytesIO(head + b"\0\0\0\0WAVE" + body)
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_chunks_are_listed_in_order(order: str) -> None:
+    stream = riff((b"fmt ", b"1234"), (b"LIST", b"odd"), (b"data", b""), order=order)
+    assert chunk_ids(stream) == ("fmt", "LIST", "data")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"RIFF", b"fLaC" + b"x" * 40, b"RIFF....WAVE\0\1\2\3...."]
+)
+def test_a_file_without_chunks_has_none(content: bytes) -> None:
+    assert chunk_ids(io.BytesIO(content)) == ()
+
+
+def test_a_file_of_nothing_but_chunks_ends() -> None:
+    assert len(chunk_ids(riff(*[(b"junk", b"")] * 500))) == 64

@@ -1,0 +1,112 @@
+"""What audits say, together: names, what blocks, what is written."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from audioclf.audio import AudioConfig
+from audioclf.audit import (
+    Audit,
+    Finding,
+    audit_data,
+    blocking,
+    check_allowed,
+    finding_names,
+    run_audits,
+    shortcuts,
+)
+from audioclf.errors import ConfigError
+from tests.audit.make import (
+    WAV,
+    codes,
+    dataset_of,
+    folds_of,
+    ledger_of,
+    ordinary_facts,
+    prints_of,
+    result_of,
+)
+
+
+@pytest.fixture(autouse=True)
+def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortcuts, "TREES", 10)
+
+
+AUDITS = (
+    Audit(
+        "one", "One", "Looked.", [Finding("bad", "finding", "Bad."), Finding("so", "info", "So.")]
+    ),
+    Audit("two", "Two", "Looked.", [Finding("worse", "finding", "Worse.")]),
+)
+
+
+def test_findings_block_and_infos_do_not() -> None:
+    assert [finding.name for finding in blocking(AUDITS)] == ["bad", "worse"]
+
+
+def test_what_is_allowed_does_not_block() -> None:
+    assert [finding.name for finding in blocking(AUDITS, ["bad"])] == ["worse"]
+    assert blocking(AUDITS, ["bad", "worse"]) == []
+
+
+def test_names_of_findings_are_unique() -> None:
+    names = finding_names()
+    assert len(set(names)) == len(names)
+    assert {"shortcut", "recording-habit", "silent", "label-doubt"} <= set(names)
+
+
+def test_allowed_names_are_checked_and_sorted() -> None:
+    assert check_allowed(["silent", "clipped", "silent"]) == ("clipped", "silent")
+    with pytest.raises(ConfigError) as caught:
+        check_allowed(["silnet"])
+    assert caught.value.message == "--allow: no finding is called 'silnet'."
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("Did you mean 'silent'? There are clipped, ")
+
+
+def test_the_audits_of_a_run_are_plain_data() -> None:
+    dataset = dataset_of()
+    splits = folds_of(dataset)
+    audits = run_audits(
+        dataset,
+        ledger_of(dataset),
+        ordinary_facts(len(dataset)),
+        prints_of(dataset),
+        {clip.id: WAV for clip in dataset},
+        splits,
+        [result_of(splits, np.eye(2)[codes(dataset)])],
+        audio=AudioConfig(sr=8000),
+        seed=0,
+    )
+    data = audit_data(audits, ["silent"])
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert (data["format"], data["allowed"]) == (1, ["silent"])
+    assert {"leakage", "shortcuts", "decode", "labels"} == {
+        audit["name"] for audit in data["audits"]
+    }
+
+
+def test_rows_of_a_finding_have_equal_keys() -> None:
+    dataset = dataset_of(8)
+    formats = {c.id: WAV for c in dataset if c.label == "a"}
+    facts = ordinary_facts(16)
+    facts[8:] += 100.0
+    splits = folds_of(dataset, 4)
+    audio = AudioConfig(sr=8000)
+    audits = run_audits(
+        dataset,
+        ledger_of(dataset),
+        facts,
+        prints_of(dataset),
+        formats,
+        splits,
+        audio=audio,
+        seed=0,
+    )
+    tables = [finding.rows for audit in audits for finding in audit.findings if finding.rows]
+    assert tables
+    assert all(row.keys() == rows[0].keys() for rows in tables for row in rows)

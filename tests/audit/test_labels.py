@@ -1,0 +1,106 @@
+"""Labels that confident predictions contradict."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from audioclf.audit.labels import audit_labels
+from audioclf.config import Holdout, StratifiedKFold
+from audioclf.evaluation import Splits, make_splits
+from tests.audit.make import codes, dataset_of, folds_of, named, names, result_of
+
+DATASET = dataset_of(10)
+SPLITS = folds_of(DATASET)
+
+
+def scores(right: float = 0.8, wrong: dict[int, float] | None = None) -> np.ndarray:
+    """Return scores of the true class, and lower ones for some clips [shape=(n_clips, 2)]."""
+    own = np.full(len(DATASET), right)
+    for clip, score in (wrong or {}).items():
+        own[clip] = score
+    y = codes(DATASET)
+    return np.where(np.eye(2)[y] > 0, own[:, None], 1 - own[:, None])
+
+
+def test_labels_that_predictions_agree_with_are_not_in_doubt() -> None:
+    found = audit_labels(DATASET, [result_of(SPLITS, scores())])
+    assert names(found) == set()
+    assert found.summary == "Compared the labels of 20 clips with the out-of-fold scores of 1 cell."
+
+
+def test_a_label_that_is_contradicted_is_listed_with_what_is_said_instead() -> None:
+    found = named(
+        audit_labels(DATASET, [result_of(SPLITS, scores(wrong={3: 0.05}))]), "label-doubt"
+    )
+    assert found.severity == "info"
+    assert found.text.startswith("1 of 20 labels (5.0 %) ")
+    assert list(found.rows) == [
+        {
+            "path": "a/003.wav",
+            "label": "a",
+            "suggested": "b",
+            "score": 0.05,
+            "suggested_score": 0.95,
+            "cells": 1,
+            "of": 1,
+        }
+    ]
+
+
+def test_the_clearest_contradiction_comes_first() -> None:
+    result = result_of(SPLITS, scores(wrong={3: 0.1, 12: 0.02, 15: 0.15}))
+    rows = named(audit_labels(DATASET, [result]), "label-doubt").rows
+    assert [row["path"] for row in rows] == ["b/002.wav", "a/003.wav", "b/005.wav"]
+
+
+def test_a_contradiction_without_confidence_is_no_doubt() -> None:
+    """0.55 for the other class is below the 0.8 that its own clips get."""
+    result = result_of(SPLITS, scores(wrong={3: 0.45}))
+    assert names(audit_labels(DATASET, [result])) == set()
+
+
+def test_more_than_half_of_the_cells_must_agree() -> None:
+    doubts, trusts = scores(wrong={3: 0.05}), scores()
+    two_of_three = [result_of(SPLITS, each) for each in (doubts, trusts, doubts)]
+    one_of_two = two_of_three[:2]
+    row = named(audit_labels(DATASET, two_of_three), "label-doubt").rows[0]
+    assert (row["cells"], row["of"]) == (2, 3)
+    assert names(audit_labels(DATASET, one_of_two)) == set()
+
+
+def test_scores_are_averaged_over_the_repeats() -> None:
+    splits = make_splits(DATASET, StratifiedKFold(repeats=2), 0)
+    result = result_of(splits, scores(wrong={3: 0.05}))
+    folds = list(result.folds)
+    for at, fold in enumerate(folds):
+        if fold.fold.repeat == 1:
+            folds[at] = result_of(Splits((fold.fold,), ""), scores()).folds[0]
+    mixed = type(result)(result.cell, tuple(folds))
+    assert named(audit_labels(DATASET, [result]), "label-doubt").rows[0]["score"] == 0.05
+    assert names(audit_labels(DATASET, [mixed])) == set()
+
+
+@pytest.mark.parametrize(("baseline", "scored"), [(True, True), (False, False)])
+def test_cells_without_an_opinion_are_passed_over(baseline: bool, scored: bool) -> None:
+    result = result_of(SPLITS, scores(wrong={3: 0.05}), baseline=baseline, scored=scored)
+    found = audit_labels(DATASET, [result])
+    assert names(found) == set()
+    assert found.summary.startswith("No cell has scores out of fold")
+
+
+def test_clips_that_were_never_tested_are_not_judged() -> None:
+    splits = make_splits(DATASET, Holdout(stratify=True), 0)
+    tested = set(splits.folds[0].test.tolist())
+    outside = next(clip for clip in range(20) if clip not in tested)
+    found = audit_labels(DATASET, [result_of(splits, scores(wrong={outside: 0.01}))])
+    assert names(found) == set()
+    assert found.facts["clips"] == len(tested) == 5
+
+
+def test_a_class_that_was_never_tested_is_not_suggested() -> None:
+    folds = tuple(f for f in SPLITS.folds[:1])
+    only_a = folds[0].test[codes(DATASET)[folds[0].test] == 0]
+    splits = Splits((type(folds[0])(0, "0", folds[0].train, only_a),), "made")
+    found = audit_labels(DATASET, [result_of(splits, scores(wrong={int(only_a[0]): 0.01}))])
+    assert names(found) == set()

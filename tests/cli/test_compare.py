@@ -1,0 +1,100 @@
+"""`audioclf compare`: the table, the verdicts below it, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_startup import HEAVY
+from tests.conftest import imported_by, run_cli
+from tests.finished_runs import change_json, copy_run, first_run
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return first_run(tmp_path_factory.getbasetemp())
+
+
+def test_the_table_has_a_row_for_each_cell(folder: Path) -> None:
+    done = run_cli("compare", folder)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    header = ["cell", "accuracy", "fit", "s", "predict", "ms/clip", "model", "memory"]
+    assert lines[0].split() == header
+    assert {line.split()[0] for line in lines[1:5]} == {"knn", "svm", "logreg", "baseline"}
+    assert lines[-1] == "[95 % bootstrap interval over 24 clips]"
+    assert done.stderr.startswith("audioclf: note: McNemar's test counts each clip once")
+
+
+def test_only_pairs_of_the_best_cell_are_shown(folder: Path) -> None:
+    lines = run_cli("compare", folder).stdout.splitlines()
+    best = lines[1].split()[0]
+    assert lines[6].startswith(f"{best} has the best accuracy: it ")
+    assert lines[7].endswith("baseline") or "; not " in lines[7]
+    assert all(line.startswith(f"{best} ") for line in lines[9:12])
+    assert lines[12] == "and 3 more pairs, with --all-pairs"
+
+
+def test_all_pairs_are_shown_on_demand(folder: Path) -> None:
+    shown = run_cli("compare", folder, "--all-pairs").stdout
+    assert "more pairs" not in shown
+    assert len(shown.splitlines()) == 17
+
+
+def test_json_holds_cells_and_pairs(folder: Path) -> None:
+    done = run_cli("compare", folder, "--json", "--metric", "roc_auc")
+    data = json.loads(done.stdout)
+    assert data["comparison"]["metric"] == "roc_auc"
+    assert len(data["comparison"]["pairs"]) == 6
+    assert len(data["cells"]) == 4
+    assert done.stderr == ""
+
+
+def test_costs_are_readable_and_n_a_where_unknown(folder: Path, tmp_path: Path) -> None:
+    def change(data: Any) -> None:
+        for cell in data["cells"].values():
+            cell |= {"fit_seconds": 0.5, "predict_seconds_per_clip": 0.0021}
+            cell |= {"model_bytes": 5 << 20, "peak_memory_bytes": None}
+
+    change_json(copy_run(folder, tmp_path / "run") / "metrics.json", change)
+    row = run_cli("compare", tmp_path / "run").stdout.splitlines()[1]
+    assert row.split()[-5:] == ["0.5", "2.1", "5.0", "MiB", "n/a"]
+
+
+def test_a_margin_makes_cells_equivalent(folder: Path) -> None:
+    assert "are equivalent within 5" in run_cli("compare", folder, "--margin", "5").stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["nowhere"], 6, "nowhere: no such run folder"),
+        (["--metric", "acuracy"], 2, "unknown metric 'acuracy'"),
+        (["--margin", "0"], 2, "margin 0 is no difference that matters"),
+    ],
+)
+def test_refusals_are_one_sentence(folder: Path, args: list[str], code: int, said: str) -> None:
+    done = run_cli("compare", folder, *args)
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"audioclf: error: {said}")
+
+
+def test_a_run_is_needed() -> None:
+    assert run_cli("compare").returncode == 2
+
+
+def test_control_characters_of_names_are_not_obeyed(folder: Path, tmp_path: Path) -> None:
+    twin = copy_run(folder, tmp_path / "ev\x1b[31mil")
+    shown = run_cli("compare", folder, twin, "--all-pairs")
+    assert shown.returncode == 0
+    assert "\\x1b" in shown.stdout
+    assert "\x1b" not in shown.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import audioclf.cli.compare"
+    assert imported_by(code, HEAVY) == set()

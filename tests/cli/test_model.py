@@ -1,0 +1,83 @@
+"""`audioclf model show`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from audioclf.errors import EXIT_MODEL
+from tests.cli.test_startup import CALL
+from tests.conftest import imported_by, run_cli
+from tests.inference.making import classifier, fitted, forged, made, written
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return made(tmp_path / "m.audioclf", "svm")
+
+
+def test_what_is_inside_is_shown(path: Path) -> None:
+    done = run_cli("model", "show", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = {" ".join(line.split()) for line in done.stdout.splitlines()}
+    assert "model toys: mel/svm" in lines
+    assert "classes 2: barbie, ken" in lines
+    assert "audio mono, 8000 Hz, at most 0.5 s" in lines
+    assert "scores decision, not calibrated" in lines
+    assert "trained on 40 clips of toys.zip" in lines
+    assert "accuracy 0.750 0.600 to 0.900" in lines
+    assert "roc_auc not defined" in lines
+    assert "estimator as skops" in lines
+    assert (
+        "digests match, which shows no damage; they say nothing about who wrote the file" in lines
+    )
+
+
+def test_json_is_the_manifest(path: Path) -> None:
+    data = json.loads(run_cli("model", "show", path, "--json").stdout)
+    assert data["classifier"]["type"] == "svm"
+    assert data["evaluation"]["metrics"]["accuracy"]["value"] == 0.75
+    assert "card" not in data
+    both = json.loads(run_cli("model", "show", path, "--json", "--card").stdout)
+    assert both["card"].startswith("# toys: mel/svm")
+
+
+def test_the_card_is_printed(path: Path) -> None:
+    assert run_cli("model", "show", path, "--card").stdout.startswith("# toys: mel/svm\n")
+
+
+def test_a_model_that_was_not_evaluated_shows_no_metrics(tmp_path: Path) -> None:
+    path = written(tmp_path / "m.audioclf", fitted(classifier("dummy")), evaluation=None)
+    lines = run_cli("model", "show", path).stdout.splitlines()
+    assert "evaluated   no" in lines
+    assert not [line for line in lines if line.startswith("metric")]
+
+
+def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    found = fitted(classifier("dummy"))
+    path = written(tmp_path / "m.audioclf", found, classes=("a\x1b[2Jb", "c\rd"))
+    for options in ([], ["--json"], ["--card"]):
+        stdout = run_cli("model", "show", path, *options).stdout
+        assert "\x1b" not in stdout
+        assert "\r" not in stdout
+
+
+def test_a_refused_file_is_one_sentence_and_exit_5(tmp_path: Path) -> None:
+    path = tmp_path / "bad.audioclf"
+    path.write_bytes(b"nothing")
+    done = run_cli("model", "show", path)
+    assert (done.returncode, done.stdout) == (EXIT_MODEL, "")
+    assert done.stderr.startswith(f"audioclf: error: {path}: refused by the archive check: not a")
+    assert done.stderr.count("\n") == 2
+
+
+def test_a_model_is_shown_although_it_cannot_be_loaded(path: Path) -> None:
+    forged(path, {"estimator/model.skops": b"not an estimator"})
+    assert run_cli("model", "show", path).returncode == 0
+
+
+def test_showing_a_model_imports_no_heavy_library(path: Path) -> None:
+    heavy = ["sklearn", "librosa", "xgboost", "numba", "scipy", "matplotlib", "skops", "pandas"]
+    assert imported_by(CALL.format(args=["model", "show", str(path)]), heavy) == set()

@@ -1,0 +1,84 @@
+"""`audioclf report`: a page from a run folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import imported_by, run_cli
+from tests.report.builders import finish_run
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return finish_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def finished(done: Path, tmp_path: Path) -> Path:
+    """Return a copy of a finished run, with its dataset beside it, without its page."""
+    shutil.copy(done.parent / "sounds.zip", tmp_path)
+    folder = shutil.copytree(done, tmp_path / "out")
+    config = folder / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace(str(done.parent), str(tmp_path)), encoding="utf-8")
+    (folder / "report.html").unlink(missing_ok=True)
+    return folder
+
+
+def test_the_page_stands_in_the_run_folder(finished: Path) -> None:
+    done = run_cli("report", finished)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{finished / 'report.html'}\n"
+    assert done.stderr == ""
+    assert "data:audio/" in (finished / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_stands_elsewhere_on_request(finished: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "page.html"
+    assert run_cli("report", finished, "--out", target).returncode == 0
+    assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert not (finished / "report.html").exists()
+
+
+def test_a_page_without_audio_is_small_and_says_so(finished: Path) -> None:
+    assert run_cli("report", finished, "--no-audio").returncode == 0
+    text = (finished / "report.html").read_text(encoding="utf-8")
+    assert "data:audio/" not in text
+    assert "The page was made without sound." in text
+    assert len(text) < 200_000
+
+
+def test_a_dataset_that_is_gone_is_said(finished: Path) -> None:
+    (finished.parent / "sounds.zip").unlink()
+    done = run_cli("report", finished)
+    assert done.returncode == 0
+    assert "audioclf: note: The page is without sound and spectrograms: " in done.stderr
+    assert "sounds.zip" in done.stderr
+    assert "without sound and spectrograms" in (finished / "report.html").read_text("utf-8")
+
+
+def test_no_budget_means_no_sound(finished: Path) -> None:
+    assert run_cli("report", finished, "--budget", "0").returncode == 0
+    assert "data:audio/" not in (finished / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    done = run_cli("report", tmp_path)
+    assert done.returncode == 6
+    assert f"{tmp_path}: holds no run" in done.stderr
+
+
+def test_a_target_that_cannot_be_written_is_named(finished: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    (taken / "x").mkdir(parents=True)
+    done = run_cli("report", finished, "--no-audio", "--out", taken)
+    assert done.returncode == 6
+    assert f"{taken}: cannot be written" in done.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "from audioclf.cli import app\nimport audioclf.cli.report"
+    assert imported_by(code, ["numpy", "jinja2", "matplotlib", "sklearn", "soundfile"]) == set()

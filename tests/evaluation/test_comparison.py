@@ -1,0 +1,327 @@
+"""What a comparison promises: fair pairs, sound verdicts, plain sentences."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from audioclf.evaluation import FoldResult
+from audioclf.evaluation.comparison import (
+    ALPHA,
+    Comparison,
+    Pair,
+    baseline_sentence,
+    compare,
+    verdict_sentence,
+)
+from audioclf.evaluation.paired_tests import holm
+from tests.evaluation.paired_cases import Cell, cell_of, compared, guesser, make_folds
+
+Y = np.arange(100) % 2
+FOLDS = make_folds(100, repeats=2)
+
+
+def field(*accuracies: float, y: np.ndarray = Y) -> dict[str, Cell]:
+    folds = make_folds(len(y), repeats=2)
+    return {f"c{i}": guesser(y, folds, share, seed=i) for i, share in enumerate(accuracies)}
+
+
+def constant(code: int) -> Cell:
+    return cell_of(FOLDS, [np.full(len(fold.test), code) for fold in FOLDS])
+
+
+def only(comparison: Comparison) -> Pair:
+    (pair,) = comparison.pairs
+    return pair
+
+
+def test_pairs_follow_the_ranking() -> None:
+    found = compared(field(0.6, 0.9, 0.75), Y)
+    assert found.cells == ("c1", "c2", "c0")
+    pairs = [(pair.better, pair.worse) for pair in found.pairs]
+    assert pairs == [("c1", "c2"), ("c1", "c0"), ("c2", "c0")]
+
+
+def test_a_difference_is_that_of_the_values_and_lies_in_its_interval() -> None:
+    cells = field(0.6, 0.9)
+    pair = only(compared(cells, Y))
+    right = {
+        name: np.mean([f.y_pred == Y[f.fold.test] for f in cells[name].folds]) for name in cells
+    }
+    assert pair.difference == pytest.approx(right["c1"] - right["c0"])
+    assert pair.low < pair.difference < pair.high
+
+
+def test_a_clear_difference_is_told_in_one_sentence() -> None:
+    pair = only(compared(field(0.6, 0.95), Y))
+    assert pair.verdict == "better"
+    interval = f"{pair.difference:.2f} ({pair.low:.2f} to {pair.high:.2f})"
+    assert pair.sentence == f"c1 beats c0 by {interval}"
+
+
+def test_an_unclear_difference_says_what_would_not_have_shown() -> None:
+    pair = only(compared(field(0.7, 0.72), Y))
+    assert pair.verdict == "undecided"
+    names = f"{pair.better} and {pair.worse}"
+    assert pair.sentence == (
+        f"{names} cannot be told apart on 100 clips; a difference below about "
+        f"{pair.detectable:.2f} would not show"
+    )
+
+
+def test_within_the_margin_two_cells_are_equivalent() -> None:
+    pair = only(compared(field(0.8, 0.8), Y, equivalence_margin=0.5))
+    assert pair.verdict == "equivalent"
+    assert pair.sentence == f"{pair.better} and {pair.worse} are equivalent within 0.5"
+
+
+def test_a_margin_narrower_than_the_interval_decides_nothing() -> None:
+    assert only(compared(field(0.8, 0.8), Y, equivalence_margin=0.01)).verdict == "undecided"
+
+
+def test_equivalence_is_judged_by_the_90_percent_interval() -> None:
+    cells = field(0.8, 0.8)
+    half = only(compared(cells, Y)).high - only(compared(cells, Y)).difference
+    narrower = half * 1.6606 / 1.9845  # Student's t with 98 df: 95 % and 97.5 %
+    edge = only(compared(cells, Y)).difference + narrower
+    assert only(compared(cells, Y, equivalence_margin=edge * 1.001)).verdict == "equivalent"
+    assert only(compared(cells, Y, equivalence_margin=edge * 0.999)).verdict == "undecided"
+
+
+def test_a_metric_that_is_better_when_lower_turns_round() -> None:
+    cells = field(0.6, 0.95)
+    pair = only(compared(cells, Y, "log_loss"))
+    assert (pair.better, pair.worse) == ("c1", "c0")
+    assert pair.difference > 0
+    assert pair.verdict == "better"
+
+
+def test_the_order_of_the_cells_does_not_matter() -> None:
+    cells = field(0.6, 0.9, 0.75)
+    assert compared(cells, Y) == compared(dict(reversed(cells.items())), Y)
+
+
+def test_the_deciding_p_is_holms_of_all_pairs() -> None:
+    found = compared(field(0.6, 0.95, 0.75, 0.74), Y)
+    raw = [pair.p_bootstrap for pair in found.pairs]
+    assert None not in raw
+    assert [pair.p_holm for pair in found.pairs] == holm([p for p in raw if p is not None])
+    for pair in found.pairs:
+        assert (pair.verdict == "better") == (pair.p_holm < ALPHA)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_undecided_difference_is_below_what_would_show(seed: int) -> None:
+    shares = np.random.default_rng(seed).uniform(0.5, 0.95, 8)
+    found = compared(field(*shares), Y)
+    undecided = [pair for pair in found.pairs if pair.verdict == "undecided"]
+    assert 0 < len(undecided) < len(found.pairs)
+    assert all(pair.difference < pair.detectable for pair in undecided)
+
+
+def test_a_pair_that_is_told_apart_has_an_interval_above_zero() -> None:
+    found = compared(field(0.5, 0.6, 0.7, 0.8, 0.9), Y)
+    better = [pair for pair in found.pairs if pair.verdict == "better"]
+    assert better
+    assert all(pair.low > 0 for pair in better)
+
+
+def test_cells_that_say_the_same_are_not_told_apart() -> None:
+    cell = guesser(Y, FOLDS, 0.8, seed=0)
+    pair = only(compared({"a": cell, "b": cell}, Y))
+    assert (pair.difference, pair.low, pair.high) == (0.0, 0.0, 0.0)
+    assert (pair.p_holm, pair.p_mcnemar) == (1.0, 1.0)
+    assert pair.sentence == "a and b cannot be told apart on 100 clips"
+
+
+def test_mcnemar_counts_each_clip_once_in_the_first_repeat() -> None:
+    right = cell_of(FOLDS, [Y[fold.test] for fold in FOLDS])
+    wrong_later = cell_of(FOLDS, [abs(Y[fold.test] - fold.repeat) for fold in FOLDS])
+    found = compared({"a": right, "b": wrong_later}, Y)
+    assert only(found).p_mcnemar == 1.0
+    assert found.notes == (
+        "McNemar's test counts each clip once, with its predictions in the first repeat",
+    )
+
+
+def test_groups_are_the_units_and_forbid_mcnemar() -> None:
+    groups = np.arange(100) % 8
+    found = compared(field(0.6, 0.95), Y, groups=groups)
+    assert (found.unit_name, found.n_units, found.n_clips) == ("group", 8, 100)
+    assert only(found).p_mcnemar is None
+    assert "not" in found.notes[0]
+    undecided = only(compared(field(0.7, 0.7), Y, groups=groups))
+    assert "cannot be told apart on 8 groups (100 clips)" in undecided.sentence
+
+
+def test_groups_that_succeed_together_say_less_than_clips() -> None:
+    groups = np.arange(100) // 20
+    wrong = cell_of(FOLDS, [np.where(groups[f.test] < 2, 1 - Y[f.test], Y[f.test]) for f in FOLDS])
+    cells = {"good": guesser(Y, FOLDS, 0.95, seed=0), "bad": wrong}
+    assert only(compared(cells, Y)).verdict == "better"
+    assert only(compared(cells, Y, groups=groups)).verdict == "undecided"
+
+
+def test_one_group_decides_nothing() -> None:
+    pair = only(compared(field(0.5, 1.0), Y, groups=np.zeros(100, dtype=np.intp)))
+    assert math.isnan(pair.low)
+    assert pair.p_bootstrap is None
+    assert pair.sentence == "c1 and c0 cannot be told apart on 1 group (100 clips)"
+
+
+def test_a_constant_classifier_is_compared_within_the_classes() -> None:
+    cells = {"good": guesser(Y, FOLDS[:5], 0.9, seed=0), "constant": constant(0)}
+    cells["constant"] = Cell(cells["constant"].folds[:5])
+    pair = only(compared(cells, Y))
+    right = np.zeros(100)
+    for fold in cells["good"].folds:
+        right[fold.fold.test] = fold.y_pred == Y[fold.fold.test]
+    differences = right - (Y == 0)
+    variance = sum(50 * differences[code == Y].var(ddof=1) for code in (0, 1)) / 100**2
+    expected = 1.9845 * math.sqrt(variance * (1 + 5 / 4))
+    assert pair.high - pair.difference == pytest.approx(expected, rel=0.06)
+
+
+def test_a_cell_without_scores_is_named_and_left_out() -> None:
+    bare = {"bare": cell_of(FOLDS, [Y[fold.test] for fold in FOLDS])}
+    found = compared({**field(0.6, 0.9), **bare}, Y, "log_loss")
+    assert found.cells == ("c1", "c0")
+    assert found.notes[0] == "not compared, since they have no log_loss: bare"
+
+
+@pytest.mark.parametrize("metric", ["f1", "matthews_corrcoef", "roc_auc"])
+def test_the_corrected_test_wants_the_metric_on_every_fold(metric: str) -> None:
+    y = np.arange(100) // 50
+    blocks = np.array_split(np.arange(100), 4)
+    folds = [
+        type(FOLDS[0])(0, str(i), np.setdiff1d(np.arange(100), block), block)
+        for i, block in enumerate(blocks)
+    ]
+    cells = {f"c{i}": guesser(y, folds, share, seed=i) for i, share in enumerate((0.6, 0.9))}
+    pair = only(compared(cells, y, metric))  # type: ignore[arg-type]
+    assert pair.p_corrected_t is None
+    assert pair.p_bootstrap is not None
+
+
+def test_one_split_is_compared_too() -> None:
+    cells = {name: Cell(cell.folds[:1]) for name, cell in field(0.3, 1.0).items()}
+    found = compared(cells, Y)
+    assert found.n_clips == 20
+    assert only(found).p_corrected_t is None
+    assert only(found).verdict == "better"
+
+
+def test_many_classes_on_few_clips_are_compared() -> None:
+    y = np.arange(30) % 15
+    found = compared(field(0.2, 0.95, y=y), y, "f1_macro")
+    assert only(found).verdict == "better"
+
+
+def test_data_is_plain_json() -> None:
+    found = compared(field(0.5, 1.0), Y, groups=np.zeros(100, dtype=np.intp), baseline="c0")
+    data = json.loads(json.dumps(found.to_data(), allow_nan=False))
+    assert data["unit"] == {"name": "group", "count": 1}
+    assert (data["metric"], data["n_clips"], data["alpha"]) == ("accuracy", 100, 0.05)
+    assert (data["baseline"], data["equivalence_margin"]) == ("c0", None)
+    assert data["verdict"] == verdict_sentence(found)
+    (pair,) = data["pairs"]
+    assert pair["low"] is None
+    assert set(pair) == {
+        "better",
+        "worse",
+        "difference",
+        "low",
+        "high",
+        "p_bootstrap",
+        "p_mcnemar",
+        "p_corrected_t",
+        "p_holm",
+        "verdict",
+        "sentence",
+        "detectable",
+    }
+
+
+def test_one_cell_has_no_pairs() -> None:
+    found = compared(field(0.5), Y)
+    assert found.pairs == ()
+    assert verdict_sentence(found) == "there are no two cells with accuracy to compare"
+    assert found.to_data()["pairs"] == []
+
+
+def test_a_metric_that_no_cell_has_compares_nothing() -> None:
+    bare = cell_of(FOLDS, [Y[fold.test] for fold in FOLDS])
+    assert compared({"a": bare, "b": bare}, Y, "roc_auc").cells == ()
+
+
+def test_other_folds_are_refused() -> None:
+    cells = {"a": constant(0), "b": Cell(constant(0).folds[1:])}
+    with pytest.raises(ValueError, match="folds"):
+        compared(cells, Y)
+    moved = list(constant(0).folds)
+    moved[0], moved[1] = moved[1], moved[0]
+    with pytest.raises(ValueError, match="same folds"):
+        compared({"a": constant(0), "b": Cell(tuple(moved))}, Y)
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    cells = field(0.6, 0.9, 0.75)
+    assert compared(cells, Y) == compared(cells, Y)
+    other = compare(cells, "accuracy", Y, np.arange(100), unit_name="clip", seed=1)
+    assert other != compared(cells, Y)
+
+
+def test_the_verdict_on_a_run_names_what_the_best_cell_beats() -> None:
+    cells = {**field(0.75, 0.95, 0.93), "baseline": constant(0)}
+    found = compared(cells, Y, baseline="baseline")
+    assert verdict_sentence(found) == (
+        "c1 has the best accuracy: it beats c0 and baseline and cannot be told apart from c2 on "
+        "100 clips"
+    )
+    assert baseline_sentence(found) == "every other cell beats baseline"
+
+
+def test_the_verdict_on_a_run_says_when_one_beats_all() -> None:
+    cells = {**field(0.6, 0.98), "baseline": constant(0)}
+    assert verdict_sentence(compared(cells, Y)) == "c1 has the best accuracy: it beats all 2 others"
+
+
+def test_the_verdict_on_a_run_warns_when_nothing_was_learned() -> None:
+    cells = {**field(0.52, 0.55), "baseline": constant(0)}
+    found = compared(cells, Y, baseline="baseline")
+    assert verdict_sentence(found).endswith("on 100 clips; no cell beats baseline")
+    assert baseline_sentence(found) == "no cell beats baseline"
+
+
+def test_the_verdict_on_a_run_says_when_the_baseline_leads() -> None:
+    cells = {**field(0.3, 0.2), "baseline": constant(0)}
+    found = compared(cells, Y, baseline="baseline")
+    assert (
+        verdict_sentence(found)
+        == "no cell has a better accuracy than baseline, which knows nothing"
+    )
+
+
+def test_some_beat_the_baseline_and_some_do_not() -> None:
+    cells = {**field(0.55, 0.95), "baseline": constant(0)}
+    found = compared(cells, Y, baseline="baseline")
+    assert baseline_sentence(found) == "1 of 2 cells beat baseline; not c0"
+    assert baseline_sentence(compared(cells, Y)) == ""
+
+
+def test_equivalent_cells_stand_in_the_verdict() -> None:
+    found = compared(field(0.9, 0.9), Y, equivalence_margin=0.4)
+    first, second = found.cells
+    expected = f"{first} has the best accuracy: it is equivalent to {second} within 0.4"
+    assert verdict_sentence(found) == expected
+
+
+def test_probabilities_are_not_needed_for_labels() -> None:
+    cells = {
+        name: Cell(tuple(FoldResult(f.fold, f.y_pred, None, "none", 0.1, 0.1) for f in cell.folds))
+        for name, cell in field(0.6, 0.95).items()
+    }
+    assert only(compared(cells, Y, "f1_macro")).verdict == "better"

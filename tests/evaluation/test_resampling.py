@@ -1,0 +1,157 @@
+"""Resamples that depend on the seed alone, in bounded memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from audioclf.config import Metric
+from audioclf.evaluation import bootstrap_values, estimate, per_class, resampling
+from audioclf.evaluation.metrics import BINARY_METRICS
+from audioclf.evaluation.resampling import N_RESAMPLES, interval, on_resamples
+from tests.evaluation.predictions import random_case, repeated, result_of
+
+MIB = 2**20
+
+Blocks = Callable[[int], None]
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> Iterator[None]:
+    """Draw anew in every test, and leave nothing that one of them patched."""
+    resampling._kept.cache_clear()
+    yield
+    resampling._kept.cache_clear()
+
+
+@pytest.fixture
+def in_blocks(monkeypatch: pytest.MonkeyPatch) -> Blocks:
+    """Return a function that sets the bytes of a block and keeps no draws."""
+
+    def set_bytes(size: int) -> None:
+        monkeypatch.setattr(resampling, "BLOCK_BYTES", size)
+        monkeypatch.setattr(resampling, "KEPT_BYTES", 0)
+
+    return set_bytes
+
+
+def take_fewer(monkeypatch: pytest.MonkeyPatch, n_resamples: int) -> None:
+    monkeypatch.setattr(resampling, "N_RESAMPLES", n_resamples)
+    monkeypatch.setattr("audioclf.evaluation.metrics.N_RESAMPLES", n_resamples)
+
+
+def _rows_of_blocks(n_units: int) -> list[int]:
+    rows: list[int] = []
+
+    def note(counts: np.ndarray) -> np.ndarray:
+        rows.append(len(counts))
+        return counts[:, 0]
+
+    on_resamples(note, n_units, seed=0)
+    return rows
+
+
+@pytest.mark.parametrize("metric", [m for m in get_args(Metric) if m not in BINARY_METRICS])
+def test_no_bit_depends_on_the_size_of_the_blocks(
+    metric: Metric, in_blocks: Blocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_fewer(monkeypatch, 100)
+    y = random_case(12, 70)[0]
+    result, units = repeated(y, 3), np.arange(70) // 2
+    whole = bootstrap_values([result], metric, y, units, seed=3)
+    for size in (1, 7 * 8 * 35, 10**9):
+        in_blocks(size)
+        np.testing.assert_array_equal(
+            bootstrap_values([result], metric, y, units, seed=3), whole, strict=True
+        )
+
+
+def test_no_bit_of_the_scores_of_a_class_depends_on_the_size_of_the_blocks(
+    in_blocks: Blocks,
+) -> None:
+    y = random_case(4, 60)[0]
+    result, units = repeated(y, 3), np.arange(60)
+    whole = per_class(result, y, units, 4, seed=0)
+    in_blocks(1)
+    assert per_class(result, y, units, 4, seed=0) == whole
+
+
+def test_blocks_are_as_small_as_they_are_asked_to_be(in_blocks: Blocks) -> None:
+    in_blocks(100 * 8 * 30)
+    assert _rows_of_blocks(30) == [100] * 10
+    in_blocks(1)
+    assert _rows_of_blocks(30) == [1] * N_RESAMPLES
+
+
+def test_draws_that_are_kept_are_those_that_are_not(in_blocks: Blocks) -> None:
+    kept = on_resamples(lambda counts: counts, 50, seed=1)
+    in_blocks(10**6)
+    np.testing.assert_array_equal(on_resamples(lambda counts: counts, 50, seed=1), kept)
+
+
+def test_every_resample_draws_as_many_units_as_there_are() -> None:
+    counts = on_resamples(lambda counts: counts, 40, seed=0)
+    assert counts.shape == (N_RESAMPLES, 40)
+    assert (counts.sum(axis=1) == 40).all()
+    assert counts.mean(axis=0) == pytest.approx(np.ones(40), abs=0.15)
+
+
+def test_another_seed_draws_others() -> None:
+    first, second = (on_resamples(lambda counts: counts, 40, seed=seed) for seed in (0, 1))
+    assert (first != second).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["accuracy", "roc_auc", "expected_calibration_error"])
+def test_memory_stays_bounded_whatever_the_number_of_clips(
+    metric: Metric, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n = 50_000
+    take_fewer(monkeypatch, 200)
+    all_at_once = 200 * n * 8
+    y, y_pred, scores = random_case(2, n)
+    result = result_of(y, y_pred, scores)
+    assert _peak(lambda: estimate(result, metric, y, np.arange(n), seed=0)) < 64 * MIB < all_at_once
+
+
+def test_memory_stays_bounded_whatever_the_number_of_classes() -> None:
+    n_classes = 400
+    y, y_pred, _ = random_case(n_classes, 800)
+    result = result_of(y, y_pred)
+    peak = _peak(lambda: estimate(result, "f1_macro", y, np.arange(800), seed=0))
+    assert peak < 32 * MIB < N_RESAMPLES * n_classes**2
+
+
+def test_more_draws_than_the_bound_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resampling, "KEPT_BYTES", 2 * N_RESAMPLES * 30)
+    on_resamples(lambda counts: counts[:, 0], 31, seed=0)
+    assert resampling._kept.cache_info().currsize == 0
+    on_resamples(lambda counts: counts[:, 0], 30, seed=0)
+    assert resampling._kept.cache_info().currsize == 1
+
+
+def test_a_count_that_is_kept_fits_its_type() -> None:
+    n_units = resampling.KEPT_BYTES // (2 * N_RESAMPLES)
+    assert n_units <= np.iinfo(np.uint16).max
+
+
+def test_an_interval_of_nothing_is_nan() -> None:
+    assert np.isnan(interval(np.array([np.nan, np.nan]))).all()
+
+
+def test_an_interval_leaves_out_what_is_not_defined() -> None:
+    values = np.linspace(0, 1, 1001)
+    assert interval(np.concatenate([values, [np.nan] * 500])) == pytest.approx((0.025, 0.975))
+
+
+def _peak(work: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,299 @@
+"""The page in a real browser: it filters, plays, sorts, and obeys the keyboard."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audioclf.report.page import build_report
+from tests.report.builders import HOSTILE, Tones, make_run
+
+pytestmark = pytest.mark.slow
+
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium and chromedriver are not installed: apt-get install chromium-driver")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    from selenium.webdriver.chrome.service import Service
+
+    started = webdriver.Chrome(options=options, service=Service(driver))
+    yield started
+    started.quit()
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    run = make_run(folder, classes=(HOSTILE, "dog"), cells=("knn", "svm", "tree"), n_clips=60)
+    target = folder / "report.html"
+    target.write_text(build_report(run, clips=Tones(seconds=0.4)), encoding="utf-8")
+    return target
+
+
+@pytest.fixture
+def page(browser: Any, page_file: Path) -> Any:
+    browser.get(page_file.as_uri())
+    browser.execute_script("localStorage.clear()")
+    browser.get(page_file.as_uri())
+    return browser
+
+
+def choose(page: Any, field: str, value: str) -> None:
+    page.execute_script(
+        "const f = document.getElementById(arguments[0]); f.value = arguments[1];"
+        "f.dispatchEvent(new Event('input', {bubbles: true}));"
+        "f.dispatchEvent(new Event('change', {bubbles: true}));",
+        field,
+        value,
+    )
+
+
+def text_of(page: Any, selector: str) -> str:
+    return str(page.execute_script(f"return document.querySelector({selector!r}).textContent"))
+
+
+def clips_found(page: Any) -> int:
+    return int(text_of(page, "#found").split()[0])
+
+
+def data(page: Any) -> Any:
+    return page.execute_script("return JSON.parse(document.getElementById('data').textContent)")
+
+
+def wait_for(page: Any, script: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(page, 15).until(lambda _: page.execute_script(f"return {script}"))
+
+
+def test_nothing_is_complained_of(page: Any) -> None:
+    page.get_log("browser")
+    page.refresh()
+    assert page.get_log("browser") == []
+
+
+def test_nothing_is_loaded_from_elsewhere(page: Any) -> None:
+    script = "return performance.getEntriesByType('resource').map(e => e.name)"
+    loaded = page.execute_script(script)
+    assert [name for name in loaded if not name.startswith("data:")] == []
+
+
+def test_a_hostile_label_stays_text(page: Any) -> None:
+    assert (
+        page.execute_script("return document.querySelectorAll('main script, bdi :not(wbr)').length")
+        == 0
+    )
+    assert HOSTILE in text_of(page, "#cards")
+    assert HOSTILE in text_of(page, ".matrix")
+
+
+def test_a_script_that_found_its_way_in_does_not_run(page_file: Path, page: Any) -> None:
+    html = page_file.read_text(encoding="utf-8")
+    spoiled = page_file.with_name("spoiled.html")
+    evil = "<script>window.hit = 1</script><img src=x onerror='window.hit = 1'>"
+    spoiled.write_text(html.replace("<main>", f"<main>{evil}"), encoding="utf-8")
+    page.get(spoiled.as_uri())
+    assert clips_found(page) == 60
+    assert page.execute_script("return window.hit") is None
+    assert len(page.get_log("browser")) >= 2
+
+
+def test_clips_are_filtered_to_those_that_are_wrong(page: Any) -> None:
+    known = data(page)
+    choose(page, "f-show", "wrong")
+    wrong = [i for i, label in enumerate(known["labels"]) if known["predicted"][0][i] != label]
+    assert clips_found(page) == len(wrong) > 0
+
+
+def test_clips_are_filtered_to_where_two_classifiers_disagree(page: Any) -> None:
+    first, second = data(page)["predicted"][1:3]
+    choose(page, "f-a", "1")
+    choose(page, "f-b", "2")
+    choose(page, "f-show", "differ")
+    differ = sum(a != b for a, b in zip(first, second, strict=True))
+    assert clips_found(page) == differ > 0
+
+
+def test_clips_are_filtered_by_class_and_by_text(page: Any) -> None:
+    choose(page, "f-true", "1")
+    assert clips_found(page) == 30
+    choose(page, "f-text", "DOG/0001")
+    assert clips_found(page) == 1
+    assert "dog/0001.wav" in text_of(page, "#cards")
+
+
+def test_a_filter_that_fits_nothing_says_so(page: Any) -> None:
+    choose(page, "f-text", "nothing is called this")
+    assert text_of(page, "#found") == "0 of 60 clips"
+
+
+def test_clear_shows_everything_again(page: Any) -> None:
+    choose(page, "f-text", "dog/0001")
+    page.execute_script("document.querySelector('#filters [type=reset]').click()")
+    wait_for(page, "document.getElementById('found').textContent === '60 clips'")
+
+
+def test_pages_are_turned(page: Any) -> None:
+    first = text_of(page, "#cards .id")
+    page.execute_script("document.getElementById('after').click()")
+    assert text_of(page, "#where") == "page 2 of 3"
+    assert text_of(page, "#cards .id") != first
+
+
+def test_a_cell_of_the_confusion_matrix_shows_its_clips(page: Any) -> None:
+    known = data(page)
+    page.execute_script("document.querySelector('.panel .wrong .show-clips').click()")
+    expected = [
+        i for i, label in enumerate(known["labels"]) if label == 0 and known["predicted"][0][i] == 1
+    ]
+    assert clips_found(page) == len(expected)
+
+
+def test_a_cell_of_another_classifier_shows_the_clips_of_that_one(page: Any) -> None:
+    known = data(page)
+    choose(page, "f-text", "nothing")
+    choose(page, "pick", "2")
+    page.execute_script("document.querySelector('[data-panel=\"2\"] .right .show-clips').click()")
+    expected = [
+        i for i, label in enumerate(known["labels"]) if label == 0 and known["predicted"][2][i] == 0
+    ]
+    assert clips_found(page) == len(expected)
+    assert page.execute_script("return document.getElementById('f-a').value") == "2"
+
+
+def test_play_plays(page: Any) -> None:
+    page.execute_script(
+        "window.ended = 0; const p = document.getElementById('player');"
+        "p.addEventListener('ended', () => window.ended++);"
+        "document.querySelector('#cards .play').click()"
+    )
+    wait_for(page, "window.ended > 0 || document.getElementById('player').currentTime > 0")
+    assert page.execute_script("return document.getElementById('player').duration") > 0.3
+    assert page.execute_script("return document.getElementById('player').error") is None
+
+
+def test_play_becomes_stop_and_back(page: Any) -> None:
+    page.execute_script("document.querySelector('#cards .play').click()")
+    label = "document.querySelector('#cards .play').getAttribute('aria-label')"
+    assert page.execute_script(f"return {label}").startswith("Stop ")
+    wait_for(page, f"{label}.startsWith('Play ')")
+
+
+def test_the_theme_turns_and_is_remembered(page: Any) -> None:
+    colour = "return getComputedStyle(document.body).backgroundColor"
+    before = page.execute_script(colour)
+    page.execute_script("document.getElementById('theme').click()")
+    after = page.execute_script(colour)
+    assert after != before
+    page.refresh()
+    assert page.execute_script(colour) == after
+
+
+def test_the_page_follows_the_theme_of_the_system(page: Any) -> None:
+    colours = []
+    for theme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": theme}
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        colours.append(
+            page.execute_script("return getComputedStyle(document.body).backgroundColor")
+        )
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert colours[0] != colours[1]
+
+
+def test_a_table_is_sorted_by_a_click_and_turned_round_by_a_second(page: Any) -> None:
+    names = "return [...document.querySelectorAll('#cells tbody bdi')].map(e => e.textContent)"
+    page.execute_script("document.querySelector('#cells .sort').click()")
+    rising = page.execute_script(names)
+    assert rising == sorted(rising)
+    page.execute_script("document.querySelector('#cells .sort').click()")
+    assert page.execute_script(names) == rising[::-1]
+
+
+def test_another_classifier_is_shown_closer(page: Any) -> None:
+    shown = (
+        "[...document.querySelectorAll('.panel')].filter(p => !p.hidden).map(p => p.dataset.panel)"
+    )
+    assert page.execute_script(f"return {shown}") == ["0"]
+    choose(page, "pick", "2")
+    assert page.execute_script(f"return {shown}") == ["2"]
+
+
+def test_the_keyboard_reaches_every_kind_of_control(page: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    seen = set()
+    for _ in range(90):
+        page.switch_to.active_element.send_keys(Keys.TAB)
+        seen.add(
+            page.execute_script(
+                "const e = document.activeElement; return e.id || e.className || e.tagName"
+            )
+        )
+    wanted = {"skip", "theme", "sort", "pick", "show-clips", "f-a", "f-show", "f-text", "play"}
+    assert wanted - seen == set()
+
+
+def test_the_keyboard_plays(page: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page.execute_script("document.querySelector('#cards .play').focus()")
+    page.switch_to.active_element.send_keys(Keys.SPACE)
+    wait_for(page, "document.getElementById('player').currentTime > 0")
+
+
+def test_what_has_the_focus_is_outlined(page: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page.switch_to.active_element.send_keys(Keys.TAB)
+    width = page.execute_script("return getComputedStyle(document.activeElement).outlineWidth")
+    assert float(width.removesuffix("px")) >= 2
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_nothing_sticks_out_sideways(width: int, page: Any) -> None:
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    page.refresh()
+    found = page.execute_script("return document.documentElement.scrollWidth")
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert found <= width
+
+
+def test_the_page_prints(page: Any) -> None:
+    printed = page.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
+    assert len(printed["data"]) > 20_000
+
+
+def test_every_control_has_a_name(page: Any) -> None:
+    nameless = page.execute_script(
+        "return [...document.querySelectorAll('button, select, input')].filter(e => !("
+        "e.textContent.trim() || e.getAttribute('aria-label') || (e.labels && e.labels.length)"
+        ")).map(e => e.outerHTML)"
+    )
+    assert nameless == []

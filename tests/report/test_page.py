@@ -1,0 +1,422 @@
+"""The page of a run: whole, small, safe, and honest about what it lacks."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audioclf.errors import ResultError
+from audioclf.report.page import build_report, default_budget, report_again, write_report
+from tests.conftest import imported_by
+from tests.report.builders import HOSTILE, Tones, finish_run, make_run
+
+PAIR = {
+    "better": "knn",
+    "worse": "svm",
+    "difference": 0.1,
+    "low": -0.05,
+    "high": 0.25,
+    "p_bootstrap": 0.2,
+    "p_mcnemar": None,
+    "p_corrected_t": 0.3,
+    "p_holm": 0.3,
+    "verdict": "undecided",
+    "sentence": "knn and svm cannot be told apart",
+    "detectable": 0.2,
+}
+COMPARISON = {
+    "metric": "accuracy",
+    "unit": {"name": "clip", "count": 20},
+    "n_clips": 20,
+    "alpha": 0.05,
+    "verdict": "knn and svm are level",
+    "pairs": [PAIR],
+}
+AUDIT = {
+    "format": 1,
+    "allowed": ["known"],
+    "audits": [
+        {
+            "name": "decode",
+            "title": "Decoding",
+            "summary": "All files were read.",
+            "facts": {},
+            "findings": [
+                {"name": "clip", "severity": "info", "text": "4 are loud", "advice": "", "rows": []}
+            ],
+        },
+        {
+            "name": "leakage",
+            "title": "Leakage",
+            "summary": "Compared.",
+            "facts": {},
+            "findings": [
+                {
+                    "name": "known",
+                    "severity": "finding",
+                    "text": "known one",
+                    "advice": "",
+                    "rows": [],
+                },
+                {
+                    "name": "twins",
+                    "severity": "finding",
+                    "text": "2 twins",
+                    "advice": "Drop one.",
+                    "rows": [{"first": "a.wav", "alike": 0.99871, "same": True}],
+                },
+            ],
+        },
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return finish_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def finished(done: Path, tmp_path: Path) -> Path:
+    """Return a copy of a finished run without its page."""
+    folder = shutil.copytree(done, tmp_path / "out")
+    (folder / "report.html").unlink(missing_ok=True)
+    return folder
+
+
+class Page(HTMLParser):
+    """What a browser sees of a page: elements with their attributes, and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.json: dict[str, Any] = {}
+        self._inside = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag if tag in {"script", "style"} else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if not self._inside:
+            self.text += data
+        elif self.elements[-1][1].get("type") == "application/json":
+            self.json[str(self.elements[-1][1]["id"])] = json.loads(data)
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.elements)
+
+    def data(self) -> Any:
+        return self.json["data"]
+
+    def media(self) -> Any:
+        return self.json["media"]
+
+
+def page_of(folder: Path, *, clips: Any = None, **options: Any) -> Page:
+    return Page(build_report(make_run(folder, **options), clips=clips))
+
+
+def test_a_page_stands_alone(tmp_path: Path) -> None:
+    page = page_of(tmp_path, clips=Tones())
+    loading = [
+        value
+        for tag, attributes in page.elements
+        for name, value in attributes.items()
+        if name in {"src", "href", "srcset", "data", "action", "poster"} and value
+    ]
+    assert loading
+    assert [v for v in loading if not v.startswith(("data:", "#"))] == []
+    assert "url(" not in build_report(make_run(tmp_path))
+
+
+def test_the_page_runs_its_own_script_and_no_other(tmp_path: Path) -> None:
+    page = page_of(tmp_path)
+    policy = next(a["content"] for t, a in page.elements if t == "meta" and "http-equiv" in a)
+    assert policy is not None
+    directives = dict(part.split(" ", 1) for part in policy.split("; "))
+    assert directives["default-src"] == "'none'"
+    assert re.fullmatch(r"'sha256-[\w+/=]{44}'", directives["script-src"])
+    assert directives["img-src"] == directives["media-src"] == "data:"
+    scripts = [a for t, a in page.elements if t == "script" and not a.get("type")]
+    assert len(scripts) == 1
+
+
+@pytest.mark.parametrize(
+    "label", [HOSTILE, "</script><b>x", "\u2028x", "\"onload=x '", "{{ 7*7 }}", "<!--", "]]>"]
+)
+def test_a_hostile_label_stays_text(label: str, tmp_path: Path) -> None:
+    files = {
+        "comparison.json": {**COMPARISON, "verdict": label, "pairs": [{**PAIR, "better": label}]},
+        "audit.json": {
+            **AUDIT,
+            "audits": [
+                {
+                    "name": label,
+                    "title": label,
+                    "summary": label,
+                    "findings": [
+                        {
+                            "name": "f",
+                            "severity": "finding",
+                            "text": label,
+                            "advice": label,
+                            "rows": [{label: label}],
+                        }
+                    ],
+                }
+            ],
+        },
+    }
+    tame = page_of(
+        tmp_path / "tame",
+        clips=Tones(),
+        files={
+            "comparison.json": COMPARISON,
+            "audit.json": {
+                **AUDIT,
+                "audits": [
+                    {
+                        "name": "x",
+                        "title": "x",
+                        "summary": "x",
+                        "findings": [
+                            {
+                                "name": "f",
+                                "severity": "finding",
+                                "text": "x",
+                                "advice": "x",
+                                "rows": [{"x": "x"}],
+                            }
+                        ],
+                    }
+                ],
+            },
+        },
+    )
+    page = page_of(tmp_path, clips=Tones(), classes=(label, "z"), cells=(label, "svm"), files=files)
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in tame.elements]
+    assert page.data()["classes"][0] == label.replace("\u2028", "\\u2028")
+    assert label.replace("\u2028", "\\u2028") in page.text
+
+
+def test_names_that_hide_themselves_are_written_out(tmp_path: Path) -> None:
+    page = page_of(tmp_path, classes=("barbie\u202egnp", "z\x1b[31m"))
+    assert "barbie\\u202egnp" in page.text
+    assert "\u202e" not in page.text
+    assert "z\\x1b[31m" in page.text
+
+
+def test_the_verdict_is_that_of_the_comparison(tmp_path: Path) -> None:
+    page = page_of(tmp_path, files={"comparison.json": COMPARISON})
+    assert "knn and svm are level" in page.text
+    assert "knn and svm cannot be told apart" in page.text
+    assert "+0.100" in page.text
+    assert "[−0.050, 0.250]" in page.text  # noqa: RUF001  a true minus sign
+
+
+def test_without_a_comparison_the_verdict_is_the_best_cell(tmp_path: Path) -> None:
+    page = page_of(tmp_path)
+    assert "knn comes first: accuracy 0." in page.text
+    assert "Differences between pairs" not in page.text
+
+
+def test_findings_come_before_notes_and_keep_their_evidence(tmp_path: Path) -> None:
+    text = page_of(tmp_path, files={"audit.json": AUDIT}).text
+    assert text.index("2 twins") < text.index("known one") < text.index("4 are loud")
+    assert "1 finding casts doubt" in text
+    assert "finding, accepted" in text
+    assert "0.999" in text
+
+
+def test_a_run_without_audits_says_so(tmp_path: Path) -> None:
+    assert "Not part of this run." in page_of(tmp_path).text
+
+
+def test_costs_and_classes_are_shown_where_they_were_measured(tmp_path: Path) -> None:
+    estimate = {"value": 0.5, "low": 0.25, "high": None}
+    extra = {
+        "predict_seconds_per_clip": 0.0021,
+        "model_bytes": 1_234_567,
+        "peak_memory_bytes": None,
+        "per_class": {
+            "cat": {"precision": estimate, "recall": estimate, "f1": None, "support": 9.5}
+        },
+        "subgroups": {
+            "group": [{"name": "site 1", "n_clips": 7, "value": 0.8, "low": 0.7, "high": 0.9}],
+            "fold": [],
+        },
+        "chosen": [{"repeat": 0, "fold": "0", "values": {"C": 10.0}}, None],
+    }
+    text = page_of(tmp_path, extra=extra).text
+    assert "2.1 ms" in text
+    assert "1.2 MB" in text
+    assert "peak memory" not in text
+    assert "9.5" in text
+    assert "site 1" in text
+    assert "10.000" in text
+
+
+def test_a_cell_without_scores_has_no_curves(tmp_path: Path) -> None:
+    assert "Reliability" in page_of(tmp_path / "a").text
+    text = page_of(tmp_path / "b", scored=False).text
+    assert "Reliability" not in text
+    assert "ROC" not in text
+
+
+def test_a_score_is_never_called_a_probability(tmp_path: Path) -> None:
+    text = page_of(tmp_path, clips=Tones()).text.lower()
+    assert "probability" not in text
+    assert "confidence" not in text
+
+
+def test_the_browser_knows_what_every_cell_said(tmp_path: Path) -> None:
+    run = make_run(tmp_path, right=1.0)
+    data = Page(build_report(run)).data()
+    assert data["predicted"] == [data["labels"]] * 2
+    assert data["wrong"] == [[0] * 20] * 2
+    assert data["tested"] == [2] * 20
+    assert data["scores"] == [[700] * 20] * 2
+    assert sorted(data["order"]) == list(range(20))
+
+
+def test_the_config_is_shown_without_credentials(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    text = "dataset: {type: zip, path: 'https://me:secret@example.org/a.zip'}\n"
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+    page = Page(build_report(run))
+    assert "example.org/a.zip" in page.text
+    assert "secret" not in page.text
+
+
+def test_numbers_that_are_missing_do_not_break_the_page(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.metrics["cells"]["knn"]["metrics"]["accuracy"] = None
+    run.metrics["cells"]["svm"]["metrics"]["accuracy"]["low"] = None
+    page = Page(build_report(run))
+    assert "it has no accuracy" in page.text
+    assert "nan" not in page.text.lower()
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 3, 16, 60])
+def test_any_number_of_classes_has_a_page(n_classes: int, tmp_path: Path) -> None:
+    names = [f"class {i:02d}" for i in range(n_classes)]
+    page = page_of(tmp_path, classes=names, n_clips=max(20, 2 * n_classes))
+    assert page.data()["classes"] == names
+    assert (page.count("img") > 0) == (n_classes > 15)
+
+
+def test_sound_and_pictures_are_inside(tmp_path: Path) -> None:
+    page = page_of(tmp_path, clips=Tones())
+    media = page.media()
+    assert len(media) == 20
+    picture, sound = media["0"]
+    assert picture.startswith("data:image/")
+    assert sound.startswith("data:audio/")
+    assert "every clip are in this page" in page.text
+
+
+def test_a_hundred_clips_stay_below_5_mb(tmp_path: Path) -> None:
+    run = make_run(tmp_path, n_clips=100)
+    noise = Tones(sr=22050, seconds=9.0)
+    html = build_report(run, clips=noise, budget_mb=0.4)
+    assert len(html.encode()) < 1e6
+    assert 0 < len(Page(html).media()) < 100
+    assert default_budget(100) == 4.0
+
+
+def test_past_the_budget_the_most_telling_clips_win(tmp_path: Path) -> None:
+    run = make_run(tmp_path, n_clips=60)
+    page = Page(build_report(run, clips=Tones(), budget_mb=0.15))
+    data, embedded = page.data(), {int(i) for i in page.media()}
+    assert 0 < len(embedded) < 60
+    assert embedded == set(data["order"][: len(embedded)])
+    wrong = np.sum(data["wrong"], axis=0)
+    worst = wrong[data["order"][0]]
+    assert worst == wrong.max()
+    assert f"the {len(embedded)} most telling of 60 clips" in page.text
+
+
+@pytest.mark.slow
+def test_five_thousand_clips_stay_below_15_mb(tmp_path: Path) -> None:
+    run = make_run(tmp_path, n_clips=5000, cells=[f"cell {i}" for i in range(8)])
+    html = build_report(run, clips=Tones(sr=22050, seconds=2.0))
+    assert len(html.encode()) < 15e6
+    assert len(Page(html).data()["ids"]) == 5000
+
+
+def test_a_clip_that_is_gone_is_counted(tmp_path: Path) -> None:
+    page = page_of(tmp_path, clips=Tones(missing=["cat/0000.wav"]))
+    assert len(page.media()) == 19
+    assert "1 could not be read any more: cat/0000.wav: gone" in page.text
+
+
+def test_where_all_clips_are_gone_the_page_is_made_without(tmp_path: Path) -> None:
+    page = page_of(tmp_path, clips=Tones(missing=["all"]), n_clips=60)
+    assert page.media() == {}
+    assert "No clip could be embedded." in page.text
+
+
+def test_importances_are_drawn_as_maps_and_as_bars(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    rng = np.random.default_rng(0)
+    found = {"knn": rng.random((128, 200)), "svm": rng.random(40)}
+    page = Page(build_report(run, importances=found))
+    assert "Where the classifiers look" in page.text
+    assert [a["alt"] for t, a in page.elements if t == "img"] == ["Use of bins over time by knn"]
+
+
+def test_importances_that_say_nothing_are_left_out(tmp_path: Path) -> None:
+    found = {"knn": np.zeros((4, 4)), "svm": np.array([np.nan, 1.0])}
+    page = Page(build_report(make_run(tmp_path), importances=found))
+    assert "Where the classifiers look" not in page.text
+
+
+def test_a_page_needs_no_pyplot_and_no_sound_library_without_sound(finished: Path) -> None:
+    code = (
+        f"from audioclf.report.page import report_again as r; from pathlib import Path\n"
+        f"r(Path({str(finished)!r}), sound=False)"
+    )
+    heavy = ["matplotlib.pyplot", "soundfile", "librosa", "soxr"]
+    assert imported_by(code, heavy) == set()
+
+
+def test_a_finished_run_has_a_page_with_sound(finished: Path) -> None:
+    path, remark = report_again(finished)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert remark == ""
+    assert path == finished / "report.html"
+    assert len(page.media()) == len(page.data()["ids"]) == 16
+    assert "high/high_0.wav" in page.data()["ids"]
+
+
+def test_clips_that_changed_since_the_run_are_not_played(finished: Path) -> None:
+    ledger = finished / "ledger.csv"
+    text = ledger.read_text(encoding="utf-8").splitlines()
+    text[1] = text[1][:-4] + "0000"
+    ledger.write_text("\n".join(text) + "\n", encoding="utf-8")
+    page = Page(report_again(finished)[0].read_text(encoding="utf-8"))
+    assert len(page.media()) == 15
+    assert "not the file that the run read" in page.text
+
+
+@pytest.mark.parametrize("name", ["record.json", "metrics.json", "predictions.csv"])
+def test_a_run_that_was_cut_off_has_no_page(name: str, finished: Path) -> None:
+    whole = (finished / name).read_bytes()
+    (finished / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ResultError, match=name):
+        write_report(finished)
+    assert not (finished / "report.html").exists()
