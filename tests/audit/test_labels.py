@@ -26,7 +26,17 @@ def scores(right: float = 0.8, wrong: dict[int, float] | None = None) -> np.ndar
 def test_labels_that_predictions_agree_with_are_not_in_doubt() -> None:
     found = audit_labels(DATASET, [result_of(SPLITS, scores())])
     assert names(found) == set()
-    assert found.summary == "Compared the labels of 20 clips with the out-of-fold scores of 1 cell."
+    assert found.summary == (
+        "Compared the labels of 20 clips with the out-of-fold scores of 1 cell, which is right for "
+        "100 % of them."
+    )
+
+
+def test_how_good_the_cells_are_is_said_too() -> None:
+    right = scores()
+    half = scores(wrong=dict.fromkeys(range(10), 0.1))
+    found = audit_labels(DATASET, [result_of(SPLITS, right), result_of(SPLITS, half)])
+    assert "2 cells, which are right for 75 % of them" in found.summary
 
 
 def test_a_label_that_is_contradicted_is_listed_with_what_is_said_instead() -> None:

@@ -39,6 +39,7 @@ def declared(hook: str) -> list[str]:
                 "random_forest",
                 "sgd",
                 "svm",
+                "tuned",
             },
         ),
     ],

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from audioclf.evaluation import FoldResult
 from audioclf.evaluation.comparison import (
@@ -113,6 +114,16 @@ def test_the_deciding_p_is_holms_of_all_pairs() -> None:
         assert (pair.verdict == "better") == (pair.p_holm < ALPHA)
 
 
+def test_pairs_with_the_baseline_are_a_family_of_their_own() -> None:
+    cells = {**field(0.6, 0.95, 0.75, 0.74), "baseline": constant(0)}
+    found = compared(cells, Y, baseline="baseline")
+    for ours in (True, False):
+        family = [p for p in found.pairs if ("baseline" in (p.better, p.worse)) == ours]
+        raw = [pair.p_bootstrap for pair in family if pair.p_bootstrap is not None]
+        assert len(raw) == (4 if ours else 6)
+        assert [pair.p_holm for pair in family] == holm(raw)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_an_undecided_difference_is_below_what_would_show(seed: int) -> None:
     shares = np.random.default_rng(seed).uniform(0.5, 0.95, 8)
@@ -163,6 +174,23 @@ def test_groups_that_succeed_together_say_less_than_clips() -> None:
     cells = {"good": guesser(Y, FOLDS, 0.95, seed=0), "bad": wrong}
     assert only(compared(cells, Y)).verdict == "better"
     assert only(compared(cells, Y, groups=groups)).verdict == "undecided"
+
+
+def test_groups_are_resampled_whole() -> None:
+    groups = np.arange(100) % 10
+    cells = {name: Cell(cell.folds[:5]) for name, cell in field(0.6, 0.9).items()}
+    pair = only(compared(cells, Y, groups=groups))
+    differences = np.zeros(100)
+    for one, other in zip(cells["c1"].folds, cells["c0"].folds, strict=True):
+        differences[one.fold.test] = np.subtract(
+            one.y_pred == Y[one.fold.test], other.y_pred == Y[one.fold.test], dtype=np.float64
+        )
+    means = differences.reshape(10, 10).mean(axis=0)
+    expected = 2.2622 * means.std(ddof=1) / math.sqrt(10) * math.sqrt(1 + 5 / 4)
+    half = pair.high - pair.difference
+    assert half == pytest.approx(expected, rel=0.08)
+    t = 2.26216 * pair.difference / half
+    assert pair.p_bootstrap == pytest.approx(2 * stats.t.sf(t, 9), rel=1e-4)
 
 
 def test_one_group_decides_nothing() -> None:
@@ -218,6 +246,12 @@ def test_many_classes_on_few_clips_are_compared() -> None:
     y = np.arange(30) % 15
     found = compared(field(0.2, 0.95, y=y), y, "f1_macro")
     assert only(found).verdict == "better"
+
+
+def test_one_clip_of_each_class_leaves_something_to_resample() -> None:
+    y = np.arange(20)
+    pair = only(compared(field(0.3, 0.6, y=y), y))
+    assert pair.high - pair.difference > 0.1
 
 
 def test_data_is_plain_json() -> None:
@@ -292,8 +326,8 @@ def test_the_verdict_on_a_run_says_when_one_beats_all() -> None:
 def test_the_verdict_on_a_run_warns_when_nothing_was_learned() -> None:
     cells = {**field(0.52, 0.55), "baseline": constant(0)}
     found = compared(cells, Y, baseline="baseline")
-    assert verdict_sentence(found).endswith("on 100 clips; no cell beats baseline")
-    assert baseline_sentence(found) == "no cell beats baseline"
+    assert verdict_sentence(found).endswith("on 100 clips; no cell is shown to beat baseline")
+    assert baseline_sentence(found) == "no cell is shown to beat baseline"
 
 
 def test_the_verdict_on_a_run_says_when_the_baseline_leads() -> None:

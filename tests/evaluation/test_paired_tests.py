@@ -132,6 +132,16 @@ def test_the_bootstrap_widens_by_what_other_training_clips_change() -> None:
     assert often.error / plain.error == pytest.approx(math.sqrt(1 / 10 + 5 / 4))
 
 
+def test_class_counts_that_are_kept_cost_degrees_of_freedom() -> None:
+    row = resampled_means(np.random.default_rng(0).normal(size=50))
+    free = bootstrap_spread(row, 50, folds_per_repeat=5, test_ratio=0.25)
+    kept = bootstrap_spread(row, 50, folds_per_repeat=5, test_ratio=0.25, n_fixed=10)
+    assert free is not None
+    assert kept is not None
+    assert (free.df, kept.df) == (49, 40)
+    assert kept.error / free.error == pytest.approx(math.sqrt(49 / 40))
+
+
 def test_resamples_without_a_value_are_passed_over() -> None:
     row = resampled_means(np.random.default_rng(0).normal(size=50))
     holes = np.where(np.arange(row.size) % 3, row, np.nan)

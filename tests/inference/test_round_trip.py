@@ -32,7 +32,7 @@ CLASSIFIERS: list[tuple[str, dict[str, Any]]] = [
     ("extra_trees", {"n_estimators": 10}),
     ("gradient_boosting", {"n_estimators": 10}),
     ("gradient_boosting", {"n_estimators": 3, "init": "zero"}),
-    ("hist_gradient_boosting", {"max_iter": 10}),
+    ("hist_gradient_boosting", {"max_iter": 3}),
     ("knn", {}),
     ("knn", {"algorithm": "kd_tree"}),
     ("knn", {"algorithm": "ball_tree", "p": 1.0, "weights": "distance"}),

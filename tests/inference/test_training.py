@@ -88,6 +88,7 @@ def test_a_failing_classifier_is_named() -> None:
         fit_final(cell_of(Fails()), X, Y, seed=0)
 
 
+@pytest.mark.slow
 def test_facts_come_from_the_run(toy_config: Path, tmp_path: Path) -> None:
     from audioclf.config import load_config
     from audioclf.features import extract

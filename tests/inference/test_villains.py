@@ -122,6 +122,16 @@ def test_an_array_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> N
     assert "an array of shape (2199023255552,), 17592186044416 bytes" in refusal(path).message
 
 
+def test_a_zip_in_the_place_of_an_array_is_refused(tmp_path: Path) -> None:
+    path = made(tmp_path / "m.audioclf", "dummy")
+    bomb = io.BytesIO()
+    np.savez_compressed(bomb, np.zeros(1 << 20))
+    files = {"schema.json": b"{}", "0.bin": bomb.getvalue()}
+    forged(path, {ESTIMATOR: zipped(files, method=zipfile.ZIP_STORED)})
+    said = refusal(path).message
+    assert "structure check: the estimator is no file of skops: the magic string is not" in said
+
+
 def tree_of(estimator: Any) -> Any:
     """Return the first decision tree of a forest or of gradient boosting."""
     return np.asarray(estimator.estimators_, dtype=object).ravel()[0]
@@ -341,7 +351,7 @@ def test_another_estimator_of_the_same_kind_fails_on_its_rows(tmp_path: Path) ->
     found = fitted(classifier("logistic_regression"))
     path = with_estimator(tmp_path / "m.audioclf", found, tamper)
     said = refusal(path)
-    assert "self-check check: the estimator's scores of its stored rows differ" in said.message
+    assert "score check: the estimator's scores of its stored rows differ" in said.message
     assert said.hint == "Install the versions that `audioclf model show` lists, or train again."
 
 
@@ -369,7 +379,7 @@ def test_forged_check_rows_are_refused(
 ) -> None:
     path = forged(made(tmp_path / "m.audioclf", "dummy"), {member: content})
     said = refusal(path).message
-    assert "refused by the self-check check: " in said
+    assert "refused by the score check: " in said
     assert expected in said
 
 

@@ -38,7 +38,7 @@ def test_differences_have_a_sign(value: object, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0, "0.0 µs"),
+        (0, "0 µs"),
         (2e-7, "0.2 µs"),
         (0.00995, "10 ms"),
         (0.25, "250 ms"),
@@ -51,7 +51,7 @@ def test_times_have_the_unit_that_suits_them(value: object, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0.0 B"), (999, "999 B"), (1000, "1.0 kB"), (5e18, "5000000 TB")]
+    ("value", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (5e18, "5000000 TB")]
 )
 def test_sizes_have_the_unit_that_suits_them(value: object, text: str) -> None:
     assert size(value) == text

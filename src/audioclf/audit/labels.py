@@ -49,13 +49,15 @@ def audit_labels(dataset: Dataset, results: Sequence[CellResult]) -> Audit:
     doubts = _agreed([_doubts(scores, y) for scores in scored], scored, y)
     rows = [_row(doubt, dataset, len(scored)) for doubt in doubts]
     tested = int(np.isfinite(scored[0][:, 0]).sum())
-    cells = "1 cell" if len(scored) == 1 else f"{len(scored)} cells"
+    right = float(np.mean([_right(scores, y) for scores in scored]))
+    cells = "1 cell, which is" if len(scored) == 1 else f"{len(scored)} cells, which are"
     return Audit(
         "labels",
         "Labels",
-        f"Compared the labels of {tested} clips with the out-of-fold scores of {cells}.",
+        f"Compared the labels of {tested} clips with the out-of-fold scores of {cells} "
+        f"right for {100 * right:.0f} % of them.",
         [finding for finding in (_finding(rows, tested),) if finding is not None],
-        {"clips": tested, "cells": len(scored), "in_doubt": len(rows)},
+        {"clips": tested, "cells": len(scored), "right": round(right, 4), "in_doubt": len(rows)},
     )
 
 
@@ -78,6 +80,12 @@ def _mean_scores(result: CellResult, n_clips: int, n_classes: int) -> Floats:
         total[fold.fold.test] += fold.scores
         times[fold.fold.test] += 1
     return np.divide(total, times, out=np.full_like(total, np.nan), where=times > 0)
+
+
+def _right(scores: Floats, y: Codes) -> float:
+    """Return the share of the tested clips whose own class scores highest."""
+    tested = np.isfinite(scores[:, 0])
+    return float(np.mean(scores[tested].argmax(axis=1) == y[tested]))
 
 
 def _doubts(scores: Floats, y: Codes) -> Codes:

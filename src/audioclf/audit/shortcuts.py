@@ -43,10 +43,11 @@ TREES = 50
 MAX_TRAINED = 5000
 """Clips that a forest learns from at most, drawn at random; a rule this simple needs no more."""
 
-SPREAD = 1.3
+SPREAD = 1.4
 """How much wider than the bootstrap says the uncertainty is: clips of a fold share one forest.
 
-With it, about 1 in 40 tables that know nothing of the class seems to tell it; without it, 1 in 12.
+Of 450 tables of 98 clips that know nothing of the class, 1 in 40 seems to tell it with this factor,
+and 1 in 12 without it.
 """
 
 CLOSE = 0.9

@@ -11,6 +11,7 @@ import typer
 
 from audioclf.cli.common import JsonOption, single_command
 from audioclf.cli.output import complain, format_table, say
+from audioclf.cli.results import COSTS_HEADER, cost_cells, verdict_lines
 
 if TYPE_CHECKING:
     from audioclf.compare_runs import ComparedCell, ComparedRuns
@@ -52,7 +53,7 @@ def compare(
 def describe_comparison(found: ComparedRuns, *, all_pairs: bool = False) -> str:
     """Return the table of cells with the verdicts below it."""
     comparison = found.comparison
-    header = ["cell", comparison.metric, "fit s", "predict ms/clip", "model", "memory"]
+    header = ["cell", comparison.metric, *COSTS_HEADER]
     table = format_table(header, [_row(cell) for cell in found.cells])
     sentences = "\n".join(_sentences(comparison, all_pairs=all_pairs))
     what = f"[95 % bootstrap interval over {comparison.sample}]"
@@ -60,25 +61,18 @@ def describe_comparison(found: ComparedRuns, *, all_pairs: bool = False) -> str:
 
 
 def _row(cell: ComparedCell) -> list[str]:
-    from audioclf.planning import human_bytes
-
-    sizes = (cell.model_bytes, cell.peak_memory_bytes)
-    per_clip = cell.predict_seconds_per_clip
-    return [
-        cell.name,
-        "n/a" if cell.estimate is None else str(cell.estimate),
-        "n/a" if cell.fit_seconds is None else f"{cell.fit_seconds:.3g}",
-        "n/a" if per_clip is None else f"{1000 * per_clip:.3g}",
-        *("n/a" if size is None else human_bytes(size) for size in sizes),
-    ]
+    costs = (
+        cell.fit_seconds,
+        cell.predict_seconds_per_clip,
+        cell.model_bytes,
+        cell.peak_memory_bytes,
+    )
+    shown = "n/a" if cell.estimate is None else str(cell.estimate)
+    return [cell.name, shown, *cost_cells(*costs)]
 
 
 def _sentences(comparison: Comparison, *, all_pairs: bool) -> Iterator[str]:
-    from audioclf.evaluation.comparison import baseline_sentence, verdict_sentence
-
-    yield verdict_sentence(comparison)
-    if comparison.baseline not in (None, comparison.cells[0]):
-        yield baseline_sentence(comparison)
+    yield from verdict_lines(comparison)
     yield ""
     best = comparison.cells[0]
     shown = [pair for pair in comparison.pairs if all_pairs or pair.better == best]

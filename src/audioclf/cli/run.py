@@ -24,8 +24,11 @@ from audioclf.cli.common import (
     single_command,
 )
 from audioclf.cli.output import complain, format_table, say
+from audioclf.cli.results import COSTS_HEADER, cost_cells, verdict_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from audioclf.config import Metric
     from audioclf.planning import RunPlan, Stage
     from audioclf.registry import Registry
@@ -181,19 +184,41 @@ def _plan_data(found: RunPlan) -> dict[str, Any]:
 
 
 def describe_result(result: RunResult) -> str:
-    """Return the table of results with what one has to know to read it."""
+    """Return the table of results, the verdict, and what one has to know to read them."""
     metrics = result.config.metrics
-    rows = [_row(cell, metrics) for cell in result.cells]
-    table = format_table(["cell", *metrics, "fit s"], rows)
+    header = ["cell", *metrics, *COSTS_HEADER]
+    table = format_table(header, [_row(cell, metrics) for cell in result.cells])
     failed = f", {result.n_failed} left out" if result.n_failed else ""
     what = f"{result.n_clips} clips{failed}, {len(result.classes)} classes; {result.splits}"
     interval = f"[95 % bootstrap interval over {result.n_units} {result.unit}s]"
-    return f"{table}\n\n{what}; {interval}\nresults in {result.folder}"
+    parts = [table, f"{what}; {interval}", *_judgement(result), "\n".join(_places(result))]
+    return "\n\n".join(parts)
 
 
 def _row(cell: CellSummary, metrics: tuple[Metric, ...]) -> list[str]:
     shown = ["n/a" if (found := cell.metrics[m]) is None else str(found) for m in metrics]
-    return [cell.name, *shown, f"{cell.fit_seconds:.3g}"]
+    costs = (
+        cell.fit_seconds,
+        cell.predict_seconds_per_clip,
+        cell.model_bytes,
+        cell.peak_memory,
+    )
+    return [cell.name, *shown, *cost_cells(*costs)]
+
+
+def _judgement(result: RunResult) -> Iterator[str]:
+    if result.comparison is not None:
+        yield "\n".join(verdict_lines(result.comparison))
+    if result.findings:
+        yield "\n".join(f"finding {each.name}: {each.text}" for each in result.findings)
+
+
+def _places(result: RunResult) -> Iterator[str]:
+    yield f"results in {result.folder}"
+    if result.model is not None:
+        yield f"model   {result.model}"
+    if result.report is not None:
+        yield f"page    {result.report}"
 
 
 def _as_json(result: RunResult) -> str:

@@ -3,7 +3,8 @@
 All cells met the same clips and folds, so they are compared in pairs: each difference is taken on
 the same resamples of the test clips. One test decides: the paired bootstrap over units, corrected
 for what other training clips would have changed (`paired_tests.bootstrap_spread`), with its p
-adjusted by Holm's method for all pairs of the run. The interval of a difference and the smallest
+adjusted by Holm's method. Two questions are two families of tests: whether a cell beats the
+baseline, and which of the others is better. The interval of a difference and the smallest
 difference that would show come from the same spread. Simulations in the tests of this package show
 why: with classifiers that learn, a bootstrap without that correction takes chance for a difference
 about twice as often as the 5 % that it promises. McNemar's test and the corrected resampled t-test
@@ -46,7 +47,7 @@ __all__ = [
 Verdict = Literal["better", "equivalent", "undecided"]
 
 ALPHA = 0.05
-"""Chance that is accepted of calling any of the cells of a run better by mistake."""
+"""Chance that is accepted of calling any cell better by mistake, for each family of pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class Pair:
         Of the corrected resampled t-test; None for a single fold, or where the metric is not
         defined on one of the folds.
     p_holm : float
-        The p that decides: `p_bootstrap`, adjusted for all pairs.
+        The p that decides: `p_bootstrap`, adjusted for all pairs with the baseline, or for all
+        others.
     verdict : {"better", "equivalent", "undecided"}
     sentence : str
         The verdict in words.
@@ -194,19 +196,34 @@ def compare(
         n_units=field.n_units,
         n_clips=field.n_clips,
         cells=field.names,
-        pairs=tuple(_judged(measured, sample, equivalence_margin)),
+        pairs=tuple(_judged(measured, sample, equivalence_margin, baseline)),
         baseline=baseline if baseline in field.names else None,
         equivalence_margin=equivalence_margin,
         notes=tuple(_notes(results, field, measured, metric)),
     )
 
 
-def _judged(measured: Sequence[Measured], sample: str, margin: float | None) -> Iterator[Pair]:
-    adjusted = holm([1.0 if each.p is None else each.p for each in measured])
-    # The level at which Holm's method stopped: each pair that it left undecided is above it.
-    level = ALPHA / max(1, sum(p >= ALPHA for p in adjusted))
-    for each, p_holm in zip(measured, adjusted, strict=True):
-        yield _pair(each, p_holm, each.half_width(level), sample, margin)
+def _judged(
+    measured: Sequence[Measured], sample: str, margin: float | None, baseline: str | None
+) -> Iterator[Pair]:
+    """Judge the pairs with the baseline as one family of tests, and all others as another."""
+    families = [baseline in (each.better, each.worse) for each in measured]
+    adjusted = {family: _adjusted(measured, families, family) for family in set(families)}
+    for each, family in zip(measured, families, strict=True):
+        p_values, level = adjusted[family]
+        yield _pair(each, next(p_values), each.half_width(level), sample, margin)
+
+
+def _adjusted(
+    measured: Sequence[Measured], families: Sequence[bool], wanted: bool
+) -> tuple[Iterator[float], float]:
+    """Return the adjusted p of each pair of a family, and the level at which Holm's method stopped.
+
+    Each pair that is left undecided has a p above that level, before the adjustment.
+    """
+    family = [each for each, its in zip(measured, families, strict=True) if its == wanted]
+    adjusted = holm([1.0 if each.p is None else each.p for each in family])
+    return iter(adjusted), ALPHA / max(1, sum(p >= ALPHA for p in adjusted))
 
 
 def _pair(

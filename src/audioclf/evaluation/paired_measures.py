@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from audioclf.config import Metric
 from audioclf.evaluation.cross_validation import FoldResult, Predicted
 from audioclf.evaluation.metrics import (
-    BINARY_METRICS,
     LOWER_IS_BETTER,
     N_RESAMPLES,
     bootstrap_values,
@@ -21,19 +20,15 @@ from audioclf.evaluation.paired_tests import Spread, bootstrap_spread, corrected
 from audioclf.evaluation.repeats import Codes, Floats
 from audioclf.evaluation.resampling import on_resamples
 
-_NEEDS_TWO_CLASSES: frozenset[Metric] = BINARY_METRICS | {"matthews_corrcoef"}
-"""Metrics that are 0 instead of undefined on clips of one class."""
-
 
 @dataclass(frozen=True)
 class Field:
     """The cells that have the metric, best first, and what their pairs are measured from.
 
-    Values are turned round for a metric that is better when lower, so that more is better.
-
     Parameters
     ----------
     values : np.ndarray [shape=(n_cells,)]
+        With the sign that makes more better.
     resampled : np.ndarray [shape=(n_repeats, n_cells, n_resamples)]
         Freed of the class counts of the resamples where a unit is a clip; NaN where the metric is
         not defined.
@@ -96,9 +91,9 @@ def field_of(
     return Field(
         names=tuple(names),
         values=np.array([values[name] for name in names]),
-        resampled=sign * np.array(resampled),
+        resampled=np.array(resampled),
         n_fixed=n_fixed,
-        per_fold=sign * np.array([_per_fold(cell, metric, y) for cell in cells]),
+        per_fold=np.array([_per_fold(cell, metric, y) for cell in cells]),
         right=np.array([_right(cell, y) for cell in per_repeat[0]]),
         test_ratio=float(np.mean([len(fold.test) / len(fold.train) for fold in folds])),
         n_units=len(np.unique(units[np.concatenate(tested)])),
@@ -173,13 +168,7 @@ class _Part:
 
 
 def _per_fold(cell: Predicted, metric: Metric, y: Codes) -> list[float]:
-    return [_fold_value(result, metric, y) for result in cell.folds]
-
-
-def _fold_value(result: FoldResult, metric: Metric, y: Codes) -> float:
-    if metric in _NEEDS_TWO_CLASSES and len(np.unique(y[result.fold.test])) < 2:
-        return float("nan")
-    return metric_value(_Part((result,)), metric, y)
+    return [metric_value(_Part((result,)), metric, y) for result in cell.folds]
 
 
 def _right(cell: Predicted, y: Codes) -> NDArray[np.bool_]:

@@ -124,7 +124,7 @@ def _beside_baseline(comparison: Comparison) -> str:
     pairs = [p for p in comparison.pairs if p.worse == comparison.baseline]
     if not pairs or any(pair.verdict == "better" for pair in pairs):
         return ""
-    return f"; no cell beats {comparison.baseline}"
+    return f"; no cell is shown to beat {comparison.baseline}"
 
 
 def baseline_sentence(comparison: Comparison) -> str:
@@ -138,5 +138,5 @@ def baseline_sentence(comparison: Comparison) -> str:
     if not failing:
         return f"every other cell beats {baseline}"
     if not beating:
-        return f"no cell beats {baseline}"
+        return f"no cell is shown to beat {baseline}"
     return f"{len(beating)} of {len(others)} cells beat {baseline}; not {_listed(failing)}"

@@ -48,7 +48,8 @@ def dump_estimator(classifier: Classifier, estimator: Any) -> dict[str, bytes]:
     with refusing("type", what, hint=hint):
         if format_of(classifier) == SKOPS:
             return {_SKOPS_FILE: dump_skops(estimator)}
-        files: dict[str, bytes] = classifier.dump(estimator)  # type: ignore[attr-defined]
+        component: Any = classifier
+        files: dict[str, bytes] = component.dump(estimator)
         _check_names(files)
         return files
 
@@ -84,7 +85,8 @@ def restore_estimator(
             _check_parameters(classifier, estimator, seed)
     else:
         with refusing("structure", f"the estimator of {stored_as} cannot be rebuilt"):
-            estimator = classifier.restore(files)  # type: ignore[attr-defined]
+            component: Any = classifier
+            estimator = component.restore(files)
     with refusing("structure", "the estimator names no classes"):
         _check_shape(estimator, n_classes, n_features)
     return estimator

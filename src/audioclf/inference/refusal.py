@@ -16,7 +16,7 @@ Stage = Literal[
     "component",
     "type",
     "structure",
-    "self-check",
+    "score",
     "feature",
 ]
 """The checks of a model file, in the order in which they are made."""

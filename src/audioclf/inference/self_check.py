@@ -95,16 +95,16 @@ class SelfCheck:
         RefusedError
             If one differs by more than the tolerance.
         """
-        with refusing("self-check", "the estimator fails on its stored rows"):
+        with refusing("score", "the estimator fails on its stored rows"):
             codes, scores = _said(model, self.rows)
         if self.scores is None or scores is None:
             if not np.array_equal(codes, self.codes):
-                raise RefusedError("self-check", _differs("predictions"), hint=_HINT)
+                raise RefusedError("score", _differs("predictions"), hint=_HINT)
             return
         worst = float(np.abs(scores - self.scores).max())
         if not worst <= tolerance:
             what = f"{_differs('scores')} by up to {worst:.2g}"
-            raise RefusedError("self-check", what, hint=_HINT)
+            raise RefusedError("score", what, hint=_HINT)
 
     def check_features(self, model: Model) -> None:
         """Compare the features of the probe.
@@ -156,7 +156,7 @@ def _said(
         codes = raw_codes(model.estimator, rows, n_classes)
     if kind != model.score_kind:
         what = f"its scores are of kind {kind!r} instead of {model.score_kind!r}"
-        raise RefusedError("self-check", what)
+        raise RefusedError("score", what)
     return codes.astype(np.int64), scores
 
 
@@ -168,7 +168,7 @@ def _array(
     files: Mapping[str, bytes], name: str, dtype: Any, shape: tuple[int | None, ...]
 ) -> NDArray[Any]:
     member = f"{_FOLDER}{name}.npy"
-    with refusing("self-check", f"{member!r} cannot be read"):
+    with refusing("score", f"{member!r} cannot be read"):
         if member not in files:
             raise ValueError("it is missing")
         array = from_npy(files[member])

@@ -114,4 +114,4 @@ def anything(value: Any) -> str:
 
 
 def _two_digits(value: float) -> str:
-    return f"{value:.1f}" if abs(value) < 9.95 else f"{value:.0f}"
+    return f"{value:.1f}" if 0 < abs(value) < 9.95 else f"{value:.0f}"

@@ -20,6 +20,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MAX_BYTES = 256 << 20
+"""Each byte of JSON becomes up to 10 bytes in memory; a tree of 63 nodes takes some 4 kB."""
 NOBODY = 2**31 - 1
 """Parent of the root, and feature of a node that was pruned."""
 _LARGEST = float(np.finfo(np.float32).max)
@@ -49,6 +51,8 @@ def checked_model(data: bytes) -> bytes:
     ValueError
         If XGBoost might do anything else with it than predict.
     """
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"{len(data)} bytes of JSON (limit {MAX_BYTES})")
     model = json.loads(data, parse_constant=_not_finite)
     _keys("the model", model, {"learner", "version"})
     _ints("version", model["version"], 3)
