@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_origin
 
@@ -159,6 +159,12 @@ class Classifier(Component):
     must not separate the clips of one speaker or site. Where the dataset has groups it is called
     as `fit(X, y, groups=groups)`, with an integer for each training clip."""
 
+    trusted_types: ClassVar[tuple[str, ...]] = ()
+    """Full names of types, beyond those known to be safe, that a saved estimator may hold."""
+
+    model_format: ClassVar[str] = "skops"
+    """How a fitted estimator is saved; any other name needs `dump` and `restore`."""
+
     @abstractmethod
     def build(self, *, random_state: int) -> ClassifierMixin:
         """Return a new, unfitted scikit-learn classifier.
@@ -205,6 +211,35 @@ class Classifier(Component):
             Unless a subclass overrides it.
         """
         raise NotImplementedError(f"{self.type_name()} does not learn in batches")
+
+    def dump(self, estimator: ClassifierMixin) -> dict[str, bytes]:
+        """Return a fitted estimator as files of plain names, in `model_format`.
+
+        Raises
+        ------
+        NotImplementedError
+            Unless a subclass with a `model_format` of its own overrides it.
+        """
+        raise NotImplementedError(f"{self.type_name()} has no format of its own")
+
+    def restore(self, files: Mapping[str, bytes]) -> ClassifierMixin:
+        """Return what `dump` saved, without executing anything of it.
+
+        Raises
+        ------
+        ValueError
+            If the files do not hold a sound estimator.
+        NotImplementedError
+            Unless a subclass with a `model_format` of its own overrides it.
+        """
+        raise NotImplementedError(f"{self.type_name()} has no format of its own")
+
+    def unwrapped(self, estimator: Any) -> tuple[Classifier, Any]:
+        """Return the classifier and the fitted estimator that predict alone.
+
+        A search returns what it chose: that, and not the search, is kept in a model file.
+        """
+        return self, estimator
 
     @classmethod
     def learns_in_batches(cls) -> bool:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from audioclf.audit import Audit
     from audioclf.engines import Engine
-    from audioclf.evaluation import Cell, CellResult, Splits
+    from audioclf.evaluation import Cell, CellResult, FitPlan, Splits
     from audioclf.features import Extraction
     from audioclf.planning import RunPlan
     from audioclf.report.plots import Example
@@ -137,7 +137,7 @@ class _Evaluated:
 
     splits: Splits
     results: tuple[CellResult, ...]
-    notes: tuple[str, ...]
+    fits: FitPlan
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ class _Run:
                 engine=engine if self.place.engine == "dask" else None,
                 progress=lambda done, total: self.progress("fitting", done, total),
             )
-        return _Evaluated(splits, results, fits.notes)
+        return _Evaluated(splits, results, fits)
 
     def _judged(self, extraction: Extraction, evaluated: _Evaluated) -> RunResult:
         """Compute metrics, compare the cells, and look for reasons not to believe any of it."""
@@ -266,7 +266,7 @@ class _Run:
             audits = tuple(audits_of(self.config, extraction, evaluated.splits, results, cell))
         return replace(
             result,
-            notes=(*result.notes, *evaluated.notes),
+            notes=(*result.notes, *evaluated.fits.notes),
             comparison=compared(self.config, extraction.dataset, results, baseline),
             audits=audits,
         )
@@ -283,9 +283,15 @@ class _Run:
         if name == "none":
             return result
         cell = next(each.cell for each in evaluated.results if each.cell.name == name)
-        groups = groups_of(extraction.dataset)
         path, notes = write_final(
-            self.folder, self.config, result, cell, extraction, self.registry, groups
+            self.folder,
+            self.config,
+            result,
+            cell,
+            extraction,
+            self.registry,
+            groups=groups_of(extraction.dataset),
+            in_batches=name in evaluated.fits.batched,
         )
         return replace(result, model=path, notes=(*result.notes, *notes))
 

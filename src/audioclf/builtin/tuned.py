@@ -191,6 +191,16 @@ class Tuned(Classifier):
                 raise ValueError(invalid(values, exc)) from exc
         return self
 
+    def unwrapped(self, estimator: Any) -> tuple[Classifier, Any]:
+        """Return what the search chose: it predicts alone, and is what a model file holds."""
+        chosen = with_values(self.classifier, estimator.best_params_)
+        return chosen, estimator.best_estimator_.estimator_
+
+    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of the inner classifier and of the rows of an inner fold."""
+        inner = self.classifier.fit_memory(n_rows, n_columns, n_classes)
+        return inner + 4 * n_rows * n_columns
+
     def _check_grid(self) -> None:
         drawn = [name for name, choices in self.search if isinstance(choices, Range)]
         if drawn:

@@ -31,7 +31,9 @@ def write_final(
     cell: Cell,
     extraction: Extraction,
     registry: Registry,
+    *,
     groups: NDArray[np.intp] | None,
+    in_batches: bool,
 ) -> tuple[Path | None, tuple[str, ...]]:
     """Fit a cell on all clips, and write `model.audioclf` and where the model looks.
 
@@ -50,7 +52,7 @@ def write_final(
         If a file cannot be written.
     """
     matrix, y = extraction.matrices[cell.featurizer], codes_of(extraction.dataset)
-    fit = fit_final(cell, matrix, y, seed=config.seed, groups=groups)
+    fit = fit_final(cell, matrix, y, seed=config.seed, groups=groups, in_batches=in_batches)
     _write_importance(folder, config, cell, fit.estimator, matrix, y)
     try:
         path = write_bundle(

@@ -13,6 +13,148 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import batched, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from audioclf.dataset import AudioSource, FileSource, RemoteSource
+from audioclf.errors import ConfigError, FeatureError
+from audioclf.predict.streaming import open_stream
+from audioclf.remote import is_url
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.inference import Model
+
+Partial = Literal["keep", "drop"]
+
+BATCH = 32
+"""Windows that are featurized and classified together."""
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How a recording is cut, in samples.
+
+    Parameters
+    ----------
+    size, hop : int
+        Length of a window, and from the start of one to the start of the next.
+    partial : {"keep", "drop"}
+        What becomes of a last, shorter window; "keep" needs at least half of a window.
+    """
+
+    size: int
+    hop: int
+    partial: Partial = "keep"
+
+    @classmethod
+    def of(
+        cls, window: float, hop: float | None, sr: int, partial: Partial = "keep"
+    ) -> Cutting:
+        """Round lengths in s to whole samples; without a hop, windows meet.
+
+        Raises
+        ------
+        ConfigError
+            If a length is not positive, or less than a sample.
+        """
+        lengths = {"window": window, "hop": window if hop is None else hop}
+        for name, seconds in lengths.items():
+            if not (np.isfinite(seconds) and round(seconds * sr) >= 1):
+                raise ConfigError(f"a {name} of {seconds:g} s is less than a sample at {sr} Hz")
+        return cls(round(window * sr), round(lengths["hop"] * sr), partial)
+
+    @property
+    def fewest(self) -> int:
+        """Samples that the last window needs."""
+        return self.size if self.partial == "drop" else (self.size + 1) // 2
+
+
+class Piece(NamedTuple):
+    """Samples `start` up to `end` of a recording, which is not in it."""
+
+    start: int
+    end: int
+    y: NDArray[np.float32]
+
+
+class ScoredWindow(NamedTuple):
+    """Times in the file in s, and a score for each class."""
+
+    start: float
+    end: float
+    scores: NDArray[np.float64]
+
+
+def pieces(blocks: Iterable[NDArray[np.float32]], cutting: Cutting) -> Iterator[Piece]:
+    """Yield the windows of a recording that comes in blocks.
+
+    Parameters
+    ----------
+    blocks : iterable of np.ndarray [shape=(n_samples,)]
+        Of any lengths; what is cut does not depend on where one ends.
+    cutting : Cutting
+    """
+    buffer = np.empty(0, dtype=np.float32)
+    origin = start = covered = 0
+    for block in blocks:
+        buffer = np.concatenate([buffer, block])
+        while start + cutting.size <= origin + len(buffer):
+            covered = start + cutting.size
+            yield Piece(start, covered, buffer[start - origin : covered - origin])
+            start += cutting.hop
+        passed = min(start - origin, len(buffer))
+        buffer, origin = buffer[passed:], origin + passed
+    end = origin + len(buffer)
+    if covered < end and end - start >= cutting.fewest:
+        yield Piece(start, end, buffer[start - origin :])
+
+
+def model_windows(
+    model: Model,
+    path: str | Path | AudioSource,
+    *,
+    window: float,
+    hop: float | None = None,
+    partial: Partial = "keep",
+) -> Iterator[ScoredWindow]:
+    """Yield the scores of window after window of a recording; see `Model.windows`.
+
+    Raises
+    ------
+    ConfigError
+        If window or hop are less than a sample.
+    DecodeError, FeatureError
+        If the recording or a window of it cannot be used.
+    ModelError
+        If the classifier gives no scores.
+    """
+    cutting = Cutting.of(window, hop, model.sr, partial)
+    source = _source(path)
+    with open_stream(source, model.sr) as stream:
+        found = pieces(stream.blocks, cutting)
+        while batch := list(islice(found, BATCH)):
+            scores = model.scores_of(_rows(model, batch, source.name))
+            for piece, row in zip(batch, scores, strict=True):
+                start, end = (stream.offset + at / model.sr for at in piece[:2])
+                yield ScoredWindow(start, end, row)
+
+
+def _source(path: str | Path | AudioSource) -> AudioSource:
+    if isinstance(path, AudioSource):
+        return path
+    return RemoteSource(str(path)) if is_url(path) else FileSource(Path(path))
+
+
+def _rows(model: Model, batch: list[Piece], name: str) -> NDArray[np.float32]:
+    rows = []
+    for piece, row in zip(batch, model.rows_of([piece.y for piece in batch]), strict=True):
+        if isinstance(row, FeatureError):
+            where = f"{name}, from {piece.start / model.sr:g} s on"
+            raise FeatureError(f"{where}: {row.message}", hint=row.hint) from row
+        rows.append(row)
+    return np.stack(rows)

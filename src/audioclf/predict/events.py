@@ -1,0 +1,182 @@
+"""From scored windows to events, and to one line per recording.
+
+A class is judged by its own score, whatever the others have, so below a threshold of 0.5 events of
+two classes can overlap. An event begins and ends with windows whose score reaches
+`threshold_off`, at least one of which reaches `threshold`: that is hysteresis, and without
+`threshold_off` both are the same. Events of one class whose gap is at most `merge_gap` become one,
+so those that touch or overlap always do; then those shorter than `min_duration` are dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from audioclf.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Rollup = Literal["mean", "share"]
+
+_SLACK = 1e-9
+"""Seconds by which times in floating point may differ that are meant to be equal."""
+
+
+@dataclass(frozen=True)
+class EventRule:
+    """When windows are an event.
+
+    Parameters
+    ----------
+    threshold : float
+        Score that one window of an event needs.
+    threshold_off : float, optional
+        Score that all its windows need; by default `threshold`.
+    merge_gap : float
+        Seconds between two events of a class up to which they are one.
+    min_duration : float
+        Seconds that an event needs.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of range.
+    """
+
+    threshold: float = 0.5
+    threshold_off: float | None = None
+    merge_gap: float = 0.0
+    min_duration: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.off <= self.threshold <= 1.0:
+            raise ConfigError(
+                f"thresholds of {self.threshold:g} and {self.off:g} (off): expected "
+                "0 <= off <= threshold <= 1"
+            )
+        for name in ("merge_gap", "min_duration"):
+            seconds = getattr(self, name)
+            if not 0.0 <= seconds < np.inf:
+                words = name.replace("_", " ")
+                raise ConfigError(f"a {words} of {seconds:g} s: 0 or more is expected")
+
+    @property
+    def off(self) -> float:
+        """Score that all windows of an event need."""
+        return self.threshold if self.threshold_off is None else self.threshold_off
+
+
+class Event(NamedTuple):
+    """A stretch of a recording in which a class was heard.
+
+    Parameters
+    ----------
+    start, end : float
+        In s; half-open.
+    code : int
+        Position of the class.
+    score, mean_score : float
+        Greatest and mean score of its windows that reach `threshold_off`.
+    n_windows : int
+        Number of these windows.
+    """
+
+    start: float
+    end: float
+    code: int
+    score: float
+    mean_score: float
+    n_windows: int
+
+
+def find_events(
+    times: NDArray[np.float64], scores: NDArray[np.float64], rule: EventRule
+) -> list[Event]:
+    """Return the events in one recording, by start, then by class.
+
+    Parameters
+    ----------
+    times : np.ndarray [shape=(n_windows, 2)]
+        Start and end of each window in s, in order of time.
+    scores : np.ndarray [shape=(n_windows, n_classes)]
+        A window whose scores are not to count has NaN.
+    rule : EventRule
+
+    Examples
+    --------
+    >>> times = np.array([[0, 1], [1, 2], [2, 3], [3, 4]], dtype=float)
+    >>> scores = np.array([[0.9], [0.4], [0.1], [0.8]])
+    >>> for event in find_events(times, scores, EventRule(0.5, threshold_off=0.3)):
+    ...     print(event.start, event.end, event.n_windows)
+    0.0 2.0 2
+    3.0 4.0 1
+    """
+    found = [
+        event
+        for code in range(scores.shape[1])
+        for event in _events_of(times, scores[:, code], code, rule)
+    ]
+    return sorted(found, key=lambda event: (event.start, event.code))
+
+
+def _events_of(
+    times: NDArray[np.float64], scores: NDArray[np.float64], code: int, rule: EventRule
+) -> Iterator[Event]:
+    sounding = [run for run in _runs(times, scores, rule) if scores[run].max() >= rule.threshold]
+    for windows in _merged(times, sounding, rule.merge_gap):
+        start, end = float(times[windows[0], 0]), float(times[windows, 1].max())
+        if end - start >= rule.min_duration - _SLACK:
+            heard = scores[windows]
+            best, mean = float(heard.max()), float(heard.mean())
+            yield Event(start, end, code, best, mean, len(windows))
+
+
+def _runs(
+    times: NDArray[np.float64], scores: NDArray[np.float64], rule: EventRule
+) -> list[NDArray[np.intp]]:
+    """Return the windows that reach `off`, in runs without a window or a gap in between."""
+    active = np.flatnonzero(scores >= rule.off)
+    gaps = times[active[1:], 0] - times[active[:-1], 1]
+    broken = (np.diff(active) > 1) | (gaps > rule.merge_gap + _SLACK)
+    runs = np.split(active, np.flatnonzero(broken) + 1)
+    return [run for run in runs if len(run)]
+
+
+def _merged(
+    times: NDArray[np.float64], runs: list[NDArray[np.intp]], merge_gap: float
+) -> list[NDArray[np.intp]]:
+    merged: list[list[NDArray[np.intp]]] = []
+    for run in runs:
+        if merged and times[run[0], 0] - times[merged[-1][-1][-1], 1] <= merge_gap + _SLACK:
+            merged[-1].append(run)
+        else:
+            merged.append([run])
+    return [np.concatenate(parts) for parts in merged]
+
+
+def rolled_up(
+    scores: NDArray[np.float64], codes: NDArray[np.intp], how: Rollup
+) -> NDArray[np.float64]:
+    """Return one score per class for a whole recording.
+
+    Parameters
+    ----------
+    scores : np.ndarray [shape=(n_windows, n_classes)]
+    codes : np.ndarray [shape=(n_windows,)], int
+        The class of each window; negative where the model abstains.
+    how : {"mean", "share"}
+        Mean score, or share of the windows that have the class.
+
+    Examples
+    --------
+    >>> rolled_up(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 1]), "mean").round(2)
+    array([0.65, 0.35])
+    """
+    if how == "mean":
+        return np.asarray(scores.mean(axis=0))
+    counts = np.bincount(codes[codes >= 0], minlength=scores.shape[1])
+    return np.asarray(counts / len(codes))

@@ -1,0 +1,275 @@
+"""Which recordings a user means: files, folders, zip archives, globs, lists and tables.
+
+What is named keeps its order; what lies in a folder or an archive is sorted by its path. Hidden and
+system files and files that are not named as audio are passed over in a folder, an archive and a
+glob; a file that is named itself is taken whatever its name. A recording that is named twice counts
+once.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from audioclf.builtin.labels import count, full_path, is_audio, shown
+from audioclf.builtin.listing import list_archive, list_folder
+from audioclf.builtin.rows import read_number
+from audioclf.builtin.tables import Row, Table, missing_column, read_table
+from audioclf.dataset import AudioSource, FileSource, PartSource, RemoteSource, Span, ZipSource
+from audioclf.errors import DatasetError
+from audioclf.remote import is_url
+
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"))
+STDIN = "-"
+
+_COLUMNS = ("path", "start", "end")
+_HIDDEN = "__MACOSX"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file, or a part of one, that is to be predicted.
+
+    Parameters
+    ----------
+    place : str
+        Its path below the folder or archive that was named, POSIX; else its file name.
+    source : AudioSource
+    """
+
+    place: str
+    source: AudioSource
+
+    @property
+    def name(self) -> str:
+        """The path in all outputs: as it was given, or `archive.zip!member`."""
+        return self.source.file.name
+
+    @property
+    def span(self) -> Span | None:
+        """The part of the file; None if it is all of it."""
+        return self.source.span
+
+    @property
+    def n_bytes(self) -> int:
+        """Size in bytes, as far as it is known without reading; else 0."""
+        source = self.source.recording if isinstance(self.source, PartSource) else self.source
+        if isinstance(source, ZipSource):
+            return source.member.size
+        try:
+            return source.path.stat().st_size if isinstance(source, FileSource) else 0
+        except (OSError, ValueError):
+            return 0
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What was found.
+
+    Parameters
+    ----------
+    recordings : tuple of Recording
+        At least one.
+    notes : tuple of str
+        What was passed over.
+    """
+
+    recordings: tuple[Recording, ...]
+    notes: tuple[str, ...] = ()
+
+
+def collect(arguments: Sequence[str], listed: Iterable[str] = ()) -> Collected:
+    """Find the recordings that arguments name.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Paths of files, folders, zip archives and tables; globs; URLs; `-` for the list.
+    listed : iterable of str
+        Paths, as read from standard input, in the place of `-`. A file among them that is missing
+        is a recording that fails, where an argument that is missing ends everything.
+
+    Raises
+    ------
+    DatasetError
+        If an argument is missing or cannot be read, or there is no recording.
+    """
+    finder = _Finder()
+    for argument in arguments:
+        if argument == STDIN:
+            for path in listed:
+                finder.add_listed(path)
+        else:
+            finder.add_argument(argument)
+    if not finder.found:
+        where = shown([each for each in arguments if each != STDIN] or ["the list"])
+        raise DatasetError(
+            f"no audio files found in {where}",
+            hint="Files that end in .wav, .flac, .ogg, .opus, .mp3 or .aiff are expected.",
+        )
+    return Collected(tuple(finder.found.values()), tuple(finder.all_notes()))
+
+
+def split_list(text: str, *, nul: bool = False) -> list[str]:
+    """Return the paths in a list: one per line, or ended by NUL as `find -print0` writes them.
+
+    Examples
+    --------
+    >>> split_list("a.wav\\r\\nb c.wav\\n\\n"), split_list("a.wav\\0b\\n.wav\\0", nul=True)
+    (['a.wav', 'b c.wav'], ['a.wav', 'b\\n.wav'])
+    """
+    if nul:
+        return [path for path in text.split("\0") if path]
+    return [path for line in text.split("\n") if (path := line.removesuffix("\r"))]
+
+
+class _Finder:
+    """Collects recordings, each once, and what there is to say."""
+
+    def __init__(self) -> None:
+        self.found: dict[object, Recording] = {}
+        self.notes: list[str] = []
+        self.passed_over: list[str] = []
+        self.twice: list[str] = []
+
+    def all_notes(self) -> Iterator[str]:
+        yield from self.notes
+        if self.passed_over:
+            files = count(len(self.passed_over), "file that is", "files that are")
+            yield f"{files} not named as audio passed over: {shown(self.passed_over)}"
+        if self.twice:
+            yield (
+                f"{count(len(self.twice), 'recording', 'recordings')} named twice, "
+                f"predicted once: {shown(self.twice)}"
+            )
+
+    def add_argument(self, argument: str) -> None:
+        if is_url(argument):
+            self._add_url(argument)
+            return
+        path = Path(argument)
+        if _exists(path):
+            self._add_path(path)
+        elif glob.has_magic(argument):
+            self._add_glob(argument)
+        else:
+            raise DatasetError(f"no such file or folder: {full_path(path)}")
+
+    def add_listed(self, line: str) -> None:
+        if is_url(line):
+            self._add_url(line)
+        elif _exists(Path(line)):
+            self._add_path(Path(line))
+        else:
+            self._add(PurePosixPath(line).name, FileSource(Path(line)))
+
+    def _add_path(self, path: Path) -> None:
+        suffix = path.suffix.lower()
+        if path.is_dir():
+            listing = list_folder(path)
+            self.notes += listing.notes
+            self._add_entries(listing.entries)
+        elif suffix == ".zip":
+            self._add_entries(list_archive(path).entries)
+        elif suffix in TABLE_SUFFIXES:
+            self._add_table(path)
+        else:
+            self._add(path.name, FileSource(path))
+
+    def _add_url(self, url: str) -> None:
+        path = PurePosixPath(urlsplit(url).path)
+        if path.suffix.lower() == ".zip":
+            self._add_entries(list_archive(url).entries)
+        elif is_audio(path.name):
+            self._add(path.name, RemoteSource(url))
+        else:
+            self._add_entries(list_folder(url).entries)
+
+    def _add_glob(self, pattern: str) -> None:
+        matches = sorted(glob.glob(pattern, recursive=True))
+        if not matches:
+            raise DatasetError(f"no file fits the pattern {pattern!r}")
+        for match in matches:
+            path = Path(match)
+            if path.is_dir() or _HIDDEN in path.parts:
+                continue
+            if is_audio(match) or path.suffix.lower() == ".zip":
+                self._add_path(path)
+            else:
+                self.passed_over.append(match)
+
+    def _add_entries(self, entries: Iterable[tuple[str, AudioSource]]) -> None:
+        for place, source in sorted(entries, key=lambda entry: entry[0]):
+            if is_audio(place):
+                self._add(place, source)
+            else:
+                self.passed_over.append(place)
+
+    def _add_table(self, path: Path) -> None:
+        table = read_table(FileSource(path), _COLUMNS)
+        if "path" not in table.columns:
+            raise missing_column(table, "path", "A table names the recordings in that column.")
+        for name, span in _rows(table):
+            source = FileSource(path.parent / name)
+            self._add(Path(name).name, source if span is None else PartSource(source, span))
+
+    def _add(self, place: str, source: AudioSource) -> None:
+        key = _key(source)
+        if key in self.found:
+            self.twice.append(source.name)
+        else:
+            self.found[key] = Recording(place, source)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _key(source: AudioSource) -> object:
+    """Return what is equal for two names of one recording."""
+    file = source.recording if isinstance(source, PartSource) else source
+    if isinstance(file, FileSource):
+        return os.path.realpath(file.path), source.span
+    if isinstance(file, ZipSource):
+        return os.path.realpath(file.member.archive), file.member.name, source.span
+    return file, source.span
+
+
+def _rows(table: Table) -> list[tuple[str, Span | None]]:
+    problems, rows = table.problems, []
+    for row in table.rows:
+        try:
+            rows.append(_row(row))
+        except ValueError as exc:
+            problems.add(row.line, str(exc))
+    problems.check()
+    return rows
+
+
+def _row(row: Row) -> tuple[str, Span | None]:
+    path = row.cells.get("path")
+    if not path or "\0" in path:
+        raise ValueError("no path")
+    start, end = (_seconds(row, name) for name in ("start", "end"))
+    if start is None and end is None:
+        return path, None
+    return path, Span(start or 0.0, end)
+
+
+def _seconds(row: Row, name: str) -> float | None:
+    text = row.cells.get(name, "")
+    if text == "":
+        return None
+    seconds = None if text is None else read_number(text)
+    if seconds is None:
+        raise ValueError(f"{name} is {text!r}, not a number of seconds")
+    return seconds
+
+
