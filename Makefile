@@ -7,7 +7,7 @@ PLUGINS := $(foreach plugin,$(wildcard plugins/*/pyproject.toml),-e $(dir $(plug
 SETUP := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test check test-fast test-lowest bench clean
+.PHONY: run test check test-fast test-lowest bench bench-scale clean
 
 run: $(VENV)/.run
 	$(BIN)/audioclf run configs/barbie_puppy.yaml
@@ -29,7 +29,10 @@ test-lowest: $(LOWEST)/.dev
 	$(LOWEST)/bin/python -m pytest -m "not slow" -q
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/bench_features.py
+	$(BIN)/python benchmarks/bench.py
+
+bench-scale: $(VENV)/.dev
+	$(BIN)/python benchmarks/scale.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

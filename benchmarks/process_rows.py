@@ -68,7 +68,13 @@ def rows(folder: Path, archive: Path) -> Iterator[Row]:
         1 / 3,
         rounds=0.3,
     )
-    for name, options in (("quickstart without a page", ("--no-report",)), ("quickstart", ())):
+    for name, options in (
+        (
+            "quickstart, table only",
+            ("--set", "report.html=false", "--set", "audit=false", "--set", "final=none"),
+        ),
+        ("quickstart", ()),
+    ):
         yield Row(
             f"{name}: 50 fits",
             lambda options=options: _quickstart(archive, *options),

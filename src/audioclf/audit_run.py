@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from audioclf.engines import make_engine
 from audioclf.errors import EXIT_DATA, EXIT_OK
 from audioclf.evaluation import Cell, CellResult, Splits, evaluate, make_splits
 from audioclf.features import Extraction, extract
+from audioclf.features.waveform import Hear, cached_in, decoded, own_origin
 from audioclf.registry import Origin
 from audioclf.results import codes_of
 from audioclf.system import available_cores, single_threaded
@@ -85,10 +85,8 @@ def with_tables(
 
     The design matrices `FACTS` and `PRINTS` are then what `audits_of` wants.
     """
-    version = import_module("audioclf").__version__  # stands above us in the layers
-    ours = Origin("audioclf", version, "")
     tables = {FACTS: AuditFacts(), PRINTS: Fingerprint()}
-    return {**featurizers, **tables}, {**origins, **dict.fromkeys(tables, ours)}
+    return {**featurizers, **tables}, {**origins, **dict.fromkeys(tables, own_origin())}
 
 
 def audit_config(
@@ -145,7 +143,7 @@ def audit_config(
             jobs=jobs,
             progress=lambda done, total: progress("fitting", done, total),
         )
-        audits = audits_of(config, extraction, splits, results, cell)
+        audits = audits_of(config, extraction, splits, results, cell, cached_in(cache_folder))
     notes = (*extraction.dataset.notes, *extraction.cache.notes())
     return AuditReport(dataset.name, tuple(audits), allowed, notes)
 
@@ -189,6 +187,7 @@ def audits_of(
     splits: Splits,
     results: Sequence[CellResult],
     cell: Cell | None,
+    hear: Hear = decoded,
 ) -> list[Audit]:
     """Audit what a run found, whose extraction holds the tables of `with_tables`.
 
@@ -201,6 +200,8 @@ def audits_of(
         Of all cells, or of some.
     cell : Cell, optional
         Fitted again where there is a leak, to say what it is worth; never without it.
+    hear : callable
+        Gives the clips that may be copies of each other.
     """
     matrices = extraction.matrices
     rescoring = None
@@ -217,4 +218,5 @@ def audits_of(
         audio=config.audio,
         seed=config.seed,
         rescoring=rescoring,
+        hear=hear,
     )

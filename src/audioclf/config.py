@@ -181,6 +181,12 @@ class RunConfig(_Part):
     final: str = "best"
     """Cell that is fitted on all clips and kept as `model.audioclf`: its name, `best` or `none`."""
 
+    calibrate: Literal["sigmoid", "isotonic", "temperature"] | None = None
+    """How the scores of the final model become probabilities; null leaves them as they are."""
+
+    abstain_below: float | None = Field(default=None, gt=0, lt=1)
+    """Score below which the final model names no class; null names one always."""
+
     report: Report = Report()
     """The page that a run leaves."""
 

@@ -65,7 +65,8 @@ def _words(error: Any) -> str:
         return message.removeprefix("Value error, ")
     if error["type"] in ("union_tag_invalid", "literal_error", "union_tag_not_found"):
         # Not the last "expected": it may be part of a name among the choices.
-        expected = re.findall(r"'([^']*)'", re.split(r"expected (?:tags|be)|should be", message)[-1])
+        choices = re.split(r"expected tags|should be", message)[-1]
+        expected = re.findall(r"'([^']*)'", choices)
         given = error["input"].get("type") if isinstance(error["input"], dict) else error["input"]
         hint = suggest(str(given), expected) or f"Known: {', '.join(expected)}."
         return f"{given!r} is not known. {hint}" if given is not None else "needs a `type`"

@@ -253,6 +253,7 @@ class _Run:
     def _judged(self, extraction: Extraction, evaluated: _Evaluated) -> RunResult:
         """Compute metrics, compare the cells, and look for reasons not to believe any of it."""
         from audioclf.audit_run import audits_of
+        from audioclf.features.waveform import cached_in
         from audioclf.results import compared, summarise
 
         results = evaluated.results
@@ -263,7 +264,10 @@ class _Run:
         cell = min(others, key=lambda found: found.fit_seconds).cell if others else None
         audits: tuple[Audit, ...] = ()
         if self.config.audit:
-            audits = tuple(audits_of(self.config, extraction, evaluated.splits, results, cell))
+            hear = cached_in(self.place.cache_folder)
+            audits = tuple(
+                audits_of(self.config, extraction, evaluated.splits, results, cell, hear)
+            )
         return replace(
             result,
             notes=(*result.notes, *evaluated.fits.notes),
@@ -298,10 +302,11 @@ class _Run:
     def _with_page(self, result: RunResult, dataset: Dataset) -> RunResult:
         if not self.config.report.html:
             return result
+        from audioclf.features.waveform import cached_in
         from audioclf.report.clips import DatasetClips
         from audioclf.report.page import write_report
 
-        clips = DatasetClips(dataset, self.config.audio)
+        clips = DatasetClips(dataset, self.config.audio, hear=cached_in(self.place.cache_folder))
         path = write_report(self.folder.path, clips=clips, budget_mb=self.config.report.media_mb)
         return replace(result, report=path)
 
@@ -365,9 +370,8 @@ class _Run:
 
     def _examples(self, dataset: Dataset) -> list[Example]:
         """Take the first clip of each class, of the first classes where there are many."""
-        from audioclf import __version__
         from audioclf.features.extraction import make_plans
-        from audioclf.features.waveform import Waveform
+        from audioclf.features.waveform import waveform_plan
         from audioclf.features.work import featurize_clip
         from audioclf.report.plots import MAX_EXAMPLES, Example
 
@@ -376,7 +380,7 @@ class _Run:
         origins = origins_of({name: featurizer}, self.registry)
         plans = (
             *make_plans(audio, {name: featurizer}, origins),
-            *make_plans(audio, {"": Waveform()}, {"": Origin("audioclf", __version__, "")}),
+            waveform_plan(audio),
         )
         examples = []
         for label in dataset.classes[:MAX_EXAMPLES]:

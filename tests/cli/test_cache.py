@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def path_of(folder: Path, key: str) -> Path:
-    return folder / "v1" / key[:2] / f"{key}.npy"
+    return folder / "v2" / key[:2] / f"{key}.npy"
 
 
 def size_of_one(folder: Path) -> int:
@@ -67,7 +67,7 @@ def test_stats_in_json(folder: Path) -> None:
 
 
 def test_stats_name_entries_of_another_format(folder: Path) -> None:
-    (folder / "v1").rename(folder / "v99")
+    (folder / "v2").rename(folder / "v99")
     words = " ".join(run_cli("cache", "stats", "--cache-dir", folder).stdout.split())
     assert words.endswith("outdated 4 of another format")
 

@@ -45,10 +45,12 @@ def test_run_prints_a_table_and_leaves_a_complete_folder(toy_config: Path, tmp_p
     done = run_cli("run", toy_config, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["cell", "accuracy", "f1", "fit", "s"]
+    costs = ["fit", "s", "predict", "ms/clip", "model", "memory"]
+    assert lines[0].split() == ["cell", "accuracy", "f1", *costs]
     assert [line.split()[0] for line in lines[1:3]] == ["logreg", "baseline"]
     assert "16 clips, 2 classes; 4 stratified folds" in done.stdout
     assert "bootstrap interval over 16 clips" in done.stdout
+    assert "logreg has the best accuracy" in done.stdout
     assert done.stderr == ""
     names = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert names == {
@@ -62,6 +64,11 @@ def test_run_prints_a_table_and_leaves_a_complete_folder(toy_config: Path, tmp_p
         "examples.png",
         "confusion-logreg.png",
         "confusion-baseline.png",
+        "comparison.json",
+        "audit.json",
+        "importances.json",
+        "model.audioclf",
+        "report.html",
     }
 
 
@@ -70,7 +77,7 @@ def test_runs_go_below_runs_by_default(toy_config: Path) -> None:
     assert done.returncode == 0, done.stderr
     (folder,) = (toy_config.parent / "runs").iterdir()
     assert folder.name.startswith("toy-")
-    assert done.stdout.endswith(f"results in runs/{folder.name}\n")
+    assert f"\nresults in runs/{folder.name}\n" in done.stdout
 
 
 def test_a_resolved_config_runs_again_to_the_same_predictions(
@@ -98,7 +105,7 @@ def test_the_record_says_where_everything_comes_from(toy_config: Path, tmp_path:
     assert {"numpy", "scikit-learn", "librosa", "soxr"} <= set(record["versions"])
     assert record["dataset"]["clips"] == 16
     assert len(record["dataset"]["fingerprint"]) == 64
-    assert set(record["seconds"]) == {"load", "features", "evaluate", "report"}
+    assert set(record["seconds"]) == {"load", "features", "evaluate", "report", "final"}
 
 
 def test_predictions_have_a_row_per_clip_and_cell_with_all_scores(

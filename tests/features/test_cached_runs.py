@@ -29,10 +29,12 @@ def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     real = audio.decode
 
     def spy(source: Any, audio: Any) -> Any:
-        decoded.append(source.name)
+        if source.name != "array":  # noise by which a bundle checks its features
+            decoded.append(source.name)
         return real(source, audio)
 
-    monkeypatch.setattr("audioclf.features.work.decode", spy)
+    for place in ("audioclf.features.work.decode", "audioclf.features.waveform.decode"):
+        monkeypatch.setattr(place, spy)
     return decoded
 
 
@@ -157,19 +159,20 @@ def test_an_interrupted_extraction_resumes(
 
     monkeypatch.setattr("audioclf.features.work.decode", stop_late)
     with pytest.raises(KeyboardInterrupt):
-        go(toy_config, tmp_path / "a")
+        go(toy_config, tmp_path / "a", "audit=false")
     before = len(entries(toy_config))
     assert before >= 8
     monkeypatch.setattr("audioclf.features.work.decode", real)
     decoded = count_decodes(monkeypatch)
-    go(toy_config, tmp_path / "b")
+    go(toy_config, tmp_path / "b", "audit=false", "report.html=false")
     # The pictures of a run show the waveform of one clip of each class.
     assert 16 - before <= len(set(decoded)) <= 16 - before + 2
 
 
 def test_the_command_line_chooses_the_folder(toy_config: Path, tmp_path: Path) -> None:
     cache = tmp_path / "elsewhere"
-    args = ("run", toy_config, "--cache-dir", cache, "--jobs", "1")
+    bare = ("--set", "audit=false", "--set", "report.html=false")
+    args = ("run", toy_config, "--cache-dir", cache, "--jobs", "1", *bare)
     assert run_cli(*args, "--out", tmp_path / "a").returncode == 0
     assert len(list(cache.rglob("*.npy"))) == 18
     assert run_cli(*args, "--no-cache", "--out", tmp_path / "b").returncode == 0

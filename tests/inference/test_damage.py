@@ -181,10 +181,10 @@ def test_a_manifest_of_something_else_is_refused(raw: bytes, path: Path) -> None
     assert "refused by the manifest check: manifest.json is not" in refusal(path).message
 
 
-@pytest.mark.parametrize("number", [2, 10**30])
+@pytest.mark.parametrize("number", [3, 10**30])
 def test_a_newer_format_says_to_upgrade(number: int, path: Path) -> None:
     said = refusal(forged(path, edit=lambda manifest: manifest.update(format=number)))
-    assert f"its format is number {str(number)[:20]}, and this audioclf reads 1" in said.message
+    assert f"its format is number {str(number)[:20]}, and this audioclf reads up to 2" in said.message
     assert said.hint == "Run `pip install --upgrade audioclf`."
 
 
@@ -204,8 +204,9 @@ def test_a_wrong_format_number_is_no_model(number: object, path: Path) -> None:
         ("audio.sr", lambda m: m["audio"].update(sr="8000")),
         ("audio.sr", lambda m: m["audio"].update(sr=1 << 40)),
         ("features.width", lambda m: m["features"].update(width=-1)),
-        ("calibration", lambda m: m.update(calibration={"method": "sigmoid"})),
-        ("abstain_below", lambda m: m.update(abstain_below=0.5)),
+        ("calibration.mapping", lambda m: m.update(calibration={"method": "sigmoid"})),
+        ("abstain_below", lambda m: m.update(abstain_below=1.0)),
+        ("as a whole", lambda m: m.update(abstain_below=0.5, format=1)),
         ("scores", lambda m: m.update(scores="truth")),
         ("members.check/rows.npy.size", lambda m: m["members"]["check/rows.npy"].update(size=-1)),
         (
@@ -236,4 +237,4 @@ def test_texts_of_the_manifest_do_not_flood_the_message(path: Path) -> None:
 def test_a_card_is_shown_whatever_its_bytes_are(path: Path) -> None:
     forged(path, {"MODEL_CARD.md": b"\xff\x00card"})
     assert open_bundle(path).card == "�\x00card"
-    assert json.loads(unpacked(path)[MANIFEST])["format"] == 1
+    assert json.loads(unpacked(path)[MANIFEST])["format"] == 2

@@ -168,7 +168,7 @@ def test_a_classifier_without_scores_still_predicts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = audioclf.load(made(tmp_path / "m.audioclf", "dummy"))
-    monkeypatch.setattr("audioclf.inference.model._scores", lambda *_: (None, "none"))
+    monkeypatch.setattr("audioclf.inference.model.scores_of_rows", lambda *_: (None, "none"))
     y = tone(300.0, 0.5, 8000, 0)
     with pytest.raises(ModelError, match="gives no scores"):
         model.scores(y, sr=8000)

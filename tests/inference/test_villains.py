@@ -359,7 +359,7 @@ def test_predictions_are_compared_where_there_are_no_scores(tmp_path: Path) -> N
     path = made(tmp_path / "m.audioclf", "dummy")
     codes = from_npy(unpacked(path)["check/codes.npy"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("audioclf.inference.model._scores", lambda *_: (None, "none"))
+        patch.setattr("audioclf.inference.model.scores_of_rows", lambda *_: (None, "none"))
         forged(path, {"check/codes.npy": to_npy(1 - codes)}, lambda m: m.update(scores="none"))
         assert "predictions of its stored rows differ" in refusal(path).message
 

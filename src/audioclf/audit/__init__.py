@@ -24,6 +24,7 @@ from audioclf.dataset import Dataset
 from audioclf.errors import ConfigError
 from audioclf.evaluation import CellResult, Splits
 from audioclf.features import LedgerRow
+from audioclf.features.waveform import Hear, decoded
 from audioclf.registry import suggest
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def run_audits(
     audio: AudioConfig,
     seed: int,
     rescoring: Rescoring | None = None,
+    hear: Hear = decoded,
 ) -> list[Audit]:
     """Look at a run for reasons not to believe its numbers.
 
@@ -83,6 +85,8 @@ def run_audits(
     seed : int
     rescoring : Rescoring, optional
         With it, a leak is told what it is worth.
+    hear : callable
+        Gives the clips that may be copies of each other.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def run_audits(
         In the order in which they should be read.
     """
     return [
-        audit_leakage(dataset, ledger, prints, splits, audio=audio, rescoring=rescoring),
+        audit_leakage(dataset, ledger, prints, splits, audio=audio, rescoring=rescoring, hear=hear),
         audit_shortcuts(dataset, facts, formats, splits, results, seed=seed),
         audit_decode(dataset, ledger, facts, audio=audio),
         audit_labels(dataset, results),

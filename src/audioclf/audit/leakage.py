@@ -22,6 +22,7 @@ from audioclf.audit.twins import Twins, find_twins, merged
 from audioclf.dataset import Dataset
 from audioclf.evaluation import Splits
 from audioclf.features import LedgerRow
+from audioclf.features.waveform import Hear, decoded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +52,7 @@ def audit_leakage(
     *,
     audio: AudioConfig,
     rescoring: Rescoring | None = None,
+    hear: Hear = decoded,
 ) -> Audit:
     """Look for clips and groups that stand on both sides of a split.
 
@@ -67,6 +69,8 @@ def audit_leakage(
         How the run decodes.
     rescoring : Rescoring, optional
         With it, a finding that leaks says what the leak is worth: some fits of one cell.
+    hear : callable
+        Gives the clips that may be copies of each other.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def audit_leakage(
         `groups_price` are as `price_of_leakage` returns them.
     """
     digests = {row.clip.id: row.digest for row in ledger}
-    twins = find_twins(dataset, [digests[clip.id] for clip in dataset], prints, audio)
+    twins = find_twins(dataset, [digests[clip.id] for clip in dataset], prints, audio, hear)
     findings = [*_copies(dataset, twins, splits), *_contradictions(dataset, splits, twins.sounds)]
     findings += group_findings(dataset, splits)
     facts: dict[str, Any] = {

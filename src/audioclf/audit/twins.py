@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.audio import AudioConfig, decode
+from audioclf.audio import AudioConfig
 from audioclf.audit.fingerprint import HIGH_HZ, LOW_HZ, exact_part, robust_part
 from audioclf.dataset import Dataset
 from audioclf.errors import DecodeError
+from audioclf.features.waveform import Hear, decoded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +80,11 @@ class Twins:
 
 
 def find_twins(
-    dataset: Dataset, digests: Sequence[str], prints: Matrix, audio: AudioConfig
+    dataset: Dataset,
+    digests: Sequence[str],
+    prints: Matrix,
+    audio: AudioConfig,
+    hear: Hear = decoded,
 ) -> Twins:
     """Find the copies in a dataset.
 
@@ -97,7 +102,7 @@ def find_twins(
     samples = merged(files, codes_of([row.tobytes() for row in exact]))
     _, first = np.unique(samples, return_index=True)
     candidates, complete = likely_pairs(robust_part(prints)[first])
-    listen = _listener(dataset, audio)
+    listen = _listener(dataset, audio, hear)
     same = [
         pair for pair in _in_order(first[candidates]) if _same(listen, *pair, min(_SR, audio.sr))
     ]
@@ -229,8 +234,8 @@ def _in_order(pairs: Pairs) -> Iterable[tuple[int, int]]:
     return sorted((min(pair), max(pair)) for pair in pairs.tolist())
 
 
-def _listener(dataset: Dataset, audio: AudioConfig) -> Listen:
-    """Return a function that decodes a clip once more, and remembers the last ones.
+def _listener(dataset: Dataset, audio: AudioConfig, hear: Hear) -> Listen:
+    """Return a function that gives a clip once more, and remembers the last ones.
 
     It returns the band that is compared, or None where there is nothing to hear in it.
     """
@@ -239,7 +244,7 @@ def _listener(dataset: Dataset, audio: AudioConfig) -> Listen:
     @lru_cache(maxsize=512)
     def listen(position: int) -> Matrix | None:
         try:
-            return band(decode(dataset.clips[position].source, low_rate).y, low_rate.sr)
+            return band(hear(dataset.clips[position], low_rate), low_rate.sr)
         except DecodeError:  # changed or gone since the run
             return None
 

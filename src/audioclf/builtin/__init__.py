@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 from audioclf.builtin.annotations import Annotations
 from audioclf.builtin.audiofolder import AudioFolder
+from audioclf.builtin.chroma import Chroma
+from audioclf.builtin.concat import Concat
+from audioclf.builtin.cqt import Cqt
 from audioclf.builtin.dummy import Dummy
 from audioclf.builtin.esc50 import Esc50
 from audioclf.builtin.extra_trees import ExtraTrees
@@ -23,6 +26,7 @@ from audioclf.builtin.mel import MelSpectrogram
 from audioclf.builtin.mfcc import Mfcc
 from audioclf.builtin.random_forest import RandomForest
 from audioclf.builtin.sgd import Sgd
+from audioclf.builtin.spectral_shape import SpectralShape
 from audioclf.builtin.stft import Stft
 from audioclf.builtin.svm import Svm
 from audioclf.builtin.tuned import Tuned
@@ -55,7 +59,7 @@ def audioclf_loaders() -> Iterable[type[Loader]]:
 @hookimpl
 def audioclf_featurizers() -> Iterable[type[Featurizer]]:
     """Return the built-in featurizers."""
-    return [MelSpectrogram, Mfcc, Stft]
+    return [Chroma, Concat, Cqt, MelSpectrogram, Mfcc, SpectralShape, Stft]
 
 
 @hookimpl

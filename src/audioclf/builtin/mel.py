@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Gt
-from pydantic import Field, FiniteFloat, ValidationInfo, field_validator
+from pydantic import Field, FiniteFloat, ValidationInfo, field_validator, model_validator
 
+from audioclf.builtin.pcen import Pcen
 from audioclf.builtin.spectral import Decibels, Spectral
 from audioclf.plugin import FeatureError
 
 if TYPE_CHECKING:
+    from typing import Self
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -41,6 +44,11 @@ class MelBands(Spectral):
     htk: bool = False
     """Whether the mel scale is HTK's instead of Slaney's."""
 
+    warp: FiniteFloat = Field(default=1.0, ge=0.5, le=2.0)
+    """Factor by which the filters move up in frequency, in [0.5, 2], as in vocal tract length
+    perturbation: up to 4800 Hz, or 0.3 `sr` if that is less, and then less and less towards half
+    the sample rate, which stays where it is."""
+
     @field_validator("fmax")
     @classmethod
     def _lies_above_fmin(cls, fmax: float | None, info: ValidationInfo) -> float | None:
@@ -61,7 +69,8 @@ class MelBands(Spectral):
         from audioclf.builtin.short_time import raise_to, transform
 
         self._check_band(sr)
-        bank = mel_bank(sr, self.n_fft, self.n_mels, self.fmin, self.fmax, self.htk, norm)
+        band = (self.n_mels, self.fmin, self.fmax)
+        bank = mel_bank(sr, self.n_fft, *band, self.htk, norm, self.warp)
 
         def project(magnitude: Matrix) -> Matrix:
             return bank.project(raise_to(magnitude, self.power))
@@ -108,7 +117,21 @@ class MelSpectrogram(MelBands):
     db: Decibels | None = Decibels()
     """How band energies become levels in dB; null leaves them as they are."""
 
-    def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+    pcen: Pcen | None = None
+    """How each band is normalized by its own recent level, instead of `db`, which is then null;
+    librosa's examples use it with `power: 1`."""
+
+    @model_validator(mode="after")
+    def _has_one_scaling(self) -> Self:
+        if self.pcen is None or self.db is None:
+            return self
+        if "db" in self.model_fields_set:
+            raise ValueError("`pcen` stands instead of `db`: leave one of them out")
+        # Written past the frozen fields, so that the config reads back as it was meant.
+        self.__dict__["db"] = None
+        return self
+
+    def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
         """Return the mel spectrogram of each clip.
 
         Parameters
@@ -120,7 +143,7 @@ class MelSpectrogram(MelBands):
         Returns
         -------
         matrices : list of np.ndarray [shape=(n_mels, n_frames)], float32
-            dB, or band energy if `db` is null.
+            dB, what `pcen` gives, or band energy if both are null.
 
         Raises
         ------
@@ -128,4 +151,7 @@ class MelSpectrogram(MelBands):
             If `fmin` or `fmax` lies beyond half the sample rate, or a clip is too short.
         """
         mels = self.mel_power(ys, sr, self.norm)
+        if self.pcen is not None:
+            hop_length = self.framing().hop_length
+            return [self.pcen.convert(mel, sr, hop_length) for mel in mels]
         return mels if self.db is None else [self.db.convert(mel) for mel in mels]

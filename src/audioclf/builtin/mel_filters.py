@@ -8,6 +8,8 @@ References
 ----------
 M. Slaney, "Auditory Toolbox, version 2", Technical Report 1998-010, Interval Research, 1998.
 S. Young et al., "The HTK Book", section 5.4, Cambridge University, 2006.
+N. Jaitly and G. E. Hinton, "Vocal tract length perturbation (VTLP) improves speech recognition",
+ICML workshop on deep learning for audio, speech and language, 2013.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ def mel_weights(
     fmax: float | None = None,
     htk: bool = False,
     norm: MelNorm = "slaney",
+    warp: float = 1.0,
 ) -> Matrix:
     """Return the filterbank, one filter a row, as `librosa.filters.mel` does.
 
@@ -62,6 +65,8 @@ def mel_weights(
     norm : "slaney", float or None
         `slaney` divides a filter by its width in Hz over two, so that all have the same area; a
         number p > 0 scales each to the p-norm one (`inf`: its greatest weight is one).
+    warp : float
+        Factor by which the corners of the filters move, as `vtlp_warp` does.
 
     Returns
     -------
@@ -69,6 +74,8 @@ def mel_weights(
     """
     fmax = sr / 2.0 if fmax is None else fmax
     corners = mel_frequencies(n_mels + 2, fmin=fmin, fmax=fmax, htk=htk)
+    if warp != 1.0:
+        corners = vtlp_warp(corners, warp, sr=sr)
     width = np.diff(corners)[:, np.newaxis]
     distance = corners[:, np.newaxis] - np.fft.rfftfreq(n_fft, 1.0 / sr)
     rising, falling = -distance[:-2] / width[:-1], distance[2:] / width[1:]
@@ -78,6 +85,45 @@ def mel_weights(
     elif norm is not None:
         weights /= _row_norms(weights, norm)
     return weights.astype(np.float32)
+
+
+def vtlp_warp(frequencies: Hertz, alpha: float, *, sr: float, f_hi: float | None = None) -> Hertz:
+    """Return frequencies warped piecewise linearly, as if the vocal tract had another length.
+
+    With S the sample rate, `f_lo = f_hi * min(alpha, 1)` and the boundary `b = f_lo / alpha`:
+
+    - up to b, f becomes `alpha * f`;
+    - beyond, `S/2 - (S/2 - f_lo) / (S/2 - b) * (S/2 - f)`: a straight line from there to S/2,
+      which stays where it is.
+
+    Parameters
+    ----------
+    frequencies : np.ndarray
+        Hz, from 0 to `sr / 2`; for a filterbank, the corners of its filters.
+    alpha : float
+        Above 1 the frequencies move up, below 1 down. Jaitly and Hinton draw it from [0.9, 1.1].
+    sr : float
+        Sample rate in Hz.
+    f_hi : float, optional
+        Frequency in Hz that holds the formants of interest, below `sr / 2`. By default 4800 Hz
+        as in the paper, but at most `0.3 * sr`, which is the same at the paper's 16 kHz.
+
+    Returns
+    -------
+    warped : np.ndarray, float64
+        Hz, same shape; they increase as `frequencies` do.
+
+    Examples
+    --------
+    >>> vtlp_warp(np.array([0.0, 1000.0, 8000.0]), 1.1, sr=16000)
+    array([   0., 1100., 8000.])
+    """
+    top = sr / 2.0
+    f_lo = min(4800.0, 0.3 * sr) if f_hi is None else f_hi
+    f_lo *= min(alpha, 1.0)
+    boundary = f_lo / alpha
+    beyond = top - (top - f_lo) / (top - boundary) * (top - frequencies)
+    return np.where(frequencies <= boundary, alpha * frequencies, beyond)
 
 
 def mel_frequencies(
@@ -145,11 +191,12 @@ def mel_bank(
     fmax: float | None,
     htk: bool,
     norm: MelNorm,
+    warp: float = 1.0,
 ) -> MelBank:
     """Return the filterbank of `mel_weights`, made once for each configuration."""
     from scipy.sparse import csr_array
 
     weights = mel_weights(
-        sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm
+        sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, warp=warp
     )
     return MelBank(csr_array(weights))

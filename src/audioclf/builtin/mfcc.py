@@ -71,7 +71,7 @@ class Mfcc(MelBands):
             raise ValueError("dct_type=1 needs n_mels of at least 2")
         return self
 
-    def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+    def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
         """Return the coefficients of each clip, the deltas below them.
 
         Parameters

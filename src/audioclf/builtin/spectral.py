@@ -6,15 +6,13 @@ which is imported when a clip is featurized, since listing plugins must stay fas
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, field_validator
 
+from audioclf.builtin.clip_options import ClipFeaturizer
 from audioclf.builtin.framing import Framing, PadMode, Window
-from audioclf.plugin import Featurizer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +44,7 @@ class Decibels(BaseModel):
         return power_to_db(power, self.ref, self.amin, self.top_db, out=power)
 
 
-class Spectral(Featurizer):
+class Spectral(ClipFeaturizer):
     """Base of featurizers that look at overlapping frames of the waveform."""
 
     n_fft: int = Field(default=2048, ge=4, le=1 << 20)
@@ -95,11 +93,3 @@ class Spectral(Featurizer):
         win_length = self.n_fft if self.win_length is None else self.win_length
         hop_length = win_length // 4 if self.hop_length is None else self.hop_length
         return Framing(self.n_fft, hop_length, win_length, self.window, self.center, self.pad_mode)
-
-    def extract(self, y: Matrix, sr: int) -> Matrix:
-        """Return the feature matrix of one clip; see `extract_many`."""
-        return self.extract_many([y], sr)[0]
-
-    @abstractmethod
-    def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the feature matrix of each clip."""

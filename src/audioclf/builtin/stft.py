@@ -45,7 +45,7 @@ class Stft(Spectral):
     db: Decibels | None = Decibels()
     """How power becomes a level in dB; null gives `|X|**power`."""
 
-    def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+    def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
         """Return the spectrogram of each clip.
 
         Parameters

@@ -21,12 +21,14 @@ from audioclf.system import limit_threads_at_start
 
 _COMMANDS = {
     "run": "Load, extract, train and evaluate what a config says; leave a run folder.",
+    "predict": "Name the class of new sounds: clips, or windows and events in long recordings.",
     "check": "Say what a run would do, and what is wrong, without training.",
     "compare": "Say which cells of one or more runs are better, and which cannot be told apart.",
     "report": "Write one HTML page that shows a finished run: numbers, pictures and sound.",
     "audit": "Say why numbers should not be believed: leaks, shortcuts, bad files, labels.",
     "replay": "Do a finished run again from its folder, and say where the results part.",
     "model": "Look into a model file: `model show FILE` says what it holds, without running it.",
+    "export": "Write a model as ONNX, and prove that it gives the same scores there.",
     "sample-data": "Make a small dataset that shows one effect, such as leakage or a shortcut.",
     "plugins": "List what is installed; `plugins show NAME` explains one component.",
     "cache": "Show, verify or prune the cache of features.",

@@ -13,7 +13,7 @@ from audioclf.cli.common import JsonOption, single_command
 from audioclf.cli.output import format_table, say
 
 if TYPE_CHECKING:
-    from audioclf.inference import Contents, Interval, Manifest
+    from audioclf.inference import Calibration, Change, Contents, Interval, Manifest
 
 app = single_command()
 
@@ -55,6 +55,8 @@ def _text(contents: Contents) -> str:
         [
             format_table(("model", f"{manifest.name}: {manifest.cell}"), _facts(contents)),
             *_metrics(manifest),
+            *_calibration(manifest.calibration),
+            *_abstention(manifest),
             format_table(("made with", "version"), list(manifest.versions.items())),
             format_table(("file", "bytes", "sha256"), members),
         ]
@@ -73,7 +75,7 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
         ("audio", f"mono, {audio.sr} Hz, {length}"),
         *((kind, _component(manifest, kind)) for kind in ("featurizer", "classifier")),
         ("features", f"{manifest.features.width} columns"),
-        ("scores", manifest.scores + ", not calibrated"),
+        ("scores", _scores(manifest)),
         ("trained on", f"{n_clips} clips of {training.dataset}"),
         ("evaluated", manifest.evaluation.split if manifest.evaluation else "no"),
         ("estimator", f"as {manifest.estimator.format}"),
@@ -87,12 +89,46 @@ def _component(manifest: Manifest, kind: str) -> str:
     return f"{made_by.type} of {made_by.distribution} {made_by.version}"
 
 
+def _scores(manifest: Manifest) -> str:
+    found = manifest.calibration
+    if found is not None:
+        on = f"{found.clips} clips, {found.units} {found.unit}s"
+        return f"probabilities, calibrated: {found.method}, on {on}"
+    given = {"probability": "as the classifier gives them", "decision": "squashed decision values"}
+    what = given.get(manifest.scores)
+    return "none, only the name of a class" if what is None else f"{what}, not calibrated"
+
+
 def _metrics(manifest: Manifest) -> Iterator[str]:
     found = manifest.evaluation
     if found is not None:
         level = f"{100 * found.confidence_level:g} % interval"
         rows = [(name, *_numbers(interval)) for name, interval in found.metrics.items()]
         yield format_table(("metric", "value", level), rows)
+
+
+def _calibration(found: Calibration | None) -> Iterator[str]:
+    if found is not None and found.effect:
+        rows = [(name, *_change(each)) for name, each in found.effect.items()]
+        yield format_table(("on other clips", "as given", "calibrated", "change"), rows)
+
+
+def _change(found: Change) -> tuple[str, str, str]:
+    change = f"{found.low:+.3f} to {found.high:+.3f}"
+    return f"{found.before:.3f}", f"{found.after:.3f}", change
+
+
+def _abstention(manifest: Manifest) -> Iterator[str]:
+    from audioclf.inference.card import abstention_rows
+
+    if manifest.abstain_below is None:
+        return
+    head = f"no class below {manifest.abstain_below:g}"
+    if manifest.abstention is None:
+        yield format_table((head, "share"), [("not measured", "")])
+        return
+    rows = [(what, *_numbers(share)) for what, share in abstention_rows(manifest.abstention)]
+    yield format_table((head, "share", "interval"), rows)
 
 
 def _numbers(interval: Interval | None) -> tuple[str, str]:

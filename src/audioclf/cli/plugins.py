@@ -1,19 +1,30 @@
-"""`audioclf plugins`."""
+"""`audioclf plugins`, with `show`, `check`, `doctor` and `new`."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audioclf.cli.common import JsonOption, StrictOption, load_registry, single_command
+from audioclf.cli.common import JsonOption, SetOption, StrictOption, load_registry, single_command
 from audioclf.cli.output import format_table, say
-from audioclf.components import KINDS, Component
-from audioclf.errors import PluginError
-from audioclf.registry import PluginRecord, Provider, Registry, suggest
+from audioclf.components import KINDS, Component, Kind
+from audioclf.errors import EXIT_DATA, EXIT_USAGE, PluginError
+from audioclf.registry import DISABLE_VARIABLE, PluginRecord, Provider, Registry, suggest
+
+if TYPE_CHECKING:
+    from audioclf.testing import Outcome
 
 app = single_command()
+
+NameArgument = Annotated[
+    str, typer.Argument(help="A component, such as svm or classifier:svm.", show_default=False)
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -36,10 +47,7 @@ def plugins(
 
 @app.command()
 def show(
-    name: Annotated[
-        str,
-        typer.Argument(help="A component, such as svm or classifier:svm.", show_default=False),
-    ],
+    name: NameArgument,
     as_json: JsonOption = False,
 ) -> None:
     """Explain a component: its fields, their defaults and meanings."""
@@ -50,6 +58,129 @@ def show(
         say("\n\n".join(_explain(provider) for provider in found))
 
 
+@app.command()
+def check(
+    name: NameArgument,
+    overrides: SetOption = [],  # noqa: B006  typer copies it
+    as_json: JsonOption = False,
+) -> None:
+    """Check that a component keeps what it promises; its author's tests do the same."""
+    from audioclf.cli.component_fields import make_component
+    from audioclf.testing import run_checks
+
+    registry = load_registry()
+    found = [(p, make_component(p.cls, overrides, registry)) for p in _find(registry, name)]
+    failed, data = 0, []
+    for provider, component in found:
+        outcomes: list[Outcome] = []
+        if not as_json:
+            say(f"{_qualified(provider.cls)}  from {provider.origin}")
+        for outcome in _quietly(run_checks(component)):
+            outcomes.append(outcome)
+            if not as_json:
+                say(_line(outcome))
+        failed += sum(outcome.status == "failed" for outcome in outcomes)
+        data.append(_check_data(provider, outcomes))
+        if not as_json:
+            say(_tally(outcomes))
+    if as_json:
+        say(json.dumps(data, indent=2, ensure_ascii=False))
+    sys.exit(EXIT_DATA if failed else 0)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say which plugins are broken, outdated, clashing or disabled, and what to do."""
+    from audioclf.cli.doctor import diagnose
+    from audioclf.discovery import discover
+
+    registry = discover()
+    found = diagnose(registry, os.environ.get(DISABLE_VARIABLE, ""))
+    harmful = [each for each in found if not each.is_harmless]
+    if as_json:
+        say(json.dumps([each.as_data() for each in found], indent=2, ensure_ascii=False))
+    else:
+        for each in found:
+            say(f"{each.state:<9} {each.plugin}: {each.reason}.\n{'':<9} {each.advice}.")
+        plugins = f"{len(registry.plugins)} plugin{'s' * (len(registry.plugins) != 1)}"
+        say(f"{plugins}, {f'{len(harmful)} to be mended' if harmful else 'all well'}")
+    sys.exit(EXIT_USAGE if harmful else 0)
+
+
+@app.command()
+def new(
+    kind: Annotated[
+        str, typer.Argument(metavar="{loader|featurizer|classifier}", show_default=False)
+    ],
+    name: Annotated[
+        str, typer.Argument(help="What a config calls the component.", show_default=False)
+    ],
+    folder: Annotated[
+        Path, typer.Option("--dir", help="Where the folder audioclf-NAME is made.")
+    ] = Path(),
+) -> None:
+    """Write a plugin with one component that works, its tests included, to be changed."""
+    from audioclf.scaffold import new_plugin
+
+    target = new_plugin(_kind(kind), name, folder, registry=load_registry())
+    for path in sorted(path for path in target.rglob("*") if path.is_file()):
+        say(str(path))
+    say(f"\nNext: cd {target} && pip install -e '.[test]' && pytest")
+
+
+def _quietly(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """Yield each outcome; what a component prints meanwhile is not among the results."""
+    from audioclf.testing.world import captured_stdout
+
+    while True:
+        try:
+            with captured_stdout():
+                outcome = next(outcomes, None)
+        except ValueError as exc:  # the component announces a failure of an unknown check
+            raise PluginError(str(exc)) from exc
+        if outcome is None:
+            return
+        yield outcome
+
+
+def _kind(word: str) -> Kind:
+    for kind in KINDS:
+        if kind == word:
+            return kind
+    hint = suggest(word, KINDS) or f"Kinds are {', '.join(KINDS)}."
+    raise PluginError(f"no kind of component is called {word!r}.", hint=hint)
+
+
+def _qualified(cls: type[Component]) -> str:
+    return f"{cls.kind}:{cls.type_name()}"
+
+
+def _line(outcome: Outcome) -> str:
+    status = "FAILED" if outcome.status == "failed" else outcome.status
+    message = f": {outcome.message}" if outcome.message else ""
+    return f"  {status:<8}  {outcome.name}{message}"
+
+
+def _check_data(provider: Provider, outcomes: list[Outcome]) -> dict[str, Any]:
+    checks = [
+        {"name": o.name, "promise": o.promise, "status": o.status, "message": o.message}
+        for o in outcomes
+    ]
+    return {
+        "component": _qualified(provider.cls),
+        "from": str(provider.origin),
+        "ok": all(outcome.status != "failed" for outcome in outcomes),
+        "checks": checks,
+    }
+
+
+def _tally(outcomes: list[Outcome]) -> str:
+    words = {"ok": "ok", "failed": "failed", "expected": "expected to fail", "skipped": "skipped"}
+    counts = {word: sum(o.status == status for o in outcomes) for status, word in words.items()}
+    parts = [f"{count} {word}" for word, count in counts.items() if count]
+    return f"{len(outcomes)} checks: {', '.join(parts)}"
+
+
 def _record_data(record: PluginRecord) -> dict[str, Any]:
     return {
         "distribution": record.origin.distribution,
@@ -57,7 +188,7 @@ def _record_data(record: PluginRecord) -> dict[str, Any]:
         "entry_point": record.origin.entry_point,
         "status": record.status,
         "reason": record.reason,
-        "components": [f"{cls.kind}:{cls.type_name()}" for cls in record.components],
+        "components": [_qualified(cls) for cls in record.components],
     }
 
 
@@ -97,7 +228,7 @@ def _explain(provider: Provider) -> str:
     cls = provider.cls
     doc = "\n".join(line.strip() for line in (cls.__doc__ or "").strip().splitlines())
     fields = format_table(("field", "type", "default", "meaning"), _field_rows(cls))
-    return f"{cls.kind}:{cls.type_name()}  from {provider.origin}\n\n{doc}\n\n{fields}"
+    return f"{_qualified(cls)}  from {provider.origin}\n\n{doc}\n\n{fields}"
 
 
 def _field_rows(cls: type[Component]) -> list[tuple[str, str, str, str]]:

@@ -354,7 +354,10 @@ def predict_rows(
 ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None, ScoreKind]:
     """Predict some rows of a matrix, block by block, so that memory holds no copy of all."""
     blocks = [
-        (_checked_labels(estimator.predict(X), len(X), n_classes), _scores(estimator, X, n_classes))
+        (
+            checked_labels(estimator.predict(X), len(X), n_classes),
+            scores_of_rows(estimator, X, n_classes),
+        )
         for X, _ in Batches(matrix, rows, rows, n_classes)
     ]
     kind = blocks[0][1][1]
@@ -363,7 +366,13 @@ def predict_rows(
     return codes, np.concatenate(scores) if len(scores) == len(blocks) else None, kind
 
 
-def _checked_labels(y_pred: Any, n_rows: int, n_classes: int) -> NDArray[np.intp]:
+def checked_labels(y_pred: Any, n_rows: int, n_classes: int) -> NDArray[np.intp]:
+    """Return what `predict` gave, if it is one code in `0..n_classes-1` for each row.
+
+    Raises
+    ------
+    ClassifierError
+    """
     labels = np.asarray(y_pred)
     if labels.shape != (n_rows,):
         raise ClassifierError(f"predict returned shape {labels.shape} for {n_rows} rows")
@@ -372,9 +381,29 @@ def _checked_labels(y_pred: Any, n_rows: int, n_classes: int) -> NDArray[np.intp
     return labels.astype(np.intp)
 
 
-def _scores(
+def scores_of_rows(
     estimator: Any, x_test: NDArray[np.float32], n_classes: int
 ) -> tuple[NDArray[np.float64] | None, ScoreKind]:
+    """Return the scores that a fitted classifier gives, and what they are.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier
+        Fitted on the codes `0..n_classes-1`.
+    x_test : np.ndarray [shape=(n_rows, n_features)], float32
+    n_classes : int
+
+    Returns
+    -------
+    scores : np.ndarray [shape=(n_rows, n_classes)], float64, or None
+        In the order of the codes; each row sums to 1.
+    kind : {"probability", "decision", "none"}
+
+    Raises
+    ------
+    ClassifierError
+        If the classifier returns another shape, or values that no scores can have.
+    """
     if hasattr(estimator, "predict_proba"):
         proba = np.asarray(estimator.predict_proba(x_test), dtype=np.float64)
         _check_proba(proba, (len(x_test), n_classes))

@@ -1,14 +1,28 @@
-"""The waveform itself as a featurizer, so that the cache can hold the clips that a report shows."""
+"""The waveform itself as a featurizer, so that the cache can hold the clips that a run looks at."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from audioclf.audio import AudioConfig, decode
 from audioclf.components import Featurizer
+from audioclf.dataset import Clip
+from audioclf.registry import Origin
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from audioclf.features.work import Plan
+
+    Matrix = NDArray[np.float32]
+
+Hear = Callable[[Clip, AudioConfig], "Matrix"]
+"""From a clip to its waveform [shape=(n_samples,)], decoded or out of the cache."""
 
 
 class Waveform(Featurizer):
@@ -16,6 +30,48 @@ class Waveform(Featurizer):
 
     type: Literal["waveform"] = "waveform"
 
-    def extract(self, y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
+    def extract(self, y: Matrix, sr: int) -> Matrix:
         """Return the samples [shape=(1, n_samples)]."""
         return y[None, :].copy()
+
+
+def decoded(clip: Clip, audio: AudioConfig) -> Matrix:
+    """Decode a clip.
+
+    Raises
+    ------
+    DecodeError
+        If it cannot be decoded.
+    """
+    return decode(clip.source, audio).y
+
+
+def cached_in(folder: Path | None) -> Hear:
+    """Return a function that decodes a clip no more than once, if there is a cache.
+
+    It raises what `decoded` raises.
+    """
+    if folder is None:
+        return decoded
+
+    def hear(clip: Clip, audio: AudioConfig) -> Matrix:
+        from audioclf.features.work import featurize_clip
+
+        found: Matrix = featurize_clip(clip, audio, (waveform_plan(audio),), folder)[""][0]
+        return found
+
+    return hear
+
+
+@lru_cache(maxsize=8)
+def waveform_plan(audio: AudioConfig) -> Plan:
+    """Return how the waveform is extracted and cached, under the name ""."""
+    from audioclf.features.extraction import make_plans
+
+    (plan,) = make_plans(audio, {"": Waveform()}, {"": own_origin()})
+    return plan
+
+
+def own_origin() -> Origin:
+    """Return the origin of what belongs to audioclf itself and to none of its plugins."""
+    return Origin("audioclf", import_module("audioclf").__version__, "")

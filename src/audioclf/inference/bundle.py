@@ -66,6 +66,8 @@ class Bundle:
         What predicts, as its component.
     estimator : scikit-learn classifier
         Fitted.
+    check : SelfCheck
+        Rows of features with the scores that the estimator gave them.
     notes : tuple of str
         What differs from where the model was made, and did no harm.
     """
@@ -76,6 +78,7 @@ class Bundle:
     featurizer: Featurizer
     classifier: Classifier
     estimator: Any
+    check: SelfCheck
     notes: tuple[str, ...]
 
     @cached_property
@@ -169,7 +172,7 @@ def _rebuilt(contents: Contents, registry: Registry) -> Bundle:
         n_features=manifest.features.width,
     )
     notes = tuple(_notes(manifest, (featurizer, classifier), registry))
-    parts = (manifest, contents.card, featurizer, classifier, estimator, notes)
+    parts = (manifest, contents.card, featurizer, classifier, estimator, check, notes)
     bundle = Bundle(contents.path, *parts)
     check.check(bundle.model)
     check.check_features(bundle.model)

@@ -10,31 +10,36 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from audioclf.audio import AudioConfig
+from audioclf.inference.manifest_scores import (
+    Abstention,
+    Calibration,
+    Interval,
+    Part,
+    Text,
+    check_size,
+)
 from audioclf.inference.refusal import RefusedError
 
-FORMAT = 1
-"""Number of the format; a reader takes its own and no other."""
+FORMAT = 2
+"""Number of the format that is written; readers take it and all before it.
+
+It goes up whenever an older reader could not use a file, or would use it wrongly. 1 had neither
+calibration nor abstaining.
+"""
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 4 << 20
 
-Text = Annotated[str, Field(min_length=1, max_length=1024)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$", max_length=100)]
 DistributionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 ScoreKind = Literal["probability", "decision", "none"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class Member(_Part):
+class Member(Part):
     """What one other file of the bundle must be."""
 
     sha256: Digest
@@ -42,7 +47,7 @@ class Member(_Part):
     """Bytes, unpacked."""
 
 
-class Provenance(_Part):
+class Provenance(Part):
     """Which plugin brings a component."""
 
     type: Text
@@ -51,7 +56,7 @@ class Provenance(_Part):
     entry_point: Text
 
 
-class FeatureShape(_Part):
+class FeatureShape(Part):
     """Shape of the features of the longest clip that the audio config allows."""
 
     n_bins: int = Field(ge=1)
@@ -60,15 +65,7 @@ class FeatureShape(_Part):
     """Columns of a row of the design matrix."""
 
 
-class Interval(_Part):
-    """A metric with its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Training(_Part):
+class Training(Part):
     """What the estimator was fitted on."""
 
     dataset: Text
@@ -80,7 +77,7 @@ class Training(_Part):
     """Number of speakers, sites or recordings; 0 where they are not known."""
 
 
-class Evaluated(_Part):
+class Evaluated(Part):
     """What the cell earned in cross-validation, on clips that it was not trained on."""
 
     split: Text
@@ -91,7 +88,7 @@ class Evaluated(_Part):
     metrics: dict[Text, Interval | None]
 
 
-class StoredEstimator(_Part):
+class StoredEstimator(Part):
     """How the fitted estimator is stored."""
 
     format: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)
@@ -100,10 +97,10 @@ class StoredEstimator(_Part):
     """Members that hold it."""
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """All that a bundle says of itself."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     audioclf: Version
     name: Text
     """Name of the run."""
@@ -126,11 +123,14 @@ class Manifest(_Part):
     platform: Text
     estimator: StoredEstimator
     scores: ScoreKind
-    """`probability`: as the classifier gives them; `decision`: squashed decision values."""
-    calibration: None = None
-    """How scores become calibrated; not yet."""
-    abstain_below: None = None
-    """Score below which the model names no class; not yet."""
+    """What the classifier gives, before calibration: what it calls probabilities (`probability`),
+    squashed decision values (`decision`), or names alone (`none`)."""
+    calibration: Calibration | None = None
+    """How scores become probabilities; null where they stay as the classifier gives them."""
+    abstain_below: float | None = Field(default=None, gt=0, lt=1)
+    """Score of the predicted class below which the model names no class."""
+    abstention: Abstention | None = None
+    """What that costs, where it was measured."""
     training: Training
     evaluation: Evaluated | None = None
     members: dict[Text, Member]
@@ -144,6 +144,19 @@ class Manifest(_Part):
             raise ValueError("components are a featurizer and a classifier")
         if not set(self.estimator.files) <= set(self.members):
             raise ValueError("a file of the estimator is not among the members")
+        return self
+
+    @model_validator(mode="after")
+    def _scores_are_consistent(self) -> Manifest:
+        asked = self.calibration is not None or self.abstain_below is not None
+        if self.abstention is not None and self.abstain_below is None:
+            raise ValueError("abstention without abstain_below")
+        if asked and self.format < 2:
+            raise ValueError("format 1 has neither calibration nor abstain_below")
+        if asked and self.scores == "none":
+            raise ValueError("calibration or abstain_below without scores")
+        if self.calibration is not None:
+            check_size(self.calibration.mapping, len(self.classes))
         return self
 
 
@@ -170,7 +183,7 @@ def members_of(raw: bytes) -> Mapping[str, Member]:
     except (ValueError, RecursionError) as exc:
         raise RefusedError("manifest", f"{MANIFEST} is not JSON: {exc}") from exc
     number = data.get("format") if isinstance(data, dict) else None
-    if number != FORMAT or isinstance(number, bool):
+    if number not in (1, FORMAT) or isinstance(number, bool):
         raise _other_format(number)
     try:
         return _Members.model_validate_json(raw, strict=True).members
@@ -194,7 +207,7 @@ def parse_manifest(raw: bytes) -> Manifest:
 
 def _other_format(number: object) -> RefusedError:
     if isinstance(number, int) and number > FORMAT:
-        what = f"its format is number {str(number)[:20]}, and this audioclf reads {FORMAT}"
+        what = f"its format is number {str(number)[:20]}, and this audioclf reads up to {FORMAT}"
         return RefusedError("manifest", what, hint="Run `pip install --upgrade audioclf`.")
     return RefusedError("manifest", f"{MANIFEST} is not that of a model (no format number)")
 

@@ -34,6 +34,7 @@ from audioclf.inference.estimators import (
     restore_estimator,
     unwrapped,
 )
+from audioclf.inference.manifest_scores import Abstention, Calibration
 from audioclf.inference.model import Model, raw_scores
 from audioclf.inference.refusal import RefusedError, refusing
 from audioclf.inference.self_check import SelfCheck
@@ -71,6 +72,9 @@ def write_bundle(
     training: Training,
     registry: Registry,
     evaluation: Evaluated | None = None,
+    calibration: Calibration | None = None,
+    abstain_below: float | None = None,
+    abstention: Abstention | None = None,
 ) -> Path:
     """Write a trained model as one file.
 
@@ -100,6 +104,12 @@ def write_bundle(
         Says which plugins bring the components.
     evaluation : Evaluated, optional
         What the cell earned in cross-validation.
+    calibration : Calibration, optional
+        How scores become probabilities, as `effects_of` finds it.
+    abstain_below : float, optional
+        Score below which the model names no class, above 0 and below 1.
+    abstention : Abstention, optional
+        What that costs.
 
     Returns
     -------
@@ -141,6 +151,9 @@ def write_bundle(
                 scores=raw_scores(fitted, matrix[:1], len(classes))[1],
                 training=training,
                 evaluation=evaluation,
+                calibration=calibration,
+                abstain_below=abstain_below,
+                abstention=abstention,
                 members=members_for(files),
             )
         restored = restore_estimator(

@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from audioclf.inference.bundle_manifest import Interval, Manifest
+from audioclf.inference.bundle_manifest import Manifest
+from audioclf.inference.manifest_scores import Abstention, Calibration, Interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~&$:@]|(?<=www)\.)", re.IGNORECASE)
 _MAX_CLASSES = 50
 
 _SCORES = {
-    "probability": "The scores are what the classifier calls probabilities. They were not "
-    "calibrated: 0.9 does not mean right in 9 of 10 cases.",
+    "probability": "The scores are as the classifier gives them. They were not calibrated: 0.9 "
+    "does not mean right in 9 of 10 cases.",
     "decision": "The scores are decision values, squashed so that they sum to 1. They order the "
     "classes of one clip and are no probabilities.",
     "none": "The classifier gives no scores, only the name of a class.",
@@ -47,6 +48,8 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     )
     yield from _trained_on(manifest)
     yield from _results(manifest)
+    yield from _calibration(manifest.calibration)
+    yield from _abstention(manifest)
     yield from _limits(manifest)
     yield from _usage(manifest)
 
@@ -93,14 +96,75 @@ def _numbers(interval: Interval | None) -> str:
     return f"{interval.value:.3f} | {interval.low:.3f} to {interval.high:.3f}"
 
 
+def _calibration(found: Calibration | None) -> Iterator[str]:
+    if found is None:
+        return
+    yield from ("", "## Probabilities", "")
+    yield (
+        f"The scores are probabilities, calibrated ({found.method}) on the out-of-fold scores of "
+        f"{found.clips} clips, {found.units} {escaped(found.unit)}s. The results above are of the "
+        "scores as the classifier gives them."
+    )
+    if not found.effect:
+        yield "There were too few units to measure what that does."
+        return
+    yield (
+        "The table shows what that does to clips that had no part in it: those of some units, "
+        f"calibrated by those of the others. Intervals are over {escaped(found.unit)}s."
+    )
+    yield from ("", "| | as given | calibrated | change, with its interval |", "|---|---|---|---|")
+    for name, each in found.effect.items():
+        change = f"{each.after - each.before:+.3f}, {each.low:+.3f} to {each.high:+.3f}"
+        yield f"| {escaped(name)} | {each.before:.3f} | {each.after:.3f} | {change} |"
+
+
+def _abstention(manifest: Manifest) -> Iterator[str]:
+    if manifest.abstain_below is None:
+        return
+    name = "score" if manifest.calibration is None else "probability"
+    yield from ("", "## No class", "")
+    yield f"It names no class where its {name} is below {manifest.abstain_below:g}."
+    found = manifest.abstention
+    if found is None:
+        yield "What that costs was not measured."
+        return
+    units = f"{found.units} {escaped(found.unit)}s"
+    yield f"On {found.clips} clips that it was not trained on, {units}:"
+    yield from ("", "| | share | interval |", "|---|---|---|")
+    for what, share in abstention_rows(found):
+        yield f"| {what} | {_numbers(share)} |"
+
+
+def abstention_rows(found: Abstention) -> list[tuple[str, Interval | None]]:
+    """Return what abstaining costs and brings, each with its name."""
+    return [
+        ("clips without a class", found.abstained),
+        ("accuracy, if every clip gets a class", found.accuracy),
+        ("accuracy on the clips that keep theirs", found.accuracy_of_rest),
+        ("wrong classes that are withheld", found.errors_avoided),
+    ]
+
+
 def _limits(manifest: Manifest) -> Iterator[str]:
     yield from ("", "## Limits", "")
-    yield "- It knows its classes only: any other sound is given the name of one of them."
+    if manifest.abstain_below is None:
+        yield "- It knows its classes only: any other sound is given the name of one of them."
+    else:
+        yield (
+            "- It knows its classes only: another sound may still get a high score, and the name "
+            "of one of them."
+        )
     yield (
         "- The results hold for sounds like those above. Another microphone, place or speaker can "
         "be harder; measure it on your own recordings."
     )
-    yield f"- {_SCORES[manifest.scores]}"
+    if manifest.calibration is None:
+        yield f"- {_SCORES[manifest.scores]}"
+    else:
+        yield (
+            "- Its probabilities hold where sounds are like those above and classes as frequent as "
+            "there. They were fitted on models trained on a part of the clips."
+        )
 
 
 def _usage(manifest: Manifest) -> Iterator[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from audioclf.errors import ModelError
+from audioclf.evaluation import unit_of
 from audioclf.inference.bundle_writing import write_bundle
+from audioclf.inference.score_effects import ScoreEffects, effects_of
 from audioclf.inference.training import evaluated_of, fit_final, training_of
 from audioclf.results import codes_of
 from audioclf.runfolder import IMPORTANCES, MODEL
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audioclf.config import RunConfig
-    from audioclf.evaluation import Cell
+    from audioclf.evaluation import Cell, Predicted
     from audioclf.features import Extraction
     from audioclf.registry import Registry
     from audioclf.results import RunResult
@@ -34,8 +36,12 @@ def write_final(
     *,
     groups: NDArray[np.intp] | None,
     in_batches: bool,
+    found: Predicted | None = None,
 ) -> tuple[Path | None, tuple[str, ...]]:
     """Fit a cell on all clips, and write `model.audioclf` and where the model looks.
+
+    `found` holds the out-of-fold predictions of the cell, by which scores are calibrated and
+    abstaining is measured.
 
     Returns
     -------
@@ -54,6 +60,8 @@ def write_final(
     matrix, y = extraction.matrices[cell.featurizer], codes_of(extraction.dataset)
     fit = fit_final(cell, matrix, y, seed=config.seed, groups=groups, in_batches=in_batches)
     _write_importance(folder, config, cell, fit.estimator, matrix, y)
+    effects = _effects(config, found, extraction)
+    below = config.abstain_below if effects.abstention is not None else None
     try:
         path = write_bundle(
             folder.path / MODEL,
@@ -68,10 +76,33 @@ def write_final(
             training=training_of(extraction),
             registry=registry,
             evaluation=evaluated_of(result, cell.name),
+            calibration=effects.calibration,
+            abstain_below=below,
+            abstention=effects.abstention,
         )
     except ModelError as exc:
         return None, (f"{cell.name} was not kept as a model: {exc.message}",)
-    return path, tuple(f"{cell.name}, fitted on all clips, warned: {text}" for text in fit.warnings)
+    warned = (f"{cell.name}, fitted on all clips, warned: {text}" for text in fit.warnings)
+    return path, (*warned, *(f"the model of {cell.name} {note}" for note in effects.notes))
+
+
+def _effects(config: RunConfig, found: Predicted | None, extraction: Extraction) -> ScoreEffects:
+    if config.calibrate is None and config.abstain_below is None:
+        return ScoreEffects()
+    if found is None:
+        what = "was neither calibrated nor abstains: the out-of-fold predictions are missing"
+        return ScoreEffects(notes=(what,))
+    unit, units = unit_of(extraction.dataset)
+    return effects_of(
+        found,
+        codes_of(extraction.dataset),
+        units,
+        unit,
+        extraction.dataset.classes,
+        calibrate=config.calibrate,
+        abstain_below=config.abstain_below,
+        seed=config.seed,
+    )
 
 
 def _write_importance(

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from audioclf.audio import AudioConfig
 from audioclf.components import Featurizer
 from audioclf.dataset import AudioSource, Clip, FileSource, RemoteSource
-from audioclf.errors import ModelError
-from audioclf.evaluation.cross_validation import _checked_labels, _scores
-from audioclf.features.work import Plan, featurize_clip
+from audioclf.errors import FeatureError, ModelError
+from audioclf.evaluation.cross_validation import checked_labels, scores_of_rows
+from audioclf.features.work import Plan, _featurize, featurize_clip
 from audioclf.inference.arrays import ArraySource
 from audioclf.inference.bundle_manifest import Manifest, ScoreKind
+from audioclf.inference.calibration import calibrated, top_of
 from audioclf.remote import is_url
 
 if TYPE_CHECKING:
@@ -64,8 +66,13 @@ class Model:
 
     @property
     def score_kind(self) -> ScoreKind:
-        """What the scores are; see `Manifest.scores`."""
+        """What the classifier gives, before calibration; see `Manifest.scores`."""
         return self.manifest.scores
+
+    @property
+    def score_name(self) -> Literal["probability", "score"]:
+        """What a score may be called; only a calibrated one is a probability."""
+        return "score" if self.manifest.calibration is None else "probability"
 
     def __repr__(self) -> str:
         manifest = self.manifest
@@ -74,14 +81,14 @@ class Model:
     @overload
     def predict(
         self, items: str | Path | AudioSource | NDArray[Any], *, sr: int | None = None
-    ) -> str: ...
+    ) -> str | None: ...
 
     @overload
     def predict(
         self, items: list[Any] | tuple[Any, ...], *, sr: int | None = None
-    ) -> list[str]: ...
+    ) -> list[str | None]: ...
 
-    def predict(self, items: Any, *, sr: int | None = None) -> str | list[str]:
+    def predict(self, items: Any, *, sr: int | None = None) -> str | list[str | None] | None:
         """Return the name of the class of one sound, or of each of several.
 
         Parameters
@@ -95,7 +102,8 @@ class Model:
 
         Returns
         -------
-        label : str or list of str
+        label : str or None, or a list of these
+            None where the score of the class is below `manifest.abstain_below`.
 
         Raises
         ------
@@ -104,11 +112,14 @@ class Model:
         """
         if not isinstance(items, list | tuple):
             return self.predict([items], sr=sr)[0]
-        codes = self.codes_of(self._rows(items, sr)) if items else ()
-        return [self.classes[code] for code in codes]
+        codes = self.decide(self._rows(items, sr)) if items else ()
+        return [self.classes[code] if code >= 0 else None for code in codes]
 
     def predict_proba(self, items: Any, *, sr: int | None = None) -> NDArray[np.float64]:
-        """Return the probabilities of one sound or of several, as the classifier gives them.
+        """Return the probabilities of one sound or of several.
+
+        They are calibrated if the model is, and what the classifier calls so otherwise: the name
+        is scikit-learn's, and `score_name` says what they may be called.
 
         Parameters
         ----------
@@ -123,9 +134,9 @@ class Model:
         Raises
         ------
         ModelError
-            If the classifier gives none.
+            If the classifier gives none, and the model is not calibrated.
         """
-        if self.score_kind != "probability":
+        if self.score_kind != "probability" and self.score_name != "probability":
             raise ModelError(
                 f"the classifier of {self.manifest.cell!r} gives no probabilities",
                 hint="Use `scores`, or `predict`.",
@@ -133,7 +144,7 @@ class Model:
         return self.scores(items, sr=sr)
 
     def scores(self, items: Any, *, sr: int | None = None) -> NDArray[np.float64]:
-        """Return the scores of one sound or of several; `score_kind` says what they are.
+        """Return the scores of one sound or of several, calibrated if the model is.
 
         Parameters
         ----------
@@ -170,8 +181,71 @@ class Model:
         """
         return self._row(ArraySource.of(y, sr), AudioConfig(sr=self.sr))
 
+    def rows_of(
+        self, ys: Sequence[NDArray[np.float32]]
+    ) -> list[NDArray[np.float32] | FeatureError]:
+        """Return the features of several waveforms at the model's rate, extracted together.
+
+        Parameters
+        ----------
+        ys : sequence of np.ndarray [shape=(n_samples,)], float32
+            Mono, at the rate `sr`, finite.
+
+        Returns
+        -------
+        rows : list of np.ndarray [shape=(n_features,)] or FeatureError
+            A waveform that the featurizer refuses has the error in its place.
+        """
+        pool, longest = self.featurizer.pooling.pool, self.manifest.features.max_frames
+        return [
+            found if isinstance(found, FeatureError) else pool(found, longest)
+            for found in _featurize(self._plan(), ys, self.sr)
+        ]
+
+    def windows(
+        self,
+        path: str | Path | AudioSource,
+        *,
+        window: float,
+        hop: float | None = None,
+        partial: Literal["keep", "drop"] = "keep",
+    ) -> Iterator[tuple[float, float, NDArray[np.float64]]]:
+        """Yield the scores of window after window of a recording of any length.
+
+        The recording is read in blocks, so memory does not grow with its length. `audio.offset`
+        and `audio.duration` do not apply: each window is a clip of its own.
+
+        Parameters
+        ----------
+        path : path or URL
+        window, hop : float
+            Length of a window, and from the start of one to the start of the next, in s. Without
+            `hop` windows meet.
+        partial : {"keep", "drop"}
+            Whether a last, shorter window is used if it has at least half of a window.
+
+        Yields
+        ------
+        start, end : float
+            Times in the file in s, half-open.
+        scores : np.ndarray [shape=(n_classes,)], float64
+
+        Raises
+        ------
+        ConfigError
+            If window or hop are less than a sample.
+        DecodeError, FeatureError, ModelError
+            As `scores`.
+        """
+        # By name: the package stands above this one and imports it.
+        predict: Any = import_module("audioclf.predict.windows")
+        found: Iterator[tuple[float, float, NDArray[np.float64]]] = predict.model_windows(
+            self, path, window=window, hop=hop, partial=partial
+        )
+        return found
+
     def scores_of(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the scores of rows of features.
+        """Return the scores of rows of features, calibrated if the model is.
 
         Parameters
         ----------
@@ -190,10 +264,13 @@ class Model:
         if scores is None:
             what = f"the classifier of {self.manifest.cell!r} gives no scores"
             raise ModelError(what, hint="Use `predict`.")
-        return scores
+        calibration = self.manifest.calibration
+        return scores if calibration is None else calibrated(calibration.mapping, scores)
 
     def codes_of(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return the position in `classes` that the classifier predicts for each row.
+        """Return the position in `classes` of the class of each row, however low its score is.
+
+        That is what the classifier predicts; of a calibrated model, the most probable class.
 
         Parameters
         ----------
@@ -203,7 +280,29 @@ class Model:
         -------
         codes : np.ndarray [shape=(n_rows,)], int
         """
-        return raw_codes(self.estimator, rows, len(self.classes))
+        calibration = self.manifest.calibration
+        if calibration is None:
+            return raw_codes(self.estimator, rows, len(self.classes))
+        scores = raw_scores(self.estimator, rows, len(self.classes))[0]
+        assert scores is not None
+        return top_of(calibrated(calibration.mapping, scores), scores)
+
+    def decide(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
+        """Return the position in `classes` of the class of each row, -1 where the model abstains.
+
+        Parameters
+        ----------
+        rows : np.ndarray [shape=(n_rows, n_features)], float32
+
+        Returns
+        -------
+        codes : np.ndarray [shape=(n_rows,)], int
+        """
+        codes, below = self.codes_of(rows), self.manifest.abstain_below
+        if below is None:
+            return codes
+        scores = self.scores_of(rows)[np.arange(len(codes)), codes]
+        return np.where(scores >= below, codes, -1)
 
     def _rows(self, items: Sequence[Any], sr: int | None) -> NDArray[np.float32]:
         rows = np.empty((len(items), self.manifest.features.width), dtype=np.float32)
@@ -212,23 +311,25 @@ class Model:
         return rows
 
     def _row(self, source: AudioSource, audio: AudioConfig) -> NDArray[np.float32]:
+        features = featurize_clip(Clip("", "", source), audio, (self._plan(),))[""]
+        return self.featurizer.pooling.pool(features, self.manifest.features.max_frames)
+
+    def _plan(self) -> Plan:
         shape = self.manifest.features
         label = f"featurizer {self.featurizer.type_name()!r}"
-        plan = Plan("", self.featurizer, label, shape.n_bins, shape.max_frames, shape.width)
-        features = featurize_clip(Clip("", "", source), audio, (plan,))[""]
-        return self.featurizer.pooling.pool(features, shape.max_frames)
+        return Plan("", self.featurizer, label, shape.n_bins, shape.max_frames, shape.width)
 
 
 def raw_scores(
     estimator: Any, rows: NDArray[np.float32], n_classes: int
 ) -> tuple[NDArray[np.float64] | None, ScoreKind]:
     """Return scores and what they are, as in the cross-validation that measured the classifier."""
-    return _scores(estimator, rows, n_classes)
+    return scores_of_rows(estimator, rows, n_classes)
 
 
 def raw_codes(estimator: Any, rows: NDArray[np.float32], n_classes: int) -> NDArray[np.intp]:
     """Return predicted codes, as in the cross-validation that measured the classifier."""
-    return _checked_labels(estimator.predict(rows), len(rows), n_classes)
+    return checked_labels(estimator.predict(rows), len(rows), n_classes)
 
 
 def _source(item: Any, sr: int | None) -> AudioSource:

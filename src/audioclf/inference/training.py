@@ -12,7 +12,8 @@ from audioclf.components import Classifier
 from audioclf.errors import AudioclfError, ClassifierError
 from audioclf.evaluation import Cell
 from audioclf.evaluation.metrics import CONFIDENCE_LEVEL
-from audioclf.inference.bundle_manifest import Evaluated, Interval, Training
+from audioclf.inference.bundle_manifest import Evaluated, Training
+from audioclf.inference.manifest_scores import Interval
 
 if TYPE_CHECKING:
     import numpy as np

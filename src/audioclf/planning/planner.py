@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from audioclf.audit_run import with_tables
+from audioclf.components import Featurizer
 from audioclf.config import RunConfig
 from audioclf.dataset import Dataset
 from audioclf.evaluation import Cell, make_splits
@@ -25,6 +27,7 @@ from audioclf.planning.probe import Probe, probe_clips
 from audioclf.planning.rehearsal import Rehearsal, ReportCost
 from audioclf.planning.trial import FitCost, Trial
 from audioclf.registry import Origin
+from audioclf.report.page import default_budget
 from audioclf.system import available_memory, single_threaded
 
 # Measured on Linux with NumPy 2.4 and scikit-learn 1.9; elsewhere they are of the same order.
@@ -34,6 +37,8 @@ _LOCKED_SECONDS = 3e-4  # of each clip, in which Python lets one thread work
 _LEDGER_BYTES = 500  # what a run keeps in memory of each clip
 _WORKER_SECONDS = 2.0  # until worker processes have imported what they need
 _WORKER_BYTES = 140 << 20
+_PAGE_BYTES = 200_000
+_MEDIA_BYTES = 24_000  # of a clip in the page, its sound and its spectrogram
 
 _LESS_MEMORY = {
     "features": "have fewer columns (pooling: {type: stats}), a shorter audio.duration, or fewer "
@@ -90,12 +95,13 @@ def plan(
         splits = make_splits(dataset, config.split, config.seed)
         extent, sample = Extent.of(dataset, splits, len(cells)), Sample(dataset)
         started = _now()
-        plans = make_plans(config.audio, config.featurizers, origins)
+        plans = make_plans(config.audio, *_tables(config, origins))
         start_seconds = _now() - started
         probe = probe_clips(dataset, sample, config.audio, plans, cache_folder)
         build_seconds = _build(cells, config.seed)
         fits = [Trial(cell, probe, sample, extent, config.seed).cost() for cell in cells]
         report = Rehearsal(config, dataset, cells[0], probe, sample, extent).cost()
+        report = replace(report, disk=report.disk + _page_bytes(config, extent))
     widths = {plan.name: plan.width for plan in plans}
     work = _Work(extent, widths, probe, jobs, cache_folder is not None, available_memory())
     base = _resident_memory()
@@ -111,7 +117,7 @@ def plan(
         n_cells=extent.n_cells,
         n_fits=extent.n_fits,
         rows_per_fit=extent.n_train,
-        columns=widths,
+        columns={name: widths[name] for name in config.featurizers},
         mapped=work.mapped,
         jobs=jobs,
         n_probed=probe.n_probed,
@@ -129,6 +135,24 @@ def plan(
         *_too_little_disk(needs),
     )
     return replace(found, warnings=warnings)
+
+
+def _tables(
+    config: RunConfig, origins: Mapping[str, Origin]
+) -> tuple[Mapping[str, Featurizer], Mapping[str, Origin]]:
+    """Return what a run extracts: its features, and the tables of its audits."""
+    return (
+        with_tables(config.featurizers, origins) if config.audit else (config.featurizers, origins)
+    )
+
+
+def _page_bytes(config: RunConfig, extent: Extent) -> int:
+    """Return about the size of `report.html`: its text, and a sound and a picture per clip."""
+    if not config.report.html:
+        return 0
+    budget = config.report.media_mb
+    most = default_budget(extent.n_clips) if budget is None else budget
+    return _PAGE_BYTES + round(min(1e6 * most, _MEDIA_BYTES * extent.n_clips))
 
 
 def _build(cells: Sequence[Cell], seed: int) -> float:

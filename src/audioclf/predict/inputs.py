@@ -115,12 +115,12 @@ def collect(arguments: Sequence[str], listed: Iterable[str] = ()) -> Collected:
 
 
 def split_list(text: str, *, nul: bool = False) -> list[str]:
-    """Return the paths in a list: one per line, or ended by NUL as `find -print0` writes them.
+    r"""Return the paths in a list: one per line, or ended by NUL as `find -print0` writes them.
 
     Examples
     --------
-    >>> split_list("a.wav\\r\\nb c.wav\\n\\n"), split_list("a.wav\\0b\\n.wav\\0", nul=True)
-    (['a.wav', 'b c.wav'], ['a.wav', 'b\\n.wav'])
+    >>> split_list("a.wav\r\nb c.wav\n\n"), split_list("a.wav\0b\n.wav\0", nul=True)
+    (['a.wav', 'b c.wav'], ['a.wav', 'b\n.wav'])
     """
     if nul:
         return [path for path in text.split("\0") if path]
@@ -190,14 +190,14 @@ class _Finder:
             self._add_entries(list_folder(url).entries)
 
     def _add_glob(self, pattern: str) -> None:
-        matches = sorted(glob.glob(pattern, recursive=True))
+        matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  takes absolute patterns
         if not matches:
             raise DatasetError(f"no file fits the pattern {pattern!r}")
         for match in matches:
             path = Path(match)
-            if path.is_dir() or _HIDDEN in path.parts:
+            if _HIDDEN in path.parts or (path.is_dir() and "**" in pattern):
                 continue
-            if is_audio(match) or path.suffix.lower() == ".zip":
+            if is_audio(match) or path.suffix.lower() == ".zip" or path.is_dir():
                 self._add_path(path)
             else:
                 self.passed_over.append(match)
@@ -271,5 +271,3 @@ def _seconds(row: Row, name: str) -> float | None:
     if seconds is None:
         raise ValueError(f"{name} is {text!r}, not a number of seconds")
     return seconds
-
-

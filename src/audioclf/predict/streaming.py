@@ -1,8 +1,9 @@
 """A recording of any length, block by block, at the rate of the model.
 
-The samples are those of `audioclf.audio.decode` of the whole recording. Without resampling they are
-equal bit for bit; with it they were so in every measurement, and 1e-6 is promised: the stream of
-soxr keeps its state from block to block, so a block has no border that could be heard.
+The samples are those of `audioclf.audio.decode` of the whole recording: equal bit for bit at the
+rate of the file, but for MP3, whose decoder may round the last bit otherwise. Resampled they were
+equal in every measurement too, and 1e-6 is promised: the stream of soxr keeps its state from block
+to block, so there is no border that could be heard.
 
 Memory does not grow with the length of the recording, where the recording is a file on disk. A
 member of a zip archive and what a URL names are held in memory as they are stored.
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 BLOCK_SAMPLES = 1 << 18
 """Frames times channels that are read at once: 1 MiB as float32."""
+
+_RUN_UP = {"MP3": 16 * 1152}
+"""Frames to decode and drop before a block of a format whose decoder forgets when it seeks: an MP3
+frame borrows bits and overlaps from those before it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +94,9 @@ def _mono_blocks(
     done = 0
     while done < info.frames:
         wanted = min(size, info.frames - done)
-        frames = reader.read(first + done, wanted)
+        # Not back to 0: there a reader goes on where it is.
+        run_up = max(0, min(first + done - 1, _RUN_UP.get(info.container, 0)))
+        frames = reader.read(first + done - run_up, run_up + wanted)[run_up:]
         if len(frames):
             _check_samples(frames, name, limits)
             yield _mono(frames)

@@ -52,9 +52,7 @@ class Cutting:
     partial: Partial = "keep"
 
     @classmethod
-    def of(
-        cls, window: float, hop: float | None, sr: int, partial: Partial = "keep"
-    ) -> Cutting:
+    def of(cls, window: float, hop: float | None, sr: int, partial: Partial = "keep") -> Cutting:
         """Round lengths in s to whole samples; without a hop, windows meet.
 
         Raises

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from audioclf.errors import AudioclfError, DatasetError, DecodeError, PluginError
+from audioclf.features.waveform import Hear, decoded
 from audioclf.runfolder import CONFIG
 
 if TYPE_CHECKING:
@@ -44,28 +45,32 @@ class DatasetClips:
     digests : mapping of str to str, optional
         SHA-256 of the files that the run read, by clip id. A file that has another one by now is
         refused: it is not what the numbers are about.
+    hear : callable
+        Gives the waveform of a clip.
     """
 
     def __init__(
-        self, dataset: Dataset, audio: AudioConfig, digests: Mapping[str, str] | None = None
+        self,
+        dataset: Dataset,
+        audio: AudioConfig,
+        digests: Mapping[str, str] | None = None,
+        hear: Hear = decoded,
     ) -> None:
         shortest = min(audio.duration or MAX_SECONDS, MAX_SECONDS)
         self._audio = audio.model_copy(update={"duration": shortest})
         self._clips = {clip.id: clip for clip in dataset}
         self._digests = digests or {}
+        self._hear = hear
 
     def waveform(self, clip_id: str) -> tuple[NDArray[np.float32], int]:
         """Decode a clip."""
-        from audioclf.audio import decode
-
         if clip_id not in self._clips:
             raise DecodeError(f"{clip_id}: not in the dataset any more")
-        source = self._clips[clip_id].source
+        clip = self._clips[clip_id]
         expected = self._digests.get(clip_id)
-        if expected and source.digest() != expected:
-            raise DecodeError(f"{source.name}: not the file that the run read")
-        decoded = decode(source, self._audio)
-        return decoded.y, decoded.sr
+        if expected and clip.source.digest() != expected:
+            raise DecodeError(f"{clip.source.name}: not the file that the run read")
+        return self._hear(clip, self._audio), self._audio.sr
 
 
 def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:

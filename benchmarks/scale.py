@@ -1,0 +1,113 @@
+"""Show how time, memory and disk of a run grow with the number of clips.
+
+    python benchmarks/scale.py [--sizes 1000 10000 100000] [--keep FOLDER]
+
+Clips of a quarter of a second at 8 kHz are generated as WAV files, 100 to a folder. Each size is
+one run of `audioclf` in a process of its own, with an empty cache: MFCC statistics, a linear
+classifier, one holdout, no page. Memory is the peak of the process; disk is the cache and the run
+folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+import tempfile
+import time
+import wave
+from pathlib import Path
+
+import numpy as np
+from measure import human, print_row, process
+
+SR = 8000
+CONFIG = """
+name: scale
+dataset: {{type: folder, path: "{folder}", label_pattern: "(?P<label>low|high)_"}}
+audio: {{sr: 8000, duration: 0.25}}
+featurizers:
+  mfcc: {{type: mfcc, n_fft: 512, hop_length: 128, n_mfcc: 20, n_mels: 40}}
+split: {{type: holdout, test_size: 0.2}}
+classifiers:
+  sgd: {{type: sgd, max_iter: 5, tol: null}}
+metrics: [accuracy]
+audit: false
+final: none
+report: {{html: false}}
+"""
+HEADER = (
+    "clips",
+    "seconds",
+    "of which features",
+    "CPU s",
+    "peak MiB",
+    "KiB a clip more",
+    "disk MB",
+)
+
+
+def make_clips(folder: Path, n_clips: int) -> None:
+    """Write tones of two classes in noise."""
+    rng = np.random.default_rng(0)
+    t = np.arange(SR // 4) / SR
+    for number in range(n_clips):
+        low = number % 2 == 0
+        pitch = rng.uniform(200, 900) if low else rng.uniform(500, 1800)
+        y = 0.3 * np.sin(2 * np.pi * pitch * t) + 0.1 * rng.standard_normal(len(t))
+        target = folder / f"{number // 100:05d}"
+        target.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as file:
+            file.setparams((1, 2, SR, len(t), "NONE", ""))
+            file.writeframes((np.clip(y, -1, 1) * 32767).astype("<i2").tobytes())
+        (target / f"{'low' if low else 'high'}_{number:07d}.wav").write_bytes(buffer.getvalue())
+
+
+def disk(folder: Path) -> float:
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    sizes = sorted(parser.parse_args().sizes)
+    print_row(HEADER)
+    print_row(["---"] * len(HEADER))
+    first: tuple[int, float] | None = None
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as scratch:
+            place = Path(scratch)
+            make_clips(place / "clips", size)
+            config = place / "scale.yaml"
+            config.write_text(CONFIG.format(folder=place / "clips"), encoding="utf-8")
+            started = time.perf_counter()
+            cost = process(
+                *(sys.executable, "-m", "audioclf", "run", config, "--out", place / "run"),
+                *("--cache-dir", place / "cache"),
+            )
+            seconds = time.perf_counter() - started
+            stages = json.loads((place / "run" / "record.json").read_text())["seconds"]
+            more = "" if first is None else _per_clip(first, size, cost.memory)
+            first = first or (size, cost.memory)
+            used = disk(place / "cache") + disk(place / "run")
+            print_row(
+                (
+                    f"{size:,}",
+                    human(seconds),
+                    human(stages["features"]),
+                    f"{cost.seconds:.1f}",
+                    f"{cost.memory:.0f}",
+                    more,
+                    f"{used:.0f}",
+                )
+            )
+
+
+def _per_clip(first: tuple[int, float], size: int, memory: float) -> str:
+    return f"{1024 * (memory - first[1]) / (size - first[0]):.1f}"
+
+
+if __name__ == "__main__":
+    main()

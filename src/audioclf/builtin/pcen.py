@@ -1,0 +1,80 @@
+"""Per-channel energy normalization: each band against its own recent level.
+
+References
+----------
+Y. Wang et al., "Trainable frontend for robust and far-field keyword spotting", ICASSP, 2017.
+V. Lostanlen et al., "Per-channel energy normalization: why and how", IEEE Signal Processing
+Letters 26(1), 2019.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+
+class Pcen(BaseModel):
+    """Per-channel energy normalization as in `librosa.pcen`.
+
+    With S the energy of a band and M the same, smoothed over time, it is
+    `(S / (eps + M)**gain + bias)**power - bias**power`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    gain: FiniteFloat = Field(default=0.98, ge=0, le=2)
+    """Exponent of the smoothed energy, in [0, 2]: how much of the slow level is taken out."""
+
+    bias: FiniteFloat = Field(default=2.0, ge=0)
+    """Added before the root is taken, at least 0."""
+
+    power: FiniteFloat = Field(default=0.5, ge=0, le=2)
+    """Exponent of the compression, in [0, 2]; 0 for a logarithm."""
+
+    time_constant: FiniteFloat = Field(default=0.4, ge=0.001, le=1000)
+    """Time in s over which energy is smoothed, from 0.001 to 1000. M starts at 1, as in librosa,
+    so the first such time of a clip is louder than what follows."""
+
+    eps: FiniteFloat = Field(default=1e-6, ge=1e-30)
+    """Added to the smoothed energy, at least 1e-30: much softer energies are not raised."""
+
+    scale: FiniteFloat = Field(default=2.0**31, gt=0, le=2.0**40)
+    """Factor of the band energies before. librosa leaves it to the caller, and advises 2**31 for
+    waveforms in [-1, 1], which all are here; 1 for none."""
+
+    def convert(self, mel: Matrix, sr: int, hop_length: int) -> Matrix:
+        """Return the normalized energies.
+
+        Parameters
+        ----------
+        mel : np.ndarray [shape=(n_mels, n_frames)], float32
+            Band energies, not negative.
+        sr, hop_length : int
+            Sample rate in Hz, and samples between frames.
+
+        Returns
+        -------
+        normalized : np.ndarray [shape=(n_mels, n_frames)], float32
+        """
+        import librosa
+        import numpy as np
+
+        with np.errstate(divide="ignore", over="ignore"):  # bias 0: the logarithm of silence
+            found = librosa.pcen(
+                mel.astype(np.float64) * self.scale,
+                sr=sr,
+                hop_length=hop_length,
+                gain=self.gain,
+                bias=self.bias,
+                power=self.power,
+                time_constant=self.time_constant,
+                eps=self.eps,
+            )
+            return np.asarray(found, dtype=np.float32)

@@ -1,0 +1,119 @@
+"""`audioclf export`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audioclf.cli.common import (
+    QuietOption,
+    load_registry,
+    progress_on_stderr,
+    single_command,
+)
+from audioclf.cli.output import complain, say
+from audioclf.errors import AudioclfError, ResultError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from audioclf.inference import Bundle
+    from audioclf.registry import Registry
+
+app = single_command()
+
+
+class Target(StrEnum):
+    """What a model can be exported to."""
+
+    onnx = "onnx"
+
+
+@app.command()
+def export(
+    file: Annotated[
+        Path, typer.Argument(help="A model, such as model.audioclf.", show_default=False)
+    ],
+    to: Annotated[Target, typer.Option(help="Format.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; by default next to the model.", show_default=False),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Config whose clips both are compared on; by default that of the model's run.",
+            show_default=False,
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the estimator of a model as ONNX, if it gives the same scores there."""
+    from audioclf.inference import read_bundle
+    from audioclf.inference.onnx_export import TOLERANCE, check_tools, to_onnx
+    from audioclf.runfolder import RunFolder
+
+    target = _target(file, out, to)
+    check_tools()
+    registry = load_registry()
+    bundle = read_bundle(file, registry)
+    clips = _clips(bundle, config, registry, quiet=quiet)
+    found = to_onnx(bundle, *clips)
+    RunFolder(target.parent).write_bytes(target.name, found.content)
+    on = f"{len(clips[0])} clips and " if clips else ""
+    stored = found.n_rows - sum(map(len, clips))
+    say(
+        f"{target}\n  input features [n, {bundle.manifest.features.width}], outputs label and "
+        f"scores [n, {len(bundle.manifest.classes)}]\n  compared on {on}{stored} stored rows: "
+        f"scores differ by at most {found.worst:.1e} (tolerance {TOLERANCE:g})"
+    )
+
+
+def _target(file: Path, out: Path | None, to: Target) -> Path:
+    target = file.with_suffix(f".{to.value}") if out is None else out
+    if target.exists():
+        raise ResultError(
+            f"{target}: is there already, and is not overwritten",
+            hint="Choose another file with --out, or delete this one.",
+        )
+    return target
+
+
+def _clips(
+    bundle: Bundle, config: Path | None, registry: Registry, *, quiet: bool
+) -> list[NDArray[np.float32]]:
+    """Return the features of the run's clips, where its config tells which they are."""
+    from audioclf.runfolder import CONFIG, RECORD
+
+    folder = bundle.path.absolute().parent
+    if config is not None:
+        return [_rows(bundle, config, registry, quiet=quiet)]
+    if not ((folder / CONFIG).is_file() and (folder / RECORD).is_file()):
+        complain("note", "not in a run folder: compared on the stored rows alone; see --config")
+        return []
+    try:
+        return [_rows(bundle, folder / CONFIG, registry, quiet=quiet)]
+    except AudioclfError as exc:
+        complain("note", f"compared on the stored rows alone: {exc.message}")
+        return []
+
+
+def _rows(bundle: Bundle, config: Path, registry: Registry, *, quiet: bool) -> NDArray[np.float32]:
+    from audioclf.config import load_config
+    from audioclf.experiment import load_dataset
+    from audioclf.features.cache import default_folder
+    from audioclf.inference.onnx_export import rows_of_clips
+
+    dataset = load_dataset(load_config(config, registry=registry), registry)
+    with progress_on_stderr(quiet=quiet) as progress:
+        return rows_of_clips(
+            bundle,
+            dataset,
+            registry,
+            cache_folder=default_folder(),
+            progress=lambda done, total: progress("reading", done, total),
+        )

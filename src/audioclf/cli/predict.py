@@ -1,0 +1,272 @@
+"""`audioclf predict BUNDLE PATH...`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audioclf.cli.common import (
+    JobsOption,
+    QuietOption,
+    StrictOption,
+    load_registry,
+    progress_on_stderr,
+    single_command,
+)
+from audioclf.cli.output import complain
+from audioclf.errors import EXIT_INTERRUPTED, EXIT_OK, ConfigError
+
+if TYPE_CHECKING:
+    from audioclf.inference import Model
+    from audioclf.predict import Collected, FormatName, JobResult, Settings, Sink
+
+app = single_command()
+
+
+class Format(StrEnum):
+    """How predictions are written."""
+
+    csv = "csv"
+    jsonl = "jsonl"
+    audacity = "audacity"
+    raven = "raven"
+
+
+class Partial(StrEnum):
+    """What becomes of a last, shorter window."""
+
+    keep = "keep"
+    drop = "drop"
+
+
+class Rollup(StrEnum):
+    """How windows become one line."""
+
+    mean = "mean"
+    share = "share"
+
+
+@app.command()
+def predict(
+    bundle: Annotated[
+        Path, typer.Argument(help="A model, such as model.audioclf.", show_default=False)
+    ],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, folders, zips, quoted globs, tables with a column path; - for a list "
+            "on standard input.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File, or folder of label files; standard output if not given."),
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="By the ending of --out if not given.", show_default=False),
+    ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Cut recordings into windows of so many seconds."),
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Seconds from window to window; by default they meet."),
+    ] = None,
+    partial: Annotated[
+        Partial, typer.Option(help="A last window of at least half the length is used, or not.")
+    ] = Partial.keep,
+    events: Annotated[
+        bool, typer.Option("--events", help="Write events instead of windows.")
+    ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Score that an event reaches; 0.5 if not given.", show_default=False),
+    ] = None,
+    threshold_off: Annotated[
+        float | None,
+        typer.Option(help="Score below which an event ends; by default the same."),
+    ] = None,
+    merge_gap: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Events that are so close become one; 0 if not given."),
+    ] = None,
+    min_duration: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Shorter events are dropped; 0 if not given."),
+    ] = None,
+    rollup: Annotated[
+        Rollup | None,
+        typer.Option(help="One line per recording: mean scores, or shares of its windows."),
+    ] = None,
+    nul: Annotated[
+        bool, typer.Option("-0", "--null", help="Paths on standard input end with NUL.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what --out holds.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an earlier call stopped.")
+    ] = False,
+    jobs: JobsOption = None,
+    quiet: QuietOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Name the class of new sounds: whole clips, or windows and events in long recordings."""
+    _check_options(force, resume, out)
+    rule = {
+        "threshold": threshold,
+        "threshold_off": threshold_off,
+        "merge_gap": merge_gap,
+        "min_duration": min_duration,
+    }
+    if not events and any(value is not None for value in rule.values()):
+        given = next(name for name, value in rule.items() if value is not None)
+        raise ConfigError(f"--{given.replace('_', '-')} is about events", hint="Add --events.")
+    if window is None and hop is not None:
+        raise ConfigError("--hop is about windows", hint="Add --window, in s.")
+    from audioclf.predict import Cutting, EventRule, Settings, collect, predict_all
+    from audioclf.predict.outputs import format_of_name
+
+    name: FormatName = form.value if form else "csv" if out is None else format_of_name(out)
+    event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
+    model, digest = _load(bundle, strict)
+    settings = Settings(
+        None if window is None else Cutting.of(window, hop, model.sr, partial.value),
+        event_rule if events else None,
+        rollup.value if rollup else None,
+    )
+    from audioclf.predict.job import check_settings
+    from audioclf.system import available_cores
+
+    check_settings(model, settings)
+    found = collect(paths, _listed(nul) if "-" in paths else ())
+    for note in found.notes:
+        complain("note", note)
+    job = settings.job_of(digest, name)
+    try:
+        sink = _sink(out, name, found, model, settings, job, force=force, resume=resume)
+        with progress_on_stderr(quiet=quiet) as progress:
+            result = predict_all(
+                model,
+                found.recordings,
+                sink,
+                settings,
+                format_name=name,
+                job=job,
+                jobs=jobs or available_cores(),
+                progress=progress,
+            )
+    except BrokenPipeError:  # `| head` has all that it wants
+        sys.exit(EXIT_OK)
+    except KeyboardInterrupt:
+        go_on = "" if out is None else "; go on with --resume"
+        complain("stopped", f"interrupted; what is finished is written{go_on}")
+        sys.exit(EXIT_INTERRUPTED)
+    _report(result, out, quiet=quiet)
+    sys.exit(result.exit_code)
+
+
+def _check_options(force: bool, resume: bool, out: Path | None) -> None:
+    if force and resume:
+        raise ConfigError("--force replaces an output and --resume goes on with it: choose one")
+    if resume and out is None:
+        raise ConfigError("--resume goes on with a file or folder", hint="Say which, with --out.")
+
+
+def _load(bundle: Path, strict: bool) -> tuple[Model, str]:
+    """Return the model and the digest of its file, and say what differs from where it was made."""
+    from hashlib import sha256
+
+    registry = load_registry(strict=strict)
+    from audioclf.inference import read_bundle
+
+    found = read_bundle(bundle, registry)
+    for note in found.notes:
+        complain("note", note)
+    return found.model, sha256(found.manifest.model_dump_json().encode()).hexdigest()
+
+
+def _listed(nul: bool) -> list[str]:
+    from audioclf.predict.inputs import split_list
+
+    stream = getattr(sys.stdin, "buffer", None)
+    text = sys.stdin.read() if stream is None else os.fsdecode(stream.read())
+    return split_list(text, nul=nul)
+
+
+def _sink(
+    out: Path | None,
+    name: FormatName,
+    found: Collected,
+    model: Model,
+    settings: Settings,
+    job: str,
+    *,
+    force: bool,
+    resume: bool,
+) -> Sink:
+    from audioclf.predict import FileSink, FolderSink, StreamSink
+    from audioclf.predict.job import make_writer
+
+    header = make_writer(model, settings, name).header()
+    several = name == "audacity" and len(found.recordings) > 1
+    if several and (out is None or out.suffix):
+        raise ConfigError(
+            f"an Audacity label track belongs to one recording, and there are "
+            f"{len(found.recordings)}",
+            hint="Give a folder with --out, or another --format.",
+        )
+    if out is None:
+        return StreamSink(_write, header)
+    if name == "audacity" and not out.suffix:
+        return FolderSink(out, found.recordings, header, job, force=force, resume=resume)
+    return FileSink(out, header, job, force=force, resume=resume)
+
+
+def _write(text: str) -> None:
+    """Write to standard output as it is; a terminal gets no control characters of a stranger."""
+    if sys.stdout.isatty():
+        text = "".join(
+            c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
+            for c in text
+        )
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        sys.stdout.write(text)
+        return
+    try:
+        stream.write(text.encode("utf-8", "backslashreplace"))
+        stream.flush()
+    except OSError:
+        # Else the interpreter complains once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise
+
+
+def _report(result: JobResult, out: Path | None, *, quiet: bool) -> None:
+    for failure in result.failures:
+        complain("failed", failure)
+    for note in result.notes:
+        complain("note", note)
+    more = result.failed - len(result.failures)
+    if more:
+        complain("failed", f"{more} more")
+    if out is not None and not quiet:
+        complain("done", _summary(result, out))
+
+
+def _summary(result: JobResult, out: Path) -> str:
+    parts = [f"{result.done} recordings", f"{result.lines} lines"]
+    parts += [f"{result.failed} failed"] if result.failed else []
+    parts += [f"{result.skipped} were done before"] if result.skipped else []
+    labels = ", ".join(
+        f"{label or 'no label'} {number}" for label, number in result.labels.most_common(10)
+    )
+    return f"{', '.join(parts)} in {out}" + (f" ({labels})" if labels else "")

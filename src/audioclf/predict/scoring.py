@@ -1,0 +1,234 @@
+"""What one thread does with a few recordings: decode, cut, featurize, classify.
+
+The windows of several recordings share a batch, for the featurizer and for the classifier, and
+which ones do follows from the list of recordings alone: no result depends on the number of threads.
+The classifier is called by one thread at a time, since a plugin's may not be safe in several.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.audio import AudioInfo, decode, inspect
+from audioclf.errors import DecodeError, FeatureError
+from audioclf.predict.inputs import Recording
+from audioclf.predict.streaming import open_stream
+from audioclf.predict.windows import BATCH, Cutting, Piece, pieces
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.inference import Model
+
+_BATCH_SAMPLES = 1 << 21
+"""Samples from which on a batch is full: 8 MiB of waveforms."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What all threads use.
+
+    Parameters
+    ----------
+    model : Model
+    cutting : Cutting, optional
+        None where a recording is one clip, as it was in training.
+    """
+
+    model: Model
+    cutting: Cutting | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What was found in one recording.
+
+    Parameters
+    ----------
+    recording : Recording
+    error : str
+        Why it could not be used; empty if it could.
+    warning : str
+        What is odd about it.
+    info : AudioInfo, optional
+        What its header says of it, or of the part.
+    file_seconds : float
+        Length of the whole file.
+    unheard : bool
+        Whether it goes on behind the end of what the model looks at.
+    times : np.ndarray [shape=(n_windows, 2)], float64
+        Start and end of each window in s from the start of the file.
+    codes : np.ndarray [shape=(n_windows,)], int
+        Position of the predicted class; -1 where the model abstains.
+    scores : np.ndarray [shape=(n_windows, n_classes)], float64, optional
+        None if the classifier gives none.
+    """
+
+    recording: Recording
+    error: str = ""
+    warning: str = ""
+    info: AudioInfo | None = None
+    file_seconds: float = 0.0
+    unheard: bool = False
+    times: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
+    codes: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    scores: NDArray[np.float64] | None = None
+
+    def fail(self, error: str) -> None:
+        """Drop what was found so far and remember why."""
+        self.error = " ".join(error.split())
+        self.times, self.codes, self.scores = np.empty((0, 2)), np.empty(0, np.intp), None
+
+
+def score_recordings(recordings: Sequence[Recording], shared: Shared) -> list[Outcome]:
+    """Return what is found in each recording; one that cannot be used has an error.
+
+    Raises
+    ------
+    ClassifierError
+        If the classifier fails or breaks its contract.
+    """
+    scorer = _Scorer(shared)
+    for recording in recordings:
+        scorer.add(recording)
+    return scorer.finish()
+
+
+class _Scorer:
+    """Fills batches with the windows of one recording after the other."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.outcomes: list[_Growing] = []
+        self.batch: list[tuple[_Growing, Piece]] = []
+        self.samples = 0
+
+    def add(self, recording: Recording) -> None:
+        growing = _Growing(Outcome(recording))
+        self.outcomes.append(growing)
+        try:
+            for piece in self._pieces(growing.outcome):
+                growing.cut += 1
+                self._put(growing, piece)
+                if growing.outcome.error:
+                    return
+            if not growing.cut:
+                growing.outcome.fail(self._too_short(growing.outcome))
+        except DecodeError as exc:
+            growing.outcome.fail(exc.message)
+
+    def finish(self) -> list[Outcome]:
+        self._flush()
+        return [growing.finished(self.shared.model.sr) for growing in self.outcomes]
+
+    def _pieces(self, outcome: Outcome) -> Iterator[Piece]:
+        cutting = self.shared.cutting
+        if cutting is None:
+            yield self._whole(outcome)
+            return
+        source, sr = outcome.recording.source, self.shared.model.sr
+        with open_stream(source, sr) as stream:
+            self._note(outcome, stream.info, stream.offset)
+            yield from pieces(stream.blocks, cutting)
+            outcome.warning = "; ".join(stream.warnings)
+
+    def _whole(self, outcome: Outcome) -> Piece:
+        """Return what training would have looked at."""
+        audio, source = self.shared.model.manifest.audio, outcome.recording.source
+        decoded = decode(source, audio)
+        info = decoded.info
+        first = 0 if source.span is None else round(source.span.start * info.sr)
+        skipped = int(audio.offset * info.sr)
+        self._note(outcome, info, (first + skipped) / info.sr)
+        outcome.warning = "; ".join(info.warnings)
+        if audio.duration is not None:
+            outcome.unheard = info.frames - skipped > int(audio.duration * info.sr)
+        return Piece(0, len(decoded.y), decoded.y)
+
+    def _note(self, outcome: Outcome, info: AudioInfo, offset: float) -> None:
+        source = outcome.recording.source
+        outcome.info = info
+        outcome.file_seconds = info.seconds if source.span is None else inspect(source.file).seconds
+        self.outcomes[-1].offset = offset
+
+    def _too_short(self, outcome: Outcome) -> str:
+        cutting, info = self.shared.cutting, outcome.info
+        assert cutting is not None
+        assert info is not None
+        needed = "one window" if cutting.partial == "drop" else "half a window"
+        seconds = cutting.size / self.shared.model.sr
+        name = outcome.recording.source.name
+        return f"{name}: lasts {info.seconds:.6g} s, less than {needed} of {seconds:g} s"
+
+    def _put(self, growing: _Growing, piece: Piece) -> None:
+        self.batch.append((growing, piece))
+        self.samples += len(piece.y)
+        if len(self.batch) >= BATCH or self.samples >= _BATCH_SAMPLES:
+            self._flush()
+
+    def _flush(self) -> None:
+        batch, self.batch, self.samples = self.batch, [], 0
+        model = self.shared.model
+        found = model.rows_of([piece.y for _, piece in batch])
+        usable: list[tuple[_Growing, Piece]] = []
+        rows = []
+        for (growing, piece), row in zip(batch, found, strict=True):
+            if isinstance(row, FeatureError):
+                growing.refuse(piece, row, model.sr)
+            else:
+                usable.append((growing, piece))
+                rows.append(row)
+        if rows:
+            self._classify(usable, np.stack(rows))
+
+    def _classify(self, batch: list[tuple[_Growing, Piece]], rows: NDArray[np.float32]) -> None:
+        model = self.shared.model
+        with self.shared.lock:
+            codes = model.codes_of(rows)
+            scores = None if model.score_kind == "none" else model.scores_of(rows)
+        below: float | None = model.manifest.abstain_below
+        if below is not None and scores is not None:
+            codes = np.where(scores[np.arange(len(codes)), codes] < below, -1, codes)
+        for index, (growing, piece) in enumerate(batch):
+            growing.spans.extend((piece.start, piece.end))
+            growing.codes.append(int(codes[index]))
+            if scores is not None:
+                growing.scores.frombytes(scores[index].tobytes())
+
+
+@dataclass(eq=False)
+class _Growing:
+    """An outcome whose windows are still coming in, in a few bytes each."""
+
+    outcome: Outcome
+    offset: float = 0.0
+    cut: int = 0
+    spans: array[int] = field(default_factory=lambda: array("q"))
+    codes: array[int] = field(default_factory=lambda: array("q"))
+    scores: array[float] = field(default_factory=lambda: array("d"))
+
+    def refuse(self, piece: Piece, error: FeatureError, sr: int) -> None:
+        """Fail the recording for the sake of one window."""
+        name = self.outcome.recording.source.name
+        where = name if not piece.start else f"{name}, from {piece.start / sr:g} s on"
+        if not self.outcome.error:
+            self.outcome.fail(f"{where}: {error.message}")
+
+    def finished(self, sr: int) -> Outcome:
+        outcome = self.outcome
+        if not outcome.error:
+            spans = np.array(self.spans, dtype=np.int64).reshape(-1, 2)
+            outcome.times = self.offset + spans / sr
+            if outcome.info is not None:  # resampling may round the last sample up
+                np.minimum(outcome.times, self.offset + outcome.info.seconds, out=outcome.times)
+            outcome.codes = np.array(self.codes, dtype=np.intp)
+            if self.scores:
+                outcome.scores = np.array(self.scores).reshape(len(spans), -1)
+        return outcome

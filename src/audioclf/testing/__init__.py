@@ -1,0 +1,39 @@
+"""The conformance kit: what a component promises, as checks that its author runs.
+
+A plugin's whole test file can be this:
+
+>>> from audioclf.builtin.knn import Knn
+>>> from audioclf.testing import parametrize_with_checks
+>>> @parametrize_with_checks([Knn(), Knn(n_neighbors=1)])
+... def test_promises(component, check):
+...     check(component)
+
+Each check is one promise with a name. Without pytest, `run_checks` returns what became of each, as
+`audioclf plugins check NAME` prints it.
+"""
+
+# The modules of checks register what they hold.
+from audioclf.testing import classifiers, common, featurizers, loaders  # noqa: F401
+from audioclf.testing.check import (
+    Check,
+    CheckFailedError,
+    CheckSkippedError,
+    Outcome,
+    checks_for,
+    run_check,
+    run_checks,
+)
+from audioclf.testing.example import example_sounds
+from audioclf.testing.parametrize import parametrize_with_checks
+
+__all__ = [
+    "Check",
+    "CheckFailedError",
+    "CheckSkippedError",
+    "Outcome",
+    "checks_for",
+    "example_sounds",
+    "parametrize_with_checks",
+    "run_check",
+    "run_checks",
+]

@@ -1,0 +1,291 @@
+"""What a classifier promises. `X` are rows of features, `y` labels `0..k-1`."""
+
+# ruff: noqa: D401  docstrings here are the promises that a user reads
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.batches import Batches
+from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
+from audioclf.testing.example import SEED, toy
+from audioclf.testing.exercise import fitted, scores_of
+from audioclf.testing.unpickling import unpickled_classes
+
+if TYPE_CHECKING:
+    from audioclf.components import Classifier
+
+_LEARNED = 0.9
+_CLEAR = 0.5
+_THREADS = 3
+_PARALLEL = ("n_jobs", "nthread", "num_threads", "thread_count", "n_threads")
+
+
+@promise("classifier")
+def builds_something_new_and_unfitted(classifier: Classifier) -> None:
+    """Each `build` returns a new estimator that has not been fitted."""
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    first: Any = classifier.build(random_state=SEED)
+    if first is classifier.build(random_state=SEED):
+        raise CheckFailedError("build returns the same estimator twice; each fold needs its own")
+    try:
+        check_is_fitted(first)
+    except NotFittedError:
+        return
+    raise CheckFailedError("build returns an estimator that is already fitted")
+
+
+@promise("classifier")
+def estimator_clones(classifier: Classifier) -> None:
+    """The estimator can be cloned by scikit-learn."""
+    from sklearn.base import clone
+
+    try:
+        clone(classifier.build(random_state=SEED))
+    except (RuntimeError, TypeError) as exc:
+        raise CheckFailedError(f"scikit-learn cannot clone the estimator: {exc}") from exc
+
+
+@promise("classifier")
+def takes_two_and_three_classes(classifier: Classifier) -> None:
+    """Two and three classes can be learned; predictions are labels among them."""
+    for n_classes in (2, 3):
+        X, y = toy(n_classes)
+        try:
+            found = np.asarray(fitted(classifier, X, y).predict(X.copy()))
+        except Exception as exc:
+            raise CheckFailedError(
+                f"{n_classes} classes raised {type(exc).__name__}: {exc}"
+            ) from exc
+        if found.shape != y.shape or not np.isin(found, np.arange(n_classes)).all():
+            what = f"{found.shape} with labels {np.unique(found)[:5]}"
+            raise CheckFailedError(f"{n_classes} classes: predict returned {what}")
+
+
+@promise("classifier")
+def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
+    """Probabilities are finite, not negative, and sum to 1; decision values are finite."""
+    from audioclf.evaluation.cross_validation import predict_rows
+
+    X, y = toy(spread=8.0)
+    _, scores, _ = predict_rows(fitted(classifier, X, y), X, np.arange(len(X)), 2)
+    if scores is None:
+        raise CheckSkippedError("it has neither predict_proba nor decision_function")
+
+
+@promise("classifier")
+def scores_are_in_the_order_of_the_classes(classifier: Classifier) -> None:
+    """The class of the highest score is the one that is predicted, where it is clearly higher."""
+    for n_classes in (2, 3):
+        X, y = toy(n_classes)
+        try:
+            estimator = fitted(classifier, X, y)
+        except Exception as exc:
+            if n_classes == 3:
+                raise CheckSkippedError("it does not take three classes") from exc
+            raise
+        best, margin = _best(estimator, X)
+        clear = margin > _CLEAR
+        if np.any(best[clear] != np.asarray(estimator.predict(X.copy()))[clear]):
+            raise CheckFailedError(
+                f"{n_classes} classes: the column of the highest score is not that of the class "
+                "that is predicted; columns follow `classes_`"
+            )
+
+
+@promise("classifier")
+def a_fold_may_lack_a_class(classifier: Classifier) -> None:
+    """A training side that lacks a class, whose labels are then `0..k-2`, is learned as well."""
+    X, y = toy(3)
+    try:
+        fitted(classifier, X, y)
+    except Exception as exc:
+        raise CheckSkippedError("it does not take three classes") from exc
+    X, y = X[y != 1], np.unique(y[y != 1], return_inverse=True)[1]
+    estimator = fitted(classifier, X, y)
+    scores = scores_of(estimator, X)
+    if scores is not None and np.shape(scores) not in {(len(y),), (len(y), 2)}:
+        raise CheckFailedError(f"scores of two classes have shape {np.shape(scores)}")
+    if not np.isin(estimator.predict(X.copy()), (0, 1)).all():
+        raise CheckFailedError("a label is predicted that the training side does not have")
+
+
+@promise("classifier")
+def a_row_alone_is_predicted_as_among_others(classifier: Classifier) -> None:
+    """A row alone gets the label and the scores that it gets among other rows."""
+    X, y = toy(spread=8.0)
+    estimator = fitted(classifier, X, y)
+    labels, scores = estimator.predict(X.copy()), scores_of(estimator, X)
+    for index in range(0, len(X), 20):
+        row = X[index : index + 1]
+        alone = scores_of(estimator, row)
+        if estimator.predict(row.copy())[0] != labels[index] or not _close(
+            alone, None if scores is None else scores[index : index + 1]
+        ):
+            raise CheckFailedError(f"row {index} is predicted otherwise alone than among others")
+
+
+@promise("classifier")
+def same_seed_same_output(classifier: Classifier) -> None:
+    """The same seed on the same rows gives the same predictions and scores."""
+    X, y = toy(spread=8.0)
+    first, second = (fitted(classifier, X, y) for _ in range(2))
+    if not np.array_equal(first.predict(X.copy()), second.predict(X.copy())) or not _equal(
+        scores_of(first, X), scores_of(second, X)
+    ):
+        raise CheckFailedError(
+            "two fits with one seed on the same rows differ; pass `random_state` on"
+        )
+
+
+@promise("classifier")
+def rows_are_left_alone(classifier: Classifier) -> None:
+    """Rows and labels are not changed, and may be write-protected."""
+    X, y = toy()
+    kept = X.copy(), y.copy()
+    _use(classifier, X, y)
+    if not (np.array_equal(X, kept[0]) and np.array_equal(y, kept[1])):
+        raise CheckFailedError("fit or predict changes the rows or labels; work on a copy")
+    X.flags.writeable = y.flags.writeable = False
+    try:
+        _use(classifier, X, y)
+    except Exception as exc:
+        raise CheckFailedError(f"write-protected rows raised {type(exc).__name__}: {exc}") from exc
+
+
+@promise("classifier")
+def learns_a_separable_toy(classifier: Classifier) -> None:
+    """Two classes that lie far apart are told apart."""
+    X, y = toy()
+    share = np.mean(fitted(classifier, X, y).predict(toy(seed=1)[0]) == y)
+    if share < _LEARNED:
+        raise CheckFailedError(f"of two classes far apart it gets {share:.0%} right")
+
+
+@promise("classifier")
+def learns_in_batches_as_well(classifier: Classifier) -> None:
+    """`fit_batches`, where it is overridden, tells classes far apart as well."""
+    if not classifier.learns_in_batches():
+        raise CheckSkippedError("it does not override fit_batches")
+    X, y = toy(per_class=2000)
+    batches = _SmallBatches(X, np.arange(len(y)), y, 2)
+    estimator: Any = classifier.fit_batches(batches, random_state=SEED)
+    share = np.mean(estimator.predict(X.copy()) == y)
+    if share < _LEARNED:
+        raise CheckFailedError(f"in batches, of two classes far apart it gets {share:.0%} right")
+
+
+@promise("classifier")
+def takes_groups(classifier: Classifier) -> None:
+    """`fit` takes `groups`, where `uses_groups` says so."""
+    if not classifier.uses_groups:
+        raise CheckSkippedError("uses_groups is false")
+    X, y = toy()
+    estimator: Any = classifier.build(random_state=SEED)
+    try:
+        estimator.fit(X, y, groups=np.arange(len(y)) // 6)
+    except TypeError as exc:
+        raise CheckFailedError(f"uses_groups is true, and fit takes no groups: {exc}") from exc
+
+
+@promise("classifier")
+def saves_and_loads_without_pickle(classifier: Classifier) -> None:
+    """The fitted estimator can be saved in a model file, and predicts the same when loaded."""
+    from audioclf.inference.estimators import (
+        dump_estimator,
+        format_of,
+        restore_estimator,
+        unwrapped,
+    )
+
+    X, y = toy(spread=8.0)
+    estimator = fitted(classifier, X, y)
+    inner, kept = unwrapped(classifier, estimator)
+    files = dump_estimator(inner, kept)
+    with unpickled_classes() as unpickled:
+        restored = restore_estimator(
+            inner, format_of(inner), files, seed=SEED, n_classes=2, n_features=X.shape[1]
+        )
+    if unpickled:
+        raise CheckFailedError(f"loading unpickles {unpickled[0]}, which a stranger's file abuses")
+    if not np.array_equal(restored.predict(X.copy()), kept.predict(X.copy())) or not _close(
+        scores_of(restored, X), scores_of(kept, X)
+    ):
+        raise CheckFailedError("the estimator predicts otherwise after it was saved and loaded")
+
+
+@promise("classifier")
+def leaves_parallelism_to_the_run(classifier: Classifier) -> None:
+    """It asks for no cores of its own, and leaves the limits of thread pools as they are."""
+    from threadpoolctl import threadpool_limits
+
+    X, y = toy()
+    estimator = fitted(classifier, X, y)  # the first fit may load a library with a pool
+    for name, value in estimator.get_params(deep=True).items():
+        if name.rpartition("__")[2] in _PARALLEL and value not in (None, 1):
+            raise CheckFailedError(f"{name} is {value}; how parallel a run is belongs to the run")
+    with threadpool_limits(limits=_THREADS):
+        before = _pools()
+        fitted(classifier, X, y).predict(X.copy())
+        after = _pools()
+    changed = [path for path, threads in before.items() if after.get(path, threads) != threads]
+    if changed:
+        raise CheckFailedError(f"it changes the number of threads of {PurePath(changed[0]).name}")
+
+
+@promise("classifier")
+def memory_is_foretold(classifier: Classifier) -> None:
+    """`fit_memory` and `batch_memory` return a number of bytes."""
+    for name in ("fit_memory", "batch_memory"):
+        found = getattr(classifier, name)(1000, 50, 3)
+        if not isinstance(found, int | np.integer) or found < 0:
+            raise CheckFailedError(f"{name} returned {found!r}, expected a whole number of bytes")
+
+
+class _SmallBatches(Batches):
+    """Blocks that are small enough for there to be several."""
+
+    @property
+    def block_rows(self) -> int:
+        return 1000
+
+
+def _use(classifier: Classifier, X: Any, y: Any) -> None:
+    estimator: Any = classifier.build(random_state=SEED)
+    estimator.fit(X, y)
+    estimator.predict(X)
+    for name in ("predict_proba", "decision_function"):
+        if hasattr(estimator, name):
+            getattr(estimator, name)(X)
+
+
+def _best(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Return for each row the class of the highest score, and its lead."""
+    scores = scores_of(estimator, X)
+    if scores is None:
+        raise CheckSkippedError("it has neither predict_proba nor decision_function")
+    scores = np.asarray(scores)
+    if scores.ndim == 1:
+        scores = np.column_stack([-scores, scores])
+    ordered = np.sort(scores, axis=1)
+    return np.asarray(estimator.classes_)[scores.argmax(axis=1)], ordered[:, -1] - ordered[:, -2]
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return one is other if one is None or other is None else np.array_equal(one, other)
+
+
+def _close(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return one is other
+    return bool(np.allclose(one, other, rtol=1e-5, atol=1e-6))
+
+
+def _pools() -> dict[str, int]:
+    from threadpoolctl import threadpool_info
+
+    return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}

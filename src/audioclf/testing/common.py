@@ -1,0 +1,244 @@
+"""What every component promises, whatever its kind."""
+
+# ruff: noqa: D401  docstrings here are the promises that a user reads
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from audioclf.components import Component, ComponentBuilder, validate_component
+from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
+from audioclf.testing.exercise import exercise
+from audioclf.testing.world import captured_stdout, global_state, random_state, restored_world
+
+HEAVY = frozenset(
+    [
+        "numpy",
+        "scipy",
+        "sklearn",
+        "librosa",
+        "numba",
+        "soundfile",
+        "soxr",
+        "matplotlib",
+        "joblib",
+        "pandas",
+        "xgboost",
+        "lightgbm",
+        "catboost",
+        "torch",
+        "torchaudio",
+        "tensorflow",
+        "keras",
+        "jax",
+        "transformers",
+    ]
+)
+"""Libraries that a plugin imports inside its verbs, since every command imports every plugin."""
+
+_TYPE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_UNKNOWN_KEY = "no_component_has_this_key"
+
+
+@promise()
+def type_name_is_plain(component: Component) -> None:
+    """The type is the default of its Literal: lower-case letters, digits and `_`."""
+    name, default = getattr(component, "type", None), component.type_name()
+    if not _TYPE_NAME.fullmatch(default) or name != default:
+        raise CheckFailedError(
+            f"the type is {name!r}, expected lower-case letters, digits and _, as in 'my_type'"
+        )
+
+
+@promise()
+def has_a_summary(component: Component) -> None:
+    """The class has a docstring, whose first line is its summary."""
+    if not component.summary():
+        raise CheckFailedError(
+            f"{type(component).__name__} has no docstring; `audioclf plugins` shows its first line"
+        )
+
+
+@promise()
+def every_field_is_described(component: Component) -> None:
+    """Every field has a description: the string below it."""
+    fields = type(component).model_fields.items()
+    silent = [
+        name for name, field in fields if name != "type" and not (field.description or "").strip()
+    ]
+    if silent:
+        raise CheckFailedError(f"no string stands below the field {_names(silent)}")
+
+
+@promise()
+def refuses_unknown_keys(component: Component) -> None:
+    """A key that is no field is refused, as a misspelt one in a config has to be."""
+    data = {**_plain(component), _UNKNOWN_KEY: 1}
+    try:
+        _validated(component, data)
+    except ValidationError as exc:
+        if any(error["loc"] == (_UNKNOWN_KEY,) for error in exc.errors()):
+            return
+        raise
+    raise CheckFailedError('a key that is no field is taken; keep `extra="forbid"` of the base')
+
+
+@promise()
+def is_frozen_and_hashable(component: Component) -> None:
+    """No field can be set, and equal components have equal hashes."""
+    name = next(iter(type(component).model_fields))
+    changed = component.model_copy()
+    try:
+        setattr(changed, name, getattr(component, name))
+    except (ValidationError, AttributeError, TypeError):
+        pass
+    else:
+        raise CheckFailedError(f"the field {name} can be set; keep `frozen=True` of the base")
+    try:
+        same = hash(component) == hash(component.model_copy())
+    except TypeError as exc:
+        raise CheckFailedError(f"it has no hash ({exc}); use tuples instead of lists") from exc
+    if not same:
+        raise CheckFailedError("two equal components have different hashes")
+
+
+@promise()
+def round_trips_through_json(component: Component) -> None:
+    """What is written as JSON is read back as an equal component."""
+    again = _validated(component, _plain(component))
+    if again != component:
+        raise CheckFailedError(f"{component!r} was written as JSON and read back as {again!r}")
+
+
+@promise()
+def pickles(component: Component) -> None:
+    """The component pickles, so that worker processes can have it."""
+    try:
+        again = pickle.loads(pickle.dumps(component))  # noqa: S301  written a moment ago
+    except Exception as exc:
+        raise CheckFailedError(f"it does not pickle: {type(exc).__name__}: {exc}") from exc
+    if again != component:
+        raise CheckFailedError(f"{component!r} was pickled and comes back as {again!r}")
+
+
+@promise()
+def imports_nothing_heavy(component: Component) -> None:
+    """Importing the module imports no heavy library; the verbs do that."""
+    found = _imported_by(type(component).__module__)
+    if found:
+        raise CheckFailedError(
+            f"importing {type(component).__module__} imports {_names(found)}; do so inside the "
+            "method that needs it"
+        )
+
+
+@promise()
+def writes_nothing_to_stdout(component: Component) -> None:
+    """Nothing is written to stdout, which belongs to the results of a command."""
+    exercise(component)  # the first import of a library may greet
+    with captured_stdout() as written:
+        exercise(component)
+    if written.text:
+        first = written.text.strip().split("\n")[0][:60]
+        raise CheckFailedError(f"it writes to stdout: {first!r}; use `logging` or `warnings`")
+
+
+@promise()
+def leaves_random_state_alone(component: Component) -> None:
+    """The random generators that all code shares are not touched."""
+    with restored_world():
+        exercise(component)  # the first import of a library may draw
+    before = random_state()
+    exercise(component)
+    after = random_state()
+    touched = [name for name in before if before[name] != after[name]]
+    if touched:
+        raise CheckFailedError(
+            f"it draws from or seeds {_names(touched)}; use `np.random.default_rng(seed)`"
+        )
+
+
+@promise()
+def leaves_global_state_alone(component: Component) -> None:
+    """Directory, environment, locale, warning filters and numpy's error state stay as they are."""
+    with restored_world():
+        exercise(component)  # the first import of a library may set something
+    before = global_state()
+    exercise(component)
+    after = global_state()
+    changed = [name for name in before if before[name] != after[name]]
+    if changed:
+        raise CheckFailedError(f"it changes {_names(changed)} for the whole process")
+
+
+def _plain(component: Component) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(component.model_dump_json())
+    return data
+
+
+def _validated(component: Component, data: dict[str, Any]) -> Component:
+    return validate_component(type(component), data, {"build": _builder(component)})
+
+
+def _builder(component: Component) -> ComponentBuilder:
+    """Return what finds the classes of the components inside this one."""
+    classes = {(part.kind, part.type_name()): type(part) for part in _parts(component)}
+    return lambda kind, data, context: validate_component(
+        classes[kind, data["type"]], data, context
+    )
+
+
+def _parts(value: object) -> Iterator[Component]:
+    if isinstance(value, Component):
+        yield value
+        for _, inner in value:
+            yield from _parts(inner)
+    elif isinstance(value, tuple | list):
+        for inner in value:
+            yield from _parts(inner)
+
+
+_IMPORT = """
+import importlib, importlib.util, json, sys
+before = set(sys.modules)
+try:
+    found = importlib.util.find_spec({name!r}) is not None
+except (ImportError, ValueError):
+    found = False
+if found:
+    importlib.import_module({name!r})
+print()
+print(json.dumps(sorted(set({heavy!r}) & (set(sys.modules) - before)) if found else None))
+"""
+
+
+@cache
+def _imported_by(module: str) -> list[str]:
+    """Return the heavy libraries that a fresh process has once it has imported a module."""
+    done = subprocess.run(  # noqa: S603  this interpreter, on a module that it has imported
+        [sys.executable, "-c", _IMPORT.format(name=module, heavy=sorted(HEAVY))],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        raise CheckFailedError(f"{module} cannot be imported in a fresh process: {last}")
+    found: list[str] | None = json.loads(done.stdout.splitlines()[-1])
+    if found is None or module == "__main__":
+        raise CheckSkippedError(f"the module {module} cannot be imported by its name")
+    return found
+
+
+def _names(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,165 @@
+"""What a featurizer promises."""
+
+# ruff: noqa: D401  docstrings here are the promises that a user reads
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.errors import FeatureError
+from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
+from audioclf.testing.example import N_SAMPLES, SR, click, noise, silence, tone
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.components import Featurizer
+
+_THREADS = 4
+_ROUNDS = 8
+
+
+@promise("featurizer")
+def returns_a_matrix(featurizer: Featurizer) -> None:
+    """`extract` returns a finite float32 array of shape (n_bins, n_frames)."""
+    for name, y in {"noise": noise(), "a tone": tone(), "a click": click()}.items():
+        _check_matrix(_extract(featurizer, y), name)
+
+
+@promise("featurizer")
+def silence_is_finite(featurizer: Featurizer) -> None:
+    """Silence has finite features."""
+    F: Any = np.asarray(_extract(featurizer, silence()))
+    if not np.isfinite(F).all():
+        raise CheckFailedError(f"silence gives {np.sum(~np.isfinite(F))} NaN or infinite values")
+
+
+@promise("featurizer")
+def a_single_sample_is_finite_or_refused(featurizer: Featurizer) -> None:
+    """One sample alone has finite features, or is a `FeatureError`."""
+    try:
+        F: Any = _extract(featurizer, noise(1))
+    except FeatureError:
+        return
+    except Exception as exc:
+        raise CheckFailedError(
+            f"a single sample raised {type(exc).__name__} instead of a FeatureError: {exc}"
+        ) from exc
+    if not np.isfinite(F).all():
+        raise CheckFailedError("a single sample gives NaN or infinite values")
+
+
+@promise("featurizer")
+def waveform_is_left_alone(featurizer: Featurizer) -> None:
+    """The waveform is not changed, and may be write-protected."""
+    y, kept = noise(), noise()
+    featurizer.extract(y, SR)
+    featurizer.extract_many([y], SR)
+    if not np.array_equal(y, kept):
+        raise CheckFailedError("extract changes the waveform that it is given; work on a copy")
+    y.flags.writeable = False
+    try:
+        featurizer.extract(y, SR)
+        featurizer.extract_many([y], SR)
+    except Exception as exc:
+        raise CheckFailedError(
+            f"a write-protected waveform raised {type(exc).__name__}: {exc}"
+        ) from exc
+
+
+@promise("featurizer")
+def same_clip_same_features(featurizer: Featurizer) -> None:
+    """The same clip gives the same features, to the last bit."""
+    first, second = (_extract(featurizer, noise()) for _ in range(2))
+    if not _same(first, second):
+        raise CheckFailedError("two calls on one clip give different features")
+
+
+@promise("featurizer")
+def shape_depends_on_length_alone(featurizer: Featurizer) -> None:
+    """Clips of one length have one shape, whatever they hold."""
+    shapes = {
+        name: _extract(featurizer, y).shape
+        for name, y in {"noise": noise(), "silence": silence(), "a click": click()}.items()
+    }
+    if len(set(shapes.values())) > 1:
+        listed = ", ".join(f"{shape} for {name}" for name, shape in shapes.items())
+        raise CheckFailedError(f"clips of one length have several shapes: {listed}")
+
+
+@promise("featurizer")
+def bins_are_the_same_for_every_length(featurizer: Featurizer) -> None:
+    """The number of bins does not depend on the length of the clip."""
+    bins = {n: len(_extract(featurizer, noise(n))) for n in (N_SAMPLES, 2 * N_SAMPLES)}
+    if len(set(bins.values())) > 1:
+        listed = ", ".join(f"{count} for {n} samples" for n, count in bins.items())
+        raise CheckFailedError(f"the number of bins changes with the length: {listed}")
+
+
+@promise("featurizer")
+def a_batch_agrees_with_each_clip(featurizer: Featurizer) -> None:
+    """`extract_many` gives for each clip what `extract` gives, to the last bit."""
+    _need_determinism(featurizer)
+    for name, ys in _batches().items():
+        many = featurizer.extract_many([y.copy() for y in ys], SR)
+        if len(many) != len(ys):
+            raise CheckFailedError(f"extract_many of {name} returned {len(many)} matrices")
+        for F, y in zip(many, ys, strict=True):
+            if not _same(F, _extract(featurizer, y)):
+                raise CheckFailedError(f"a clip among {name} has other features than alone")
+
+
+@promise("featurizer")
+def threads_do_not_meet(featurizer: Featurizer) -> None:
+    """Four threads at a time get what each would get alone."""
+    _need_determinism(featurizer)
+    clips = [noise(seed=index) for index in range(_THREADS)]
+    alone = [_extract(featurizer, y) for y in clips]
+    together = threading.Barrier(_THREADS)
+
+    def work(index: int) -> bool:
+        together.wait()
+        found = (_extract(featurizer, clips[index]) for _ in range(_ROUNDS))
+        return all(_same(F, alone[index]) for F in found)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        if not all(pool.map(work, range(_THREADS))):
+            raise CheckFailedError("what one thread extracts depends on what other threads do")
+
+
+def _extract(featurizer: Featurizer, y: NDArray[np.float32]) -> Any:
+    return featurizer.extract(y.copy(), SR)
+
+
+def _check_matrix(F: Any, name: str) -> None:
+    if not isinstance(F, np.ndarray) or F.ndim != 2 or 0 in F.shape:
+        shape = getattr(F, "shape", type(F).__name__)
+        raise CheckFailedError(f"{name} gives {shape}, expected shape (n_bins, n_frames)")
+    if F.dtype != np.float32:
+        raise CheckFailedError(f"{name} gives {F.dtype}, expected float32")
+    if not np.isfinite(F).all():
+        raise CheckFailedError(f"{name} gives {np.sum(~np.isfinite(F))} NaN or infinite values")
+
+
+def _same(one: Any, other: Any) -> bool:
+    one, other = np.asarray(one), np.asarray(other)
+    return bool(one.dtype == other.dtype and np.array_equal(one, other, equal_nan=True))
+
+
+def _need_determinism(featurizer: Featurizer) -> None:
+    if not _same(_extract(featurizer, noise()), _extract(featurizer, noise())):
+        raise CheckSkippedError("one clip alone gives different features each time")
+
+
+def _batches() -> dict[str, list[NDArray[np.float32]]]:
+    same = [noise(seed=1), tone(), silence()]
+    lengths = [noise(N_SAMPLES, 2), noise(N_SAMPLES + 700, 3), tone(N_SAMPLES - 2000), silence()]
+    return {
+        "clips of one length": same,
+        "clips of several lengths": lengths,
+        "one clip": same[:1],
+        "no clips": [],
+    }

@@ -1,0 +1,264 @@
+"""`audioclf plugins check`, `doctor` and `new`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import imported_by, run_cli
+
+MakeDist = Callable[..., Path]
+OnPath = Callable[[Path], None]
+
+PLUGIN = """\
+from typing import ClassVar, Literal
+from audioclf.plugin import Classifier, hookimpl
+{before}
+class Guess(Classifier):
+    '''Guesses the largest class.'''
+    type: Literal["{type}"] = "{type}"
+    {fields}
+    def build(self, *, random_state):
+        from sklearn.dummy import DummyClassifier
+        {build}
+        return DummyClassifier()
+@hookimpl
+def audioclf_classifiers():
+    return [Guess]
+"""
+
+
+def plugin(
+    type_name: str = "guess", *, before: str = "", fields: str = "", build: str = "pass"
+) -> str:
+    return PLUGIN.format(type=type_name, before=before, fields=fields, build=build)
+
+
+@pytest.fixture
+def install(make_dist: MakeDist, on_path: OnPath) -> Callable[[str, str], None]:
+    def put(name: str, text: str) -> None:
+        on_path(
+            make_dist(f"audioclf-{name}", {name: f"audioclf_{name}"}, {f"audioclf_{name}.py": text})
+        )
+
+    return put
+
+
+Install = Callable[[str, str], None]
+
+
+# ---- check
+
+
+def test_check_prints_a_line_per_promise_and_exits_0() -> None:
+    done = run_cli("plugins", "check", "knn")
+    assert done.returncode == 0, done.stderr
+    first, *lines, last = done.stdout.strip().split("\n")
+    assert first.startswith("classifier:knn  from audioclf ")
+    assert "  ok        same_seed_same_output" in lines
+    assert "  skipped   takes_groups: uses_groups is false" in lines
+    assert last == f"{len(lines)} checks: {len(lines) - 2} ok, 2 skipped"
+
+
+def test_check_says_which_promise_is_broken_and_exits_3(install: Install) -> None:
+    install("guess", plugin(build="print('building')"))
+    done = run_cli("plugins", "check", "classifier:guess")
+    assert done.returncode == 3
+    assert "  FAILED    writes_nothing_to_stdout: it writes to stdout: 'building'" in done.stdout
+    assert "  FAILED    learns_a_separable_toy: of two classes far apart it gets 50% right" in (
+        done.stdout
+    )
+    assert done.stdout.strip().endswith("2 failed, 2 skipped")
+
+
+def test_what_a_component_prints_is_not_among_the_results(install: Install) -> None:
+    install("guess", plugin(build="print('building')"))
+    done = run_cli("plugins", "check", "guess", "--json")
+    (data,) = json.loads(done.stdout)
+    assert data["component"] == "classifier:guess"
+    assert data["from"] == "audioclf-guess 1.0 (guess)"
+    assert data["ok"] is False
+    failed = {check["name"]: check for check in data["checks"] if check["status"] == "failed"}
+    assert set(failed) == {"writes_nothing_to_stdout", "learns_a_separable_toy"}
+    assert failed["learns_a_separable_toy"]["promise"] == (
+        "Two classes that lie far apart are told apart."
+    )
+
+
+def test_an_announced_failure_is_expected(install: Install) -> None:
+    announced = (
+        "expected_failed_checks: ClassVar[dict[str, str]] = "
+        "{'learns_a_separable_toy': 'it guesses on purpose'}"
+    )
+    install("guess", plugin(fields=announced))
+    done = run_cli("plugins", "check", "guess")
+    assert done.returncode == 0, done.stdout
+    assert "  expected  learns_a_separable_toy: it guesses on purpose" in done.stdout
+    assert "1 expected to fail" in done.stdout
+
+
+def test_an_announcement_that_is_not_true_has_failed(install: Install) -> None:
+    announced = (
+        "expected_failed_checks: ClassVar[dict[str, str]] = "
+        "{'learns_a_separable_toy': 'no', 'pickles': 'it never did'}"
+    )
+    install("guess", plugin(fields=announced))
+    done = run_cli("plugins", "check", "guess")
+    assert done.returncode == 3
+    assert "FAILED    pickles: it was expected to fail (it never did), and passes" in done.stdout
+
+
+def test_an_announcement_of_an_unknown_check_is_refused(install: Install) -> None:
+    install("guess", plugin(fields="expected_failed_checks: ClassVar = {'pickle': 'no'}"))
+    done = run_cli("plugins", "check", "guess")
+    assert done.returncode == 2
+    assert "no check of a classifier is called 'pickle'. Did you mean 'pickles'?" in done.stderr
+
+
+def test_a_loader_is_checked_with_its_path(sounds: Path) -> None:
+    done = run_cli("plugins", "check", "folder", "--set", f"path={sounds}")
+    assert done.returncode == 0, done.stdout
+    assert "  ok        every_clip_decodes" in done.stdout
+
+
+def test_a_loader_without_its_path_is_told_what_to_say() -> None:
+    done = run_cli("plugins", "check", "folder")
+    assert done.returncode == 2
+    assert "the loader 'folder' has no default for `path`" in done.stderr
+    assert "Say it with --set path=VALUE." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("n_neighbors=0", "the classifier 'knn' is not valid: `n_neighbors`: Input should be"),
+        ("neighbors=3", "the classifier 'knn' is not valid: `neighbors`: Extra inputs"),
+        ("n_neighbors", "--set n_neighbors: expected key=value, as in path=recordings"),
+        ("p.q.r=1", "the classifier 'knn' is not valid: `p`: "),
+    ],
+)
+def test_a_field_that_does_not_fit_is_named(override: str, message: str) -> None:
+    done = run_cli("plugins", "check", "knn", "--set", override)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_components_inside_are_named_by_type() -> None:
+    search = ["--set", "search={n_neighbors: [1, 3]}", "--set", "n_splits=2"]
+    done = run_cli("plugins", "check", "tuned", "--set", "classifier.type=knn", *search)
+    assert done.returncode == 0, done.stdout
+
+
+def test_an_unknown_component_is_refused_with_a_suggestion() -> None:
+    done = run_cli("plugins", "check", "smv")
+    assert done.returncode == 2
+    assert "Did you mean 'svm'?" in done.stderr
+
+
+# ---- doctor
+
+
+@pytest.fixture
+def only_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUDIOCLF_DISABLE_PLUGINS", raising=False)
+
+
+pytestmark = pytest.mark.usefixtures("only_what_is_installed")
+
+
+def test_a_healthy_installation_exits_0() -> None:
+    done = run_cli("plugins", "doctor")
+    assert done.returncode == 0
+    assert done.stdout.endswith("all well\n")
+    assert json.loads(run_cli("plugins", "doctor", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "advice"),
+    [
+        ("import nothing_like.this", "broken", "Run `pip install nothing_like`, or whatever"),
+        ("import audioclf_gone", "broken", "`pip install --force-reinstall audioclf-bad`"),
+        ("1 / 0", "broken", "traceback with `audioclf plugins --strict-plugins`"),
+        ("AUDIOCLF_PLUGIN_API = 9", "outdated", "Run `pip install --upgrade audioclf`;"),
+        ("AUDIOCLF_PLUGIN_API = 0", "outdated", "Run `pip install --upgrade audioclf-bad`;"),
+    ],
+)
+def test_a_plugin_that_does_not_load_is_explained(
+    install: Install, text: str, state: str, advice: str
+) -> None:
+    install("bad", plugin(before=text))
+    done = run_cli("plugins", "doctor")
+    assert done.returncode == 2
+    assert f"{state:<9} audioclf-bad 1.0 (bad): " in done.stdout
+    assert advice in done.stdout
+    assert "or do without it: AUDIOCLF_DISABLE_PLUGINS=audioclf-bad:bad." in done.stdout
+    assert done.stdout.endswith("1 to be mended\n")
+
+
+def test_a_clash_names_both_and_the_way_out(install: Install) -> None:
+    install("one", plugin("same"))
+    install("two", plugin("same"))
+    done = run_cli("plugins", "doctor")
+    assert done.returncode == 2
+    assert "clashing  audioclf-one 1.0 (one) and audioclf-two 1.0 (two): " in done.stdout
+    assert "each brings a classifier 'same', so that none can be used." in done.stdout
+    assert "AUDIOCLF_DISABLE_PLUGINS=audioclf-two:two." in done.stdout
+
+
+def test_a_disabled_plugin_is_explained_and_healthy(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("bad", plugin(before="1 / 0"))
+    monkeypatch.setenv("AUDIOCLF_DISABLE_PLUGINS", "audioclf-bad:bad, misspelt")
+    done = run_cli("plugins", "doctor")
+    assert done.returncode == 0
+    assert "disabled  audioclf-bad 1.0 (bad): it is named in AUDIOCLF_DISABLE" in done.stdout
+    assert "unknown   misspelt: AUDIOCLF_DISABLE_PLUGINS names it, and it is not" in done.stdout
+    (first, second) = json.loads(run_cli("plugins", "doctor", "--json").stdout)
+    assert (first["state"], first["is_harmless"]) == ("disabled", True)
+    assert (second["state"], second["plugin"]) == ("unknown", "misspelt")
+
+
+# ---- new
+
+
+def test_new_lists_its_files_and_the_next_step(tmp_path: Path) -> None:
+    done = run_cli("plugins", "new", "featurizer", "spectral-flux", "--dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    target = tmp_path / "audioclf-spectral-flux"
+    *files, _, last = done.stdout.strip().split("\n")
+    assert set(files) == {str(path) for path in target.rglob("*") if path.is_file()}
+    assert last == f"Next: cd {target} && pip install -e '.[test]' && pytest"
+
+
+def test_new_refuses_a_taken_name(tmp_path: Path) -> None:
+    done = run_cli("plugins", "new", "featurizer", "mel", "--dir", tmp_path)
+    assert done.returncode == 2
+    assert "there is a featurizer 'mel' already, of audioclf " in done.stderr
+
+
+def test_new_suggests_a_kind(tmp_path: Path) -> None:
+    done = run_cli("plugins", "new", "clasifier", "mine", "--dir", tmp_path)
+    assert done.returncode == 2
+    assert "no kind of component is called 'clasifier'. " in done.stderr.replace("\n ", "")
+    assert "Did you mean 'classifier'?" in done.stderr
+
+
+# ---- cost
+
+
+@pytest.mark.parametrize("args", [["plugins"], ["plugins", "doctor"]])
+def test_no_heavy_library_is_imported_for_a_list(args: list[str]) -> None:
+    code = f"""
+import sys
+from audioclf.cli import app
+try:
+    app(args={args!r}, prog_name="audioclf")
+except SystemExit as exc:
+    assert not exc.code, exc.code
+"""
+    heavy = ["numpy", "sklearn", "librosa", "scipy", "audioclf.testing", "audioclf.scaffold"]
+    assert imported_by(code, heavy) == set()

@@ -1,0 +1,309 @@
+"""Many recordings: order, ledger, resuming, a full disk."""
+
+from __future__ import annotations
+
+import csv
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audioclf.errors import EXIT_ENVIRONMENT, ConfigError, ResultError
+from audioclf.inference import Model, load
+from audioclf.predict import (
+    Cutting,
+    EventRule,
+    FileSink,
+    FolderSink,
+    JobResult,
+    Settings,
+    collect,
+    predict_all,
+)
+from audioclf.predict import job as job_module
+from audioclf.predict.job import make_writer
+from audioclf.predict.ledger import read_ledger
+from audioclf.predict.outputs import FormatName
+from tests.inference.making import made
+from tests.predict.making import many, model, recording
+
+HALF = Settings(Cutting(4000, 2000))
+
+
+def predicted(
+    found: Model,
+    folder: Path | str,
+    out: Path,
+    settings: Settings = HALF,
+    *,
+    jobs: int = 1,
+    format_name: FormatName = "csv",
+    job: str = "j",
+    **options: bool,
+) -> JobResult:
+    recordings = collect([str(folder)]).recordings
+    header = make_writer(found, settings, format_name).header()
+    sink = FileSink(out, header, job, **options)
+    return predict_all(
+        found, recordings, sink, settings, format_name=format_name, job=job, jobs=jobs
+    )
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_clips_have_the_label_and_scores_of_the_model(tmp_path: Path) -> None:
+    found, folder = model(tmp_path), many(tmp_path / "in", 40)
+    predicted(found, folder, tmp_path / "o.csv", Settings())
+    lines = rows(tmp_path / "o.csv")
+    paths = sorted(folder.iterdir())
+    assert [line["path"] for line in lines] == list(map(str, paths))
+    assert [line["label"] for line in lines] == found.predict(paths)
+    scores = [[float(line[f"score_{name}"]) for name in found.classes] for line in lines]
+    np.testing.assert_allclose(scores, found.predict_proba(paths), atol=1e-6)
+    assert {line["score"] for line in lines} <= {
+        line[f"score_{name}"] for line in lines for name in found.classes
+    }
+
+
+def test_jobs_do_not_change_a_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_module, "_TASK_FILES", 2)
+    found, folder = model(tmp_path), many(tmp_path / "in", 21, 1.2)
+    predicted(found, folder, tmp_path / "1.csv")
+    predicted(found, folder, tmp_path / "4.csv", jobs=4)
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "4.csv").read_bytes()
+    assert len(rows(tmp_path / "1.csv")) > 60
+
+
+def test_a_bad_file_among_good_ones_costs_itself_alone(tmp_path: Path) -> None:
+    found, folder = model(tmp_path), many(tmp_path / "in", 3, 0.6)
+    (folder / "001.wav").write_bytes(b"RIFF" + b"x" * 50)
+    (folder / "0short.wav").write_bytes(recording(tmp_path / "s.wav", 0.1).read_bytes())
+    result = predicted(found, folder, tmp_path / "o.csv")
+    assert (result.done, result.failed, result.exit_code) == (2, 2, 4)
+    ledger = {Path(row["path"]).name: row for row in rows(tmp_path / "o.ledger.csv")}
+    assert {name: row["status"] for name, row in ledger.items()} == {
+        "000.wav": "ok",
+        "001.wav": "failed",
+        "002.wav": "ok",
+        "0short.wav": "failed",
+    }
+    assert ledger["001.wav"]["message"].startswith(f"{folder / '001.wav'}: not WAV/FLAC/")
+    assert ledger["0short.wav"]["message"].endswith("lasts 0.1 s, less than half a window of 0.5 s")
+
+
+def test_a_recording_that_breaks_off_leaves_no_rows(tmp_path: Path) -> None:
+    import soundfile
+
+    found, folder = model(tmp_path), many(tmp_path / "in", 1)
+    y = np.zeros(8000 * 60, np.float32)
+    y[-1] = np.nan
+    soundfile.write(folder / "bad.wav", y, 8000, subtype="FLOAT")
+    predicted(found, folder, tmp_path / "o.csv")
+    assert {Path(row["path"]).name for row in rows(tmp_path / "o.csv")} == {"000.wav"}
+
+
+def test_events_and_rollups_are_lines_of_their_own(tmp_path: Path) -> None:
+    found, folder = model(tmp_path), many(tmp_path / "in", 3, 2.0)
+    predicted(found, folder, tmp_path / "e.csv", Settings(HALF.cutting, EventRule(0.0)))
+    events = rows(tmp_path / "e.csv")
+    assert [(e["start"], e["end"], e["n_windows"]) for e in events[:2]] == [
+        ("0.000000", "2.000000", "7")
+    ] * 2
+    predicted(found, folder, tmp_path / "r.csv", Settings(HALF.cutting, rollup="share"))
+    shares = rows(tmp_path / "r.csv")
+    assert len(shares) == 3
+    for row in shares:
+        assert float(row["score_barbie"]) + float(row["score_ken"]) == pytest.approx(1, abs=2e-6)
+
+
+def test_parts_have_times_of_the_file(tmp_path: Path) -> None:
+    found = model(tmp_path)
+    recording(tmp_path / "a.wav", 4)
+    (tmp_path / "t.csv").write_text("path,start,end\na.wav,1.5,2.5\na.wav,3,\n")
+    predicted(found, tmp_path / "t.csv", tmp_path / "o.csv", Settings(Cutting(4000, 4000)))
+    times = [(float(r["start"]), float(r["end"])) for r in rows(tmp_path / "o.csv")]
+    assert times == [(1.5, 2.0), (2.0, 2.5), (3.0, 3.5), (3.5, 4.0)]
+
+
+def test_raven_counts_each_file_once(tmp_path: Path) -> None:
+    found = model(tmp_path)
+    for name in ("a.wav", "b.wav"):
+        recording(tmp_path / name, 2)
+    (tmp_path / "t.csv").write_text("path,start,end\na.wav,1,1.5\na.wav,1.5,2\nb.wav,0,.5\n")
+    out = tmp_path / "o.selections.txt"
+    predicted(found, tmp_path / "t.csv", out, format_name="raven")
+    lines = [line.split("\t") for line in out.read_text().splitlines()[1:]]
+    assert [line[0] for line in lines] == ["1", "2", "3"]
+    assert [float(line[3]) for line in lines] == [1.0, 1.5, 2.0]
+    assert [float(line[8]) for line in lines] == [1.0, 1.5, 0.0]
+
+
+@pytest.mark.parametrize("extra", [b"", b"x.wav,0.0", b"x.wav,0.0,1.0,a,1,1,0\n"])
+def test_what_was_cut_off_is_done_again(tmp_path: Path, extra: bytes) -> None:
+    found, folder, out = model(tmp_path), many(tmp_path / "in", 9), tmp_path / "o.csv"
+    predicted(found, folder, out)
+    whole, ledger = out.read_bytes(), tmp_path / "o.ledger.csv"
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    for kept in (0, 1, 5, 9):
+        ledger.write_bytes(b"".join(lines[: kept + 1]) + (lines[-1][:20] if extra else b""))
+        length = read_ledger(ledger)[-1].bytes if kept else 0
+        out.write_bytes(whole[:length] + extra)
+        result = predicted(found, folder, out, resume=True)
+        assert (out.read_bytes(), result.skipped) == (whole, kept)
+
+
+def test_a_ledger_that_is_ahead_of_the_output_is_not_believed(tmp_path: Path) -> None:
+    found, folder, out = model(tmp_path), many(tmp_path / "in", 9), tmp_path / "o.csv"
+    predicted(found, folder, out)
+    whole = out.read_bytes()
+    for length in (0, 10, 300):
+        out.write_bytes(whole[:length])
+        predicted(found, folder, out, resume=True)
+        assert out.read_bytes() == whole
+    out.unlink()
+    predicted(found, folder, out, resume=True)
+    assert out.read_bytes() == whole
+
+
+def test_a_mended_file_is_tried_again(tmp_path: Path) -> None:
+    found, folder, out = model(tmp_path), many(tmp_path / "in", 3), tmp_path / "o.csv"
+    good = (folder / "001.wav").read_bytes()
+    (folder / "001.wav").write_bytes(b"nothing")
+    assert predicted(found, folder, out).failed == 1
+    (folder / "001.wav").write_bytes(good)
+    assert predicted(found, folder, out, resume=True).exit_code == 0
+    assert [row.status for row in read_ledger(tmp_path / "o.ledger.csv")] == ["ok"] * 3
+
+
+def test_an_output_is_not_replaced_unasked(tmp_path: Path) -> None:
+    found, folder, out = model(tmp_path), many(tmp_path / "in", 2), tmp_path / "o.csv"
+    out.write_text("mine")
+    with pytest.raises(ResultError, match=r"o\.csv: exists already\n  Go on with --resume"):
+        predicted(found, folder, out)
+    with pytest.raises(ResultError, match=r"o\.ledger\.csv, which says what is done, is missing"):
+        predicted(found, folder, out, resume=True)
+    assert out.read_text() == "mine"
+    predicted(found, folder, out, force=True)
+    with pytest.raises(ResultError, match="with another model or other options"):
+        predicted(found, folder, out, job="other", resume=True)
+
+
+def test_a_folder_has_a_file_for_each_recording(tmp_path: Path) -> None:
+    found = model(tmp_path)
+    for name in ("x/a.wav", "x/a.flac", "b.wav"):
+        recording(tmp_path / "in" / name, 0.6)
+    recordings = collect([str(tmp_path / "in")]).recordings
+
+    def run(**options: bool) -> JobResult:
+        sink = FolderSink(tmp_path / "out", recordings, "", "j", **options)
+        return predict_all(found, recordings, sink, HALF, format_name="audacity", job="j")
+
+    assert run().done == 3
+    files = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*")}
+    assert files == {"b.txt", "x/a.txt", "x/a-2.txt", "predictions.ledger.csv"}
+    assert (tmp_path / "out" / "b.txt").read_text().startswith("0.000000\t0.500000\t")
+    with pytest.raises(ResultError, match="exists already"):
+        run()
+    assert run(resume=True).skipped == 3
+
+
+def test_writing_that_fails_leaves_whole_recordings(tmp_path: Path) -> None:
+    found, folder, out = model(tmp_path), many(tmp_path / "in", 30, 1.2), tmp_path / "o.csv"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))  # the disk is full from there
+    try:
+        with pytest.raises(ResultError, match=r"o\.csv: cannot be written: File too large") as info:
+            predicted(found, folder, out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert info.value.exit_code == EXIT_ENVIRONMENT
+    assert out.stat().st_size == read_ledger(tmp_path / "o.ledger.csv")[-1].bytes > 0
+    predicted(found, folder, out, resume=True)
+    predicted(found, folder, tmp_path / "whole.csv")
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from audioclf.predict import job
+job._TASK_FILES = 1
+from tests.predict.test_job import predicted
+from audioclf.inference import load
+print("ready", flush=True)
+predicted(load(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), resume=True, jobs=2)
+"""
+
+
+@pytest.mark.slow
+def test_no_row_is_lost_or_repeated_after_kill_9(tmp_path: Path) -> None:
+    bundle, folder = made(tmp_path / "m.audioclf"), many(tmp_path / "in", 60, 20.0)
+    out, killed = tmp_path / "o.csv", 0
+    for wait in (0.02, 0.05, 0.1):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(bundle), str(folder), str(out)],
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        before = out.stat().st_size if out.exists() else 0
+        while process.poll() is None and (not out.exists() or out.stat().st_size <= before + 500):
+            time.sleep(0.001)
+        time.sleep(wait)
+        os.kill(process.pid, signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        process.stdout.close()
+    assert killed
+    found = load(bundle)
+    predicted(found, folder, out, resume=True)
+    predicted(found, folder, tmp_path / "whole.csv")
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Settings(None, EventRule()), "events are made of windows\n  Add --window"),
+        (lambda: Settings(None, None, "mean"), "a rollup is made of windows"),
+        (lambda: Settings(HALF.cutting, EventRule(), "mean"), "choose one"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(
+    make: Callable[[], Settings], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_windows_longer_than_the_training_clips_are_noted(tmp_path: Path) -> None:
+    found, folder = model(tmp_path), many(tmp_path / "in", 2, 1.0)
+    result = predicted(found, folder, tmp_path / "o.csv", Settings(Cutting(8000, 8000)))
+    assert result.notes[0].startswith("windows of 1 s are longer than the 0.5 s clips of the train")
+
+
+def test_what_the_model_does_not_hear_is_said_once_per_kind(tmp_path: Path) -> None:
+    found, folder = model(tmp_path), tmp_path / "in"
+    for index in range(3):
+        recording(folder / f"{index}.wav", 0.4, sr=4000)
+    recording(folder / "hi.wav", 0.9, sr=16_000, channels=2)
+    result = predicted(found, folder, tmp_path / "o.csv", Settings())
+    assert result.notes[-1] == (
+        "1 file is longer than the 0.5 s that the model looks at: the rest of its sound was not "
+        "used; give --window to go through all of it"
+    )
+    assert result.notes[:-1] == [
+        "3 files at 4 kHz were resampled to 8 kHz: nothing above 2 kHz is in them",
+        "1 file at 16 kHz was resampled to 8 kHz: what is above 4 kHz was left out",
+        "1 file with 2 channels was averaged to one",
+    ]

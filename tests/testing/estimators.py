@@ -1,0 +1,124 @@
+"""A small honest estimator, and variants that each do one thing wrong."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+
+class Centroids(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """The class whose mean is nearest."""
+
+    def __init__(self, random_state: int = 0) -> None:
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Centroids:
+        self.classes_ = np.unique(y)
+        self.means_ = np.array([X[y == code].mean(axis=0) for code in self.classes_])
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return self.classes_[self._distances(X).argmin(axis=1)]
+
+    def predict_proba(self, X: Any) -> Any:
+        distances = self._distances(X)
+        nearness = np.exp(distances.min(axis=1, keepdims=True) - distances)
+        return nearness / nearness.sum(axis=1, keepdims=True)
+
+    def _distances(self, X: Any) -> Any:
+        apart = X[:, None, :].astype(np.float64) - self.means_
+        return np.sqrt((apart**2).sum(axis=2))
+
+
+class Converting(Centroids):
+    def __init__(self, random_state: int = 0, powers: tuple[int, ...] = (1, 2)) -> None:
+        super().__init__(random_state)
+        self.powers = list(powers)
+
+
+class Binary(Centroids):
+    def fit(self, X: Any, y: Any) -> Centroids:
+        if len(np.unique(y)) > 2:
+            raise ValueError("two classes at most")
+        return super().fit(X, y)
+
+
+class Doubled(Centroids):
+    def predict_proba(self, X: Any) -> Any:
+        return 2 * super().predict_proba(X)
+
+
+class Reversed(Centroids):
+    def predict_proba(self, X: Any) -> Any:
+        return super().predict_proba(X)[:, ::-1]
+
+
+class Remembering(Centroids):
+    seen: ClassVar[dict[int, int]] = {}
+
+    def predict_proba(self, X: Any) -> Any:
+        proba = super().predict_proba(X)
+        width = self.seen.setdefault(X.shape[1], proba.shape[1])
+        return np.pad(proba, ((0, 0), (0, width - proba.shape[1])))
+
+    def fit(self, X: Any, y: Any) -> Centroids:
+        self.seen.setdefault(X.shape[1], len(np.unique(y)))
+        return super().fit(X, y)
+
+
+class Centering(Centroids):
+    def _distances(self, X: Any) -> Any:
+        return super()._distances(X - X.mean(axis=0))
+
+
+class Unseeded(Centroids):
+    def fit(self, X: Any, y: Any) -> Centroids:
+        super().fit(X, y)
+        self.means_ += np.random.default_rng().normal(scale=0.1, size=self.means_.shape)
+        return self
+
+
+class Overwriting(Centroids):
+    def fit(self, X: Any, y: Any) -> Centroids:
+        X -= X.mean(axis=0)
+        return super().fit(X, y)
+
+
+class WritingNothing(Centroids):
+    def fit(self, X: Any, y: Any) -> Centroids:
+        X += 0
+        return super().fit(X, y)
+
+
+class Blind(Centroids):
+    def _distances(self, X: Any) -> Any:
+        return np.ones((len(X), 1)) * np.arange(len(self.classes_))
+
+
+class Parallel(Centroids):
+    def __init__(self, random_state: int = 0, n_jobs: int = -1) -> None:
+        super().__init__(random_state)
+        self.n_jobs = n_jobs
+
+
+class Limiting(Centroids):
+    def fit(self, X: Any, y: Any) -> Centroids:
+        import threadpoolctl
+
+        threadpoolctl.threadpool_limits(limits=1)
+        return super().fit(X, y)
+
+
+class Chatty(Centroids):
+    def fit(self, X: Any, y: Any) -> Centroids:
+        os.write(1, b"iteration 1\n")
+        return super().fit(X, y)
+
+
+class Seeding(Centroids):
+    def fit(self, X: Any, y: Any) -> Centroids:
+        np.random.seed(self.random_state)  # noqa: NPY002
+        return super().fit(X, y)

@@ -1,0 +1,153 @@
+"""The built-in components keep what every component promises."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+
+from audioclf.builtin import audioclf_classifiers, audioclf_featurizers, audioclf_loaders
+from audioclf.builtin.annotations import Annotations
+from audioclf.builtin.audiofolder import AudioFolder
+from audioclf.builtin.concat import Concat
+from audioclf.builtin.dummy import Dummy
+from audioclf.builtin.esc50 import Esc50
+from audioclf.builtin.extra_trees import ExtraTrees
+from audioclf.builtin.folder import FolderDataset
+from audioclf.builtin.gradient_boosting import GradientBoosting
+from audioclf.builtin.hist_gradient_boosting import HistGradientBoosting
+from audioclf.builtin.knn import Knn
+from audioclf.builtin.logistic_regression import LogisticRegression
+from audioclf.builtin.manifest import Manifest
+from audioclf.builtin.mel import MelSpectrogram
+from audioclf.builtin.mfcc import Mfcc
+from audioclf.builtin.random_forest import RandomForest
+from audioclf.builtin.sgd import Sgd
+from audioclf.builtin.svm import Svm
+from audioclf.builtin.tuned import Tuned
+from audioclf.builtin.urbansound8k import UrbanSound8K
+from audioclf.builtin.zip import ZipDataset
+from audioclf.components import Component
+from audioclf.system import single_threaded
+from audioclf.testing import Check, example_sounds, parametrize_with_checks
+from tests.conftest import zip_folder
+
+FEATURIZERS: list[Component] = [
+    *(cls() for cls in audioclf_featurizers() if cls is not Concat),
+    MelSpectrogram(power=1.0, db=None),
+    Concat.model_validate({"parts": {"mel": MelSpectrogram(), "mfcc": Mfcc()}}),
+]
+QUICK = [
+    ExtraTrees(n_estimators=10),
+    GradientBoosting(n_estimators=10),
+    HistGradientBoosting(max_iter=20),
+    Knn(),
+    LogisticRegression(),
+    RandomForest(n_estimators=10),
+    Sgd(),
+    Svm(),
+    Svm(probability=True),
+    Tuned(classifier=Knn(), search={"n_neighbors": (1, 3)}, n_splits=2),
+]
+WITH_DEFAULTS = [ExtraTrees(), GradientBoosting(), HistGradientBoosting(), RandomForest()]
+GUESSES = {"learns_a_separable_toy": "it guesses on purpose"}
+
+
+def loaders() -> list[Component]:
+    root = Path(mkdtemp(prefix="audioclf-test-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    sounds = example_sounds()
+    wavs = sorted(sounds.rglob("*.wav"))
+    table = root / "table.csv"
+    rows = [f"{path.relative_to(sounds).as_posix()},{path.parent.name}\n" for path in wavs]
+    table.write_text("path,label\n" + "".join(rows))
+    return [
+        FolderDataset(path=sounds),
+        AudioFolder(path=sounds),
+        ZipDataset(path=zip_folder(sounds, root / "sounds.zip")),
+        Manifest(path=table, root=sounds),
+        Annotations(path=annotated(root / "marked", wavs)),
+        Esc50(path=esc50(root / "ESC-50-master", wavs)),
+        UrbanSound8K(path=urbansound8k(root / "UrbanSound8K", wavs)),
+    ]
+
+
+def annotated(root: Path, wavs: list[Path]) -> Path:
+    for path in wavs:
+        copied(path, root / path.name)
+        (root / f"{path.stem}.txt").write_text(f"0.05\t0.25\t{path.parent.name}\n")
+    return root
+
+
+def esc50(root: Path, wavs: list[Path]) -> Path:
+    lines = ["filename,fold,target,category,esc10,src_file,take\n"]
+    for number, path in enumerate(wavs):
+        copied(path, root / "audio" / path.name)
+        lines.append(f"{path.name},{number % 5 + 1},0,{path.parent.name},True,{number},A\n")
+    return written(root / "meta" / "esc50.csv", lines).parent.parent
+
+
+def urbansound8k(root: Path, wavs: list[Path]) -> Path:
+    lines = ["slice_file_name,fsID,start,end,salience,fold,classID,class\n"]
+    for number, path in enumerate(wavs):
+        copied(path, root / "audio" / "fold1" / path.name)
+        lines.append(f"{path.name},{number},0,0.3,1,1,0,{path.parent.name}\n")
+    return written(root / "metadata" / "UrbanSound8K.csv", lines).parent.parent
+
+
+def copied(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(path.read_bytes())
+
+
+def written(path: Path, lines: list[str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(lines))
+    return path
+
+
+LOADERS = loaders()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Hold libraries to one thread, as a run does."""
+    with single_threaded():
+        yield
+
+
+@parametrize_with_checks(LOADERS)
+def test_loaders(component: Component, check: Check) -> None:
+    check(component)
+
+
+@parametrize_with_checks(FEATURIZERS)
+def test_featurizers(component: Component, check: Check) -> None:
+    check(component)
+
+
+@parametrize_with_checks(QUICK)
+def test_classifiers(component: Component, check: Check) -> None:
+    check(component)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(WITH_DEFAULTS)
+def test_ensembles_with_their_defaults(component: Component, check: Check) -> None:
+    check(component)
+
+
+@parametrize_with_checks([Dummy()], expected_failed_checks=GUESSES)
+def test_the_baseline_learns_nothing_and_keeps_all_else(component: Component, check: Check) -> None:
+    check(component)
+
+
+def test_no_built_in_is_left_out() -> None:
+    checked: list[Any] = [*LOADERS, *FEATURIZERS, *QUICK, Dummy()]
+    declared = [*audioclf_loaders(), *audioclf_featurizers(), *audioclf_classifiers()]
+    assert {type(component) for component in checked} == set(declared)

@@ -1,0 +1,41 @@
+"""Every check finds what it is for, and finds nothing in an honest component."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from audioclf.components import Component
+from audioclf.testing import checks_for, example_sounds, run_checks
+from tests.testing import villains
+from tests.testing.heavy import Eager
+from tests.testing.villains import Files, Level, Nearest
+
+HONEST = [Level, Files, Nearest]
+VILLAINS = [
+    Eager,
+    *(cls for cls in vars(villains).values() if getattr(cls, "breaks", "")),
+]
+
+
+def made(cls: Any) -> Component:
+    component: Component = cls(path=example_sounds()) if issubclass(cls, Files) else cls()
+    return component
+
+
+@pytest.mark.parametrize("cls", VILLAINS, ids=lambda cls: cls.__name__)
+def test_exactly_the_broken_promise_fails(cls: Any) -> None:
+    failed = {o.name: o.message for o in run_checks(made(cls)) if o.status == "failed"}
+    assert list(failed) == [cls.breaks], failed
+    assert cls.says in failed[cls.breaks]
+
+
+@pytest.mark.parametrize("cls", HONEST, ids=lambda cls: cls.__name__)
+def test_an_honest_component_passes_all(cls: Any) -> None:
+    assert [o for o in run_checks(made(cls)) if o.status not in {"ok", "skipped"}] == []
+
+
+def test_every_check_has_a_villain() -> None:
+    names = {check.name for cls in HONEST for check in checks_for(made(cls))}
+    assert names == {cls.breaks for cls in VILLAINS}
