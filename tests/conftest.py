@@ -81,6 +81,9 @@ def zip_folder(folder: Path, target: Path) -> Path:
     return target
 
 
+WHOLE = ("audit=true", "final=best", "report.html=true")
+"""Overrides with which the config of `toy_config` does all that a run does by default."""
+
 CONFIG = """\
 name: toy
 seed: 1
@@ -92,12 +95,15 @@ split: {type: stratified_kfold, n_splits: 4}
 classifiers:
   logreg: {type: logistic_regression}
 metrics: [accuracy, f1]
+audit: false
+final: none
+report: {html: false}
 """
 
 
 @pytest.fixture
 def toy_config(sounds_zip: Path) -> Path:
-    """Return a config that runs in a second."""
+    """Return a config that runs in a second, without audits, model and page; see `WHOLE`."""
     path = sounds_zip.with_name("toy.yaml")
     path.write_text(CONFIG, encoding="utf-8")
     return path

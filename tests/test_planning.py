@@ -26,7 +26,7 @@ from audioclf.planning.planner import _fits_in_this_process
 from audioclf.planning.rehearsal import Rehearsal, ReportCost
 from audioclf.planning.trial import peak_bytes
 from audioclf.plugin import Classifier
-from tests.conftest import run_cli
+from tests.conftest import WHOLE, run_cli
 
 REGISTRY = discover()
 FLAT = "featurizers.mel.pooling={type: flatten}"
@@ -41,14 +41,10 @@ class Plan(Protocol):
     ) -> RunPlan: ...
 
 
-BARE = ("audit=false", "final=none", "report.html=false")
-"""The features and the tables alone, whose sizes follow from their shapes."""
-
-
 def make_plan(
     path: Path, *overrides: str, n_clips: int | None = None, cache: Path | None = None
 ) -> RunPlan:
-    config = load_config(path, overrides=(*BARE, *overrides), registry=REGISTRY)
+    config = load_config(path, overrides=overrides, registry=REGISTRY)
     dataset = load_dataset(config, REGISTRY)
     if n_clips is not None:
         dataset = repeated(dataset, n_clips)
@@ -102,7 +98,7 @@ def test_rows_and_columns_are_those_of_the_run(
     quick: Plan, toy_config: Path, tmp_path: Path
 ) -> None:
     found = quick(toy_config)
-    result = audioclf.run(toy_config, overrides=BARE, out=tmp_path / "run", jobs=1)
+    result = audioclf.run(toy_config, out=tmp_path / "run", jobs=1)
     record = json.loads((result.folder / "record.json").read_text())
     shape = record["features"]["mel"]["shape"]
     assert [found.n_clips, found.columns["mel"]] == shape
@@ -113,7 +109,7 @@ def test_rows_and_columns_are_those_of_the_run(
 
 def test_the_run_folder_has_about_the_size_foretold(toy_config: Path, tmp_path: Path) -> None:
     foretold = stage(make_plan(toy_config), "report").disk
-    folder = audioclf.run(toy_config, overrides=BARE, out=tmp_path / "run", jobs=1).folder
+    folder = audioclf.run(toy_config, out=tmp_path / "run", jobs=1).folder
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert 0.7 * size < foretold < 1.5 * size
 
@@ -121,7 +117,7 @@ def test_the_run_folder_has_about_the_size_foretold(toy_config: Path, tmp_path: 
 def test_page_and_audits_are_foretold_too(toy_config: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     bare = make_plan(toy_config, cache=cache)
-    whole = make_plan(toy_config, "audit=true", "report.html=true", cache=cache)
+    whole = make_plan(toy_config, *WHOLE, cache=cache)
     assert stage(whole, "report").disk > stage(bare, "report").disk + 200_000
     assert stage(whole, "features").disk > stage(bare, "features").disk
     assert whole.columns == bare.columns
@@ -129,9 +125,7 @@ def test_page_and_audits_are_foretold_too(toy_config: Path, tmp_path: Path) -> N
 
 def test_the_cache_takes_the_disk_foretold(quick: Plan, toy_config: Path, tmp_path: Path) -> None:
     foretold = stage(quick(toy_config, cache=tmp_path / "cache"), "features").disk
-    audioclf.run(
-        toy_config, overrides=BARE, out=tmp_path / "run", jobs=1, cache_dir=tmp_path / "cache"
-    )
+    audioclf.run(toy_config, out=tmp_path / "run", jobs=1, cache_dir=tmp_path / "cache")
     sizes = [path.stat().st_size for path in (tmp_path / "cache").rglob("*.npy")]
     assert len(sizes) > 16  # the waveforms of the examples are there as well
     by_shape = sorted(sizes)[:16]
@@ -199,7 +193,7 @@ def test_cached_clips_need_no_decoding(
 ) -> None:
     cache = tmp_path / "cache"
     before = quick(toy_config, n_clips=640, cache=cache)
-    audioclf.run(toy_config, overrides=BARE, out=tmp_path / "run", jobs=1, cache_dir=cache)
+    audioclf.run(toy_config, out=tmp_path / "run", jobs=1, cache_dir=cache)
     after = quick(toy_config, n_clips=640, cache=cache)
     assert (before.cached, after.cached) == (0.0, 1.0)
     assert stage(after, "features").disk == 0
@@ -212,7 +206,7 @@ def test_nothing_is_written(
     toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
-    audioclf.run(toy_config, overrides=BARE, out=tmp_path / "run", jobs=1, cache_dir=cache)
+    audioclf.run(toy_config, out=tmp_path / "run", jobs=1, cache_dir=cache)
     for path in cache.rglob("*.npy"):
         os.utime(path, (0, 0))  # so that a use of the entry would show
     monkeypatch.chdir(tmp_path)

@@ -217,8 +217,7 @@ class _Run:
             write_results(
                 self.folder, result, extraction, evaluated.splits, evaluated.results, examples
             )
-        with self._timed("final"):
-            result = self._with_model(result, extraction, evaluated)
+        result = self._with_model(result, extraction, evaluated)
         self.folder.write_json(RECORD, self._record(result, extraction, plan))
         return self._with_page(result, extraction.dataset)
 
@@ -286,17 +285,18 @@ class _Run:
             name = next(each.name for each in result.cells if each.name in self.config.cell_names)
         if name == "none":
             return result
-        cell = next(each.cell for each in evaluated.results if each.cell.name == name)
-        path, notes = write_final(
-            self.folder,
-            self.config,
-            result,
-            cell,
-            extraction,
-            self.registry,
-            groups=groups_of(extraction.dataset),
-            in_batches=name in evaluated.fits.batched,
-        )
+        with self._timed("final"):
+            cell = next(each.cell for each in evaluated.results if each.cell.name == name)
+            path, notes = write_final(
+                self.folder,
+                self.config,
+                result,
+                cell,
+                extraction,
+                self.registry,
+                groups=groups_of(extraction.dataset),
+                in_batches=name in evaluated.fits.batched,
+            )
         return replace(result, model=path, notes=(*result.notes, *notes))
 
     def _with_page(self, result: RunResult, dataset: Dataset) -> RunResult:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from audioclf import __version__
-from tests.conftest import CONFIG, run_cli, run_process
+from tests.conftest import CONFIG, WHOLE, run_cli, run_process
 
 
 def test_help_lists_every_command() -> None:
@@ -42,7 +42,8 @@ def test_an_unknown_command_is_a_usage_error() -> None:
 
 
 def test_run_prints_a_table_and_leaves_a_complete_folder(toy_config: Path, tmp_path: Path) -> None:
-    done = run_cli("run", toy_config, "--out", tmp_path / "run")
+    whole = [word for override in WHOLE for word in ("--set", override)]
+    done = run_cli("run", toy_config, "--out", tmp_path / "run", *whole)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     costs = ["fit", "s", "predict", "ms/clip", "model", "memory"]
@@ -105,7 +106,7 @@ def test_the_record_says_where_everything_comes_from(toy_config: Path, tmp_path:
     assert {"numpy", "scikit-learn", "librosa", "soxr"} <= set(record["versions"])
     assert record["dataset"]["clips"] == 16
     assert len(record["dataset"]["fingerprint"]) == 64
-    assert set(record["seconds"]) == {"load", "features", "evaluate", "report", "final"}
+    assert set(record["seconds"]) == {"load", "features", "evaluate", "report"}
 
 
 def test_predictions_have_a_row_per_clip_and_cell_with_all_scores(

@@ -12,7 +12,7 @@ import pytest
 import audioclf
 from audioclf import audio
 from audioclf.errors import DecodeError
-from tests.conftest import run_cli
+from tests.conftest import WHOLE, run_cli
 
 PREDICTIONS = "predictions.csv"
 
@@ -45,9 +45,9 @@ def entries(config: Path) -> list[Path]:
 def test_a_second_run_decodes_nothing_and_finds_the_same(
     toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go(toy_config, tmp_path / "a")
+    go(toy_config, tmp_path / "a", *WHOLE)
     decoded = count_decodes(monkeypatch)
-    go(toy_config, tmp_path / "b")
+    go(toy_config, tmp_path / "b", *WHOLE)
     assert decoded == []
     for name in (PREDICTIONS, "ledger.csv", "plots/examples.png"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -159,20 +159,19 @@ def test_an_interrupted_extraction_resumes(
 
     monkeypatch.setattr("audioclf.features.work.decode", stop_late)
     with pytest.raises(KeyboardInterrupt):
-        go(toy_config, tmp_path / "a", "audit=false")
+        go(toy_config, tmp_path / "a")
     before = len(entries(toy_config))
     assert before >= 8
     monkeypatch.setattr("audioclf.features.work.decode", real)
     decoded = count_decodes(monkeypatch)
-    go(toy_config, tmp_path / "b", "audit=false", "report.html=false")
+    go(toy_config, tmp_path / "b")
     # The pictures of a run show the waveform of one clip of each class.
     assert 16 - before <= len(set(decoded)) <= 16 - before + 2
 
 
 def test_the_command_line_chooses_the_folder(toy_config: Path, tmp_path: Path) -> None:
     cache = tmp_path / "elsewhere"
-    bare = ("--set", "audit=false", "--set", "report.html=false")
-    args = ("run", toy_config, "--cache-dir", cache, "--jobs", "1", *bare)
+    args = ("run", toy_config, "--cache-dir", cache, "--jobs", "1")
     assert run_cli(*args, "--out", tmp_path / "a").returncode == 0
     assert len(list(cache.rglob("*.npy"))) == 18
     assert run_cli(*args, "--no-cache", "--out", tmp_path / "b").returncode == 0

@@ -184,7 +184,9 @@ def test_a_manifest_of_something_else_is_refused(raw: bytes, path: Path) -> None
 @pytest.mark.parametrize("number", [3, 10**30])
 def test_a_newer_format_says_to_upgrade(number: int, path: Path) -> None:
     said = refusal(forged(path, edit=lambda manifest: manifest.update(format=number)))
-    assert f"its format is number {str(number)[:20]}, and this audioclf reads up to 2" in said.message
+    assert (
+        f"its format is number {str(number)[:20]}, and this audioclf reads up to 2" in said.message
+    )
     assert said.hint == "Run `pip install --upgrade audioclf`."
 
 

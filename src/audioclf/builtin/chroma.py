@@ -92,12 +92,12 @@ class Chroma(Spectral):
         return [self._fold(power, sr) for power in spectra]
 
     def _fold(self, power: Matrix, sr: int) -> Matrix:
-        import librosa
         import numpy as np
+        from librosa import filters, util
         from scipy.sparse import csr_array
 
         tuning = self._estimated(power, sr) if self.tuning is None else self.tuning
-        weights = librosa.filters.chroma(
+        weights = filters.chroma(
             sr=sr,
             n_fft=self.n_fft,
             n_chroma=self.n_chroma,
@@ -109,7 +109,7 @@ class Chroma(Spectral):
         # A sparse product adds up in one order; that of BLAS depends on its number of threads.
         chroma = csr_array(weights) @ power
         norm = np.inf if self.norm == "inf" else self.norm
-        return np.asarray(librosa.util.normalize(chroma, norm=norm, axis=0), dtype=np.float32)
+        return np.asarray(util.normalize(chroma, norm=norm, axis=0), dtype=np.float32)
 
     def _estimated(self, power: Matrix, sr: int) -> float:
         """Return `librosa.estimate_tuning`, but 0 without a warning where no pitch is found."""

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Gt
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, field_validator
 
 from audioclf.builtin.clip_options import ClipFeaturizer
 from audioclf.builtin.framing import PadMode
@@ -90,6 +90,14 @@ class Cqt(ClipFeaturizer):
 
     db: Decibels | None = Decibels()
     """How power becomes a level in dB; null gives the magnitude."""
+
+    @field_validator("window")
+    @classmethod
+    def _can_be_made(cls, window: str) -> str:
+        from audioclf.builtin.windows import analysis_window
+
+        analysis_window(window, 16, 16)
+        return window
 
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
         """Return the transform of each clip.

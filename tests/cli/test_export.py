@@ -1,0 +1,86 @@
+"""`audioclf export`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+import audioclf
+from audioclf.errors import EXIT_ENVIRONMENT, EXIT_MODEL, EXIT_USAGE
+from tests.cli.test_startup import CALL
+from tests.conftest import imported_by, run_cli
+from tests.inference.making import made
+
+pytest.importorskip("skl2onnx")
+
+
+def test_a_model_is_written_next_to_its_file(tmp_path: Path) -> None:
+    path = made(tmp_path / "m.audioclf", "logistic_regression")
+    done = run_cli("export", path, "--to", "onnx")
+    assert done.returncode == 0
+    first, second, third = done.stdout.splitlines()
+    assert first == str(tmp_path / "m.onnx")
+    assert second.strip().startswith("input features [n, ")
+    assert "compared on 8 stored rows: scores differ by at most " in third
+    assert "not in a run folder: compared on the stored rows alone" in done.stderr
+    assert (tmp_path / "m.onnx").is_file()
+
+
+@pytest.mark.slow
+def test_the_clips_of_the_run_are_compared(toy_config: Path, tmp_path: Path) -> None:
+    folder = audioclf.run(toy_config, out=tmp_path / "run", jobs=1).folder
+    done = run_cli("export", folder / "model.audioclf", "--to", "onnx")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "compared on 16 clips and 8 stored rows" in done.stdout
+
+    elsewhere = shutil.copy(folder / "model.audioclf", tmp_path / "m.audioclf")
+    done = run_cli("export", elsewhere, "--to", "onnx", "--config", toy_config)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "compared on 16 clips and 8 stored rows" in done.stdout
+
+    toy_config.with_name("sounds.zip").unlink()
+    out = tmp_path / "again.onnx"
+    done = run_cli("export", folder / "model.audioclf", "--to", "onnx", "--out", out)
+    assert done.returncode == 0
+    assert "note: compared on the stored rows alone: " in done.stderr
+    done = run_cli("export", elsewhere, "--to", "onnx", "--config", toy_config, "--out", "x.onnx")
+    assert done.returncode != 0
+    assert not Path("x.onnx").exists()
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    path = made(tmp_path / "m.audioclf", "logistic_regression")
+    target = tmp_path / "m.onnx"
+    target.write_bytes(b"mine")
+    done = run_cli("export", path, "--to", "onnx")
+    assert (done.returncode, done.stdout) == (EXIT_ENVIRONMENT, "")
+    assert f"{target}: is there already, and is not overwritten" in done.stderr
+    assert target.read_bytes() == b"mine"
+
+
+def test_a_refusal_writes_nothing(tmp_path: Path) -> None:
+    path = made(tmp_path / "m.audioclf", "dummy")
+    done = run_cli("export", path, "--to", "onnx")
+    assert (done.returncode, done.stdout) == (EXIT_MODEL, "")
+    assert f"error: {path}: 'mel/dummy' is not exported: skl2onnx" in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["m.audioclf"]
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    done = run_cli("export", made(tmp_path / "m.audioclf", "dummy"), "--to", "onnx")
+    assert done.returncode == EXIT_ENVIRONMENT
+    assert "pip install 'audioclf[onnx]'" in done.stderr
+
+
+def test_another_format_is_a_mistake(tmp_path: Path) -> None:
+    done = run_cli("export", tmp_path / "m.audioclf", "--to", "pickle")
+    assert done.returncode == EXIT_USAGE
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = ["sklearn", "onnx", "skl2onnx", "onnxruntime", "librosa", "numpy"]
+    assert imported_by(CALL.format(args=["export", "--help"]), heavy) == set()
