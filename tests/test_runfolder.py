@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -68,3 +69,10 @@ def test_nan_is_null_in_json(tmp_path: Path) -> None:
 def test_a_table_has_a_header_even_when_it_is_empty(tmp_path: Path) -> None:
     path = RunFolder.create(tmp_path).write_csv("t.csv", ["a", "b"], [])
     assert path.read_text() == "a,b\n"
+
+
+@pytest.mark.parametrize("name", ["a\rb.wav", "a\nb.wav", "a\r\nb.wav", 'a,"b".wav'])
+def test_a_name_with_line_breaks_stays_in_its_row(tmp_path: Path, name: str) -> None:
+    path = RunFolder(tmp_path).write_csv("t.csv", ("path", "label"), [(name, "x"), ("c", "y")])
+    with path.open(encoding="utf-8", newline="") as stream:
+        assert list(csv.reader(stream)) == [["path", "label"], [name, "x"], ["c", "y"]]

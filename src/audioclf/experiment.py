@@ -286,12 +286,12 @@ class _Run:
         if name == "none":
             return result
         with self._timed("final"):
-            cell = next(each.cell for each in evaluated.results if each.cell.name == name)
+            found = next(each for each in evaluated.results if each.cell.name == name)
             path, notes = write_final(
                 self.folder,
                 self.config,
                 result,
-                cell,
+                found,
                 extraction,
                 self.registry,
                 groups=groups_of(extraction.dataset),

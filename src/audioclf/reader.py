@@ -140,7 +140,8 @@ class _SoundFileReader:
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
         with self._translated():
-            if start:
+            # A needless seek makes MP3 begin anew, with other samples for a while.
+            if start != self._file.tell():
                 self._file.seek(start)
             frames: NDArray[np.float32] = self._file.read(count, dtype="float32", always_2d=True)
         return frames

@@ -104,11 +104,14 @@ class RunFolder:
 
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
         """Write a table."""
-        buffer = io.StringIO(newline="")
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-        return self.write_text(name, buffer.getvalue())
+        return self.write_text(name, "".join(map(_csv_line, (header, *rows))))
+
+
+def _csv_line(cells: Sequence[Any]) -> str:
+    buffer = io.StringIO(newline="")
+    # With this end of line the writer quotes a lone carriage return, which would split a row.
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _finite(data: Any) -> Any:

@@ -31,7 +31,7 @@ def test_a_model_is_written_next_to_its_file(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_clips_of_the_run_are_compared(toy_config: Path, tmp_path: Path) -> None:
-    folder = audioclf.run(toy_config, out=tmp_path / "run", jobs=1).folder
+    folder = audioclf.run(toy_config, overrides=["final=best"], out=tmp_path / "run", jobs=1).folder
     done = run_cli("export", folder / "model.audioclf", "--to", "onnx")
     assert (done.returncode, done.stderr) == (0, "")
     assert "compared on 16 clips and 8 stored rows" in done.stdout

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from audioclf.errors import EXIT_MODEL
+from audioclf.inference import Abstention, Calibration, Change, Interval
+from audioclf.inference.manifest_scores import Temperature
 from tests.cli.test_startup import CALL
 from tests.conftest import imported_by, run_cli
 from tests.inference.making import classifier, fitted, forged, made, written
@@ -25,7 +27,7 @@ def test_what_is_inside_is_shown(path: Path) -> None:
     assert "model toys: mel/svm" in lines
     assert "classes 2: barbie, ken" in lines
     assert "audio mono, 8000 Hz, at most 0.5 s" in lines
-    assert "scores decision, not calibrated" in lines
+    assert "scores squashed decision values, not calibrated" in lines
     assert "trained on 40 clips of toys.zip" in lines
     assert "accuracy 0.750 0.600 to 0.900" in lines
     assert "roc_auc not defined" in lines
@@ -62,6 +64,30 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
         stdout = run_cli("model", "show", path, *options).stdout
         assert "\x1b" not in stdout
         assert "\r" not in stdout
+
+
+def test_calibration_and_abstaining_are_shown(tmp_path: Path) -> None:
+    share = Interval(value=0.25, low=0.1, high=0.4)
+    counts = {"clips": 60, "units": 12, "unit": "group"}
+    path = written(
+        tmp_path / "m.audioclf",
+        fitted(classifier("dummy")),
+        calibration=Calibration(
+            mapping=Temperature(temperature=2.0),
+            effect={"log_loss": Change(before=0.9, after=0.6, low=-0.4, high=-0.2)},
+            **counts,
+        ),
+        abstain_below=0.6,
+        abstention=Abstention(
+            abstained=share, accuracy=share, accuracy_of_rest=share, errors_avoided=None, **counts
+        ),
+    )
+    lines = {" ".join(line.split()) for line in run_cli("model", "show", path).stdout.splitlines()}
+    assert "scores probabilities, calibrated: temperature, on 60 clips, 12 groups" in lines
+    assert "log_loss 0.900 0.600 -0.400 to -0.200" in lines
+    assert "no class below 0.6 share interval" in lines
+    assert "clips without a class 0.250 0.100 to 0.400" in lines
+    assert "wrong classes that are withheld not defined" in lines
 
 
 def test_a_refused_file_is_one_sentence_and_exit_5(tmp_path: Path) -> None:

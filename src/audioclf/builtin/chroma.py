@@ -93,11 +93,12 @@ class Chroma(Spectral):
 
     def _fold(self, power: Matrix, sr: int) -> Matrix:
         import numpy as np
-        from librosa import filters, util
+        from librosa import util
+        from librosa.filters import chroma as chroma_filters
         from scipy.sparse import csr_array
 
         tuning = self._estimated(power, sr) if self.tuning is None else self.tuning
-        weights = filters.chroma(
+        weights = chroma_filters(
             sr=sr,
             n_fft=self.n_fft,
             n_chroma=self.n_chroma,

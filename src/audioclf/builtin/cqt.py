@@ -134,20 +134,17 @@ class Cqt(ClipFeaturizer):
         Shorter clips would only make librosa warn that it stretches them.
         """
         import numpy as np
-        from librosa import ParameterError
         from librosa.filters import wavelet_lengths
 
-        octaves = np.arange(self.n_bins) / self.bins_per_octave
-        try:
-            lengths, highest = wavelet_lengths(
-                freqs=self._lowest * 2.0**octaves,
-                sr=sr,
-                window=self.window,
-                filter_scale=self.filter_scale,
-                gamma=0,
-            )
-        except (ParameterError, ValueError) as exc:
-            raise FeatureError(f"librosa.cqt cannot make its filters: {exc}") from exc
+        step = 4.0 ** (1.0 / self.bins_per_octave)
+        lengths, highest = wavelet_lengths(
+            freqs=self._lowest * 2.0 ** (np.arange(self.n_bins) / self.bins_per_octave),
+            sr=sr,
+            window=self.window,
+            filter_scale=self.filter_scale,
+            gamma=0,
+            alpha=(step - 1.0) / (step + 1.0),  # librosa's, where octaves are divided equally
+        )
         if highest > sr / 2:
             raise FeatureError(
                 f"n_bins={self.n_bins} frequencies from {self._lowest:.1f} Hz reach up to "

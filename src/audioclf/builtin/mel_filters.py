@@ -28,6 +28,9 @@ Matrix = NDArray[np.float32]
 Hertz = NDArray[np.float64]
 MelNorm = Literal["slaney"] | float | None
 
+_RUN = 48
+"""Most frequencies that are added up one after the other."""
+
 _LINEAR_HZ = 200.0 / 3.0
 _BREAK_HZ = 1000.0
 _BREAK_MEL = _BREAK_HZ / _LINEAR_HZ
@@ -161,9 +164,14 @@ def _row_norms(weights: Hertz, p: float) -> Hertz:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MelBank:
-    """A filterbank without its zeros, to be applied to many frames."""
+    """A filterbank without its zeros, to be applied to many frames.
+
+    Wide filters are cut into runs of frequencies, since long sums in single precision lose digits;
+    `starts` are the first runs of the filters, None where no filter is cut.
+    """
 
     weights: csr_array[np.float32]
+    starts: NDArray[np.intp] | None = None
 
     def project(self, power: Matrix) -> Matrix:
         """Return the energy in each band of each frame.
@@ -179,7 +187,8 @@ class MelBank:
             Each band adds up its frequencies from low to high, so the numbers of a frame depend
             neither on the others nor on its place among them.
         """
-        return np.asarray(self.weights @ power, dtype=np.float32)
+        mel = np.asarray(self.weights @ power, dtype=np.float32)
+        return mel if self.starts is None else np.add.reduceat(mel, self.starts, axis=0)
 
 
 @lru_cache(maxsize=32)
@@ -199,4 +208,19 @@ def mel_bank(
     weights = mel_weights(
         sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, warp=warp
     )
-    return MelBank(csr_array(weights))
+    runs = [run for row in weights for run in _runs(row)]
+    if len(runs) == len(weights):
+        return MelBank(csr_array(weights))
+    counts = [len(_runs(row)) for row in weights]
+    return MelBank(csr_array(np.stack(runs)), np.cumsum([0, *counts[:-1]]))
+
+
+def _runs(row: Matrix) -> list[Matrix]:
+    """Cut a filter into filters of at most `_RUN` frequencies, whose sum it is."""
+    heard = np.flatnonzero(row)
+    runs = []
+    for start in range(0, max(1, len(heard)), _RUN):
+        run = np.zeros_like(row)
+        run[heard[start : start + _RUN]] = row[heard[start : start + _RUN]]
+        runs.append(run)
+    return runs

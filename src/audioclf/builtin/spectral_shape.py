@@ -66,9 +66,9 @@ class SpectralShape(Spectral):
     hop_length: int | None = Field(default=512, ge=1)
     """Samples between the starts of two frames, at least 1; null for `win_length // 4`."""
 
-    features: tuple[Shape, ...] = Field(default=SHAPES, min_length=1)
-    """What is measured, each once, in the order of the rows: centroid, bandwidth, contrast,
-    rolloff, flatness, zero_crossings, rms."""
+    features: tuple[Shape, ...] = SHAPES
+    """What is measured, at least one, each once, in the order of the rows: centroid, bandwidth,
+    contrast, rolloff, flatness, zero_crossings, rms."""
 
     p: FiniteFloat = Field(default=2.0, gt=0, le=10)
     """bandwidth: exponent of the distance from the centroid, in (0, 10]."""
@@ -97,6 +97,8 @@ class SpectralShape(Spectral):
     @field_validator("features")
     @classmethod
     def _differ(cls, features: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        if not features:
+            raise ValueError("at least one feature is needed")
         twice = [name for name in dict.fromkeys(features) if features.count(name) > 1]
         if twice:
             raise ValueError(f"{twice[0]} is listed twice")

@@ -30,7 +30,7 @@ _COMMANDS = {
     "model": "Look into a model file: `model show FILE` says what it holds, without running it.",
     "export": "Write a model as ONNX, and prove that it gives the same scores there.",
     "sample-data": "Make a small dataset that shows one effect, such as leakage or a shortcut.",
-    "plugins": "List what is installed; `plugins show NAME` explains one component.",
+    "plugins": "List what is installed; `plugins show|check NAME`, `doctor` and `new` for authors.",
     "cache": "Show, verify or prune the cache of features.",
     "schema": "Print the JSON schema of configs, for editors.",
 }
@@ -65,12 +65,12 @@ class LazyGroup(TyperGroup):
             complain("error", str(exc))
             sys.exit(exc.exit_code)
         except KeyboardInterrupt:
-            complain("stopped", "interrupted; no result was changed")
+            complain("stopped", "interrupted; what was finished before is kept")
             sys.exit(EXIT_INTERRUPTED)
 
 
 def _terminate(signum: int, frame: object) -> NoReturn:
-    complain("stopped", "terminated; no result was changed")
+    complain("stopped", "terminated; what was finished before is kept")
     sys.exit(EXIT_TERMINATED)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audioclf.config import RunConfig
-    from audioclf.evaluation import Cell, Predicted
+    from audioclf.evaluation import Cell, CellResult
     from audioclf.features import Extraction
     from audioclf.registry import Registry
     from audioclf.results import RunResult
@@ -30,13 +30,12 @@ def write_final(
     folder: RunFolder,
     config: RunConfig,
     result: RunResult,
-    cell: Cell,
+    found: CellResult,
     extraction: Extraction,
     registry: Registry,
     *,
     groups: NDArray[np.intp] | None,
     in_batches: bool,
-    found: Predicted | None = None,
 ) -> tuple[Path | None, tuple[str, ...]]:
     """Fit a cell on all clips, and write `model.audioclf` and where the model looks.
 
@@ -57,6 +56,7 @@ def write_final(
     ResultError
         If a file cannot be written.
     """
+    cell = found.cell
     matrix, y = extraction.matrices[cell.featurizer], codes_of(extraction.dataset)
     fit = fit_final(cell, matrix, y, seed=config.seed, groups=groups, in_batches=in_batches)
     _write_importance(folder, config, cell, fit.estimator, matrix, y)
@@ -86,12 +86,9 @@ def write_final(
     return path, (*warned, *(f"the model of {cell.name} {note}" for note in effects.notes))
 
 
-def _effects(config: RunConfig, found: Predicted | None, extraction: Extraction) -> ScoreEffects:
+def _effects(config: RunConfig, found: CellResult, extraction: Extraction) -> ScoreEffects:
     if config.calibrate is None and config.abstain_below is None:
         return ScoreEffects()
-    if found is None:
-        what = "was neither calibrated nor abstains: the out-of-fold predictions are missing"
-        return ScoreEffects(notes=(what,))
     unit, units = unit_of(extraction.dataset)
     return effects_of(
         found,

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat
 
-from audioclf.plugin import Classifier, EnvironmentMissingError, hookimpl
+from audioclf.plugin import Classifier, ClassifierError, EnvironmentMissingError, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sklearn.base import ClassifierMixin
+
+    from audioclf.plugin import Batches
 
 AUDIOCLF_PLUGIN_API = 1
 
@@ -102,6 +104,54 @@ class XGBoost(Classifier):
             **fields, n_jobs=1, random_state=random_state
         )
         return estimator
+
+    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of copies, bins, and a histogram per column and node, as measured.
+
+        Measured with XGBoost 3.2 on 20,000 rows of 480 columns and on 1,500 of 16,640.
+        """
+        return 14 * n_rows * n_columns + self._histogram_bytes(n_columns)
+
+    def batch_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of the bins, one or two each, and of the histograms."""
+        width = 1 if self.max_bin <= 256 else 2
+        return round(1.5 * width * n_rows * n_columns) + self._histogram_bytes(n_columns)
+
+    def _histogram_bytes(self, n_columns: int) -> int:
+        nodes = self.max_leaves or 2 ** min(self.max_depth or 10, 10)
+        return 16 * n_columns * self.max_bin * nodes
+
+    def fit_batches(self, batches: Batches, *, random_state: int) -> ClassifierMixin:
+        """Fit on a `QuantileDMatrix`, which is made block by block and holds bins for numbers.
+
+        The sketch of the quantiles differs a little from that of a fit of all rows, and so may the
+        trees.
+
+        Raises
+        ------
+        ClassifierError
+            If `tree_method` is not `hist`, the one that takes bins.
+        """
+        xgboost = _imported()
+        if self.tree_method != "hist":
+            raise ClassifierError(
+                f"tree_method: {self.tree_method} needs all rows in memory",
+                hint="Set tree_method: hist.",
+            )
+        from audioclf_xgboost.blocks import Blocks
+
+        estimator: Any = self.build(random_state=random_state)
+        many = batches.n_classes > 2
+        objective = {"objective": "multi:softprob", "num_class": batches.n_classes}
+        parameters = {
+            **estimator.get_xgb_params(),
+            **(objective if many else {"objective": "binary:logistic"}),
+        }
+        bins = xgboost.QuantileDMatrix(Blocks(batches), max_bin=self.max_bin, nthread=1)
+        booster = xgboost.train(parameters, bins, num_boost_round=self.n_estimators)
+        estimator.load_model(bytearray(booster.save_raw("json")))
+        fitted: ClassifierMixin = estimator
+        return fitted
 
     def dump(self, estimator: Any) -> dict[str, bytes]:
         """Return a fitted `XGBClassifier` as XGBoost's own JSON, the same bytes for the same trees.
