@@ -1,4 +1,4 @@
-"""Labels that confident predictions contradict."""
+"""Labels that clear predictions contradict."""
 
 from __future__ import annotations
 

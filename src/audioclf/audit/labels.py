@@ -1,4 +1,4 @@
-"""Labels that confident out-of-fold predictions contradict.
+"""Labels that clear out-of-fold predictions contradict.
 
 The rule is that of confident learning (Northcutt, Jiang and Chuang, "Confident Learning:
 Estimating Uncertainty in Dataset Labels", JAIR 70, 2021): a class is likely for a clip if its score
@@ -163,7 +163,7 @@ def _finding(rows: Sequence[dict[str, Any]], tested: int) -> Finding | None:
     return Finding(
         "label-doubt",
         "info",
-        f"{len(rows)} of {tested} labels ({share:.1f} %) are contradicted by confident predictions "
+        f"{len(rows)} of {tested} labels ({share:.1f} %) are contradicted by clear predictions "
         "out of fold; the clearest come first.",
         "Listen to these clips. Either the label is wrong, or the clip is hard; a weak classifier "
         "contradicts good labels too.",

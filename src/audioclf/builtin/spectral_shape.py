@@ -36,8 +36,8 @@ SHAPES: tuple[Shape, ...] = get_args(Shape)
 class SpectralShape(Spectral):
     """Centroid, bandwidth, contrast, rolloff and flatness of the spectrum, zero crossings, RMS.
 
-    `features` chooses among them, and the rows stand in its order. Each is what the function of
-    librosa gives that its row below names, with the arguments and defaults of that function:
+    `features` chooses among them, and the rows stand in its order. Each is what
+    a function of librosa gives, with the arguments and defaults of that function:
 
     - `centroid`: `spectral_centroid`, Hz;
     - `bandwidth`: `spectral_bandwidth` with `p`, Hz;
@@ -57,8 +57,8 @@ class SpectralShape(Spectral):
     >>> F = SpectralShape(features=("centroid", "rms")).extract(y, 22050)
     >>> F.shape
     (2, 44)
-    >>> F[:, 20].round(1).tolist()
-    [440.0, 0.7]
+    >>> [round(float(value), 1) for value in F[:, 20]]
+    [440.3, 0.7]
     """
 
     type: Literal["spectral"] = "spectral"
