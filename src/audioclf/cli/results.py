@@ -33,5 +33,5 @@ def verdict_lines(comparison: Comparison) -> Iterator[str]:
     from audioclf.evaluation.comparison import baseline_sentence, verdict_sentence
 
     yield verdict_sentence(comparison)
-    if comparison.cells and comparison.baseline not in (None, comparison.cells[0]):
+    if len(comparison.cells) > 2 and comparison.baseline not in (None, comparison.cells[0]):
         yield baseline_sentence(comparison)
