@@ -1,7 +1,7 @@
 """The short-time engine: waveforms in, power spectra in cache-sized blocks, feature matrices out.
 
 The numbers are those of librosa 0.11 (`librosa.stft`, `librosa.power_to_db`); the transform is
-computed in single precision, without librosa, numba or scipy.signal.
+computed in single precision where that is enough, without librosa, numba or scipy.signal.
 
 The frames of many clips are packed into one block, yet a clip's numbers are the same to the last
 bit whether it is alone or in a batch. Three rules keep that promise:
@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,12 @@ _BLOCK_SAMPLES = 5 << 16
 
 
 def transform(
-    ys: Sequence[Matrix], framing: Framing, n_rows: int, project: Project
+    ys: Sequence[Matrix],
+    framing: Framing,
+    n_rows: int,
+    project: Project,
+    *,
+    double: bool = False,
 ) -> list[Matrix]:
     """Return what `project` makes of the magnitude spectra of each waveform.
 
@@ -54,6 +59,10 @@ def transform(
         From magnitudes [shape=(n_fft // 2 + 1, n)] to features [shape=(n_rows, n)], n being a
         multiple of `TILE`; frame by frame, in numbers that do not depend on the other frames.
         It may write over its argument.
+    double : bool
+        Whether the transform is computed in double precision, which takes twice the time. In
+        single precision a bin is known to about 1e-7 of the greatest in its frame, which is 1e-3 of
+        a bin 80 dB below.
 
     Returns
     -------
@@ -70,7 +79,8 @@ def transform(
     matrices = [np.empty((n_rows, count), dtype=np.float32) for count in counts]
     for spans, frames in _blocks(ys, counts, framing):
         magnitude = _SCRATCH.array("magnitude", (framing.n_bins, len(frames)))
-        features = project(np.abs(_rfft(frames), out=magnitude))
+        spectra = _rfft(frames.astype(np.float64) if double else frames)
+        features = project(np.abs(spectra, out=magnitude, casting="same_kind"))
         for span in spans:
             matrices[span.clip][:, span.source] = features[:, span.rows]
     return matrices
@@ -180,14 +190,14 @@ def _padded(y: Matrix, framing: Framing) -> Matrix:
     return padded
 
 
-def _rfft(frames: Matrix) -> NDArray[np.complex64]:
-    """Return the Fourier transform of each row as a column, in C order.
+def _rfft(frames: NDArray[Any]) -> NDArray[Any]:
+    """Return the Fourier transform of each row as a column, in C order and the frames' precision.
 
     The one place that chooses the library. Asked for columns, it writes them at no extra cost.
     """
     from scipy.fft import rfft
 
-    return np.asarray(rfft(frames.T, axis=0, workers=1), dtype=np.complex64)
+    return np.asarray(rfft(frames.T, axis=0, workers=1))
 
 
 def raise_to(magnitude: Matrix, exponent: float) -> Matrix:

@@ -69,6 +69,11 @@ class Stft(Spectral):
         exponent = self.power if self.db is None else 2.0
         framing = self.framing()
         spectra = transform(
-            ys, framing, framing.n_bins, lambda magnitude: raise_to(magnitude, exponent)
+            ys,
+            framing,
+            framing.n_bins,
+            lambda magnitude: raise_to(magnitude, exponent),
+            # In dB the faint bins count as much as the loud ones.
+            double=self.db is not None,
         )
         return spectra if self.db is None else [self.db.convert(s) for s in spectra]
