@@ -182,7 +182,10 @@ def summarise(
         splits=splits.description,
         unit=unit,
         n_units=len(tested),
-        notes=tuple(_notes(extraction, splits, cells)),
+        notes=(
+            *_notes(extraction, splits, cells),
+            *_doubts(cells, config.metrics[0], unit, len(tested)),
+        ),
     )
 
 
@@ -244,6 +247,21 @@ def _notes(extraction: Extraction, splits: Splits, cells: Iterable[CellSummary])
     for cell in cells:
         for text, count in cell.warnings.items():
             yield f"{cell.name} warned in {count} fits: {text}"
+
+
+def _doubts(cells: Sequence[CellSummary], main: Metric, unit: str, n_units: int) -> Iterator[str]:
+    """Say where an interval is none, or looks surer than it is."""
+    if n_units == 1:
+        yield f"there is only 1 {unit} to resample, so there are no intervals"
+        return
+    sure = [
+        cell.name for cell in cells if (m := cell.metrics[main]) and m.value == m.low == m.high == 1
+    ]
+    if sure:
+        yield (
+            f"{', '.join(sure)}: without any mistake resampling shows no interval; by the rule of "
+            f"three, up to {min(1.0, 3 / n_units):.2g} of new {unit}s could still go wrong"
+        )
 
 
 def write_ledger(folder: RunFolder, ledger: Iterable[LedgerRow]) -> None:

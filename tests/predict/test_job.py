@@ -90,7 +90,7 @@ def test_a_bad_file_among_good_ones_costs_itself_alone(tmp_path: Path) -> None:
     (folder / "0short.wav").write_bytes(recording(tmp_path / "s.wav", 0.1).read_bytes())
     result = predicted(found, folder, tmp_path / "o.csv")
     assert (result.done, result.failed, result.exit_code) == (2, 2, 4)
-    ledger = {Path(row["path"]).name: row for row in rows(tmp_path / "o.ledger.csv")}
+    ledger = {Path(row["path"]).name: row for row in rows(tmp_path / "o.csv.ledger.csv")}
     assert {name: row["status"] for name, row in ledger.items()} == {
         "000.wav": "ok",
         "001.wav": "failed",
@@ -152,7 +152,7 @@ def test_raven_counts_each_file_once(tmp_path: Path) -> None:
 def test_what_was_cut_off_is_done_again(tmp_path: Path, extra: bytes) -> None:
     found, folder, out = model(tmp_path), many(tmp_path / "in", 9), tmp_path / "o.csv"
     predicted(found, folder, out)
-    whole, ledger = out.read_bytes(), tmp_path / "o.ledger.csv"
+    whole, ledger = out.read_bytes(), tmp_path / "o.csv.ledger.csv"
     lines = ledger.read_bytes().splitlines(keepends=True)
     for kept in (0, 1, 5, 9):
         ledger.write_bytes(b"".join(lines[: kept + 1]) + (lines[-1][:20] if extra else b""))
@@ -182,7 +182,7 @@ def test_a_mended_file_is_tried_again(tmp_path: Path) -> None:
     assert predicted(found, folder, out).failed == 1
     (folder / "001.wav").write_bytes(good)
     assert predicted(found, folder, out, resume=True).exit_code == 0
-    assert [row.status for row in read_ledger(tmp_path / "o.ledger.csv")] == ["ok"] * 3
+    assert [row.status for row in read_ledger(tmp_path / "o.csv.ledger.csv")] == ["ok"] * 3
 
 
 def test_an_output_is_not_replaced_unasked(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_writing_that_fails_leaves_whole_recordings(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert info.value.exit_code == EXIT_ENVIRONMENT
-    assert out.stat().st_size == read_ledger(tmp_path / "o.ledger.csv")[-1].bytes > 0
+    assert out.stat().st_size == read_ledger(tmp_path / "o.csv.ledger.csv")[-1].bytes > 0
     predicted(found, folder, out, resume=True)
     predicted(found, folder, tmp_path / "whole.csv")
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()

@@ -187,7 +187,9 @@ def quoted(text: str) -> str:
 
 
 def _check_columns(table: Table, columns: Columns, hints: Mapping[str, str]) -> None:
-    asked = {"path", "label"} | columns.model_fields_set
+    # Not by what was set: the config in a run folder sets everything.
+    named = {role for role, column in columns if column != type(columns).model_fields[role].default}
+    asked = {"path", "label"} | named
     for role, column in columns:
         if role in asked and column is not None and column not in table.columns:
             raise missing_column(table, column, hints.get(role))

@@ -78,4 +78,4 @@ def _sentences(comparison: Comparison, *, all_pairs: bool) -> Iterator[str]:
     shown = [pair for pair in comparison.pairs if all_pairs or pair.better == best]
     yield from (pair.sentence for pair in shown)
     if hidden := len(comparison.pairs) - len(shown):
-        yield f"and {hidden} more pairs, with --all-pairs"
+        yield f"and {hidden} more pair{'s' * (hidden > 1)}, with --all-pairs"

@@ -63,6 +63,11 @@ def make_engine(
                 hint="Add --scheduler tls://HOST:PORT.",
             )
         return DaskEngine(scheduler, insecure=insecure, required=required)
+    if scheduler is not None or insecure:
+        raise ConfigError(
+            "a scheduler is given, but the engine is local, which needs none",
+            hint="Add --engine dask, or leave out --scheduler and --insecure-cluster.",
+        )
     if isolate:
         return ProcessEngine(jobs)
     return SerialEngine() if jobs == 1 else ThreadEngine(jobs)

@@ -44,7 +44,10 @@ def on_resamples(
     Returns
     -------
     values : np.ndarray [shape=(N_RESAMPLES, ...)], float64
+        NaN for a single unit, of which all resamples are the same.
     """
+    if n_units == 1:
+        return np.full((N_RESAMPLES, *statistic(np.ones((1, 1))).shape[1:]), np.nan)
     n_rows = max(1, BLOCK_BYTES // (8 * max(width, n_units, 1)))
     found = [statistic(draws.astype(np.float64)) for draws in _draws(n_units, seed, n_rows)]
     return np.concatenate(found)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Pairs = Iterator[tuple[Indices, Indices]]
 
 
+_UNGROUPED = "Choose a split without groups, or mend the groups (column, label_pattern)."
+
+
 @dataclass(frozen=True)
 class Fold:
     """One training side and one test side.
@@ -143,7 +146,9 @@ def _leave_one_group_out(
 
     groups = _groups(dataset)
     if len(set(groups)) < 2:
-        raise SplitError(f"{dataset.name}: all clips are of one group, {groups[0]!r}; needs 2")
+        raise SplitError(
+            f"{dataset.name}: all clips are of one group, {groups[0]!r}; needs 2", hint=_UNGROUPED
+        )
     pairs = _run(dataset, LeaveOneGroupOut().split, np.zeros(len(y)), y, groups)
     folds = tuple(Fold(0, str(groups[test[0]]), train, test) for train, test in pairs)
     return Splits(folds, f"leave one group out, {len(folds)} groups")
@@ -156,20 +161,24 @@ def _predefined(dataset: Dataset, y: Indices, split: c.Predefined, seed: int) ->
     if not names:
         raise SplitError(
             f"{dataset.name}: no clip has a published fold, which split `predefined` needs",
-            hint="Give label_pattern a group (?P<fold>...), or choose another split.",
+            hint="Give clips a fold, by a column `fold` or a label_pattern with (?P<fold>...), or "
+            "choose another split.",
         )
     wanted = split.test_folds or tuple(names)
     unknown = sorted(set(wanted) - set(names))
     if unknown:
         raise SplitError(
-            f"{dataset.name}: no clip is in fold {unknown[0]!r}; there are {', '.join(names)}"
+            f"{dataset.name}: no clip is in fold {unknown[0]!r}; there are {', '.join(names)}",
+            hint="Mend test_folds.",
         )
     together = split.test_folds is not None
     codes = [_fold_code(clip.fold, wanted, together) for clip in dataset]
     pairs = PredefinedSplit(codes).split()
     labels = ["+".join(wanted)] if together else list(wanted)
     folds = tuple(Fold(0, name, *pair) for name, pair in zip(labels, pairs, strict=True))
-    return Splits(folds, f"published folds, test on {' / '.join(labels)}")
+    bare = sum(clip.fold is None for clip in dataset)
+    notes = (f"{bare} of {len(dataset)} clips have no published fold and only train",) * (bare > 0)
+    return Splits(folds, f"published folds, test on {' / '.join(labels)}", notes)
 
 
 def _fold_code(fold: str | None, wanted: Sequence[str], together: bool) -> int:
@@ -203,7 +212,8 @@ def _groups(dataset: Dataset) -> list[str]:
         raise SplitError(
             f"{dataset.name}: {len(bare)} of {len(dataset)} clips have no group, such as "
             f"{bare[0]!r}, which a split by groups needs",
-            hint="Give label_pattern a group (?P<group>...), or choose another split.",
+            hint="Give clips a group, by a column `group` or a label_pattern with (?P<group>...), "
+            "or choose another split.",
         )
     return [str(clip.group) for clip in dataset]
 
@@ -212,7 +222,10 @@ def _affordable(n_splits: int, limit: int, what: str) -> tuple[int, tuple[str, .
     if n_splits <= limit:
         return n_splits, ()
     if limit < 2:
-        raise SplitError(f"{n_splits} folds are asked for, but there is only {limit} {what[:-1]}")
+        raise SplitError(
+            f"{n_splits} folds are asked for, but there is only {limit} {what[:-1]}",
+            hint=_UNGROUPED if what == "groups" else None,
+        )
     note = f"folds lowered from {n_splits} to {limit}: there are only {limit} {what}"
     return limit, (note,)
 
@@ -226,9 +239,9 @@ def _check_folds(folds: Sequence[Fold], y: Indices, dataset: Dataset) -> None:
     for fold in folds:
         present = np.unique(y[fold.train])
         if len(present) < 2:
-            names = ", ".join(repr(dataset.classes[code]) for code in present) or "no clips"
+            names = ", ".join(f"only {dataset.classes[code]!r}" for code in present) or "no clips"
             raise SplitError(
-                f"{dataset.name}: the training side of fold {fold.name!r} holds only {names}; a "
+                f"{dataset.name}: the training side of fold {fold.name!r} holds {names}; a "
                 "classifier needs at least 2 classes",
                 hint="Choose a split that keeps several classes on both sides.",
             )

@@ -119,7 +119,16 @@ def plan_featurizer(
     n_samples = round((audio.duration or 1.0) * audio.sr)
     noise = np.random.default_rng(0).normal(0.0, 0.1, n_samples).astype(np.float32)
     label = f"featurizer {name!r} ({described})"
-    n_bins, n_frames = _checked(_call(featurizer, noise, audio.sr, label), label).shape
+    try:
+        n_bins, n_frames = _checked(_call(featurizer, noise, audio.sr, label), label).shape
+    except FeatureError as exc:
+        seconds = n_samples / audio.sr
+        raise FeatureError(
+            f"{exc.message}, on {seconds:g} s of noise at {audio.sr} Hz that every run tries first",
+            hint=exc.hint
+            or f"Run `audioclf plugins check {featurizer.type_name()}`, which says what a "
+            "featurizer has to do.",
+        ) from exc
     width = featurizer.pooling.width(n_bins, n_frames)
     return Plan(name, featurizer, label, n_bins, n_frames, width, keys)
 
@@ -242,7 +251,9 @@ def _matrices(
 def _featurize(plan: Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | FeatureError]:
     """Return a matrix per waveform; where the batch fails, find the clip that is to blame."""
     if len(ys) > 1:
-        with contextlib.suppress(Exception):  # the same clips one by one say which it was
+        with contextlib.suppress(
+            Exception, SystemExit
+        ):  # the same clips one by one say which it was
             batch = plan.featurizer.extract_many(ys, sr)
             if len(batch) == len(ys):
                 return [_checked(features, plan.label, plan.n_bins) for features in batch]
@@ -262,8 +273,9 @@ def _call(featurizer: Featurizer, y: Matrix, sr: int, label: str) -> Matrix:
         return featurizer.extract(y, sr)
     except AudioclfError as exc:
         raise FeatureError(f"{label}: {exc.message}", hint=exc.hint) from exc
-    except Exception as exc:
-        raise FeatureError(f"{label} raised {type(exc).__name__}: {exc}") from exc
+    except (Exception, SystemExit) as exc:
+        said = f"{type(exc).__name__}: {exc}".removesuffix(": ")
+        raise FeatureError(f"{label} raised {said}") from exc
 
 
 def _checked(features: object, label: str, n_bins: int | None = None) -> Matrix:

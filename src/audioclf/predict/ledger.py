@@ -63,15 +63,14 @@ HEADER = tuple(field.name for field in fields(LedgerRow))
 
 
 def ledger_beside(out: Path) -> Path:
-    """Return where the ledger of an output file is.
+    """Return where the ledger of an output file is, one for each format.
 
     Examples
     --------
-    >>> ledger_beside(Path("results/predictions.csv")).as_posix()
-    'results/predictions.ledger.csv'
+    >>> ledger_beside(Path("results/found.csv")).as_posix()
+    'results/found.csv.ledger.csv'
     """
-    stem = out.name.removesuffix(out.suffix) or out.name
-    return out.with_name(stem + _SUFFIX)
+    return out.with_name(out.name + _SUFFIX)
 
 
 def key_of(recording: Recording) -> tuple[str, str, str]:
