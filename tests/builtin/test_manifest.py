@@ -355,3 +355,12 @@ def test_a_run_reads_the_parts_that_a_manifest_lists(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"logreg +1\.000", done.stdout)
     assert "rec.wav@5.0-5.5" in (tmp_path / "out" / "predictions.csv").read_text()
+
+
+def test_a_config_that_spells_out_the_defaults_asks_for_no_more(tmp_path: Path) -> None:
+    fill(tmp_path, "a.wav", "b.wav")
+    found = load(tmp_path, "path,label\na.wav,x\nb.wav,y\n")
+    spelled_out = Manifest(path=tmp_path / "m.csv").model_dump(mode="json")["columns"]
+    assert "start" in spelled_out
+    again = load(tmp_path, "path,label\na.wav,x\nb.wav,y\n", columns=spelled_out)
+    assert content(again) == content(found)

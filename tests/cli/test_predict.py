@@ -41,7 +41,7 @@ def test_the_ending_of_out_says_the_format(bundle: Path, folder: Path, tmp_path:
     assert (done.returncode, done.stdout) == (0, "")
     assert f"audioclf: done: 4 recordings, 8 lines in {out}" in done.stderr
     assert {json.loads(line)["start"] for line in out.read_text().splitlines()} == {0.0, 0.2}
-    assert out.with_name("o.csv.ledger.csv").is_file()
+    assert out.with_name(f"{out.name}.ledger.csv").is_file()
 
 
 def test_events_are_found(bundle: Path, folder: Path) -> None:

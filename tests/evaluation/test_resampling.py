@@ -155,3 +155,10 @@ def _peak(work: Callable[[], object]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_a_single_unit_has_no_interval() -> None:
+    values = on_resamples(lambda counts: np.ones((len(counts), 2)), 1, seed=0)
+    assert values.shape == (N_RESAMPLES, 2)
+    assert np.isnan(values).all()
+    assert np.isnan(interval(values[:, 0])).all()

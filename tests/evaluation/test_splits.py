@@ -117,8 +117,10 @@ def test_published_folds_are_honoured_one_by_one() -> None:
 
 def test_clips_without_a_published_fold_always_train() -> None:
     data = dataset("aabb" * 8, folds=["x", None])
-    (fold,) = make_splits(data, c.Predefined(), 0).folds
+    splits = make_splits(data, c.Predefined(), 0)
+    (fold,) = splits.folds
     assert {data.clips[i].fold for i in fold.test} == {"x"}
+    assert splits.notes == ("16 of 32 clips have no published fold and only train",)
 
 
 def test_test_folds_are_one_test_side() -> None:
@@ -161,7 +163,7 @@ def test_a_class_that_some_training_side_lacks_is_said() -> None:
             c.Predefined(test_folds=("q",)),
             "no clip is in fold 'q'; there are x, y",
         ),
-        (dataset(folds=["x"]), c.Predefined(), "training side of fold 'x' holds only no clips"),
+        (dataset(folds=["x"]), c.Predefined(), "training side of fold 'x' holds no clips"),
         (dataset("aabb"), c.Holdout(test_size=0.1, stratify=True), "cannot be split like this"),
         (dataset(groups=2), c.LeaveOneGroupOut(), "fold 'g0' holds only 'b'; a classifier"),
     ],

@@ -99,7 +99,7 @@ def test_damaged_entries_are_rebuilt_and_counted(toy_config: Path, tmp_path: Pat
     assert "3 damaged cache entries rebuilt" in result.notes
     first, second = ((tmp_path / run / PREDICTIONS).read_text() for run in "ab")
     assert first == second
-    assert go(toy_config, tmp_path / "c").notes == ()
+    assert not any("cache" in note for note in go(toy_config, tmp_path / "c").notes)
 
 
 def test_a_clip_whose_bytes_change_under_its_name_is_read_anew(

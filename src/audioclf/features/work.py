@@ -238,7 +238,10 @@ def _matrices(
     """
     fresh = [item for item in loaded if item.y is not None and plan.name not in item.cached]
     ys = [item.y for item in fresh if item.y is not None]
+    frames: dict[int, int] = {}
     for item, found in zip(fresh, _featurize(plan, ys, chunk.audio.sr), strict=True):
+        if not isinstance(found, FeatureError) and item.y is not None:
+            found = _steady(found, len(item.y), frames, plan.label)
         if isinstance(found, FeatureError):
             item.error = item.error or found
             continue
@@ -246,6 +249,18 @@ def _matrices(
         if cache is not None and plan.keys is not None:
             cache.put(plan.keys.key(item.digest), Entry(found, item.meta()))
     return [None if item.error else item.cached[plan.name] for item in loaded]
+
+
+def _steady(
+    found: Matrix, n_samples: int, frames: dict[int, int], label: str
+) -> Matrix | FeatureError:
+    """Hold a featurizer to its promise that clips of one length have as many frames."""
+    n_frames, before = found.shape[1], frames.setdefault(n_samples, found.shape[1])
+    if n_frames == before:
+        return found
+    return FeatureError(
+        f"{label} returned {n_frames} frames for {n_samples} samples, before it was {before}"
+    )
 
 
 def _featurize(plan: Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | FeatureError]:
