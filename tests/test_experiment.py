@@ -12,10 +12,11 @@ import pytest
 import audioclf
 from audioclf.config import RunConfig
 from audioclf.discovery import discover
-from audioclf.errors import PluginError
+from audioclf.errors import ConfigError, PluginError
 from audioclf.experiment import cells_of, load_dataset
 from audioclf.plugin import Loader
 from audioclf.preview import preview
+from tests.conftest import tone, write_wav
 
 
 def test_a_run_returns_a_typed_result(toy_config: Path, tmp_path: Path) -> None:
@@ -131,3 +132,19 @@ def test_warnings_of_a_classifier_are_notes(toy_config: Path, tmp_path: Path) ->
     overrides = ["classifiers.logreg.max_iter=1"]
     result = audioclf.run(toy_config, overrides=overrides, out=tmp_path / "run")
     assert any("logreg warned in 4 fits: lbfgs failed to converge" in n for n in result.notes)
+
+
+def test_a_search_by_a_metric_of_two_classes_is_refused_before_any_work(
+    toy_config: Path, tmp_path: Path, sounds: Path
+) -> None:
+    write_wav(sounds / "mid" / "mid_0.wav", tone(700.0, 0.5, 8000, 0))
+    write_wav(sounds / "mid" / "mid_1.wav", tone(700.0, 0.5, 8000, 1))
+    search = "classifiers={t: {type: tuned, classifier: {type: svm}, search: {C: [1]}, metric: f1}}"
+    folder = f"dataset={{type: folder, path: {sounds}}}"
+    with pytest.raises(ConfigError) as caught:
+        audioclf.run(
+            toy_config, overrides=[folder, search, "metrics=[accuracy]"], out=tmp_path / "run"
+        )
+    assert caught.value.message == (
+        "classifiers.t: metric 'f1' is defined for two classes, and there are 3"
+    )

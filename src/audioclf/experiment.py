@@ -456,6 +456,7 @@ def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
 
 def check_feasible(config: RunConfig, dataset: Dataset) -> None:
     """Refuse a dataset that the config's metrics or split cannot take, before any work is done."""
+    from audioclf.builtin.tuned import Tuned
     from audioclf.evaluation import check_metrics, make_splits
 
     if config.allow:
@@ -463,6 +464,9 @@ def check_feasible(config: RunConfig, dataset: Dataset) -> None:
 
         check_allowed(config.allow)
     check_metrics(config.metrics, dataset.classes)
+    for name, classifier in config.classifiers.items():
+        if isinstance(classifier, Tuned):
+            check_metrics([classifier.metric], dataset.classes, f"classifiers.{name}: ")
     make_splits(dataset, config.split, config.seed)
 
 

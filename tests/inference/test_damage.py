@@ -131,11 +131,17 @@ def test_a_zip_of_something_else_is_refused(path: Path) -> None:
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    assert "not a regular file" in refusal(tmp_path).message
+    said = refusal(tmp_path)
+    assert "it is a folder" in said.message
+
+
+def test_the_model_of_a_run_folder_is_pointed_at(tmp_path: Path) -> None:
+    (tmp_path / "model.audioclf").write_bytes(b"")
+    assert refusal(tmp_path).hint == f"Give {tmp_path / 'model.audioclf'}."
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    assert "No such file or directory" in refusal(tmp_path / "none.audioclf").message
+    assert "there is no such file" in refusal(tmp_path / "none.audioclf").message
 
 
 @pytest.mark.parametrize("name", ["../evil.npy", "/evil.npy", "C:/evil.npy", "a/../../evil.npy"])

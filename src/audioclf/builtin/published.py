@@ -47,7 +47,9 @@ def load_published(
     base = _base(found, table_path)
     files = dict(found.entries)
     table = read_table(files[base + table_path], {*columns.names(), *filter(None, [only])})
-    rows = read_rows(table if only is None else _kept(table, only), columns)
+    rows = read_rows(
+        table if only is None else _kept(table, only), columns, needed=("group", "fold")
+    )
     return make_dataset(
         table.name,
         [replace(row, path=place(row)) for row in rows],

@@ -11,7 +11,7 @@ import math
 import posixpath
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated
@@ -85,6 +85,7 @@ def read_rows(
     columns: Columns,
     *,
     may_lead_out: bool = False,
+    needed: Iterable[str] = (),
     hints: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Labeled]:
     """Return what the rows of a table say.
@@ -95,6 +96,9 @@ def read_rows(
     columns : Columns
     may_lead_out : bool
         Whether paths may be absolute, URLs, or lead out of their folder by `..`.
+    needed : iterable of str
+        Fields without whose column the table is refused, besides path, label and those whose
+        column has a name of its own.
     hints : mapping of str to str
         The next step where the column of a field is missing, by the field's name; and "outside",
         where a path leads out.
@@ -105,7 +109,7 @@ def read_rows(
         If a column is missing, there are no rows, or a row says something impossible; all such
         rows are reported together.
     """
-    _check_columns(table, columns, hints)
+    _check_columns(table, columns, {"path", "label", *needed}, hints)
     reader = _RowReader(columns, table.problems, may_lead_out)
     read = [reader.read(row) for row in table.rows]
     table.problems.check(hints.get("outside") if reader.leads_out else None)
@@ -186,12 +190,13 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= 100 else f"{text[:80]}...")
 
 
-def _check_columns(table: Table, columns: Columns, hints: Mapping[str, str]) -> None:
+def _check_columns(
+    table: Table, columns: Columns, needed: set[str], hints: Mapping[str, str]
+) -> None:
     # Not by what was set: the config in a run folder sets everything.
     named = {role for role, column in columns if column != type(columns).model_fields[role].default}
-    asked = {"path", "label"} | named
     for role, column in columns:
-        if role in asked and column is not None and column not in table.columns:
+        if role in needed | named and column is not None and column not in table.columns:
             raise missing_column(table, column, hints.get(role))
 
 

@@ -74,8 +74,15 @@ class Estimate:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def check_metrics(metrics: Sequence[Metric], classes: Sequence[str]) -> None:
+def check_metrics(metrics: Sequence[Metric], classes: Sequence[str], where: str = "") -> None:
     """Refuse metrics of two classes on a dataset of more.
+
+    Parameters
+    ----------
+    metrics : sequence of Metric
+    classes : sequence of str
+    where : str
+        What the message begins with.
 
     Raises
     ------
@@ -85,7 +92,8 @@ def check_metrics(metrics: Sequence[Metric], classes: Sequence[str]) -> None:
     for metric in metrics:
         if metric in BINARY_METRICS and len(classes) > 2:
             raise ConfigError(
-                f"metric {metric!r} is defined for two classes, and there are {len(classes)}",
+                f"{where}metric {metric!r} is defined for two classes, and there are "
+                f"{len(classes)}",
                 hint=f"Use {metric}_macro instead.",
             )
 

@@ -18,6 +18,7 @@ from audioclf.errors import AudioclfError
 from audioclf.inference.bundle_manifest import MANIFEST, MAX_MANIFEST_BYTES, Member, members_of
 from audioclf.inference.refusal import RefusedError
 from audioclf.limits import GIB, Limits
+from audioclf.runfolder import MODEL
 
 MODEL_LIMITS = Limits(max_entries=1000, max_entry_bytes=2 * GIB, max_total_bytes=2 * GIB)
 """How much of a model file is believed."""
@@ -94,6 +95,12 @@ def _members(path: Path, limits: Limits) -> dict[str, ZipMember]:
 
 
 def _opened(path: Path, limits: Limits) -> Archive:
+    if not path.exists():
+        raise RefusedError("archive", "there is no such file", hint="Check the path.")
+    if path.is_dir():
+        inside = path / MODEL
+        hint = f"Give {inside}." if inside.is_file() else _NO_MODEL
+        raise RefusedError("archive", "it is a folder", hint=hint)
     try:
         return open_archive(path, limits)
     except AudioclfError as exc:

@@ -17,7 +17,7 @@ from audioclf.report import audits, browser, closeup, material, overview, words
 from audioclf.report.clips import ClipSource, clips_of
 from audioclf.report.media import Media, Studio
 from audioclf.report.outcomes import most_telling, outcomes_of
-from audioclf.runfolder import RunFolder
+from audioclf.runfolder import AUDIT, COMPARISON, RunFolder
 from audioclf.savedrun import SavedRun, read_run
 
 if TYPE_CHECKING:
@@ -101,15 +101,20 @@ def report_again(
         As `write_report`.
     """
     clips, silence = None, NO_SOUND
+    run = read_run(folder)
     if sound:
         try:
-            clips = clips_of(read_run(folder), registry)
+            clips = clips_of(run, registry)
         except AudioclfError as exc:
             if isinstance(exc, ResultError):
                 raise
             silence = f"The page is without sound and spectrograms: {exc.message}"
     path = write_report(folder, clips=clips, budget_mb=budget_mb, out=out, silence=silence)
-    return path, silence if sound and clips is None else ""
+    remarks = [silence] if sound and clips is None else []
+    expected = [COMPARISON, *([AUDIT] if run.config.get("audit") else [])]
+    missing = [name for name in expected if not (folder / name).is_file()]
+    remarks += [f"{name} is missing: the page lacks what stands in it" for name in missing]
+    return path, "; ".join(remarks)
 
 
 def build_report(
