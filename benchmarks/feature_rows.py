@@ -45,7 +45,11 @@ def rows(recordings: Sequence[Matrix], digits: Sequence[Matrix]) -> Iterator[Row
     )
     yield _against("stft in dB, recordings", Stft(), librosa_stft_db, recordings)
     yield _against(
-        "mel against scipy's transform alone", mel, scipy_alone(), recordings, name="scipy"
+        "mel in batches, scipy's transform clip by clip",
+        mel,
+        scipy_alone(),
+        recordings,
+        name="scipy",
     )
     if importlib.util.find_spec("torch"):
         for name, ys, goal in (("recordings", recordings, 1.6), ("spoken digits", digits, 1.6)):
