@@ -121,6 +121,7 @@ class _SoundFileReader:
         self._name = name
         self._kind = container.kind
         self._stream = _QuietStream(stream, container.start, container.size)
+        self._position = 0
         with self._translated():
             self._file: Any = soundfile.SoundFile(self._stream, mode="r")
         self.info = AudioInfo(
@@ -141,9 +142,10 @@ class _SoundFileReader:
     def read(self, start: int, count: int) -> NDArray[np.float32]:
         with self._translated():
             # A needless seek makes MP3 begin anew, with other samples for a while.
-            if start != self._file.tell():
+            if start != self._position:
                 self._file.seek(start)
             frames: NDArray[np.float32] = self._file.read(count, dtype="float32", always_2d=True)
+        self._position = start + len(frames)
         return frames
 
     @contextmanager

@@ -7,6 +7,7 @@ import pytest
 
 from audioclf import batches as module
 from audioclf.builtin.sgd import Sgd
+from audioclf.evaluation.cross_validation import scores_of_rows
 from audioclf.plugin import Batches
 
 
@@ -60,3 +61,15 @@ def test_balanced_classes_count_the_same_in_batches(monkeypatch: pytest.MonkeyPa
         for weight in (None, "balanced")
     )
     assert np.mean(balanced.predict(rare)) > np.mean(plain.predict(rare))
+
+
+def test_far_from_all_classes_scores_are_still_numbers() -> None:
+    y = np.repeat([0, 1, 2], 40)
+    model: Any = Sgd().build(random_state=0).fit(np.eye(3, dtype=np.float32)[y], y)
+    model[-1].coef_ = -np.eye(3) - 1.0
+    far = np.array([[1e4, 2e4, 3e4]], dtype=np.float32)
+    assert (model.decision_function(far) < -1000).all()
+    scores, kind = scores_of_rows(model, far, 3)
+    assert kind == "probability"
+    assert scores is not None
+    assert scores.tolist() == [[1 / 3] * 3]

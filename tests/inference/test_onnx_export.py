@@ -56,7 +56,7 @@ def run(content: bytes, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ("knn", {}),
         ("logistic_regression", {}),
         ("random_forest", {"n_estimators": 5}),
-        ("sgd", {}),
+        ("sgd", {"alpha": 0.1}),
         ("svm", {}),
         ("svm", {"kernel": "linear"}),
     ],
