@@ -245,16 +245,39 @@ def load_config(
     ConfigError
         With every problem of the file, each with its position.
     """
+    return _load(read_yaml(Path(path)), Path(path), overrides, registry)
+
+
+def read_config(text: str, path: Path, *, registry: Registry | None = None) -> RunConfig:
+    """Validate the text of a config as if it stood in a file.
+
+    Parameters
+    ----------
+    text : str
+    path : Path
+        Where it is going to stand; relative paths inside it are relative to its folder.
+    registry : Registry, optional
+
+    Raises
+    ------
+    ConfigError
+        As `load_config`.
+    """
+    return _load(parse_yaml(text, str(path)), path, (), registry)
+
+
+def _load(
+    source: YamlSource, path: Path, overrides: Iterable[str], registry: Registry | None
+) -> RunConfig:
     if registry is None:
         from audioclf.discovery import discover
 
         registry = discover()
-    source = read_yaml(Path(path))
     if not isinstance(source.data, dict):
         raise ConfigError(f"{source.name}: a config is a mapping with keys such as `dataset`")
-    source.data.setdefault("name", _name_from(Path(path)))
+    source.data.setdefault("name", _name_from(path))
     typed = [text for override in overrides for text in _apply_override(source, override)]
-    return _validate(source, Path(path).absolute().parent, typed, registry)
+    return _validate(source, path.absolute().parent, typed, registry)
 
 
 def _name_from(path: Path) -> str:

@@ -20,6 +20,7 @@ from audioclf.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AudioclfError
 from audioclf.system import limit_threads_at_start
 
 _COMMANDS = {
+    "init": "Look at a folder or zip of recordings and write a config for it, with its reasons.",
     "run": "Load, extract, train and evaluate what a config says; leave a run folder.",
     "predict": "Name the class of new sounds: clips, or windows and events in long recordings.",
     "check": "Say what a run would do, and what is wrong, without training.",
@@ -30,6 +31,7 @@ _COMMANDS = {
     "model": "Look into a model file: `model show FILE` says what it holds, without running it.",
     "export": "Write a model as ONNX, and prove that it gives the same scores there.",
     "sample-data": "Make a small dataset that shows one effect, such as leakage or a shortcut.",
+    "configs": "List the configs that come along; `configs show NAME` prints or copies one.",
     "plugins": "List what is installed; `plugins show|check NAME`, `doctor` and `new` for authors.",
     "cache": "Show, verify or prune the cache of features.",
     "schema": "Print the JSON schema of configs, for editors.",

@@ -1,0 +1,59 @@
+"""`audioclf configs`, with `show`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audioclf.cli.common import JsonOption, single_command
+from audioclf.cli.output import complain, format_table, say
+
+app = single_command()
+
+
+@app.callback(invoke_without_command=True)
+def configs(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the configs that come along."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from audioclf.recipes import recipes
+
+    found = recipes()
+    if as_json:
+        rows = [{"name": recipe.name, "line": recipe.line} for recipe in found]
+        say(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    say(format_table(("name", "what it is"), [(recipe.name, recipe.line) for recipe in found]))
+    say("\nnext: audioclf configs show NAME, or audioclf init FOLDER for your own sounds")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A config of the list.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to copy it to, as it is; by default it is printed."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Print a config, or copy it and say what to change in it."""
+    from audioclf.recipes import recipe_named
+
+    recipe = recipe_named(name)
+    if out is None:
+        say(recipe.text.rstrip("\n"))
+        return
+    from audioclf.newfile import write_new
+
+    write_new(out, recipe.text, force=force)
+    say(f"{out} written, as it comes along: {recipe.line}")
+    for key, value in recipe.paths():
+        if not (out.absolute().parent / value).exists():
+            complain("note", f"change dataset.{key}: {value!r} is not there, seen from {out}")
+        else:
+            say(f"change dataset.{key}, which is {value!r}, for your own recordings")
+    say(f"next: audioclf check {shlex.quote(str(out))}")

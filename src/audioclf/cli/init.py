@@ -1,0 +1,93 @@
+"""`audioclf init FOLDER|ZIP`."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audioclf.cli.common import load_registry, single_command
+from audioclf.cli.output import complain, format_table, say
+
+if TYPE_CHECKING:
+    from audioclf.draft import Draft
+    from audioclf.draft.headers import Headers
+
+_MAX_SHOWN = 8
+
+app = single_command()
+
+
+@app.command()
+def init(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER|ZIP", help="Recordings, or a table that lists them.", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; by default NAME.yaml here, after the folder or zip."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Look at recordings and write a config for them that runs, with its reasons."""
+    from audioclf.draft import draft_config, name_for
+    from audioclf.newfile import check_new, write_new
+
+    target = out or Path(f"{name_for(path)}.yaml")
+    check_new(target, force=force)
+    draft = draft_config(path, target, registry=load_registry())
+    write_new(target, draft.text, force=force)
+    say(format_table(("wrote", str(target)), list(_rows(draft))))
+    for doubt in _doubts(draft):
+        say("\n" + textwrap.fill(doubt, 96, break_long_words=False, break_on_hyphens=False))
+    n_bad = len(draft.headers.unreadable)
+    for message in draft.headers.unreadable[:_MAX_SHOWN]:
+        complain("warning", message)
+    if n_bad > _MAX_SHOWN:
+        complain("warning", f"and {n_bad - _MAX_SHOWN} more files that cannot be read")
+    say(f"\nnext: audioclf check {shlex.quote(str(target))}")
+
+
+def _rows(draft: Draft) -> Iterator[tuple[str, str]]:
+    from audioclf.builtin.labels import shown
+
+    found, headers = draft.grouped.found, draft.headers
+    dataset = found.dataset
+    minutes = headers.total_seconds / 60
+    length = f"{headers.total_seconds:.0f} s" if minutes < 2 else f"{minutes:,.1f} min"
+    yield "clips", f"{len(dataset):,}, {length} of audio, read as `type: {found.fields['type']}`"
+    classes = [f"{name} ({count})" for name, count in dataset.class_counts.items()]
+    yield "classes", f"{len(classes)}, from {found.labels}: {shown(classes, most=_MAX_SHOWN)}"
+    groups = sorted({clip.group for clip in dataset if clip.group is not None})
+    if groups:
+        guess = ", guessed from the names" if draft.grouped.guessed else ""
+        yield "groups", f"{len(groups)}{guess}: {shown(groups, most=_MAX_SHOWN)}"
+    else:
+        yield "groups", "none found: speakers, sites or days are not named"
+    yield "files", _files(headers)
+    yield "split", draft.split
+    if headers.unreadable:
+        yield "unreadable", f"{len(headers.unreadable)} of {headers.n_looked:,}, left out"
+
+
+def _doubts(draft: Draft) -> Iterator[str]:
+    yield from draft.grouped.found.doubts
+    for text, pattern in draft.grouped.remarks:
+        yield f"{text}: label_pattern: {pattern!r}" if pattern else text
+
+
+def _files(headers: Headers) -> str:
+    rates = ", ".join(f"{sr} Hz" for sr, _ in headers.rates.most_common(4))
+    channels = ", ".join(
+        {1: "mono", 2: "stereo"}.get(n, f"{n} channels") for n, _ in headers.channels.most_common(3)
+    )
+    formats = ", ".join(name for name, _ in headers.formats.most_common(3))
+    low, high = headers.seconds[0], headers.seconds[-1]
+    return f"{rates}; {channels}; {formats}; {low:.3g} to {high:.3g} s"

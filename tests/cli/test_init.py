@@ -1,0 +1,375 @@
+"""`audioclf init`: what it sees, what it writes, and where it does not guess."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from audioclf.config import load_config
+from audioclf.evaluation import make_splits
+from audioclf.sample_data import SAMPLES
+from tests.conftest import REPO, imported_by, run_cli, tone, write_wav, zip_folder
+
+
+def put(root: Path, names: Iterable[str], sr: int = 8000, seconds: float = 0.1) -> Path:
+    for number, name in enumerate(names):
+        write_wav(root / name, tone(300.0 + 10 * number, seconds, sr, number), sr)
+    return root
+
+
+def numbered(*words: Iterable[str], form: str, each: int = 4) -> list[str]:
+    return [form.format(*row, n=n) for row in itertools.product(*words) for n in range(each)]
+
+
+class Written:
+    """A config that `init` wrote, loaded as a run loads it."""
+
+    def __init__(self, path: Path, tmp_path: Path) -> None:
+        self.out = tmp_path / "out" / "x.yaml"
+        self.done = run_cli("init", path, "--out", self.out)
+        assert self.done.returncode == 0, self.done.stderr
+        self.text = self.out.read_text(encoding="utf-8")
+        self.said = " ".join(self.text.replace("#", "").split())
+        self.config = load_config(self.out)
+        self.dataset = self.config.dataset.load()
+        self.splits = make_splits(self.dataset, self.config.split, 42)
+
+
+Init = Callable[[Path], Written]
+
+
+@pytest.fixture
+def init(tmp_path: Path) -> Init:
+    return lambda path: Written(path, tmp_path)
+
+
+def test_class_folders_below_a_wrapping_folder(init: Init, sounds_zip: Path) -> None:
+    found = init(sounds_zip)
+    assert found.config.dataset.type_name() == "zip"
+    assert found.dataset.class_counts == {"high": 8, "low": 8}
+    assert found.config.audio.sr == 8000
+    assert found.config.split.type == "stratified_kfold"
+    assert "Nothing names speakers, sites or days here" in found.said
+    assert found.done.stdout.endswith(f"next: audioclf check {found.out}\n")
+
+
+def test_spoken_digits_get_label_and_speaker_and_are_not_fooled_by_the_index(
+    init: Init, tmp_path: Path
+) -> None:
+    names = numbered("0123", ["george", "lucas", "theo"], form="{}_{}_{n}.wav", each=5)
+    found = init(zip_folder(put(tmp_path / "recordings", names), tmp_path / "digits.zip"))
+    assert found.dataset.classes == ("0", "1", "2", "3")
+    assert {clip.group for clip in found.dataset} == {"george", "lucas", "theo"}
+    assert found.config.split.type == "leave_one_group_out"
+    assert [fold.name for fold in found.splits.folds] == ["george", "lucas", "theo"]
+    assert found.text.count("A GUESS") == 2
+    assert "'^(?P<group>[^\\W_]+)_(?P<label>[^\\W_]+)_'" in found.text  # the other way round
+
+
+def test_real_spoken_digits(init: Init, real_data: Callable[[str], Path]) -> None:
+    found = init(real_data("free_spoken_digits.zip"))
+    assert found.dataset.classes == tuple("0123456789")
+    assert len({clip.group for clip in found.dataset}) == 6
+    assert {clip.fold for clip in found.dataset} == {None}
+    assert found.config.split.type == "leave_one_group_out"
+    assert found.config.audio.sr == 8000
+
+
+@pytest.mark.parametrize("name", ["real", "stand-in"])
+def test_the_recordings_of_the_tutorial(
+    name: str, init: Init, real_data: Callable[[str], Path]
+) -> None:
+    stand_in = REPO / "data" / "barbie_puppy.zip"
+    found = init(real_data("barbie_vs_puppy.zip") if name == "real" else stand_in)
+    assert found.dataset.class_counts == {"barbie": 50, "puppy": 48}
+    assert not found.dataset.has_groups
+    assert "groups   none found" in found.done.stdout
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_sample_dataset_gets_a_config_that_runs(
+    name: str, init: Init, tmp_path: Path
+) -> None:
+    run_cli("sample-data", name, "--out", tmp_path / name)
+    found = init(tmp_path / name)
+    theirs = load_config(tmp_path / name / "config.yaml")
+    expected = [(clip.id, clip.label) for clip in theirs.dataset.load()]
+    assert [(clip.id, clip.label) for clip in found.dataset] == expected
+    grouped = {clip.group for clip in found.dataset} != {None}
+    assert grouped == (name == "groups")
+    assert found.config.on_error == ("skip" if name == "bad-files" else "fail")
+
+
+def test_the_config_runs_as_it_stands(init: Init, sounds: Path, tmp_path: Path) -> None:
+    found = init(sounds)
+    args = ("--set", "split.repeats=1", "--set", "final=none", "--set", "report.html=false")
+    done = run_cli("run", found.out, "--out", tmp_path / "run", "--set", "audit=false", *args)
+    assert done.returncode == 0, done.stderr
+    assert "logistic_regression" in done.stdout
+
+
+def test_groups_beside_class_folders_are_a_guess_that_says_so(init: Init, tmp_path: Path) -> None:
+    names = numbered(["dog", "cat"], ["north", "south", "west"], form="{}/{}_{n}.wav")
+    found = init(put(tmp_path / "s", names))
+    assert {clip.group for clip in found.dataset} == {"north", "south", "west"}
+    assert "guessed from the names: north, south, west" in found.done.stdout
+    assert "If they are not, leave out (?P<group>...) and choose stratified_kfold" in found.said
+
+
+@pytest.mark.parametrize("form", ["{}/{}_{n}_x.wav", "{}/take{}_{n}_x.wav"])
+def test_a_number_that_may_be_a_group_is_named_and_not_used(
+    form: str, init: Init, tmp_path: Path
+) -> None:
+    names = numbered(["dog", "cat"], "123", form=form)
+    found = init(put(tmp_path / "s", names))
+    if not found.dataset.has_groups:
+        assert found.config.split.type == "stratified_kfold"
+    else:
+        assert "take1" in {clip.group for clip in found.dataset}  # a word with a number
+        assert "A GUESS" in found.said
+
+
+def test_two_values_are_too_few_for_a_group(init: Init, tmp_path: Path) -> None:
+    names = numbered(["dog", "cat"], ["loud", "soft"], form="{}/{}_{n}.wav")
+    found = init(put(tmp_path / "s", names))
+    assert not found.dataset.has_groups
+    assert "cannot be told" in found.said
+    assert "label_pattern: '^(?P<label>" in found.text
+
+
+def test_a_published_split_is_used(init: Init, tmp_path: Path) -> None:
+    names = numbered(["train", "test"], ["dog", "cat"], form="{}/{}/{n}.wav")
+    found = init(put(tmp_path / "s", names))
+    assert found.dataset.classes == ("cat", "dog")
+    assert found.splits.description == "published folds, test on test"
+
+
+def test_folders_named_as_folds_are_no_classes(init: Init, tmp_path: Path) -> None:
+    names = numbered("123", ["dog", "cat"], form="fold{}/{}/{n}.wav")
+    found = init(put(tmp_path / "s", names))
+    assert found.dataset.classes == ("cat", "dog")
+    assert [fold.name for fold in found.splits.folds] == ["fold1", "fold2", "fold3"]
+    assert "If they are the classes, leave out label_pattern" in found.said
+
+
+def test_folders_named_as_speakers_are_groups(init: Init, tmp_path: Path) -> None:
+    names = numbered("123", ["dog", "cat"], form="speaker{}/{}_{n}.wav")
+    found = init(put(tmp_path / "s", names))
+    assert found.dataset.classes == ("cat", "dog")
+    assert {clip.group for clip in found.dataset} == {"speaker1", "speaker2", "speaker3"}
+
+
+def test_esc_50_as_downloaded(init: Init, tmp_path: Path) -> None:
+    rows = [(f"{fold}-{n}-A-{n % 2}.wav", fold, n % 2) for fold in range(1, 6) for n in range(4)]
+    root = put(tmp_path / "s" / "ESC-50-master", (f"audio/{row[0]}" for row in rows))
+    lines = [f"{name},{fold},{t},{'dog' if t else 'cat'},True,{name},A" for name, fold, t in rows]
+    table = "filename,fold,target,category,esc10,src_file,take\n" + "\n".join(lines)
+    (root / "meta").mkdir()
+    (root / "meta" / "esc50.csv").write_text(table, encoding="utf-8")
+    found = init(tmp_path / "s")
+    assert found.config.dataset.type_name() == "esc50"
+    assert found.config.split.type == "predefined"
+    assert len(found.splits.folds) == 5
+
+
+def table_of(root: Path, name: str, header: str, rows: Iterable[str]) -> Path:
+    (root / name).write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return root
+
+
+def test_a_manifest_is_found_by_its_columns(init: Init, tmp_path: Path) -> None:
+    root = put(tmp_path / "s", (f"audio/{n}.wav" for n in range(12)))
+    rows = [f"{n}.wav,{'owl' if n % 2 else 'jay'},r{n % 3}" for n in range(12)]
+    found = init(table_of(root, "labels.csv", "filename,species,recorder", rows))
+    assert found.config.dataset.type_name() == "manifest"
+    assert found.dataset.classes == ("jay", "owl")
+    assert {clip.group for clip in found.dataset} == {"r0", "r1", "r2"}
+    assert "A GUESS by its name: the column 'species' is the class" in found.said
+    assert run_cli("init", root / "labels.csv", "--out", tmp_path / "y.yaml").returncode == 3
+
+
+def test_metadata_of_an_audiofolder_win(init: Init, tmp_path: Path) -> None:
+    root = put(tmp_path / "s", (f"data/{n}.wav" for n in range(8)))
+    rows = [f"data/{n}.wav,{'a' if n % 2 else 'b'}" for n in range(8)]
+    found = init(table_of(root, "metadata.csv", "file_name,label", rows))
+    assert found.config.dataset.type_name() == "audiofolder"
+    assert found.dataset.class_counts == {"a": 4, "b": 4}
+
+
+def test_a_table_that_does_not_fit_is_a_doubt_and_not_the_end(init: Init, tmp_path: Path) -> None:
+    root = put(tmp_path / "s", numbered(["dog", "cat"], form="{}/{n}.wav"))
+    found = init(table_of(root, "labels.csv", "path,label", ["gone.wav,x"]))
+    assert found.config.dataset.type_name() == "folder"
+    assert "labels.csv looks like a table of labels, and was not used" in found.said
+
+
+def test_a_table_inside_an_archive_is_named(init: Init, tmp_path: Path) -> None:
+    root = put(tmp_path / "s", numbered(["dog", "cat"], form="{}/{n}.wav"))
+    table_of(root, "labels.csv", "path,label", ["dog/0.wav,x"])
+    found = init(zip_folder(root, tmp_path / "s.zip"))
+    assert "Put it beside the archive" in found.said
+
+
+@pytest.mark.parametrize("kind", ["raven", "audacity"])
+def test_annotated_recordings_are_cut_and_kept_together(
+    kind: str, init: Init, tmp_path: Path
+) -> None:
+    root = put(tmp_path / "s", (f"rec{n}.wav" for n in range(3)), seconds=5.0)
+    for n in range(3):
+        marks = [(k, k + 0.5, "jay" if k % 2 else "owl") for k in range(4)]
+        if kind == "audacity":
+            table_of(root, f"rec{n}.txt", "\t".join(map(str, marks[0])), [])
+            rows = ["\t".join(map(str, mark)) for mark in marks]
+            (root / f"rec{n}.txt").write_text("\n".join(rows), encoding="utf-8")
+        else:
+            header = "Selection\tView\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tSpecies"
+            rows = [f"1\tS\t{a}\t{b}\t100\t{name}" for a, b, name in marks]
+            table_of(root, f"rec{n}.Table.1.selections.txt", header, rows)
+    found = init(root)
+    assert found.config.dataset.type_name() == "annotations"
+    assert found.dataset.class_counts == {"jay": 6, "owl": 6}
+    assert found.config.split.type == "leave_one_group_out"
+
+
+def test_transcripts_beside_recordings_are_no_annotations(init: Init, tmp_path: Path) -> None:
+    root = put(tmp_path / "s", numbered(["dog", "cat"], form="{}/{n}.wav"))
+    for path in list(root.rglob("*.wav")):
+        path.with_suffix(".txt").write_text("hello world\n", encoding="utf-8")
+    found = init(root)
+    assert found.dataset.classes == ("cat", "dog")
+    assert "Text files lie beside recordings, and were not used" in found.said
+
+
+def test_names_are_quoted_whatever_they_hold(init: Init, tmp_path: Path) -> None:
+    labels = ["no", "1e3", "it's: {a}", '"q"', "#h", "x\u202ey", "é: ü", "new\nline", "- [x]"]
+    root = tmp_path / "it's: #1 *& {no}"
+    found = init(put(root, numbered(labels, form="{}/{n}.wav")))
+    assert found.dataset.classes == tuple(sorted(labels))
+    assert "\u202e" not in found.text + found.done.stdout
+
+
+def test_lengths_and_rates_are_chosen_with_reasons(init: Init, tmp_path: Path) -> None:
+    root = put(tmp_path / "s", numbered(["dog", "cat"], form="{}/{n}.wav", each=5), sr=48_000)
+    put(root, ("dog/x.wav", "cat/y.wav"), sr=8_000, seconds=12.0)
+    found = init(root)
+    assert found.config.audio.sr == 8000
+    assert "The files differ in rate: 48000 Hz (10), 8000 Hz (2)" in found.said
+    assert found.config.audio.duration == 12.0
+
+
+def test_a_stray_long_file_does_not_set_the_length(init: Init, tmp_path: Path) -> None:
+    root = put(tmp_path / "s", numbered(["dog", "cat"], form="{}/{n}.wav", each=25))
+    put(root, ("dog/x.wav",), seconds=20.0)
+    found = init(root)
+    assert found.config.audio.duration == 0.1
+    assert "Of 1 of 51 only the first 0.1 s are read" in found.said
+
+
+def test_unequal_classes_are_weighed_alike(init: Init, tmp_path: Path) -> None:
+    names = [*numbered(["dog"], form="{}/{n}.wav", each=9), *(f"cat/{n}.wav" for n in range(3))]
+    found = init(put(tmp_path / "s", names))
+    assert found.config.metrics[0] == "balanced_accuracy"
+    assert "Not 5, since a class has only 3 clips" in found.said
+
+
+def test_the_path_is_relative_to_the_config(
+    sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_cli("init", "sounds").returncode == 0
+    assert "path: sounds\n" in (tmp_path / "sounds.yaml").read_text(encoding="utf-8")
+    monkeypatch.chdir(sounds)
+    assert run_cli("init", ".", "--out", "../below/x.yaml").returncode == 0
+    assert "path: ../sounds\n" in (tmp_path / "below" / "x.yaml").read_text(encoding="utf-8")
+
+
+def test_nothing_is_replaced_unasked(sounds: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine.yaml"
+    out.write_text("mine", encoding="utf-8")
+    done = run_cli("init", sounds, "--out", out)
+    assert done.returncode == 2
+    assert f"{out} is there already, and nothing was written" in done.stderr
+    assert out.read_text(encoding="utf-8") == "mine"
+    assert run_cli("init", sounds, "--out", out, "--force").returncode == 0
+    assert "dataset:" in out.read_text(encoding="utf-8")
+
+
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "one class": ([f"dog/{n}.wav" for n in range(6)], "no folder for each class (all lie in one"),
+    "one name": ([f"dog_{n}.wav" for n in range(6)], "no word that repeats in the names of 6"),
+    "two files": (["a/1.wav", "b/2.wav"], "class 'a' has 1 clip, needs 2"),
+    "two flat files": (["dog.wav", "cat.wav"], "Put the recordings of each class into a folder"),
+    "beside": (["dog/1.wav", "cat/2.wav", "x.wav"], "1 audio file lies beside the class folders"),
+    "three words": (
+        numbered(["dog", "cat"], ["a", "b"], ["c", "d"], form="{}_{}_{}_{n}.wav"),
+        "can be read in more than one way",
+    ),
+    "numbers": ([f"{n:04d}_{n % 3}_{n % 4}.wav" for n in range(24)], "more than one way"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_no_config_can_be_made_of_is_said_and_nothing_is_written(
+    case: str, tmp_path: Path
+) -> None:
+    names, message = REFUSED[case]
+    out = tmp_path / "x.yaml"
+    done = run_cli("init", put(tmp_path / "s", names), "--out", out)
+    assert done.returncode == 3, done.stdout
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gone", None, "no such folder or zip archive"),
+        ("x.zip", b"not a zip", "x.zip"),
+        ("x.csv", b"a,b\n1,2\n", "which column holds the file cannot be told from the names a, b"),
+        ("x.wav", b"", "x.wav"),
+    ],
+)
+def test_what_is_no_dataset_is_refused(
+    name: str, content: bytes | None, message: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    done = run_cli("init", tmp_path / name, "--out", tmp_path / "x.yaml")
+    assert done.returncode == 3
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_without_audio(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "notes.txt").write_text("x", encoding="utf-8")
+    done = run_cli("init", tmp_path / "s", "--out", tmp_path / "x.yaml")
+    assert done.returncode == 3
+    assert "no audio files found, only notes.txt" in done.stderr
+
+
+def test_bad_files_are_named_and_left_out(init: Init, tmp_path: Path) -> None:
+    root = put(tmp_path / "s", numbered(["dog", "cat"], form="{}/{n}.wav"))
+    (root / "dog" / "bad.wav").write_bytes(b"RIFF")
+    found = init(root)
+    assert found.config.on_error == "skip"
+    assert "bad.wav" in found.done.stderr
+    assert "1 of 9 file cannot be read. They are left out and counted" in found.said
+
+
+def test_a_dataset_of_bad_files_is_refused(tmp_path: Path) -> None:
+    for name in ("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav"):
+        (tmp_path / "s" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "s" / name).write_bytes(b"RIFF")
+    done = run_cli("init", tmp_path / "s", "--out", tmp_path / "x.yaml")
+    assert done.returncode == 3
+    assert "none of 4 clips can be read; the first: " in done.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "from audioclf.cli import app\nimport audioclf.cli.init, audioclf.cli.configs"
+    assert imported_by(code, ["numpy", "pydantic", "sklearn", "soundfile", "yaml"]) == set()
