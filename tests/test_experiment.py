@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
+from pydantic import ValidationError
+from sklearn.neighbors import KNeighborsClassifier
 
 import audioclf
+from audioclf.builtin.knn import Knn
 from audioclf.config import RunConfig
 from audioclf.discovery import discover
 from audioclf.errors import ConfigError, PluginError
@@ -38,6 +41,50 @@ def test_a_config_made_in_python_runs(toy_config: Path, tmp_path: Path) -> None:
     config = audioclf.load_config(toy_config)
     made = config.model_copy(update={"seed": 3})
     assert audioclf.run(made, out=tmp_path / "run").config.seed == 3
+
+
+class Framed(Knn):
+    """Neighbours that want to know how many frames there are."""
+
+    type: Literal["framed"] = "framed"  # type: ignore[assignment]
+    uses_shape: ClassVar[bool] = True
+    shapes: ClassVar[list[tuple[int, int]]] = []
+
+    def build(self, *, random_state: int) -> Any:
+        class Estimator(KNeighborsClassifier):  # type: ignore[misc]
+            def fit(self, X: Any, y: Any, shape: tuple[int, int]) -> Any:
+                Framed.shapes.append(shape)
+                return super().fit(X, y)
+
+        return Estimator()
+
+
+def test_a_classifier_that_uses_it_learns_the_shape_of_its_rows(
+    toy_config: Path, tmp_path: Path
+) -> None:
+    Framed.shapes.clear()
+    mel = "{type: mel, n_mels: 20, n_fft: 512, n_steps: 9, pooling: {type: flatten}}"
+    config = audioclf.load_config(toy_config, overrides=[f"featurizers={{mel: {mel}}}"])
+    changes = {"classifiers": {"framed": Framed()}, "audit": False, "final": "framed"}
+    made = config.model_copy(update=changes)
+    audioclf.run(made, out=tmp_path / "run", jobs=1)
+    assert set(Framed.shapes) == {(20, 9)}
+    assert len(Framed.shapes) == 5  # four folds and the final fit
+
+
+def test_a_featurizer_that_leaves_one_column_has_no_shape(toy_config: Path) -> None:
+    overrides = ["featurizers={all: {type: concat, parts: {mel: {type: mel}}}}"]
+    config = audioclf.load_config(toy_config, overrides=overrides)
+    made = config.model_copy(update={"classifiers": {"framed": Framed()}})
+    with pytest.raises(ConfigError, match=r"featurizers\.all \(concat\) leaves one column"):
+        audioclf.run(made, out=toy_config.parent / "run")
+
+
+def test_statistics_are_refused_where_frames_are_needed(toy_config: Path) -> None:
+    config = audioclf.load_config(toy_config)
+    data = {**dict(config), "classifiers": {"framed": Framed()}}
+    with pytest.raises(ValidationError, match=r"pooling is `stats`, which keeps none: set it to"):
+        RunConfig.model_validate(data)
 
 
 def test_cells_are_sorted_by_the_main_metric(toy_config: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from pydantic import (
     WrapValidator,
 )
 
+from audioclf.errors import ClassifierError
 from audioclf.pooling import Pooling, Stats
 from audioclf.remote import is_url
 
@@ -159,6 +160,12 @@ class Classifier(Component):
     must not separate the clips of one speaker or site. Where the dataset has groups it is called
     as `fit(X, y, groups=groups)`, with an integer for each training clip."""
 
+    uses_shape: ClassVar[bool] = False
+    """Whether `fit` of what `build` returns also takes `shape`, as a network does that sees time
+    and frequency. It is called as `fit(X, y, shape=(n_bins, n_frames))`, and each row of `X` holds
+    the bins of the first frame, then those of the second: `row.reshape(n_frames, n_bins).T` is the
+    feature matrix. A featurizer whose pooling keeps no time axis is refused."""
+
     trusted_types: ClassVar[tuple[str, ...]] = ()
     """Full names of types, beyond those known to be safe, that a saved estimator may hold."""
 
@@ -179,6 +186,42 @@ class Classifier(Component):
         random_state : int
             Seed for all randomness of the estimator.
         """
+
+    def needs_shape(self) -> bool:
+        """Whether `fit` takes `shape`, because this classifier or one inside of it uses it."""
+        inner = (getattr(self, name) for name in type(self).model_fields)
+        return self.uses_shape or any(
+            isinstance(item, Classifier) and item.needs_shape() for item in inner
+        )
+
+    def fit_keywords(
+        self, *, groups: NDArray[np.intp] | None, shape: tuple[int, int] | None
+    ) -> dict[str, Any]:
+        """Return what `fit` is called with besides rows and labels.
+
+        Parameters
+        ----------
+        groups : np.ndarray [shape=(n_rows,)], int, optional
+            None where the dataset has no groups.
+        shape : tuple of int, optional
+            Shape (n_bins, n_frames) of the matrix that each row holds; None where there is none.
+
+        Raises
+        ------
+        ClassifierError
+            If a shape is needed and there is none.
+        """
+        keywords: dict[str, Any] = {}
+        if self.uses_groups and groups is not None:
+            keywords["groups"] = groups
+        if self.needs_shape():
+            if shape is None:
+                raise ClassifierError(
+                    f"{self.type_name()} needs rows that keep the frames of each clip",
+                    hint="Give its featurizer `pooling: {type: flatten}`.",
+                )
+            keywords["shape"] = shape
+        return keywords
 
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         """Return the bytes of memory that a fit takes besides its float32 rows, about.

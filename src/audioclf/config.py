@@ -204,6 +204,18 @@ class RunConfig(_Part):
         return self
 
     @model_validator(mode="after")
+    def _time_is_kept(self) -> RunConfig:
+        needing = [name for name, found in self.classifiers.items() if found.needs_shape()]
+        for name, featurizer in self.featurizers.items():
+            if needing and not isinstance(featurizer.pooling, Flatten):
+                raise ValueError(
+                    f"classifiers.{needing[0]} needs the frames of each clip, and "
+                    f"featurizers.{name}.pooling is `{featurizer.pooling.type}`, which keeps none: "
+                    "set it to {type: flatten}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _final_is_a_cell(self) -> RunConfig:
         if self.final not in ("best", "none", *self.cell_names):
             names = ", ".join(self.cell_names)

@@ -17,7 +17,7 @@ from audioclf.components import Component, Featurizer
 from audioclf.config import RunConfig, load_config
 from audioclf.dataset import Dataset
 from audioclf.discovery import discover
-from audioclf.errors import AudioclfError, DatasetError, PluginError
+from audioclf.errors import AudioclfError, ConfigError, DatasetError, PluginError
 from audioclf.registry import Origin, Registry
 from audioclf.runfolder import CONFIG, LEDGER, RECORD, RunFolder
 from audioclf.system import (
@@ -468,6 +468,7 @@ def check_feasible(config: RunConfig, dataset: Dataset) -> None:
         if isinstance(classifier, Tuned):
             check_metrics([classifier.metric], dataset.classes, f"classifiers.{name}: ")
     make_splits(dataset, config.split, config.seed)
+    _shapes_of(config)
 
 
 def describe(component: Component, registry: Registry) -> str:
@@ -488,8 +489,16 @@ def cells_of(config: RunConfig, registry: Registry) -> list[Cell]:
     from audioclf.evaluation import Cell
 
     grid = product(config.featurizers, config.classifiers.items())
+    shapes = _shapes_of(config)
     cells = [
-        Cell(cell_name, feature_name, name, classifier, describe(classifier, registry))
+        Cell(
+            cell_name,
+            feature_name,
+            name,
+            classifier,
+            describe(classifier, registry),
+            shapes[feature_name] if classifier.needs_shape() else None,
+        )
         for cell_name, (feature_name, (name, classifier)) in zip(
             config.cell_names, grid, strict=True
         )
@@ -500,6 +509,32 @@ def cells_of(config: RunConfig, registry: Registry) -> list[Cell]:
     name = BASELINE if all(cell.name != BASELINE for cell in cells) else f"{BASELINE}_"
     first = next(iter(config.featurizers))
     return [*cells, Cell(name, first, name, dummy, describe(dummy, registry))]
+
+
+def _shapes_of(config: RunConfig) -> dict[str, tuple[int, int]]:
+    """Return the shape of each featurizer's matrices, if a classifier needs it.
+
+    Raises
+    ------
+    ConfigError
+        If all that a featurizer keeps is one frame.
+    """
+    needing = [name for name, item in config.classifiers.items() if item.needs_shape()]
+    if not needing:
+        return {}
+    from audioclf.features.extraction import make_plans
+
+    shapes = {}
+    for plan in make_plans(config.audio, config.featurizers, {}):
+        shape = plan.featurizer.pooling.shape(plan.n_bins, plan.max_frames)
+        if shape is None or shape[1] < 2:
+            raise ConfigError(
+                f"classifiers.{needing[0]} needs the frames of each clip, and "
+                f"featurizers.{plan.name} ({plan.featurizer.type_name()}) leaves one column",
+                hint="Use another featurizer, such as `mel` with `pooling: {type: flatten}`.",
+            )
+        shapes[plan.name] = shape
+    return shapes
 
 
 def is_baseline(cell: Cell) -> bool:

@@ -35,6 +35,10 @@ class Flatten(_Pooling):
         """Return the number of columns that a clip of `n_bins` bins gives."""
         return n_bins * max_frames
 
+    def shape(self, n_bins: int, max_frames: int) -> tuple[int, int] | None:
+        """Return the shape (n_bins, n_frames) of the matrix whose transpose a row holds."""
+        return n_bins, max_frames
+
     def pool(self, features: NDArray[np.float32], max_frames: int) -> NDArray[np.float32]:
         """Return the frames in order of time as one row.
 
@@ -97,6 +101,10 @@ class Stats(_Pooling):
         """Return the number of columns that a clip of `n_bins` bins gives."""
         per_bin = len(self.statistics) + len(self.percentiles) + self._segment_rows
         return n_bins * per_bin * (2 if self.deltas else 1)
+
+    def shape(self, n_bins: int, max_frames: int) -> tuple[int, int] | None:
+        """Return None: statistics keep no time axis."""
+        return None
 
     def pool(self, features: NDArray[np.float32], max_frames: int) -> NDArray[np.float32]:
         """Return the statistics as one row, one statistic of all bins after the other.

@@ -6,7 +6,7 @@ import json
 import pickle
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -108,6 +108,52 @@ def test_a_test_row_is_never_seen_before_the_last_prediction() -> None:
     for fitted, asked in inner:
         assert not fitted & asked
         assert fitted | asked == frozenset(train.tolist())
+
+
+class _Asking(_Spy):
+    """Notes what it is fitted with, besides rows and labels."""
+
+    def fit(self, X: Any, y: Any, groups: Any = None, shape: Any = None) -> _Asking:
+        GIVEN.append((None if groups is None else list(zip(X[:, 0], groups, strict=True)), shape))
+        super().fit(X, y)
+        return self
+
+
+GIVEN: list[tuple[Any, Any]] = []
+
+
+class Asking(Spy):
+    """Asks for groups and for the shape."""
+
+    type: Literal["asking"] = "asking"  # type: ignore[assignment]
+    uses_groups: ClassVar[bool] = True
+    uses_shape: ClassVar[bool] = True
+
+    def build(self, *, random_state: int) -> Any:
+        return _Asking()
+
+
+@pytest.mark.parametrize("strategy", ["grid", "halving"])
+def test_candidates_get_groups_of_their_rows_and_the_shape(strategy: Any) -> None:
+    GIVEN.clear()
+    rows = np.arange(60, dtype=np.float32)[:, np.newaxis] * [1, 0]
+    component = tuned(Asking(), {"level": [0, 1]}, n_splits=2, strategy=strategy, budget=2)
+    assert component.needs_shape()
+    passed = component.fit_keywords(groups=np.arange(60) // 6, shape=(1, 2))
+    component.build(random_state=0).fit(rows, np.arange(60) % 2, **passed)
+    assert len(GIVEN) >= 5
+    for pairs, shape in GIVEN:
+        assert shape == (1, 2)
+        assert all(group == row // 6 for row, group in pairs)
+
+
+def test_candidates_that_ask_for_nothing_get_nothing() -> None:
+    component = tuned(Spy(), {"level": [0, 1]})
+    assert not component.needs_shape()
+    passed = component.fit_keywords(groups=np.arange(60) // 6, shape=(1, 2))
+    assert list(passed) == ["groups"]
+    X, y = toy()
+    component.build(random_state=0).fit(X, y, **passed)
 
 
 def test_the_choice_of_each_fold_is_kept() -> None:

@@ -198,6 +198,44 @@ def test_other_classifiers_never_see_groups() -> None:
     assert groups_given(Villain(), np.arange(36)) == [None, None]
 
 
+class _TakesShape(_Villain):
+    def fit(self, X: Any, y: Any, shape: Any = None) -> _TakesShape:
+        super().fit(X, y)
+        self.best_params_ = {"shape": shape}
+        return self
+
+
+class TakesShape(Classifier):
+    """Tells which shape it was given."""
+
+    type: Literal["takes_shape"] = "takes_shape"
+    uses_shape: ClassVar[bool] = True
+
+    def build(self, *, random_state: int) -> Any:
+        return _TakesShape()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_classifier_that_uses_the_shape_gets_that_of_its_cell(jobs: int) -> None:
+    X, y = toy()
+    cell = Cell("cell", "f", "c", TakesShape(), "tests", (1, X.shape[1]))
+    (result,) = evaluate([cell], {"f": X}, y, halves(len(y)), seed=0, jobs=jobs)
+    assert [fold.chosen for fold in result.folds] == [{"shape": [1, X.shape[1]]}] * 2
+
+
+def test_without_a_shape_a_classifier_that_uses_it_is_not_fitted() -> None:
+    X, y = toy()
+    cell = Cell("cell", "f", "c", TakesShape(), "tests")
+    with pytest.raises(ClassifierError, match="takes_shape needs rows that keep the frames"):
+        evaluate([cell], {"f": X}, y, halves(len(y)), seed=0)
+
+
+def test_other_classifiers_never_see_a_shape() -> None:
+    X, y = toy()
+    cell = Cell("cell", "f", "c", Villain(), "tests", (1, X.shape[1]))
+    evaluate([cell], {"f": X}, y, halves(len(y)), seed=0)
+
+
 def test_a_dummy_knows_only_how_frequent_the_classes_are() -> None:
     class Prior(Classifier):
         """The prior."""

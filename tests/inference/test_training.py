@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,9 +35,10 @@ def test_the_seed_reaches_the_estimator() -> None:
 class Recorder:
     """An estimator that keeps what it was fitted with."""
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Recorder:
+    def fit(self, X: Any, y: Any, groups: Any = None, shape: Any = None) -> Recorder:
         warnings.warn("careful\nnow", stacklevel=1)
         self.groups = groups
+        self.shape = shape
         return self
 
 
@@ -57,6 +59,13 @@ def test_groups_reach_whoever_uses_them(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Wants, "uses_groups", False)
     found = fit_final(cell_of(Wants()), X, Y, seed=0, groups=groups)
     assert found.estimator.groups is None
+
+
+def test_the_shape_reaches_whoever_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = replace(cell_of(Wants()), shape=(1, 3))
+    assert fit_final(cell, X, Y, seed=0).estimator.shape is None
+    monkeypatch.setattr(Wants, "uses_shape", True)
+    assert fit_final(cell, X, Y, seed=0).estimator.shape == (1, 3)
 
 
 def test_warnings_are_kept_on_one_line() -> None:

@@ -46,6 +46,30 @@ class Binary(Centroids):
         return super().fit(X, y)
 
 
+class Shaped(Centroids):
+    """Compares means over time."""
+
+    def fit(self, X: Any, y: Any, shape: tuple[int, int] | None = None) -> Shaped:
+        assert shape is not None
+        self.shape_ = shape
+        super().fit(X, y)
+        return self
+
+    def _distances(self, X: Any) -> Any:
+        n_bins, n_frames = self.shape_
+        apart = (X[:, None, :].astype(np.float64) - self.means_).reshape(-1, n_frames, n_bins)
+        distances = np.sqrt((apart.mean(axis=1) ** 2).sum(axis=1))
+        return distances.reshape(len(X), -1)
+
+
+class Long(Centroids):
+    def fit(self, X: Any, y: Any, shape: tuple[int, int] | None = None) -> Long:
+        if shape is not None and shape[1] < 4:
+            raise ValueError(f"{shape[1]} frames are too few")
+        super().fit(X, y)
+        return self
+
+
 class Doubled(Centroids):
     def predict_proba(self, X: Any) -> Any:
         return 2 * super().predict_proba(X)

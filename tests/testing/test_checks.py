@@ -96,6 +96,8 @@ def test_a_check_raises_a_sentence() -> None:
         EVERY["learns_a_separable_toy"](Blind())
     with pytest.raises(CheckSkippedError, match="uses_groups is false"):
         EVERY["takes_groups"](Nearest())
+    with pytest.raises(CheckSkippedError, match="uses_shape is false"):
+        EVERY["takes_shape"](Nearest())
 
 
 def test_an_expected_failure_is_told_apart() -> None:
@@ -198,4 +200,4 @@ def test_an_authors_test_file_reports_as_pytest_does(tmp_path: Path) -> None:
     assert "uses_groups is false" in done.stdout
     expected = "XFAIL test_plugin.py::test_expected[level-writes_nothing_to_stdout] - it talks"
     assert expected in lines
-    assert re.search(r"2 failed, \d+ passed, 2 skipped, 1 xfailed in", lines[-1])
+    assert re.search(r"2 failed, \d+ passed, 3 skipped, 1 xfailed in", lines[-1])

@@ -10,9 +10,9 @@ from audioclf.components import Component
 from audioclf.testing import checks_for, example_sounds, run_checks
 from tests.testing import villains
 from tests.testing.heavy import Eager
-from tests.testing.villains import Files, Level, Nearest
+from tests.testing.villains import Files, Level, Nearest, Shaped
 
-HONEST = [Level, Files, Nearest]
+HONEST = [Level, Files, Nearest, Shaped]
 VILLAINS = [
     Eager,
     *(cls for cls in vars(villains).values() if getattr(cls, "breaks", "")),

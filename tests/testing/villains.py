@@ -492,6 +492,23 @@ class Nearest(Classifier):
         return estimator
 
 
+class Shaped(Nearest):
+    """The class whose spectrum, the mean over time, is nearest."""
+
+    type: Literal["shaped"] = "shaped"  # type: ignore[assignment]
+    uses_shape: ClassVar[bool] = True
+    estimator: ClassVar[str] = "Shaped"
+
+    def dump(self, estimator: Any) -> dict[str, bytes]:
+        shape = json.dumps(estimator.shape_).encode()
+        return {**super().dump(estimator), "shape.json": shape}
+
+    def restore(self, files: Mapping[str, bytes]) -> Any:
+        estimator = super().restore(files)
+        estimator.shape_ = tuple(json.loads(files["shape.json"]))
+        return estimator
+
+
 class Cached(Nearest):
     """One estimator for all folds."""
 
@@ -616,6 +633,15 @@ class Ungrouped(Nearest):
     uses_groups: ClassVar[bool] = True
     breaks: ClassVar[str] = "takes_groups"
     says: ClassVar[str] = "uses_groups is true, and fit takes no groups: "
+
+
+class Long(Nearest):
+    """Takes long matrices only, and fails instead of refusing others."""
+
+    uses_shape: ClassVar[bool] = True
+    breaks: ClassVar[str] = "takes_shape"
+    says: ClassVar[str] = "shape=(32, 2) raised ValueError: 2 frames are too few"
+    estimator: ClassVar[str] = "Long"
 
 
 class Pickling(Nearest):

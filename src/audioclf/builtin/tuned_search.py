@@ -57,8 +57,10 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.component = component
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> TunedClassifier:
-        """Search, and fit the best on all rows.
+    def fit(
+        self, X: Any, y: Any, groups: Any = None, shape: tuple[int, int] | None = None
+    ) -> TunedClassifier:
+        """Search, and fit the best on all rows; the candidates get groups and shape if they ask.
 
         Raises
         ------
@@ -67,9 +69,10 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         y = np.asarray(y)
         folds = inner_folds(y, groups, self.component.n_splits, self.random_state)
-        search = _search(self.component, folds, y, self.random_state)
+        search = _search(self.component, folds, y, self.random_state, shape)
         try:
-            search.fit(X, y)
+            # `groups` would go to the splitter; rows of what has another name go to `fit`.
+            search.fit(X, y, units=None if groups is None else np.asarray(groups))
         except AudioclfError:
             raise
         except (AttributeError, ValueError) as exc:
@@ -107,27 +110,38 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     random_state : int
     values : dict, optional
         By name of the field; what `set_params` sets.
+    shape : tuple of int, optional
+        Shape (n_bins, n_frames) of the matrix that a row holds.
     """
 
     def __init__(
-        self, component: Classifier, random_state: int, values: dict[str, Any] | None = None
+        self,
+        component: Classifier,
+        random_state: int,
+        values: dict[str, Any] | None = None,
+        shape: tuple[int, int] | None = None,
     ) -> None:
         self.component = component
         self.random_state = random_state
         self.values = values
+        self.shape = shape
 
     def set_params(self, **values: Any) -> CandidateClassifier:
         """Set fields of the component."""
         self.values = {**(self.values or {}), **values}
         return self
 
-    def fit(self, X: Any, y: Any) -> CandidateClassifier:
-        """Build and fit; rows of a single class are learned by heart."""
+    def fit(self, X: Any, y: Any, units: Any = None) -> CandidateClassifier:
+        """Build and fit; rows of a single class are learned by heart. `units` are the groups."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         with self._named():
+            if len(self.classes_) < 2:
+                self.estimator_ = DummyClassifier().fit(X, codes)
+                return self
             chosen = with_values(self.component, self.values or {})
             built: Any = chosen.build(random_state=self.random_state)
-            self.estimator_ = (built if len(self.classes_) > 1 else DummyClassifier()).fit(X, codes)
+            passed = chosen.fit_keywords(groups=units, shape=self.shape)
+            self.estimator_ = built.fit(X, codes, **passed)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -234,13 +248,19 @@ def _check_sides(folds: list[Pair], y: Indices) -> None:
         )
 
 
-def _search(tuned: Tuned, folds: list[Pair], y: Indices, random_state: int) -> Any:
+def _search(
+    tuned: Tuned,
+    folds: list[Pair],
+    y: Indices,
+    random_state: int,
+    shape: tuple[int, int] | None,
+) -> Any:
     """Return scikit-learn's search, unfitted."""
     from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
     space = {name: _distribution(choices) for name, choices in tuned.search}
     common = {
-        "estimator": CandidateClassifier(tuned.classifier, random_state),
+        "estimator": CandidateClassifier(tuned.classifier, random_state, shape=shape),
         "scoring": _scoring(tuned.metric, len(np.unique(y))),
         "cv": folds,
         "error_score": "raise",

@@ -41,7 +41,8 @@ WORTH_PROCESSES = 5.0
 class Cell:
     """One featurizer with one classifier, by the names that the config gives them.
 
-    `described` names the classifier and where it comes from, for messages.
+    `described` names the classifier and where it comes from, for messages. `shape` is that of the
+    matrix (n_bins, n_frames) that each row holds frame by frame, for classifiers that use it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Cell:
     classifier_name: str
     classifier: Classifier
     described: str
+    shape: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -321,7 +323,8 @@ def _fit_and_predict(
     fold, classifier = task.fold, task.cell.classifier
     # A class that the training side lacks leaves a gap, which some classifiers refuse.
     present, y_train = np.unique(y[fold.train], return_inverse=True)
-    passed = {} if groups is None or not classifier.uses_groups else {"groups": groups[fold.train]}
+    units = None if groups is None else groups[fold.train]
+    passed = classifier.fit_keywords(groups=units, shape=task.cell.shape)
     estimator = classifier.build(random_state=task.seed)
     with peak_memory_meter() as memory:
         started = time.perf_counter()

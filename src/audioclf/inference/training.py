@@ -8,7 +8,6 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from audioclf.components import Classifier
 from audioclf.errors import AudioclfError, ClassifierError
 from audioclf.evaluation import Cell
 from audioclf.evaluation.metrics import CONFIDENCE_LEVEL
@@ -76,7 +75,7 @@ def fit_final(
         warnings.simplefilter("always")
         try:
             started = time.perf_counter()
-            estimator = _fitted(cell.classifier, matrix, y, seed, groups, in_batches)
+            estimator = _fitted(cell, matrix, y, seed, groups, in_batches)
             seconds = time.perf_counter() - started
         except AudioclfError as exc:
             raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc
@@ -88,13 +87,14 @@ def fit_final(
 
 
 def _fitted(
-    classifier: Classifier,
+    cell: Cell,
     matrix: NDArray[np.float32],
     y: NDArray[np.intp],
     seed: int,
     groups: NDArray[np.intp] | None,
     in_batches: bool,
 ) -> Any:
+    classifier = cell.classifier
     if in_batches:
         import numpy as np
 
@@ -103,8 +103,7 @@ def _fitted(
         batches = Batches(matrix, np.arange(len(y)), y, int(y.max()) + 1)
         return classifier.fit_batches(batches, random_state=seed)
     estimator: Any = classifier.build(random_state=seed)
-    passed = {} if groups is None or not classifier.uses_groups else {"groups": groups}
-    return estimator.fit(matrix, y, **passed)
+    return estimator.fit(matrix, y, **classifier.fit_keywords(groups=groups, shape=cell.shape))
 
 
 def training_of(extraction: Extraction) -> Training:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioclf.batches import Batches
-from audioclf.errors import ClassifierError
+from audioclf.errors import AudioclfError, ClassifierError
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
-from audioclf.testing.example import SEED, toy
-from audioclf.testing.exercise import fitted, scores_of
+from audioclf.testing.example import SEED
+from audioclf.testing.exercise import fitted, scores_of, shape_for, toy_for
 from audioclf.testing.unpickling import unpickled_classes
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def estimator_clones(classifier: Classifier) -> None:
 def takes_two_and_three_classes(classifier: Classifier) -> None:
     """Two and three classes can be learned; predictions are labels among them."""
     for n_classes in (2, 3):
-        X, y = toy(n_classes)
+        X, y = toy_for(classifier, n_classes)
         try:
             found = np.asarray(fitted(classifier, X, y).predict(X.copy()))
         except Exception as exc:
@@ -72,7 +72,7 @@ def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
     """Probabilities are finite, not negative, and sum to 1; decision values are finite."""
     from audioclf.evaluation.cross_validation import predict_rows
 
-    X, y = toy(spread=8.0)
+    X, y = toy_for(classifier, spread=8.0)
     _, scores, _ = predict_rows(fitted(classifier, X, y), X, np.arange(len(X)), 2)
     if scores is None:
         raise CheckSkippedError("it has neither predict_proba nor decision_function")
@@ -82,7 +82,7 @@ def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
 def scores_are_in_the_order_of_the_classes(classifier: Classifier) -> None:
     """The class of the highest score is the one that is predicted, where it is clearly higher."""
     for n_classes in (2, 3):
-        X, y = toy(n_classes)
+        X, y = toy_for(classifier, n_classes)
         try:
             estimator = fitted(classifier, X, y)
         except Exception as exc:
@@ -101,7 +101,7 @@ def scores_are_in_the_order_of_the_classes(classifier: Classifier) -> None:
 @promise("classifier")
 def a_fold_may_lack_a_class(classifier: Classifier) -> None:
     """A training side that lacks a class, whose labels are then `0..k-2`, is learned as well."""
-    X, y = toy(3)
+    X, y = toy_for(classifier, 3)
     try:
         fitted(classifier, X, y)
     except Exception as exc:
@@ -118,7 +118,7 @@ def a_fold_may_lack_a_class(classifier: Classifier) -> None:
 @promise("classifier")
 def a_row_alone_is_predicted_as_among_others(classifier: Classifier) -> None:
     """A row alone gets the label and the scores that it gets among other rows."""
-    X, y = toy(spread=8.0)
+    X, y = toy_for(classifier, spread=8.0)
     estimator = fitted(classifier, X, y)
     labels, scores = estimator.predict(X.copy()), scores_of(estimator, X)
     for index in range(0, len(X), 20):
@@ -133,7 +133,7 @@ def a_row_alone_is_predicted_as_among_others(classifier: Classifier) -> None:
 @promise("classifier")
 def same_seed_same_output(classifier: Classifier) -> None:
     """The same seed on the same rows gives the same predictions and scores."""
-    X, y = toy(spread=8.0)
+    X, y = toy_for(classifier, spread=8.0)
     first, second = (fitted(classifier, X, y) for _ in range(2))
     if not np.array_equal(first.predict(X.copy()), second.predict(X.copy())) or not _equal(
         scores_of(first, X), scores_of(second, X)
@@ -146,7 +146,7 @@ def same_seed_same_output(classifier: Classifier) -> None:
 @promise("classifier")
 def rows_are_left_alone(classifier: Classifier) -> None:
     """Rows and labels are not changed, and may be write-protected."""
-    X, y = toy()
+    X, y = toy_for(classifier)
     kept = X.copy(), y.copy()
     _use(classifier, X, y)
     if not (np.array_equal(X, kept[0]) and np.array_equal(y, kept[1])):
@@ -161,8 +161,8 @@ def rows_are_left_alone(classifier: Classifier) -> None:
 @promise("classifier")
 def learns_a_separable_toy(classifier: Classifier) -> None:
     """Two classes that lie far apart are told apart."""
-    X, y = toy()
-    share = np.mean(fitted(classifier, X, y).predict(toy(seed=1)[0]) == y)
+    X, y = toy_for(classifier)
+    share = np.mean(fitted(classifier, X, y).predict(toy_for(classifier, seed=1)[0]) == y)
     if share < _LEARNED:
         raise CheckFailedError(f"of two classes far apart it gets {share:.0%} right")
 
@@ -172,7 +172,7 @@ def learns_in_batches_as_well(classifier: Classifier) -> None:
     """`fit_batches`, where it is overridden, tells classes far apart as well."""
     if not classifier.learns_in_batches():
         raise CheckSkippedError("it does not override fit_batches")
-    X, y = toy(per_class=2000)
+    X, y = toy_for(classifier, per_class=2000)
     batches = _SmallBatches(X, np.arange(len(y)), y, 2)
     try:
         estimator: Any = classifier.fit_batches(batches, random_state=SEED)
@@ -188,12 +188,31 @@ def takes_groups(classifier: Classifier) -> None:
     """`fit` takes `groups`, where `uses_groups` says so."""
     if not classifier.uses_groups:
         raise CheckSkippedError("uses_groups is false")
-    X, y = toy()
+    X, y = toy_for(classifier)
     estimator: Any = classifier.build(random_state=SEED)
     try:
-        estimator.fit(X, y, groups=np.arange(len(y)) // 6)
+        groups = np.arange(len(y)) // 6
+        estimator.fit(X, y, **(shape_for(classifier, X) | {"groups": groups}))
     except TypeError as exc:
         raise CheckFailedError(f"uses_groups is true, and fit takes no groups: {exc}") from exc
+
+
+@promise("classifier")
+def takes_shape(classifier: Classifier) -> None:
+    """`fit` takes `shape`, where `uses_shape` says so, or refuses short ones in a sentence."""
+    if not classifier.needs_shape():
+        raise CheckSkippedError("uses_shape is false")
+    X, y = toy_for(classifier)
+    for shape in ((X.shape[1] // 2, 2), (2, X.shape[1] // 2)):
+        estimator: Any = classifier.build(random_state=SEED)
+        try:
+            estimator.fit(X, y, shape=shape)
+        except AudioclfError:
+            continue
+        except TypeError as exc:
+            raise CheckFailedError(f"uses_shape is true, and fit takes no shape: {exc}") from exc
+        except Exception as exc:
+            raise CheckFailedError(f"shape={shape} raised {type(exc).__name__}: {exc}") from exc
 
 
 @promise("classifier")
@@ -206,7 +225,7 @@ def saves_and_loads_without_pickle(classifier: Classifier) -> None:
         unwrapped,
     )
 
-    X, y = toy(spread=8.0)
+    X, y = toy_for(classifier, spread=8.0)
     estimator = fitted(classifier, X, y)
     inner, kept = unwrapped(classifier, estimator)
     files = dump_estimator(inner, kept)
@@ -227,7 +246,7 @@ def leaves_parallelism_to_the_run(classifier: Classifier) -> None:
     """It asks for no cores of its own, and leaves the limits of thread pools as they are."""
     from threadpoolctl import threadpool_limits
 
-    X, y = toy()
+    X, y = toy_for(classifier)
     estimator = fitted(classifier, X, y)  # the first fit may load a library with a pool
     for name, value in estimator.get_params(deep=True).items():
         if name.rpartition("__")[2] in _PARALLEL and value not in (None, 1):
@@ -260,7 +279,7 @@ class _SmallBatches(Batches):
 
 def _use(classifier: Classifier, X: Any, y: Any) -> None:
     estimator: Any = classifier.build(random_state=SEED)
-    estimator.fit(X, y)
+    estimator.fit(X, y, **shape_for(classifier, X))
     estimator.predict(X)
     for name in ("predict_proba", "decision_function"):
         if hasattr(estimator, name):

@@ -25,6 +25,9 @@ SR = 22050
 N_SAMPLES = 22050
 """Samples of a sound: a second, since low tones need long filters."""
 
+N_FRAMES = 8
+"""Frames that a row of `toy` holds for a classifier that needs a shape."""
+
 SEED = 3
 """`random_state` of every classifier."""
 
@@ -54,14 +57,19 @@ def click(n_samples: int = N_SAMPLES) -> Waveform:
 
 
 def toy(
-    n_classes: int = 2, *, spread: float = 1.0, per_class: int = 60, seed: int = 0
+    n_classes: int = 2,
+    *,
+    spread: float = 1.0,
+    per_class: int = 60,
+    seed: int = 0,
+    n_frames: int = 1,
 ) -> tuple[Matrix, Labels]:
     """Return rows and labels, sorted by class as the clips of a folder are.
 
     Parameters
     ----------
     n_classes : int
-        Each class adds four columns.
+        Each class adds four columns, or bins.
     spread : float
         Standard deviation around the center of a class; at 1 the classes lie far apart, at 8 they
         overlap.
@@ -69,17 +77,19 @@ def toy(
         Rows of each class.
     seed : int
         Of the rows; the centers stay.
+    n_frames : int
+        How often the bins follow each other in a row, each time with other noise.
 
     Returns
     -------
-    X : np.ndarray [shape=(n_classes * per_class, 4 * n_classes)], float32
+    X : np.ndarray [shape=(n_classes * per_class, n_frames * 4 * n_classes)], float32
     y : np.ndarray [shape=(n_classes * per_class,)], int
         `0..n_classes-1`.
     """
     y = np.repeat(np.arange(n_classes), per_class)
-    centers = np.repeat(8.0 * np.eye(n_classes), 4, axis=1)
+    centers = np.tile(np.repeat(8.0 * np.eye(n_classes), 4, axis=1), n_frames)
     rng = np.random.default_rng(seed)
-    X = centers[y] + rng.normal(scale=spread, size=(len(y), 4 * n_classes))
+    X = centers[y] + rng.normal(scale=spread, size=(len(y), centers.shape[1]))
     return X.astype(np.float32), y
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from audioclf.components import Classifier, Component, Featurizer, Loader
-from audioclf.testing.example import SEED, SR, noise, toy
+from audioclf.testing.example import N_FRAMES, SEED, SR, noise, toy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +19,7 @@ def exercise(component: Component) -> None:
         component.extract(noise(), SR)
         component.extract_many([noise(), noise(seed=1)], SR)
     elif isinstance(component, Classifier):
-        X, y = toy()
+        X, y = toy_for(component)
         estimator = fitted(component, X, y)
         estimator.predict(X.copy())
         scores_of(estimator, X)
@@ -28,8 +28,20 @@ def exercise(component: Component) -> None:
 def fitted(component: Classifier, X: NDArray[Any], y: NDArray[Any], seed: int = SEED) -> Any:
     """Return a new estimator, fitted on copies of the rows."""
     estimator: Any = component.build(random_state=seed)
-    estimator.fit(X.copy(), y.copy())
+    estimator.fit(X.copy(), y.copy(), **shape_for(component, X))
     return estimator
+
+
+def toy_for(component: Classifier, n_classes: int = 2, **options: Any) -> tuple[Any, Any]:
+    """Return the rows of `toy`, of several frames for a classifier that needs a shape."""
+    n_frames = N_FRAMES if component.needs_shape() else 1
+    return toy(n_classes, n_frames=n_frames, **options)
+
+
+def shape_for(component: Classifier, X: NDArray[Any]) -> dict[str, Any]:
+    """Return what `fit` is given besides rows of `toy_for` and their labels."""
+    shape = (X.shape[1] // N_FRAMES, N_FRAMES) if component.needs_shape() else None
+    return component.fit_keywords(groups=None, shape=shape)
 
 
 def scores_of(estimator: Any, X: NDArray[Any]) -> NDArray[Any] | None:
