@@ -51,6 +51,21 @@ def _rebuild(cls: type[AudioclfError], message: str, hint: str | None) -> Audioc
     return cls(message, hint=hint)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does; no `except Exception` stops it."""
+
+
+def stop_code(exc: KeyboardInterrupt) -> int:
+    """Return the exit code of a command that was stopped."""
+    return EXIT_TERMINATED if isinstance(exc, Terminated) else EXIT_INTERRUPTED
+
+
+def stop_words(exc: KeyboardInterrupt) -> str:
+    """Return what to say of a command that was stopped: what it noted of itself, if anything."""
+    notes: list[str] = getattr(exc, "__notes__", [])
+    return "; ".join(notes) or "what was finished before is kept"
+
+
 class ConfigError(AudioclfError):
     """A config file or an override is not valid."""
 

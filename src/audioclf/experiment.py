@@ -19,7 +19,8 @@ from audioclf.dataset import Dataset
 from audioclf.discovery import discover
 from audioclf.errors import AudioclfError, ConfigError, DatasetError, PluginError
 from audioclf.registry import Origin, Registry
-from audioclf.runfolder import CONFIG, LEDGER, RECORD, RunFolder
+from audioclf.runfolder import LEDGER, RECORD, RunFolder
+from audioclf.standing import Standing
 from audioclf.system import (
     available_cores,
     available_memory,
@@ -28,6 +29,7 @@ from audioclf.system import (
     single_threaded,
     versions_behind,
 )
+from audioclf.unfinished import KEPT_FITS, working_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from audioclf.audit import Audit
     from audioclf.engines import Engine
     from audioclf.evaluation import Cell, CellResult, FitPlan, Splits
+    from audioclf.evaluation.kept import KeptFits
     from audioclf.features import Extraction
     from audioclf.planning import RunPlan
     from audioclf.report.plots import Example
@@ -108,6 +111,8 @@ def run(
     ------
     AudioclfError
         For whatever the user can mend; `exit_code` says of which kind it is.
+    KeyboardInterrupt
+        If it is stopped; its notes say what is done. The same call goes on where it stopped.
 
     Examples
     --------
@@ -116,9 +121,6 @@ def run(
     >>> result["gradient_boosting"].metrics["accuracy"].value  # doctest: +SKIP
     """
     config, registry = ready(config, overrides, registry)
-    folder = (
-        RunFolder.create(Path(out)) if out else RunFolder.create_named(Path("runs"), config.name)
-    )
     place = _Place(
         jobs or available_cores(),
         engine,
@@ -127,7 +129,8 @@ def run(
         isolate,
         _cache_folder(cache_dir) if cache else None,
     )
-    with single_threaded():
+    working = working_folder(Path(out) if out else None, config.name, config.to_yaml())
+    with single_threaded(), working as folder:
         return _Run(config, registry, folder, place, progress).go()
 
 
@@ -195,14 +198,18 @@ class _Run:
         self.registry = registry
         self.folder = folder
         self.place = place
-        self.progress = progress
         self.seconds: dict[str, float] = {}
+        self.standing = Standing(folder.path, cached=place.cache_folder is not None)
+        self.progress = self.standing.watching(progress)
 
     def go(self) -> RunResult:
         """Take every step; `record.json` marks the run as complete, and the page is made of it."""
+        with self.standing.told():
+            return self._go()
+
+    def _go(self) -> RunResult:
         from audioclf.results import write_results
 
-        self.folder.write_text(CONFIG, self.config.to_yaml())
         with self._timed("load"):
             dataset = load_dataset(self.config, self.registry)
             check_feasible(self.config, dataset)
@@ -219,6 +226,8 @@ class _Run:
             )
         result = self._with_model(result, extraction, evaluated)
         self.folder.write_json(RECORD, self._record(result, extraction, plan))
+        result = replace(result, remarks=tuple(self.standing.remarks()))
+        self.standing.finish()
         return self._with_page(result, extraction.dataset)
 
     def _evaluate(self, extraction: Extraction, engine: Engine) -> _Evaluated:
@@ -228,6 +237,7 @@ class _Run:
         with self._timed("evaluate"):
             dataset, cells = extraction.dataset, cells_of(self.config, self.registry)
             splits = make_splits(dataset, self.config.split, self.config.seed)
+            kept = self.standing.kept = self._kept_fits(cells, extraction)
             fits = plan_fits(
                 cells,
                 extraction.matrices,
@@ -245,9 +255,22 @@ class _Run:
                 fits=fits,
                 jobs=self.place.jobs,
                 engine=engine if self.place.engine == "dask" else None,
+                kept=kept,
                 progress=lambda done, total: self.progress("fitting", done, total),
             )
         return _Evaluated(splits, results, fits)
+
+    def _kept_fits(self, cells: Iterable[Cell], extraction: Extraction) -> KeptFits:
+        from audioclf.evaluation.kept import KeptFits, classifier_digest
+
+        digests = {
+            cell.name: classifier_digest(cell.classifier, self.registry.origin_of(cell.classifier))
+            for cell in cells
+        }
+        behind = versions_behind({"audioclf", *self._required()})
+        return KeptFits(
+            self.folder.path / KEPT_FITS, digests, extraction.feature_hashes, versions=behind
+        )
 
     def _judged(self, extraction: Extraction, evaluated: _Evaluated) -> RunResult:
         """Compute metrics, compare the cells, and look for reasons not to believe any of it."""
@@ -357,6 +380,7 @@ class _Run:
             engine=engine,
             cache_folder=self.place.cache_folder,
             origins=origins,
+            cache_use=self.standing.cache_use,
             progress=lambda done, total: self.progress("reading", done, total),
         )
         if self.place.cache_folder is not None:
@@ -420,11 +444,12 @@ class _Run:
             },
             "features": {
                 name: {"shape": list(extraction.matrices[name].shape), "sha256": digest}
-                for name, digest in extraction.feature_hashes().items()
+                for name, digest in extraction.feature_hashes.items()
                 if name in self.config.featurizers
             },
             "cache": {"hits": extraction.cache.hits, "written": extraction.cache.written},
             "split": result.splits,
+            "fits": self.standing.fits(),
             "notes": list(result.notes),
             "seconds": self.seconds,
             "plan": None if plan is None else outcome(plan, self.seconds, peak_memory()),

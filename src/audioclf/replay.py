@@ -16,6 +16,7 @@ from audioclf.errors import EXIT_DATA, EXIT_OK, PluginError
 from audioclf.experiment import EngineName, Progress, run
 from audioclf.runfolder import CONFIG, RunFolder
 from audioclf.savedrun import SavedCell, SavedRun, read_run
+from audioclf.unfinished import find_left
 
 if TYPE_CHECKING:
     from audioclf.components import Kind
@@ -138,7 +139,7 @@ def replay(
     registry = discover() if registry is None else registry
     _check_plugins(before, registry)
     config = load_config(before.path / CONFIG, overrides=overrides, registry=registry)
-    folder = Path(out) if out else _folder_beside(before.path)
+    folder = Path(out) if out else _folder_beside(before.path, config.to_yaml())
     run(
         config,
         out=folder,
@@ -175,9 +176,12 @@ def _kind(place: str) -> Kind:
     return "featurizer" if place.startswith("featurizers.") else "classifier"
 
 
-def _folder_beside(run_folder: Path) -> Path:
+def _folder_beside(run_folder: Path, config: str) -> Path:
+    """Return the folder of a replay that was stopped, or a new one."""
     whole = run_folder.absolute()
-    return RunFolder.create_named(whole.parent, f"{whole.name}-replay").path
+    name = f"{whole.name}-replay"
+    left = find_left(whole.parent, name, config)
+    return left or RunFolder.create_named(whole.parent, name).path
 
 
 def compare(before: SavedRun, now: SavedRun) -> tuple[Stage, ...]:

@@ -120,6 +120,9 @@ class RunResult:
         The bundle that holds the final model.
     report : Path, optional
         The page.
+    remarks : tuple of str
+        What befell this run and is no property of its numbers, as that it went on where it had
+        been stopped.
     """
 
     config: RunConfig
@@ -136,6 +139,7 @@ class RunResult:
     audits: tuple[Audit, ...] = ()
     model: Path | None = None
     report: Path | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def findings(self) -> list[Finding]:

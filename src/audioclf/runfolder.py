@@ -7,9 +7,11 @@ tables are CSV with a header even when they are empty.
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,6 +31,32 @@ MODEL = "model.audioclf"
 PLOTS = "plots"
 PREDICTIONS = "predictions.csv"
 RECORD = "record.json"
+REPORT = "report.html"
+
+RESULTS = frozenset(
+    (
+        AUDIT,
+        COMPARISON,
+        CONFIG,
+        FOLDS,
+        IMPORTANCES,
+        LEDGER,
+        METRICS,
+        MODEL,
+        PREDICTIONS,
+        RECORD,
+        REPORT,
+    )
+)
+"""Files of a run."""
+
+LOCK = ".running"
+"""File that the run which works in a folder holds locked."""
+
+ASIDE = re.compile(r"\..+\.[0-9]+\.tmp")
+"""Names of files that are not whole yet."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -48,15 +76,15 @@ class RunFolder:
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
-            present = {entry.name for entry in path.iterdir()}
+            present = {entry.name for entry in path.iterdir() if not ASIDE.fullmatch(entry.name)}
         except OSError as exc:
-            raise _unwritable(path, exc) from exc
+            raise unwritable(path, exc) from exc
         if RECORD in present:
             raise ResultError(
                 f"{path}: holds a finished run, which is not overwritten",
                 hint="Choose another folder with --out, or delete this one.",
             )
-        if present and CONFIG not in present:
+        if present - {LOCK} and CONFIG not in present:
             raise ResultError(
                 f"{path}: holds files that are not a run's",
                 hint="Choose an empty or a new folder with --out.",
@@ -74,7 +102,7 @@ class RunFolder:
             except FileExistsError:
                 continue
             except OSError as exc:
-                raise _unwritable(path, exc) from exc
+                raise unwritable(path, exc) from exc
             return cls(path)
         raise ResultError(f"{parent / stem}: 999 runs have this name already")
 
@@ -91,7 +119,7 @@ class RunFolder:
             aside.replace(target)
         except OSError as exc:
             aside.unlink(missing_ok=True)
-            raise _unwritable(target, exc) from exc
+            raise unwritable(target, exc) from exc
         return target
 
     def write_text(self, name: str, text: str) -> Path:
@@ -124,8 +152,9 @@ def _finite(data: Any) -> Any:
     return data
 
 
-def _unwritable(path: Path, exc: OSError) -> ResultError:
-    return ResultError(
-        f"{path}: cannot be written: {exc.strerror or exc}",
-        hint="Choose another folder with --out.",
-    )
+def unwritable(path: Path, exc: OSError) -> ResultError:
+    """Return the error for what the system says of a file or folder."""
+    hint = "Choose another folder with --out."
+    if exc.errno in _FULL:
+        hint = "Make room and run the same command: it goes on where it stopped."
+    return ResultError(f"{path}: cannot be written: {exc.strerror or exc}", hint=hint)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from audioclf.engines import (
     Engine,
     ProcessEngine,
-    SerialEngine,
     ThreadEngine,
     WorkerError,
     make_engine,
@@ -116,7 +115,7 @@ def test_one_map_can_run_while_another_waits(engine: Engine) -> None:
 
 @pytest.mark.parametrize(
     ("jobs", "isolate", "kind"),
-    [(1, False, SerialEngine), (2, False, ThreadEngine), (1, True, ProcessEngine)],
+    [(1, False, ThreadEngine), (2, False, ThreadEngine), (1, True, ProcessEngine)],
 )
 def test_the_local_engine_follows_jobs_and_isolate(jobs: int, isolate: bool, kind: type) -> None:
     with make_engine("local", jobs=jobs, isolate=isolate) as engine:

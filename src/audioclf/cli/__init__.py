@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from audioclf import __version__
 from audioclf.cli.output import complain
-from audioclf.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, AudioclfError
+from audioclf.errors import AudioclfError, Terminated, stop_code, stop_words
 from audioclf.system import limit_threads_at_start
 
 _COMMANDS = {
@@ -66,14 +66,13 @@ class LazyGroup(TyperGroup):
         except AudioclfError as exc:
             complain("error", str(exc))
             sys.exit(exc.exit_code)
-        except KeyboardInterrupt:
-            complain("stopped", "interrupted; what was finished before is kept")
-            sys.exit(EXIT_INTERRUPTED)
+        except KeyboardInterrupt as exc:
+            complain("stopped", stop_words(exc))
+            sys.exit(stop_code(exc))
 
 
 def _terminate(signum: int, frame: object) -> NoReturn:
-    complain("stopped", "terminated; what was finished before is kept")
-    sys.exit(EXIT_TERMINATED)
+    raise Terminated
 
 
 def _show_version(wanted: bool) -> None:

@@ -19,7 +19,7 @@ from audioclf.cli.common import (
     single_command,
 )
 from audioclf.cli.output import complain
-from audioclf.errors import EXIT_INTERRUPTED, EXIT_OK, ConfigError
+from audioclf.errors import EXIT_OK, ConfigError, stop_code
 
 if TYPE_CHECKING:
     from audioclf.inference import Model
@@ -165,10 +165,10 @@ def predict(
             )
     except BrokenPipeError:  # `| head` has all that it wants
         sys.exit(EXIT_OK)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as exc:
         go_on = "" if out is None else "; go on with --resume"
-        complain("stopped", f"interrupted; what is finished is written{go_on}")
-        sys.exit(EXIT_INTERRUPTED)
+        complain("stopped", f"what is finished is written{go_on}")
+        sys.exit(stop_code(exc))
     _report(result, out, quiet=quiet)
     sys.exit(result.exit_code)
 

@@ -113,7 +113,7 @@ def run(
             registry=registry,
             progress=progress,
         )
-    for note in result.notes:
+    for note in (*result.remarks, *result.notes):
         complain("note", note)
     say(_as_json(result) if as_json else describe_result(result))
     sys.exit(result.exit_code)

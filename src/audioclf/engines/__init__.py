@@ -70,4 +70,6 @@ def make_engine(
         )
     if isolate:
         return ProcessEngine(jobs)
-    return SerialEngine() if jobs == 1 else ThreadEngine(jobs)
+    # Also one job gets a thread: in the main thread a signal could break into a library's callback,
+    # which loses the signal and cuts the clip short.
+    return ThreadEngine(jobs)

@@ -10,7 +10,7 @@ import contextlib
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -27,6 +27,8 @@ from audioclf.system import peak_memory_meter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from audioclf.evaluation.kept import KeptFits
 
 ScoreKind = Literal["probability", "decision", "none"]
 """What the scores are: `predict_proba` as the classifier gives it, or a squashed decision value."""
@@ -180,6 +182,7 @@ def evaluate(
     fits: FitPlan = _NO_PLAN,
     jobs: int = 1,
     engine: Engine | None = None,
+    kept: KeptFits | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[CellResult, ...]:
     """Fit and predict every cell on every fold.
@@ -203,6 +206,8 @@ def evaluate(
         process.
     engine : Engine, optional
         Does all the work, whatever `jobs` is; the result is the same for any.
+    kept : KeptFits, optional
+        Gives the fits that were done before, and keeps those that are done now.
     progress : callable
         Called with (fits done, fits in all).
 
@@ -231,8 +236,11 @@ def evaluate(
         for number, fold in enumerate(splits.folds)
     ]
     work = _Work(tasks, matrices, y, groups)
-    with contextlib.closing(_outcomes(work, min(jobs, fits.at_once), engine)) as outcomes:
-        results = _in_order(outcomes, tasks, progress)
+    keys = [None if kept is None else _key(kept, task, work) for task in tasks]
+    done = _done_before(kept, keys, tasks)
+    todo = [index for index in range(len(tasks)) if index not in done]
+    with contextlib.closing(_outcomes(work, todo, min(jobs, fits.at_once), engine)) as outcomes:
+        results = _in_order(_keeping(outcomes, kept, keys), tasks, done, progress)
     per_cell = len(splits.folds)
     return tuple(
         CellResult(cell, tuple(results[i * per_cell : (i + 1) * per_cell]))
@@ -240,29 +248,57 @@ def evaluate(
     )
 
 
+def _key(kept: KeptFits, task: _Task, work: _Work) -> str | None:
+    cell = task.cell
+    settings = (task.n_classes, task.seed, task.is_sized, task.in_batches)
+    return kept.key(cell.name, cell.featurizer, task.fold, (work.y, work.groups), settings)
+
+
+def _done_before(
+    kept: KeptFits | None, keys: Sequence[str | None], tasks: Sequence[_Task]
+) -> dict[int, _Outcome]:
+    found: dict[int, _Outcome] = {}
+    for index, (key, task) in enumerate(zip(keys, tasks, strict=True)):
+        result = None if kept is None or key is None else kept.get(key, task.fold)
+        if result is not None:
+            found[index] = result
+    return found
+
+
+def _keeping(
+    outcomes: Iterable[tuple[int, _Outcome]], kept: KeptFits | None, keys: Sequence[str | None]
+) -> Iterator[tuple[int, _Outcome]]:
+    """Pass outcomes on, and keep each that is a result."""
+    for index, outcome in outcomes:
+        key = keys[index]
+        if kept is not None and key is not None and isinstance(outcome, FoldResult):
+            kept.put(key, outcome)
+        yield index, outcome
+
+
 def _outcomes(
-    work: _Work, jobs: int, engine: Engine | None
+    work: _Work, todo: Sequence[int], jobs: int, engine: Engine | None
 ) -> Generator[tuple[int, _Outcome], None, None]:
     """Do each task in this process, until it is clear that the rest is worth starting others."""
-    tasks = range(len(work.tasks))
     if engine is not None:
-        yield from engine.map(_fit, tasks, shared=work)
+        for position, outcome in engine.map(_fit, todo, shared=work):
+            yield todo[position], outcome
         return
     started = time.perf_counter()
-    for index, outcome in SerialEngine().map(_fit, tasks, shared=work):
+    for position, outcome in SerialEngine().map(_fit, todo, shared=work):
         seconds = time.perf_counter() - started
-        yield index, outcome
-        rest = tasks[index + 1 :]
+        yield todo[position], outcome
+        rest = todo[position + 1 :]
         if min(jobs, len(rest)) > 1 and seconds * len(rest) > WORTH_PROCESSES:
             yield from _in_processes(work, rest, jobs)
             return
         started = time.perf_counter()
 
 
-def _in_processes(work: _Work, tasks: range, jobs: int) -> Iterable[tuple[int, _Outcome]]:
-    with ProcessEngine(min(jobs, len(tasks))) as engine:
-        for position, outcome in engine.map(_fit, tasks, shared=work):
-            yield tasks[position], outcome
+def _in_processes(work: _Work, todo: Sequence[int], jobs: int) -> Iterable[tuple[int, _Outcome]]:
+    with ProcessEngine(min(jobs, len(todo))) as engine:
+        for position, outcome in engine.map(_fit, todo, shared=work):
+            yield todo[position], outcome
 
 
 def _fit(index: int, work: _Work) -> FoldResult:
@@ -271,16 +307,28 @@ def _fit(index: int, work: _Work) -> FoldResult:
 
 
 def _in_order(
-    outcomes: Iterable[tuple[int, _Outcome]], tasks: Sequence[_Task], progress: Progress
+    outcomes: Iterable[tuple[int, _Outcome]],
+    tasks: Sequence[_Task],
+    done: dict[int, _Outcome],
+    progress: Progress,
 ) -> list[FoldResult]:
-    """Return all results, or raise the first failure in order as soon as it is known."""
-    early: dict[int, _Outcome] = {}
+    """Return all results, or raise the first failure in order as soon as it is known.
+
+    `done` holds the outcomes that are known already.
+    """
+    early = dict(done)
     results: list[FoldResult] = []
-    for index, outcome in outcomes:
-        early[index] = outcome
+
+    def advance() -> None:
         while len(results) in early:
             results.append(_checked(early.pop(len(results)), tasks[len(results)]))
         progress(len(results) + len(early), len(tasks))
+
+    if done:
+        advance()
+    for index, outcome in outcomes:
+        early[index] = outcome
+        advance()
     return results
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,8 +98,9 @@ class Extraction:
         """The rows of the clips that could not be read."""
         return tuple(row for row in self.ledger if row.status == "failed")
 
+    @cached_property
     def feature_hashes(self) -> dict[str, str]:
-        """Return for each featurizer the SHA-256 of its design matrix."""
+        """For each featurizer the SHA-256 of its design matrix."""
         return {name: _hash(matrix) for name, matrix in self.matrices.items()}
 
 
@@ -117,6 +119,7 @@ def extract(
     engine: Engine | None = None,
     cache_folder: Path | None = None,
     origins: Mapping[str, Origin] | None = None,
+    cache_use: CacheUse | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Extraction:
     """Decode every clip at most once and featurize it with every featurizer.
@@ -134,6 +137,8 @@ def extract(
     origins : mapping of str to Origin, optional
         Where each featurizer comes from. One without an origin is not cached, since nothing says
         when its numbers change.
+    cache_use : CacheUse, optional
+        Filled while the clips are done, so that it tells also of an extraction that is stopped.
     progress : callable
 
     Returns
@@ -149,7 +154,7 @@ def extract(
         If no clip could be read.
     """
     plans = make_plans(audio, featurizers, origins or {})
-    collector = _Collector(dataset, plans, progress)
+    collector = _Collector(dataset, plans, cache_use or CacheUse(), progress)
     chunks = _chunks(dataset, audio, plans, cache_folder)
     collector.run(engine or SerialEngine(), chunks)
     return collector.extraction()
@@ -194,11 +199,13 @@ def _chunks(
 class _Collector:
     """Puts what the workers find where it belongs."""
 
-    def __init__(self, dataset: Dataset, plans: Sequence[Plan], progress: Progress) -> None:
+    def __init__(
+        self, dataset: Dataset, plans: Sequence[Plan], cache: CacheUse, progress: Progress
+    ) -> None:
         self.dataset = dataset
         self.matrices = {plan.name: new_matrix(len(dataset), plan.width) for plan in plans}
         self.ledger: list[LedgerRow | None] = [None] * len(dataset)
-        self.cache = CacheUse()
+        self.cache = cache
         self.progress = progress
         self.done = 0
 

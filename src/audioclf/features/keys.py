@@ -64,31 +64,54 @@ class KeyMaker:
         That is so for a class made by hand (it has no origin), for code without source files,
         and for a path in the configuration that is no readable file.
         """
-        inside = list(_inside(value for name, value in featurizer if name != "pooling"))
-        models = [featurizer, *(part for part in inside if isinstance(part, BaseModel))]
-        code = {name: _code(sys.modules.get(name)) for name in _packages(models)}
-        files = [_file_digest(part) for part in inside if isinstance(part, Path)]
-        if origin is None or None in code.values() or None in files:
+        made = made_by(featurizer, origin, libraries=_LIBRARIES, exclude="pooling")
+        if made is None:
             return None
-        ingredients = {
-            "format": FORMAT,
-            "audio": audio.model_dump(mode="json"),
-            "featurizer": featurizer.model_dump(mode="json", exclude={"pooling"}),
-            # Each on its own: an annotation with a base class would leave out fields.
-            "inside": [part.model_dump(mode="json") for part in models[1:]],
-            "classes": [f"{type(each).__module__}:{type(each).__qualname__}" for each in models],
-            "files": files,
-            "origin": [origin.distribution, origin.version],
-            "audioclf": import_module("audioclf").__version__,  # stands above us in the layers
-            "code": code,
-            "libraries": _libraries() | _requirements(origin),
-            "byte order": sys.byteorder,
-        }
+        ingredients = {"format": FORMAT, "audio": audio.model_dump(mode="json"), **made}
         return cls(hashlib.sha256(canonical(ingredients)).hexdigest())
 
     def key(self, source_digest: str) -> str:
         """Return the key of a clip, 64 hexadecimal digits, from the digest of its bytes."""
         return hashlib.sha256(f"{self.fixed}:{source_digest}".encode()).hexdigest()
+
+
+def made_by(
+    component: BaseModel, origin: Origin | None, *, libraries: tuple[str, ...], exclude: str = ""
+) -> dict[str, object] | None:
+    """Return, as JSON, what decides about the numbers that a component computes.
+
+    Parameters
+    ----------
+    component : BaseModel
+    origin : Origin or None
+    libraries : tuple of str
+        Distributions that our own components compute with.
+    exclude : str
+        A field that does not count.
+
+    Returns
+    -------
+    ingredients : dict or None
+        None where they cannot all be known: see `KeyMaker.make`.
+    """
+    inside = list(_inside(value for name, value in component if name != exclude))
+    models = [component, *(part for part in inside if isinstance(part, BaseModel))]
+    code = {name: _code(sys.modules.get(name)) for name in _packages(models)}
+    files = [_file_digest(part) for part in inside if isinstance(part, Path)]
+    if origin is None or None in code.values() or None in files:
+        return None
+    return {
+        "component": component.model_dump(mode="json", exclude={exclude}),
+        # Each on its own: an annotation with a base class would leave out fields.
+        "inside": [part.model_dump(mode="json") for part in models[1:]],
+        "classes": [f"{type(each).__module__}:{type(each).__qualname__}" for each in models],
+        "files": files,
+        "origin": [origin.distribution, origin.version],
+        "audioclf": import_module("audioclf").__version__,  # stands above us in the layers
+        "code": code,
+        "libraries": _libraries(libraries) | _requirements(origin),
+        "byte order": sys.byteorder,
+    }
 
 
 def _inside(values: Iterable[object]) -> Iterator[BaseModel | Path]:
@@ -139,11 +162,13 @@ def _file_digest(path: Path) -> str | None:
 
 
 @cache
-def _libraries() -> dict[str, str]:
-    import soundfile
+def _libraries(names: tuple[str, ...]) -> dict[str, str]:
+    versions = {name: metadata.version(name) for name in names}
+    if "soundfile" in versions:
+        import soundfile
 
-    versions = {name: metadata.version(name) for name in _LIBRARIES}
-    return {**versions, "libsndfile": soundfile.__libsndfile_version__}
+        versions["libsndfile"] = soundfile.__libsndfile_version__
+    return versions
 
 
 @cache

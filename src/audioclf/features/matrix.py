@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audioclf.errors import MemoryShortError
 from audioclf.system import available_memory
 
 if TYPE_CHECKING:
@@ -29,12 +30,18 @@ _BLOCK_ROWS = 4096
 
 
 def new_matrix(n_rows: int, n_columns: int) -> Matrix:
-    """Return a matrix of zeros [shape=(n_rows, n_columns)], float32, in memory or in a file."""
+    """Return a matrix of zeros [shape=(n_rows, n_columns)], float32, in memory or in a file.
+
+    Raises
+    ------
+    MemoryShortError
+        If neither memory nor the disk of temporary files holds it.
+    """
     n_bytes = 4 * n_rows * n_columns
     if n_bytes <= MEMORY_SHARE * available_memory():
         return np.zeros((n_rows, n_columns), dtype=np.float32)
     file = tempfile.TemporaryFile(prefix="audioclf-")  # noqa: SIM115  open as long as the matrix
-    file.truncate(n_bytes)
+    _reserve(file.fileno(), n_bytes)
     matrix: np.memmap[tuple[int, int], np.dtype[np.float32]]
     matrix = np.memmap(file, dtype=np.float32, mode="r+", shape=(n_rows, n_columns))
     if sys.platform == "linux":
@@ -42,6 +49,22 @@ def new_matrix(n_rows: int, n_columns: int) -> Matrix:
         matrix.filename = f"/proc/{os.getpid()}/fd/{file.fileno()}"
     weakref.finalize(matrix, file.close)
     return matrix
+
+
+def _reserve(descriptor: int, n_bytes: int) -> None:
+    """Take the room now: a page that finds a full disk later ends the process without a word."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, n_bytes)
+        else:
+            os.truncate(descriptor, n_bytes)
+    except OSError as exc:
+        raise MemoryShortError(
+            f"features of {n_bytes / 1e9:.2g} GB fit neither in memory nor in "
+            f"{tempfile.gettempdir()}: {exc.strerror or exc}",
+            hint="Make room there, name another folder in TMPDIR, or take fewer columns "
+            "(pooling `stats` instead of `flatten`).",
+        ) from exc
 
 
 def keep_rows(matrix: Matrix, rows: list[int]) -> Matrix:

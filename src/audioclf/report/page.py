@@ -17,7 +17,7 @@ from audioclf.report import audits, browser, closeup, material, overview, words
 from audioclf.report.clips import ClipSource, clips_of
 from audioclf.report.media import Media, Studio
 from audioclf.report.outcomes import most_telling, outcomes_of
-from audioclf.runfolder import AUDIT, COMPARISON, RunFolder
+from audioclf.runfolder import AUDIT, COMPARISON, REPORT, RunFolder
 from audioclf.savedrun import SavedRun, read_run
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from audioclf.registry import Registry
 
-REPORT = "report.html"
 NO_SOUND = "The page was made without sound."
 
 

@@ -1,0 +1,94 @@
+"""One writer at a time: a claim on a place that ends with its process, however that ends.
+
+The claim is a lock of the operating system on a file, so a process that is killed leaves none
+behind; the file itself may stay and means nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_TAKEN = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
+_TRIES = 20
+
+
+class Claim:
+    """A place that nobody else writes to, until `release` or the end of this process.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file.
+    descriptor : int
+        Of the lock file, open and locked.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Let others in and remove the lock file; a second call does nothing."""
+        if self._descriptor is None:
+            return
+        # Removed while it is still locked: who waits for it finds out that it has lost its name.
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._descriptor = None
+
+
+def claim(path: Path) -> Claim | None:
+    """Claim a lock file, which is made where it is missing; None if somebody else has it.
+
+    A file system without locks (some network shares) gives every claim: nothing is kept apart.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be made.
+    """
+    for _ in range(_TRIES):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(descriptor)
+        except OSError as exc:
+            if exc.errno in _TAKEN:
+                os.close(descriptor)
+                return None
+        if _is_still_named(path, descriptor):
+            with suppress(OSError):
+                os.truncate(descriptor, 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode())
+            return Claim(path, descriptor)
+        os.close(descriptor)
+    return None
+
+
+def holder(path: Path) -> str:
+    """Return in words who has a claim, as far as its file tells."""
+    with suppress(OSError, ValueError):
+        return f"process {int(path.read_text(encoding='ascii'))}"
+    return "another process"
+
+
+def _is_still_named(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
