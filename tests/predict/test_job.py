@@ -307,3 +307,21 @@ def test_what_the_model_does_not_hear_is_said_once_per_kind(tmp_path: Path) -> N
         "1 file at 16 kHz was resampled to 8 kHz: what is above 4 kHz was left out",
         "1 file with 2 channels was averaged to one",
     ]
+
+
+def test_two_calls_do_not_write_to_one_output(tmp_path: Path) -> None:
+    found, folder, out = model(tmp_path), many(tmp_path / "in", 2), tmp_path / "o.csv"
+    for sink, held in (
+        (lambda **how: FileSink(out, "", "j", **how), FileSink(out, "", "j")),
+        (
+            lambda **how: FolderSink(tmp_path / "o", [], "", "j", **how),
+            FolderSink(tmp_path / "o", [], "", "j"),
+        ),
+    ):
+        for how in ("resume", "force"):
+            with pytest.raises(ResultError, match="another call is writing here") as caught:
+                sink(**{how: True})
+            assert caught.value.exit_code == EXIT_ENVIRONMENT
+        held.close()
+    predicted(found, folder, out, force=True)
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith("lock")]

@@ -14,6 +14,7 @@ from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from audioclf.claim import Claim, claim, holder
 from audioclf.errors import ResultError
 from audioclf.predict.inputs import Recording
 from audioclf.predict.ledger import (
@@ -28,6 +29,8 @@ from audioclf.predict.ledger import (
 
 _JOINED = 256
 """Lines that are written at once."""
+
+_LOCK = ".lock"
 
 Key = tuple[str, str, str]
 
@@ -102,11 +105,19 @@ class FileSink:
         self, path: Path, header: str, job: str, *, force: bool = False, resume: bool = False
     ) -> None:
         self.path, self.ledger_path = path, ledger_beside(path)
+        self._held = _held(path, path.parent / f".{path.name}.lock")
+        try:
+            self._begin(header, job, force=force, resume=resume)
+        except BaseException:
+            self._held.release()
+            raise
+
+    def _begin(self, header: str, job: str, *, force: bool, resume: bool) -> None:
+        path = self.path
         kept = None if force else _kept(path, self.ledger_path, job, resume=resume)
         self.done = _fitting(path, header, kept or [])
         size = self.done[-1].bytes if self.done else 0
         with _writable(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._ledger = _rewritten_ledger(self.ledger_path, self.done)
             self._out = _CutBack(path)
             self._out.cut_back(size)
@@ -129,12 +140,13 @@ class FileSink:
         self._ledger.commit()
 
     def close(self) -> None:
-        """Let the file reach the disk."""
+        """Let the file reach the disk, and others write to it."""
         with _writable(self.path):
             try:
                 self._out.close()
             finally:
                 self._ledger.close()
+                self._held.release()
 
 
 class FolderSink:
@@ -168,10 +180,17 @@ class FolderSink:
     ) -> None:
         self.path, self.header = path, header
         self.names = label_files(recordings)
-        ledger = path / LEDGER
+        self._held = _held(path, path / _LOCK)
+        try:
+            self._begin(job, force=force, resume=resume)
+        except BaseException:
+            self._held.release()
+            raise
+
+    def _begin(self, job: str, *, force: bool, resume: bool) -> None:
+        path, ledger = self.path, self.path / LEDGER
         with _writable(path):
-            path.mkdir(parents=True, exist_ok=True)
-            used = any(path.iterdir())
+            used = any(entry.name != _LOCK for entry in path.iterdir())
         if used and not force:
             _check_reusable(path, ledger, resume=resume)
         self.done = _ok_rows(ledger, job, path) if used and not force else []
@@ -192,9 +211,12 @@ class FolderSink:
         self._ledger.commit()
 
     def close(self) -> None:
-        """Let the ledger reach the disk."""
+        """Let the ledger reach the disk, and others write to the folder."""
         with _writable(self.path):
-            self._ledger.close()
+            try:
+                self._ledger.close()
+            finally:
+                self._held.release()
 
 
 def label_files(recordings: Sequence[Recording]) -> dict[Key, str]:
@@ -240,6 +262,19 @@ class _writable:  # noqa: N801  reads as a word
                 hint="What is finished stays; make room and go on with --resume, "
                 "or choose another --out.",
             ) from exc
+
+
+def _held(path: Path, lock: Path) -> Claim:
+    """Keep every other call out of an output."""
+    with _writable(path):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held = claim(lock)
+    if held is None:
+        raise ResultError(
+            f"{path}: another call is writing here ({holder(lock)})",
+            hint="Wait until it has ended, or choose another --out.",
+        )
+    return held
 
 
 def _kept(path: Path, ledger: Path, job: str, *, resume: bool) -> list[LedgerRow] | None:
