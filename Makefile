@@ -5,6 +5,9 @@ LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
 PLUGINS := $(foreach plugin,$(wildcard plugins/*/pyproject.toml),-e $(dir $(plugin)))
 SETUP := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+# Processes that share the tests between them, whole files to each.
+WORKERS ?= 2
+SPREAD := -n $(WORKERS) --dist loadfile
 PIP := -m pip --disable-pip-version-check install --quiet
 
 .PHONY: run test check test-fast test-lowest bench bench-scale clean
@@ -13,10 +16,10 @@ run: $(VENV)/.run
 	$(BIN)/audioclf run configs/barbie_puppy.yaml
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest $(SPREAD) --cov --cov-report=term
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(SPREAD) -m "not slow"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -26,7 +29,7 @@ check: $(VENV)/.dev
 
 # The declared lower bounds, in an environment of their own.
 test-lowest: $(LOWEST)/.dev
-	$(LOWEST)/bin/python -m pytest -m "not slow" -q
+	$(LOWEST)/bin/python -m pytest $(SPREAD) -m "not slow" -q
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench.py

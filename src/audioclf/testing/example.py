@@ -100,10 +100,11 @@ def example_sounds() -> Path:
     The files are `low/low_0.wav` to `low/low_3.wav` and `high/high_0.wav` to `high/high_3.wav`:
     mono, 16 bits, 8000 Hz, 0.3 s.
     """
-    root = Path(tempfile.mkdtemp(prefix="audioclf-example-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    aside = Path(tempfile.mkdtemp(prefix="audioclf-example-"))
+    atexit.register(shutil.rmtree, aside, ignore_errors=True)
+    root = aside / "sounds"
     for label, frequency in (("low", 300.0), ("high", 1800.0)):
-        (root / label).mkdir()
+        (root / label).mkdir(parents=True)
         for index in range(4):
             _write(root / label / f"{label}_{index}.wav", frequency * (1 + 0.02 * index))
     return root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audioclf.testing.check import Check, CheckSkippedError, checks_for, expected_failures
@@ -79,12 +80,19 @@ class _Test:
 def component_id(component: Component) -> str:
     """Return the type of a component, and the fields that differ from their defaults.
 
+    Of a path its name alone: the folder above is another one in every process that makes it, and
+    processes that share the tests between them must call each by the same name.
+
     >>> from audioclf.builtin.knn import Knn
     >>> component_id(Knn()), component_id(Knn(n_neighbors=1))
     ('knn', 'knn(n_neighbors=1)')
     """
     fields = type(component).model_fields
-    changed = [f"{name}={value}" for name, value in component if value != fields[name].default]
+    changed = [
+        f"{name}={value.name if isinstance(value, Path) else value}"
+        for name, value in component
+        if value != fields[name].default
+    ]
     text = ", ".join(changed)
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     return f"{component.type_name()}({shown})" if changed else component.type_name()
