@@ -149,6 +149,45 @@ class Featurizer(Component):
         """
         return [self.extract(y, sr) for y in ys]
 
+    def extract_windows(
+        self, y: NDArray[np.float32], sr: int, starts: Sequence[int], n_samples: int
+    ) -> list[NDArray[np.float32]]:
+        """Return the feature matrix of each of several windows of one recording.
+
+        Predictions of windows that overlap call this. Override it, and `shared_step`, where such
+        windows can share work; each matrix must agree to the last bit with `extract` of that window
+        alone, which knows nothing of the samples around it.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n,)], float32
+            Mono waveform in [-1, 1]; not to be changed.
+        sr : int
+            Sample rate in Hz.
+        starts : sequence of int
+            First sample of each window.
+        n_samples : int
+            Length of each window in samples; none reaches beyond the end of `y`.
+
+        Returns
+        -------
+        matrices : list of np.ndarray [shape=(n_bins, n_frames)], float32
+            As `extract` returns them, in the order of `starts`.
+
+        Raises
+        ------
+        FeatureError
+            If one window cannot be extracted; `extract` of each says which.
+        """
+        return self.extract_many([y[start : start + n_samples] for start in starts], sr)
+
+    def shared_step(self, sr: int) -> int | None:
+        """Return the samples by a multiple of which windows must lie apart to share work.
+
+        None, the default, is for featurizers whose windows share nothing.
+        """
+        return None
+
 
 class Classifier(Component):
     """Base of classifiers: a description that builds an unfitted scikit-learn estimator."""

@@ -28,7 +28,7 @@ from audioclf.predict import (
     predict_all,
 )
 from audioclf.predict import job as job_module
-from audioclf.predict.job import make_writer
+from audioclf.predict.job import check_settings, make_writer
 from audioclf.predict.ledger import read_ledger
 from audioclf.predict.outputs import FormatName
 from tests.inference.making import made
@@ -290,6 +290,14 @@ def test_windows_longer_than_the_training_clips_are_noted(tmp_path: Path) -> Non
     found, folder = model(tmp_path), many(tmp_path / "in", 2, 1.0)
     result = predicted(found, folder, tmp_path / "o.csv", Settings(Cutting(8000, 8000)))
     assert result.notes[0].startswith("windows of 1 s are longer than the 0.5 s clips of the train")
+
+
+def test_a_hop_that_would_share_frames_is_named(tmp_path: Path) -> None:
+    found = model(tmp_path)  # frames every 128 samples
+    (note,) = check_settings(found, Settings(Cutting(4000, 1000)))
+    assert "every 0.125 s have few frames in common, or none; with --hop 0.128 they" in note
+    for size, hop in ((4000, 1024), (4000, 4000), (4000, 2100), (4000, 20), (200, 100)):
+        assert check_settings(found, Settings(Cutting(size, hop))) == []
 
 
 def test_what_the_model_does_not_hear_is_said_once_per_kind(tmp_path: Path) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioclf.errors import ConfigError
-from audioclf.predict.windows import Cutting, pieces
-from tests.predict.making import model, noise, recording
+from audioclf.errors import ConfigError, FeatureError
+from audioclf.predict.windows import Cutting, pieces, rows_of_pieces
+from tests.predict.making import model, noise, recording, written_in_blocks
 
 
 def spans(n_samples: int, cutting: Cutting, block: int = 7) -> list[tuple[int, int]]:
@@ -111,3 +112,58 @@ def test_the_rows_of_a_batch_are_those_of_each(tmp_path: Path) -> None:
     ys = [noise(0.1 * (1 + index), seed=index) for index in range(4)]
     for row, y in zip(found.rows_of(ys), ys, strict=True):
         np.testing.assert_array_equal(np.asarray(row), found.features_of(y, 8000))
+
+
+@pytest.mark.parametrize(("hop", "own"), [(0.064, 512), (0.1, 3200), (0.125, 4000)])
+def test_windows_that_share_frames_have_the_rows_of_clips(
+    tmp_path: Path, hop: float, own: int
+) -> None:
+    found = model(tmp_path)
+    cutting = Cutting.of(0.5, hop, 8000)
+    assert cutting.own_samples(found.shared_step) == own
+    ys = [noise(2.23, seed=seed) for seed in range(2)]
+    batch = [piece for y in ys for piece in pieces([y], cutting)]
+    assert len(batch[-1].y) < cutting.size
+    for row, piece in zip(rows_of_pieces(found, batch, cutting), batch, strict=True):
+        np.testing.assert_array_equal(np.asarray(row), found.features_of(piece.y, 8000))
+
+
+def test_a_stretch_ends_with_its_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = model(tmp_path)
+    cutting = Cutting(4000, 1024)
+    lengths: list[int] = []
+    featurizer = type(found.featurizer)
+    original = featurizer.extract_windows
+
+    def counting(self: Any, y: Any, sr: int, starts: Any, n_samples: int) -> Any:
+        lengths.append(len(y))
+        return original(self, y, sr, starts, n_samples)
+
+    monkeypatch.setattr(featurizer, "extract_windows", counting)
+    batch = [piece for n in (8096, 4000) for piece in pieces([noise(1.1)[:n]], cutting)]
+    assert len(rows_of_pieces(found, batch, cutting)) == 6
+    assert lengths == [4000 + 4 * 1024, 4000]
+
+
+def test_a_window_that_the_featurizer_refuses_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = model(tmp_path)
+    featurizer = type(found.featurizer)
+    original = featurizer.extract_many
+
+    def refusing(self: Any, ys: Any, sr: int) -> Any:
+        if any(y.max() > 0.99 for y in ys):
+            raise FeatureError("too loud")
+        return original(self, ys, sr)
+
+    monkeypatch.setattr(featurizer, "extract_many", refusing)
+    y: Any = noise(1.0)
+    y = y / 2
+    y[-1] = 1.0
+    written = written_in_blocks(tmp_path / "loud.wav", y, 8000)
+    cutting = Cutting(4000, 1024)
+    rows = rows_of_pieces(found, list(pieces([y], cutting)), cutting)
+    assert [isinstance(row, FeatureError) for row in rows] == [False] * 4 + [True]
+    with pytest.raises(FeatureError, match=r"from 0\.512 s on.*too loud"):
+        list(found.windows(written, window=0.488, hop=0.128))

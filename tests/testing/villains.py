@@ -315,6 +315,27 @@ class Demanding(Level):
         return [self.extract(ys[0], sr), *(self.extract(y, sr) for y in ys[1:])]
 
 
+class Peeking(Level):
+    """Frames that look beyond the end of their window."""
+
+    breaks: ClassVar[str] = "windows_agree_with_each_clip"
+    says: ClassVar[str] = "has other features than alone; only what sees nothing beyond"
+
+    def extract_windows(self, y: Any, sr: int, starts: Sequence[int], n_samples: int) -> list[Any]:
+        whole = self.frame_length * -(-n_samples // self.frame_length)
+        return [self.extract(y[start : start + whole], sr) for start in starts]
+
+
+class Boasting(Level):
+    """Windows any part of a sample apart share something."""
+
+    breaks: ClassVar[str] = "windows_agree_with_each_clip"
+    says: ClassVar[str] = "shared_step is 0.5, expected a whole number of samples"
+
+    def shared_step(self, sr: int) -> Any:
+        return 0.5
+
+
 class Sharing(Level):
     """Keeps the clip where all threads find it."""
 

@@ -105,6 +105,14 @@ class ClipFeaturizer(Featurizer):
             matrices = [resampled(features, self.n_steps) for features in matrices]
         return matrices
 
+    def extract_windows(
+        self, y: Matrix, sr: int, starts: Sequence[int], n_samples: int
+    ) -> list[Matrix]:
+        """Return the feature matrix of each window of a recording; see `extract_many`."""
+        from audioclf.builtin.overlap import Windows
+
+        return self.extract_many(Windows(y, starts, n_samples), sr)
+
     @abstractmethod
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
         """Return the feature matrix of each clip, without the options."""

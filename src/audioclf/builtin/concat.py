@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, field_validator
@@ -98,16 +99,32 @@ class Concat(Featurizer):
         FeatureError
             If a part fails; the message names it.
         """
+        return self._joined(lambda part: part.extract_many(ys, sr))
+
+    def extract_windows(
+        self, y: Matrix, sr: int, starts: Sequence[int], n_samples: int
+    ) -> list[Matrix]:
+        """Return the pooled features of all parts for each window; see `extract_many`."""
+        return self._joined(lambda part: part.extract_windows(y, sr, starts, n_samples))
+
+    def shared_step(self, sr: int) -> int | None:
+        """Return the least common multiple of what the parts need that share anything."""
+        steps = [step for _, part in self.parts if (step := part.shared_step(sr)) is not None]
+        return math.lcm(*steps) if steps else None
+
+    def _joined(self, extract: Callable[[Featurizer], list[Matrix]]) -> list[Matrix]:
         import numpy as np
 
-        found = [list(_rows(name, part, ys, sr)) for name, part in self.parts]
+        found = [list(_rows(name, part, extract)) for name, part in self.parts]
         return [np.concatenate(rows)[:, np.newaxis] for rows in zip(*found, strict=True)]
 
 
-def _rows(name: str, part: Featurizer, ys: Sequence[Matrix], sr: int) -> Iterator[Matrix]:
+def _rows(
+    name: str, part: Featurizer, extract: Callable[[Featurizer], list[Matrix]]
+) -> Iterator[Matrix]:
     """Yield the row that one part makes of each clip."""
     try:
-        matrices = part.extract_many(ys, sr)
+        matrices = extract(part)
     except FeatureError as exc:
         raise FeatureError(f"part {name!r}: {exc.message}", hint=exc.hint) from exc
     for features in matrices:

@@ -11,6 +11,8 @@ bit whether it is alone or in a batch. Three rules keep that promise:
 - filterbanks are sparse matrices, whose product adds up the frequencies of each frame in one
   order (see `audioclf.builtin.mel_filters`): BLAS has an order that depends on the shapes;
 - what looks at a whole clip, such as its loudest level, is computed clip by clip.
+
+So windows that overlap can share the frames that are the same samples, to the last bit as well.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audioclf.builtin.framing import Framing
+from audioclf.builtin.overlap import Overlap, Windows, overlap_of
 from audioclf.builtin.windows import analysis_window
 from audioclf.plugin import FeatureError
 
@@ -51,7 +55,7 @@ def transform(
     Parameters
     ----------
     ys : sequence of np.ndarray [shape=(n_samples,)], float32
-        Read only.
+        Read only. Of `Windows` the frames that several have in common are transformed once.
     framing : Framing
     n_rows : int
         Number of features that `project` returns for a frame.
@@ -75,15 +79,75 @@ def transform(
     """
     for y in ys:
         _check_length(len(y), framing)
-    counts = [_n_frames(len(y), framing) for y in ys]
-    matrices = [np.empty((n_rows, count), dtype=np.float32) for count in counts]
-    for spans, frames in _blocks(ys, counts, framing):
+    strips, finish = _strips(ys, framing, n_rows)
+    for spans, frames in _blocks(strips, framing):
         magnitude = _SCRATCH.array("magnitude", (framing.n_bins, len(frames)))
         spectra = _rfft(frames.astype(np.float64) if double else frames)
         features = project(np.abs(spectra, out=magnitude, casting="same_kind"))
         for span in spans:
-            matrices[span.clip][:, span.source] = features[:, span.rows]
-    return matrices
+            strips[span.strip].features[:, span.source] = features[:, span.rows]
+    return finish()
+
+
+class _Strip(NamedTuple):
+    """Frames that are transformed one after the other, and where their features go."""
+
+    cut: Callable[[], Matrix]
+    """Returns the frames, shape (n, n_fft)."""
+    features: Matrix
+    """Shape (n_rows, n)."""
+
+
+def _strips(
+    ys: Sequence[Matrix], framing: Framing, n_rows: int
+) -> tuple[list[_Strip], Callable[[], list[Matrix]]]:
+    """Return what is to be transformed, and what then makes a matrix per clip of it."""
+    overlap = None
+    if isinstance(ys, Windows) and len(ys) > 1:
+        overlap = overlap_of(ys, framing, _n_frames(ys.n_samples, framing))
+    if overlap is not None:
+        return _shared_strips(cast(Windows, ys), overlap, framing, n_rows)
+    strips = [
+        _Strip(partial(_frames, y, framing), _empty(n_rows, _n_frames(len(y), framing))) for y in ys
+    ]
+    return strips, lambda: [strip.features for strip in strips]
+
+
+def _shared_strips(
+    windows: Windows, overlap: Overlap, framing: Framing, n_rows: int
+) -> tuple[list[_Strip], Callable[[], list[Matrix]]]:
+    """Return the runs of shared frames, and the frames at the ends of each window."""
+    inner = overlap.inner
+    n_edges = _n_frames(windows.n_samples, framing) - len(inner)
+    y = np.ascontiguousarray(windows.y, dtype=np.float32)
+    runs = [
+        _Strip(partial(_views, y[run.first :], run.n_frames, framing), _empty(n_rows, run.n_frames))
+        for run in overlap.runs
+    ]
+    edges = [
+        _Strip(partial(_edge_frames, window, inner, framing), _empty(n_rows, n_edges))
+        for window in (windows if n_edges else ())
+    ]
+
+    def finish() -> list[Matrix]:
+        found = []
+        for index, (run, offset) in enumerate(overlap.places):
+            shared = runs[run].features[:, offset : offset + len(inner)]
+            edge = edges[index].features if n_edges else shared[:, :0]
+            parts = (edge[:, : inner.start], shared, edge[:, inner.start :])
+            found.append(np.concatenate(parts, axis=1))
+        return found
+
+    return runs + edges, finish
+
+
+def _edge_frames(window: Matrix, inner: range, framing: Framing) -> Matrix:
+    frames = _frames(window, framing)
+    return np.concatenate([frames[: inner.start], frames[inner.stop :]])
+
+
+def _empty(n_rows: int, n_frames: int) -> Matrix:
+    return np.empty((n_rows, n_frames), dtype=np.float32)
 
 
 class _Scratch(threading.local):
@@ -128,25 +192,23 @@ def _n_frames(n_samples: int, framing: Framing) -> int:
 
 
 class _Span(NamedTuple):
-    """Consecutive frames of one clip, and the rows of the block that they fill."""
+    """Consecutive frames of one strip, and the rows of the block that they fill."""
 
-    clip: int
+    strip: int
     source: slice
     rows: slice
 
 
-def _blocks(
-    ys: Sequence[Matrix], counts: Sequence[int], framing: Framing
-) -> Iterator[tuple[list[_Span], Matrix]]:
+def _blocks(strips: Sequence[_Strip], framing: Framing) -> Iterator[tuple[list[_Span], Matrix]]:
     """Yield windowed frames, a multiple of `TILE` of them, the last ones zeros if need be."""
     window = analysis_window(framing.window, framing.win_length, framing.n_fft)
     size = max(TILE, _BLOCK_SAMPLES // framing.n_fft // TILE * TILE)
     block = _SCRATCH.array("block", (size, framing.n_fft))
     cut = -1
-    for spans in _pack(counts, size):
+    for spans in _pack([strip.features.shape[1] for strip in strips], size):
         for span in spans:
-            if span.clip != cut:
-                frames, cut = _frames(ys[span.clip], framing), span.clip
+            if span.strip != cut:
+                frames, cut = strips[span.strip].cut(), span.strip
             np.multiply(frames[span.source], window, out=block[span.rows])
         filled = spans[-1].rows.stop
         used = -(-filled // TILE) * TILE
@@ -155,14 +217,14 @@ def _blocks(
 
 
 def _pack(counts: Sequence[int], size: int) -> Iterator[list[_Span]]:
-    """Yield blocks of at most `size` frames that hold the frames of all clips in order."""
+    """Yield blocks of at most `size` frames that hold the frames of all strips in order."""
     spans: list[_Span] = []
     row = 0
-    for clip, count in enumerate(counts):
+    for strip, count in enumerate(counts):
         start = 0
         while start < count:
             taken = min(count - start, size - row)
-            spans.append(_Span(clip, slice(start, start + taken), slice(row, row + taken)))
+            spans.append(_Span(strip, slice(start, start + taken), slice(row, row + taken)))
             start, row = start + taken, row + taken
             if row == size:
                 yield spans
@@ -174,9 +236,14 @@ def _pack(counts: Sequence[int], size: int) -> Iterator[list[_Span]]:
 def _frames(y: Matrix, framing: Framing) -> Matrix:
     """Return all frames as overlapping views, shape (n_frames, n_fft)."""
     padded = np.ascontiguousarray(_padded(y, framing), dtype=np.float32)
-    shape = (_n_frames(len(y), framing), framing.n_fft)
-    strides = (framing.hop_length * padded.itemsize, padded.itemsize)
-    return np.ndarray(shape, np.float32, buffer=padded, strides=strides)
+    return _views(padded, _n_frames(len(y), framing), framing)
+
+
+def _views(y: Matrix, n_frames: int, framing: Framing) -> Matrix:
+    """Return the first frames of contiguous samples as overlapping views."""
+    shape = (n_frames, framing.n_fft)
+    strides = (framing.hop_length * y.itemsize, y.itemsize)
+    return np.ndarray(shape, np.float32, buffer=y, strides=strides)
 
 
 def _padded(y: Matrix, framing: Framing) -> Matrix:

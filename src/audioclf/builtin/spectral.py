@@ -93,3 +93,7 @@ class Spectral(ClipFeaturizer):
         win_length = self.n_fft if self.win_length is None else self.win_length
         hop_length = win_length // 4 if self.hop_length is None else self.hop_length
         return Framing(self.n_fft, hop_length, win_length, self.window, self.center, self.pad_mode)
+
+    def shared_step(self, sr: int) -> int | None:
+        """Return `hop_length`; None where silence is cut off, which moves the frames."""
+        return None if self.trim_silence is not None else self.framing().hop_length

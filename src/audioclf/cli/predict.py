@@ -145,7 +145,9 @@ def predict(
     from audioclf.predict.job import check_settings
     from audioclf.system import available_cores
 
-    check_settings(model, settings)
+    said = check_settings(model, settings)
+    for note in said:
+        complain("note", note)
     found = collect(paths, _listed(nul) if "-" in paths else ())
     for note in found.notes:
         complain("note", note)
@@ -169,6 +171,7 @@ def predict(
         go_on = "" if out is None else "; go on with --resume"
         complain("stopped", f"what is finished is written{go_on}")
         sys.exit(stop_code(exc))
+    result.notes = [note for note in result.notes if note not in said]
     _report(result, out, quiet=quiet)
     sys.exit(result.exit_code)
 

@@ -275,6 +275,18 @@ def _featurize(plan: Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | Featu
     return [_attempt(plan, y, sr) for y in ys]
 
 
+def _featurize_windows(
+    plan: Plan, y: Matrix, sr: int, starts: Sequence[int], n_samples: int
+) -> list[Matrix | FeatureError]:
+    """Return a matrix per window of a recording, as `_featurize` does of each as a clip."""
+    y.flags.writeable = False
+    with contextlib.suppress(Exception, SystemExit):
+        found = plan.featurizer.extract_windows(y, sr, starts, n_samples)
+        if len(found) == len(starts):
+            return [_checked(features, plan.label, plan.n_bins) for features in found]
+    return _featurize(plan, [y[start : start + n_samples] for start in starts], sr)
+
+
 def _attempt(plan: Plan, y: Matrix, sr: int) -> Matrix | FeatureError:
     try:
         return _checked(_call(plan.featurizer, y, sr, plan.label), plan.label, plan.n_bins)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ from audioclf.components import Featurizer
 from audioclf.dataset import AudioSource, Clip, FileSource, RemoteSource
 from audioclf.errors import FeatureError, ModelError
 from audioclf.evaluation.cross_validation import checked_labels, scores_of_rows
-from audioclf.features.work import Plan, _featurize, featurize_clip
+from audioclf.features.work import Plan, _featurize, _featurize_windows, featurize_clip
 from audioclf.inference.arrays import ArraySource
 from audioclf.inference.bundle_manifest import Manifest, ScoreKind
 from audioclf.inference.calibration import calibrated, top_of
@@ -196,11 +197,43 @@ class Model:
         rows : list of np.ndarray [shape=(n_features,)] or FeatureError
             A waveform that the featurizer refuses has the error in its place.
         """
+        return self._pooled(_featurize(self._plan(), ys, self.sr))
+
+    def rows_of_windows(
+        self, y: NDArray[np.float32], starts: Sequence[int], n_samples: int
+    ) -> list[NDArray[np.float32] | FeatureError]:
+        """Return the features of windows of one recording, to the last bit those of `rows_of`.
+
+        Windows that overlap share work where the featurizer can do so; see `shared_step`.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n,)], float32
+            Mono, at the rate `sr`, finite.
+        starts : sequence of int
+            First sample of each window.
+        n_samples : int
+            Length of each.
+
+        Returns
+        -------
+        rows : list of np.ndarray [shape=(n_features,)] or FeatureError
+        """
+        return self._pooled(_featurize_windows(self._plan(), y, self.sr, starts, n_samples))
+
+    def _pooled(
+        self, found: Sequence[NDArray[np.float32] | FeatureError]
+    ) -> list[NDArray[np.float32] | FeatureError]:
         pool, longest = self.featurizer.pooling.pool, self.manifest.features.max_frames
-        return [
-            found if isinstance(found, FeatureError) else pool(found, longest)
-            for found in _featurize(self._plan(), ys, self.sr)
-        ]
+        return [each if isinstance(each, FeatureError) else pool(each, longest) for each in found]
+
+    @property
+    def shared_step(self) -> int | None:
+        """Samples by a multiple of which windows must lie apart to share work; None if never."""
+        with suppress(Exception):  # a plugin's: that it fails is told where it extracts
+            step = self.featurizer.shared_step(self.sr)
+            return step if isinstance(step, int) and step > 0 else None
+        return None
 
     def windows(
         self,

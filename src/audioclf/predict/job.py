@@ -115,20 +115,45 @@ def check_settings(model: Model, settings: Settings) -> list[str]:
             "are made of them",
             hint="Use --rollup share, or predictions of windows.",
         )
+    if settings.cutting is None:
+        return []
+    return [*_too_long(model, settings.cutting), *_nearby_hop(settings.cutting, model)]
+
+
+def _too_long(model: Model, cutting: Cutting) -> Iterator[str]:
     duration = model.manifest.audio.duration
-    if settings.cutting is None or duration is None:
-        return []
-    longest = round(duration * model.sr)
-    if settings.cutting.size <= longest:
-        return []
-    seconds = settings.cutting.size / model.sr
+    if duration is None or cutting.size <= round(duration * model.sr):
+        return
+    seconds = cutting.size / model.sr
     what = f"windows of {seconds:g} s are longer than the {duration:g} s clips of the training"
     if isinstance(model.featurizer.pooling, Flatten):
         raise ConfigError(
             f"{what}, and the features of this model end there",
             hint=f"Use --window {duration:g} or less.",
         )
-    return [f"{what}: scores may be worse than the model's evaluation says"]
+    yield f"{what}: scores may be worse than the model's evaluation says"
+
+
+def _nearby_hop(cutting: Cutting, model: Model) -> Iterator[str]:
+    """Name a hop close by with which overlapping windows would have frames in common."""
+    step = model.shared_step
+    if step is None:
+        return
+    hop = max(1, round(cutting.hop / step)) * step
+    near = replace(cutting, hop=hop)
+    if 2 * near.own_samples(step) > cutting.own_samples(step) or 4 * hop > 5 * cutting.hop:
+        return
+    yield (
+        f"windows every {cutting.hop / model.sr:g} s have few frames in common, or none; with "
+        f"--hop {_seconds_of(hop, model.sr)} they would share more, and take less time each, for "
+        "the same scores"
+    )
+
+
+def _seconds_of(n_samples: int, sr: int) -> str:
+    """Return the shortest number that is so many samples when it is rounded."""
+    texts = (f"{n_samples / sr:.{digits}f}" for digits in range(10))
+    return next(text for text in texts if round(float(text) * sr) == n_samples)
 
 
 def predict_all(

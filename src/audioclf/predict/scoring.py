@@ -19,7 +19,7 @@ from audioclf.audio import AudioInfo, decode, inspect
 from audioclf.errors import DecodeError, FeatureError
 from audioclf.predict.inputs import Recording
 from audioclf.predict.streaming import open_stream
-from audioclf.predict.windows import BATCH, Cutting, Piece, pieces
+from audioclf.predict.windows import BATCH, Cutting, Piece, pieces, rows_of_pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -176,7 +176,7 @@ class _Scorer:
     def _flush(self) -> None:
         batch, self.batch, self.samples = self.batch, [], 0
         model = self.shared.model
-        found = model.rows_of([piece.y for _, piece in batch])
+        found = rows_of_pieces(model, [piece for _, piece in batch], self.shared.cutting)
         usable: list[tuple[_Growing, Piece]] = []
         rows = []
         for (growing, piece), row in zip(batch, found, strict=True):

@@ -4,14 +4,15 @@ Window `i` holds the samples `i * hop` up to `i * hop + size`, which is not in i
 remain behind the last whole window, one shorter window follows: it is kept if it has at least half
 of a window, and it is not padded, just as a short clip is not when a model is trained.
 
-Each window is featurized as a clip of its own. Frames are not shared between windows that overlap:
-the first and last frames of a clip see the padding around it, and levels in dB are relative to the
-loudest frame of the clip, so shared frames would not be those that the model was trained on.
+Each window is featurized as a clip of its own: its first and last frames see the padding around it,
+and levels in dB may be relative to its loudest frame. Frames that see no padding are the same in
+two windows that lie a multiple of the featurizer's hop apart, and those are computed once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -70,6 +71,16 @@ class Cutting:
     def fewest(self) -> int:
         """Samples that the last window needs."""
         return self.size if self.partial == "drop" else (self.size + 1) // 2
+
+    def own_samples(self, step: int | None) -> int:
+        """Return how many samples' frames of a window no window before it has, about.
+
+        Parameters
+        ----------
+        step : int, optional
+            Samples by a multiple of which windows must lie apart to share frames.
+        """
+        return self.size if step is None else min(self.size, math.lcm(step, self.hop))
 
 
 class Piece(NamedTuple):
@@ -136,7 +147,7 @@ def model_windows(
     with open_stream(source, model.sr) as stream:
         found = pieces(stream.blocks, cutting)
         while batch := list(islice(found, BATCH)):
-            scores = model.scores_of(_rows(model, batch, source.name))
+            scores = model.scores_of(_rows(model, batch, cutting, source.name))
             for piece, row in zip(batch, scores, strict=True):
                 start, end = (stream.offset + at / model.sr for at in piece[:2])
                 yield ScoredWindow(start, end, row)
@@ -148,11 +159,51 @@ def _source(path: str | Path | AudioSource) -> AudioSource:
     return RemoteSource(str(path)) if is_url(path) else FileSource(Path(path))
 
 
-def _rows(model: Model, batch: list[Piece], name: str) -> NDArray[np.float32]:
+def _rows(model: Model, batch: list[Piece], cutting: Cutting, name: str) -> NDArray[np.float32]:
     rows = []
-    for piece, row in zip(batch, model.rows_of([piece.y for piece in batch]), strict=True):
+    for piece, row in zip(batch, rows_of_pieces(model, batch, cutting), strict=True):
         if isinstance(row, FeatureError):
             where = f"{name}, from {piece.start / model.sr:g} s on"
             raise FeatureError(f"{where}: {row.message}", hint=row.hint) from row
         rows.append(row)
     return np.stack(rows)
+
+
+def rows_of_pieces(
+    model: Model, batch: Sequence[Piece], cutting: Cutting | None
+) -> list[NDArray[np.float32] | FeatureError]:
+    """Return the features of windows, those of overlapping neighbors from the samples of both.
+
+    Parameters
+    ----------
+    model : Model
+    batch : sequence of Piece
+        Of one recording after the other, in order of time.
+    cutting : Cutting, optional
+        How they were cut; None where each is a recording.
+    """
+    if cutting is None or cutting.own_samples(model.shared_step) == cutting.size:
+        return model.rows_of([piece.y for piece in batch])
+    rows: list[NDArray[np.float32] | FeatureError] = []
+    for stretch in _stretches(batch, cutting):
+        new = [piece.y[cutting.size - cutting.hop :] for piece in stretch[1:]]
+        y = np.concatenate([stretch[0].y, *new])
+        starts = [index * cutting.hop for index in range(len(stretch))]
+        rows += model.rows_of_windows(y, starts, len(stretch[0].y))
+    return rows
+
+
+def _stretches(batch: Sequence[Piece], cutting: Cutting) -> Iterator[list[Piece]]:
+    """Yield whole windows that follow each other in one recording together, others alone.
+
+    A recording begins at 0, so none can seem to go on where another ends.
+    """
+    stretch: list[Piece] = []
+    for piece in batch:
+        whole = len(piece.y) == cutting.size
+        if stretch and not (whole and piece.start == stretch[-1].start + cutting.hop):
+            yield stretch
+            stretch = []
+        stretch.append(piece)
+    if stretch:
+        yield stretch

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audioclf.components import Featurizer
 from audioclf.errors import FeatureError
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
 from audioclf.testing.example import N_SAMPLES, SR, click, noise, silence, tone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from audioclf.components import Featurizer
 
 _THREADS = 4
 _ROUNDS = 8
@@ -113,6 +112,31 @@ def a_batch_agrees_with_each_clip(featurizer: Featurizer) -> None:
 
 
 @promise("featurizer")
+def windows_agree_with_each_clip(featurizer: Featurizer) -> None:
+    """`extract_windows` gives for each window what `extract` gives, to the last bit."""
+    step = featurizer.shared_step(SR)
+    if step is not None and (not isinstance(step, int) or step < 1):
+        raise CheckFailedError(f"shared_step is {step!r}, expected a whole number of samples")
+    if type(featurizer).extract_windows is Featurizer.extract_windows:
+        return  # its windows are the clips of `extract_many`, which another check looks at
+    _need_determinism(featurizer)
+    y, size = noise(2 * N_SAMPLES, 4), N_SAMPLES
+    _need_an_untouched_waveform(featurizer, y.copy())
+    y[size : size + size // 4] *= np.float32(20)
+    for hop in {step or size // 3, size // 4, size // 3 + 1}:
+        starts = [index * hop for index in range(4) if index * hop + size <= len(y)]
+        found = featurizer.extract_windows(y.copy(), SR, starts, size)
+        if len(found) != len(starts):
+            raise CheckFailedError(f"{len(starts)} windows returned {len(found)} matrices")
+        for F, start in zip(found, starts, strict=True):
+            if not _same(F, _extract(featurizer, y[start : start + size])):
+                raise CheckFailedError(
+                    f"a window among those that begin every {hop} samples has other features "
+                    "than alone; only what sees nothing beyond both windows can be shared"
+                )
+
+
+@promise("featurizer")
 def threads_do_not_meet(featurizer: Featurizer) -> None:
     """Four threads at a time get what each would get alone."""
     _need_determinism(featurizer)
@@ -152,6 +176,13 @@ def _same(one: Any, other: Any) -> bool:
 def _need_determinism(featurizer: Featurizer) -> None:
     if not _same(_extract(featurizer, noise()), _extract(featurizer, noise())):
         raise CheckSkippedError("one clip alone gives different features each time")
+
+
+def _need_an_untouched_waveform(featurizer: Featurizer, y: NDArray[np.float32]) -> None:
+    kept = y.copy()
+    featurizer.extract(y, SR)
+    if not np.array_equal(y, kept):
+        raise CheckSkippedError("it changes the waveform, which other windows share")
 
 
 def _batches() -> dict[str, list[NDArray[np.float32]]]:
