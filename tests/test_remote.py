@@ -21,7 +21,6 @@ import numpy as np
 import pytest
 from fsspec.registry import known_implementations
 
-from audioclf import remote
 from audioclf.archive import ZipMember, open_archive
 from audioclf.audio import AudioConfig, decode
 from audioclf.builtin.folder import FolderDataset
@@ -29,6 +28,7 @@ from audioclf.builtin.zip import ZipDataset
 from audioclf.config import load_config
 from audioclf.dataset import Dataset, RemoteSource, ZipSource
 from audioclf.errors import DatasetError, DecodeError, EnvironmentMissingError
+from audioclf.limits import Limits, use_limits
 from audioclf.remote import display_name, is_url
 from tests.conftest import imported_by
 from tests.hostile.files import Entry, wav, zip_of
@@ -436,15 +436,13 @@ def test_a_network_that_fails_later_is_an_error_of_the_clip(web: Web) -> None:
         decode(source, AudioConfig())
 
 
-def test_more_bytes_than_fit_into_memory_are_refused(
-    web: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remote, "_MOST", 1000)
+def test_more_bytes_than_fit_into_memory_are_refused(web: Web) -> None:
     web.knows_ranges, web.files = False, {"/x.wav": NOISE, "/x.zip": zipped({"1": NOISE})}
     words = "the server sends more than 1000 bytes at once"
-    with pytest.raises(DecodeError, match=f"x.wav: {words}"):
-        RemoteSource(f"{web.url}/x.wav").open()
-    assert failing(f"{web.url}/x.zip").endswith(f"/x.zip: {words}")
+    with use_limits(Limits(max_entry_bytes=1000)):
+        with pytest.raises(DecodeError, match=f"x.wav: {words}"):
+            RemoteSource(f"{web.url}/x.wav").open()
+        assert failing(f"{web.url}/x.zip").endswith(f"/x.zip: {words}")
 
 
 def test_a_remote_archive_is_refused_for_the_same_reasons(place: Place) -> None:

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from audioclf.errors import DatasetError, DecodeError
-from audioclf.limits import DEFAULT_LIMITS, Limits
+from audioclf.limits import Limits, limits_in_force
 from audioclf.magic import HEAD_BYTES, hint_for, looks_like
 from audioclf.remote import RemoteError, display_name, open_remote
-from audioclf.zipnames import is_junk, name_problem, raw_name, read_name, shown, tidied
+from audioclf.zipnames import Refusal, is_junk, name_problem, raw_name, read_name, shown, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -185,15 +185,15 @@ class Archive:
     ignored: int
 
 
-def open_archive(path: Path | str, limits: Limits = DEFAULT_LIMITS) -> Archive:
+def open_archive(path: Path | str, limits: Limits | None = None) -> Archive:
     """Read the directory of a zip archive, and refuse one that is not safe to read.
 
     Parameters
     ----------
     path : Path or str
         The archive, a regular file; a string is a URL.
-    limits : Limits
-        How much of it is believed.
+    limits : Limits, optional
+        How much of it is believed; by default the limits in force, which a user can set.
 
     Returns
     -------
@@ -206,18 +206,43 @@ def open_archive(path: Path | str, limits: Limits = DEFAULT_LIMITS) -> Archive:
         If the file is not a zip archive, or any entry is refused; the message names the archive
         and the entry.
     """
+    if limits is not None:
+        return _checked(path, limits)
+    try:
+        return _checked(path, limits_in_force())
+    except _BeyondLimitError as exc:
+        hint = f"If you trust it, set limits.{exc.limit} to accept more."
+        raise DatasetError(exc.message, hint=hint) from exc
+
+
+class _BeyondLimitError(DatasetError):
+    """A limit is passed; `limit` is its name."""
+
+    limit = ""
+
+
+def _refused(where: str, refusal: Refusal) -> DatasetError:
+    if refusal.limit is None:
+        return DatasetError(f"{where}: {refusal.words}")
+    error = _BeyondLimitError(f"{where}: {refusal.words}")
+    error.limit = refusal.limit
+    return error
+
+
+def _checked(path: Path | str, limits: Limits) -> Archive:
     shown_path = display_name(path)
     infos, end = _directory(path)
     if len(infos) > limits.max_entries:
-        raise _unreadable(shown_path, f"{len(infos)} entries (limit {limits.max_entries})")
+        many = f"{len(infos)} entries (limit {limits.max_entries})"
+        raise _refused(shown_path, Refusal(many, "max_entries"))
     members = []
     for info in infos:
         name = read_name(raw_name(info), info.flag_bits)
         if is_junk(name):
             continue
-        problem = name_problem(name, limits) or _entry_problem(info, limits)
-        if problem:
-            raise DatasetError(f"{shown_path}!{shown(name)}: {problem}")
+        refusal = name_problem(name, limits) or _entry_problem(info, limits)
+        if refusal:
+            raise _refused(f"{shown_path}!{shown(name)}", refusal)
         members.append(_member(path, tidied(name), info))
     _check_totals(shown_path, members, limits)
     _check_names(shown_path, members)
@@ -272,26 +297,30 @@ def _unreadable(path: str, what: str, *, hint: str | None = None) -> DatasetErro
     return DatasetError(f"{path}: {what}", hint=hint)
 
 
-def _entry_problem(info: zipfile.ZipInfo, limits: Limits) -> str | None:
+def _entry_problem(info: zipfile.ZipInfo, limits: Limits) -> Refusal | None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in _FILE_KINDS:
-        return "not a regular file"
+        return Refusal("not a regular file")
     if info.flag_bits & _ENCRYPTED:
-        return "encrypted entry; unpack with the password first"
+        return Refusal("encrypted entry; unpack with the password first")
     if info.compress_type not in {_STORED, _DEFLATED}:
-        return f"compression method {info.compress_type} not supported (stored and deflate are)"
+        method = f"compression method {info.compress_type} not supported (stored and deflate are)"
+        return Refusal(method)
     largest = max(info.file_size, info.compress_size)
     if largest > limits.max_entry_bytes:
-        return f"{largest} bytes unpacked (limit {limits.max_entry_bytes})"
+        large = f"{largest} bytes unpacked (limit {limits.max_entry_bytes})"
+        return Refusal(large, "max_entry_bytes")
     if info.compress_type == _STORED and info.file_size != info.compress_size:
-        return f"damaged entry: {info.compress_size} bytes stored, {info.file_size} declared"
+        sizes = f"{info.compress_size} bytes stored, {info.file_size} declared"
+        return Refusal(f"damaged entry: {sizes}")
     return _ratio_problem(info.file_size, info.compress_size, limits)
 
 
-def _ratio_problem(size: int, stored: int, limits: Limits) -> str | None:
+def _ratio_problem(size: int, stored: int, limits: Limits) -> Refusal | None:
     if size <= limits.ratio_floor_bytes or size <= limits.max_ratio * stored:
         return None
-    return f"{stored} bytes would unpack to {size} (limit {limits.max_ratio}:1)"
+    bomb = f"{stored} bytes would unpack to {size} (limit {limits.max_ratio}:1)"
+    return Refusal(bomb, "max_ratio")
 
 
 def _member(path: Path | str, name: str, info: zipfile.ZipInfo) -> ZipMember:
@@ -312,10 +341,11 @@ def _check_totals(path: str, members: Iterable[ZipMember], limits: Limits) -> No
         total += member.size
         stored += member.compressed_size
     if total > limits.max_total_bytes:
-        raise _unreadable(path, f"{total} bytes unpacked (limit {limits.max_total_bytes})")
-    problem = _ratio_problem(total, stored, limits)
-    if problem:
-        raise _unreadable(path, problem)
+        large = f"{total} bytes unpacked (limit {limits.max_total_bytes})"
+        raise _refused(path, Refusal(large, "max_total_bytes"))
+    refusal = _ratio_problem(total, stored, limits)
+    if refusal:
+        raise _refused(path, refusal)
 
 
 def _check_names(path: str, members: Iterable[ZipMember]) -> None:

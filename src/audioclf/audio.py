@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from audioclf.errors import DecodeError
-from audioclf.limits import DEFAULT_LIMITS, Limits
+from audioclf.limits import Limits, limits_in_force, raised_by
 from audioclf.reader import AudioInfo, open_reader
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Decoded:
         return len(self.y) / self.sr
 
 
-def inspect(source: AudioSource, limits: Limits = DEFAULT_LIMITS) -> AudioInfo:
+def inspect(source: AudioSource, limits: Limits | None = None) -> AudioInfo:
     """Return what a file's header says, without decoding a sample.
 
     For a part of a file, `frames` are those of the part.
@@ -91,11 +91,11 @@ def inspect(source: AudioSource, limits: Limits = DEFAULT_LIMITS) -> AudioInfo:
         If the file cannot be read, is no audio, is cut short, or its header cannot be true, or if
         the part lies outside the file.
     """
-    with open_reader(source.file, limits) as reader:
+    with open_reader(source.file, limits or limits_in_force()) as reader:
         return _located(reader.info, source.span, source.name)[1]
 
 
-def decode(source: AudioSource, audio: AudioConfig, limits: Limits = DEFAULT_LIMITS) -> Decoded:
+def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None) -> Decoded:
     """Decode one clip to mono at the config's sample rate.
 
     Only the frames that the config asks for are read and checked, after the header.
@@ -106,8 +106,8 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits = DEFAULT_LIM
         Where the bytes are.
     audio : AudioConfig
         Sample rate and part of the file.
-    limits : Limits
-        How much of the file is believed.
+    limits : Limits, optional
+        How much of the file is believed; by default the limits in force.
 
     Raises
     ------
@@ -115,6 +115,7 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits = DEFAULT_LIM
         As `inspect`, and if the part of the file that is asked for is empty, too long, cut short,
         not finite, or not normalised.
     """
+    limits = limits or limits_in_force()
     with open_reader(source.file, limits) as reader:
         first, info = _located(reader.info, source.span, source.name)
         start, count = _window(info, audio, source.name, limits)
@@ -179,10 +180,11 @@ def _check_count(
     seconds = count / info.sr
     if seconds > limits.max_seconds:
         found = f"{seconds:.6g} s of audio (limit {limits.max_seconds:g} s)"
+        found += raised_by("max_seconds")
         raise DecodeError(f"{name}: {found}", hint=hint)
     samples = max(count * info.channels, math.ceil(seconds * audio.sr))
     if samples > limits.max_samples:
-        found = f"{samples} samples (limit {limits.max_samples})"
+        found = f"{samples} samples (limit {limits.max_samples}){raised_by('max_samples')}"
         raise DecodeError(f"{name}: {found}", hint=hint)
 
 
@@ -206,7 +208,7 @@ def _check_samples(frames: NDArray[np.float32], name: str, limits: Limits) -> No
         raise DecodeError(f"{name}: {bad} NaN/inf samples of {frames.size}")
     raise DecodeError(
         f"{name}: not normalised audio: samples up to {max(-low, high):g} "
-        f"(full scale is 1, limit {limits.max_amplitude:g})"
+        f"(full scale is 1, limit {limits.max_amplitude:g}){raised_by('max_amplitude')}"
     )
 
 

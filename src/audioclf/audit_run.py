@@ -31,6 +31,7 @@ from audioclf.errors import EXIT_DATA, EXIT_OK
 from audioclf.evaluation import Cell, CellResult, Splits, evaluate, make_splits
 from audioclf.features import Extraction, extract
 from audioclf.features.waveform import Hear, cached_in, decoded, own_origin
+from audioclf.limits import use_limits
 from audioclf.registry import Origin
 from audioclf.results import codes_of
 from audioclf.system import available_cores, single_threaded
@@ -131,7 +132,7 @@ def audit_config(
     allowed = check_allowed(allow)
     jobs = jobs or available_cores()
     wanted = {} if cell is None else {cell.featurizer: config.featurizers[cell.featurizer]}
-    with single_threaded():
+    with single_threaded(), use_limits(config.limits):
         extraction = _extract(config, dataset, wanted, origins, jobs, cache_folder, progress)
         splits = make_splits(extraction.dataset, config.split, config.seed)
         results = evaluate(
@@ -158,7 +159,7 @@ def _extract(
     progress: Progress,
 ) -> Extraction:
     featurizers, known = with_tables(wanted, origins)
-    with make_engine("local", jobs=jobs) as engine:
+    with make_engine("local", jobs=jobs, isolate=config.isolate) as engine:
         extraction = extract(
             dataset,
             config.audio,

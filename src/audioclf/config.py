@@ -14,12 +14,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import annotated_types as at
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
 
 from audioclf.audio import AudioConfig
 from audioclf.components import COMPONENT_KEY, KINDS, AnyClassifier, AnyFeaturizer, AnyLoader
 from audioclf.config_problems import config_error, in_data, problem
 from audioclf.errors import ConfigError, PluginError
+from audioclf.limits import Limits
 from audioclf.pooling import Flatten
 from audioclf.registry import Registry
 from audioclf.yaml_source import (
@@ -192,6 +200,16 @@ class RunConfig(_Part):
 
     on_error: Literal["fail", "skip"] = "fail"
     """What an unreadable clip does: end the run before any training, or be left out and counted."""
+
+    isolate: bool = False
+    """Whether clips are read in worker processes, so that a crash of a codec costs one clip."""
+
+    limits: Limits = Limits()
+    """How much of archives and audio files is believed; only what differs need be given."""
+
+    @field_serializer("limits")
+    def _only_changed_limits(self, limits: Limits) -> dict[str, Any]:
+        return limits.changed()
 
     @model_validator(mode="after")
     def _flatten_is_bounded(self) -> RunConfig:

@@ -41,7 +41,7 @@ def problem(source: YamlSource, error: Any, root: type[BaseModel], registry: Reg
     """
     location = in_data(source.data, error["loc"])
     where = ".".join(map(str, location))
-    if error["type"] == "extra_forbidden":
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _field_names(source.data, location[:-1], root, registry)
         hint = suggest(str(location[-1]), known) or f"Known here: {', '.join(known)}."
         message = f"unknown key {location[-1]!r}{_inside(location)}. {hint}"
@@ -99,22 +99,28 @@ def _field_names(
     data: Any, location: Location, root: type[BaseModel], registry: Registry
 ) -> list[str]:
     """Return the keys that are known at a place of the config."""
-    models: list[type[BaseModel]] = [root]
+    models: list[type[Any]] = [root]
     for part in location:
-        field = _choose(models, data, registry).model_fields.get(str(part))
+        field = fields_of(_choose(models, data, registry)).get(str(part))
         if field is not None:
             models = _models_in(field.annotation)
         data = data[part]
-    return sorted(_choose(models, data, registry).model_fields)
+    return sorted(fields_of(_choose(models, data, registry)))
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def fields_of(model: type[Any]) -> dict[str, Any]:
+    """Return the fields of a model or of a dataclass of pydantic."""
+    fields: dict[str, Any] = model.__pydantic_fields__
+    return fields
+
+
+def _models_in(annotation: Any) -> list[type[Any]]:
+    if isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__"):
         return [annotation]
     return [model for inner in get_args(annotation) for model in _models_in(inner)]
 
 
-def _choose(models: list[type[BaseModel]], data: Any, registry: Registry) -> type[BaseModel]:
+def _choose(models: list[type[Any]], data: Any, registry: Registry) -> type[Any]:
     """Return the model that the data's `type` names among those that may stand here."""
     name = data.get("type") if isinstance(data, dict) else None
     for model in models:
@@ -123,7 +129,7 @@ def _choose(models: list[type[BaseModel]], data: Any, registry: Registry) -> typ
                 return registry.resolve(model.kind, str(name))
             except PluginError:
                 return model
-        field = model.model_fields.get("type")
+        field = fields_of(model).get("type")
         if field is not None and field.default == name:
             return model
     return models[0]

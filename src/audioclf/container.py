@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from audioclf.errors import DecodeError
-from audioclf.limits import Limits
+from audioclf.limits import Limits, raised_by
 from audioclf.magic import HEAD_BYTES, hint_for, looks_like
 from audioclf.pcm import PcmLayout
 from audioclf.riff import check_aiff, check_wav
@@ -108,10 +108,12 @@ def check_format(sr: int, channels: int, name: str, limits: Limits) -> None:
         If one of them is outside its limits.
     """
     if not limits.min_sr <= sr <= limits.max_sr:
+        more = raised_by("max_sr" if sr > limits.max_sr else "min_sr")
         expected = f"{limits.min_sr}..{limits.max_sr} Hz"
-        raise DecodeError(f"{name}: sample rate {sr} Hz is outside {expected}")
+        raise DecodeError(f"{name}: sample rate {sr} Hz is outside {expected}{more}")
     if not 1 <= channels <= limits.max_channels:
-        raise DecodeError(f"{name}: {channels} channels (limit {limits.max_channels})")
+        more = raised_by("max_channels") if channels else ""
+        raise DecodeError(f"{name}: {channels} channels (limit {limits.max_channels}){more}")
 
 
 def _head(stream: BinaryIO, at: int) -> bytes:

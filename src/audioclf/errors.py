@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from audioclf.safetext import one_line
+
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
@@ -83,7 +85,10 @@ class DatasetError(AudioclfError):
 
 
 class DecodeError(AudioclfError):
-    """One clip cannot be decoded."""
+    """One clip cannot be decoded. The message is one line, whatever the file is called."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(one_line(message), hint=hint)
 
 
 class FeatureError(AudioclfError):

@@ -18,6 +18,7 @@ from audioclf.config import RunConfig, load_config
 from audioclf.dataset import Dataset
 from audioclf.discovery import discover
 from audioclf.errors import AudioclfError, ConfigError, DatasetError, PluginError
+from audioclf.limits import use_limits
 from audioclf.registry import Origin, Registry
 from audioclf.runfolder import LEDGER, RECORD, RunFolder
 from audioclf.standing import Standing
@@ -67,7 +68,7 @@ def run(
     engine: EngineName = "local",
     scheduler: str | None = None,
     insecure_cluster: bool = False,
-    isolate: bool = False,
+    isolate: bool | None = None,
     cache: bool = True,
     cache_dir: str | Path | None = None,
     registry: Registry | None = None,
@@ -92,8 +93,9 @@ def run(
         Address of the Dask scheduler, such as `tls://host:8786`.
     insecure_cluster : bool
         Accept a scheduler on another machine without TLS; whoever reaches it can run code.
-    isolate : bool
-        Read and featurize clips in worker processes, so that a crash costs one clip.
+    isolate : bool, optional
+        Read and featurize clips in worker processes, so that a crash costs one clip; by default
+        what the config says.
     cache : bool
         Whether features are kept for the next run. What is kept is found by content, never by name
         or time, and the results are the same.
@@ -126,11 +128,11 @@ def run(
         engine,
         scheduler,
         insecure_cluster,
-        isolate,
+        config.isolate if isolate is None else isolate,
         _cache_folder(cache_dir) if cache else None,
     )
     working = working_folder(Path(out) if out else None, config.name, config.to_yaml())
-    with single_threaded(), working as folder:
+    with single_threaded(), use_limits(config.limits), working as folder:
         return _Run(config, registry, folder, place, progress).go()
 
 
@@ -329,13 +331,21 @@ class _Run:
         from audioclf.report.clips import DatasetClips
         from audioclf.report.page import write_report
 
-        clips = DatasetClips(dataset, self.config.audio, hear=cached_in(self.place.cache_folder))
+        clips = DatasetClips(
+            dataset,
+            self.config.audio,
+            hear=cached_in(self.place.cache_folder),
+            limits=self.config.limits,
+        )
         path = write_report(self.folder.path, clips=clips, budget_mb=self.config.report.media_mb)
         return replace(result, report=path)
 
     def _plan(self, dataset: Dataset) -> RunPlan | None:
-        """Foretell a run that is long enough for its user to wonder."""
-        if len(dataset) < PLAN_FROM:
+        """Foretell a run that is long enough for its user to wonder.
+
+        That takes clips to be read here, so where they are to be read in isolation there is none.
+        """
+        if len(dataset) < PLAN_FROM or self.place.isolate:
             return None
         from audioclf.planning import plan
 
@@ -467,7 +477,8 @@ def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
         If the loader itself fails.
     """
     try:
-        dataset = config.dataset.load()
+        with use_limits(config.limits):
+            dataset = config.dataset.load()
     except AudioclfError:
         raise
     except Exception as exc:

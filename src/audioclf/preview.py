@@ -10,6 +10,7 @@ from audioclf.config import RunConfig
 from audioclf.dataset import Dataset
 from audioclf.errors import EXIT_DATA, EXIT_OK, DecodeError
 from audioclf.experiment import cells_of, check_feasible, load_dataset, ready
+from audioclf.limits import use_limits
 from audioclf.registry import Registry
 
 
@@ -74,7 +75,8 @@ def preview(
     check_feasible(config, dataset)
     splits = make_splits(dataset, config.split, config.seed)
     cells = cells_of(config, registry)
-    seconds, unreadable = _inspect(dataset, config)
+    with use_limits(config.limits):
+        seconds, unreadable = _inspect(dataset, config)
     return RunPreview(
         dataset=dataset.name,
         n_clips=len(dataset),

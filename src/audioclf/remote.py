@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
 from audioclf.errors import AudioclfError, EnvironmentMissingError
-from audioclf.limits import DEFAULT_LIMITS, MIB
+from audioclf.limits import MIB, limits_in_force
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _URL_IN_TEXT = re.compile(_SCHEME.pattern + r"[^\s'\"<>]*")
@@ -46,10 +46,6 @@ _VERSION_MARK = re.compile(
 )
 """What tells one version of a file from another, by the names that file systems give it."""
 
-_TOO_MUCH = (
-    f"more than {DEFAULT_LIMITS.max_depth} folders deep, or {DEFAULT_LIMITS.max_entries} entries"
-)
-_MOST = DEFAULT_LIMITS.max_entry_bytes
 _BLOCK = MIB
 
 
@@ -88,15 +84,16 @@ def read_whole(url: str) -> bytes:
     Raises
     ------
     RemoteError
-        If it cannot be read, or a web server sends more than 512 MiB.
+        If it cannot be read, or a web server sends more than the limit `max_entry_bytes`.
     """
     with _translated(url):
         if not _is_http(url):
             fs, path = _filesystem(url)
             return cast("bytes", fs.cat_file(path))
-        data = _http_range(url, 0, _MOST + 1)
-    if len(data) > _MOST:
-        raise RemoteError(f"the server sends more than {_MOST} bytes at once")
+        most = limits_in_force().max_entry_bytes
+        data = _http_range(url, 0, most + 1)
+    if len(data) > most:
+        raise RemoteError(f"the server sends more than {most} bytes at once")
     return data
 
 
@@ -290,6 +287,7 @@ def _finds_at_once(fs: Any) -> bool:
 def _walked(fs: Any, root: str) -> list[str]:
     """Return the files below a folder, each folder listed once."""
     files: list[str] = []
+    limits = limits_in_force()
     seen, waiting = {root}, [root]
     while waiting:
         for entry in fs.ls(waiting.pop(), detail=True):
@@ -300,8 +298,10 @@ def _walked(fs: Any, root: str) -> list[str]:
                 seen.add(name)
                 waiting.append(name)
             depth, count = name.removeprefix(root).count("/") - 1, len(files) + len(seen)
-            if depth > DEFAULT_LIMITS.max_depth or count > DEFAULT_LIMITS.max_entries:
-                raise RemoteError(_TOO_MUCH)
+            if depth > limits.max_depth or count > limits.max_entries:
+                raise RemoteError(
+                    f"more than {limits.max_depth} folders deep, or {limits.max_entries} entries"
+                )
     return files
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from audioclf.errors import DecodeError
-from audioclf.limits import Limits
+from audioclf.limits import Limits, raised_by
 from audioclf.pcm import SAMPLE_BYTES, PcmLayout
 
 _FIRST_CHUNK = 12
@@ -140,7 +140,8 @@ class _File:
                 return
             count += 1
             if count > self.limits.max_chunks:
-                raise self.error(f"more than {self.limits.max_chunks} chunks")
+                more = raised_by("max_chunks")
+                raise self.error(f"more than {self.limits.max_chunks} chunks{more}")
             ident, size = struct.unpack(f"{self.order}4sI", head)
             yield _Chunk(ident, at + 8, size)
             at = self.after(at + 8 + size, size)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from audioclf.errors import ResultError
+from audioclf.safetext import csv_cell
 
 AUDIT = "audit.json"
 COMPARISON = "comparison.json"
@@ -131,14 +132,15 @@ class RunFolder:
         return self.write_text(name, json.dumps(_finite(data), indent=2, ensure_ascii=False) + "\n")
 
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
-        """Write a table."""
+        """Write a table; text that a spreadsheet would execute is marked, see `csv_cell`."""
         return self.write_text(name, "".join(map(_csv_line, (header, *rows))))
 
 
 def _csv_line(cells: Sequence[Any]) -> str:
     buffer = io.StringIO(newline="")
     # With this end of line the writer quotes a lone carriage return, which would split a row.
-    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    safe = [csv_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    csv.writer(buffer, lineterminator="\r\n").writerow(safe)
     return buffer.getvalue().removesuffix("\r\n") + "\n"
 
 

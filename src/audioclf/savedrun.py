@@ -22,6 +22,7 @@ import numpy as np
 from audioclf.errors import AudioclfError, ResultError
 from audioclf.evaluation import Fold, FoldResult
 from audioclf.runfolder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS, RECORD
+from audioclf.safetext import csv_text
 from audioclf.yaml_source import read_yaml
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ def _table(path: Path) -> list[_Row]:
         raise _damaged(path, str(exc)) from exc
     if any(None in row or None in row.values() for row in rows):
         raise _damaged(path, "a row is longer or shorter than the header")
-    return rows
+    return [{key: csv_text(cell) for key, cell in row.items()} for row in rows]
 
 
 def _text(path: Path) -> str:

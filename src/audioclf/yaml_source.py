@@ -23,9 +23,7 @@ from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
 from audioclf.errors import ConfigError
-
-MAX_BYTES = 256 * 1024
-MAX_DEPTH = 32
+from audioclf.limits import Limits, limits_in_force
 
 Location = tuple[str | int, ...]
 
@@ -75,22 +73,23 @@ class YamlSource:
 
 
 def read_yaml(path: Path) -> YamlSource:
-    """Read a config file.
+    """Read a config file, within the limits in force.
 
     Raises
     ------
     ConfigError
         If the file cannot be read, is too large, or is not YAML in UTF-8.
     """
+    most = limits_in_force().max_config_bytes
     try:
         with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            raw = stream.read(most + 1)
     except FileNotFoundError as exc:
         raise ConfigError(f"{path}: no such file") from exc
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
-    if len(raw) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES // 1024} KiB, too large for a config")
+    if len(raw) > most:
+        raise ConfigError(f"{path}: larger than {most / 1024:g} KiB, too large for a config")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -129,6 +128,7 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
         BaseResolver.__init__(self)
         self._source = source
         self._depth = 0
+        self._limits: Limits = limits_in_force()
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(AliasEvent):
@@ -137,10 +137,11 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
             message = f"aliases are not allowed: write the value of *{event.anchor} out"
             self._source.problems.append(Problem(position, message))
             return yaml.ScalarNode(_STR, "", event.start_mark, event.end_mark)
-        if self._depth >= MAX_DEPTH:
+        most = self._limits.max_config_depth
+        if self._depth >= most:
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise ConfigError(
-                f"{_position(self._source.name, mark)}: nested more than {MAX_DEPTH} levels deep"
+                f"{_position(self._source.name, mark)}: nested more than {most} levels deep"
             )
         self._depth += 1
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import NamedTuple
 from zipfile import ZipInfo
 
 from audioclf.limits import Limits
@@ -27,6 +28,13 @@ _JUNK = re.compile(
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 _UNTIDY = re.compile(r"(?:^|/)\.?(?:/|$)")
+
+
+class Refusal(NamedTuple):
+    """Why an entry is refused, and the limit that would have to be another, if that is why."""
+
+    words: str
+    limit: str | None = None
 
 
 def raw_name(info: ZipInfo) -> bytes:
@@ -72,23 +80,24 @@ def is_junk(name: str) -> bool:
     return _JUNK.search(name) is not None
 
 
-def name_problem(name: str, limits: Limits) -> str | None:
+def name_problem(name: str, limits: Limits) -> Refusal | None:
     """Return why an entry with this name is refused, or None."""
     depth = name.count("/")
     if not tidied(name):
-        return "entry with an empty name"
+        return Refusal("entry with an empty name")
     if depth > limits.max_depth:
-        return f"{depth} folders deep (limit {limits.max_depth})"
+        return Refusal(f"{depth} folders deep (limit {limits.max_depth})", "max_depth")
     if len(name.encode()) > limits.max_name_bytes:
-        return f"entry name longer than {limits.max_name_bytes} bytes"
+        longer = f"entry name longer than {limits.max_name_bytes} bytes"
+        return Refusal(longer, "max_name_bytes")
     if _CONTROL.search(name):
-        return "control character in the entry name"
+        return Refusal("control character in the entry name")
     if _ABSOLUTE.match(name):
-        return "entry with an absolute path"
+        return Refusal("entry with an absolute path")
     if ".." in name and ".." in name.split("/"):
-        return "entry leaves the archive"
+        return Refusal("entry leaves the archive")
     if name[-4:].lower() == ".zip":
-        return "zip inside zip is not read; unpack it first"
+        return Refusal("zip inside zip is not read; unpack it first")
     return None
 
 

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from audioclf.cli.common import progress_on_stderr
-from audioclf.cli.output import complain, format_table, printable, say
+from audioclf.cli.output import complain, format_table, say
+from audioclf.safetext import printable
 
 
 class Terminal(io.StringIO):

@@ -30,6 +30,16 @@ JobsOption = Annotated[
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+IsolateOption = Annotated[
+    bool, typer.Option("--isolate", help="Read clips in processes: a crash costs one clip.")
+]
+UntrustedOption = Annotated[
+    bool,
+    typer.Option(
+        "--untrusted",
+        help="Clips and models are from strangers: read them in processes that may crash.",
+    ),
+]
 StrictOption = Annotated[
     bool,
     typer.Option("--strict-plugins", help="Stop at the first broken plugin, with its traceback."),

@@ -5,12 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-
-def printable(text: str) -> str:
-    """Return text whose control characters are shown instead of obeyed; line breaks stay."""
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
-    )
+from audioclf.safetext import one_line, printable
 
 
 def say(text: str = "") -> None:
@@ -19,8 +14,14 @@ def say(text: str = "") -> None:
 
 
 def complain(kind: str, text: str) -> None:
-    """Write a message to stderr."""
-    _write(sys.stderr, f"audioclf: {kind}: {printable(text)}")
+    """Write a message to stderr.
+
+    All lines but the first are indented, so that no name with a line break in it can pass as
+    another message.
+    """
+    first, *rest = printable(text).split("\n")
+    lines = [first, *(line if line[:1] in ("", " ") else f"  {line}" for line in rest)]
+    _write(sys.stderr, f"audioclf: {kind}: " + "\n".join(lines))
 
 
 def _write(stream: object, text: str) -> None:
@@ -38,7 +39,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     svm                0.75
     gradient_boosting  0.6
     """
-    table = [list(header), *(list(row) for row in rows)]
+    table = [[one_line(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in table)
     return "\n".join(lines)

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audioclf.cli.common import (
+    IsolateOption,
     JobsOption,
     QuietOption,
     StrictOption,
+    UntrustedOption,
     load_registry,
     progress_on_stderr,
     single_command,
 )
 from audioclf.cli.output import complain
 from audioclf.errors import EXIT_OK, ConfigError, stop_code
+from audioclf.safetext import printable
 
 if TYPE_CHECKING:
     from audioclf.inference import Model
@@ -114,6 +117,12 @@ def predict(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an earlier call stopped.")
     ] = False,
+    limit: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=VALUE", help="Raise a limit, as in max_seconds=7200."),
+    ] = [],  # noqa: B006  typer copies it
+    isolate: IsolateOption = False,
+    untrusted: UntrustedOption = False,
     jobs: JobsOption = None,
     quiet: QuietOption = False,
     strict: StrictOption = False,
@@ -131,12 +140,15 @@ def predict(
         raise ConfigError(f"--{given.replace('_', '-')} is about events", hint="Add --events.")
     if window is None and hop is not None:
         raise ConfigError("--hop is about windows", hint="Add --window, in s.")
+    from audioclf.limits import parse_limits, use_limits
+
+    limits = parse_limits(limit)
     from audioclf.predict import Cutting, EventRule, Settings, collect, predict_all
     from audioclf.predict.outputs import format_of_name
 
     name: FormatName = form.value if form else "csv" if out is None else format_of_name(out)
     event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
-    model, digest = _load(bundle, strict)
+    model, digest = _load(bundle, strict, untrusted=untrusted)
     settings = Settings(
         None if window is None else Cutting.of(window, hop, model.sr, partial.value),
         event_rule if events else None,
@@ -148,13 +160,14 @@ def predict(
     said = check_settings(model, settings)
     for note in said:
         complain("note", note)
-    found = collect(paths, _listed(nul) if "-" in paths else ())
+    with use_limits(limits):
+        found = collect(paths, _listed(nul) if "-" in paths else ())
     for note in found.notes:
         complain("note", note)
     job = settings.job_of(digest, name)
     try:
         sink = _sink(out, name, found, model, settings, job, force=force, resume=resume)
-        with progress_on_stderr(quiet=quiet) as progress:
+        with progress_on_stderr(quiet=quiet) as progress, use_limits(limits):
             result = predict_all(
                 model,
                 found.recordings,
@@ -163,6 +176,7 @@ def predict(
                 format_name=name,
                 job=job,
                 jobs=jobs or available_cores(),
+                isolate=isolate or untrusted,
                 progress=progress,
             )
     except BrokenPipeError:  # `| head` has all that it wants
@@ -183,13 +197,17 @@ def _check_options(force: bool, resume: bool, out: Path | None) -> None:
         raise ConfigError("--resume goes on with a file or folder", hint="Say which, with --out.")
 
 
-def _load(bundle: Path, strict: bool) -> tuple[Model, str]:
+def _load(bundle: Path, strict: bool, *, untrusted: bool) -> tuple[Model, str]:
     """Return the model and the digest of its file, and say what differs from where it was made."""
     from hashlib import sha256
 
     registry = load_registry(strict=strict)
     from audioclf.inference import read_bundle
 
+    if untrusted:
+        from audioclf.inference.trial import try_bundle
+
+        try_bundle(bundle)
     found = read_bundle(bundle, registry)
     for note in found.notes:
         complain("note", note)
@@ -236,10 +254,7 @@ def _sink(
 def _write(text: str) -> None:
     """Write to standard output as it is; a terminal gets no control characters of a stranger."""
     if sys.stdout.isatty():
-        text = "".join(
-            c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
-            for c in text
-        )
+        text = "\t".join(map(printable, text.split("\t")))
     stream = getattr(sys.stdout, "buffer", None)
     if stream is None:
         sys.stdout.write(text)

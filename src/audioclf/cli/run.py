@@ -14,11 +14,13 @@ import typer
 
 from audioclf.cli.common import (
     ConfigArgument,
+    IsolateOption,
     JobsOption,
     JsonOption,
     QuietOption,
     SetOption,
     StrictOption,
+    UntrustedOption,
     load_registry,
     progress_on_stderr,
     single_command,
@@ -63,9 +65,8 @@ def run(
         bool,
         typer.Option("--insecure-cluster", help="Accept a scheduler elsewhere without TLS."),
     ] = False,
-    isolate: Annotated[
-        bool, typer.Option("--isolate", help="Read clips in processes: a crash costs one clip.")
-    ] = False,
+    isolate: IsolateOption = False,
+    untrusted: UntrustedOption = False,
     cache_dir: Annotated[
         Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
     ] = None,
@@ -107,7 +108,7 @@ def run(
             engine=engine.value,
             scheduler=scheduler,
             insecure_cluster=insecure_cluster,
-            isolate=isolate,
+            isolate=True if isolate or untrusted else None,
             cache=not no_cache,
             cache_dir=cache_dir,
             registry=registry,
@@ -132,11 +133,12 @@ def _plan(
     from audioclf.config import load_config
     from audioclf.experiment import cells_of, check_feasible, load_dataset, origins_of
     from audioclf.features.cache import default_folder
+    from audioclf.limits import use_limits
     from audioclf.planning import plan
     from audioclf.system import available_cores, single_threaded
 
     loaded = load_config(config, overrides=overrides, registry=registry)
-    with single_threaded():
+    with single_threaded(), use_limits(loaded.limits):
         started = time.perf_counter()
         dataset = load_dataset(loaded, registry)
         check_feasible(loaded, dataset)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import pickle
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, overload
 
 from audioclf.errors import EXIT_BUG, AudioclfError
+from audioclf.limits import Limits, limits_in_force, use_limits
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -143,15 +144,17 @@ class Closing:
 
 @dataclass(frozen=True)
 class Job:
-    """A function with what all its items share."""
+    """A function with what all its items share, and the limits under which files are read."""
 
     fn: Callable[..., Any]
     shared: Any = None
+    limits: Limits = field(default_factory=limits_in_force)
 
     def __call__(self, item: Any) -> Any:
         """Return the result for an item, or the error that stands for what was raised."""
         try:
-            return self.fn(item) if self.shared is None else self.fn(item, self.shared)
+            with use_limits(self.limits):
+                return self.fn(item) if self.shared is None else self.fn(item, self.shared)
         except AudioclfError as exc:
             return exc
         except (Exception, SystemExit) as exc:  # noqa: BLE001 - the caller decides what it means

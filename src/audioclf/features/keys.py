@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from audioclf.components import Featurizer
+from audioclf.limits import limits_in_force
 from audioclf.system import versions_behind
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ class KeyMaker:
     Parameters
     ----------
     fixed : str
-        SHA-256 over the format, the audio configuration, the featurizer's configuration without
-        its own pooling and with the content of the files that it names, the classes, their
-        origin and source code, the versions of the libraries that make the numbers, and the byte
-        order.
+        SHA-256 over the format, the audio configuration, the limits in force, the featurizer's
+        configuration without its own pooling and with the content of the files that it names,
+        the classes, their origin and source code, the versions of the libraries that make the
+        numbers, and the byte order.
     """
 
     fixed: str
@@ -67,7 +68,13 @@ class KeyMaker:
         made = made_by(featurizer, origin, libraries=_LIBRARIES, exclude="pooling")
         if made is None:
             return None
-        ingredients = {"format": FORMAT, "audio": audio.model_dump(mode="json"), **made}
+        ingredients = {
+            "format": FORMAT,
+            "audio": audio.model_dump(mode="json"),
+            # A clip that other limits accepted must not pass by having been cached.
+            "limits": limits_in_force().changed(),
+            **made,
+        }
         return cls(hashlib.sha256(canonical(ingredients)).hexdigest())
 
     def key(self, source_digest: str) -> str:

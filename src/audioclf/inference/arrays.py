@@ -13,7 +13,7 @@ import numpy as np
 
 from audioclf.dataset import AudioSource
 from audioclf.errors import DecodeError
-from audioclf.limits import DEFAULT_LIMITS
+from audioclf.limits import limits_in_force
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,9 +98,9 @@ class ArraySource(AudioSource):
             If it has another shape or type, no samples, or too many.
         """
         samples = _as_frames(np.asarray(y))
-        if not samples.size or samples.size > DEFAULT_LIMITS.max_samples:
+        if not samples.size or samples.size > limits_in_force().max_samples:
             raise DecodeError(
-                f"array: {samples.size} samples, expected 1 to {DEFAULT_LIMITS.max_samples}"
+                f"array: {samples.size} samples, expected 1 to {limits_in_force().max_samples}"
             )
         return cls(_wav_header(samples, _whole(sr)) + samples.tobytes())
 
@@ -120,7 +120,7 @@ class ArraySource(AudioSource):
 
 def _as_frames(y: NDArray[Any]) -> NDArray[np.float32]:
     """Return float32 frames [shape=(n_samples, n_channels)]."""
-    if y.ndim not in (1, 2) or (y.ndim == 2 and len(y) > DEFAULT_LIMITS.max_channels):
+    if y.ndim not in (1, 2) or (y.ndim == 2 and len(y) > limits_in_force().max_channels):
         raise DecodeError(
             f"array: shape {y.shape} is neither (n_samples,) nor (n_channels, n_samples)",
             hint="soundfile gives (n_samples, n_channels): pass its transpose, y.T.",

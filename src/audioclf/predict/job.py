@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from audioclf.engines import make_engine
+from audioclf.engines import Engine, WorkerDiedError, make_engine
 from audioclf.errors import EXIT_OK, EXIT_PARTIAL, AudioclfError, ConfigError, ResultError
 from audioclf.pooling import Flatten
 from audioclf.predict.events import EventRule, Rollup, find_events, rolled_up
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _TASK_FILES = 32
 _TASK_BYTES = 32 << 20
+_TASKS_AT_A_TIME = 256
 _SHOWN_FAILURES = 20
 
 Progress = Callable[[str, int, int], None]
@@ -165,6 +166,7 @@ def predict_all(
     format_name: FormatName = "csv",
     job: str = "",
     jobs: int = 1,
+    isolate: bool = False,
     progress: Progress = lambda stage, done, total: None,
 ) -> JobResult:
     """Predict recordings and write what is found, in their order.
@@ -180,7 +182,9 @@ def predict_all(
     job : str
         Digest that the ledger keeps; see `Settings.job_of`.
     jobs : int
-        Threads; the results do not depend on it.
+        Threads or processes; the results do not depend on it.
+    isolate : bool
+        Work in processes, so that a file that crashes a codec costs one recording.
     progress : callable
         Called with "predict", the recordings done, and all of them.
 
@@ -194,7 +198,10 @@ def predict_all(
         If the output cannot be written.
     """
     try:
-        result = _predicted(model, recordings, sink, settings, format_name, job, jobs, progress)
+        with make_engine("local", jobs=jobs, isolate=isolate) as engine:
+            result = _predicted(
+                model, recordings, sink, settings, format_name, job, engine, progress
+            )
     except BaseException:
         with suppress(ResultError):  # the first reason is the one to tell
             sink.close()
@@ -210,7 +217,7 @@ def _predicted(
     settings: Settings,
     format_name: FormatName,
     job: str,
-    jobs: int,
+    engine: Engine,
     progress: Progress,
 ) -> JobResult:
     notes = check_settings(model, settings)
@@ -219,14 +226,9 @@ def _predicted(
     done = {row.key for row in sink.done}
     waiting = [each for each in recordings if key_of(each) not in done]
     writing.result.skipped = len(recordings) - len(waiting)
-    with make_engine("local", jobs=jobs) as engine:
-        shared = Shared(model, settings.cutting)
-        found = engine.map(score_recordings, tasks_of(waiting), shared=shared)
-        for outcomes in _in_order(found):
-            for outcome in outcomes:
-                writing.put(outcome)
-                finished = writing.result.done + writing.result.failed
-                progress("predict", finished, len(waiting))
+    for outcome in _outcomes(engine, tasks_of(waiting), Shared(model, settings.cutting)):
+        writing.put(outcome)
+        progress("predict", writing.result.done + writing.result.failed, len(waiting))
     writing.result.notes += writing.losses.sentences()
     return writing.result
 
@@ -253,8 +255,36 @@ def tasks_of(recordings: Sequence[Recording]) -> list[tuple[Recording, ...]]:
     return [tuple(task) for task in tasks]
 
 
-def _in_order(found: Iterator[tuple[int, Any]]) -> Iterator[list[Outcome]]:
-    """Yield results in the order of the tasks, and raise the error of one that ended."""
+def _outcomes(
+    engine: Engine, tasks: Sequence[tuple[Recording, ...]], shared: Shared
+) -> Iterator[Outcome]:
+    """Yield the outcome of every recording, in order.
+
+    An engine comes back to an item whose worker died when all others are done, so there is an end
+    to what waits behind it: a part of the tasks at a time.
+    """
+    for start in range(0, len(tasks), _TASKS_AT_A_TIME):
+        part = tasks[start : start + _TASKS_AT_A_TIME]
+        found = engine.map(score_recordings, part, shared=shared)
+        for task, outcomes in zip(part, _in_order(found), strict=True):
+            if isinstance(outcomes, WorkerDiedError):
+                yield from _one_by_one(engine, task, shared)
+            else:
+                yield from outcomes
+
+
+def _one_by_one(engine: Engine, task: tuple[Recording, ...], shared: Shared) -> Iterator[Outcome]:
+    """Yield the outcomes of a task that ended its worker, and name the recording that did."""
+    if len(task) > 1:
+        yield from _outcomes(engine, [(recording,) for recording in task], shared)
+        return
+    outcome = Outcome(task[0])
+    outcome.fail(f"{task[0].source.name}: decoding or predicting it ended the worker process")
+    yield outcome
+
+
+def _in_order(found: Iterator[tuple[int, Any]]) -> Iterator[list[Outcome] | WorkerDiedError]:
+    """Yield results in the order of the tasks, and raise the error of one that failed."""
     waiting: dict[int, Any] = {}
     following = 0
     for index, outcome in found:
@@ -262,7 +292,7 @@ def _in_order(found: Iterator[tuple[int, Any]]) -> Iterator[list[Outcome]]:
         while following in waiting:
             ready = waiting.pop(following)
             following += 1
-            if isinstance(ready, AudioclfError):
+            if isinstance(ready, AudioclfError) and not isinstance(ready, WorkerDiedError):
                 raise ready
             yield ready
 

@@ -15,7 +15,8 @@ from typing import Literal
 
 from audioclf.errors import ResultError
 from audioclf.predict.inputs import Recording
-from audioclf.predict.outputs import csv_line, defused
+from audioclf.predict.outputs import csv_line
+from audioclf.safetext import csv_cell
 
 LEDGER = "predictions.ledger.csv"
 _SUFFIX = ".ledger.csv"
@@ -77,9 +78,9 @@ def key_of(recording: Recording) -> tuple[str, str, str]:
     """Return what names a recording in a ledger."""
     span = recording.span
     if span is None:
-        return defused(_text(recording.name)), "", ""
+        return csv_cell(_text(recording.name)), "", ""
     end = "" if span.end is None else repr(float(span.end))
-    return defused(_text(recording.name)), repr(float(span.start)), end
+    return csv_cell(_text(recording.name)), repr(float(span.start)), end
 
 
 def _text(name: str) -> str:
@@ -88,7 +89,7 @@ def _text(name: str) -> str:
 
 def row_text(row: LedgerRow) -> str:
     """Return a row as it stands in the file."""
-    safe = replace(row, message=defused(row.message))
+    safe = replace(row, message=csv_cell(row.message))
     return csv_line([str(value) for value in astuple(safe)])
 
 

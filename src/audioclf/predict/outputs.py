@@ -22,6 +22,7 @@ from pathlib import PurePath
 from typing import Any, Literal, Protocol, get_args
 
 from audioclf.errors import ConfigError
+from audioclf.safetext import csv_cell, one_line
 
 FormatName = Literal["csv", "jsonl", "audacity", "raven"]
 FORMATS: tuple[FormatName, ...] = get_args(FormatName)
@@ -43,8 +44,6 @@ RAVEN_COLUMNS = (
     "Label",
     "Score",
 )
-
-_EXECUTED = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,7 @@ def make_format(name: FormatName, classes: Sequence[str], *, events: bool, sr: i
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """RFC 4180 with line feeds; text that a spreadsheet would execute has a `'` in front."""
+    """RFC 4180 with line feeds; text that a spreadsheet would execute is marked by `csv_cell`."""
 
     columns: tuple[str, ...]
 
@@ -167,7 +166,7 @@ class CsvFormat:
             score = "" if line.score is None else _number(line.score)
             times = _number(line.start), _number(line.end)
             yield csv_line(
-                (defused(line.path), *times, defused(line.label), score, *map(_number, line.more))
+                (csv_cell(line.path), *times, csv_cell(line.label), score, *map(_number, line.more))
             )
 
 
@@ -201,7 +200,7 @@ class AudacityFormat:
         """Yield a label for each line that has one."""
         for line in lines:
             if line.label:
-                yield f"{line.start:.6f}\t{line.end:.6f}\t{_one_cell(line.label)}\n"
+                yield f"{line.start:.6f}\t{line.end:.6f}\t{one_line(line.label)}\n"
 
 
 @dataclass(frozen=True)
@@ -220,21 +219,10 @@ class RavenFormat:
             cells = (
                 *(str(number), "Spectrogram 1", "1"),
                 *(f"{place.seconds + time:.6f}" for time in (line.start, line.end)),
-                *("0.0", f"{self.high:.1f}", _one_cell(line.path), f"{line.start:.6f}"),
-                *(_one_cell(line.label), "" if line.score is None else f"{line.score:.6f}"),
+                *("0.0", f"{self.high:.1f}", one_line(line.path), f"{line.start:.6f}"),
+                *(one_line(line.label), "" if line.score is None else f"{line.score:.6f}"),
             )
             yield "\t".join(cells) + "\n"
-
-
-def defused(text: str) -> str:
-    """Return a text cell that no spreadsheet takes for a formula.
-
-    Examples
-    --------
-    >>> defused("=1+1"), defused("dog.wav")
-    ("'=1+1", 'dog.wav')
-    """
-    return f"'{text}" if text.startswith(_EXECUTED) else text
 
 
 def csv_line(cells: Sequence[str]) -> str:
@@ -251,8 +239,3 @@ def _number(value: float | int) -> str:
 
 def _rounded(value: Any) -> Any:
     return round(value, 6) if isinstance(value, float) else value
-
-
-def _one_cell(text: str) -> str:
-    """Return text without tabs and line breaks, which would begin another cell."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

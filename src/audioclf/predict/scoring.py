@@ -45,6 +45,9 @@ class Shared:
     cutting: Cutting | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Shared, (self.model, self.cutting)  # each process has a lock of its own
+
 
 @dataclass(eq=False)
 class Outcome:

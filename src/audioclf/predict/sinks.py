@@ -26,6 +26,7 @@ from audioclf.predict.ledger import (
     read_ledger,
     row_text,
 )
+from audioclf.safetext import file_name
 
 _JOINED = 256
 """Lines that are written at once."""
@@ -225,7 +226,8 @@ def label_files(recordings: Sequence[Recording]) -> dict[Key, str]:
     taken: set[str] = {LEDGER}
     for recording in recordings:
         parts = [part for part in PurePosixPath(recording.place).parts if part not in ("/", "..")]
-        stem = PurePosixPath(*parts).with_suffix("").as_posix() if parts else "recording"
+        whole = PurePosixPath(*parts).with_suffix("") if parts else PurePosixPath("recording")
+        stem = "/".join(map(file_name, whole.parts))
         name, number = f"{stem}.txt", 1
         while name.casefold() in taken:
             number += 1

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audioclf.audio import _check_known, _check_samples, _checked_length, _located, _mono
-from audioclf.limits import DEFAULT_LIMITS, Limits
+from audioclf.limits import Limits, limits_in_force
 from audioclf.reader import AudioInfo, Reader, open_reader
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Stream:
 
 
 @contextmanager
-def open_stream(source: AudioSource, sr: int, limits: Limits = DEFAULT_LIMITS) -> Iterator[Stream]:
+def open_stream(source: AudioSource, sr: int, limits: Limits | None = None) -> Iterator[Stream]:
     """Open a recording, or a part of one, to be read in blocks.
 
     There is no limit to its length, other than in `decode`; all other limits hold block by block.
@@ -71,13 +71,15 @@ def open_stream(source: AudioSource, sr: int, limits: Limits = DEFAULT_LIMITS) -
     source : AudioSource
     sr : int
         Rate of the blocks in Hz.
-    limits : Limits
+    limits : Limits, optional
+        By default the limits in force.
 
     Raises
     ------
     DecodeError
         As `decode`; the blocks raise it too, when they come to what is wrong.
     """
+    limits = limits or limits_in_force()
     with open_reader(source.file, limits) as reader:
         first, info = _located(reader.info, source.span, source.name)
         _check_known(info, source.name)

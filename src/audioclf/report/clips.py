@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from audioclf.errors import AudioclfError, DatasetError, DecodeError, PluginError
 from audioclf.features.waveform import Hear, decoded
+from audioclf.limits import DEFAULT_LIMITS, Limits, use_limits
 from audioclf.runfolder import CONFIG
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class DatasetClips:
         refused: it is not what the numbers are about.
     hear : callable
         Gives the waveform of a clip.
+    limits : Limits
+        How much of the files is believed.
     """
 
     def __init__(
@@ -55,12 +58,14 @@ class DatasetClips:
         audio: AudioConfig,
         digests: Mapping[str, str] | None = None,
         hear: Hear = decoded,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         shortest = min(audio.duration or MAX_SECONDS, MAX_SECONDS)
         self._audio = audio.model_copy(update={"duration": shortest})
         self._clips = {clip.id: clip for clip in dataset}
         self._digests = digests or {}
         self._hear = hear
+        self._limits = limits
 
     def waveform(self, clip_id: str) -> tuple[NDArray[np.float32], int]:
         """Decode a clip."""
@@ -70,7 +75,8 @@ class DatasetClips:
         expected = self._digests.get(clip_id)
         if expected and clip.source.digest() != expected:
             raise DecodeError(f"{clip.source.name}: not the file that the run read")
-        return self._hear(clip, self._audio), self._audio.sr
+        with use_limits(self._limits):
+            return self._hear(clip, self._audio), self._audio.sr
 
 
 def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:
@@ -85,7 +91,8 @@ def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:
 
     config = load_config(run.path / CONFIG, registry=registry)
     try:
-        dataset = config.dataset.load()
+        with use_limits(config.limits):
+            dataset = config.dataset.load()
     except AudioclfError:
         raise
     except Exception as exc:
@@ -94,4 +101,4 @@ def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:
     if not {clip.id for clip in run.clips} & {clip.id for clip in dataset}:
         raise DatasetError(f"{dataset.name}: holds none of the clips of this run")
     digests = {clip.id: clip.facts.get("sha256", "") for clip in run.clips}
-    return DatasetClips(dataset, config.audio, digests)
+    return DatasetClips(dataset, config.audio, digests, limits=config.limits)

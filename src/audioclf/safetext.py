@@ -1,0 +1,101 @@
+"""Text from data, such as file names, labels and metadata, made safe for where it goes.
+
+Whoever names a file chooses what a terminal, a spreadsheet or a file system is given. Each function
+here takes any text and returns what its destination shows instead of obeys. Pages and model cards
+are escaped where they are made.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""What a cell begins with that a spreadsheet would execute, behind any number of apostrophes."""
+_NUMBER = re.compile(r"'*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
+_NOT_IN_NAMES = re.compile(r'[<>:"|?*\\/]')
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever ending follows."""
+_NAME_BYTES = 200
+"""Longest part of a path that is made from data; most file systems take 255 bytes."""
+
+
+def printable(text: str) -> str:
+    r"""Return text whose control characters are shown instead of obeyed; line breaks stay.
+
+    Escape sequences, marks that turn the direction of writing, and half characters are among them.
+
+    Examples
+    --------
+    >>> printable("\x1b[31mred")
+    '\\x1b[31mred'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text)
+
+
+def one_line(text: str) -> str:
+    r"""Return printable text in one line and one cell: line breaks and tabs are escapes too.
+
+    Examples
+    --------
+    >>> one_line("dog\naudioclf: error: all is lost")
+    'dog\\naudioclf: error: all is lost'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def csv_cell(text: str) -> str:
+    """Return a text cell that no spreadsheet takes for a formula.
+
+    A `'` goes in front of what begins with `=`, `+`, `-`, `@`, their full-width forms, a tab or a
+    line break. So that `csv_text` can undo it, a text that has such apostrophes already gets one
+    more. Numbers stay as they are.
+
+    Examples
+    --------
+    >>> csv_cell("=1+1"), csv_cell("'=1+1"), csv_cell("-0.5"), csv_cell("dog.wav")
+    ("'=1+1", "''=1+1", '-0.5', 'dog.wav')
+    """
+    return f"'{text}" if _is_formula(text) else text
+
+
+def csv_text(cell: str) -> str:
+    """Return the text that `csv_cell` made a cell of.
+
+    Examples
+    --------
+    >>> csv_text("'=1+1"), csv_text("'tis"), csv_text("-0.5")
+    ('=1+1', "'tis", '-0.5')
+    """
+    return cell[1:] if cell.startswith("'") and _is_formula(cell) else cell
+
+
+def _is_formula(text: str) -> bool:
+    return _FORMULA.match(text) is not None and _NUMBER.fullmatch(text) is None
+
+
+def file_name(text: str) -> str:
+    r"""Return a file name that every system takes, for one part of a path that comes from data.
+
+    What does not print or has a meaning in paths becomes `_`, as do dots and spaces at the end;
+    names of devices get a `_`; what is long is cut. Different texts may become one name.
+
+    Examples
+    --------
+    >>> file_name("dog:1\n"), file_name("NUL.wav"), file_name("a. "), file_name("..")
+    ('dog_1_', '_NUL.wav', 'a__', '__')
+    """
+    name = "".join(c if c.isprintable() else "_" for c in _NOT_IN_NAMES.sub("_", text))
+    while len(name.encode("utf-8", "replace")) > _NAME_BYTES:
+        name = name[: -max(1, (len(name) - _NAME_BYTES) // 2)]
+    kept = name.rstrip(". ")
+    name = kept + "_" * (len(name) - len(kept))
+    return f"_{name}" if _DEVICE.match(name) else name or "_"

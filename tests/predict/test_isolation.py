@@ -1,0 +1,95 @@
+"""Recordings and models from strangers: a crash costs one recording, and is named."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from audioclf.dataset import AudioSource, FileSource
+from audioclf.errors import EXIT_MODEL, EXIT_PARTIAL, ModelError
+from audioclf.inference import trial
+from audioclf.predict import Settings, collect, predict_all
+from audioclf.predict.inputs import Recording
+from audioclf.predict.job import make_writer
+from audioclf.predict.sinks import FileSink
+from tests.conftest import run_cli
+from tests.hostile.files import wav
+from tests.inference.making import made
+from tests.predict.making import many, model, recording
+
+
+@dataclass(frozen=True)
+class Crashing(AudioSource):
+    """A file that ends the process that decodes it, as a fault in a codec would."""
+
+    name: str = "crash.wav"
+
+    def open(self) -> BinaryIO:
+        os.kill(os.getpid(), signal.SIGSEGV)
+        return io.BytesIO()
+
+    def digest(self) -> str:
+        return ""
+
+
+def test_a_recording_that_crashes_the_codec_costs_itself_alone(tmp_path: Path) -> None:
+    found = collect([str(many(tmp_path / "in", 4))]).recordings
+    recordings = [*found[:2], Recording("crash.wav", Crashing()), *found[2:]]
+    loaded, settings, out = model(tmp_path), Settings(), tmp_path / "out.csv"
+    sink = FileSink(out, make_writer(loaded, settings, "csv").header(), "j")
+    result = predict_all(loaded, recordings, sink, settings, job="j", jobs=1, isolate=True)
+    assert (result.done, result.failed, result.exit_code) == (4, 1, EXIT_PARTIAL)
+    assert result.failures == ["crash.wav: decoding or predicting it ended the worker process"]
+    names = [line.split(",")[0] for line in out.read_text().splitlines()[1:]]
+    assert names == [each.name for each in found]
+
+
+def test_isolated_predictions_are_the_same(tmp_path: Path) -> None:
+    many(tmp_path / "in", 3)
+    bundle = made(tmp_path / "m.audioclf")
+    plain = run_cli("predict", bundle, tmp_path / "in")
+    assert plain.returncode == 0, plain.stderr
+    untrusted = run_cli("predict", bundle, tmp_path / "in", "--untrusted", "--jobs", "1")
+    assert (untrusted.returncode, untrusted.stdout) == (0, plain.stdout)
+
+
+def test_a_refused_model_from_a_stranger_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    bundle = made(tmp_path / "m.audioclf")
+    bundle.write_bytes(bundle.read_bytes()[:-100])
+    done = run_cli("predict", bundle, recording(tmp_path / "a.wav", 0.5), "--untrusted")
+    assert done.returncode == EXIT_MODEL
+    assert done.stderr.startswith(f"audioclf: error: {bundle}: ")
+
+
+def crash(path: str) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def test_a_model_that_crashes_a_library_ends_a_worker_and_not_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "_load", crash)
+    path = tmp_path / "m.audioclf"
+    with pytest.raises(
+        ModelError, match=r"m\.audioclf: loading it ended the worker process"
+    ) as got:
+        trial.try_bundle(path)
+    assert "SIGSEGV" in got.value.message
+
+
+def test_a_limit_is_raised_on_the_command_line(tmp_path: Path) -> None:
+    bundle = made(tmp_path / "m.audioclf")
+    path = tmp_path / "many.wav"
+    path.write_bytes(wav(bytes(2 * 70 * 4000), channels=70, sr=8000))
+    done = run_cli("predict", bundle, path)
+    assert done.returncode == EXIT_PARTIAL
+    assert "70 channels (limit 64); limits.max_channels accepts more" in done.stderr
+    done = run_cli("predict", bundle, path, "--limit", "max_channels=70")
+    assert done.returncode == 0, done.stderr
+    assert FileSource(path).name in done.stdout
