@@ -20,7 +20,7 @@ import audioclf
 from audioclf.audio import decode
 from audioclf.claim import claim
 from audioclf.errors import AudioclfError, ResultError, Terminated
-from audioclf.evaluation import cross_validation
+from audioclf.evaluation import cross_validation, scoring
 from audioclf.results import RunResult
 from audioclf.runfolder import LOCK
 from tests.conftest import run_cli, write_wav
@@ -167,9 +167,7 @@ def test_a_run_that_fails_at_the_end_keeps_its_fits(
 
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(
-            cross_validation, "predict_rows", _then(cross_validation.predict_rows, patch, full)
-        )
+        patch.setattr(cross_validation, "predict_rows", _then(scoring.predict_rows, patch, full))
         with pytest.raises(ResultError, match=r"cannot be written: No space left") as caught:
             run(toy_config, out)
     assert caught.value.exit_code == 6

@@ -188,6 +188,19 @@ class Featurizer(Component):
         """
         return None
 
+    def views(self) -> Sequence[Featurizer]:
+        """Return what extracts each view of a clip: first what `extract` sees, then augmented ones.
+
+        A classifier is trained on all views of the training clips, each as a row with the label of
+        its clip. The views stand side by side in the row of the clip, so no split comes between
+        them. All give matrices of one shape and have this featurizer's pooling.
+        """
+        return (self,)
+
+    def averages_views(self) -> bool:
+        """Whether a prediction is the mean of the scores of all views, not that of the first."""
+        return False
+
 
 class Classifier(Component):
     """Base of classifiers: a description that builds an unfitted scikit-learn estimator."""
@@ -269,6 +282,33 @@ class Classifier(Component):
         the rows, as two copies of them in float64 would nearly take.
         """
         return 12 * n_rows * n_columns
+
+    def fit_views(
+        self,
+        estimator: Any,
+        X: NDArray[np.float32],
+        y: NDArray[np.intp],
+        clips: NDArray[np.intp],
+        **passed: Any,
+    ) -> Any:
+        """Fit an estimator on rows of which several are views of one clip, and return it.
+
+        Override it where a fit holds out some of its rows, to stop early or to calibrate: it must
+        not learn from one view of a clip and test itself on another. A classifier with
+        `uses_groups` need not: where the dataset has no groups, it is passed the clips as such.
+
+        Parameters
+        ----------
+        estimator : scikit-learn classifier
+            What `build` returned; its parameters stay as they are.
+        X : np.ndarray [shape=(n_rows, n_features)], float32
+        y : np.ndarray [shape=(n_rows,)], int
+        clips : np.ndarray [shape=(n_rows,)], int
+            Number of the clip that each row is a view of.
+        **passed
+            What `fit` takes besides, such as `groups`.
+        """
+        return estimator.fit(X, y, **passed)
 
     def batch_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         """Return the bytes of memory that `fit_batches` takes besides a block, about."""

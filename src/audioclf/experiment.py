@@ -522,8 +522,9 @@ def origins_of(featurizers: Mapping[str, Featurizer], registry: Registry) -> dic
 
 def cells_of(config: RunConfig, registry: Registry) -> list[Cell]:
     """Return the grid of a config, with the baseline that every result table shows."""
-    from audioclf.evaluation import Cell
+    from audioclf.evaluation import Cell, Views
 
+    views = {name: Views.of(featurizer) for name, featurizer in config.featurizers.items()}
     grid = product(config.featurizers, config.classifiers.items())
     shapes = _shapes_of(config)
     cells = [
@@ -534,6 +535,7 @@ def cells_of(config: RunConfig, registry: Registry) -> list[Cell]:
             classifier,
             describe(classifier, registry),
             shapes[feature_name] if classifier.needs_shape() else None,
+            views[feature_name],
         )
         for cell_name, (feature_name, (name, classifier)) in zip(
             config.cell_names, grid, strict=True
@@ -544,7 +546,7 @@ def cells_of(config: RunConfig, registry: Registry) -> list[Cell]:
     dummy: Any = registry.resolve("classifier", "dummy")()
     name = BASELINE if all(cell.name != BASELINE for cell in cells) else f"{BASELINE}_"
     first = next(iter(config.featurizers))
-    return [*cells, Cell(name, first, name, dummy, describe(dummy, registry))]
+    return [*cells, Cell(name, first, name, dummy, describe(dummy, registry), None, views[first])]
 
 
 def _shapes_of(config: RunConfig) -> dict[str, tuple[int, int]]:

@@ -7,7 +7,7 @@ import pytest
 
 from audioclf import batches as module
 from audioclf.builtin.sgd import Sgd
-from audioclf.evaluation.cross_validation import scores_of_rows
+from audioclf.evaluation.scoring import scores_of_rows
 from audioclf.plugin import Batches
 
 

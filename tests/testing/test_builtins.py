@@ -14,6 +14,7 @@ import pytest
 from audioclf.builtin import audioclf_classifiers, audioclf_featurizers, audioclf_loaders
 from audioclf.builtin.annotations import Annotations
 from audioclf.builtin.audiofolder import AudioFolder
+from audioclf.builtin.augmentation import Vtlp
 from audioclf.builtin.concat import Concat
 from audioclf.builtin.dummy import Dummy
 from audioclf.builtin.esc50 import Esc50
@@ -41,6 +42,8 @@ FEATURIZERS: list[Component] = [
     *(cls() for cls in audioclf_featurizers() if cls is not Concat),
     MelSpectrogram(power=1.0, db=None),
     Concat.model_validate({"parts": {"mel": MelSpectrogram(), "mfcc": Mfcc()}}),
+    Mfcc(augment=Vtlp(test_time=True)),
+    Concat.model_validate({"parts": {"mel": MelSpectrogram(augment=Vtlp()), "mfcc": Mfcc()}}),
 ]
 QUICK = [
     ExtraTrees(n_estimators=10),

@@ -273,6 +273,16 @@ class Dithering(Level):
         return F + np.random.default_rng().random(F.shape, np.float32)
 
 
+class Stretching(Level):
+    """Has a view of another shape."""
+
+    breaks: ClassVar[str] = "views_are_alike"
+    says: ClassVar[str] = "view 1 has shape (1, 87) and pooling"
+
+    def views(self) -> Any:
+        return (self, self.model_copy(update={"frame_length": self.frame_length // 2}))
+
+
 class Trimming(Level):
     """Leaves out what is silent."""
 

@@ -76,6 +76,39 @@ class Concat(Featurizer):
             raise ValueError("concat has no pooling of its own; write `pooling` inside its parts")
         return pooling
 
+    @field_validator("parts")
+    @classmethod
+    def _views_fit(cls, parts: Parts) -> Parts:
+        """Have all parts with views make the same ones: view by view, they join one copy."""
+        found = {name: _augmented(part) for name, part in parts if len(part.views()) > 1}
+        if len(set(found.values())) > 1:
+            raise ValueError(
+                f"the parts {' and '.join(map(repr, found))} have different `augment`; parts that "
+                "have one need the same"
+            )
+        return parts
+
+    def views(self) -> Sequence[Featurizer]:
+        """Return the views of the parts, joined; a part without any stays as it is."""
+        views = [(name, part.views()) for name, part in self.parts]
+        count = max(len(found) for _, found in views)
+        if count == 1:
+            return (self,)
+        return tuple(
+            self.model_copy(
+                update={
+                    "parts": tuple(
+                        (name, found[min(number, len(found) - 1)]) for name, found in views
+                    )
+                }
+            )
+            for number in range(count)
+        )
+
+    def averages_views(self) -> bool:
+        """Whether the parts with views do."""
+        return any(part.averages_views() for _, part in self.parts)
+
     def extract(self, y: Matrix, sr: int) -> Matrix:
         """Return the features of one clip; see `extract_many`."""
         return self.extract_many([y], sr)[0]
@@ -117,6 +150,11 @@ class Concat(Featurizer):
 
         found = [list(_rows(name, part, extract)) for name, part in self.parts]
         return [np.concatenate(rows)[:, np.newaxis] for rows in zip(*found, strict=True)]
+
+
+def _augmented(part: Featurizer) -> tuple[object, ...]:
+    """Return what views of parts that are joined must have in common."""
+    return (getattr(part, "augment", None), len(part.views()), part.averages_views())
 
 
 def _rows(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, FiniteFloat
 
 from audioclf.builtin.trees import MaxFeatures, MinSamplesLeaf, MinSamplesSplit
-from audioclf.plugin import Classifier
+from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
 
 
@@ -74,6 +76,29 @@ class GradientBoosting(Classifier):
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         """Return the bytes of the classes' scores; the rows are read where they are."""
         return 64 * n_rows * n_classes
+
+    def fit_views(
+        self,
+        estimator: Any,
+        X: NDArray[np.float32],
+        y: NDArray[np.intp],
+        clips: NDArray[np.intp],
+        **passed: Any,
+    ) -> Any:
+        """Fit without holding out rows, which scikit-learn would draw without regard to clips.
+
+        Raises
+        ------
+        ClassifierError
+            If it is to stop early.
+        """
+        if self.n_iter_no_change is not None:
+            raise ClassifierError(
+                "stopping early holds out rows at random, which would separate the views of a clip",
+                hint="Set n_iter_no_change: null, leave out `augment`, or take "
+                "hist_gradient_boosting, which can hold out whole clips.",
+            )
+        return super().fit_views(estimator, X, y, clips, **passed)
 
     def build(self, *, random_state: int) -> ClassifierMixin:
         """Return an unfitted `GradientBoostingClassifier`."""

@@ -6,15 +6,20 @@ NeurIPS 2017.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, FiniteFloat
 
 from audioclf.builtin.trees import Count, ProperShare
-from audioclf.plugin import Classifier
+from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
+
+_MANY_CLIPS = 10_000
+"""Above this `auto` stops early, as scikit-learn does."""
 
 
 class HistGradientBoosting(Classifier):
@@ -76,6 +81,41 @@ class HistGradientBoosting(Classifier):
         leaves = self.max_leaf_nodes or 2 ** min(self.max_depth or 10, 10)
         return 21 * n_rows * n_columns + 9 * n_columns * (self.max_bins + 1) * leaves
 
+    def fit_views(
+        self,
+        estimator: Any,
+        X: NDArray[np.float32],
+        y: NDArray[np.intp],
+        clips: NDArray[np.intp],
+        **passed: Any,
+    ) -> Any:
+        """Fit, and stop early by whole clips, whose number also decides what `auto` does.
+
+        Raises
+        ------
+        ClassifierError
+            If scikit-learn is too old to be given the clips that are held out.
+        """
+        n_clips = len(set(clips.tolist()))
+        stops = n_clips > _MANY_CLIPS if self.early_stopping == "auto" else self.early_stopping
+        # Only for this fit: a saved model has the parameters that `build` gives.
+        estimator.set_params(early_stopping=stops)
+        if stops and self.validation_fraction is not None:
+            learned, held_out = _sides(clips, y, self.validation_fraction, estimator.random_state)
+            passed |= {"X_val": X[held_out], "y_val": y[held_out]}
+            X, y = X[learned], y[learned]
+        try:
+            estimator.fit(X, y, **passed)
+        except TypeError as exc:
+            if "X_val" not in str(exc):
+                raise
+            raise ClassifierError(
+                "stopping early by whole clips, where each has several views, needs scikit-learn "
+                "1.7",
+                hint="Update scikit-learn, set early_stopping: false, or leave out `augment`.",
+            ) from exc
+        return estimator.set_params(early_stopping=self.early_stopping)
+
     def build(self, *, random_state: int) -> ClassifierMixin:
         """Return an unfitted `HistGradientBoostingClassifier`."""
         from sklearn.ensemble import HistGradientBoostingClassifier
@@ -83,3 +123,16 @@ class HistGradientBoosting(Classifier):
         return HistGradientBoostingClassifier(
             **self.model_dump(exclude={"type"}), random_state=random_state
         )
+
+
+def _sides(
+    clips: NDArray[np.intp], y: NDArray[np.intp], held_out: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows to learn from and those held out, each clip with all views on one side."""
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    _, first = np.unique(clips, return_index=True)
+    kept, _ = train_test_split(first, test_size=held_out, stratify=y[first], random_state=seed)
+    learned = np.isin(clips, clips[kept])
+    return np.flatnonzero(learned), np.flatnonzero(~learned)

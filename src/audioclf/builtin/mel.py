@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Gt
 from pydantic import Field, FiniteFloat, ValidationInfo, field_validator, model_validator
 
+from audioclf.builtin.augmentation import Augmentation
 from audioclf.builtin.pcen import Pcen
 from audioclf.builtin.spectral import Decibels, Spectral
-from audioclf.plugin import FeatureError
+from audioclf.plugin import FeatureError, Featurizer
 
 if TYPE_CHECKING:
     from typing import Self
@@ -49,6 +50,9 @@ class MelBands(Spectral):
     perturbation: up to 4800 Hz, or 0.3 `sr` if that is less, and then less and less towards half
     the sample rate, which stays where it is."""
 
+    augment: Augmentation | None = None
+    """Copies of each training clip from which a classifier learns too; null for none."""
+
     @field_validator("fmax")
     @classmethod
     def _lies_above_fmin(cls, fmax: float | None, info: ValidationInfo) -> float | None:
@@ -56,6 +60,29 @@ class MelBands(Spectral):
         if fmax is not None and fmin >= fmax:
             raise ValueError(f"fmin={fmin:g} must be below fmax={fmax:g}")
         return fmax
+
+    @model_validator(mode="after")
+    def _copies_can_be_made(self) -> Self:
+        for factor in self.augment.factors if self.augment else ():
+            if not 0.5 <= factor * self.warp <= 2.0:
+                raise ValueError(
+                    f"the factor {factor:g} of augment makes warp {factor * self.warp:g}, which "
+                    "must lie in [0.5, 2]"
+                )
+        return self
+
+    def views(self) -> Sequence[Featurizer]:
+        """Return what extracts the clip as it is, and each of its copies."""
+        if self.augment is None:
+            return (self,)
+        # As without `augment`, so that the cache knows the clip itself.
+        plain = self.model_copy(update={"augment": None})
+        warps = (self.warp * factor for factor in self.augment.factors)
+        return (plain, *(plain.model_copy(update={"warp": warp}) for warp in warps))
+
+    def averages_views(self) -> bool:
+        """Whether `augment` makes copies for predictions, too."""
+        return self.augment is not None and self.augment.test_time
 
     def mel_power(self, ys: Sequence[Matrix], sr: int, norm: Norm) -> list[Matrix]:
         """Return `librosa.feature.melspectrogram` of each clip, shape (n_mels, n_frames).

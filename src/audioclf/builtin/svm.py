@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge
 from pydantic import Field, FiniteFloat
 
-from audioclf.plugin import Classifier
+from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
+
+_FOLDS = 5
+"""As scikit-learn's calibration has."""
 
 
 class Svm(Classifier):
@@ -52,6 +57,35 @@ class Svm(Classifier):
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         """Return the bytes of the copies, which were measured, and of the kernel's cache."""
         return 22 * n_rows * n_columns + min(200 << 20, 8 * n_rows**2)
+
+    def fit_views(
+        self,
+        estimator: Any,
+        X: NDArray[np.float32],
+        y: NDArray[np.intp],
+        clips: NDArray[np.intp],
+        **passed: Any,
+    ) -> Any:
+        """Fit, and calibrate on clips no view of which was learned from.
+
+        Raises
+        ------
+        ClassifierError
+            If a class has too few clips to be calibrated.
+        """
+        if not self.probability:
+            return super().fit_views(estimator, X, y, clips, **passed)
+        from sklearn.model_selection import StratifiedGroupKFold
+
+        fewest = min(len(set(clips[y == code].tolist())) for code in set(y.tolist()))
+        if fewest < _FOLDS:
+            raise ClassifierError(
+                f"probability: true needs {_FOLDS} clips of each class, and one has {fewest}"
+            )
+        folds = list(StratifiedGroupKFold(n_splits=_FOLDS).split(X, y, clips))
+        # Only for this fit: a saved model has the parameters that `build` gives.
+        estimator.set_params(cv=folds).fit(X, y, **passed)
+        return estimator.set_params(cv=None)
 
     def build(self, *, random_state: int) -> ClassifierMixin:
         """Return an unfitted pipeline of `StandardScaler` and `SVC`, calibrated if asked.

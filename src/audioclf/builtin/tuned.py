@@ -31,6 +31,8 @@ from audioclf.plugin import AnyClassifier, Classifier
 if TYPE_CHECKING:
     from typing import Self
 
+    import numpy as np
+    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
 
 MAX_CHECKED = 1000
@@ -195,6 +197,17 @@ class Tuned(Classifier):
         """Return what the search chose: it predicts alone, and is what a model file holds."""
         chosen = with_values(self.classifier, estimator.best_params_)
         return chosen, estimator.best_estimator_.estimator_
+
+    def fit_views(
+        self,
+        estimator: Any,
+        X: NDArray[np.float32],
+        y: NDArray[np.intp],
+        clips: NDArray[np.intp],
+        **passed: Any,
+    ) -> Any:
+        """Search in inner folds that keep the views of a clip together, within candidates too."""
+        return estimator.fit(X, y, clips=clips, **passed)
 
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         """Return the bytes of the inner classifier and of the rows of an inner fold."""

@@ -58,9 +58,16 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(
-        self, X: Any, y: Any, groups: Any = None, shape: tuple[int, int] | None = None
+        self,
+        X: Any,
+        y: Any,
+        groups: Any = None,
+        shape: tuple[int, int] | None = None,
+        clips: Any = None,
     ) -> TunedClassifier:
         """Search, and fit the best on all rows; the candidates get groups and shape if they ask.
+
+        `clips` says which rows are views of one clip, which inner splits must not separate.
 
         Raises
         ------
@@ -72,7 +79,8 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         search = _search(self.component, folds, y, self.random_state, shape)
         try:
             # `groups` would go to the splitter; rows of what has another name go to `fit`.
-            search.fit(X, y, units=None if groups is None else np.asarray(groups))
+            units = None if groups is None else np.asarray(groups)
+            search.fit(X, y, units=units, clips=clips)
         except AudioclfError:
             raise
         except (AttributeError, ValueError) as exc:
@@ -131,7 +139,7 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.values = {**(self.values or {}), **values}
         return self
 
-    def fit(self, X: Any, y: Any, units: Any = None) -> CandidateClassifier:
+    def fit(self, X: Any, y: Any, units: Any = None, clips: Any = None) -> CandidateClassifier:
         """Build and fit; rows of a single class are learned by heart. `units` are the groups."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         with self._named():
@@ -141,7 +149,10 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             chosen = with_values(self.component, self.values or {})
             built: Any = chosen.build(random_state=self.random_state)
             passed = chosen.fit_keywords(groups=units, shape=self.shape)
-            self.estimator_ = built.fit(X, codes, **passed)
+            if clips is None:
+                self.estimator_ = built.fit(X, codes, **passed)
+            else:
+                self.estimator_ = chosen.fit_views(built, X, codes, clips, **passed)
         return self
 
     def predict(self, X: Any) -> Any:

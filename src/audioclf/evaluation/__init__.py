@@ -27,6 +27,7 @@ from audioclf.evaluation.metrics import (
 )
 from audioclf.evaluation.splits import Fold, Splits, make_splits
 from audioclf.evaluation.subgroups import SubgroupScore, by_subgroup
+from audioclf.evaluation.views import Views
 
 __all__ = [
     "Cell",
@@ -42,6 +43,7 @@ __all__ = [
     "RocCurve",
     "Splits",
     "SubgroupScore",
+    "Views",
     "bootstrap_values",
     "by_subgroup",
     "check_metrics",

@@ -12,26 +12,24 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from audioclf.batches import Batches
 from audioclf.components import Classifier
 from audioclf.engines import Engine, ProcessEngine, SerialEngine, WorkerDiedError
 from audioclf.errors import AudioclfError, ClassifierError
 from audioclf.evaluation.fitted import chosen_by, pickled_size
 from audioclf.evaluation.memory import FitPlan
+from audioclf.evaluation.scoring import ScoreKind, predict_rows
 from audioclf.evaluation.splits import Fold, Splits
+from audioclf.evaluation.views import PLAIN, Views, fit_batches, fit_rows
 from audioclf.system import peak_memory_meter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audioclf.evaluation.kept import KeptFits
-
-ScoreKind = Literal["probability", "decision", "none"]
-"""What the scores are: `predict_proba` as the classifier gives it, or a squashed decision value."""
 
 Progress = Callable[[int, int], None]
 
@@ -45,6 +43,7 @@ class Cell:
 
     `described` names the classifier and where it comes from, for messages. `shape` is that of the
     matrix (n_bins, n_frames) that each row holds frame by frame, for classifiers that use it.
+    `views` says how many views of its clip a row holds.
     """
 
     name: str
@@ -53,6 +52,7 @@ class Cell:
     classifier: Classifier
     described: str
     shape: tuple[int, int] | None = None
+    views: Views = PLAIN
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,8 @@ def evaluate(
 
 def _key(kept: KeptFits, task: _Task, work: _Work) -> str | None:
     cell = task.cell
-    settings = (task.n_classes, task.seed, task.is_sized, task.in_batches)
+    rows = (cell.shape, cell.views.count, cell.views.averaged)
+    settings = (task.n_classes, task.seed, task.is_sized, task.in_batches, *rows)
     return kept.key(cell.name, cell.featurizer, task.fold, (work.y, work.groups), settings)
 
 
@@ -368,22 +369,23 @@ def _fit_and_predict(
     y: NDArray[np.intp],
     groups: NDArray[np.intp] | None,
 ) -> FoldResult:
-    fold, classifier = task.fold, task.cell.classifier
+    fold, classifier, views = task.fold, task.cell.classifier, task.cell.views
     # A class that the training side lacks leaves a gap, which some classifiers refuse.
     present, y_train = np.unique(y[fold.train], return_inverse=True)
-    units = None if groups is None else groups[fold.train]
-    passed = classifier.fit_keywords(groups=units, shape=task.cell.shape)
     estimator = classifier.build(random_state=task.seed)
     with peak_memory_meter() as memory:
         started = time.perf_counter()
         if task.in_batches:
-            batches = Batches(matrix, fold.train, y_train, len(present))
-            estimator = classifier.fit_batches(batches, random_state=task.seed)
+            estimator = fit_batches(classifier, views, matrix, fold.train, y_train, seed=task.seed)
         else:
-            estimator.fit(matrix[fold.train], y_train, **passed)
+            kept = None if groups is None else groups[fold.train]
+            rows = matrix[fold.train]
+            estimator = fit_rows(task.cell, estimator, rows, y_train, kept)
         fitted = time.perf_counter()
     begun = time.perf_counter()
-    y_pred, scores, kind = predict_rows(estimator, matrix, fold.test, len(present))
+    y_pred, scores, kind = predict_rows(
+        views.scorer(estimator), views.to_predict(matrix), fold.test, len(present)
+    )
     predicted = time.perf_counter()
     if scores is not None:
         scores = _spread(scores, present, task.n_classes)
@@ -398,104 +400,6 @@ def _fit_and_predict(
         model_bytes=pickled_size(estimator) if task.is_sized else None,
         peak_memory=memory.grown,
     )
-
-
-def predict_rows(
-    estimator: Any, matrix: NDArray[np.float32], rows: NDArray[np.intp], n_classes: int
-) -> tuple[NDArray[np.intp], NDArray[np.float64] | None, ScoreKind]:
-    """Predict some rows of a matrix, block by block, so that memory holds no copy of all."""
-    blocks = [
-        (
-            checked_labels(estimator.predict(X), len(X), n_classes),
-            scores_of_rows(estimator, X, n_classes),
-        )
-        for X, _ in Batches(matrix, rows, rows, n_classes)
-    ]
-    kind = blocks[0][1][1]
-    scores = [found for _, (found, _) in blocks if found is not None]
-    codes = np.concatenate([codes for codes, _ in blocks])
-    return codes, np.concatenate(scores) if len(scores) == len(blocks) else None, kind
-
-
-def checked_labels(y_pred: Any, n_rows: int, n_classes: int) -> NDArray[np.intp]:
-    """Return what `predict` gave, if it is one code in `0..n_classes-1` for each row.
-
-    Raises
-    ------
-    ClassifierError
-    """
-    labels = np.asarray(y_pred)
-    if labels.shape != (n_rows,):
-        raise ClassifierError(f"predict returned shape {labels.shape} for {n_rows} rows")
-    if not np.isin(labels, np.arange(n_classes)).all():
-        raise ClassifierError("predict returned labels that it was not fitted on")
-    return labels.astype(np.intp)
-
-
-def scores_of_rows(
-    estimator: Any, x_test: NDArray[np.float32], n_classes: int
-) -> tuple[NDArray[np.float64] | None, ScoreKind]:
-    """Return the scores that a fitted classifier gives, and what they are.
-
-    Parameters
-    ----------
-    estimator : scikit-learn classifier
-        Fitted on the codes `0..n_classes-1`.
-    x_test : np.ndarray [shape=(n_rows, n_features)], float32
-    n_classes : int
-
-    Returns
-    -------
-    scores : np.ndarray [shape=(n_rows, n_classes)], float64, or None
-        In the order of the codes; each row sums to 1.
-    kind : {"probability", "decision", "none"}
-
-    Raises
-    ------
-    ClassifierError
-        If the classifier returns another shape, or values that no scores can have.
-    """
-    if hasattr(estimator, "predict_proba"):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            proba = np.asarray(estimator.predict_proba(x_test), dtype=np.float64)
-        proba = _without_underflow(estimator, proba)
-        _check_proba(proba, (len(x_test), n_classes))
-        return proba[:, np.argsort(estimator.classes_)], "probability"
-    if hasattr(estimator, "decision_function"):
-        decision = np.asarray(estimator.decision_function(x_test), dtype=np.float64)
-        return _squashed(decision, (len(x_test), n_classes)), "decision"
-    return None, "none"
-
-
-def _without_underflow(estimator: Any, proba: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Make even what is 0 / 0 far from all classes of scikit-learn's SGD, as its later versions do.
-
-    From any other estimator NaN is a broken contract.
-    """
-    final = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-    if type(final).__name__ == "SGDClassifier" and proba.ndim == 2:
-        proba[np.isnan(proba).all(axis=1)] = 1.0 / proba.shape[1]
-    return proba
-
-
-def _check_proba(proba: NDArray[np.float64], shape: tuple[int, int]) -> None:
-    if proba.shape != shape:
-        raise ClassifierError(f"predict_proba returned shape {proba.shape}, expected {shape}")
-    if not np.isfinite(proba).all() or (proba < 0).any():
-        raise ClassifierError("predict_proba returned negative, NaN or infinite values")
-    if not np.allclose(proba.sum(axis=1), 1.0, atol=1e-3):
-        raise ClassifierError("predict_proba returned rows that do not sum to 1")
-
-
-def _squashed(decision: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Map decision values to (0, 1) by the softmax, which keeps their order within a clip."""
-    if decision.ndim == 1:
-        decision = np.column_stack([-decision / 2, decision / 2])
-    if decision.shape != shape or not np.isfinite(decision).all():
-        raise ClassifierError(f"decision_function returned {decision.shape}, expected {shape}")
-    exponential = np.exp(decision - decision.max(axis=1, keepdims=True))
-    squashed: NDArray[np.float64] = exponential / exponential.sum(axis=1, keepdims=True)
-    return squashed
 
 
 def _spread(

@@ -21,7 +21,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from audioclf.evaluation.cross_validation import FoldResult, ScoreKind
+from audioclf.evaluation.cross_validation import FoldResult
+from audioclf.evaluation.scoring import ScoreKind
 from audioclf.features.keys import canonical, made_by
 from audioclf.system import platform_name
 

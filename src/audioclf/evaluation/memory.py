@@ -62,23 +62,24 @@ def plan_fits(
     MemoryShortError
         If a cell can do neither; says how much it would take.
     """
-    n_rows = max(len(fold.train) for fold in splits.folds)
-    batched: dict[str, int] = {}
+    n_clips = max(len(fold.train) for fold in splits.folds)
+    batched: dict[str, tuple[int, int]] = {}
     most = 1
     for cell in cells:
-        n_columns = matrices[cell.featurizer].shape[1]
+        n_rows = n_clips * cell.views.count
+        n_columns = matrices[cell.featurizer].shape[1] // cell.views.count
         shape = (n_rows, n_columns, n_classes)
         needed = 4 * n_rows * n_columns + cell.classifier.fit_memory(*shape)
         if needed > free:
-            batched[cell.name] = needed
+            batched[cell.name] = (n_rows, needed)
             needed = _BLOCKS * BLOCK_BYTES + cell.classifier.batch_memory(*shape)
             if needed > free or not cell.classifier.learns_in_batches():
-                raise _short(cell, n_rows, n_columns, batched[cell.name], free)
+                raise _short(cell, n_rows, n_columns, batched[cell.name][1], free)
         most = max(most, needed)
     notes = tuple(
         f"{name} learned in batches: a fit of all {n_rows} rows would take about {_gb(needed)} of "
         f"memory, and {_gb(free)} was free; its results may differ from those of such a fit"
-        for name, needed in batched.items()
+        for name, (n_rows, needed) in batched.items()
     )
     return FitPlan(frozenset(batched), max(1, free // most), notes)
 
@@ -86,10 +87,15 @@ def plan_fits(
 def _short(cell: Cell, n_rows: int, n_columns: int, needed: int, free: int) -> MemoryShortError:
     return MemoryShortError(
         f"classifier {cell.name!r} ({cell.described}) would take about {_gb(needed)} of memory for "
-        f"a fit of {n_rows} clips in {n_columns} columns, and {_gb(free)} is free",
+        f"a fit of {_counted(cell, n_rows)} in {n_columns} columns, and {_gb(free)} is free",
         hint="Take fewer columns (pooling `stats` instead of `flatten`), fewer clips, or a "
         "classifier that learns in batches, such as `sgd`.",
     )
+
+
+def _counted(cell: Cell, n_rows: int) -> str:
+    views = cell.views.count
+    return f"{n_rows} clips" if views == 1 else f"{n_rows // views} clips in {views} views"
 
 
 def _gb(size: int) -> str:

@@ -20,7 +20,7 @@ from audioclf.components import Featurizer
 from audioclf.dataset import Dataset
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import SerialEngine
-from audioclf.errors import DatasetError
+from audioclf.errors import DatasetError, FeatureError
 from audioclf.features.keys import KeyMaker
 from audioclf.features.matrix import keep_rows, new_matrix
 from audioclf.features.work import (
@@ -78,8 +78,9 @@ class Extraction:
     ----------
     dataset : Dataset
         The clips that have a row, in the order of the rows.
-    matrices : dict of str to np.ndarray [shape=(n_clips, n_features)], float32
-        One design matrix per featurizer; memory-mapped where it is large.
+    matrices : dict of str to np.ndarray [shape=(n_clips, n_views * n_features)], float32
+        One design matrix per featurizer; memory-mapped where it is large. Views of a clip stand
+        side by side.
     ledger : tuple of LedgerRow
         One row per clip of the dataset that was given, failed ones included.
     fingerprint : str
@@ -179,8 +180,25 @@ def make_plans(
 def _plan(name: str, featurizer: Featurizer, audio: AudioConfig, origin: Origin | None) -> Plan:
     source = f"{origin.distribution} {origin.version}" if origin else "not from a plugin"
     described = f"{featurizer.type_name()}, {source}"
-    keys = KeyMaker.make(audio=audio, featurizer=featurizer, origin=origin)
-    return plan_featurizer(name, featurizer, audio, described, keys)
+    plain, *augmented = (
+        plan_featurizer(
+            f"{name}, view {number}" if number else name,
+            view,
+            audio,
+            described,
+            KeyMaker.make(audio=audio, featurizer=view, origin=origin),
+        )
+        for number, view in enumerate(featurizer.views())
+    )
+    shape = (plain.n_bins, plain.max_frames)
+    for view in augmented:
+        if (view.n_bins, view.max_frames) != shape or view.width != plain.width:
+            raise FeatureError(
+                f"{view.label} has shape {(view.n_bins, view.max_frames)} and {view.width} columns "
+                f"where the first view has {shape} and {plain.width}",
+                hint="All views of a featurizer need one shape and one pooling.",
+            )
+    return replace(plain, augmented=tuple(augmented))
 
 
 def _chunks(
@@ -203,7 +221,7 @@ class _Collector:
         self, dataset: Dataset, plans: Sequence[Plan], cache: CacheUse, progress: Progress
     ) -> None:
         self.dataset = dataset
-        self.matrices = {plan.name: new_matrix(len(dataset), plan.width) for plan in plans}
+        self.matrices = {plan.name: new_matrix(len(dataset), plan.row_width) for plan in plans}
         self.ledger: list[LedgerRow | None] = [None] * len(dataset)
         self.cache = cache
         self.progress = progress

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,9 +54,11 @@ class Plan:
     n_bins, max_frames : int
         Shape of the matrix of the longest clip that the config allows.
     width : int
-        Number of columns of a row.
+        Number of columns of a row, of one view.
     keys : KeyMaker, optional
         Makes the keys of the cache; None where the featurizer must not be cached.
+    augmented : tuple of Plan
+        The other views of a clip, of the same shape, to the right of this one in a row.
     """
 
     name: str
@@ -66,6 +68,17 @@ class Plan:
     max_frames: int
     width: int
     keys: KeyMaker | None = None
+    augmented: tuple[Plan, ...] = ()
+
+    @property
+    def views(self) -> tuple[Plan, ...]:
+        """Each view as a plan of its own, the plain one first."""
+        return (replace(self, augmented=()), *self.augmented)
+
+    @property
+    def row_width(self) -> int:
+        """Number of columns of a row with all views."""
+        return self.width * (1 + len(self.augmented))
 
 
 @dataclass(frozen=True)
@@ -139,10 +152,12 @@ def featurize_chunk(chunk: Chunk) -> ChunkResult:
     loaded = [_Loaded(clip, chunk, cache) for clip in chunk.clips]
     result = ChunkResult(chunk.start, [])
     for plan in chunk.plans:
-        rows = np.zeros((len(chunk.clips), plan.width), dtype=np.float32)
-        for row, features in zip(rows, _matrices(plan, loaded, chunk, cache), strict=True):
-            if features is not None:
-                row[:] = plan.featurizer.pooling.pool(features, plan.max_frames)
+        rows = np.zeros((len(chunk.clips), plan.row_width), dtype=np.float32)
+        for number, view in enumerate(plan.views):
+            place = slice(number * plan.width, (number + 1) * plan.width)
+            for row, features in zip(rows, _matrices(view, loaded, chunk, cache), strict=True):
+                if features is not None:
+                    row[place] = view.featurizer.pooling.pool(features, view.max_frames)
         result.rows[plan.name] = rows
     result.ledger = [item.ledger_row() for item in loaded]
     if cache is not None:
@@ -154,14 +169,15 @@ def featurize_chunk(chunk: Chunk) -> ChunkResult:
 def featurize_clip(
     clip: Clip, audio: AudioConfig, plans: Sequence[Plan], cache_folder: Path | None = None
 ) -> dict[str, Matrix]:
-    """Return the features of one clip by the name of the featurizer, not pooled.
+    """Return the features of one clip by the name of the featurizer, not pooled; the plain view.
 
     Raises
     ------
     DecodeError, FeatureError
         If the clip cannot be used.
     """
-    chunk = Chunk(0, (clip,), audio, tuple(plans), cache_folder)
+    plans = tuple(plan.views[0] for plan in plans)
+    chunk = Chunk(0, (clip,), audio, plans, cache_folder)
     cache = None if cache_folder is None else FeatureCache(cache_folder)
     item = _Loaded(clip, chunk, cache)
     found = {plan.name: _matrices(plan, [item], chunk, cache)[0] for plan in plans}
@@ -190,10 +206,11 @@ class _Loaded:
         source = self.clip.source
         stamp = source.stamp()
         self.digest = source.digest()
+        views = [view for plan in chunk.plans for view in plan.views]
         if cache is not None:
-            for plan in chunk.plans:
-                self._look_up(plan, cache)
-        if len(self.cached) == len(chunk.plans):
+            for view in views:
+                self._look_up(view, cache)
+        if len(self.cached) == len(views):
             return
         decoded = decode(source, chunk.audio)
         if source.stamp() != stamp:

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from audioclf.components import Classifier, Component, Featurizer, Kind, validate_component
 from audioclf.errors import PluginError
+from audioclf.evaluation import Views
 from audioclf.inference.bundle_manifest import Manifest, Provenance, parse_manifest
 from audioclf.inference.bundle_zip import MODEL_LIMITS, unseal
 from audioclf.inference.estimators import SKOPS, restore_estimator
@@ -161,7 +162,7 @@ def _rebuilt(contents: Contents, registry: Registry) -> Bundle:
     _check_versions(manifest)
     featurizer = cast(Featurizer, _component("featurizer", manifest.featurizer, contents, registry))
     classifier = cast(Classifier, _component("classifier", manifest.classifier, contents, registry))
-    check = SelfCheck.from_files(contents.files, manifest)
+    check = SelfCheck.from_files(contents.files, manifest, Views.of(featurizer).predicted)
     _check_width(manifest, featurizer)
     estimator = restore_estimator(
         classifier,

@@ -95,7 +95,7 @@ def write_bundle(
         Names of the classes, in the order of the codes that the estimator was fitted on.
     estimator : scikit-learn classifier
         Fitted on `matrix`, as `fit_final` does.
-    matrix : np.ndarray [shape=(n_clips, n_features)], float32
+    matrix : np.ndarray [shape=(n_clips, n_views * n_features)], float32
         A few of its rows are stored, so that whoever reads the file can try the model.
     seed : int
         `random_state` of the classifier.
@@ -148,7 +148,7 @@ def write_bundle(
                 versions=_versions(made_by.values()),
                 platform=platform_name(),
                 estimator=StoredEstimator(format=format_of(classifier), files=tuple(files)),
-                scores=raw_scores(fitted, matrix[:1], len(classes))[1],
+                scores=raw_scores(fitted, cell.views.plain(matrix[:1]), len(classes))[1],
                 training=training,
                 evaluation=evaluation,
                 calibration=calibration,

@@ -59,7 +59,7 @@ def write_final(
     cell = found.cell
     matrix, y = extraction.matrices[cell.featurizer], codes_of(extraction.dataset)
     fit = fit_final(cell, matrix, y, seed=config.seed, groups=groups, in_batches=in_batches)
-    _write_importance(folder, config, cell, fit.estimator, matrix, y)
+    _write_importance(folder, config, cell, fit.estimator, cell.views.plain(matrix), y)
     effects = _effects(config, found, extraction)
     below = config.abstain_below if effects.abstention is not None else None
     try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -15,7 +16,8 @@ from audioclf.audio import AudioConfig
 from audioclf.components import Featurizer
 from audioclf.dataset import AudioSource, Clip, FileSource, RemoteSource
 from audioclf.errors import FeatureError, ModelError
-from audioclf.evaluation.cross_validation import checked_labels, scores_of_rows
+from audioclf.evaluation.scoring import checked_labels, scores_of_rows
+from audioclf.evaluation.views import Views
 from audioclf.features.work import Plan, _featurize, _featurize_windows, featurize_clip
 from audioclf.inference.arrays import ArraySource
 from audioclf.inference.bundle_manifest import Manifest, ScoreKind
@@ -39,6 +41,7 @@ class Model:
         What the bundle says of it.
     featurizer : Featurizer
     estimator : scikit-learn classifier
+        Takes single views; `scorer` takes rows, which hold all views that a prediction looks at.
 
     Examples
     --------
@@ -54,6 +57,21 @@ class Model:
     manifest: Manifest
     featurizer: Featurizer
     estimator: Any
+
+    @cached_property
+    def views(self) -> Views:
+        """The views of a clip, of which a prediction looks at the first or at all."""
+        return Views.of(self.featurizer)
+
+    @cached_property
+    def scorer(self) -> Any:
+        """What predicts from rows of features: the estimator, or its mean over several views."""
+        return self.views.scorer(self.estimator)
+
+    @property
+    def row_width(self) -> int:
+        """The number of columns of a row."""
+        return self.views.predicted * self.manifest.features.width
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -197,7 +215,7 @@ class Model:
         rows : list of np.ndarray [shape=(n_features,)] or FeatureError
             A waveform that the featurizer refuses has the error in its place.
         """
-        return self._pooled(_featurize(self._plan(), ys, self.sr))
+        return self._joined(_featurize(plan, ys, self.sr) for plan in self._plans())
 
     def rows_of_windows(
         self, y: NDArray[np.float32], starts: Sequence[int], n_samples: int
@@ -219,13 +237,9 @@ class Model:
         -------
         rows : list of np.ndarray [shape=(n_features,)] or FeatureError
         """
-        return self._pooled(_featurize_windows(self._plan(), y, self.sr, starts, n_samples))
-
-    def _pooled(
-        self, found: Sequence[NDArray[np.float32] | FeatureError]
-    ) -> list[NDArray[np.float32] | FeatureError]:
-        pool, longest = self.featurizer.pooling.pool, self.manifest.features.max_frames
-        return [each if isinstance(each, FeatureError) else pool(each, longest) for each in found]
+        return self._joined(
+            _featurize_windows(plan, y, self.sr, starts, n_samples) for plan in self._plans()
+        )
 
     @property
     def shared_step(self) -> int | None:
@@ -293,7 +307,7 @@ class Model:
         ModelError
             If the classifier gives none.
         """
-        scores = raw_scores(self.estimator, rows, len(self.classes))[0]
+        scores = raw_scores(self.scorer, rows, len(self.classes))[0]
         if scores is None:
             what = f"the classifier of {self.manifest.cell!r} gives no scores"
             raise ModelError(what, hint="Use `predict`.")
@@ -315,8 +329,8 @@ class Model:
         """
         calibration = self.manifest.calibration
         if calibration is None:
-            return raw_codes(self.estimator, rows, len(self.classes))
-        scores = raw_scores(self.estimator, rows, len(self.classes))[0]
+            return raw_codes(self.scorer, rows, len(self.classes))
+        scores = raw_scores(self.scorer, rows, len(self.classes))[0]
         assert scores is not None
         return top_of(calibrated(calibration.mapping, scores), scores)
 
@@ -338,19 +352,40 @@ class Model:
         return np.where(scores >= below, codes, -1)
 
     def _rows(self, items: Sequence[Any], sr: int | None) -> NDArray[np.float32]:
-        rows = np.empty((len(items), self.manifest.features.width), dtype=np.float32)
+        rows = np.empty((len(items), self.row_width), dtype=np.float32)
         for row, item in zip(rows, items, strict=True):
             row[:] = self._row(_source(item, sr), self.manifest.audio)
         return rows
 
     def _row(self, source: AudioSource, audio: AudioConfig) -> NDArray[np.float32]:
-        features = featurize_clip(Clip("", "", source), audio, (self._plan(),))[""]
-        return self.featurizer.pooling.pool(features, self.manifest.features.max_frames)
+        found = featurize_clip(Clip("", "", source), audio, self._plans())
+        return self._pooled(list(found.values()))
 
-    def _plan(self) -> Plan:
+    def _joined(
+        self, views: Iterable[Sequence[NDArray[np.float32] | FeatureError]]
+    ) -> list[NDArray[np.float32] | FeatureError]:
+        """Return a row for each clip, of what each view gives; or what the first to fail says."""
+        rows: list[NDArray[np.float32] | FeatureError] = []
+        for found in zip(*views, strict=True):
+            good = [each for each in found if not isinstance(each, FeatureError)]
+            failed = [each for each in found if isinstance(each, FeatureError)]
+            rows.append(failed[0] if failed else self._pooled(good))
+        return rows
+
+    def _pooled(self, views: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        pool, longest = self.featurizer.pooling.pool, self.manifest.features.max_frames
+        rows = [pool(features, longest) for features in views]
+        return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+    def _plans(self) -> tuple[Plan, ...]:
+        """Return how each view is extracted that a prediction looks at."""
         shape = self.manifest.features
         label = f"featurizer {self.featurizer.type_name()!r}"
-        return Plan("", self.featurizer, label, shape.n_bins, shape.max_frames, shape.width)
+        views = self.featurizer.views()[: self.views.predicted]
+        return tuple(
+            Plan(str(number), view, label, shape.n_bins, shape.max_frames, shape.width)
+            for number, view in enumerate(views)
+        )
 
 
 def raw_scores(

@@ -81,7 +81,7 @@ def rows_of_clips(
     found = extract(
         dataset,
         bundle.manifest.audio,
-        {INPUT: bundle.featurizer},
+        {INPUT: bundle.featurizer.views()[0]},  # what averages over more is not exported
         cache_folder=cache_folder,
         origins={} if origin is None else {INPUT: origin},
         progress=progress,
@@ -150,6 +150,9 @@ def _candidates(bundle: Bundle) -> Iterator[Any]:
     manifest = bundle.manifest
     if manifest.scores == "none":
         raise RefusedError("score", "its classifier gives no scores")
+    if bundle.model.views.averaged:
+        what = f"its scores are means over {bundle.model.views.count} views of each clip"
+        raise RefusedError("score", what, hint="Train it with `test_time: false` in `augment`.")
     both = manifest.scores == "decision" and len(manifest.classes) == 2
     for sign in (1.0, -1.0) if both else (1.0,):
         yield with_scores(_converted(bundle), manifest, sign=sign)

@@ -55,7 +55,8 @@ class SelfCheck:
     def of(cls, model: Model, matrix: NDArray[np.float32]) -> SelfCheck:
         """Ask a model about a few rows of the matrix that it was trained on, evenly spread."""
         n_rows = min(N_ROWS, len(matrix))
-        rows = np.asarray(matrix[np.linspace(0, len(matrix) - 1, n_rows).astype(int)])
+        picked = matrix[np.linspace(0, len(matrix) - 1, n_rows).astype(int)]
+        rows = np.ascontiguousarray(model.views.to_predict(picked))
         codes, scores = _said(model, rows)
         return cls(rows, codes, scores, _probed(model))
 
@@ -68,15 +69,17 @@ class SelfCheck:
         return {f"{_FOLDER}{name}.npy": to_npy(array) for name, array in arrays.items()}
 
     @classmethod
-    def from_files(cls, files: Mapping[str, bytes], manifest: Manifest) -> SelfCheck:
-        """Read it from a bundle.
+    def from_files(
+        cls, files: Mapping[str, bytes], manifest: Manifest, n_views: int = 1
+    ) -> SelfCheck:
+        """Read it from a bundle, whose rows hold so many views of a clip.
 
         Raises
         ------
         RefusedError
             If an array is missing, or has another shape or type than the manifest demands.
         """
-        width, n_classes = manifest.features.width, len(manifest.classes)
+        width, n_classes = n_views * manifest.features.width, len(manifest.classes)
         rows = _array(files, "rows", np.float32, (None, width))
         shape = (len(rows), n_classes)
         has_scores = manifest.scores != "none"
@@ -152,8 +155,8 @@ def _said(
 
     n_classes = len(model.classes)
     with threadpoolctl.threadpool_limits(1):
-        scores, kind = raw_scores(model.estimator, rows, n_classes)
-        codes = raw_codes(model.estimator, rows, n_classes)
+        scores, kind = raw_scores(model.scorer, rows, n_classes)
+        codes = raw_codes(model.scorer, rows, n_classes)
     if kind != model.score_kind:
         what = f"its scores are of kind {kind!r} instead of {model.score_kind!r}"
         raise RefusedError("score", what)

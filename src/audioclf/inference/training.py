@@ -8,14 +8,16 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from audioclf.errors import AudioclfError, ClassifierError
 from audioclf.evaluation import Cell
 from audioclf.evaluation.metrics import CONFIDENCE_LEVEL
+from audioclf.evaluation.views import fit_batches, fit_rows
 from audioclf.inference.bundle_manifest import Evaluated, Training
 from audioclf.inference.manifest_scores import Interval
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from audioclf.evaluation import Estimate
@@ -30,6 +32,7 @@ class FinalFit:
     Parameters
     ----------
     estimator : scikit-learn classifier
+        Takes single views, where there are several.
     seconds : float
         Wall-clock time of the fit.
     warnings : tuple of str
@@ -55,7 +58,7 @@ def fit_final(
     Parameters
     ----------
     cell : Cell
-    matrix : np.ndarray [shape=(n_clips, n_features)], float32
+    matrix : np.ndarray [shape=(n_clips, n_views * n_features)], float32
     y : np.ndarray [shape=(n_clips,)], int
         Codes of the classes, `0..k-1`, each at least once.
     seed : int
@@ -75,7 +78,13 @@ def fit_final(
         warnings.simplefilter("always")
         try:
             started = time.perf_counter()
-            estimator = _fitted(cell, matrix, y, seed, groups, in_batches)
+            classifier, views = cell.classifier, cell.views
+            if in_batches:
+                clips = np.arange(len(y))
+                estimator = fit_batches(classifier, views, matrix, clips, y, seed=seed)
+            else:
+                built = classifier.build(random_state=seed)
+                estimator = fit_rows(cell, built, matrix, y, groups)
             seconds = time.perf_counter() - started
         except AudioclfError as exc:
             raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc
@@ -84,26 +93,6 @@ def fit_final(
             raise ClassifierError(f"{where} raised {type(exc).__name__}: {text}") from exc
     said = {" ".join(str(warning.message).split()) for warning in caught}
     return FinalFit(estimator, seconds, tuple(sorted(said)))
-
-
-def _fitted(
-    cell: Cell,
-    matrix: NDArray[np.float32],
-    y: NDArray[np.intp],
-    seed: int,
-    groups: NDArray[np.intp] | None,
-    in_batches: bool,
-) -> Any:
-    classifier = cell.classifier
-    if in_batches:
-        import numpy as np
-
-        from audioclf.batches import Batches
-
-        batches = Batches(matrix, np.arange(len(y)), y, int(y.max()) + 1)
-        return classifier.fit_batches(batches, random_state=seed)
-    estimator: Any = classifier.build(random_state=seed)
-    return estimator.fit(matrix, y, **classifier.fit_keywords(groups=groups, shape=cell.shape))
 
 
 def training_of(extraction: Extraction) -> Training:

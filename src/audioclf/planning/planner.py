@@ -102,7 +102,7 @@ def plan(
         fits = [Trial(cell, probe, sample, extent, config.seed).cost() for cell in cells]
         report = Rehearsal(config, dataset, cells[0], probe, sample, extent).cost()
         report = replace(report, disk=report.disk + _page_bytes(config, extent))
-    widths = {plan.name: plan.width for plan in plans}
+    widths = {plan.name: plan.row_width for plan in plans}
     work = _Work(extent, widths, probe, jobs, cache_folder is not None, available_memory())
     base = _resident_memory()
     stages = (

@@ -90,8 +90,9 @@ def probe_clips(
         If none of them can be used.
     """
     positions = sample.positions(MAX_PROBED)
+    views = tuple(view for plan in plans for view in plan.views)
     started = _now()
-    tried = [_tried(dataset.clips[position], audio, plans) for position in positions]
+    tried = [_tried(dataset.clips[position], audio, views) for position in positions]
     first_seconds = _now() - started
     failures = tuple(found for found in tried if isinstance(found, str))
     features = [found for found in tried if not isinstance(found, str)]
@@ -108,7 +109,7 @@ def probe_clips(
     started = _now()
     digests = [clip.source.digest() for clip in clips]
     digest_seconds = _now() - started
-    lacking = [_lacking(cache_folder, plans, digest) for digest in digests]
+    lacking = [_lacking(cache_folder, views, digest) for digest in digests]
     return Probe(
         n_probed=len(tried),
         failures=failures,
@@ -120,7 +121,7 @@ def probe_clips(
         clip_seconds=seconds / len(clips),
         digest_seconds=digest_seconds / len(clips),
         cached=sum(not names for names in lacking) / len(clips),
-        new_bytes=_mean_entry_bytes(features, lacking, plans),
+        new_bytes=_mean_entry_bytes(features, lacking, views),
         clip_bytes=_mean_bytes(features, result.ledger, audio.sr),
     )
 

@@ -70,7 +70,7 @@ def takes_two_and_three_classes(classifier: Classifier) -> None:
 @promise("classifier")
 def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
     """Probabilities are finite, not negative, and sum to 1; decision values are finite."""
-    from audioclf.evaluation.cross_validation import predict_rows
+    from audioclf.evaluation.scoring import predict_rows
 
     X, y = toy_for(classifier, spread=8.0)
     _, scores, _ = predict_rows(fitted(classifier, X, y), X, np.arange(len(X)), 2)

@@ -137,6 +137,24 @@ def windows_agree_with_each_clip(featurizer: Featurizer) -> None:
 
 
 @promise("featurizer")
+def views_are_alike(featurizer: Featurizer) -> None:
+    """The first view is what `extract` gives; all have its shape and the same pooling."""
+    first, *others = featurizer.views()
+    plain = _extract(featurizer, noise())
+    _need_determinism(featurizer)
+    if not _same(_extract(first, noise()), plain):
+        raise CheckFailedError("the first of the views is not what extract gives")
+    for number, view in enumerate(others, start=1):
+        F = _extract(view, noise())
+        _check_matrix(F, f"view {number}")
+        if F.shape != plain.shape or view.pooling != featurizer.pooling:
+            raise CheckFailedError(
+                f"view {number} has shape {F.shape} and pooling {view.pooling}, the clip itself "
+                f"{plain.shape} and {featurizer.pooling}"
+            )
+
+
+@promise("featurizer")
 def threads_do_not_meet(featurizer: Featurizer) -> None:
     """Four threads at a time get what each would get alone."""
     _need_determinism(featurizer)
