@@ -53,7 +53,7 @@ def test_class_folders_below_a_wrapping_folder(init: Init, sounds_zip: Path) -> 
     assert found.config.audio.sr == 8000
     assert found.config.split.type == "stratified_kfold"
     assert "Nothing names speakers, sites or days here" in found.said
-    assert found.done.stdout.endswith(f"next: audioclf check {found.out}\n")
+    assert found.done.stdout.endswith(f"next: audioclf explore {found.out}\n")
 
 
 def test_spoken_digits_get_label_and_speaker_and_are_not_fooled_by_the_index(

@@ -21,6 +21,7 @@ from audioclf.system import limit_threads_at_start
 
 _COMMANDS = {
     "init": "Look at a folder or zip of recordings and write a config for it, with its reasons.",
+    "explore": "Look at the data before any training: one HTML page, and a table.",
     "run": "Load, extract, train and evaluate what a config says; leave a run folder.",
     "predict": "Name the class of new sounds: clips, or windows and events in long recordings.",
     "check": "Say what a run would do, and what is wrong, without training.",

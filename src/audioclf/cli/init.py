@@ -52,7 +52,7 @@ def init(
         complain("warning", message)
     if n_bad > _MAX_SHOWN:
         complain("warning", f"and {n_bad - _MAX_SHOWN} more files that cannot be read")
-    say(f"\nnext: audioclf check {shlex.quote(str(target))}")
+    say(f"\nnext: audioclf explore {shlex.quote(str(target))}")
 
 
 def _rows(draft: Draft) -> Iterator[tuple[str, str]]:

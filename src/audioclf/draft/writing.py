@@ -47,7 +47,7 @@ def _lines(sketch: Sketch, out: Path) -> Iterator[str]:
         f"A start for {sketch.grouped.found.path.name}, written by `audioclf init` from what it "
         "saw; every choice may be changed. Its reasons stand above each. Next:"
     )
-    yield from comment(f"  audioclf check {out.name}", keep=True)
+    yield from comment(f"  audioclf explore {out.name}", keep=True)
     yield from comment(f"  audioclf run {out.name}", keep=True)
     yield f"name: {scalar(sketch.name)}"
     yield "seed: 42  # the same seed, data and versions give the same figures"

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from audioclf.safetext import one_line
+
 WIDTH = 96
 
 _PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
@@ -66,7 +68,7 @@ def comment(text: str, indent: int = 0, *, keep: bool = False) -> list[str]:
     keep : bool
         Whether it stays on one line, as what is to be copied does.
     """
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    safe = one_line(text)
     start = " " * indent + "# "
     if keep:
         return [start + safe]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from audioclf.report.media import Studio, mean_look, picture_of
 from audioclf.runfolder import CONFIG
 
 if TYPE_CHECKING:
-    from audioclf.savedrun import SavedRun
+    from audioclf.savedrun import SavedClip, SavedRun
 
 View = dict[str, Any]
 
@@ -30,13 +31,40 @@ _SAMPLED = 96
 """Clips of all classes together that the mean spectrograms are made of."""
 
 
-def dataset_view(run: SavedRun, studio: Studio | None) -> View:
+@dataclass(frozen=True)
+class Material:
+    """What a page knows of a dataset.
+
+    Parameters
+    ----------
+    name : str
+    classes : tuple of str
+    clips : sequence of SavedClip
+        Those that could be read.
+    left_out : sequence of mapping
+        `path` and `message` of each of the others.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    clips: Sequence[SavedClip]
+    left_out: Sequence[Mapping[str, str]]
+
+
+def material_of(run: SavedRun) -> Material:
+    """Return the dataset of a run."""
+    return Material(
+        str(run.record["dataset"].get("name", "")), run.classes, run.clips, run.left_out
+    )
+
+
+def dataset_view(run: Material, studio: Studio | None) -> View:
     """Return classes, lengths, formats and mean spectrograms of the clips."""
     counts = Counter(clip.label for clip in run.clips)
     lengths = [float(clip.facts["seconds"]) for clip in run.clips if clip.facts.get("seconds")]
     top = max(counts.values())
     return {
-        "name": str(run.record["dataset"].get("name", "")),
+        "name": run.name,
         "classes": [
             {"name": name, "count": counts[name], "percent": round(100 * counts[name] / top, 1)}
             for name in run.classes
@@ -53,10 +81,11 @@ def dataset_view(run: SavedRun, studio: Studio | None) -> View:
         ],
         "n_left_out": len(run.left_out),
         "looks": _class_looks(run, studio) if studio else None,
+        "n_pictured": min(len(run.classes), MAX_PICTURED),
     }
 
 
-def _formats(run: SavedRun) -> list[View]:
+def _formats(run: Material) -> list[View]:
     keys = ("container", "subtype", "sr", "channels")
     found = Counter(tuple(clip.facts.get(key, "") for key in keys) for clip in run.clips)
     return [
@@ -103,7 +132,7 @@ def _histogram(lengths: list[float]) -> Markup:
     return svg.drawing(360, 190, label, grid, *bars, class_="chart small")
 
 
-def _class_looks(run: SavedRun, studio: Studio) -> View | None:
+def _class_looks(run: Material, studio: Studio) -> View | None:
     """Picture the mean of some clips of each class, evenly drawn from the list of its clips."""
     classes = run.classes[:MAX_PICTURED]
     each = max(3, _SAMPLED // len(classes))

@@ -1,13 +1,7 @@
-"""One page that says what a run found: a single HTML file that needs no network.
-
-The page runs one script of ours and nothing else, even if a name of a file or of a class should
-find a way into the markup: its Content-Security-Policy names the script by its hash.
-"""
+"""One page that says what a run found: a single HTML file that needs no network."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +11,11 @@ from audioclf.report import audits, browser, closeup, material, overview, words
 from audioclf.report.clips import ClipSource, clips_of
 from audioclf.report.media import Media, Studio
 from audioclf.report.outcomes import most_telling, outcomes_of
+from audioclf.report.render import rendered
 from audioclf.runfolder import AUDIT, COMPARISON, REPORT, RunFolder
 from audioclf.savedrun import SavedRun, read_run
 
 if TYPE_CHECKING:
-    import jinja2
-
     from audioclf.registry import Registry
 
 NO_SOUND = "The page was made without sound."
@@ -160,14 +153,13 @@ def build_report(
         "costs": overview.costs_view(run),
         "panels": closeup.panels(run),
         "audit": audits.audit_view(audit),
-        "dataset": material.dataset_view(run, studio),
+        "dataset": material.dataset_view(material.material_of(run), studio),
         "importances": material.importance_view(importances),
         "sound": _sound(run, studio, media, silence),
         "origin": material.origin_view(run),
     }
-    return _rendered(
-        view, browser.browser_data(run, outcomes, order), browser.media_data(run, media)
-    )
+    data = {"data": browser.browser_data(run, outcomes, order)}
+    return rendered("report", view, {**data, "media": browser.media_data(run, media)})
 
 
 def _summary(run: SavedRun) -> dict[str, Any]:
@@ -199,46 +191,3 @@ def _sound(
         "n_problems": len(problems),
         "problem": next(iter(problems.values()), ""),
     }
-
-
-def _rendered(view: Mapping[str, Any], data: Any, media: Any) -> str:
-    from jinja2.utils import htmlsafe_json_dumps
-
-    environment = _environment()
-    script = _source(environment, "report.js")
-    style = _source(environment, "report.css")
-    template = environment.get_template("report.html.j2")
-    return template.render(
-        view,
-        style=style,
-        script=script,
-        script_hash=_hash(script),
-        data=htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False),
-        media=htmlsafe_json_dumps(media, separators=(",", ":"), allow_nan=False),
-    )
-
-
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("audioclf.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shown"] = words.shown
-    environment.filters["breakable"] = words.breakable
-    return environment
-
-
-def _source(environment: jinja2.Environment, name: str) -> str:
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode(
-        "ascii"
-    )

@@ -1,0 +1,187 @@
+"""`audioclf explore CONFIG`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audioclf.cli.common import (
+    ConfigArgument,
+    IsolateOption,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    StrictOption,
+    load_registry,
+    progress_on_stderr,
+    single_command,
+)
+from audioclf.cli.output import complain, format_table, say
+from audioclf.errors import ConfigError
+
+if TYPE_CHECKING:
+    from audioclf.explore import Exploration
+
+_MAX_CLASSES = 60
+_MAX_FAILED = 20
+
+app = single_command()
+
+
+@app.command()
+def explore(
+    config: ConfigArgument,
+    overrides: SetOption = [],  # noqa: B006  typer copies it
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Page to write; by default NAME_explore.html here."),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Featurizer of the map; by default the first."),
+    ] = None,
+    no_audio: Annotated[
+        bool, typer.Option("--no-audio", help="Make the page without the sound of clips.")
+    ] = False,
+    budget: Annotated[
+        float | None,
+        typer.Option(min=0, help="MB for sound and spectrograms; by default 4 to 8."),
+    ] = None,
+    isolate: IsolateOption = False,
+    jobs: JobsOption = None,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither use nor fill the feature cache.")
+    ] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Look at the data before any training: one HTML page, and a table."""
+    if out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"--out {out}: a page is written, and a name that ends in .html expected")
+    registry = load_registry(strict=strict)
+    from audioclf.experiment import load_dataset, origins_of, ready
+    from audioclf.explore.survey import explore as look
+    from audioclf.explore.survey import to_data
+    from audioclf.features.cache import default_folder
+
+    loaded, registry = ready(config, overrides, registry)
+    cache_folder = None if no_cache else cache_dir or default_folder()
+    with progress_on_stderr(quiet=quiet) as progress:
+        found = look(
+            loaded,
+            load_dataset(loaded, registry),
+            origins_of(loaded.featurizers, registry),
+            featurizer=features,
+            jobs=jobs,
+            isolate=isolate,
+            cache_folder=cache_folder,
+            progress=progress,
+        )
+    target = out or Path(f"{loaded.name}_explore.html")
+    _write(found, target, cache_folder, budget=budget, sound=not no_audio)
+    for note in found.notes:
+        complain("note", note)
+    for row in found.failed[:_MAX_FAILED]:
+        complain("warning", row.message)
+    if len(found.failed) > _MAX_FAILED:
+        complain("warning", f"and {len(found.failed) - _MAX_FAILED} more clips, listed in the page")
+    if as_json:
+        data = {**to_data(found), "page": str(target)}
+        say(json.dumps(data, indent=2, ensure_ascii=False))
+    else:
+        say(describe(found))
+        say(f"\npage    {target}")
+    sys.exit(found.exit_code)
+
+
+def _write(
+    found: Exploration,
+    target: Path,
+    cache_folder: Path | None,
+    *,
+    budget: float | None,
+    sound: bool,
+) -> None:
+    from audioclf.explore.page import build_page
+    from audioclf.features.waveform import cached_in
+    from audioclf.report.clips import DatasetClips
+    from audioclf.runfolder import RunFolder
+
+    config, hear = found.config, cached_in(cache_folder)
+    clips = DatasetClips(found.dataset, config.audio, hear=hear, limits=config.limits)
+    html = build_page(found, clips, budget_mb=budget, sound=sound)
+    RunFolder(target.parent).write_text(target.name, html)
+
+
+def describe(found: Exploration) -> str:
+    """Return the table of classes, what the files are, what was found, and what the map keeps."""
+    return "\n\n".join(_parts(found))
+
+
+def _parts(found: Exploration) -> Iterator[str]:
+    from audioclf.explore.levels import class_levels
+
+    rows = class_levels(found)
+    header = ["class", "clips", "length s", "level dBFS", "peak", "floor", "up to Hz"]
+    header += ["clipped", "silent", "DC"]
+    table = format_table(
+        header,
+        [
+            [
+                row.name,
+                str(row.clips),
+                f"{row.seconds.median:.2f} [{row.seconds.low:.2f}, {row.seconds.high:.2f}]",
+                f"{row.level_db.median:.1f} [{row.level_db.low:.1f}, {row.level_db.high:.1f}]",
+                f"{row.peak_db.median:.1f}",
+                f"{row.noise_floor_db.median:.1f}",
+                f"{row.bandwidth_hz.median:.0f}",
+                str(row.clipped),
+                str(row.silent),
+                f"{row.dc_offset:.4f}",
+            ]
+            for row in rows[:_MAX_CLASSES]
+        ],
+    )
+    more = len(rows) - _MAX_CLASSES
+    yield table + (f"\nand {more} more classes" if more > 0 else "")
+    yield "\n".join(_facts(found))
+    if found.findings:
+        yield "\n".join(
+            f"{'finding' if each.severity == 'finding' else 'note'} {each.name}: {each.text}"
+            for each in found.findings
+        )
+    plane = found.plane
+    yield (
+        f"map: {found.featurizer} features, {plane.n_columns} columns; the two directions of "
+        f"greatest variance keep {100 * plane.kept:.0f} % of it. Closeness on it is no accuracy."
+    )
+
+
+def _facts(found: Exploration) -> Iterator[str]:
+    from audioclf.audit.facts import COLUMN
+    from audioclf.explore.page import formats_of
+    from audioclf.explore.survey import group_names
+
+    seconds = float(found.facts[:, COLUMN["duration_s"]].sum())
+    failed = f", {len(found.failed)} unreadable" if found.failed else ""
+    clips = f"{len(found.dataset)} clips{failed}, {len(found.dataset.classes)} classes"
+    yield f"{clips}, {seconds:.0f} s of audio; medians, [5th to 95th percentile]"
+    formats = [f"{count} {words}" for words, count in formats_of(found).items()]
+    yield "files: " + "; ".join(formats)
+    groups = group_names(found)
+    if groups is None:
+        yield "groups: none declared, none in the names"
+    else:
+        names = sorted(set(groups[1]))
+        listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        yield f"{groups[0]}s: {len(names)}: {listed}"

@@ -1,0 +1,101 @@
+"""Features on a plane: the two directions in which the clips differ most.
+
+Columns are brought to mean 0 and variance 1, then projected onto their first two principal
+components. Labels play no part in it. Clips that lie apart differ in their features; clips that lie
+together may still differ in all the directions that a plane does not show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+    Points = NDArray[np.float64]
+
+MAX_CELLS = 40_000_000
+"""Numbers that the components are found from at most; more clips are only placed by them."""
+
+_BLOCK = 2048
+_EXACT = 600
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Where clips lie.
+
+    Parameters
+    ----------
+    points : np.ndarray [shape=(n_clips, 2)], float64
+        A point for each row of the features.
+    variance : tuple of float
+        Share of the variance of the columns that each of the two directions keeps, in [0, 1].
+    n_columns : int
+        Columns that vary, of those that there are.
+    n_fitted : int
+        Clips that the directions were found from.
+    """
+
+    points: Points
+    variance: tuple[float, float]
+    n_columns: int
+    n_fitted: int
+
+    @property
+    def kept(self) -> float:
+        """Share of the variance that the plane keeps."""
+        return sum(self.variance)
+
+
+def project(X: Matrix, seed: int) -> Plane:
+    """Return the features of clips on a plane.
+
+    Parameters
+    ----------
+    X : np.ndarray [shape=(n_clips, n_features)], float32
+    seed : int
+        Of the drawing of clips where there are many, and of the approximate solver.
+
+    Returns
+    -------
+    plane : Plane
+        All points are at 0 where no column varies.
+    """
+    rows = _drawn(X.shape, seed)
+    fitted = X[rows].astype(np.float64)
+    mean, deviation = fitted.mean(axis=0), fitted.std(axis=0)
+    varies = deviation > 1e-9 * np.maximum(1.0, np.abs(mean))
+    n_columns = int(varies.sum())
+    if not n_columns or len(rows) < 2:
+        return Plane(np.zeros((len(X), 2)), (0.0, 0.0), n_columns, len(rows))
+    mean, deviation = mean[varies], deviation[varies]
+    components, shares = _components((fitted[:, varies] - mean) / deviation, seed)
+    points = np.zeros((len(X), 2))
+    for start in range(0, len(X), _BLOCK):
+        block = (X[start : start + _BLOCK][:, varies] - mean) / deviation
+        points[start : start + _BLOCK, : len(components)] = block @ components.T
+    return Plane(points, shares, n_columns, len(rows))
+
+
+def _drawn(shape: tuple[int, ...], seed: int) -> NDArray[np.intp]:
+    n_rows = shape[0]
+    most = max(2, MAX_CELLS // max(1, shape[1]))
+    if n_rows <= most:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(seed).choice(n_rows, most, replace=False))
+
+
+def _components(Z: Points, seed: int) -> tuple[Points, tuple[float, float]]:
+    """Return the first two principal components [shape=(n, n_columns)] and their shares."""
+    from sklearn.decomposition import PCA
+
+    n = min(2, *Z.shape)
+    solver = "full" if min(Z.shape) <= _EXACT else "randomized"
+    pca = PCA(n_components=n, svd_solver=solver, random_state=seed).fit(Z)
+    shares = [float(share) for share in pca.explained_variance_ratio_]
+    return pca.components_, (shares[0], shares[1] if n > 1 else 0.0)

@@ -1,0 +1,75 @@
+"""From what a page shows to its HTML: one file, with styles, script and data inside.
+
+A page runs one script of ours and nothing else, even if a name of a file or of a class should find
+a way into the markup: its Content-Security-Policy names the script by its hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from audioclf.report import words
+
+if TYPE_CHECKING:
+    import jinja2
+
+_SHARED_STYLE, _SHARED_SCRIPT = "report.css", "page.js"
+
+
+def rendered(name: str, view: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    """Return a page as HTML.
+
+    Parameters
+    ----------
+    name : str
+        Its template is `name.html.j2`, its script `name.js` behind that of all pages; its style is
+        that of all pages, and `name.css` if that is another file.
+    view : mapping of str to Any
+        What the template shows; text in it is escaped.
+    data : mapping of str to Any
+        What the script reads, as JSON, by the id of the element that holds it.
+    """
+    from jinja2.utils import htmlsafe_json_dumps
+
+    environment = _environment()
+    script = _source(environment, _SHARED_SCRIPT) + _source(environment, f"{name}.js")
+    sheets = dict.fromkeys((_SHARED_STYLE, f"{name}.css"))
+    texts = {
+        key: htmlsafe_json_dumps(value, separators=(",", ":"), allow_nan=False)
+        for key, value in data.items()
+    }
+    return environment.get_template(f"{name}.html.j2").render(
+        view,
+        style="".join(_source(environment, sheet) for sheet in sheets),
+        script=script,
+        script_hash=_hash(script),
+        **texts,
+    )
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("audioclf.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shown"] = words.shown
+    environment.filters["breakable"] = words.breakable
+    return environment
+
+
+def _source(environment: jinja2.Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return "sha256-" + base64.b64encode(digest).decode("ascii")
