@@ -27,7 +27,7 @@ from audioclf.components import Featurizer
 from audioclf.config import RunConfig
 from audioclf.dataset import Dataset
 from audioclf.engines import make_engine
-from audioclf.errors import EXIT_DATA, EXIT_OK
+from audioclf.errors import EXIT_DATA, EXIT_OK, EXIT_PARTIAL
 from audioclf.evaluation import Cell, CellResult, Splits, evaluate, make_splits
 from audioclf.features import Extraction, extract
 from audioclf.features.waveform import Hear, cached_in, decoded, own_origin
@@ -57,12 +57,15 @@ class AuditReport:
         Names of findings that are known and accepted.
     notes : tuple of str
         What the user should know.
+    n_failed : int
+        Clips that could not be read.
     """
 
     dataset: str
     audits: tuple[Audit, ...]
     allowed: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    n_failed: int = 0
 
     @property
     def blocking(self) -> list[Finding]:
@@ -71,8 +74,10 @@ class AuditReport:
 
     @property
     def exit_code(self) -> int:
-        """0, or 3 when there is a finding that is not allowed."""
-        return EXIT_DATA if self.blocking else EXIT_OK
+        """3 when there is a finding that is not allowed, else 4 when clips were left out, or 0."""
+        if self.blocking:
+            return EXIT_DATA
+        return EXIT_PARTIAL if self.n_failed else EXIT_OK
 
     def to_data(self) -> dict[str, Any]:
         """Return the content of `audit.json`."""
@@ -146,7 +151,8 @@ def audit_config(
         )
         audits = audits_of(config, extraction, splits, results, cell, cached_in(cache_folder))
     notes = (*extraction.dataset.notes, *extraction.cache.notes())
-    return AuditReport(dataset.name, tuple(audits), allowed, notes)
+    failed = len(extraction.failed)
+    return AuditReport(dataset.name, tuple(audits), allowed, notes, failed)
 
 
 def _extract(

@@ -16,7 +16,7 @@ from typing import Any, get_args
 import numpy as np
 
 from audioclf.config import Metric
-from audioclf.errors import ConfigError, ResultError
+from audioclf.errors import EXIT_OK, EXIT_PARTIAL, ConfigError, ResultError
 from audioclf.evaluation import Estimate, check_metrics, estimate
 from audioclf.evaluation.comparison import Comparison, compare
 from audioclf.registry import suggest
@@ -64,11 +64,19 @@ class ComparedRuns:
     runs: tuple[Path, ...]
     cells: tuple[ComparedCell, ...]
     comparison: Comparison
+    left_out: int = 0
+    """Clips of the dataset that the runs could not read, so that no number knows of them."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 when the runs read every clip, 4 when they left some out."""
+        return EXIT_PARTIAL if self.left_out else EXIT_OK
 
     def to_data(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return {
             "runs": [str(path) for path in self.runs],
+            "left_out": self.left_out,
             "cells": [_cell_data(cell) for cell in self.cells],
             "comparison": self.comparison.to_data(),
         }
@@ -119,7 +127,8 @@ def compare_runs(
     rows = [_row(e, estimate(e.cell, wanted, first.y, units, seed=seed)) for e in named]
     place = {name: position for position, name in enumerate(comparison.cells)}
     rows.sort(key=lambda row: place.get(row.name, len(place)))
-    return ComparedRuns(tuple(run.path for run in runs), tuple(rows), comparison)
+    left_out = len({row["path"] for run in runs for row in run.left_out})
+    return ComparedRuns(tuple(run.path for run in runs), tuple(rows), comparison, left_out)
 
 
 def _check_comparable(runs: Sequence[SavedRun]) -> None:

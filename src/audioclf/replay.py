@@ -194,7 +194,7 @@ def compare(before: SavedRun, now: SavedRun) -> tuple[Stage, ...]:
 
 def _dataset(before: SavedRun, now: SavedRun) -> Stage:
     if before.fingerprint == now.fingerprint:
-        return Stage("dataset", "same", f"{len(now.clips)} clips")
+        return Stage("dataset", "same", f"{len(now.clips)} clips{_left_out(before, now)}")
     names = {clip.id for clip in before.clips}
     names_now = {clip.id for clip in now.clips}
     moved = [
@@ -204,6 +204,14 @@ def _dataset(before: SavedRun, now: SavedRun) -> Stage:
     ]
     detail = "; ".join(moved) or _other_content(before, now)
     return Stage("dataset", "different", detail)
+
+
+def _left_out(before: SavedRun, now: SavedRun) -> str:
+    """Say how many clips neither run could read, or one of them."""
+    was, found = len(before.left_out), len(now.left_out)
+    if was == found:
+        return f", {found} left out by both" if found else ""
+    return f"; {was} were left out, now {found}"
 
 
 def _other_content(before: SavedRun, now: SavedRun) -> str:

@@ -340,6 +340,7 @@ def _write_metrics(
     by_name = {found.cell.name: found for found in results}
     data = {
         "classes": list(result.classes),
+        "clips": {"evaluated": result.n_clips, "left_out": result.n_failed},
         "split": result.splits,
         "unit": {"name": result.unit, "count": result.n_units},
         "confidence_level": CONFIDENCE_LEVEL,

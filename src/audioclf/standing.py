@@ -65,7 +65,7 @@ class Standing:
             raise
         except AudioclfError as exc:
             if self.kept is not None and not self._finished and self._fits_done():
-                exc.hint = " ".join(filter(None, (exc.hint, f"{self.words().capitalize()}.")))
+                exc.hint = " ".join(filter(None, (exc.hint, f"{self.words()}.")))
             raise
 
     def finish(self) -> None:

@@ -21,7 +21,7 @@ from audioclf.cli.common import (
     progress_on_stderr,
     single_command,
 )
-from audioclf.cli.output import complain, format_table, say
+from audioclf.cli.output import complain, format_table, left_out, say
 
 if TYPE_CHECKING:
     from audioclf.audit import Audit, Finding
@@ -132,7 +132,8 @@ def _cell_text(value: Any) -> str:
 def _verdict(report: AuditReport) -> str:
     names = dict.fromkeys(finding.name for finding in report.blocking)
     if not names:
-        return f"no finding casts doubt on the numbers of {report.dataset}"
+        sound = f"no finding casts doubt on the numbers of {report.dataset}"
+        return sound + left_out(report.n_failed)
     listed = ", ".join(names)
     allow = " ".join(f"--allow {name}" for name in names)
     return f"findings that cast doubt: {listed}\nif you know and accept them: {allow}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audioclf.cli.common import JsonOption, single_command
-from audioclf.cli.output import complain, format_table, say
+from audioclf.cli.output import complain, format_table, left_out, say
 from audioclf.cli.results import COSTS_HEADER, cost_cells, verdict_lines
 
 if TYPE_CHECKING:
@@ -44,10 +45,11 @@ def compare(
     found = compare_runs(runs, metric=metric, margin=margin)
     if as_json:
         say(json.dumps(found.to_data(), indent=2, ensure_ascii=False))
-        return
+        sys.exit(found.exit_code)
     for note in found.comparison.notes:
         complain("note", note)
     say(describe_comparison(found, all_pairs=all_pairs))
+    sys.exit(found.exit_code)
 
 
 def describe_comparison(found: ComparedRuns, *, all_pairs: bool = False) -> str:
@@ -56,7 +58,7 @@ def describe_comparison(found: ComparedRuns, *, all_pairs: bool = False) -> str:
     header = ["cell", comparison.metric, *COSTS_HEADER]
     table = format_table(header, [_row(cell) for cell in found.cells])
     sentences = "\n".join(_sentences(comparison, all_pairs=all_pairs))
-    what = f"[95 % bootstrap interval over {comparison.sample}]"
+    what = f"[95 % bootstrap interval over {comparison.sample}]{left_out(found.left_out)}"
     return f"{table}\n\n{sentences}\n\n{what}"
 
 

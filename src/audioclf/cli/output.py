@@ -31,6 +31,13 @@ def _write(stream: object, text: str) -> None:
     print(safe, file=stream, flush=True)  # type: ignore[call-overload]
 
 
+def left_out(count: int) -> str:
+    """Return how many clips no number knows of, to be added to a line; nothing where none."""
+    if not count:
+        return ""
+    return f"; {count} clip{'' if count == 1 else 's'} {'was' if count == 1 else 'were'} left out"
+
+
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows as aligned columns below a header.
 

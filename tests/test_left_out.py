@@ -1,0 +1,46 @@
+"""Nothing is silently partial: what was left out is counted wherever numbers are shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.conftest import run_cli
+
+
+def test_a_clip_that_is_left_out_is_counted_everywhere(
+    toy_config: Path, sounds: Path, tmp_path: Path
+) -> None:
+    (sounds / "low" / "low_3.wav").write_bytes(b"no sound")
+    out = tmp_path / "run"
+    options = ("--set", f"dataset={{type: folder, path: {sounds}}}", "--set", "on_error=skip")
+    cell = ("--set", "classifiers={logreg: {type: logistic_regression}, knn: {type: knn}}")
+    page = ("--set", "report.html=true")
+    done = run_cli("run", toy_config, *options, *cell, *page, "--out", out)
+    assert done.returncode == 4
+    assert "15 clips, 1 left out, 2 classes" in done.stdout
+    assert "1 of 16 clips could not be read and were left out; ledger.csv lists them" in done.stderr
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["clips"] == {"evaluated": 15, "left_out": 1}
+    assert json.loads((out / "record.json").read_text())["dataset"]["failed"] == 1
+    assert "1 clip could not be read" in (out / "report.html").read_text()
+
+    compared = run_cli("compare", out)
+    assert compared.returncode == 4
+    assert "; 1 clip was left out" in compared.stdout
+    as_json = run_cli("compare", out, "--json")
+    assert (as_json.returncode, json.loads(as_json.stdout)["left_out"]) == (4, 1)
+
+    replayed = run_cli("replay", out, "--out", tmp_path / "again")
+    assert replayed.returncode == 0
+    assert "15 clips, 1 left out by both" in replayed.stdout
+
+    audited = run_cli("audit", toy_config, *options, "--quick")
+    assert audited.returncode == 3
+    assert "1 clip is unreadable" in audited.stdout
+    advice = audited.stdout.splitlines()[-1]
+    assert advice.startswith("if you know and accept them: --allow ")
+    allowed = advice.partition(": ")[2].split()
+    accepted = run_cli("audit", toy_config, *options, "--quick", *allowed)
+    assert accepted.returncode == 4, accepted.stdout
+    assert "; 1 clip was left out" in accepted.stdout
