@@ -4,13 +4,15 @@ VENV ?= .venv
 LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
 PLUGINS := $(foreach plugin,$(wildcard plugins/*/pyproject.toml),-e $(dir $(plugin)))
+# A run needs no more than this one; the others bring large dependencies.
+RUN_PLUGINS := -e plugins/audioclf-xgboost
 SETUP := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 # Processes that share the tests between them, whole files to each.
 WORKERS ?= 2
 SPREAD := -n $(WORKERS) --dist loadfile
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test check test-fast test-lowest bench bench-scale clean
+.PHONY: run test check test-fast test-lowest docs bench bench-scale clean
 
 run: $(VENV)/.run
 	$(BIN)/audioclf run configs/barbie_puppy.yaml
@@ -34,6 +36,9 @@ test-lowest: $(LOWEST)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench.py
 
+docs: $(VENV)/.dev
+	$(BIN)/python docs/generate.py
+
 bench-scale: $(VENV)/.dev
 	$(BIN)/python benchmarks/scale.py
 
@@ -43,7 +48,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(SETUP) | $(VENV)/bin/python
-	$(BIN)/python $(PIP) -c constraints.txt -e . $(PLUGINS)
+	$(BIN)/python $(PIP) -c constraints.txt -e . $(RUN_PLUGINS)
 	@touch $@
 
 $(VENV)/.dev: $(SETUP) | $(VENV)/bin/python

@@ -20,7 +20,14 @@ import pluggy
 from audioclf import hookspecs
 from audioclf.components import BASES, Component, Kind
 from audioclf.errors import PluginError
-from audioclf.registry import DISABLE_VARIABLE, Origin, PluginRecord, Registry, suggest
+from audioclf.registry import (
+    DISABLE_VARIABLE,
+    Origin,
+    PluginRecord,
+    Registry,
+    RunFinished,
+    suggest,
+)
 
 BUILTIN = "audioclf:builtin"
 
@@ -29,6 +36,8 @@ _HOOKS: dict[str, Kind] = {
     "audioclf_featurizers": "featurizer",
     "audioclf_classifiers": "classifier",
 }
+_LIFECYCLE = "audioclf_run_finished"
+_KNOWN = (*_HOOKS, _LIFECYCLE)
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -67,7 +76,9 @@ def _load(
     if disabled & {origin.identity, origin.distribution, origin.entry_point}:
         return PluginRecord(origin, "disabled", f"named in {DISABLE_VARIABLE}")
     try:
-        return PluginRecord(origin, "ok", components=load_components(entry_point.load()))
+        plugin = entry_point.load()
+        components = load_components(plugin)
+        return PluginRecord(origin, "ok", "", components, load_listener(plugin))
     except KeyboardInterrupt:
         raise
     except BaseException as exc:  # a plugin may even exit the interpreter at import
@@ -91,9 +102,7 @@ def load_components(plugin: ModuleType | Any) -> tuple[type[Component], ...]:
         or a hook returns something that is not a component class of its kind.
     """
     _check_api(plugin)
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    manager.register(plugin)
+    manager = _managing(plugin)
     _check_hooks(manager, plugin)
     components: list[type[Component]] = []
     for hook, kind in _HOOKS.items():
@@ -101,6 +110,29 @@ def load_components(plugin: ModuleType | Any) -> tuple[type[Component], ...]:
             components += [_checked(cls, kind, hook) for cls in _as_iterable(returned, hook)]
     _check_unique(components)
     return tuple(components)
+
+
+def load_listener(plugin: ModuleType | Any) -> RunFinished | None:
+    """Return the hook `audioclf_run_finished` of a plugin module, where it has one.
+
+    Raises
+    ------
+    PluginError
+        If it does not take `result`.
+    """
+    for found in getattr(_managing(plugin).hook, _LIFECYCLE).get_hookimpls():
+        if found.argnames != ("result",):
+            raise PluginError(f"{_LIFECYCLE} has to take one argument, `result`")
+        call: RunFinished = found.function
+        return call
+    return None
+
+
+def _managing(plugin: Any) -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin)
+    return manager
 
 
 def _check_api(plugin: Any) -> None:
@@ -115,10 +147,10 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
     callers = manager.get_hookcallers(plugin) or []
     unknown = [caller.name for caller in callers if not caller.has_spec()]
     if unknown:
-        near = suggest(unknown[0], _HOOKS)
+        near = suggest(unknown[0], _KNOWN)
         raise PluginError(f"it implements an unknown hook {unknown[0]!r}. {near}".strip())
     if not callers:
-        raise PluginError(f"it implements no hook; known are {', '.join(_HOOKS)}")
+        raise PluginError(f"it implements no hook; known are {', '.join(_KNOWN)}")
 
 
 def _as_iterable(returned: Any, hook: str) -> Iterable[Any]:

@@ -4,7 +4,8 @@ Each says in one sentence what happened, where, and what was expected; `hint` is
 Anything that is not an `AudioclfError` is a bug of ours and keeps its traceback.
 
 Exit codes: 0 done, 1 a bug of ours, 2 usage or config, 3 input data refused, 4 finished but some
-files failed, 5 model file refused, 6 environment, 130 interrupted, 143 terminated.
+files failed or a plugin could not be told of the run, 5 model file refused, 6 environment,
+130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from audioclf.system import (
     versions_behind,
 )
 from audioclf.unfinished import KEPT_FITS, working_folder
+from audioclf.world import changes_said, watched_world
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,9 +70,13 @@ def run(
     scheduler: str | None = None,
     insecure_cluster: bool = False,
     isolate: bool | None = None,
+    clip_seconds: float | None = None,
+    fit_seconds: float | None = None,
     cache: bool = True,
     cache_dir: str | Path | None = None,
     registry: Registry | None = None,
+    notify: Iterable[str] | None = None,
+    notify_seconds: float | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> RunResult:
     """Load, extract, split, train, evaluate, and leave a run folder.
@@ -94,8 +99,14 @@ def run(
     insecure_cluster : bool
         Accept a scheduler on another machine without TLS; whoever reaches it can run code.
     isolate : bool, optional
-        Read and featurize clips in worker processes, so that a crash costs one clip; by default
-        what the config says.
+        Read and featurize clips in worker processes, so that a crash costs one clip, and fit there
+        as well, so that a crash is named; by default what the config says.
+    clip_seconds : float, optional
+        How long a clip may take to be read and featurized, in s; it is left out then, as one that
+        cannot be read. Implies `isolate`.
+    fit_seconds : float, optional
+        How long a classifier may take for one fit with its predictions, in s; the run ends then.
+        Implies `isolate`.
     cache : bool
         Whether features are kept for the next run. What is kept is found by content, never by name
         or time, and the results are the same.
@@ -103,6 +114,11 @@ def run(
         Folder of the feature cache; by default that of `audioclf cache stats`.
     registry : Registry, optional
         The plugins to use; by default those that are installed.
+    notify : iterable of str, optional
+        Plugins that are told of the finished run; by default those that the environment variable
+        `AUDIOCLF_NOTIFY` names. One that fails costs nothing: `untold` of the result says why.
+    notify_seconds : float, optional
+        How long each of them may take, in s; by default 600.
     progress : callable, optional
 
     Returns
@@ -122,18 +138,31 @@ def run(
     >>> result = audioclf.run("configs/barbie_puppy.yaml")  # doctest: +SKIP
     >>> result["gradient_boosting"].metrics["accuracy"].value  # doctest: +SKIP
     """
+    from audioclf.notify import NOTIFY_SECONDS, tell, wanted
+
     config, registry = ready(config, overrides, registry)
+    listeners = registry.listeners(wanted(notify))
     place = _Place(
         jobs or available_cores(),
         engine,
         scheduler,
         insecure_cluster,
-        config.isolate if isolate is None else isolate,
+        (config.isolate if isolate is None else isolate)
+        or clip_seconds is not None
+        or fit_seconds is not None,
         _cache_folder(cache_dir) if cache else None,
+        clip_seconds,
+        fit_seconds,
     )
     working = working_folder(Path(out) if out else None, config.name, config.to_yaml())
     with single_threaded(), use_limits(config.limits), working as folder:
-        return _Run(config, registry, folder, place, progress).go()
+        result = _Run(config, registry, folder, place, progress).go()
+    told = list(tell(listeners, result.folder, seconds=notify_seconds or NOTIFY_SECONDS))
+    return replace(
+        result,
+        remarks=(*result.remarks, *(each.text for each in told if each.is_done)),
+        untold=tuple(each.text for each in told if not each.is_done),
+    )
 
 
 @dataclass(frozen=True)
@@ -155,6 +184,13 @@ class _Place:
     insecure: bool
     isolate: bool
     cache_folder: Path | None
+    clip_seconds: float | None = None
+    fit_seconds: float | None = None
+
+    @property
+    def limit(self) -> float | None:
+        """Either limit, where there is one."""
+        return self.clip_seconds or self.fit_seconds
 
     def make_engine(self, required: Mapping[str, str]) -> Engine:
         from audioclf.engines import make_engine
@@ -165,6 +201,7 @@ class _Place:
             scheduler=self.scheduler,
             insecure=self.insecure,
             isolate=self.isolate,
+            seconds=self.clip_seconds if self.engine == "local" else self.limit,
             required=required,
         )
 
@@ -258,6 +295,8 @@ class _Run:
                 jobs=self.place.jobs,
                 engine=engine if self.place.engine == "dask" else None,
                 kept=kept,
+                isolate=self.place.isolate,
+                fit_seconds=self.place.fit_seconds,
                 progress=lambda done, total: self.progress("fitting", done, total),
             )
         return _Evaluated(splits, results, fits)
@@ -477,16 +516,19 @@ def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
         If the loader itself fails.
     """
     try:
-        with use_limits(config.limits):
+        with use_limits(config.limits), watched_world() as changed:
             dataset = config.dataset.load()
     except AudioclfError:
         raise
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         who = describe(config.dataset, registry)
         raise PluginError(f"loader {who} raised {type(exc).__name__}: {exc}") from exc
     if not isinstance(dataset, Dataset):
         who = describe(config.dataset, registry)
         raise PluginError(f"loader {who} returned {type(dataset).__name__} instead of a Dataset")
+    if changed:
+        said = f"loader {describe(config.dataset, registry)}: {changes_said(changed)}"
+        dataset.notes = (*dataset.notes, said)
     return dataset
 
 

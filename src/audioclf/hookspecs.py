@@ -1,7 +1,8 @@
 """The pluggy markers and the hooks that a plugin may implement.
 
-Hooks declare, they never dispatch: each takes no argument and returns classes. What a run uses is
-looked up by (kind, type) in the registry.
+Hooks declare, they never dispatch: those of components take no argument and return classes, which
+a run looks up by (kind, type) in the registry. `audioclf_run_finished` is looked up by the name of
+its plugin and called where a user asks for it; nothing of a run depends on it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from audioclf.components import Classifier, Featurizer, Loader
+    from audioclf.finished import FinishedRun
 
 PROJECT = "audioclf"
 """Name of the entry-point group and of the pluggy project."""
@@ -40,3 +42,19 @@ def audioclf_featurizers() -> Iterable[type[Featurizer]]:
 def audioclf_classifiers() -> Iterable[type[Classifier]]:
     """Return the `Classifier` classes; the verb is `build(*, random_state) -> estimator`."""
     return ()
+
+
+@hookspec
+def audioclf_run_finished(result: FinishedRun) -> str | None:
+    """Take note of a finished run; return a sentence that says where, or nothing.
+
+    It is called once per run, and only where the user names the plugin, by `--notify NAME` or the
+    environment variable `AUDIOCLF_NOTIFY`. By then the folder of the run is complete. It is called
+    in a process of its own with a limit of time: one that raises, hangs or ends the interpreter
+    costs nothing but an exit code of 4 and a sentence on stderr.
+
+    Parameters
+    ----------
+    result : FinishedRun
+        The folder with its config, record and metrics as plain data.
+    """

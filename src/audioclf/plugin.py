@@ -1,7 +1,7 @@
 """All that a plugin author imports, and nothing else.
 
 A plugin is a distribution with an entry point in the group `audioclf` that names a module. The
-module implements one or more hooks with `@hookimpl`; each returns component classes:
+module implements one or more hooks with `@hookimpl`. Those of components return classes:
 
 >>> from typing import Literal
 >>> from audioclf.plugin import Classifier, hookimpl
@@ -49,6 +49,7 @@ from audioclf.errors import (
     EnvironmentMissingError,
     FeatureError,
 )
+from audioclf.finished import FinishedRun
 from audioclf.hookspecs import PLUGIN_API, hookimpl
 from audioclf.pooling import Flatten, Pooling, Stats
 from audioclf.remote import display_name
@@ -74,6 +75,7 @@ __all__ = [
     "FeatureError",
     "Featurizer",
     "FileSource",
+    "FinishedRun",
     "Flatten",
     "InputPath",
     "Loader",

@@ -7,15 +7,20 @@ it is an error that lists every provider.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from audioclf.components import BASES, Component, Kind, validate_component
 from audioclf.errors import PluginError
+from audioclf.finished import FinishedRun
 
 DISABLE_VARIABLE = "AUDIOCLF_DISABLE_PLUGINS"
 """Environment variable: comma-separated identities, names or distributions of plugins to ignore."""
+
+
+RunFinished = Callable[[FinishedRun], "str | None"]
+"""The hook `audioclf_run_finished` of one plugin."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,12 +52,15 @@ class PluginRecord:
         Why it is not ok, in one line.
     components : tuple of component classes
         What it provides.
+    run_finished : callable, optional
+        Its hook `audioclf_run_finished`.
     """
 
     origin: Origin
     status: Literal["ok", "failed", "disabled"]
     reason: str = ""
     components: tuple[type[Component], ...] = ()
+    run_finished: RunFinished | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,14 @@ class Provider:
 
     cls: type[Component]
     origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A plugin that can be told of a finished run."""
+
+    origin: Origin
+    call: RunFinished
 
 
 @dataclass(frozen=True)
@@ -109,6 +125,46 @@ class Registry:
         """Return the plugin that brings this component; None for a class made by hand."""
         return self._origins.get(type(component))
 
+    def listeners(self, names: Iterable[str]) -> tuple[Listener, ...]:
+        """Return the plugins of these names that can be told of a finished run, each once.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Entry points, distributions or identities.
+
+        Raises
+        ------
+        PluginError
+            If a name has no such plugin, or more than one.
+        """
+        found = {listener.origin: listener for listener in map(self._listener, names)}
+        return tuple(found.values())
+
+    def _listener(self, name: str) -> Listener:
+        able = [record for record in self.plugins if record.run_finished is not None]
+        found = [record for record in able if name in _names(record.origin)]
+        if len(found) > 1:
+            origins = " and ".join(str(record.origin) for record in found)
+            hint = f"Name one of them, as in {found[0].origin.identity}."
+            raise PluginError(f"{name!r} names more than one plugin: {origins}.", hint=hint)
+        for record in found:
+            if record.run_finished is not None:
+                return Listener(record.origin, record.run_finished)
+        raise self._deaf(name, [record.origin.entry_point for record in able])
+
+    def _deaf(self, name: str, able: list[str]) -> PluginError:
+        for record in self.plugins:
+            if name in _names(record.origin):
+                why = record.reason or "it has no hook audioclf_run_finished"
+                return PluginError(
+                    f"the plugin {record.origin} cannot be told of a finished run: {why}."
+                )
+        hint = suggest(name, able) or f"Installed are: {', '.join(able) or 'none'}."
+        return PluginError(
+            f"no plugin that is called {name!r} can be told of a finished run.", hint=hint
+        )
+
     def build(self, kind: Kind, data: Any, context: dict[str, Any]) -> Component:
         """Turn what a config says of a component into the component.
 
@@ -145,6 +201,10 @@ class Registry:
         )
         hint = near or f"Installed are: {', '.join(self.types(kind)) or 'none'}."
         return PluginError(message + broken + ".", hint=hint)
+
+
+def _names(origin: Origin) -> tuple[str, ...]:
+    return origin.identity, origin.distribution, origin.entry_point
 
 
 def _clash(kind: Kind, type_name: str, found: Iterable[Provider]) -> PluginError:

@@ -149,6 +149,7 @@ def replay(
         insecure_cluster=insecure_cluster,
         cache=False,
         registry=registry,
+        notify=(),
         progress=progress,
     )
     now = read_run(folder)

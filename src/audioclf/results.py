@@ -123,6 +123,8 @@ class RunResult:
     remarks : tuple of str
         What befell this run and is no property of its numbers, as that it went on where it had
         been stopped.
+    untold : tuple of str
+        Why a plugin that was to be told of the run failed; the results are complete.
     """
 
     config: RunConfig
@@ -140,6 +142,7 @@ class RunResult:
     model: Path | None = None
     report: Path | None = None
     remarks: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
 
     @property
     def findings(self) -> list[Finding]:
@@ -148,8 +151,8 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 when every clip was read, 4 when some were left out."""
-        return EXIT_PARTIAL if self.n_failed else EXIT_OK
+        """0 when all is done, 4 when clips were left out or a plugin was not told of the run."""
+        return EXIT_PARTIAL if self.n_failed or self.untold else EXIT_OK
 
     def __getitem__(self, cell: str) -> CellSummary:
         for summary in self.cells:
@@ -238,6 +241,7 @@ def _rank(cell: CellSummary, main: Metric) -> float:
 def _notes(extraction: Extraction, splits: Splits, cells: Iterable[CellSummary]) -> Iterator[str]:
     yield from extraction.dataset.notes
     yield from splits.notes
+    yield from extraction.notes
     yield from extraction.cache.notes()
     if extraction.failed:
         yield (

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from audioclf.config import RunConfig, Split, load_config
-from audioclf.discovery import load_components
+from audioclf.discovery import load_components, load_listener
 from tests.conftest import run_cli
 
 REPO = Path(__file__).resolve().parents[2]
@@ -57,16 +57,20 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_the_example_plugin_of_the_docs_loads() -> None:
-    (block,) = [b.values[0] for b in blocks("python") if "hookimpl" in b.values[0]]
-    module = type("module", (), {})()
-    exec(
-        compile(block, "plugins.md", "exec", dont_inherit=True),
-        namespace := {"__name__": "example"},
-    )
-    for name, value in namespace.items():
-        setattr(module, name, value)
-    (component,) = load_components(module)
-    assert component.type_name() == "nearest_centroid"
+    found = [b.values[0] for b in blocks("python") if "hookimpl" in b.values[0]]
+    components, listeners = [], []
+    for block in found:
+        module = type("module", (), {})()
+        exec(
+            compile(block, "plugins.md", "exec", dont_inherit=True),
+            namespace := {"__name__": "example"},
+        )
+        for name, value in namespace.items():
+            setattr(module, name, value)
+        components += [each.type_name() for each in load_components(module)]
+        listeners.append(load_listener(module) is not None)
+    assert components == ["nearest_centroid"]
+    assert sorted(listeners) == [False, True]
 
 
 def test_every_key_of_the_config_is_documented() -> None:

@@ -26,7 +26,8 @@ from audioclf.testing import (
 )
 from audioclf.testing.parametrize import component_id
 from audioclf.testing.unpickling import unpickled_classes
-from audioclf.testing.world import captured_stdout, global_state, random_state, restored_world
+from audioclf.testing.world import captured_stdout
+from audioclf.world import global_state, random_state, restored_world
 from tests.conftest import REPO
 from tests.testing.villains import Blind, Files, Level, Moving, Nearest
 

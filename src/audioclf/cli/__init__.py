@@ -6,6 +6,7 @@ so that `audioclf --help` costs little more than typer itself.
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 from importlib import import_module
@@ -15,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from audioclf import __version__
-from audioclf.cli.output import complain
+from audioclf.cli.output import complain, stdout_for_results
 from audioclf.errors import AudioclfError, Terminated, stop_code, stop_words
 from audioclf.system import limit_threads_at_start
 
@@ -29,6 +30,7 @@ _COMMANDS = {
     "report": "Write one HTML page that shows a finished run: numbers, pictures and sound.",
     "audit": "Say why numbers should not be believed: leaks, shortcuts, bad files, labels.",
     "replay": "Do a finished run again from its folder, and say where the results part.",
+    "notify": "Tell plugins, such as mlflow, of a run that finished before.",
     "model": "Look into a model file: `model show FILE` says what it holds, without running it.",
     "export": "Write a model as ONNX, and prove that it gives the same scores there.",
     "sample-data": "Make a small dataset that shows one effect, such as leakage or a shortcut.",
@@ -51,8 +53,10 @@ class LazyGroup(TyperGroup):
         if cmd_name not in _COMMANDS:
             return None
         app = import_module(f"audioclf.cli.{cmd_name.replace('-', '_')}").app
-        command = typer.main.get_command(app)
+        command: Any = typer.main.get_command(app)
         command.name = cmd_name
+        for each in (command, *getattr(command, "commands", {}).values()):
+            each.callback = _keeping_stdout(each.callback)
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -70,6 +74,17 @@ class LazyGroup(TyperGroup):
         except KeyboardInterrupt as exc:
             complain("stopped", stop_words(exc))
             sys.exit(stop_code(exc))
+
+
+def _keeping_stdout(callback: Any) -> Any:
+    """Let a command print its results alone; what a plugin prints goes to stderr."""
+
+    @functools.wraps(callback)
+    def keeping(*args: Any, **kwargs: Any) -> Any:
+        with stdout_for_results():
+            return callback(*args, **kwargs)
+
+    return keeping
 
 
 def _terminate(signum: int, frame: object) -> NoReturn:

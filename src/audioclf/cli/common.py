@@ -31,13 +31,19 @@ JobsOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 IsolateOption = Annotated[
-    bool, typer.Option("--isolate", help="Read clips in processes: a crash costs one clip.")
+    bool, typer.Option("--isolate", help="Work in processes: a crash costs one clip.")
 ]
 UntrustedOption = Annotated[
     bool,
     typer.Option(
         "--untrusted",
         help="Clips and models are from strangers: read them in processes that may crash.",
+    ),
+]
+NotifySecondsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--notify-seconds", min=0.1, help="How long each plugin may take; by default 600 s."
     ),
 ]
 StrictOption = Annotated[

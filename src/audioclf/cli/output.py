@@ -2,15 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from audioclf.safetext import one_line, printable
+
+_kept: list[TextIO] = []
+"""Streams that `stdout_for_results` keeps, innermost last."""
+
+
+def results_stream() -> TextIO:
+    """Return where results go."""
+    return _kept[-1] if _kept else sys.stdout
+
+
+@contextlib.contextmanager
+def stdout_for_results() -> Iterator[None]:
+    """Keep stdout for results: what plugins and libraries write there goes to stderr meanwhile."""
+    own = sys.stdout
+    below = _taken(own)
+    _kept.append(own if below is None else below)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = own
+        _kept.pop()
+        if below is not None:
+            with contextlib.suppress(OSError):
+                below.flush()
+            os.dup2(below.fileno(), 1)
+            with contextlib.suppress(OSError):
+                below.close()
+
+
+def _taken(stream: TextIO) -> TextIO | None:
+    """Return a stream to what file descriptor 1 was, which is stderr now; None if it is another."""
+    try:
+        if stream.fileno() != 1:
+            return None
+        stream.flush()
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return os.fdopen(kept, "w", encoding=stream.encoding, errors=stream.errors)
 
 
 def say(text: str = "") -> None:
     """Write a result to stdout."""
-    _write(sys.stdout, printable(text))
+    _write(results_stream(), printable(text))
 
 
 def complain(kind: str, text: str) -> None:

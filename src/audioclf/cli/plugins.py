@@ -189,12 +189,19 @@ def _record_data(record: PluginRecord) -> dict[str, Any]:
         "status": record.status,
         "reason": record.reason,
         "components": [_qualified(cls) for cls in record.components],
+        "notify": record.run_finished is not None,
     }
+
+
+def _told(record: PluginRecord) -> str:
+    told = record.run_finished is not None
+    return f"--notify {record.origin.entry_point} tells it of a run" if told else ""
 
 
 def _overview(registry: Registry) -> str:
     plugin_rows = [
-        (str(record.origin), record.status, record.reason) for record in registry.plugins
+        (str(record.origin), record.status, record.reason or _told(record))
+        for record in registry.plugins
     ]
     component_rows = [
         (kind, provider.cls.type_name(), str(provider.origin.distribution), provider.cls.summary())

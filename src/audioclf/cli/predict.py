@@ -20,7 +20,7 @@ from audioclf.cli.common import (
     progress_on_stderr,
     single_command,
 )
-from audioclf.cli.output import complain
+from audioclf.cli.output import complain, results_stream
 from audioclf.errors import EXIT_OK, ConfigError, stop_code
 from audioclf.safetext import printable
 
@@ -253,11 +253,12 @@ def _sink(
 
 def _write(text: str) -> None:
     """Write to standard output as it is; a terminal gets no control characters of a stranger."""
-    if sys.stdout.isatty():
+    out = results_stream()
+    if out.isatty():
         text = "\t".join(map(printable, text.split("\t")))
-    stream = getattr(sys.stdout, "buffer", None)
+    stream = getattr(out, "buffer", None)
     if stream is None:
-        sys.stdout.write(text)
+        out.write(text)
         return
     try:
         stream.write(text.encode("utf-8", "backslashreplace"))

@@ -17,6 +17,7 @@ from audioclf.cli.common import (
     IsolateOption,
     JobsOption,
     JsonOption,
+    NotifySecondsOption,
     QuietOption,
     SetOption,
     StrictOption,
@@ -67,12 +68,30 @@ def run(
     ] = False,
     isolate: IsolateOption = False,
     untrusted: UntrustedOption = False,
+    clip_seconds: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Leave out a clip that takes longer; implies --isolate."),
+    ] = None,
+    fit_seconds: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Stop at a fit that takes longer; implies --isolate."),
+    ] = None,
     cache_dir: Annotated[
         Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
     ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Neither use nor fill the feature cache.")
     ] = False,
+    notify: Annotated[
+        list[str],
+        typer.Option(
+            "--notify",
+            metavar="PLUGIN",
+            help="Tell a plugin, such as mlflow, of the finished run; else what AUDIOCLF_NOTIFY "
+            "names.",
+        ),
+    ] = [],  # noqa: B006  typer copies it
+    notify_seconds: NotifySecondsOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     strict: StrictOption = False,
@@ -109,13 +128,19 @@ def run(
             scheduler=scheduler,
             insecure_cluster=insecure_cluster,
             isolate=True if isolate or untrusted else None,
+            clip_seconds=clip_seconds,
+            fit_seconds=fit_seconds,
             cache=not no_cache,
             cache_dir=cache_dir,
             registry=registry,
+            notify=notify or None,
+            notify_seconds=notify_seconds,
             progress=progress,
         )
     for note in (*result.remarks, *result.notes):
         complain("note", note)
+    for failure in result.untold:
+        complain("warning", failure)
     say(_as_json(result) if as_json else describe_result(result))
     sys.exit(result.exit_code)
 

@@ -27,6 +27,7 @@ def make_engine(
     scheduler: str | None = None,
     insecure: bool = False,
     isolate: bool = False,
+    seconds: float | None = None,
     required: Mapping[str, str] | None = None,
 ) -> Engine:
     """Return the engine that a user asks for.
@@ -42,6 +43,8 @@ def make_engine(
         Accept a scheduler on another machine without TLS.
     isolate : bool
         Work of `local` goes into processes, also with one job, so that a crash costs one item.
+    seconds : float, optional
+        How long an item may take, in s; needs `isolate`, since only a process can be ended.
     required : mapping of str to str, optional
         Distribution to version that every worker of `dask` must have.
 
@@ -55,6 +58,11 @@ def make_engine(
         If a worker of the cluster has other versions.
     """
     if name == "dask":
+        if seconds is not None:
+            raise ConfigError(
+                "limits of time need worker processes of this machine, and the engine is dask",
+                hint="Leave out --clip-seconds and --fit-seconds, or --engine dask.",
+            )
         from audioclf.engines.dask import DaskEngine
 
         if scheduler is None:
@@ -69,7 +77,7 @@ def make_engine(
             hint="Add --engine dask, or leave out --scheduler and --insecure-cluster.",
         )
     if isolate:
-        return ProcessEngine(jobs)
+        return ProcessEngine(jobs, seconds)
     # Also one job gets a thread: in the main thread a signal could break into a library's callback,
     # which loses the signal and cuts the clip short.
     return ThreadEngine(jobs)

@@ -54,14 +54,30 @@ class WorkerDiedError(AudioclfError):
         Position of the item among the items.
     how : str
         How the process ended, as `SIGKILL` or `exit code 1`.
+    is_late : bool
+        Whether it was ended because it took longer than it may.
     """
 
     def __init__(
-        self, message: str, *, hint: str | None = None, index: int = -1, how: str = ""
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        index: int = -1,
+        how: str = "",
+        is_late: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.index = index
         self.how = how
+        self.is_late = is_late
+
+    @property
+    def what_happened(self) -> str:
+        """What to say of the item: "ends its worker process: SIGKILL", for example."""
+        if self.is_late:
+            return f"was ended: {self.how}"
+        return f"ends its worker process: {self.how}"
 
     @classmethod
     def of(cls, index: int, how: str) -> WorkerDiedError:
@@ -69,6 +85,13 @@ class WorkerDiedError(AudioclfError):
         hint = "It may need more memory than there is, or crash a library."
         message = f"item {index} ends its worker process: {how}"
         return cls(message, hint=hint, index=index, how=how)
+
+    @classmethod
+    def late(cls, index: int, how: str) -> WorkerDiedError:
+        """Return the error for one item that took longer than it may."""
+        hint = "It hangs, or it needs a longer limit."
+        message = f"item {index} was ended: {how}"
+        return cls(message, hint=hint, index=index, how=how, is_late=True)
 
     def __reduce__(self) -> tuple[object, ...]:
         return *super().__reduce__(), self.__dict__

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audioclf.engines.base import Closing, Job, WorkerDiedError, as_completed, pack
-from audioclf.engines.process import Worker, WorkerGoneError
+from audioclf.engines.process import Worker, WorkerGoneError, WorkerLateError
 from audioclf.errors import EnvironmentMissingError
 
 _AHEAD = 2
@@ -68,9 +68,10 @@ def _first(pending: Collection[Future[Any]]) -> Iterable[Future[Any]]:
 
 @dataclass(frozen=True)
 class _Died:
-    """Stands for the outcome of an item whose worker ended; `how` it did."""
+    """Stands for the outcome of an item whose worker ended, or had to be; `how` it did."""
 
     how: str
+    is_late: bool = False
 
 
 class ProcessEngine(Closing):
@@ -84,10 +85,14 @@ class ProcessEngine(Closing):
     ----------
     jobs : int
         Number of processes.
+    seconds : float, optional
+        How long an item may take, in s; its worker is ended then. An item with a `weight` may take
+        so many times as long.
     """
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, seconds: float | None = None) -> None:
         self.workers = jobs
+        self.seconds = seconds
         # Each thread starts and feeds a worker of its own; see `worker._end_with_parent`.
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="audioclf-worker")
         self._own = threading.local()
@@ -108,14 +113,17 @@ class ProcessEngine(Closing):
             window = _AHEAD * self.workers
             for index, future in as_completed(submit, _first, range(len(items)), window):
                 outcome = future.result()
-                if isinstance(outcome, _Died):
-                    suspects.append(index)
-                else:
+                if not isinstance(outcome, _Died):
                     yield index, outcome
+                elif outcome.is_late:
+                    yield index, WorkerDiedError.late(index, outcome.how)
+                else:
+                    suspects.append(index)
             for index in sorted(suspects):
                 outcome = self._threads.submit(self._outcome_alone, job, items[index]).result()
                 if isinstance(outcome, _Died):
-                    outcome = WorkerDiedError.of(index, outcome.how)
+                    blame = WorkerDiedError.late if outcome.is_late else WorkerDiedError.of
+                    outcome = blame(index, outcome.how)
                 yield index, outcome
 
     @contextmanager
@@ -137,10 +145,15 @@ class ProcessEngine(Closing):
     def _outcome(self, job: bytes, item: Any) -> Any:
         worker = self._loaded_worker(job)
         try:
-            return worker.run(pack(item))
+            return worker.run(pack(item), self._limit(item))
         except WorkerGoneError as exc:
             self._drop(worker)
-            return _Died(str(exc))
+            return _Died(str(exc), isinstance(exc, WorkerLateError))
+
+    def _limit(self, item: Any) -> float | None:
+        if self.seconds is None:
+            return None
+        return self.seconds * float(getattr(item, "weight", 1))
 
     def _outcome_alone(self, job: bytes, item: Any) -> Any:
         worker = getattr(self._own, "worker", None)

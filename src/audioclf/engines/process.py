@@ -13,6 +13,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -29,6 +30,10 @@ _SECONDS_TO_END = 2.0
 
 class WorkerGoneError(Exception):
     """The process ended before it answered; the text says how."""
+
+
+class WorkerLateError(WorkerGoneError):
+    """The process took longer than it may, and was ended."""
 
 
 class Worker:
@@ -68,19 +73,43 @@ class Worker:
             raise problem
         self._job = job
 
-    def run(self, item: bytes) -> Any:
+    def run(self, item: bytes, seconds: float | None = None) -> Any:
         """Return the outcome of one item.
+
+        Parameters
+        ----------
+        item : bytes
+        seconds : float, optional
+            How long the process may take; it is ended then.
 
         Raises
         ------
+        WorkerLateError
+            If the process takes longer than it may.
         WorkerGoneError
             If the process ends.
         """
+        late = threading.Event()
+        timer = None if seconds is None else threading.Timer(seconds, self._end_late, [late])
         self.busy_with = self._job
         try:
+            if timer is not None:
+                timer.daemon = True
+                timer.start()
             return self._ask("item", item)
+        except WorkerGoneError as exc:
+            if late.is_set():
+                raise WorkerLateError(f"no answer within {seconds:g} s") from exc
+            raise
         finally:
             self.busy_with = None
+            if timer is not None:
+                timer.cancel()
+
+    def _end_late(self, late: threading.Event) -> None:
+        late.set()
+        with suppress(OSError):
+            _kill_group(self._process)
 
     def _ask(self, kind: Literal["job", "item"], data: bytes) -> Any:
         try:

@@ -21,10 +21,11 @@ from audioclf.engines import Engine, ProcessEngine, SerialEngine, WorkerDiedErro
 from audioclf.errors import AudioclfError, ClassifierError
 from audioclf.evaluation.fitted import chosen_by, pickled_size
 from audioclf.evaluation.memory import FitPlan
-from audioclf.evaluation.scoring import ScoreKind, predict_rows
+from audioclf.evaluation.scoring import ScoreKind, predict_rows, protected
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.evaluation.views import PLAIN, Views, fit_batches, fit_rows
 from audioclf.system import peak_memory_meter
+from audioclf.world import changes_said, watched_world
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,6 +184,8 @@ def evaluate(
     jobs: int = 1,
     engine: Engine | None = None,
     kept: KeptFits | None = None,
+    isolate: bool = False,
+    fit_seconds: float | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[CellResult, ...]:
     """Fit and predict every cell on every fold.
@@ -208,6 +211,10 @@ def evaluate(
         Does all the work, whatever `jobs` is; the result is the same for any.
     kept : KeptFits, optional
         Gives the fits that were done before, and keeps those that are done now.
+    isolate : bool
+        Fit in worker processes from the first fit on, so that a crash can be named.
+    fit_seconds : float, optional
+        How long one fit with its predictions may take, in s; implies `isolate`.
     progress : callable
         Called with (fits done, fits in all).
 
@@ -239,7 +246,12 @@ def evaluate(
     keys = [None if kept is None else _key(kept, task, work) for task in tasks]
     done = _done_before(kept, keys, tasks)
     todo = [index for index in range(len(tasks)) if index not in done]
-    with contextlib.closing(_outcomes(work, todo, min(jobs, fits.at_once), engine)) as outcomes:
+    jobs = min(jobs, fits.at_once)
+    if todo and engine is None and (isolate or fit_seconds is not None):
+        found = _in_processes(work, todo, jobs, fit_seconds)
+    else:
+        found = _outcomes(work, todo, jobs, engine)
+    with contextlib.closing(found) as outcomes:
         results = _in_order(_keeping(outcomes, kept, keys), tasks, done, progress)
     per_cell = len(splits.folds)
     return tuple(
@@ -296,8 +308,10 @@ def _outcomes(
         started = time.perf_counter()
 
 
-def _in_processes(work: _Work, todo: Sequence[int], jobs: int) -> Iterable[tuple[int, _Outcome]]:
-    with ProcessEngine(min(jobs, len(todo))) as engine:
+def _in_processes(
+    work: _Work, todo: Sequence[int], jobs: int, seconds: float | None = None
+) -> Generator[tuple[int, _Outcome], None, None]:
+    with ProcessEngine(min(jobs, len(todo)), seconds) as engine:
         for position, outcome in engine.map(_fit, todo, shared=work):
             yield todo[position], outcome
 
@@ -335,7 +349,7 @@ def _in_order(
 
 def _checked(outcome: _Outcome, task: _Task) -> FoldResult:
     if isinstance(outcome, WorkerDiedError):
-        message = f"{task.described} ends its worker process: {outcome.how}"
+        message = f"{task.described} {outcome.what_happened}"
         raise ClassifierError(message, hint=outcome.hint) from outcome
     if isinstance(outcome, AudioclfError):
         raise outcome
@@ -353,14 +367,26 @@ def fit_and_predict(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            result = _fit_and_predict(task, matrix, y, groups)
+            with watched_world() as changed:
+                result = _fit_and_predict(task, matrix, y, groups)
         except AudioclfError as exc:
             raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             text = " ".join(str(exc).split())
-            raise ClassifierError(f"{where} raised {type(exc).__name__}: {text}") from exc
-    said = tuple(sorted({" ".join(str(warning.message).split()) for warning in caught}))
-    return replace(result, warnings=said)
+            raise ClassifierError(
+                f"{where} raised {type(exc).__name__}: {text}", hint=_advice(text)
+            ) from exc
+    said = {" ".join(str(warning.message).split()) for warning in caught}
+    if changed:
+        said.add(changes_said(changed))
+    return replace(result, warnings=tuple(sorted(said)))
+
+
+def _advice(text: str) -> str | None:
+    """Say what it means that rows cannot be written, which numpy says in few words."""
+    if "read-only" in text:
+        return "It writes into the rows or labels that it is given; it has to work on a copy."
+    return None
 
 
 def _fit_and_predict(
@@ -379,8 +405,8 @@ def _fit_and_predict(
             estimator = fit_batches(classifier, views, matrix, fold.train, y_train, seed=task.seed)
         else:
             kept = None if groups is None else groups[fold.train]
-            rows = matrix[fold.train]
-            estimator = fit_rows(task.cell, estimator, rows, y_train, kept)
+            rows = protected(matrix[fold.train])
+            estimator = fit_rows(task.cell, estimator, rows, protected(y_train), kept)
         fitted = time.perf_counter()
     begun = time.perf_counter()
     y_pred, scores, kind = predict_rows(

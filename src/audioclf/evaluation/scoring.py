@@ -60,13 +60,19 @@ class ViewAverage:
         return [np.ascontiguousarray(view) for view in np.split(X, self.n_views, axis=1)]
 
 
+def protected(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of ours that a classifier is given, and cannot write into."""
+    array.flags.writeable = False
+    return array
+
+
 def predict_rows(
     estimator: Any, matrix: NDArray[np.float32], rows: NDArray[np.intp], n_classes: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None, ScoreKind]:
     """Predict some rows of a matrix, block by block, so that memory holds no copy of all."""
     blocks = [
         (
-            checked_labels(estimator.predict(X), len(X), n_classes),
+            checked_labels(estimator.predict(protected(X)), len(X), n_classes),
             scores_of_rows(estimator, X, n_classes),
         )
         for X, _ in Batches(matrix, rows, rows, n_classes)

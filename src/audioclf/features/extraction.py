@@ -19,7 +19,7 @@ from audioclf.audio import AudioConfig
 from audioclf.components import Featurizer
 from audioclf.dataset import Dataset
 from audioclf.engines.base import Engine, WorkerDiedError
-from audioclf.engines.local import SerialEngine
+from audioclf.engines.local import ProcessEngine, SerialEngine
 from audioclf.errors import DatasetError, FeatureError
 from audioclf.features.keys import KeyMaker
 from audioclf.features.matrix import keep_rows, new_matrix
@@ -86,6 +86,8 @@ class Extraction:
     fingerprint : str
         SHA-256 over ids, labels, groups, folds and bytes of the clips that have a row.
     cache : CacheUse
+    notes : tuple of str
+        What the user should know of the featurizers.
     """
 
     dataset: Dataset
@@ -93,6 +95,7 @@ class Extraction:
     ledger: tuple[LedgerRow, ...]
     fingerprint: str
     cache: CacheUse
+    notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[LedgerRow, ...]:
@@ -154,7 +157,10 @@ def extract(
     DatasetError
         If no clip could be read.
     """
-    plans = make_plans(audio, featurizers, origins or {})
+    if isinstance(engine, ProcessEngine):
+        plans = _plans_elsewhere(audio, featurizers, origins or {}, engine)
+    else:
+        plans = make_plans(audio, featurizers, origins or {})
     collector = _Collector(dataset, plans, cache_use or CacheUse(), progress)
     chunks = _chunks(dataset, audio, plans, cache_folder)
     collector.run(engine or SerialEngine(), chunks)
@@ -177,9 +183,40 @@ def make_plans(
     )
 
 
-def _plan(name: str, featurizer: Featurizer, audio: AudioConfig, origin: Origin | None) -> Plan:
+def _plans_elsewhere(
+    audio: AudioConfig,
+    featurizers: Mapping[str, Featurizer],
+    origins: Mapping[str, Origin],
+    engine: ProcessEngine,
+) -> tuple[Plan, ...]:
+    """Make the plans in worker processes, where one that crashes or hangs can be named."""
+    items = [(name, item, audio, origins.get(name)) for name, item in featurizers.items()]
+    found: dict[int, Plan] = {}
+    for index, outcome in engine.map(_plan_of, items):
+        if isinstance(outcome, WorkerDiedError):
+            name, featurizer, _, origin = items[index]
+            raise FeatureError(
+                f"featurizer {name!r} ({_described(featurizer, origin)}) {outcome.what_happened}, "
+                "on noise that every run tries first",
+                hint=outcome.hint,
+            ) from outcome
+        if not isinstance(outcome, Plan):
+            raise outcome
+        found[index] = outcome
+    return tuple(found[index] for index in range(len(items)))
+
+
+def _plan_of(item: tuple[str, Featurizer, AudioConfig, Origin | None]) -> Plan:
+    return _plan(*item)
+
+
+def _described(featurizer: Featurizer, origin: Origin | None) -> str:
     source = f"{origin.distribution} {origin.version}" if origin else "not from a plugin"
-    described = f"{featurizer.type_name()}, {source}"
+    return f"{featurizer.type_name()}, {source}"
+
+
+def _plan(name: str, featurizer: Featurizer, audio: AudioConfig, origin: Origin | None) -> Plan:
+    described = _described(featurizer, origin)
     plain, *augmented = (
         plan_featurizer(
             f"{name}, view {number}" if number else name,
@@ -224,6 +261,7 @@ class _Collector:
         self.matrices = {plan.name: new_matrix(len(dataset), plan.row_width) for plan in plans}
         self.ledger: list[LedgerRow | None] = [None] * len(dataset)
         self.cache = cache
+        self.notes = [plan.remark for plan in plans if plan.remark]
         self.progress = progress
         self.done = 0
 
@@ -237,7 +275,7 @@ class _Collector:
             elif isinstance(outcome, WorkerDiedError) and len(chunk.clips) > 1:
                 killers.append(chunk)
             elif isinstance(outcome, WorkerDiedError):
-                self._blame(chunk)
+                self._blame(chunk, outcome)
             else:
                 raise outcome
         if killers:
@@ -252,9 +290,13 @@ class _Collector:
         self.done += len(result.ledger)
         self.progress(self.done, len(self.dataset))
 
-    def _blame(self, chunk: Chunk) -> None:
+    def _blame(self, chunk: Chunk, outcome: WorkerDiedError) -> None:
         (clip,) = chunk.clips
-        message = f"{clip.source.name}: decoding or featurizing it ended the worker process"
+        if outcome.is_late:
+            happened = f"took too long and was ended: {outcome.how}"
+        else:
+            happened = "ended the worker process"
+        message = f"{clip.source.name}: decoding or featurizing it {happened}"
         self._take(ChunkResult(chunk.start, [LedgerRow(clip, "failed", message)]))
 
     def extraction(self) -> Extraction:
@@ -278,7 +320,9 @@ class _Collector:
             matrices = {name: keep_rows(matrix, good) for name, matrix in matrices.items()}
         digests = {row.clip.id: row.digest for row in ledger}
         fingerprint = dataset.fingerprint(digests)
-        return Extraction(dataset, matrices, tuple(ledger), fingerprint, self.cache)
+        return Extraction(
+            dataset, matrices, tuple(ledger), fingerprint, self.cache, tuple(self.notes)
+        )
 
 
 def _singles(chunk: Chunk) -> list[Chunk]:

@@ -21,6 +21,7 @@ from audioclf.errors import AudioclfError, DecodeError, FeatureError
 from audioclf.features.cache import FeatureCache
 from audioclf.features.entry import Entry
 from audioclf.features.keys import KeyMaker
+from audioclf.world import changes_said, watched_world
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +60,8 @@ class Plan:
         Makes the keys of the cache; None where the featurizer must not be cached.
     augmented : tuple of Plan
         The other views of a clip, of the same shape, to the right of this one in a row.
+    remark : str
+        What the user should know.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Plan:
     width: int
     keys: KeyMaker | None = None
     augmented: tuple[Plan, ...] = ()
+    remark: str = ""
 
     @property
     def views(self) -> tuple[Plan, ...]:
@@ -90,6 +94,11 @@ class Chunk:
     audio: AudioConfig
     plans: tuple[Plan, ...]
     cache_folder: Path | None = None
+
+    @property
+    def weight(self) -> int:
+        """How many times the limit of one clip it may take."""
+        return len(self.clips)
 
 
 @dataclass
@@ -133,7 +142,9 @@ def plan_featurizer(
     noise = np.random.default_rng(0).normal(0.0, 0.1, n_samples).astype(np.float32)
     label = f"featurizer {name!r} ({described})"
     try:
-        n_bins, n_frames = _checked(_call(featurizer, noise, audio.sr, label), label).shape
+        with watched_world() as changed:
+            found = _call(featurizer, noise, audio.sr, label)
+        n_bins, n_frames = _checked(found, label).shape
     except FeatureError as exc:
         seconds = n_samples / audio.sr
         raise FeatureError(
@@ -143,7 +154,8 @@ def plan_featurizer(
             "featurizer has to do.",
         ) from exc
     width = featurizer.pooling.width(n_bins, n_frames)
-    return Plan(name, featurizer, label, n_bins, n_frames, width, keys)
+    remark = f"{label}: {changes_said(changed)}" if changed else ""
+    return Plan(name, featurizer, label, n_bins, n_frames, width, keys, remark=remark)
 
 
 def featurize_chunk(chunk: Chunk) -> ChunkResult:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from audioclf.components import KINDS, Component, Kind
 from audioclf.errors import AudioclfError
 from audioclf.registry import suggest
-from audioclf.testing.world import restored_world
+from audioclf.world import restored_world
 
 Status = Literal["ok", "failed", "skipped", "expected"]
 """`expected` is a failure that was announced, with its reason."""

@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from audioclf.components import Component, ComponentBuilder, validate_component
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
 from audioclf.testing.exercise import exercise
-from audioclf.testing.world import captured_stdout, global_state, random_state, restored_world
+from audioclf.testing.world import captured_stdout
+from audioclf.world import global_state, random_state, restored_world
 
 HEAVY = frozenset(
     [

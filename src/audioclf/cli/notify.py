@@ -1,0 +1,37 @@
+"""`audioclf notify RUN PLUGIN...`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audioclf.cli.common import NotifySecondsOption, load_registry, single_command
+from audioclf.cli.output import complain, say
+from audioclf.errors import EXIT_PARTIAL
+
+app = single_command()
+
+
+@app.command()
+def notify(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    plugins: Annotated[
+        list[str], typer.Argument(metavar="PLUGIN...", help="As mlflow.", show_default=False)
+    ],
+    seconds: NotifySecondsOption = None,
+) -> None:
+    """Tell plugins, such as mlflow, of a run that finished before."""
+    from audioclf.notify import NOTIFY_SECONDS, finished_run, tell
+
+    listeners = load_registry().listeners(plugins)
+    finished_run(run)
+    told = list(tell(listeners, run, seconds=seconds or NOTIFY_SECONDS))
+    for each in told:
+        if each.is_done:
+            say(each.text)
+        else:
+            complain("warning", each.text)
+    sys.exit(0 if all(each.is_done for each in told) else EXIT_PARTIAL)
