@@ -103,6 +103,7 @@ def test_every_sample_dataset_gets_a_config_that_runs(
     assert found.config.on_error == ("skip" if name == "bad-files" else "fail")
 
 
+@pytest.mark.slow
 def test_the_config_runs_as_it_stands(init: Init, sounds: Path, tmp_path: Path) -> None:
     found = init(sounds)
     args = ("--set", "split.repeats=1", "--set", "final=none", "--set", "report.html=false")
@@ -342,6 +343,13 @@ def test_what_is_no_dataset_is_refused(
     assert done.returncode == 3
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_url_is_refused_with_the_way_to_go() -> None:
+    done = run_cli("init", "https://example.org/x.zip?token=secret")
+    assert done.returncode == 2
+    assert "init looks at recordings on this machine" in done.stderr
+    assert "secret" not in done.stderr
 
 
 def test_a_folder_without_audio(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from audioclf.cli.common import load_registry, single_command
 from audioclf.cli.output import complain, format_table, say
+from audioclf.errors import ConfigError
 
 if TYPE_CHECKING:
     from audioclf.draft import Draft
@@ -24,8 +25,8 @@ app = single_command()
 
 @app.command()
 def init(
-    path: Annotated[
-        Path,
+    source: Annotated[
+        str,
         typer.Argument(
             metavar="FOLDER|ZIP", help="Recordings, or a table that lists them.", show_default=False
         ),
@@ -40,6 +41,7 @@ def init(
     from audioclf.draft import draft_config, name_for
     from audioclf.newfile import check_new, write_new
 
+    path = _local(source)
     target = out or Path(f"{name_for(path)}.yaml")
     check_new(target, force=force)
     draft = draft_config(path, target, registry=load_registry())
@@ -53,6 +55,16 @@ def init(
     if n_bad > _MAX_SHOWN:
         complain("warning", f"and {n_bad - _MAX_SHOWN} more files that cannot be read")
     say(f"\nnext: audioclf explore {shlex.quote(str(target))}")
+
+
+def _local(source: str) -> Path:
+    if "://" in source:
+        raise ConfigError(
+            f"init looks at recordings on this machine, and {source.partition('://')[0]}:// is not",
+            hint="Download a part of them to look at, and put the URL into the config afterwards: "
+            "`dataset: {type: zip, path: URL}`.",
+        )
+    return Path(source)
 
 
 def _rows(draft: Draft) -> Iterator[tuple[str, str]]:
