@@ -85,8 +85,7 @@ class Row:
     """A line of the table.
 
     `clips` and `seconds` of sound are what one call works on; `goal` is the ratio to reach, and
-    `memory_goal` the greatest share of the other's peak memory. Of a row without another side the
-    figure is a share that `share` computes.
+    `memory_goal` the greatest share of the other's peak memory. A row of no rounds is one pair.
     """
 
     name: str
@@ -106,8 +105,9 @@ HEADER = ("job", "ours", "against", "ratio [10 %, 90 %]", "goal", "clips/s", "x 
 
 def measured(row: Row, rounds: int) -> tuple[str, ...]:
     """Interleave both sides and return the cells of the line."""
-    row.ours(), row.other()
-    n = max(2, round(rounds * row.rounds))
+    if row.rounds:
+        row.ours(), row.other()
+    n = max(2, round(rounds * row.rounds)) if row.rounds else 1
     pairs = [(row.ours(), row.other()) for _ in range(n)]
     mine, theirs = (statistics.median(c.seconds for c in side) for side in zip(*pairs, strict=True))
     ratios = sorted(b.seconds / a.seconds for a, b in pairs)
