@@ -24,6 +24,7 @@ MEMBERS = (
     "check/rows.npy",
     "check/scores.npy",
     "estimator/model.skops",
+    "training/digests.npy",
 )
 
 
@@ -172,7 +173,7 @@ def test_limits_hold(path: Path) -> None:
     tight = Limits(max_entry_bytes=1000)
     assert "bytes unpacked (limit 1000)" in refusal(path, limits=tight).message
     few = Limits(max_entries=3)
-    assert "7 entries (limit 3)" in refusal(path, limits=few).message
+    assert "8 entries (limit 3)" in refusal(path, limits=few).message
     assert MODEL_LIMITS.max_total_bytes == 2 << 30
 
 

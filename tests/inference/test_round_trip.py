@@ -137,6 +137,7 @@ def test_nothing_in_a_bundle_is_pickled(tmp_path: Path) -> None:
         "check/scores.npy",
         "estimator/model.skops",
         "manifest.json",
+        "training/digests.npy",
     }
     assert not any(content.startswith(b"\x80") for content in files.values())
 

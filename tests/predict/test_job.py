@@ -10,13 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
+from audioclf.dataset import FileSource
 from audioclf.errors import EXIT_ENVIRONMENT, ConfigError, ResultError
 from audioclf.inference import Model, load
+from audioclf.inference.familiar import TrainingClips
 from audioclf.predict import (
     Cutting,
     EventRule,
@@ -298,6 +302,41 @@ def test_a_hop_that_would_share_frames_is_named(tmp_path: Path) -> None:
     assert "every 0.125 s have few frames in common, or none; with --hop 0.128 they" in note
     for size, hop in ((4000, 1024), (4000, 4000), (4000, 2100), (4000, 20), (200, 100)):
         assert check_settings(found, Settings(Cutting(size, hop))) == []
+
+
+def trained_on(found: Model, paths: list[Path]) -> Model:
+    rows = np.stack([found._row(FileSource(path), found.manifest.audio) for path in paths])
+    return replace(found, clips=TrainingClips.of(rows, "ab" * 32, [0.2] * len(paths)))
+
+
+def test_recordings_that_the_model_was_trained_on_are_counted(tmp_path: Path) -> None:
+    folder = many(tmp_path / "in", 5)
+    paths = sorted(folder.iterdir())
+    found = trained_on(model(tmp_path), paths[1:4])
+    result = predicted(found, folder, tmp_path / "o.csv", Settings())
+    (note,) = result.notes
+    assert note.startswith("3 of 5 recordings are known to the model from its training")
+    (note,) = predicted(found, paths[2], tmp_path / "one.csv", Settings()).notes
+    assert note.startswith("the recording is known to the model")
+    assert predicted(found, paths[0], tmp_path / "new.csv", Settings()).notes == []
+
+
+def test_a_copy_in_another_format_is_known_too(tmp_path: Path) -> None:
+    path = recording(tmp_path / "a.wav", 0.4)
+    y, sr = soundfile.read(path, dtype="int16")
+    soundfile.write(tmp_path / "copy.flac", y, sr)
+    found = trained_on(model(tmp_path), [path])
+    (note,) = predicted(found, tmp_path / "copy.flac", tmp_path / "o.csv", Settings()).notes
+    assert note.startswith("the recording is known to the model")
+
+
+def test_windows_unlike_the_training_clips_are_noted(tmp_path: Path) -> None:
+    found = trained_on(model(tmp_path), [recording(tmp_path / "a.wav", 0.2)])
+    (note,) = check_settings(found, Settings(Cutting(480, 480)))
+    assert note.startswith("a window of 0.06 s is much shorter than the clips of the training")
+    (note,) = check_settings(found, Settings(Cutting(3600, 3600)))
+    assert note.startswith("a window of 0.45 s is much longer")
+    assert check_settings(found, Settings(Cutting(1600, 1600))) == []
 
 
 def test_what_the_model_does_not_hear_is_said_once_per_kind(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from audioclf.evaluation import Views
 from audioclf.inference.bundle_manifest import Manifest, Provenance, parse_manifest
 from audioclf.inference.bundle_zip import MODEL_LIMITS, unseal
 from audioclf.inference.estimators import SKOPS, restore_estimator
+from audioclf.inference.familiar import TrainingClips
 from audioclf.inference.model import Model
 from audioclf.inference.refusal import RefusedError, naming, refusing
 from audioclf.inference.self_check import SelfCheck
@@ -71,6 +72,8 @@ class Bundle:
         Rows of features with the scores that the estimator gave them.
     notes : tuple of str
         What differs from where the model was made, and did no harm.
+    clips : TrainingClips, optional
+        What it remembers of the clips that it was trained on.
     """
 
     path: Path
@@ -81,11 +84,12 @@ class Bundle:
     estimator: Any
     check: SelfCheck
     notes: tuple[str, ...]
+    clips: TrainingClips | None = None
 
     @cached_property
     def model(self) -> Model:
         """The model, ready to predict."""
-        return Model(self.manifest, self.featurizer, self.estimator)
+        return Model(self.manifest, self.featurizer, self.estimator, self.clips)
 
 
 def load(path: str | Path, *, registry: Registry | None = None) -> Model:
@@ -174,7 +178,8 @@ def _rebuilt(contents: Contents, registry: Registry) -> Bundle:
     )
     notes = tuple(_notes(manifest, (featurizer, classifier), registry))
     parts = (manifest, contents.card, featurizer, classifier, estimator, check, notes)
-    bundle = Bundle(contents.path, *parts)
+    clips = TrainingClips.from_files(contents.files, manifest.training.fingerprint)
+    bundle = Bundle(contents.path, *parts, clips)
     check.check(bundle.model)
     check.check_features(bundle.model)
     return bundle

@@ -34,6 +34,7 @@ from audioclf.inference.estimators import (
     restore_estimator,
     unwrapped,
 )
+from audioclf.inference.familiar import TrainingClips
 from audioclf.inference.manifest_scores import Abstention, Calibration
 from audioclf.inference.model import Model, raw_scores
 from audioclf.inference.refusal import RefusedError, refusing
@@ -71,6 +72,7 @@ def write_bundle(
     seed: int,
     training: Training,
     registry: Registry,
+    seconds: Sequence[float] = (),
     evaluation: Evaluated | None = None,
     calibration: Calibration | None = None,
     abstain_below: float | None = None,
@@ -102,6 +104,8 @@ def write_bundle(
     training : Training
     registry : Registry
         Says which plugins bring the components.
+    seconds : sequence of float
+        Length of each clip, as far as it was looked at.
     evaluation : Evaluated, optional
         What the cell earned in cross-validation.
     calibration : Calibration, optional
@@ -166,7 +170,8 @@ def write_bundle(
         )
         check = SelfCheck.of(Model(manifest, featurizer, fitted), matrix)
         check.check(Model(manifest, featurizer, restored), tolerance=0.0)
-        content = _sealed(manifest, {**files, **check.to_files()})
+        clips = TrainingClips.of(cell.views.plain(matrix), training.fingerprint, seconds)
+        content = _sealed(manifest, {**files, **check.to_files(), **clips.to_files()})
     except RefusedError as exc:
         message = f"{path}: the model of {cell.name!r} cannot be written: {exc.what}"
         raise ModelError(message, hint=exc.hint) from exc

@@ -75,6 +75,7 @@ def write_final(
             seed=config.seed,
             training=training_of(extraction),
             registry=registry,
+            seconds=[row.seconds for row in extraction.ledger if row.status == "ok"],
             evaluation=evaluated_of(result, cell.name),
             calibration=effects.calibration,
             abstain_below=below,

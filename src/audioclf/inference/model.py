@@ -22,6 +22,7 @@ from audioclf.features.work import Plan, _featurize, _featurize_windows, featuri
 from audioclf.inference.arrays import ArraySource
 from audioclf.inference.bundle_manifest import Manifest, ScoreKind
 from audioclf.inference.calibration import calibrated, top_of
+from audioclf.inference.familiar import TrainingClips
 from audioclf.remote import is_url
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Model:
     featurizer : Featurizer
     estimator : scikit-learn classifier
         Takes single views; `scorer` takes rows, which hold all views that a prediction looks at.
+    clips : TrainingClips, optional
+        What is known of the clips that it was trained on.
 
     Examples
     --------
@@ -57,6 +60,7 @@ class Model:
     manifest: Manifest
     featurizer: Featurizer
     estimator: Any
+    clips: TrainingClips | None = None
 
     @cached_property
     def views(self) -> Views:
@@ -290,6 +294,20 @@ class Model:
             self, path, window=window, hop=hop, partial=partial
         )
         return found
+
+    def trained_on(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return for each row of features whether a clip of the training had the same.
+
+        That holds for copies that are decoded to the same samples, in whatever file; on another
+        kind of processor features may differ in their last bits, and none is found.
+
+        Parameters
+        ----------
+        rows : np.ndarray [shape=(n_rows, row_width)], float32
+        """
+        if self.clips is None:
+            return np.zeros(len(rows), dtype=bool)
+        return self.clips.among(rows[:, : self.manifest.features.width])
 
     def scores_of(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the scores of rows of features, calibrated if the model is.

@@ -31,6 +31,8 @@ _TASK_BYTES = 32 << 20
 _TASKS_AT_A_TIME = 256
 _SHOWN_FAILURES = 20
 
+_WORSE = "scores may be worse than the model's evaluation says"
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -118,7 +120,9 @@ def check_settings(model: Model, settings: Settings) -> list[str]:
         )
     if settings.cutting is None:
         return []
-    return [*_too_long(model, settings.cutting), *_nearby_hop(settings.cutting, model)]
+    cutting = settings.cutting
+    odd = [*_too_long(model, cutting)] or [*_unlike(model, cutting)]
+    return [*odd, *_nearby_hop(cutting, model)]
 
 
 def _too_long(model: Model, cutting: Cutting) -> Iterator[str]:
@@ -132,7 +136,13 @@ def _too_long(model: Model, cutting: Cutting) -> Iterator[str]:
             f"{what}, and the features of this model end there",
             hint=f"Use --window {duration:g} or less.",
         )
-    yield f"{what}: scores may be worse than the model's evaluation says"
+    yield f"{what}: {_WORSE}"
+
+
+def _unlike(model: Model, cutting: Cutting) -> Iterator[str]:
+    said = "" if model.clips is None else model.clips.unlike(cutting.size / model.sr)
+    if said:
+        yield f"a window of {said}: {_WORSE}"
 
 
 def _nearby_hop(cutting: Cutting, model: Model) -> Iterator[str]:

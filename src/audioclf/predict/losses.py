@@ -1,4 +1,4 @@
-"""What of the recordings the model does not hear, said once per kind."""
+"""What of the recordings the model does not hear or knows already, said once per kind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Losses:
         self.audio = audio
         self.rates: Counter[int] = Counter()
         self.channels: Counter[int] = Counter()
-        self.unheard = 0
+        self.unheard = self.familiar = self.used = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count a recording that was used."""
@@ -31,6 +31,8 @@ class Losses:
             self.rates[outcome.info.sr] += 1
             self.channels[outcome.info.channels] += 1
             self.unheard += outcome.unheard
+            self.familiar += outcome.familiar
+            self.used += 1
 
     def sentences(self) -> Iterator[str]:
         """Yield a sentence for each kind."""
@@ -48,15 +50,17 @@ class Losses:
                 yield f"{files} with {channels} channels {_were(number)} averaged to one"
         if self.unheard:
             yield self._unheard()
+        if self.familiar:
+            yield self._familiar()
 
-    def _unheard(self) -> str:
-        files = count(self.unheard, "file is longer", "files are longer")
-        offset = self.audio.offset
-        behind = f" behind the first {offset:g} s" if offset else ""
-        whose = "its" if self.unheard == 1 else "their"
+    def _familiar(self) -> str:
+        which = "the recording is"
+        if self.used > 1:
+            which = f"{self.familiar} of {self.used} recordings {_are(self.familiar)}"
         return (
-            f"{files} than the {self.audio.duration:g} s that the model looks at{behind}: the rest "
-            f"of {whose} sound was not used; give --window to go through all of it"
+            f"{which} known to the model from its training, whole or in part: how well it does "
+            "there says nothing about new sounds; `audioclf model show` has what was measured on "
+            "clips that it did not know"
         )
 
 
@@ -66,6 +70,10 @@ def _khz(hertz: float) -> str:
 
 def _were(number: int) -> str:
     return "was" if number == 1 else "were"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _nothing(sr: int, number: int) -> str:

@@ -66,6 +66,8 @@ class Outcome:
         Length of the whole file.
     unheard : bool
         Whether it goes on behind the end of what the model looks at.
+    familiar : bool
+        Whether it, or a window of it, is a clip that the model was trained on.
     times : np.ndarray [shape=(n_windows, 2)], float64
         Start and end of each window in s from the start of the file.
     codes : np.ndarray [shape=(n_windows,)], int
@@ -80,6 +82,7 @@ class Outcome:
     info: AudioInfo | None = None
     file_seconds: float = 0.0
     unheard: bool = False
+    familiar: bool = False
     times: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
     codes: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
     scores: NDArray[np.float64] | None = None
@@ -193,6 +196,8 @@ class _Scorer:
 
     def _classify(self, batch: list[tuple[_Growing, Piece]], rows: NDArray[np.float32]) -> None:
         model = self.shared.model
+        for (growing, _), known in zip(batch, model.trained_on(rows), strict=True):
+            growing.outcome.familiar |= bool(known)
         with self.shared.lock:
             codes = model.codes_of(rows)
             scores = None if model.score_kind == "none" else model.scores_of(rows)
