@@ -372,3 +372,11 @@ def test_two_calls_do_not_write_to_one_output(tmp_path: Path) -> None:
         held.close()
     predicted(found, folder, out, force=True)
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith("lock")]
+
+
+def test_files_longer_than_what_the_model_looks_at_are_counted(tmp_path: Path) -> None:
+    found = model(tmp_path)  # 0.5 s
+    folder = many(tmp_path / "in", 2, 0.7)
+    recording(folder / "short.wav", 0.4)
+    (note,) = predicted(found, folder, tmp_path / "o.csv", Settings()).notes
+    assert note.startswith("2 files are longer than the 0.5 s that the model looks at: the rest of")

@@ -156,8 +156,7 @@ def _nearby_hop(cutting: Cutting, model: Model) -> Iterator[str]:
         return
     yield (
         f"windows every {cutting.hop / model.sr:g} s have few frames in common, or none; with "
-        f"--hop {_seconds_of(hop, model.sr)} they would share more, and take less time each, for "
-        "the same scores"
+        f"--hop {_seconds_of(hop, model.sr)} they would share more and be predicted faster"
     )
 
 

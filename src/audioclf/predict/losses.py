@@ -53,6 +53,16 @@ class Losses:
         if self.familiar:
             yield self._familiar()
 
+    def _unheard(self) -> str:
+        files = count(self.unheard, "file is longer", "files are longer")
+        offset = self.audio.offset
+        behind = f" behind the first {offset:g} s" if offset else ""
+        whose = "its" if self.unheard == 1 else "their"
+        return (
+            f"{files} than the {self.audio.duration:g} s that the model looks at{behind}: the rest "
+            f"of {whose} sound was not used; give --window to go through all of it"
+        )
+
     def _familiar(self) -> str:
         which = "the recording is"
         if self.used > 1:
