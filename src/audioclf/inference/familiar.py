@@ -127,10 +127,8 @@ class TrainingClips:
 
 
 def _digests(rows: NDArray[np.float32], key: bytes) -> NDArray[np.uint64]:
-    digests = b"".join(
-        blake2b(np.ascontiguousarray(row, dtype="<f4"), digest_size=_DIGEST_BYTES, key=key).digest()
-        for row in rows
-    )
+    content = (np.ascontiguousarray(row, dtype="<f4").tobytes() for row in rows)
+    digests = b"".join(blake2b(row, digest_size=_DIGEST_BYTES, key=key).digest() for row in content)
     return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 
