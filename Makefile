@@ -12,7 +12,7 @@ WORKERS ?= 2
 SPREAD := -n $(WORKERS) --dist loadfile
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test check test-fast test-lowest docs bench bench-scale clean
+.PHONY: run test check test-fast test-lowest docs bench bench-startup bench-scale clean
 
 run: $(VENV)/.run
 	$(BIN)/audioclf run configs/barbie_puppy.yaml
@@ -38,6 +38,9 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
+
+bench-startup: $(VENV)/.dev
+	$(BIN)/python benchmarks/startup.py
 
 bench-scale: $(VENV)/.dev
 	$(BIN)/python benchmarks/scale.py

@@ -11,6 +11,7 @@ import locale
 import os
 import pickle
 import random
+import sys
 import threading
 import time
 import warnings
@@ -124,6 +125,86 @@ class Unpicklable(Level):
 
     def __reduce__(self) -> Any:
         raise TypeError("no")
+
+
+def _is_worker() -> bool:
+    """Whether this is the process that the kit starts: in any other the villain would end it."""
+    return "pytest" not in sys.modules
+
+
+class Sleeping(Level):
+    """Waits for something that does not come."""
+
+    breaks: ClassVar[str] = "comes_back_in_time"
+    says: ClassVar[str] = "the verb does not come back: no answer within "
+
+    def extract(self, y: Any, sr: int) -> Any:
+        if _is_worker():
+            time.sleep(600)
+        return super().extract(y, sr)
+
+
+class Leaving(Level):
+    """Ends the process without a word."""
+
+    breaks: ClassVar[str] = "leaves_the_interpreter_running"
+    says: ClassVar[str] = "the verb ends the process: exit code 7"
+
+    def extract(self, y: Any, sr: int) -> Any:
+        if _is_worker():
+            os._exit(7)
+        return super().extract(y, sr)
+
+
+class Exiting(Level):
+    """Exits as a script does."""
+
+    breaks: ClassVar[str] = "leaves_the_interpreter_running"
+    says: ClassVar[str] = "the verb ends the process: SystemExit: 3"
+
+    def extract(self, y: Any, sr: int) -> Any:
+        if _is_worker():
+            sys.exit(3)
+        return super().extract(y, sr)
+
+
+class Drawing(Level):
+    """Chooses how everybody draws."""
+
+    breaks: ClassVar[str] = "leaves_global_state_alone"
+    says: ClassVar[str] = "it changes matplotlib's backend"
+
+    def extract(self, y: Any, sr: int) -> Any:
+        import matplotlib
+
+        now = matplotlib.get_backend().lower()
+        matplotlib.use("svg" if now != "svg" else "pdf")
+        return super().extract(y, sr)
+
+
+class Numpying(Level):
+    """Seeds numpy's generator of everybody."""
+
+    breaks: ClassVar[str] = "leaves_random_state_alone"
+    says: ClassVar[str] = "it draws from or seeds np.random; use"
+
+    def extract(self, y: Any, sr: int) -> Any:
+        import numpy as np
+
+        np.random.seed(int(1e6 * time.perf_counter()) % 2**32)  # noqa: NPY002
+        return super().extract(y, sr)
+
+
+class Undefined(Level):
+    """No number where a clip reaches full scale."""
+
+    breaks: ClassVar[str] = "returns_a_matrix"
+    says: ClassVar[str] = "a click gives 1 NaN or infinite values"
+
+    def extract(self, y: Any, sr: int) -> Any:
+        F = super().extract(y, sr)
+        F[0, 0] = float("nan") if y.max() == 1.0 else F[0, 0]
+        return F
 
 
 class Printing(Level):

@@ -14,10 +14,14 @@ from typing import Any, Literal
 from audioclf.components import KINDS, Component, Kind
 from audioclf.errors import AudioclfError
 from audioclf.registry import suggest
+from audioclf.testing.elsewhere import is_known_to_end
 from audioclf.world import restored_world
 
 Status = Literal["ok", "failed", "skipped", "expected"]
 """`expected` is a failure that was announced, with its reason."""
+
+_ELSEWHERE = ("comes_back_in_time", "leaves_the_interpreter_running")
+"""Checks that use the component in another process."""
 
 EXPECTED_ATTRIBUTE = "expected_failed_checks"
 """A component class may announce here which checks it fails, as a mapping of name to reason."""
@@ -62,6 +66,8 @@ class Check:
         CheckSkippedError
             If the check does not apply.
         """
+        if self.name not in _ELSEWHERE and is_known_to_end(component):
+            raise CheckSkippedError("not tried, since the verb hangs or ends the process")
         with restored_world():
             self.function(component)
 

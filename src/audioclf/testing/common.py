@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from audioclf.components import Component, ComponentBuilder, validate_component
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
+from audioclf.testing.elsewhere import exercised_elsewhere
 from audioclf.testing.exercise import exercise
 from audioclf.testing.world import captured_stdout
 from audioclf.world import global_state, random_state, restored_world
@@ -140,6 +141,22 @@ def imports_nothing_heavy(component: Component) -> None:
             f"importing {type(component).__module__} imports {_names(found)}; do so inside the "
             "method that needs it"
         )
+
+
+@promise()
+def comes_back_in_time(component: Component) -> None:
+    """The verb comes back within a minute, on rows or sounds as small as those of the kit."""
+    found = exercised_elsewhere(component)
+    if found.is_late:
+        raise CheckFailedError(f"the verb does not come back: {found.how}")
+
+
+@promise()
+def leaves_the_interpreter_running(component: Component) -> None:
+    """The verb neither exits nor ends the process."""
+    found = exercised_elsewhere(component)
+    if found.how and not found.is_late:
+        raise CheckFailedError(f"the verb ends the process: {found.how}; raise an error instead")
 
 
 @promise()
