@@ -145,7 +145,7 @@ def imports_nothing_heavy(component: Component) -> None:
 
 @promise()
 def comes_back_in_time(component: Component) -> None:
-    """The verb comes back within a minute, on rows or sounds as small as those of the kit."""
+    """The verb comes back within ten minutes, on rows or sounds as small as those of the kit."""
     found = exercised_elsewhere(component)
     if found.is_late:
         raise CheckFailedError(f"the verb does not come back: {found.how}")
