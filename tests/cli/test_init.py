@@ -163,6 +163,22 @@ def test_folders_named_as_speakers_are_groups(init: Init, tmp_path: Path) -> Non
     assert {clip.group for clip in found.dataset} == {"speaker1", "speaker2", "speaker3"}
 
 
+def test_folders_named_as_speakers_are_the_classes_where_nothing_else_is(
+    init: Init, tmp_path: Path
+) -> None:
+    found = init(put(tmp_path / "s", numbered("12", form="s{}/{n:03d}.wav")))
+    assert found.dataset.classes == ("s1", "s2")
+    assert "nothing else names a class, so they are taken as the classes" in found.said
+
+
+def test_of_two_levels_of_folders_the_other_is_offered(init: Init, tmp_path: Path) -> None:
+    names = numbered(["ann", "bob", "cleo"], ["dog", "cat", "owl"], form="{}/{}/{n}.wav")
+    found = init(put(tmp_path / "s", names))
+    assert found.dataset.classes == ("ann", "bob", "cleo")
+    assert "'^(?P<group>[^/]+)/(?P<label>[^/]+)/'" in found.text
+    assert "A GUESS" in found.said
+
+
 def test_esc_50_as_downloaded(init: Init, tmp_path: Path) -> None:
     rows = [(f"{fold}-{n}-A-{n % 2}.wav", fold, n % 2) for fold in range(1, 6) for n in range(4)]
     root = put(tmp_path / "s" / "ESC-50-master", (f"audio/{row[0]}" for row in rows))

@@ -9,6 +9,7 @@ from typing import Any
 from audioclf.audit.grouping import Guess, guess_groups
 from audioclf.builtin.labels import shown
 from audioclf.draft.found import Found
+from audioclf.draft.names import Choice
 from audioclf.errors import DatasetError
 
 MIN_GROUPS = 3
@@ -79,6 +80,8 @@ def _apply(found: Found, guess: Guess) -> Found:
         replace(each, pattern=_swapped(guess.label_pattern)) if set(each.values) == groups else each
         for each in found.others
     )
+    if "(?P<group>[^/]+)/" in guess.label_pattern:  # of two levels of folders each may be the class
+        others = (*others, Choice(_swapped(guess.label_pattern), guess.values))
     return replace(found, dataset=dataset, fields=fields, others=others)
 
 

@@ -101,6 +101,13 @@ def _below(path: Path, ids: Sequence[str], role: str, what: str) -> Found:
         return _with_pattern(
             path, f"{start}(?P<label>[^/]+)/", "the second folders", doubts=(doubt,)
         )
+    reading = read_names(ids)
+    if role == "group" and reading.choice is None and not reading.others:
+        told = (
+            f"The folders are {what}, and nothing else names a class, so they are taken as the "
+            "classes, as for telling speakers or sites apart."
+        )
+        return replace(_by_folders(path), doubts=(told,))
     return _by_names(path, ids, start, doubts=(doubt,))
 
 
