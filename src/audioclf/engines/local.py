@@ -86,8 +86,7 @@ class ProcessEngine(Closing):
     jobs : int
         Number of processes.
     seconds : float, optional
-        How long an item may take, in s; its worker is ended then. An item with a `weight` may take
-        so many times as long.
+        How long an item may take, in s; its worker is ended then.
     """
 
     def __init__(self, jobs: int, seconds: float | None = None) -> None:
@@ -145,15 +144,10 @@ class ProcessEngine(Closing):
     def _outcome(self, job: bytes, item: Any) -> Any:
         worker = self._loaded_worker(job)
         try:
-            return worker.run(pack(item), self._limit(item))
+            return worker.run(pack(item), self.seconds)
         except WorkerGoneError as exc:
             self._drop(worker)
             return _Died(str(exc), isinstance(exc, WorkerLateError))
-
-    def _limit(self, item: Any) -> float | None:
-        if self.seconds is None:
-            return None
-        return self.seconds * float(getattr(item, "weight", 1))
 
     def _outcome_alone(self, job: bytes, item: Any) -> Any:
         worker = getattr(self._own, "worker", None)

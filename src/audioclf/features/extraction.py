@@ -162,7 +162,9 @@ def extract(
     else:
         plans = make_plans(audio, featurizers, origins or {})
     collector = _Collector(dataset, plans, cache_use or CacheUse(), progress)
-    chunks = _chunks(dataset, audio, plans, cache_folder)
+    # A limit of time is one for each clip, so then each goes alone.
+    is_limited = isinstance(engine, ProcessEngine) and engine.seconds is not None
+    chunks = _chunks(dataset, audio, plans, cache_folder, 1 if is_limited else CHUNK)
     collector.run(engine or SerialEngine(), chunks)
     return collector.extraction()
 
@@ -243,11 +245,12 @@ def _chunks(
     audio: AudioConfig,
     plans: tuple[Plan, ...],
     cache_folder: Path | None,
+    size: int,
 ) -> list[Chunk]:
     clips = dataset.clips
     return [
-        Chunk(start, clips[start : start + CHUNK], audio, plans, cache_folder)
-        for start in range(0, len(clips), CHUNK)
+        Chunk(start, clips[start : start + size], audio, plans, cache_folder)
+        for start in range(0, len(clips), size)
     ]
 
 

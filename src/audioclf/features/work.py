@@ -95,11 +95,6 @@ class Chunk:
     plans: tuple[Plan, ...]
     cache_folder: Path | None = None
 
-    @property
-    def weight(self) -> int:
-        """How many times the limit of one clip it may take."""
-        return len(self.clips)
-
 
 @dataclass
 class ChunkResult:
