@@ -33,6 +33,12 @@ check: $(VENV)/.dev
 test-lowest: $(LOWEST)/.dev
 	$(LOWEST)/bin/python -m pytest $(SPREAD) -m "not slow" -q
 
+# A million mutants of each kind, and a minute of atheris on each where it is installed.
+.PHONY: fuzz
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.hostile.fuzzing --zips 1000000 --audio 1000000 --configs 20000
+	$(BIN)/python -m tests.hostile.atheris_fuzz 60
+
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench.py
 

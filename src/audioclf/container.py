@@ -94,7 +94,7 @@ def check_container(stream: BinaryIO, name: str, limits: Limits) -> Container:
         head = _head(stream, start)
     kind = _kind(stream, head, start, size)
     if kind is None:
-        raise _not_audio(head, name)
+        raise _not_audio(head, name, tagged=start > 0)
     pcm = _check(kind, stream, start, size, name, limits)
     return Container(kind, start, size, pcm, _mismatch(kind, name))
 
@@ -155,13 +155,17 @@ def _check(
         return header.pcm
     if kind == "AIFF":
         check_aiff(stream, size, name, limits)
+    elif kind == "OGG":
+        _check_ogg(stream, name)
     elif kind == "MP3":
         _check_mp3(_head(stream, start), size - start, name)
     return None
 
 
-def _not_audio(head: bytes, name: str) -> DecodeError:
+def _not_audio(head: bytes, name: str, *, tagged: bool) -> DecodeError:
     kind = looks_like(head)
+    if tagged and head[:4] in {b"RIFF", b"RIFX", b"RF64", b"OggS", b"FORM"}:
+        kind = "an ID3 tag in front of another format, which only FLAC and MP3 may have"
     guess = f" (looks like {kind})" if kind else ""
     return DecodeError(
         f"{name}: not WAV/FLAC/OGG/AIFF/MP3 audio{guess}",
@@ -201,6 +205,36 @@ def _mp3_frame_bytes(head: bytes) -> int | None:
     kbits = (_BITRATES_1 if version == 3 else _BITRATES_2)[bitrate - 1]
     sr = _SAMPLE_RATES[rate] >> {3: 0, 2: 1, 0: 2}[version]
     return (144_000 if version == 3 else 72_000) * kbits // sr + (head[2] >> 1 & 1)
+
+
+_OGG_PAGES = 200_000
+"""Pages that are looked at; one has 64 KiB at most and 4 KiB as a rule."""
+
+
+def _check_ogg(stream: BinaryIO, name: str) -> None:
+    """Refuse streams one behind the other (RFC 3533, 4): decoders read the first and stop."""
+    at, playing = 0, False
+    for _ in range(_OGG_PAGES):
+        page = _ogg_page(stream, at)
+        if page is None:
+            return
+        begins, at = page
+        if begins and playing:
+            raise DecodeError(
+                f"{name}: several Ogg streams one behind the other, and only the first is read",
+                hint="Write them into one stream or into files of their own.",
+            )
+        playing = not begins
+
+
+def _ogg_page(stream: BinaryIO, at: int) -> tuple[bool, int] | None:
+    """Return whether a page begins a stream, and where it ends."""
+    stream.seek(at)
+    head = stream.read(27)
+    if len(head) < 27 or head[:4] != b"OggS":
+        return None
+    lengths = stream.read(head[26])
+    return bool(head[5] & 2), at + 27 + len(lengths) + sum(lengths)
 
 
 def _check_mp3(head: bytes, held: int, name: str) -> None:

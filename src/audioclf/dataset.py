@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import os
+import stat
 import threading
 import unicodedata
 from abc import ABC, abstractmethod
@@ -77,6 +79,11 @@ def _stamp(path: Path | str) -> object:
     return found.st_size, found.st_mtime_ns
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    # A fifo blocks who opens it, unless told otherwise.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 @dataclass(frozen=True, slots=True)
 class FileSource(AudioSource):
     """A file on disk."""
@@ -89,11 +96,15 @@ class FileSource(AudioSource):
         return str(self.path)
 
     def open(self) -> BinaryIO:
-        """Open the file for reading."""
+        """Open the file for reading; what is no regular file is refused and never waited for."""
         try:
-            return self.path.open("rb")
+            stream = open(self.path, "rb", opener=_without_waiting)  # noqa: SIM115
         except OSError as exc:
             raise DecodeError(f"{self.name}: {exc.strerror or exc}") from exc
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            stream.close()
+            raise DecodeError(f"{self.name}: not a regular file")
+        return stream
 
     def stamp(self) -> object:
         """Return size and time of change."""
@@ -360,7 +371,8 @@ class Dataset:
     name : str
         What messages call the dataset: usually its path.
     notes : iterable of str
-        What the loader wants said, such as the number of files that it passed over.
+        What the loader wants said, such as the number of files that it passed over. Classes whose
+        names differ only by case or spaces are added.
 
     Raises
     ------
@@ -371,7 +383,7 @@ class Dataset:
     def __init__(self, clips: Iterable[Clip], *, name: str, notes: Iterable[str] = ()) -> None:
         self.clips = tuple(sorted(map(_normalised, clips), key=lambda clip: clip.id))
         self.name = name
-        self.notes = tuple(notes)
+        self.notes = tuple(dict.fromkeys([*notes, *_alike(clip.label for clip in self.clips)]))
         if not self.clips:
             raise DatasetError(f"{name}: no audio files found")
         twice = [name for name, count in Counter(c.id for c in self.clips).items() if count > 1]
@@ -429,6 +441,15 @@ class Dataset:
             fields = (clip.id, clip.label, clip.group, clip.fold, digests[clip.id])
             sha.update(repr((*fields, *_rarer(clip))).encode("utf-8"))
         return sha.hexdigest()
+
+
+def _alike(labels: Iterable[str]) -> Iterator[str]:
+    """Yield a note for each two classes whose names a person would take for one."""
+    seen: dict[str, str] = {}
+    for label in sorted(set(labels)):
+        other = seen.setdefault(" ".join(label.split()).casefold(), label)
+        if other != label:
+            yield f"classes {other!r} and {label!r} differ only by case or spaces: are they one?"
 
 
 def _rarer(clip: Clip) -> tuple[object, ...]:

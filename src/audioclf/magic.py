@@ -18,6 +18,9 @@ _PREFIXES = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!", "a RAR archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"PK\x07\x08", "a part of a split zip archive"),
     (b"caff", "CAF audio"),
     (b".snd", "AU audio"),
     (b"riff\x2e\x91\xcf\x11", "Wave64 audio"),
@@ -52,6 +55,8 @@ def looks_like(head: bytes) -> str | None:
     for prefix, words in _PREFIXES:
         if head.startswith(prefix):
             return words
+    if head[257:262] == b"ustar":
+        return "a tar archive"
     if head[4:8] == b"ftyp":
         return "an MP4 or M4A file"
     if head and not head.strip(b"\0"):

@@ -183,6 +183,12 @@ def _data_bytes(file: _File, data: _Chunk, ds64: _Chunk | None) -> int:
             hint="Repair the header, for example with `sox --ignore-length in.wav out.wav`.",
         )
     _check_held(file, declared, held)
+    if data.size != _IN_DS64 and held - declared > _IN_DS64:
+        raise file.error(
+            f"its header says {declared} bytes of audio, and {held} follow, more than such a "
+            "header can say",
+            hint="Write it anew as RF64 or FLAC, for example with `sox --ignore-length`.",
+        )
     return declared
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from audioclf.builtin.folder import FolderDataset
 from audioclf.components import validate_component
-from audioclf.plugin import DatasetError
+from audioclf.plugin import DatasetError, DecodeError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX file names or links")
 
@@ -101,13 +101,32 @@ def test_the_root_itself_may_be_a_symlink(tmp_path: Path) -> None:
 @posix
 def test_fifos_and_broken_links_are_noted_and_never_block(tmp_path: Path) -> None:
     fill(tmp_path, "dog/1.wav", "cat/2.wav")
-    os.mkfifo(tmp_path / "dog" / "pipe.wav")
-    (tmp_path / "cat" / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
-    (tmp_path / "cat" / "self.wav").symlink_to(tmp_path / "cat" / "self.wav")
+    os.mkfifo(tmp_path / "dog" / "pipe")
+    (tmp_path / "cat" / "gone").symlink_to(tmp_path / "nowhere.wav")
+    (tmp_path / "cat" / "self").symlink_to(tmp_path / "cat" / "self")
     found = FolderDataset(path=tmp_path).load()
     assert len(found) == 2
-    names = "cat/gone.wav, cat/self.wav, dog/pipe.wav"
+    names = "cat/gone, cat/self, dog/pipe"
     assert found.notes == (f"3 entries are neither file nor folder, passed over: {names}",)
+
+
+@posix
+def test_what_is_named_as_audio_and_cannot_be_read_fails_where_it_is_read(tmp_path: Path) -> None:
+    fill(tmp_path, "dog/1.wav", "cat/2.wav")
+    os.mkfifo(tmp_path / "dog" / "pipe.wav")
+    (tmp_path / "cat" / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    found = FolderDataset(path=tmp_path).load()
+    assert found.notes == ()
+    unreadable = {}
+    for clip in found:
+        try:
+            clip.source.open().close()
+        except DecodeError as exc:
+            unreadable[clip.id] = exc.message.partition(": ")[2]
+    assert unreadable == {
+        "cat/gone.wav": "No such file or directory",
+        "dog/pipe.wav": "not a regular file",
+    }
 
 
 @posix

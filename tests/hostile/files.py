@@ -167,18 +167,3 @@ def zip_of(*entries: Entry) -> bytes:
 def deflated(data: bytes) -> bytes:
     packer = zlib.compressobj(6, zlib.DEFLATED, -15)
     return packer.compress(data) + packer.flush()
-
-
-def mutated(data: bytes, rng: np.random.Generator) -> bytes:
-    """Return the data with one to six bytes changed, and sometimes a piece cut, doubled or lost."""
-    out = bytearray(data)
-    for at in rng.integers(0, len(out), rng.integers(1, 7)):
-        out[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, int(rng.integers(256))))
-    action, (low, high) = rng.integers(6), sorted(rng.integers(0, len(out), 2))
-    if action == 0:
-        del out[low:]
-    elif action == 1:
-        del out[low:high]
-    elif action == 2:
-        out[low:low] = out[low:high]
-    return bytes(out)

@@ -3,6 +3,8 @@
 Symlinked files are read, symlinked folders are not entered: so nothing loops and no file counts
 twice. Hidden and system files (`.DS_Store`, `._*`, `__MACOSX`, `Thumbs.db`, `desktop.ini`) are
 passed over, as in a zip. Nothing is opened here but folders and archives, so a fifo cannot block.
+What is named as audio and is no file, such as a link that leads nowhere, is listed all the same: it
+is refused where it is read, and not lost without a word.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
-from audioclf.builtin.labels import count, full_path, shown
+from audioclf.builtin.labels import count, full_path, is_audio, shown
 from audioclf.plugin import (
     DatasetError,
     FileSource,
@@ -132,6 +134,8 @@ def _walk(root: Path) -> dict[_Kind, list[tuple[str, Path]]]:
         for entry in _entries(folder):
             name = prefix + unicodedata.normalize("NFC", entry.name)
             kind = _kind(entry)
+            if kind == "special" and is_audio(name):
+                kind = "file"
             found[kind].append((name, Path(entry.path)))
             if kind == "folder":
                 waiting.append((f"{name}/", Path(entry.path)))
