@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from audioclf import container
 from audioclf.container import Container, check_container, check_format
 from audioclf.errors import DecodeError
 from audioclf.limits import DEFAULT_LIMITS, Limits
@@ -153,3 +154,13 @@ def test_rates_and_channels_beyond_the_limits_are_refused(
     with pytest.raises(DecodeError) as caught:
         check_format(sr, channels, "clip.wav", DEFAULT_LIMITS)
     assert caught.value.message.endswith(words)
+
+
+def test_of_an_ogg_without_end_only_so_many_pages_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chained = encoded("OGG", "VORBIS") * 2
+    with pytest.raises(DecodeError, match="several Ogg streams"):
+        checked(chained, "clip.ogg")
+    monkeypatch.setattr(container, "_OGG_PAGES", 2)
+    assert checked(chained, "clip.ogg").kind == "OGG"

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from audioclf import dataset
 from audioclf.archive import open_archive
-from audioclf.dataset import Clip, Dataset, FileSource, ZipSource
+from audioclf.dataset import Clip, Dataset, FileSource, PartSource, RemoteSource, Span, ZipSource
 from audioclf.errors import DatasetError, DecodeError
+from tests.hostile.files import MemorySource
 
 
 def clip(name: str, label: str = "a") -> Clip:
@@ -89,3 +91,55 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_clips_pickle() -> None:
     assert pickle.loads(pickle.dumps(clip("x.wav"))) == clip("x.wav")
+
+
+def test_a_source_that_cannot_tell_has_no_stamp() -> None:
+    assert MemorySource(b"sound").stamp() is None
+
+
+def test_the_stamp_of_a_missing_file_names_it(tmp_path: Path) -> None:
+    with pytest.raises(DecodeError, match=r"gone\.wav: No such file"):
+        FileSource(tmp_path / "gone.wav").stamp()
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").is_file(), reason="Linux only")
+def test_a_file_that_cannot_be_read_is_named_by_its_digest_too() -> None:
+    with pytest.raises(DecodeError, match=r"^/proc/self/mem: Input/output error$"):
+        FileSource(Path("/proc/self/mem")).digest()
+
+
+def test_a_part_opens_its_whole_file(sounds: Path) -> None:
+    source = FileSource(sounds / "low" / "low_0.wav")
+    with PartSource(source, Span(0.1, 0.2)).open() as stream:
+        assert stream.read() == source.path.read_bytes()
+
+
+def test_parts_of_a_member_share_its_stamp_and_digest(sounds_zip: Path) -> None:
+    source = ZipSource(open_archive(sounds_zip).members[0])
+    whole = PartSource(source, Span(0.1, 0.2)).file
+    assert (whole.name, whole.stamp(), whole.digest()) == (
+        source.name,
+        source.stamp(),
+        source.digest(),
+    )
+
+
+def test_a_file_that_may_have_changed_is_fetched_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+
+    def fetch(url: str) -> bytes:
+        fetched.append(url)
+        return b"sound"
+
+    monkeypatch.setattr(dataset, "stamp_remote", lambda url: None)
+    monkeypatch.setattr(dataset, "read_whole", fetch)
+    source = PartSource(RemoteSource("https://x.org/a.wav"), Span(0.0, 0.1))
+    for _ in range(2):
+        with source.open() as stream:
+            assert stream.read() == b"sound"
+    assert len(fetched) == 2
+
+
+def test_a_dataset_shows_what_it_holds(sounds: Path) -> None:
+    found = Dataset([Clip("a", "dog", FileSource(sounds))], name="sounds")
+    assert repr(found) == "Dataset('sounds', 1 clips, 1 classes)"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioclf.errors import ConfigError
-from audioclf.yaml_source import dump_yaml, parse_yaml, read_yaml
+from audioclf.yaml_source import YamlSource, dump_yaml, parse_yaml, read_yaml
 
 
 @pytest.mark.parametrize("word", ["no", "yes", "on", "off", "1:30", "2026-01-01", "NO", "y", "0b1"])
@@ -117,3 +117,7 @@ def test_what_is_written_is_read_back_equal(data: object) -> None:
     source = parse_yaml(dump_yaml(data), "c.yaml")
     assert source.problems == []
     assert source.data == data
+
+
+def test_a_place_of_which_nothing_is_known_is_the_file() -> None:
+    assert str(YamlSource("c.yaml").position(("a", 1))) == "c.yaml"
