@@ -222,12 +222,17 @@ def _one_type(field: Mapping[str, Any]) -> str:
 def _range(field: Mapping[str, Any]) -> str:
     found = []
     for option in _options(field):
-        said = [text.format(option[key]) for key, text in _RANGES.items() if key in option]
+        said = [text.format(_plain(option[key])) for key, text in _RANGES.items() if key in option]
         inner = option.get("items")
         if isinstance(inner, dict) and _range(inner):
             said.append(f"each {_range(inner)}")
         found += [", ".join(said)] if said else []
     return "; ".join(dict.fromkeys(found))
+
+
+def _plain(bound: Any) -> Any:
+    """Return a bound as all versions of pydantic write it: 2 and not 2.0."""
+    return f"{bound:.12g}" if isinstance(bound, float) else bound
 
 
 def _errors() -> str:
