@@ -191,6 +191,8 @@ def test_a_reader_that_has_enough_ends_it_quietly(bundle: Path, tmp_path: Path) 
 def test_only_what_the_model_needs_is_imported(bundle: Path, folder: Path) -> None:
     args = ["predict", str(bundle), str(folder), "--window", "0.2"]
     unneeded = ["xgboost", "matplotlib", "numba", "librosa", "scipy.signal", "distributed"]
+    unneeded += ["torch", "mlflow", "onnx", "skl2onnx", "fsspec", "audioclf.report"]
+    unneeded += ["audioclf.experiment", "audioclf.planning", "audioclf.audit"]
     assert imported_by(CALL.format(args=args), unneeded) == set()
 
 
