@@ -199,12 +199,20 @@ class Registry:
             for record in self.plugins
             if record.status != "ok"
         )
-        hint = near or f"Installed are: {', '.join(self.types(kind)) or 'none'}."
+        known = f"Installed are: {', '.join(self.types(kind)) or 'none'}."
+        hint = _ELSEWHERE.get((kind, type_name)) or near or known
         return PluginError(message + broken + ".", hint=hint)
 
 
 def _names(origin: Origin) -> tuple[str, ...]:
     return origin.identity, origin.distribution, origin.entry_point
+
+
+_ELSEWHERE = {
+    ("classifier", "cnn"): "Run `pip install torch==2.13.0`, then `pip install audioclf-torch`.",
+    ("classifier", "xgboost"): "Run `pip install audioclf-xgboost`.",
+}
+"""What to do where a plugin of this project is not installed."""
 
 
 def _clash(kind: Kind, type_name: str, found: Iterable[Provider]) -> PluginError:

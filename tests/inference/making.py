@@ -74,7 +74,7 @@ def fitted(component: Classifier, n_classes: int = 2, per_class: int = 25) -> Fi
     width = featurizer().pooling.width(4, 1)
     X = (rng.normal(size=(len(y), width)) + 0.4 * y[:, None]).astype(np.float32)
     name = component.type_name()
-    cell = Cell(f"mel/{name}", "mel", name, component, f"{name}, audioclf")
+    cell = Cell(f"mel/{name}", "mel", name, component, f"{name}, audioclf", (4, width // 4))
     return Fitted(cell, fit_final(cell, X, y, seed=SEED).estimator, X, n_classes)
 
 
