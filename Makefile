@@ -69,5 +69,13 @@ $(LOWEST)/.dev: pyproject.toml constraints-lowest.txt $(wildcard plugins/*/pypro
 	$(LOWEST)/bin/python $(PIP) -c constraints-lowest.txt -e '.[dev]' $(PLUGINS)
 	@touch $@
 
+.PHONY: trust trust-quick
+# What docs/trust.md shows: killed runs, damaged files, equal numbers, coverage.
+trust: $(VENV)/.dev
+	$(BIN)/python benchmarks/trust --write docs/trust.md
+
+trust-quick: $(VENV)/.dev
+	$(BIN)/python benchmarks/trust --quick
+
 clean:
 	rm -rf $(VENV) $(LOWEST) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

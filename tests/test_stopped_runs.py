@@ -25,7 +25,7 @@ from audioclf.results import RunResult
 from audioclf.runfolder import LOCK
 from tests.conftest import run_cli, write_wav
 
-TIMES = {"fit_seconds", "predict_seconds_per_clip", "peak_memory_bytes"}
+TIMES = {"fit_seconds", "predict_seconds_per_clip", "peak_memory_bytes", "model_bytes"}
 CELLS = "classifiers={logreg: {type: logistic_regression}, knn: {type: knn}}"
 N_FITS = 3 * 4
 """Two classifiers and the baseline, in four folds."""

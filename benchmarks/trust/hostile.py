@@ -1,0 +1,26 @@
+"""Hostile and bad input with a known answer: each is a test that reads message and exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytests import counts
+from table import Row, Size
+
+
+def rows(size: Size, scratch: Path) -> Iterator[Row]:
+    marks = ["-m", "not slow"] if size.quick else []
+    for what, *paths in (
+        ("hostile archives, sound files and configs", "tests/hostile"),
+        ("bad input that users meet", "tests/test_bad_input.py"),
+        (
+            "model files that are damaged, forged or foreign",
+            "tests/inference/test_damage.py",
+            "tests/inference/test_villains.py",
+        ),
+    ):
+        passed, failed, skipped = counts(scratch / f"{len(what)}.xml", *paths, *marks)
+        measured = f"{passed + failed} cases, {passed} with the wanted answer"
+        measured += f"; {skipped} skipped on this machine" if skipped else ""
+        yield Row(what, measured, "all", failed == 0 and passed > 0)
