@@ -18,7 +18,7 @@ from toys import COMMAND, call, environment, found_by, make_config, make_sounds,
 
 def rows(size: Size, scratch: Path) -> Iterator[Row]:
     yield _two_writers(scratch / "cache", size.pick(5, 25))
-    config = make_config(scratch, repeats=40)
+    config = make_config(scratch, repeats=10)
     env = environment(scratch / "own")
     whole = scratch / "whole"
     _expect(
@@ -82,7 +82,9 @@ def _writer(folder: Path, entries: dict) -> int:
         os._exit(1)
 
 
-def _runs(config: Path, scratch: Path, env: dict[str, str], whole: Path, kills: int) -> Row:
+def _runs(
+    config: Path, scratch: Path, env: dict[str, str], whole: Path, kills: int, seconds: float
+) -> Row:
     """Kill runs until so many kills are done; each finished run must be the one left alone."""
     rng = random.Random(2)
     done = finished = wrong = resumed = 0
@@ -91,8 +93,7 @@ def _runs(config: Path, scratch: Path, env: dict[str, str], whole: Path, kills: 
         args = [*COMMAND, "run", str(config), "--jobs", "2", "--isolate", "--out", str(out)]
         while done < kills and not (out / "record.json").exists():
             process = subprocess.Popen(args, env=env, **_silent())
-            _wait_for(out / "config.yaml", process)
-            time.sleep(rng.uniform(0.0, 4.0))
+            time.sleep(rng.uniform(0.0, seconds))
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 done += 1

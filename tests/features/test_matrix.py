@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from audioclf.engines import sharing
+from audioclf.errors import MemoryShortError
 from audioclf.features import matrix
 from audioclf.features.matrix import keep_rows, new_matrix
 
@@ -63,5 +64,26 @@ def test_the_file_ends_with_the_matrix(monkeypatch: pytest.MonkeyPatch, tmp_path
     gc.collect()
     assert part.sum() == 0.0
     del part
+    gc.collect()
+    assert open_files() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs limits on the size of files")
+def test_a_disk_without_room_for_a_matrix_is_named_before_it_is_filled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import resource
+
+    monkeypatch.setattr(matrix, "MEMORY_SHARE", 0.0)
+    before = open_files()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        with pytest.raises(MemoryShortError, match="fit neither in memory nor in") as caught:
+            new_matrix(1000, 1024)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.exit_code == 6
+    assert "File too large" in caught.value.message
     gc.collect()
     assert open_files() == before

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import weakref
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def new_matrix(n_rows: int, n_columns: int) -> Matrix:
     if n_bytes <= MEMORY_SHARE * available_memory():
         return np.zeros((n_rows, n_columns), dtype=np.float32)
     file = tempfile.TemporaryFile(prefix="audioclf-")  # noqa: SIM115  open as long as the matrix
-    _reserve(file.fileno(), n_bytes)
+    _reserve(file, n_bytes)
     matrix: np.memmap[tuple[int, int], np.dtype[np.float32]]
     matrix = np.memmap(file, dtype=np.float32, mode="r+", shape=(n_rows, n_columns))
     if sys.platform == "linux":
@@ -51,14 +51,15 @@ def new_matrix(n_rows: int, n_columns: int) -> Matrix:
     return matrix
 
 
-def _reserve(descriptor: int, n_bytes: int) -> None:
+def _reserve(file: IO[bytes], n_bytes: int) -> None:
     """Take the room now: a page that finds a full disk later ends the process without a word."""
     try:
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(descriptor, 0, n_bytes)
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
         else:
-            os.truncate(descriptor, n_bytes)
+            file.truncate(n_bytes)
     except OSError as exc:
+        file.close()
         raise MemoryShortError(
             f"features of {n_bytes / 1e9:.2g} GB fit neither in memory nor in "
             f"{tempfile.gettempdir()}: {exc.strerror or exc}",
