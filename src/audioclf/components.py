@@ -120,7 +120,8 @@ class Featurizer(Component):
         Returns
         -------
         F : np.ndarray [shape=(n_bins, n_frames)], float32
-            Finite; its shape depends on `n_samples` and `sr` alone.
+            Finite; its shape depends on `n_samples` and `sr` alone, unless `has_steady_frames`
+            says otherwise.
         """
 
     def extract_many(self, ys: Sequence[NDArray[np.float32]], sr: int) -> list[NDArray[np.float32]]:
@@ -187,6 +188,13 @@ class Featurizer(Component):
         None, the default, is for featurizers whose windows share nothing.
         """
         return None
+
+    def has_steady_frames(self) -> bool:
+        """Whether all clips of one length have as many frames, as nearly every featurizer promises.
+
+        One that cuts off what is silent cannot promise that.
+        """
+        return True
 
     def views(self) -> Sequence[Featurizer]:
         """Return what extracts each view of a clip: first what `extract` sees, then augmented ones.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from audioclf.explore import projection
 from audioclf.explore.projection import project
+from tests.explore.making import explored, make_config
 
 
 def made(n_clips: int = 40, n_columns: int = 6, seed: int = 3) -> np.ndarray:
@@ -77,3 +80,13 @@ def test_wide_features_are_solved_about_as_well() -> None:
     X += rng.normal(scale=0.1, size=X.shape).astype(np.float32)
     exact = np.linalg.svd((X - X.mean(0)) / X.std(0), compute_uv=False) ** 2
     assert project(X, seed=0).kept == pytest.approx((exact[:2] / exact.sum()).sum(), abs=1e-3)
+
+
+def test_copies_of_a_clip_are_not_on_the_map(tmp_path: Path) -> None:
+    path = make_config(tmp_path, ["cat", "dog"])
+    plain = explored(path)
+    text = path.read_text()
+    path.write_text(text.replace("n_mfcc: 8}", "n_mfcc: 8, augment: {type: vtlp}}"))
+    augmented = explored(path)
+    assert augmented.config != plain.config
+    np.testing.assert_array_equal(augmented.plane.points, plain.plane.points)

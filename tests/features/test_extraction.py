@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from audioclf.audio import AudioConfig, decode
+from audioclf.builtin.clip_options import TrimSilence
 from audioclf.builtin.folder import FolderDataset
 from audioclf.builtin.mel import MelSpectrogram
 from audioclf.engines.base import Engine
@@ -16,6 +17,7 @@ from audioclf.engines.local import ThreadEngine
 from audioclf.errors import DatasetError, FeatureError
 from audioclf.features import Extraction, extract
 from audioclf.plugin import Featurizer, Flatten, Stats
+from tests.conftest import tone, write_wav
 
 AUDIO = AudioConfig(sr=8000, duration=0.5)
 
@@ -72,6 +74,20 @@ def test_rows_are_the_pooled_features_in_the_order_of_the_clips(sounds: Path) ->
     for clip, row in zip(found.dataset, found.matrices["f"], strict=True):
         y = decode(clip.source, AUDIO).y
         np.testing.assert_array_equal(row, mel.pooling.pool(mel.extract(y, 8000), 0))
+
+
+def test_clips_of_one_length_may_differ_in_what_silence_leaves(tmp_path: Path) -> None:
+    y = tone(300.0, 0.5, 8000, 1)
+    for n in (500, 1000, 3500):
+        faded = y.copy()
+        faded[:n] = 0.0
+        write_wav(tmp_path / ("a" if n < 1000 else "b") / f"{n}.wav", faded)
+    mel = MelSpectrogram(n_fft=256, hop_length=64, n_mels=8, trim_silence=TrimSilence(top_db=20))
+    found = go(tmp_path, mel)
+    assert found.failed == ()
+    assert (
+        len({mel.extract(decode(clip.source, AUDIO).y, 8000).shape for clip in found.dataset}) > 1
+    )
 
 
 @pytest.mark.parametrize("pooling", [Flatten(), Stats()])

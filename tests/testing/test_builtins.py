@@ -15,6 +15,7 @@ from audioclf.builtin import audioclf_classifiers, audioclf_featurizers, audiocl
 from audioclf.builtin.annotations import Annotations
 from audioclf.builtin.audiofolder import AudioFolder
 from audioclf.builtin.augmentation import Vtlp
+from audioclf.builtin.clip_options import TrimSilence
 from audioclf.builtin.concat import Concat
 from audioclf.builtin.dummy import Dummy
 from audioclf.builtin.esc50 import Esc50
@@ -43,6 +44,7 @@ FEATURIZERS: list[Component] = [
     MelSpectrogram(power=1.0, db=None),
     Concat.model_validate({"parts": {"mel": MelSpectrogram(), "mfcc": Mfcc()}}),
     Mfcc(augment=Vtlp(test_time=True)),
+    MelSpectrogram(trim_silence=TrimSilence()),
     Concat.model_validate({"parts": {"mel": MelSpectrogram(augment=Vtlp()), "mfcc": Mfcc()}}),
 ]
 QUICK = [

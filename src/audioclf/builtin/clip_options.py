@@ -73,6 +73,10 @@ class ClipFeaturizer(Featurizer):
     """Number of frames that every clip gets, whatever its length, by linear interpolation over
     time; null keeps the frames as they are."""
 
+    def has_steady_frames(self) -> bool:
+        """Whether all clips of one length have as many frames: not without their silence."""
+        return self.trim_silence is None or self.n_steps is not None
+
     def extract(self, y: Matrix, sr: int) -> Matrix:
         """Return the feature matrix of one clip; see `extract_many`."""
         return self.extract_many([y], sr)[0]

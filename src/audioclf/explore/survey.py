@@ -136,7 +136,7 @@ def explore(
         found = extract(
             dataset,
             config.audio,
-            {name: config.featurizers[name], _FACTS: AuditFacts()},
+            {name: config.featurizers[name].views()[0], _FACTS: AuditFacts()},
             engine=engine,
             cache_folder=cache_folder,
             origins={**origins, _FACTS: own_origin()},

@@ -263,8 +263,9 @@ def _matrices(
     fresh = [item for item in loaded if item.y is not None and plan.name not in item.cached]
     ys = [item.y for item in fresh if item.y is not None]
     frames: dict[int, int] = {}
+    steady = plan.featurizer.has_steady_frames()
     for item, found in zip(fresh, _featurize(plan, ys, chunk.audio.sr), strict=True):
-        if not isinstance(found, FeatureError) and item.y is not None:
+        if not isinstance(found, FeatureError) and item.y is not None and steady:
             found = _steady(found, len(item.y), frames, plan.label)
         if isinstance(found, FeatureError):
             item.error = item.error or found
