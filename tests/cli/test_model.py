@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
-from audioclf.errors import EXIT_MODEL
+import audioclf
+from audioclf.errors import EXIT_MODEL, EXIT_USAGE, ModelError
 from audioclf.inference import Abstention, Calibration, Change, Interval
 from audioclf.inference.manifest_scores import Temperature
 from tests.cli.test_startup import CALL
@@ -107,3 +109,42 @@ def test_a_model_is_shown_although_it_cannot_be_loaded(path: Path) -> None:
 def test_showing_a_model_imports_no_heavy_library(path: Path) -> None:
     heavy = ["sklearn", "librosa", "xgboost", "numba", "scipy", "matplotlib", "skops", "pandas"]
     assert imported_by(CALL.format(args=["model", "show", str(path)]), heavy) == set()
+
+
+def digest_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_expected_file_is_shown_in_either_case_of_the_digest(path: Path) -> None:
+    for digest in (digest_of(path), digest_of(path).upper()):
+        done = run_cli("model", "show", path, "--expect-sha256", digest)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_another_file_than_the_expected_one_is_refused(path: Path, tmp_path: Path) -> None:
+    expected = digest_of(path)
+    other = made(tmp_path / "other.audioclf", "dummy")
+    for args in (("model", "show", other), ("predict", other, tmp_path)):
+        done = run_cli(*args, "--expect-sha256", expected)
+        assert done.returncode == EXIT_MODEL
+        assert f"{other}: refused by the digest check: its SHA-256 is {digest_of(other)}" in (
+            done.stderr
+        )
+        assert f"and {expected} was expected" in done.stderr
+    with pytest.raises(ModelError, match="refused by the digest check"):
+        audioclf.load(other, expect_sha256=expected)
+
+
+def test_the_digest_is_compared_before_the_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "m.audioclf").write_text("no zip archive")
+    done = run_cli("model", "show", tmp_path / "m.audioclf", "--expect-sha256", "0" * 64)
+    assert "refused by the digest check" in done.stderr
+    done = run_cli("model", "show", tmp_path / "none", "--expect-sha256", "0" * 64)
+    assert "refused by the archive check: there is no such file" in done.stderr
+
+
+@pytest.mark.parametrize("digest", ["", "abc", "g" * 64, "0" * 63, "0" * 65, "md5:" + "0" * 60])
+def test_what_is_no_digest_is_an_error_of_usage(digest: str, path: Path) -> None:
+    done = run_cli("model", "show", path, "--expect-sha256", digest)
+    assert done.returncode == EXIT_USAGE
+    assert f"{digest!r} is no SHA-256, which has 64 hexadecimal digits" in done.stderr

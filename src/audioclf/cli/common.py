@@ -46,6 +46,15 @@ NotifySecondsOption = Annotated[
         "--notify-seconds", min=0.1, help="How long each plugin may take; by default 600 s."
     ),
 ]
+ExpectOption = Annotated[
+    str | None,
+    typer.Option(
+        "--expect-sha256",
+        metavar="DIGEST",
+        help="Refuse any other file than the one with this SHA-256.",
+        show_default=False,
+    ),
+]
 StrictOption = Annotated[
     bool,
     typer.Option("--strict-plugins", help="Stop at the first broken plugin, with its traceback."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.common import JsonOption, single_command
+from audioclf.cli.common import ExpectOption, JsonOption, single_command
 from audioclf.cli.output import format_table, say
 
 if TYPE_CHECKING:
@@ -34,11 +34,12 @@ def show(
     card: Annotated[
         bool, typer.Option("--card", help="Print its model card, in Markdown.")
     ] = False,
+    expect_sha256: ExpectOption = None,
 ) -> None:
     """Say what a model file holds, and that it is undamaged; nothing of it is built or run."""
     from audioclf.inference import open_bundle
 
-    contents = open_bundle(file)
+    contents = open_bundle(file, expect_sha256=expect_sha256)
     if as_json:
         data = contents.manifest.model_dump(mode="json")
         say(json.dumps({**data, "card": contents.card} if card else data, indent=2))

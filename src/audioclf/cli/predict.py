@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audioclf.cli.common import (
+    ExpectOption,
     IsolateOption,
     JobsOption,
     QuietOption,
@@ -124,6 +125,7 @@ def predict(
     ] = [],  # noqa: B006  typer copies it
     isolate: IsolateOption = False,
     untrusted: UntrustedOption = False,
+    expect_sha256: ExpectOption = None,
     jobs: JobsOption = None,
     quiet: QuietOption = False,
     strict: StrictOption = False,
@@ -150,7 +152,7 @@ def predict(
 
     name: FormatName = form.value if form else "csv" if out is None else format_of_name(out)
     event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
-    model, digest = _load(bundle, registry, untrusted=untrusted)
+    model, digest = _load(bundle, registry, expect_sha256, untrusted=untrusted)
     settings = Settings(
         None if window is None else Cutting.of(window, hop, model.sr, partial.value),
         event_rule if events else None,
@@ -199,7 +201,9 @@ def _check_options(force: bool, resume: bool, out: Path | None) -> None:
         raise ConfigError("--resume goes on with a file or folder", hint="Say which, with --out.")
 
 
-def _load(bundle: Path, registry: Registry, *, untrusted: bool) -> tuple[Model, str]:
+def _load(
+    bundle: Path, registry: Registry, expect_sha256: str | None, *, untrusted: bool
+) -> tuple[Model, str]:
     """Return the model and the digest of its file, and say what differs from where it was made."""
     from hashlib import sha256
 
@@ -208,8 +212,8 @@ def _load(bundle: Path, registry: Registry, *, untrusted: bool) -> tuple[Model, 
     if untrusted:
         from audioclf.inference.trial import try_bundle
 
-        try_bundle(bundle)
-    found = read_bundle(bundle, registry)
+        try_bundle(bundle, expect_sha256)
+    found = read_bundle(bundle, registry, expect_sha256=expect_sha256)
     for note in found.notes:
         complain("note", note)
     return found.model, sha256(found.manifest.model_dump_json().encode()).hexdigest()

@@ -7,6 +7,7 @@ its scores of stored rows, the featurizer's row of a known signal.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from audioclf.components import Classifier, Component, Featurizer, Kind, validate_component
-from audioclf.errors import PluginError
+from audioclf.errors import ConfigError, PluginError
 from audioclf.evaluation import Views
 from audioclf.inference.bundle_manifest import Manifest, Provenance, parse_manifest
 from audioclf.inference.bundle_zip import MODEL_LIMITS, unseal
@@ -29,6 +30,7 @@ from audioclf.registry import Registry
 
 CARD = "MODEL_CARD.md"
 ESTIMATOR = "estimator/"
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ class Bundle:
         return Model(self.manifest, self.featurizer, self.estimator, self.clips)
 
 
-def load(path: str | Path, *, registry: Registry | None = None) -> Model:
+def load(
+    path: str | Path, *, registry: Registry | None = None, expect_sha256: str | None = None
+) -> Model:
     """Load a model.
 
     Parameters
@@ -101,6 +105,8 @@ def load(path: str | Path, *, registry: Registry | None = None) -> Model:
         A file such as `model.audioclf`.
     registry : Registry, optional
         The plugins to use; by default those that are installed.
+    expect_sha256 : str, optional
+        SHA-256 of the file, 64 hexadecimal digits, from someone who is trusted.
 
     Returns
     -------
@@ -108,6 +114,8 @@ def load(path: str | Path, *, registry: Registry | None = None) -> Model:
 
     Raises
     ------
+    ConfigError
+        If `expect_sha256` is no SHA-256.
     ModelError
         If the file is damaged, foreign or incompatible; says by which check, and what to do.
 
@@ -117,25 +125,38 @@ def load(path: str | Path, *, registry: Registry | None = None) -> Model:
     >>> audioclf.load("model.audioclf").predict("unknown.wav")  # doctest: +SKIP
     'puppy'
     """
-    return read_bundle(path, registry).model
+    return read_bundle(path, registry, expect_sha256=expect_sha256).model
 
 
-def open_bundle(path: str | Path, limits: Limits = MODEL_LIMITS) -> Contents:
+def open_bundle(
+    path: str | Path, limits: Limits = MODEL_LIMITS, *, expect_sha256: str | None = None
+) -> Contents:
     """Read a bundle as far as its manifest: archive, digests, values. Nothing of it is built.
 
     Raises
     ------
+    ConfigError
+        If `expect_sha256` is no SHA-256.
     ModelError
         If the file is damaged or foreign.
     """
+    if expect_sha256 is not None and not _SHA256.fullmatch(expect_sha256):
+        raise ConfigError(
+            f"{expect_sha256!r} is no SHA-256, which has 64 hexadecimal digits",
+            hint="`sha256sum FILE` prints that of a file.",
+        )
     path = Path(path)
     with naming(str(path)):
-        sealed = unseal(path, limits)
+        sealed = unseal(path, limits, expect_sha256=expect_sha256)
         return Contents(path, parse_manifest(sealed.manifest), sealed.files)
 
 
 def read_bundle(
-    path: str | Path, registry: Registry | None = None, limits: Limits = MODEL_LIMITS
+    path: str | Path,
+    registry: Registry | None = None,
+    limits: Limits = MODEL_LIMITS,
+    *,
+    expect_sha256: str | None = None,
 ) -> Bundle:
     """Read a bundle, make every check, and rebuild what it holds.
 
@@ -146,17 +167,21 @@ def read_bundle(
         The plugins to use; by default those that are installed.
     limits : Limits
         How much of the file is believed.
+    expect_sha256 : str, optional
+        SHA-256 of the file, 64 hexadecimal digits; any other file is refused before it is read.
 
     Raises
     ------
+    ConfigError
+        If `expect_sha256` is no SHA-256.
     ModelError
         If a check fails; says which, and what to do.
     """
+    contents = open_bundle(path, limits, expect_sha256=expect_sha256)
     if registry is None:
         from audioclf.discovery import discover
 
         registry = discover()
-    contents = open_bundle(path, limits)
     with naming(str(contents.path)):
         return _rebuilt(contents, registry)
 

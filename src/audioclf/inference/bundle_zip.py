@@ -62,14 +62,20 @@ def zipped(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) ->
     return buffer.getvalue()
 
 
-def unseal(path: Path, limits: Limits = MODEL_LIMITS) -> Sealed:
+def unseal(
+    path: Path, limits: Limits = MODEL_LIMITS, *, expect_sha256: str | None = None
+) -> Sealed:
     """Read a bundle whole, after a look at its directory, and compare every digest.
 
     Raises
     ------
     RefusedError
-        If it is no zip archive, passes a limit, lacks a file, holds another, or one is damaged.
+        If it is not the expected file, is no zip archive, passes a limit, lacks a file, holds
+        another, or one is damaged.
     """
+    _check_present(path)
+    if expect_sha256 is not None:
+        _check_file(path, expect_sha256)
     members = _members(path, limits)
     manifest = _read(members[MANIFEST])
     expected = members_of(manifest)
@@ -94,13 +100,29 @@ def _members(path: Path, limits: Limits) -> dict[str, ZipMember]:
     return members
 
 
-def _opened(path: Path, limits: Limits) -> Archive:
+def _check_present(path: Path) -> None:
     if not path.exists():
         raise RefusedError("archive", "there is no such file", hint="Check the path.")
     if path.is_dir():
         inside = path / MODEL
         hint = f"Give {inside}." if inside.is_file() else _NO_MODEL
         raise RefusedError("archive", "it is a folder", hint=hint)
+
+
+def _check_file(path: Path, expected: str) -> None:
+    """Compare the SHA-256 of the whole file, before anything in it is looked at."""
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as exc:
+        raise RefusedError("archive", f"it cannot be read: {exc.strerror or exc}") from exc
+    if found != expected.lower():
+        what = f"its SHA-256 is {found}, and {expected.lower()} was expected"
+        hint = "It is another file, or a changed one: ask whoever gave you the digest."
+        raise RefusedError("digest", what, hint=hint)
+
+
+def _opened(path: Path, limits: Limits) -> Archive:
     try:
         return open_archive(path, limits)
     except AudioclfError as exc:

@@ -7,10 +7,10 @@ from pathlib import Path
 from audioclf.discovery import discover
 from audioclf.engines import ProcessEngine, WorkerDiedError
 from audioclf.errors import AudioclfError, ModelError
-from audioclf.inference.bundle import read_bundle
+from audioclf.inference.bundle import open_bundle, read_bundle
 
 
-def try_bundle(path: Path) -> None:
+def try_bundle(path: Path, expect_sha256: str | None = None) -> None:
     """Load a bundle in a worker process, with all its checks.
 
     What ends the interpreter, as memory that a library corrupts, ends that process instead of this
@@ -18,9 +18,13 @@ def try_bundle(path: Path) -> None:
 
     Raises
     ------
+    ConfigError
+        If `expect_sha256` is no SHA-256.
     ModelError
         If the bundle is refused, or loading it ends the process.
     """
+    if expect_sha256 is not None:
+        open_bundle(path, expect_sha256=expect_sha256)  # no process for a file that is another
     with ProcessEngine(1) as engine:
         ((_, outcome),) = engine.map(_load, [str(path)])
     if isinstance(outcome, WorkerDiedError):
