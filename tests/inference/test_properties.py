@@ -71,7 +71,7 @@ def expect_refused_or_the_same(path: Path, expected: bytes | None = None) -> Non
 # --- structure first
 
 
-NASTY = st.sampled_from(
+NASTY: st.SearchStrategy[Any] = st.sampled_from(
     [
         None,
         True,
