@@ -43,7 +43,7 @@ CLASSIFIERS: list[tuple[str, dict[str, Any]]] = [
     ("svm", {}),
     ("svm", {"probability": True}),
     ("xgboost", {"n_estimators": 10}),
-    ("cnn", {"epochs": 1, "channels": (4, 8)}),
+    ("cnn", {"epochs": 1, "min_steps": 0, "channels": (4, 8)}),
 ]
 each_classifier = pytest.mark.parametrize(
     ("type_name", "fields"), CLASSIFIERS, ids=[f"{name}-{fields}" for name, fields in CLASSIFIERS]

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 SHAPE = (12, 10)
-TINY: dict[str, Any] = {"channels": (4, 8), "epochs": 2, "batch_size": 16}
+TINY: dict[str, Any] = {"channels": (4, 8), "epochs": 2, "batch_size": 16, "min_steps": 0}
 OTHER: dict[str, Any] = {
     "channels": (6,),
     "center": "none",
     "segments": 2,
     "epochs": 8,
     "batch_size": 32,
+    "min_steps": 0,
     "learning_rate": 0.03,
     "mixup": 0.2,
     "patience": 2,
@@ -55,7 +56,9 @@ def fitted(component: ConvNet, seed: int = 0, groups: Any = None) -> Any:
 
 @parametrize_with_checks(
     [
-        ConvNet(channels=(4, 8), epochs=8, batch_size=32, learning_rate=0.03, average=0.5),
+        ConvNet(
+            channels=(4, 8), epochs=8, batch_size=32, min_steps=0, learning_rate=0.03, average=0.5
+        ),
         ConvNet(**OTHER),
     ]
 )
@@ -71,7 +74,7 @@ def test_what_differs_in_frequency_or_in_time_is_learned(center: Any) -> None:
     frames[y == 0, :5, 2:5] += 4.0
     frames[y == 1, 5:, 8:11] += 4.0
     X = frames.reshape(60, -1).astype(np.float32)
-    component = ConvNet(channels=(8, 16), epochs=10, batch_size=8, center=center, average=0.8)
+    component = ConvNet(channels=(8, 16), min_steps=60, batch_size=8, center=center, average=0.8)
     model: Any = component.build(random_state=0)
     model.fit(X[:40], y[:40], shape=SHAPE)
     assert np.mean(model.predict(X[40:]) == y[40:]) > 0.9
@@ -114,10 +117,16 @@ def test_a_fitted_network_pickles() -> None:
 
 
 def test_early_stopping_takes_fewer_epochs_than_it_may() -> None:
-    component = ConvNet(channels=(4, 8), epochs=100, batch_size=48, patience=1, average=0.0)
+    component = ConvNet(
+        channels=(4, 8), epochs=100, batch_size=48, min_steps=0, patience=1, average=0.0
+    )
     model = fitted(component)
     assert 1 <= model.n_epochs_ < 200
     assert fitted(ConvNet(**TINY)).n_epochs_ == 2
+
+
+def test_few_clips_are_seen_more_often() -> None:
+    assert fitted(ConvNet(channels=(4,), epochs=2, batch_size=24, min_steps=11)).n_epochs_ == 6
 
 
 def test_where_nothing_can_be_held_out_a_warning_says_so() -> None:

@@ -14,7 +14,7 @@ from safetensors.torch import load, save  # noqa: E402
 from audioclf_torch import ConvNet  # noqa: E402
 from audioclf_torch.weights import SIZE, WEIGHTS  # noqa: E402
 
-COMPONENT = ConvNet(channels=(4, 8), epochs=1, batch_size=8)
+COMPONENT = ConvNet(channels=(4, 8), epochs=1, batch_size=8, min_steps=0)
 X = np.random.default_rng(0).normal(size=(20, 60)).astype(np.float32)
 Y = np.arange(20) % 2
 

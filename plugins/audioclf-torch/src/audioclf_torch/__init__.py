@@ -54,6 +54,9 @@ class ConvNet(Classifier):
     epochs: int = Field(default=12, ge=1, le=10_000)
     """How often each clip is seen; the most, if `patience` is given."""
 
+    min_steps: int = Field(default=400, ge=0, le=1_000_000)
+    """Steps that the training has at least: with few clips, `epochs` are raised to as many."""
+
     batch_size: int = Field(default=64, ge=2, le=65_536)
     """Clips of a step, at least 2."""
 

@@ -88,9 +88,9 @@ def trained(
     rows = Rows.of(*learned, device)
     training = _Training(component, network, math.ceil(len(X) / component.batch_size))
     if held is None:
-        for _ in range(component.epochs):
+        for _ in range(training.epochs):
             training.epoch(rows, rng)
-        return training.averaged(), component.epochs
+        return training.averaged(), training.epochs
     return _stopped_early(training, rows, Rows.of(*held, device), rng)
 
 
@@ -117,9 +117,16 @@ class _Training:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._step_size)
         self.average = {name: t.clone() for name, t in self.network.state_dict().items()}
 
+    @property
+    def epochs(self) -> int:
+        """How often each clip is seen, at most."""
+        return max(
+            self.component.epochs, math.ceil(self.component.min_steps / self.steps_per_epoch)
+        )
+
     def _step_size(self, step: int) -> float:
         """Return the share of the greatest step size: up by a half cosine, down by another."""
-        total = self.component.epochs * self.steps_per_epoch
+        total = self.epochs * self.steps_per_epoch
         rising = max(1, total // 4)
         if step < rising:
             return 0.04 + 0.96 * (1 - math.cos(math.pi * step / rising)) / 2
@@ -159,7 +166,7 @@ def _stopped_early(
     """Train until the averaged weights have not become better for some epochs; take the best."""
     judged = Network(training.component, training.network.size).to(rows.X.device)
     best, best_loss, best_epoch = training.average, math.inf, 0
-    for epoch in range(1, training.component.epochs + 1):
+    for epoch in range(1, training.epochs + 1):
         training.epoch(rows, rng)
         judged.load_state_dict(training.average)
         found = _loss(judged.eval(), held)
