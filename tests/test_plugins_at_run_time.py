@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from audioclf.world import watched_world
 from tests.conftest import Done, run_cli, run_process
 
 PLUGIN = """
@@ -229,3 +232,19 @@ def test_limits_of_time_need_processes_of_this_machine(rude: Any) -> None:
         done = rude(limit, "5", "--engine", "dask", "--scheduler", "tls://localhost:1")
         assert done.returncode == 2
         assert "limits of time need worker processes" in said(done)
+
+
+def test_a_library_that_draws_at_its_import_is_no_fault_of_who_imports_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "drawing.py").write_text("import random\nrandom.getrandbits(24)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = random.getstate()
+    with watched_world() as changed:
+        import_module("drawing")
+    assert changed == []
+    assert random.getstate() == before
+    with watched_world() as changed:
+        random.random()
+    assert changed == ["random"]
+    assert random.getstate() == before

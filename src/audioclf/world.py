@@ -19,6 +19,9 @@ _FILTERS = "the filters of warnings"
 _SET_BY_IMPORTS = frozenset(["the environment variables", _FILTERS, "sys.path", _BACKEND, "random"])
 """What the import of a library may set with good reason; rich draws a number, for example."""
 
+_DRAWN_BY_IMPORTS = frozenset(["random"])
+"""What the import of a library may draw from, as that of rich does: put back, nobody is blamed."""
+
 
 def global_state() -> dict[str, Any]:
     """Return the settings of the process, by what messages call them."""
@@ -69,6 +72,7 @@ def watched_world() -> Iterator[list[str]]:
         yield changed
         return
     world, modules = _World(), len(sys.modules)
+    blameless: frozenset[str] = frozenset()
     filters = warnings.catch_warnings()
     filters.__enter__()
     try:
@@ -77,10 +81,11 @@ def watched_world() -> Iterator[list[str]]:
         found = world.changes()
         if len(sys.modules) != modules:
             found = [name for name in found if name not in _SET_BY_IMPORTS]
+            blameless = _DRAWN_BY_IMPORTS
         world.put_back(found)
         if _FILTERS in found:
             filters.__exit__(None, None, None)
-        changed += found
+        changed += [name for name in found if name not in blameless]
 
 
 def changes_said(changed: list[str]) -> str:
