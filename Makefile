@@ -78,4 +78,14 @@ trust-quick: $(VENV)/.dev
 	$(BIN)/python benchmarks/trust --quick
 
 clean:
-	rm -rf $(VENV) $(LOWEST) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(LOWEST) runs .mutation .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+
+.PHONY: mutate
+# Hours for all of it: make mutate MUTATE="cache --only entry" takes minutes.
+mutate: $(VENV)/.dev $(VENV)/.mutate
+	$(BIN)/python benchmarks/mutate.py $(MUTATE)
+
+# Not among the development extras: no other command needs it.
+$(VENV)/.mutate: benchmarks/mutation-requirements.txt | $(VENV)/.dev
+	$(BIN)/python $(PIP) -r $<
+	@touch $@

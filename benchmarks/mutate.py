@@ -1,0 +1,186 @@
+"""Mutation score of the modules that read what strangers wrote: `make mutate [GROUP=cache]`.
+
+mutmut changes one thing at a time in a module and runs the tests of that module; a change that no
+test notices has survived. The texts of messages are left as they are: a string with a space in it
+is for people. Each group runs in a copy of the tree below `.mutation/`, and what came of it is
+added to `benchmarks/mutation.json`, with the date and the versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+REPO = Path(__file__).resolve().parents[1]
+WORK = REPO / ".mutation"
+RESULT = REPO / "benchmarks" / "mutation.json"
+CAUGHT = ("killed", "timeout", "segfault", "caught by type check")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Modules, and the tests that must notice what is changed in them.
+
+    Subprocesses import the package as it is, so that tests which start some notice nothing.
+    """
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+def _modules(folder: str, names: str) -> tuple[str, ...]:
+    return tuple(f"src/audioclf/{folder}{name}.py" for name in names.split())
+
+
+GROUPS = {
+    "cache": Group(
+        _modules("features/", "cache entry keys"),
+        ("tests/features/test_cache.py", "tests/features/test_cache_properties.py"),
+    ),
+    "bundle": Group(
+        _modules(
+            "inference/",
+            "bundle bundle_manifest bundle_writing bundle_zip estimators estimators_skops "
+            "structure trees vectors refusal self_check arrays manifest_scores",
+        ),
+        (
+            "tests/inference/test_checks.py",
+            "tests/inference/test_damage.py",
+            "tests/inference/test_compatibility.py",
+            "tests/inference/test_villains.py",
+            "tests/inference/test_calibration.py",
+            "tests/inference/test_model.py",
+            "tests/inference/test_round_trip.py",
+        ),
+    ),
+    "input": Group(
+        _modules("", "archive zipnames magic riff pcm reader container limits audio yaml_source"),
+        (
+            "tests/test_archive.py",
+            "tests/test_magic.py",
+            "tests/test_riff.py",
+            "tests/test_pcm.py",
+            "tests/test_reader.py",
+            "tests/test_container.py",
+            "tests/test_limits.py",
+            "tests/test_audio.py",
+            "tests/test_yaml_source.py",
+            "tests/hostile/test_audio_files.py",
+            "tests/hostile/test_zip_files.py",
+        ),
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("groups", nargs="*", help="all if none is named")
+    parser.add_argument("--only", nargs="*", default=[], help="names of modules, as `entry`")
+    parser.add_argument("--minutes", type=float, help="stop a group then, and count what was tried")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.inside:
+        _run_mutmut()
+        return
+    for name in given.groups or GROUPS:
+        group = GROUPS[name]
+        modules = [m for m in group.modules if not given.only or Path(m).stem in given.only]
+        folder = _copied(name, modules, group.tests)
+        command = [sys.executable, str(Path(__file__)), "--inside"]
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                command,
+                cwd=folder,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                timeout=None if given.minutes is None else 60 * given.minutes,
+                check=False,
+            )
+        _note({module: _counted(folder, module) for module in modules})
+
+
+def _copied(name: str, modules: list[str], tests: tuple[str, ...]) -> Path:
+    """Return a copy of what the tests need, with the configuration of mutmut."""
+    folder = WORK / name
+    shutil.rmtree(folder, ignore_errors=True)
+    for part in ("src", "tests", "docs", "configs"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPO / part, folder / part, ignore=ignored)
+    settings = {
+        "source_paths": ["src"],
+        "only_mutate": modules,
+        "pytest_add_cli_args_test_selection": [each for each in tests if (REPO / each).exists()],
+        "pytest_add_cli_args": ["-p", "no:randomly", "-p", "no:cacheprovider", "-m", "not slow"],
+        "also_copy": ["docs", "configs"],
+        "mutate_only_covered_lines": False,
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    text = (REPO / "pyproject.toml").read_text(encoding="utf-8")
+    text = text.replace('"--doctest-modules", ', "")
+    text = text.replace(
+        "[tool.pytest.ini_options]", '[tool.pytest.ini_options]\npythonpath = ["."]'
+    )
+    whole = "\n".join([text, "[tool.mutmut]", *lines, ""])
+    (folder / "pyproject.toml").write_text(whole, encoding="utf-8")
+    return folder
+
+
+def _run_mutmut() -> None:
+    """Run mutmut in the current folder, without mutants of messages."""
+    from mutmut import __main__ as mutmut
+    from mutmut.mutation import mutators
+
+    original = mutators.operator_string
+
+    def of_strings(node: Any) -> Any:
+        return () if " " in getattr(node, "value", "") else original(node)
+
+    for place, (kind, operator) in enumerate(mutators.mutation_operators):
+        if operator is original:
+            mutators.mutation_operators[place] = (kind, of_strings)
+    mutmut.cli(["run"])
+
+
+def _counted(folder: Path, module: str) -> dict[str, int]:
+    """Return the number of mutants of a module by what became of them."""
+    from mutmut.stats import status_by_exit_code
+
+    path = folder / "mutants" / f"{module}.meta"
+    if not path.is_file():
+        return {}
+    codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
+    return dict(Counter(status_by_exit_code[code] for code in codes.values()))
+
+
+def _note(found: dict[str, dict[str, int]]) -> None:
+    known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {}
+    for module, counts in found.items():
+        tried = sum(n for status, n in counts.items() if status != "not checked")
+        if not tried:
+            continue
+        caught = sum(counts.get(status, 0) for status in CAUGHT)
+        known[module] = {
+            "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+            "python": platform.python_version(),
+            "mutmut": metadata.version("mutmut"),
+            "tried": tried,
+            "caught": caught,
+            "counts": dict(sorted(counts.items())),
+        }
+        print(f"{module}: {caught} of {tried} mutants caught, {100 * caught / tried:.1f} %")
+    RESULT.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
