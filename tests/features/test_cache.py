@@ -970,6 +970,20 @@ def test_a_key_maker_makes_the_same_keys() -> None:
         assert maker.key(digest) == real_key(source_digest=digest, **arguments)
 
 
+def test_only_the_libraries_that_a_component_computes_with_count(fresh: pytest.MonkeyPatch) -> None:
+    def libraries(*names: str) -> Any:
+        found = keys.made_by(MelSpectrogram(), ORIGIN, libraries=names)
+        assert found is not None
+        return found["libraries"]
+
+    before = libraries("numpy")
+    assert before == {"numpy": metadata.version("numpy")}
+    assert set(libraries("numpy", "soundfile")) == {"numpy", "soundfile", "libsndfile"}
+    fresh.setattr(soundfile, "__libsndfile_version__", "99")
+    assert libraries("numpy") == before
+    assert libraries("soundfile")["libsndfile"] == "99"
+
+
 def test_a_class_made_by_hand_has_no_key() -> None:
     assert key(origin=None) is None
     assert KeyMaker.make(audio=AudioConfig(), featurizer=Again(), origin=None) is None
