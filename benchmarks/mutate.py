@@ -88,6 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("groups", nargs="*", help="all if none is named")
     parser.add_argument("--only", nargs="*", default=[], help="names of modules, as `entry`")
+    parser.add_argument("--tests", nargs="*", help="these alone, for a first look that is faster")
     parser.add_argument("--minutes", type=float, help="stop a group then, and count what was tried")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -97,7 +98,7 @@ def main() -> None:
     for name in given.groups or GROUPS:
         group = GROUPS[name]
         modules = [m for m in group.modules if not given.only or Path(m).stem in given.only]
-        folder = _copied(name, modules, group.tests)
+        folder = _copied(name, modules, tuple(given.tests or group.tests))
         command = [sys.executable, str(Path(__file__)), "--inside"]
         with suppress(subprocess.TimeoutExpired):
             subprocess.run(

@@ -672,11 +672,17 @@ def test_files_half_written_a_day_ago_go(cache: FeatureCache) -> None:
 
 
 def test_close_prunes_to_nine_tenths_of_the_limit(cache: FeatureCache) -> None:
-    size = fill(cache, 10)
-    cache.max_bytes = 10 * size - 1
+    size = fill(cache, 20)
+    cache.max_bytes = 20 * size - 1
     cache.close()
-    assert cache.stats().entries == 8
-    assert not path_of(cache, key_of(1)).exists()
+    assert cache.stats().entries == 17
+    assert not path_of(cache, key_of(2)).exists()
+
+
+def test_close_keeps_what_fills_the_limit_to_the_byte(cache: FeatureCache) -> None:
+    cache.max_bytes = 3 * fill(cache, 3)
+    cache.close()
+    assert cache.stats().entries == 3
 
 
 @pytest.mark.parametrize("limit", [None, DEFAULT_MAX_BYTES])
