@@ -37,15 +37,15 @@ def rows_of(family: str, size: Size, scratch: Path) -> list[Row]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="small counts, no coverage, mutants")
+    parser.add_argument("--quick", action="store_true", help="small counts, no coverage")
     parser.add_argument("--only", nargs="+", choices=[*FAMILIES], default=[*FAMILIES])
     parser.add_argument("--write", type=Path, help="page whose table is replaced")
     options = parser.parse_args()
     size = Size(quick=options.quick)
     found: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for family, (modules_wanted, _) in FAMILIES.items():
-            if family in options.only and not (size.quick and modules_wanted == "full only"):
+        for family, (when, _) in FAMILIES.items():
+            if family in options.only and not (size.quick and when == "full only"):
                 place = Path(scratch) / family
                 place.mkdir()
                 found[family] = rows_of(family, size, place)

@@ -8,18 +8,20 @@ from pathlib import Path
 from pytests import counts
 from table import Row, Size
 
+PARTS = (
+    ("hostile archives, sound files, configs and models", "tests/hostile"),
+    ("bad input that users meet", "tests/test_bad_input.py"),
+    (
+        "model files that are damaged, forged or foreign",
+        "tests/inference/test_damage.py",
+        "tests/inference/test_villains.py",
+    ),
+)
+
 
 def rows(size: Size, scratch: Path) -> Iterator[Row]:
     marks = ["-m", "not slow"] if size.quick else []
-    for what, *paths in (
-        ("hostile archives, sound files and configs", "tests/hostile"),
-        ("bad input that users meet", "tests/test_bad_input.py"),
-        (
-            "model files that are damaged, forged or foreign",
-            "tests/inference/test_damage.py",
-            "tests/inference/test_villains.py",
-        ),
-    ):
+    for what, *paths in PARTS[: 2 if size.quick else None]:
         passed, failed, skipped = counts(scratch / f"{len(what)}.xml", *paths, *marks)
         measured = f"{passed + failed} cases, {passed} with the wanted answer"
         measured += f"; {skipped} skipped on this machine" if skipped else ""

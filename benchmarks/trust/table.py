@@ -17,7 +17,7 @@ FAMILIES = {
     "engines": ("always", "engines with equal numbers"),
     "poison": ("always", "poison clips named"),
     "covered": ("full only", "branch coverage"),
-    "mutants": ("full only", "mutation score"),
+    "mutants": ("always", "mutation score"),
 }
 """Module of each family: when it runs, and what it is called where it did not."""
 
