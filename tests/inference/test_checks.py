@@ -87,6 +87,21 @@ def test_support_vectors_must_have_no_probabilities_of_their_own() -> None:
         vectors.check_svc(estimator)
 
 
+def test_numbers_of_support_vectors_are_not_negative() -> None:
+    estimator = fitted(classifier("svm")).estimator.steps[-1][1]
+    estimator._n_support = estimator._n_support + np.array([1000, -1000], np.int32)
+    with pytest.raises(ValueError, match=r"support vectors of \(2,\) classes instead of 2"):
+        vectors.check_svc(estimator)
+
+
+def test_the_first_class_that_there_is_not_is_refused() -> None:
+    estimator = fitted(classifier("knn")).estimator.steps[-1][1]
+    vectors.check_neighbors(estimator)
+    estimator._y = estimator._y + (estimator._y == 1)
+    with pytest.raises(ValueError, match="a training row has a class that there is not"):
+        vectors.check_neighbors(estimator)
+
+
 def test_neighbors_need_rows() -> None:
     estimator = fitted(classifier("knn")).estimator.steps[-1][1]
     estimator._fit_X = [1, 2]
