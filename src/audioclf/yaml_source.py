@@ -214,13 +214,18 @@ def dump_yaml(data: Any) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
+_BREAK = re.compile("[\n\r\x85\u2028\u2029]")
+
+
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def _represent_str(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = None if isinstance(resolve_plain(text), str) and "\n" not in text else '"'
+    # YAML has more line breaks than \n; unquoted they would be read back as spaces.
+    plain = isinstance(resolve_plain(text), str) and not _BREAK.search(text)
+    style = None if plain else '"'
     return dumper.represent_scalar(_STR, text, style=style)
 
 

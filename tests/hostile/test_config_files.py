@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from audioclf.config import load_config
@@ -62,6 +62,7 @@ def refusal(path: Path, registry: Registry) -> str | None:
 
 @settings(max_examples=200, deadline=None)
 @given(data=DATA)
+@example(data={"\x85": "a\u2028b\u2029c\rd"})
 def test_any_data_is_written_and_read_back_equal(data: Any) -> None:
     source = parse_yaml(dump_yaml(data), "x")
     assert source.problems == []
