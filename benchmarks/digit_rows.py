@@ -22,6 +22,17 @@ SVM: Fields = {"type": "svm", "C": 3.0, "gamma": 0.0007}
 QUICK: Fields = {"type": "logistic_regression", "C": 0.01}
 VTLP: Fields = {"type": "vtlp", "factors": [0.9, 1.1], "test_time": True}
 
+# As in configs/spoken_digits_torch.yaml: a network needs frames.
+FRAMED: Fields = {
+    "type": "mel",
+    **FRAMES,
+    "n_mels": 40,
+    "fmin": 50.0,
+    "db": {"ref": "max", "top_db": 50.0},
+    "n_steps": 40,
+    "pooling": {"type": "flatten"},
+}
+
 FOUR = [0.8, 0.9, 1.1, 1.2]
 
 
@@ -63,7 +74,9 @@ def _classifiers() -> list[Row]:
         {"type": "hist_gradient_boosting", "max_iter": 30, "max_features": 0.1},
         {"type": "xgboost", "max_depth": 3, "colsample_bytree": 0.1},
     ]
-    return [Row("classifiers", _shown(fields), PLAIN, fields) for fields in settings]
+    rows = [Row("classifiers", _shown(fields), PLAIN, fields) for fields in settings]
+    network = Row("classifiers", "cnn, on mel spectrograms of 40 x 40", FRAMED, {"type": "cnn"})
+    return [*rows, network]
 
 
 def _featurizers() -> list[Row]:
