@@ -30,7 +30,9 @@ def checked(data: bytes, name: str = "clip.wav", limits: Limits = DEFAULT_LIMITS
     return check_container(io.BytesIO(data), name, limits)
 
 
-@pytest.mark.parametrize(("name", "data", "kind"), [(n, *rest) for n, rest in KINDS.items()])
+@pytest.mark.parametrize(
+    ("name", "data", "kind"), [(n, *rest) for n, rest in KINDS.items()], ids=[*KINDS]
+)
 def test_the_kind_is_that_of_the_content(name: str, data: bytes, kind: str) -> None:
     container = checked(data, name)
     assert (container.kind, container.start, container.size) == (kind, 0, len(data))

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from types import ModuleType
 from typing import Any
 
 from audioclf.inference.arrays import check_npy
@@ -32,13 +36,15 @@ TRUSTED_TYPES = (
 )
 """Beyond what skops trusts of itself: two plain classes, and the trees that `trees` checks."""
 
+_ARRAY_LIBRARIES = ("cupy", "dask", "torch")
+"""What scikit-learn has adapters for, each of which imports its library whole."""
+
 
 def dump_skops(estimator: Any) -> bytes:
     """Return a fitted estimator as bytes that depend on nothing but what it is."""
-    import skops.io
-
+    skops_io = _skops_io()
     with without_search_trees(parts_of(estimator)):
-        return _canonical(skops.io.dumps(estimator))
+        return _canonical(skops_io.dumps(estimator))
 
 
 def load_skops(data: bytes, trusted: Iterable[str]) -> Any:
@@ -55,22 +61,45 @@ def load_skops(data: bytes, trusted: Iterable[str]) -> Any:
     RefusedError
         If it cannot be what `dump_skops` wrote, holds another type, or would not be safe to run.
     """
-    import skops.io
-
+    skops_io = _skops_io()
     allowed = sorted(set(trusted))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # another patch release of scikit-learn
         with refusing("structure", "the estimator is no file of skops"):
             _check_container(data)
         with refusing("structure", "the estimator cannot be rebuilt"):
-            foreign = set(skops.io.get_untrusted_types(data=data)) - set(allowed)
+            foreign = set(skops_io.get_untrusted_types(data=data)) - set(allowed)
             if foreign:
                 raise _foreign(sorted(foreign))
-            estimator = skops.io.loads(data, trusted=allowed)
+            estimator = skops_io.loads(data, trusted=allowed)
         with refusing("structure", "the estimator is not sound"):
             check_structure(estimator)
             grow_search_trees(parts_of(estimator))
     return estimator
+
+
+def _skops_io() -> ModuleType:
+    """Return `skops.io`, whose first import walks through all modules of scikit-learn.
+
+    Array libraries are kept out of that walk where they are not imported already: no estimator
+    stands there, and PyTorch alone takes longer than the rest of a prediction.
+    """
+    finder = _Absent()
+    sys.meta_path.insert(0, finder)
+    try:
+        return import_module("skops.io")
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Absent(MetaPathFinder):
+    """Says of array libraries that they are not installed."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> None:
+        if fullname in _ARRAY_LIBRARIES:
+            raise ModuleNotFoundError(fullname, name=fullname)
 
 
 def _check_container(data: bytes) -> None:
