@@ -16,8 +16,8 @@ from typing import Any
 _NUMPY = "numpy's error state"
 _BACKEND = "matplotlib's backend"
 _FILTERS = "the filters of warnings"
-_SET_BY_IMPORTS = frozenset(["the environment variables", _FILTERS, "sys.path", _BACKEND, "random"])
-"""What the import of a library may set with good reason; rich draws a number, for example."""
+_SET_BY_IMPORTS = frozenset(["the environment variables", _FILTERS, "sys.path", _BACKEND])
+"""What the import of a library may set with good reason."""
 
 _DRAWN_BY_IMPORTS = frozenset(["random"])
 """What the import of a library may draw from, as that of rich does: put back, nobody is blamed."""
