@@ -312,7 +312,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(
     monkeypatch.setattr("audioclf.features.work.decode", decode_and_change)
     folder = f"dataset={{type: folder, path: {sounds}}}"
     with pytest.raises(AudioclfError, match=r"low_3\.wav: changed while it was read") as caught:
-        run(toy_config, tmp_path / "run", folder)
+        run(toy_config, tmp_path / "run", folder, cache=False)
     assert caught.value.exit_code == 3
     skipped = run(toy_config, tmp_path / "run", folder, "on_error=skip", cache=False)
     assert (skipped.n_failed, skipped.exit_code) == (0, 0)
