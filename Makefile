@@ -7,9 +7,10 @@ PLUGINS := $(foreach plugin,$(wildcard plugins/*/pyproject.toml),-e $(dir $(plug
 # A run needs no more than this one; the others bring large dependencies.
 RUN_PLUGINS := -e plugins/audioclf-xgboost
 SETUP := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
-# Processes that share the tests between them, whole files to each.
+# Processes that share the tests between them, whole files to each. One that crashes ends the run:
+# pytest-xdist would put another in its place, and then wait for tests that nobody has.
 WORKERS ?= 2
-SPREAD := -n $(WORKERS) --dist loadfile
+SPREAD := -n $(WORKERS) --dist loadfile --max-worker-restart 0
 PIP := -m pip --disable-pip-version-check install --quiet
 
 .PHONY: run test check test-fast test-lowest docs bench bench-startup bench-scale clean

@@ -1,9 +1,11 @@
-"""Mutation score of the modules that read what strangers wrote: `make mutate [GROUP=cache]`.
+"""Mutation score of the modules that read what strangers wrote: `make mutate MUTATE="cache"`.
 
 mutmut changes one thing at a time in a module and runs the tests of that module; a change that no
 test notices has survived. The texts of messages are left as they are: a string with a space in it
-is for people. Each group runs in a copy of the tree below `.mutation/`, and what came of it is
-added to `benchmarks/mutation.json`, with the date and the versions.
+is for people. Mutants are tried in an order drawn from `--seed`, so that those of a run which ends
+early, or of `--sample`, are a random choice of all. Each group runs in a copy of the tree below
+`.mutation/`, and what came of it is added to `benchmarks/mutation.json`, with the seed, the tests,
+the date and the versions.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import datetime
 import json
 import os
 import platform
+import random
 import shutil
 import subprocess
 import sys
@@ -90,16 +93,20 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="names of modules, as `entry`")
     parser.add_argument("--tests", nargs="*", help="these alone, for a first look that is faster")
     parser.add_argument("--minutes", type=float, help="stop a group then, and count what was tried")
+    parser.add_argument("--sample", type=int, help="mutants to try of each module; all if not said")
+    parser.add_argument("--seed", type=int, default=0, help="of the order in which they are tried")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.inside:
-        _run_mutmut()
+        _run_mutmut(given.sample, given.seed)
         return
     for name in given.groups or GROUPS:
         group = GROUPS[name]
         modules = [m for m in group.modules if not given.only or Path(m).stem in given.only]
-        folder = _copied(name, modules, tuple(given.tests or group.tests))
-        command = [sys.executable, str(Path(__file__)), "--inside"]
+        tests = tuple(given.tests or group.tests)
+        folder = _copied(name, modules, tests)
+        command = [sys.executable, str(Path(__file__)), "--inside", "--seed", str(given.seed)]
+        command += [] if given.sample is None else ["--sample", str(given.sample)]
         with suppress(subprocess.TimeoutExpired):
             subprocess.run(
                 command,
@@ -108,7 +115,7 @@ def main() -> None:
                 timeout=None if given.minutes is None else 60 * given.minutes,
                 check=False,
             )
-        _note({module: _counted(folder, module) for module in modules})
+        _note({module: _counted(folder, module) for module in modules}, given.seed, tests)
 
 
 def _copied(name: str, modules: list[str], tests: tuple[str, ...]) -> Path:
@@ -137,7 +144,7 @@ def _copied(name: str, modules: list[str], tests: tuple[str, ...]) -> Path:
     return folder
 
 
-def _run_mutmut() -> None:
+def _run_mutmut(sample: int | None, seed: int) -> None:
     """Run mutmut in the current folder, without mutants of messages."""
     from mutmut import __main__ as mutmut
     from mutmut.mutation import mutators
@@ -150,6 +157,21 @@ def _run_mutmut() -> None:
     for place, (kind, operator) in enumerate(mutators.mutation_operators):
         if operator is original:
             mutators.mutation_operators[place] = (kind, of_strings)
+
+    collect = mutmut.collect_source_file_mutation_data
+
+    def place_of(name: str) -> float:
+        return random.Random(f"{seed} {name}").random()
+
+    def collect_sample(**given: Any) -> tuple[list[Any], Any]:
+        mutants, data = collect(**given)
+        by_module: dict[Path, list[Any]] = {}
+        for mutant in sorted(mutants, key=lambda each: place_of(each[1])):
+            by_module.setdefault(mutant[0].path, []).append(mutant)
+        return [mutant for each in by_module.values() for mutant in each[:sample]], data
+
+    mutmut.collect_source_file_mutation_data = collect_sample
+    mutmut.estimated_worst_case_time = place_of
     mutmut.cli(["run"])
 
 
@@ -164,7 +186,7 @@ def _counted(folder: Path, module: str) -> dict[str, int]:
     return dict(Counter(status_by_exit_code[code] for code in codes.values()))
 
 
-def _note(found: dict[str, dict[str, int]]) -> None:
+def _note(found: dict[str, dict[str, int]], seed: int, tests: tuple[str, ...]) -> None:
     known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {}
     for module, counts in found.items():
         tried = sum(n for status, n in counts.items() if status != "not checked")
@@ -175,6 +197,8 @@ def _note(found: dict[str, dict[str, int]]) -> None:
             "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
             "python": platform.python_version(),
             "mutmut": metadata.version("mutmut"),
+            "seed": seed,
+            "tests": list(tests),
             "tried": tried,
             "caught": caught,
             "counts": dict(sorted(counts.items())),

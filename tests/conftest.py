@@ -21,6 +21,11 @@ import soundfile
 REPO = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("AUDIOCLF_DATA", REPO.parent / "shared" / "data"))
 
+# Processes that compile the same code of librosa at one moment can leave a mixture in its cache
+# that crashes them.
+os.environ["NUMBA_CACHE_DIR"] = str(
+    REPO / ".pytest_cache" / "numba" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+)
 
 # A test run in the background of a shell ignores Ctrl-C; the programs that it starts must not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -97,7 +97,11 @@ class Chroma(Spectral):
         from librosa.filters import chroma as chroma_filters
         from scipy.sparse import csr_array
 
-        tuning = self._estimated(power, sr) if self.tuning is None else self.tuning
+        from audioclf.builtin.tuning import estimated_tuning
+
+        tuning = self.tuning
+        if tuning is None:
+            tuning = estimated_tuning(power, sr, self.n_chroma)
         weights = chroma_filters(
             sr=sr,
             n_fft=self.n_fft,
@@ -111,15 +115,3 @@ class Chroma(Spectral):
         chroma = csr_array(weights) @ power
         norm = np.inf if self.norm == "inf" else self.norm
         return np.asarray(util.normalize(chroma, norm=norm, axis=0), dtype=np.float32)
-
-    def _estimated(self, power: Matrix, sr: int) -> float:
-        """Return `librosa.estimate_tuning`, but 0 without a warning where no pitch is found."""
-        import librosa
-        import numpy as np
-
-        pitch, magnitude = librosa.piptrack(S=power, sr=sr)
-        found = pitch > 0
-        if not found.any():
-            return 0.0
-        strong = found & (magnitude >= np.median(magnitude[found]))
-        return float(librosa.pitch_tuning(pitch[strong], bins_per_octave=self.n_chroma))

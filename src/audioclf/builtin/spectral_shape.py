@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 Shape = Literal["centroid", "bandwidth", "contrast", "rolloff", "flatness", "zero_crossings", "rms"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 
+_QUIET = 1e-10
+"""Samples up to this are not negative, the default of `librosa.zero_crossings`."""
+
 
 class SpectralShape(Spectral):
     """Centroid, bandwidth, contrast, rolloff and flatness of the spectrum, zero crossings, RMS.
@@ -143,7 +146,7 @@ class SpectralShape(Spectral):
         from librosa import feature
 
         n_fft = self.n_fft
-        hop = {"hop_length": self.framing().hop_length, "center": self.center}
+        hop_length = self.framing().hop_length
         if name == "centroid":
             found = feature.spectral_centroid(S=S, sr=sr, n_fft=n_fft)
         elif name == "bandwidth":
@@ -156,9 +159,15 @@ class SpectralShape(Spectral):
         elif name == "flatness":
             found = feature.spectral_flatness(S=S, amin=self.amin, power=self.power)
         elif name == "zero_crossings":
-            found = feature.zero_crossing_rate(y, frame_length=n_fft, **hop)
+            found = _zero_crossing_rate(y, n_fft, hop_length, self.center)
         else:
-            found = feature.rms(y=y, frame_length=n_fft, pad_mode=self.pad_mode, **hop)
+            found = feature.rms(
+                y=y,
+                frame_length=n_fft,
+                hop_length=hop_length,
+                center=self.center,
+                pad_mode=self.pad_mode,
+            )
         return np.asarray(found, dtype=np.float32)
 
     def _contrast(self, S: Matrix, sr: int) -> Matrix:
@@ -196,3 +205,17 @@ class SpectralShape(Spectral):
                     f"{low:g} to {high:g} Hz holds too few frequencies of the transform",
                     hint="Raise n_fft or fmin, or leave contrast out of `features`.",
                 )
+
+
+def _zero_crossing_rate(y: Matrix, frame_length: int, hop_length: int, center: bool) -> Matrix:
+    """Return `librosa.feature.zero_crossing_rate`; see `tuning` for why it is not called."""
+    import numpy as np
+
+    if center:
+        y = np.pad(y, frame_length // 2, mode="edge")
+    negative = y < -_QUIET
+    crossings = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
+    starts = np.arange(0, len(y) - frame_length + 1, hop_length)
+    within = crossings[starts + frame_length - 1] - crossings[starts]
+    rates: Matrix = (within / frame_length)[np.newaxis]
+    return rates
