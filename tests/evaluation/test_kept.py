@@ -192,3 +192,8 @@ def failing(number: int) -> Callable[..., Any]:
         raise OSError(number, os.strerror(number))
 
     return fail
+
+
+def test_a_fit_with_scores_of_other_clips_is_not_taken() -> None:
+    short = replace(RESULT, scores=SCORES[:3])
+    assert unpack("k", FOLD, pack("k", short)) is None

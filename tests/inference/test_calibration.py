@@ -206,6 +206,18 @@ def test_a_forged_calibration_is_refused(
     assert expected in caught.value.message
 
 
+SHARE = {"value": 0.5, "low": 0.4, "high": 0.6}
+ABSTENTION = {
+    "clips": 9,
+    "units": 9,
+    "unit": "clip",
+    "abstained": SHARE,
+    "accuracy": SHARE,
+    "accuracy_of_rest": None,
+    "errors_avoided": None,
+}
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -213,6 +225,7 @@ def test_a_forged_calibration_is_refused(
         ({"abstain_below": 0.5, "scores": "none"}, "without scores"),
         ({"abstain_below": 0.0}, "greater than 0"),
         ({"abstain_below": float("nan")}, "finite number"),
+        ({"abstention": ABSTENTION}, "abstention without abstain_below"),
     ],
 )
 def test_an_impossible_threshold_is_refused(

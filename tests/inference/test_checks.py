@@ -14,6 +14,7 @@ from audioclf.inference.arrays import check_npy, from_npy, to_npy
 from audioclf.inference.estimators import dump_estimator, restore_estimator
 from audioclf.inference.estimators_skops import dump_skops
 from audioclf.inference.refusal import RefusedError
+from audioclf.inference.self_check import SelfCheck
 from tests.inference.making import SEED, classifier, fitted
 
 
@@ -195,3 +196,58 @@ def test_arrays_come_back(array: Any) -> None:
 def test_arrays_that_lie_are_refused(data: bytes, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         check_npy(data)
+
+
+def test_an_estimator_that_hides_a_parameter_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    component = classifier("dummy")
+    built = SimpleNamespace(get_params=lambda deep: {"constant": None})
+    monkeypatch.setattr(type(component), "build", lambda *_, **__: built)
+    with pytest.raises(RefusedError, match="the estimator has no parameter 'constant'"):
+        estimators._check_parameters(component, SimpleNamespace(get_params=lambda deep: {}), SEED)
+
+
+class Labels:
+    """An estimator that gives classes and no scores."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        return np.full(len(rows), self.code)
+
+
+def model_of(scorer: Any, kind: str = "none") -> Any:
+    return SimpleNamespace(scorer=scorer, classes=("barbie", "ken"), score_kind=kind)
+
+
+def self_check(**changes: Any) -> SelfCheck:
+    rows = np.zeros((3, 4), np.float32)
+    parts: dict[str, Any] = {"rows": rows, "codes": np.ones(3, np.int64), "scores": None}
+    return SelfCheck(**{**parts, "probe": np.zeros(4, np.float32), **changes})
+
+
+def test_classes_are_compared_where_there_are_no_scores() -> None:
+    check = self_check()
+    assert set(check.to_files()) == {"check/rows.npy", "check/codes.npy", "check/probe.npy"}
+    check.check(model_of(Labels(1)))
+    with pytest.raises(RefusedError, match="predictions of its stored rows differ"):
+        check.check(model_of(Labels(0)))
+
+
+def test_scores_of_another_kind_are_refused() -> None:
+    with pytest.raises(
+        RefusedError, match="its scores are of kind 'none' instead of 'probability'"
+    ):
+        self_check().check(model_of(Labels(1), "probability"))
+
+
+def test_stored_rows_must_all_be_there() -> None:
+    said: Any = SimpleNamespace(
+        features=SimpleNamespace(width=4), classes=("barbie", "ken"), scores="none"
+    )
+    files = self_check().to_files()
+    assert SelfCheck.from_files(files, said).scores is None
+    for name in files:
+        fewer = {each: content for each, content in files.items() if each != name}
+        with pytest.raises(RefusedError, match=f"'{name}' cannot be read: it is missing"):
+            SelfCheck.from_files(fewer, said)

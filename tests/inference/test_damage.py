@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import zipfile
@@ -15,7 +16,16 @@ from audioclf.errors import EXIT_MODEL, ModelError
 from audioclf.inference import MODEL_LIMITS, open_bundle, read_bundle
 from audioclf.inference.bundle_manifest import MANIFEST
 from audioclf.limits import Limits
-from tests.inference.making import forged, made, packed, registry, unpacked
+from tests.inference.making import (
+    classifier,
+    fitted,
+    forged,
+    made,
+    packed,
+    registry,
+    unpacked,
+    written,
+)
 
 MEMBERS = (
     "MODEL_CARD.md",
@@ -247,3 +257,29 @@ def test_a_card_is_shown_whatever_its_bytes_are(path: Path) -> None:
     forged(path, {"MODEL_CARD.md": b"\xff\x00card"})
     assert open_bundle(path).card == "�\x00card"
     assert json.loads(unpacked(path)[MANIFEST])["format"] == 2
+
+
+def test_a_manifest_that_no_reader_would_take_is_not_written(tmp_path: Path) -> None:
+    many = fitted(classifier("dummy"), n_classes=4500, per_class=1)
+    names = [f"{code:05} {'x' * 1000}" for code in range(4500)]
+    with pytest.raises(ModelError, match=r"its manifest has \d+ bytes \(limit 4194304\)") as caught:
+        written(tmp_path / "m.audioclf", many, classes=names)
+    assert caught.value.hint == "Use fewer or shorter names of classes."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_does_not_fit_into_a_manifest_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        written(tmp_path / "m.audioclf", fitted(classifier("dummy")), name="x" * 2000)
+    assert caught.value.message.endswith(
+        "a value does not fit into the manifest: name: String should have at most 1024 characters"
+    )
+
+
+def test_a_file_that_cannot_be_read_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", fail)
+    said = refusal(path, expect_sha256="0" * 64)
+    assert "refused by the archive check: it cannot be read: Input/output error" in said.message

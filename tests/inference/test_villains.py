@@ -424,3 +424,24 @@ def test_a_forged_tree_of_xgboost_is_refused(
     said = refusal(forged(path, {"estimator/model.json": json.dumps(model).encode()})).message
     assert "structure check: the estimator of xgboost-json cannot be rebuilt: tree 0: " in said
     assert expected in said
+
+
+def test_an_estimator_without_its_schema_is_refused(tmp_path: Path) -> None:
+    path = made(tmp_path / "m.audioclf", "dummy")
+    inner = zipped({"1.npy": to_npy(np.zeros(2))}, method=zipfile.ZIP_STORED)
+    said = refusal(forged(path, {ESTIMATOR: inner}))
+    assert "the estimator is no file of skops" in said.message
+    assert "or no schema.json" in said.message
+
+
+def test_names_of_any_length_leave_a_message_that_can_be_read(tmp_path: Path) -> None:
+    path = made(tmp_path / "m.audioclf", "dummy")
+    with zipfile.ZipFile(io.BytesIO(unpacked(path)[ESTIMATOR])) as archive:
+        inner = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(inner["schema.json"])
+    schema["__class__"] = "x" * 5000
+    inner["schema.json"] = json.dumps(schema).encode()
+    said = refusal(forged(path, {ESTIMATOR: zipped(inner, method=zipfile.ZIP_STORED)}))
+    assert "refused by the type check: the estimator holds sklearn.dummy.xxx" in said.message
+    assert said.message.endswith("xxx, which a model of this classifier does not need")
+    assert len(said.message) < len(str(path)) + 700

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from pydantic import ValidationError
+
 from audioclf.errors import AudioclfError, ModelError
 
 Stage = Literal[
@@ -20,6 +22,8 @@ Stage = Literal[
     "feature",
 ]
 """The checks of a model file, in the order in which they are made."""
+
+_LONGEST = 800
 
 
 class RefusedError(Exception):
@@ -53,7 +57,7 @@ def naming(file: str) -> Iterator[None]:
     try:
         yield
     except RefusedError as exc:
-        message = f"{file}: refused by the {exc.stage} check: {exc.what}"
+        message = f"{file}: refused by the {exc.stage} check: {_cut(exc.what)}"
         raise ModelError(message, hint=exc.hint) from exc
 
 
@@ -78,5 +82,13 @@ def refusing(stage: Stage, what: str, *, hint: str | None = None) -> Iterator[No
 
 def reason(exc: Exception) -> str:
     """Return what an exception says, on one line, with its type where that says more."""
+    if isinstance(exc, ValidationError):
+        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+        exc = ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
     text = " ".join(str(exc).split())[:300]
     return text if type(exc) is ValueError and text else f"{type(exc).__name__}: {text}"
+
+
+def _cut(what: str) -> str:
+    """Keep both ends of a sentence that a stranger's names make longer than anyone reads."""
+    return what if len(what) <= _LONGEST else f"{what[: _LONGEST // 2]} [...] {what[-150:]}"
