@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import pytest
 
@@ -80,6 +81,71 @@ def test_an_id3_tag_without_audio_is_refused(tag: bytes) -> None:
         checked(tag)
 
 
+def test_twelve_bytes_are_enough_to_look_at() -> None:
+    with pytest.raises(DecodeError, match=r"^clip.wav: only 11 bytes, which is too short for"):
+        checked(wav()[:11])
+    with pytest.raises(DecodeError, match="no 'data' chunk"):
+        checked(wav()[:12])
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 500, 20_000])
+def test_the_size_of_an_id3_tag_has_seven_bits_in_each_byte(size: int) -> None:
+    assert checked(id3(bytes(size)) + MP3, "clip.mp3").start == 10 + size
+
+
+@pytest.mark.parametrize("at", range(6, 10))
+def test_an_id3_tag_whose_size_has_eight_bits_is_none(at: int) -> None:
+    tag = bytearray(id3(b""))
+    tag[at] = 128
+    with pytest.raises(DecodeError, match=r"not WAV/FLAC/OGG/AIFF/MP3 audio\n"):
+        checked(bytes(tag) + MP3, "clip.mp3")
+
+
+def test_only_one_flag_of_an_id3_tag_adds_a_footer() -> None:
+    tag = bytearray(id3(bytes(20)))
+    tag[5] = 0xEF
+    assert checked(bytes(tag) + MP3, "clip.mp3").start == 30
+
+
+TAGGED = {
+    "wav": wav(),
+    "rifx": encoded("WAV", "PCM_16", noise(9), endian="BIG"),
+    "rf64": rf64(8000),
+    "ogg": encoded("OGG", "VORBIS"),
+    "aiff": encoded("AIFF", "PCM_16"),
+}
+
+
+@pytest.mark.parametrize("data", TAGGED.values(), ids=TAGGED)
+def test_an_id3_tag_in_front_of_other_formats_is_named(data: bytes) -> None:
+    with pytest.raises(DecodeError) as caught:
+        checked(id3(bytes(20)) + data)
+    assert caught.value.message == (
+        "clip.wav: not WAV/FLAC/OGG/AIFF/MP3 audio (looks like an ID3 tag in front of another "
+        "format, which only FLAC and MP3 may have)"
+    )
+    assert caught.value.hint == "Convert it to WAV or FLAC, or remove it."
+
+
+def test_an_id3_tag_in_front_of_anything_else_is_not_blamed() -> None:
+    with pytest.raises(DecodeError, match=r"audio \(looks like a PNG image\)\n"):
+        checked(id3(bytes(20)) + b"\x89PNG" + bytes(20))
+
+
+FRAME = b"\xff\xfb\x90\x00" + bytes(413)
+
+
+@pytest.mark.parametrize("left", range(4))
+def test_an_mp3_may_end_with_less_than_a_header(left: int) -> None:
+    assert checked(FRAME + b"\0" * left, "clip.mp3").kind == "MP3"
+
+
+@pytest.mark.parametrize("data", [FRAME[:-1], FRAME + bytes(4), FRAME + b"\xff\xfb\xf0\0"])
+def test_an_mp3_frame_without_another_is_no_audio(data: bytes) -> None:
+    with pytest.raises(DecodeError, match="not WAV/FLAC/OGG/AIFF/MP3 audio"):
+        checked(data, "clip.mp3")
+
+
 def frame_bytes(header: bytes) -> int | None:
     """Return the distance at which a second MP3 header must stand."""
     for distance in range(4, 3000):
@@ -99,6 +165,7 @@ def frame_bytes(header: bytes) -> int | None:
         (b"\xff\xfb\x94\x00", 384),  # 48 kHz
         (b"\xff\xf3\x80\x00", 208),  # MPEG-2, 64 kbit/s, 22.05 kHz
         (b"\xff\xe3\x18\x00", 72),  # MPEG-2.5, 8 kbit/s, 8 kHz
+        (b"\xff\xfb\xe0\x00", 1044),  # the greatest bit rate
         (b"\xff\xfb\x00\x00", None),  # free bit rate
         (b"\xff\xfb\xf0\x00", None),  # no bit rate
         (b"\xff\xfb\x9c\x00", None),  # no sample rate
@@ -126,6 +193,46 @@ def test_an_mp3_cut_short_is_refused(cut: float) -> None:
     held = int(len(MP3) * cut)
     expected = f"clip.mp3: truncated: header says {len(MP3)} bytes of audio, file holds {held}"
     assert caught.value.message == expected
+
+
+def counted(
+    declared: int, *, flags: int = 3, at: int = 36, tag: bytes = b"Xing", frames: int = 10
+) -> bytes:
+    """Return MP3 frames, of which the first says how many bytes there are."""
+    fields = (1, 2, 3)
+    if flags & 2:
+        fields = (7, declared, 3) if flags & 1 else (declared, 7, 3)
+    first = bytearray(FRAME)
+    first[at : at + 20] = tag + struct.pack(">4I", flags, *fields)
+    return bytes(first) + FRAME * (frames - 1)
+
+
+@pytest.mark.parametrize("flags", [2, 3, 6, 15])
+@pytest.mark.parametrize(("tag", "at"), [(b"Xing", 36), (b"Info", 21), (b"Xing", 60)])
+def test_an_mp3_may_lack_a_hundredth_of_its_bytes(flags: int, tag: bytes, at: int) -> None:
+    declared = 4212  # ten frames have 4170
+    assert checked(counted(declared, flags=flags, at=at, tag=tag), "clip.mp3").kind == "MP3"
+    with pytest.raises(DecodeError) as caught:
+        checked(counted(declared + 1, flags=flags, at=at, tag=tag), "clip.mp3")
+    assert caught.value.message == (
+        f"clip.mp3: truncated: header says {declared + 1} bytes of audio, file holds 4170"
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        counted(10**6, flags=1),
+        counted(10**6, flags=4),
+        counted(10**6, at=61),
+        counted(10**6, tag=b"xing"),
+        counted(10**6)[:40] + bytes(377) + FRAME,
+        counted(100),
+    ],
+    ids=["frames only", "neither", "too far inside", "another tag", "no numbers", "more bytes"],
+)
+def test_an_mp3_whose_header_gives_no_size_is_accepted(data: bytes) -> None:
+    assert checked(data, "clip.mp3").kind == "MP3"
 
 
 @pytest.mark.parametrize(("sr", "channels"), [(1000, 1), (768_000, 64)])
@@ -156,6 +263,45 @@ def test_rates_and_channels_beyond_the_limits_are_refused(
     with pytest.raises(DecodeError) as caught:
         check_format(sr, channels, "clip.wav", DEFAULT_LIMITS)
     assert caught.value.message.endswith(words)
+
+
+def page(*, begins: bool, segments: bytes = b"\1\2") -> bytes:
+    """Return a page of an Ogg stream (RFC 3533, 6) with segments of these lengths."""
+    flags = 2 if begins else 0
+    head = b"OggS" + bytes([0, flags]) + bytes(20) + bytes([len(segments)])
+    return head + segments + bytes(sum(segments))
+
+
+BEGIN, GO_ON = page(begins=True), page(begins=False, segments=b"\xff" * 255)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        BEGIN,
+        BEGIN + GO_ON * 3,
+        BEGIN + BEGIN + GO_ON,
+        BEGIN + GO_ON + b"junk" + BEGIN,
+        BEGIN + GO_ON + BEGIN[:26],
+        BEGIN + GO_ON + BEGIN.replace(b"OggS", b"oggs"),
+    ],
+    ids=["one page", "pages", "side by side", "junk behind it", "half a page", "no page"],
+)
+def test_one_ogg_stream_or_several_side_by_side_are_accepted(data: bytes) -> None:
+    assert checked(data, "clip.ogg").kind == "OGG"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [BEGIN + GO_ON + BEGIN, BEGIN + GO_ON * 2 + BEGIN + GO_ON, BEGIN + page(begins=False) + BEGIN],
+)
+def test_ogg_streams_one_behind_the_other_are_refused(data: bytes) -> None:
+    with pytest.raises(DecodeError) as caught:
+        checked(data, "clip.ogg")
+    assert caught.value.message == (
+        "clip.ogg: several Ogg streams one behind the other, and only the first is read"
+    )
+    assert caught.value.hint == "Write them into one stream or into files of their own."
 
 
 def test_of_an_ogg_without_end_only_so_many_pages_are_looked_at(

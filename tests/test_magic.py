@@ -22,6 +22,9 @@ HEADS = {
     b"\n <!DOCTYPE HTML><title>Not found</title>": "an HTML page",
     b"<html lang='en'>": "an HTML page",
     b"path,label\na.wav,dog\n": "text",
+    b"X" * 20: "text",
+    b"PK\x05\x06" + b"\0" * 18: "an empty zip archive",
+    b"0" * 257 + b"ustar": "a tar archive",
     "na\u00efve \u732b".encode(): "text",
     "na\u00efve \u732b".encode()[:-1]: "text",
 }

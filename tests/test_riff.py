@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from audioclf.errors import DecodeError
 from audioclf.limits import DEFAULT_LIMITS, Limits
 from audioclf.pcm import PcmLayout
 from audioclf.riff import WavHeader, check_aiff, check_wav
@@ -26,8 +27,9 @@ from tests.hostile.files import (
 AUDIO = pcm16(100)
 
 
-def header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> WavHeader:
-    return check_wav(io.BytesIO(data), len(data), "clip.wav", limits)
+def header(data: bytes, limits: Limits = DEFAULT_LIMITS, *, size: int | None = None) -> WavHeader:
+    """Check a file, or the beginning of one of `size` bytes."""
+    return check_wav(io.BytesIO(data), size or len(data), "clip.wav", limits)
 
 
 def layout(data: bytes) -> PcmLayout:
@@ -47,11 +49,16 @@ ACCEPTED = {
     "chunks around the audio": riff(LIST, fmt(), LIST, chunk(b"data", AUDIO), LIST),
     "an odd chunk": riff(fmt(), chunk(b"LIST", b"odd"), chunk(b"data", AUDIO)),
     "an odd chunk without padding": riff(fmt(), chunk(b"LIST", b"odd")[:-1], chunk(b"data", AUDIO)),
+    "an odd chunk with a space as padding": riff(
+        fmt(), chunk(b"LIST", b"odd")[:-1] + b" ", chunk(b"data", AUDIO)
+    ),
     "size to the end, by ffmpeg": wav(AUDIO, data_size=0xFFFFFFFF),
     "size to the end, by sox": wav(AUDIO, data_size=0x7FFFF000),
     "rf64": rf64(200, AUDIO),
     "rf64, absurd size": rf64(2**60, AUDIO),
+    "rf64, least absurd size": rf64(2**48, AUDIO),
     "rf64, size -1": rf64(2**64 - 1, AUDIO),
+    "rf64 that counts its samples": rf64(200, AUDIO, samples=100),
     "rf64 without ds64": riff(fmt(), chunk(b"data", AUDIO, size=0xFFFFFFFF), magic=b"RF64"),
     "junk after the audio": wav(AUDIO) + b"\x00\x01\x02 junk",
     "half a chunk after the audio": wav(AUDIO) + b"LIST\xff\xff",
@@ -74,6 +81,52 @@ def test_the_audio_ends_before_the_chunks_that_follow() -> None:
 def test_a_last_incomplete_frame_is_left_out() -> None:
     assert layout(wav(AUDIO, channels=2)[:-2] + b"\0\0").frames == 50
     assert layout(wav(AUDIO[:-1], channels=2)).frames == 49
+
+
+@pytest.mark.parametrize("more", [b"", b"\0", LIST, LIST + b"\0", chunk(b"LIST", b"odd")[:-1]])
+def test_no_audio_at_all_is_no_unfinished_recording(more: bytes) -> None:
+    pcm = header(riff(fmt(), chunk(b"data", b"")) + more).pcm
+    assert pcm is not None
+    assert pcm.frames == 0
+
+
+@pytest.mark.parametrize("more", [b"\0\0", LIST + b"\0\0", LIST[:-2]])
+def test_audio_behind_a_size_of_zero_is_an_unfinished_recording(more: bytes) -> None:
+    data = riff(fmt(), chunk(b"data", b"")) + more
+    with pytest.raises(DecodeError) as caught:
+        header(data)
+    expected = (
+        f"clip.wav: unfinished recording? its header says 0 bytes of audio, {len(more)} follow"
+    )
+    assert caught.value.message == expected
+    assert caught.value.hint is not None
+    assert "`sox --ignore-length in.wav out.wav`" in caught.value.hint
+
+
+def test_a_size_just_below_the_absurd_is_believed() -> None:
+    with pytest.raises(DecodeError) as caught:
+        header(rf64(2**48 - 1, AUDIO))
+    assert caught.value.message == (
+        f"clip.wav: truncated: header says {2**48 - 1} bytes of audio, file holds 200"
+    )
+
+
+def test_so_much_may_follow_the_audio_as_a_header_can_say() -> None:
+    data = wav(AUDIO) + b"\0" * 8
+    assert header(data, size=44 + 200 + 0xFFFFFFFF) == header(data)
+    with pytest.raises(DecodeError) as caught:
+        header(data, size=44 + 201 + 0xFFFFFFFF)
+    assert caught.value.message == (
+        f"clip.wav: its header says 200 bytes of audio, and {0xFFFFFFFF + 201} follow, more than "
+        "such a header can say"
+    )
+    assert caught.value.hint is not None
+    assert "RF64 or FLAC" in caught.value.hint
+
+
+def test_an_rf64_header_can_say_how_much_follows() -> None:
+    data = rf64(200, AUDIO) + b"\0" * 8
+    assert header(data, size=len(data) + 2**40) == header(data)
 
 
 def extensible(
@@ -125,6 +178,38 @@ def test_aiff_is_accepted(subtype: str) -> None:
 
 
 def test_aiff_may_begin_with_its_audio() -> None:
-    common, sound = chunk(b"COMM", bytes(18), order=">"), chunk(b"SSND", bytes(20), order=">")
-    data = riff(sound, common, magic=b"FORM", form=b"AIFF", order=">")
+    aiff(SOUND, COMMON)
+
+
+SOUND = chunk(b"SSND", bytes(20), order=">")
+COMMON = chunk(b"COMM", bytes(18), order=">")
+
+
+def aiff(*chunks: bytes) -> None:
+    data = riff(*chunks, magic=b"FORM", form=b"AIFF", order=">")
     check_aiff(io.BytesIO(data), len(data), "clip.aiff", DEFAULT_LIMITS)
+
+
+def test_aiff_whose_audio_goes_on_to_the_end_is_accepted() -> None:
+    aiff(COMMON, chunk(b"SSND", bytes(20), size=0xFFFFFFFF, order=">"))
+
+
+def test_aiff_metadata_that_claims_more_than_there_is_is_harmless() -> None:
+    aiff(COMMON, SOUND, chunk(b"ANNO", b"note", size=99, order=">"))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "words"),
+    [
+        ([COMMON], "no 'SSND' chunk, which AIFF audio needs"),
+        ([SOUND], "no 'COMM' chunk, which AIFF audio needs"),
+        (
+            [COMMON, chunk(b"SSND", bytes(20), size=21, order=">")],
+            "truncated: header says 21 bytes of audio, file holds 20",
+        ),
+    ],
+)
+def test_aiff_without_all_its_audio_is_refused(chunks: list[bytes], words: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        aiff(*chunks)
+    assert caught.value.message == f"clip.aiff: {words}"

@@ -144,7 +144,7 @@ class ZipMember:
             signature == b"PK\x03\x04"
             and method == self.method
             and (flags & _SIZES_FOLLOW or crc == self.crc)
-            and tidied(read_name(raw, flags)) == self.name
+            and tidied(read_name(raw)) == self.name
         )
         if not same:
             raise self._damaged(
@@ -237,7 +237,7 @@ def _checked(path: Path | str, limits: Limits) -> Archive:
         raise _refused(shown_path, Refusal(many, "max_entries"))
     members = []
     for info in infos:
-        name = read_name(raw_name(info), info.flag_bits)
+        name = read_name(raw_name(info))
         if is_junk(name):
             continue
         refusal = name_problem(name, limits) or _entry_problem(info, limits)

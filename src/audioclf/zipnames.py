@@ -44,20 +44,20 @@ def raw_name(info: ZipInfo) -> bytes:
     return name.encode("utf-8" if info.flag_bits & _UTF8_FLAG or name.isascii() else "cp437")
 
 
-def read_name(raw: bytes, flags: int) -> str:
+def read_name(raw: bytes) -> str:
     r"""Return a stored name as text with forward slashes, NFC.
 
     Names are UTF-8 where that fits, flagged or not, as macOS writes it; else code page 437.
 
     Examples
     --------
-    >>> read_name(b"dog\\0.wav", 0)
+    >>> read_name(b"dog\\0.wav")
     'dog/0.wav'
     """
     try:
-        name = raw.decode("utf-8")
+        name = raw.decode()
     except UnicodeDecodeError:
-        name = raw.decode("utf-8", "replace") if flags & _UTF8_FLAG else raw.decode("cp437")
+        name = raw.decode("cp437")
     name = name.replace("\\", "/")
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 

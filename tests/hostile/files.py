@@ -99,9 +99,9 @@ def float_wav(samples: Iterable[float], *, bits: int = 32) -> bytes:
     return wav(audio, tag=FLOAT, bits=bits)
 
 
-def rf64(data_size: int, audio: bytes | None = None) -> bytes:
+def rf64(data_size: int, audio: bytes | None = None, *, samples: int = 0) -> bytes:
     """Return an RF64 file whose `ds64` chunk says that there are `data_size` bytes of audio."""
-    ds64 = chunk(b"ds64", struct.pack("<QQQI", 0, data_size, 0, 0))
+    ds64 = chunk(b"ds64", struct.pack("<QQQI", 0, data_size, samples, 0))
     data = chunk(b"data", pcm16() if audio is None else audio, size=0xFFFFFFFF)
     return riff(ds64, fmt(), data, magic=b"RF64")
 
