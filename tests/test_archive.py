@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from audioclf.archive import Archive, ZipMember, open_archive
+from audioclf.errors import DatasetError
+from audioclf.limits import Limits, use_limits
 from tests.hostile.files import Entry, deflated, zip_of
 
 
@@ -162,6 +164,83 @@ def test_a_name_becomes_a_clean_path(tmp_path: Path, raw: bytes, flags: int, nam
 def test_thirty_two_folders_are_not_too_deep(tmp_path: Path) -> None:
     name = b"d/" * 32 + b"x.wav"
     assert names_of(tmp_path / "x.zip", Entry(name)) == [name.decode()]
+
+
+def deflated_to_a_tenth(name: bytes) -> Entry:
+    stored = len(deflated(b"sound" * 20))
+    return Entry(name, b"sound" * 20, method=8, size=10 * stored)
+
+
+TWO = [Entry(b"a.wav", b"sound" * 20, method=8), Entry(b"b.wav", b"sound" * 20, method=8)]
+TENTHS = [deflated_to_a_tenth(b"a.wav"), deflated_to_a_tenth(b"b.wav")]
+SIZE = TENTHS[0].fields[2]
+AT_THE_LIMIT: dict[str, tuple[list[Entry], int, dict[str, int], str]] = {
+    "max_entries": (TWO, 2, {}, ": 2 entries (limit 1)"),
+    "max_entry_bytes": (TWO, 100, {}, "!a.wav: 100 bytes unpacked (limit 99)"),
+    "max_total_bytes": (TWO, 200, {}, ": 200 bytes unpacked (limit 199)"),
+    "max_ratio": (
+        TENTHS,
+        10,
+        {"ratio_floor_bytes": 1},
+        f"!a.wav: {SIZE // 10} bytes would unpack to {SIZE} (limit 9:1)",
+    ),
+    "ratio_floor_bytes": (
+        TENTHS[:1],
+        SIZE,
+        {"max_ratio": 1},
+        f"!a.wav: {SIZE // 10} bytes would unpack to {SIZE} (limit 1:1)",
+    ),
+    "max_name_bytes": (TWO, 5, {}, "!a.wav: entry name longer than 4 bytes"),
+    "max_depth": ([Entry(b"a/b/c.wav")], 2, {}, "!a/b/c.wav: 2 folders deep (limit 1)"),
+}
+
+
+@pytest.mark.parametrize("name", AT_THE_LIMIT)
+def test_an_archive_at_a_limit_is_accepted_and_one_beyond_it_names_it(
+    name: str, tmp_path: Path
+) -> None:
+    entries, most, others, words = AT_THE_LIMIT[name]
+    path = tmp_path / "x.zip"
+    path.write_bytes(zip_of(*entries))
+    with use_limits(Limits(**{name: most}, **others)):
+        assert len(open_archive(path).members) == len(entries)
+    with (
+        use_limits(Limits(**{name: most - 1}, **others)),
+        pytest.raises(DatasetError) as caught,
+    ):
+        open_archive(path)
+    assert caught.value.message == f"{path}{words}"
+    blamed = "max_ratio" if name == "ratio_floor_bytes" else name
+    assert caught.value.hint == f"If you trust it, set limits.{blamed} to accept more."
+
+
+def test_the_ratio_of_all_entries_together_is_limited(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    path.write_bytes(zip_of(*TENTHS))
+    total = f"{2 * SIZE // 10} bytes would unpack to {2 * SIZE} "
+    with use_limits(Limits(max_ratio=9, ratio_floor_bytes=SIZE)):
+        with pytest.raises(DatasetError) as caught:
+            open_archive(path)
+        assert caught.value.message == f"{path}: {total}(limit 9:1)"
+        assert caught.value.hint == "If you trust it, set limits.max_ratio to accept more."
+
+
+@pytest.mark.parametrize("last", [True, False], ids=["the directory", "the next entry"])
+def test_an_entry_may_reach_up_to_what_follows_and_no_further(tmp_path: Path, last: bool) -> None:
+    path = tmp_path / "x.zip"
+    stored = len(deflated(b"sound"))
+
+    def opened(more: int) -> Archive:
+        entry = Entry(b"long_name.wav", b"sound", method=8, packed_size=stored + more)
+        others = [] if last else [Entry(b"z.wav", b"")]
+        path.write_bytes(zip_of(entry, *others))
+        return open_archive(path)
+
+    assert len(opened(0).members) == (1 if last else 2)
+    with pytest.raises(DatasetError) as caught:
+        opened(1)
+    expected = f"{path}!long_name.wav: overlaps inside the archive (bytes used twice)"
+    assert caught.value.message == expected
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,16 @@ from audioclf.dataset import FileSource, ZipSource
 from audioclf.errors import DecodeError
 from audioclf.limits import Limits
 from tests.conftest import imported_by
-from tests.hostile.files import Entry, MemorySource, encoded, float_wav, noise, wav, zip_of
+from tests.hostile.files import (
+    Entry,
+    MemorySource,
+    encoded,
+    float_wav,
+    noise,
+    pcm16,
+    wav,
+    zip_of,
+)
 
 # librosa.load imports audioread, which imports modules that Python 3.13 drops.
 pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated")
@@ -212,6 +221,9 @@ def test_an_mp3_with_fewer_frames_than_its_header_says_is_a_warning() -> None:
         decode(source, AudioConfig(offset=decoded.seconds))
 
 
+NATIVE = AudioConfig(sr=16_000)
+
+
 def message(data: bytes, limits: Limits | None = None, **config: Any) -> str:
     with pytest.raises(DecodeError) as caught:
         decode(MemorySource(data), AudioConfig(**config), limits or Limits())
@@ -230,19 +242,44 @@ def test_a_duration_shorter_than_a_sample_is_named() -> None:
     assert "no audio samples in a duration of 1e-05 s at 16000 Hz" in message(wav(), duration=1e-5)
 
 
+PART = "\n  Set audio.duration to read a part of it."
+
+
 def test_a_long_recording_is_refused_unless_a_part_is_asked_for() -> None:
     limits, data = Limits(max_seconds=0.2), wav()
-    text = message(data, limits)
-    assert "clip.wav: 0.25 s of audio (limit 0.2 s)" in text
-    assert text.endswith("Set audio.duration to read a part of it.")
+    assert message(data, limits) == (
+        f"clip.wav: 0.25 s of audio (limit 0.2 s); limits.max_seconds accepts more{PART}"
+    )
     assert decode(MemorySource(data), AudioConfig(duration=0.2), limits).seconds == 0.2
+    assert decode(MemorySource(data), NATIVE, Limits(max_seconds=0.25)).seconds == 0.25
 
 
-def test_the_number_of_samples_is_limited_before_and_after_resampling() -> None:
-    limits = Limits(max_samples=5000)
-    stereo = encoded("WAV", "PCM_16", noise(4000, 2))
-    assert "8000 samples (limit 5000)" in message(stereo, limits, sr=16_000)
-    assert "12000 samples (limit 5000)" in message(wav(), limits, sr=48_000)
+@pytest.mark.parametrize(
+    ("data", "sr", "samples"),
+    [
+        (encoded("WAV", "PCM_16", noise(4000, 2)), 16_000, 8000),
+        (wav(), 48_000, 12_000),
+        (wav(pcm16(4001)), 8000, 4001),
+        (wav(pcm16(4001)), 24_000, 6002),
+    ],
+    ids=["channels", "resampled", "as they are", "rounded up"],
+)
+def test_the_number_of_samples_is_limited_before_and_after_resampling(
+    data: bytes, sr: int, samples: int
+) -> None:
+    assert message(data, Limits(max_samples=samples - 1), sr=sr) == (
+        f"clip.wav: {samples} samples (limit {samples - 1}); limits.max_samples accepts more{PART}"
+    )
+    assert len(decode(MemorySource(data), AudioConfig(sr=sr), Limits(max_samples=samples)).y) > 0
+
+
+@pytest.mark.parametrize("samples", [[0.0, 2.5], [-2.5, 0.0], [1.0, -2.5, 2.0]], ids=str)
+def test_the_amplitude_is_limited_above_and_below(samples: list[float]) -> None:
+    assert message(float_wav(samples), Limits(max_amplitude=2.0)) == (
+        "clip.wav: not normalised audio: samples up to 2.5 (full scale is 1, limit 2); "
+        "limits.max_amplitude accepts more"
+    )
+    assert len(decode(MemorySource(float_wav(samples)), NATIVE, Limits(max_amplitude=2.5)).y) > 1
 
 
 @pytest.mark.parametrize(

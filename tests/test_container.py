@@ -199,7 +199,7 @@ def counted(
     declared: int, *, flags: int = 3, at: int = 36, tag: bytes = b"Xing", frames: int = 10
 ) -> bytes:
     """Return MP3 frames, of which the first says how many bytes there are."""
-    fields = (1, 2, 3)
+    fields = (declared, declared, declared)
     if flags & 2:
         fields = (7, declared, 3) if flags & 1 else (declared, 7, 3)
     first = bytearray(FRAME)
@@ -219,17 +219,31 @@ def test_an_mp3_may_lack_a_hundredth_of_its_bytes(flags: int, tag: bytes, at: in
     )
 
 
+def test_an_mp3_that_says_it_has_four_gigabytes_is_refused() -> None:
+    with pytest.raises(DecodeError, match="header says 4294967295 bytes of audio, file holds"):
+        checked(counted(0xFFFFFFFF), "clip.mp3")
+
+
 @pytest.mark.parametrize(
     "data",
     [
         counted(10**6, flags=1),
         counted(10**6, flags=4),
         counted(10**6, at=61),
+        counted(10**6, at=61, tag=b"Info"),
         counted(10**6, tag=b"xing"),
         counted(10**6)[:40] + bytes(377) + FRAME,
         counted(100),
     ],
-    ids=["frames only", "neither", "too far inside", "another tag", "no numbers", "more bytes"],
+    ids=[
+        "frames only",
+        "neither",
+        "too far inside",
+        "info too far inside",
+        "another tag",
+        "no numbers",
+        "more bytes",
+    ],
 )
 def test_an_mp3_whose_header_gives_no_size_is_accepted(data: bytes) -> None:
     assert checked(data, "clip.mp3").kind == "MP3"

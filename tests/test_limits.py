@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.hostile.files import Entry, MemorySource, chunk, float_wav, fmt, pcm1
 from tests.inference.making import featurizer, registry
 
 CONFIG = AudioConfig(sr=8000)
+LIMIT_NAMES = [field.name for field in fields(Limits)]
 
 REFUSED = {
     "max_seconds": (wav(pcm16(20_000), sr=1000), Limits(max_seconds=10.0), Limits(max_seconds=30)),
@@ -105,10 +107,10 @@ def test_features_under_other_limits_are_cached_apart() -> None:
 
 def test_every_limit_is_described_and_positive() -> None:
     described = TypeAdapter(Limits).json_schema()
-    for field in fields(Limits):
-        assert described["properties"][field.name]["description"]
+    for name in LIMIT_NAMES:
+        assert described["properties"][name]["description"]
         with pytest.raises(ValueError, match="greater than"):
-            Limits(**{field.name: 0})
+            Limits(**{name: 0})
 
 
 def test_a_config_sets_limits_and_keeps_only_what_differs(toy_config: Path) -> None:
@@ -138,18 +140,52 @@ def test_a_bad_limit_in_a_config_is_named(toy_config: Path, override: str, words
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"),
+    ("setting", "words", "hint"),
     [
-        ("max_chanels=3", "no limit is called 'max_chanels'"),
-        ("max_seconds=-1", "max_seconds=-1: expected greater than 0"),
-        ("max_entries=many", "max_entries=many: expected a valid integer"),
-        ("max_seconds", "expected NAME=VALUE"),
-        ("zzz=1", "no limit is called 'zzz'"),
+        ("max_chanels=3", "no limit is called 'max_chanels'", "Did you mean 'max_channels'?"),
+        ("min_rs=3", "no limit is called 'min_rs'", "Did you mean 'min_sr'?"),
+        ("max_seconds", "expected max_seconds=VALUE", None),
+        ("zzz=1", "no limit is called 'zzz'", f"Known: {', '.join(LIMIT_NAMES)}."),
+        ("=1", "no limit is called ''", f"Known: {', '.join(LIMIT_NAMES)}."),
+        ("max_seconds=-1", "expected greater than 0", None),
+        (
+            "max_entries=many",
+            "expected a valid integer, unable to parse string as an integer",
+            None,
+        ),
+        ("max_entries=", "expected a valid integer, unable to parse string as an integer", None),
+        (
+            "max_seconds=1=2",
+            "expected a valid number, unable to parse string as a number",
+            None,
+        ),
     ],
 )
-def test_a_bad_limit_on_the_command_line_is_named(setting: str, words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
-        parse_limits([setting])
+def test_a_bad_limit_on_the_command_line_is_named(
+    setting: str, words: str, hint: str | None
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_limits(["max_channels=2", setting, "max_depth=3"])
+    assert caught.value.message == f"--limit {setting}: {words}"
+    assert caught.value.hint == hint
+
+
+def test_limits_of_the_command_line_hold_together_and_the_last_of_a_name_counts() -> None:
+    found = parse_limits(["max_channels=2", "max_seconds=7.5", "max_channels=3"])
+    assert found == Limits(max_channels=3, max_seconds=7.5)
+    assert found.changed() == {"max_channels": 3, "max_seconds": 7.5}
+    assert parse_limits([]) == DEFAULT_LIMITS
+    assert DEFAULT_LIMITS.changed() == {}
+
+
+def test_limits_hold_inside_of_their_block_alone_whatever_happens_there() -> None:
+    one, two = Limits(max_depth=1), Limits(max_depth=2)
+    with use_limits(one):
+        with suppress(KeyError), use_limits(two):
+            assert limits_in_force() is two
+            raise KeyError
+        assert limits_in_force() is one
+    assert limits_in_force() is DEFAULT_LIMITS
 
 
 def test_a_run_reads_under_the_limits_of_its_config(toy_config: Path, sounds: Path) -> None:

@@ -266,6 +266,15 @@ def test_of_a_zip_only_the_directory_and_the_wanted_clip_are_sent(web: Web) -> N
     assert sum(size for verb, _, size in web.log if verb == "GET") < 2 * len(NOISE)
 
 
+@pytest.mark.parametrize("name", ["a.wav", "\u732b" * 300])
+def test_a_member_is_one_request_whatever_the_length_of_its_name(web: Web, name: str) -> None:
+    web.files = {"/x.zip": zipped({name: NOISE})}
+    (member,) = open_archive(f"{web.url}/x.zip").members
+    opened = len(web.requests())
+    assert member.read() == NOISE
+    assert web.requests()[opened:] == ["/x.zip"]
+
+
 def test_a_local_header_of_any_length_is_read(web: Web) -> None:
     info = zipfile.ZipInfo("a.wav")
     info.extra = b"\xfe\xca" + (5000).to_bytes(2, "little") + bytes(5000)

@@ -146,11 +146,12 @@ def parse_limits(settings: Iterable[str]) -> Limits:
     names = [field.name for field in fields(Limits)]
     for setting in settings:
         name, equals, value = setting.partition("=")
-        if not equals or name not in names:
+        if name not in names:
             near = get_close_matches(name, names, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."
-            what = f"no limit is called {name!r}" if equals else "expected NAME=VALUE"
-            raise ConfigError(f"--limit {setting}: {what}", hint=hint)
+            raise ConfigError(f"--limit {setting}: no limit is called {name!r}", hint=hint)
+        if not equals:
+            raise ConfigError(f"--limit {setting}: expected {name}=VALUE")
         found[name] = value
     try:
         return TypeAdapter(Limits).validate_python(found)
