@@ -30,6 +30,12 @@ def test_what_does_not_print_is_spelled_out(text: str) -> None:
     assert one_line(text) == text.encode("unicode_escape").decode()
 
 
+def test_only_what_does_not_print_is_spelled_out() -> None:
+    text = "caf\u00e9 \u732b\n\x1b[1m\t\u202e."
+    assert printable(text) == "caf\u00e9 \u732b\n\\x1b[1m\\t\\u202e."
+    assert one_line(text) == "caf\u00e9 \u732b\\n\\x1b[1m\\t\\u202e."
+
+
 @pytest.mark.parametrize("text", ["dog", "caf\u00e9", "\u732b", "\U0001f436", "a b'c", ""])
 def test_what_prints_stays(text: str) -> None:
     assert one_line(text) == printable(text) == csv_text(csv_cell(text)) == text
@@ -81,3 +87,27 @@ def test_a_file_name_is_one_that_every_system_takes(text: str) -> None:
 def test_a_plain_file_name_stays() -> None:
     for name in ("dog_1", "caf\u00e9 2", ".hidden", "console.wav", "a.b"):
         assert file_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("dog:1\n", "dog_1_"),
+        ('<>:"|?*\\/', "_" * 9),
+        ("\ud800\u202e\0", "___"),
+        ("", "_"),
+        ("..", "__"),
+        ("a. .", "a___"),
+        (" a", " a"),
+        ("NUL.wav", "_NUL.wav"),
+        ("lpt9", "_lpt9"),
+        ("com", "com"),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 200),
+        ("x" * 199 + "\u00e9", "x" * 199),
+        ("\u732b" * 99, "\u732b" * 66),
+        ("x" * 199 + ". ", "x" * 199 + "_"),
+    ],
+)
+def test_a_file_name_keeps_what_it_can(text: str, name: str) -> None:
+    assert file_name(text) == name

@@ -156,8 +156,11 @@ def test_nesting_is_counted_by_depth_and_not_by_number() -> None:
     assert len(parse_yaml("- [[x], {a: [y]}]\n" * 40, "c.yaml").data) == 40
     with use_limits(Limits(max_config_depth=2)):
         assert parse_yaml("[a]", "c.yaml").data == ["a"]
-        with pytest.raises(ConfigError, match=r"^c\.yaml:1:3: nested more than 2 levels deep$"):
-            parse_yaml("[[a]]", "c.yaml")
+        for text in ("[[a]]", "[b, [a]]", "{b: c, d: [a]}"):
+            at = text.index("a") + 1
+            words = f"^c.yaml:1:{at}: nested more than 2 levels deep$"
+            with pytest.raises(ConfigError, match=words):
+                parse_yaml(text, "c.yaml")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def parse_limits(settings: Iterable[str]) -> Limits:
     for setting in settings:
         name, equals, value = setting.partition("=")
         if name not in names:
-            near = get_close_matches(name, names, 1)
+            near = get_close_matches(name, names)
             hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."
             raise ConfigError(f"--limit {setting}: no limit is called {name!r}", hint=hint)
         if not equals:
@@ -156,7 +156,7 @@ def parse_limits(settings: Iterable[str]) -> Limits:
     try:
         return TypeAdapter(Limits).validate_python(found)
     except ValidationError as exc:
-        error = exc.errors(include_url=False, include_input=False)[0]
+        error = exc.errors()[0]
         name = str(error["loc"][0])
         expected = error["msg"].removeprefix("Input should be ")
         raise ConfigError(f"--limit {name}={found[name]}: expected {expected}") from None

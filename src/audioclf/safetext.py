@@ -94,8 +94,7 @@ def file_name(text: str) -> str:
     ('dog_1_', '_NUL.wav', 'a__', '__')
     """
     name = "".join(c if c.isprintable() else "_" for c in _NOT_IN_NAMES.sub("_", text))
-    while len(name.encode("utf-8", "replace")) > _NAME_BYTES:
-        name = name[: -max(1, (len(name) - _NAME_BYTES) // 2)]
+    name = name.encode()[:_NAME_BYTES].decode(errors="ignore")
     kept = name.rstrip(". ")
     name = kept + "_" * (len(name) - len(kept))
     return f"_{name}" if _DEVICE.match(name) else name or "_"
