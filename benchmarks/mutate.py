@@ -103,7 +103,7 @@ GROUPS = {
         ),
         left_out=(*RANDOM, "real_recordings", "imports_neither", "features", "what_librosa_loads"),
     ),
-    "kept": Group(_modules("evaluation/", "kept"), ("tests/evaluation/test_kept.py",), RANDOM),
+    "kept": Group(_modules("evaluation/", "kept"), ("tests/evaluation/test_kept.py",)),
     "config": Group(
         _modules("", "limits yaml_source safetext"),
         ("tests/test_limits.py", "tests/test_yaml_source.py", "tests/test_safetext.py"),
