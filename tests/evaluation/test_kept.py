@@ -154,6 +154,26 @@ def test_the_key_follows_all_that_decides(tmp_path: Path, changes: dict[str, Any
     assert key_of(kept_in(tmp_path, **made), **told) not in (key, None)
 
 
+def test_what_was_kept_found_and_damaged_is_counted(tmp_path: Path) -> None:
+    kept = kept_in(tmp_path / "not" / "there")
+    kept.discard()
+    for key in ("1", "2", "3", "4", "5"):
+        kept.put(key, RESULT)
+    for key in ("1", "2", "3"):
+        assert kept.get(key, FOLD) is not None
+    for key in ("4", "5"):
+        (kept.folder / f"{key}.fit").write_bytes(b"")
+        assert kept.get(key, FOLD) is None
+    assert (kept.written, kept.found, kept.damaged) == (5, 3, 2)
+    assert sorted(path.name for path in kept.folder.iterdir()) == ["1.fit", "2.fit", "3.fit"]
+
+
+def test_scores_of_any_precision_come_back_as_doubles(tmp_path: Path) -> None:
+    single = replace(RESULT, scores=SCORES.astype(np.float32), y_pred=RESULT.y_pred.astype("i4"))
+    doubled = replace(RESULT, scores=SCORES.astype(np.float32).astype(np.float64))
+    assert_same(unpack("k", FOLD, pack("k", single)), doubled)
+
+
 def test_a_classifier_of_no_plugin_is_not_kept(tmp_path: Path) -> None:
     assert classifier_digest(LogisticRegression(), None) is None
     assert key_of(kept_in(tmp_path, classifiers={"svm": None})) is None
@@ -181,8 +201,11 @@ def test_a_full_disk_warns_once_and_leaves_what_was_there(
     monkeypatch.setattr(Path, "write_bytes", failing(errno.ENOSPC))
     kept.put("other", RESULT)
     kept.put("another", RESULT)
-    assert kept.warning is not None
-    assert "finished fits are not kept: No space left on device" in kept.warning
+    assert kept.warning == (
+        f"{kept.folder}: finished fits are not kept: No space left on device; "
+        "a run that is stopped would do them again"
+    )
+    assert kept.written == 1
     assert [path.name for path in kept.folder.iterdir()] == ["k.fit"]
     assert_same(kept.get("k", FOLD), RESULT)
 
