@@ -75,7 +75,6 @@ GROUPS = {
             "tests/inference/test_compatibility.py",
             "tests/inference/test_villains.py",
             "tests/inference/test_calibration.py",
-            "tests/inference/test_model.py",
             "tests/inference/test_round_trip.py",
         ),
     ),

@@ -45,6 +45,7 @@ from audioclf.features.cache import (
 )
 from audioclf.features.entry import Entry
 from audioclf.features.keys import KeyMaker, feature_key
+from audioclf.limits import Limits, use_limits
 from audioclf.plugin import AnyFeaturizer, Featurizer, Flatten, Stats
 from audioclf.registry import Origin
 
@@ -855,6 +856,10 @@ class Again(MelSpectrogram):
     """The same configuration, another class."""
 
 
+class Once(MelSpectrogram):
+    """And another of the same module."""
+
+
 def key(**changes: Any) -> str | None:
     arguments: dict[str, Any] = {
         "source_digest": "0" * 64,
@@ -945,6 +950,18 @@ def test_the_key_does_not_follow_the_pooling(pooling: Any) -> None:
     assert real_key(featurizer=MelSpectrogram(n_mels=16, pooling=pooling)) == real_key()
 
 
+def test_the_key_follows_the_limits_that_a_clip_had_to_keep() -> None:
+    with use_limits(Limits(max_channels=128)):
+        wider = real_key()
+    assert wider != real_key()
+
+
+def test_the_key_follows_class_and_module_of_a_featurizer() -> None:
+    elsewhere = type("MelSpectrogram", (MelSpectrogram,), {"__module__": __name__})
+    made = [MelSpectrogram(), Again(), Once(), elsewhere()]
+    assert len({real_key(featurizer=each) for each in made}) == 4
+
+
 def test_the_key_follows_the_pooling_of_a_featurizer_inside() -> None:
     keys = {
         real_key(featurizer=Wrapper(inner=MelSpectrogram(pooling=pooling)))
@@ -977,17 +994,21 @@ def test_a_key_maker_makes_the_same_keys() -> None:
 
 
 def test_only_the_libraries_that_a_component_computes_with_count(fresh: pytest.MonkeyPatch) -> None:
-    def libraries(*names: str) -> Any:
-        found = keys.made_by(MelSpectrogram(), ORIGIN, libraries=names)
-        assert found is not None
-        return found["libraries"]
+    def ingredients(*names: str) -> Any:
+        return keys.made_by(MelSpectrogram(), ORIGIN, libraries=names)
 
-    before = libraries("numpy")
-    assert before == {"numpy": metadata.version("numpy")}
-    assert set(libraries("numpy", "soundfile")) == {"numpy", "soundfile", "libsndfile"}
+    before = ingredients("numpy")
+    assert {"numpy": metadata.version("numpy")} in before
     fresh.setattr(soundfile, "__libsndfile_version__", "99")
-    assert libraries("numpy") == before
-    assert libraries("soundfile")["libsndfile"] == "99"
+    assert ingredients("numpy") == before
+    versions = {"soundfile": metadata.version("soundfile"), "libsndfile": "99"}
+    assert versions in ingredients("soundfile")
+
+
+def test_a_key_does_not_follow_the_order_of_names() -> None:
+    assert keys.canonical({"a": 1, "b": [2, 3]}) == b'{"a":1,"b":[2,3]}'
+    assert keys.canonical({"b": [2, 3], "a": 1}) == b'{"a":1,"b":[2,3]}'
+    assert keys.canonical([float("nan")]) == b"[NaN]"
 
 
 def test_a_class_made_by_hand_has_no_key() -> None:
@@ -1072,12 +1093,24 @@ def package(factor: int) -> dict[str, str]:
     return {"audioclf_x/__init__.py": level, "audioclf_x/deep/base.py": base}
 
 
+def beside(factor: int) -> dict[str, str]:
+    base = BASE.format(factor="FACTOR").replace(
+        "class Base", "from .factor import FACTOR\nclass Base"
+    )
+    level = LEVEL.format(module="audioclf_x.base")
+    return {
+        "audioclf_x/__init__.py": level,
+        "audioclf_x/base.py": base,
+        "audioclf_x/factor.py": f"FACTOR = {factor}",
+    }
+
+
 def two_distributions(factor: int) -> dict[str, str]:
     base = BASE.format(factor=factor)
     return {"audioclf_x.py": LEVEL.format(module="audioclf_y"), "audioclf_y.py": base}
 
 
-@pytest.mark.parametrize("layout", [one_module, package, two_distributions])
+@pytest.mark.parametrize("layout", [one_module, package, beside, two_distributions])
 def test_the_key_follows_code_whose_version_stays(key_with: Any, layout: Any) -> None:
     first = key_with(layout(1))
     assert key_with(layout(2)) != first

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
+import pytest
 
 from audioclf.audio import AudioConfig
 from audioclf.components import Classifier, Featurizer
@@ -21,6 +23,7 @@ from audioclf.inference import Evaluated, Interval, Training, fit_final, write_b
 from audioclf.inference.bundle_manifest import MANIFEST
 from audioclf.inference.bundle_zip import members_for, zipped
 from audioclf.inference.estimators import dump_estimator
+from audioclf.inference.refusal import RefusedError, Stage
 from audioclf.registry import Registry
 
 AUDIO = AudioConfig(sr=8000, duration=0.5)
@@ -137,3 +140,11 @@ def with_estimator(path: Path, found: Fitted, tamper: Callable[[Any], object]) -
     tamper(found.estimator)
     stored = dump_estimator(found.cell.classifier, found.estimator)
     return forged(path, {f"estimator/{name}": content for name, content in stored.items()})
+
+
+@contextmanager
+def refused(match: str) -> Iterator[None]:
+    """Expect that a check refuses, and says which one it is."""
+    with pytest.raises(RefusedError, match=match) as caught:
+        yield
+    assert caught.value.stage in get_args(Stage)

@@ -13,9 +13,8 @@ from audioclf.inference import estimators, trees, vectors
 from audioclf.inference.arrays import check_npy, from_npy, to_npy
 from audioclf.inference.estimators import dump_estimator, restore_estimator
 from audioclf.inference.estimators_skops import dump_skops
-from audioclf.inference.refusal import RefusedError
 from audioclf.inference.self_check import SelfCheck
-from tests.inference.making import SEED, classifier, fitted
+from tests.inference.making import SEED, classifier, fitted, refused
 
 
 def links(left: list[int], right: list[int]) -> None:
@@ -118,25 +117,25 @@ def restored(component: Classifier, files: dict[str, bytes], **changes: int) -> 
 def test_a_model_of_other_columns_is_refused() -> None:
     component = classifier("logistic_regression")
     files = dump_estimator(component, fitted(component).estimator)
-    with pytest.raises(RefusedError, match="columns instead of 7"):
+    with refused(match="columns instead of 7"):
         restored(component, files, n_features=7)
 
 
 def test_other_files_of_skops_are_refused() -> None:
-    with pytest.raises(RefusedError, match=r"not in 'model\.skops' alone"):
+    with refused(match=r"not in 'model\.skops' alone"):
         restored(classifier("dummy"), {"other": b""})
 
 
 def test_a_pipeline_of_other_steps_is_refused() -> None:
     svm, logistic = fitted(classifier("svm")), classifier("logistic_regression")
-    with pytest.raises(RefusedError, match="of the estimator is not what logistic_regression sets"):
+    with refused(match="of the estimator is not what logistic_regression sets"):
         restored(logistic, {"model.skops": dump_skops(svm.estimator)})
 
 
 def test_another_seed_is_another_model() -> None:
     component = classifier("random_forest", n_estimators=1)
     estimator = fitted(component).estimator.set_params(random_state=SEED + 1)
-    with pytest.raises(RefusedError, match="random_state of the estimator is not what"):
+    with refused(match="random_state of the estimator is not what"):
         restored(component, {"model.skops": dump_skops(estimator)})
 
 
@@ -165,7 +164,7 @@ def test_a_plugin_cannot_choose_odd_names_of_files(
     component = classifier("dummy")
     monkeypatch.setattr(type(component), "model_format", "own", raising=False)
     monkeypatch.setattr(type(component), "dump", lambda *_: {name: b""}, raising=False)
-    with pytest.raises(RefusedError, match=r"cannot be stored: .* is not a plain file name"):
+    with refused(match=r"cannot be stored: .* is not a plain file name"):
         dump_estimator(component, object())
 
 
@@ -202,7 +201,7 @@ def test_an_estimator_that_hides_a_parameter_is_refused(monkeypatch: pytest.Monk
     component = classifier("dummy")
     built = SimpleNamespace(get_params=lambda deep: {"constant": None})
     monkeypatch.setattr(type(component), "build", lambda *_, **__: built)
-    with pytest.raises(RefusedError, match="the estimator has no parameter 'constant'"):
+    with refused(match="the estimator has no parameter 'constant'"):
         estimators._check_parameters(component, SimpleNamespace(get_params=lambda deep: {}), SEED)
 
 
@@ -230,14 +229,12 @@ def test_classes_are_compared_where_there_are_no_scores() -> None:
     check = self_check()
     assert set(check.to_files()) == {"check/rows.npy", "check/codes.npy", "check/probe.npy"}
     check.check(model_of(Labels(1)))
-    with pytest.raises(RefusedError, match="predictions of its stored rows differ"):
+    with refused(match="predictions of its stored rows differ"):
         check.check(model_of(Labels(0)))
 
 
 def test_scores_of_another_kind_are_refused() -> None:
-    with pytest.raises(
-        RefusedError, match="its scores are of kind 'none' instead of 'probability'"
-    ):
+    with refused("its scores are of kind 'none' instead of 'probability'"):
         self_check().check(model_of(Labels(1), "probability"))
 
 
@@ -249,5 +246,16 @@ def test_stored_rows_must_all_be_there() -> None:
     assert SelfCheck.from_files(files, said).scores is None
     for name in files:
         fewer = {each: content for each, content in files.items() if each != name}
-        with pytest.raises(RefusedError, match=f"'{name}' cannot be read: it is missing"):
+        with refused(match=f"'{name}' cannot be read: it is missing"):
             SelfCheck.from_files(fewer, said)
+
+
+def test_scores_that_are_not_asked_for_are_not_compared() -> None:
+    self_check(scores=np.zeros((3, 2))).check(model_of(Labels(1)))
+
+
+@pytest.mark.parametrize("index", [-1, 4, 10**9])
+def test_a_tree_looks_at_no_column_that_there_is_not(index: int) -> None:
+    trees.check_features(np.array([0, 3]), 4)
+    with pytest.raises(ValueError, match="column"):
+        trees.check_features(np.array([0, index]), 4)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
-from audioclf.errors import EXIT_MODEL, ModelError
-from audioclf.inference import MODEL_LIMITS, open_bundle, read_bundle
+from audioclf.errors import EXIT_MODEL, ConfigError, ModelError
+from audioclf.inference import MODEL_LIMITS, load, open_bundle, read_bundle
 from audioclf.inference.bundle_manifest import MANIFEST
+from audioclf.inference.refusal import Stage
 from audioclf.limits import Limits
 from tests.inference.making import (
     classifier,
@@ -56,6 +58,8 @@ def refusal(path: Path, **kwargs: Any) -> ModelError:
     assert caught.value.exit_code == EXIT_MODEL
     assert caught.value.message.startswith(f"{path}: refused by the ")
     assert "\n" not in caught.value.message
+    check = caught.value.message.removeprefix(f"{path}: refused by the ").split(" check: ")[0]
+    assert check in get_args(Stage)
     return caught.value
 
 
@@ -283,3 +287,21 @@ def test_a_file_that_cannot_be_read_is_named(path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "open", fail)
     said = refusal(path, expect_sha256="0" * 64)
     assert "refused by the archive check: it cannot be read: Input/output error" in said.message
+
+
+def test_the_expected_digest_is_that_of_the_whole_file(path: Path) -> None:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    for expected in (digest, digest.upper()):
+        assert load(path, expect_sha256=expected).classes == ("barbie", "ken")
+    said = refusal(path, expect_sha256="AB" * 32)
+    assert "refused by the digest check" in said.message
+    assert said.message.endswith(f"its SHA-256 is {digest}, and {'ab' * 32} was expected")
+    assert said.hint == ("It is another file, or a changed one: ask whoever gave you the digest.")
+    with pytest.raises(ModelError, match=f"and {'0' * 64} was expected"):
+        load(path, expect_sha256="0" * 64)
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 63, "0" * 65, "g" * 64])
+def test_what_is_no_digest_is_said(path: Path, digest: str) -> None:
+    with pytest.raises(ConfigError, match=f"^'{digest}' is no SHA-256, which has 64 hexadecimal"):
+        read_bundle(path, registry(), expect_sha256=digest)

@@ -214,6 +214,12 @@ def test_names_that_the_manifest_cannot_hold_are_refused(tmp_path: Path) -> None
         written(tmp_path / "m.audioclf", found, classes=("same", "same"))
 
 
+def test_eight_rows_of_the_training_are_kept_from_the_first_to_the_last(tmp_path: Path) -> None:
+    found = fitted(classifier("dummy"))
+    check = read_bundle(written(tmp_path / "m.audioclf", found), registry()).check
+    np.testing.assert_array_equal(check.rows, found.X[[0, 7, 14, 21, 28, 35, 42, 49]])
+
+
 def test_the_seed_and_the_cell_are_kept(tmp_path: Path) -> None:
     found = fitted(classifier("svm", C=2.0))
     manifest = open_bundle(written(tmp_path / "m.audioclf", found)).manifest

@@ -68,13 +68,9 @@ class KeyMaker:
         made = made_by(featurizer, origin, libraries=_LIBRARIES, exclude="pooling")
         if made is None:
             return None
-        ingredients = {
-            "format": FORMAT,
-            "audio": audio.model_dump(mode="json"),
-            # A clip that other limits accepted must not pass by having been cached.
-            "limits": limits_in_force().changed(),
-            **made,
-        }
+        # A clip that other limits accepted must not pass by having been cached.
+        limits = limits_in_force().changed()
+        ingredients = [FORMAT, audio.model_dump(mode="json"), limits, made]
         return cls(hashlib.sha256(canonical(ingredients)).hexdigest())
 
     def key(self, source_digest: str) -> str:
@@ -84,7 +80,7 @@ class KeyMaker:
 
 def made_by(
     component: BaseModel, origin: Origin | None, *, libraries: tuple[str, ...], exclude: str = ""
-) -> dict[str, object] | None:
+) -> list[object] | None:
     """Return, as JSON, what decides about the numbers that a component computes.
 
     Parameters
@@ -98,7 +94,7 @@ def made_by(
 
     Returns
     -------
-    ingredients : dict or None
+    ingredients : list or None
         None where they cannot all be known: see `KeyMaker.make`.
     """
     inside = list(_inside(value for name, value in component if name != exclude))
@@ -107,18 +103,18 @@ def made_by(
     files = [_file_digest(part) for part in inside if isinstance(part, Path)]
     if origin is None or None in code.values() or None in files:
         return None
-    return {
-        "component": component.model_dump(mode="json", exclude={exclude}),
+    return [
+        component.model_dump(mode="json", exclude={exclude}),
         # Each on its own: an annotation with a base class would leave out fields.
-        "inside": [part.model_dump(mode="json") for part in models[1:]],
-        "classes": [f"{type(each).__module__}:{type(each).__qualname__}" for each in models],
-        "files": files,
-        "origin": [origin.distribution, origin.version],
-        "audioclf": import_module("audioclf").__version__,  # stands above us in the layers
-        "code": code,
-        "libraries": _libraries(libraries) | _requirements(origin),
-        "byte order": sys.byteorder,
-    }
+        [part.model_dump(mode="json") for part in models[1:]],
+        [f"{type(each).__module__}:{type(each).__qualname__}" for each in models],
+        files,
+        [origin.distribution, origin.version],
+        import_module("audioclf").__version__,  # stands above us in the layers
+        code,
+        _libraries(libraries) | _requirements(origin),
+        sys.byteorder,
+    ]
 
 
 def _inside(values: Iterable[object]) -> Iterator[BaseModel | Path]:
@@ -185,6 +181,12 @@ def _requirements(origin: Origin) -> dict[str, str]:
 
 
 def canonical(data: object, *, allow_nan: bool = True) -> bytes:
-    """Return JSON that does not depend on the order of keys; in ASCII, which holds any name."""
+    """Return JSON that does not depend on the order of keys; in ASCII, which holds any name.
+
+    Examples
+    --------
+    >>> canonical({"sr": 8000, "name": ["é"]})
+    b'{"name":["\\\\u00e9"],"sr":8000}'
+    """
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan)
     return text.encode("ascii")
