@@ -181,12 +181,12 @@ def _requirements(origin: Origin) -> dict[str, str]:
 
 
 def canonical(data: object, *, allow_nan: bool = True) -> bytes:
-    """Return JSON that does not depend on the order of keys; in ASCII, which holds any name.
+    r"""Return JSON that does not depend on the order of keys; in ASCII, which holds any name.
 
     Examples
     --------
     >>> canonical({"sr": 8000, "name": ["é"]})
-    b'{"name":["\\\\u00e9"],"sr":8000}'
+    b'{"name":["\\u00e9"],"sr":8000}'
     """
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan)
     return text.encode("ascii")
