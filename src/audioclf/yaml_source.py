@@ -233,7 +233,7 @@ _Dumper.add_representer(str, _represent_str)
 
 
 def _position(name: str, mark: Any) -> Position:
-    return Position(name) if mark is None else Position(name, mark.line + 1, mark.column + 1)
+    return Position(name, mark.line + 1, mark.column + 1)
 
 
 def _sentence(exc: yaml.MarkedYAMLError) -> str:
