@@ -34,11 +34,17 @@ check: $(VENV)/.dev
 test-lowest: $(LOWEST)/.dev
 	$(LOWEST)/bin/python -m pytest $(SPREAD) -m "not slow" -q
 
-# A million mutants of each kind, and a minute of atheris on each where it is installed.
+# A million mutants of each kind, and two minutes of atheris on each: about an hour.
+FUZZ_SEED ?= 0
 .PHONY: fuzz
-fuzz: $(VENV)/.dev
-	$(BIN)/python -m tests.hostile.fuzzing --zips 1000000 --audio 1000000 --configs 20000
-	$(BIN)/python -m tests.hostile.atheris_fuzz 60
+fuzz: $(VENV)/.dev $(VENV)/.fuzz
+	$(BIN)/python -m tests.hostile.fuzzing --zips 1000000 --audio 1000000 --configs 20000 \
+		--seed $(FUZZ_SEED) --write benchmarks/fuzz.json
+	$(BIN)/python -m tests.hostile.atheris_fuzz 120 benchmarks/fuzz.json
+
+$(VENV)/.fuzz: benchmarks/fuzz-requirements.txt | $(VENV)/.dev
+	$(BIN)/python $(PIP) -r $<
+	@touch $@
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench.py

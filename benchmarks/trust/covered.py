@@ -19,15 +19,18 @@ PARTS = {
     "cache": ("features/cache.py", "features/entry.py", "features/keys.py", "evaluation/kept.py"),
     "bundle": (
         "inference/arrays.py", "inference/bundle.py", "inference/bundle_manifest.py",
-        "inference/bundle_writing.py", "inference/bundle_zip.py", "inference/refusal.py",
-        "inference/structure.py", "inference/trees.py",
+        "inference/bundle_writing.py", "inference/bundle_zip.py", "inference/estimators.py",
+        "inference/estimators_skops.py", "inference/manifest_scores.py", "inference/refusal.py",
+        "inference/self_check.py", "inference/structure.py", "inference/trees.py",
+        "inference/vectors.py",
     ),
 }  # fmt: skip
 
 
 def rows(size: Size, scratch: Path) -> Iterator[Row]:
     report = scratch / "coverage.json"
-    command = [sys.executable, "-m", "pytest", "-q", "--cov", f"--cov-report=json:{report}"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
+    command += ["--max-worker-restart", "0", "--cov", f"--cov-report=json:{report}"]
     done = subprocess.run(
         [*command, "-p", "no:cacheprovider"], cwd=REPO, capture_output=True, text=True, check=False
     )

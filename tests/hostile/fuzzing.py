@@ -10,6 +10,7 @@ Mutants follow from the seed and their number alone, so a finding can be made ag
 from __future__ import annotations
 
 import argparse
+import datetime
 import faulthandler
 import io
 import json
@@ -376,6 +377,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first mutant")
     parser.add_argument("--seconds", type=float, help="most seconds of each kind")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--write", type=Path, help="JSON file to which the counts are added")
     args = parser.parse_args()
     faulthandler.enable()
     results = []
@@ -384,12 +386,22 @@ def main() -> int:
             faulthandler.dump_traceback_later(HANG_SECONDS + (args.seconds or 3600), exit=True)
             found = fuzz(kind, count, seed=args.seed, first=args.first, seconds=args.seconds)
             results.append(found)
+            if args.write:
+                note(args.write, kind, asdict(found))
             if not args.json:
                 sys.stdout.write(_sentence(found) + "\n")
     faulthandler.cancel_dump_traceback_later()
     if args.json:
         sys.stdout.write(json.dumps([asdict(found) for found in results], indent=2) + "\n")
     return int(any(found.uncaught for found in results))
+
+
+def note(path: Path, name: str, found: Mapping[str, object]) -> None:
+    """Add what was found to a file of results, with the date of today."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    known[name] = {**found, "date": today}
+    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _sentence(found: Fuzzed) -> str:
