@@ -123,6 +123,13 @@ def test_junk_is_passed_over_and_counted(tmp_path: Path, junk: str) -> None:
     assert archive.ignored == 1
 
 
+def test_what_stands_behind_junk_is_read(tmp_path: Path) -> None:
+    files = {".DS_Store": b"", "a/0.wav": b"0", "a/": b"", "a/1.wav": b"1", "__MACOSX/x": b""}
+    archive = archive_of(tmp_path / "x.zip", files)
+    assert contents(archive) == {"a/0.wav": b"0", "a/1.wav": b"1"}
+    assert archive.ignored == 3
+
+
 def test_what_only_resembles_junk_is_kept(tmp_path: Path) -> None:
     names = ["a.b/c.wav", "my__MACOSX/c.wav", "Thumbs.db.wav", "a/xdesktop.ini", "_.wav"]
     archive = archive_of(tmp_path / "x.zip", dict.fromkeys(names, b""))

@@ -174,6 +174,12 @@ def test_scores_of_any_precision_come_back_as_doubles(tmp_path: Path) -> None:
     assert_same(unpack("k", FOLD, pack("k", single)), doubled)
 
 
+def test_the_key_is_the_same_whatever_the_integers_of_the_indexes_are(tmp_path: Path) -> None:
+    narrow = replace(FOLD, train=FOLD.train.astype("i4"), test=FOLD.test.astype("i4"))
+    kept = kept_in(tmp_path)
+    assert key_of(kept, narrow, arrays=(Y.astype("u1"), None)) == key_of(kept)
+
+
 def test_a_classifier_of_no_plugin_is_not_kept(tmp_path: Path) -> None:
     assert classifier_digest(LogisticRegression(), None) is None
     assert key_of(kept_in(tmp_path, classifiers={"svm": None})) is None

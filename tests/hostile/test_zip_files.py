@@ -93,8 +93,9 @@ def test_a_fifo_does_not_block(tmp_path: Path) -> None:
 
 
 def test_a_path_with_a_null_byte_is_refused() -> None:
-    with pytest.raises(DatasetError, match="not a path"):
+    with pytest.raises(DatasetError) as caught:
         open_archive(Path("data\0.zip"))
+    assert caught.value.message.startswith(r"'data\x00.zip': not a path (")
 
 
 BAD_NAMES = {
