@@ -88,7 +88,7 @@ def test_twelve_bytes_are_enough_to_look_at() -> None:
         checked(wav()[:12])
 
 
-@pytest.mark.parametrize("size", [0, 1, 127, 128, 500, 20_000])
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 500, 20_000, 2**21 + 1])
 def test_the_size_of_an_id3_tag_has_seven_bits_in_each_byte(size: int) -> None:
     assert checked(id3(bytes(size)) + MP3, "clip.mp3").start == 10 + size
 
@@ -217,6 +217,20 @@ def test_an_mp3_may_lack_a_hundredth_of_its_bytes(flags: int, tag: bytes, at: in
     assert caught.value.message == (
         f"clip.mp3: truncated: header says {declared + 1} bytes of audio, file holds 4170"
     )
+
+
+SMALL = b"\xff\xe3\x18\x00" + bytes(68)
+
+
+def test_an_mp3_of_one_small_frame_may_end_inside_its_header() -> None:
+    tag = b"Xing" + struct.pack(">2I", 2, 1000)
+    assert checked(SMALL[:60] + tag, "clip.mp3").kind == "MP3"
+    with pytest.raises(DecodeError, match="header says 1000 bytes of audio, file holds 72"):
+        checked(SMALL[:56] + tag + bytes(4), "clip.mp3")
+
+
+def test_an_mp3_without_such_a_header_is_accepted_whatever_its_bytes() -> None:
+    assert checked((FRAME[:4] + b"\xff" * 413) * 2, "clip.mp3").kind == "MP3"
 
 
 def test_an_mp3_that_says_it_has_four_gigabytes_is_refused() -> None:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
+import soundfile
 
 from audioclf.audio import AudioConfig, decode, inspect
 from audioclf.errors import DecodeError
@@ -71,9 +72,42 @@ class NoMemorySource(MemorySource):
         return _NoMemory(self.data)
 
 
-def test_too_little_memory_is_named() -> None:
+@pytest.mark.parametrize("data", [wav(), encoded("FLAC", "PCM_16")], ids=["wav", "flac"])
+def test_too_little_memory_is_named(data: bytes, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(DecodeError, match=r"^clip.wav: not enough memory to decode it$"):
-        decode(NoMemorySource(wav()), AudioConfig())
+        decode(NoMemorySource(data), AudioConfig())
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (MemoryError(), "not enough memory to decode it"),
+        (ZeroDivisionError(), "FLAC audio that cannot be decoded: ZeroDivisionError"),
+        (ValueError("no such frame"), "FLAC audio that cannot be decoded: no such frame"),
+        (
+            soundfile.LibsndfileError(2),
+            "FLAC audio that cannot be decoded: System error.",
+        ),
+    ],
+    ids=repr,
+)
+def test_whatever_a_decoder_raises_has_words(
+    failure: Exception, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", fail)
+    with pytest.raises(DecodeError) as caught:
+        decode(MemorySource(encoded("FLAC", "PCM_16")), AudioConfig())
+    assert caught.value.message == f"clip.wav: {words}"
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "ULAW"])
+def test_a_wav_of_another_name_is_read_with_a_warning(subtype: str) -> None:
+    source = MemorySource(encoded("WAV", subtype), "clip.flac")
+    assert inspect(source).warnings == ("WAV data in a file named .flac",)
 
 
 def test_the_stream_is_closed() -> None:

@@ -172,6 +172,9 @@ def test_a_big_endian_header_is_read() -> None:
 def test_as_many_chunks_as_the_limit_are_accepted() -> None:
     data = riff(*[LIST] * 8, fmt(), chunk(b"data", AUDIO))
     assert header(data, Limits(max_chunks=10)).sr == 16_000
+    with pytest.raises(DecodeError) as caught:
+        header(data, Limits(max_chunks=9))
+    assert caught.value.message == ("clip.wav: more than 9 chunks; limits.max_chunks accepts more")
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])

@@ -117,7 +117,7 @@ class _SoundFileReader:
     def __init__(self, stream: BinaryIO, container: Container, name: str) -> None:
         import soundfile
 
-        self._failures = (soundfile.SoundFileError, ArithmeticError, MemoryError, ValueError)
+        self._failures = (soundfile.SoundFileError, ArithmeticError, ValueError)
         self._name = name
         self._kind = container.kind
         self._stream = _QuietStream(stream, container.start, container.size)
@@ -163,7 +163,7 @@ class _SoundFileReader:
 
 def _reason(exc: Exception) -> str:
     """Return libsndfile's reason, but for the one that it gives where there is no sound frame."""
-    reason = str(getattr(exc, "error_string", "") or exc or type(exc).__name__)
+    reason = getattr(exc, "error_string", str(exc)) or type(exc).__name__
     if reason.startswith("File does not exist"):
         return "the decoder finds no audio in it"
     return reason.removeprefix("Error : ")
@@ -177,13 +177,13 @@ class _QuietStream:
     """
 
     def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
-        self.failure: OSError | None = None
+        self.failure: OSError | MemoryError | None = None
         self._stream = stream
         self._start = start
         self._size = size - start
         self._position = 0
 
-    def seek(self, offset: int, whence: int = 0) -> int:
+    def seek(self, offset: int, whence: int) -> int:
         base = (0, self._position, self._size)[whence]
         self._position = min(max(base + offset, 0), self._size)
         return self._position
@@ -195,7 +195,7 @@ class _QuietStream:
         try:
             self._stream.seek(self._start + self._position)
             data = self._stream.read(count)
-        except OSError as exc:
+        except (OSError, MemoryError) as exc:
             self.failure = exc
             return b""
         self._position += len(data)

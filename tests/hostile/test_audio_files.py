@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioclf.audio import AudioConfig, Decoded, decode, inspect
-from audioclf.dataset import FileSource
+from audioclf.dataset import FileSource, PartSource, Span
 from audioclf.errors import EXIT_DATA, DecodeError
 from audioclf.limits import DEFAULT_LIMITS
 from tests.hostile.files import (
@@ -167,6 +167,15 @@ def test_a_git_lfs_pointer_says_how_to_fetch_the_file() -> None:
 def test_unknown_bytes_are_not_guessed() -> None:
     message = refusal(b"\x01\x02\x03\x04" * 10, "x.wav").message
     assert message == "x.wav: not WAV/FLAC/OGG/AIFF/MP3 audio"
+
+
+def test_a_repair_is_named_for_a_file_that_went_through_a_pipe() -> None:
+    data, words = HEADERS["flac without a length"]
+    error = refusal(data, "x.flac")
+    assert error.message == f"x.flac: {words}"
+    assert error.hint == "Convert it once more, to a file and not through a pipe."
+    with pytest.raises(DecodeError, match=r"^x.flac@0\.1-0\.2: its FLAC header does not say"):
+        inspect(PartSource(MemorySource(data, "x.flac"), Span(0.1, 0.2)))
 
 
 def test_a_repair_is_named_for_an_unfinished_recording() -> None:
