@@ -67,7 +67,7 @@ GROUPS = {
         _modules(
             "inference/",
             "bundle bundle_manifest bundle_writing bundle_zip estimators estimators_skops "
-            "structure trees vectors refusal self_check arrays manifest_scores",
+            "refusal self_check manifest_scores",
         ),
         (
             "tests/inference/test_checks.py",
@@ -76,6 +76,24 @@ GROUPS = {
             "tests/inference/test_villains.py",
             "tests/inference/test_calibration.py",
             "tests/inference/test_round_trip.py",
+        ),
+        left_out=(*RANDOM, "another_process", "cnn", "xgboost", "hist_", "extra_", "_forest"),
+    ),
+    "structure": Group(
+        _modules("inference/", "structure trees vectors"),
+        (
+            "tests/inference/test_checks.py",
+            "tests/inference/test_villains.py",
+            "tests/inference/test_round_trip.py",
+        ),
+        left_out=("another_process", "cnn", "xgboost"),
+    ),
+    "arrays": Group(
+        _modules("inference/", "arrays"),
+        (
+            "tests/inference/test_checks.py",
+            "tests/inference/test_model.py",
+            "tests/inference/test_villains.py",
         ),
     ),
     "zip": Group(

@@ -87,7 +87,9 @@ def test_a_missing_member_is_named(name: str, path: Path) -> None:
     files = unpacked(path)
     del files[name]
     packed(path, files)
-    assert f"refused by the digest check: {name!r} is missing" in refusal(path).message
+    said = refusal(path)
+    assert f"refused by the digest check: {name!r} is missing" in said.message
+    assert said.hint == "Copy the file again, or write the model again with `audioclf run`."
 
 
 @pytest.mark.parametrize("name", ["model.pkl", "estimator/more.skops", "setup.py"])
@@ -156,7 +158,9 @@ def test_the_model_of_a_run_folder_is_pointed_at(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    assert "there is no such file" in refusal(tmp_path / "none.audioclf").message
+    said = refusal(tmp_path / "none.audioclf")
+    assert "there is no such file" in said.message
+    assert said.hint == "Check the path."
 
 
 @pytest.mark.parametrize("name", ["../evil.npy", "/evil.npy", "C:/evil.npy", "a/../../evil.npy"])
@@ -303,5 +307,6 @@ def test_the_expected_digest_is_that_of_the_whole_file(path: Path) -> None:
 
 @pytest.mark.parametrize("digest", ["", "0" * 63, "0" * 65, "g" * 64])
 def test_what_is_no_digest_is_said(path: Path, digest: str) -> None:
-    with pytest.raises(ConfigError, match=f"^'{digest}' is no SHA-256, which has 64 hexadecimal"):
+    with pytest.raises(ConfigError, match=f"^'{digest}' is no SHA-256, which has 64") as caught:
         read_bundle(path, registry(), expect_sha256=digest)
+    assert caught.value.hint == "`sha256sum FILE` prints that of a file."

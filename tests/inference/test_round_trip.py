@@ -15,6 +15,7 @@ from audioclf.components import Classifier
 from audioclf.errors import ModelError, ResultError
 from audioclf.evaluation import Cell
 from audioclf.inference import fit_final, open_bundle, read_bundle
+from audioclf.inference.estimators import restore_estimator
 from audioclf.inference.model import raw_scores
 from tests.inference.making import (
     NAMES,
@@ -218,6 +219,20 @@ def test_eight_rows_of_the_training_are_kept_from_the_first_to_the_last(tmp_path
     found = fitted(classifier("dummy"))
     check = read_bundle(written(tmp_path / "m.audioclf", found), registry()).check
     np.testing.assert_array_equal(check.rows, found.X[[0, 7, 14, 21, 28, 35, 42, 49]])
+
+
+def test_a_model_that_is_not_restored_to_the_last_bit_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def restore(*args: Any, **kwargs: Any) -> Any:
+        estimator = restore_estimator(*args, **kwargs)
+        estimator.steps[-1][1].intercept_ += 1e-6
+        return estimator
+
+    monkeypatch.setattr("audioclf.inference.bundle_writing.restore_estimator", restore)
+    with pytest.raises(ModelError, match="cannot be written: the estimator's scores of its stored"):
+        written(tmp_path / "m.audioclf", fitted(classifier("logistic_regression")))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_seed_and_the_cell_are_kept(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -445,3 +446,16 @@ def test_names_of_any_length_leave_a_message_that_can_be_read(tmp_path: Path) ->
     assert "refused by the type check: the estimator holds sklearn.dummy.xxx" in said.message
     assert said.message.endswith("xxx, which a model of this classifier does not need")
     assert len(said.message) < len(str(path)) + 700
+
+
+def test_files_that_lie_over_one_another_are_refused(tmp_path: Path) -> None:
+    path = made(tmp_path / "m.audioclf", "dummy")
+    inner = zipped(
+        {"schema.json": b"{}", "1.npy": to_npy(np.zeros(500))}, method=zipfile.ZIP_STORED
+    )
+    end = inner.rindex(b"PK\5\6")
+    size, start = struct.unpack_from("<2I", inner, end + 12)
+    record = inner[inner.rindex(b"PK\1\2") : end]
+    counts = struct.pack("<4H2IH", 0, 0, 12, 12, size + 10 * len(record), start, 0)
+    forged(path, {ESTIMATOR: inner[:end] + 10 * record + b"PK\5\6" + counts})
+    assert "bytes in a file of" in refusal(path).message
