@@ -178,11 +178,14 @@ class Archive:
     ignored : int
         Number of entries that were passed over: folders, hidden files, and what operating
         systems leave behind (`__MACOSX/`, `.DS_Store`, `Thumbs.db`, `desktop.ini`).
+    hidden : tuple of str
+        Names of those among them that are no folders, in the order of the archive's directory.
     """
 
     path: Path | str
     members: tuple[ZipMember, ...]
     ignored: int
+    hidden: tuple[str, ...] = ()
 
 
 def open_archive(path: Path | str, limits: Limits | None = None) -> Archive:
@@ -235,10 +238,12 @@ def _checked(path: Path | str, limits: Limits) -> Archive:
     if len(infos) > limits.max_entries:
         many = f"{len(infos)} entries (limit {limits.max_entries})"
         raise _refused(shown_path, Refusal(many, "max_entries"))
-    members = []
+    members, hidden = [], []
     for info in infos:
         name = read_name(raw_name(info))
         if is_junk(name):
+            if not name.endswith("/"):
+                hidden.append(name)
             continue
         refusal = name_problem(name, limits) or _entry_problem(info, limits)
         if refusal:
@@ -247,7 +252,8 @@ def _checked(path: Path | str, limits: Limits) -> Archive:
     _check_totals(shown_path, members, limits)
     _check_names(shown_path, members)
     _check_spans(members, end)
-    return Archive(path, tuple(members), ignored=len(infos) - len(members))
+    ignored = len(infos) - len(members)
+    return Archive(path, tuple(members), ignored, tuple(hidden))
 
 
 def _directory(path: Path | str) -> tuple[list[zipfile.ZipInfo], int]:

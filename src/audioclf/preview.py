@@ -55,6 +55,7 @@ def preview(
     *,
     overrides: Iterable[str] = (),
     registry: Registry | None = None,
+    isolate: bool = False,
 ) -> RunPreview:
     """Validate a config and what it points to, without decoding or training.
 
@@ -62,6 +63,8 @@ def preview(
     ----------
     config, overrides, registry
         As in `run`.
+    isolate : bool
+        Read headers in worker processes even if the config does not say so.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def preview(
     splits = make_splits(dataset, config.split, config.seed)
     cells = cells_of(config, registry)
     with use_limits(config.limits):
-        seconds, unreadable = _inspect(dataset, config)
+        seconds, unreadable = _inspect(dataset, config, isolate=isolate or config.isolate)
     return RunPreview(
         dataset=dataset.name,
         n_clips=len(dataset),
@@ -90,16 +93,14 @@ def preview(
     )
 
 
-def _inspect(dataset: Dataset, config: RunConfig) -> tuple[float, list[str]]:
-    from audioclf.audio import inspect
+def _inspect(dataset: Dataset, config: RunConfig, *, isolate: bool) -> tuple[float, list[str]]:
+    from audioclf.inspection import inspect_all
 
     seconds, unreadable = 0.0, []
-    for clip in dataset:
-        try:
-            info = inspect(clip.source)
-        except DecodeError as exc:
-            unreadable.append(exc.message)
+    for found in inspect_all([clip.source for clip in dataset], isolate=isolate):
+        if isinstance(found, DecodeError):
+            unreadable.append(found.message)
         else:
-            rest = max(0.0, info.seconds - config.audio.offset)
+            rest = max(0.0, found.seconds - config.audio.offset)
             seconds += min(rest, config.audio.duration or rest)
     return seconds, unreadable

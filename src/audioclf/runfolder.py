@@ -14,6 +14,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,8 @@ class RunFolder:
                 os.fsync(stream.fileno())
             aside.replace(target)
         except OSError as exc:
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):  # on a read-only disk this fails even where there is no file
+                aside.unlink()
             raise unwritable(target, exc) from exc
         return target
 

@@ -62,7 +62,7 @@ def test_hidden_and_system_files_are_passed_over(tmp_path: Path) -> None:
     fill(tmp_path, ".DS_Store", "cat/Thumbs.db", "desktop.ini")
     found = FolderDataset(path=tmp_path).load()
     assert [clip.id for clip in found] == ["cat/2.wav", "dog/1.wav"]
-    assert found.notes == ()
+    assert found.notes == ("ignored 6 hidden entries: .DS_Store, ._*, .git/, ...",)
 
 
 def test_a_hidden_root_is_read(tmp_path: Path) -> None:

@@ -290,6 +290,10 @@ def test_cases_33_35_36_40_41_42_46_and_8_27_are_accepted(run: Run, tmp_path: Pa
     odd = [Entry(rb"data\dog\8-backslashes.wav", SOUND), *map(bad_name, junk)]
     done = run(zip_of(*sounds("cat"), *dogs, *odd))
     assert done.returncode == 0, done.stderr
+    assert "ignored 4 hidden entries: .DS_Store, ._*, Thumbs.db, ..." in done.stderr
+    assert "ignored 4 hidden entries" in (tmp_path / "out" / "record.json").read_text()
+    checked = run_cli("check", tmp_path / "c.yaml")
+    assert "ignored 4 hidden entries" in checked.stdout
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["classes"] == ["cat", "dog"]
     ledger = (tmp_path / "out" / "ledger.csv").read_text().splitlines()[1:]
@@ -451,10 +455,11 @@ ELSEWHERE = {
     64: "tests/inference/test_compatibility.py::"
     "test_another_minor_version_of_sklearn_names_what_to_install",
     65: "tests/inference/test_checks.py::test_a_model_of_other_columns_is_refused",
-    66: "tests/features/test_cached_runs.py::test_damaged_entries_are_rebuilt_and_counted",
-    67: "tests/features/test_cached_runs.py::"
-    "test_a_cache_that_cannot_be_written_is_a_note_and_no_more",
-    68: "tests/test_runfolder.py::test_a_write_that_fails_leaves_what_was_there",
+    66: "tests/hostile/test_full_disk.py::test_case_66_a_damaged_cache_is_rebuilt_and_counted",
+    67: "tests/hostile/test_full_disk.py::"
+    "test_case_67_a_full_cache_is_said_once_and_the_run_goes_on",
+    68: "tests/hostile/test_full_disk.py::"
+    "test_case_68_a_run_into_a_full_disk_can_be_finished_once_there_is_room",
     69: "tests/engines/test_processes.py::test_a_worker_that_is_killed_from_outside_costs_nothing",
     70: "tests/test_runs_elsewhere.py::test_a_clip_that_kills_its_worker_costs_that_clip_alone",
     71: "tests/features/test_cached_runs.py::test_an_interrupted_extraction_resumes",

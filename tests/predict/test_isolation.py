@@ -83,6 +83,18 @@ def test_a_model_that_crashes_a_library_ends_a_worker_and_not_us(
     assert "SIGSEGV" in got.value.message
 
 
+def test_an_export_tries_a_strangers_model_in_a_process_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("skl2onnx")
+    monkeypatch.setattr(trial, "_load", crash)
+    bundle = made(tmp_path / "m.audioclf")
+    done = run_cli("export", bundle, "--to", "onnx", "--untrusted")
+    assert done.returncode == EXIT_MODEL, done.stderr
+    assert "loading it ended the worker process" in done.stderr
+    assert not (tmp_path / "m.onnx").exists()
+
+
 def test_a_limit_is_raised_on_the_command_line(tmp_path: Path) -> None:
     bundle = made(tmp_path / "m.audioclf")
     path = tmp_path / "many.wav"

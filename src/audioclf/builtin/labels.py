@@ -122,6 +122,30 @@ def shown(names: Sequence[str], most: int = _SHOWN) -> str:
     return ", ".join(first) + (", ..." if len(names) > most else "")
 
 
+def ignored_note(hidden: Sequence[str]) -> list[str]:
+    """Return what is said of hidden files and of what operating systems leave behind, if any.
+
+    One name stands for all that are alike: a folder for what is in it, a name for its copies.
+
+    Examples
+    --------
+    >>> ignored_note(["a/.DS_Store", ".DS_Store", "__MACOSX/a/._0.wav"])
+    ['ignored 3 hidden entries: .DS_Store, __MACOSX/']
+    """
+    if not hidden:
+        return []
+    kinds = sorted({_kind_of_hidden(name) for name in hidden})
+    return [f"ignored {count(len(hidden), 'hidden entry', 'hidden entries')}: {shown(kinds)}"]
+
+
+def _kind_of_hidden(name: str) -> str:
+    parts = name.split("/")
+    for part in parts[:-1]:
+        if part.startswith(".") or part.lower() == "__macosx":
+            return f"{part}/"
+    return "._*" if parts[-1].startswith("._") else parts[-1]
+
+
 def is_audio(path: str) -> bool:
     """Tell whether a file is named as audio that is read."""
     return _suffix(path) in AUDIO_SUFFIXES

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
-from audioclf.builtin.labels import count, full_path, is_audio, shown
+from audioclf.builtin.labels import count, full_path, ignored_note, is_audio, shown
 from audioclf.plugin import (
     DatasetError,
     FileSource,
@@ -86,8 +86,9 @@ def list_archive(path: Path | str) -> Listing:
     DatasetError
         If it is missing, damaged or not a zip.
     """
-    members = open_archive(path).members
-    return Listing(display_name(path), tuple((each.name, ZipSource(each)) for each in members))
+    archive = open_archive(path)
+    entries = tuple((each.name, ZipSource(each)) for each in archive.members)
+    return Listing(display_name(path), entries, tuple(ignored_note(archive.hidden)))
 
 
 def list_folder(path: Path | str) -> Listing:
@@ -183,7 +184,8 @@ def _check_utf8(entry: os.DirEntry[str]) -> None:
 def _notes(found: dict[_Kind, list[tuple[str, Path]]]) -> list[str]:
     linked = sorted(name for name, _ in found["linked folder"])
     special = sorted(name for name, _ in found["special"])
-    notes = []
+    hidden = [f"{name}/" if path.is_dir() else name for name, path in found["hidden"]]
+    notes = ignored_note(sorted(hidden))
     if linked:
         folders = count(len(linked), "symlinked folder was", "symlinked folders were")
         notes.append(f"{folders} not entered: {shown(linked)}")

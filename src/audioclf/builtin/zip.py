@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from audioclf.builtin.labels import LabelPattern, full_path, label_clips
+from audioclf.builtin.labels import LabelPattern, full_path, ignored_note, label_clips
 from audioclf.plugin import (
     DatasetError,
     InputPath,
@@ -49,7 +49,12 @@ class ZipDataset(Loader):
             _check_is_file(self.path)
         archive = open_archive(self.path)
         entries = [(member.name, ZipSource(member)) for member in archive.members]
-        return label_clips(entries, name=display_name(self.path), label_pattern=self.label_pattern)
+        return label_clips(
+            entries,
+            name=display_name(self.path),
+            label_pattern=self.label_pattern,
+            notes=ignored_note(archive.hidden),
+        )
 
 
 def _check_is_file(path: Path) -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from audioclf.cli.common import (
     ConfigArgument,
+    IsolateOption,
     JsonOption,
     SetOption,
     StrictOption,
+    UntrustedOption,
     load_registry,
     single_command,
 )
@@ -26,6 +28,8 @@ app = single_command()
 def check(
     config: ConfigArgument,
     overrides: SetOption = [],  # noqa: B006  typer copies it
+    isolate: IsolateOption = False,
+    untrusted: UntrustedOption = False,
     as_json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
@@ -33,7 +37,7 @@ def check(
     registry = load_registry(strict=strict)
     from audioclf.preview import preview
 
-    found = preview(config, overrides=overrides, registry=registry)
+    found = preview(config, overrides=overrides, registry=registry, isolate=isolate or untrusted)
     say(json.dumps(_data(found), indent=2, ensure_ascii=False) if as_json else _text(found))
     sys.exit(found.exit_code)
 

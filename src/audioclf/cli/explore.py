@@ -18,6 +18,7 @@ from audioclf.cli.common import (
     QuietOption,
     SetOption,
     StrictOption,
+    UntrustedOption,
     load_registry,
     progress_on_stderr,
     single_command,
@@ -54,6 +55,7 @@ def explore(
         typer.Option(min=0, help="MB for sound and spectrograms; by default 4 to 8."),
     ] = None,
     isolate: IsolateOption = False,
+    untrusted: UntrustedOption = False,
     jobs: JobsOption = None,
     cache_dir: Annotated[
         Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
@@ -83,7 +85,7 @@ def explore(
             origins_of(loaded.featurizers, registry),
             featurizer=features,
             jobs=jobs,
-            isolate=isolate,
+            isolate=isolate or untrusted,
             cache_folder=cache_folder,
             progress=progress,
         )

@@ -50,6 +50,10 @@ def export(
             show_default=False,
         ),
     ] = None,
+    untrusted: Annotated[
+        bool,
+        typer.Option("--untrusted", help="Load the model first in a process that may crash."),
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Write the estimator of a model as ONNX, if it gives the same scores there."""
@@ -60,6 +64,10 @@ def export(
     target = _target(file, out, to)
     check_tools()
     registry = load_registry()
+    if untrusted:
+        from audioclf.inference.trial import try_bundle
+
+        try_bundle(file)
     bundle = read_bundle(file, registry)
     clips = _clips(bundle, config, registry, quiet=quiet)
     found = to_onnx(bundle, *clips)

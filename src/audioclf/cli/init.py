@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.common import load_registry, single_command
+from audioclf.cli.common import IsolateOption, UntrustedOption, load_registry, single_command
 from audioclf.cli.output import complain, format_table, say
 from audioclf.errors import ConfigError
 
@@ -36,6 +36,8 @@ def init(
         typer.Option(help="File to write; by default NAME.yaml here, after the folder or zip."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    isolate: IsolateOption = False,
+    untrusted: UntrustedOption = False,
 ) -> None:
     """Look at recordings and write a config for them that runs, with its reasons."""
     from audioclf.draft import draft_config, name_for
@@ -44,7 +46,7 @@ def init(
     path = _local(source)
     target = out or Path(f"{name_for(path)}.yaml")
     check_new(target, force=force)
-    draft = draft_config(path, target, registry=load_registry())
+    draft = draft_config(path, target, registry=load_registry(), isolate=isolate or untrusted)
     write_new(target, draft.text, force=force)
     say(format_table(("wrote", str(target)), list(_rows(draft))))
     for doubt in _doubts(draft):

@@ -28,6 +28,7 @@ from audioclf.cli.common import (
 )
 from audioclf.cli.output import complain, format_table, say
 from audioclf.cli.results import COSTS_HEADER, cost_cells, verdict_lines
+from audioclf.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +112,7 @@ def run(
             out=out,
             cache=not no_cache,
             cache_dir=cache_dir,
+            isolate=isolate or untrusted,
         )
         for warning in found.warnings:
             complain("warning", warning)
@@ -154,6 +156,7 @@ def _plan(
     out: Path | None,
     cache: bool,
     cache_dir: Path | None,
+    isolate: bool,
 ) -> RunPlan:
     from audioclf.config import load_config
     from audioclf.experiment import cells_of, check_feasible, load_dataset, origins_of
@@ -163,6 +166,11 @@ def _plan(
     from audioclf.system import available_cores, single_threaded
 
     loaded = load_config(config, overrides=overrides, registry=registry)
+    if isolate or loaded.isolate:
+        raise ConfigError(
+            "--plan reads clips and fits in this process, which isolation rules out",
+            hint="Run without --plan; or, if you trust the clips, plan without isolation.",
+        )
     with single_threaded(), use_limits(loaded.limits):
         started = time.perf_counter()
         dataset = load_dataset(loaded, registry)

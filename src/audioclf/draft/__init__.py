@@ -64,7 +64,9 @@ def name_for(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-")[:80] or "dataset"
 
 
-def draft_config(path: Path, out: Path, *, registry: Registry | None = None) -> Draft:
+def draft_config(
+    path: Path, out: Path, *, registry: Registry | None = None, isolate: bool = False
+) -> Draft:
     """Look at recordings and write a config for them.
 
     Parameters
@@ -75,6 +77,8 @@ def draft_config(path: Path, out: Path, *, registry: Registry | None = None) -> 
         Where the config is going to stand; nothing is written.
     registry : Registry, optional
         The plugins to use; by default those that are installed.
+    isolate : bool
+        Read headers in worker processes.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def draft_config(path: Path, out: Path, *, registry: Registry | None = None) -> 
     """
     grouped = with_groups(find_layout(path))
     dataset = grouped.found.dataset
-    headers = read_headers(dataset)
+    headers = read_headers(dataset, isolate=isolate)
     good = dataset
     if headers.bad_ids:
         good = dataset.subset(clip.id for clip in dataset if clip.id not in headers.bad_ids)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audioclf.audio import inspect
 from audioclf.dataset import Clip, Dataset
 from audioclf.errors import DatasetError, DecodeError
+from audioclf.inspection import inspect_all
 
 MAX_LOOKED = 4000
 """Clips whose header is read, evenly drawn from the list where there are more."""
@@ -58,8 +58,14 @@ class Headers:
         return sum(self.seconds) * self.n_clips / self.n_looked
 
 
-def read_headers(dataset: Dataset) -> Headers:
+def read_headers(dataset: Dataset, *, isolate: bool = False) -> Headers:
     """Read the headers of the clips.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    isolate : bool
+        Read them in worker processes.
 
     Raises
     ------
@@ -72,11 +78,10 @@ def read_headers(dataset: Dataset) -> Headers:
     formats: Counter[str] = Counter()
     seconds: list[float] = []
     refused: dict[str, str] = {}
-    for clip in clips:
-        try:
-            info = inspect(clip.source)
-        except DecodeError as exc:
-            refused[clip.id] = exc.message
+    outcomes = inspect_all([clip.source for clip in clips], isolate=isolate)
+    for clip, info in zip(clips, outcomes, strict=True):
+        if isinstance(info, DecodeError):
+            refused[clip.id] = info.message
             continue
         rates[info.sr] += 1
         channels[info.channels] += 1

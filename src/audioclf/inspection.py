@@ -1,0 +1,41 @@
+"""The headers of many clips: read here, or in worker processes that may crash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from audioclf.audio import AudioInfo, inspect
+from audioclf.dataset import AudioSource
+from audioclf.engines import ProcessEngine, SerialEngine, WorkerDiedError
+from audioclf.errors import DecodeError
+from audioclf.system import available_cores
+
+
+def inspect_all(
+    sources: Sequence[AudioSource], *, isolate: bool = False
+) -> list[AudioInfo | DecodeError]:
+    """Read the header of each clip, as `inspect` does.
+
+    Parameters
+    ----------
+    sources : sequence of AudioSource
+    isolate : bool
+        Read in worker processes, so that a header that crashes a library costs one clip.
+
+    Returns
+    -------
+    found : list of AudioInfo or DecodeError
+        In the order of the sources; an error says why its clip is refused.
+    """
+    found: list[AudioInfo | DecodeError | None] = [None] * len(sources)
+    engine = ProcessEngine(available_cores()) if isolate else SerialEngine()
+    with engine:
+        for index, outcome in engine.map(inspect, sources):
+            if isinstance(outcome, WorkerDiedError):
+                crashed = f"{sources[index].name}: reading its header ended the worker process"
+                found[index] = DecodeError(crashed)
+            elif isinstance(outcome, AudioInfo | DecodeError):
+                found[index] = outcome
+            else:
+                raise outcome
+    return [each for each in found if each is not None]
