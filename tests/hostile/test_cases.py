@@ -292,6 +292,9 @@ def test_cases_33_35_36_40_41_42_46_and_8_27_are_accepted(run: Run, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert "ignored 4 hidden entries: .DS_Store, ._*, Thumbs.db, ..." in done.stderr
     assert "ignored 4 hidden entries" in (tmp_path / "out" / "record.json").read_text()
+    short = "3 clips are shorter than one frame of 'mel' (256 samples, 0.032 s) and padded"
+    assert done.stderr.count(short) == 1
+    assert short in (tmp_path / "out" / "record.json").read_text()
     checked = run_cli("check", tmp_path / "c.yaml")
     assert "ignored 4 hidden entries" in checked.stdout
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
@@ -306,6 +309,23 @@ def test_cases_33_35_36_40_41_42_46_and_8_27_are_accepted(run: Run, tmp_path: Pa
         "dog/46-mp3-named-wav.wav": "MP3 data in a file named .wav",
     }
     assert any(line.startswith("dog/8-backslashes.wav,dog,") for line in ledger)
+
+
+def test_cases_35_36_short_and_silent_clips_are_listed(run: Run, tmp_path: Path) -> None:
+    silent = Entry(b"data/dog/quiet.wav", wav(bytes(4000), sr=8000))
+    report = ("--set", "audit=true", "--set", "report.html=true")
+    short = Entry(b"data/dog/short.wav", wav(b"\1\2", sr=8000))
+    done = run(with_entry(silent, short), CONFIG, *report)
+    assert done.returncode == 0, done.stderr
+    assert "silent" in done.stdout
+    found = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert "quiet.wav" in json.dumps(found)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "silent: no sample above" in page
+    assert "1 clip is shorter than one frame of" in page
+    explored = run_cli("explore", tmp_path / "c.yaml", "--out", tmp_path / "look.html")
+    assert explored.returncode == 0
+    assert "silent: no sample above" in explored.stdout
 
 
 OF_FOLDER = CONFIG.replace("type: zip, path: data.zip", "type: folder, path: data")

@@ -28,7 +28,9 @@ const shown = document.body.innerText + [...document.querySelectorAll('svg text'
 return {title: document.title, turned: document.documentElement.outerHTML.includes('\\u202e'),
   controls: /[\\x00-\\x08\\x0b-\\x1f\\x7f]/.test(shown), shown: shown,
   planted: document.querySelectorAll('img[onerror], main script, bdi :not(wbr)').length,
-  wide: document.documentElement.scrollWidth, screen: window.innerWidth}
+  wide: document.documentElement.scrollWidth,
+  tallest: Math.max(...[...document.querySelectorAll('figure, li')].map(e => e.offsetHeight)),
+  screen: window.innerWidth}
 """
 
 
@@ -64,3 +66,4 @@ def test_names_of_an_enemy_are_text_and_leave_the_page_whole(
     assert SPELLED.partition("\\x1b")[0] in found["shown"]
     assert (SPELLED in found["shown"]) == (make is report)
     assert found["wide"] <= found["screen"]
+    assert found["tallest"] < 900

@@ -102,7 +102,9 @@ def list_folder(path: Path | str) -> Listing:
     if isinstance(path, str):
         files = RemoteSource.below(path)
         kept = [entry for entry in files if not any(map(_is_hidden, entry[0].split("/")))]
-        return Listing(display_name(path), tuple(kept))
+        names = {name for name, _ in kept}
+        hidden = [name for name, _ in files if name not in names]
+        return Listing(display_name(path), tuple(kept), tuple(ignored_note(sorted(hidden))))
     _check_is_folder(path)
     found = _walk(path)
     entries = tuple((name, FileSource(each)) for name, each in found["file"])

@@ -7,7 +7,7 @@ of workers. What the cache holds is neither decoded nor featurized again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -161,7 +161,7 @@ def extract(
         plans = _plans_elsewhere(audio, featurizers, origins or {}, engine)
     else:
         plans = make_plans(audio, featurizers, origins or {})
-    collector = _Collector(dataset, plans, cache_use or CacheUse(), progress)
+    collector = _Collector(dataset, plans, cache_use or CacheUse(), progress, audio.sr)
     # A limit of time is one for each clip, so then each goes alone.
     is_limited = isinstance(engine, ProcessEngine) and engine.seconds is not None
     chunks = _chunks(dataset, audio, plans, cache_folder, 1 if is_limited else CHUNK)
@@ -258,13 +258,19 @@ class _Collector:
     """Puts what the workers find where it belongs."""
 
     def __init__(
-        self, dataset: Dataset, plans: Sequence[Plan], cache: CacheUse, progress: Progress
+        self,
+        dataset: Dataset,
+        plans: Sequence[Plan],
+        cache: CacheUse,
+        progress: Progress,
+        sr: int,
     ) -> None:
         self.dataset = dataset
         self.matrices = {plan.name: new_matrix(len(dataset), plan.row_width) for plan in plans}
         self.ledger: list[LedgerRow | None] = [None] * len(dataset)
         self.cache = cache
         self.notes = [plan.remark for plan in plans if plan.remark]
+        self.plans, self.sr = plans, sr
         self.progress = progress
         self.done = 0
 
@@ -323,9 +329,23 @@ class _Collector:
             matrices = {name: keep_rows(matrix, good) for name, matrix in matrices.items()}
         digests = {row.clip.id: row.digest for row in ledger}
         fingerprint = dataset.fingerprint(digests)
-        return Extraction(
-            dataset, matrices, tuple(ledger), fingerprint, self.cache, tuple(self.notes)
-        )
+        notes = (*self.notes, *_short_notes([ledger[index] for index in good], self.plans, self.sr))
+        return Extraction(dataset, matrices, tuple(ledger), fingerprint, self.cache, notes)
+
+
+def _short_notes(rows: Sequence[LedgerRow], plans: Sequence[Plan], sr: int) -> Iterator[str]:
+    """Count the clips that were padded to fill one frame, by featurizer."""
+    for plan in plans:
+        n_fft = getattr(plan.featurizer, "n_fft", None)
+        if not isinstance(n_fft, int):
+            continue
+        short = [row for row in rows if round(row.seconds * sr) < n_fft]
+        if short:
+            clips = "1 clip is" if len(short) == 1 else f"{len(short)} clips are"
+            yield (
+                f"{clips} shorter than one frame of {plan.name!r} ({n_fft} samples, "
+                f"{n_fft / sr:.3g} s) and padded, such as {short[0].clip.id}"
+            )
 
 
 def _singles(chunk: Chunk) -> list[Chunk]:
