@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from audioclf.cli.common import (
+    CacheDirOption,
     ConfigArgument,
     JobsOption,
     JsonOption,
+    NoCacheOption,
     QuietOption,
     SetOption,
     StrictOption,
@@ -44,12 +45,8 @@ def audit(
         bool, typer.Option("--quick", help="Train nothing: labels are not looked at.")
     ] = False,
     jobs: JobsOption = None,
-    cache_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
-    ] = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Neither use nor fill the feature cache.")
-    ] = False,
+    cache_dir: CacheDirOption = None,
+    no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     strict: StrictOption = False,

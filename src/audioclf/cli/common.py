@@ -28,6 +28,20 @@ JobsOption = Annotated[
     int | None,
     typer.Option(min=1, help="Cores to use; all by default. The results do not change."),
 ]
+CacheDirOption = Annotated[
+    Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
+]
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="Neither use nor fill the feature cache.")
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(help="Address of a Dask scheduler, as tls://host:8786.", show_default=False),
+]
+InsecureOption = Annotated[
+    bool,
+    typer.Option("--insecure-cluster", help="Accept a scheduler elsewhere without TLS."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 IsolateOption = Annotated[

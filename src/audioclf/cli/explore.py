@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audioclf.cli.common import (
+    CacheDirOption,
     ConfigArgument,
     IsolateOption,
     JobsOption,
     JsonOption,
+    NoCacheOption,
     QuietOption,
     SetOption,
     StrictOption,
@@ -57,12 +59,8 @@ def explore(
     isolate: IsolateOption = False,
     untrusted: UntrustedOption = False,
     jobs: JobsOption = None,
-    cache_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
-    ] = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Neither use nor fill the feature cache.")
-    ] = False,
+    cache_dir: CacheDirOption = None,
+    no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     strict: StrictOption = False,

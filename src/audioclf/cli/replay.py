@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from audioclf.cli.common import (
+    InsecureOption,
     JobsOption,
     JsonOption,
     QuietOption,
+    SchedulerOption,
     SetOption,
     StrictOption,
     load_registry,
@@ -41,14 +43,8 @@ def replay(
     engine: Annotated[
         Engine, typer.Option(help="Where the work is done; the results do not change.")
     ] = Engine.local,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(help="Address of a Dask scheduler, as tls://host:8786.", show_default=False),
-    ] = None,
-    insecure_cluster: Annotated[
-        bool,
-        typer.Option("--insecure-cluster", help="Accept a scheduler elsewhere without TLS."),
-    ] = False,
+    scheduler: SchedulerOption = None,
+    insecure_cluster: InsecureOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     strict: StrictOption = False,

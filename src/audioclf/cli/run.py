@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from audioclf.cli.common import (
+    CacheDirOption,
     ConfigArgument,
+    InsecureOption,
     IsolateOption,
     JobsOption,
     JsonOption,
+    NoCacheOption,
     NotifySecondsOption,
     QuietOption,
+    SchedulerOption,
     SetOption,
     StrictOption,
     UntrustedOption,
@@ -59,14 +63,8 @@ def run(
     engine: Annotated[
         Engine, typer.Option(help="Where the work is done; the results do not change.")
     ] = Engine.local,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(help="Address of a Dask scheduler, as tls://host:8786.", show_default=False),
-    ] = None,
-    insecure_cluster: Annotated[
-        bool,
-        typer.Option("--insecure-cluster", help="Accept a scheduler elsewhere without TLS."),
-    ] = False,
+    scheduler: SchedulerOption = None,
+    insecure_cluster: InsecureOption = False,
     isolate: IsolateOption = False,
     untrusted: UntrustedOption = False,
     clip_seconds: Annotated[
@@ -77,12 +75,8 @@ def run(
         float | None,
         typer.Option(min=0.1, help="Stop at a fit that takes longer; implies --isolate."),
     ] = None,
-    cache_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
-    ] = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Neither use nor fill the feature cache.")
-    ] = False,
+    cache_dir: CacheDirOption = None,
+    no_cache: NoCacheOption = False,
     notify: Annotated[
         list[str],
         typer.Option(
