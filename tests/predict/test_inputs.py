@@ -29,7 +29,10 @@ def names(*arguments: object, listed: tuple[str, ...] = ()) -> list[str]:
 def test_a_folder_is_sorted_and_its_junk_passed_over(folder: Path) -> None:
     found = collect([str(folder)])
     assert [r.place for r in found.recordings] == ["a.flac", "b/10.WAV", "b/2.wav"]
-    assert found.notes == ("1 file that is not named as audio passed over: notes.txt",)
+    assert found.notes == (
+        "ignored 2 hidden entries: ._*, .hidden/",
+        "1 file that is not named as audio passed over: notes.txt",
+    )
 
 
 def test_a_zip_is_read_in_place(folder: Path, tmp_path: Path) -> None:
