@@ -75,6 +75,7 @@ GROUPS = {
             "tests/inference/test_compatibility.py",
             "tests/inference/test_villains.py",
             "tests/inference/test_calibration.py",
+            "tests/inference/test_familiar.py",
             "tests/inference/test_round_trip.py",
         ),
         left_out=(*RANDOM, "another_process", "cnn", "xgboost", "hist_", "extra_", "_forest"),

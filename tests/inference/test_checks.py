@@ -259,3 +259,18 @@ def test_a_tree_looks_at_no_column_that_there_is_not(index: int) -> None:
     trees.check_features(np.array([0, 3]), 4)
     with pytest.raises(ValueError, match="column"):
         trees.check_features(np.array([0, index]), 4)
+
+
+def test_an_estimator_of_a_plugin_that_cannot_be_rebuilt_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    component = classifier("dummy")
+    monkeypatch.setattr(type(component), "model_format", "own", raising=False)
+    monkeypatch.setattr(type(component), "restore", lambda *_: 1 / 0, raising=False)
+    with refused("^the estimator of own cannot be rebuilt: ZeroDivisionError"):
+        restore_estimator(component, "own", {}, seed=SEED, n_classes=2, n_features=4)
+
+
+def test_an_estimator_that_fails_on_its_rows_is_refused() -> None:
+    with refused("^the estimator fails on its stored rows: AttributeError"):
+        self_check().check(model_of(object()))

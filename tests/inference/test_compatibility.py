@@ -90,8 +90,9 @@ def test_a_component_of_the_same_name_from_elsewhere_is_refused(path: Path) -> N
     def edit(manifest: dict[str, Any]) -> None:
         manifest["components"]["classifier"].update(distribution="audioclf-other")
 
-    said = refusal(forged(path, edit=edit)).message
-    assert "its classifier 'dummy' is that of audioclf-other, here it is audioclf " in said
+    said = refusal(forged(path, edit=edit))
+    assert "its classifier 'dummy' is that of audioclf-other, here it is audioclf " in said.message
+    assert said.hint == "Install the one, and disable the other."
 
 
 def test_another_version_of_a_plugin_is_noted(path: Path) -> None:

@@ -236,6 +236,7 @@ def test_a_wrong_format_number_is_no_model(number: object, path: Path) -> None:
         ("as a whole", lambda m: m.update(abstain_below=0.5, format=1)),
         ("scores", lambda m: m.update(scores="truth")),
         ("members.check/rows.npy.size", lambda m: m["members"]["check/rows.npy"].update(size=-1)),
+        ("members.check/rows.npy.size", lambda m: m["members"]["check/rows.npy"].update(size="9")),
         (
             "components.classifier.distribution",
             lambda m: m["components"]["classifier"].update(distribution="x; rm -rf"),

@@ -18,6 +18,7 @@ from audioclf.inference import fit_final, open_bundle, read_bundle
 from audioclf.inference.estimators import restore_estimator
 from audioclf.inference.model import raw_scores
 from tests.inference.making import (
+    EVALUATED,
     NAMES,
     SEED,
     classifier,
@@ -157,16 +158,22 @@ class Handmade(Classifier):
 
 def test_a_component_of_no_plugin_is_not_written(tmp_path: Path) -> None:
     found = fitted(Handmade())
-    with pytest.raises(ModelError, match="cannot be written: classifier 'handmade' comes from no"):
+    with pytest.raises(
+        ModelError, match="cannot be written: classifier 'handmade' comes from no"
+    ) as caught:
         written(tmp_path / "m.audioclf", found)
+    assert caught.value.hint == "Put the class into a plugin; docs/plugins.md shows how."
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_estimator_of_foreign_types_is_not_written(tmp_path: Path) -> None:
     found = fitted(classifier("dummy"))
     found.estimator.extra_ = Path
-    with pytest.raises(ModelError, match=r"cannot be written: the estimator holds pathlib\.Path"):
+    with pytest.raises(
+        ModelError, match=r"cannot be written: the estimator holds pathlib\.Path"
+    ) as caught:
         written(tmp_path / "m.audioclf", found)
+    assert "a plugin can declare `trusted_types`" in str(caught.value.hint)
 
 
 def test_an_estimator_of_another_classifier_is_not_written(tmp_path: Path) -> None:
@@ -240,4 +247,5 @@ def test_the_seed_and_the_cell_are_kept(tmp_path: Path) -> None:
     manifest = open_bundle(written(tmp_path / "m.audioclf", found)).manifest
     assert (manifest.seed, manifest.cell, manifest.classifier["C"]) == (SEED, "mel/svm", 2.0)
     assert manifest.configured is None
+    assert manifest.evaluation == EVALUATED
     assert isinstance(found.cell, Cell)
