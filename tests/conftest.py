@@ -21,8 +21,7 @@ import soundfile
 REPO = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("AUDIOCLF_DATA", REPO.parent / "shared" / "data"))
 
-# Processes that compile the same code of librosa at one moment can leave a mixture in its cache
-# that crashes them.
+# Processes that compile the same code of librosa at one moment into one cache can crash.
 os.environ["NUMBA_CACHE_DIR"] = str(
     REPO / ".pytest_cache" / "numba" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 )

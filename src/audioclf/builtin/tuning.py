@@ -1,8 +1,8 @@
 """Estimate how far a recording is tuned from 440 Hz, without code that is compiled at run time.
 
 librosa compiles the inner loops of `piptrack` with Numba when they are first needed, and keeps
-them beside its own files. Two processes that do so at the same moment can leave a mixture there
-that crashes a third (seen with Numba 0.68): just what workers do that start together.
+them beside its own files. Processes that do so at the same moment can crash (seen with Numba
+0.68), and workers start together: see docs/adr/0018.
 """
 
 from __future__ import annotations
