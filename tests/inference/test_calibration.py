@@ -13,6 +13,7 @@ from audioclf.errors import ModelError
 from audioclf.inference import Calibration, open_bundle
 from audioclf.inference.calibration import calibrated, fit_calibration, top_of
 from audioclf.inference.manifest_scores import (
+    Abstention,
     Curve,
     Isotonic,
     Method,
@@ -24,6 +25,17 @@ from tests.conftest import tone
 from tests.inference.making import classifier, fitted, forged, written
 
 METHODS: tuple[Method, ...] = ("sigmoid", "isotonic", "temperature")
+
+SHARE = {"value": 0.5, "low": 0.4, "high": 0.6}
+ABSTENTION = {
+    "clips": 9,
+    "units": 9,
+    "unit": "clip",
+    "abstained": SHARE,
+    "accuracy": SHARE,
+    "accuracy_of_rest": None,
+    "errors_avoided": None,
+}
 
 
 def sure_scores(n_classes: int, n_rows: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -168,6 +180,13 @@ def test_a_model_abstains_below_its_score(tmp_path: Path) -> None:
     assert [label and "x" for label in said] == expected
 
 
+def test_what_abstaining_costs_is_kept(tmp_path: Path) -> None:
+    cost = Abstention.model_validate(ABSTENTION)
+    found = fitted(classifier("dummy"))
+    path = written(tmp_path / "m.audioclf", found, abstain_below=0.9, abstention=cost)
+    assert open_bundle(path).manifest.abstention == cost
+
+
 def curve(scores: list[Any], shares: list[Any]) -> dict[str, Any]:
     return {"method": "isotonic", "curves": [{"scores": scores, "shares": shares}]}
 
@@ -204,18 +223,6 @@ def test_a_forged_calibration_is_refused(
         open_bundle(forged(path, edit=lambda m: m.update(calibration=whole)))
     assert "refused by the manifest check: manifest.json is not valid at" in caught.value.message
     assert expected in caught.value.message
-
-
-SHARE = {"value": 0.5, "low": 0.4, "high": 0.6}
-ABSTENTION = {
-    "clips": 9,
-    "units": 9,
-    "unit": "clip",
-    "abstained": SHARE,
-    "accuracy": SHARE,
-    "accuracy_of_rest": None,
-    "errors_avoided": None,
-}
 
 
 @pytest.mark.parametrize(
