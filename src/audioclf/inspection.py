@@ -27,7 +27,7 @@ def inspect_all(
     found : list of AudioInfo or DecodeError
         In the order of the sources; an error says why its clip is refused.
     """
-    found: list[AudioInfo | DecodeError | None] = [None] * len(sources)
+    found: dict[int, AudioInfo | DecodeError] = {}
     engine = ProcessEngine(available_cores()) if isolate else SerialEngine()
     with engine:
         for index, outcome in engine.map(inspect, sources):
@@ -38,4 +38,4 @@ def inspect_all(
                 found[index] = outcome
             else:
                 raise outcome
-    return [each for each in found if each is not None]
+    return [found[index] for index in range(len(sources))]

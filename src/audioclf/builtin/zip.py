@@ -5,15 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from audioclf.builtin.labels import LabelPattern, full_path, ignored_note, label_clips
-from audioclf.plugin import (
-    DatasetError,
-    InputPath,
-    Loader,
-    ZipSource,
-    display_name,
-    open_archive,
-)
+from audioclf.builtin.labels import LabelPattern, full_path, label_clips
+from audioclf.builtin.listing import list_archive
+from audioclf.plugin import DatasetError, InputPath, Loader
 
 if TYPE_CHECKING:
     from audioclf.plugin import Dataset
@@ -47,13 +41,12 @@ class ZipDataset(Loader):
         """
         if isinstance(self.path, Path):
             _check_is_file(self.path)
-        archive = open_archive(self.path)
-        entries = [(member.name, ZipSource(member)) for member in archive.members]
+        found = list_archive(self.path)
         return label_clips(
-            entries,
-            name=display_name(self.path),
+            found.entries,
+            name=found.name,
             label_pattern=self.label_pattern,
-            notes=ignored_note(archive.hidden),
+            notes=found.notes,
         )
 
 

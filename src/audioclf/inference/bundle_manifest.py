@@ -21,7 +21,7 @@ from audioclf.inference.manifest_scores import (
     Text,
     check_size,
 )
-from audioclf.inference.refusal import RefusedError
+from audioclf.inference.refusal import RefusedError, first_problem
 
 FORMAT = 2
 """Number of the format that is written; readers take it and all before it.
@@ -213,8 +213,6 @@ def _other_format(number: object) -> RefusedError:
 
 
 def _invalid(exc: ValidationError) -> RefusedError:
-    errors = exc.errors(include_url=False, include_input=False, include_context=False)
-    place = ".".join(str(part) for part in errors[0]["loc"])[:200] or "as a whole"
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    what = f"{MANIFEST} is not valid at {place!r}: {errors[0]['msg'][:200]}{more}"
+    place, problem = first_problem(exc)
+    what = f"{MANIFEST} is not valid at {place!r}: {problem}"
     return RefusedError("manifest", what, hint="Write the model again with `audioclf run`.")

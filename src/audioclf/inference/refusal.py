@@ -83,10 +83,17 @@ def refusing(stage: Stage, what: str, *, hint: str | None = None) -> Iterator[No
 def reason(exc: Exception) -> str:
     """Return what an exception says, on one line, with its type where that says more."""
     if isinstance(exc, ValidationError):
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        exc = ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        exc = ValueError(": ".join(first_problem(exc)))
     text = " ".join(str(exc).split())[:300]
     return text if type(exc) is ValueError and text else f"{type(exc).__name__}: {text}"
+
+
+def first_problem(exc: ValidationError) -> tuple[str, str]:
+    """Return where the first value stands that does not fit, and what is wrong with it."""
+    errors = exc.errors(include_url=False, include_input=False, include_context=False)
+    place = ".".join(str(part) for part in errors[0]["loc"])[:200] or "as a whole"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return place, f"{errors[0]['msg'][:200]}{more}"
 
 
 def _cut(what: str) -> str:
