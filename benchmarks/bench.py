@@ -34,8 +34,8 @@ def all_rows(data: Path, scratch: Path) -> Iterator[Row]:
     import feature_rows
     import file_rows
 
-    from audioclf.audio import AudioConfig, decode
-    from audioclf.builtin.folder import FolderDataset
+    from audioclf.audio.decode import AudioConfig, decode
+    from audioclf.builtin.loaders.folder import FolderDataset
 
     audio = AudioConfig(sr=feature_rows.SR, duration=3.0)
     recordings = [decode(c.source, audio).y for c in FolderDataset(path=folder).load()]

@@ -12,12 +12,12 @@ import numpy as np
 from measure import Row, cpu
 from numpy.typing import NDArray
 
-from audioclf.builtin.mel import MelSpectrogram
-from audioclf.builtin.mel_filters import mel_weights
-from audioclf.builtin.mfcc import Mfcc
-from audioclf.builtin.spectral import Spectral
-from audioclf.builtin.stft import Stft
-from audioclf.pooling import Stats
+from audioclf.builtin.featurizers.mel import MelSpectrogram
+from audioclf.builtin.featurizers.mfcc import Mfcc
+from audioclf.builtin.featurizers.short_time_options import Spectral
+from audioclf.builtin.featurizers.stft import Stft
+from audioclf.components.pooling import Stats
+from audioclf.dsp.mel_filters import mel_weights
 
 Matrix = NDArray[np.float32]
 Extract = Callable[[Matrix], Any]

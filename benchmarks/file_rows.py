@@ -12,15 +12,15 @@ import numpy as np
 import soxr
 from measure import Row, cpu, unpacked, wall
 
-from audioclf.audio import AudioConfig, decode
-from audioclf.builtin.folder import FolderDataset
-from audioclf.builtin.mel import MelSpectrogram
-from audioclf.builtin.mfcc import Mfcc
-from audioclf.builtin.zip import ZipDataset
-from audioclf.dataset import Dataset
+from audioclf.audio.decode import AudioConfig, decode
+from audioclf.builtin.featurizers.mel import MelSpectrogram
+from audioclf.builtin.featurizers.mfcc import Mfcc
+from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.components.registry import Origin
+from audioclf.dataset.dataset import Dataset
 from audioclf.engines.local import ThreadEngine
-from audioclf.features import extract
-from audioclf.registry import Origin
+from audioclf.features.extraction import extract
 
 SMALL = {"n_fft": 512, "hop_length": 128, "n_mels": 64}
 BATCH = 32

@@ -52,7 +52,7 @@ def _without(left_out: tuple[str, ...]) -> list[str]:
 
 
 def _modules(folder: str, names: str) -> tuple[str, ...]:
-    return tuple(f"src/audioclf/{folder}{name}.py" for name in names.split())
+    return tuple(f"src/audioclf/{folder}/{name}.py" for name in names.split())
 
 
 RANDOM = ("test_any_", "test_mutated_", "come_back", "comes_back", "read_back_equal")
@@ -60,71 +60,80 @@ RANDOM = ("test_any_", "test_mutated_", "come_back", "comes_back", "read_back_eq
 
 GROUPS = {
     "cache": Group(
-        _modules("features/", "cache entry keys"),
+        _modules("features", "cache cache_entry cache_key"),
         ("tests/features/test_cache.py", "tests/features/test_cache_properties.py"),
     ),
     "bundle": Group(
-        _modules(
-            "inference/",
-            "bundle bundle_manifest bundle_writing bundle_zip estimators estimators_skops "
-            "refusal self_check manifest_scores",
+        (
+            *_modules("models/bundle", "reading manifest writing container self_check"),
+            *_modules("models/estimators", "store skops_format"),
+            *_modules("models", "refusal calibration/records"),
         ),
         (
-            "tests/inference/test_checks.py",
-            "tests/inference/test_damage.py",
-            "tests/inference/test_compatibility.py",
-            "tests/inference/test_villains.py",
-            "tests/inference/test_calibration.py",
-            "tests/inference/test_familiar.py",
-            "tests/inference/test_round_trip.py",
+            "tests/models/test_checks.py",
+            "tests/models/test_damage.py",
+            "tests/models/test_compatibility.py",
+            "tests/models/test_villains.py",
+            "tests/models/test_calibration.py",
+            "tests/models/test_training_clips.py",
+            "tests/models/test_round_trip.py",
         ),
         left_out=(*RANDOM, "another_process", "cnn", "xgboost", "hist_", "extra_", "_forest"),
     ),
     "structure": Group(
-        _modules("inference/", "structure trees vectors"),
+        _modules("models/estimators", "structure trees vectors"),
         (
-            "tests/inference/test_checks.py",
-            "tests/inference/test_villains.py",
-            "tests/inference/test_round_trip.py",
+            "tests/models/test_checks.py",
+            "tests/models/test_villains.py",
+            "tests/models/test_round_trip.py",
         ),
         left_out=("another_process", "cnn", "xgboost"),
     ),
     "arrays": Group(
-        _modules("inference/", "arrays"),
+        _modules("models", "arrays"),
         (
-            "tests/inference/test_checks.py",
-            "tests/inference/test_model.py",
-            "tests/inference/test_villains.py",
+            "tests/models/test_checks.py",
+            "tests/models/test_model.py",
+            "tests/models/test_villains.py",
         ),
     ),
     "zip": Group(
-        _modules("", "archive zipnames"),
+        _modules("dataset", "archive zip_names"),
         (
-            "tests/test_archive.py",
-            "tests/test_zipnames.py",
-            "tests/test_remote.py",
+            "tests/dataset/test_archive.py",
+            "tests/dataset/test_zip_names.py",
+            "tests/dataset/test_remote.py",
             "tests/hostile/test_zip_files.py",
         ),
         left_out=(*RANDOM, "import_fsspec", "another_process", "remote_folder"),
     ),
     "sound": Group(
-        _modules("", "magic riff pcm reader container audio"),
         (
-            "tests/test_magic.py",
-            "tests/test_riff.py",
-            "tests/test_pcm.py",
-            "tests/test_reader.py",
-            "tests/test_container.py",
-            "tests/test_audio.py",
-            "tests/test_clip_parts.py",
+            *_modules("dataset", "signatures"),
+            *_modules("audio", "riff pcm reader container decode"),
+        ),
+        (
+            "tests/dataset/test_signatures.py",
+            "tests/audio/test_riff.py",
+            "tests/audio/test_pcm.py",
+            "tests/audio/test_reader.py",
+            "tests/audio/test_container.py",
+            "tests/audio/test_decode.py",
+            "tests/dataset/test_clip_parts.py",
             "tests/hostile/test_audio_files.py",
         ),
         left_out=(*RANDOM, "real_recordings", "imports_neither", "features", "what_librosa_loads"),
     ),
-    "kept": Group(_modules("evaluation/", "kept"), ("tests/evaluation/test_kept.py",)),
+    "fit_cache": Group(
+        _modules("evaluation", "fit_cache"), ("tests/evaluation/test_fit_cache.py",)
+    ),
     "config": Group(
-        _modules("", "limits yaml_source safetext"),
-        ("tests/test_limits.py", "tests/test_yaml_source.py", "tests/test_safetext.py"),
+        (*_modules("base", "limits text"), *_modules("config", "yaml_source")),
+        (
+            "tests/base/test_limits.py",
+            "tests/config/test_yaml_source.py",
+            "tests/base/test_text.py",
+        ),
         left_out=(*RANDOM, "limits_of_its_config", "every_engine"),
     ),
 }

@@ -126,7 +126,7 @@ def _shared(name: str, fields: dict[str, int]) -> Row:
     """Features of windows of 3 s every 43 frames, against the same of each as a clip."""
     import numpy as np
 
-    from audioclf.discovery import discover
+    from audioclf.components.discovery import discover
 
     cls: Any = discover().resolve("featurizer", name)
     featurizer = cls(**fields)

@@ -18,9 +18,9 @@ for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.wav"))[:int(sys.argv[2])]:
 
 OURS = """
 import sys
-from audioclf.audio import AudioConfig, decode
-from audioclf.builtin.folder import FolderDataset
-from audioclf.builtin.mel import MelSpectrogram
+from audioclf.audio.decode import AudioConfig, decode
+from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.featurizers.mel import MelSpectrogram
 mel, audio = MelSpectrogram(db={"ref": "max"}), AudioConfig(sr=22050, duration=3.0)
 clips = FolderDataset(path=sys.argv[1]).load().clips[:int(sys.argv[2])]
 for i in range(0, len(clips), 32):

@@ -28,14 +28,17 @@ from measure import ONE_THREAD, REPO
 os.environ.update(ONE_THREAD)
 
 from audioclf import load_config
-from audioclf.config import LeaveOneGroupOut, Predefined, RunConfig, Split
-from audioclf.discovery import discover
-from audioclf.evaluation import Cell, estimate, evaluate, make_splits, unit_of
-from audioclf.experiment import cells_of
-from audioclf.features import Extraction, extract
-from audioclf.registry import Registry
-from audioclf.results import codes_of
-from audioclf.system import single_threaded
+from audioclf.base.machine import single_threaded
+from audioclf.components.discovery import discover
+from audioclf.components.registry import Registry
+from audioclf.config.run_config import RunConfig
+from audioclf.dataset.dataset import codes_of
+from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.metrics.estimate import estimate, unit_of
+from audioclf.evaluation.results import Cell
+from audioclf.evaluation.splits import LeaveOneGroupOut, Predefined, Split, make_splits
+from audioclf.experiment.grid import cells_of
+from audioclf.features.extraction import Extraction, extract
 
 CONFIG = REPO / "configs" / "spoken_digits_best.yaml"
 KEPT = Path(__file__).with_suffix(".json")

@@ -16,13 +16,15 @@ from typing import Any
 
 import typer
 
-from audioclf import errors, hookspecs
+from audioclf.base import errors
+from audioclf.base.errors import AudioclfError
 from audioclf.cli import _COMMANDS, LazyGroup
-from audioclf.components import BASES, KINDS, Component
-from audioclf.discovery import discover
-from audioclf.errors import AudioclfError
-from audioclf.finished import FinishedRun
-from audioclf.registry import Provider, Registry
+from audioclf.components import hookspecs
+from audioclf.components.component import KINDS, Component
+from audioclf.components.discovery import discover
+from audioclf.components.fields import BASES
+from audioclf.components.finished_run import FinishedRun
+from audioclf.components.registry import Provider, Registry
 
 REPO = Path(__file__).resolve().parents[1]
 REFERENCE = REPO / "docs" / "reference"
@@ -77,7 +79,7 @@ def hook_names() -> tuple[str, ...]:
 
 
 def error_classes() -> tuple[type[AudioclfError], ...]:
-    """Return the errors of `audioclf.errors`, the base first."""
+    """Return the errors of `audioclf.base.errors`, the base first."""
     found = [each for each in vars(errors).values() if inspect.isclass(each)]
     return tuple(each for each in found if issubclass(each, AudioclfError))
 

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from audioclf.experiment import run
-from audioclf.runfolder import METRICS, PREDICTIONS, RECORD
+from audioclf.experiment.pipeline import run
+from audioclf.runs.folder import METRICS, PREDICTIONS, RECORD
 from tests.conftest import CONFIG, tone, write_wav
 
 Row = dict[str, str]

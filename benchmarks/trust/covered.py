@@ -13,16 +13,20 @@ from table import Row, Size
 REPO = Path(__file__).resolve().parents[2]
 PARTS = {
     "input": (
-        "archive.py", "audio.py", "container.py", "limits.py", "magic.py", "pcm.py", "reader.py",
-        "riff.py", "safetext.py", "yaml_source.py", "zipnames.py",
+        "dataset/archive.py", "dataset/signatures.py", "dataset/zip_names.py", "audio/container.py",
+        "audio/decode.py", "audio/pcm.py", "audio/reader.py", "audio/riff.py", "base/limits.py",
+        "base/text.py", "config/yaml_source.py",
     ),
-    "cache": ("features/cache.py", "features/entry.py", "features/keys.py", "evaluation/kept.py"),
+    "cache": (
+        "features/cache.py", "features/cache_entry.py", "features/cache_key.py",
+        "components/code_digest.py", "evaluation/fit_cache.py",
+    ),
     "bundle": (
-        "inference/arrays.py", "inference/bundle.py", "inference/bundle_manifest.py",
-        "inference/bundle_writing.py", "inference/bundle_zip.py", "inference/estimators.py",
-        "inference/estimators_skops.py", "inference/manifest_scores.py", "inference/refusal.py",
-        "inference/self_check.py", "inference/structure.py", "inference/trees.py",
-        "inference/vectors.py",
+        "models/arrays.py", "models/bundle/reading.py", "models/bundle/manifest.py",
+        "models/bundle/writing.py", "models/bundle/container.py", "models/bundle/self_check.py",
+        "models/estimators/store.py", "models/estimators/skops_format.py",
+        "models/estimators/structure.py", "models/estimators/trees.py",
+        "models/estimators/vectors.py", "models/calibration/records.py", "models/refusal.py",
     ),
 }  # fmt: skip
 

@@ -41,7 +41,7 @@ def _flipped(content: bytes, bit: int) -> bytes:
 
 
 def _cache_entry() -> tuple[bytes, Read]:
-    from audioclf.features.entry import Entry, pack, unpack
+    from audioclf.features.cache_entry import Entry, pack, unpack
 
     key = "0" * 64
     features = np.random.default_rng(0).normal(size=(16, 30)).astype(np.float32)
@@ -49,8 +49,9 @@ def _cache_entry() -> tuple[bytes, Read]:
 
 
 def _kept_fit() -> tuple[bytes, Read]:
-    from audioclf.evaluation import Fold, FoldResult
-    from audioclf.evaluation.kept import pack, unpack
+    from audioclf.evaluation.fit_cache import pack, unpack
+    from audioclf.evaluation.results import FoldResult
+    from audioclf.evaluation.splits import Fold
 
     fold = Fold(0, "1", np.arange(20, 60), np.arange(20))
     scores = np.random.default_rng(0).dirichlet(np.ones(4), 20)
@@ -60,9 +61,9 @@ def _kept_fit() -> tuple[bytes, Read]:
 
 def _bundles(scratch: Path, flips: int) -> Row:
     """Flip bits of a model: it is refused, or gives the very scores of the undamaged one."""
-    from audioclf.errors import ModelError
-    from audioclf.inference import read_bundle
-    from tests.inference.making import made, registry
+    from audioclf.base.errors import ModelError
+    from audioclf.models.bundle.reading import read_bundle
+    from tests.models.making import made, registry
 
     path = made(scratch / "m.audioclf", "logistic_regression")
     content = path.read_bytes()

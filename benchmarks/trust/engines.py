@@ -40,8 +40,8 @@ def _all_of(folder: Path) -> dict[str, Any]:
 
 def _page_of(folder: Path, first: Path) -> str:
     """Return the page of a run that is given the seconds and memory of the first."""
-    from audioclf.discovery import discover
-    from audioclf.report.page import report_again
+    from audioclf.components.discovery import discover
+    from audioclf.report.run.page import report_again
 
     for name in ("metrics.json", "record.json"):
         if folder != first:

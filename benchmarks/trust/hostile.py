@@ -10,11 +10,11 @@ from table import Row, Size
 
 PARTS = (
     ("hostile archives, sound files, configs and models", "tests/hostile"),
-    ("bad input that users meet", "tests/test_bad_input.py"),
+    ("bad input that users meet", "tests/experiment/test_bad_input.py"),
     (
         "model files that are damaged, forged or foreign",
-        "tests/inference/test_damage.py",
-        "tests/inference/test_villains.py",
+        "tests/models/test_damage.py",
+        "tests/models/test_villains.py",
     ),
 )
 

@@ -37,7 +37,7 @@ def _expect(true: bool, what: str) -> None:
 
 def _two_writers(folder: Path, rounds: int) -> Row:
     from audioclf.features.cache import FeatureCache
-    from audioclf.features.entry import Entry
+    from audioclf.features.cache_entry import Entry
 
     rng = random.Random(1)
     entries = {

@@ -10,17 +10,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from audioclf.errors import AudioclfError
+from audioclf._version import __version__
+from audioclf.base.errors import AudioclfError
 
 if TYPE_CHECKING:
-    from audioclf.config import RunConfig, load_config
-    from audioclf.dataset import Clip, Dataset
-    from audioclf.experiment import run
-    from audioclf.inference import Model, load
-    from audioclf.registry import Registry
-    from audioclf.results import CellSummary, RunResult
-
-__version__ = "0.1.0.dev0"
+    from audioclf.components.registry import Registry
+    from audioclf.config.loading import load_config
+    from audioclf.config.run_config import RunConfig
+    from audioclf.dataset.dataset import Clip, Dataset
+    from audioclf.experiment.pipeline import run
+    from audioclf.models.bundle.reading import load
+    from audioclf.models.model import Model
+    from audioclf.runs.results import CellSummary, RunResult
 
 __all__ = [
     "AudioclfError",
@@ -38,16 +39,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CellSummary": "audioclf.results",
-    "Clip": "audioclf.dataset",
-    "Dataset": "audioclf.dataset",
-    "Model": "audioclf.inference",
-    "Registry": "audioclf.registry",
-    "RunConfig": "audioclf.config",
-    "RunResult": "audioclf.results",
-    "load": "audioclf.inference",
-    "load_config": "audioclf.config",
-    "run": "audioclf.experiment",
+    "CellSummary": "audioclf.runs.results",
+    "Clip": "audioclf.dataset.dataset",
+    "Dataset": "audioclf.dataset.dataset",
+    "Model": "audioclf.models.model",
+    "Registry": "audioclf.components.registry",
+    "RunConfig": "audioclf.config.run_config",
+    "RunResult": "audioclf.runs.results",
+    "load": "audioclf.models.bundle.reading",
+    "load_config": "audioclf.config.loading",
+    "run": "audioclf.experiment.pipeline",
 }
 
 

@@ -20,28 +20,7 @@ Import heavy libraries inside the verb, as above: listing plugins must stay fast
 
 from typing import TYPE_CHECKING
 
-from audioclf.archive import open_archive
-from audioclf.batches import Batches
-from audioclf.components import (
-    AnyClassifier,
-    AnyFeaturizer,
-    AnyLoader,
-    Classifier,
-    Featurizer,
-    InputPath,
-    Loader,
-)
-from audioclf.dataset import (
-    AudioSource,
-    Clip,
-    Dataset,
-    FileSource,
-    PartSource,
-    RemoteSource,
-    Span,
-    ZipSource,
-)
-from audioclf.errors import (
+from audioclf.base.errors import (
     AudioclfError,
     ClassifierError,
     DatasetError,
@@ -49,13 +28,28 @@ from audioclf.errors import (
     EnvironmentMissingError,
     FeatureError,
 )
-from audioclf.finished import FinishedRun
-from audioclf.hookspecs import PLUGIN_API, hookimpl
-from audioclf.pooling import Flatten, Pooling, Stats
-from audioclf.remote import display_name
+from audioclf.components.batches import Batches
+from audioclf.components.classifier import Classifier
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.fields import AnyClassifier, AnyFeaturizer, AnyLoader, InputPath
+from audioclf.components.finished_run import FinishedRun
+from audioclf.components.hookspecs import PLUGIN_API, hookimpl
+from audioclf.components.loader import Loader
+from audioclf.components.pooling import Flatten, Pooling, Stats
+from audioclf.dataset.archive import open_archive
+from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.remote import display_name
+from audioclf.dataset.sources import (
+    AudioSource,
+    FileSource,
+    PartSource,
+    RemoteSource,
+    Span,
+    ZipSource,
+)
 
 if TYPE_CHECKING:
-    from audioclf.audio import AudioInfo
+    from audioclf.audio.decode import AudioInfo
 
 __all__ = [
     "PLUGIN_API",
@@ -100,6 +94,6 @@ def inspect(source: AudioSource) -> "AudioInfo":
     DecodeError
         If the file cannot be read, is no audio, is cut short, or its header cannot be true.
     """
-    from audioclf.audio import inspect
+    from audioclf.audio.decode import inspect
 
     return inspect(source)

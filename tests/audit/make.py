@@ -7,17 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from audioclf.audio import AudioConfig, AudioInfo
-from audioclf.audit.facts import FACTS, AuditFacts, FileFormat
+from audioclf.audio.decode import AudioConfig, AudioInfo
 from audioclf.audit.findings import Audit, Finding
-from audioclf.audit.fingerprint import Fingerprint
-from audioclf.builtin.dummy import Dummy
-from audioclf.builtin.folder import FolderDataset
-from audioclf.builtin.logistic_regression import LogisticRegression
-from audioclf.config import StratifiedKFold
-from audioclf.dataset import Clip, Dataset, FileSource
-from audioclf.evaluation import Cell, CellResult, Fold, FoldResult, Splits, make_splits
-from audioclf.features import Extraction, LedgerRow, extract
+from audioclf.audit.leakage.fingerprint import Fingerprint
+from audioclf.audit.shortcuts.facts import FACTS, AuditFacts, FileFormat
+from audioclf.builtin.classifiers.dummy import Dummy
+from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
+from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.sources import FileSource
+from audioclf.evaluation.results import Cell, CellResult, FoldResult
+from audioclf.evaluation.splits import Fold, Splits, StratifiedKFold, make_splits
+from audioclf.features.extraction import Extraction, extract
+from audioclf.features.worker import LedgerRow
 
 WAV = FileFormat("WAV", "PCM_16", 8000, 1, ".wav", "fmt data")
 

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 import soxr
 
-from audioclf.audio import AudioConfig
-from audioclf.audit.facts import (
+from audioclf.audio.decode import AudioConfig
+from audioclf.audit.shortcuts.facts import (
     COLUMN,
     FACTS,
     FLOOR_DB,
@@ -20,10 +20,10 @@ from audioclf.audit.facts import (
     chunk_ids,
     read_formats,
 )
-from audioclf.audit_run import FACTS as FACTS_TABLE
-from audioclf.audit_run import with_tables
-from audioclf.builtin.zip import ZipDataset
-from audioclf.features import extract
+from audioclf.audit.tables import FACTS as FACTS_TABLE
+from audioclf.audit.tables import with_tables
+from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.features.extraction import extract
 from tests.audit.make import extracted
 from tests.conftest import tone, write_wav, zip_folder
 

@@ -7,18 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from audioclf.audio import AudioConfig
-from audioclf.audit import (
-    Audit,
-    Finding,
-    audit_data,
-    blocking,
-    check_allowed,
-    finding_names,
-    run_audits,
-    shortcuts,
-)
-from audioclf.errors import ConfigError
+from audioclf.audio.decode import AudioConfig
+from audioclf.audit import audit_data, blocking, check_allowed, finding_names, run_audits, shortcuts
+from audioclf.audit.findings import Audit, Finding
+from audioclf.base.errors import ConfigError
 from tests.audit.make import (
     WAV,
     codes,

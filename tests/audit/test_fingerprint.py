@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioclf.audio import AudioConfig
-from audioclf.audit.fingerprint import WIDTH, Fingerprint, exact_part, robust_part
-from audioclf.features.work import plan_featurizer
-from audioclf.sample_data.sounds import SR, chirp, murmur, noise, tone
+from audioclf.audio.decode import AudioConfig
+from audioclf.audit.leakage.fingerprint import WIDTH, Fingerprint, exact_part, robust_part
+from audioclf.features.worker import plan_featurizer
+from audioclf.starters.sample_data.sounds import SR, chirp, murmur, noise, tone
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from audioclf.audit.labels import audit_labels
-from audioclf.config import Holdout, StratifiedKFold
-from audioclf.evaluation import Splits, make_splits
+from audioclf.evaluation.splits import Holdout, Splits, StratifiedKFold, make_splits
 from tests.audit.make import codes, dataset_of, folds_of, named, names, result_of
 
 DATASET = dataset_of(10)

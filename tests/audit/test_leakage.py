@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from audioclf.audio import AudioConfig
+from audioclf.audio.decode import AudioConfig
 from audioclf.audit.findings import Audit, Finding
-from audioclf.audit.fingerprint import Fingerprint
-from audioclf.audit.grouping import guess_groups
 from audioclf.audit.leakage import NAMES, audit_leakage
-from audioclf.audit.price import Rescoring, price_of_leakage
-from audioclf.audit.twins import (
+from audioclf.audit.leakage.copies import (
     EXACT_LIMIT,
     SAME,
     agreement,
@@ -27,14 +24,27 @@ from audioclf.audit.twins import (
     likely_pairs,
     merged,
 )
-from audioclf.builtin.folder import FolderDataset
-from audioclf.builtin.knn import Knn
-from audioclf.builtin.zip import ZipDataset
-from audioclf.config import GroupKFold, Holdout, LeaveOneGroupOut, Split, StratifiedKFold
-from audioclf.dataset import Clip, Dataset, FileSource, PartSource, Span
-from audioclf.evaluation import Cell, Fold, Splits, make_splits
-from audioclf.features import extract
-from audioclf.sample_data.sounds import SR, chirp, murmur, noise, tone
+from audioclf.audit.leakage.cost import Rescoring, price_of_leakage
+from audioclf.audit.leakage.fingerprint import Fingerprint
+from audioclf.audit.leakage.guess_groups import guess_groups
+from audioclf.builtin.classifiers.knn import Knn
+from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.sources import FileSource, PartSource, Span
+from audioclf.evaluation.results import Cell
+from audioclf.evaluation.splits import (
+    Fold,
+    GroupKFold,
+    Holdout,
+    LeaveOneGroupOut,
+    Split,
+    Splits,
+    StratifiedKFold,
+    make_splits,
+)
+from audioclf.features.extraction import extract
+from audioclf.starters.sample_data.sounds import SR, chirp, murmur, noise, tone
 from tests.conftest import write_wav
 
 if TYPE_CHECKING:
@@ -313,7 +323,7 @@ def test_the_search_compares_every_pair() -> None:
 
 
 def test_the_search_among_many_says_that_it_may_miss_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audioclf.audit.twins.EXACT_LIMIT", 1000)
+    monkeypatch.setattr("audioclf.audit.leakage.copies.EXACT_LIMIT", 1000)
     assert EXACT_LIMIT > 1000
     pairs, complete = likely_pairs(planted(1500, 30))
     assert not complete

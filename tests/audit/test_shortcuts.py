@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from audioclf.audit import shortcuts
-from audioclf.audit.facts import COLUMN, FileFormat, read_formats
 from audioclf.audit.findings import Audit
-from audioclf.audit.habits import find_habits
 from audioclf.audit.shortcuts import MAX_FOLDS, NAMES, audit_shortcuts, few_folds
-from audioclf.config import Holdout, StratifiedKFold
-from audioclf.dataset import Clip, Dataset, FileSource
-from audioclf.evaluation import Fold, Splits, make_splits
+from audioclf.audit.shortcuts.facts import COLUMN, FileFormat, read_formats
+from audioclf.audit.shortcuts.formats import find_habits
+from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.sources import FileSource
+from audioclf.evaluation.splits import Fold, Holdout, Splits, StratifiedKFold, make_splits
 from tests.audit.make import (
     WAV,
     codes,

@@ -6,7 +6,8 @@ import sys
 import pluggy
 import pytest
 
-from audioclf import builtin, hookspecs
+from audioclf import builtin
+from audioclf.components import hookspecs
 from audioclf.plugin import PLUGIN_API
 
 

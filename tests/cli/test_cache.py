@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from audioclf.features.cache import FeatureCache
-from audioclf.features.entry import Entry
+from audioclf.features.cache_entry import Entry
 from tests.cli.test_startup import CALL, HEAVY
 from tests.conftest import imported_by, run_cli
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.recipes import Recipe, recipes
+from audioclf.starters.recipes import Recipe, recipes
 from tests.conftest import REPO, run_cli
 
 NAMES = sorted(path.stem for path in (REPO / "configs").glob("*.yaml"))
@@ -91,7 +91,7 @@ def test_an_installed_wheel_has_them_too(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    code = "from audioclf.recipes import recipes; print(*[r.name for r in recipes()])"
+    code = "from audioclf.starters.recipes import recipes; print(*[r.name for r in recipes()])"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

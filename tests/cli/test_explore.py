@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import imported_by, run_cli, tone, write_wav
-from tests.explore.making import make_config
+from tests.report.explore.making import make_config
 
 
 @pytest.fixture

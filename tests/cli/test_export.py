@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import audioclf
-from audioclf.errors import EXIT_ENVIRONMENT, EXIT_MODEL, EXIT_USAGE
+from audioclf.base.errors import EXIT_ENVIRONMENT, EXIT_MODEL, EXIT_USAGE
 from tests.cli.test_startup import CALL
 from tests.conftest import imported_by, run_cli
-from tests.inference.making import made
+from tests.models.making import made
 
 pytest.importorskip("skl2onnx")
 

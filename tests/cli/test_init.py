@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.config import load_config
-from audioclf.evaluation import make_splits
-from audioclf.sample_data import SAMPLES
+from audioclf.config.loading import load_config
+from audioclf.evaluation.splits import make_splits
+from audioclf.starters.sample_data.registry import SAMPLES
 from tests.conftest import REPO, imported_by, run_cli, tone, write_wav, zip_folder
 
 

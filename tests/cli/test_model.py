@@ -9,12 +9,17 @@ from pathlib import Path
 import pytest
 
 import audioclf
-from audioclf.errors import EXIT_MODEL, EXIT_USAGE, ModelError
-from audioclf.inference import Abstention, Calibration, Change, Interval
-from audioclf.inference.manifest_scores import Temperature
+from audioclf.base.errors import EXIT_MODEL, EXIT_USAGE, ModelError
+from audioclf.models.calibration.records import (
+    Abstention,
+    Calibration,
+    Change,
+    Interval,
+    Temperature,
+)
 from tests.cli.test_startup import CALL
 from tests.conftest import imported_by, run_cli
-from tests.inference.making import classifier, fitted, forged, made, written
+from tests.models.making import classifier, fitted, forged, made, written
 
 
 @pytest.fixture

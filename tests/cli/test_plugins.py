@@ -260,5 +260,12 @@ try:
 except SystemExit as exc:
     assert not exc.code, exc.code
 """
-    heavy = ["numpy", "sklearn", "librosa", "scipy", "audioclf.testing", "audioclf.scaffold"]
+    heavy = [
+        "numpy",
+        "sklearn",
+        "librosa",
+        "scipy",
+        "audioclf.testing",
+        "audioclf.starters.plugin_template",
+    ]
     assert imported_by(code, heavy) == set()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.errors import EXIT_DATA, EXIT_ENVIRONMENT, EXIT_MODEL, EXIT_PARTIAL, EXIT_USAGE
+from audioclf.base.errors import EXIT_DATA, EXIT_ENVIRONMENT, EXIT_MODEL, EXIT_PARTIAL, EXIT_USAGE
 from tests.cli.test_startup import CALL
 from tests.conftest import imported_by, run_cli, run_process
-from tests.inference.making import forged, made
+from tests.models.making import forged, made
 from tests.predict.making import many, recording
 
 
@@ -192,7 +192,7 @@ def test_only_what_the_model_needs_is_imported(bundle: Path, folder: Path) -> No
     args = ["predict", str(bundle), str(folder), "--window", "0.2"]
     unneeded = ["xgboost", "matplotlib", "numba", "librosa", "scipy.signal", "distributed"]
     unneeded += ["torch", "mlflow", "onnx", "skl2onnx", "fsspec", "audioclf.report"]
-    unneeded += ["audioclf.experiment", "audioclf.planning", "audioclf.audit"]
+    unneeded += ["audioclf.experiment.pipeline", "audioclf.experiment.planning", "audioclf.audit"]
     assert imported_by(CALL.format(args=args), unneeded) == set()
 
 

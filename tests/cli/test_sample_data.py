@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.sample_data import SAMPLES
+from audioclf.starters.sample_data.registry import SAMPLES
 from tests.conftest import REPO, run_cli
 
 PAGE = REPO / "docs" / "teaching.md"

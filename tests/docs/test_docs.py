@@ -8,8 +8,10 @@ from typing import Any, get_args
 
 import pytest
 
-from audioclf.config import RunConfig, Split, load_config
-from audioclf.discovery import load_components, load_listener
+from audioclf.components.discovery import load_components, load_listener
+from audioclf.config.loading import load_config
+from audioclf.config.run_config import RunConfig
+from audioclf.evaluation.splits import Split
 from tests.conftest import run_cli
 
 REPO = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import pytest
 
 from audioclf.builtin import audioclf_classifiers, audioclf_featurizers, audioclf_loaders
 from audioclf.cli import _COMMANDS
-from audioclf.components import Component
+from audioclf.components.component import Component
 from tests.docs.test_docs import REPO
 
 

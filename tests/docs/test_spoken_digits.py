@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from audioclf.builtin import audioclf_classifiers, audioclf_featurizers
-from audioclf.builtin.tuned import Tuned
-from audioclf.config import load_config
+from audioclf.builtin.classifiers.tuned import Tuned
+from audioclf.config.loading import load_config
 from tests.conftest import REPO
 
 

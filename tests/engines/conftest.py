@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from audioclf.engines import Engine, ProcessEngine, SerialEngine, ThreadEngine
+from audioclf.engines.base import Engine
+from audioclf.engines.local import ProcessEngine, SerialEngine, ThreadEngine
 from tests.conftest import REPO
 
 

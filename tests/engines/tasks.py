@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from audioclf.errors import FeatureError
+from audioclf.base.errors import FeatureError
 
 KILLERS = (7, 23)
 THROWER = 30

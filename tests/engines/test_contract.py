@@ -10,14 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audioclf.engines import (
-    Engine,
-    ProcessEngine,
-    ThreadEngine,
-    WorkerError,
-    make_engine,
-)
-from audioclf.errors import FeatureError
+from audioclf.base.errors import FeatureError
+from audioclf.engines import make_engine
+from audioclf.engines.base import Engine, WorkerError
+from audioclf.engines.local import ProcessEngine, ThreadEngine
 from tests.engines import tasks
 
 

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audioclf.engines import WorkerDiedError, WorkerError, cluster, dask, make_engine
+from audioclf.base.errors import ConfigError, EnvironmentMissingError, PluginError
+from audioclf.engines import cluster, dask, make_engine
+from audioclf.engines.base import WorkerDiedError, WorkerError
 from audioclf.engines.dask import DaskEngine
-from audioclf.errors import ConfigError, EnvironmentMissingError, PluginError
 from tests.conftest import REPO
 from tests.engines import tasks
 from tests.engines.conftest import start_cluster, wait_for

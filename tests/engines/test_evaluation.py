@@ -11,9 +11,13 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 
-from audioclf.engines import Engine, ProcessEngine
-from audioclf.errors import ClassifierError
-from audioclf.evaluation import Cell, CellResult, Fold, Splits, cross_validation, evaluate
+from audioclf.base.errors import ClassifierError
+from audioclf.engines.base import Engine
+from audioclf.engines.local import ProcessEngine
+from audioclf.evaluation import cross_validation
+from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.results import Cell, CellResult
+from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
 from tests.engines.conftest import is_running
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from audioclf.base.errors import ConfigError
 from audioclf.engines import make_engine
-from audioclf.errors import ConfigError
 
 
 @pytest.mark.parametrize(("scheduler", "insecure"), [("tcp://127.0.0.1:9", False), (None, True)])

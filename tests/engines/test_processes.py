@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioclf.engines import ProcessEngine, ThreadEngine, WorkerDiedError, WorkerError, process
+from audioclf.base.errors import EnvironmentMissingError
+from audioclf.engines import process
+from audioclf.engines.base import WorkerDiedError, WorkerError
+from audioclf.engines.local import ProcessEngine, ThreadEngine
 from audioclf.engines.sharing import packed
-from audioclf.errors import EnvironmentMissingError
 from tests.conftest import REPO
 from tests.engines import tasks
 from tests.engines.conftest import is_running, wait_for

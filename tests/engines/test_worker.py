@@ -12,8 +12,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from audioclf.engines import WorkerDiedError, WorkerError
-from audioclf.engines.base import Job, pack, unpack
+from audioclf.engines.base import Job, WorkerDiedError, WorkerError, pack, unpack
 from audioclf.engines.worker import serve
 from tests.engines import tasks
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from audioclf.config import Metric
-from audioclf.evaluation import Fold, FoldResult
-from audioclf.evaluation.comparison import Comparison, compare
+from audioclf.components.metrics import Metric
+from audioclf.evaluation.comparison.compare import compare
+from audioclf.evaluation.comparison.result import Comparison
+from audioclf.evaluation.results import FoldResult
+from audioclf.evaluation.splits import Fold
 
 
 @dataclass(frozen=True)

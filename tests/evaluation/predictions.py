@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from audioclf.evaluation import CellResult, Fold, FoldResult
+from audioclf.evaluation.results import CellResult, FoldResult
+from audioclf.evaluation.splits import Fold
 
 
 class _NoCell:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from audioclf.config import Metric
-from audioclf.evaluation import estimate, per_class
+from audioclf.components.metrics import Metric
+from audioclf.evaluation.metrics.estimate import estimate
+from audioclf.evaluation.metrics.per_class import per_class
 from tests.evaluation.predictions import cell_of, fold_of, random_case, repeated, result_of
 
 

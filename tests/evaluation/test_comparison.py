@@ -9,16 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from audioclf.evaluation import FoldResult
-from audioclf.evaluation.comparison import (
-    ALPHA,
-    Comparison,
-    Pair,
-    baseline_sentence,
-    compare,
-    verdict_sentence,
-)
-from audioclf.evaluation.paired_tests import holm
+from audioclf.evaluation.comparison.compare import baseline_sentence, compare, verdict_sentence
+from audioclf.evaluation.comparison.result import ALPHA, Comparison, Pair
+from audioclf.evaluation.comparison.significance import holm
+from audioclf.evaluation.results import FoldResult
 from tests.evaluation.paired_cases import Cell, cell_of, compared, guesser, make_folds
 
 Y = np.arange(100) % 2

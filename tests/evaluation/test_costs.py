@@ -15,11 +15,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from audioclf import system
-from audioclf.evaluation import Cell, CellResult, Fold, FoldResult, Splits, evaluate
-from audioclf.evaluation.fitted import chosen_by, pickled_size
+from audioclf.base import machine as system
+from audioclf.base.machine import peak_memory_meter
+from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.fitting import chosen_by, pickled_size
+from audioclf.evaluation.results import Cell, CellResult, FoldResult
+from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
-from audioclf.system import peak_memory_meter
 
 MIB = 1 << 20
 

@@ -12,8 +12,10 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from audioclf.errors import ClassifierError
-from audioclf.evaluation import Cell, Fold, Splits, evaluate
+from audioclf.base.errors import ClassifierError
+from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.results import Cell
+from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
 
 

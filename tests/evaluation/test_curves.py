@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from audioclf.evaluation import (
-    metric_value,
+from audioclf.evaluation.metrics.curves import (
+    MAX_POINTS,
     precision_recall_curve,
     reliability,
     roc_curve,
 )
-from audioclf.evaluation.curves import MAX_POINTS
+from audioclf.evaluation.metrics.estimate import metric_value
 from tests.conftest import imported_by
 from tests.evaluation.predictions import random_case, repeated, result_of
 

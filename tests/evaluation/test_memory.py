@@ -5,13 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audioclf import batches as batches_module
-from audioclf.batches import Batches
-from audioclf.builtin.knn import Knn
-from audioclf.builtin.sgd import Sgd
-from audioclf.components import Classifier
-from audioclf.errors import EXIT_ENVIRONMENT, MemoryShortError
-from audioclf.evaluation import Cell, FitPlan, Fold, Splits, evaluate, plan_fits
+from audioclf.base.errors import EXIT_ENVIRONMENT, MemoryShortError
+from audioclf.builtin.classifiers.knn import Knn
+from audioclf.builtin.classifiers.sgd import Sgd
+from audioclf.components import batches as batches_module
+from audioclf.components.batches import Batches
+from audioclf.components.classifier import Classifier
+from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.memory import FitPlan, plan_fits
+from audioclf.evaluation.results import Cell
+from audioclf.evaluation.splits import Fold, Splits
 
 ROWS, COLUMNS = 400, 20_000
 MATRICES = {"mel": np.broadcast_to(np.float32(0), (ROWS, COLUMNS))}

@@ -9,24 +9,22 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from audioclf.config import Metric
-from audioclf.dataset import Clip, Dataset
-from audioclf.errors import ConfigError
-from audioclf.evaluation import (
-    bootstrap_values,
-    check_metrics,
-    estimate,
-    metric_value,
-    unit_of,
-)
-from audioclf.evaluation.metrics import (
+from audioclf.base.errors import ConfigError
+from audioclf.components.metrics import Metric
+from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.evaluation.metrics.estimate import (
     BINARY_METRICS,
     LOWER_IS_BETTER,
     N_RESAMPLES,
+    bootstrap_values,
+    check_metrics,
+    estimate,
     mean_confusion,
+    metric_value,
     scorer,
+    unit_of,
 )
-from audioclf.evaluation.repeats import repeats_of
+from audioclf.evaluation.metrics.repeats import repeats_of
 from tests.evaluation.predictions import cell_of, fold_of, random_case, repeated, result_of
 
 

@@ -16,8 +16,9 @@ import pytest
 from scipy import stats
 from sklearn.model_selection import GroupKFold, RepeatedStratifiedKFold, StratifiedShuffleSplit
 
-from audioclf.evaluation import Fold
-from audioclf.evaluation.comparison import ALPHA, Pair, compare
+from audioclf.evaluation.comparison.compare import compare
+from audioclf.evaluation.comparison.result import ALPHA, Pair
+from audioclf.evaluation.splits import Fold
 from tests.evaluation.paired_cases import Cell, cell_of
 
 Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]

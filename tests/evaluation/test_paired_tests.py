@@ -14,7 +14,7 @@ from statsmodels.stats.contingency_tables import (  # type: ignore[import-untype
 )
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
-from audioclf.evaluation.paired_tests import (
+from audioclf.evaluation.comparison.significance import (
     Spread,
     bootstrap_spread,
     corrected_spread,

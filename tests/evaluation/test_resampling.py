@@ -9,10 +9,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from audioclf.config import Metric
-from audioclf.evaluation import bootstrap_values, estimate, per_class, resampling
-from audioclf.evaluation.metrics import BINARY_METRICS
-from audioclf.evaluation.resampling import N_RESAMPLES, interval, on_resamples
+from audioclf.components.metrics import Metric
+from audioclf.evaluation.metrics import bootstrap as resampling
+from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, interval, on_resamples
+from audioclf.evaluation.metrics.estimate import BINARY_METRICS, bootstrap_values, estimate
+from audioclf.evaluation.metrics.per_class import per_class
 from tests.evaluation.predictions import random_case, repeated, result_of
 
 MIB = 2**20
@@ -41,7 +42,7 @@ def in_blocks(monkeypatch: pytest.MonkeyPatch) -> Blocks:
 
 def take_fewer(monkeypatch: pytest.MonkeyPatch, n_resamples: int) -> None:
     monkeypatch.setattr(resampling, "N_RESAMPLES", n_resamples)
-    monkeypatch.setattr("audioclf.evaluation.metrics.N_RESAMPLES", n_resamples)
+    monkeypatch.setattr("audioclf.evaluation.metrics.estimate.N_RESAMPLES", n_resamples)
 
 
 def _rows_of_blocks(n_units: int) -> list[int]:

@@ -8,10 +8,19 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from audioclf import config as c
-from audioclf.dataset import Clip, Dataset
-from audioclf.errors import SplitError
-from audioclf.evaluation import make_splits
+from audioclf.base.errors import SplitError
+from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.evaluation.splits import (
+    GroupKFold,
+    Holdout,
+    KFold,
+    LeaveOneGroupOut,
+    Predefined,
+    Split,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    make_splits,
+)
 
 
 def dataset(
@@ -30,29 +39,29 @@ def dataset(
     return Dataset(made, name="toys")
 
 
-EVERY: list[c.Split] = [
-    c.Holdout(),
-    c.Holdout(stratify=True, repeats=3, test_size=0.3),
-    c.KFold(),
-    c.KFold(repeats=2),
-    c.StratifiedKFold(repeats=3),
-    c.GroupKFold(n_splits=3, repeats=2),
-    c.StratifiedGroupKFold(n_splits=3, repeats=2),
-    c.LeaveOneGroupOut(),
-    c.Predefined(),
-    c.Predefined(test_folds=("x", "z")),
+EVERY: list[Split] = [
+    Holdout(),
+    Holdout(stratify=True, repeats=3, test_size=0.3),
+    KFold(),
+    KFold(repeats=2),
+    StratifiedKFold(repeats=3),
+    GroupKFold(n_splits=3, repeats=2),
+    StratifiedGroupKFold(n_splits=3, repeats=2),
+    LeaveOneGroupOut(),
+    Predefined(),
+    Predefined(test_folds=("x", "z")),
 ]
 
 
 @pytest.mark.parametrize("split", EVERY, ids=lambda split: repr(split))
-def test_sides_are_disjoint_and_cover_all_clips(split: c.Split) -> None:
+def test_sides_are_disjoint_and_cover_all_clips(split: Split) -> None:
     data = dataset(folds=["x", "y", "z"])
     for fold in make_splits(data, split, 1).folds:
         assert sorted([*fold.train, *fold.test]) == list(range(len(data)))
 
 
 @pytest.mark.parametrize("split", EVERY, ids=lambda split: repr(split))
-def test_the_same_seed_gives_the_same_folds(split: c.Split) -> None:
+def test_the_same_seed_gives_the_same_folds(split: Split) -> None:
     data = dataset(folds=["x", "y", "z"])
     first, second = make_splits(data, split, 5), make_splits(data, split, 5)
     for one, other in zip(first.folds, second.folds, strict=True):
@@ -60,9 +69,9 @@ def test_the_same_seed_gives_the_same_folds(split: c.Split) -> None:
 
 
 @pytest.mark.parametrize(
-    "split", [c.KFold(repeats=2), c.StratifiedKFold(repeats=2), c.GroupKFold(repeats=2)]
+    "split", [KFold(repeats=2), StratifiedKFold(repeats=2), GroupKFold(repeats=2)]
 )
-def test_within_a_repeat_every_clip_is_tested_once(split: c.Split) -> None:
+def test_within_a_repeat_every_clip_is_tested_once(split: Split) -> None:
     data = dataset()
     folds = make_splits(data, split, 0).folds
     for repeat in (0, 1):
@@ -71,14 +80,14 @@ def test_within_a_repeat_every_clip_is_tested_once(split: c.Split) -> None:
 
 
 def test_repeats_differ() -> None:
-    folds = make_splits(dataset(), c.StratifiedKFold(repeats=2), 0).folds
+    folds = make_splits(dataset(), StratifiedKFold(repeats=2), 0).folds
     assert folds[0].test.tolist() != folds[5].test.tolist()
 
 
 @pytest.mark.parametrize("stratify", [False, True])
 def test_holdout_is_train_test_split(stratify: bool) -> None:
     data = dataset()
-    fold = make_splits(data, c.Holdout(test_size=0.2, stratify=stratify), 42).folds[0]
+    fold = make_splits(data, Holdout(test_size=0.2, stratify=stratify), 42).folds[0]
     y = np.asarray(data.encoded_labels())
     train, test = train_test_split(
         np.arange(len(data)), test_size=0.2, random_state=42, stratify=y if stratify else None
@@ -87,8 +96,8 @@ def test_holdout_is_train_test_split(stratify: bool) -> None:
     assert fold.test.tolist() == test.tolist()
 
 
-@pytest.mark.parametrize("split", [c.GroupKFold(), c.StratifiedGroupKFold(), c.LeaveOneGroupOut()])
-def test_no_group_is_on_both_sides(split: c.Split) -> None:
+@pytest.mark.parametrize("split", [GroupKFold(), StratifiedGroupKFold(), LeaveOneGroupOut()])
+def test_no_group_is_on_both_sides(split: Split) -> None:
     data = dataset()
     for fold in make_splits(data, split, 0).folds:
         train = {data.clips[i].group for i in fold.train}
@@ -97,19 +106,19 @@ def test_no_group_is_on_both_sides(split: c.Split) -> None:
 
 def test_stratified_folds_keep_the_proportions() -> None:
     data = dataset("a" * 20 + "b" * 10)
-    for fold in make_splits(data, c.StratifiedKFold(), 0).folds:
+    for fold in make_splits(data, StratifiedKFold(), 0).folds:
         labels = [data.clips[i].label for i in fold.test]
         assert (labels.count("a"), labels.count("b")) == (4, 2)
 
 
 def test_a_fold_is_named_after_the_group_on_test() -> None:
-    folds = make_splits(dataset(), c.LeaveOneGroupOut(), 0).folds
+    folds = make_splits(dataset(), LeaveOneGroupOut(), 0).folds
     assert [fold.name for fold in folds] == ["g0", "g1", "g2", "g3", "g4"]
 
 
 def test_published_folds_are_honoured_one_by_one() -> None:
     data = dataset(folds=["x", "y", "z"])
-    folds = make_splits(data, c.Predefined(), 0).folds
+    folds = make_splits(data, Predefined(), 0).folds
     assert [fold.name for fold in folds] == ["x", "y", "z"]
     for fold in folds:
         assert {data.clips[i].fold for i in fold.test} == {fold.name}
@@ -117,7 +126,7 @@ def test_published_folds_are_honoured_one_by_one() -> None:
 
 def test_clips_without_a_published_fold_always_train() -> None:
     data = dataset("aabb" * 8, folds=["x", None])
-    splits = make_splits(data, c.Predefined(), 0)
+    splits = make_splits(data, Predefined(), 0)
     (fold,) = splits.folds
     assert {data.clips[i].fold for i in fold.test} == {"x"}
     assert splits.notes == ("16 of 32 clips have no published fold and only train",)
@@ -125,13 +134,13 @@ def test_clips_without_a_published_fold_always_train() -> None:
 
 def test_test_folds_are_one_test_side() -> None:
     data = dataset(folds=["x", "y", "z"])
-    (fold,) = make_splits(data, c.Predefined(test_folds=("x", "z")), 0).folds
+    (fold,) = make_splits(data, Predefined(test_folds=("x", "z")), 0).folds
     assert {data.clips[i].fold for i in fold.train} == {"y"}
     assert fold.name == "x+z"
 
 
 def test_folds_are_lowered_to_the_smallest_class_and_it_is_said() -> None:
-    splits = make_splits(dataset("a" * 10 + "b" * 3), c.StratifiedKFold(), 0)
+    splits = make_splits(dataset("a" * 10 + "b" * 3), StratifiedKFold(), 0)
     assert len(splits.folds) == 3
     assert splits.description == "3 stratified folds"
     assert splits.notes == (
@@ -145,30 +154,30 @@ def test_a_class_that_some_training_side_lacks_is_said() -> None:
         Clip(clip.id, clip.label, clip.source, group="g9" if clip.label == "c" else clip.group)
         for clip in data
     ]
-    splits = make_splits(Dataset(made, name="toys"), c.LeaveOneGroupOut(), 0)
+    splits = make_splits(Dataset(made, name="toys"), LeaveOneGroupOut(), 0)
     assert "some training sides hold no clip of 'c'" in splits.notes[0]
 
 
 @pytest.mark.parametrize(
     ("data", "split", "words"),
     [
-        (dataset("aaaa"), c.KFold(), "all 4 clips are of the class 'a'; a classifier needs at"),
-        (dataset("aaab"), c.KFold(), "class 'b' has 1 clip, needs 2"),
-        (dataset(groups=None), c.GroupKFold(), "30 of 30 clips have no group, such as '000.wav'"),
-        (dataset(groups=1), c.LeaveOneGroupOut(), "all clips are of one group, 'g0'; needs 2"),
-        (dataset(groups=1), c.GroupKFold(), "5 folds are asked for, but there is only 1 group"),
-        (dataset(), c.Predefined(), "no clip has a published fold"),
+        (dataset("aaaa"), KFold(), "all 4 clips are of the class 'a'; a classifier needs at"),
+        (dataset("aaab"), KFold(), "class 'b' has 1 clip, needs 2"),
+        (dataset(groups=None), GroupKFold(), "30 of 30 clips have no group, such as '000.wav'"),
+        (dataset(groups=1), LeaveOneGroupOut(), "all clips are of one group, 'g0'; needs 2"),
+        (dataset(groups=1), GroupKFold(), "5 folds are asked for, but there is only 1 group"),
+        (dataset(), Predefined(), "no clip has a published fold"),
         (
             dataset(folds=["x", "y"]),
-            c.Predefined(test_folds=("q",)),
+            Predefined(test_folds=("q",)),
             "no clip is in fold 'q'; there are x, y",
         ),
-        (dataset(folds=["x"]), c.Predefined(), "training side of fold 'x' holds no clips"),
-        (dataset("aabb"), c.Holdout(test_size=0.1, stratify=True), "cannot be split like this"),
-        (dataset(groups=2), c.LeaveOneGroupOut(), "fold 'g0' holds only 'b'; a classifier"),
+        (dataset(folds=["x"]), Predefined(), "training side of fold 'x' holds no clips"),
+        (dataset("aabb"), Holdout(test_size=0.1, stratify=True), "cannot be split like this"),
+        (dataset(groups=2), LeaveOneGroupOut(), "fold 'g0' holds only 'b'; a classifier"),
     ],
 )
-def test_what_cannot_be_split_is_said(data: Dataset, split: c.Split, words: str) -> None:
+def test_what_cannot_be_split_is_said(data: Dataset, split: Split, words: str) -> None:
     with pytest.raises(SplitError) as caught:
         make_splits(data, split, 0)
     assert words in caught.value.message

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from audioclf.config import Metric
-from audioclf.evaluation import by_subgroup, metric_value
-from audioclf.evaluation.subgroups import wilson_interval
+from audioclf.components.metrics import Metric
+from audioclf.evaluation.metrics.estimate import metric_value
+from audioclf.evaluation.metrics.subgroups import by_subgroup, wilson_interval
 from tests.evaluation.predictions import cell_of, fold_of, random_case, repeated, result_of
 
 NAMES = ["north", "south", "west"]

@@ -10,18 +10,21 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from audioclf.builtin.gradient_boosting import GradientBoosting
-from audioclf.builtin.hist_gradient_boosting import HistGradientBoosting
-from audioclf.builtin.logistic_regression import LogisticRegression
-from audioclf.builtin.sgd import Sgd
-from audioclf.builtin.svm import Svm
-from audioclf.builtin.tuned import Tuned
-from audioclf.components import Classifier
-from audioclf.errors import ClassifierError, MemoryShortError
-from audioclf.evaluation import Cell, Fold, Splits, Views, evaluate, plan_fits
-from audioclf.evaluation.kept import KeptFits
-from audioclf.evaluation.memory import FitPlan
-from audioclf.evaluation.views import fit_rows
+from audioclf.base.errors import ClassifierError, MemoryShortError
+from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
+from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
+from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
+from audioclf.builtin.classifiers.sgd import Sgd
+from audioclf.builtin.classifiers.svm import Svm
+from audioclf.builtin.classifiers.tuned import Tuned
+from audioclf.components.classifier import Classifier
+from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.fit_cache import KeptFits
+from audioclf.evaluation.fitting import fit_rows
+from audioclf.evaluation.memory import FitPlan, plan_fits
+from audioclf.evaluation.results import Cell
+from audioclf.evaluation.splits import Fold, Splits
+from audioclf.evaluation.views import Views
 
 N_CLIPS, N_VIEWS = 40, 3
 Y = np.arange(N_CLIPS) % 2
@@ -213,7 +216,7 @@ def test_early_stopping_holds_out_whole_clips(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_many_views_are_not_many_clips_for_auto(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audioclf.builtin.hist_gradient_boosting._MANY_CLIPS", 100)
+    monkeypatch.setattr("audioclf.builtin.classifiers.hist_gradient_boosting._MANY_CLIPS", 100)
     X, y = marked()
     classifier = HistGradientBoosting(max_iter=3)
     assert fit(classifier, X, y).do_early_stopping_ is False

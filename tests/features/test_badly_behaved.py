@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from audioclf.audio import AudioConfig
-from audioclf.builtin.folder import FolderDataset
-from audioclf.components import Featurizer
-from audioclf.errors import FeatureError
-from audioclf.features import extract
-from audioclf.features.extraction import make_plans
+from audioclf.audio.decode import AudioConfig
+from audioclf.base.errors import FeatureError
+from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.components.featurizer import Featurizer
+from audioclf.features.extraction import extract, make_plans
 
 AUDIO = AudioConfig(sr=8000, duration=0.5)
 

@@ -28,13 +28,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pydantic import BaseModel
 
-import audioclf
-from audioclf.audio import AudioConfig
-from audioclf.builtin.mel import MelSpectrogram
-from audioclf.builtin.stft import Stft
-from audioclf.errors import ResultError
+from audioclf.audio.decode import AudioConfig
+from audioclf.base.errors import ResultError
+from audioclf.base.limits import Limits, use_limits
+from audioclf.builtin.featurizers.mel import MelSpectrogram
+from audioclf.builtin.featurizers.stft import Stft
+from audioclf.components import code_digest
+from audioclf.components.registry import Origin
 from audioclf.features import cache as module
-from audioclf.features import keys
+from audioclf.features import cache_key as keys
 from audioclf.features.cache import (
     DEFAULT_MAX_BYTES,
     CacheStats,
@@ -43,11 +45,9 @@ from audioclf.features.cache import (
     VerifyResult,
     default_folder,
 )
-from audioclf.features.entry import Entry
-from audioclf.features.keys import KeyMaker, feature_key
-from audioclf.limits import Limits, use_limits
+from audioclf.features.cache_entry import Entry
+from audioclf.features.cache_key import KeyMaker, feature_key
 from audioclf.plugin import AnyFeaturizer, Featurizer, Flatten, Stats
-from audioclf.registry import Origin
 
 ORIGIN = Origin("audioclf", "0.1.0", "builtin")
 FOREIGN = Origin("audioclf-x", "1.0", "x")
@@ -881,7 +881,7 @@ def real_key(**changes: Any) -> str:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Let versions be read again for every key."""
     for name in ("_libraries", "_requirements"):
-        monkeypatch.setattr(keys, name, getattr(keys, name).__wrapped__)
+        monkeypatch.setattr(code_digest, name, getattr(code_digest, name).__wrapped__)
     return monkeypatch
 
 
@@ -909,10 +909,10 @@ def test_the_key_follows_every_argument(changes: Any) -> None:
     ("where", "name", "value"),
     [
         (keys, "FORMAT", 3),
-        (audioclf, "__version__", "99"),
+        (code_digest, "__version__", "99"),
         (soundfile, "__libsndfile_version__", "99"),
         (sys, "byteorder", "middle"),
-        (keys, "_code", lambda package: "other code"),
+        (code_digest, "_code", lambda package: "other code"),
     ],
 )
 def test_the_key_follows_what_computes(
@@ -938,9 +938,9 @@ def test_the_key_follows_the_full_version_of_each_library(
 
 
 def test_the_key_follows_what_a_foreign_plugin_requires(fresh: pytest.MonkeyPatch) -> None:
-    fresh.setattr(keys, "versions_behind", lambda names: {"torch": "2.0", "for": str(names)})
+    fresh.setattr(code_digest, "versions_behind", lambda names: {"torch": "2.0", "for": str(names)})
     before = real_key(origin=FOREIGN), real_key()
-    fresh.setattr(keys, "versions_behind", lambda names: {"torch": "2.1", "for": str(names)})
+    fresh.setattr(code_digest, "versions_behind", lambda names: {"torch": "2.1", "for": str(names)})
     assert real_key(origin=FOREIGN) != before[0]
     assert real_key() == before[1]
 
@@ -975,7 +975,7 @@ def test_the_key_does_not_follow_the_entry_point() -> None:
 
 
 def test_the_key_does_not_follow_name_or_time_of_the_file(tmp_path: Path) -> None:
-    from audioclf.dataset import FileSource
+    from audioclf.dataset.sources import FileSource
 
     paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
     for path, days in zip(paths, (1, 100), strict=True):
@@ -995,7 +995,7 @@ def test_a_key_maker_makes_the_same_keys() -> None:
 
 def test_only_the_libraries_that_a_component_computes_with_count(fresh: pytest.MonkeyPatch) -> None:
     def ingredients(*names: str) -> Any:
-        return keys.made_by(MelSpectrogram(), ORIGIN, libraries=names)
+        return code_digest.made_by(MelSpectrogram(), ORIGIN, libraries=names)
 
     before = ingredients("numpy")
     assert {"numpy": metadata.version("numpy")} in before
@@ -1006,9 +1006,9 @@ def test_only_the_libraries_that_a_component_computes_with_count(fresh: pytest.M
 
 
 def test_a_key_does_not_follow_the_order_of_names() -> None:
-    assert keys.canonical({"a": 1, "b": [2, 3]}) == b'{"a":1,"b":[2,3]}'
-    assert keys.canonical({"b": [2, 3], "a": 1}) == b'{"a":1,"b":[2,3]}'
-    assert keys.canonical([float("nan")]) == b"[NaN]"
+    assert code_digest.canonical({"a": 1, "b": [2, 3]}) == b'{"a":1,"b":[2,3]}'
+    assert code_digest.canonical({"b": [2, 3], "a": 1}) == b'{"a":1,"b":[2,3]}'
+    assert code_digest.canonical([float("nan")]) == b"[NaN]"
 
 
 def test_a_class_made_by_hand_has_no_key() -> None:

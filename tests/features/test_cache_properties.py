@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from audioclf.features.cache import FeatureCache
-from audioclf.features.entry import Entry, pack, unpack
+from audioclf.features.cache_entry import Entry, pack, unpack
 
 KEY = hashlib.sha256(b"a clip").hexdigest()
 OTHER = hashlib.sha256(b"another clip").hexdigest()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import audioclf
-from audioclf import audio
-from audioclf.errors import DecodeError
+from audioclf.audio import decode as audio
+from audioclf.base.errors import DecodeError
 from tests.conftest import WHOLE, run_cli
 
 PREDICTIONS = "predictions.csv"
@@ -33,7 +33,7 @@ def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             decoded.append(source.name)
         return real(source, audio)
 
-    for place in ("audioclf.features.work.decode", "audioclf.features.waveform.decode"):
+    for place in ("audioclf.features.worker.decode", "audioclf.features.waveform.decode"):
         monkeypatch.setattr(place, spy)
     return decoded
 
@@ -130,7 +130,7 @@ def test_a_file_that_changes_while_it_is_read_is_a_failure_of_that_clip(
             Path(source.name).write_bytes(b"other")
         return found
 
-    monkeypatch.setattr("audioclf.features.work.decode", change)
+    monkeypatch.setattr("audioclf.features.worker.decode", change)
     with pytest.raises(audioclf.AudioclfError, match=r"low_3\.wav: changed while it was read"):
         go(toy_config, tmp_path / "a", f"dataset={{type: folder, path: {sounds}}}")
 
@@ -157,12 +157,12 @@ def test_an_interrupted_extraction_resumes(
             raise KeyboardInterrupt
         return real(source, audio)
 
-    monkeypatch.setattr("audioclf.features.work.decode", stop_late)
+    monkeypatch.setattr("audioclf.features.worker.decode", stop_late)
     with pytest.raises(KeyboardInterrupt):
         go(toy_config, tmp_path / "a")
     before = len(entries(toy_config))
     assert before >= 8
-    monkeypatch.setattr("audioclf.features.work.decode", real)
+    monkeypatch.setattr("audioclf.features.worker.decode", real)
     decoded = count_decodes(monkeypatch)
     go(toy_config, tmp_path / "b")
     # The pictures of a run show the waveform of one clip of each class.

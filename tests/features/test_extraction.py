@@ -8,14 +8,14 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from audioclf.audio import AudioConfig, decode
-from audioclf.builtin.clip_options import TrimSilence
-from audioclf.builtin.folder import FolderDataset
-from audioclf.builtin.mel import MelSpectrogram
+from audioclf.audio.decode import AudioConfig, decode
+from audioclf.base.errors import DatasetError, FeatureError
+from audioclf.builtin.featurizers.clip_options import TrimSilence
+from audioclf.builtin.featurizers.mel import MelSpectrogram
+from audioclf.builtin.loaders.folder import FolderDataset
 from audioclf.engines.base import Engine
 from audioclf.engines.local import ThreadEngine
-from audioclf.errors import DatasetError, FeatureError
-from audioclf.features import Extraction, extract
+from audioclf.features.extraction import Extraction, extract
 from audioclf.plugin import Featurizer, Flatten, Stats
 from tests.conftest import tone, write_wav
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audioclf.base.errors import MemoryShortError
 from audioclf.engines import sharing
-from audioclf.errors import MemoryShortError
 from audioclf.features import matrix
 from audioclf.features.matrix import keep_rows, new_matrix
 

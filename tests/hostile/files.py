@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from audioclf.dataset import AudioSource
+from audioclf.dataset.sources import AudioSource
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 

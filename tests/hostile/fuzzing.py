@@ -28,12 +28,12 @@ from pathlib import Path
 
 import numpy as np
 
-from audioclf.archive import open_archive
-from audioclf.audio import AudioConfig, decode
-from audioclf.config import load_config
-from audioclf.discovery import discover
-from audioclf.errors import AudioclfError, ConfigError, DatasetError, DecodeError
-from audioclf.limits import DEFAULT_LIMITS
+from audioclf.audio.decode import AudioConfig, decode
+from audioclf.base.errors import AudioclfError, ConfigError, DatasetError, DecodeError
+from audioclf.base.limits import DEFAULT_LIMITS
+from audioclf.components.discovery import discover
+from audioclf.config.loading import load_config
+from audioclf.dataset.archive import open_archive
 from tests.hostile.files import (
     FLOAT,
     Entry,

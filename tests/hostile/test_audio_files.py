@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioclf.audio import AudioConfig, Decoded, decode, inspect
-from audioclf.dataset import FileSource, PartSource, Span
-from audioclf.errors import EXIT_DATA, DecodeError
-from audioclf.limits import DEFAULT_LIMITS
+from audioclf.audio.decode import AudioConfig, Decoded, decode, inspect
+from audioclf.base.errors import EXIT_DATA, DecodeError
+from audioclf.base.limits import DEFAULT_LIMITS
+from audioclf.dataset.sources import FileSource, PartSource, Span
 from tests.hostile.files import (
     MemorySource,
     chunk,

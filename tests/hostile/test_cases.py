@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioclf.config import Predefined, load_config
-from audioclf.discovery import discover
-from audioclf.experiment import load_dataset
-from audioclf.features import extract
+from audioclf.components.discovery import discover
+from audioclf.config.loading import load_config
+from audioclf.evaluation.splits import Predefined
+from audioclf.experiment.loading import load_dataset
+from audioclf.features.extraction import extract
 from tests.conftest import REPO, Done, run_cli
 from tests.hostile.files import (
     EXTENSIBLE,
@@ -413,7 +414,7 @@ def test_cases_52_53_labels_stay_as_they_are_everywhere(run: Run, folder: Path) 
     out = folder.parent / "out"
     expected = sorted([*LABELS, "cat", "dog"])
     assert json.loads((out / "metrics.json").read_text())["classes"] == expected
-    from audioclf.savedrun import read_run
+    from audioclf.runs.reading import read_run
 
     saved = read_run(out)
     assert list(saved.classes) == expected
@@ -466,22 +467,23 @@ def test_a_bad_config_is_refused(text: str, words: str, run: Run, tmp_path: Path
 
 ELSEWHERE = {
     17: "tests/hostile/test_zip_files.py::test_one_entry_too_many_is_refused",
-    58: "tests/inference/test_villains.py::test_a_pickle_is_never_loaded",
-    59: "tests/inference/test_villains.py::test_a_function_in_the_estimator_is_refused_by_name",
-    60: "tests/inference/test_villains.py::test_another_class_in_the_schema_is_refused",
-    61: "tests/inference/test_damage.py::test_every_flipped_byte_is_found_or_changes_nothing",
-    62: "tests/inference/test_villains.py::test_a_forged_tree_is_refused",
-    63: "tests/inference/test_damage.py::test_a_bomb_is_refused_before_it_is_unpacked",
-    64: "tests/inference/test_compatibility.py::"
+    58: "tests/models/test_villains.py::test_a_pickle_is_never_loaded",
+    59: "tests/models/test_villains.py::test_a_function_in_the_estimator_is_refused_by_name",
+    60: "tests/models/test_villains.py::test_another_class_in_the_schema_is_refused",
+    61: "tests/models/test_damage.py::test_every_flipped_byte_is_found_or_changes_nothing",
+    62: "tests/models/test_villains.py::test_a_forged_tree_is_refused",
+    63: "tests/models/test_damage.py::test_a_bomb_is_refused_before_it_is_unpacked",
+    64: "tests/models/test_compatibility.py::"
     "test_another_minor_version_of_sklearn_names_what_to_install",
-    65: "tests/inference/test_checks.py::test_a_model_of_other_columns_is_refused",
+    65: "tests/models/test_checks.py::test_a_model_of_other_columns_is_refused",
     66: "tests/hostile/test_full_disk.py::test_case_66_a_damaged_cache_is_rebuilt_and_counted",
     67: "tests/hostile/test_full_disk.py::"
     "test_case_67_a_full_cache_is_said_once_and_the_run_goes_on",
     68: "tests/hostile/test_full_disk.py::"
     "test_case_68_a_run_into_a_full_disk_can_be_finished_once_there_is_room",
     69: "tests/engines/test_processes.py::test_a_worker_that_is_killed_from_outside_costs_nothing",
-    70: "tests/test_runs_elsewhere.py::test_a_clip_that_kills_its_worker_costs_that_clip_alone",
+    70: "tests/experiment/test_runs_elsewhere.py::"
+    "test_a_clip_that_kills_its_worker_costs_that_clip_alone",
     71: "tests/features/test_cached_runs.py::test_an_interrupted_extraction_resumes",
     72: "tests/features/test_cache.py::test_kill_9_at_any_moment_leaves_no_damage",
 }

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from audioclf.config import load_config
-from audioclf.discovery import discover
-from audioclf.errors import ConfigError
-from audioclf.registry import Registry
-from audioclf.yaml_source import dump_yaml, parse_yaml
+from audioclf.base.errors import ConfigError
+from audioclf.components.discovery import discover
+from audioclf.components.registry import Registry
+from audioclf.config.loading import load_config
+from audioclf.config.yaml_source import dump_yaml, parse_yaml
 from tests.conftest import CONFIG
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

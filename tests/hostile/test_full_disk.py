@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioclf.errors import ResultError
+from audioclf.base.errors import ResultError
 from tests.conftest import Done, run_cli
 from tests.hostile.disks import Disk, mounted
-from tests.inference.making import classifier, fitted, made, written
+from tests.models.making import classifier, fitted, made, written
 from tests.predict.making import many
 
 FULL = "cannot be written: No space left on device"

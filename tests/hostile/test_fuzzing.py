@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.errors import DecodeError
+from audioclf.base.errors import DecodeError
 from tests.conftest import REPO
 from tests.hostile import fuzzing
 from tests.hostile.fuzzing import KINDS, fuzz, mutants, seeds_of

@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 import sklearn
 
-from audioclf.errors import EXIT_MODEL
-from audioclf.inference.arrays import from_npy, to_npy
-from audioclf.inference.bundle_manifest import MANIFEST
+from audioclf.base.errors import EXIT_MODEL
+from audioclf.models.arrays import from_npy, to_npy
+from audioclf.models.bundle.manifest import MANIFEST
 from tests.conftest import run_cli, tone, write_wav
 from tests.hostile.files import Entry, zip_of
-from tests.inference.making import (
+from tests.models.making import (
     ESTIMATOR,
     classifier,
     fitted,
@@ -34,7 +34,7 @@ from tests.inference.making import (
     unpacked,
     with_estimator,
 )
-from tests.inference.test_villains import Evil, forged_predictor, forged_tree
+from tests.models.test_villains import Evil, forged_predictor, forged_tree
 
 GIB = 1 << 30
 
@@ -177,8 +177,8 @@ DEADLY = {
 
 LOAD_ALL = """
 import sys
-from audioclf.errors import ModelError
-from audioclf.inference import read_bundle
+from audioclf.base.errors import ModelError
+from audioclf.models.bundle.reading import read_bundle
 for path in sys.argv[1:]:
     try:
         read_bundle(path)

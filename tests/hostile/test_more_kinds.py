@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioclf.archive import open_archive
-from audioclf.audio import AudioConfig, decode, inspect
-from audioclf.builtin.folder import FolderDataset
-from audioclf.builtin.manifest import Manifest
-from audioclf.builtin.zip import ZipDataset
-from audioclf.config import load_config
-from audioclf.dataset import Clip, Dataset, FileSource
-from audioclf.errors import DatasetError, DecodeError
-from audioclf.predict import collect
+from audioclf.audio.decode import AudioConfig, decode, inspect
+from audioclf.base.errors import DatasetError, DecodeError
+from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.manifest import Manifest
+from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.config.loading import load_config
+from audioclf.dataset.archive import open_archive
+from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.sources import FileSource
+from audioclf.predict.inputs import collect
 from audioclf.predict.sinks import label_files
 from tests.conftest import CONFIG as TOY
 from tests.conftest import run_cli

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioclf.archive import ZipMember, open_archive
-from audioclf.errors import EXIT_DATA, AudioclfError, DatasetError, DecodeError
-from audioclf.limits import Limits
+from audioclf.base.errors import EXIT_DATA, AudioclfError, DatasetError, DecodeError
+from audioclf.base.limits import Limits
+from audioclf.dataset.archive import ZipMember, open_archive
 from tests.hostile.files import Entry, deflated, wav, zip_of
 from tests.hostile.fuzzing import fuzz
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from audioclf.inference import Model, load
-from tests.inference.making import made
+from audioclf.models.bundle.reading import load
+from audioclf.models.model import Model
+from tests.models.making import made
 
 
 def noise(seconds: float, sr: int = 8000, seed: int = 0, channels: int = 1) -> np.ndarray:

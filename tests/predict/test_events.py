@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from audioclf.errors import ConfigError
+from audioclf.base.errors import ConfigError
 from audioclf.predict.events import EventRule, find_events, rolled_up
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.dataset import Span
-from audioclf.errors import DatasetError
-from audioclf.predict import collect
+from audioclf.base.errors import DatasetError
+from audioclf.dataset.sources import Span
+from audioclf.predict.inputs import collect
 from tests.conftest import zip_folder
 from tests.predict.making import recording
 

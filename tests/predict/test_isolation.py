@@ -11,16 +11,15 @@ from typing import BinaryIO
 
 import pytest
 
-from audioclf.dataset import AudioSource, FileSource
-from audioclf.errors import EXIT_MODEL, EXIT_PARTIAL, ModelError
-from audioclf.inference import trial
-from audioclf.predict import Settings, collect, predict_all
-from audioclf.predict.inputs import Recording
-from audioclf.predict.job import make_writer
+from audioclf.base.errors import EXIT_MODEL, EXIT_PARTIAL, ModelError
+from audioclf.dataset.sources import AudioSource, FileSource
+from audioclf.models.bundle import isolated as trial
+from audioclf.predict.inputs import Recording, collect
+from audioclf.predict.job import Settings, make_writer, predict_all
 from audioclf.predict.sinks import FileSink
 from tests.conftest import run_cli
 from tests.hostile.files import wav
-from tests.inference.making import made
+from tests.models.making import made
 from tests.predict.making import many, model, recording
 
 

@@ -17,25 +17,20 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioclf.dataset import FileSource
-from audioclf.errors import EXIT_ENVIRONMENT, ConfigError, ResultError
-from audioclf.inference import Model, load
-from audioclf.inference.familiar import TrainingClips
-from audioclf.predict import (
-    Cutting,
-    EventRule,
-    FileSink,
-    FolderSink,
-    JobResult,
-    Settings,
-    collect,
-    predict_all,
-)
+from audioclf.base.errors import EXIT_ENVIRONMENT, ConfigError, ResultError
+from audioclf.dataset.sources import FileSource
+from audioclf.models.bundle.reading import load
+from audioclf.models.bundle.training_clips import TrainingClips
+from audioclf.models.model import Model
+from audioclf.models.windows import Cutting
 from audioclf.predict import job as job_module
-from audioclf.predict.job import check_settings, make_writer
-from audioclf.predict.ledger import read_ledger
-from audioclf.predict.outputs import FormatName
-from tests.inference.making import made
+from audioclf.predict.events import EventRule
+from audioclf.predict.formats import FormatName
+from audioclf.predict.inputs import collect
+from audioclf.predict.job import JobResult, Settings, check_settings, make_writer, predict_all
+from audioclf.predict.journal import read_ledger
+from audioclf.predict.sinks import FileSink, FolderSink
+from tests.models.making import made
 from tests.predict.making import many, model, recording
 
 HALF = Settings(Cutting(4000, 2000))
@@ -243,7 +238,7 @@ from pathlib import Path
 from audioclf.predict import job
 job._TASK_FILES = 1
 from tests.predict.test_job import predicted
-from audioclf.inference import load
+from audioclf.models.bundle.reading import load
 print("ready", flush=True)
 predicted(load(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), resume=True, jobs=2)
 """

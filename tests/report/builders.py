@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from audioclf.errors import DecodeError
-from audioclf.evaluation import Fold, FoldResult
-from audioclf.savedrun import SavedCell, SavedClip, SavedRun
+from audioclf.base.errors import DecodeError
+from audioclf.evaluation.results import FoldResult
+from audioclf.evaluation.splits import Fold
+from audioclf.runs.reading import SavedCell, SavedClip, SavedRun
 from tests.conftest import CONFIG, run_cli, tone, write_wav, zip_folder
 
 HOSTILE = "<script>alert(1)</script>"

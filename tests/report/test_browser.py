@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from audioclf.report.page import build_report
+from audioclf.report.run.page import build_report
 from tests.report.builders import HOSTILE, Tones, make_run
 
 pytestmark = pytest.mark.slow

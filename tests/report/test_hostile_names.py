@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from audioclf.report.page import build_report
-from tests.explore.making import explored, make_config
-from tests.explore.making import page_of as page_of_look
+from audioclf.report.run.page import build_report
 from tests.report.builders import HOSTILE, Tones, make_run
+from tests.report.explore.making import explored, make_config
+from tests.report.explore.making import page_of as page_of_look
 from tests.report.test_browser import browser
 
 __all__ = ["browser"]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audioclf.errors import ResultError
-from audioclf.report.page import build_report, default_budget, report_again, write_report
+from audioclf.base.errors import ResultError
+from audioclf.report.run.page import build_report, default_budget, report_again, write_report
 from tests.conftest import imported_by
 from tests.report.builders import HOSTILE, Tones, finish_run, make_run
 
@@ -387,7 +387,7 @@ def test_importances_that_say_nothing_are_left_out(tmp_path: Path) -> None:
 
 def test_a_page_needs_no_pyplot_and_no_sound_library_without_sound(finished: Path) -> None:
     code = (
-        f"from audioclf.report.page import report_again as r; from pathlib import Path\n"
+        f"from audioclf.report.run.page import report_again as r; from pathlib import Path\n"
         f"r(Path({str(finished)!r}), sound=False)"
     )
     heavy = ["matplotlib.pyplot", "soundfile", "librosa", "soxr"]

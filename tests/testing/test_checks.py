@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from audioclf.builtin.dummy import Dummy
-from audioclf.builtin.knn import Knn
+from audioclf.base.process_state import global_state, random_state, restored_world
+from audioclf.builtin.classifiers.dummy import Dummy
+from audioclf.builtin.classifiers.knn import Knn
 from audioclf.testing import (
     CheckFailedError,
     CheckSkippedError,
@@ -27,7 +28,6 @@ from audioclf.testing import (
 from audioclf.testing.parametrize import component_id
 from audioclf.testing.unpickling import unpickled_classes
 from audioclf.testing.world import captured_stdout
-from audioclf.world import global_state, random_state, restored_world
 from tests.conftest import REPO
 from tests.testing.villains import Blind, Files, Level, Moving, Nearest
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from audioclf.components import Component
+from audioclf.components.component import Component
 from audioclf.testing import checks_for, elsewhere, example_sounds, run_checks
 from tests.testing import villains
 from tests.testing.heavy import Eager

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from audioclf.discovery import load_components, load_listener
+from audioclf.components.discovery import load_components, load_listener
 from audioclf.plugin import FinishedRun
 
 HEAVY = ("mlflow", "sqlalchemy", "alembic", "numpy", "pandas", "fastapi")

@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 import audioclf_torch
-from audioclf.components import Component, validate_component
-from audioclf.errors import EXIT_ENVIRONMENT
+from audioclf.base.errors import EXIT_ENVIRONMENT
+from audioclf.components.component import Component
+from audioclf.components.fields import validate_component
 from audioclf.plugin import PLUGIN_API, ClassifierError, EnvironmentMissingError
 from audioclf.testing import Check, parametrize_with_checks
 from audioclf_torch import ConvNet, audioclf_classifiers

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audioclf import batches as module
+from audioclf.components import batches as module
 from audioclf.plugin import Batches, ClassifierError
 from audioclf_xgboost import XGBoost
 

@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 import audioclf_xgboost
-from audioclf.components import Component, validate_component
-from audioclf.errors import EXIT_ENVIRONMENT
+from audioclf.base.errors import EXIT_ENVIRONMENT
+from audioclf.components.component import Component
+from audioclf.components.fields import validate_component
 from audioclf.plugin import PLUGIN_API, EnvironmentMissingError
 from audioclf.testing import Check, parametrize_with_checks
 from audioclf_xgboost import XGBoost, audioclf_classifiers

@@ -10,22 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from audioclf.audio import AudioConfig
-from audioclf.audit import decode, labels, leakage, shortcuts
-from audioclf.audit.decode import audit_decode
-from audioclf.audit.facts import AuditFacts, FileFormat, read_formats
+from audioclf.audio.decode import AudioConfig
+from audioclf.audit import decoding as decode
+from audioclf.audit import labels, leakage, shortcuts
+from audioclf.audit.decoding import audit_decode
 from audioclf.audit.findings import Audit, Finding
-from audioclf.audit.fingerprint import Fingerprint
 from audioclf.audit.labels import audit_labels
 from audioclf.audit.leakage import audit_leakage
-from audioclf.audit.price import Rescoring
+from audioclf.audit.leakage.cost import Rescoring
+from audioclf.audit.leakage.fingerprint import Fingerprint
 from audioclf.audit.shortcuts import audit_shortcuts
-from audioclf.dataset import Dataset
-from audioclf.errors import ConfigError
-from audioclf.evaluation import CellResult, Splits
-from audioclf.features import LedgerRow
+from audioclf.audit.shortcuts.facts import AuditFacts, FileFormat, read_formats
+from audioclf.base.errors import ConfigError
+from audioclf.components.registry import suggest
+from audioclf.dataset.dataset import Dataset
+from audioclf.evaluation.results import CellResult
+from audioclf.evaluation.splits import Splits
 from audioclf.features.waveform import Hear, decoded
-from audioclf.registry import suggest
+from audioclf.features.worker import LedgerRow
 
 if TYPE_CHECKING:
     import numpy as np

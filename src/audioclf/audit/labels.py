@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioclf.audit.findings import Audit, Finding
-from audioclf.dataset import Dataset
-from audioclf.evaluation import CellResult
+from audioclf.dataset.dataset import Dataset
+from audioclf.evaluation.results import CellResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,30 +8,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from audioclf.builtin.annotations import Annotations
-from audioclf.builtin.audiofolder import AudioFolder
-from audioclf.builtin.chroma import Chroma
-from audioclf.builtin.concat import Concat
-from audioclf.builtin.cqt import Cqt
-from audioclf.builtin.dummy import Dummy
-from audioclf.builtin.esc50 import Esc50
-from audioclf.builtin.extra_trees import ExtraTrees
-from audioclf.builtin.folder import FolderDataset
-from audioclf.builtin.gradient_boosting import GradientBoosting
-from audioclf.builtin.hist_gradient_boosting import HistGradientBoosting
-from audioclf.builtin.knn import Knn
-from audioclf.builtin.logistic_regression import LogisticRegression
-from audioclf.builtin.manifest import Manifest
-from audioclf.builtin.mel import MelSpectrogram
-from audioclf.builtin.mfcc import Mfcc
-from audioclf.builtin.random_forest import RandomForest
-from audioclf.builtin.sgd import Sgd
-from audioclf.builtin.spectral_shape import SpectralShape
-from audioclf.builtin.stft import Stft
-from audioclf.builtin.svm import Svm
-from audioclf.builtin.tuned import Tuned
-from audioclf.builtin.urbansound8k import UrbanSound8K
-from audioclf.builtin.zip import ZipDataset
+from audioclf.builtin.classifiers.dummy import Dummy
+from audioclf.builtin.classifiers.extra_trees import ExtraTrees
+from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
+from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
+from audioclf.builtin.classifiers.knn import Knn
+from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
+from audioclf.builtin.classifiers.random_forest import RandomForest
+from audioclf.builtin.classifiers.sgd import Sgd
+from audioclf.builtin.classifiers.svm import Svm
+from audioclf.builtin.classifiers.tuned import Tuned
+from audioclf.builtin.featurizers.chroma import Chroma
+from audioclf.builtin.featurizers.concat import Concat
+from audioclf.builtin.featurizers.cqt import Cqt
+from audioclf.builtin.featurizers.mel import MelSpectrogram
+from audioclf.builtin.featurizers.mfcc import Mfcc
+from audioclf.builtin.featurizers.spectral_shape import SpectralShape
+from audioclf.builtin.featurizers.stft import Stft
+from audioclf.builtin.loaders.annotations import Annotations
+from audioclf.builtin.loaders.audiofolder import AudioFolder
+from audioclf.builtin.loaders.esc50 import Esc50
+from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.manifest import Manifest
+from audioclf.builtin.loaders.urbansound8k import UrbanSound8K
+from audioclf.builtin.loaders.zip import ZipDataset
 from audioclf.plugin import hookimpl
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from audioclf import __version__
-from audioclf.cli.output import complain, stdout_for_results
-from audioclf.errors import AudioclfError, Terminated, stop_code, stop_words
-from audioclf.system import limit_threads_at_start
+from audioclf._version import __version__
+from audioclf.base.errors import AudioclfError, Terminated, stop_code, stop_words
+from audioclf.base.machine import limit_threads_at_start
+from audioclf.cli.terminal import complain, stdout_for_results
 
 _COMMANDS = {
     "init": "Look at a folder or zip of recordings and write a config for it, with its reasons.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audioclf.cli.common import (
+from audioclf.cli.options import (
     CacheDirOption,
     ConfigArgument,
     JobsOption,
@@ -22,11 +22,11 @@ from audioclf.cli.common import (
     progress_on_stderr,
     single_command,
 )
-from audioclf.cli.output import complain, format_table, left_out, say
+from audioclf.cli.terminal import complain, format_table, left_out, say
 
 if TYPE_CHECKING:
-    from audioclf.audit import Audit, Finding
-    from audioclf.audit_run import AuditReport
+    from audioclf.audit.findings import Audit, Finding
+    from audioclf.experiment.auditing import AuditReport
 
 MAX_ROWS = 10
 
@@ -56,8 +56,10 @@ def audit(
 
     check_allowed(allow)
     registry = load_registry(strict=strict)
-    from audioclf.audit_run import audit_config
-    from audioclf.experiment import cells_of, check_feasible, load_dataset, origins_of, ready
+    from audioclf.experiment.auditing import audit_config
+    from audioclf.experiment.grid import cells_of
+    from audioclf.experiment.loading import check_feasible, load_dataset, ready
+    from audioclf.experiment.provenance import origins_of
     from audioclf.features.cache import default_folder
 
     loaded, registry = ready(config, overrides, registry)

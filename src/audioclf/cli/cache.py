@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audioclf.cli.common import JsonOption, QuietOption, progress_on_stderr, single_command
-from audioclf.cli.output import format_table, say
+from audioclf.cli.options import JsonOption, QuietOption, progress_on_stderr, single_command
+from audioclf.cli.terminal import format_table, say
 
 if TYPE_CHECKING:
     from audioclf.features.cache import CacheStats, FeatureCache

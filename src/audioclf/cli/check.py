@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from audioclf.cli.common import (
+from audioclf.cli.options import (
     ConfigArgument,
     IsolateOption,
     JsonOption,
@@ -16,10 +16,10 @@ from audioclf.cli.common import (
     load_registry,
     single_command,
 )
-from audioclf.cli.output import format_table, say
+from audioclf.cli.terminal import format_table, say
 
 if TYPE_CHECKING:
-    from audioclf.preview import RunPreview
+    from audioclf.experiment.preview import RunPreview
 
 app = single_command()
 
@@ -35,7 +35,7 @@ def check(
 ) -> None:
     """Say what a run would do, and what is wrong, without training."""
     registry = load_registry(strict=strict)
-    from audioclf.preview import preview
+    from audioclf.experiment.preview import preview
 
     found = preview(config, overrides=overrides, registry=registry, isolate=isolate or untrusted)
     say(json.dumps(_data(found), indent=2, ensure_ascii=False) if as_json else _text(found))

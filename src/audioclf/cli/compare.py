@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.common import JsonOption, single_command
-from audioclf.cli.output import complain, format_table, left_out, say
-from audioclf.cli.results import COSTS_HEADER, cost_cells, verdict_lines
+from audioclf.cli.options import JsonOption, single_command
+from audioclf.cli.result_text import COSTS_HEADER, cost_cells, verdict_lines
+from audioclf.cli.terminal import complain, format_table, left_out, say
 
 if TYPE_CHECKING:
-    from audioclf.compare_runs import ComparedCell, ComparedRuns
-    from audioclf.evaluation.comparison import Comparison
+    from audioclf.evaluation.comparison.result import Comparison
+    from audioclf.runs.comparing import ComparedCell, ComparedRuns
 
 app = single_command()
 
@@ -40,7 +40,7 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Say which cells of one or more runs are better, and which cannot be told apart."""
-    from audioclf.compare_runs import compare_runs
+    from audioclf.runs.comparing import compare_runs
 
     found = compare_runs(runs, metric=metric, margin=margin)
     if as_json:

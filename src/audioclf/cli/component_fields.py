@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from audioclf.components import Component, validate_component
-from audioclf.errors import ConfigError
-from audioclf.registry import Registry
+from audioclf.base.errors import ConfigError
+from audioclf.components.component import Component
+from audioclf.components.fields import validate_component
+from audioclf.components.registry import Registry
 
 
 def make_component(cls: type[Component], overrides: Iterable[str], registry: Registry) -> Component:
@@ -46,7 +47,7 @@ def make_component(cls: type[Component], overrides: Iterable[str], registry: Reg
 
 
 def _put(data: dict[str, Any], override: str) -> None:
-    from audioclf.yaml_source import parse_yaml
+    from audioclf.config.yaml_source import parse_yaml
 
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from audioclf.cli.common import JsonOption, single_command
-from audioclf.cli.output import complain, format_table, say
+from audioclf.cli.options import JsonOption, single_command
+from audioclf.cli.terminal import complain, format_table, say
 
 app = single_command()
 
@@ -20,7 +20,7 @@ def configs(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """List the configs that come along."""
     if ctx.invoked_subcommand is not None:
         return
-    from audioclf.recipes import recipes
+    from audioclf.starters.recipes import recipes
 
     found = recipes()
     if as_json:
@@ -41,13 +41,13 @@ def show(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Print a config, or copy it and say what to change in it."""
-    from audioclf.recipes import recipe_named
+    from audioclf.starters.recipes import recipe_named
 
     recipe = recipe_named(name)
     if out is None:
         say(recipe.text.rstrip("\n"))
         return
-    from audioclf.newfile import write_new
+    from audioclf.base.files import write_new
 
     write_new(out, recipe.text, force=force)
     say(f"{out} written, as it comes along: {recipe.line}")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.common import (
+from audioclf.base.errors import ConfigError
+from audioclf.cli.options import (
     CacheDirOption,
     ConfigArgument,
     IsolateOption,
@@ -25,11 +26,10 @@ from audioclf.cli.common import (
     progress_on_stderr,
     single_command,
 )
-from audioclf.cli.output import complain, format_table, say
-from audioclf.errors import ConfigError
+from audioclf.cli.terminal import complain, format_table, say
 
 if TYPE_CHECKING:
-    from audioclf.explore import Exploration
+    from audioclf.report.explore.exploration import Exploration
 
 _MAX_CLASSES = 60
 _MAX_FAILED = 20
@@ -69,9 +69,10 @@ def explore(
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {out}: a page is written, and a name that ends in .html expected")
     registry = load_registry(strict=strict)
-    from audioclf.experiment import load_dataset, origins_of, ready
-    from audioclf.explore.survey import explore as look
-    from audioclf.explore.survey import to_data
+    from audioclf.experiment.exploring import explore as look
+    from audioclf.experiment.exploring import to_data
+    from audioclf.experiment.loading import load_dataset, ready
+    from audioclf.experiment.provenance import origins_of
     from audioclf.features.cache import default_folder
 
     loaded, registry = ready(config, overrides, registry)
@@ -112,15 +113,15 @@ def _write(
     budget: float | None,
     sound: bool,
 ) -> None:
-    from audioclf.explore.page import build_page
+    from audioclf.base.files import OutputFolder
     from audioclf.features.waveform import cached_in
     from audioclf.report.clips import DatasetClips
-    from audioclf.runfolder import RunFolder
+    from audioclf.report.explore.page import build_page
 
     config, hear = found.config, cached_in(cache_folder)
     clips = DatasetClips(found.dataset, config.audio, hear=hear, limits=config.limits)
     html = build_page(found, clips, budget_mb=budget, sound=sound)
-    RunFolder(target.parent).write_text(target.name, html)
+    OutputFolder(target.parent).write_text(target.name, html)
 
 
 def describe(found: Exploration) -> str:
@@ -129,7 +130,7 @@ def describe(found: Exploration) -> str:
 
 
 def _parts(found: Exploration) -> Iterator[str]:
-    from audioclf.explore.levels import class_levels
+    from audioclf.report.explore.levels import class_levels
 
     rows = class_levels(found)
     header = ["class", "clips", "length s", "level dBFS", "peak", "floor", "up to Hz"]
@@ -168,9 +169,9 @@ def _parts(found: Exploration) -> Iterator[str]:
 
 
 def _facts(found: Exploration) -> Iterator[str]:
-    from audioclf.audit.facts import COLUMN
-    from audioclf.explore.page import formats_of
-    from audioclf.explore.survey import group_names
+    from audioclf.audit.shortcuts.facts import COLUMN
+    from audioclf.report.explore.exploration import group_names
+    from audioclf.report.explore.page import formats_of
 
     seconds = float(found.facts[:, COLUMN["duration_s"]].sum())
     failed = f", {len(found.failed)} unreadable" if found.failed else ""

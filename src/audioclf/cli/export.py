@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.common import (
-    QuietOption,
-    load_registry,
-    progress_on_stderr,
-    single_command,
-)
-from audioclf.cli.output import complain, say
-from audioclf.errors import AudioclfError, ResultError
+from audioclf.base.errors import AudioclfError, ResultError
+from audioclf.cli.options import QuietOption, load_registry, progress_on_stderr, single_command
+from audioclf.cli.terminal import complain, say
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from audioclf.inference import Bundle
-    from audioclf.registry import Registry
+    from audioclf.components.registry import Registry
+    from audioclf.models.bundle.reading import Bundle
 
 app = single_command()
 
@@ -57,21 +52,21 @@ def export(
     quiet: QuietOption = False,
 ) -> None:
     """Write the estimator of a model as ONNX, if it gives the same scores there."""
-    from audioclf.inference import read_bundle
-    from audioclf.inference.onnx_export import TOLERANCE, check_tools, to_onnx
-    from audioclf.runfolder import RunFolder
+    from audioclf.base.files import OutputFolder
+    from audioclf.models.bundle.reading import read_bundle
+    from audioclf.models.onnx.export import TOLERANCE, check_tools, to_onnx
 
     target = _target(file, out, to)
     check_tools()
     registry = load_registry()
     if untrusted:
-        from audioclf.inference.trial import try_bundle
+        from audioclf.models.bundle.isolated import try_bundle
 
         try_bundle(file)
     bundle = read_bundle(file, registry)
     clips = _clips(bundle, config, registry, quiet=quiet)
     found = to_onnx(bundle, *clips)
-    RunFolder(target.parent).write_bytes(target.name, found.content)
+    OutputFolder(target.parent).write_bytes(target.name, found.content)
     on = f"{len(clips[0])} clips and " if clips else ""
     stored = found.n_rows - sum(map(len, clips))
     say(
@@ -95,7 +90,7 @@ def _clips(
     bundle: Bundle, config: Path | None, registry: Registry, *, quiet: bool
 ) -> list[NDArray[np.float32]]:
     """Return the features of the run's clips, where its config tells which they are."""
-    from audioclf.runfolder import CONFIG, RECORD
+    from audioclf.runs.folder import CONFIG, RECORD
 
     folder = bundle.path.absolute().parent
     if config is not None:
@@ -111,10 +106,10 @@ def _clips(
 
 
 def _rows(bundle: Bundle, config: Path, registry: Registry, *, quiet: bool) -> NDArray[np.float32]:
-    from audioclf.config import load_config
-    from audioclf.experiment import load_dataset
+    from audioclf.config.loading import load_config
+    from audioclf.experiment.loading import load_dataset
     from audioclf.features.cache import default_folder
-    from audioclf.inference.onnx_export import rows_of_clips
+    from audioclf.models.onnx.export import rows_of_clips
 
     dataset = load_dataset(load_config(config, registry=registry), registry)
     with progress_on_stderr(quiet=quiet) as progress:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.common import IsolateOption, UntrustedOption, load_registry, single_command
-from audioclf.cli.output import complain, format_table, say
-from audioclf.errors import ConfigError
+from audioclf.base.errors import ConfigError
+from audioclf.cli.options import IsolateOption, UntrustedOption, load_registry, single_command
+from audioclf.cli.terminal import complain, format_table, say
 
 if TYPE_CHECKING:
-    from audioclf.draft import Draft
-    from audioclf.draft.headers import Headers
+    from audioclf.starters.first_config import Draft
+    from audioclf.starters.first_config.headers import Headers
 
 _MAX_SHOWN = 8
 
@@ -40,8 +40,8 @@ def init(
     untrusted: UntrustedOption = False,
 ) -> None:
     """Look at recordings and write a config for them that runs, with its reasons."""
-    from audioclf.draft import draft_config, name_for
-    from audioclf.newfile import check_new, write_new
+    from audioclf.base.files import check_new, write_new
+    from audioclf.starters.first_config import draft_config, name_for
 
     path = _local(source)
     target = out or Path(f"{name_for(path)}.yaml")
@@ -70,7 +70,7 @@ def _local(source: str) -> Path:
 
 
 def _rows(draft: Draft) -> Iterator[tuple[str, str]]:
-    from audioclf.builtin.labels import shown
+    from audioclf.dataset.path_labels import shown
 
     found, headers = draft.grouped.found, draft.headers
     dataset = found.dataset

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.common import ExpectOption, JsonOption, single_command
-from audioclf.cli.output import format_table, say
+from audioclf.cli.options import ExpectOption, JsonOption, single_command
+from audioclf.cli.terminal import format_table, say
 
 if TYPE_CHECKING:
-    from audioclf.inference import Calibration, Change, Contents, Interval, Manifest
+    from audioclf.models.bundle.manifest import Manifest
+    from audioclf.models.bundle.reading import Contents
+    from audioclf.models.calibration.records import Calibration, Change, Interval
 
 app = single_command()
 
@@ -37,7 +39,7 @@ def show(
     expect_sha256: ExpectOption = None,
 ) -> None:
     """Say what a model file holds, and that it is undamaged; nothing of it is built or run."""
-    from audioclf.inference import open_bundle
+    from audioclf.models.bundle.reading import open_bundle
 
     contents = open_bundle(file, expect_sha256=expect_sha256)
     if as_json:
@@ -120,7 +122,7 @@ def _change(found: Change) -> tuple[str, str, str]:
 
 
 def _abstention(manifest: Manifest) -> Iterator[str]:
-    from audioclf.inference.card import abstention_rows
+    from audioclf.models.bundle.card import abstention_rows
 
     if manifest.abstain_below is None:
         return

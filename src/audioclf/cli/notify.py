@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from audioclf.cli.common import NotifySecondsOption, load_registry, single_command
-from audioclf.cli.output import complain, say
-from audioclf.errors import EXIT_PARTIAL
+from audioclf.base.errors import EXIT_PARTIAL
+from audioclf.cli.options import NotifySecondsOption, load_registry, single_command
+from audioclf.cli.terminal import complain, say
 
 app = single_command()
 
@@ -24,7 +24,7 @@ def notify(
     seconds: NotifySecondsOption = None,
 ) -> None:
     """Tell plugins, such as mlflow, of a run that finished before."""
-    from audioclf.notify import NOTIFY_SECONDS, finished_run, tell
+    from audioclf.experiment.notify import NOTIFY_SECONDS, finished_run, tell
 
     listeners = load_registry().listeners(plugins)
     finished_run(run)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audioclf.cli.common import JsonOption, SetOption, StrictOption, load_registry, single_command
-from audioclf.cli.output import format_table, say
-from audioclf.components import KINDS, Component, Kind
-from audioclf.errors import EXIT_DATA, EXIT_USAGE, PluginError
-from audioclf.registry import DISABLE_VARIABLE, PluginRecord, Provider, Registry, suggest
+from audioclf.base.errors import EXIT_DATA, EXIT_USAGE, PluginError
+from audioclf.cli.options import JsonOption, SetOption, StrictOption, load_registry, single_command
+from audioclf.cli.terminal import format_table, say
+from audioclf.components.component import KINDS, Component, Kind
+from audioclf.components.registry import DISABLE_VARIABLE, PluginRecord, Provider, Registry, suggest
 
 if TYPE_CHECKING:
     from audioclf.testing import Outcome
@@ -36,7 +36,7 @@ def plugins(
     """List what is installed, from where, and what is broken."""
     if ctx.invoked_subcommand is not None:
         return
-    from audioclf.discovery import discover
+    from audioclf.components.discovery import discover
 
     registry = discover(strict=strict)
     if as_json:
@@ -91,8 +91,8 @@ def check(
 @app.command()
 def doctor(as_json: JsonOption = False) -> None:
     """Say which plugins are broken, outdated, clashing or disabled, and what to do."""
-    from audioclf.cli.doctor import diagnose
-    from audioclf.discovery import discover
+    from audioclf.components.discovery import discover
+    from audioclf.components.doctor import diagnose
 
     registry = discover()
     found = diagnose(registry, os.environ.get(DISABLE_VARIABLE, ""))
@@ -120,7 +120,7 @@ def new(
     ] = Path(),
 ) -> None:
     """Write a plugin with one component that works, its tests included, to be changed."""
-    from audioclf.scaffold import new_plugin
+    from audioclf.starters.plugin_template import new_plugin
 
     target = new_plugin(_kind(kind), name, folder, registry=load_registry())
     for path in sorted(path for path in target.rglob("*") if path.is_file()):

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.common import (
+from audioclf.base.errors import EXIT_OK, ConfigError, stop_code
+from audioclf.base.text import printable
+from audioclf.cli.options import (
     ExpectOption,
     IsolateOption,
     JobsOption,
@@ -21,14 +23,15 @@ from audioclf.cli.common import (
     progress_on_stderr,
     single_command,
 )
-from audioclf.cli.output import complain, results_stream
-from audioclf.errors import EXIT_OK, ConfigError, stop_code
-from audioclf.safetext import printable
+from audioclf.cli.terminal import complain, results_stream
 
 if TYPE_CHECKING:
-    from audioclf.inference import Model
-    from audioclf.predict import Collected, FormatName, JobResult, Settings, Sink
-    from audioclf.registry import Registry
+    from audioclf.components.registry import Registry
+    from audioclf.models.model import Model
+    from audioclf.predict.formats import FormatName
+    from audioclf.predict.inputs import Collected
+    from audioclf.predict.job import JobResult, Settings
+    from audioclf.predict.sinks import Sink
 
 app = single_command()
 
@@ -143,12 +146,15 @@ def predict(
         raise ConfigError(f"--{given.replace('_', '-')} is about events", hint="Add --events.")
     if window is None and hop is not None:
         raise ConfigError("--hop is about windows", hint="Add --window, in s.")
-    from audioclf.limits import parse_limits, use_limits
+    from audioclf.base.limits import parse_limits, use_limits
 
     limits = parse_limits(limit)
     registry = load_registry(strict=strict)  # with few modules loaded it takes half the time
-    from audioclf.predict import Cutting, EventRule, Settings, collect, predict_all
-    from audioclf.predict.outputs import format_of_name
+    from audioclf.models.windows import Cutting
+    from audioclf.predict.events import EventRule
+    from audioclf.predict.formats import format_of_name
+    from audioclf.predict.inputs import collect
+    from audioclf.predict.job import Settings, predict_all
 
     name: FormatName = form.value if form else "csv" if out is None else format_of_name(out)
     event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
@@ -158,8 +164,8 @@ def predict(
         event_rule if events else None,
         rollup.value if rollup else None,
     )
+    from audioclf.base.machine import available_cores
     from audioclf.predict.job import check_settings
-    from audioclf.system import available_cores
 
     said = check_settings(model, settings)
     for note in said:
@@ -207,10 +213,10 @@ def _load(
     """Return the model and the digest of its file, and say what differs from where it was made."""
     from hashlib import sha256
 
-    from audioclf.inference import read_bundle
+    from audioclf.models.bundle.reading import read_bundle
 
     if untrusted:
-        from audioclf.inference.trial import try_bundle
+        from audioclf.models.bundle.isolated import try_bundle
 
         try_bundle(bundle, expect_sha256)
     found = read_bundle(bundle, registry, expect_sha256=expect_sha256)
@@ -238,8 +244,8 @@ def _sink(
     force: bool,
     resume: bool,
 ) -> Sink:
-    from audioclf.predict import FileSink, FolderSink, StreamSink
     from audioclf.predict.job import make_writer
+    from audioclf.predict.sinks import FileSink, FolderSink, StreamSink
 
     header = make_writer(model, settings, name).header()
     several = name == "audacity" and len(found.recordings) > 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audioclf.cli.common import (
+from audioclf.cli.options import (
     InsecureOption,
     JobsOption,
     JsonOption,
@@ -22,11 +22,11 @@ from audioclf.cli.common import (
     progress_on_stderr,
     single_command,
 )
-from audioclf.cli.output import format_table, say
 from audioclf.cli.run import Engine
+from audioclf.cli.terminal import format_table, say
 
 if TYPE_CHECKING:
-    from audioclf.replay import Change, Replay
+    from audioclf.experiment.replay import Change, Replay
 
 app = single_command()
 
@@ -51,7 +51,7 @@ def replay(
 ) -> None:
     """Do a run again from its folder and say at which stage, if any, the results part."""
     registry = load_registry(strict=strict)
-    from audioclf.replay import replay as replay_run
+    from audioclf.experiment.replay import replay as replay_run
 
     with progress_on_stderr(quiet=quiet) as progress:
         found = replay_run(

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from audioclf.cli.common import load_registry, single_command
-from audioclf.cli.output import complain, say
+from audioclf.cli.options import load_registry, single_command
+from audioclf.cli.terminal import complain, say
 
 app = single_command()
 
@@ -29,7 +29,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a run as one HTML file that needs no network."""
-    from audioclf.report.page import report_again
+    from audioclf.report.run.page import report_again
 
     registry = None if no_audio else load_registry()
     path, remark = report_again(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audioclf.cli.common import (
+from audioclf.base.errors import ConfigError
+from audioclf.cli.options import (
     CacheDirOption,
     ConfigArgument,
     InsecureOption,
@@ -30,17 +31,16 @@ from audioclf.cli.common import (
     progress_on_stderr,
     single_command,
 )
-from audioclf.cli.output import complain, format_table, say
-from audioclf.cli.results import COSTS_HEADER, cost_cells, verdict_lines
-from audioclf.errors import ConfigError
+from audioclf.cli.result_text import COSTS_HEADER, cost_cells, verdict_lines
+from audioclf.cli.terminal import complain, format_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audioclf.config import Metric
-    from audioclf.planning import RunPlan, Stage
-    from audioclf.registry import Registry
-    from audioclf.results import CellSummary, RunResult
+    from audioclf.components.metrics import Metric
+    from audioclf.components.registry import Registry
+    from audioclf.experiment.planning.estimate import RunPlan, Stage
+    from audioclf.runs.results import CellSummary, RunResult
 
 app = single_command()
 
@@ -112,7 +112,7 @@ def run(
             complain("warning", warning)
         say(json.dumps(_plan_data(found), indent=2) if as_json else describe_plan(found))
         return
-    from audioclf.experiment import run as run_experiment
+    from audioclf.experiment.pipeline import run as run_experiment
 
     with progress_on_stderr(quiet=quiet) as progress:
         result = run_experiment(
@@ -152,12 +152,14 @@ def _plan(
     cache_dir: Path | None,
     isolate: bool,
 ) -> RunPlan:
-    from audioclf.config import load_config
-    from audioclf.experiment import cells_of, check_feasible, load_dataset, origins_of
+    from audioclf.base.limits import use_limits
+    from audioclf.base.machine import available_cores, single_threaded
+    from audioclf.config.loading import load_config
+    from audioclf.experiment.grid import cells_of
+    from audioclf.experiment.loading import check_feasible, load_dataset
+    from audioclf.experiment.planning.planner import plan
+    from audioclf.experiment.provenance import origins_of
     from audioclf.features.cache import default_folder
-    from audioclf.limits import use_limits
-    from audioclf.planning import plan
-    from audioclf.system import available_cores, single_threaded
 
     loaded = load_config(config, overrides=overrides, registry=registry)
     if isolate or loaded.isolate:
@@ -183,7 +185,7 @@ def _plan(
 
 def describe_plan(found: RunPlan) -> str:
     """Return the table of stages with the facts behind it."""
-    from audioclf.planning import Stage
+    from audioclf.experiment.planning.estimate import Stage
 
     total = Stage("all", found.seconds, found.memory, found.disk)
     rows = [_stage_row(stage) for stage in (*found.stages, total)]
@@ -201,7 +203,7 @@ def describe_plan(found: RunPlan) -> str:
 
 
 def _stage_row(stage: Stage) -> tuple[str, str, str, str]:
-    from audioclf.planning import human_bytes, human_seconds
+    from audioclf.experiment.planning.estimate import human_bytes, human_seconds
 
     disk = human_bytes(stage.disk) if stage.disk else ""
     return stage.name, human_seconds(stage.seconds), human_bytes(stage.memory), disk

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from audioclf.cli.common import single_command
-from audioclf.cli.output import format_table, say
-from audioclf.errors import ConfigError
+from audioclf.base.errors import ConfigError
+from audioclf.cli.options import single_command
+from audioclf.cli.terminal import format_table, say
 
 app = single_command()
 
@@ -28,7 +28,8 @@ def sample_data(
     show_list: Annotated[bool, typer.Option("--list", help="Say what there is.")] = False,
 ) -> None:
     """Make a small dataset that shows one effect, with a config that runs."""
-    from audioclf.sample_data import SAMPLES, sample_named, write_sample
+    from audioclf.starters.sample_data.registry import SAMPLES, sample_named
+    from audioclf.starters.sample_data.writing import write_sample
 
     if show_list:
         rows = [(sample.name, sample.line) for sample in SAMPLES.values()]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from audioclf.cli.common import load_registry, single_command
-from audioclf.cli.output import say
+from audioclf.cli.options import load_registry, single_command
+from audioclf.cli.terminal import say
 
 app = single_command()
 
@@ -14,6 +14,6 @@ app = single_command()
 def schema() -> None:
     """Print the JSON schema of configs with the installed plugins, for editors."""
     registry = load_registry()
-    from audioclf.config import config_schema
+    from audioclf.config.schema import config_schema
 
     say(json.dumps(config_schema(registry), indent=2))

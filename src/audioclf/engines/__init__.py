@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from audioclf.base.errors import ConfigError
 from audioclf.engines.base import Engine, WorkerDiedError, WorkerError
 from audioclf.engines.local import ProcessEngine, SerialEngine, ThreadEngine
-from audioclf.errors import ConfigError
 
 __all__ = [
     "Engine",

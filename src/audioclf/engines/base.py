@@ -15,8 +15,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, overload
 
-from audioclf.errors import EXIT_BUG, AudioclfError
-from audioclf.limits import Limits, limits_in_force, use_limits
+from audioclf.base.errors import EXIT_BUG, AudioclfError
+from audioclf.base.limits import Limits, limits_in_force, use_limits
 
 T = TypeVar("T")
 S = TypeVar("S")

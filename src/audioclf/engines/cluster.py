@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib import metadata
 from typing import Any
 
-from audioclf.errors import ConfigError, EnvironmentMissingError, PluginError
+from audioclf.base.errors import ConfigError, EnvironmentMissingError, PluginError
 
 LIBRARIES = ("audioclf", "numpy", "scipy", "scikit-learn", "soxr", "soundfile", "librosa")
 """Distributions that must be the same everywhere, because they make the numbers."""

@@ -10,6 +10,8 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+from audioclf.base.errors import AudioclfError, EnvironmentMissingError
+from audioclf.base.machine import limit_threads_at_start
 from audioclf.engines.base import (
     Closing,
     Job,
@@ -30,8 +32,6 @@ from audioclf.engines.cluster import (
     quiet,
     versions_here,
 )
-from audioclf.errors import AudioclfError, EnvironmentMissingError
-from audioclf.system import limit_threads_at_start
 
 PATIENCE_SECONDS = 30.0
 """How long a cluster may be without any worker; Dask restarts one in a few seconds."""

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from audioclf.base.errors import EnvironmentMissingError
 from audioclf.engines.base import Closing, Job, WorkerDiedError, as_completed, pack
 from audioclf.engines.process import Worker, WorkerGoneError, WorkerLateError
-from audioclf.errors import EnvironmentMissingError
 
 _AHEAD = 2
 """Items under way or waiting for the caller, per worker."""

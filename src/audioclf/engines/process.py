@@ -17,8 +17,8 @@ import threading
 from contextlib import suppress
 from typing import Any, Literal
 
+from audioclf.base.machine import THREAD_VARIABLES
 from audioclf.engines.base import unpack
-from audioclf.system import THREAD_VARIABLES
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from audioclf.batches import BLOCK_BYTES
-from audioclf.errors import MemoryShortError
+from audioclf.base.errors import MemoryShortError
+from audioclf.components.batches import BLOCK_BYTES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from audioclf.evaluation.cross_validation import Cell
+    from audioclf.evaluation.results import Cell
     from audioclf.evaluation.splits import Splits
 
 _BLOCKS = 4

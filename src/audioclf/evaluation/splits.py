@@ -4,13 +4,90 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import annotated_types as at
 import numpy as np
+from pydantic import Field
 
-from audioclf import config as c
-from audioclf.dataset import Dataset
-from audioclf.errors import SplitError
+from audioclf.base.errors import SplitError
+from audioclf.base.settings import Settings
+from audioclf.dataset.dataset import Dataset
+
+
+class Holdout(Settings):
+    """One part of the clips is held out for testing (scikit-learn's `train_test_split`)."""
+
+    type: Literal["holdout"] = "holdout"
+
+    test_size: Annotated[float, at.Gt(0.0), at.Lt(1.0)] = 0.25
+    """Share of the clips that is held out; rounded up to whole clips."""
+
+    stratify: bool = False
+    """Whether both sides keep the proportions of the classes."""
+
+    repeats: int = Field(default=1, ge=1, le=10_000)
+    """Number of independent random splits."""
+
+
+class _KFold(Settings):
+    n_splits: int = Field(default=5, ge=2, le=10_000)
+    """Number of folds; each is the test side once."""
+
+    repeats: int = Field(default=1, ge=1, le=10_000)
+    """Number of times that the clips are dealt into folds anew."""
+
+
+class KFold(_KFold):
+    """Shuffled folds of equal size."""
+
+    type: Literal["kfold"] = "kfold"
+
+
+class StratifiedKFold(_KFold):
+    """Shuffled folds that keep the proportions of the classes."""
+
+    type: Literal["stratified_kfold"] = "stratified_kfold"
+
+
+class GroupKFold(_KFold):
+    """Shuffled folds that never separate the clips of one group."""
+
+    type: Literal["group_kfold"] = "group_kfold"
+
+
+class StratifiedGroupKFold(_KFold):
+    """Folds that never separate a group and keep the proportions of the classes nearly."""
+
+    type: Literal["stratified_group_kfold"] = "stratified_group_kfold"
+
+
+class LeaveOneGroupOut(Settings):
+    """Each group is the test side once: how good on a speaker or site never heard."""
+
+    type: Literal["leave_one_group_out"] = "leave_one_group_out"
+
+
+class Predefined(Settings):
+    """The folds that the dataset's authors published; clips without one always train."""
+
+    type: Literal["predefined"] = "predefined"
+
+    test_folds: tuple[str, ...] | None = None
+    """Folds that together are the one test side; without it each fold is the test side once."""
+
+
+Split = Annotated[
+    Holdout
+    | KFold
+    | StratifiedKFold
+    | GroupKFold
+    | StratifiedGroupKFold
+    | LeaveOneGroupOut
+    | Predefined,
+    Field(discriminator="type"),
+]
+
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +128,7 @@ class Splits:
     notes: tuple[str, ...] = ()
 
 
-def make_splits(dataset: Dataset, split: c.Split, seed: int) -> Splits:
+def make_splits(dataset: Dataset, split: Split, seed: int) -> Splits:
     """Deal the clips of a dataset into training and test sides.
 
     Parameters
@@ -94,7 +171,7 @@ def _check_classes(dataset: Dataset) -> None:
             )
 
 
-def _holdout(dataset: Dataset, y: Indices, split: c.Holdout, seed: int) -> Splits:
+def _holdout(dataset: Dataset, y: Indices, split: Holdout, seed: int) -> Splits:
     from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
     cls = StratifiedShuffleSplit if split.stratify else ShuffleSplit
@@ -107,10 +184,10 @@ def _holdout(dataset: Dataset, y: Indices, split: c.Holdout, seed: int) -> Split
     return Splits(folds, share + stratified + times)
 
 
-def _kfold(dataset: Dataset, y: Indices, split: c.KFold | c.StratifiedKFold, seed: int) -> Splits:
+def _kfold(dataset: Dataset, y: Indices, split: KFold | StratifiedKFold, seed: int) -> Splits:
     from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
 
-    stratified = isinstance(split, c.StratifiedKFold)
+    stratified = isinstance(split, StratifiedKFold)
     cls = RepeatedStratifiedKFold if stratified else RepeatedKFold
     limit = min(dataset.class_counts.values()) if stratified else len(dataset)
     what = "clips in the smallest class" if stratified else "clips"
@@ -122,13 +199,13 @@ def _kfold(dataset: Dataset, y: Indices, split: c.KFold | c.StratifiedKFold, see
 
 
 def _group_kfold(
-    dataset: Dataset, y: Indices, split: c.GroupKFold | c.StratifiedGroupKFold, seed: int
+    dataset: Dataset, y: Indices, split: GroupKFold | StratifiedGroupKFold, seed: int
 ) -> Splits:
-    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+    from sklearn import model_selection
 
     groups = _groups(dataset)
-    stratified = isinstance(split, c.StratifiedGroupKFold)
-    cls: Any = StratifiedGroupKFold if stratified else GroupKFold
+    stratified = isinstance(split, StratifiedGroupKFold)
+    cls: Any = model_selection.StratifiedGroupKFold if stratified else model_selection.GroupKFold
     n_splits, notes = _affordable(split.n_splits, len(set(groups)), "groups")
     folds: list[Fold] = []
     for repeat in range(split.repeats):
@@ -140,21 +217,21 @@ def _group_kfold(
 
 
 def _leave_one_group_out(
-    dataset: Dataset, y: Indices, split: c.LeaveOneGroupOut, seed: int
+    dataset: Dataset, y: Indices, split: LeaveOneGroupOut, seed: int
 ) -> Splits:
-    from sklearn.model_selection import LeaveOneGroupOut
+    from sklearn import model_selection
 
     groups = _groups(dataset)
     if len(set(groups)) < 2:
         raise SplitError(
             f"{dataset.name}: all clips are of one group, {groups[0]!r}; needs 2", hint=_UNGROUPED
         )
-    pairs = _run(dataset, LeaveOneGroupOut().split, np.zeros(len(y)), y, groups)
+    pairs = _run(dataset, model_selection.LeaveOneGroupOut().split, np.zeros(len(y)), y, groups)
     folds = tuple(Fold(0, str(groups[test[0]]), train, test) for train, test in pairs)
     return Splits(folds, f"leave one group out, {len(folds)} groups")
 
 
-def _predefined(dataset: Dataset, y: Indices, split: c.Predefined, seed: int) -> Splits:
+def _predefined(dataset: Dataset, y: Indices, split: Predefined, seed: int) -> Splits:
     from sklearn.model_selection import PredefinedSplit
 
     names = sorted({clip.fold for clip in dataset if clip.fold is not None})
@@ -188,13 +265,13 @@ def _fold_code(fold: str | None, wanted: Sequence[str], together: bool) -> int:
 
 
 _MAKERS: dict[type, Callable[[Dataset, Any, Any, int], Splits]] = {
-    c.Holdout: _holdout,
-    c.KFold: _kfold,
-    c.StratifiedKFold: _kfold,
-    c.GroupKFold: _group_kfold,
-    c.StratifiedGroupKFold: _group_kfold,
-    c.LeaveOneGroupOut: _leave_one_group_out,
-    c.Predefined: _predefined,
+    Holdout: _holdout,
+    KFold: _kfold,
+    StratifiedKFold: _kfold,
+    GroupKFold: _group_kfold,
+    StratifiedGroupKFold: _group_kfold,
+    LeaveOneGroupOut: _leave_one_group_out,
+    Predefined: _predefined,
 }
 
 

@@ -7,17 +7,16 @@ all views of a clip stand on the same side of every split. Only a fit looks at t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.batches import Batches
-from audioclf.evaluation.scoring import ViewAverage
+from audioclf.evaluation.predictions import ViewAverage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audioclf.components import Classifier, Featurizer
+    from audioclf.components.featurizer import Featurizer
 
     Matrix = NDArray[np.float32]
     Codes = NDArray[np.intp]
@@ -77,77 +76,3 @@ class Views:
 
 PLAIN = Views()
 """The clip itself and nothing else."""
-
-
-class Fitting(Protocol):
-    """What a fit needs to know: the cell, or as much of it."""
-
-    @property
-    def classifier(self) -> Classifier:
-        """Who built the estimator."""
-
-    @property
-    def shape(self) -> tuple[int, int] | None:
-        """Shape (n_bins, n_frames) of what a view holds."""
-
-    @property
-    def views(self) -> Views:
-        """What a row holds."""
-
-
-def fit_rows(
-    cell: Fitting,
-    estimator: Any,
-    X: Matrix,
-    y: Codes,
-    groups: Codes | None = None,
-) -> Any:
-    """Fit an estimator on the rows of some clips.
-
-    Parameters
-    ----------
-    cell : Cell
-    estimator : scikit-learn classifier
-        What `build` of its classifier returned.
-    X : np.ndarray [shape=(n_clips, n_views * n_features)], float32
-    y : np.ndarray [shape=(n_clips,)], int
-        Codes of the classes, `0..k-1`.
-    groups : np.ndarray [shape=(n_clips,)], int, optional
-        Code of each clip's group, for classifiers that use them. Where there are several views and
-        no groups, each clip is a group.
-
-    Returns
-    -------
-    estimator : scikit-learn classifier
-        Fitted on single views: it takes n_features columns.
-    """
-    classifier, views, clips = cell.classifier, cell.views, np.arange(len(X))
-    if groups is None and views.count > 1:
-        groups = clips
-    units = None if groups is None else views.repeated(groups)
-    passed = classifier.fit_keywords(groups=units, shape=cell.shape)
-    if views.count == 1:
-        estimator.fit(X, y, **passed)
-        return estimator
-    return classifier.fit_views(
-        estimator, views.stacked(X), views.repeated(y), views.repeated(clips), **passed
-    )
-
-
-def fit_batches(
-    classifier: Classifier,
-    views: Views,
-    matrix: Matrix,
-    clips: Codes,
-    y: Codes,
-    *,
-    seed: int,
-) -> Any:
-    """Fit in batches on some rows of a matrix, of which no copy is made.
-
-    Parameters are those of `fit_rows`; `clips` are the rows of the matrix, `y` their codes.
-    """
-    rows = Batches(
-        views.stacked(matrix), views.positions(clips), views.repeated(y), int(y.max()) + 1
-    )
-    return classifier.fit_batches(rows, random_state=seed)

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from uuid import uuid4
 
-from audioclf.errors import ResultError
-from audioclf.features.entry import Entry, pack, unpack
-from audioclf.features.keys import FORMAT
-from audioclf.limits import GIB
+from audioclf.base.errors import ResultError
+from audioclf.base.limits import GIB
+from audioclf.features.cache_entry import Entry, pack, unpack
+from audioclf.features.cache_key import FORMAT
 
 if TYPE_CHECKING:
     pass

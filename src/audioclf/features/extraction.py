@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.audio import AudioConfig
-from audioclf.components import Featurizer
-from audioclf.dataset import Dataset
+from audioclf.audio.decode import AudioConfig
+from audioclf.base.errors import DatasetError, FeatureError
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.registry import Origin
+from audioclf.dataset.dataset import Dataset
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import ProcessEngine, SerialEngine
-from audioclf.errors import DatasetError, FeatureError
-from audioclf.features.keys import KeyMaker
+from audioclf.features.cache_key import KeyMaker
 from audioclf.features.matrix import keep_rows, new_matrix
-from audioclf.features.work import (
+from audioclf.features.worker import (
     Chunk,
     ChunkResult,
     LedgerRow,
@@ -31,7 +32,6 @@ from audioclf.features.work import (
     featurize_chunk,
     plan_featurizer,
 )
-from audioclf.registry import Origin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.errors import MemoryShortError
-from audioclf.system import available_memory
+from audioclf.base.errors import MemoryShortError
+from audioclf.base.machine import available_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from audioclf.audio import AudioConfig, decode
-from audioclf.components import Featurizer
-from audioclf.dataset import Clip
-from audioclf.registry import Origin
+from audioclf._version import __version__
+from audioclf.audio.decode import AudioConfig, decode
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.registry import Origin
+from audioclf.dataset.dataset import Clip
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from audioclf.features.work import Plan
+    from audioclf.features.worker import Plan
 
     Matrix = NDArray[np.float32]
 
@@ -55,7 +55,7 @@ def cached_in(folder: Path | None) -> Hear:
         return decoded
 
     def hear(clip: Clip, audio: AudioConfig) -> Matrix:
-        from audioclf.features.work import featurize_clip
+        from audioclf.features.worker import featurize_clip
 
         found: Matrix = featurize_clip(clip, audio, (waveform_plan(audio),), folder)[""][0]
         return found
@@ -74,4 +74,4 @@ def waveform_plan(audio: AudioConfig) -> Plan:
 
 def own_origin() -> Origin:
     """Return the origin of what belongs to audioclf itself and to none of its plugins."""
-    return Origin("audioclf", import_module("audioclf").__version__, "")
+    return Origin("audioclf", __version__, "")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from audioclf.errors import ConfigError
+from audioclf.base.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

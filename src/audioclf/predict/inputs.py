@@ -15,13 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from audioclf.builtin.labels import count, full_path, is_audio, shown
-from audioclf.builtin.listing import list_archive, list_folder
-from audioclf.builtin.rows import read_number
-from audioclf.builtin.tables import Row, Table, missing_column, read_table
-from audioclf.dataset import AudioSource, FileSource, PartSource, RemoteSource, Span, ZipSource
-from audioclf.errors import DatasetError
-from audioclf.remote import is_url
+from audioclf.base.errors import DatasetError
+from audioclf.dataset.listing import list_archive, list_folder
+from audioclf.dataset.path_labels import count, full_path, is_audio, shown
+from audioclf.dataset.remote import is_url
+from audioclf.dataset.sources import (
+    AudioSource,
+    FileSource,
+    PartSource,
+    RemoteSource,
+    Span,
+    ZipSource,
+)
+from audioclf.dataset.table_rows import read_number
+from audioclf.dataset.tables import Row, Table, missing_column, read_table
 
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"))
 STDIN = "-"

@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from audioclf.engines import Engine, WorkerDiedError, make_engine
-from audioclf.errors import EXIT_OK, EXIT_PARTIAL, AudioclfError, ConfigError, ResultError
-from audioclf.pooling import Flatten
+from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, AudioclfError, ConfigError, ResultError
+from audioclf.components.pooling import Flatten
+from audioclf.engines import make_engine
+from audioclf.engines.base import Engine, WorkerDiedError
+from audioclf.models.windows import Cutting
 from audioclf.predict.events import EventRule, Rollup, find_events, rolled_up
+from audioclf.predict.formats import COLUMNS_VERSION, Format, FormatName, Line, Place, make_format
 from audioclf.predict.inputs import Recording
-from audioclf.predict.ledger import LedgerRow, key_of
-from audioclf.predict.losses import Losses
-from audioclf.predict.outputs import COLUMNS_VERSION, Format, FormatName, Line, Place, make_format
+from audioclf.predict.journal import LedgerRow, key_of
+from audioclf.predict.remarks import Losses
 from audioclf.predict.scoring import Outcome, Shared, score_recordings
 from audioclf.predict.sinks import Sink
-from audioclf.predict.windows import Cutting
 
 if TYPE_CHECKING:
-    from audioclf.inference import Model
+    from audioclf.models.model import Model
 
 _TASK_FILES = 32
 _TASK_BYTES = 32 << 20

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.audio import AudioInfo, decode, inspect
-from audioclf.errors import DecodeError, FeatureError
+from audioclf.audio.decode import AudioInfo, decode, inspect
+from audioclf.audio.stream import open_stream
+from audioclf.base.errors import DecodeError, FeatureError
+from audioclf.models.windows import BATCH, Cutting, Piece, pieces, rows_of_pieces
 from audioclf.predict.inputs import Recording
-from audioclf.predict.streaming import open_stream
-from audioclf.predict.windows import BATCH, Cutting, Piece, pieces, rows_of_pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audioclf.inference import Model
+    from audioclf.models.model import Model
 
 _BATCH_SAMPLES = 1 << 21
 """Samples from which on a batch is full: 8 MiB of waveforms."""

@@ -14,10 +14,11 @@ from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from audioclf.claim import Claim, claim, holder
-from audioclf.errors import ResultError
+from audioclf.base.errors import ResultError
+from audioclf.base.locks import Claim, claim, holder
+from audioclf.base.text import file_name
 from audioclf.predict.inputs import Recording
-from audioclf.predict.ledger import (
+from audioclf.predict.journal import (
     LEDGER,
     LedgerRow,
     header_text,
@@ -26,7 +27,6 @@ from audioclf.predict.ledger import (
     read_ledger,
     row_text,
 )
-from audioclf.safetext import file_name
 
 _JOINED = 256
 """Lines that are written at once."""

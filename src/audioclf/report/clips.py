@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from audioclf.errors import AudioclfError, DatasetError, DecodeError, PluginError
+from audioclf.base.errors import AudioclfError, DatasetError, DecodeError, PluginError
+from audioclf.base.limits import DEFAULT_LIMITS, Limits, use_limits
 from audioclf.features.waveform import Hear, decoded
-from audioclf.limits import DEFAULT_LIMITS, Limits, use_limits
-from audioclf.runfolder import CONFIG
+from audioclf.runs.folder import CONFIG
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from audioclf.audio import AudioConfig
-    from audioclf.dataset import Dataset
-    from audioclf.registry import Registry
-    from audioclf.savedrun import SavedRun
+    from audioclf.audio.decode import AudioConfig
+    from audioclf.components.registry import Registry
+    from audioclf.dataset.dataset import Dataset
+    from audioclf.runs.reading import SavedRun
 
 MAX_SECONDS = 10.0
 """Seconds of a clip that the page plays and shows."""
@@ -87,7 +87,7 @@ def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:
     AudioclfError
         If the dataset is gone, holds none of the run's clips, or a plugin that reads it is missing.
     """
-    from audioclf.config import load_config
+    from audioclf.config.loading import load_config
 
     config = load_config(run.path / CONFIG, registry=registry)
     try:

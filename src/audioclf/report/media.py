@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.errors import AudioclfError
+from audioclf.base.errors import AudioclfError
 from audioclf.report.clips import MAX_SECONDS, ClipSource
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def look_at(y: NDArray[np.float32], sr: int) -> Look:
     sr : int
         Sample rate in Hz.
     """
-    from audioclf.builtin.mel import MelSpectrogram
+    from audioclf.builtin.featurizers.mel import MelSpectrogram
 
     n_fft = 2 ** max(5, round(math.log2(0.04 * sr)))
     hop = max(n_fft // 8, math.ceil(len(y) / _COLUMNS))

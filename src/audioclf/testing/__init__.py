@@ -2,7 +2,7 @@
 
 A plugin's whole test file can be this:
 
->>> from audioclf.builtin.knn import Knn
+>>> from audioclf.builtin.classifiers.knn import Knn
 >>> from audioclf.testing import parametrize_with_checks
 >>> @parametrize_with_checks([Knn(), Knn(n_neighbors=1)])
 ... def test_promises(component, check):

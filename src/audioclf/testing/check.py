@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from audioclf.components import KINDS, Component, Kind
-from audioclf.errors import AudioclfError
-from audioclf.registry import suggest
+from audioclf.base.errors import AudioclfError
+from audioclf.base.process_state import restored_world
+from audioclf.components.component import KINDS, Component, Kind
+from audioclf.components.registry import suggest
 from audioclf.testing.elsewhere import is_known_to_end
-from audioclf.world import restored_world
 
 Status = Literal["ok", "failed", "skipped", "expected"]
 """`expected` is a failure that was announced, with its reason."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.batches import Batches
-from audioclf.errors import AudioclfError, ClassifierError
+from audioclf.base.errors import AudioclfError, ClassifierError
+from audioclf.components.batches import Batches
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
 from audioclf.testing.example import SEED
 from audioclf.testing.exercise import fitted, scores_of, shape_for, toy_for
 from audioclf.testing.unpickling import unpickled_classes
 
 if TYPE_CHECKING:
-    from audioclf.components import Classifier
+    from audioclf.components.classifier import Classifier
 
 _LEARNED = 0.9
 _CLEAR = 0.5
@@ -70,7 +70,7 @@ def takes_two_and_three_classes(classifier: Classifier) -> None:
 @promise("classifier")
 def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
     """Probabilities are finite, not negative, and sum to 1; decision values are finite."""
-    from audioclf.evaluation.scoring import predict_rows
+    from audioclf.evaluation.predictions import predict_rows
 
     X, y = toy_for(classifier, spread=8.0)
     _, scores, _ = predict_rows(fitted(classifier, X, y), X, np.arange(len(X)), 2)
@@ -218,7 +218,7 @@ def takes_shape(classifier: Classifier) -> None:
 @promise("classifier")
 def saves_and_loads_without_pickle(classifier: Classifier) -> None:
     """The fitted estimator can be saved in a model file, and predicts the same when loaded."""
-    from audioclf.inference.estimators import (
+    from audioclf.models.estimators.store import (
         dump_estimator,
         format_of,
         restore_estimator,

@@ -15,12 +15,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from audioclf.components import Component, ComponentBuilder, validate_component
+from audioclf.base.process_state import global_state, random_state, restored_world
+from audioclf.components.component import Component
+from audioclf.components.fields import ComponentBuilder, validate_component
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
 from audioclf.testing.elsewhere import exercised_elsewhere
 from audioclf.testing.exercise import exercise
 from audioclf.testing.world import captured_stdout
-from audioclf.world import global_state, random_state, restored_world
 
 HEAVY = frozenset(
     [

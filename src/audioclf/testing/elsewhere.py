@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from dataclasses import dataclass
 
-from audioclf.components import Component
+from audioclf.components.component import Component
 from audioclf.engines.base import Job, pack
 from audioclf.engines.process import Worker, WorkerGoneError, WorkerLateError
 from audioclf.testing.exercise import exercise

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from audioclf.components import Classifier, Component, Featurizer, Loader
+from audioclf.components.classifier import Classifier
+from audioclf.components.component import Component
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.loader import Loader
 from audioclf.testing.example import N_FRAMES, SEED, SR, noise, toy
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.components import Featurizer
-from audioclf.errors import FeatureError
+from audioclf.base.errors import FeatureError
+from audioclf.components.featurizer import Featurizer
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
 from audioclf.testing.example import N_SAMPLES, SR, click, noise, silence, tone
 

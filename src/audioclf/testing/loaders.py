@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.audio import AudioConfig, decode
-from audioclf.dataset import Dataset
-from audioclf.errors import AudioclfError, DatasetError, DecodeError
+from audioclf.audio.decode import AudioConfig, decode
+from audioclf.base.errors import AudioclfError, DatasetError, DecodeError
+from audioclf.dataset.dataset import Dataset
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
 
 if TYPE_CHECKING:
-    from audioclf.components import Loader
+    from audioclf.components.loader import Loader
 
 _SHOWN = 3
 

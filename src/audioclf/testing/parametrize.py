@@ -11,7 +11,7 @@ from audioclf.testing.check import Check, CheckSkippedError, checks_for, expecte
 if TYPE_CHECKING:
     from pytest import MarkDecorator  # noqa: PT013  a type alone: the kit works without pytest
 
-    from audioclf.components import Component
+    from audioclf.components.component import Component
 
 _SHOWN = 40
 
@@ -37,7 +37,7 @@ def parametrize_with_checks(
 
     Examples
     --------
-    >>> from audioclf.builtin.dummy import Dummy
+    >>> from audioclf.builtin.classifiers.dummy import Dummy
     >>> @parametrize_with_checks(
     ...     [Dummy()], expected_failed_checks={"learns_a_separable_toy": "it guesses on purpose"}
     ... )
@@ -83,7 +83,7 @@ def component_id(component: Component) -> str:
     Of a path its name alone: the folder above is another one in every process that makes it, and
     processes that share the tests between them must call each by the same name.
 
-    >>> from audioclf.builtin.knn import Knn
+    >>> from audioclf.builtin.classifiers.knn import Knn
     >>> component_id(Knn()), component_id(Knn(n_neighbors=1))
     ('knn', 'knn(n_neighbors=1)')
     """

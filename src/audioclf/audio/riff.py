@@ -1,0 +1,217 @@
+"""The chunks of WAV and AIFF files, held against the size of the file.
+
+Decoders take what a header says and stop at the end of the file without a word: a recording cut
+short by a full disk becomes a shorter clip. Here the sizes must agree. What is known to be harmless
+is accepted: a size that a program could not go back to fill in, a missing pad byte, anything after
+the audio.
+
+References: Microsoft and IBM, "Multimedia Programming Interface and Data Specifications 1.0"
+(1991); EBU Tech 3306 (RF64); Apple, "Audio Interchange File Format, AIFF-C" (1991).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from audioclf.audio.pcm import SAMPLE_BYTES, PcmLayout
+from audioclf.base.errors import DecodeError
+from audioclf.base.limits import Limits, raised_by
+
+_FIRST_CHUNK = 12
+_IN_DS64 = 0xFFFFFFFF
+_TO_THE_END = frozenset({0xFFFFFFFF, 0x7FFFF000})
+"""Sizes that ffmpeg and SoX write when they cannot seek back: the audio goes on to the end."""
+_NOT_A_SIZE = 1 << 48
+"""From this many bytes on, a 64-bit size is a placeholder too."""
+
+_FMT = "HHIIHH"
+"""Format tag, channels, sample rate, bytes per second, bytes per frame, bits per sample."""
+_FMT_BYTES, _EXTENSIBLE_BYTES = 16, 40
+_EXTENSIBLE = 0xFFFE
+_GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
+_SUBTYPES = {(1, 16): "PCM_16", (1, 24): "PCM_24", (1, 32): "PCM_32", (3, 32): "FLOAT"}
+"""What `pcm` reads, by format tag and bits per sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class WavHeader:
+    """What the header of a WAV file says.
+
+    Parameters
+    ----------
+    sr : int
+        Sample rate in Hz.
+    channels : int
+    pcm : PcmLayout, optional
+        Where the samples are, if they are little-endian and of a kind that `pcm` reads.
+    """
+
+    sr: int
+    channels: int
+    pcm: PcmLayout | None
+
+
+def check_wav(stream: BinaryIO, size: int, name: str, limits: Limits) -> WavHeader:
+    """Check the chunks of a RIFF, RIFX or RF64 file and return its header.
+
+    Parameters
+    ----------
+    stream : binary stream
+        Seekable; its position is of no matter.
+    size : int
+        Bytes of the stream.
+    name : str
+        What messages call the file.
+    limits : Limits
+
+    Raises
+    ------
+    DecodeError
+        If there is no or more than one `fmt ` or `data` chunk, if there are too many chunks, or
+        if the audio is shorter than the header says.
+    """
+    file = _File(stream, size, name, limits, "<")
+    if file.bytes_at(0, 4) == b"RIFX":
+        file = _File(stream, size, name, limits, ">")
+    head = _up_to_data(file)
+    fmt, data = head.get(b"fmt "), head.get(b"data")
+    if data is None:
+        raise file.error("no 'data' chunk, so no audio")
+    if fmt is None:
+        raise file.error("no 'fmt ' chunk before the audio")
+    length = _data_bytes(file, data, head.get(b"ds64"))
+    for chunk in file.chunks(file.after(data.start + length, length)):
+        if chunk.id == b"data":
+            raise file.error("two 'data' chunks, where a WAV file has one")
+    return _header(file, fmt, data.start, length)
+
+
+def check_aiff(stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
+    """Check the chunks of an AIFF or AIFF-C file.
+
+    Raises
+    ------
+    DecodeError
+        If there is no `COMM` or `SSND` chunk, if there are too many chunks, or if the audio is
+        shorter than the header says.
+    """
+    file = _File(stream, size, name, limits, ">")
+    found = set()
+    for chunk in file.chunks(_FIRST_CHUNK):
+        found.add(chunk.id)
+        if chunk.id == b"SSND" and chunk.size not in _TO_THE_END:
+            _check_held(file, chunk.size, size - chunk.start)
+    for ident in (b"SSND", b"COMM"):
+        if ident not in found:
+            raise file.error(f"no '{ident.decode()}' chunk, which AIFF audio needs")
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    id: bytes
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    stream: BinaryIO
+    size: int
+    name: str
+    limits: Limits
+    order: str
+
+    def error(self, message: str, *, hint: str | None = None) -> DecodeError:
+        return DecodeError(f"{self.name}: {message}", hint=hint)
+
+    def bytes_at(self, at: int, count: int) -> bytes:
+        self.stream.seek(at)
+        return self.stream.read(count)
+
+    def chunks(self, at: int) -> Iterator[_Chunk]:
+        """Walk from chunk to chunk until the file ends or something else than a chunk begins."""
+        count = 0
+        while True:
+            head = self.bytes_at(at, 8)
+            if len(head) < 8 or not _is_id(head[:4]):
+                return
+            count += 1
+            if count > self.limits.max_chunks:
+                more = raised_by("max_chunks")
+                raise self.error(f"more than {self.limits.max_chunks} chunks{more}")
+            ident, size = struct.unpack(f"{self.order}4sI", head)
+            yield _Chunk(ident, at + 8, size)
+            at = self.after(at + 8 + size, size)
+
+    def after(self, end: int, size: int) -> int:
+        """Return where the next chunk begins: some writers forget to pad an odd size."""
+        if size % 2 == 0:
+            return end
+        peek = self.bytes_at(end, 5)
+        return end if _is_id(peek[:4]) and not _is_id(peek[1:]) else end + 1
+
+
+def _is_id(ident: bytes) -> bool:
+    return len(ident) == 4 and all(32 <= byte < 127 for byte in ident)
+
+
+def _up_to_data(file: _File) -> dict[bytes, _Chunk]:
+    found: dict[bytes, _Chunk] = {}
+    for chunk in file.chunks(_FIRST_CHUNK):
+        if chunk.id == b"fmt " and chunk.id in found:
+            raise file.error("two 'fmt ' chunks, where a WAV file has one")
+        found[chunk.id] = chunk
+        if chunk.id == b"data":
+            break
+    return found
+
+
+def _data_bytes(file: _File, data: _Chunk, ds64: _Chunk | None) -> int:
+    """Return the number of bytes of audio, unless the file holds fewer than its header says."""
+    held = file.size - data.start
+    declared = data.size
+    if declared == _IN_DS64 and ds64 is not None:
+        declared = int.from_bytes(file.bytes_at(ds64.start + 8, 8), "little")
+    if declared in _TO_THE_END or declared >= _NOT_A_SIZE:
+        return held
+    if declared == 0 and held and not _only_chunks(file, data.start):
+        raise file.error(
+            f"unfinished recording? its header says 0 bytes of audio, {held} follow",
+            hint="Repair the header, for example with `sox --ignore-length in.wav out.wav`.",
+        )
+    _check_held(file, declared, held)
+    if data.size != _IN_DS64 and held - declared > _IN_DS64:
+        raise file.error(
+            f"its header says {declared} bytes of audio, and {held} follow, more than such a "
+            "header can say",
+            hint="Write it anew as RF64 or FLAC, for example with `sox --ignore-length`.",
+        )
+    return declared
+
+
+def _only_chunks(file: _File, at: int) -> bool:
+    for chunk in file.chunks(at):
+        at = chunk.start + chunk.size
+    return abs(file.size - at) <= 1
+
+
+def _check_held(file: _File, declared: int, held: int) -> None:
+    if declared > held:
+        raise file.error(f"truncated: header says {declared} bytes of audio, file holds {held}")
+
+
+def _header(file: _File, fmt: _Chunk, start: int, length: int) -> WavHeader:
+    body = file.bytes_at(fmt.start, min(fmt.size, _EXTENSIBLE_BYTES))
+    if len(body) < _FMT_BYTES:
+        raise file.error(f"'fmt ' chunk of {len(body)} bytes, where {_FMT_BYTES} are needed")
+    tag, channels, sr, _, frame_bytes, bits = struct.unpack_from(file.order + _FMT, body)
+    if tag == _EXTENSIBLE and len(body) == _EXTENSIBLE_BYTES and body[26:] == _GUID_TAIL:
+        valid_bits, subformat = struct.unpack_from(f"{file.order}H4xH", body, 18)
+        tag = subformat if valid_bits in {0, bits} else _EXTENSIBLE
+    subtype = _SUBTYPES.get((tag, bits)) if file.order == "<" and channels else None
+    if subtype is None or frame_bytes != channels * SAMPLE_BYTES[subtype]:
+        return WavHeader(sr, channels, None)
+    return WavHeader(sr, channels, PcmLayout(subtype, sr, channels, start, length // frame_bytes))

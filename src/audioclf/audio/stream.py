@@ -1,0 +1,141 @@
+"""A recording of any length, block by block, at the rate of the model.
+
+The samples are those of `audioclf.audio.decode.decode` of the whole recording: equal bit for bit
+at the rate of the file, but for MP3, whose decoder may round the last bit otherwise. Resampled they
+were equal in every measurement too, and 1e-6 is promised: the stream of soxr keeps its state from
+block to block, so there is no border that could be heard.
+
+Memory does not grow with the length of the recording, where the recording is a file on disk. A
+member of a zip archive and what a URL names are held in memory as they are stored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.audio.decode import _check_known, _check_samples, _checked_length, _located, _mono
+from audioclf.audio.reader import AudioInfo, Reader, open_reader
+from audioclf.base.limits import Limits, limits_in_force
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.dataset.sources import AudioSource
+
+    Block = NDArray[np.float32]
+
+BLOCK_SAMPLES = 1 << 18
+"""Frames times channels that are read at once: 1 MiB as float32."""
+
+_RUN_UP = {"MP3": 16 * 1152}
+"""Frames to decode and drop before a block of a format whose decoder forgets when it seeks: an MP3
+frame borrows bits and overlaps from those before it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """An open recording.
+
+    Parameters
+    ----------
+    info : AudioInfo
+        What the header says; `frames` are those of the part, if it is a part.
+    offset : float
+        Where in the file the first sample is, in s.
+    blocks : iterator of np.ndarray [shape=(n_samples,)], float32
+        Mono, at the rate that was asked for; to be used up once.
+    warnings : list of str
+        What is odd; complete once the blocks are used up.
+    """
+
+    info: AudioInfo
+    offset: float
+    blocks: Iterator[Block]
+    warnings: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def open_stream(source: AudioSource, sr: int, limits: Limits | None = None) -> Iterator[Stream]:
+    """Open a recording, or a part of one, to be read in blocks.
+
+    There is no limit to its length, other than in `decode`; all other limits hold block by block.
+
+    Parameters
+    ----------
+    source : AudioSource
+    sr : int
+        Rate of the blocks in Hz.
+    limits : Limits, optional
+        By default the limits in force.
+
+    Raises
+    ------
+    DecodeError
+        As `decode`; the blocks raise it too, when they come to what is wrong.
+    """
+    limits = limits or limits_in_force()
+    with open_reader(source.file, limits) as reader:
+        first, info = _located(reader.info, source.span, source.name)
+        _check_known(info, source.name)
+        warnings = list(info.warnings)
+        blocks = _mono_blocks(reader, first, info, source.name, limits, warnings)
+        offset = first / info.sr
+        yield Stream(info, offset, _resampled_blocks(blocks, info.sr, sr), warnings)
+
+
+def _mono_blocks(
+    reader: Reader, first: int, info: AudioInfo, name: str, limits: Limits, warnings: list[str]
+) -> Iterator[Block]:
+    size = max(1, BLOCK_SAMPLES // info.channels)
+    done = 0
+    while done < info.frames:
+        wanted = min(size, info.frames - done)
+        # Not back to 0: there a reader goes on where it is.
+        run_up = max(0, min(first + done - 1, _RUN_UP.get(info.container, 0)))
+        frames = reader.read(first + done - run_up, run_up + wanted)[run_up:]
+        if len(frames):
+            _check_samples(frames, name, limits)
+            yield _mono(frames)
+        done += len(frames)
+        if len(frames) < wanted:
+            break
+    warnings += _checked_length(info, done, info.frames, name).warnings[len(info.warnings) :]
+
+
+def _resampled_blocks(blocks: Iterator[Block], orig_sr: int, target_sr: int) -> Iterator[Block]:
+    if orig_sr == target_sr:
+        yield from blocks
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(orig_sr, target_sr, 1, dtype="float32", quality="HQ")
+    taken = made = 0
+    for block, last in _with_last(blocks):
+        taken += len(block)
+        y: Block = stream.resample_chunk(block, last=last)
+        if last:
+            y = _fitted(y, math.ceil(taken * (float(target_sr) / orig_sr)) - made)
+        made += len(y)
+        yield y
+
+
+def _with_last(blocks: Iterable[Block]) -> Iterator[tuple[Block, bool]]:
+    """Yield each block and whether it is the last one."""
+    waiting: Block | None = None
+    for block in blocks:
+        if waiting is not None:
+            yield waiting, False
+        waiting = block
+    if waiting is not None:
+        yield waiting, True
+
+
+def _fitted(y: Block, n_samples: int) -> Block:
+    """Return the end with the length that `librosa.resample(fix=True)` gives the whole."""
+    return y[:n_samples] if len(y) >= n_samples else np.pad(y, (0, n_samples - len(y)))

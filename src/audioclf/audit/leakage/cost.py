@@ -1,0 +1,145 @@
+"""What leakage is worth: one cell scored as the run splits, and with what belongs together apart.
+
+Both scores use the same clips, features, classifier and seed, about as many folds and a single
+repeat, and intervals over the same units. What differs is whether the training side has met the
+speaker, the recording or the copy that is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.base.errors import ClassifierError, SplitError
+from audioclf.components.metrics import Metric
+from audioclf.dataset.dataset import Dataset
+from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.metrics.estimate import estimate
+from audioclf.evaluation.results import Cell
+from audioclf.evaluation.splits import (
+    GroupKFold,
+    LeaveOneGroupOut,
+    Split,
+    Splits,
+    StratifiedGroupKFold,
+    make_splits,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Codes = NDArray[np.intp]
+
+MOST_FOLDS = 10
+"""Most folds of the split that keeps together what belongs together."""
+
+_MANY_GROUPS = 5000
+"""From here on folds are not stratified: scikit-learn's search for such folds gets slow."""
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """What it takes to score one cell again.
+
+    Parameters
+    ----------
+    cell : Cell
+    matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
+    split : Split
+        The run's; its repeats are not used.
+    seed : int
+    metric : str
+        Name of the metric, as in scikit-learn.
+    """
+
+    cell: Cell
+    matrices: Mapping[str, NDArray[np.float32]]
+    split: Split
+    seed: int
+    metric: Metric = "accuracy"
+
+
+def price_of_leakage(
+    rescoring: Rescoring, dataset: Dataset, units: Codes, what: tuple[str, str]
+) -> dict[str, Any]:
+    """Score a cell with units on both sides of the split, and with units kept together.
+
+    Parameters
+    ----------
+    rescoring : Rescoring
+    dataset : Dataset
+        The clips of the rows.
+    units : np.ndarray [shape=(n_clips,)], int
+        Number of what each clip must not be separated from.
+    what : tuple of str
+        How the two scores are told apart, as in `("with groups on both sides", "on groups never
+        heard")`.
+
+    Returns
+    -------
+    facts : dict
+        `cell`, `metric`, `sentence`, and for `shared` and `apart` the `value`, the ends `low` and
+        `high` of the 95 % interval, the `split` in words, and `train_clips` on average. Where
+        one of the two cannot be had, `cell`, `metric` and a `sentence` that says why.
+    """
+    facts: dict[str, Any] = {"cell": rescoring.cell.name, "metric": rescoring.metric}
+    try:
+        shared = make_splits(dataset, _once(rescoring.split), rescoring.seed)
+        apart = _apart(dataset, units, shared, rescoring.seed)
+        facts["shared"] = _score(rescoring, dataset, units, shared)
+        facts["apart"] = _score(rescoring, dataset, units, apart)
+    except (SplitError, ClassifierError) as exc:
+        reason = f"What this is worth cannot be measured: {exc.message}"
+        return {**facts, "shared": None, "apart": None, "sentence": reason}
+    facts["sentence"] = (
+        f"Cell {rescoring.cell.name}: {rescoring.metric} {_text(facts['shared'])} {what[0]}, "
+        f"{_text(facts['apart'])} {what[1]}"
+    )
+    return facts
+
+
+def _once(split: Split) -> Split:
+    return split.model_copy(update={"repeats": 1}) if hasattr(split, "repeats") else split
+
+
+def _apart(dataset: Dataset, units: Codes, shared: Splits, seed: int) -> Splits:
+    """Return a split of about as many folds that separates no unit."""
+    clips = [
+        replace(clip, group=str(unit)) for clip, unit in zip(dataset, units.tolist(), strict=True)
+    ]
+    grouped = Dataset(clips, name=dataset.name)
+    n_units, n_folds = len(np.unique(units)), min(_n_folds(shared, len(dataset)), MOST_FOLDS)
+    if n_units <= max(n_folds, MOST_FOLDS):
+        return make_splits(grouped, LeaveOneGroupOut(), seed)
+    if n_units > _MANY_GROUPS:
+        return make_splits(grouped, GroupKFold(n_splits=n_folds), seed)
+    return make_splits(grouped, StratifiedGroupKFold(n_splits=n_folds), seed)
+
+
+def _n_folds(splits: Splits, n_clips: int) -> int:
+    """Return how many folds have test sides as large as these."""
+    test = float(np.mean([len(fold.test) for fold in splits.folds]))
+    return max(2, round(n_clips / test))
+
+
+def _score(
+    rescoring: Rescoring, dataset: Dataset, units: Codes, splits: Splits
+) -> dict[str, Any] | None:
+    y = np.asarray(dataset.encoded_labels(), dtype=np.intp)
+    seed = rescoring.seed
+    (result,) = evaluate([rescoring.cell], rescoring.matrices, y, splits, seed=seed)
+    found = estimate(result, rescoring.metric, y, units, seed=seed)
+    if found is None:
+        return None
+    train = float(np.mean([len(fold.train) for fold in splits.folds]))
+    interval = {"value": found.value, "low": found.low, "high": found.high}
+    return {**interval, "split": splits.description, "train_clips": round(train)}
+
+
+def _text(score: Mapping[str, Any] | None) -> str:
+    if score is None:
+        return "n/a"
+    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"

@@ -1,0 +1,276 @@
+"""What can be known of a clip without listening to it: its file, its level, its lengths.
+
+Facts of the file come from its header. Facts of the waveform are a featurizer, so that the
+extraction engine makes them from the same decoding as all features, and the cache keeps them.
+
+Levels are in dB relative to full scale (dBFS) and never below `FLOOR_DB`, times in s, frequencies
+in Hz. The waveform is the one that a run sees: mixed down, resampled, cut.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+import numpy as np
+
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.pooling import Flatten, Pooling
+from audioclf.dataset.dataset import Clip
+from audioclf.dataset.sources import AudioSource, RemoteSource, ZipSource
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.audio.decode import AudioInfo
+    from audioclf.features.worker import LedgerRow
+
+    Waveform = NDArray[np.float32]
+    Floats = NDArray[np.float64]
+
+FLOOR_DB = -120.0
+"""Level of digital silence, and of all that is fainter."""
+
+FULL_SCALE = 0.999
+"""From this absolute value on, a sample counts as clipped."""
+
+SILENCE_DB = 30.0
+"""How far below the loudest frame the time before and after a sound lies."""
+
+BANDWIDTH_DB = 60.0
+"""How far below the strongest frequency the highest one may lie."""
+
+_FRAME = 512
+_EDGE = 256
+_SPECTRA = 48
+"""Frames of a clip, evenly spaced, whose spectra are averaged."""
+_FLAT = 1e-6
+"""Amplitude below which a change is rounding."""
+
+Kind = Literal["recording", "timing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One column of the table of facts.
+
+    Parameters
+    ----------
+    name : str
+        With its unit, as in tables and JSON.
+    kind : {"recording", "timing"}
+        Whether it tells how a sound was recorded, or how long it and the silence around it last.
+    meaning : str
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+
+
+FACTS: tuple[Fact, ...] = (
+    Fact("peak_db", "recording", "largest absolute sample"),
+    Fact("level_db", "recording", "root mean square"),
+    Fact("dc_offset", "recording", "mean of the samples, full scale is 1"),
+    Fact("clipped", "recording", "share of samples at full scale"),
+    Fact("noise_floor_db", "recording", "10th percentile of the level of frames of 512 samples"),
+    Fact("bandwidth_hz", "recording", "highest frequency within 60 dB of the strongest"),
+    Fact("zeros", "recording", "share of samples that are exactly 0"),
+    Fact("flat", "recording", "share of samples that equal the one before"),
+    Fact("duration_s", "timing", "length of what was decoded"),
+    Fact("lead_s", "timing", "time before the first frame within 30 dB of the loudest"),
+    Fact("tail_s", "timing", "time after the last frame within 30 dB of the loudest"),
+)
+"""The waveform facts in the order of the columns."""
+
+COLUMN: dict[str, int] = {fact.name: column for column, fact in enumerate(FACTS)}
+
+
+class AuditFacts(Featurizer):
+    """The waveform facts of a clip as a matrix with one frame."""
+
+    type: Literal["audit_facts"] = "audit_facts"
+
+    pooling: Pooling = Flatten()
+    """One frame is one row."""
+
+    def extract(self, y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
+        """Return the facts in the order of `FACTS` [shape=(n_facts, 1)], float32, finite."""
+        n_samples = len(y)
+        magnitude = np.abs(y)
+        peak = float(magnitude.max())
+        frames, levels = _frames(y)
+        lead, tail = _silence(levels, n_samples)
+        found = {
+            "peak_db": _db(peak),
+            "level_db": _db(float(np.sqrt(np.dot(y, y) / n_samples))),
+            "dc_offset": float(y.sum(dtype=np.float64)) / n_samples,
+            "clipped": _share(magnitude >= FULL_SCALE) if peak >= FULL_SCALE else 0.0,
+            "noise_floor_db": _db(float(np.quantile(levels, 0.1))),
+            "bandwidth_hz": _bandwidth(frames, sr),
+            "zeros": 1.0 - np.count_nonzero(y) / n_samples,
+            "flat": _share(np.abs(np.diff(_inside(y))) < _FLAT),
+            "duration_s": n_samples / sr,
+            "lead_s": lead / sr,
+            "tail_s": tail / sr,
+        }
+        return np.array([[found[fact.name]] for fact in FACTS], dtype=np.float32)
+
+
+def _db(amplitude: float) -> float:
+    """Return an amplitude in dB of full scale, or the floor."""
+    return max(FLOOR_DB, 20.0 * float(np.log10(max(amplitude, 1e-12))))
+
+
+def _share(mask: NDArray[np.bool_]) -> float:
+    return np.count_nonzero(mask) / len(mask) if len(mask) else 0.0
+
+
+def _inside(y: Waveform) -> Waveform:
+    """Return a clip without its edges, where resampling makes even a constant ring."""
+    return y[_EDGE:-_EDGE] if len(y) >= 8 * _EDGE else y
+
+
+def _frames(y: Waveform) -> tuple[Waveform, Waveform]:
+    """Return frames side by side, the last one padded, and their levels (RMS, linear)."""
+    n_frames = -(-len(y) // _FRAME)
+    padded = y if len(y) == n_frames * _FRAME else np.pad(y, (0, n_frames * _FRAME - len(y)))
+    frames = padded.reshape(n_frames, _FRAME)
+    powers = np.einsum("ij,ij->i", frames, frames)
+    powers[:-1] /= _FRAME
+    powers[-1] /= len(y) - (n_frames - 1) * _FRAME
+    return frames, np.sqrt(powers)
+
+
+def _silence(levels: Waveform, n_samples: int) -> tuple[int, int]:
+    """Return the samples before and after the frames that are near the loudest."""
+    loud = np.flatnonzero(levels >= levels.max() * 10.0 ** (-SILENCE_DB / 20.0))
+    return int(loud[0]) * _FRAME, max(0, n_samples - (int(loud[-1]) + 1) * _FRAME)
+
+
+def _bandwidth(frames: Waveform, sr: int) -> float:
+    """Return the highest frequency that carries energy; 0 for silence.
+
+    A recording at 8 kHz stays below 4 kHz, whatever it is resampled to. The last frame is left
+    out where there are others: the edge at which its padding begins has all frequencies.
+    """
+    whole = frames[:-1] if len(frames) > 1 else frames
+    chosen = whole[np.linspace(0, len(whole) - 1, min(len(whole), _SPECTRA)).astype(np.intp)]
+    chosen = chosen - chosen.mean(axis=1, keepdims=True)  # a constant offset is no sound
+    spectra = np.fft.rfft(chosen * np.hanning(_FRAME).astype(np.float32), axis=1)
+    power = np.einsum("ij,ij->j", spectra.real, spectra.real)
+    power += np.einsum("ij,ij->j", spectra.imag, spectra.imag)
+    if power.max() < len(chosen) * (_FRAME / 4 * _FLAT) ** 2:
+        return 0.0
+    highest = np.flatnonzero(power >= power.max() * 10.0 ** (-BANDWIDTH_DB / 10.0))[-1]
+    return min(sr / 2.0, (float(highest) + 0.5) * sr / _FRAME)
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """What the file of a clip is, beside its samples.
+
+    Parameters
+    ----------
+    container, subtype, sr, channels
+        As in `AudioInfo`; of the file, not of the decoded waveform.
+    suffix : str
+        End of the file name, as it is spelt.
+    chunks : str
+        Ids of the chunks of a WAV or AIFF file in order; empty for other formats and where the
+        file was not opened again.
+    """
+
+    container: str
+    subtype: str
+    sr: int
+    channels: int
+    suffix: str
+    chunks: str = ""
+
+
+FORMAT_FACTS = ("container", "subtype", "sr", "channels", "suffix", "chunks")
+
+
+def read_formats(ledger: Iterable[LedgerRow]) -> dict[str, FileFormat]:
+    """Return the format of each clip that could be read, by its id.
+
+    The header of a WAV or AIFF file is read once more for its chunks. A file behind a URL is not
+    fetched again, so its chunks stay unknown.
+    """
+    chunks: dict[str, str] = {}
+    found = {}
+    for row in ledger:
+        if row.status == "ok" and row.info is not None:
+            file = _file_of(row.clip)
+            if file.name not in chunks:
+                chunks[file.name] = _chunks_of(file)
+            found[row.clip.id] = _format(row.info, file.name, chunks[file.name])
+    return found
+
+
+def _file_of(clip: Clip) -> AudioSource:
+    """Return the file that a clip is, or is a part of."""
+    source: AudioSource = getattr(clip.source, "recording", clip.source)
+    return source
+
+
+def _format(info: AudioInfo, name: str, chunks: str) -> FileFormat:
+    suffix = PurePosixPath(name).suffix
+    return FileFormat(info.container, info.subtype, info.sr, info.channels, suffix, chunks)
+
+
+def _chunks_of(file: AudioSource) -> str:
+    if _is_remote(file):
+        return ""
+    with file.open() as stream:
+        return " ".join(chunk_ids(stream))
+
+
+def _is_remote(file: AudioSource) -> bool:
+    if isinstance(file, ZipSource):
+        return isinstance(file.member.archive, str)
+    return isinstance(file, RemoteSource)
+
+
+_MAX_CHUNKS = 64
+
+
+def chunk_ids(stream: BinaryIO) -> tuple[str, ...]:
+    r"""Return the ids of the chunks of a RIFF, RIFX, RF64 or FORM file, in order.
+
+    Parameters
+    ----------
+    stream : binary stream
+        Seekable. Anything else than such a file has no chunks.
+
+    Returns
+    -------
+    ids : tuple of str
+        Without the spaces that pad them; at most 64, each a printable word.
+
+    Examples
+    --------
+    >>> import io
+    >>> chunk_ids(io.BytesIO(b"RIFF----WAVEfmt \x02\0\0\0--data\0\0\0\0"))
+    ('fmt', 'data')
+    """
+    stream.seek(0)
+    head = stream.read(12)
+    if head[:4] not in {b"RIFF", b"RIFX", b"RF64", b"FORM"}:
+        return ()
+    size_format = ">I" if head[:4] in {b"RIFX", b"FORM"} else "<I"
+    found: list[str] = []
+    at = 12
+    while len(found) < _MAX_CHUNKS:
+        stream.seek(at)
+        chunk = stream.read(8)
+        if len(chunk) < 8 or not all(32 <= byte < 127 for byte in chunk[:4]):
+            break
+        found.append(chunk[:4].decode("ascii").strip())
+        (size,) = struct.unpack(size_format, chunk[4:])
+        at += 8 + size + size % 2
+    return tuple(found)

@@ -1,0 +1,119 @@
+"""Files that are written whole or not at all, and never over what is there unasked.
+
+Text is UTF-8, decimals have a point, tables are CSV with a header even when they are empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audioclf.base.errors import ConfigError, ResultError
+from audioclf.base.text import csv_cell
+
+ASIDE = re.compile(r"\..+\.[0-9]+\.tmp")
+"""Names of files that are not whole yet."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """A folder into which files are written."""
+
+    path: Path
+
+    def write_bytes(self, name: str, content: bytes) -> Path:
+        """Write a file whole or not at all."""
+        target = self.path / name
+        aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            aside.replace(target)
+        except OSError as exc:
+            with suppress(OSError):  # on a read-only disk this fails even where there is no file
+                aside.unlink()
+            raise unwritable(target, exc) from exc
+        return target
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file in UTF-8."""
+        return self.write_bytes(name, text.encode("utf-8"))
+
+    def write_json(self, name: str, data: Any) -> Path:
+        """Write plain data as JSON; NaN becomes null."""
+        return self.write_text(name, json.dumps(_finite(data), indent=2, ensure_ascii=False) + "\n")
+
+    def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+        """Write a table; text that a spreadsheet would execute is marked, see `csv_cell`."""
+        return self.write_text(name, "".join(map(_csv_line, (header, *rows))))
+
+
+def check_new(path: Path, *, force: bool = False) -> None:
+    """Refuse a path that is taken.
+
+    Raises
+    ------
+    ConfigError
+        If there is a folder, or a file that is not to be replaced.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder, not a file", hint="Choose a file with --out.")
+    if not force and (path.exists() or path.is_symlink()):
+        raise ConfigError(
+            f"{path} is there already, and nothing was written",
+            hint="Choose another file with --out, or replace it with --force.",
+        )
+
+
+def write_new(path: Path, text: str, *, force: bool = False) -> Path:
+    """Write a text file in UTF-8, whole or not at all.
+
+    Raises
+    ------
+    ConfigError
+        As `check_new`.
+    ResultError
+        If it cannot be written.
+    """
+    check_new(path, force=force)
+    return OutputFolder(path.parent).write_text(path.name, text)
+
+
+def _csv_line(cells: Sequence[Any]) -> str:
+    buffer = io.StringIO(newline="")
+    # With this end of line the writer quotes a lone carriage return, which would split a row.
+    safe = [csv_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    csv.writer(buffer, lineterminator="\r\n").writerow(safe)
+    return buffer.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    if isinstance(data, float) and data != data:
+        return None
+    return data
+
+
+def unwritable(path: Path, exc: OSError) -> ResultError:
+    """Return the error for what the system says of a file or folder."""
+    hint = "Choose another folder with --out."
+    if exc.errno in _FULL:
+        hint = "Make room and run the same command: it goes on where it stopped."
+    return ResultError(f"{path}: cannot be written: {exc.strerror or exc}", hint=hint)

@@ -1,0 +1,137 @@
+"""The search space of `tuned`: lists of values, and ranges."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    FiniteFloat,
+    PlainSerializer,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+
+from audioclf.plugin import Classifier
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class Range(BaseModel):
+    """Numbers between two ends, for a search that draws them."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    low: int | FiniteFloat
+    """Lower end, which may be drawn."""
+
+    high: int | FiniteFloat
+    """Upper end, above `low`; it may be drawn."""
+
+    log: bool = False
+    """Whether the logarithm is drawn evenly, as suits `C` or `learning_rate`; needs `low` > 0."""
+
+    integer: bool = False
+    """Whether whole numbers are drawn."""
+
+    @model_validator(mode="after")
+    def _ends_fit(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"low: {self.low} must be below high: {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"log: true needs a low above 0, not {self.low}")
+        if self.integer and not (float(self.low).is_integer() and float(self.high).is_integer()):
+            raise ValueError("integer: true needs whole numbers as low and high")
+        return self
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The two ends, as the type of number that is drawn."""
+        kind = int if self.integer else float
+        return kind(self.low), kind(self.high)
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(map(_frozen, value))
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ValueError("a value is a number, a word, true, false, null or a list of these")
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"expected a list of values or {_RANGE}, not {_as_json(value)}")
+    if not value:
+        raise ValueError("the list needs at least one value")
+    return tuple(value)
+
+
+def _form(value: Any) -> str:
+    return "range" if isinstance(value, dict | Range) else "values"
+
+
+_RANGE = "a range as in {low: 0.01, high: 100, log: true}"
+
+
+_Value = Annotated[Any, AfterValidator(_frozen)]
+
+
+_Values = Annotated[tuple[_Value, ...], BeforeValidator(_listed)]
+
+
+_Choices = Annotated[
+    Annotated[_Values, Tag("values")] | Annotated[Range, Tag("range")], Discriminator(_form)
+]
+
+
+def _pairs(space: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    if not space:
+        raise ValueError("the search needs at least one field")
+    return tuple(space.items())
+
+
+if TYPE_CHECKING:
+    Space = tuple[tuple[str, tuple[Any, ...] | Range], ...]
+else:
+    # A mapping for whoever writes it; pairs in its order inside, since a component is hashable.
+    Space = Annotated[dict[str, _Choices], AfterValidator(_pairs), PlainSerializer(dict)]
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+def with_values(classifier: Classifier, values: dict[str, Any]) -> Classifier:
+    """Return the classifier with other values of some fields, validated as a config is.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If a value does not fit its field, or the values do not fit each other.
+    """
+    return type(classifier).model_validate({**dict(classifier), **values}, strict=True)
+
+
+def invalid(values: dict[str, Any], exc: ValidationError) -> str:
+    """Return in one sentence why a candidate is not valid."""
+    said = str(exc.errors()[0]["msg"]).removeprefix("Value error, ")
+    return f"the candidate {shown(values)} is not valid: {said}"
+
+
+def shown(values: dict[str, Any]) -> str:
+    """Return the values of a candidate as YAML shows them on one line, nearly.
+
+    >>> shown({"C": 0.1, "kernel": "rbf"})
+    '{C: 0.1, kernel: rbf}'
+    """
+    return "{" + ", ".join(f"{name}: {value}" for name, value in values.items()) + "}"

@@ -1,0 +1,208 @@
+"""A search over the fields of another classifier, inside each training side."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice, product
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from audioclf.builtin.classifiers.search_space import Range, Space, _as_json, invalid, with_values
+from audioclf.plugin import AnyClassifier, Classifier
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from sklearn.base import ClassifierMixin
+
+MAX_CHECKED = 1000
+"""Combinations of values that are validated before the run; the fields of a random candidate that
+lies beyond them are validated when it is drawn."""
+
+Metric = Literal[
+    "accuracy",
+    "balanced_accuracy",
+    "f1",
+    "f1_macro",
+    "f1_weighted",
+    "precision",
+    "precision_macro",
+    "recall",
+    "recall_macro",
+    "matthews_corrcoef",
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+]
+
+
+class Tuned(Classifier):
+    """Another classifier, some of whose fields are chosen by a search within the training clips.
+
+    The candidates are compared in inner folds of the training side, and the best is fitted on all
+    of it; test clips take no part. Inner folds keep the proportions of the classes, and where the
+    dataset has groups, never separate the clips of one group. The searches are scikit-learn's
+    `GridSearchCV`, `RandomizedSearchCV` and `HalvingRandomSearchCV`.
+    """
+
+    type: Literal["tuned"] = "tuned"
+
+    uses_groups: ClassVar[bool] = True
+
+    classifier: AnyClassifier
+    """The classifier whose fields are searched; any but `tuned`, of this package or of a plugin."""
+
+    search: Space
+    """For each field that is searched a list of values, or a range `{low, high, log, integer}`."""
+
+    strategy: Literal["grid", "random", "halving"] = "grid"
+    """`grid` tries each combination of the values; `random` draws `budget` candidates; `halving`
+    draws them too, tries all on few clips, and a third of them each time on three times as many."""
+
+    budget: int = Field(default=20, ge=1, le=100_000)
+    """Number of candidates; a grid must not have more."""
+
+    n_splits: int = Field(default=5, ge=2, le=100)
+    """Number of inner folds; lowered where the smallest class has fewer clips or groups."""
+
+    metric: Metric = "accuracy"
+    """What makes a candidate the best, by the name that it has among the metrics of a run."""
+
+    @field_validator("classifier", mode="after")
+    @classmethod
+    def _is_not_tuned(cls, classifier: Classifier) -> Classifier:
+        if isinstance(classifier, Tuned):
+            raise ValueError("a tuned classifier cannot be tuned; put all fields into one search")
+        return classifier
+
+    @field_validator("search", mode="after")
+    @classmethod
+    def _fits_the_fields(cls, search: Space, info: ValidationInfo) -> Space:
+        classifier = info.data.get("classifier")
+        if classifier is not None:
+            details = [error for item in search for error in _problems(classifier, *item)]
+            if details:
+                raise ValidationError.from_exception_data("search", details)
+        return search
+
+    @model_validator(mode="after")
+    def _candidates_are_valid(self) -> Self:
+        if self.strategy == "grid":
+            self._check_grid()
+        for values in islice(self._corners(), MAX_CHECKED):
+            try:
+                with_values(self.classifier, values)
+            except ValidationError as exc:
+                raise ValueError(invalid(values, exc)) from exc
+        return self
+
+    def unwrapped(self, estimator: Any) -> tuple[Classifier, Any]:
+        """Return what the search chose: it predicts alone, and is what a model file holds."""
+        chosen = with_values(self.classifier, estimator.best_params_)
+        return chosen, estimator.best_estimator_.estimator_
+
+    def fit_views(
+        self,
+        estimator: Any,
+        X: NDArray[np.float32],
+        y: NDArray[np.intp],
+        clips: NDArray[np.intp],
+        **passed: Any,
+    ) -> Any:
+        """Search in inner folds that keep the views of a clip together, within candidates too."""
+        return estimator.fit(X, y, clips=clips, **passed)
+
+    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of the inner classifier and of the rows of an inner fold."""
+        inner = self.classifier.fit_memory(n_rows, n_columns, n_classes)
+        return inner + 4 * n_rows * n_columns
+
+    def _check_grid(self) -> None:
+        drawn = [name for name, choices in self.search if isinstance(choices, Range)]
+        if drawn:
+            raise ValueError(
+                f"strategy: grid needs a list of values for `{drawn[0]}`; a range is for random "
+                "and halving"
+            )
+        if self.n_combinations > self.budget:
+            raise ValueError(
+                f"the grid has {self.n_combinations} candidates, more than budget: {self.budget}; "
+                "raise the budget, or let strategy: random draw that many"
+            )
+
+    @property
+    def n_combinations(self) -> float:
+        """Number of candidates that differ; infinite if a field has a range."""
+        return math.prod(
+            math.inf if isinstance(choices, Range) else len(choices) for _, choices in self.search
+        )
+
+    def _corners(self) -> Iterator[dict[str, Any]]:
+        """Yield the combinations of all values, of a range its two ends."""
+        names = [name for name, _ in self.search]
+        choices = [c.ends if isinstance(c, Range) else c for _, c in self.search]
+        return (dict(zip(names, values, strict=True)) for values in product(*choices))
+
+    def build(self, *, random_state: int) -> ClassifierMixin:
+        """Return an unfitted search; once fitted, `best_params_` is what it chose."""
+        from audioclf.builtin.classifiers.tuned_search import TunedClassifier
+
+        return TunedClassifier(self, random_state=random_state)
+
+
+def _problems(
+    classifier: Classifier, name: str, choices: tuple[Any, ...] | Range
+) -> Iterator[InitErrorDetails]:
+    """Yield what is wrong with the values of one field, wherever other fields stand."""
+    known = sorted(set(type(classifier).model_fields) - {"type"})
+    if name not in known:
+        yield _detail((name,), choices, _no_field(name, known))
+    elif isinstance(choices, Range):
+        for end, value in zip(("low", "high"), choices.ends, strict=True):
+            yield from _value_problems(classifier, name, end, value)
+    else:
+        for index, value in enumerate(choices):
+            yield from _value_problems(classifier, name, index, value)
+
+
+def _no_field(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    advice = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
+    return f"the search names no field `{name}`; {advice}"
+
+
+def _value_problems(
+    classifier: Classifier, name: str, where: str | int, value: Any
+) -> Iterator[InitErrorDetails]:
+    try:
+        with_values(classifier, {name: value})
+    except ValidationError as exc:
+        errors = [error for error in exc.errors() if error["loc"][:1] == (name,)]
+    else:
+        return
+    if {error["type"] for error in errors} == {"int_type"} and isinstance(where, str):
+        said = f"`{name}` takes whole numbers: add integer: true"
+        yield _detail((name, where), value, said)
+        return
+    for error in errors:
+        said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+        if error["type"] != "value_error":
+            said = f"expected {said}, not {_as_json(value)}"
+        yield _detail((name, where), value, said)
+
+
+def _detail(loc: tuple[str | int, ...], value: Any, message: str) -> InitErrorDetails:
+    error = PydanticCustomError("value_error", "{message}", {"message": message})
+    return InitErrorDetails(type=error, loc=loc, input=value)

@@ -1,0 +1,339 @@
+"""The estimators behind `tuned`; imported when one is built, since scikit-learn is heavy.
+
+The searches of scikit-learn clone an estimator and set parameters. Here the parameters are the
+fields of a component, so that a candidate is a validated component that builds its estimator.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.utils.metaestimators import available_if
+
+from audioclf.builtin.classifiers.search_space import (
+    Range,
+    invalid,
+    shown,
+    with_values,
+)
+from audioclf.plugin import AudioclfError, Classifier, ClassifierError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Indices = NDArray[np.intp]
+    Pair = tuple[Indices, Indices]
+
+FACTOR = 3
+"""Of the candidates of `halving` one in so many goes on, on so many times more clips."""
+
+
+def _fitted_has(attribute: str, name: str) -> Callable[[Any], bool]:
+    return lambda estimator: hasattr(getattr(estimator, attribute, None), name)
+
+
+class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Searches for the best candidate in folds of what it is fitted on, and fits it on all of it.
+
+    Parameters
+    ----------
+    component : Tuned
+    random_state : int
+        Seed of the inner folds, of the draws and of every candidate.
+
+    Attributes
+    ----------
+    best_params_ : dict
+        The values that were chosen, by name of the field.
+    best_score_ : float
+        Mean of the metric over the inner folds; of the best of many, so it flatters.
+    best_estimator_ : CandidateClassifier
+    """
+
+    def __init__(self, component: Any, random_state: int = 0) -> None:
+        self.component = component
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        groups: Any = None,
+        shape: tuple[int, int] | None = None,
+        clips: Any = None,
+    ) -> TunedClassifier:
+        """Search, and fit the best on all rows; the candidates get groups and shape if they ask.
+
+        `clips` says which rows are views of one clip, which inner splits must not separate.
+
+        Raises
+        ------
+        ClassifierError
+            If no inner folds can be made, or a candidate fails; names the candidate.
+        """
+        y = np.asarray(y)
+        folds = inner_folds(y, groups, self.component.n_splits, self.random_state)
+        search = _search(self.component, folds, y, self.random_state, shape)
+        try:
+            # `groups` would go to the splitter; rows of what has another name go to `fit`.
+            units = None if groups is None else np.asarray(groups)
+            search.fit(X, y, units=units, clips=clips)
+        except AudioclfError:
+            raise
+        except (AttributeError, ValueError) as exc:
+            text = " ".join(str(exc).split())
+            raise ClassifierError(f"the search by {self.component.metric} failed: {text}") from exc
+        self.best_estimator_ = search.best_estimator_
+        self.best_params_ = dict(search.best_params_)
+        self.best_score_ = float(search.best_score_)
+        self.classes_ = self.best_estimator_.classes_
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return what the best candidate says."""
+        return self.best_estimator_.predict(X)
+
+    @available_if(_fitted_has("best_estimator_", "predict_proba"))  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> Any:
+        """Return the scores of the best candidate, in the order of `classes_`."""
+        return self.best_estimator_.predict_proba(X)
+
+    @available_if(_fitted_has("best_estimator_", "decision_function"))  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> Any:
+        """Return the decision values of the best candidate."""
+        return self.best_estimator_.decision_function(X)
+
+
+class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Builds a component's estimator with other values of its fields, and stands for it.
+
+    Labels are encoded anew, because an inner fold may lack a class, which leaves a gap.
+
+    Parameters
+    ----------
+    component : Classifier
+    random_state : int
+    values : dict, optional
+        By name of the field; what `set_params` sets.
+    shape : tuple of int, optional
+        Shape (n_bins, n_frames) of the matrix that a row holds.
+    """
+
+    def __init__(
+        self,
+        component: Classifier,
+        random_state: int,
+        values: dict[str, Any] | None = None,
+        shape: tuple[int, int] | None = None,
+    ) -> None:
+        self.component = component
+        self.random_state = random_state
+        self.values = values
+        self.shape = shape
+
+    def set_params(self, **values: Any) -> CandidateClassifier:
+        """Set fields of the component."""
+        self.values = {**(self.values or {}), **values}
+        return self
+
+    def fit(self, X: Any, y: Any, units: Any = None, clips: Any = None) -> CandidateClassifier:
+        """Build and fit; rows of a single class are learned by heart. `units` are the groups."""
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        with self._named():
+            if len(self.classes_) < 2:
+                self.estimator_ = DummyClassifier().fit(X, codes)
+                return self
+            chosen = with_values(self.component, self.values or {})
+            built: Any = chosen.build(random_state=self.random_state)
+            passed = chosen.fit_keywords(groups=units, shape=self.shape)
+            if clips is None:
+                self.estimator_ = built.fit(X, codes, **passed)
+            else:
+                self.estimator_ = chosen.fit_views(built, X, codes, clips, **passed)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return one label per row."""
+        with self._named():
+            return self.classes_[np.asarray(self.estimator_.predict(X)).astype(np.intp)]
+
+    @available_if(_fitted_has("estimator_", "predict_proba"))  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> Any:
+        """Return one column per class, in the order of `classes_`."""
+        with self._named():
+            proba = np.asarray(self.estimator_.predict_proba(X))
+            return proba[:, np.argsort(self.estimator_.classes_)]
+
+    @available_if(_fitted_has("estimator_", "decision_function"))  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> Any:
+        """Return the decision values."""
+        with self._named():
+            return self.estimator_.decision_function(X)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        values = self.values or {}
+        try:
+            yield
+        except ValidationError as exc:
+            raise ClassifierError(invalid(values, exc)) from exc
+        except AudioclfError as exc:
+            message = f"the candidate {shown(values)} failed: {exc.message}"
+            raise ClassifierError(message, hint=exc.hint) from exc
+        except Exception as exc:
+            text = f"{type(exc).__name__}: {' '.join(str(exc).split())}"
+            raise ClassifierError(f"the candidate {shown(values)} raised {text}") from exc
+
+
+def inner_folds(y: Indices, groups: Any, n_splits: int, random_state: int) -> list[Pair]:
+    """Deal the training rows into folds that keep the classes' shares, and groups together.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,)]
+    groups : np.ndarray [shape=(n,)], optional
+    n_splits : int
+        Lowered, with a warning, to the fewest clips or groups that a class has.
+    random_state : int
+
+    Returns
+    -------
+    folds : list of (train, test)
+
+    Raises
+    ------
+    ClassifierError
+        If a class has one clip, all clips are of one group, or a side holds one class only.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    lowered = _affordable(y, groups, n_splits)
+    if lowered < n_splits:
+        unit = "clips" if groups is None else "groups"
+        warnings.warn(
+            f"inner folds lowered from {n_splits} to {lowered}: a class has no more {unit} in the "
+            "training side",
+            stacklevel=2,
+        )
+    cls = StratifiedKFold if groups is None else StratifiedGroupKFold
+    splitter = cls(n_splits=lowered, shuffle=True, random_state=random_state)
+    folds = [pair for pair in splitter.split(y, y, groups) if len(pair[1])]
+    _check_sides(folds, y)
+    return folds
+
+
+def _affordable(y: Indices, groups: Any, n_splits: int) -> int:
+    units = np.arange(len(y)) if groups is None else np.asarray(groups)
+    fewest = min(len(np.unique(units[y == code])) for code in np.unique(y))
+    if groups is None and fewest < 2:
+        raise ClassifierError(
+            "the smallest class has 1 clip in the training side, and the search needs 2: one to "
+            "learn from, one to compare candidates on",
+            hint="Add recordings of that class, or set the fields by hand instead of `tuned`.",
+        )
+    if len(np.unique(units)) < 2:
+        raise ClassifierError(
+            "all clips of the training side are of one group, and the search needs 2: one to "
+            "learn from, one to compare candidates on",
+            hint="Set the fields by hand instead of `tuned`, or split in another way.",
+        )
+    return min(n_splits, max(2, fewest))
+
+
+def _check_sides(folds: list[Pair], y: Indices) -> None:
+    n_classes = len(np.unique(y))
+    present = [len(np.unique(y[train])) for train, _ in folds]
+    if min(present) < 2:
+        raise ClassifierError(
+            "an inner fold of the search would train on one class only, because its groups hold "
+            "one class each",
+            hint="Set the fields by hand instead of `tuned`, or add groups of each class.",
+        )
+    if min(present) < n_classes:
+        warnings.warn(
+            "an inner fold of the search trains without a class, whose clips are of one group",
+            stacklevel=3,
+        )
+
+
+def _search(
+    tuned: Any,
+    folds: list[Pair],
+    y: Indices,
+    random_state: int,
+    shape: tuple[int, int] | None,
+) -> Any:
+    """Return scikit-learn's search, unfitted."""
+    from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+
+    space = {name: _distribution(choices) for name, choices in tuned.search}
+    common = {
+        "estimator": CandidateClassifier(tuned.classifier, random_state, shape=shape),
+        "scoring": _scoring(tuned.metric, len(np.unique(y))),
+        "cv": folds,
+        "error_score": "raise",
+        "n_jobs": 1,
+    }
+    if tuned.strategy == "grid":
+        return GridSearchCV(param_grid=space, **common)
+    n_candidates = int(min(tuned.budget, tuned.n_combinations))
+    common = {**common, "param_distributions": space, "random_state": random_state}
+    if tuned.strategy == "random":
+        return RandomizedSearchCV(n_iter=n_candidates, **common)
+    return _halving(n_candidates, len(folds), y, common)
+
+
+def _halving(n_candidates: int, n_folds: int, y: Indices, common: dict[str, Any]) -> Any:
+    from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+    from sklearn.model_selection import HalvingRandomSearchCV
+
+    fewest = 2 * n_folds * len(np.unique(y))
+    if len(y) < fewest:
+        raise ClassifierError(
+            f"strategy: halving starts with 2 clips of each class in each inner fold, {fewest} in "
+            f"all, and the training side has {len(y)}",
+            hint="Use strategy: random, or fewer n_splits.",
+        )
+    return HalvingRandomSearchCV(
+        n_candidates=n_candidates, factor=FACTOR, min_resources="exhaust", **common
+    )
+
+
+def _scoring(metric: str, n_classes: int) -> str:
+    if metric in ("f1", "precision", "recall") and n_classes > 2:
+        raise ClassifierError(
+            f"metric: {metric} of the search is defined for two classes, and there are {n_classes}",
+            hint=f"Use {metric}_macro instead.",
+        )
+    if metric == "roc_auc" and n_classes > 2:
+        return "roc_auc_ovr"
+    return "neg_log_loss" if metric == "log_loss" else metric
+
+
+def _distribution(choices: tuple[Any, ...] | Range) -> Any:
+    return Draws(choices) if isinstance(choices, Range) else list(choices)
+
+
+class Draws:
+    """Draws plain numbers of a range, as scikit-learn asks a distribution to."""
+
+    def __init__(self, between: Range) -> None:
+        self.between = between
+
+    def rvs(self, random_state: np.random.RandomState) -> float:
+        """Return one number; each whole number has its share of the line, or of its logarithm."""
+        low, high = self.between.ends
+        stop = high + 1 if self.between.integer else high
+        if self.between.log:
+            drawn = math.exp(random_state.uniform(math.log(low), math.log(stop)))
+        else:
+            drawn = float(random_state.uniform(low, stop))
+        return min(max(math.floor(drawn) if self.between.integer else drawn, low), high)

@@ -1,0 +1,117 @@
+"""Chroma: the energy of each frame in the twelve pitch classes, whatever the octave.
+
+The spectra come from `audioclf.dsp.short_time`, which has the numbers of `librosa.stft`; the
+rest is librosa's.
+
+References
+----------
+D. P. W. Ellis, "Chroma feature analysis and synthesis", Columbia University, 2007.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Gt
+from pydantic import Field, FiniteFloat
+
+from audioclf.builtin.featurizers.short_time_options import Spectral
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+
+class Chroma(Spectral):
+    """Energy in each pitch class, as `librosa.feature.chroma_stft` gives it.
+
+    Names and defaults are those of librosa, except that its `norm=np.inf` is written `inf`. The
+    first bin is C if `base_c` is true. A frame of silence is zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.sin(2 * np.pi * 440.0 * np.arange(22050) / 22050).astype(np.float32)
+    >>> F = Chroma(tuning=0.0).extract(y, 22050)
+    >>> F.shape
+    (12, 44)
+    >>> int(F[:, 20].argmax())  # A, the tenth after C
+    9
+    """
+
+    type: Literal["chroma"] = "chroma"
+
+    hop_length: int | None = Field(default=512, ge=1)
+    """Samples between the starts of two frames, at least 1; null for `win_length // 4`."""
+
+    norm: Literal["inf"] | Annotated[FiniteFloat, Gt(0)] | None = "inf"
+    """`inf` divides each frame by its maximum, a number p > 0 by its p-norm, null by nothing."""
+
+    tuning: FiniteFloat | None = Field(default=None, ge=-0.5, le=0.5)
+    """Deviation from A = 440 Hz, in bins, in [-0.5, 0.5]; null estimates it for each clip, which
+    takes longer than all the rest."""
+
+    n_chroma: int = Field(default=12, ge=1, le=1200)
+    """Number of pitch classes into which an octave is divided."""
+
+    ctroct: FiniteFloat = Field(default=5.0, gt=-20, lt=20)
+    """Octave in which frequencies count most, in octaves above A0 (27.5 Hz)."""
+
+    octwidth: Annotated[FiniteFloat, Gt(0)] | None = 2.0
+    """Width in octaves of the weights around `ctroct`; null for equal weights."""
+
+    base_c: bool = True
+    """Whether the first bin is C; otherwise it is A."""
+
+    def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+        """Return the chroma of each clip.
+
+        Parameters
+        ----------
+        ys : sequence of np.ndarray [shape=(n_samples,)], float32
+        sr : int
+            Sample rate in Hz.
+
+        Returns
+        -------
+        matrices : list of np.ndarray [shape=(n_chroma, n_frames)], float32
+            Not negative; at most 1 with `norm: inf`.
+
+        Raises
+        ------
+        FeatureError
+            If a clip is too short for the framing.
+        """
+        from audioclf.dsp.short_time import raise_to, transform
+
+        framing = self.framing()
+        spectra = transform(ys, framing, framing.n_bins, lambda magnitude: raise_to(magnitude, 2.0))
+        return [self._fold(power, sr) for power in spectra]
+
+    def _fold(self, power: Matrix, sr: int) -> Matrix:
+        import numpy as np
+        from librosa import util
+        from librosa.filters import chroma as chroma_filters
+        from scipy.sparse import csr_array
+
+        from audioclf.builtin.featurizers.pitch_tuning import estimated_tuning
+
+        tuning = self.tuning
+        if tuning is None:
+            tuning = estimated_tuning(power, sr, self.n_chroma)
+        weights = chroma_filters(
+            sr=sr,
+            n_fft=self.n_fft,
+            n_chroma=self.n_chroma,
+            tuning=tuning,
+            ctroct=self.ctroct,
+            octwidth=self.octwidth,
+            base_c=self.base_c,
+        )
+        # A sparse product adds up in one order; that of BLAS depends on its number of threads.
+        chroma = csr_array(weights) @ power
+        norm = np.inf if self.norm == "inf" else self.norm
+        return np.asarray(util.normalize(chroma, norm=norm, axis=0), dtype=np.float32)

@@ -1,0 +1,176 @@
+"""What the featurizers can do to each clip: cut off silence, normalize, fix the number of frames.
+
+The order is: trim the waveform, featurize it, normalize the frames, bring them to `n_steps`. Each
+step looks at one clip alone, so nothing passes from one clip to another. With the defaults none of
+them does anything, and the numbers stay the same to the last bit.
+
+References
+----------
+S. Furui, "Cepstral analysis technique for automatic speaker verification", IEEE Transactions on
+Acoustics, Speech, and Signal Processing 29(2), 1981.
+O. Viikki and K. Laurila, "Cepstral domain segmental feature vector normalization for noise robust
+speech recognition", Speech Communication 25, 1998.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from audioclf.plugin import Featurizer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+Normalization = Literal["mean", "mean_variance"]
+
+
+class TrimSilence(BaseModel):
+    """Where the silence at both ends of a clip begins, as in `librosa.effects.trim`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    top_db: FiniteFloat = Field(default=60.0, ge=6)
+    """Frames that are softer than the loudest by this many dB or more are silent; at least 6."""
+
+    def trim(self, y: Matrix) -> Matrix:
+        """Return the part of a clip without leading and trailing silence, a view of it.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n_samples,)], float32
+
+        Returns
+        -------
+        part : np.ndarray [shape=(n,)], float32
+            From the first frame of 2048 samples that is not silent to the last, in hops of 512.
+            All of a clip that is silent throughout.
+        """
+        from librosa.effects import trim
+
+        part: Matrix = trim(y, top_db=self.top_db)[0]
+        return part
+
+
+class ClipFeaturizer(Featurizer):
+    """Base of featurizers with options for each clip."""
+
+    trim_silence: TrimSilence | None = None
+    """Cuts off silence at both ends of the waveform; null keeps it. The number of frames then
+    depends on what is left."""
+
+    normalize: Normalization | None = None
+    """`mean` subtracts from each bin its mean over the clip, `mean_variance` also divides by its
+    standard deviation; null does neither."""
+
+    n_steps: int | None = Field(default=None, ge=1, le=65_536)
+    """Number of frames that every clip gets, whatever its length, by linear interpolation over
+    time; null keeps the frames as they are."""
+
+    def has_steady_frames(self) -> bool:
+        """Whether all clips of one length have as many frames: not without their silence."""
+        return self.trim_silence is None or self.n_steps is not None
+
+    def extract(self, y: Matrix, sr: int) -> Matrix:
+        """Return the feature matrix of one clip; see `extract_many`."""
+        return self.extract_many([y], sr)[0]
+
+    def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+        """Return the feature matrix of each clip: `featurize`, and what the options ask for.
+
+        Parameters
+        ----------
+        ys : sequence of np.ndarray [shape=(n_samples,)], float32
+        sr : int
+            Sample rate in Hz.
+
+        Returns
+        -------
+        matrices : list of np.ndarray [shape=(n_bins, n_frames)], float32
+            `n_frames` is `n_steps` if that is given.
+
+        Raises
+        ------
+        FeatureError
+            If a clip cannot be featurized, as when it is too short.
+        """
+        if self.trim_silence is not None:
+            ys = [self.trim_silence.trim(y) for y in ys]
+        matrices = self.featurize(ys, sr)
+        if self.normalize is not None:
+            matrices = [normalized(features, self.normalize) for features in matrices]
+        if self.n_steps is not None:
+            matrices = [resampled(features, self.n_steps) for features in matrices]
+        return matrices
+
+    def extract_windows(
+        self, y: Matrix, sr: int, starts: Sequence[int], n_samples: int
+    ) -> list[Matrix]:
+        """Return the feature matrix of each window of a recording; see `extract_many`."""
+        from audioclf.dsp.shared_frames import Windows
+
+        return self.extract_many(Windows(y, starts, n_samples), sr)
+
+    @abstractmethod
+    def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+        """Return the feature matrix of each clip, without the options."""
+
+
+def normalized(features: Matrix, how: Normalization) -> Matrix:
+    """Return the frames with the mean 0 in each bin, and with variance 1 if so wanted.
+
+    Parameters
+    ----------
+    features : np.ndarray [shape=(n_bins, n_frames)], float32
+    how : "mean" or "mean_variance"
+        The variance divides by the number of frames.
+
+    Returns
+    -------
+    normalized : np.ndarray [shape=(n_bins, n_frames)], float32
+        A bin that does not vary beyond the rounding of float32 is 0 after `mean_variance`.
+    """
+    import numpy as np
+
+    exact = features.astype(np.float64)
+    mean = exact.mean(axis=1, keepdims=True)
+    centered = exact - mean
+    if how == "mean_variance":
+        std = np.sqrt(np.square(centered).mean(axis=1, keepdims=True))
+        varies = std > np.finfo(np.float32).eps * np.abs(exact).max(axis=1, keepdims=True)
+        centered = np.where(varies, centered, 0.0) / np.where(varies, std, 1.0)
+    return np.asarray(centered, dtype=np.float32)
+
+
+def resampled(features: Matrix, n_steps: int) -> Matrix:
+    """Return the frames at `n_steps` points in time, interpolated linearly.
+
+    Each step stands for an equal part of the clip, and has the value at the center of that part;
+    before the first frame and after the last, it has theirs. As many steps as frames are the
+    frames themselves. Fewer steps are not averages over their parts.
+
+    Parameters
+    ----------
+    features : np.ndarray [shape=(n_bins, n_frames)], float32
+    n_steps : int
+
+    Returns
+    -------
+    resampled : np.ndarray [shape=(n_bins, n_steps)], float32
+    """
+    import numpy as np
+
+    n_frames = features.shape[1]
+    place = (np.arange(n_steps) + 0.5) * n_frames / n_steps - 0.5
+    place = np.clip(place, 0.0, n_frames - 1.0)
+    below = place.astype(np.intp)
+    above = np.minimum(below + 1, n_frames - 1)
+    low = features[:, below].astype(np.float64)
+    mixed = low + (features[:, above] - low) * (place - below)
+    return np.ascontiguousarray(mixed, dtype=np.float32)

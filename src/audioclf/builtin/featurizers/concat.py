@@ -1,0 +1,174 @@
+"""Several featurizers side by side in one row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, Field, PlainSerializer, field_validator
+
+from audioclf.plugin import AnyFeaturizer, FeatureError, Featurizer, Flatten, Pooling, Stats
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+_AS_IT_IS = Stats(statistics=("mean",), percentiles=(), segments=0)
+"""The mean over the one frame that `concat` returns, which is that frame to the last bit."""
+
+PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+
+
+def _pairs(parts: dict[str, Featurizer]) -> tuple[tuple[str, Featurizer], ...]:
+    if not parts:
+        raise ValueError("at least one part is needed")
+    for name, part in parts.items():
+        if isinstance(part.pooling, Flatten) and getattr(part, "n_steps", None) is None:
+            raise ValueError(
+                f"part {name!r} has `pooling: flatten`, so its width would depend on the longest "
+                "clip; give it `n_steps`, which fixes the number of frames, or `pooling: stats`"
+            )
+    return tuple(parts.items())
+
+
+if TYPE_CHECKING:
+    Parts = tuple[tuple[str, Featurizer], ...]
+else:
+    # A mapping for whoever writes it; pairs in its order inside, since a component is hashable.
+    Parts = Annotated[dict[PartName, AnyFeaturizer], AfterValidator(_pairs), PlainSerializer(dict)]
+
+
+class Concat(Featurizer):
+    """Several featurizers, each with its own pooling, one after the other in one row.
+
+    Each part may have other frames than the rest, since what is joined are the rows that their
+    poolings give. The matrix of a clip is therefore that row as a column, shape (n_features, 1),
+    and `concat` has no pooling of its own to choose. A part whose pooling is `flatten` needs
+    `n_steps`, so that all rows have the same width.
+
+    The cache keeps the joined row. To change the pooling of a part computes it anew.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclf.builtin.featurizers.mfcc import Mfcc
+    >>> from audioclf.builtin.featurizers.spectral_shape import SpectralShape
+    >>> y = np.random.default_rng(0).normal(0.0, 0.1, 22050).astype(np.float32)
+    >>> Concat(parts={"mfcc": Mfcc(), "shape": SpectralShape()}).extract(y, 22050).shape
+    (396, 1)
+    """
+
+    type: Literal["concat"] = "concat"
+
+    parts: Parts
+    """Featurizers by a name of your choice, each with its fields and its `pooling`."""
+
+    pooling: Pooling = _AS_IT_IS
+    """Not to be chosen: what the parts' poolings give stays as it is."""
+
+    @field_validator("pooling")
+    @classmethod
+    def _is_left_alone(cls, pooling: Pooling) -> Pooling:
+        if pooling != _AS_IT_IS:
+            raise ValueError("concat has no pooling of its own; write `pooling` inside its parts")
+        return pooling
+
+    @field_validator("parts")
+    @classmethod
+    def _views_fit(cls, parts: Parts) -> Parts:
+        """Have all parts with views make the same ones: view by view, they join one copy."""
+        found = {name: _augmented(part) for name, part in parts if len(part.views()) > 1}
+        if len(set(found.values())) > 1:
+            raise ValueError(
+                f"the parts {' and '.join(map(repr, found))} have different `augment`; parts that "
+                "have one need the same"
+            )
+        return parts
+
+    def views(self) -> Sequence[Featurizer]:
+        """Return the views of the parts, joined; a part without any stays as it is."""
+        views = [(name, part.views()) for name, part in self.parts]
+        count = max(len(found) for _, found in views)
+        if count == 1:
+            return (self,)
+        return tuple(
+            self.model_copy(
+                update={
+                    "parts": tuple(
+                        (name, found[min(number, len(found) - 1)]) for name, found in views
+                    )
+                }
+            )
+            for number in range(count)
+        )
+
+    def averages_views(self) -> bool:
+        """Whether the parts with views do."""
+        return any(part.averages_views() for _, part in self.parts)
+
+    def extract(self, y: Matrix, sr: int) -> Matrix:
+        """Return the features of one clip; see `extract_many`."""
+        return self.extract_many([y], sr)[0]
+
+    def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+        """Return the pooled features of all parts for each clip.
+
+        Parameters
+        ----------
+        ys : sequence of np.ndarray [shape=(n_samples,)], float32
+        sr : int
+            Sample rate in Hz.
+
+        Returns
+        -------
+        matrices : list of np.ndarray [shape=(n_features, 1)], float32
+            The rows of the parts, in their order, as one column.
+
+        Raises
+        ------
+        FeatureError
+            If a part fails; the message names it.
+        """
+        return self._joined(lambda part: part.extract_many(ys, sr))
+
+    def extract_windows(
+        self, y: Matrix, sr: int, starts: Sequence[int], n_samples: int
+    ) -> list[Matrix]:
+        """Return the pooled features of all parts for each window; see `extract_many`."""
+        return self._joined(lambda part: part.extract_windows(y, sr, starts, n_samples))
+
+    def shared_step(self, sr: int) -> int | None:
+        """Return the least common multiple of what the parts need that share anything."""
+        steps = [step for _, part in self.parts if (step := part.shared_step(sr)) is not None]
+        return math.lcm(*steps) if steps else None
+
+    def _joined(self, extract: Callable[[Featurizer], list[Matrix]]) -> list[Matrix]:
+        import numpy as np
+
+        found = [list(_rows(name, part, extract)) for name, part in self.parts]
+        return [np.concatenate(rows)[:, np.newaxis] for rows in zip(*found, strict=True)]
+
+
+def _augmented(part: Featurizer) -> tuple[object, ...]:
+    """Return what views of parts that are joined must have in common."""
+    return (getattr(part, "augment", None), len(part.views()), part.averages_views())
+
+
+def _rows(
+    name: str, part: Featurizer, extract: Callable[[Featurizer], list[Matrix]]
+) -> Iterator[Matrix]:
+    """Yield the row that one part makes of each clip."""
+    try:
+        matrices = extract(part)
+    except FeatureError as exc:
+        raise FeatureError(f"part {name!r}: {exc.message}", hint=exc.hint) from exc
+    for features in matrices:
+        if getattr(features, "ndim", 0) != 2 or 0 in features.shape:
+            shape = getattr(features, "shape", type(features).__name__)
+            raise FeatureError(
+                f"part {name!r} returned {shape}, not an array of shape (n_bins, n_frames)"
+            )
+        yield part.pooling.pool(features, features.shape[1])

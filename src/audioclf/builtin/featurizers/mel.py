@@ -1,0 +1,184 @@
+"""Mel spectrograms: the energy of each frame in bands as wide as the ear's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Gt
+from pydantic import Field, FiniteFloat, ValidationInfo, field_validator, model_validator
+
+from audioclf.builtin.featurizers.augmentation import Augmentation
+from audioclf.builtin.featurizers.pcen import Pcen
+from audioclf.builtin.featurizers.short_time_options import Decibels, Spectral
+from audioclf.plugin import FeatureError, Featurizer
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+Norm = Literal["slaney"] | Annotated[FiniteFloat, Gt(0)] | None
+
+
+class MelBands(Spectral):
+    """Base of featurizers that start from a mel spectrogram."""
+
+    hop_length: int | None = Field(default=512, ge=1)
+    """Samples between the starts of two frames, at least 1; null for `win_length // 4`."""
+
+    power: FiniteFloat = Field(default=2.0, gt=0, le=4)
+    """Exponent of the magnitude before the bands add up, in (0, 4]: 1 is magnitude, 2 is power."""
+
+    n_mels: int = Field(default=128, ge=1, le=8192)
+    """Number of bands; one that is too narrow to hold a frequency of the transform is silent."""
+
+    fmin: FiniteFloat = Field(default=0.0, ge=0)
+    """Lowest frequency in Hz, at least 0."""
+
+    fmax: FiniteFloat | None = Field(default=None, gt=0)
+    """Highest frequency in Hz, above `fmin`; null for half the sample rate."""
+
+    htk: bool = False
+    """Whether the mel scale is HTK's instead of Slaney's."""
+
+    warp: FiniteFloat = Field(default=1.0, ge=0.5, le=2.0)
+    """Factor by which the filters move up in frequency, in [0.5, 2], as in vocal tract length
+    perturbation: up to 4800 Hz, or 0.3 `sr` if that is less, and then less and less towards half
+    the sample rate, which stays where it is."""
+
+    augment: Augmentation | None = None
+    """Copies of each training clip from which a classifier learns too; null for none."""
+
+    @field_validator("fmax")
+    @classmethod
+    def _lies_above_fmin(cls, fmax: float | None, info: ValidationInfo) -> float | None:
+        fmin = info.data.get("fmin", 0.0)
+        if fmax is not None and fmin >= fmax:
+            raise ValueError(f"fmin={fmin:g} must be below fmax={fmax:g}")
+        return fmax
+
+    @model_validator(mode="after")
+    def _copies_can_be_made(self) -> Self:
+        for factor in self.augment.factors if self.augment else ():
+            if not 0.5 <= factor * self.warp <= 2.0:
+                raise ValueError(
+                    f"the factor {factor:g} of augment makes warp {factor * self.warp:g}, which "
+                    "must lie in [0.5, 2]"
+                )
+        return self
+
+    def views(self) -> Sequence[Featurizer]:
+        """Return what extracts the clip as it is, and each of its copies."""
+        if self.augment is None:
+            return (self,)
+        # As without `augment`, so that the cache knows the clip itself.
+        plain = self.model_copy(update={"augment": None})
+        warps = (self.warp * factor for factor in self.augment.factors)
+        return (plain, *(plain.model_copy(update={"warp": warp}) for warp in warps))
+
+    def averages_views(self) -> bool:
+        """Whether `augment` makes copies for predictions, too."""
+        return self.augment is not None and self.augment.test_time
+
+    def mel_power(self, ys: Sequence[Matrix], sr: int, norm: Norm) -> list[Matrix]:
+        """Return `librosa.feature.melspectrogram` of each clip, shape (n_mels, n_frames).
+
+        Raises
+        ------
+        FeatureError
+            If `fmin` or `fmax` lies beyond half the sample rate, or a clip is too short.
+        """
+        from audioclf.dsp.mel_filters import mel_bank
+        from audioclf.dsp.short_time import raise_to, transform
+
+        self._check_band(sr)
+        band = (self.n_mels, self.fmin, self.fmax)
+        bank = mel_bank(sr, self.n_fft, *band, self.htk, norm, self.warp)
+
+        def project(magnitude: Matrix) -> Matrix:
+            return bank.project(raise_to(magnitude, self.power))
+
+        return transform(ys, self.framing(), self.n_mels, project)
+
+    def _check_band(self, sr: int) -> None:
+        if self.fmax is not None and self.fmax > sr / 2:
+            raise FeatureError(
+                f"fmax={self.fmax:g} Hz lies above {sr / 2:g} Hz, half the sample rate of {sr} Hz",
+                hint="Lower fmax, or leave it out for half the sample rate.",
+            )
+        if self.fmin >= sr / 2:
+            raise FeatureError(
+                f"fmin={self.fmin:g} Hz must be below {sr / 2:g} Hz, half the sample rate of "
+                f"{sr} Hz",
+                hint="Lower fmin.",
+            )
+
+
+class MelSpectrogram(MelBands):
+    """Mel spectrogram, in dB by default.
+
+    Names, defaults and numbers are those of `librosa.feature.melspectrogram` followed by
+    `librosa.power_to_db`; `db: null` leaves out the latter. Where librosa warns of empty
+    filters, their bands are silent here without a word: `amin` in dB, or 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.sin(2 * np.pi * 440.0 * np.arange(22050) / 22050).astype(np.float32)
+    >>> F = MelSpectrogram(n_mels=40).extract(y, 22050)
+    >>> F.shape
+    (40, 44)
+    >>> int(F[:, 20].argmax())
+    4
+    """
+
+    type: Literal["mel"] = "mel"
+
+    norm: Norm = "slaney"
+    """`slaney` gives all filters the same area, a number p > 0 the p-norm one, null none of it."""
+
+    db: Decibels | None = Decibels()
+    """How band energies become levels in dB; null leaves them as they are."""
+
+    pcen: Pcen | None = None
+    """How each band is normalized by its own recent level, instead of `db`, which is then null;
+    librosa's examples use it with `power: 1`."""
+
+    @model_validator(mode="after")
+    def _has_one_scaling(self) -> Self:
+        if self.pcen is None or self.db is None:
+            return self
+        if "db" in self.model_fields_set:
+            raise ValueError("`pcen` stands instead of `db`: leave one of them out")
+        # Written past the frozen fields, so that the config reads back as it was meant.
+        self.__dict__["db"] = None
+        return self
+
+    def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+        """Return the mel spectrogram of each clip.
+
+        Parameters
+        ----------
+        ys : sequence of np.ndarray [shape=(n_samples,)], float32
+        sr : int
+            Sample rate in Hz.
+
+        Returns
+        -------
+        matrices : list of np.ndarray [shape=(n_mels, n_frames)], float32
+            dB, what `pcen` gives, or band energy if both are null.
+
+        Raises
+        ------
+        FeatureError
+            If `fmin` or `fmax` lies beyond half the sample rate, or a clip is too short.
+        """
+        mels = self.mel_power(ys, sr, self.norm)
+        if self.pcen is not None:
+            hop_length = self.framing().hop_length
+            return [self.pcen.convert(mel, sr, hop_length) for mel in mels]
+        return mels if self.db is None else [self.db.convert(mel) for mel in mels]

@@ -1,0 +1,143 @@
+"""Mel-frequency cepstral coefficients: the shape of the mel spectrum in a few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, FiniteFloat, model_validator
+
+from audioclf.builtin.featurizers.mel import MelBands, Norm
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+_HALF = 4
+"""Frames on each side of the one whose delta is estimated, as in librosa's `width=9`."""
+
+_WEIGHTS = {
+    1: [k / 60.0 for k in range(-_HALF, _HALF + 1)],
+    2: [(3.0 * k * k - 20.0) / 462.0 for k in range(-_HALF, _HALF + 1)],
+}
+"""First and second derivative of the line and the parabola fitted to nine frames."""
+
+
+class Mfcc(MelBands):
+    """Mel-frequency cepstral coefficients, with deltas if wanted.
+
+    Names, defaults and numbers are those of `librosa.feature.mfcc`: the cosine transform of
+    `power_to_db(melspectrogram(y))`, so `norm` is that of the cosine transform and `mel_norm`
+    that of the filters. Where librosa warns of empty filters, their bands are silent here
+    without a word.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.random.default_rng(0).normal(0.0, 0.1, 22050).astype(np.float32)
+    >>> Mfcc(n_mfcc=13, deltas=2).extract(y, 22050).shape
+    (39, 44)
+    """
+
+    type: Literal["mfcc"] = "mfcc"
+
+    n_mfcc: int = Field(default=20, ge=1)
+    """Number of coefficients, from 1 to `n_mels`; the zeroth, the overall level, is the first."""
+
+    dct_type: Literal[1, 2, 3] = 2
+    """Type of the cosine transform; 2 as in the Auditory Toolbox, 3 as in HTK."""
+
+    norm: Literal["ortho"] | None = "ortho"
+    """Whether the cosine transform is orthonormal; null leaves out its scale factors."""
+
+    lifter: FiniteFloat = Field(default=0.0, ge=0)
+    """Scales coefficient n = 1, 2, ... by `1 + lifter / 2 * sin(pi * n / lifter)`; 0 for none."""
+
+    mel_norm: Norm = "slaney"
+    """`slaney` gives all filters the same area, a number p > 0 the p-norm one, null none of it."""
+
+    deltas: Literal[0, 1, 2] = 0
+    """Number of time derivatives that are appended, each of the size of the coefficients."""
+
+    @model_validator(mode="after")
+    def _bands_suffice(self) -> Self:
+        if self.n_mfcc > self.n_mels:
+            raise ValueError(f"n_mfcc={self.n_mfcc} must not exceed n_mels={self.n_mels}")
+        if self.dct_type == 1 and self.n_mels < 2:
+            raise ValueError("dct_type=1 needs n_mels of at least 2")
+        return self
+
+    def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+        """Return the coefficients of each clip, the deltas below them.
+
+        Parameters
+        ----------
+        ys : sequence of np.ndarray [shape=(n_samples,)], float32
+        sr : int
+            Sample rate in Hz.
+
+        Returns
+        -------
+        matrices : list of np.ndarray [shape=(n_mfcc * (1 + deltas), n_frames)], float32
+
+        Raises
+        ------
+        FeatureError
+            If `fmin` or `fmax` lies beyond half the sample rate, or a clip is too short.
+        """
+        return [self._coefficients(mel) for mel in self.mel_power(ys, sr, self.mel_norm)]
+
+    def _coefficients(self, mel: Matrix) -> Matrix:
+        import numpy as np
+        from scipy.fft import dct
+
+        from audioclf.dsp.short_time import power_to_db
+
+        level = power_to_db(mel, out=mel)
+        cepstrum = dct(level, type=self.dct_type, axis=0, norm=self.norm, workers=1)
+        coefficients = np.array(cepstrum[: self.n_mfcc], dtype=np.float32)
+        if self.lifter > 0:
+            n = np.arange(1, self.n_mfcc + 1)[:, np.newaxis]
+            gain = 1.0 + self.lifter / 2.0 * np.sin(np.pi * n / self.lifter)
+            coefficients *= gain.astype(np.float32)
+        derivatives = [delta(coefficients, order) for order in range(1, self.deltas + 1)]
+        return np.concatenate([coefficients, *derivatives])
+
+
+def delta(features: Matrix, order: int = 1) -> Matrix:
+    """Estimate a time derivative by fitting a polynomial of that order to nine frames.
+
+    This is the Savitzky-Golay derivative of `librosa.feature.delta(features, order=order)`. The
+    outermost four frames get the derivative of the polynomial through the outermost nine, which
+    is constant. A clip with fewer than nine frames is prolonged by its outermost frames, as
+    librosa does with `mode="nearest"`.
+
+    Parameters
+    ----------
+    features : np.ndarray [shape=(n_bins, n_frames)], float32
+    order : {1, 2}
+
+    Returns
+    -------
+    derivative : np.ndarray [shape=(n_bins, n_frames)], float32, per frame or per frame squared
+
+    References
+    ----------
+    A. Savitzky and M. J. E. Golay, "Smoothing and differentiation of data by simplified least
+    squares procedures", Analytical Chemistry 36(8), 1964.
+    """
+    import numpy as np
+
+    weights = _WEIGHTS[order]
+    edges = ((0, 0), (_HALF, _HALF))
+    is_short = features.shape[1] < len(weights)
+    x = np.pad(features, edges, mode="edge") if is_short else features
+    x = x.astype(np.float64)
+    n_inner = x.shape[1] - 2 * _HALF
+    inner = sum(w * x[:, k : k + n_inner] for k, w in enumerate(weights))
+    derivative = inner if is_short else np.pad(inner, edges, mode="edge")
+    return np.asarray(derivative, dtype=np.float32)

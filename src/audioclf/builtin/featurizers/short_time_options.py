@@ -1,0 +1,99 @@
+"""What the featurizers of short-time spectra share: their frames, and levels in dB.
+
+Names and defaults are those of librosa 0.11. The numbers come from `audioclf.dsp.short_time`,
+which is imported when a clip is featurized, since listing plugins must stay fast.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Ge
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, field_validator
+
+from audioclf.builtin.featurizers.clip_options import ClipFeaturizer
+from audioclf.dsp.framing import Framing, PadMode, Window
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+Power = Annotated[FiniteFloat, Ge(1e-37)]
+
+
+class Decibels(BaseModel):
+    """How power becomes a level in dB, as `librosa.power_to_db` does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    ref: Power | Literal["max"] = 1.0
+    """Power that is 0 dB; `max` takes the greatest power in the clip."""
+
+    amin: Power = 1e-10
+    """Power to which all smaller powers are raised, at least 1e-37; the default is -100 dB."""
+
+    top_db: FiniteFloat | None = Field(default=80.0, ge=0)
+    """Levels lower than the clip's greatest by more than this many dB are raised; null for none."""
+
+    def convert(self, power: Matrix) -> Matrix:
+        """Return the levels in dB, written over `power`."""
+        from audioclf.dsp.short_time import power_to_db
+
+        return power_to_db(power, self.ref, self.amin, self.top_db, out=power)
+
+
+class Spectral(ClipFeaturizer):
+    """Base of featurizers that look at overlapping frames of the waveform."""
+
+    n_fft: int = Field(default=2048, ge=4, le=1 << 20)
+    """Samples in a frame, at least 4; powers of two are fastest."""
+
+    hop_length: int | None = Field(default=None, ge=1)
+    """Samples between the starts of two frames, at least 1; null for `win_length // 4`."""
+
+    win_length: int | None = Field(default=None, ge=1)
+    """Samples under the window, which is centered in the frame; null for `n_fft`."""
+
+    window: Window = "hann"
+    """A name, (name, parameter) or Kaiser beta that `scipy.signal.get_window` knows."""
+
+    center: bool = True
+    """Whether frame t is centered at sample `t * hop_length`, with the waveform padded by
+    `n_fft // 2` on both sides; otherwise it starts there, and a clip must fill one frame."""
+
+    pad_mode: PadMode = "constant"
+    """What the padding holds: zeros, the outermost sample, a ramp to zero, or the mirror image
+    without (`reflect`) or with (`symmetric`) the outermost sample, as in `numpy.pad`."""
+
+    @field_validator("win_length")
+    @classmethod
+    def _fits_the_frame(cls, win_length: int | None, info: ValidationInfo) -> int | None:
+        if win_length is None or not {"n_fft", "hop_length"} <= info.data.keys():
+            return win_length
+        if win_length > info.data["n_fft"]:
+            raise ValueError(f"win_length={win_length} must not exceed n_fft={info.data['n_fft']}")
+        if win_length < 4 and info.data["hop_length"] is None:
+            raise ValueError(f"win_length={win_length} is too short for a default hop_length")
+        return win_length
+
+    @field_validator("window")
+    @classmethod
+    def _can_be_made(cls, window: Window, info: ValidationInfo) -> Window:
+        if {"n_fft", "win_length"} <= info.data.keys():
+            from audioclf.dsp.analysis_windows import analysis_window
+
+            n_fft = info.data["n_fft"]
+            analysis_window(window, info.data["win_length"] or n_fft, n_fft)
+        return window
+
+    def framing(self) -> Framing:
+        """Return the frames with `win_length` and `hop_length` resolved as librosa does."""
+        win_length = self.n_fft if self.win_length is None else self.win_length
+        hop_length = win_length // 4 if self.hop_length is None else self.hop_length
+        return Framing(self.n_fft, hop_length, win_length, self.window, self.center, self.pad_mode)
+
+    def shared_step(self, sr: int) -> int | None:
+        """Return `hop_length`; None where silence is cut off, which moves the frames."""
+        return None if self.trim_silence is not None else self.framing().hop_length

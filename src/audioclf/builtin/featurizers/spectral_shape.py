@@ -1,0 +1,221 @@
+"""The shape of each frame's spectrum in a few numbers: where its energy lies, how it is spread.
+
+The spectra come from `audioclf.dsp.short_time`, which has the numbers of `librosa.stft`; the
+rest is librosa's.
+
+References
+----------
+A. Klapuri and M. Davy (eds.), "Signal processing methods for music transcription", chapter 5,
+Springer, 2007.
+D.-N. Jiang et al., "Music type classification by spectral contrast feature", ICME, 2002.
+S. Dubnov, "Generalization of spectral flatness measure for non-Gaussian linear processes", IEEE
+Signal Processing Letters 11(8), 2004.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, get_args
+
+from pydantic import Field, FiniteFloat, field_validator
+
+from audioclf.builtin.featurizers.short_time_options import Spectral
+from audioclf.plugin import FeatureError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+Shape = Literal["centroid", "bandwidth", "contrast", "rolloff", "flatness", "zero_crossings", "rms"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+
+_QUIET = 1e-10
+"""Samples up to this are not negative, the default of `librosa.zero_crossings`."""
+
+
+class SpectralShape(Spectral):
+    """Centroid, bandwidth, contrast, rolloff and flatness of the spectrum, zero crossings, RMS.
+
+    `features` chooses among them, and the rows stand in its order. Each is what
+    a function of librosa gives, with the arguments and defaults of that function:
+
+    - `centroid`: `spectral_centroid`, Hz;
+    - `bandwidth`: `spectral_bandwidth` with `p`, Hz;
+    - `contrast`: `spectral_contrast` with `fmin`, `n_bands`, `quantile` and `linear`, dB, in
+      `n_bands + 1` rows;
+    - `rolloff`: `spectral_rolloff` with `roll_percent`, Hz;
+    - `flatness`: `spectral_flatness` with `amin` and `power`, from 0 for a tone to 1 for noise;
+    - `zero_crossings`: `zero_crossing_rate`, share of the samples;
+    - `rms`: `rms`, the root of the mean square of the samples, not of the spectrum.
+
+    The last two look at the samples of the frame without a window.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.sin(2 * np.pi * 440.0 * np.arange(22050) / 22050).astype(np.float32)
+    >>> F = SpectralShape(features=("centroid", "rms")).extract(y, 22050)
+    >>> F.shape
+    (2, 44)
+    >>> [round(float(value), 1) for value in F[:, 20]]
+    [440.3, 0.7]
+    """
+
+    type: Literal["spectral"] = "spectral"
+
+    hop_length: int | None = Field(default=512, ge=1)
+    """Samples between the starts of two frames, at least 1; null for `win_length // 4`."""
+
+    features: tuple[Shape, ...] = SHAPES
+    """What is measured, at least one, each once, in the order of the rows: centroid, bandwidth,
+    contrast, rolloff, flatness, zero_crossings, rms."""
+
+    p: FiniteFloat = Field(default=2.0, gt=0, le=10)
+    """bandwidth: exponent of the distance from the centroid, in (0, 10]."""
+
+    fmin: FiniteFloat = Field(default=200.0, gt=0)
+    """contrast: upper end of the lowest band in Hz; each of the others is an octave above it."""
+
+    n_bands: int = Field(default=6, ge=1, le=32)
+    """contrast: number of octaves above `fmin`."""
+
+    quantile: FiniteFloat = Field(default=0.02, gt=0, lt=1)
+    """contrast: share of a band's frequencies that its peak, and its valley, are the mean of."""
+
+    linear: bool = False
+    """contrast: whether peak and valley are subtracted as magnitudes instead of in dB."""
+
+    roll_percent: FiniteFloat = Field(default=0.85, gt=0, lt=1)
+    """rolloff: share of the magnitude that lies below."""
+
+    amin: FiniteFloat = Field(default=1e-10, ge=1e-37)
+    """flatness: power to which all smaller powers are raised, at least 1e-37."""
+
+    power: FiniteFloat = Field(default=2.0, gt=0, le=4)
+    """flatness: exponent of the magnitude, in (0, 4]."""
+
+    @field_validator("features")
+    @classmethod
+    def _differ(cls, features: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        if not features:
+            raise ValueError("at least one feature is needed")
+        twice = [name for name in dict.fromkeys(features) if features.count(name) > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} is listed twice")
+        return features
+
+    def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+        """Return the measures of each clip.
+
+        Parameters
+        ----------
+        ys : sequence of np.ndarray [shape=(n_samples,)], float32
+        sr : int
+            Sample rate in Hz.
+
+        Returns
+        -------
+        matrices : list of np.ndarray [shape=(n_rows, n_frames)], float32
+            A row for each of `features`, `n_bands + 1` for contrast.
+
+        Raises
+        ------
+        FeatureError
+            If a clip is too short for the framing, or the bands of contrast reach beyond half
+            the sample rate or hold no frequency of the transform.
+        """
+        import numpy as np
+
+        from audioclf.dsp.short_time import transform
+
+        if "contrast" in self.features:
+            self._check_bands(sr)
+        framing = self.framing()
+        spectra = transform(ys, framing, framing.n_bins, lambda magnitude: magnitude)
+        return [
+            np.concatenate([self._measure(name, y, S, sr) for name in self.features])
+            for y, S in zip(ys, spectra, strict=True)
+        ]
+
+    def _measure(self, name: Shape, y: Matrix, S: Matrix, sr: int) -> Matrix:
+        """Return the rows of one measure from the waveform and the magnitudes of its spectra."""
+        import numpy as np
+        from librosa import feature
+
+        n_fft = self.n_fft
+        hop_length = self.framing().hop_length
+        if name == "centroid":
+            found = feature.spectral_centroid(S=S, sr=sr, n_fft=n_fft)
+        elif name == "bandwidth":
+            found = feature.spectral_bandwidth(S=S, sr=sr, n_fft=n_fft, p=self.p)
+        elif name == "contrast":
+            found = self._contrast(S, sr)
+        elif name == "rolloff":
+            roll_percent = self.roll_percent
+            found = feature.spectral_rolloff(S=S, sr=sr, n_fft=n_fft, roll_percent=roll_percent)
+        elif name == "flatness":
+            found = feature.spectral_flatness(S=S, amin=self.amin, power=self.power)
+        elif name == "zero_crossings":
+            found = _zero_crossing_rate(y, n_fft, hop_length, self.center)
+        else:
+            found = feature.rms(
+                y=y,
+                frame_length=n_fft,
+                hop_length=hop_length,
+                center=self.center,
+                pad_mode=self.pad_mode,
+            )
+        return np.asarray(found, dtype=np.float32)
+
+    def _contrast(self, S: Matrix, sr: int) -> Matrix:
+        from librosa import feature
+
+        found: Matrix = feature.spectral_contrast(
+            S=S,
+            sr=sr,
+            n_fft=self.n_fft,
+            fmin=self.fmin,
+            n_bands=self.n_bands,
+            quantile=self.quantile,
+            linear=self.linear,
+        )
+        return found
+
+    def _check_bands(self, sr: int) -> None:
+        """Refuse what librosa refuses, or fails on."""
+        import numpy as np
+
+        start = self.fmin * 2.0 ** (self.n_bands - 1)
+        if start >= sr / 2:
+            raise FeatureError(
+                f"the highest of n_bands={self.n_bands} bands of contrast starts at {start:g} Hz, "
+                f"not below {sr / 2:g} Hz, half the sample rate of {sr} Hz",
+                hint="Lower n_bands or fmin, or leave contrast out of `features`.",
+            )
+        frequencies = np.fft.rfftfreq(self.n_fft, 1.0 / sr)
+        edges = [0.0, *(self.fmin * 2.0**band for band in range(self.n_bands + 1))]
+        for band, (low, high) in enumerate(pairwise(edges)):
+            held = np.count_nonzero((frequencies >= low) & (frequencies <= high))
+            if held < (2 if band == 0 else 1):
+                raise FeatureError(
+                    f"n_fft={self.n_fft} at {sr} Hz is too coarse for contrast: the band from "
+                    f"{low:g} to {high:g} Hz holds too few frequencies of the transform",
+                    hint="Raise n_fft or fmin, or leave contrast out of `features`.",
+                )
+
+
+def _zero_crossing_rate(y: Matrix, frame_length: int, hop_length: int, center: bool) -> Matrix:
+    """Return `librosa.feature.zero_crossing_rate`; see `tuning` for why it is not called."""
+    import numpy as np
+
+    if center:
+        y = np.pad(y, frame_length // 2, mode="edge")
+    negative = y < -_QUIET
+    crossings = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
+    starts = np.arange(0, len(y) - frame_length + 1, hop_length)
+    within = crossings[starts + frame_length - 1] - crossings[starts]
+    rates: Matrix = (within / frame_length)[np.newaxis]
+    return rates

@@ -1,0 +1,79 @@
+"""Magnitude spectrograms: all frequencies of the short-time Fourier transform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, FiniteFloat
+
+from audioclf.builtin.featurizers.short_time_options import Decibels, Spectral
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+
+class Stft(Spectral):
+    """Magnitude of the short-time Fourier transform, in dB by default.
+
+    With X the transform that `librosa.stft` gives:
+
+    - with `db`, the result is the level `10 log10(|X|**2 / ref)`, whatever `power` is: a level
+      is one of power, so `ref` and `amin` are powers. The defaults give
+      `librosa.amplitude_to_db(abs(X))`, which is also `librosa.power_to_db(abs(X)**2)`;
+    - with `db: null`, it is `|X|**power`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.sin(2 * np.pi * 440.0 * np.arange(22050) / 22050).astype(np.float32)
+    >>> F = Stft(n_fft=512).extract(y, 22050)
+    >>> F.shape
+    (257, 173)
+    >>> int(F[:, 80].argmax()) * 22050 // 512
+    430
+    """
+
+    type: Literal["stft"] = "stft"
+
+    power: FiniteFloat = Field(default=1.0, gt=0, le=4)
+    """Exponent of the magnitude if `db` is null, in (0, 4]: 1 is magnitude, 2 is power."""
+
+    db: Decibels | None = Decibels()
+    """How power becomes a level in dB; null gives `|X|**power`."""
+
+    def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+        """Return the spectrogram of each clip.
+
+        Parameters
+        ----------
+        ys : sequence of np.ndarray [shape=(n_samples,)], float32
+        sr : int
+            Not used: the frequencies are multiples of `sr / n_fft`.
+
+        Returns
+        -------
+        matrices : list of np.ndarray [shape=(n_fft // 2 + 1, n_frames)], float32
+            dB, or `|X|**power` if `db` is null.
+
+        Raises
+        ------
+        FeatureError
+            If a clip is too short.
+        """
+        from audioclf.dsp.short_time import raise_to, transform
+
+        exponent = self.power if self.db is None else 2.0
+        framing = self.framing()
+        spectra = transform(
+            ys,
+            framing,
+            framing.n_bins,
+            lambda magnitude: raise_to(magnitude, exponent),
+            # In dB the faint bins count as much as the loud ones.
+            double=self.db is not None,
+        )
+        return spectra if self.db is None else [self.db.convert(s) for s in spectra]

@@ -1,0 +1,299 @@
+"""Long recordings with annotations in Raven or Audacity, cut into clips."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Gt, Le
+from pydantic import model_validator
+
+from audioclf.builtin.loaders.cutting import Cut, Mark, Windows, cut_at_marks, cut_windows
+from audioclf.builtin.loaders.selections import Annotation, Selections, read_selections
+from audioclf.dataset.listing import list_files
+from audioclf.dataset.path_labels import common_folders, count, is_audio, published_split, shown
+from audioclf.dataset.table_rows import Name, clip_id
+from audioclf.plugin import (
+    AudioSource,
+    Clip,
+    Dataset,
+    DatasetError,
+    InputPath,
+    Loader,
+    PartSource,
+    Span,
+    inspect,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
+
+_TABLE = re.compile(r"(?:\.Table\.\d+)?(\.selections)?\.(?:txt|tsv)$", re.IGNORECASE)
+
+Seconds = Annotated[float, Gt(0)]
+
+
+class Annotations(Loader):
+    """Recordings with Raven selection tables or Audacity label tracks beside them, cut into clips.
+
+    `rec1.wav` goes with `rec1.txt`, `rec1.selections.txt` or `rec1.Table.1.selections.txt`; or a
+    Raven table names its recordings (`Begin Path`). A recording is a group: its clips are kept
+    together by splits by groups. Recordings without a table are passed over.
+    """
+
+    type: Literal["annotations"] = "annotations"
+
+    path: InputPath
+    """The folder or zip archive with recordings and tables, relative to the config file, or its
+    URL."""
+
+    column: Name = "Annotation"
+    """Column of the Raven tables with the label."""
+
+    window: Seconds | None = None
+    """Length of a clip in s. Null makes each annotation one clip, as long as it is."""
+
+    hop: Seconds | None = None
+    """Seconds from the start of one window to that of the next; null is `window`. A last, shorter
+    window is left out."""
+
+    min_overlap: Annotated[float, Gt(0), Le(1)] = 0.5
+    """Share of a window that annotations of one label cover at least, for it to have that label.
+    Windows with less than that are skipped."""
+
+    background: Name | None = None
+    """Label of windows that no annotation touches; null skips them."""
+
+    on_conflict: Literal["skip", "longest"] = "skip"
+    """What becomes of annotations of two labels that overlap, and of windows with two labels:
+    `skip` leaves both out; `longest` takes the longer annotation, or the label that covers more."""
+
+    @model_validator(mode="after")
+    def _check_window(self) -> Self:
+        given = [name for name in ("hop", "background") if getattr(self, name) is not None]
+        if self.window is None and given:
+            raise ValueError(f"{given[0]} is of use only with a window")
+        return self
+
+    def load(self) -> Dataset:
+        """Return the clips; only the headers of recordings are read, and those for windows alone.
+
+        Raises
+        ------
+        DatasetError
+            If the folder is missing, no table goes with a recording, or a table cannot be read.
+        DecodeError
+            If the length of a recording is needed and its header is refused.
+        """
+        found = list_files(self.path)
+        shelf = _Shelf.of(dict(found.entries), found.name)
+        marked = shelf.read(self.column)
+        tally = _Tally()
+        clips: list[Clip] = []
+        for recording in shelf.recordings:
+            if recording.path in marked:
+                cut = self._cut(recording.source, marked[recording.path])
+                tally.add(cut, marked[recording.path])
+                clips += recording.clips(cut)
+        notes = [*found.notes, *shelf.notes(marked), *tally.notes(self.window is not None)]
+        if not clips:
+            raise DatasetError(f"{found.name}: no clip is left: {'; '.join(notes) or 'no label'}")
+        return Dataset(clips, name=found.name, notes=notes)
+
+    def _cut(self, source: AudioSource, marked: Sequence[Annotation]) -> Cut:
+        marks = [Mark(each.start, each.end, each.label) for each in marked]
+        longest = self.on_conflict == "longest"
+        try:
+            if self.window is None:
+                return cut_at_marks(marks, longest=longest)
+            seconds = inspect(source).seconds
+            _check_ends(marked, seconds)
+            rule = Windows(self.window, self.hop or self.window, self.min_overlap, self.background)
+            return cut_windows(marks, seconds, rule, longest=longest)
+        except DatasetError as exc:
+            raise DatasetError(f"{source.name}: {exc.message}", hint=exc.hint) from exc
+
+
+def _check_ends(marked: Sequence[Annotation], seconds: float) -> None:
+    for each in marked:
+        if each.start >= seconds:
+            raise DatasetError(
+                f"it ends at {seconds:g} s, and line {each.line} of its table marks something at "
+                f"{each.start:g} s",
+                hint="Does the table belong to another recording?",
+            )
+
+
+@dataclass(frozen=True)
+class _Recording:
+    """A recording, where it is listed, and what its clips have in common."""
+
+    path: str
+    id: str
+    source: AudioSource
+    fold: str | None
+
+    def clips(self, cut: Cut) -> list[Clip]:
+        return [self._clip(mark.label, Span(mark.start, mark.end)) for mark in cut.clips]
+
+    def _clip(self, label: str, span: Span) -> Clip:
+        source = PartSource(self.source, span)
+        return Clip(clip_id(self.id, span), label, source, group=self.id, fold=self.fold)
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """Recordings, and text files that may be their tables."""
+
+    name: str
+    recordings: tuple[_Recording, ...]
+    tables: Mapping[str, AudioSource]
+    finder: _Finder
+
+    @classmethod
+    def of(cls, files: Mapping[str, AudioSource], name: str) -> _Shelf:
+        audio = sorted(path for path in files if is_audio(path))
+        tables = {path: files[path] for path in sorted(files) if _TABLE.search(path)}
+        if not audio or not tables:
+            what = "recordings" if tables else "selection tables or label tracks"
+            raise DatasetError(
+                f"{name}: no {what} found",
+                hint="A recording rec1.wav with a table rec1.txt beside it is expected.",
+            )
+        skip = len("".join(f"{folder}/" for folder in common_folders(audio)))
+        folds = _folds([path[skip:] for path in audio])
+        recordings = tuple(
+            _Recording(path, path[skip:], files[path], fold)
+            for path, fold in zip(audio, folds, strict=True)
+        )
+        return cls(name, recordings, tables, _Finder(name, audio))
+
+    def read(self, column: str) -> dict[str, list[Annotation]]:
+        """Return the annotations of each recording that a table goes with, perhaps none."""
+        marked: dict[str, list[Annotation]] = defaultdict(list)
+        for path, source in self.tables.items():
+            partner = self.finder.partner(path)
+            if partner is None and not _is_selections(path):
+                continue
+            table = read_selections(source, column)
+            if partner is not None:
+                marked[partner].extend(())
+            for annotation in table.annotations:
+                recording = self.finder.recording(annotation, partner, table)
+                if recording is not None:
+                    marked[recording].append(annotation)
+            table.problems.check()
+        if not marked:
+            raise self._nothing_paired()
+        return marked
+
+    def _nothing_paired(self) -> DatasetError:
+        tables = count(len(self.tables), "text file", "text files")
+        recordings = count(len(self.recordings), "recording", "recordings")
+        return DatasetError(
+            f"{self.name}: none of {tables} goes with one of {recordings}: "
+            f"{shown(list(self.tables))}",
+            hint="A recording rec1.wav goes with rec1.txt or rec1.Table.1.selections.txt.",
+        )
+
+    def notes(self, marked: Mapping[str, object]) -> list[str]:
+        """Say what has no partner."""
+        alone = [each.path for each in self.recordings if each.path not in marked]
+        tables = [
+            path
+            for path in self.tables
+            if not _is_selections(path) and self.finder.partner(path) is None
+        ]
+        notes = []
+        if alone:
+            files = count(len(alone), "recording has", "recordings have")
+            notes.append(f"{files} no table, passed over: {shown(alone)}")
+        if tables:
+            files = count(len(tables), "text file goes", "text files go")
+            notes.append(f"{files} with no recording, passed over: {shown(tables)}")
+        return notes
+
+
+def _is_selections(path: str) -> bool:
+    match = _TABLE.search(path)
+    return match is not None and match[1] is not None
+
+
+def _folds(ids: Sequence[str]) -> list[str | None]:
+    """Return the first folder of each recording, if those are a published split."""
+    folders = [each.partition("/")[0] for each in ids]
+    if all("/" in each for each in ids) and published_split(folders):
+        return [*folders]
+    return [None] * len(ids)
+
+
+class _Finder:
+    """Knows recordings by path, by name, and by either without its ending."""
+
+    def __init__(self, dataset: str, recordings: Sequence[str]) -> None:
+        self._dataset = dataset
+        self._known: dict[str, list[str]] = defaultdict(list)
+        for path in recordings:
+            for full in {path, posixpath.basename(path)}:
+                for key in {full, posixpath.splitext(full)[0]}:
+                    self._known[key].append(path)
+
+    def partner(self, table: str) -> str | None:
+        """Return the recording that a table goes with by name: in its folder, or anywhere."""
+        stem = _TABLE.sub("", table)
+        found = self._known.get(stem) or self._known.get(posixpath.basename(stem)) or []
+        if len(found) > 1:
+            raise DatasetError(
+                f"{self._dataset}: {table} goes with {len(found)} recordings: {shown(found)}",
+                hint="Put the table into the folder of its recording, or rename one of them.",
+            )
+        return found[0] if found else None
+
+    def recording(
+        self, annotation: Annotation, partner: str | None, table: Selections
+    ) -> str | None:
+        """Return the recording of an annotation: the one that it names, or the table's partner."""
+        if annotation.file is None and partner is not None:
+            return partner
+        found = self._known.get(annotation.file or "", [])
+        if len(found) == 1:
+            return found[0]
+        if not found and partner is not None and len({a.file for a in table.annotations}) == 1:
+            return partner  # the recording was renamed together with its table
+        what = f"{len(found)} recordings are" if found else "no recording is"
+        named = f"named {annotation.file!r}" if annotation.file else "named as the table is"
+        table.problems.add(annotation.line, f"{what} {named}")
+        return None
+
+
+@dataclass
+class _Tally:
+    """What was skipped in all recordings."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, cut: Cut, marked: Sequence[Annotation]) -> None:
+        self.counts["conflicts"] += cut.conflicts
+        self.counts["too little"] += cut.too_little
+        self.counts["unnamed"] += sum(not each.label for each in marked)
+        self.counts["points"] += sum(bool(each.label) and each.end == each.start for each in marked)
+
+    def notes(self, windows: bool) -> list[str]:
+        """Say how many there are of each."""
+        what = ("window", "windows") if windows else ("annotation", "annotations")
+        reasons = {
+            "conflicts": (*what, "two labels at once, skipped"),
+            "too little": ("window", "windows", "an annotation, but too little of it, skipped"),
+            "unnamed": ("annotation", "annotations", "no label, skipped"),
+            "points": ("annotation", "annotations", "no length, skipped"),
+        }
+        notes = []
+        for key, (one, many, reason) in reasons.items():
+            if self.counts[key]:
+                has = count(self.counts[key], f"{one} has", f"{many} have")
+                notes.append(f"{has} {reason}")
+        return notes

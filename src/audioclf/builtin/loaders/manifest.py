@@ -1,0 +1,134 @@
+"""A dataset that a table lists: CSV, JSON Lines or Parquet."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+from audioclf.dataset.listing import Listing, is_archive, list_archive, list_folder
+from audioclf.dataset.path_labels import common_folders, full_path, is_audio
+from audioclf.dataset.table_rows import Columns, make_dataset, read_rows, unused_columns
+from audioclf.dataset.tables import read_table
+from audioclf.plugin import (
+    AudioSource,
+    DatasetError,
+    FileSource,
+    InputPath,
+    Loader,
+    RemoteSource,
+    display_name,
+)
+
+if TYPE_CHECKING:
+    from audioclf.plugin import Dataset
+
+    _Find = Callable[[str], AudioSource | None]
+
+
+_HINTS = {
+    **{
+        field: f"Say which column it is with `columns: {{{field}: NAME}}`."
+        for field in Columns.model_fields
+    },
+    "outside": "Paths are relative to that folder; see `root`, and `allow_outside` if it is meant.",
+}
+
+
+class Manifest(Loader):
+    """A table with a row for each clip: CSV, JSON Lines or Parquet.
+
+    It has the columns `path` and `label`, and may have `start`, `end`, `group`, `fold`, `split`
+    and `weight`. Parquet needs pyarrow.
+    """
+
+    type: Literal["manifest"] = "manifest"
+
+    path: InputPath
+    """The table, relative to the config file, or its URL. Its name ends in .csv, .tsv, .jsonl,
+    .ndjson or .parquet."""
+
+    root: InputPath | None = None
+    """What the paths in the table are relative to: a folder or a zip archive, relative to the
+    config file, or its URL. Null is the folder of the table."""
+
+    columns: Columns = Columns()
+    """Names of the columns that are read, by what they say: path, label, start, end, group, fold,
+    split, weight. Example: `{path: filename, label: category, start: null}`."""
+
+    allow_outside: bool = False
+    """Whether paths in the table may be absolute, URLs, or lead out of root by `..`. Only for a
+    table that you trust."""
+
+    def load(self) -> Dataset:
+        """Return the clips that the table lists, without opening an audio file.
+
+        Raises
+        ------
+        DatasetError
+            If the table or a file that it lists is missing, or a row cannot be read.
+        EnvironmentMissingError
+            If the table is Parquet and pyarrow is not installed.
+        """
+        remote = isinstance(self.path, str)
+        source = RemoteSource(str(self.path)) if remote else FileSource(Path(self.path))
+        table = read_table(source, self.columns.names())
+        rows = read_rows(table, self.columns, may_lead_out=self.allow_outside, hints=_HINTS)
+        root = _parent(self.path) if self.root is None else self.root
+        return make_dataset(
+            table.name,
+            rows,
+            _finder(root, [row.path for row in rows]),
+            name=display_name(self.path),
+            where=display_name(root) if isinstance(root, str) else str(full_path(root)),
+            notes=unused_columns(table, self.columns),
+        )
+
+
+def _parent(path: Path | str) -> Path | str:
+    return path.partition("?")[0].rpartition("/")[0] if isinstance(path, str) else path.parent
+
+
+def _finder(root: Path | str, paths: list[str]) -> _Find:
+    if is_archive(root):
+        return _find_in(list_archive(root), paths)
+    if isinstance(root, Path):
+        _check_root(root)
+        return lambda path: _find_outside(path) or _find_on_disk(root, path)
+    if root.startswith(("http://", "https://")):  # few servers list what they have
+        base = root.rstrip("/")
+        return lambda path: _find_outside(path) or RemoteSource(f"{base}/{quote(path)}")
+    return _find_in(list_folder(root), paths)
+
+
+def _check_root(root: Path) -> None:
+    if not root.exists():
+        raise DatasetError(f"no such folder or zip archive: {full_path(root)}")
+
+
+def _find_in(listing: Listing, paths: list[str]) -> _Find:
+    """Look in a listing; below the folders that wrap all its audio where no path fits without."""
+    files = dict(listing.entries)
+    audio = [path for path in files if is_audio(path)]
+    wrapping = common_folders(audio) if audio else []
+    starts = ["".join(f"{each}/" for each in wrapping[:n]) for n in range(len(wrapping) + 1)]
+    fitting = (start for start in starts if any(start + path in files for path in paths))
+    prefix = next(fitting, "")
+    return lambda path: _find_outside(path) or files.get(prefix + path)
+
+
+def _find_on_disk(root: Path, path: str) -> AudioSource | None:
+    for form in (path, unicodedata.normalize("NFD", path)):
+        found = Path(root, form)
+        try:
+            if found.is_file():
+                return FileSource(found)
+        except (OSError, ValueError):  # too long, or out of sight
+            continue
+    return None
+
+
+def _find_outside(path: str) -> AudioSource | None:
+    return RemoteSource(path) if "://" in path else None

@@ -1,0 +1,50 @@
+"""UrbanSound8K: 8,732 urban sounds of at most 4 s in 10 classes (Salamon et al. 2014).
+
+Its ten folds keep the slices of one original recording together. Figures are comparable only as
+the average over these folds, never on others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from audioclf.builtin.loaders.published import load_published
+from audioclf.dataset.table_rows import Columns
+from audioclf.plugin import InputPath, Loader
+
+if TYPE_CHECKING:
+    from audioclf.plugin import Dataset
+
+# The table's `start` and `end` lie in the recording that a slice was cut from, not in its file.
+_COLUMNS = Columns(
+    path="slice_file_name", label="class", group="fsID", fold="fold", start=None, end=None
+)
+
+
+class UrbanSound8K(Loader):
+    """UrbanSound8K as downloaded: `metadata/UrbanSound8K.csv` and `audio/fold1/` to `fold10/`.
+
+    The class is `class`, the group the original recording (`fsID`), the fold one of the ten
+    published ones, so that `split: {type: predefined}` gives comparable figures.
+    """
+
+    type: Literal["urbansound8k"] = "urbansound8k"
+
+    path: InputPath
+    """The folder or a zip archive of it, relative to the config file, or its URL. Wrapping
+    folders such as `UrbanSound8K` do not matter."""
+
+    def load(self) -> Dataset:
+        """Return the slices, without opening an audio file.
+
+        Raises
+        ------
+        DatasetError
+            If the table or a file is missing.
+        """
+        return load_published(
+            self.path,
+            "metadata/UrbanSound8K.csv",
+            _COLUMNS,
+            place=lambda row: f"fold{row.fold}/{row.path}",
+        )

@@ -1,0 +1,184 @@
+"""Base class of classifiers: a description that builds an unfitted scikit-learn estimator."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from audioclf.base.errors import ClassifierError
+from audioclf.components.component import Component, Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from sklearn.base import ClassifierMixin
+
+    from audioclf.components.batches import Batches
+
+
+class Classifier(Component):
+    """Base of classifiers: a description that builds an unfitted scikit-learn estimator."""
+
+    kind: ClassVar[Kind] = "classifier"
+
+    uses_groups: ClassVar[bool] = False
+    """Whether `fit` of what `build` returns also takes `groups`, as a search does whose inner folds
+    must not separate the clips of one speaker or site. Where the dataset has groups it is called
+    as `fit(X, y, groups=groups)`, with an integer for each training clip."""
+
+    uses_shape: ClassVar[bool] = False
+    """Whether `fit` of what `build` returns also takes `shape`, as a network does that sees time
+    and frequency. It is called as `fit(X, y, shape=(n_bins, n_frames))`, and each row of `X` holds
+    the bins of the first frame, then those of the second: `row.reshape(n_frames, n_bins).T` is the
+    feature matrix. A featurizer whose pooling keeps no time axis is refused."""
+
+    trusted_types: ClassVar[tuple[str, ...]] = ()
+    """Full names of types, beyond those known to be safe, that a saved estimator may hold."""
+
+    model_format: ClassVar[str] = "skops"
+    """How a fitted estimator is saved; any other name needs `dump` and `restore`."""
+
+    @abstractmethod
+    def build(self, *, random_state: int) -> ClassifierMixin:
+        """Return a new, unfitted scikit-learn classifier.
+
+        It is fitted on float32 rows and on labels `0..k-1`. Scaling that it needs belongs inside,
+        as a `Pipeline`, so that it is refitted in each training fold. If it has a mapping
+        `best_params_` once it is fitted, as the searches of scikit-learn have, that is kept with
+        the results of the fold.
+
+        Parameters
+        ----------
+        random_state : int
+            Seed for all randomness of the estimator.
+        """
+
+    def needs_shape(self) -> bool:
+        """Whether `fit` takes `shape`, because this classifier or one inside of it uses it."""
+        inner = (getattr(self, name) for name in type(self).model_fields)
+        return self.uses_shape or any(
+            isinstance(item, Classifier) and item.needs_shape() for item in inner
+        )
+
+    def fit_keywords(
+        self, *, groups: NDArray[np.intp] | None, shape: tuple[int, int] | None
+    ) -> dict[str, Any]:
+        """Return what `fit` is called with besides rows and labels.
+
+        Parameters
+        ----------
+        groups : np.ndarray [shape=(n_rows,)], int, optional
+            None where the dataset has no groups.
+        shape : tuple of int, optional
+            Shape (n_bins, n_frames) of the matrix that each row holds; None where there is none.
+
+        Raises
+        ------
+        ClassifierError
+            If a shape is needed and there is none.
+        """
+        keywords: dict[str, Any] = {}
+        if self.uses_groups and groups is not None:
+            keywords["groups"] = groups
+        if self.needs_shape():
+            if shape is None:
+                raise ClassifierError(
+                    f"{self.type_name()} needs rows that keep the frames of each clip",
+                    hint="Give its featurizer `pooling: {type: flatten}`.",
+                )
+            keywords["shape"] = shape
+        return keywords
+
+    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of memory that a fit takes besides its float32 rows, about.
+
+        A fit that would not fit in the memory that is free is not begun. By default three times
+        the rows, as two copies of them in float64 would nearly take.
+        """
+        return 12 * n_rows * n_columns
+
+    def fit_views(
+        self,
+        estimator: Any,
+        X: NDArray[np.float32],
+        y: NDArray[np.intp],
+        clips: NDArray[np.intp],
+        **passed: Any,
+    ) -> Any:
+        """Fit an estimator on rows of which several are views of one clip, and return it.
+
+        Override it where a fit holds out some of its rows, to stop early or to calibrate: it must
+        not learn from one view of a clip and test itself on another. A classifier with
+        `uses_groups` need not: where the dataset has no groups, it is passed the clips as such.
+
+        Parameters
+        ----------
+        estimator : scikit-learn classifier
+            What `build` returned; its parameters stay as they are.
+        X : np.ndarray [shape=(n_rows, n_features)], float32
+        y : np.ndarray [shape=(n_rows,)], int
+        clips : np.ndarray [shape=(n_rows,)], int
+            Number of the clip that each row is a view of.
+        **passed
+            What `fit` takes besides, such as `groups`.
+        """
+        return estimator.fit(X, y, **passed)
+
+    def batch_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        """Return the bytes of memory that `fit_batches` takes besides a block, about."""
+        return 0
+
+    def fit_batches(self, batches: Batches, *, random_state: int) -> ClassifierMixin:
+        """Return a classifier that has learned from rows that memory does not hold all at once.
+
+        Override it where an algorithm can do so; it is called where a fit of all rows together
+        would take more memory than is free, and the results say so.
+
+        Parameters
+        ----------
+        batches : Batches
+            The training rows in blocks, to be read as often as need be.
+        random_state : int
+            Seed for all randomness of the estimator.
+
+        Raises
+        ------
+        NotImplementedError
+            Unless a subclass overrides it.
+        """
+        raise NotImplementedError(f"{self.type_name()} does not learn in batches")
+
+    def dump(self, estimator: ClassifierMixin) -> dict[str, bytes]:
+        """Return a fitted estimator as files of plain names, in `model_format`.
+
+        Raises
+        ------
+        NotImplementedError
+            Unless a subclass with a `model_format` of its own overrides it.
+        """
+        raise NotImplementedError(f"{self.type_name()} has no format of its own")
+
+    def restore(self, files: Mapping[str, bytes]) -> ClassifierMixin:
+        """Return what `dump` saved, without executing anything of it.
+
+        Raises
+        ------
+        ValueError
+            If the files do not hold a sound estimator.
+        NotImplementedError
+            Unless a subclass with a `model_format` of its own overrides it.
+        """
+        raise NotImplementedError(f"{self.type_name()} has no format of its own")
+
+    def unwrapped(self, estimator: Any) -> tuple[Classifier, Any]:
+        """Return the classifier and the fitted estimator that predict alone.
+
+        A search returns what it chose: that, and not the search, is kept in a model file.
+        """
+        return self, estimator
+
+    @classmethod
+    def learns_in_batches(cls) -> bool:
+        """Whether `fit_batches` is there."""
+        return cls.fit_batches is not Classifier.fit_batches

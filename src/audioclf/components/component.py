@@ -1,0 +1,63 @@
+"""What a component is: one frozen pydantic model with one verb.
+
+The fields of a component are its configuration, `type: Literal["mel"] = "mel"` is the name that
+YAML uses, and one method is its behaviour. The validated YAML is the working object: it pickles,
+hashes, compares, round-trips to JSON, and can be made by hand: `MelSpectrogram(n_mels=64)`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+)
+
+if TYPE_CHECKING:
+    pass
+
+Kind = Literal["loader", "featurizer", "classifier"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class Component(BaseModel):
+    """Base of all components: frozen, and deaf to keys that it does not know.
+
+    A concrete subclass declares `type: Literal["name"] = "name"`; one that has fields but no
+    such `type` fails at import.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    kind: ClassVar[Kind]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "type" in cls.model_fields:
+            _check_type_literal(cls)
+        elif not getattr(cls, "__abstractmethods__", None) and "kind" not in vars(cls):
+            raise TypeError(f'{cls.__qualname__} needs a field `type: Literal["name"] = "name"`')
+
+    @classmethod
+    def type_name(cls) -> str:
+        """Return the name by which YAML asks for this component."""
+        return str(cls.model_fields["type"].default)
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of the docstring."""
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+def _check_type_literal(cls: type[Component]) -> None:
+    field = cls.model_fields["type"]
+    values = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    if len(values) != 1 or field.default != values[0] or not isinstance(values[0], str):
+        raise TypeError(
+            f"{cls.__qualname__}.type must be a Literal of one string that is also its default, "
+            'as in `type: Literal["mel"] = "mel"`'
+        )

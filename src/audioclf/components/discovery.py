@@ -1,0 +1,184 @@
+"""From installed distributions to a registry: each plugin loaded in a guard of its own.
+
+pluggy's own loader lets one bad import end the program, drops a second distribution with the same
+entry-point name without a word, and accepts a misspelt hook name. Here the outcome of each entry
+point is data: ok, failed or disabled, with the reason.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Iterable
+from importlib import metadata
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from audioclf.base.errors import PluginError
+from audioclf.components import hookspecs
+from audioclf.components.component import Component, Kind
+from audioclf.components.fields import BASES
+from audioclf.components.registry import (
+    DISABLE_VARIABLE,
+    Origin,
+    PluginRecord,
+    Registry,
+    RunFinished,
+    suggest,
+)
+
+BUILTIN = "audioclf:builtin"
+
+_HOOKS: dict[str, Kind] = {
+    "audioclf_loaders": "loader",
+    "audioclf_featurizers": "featurizer",
+    "audioclf_classifiers": "classifier",
+}
+_LIFECYCLE = "audioclf_run_finished"
+_KNOWN = (*_HOOKS, _LIFECYCLE)
+_TYPE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def discover(*, strict: bool = False) -> Registry:
+    """Load every installed plugin and return what they provide.
+
+    Parameters
+    ----------
+    strict : bool
+        Raise the first failure of a plugin with its own traceback, for plugin authors.
+
+    Raises
+    ------
+    PluginError
+        If the built-in plugin does not load: then nothing works.
+    """
+    disabled = _disabled_names()
+    entry_points = sorted(_entry_points(), key=lambda pair: pair[0])
+    return Registry(tuple(_load(origin, ep, disabled, strict) for origin, ep in entry_points))
+
+
+def _entry_points() -> Iterable[tuple[Origin, metadata.EntryPoint]]:
+    for entry_point in metadata.entry_points(group=hookspecs.PROJECT):
+        dist = entry_point.dist
+        name, version = (dist.name, dist.version) if dist else ("unknown", "0")
+        yield Origin(name, version, entry_point.name), entry_point
+
+
+def _disabled_names() -> frozenset[str]:
+    return frozenset(filter(None, map(str.strip, os.environ.get(DISABLE_VARIABLE, "").split(","))))
+
+
+def _load(
+    origin: Origin, entry_point: metadata.EntryPoint, disabled: frozenset[str], strict: bool
+) -> PluginRecord:
+    if disabled & {origin.identity, origin.distribution, origin.entry_point}:
+        return PluginRecord(origin, "disabled", f"named in {DISABLE_VARIABLE}")
+    try:
+        plugin = entry_point.load()
+        components = load_components(plugin)
+        return PluginRecord(origin, "ok", "", components, load_listener(plugin))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # a plugin may even exit the interpreter at import
+        if strict or origin.identity == BUILTIN:
+            raise
+        return PluginRecord(origin, "failed", _reason(exc))
+
+
+def _reason(exc: BaseException) -> str:
+    text = " ".join(str(exc).split())
+    return text if isinstance(exc, PluginError) else f"{type(exc).__name__}: {text}"
+
+
+def load_components(plugin: ModuleType | Any) -> tuple[type[Component], ...]:
+    """Return the component classes of one plugin module.
+
+    Raises
+    ------
+    PluginError
+        If the plugin speaks another version of the contract, implements an unknown hook or none,
+        or a hook returns something that is not a component class of its kind.
+    """
+    _check_api(plugin)
+    manager = _managing(plugin)
+    _check_hooks(manager, plugin)
+    components: list[type[Component]] = []
+    for hook, kind in _HOOKS.items():
+        for returned in getattr(manager.hook, hook)():
+            components += [_checked(cls, kind, hook) for cls in _as_iterable(returned, hook)]
+    _check_unique(components)
+    return tuple(components)
+
+
+def load_listener(plugin: ModuleType | Any) -> RunFinished | None:
+    """Return the hook `audioclf_run_finished` of a plugin module, where it has one.
+
+    Raises
+    ------
+    PluginError
+        If it does not take `result`.
+    """
+    for found in getattr(_managing(plugin).hook, _LIFECYCLE).get_hookimpls():
+        if found.argnames != ("result",):
+            raise PluginError(f"{_LIFECYCLE} has to take one argument, `result`")
+        call: RunFinished = found.function
+        return call
+    return None
+
+
+def _managing(plugin: Any) -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin)
+    return manager
+
+
+def _check_api(plugin: Any) -> None:
+    api = getattr(plugin, "AUDIOCLF_PLUGIN_API", hookspecs.PLUGIN_API)
+    if api != hookspecs.PLUGIN_API:
+        raise PluginError(
+            f"it is written for plugin API {api!r}, this audioclf has {hookspecs.PLUGIN_API}"
+        )
+
+
+def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
+    callers = manager.get_hookcallers(plugin) or []
+    unknown = [caller.name for caller in callers if not caller.has_spec()]
+    if unknown:
+        near = suggest(unknown[0], _KNOWN)
+        raise PluginError(f"it implements an unknown hook {unknown[0]!r}. {near}".strip())
+    if not callers:
+        raise PluginError(f"it implements no hook; known are {', '.join(_KNOWN)}")
+
+
+def _as_iterable(returned: Any, hook: str) -> Iterable[Any]:
+    if not isinstance(returned, Iterable) or isinstance(returned, str | type):
+        raise PluginError(f"{hook} must return a list of classes, not {returned!r}")
+    return returned
+
+
+def _checked(cls: Any, kind: Kind, hook: str) -> type[Component]:
+    base = BASES[kind]
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise PluginError(f"{hook} returned {cls!r}, which is not a subclass of {base.__name__}")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        raise PluginError(f"{hook} returned {cls.__name__}, which does not implement {missing}")
+    if not _TYPE_NAME.fullmatch(cls.type_name()):
+        raise PluginError(
+            f"{cls.__name__}.type is {cls.type_name()!r}; lower-case letters, digits and _ are "
+            "allowed"
+        )
+    return cls
+
+
+def _check_unique(components: Iterable[type[Component]]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for cls in components:
+        key = cls.kind, cls.type_name()
+        if key in seen:
+            raise PluginError(f"it provides two components called {cls.kind}:{cls.type_name()}")
+        seen.add(key)

@@ -1,0 +1,126 @@
+"""What is wrong with the plugins that are installed, and what to do about each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Literal
+
+from audioclf.components.component import KINDS
+from audioclf.components.hookspecs import PLUGIN_API
+from audioclf.components.registry import DISABLE_VARIABLE, Origin, PluginRecord, Provider, Registry
+
+_API = re.compile(r"it is written for plugin API '?(\d+)")
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing to know about a plugin.
+
+    Parameters
+    ----------
+    state : {"broken", "outdated", "clashing", "disabled", "unknown"}
+    plugin : str
+        Which plugin or plugins.
+    reason, advice : str
+        What is the matter, and the next step.
+    is_harmless : bool
+        Whether it is as somebody wanted it.
+    """
+
+    state: Literal["broken", "outdated", "clashing", "disabled", "unknown"]
+    plugin: str
+    reason: str
+    advice: str
+    is_harmless: bool = False
+
+    def as_data(self) -> dict[str, object]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+def diagnose(registry: Registry, disabled: str = "") -> tuple[Diagnosis, ...]:
+    """Return what is the matter with the installed plugins; nothing, if all is well.
+
+    Parameters
+    ----------
+    registry : Registry
+    disabled : str
+        The value of `AUDIOCLF_DISABLE_PLUGINS`.
+    """
+    records = registry.plugins
+    return (
+        *(_failure(record) for record in records if record.status == "failed"),
+        *_clashes(registry),
+        *(_disabled(record.origin) for record in records if record.status == "disabled"),
+        *_unknown(records, disabled),
+    )
+
+
+def _failure(record: PluginRecord) -> Diagnosis:
+    origin, reason = record.origin, record.reason
+    api, missing = _API.match(reason), _MISSING.match(reason)
+    if api:
+        return Diagnosis("outdated", str(origin), reason, _upgrade(origin, int(api.group(1))))
+    if missing and missing.group(1).startswith("audioclf_"):
+        advice = f"Its files are gone: run `pip install --force-reinstall {origin.distribution}`"
+    elif missing:
+        advice = (
+            f"Run `pip install {missing.group(1).partition('.')[0]}`, or whatever distribution "
+            "has this module"
+        )
+    else:
+        advice = (
+            f"Run `pip install --upgrade {origin.distribution}`; its author can see the traceback "
+            "with `audioclf plugins --strict-plugins`"
+        )
+    return Diagnosis("broken", str(origin), reason, f"{advice}; {_or_disable(origin)}")
+
+
+def _upgrade(origin: Origin, api: int) -> str:
+    which = "audioclf" if api > PLUGIN_API else origin.distribution
+    return f"Run `pip install --upgrade {which}`; {_or_disable(origin)}"
+
+
+def _or_disable(origin: Origin) -> str:
+    return f"or do without it: {DISABLE_VARIABLE}={origin.identity}"
+
+
+def _clashes(registry: Registry) -> Iterator[Diagnosis]:
+    for kind in KINDS:
+        for name, group in groupby(registry.providers(kind), key=_type_name):
+            origins = [provider.origin for provider in group]
+            if len(origins) > 1:
+                yield Diagnosis(
+                    "clashing",
+                    " and ".join(map(str, origins)),
+                    f"each brings a {kind} {name!r}, so that none can be used",
+                    f"Uninstall one, {_or_disable(origins[-1])}",
+                )
+
+
+def _type_name(provider: Provider) -> str:
+    return provider.cls.type_name()
+
+
+def _disabled(origin: Origin) -> Diagnosis:
+    reason = f"it is named in {DISABLE_VARIABLE}"
+    return Diagnosis(
+        "disabled", str(origin), reason, "Take it out of there to use it again", is_harmless=True
+    )
+
+
+def _unknown(records: Iterable[PluginRecord], disabled: str) -> Iterator[Diagnosis]:
+    known = {
+        name
+        for record in records
+        for name in (record.origin.identity, record.origin.distribution, record.origin.entry_point)
+    }
+    for name in filter(None, map(str.strip, disabled.split(","))):
+        if name not in known:
+            reason = f"{DISABLE_VARIABLE} names it, and it is not installed"
+            advice = "Take it out of there, if it is misspelt; `audioclf plugins` lists all names"
+            yield Diagnosis("unknown", name, reason, advice, is_harmless=True)

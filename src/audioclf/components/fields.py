@@ -1,0 +1,103 @@
+"""Fields of pydantic models that hold a component or an input path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import (
+    BeforeValidator,
+    SerializeAsAny,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
+
+from audioclf.components.classifier import Classifier
+from audioclf.components.component import Component, Kind
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.loader import Loader
+from audioclf.dataset.remote import is_url
+
+BASES: dict[Kind, type[Component]] = {
+    "loader": Loader,
+    "featurizer": Featurizer,
+    "classifier": Classifier,
+}
+
+
+ComponentBuilder = Callable[[Kind, Any, "dict[str, Any]"], Component]
+"""`(kind, data, context) -> component`: how a config names a component by its `type`."""
+
+
+def _build_by(kind: Kind) -> Callable[[Any, ValidationInfo], Any]:
+    def build(value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, Component) or not info.context or "build" not in info.context:
+            return value
+        builder: ComponentBuilder = info.context["build"]
+        return builder(kind, value, info.context)
+
+    return build
+
+
+COMPONENT_KEY = "x-audioclf-component"
+"""Stands in the JSON schema of a field for the components that may stand there."""
+
+
+def _component_type(base: type[Component], kind: Kind) -> Any:
+    return Annotated[
+        SerializeAsAny[base],  # type: ignore[valid-type,misc]
+        BeforeValidator(_build_by(kind)),
+        WithJsonSchema({COMPONENT_KEY: kind}),
+    ]
+
+
+if TYPE_CHECKING:
+    AnyLoader = Loader
+    AnyFeaturizer = Featurizer
+    AnyClassifier = Classifier
+else:
+    AnyLoader = _component_type(Loader, "loader")
+    """A loader field: YAML names it by `type`, Python passes the object."""
+    AnyFeaturizer = _component_type(Featurizer, "featurizer")
+    """A featurizer field, as in a featurizer that wraps others."""
+    AnyClassifier = _component_type(Classifier, "classifier")
+    """A classifier field, as in a search around a classifier."""
+
+
+def _input_path(
+    value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> Path | str:
+    if is_url(value):
+        return str(value)
+    path: Path = validate(value).expanduser()
+    context = info.context or {}
+    typed = value in context.get("typed", ())
+    base = Path.cwd() if typed else context.get("base_dir")
+    return path if base is None or path.is_absolute() else Path(base, path)
+
+
+if TYPE_CHECKING:
+    InputPath = Path | str
+else:
+    InputPath = Annotated[Path, WrapValidator(_input_path)]
+    """A path that a config gives relative to itself, as a `Path`; or a URL, which stays a `str`."""
+
+
+def validate_component(
+    cls: type[Component], data: dict[str, Any], context: dict[str, Any] | None = None
+) -> Component:
+    """Validate plain data as a component, as strictly as a config file is.
+
+    Numbers in quotes and booleans for numbers are refused; lists become tuples and strings become
+    paths, which is why the data goes through JSON.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If a value does not fit; its locations are relative to `data`.
+    """
+    return cls.model_validate_json(json.dumps(data), strict=True, context=context)

@@ -1,0 +1,62 @@
+"""The pluggy markers and the hooks that a plugin may implement.
+
+Hooks declare, they never dispatch: those of components take no argument and return classes, which
+a run looks up by (kind, type) in the registry. `audioclf_run_finished` is looked up by the name of
+its plugin and called where a user asks for it; nothing of a run depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from audioclf.components.classifier import Classifier
+    from audioclf.components.featurizer import Featurizer
+    from audioclf.components.finished_run import FinishedRun
+    from audioclf.components.loader import Loader
+
+PROJECT = "audioclf"
+"""Name of the entry-point group and of the pluggy project."""
+
+PLUGIN_API = 1
+"""Version of the contract; a plugin module may say `AUDIOCLF_PLUGIN_API = 1` to be held to it."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def audioclf_loaders() -> Iterable[type[Loader]]:
+    """Return the `Loader` classes of this plugin; the verb is `load() -> Dataset`."""
+    return ()
+
+
+@hookspec
+def audioclf_featurizers() -> Iterable[type[Featurizer]]:
+    """Return the `Featurizer` classes of this plugin; the verb is `extract(y, sr) -> F`."""
+    return ()
+
+
+@hookspec
+def audioclf_classifiers() -> Iterable[type[Classifier]]:
+    """Return the `Classifier` classes; the verb is `build(*, random_state) -> estimator`."""
+    return ()
+
+
+@hookspec
+def audioclf_run_finished(result: FinishedRun) -> str | None:
+    """Take note of a finished run; return a sentence that says where, or nothing.
+
+    It is called once per run, and only where the user names the plugin, by `--notify NAME` or the
+    environment variable `AUDIOCLF_NOTIFY`. By then the folder of the run is complete. It is called
+    in a process of its own with a limit of time: one that raises, hangs or ends the interpreter
+    costs nothing but an exit code of 4 and a sentence on stderr.
+
+    Parameters
+    ----------
+    result : FinishedRun
+        The folder with its config, record and metrics as plain data.
+    """

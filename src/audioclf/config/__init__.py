@@ -1,0 +1,1 @@
+"""The config of a run: from YAML with positions to validated objects."""

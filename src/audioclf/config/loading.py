@@ -1,0 +1,162 @@
+"""From a YAML file to a validated config, with every problem of the file in one pass."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from audioclf.base.errors import ConfigError
+from audioclf.components.registry import Registry
+from audioclf.config.problems import config_error, in_data, problem
+from audioclf.config.run_config import RunConfig
+from audioclf.config.yaml_source import Location, Position, YamlSource, parse_yaml, read_yaml
+
+
+def load_config(
+    path: str | Path, *, overrides: Iterable[str] = (), registry: Registry | None = None
+) -> RunConfig:
+    """Read and validate a config file.
+
+    Parameters
+    ----------
+    path : path
+        YAML file; relative paths inside it are relative to its folder.
+    overrides : iterable of str
+        `a.b=c` each: the value, read as YAML, replaces or adds the key. Relative paths in it are
+        relative to the working directory, where it was typed.
+    registry : Registry, optional
+        What names are resolved against; the installed plugins by default.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the file, each with its position.
+    """
+    return _load(read_yaml(Path(path)), Path(path), overrides, registry)
+
+
+def read_config(text: str, path: Path, *, registry: Registry | None = None) -> RunConfig:
+    """Validate the text of a config as if it stood in a file.
+
+    Parameters
+    ----------
+    text : str
+    path : Path
+        Where it is going to stand; relative paths inside it are relative to its folder.
+    registry : Registry, optional
+
+    Raises
+    ------
+    ConfigError
+        As `load_config`.
+    """
+    return _load(parse_yaml(text, str(path)), path, (), registry)
+
+
+def _load(
+    source: YamlSource, path: Path, overrides: Iterable[str], registry: Registry | None
+) -> RunConfig:
+    if registry is None:
+        from audioclf.components.discovery import discover
+
+        registry = discover()
+    if not isinstance(source.data, dict):
+        raise ConfigError(f"{source.name}: a config is a mapping with keys such as `dataset`")
+    source.data.setdefault("name", _name_from(path))
+    typed = [text for override in overrides for text in _apply_override(source, override)]
+    return _validate(source, path.absolute().parent, typed, registry)
+
+
+def _name_from(path: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", path.stem).lstrip("_.-") or "run"
+
+
+def _apply_override(source: YamlSource, override: str) -> list[str]:
+    """Put a value in its place and return the words that it holds."""
+    key, equals, text = override.partition("=")
+    position = Position(f"--set {override}")
+    if not equals or not key.strip():
+        raise ConfigError(f"{position}: expected key=value, as in split.test_size=0.3")
+    parsed = parse_yaml(text, str(position))
+    location: Location = ()
+    node: Any = source.data
+    parts = key.strip().split(".")
+    for part in parts[:-1]:
+        location = (*location, _step(node, part, position))
+        if isinstance(node, dict):
+            node.setdefault(part, {})
+        node = node[location[-1]]
+    location = (*location, _step(node, parts[-1], position))
+    _forget(source, location)
+    node[location[-1]] = parsed.data
+    source.keys[location] = position
+    source.values.update({(*location, *inner): position for inner in parsed.values})
+    source.values[location] = position
+    source.texts.update({(*location, *inner): text for inner, text in parsed.texts.items()})
+    source.problems += parsed.problems
+    return list(parsed.texts.values())
+
+
+def _step(node: Any, part: str, position: Position) -> str | int:
+    if isinstance(node, dict):
+        return part
+    if isinstance(node, list) and part.isdecimal() and int(part) < len(node):
+        return int(part)
+    raise ConfigError(f"{position}: there is nothing below which {part!r} could be set")
+
+
+def _forget(source: YamlSource, location: Location) -> None:
+    """Drop what the file said at and below a place that an override replaces."""
+    size = len(location)
+    replaced = {str(place) for at, place in source.values.items() if at[:size] == location}
+    source.problems = [p for p in source.problems if str(p.position) not in replaced]
+    source.values = {at: place for at, place in source.values.items() if at[:size] != location}
+    source.keys = {at: place for at, place in source.keys.items() if at[:size] != location}
+    source.texts = {at: text for at, text in source.texts.items() if at[:size] != location}
+
+
+def _validate(
+    source: YamlSource, base_dir: Path, typed: list[str], registry: Registry
+) -> RunConfig:
+    context = {"build": registry.build, "base_dir": str(base_dir), "typed": typed}
+    for _ in range(8):
+        try:
+            config = RunConfig.model_validate_json(
+                json.dumps(source.data), strict=True, context=context
+            )
+        except ValidationError as exc:
+            errors = exc.errors(include_url=False, include_context=False)
+            if not _keep_words(source, errors):
+                raise config_error(
+                    source, [problem(source, e, RunConfig, registry) for e in errors]
+                ) from None
+        else:
+            break
+    if source.problems:
+        raise config_error(source, [])
+    return config
+
+
+def _keep_words(source: YamlSource, errors: Sequence[Any]) -> bool:
+    """Where a string is wanted, give back the text of a scalar that looked like something else.
+
+    A class called `1e3` or `no` keeps its name without quotes.
+    """
+    changed = False
+    for error in errors:
+        location = in_data(source.data, error["loc"])
+        if error["type"] == "string_type" and location in source.texts:
+            _assign(source.data, location, source.texts[location])
+            changed = True
+    return changed
+
+
+def _assign(data: Any, location: Location, value: Any) -> None:
+    for part in location[:-1]:
+        data = data[part]
+    data[location[-1]] = value

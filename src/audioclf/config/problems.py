@@ -1,0 +1,136 @@
+"""What pydantic says of a config, in the words of the file: position, key, nearest valid name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from audioclf.base.errors import ConfigError, PluginError
+from audioclf.components.component import Component
+from audioclf.components.fields import BASES
+from audioclf.components.registry import Registry, suggest
+from audioclf.config.yaml_source import Location, Problem, YamlSource
+
+
+def config_error(source: YamlSource, problems: Sequence[Problem]) -> ConfigError:
+    """Return all problems of a source as one error, in reading order."""
+    found = sorted({*source.problems, *problems}, key=_reading_order)
+    if len(found) == 1:
+        return ConfigError(str(found[0]))
+    lines = "".join(f"\n  {problem}" for problem in found)
+    return ConfigError(f"{source.name}: {len(found)} problems:{lines}")
+
+
+def _reading_order(problem: Problem) -> tuple[int, int, str]:
+    position = problem.position
+    return position.line or 0, position.column or 0, problem.message
+
+
+def problem(source: YamlSource, error: Any, root: type[BaseModel], registry: Registry) -> Problem:
+    """Return what one error of pydantic means for the file.
+
+    Parameters
+    ----------
+    error : dict
+        As in `ValidationError.errors()`.
+    root : model class
+        What the whole of the data was validated as.
+    """
+    location = in_data(source.data, error["loc"])
+    where = ".".join(map(str, location))
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        known = _field_names(source.data, location[:-1], root, registry)
+        hint = suggest(str(location[-1]), known) or f"Known here: {', '.join(known)}."
+        message = f"unknown key {location[-1]!r}{_inside(location)}. {hint}"
+        return Problem(source.position(location, of_key=True), message)
+    if error["type"] == "missing":
+        missing = error["loc"][-1]
+        around = in_data(source.data, error["loc"][:-1])
+        message = f"key {missing!r} is missing{_inside((*around, missing))}"
+        return Problem(source.position(around), message)
+    message = _words(error)
+    return Problem(source.position(location), f"{where}: {message}" if where else message)
+
+
+def _inside(location: Location) -> str:
+    return f" in {'.'.join(map(str, location[:-1]))}" if len(location) > 1 else ""
+
+
+def _words(error: Any) -> str:
+    message = str(error["msg"])
+    if error["type"] == "value_error":
+        return message.removeprefix("Value error, ")
+    if error["type"] in ("union_tag_invalid", "literal_error", "union_tag_not_found"):
+        # Not the last "expected": it may be part of a name among the choices.
+        choices = re.split(r"expected tags|should be", message)[-1]
+        expected = re.findall(r"'([^']*)'", choices)
+        given = error["input"].get("type") if isinstance(error["input"], dict) else error["input"]
+        hint = suggest(str(given), expected) or f"Known: {', '.join(expected)}."
+        return f"{given!r} is not known. {hint}" if given is not None else "needs a `type`"
+    message = message.removeprefix("Input should be ").rstrip(".")
+    return f"expected {message}, not {_shown(error['input'])}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=True)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def in_data(data: Any, loc: Sequence[str | int]) -> Location:
+    """Drop from pydantic's location what is not a step in the data, such as a union's tag."""
+    location: Location = ()
+    for part in loc:
+        if _has(data, part):
+            data = data[part]
+            location = (*location, part)
+    return location
+
+
+def _has(data: Any, part: str | int) -> bool:
+    if isinstance(data, list):
+        return isinstance(part, int) and part < len(data)
+    return isinstance(data, dict) and part in data
+
+
+def _field_names(
+    data: Any, location: Location, root: type[BaseModel], registry: Registry
+) -> list[str]:
+    """Return the keys that are known at a place of the config."""
+    models: list[type[Any]] = [root]
+    for part in location:
+        field = fields_of(_choose(models, data, registry)).get(str(part))
+        if field is not None:
+            models = _models_in(field.annotation)
+        data = data[part]
+    return sorted(fields_of(_choose(models, data, registry)))
+
+
+def fields_of(model: type[Any]) -> dict[str, Any]:
+    """Return the fields of a model or of a dataclass of pydantic."""
+    fields: dict[str, Any] = model.__pydantic_fields__
+    return fields
+
+
+def _models_in(annotation: Any) -> list[type[Any]]:
+    if isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__"):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]
+
+
+def _choose(models: list[type[Any]], data: Any, registry: Registry) -> type[Any]:
+    """Return the model that the data's `type` names among those that may stand here."""
+    name = data.get("type") if isinstance(data, dict) else None
+    for model in models:
+        if issubclass(model, Component) and model in BASES.values():
+            try:
+                return registry.resolve(model.kind, str(name))
+            except PluginError:
+                return model
+        field = fields_of(model).get("type")
+        if field is not None and field.default == name:
+            return model
+    return models[0]

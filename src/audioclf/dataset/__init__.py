@@ -1,0 +1,1 @@
+"""Clips, datasets and their sources: files, archives, URLs, tables."""

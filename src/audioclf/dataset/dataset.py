@@ -1,0 +1,175 @@
+"""Clips, where their bytes are, and the dataset that they form.
+
+A clip is known by its id: the path inside the dataset, POSIX, NFC, below the wrapping folders, so
+that a folder and a zip of it hold the same ids. Clips are sorted by id, classes by name; neither
+follows the order of a directory listing or of a zip's central directory. A clip that is a part of
+a recording has a source that says which part; whatever reads that source reads that part alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from audioclf.base.errors import DatasetError
+from audioclf.dataset.sources import AudioSource
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One recording, or a part of one, with its label.
+
+    Parameters
+    ----------
+    id : str
+        Path inside the dataset, POSIX, NFC; unique.
+    label : str
+        Name of the class, NFC.
+    source : AudioSource
+        Where the bytes are; a `PartSource` for a part of a recording.
+    group : str, optional
+        What the clip must not be separated from: speaker, recording, site.
+    fold : str, optional
+        Fold that the dataset's authors published.
+    weight : float, optional
+        How much the clip counts, by whoever labeled it; nothing uses it yet.
+    """
+
+    id: str
+    label: str
+    source: AudioSource
+    group: str | None = None
+    fold: str | None = None
+    weight: float | None = None
+
+    @property
+    def start(self) -> float | None:
+        """Start of the part in s; None if the clip is the whole file."""
+        return None if self.source.span is None else self.source.span.start
+
+    @property
+    def end(self) -> float | None:
+        """End of the part in s, not in it; None if the clip reaches to the end of the file."""
+        return None if self.source.span is None else self.source.span.end
+
+
+class Dataset:
+    """Clips sorted by id, and the classes that they have.
+
+    Parameters
+    ----------
+    clips : iterable of Clip
+        In any order.
+    name : str
+        What messages call the dataset: usually its path.
+    notes : iterable of str
+        What the loader wants said, such as the number of files that it passed over. Classes whose
+        names differ only by case or spaces are added.
+
+    Raises
+    ------
+    DatasetError
+        If there is no clip, or two clips have one id.
+    """
+
+    def __init__(self, clips: Iterable[Clip], *, name: str, notes: Iterable[str] = ()) -> None:
+        self.clips = tuple(sorted(map(_normalised, clips), key=lambda clip: clip.id))
+        self.name = name
+        self.notes = tuple(dict.fromkeys([*notes, *_alike(clip.label for clip in self.clips)]))
+        if not self.clips:
+            raise DatasetError(f"{name}: no audio files found")
+        twice = [name for name, count in Counter(c.id for c in self.clips).items() if count > 1]
+        if twice:
+            raise DatasetError(f"{name}: two clips have the id {twice[0]!r}; ids must be unique")
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __iter__(self) -> Iterator[Clip]:
+        return iter(self.clips)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {len(self)} clips, {len(self.classes)} classes)"
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, sorted by code point."""
+        return tuple(sorted({clip.label for clip in self.clips}))
+
+    @cached_property
+    def class_counts(self) -> dict[str, int]:
+        """Number of clips of each class, in the order of `classes`."""
+        counts = Counter(clip.label for clip in self.clips)
+        return {name: counts[name] for name in self.classes}
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether every clip has a group."""
+        return all(clip.group is not None for clip in self.clips)
+
+    def encoded_labels(self) -> list[int]:
+        """Return the label of each clip as its position in `classes`, `0..k-1`."""
+        codes = {name: code for code, name in enumerate(self.classes)}
+        return [codes[clip.label] for clip in self.clips]
+
+    def subset(self, ids: Iterable[str]) -> Dataset:
+        """Return the dataset of the clips with these ids."""
+        wanted = set(ids)
+        kept = [clip for clip in self.clips if clip.id in wanted]
+        return Dataset(kept, name=self.name, notes=self.notes)
+
+    def fingerprint(self, digests: Mapping[str, str]) -> str:
+        """Return the SHA-256 over ids, labels, groups, folds and content of all clips.
+
+        Where a clip is a part of a recording, or has a weight, that is in it too.
+
+        Parameters
+        ----------
+        digests : mapping of str to str
+            For each clip id the digest of its samples or bytes.
+        """
+        sha = hashlib.sha256()
+        for clip in self.clips:
+            fields = (clip.id, clip.label, clip.group, clip.fold, digests[clip.id])
+            sha.update(repr((*fields, *_rarer(clip))).encode("utf-8"))
+        return sha.hexdigest()
+
+
+def _alike(labels: Iterable[str]) -> Iterator[str]:
+    """Yield a note for each two classes whose names a person would take for one."""
+    seen: dict[str, str] = {}
+    for label in sorted(set(labels)):
+        other = seen.setdefault(" ".join(label.split()).casefold(), label)
+        if other != label:
+            yield f"classes {other!r} and {label!r} differ only by case or spaces: are they one?"
+
+
+def _rarer(clip: Clip) -> tuple[object, ...]:
+    """Return what few clips have; nothing for the others, whose fingerprint is older than it."""
+    if clip.source.span is None and clip.weight is None:
+        return ()
+    return clip.start, clip.end, clip.weight
+
+
+def _normalised(clip: Clip) -> Clip:
+    return replace(
+        clip,
+        id=unicodedata.normalize("NFC", clip.id),
+        label=unicodedata.normalize("NFC", clip.label),
+    )
+
+
+def codes_of(dataset: Dataset) -> NDArray[np.intp]:
+    """Return the class of each clip as a code, `0..k-1` [shape=(n_clips,)]."""
+    import numpy as np
+
+    return np.asarray(dataset.encoded_labels(), dtype=np.intp)

@@ -1,0 +1,315 @@
+"""Sources of audio: a file, a member of a zip, a URL, or a part of one of them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import os
+import stat
+import threading
+import unicodedata
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+from audioclf.base.errors import DatasetError, DecodeError
+from audioclf.dataset.archive import ZipMember
+from audioclf.dataset.remote import RemoteError, display_name, list_remote, read_whole, stamp_remote
+
+_BLOCK = 1 << 20
+
+
+class AudioSource(ABC):
+    """Where the bytes of one clip are."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name that messages show: a path, or `archive.zip!member`."""
+
+    @abstractmethod
+    def open(self) -> BinaryIO:
+        """Return a seekable stream of the file's bytes, to be closed by the caller.
+
+        Raises
+        ------
+        DecodeError
+            If the bytes cannot be read.
+        """
+
+    @abstractmethod
+    def digest(self) -> str:
+        """Return the SHA-256 of the bytes as they are stored, as 64 hexadecimal digits."""
+
+    def stamp(self) -> object:
+        """Return something that differs once the bytes have been written to; None if unknown."""
+        return None
+
+    @property
+    def span(self) -> Span | None:
+        """The part of the file that the clip is; None if it is all of it."""
+        return None
+
+    @property
+    def file(self) -> AudioSource:
+        """The whole file, whatever part of it the clip is."""
+        return self
+
+
+def _stamp(path: Path | str) -> object:
+    try:
+        if isinstance(path, str):
+            return stamp_remote(path)
+        found = path.stat()
+    except OSError as exc:
+        raise DecodeError(f"{path}: {exc.strerror or exc}") from exc
+    except RemoteError as exc:
+        raise DecodeError(f"{display_name(path)}: {exc}") from exc
+    return found.st_size, found.st_mtime_ns
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # A fifo blocks who opens it, unless told otherwise.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource(AudioSource):
+    """A file on disk."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    def open(self) -> BinaryIO:
+        """Open the file for reading; what is no regular file is refused and never waited for."""
+        try:
+            stream = open(self.path, "rb", opener=_without_waiting)  # noqa: SIM115
+        except OSError as exc:
+            raise DecodeError(f"{self.name}: {exc.strerror or exc}") from exc
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            stream.close()
+            raise DecodeError(f"{self.name}: not a regular file")
+        return stream
+
+    def stamp(self) -> object:
+        """Return size and time of change."""
+        return _stamp(self.path)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file, read in blocks."""
+        sha = hashlib.sha256()
+        with self.open() as stream:
+            try:
+                while block := stream.read(_BLOCK):
+                    sha.update(block)
+            except OSError as exc:
+                raise DecodeError(f"{self.name}: {exc.strerror or exc}") from exc
+        return sha.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSource(AudioSource):
+    """A file that a URL names, read whole into memory."""
+
+    url: str
+
+    @classmethod
+    def below(cls, url: str) -> list[tuple[str, RemoteSource]]:
+        """Return the files below a remote folder, each with its path in it, POSIX, NFC.
+
+        Raises
+        ------
+        DatasetError
+            If there are none, or a folder cannot be listed.
+        """
+        try:
+            found = list_remote(url)
+        except RemoteError as exc:
+            raise DatasetError(f"{display_name(url)}: {exc}") from exc
+        return [(unicodedata.normalize("NFC", path), cls(each)) for path, each in found]
+
+    @property
+    def name(self) -> str:
+        """The URL without credentials."""
+        return display_name(self.url)
+
+    def open(self) -> BinaryIO:
+        """Read the file into memory."""
+        return io.BytesIO(self._content())
+
+    def stamp(self) -> object:
+        """Return size, ETag, time of change and the like, by one request."""
+        return _stamp(self.url)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file."""
+        return hashlib.sha256(self._content()).hexdigest()
+
+    def _content(self) -> bytes:
+        try:
+            return read_whole(self.url)
+        except RemoteError as exc:
+            raise DecodeError(f"{self.name}: {exc}") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class ZipSource(AudioSource):
+    """A member of a zip archive, unpacked in memory and never on disk."""
+
+    member: ZipMember
+
+    @property
+    def name(self) -> str:
+        """The archive and the member."""
+        return str(self.member)
+
+    def open(self) -> BinaryIO:
+        """Unpack the member into memory."""
+        return io.BytesIO(self.member.read())
+
+    def stamp(self) -> object:
+        """Return size and time of change of the archive."""
+        return _stamp(self.member.archive)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the member as it is stored, with its compression method.
+
+        The digest of a deflated member differs from that of the same file on disk: it is made
+        without unpacking.
+        """
+        sha = hashlib.sha256(f"zip:{self.member.method}:".encode())
+        sha.update(self.member.stored_bytes())
+        return sha.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a recording, half-open: from `start` up to `end`, which is not in it.
+
+    Parameters
+    ----------
+    start : float
+        In s from the start of the file.
+    end : float, optional
+        In s; without it, the end of the file.
+
+    Raises
+    ------
+    ValueError
+        If the times are negative, not finite, or not in this order.
+
+    Examples
+    --------
+    >>> str(Span(1.5, 3.0)), str(Span(1.5))
+    ('1.5-3.0', '1.5-')
+    """
+
+    start: float = 0.0
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        end = math.inf if self.end is None else self.end
+        if not 0 <= self.start < end or self.end == math.inf:
+            raise ValueError(f"not a part of a recording: from {self.start} to {self.end} s")
+
+    def __str__(self) -> str:
+        return f"{float(self.start)}-{'' if self.end is None else float(self.end)}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartSource(AudioSource):
+    """A part of a recording: the bytes of its file, of which `span` alone is decoded.
+
+    Parameters
+    ----------
+    recording : AudioSource
+        The file.
+    part : Span
+        Which part of it.
+
+    Examples
+    --------
+    >>> PartSource(FileSource(Path("rec.wav")), Span(1.5, 3.0)).name
+    'rec.wav@1.5-3.0'
+    """
+
+    recording: AudioSource
+    part: Span
+
+    @property
+    def name(self) -> str:
+        """The file and the part, in s."""
+        return f"{self.recording.name}@{self.part}"
+
+    @property
+    def span(self) -> Span | None:
+        """The part."""
+        return self.part
+
+    @property
+    def file(self) -> AudioSource:
+        """The file, kept in memory once read if it is no file on disk."""
+        in_memory = isinstance(self.recording, RemoteSource | ZipSource)
+        return _KeptSource(self.recording) if in_memory else self.recording
+
+    def open(self) -> BinaryIO:
+        """Open the whole file."""
+        return self.file.open()
+
+    def stamp(self) -> object:
+        """Return the stamp of the file."""
+        return self.recording.stamp()
+
+    def digest(self) -> str:
+        """Return a SHA-256 over the digest of the file and the part, read once for all parts."""
+        whole = _digest(self.recording)
+        return hashlib.sha256(f"{whole}@{self.part}".encode()).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _stamped_digest(source: AudioSource, stamp: object) -> str:
+    return source.digest()
+
+
+def _digest(source: AudioSource) -> str:
+    stamp = source.stamp() if isinstance(source, FileSource | RemoteSource | ZipSource) else None
+    return source.digest() if stamp is None else _stamped_digest(source, stamp)
+
+
+_kept = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptSource(AudioSource):
+    """A file that each thread unpacks or fetches once for all its parts, until it reads another."""
+
+    recording: AudioSource
+
+    @property
+    def name(self) -> str:
+        return self.recording.name
+
+    def open(self) -> BinaryIO:
+        stamp = self.recording.stamp()
+        if stamp is None:
+            return self.recording.open()
+        key = (self.recording, stamp)
+        if getattr(_kept, "key", None) != key:
+            _kept.key = _kept.content = None
+            with self.recording.open() as stream:
+                _kept.content = stream.read()
+            _kept.key = key
+        return io.BytesIO(_kept.content)
+
+    def stamp(self) -> object:
+        return self.recording.stamp()
+
+    def digest(self) -> str:
+        return _digest(self.recording)

@@ -1,0 +1,311 @@
+"""From the rows of a table to labeled clips: what the loaders that read tables have in common.
+
+A row names a file and a label. It may name a part of the file (`start`, `end` in s), a group, a
+fold and a weight; a `split` such as `train` is the fold where there is no fold. Labels, groups and
+folds are text, whatever they look like.
+"""
+
+from __future__ import annotations
+
+import math
+import posixpath
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated
+
+from annotated_types import MinLen
+from pydantic import BaseModel, ConfigDict
+
+from audioclf.base.errors import DatasetError
+from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.path_labels import count, shown
+from audioclf.dataset.sources import AudioSource, PartSource, Span
+from audioclf.dataset.tables import Cells, Problems, Row, Table, missing_column
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_LEADS_OUT = re.compile(r"/|\.\.(?:/|$)|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]+://")
+_MAX_PATH = 4096
+_MAX_TEXT = 1000
+_MAX_MISSING = 5
+
+Name = Annotated[str, MinLen(1)]
+"""The name of a column."""
+
+
+class Columns(BaseModel):
+    """Which column of a table says what; null for one that is not to be read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    path: Name = "path"
+    """The audio file."""
+
+    label: Name = "label"
+    """The class."""
+
+    start: Name | None = "start"
+    """Where in the file the clip starts, in s."""
+
+    end: Name | None = "end"
+    """Where in the file the clip ends, in s."""
+
+    group: Name | None = "group"
+    """What must not be separated: speaker, recording, site."""
+
+    fold: Name | None = "fold"
+    """The published fold."""
+
+    split: Name | None = "split"
+    """The published split; it is the fold of a row that has none."""
+
+    weight: Name | None = "weight"
+    """How much the clip counts."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the columns that are to be read."""
+        return tuple(name for _, name in self if name is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Labeled:
+    """What a row says of a clip; its path is tidy, POSIX, NFC."""
+
+    line: int
+    path: str
+    label: str
+    span: Span | None = None
+    group: str | None = None
+    fold: str | None = None
+    weight: float | None = None
+
+
+def read_rows(
+    table: Table,
+    columns: Columns,
+    *,
+    may_lead_out: bool = False,
+    needed: Iterable[str] = (),
+    hints: Mapping[str, str] = MappingProxyType({}),
+) -> list[Labeled]:
+    """Return what the rows of a table say.
+
+    Parameters
+    ----------
+    table : Table
+    columns : Columns
+    may_lead_out : bool
+        Whether paths may be absolute, URLs, or lead out of their folder by `..`.
+    needed : iterable of str
+        Fields without whose column the table is refused, besides path, label and those whose
+        column has a name of its own.
+    hints : mapping of str to str
+        The next step where the column of a field is missing, by the field's name; and "outside",
+        where a path leads out.
+
+    Raises
+    ------
+    DatasetError
+        If a column is missing, there are no rows, or a row says something impossible; all such
+        rows are reported together.
+    """
+    _check_columns(table, columns, {"path", "label", *needed}, hints)
+    reader = _RowReader(columns, table.problems, may_lead_out)
+    read = [reader.read(row) for row in table.rows]
+    table.problems.check(hints.get("outside") if reader.leads_out else None)
+    if not read:
+        raise DatasetError(f"{table.name}: no rows below the first line, which names the columns")
+    return [row for row in read if row is not None]
+
+
+def unused_columns(table: Table, columns: Columns) -> list[str]:
+    """Return a note on the columns that are not read, if there are any."""
+    unused = [name for name in table.columns if name not in columns.names()]
+    return [f"columns that are not used: {shown(unused, most=12)}"] if unused else []
+
+
+def make_dataset(
+    table: str,
+    rows: Sequence[Labeled],
+    find: Callable[[str], AudioSource | None],
+    *,
+    name: str,
+    where: str,
+    notes: Sequence[str] = (),
+) -> Dataset:
+    """Return the clips that rows name.
+
+    Parameters
+    ----------
+    table : str
+        What messages call the table.
+    rows : sequence of Labeled
+        At least one.
+    find : callable
+        Returns the source of a path, or None if there is no such file.
+    name, notes
+        As of `Dataset`.
+    where : str
+        Where the files are looked for, in words for a message.
+
+    Raises
+    ------
+    DatasetError
+        If files are missing, or two rows name one clip.
+    """
+    _check_unique(table, rows)
+    files = {path: find(path) for path in dict.fromkeys(row.path for row in rows)}
+    missing = [path for path, source in files.items() if source is None]
+    if missing:
+        raise _missing(table, missing, len(files), where)
+    clips = [_clip(row, source) for row in rows if (source := files[row.path]) is not None]
+    return Dataset(clips, name=name, notes=notes)
+
+
+def clip_id(path: str, span: Span | None) -> str:
+    """Return the id of a clip.
+
+    Examples
+    --------
+    >>> clip_id("dog/a.wav", None), clip_id("dog/a.wav", Span(1.5, 3.0))
+    ('dog/a.wav', 'dog/a.wav@1.5-3.0')
+    """
+    return path if span is None else f"{path}@{span}"
+
+
+def read_number(text: str) -> float | None:
+    """Return the finite number that a cell holds, or None.
+
+    Examples
+    --------
+    >>> read_number("1.5"), read_number("1,5"), read_number("nan"), read_number("1e999")
+    (1.5, None, None, None)
+    """
+    number = float(text) if _NUMBER.fullmatch(text) else math.nan
+    return number if math.isfinite(number) else None
+
+
+def quoted(text: str) -> str:
+    """Return text from a table as messages show it: short, in quotes."""
+    return repr(text if len(text) <= 100 else f"{text[:80]}...")
+
+
+def _check_columns(
+    table: Table, columns: Columns, needed: set[str], hints: Mapping[str, str]
+) -> None:
+    # Not by what was set: the config in a run folder sets everything.
+    named = {role for role, column in columns if column != type(columns).model_fields[role].default}
+    for role, column in columns:
+        if role in needed | named and column is not None and column not in table.columns:
+            raise missing_column(table, column, hints.get(role))
+
+
+class _RowReader:
+    """Reads cells as what their columns mean, and remembers what cannot be read."""
+
+    def __init__(self, columns: Columns, problems: Problems, may_lead_out: bool) -> None:
+        self.columns = columns
+        self.problems = problems
+        self.may_lead_out = may_lead_out
+        self.leads_out = False
+
+    def read(self, row: Row) -> Labeled | None:
+        try:
+            return self._labeled(row.line, row.cells)
+        except ValueError as exc:
+            self.problems.add(row.line, str(exc))
+            return None
+
+    def _labeled(self, line: int, cells: Cells) -> Labeled:
+        start, end, weight = (self._number(cells, role) for role in ("start", "end", "weight"))
+        return Labeled(
+            line=line,
+            path=self._path(cells),
+            label=self._required(cells, "label", _MAX_TEXT),
+            span=_span(start, end),
+            group=self._text(cells, "group") or None,
+            fold=self._text(cells, "fold") or self._text(cells, "split") or None,
+            weight=weight,
+        )
+
+    def _path(self, cells: Cells) -> str:
+        path = self._required(cells, "path", _MAX_PATH)
+        tidy = path if "://" in path else posixpath.normpath(path.replace("\\", "/"))
+        if not self.may_lead_out and _LEADS_OUT.match(tidy):
+            self.leads_out = True
+            raise ValueError(f"{quoted(path)} leads out of the folder of the audio files")
+        return tidy
+
+    def _required(self, cells: Cells, role: str, most: int) -> str:
+        text = self._text(cells, role, most)
+        if not text:
+            raise ValueError(f"no {getattr(self.columns, role)}")
+        return text
+
+    def _text(self, cells: Cells, role: str, most: int = _MAX_TEXT) -> str:
+        column = getattr(self.columns, role)
+        text = cells.get(column, "")
+        if text == "":
+            return ""
+        if text is None:
+            raise ValueError(f"{column} is neither text nor a number")
+        if len(text) > most:
+            raise ValueError(f"{column} has {len(text):,} characters (limit {most:,})")
+        if not text.isprintable() and any(unicodedata.category(each) == "Cc" for each in text):
+            raise ValueError(f"{column} holds a control character: {quoted(text)}")
+        return unicodedata.normalize("NFC", text)
+
+    def _number(self, cells: Cells, role: str) -> float | None:
+        text = self._text(cells, role)
+        if not text:
+            return None
+        number = read_number(text)
+        if number is None:
+            raise ValueError(f"{getattr(self.columns, role)} is {quoted(text)}, not a number")
+        if number < 0:
+            raise ValueError(f"{getattr(self.columns, role)} is {text}, less than 0")
+        return number
+
+
+def _span(start: float | None, end: float | None) -> Span | None:
+    if start is None and end is None:
+        return None
+    start = start or 0.0
+    if end is not None and end <= start:
+        raise ValueError(f"the clip ends at {end} s, not after its start at {start} s")
+    return Span(start, end)
+
+
+def _check_unique(table: str, rows: Sequence[Labeled]) -> None:
+    problems = Problems(table)
+    first: dict[str, int] = {}
+    for row in rows:
+        name = clip_id(row.path, row.span)
+        if name in first:
+            problems.add(row.line, f"{quoted(name)} is there already, in line {first[name]}")
+        first.setdefault(name, row.line)
+    problems.check("A clip has one row, with one label.")
+
+
+def _missing(table: str, missing: Sequence[str], total: int, where: str) -> DatasetError:
+    files = count(len(missing), "file is", "files are")
+    hint = None
+    if len(missing) == total:
+        hint = "None is there: paths in the table are relative to that place."
+    listed = shown(missing, most=_MAX_MISSING)
+    return DatasetError(
+        f"{table}: {files} missing, of {total:,}, looked for in {where}: {listed}", hint=hint
+    )
+
+
+def _clip(row: Labeled, source: AudioSource) -> Clip:
+    return Clip(
+        clip_id(row.path, row.span),
+        row.label,
+        source if row.span is None else PartSource(source, row.span),
+        group=row.group,
+        fold=row.fold,
+        weight=row.weight,
+    )

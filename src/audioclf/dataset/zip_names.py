@@ -1,0 +1,107 @@
+"""Names of zip entries: how they are read, which are junk, and which are refused.
+
+Archives come from every system: with backslashes, with names in an encoding that nobody
+declared, with what Finder and Explorer leave behind. A name that is kept is a relative POSIX path
+in NFC; one that could lead elsewhere is refused, never repaired.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+from zipfile import ZipInfo
+
+from audioclf.base.limits import Limits
+
+_UTF8_FLAG = 0x0800
+"""General purpose flag of APPNOTE 4.4.4: the name is UTF-8."""
+
+_JUNK = re.compile(
+    r"""/$                                # a folder
+    | (?:^|/) __MACOSX (?:/|$)
+    | (?:^|/) \. (?! \.?(?:/|$) )         # hidden file or folder, but neither "." nor ".."
+    | (?:^|/) (?:thumbs\.db|desktop\.ini) $
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:")
+_UNTIDY = re.compile(r"(?:^|/)\.?(?:/|$)")
+
+
+class Refusal(NamedTuple):
+    """Why an entry is refused, and the limit that would have to be another, if that is why."""
+
+    words: str
+    limit: str | None = None
+
+
+def raw_name(info: ZipInfo) -> bytes:
+    """Return the name of an entry as the archive's directory stores it."""
+    # `filename` is already cut at a NUL and changed by the platform; `orig_filename` is not.
+    name = info.orig_filename
+    return name.encode("utf-8" if info.flag_bits & _UTF8_FLAG or name.isascii() else "cp437")
+
+
+def read_name(raw: bytes) -> str:
+    r"""Return a stored name as text with forward slashes, NFC.
+
+    Names are UTF-8 where that fits, flagged or not, as macOS writes it; else code page 437.
+
+    Examples
+    --------
+    >>> read_name(b"dog\\0.wav")
+    'dog/0.wav'
+    """
+    try:
+        name = raw.decode()
+    except UnicodeDecodeError:
+        name = raw.decode("cp437")
+    name = name.replace("\\", "/")
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def tidied(name: str) -> str:
+    """Return a name without empty parts and parts that are a single dot.
+
+    Examples
+    --------
+    >>> tidied("./dog//0.wav")
+    'dog/0.wav'
+    """
+    if not _UNTIDY.search(name):
+        return name
+    return "/".join(part for part in name.split("/") if part not in {"", "."})
+
+
+def is_junk(name: str) -> bool:
+    """Tell whether an entry is a folder, is hidden, or was left behind by an operating system."""
+    return _JUNK.search(name) is not None
+
+
+def name_problem(name: str, limits: Limits) -> Refusal | None:
+    """Return why an entry with this name is refused, or None."""
+    depth = name.count("/")
+    if not tidied(name):
+        return Refusal("entry with an empty name")
+    if depth > limits.max_depth:
+        return Refusal(f"{depth} folders deep (limit {limits.max_depth})", "max_depth")
+    if len(name.encode()) > limits.max_name_bytes:
+        longer = f"entry name longer than {limits.max_name_bytes} bytes"
+        return Refusal(longer, "max_name_bytes")
+    if _CONTROL.search(name):
+        return Refusal("control character in the entry name")
+    if _ABSOLUTE.match(name):
+        return Refusal("entry with an absolute path")
+    if ".." in name and ".." in name.split("/"):
+        return Refusal("entry leaves the archive")
+    if name[-4:].lower() == ".zip":
+        return Refusal("zip inside zip is not read; unpack it first")
+    return None
+
+
+def shown(name: str) -> str:
+    """Return a name as messages show it: short, and quoted if it does not print."""
+    short = name if len(name) <= 100 else f"{name[:60]}...{name[-20:]}"
+    return short if name and short.isprintable() else repr(short)

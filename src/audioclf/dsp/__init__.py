@@ -1,0 +1,1 @@
+"""Short-time transforms, analysis windows and mel filters, on numpy and scipy alone."""

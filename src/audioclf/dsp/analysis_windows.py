@@ -1,0 +1,85 @@
+"""Analysis windows: those of `scipy.signal.get_window`, in the form that suits the transform.
+
+A window is periodic, that is, one sample longer than the symmetric window of filter design minus
+its last sample. The usual ones are sums of cosines and computed here, since importing
+scipy.signal takes longer than featurizing a hundred clips; the others come from there.
+
+References
+----------
+F. J. Harris, "On the use of windows for harmonic analysis with the discrete Fourier transform",
+Proceedings of the IEEE 66(1), 1978.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioclf.dsp.framing import Window
+
+_COSINE_SUMS = {
+    "boxcar": (1.0,),
+    "hann": (0.5, 0.5),
+    "hamming": (0.54, 0.46),
+    "blackman": (0.42, 0.5, 0.08),
+    "blackmanharris": (0.35875, 0.48829, 0.14128, 0.01168),
+}
+
+
+@lru_cache(maxsize=32)
+def analysis_window(window: Window, win_length: int, n_fft: int) -> NDArray[np.float32]:
+    """Return the window, centered in a frame of `n_fft` samples with zeros around it.
+
+    Parameters
+    ----------
+    window : str, float or tuple
+        What `scipy.signal.get_window` takes.
+    win_length : int
+        Samples under the window, from 1 to `n_fft`.
+    n_fft : int
+        Samples in the frame.
+
+    Returns
+    -------
+    w : np.ndarray [shape=(n_fft,)], float32, read only
+
+    Raises
+    ------
+    ValueError
+        If there is no such window, or it is not finite or zero everywhere.
+    """
+    values = _periodic(window, win_length)
+    if not (np.isfinite(values).all() and values.any()):
+        raise ValueError(f"window {window!r} is not finite, or zero everywhere")
+    framed = np.zeros(n_fft, dtype=np.float32)
+    start = (n_fft - win_length) // 2
+    framed[start : start + win_length] = values
+    framed.flags.writeable = False
+    return framed
+
+
+def _periodic(window: Window, length: int) -> NDArray[np.float64]:
+    if isinstance(window, str) and window in _COSINE_SUMS:
+        return _cosine_sum(_COSINE_SUMS[window], length)
+    from scipy.signal import get_window
+
+    try:
+        with np.errstate(all="ignore"):
+            values = get_window(cast("Any", window), length, fftbins=True)
+        return np.asarray(values, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as exc:
+        raise ValueError(
+            f"window {window!r} is not one that scipy.signal.get_window makes ({exc}); "
+            f"common ones are {', '.join(sorted(_COSINE_SUMS))}"
+        ) from exc
+
+
+def _cosine_sum(amplitudes: tuple[float, ...], length: int) -> NDArray[np.float64]:
+    if length == 1:
+        return np.ones(1)
+    phase = 2.0 * np.pi * np.arange(length) / length
+    terms = [(-1) ** k * a * np.cos(k * phase) for k, a in enumerate(amplitudes)]
+    return np.asarray(np.sum(terms, axis=0), dtype=np.float64)

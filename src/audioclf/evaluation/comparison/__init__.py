@@ -1,0 +1,1 @@
+"""Paired comparisons of classifiers on the same folds."""

@@ -1,0 +1,239 @@
+"""What the pairs of a comparison are measured from: values, resamples, folds, right and wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioclf.components.metrics import Metric
+from audioclf.evaluation.comparison.significance import (
+    Spread,
+    bootstrap_spread,
+    corrected_spread,
+    mcnemar,
+)
+from audioclf.evaluation.metrics.bootstrap import on_resamples
+from audioclf.evaluation.metrics.estimate import (
+    LOWER_IS_BETTER,
+    N_RESAMPLES,
+    bootstrap_values,
+    metric_value,
+)
+from audioclf.evaluation.metrics.repeats import Codes, Floats
+from audioclf.evaluation.results import FoldResult, Predicted
+
+
+@dataclass(frozen=True)
+class Field:
+    """The cells that have the metric, best first, and what their pairs are measured from.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(n_cells,)]
+        With the sign that makes more better.
+    resampled : np.ndarray [shape=(n_repeats, n_cells, n_resamples)]
+        Freed of the class counts of the resamples where a unit is a clip; NaN where the metric is
+        not defined.
+    n_fixed : int
+        Classes whose counts the resamples were freed of; 1 where they were not.
+    per_fold : np.ndarray [shape=(n_cells, n_folds)]
+        NaN where the metric is not defined.
+    right : np.ndarray [shape=(n_cells, n_test)], bool
+        Whether each clip of the first repeat was got right.
+    test_ratio : float
+        Clips on test per clip in training.
+    n_units, n_clips : int
+        Units and clips that were on test.
+    n_units_per_repeat : int
+        Fewest units that were on test in a repeat.
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+    resampled: Floats
+    n_fixed: int
+    per_fold: Floats
+    right: NDArray[np.bool_]
+    test_ratio: float
+    n_units: int
+    n_clips: int
+    n_units_per_repeat: int
+
+
+def field_of(
+    results: Mapping[str, Predicted], metric: Metric, y: Codes, units: Codes, seed: int
+) -> Field:
+    """Evaluate the cells on what their differences are read from: resamples, folds, clips.
+
+    Raises
+    ------
+    ValueError
+        If the cells were not evaluated on the same folds.
+    """
+    _check_same_folds(list(results.values()))
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    values = {name: sign * metric_value(result, metric, y) for name, result in results.items()}
+    defined = [name for name, value in values.items() if np.isfinite(value)]
+    names = sorted(defined, key=lambda name: -values[name])
+    cells = [results[name] for name in names]
+    folds = [result.fold for result in next(iter(results.values())).folds]
+    numbers = sorted({fold.repeat for fold in folds})
+    per_repeat = [[_Part.repeat(cell, number) for cell in cells] for number in numbers]
+    tested = [
+        np.unique(np.concatenate([fold.test for fold in folds if fold.repeat == number]))
+        for number in numbers
+    ]
+    resampled = [bootstrap_values(part, metric, y, units, seed=seed) for part in per_repeat]
+    n_fixed = _classes_to_fix([y[test] for test in tested], [units[test] for test in tested])
+    if n_fixed > 1:
+        resampled = [
+            _within_classes(found, y[test], seed)
+            for found, test in zip(resampled, tested, strict=True)
+        ]
+    return Field(
+        names=tuple(names),
+        values=np.array([values[name] for name in names]),
+        resampled=np.array(resampled),
+        n_fixed=n_fixed,
+        per_fold=np.array([_per_fold(cell, metric, y) for cell in cells]),
+        right=np.array([_right(cell, y) for cell in per_repeat[0]]),
+        test_ratio=float(np.mean([len(fold.test) / len(fold.train) for fold in folds])),
+        n_units=len(np.unique(units[np.concatenate(tested)])),
+        n_clips=len(np.unique(np.concatenate(tested))),
+        n_units_per_repeat=min(len(np.unique(units[test])) for test in tested),
+    )
+
+
+def _classes_to_fix(truths: Sequence[Codes], units: Sequence[Codes]) -> int:
+    """Return how many class counts to hold fixed, 1 for none.
+
+    That takes units of one class, so clips, and in every repeat two of each class on average.
+    """
+    n_classes = max(len(np.unique(truth)) for truth in truths)
+    of_clips = all(len(np.unique(each)) == len(each) for each in units)
+    enough = min(map(len, truths)) >= 2 * n_classes and 10 * n_classes <= N_RESAMPLES
+    return n_classes if of_clips and enough else 1
+
+
+def _within_classes(resampled: Floats, truth: Codes, seed: int) -> Floats:
+    """Free values on resamples of the part that follows from how often each class was drawn.
+
+    How many clips of a class there are is decided when clips are collected, and stratified folds
+    keep it; drawn at random it would blur the difference to a classifier that favors one class.
+    The part is found by regression on the class counts (Cochran 1977, *Sampling Techniques*,
+    chapter 7), which leaves the spread that a bootstrap within each class has.
+
+    Parameters
+    ----------
+    resampled : np.ndarray [shape=(n_cells, n_resamples)]
+    truth : np.ndarray [shape=(n_test,)], int
+        Codes of the classes, in the order of the units.
+    seed : int
+        That of the resamples.
+    """
+    _, compact = np.unique(truth, return_inverse=True)
+    belongs = np.eye(int(compact.max()) + 1)[compact]
+    counts = on_resamples(lambda drawn: drawn @ belongs, len(truth), seed=seed)
+    freed = np.full_like(resampled, np.nan)
+    defined = np.isfinite(resampled).all(axis=0)
+    n_defined, n_classes = int(defined.sum()), belongs.shape[1]
+    if n_defined > n_classes:
+        counts = counts[defined] - counts[defined].mean(axis=0)
+        values = (resampled[:, defined] - resampled[:, defined].mean(axis=1, keepdims=True)).T
+        explained = counts @ np.linalg.lstsq(counts, values)[0]
+        lost = np.sqrt((n_defined - 1) / (n_defined - n_classes))
+        freed[:, defined] = (values - explained).T * lost
+    return freed
+
+
+def _check_same_folds(results: Sequence[Predicted]) -> None:
+    for other in results[1:]:
+        pairs = zip(results[0].folds, other.folds, strict=True)
+        if not all(_same_fold(first, second) for first, second in pairs):
+            raise ValueError("cells that are compared need the same folds in the same order")
+
+
+def _same_fold(first: FoldResult, second: FoldResult) -> bool:
+    same_repeat = first.fold.repeat == second.fold.repeat
+    return same_repeat and np.array_equal(first.fold.test, second.fold.test)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some of the folds of a cell."""
+
+    folds: tuple[FoldResult, ...]
+
+    @classmethod
+    def repeat(cls, cell: Predicted, number: int) -> _Part:
+        return cls(tuple(result for result in cell.folds if result.fold.repeat == number))
+
+
+def _per_fold(cell: Predicted, metric: Metric, y: Codes) -> list[float]:
+    return [metric_value(_Part((result,)), metric, y) for result in cell.folds]
+
+
+def _right(cell: Predicted, y: Codes) -> NDArray[np.bool_]:
+    return np.concatenate([result.y_pred == y[result.fold.test] for result in cell.folds])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The difference between two cells before any verdict.
+
+    Parameters
+    ----------
+    better, worse : str
+    difference : float
+        At least 0.
+    spread : Spread or None
+        Of the difference; None where it cannot be known.
+    p_mcnemar, p_corrected_t : float or None
+    """
+
+    better: str
+    worse: str
+    difference: float
+    spread: Spread | None
+    p_mcnemar: float | None
+    p_corrected_t: float | None
+
+    @property
+    def p(self) -> float | None:
+        """The p that decides, before any correction for many pairs."""
+        return self.spread.p(self.difference) if self.spread else None
+
+    def half_width(self, alpha: float) -> float:
+        """Return half the length of the interval; NaN where there is none."""
+        return self.spread.half_width(alpha) if self.spread else float("nan")
+
+
+def measure(field: Field, first: int, second: int, *, independent: bool) -> Measured:
+    """Measure the difference between two cells, given by their positions, the better one first.
+
+    Parameters
+    ----------
+    field : Field
+    first, second : int
+    independent : bool
+        Whether clips are independent, as McNemar's test takes them to be.
+    """
+    of_folds = field.per_fold[first] - field.per_fold[second]
+    by_folds = corrected_spread(of_folds, field.test_ratio)
+    return Measured(
+        better=field.names[first],
+        worse=field.names[second],
+        difference=float(field.values[first] - field.values[second]),
+        spread=bootstrap_spread(
+            field.resampled[:, first] - field.resampled[:, second],
+            field.n_units_per_repeat,
+            n_fixed=field.n_fixed,
+            folds_per_repeat=len(of_folds) / len(field.resampled),
+            test_ratio=field.test_ratio,
+        ),
+        p_mcnemar=mcnemar(field.right[first], field.right[second]) if independent else None,
+        p_corrected_t=by_folds.p(float(of_folds.mean())) if by_folds else None,
+    )

@@ -1,0 +1,166 @@
+"""The result of a paired comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from audioclf.components.metrics import Metric
+from audioclf.evaluation.comparison.sentences import Verdict, listed, sample_words
+
+ALPHA = 0.05
+"""Chance that is accepted of calling any cell better by mistake, for each family of pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What is known of the difference between two cells.
+
+    Parameters
+    ----------
+    better, worse : str
+        Names of the cells, by their values of the metric; which is not yet a verdict.
+    difference : float
+        How much better, at least 0, in the units of the metric. For a metric that is better when
+        lower, how much lower.
+    low, high : float
+        Ends of the 95 % interval of the difference; NaN where there is none.
+    p_bootstrap : float or None
+        Of the corrected paired bootstrap; None for a single unit.
+    p_mcnemar : float or None
+        Of right and wrong in the first repeat, whatever the metric; None where clips have groups.
+    p_corrected_t : float or None
+        Of the corrected resampled t-test; None for a single fold, or where the metric is not
+        defined on one of the folds.
+    p_holm : float
+        The p that decides: `p_bootstrap`, adjusted for all pairs with the baseline, or for all
+        others.
+    verdict : {"better", "equivalent", "undecided"}
+    sentence : str
+        The verdict in words.
+    detectable : float
+        A difference below this would not show: half the length of the interval, at the level that
+        Holm's method left for the pairs that stay undecided. NaN where none would show.
+    """
+
+    better: str
+    worse: str
+    difference: float
+    low: float
+    high: float
+    p_bootstrap: float | None
+    p_mcnemar: float | None
+    p_corrected_t: float | None
+    p_holm: float
+    verdict: Verdict
+    sentence: str
+    detectable: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All pairs of the cells of a run.
+
+    Parameters
+    ----------
+    metric : str
+    unit_name : str
+        What the bootstrap resamples: "clip" or "group".
+    n_units, n_clips : int
+        Units and clips that were on test.
+    cells : tuple of str
+        Best first; those without the metric are left out.
+    pairs : tuple of Pair
+        The best cell with each other one, then the second with each below it, and so on.
+    baseline : str or None
+        The cell that knows nothing but how frequent the classes are.
+    equivalence_margin : float or None
+    notes : tuple of str
+        What one has to know to read the numbers.
+    """
+
+    metric: Metric
+    unit_name: str
+    n_units: int
+    n_clips: int
+    cells: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    baseline: str | None = None
+    equivalence_margin: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sample(self) -> str:
+        """What was tested on, in words."""
+        return sample_words(self.n_units, self.unit_name, self.n_clips)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return plain data for JSON; what is not defined is None."""
+        return {
+            "metric": self.metric,
+            "unit": {"name": self.unit_name, "count": self.n_units},
+            "n_clips": self.n_clips,
+            "alpha": ALPHA,
+            "equivalence_margin": self.equivalence_margin,
+            "baseline": self.baseline,
+            "cells": list(self.cells),
+            "verdict": verdict_sentence(self),
+            "notes": list(self.notes),
+            "pairs": [_without_nan(asdict(pair)) for pair in self.pairs],
+        }
+
+
+def _without_nan(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if value != value else value for key, value in data.items()}
+
+
+def verdict_sentence(comparison: Comparison) -> str:
+    """Return the verdict on a whole run as one sentence without a full stop."""
+    if len(comparison.cells) < 2:
+        return f"there are no two cells with {comparison.metric} to compare"
+    best = comparison.cells[0]
+    if best == comparison.baseline:
+        return f"no cell has a better {comparison.metric} than {best}, which knows nothing"
+    clauses = " and ".join(_clauses(comparison, best))
+    return f"{best} has the best {comparison.metric}: it {clauses}{_beside_baseline(comparison)}"
+
+
+def _clauses(comparison: Comparison, best: str) -> Iterator[str]:
+    mine = [pair for pair in comparison.pairs if pair.better == best]
+    beaten = _worse(mine, "better")
+    if len(beaten) == len(mine) > 1:
+        yield f"beats all {len(mine)} others"
+    elif beaten:
+        yield f"beats {listed(beaten)}"
+    if equal := _worse(mine, "equivalent"):
+        yield f"is equivalent to {listed(equal)} within {comparison.equivalence_margin:g}"
+    if open_ := _worse(mine, "undecided"):
+        yield f"cannot be told apart from {listed(open_)} on {comparison.sample}"
+
+
+def _worse(pairs: Sequence[Pair], verdict: Verdict) -> list[str]:
+    return [pair.worse for pair in pairs if pair.verdict == verdict]
+
+
+def _beside_baseline(comparison: Comparison) -> str:
+    """Warn if no cell at all has learned more than the baseline knows."""
+    pairs = [p for p in comparison.pairs if p.worse == comparison.baseline]
+    if not pairs or any(pair.verdict == "better" for pair in pairs):
+        return ""
+    return f"; no cell is shown to beat {comparison.baseline}"
+
+
+def baseline_sentence(comparison: Comparison) -> str:
+    """Return which cells beat the baseline, as one sentence; empty where there is none."""
+    baseline = comparison.baseline
+    if baseline is None:
+        return ""
+    beating = {p.better for p in comparison.pairs if p.worse == baseline and p.verdict == "better"}
+    others = [name for name in comparison.cells if name != baseline]
+    failing = [name for name in others if name not in beating]
+    if not failing:
+        return f"every other cell beats {baseline}"
+    if not beating:
+        return f"no cell is shown to beat {baseline}"
+    return f"{len(beating)} of {len(others)} cells beat {baseline}; not {listed(failing)}"

@@ -1,0 +1,211 @@
+"""Fit one estimator on rows, in batches, or on all clips; its size and its chosen parameters."""
+
+from __future__ import annotations
+
+import pickle
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from audioclf.base.errors import AudioclfError, ClassifierError
+from audioclf.components.batches import Batches
+from audioclf.evaluation.results import Cell
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.components.classifier import Classifier
+    from audioclf.evaluation.views import Codes, Matrix, Views
+
+
+class Fitting(Protocol):
+    """What a fit needs to know: the cell, or as much of it."""
+
+    @property
+    def classifier(self) -> Classifier:
+        """Who built the estimator."""
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Shape (n_bins, n_frames) of what a view holds."""
+
+    @property
+    def views(self) -> Views:
+        """What a row holds."""
+
+
+def fit_rows(
+    cell: Fitting,
+    estimator: Any,
+    X: Matrix,
+    y: Codes,
+    groups: Codes | None = None,
+) -> Any:
+    """Fit an estimator on the rows of some clips.
+
+    Parameters
+    ----------
+    cell : Cell
+    estimator : scikit-learn classifier
+        What `build` of its classifier returned.
+    X : np.ndarray [shape=(n_clips, n_views * n_features)], float32
+    y : np.ndarray [shape=(n_clips,)], int
+        Codes of the classes, `0..k-1`.
+    groups : np.ndarray [shape=(n_clips,)], int, optional
+        Code of each clip's group, for classifiers that use them. Where there are several views and
+        no groups, each clip is a group.
+
+    Returns
+    -------
+    estimator : scikit-learn classifier
+        Fitted on single views: it takes n_features columns.
+    """
+    classifier, views, clips = cell.classifier, cell.views, np.arange(len(X))
+    if groups is None and views.count > 1:
+        groups = clips
+    units = None if groups is None else views.repeated(groups)
+    passed = classifier.fit_keywords(groups=units, shape=cell.shape)
+    if views.count == 1:
+        estimator.fit(X, y, **passed)
+        return estimator
+    return classifier.fit_views(
+        estimator, views.stacked(X), views.repeated(y), views.repeated(clips), **passed
+    )
+
+
+def fit_batches(
+    classifier: Classifier,
+    views: Views,
+    matrix: Matrix,
+    clips: Codes,
+    y: Codes,
+    *,
+    seed: int,
+) -> Any:
+    """Fit in batches on some rows of a matrix, of which no copy is made.
+
+    Parameters are those of `fit_rows`; `clips` are the rows of the matrix, `y` their codes.
+    """
+    rows = Batches(
+        views.stacked(matrix), views.positions(clips), views.repeated(y), int(y.max()) + 1
+    )
+    return classifier.fit_batches(rows, random_state=seed)
+
+
+def chosen_by(estimator: Any) -> dict[str, Any] | None:
+    """Return what a search chose: its `best_params_` as plain values, None for any other estimator.
+
+    The search may also be the last step of a pipeline.
+    """
+    steps = getattr(estimator, "steps", None)
+    search = steps[-1][1] if steps else estimator
+    chosen = getattr(search, "best_params_", None)
+    if not isinstance(chosen, Mapping):
+        return None
+    return {str(name): _plain(value) for name, value in chosen.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def pickled_size(estimator: Any) -> int | None:
+    """Return the bytes of the pickled estimator, which is not kept; None if it does not pickle."""
+    count = _Count()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            pickle.Pickler(count, protocol=5).dump(estimator)
+        except Exception:  # noqa: BLE001  whatever a foreign class raises: its size is unknown
+            return None
+    return count.n_bytes
+
+
+class _Count:
+    """A file that keeps nothing of what is written to it but the number of bytes."""
+
+    def __init__(self) -> None:
+        self.n_bytes = 0
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        self.n_bytes += size
+        return size
+
+
+@dataclass(frozen=True)
+class FinalFit:
+    """An estimator that was fitted on all clips.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier
+        Takes single views, where there are several.
+    seconds : float
+        Wall-clock time of the fit.
+    warnings : tuple of str
+        What the classifier warned of, once each.
+    """
+
+    estimator: Any
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+def fit_final(
+    cell: Cell,
+    matrix: NDArray[np.float32],
+    y: NDArray[np.intp],
+    *,
+    seed: int,
+    groups: NDArray[np.intp] | None = None,
+    in_batches: bool = False,
+) -> FinalFit:
+    """Fit a cell's classifier on all clips, as each fold fits it on its training side.
+
+    Parameters
+    ----------
+    cell : Cell
+    matrix : np.ndarray [shape=(n_clips, n_views * n_features)], float32
+    y : np.ndarray [shape=(n_clips,)], int
+        Codes of the classes, `0..k-1`, each at least once.
+    seed : int
+        `random_state` of the classifier.
+    groups : np.ndarray [shape=(n_clips,)], int, optional
+        Code of each clip's group, for classifiers that use them.
+    in_batches : bool
+        Whether the folds were fitted by `fit_batches`, for want of memory.
+
+    Raises
+    ------
+    ClassifierError
+        If the classifier raises; names it and its origin.
+    """
+    where = f"classifier {cell.name!r} ({cell.described}), on all clips"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            started = time.perf_counter()
+            classifier, views = cell.classifier, cell.views
+            if in_batches:
+                clips = np.arange(len(y))
+                estimator = fit_batches(classifier, views, matrix, clips, y, seed=seed)
+            else:
+                built = classifier.build(random_state=seed)
+                estimator = fit_rows(cell, built, matrix, y, groups)
+            seconds = time.perf_counter() - started
+        except AudioclfError as exc:
+            raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc
+        except Exception as exc:
+            text = " ".join(str(exc).split())
+            raise ClassifierError(f"{where} raised {type(exc).__name__}: {text}") from exc
+    said = {" ".join(str(warning.message).split()) for warning in caught}
+    return FinalFit(estimator, seconds, tuple(sorted(said)))

@@ -1,0 +1,1 @@
+"""Metrics with intervals, curves, and scores by class and by subgroup."""

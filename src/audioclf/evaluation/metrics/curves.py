@@ -1,0 +1,201 @@
+"""Curves of scores for plots: ROC, precision against recall, and reliability.
+
+The test predictions of all repeats are pooled. Curves that have more than `MAX_POINTS` points are
+thinned: points that the eye would miss least go first (Douglas & Peucker 1973).
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat, repeat_of
+from audioclf.evaluation.metrics.score_metrics import N_BINS, bins_of
+from audioclf.evaluation.results import Predicted
+
+MAX_POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RocCurve:
+    """Share of the class that is found, against share of the rest that is taken for it.
+
+    Parameters
+    ----------
+    fpr, tpr : tuple of float
+        False and true positive rate at falling thresholds, from (0, 0) to (1, 1).
+    area : float
+        Area under the whole curve, before it is thinned.
+    """
+
+    fpr: tuple[float, ...]
+    tpr: tuple[float, ...]
+    area: float
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionRecallCurve:
+    """Precision against recall.
+
+    Parameters
+    ----------
+    recall, precision : tuple of float
+        At falling thresholds, from recall 0, where precision is 1 by convention, to recall 1.
+    average_precision : float
+        Of the whole curve, before it is thinned.
+    share : float
+        Share of the clips that are of the class: the precision of guessing.
+    """
+
+    recall: tuple[float, ...]
+    precision: tuple[float, ...]
+    average_precision: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """The predictions whose top score is in one bin.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the bin; the upper one belongs to it.
+    mean_score : float
+        Mean of the top scores.
+    share_right : float
+        Share of the predictions whose top score is at the true class.
+    count : int
+        Number of predictions, at least 1.
+    """
+
+    low: float
+    high: float
+    mean_score: float
+    share_right: float
+    count: int
+
+
+def roc_curve(result: Predicted, y: Codes, class_code: int) -> RocCurve | None:
+    """Return the ROC curve of one class against the rest (Fawcett 2006).
+
+    Parameters
+    ----------
+    result : Predicted
+    y : np.ndarray [shape=(n_clips,)], int
+        True codes.
+    class_code : int
+
+    Returns
+    -------
+    curve : RocCurve or None
+        None where the cell has no scores, or all test clips or none are of the class.
+    """
+    from sklearn import metrics
+
+    found = _truth_and_scores(result, y, class_code)
+    if found is None:
+        return None
+    fpr, tpr, _ = metrics.roc_curve(*found)
+    area = float(metrics.roc_auc_score(*found))
+    return RocCurve(*_thinned(fpr, tpr), area)
+
+
+def precision_recall_curve(
+    result: Predicted, y: Codes, class_code: int
+) -> PrecisionRecallCurve | None:
+    """Return precision against recall of one class against the rest.
+
+    Parameters and the cases of None are those of `roc_curve`.
+    """
+    from sklearn import metrics
+
+    found = _truth_and_scores(result, y, class_code)
+    if found is None:
+        return None
+    precision, recall, _ = metrics.precision_recall_curve(*found, drop_intermediate=True)
+    recall, precision = _thinned(recall[::-1], precision[::-1])
+    average = float(metrics.average_precision_score(*found))
+    return PrecisionRecallCurve(recall, precision, average, float(found[0].mean()))
+
+
+def reliability(
+    result: Predicted, y: Codes, n_bins: int = N_BINS
+) -> tuple[ReliabilityBin, ...] | None:
+    """Return how often the top score is right, by its height (DeGroot & Fienberg 1983).
+
+    Parameters
+    ----------
+    result : Predicted
+    y : np.ndarray [shape=(n_clips,)], int
+        True codes.
+    n_bins : int
+        Bins of equal width over [0, 1].
+
+    Returns
+    -------
+    bins : tuple of ReliabilityBin, or None
+        Those that hold a prediction, from the lowest. None where the scores are not what
+        `predict_proba` gave.
+    """
+    pooled = _pooled(result, y)
+    if pooled.scores is None or {fold.score_kind for fold in result.folds} != {"probability"}:
+        return None
+    top = pooled.scores.max(axis=1)
+    right = pooled.scores.argmax(axis=1) == pooled.y_true
+    bins = bins_of(top, n_bins)
+    return tuple(
+        _bin(code, n_bins, top[bins == code], right[bins == code])
+        for code in np.unique(bins).tolist()
+    )
+
+
+def _bin(code: int, n_bins: int, top: Floats, right: NDArray[np.bool_]) -> ReliabilityBin:
+    low, high = code / n_bins, (code + 1) / n_bins
+    return ReliabilityBin(low, high, float(top.mean()), float(right.mean()), len(top))
+
+
+def _pooled(result: Predicted, y: Codes) -> Repeat:
+    return repeat_of(result.folds, y)
+
+
+def _truth_and_scores(
+    result: Predicted, y: Codes, class_code: int
+) -> tuple[NDArray[np.bool_], Floats] | None:
+    pooled = _pooled(result, y)
+    truth = pooled.y_true == class_code
+    if pooled.scores is None or truth.all() or not truth.any():
+        return None
+    return truth, pooled.scores[:, class_code]
+
+
+def _thinned(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return at most `MAX_POINTS` of the points of a curve, with its ends."""
+    kept = np.sort(_most_telling(x, y, MAX_POINTS)) if len(x) > MAX_POINTS else slice(None)
+    return tuple(x[kept].tolist()), tuple(y[kept].tolist())
+
+
+def _most_telling(x: Floats, y: Floats, n: int) -> list[int]:
+    """Add the point that is farthest from the line through those that are kept, until `n` are."""
+    kept = [0, len(x) - 1]
+    waiting = [_farthest(x, y, 0, len(x) - 1)]
+    while len(kept) < n:
+        _, point, start, stop = heapq.heappop(waiting)
+        kept.append(point)
+        for span in ((start, point), (point, stop)):
+            if span[1] - span[0] > 1:
+                heapq.heappush(waiting, _farthest(x, y, *span))
+    return kept
+
+
+def _farthest(x: Floats, y: Floats, start: int, stop: int) -> tuple[float, int, int, int]:
+    """Return minus the distance, and the position, of the point farthest from a chord."""
+    dx, dy = x[stop] - x[start], y[stop] - y[start]
+    away_x, away_y = x[start + 1 : stop] - x[start], y[start + 1 : stop] - y[start]
+    length = np.hypot(dx, dy)
+    distance = np.abs(dx * away_y - dy * away_x) / length if length else np.hypot(away_x, away_y)
+    place = int(distance.argmax())
+    return -float(distance[place]), start + 1 + place, start, stop

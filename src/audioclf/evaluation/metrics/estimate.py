@@ -1,0 +1,257 @@
+"""Metrics of out-of-fold predictions, each with an interval over its unit of account.
+
+A metric is computed over all test clips of a repeat together and averaged over the repeats in which
+it is defined. Its interval is a bootstrap over units: groups where every clip has one, since the
+clips of one speaker or site are not independent, and clips otherwise. A unit that is drawn brings
+the predictions that it got in every repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from audioclf.base.errors import ConfigError
+from audioclf.components.metrics import Metric
+from audioclf.dataset.dataset import Dataset
+from audioclf.evaluation.metrics.bootstrap import (
+    CONFIDENCE_LEVEL,
+    N_RESAMPLES,
+    interval,
+    on_resamples,
+)
+from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, tallier
+from audioclf.evaluation.metrics.repeats import (
+    Codes,
+    Floats,
+    Repeat,
+    mean_where_defined,
+    repeat_of,
+    repeats_of,
+)
+from audioclf.evaluation.metrics.score_metrics import SCORE_METRICS, OfWeights
+from audioclf.evaluation.results import Predicted
+
+__all__ = [
+    "BINARY_METRICS",
+    "CONFIDENCE_LEVEL",
+    "LOWER_IS_BETTER",
+    "N_RESAMPLES",
+    "Estimate",
+    "bootstrap_values",
+    "check_metrics",
+    "estimate",
+    "is_available",
+    "mean_confusion",
+    "metric_value",
+    "unit_of",
+]
+
+BINARY_METRICS: frozenset[Metric] = frozenset({"f1", "precision", "recall"})
+_PROBABILITY_METRICS: frozenset[Metric] = frozenset(
+    {"log_loss", "brier_score", "expected_calibration_error"}
+)
+LOWER_IS_BETTER = _PROBABILITY_METRICS
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A metric with its interval.
+
+    Parameters
+    ----------
+    value : float
+        Mean over the repeats of the metric on all test clips of the repeat.
+    low, high : float
+        Ends of the 95 % interval.
+    per_fold : tuple of float
+        The metric on the test clips of each fold alone; NaN where it is not defined there.
+    """
+
+    value: float
+    low: float
+    high: float
+    per_fold: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def check_metrics(metrics: Sequence[Metric], classes: Sequence[str], where: str = "") -> None:
+    """Refuse metrics of two classes on a dataset of more.
+
+    Parameters
+    ----------
+    metrics : sequence of Metric
+    classes : sequence of str
+    where : str
+        What the message begins with.
+
+    Raises
+    ------
+    ConfigError
+        Naming the metric and what to use instead.
+    """
+    for metric in metrics:
+        if metric in BINARY_METRICS and len(classes) > 2:
+            raise ConfigError(
+                f"{where}metric {metric!r} is defined for two classes, and there are "
+                f"{len(classes)}",
+                hint=f"Use {metric}_macro instead.",
+            )
+
+
+def unit_of(dataset: Dataset) -> tuple[str, Codes]:
+    """Return the unit of account, "group" or "clip", and the number of each clip's unit."""
+    if not dataset.has_groups:
+        return "clip", np.arange(len(dataset))
+    _, codes = np.unique([str(clip.group) for clip in dataset], return_inverse=True)
+    return "group", codes.astype(np.intp)
+
+
+def estimate(
+    result: Predicted, metric: Metric, y: Codes, units: Codes, *, seed: int
+) -> Estimate | None:
+    """Return a metric of one cell with its interval, or None where the cell has no such scores.
+
+    Parameters
+    ----------
+    result : Predicted
+    metric : Metric
+        Name as in scikit-learn; the two-class ones are of the class that sorts last.
+    y : np.ndarray [shape=(n_clips,)], int
+        True codes.
+    units : np.ndarray [shape=(n_clips,)], int
+        Number of the unit that each clip belongs to.
+    seed : int
+        Seed of the resampling.
+    """
+    if not is_available(result, metric):
+        return None
+    n_classes = int(y.max()) + 1
+    low, high = interval(bootstrap_values([result], metric, y, units, seed=seed)[0])
+    folds = [repeat_of([fold], y) for fold in result.folds]
+    per_fold = tuple(value_of([fold], metric, n_classes) for fold in folds)
+    return Estimate(metric_value(result, metric, y), low, high, per_fold)
+
+
+def metric_value(result: Predicted, metric: Metric, y: Codes) -> float:
+    """Return a metric of one cell, averaged over the repeats in which it is defined.
+
+    NaN where it is defined in none, or the cell has no such scores. Parameters are those of
+    `estimate`.
+    """
+    if not is_available(result, metric):
+        return float("nan")
+    return value_of(repeats_of(result, y), metric, int(y.max()) + 1)
+
+
+def bootstrap_values(
+    results: Sequence[Predicted], metric: Metric, y: Codes, units: Codes, *, seed: int
+) -> Floats:
+    """Return a metric of several cells on the same resamples of units.
+
+    The interval of `estimate` is that of a cell's row, where all cells were tested on the same
+    units. Parameters are those of `estimate`.
+
+    Returns
+    -------
+    values : np.ndarray [shape=(len(results), N_RESAMPLES)], float64
+        Averaged over the repeats in which the metric is defined; NaN where it is defined in none,
+        and all NaN for a cell without such scores.
+    """
+    cells = [repeats_of(result, y) for result in results]
+    available = [is_available(result, metric) for result in results]
+    values = np.full((len(cells), N_RESAMPLES), np.nan)
+    if any(available):
+        usable = [cell for cell, usable in zip(cells, available, strict=True) if usable]
+        values[available] = values_on_resamples(
+            usable, metric, units, n_classes=int(y.max()) + 1, seed=seed
+        )
+    return values
+
+
+def mean_confusion(result: Predicted, y: Codes) -> Floats:
+    """Return the confusion matrix averaged over repeats; rows are true, columns predicted.
+
+    Parameters
+    ----------
+    result : Predicted
+    y : np.ndarray [shape=(n_clips,)], int
+        True codes.
+
+    Returns
+    -------
+    confusion : np.ndarray [shape=(n_classes, n_classes)]
+        Mean number of clips per repeat.
+    """
+    n_classes = int(y.max()) + 1
+    repeats = repeats_of(result, y)
+    confusion = np.zeros((n_classes, n_classes))
+    for repeat in repeats:
+        np.add.at(confusion, (repeat.y_true, repeat.y_pred), 1.0)
+    return confusion / len(repeats)
+
+
+def is_available(result: Predicted, metric: Metric) -> bool:
+    """Whether a cell has the scores that a metric needs; decision values are no probabilities."""
+    if metric in LABEL_METRICS:
+        return True
+    kinds = {fold.score_kind for fold in result.folds}
+    return kinds == {"probability"} or (
+        kinds == {"decision"} and metric not in _PROBABILITY_METRICS
+    )
+
+
+def value_of(repeats: Sequence[Repeat], metric: Metric, n_classes: int) -> float:
+    """Return a metric averaged over the repeats in which it is defined."""
+    found = (scorer(r, metric, n_classes)(np.ones((1, len(r.test)))) for r in repeats)
+    return float(mean_where_defined(found)[0])
+
+
+def values_on_resamples(
+    cells: Sequence[Sequence[Repeat]],
+    metric: Metric,
+    units: Codes,
+    *,
+    n_classes: int,
+    seed: int,
+) -> Floats:
+    """Return a metric of several cells, given as their repeats, on the same resamples."""
+    tested = np.unique(np.concatenate([units[r.test] for cell in cells for r in cell]))
+    prepared = [[_of_units(r, metric, units, tested, n_classes) for r in cell] for cell in cells]
+
+    def of_cells(counts: Floats) -> Floats:
+        rows = [mean_where_defined(score(counts) for score in scorers) for scorers in prepared]
+        return np.column_stack(rows)
+
+    widest = max(max(len(r.test) for r in cell) for cell in cells)
+    return on_resamples(of_cells, len(tested), seed=seed, width=max(widest, n_classes)).T
+
+
+def _of_units(
+    repeat: Repeat, metric: Metric, units: Codes, tested: Codes, n_classes: int
+) -> Callable[[Floats], Floats]:
+    """Return the function from counts of the tested units to the metric."""
+    score = scorer(repeat, metric, n_classes)
+    columns = np.searchsorted(tested, units[repeat.test])
+    return lambda counts: score(np.take(counts, columns, axis=1))
+
+
+def scorer(repeat: Repeat, metric: Metric, n_classes: int) -> OfWeights:
+    """Return the metric as a function of rows of weights [shape=(n_rows, n_test)].
+
+    NaN where a row draws no clip at all, or none of a class that the metric needs.
+    """
+    score = _unguarded(repeat, metric, n_classes)
+    return lambda weights: np.where(weights.any(axis=1), score(weights), np.nan)
+
+
+def _unguarded(repeat: Repeat, metric: Metric, n_classes: int) -> OfWeights:
+    if metric in SCORE_METRICS:
+        assert repeat.scores is not None
+        return SCORE_METRICS[metric](repeat.y_true, repeat.scores)
+    tally, of_tally = tallier(repeat, n_classes), LABEL_METRICS[metric]
+    return lambda weights: of_tally(tally(weights))

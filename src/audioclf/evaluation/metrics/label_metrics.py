@@ -1,0 +1,129 @@
+"""Metrics of labels, for many weightings of the same clips at once.
+
+All are functions of three numbers of each class: how many clips are of it, how many are predicted
+as it, and how many are both. Sums of whole weights are exact, so no order of summing matters.
+A metric is NaN where no clip is of a class that it needs; what else is 0 / 0 is 0, as in
+scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from audioclf.components.metrics import Metric
+from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat, divided
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Weights of the clips of each class, for each row of weights.
+
+    Parameters
+    ----------
+    hits, true, predicted : np.ndarray [shape=(n_rows, n_classes)], float64
+        Of the clips that are of the class and predicted as it, are of it, are predicted as it.
+    """
+
+    hits: Floats
+    true: Floats
+    predicted: Floats
+
+    @property
+    def precisions(self) -> Floats:
+        """Precision of each class [shape=(n_rows, n_classes)]; 0 where it is never predicted."""
+        return divided(self.hits, self.predicted)
+
+    @property
+    def recalls(self) -> Floats:
+        """Recall of each class [shape=(n_rows, n_classes)]; 0 where no clip is of it."""
+        return divided(self.hits, self.true)
+
+    @property
+    def f1s(self) -> Floats:
+        """F1 of each class [shape=(n_rows, n_classes)]; 0 where it is nowhere."""
+        return divided(2 * self.hits, self.true + self.predicted)
+
+
+def tallier(repeat: Repeat, n_classes: int) -> Callable[[Floats], Tally]:
+    """Return the function from weights [shape=(n_rows, n_test)] to a tally."""
+    pairs, pair_of_clip = np.unique(repeat.y_true * n_classes + repeat.y_pred, return_inverse=True)
+    true, predicted = np.divmod(pairs, n_classes)
+    sum_pairs = _grouped(pair_of_clip, len(pairs))
+    sum_true, sum_predicted = _grouped(true, n_classes), _grouped(predicted, n_classes)
+    right = true == predicted
+
+    def tally(weights: Floats) -> Tally:
+        by_pair = sum_pairs(weights)
+        hits = np.zeros((len(weights), n_classes))
+        hits[:, true[right]] = by_pair[:, right]
+        return Tally(hits, sum_true(by_pair), sum_predicted(by_pair))
+
+    return tally
+
+
+def _grouped(codes: Codes, n_groups: int) -> Callable[[Floats], Floats]:
+    """Return the function that sums the columns of each group."""
+    order = np.argsort(codes, kind="stable")
+    present, starts = np.unique(codes[order], return_index=True)
+
+    def sums(weights: Floats) -> Floats:
+        found = np.zeros((len(weights), n_groups))
+        found[:, present] = np.add.reduceat(np.take(weights, order, axis=1), starts, axis=1)
+        return found
+
+    return sums
+
+
+def _accuracy(tally: Tally) -> Floats:
+    return divided(tally.hits.sum(axis=1), tally.true.sum(axis=1))
+
+
+def _balanced_accuracy(tally: Tally) -> Floats:
+    """Average recall over the classes that occur (Brodersen et al. 2010)."""
+    return _mean_of(tally.recalls, tally.true > 0)
+
+
+def _macro(per_class: Callable[[Tally], Floats]) -> Callable[[Tally], Floats]:
+    """Average over the classes that are true or predicted somewhere, as scikit-learn does."""
+    return lambda tally: _mean_of(per_class(tally), (tally.true + tally.predicted) > 0)
+
+
+def _mean_of(values: Floats, where: np.ndarray) -> Floats:
+    return divided((values * where).sum(axis=1), where.sum(axis=1, dtype=np.float64))
+
+
+def _of_last(per_class: Callable[[Tally], Floats]) -> Callable[[Tally], Floats]:
+    """Take the last class; NaN without a clip of it, which says nothing of the classifier."""
+    return lambda tally: np.where(tally.true[:, -1] > 0, per_class(tally)[:, -1], np.nan)
+
+
+def _f1_weighted(tally: Tally) -> Floats:
+    return divided((tally.f1s * tally.true).sum(axis=1), tally.true.sum(axis=1))
+
+
+def _matthews(tally: Tally) -> Floats:
+    """Correlate truth and prediction over k classes (Gorodkin 2004); NaN if one class is true."""
+    total = tally.true.sum(axis=1)
+    covariance = tally.hits.sum(axis=1) * total - (tally.true * tally.predicted).sum(axis=1)
+    spread_true = total**2 - (tally.true**2).sum(axis=1)
+    spread_predicted = total**2 - (tally.predicted**2).sum(axis=1)
+    found = divided(covariance, np.sqrt(spread_true * spread_predicted))
+    return np.where(spread_true > 0, found, np.nan)
+
+
+LABEL_METRICS: dict[Metric, Callable[[Tally], Floats]] = {
+    "accuracy": _accuracy,
+    "balanced_accuracy": _balanced_accuracy,
+    "f1": _of_last(lambda tally: tally.f1s),
+    "f1_macro": _macro(lambda tally: tally.f1s),
+    "f1_weighted": _f1_weighted,
+    "precision": _of_last(lambda tally: tally.precisions),
+    "precision_macro": _macro(lambda tally: tally.precisions),
+    "recall": _of_last(lambda tally: tally.recalls),
+    "recall_macro": _macro(lambda tally: tally.recalls),
+    "matthews_corrcoef": _matthews,
+}
+"""One value for each row of a tally."""

@@ -1,0 +1,107 @@
+"""Precision, recall and F1 of each class, each with an interval over the unit of account.
+
+What a repeat or a resample without a test clip of a class says of that class is left out, rather
+than counted as 0. A class that is tested but never predicted has precision 0, as in scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
+from audioclf.evaluation.metrics.estimate import Estimate
+from audioclf.evaluation.metrics.label_metrics import tallier
+from audioclf.evaluation.metrics.repeats import (
+    Codes,
+    Floats,
+    Repeat,
+    mean_where_defined,
+    repeats_of,
+)
+from audioclf.evaluation.results import Predicted
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """What a cell does on one class.
+
+    Parameters
+    ----------
+    precision, recall, f1 : Estimate
+        NaN for a class that no repeat tests.
+    support : float
+        Mean number of test clips of the class per repeat.
+    """
+
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    support: float
+
+
+def per_class(
+    result: Predicted, y: Codes, units: Codes, n_classes: int, *, seed: int
+) -> list[ClassScores]:
+    """Return precision, recall and F1 of every class, in the order of the codes.
+
+    Parameters
+    ----------
+    result : Predicted
+    y : np.ndarray [shape=(n_clips,)], int
+        True codes, `0..n_classes-1`.
+    units : np.ndarray [shape=(n_clips,)], int
+        Number of the unit that each clip belongs to.
+    n_classes : int
+    seed : int
+        Seed of the resampling; the resamples are those of `estimate`.
+    """
+    repeats = repeats_of(result, y)
+    scorers = [_scorer(repeat, n_classes) for repeat in repeats]
+    ones = (score(np.ones((1, len(r.test)))) for score, r in zip(scorers, repeats, strict=True))
+    values = mean_where_defined(ones)[0]
+    resampled = _on_resamples(repeats, scorers, units, n_classes, seed)
+    support = np.mean([np.bincount(r.y_true, minlength=n_classes) for r in repeats], axis=0)
+    return [_class_scores(values, resampled, support, code) for code in range(n_classes)]
+
+
+def _scorer(repeat: Repeat, n_classes: int) -> Callable[[Floats], Floats]:
+    """Return the function from weights to the scores [shape=(n_rows, 3, n_classes)]."""
+    tally_of = tallier(repeat, n_classes)
+
+    def score(weights: Floats) -> Floats:
+        tally = tally_of(weights)
+        found = np.stack([tally.precisions, tally.recalls, tally.f1s], axis=1)
+        return np.where(tally.true[:, None, :] > 0, found, np.nan)
+
+    return score
+
+
+def _on_resamples(
+    repeats: Sequence[Repeat],
+    scorers: Sequence[Callable[[Floats], Floats]],
+    units: Codes,
+    n_classes: int,
+    seed: int,
+) -> Floats:
+    tested = np.unique(np.concatenate([units[repeat.test] for repeat in repeats]))
+    columns = [np.searchsorted(tested, units[repeat.test]) for repeat in repeats]
+
+    def of_units(counts: Floats) -> Floats:
+        return mean_where_defined(
+            score(np.take(counts, column, axis=1))
+            for score, column in zip(scorers, columns, strict=True)
+        )
+
+    width = max(*map(len, columns), 3 * n_classes)
+    return on_resamples(of_units, len(tested), seed=seed, width=width)
+
+
+def _class_scores(values: Floats, resampled: Floats, support: Floats, code: int) -> ClassScores:
+    precision, recall, f1 = (
+        Estimate(float(values[place, code]), *interval(resampled[:, place, code]))
+        for place in range(3)
+    )
+    return ClassScores(precision, recall, f1, float(support[code]))

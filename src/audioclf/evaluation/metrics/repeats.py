@@ -1,0 +1,89 @@
+"""The test predictions of a cell, put together for each repeat.
+
+In a repeat of a cross-validation every clip is on test once, in one of the folds; in a repeat of a
+holdout only the clips that are held out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioclf.evaluation.results import FoldResult, Predicted
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """The test predictions of one repeat.
+
+    Parameters
+    ----------
+    test : np.ndarray [shape=(n_test,)], int
+        Positions of clips in the dataset.
+    y_true, y_pred : np.ndarray [shape=(n_test,)], int
+        Codes of classes.
+    scores : np.ndarray [shape=(n_test, n_classes)], float64, or None
+        None where a fold has none.
+    """
+
+    test: Codes
+    y_true: Codes
+    y_pred: Codes
+    scores: Floats | None
+
+    def at(self, rows: Codes) -> Repeat:
+        """Return the predictions in these rows."""
+        scores = None if self.scores is None else self.scores[rows]
+        return Repeat(self.test[rows], self.y_true[rows], self.y_pred[rows], scores)
+
+
+def repeats_of(result: Predicted, y: Codes) -> list[Repeat]:
+    """Return what a cell predicted in each repeat, in the order of their numbers.
+
+    Parameters
+    ----------
+    result : Predicted
+    y : np.ndarray [shape=(n_clips,)], int
+        True codes.
+    """
+    by_number: dict[int, list[FoldResult]] = {}
+    for fold in result.folds:
+        by_number.setdefault(fold.fold.repeat, []).append(fold)
+    return [repeat_of(by_number[number], y) for number in sorted(by_number)]
+
+
+def repeat_of(folds: Sequence[FoldResult], y: Codes) -> Repeat:
+    """Return what was predicted on the test sides of these folds together."""
+    test = np.concatenate([fold.fold.test for fold in folds])
+    y_pred = np.concatenate([fold.y_pred for fold in folds])
+    scores = [fold.scores for fold in folds if fold.scores is not None]
+    return Repeat(
+        test, y[test], y_pred, np.concatenate(scores) if len(scores) == len(folds) else None
+    )
+
+
+def mean_where_defined(found: Iterable[Floats]) -> Floats:
+    """Average arrays of one shape, place by place, over those that are not NaN there.
+
+    NaN where all are. The order of addition does not depend on the shape, so the mean of a row
+    is the same to the last bit, whatever rows stand beside it.
+    """
+    total: Floats | float = 0.0
+    count: Floats | float = 0.0
+    for values in found:
+        defined = ~np.isnan(values)
+        total = total + np.where(defined, values, 0.0)
+        count = count + defined
+    return divided(np.asarray(total), np.asarray(count, dtype=np.float64), np.nan)
+
+
+def divided(numerator: Floats, denominator: Floats, otherwise: float = 0.0) -> Floats:
+    """Divide; the default, 0 where there is nothing to divide by, is scikit-learn's."""
+    filled = np.full_like(numerator, otherwise, dtype=np.float64)
+    return np.divide(numerator, denominator, out=filled, where=denominator != 0)

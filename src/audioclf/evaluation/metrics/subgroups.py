@@ -1,0 +1,122 @@
+"""A metric on the clips of each group, site or published fold alone.
+
+The interval is over the clips of the subgroup, whatever the run's unit of account is: it says what
+the subgroup's own clips leave open, nothing of other groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from audioclf.components.metrics import Metric
+from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL, interval
+from audioclf.evaluation.metrics.estimate import is_available, value_of, values_on_resamples
+from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS
+from audioclf.evaluation.metrics.repeats import Codes, Repeat, repeats_of
+from audioclf.evaluation.results import Predicted
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupScore:
+    """A metric on the clips of one subgroup.
+
+    Parameters
+    ----------
+    name : str
+    n_clips : int
+        Different clips that some repeat tests.
+    value : float
+        Mean over the repeats in which the metric is defined; NaN where it is defined in none.
+    low, high : float
+        Ends of the 95 % interval over clips; NaN for a metric of scores.
+    """
+
+    name: str
+    n_clips: int
+    value: float
+    low: float
+    high: float
+
+
+def by_subgroup(
+    result: Predicted,
+    metric: Metric,
+    y: Codes,
+    codes: Codes,
+    names: Sequence[str],
+    *,
+    seed: int = 0,
+) -> list[SubgroupScore]:
+    """Return a metric on the test clips of each subgroup, in the order of the names.
+
+    A metric that needs a class which the subgroup lacks is NaN there: one of two classes needs the
+    class that sorts last, Matthews' correlation and ROC AUC need two.
+
+    Parameters
+    ----------
+    result : Predicted
+    metric : Metric
+    y : np.ndarray [shape=(n_clips,)], int
+        True codes.
+    codes : np.ndarray [shape=(n_clips,)], int
+        Position of each clip's subgroup in `names`; -1 for a clip of none.
+    names : sequence of str
+    seed : int
+        Seed of the resampling, for the metrics that have no interval in closed form.
+    """
+    parts = _parts(repeats_of(result, y), codes, len(names))
+    available = is_available(result, metric)
+    return [
+        _score(name, part, metric if available else None, y, seed)
+        for name, part in zip(names, parts, strict=True)
+    ]
+
+
+def _parts(repeats: Sequence[Repeat], codes: Codes, n_subgroups: int) -> list[list[Repeat]]:
+    """Return for each subgroup its clips in the repeats that test some."""
+    parts: list[list[Repeat]] = [[] for _ in range(n_subgroups)]
+    for repeat in repeats:
+        of_clip = codes[repeat.test]
+        order = np.argsort(of_clip, kind="stable")
+        present, starts = np.unique(of_clip[order], return_index=True)
+        for code, rows in zip(present, np.split(order, starts[1:]), strict=True):
+            if code >= 0:
+                parts[code].append(repeat.at(rows))
+    return parts
+
+
+def _score(
+    name: str, repeats: list[Repeat], metric: Metric | None, y: Codes, seed: int
+) -> SubgroupScore:
+    n_clips = len({clip for repeat in repeats for clip in repeat.test.tolist()})
+    if metric is None or not repeats:
+        return SubgroupScore(name, n_clips, *[float("nan")] * 3)
+    value = value_of(repeats, metric, int(y.max()) + 1)
+    return SubgroupScore(name, n_clips, value, *_interval(repeats, metric, value, n_clips, y, seed))
+
+
+def _interval(
+    repeats: list[Repeat], metric: Metric, value: float, n_clips: int, y: Codes, seed: int
+) -> tuple[float, float]:
+    if metric not in LABEL_METRICS or not np.isfinite(value):
+        return float("nan"), float("nan")
+    if metric == "accuracy":
+        return wilson_interval(value, n_clips)
+    clips, n_classes = np.arange(len(y)), int(y.max()) + 1
+    values = values_on_resamples([repeats], metric, clips, n_classes=n_classes, seed=seed)
+    return interval(values[0])
+
+
+def wilson_interval(share: float, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of `n` independent trials (Wilson 1927).
+
+    Unlike the normal one it stays within [0, 1], and is not empty where all trials agree.
+    """
+    z = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2)
+    center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
+    return max(0.0, center - half), min(1.0, center + half)

@@ -1,0 +1,225 @@
+"""The first look at a dataset: what is there, and where it lies, before anything is trained.
+
+It takes one pass over the clips, the pass of a run: features and facts come out of the cache where
+a run put them, and a run finds there what was extracted here. Clips that cannot be read are listed
+and end nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.audit.decoding import audit_decode
+from audioclf.audit.findings import Finding
+from audioclf.audit.leakage.guess_groups import Guess, guess_groups
+from audioclf.audit.shortcuts.facts import AuditFacts, read_formats
+from audioclf.audit.shortcuts.formats import find_habits, habit_finding
+from audioclf.base.errors import ConfigError
+from audioclf.base.limits import use_limits
+from audioclf.base.machine import available_cores, single_threaded
+from audioclf.components.registry import Origin, suggest
+from audioclf.config.run_config import RunConfig
+from audioclf.dataset.dataset import Dataset
+from audioclf.engines import make_engine
+from audioclf.features.extraction import extract
+from audioclf.features.waveform import own_origin
+from audioclf.report.explore.exploration import Exploration, group_names
+from audioclf.report.explore.projection import project
+
+if TYPE_CHECKING:
+    pass
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total)."""
+
+_FACTS = "audit facts"  # no featurizer of a config has a space in its name
+_MAX_ROWS = 50
+
+
+def explore(
+    config: RunConfig,
+    dataset: Dataset,
+    origins: Mapping[str, Origin],
+    *,
+    featurizer: str | None = None,
+    jobs: int | None = None,
+    isolate: bool = False,
+    cache_folder: Path | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Exploration:
+    """Look at the clips of a config.
+
+    Parameters
+    ----------
+    config : RunConfig
+    dataset : Dataset
+        What its loader returned.
+    origins : mapping of str to Origin
+        Where its featurizers come from.
+    featurizer : str, optional
+        Name of the featurizer whose features are mapped; the first by default.
+    jobs : int, optional
+        Threads; all cores by default. The result is the same for any number.
+    isolate : bool
+        Read clips in worker processes even if the config does not say so.
+    cache_folder : Path, optional
+        Folder of the feature cache; without it nothing is cached.
+    progress : callable
+
+    Raises
+    ------
+    ConfigError
+        If there is no such featurizer.
+    DatasetError
+        If no clip can be read.
+    """
+    name = _chosen(config, featurizer)
+    with (
+        single_threaded(),
+        use_limits(config.limits),
+        make_engine(
+            "local", jobs=jobs or available_cores(), isolate=isolate or config.isolate
+        ) as engine,
+    ):
+        found = extract(
+            dataset,
+            config.audio,
+            {name: config.featurizers[name].views()[0], _FACTS: AuditFacts()},
+            engine=engine,
+            cache_folder=cache_folder,
+            origins={**origins, _FACTS: own_origin()},
+            progress=lambda done, total: progress("reading", done, total),
+        )
+    if cache_folder is not None:
+        _close_cache(cache_folder, found.cache.written)
+    good, facts = found.dataset, found.matrices[_FACTS]
+    formats = read_formats(found.ledger)
+    has_groups = any(clip.group is not None for clip in good)
+    guess = None if has_groups else guess_groups(good)
+    habits = habit_finding(good, find_habits(good, formats))
+    decoding = audit_decode(good, found.ledger, facts, audio=config.audio)
+    copies = [row.digest for row in found.ledger if row.status == "ok"]
+    all_findings = (habits, *_duplicates(good, copies), *_possible_group(guess), *decoding.findings)
+    return Exploration(
+        config,
+        good,
+        found.ledger,
+        facts,
+        formats,
+        tuple(finding for finding in all_findings if finding is not None),
+        guess,
+        name,
+        project(found.matrices[name], config.seed),
+        (*good.notes, *found.cache.notes()),
+    )
+
+
+def _chosen(config: RunConfig, name: str | None) -> str:
+    if name is None:
+        return next(iter(config.featurizers))
+    if name not in config.featurizers:
+        raise ConfigError(
+            f"no featurizer of the config is called {name!r}",
+            hint=suggest(name, list(config.featurizers))
+            or f"There are {', '.join(config.featurizers)}.",
+        )
+    return name
+
+
+def _close_cache(folder: Path, written: int) -> None:
+    from audioclf.features.cache import FeatureCache
+
+    cache = FeatureCache(folder)
+    cache.written = written
+    cache.close()
+
+
+def _duplicates(dataset: Dataset, digests: Sequence[str]) -> Iterator[Finding]:
+    """Say which clips have the same bytes as another; the audit of a run finds changed copies."""
+    by_digest: dict[str, list[int]] = defaultdict(list)
+    for position, digest in enumerate(digests):
+        by_digest[digest].append(position)
+    sets = [positions for positions in by_digest.values() if len(positions) > 1]
+    if not sets:
+        return
+    clips = dataset.clips
+    labels = [{clips[at].label for at in positions} for positions in sets]
+    n_torn = sum(len(found) > 1 for found in labels)
+    torn = f", and {n_torn} of these sets are in more than one class" if n_torn else ""
+    yield Finding(
+        "duplicate-files",
+        "finding",
+        f"{sum(map(len, sets))} clips have the same bytes as another clip{torn}.",
+        "Keep one clip of each set and remove the others.",
+        [
+            {
+                "clip": clips[positions[0]].id,
+                "same as": clips[positions[1]].id,
+                "copies": len(positions),
+                "classes": ", ".join(sorted(found)),
+            }
+            for positions, found in zip(sets[:_MAX_ROWS], labels, strict=False)
+        ],
+    )
+
+
+def _possible_group(guess: Guess | None) -> Iterator[Finding]:
+    if guess is None:
+        return
+    counts = np.bincount(guess.codes).tolist()
+    pattern = "'" + guess.label_pattern.replace("'", "''") + "'"  # as YAML quotes it
+    some = ", ".join(map(repr, guess.values[:3])) + (", ..." if len(guess.values) > 3 else "")
+    yield Finding(
+        "possible-groups",
+        "info",
+        f"The names may hold a group that is not declared: {some} ({len(guess.values)} values in "
+        "several classes each).",
+        f"If these are speakers, sites or devices, set `label_pattern: {pattern}` and split by "
+        "groups.",
+        [
+            {"group": value, "clips": number}
+            for value, number in zip(guess.values[:_MAX_ROWS], counts, strict=False)
+        ],
+    )
+
+
+def to_data(found: Exploration) -> dict[str, Any]:
+    """Return what was found as plain data for JSON."""
+    from dataclasses import asdict
+
+    from audioclf.report.explore.levels import class_levels, overall
+
+    groups = group_names(found)
+    return {
+        "format": 1,
+        "dataset": found.dataset.name,
+        "clips": len(found.dataset),
+        **overall(found),
+        "classes": [asdict(row) for row in class_levels(found)],
+        "failed": [{"path": row.clip.id, "message": row.message} for row in found.failed],
+        "findings": [asdict(finding) for finding in found.findings],
+        "map": {
+            "featurizer": found.featurizer,
+            "projection": "principal components of standardised columns",
+            "variance": list(found.plane.variance),
+            "groups": groups and groups[0],
+            "points": [
+                {
+                    "id": clip.id,
+                    "label": clip.label,
+                    "group": groups[1][at] if groups else None,
+                    "x": round(float(x), 4),
+                    "y": round(float(y), 4),
+                }
+                for at, (clip, (x, y)) in enumerate(
+                    zip(found.dataset, found.plane.points.tolist(), strict=True)
+                )
+            ],
+        },
+        "notes": list(found.notes),
+    }

@@ -1,0 +1,169 @@
+"""The last step of a run: a cell fitted on all clips, kept as a bundle."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from audioclf.evaluation.metrics.estimate import CONFIDENCE_LEVEL
+from audioclf.models.bundle.manifest import Evaluated, Training
+from audioclf.models.calibration.records import Interval
+
+if TYPE_CHECKING:
+    from audioclf.evaluation.metrics.estimate import Estimate
+    from audioclf.features.extraction import Extraction
+    from audioclf.runs.results import RunResult
+
+from typing import TYPE_CHECKING
+
+from audioclf.base.errors import ModelError
+from audioclf.dataset.dataset import codes_of
+from audioclf.evaluation.fitting import fit_final
+from audioclf.evaluation.metrics.estimate import unit_of
+from audioclf.models.bundle.writing import write_bundle
+from audioclf.models.calibration.effects import ScoreEffects, effects_of
+from audioclf.runs.folder import IMPORTANCES, MODEL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from audioclf.components.registry import Registry
+    from audioclf.config.run_config import RunConfig
+    from audioclf.evaluation.results import Cell, CellResult
+    from audioclf.features.extraction import Extraction
+    from audioclf.runs.folder import RunFolder
+    from audioclf.runs.results import RunResult
+
+
+def write_final(
+    folder: RunFolder,
+    config: RunConfig,
+    result: RunResult,
+    found: CellResult,
+    extraction: Extraction,
+    registry: Registry,
+    *,
+    groups: NDArray[np.intp] | None,
+    in_batches: bool,
+) -> tuple[Path | None, tuple[str, ...]]:
+    """Fit a cell on all clips, and write `model.audioclf` and where the model looks.
+
+    `found` holds the out-of-fold predictions of the cell, by which scores are calibrated and
+    abstaining is measured.
+
+    Returns
+    -------
+    path : Path or None
+        None for a classifier that no bundle can hold.
+    notes : tuple of str
+        What the user should know.
+
+    Raises
+    ------
+    ClassifierError
+        If the fit fails.
+    ResultError
+        If a file cannot be written.
+    """
+    cell = found.cell
+    matrix, y = extraction.matrices[cell.featurizer], codes_of(extraction.dataset)
+    fit = fit_final(cell, matrix, y, seed=config.seed, groups=groups, in_batches=in_batches)
+    _write_importance(folder, config, cell, fit.estimator, cell.views.plain(matrix), y)
+    effects = _effects(config, found, extraction)
+    below = config.abstain_below if effects.abstention is not None else None
+    try:
+        path = write_bundle(
+            folder.path / MODEL,
+            name=config.name,
+            cell=cell,
+            featurizer=config.featurizers[cell.featurizer],
+            audio=config.audio,
+            classes=extraction.dataset.classes,
+            estimator=fit.estimator,
+            matrix=matrix,
+            seed=config.seed,
+            training=training_of(extraction),
+            registry=registry,
+            seconds=[row.seconds for row in extraction.ledger if row.status == "ok"],
+            evaluation=evaluated_of(result, cell.name),
+            calibration=effects.calibration,
+            abstain_below=below,
+            abstention=effects.abstention,
+        )
+    except ModelError as exc:
+        return None, (f"{cell.name} was not kept as a model: {exc.message}",)
+    warned = (f"{cell.name}, fitted on all clips, warned: {text}" for text in fit.warnings)
+    return path, (*warned, *(f"the model of {cell.name} {note}" for note in effects.notes))
+
+
+def _effects(config: RunConfig, found: CellResult, extraction: Extraction) -> ScoreEffects:
+    if config.calibrate is None and config.abstain_below is None:
+        return ScoreEffects()
+    unit, units = unit_of(extraction.dataset)
+    return effects_of(
+        found,
+        codes_of(extraction.dataset),
+        units,
+        unit,
+        extraction.dataset.classes,
+        calibrate=config.calibrate,
+        abstain_below=config.abstain_below,
+        seed=config.seed,
+    )
+
+
+def _write_importance(
+    folder: RunFolder,
+    config: RunConfig,
+    cell: Cell,
+    estimator: object,
+    matrix: NDArray[np.float32],
+    y: NDArray[np.intp],
+) -> None:
+    from audioclf.components.pooling import Flatten, Stats
+    from audioclf.evaluation.importance import Layout, importance, importances_data
+    from audioclf.features.extraction import make_plans
+
+    featurizer = config.featurizers[cell.featurizer]
+    if not isinstance(featurizer.pooling, Flatten | Stats):
+        return
+    (plan,) = make_plans(config.audio, {cell.featurizer: featurizer}, {})
+    layout: Layout = "flatten" if isinstance(featurizer.pooling, Flatten) else "stats"
+    found = importance(estimator, matrix, y, n_bins=plan.n_bins, layout=layout, seed=config.seed)
+    folder.write_json(IMPORTANCES, importances_data({cell.name: found}))
+
+
+def training_of(extraction: Extraction) -> Training:
+    """Return what a bundle says of the clips that it was trained on."""
+    dataset = extraction.dataset
+    return Training(
+        dataset=_last_part(dataset.name),
+        fingerprint=extraction.fingerprint,
+        clips=dataset.class_counts,
+        groups=len({clip.group for clip in dataset if clip.group is not None}),
+    )
+
+
+def _last_part(name: str) -> str:
+    """Return the last part of a path or URL: where it lay is nobody's business."""
+    return name.replace("\\", "/").rstrip("/").rpartition("/")[2] or "dataset"
+
+
+def evaluated_of(result: RunResult, cell: str) -> Evaluated:
+    """Return what a bundle says of the metrics that a cell earned in a run."""
+    return Evaluated(
+        split=result.splits,
+        unit=result.unit,
+        n_units=result.n_units,
+        confidence_level=CONFIDENCE_LEVEL,
+        metrics={name: _interval(found) for name, found in result[cell].metrics.items()},
+    )
+
+
+def _interval(found: Estimate | None) -> Interval | None:
+    if found is None or not all(map(math.isfinite, (found.value, found.low, found.high))):
+        return None
+    return Interval(value=found.value, low=found.low, high=found.high)

@@ -1,0 +1,91 @@
+"""The grid of a config: each featurizer with each classifier, and the baseline."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from audioclf.base.errors import ConfigError
+from audioclf.components.registry import Registry
+from audioclf.config.run_config import RunConfig
+from audioclf.dataset.dataset import Dataset
+from audioclf.experiment.provenance import describe
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from audioclf.evaluation.results import Cell
+
+
+BASELINE = "baseline"
+"""Name of the cell that knows nothing but how frequent the classes are."""
+
+
+def cells_of(config: RunConfig, registry: Registry) -> list[Cell]:
+    """Return the grid of a config, with the baseline that every result table shows."""
+    from audioclf.evaluation.results import Cell
+    from audioclf.evaluation.views import Views
+
+    views = {name: Views.of(featurizer) for name, featurizer in config.featurizers.items()}
+    grid = product(config.featurizers, config.classifiers.items())
+    shapes = _shapes_of(config)
+    cells = [
+        Cell(
+            cell_name,
+            feature_name,
+            name,
+            classifier,
+            describe(classifier, registry),
+            shapes[feature_name] if classifier.needs_shape() else None,
+            views[feature_name],
+        )
+        for cell_name, (feature_name, (name, classifier)) in zip(
+            config.cell_names, grid, strict=True
+        )
+    ]
+    if any(map(is_baseline, cells)):
+        return cells
+    dummy: Any = registry.resolve("classifier", "dummy")()
+    name = BASELINE if all(cell.name != BASELINE for cell in cells) else f"{BASELINE}_"
+    first = next(iter(config.featurizers))
+    return [*cells, Cell(name, first, name, dummy, describe(dummy, registry), None, views[first])]
+
+
+def _shapes_of(config: RunConfig) -> dict[str, tuple[int, int]]:
+    """Return the shape of each featurizer's matrices, if a classifier needs it.
+
+    Raises
+    ------
+    ConfigError
+        If all that a featurizer keeps is one frame.
+    """
+    needing = [name for name, item in config.classifiers.items() if item.needs_shape()]
+    if not needing:
+        return {}
+    from audioclf.features.extraction import make_plans
+
+    shapes = {}
+    for plan in make_plans(config.audio, config.featurizers, {}):
+        shape = plan.featurizer.pooling.shape(plan.n_bins, plan.max_frames)
+        if shape is None or shape[1] < 2:
+            raise ConfigError(
+                f"classifiers.{needing[0]} needs the frames of each clip, and "
+                f"featurizers.{plan.name} ({plan.featurizer.type_name()}) leaves one column",
+                hint="Use another featurizer, such as `mel` with `pooling: {type: flatten}`.",
+            )
+        shapes[plan.name] = shape
+    return shapes
+
+
+def is_baseline(cell: Cell) -> bool:
+    """Whether a cell knows nothing but how frequent the classes are."""
+    return cell.classifier.type_name() == "dummy"
+
+
+def groups_of(dataset: Dataset) -> NDArray[np.intp] | None:
+    """Return the code of each clip's group; None where a clip has none."""
+    from audioclf.evaluation.metrics.estimate import unit_of
+
+    unit, codes = unit_of(dataset)
+    return codes if unit == "group" else None

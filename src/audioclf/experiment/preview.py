@@ -1,0 +1,107 @@
+"""A look ahead: what a run would do, and which clips it could not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from audioclf.base.errors import EXIT_DATA, EXIT_OK, DecodeError
+from audioclf.base.limits import use_limits
+from audioclf.components.registry import Registry
+from audioclf.config.run_config import RunConfig
+from audioclf.dataset.dataset import Dataset
+from audioclf.experiment.grid import cells_of
+from audioclf.experiment.loading import check_feasible, load_dataset, ready
+
+
+@dataclass(frozen=True)
+class RunPreview:
+    """What a run would do.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the dataset.
+    n_clips : int
+    class_counts : dict of str to int
+    seconds : float
+        Audio that would be read, in s.
+    cells : tuple of str
+    splits : str
+    n_fits : int
+    unreadable : tuple of str
+        One message for each clip whose header is refused.
+    notes : tuple of str
+    """
+
+    dataset: str
+    n_clips: int
+    class_counts: dict[str, int]
+    seconds: float
+    cells: tuple[str, ...]
+    splits: str
+    n_fits: int
+    unreadable: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 when some clips cannot be read."""
+        return EXIT_DATA if self.unreadable else EXIT_OK
+
+
+def preview(
+    config: RunConfig | str | Path,
+    *,
+    overrides: Iterable[str] = (),
+    registry: Registry | None = None,
+    isolate: bool = False,
+) -> RunPreview:
+    """Validate a config and what it points to, without decoding or training.
+
+    Parameters
+    ----------
+    config, overrides, registry
+        As in `run`.
+    isolate : bool
+        Read headers in worker processes even if the config does not say so.
+
+    Raises
+    ------
+    AudioclfError
+        As `run` would.
+    """
+    from audioclf.evaluation.splits import make_splits
+
+    config, registry = ready(config, overrides, registry)
+    dataset = load_dataset(config, registry)
+    check_feasible(config, dataset)
+    splits = make_splits(dataset, config.split, config.seed)
+    cells = cells_of(config, registry)
+    with use_limits(config.limits):
+        seconds, unreadable = _inspect(dataset, config, isolate=isolate or config.isolate)
+    return RunPreview(
+        dataset=dataset.name,
+        n_clips=len(dataset),
+        class_counts=dataset.class_counts,
+        seconds=seconds,
+        cells=tuple(cell.name for cell in cells),
+        splits=splits.description,
+        n_fits=len(cells) * len(splits.folds),
+        unreadable=tuple(unreadable),
+        notes=(*dataset.notes, *splits.notes),
+    )
+
+
+def _inspect(dataset: Dataset, config: RunConfig, *, isolate: bool) -> tuple[float, list[str]]:
+    from audioclf.audio.headers import inspect_all
+
+    seconds, unreadable = 0.0, []
+    for found in inspect_all([clip.source for clip in dataset], isolate=isolate):
+        if isinstance(found, DecodeError):
+            unreadable.append(found.message)
+        else:
+            rest = max(0.0, found.seconds - config.audio.offset)
+            seconds += min(rest, config.audio.duration or rest)
+    return seconds, unreadable

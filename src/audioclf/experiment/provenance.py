@@ -1,0 +1,51 @@
+"""Which distribution and version each component of a config comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from audioclf.components.component import Component
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.registry import Origin, Registry
+from audioclf.config.run_config import RunConfig
+
+
+def describe(component: Component, registry: Registry) -> str:
+    """Return the name of a component with the distribution and version that bring it."""
+    origin = registry.origin_of(component)
+    source = f"{origin.distribution} {origin.version}" if origin else "not from a plugin"
+    return f"{component.type_name()}, {source}"
+
+
+def origins_of(featurizers: Mapping[str, Featurizer], registry: Registry) -> dict[str, Origin]:
+    """Return where each featurizer comes from, for those that a plugin brings."""
+    found = {name: registry.origin_of(item) for name, item in featurizers.items()}
+    return {name: origin for name, origin in found.items() if origin is not None}
+
+
+def components_of(config: RunConfig) -> dict[str, Component]:
+    """Return every component of a config by its place there, those inside of others included."""
+    outermost = {
+        "dataset": config.dataset,
+        **{f"featurizers.{name}": item for name, item in config.featurizers.items()},
+        **{f"classifiers.{name}": item for name, item in config.classifiers.items()},
+    }
+    return dict(_with_inner(outermost))
+
+
+def _with_inner(components: Mapping[str, Component]) -> Iterator[tuple[str, Component]]:
+    for place, component in components.items():
+        yield place, component
+        values = ((name, getattr(component, name)) for name in type(component).model_fields)
+        inner = {f"{place}.{name}": item for name, item in values if isinstance(item, Component)}
+        yield from _with_inner(inner)
+
+
+def _origin_data(component: Component, registry: Registry) -> dict[str, str | None]:
+    origin = registry.origin_of(component)
+    return {
+        "type": component.type_name(),
+        "distribution": origin.distribution if origin else None,
+        "version": origin.version if origin else None,
+        "entry_point": origin.entry_point if origin else None,
+    }

@@ -1,0 +1,345 @@
+"""What one worker does with a few clips: look in the cache, decode, featurize, pool.
+
+Everything here looks at one clip at a time, so nothing can leak from one clip to another, and the
+result does not depend on which clips share a chunk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from audioclf.audio.decode import AudioConfig, AudioInfo, decode
+from audioclf.base.errors import AudioclfError, DecodeError, FeatureError
+from audioclf.base.process_state import changes_said, watched_world
+from audioclf.components.featurizer import Featurizer
+from audioclf.dataset.dataset import Clip
+from audioclf.features.cache import FeatureCache
+from audioclf.features.cache_entry import Entry
+from audioclf.features.cache_key import KeyMaker
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """What one file did."""
+
+    clip: Clip
+    status: Literal["ok", "failed"]
+    message: str = ""
+    info: AudioInfo | None = None
+    seconds: float = 0.0
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A featurizer with what the config says of the shape of its rows.
+
+    Parameters
+    ----------
+    name : str
+        Name of the featurizer in the config.
+    featurizer : Featurizer
+    label : str
+        What messages call it, with its origin.
+    n_bins, max_frames : int
+        Shape of the matrix of the longest clip that the config allows.
+    width : int
+        Number of columns of a row, of one view.
+    keys : KeyMaker, optional
+        Makes the keys of the cache; None where the featurizer must not be cached.
+    augmented : tuple of Plan
+        The other views of a clip, of the same shape, to the right of this one in a row.
+    remark : str
+        What the user should know.
+    """
+
+    name: str
+    featurizer: Featurizer
+    label: str
+    n_bins: int
+    max_frames: int
+    width: int
+    keys: KeyMaker | None = None
+    augmented: tuple[Plan, ...] = ()
+    remark: str = ""
+
+    @property
+    def views(self) -> tuple[Plan, ...]:
+        """Each view as a plan of its own, the plain one first."""
+        return (replace(self, augmented=()), *self.augmented)
+
+    @property
+    def row_width(self) -> int:
+        """Number of columns of a row with all views."""
+        return self.width * (1 + len(self.augmented))
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some clips of a dataset with all that a worker needs to featurize them."""
+
+    start: int
+    clips: tuple[Clip, ...]
+    audio: AudioConfig
+    plans: tuple[Plan, ...]
+    cache_folder: Path | None = None
+
+
+@dataclass
+class ChunkResult:
+    """What a worker found.
+
+    Parameters
+    ----------
+    start : int
+        Position of the first clip in the dataset.
+    ledger : list of LedgerRow
+        One row per clip.
+    rows : dict of str to np.ndarray [shape=(n_clips, n_features)], float32
+        Zeros where the clip failed.
+    hits, written, damaged : int
+        Entries that the cache gave, took, and found damaged.
+    cache_warning : str, optional
+        Why nothing more was written to the cache.
+    """
+
+    start: int
+    ledger: list[LedgerRow]
+    rows: dict[str, Matrix] = field(default_factory=dict)
+    hits: int = 0
+    written: int = 0
+    damaged: int = 0
+    cache_warning: str | None = None
+
+
+def plan_featurizer(
+    name: str, featurizer: Featurizer, audio: AudioConfig, described: str, keys: KeyMaker | None
+) -> Plan:
+    """Learn the shape that the longest clip will have from noise of that length.
+
+    Raises
+    ------
+    FeatureError
+        If the featurizer does not work at all.
+    """
+    n_samples = round((audio.duration or 1.0) * audio.sr)
+    noise = np.random.default_rng(0).normal(0.0, 0.1, n_samples).astype(np.float32)
+    label = f"featurizer {name!r} ({described})"
+    try:
+        with watched_world() as changed:
+            found = _call(featurizer, noise, audio.sr, label)
+        n_bins, n_frames = _checked(found, label).shape
+    except FeatureError as exc:
+        seconds = n_samples / audio.sr
+        raise FeatureError(
+            f"{exc.message}, on {seconds:g} s of noise at {audio.sr} Hz that every run tries first",
+            hint=exc.hint
+            or f"Run `audioclf plugins check {featurizer.type_name()}`, which says what a "
+            "featurizer has to do.",
+        ) from exc
+    width = featurizer.pooling.width(n_bins, n_frames)
+    remark = f"{label}: {changes_said(changed)}" if changed else ""
+    return Plan(name, featurizer, label, n_bins, n_frames, width, keys, remark=remark)
+
+
+def featurize_chunk(chunk: Chunk) -> ChunkResult:
+    """Return a ledger row for every clip and a row of features for those that can be used."""
+    cache = None if chunk.cache_folder is None else FeatureCache(chunk.cache_folder)
+    loaded = [_Loaded(clip, chunk, cache) for clip in chunk.clips]
+    result = ChunkResult(chunk.start, [])
+    for plan in chunk.plans:
+        rows = np.zeros((len(chunk.clips), plan.row_width), dtype=np.float32)
+        for number, view in enumerate(plan.views):
+            place = slice(number * plan.width, (number + 1) * plan.width)
+            for row, features in zip(rows, _matrices(view, loaded, chunk, cache), strict=True):
+                if features is not None:
+                    row[place] = view.featurizer.pooling.pool(features, view.max_frames)
+        result.rows[plan.name] = rows
+    result.ledger = [item.ledger_row() for item in loaded]
+    if cache is not None:
+        result.hits, result.written, result.damaged = cache.hits, cache.written, cache.damaged
+        result.cache_warning = cache.warning
+    return result
+
+
+def featurize_clip(
+    clip: Clip, audio: AudioConfig, plans: Sequence[Plan], cache_folder: Path | None = None
+) -> dict[str, Matrix]:
+    """Return the features of one clip by the name of the featurizer, not pooled; the plain view.
+
+    Raises
+    ------
+    DecodeError, FeatureError
+        If the clip cannot be used.
+    """
+    plans = tuple(plan.views[0] for plan in plans)
+    chunk = Chunk(0, (clip,), audio, plans, cache_folder)
+    cache = None if cache_folder is None else FeatureCache(cache_folder)
+    item = _Loaded(clip, chunk, cache)
+    found = {plan.name: _matrices(plan, [item], chunk, cache)[0] for plan in plans}
+    if item.error is not None:
+        raise item.error
+    return {name: features for name, features in found.items() if features is not None}
+
+
+class _Loaded:
+    """One clip on its way: its digest, what the cache has of it, its waveform where needed."""
+
+    def __init__(self, clip: Clip, chunk: Chunk, cache: FeatureCache | None) -> None:
+        self.clip = clip
+        self.error: AudioclfError | None = None
+        self.digest = ""
+        self.info: AudioInfo | None = None
+        self.seconds = 0.0
+        self.y: Matrix | None = None
+        self.cached: dict[str, Matrix] = {}
+        try:
+            self._load(chunk, cache)
+        except DecodeError as exc:
+            self.error = exc
+
+    def _load(self, chunk: Chunk, cache: FeatureCache | None) -> None:
+        source = self.clip.source
+        stamp = source.stamp()
+        self.digest = source.digest()
+        views = [view for plan in chunk.plans for view in plan.views]
+        if cache is not None:
+            for view in views:
+                self._look_up(view, cache)
+        if len(self.cached) == len(views):
+            return
+        decoded = decode(source, chunk.audio)
+        if source.stamp() != stamp:
+            raise DecodeError(f"{source.name}: changed while it was read")
+        self.y, self.info, self.seconds = decoded.y, decoded.info, decoded.seconds
+        self.y.flags.writeable = False
+
+    def _look_up(self, plan: Plan, cache: FeatureCache) -> None:
+        entry = cache.get(plan.keys.key(self.digest)) if plan.keys else None
+        if entry is not None:
+            self.cached[plan.name] = entry.features
+            self.info, self.seconds = _info_from(entry.meta), float(entry.meta["seconds"])
+
+    def meta(self) -> dict[str, Any]:
+        """Return what the ledger says of the clip, for the cache."""
+        assert self.info is not None
+        return {**asdict(self.info), "seconds": self.seconds}
+
+    def ledger_row(self) -> LedgerRow:
+        if self.error is not None:
+            return LedgerRow(self.clip, "failed", self._reason(self.error))
+        message = "; ".join(self.info.warnings) if self.info else ""
+        return LedgerRow(self.clip, "ok", message, self.info, self.seconds, self.digest)
+
+    def _reason(self, error: AudioclfError) -> str:
+        located = isinstance(error, DecodeError)
+        message = error.message if located else f"{self.clip.source.name}: {error.message}"
+        return " ".join(message.split())
+
+
+def _info_from(meta: Mapping[str, Any]) -> AudioInfo:
+    fields = {key: value for key, value in meta.items() if key != "seconds"}
+    return AudioInfo(**{**fields, "warnings": tuple(fields["warnings"])})
+
+
+def _matrices(
+    plan: Plan, loaded: Sequence[_Loaded], chunk: Chunk, cache: FeatureCache | None
+) -> list[Matrix | None]:
+    """Return the features of each clip: what the cache has, and the rest, which it then keeps.
+
+    A clip that fails gets its error and no features.
+    """
+    fresh = [item for item in loaded if item.y is not None and plan.name not in item.cached]
+    ys = [item.y for item in fresh if item.y is not None]
+    frames: dict[int, int] = {}
+    steady = plan.featurizer.has_steady_frames()
+    for item, found in zip(fresh, _featurize(plan, ys, chunk.audio.sr), strict=True):
+        if not isinstance(found, FeatureError) and item.y is not None and steady:
+            found = _steady(found, len(item.y), frames, plan.label)
+        if isinstance(found, FeatureError):
+            item.error = item.error or found
+            continue
+        item.cached[plan.name] = found
+        if cache is not None and plan.keys is not None:
+            cache.put(plan.keys.key(item.digest), Entry(found, item.meta()))
+    return [None if item.error else item.cached[plan.name] for item in loaded]
+
+
+def _steady(
+    found: Matrix, n_samples: int, frames: dict[int, int], label: str
+) -> Matrix | FeatureError:
+    """Hold a featurizer to its promise that clips of one length have as many frames."""
+    n_frames, before = found.shape[1], frames.setdefault(n_samples, found.shape[1])
+    if n_frames == before:
+        return found
+    return FeatureError(
+        f"{label} returned {n_frames} frames for {n_samples} samples, before it was {before}"
+    )
+
+
+def _featurize(plan: Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | FeatureError]:
+    """Return a matrix per waveform; where the batch fails, find the clip that is to blame."""
+    if len(ys) > 1:
+        with contextlib.suppress(
+            Exception, SystemExit
+        ):  # the same clips one by one say which it was
+            batch = plan.featurizer.extract_many(ys, sr)
+            if len(batch) == len(ys):
+                return [_checked(features, plan.label, plan.n_bins) for features in batch]
+    return [_attempt(plan, y, sr) for y in ys]
+
+
+def _featurize_windows(
+    plan: Plan, y: Matrix, sr: int, starts: Sequence[int], n_samples: int
+) -> list[Matrix | FeatureError]:
+    """Return a matrix per window of a recording, as `_featurize` does of each as a clip."""
+    y.flags.writeable = False
+    with contextlib.suppress(Exception, SystemExit):
+        found = plan.featurizer.extract_windows(y, sr, starts, n_samples)
+        if len(found) == len(starts):
+            return [_checked(features, plan.label, plan.n_bins) for features in found]
+    return _featurize(plan, [y[start : start + n_samples] for start in starts], sr)
+
+
+def _attempt(plan: Plan, y: Matrix, sr: int) -> Matrix | FeatureError:
+    try:
+        return _checked(_call(plan.featurizer, y, sr, plan.label), plan.label, plan.n_bins)
+    except FeatureError as exc:
+        return exc
+
+
+def _call(featurizer: Featurizer, y: Matrix, sr: int, label: str) -> Matrix:
+    y.flags.writeable = False
+    try:
+        return featurizer.extract(y, sr)
+    except AudioclfError as exc:
+        raise FeatureError(f"{label}: {exc.message}", hint=exc.hint) from exc
+    except (Exception, SystemExit) as exc:
+        said = f"{type(exc).__name__}: {exc}".removesuffix(": ")
+        raise FeatureError(f"{label} raised {said}") from exc
+
+
+def _checked(features: object, label: str, n_bins: int | None = None) -> Matrix:
+    if not isinstance(features, np.ndarray) or features.ndim != 2 or 0 in features.shape:
+        shape = getattr(features, "shape", type(features).__name__)
+        raise FeatureError(f"{label} returned {shape}, not an array of shape (n_bins, n_frames)")
+    if n_bins is not None and features.shape[0] != n_bins:
+        raise FeatureError(f"{label} returned {features.shape[0]} bins, before it was {n_bins}")
+    if not np.issubdtype(features.dtype, np.floating):
+        raise FeatureError(f"{label} returned {features.dtype} instead of float32")
+    with np.errstate(over="ignore"):
+        single: Matrix = features.astype(np.float32, copy=False)
+    if not np.isfinite(single).all():
+        raise FeatureError(f"{label} returned {np.sum(~np.isfinite(single))} NaN or inf values")
+    return single

@@ -1,0 +1,1 @@
+"""Trained models: the bundle that holds one, and prediction with it."""

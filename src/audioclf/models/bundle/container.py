@@ -1,0 +1,161 @@
+"""The zip file around a model: written with equal bytes for equal content, read with suspicion.
+
+Each member has its SHA-256 and its size in the manifest. That finds damage, not forgery: whoever
+writes the file writes the digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from audioclf.base.errors import AudioclfError
+from audioclf.base.limits import GIB, Limits
+from audioclf.dataset.archive import Archive, ZipMember, open_archive
+from audioclf.models.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, Member, members_of
+from audioclf.models.refusal import RefusedError
+
+MODEL_LIMITS = Limits(max_entries=1000, max_entry_bytes=2 * GIB, max_total_bytes=2 * GIB)
+"""How much of a model file is believed."""
+
+_DAMAGED = "Copy the file again, or write the model again with `audioclf run`."
+_NO_MODEL = "Give a model file that audioclf wrote; if it is one, copy it again."
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MODE = 0o100644 << 16
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """The files of a bundle, whose digests are those of its manifest.
+
+    Parameters
+    ----------
+    manifest : bytes
+    files : mapping of str to bytes
+        All other members.
+    """
+
+    manifest: bytes
+    files: Mapping[str, bytes]
+
+
+def members_for(files: Mapping[str, bytes]) -> dict[str, Member]:
+    """Return what the manifest says of each file, sorted by name."""
+    return {
+        name: Member(sha256=_sha256(files[name]), size=len(files[name])) for name in sorted(files)
+    }
+
+
+def zipped(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Return a zip archive whose bytes depend on the names, their order and the contents alone."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.create_system, info.external_attr, info.compress_type = 3, _MODE, method
+            archive.writestr(info, content)
+    return buffer.getvalue()
+
+
+def unseal(
+    path: Path, limits: Limits = MODEL_LIMITS, *, expect_sha256: str | None = None
+) -> Sealed:
+    """Read a bundle whole, after a look at its directory, and compare every digest.
+
+    Raises
+    ------
+    RefusedError
+        If it is not the expected file, is no zip archive, passes a limit, lacks a file, holds
+        another, or one is damaged.
+    """
+    _check_present(path)
+    if expect_sha256 is not None:
+        _check_file(path, expect_sha256)
+    members = _members(path, limits)
+    manifest = _read(members[MANIFEST])
+    expected = members_of(manifest)
+    _check_names(set(members) - {MANIFEST}, set(expected))
+    files = {name: _checked(members[name], item) for name, item in expected.items()}
+    return Sealed(manifest, files)
+
+
+def _members(path: Path, limits: Limits) -> dict[str, ZipMember]:
+    archive = _opened(path, limits)
+    members = {member.name: member for member in archive.members}
+    if archive.ignored:
+        what = "it holds hidden files or folders, which no model does"
+        raise RefusedError("archive", what, hint=_NO_MODEL)
+    if MANIFEST not in members:
+        what = f"it holds no {MANIFEST}, so it is no model"
+        raise RefusedError("archive", what, hint=_NO_MODEL)
+    size = members[MANIFEST].size
+    if size > MAX_MANIFEST_BYTES:
+        what = f"{MANIFEST} has {size} bytes (limit {MAX_MANIFEST_BYTES})"
+        raise RefusedError("archive", what, hint=_NO_MODEL)
+    return members
+
+
+def _check_present(path: Path) -> None:
+    if not path.exists():
+        raise RefusedError("archive", "there is no such file", hint="Check the path.")
+    if path.is_dir():
+        inside = path / "model.audioclf"
+        hint = f"Give {inside}." if inside.is_file() else _NO_MODEL
+        raise RefusedError("archive", "it is a folder", hint=hint)
+
+
+def _check_file(path: Path, expected: str) -> None:
+    """Compare the SHA-256 of the whole file, before anything in it is looked at."""
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as exc:
+        raise RefusedError("archive", f"it cannot be read: {exc.strerror or exc}") from exc
+    if found != expected.lower():
+        what = f"its SHA-256 is {found}, and {expected.lower()} was expected"
+        hint = "It is another file, or a changed one: ask whoever gave you the digest."
+        raise RefusedError("digest", what, hint=hint)
+
+
+def _opened(path: Path, limits: Limits) -> Archive:
+    try:
+        return open_archive(path, limits)
+    except AudioclfError as exc:
+        # The message begins with the path, which stands in front already.
+        what = exc.message.removeprefix(f"{path}").removeprefix("!").removeprefix(": ")
+        raise RefusedError("archive", what, hint=exc.hint or _NO_MODEL) from exc
+
+
+def _check_names(found: set[str], expected: set[str]) -> None:
+    if missing := sorted(expected - found):
+        raise RefusedError("digest", f"{missing[0]!r} is missing", hint=_DAMAGED)
+    if added := sorted(found - expected):
+        what = f"{added[0]!r} is not in the manifest, so it does not belong"
+        raise RefusedError("digest", what, hint=_DAMAGED)
+
+
+def _checked(member: ZipMember, expected: Member) -> bytes:
+    if member.size != expected.size:
+        what = f"{member.name!r} has {member.size} bytes, the manifest says {expected.size}"
+        raise RefusedError("digest", what, hint=_DAMAGED)
+    content = _read(member)
+    if _sha256(content) != expected.sha256:
+        what = f"{member.name!r} is damaged (its SHA-256 is not that of the manifest)"
+        raise RefusedError("digest", what, hint=_DAMAGED)
+    return content
+
+
+def _read(member: ZipMember) -> bytes:
+    try:
+        return member.read()
+    except AudioclfError as exc:
+        what = exc.message.removeprefix(f"{member}: ")
+        raise RefusedError("archive", f"{member.name!r}: {what}", hint=_DAMAGED) from exc
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

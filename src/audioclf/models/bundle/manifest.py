@@ -1,0 +1,218 @@
+"""What `manifest.json` of a model bundle says, as typed values.
+
+Every text in it comes from whoever wrote the file. The models are strict: an unknown key, a number
+in quotes or a value out of range refuses the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from audioclf.audio.decode import AudioConfig
+from audioclf.models.calibration.records import (
+    Abstention,
+    Calibration,
+    Interval,
+    Part,
+    Text,
+    check_size,
+)
+from audioclf.models.refusal import RefusedError, first_problem
+
+FORMAT = 2
+"""Number of the format that is written; readers take it and all before it.
+
+It goes up whenever an older reader could not use a file, or would use it wrongly. 1 had neither
+calibration nor abstaining.
+"""
+
+MANIFEST = "manifest.json"
+MAX_MANIFEST_BYTES = 4 << 20
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$", max_length=100)]
+DistributionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+ScoreKind = Literal["probability", "decision", "none"]
+
+
+class Member(Part):
+    """What one other file of the bundle must be."""
+
+    sha256: Digest
+    size: int = Field(ge=0)
+    """Bytes, unpacked."""
+
+
+class Provenance(Part):
+    """Which plugin brings a component."""
+
+    type: Text
+    distribution: DistributionName
+    version: Version
+    entry_point: Text
+
+
+class FeatureShape(Part):
+    """Shape of the features of the longest clip that the audio config allows."""
+
+    n_bins: int = Field(ge=1)
+    max_frames: int = Field(ge=1)
+    width: int = Field(ge=1)
+    """Columns of a row of the design matrix."""
+
+
+class Training(Part):
+    """What the estimator was fitted on."""
+
+    dataset: Text
+    fingerprint: Digest
+    """SHA-256 over ids, labels, groups, folds and bytes of the clips."""
+    clips: dict[Text, Annotated[int, Field(ge=0)]]
+    """Number of clips by class."""
+    groups: int = Field(ge=0)
+    """Number of speakers, sites or recordings; 0 where they are not known."""
+
+
+class Evaluated(Part):
+    """What the cell earned in cross-validation, on clips that it was not trained on."""
+
+    split: Text
+    unit: Text
+    """What the intervals resample: "clip" or "group"."""
+    n_units: int = Field(ge=0)
+    confidence_level: float = Field(gt=0, lt=1)
+    metrics: dict[Text, Interval | None]
+
+
+class StoredEstimator(Part):
+    """How the fitted estimator is stored."""
+
+    format: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)
+    """`skops`, or the name that a plugin gives to a format of its own."""
+    files: tuple[Text, ...] = Field(min_length=1)
+    """Members that hold it."""
+
+
+class Manifest(Part):
+    """All that a bundle says of itself."""
+
+    format: Literal[1, 2]
+    audioclf: Version
+    name: Text
+    """Name of the run."""
+    cell: Text
+    """Name of the cell: one featurizer with one classifier."""
+    seed: int = Field(ge=0, le=2**32 - 1)
+    classes: tuple[Text, ...] = Field(min_length=2)
+    """Names of the classes; the position is the code that the estimator predicts."""
+    audio: AudioConfig
+    featurizer: dict[str, Any]
+    """Its fields, `type` and `pooling` among them."""
+    classifier: dict[str, Any]
+    """The fields of what predicts."""
+    configured: dict[str, Any] | None = None
+    """The classifier of the config where that chose another, as a search does."""
+    features: FeatureShape
+    components: dict[Literal["featurizer", "classifier"], Provenance]
+    versions: dict[Text, Version]
+    """Python, audioclf and what makes the numbers."""
+    platform: Text
+    estimator: StoredEstimator
+    scores: ScoreKind
+    """What the classifier gives, before calibration: what it calls probabilities (`probability`),
+    squashed decision values (`decision`), or names alone (`none`)."""
+    calibration: Calibration | None = None
+    """How scores become probabilities; null where they stay as the classifier gives them."""
+    abstain_below: float | None = Field(default=None, gt=0, lt=1)
+    """Score of the predicted class below which the model names no class."""
+    abstention: Abstention | None = None
+    """What that costs, where it was measured."""
+    training: Training
+    evaluation: Evaluated | None = None
+    members: dict[Text, Member]
+    """Every other file of the bundle."""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Manifest:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two classes have the same name")
+        if set(self.components) != {"featurizer", "classifier"}:
+            raise ValueError("components are a featurizer and a classifier")
+        if not set(self.estimator.files) <= set(self.members):
+            raise ValueError("a file of the estimator is not among the members")
+        return self
+
+    @model_validator(mode="after")
+    def _scores_are_consistent(self) -> Manifest:
+        asked = self.calibration is not None or self.abstain_below is not None
+        if self.abstention is not None and self.abstain_below is None:
+            raise ValueError("abstention without abstain_below")
+        if asked and self.format < 2:
+            raise ValueError("format 1 has neither calibration nor abstain_below")
+        if asked and self.scores == "none":
+            raise ValueError("calibration or abstain_below without scores")
+        if self.calibration is not None:
+            check_size(self.calibration.mapping, len(self.classes))
+        return self
+
+
+class _Members(BaseModel):
+    members: dict[str, Member]
+
+
+def to_json(manifest: Manifest) -> bytes:
+    """Return the manifest as JSON that does not depend on anything else."""
+    data = manifest.model_dump(mode="json")
+    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def members_of(raw: bytes) -> Mapping[str, Member]:
+    """Return the members that a manifest lists, once its format number is known to be ours.
+
+    Raises
+    ------
+    RefusedError
+        If it is no JSON, of another format, or lists no members.
+    """
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError) as exc:
+        raise RefusedError("manifest", f"{MANIFEST} is not JSON: {exc}") from exc
+    number = data.get("format") if isinstance(data, dict) else None
+    if number not in (1, FORMAT) or isinstance(number, bool):
+        raise _other_format(number)
+    try:
+        return _Members.model_validate_json(raw, strict=True).members
+    except ValidationError as exc:
+        raise _invalid(exc) from None
+
+
+def parse_manifest(raw: bytes) -> Manifest:
+    """Validate a manifest.
+
+    Raises
+    ------
+    RefusedError
+        If a value is missing, unknown or out of range; names the first.
+    """
+    try:
+        return Manifest.model_validate_json(raw, strict=True)
+    except ValidationError as exc:
+        raise _invalid(exc) from None
+
+
+def _other_format(number: object) -> RefusedError:
+    if isinstance(number, int) and number > FORMAT:
+        what = f"its format is number {str(number)[:20]}, and this audioclf reads up to {FORMAT}"
+        return RefusedError("manifest", what, hint="Run `pip install --upgrade audioclf`.")
+    return RefusedError("manifest", f"{MANIFEST} is not that of a model (no format number)")
+
+
+def _invalid(exc: ValidationError) -> RefusedError:
+    place, problem = first_problem(exc)
+    what = f"{MANIFEST} is not valid at {place!r}: {problem}"
+    return RefusedError("manifest", what, hint="Write the model again with `audioclf run`.")

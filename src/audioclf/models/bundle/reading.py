@@ -1,0 +1,294 @@
+"""A model bundle, read: every check before anything of it runs.
+
+Nothing in a bundle is pickled. The checks come in the order of `refusal.Stage`: the zip archive,
+the digests, the manifest, the versions, the components, the types in the estimator, its structure,
+its scores of stored rows, the featurizer's row of a known signal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+
+from audioclf.base.errors import ConfigError, PluginError
+from audioclf.base.limits import Limits
+from audioclf.components.classifier import Classifier
+from audioclf.components.component import Component, Kind
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.fields import validate_component
+from audioclf.components.registry import Registry
+from audioclf.evaluation.views import Views
+from audioclf.models.bundle.container import MODEL_LIMITS, unseal
+from audioclf.models.bundle.manifest import Manifest, Provenance, parse_manifest
+from audioclf.models.bundle.self_check import SelfCheck
+from audioclf.models.bundle.training_clips import TrainingClips
+from audioclf.models.estimators.store import SKOPS, restore_estimator
+from audioclf.models.model import Model
+from audioclf.models.refusal import RefusedError, naming, refusing
+
+CARD = "MODEL_CARD.md"
+ESTIMATOR = "estimator/"
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a bundle holds, undamaged; nothing of it has been built.
+
+    Parameters
+    ----------
+    path : Path
+    manifest : Manifest
+    files : mapping of str to bytes
+        All members but the manifest.
+    """
+
+    path: Path
+    manifest: Manifest
+    files: Mapping[str, bytes]
+
+    @property
+    def card(self) -> str:
+        """The model card, in Markdown; from whoever wrote the file."""
+        return self.files.get(CARD, b"").decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A bundle that has passed every check.
+
+    Parameters
+    ----------
+    path : Path
+    manifest : Manifest
+    card : str
+        The model card, in Markdown.
+    featurizer : Featurizer
+    classifier : Classifier
+        What predicts, as its component.
+    estimator : scikit-learn classifier
+        Fitted.
+    check : SelfCheck
+        Rows of features with the scores that the estimator gave them.
+    notes : tuple of str
+        What differs from where the model was made, and did no harm.
+    clips : TrainingClips, optional
+        What it remembers of the clips that it was trained on.
+    """
+
+    path: Path
+    manifest: Manifest
+    card: str
+    featurizer: Featurizer
+    classifier: Classifier
+    estimator: Any
+    check: SelfCheck
+    notes: tuple[str, ...]
+    clips: TrainingClips | None = None
+
+    @cached_property
+    def model(self) -> Model:
+        """The model, ready to predict."""
+        return Model(self.manifest, self.featurizer, self.estimator, self.clips)
+
+
+def load(
+    path: str | Path, *, registry: Registry | None = None, expect_sha256: str | None = None
+) -> Model:
+    """Load a model.
+
+    Parameters
+    ----------
+    path : path
+        A file such as `model.audioclf`.
+    registry : Registry, optional
+        The plugins to use; by default those that are installed.
+    expect_sha256 : str, optional
+        SHA-256 of the file, 64 hexadecimal digits, from someone who is trusted.
+
+    Returns
+    -------
+    model : Model
+
+    Raises
+    ------
+    ConfigError
+        If `expect_sha256` is no SHA-256.
+    ModelError
+        If the file is damaged, foreign or incompatible; says by which check, and what to do.
+
+    Examples
+    --------
+    >>> import audioclf
+    >>> audioclf.load("model.audioclf").predict("unknown.wav")  # doctest: +SKIP
+    'puppy'
+    """
+    return read_bundle(path, registry, expect_sha256=expect_sha256).model
+
+
+def open_bundle(
+    path: str | Path, limits: Limits = MODEL_LIMITS, *, expect_sha256: str | None = None
+) -> Contents:
+    """Read a bundle as far as its manifest: archive, digests, values. Nothing of it is built.
+
+    Raises
+    ------
+    ConfigError
+        If `expect_sha256` is no SHA-256.
+    ModelError
+        If the file is damaged or foreign.
+    """
+    if expect_sha256 is not None and not _SHA256.fullmatch(expect_sha256):
+        raise ConfigError(
+            f"{expect_sha256!r} is no SHA-256, which has 64 hexadecimal digits",
+            hint="`sha256sum FILE` prints that of a file.",
+        )
+    path = Path(path)
+    with naming(str(path)):
+        sealed = unseal(path, limits, expect_sha256=expect_sha256)
+        return Contents(path, parse_manifest(sealed.manifest), sealed.files)
+
+
+def read_bundle(
+    path: str | Path,
+    registry: Registry | None = None,
+    limits: Limits = MODEL_LIMITS,
+    *,
+    expect_sha256: str | None = None,
+) -> Bundle:
+    """Read a bundle, make every check, and rebuild what it holds.
+
+    Parameters
+    ----------
+    path : path
+    registry : Registry, optional
+        The plugins to use; by default those that are installed.
+    limits : Limits
+        How much of the file is believed.
+    expect_sha256 : str, optional
+        SHA-256 of the file, 64 hexadecimal digits; any other file is refused before it is read.
+
+    Raises
+    ------
+    ConfigError
+        If `expect_sha256` is no SHA-256.
+    ModelError
+        If a check fails; says which, and what to do.
+    """
+    contents = open_bundle(path, limits, expect_sha256=expect_sha256)
+    if registry is None:
+        from audioclf.components.discovery import discover
+
+        registry = discover()
+    with naming(str(contents.path)):
+        return _rebuilt(contents, registry)
+
+
+def _rebuilt(contents: Contents, registry: Registry) -> Bundle:
+    manifest = contents.manifest
+    _check_versions(manifest)
+    featurizer = cast(Featurizer, _component("featurizer", manifest.featurizer, contents, registry))
+    classifier = cast(Classifier, _component("classifier", manifest.classifier, contents, registry))
+    check = SelfCheck.from_files(contents.files, manifest, Views.of(featurizer).predicted)
+    _check_width(manifest, featurizer)
+    estimator = restore_estimator(
+        classifier,
+        manifest.estimator.format,
+        _estimator_files(contents),
+        seed=manifest.seed,
+        n_classes=len(manifest.classes),
+        n_features=manifest.features.width,
+    )
+    notes = tuple(_notes(manifest, (featurizer, classifier), registry))
+    parts = (manifest, contents.card, featurizer, classifier, estimator, check, notes)
+    clips = TrainingClips.from_files(contents.files, manifest.training.fingerprint)
+    bundle = Bundle(contents.path, *parts, clips)
+    check.check(bundle.model)
+    check.check_features(bundle.model)
+    return bundle
+
+
+def _check_versions(manifest: Manifest) -> None:
+    """Compare the minor versions of scikit-learn, which rebuilds objects of its own kind only."""
+    if manifest.estimator.format != SKOPS:
+        return
+    here, there = metadata.version("scikit-learn"), manifest.versions.get("scikit-learn", "none")
+    if _minor(here) != _minor(there):
+        raise RefusedError(
+            "version",
+            f"it was written with scikit-learn {there}, and scikit-learn {here} is installed",
+            hint=f'Run `pip install "scikit-learn=={_minor(there)}.*"`, or train the model again.',
+        )
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _component(
+    kind: Kind, data: Mapping[str, Any], contents: Contents, registry: Registry
+) -> Component:
+    made_by = contents.manifest.components[kind]  # type: ignore[index]
+    name = data.get("type")
+    if name != made_by.type:
+        raise RefusedError("component", f"its {kind} is {name!r} in one place, not in another")
+    try:
+        cls = registry.resolve(kind, made_by.type)
+    except PluginError as exc:
+        raise _missing(kind, made_by, exc, registry) from exc
+    with refusing("component", f"the {kind} {made_by.type!r} does not take its fields"):
+        component = validate_component(cls, dict(data), {"build": registry.build})
+    origin = registry.origin_of(component)
+    if origin is None or origin.distribution != made_by.distribution:
+        what = f"its {kind} {made_by.type!r} is that of {made_by.distribution}, here it is {origin}"
+        raise RefusedError("component", what, hint="Install the one, and disable the other.")
+    return component
+
+
+def _missing(kind: Kind, made_by: Provenance, exc: PluginError, registry: Registry) -> RefusedError:
+    wanted = f"{kind} {made_by.type!r} of {made_by.distribution} {made_by.version}"
+    known = [p for p in registry.plugins if p.origin.distribution == made_by.distribution]
+    broken = [p for p in known if p.status != "ok"]
+    if broken:
+        what = f"it needs the {wanted}, which is {broken[0].status}: {broken[0].reason}"
+        return RefusedError("component", what, hint="See `audioclf plugins`.")
+    if known:
+        return RefusedError("component", f"it needs the {wanted}: {exc.message}", hint=exc.hint)
+    return RefusedError(
+        "component",
+        f"it needs the {wanted}, which is not installed",
+        hint=f"If you trust that distribution, run `pip install {made_by.distribution}"
+        f"=={made_by.version}`.",
+    )
+
+
+def _check_width(manifest: Manifest, featurizer: Featurizer) -> None:
+    """Compare the numbers of columns, which bound what pooling allocates."""
+    shape = manifest.features
+    width = featurizer.pooling.width(shape.n_bins, shape.max_frames)
+    if width != shape.width:
+        what = f"{shape.n_bins} bins pool to {width} columns instead of {shape.width}"
+        raise RefusedError("component", what)
+
+
+def _estimator_files(contents: Contents) -> dict[str, bytes]:
+    names = contents.manifest.estimator.files
+    return {name.removeprefix(ESTIMATOR): contents.files[name] for name in names}
+
+
+def _notes(
+    manifest: Manifest, components: tuple[Component, ...], registry: Registry
+) -> Iterator[str]:
+    for component in components:
+        origin = registry.origin_of(component)
+        made_by = manifest.components[component.kind]  # type: ignore[index]
+        if origin is not None and origin.version != made_by.version:
+            yield (
+                f"{component.kind} {made_by.type} was {made_by.distribution} {made_by.version} "
+                f"when the model was made, and is {origin.version} here"
+            )

@@ -1,0 +1,182 @@
+"""A model tries itself: stored rows must give their stored scores, a stored signal its features.
+
+This finds what no digest can: a library that computes something else than where the model was
+trained, or a featurizer that has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.models.arrays import from_npy, to_npy
+from audioclf.models.bundle.manifest import Manifest
+from audioclf.models.model import Model, raw_codes, raw_scores
+from audioclf.models.refusal import RefusedError, refusing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+N_ROWS = 8
+SCORE_TOLERANCE = 1e-6
+"""By how much a score may differ: sums that another processor adds up in another order."""
+FEATURE_TOLERANCE = 1e-3
+"""By how much a feature may differ, as a share of the largest of its row."""
+
+_FOLDER = "check/"
+_PROBE_SECONDS = 1.0
+_HINT = "Install the versions that `audioclf model show` lists, or train again."
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """Rows with what the estimator says of them, and the row of the probe.
+
+    Parameters
+    ----------
+    rows : np.ndarray [shape=(n_rows, n_features)], float32
+    codes : np.ndarray [shape=(n_rows,)], int64
+    scores : np.ndarray [shape=(n_rows, n_classes)], float64, or None
+        None where the classifier gives none.
+    probe : np.ndarray [shape=(n_features,)], float32
+        Features of `probe_signal`.
+    """
+
+    rows: NDArray[np.float32]
+    codes: NDArray[np.int64]
+    scores: NDArray[np.float64] | None
+    probe: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, model: Model, matrix: NDArray[np.float32]) -> SelfCheck:
+        """Ask a model about a few rows of the matrix that it was trained on, evenly spread."""
+        n_rows = min(N_ROWS, len(matrix))
+        picked = matrix[np.linspace(0, len(matrix) - 1, n_rows).astype(int)]
+        rows = np.ascontiguousarray(model.views.to_predict(picked))
+        codes, scores = _said(model, rows)
+        return cls(rows, codes, scores, _probed(model))
+
+    def to_files(self) -> dict[str, bytes]:
+        """Return the members of a bundle that hold it."""
+        arrays: dict[str, NDArray[Any]] = {}
+        arrays |= {"rows": self.rows, "codes": self.codes, "probe": self.probe}
+        if self.scores is not None:
+            arrays["scores"] = self.scores
+        return {f"{_FOLDER}{name}.npy": to_npy(array) for name, array in arrays.items()}
+
+    @classmethod
+    def from_files(
+        cls, files: Mapping[str, bytes], manifest: Manifest, n_views: int = 1
+    ) -> SelfCheck:
+        """Read it from a bundle, whose rows hold so many views of a clip.
+
+        Raises
+        ------
+        RefusedError
+            If an array is missing, or has another shape or type than the manifest demands.
+        """
+        width, n_classes = n_views * manifest.features.width, len(manifest.classes)
+        rows = _array(files, "rows", np.float32, (None, width))
+        shape = (len(rows), n_classes)
+        has_scores = manifest.scores != "none"
+        return cls(
+            rows,
+            _array(files, "codes", np.int64, shape[:1]),
+            _array(files, "scores", np.float64, shape) if has_scores else None,
+            _array(files, "probe", np.float32, (width,)),
+        )
+
+    def check(self, model: Model, *, tolerance: float = SCORE_TOLERANCE) -> None:
+        """Compare scores, or codes where there are none.
+
+        Raises
+        ------
+        RefusedError
+            If one differs by more than the tolerance.
+        """
+        with refusing("score", "the estimator fails on its stored rows"):
+            codes, scores = _said(model, self.rows)
+        if self.scores is None or scores is None:
+            if not np.array_equal(codes, self.codes):
+                raise RefusedError("score", _differs("predictions"), hint=_HINT)
+            return
+        worst = float(np.abs(scores - self.scores).max())
+        if not worst <= tolerance:
+            what = f"{_differs('scores')} by up to {worst:.2g}"
+            raise RefusedError("score", what, hint=_HINT)
+
+    def check_features(self, model: Model) -> None:
+        """Compare the features of the probe.
+
+        Raises
+        ------
+        RefusedError
+            If they differ by more than `FEATURE_TOLERANCE`.
+        """
+        with refusing("feature", "the featurizer fails on the stored signal"):
+            row = _probed(model)
+        scale = max(float(np.abs(self.probe).max()), 1e-6)
+        worst = float(np.abs(row - self.probe).max()) / scale
+        if not worst <= FEATURE_TOLERANCE:
+            name = model.featurizer.type_name()
+            what = f"features of {name} differ from those of the training by up to {worst:.2g}"
+            raise RefusedError("feature", f"{what} of the largest", hint=_HINT)
+
+
+def probe_signal(sr: int, duration: float | None) -> NDArray[np.float32]:
+    """Return noise that is the same everywhere and for ever [shape=(n_samples,)], in [-0.5, 0.5].
+
+    Parameters
+    ----------
+    sr : int
+        Sample rate in Hz.
+    duration : float, optional
+        Most seconds that the model reads; the signal has at most one.
+    """
+    n_samples = max(1, int(min(_PROBE_SECONDS, duration or _PROBE_SECONDS) * sr))
+    noise = hashlib.shake_128(b"audioclf probe").digest(2 * n_samples)
+    return (np.frombuffer(noise, "<i2") / 2.0**16).astype(np.float32)
+
+
+def _probed(model: Model) -> NDArray[np.float32]:
+    audio = model.manifest.audio
+    return model.features_of(probe_signal(audio.sr, audio.duration), audio.sr)
+
+
+def _said(
+    model: Model, rows: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
+    """Return codes and scores, computed by one thread, whose sums have one order."""
+    import threadpoolctl
+
+    n_classes = len(model.classes)
+    with threadpoolctl.threadpool_limits(1):
+        scores, kind = raw_scores(model.scorer, rows, n_classes)
+        codes = raw_codes(model.scorer, rows, n_classes)
+    if kind != model.score_kind:
+        what = f"its scores are of kind {kind!r} instead of {model.score_kind!r}"
+        raise RefusedError("score", what)
+    return codes.astype(np.int64), scores
+
+
+def _differs(what: str) -> str:
+    return f"the estimator's {what} of its stored rows differ from the stored ones"
+
+
+def _array(
+    files: Mapping[str, bytes], name: str, dtype: Any, shape: tuple[int | None, ...]
+) -> NDArray[Any]:
+    member = f"{_FOLDER}{name}.npy"
+    with refusing("score", f"{member!r} cannot be read"):
+        if member not in files:
+            raise ValueError("it is missing")
+        array = from_npy(files[member])
+        fits = array.ndim == len(shape) and array.size > 0
+        fits = fits and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
+        if not fits or array.dtype != dtype or not np.isfinite(array).all():
+            raise ValueError(f"{array.dtype} of shape {array.shape} is not what it must be")
+    return array

@@ -1,0 +1,1 @@
+"""Calibrated scores and abstention, and what they change."""

@@ -1,0 +1,313 @@
+"""What a run's out-of-fold predictions say of scores: a calibration, and the cost of abstaining.
+
+The map that a bundle keeps is fitted on all out-of-fold scores. What it does is measured on others:
+units (groups, or clips) are dealt into blocks, and the scores of a block are mapped by what the
+other blocks fitted. So no clip has a part in its own calibration.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
+from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
+from audioclf.evaluation.results import FoldResult, Predicted
+from audioclf.models.calibration.maps import calibrated, fit_calibration, top_of
+from audioclf.models.calibration.records import (
+    Abstention,
+    Calibration,
+    Change,
+    Effect,
+    Interval,
+    Method,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Codes = NDArray[np.intp]
+
+N_BLOCKS = 5
+FEW_CLIPS = 50
+"""Below this many clips a calibration is hardly better than a guess; the run says so."""
+ISOTONIC_CLIPS = 200
+"""Below this many clips an isotonic curve repeats the clips rather than a trend; it is refused."""
+
+
+@dataclass(frozen=True)
+class ScoreEffects:
+    """What a bundle is told of its scores.
+
+    Parameters
+    ----------
+    calibration : Calibration, optional
+    abstention : Abstention, optional
+        None where nothing was asked, or there are no scores.
+    notes : tuple of str
+        What the user should know, as the end of a sentence about the cell.
+    """
+
+    calibration: Calibration | None = None
+    abstention: Abstention | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Out-of-fold predictions, row by row; stands wherever a `CellResult` is read from.
+
+    Parameters
+    ----------
+    folds : tuple of FoldResult
+    y : np.ndarray [shape=(n_clips,)], int
+        True codes of all clips.
+    units : np.ndarray [shape=(n_clips,)], int
+        Number of each clip's unit.
+    unit : str
+        "clip" or "group".
+    """
+
+    folds: tuple[FoldResult, ...]
+    y: Codes
+    units: Codes
+    unit: str
+
+    @property
+    def test(self) -> Codes:
+        """Position of the clip of each row."""
+        return np.concatenate([fold.fold.test for fold in self.folds])
+
+    @property
+    def predicted(self) -> Codes:
+        """Predicted code of each row."""
+        return np.concatenate([fold.y_pred for fold in self.folds])
+
+    @property
+    def scores(self) -> Floats:
+        """Scores of each row [shape=(n_rows, n_classes)]."""
+        return np.concatenate([fold.scores for fold in self.folds if fold.scores is not None])
+
+    @property
+    def weights(self) -> Floats:
+        """What each row counts: the rows of a clip together 1, however often it is tested."""
+        return 1.0 / np.bincount(self.test)[self.test]
+
+    @property
+    def n_clips(self) -> int:
+        """Clips that were tested."""
+        return len(np.unique(self.test))
+
+    @property
+    def n_units(self) -> int:
+        """Units that were tested."""
+        return len(np.unique(self.units[self.test]))
+
+    def with_scores(self, scores: Floats, codes: Codes) -> Scored:
+        """Return the same rows with other scores and predictions."""
+        ends = np.cumsum([len(fold.fold.test) for fold in self.folds])[:-1]
+        parts = zip(self.folds, np.split(scores, ends), np.split(codes, ends), strict=True)
+        folds = tuple(replace(f, scores=s, y_pred=c, score_kind="probability") for f, s, c in parts)
+        return replace(self, folds=folds)
+
+
+def effects_of(
+    found: Predicted,
+    y: Codes,
+    units: Codes,
+    unit: str,
+    classes: Sequence[str],
+    *,
+    calibrate: Method | None,
+    abstain_below: float | None,
+    seed: int,
+) -> ScoreEffects:
+    """Fit a calibration on out-of-fold predictions, and measure it and abstaining.
+
+    Parameters
+    ----------
+    found : Predicted
+        Out-of-fold predictions of the cell, of all repeats.
+    y, units : np.ndarray [shape=(n_clips,)], int
+        True code and number of the unit of each clip.
+    unit : str
+        "clip" or "group".
+    classes : sequence of str
+    calibrate : {"sigmoid", "isotonic", "temperature"}, optional
+    abstain_below : float, optional
+        Score below which no class is named, above 0 and below 1.
+    seed : int
+        Seed of the blocks and of the resampling.
+    """
+    if calibrate is None and abstain_below is None:
+        return ScoreEffects()
+    if any(fold.scores is None for fold in found.folds):
+        return ScoreEffects(notes=tuple(_without_scores(calibrate, abstain_below)))
+    rows = Scored(found.folds, y, units, unit)
+    why_not = None if calibrate is None else _why_not(calibrate, rows, classes)
+    notes = [] if why_not is None else [_not_calibrated(why_not, abstain_below)]
+    calibration, judged = None, rows
+    if calibrate is not None and why_not is None:
+        calibration, judged = _calibration(calibrate, rows, seed)
+        notes += _doubts(rows, calibration)
+    if abstain_below is None:
+        return ScoreEffects(calibration, None, tuple(notes))
+    return ScoreEffects(calibration, abstention(judged, abstain_below, seed=seed), tuple(notes))
+
+
+def _without_scores(calibrate: Method | None, below: float | None) -> Iterator[str]:
+    if calibrate is not None:
+        yield "was not calibrated: the classifier gives no scores"
+    if below is not None:
+        yield "never abstains: the classifier gives no scores"
+
+
+def _why_not(method: Method, rows: Scored, classes: Sequence[str]) -> str | None:
+    if method == "isotonic" and rows.n_clips < ISOTONIC_CLIPS:
+        return (
+            f"isotonic needs {ISOTONIC_CLIPS} tested clips, and there are {rows.n_clips}; use "
+            "sigmoid or temperature"
+        )
+    never = [classes[code] for code in np.setdiff1d(np.arange(len(classes)), rows.y[rows.test])]
+    if never and method != "temperature":
+        return f"no clip of {never[0]!r} was ever tested, which {method} needs; use temperature"
+    return None
+
+
+def _not_calibrated(why: str, below: float | None) -> str:
+    rest = "" if below is None else f"; abstain_below {below:g} applies to its scores as they are"
+    return f"was not calibrated: {why}{rest}"
+
+
+def _doubts(rows: Scored, calibration: Calibration) -> Iterator[str]:
+    if rows.n_clips < FEW_CLIPS:
+        yield (
+            f"was calibrated on {rows.n_clips} clips, fewer than {FEW_CLIPS}: do not rely on its "
+            "probabilities"
+        )
+    loss = calibration.effect.get("log_loss")
+    if loss is None:
+        yield "was calibrated, but there are too few units to measure what that does"
+    elif loss.after > loss.before:
+        yield (
+            f"has a log loss of {loss.after:.3f} calibrated and {loss.before:.3f} as it was: "
+            "calibration did not help"
+        )
+
+
+def _calibration(method: Method, rows: Scored, seed: int) -> tuple[Calibration, Scored]:
+    """Return what the bundle keeps, and the rows as they would have come out on new clips."""
+    mapping = fit_calibration(method, rows.scores, rows.y[rows.test], rows.weights)
+    effect: dict[Effect, Change] = {}
+    if rows.n_units < 2:
+        scores = calibrated(mapping, rows.scores)
+        after = rows.with_scores(scores, top_of(scores, rows.scores))
+    else:
+        after = nested(method, rows, seed=seed)
+        effect = {each: _change(each, rows, after, seed) for each in get_args(Effect)}
+    counts = {"clips": rows.n_clips, "units": rows.n_units}
+    return Calibration(mapping=mapping, unit=rows.unit, effect=effect, **counts), after
+
+
+def nested(method: Method, rows: Scored, *, seed: int) -> Scored:
+    """Calibrate each block of units by the scores of the other blocks.
+
+    Parameters
+    ----------
+    method : {"sigmoid", "isotonic", "temperature"}
+    rows : Scored
+        Of at least 2 units.
+    seed : int
+        Seed by which units are dealt.
+    """
+    blocks = _blocks(rows, seed)[rows.units[rows.test]]
+    scores, y_true, weights = rows.scores, rows.y[rows.test], rows.weights
+    after = np.empty_like(scores)
+    for block in np.unique(blocks):
+        inside, others = blocks == block, blocks != block
+        mapping = fit_calibration(method, scores[others], y_true[others], weights[others])
+        after[inside] = calibrated(mapping, scores[inside])
+    return rows.with_scores(after, top_of(after, scores))
+
+
+def _blocks(rows: Scored, seed: int) -> Codes:
+    """Return the block of each unit; each class is spread over the blocks."""
+    test = np.unique(rows.test)
+    tested, first = np.unique(rows.units[test], return_index=True)
+    chance = np.random.default_rng(seed).permutation(len(tested))
+    order = np.lexsort((chance, rows.y[test[first]]))
+    blocks = np.full(int(rows.units.max()) + 1, -1)
+    blocks[tested[order]] = np.arange(len(tested)) % min(N_BLOCKS, len(tested))
+    return blocks
+
+
+def _change(metric: Effect, rows: Scored, after: Scored, seed: int) -> Change:
+    """Measure scores of any kind as if they were probabilities, which is what a reader takes."""
+    before = rows.with_scores(rows.scores, rows.predicted)
+    y, both = rows.y, (before, after)
+    values = bootstrap_values(both, metric, y, rows.units, seed=seed)
+    low, high = interval(values[1] - values[0])
+    was, now = (metric_value(each, metric, y) for each in both)
+    return Change(before=was, after=now, low=low, high=high)
+
+
+def abstention(rows: Scored, below: float, *, seed: int) -> Abstention:
+    """Measure what it costs and brings to name no class below a score.
+
+    Parameters
+    ----------
+    rows : Scored
+    below : float
+        A clip keeps its class if the score of that class is not lower.
+    seed : int
+        Seed of the resampling.
+    """
+    codes, y_true = rows.predicted, rows.y[rows.test]
+    kept = rows.scores[np.arange(len(codes)), codes] >= below
+    right, ones = codes == y_true, np.ones(len(codes), dtype=bool)
+
+    def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Interval | None:
+        return _share(rows, part & whole, whole, seed)
+
+    withheld, accuracy = share(~kept, ones), share(right, ones)
+    assert withheld is not None
+    assert accuracy is not None
+    return Abstention(
+        clips=rows.n_clips,
+        units=rows.n_units,
+        unit=rows.unit,
+        abstained=withheld,
+        accuracy=accuracy,
+        accuracy_of_rest=share(right, kept),
+        errors_avoided=share(~kept, ~right),
+    )
+
+
+def _share(
+    rows: Scored, part: NDArray[np.bool_], whole: NDArray[np.bool_], seed: int
+) -> Interval | None:
+    """Return the share of rows, with an interval over units; None of nothing."""
+    if not whole.any():
+        return None
+    tested, unit = np.unique(rows.units[rows.test], return_inverse=True)
+    of_part, of_whole = (
+        np.bincount(unit, rows.weights * mask, minlength=len(tested)) for mask in (part, whole)
+    )
+
+    def ratio(counts: Floats) -> Floats:
+        total = (counts * of_whole).sum(axis=1)
+        nothing = np.full(len(counts), np.nan)
+        shares: Floats = (counts * of_part).sum(axis=1)
+        ratios: Floats = np.divide(shares, total, out=nothing, where=total > 0)
+        return ratios
+
+    value = float(of_part.sum() / of_whole.sum())
+    low, high = interval(on_resamples(ratio, len(tested), seed=seed))
+    if not math.isfinite(low):
+        low = high = value
+    return Interval(value=value, low=low, high=high)

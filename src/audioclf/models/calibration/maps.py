@@ -1,0 +1,177 @@
+"""Scores that mean what they say: maps from scores to probabilities, fitted and applied.
+
+Three maps, fitted on scores of clips that the classifier was not trained on:
+
+- `temperature`: one number for all classes (Guo et al., "On calibration of modern neural
+  networks", ICML 2017). Keeps the order of the classes within a clip.
+- `sigmoid`: a logistic curve for each class (Platt, "Probabilistic outputs for support vector
+  machines", 1999), with his smoothed targets. Fitted on log-odds rather than on the scores
+  themselves, so that the curve can leave good scores as they are.
+- `isotonic`: for each class the best curve that never falls (Zadrozny & Elkan, "Transforming
+  classifier scores into accurate multiclass probability estimates", KDD 2002).
+
+The latter two treat each class against the rest and then divide by the sum, as scikit-learn's
+`CalibratedClassifierCV` does; of two classes, the second alone is fitted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.models.calibration.records import Curve, Isotonic, Method, Sigmoid, Temperature
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Codes = NDArray[np.intp]
+
+AnyMap = Temperature | Sigmoid | Isotonic
+
+FLOOR = 1e-4
+"""Lower scores count as this one: a few thousand clips say nothing of anything rarer."""
+
+_TEMPERATURES = (0.01, 100.0)
+
+
+def calibrated(mapping: AnyMap, scores: Floats) -> Floats:
+    """Return calibrated scores.
+
+    Parameters
+    ----------
+    mapping : Temperature, Sigmoid or Isotonic
+    scores : np.ndarray [shape=(n_rows, n_classes)], float64
+        Each row sums to 1.
+
+    Returns
+    -------
+    probabilities : np.ndarray [shape=(n_rows, n_classes)], float64
+        Each row sums to 1.
+    """
+    if isinstance(mapping, Temperature):
+        return _softmax(np.log(np.maximum(scores, FLOOR)) / mapping.temperature)
+    if isinstance(mapping, Sigmoid):
+        odds = _log_odds(_columns(scores))
+        return _normalized(_sigmoid(odds * np.asarray(mapping.slopes) + mapping.intercepts))
+    columns = _columns(scores)
+    shares = np.empty_like(columns)
+    for column, curve in enumerate(mapping.curves):
+        shares[:, column] = np.interp(columns[:, column], curve.scores, curve.shares)
+    return _normalized(shares)
+
+
+def top_of(probabilities: Floats, scores: Floats) -> Codes:
+    """Return the class with the highest probability; of several, that with the highest score.
+
+    Parameters
+    ----------
+    probabilities, scores : np.ndarray [shape=(n_rows, n_classes)], float64
+        Calibrated, and as they were.
+    """
+    is_top = probabilities == probabilities.max(axis=1, keepdims=True)
+    codes: Codes = np.where(is_top, scores, -1.0).argmax(axis=1)
+    return codes
+
+
+def fit_calibration(method: Method, scores: Floats, y_true: Codes, weights: Floats) -> AnyMap:
+    """Fit a map on scores of clips that the classifier was not trained on.
+
+    Parameters
+    ----------
+    method : {"sigmoid", "isotonic", "temperature"}
+    scores : np.ndarray [shape=(n_rows, n_classes)], float64
+        Each row sums to 1.
+    y_true : np.ndarray [shape=(n_rows,)], int
+        True codes.
+    weights : np.ndarray [shape=(n_rows,)], float64
+        How much each row counts; the rows of one clip together 1.
+    """
+    if method == "temperature":
+        return _fit_temperature(scores, y_true, weights)
+    n_classes = scores.shape[1]
+    columns = _columns(scores)
+    classes = [1] if n_classes == 2 else range(n_classes)
+    truths = [y_true == code for code in classes]
+    if method == "isotonic":
+        pairs = zip(columns.T, truths, strict=True)
+        return Isotonic(curves=tuple(_fit_curve(s, truth, weights) for s, truth in pairs))
+    pairs = zip(_log_odds(columns).T, truths, strict=True)
+    fitted = [_fit_sigmoid(odds, truth, weights) for odds, truth in pairs]
+    return Sigmoid(slopes=tuple(a for a, _ in fitted), intercepts=tuple(b for _, b in fitted))
+
+
+def _fit_temperature(scores: Floats, y_true: Codes, weights: Floats) -> Temperature:
+    from scipy.optimize import minimize_scalar
+
+    logs, rows = np.log(np.maximum(scores, FLOOR)), np.arange(len(scores))
+    low, high = _TEMPERATURES
+
+    def loss(log_temperature: float) -> float:
+        scaled = logs / np.exp(log_temperature)
+        highest = scaled.max(axis=1)
+        total = highest + np.log(np.exp(scaled - highest[:, None]).sum(axis=1))
+        return float((weights * (total - scaled[rows, y_true])).sum())
+
+    found = minimize_scalar(loss, bounds=(np.log(low), np.log(high)), method="bounded")
+    return Temperature(temperature=float(np.clip(np.exp(found.x), low, high)))
+
+
+def _fit_sigmoid(odds: Floats, truth: NDArray[np.bool_], weights: Floats) -> tuple[float, float]:
+    """Return slope and intercept; a slope below 0 would turn the order round, so it stays at 0."""
+    from scipy.optimize import minimize
+
+    n_true, n_false = weights[truth].sum(), weights[~truth].sum()
+    targets = np.where(truth, (n_true + 1) / (n_true + 2), 1 / (n_false + 2))
+
+    def loss(line: Floats) -> tuple[float, Floats]:
+        z = line[0] * odds + line[1]
+        errors = weights * (_sigmoid(z) - targets)
+        total = (weights * (np.logaddexp(0, z) - targets * z)).sum()
+        return float(total), np.array([(errors * odds).sum(), errors.sum()])
+
+    bounds = [(0.0, 1e6), (-1e6, 1e6)]
+    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+    return float(found.x[0]), float(found.x[1])
+
+
+def _fit_curve(scores: Floats, truth: NDArray[np.bool_], weights: Floats) -> Curve:
+    from sklearn.isotonic import IsotonicRegression
+
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(scores, truth.astype(float), weights)
+    at, first = np.unique(fitted.X_thresholds_, return_index=True)
+    # Sums of weights may leave a plateau uneven in its last bit.
+    shares = np.maximum.accumulate(np.clip(fitted.y_thresholds_[first], 0.0, 1.0))
+    return Curve(scores=tuple(at.tolist()), shares=tuple(shares.tolist()))
+
+
+def _columns(scores: Floats) -> Floats:
+    return scores[:, 1:] if scores.shape[1] == 2 else scores
+
+
+def _log_odds(scores: Floats) -> Floats:
+    clipped = np.clip(scores, FLOOR, 1 - FLOOR)
+    odds: Floats = np.log(clipped) - np.log1p(-clipped)
+    return odds
+
+
+def _sigmoid(z: Floats) -> Floats:
+    found: Floats = np.exp(-np.logaddexp(0.0, -z))
+    return found
+
+
+def _softmax(logs: Floats) -> Floats:
+    exponential = np.exp(logs - logs.max(axis=1, keepdims=True))
+    found: Floats = exponential / exponential.sum(axis=1, keepdims=True)
+    return found
+
+
+def _normalized(shares: Floats) -> Floats:
+    """Return rows that sum to 1; a clip that is like no class is as much like each."""
+    if shares.shape[1] == 1:
+        return np.hstack([1 - shares, shares])
+    total = shares.sum(axis=1, keepdims=True)
+    even = np.full_like(shares, 1 / shares.shape[1])
+    found: Floats = np.divide(shares, total, out=even, where=total > 0)
+    return found

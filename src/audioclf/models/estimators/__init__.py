@@ -1,0 +1,1 @@
+"""Fitted estimators as data that executes nothing when it is loaded."""

@@ -1,0 +1,165 @@
+"""How a fitted estimator becomes files and comes back: by skops, or in a plugin's own format.
+
+A classifier component may say more than the defaults here:
+
+- `trusted_types`: types that its estimator holds beyond those that are known to be safe;
+- `model_format` with `dump` and `restore`: a format of its own, which must execute nothing;
+- `unwrapped`: another classifier that predicts alone, as what a search has chosen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from audioclf.components.classifier import Classifier
+from audioclf.models.estimators.skops_format import TRUSTED_TYPES, dump_skops, load_skops
+from audioclf.models.refusal import RefusedError, refusing
+
+SKOPS = "skops"
+_SKOPS_FILE = "model.skops"
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
+
+def unwrapped(classifier: Classifier, estimator: Any) -> tuple[Classifier, Any]:
+    """Return the classifier and the fitted estimator that predict alone."""
+    unwrap = getattr(classifier, "unwrapped", None)
+    return (classifier, estimator) if unwrap is None else unwrap(estimator)
+
+
+def format_of(classifier: Classifier) -> str:
+    """Return the name of the format in which a classifier's estimators are stored."""
+    return str(getattr(classifier, "model_format", SKOPS))
+
+
+def dump_estimator(classifier: Classifier, estimator: Any) -> dict[str, bytes]:
+    """Return a fitted estimator as files, in the classifier's format.
+
+    Raises
+    ------
+    RefusedError
+        If the estimator cannot be stored.
+    """
+    what = f"the estimator of {classifier.type_name()} cannot be stored"
+    hint = "A plugin can give its classifier a `model_format` with `dump` and `restore`."
+    with refusing("type", what, hint=hint):
+        if format_of(classifier) == SKOPS:
+            return {_SKOPS_FILE: dump_skops(estimator)}
+        component: Any = classifier
+        files: dict[str, bytes] = component.dump(estimator)
+        _check_names(files)
+        return files
+
+
+def _check_names(files: Mapping[str, bytes]) -> None:
+    for name in files:
+        if not _FILE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a plain file name")
+
+
+def restore_estimator(
+    classifier: Classifier,
+    stored_as: str,
+    files: Mapping[str, bytes],
+    *,
+    seed: int,
+    n_classes: int,
+    n_features: int,
+) -> Any:
+    """Rebuild an estimator, and check that it is one that the classifier makes.
+
+    Raises
+    ------
+    RefusedError
+        If the format is not the classifier's, or the files hold something else.
+    """
+    _check_format(classifier, stored_as)
+    if stored_as == SKOPS:
+        if set(files) != {_SKOPS_FILE}:
+            raise RefusedError("structure", f"the estimator is not in {_SKOPS_FILE!r} alone")
+        estimator = load_skops(files[_SKOPS_FILE], trusted_types(classifier))
+        with refusing("structure", "the estimator has no parameters to compare"):
+            _check_parameters(classifier, estimator, seed)
+    else:
+        with refusing("structure", f"the estimator of {stored_as} cannot be rebuilt"):
+            component: Any = classifier
+            estimator = component.restore(files)
+    with refusing("structure", "the estimator names no classes"):
+        _check_shape(estimator, n_classes, n_features)
+    return estimator
+
+
+def trusted_types(classifier: Classifier) -> tuple[str, ...]:
+    """Return the types that the estimator of this classifier may hold beyond those of skops."""
+    own = (each for part in _with_inner(classifier) for each in getattr(part, "trusted_types", ()))
+    return (*TRUSTED_TYPES, *own)
+
+
+def _with_inner(classifier: Classifier) -> Iterator[Classifier]:
+    yield classifier
+    for _, value in classifier:
+        if isinstance(value, Classifier):
+            yield from _with_inner(value)
+
+
+def _check_format(classifier: Classifier, stored_as: str) -> None:
+    expected = format_of(classifier)
+    if stored_as != expected:
+        raise RefusedError(
+            "component",
+            f"its estimator is stored as {stored_as!r}, and {classifier.type_name()} reads "
+            f"{expected!r}",
+            hint="Install the version of the plugin that the file names, or train again.",
+        )
+
+
+def _check_parameters(classifier: Classifier, estimator: Any, seed: int) -> None:
+    """Compare type and parameters with those of what the classifier builds.
+
+    Fitting changes no parameter, by the rules of scikit-learn; a forged one could choose C code
+    that other checks do not look at.
+    """
+    built = classifier.build(random_state=seed)
+    _check_type("estimator", estimator, built)
+    found, expected = estimator.get_params(deep=True), built.get_params(deep=True)
+    for name in expected:
+        if name not in found:
+            raise RefusedError("structure", f"the estimator has no parameter {name!r}")
+        if name.endswith("class_weight"):
+            continue  # decides the fit alone, and learning in batches sets it to what it counts
+        if hasattr(expected[name], "get_params"):
+            _check_type(name, found[name], expected[name])
+        elif not _same(found[name], expected[name]):
+            what = f"{name} of the estimator is not what {classifier.type_name()} sets"
+            raise RefusedError("structure", what)
+
+
+def _check_type(name: str, found: Any, expected: Any) -> None:
+    if type(found) is not type(expected):
+        what = f"{name} is a {type(found).__name__} instead of a {type(expected).__name__}"
+        raise RefusedError("structure", what)
+
+
+def _same(found: Any, expected: Any) -> bool:
+    if isinstance(expected, list | tuple):
+        is_alike = type(found) is type(expected) and len(found) == len(expected)
+        return is_alike and all(map(_same, found, expected))
+    if hasattr(expected, "get_params"):
+        return type(found) is type(expected)
+    if isinstance(expected, np.ndarray):
+        return np.array_equal(found, expected)
+    is_nan = expected != expected and found != found
+    return bool(type(found) is type(expected) and (found == expected or is_nan))
+
+
+def _check_shape(estimator: Any, n_classes: int, n_features: int) -> None:
+    classes = np.asarray(getattr(estimator, "classes_", ()))
+    if not np.array_equal(np.sort(classes), np.arange(n_classes)):
+        what = f"the estimator knows other classes than the {n_classes} of the manifest"
+        raise RefusedError("structure", what)
+    if getattr(estimator, "n_features_in_", n_features) != n_features:
+        what = f"the estimator takes {estimator.n_features_in_} columns instead of {n_features}"
+        raise RefusedError("structure", what)

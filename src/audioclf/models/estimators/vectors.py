@@ -1,0 +1,110 @@
+"""Support vectors and neighbors that a model file holds, checked before C code reads them.
+
+The search trees of nearest neighbors are not stored at all: they follow from the training rows,
+and a forged one reads foreign memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.models.estimators.trees import columns_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def check_svc(estimator: Any) -> None:
+    """Check that the arrays of a support vector classifier fit each other, as libsvm assumes.
+
+    Raises
+    ------
+    ValueError
+    """
+    counts, vectors = np.asarray(estimator._n_support), estimator.support_vectors_  # noqa: SLF001
+    n_classes = len(estimator.classes_)
+    if estimator._impl not in ("c_svc", "nu_svc") or estimator._sparse:  # noqa: SLF001
+        raise ValueError("it is no dense classifier")
+    if counts.shape != (n_classes,) or n_classes < 2 or counts.min() < 0:
+        raise ValueError(f"support vectors of {counts.shape} classes instead of {n_classes}")
+    n_vectors, n_pairs = int(counts.sum()), n_classes * (n_classes - 1) // 2
+    expected: dict[str, tuple[int, ...]] = {
+        "support_vectors_": (n_vectors, columns_of(estimator)),
+        "support_": (n_vectors,),
+        "_dual_coef_": (n_classes - 1, n_vectors),
+        "_intercept_": (n_pairs,),
+    }
+    for name, shape in expected.items():
+        _check_numbers(name, getattr(estimator, name), shape)
+    if len(vectors) == 0 or np.size(estimator._probA) or np.size(estimator._probB):  # noqa: SLF001
+        raise ValueError("it has no support vectors, or probabilities of its own")
+
+
+def check_neighbors(estimator: Any) -> None:
+    """Check that labels and rows of nearest neighbors fit each other.
+
+    Raises
+    ------
+    ValueError
+    """
+    rows, labels = estimator._fit_X, estimator._y  # noqa: SLF001
+    if not isinstance(rows, np.ndarray) or rows.ndim != 2:
+        raise ValueError("its training rows are no matrix")
+    _check_numbers("_fit_X", rows, (len(rows), columns_of(estimator)))
+    _check_numbers("_y", labels, (len(rows),))
+    if not np.issubdtype(labels.dtype, np.integer) or not _within(labels, len(estimator.classes_)):
+        raise ValueError("a training row has a class that there is not")
+    if estimator._fit_method not in ("brute", "kd_tree", "ball_tree"):  # noqa: SLF001
+        raise ValueError(f"unknown way of search {estimator._fit_method!r}")  # noqa: SLF001
+    if estimator._tree is not None or estimator.effective_metric_ == "precomputed":  # noqa: SLF001
+        raise ValueError("it brings distances or a search tree of its own")
+
+
+def _check_numbers(name: str, array: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(array, np.ndarray) or array.shape != shape:
+        raise ValueError(f"{name} has shape {np.shape(array)} instead of {shape}")
+    if not np.issubdtype(array.dtype, np.number) or not np.isfinite(array).all():
+        raise ValueError(f"{name} holds something else than finite numbers")
+
+
+def _within(labels: NDArray[Any], n_classes: int) -> bool:
+    return bool(labels.size and labels.min() >= 0 and labels.max() < n_classes)
+
+
+@contextmanager
+def without_search_trees(parts: Iterable[Any]) -> Iterator[None]:
+    """Take the search trees out of all nearest neighbors among these objects for a while."""
+    held = [(part, part._tree) for part in _neighbors(parts)]  # noqa: SLF001
+    try:
+        for part, _ in held:
+            part._tree = None  # noqa: SLF001
+        yield
+    finally:
+        for part, tree in held:
+            part._tree = tree  # noqa: SLF001
+
+
+def grow_search_trees(parts: Iterable[Any]) -> None:
+    """Give nearest neighbors the search trees that fitting gave them."""
+    from sklearn.neighbors import BallTree, KDTree
+
+    kinds = {"kd_tree": KDTree, "ball_tree": BallTree}
+    for part in _neighbors(parts):
+        if part._fit_method in kinds:  # noqa: SLF001
+            part._tree = kinds[part._fit_method](  # noqa: SLF001
+                part._fit_X,  # noqa: SLF001
+                part.leaf_size,
+                metric=part.effective_metric_,
+                **part.effective_metric_params_,
+            )
+
+
+def _neighbors(parts: Iterable[Any]) -> list[Any]:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    kind = KNeighborsClassifier
+    return [part for part in parts if isinstance(part, kind) and hasattr(part, "_fit_X")]

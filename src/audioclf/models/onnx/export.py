@@ -1,0 +1,303 @@
+"""A model as ONNX: the estimator with its calibration, compared with the original on real rows.
+
+Converters are written by others for other versions of scikit-learn than the one installed, and some
+are wrong without a word. So nothing is believed: what was converted runs on rows whose scores are
+known, and leaves this module only if it gives the same.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.base.errors import DatasetError, EnvironmentMissingError, ModelError
+from audioclf.models.onnx.scores import LABEL, SCORES, with_scores
+from audioclf.models.refusal import RefusedError, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from audioclf.components.registry import Registry
+    from audioclf.dataset.dataset import Dataset
+    from audioclf.models.bundle.reading import Bundle
+
+TOLERANCE = 1e-5
+"""By how much a score may differ; ONNX computes in 32 bits."""
+
+INPUT = "features"
+OPSETS = {"": 17, "ai.onnx.ml": 3}
+"""Operators that ONNX Runtime has known since 1.12; the converters take them all."""
+
+_BATCH = 256
+_TOOLS = ("onnx", "skl2onnx", "onnxmltools", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A converted model that gives what the original gives.
+
+    Parameters
+    ----------
+    content : bytes
+        The ONNX file.
+    n_rows : int
+        Rows on which both were compared.
+    worst : float
+        Largest difference of a score.
+    """
+
+    content: bytes
+    n_rows: int
+    worst: float
+
+
+def rows_of_clips(
+    bundle: Bundle,
+    dataset: Dataset,
+    registry: Registry,
+    *,
+    cache_folder: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> NDArray[np.float32]:
+    """Return the features of the clips of a dataset as the model sees them.
+
+    Raises
+    ------
+    DatasetError
+        If no clip can be read.
+    """
+    from audioclf.features.extraction import extract
+
+    origin = registry.origin_of(bundle.featurizer)
+    found = extract(
+        dataset,
+        bundle.manifest.audio,
+        {INPUT: bundle.featurizer.views()[0]},  # what averages over more is not exported
+        cache_folder=cache_folder,
+        origins={} if origin is None else {INPUT: origin},
+        progress=progress,
+    )
+    if not len(found.dataset):
+        raise DatasetError(f"{dataset.name}: no clip can be read")
+    return found.matrices[INPUT]
+
+
+def to_onnx(bundle: Bundle, *rows: NDArray[np.float32]) -> Exported:
+    """Convert a model to ONNX and compare it with the original.
+
+    The input `features` [shape=(n_rows, n_features)], float32, holds rows of the design matrix.
+    The outputs are `label` [shape=(n_rows,)], int64, positions in the classes, and `scores`
+    [shape=(n_rows, n_classes)], float32, as `Model.scores_of` gives them. The metadata hold the
+    names of the classes and how features are made.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    *rows : np.ndarray [shape=(n_rows, n_features)], float32
+        What both are compared on, besides the rows that the bundle stores.
+
+    Raises
+    ------
+    EnvironmentMissingError
+        If skl2onnx or another part of the extra is not installed.
+    ModelError
+        If the model cannot be converted, or gives other scores.
+    """
+    check_tools()
+    everything = [bundle.check.rows, *rows]
+    try:
+        best = min(_candidates(bundle), key=lambda model: _difference(bundle, model, everything[0]))
+        content = _described(bundle, best)
+        worst = max(_compared(bundle, content, each) for each in everything)
+    except RefusedError as exc:
+        message = f"{bundle.path}: {bundle.manifest.cell!r} is not exported: {exc.what}"
+        raise ModelError(message, hint=exc.hint) from exc
+    return Exported(content, sum(map(len, everything)), worst)
+
+
+def check_tools() -> None:
+    """Make sure that the extra `onnx` is installed.
+
+    Raises
+    ------
+    EnvironmentMissingError
+    """
+    for name in _TOOLS:
+        try:
+            import_module(name)
+        except ImportError as exc:
+            raise EnvironmentMissingError(
+                f"export to ONNX needs {name}, which cannot be imported: {reason(exc)}",
+                hint="Run `pip install 'audioclf[onnx]'`.",
+            ) from exc
+
+
+def _candidates(bundle: Bundle) -> Iterator[Any]:
+    """Yield what the model may be in ONNX.
+
+    Which of two classes a converted support vector machine counts as positive has changed over
+    versions, so both ways are tried.
+    """
+    manifest = bundle.manifest
+    if manifest.scores == "none":
+        raise RefusedError("score", "its classifier gives no scores")
+    if bundle.model.views.averaged:
+        what = f"its scores are means over {bundle.model.views.count} views of each clip"
+        raise RefusedError("score", what, hint="Train it with `test_time: false` in `augment`.")
+    both = manifest.scores == "decision" and len(manifest.classes) == 2
+    for sign in (1.0, -1.0) if both else (1.0,):
+        yield with_scores(_converted(bundle), manifest, sign=sign)
+
+
+def _converted(bundle: Bundle) -> Any:
+    """Return the estimator as `onnx.ModelProto`: codes, and probabilities or decision values."""
+    import skl2onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    options: dict[str, Any] = {"zipmap": False}
+    if bundle.manifest.scores == "decision":
+        options["raw_scores"] = True
+    columns = FloatTensorType([None, bundle.manifest.features.width])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            _register_xgboost(bundle.estimator)
+            model = skl2onnx.to_onnx(
+                bundle.estimator,
+                initial_types=[(INPUT, columns)],
+                options={id(bundle.estimator): options},
+                target_opset=OPSETS,
+            )
+        except Exception as exc:
+            raise _no_converter(exc) from exc
+    if len(model.graph.output) != 2:
+        raise RefusedError("score", f"skl2onnx gives {len(model.graph.output)} outputs, not 2")
+    return model
+
+
+def _no_converter(exc: Exception) -> RefusedError:
+    said = reason(exc).split(". ")[0][:160]
+    tools = f"skl2onnx {metadata.version('skl2onnx')}"
+    what = f"{tools} cannot convert it, with scikit-learn {metadata.version('scikit-learn')}"
+    hint = "docs/bundle.md lists the classifiers that were converted."
+    return RefusedError("type", f"{what}: {said}", hint=hint)
+
+
+def _register_xgboost(estimator: Any) -> None:
+    """Tell skl2onnx of onnxmltools' converter, if that is what the model needs."""
+    if type(estimator).__module__.partition(".")[0] != "xgboost":
+        return
+    from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
+
+    update_registered_converter(
+        type(estimator),
+        "XGBoostXGBClassifier",
+        calculate_linear_classifier_output_shapes,
+        convert_xgboost,
+        options={"nocl": [True, False], "zipmap": [True, False, "columns"]},
+    )
+
+
+def _described(bundle: Bundle, model: Any) -> bytes:
+    """Return the file, with what a user of it must know in its metadata."""
+    from onnx import helper
+
+    manifest = bundle.manifest
+    features = {
+        "audio": manifest.audio.model_dump(mode="json"),
+        "featurizer": dict(manifest.featurizer),
+        **manifest.features.model_dump(),
+    }
+    how = manifest.calibration.method if manifest.calibration is not None else None
+    facts = {
+        "audioclf": manifest.audioclf,
+        "model": f"{manifest.name}: {manifest.cell}",
+        "classes": json.dumps(manifest.classes, ensure_ascii=False),
+        "features": json.dumps(features, ensure_ascii=False),
+        "scores": "score" if how is None else f"probability, calibrated: {how}",
+        "abstain_below": json.dumps(manifest.abstain_below),
+        "dataset_sha256": manifest.training.fingerprint,
+    }
+    del model.metadata_props[:]
+    helper.set_model_props(model, {f"audioclf.{key}": value for key, value in facts.items()})
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _difference(bundle: Bundle, model: Any, rows: NDArray[np.float32]) -> float:
+    expected = bundle.model.scores_of(rows)
+    _, scores = _run(model.SerializeToString(), rows)
+    return _largest(scores, expected)
+
+
+def _largest(scores: NDArray[np.float32], expected: NDArray[np.float64]) -> float:
+    if scores.shape != expected.shape:
+        what = f"its scores have shape {scores.shape} in ONNX instead of {expected.shape}"
+        raise RefusedError("score", what)
+    # NaN must not pass as a small difference.
+    return float(np.nan_to_num(np.abs(scores - expected), nan=np.inf).max(initial=0.0))
+
+
+def _compared(bundle: Bundle, content: bytes, rows: NDArray[np.float32]) -> float:
+    """Return the largest difference of a score.
+
+    Raises
+    ------
+    RefusedError
+        If a score or a class differs.
+    """
+    worst, n_wrong = 0.0, 0
+    for start in range(0, len(rows), _BATCH):
+        batch = np.ascontiguousarray(rows[start : start + _BATCH])
+        codes, scores = _run(content, batch)
+        expected = bundle.model.scores_of(batch)
+        worst = max(worst, _largest(scores, expected))
+        n_wrong += _count_wrong(codes, bundle.model.codes_of(batch), expected)
+    if not worst <= TOLERANCE:
+        what = f"a score of {len(rows)} rows differs by {worst:.2g} (tolerance {TOLERANCE:g})"
+        hint = "docs/bundle.md lists the classifiers that were converted."
+        raise RefusedError("score", what, hint=hint)
+    if n_wrong:
+        what = f"ONNX gives another class to {n_wrong} of {len(rows)} rows"
+        raise RefusedError("score", what)
+    return worst
+
+
+def _count_wrong(
+    codes: NDArray[np.int64], expected: NDArray[np.intp], scores: NDArray[np.float64]
+) -> int:
+    """Count rows with another class, but for those whose scores are as good as equal."""
+    if codes.shape != expected.shape or codes.min() < 0 or codes.max() >= scores.shape[1]:
+        return len(expected)
+    at = np.arange(len(codes))
+    gaps = np.abs(scores[at, codes] - scores[at, expected])
+    return int(((codes != expected) & (gaps > 2 * TOLERANCE)).sum())
+
+
+def _run(
+    content: bytes, rows: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        codes, scores = session.run([LABEL, SCORES], {INPUT: rows})
+    except Exception as exc:
+        version = onnxruntime.__version__
+        what = f"ONNX Runtime {version} cannot run what skl2onnx made: {reason(exc)[:160]}"
+        raise RefusedError("score", what) from exc
+    return codes, scores

@@ -1,0 +1,131 @@
+"""What comes behind a converted estimator: nodes that turn its output into the model's scores.
+
+The nodes do what `scores_of_rows` and `calibrated` do, in 32-bit floats.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from audioclf.models.bundle.manifest import Manifest
+from audioclf.models.calibration.maps import FLOOR
+from audioclf.models.calibration.records import Isotonic, Sigmoid, Temperature
+from audioclf.models.refusal import RefusedError
+
+LABEL, SCORES = "label", "scores"
+
+
+def with_scores(model: Any, manifest: Manifest, *, sign: float) -> Any:
+    """Return a converted estimator whose outputs are `label` and `scores`.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        Its outputs are codes [shape=(n_rows,)] and probabilities or decision values
+        [shape=(n_rows, n_classes)].
+    manifest : Manifest
+    sign : float
+        1 or -1: which way the two columns of a decision between two classes stand.
+
+    Raises
+    ------
+    RefusedError
+        If the calibration has no form in ONNX here.
+    """
+    from onnx import TensorProto, helper
+
+    label, scores = _renamed_outputs(model.graph)
+    graph = _Graph(scores)
+    if manifest.scores == "decision":
+        _squash(graph, manifest, sign)
+    if manifest.calibration is not None:
+        _calibrate(graph, manifest)
+        label = graph.add("ArgMax", graph.at, axis=1, keepdims=0)
+    graph.add("Identity", graph.at, name=SCORES)
+    graph.add("Identity", label, name=LABEL)
+    del model.graph.output[:]
+    model.graph.node.extend(graph.nodes)
+    model.graph.initializer.extend(graph.constants)
+    shape = ["n_rows", len(manifest.classes)]
+    model.graph.output.extend(
+        [
+            helper.make_tensor_value_info(LABEL, TensorProto.INT64, ["n_rows"]),
+            helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, shape),
+        ]
+    )
+    return model
+
+
+def _renamed_outputs(graph: Any) -> tuple[str, str]:
+    """Give the outputs names that leave those of the finished model free, and return them."""
+    names = {output.name: f"estimator_{number}" for number, output in enumerate(graph.output)}
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    label, scores = names.values()
+    return label, scores
+
+
+class _Graph:
+    """Nodes that follow each other; `at` names what the last one gives."""
+
+    def __init__(self, at: str) -> None:
+        self.at = at
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def add(self, kind: str, *inputs: str, name: str = "", **attributes: Any) -> str:
+        from onnx import helper
+
+        output = name or f"audioclf_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def number(self, value: Any, dtype: Any = np.float32) -> str:
+        from onnx import numpy_helper
+
+        name = f"audioclf_constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=dtype), name))
+        return name
+
+
+def _squash(graph: _Graph, manifest: Manifest, sign: float) -> None:
+    """Take the softmax; of two classes the columns are the decision value and its negative."""
+    if len(manifest.classes) == 2:
+        graph.at = graph.add("Mul", graph.at, graph.number(sign / 2))
+    graph.at = graph.add("Softmax", graph.at, axis=1)
+
+
+def _calibrate(graph: _Graph, manifest: Manifest) -> None:
+    assert manifest.calibration is not None
+    mapping = manifest.calibration.mapping
+    if isinstance(mapping, Isotonic):
+        what = "an isotonic calibration is not written as ONNX"
+        raise RefusedError("score", what, hint="Train with `calibrate: sigmoid` or `temperature`.")
+    if isinstance(mapping, Temperature):
+        logs = graph.add("Log", graph.add("Max", graph.at, graph.number(FLOOR)))
+        scaled = graph.add("Div", logs, graph.number(mapping.temperature))
+        graph.at = graph.add("Softmax", scaled, axis=1)
+    else:
+        _sigmoid(graph, mapping, len(manifest.classes))
+
+
+def _sigmoid(graph: _Graph, mapping: Sigmoid, n_classes: int) -> None:
+    scores = graph.at
+    # Summing the other classes keeps the digits that `1 - score` loses next to 1.
+    rest = graph.add("MatMul", scores, graph.number(1 - np.eye(n_classes)))
+    if n_classes == 2:
+        last = graph.number([1], np.int64)
+        scores, rest = (graph.add("Gather", each, last, axis=1) for each in (scores, rest))
+    ends = graph.number(FLOOR), graph.number(1 - FLOOR)
+    logs = [graph.add("Log", graph.add("Clip", each, *ends)) for each in (scores, rest)]
+    steep = graph.add("Mul", graph.add("Sub", *logs), graph.number(mapping.slopes))
+    found = graph.add("Sigmoid", graph.add("Add", steep, graph.number(mapping.intercepts)))
+    if n_classes == 2:
+        first = graph.add("Sub", graph.number(1.0), found)
+        graph.at = graph.add("Concat", first, found, axis=1)
+        return
+    total = graph.add("ReduceSum", found, graph.number([1], np.int64), keepdims=1)
+    graph.at = graph.add("Div", found, total)

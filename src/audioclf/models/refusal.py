@@ -1,0 +1,101 @@
+"""Why a model file is refused: the check that it failed, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from pydantic import ValidationError
+
+from audioclf.base.errors import AudioclfError, ModelError
+
+Stage = Literal[
+    "archive",
+    "digest",
+    "manifest",
+    "version",
+    "component",
+    "type",
+    "structure",
+    "score",
+    "feature",
+]
+"""The checks of a model file, in the order in which they are made."""
+
+_LONGEST = 800
+
+
+class RefusedError(Exception):
+    """A check failed; becomes a `ModelError` where the name of the file is known.
+
+    Parameters
+    ----------
+    stage : str
+        The check.
+    what : str
+        What was found and what was expected, as the end of a sentence.
+    hint : str, optional
+        The next step.
+    """
+
+    def __init__(self, stage: Stage, what: str, *, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.stage = stage
+        self.what = what
+        self.hint = hint
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Turn a refusal into the error that names the file.
+
+    Raises
+    ------
+    ModelError
+    """
+    try:
+        yield
+    except RefusedError as exc:
+        message = f"{file}: refused by the {exc.stage} check: {_cut(exc.what)}"
+        raise ModelError(message, hint=exc.hint) from exc
+
+
+@contextmanager
+def refusing(stage: Stage, what: str, *, hint: str | None = None) -> Iterator[None]:
+    """Turn whatever a stranger's bytes make a library raise into a refusal.
+
+    Raises
+    ------
+    RefusedError
+        `what`, with the reason behind it.
+    """
+    try:
+        yield
+    except RefusedError:
+        raise
+    except AudioclfError as exc:
+        raise RefusedError(stage, f"{what}: {exc.message}", hint=exc.hint or hint) from exc
+    except Exception as exc:
+        raise RefusedError(stage, f"{what}: {reason(exc)}", hint=hint) from exc
+
+
+def reason(exc: Exception) -> str:
+    """Return what an exception says, on one line, with its type where that says more."""
+    if isinstance(exc, ValidationError):
+        exc = ValueError(": ".join(first_problem(exc)))
+    text = " ".join(str(exc).split())[:300]
+    return text if type(exc) is ValueError and text else f"{type(exc).__name__}: {text}"
+
+
+def first_problem(exc: ValidationError) -> tuple[str, str]:
+    """Return where the first value stands that does not fit, and what is wrong with it."""
+    errors = exc.errors(include_url=False, include_input=False, include_context=False)
+    place = ".".join(str(part) for part in errors[0]["loc"])[:200] or "as a whole"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return place, f"{errors[0]['msg'][:200]}{more}"
+
+
+def _cut(what: str) -> str:
+    """Keep both ends of a sentence that a stranger's names make longer than anyone reads."""
+    return what if len(what) <= _LONGEST else f"{what[: _LONGEST // 2]} [...] {what[-150:]}"

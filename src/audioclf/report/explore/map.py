@@ -1,0 +1,219 @@
+"""The map of the clips: a point for each, coloured by class, group or format.
+
+Eight colours that can be told apart times seven shapes: classes beyond 56 share theirs, and the
+legend, which picks out one, is then the way to tell them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from audioclf.audit.shortcuts.facts import COLUMN
+from audioclf.report import svg
+from audioclf.report.explore.exploration import Exploration, format_words, group_names
+from audioclf.report.words import shown
+
+View = dict[str, Any]
+
+MAX_DRAWN = 4000
+"""Points on the map, evenly drawn from each class where there are more clips."""
+
+COLOURS = 8
+SHAPES = (
+    "M-1,0A1,1 0 1 1 1,0A1,1 0 1 1 -1,0Z",
+    "M-.9,-.9H.9V.9H-.9Z",
+    "M0,-1.15L1.1,.85H-1.1Z",
+    "M0,-1.25L1.25,0L0,1.25L-1.25,0Z",
+    "M0,1.15L1.1,-.85H-1.1Z",
+    "M-.4,-1.2H.4V-.4H1.2V.4H.4V1.2H-.4V.4H-1.2V-.4H-.4Z",
+    "M-1.1,-.6L-.6,-1.1L0,-.5L.6,-1.1L1.1,-.6L.5,0L1.1,.6L.6,1.1L0,.5L-.6,1.1L-1.1,.6L-.5,0Z",
+)
+"""Paths of about the same size around the origin."""
+
+WIDTH, HEIGHT = 760.0, 520.0
+_MARGIN = 18.0
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """One way to colour the points.
+
+    Parameters
+    ----------
+    title : str
+    names : tuple of str
+        Of the values, in the order of their colours.
+    codes : tuple of int
+        For each drawn point.
+    counts : tuple of int
+        Clips of each value, drawn or not.
+    """
+
+    title: str
+    names: tuple[str, ...]
+    codes: tuple[int, ...]
+    counts: tuple[int, ...]
+
+
+def drawn_of(found: Exploration) -> list[int]:
+    """Return the positions of the clips that are drawn, ascending."""
+    n_clips = len(found.dataset)
+    if n_clips <= MAX_DRAWN:
+        return list(range(n_clips))
+    order = _round_robin(found, range(n_clips))
+    return sorted(order[:MAX_DRAWN])
+
+
+def fair_order(found: Exploration, positions: Sequence[int]) -> list[int]:
+    """Return positions such that its beginning holds about as many clips of each class and group.
+
+    Whatever part of it gets sound, each class can be heard.
+    """
+    return _round_robin(found, positions)
+
+
+def _round_robin(found: Exploration, positions: Sequence[int]) -> list[int]:
+    by_class: dict[str, list[int]] = {}
+    for at in positions:
+        by_class.setdefault(found.dataset.clips[at].label, []).append(at)
+    ranked = []
+    for label in sorted(by_class):
+        own = by_class[label]
+        spread = np.argsort(np.argsort(_spread_keys(len(own))))
+        ranked += [(int(rank), label, at) for rank, at in zip(spread, own, strict=True)]
+    return [at for _, _, at in sorted(ranked)]
+
+
+def _spread_keys(n: int) -> list[float]:
+    """Return keys by which each beginning of a sorted list is spread evenly over it."""
+    golden = (5**0.5 - 1) / 2  # multiples of it, modulo 1, fill [0, 1) evenly at any length
+    keys = [0.0] * n
+    order = np.argsort([(k * golden) % 1 for k in range(n)])
+    for rank, at in enumerate(order.tolist()):
+        keys[rank] = float(at)
+    return keys
+
+
+def colourings_of(found: Exploration, drawn: Sequence[int]) -> list[Colouring]:
+    """Return the ways to colour: class always, group and format where there are several."""
+    clips = found.dataset.clips
+    columns = [("class", [clip.label for clip in clips])]
+    groups = group_names(found)
+    if groups is not None:
+        columns.append((groups[0], list(groups[1])))
+    columns.append(("file format", [format_words(found.formats[clip.id]) for clip in clips]))
+    made = [_colouring(title, values, drawn) for title, values in columns]
+    return [made[0], *(each for each in made[1:] if len(each.names) > 1)]
+
+
+def _colouring(title: str, values: Sequence[str], drawn: Sequence[int]) -> Colouring:
+    counts = Counter(values)
+    names = tuple(sorted(counts))
+    codes = {name: code for code, name in enumerate(names)}
+    return Colouring(
+        title,
+        names,
+        tuple(codes[values[at]] for at in drawn),
+        tuple(counts[name] for name in names),
+    )
+
+
+def map_view(
+    found: Exploration,
+    drawn: Sequence[int],
+    colourings: Sequence[Colouring],
+    heard: frozenset[str],
+) -> View:
+    """Return the drawing and what is said about it."""
+    plane, first = found.plane, colourings[0]
+    points = plane.points[list(drawn)]
+    places = _places(points)
+    size = 5.0 if len(drawn) <= 300 else 3.6 if len(drawn) <= 1500 else 3.0
+    clips = found.dataset.clips
+    marks = [
+        _mark(x, y, code, clips[at].id in heard)
+        for (x, y), code, at in zip(places, first.codes, drawn, strict=True)
+    ]
+    label = (
+        f"Map of {len(drawn)} clips by their {found.featurizer} features. "
+        "Arrow keys go from clip to clip, Enter plays."
+    )
+    shapes = svg.tag(
+        "defs",
+        *(
+            svg.tag("path", id=f"s{n}", d=path, transform=f"scale({size:g})")
+            for n, path in enumerate(SHAPES)
+        ),
+    )
+    ring = svg.tag("circle", id="ring", r=size + 5, cx=0.0, cy=0.0, class_="ring", hidden="")
+    percent = [f"{100 * share:.0f} %" for share in plane.variance]
+    return {
+        "svg": svg.drawing(WIDTH, HEIGHT, label, shapes, *marks, ring, class_="clipmap"),
+        "legend": [
+            {"name": name, "count": count, "code": code, **_look(code)}
+            for code, (name, count) in enumerate(zip(first.names, first.counts, strict=True))
+        ],
+        "shapes": SHAPES,
+        "titles": [each.title for each in colourings],
+        "featurizer": found.featurizer,
+        "kept": f"{100 * plane.kept:.0f} %",
+        "percent": percent,
+        "n_columns": plane.n_columns,
+        "n_drawn": len(drawn),
+        "n_fitted": plane.n_fitted,
+        "n_looks": COLOURS * len(SHAPES),
+    }
+
+
+def _look(code: int) -> View:
+    return {"colour": code % COLOURS, "shape": code // COLOURS % len(SHAPES)}
+
+
+def _mark(x: float, y: float, code: int, heard: bool) -> Markup:
+    look = _look(code)
+    silent = "" if heard else " mute"
+    return svg.tag(
+        "use", href=f"#s{look['shape']}", x=x, y=y, class_=f"p k{look['colour']}{silent}"
+    )
+
+
+def _places(points: Any) -> list[tuple[float, float]]:
+    """Return places on the drawing; both directions have one scale, so that distances are true."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = np.maximum(high - low, 1e-9)
+    room = np.array([WIDTH - 2 * _MARGIN, HEIGHT - 2 * _MARGIN])
+    scale = float((room / extent).min()) if (high > low).any() else 0.0
+    middle = (low + high) / 2
+    x = WIDTH / 2 + (points[:, 0] - middle[0]) * scale
+    y = HEIGHT / 2 - (points[:, 1] - middle[1]) * scale
+    return list(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def map_data(
+    found: Exploration, drawn: Sequence[int], colourings: Sequence[Colouring]
+) -> dict[str, Any]:
+    """Return what the script of the page knows of the points, in columns."""
+    clips = found.dataset.clips
+    facts = found.facts[list(drawn)]
+    return {
+        "ids": [shown(clips[at].id) for at in drawn],
+        "seconds": [round(value, 2) for value in facts[:, COLUMN["duration_s"]].tolist()],
+        "level": [round(value, 1) for value in facts[:, COLUMN["level_db"]].tolist()],
+        "colours": COLOURS,
+        "shapes": len(SHAPES),
+        "colourings": [
+            {
+                "title": each.title,
+                "names": [shown(name) for name in each.names],
+                "codes": list(each.codes),
+                "counts": list(each.counts),
+            }
+            for each in colourings
+        ],
+    }

@@ -1,0 +1,182 @@
+"""The first look as one HTML page that needs no network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from audioclf.audit import audit_data
+from audioclf.audit.findings import Audit
+from audioclf.audit.shortcuts.facts import COLUMN
+from audioclf.report import svg, words
+from audioclf.report.explore import map as mapped
+from audioclf.report.explore.exploration import Exploration
+from audioclf.report.explore.levels import ClassLevels, Spread, class_levels
+from audioclf.report.media import Media, Studio
+from audioclf.report.render import rendered
+from audioclf.report.run.audits import audit_view
+from audioclf.report.run.material import Material, dataset_view
+from audioclf.report.run.page import default_budget
+from audioclf.runs.reading import SavedClip
+
+if TYPE_CHECKING:
+    from audioclf.report.clips import ClipSource
+
+View = dict[str, Any]
+
+_MAX_FORMATS = 20
+
+
+def build_page(
+    found: Exploration, clips: ClipSource, *, budget_mb: float | None = None, sound: bool = True
+) -> str:
+    """Return the page as HTML.
+
+    Parameters
+    ----------
+    found : Exploration
+    clips : ClipSource
+        Where sound and pictures come from.
+    budget_mb : float, optional
+        MB that sound and pictures of clips may take; by default 4 up to 100 clips, 8 from 1,000.
+    sound : bool
+        Whether clips can be played; mean spectrograms are there without it.
+    """
+    studio = Studio(clips)
+    drawn = mapped.drawn_of(found)
+    media: dict[str, Media] = {}
+    if sound:
+        budget = default_budget(len(found.dataset)) if budget_mb is None else budget_mb
+        order = mapped.fair_order(found, drawn)
+        media = studio.media([found.dataset.clips[at].id for at in order], int(budget * 1e6))
+    ids = [found.dataset.clips[at].id for at in drawn]
+    colourings = mapped.colourings_of(found, drawn)
+    view = {
+        "run": found.config.name,
+        "summary": _summary(found),
+        "dataset": dataset_view(_material(found), studio),
+        "looked": audit_view(_findings(found)),
+        "levels": _levels_view(class_levels(found)),
+        "map": mapped.map_view(found, drawn, colourings, frozenset(media)),
+        "sound": {"n": len(media), "n_clips": len(found.dataset), "wanted": sound},
+        "notes": found.notes,
+    }
+    data = {
+        "data": mapped.map_data(found, drawn, colourings),
+        "media": {
+            str(at): [media[name].picture, media[name].sound]
+            for at, name in enumerate(ids)
+            if name in media
+        },
+    }
+    return rendered("explore", view, data)
+
+
+def _summary(found: Exploration) -> View:
+    counts = found.dataset.class_counts.values()
+    n_open = sum(finding.severity == "finding" for finding in found.findings)
+    groups = {clip.group for clip in found.dataset} - {None}
+    seconds = float(found.facts[:, COLUMN["duration_s"]].sum())
+    return {
+        "n_clips": len(found.dataset),
+        "n_classes": len(counts),
+        "sizes": f"{min(counts)}"
+        if min(counts) == max(counts)
+        else f"{min(counts)} to {max(counts)}",
+        "n_groups": len(groups),
+        "n_guessed": len(found.guess.values) if found.guess else 0,
+        "total": words.seconds(seconds) if seconds < 600 else f"{seconds / 60:.0f} min",
+        "n_open": n_open,
+        "name": found.dataset.name,
+        "audio": _audio_words(found),
+    }
+
+
+def _audio_words(found: Exploration) -> str:
+    audio = found.config.audio
+    length = "" if audio.duration is None else f", at most {audio.duration:g} s"
+    start = f", from {audio.offset:g} s on" if audio.offset else ""
+    return f"as the config reads them: mono, {audio.sr} Hz{length}{start}"
+
+
+def _material(found: Exploration) -> Material:
+    clips = [
+        SavedClip(
+            clip.id,
+            clip.label,
+            clip.group,
+            {
+                "seconds": str(found.facts[at, COLUMN["duration_s"]]),
+                **{key: str(value) for key, value in asdict(found.formats[clip.id]).items()},
+            },
+        )
+        for at, clip in enumerate(found.dataset)
+    ]
+    left_out = [{"path": row.clip.id, "message": row.message} for row in found.failed]
+    return Material(found.dataset.name, found.dataset.classes, clips, left_out)
+
+
+def _findings(found: Exploration) -> dict[str, Any]:
+    summary = (
+        "Looked for formats that one class alone has, equal files, clips that cannot be read, are "
+        "silent, clipped, off centre or of odd length. Whether a split lets copies or speakers "
+        "leak is asked by audioclf audit."
+    )
+    return audit_data([Audit("look", "Before any training", summary, found.findings)])
+
+
+def _levels_view(rows: Sequence[ClassLevels]) -> View:
+    columns = {"seconds": "length (s)", "level_db": "level (RMS, dBFS)"}
+    extents = {key: _extent([getattr(row, key) for row in rows]) for key in columns}
+    return {
+        "axes": [
+            {"title": title, "axis": svg.axis_below(extents[key])} for key, title in columns.items()
+        ],
+        "has_groups": any(row.groups for row in rows),
+        "rows": [
+            {
+                "name": row.name,
+                "clips": row.clips,
+                "groups": row.groups,
+                "plots": [
+                    {"svg": _bar(getattr(row, key), extents[key]), **_told(getattr(row, key))}
+                    for key in columns
+                ],
+                "numbers": [
+                    _told(row.peak_db, 1),
+                    _told(row.noise_floor_db, 1),
+                    _told(row.bandwidth_hz, 0),
+                ],
+                "clipped": row.clipped,
+                "silent": row.silent,
+                "dc_offset": words.number(row.dc_offset, 4),
+                "dc_value": row.dc_offset,
+            }
+            for row in rows
+        ],
+    }
+
+
+def _extent(spreads: Sequence[Spread]) -> tuple[float, float]:
+    low = min(each.low for each in spreads)
+    high = max(each.high for each in spreads)
+    margin = 0.03 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _bar(spread: Spread, extent: tuple[float, float]) -> Any:
+    return svg.interval_bar(spread.median, spread.low, spread.high, extent)
+
+
+def _told(spread: Spread, digits: int = 2) -> View:
+    return {"text": words.number(spread.median, digits), "value": spread.median, "span": ""}
+
+
+def formats_of(found: Exploration) -> Mapping[str, int]:
+    """Return the number of clips by format in words, the most frequent first."""
+    from audioclf.report.explore.exploration import format_words
+
+    counts = Counter(format_words(each) for each in found.formats.values())
+    return dict(counts.most_common(_MAX_FORMATS))

@@ -1,0 +1,62 @@
+"""The rows of the clip browser as plain data, in columns: small as JSON, and quick to filter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.report.media import Media
+from audioclf.report.run.outcomes import Outcome
+from audioclf.report.words import shown
+
+if TYPE_CHECKING:
+    from audioclf.runs.reading import SavedRun
+
+
+def browser_data(
+    run: SavedRun, outcomes: Sequence[Outcome], order: Sequence[int]
+) -> dict[str, Any]:
+    """Return what the browser filters and sorts by.
+
+    Parameters
+    ----------
+    run : SavedRun
+    outcomes : sequence of Outcome
+        One per cell.
+    order : sequence of int
+        Positions of all clips, the most telling first.
+
+    Returns
+    -------
+    data : dict
+        `scores` are in thousandths, -1 where there is none.
+    """
+    groups = [clip.group for clip in run.clips]
+    return {
+        "classes": [shown(name) for name in run.classes],
+        "cells": [shown(cell.name) for cell in run.cells],
+        "ids": [shown(clip.id) for clip in run.clips],
+        "labels": run.y.tolist(),
+        "groups": None if None in groups else [shown(group) for group in groups],
+        "predicted": [outcome.predicted.tolist() for outcome in outcomes],
+        "wrong": [outcome.wrong.tolist() for outcome in outcomes],
+        "tested": outcomes[0].tested.tolist(),
+        "scores": [_thousandths(outcome) for outcome in outcomes],
+        "order": list(order),
+    }
+
+
+def _thousandths(outcome: Outcome) -> list[int] | None:
+    known = np.isfinite(outcome.true_score)
+    if not known.any():
+        return None
+    filled = np.where(known, outcome.true_score, -0.001)
+    return [int(value) for value in np.round(1000 * filled)]
+
+
+def media_data(run: SavedRun, media: Mapping[str, Media]) -> dict[str, list[str]]:
+    """Return picture and sound by the clip's position."""
+    at = {clip.id: position for position, clip in enumerate(run.clips)}
+    return {str(at[name]): [found.picture, found.sound] for name, found in media.items()}

@@ -1,0 +1,144 @@
+"""One cell closely: what it confuses, its curves, its classes and groups, what a search chose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.report import words
+from audioclf.report.media import mask_of
+from audioclf.report.run import curves
+
+if TYPE_CHECKING:
+    from audioclf.runs.reading import SavedRun
+
+View = dict[str, Any]
+
+MAX_TABLE = 15
+"""Classes up to which a confusion matrix is a table with numbers; a picture beyond."""
+MAX_CONFUSED = 10
+MAX_GROUPS = 100
+
+ACCENT = (79, 110, 200)
+
+
+def panels(run: SavedRun) -> list[View]:
+    """Return what there is to see of each cell."""
+    return [_panel(run, number) for number in range(len(run.cells))]
+
+
+def _panel(run: SavedRun, number: int) -> View:
+    cell = run.cells[number]
+    found = run.metrics["cells"][cell.name]
+    return {
+        "name": cell.name,
+        "confusion": _confusion(np.asarray(found["confusion"], dtype=np.float64), run.classes),
+        "curves": curves.drawn(run, cell),
+        "scores": {
+            "probability": "as the classifier gives them, not calibrated",
+            "decision": "decision values mapped to (0, 1), not calibrated",
+        }.get(found["scores"], ""),
+        "classes": _classes(found.get("per_class") or {}),
+        "subgroups": _subgroups(found.get("subgroups") or {}),
+        "chosen": _chosen(found.get("chosen") or []),
+    }
+
+
+def _confusion(confusion: Any, classes: Sequence[str]) -> View:
+    totals = confusion.sum(axis=1, keepdims=True)
+    share = np.divide(confusion, totals, out=np.zeros_like(confusion), where=totals > 0)
+    wrong = confusion - np.diag(np.diag(confusion))
+    worst = np.argsort(-wrong, axis=None, kind="stable")[:MAX_CONFUSED]
+    pairs = [divmod(int(index), len(classes)) for index in worst]
+    table = len(classes) <= MAX_TABLE
+    return {
+        "classes": list(classes),
+        "rows": _confusion_rows(confusion, share, classes) if table else None,
+        "picture": None if table else mask_of(share, ACCENT),
+        "pairs": [
+            {
+                "true": classes[i],
+                "predicted": classes[j],
+                "count": words.count(wrong[i, j]),
+                "share": f"{100 * share[i, j]:.0f} %",
+                "row": i,
+                "column": j,
+            }
+            for i, j in pairs
+            if wrong[i, j] > 0
+        ],
+    }
+
+
+def _confusion_rows(confusion: Any, share: Any, classes: Sequence[str]) -> list[View]:
+    return [
+        {
+            "name": name,
+            "cells": [
+                {
+                    "text": words.count(float(confusion[i, j])),
+                    "share": round(float(share[i, j]), 3),
+                    "right": i == j,
+                    "column": j,
+                    "predicted": classes[j],
+                }
+                for j in range(len(classes))
+            ],
+        }
+        for i, name in enumerate(classes)
+    ]
+
+
+def _classes(found: Mapping[str, Any]) -> list[View]:
+    return [
+        {
+            "name": name,
+            "support": words.count(row.get("support")),
+            "scores": [_estimate(row.get(key)) for key in ("precision", "recall", "f1")],
+        }
+        for name, row in found.items()
+    ]
+
+
+def _estimate(found: Mapping[str, Any] | None) -> View:
+    value = found.get("value") if found else None
+    return {
+        "text": words.number(value),
+        "span": words.span(found),
+        "value": f"{value:.9g}" if words.is_number(value) else "",
+    }
+
+
+def _subgroups(found: Mapping[str, Any]) -> list[View]:
+    return [
+        {
+            "title": str(title),
+            "rows": [
+                {"name": str(row["name"]), "n_clips": row.get("n_clips", ""), **_estimate(row)}
+                for row in rows[:MAX_GROUPS]
+            ],
+            "more": max(0, len(rows) - MAX_GROUPS),
+        }
+        for title, rows in found.items()
+        if rows
+    ]
+
+
+def _chosen(found: Iterable[Mapping[str, Any]]) -> View | None:
+    rows = [row for row in found if row and row.get("values")]
+    if not rows:
+        return None
+    keys = list(dict.fromkeys(key for row in rows for key in row["values"]))
+    return {
+        "keys": keys,
+        "rows": [
+            [
+                words.anything(row.get("repeat")),
+                words.anything(row.get("fold")),
+                *(words.anything(row["values"].get(key)) for key in keys),
+            ]
+            for row in rows
+        ],
+    }

@@ -1,0 +1,141 @@
+"""ROC, precision-recall and reliability curves of one cell, as drawings.
+
+Two classes have one curve, that of the class that sorts last; of more, each has one against the
+rest, and of very many those that are found least often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from markupsafe import Markup
+
+from audioclf.evaluation.metrics.curves import precision_recall_curve, reliability, roc_curve
+from audioclf.report import svg, words
+
+if TYPE_CHECKING:
+    from audioclf.evaluation.metrics.curves import ReliabilityBin
+    from audioclf.runs.reading import SavedCell, SavedRun
+
+View = dict[str, Any]
+_Line = tuple[str, Sequence[float], Sequence[float], float]
+"""Name of the class, x, y, and the area below."""
+
+MAX_LINES = 12
+
+_BOX = (46.0, 24.0, 326.0, 264.0)
+_X = svg.linear(0, 1, _BOX[0], _BOX[2])
+_Y = svg.linear(0, 1, _BOX[3], _BOX[1])
+_CHANCE = svg.polyline([(0, 0), (1, 1)], _X, _Y, class_="chance")
+
+
+def drawn(run: SavedRun, cell: SavedCell) -> list[View]:
+    """Return the curves of a cell; none where it has no scores."""
+    codes = _codes(run, cell)
+    which = f"{run.classes[-1]} against the rest" if len(run.classes) == 2 else "each class"
+    if 1 < len(codes) < len(run.classes):
+        which = f"the {len(codes)} classes that are found least often"
+    views = (_roc(run, cell, codes, which), _precision(run, cell, codes, which), _bins(run, cell))
+    return [view for view in views if view is not None]
+
+
+def _codes(run: SavedRun, cell: SavedCell) -> list[int]:
+    n_classes = len(run.classes)
+    if n_classes <= 2:
+        return [n_classes - 1]
+    confusion = np.asarray(run.metrics["cells"][cell.name]["confusion"], dtype=np.float64)
+    found = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
+    return sorted(int(code) for code in np.argsort(found, kind="stable")[:MAX_LINES])
+
+
+def _roc(run: SavedRun, cell: SavedCell, codes: Iterable[int], which: str) -> View | None:
+    found = [(code, roc_curve(cell, run.y, code)) for code in codes]
+    lines = [(run.classes[code], c.fpr, c.tpr, c.area) for code, c in found if c]
+    return _view(
+        "ROC", lines, "share of the rest taken for it", "share found", which, "area", _CHANCE
+    )
+
+
+def _precision(run: SavedRun, cell: SavedCell, codes: Iterable[int], which: str) -> View | None:
+    found = [(code, precision_recall_curve(cell, run.y, code)) for code in codes]
+    lines = [
+        (run.classes[code], c.recall, c.precision, c.average_precision) for code, c in found if c
+    ]
+    shares = [c.share for _, c in found if c]
+    guess = [
+        svg.polyline([(0, share), (1, share)], _X, _Y, class_="chance") for share in shares[:1]
+    ]
+    below = Markup("").join(guess if len(lines) == 1 else [])
+    title = "Precision against recall"
+    return _view(title, lines, "recall", "precision", which, "average precision", below)
+
+
+def _view(
+    title: str,
+    lines: Sequence[_Line],
+    x_label: str,
+    y_label: str,
+    which: str,
+    area: str,
+    below: Markup,
+) -> View | None:
+    if not lines:
+        return None
+    style = "curve" if len(lines) == 1 else "curve many"
+    drawn_lines = [
+        svg.polyline(
+            zip(x, y, strict=True),
+            _X,
+            _Y,
+            svg.tag("title", f"{words.shown(name)}: {area} {words.number(worth)}"),
+            class_=style,
+        )
+        for name, x, y, worth in lines
+    ]
+    mean = words.number(float(np.mean([worth for *_, worth in lines])))
+    said = f"{which}; {area} {mean}" if len(lines) == 1 else f"{which}; mean {area} {mean}"
+    return {
+        "title": title,
+        "svg": _square(f"{title}, {words.shown(said)}", x_label, y_label, below, *drawn_lines),
+        "caption": f"{said}. Dashed: guessing." if below else f"{said}.",
+    }
+
+
+def _square(label: str, x_label: str, y_label: str, *marks: Markup) -> Markup:
+    steps = svg.labelled([0, 0.25, 0.5, 0.75, 1])
+    grid = svg.frame(_X, _Y, steps, steps, _BOX, x_label, y_label)
+    return svg.drawing(340, 304, label, grid, *marks, class_="chart square")
+
+
+def _bins(run: SavedRun, cell: SavedCell) -> View | None:
+    found = reliability(cell, run.y)
+    if not found:
+        return None
+    points = [(b.mean_score, b.share_right) for b in found]
+    line = svg.polyline(points, _X, _Y, class_="curve faint")
+    most = max(b.count for b in found)
+    dots = [_dot(b, most) for b in found]
+    label = "How often the top score is right, by its height"
+    return {
+        "title": "Reliability",
+        "svg": _square(label, "mean top score", "share right", _CHANCE, line, *dots),
+        "caption": "Predictions with a top score in the same tenth; the size of a dot is their "
+        "number. Below the dashed line the scores promise too much.",
+    }
+
+
+def _dot(found: ReliabilityBin, most: int) -> Markup:
+    text = (
+        f"{found.count} predictions: mean score {words.number(found.mean_score)}, "
+        f"{words.number(found.share_right)} right"
+    )
+    return svg.tag(
+        "circle",
+        svg.tag("title", text),
+        cx=_X(found.mean_score),
+        cy=_Y(found.share_right),
+        r=3 + 6 * (found.count / most) ** 0.5,
+        class_="dot",
+    )

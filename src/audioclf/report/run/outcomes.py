@@ -1,0 +1,89 @@
+"""What each cell said of each clip, and which clips are worth a look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.evaluation.results import Predicted
+    from audioclf.runs.reading import SavedRun
+
+FEW_RIGHT = 3
+"""Clips per class that come early although every cell is right about them."""
+_FIRST = 200
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The out-of-fold predictions of one cell, clip by clip, over all repeats.
+
+    Parameters
+    ----------
+    predicted : np.ndarray [shape=(n_clips,)], int
+        The class that was predicted most often, the first of several; -1 where none was.
+    tested, wrong : np.ndarray [shape=(n_clips,)], int
+        How often the clip was tested, and how often the prediction was wrong.
+    true_score : np.ndarray [shape=(n_clips,)]
+        Mean score of the true class in [0, 1]; NaN where the cell has no scores.
+    """
+
+    predicted: NDArray[np.intp]
+    tested: NDArray[np.intp]
+    wrong: NDArray[np.intp]
+    true_score: NDArray[np.float64]
+
+
+def outcome_of(cell: Predicted, y: NDArray[np.intp], n_classes: int) -> Outcome:
+    """Gather the folds of a cell.
+
+    Parameters
+    ----------
+    cell : Predicted
+    y : np.ndarray [shape=(n_clips,)], int
+        True codes.
+    n_classes : int
+    """
+    votes = np.zeros((len(y), n_classes), dtype=np.intp)
+    scores = np.zeros(len(y))
+    for fold in cell.folds:
+        test = fold.fold.test
+        votes[test, fold.y_pred] += 1
+        scores[test] += (
+            np.nan if fold.scores is None else fold.scores[np.arange(len(test)), y[test]]
+        )
+    tested = votes.sum(axis=1)
+    wrong = tested - votes[np.arange(len(y)), y]
+    mean = np.divide(scores, tested, out=np.full(len(y), np.nan), where=tested > 0)
+    return Outcome(np.where(tested > 0, votes.argmax(axis=1), -1), tested, wrong, mean)
+
+
+def outcomes_of(run: SavedRun) -> list[Outcome]:
+    """Return the outcome of every cell of a run, in the order of its cells."""
+    return [outcome_of(cell, run.y, len(run.classes)) for cell in run.cells]
+
+
+def most_telling(outcomes: Sequence[Outcome], y: NDArray[np.intp]) -> list[int]:
+    """Return positions of all clips, those first that say most about where the cells fail.
+
+    First what most cells get wrong, then what they disagree about, then low scores of the true
+    class; among them a few of each class that all get right; last what was never tested.
+    """
+    tested = np.sum([outcome.tested for outcome in outcomes], axis=0)
+    wrong = np.sum([outcome.wrong for outcome in outcomes], axis=0)
+    share = np.divide(wrong, tested, out=np.zeros(len(y)), where=tested > 0)
+    scores = np.array([outcome.true_score for outcome in outcomes])
+    known = np.isfinite(scores)
+    low = np.where(known, scores, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    order = np.lexsort((low, -share))
+    hard = [int(i) for i in order if share[i] > 0]
+    easy = [int(i) for i in order if share[i] == 0 and tested[i] > 0]
+    clear = easy[::-1]
+    few = [i for code in np.unique(y) for i in [e for e in clear if y[e] == code][:FEW_RIGHT]]
+    in_turn = [*hard[:_FIRST], *few, *hard[_FIRST:], *easy, *range(len(y))]
+    return list(dict.fromkeys(in_turn))

@@ -1,0 +1,284 @@
+"""Finished runs side by side: their cells in one table, and the tests of the differences.
+
+Runs compare only if they had the same clips and the same folds; else a difference between two
+cells could come from the clips or from luck with the folds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from audioclf.components.metrics import Metric
+from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError, ResultError
+from audioclf.evaluation.metrics.estimate import Estimate, check_metrics, estimate
+from audioclf.evaluation.comparison.result import Comparison
+from audioclf.evaluation.comparison.compare import compare
+from audioclf.components.registry import suggest
+from audioclf.runs.reading import SavedCell, SavedClip, SavedRun, read_run
+
+MARGIN_KEY = "equivalence_margin"
+COSTS = ("fit_seconds", "predict_seconds_per_clip", "model_bytes", "peak_memory_bytes")
+
+
+@dataclass(frozen=True)
+class ComparedCell:
+    """One row of the table.
+
+    Parameters
+    ----------
+    name : str
+        Of the cell, with the run before it where two runs have a cell of that name.
+    run : Path
+        The folder that it comes from.
+    estimate : Estimate or None
+        The metric; None where the cell has no scores that it needs.
+    fit_seconds : float or None
+        Mean wall-clock seconds of one fit.
+    predict_seconds_per_clip : float or None
+        Mean wall-clock seconds.
+    model_bytes : int or None
+        Size of a fitted estimator.
+    peak_memory_bytes : int or None
+        By how much the process grew at most in a fit.
+    """
+
+    name: str
+    run: Path
+    estimate: Estimate | None
+    fit_seconds: float | None
+    predict_seconds_per_clip: float | None
+    model_bytes: float | None
+    peak_memory_bytes: float | None
+
+
+@dataclass(frozen=True)
+class ComparedRuns:
+    """The cells of one or more runs, best first, and their comparison."""
+
+    runs: tuple[Path, ...]
+    cells: tuple[ComparedCell, ...]
+    comparison: Comparison
+    left_out: int = 0
+    """Clips of the dataset that the runs could not read, so that no number knows of them."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 when the runs read every clip, 4 when they left some out."""
+        return EXIT_PARTIAL if self.left_out else EXIT_OK
+
+    def to_data(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "runs": [str(path) for path in self.runs],
+            "left_out": self.left_out,
+            "cells": [_cell_data(cell) for cell in self.cells],
+            "comparison": self.comparison.to_data(),
+        }
+
+
+def compare_runs(
+    paths: Sequence[str | Path], *, metric: str | None = None, margin: float | None = None
+) -> ComparedRuns:
+    """Compare the cells of finished runs.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Run folders; one with several cells is enough.
+    metric : str, optional
+        By default the main metric of the first run.
+    margin : float, optional
+        The largest difference that does not matter, above 0; by default that of the first run's
+        config, if it has one.
+
+    Raises
+    ------
+    ResultError
+        If a run cannot be read, the runs had different clips or folds, or there is nothing to
+        compare.
+    ConfigError
+        If the metric or the margin is none.
+    """
+    runs = [read_run(path) for path in paths]
+    first = runs[0]
+    _check_comparable(runs)
+    wanted = _checked_metric(metric or first.main_metric, first)
+    margin = _checked_margin(margin if margin is not None else first.config.get(MARGIN_KEY))
+    named = _named(runs)
+    unit, units = first.units
+    seed = int(first.config["seed"])
+    comparison = compare(
+        {each.name: each.cell for each in named},
+        wanted,
+        first.y,
+        units,
+        unit_name=unit,
+        seed=seed,
+        equivalence_margin=margin,
+        baseline=next((each.name for each in named if each.is_baseline), None),
+    )
+    _check_enough(comparison, named)
+    rows = [_row(e, estimate(e.cell, wanted, first.y, units, seed=seed)) for e in named]
+    place = {name: position for position, name in enumerate(comparison.cells)}
+    rows.sort(key=lambda row: place.get(row.name, len(place)))
+    left_out = len({row["path"] for run in runs for row in run.left_out})
+    return ComparedRuns(tuple(run.path for run in runs), tuple(rows), comparison, left_out)
+
+
+def _check_comparable(runs: Sequence[SavedRun]) -> None:
+    twice = [path for path, n in Counter(run.path.resolve() for run in runs).items() if n > 1]
+    if twice:
+        raise ResultError(f"{twice[0]}: is given twice", hint="Give each run folder once.")
+    for other in runs[1:]:
+        if other.fingerprint != runs[0].fingerprint or other.classes != runs[0].classes:
+            raise _refusal(runs[0], other, _different_clips(runs[0], other))
+        if not _same_folds(runs[0], other):
+            raise _refusal(runs[0], other, _different_folds(runs[0], other))
+
+
+def _refusal(first: SavedRun, other: SavedRun, why: str) -> ResultError:
+    return ResultError(
+        f"{first.path} and {other.path} cannot be compared: {why}",
+        hint="Run both configs on the same clips, with the same split and seed.",
+    )
+
+
+def _different_clips(first: SavedRun, other: SavedRun) -> str:
+    """Say in what the clips of two runs differ, by the first kind of difference there is."""
+    mine = {clip.id: clip for clip in first.clips}
+    theirs = {clip.id: clip for clip in other.clips}
+    sides = ((first, sorted(mine.keys() - theirs)), (other, sorted(theirs.keys() - mine)))
+    if only := [_only(run, ids) for run, ids in sides if ids]:
+        return f"different clips: {', '.join(only)}"
+    for what, fact in _FACTS.items():
+        differ = [name for name, clip in mine.items() if fact(clip) != fact(theirs[name])]
+        if differ:
+            clips = "clip" if len(differ) == 1 else "clips"
+            return f"different {what} of {len(differ)} {clips}, such as {differ[0]!r}"
+    return "different published folds or groups of the same clips"
+
+
+def _only(run: SavedRun, ids: Sequence[str]) -> str:
+    return f"{len(ids)} only in {run.path}, such as {ids[0]!r}"
+
+
+_FACTS: dict[str, Callable[[SavedClip], str | None]] = {
+    "labels": lambda clip: clip.label,
+    "content": lambda clip: clip.facts.get("sha256"),
+    "groups": lambda clip: clip.group,
+}
+"""What makes a clip another one, by the words for it."""
+
+
+def _same_folds(first: SavedRun, other: SavedRun) -> bool:
+    return len(first.folds) == len(other.folds) and all(
+        (a.repeat, a.name) == (b.repeat, b.name) and np.array_equal(a.test, b.test)
+        for a, b in zip(first.folds, other.folds, strict=True)
+    )
+
+
+def _different_folds(first: SavedRun, other: SavedRun) -> str:
+    mine, theirs = _dealing(first), _dealing(other)
+    if mine == theirs:
+        return f"different folds, although both have {mine}"
+    return f"different folds: {first.path} has {mine}, {other.path} has {theirs}"
+
+
+def _dealing(run: SavedRun) -> str:
+    return f"{run.metrics.get('split', len(run.folds))} from seed {run.config['seed']}"
+
+
+def _checked_metric(metric: str, run: SavedRun) -> Metric:
+    if metric not in get_args(Metric):
+        known = suggest(metric, get_args(Metric)) or f"There are {', '.join(get_args(Metric))}."
+        raise ConfigError(f"unknown metric {metric!r}", hint=known)
+    found: Metric = metric  # type: ignore[assignment]
+    check_metrics([found], run.classes)
+    return found
+
+
+def _checked_margin(margin: float | None) -> float | None:
+    if margin is not None and not 0 < margin < math.inf:
+        raise ConfigError(f"margin {margin:g} is no difference that matters; expected above 0")
+    return margin
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A cell under the name that it has in the table."""
+
+    name: str
+    run: SavedRun
+    cell: SavedCell
+    is_baseline: bool
+
+
+def _named(runs: Sequence[SavedRun]) -> list[_Named]:
+    """Name the cells of all runs; a baseline that says the same in each run stands there once."""
+    cells: list[_Named] = []
+    for run, label in zip(runs, _labels(runs), strict=True):
+        for cell in run.cells:
+            new = _Named(f"{label}/{cell.name}", run, cell, _is_baseline(run, cell))
+            if not any(_same_baseline(new, other) for other in cells):
+                cells.append(new)
+    count = Counter(each.cell.name for each in cells)
+    return [
+        replace(each, name=each.cell.name) if count[each.cell.name] == 1 else each for each in cells
+    ]
+
+
+def _same_baseline(first: _Named, second: _Named) -> bool:
+    pairs = zip(first.cell.folds, second.cell.folds, strict=True)
+    same = all(np.array_equal(a.y_pred, b.y_pred) for a, b in pairs)
+    return first.is_baseline and second.is_baseline and same
+
+
+def _is_baseline(run: SavedRun, cell: SavedCell) -> bool:
+    """Whether a cell knows only how frequent the classes are; a run adds one that lacks it."""
+    classifier = run.config.get("classifiers", {}).get(cell.classifier)
+    return classifier is None or classifier.get("type") == "dummy"
+
+
+def _labels(runs: Sequence[SavedRun]) -> list[str]:
+    """Return a name for each run: of its config, of its folder, or the path that was given."""
+    for names in ([run.name for run in runs], [run.path.name for run in runs]):
+        if len(set(names)) == len(names):
+            return names
+    return [str(run.path) for run in runs]
+
+
+def _check_enough(comparison: Comparison, named: Sequence[_Named]) -> None:
+    names = ", ".join(each.name for each in named)
+    if len(named) < 2:
+        raise ResultError(
+            f"nothing to compare: there is one cell, {names}",
+            hint="Give a run with several classifiers or featurizers, or several runs.",
+        )
+    if len(comparison.cells) < 2:
+        count = "only one" if comparison.cells else "none"
+        raise ResultError(
+            f"nothing to compare: of {len(named)} cells, {count} has scores that "
+            f"{comparison.metric} needs",
+            hint="Choose another metric with --metric, such as accuracy.",
+        )
+
+
+def _row(each: _Named, found: Estimate | None) -> ComparedCell:
+    costs = each.run.metrics["cells"][each.cell.name]
+    return ComparedCell(
+        each.name, each.run.path, found, **{name: costs.get(name) for name in COSTS}
+    )
+
+
+def _cell_data(cell: ComparedCell) -> dict[str, Any]:
+    found = cell.estimate
+    value = None if found is None else {"value": found.value, "low": found.low, "high": found.high}
+    costs = {name: getattr(cell, name) for name in COSTS}
+    return {"name": cell.name, "run": str(cell.run), "estimate": value, **costs}

@@ -1,0 +1,339 @@
+"""A finished run, read back from its folder.
+
+What is here comes from the files alone: no component is built, so a run opens although a plugin of
+it is not installed. Predictions come back as `FoldResult`s, so every metric and every comparison
+works on them as on those of a run that has just ended.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.base.errors import AudioclfError, ResultError
+from audioclf.evaluation.splits import Fold
+from audioclf.evaluation.results import FoldResult
+from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS, RECORD
+from audioclf.base.text import csv_text
+from audioclf.config.yaml_source import read_yaml
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Codes = NDArray[np.intp]
+
+_Row = dict[str, str]
+
+_HINT = "A file of the run was changed or cut off. Run its config again."
+
+
+@dataclass(frozen=True)
+class SavedClip:
+    """A clip as the ledger and the folds of a run know it.
+
+    Parameters
+    ----------
+    id, label : str
+    group : str, optional
+    facts : mapping of str to str
+        The other columns of `ledger.csv`, as they are written there.
+    """
+
+    id: str
+    label: str
+    group: str | None
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class SavedCell:
+    """The out-of-fold predictions of one cell; stands wherever a `CellResult` is read from."""
+
+    name: str
+    featurizer: str
+    classifier: str
+    folds: tuple[FoldResult, ...]
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """What a run folder holds.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    config, record, metrics : dict
+        The content of `config.yaml`, `record.json` and `metrics.json`.
+    classes : tuple of str
+    clips : tuple of SavedClip
+        The clips that were evaluated, sorted by id, as the dataset had them.
+    left_out : tuple of dict
+        Rows of the ledger whose clip could not be read.
+    folds : tuple of Fold
+        Positions in `clips`; what is in no test side of a repeat trains.
+    cells : tuple of SavedCell
+        Best first by the main metric.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    record: dict[str, Any]
+    metrics: dict[str, Any]
+    classes: tuple[str, ...]
+    clips: tuple[SavedClip, ...]
+    left_out: tuple[_Row, ...]
+    folds: tuple[Fold, ...]
+    cells: tuple[SavedCell, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the run."""
+        return str(self.config["name"])
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the dataset."""
+        return str(self.record["dataset"]["fingerprint"])
+
+    @property
+    def main_metric(self) -> str:
+        """The metric by which the cells are sorted."""
+        return str(self.config["metrics"][0])
+
+    @cached_property
+    def y(self) -> Codes:
+        """True class of each clip as a code, `0..k-1` [shape=(n_clips,)]."""
+        codes = {name: code for code, name in enumerate(self.classes)}
+        return np.asarray([codes[clip.label] for clip in self.clips], dtype=np.intp)
+
+    @cached_property
+    def units(self) -> tuple[str, Codes]:
+        """The unit of account, "group" or "clip", and the number of each clip's unit."""
+        if self.metrics["unit"]["name"] != "group":
+            return "clip", np.arange(len(self.clips))
+        # Groups stand in the folds, so a clip that is never on test has none: it comes last.
+        groups = [(clip.group is None, clip.group or "") for clip in self.clips]
+        codes = {group: code for code, group in enumerate(sorted(set(groups)))}
+        return "group", np.asarray([codes[group] for group in groups], dtype=np.intp)
+
+    def file(self, name: str) -> Any:
+        """Return the content of another JSON file of the folder; None where it is missing."""
+        path = self.path / name
+        return _json(path) if path.is_file() else None
+
+    def __getitem__(self, cell: str) -> SavedCell:
+        for found in self.cells:
+            if found.name == cell:
+                return found
+        raise KeyError(cell)
+
+
+def read_run(path: str | Path) -> SavedRun:
+    """Read a run folder.
+
+    Raises
+    ------
+    ResultError
+        If there is no finished run, or one of its files is missing, damaged or does not fit the
+        others; names the file.
+    """
+    folder = Path(path)
+    if not (folder / RECORD).is_file():
+        raise _unfinished(folder)
+    config, record, metrics = _config(folder), _record(folder), _metrics(folder)
+    classes = tuple(metrics["classes"])
+    fold_rows = _table(folder / FOLDS)
+    clips, left_out = _clips(folder, fold_rows, classes, record["dataset"]["clips"])
+    folds = _folds(folder, fold_rows, clips)
+    cells = _cells(folder, metrics, clips, folds)
+    return SavedRun(folder, config, record, metrics, classes, clips, left_out, folds, cells)
+
+
+def _unfinished(folder: Path) -> ResultError:
+    if not folder.is_dir():
+        return ResultError(f"{folder}: no such run folder", hint="Give the folder of a run.")
+    what = "a run that did not finish" if (folder / CONFIG).is_file() else "no run"
+    return ResultError(
+        f"{folder}: holds {what}: {RECORD} is missing",
+        hint="Run its config again, or give another.",
+    )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    _text(path)
+    try:
+        data = read_yaml(path).data
+    except AudioclfError as exc:
+        raise ResultError(exc.message, hint=_HINT) from exc
+    with _blaming(path):
+        str(data["name"]), int(data["seed"]), str(data["metrics"][0])
+    return dict(data)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    data = _json(folder / RECORD)
+    with _blaming(folder / RECORD):
+        str(data["dataset"]["fingerprint"]), int(data["dataset"]["clips"])
+    return data
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    data = _json(folder / METRICS)
+    with _blaming(folder / METRICS):
+        ",".join(data["classes"]), str(data["unit"]["name"])
+        for cell in data["cells"].values():
+            str(cell["featurizer"]), str(cell["classifier"]), float(cell["fit_seconds"])
+            ("probability", "decision", "none").index(cell["scores"])
+    return data
+
+
+def _clips(
+    folder: Path, fold_rows: Sequence[_Row], classes: Sequence[str], n_clips: int
+) -> tuple[tuple[SavedClip, ...], tuple[_Row, ...]]:
+    """Return the clips that were evaluated, and the rows of those that were left out."""
+    rows = _table(folder / LEDGER)
+    with _blaming(folder / FOLDS):
+        groups = {row["path"]: row["group"] or None for row in fold_rows}
+    with _blaming(folder / LEDGER):
+        clips = tuple(_clip(row, groups) for row in rows if row["status"] == "ok")
+        if len(clips) != n_clips:
+            raise ValueError(f"it lists {len(clips)} clips, and {RECORD} counts {n_clips}")
+        strange = [clip for clip in clips if clip.label not in classes]
+        if strange:
+            raise ValueError(f"{METRICS} knows no class {strange[0].label!r}")
+    return clips, tuple(row for row in rows if row["status"] != "ok")
+
+
+def _clip(row: _Row, groups: Mapping[str, str | None]) -> SavedClip:
+    facts = {key: value for key, value in row.items() if key not in ("path", "label")}
+    return SavedClip(row["path"], row["label"], groups.get(row["path"]), facts)
+
+
+def _folds(folder: Path, rows: Sequence[_Row], clips: Sequence[SavedClip]) -> tuple[Fold, ...]:
+    at = {clip.id: position for position, clip in enumerate(clips)}
+    tests: dict[tuple[int, str], list[int]] = {}
+    with _blaming(folder / FOLDS):
+        for row in rows:
+            if row["path"] not in at:
+                raise ValueError(f"{LEDGER} knows no clip {row['path']!r}")
+            tests.setdefault((int(row["repeat"]), row["fold"]), []).append(at[row["path"]])
+        if not tests:
+            raise ValueError("it lists no clips")
+    everything = np.arange(len(clips))
+    return tuple(
+        Fold(repeat, name, np.setdiff1d(everything, test), np.asarray(test, dtype=np.intp))
+        for (repeat, name), test in tests.items()
+    )
+
+
+def _cells(
+    folder: Path,
+    metrics: Mapping[str, Any],
+    clips: Sequence[SavedClip],
+    folds: Sequence[Fold],
+) -> tuple[SavedCell, ...]:
+    rows: dict[str, list[_Row]] = {name: [] for name in metrics["cells"]}
+    with _blaming(folder / PREDICTIONS):
+        for row in _table(folder / PREDICTIONS):
+            if row["cell"] not in rows:
+                raise ValueError(f"{METRICS} knows no cell {row['cell']!r}")
+            rows[row["cell"]].append(row)
+        return tuple(
+            _cell(name, found, rows[name], clips, folds, metrics["classes"])
+            for name, found in metrics["cells"].items()
+        )
+
+
+def _cell(
+    name: str,
+    found: Mapping[str, Any],
+    rows: Sequence[_Row],
+    clips: Sequence[SavedClip],
+    folds: Sequence[Fold],
+    classes: Sequence[str],
+) -> SavedCell:
+    expected = [
+        (str(fold.repeat), fold.name, clips[index].id) for fold in folds for index in fold.test
+    ]
+    if [(row["repeat"], row["fold"], row["path"]) for row in rows] != expected:
+        raise ValueError(f"the predictions of {name!r} are not those of the folds in {FOLDS}")
+    ends = np.cumsum([len(fold.test) for fold in folds])
+    results = tuple(
+        _fold_result(fold, rows[end - len(fold.test) : end], classes, found)
+        for fold, end in zip(folds, ends, strict=True)
+    )
+    return SavedCell(name, str(found["featurizer"]), str(found["classifier"]), results)
+
+
+def _fold_result(
+    fold: Fold, rows: Sequence[_Row], classes: Sequence[str], cell: Mapping[str, Any]
+) -> FoldResult:
+    codes = {name: code for code, name in enumerate(classes)}
+    kind = cell["scores"]
+    scores = None
+    if kind != "none":
+        columns = [f"score_{name}" for name in classes]
+        scores = np.asarray([[float(row[c]) for c in columns] for row in rows], dtype=np.float64)
+    y_pred = np.asarray([codes[row["label"]] for row in rows], dtype=np.intp)
+    return FoldResult(fold, y_pred, scores, kind, float(cell["fit_seconds"]), 0.0)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(_text(path))
+    except ValueError as exc:
+        raise _damaged(path, f"it is no complete JSON ({exc})") from exc
+    if not isinstance(data, dict):
+        raise _damaged(path, "it holds no mapping")
+    return data
+
+
+def _table(path: Path) -> list[_Row]:
+    try:
+        rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
+    except csv.Error as exc:
+        raise _damaged(path, str(exc)) from exc
+    if any(None in row or None in row.values() for row in rows):
+        raise _damaged(path, "a row is longer or shorter than the header")
+    return [{key: csv_text(cell) for key, cell in row.items()} for row in rows]
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file; all files of a run end with a line break, unless cut off."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError as exc:
+        raise ResultError(f"{path}: is missing", hint=_HINT) from exc
+    except OSError as exc:
+        raise _damaged(path, exc.strerror or str(exc)) from exc
+    except UnicodeDecodeError as exc:
+        raise _damaged(path, f"byte {exc.start} is not UTF-8") from exc
+    if not text.endswith("\n"):
+        raise _damaged(path, "it is cut off in the middle of a line")
+    return text
+
+
+@contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    """Turn what is wrong with the content of a file into an error that names it."""
+    try:
+        yield
+    except KeyError as exc:
+        raise _damaged(path, f"it has no {exc.args[0]!r}") from exc
+    except (ValueError, IndexError, TypeError, AttributeError) as exc:
+        raise _damaged(path, str(exc)) from exc
+
+
+def _damaged(path: Path, why: str) -> ResultError:
+    return ResultError(f"{path}: cannot be read: {why}", hint=_HINT)

@@ -1,0 +1,1 @@
+"""First config, sample data, plugin template and recipes."""

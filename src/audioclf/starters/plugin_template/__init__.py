@@ -1,0 +1,191 @@
+"""`audioclf plugins new`: a distribution with one component that works, to be changed from there.
+
+The templates are plain text with `$names`; each becomes one file.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata, resources
+from pathlib import Path
+from string import Template
+
+from audioclf._version import __version__
+from audioclf.base.errors import ConfigError, ResultError
+from audioclf.components.component import Kind
+from audioclf.components.hookspecs import PLUGIN_API
+from audioclf.components.registry import Registry
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
+_LONGEST = 50
+
+_FILES = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    "gitignore": ".gitignore",
+    "workflow.yml": ".github/workflows/test.yml",
+    "{kind}.py": "src/{package}/__init__.py",
+    "test.py": "tests/test_{type_name}.py",
+}
+"""Template by name, and the file that it becomes."""
+
+_CASES: dict[Kind, tuple[str, ...]] = {
+    "loader": ("path=example_sounds()", 'path=example_sounds(), separator="."'),
+    "featurizer": ("", "frame_length=1024, hop_length=256"),
+    "classifier": ("", 'shrinkage=0.5, solver="eigen"'),
+}
+"""Fields with which the generated test checks the component."""
+
+_USES: dict[Kind, str] = {
+    "loader": "dataset: {{type: {0}, path: recordings}}",
+    "featurizer": "featurizers:\n  {0}: {{type: {0}}}",
+    "classifier": "classifiers:\n  {0}: {{type: {0}}}",
+}
+
+
+@dataclass(frozen=True)
+class PluginNames:
+    """What a plugin of one component is called, everywhere."""
+
+    kind: Kind
+    name: str
+
+    @property
+    def distribution(self) -> str:
+        """The name that pip knows."""
+        return f"audioclf-{self.name.replace('_', '-')}"
+
+    @property
+    def package(self) -> str:
+        """The name that Python imports."""
+        return f"audioclf_{self.type_name}"
+
+    @property
+    def type_name(self) -> str:
+        """The name in a config."""
+        return self.name.replace("-", "_")
+
+    @property
+    def class_name(self) -> str:
+        """The name of the class; its kind keeps it apart from what it imports."""
+        return "".join(map(str.capitalize, self.type_name.split("_"))) + self.kind.capitalize()
+
+
+def new_plugin(kind: Kind, name: str, parent: Path, *, registry: Registry) -> Path:
+    """Write a distribution with one component and return its folder.
+
+    Parameters
+    ----------
+    kind : {"loader", "featurizer", "classifier"}
+    name : str
+        What a config will call the component, in lower case; words are joined by `-` or `_`.
+    parent : Path
+        Where the folder is made, itself named as the distribution.
+    registry : Registry
+        What is installed.
+
+    Raises
+    ------
+    ConfigError
+        If the name is not valid or taken, or the folder exists.
+    ResultError
+        If it cannot be written.
+    """
+    names = PluginNames(kind, _checked(name))
+    _check_free(names, registry)
+    target = parent / names.distribution
+    if target.exists():
+        raise ConfigError(
+            f"{target} exists already",
+            hint="Choose another name, another folder by --dir, or remove it first.",
+        )
+    try:
+        _write(dict(_rendered(names)), target)
+    except OSError as exc:
+        raise ResultError(f"{target} cannot be written: {exc.strerror or exc}") from exc
+    return target
+
+
+def _checked(name: str) -> str:
+    if name.startswith(("audioclf-", "audioclf_")):
+        raise ConfigError(
+            f"the name {name!r} begins with audioclf, which is put before it anyway",
+            hint=f"Call it {name[len('audioclf-') :]!r}.",
+        )
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST or keyword.iskeyword(name):
+        raise ConfigError(
+            f"{name[: _LONGEST + 10]!r} is no name for a component: expected a lower-case letter, "
+            f"then lower-case letters and digits, with single - or _ between words, at most "
+            f"{_LONGEST} characters and no word of Python",
+            hint="Call it as a config should, as in `spectral_flux`.",
+        )
+    return name
+
+
+def _check_free(names: PluginNames, registry: Registry) -> None:
+    for provider in registry.providers(names.kind):
+        if provider.cls.type_name() == names.type_name:
+            raise ConfigError(
+                f"there is a {names.kind} {names.type_name!r} already, of {provider.origin}",
+                hint="Choose another name: two of one name could not be used together.",
+            )
+    try:
+        version = metadata.version(names.distribution)
+    except metadata.PackageNotFoundError:
+        return
+    raise ConfigError(
+        f"a distribution {names.distribution} {version} is installed already",
+        hint="Choose another name, or add the component to that plugin.",
+    )
+
+
+def _rendered(names: PluginNames) -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of each file."""
+    templates = resources.files("audioclf.starters.plugin_template") / "templates"
+    values = _values(names)
+    for source, path in _FILES.items():
+        text = (templates / f"{source.format(**values)}.tmpl").read_text(encoding="utf-8")
+        yield path.format(**values), Template(text).substitute(values)
+
+
+def _values(names: PluginNames) -> dict[str, str]:
+    cases = [f"{names.class_name}({fields})" for fields in _CASES[names.kind]]
+    helpers = ["parametrize_with_checks"]
+    if names.kind == "loader":
+        helpers.insert(0, "example_sounds")
+    return {
+        "kind": names.kind,
+        "name": names.name,
+        "entry_point": names.type_name,
+        "distribution": names.distribution,
+        "package": names.package,
+        "type_name": names.type_name,
+        "class_name": names.class_name,
+        "words": names.type_name.replace("_", " "),
+        "api": str(PLUGIN_API),
+        "version": __version__,
+        "helpers": ", ".join(helpers),
+        "cases": "\n".join(f"    {case}," for case in cases),
+        "use": _USES[names.kind].format(names.type_name),
+    }
+
+
+def _write(files: dict[str, str], target: Path) -> None:
+    """Write all files aside, then give the folder its name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    try:
+        for path, text in files.items():
+            file = aside / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="\n")
+        aside.chmod(0o755)
+        aside.rename(target)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise

@@ -1,0 +1,96 @@
+"""The configs that come along: where they are, what each is for, and what to change in one.
+
+The folder `configs` of the repository is the one source. A wheel holds a copy of it inside the
+package; a checkout is read where it lies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from audioclf.base.errors import ConfigError, EnvironmentMissingError
+from audioclf.config.yaml_source import parse_yaml
+
+_FIRST_SENTENCE = re.compile(r"(.+?)[.:;](?=\s|$)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A config that comes along.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file without its ending.
+    text : str
+        The YAML, comments included.
+    """
+
+    name: str
+    text: str
+
+    @property
+    def line(self) -> str:
+        """What it is for: the first sentence of the comment at the top of the file."""
+        words = " ".join(_top_comment(self.text))
+        found = _FIRST_SENTENCE.match(words)
+        return found[1] if found else words
+
+    def paths(self) -> tuple[tuple[str, str], ...]:
+        """Return the keys of its dataset that hold a path of a file, with their values."""
+        data = parse_yaml(self.text, self.name).data
+        dataset = data.get("dataset") if isinstance(data, dict) else None
+        if not isinstance(dataset, dict):
+            return ()
+        return tuple((key, dataset[key]) for key in ("path", "root") if key in dataset)
+
+
+def recipes() -> tuple[Recipe, ...]:
+    """Return all recipes, sorted by name.
+
+    Raises
+    ------
+    EnvironmentMissingError
+        If the installation holds none.
+    """
+    files = sorted(_folder().glob("*.yaml"))
+    return tuple(Recipe(path.stem, path.read_text(encoding="utf-8")) for path in files)
+
+
+def recipe_named(name: str) -> Recipe:
+    """Return a recipe.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of this name; suggests the nearest.
+    """
+    known = {recipe.name: recipe for recipe in recipes()}
+    wanted = name.removesuffix(".yaml")
+    if wanted in known:
+        return known[wanted]
+    near = get_close_matches(wanted, known, n=1)
+    meant = f"Did you mean {near[0]!r}? " if near else ""
+    raise ConfigError(f"no config is called {name!r}", hint=f"{meant}There are {', '.join(known)}.")
+
+
+def _folder() -> Path:
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "configs", package.parents[1] / "configs"):
+        if folder.is_dir() and any(folder.glob("*.yaml")):
+            return folder
+    raise EnvironmentMissingError(
+        "this installation of audioclf lacks the configs that come along",
+        hint="Install audioclf again.",
+    )
+
+
+def _top_comment(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            return
+        yield line.lstrip("# ").rstrip()

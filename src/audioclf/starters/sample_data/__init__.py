@@ -1,0 +1,1 @@
+"""Small datasets that each show one effect."""

@@ -1,0 +1,131 @@
+"""What stands in each made-up dataset: one function each, from a seeded generator to files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.starters.sample_data.files import SampleFile, flac, wav
+from audioclf.starters.sample_data.sounds import SR, chirp, murmur, noise, syllable, tone
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    Waveform = NDArray[np.float32]
+
+KINDS: dict[str, Callable[[Generator], Waveform]] = {"chirp": chirp, "noise": noise, "tone": tone}
+"""The classes of most datasets, and how they are made."""
+
+SPEAKERS = ("ada", "ben", "cleo", "dan", "eva", "finn")
+WORDS = ("left", "right", "stop")
+
+
+def clean(rng: Generator) -> list[SampleFile]:
+    """Make 20 clips of each of three kinds of sound, which differ in nothing but the sound."""
+    return [
+        SampleFile(f"{kind}/{kind}_{index:02d}.wav", wav(make(rng)))
+        for kind, make in KINDS.items()
+        for index in range(20)
+    ]
+
+
+def duplicates(rng: Generator) -> list[SampleFile]:
+    """Make two classes that can hardly be told apart, and copy most clips in some way."""
+    files: list[SampleFile] = []
+    for label, slope in (("rain", -1.0), ("wind", 1.0)):
+        for index in range(24):
+            y, name = murmur(rng, slope), f"{label}/{label}_{index:02d}"
+            files.append(SampleFile(f"{name}.wav", wav(y)))
+            if index < 20:
+                files.append(_copy(y, files[-1], name, index % 5, rng))
+    y = murmur(rng, 0.0)
+    for label in ("rain", "wind"):
+        note = "the same sound stands in both classes"
+        files.append(SampleFile(f"{label}/{label}_both.wav", wav(y), note))
+    return files
+
+
+def _copy(y: Waveform, original: SampleFile, name: str, way: int, rng: Generator) -> SampleFile:
+    """Return one kind of copy of a clip."""
+    of = f"of {original.path}"
+    if way == 0:
+        return replace(original, path=f"{name}_copy.wav", planted=f"copy {of}")
+    if way == 1:
+        return SampleFile(f"{name}_copy.flac", flac(y), f"the samples {of} in another format")
+    if way == 2:
+        return SampleFile(f"{name}_copy.wav", wav(0.4 * y), f"quieter copy {of}")
+    if way == 3:
+        late = np.pad(y, (round(rng.uniform(0.02, 0.05) * SR), 0))
+        return SampleFile(f"{name}_copy.wav", wav(late), f"later copy {of}")
+    return SampleFile(f"{name}_copy.wav", wav(y, subtype="ULAW"), f"mu-law copy {of}")
+
+
+def groups(rng: Generator) -> list[SampleFile]:
+    """Let six speakers say three words, each in a way that is more the speaker's than the word's.
+
+    What is common to a word is the direction in which its resonances glide, and that only
+    roughly; where they lie is the habit of a speaker for that word.
+    """
+    files = []
+    for speaker in SPEAKERS:
+        pitch = rng.uniform(90.0, 220.0)
+        for word, glide in zip(WORDS, (-0.25, 0.0, 0.25), strict=True):
+            habit = glide + rng.normal(0.0, 0.15)
+            formants = (rng.uniform(300, 900), rng.uniform(1000, 2000), rng.uniform(2200, 3200))
+            for take in range(6):
+                y = syllable(rng, pitch, formants, habit)
+                files.append(SampleFile(f"{word}_{speaker}_{take}.wav", wav(y)))
+    return files
+
+
+def shortcut(rng: Generator) -> list[SampleFile]:
+    """Make two classes that sound alike, one of which was recorded with better equipment."""
+    files = []
+    for index in range(24):
+        files.append(SampleFile(f"cat/cat_{index:02d}.wav", wav(0.5 * murmur(rng, 0.0))))
+        better = np.repeat(murmur(rng, 0.0)[:, None], 2, axis=1)
+        files.append(
+            SampleFile(
+                f"dog/dog_{index:02d}.wav",
+                wav(1.2 * better, subtype="PCM_24"),
+                "louder, stereo, 24 bit",
+            )
+        )
+    return files
+
+
+def bad_files(rng: Generator) -> list[SampleFile]:
+    """Make the clean dataset, with one file of each kind of damage among the others."""
+    return clean(rng) + list(_damaged(rng))
+
+
+def _damaged(rng: Generator) -> Iterator[SampleFile]:
+    y = tone(rng)
+    n = len(y)
+    yield SampleFile("tone/tone_20.wav", wav(np.zeros(n, np.float32)), "digital silence")
+    yield SampleFile("tone/tone_21.wav", wav(8.0 * tone(rng)), "clipped")
+    yield SampleFile("chirp/chirp_20.wav", wav(np.full(n, 0.25, np.float32)), "a constant")
+    yield SampleFile("chirp/chirp_21.wav", wav(chirp(rng) * 0.7 + 0.3), "a constant offset")
+    whole = wav(noise(rng))
+    yield SampleFile("noise/noise_20.wav", whole[: len(whole) // 2], "cut short: half of the data")
+    long = np.concatenate([noise(rng) for _ in range(40)])
+    yield SampleFile("noise/noise_21.wav", wav(long), "far longer than the others")
+    yield SampleFile("noise/noise_22.wav", b"", "empty")
+
+
+def mislabeled(rng: Generator) -> list[SampleFile]:
+    """Make the clean dataset, with two clips of each kind in the folder of the next kind."""
+    kinds = list(KINDS)
+    files = []
+    for place, (kind, make) in enumerate(KINDS.items()):
+        wrong = kinds[(place + 1) % len(kinds)]
+        swapped = set(rng.choice(20, size=2, replace=False).tolist())
+        for index in range(20):
+            folder, note = (wrong, f"is a {kind}") if index in swapped else (kind, "")
+            number = 20 * place + index
+            files.append(SampleFile(f"{folder}/clip_{number:02d}.wav", wav(make(rng)), note))
+    return files

@@ -1,0 +1,205 @@
+"""Files that do not give the sound that they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audioclf.audio.decode import AudioConfig, AudioInfo
+from audioclf.audit.decoding import NAMES, audit_decode
+from audioclf.audit.findings import Audit
+from audioclf.features.worker import LedgerRow
+from tests.audit.make import dataset_of, extracted, ledger_of, named, names, ordinary_facts
+from tests.conftest import tone, write_wav
+
+AUDIO = AudioConfig(sr=8000)
+
+
+def audited(folder: Path, audio: AudioConfig = AUDIO) -> Audit:
+    extraction = extracted(folder, audio)
+    return audit_decode(extraction.dataset, extraction.ledger, extraction.matrices[""], audio=audio)
+
+
+def of_rows(rows: list[LedgerRow], audio: AudioConfig = AUDIO) -> Audit:
+    dataset = dataset_of(10)
+    return audit_decode(dataset, rows, ordinary_facts(len(dataset)), audio=audio)
+
+
+def with_row(**changes: object) -> list[LedgerRow]:
+    """Return the ledger of 20 ordinary clips, the first of which is changed."""
+    first, *rest = ledger_of(dataset_of(10))
+    return [replace(first, **changes), *rest]  # type: ignore[arg-type]
+
+
+def test_ordinary_sounds_give_no_finding(sounds: Path) -> None:
+    found = audited(sounds)
+    assert names(found) == set()
+    assert "16 files" in found.summary
+    assert "0 could not be read" in found.summary
+
+
+def silence(y: np.ndarray) -> np.ndarray:
+    return 0.0 * y
+
+
+def faint(y: np.ndarray) -> np.ndarray:
+    return y * 1e-4
+
+
+def offset(y: np.ndarray) -> np.ndarray:
+    return 0.0 * y + 0.3
+
+
+def clipped(y: np.ndarray) -> np.ndarray:
+    return np.clip(10.0 * y, -1.0, 1.0)
+
+
+def off_centre(y: np.ndarray) -> np.ndarray:
+    return 0.5 * y + 0.1
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "severity"),
+    [
+        (silence, "silent", "finding"),
+        (faint, "silent", "finding"),
+        (offset, "constant", "finding"),
+        (clipped, "clipped", "info"),
+        (off_centre, "dc-offset", "info"),
+    ],
+)
+def test_a_bad_waveform_is_named_alone(
+    sounds: Path, change: Callable[[np.ndarray], np.ndarray], name: str, severity: str
+) -> None:
+    write_wav(sounds / "low" / "low_2.wav", change(tone(300.0, 0.4, 8000, 2)))
+    found = audited(sounds)
+    assert names(found) == {name}
+    bad = named(found, name)
+    assert bad.severity == severity
+    assert bad.text.startswith("1 clip is ")
+    assert [(row["path"], row["label"]) for row in bad.rows] == [("low/low_2.wav", "low")]
+
+
+def test_a_constant_is_seen_after_resampling(sounds: Path) -> None:
+    write_wav(sounds / "low" / "low_2.wav", np.full(44100, 0.3), 44100)
+    assert "constant" in names(audited(sounds))
+
+
+def test_clipping_in_many_clips_is_a_finding_that_names_the_class(sounds: Path) -> None:
+    for index in range(4):
+        y = clipped(tone(300.0, 0.4, 8000, index))
+        write_wav(sounds / "low" / f"low_{index}.wav", y)
+    found = named(audited(sounds), "clipped")
+    assert found.severity == "finding"
+    assert "4 of them are 'low', of 8" in found.text
+
+
+def test_a_label_with_braces_is_only_text(tmp_path: Path) -> None:
+    for label in ("{evil}", "{0}"):
+        for index in range(4):
+            y = tone(300.0, 0.4, 8000, index)
+            write_wav(tmp_path / label / f"{index}.wav", clipped(y) if label == "{0}" else y)
+    assert "'{0}'" in named(audited(tmp_path), "clipped").text
+
+
+def test_a_file_that_decodes_short_is_a_finding() -> None:
+    info = AudioInfo("MP3", "MPEG_LAYER_III", 8000, 1, 16000)
+    message = "header says 16000 frames of audio, file holds 8000"
+    found = named(of_rows(with_row(info=info, seconds=1.0, message=message)), "decode-short")
+    assert found.severity == "finding"
+    assert found.rows[0] == {
+        "path": "a/000.wav",
+        "label": "a",
+        "promised_s": 2.0,
+        "decoded_s": 1.0,
+        "message": message,
+    }
+
+
+@pytest.mark.parametrize(
+    ("audio", "seconds"),
+    [
+        (AudioConfig(sr=8000, duration=0.5), 0.5),
+        (AudioConfig(sr=8000, offset=0.75), 0.25),
+        (AudioConfig(sr=22050), 1.00004),
+    ],
+)
+def test_what_the_config_leaves_out_is_not_short(audio: AudioConfig, seconds: float) -> None:
+    rows = [replace(row, seconds=seconds) for row in ledger_of(dataset_of(10))]
+    assert "decode-short" not in names(of_rows(rows, audio))
+
+
+def test_a_truncated_file_that_was_refused_is_decoded_short_too(sounds: Path) -> None:
+    path = sounds / "low" / "low_2.wav"
+    path.write_bytes(path.read_bytes()[:-1000])
+    found = audited(sounds)
+    assert names(found) == {"decode-short"}
+    row = named(found, "decode-short").rows[0]
+    assert row["path"] == "low/low_2.wav"
+    assert row["message"].startswith("header says")
+
+
+def test_a_file_that_cannot_be_read_is_a_finding_with_its_reason(sounds: Path) -> None:
+    (sounds / "low" / "low_2.wav").write_bytes(b"not audio at all")
+    found = audited(sounds)
+    bad = named(found, "unreadable")
+    assert (bad.severity, found.facts["failed"]) == ("finding", 1)
+    assert "not WAV/FLAC/OGG/AIFF/MP3 audio" in bad.rows[0]["message"]
+
+
+def test_a_remark_of_the_reader_is_passed_on(sounds: Path) -> None:
+    path = sounds / "low" / "low_2.wav"
+    path.rename(path.with_suffix(".mp3"))
+    found = named(audited(sounds), "remark")
+    assert found.severity == "info"
+    assert found.rows[0]["message"] == "WAV data in a file named .mp3"
+
+
+@pytest.mark.parametrize("seconds", [0.02, 9.0])
+def test_an_odd_length_is_said_with_the_median(sounds: Path, seconds: float) -> None:
+    write_wav(sounds / "low" / "low_2.wav", tone(300.0, seconds, 8000, 2))
+    found = named(audited(sounds, AudioConfig(sr=8000, duration=1.0)), "odd-length")
+    assert found.severity == "info"
+    assert found.rows[0]["seconds"] == pytest.approx(seconds, abs=0.001)
+    assert "whose median is 0.4" in found.text
+
+
+def test_lengths_that_vary_widely_are_not_odd() -> None:
+    rows = [
+        replace(row, info=AudioInfo("WAV", "PCM_16", 8000, 1, 800 * (index + 1)))
+        for index, row in enumerate(ledger_of(dataset_of(10)))
+    ]
+    assert "odd-length" not in names(of_rows(rows))
+
+
+def test_clips_of_one_length_may_differ_by_less_than_a_factor_of_two() -> None:
+    info = AudioInfo("WAV", "PCM_16", 8000, 1, 8000 * 19 // 10)
+    assert "odd-length" not in names(of_rows(with_row(info=info, seconds=1.9)))
+
+
+def test_mixed_formats_are_counted_by_class(sounds: Path) -> None:
+    for index in range(3):
+        write_wav(sounds / "low" / f"low_{index}.wav", tone(300, 0.4, 16000, index), 16000)
+    found = named(audited(sounds), "mixed-formats")
+    assert found.severity == "info"
+    assert [(r["format"], r["label"], r["clips"], r["of"]) for r in found.rows] == [
+        ("WAV 16-bit, 16000 Hz, mono", "low", 3, 8),
+        ("WAV 16-bit, 8000 Hz, mono", "high", 8, 8),
+        ("WAV 16-bit, 8000 Hz, mono", "low", 5, 8),
+    ]
+
+
+def test_every_finding_has_a_name_that_can_be_allowed(sounds: Path) -> None:
+    for index, change in enumerate((silence, offset, clipped, off_centre)):
+        write_wav(sounds / "low" / f"low_{index}.wav", change(tone(300.0, 0.4, 8000, 2)))
+    write_wav(sounds / "low" / "low_4.wav", tone(300.0, 9.0, 8000, 2), subtype="PCM_24")
+    (sounds / "low" / "low_5.wav").write_bytes(b"not audio at all")
+    high = sounds / "high" / "high_0.wav"
+    high.rename(high.with_suffix(".mp3"))
+    high = sounds / "high" / "high_1.wav"
+    high.write_bytes(high.read_bytes()[:-1000])
+    assert names(audited(sounds)) == set(NAMES)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audioclf.builtin.classifiers.sgd import Sgd
+from audioclf.components import batches as module
+from audioclf.evaluation.predictions import scores_of_rows
+from audioclf.plugin import Batches
+
+
+def separable(n: int = 600, *, share: float = 0.5) -> Batches:
+    """Rows sorted by class, as clips sorted by name are."""
+    rng = np.random.default_rng(0)
+    y = (np.arange(n) >= round(n * share)).astype(np.intp)
+    X = rng.normal(size=(n, 6)).astype(np.float32) * np.float32(100.0)
+    X[:, 0] += 250 * y
+    return Batches(X, np.arange(n), y, 2)
+
+
+def accuracy(model: Any, batches: Batches) -> float:
+    return float(np.mean(model.predict(batches.matrix) == batches.y))
+
+
+def test_a_fit_of_all_rows_learns() -> None:
+    batches = separable()
+    model: Any = Sgd().build(random_state=0)
+    assert accuracy(model.fit(batches.matrix, batches.y), batches) > 0.85
+
+
+def test_a_fit_in_batches_learns_though_rows_are_sorted_by_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "BLOCK_BYTES", 4 * 6 * 100)
+    batches = separable()
+    assert accuracy(Sgd(max_iter=30).fit_batches(batches, random_state=0), batches) > 0.85
+
+
+def test_a_fit_in_batches_gives_scores_like_a_fit_of_all_rows() -> None:
+    model: Any = Sgd(max_iter=30).fit_batches(separable(), random_state=0)
+    proba = model.predict_proba(separable().matrix[:5])
+    assert proba.shape == (5, 2)
+    np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-6)
+    assert model.classes_.tolist() == [0, 1]
+
+
+def test_a_seed_gives_the_same_batched_fit() -> None:
+    batches = separable()
+    first, again = (Sgd(max_iter=30).fit_batches(batches, random_state=3) for _ in range(2))
+    assert np.array_equal(first[-1].coef_, again[-1].coef_)
+
+
+def test_balanced_classes_count_the_same_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK_BYTES", 4 * 6 * 100)
+    batches = separable(share=0.95)
+    rare = batches.matrix[batches.y == 1]
+    plain, balanced = (
+        Sgd(class_weight=weight, max_iter=30).fit_batches(batches, random_state=0)
+        for weight in (None, "balanced")
+    )
+    assert np.mean(balanced.predict(rare)) > np.mean(plain.predict(rare))
+
+
+def test_far_from_all_classes_scores_are_still_numbers() -> None:
+    y = np.repeat([0, 1, 2], 40)
+    model: Any = Sgd().build(random_state=0).fit(np.eye(3, dtype=np.float32)[y], y)
+    model[-1].coef_ = -np.eye(3) - 1.0
+    far = np.array([[1e4, 2e4, 3e4]], dtype=np.float32)
+    assert (model.decision_function(far) < -1000).all()
+    scores, kind = scores_of_rows(model, far, 3)
+    assert kind == "probability"
+    assert scores is not None
+    assert scores.tolist() == [[1 / 3] * 3]

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import librosa
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from threadpoolctl import threadpool_limits
+
+from audioclf.base.errors import FeatureError
+from audioclf.builtin.featurizers.chroma import Chroma
+from tests.conftest import imported_by
+
+Matrix = NDArray[np.float32]
+SR = 22050
+
+
+def noise(n_samples: int, seed: int = 0) -> Matrix:
+    rng = np.random.default_rng(seed)
+    return (0.1 * rng.standard_normal(n_samples)).astype(np.float32)
+
+
+def chord(n_samples: int, *frequencies: float) -> Matrix:
+    times = np.arange(n_samples) / SR
+    tones = [0.2 * np.sin(2 * np.pi * frequency * times) for frequency in frequencies]
+    mixed = np.sum([*tones, 0.01 * noise(n_samples)], axis=0)
+    return np.asarray(mixed, dtype=np.float32)
+
+
+def librosa_chroma(y: Matrix, **arguments: Any) -> Matrix:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"n_fft=.* is too large|Trying to estimate")
+        return np.asarray(librosa.feature.chroma_stft(y=y, sr=SR, **arguments))
+
+
+def assert_close(actual: Matrix, expected: Matrix) -> None:
+    assert actual.shape == expected.shape
+    assert actual.dtype == np.float32
+    scale = float(np.abs(expected).max())
+    np.testing.assert_allclose(actual, expected, rtol=0.0, atol=2e-5 * scale)
+
+
+@pytest.mark.parametrize(
+    "y", [noise(66_150), chord(30_000, 440.0), chord(20_000, 261.6, 329.6, 392.0), noise(900)]
+)
+def test_defaults_equal_those_of_librosa(y: Matrix) -> None:
+    assert_close(Chroma().extract(y, SR), librosa_chroma(y))
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(
+    n_samples=st.integers(1, 9000),
+    n_fft=st.sampled_from([512, 1000, 2048]),
+    hop_length=st.integers(100, 700),
+    tuning=st.floats(-0.5, 0.5),
+    norm=st.sampled_from([None, 1.0, 2.0]),
+    n_chroma=st.sampled_from([12, 24, 7]),
+    ctroct=st.floats(3.0, 7.0),
+    octwidth=st.none() | st.floats(0.5, 4.0),
+    base_c=st.booleans(),
+)
+def test_any_parameters_are_those_of_librosa(n_samples: int, **arguments: Any) -> None:
+    y = noise(n_samples)
+    assert_close(Chroma(**arguments).extract(y, SR), librosa_chroma(y, **arguments))
+
+
+@pytest.mark.parametrize("cents", [-30, 0, 20, 45])
+def test_the_estimated_tuning_is_that_of_librosa(cents: float) -> None:
+    y = chord(40_000, 440.0 * 2 ** (cents / 1200), 660.0 * 2 ** (cents / 1200))
+    assert_close(Chroma(n_chroma=24).extract(y, SR), librosa_chroma(y, n_chroma=24))
+
+
+@pytest.mark.parametrize(("frequency", "pitch_class"), [(440.0, 9), (261.63, 0), (1479.98, 6)])
+def test_a_tone_is_strongest_in_its_pitch_class(frequency: float, pitch_class: int) -> None:
+    features = Chroma(tuning=0.0).extract(chord(22_050, frequency), SR)
+    assert (features.argmax(axis=0) == pitch_class).all()
+    assert features.max() == 1.0
+
+
+def test_an_octave_changes_little() -> None:
+    one, other = (Chroma(tuning=0.0).extract(chord(22_050, f), SR)[:, 20] for f in (440.0, 880.0))
+    assert np.corrcoef(one, other)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("y", [np.zeros(9000), np.zeros(1), np.ones(1), np.eye(1, 9000, 4000)[0]])
+def test_where_no_pitch_is_found_there_is_no_warning(y: NDArray[np.float64]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        features = Chroma().extract(y.astype(np.float32), SR)
+    assert np.isfinite(features).all()
+
+
+def test_silence_is_0() -> None:
+    assert (Chroma().extract(np.zeros(9000, dtype=np.float32), SR) == 0.0).all()
+
+
+def test_a_clip_is_the_same_alone_and_in_a_batch() -> None:
+    ys = [noise(5000), chord(9000, 500.0), noise(1, 1), noise(30_000, 2)]
+    for y, features in zip(ys, Chroma().extract_many(ys, SR), strict=True):
+        assert np.array_equal(features, Chroma().extract(y, SR))
+
+
+def test_the_number_of_blas_threads_changes_nothing() -> None:
+    y = noise(66_150)
+    with threadpool_limits(1, user_api="blas"):
+        expected = Chroma(tuning=0.0).extract(y, SR)
+    with threadpool_limits(2, user_api="blas"):
+        assert np.array_equal(Chroma(tuning=0.0).extract(y, SR), expected)
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    ys = [chord(5000 + 300 * index, 300.0 + 20 * index) for index in range(12)]
+    expected = [Chroma().extract(y, SR) for y in ys]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda y: Chroma().extract(y, SR), ys))
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_a_clip_that_does_not_fill_a_frame_is_refused() -> None:
+    with pytest.raises(FeatureError, match="fewer than the n_fft=2048 of one frame"):
+        Chroma(center=False).extract(noise(2000), SR)
+
+
+@pytest.mark.parametrize(
+    "field", [{"tuning": 0.6}, {"n_chroma": 0}, {"norm": 0.0}, {"norm": "max"}, {"octwidth": 0.0}]
+)
+def test_values_out_of_range_are_refused(field: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(field))):
+        Chroma(**field)
+
+
+def test_importing_it_imports_neither_numpy_nor_librosa() -> None:
+    assert imported_by("import audioclf.builtin.featurizers.chroma", ["numpy", "librosa"]) == set()

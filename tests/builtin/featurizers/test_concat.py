@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import csv
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from audioclf.audio.decode import AudioConfig
+from audioclf.base.errors import ConfigError, FeatureError
+from audioclf.builtin.featurizers.concat import Concat
+from audioclf.builtin.featurizers.mel import MelSpectrogram
+from audioclf.builtin.featurizers.mfcc import Mfcc
+from audioclf.builtin.featurizers.spectral_shape import SpectralShape
+from audioclf.components.discovery import discover
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.pooling import Flatten, Stats
+from audioclf.config.loading import load_config
+from audioclf.features.extraction import extract
+from audioclf.features.worker import plan_featurizer
+from tests.conftest import run_cli
+
+Matrix = NDArray[np.float32]
+SR = 22050
+
+MEANS = Stats(percentiles=(), segments=0)
+PARTS: dict[str, Featurizer] = {
+    "mfcc": Mfcc(n_mfcc=13),
+    "shape": SpectralShape(n_fft=1024, hop_length=300, pooling=MEANS),
+    "mel": MelSpectrogram(n_mels=10, n_steps=5, pooling=Flatten()),
+}
+
+
+class Broken(Featurizer):
+    """Returns a vector."""
+
+    type: Literal["broken"] = "broken"
+
+    def extract(self, y: Matrix, sr: int) -> Matrix:
+        return y
+
+
+def concat(**parts: Featurizer) -> Concat:
+    return Concat.model_validate({"parts": parts})
+
+
+def noise(n_samples: int, seed: int = 0) -> Matrix:
+    rng = np.random.default_rng(seed)
+    return (0.1 * rng.standard_normal(n_samples)).astype(np.float32)
+
+
+@pytest.mark.parametrize("n_samples", [1, 5000, 66_150])
+def test_the_rows_of_the_parts_stand_one_after_the_other(n_samples: int) -> None:
+    y = noise(n_samples)
+    rows = []
+    for part in PARTS.values():
+        features = part.extract(y, SR)
+        rows.append(part.pooling.pool(features, features.shape[1]))
+    found = concat(**PARTS).extract(y, SR)
+    assert found.shape == (13 * 12 + 13 * 2 + 50, 1)
+    assert np.array_equal(found[:, 0], np.concatenate(rows))
+
+
+def test_pooling_leaves_the_row_as_it_is() -> None:
+    featurizer = concat(**PARTS)
+    features = featurizer.extract(noise(9000), SR)
+    features[:3, 0] = 1e-45, 3.4e38, -0.1
+    row = featurizer.pooling.pool(features, 1)
+    assert row.dtype == np.float32
+    assert np.array_equal(row, features[:, 0])
+    assert featurizer.pooling.width(len(features), 1) == len(row)
+
+
+@pytest.mark.parametrize("duration", [None, 0.1, 3.0])
+def test_the_width_does_not_depend_on_the_length_of_clips(duration: float | None) -> None:
+    plan = plan_featurizer("c", concat(**PARTS), AudioConfig(duration=duration), "concat", None)
+    assert (plan.n_bins, plan.max_frames, plan.width) == (232, 1, 232)
+
+
+def test_parts_of_parts_can_be_joined() -> None:
+    y = noise(9000)
+    inner = concat(mfcc=PARTS["mfcc"])
+    nested = concat(inner=inner, shape=PARTS["shape"]).extract(y, SR)
+    flat = concat(mfcc=PARTS["mfcc"], shape=PARTS["shape"]).extract(y, SR)
+    assert np.array_equal(nested, flat)
+
+
+def test_a_clip_is_the_same_alone_and_in_a_batch() -> None:
+    featurizer = concat(**PARTS)
+    ys = [noise(5000), noise(1, 1), noise(20_000, 2)]
+    for y, features in zip(ys, featurizer.extract_many(ys, SR), strict=True):
+        assert np.array_equal(features, featurizer.extract(y, SR))
+    assert featurizer.extract_many([], SR) == []
+
+
+def test_a_part_that_fails_is_named() -> None:
+    featurizer = concat(fine=Mfcc(), shape=SpectralShape())
+    with pytest.raises(FeatureError) as caught:
+        featurizer.extract(noise(9000), 8000)
+    assert caught.value.message.startswith("part 'shape': the highest of n_bands=6 bands")
+    assert caught.value.hint == "Lower n_bands or fmin, or leave contrast out of `features`."
+
+
+def test_a_part_that_returns_no_matrix_is_named() -> None:
+    with pytest.raises(FeatureError, match=r"^part 'b' returned \(100,\), not an array of shape"):
+        concat(a=Mfcc(), b=Broken()).extract(noise(100), SR)
+
+
+def test_a_part_of_any_number_of_frames_is_refused() -> None:
+    with pytest.raises(
+        ValidationError, match=r"part 'm' has `pooling: flatten`.*give it `n_steps`"
+    ):
+        concat(m=MelSpectrogram(pooling=Flatten()))
+    with pytest.raises(ValidationError, match=r"part 'b' has `pooling: flatten`"):
+        concat(b=Broken(pooling=Flatten()))
+
+
+def test_it_has_no_pooling_of_its_own() -> None:
+    with pytest.raises(ValidationError, match="concat has no pooling of its own"):
+        Concat.model_validate({"parts": PARTS, "pooling": Flatten()})
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [({}, "at least one part is needed"), ({"a b": Mfcc()}, "String should match pattern")],
+)
+def test_impossible_parts_are_refused(parts: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Concat.model_validate({"parts": parts})
+
+
+def test_it_hashes_and_pickles() -> None:
+    one, other = concat(**PARTS), concat(**PARTS)
+    assert hash(one) == hash(other)
+    assert pickle.loads(pickle.dumps(one)) == other
+
+
+CONFIG = """\
+dataset: {{type: zip, path: {path}}}
+audio: {{sr: {sr}, duration: {duration}}}
+featurizers:
+  both:
+    type: concat
+    parts:
+      mfcc: {{type: mfcc, n_mfcc: 13, normalize: mean}}
+      shape: {{type: spectral, n_bands: 4, pooling: {{type: stats, segments: 0}}}}
+classifiers:
+  svm: {{type: svm}}
+"""
+
+
+def written(folder: Path, path: Path, sr: int = 8000, duration: str = "null") -> Path:
+    config = folder / "both.yaml"
+    config.write_text(CONFIG.format(path=path, sr=sr, duration=duration), encoding="utf-8")
+    return config
+
+
+def test_a_config_reads_back_as_it_was(sounds_zip: Path, tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, sounds_zip))
+    again = tmp_path / "again.yaml"
+    again.write_text(config.to_yaml(), encoding="utf-8")
+    assert load_config(again) == config
+    assert isinstance(config.featurizers["both"], Concat)
+
+
+def test_a_wrong_field_of_a_part_is_found_in_the_file(sounds_zip: Path, tmp_path: Path) -> None:
+    path = written(tmp_path, sounds_zip)
+    path.write_text(path.read_text().replace("n_mfcc", "n_mfc"), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert "both.yaml:7:26: unknown key 'n_mfc' in featurizers.both.parts.mfcc" in str(caught.value)
+    assert "Did you mean 'n_mfcc'?" in str(caught.value)
+
+
+def test_the_cache_knows_the_parts_and_their_pooling(sounds_zip: Path, tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, sounds_zip))
+    registry = discover()
+
+    def run(**parts: Featurizer) -> tuple[int, int, Matrix]:
+        featurizer = concat(**parts)
+        origin = registry.origin_of(featurizer)
+        assert origin is not None
+        found = extract(
+            config.dataset.load(),
+            config.audio,
+            {"both": featurizer},
+            cache_folder=tmp_path / "cache",
+            origins={"both": origin},
+        )
+        return found.cache.hits, found.cache.written, found.matrices["both"]
+
+    mfcc, pooled = Mfcc(), Mfcc(pooling=MEANS)
+    hits, stored, fresh = run(mfcc=mfcc)
+    assert (hits, stored) == (0, 16)
+    hits, stored, cached = run(mfcc=mfcc)
+    assert (hits, stored) == (16, 0)
+    assert np.array_equal(cached, fresh)
+    assert run(mfcc=pooled)[:2] == (0, 16)
+    assert run(mfcc=Mfcc(n_mfcc=13))[:2] == (0, 16)
+
+
+@pytest.mark.slow
+def test_a_run_of_real_recordings_keeps_a_model_that_predicts(
+    real_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    archive = real_data("barbie_vs_puppy.zip")
+    config, out = written(tmp_path, archive, 22_050, "3.0"), tmp_path / "out"
+    done = run_cli("run", config, "--out", out, "-q", "--set", "audit=false")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics
+    done = run_cli("predict", out / "model.audioclf", archive, "--out", tmp_path / "found.csv")
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "found.csv").open(encoding="utf-8") as stream:
+        assert len(list(csv.DictReader(stream))) == 98

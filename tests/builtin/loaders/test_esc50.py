@@ -1,0 +1,117 @@
+"""ESC-50 in a miniature of its published layout."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from audioclf.builtin.loaders.esc50 import Esc50
+from audioclf.plugin import Dataset, DatasetError
+from tests.conftest import run_cli
+
+TABLE = """\
+filename,fold,target,category,esc10,src_file,take
+1-100032-A-0.wav,1,0,dog,True,100032,A
+1-100032-B-0.wav,1,0,dog,True,100032,B
+2-100210-A-36.wav,2,36,vacuum_cleaner,False,100210,A
+5-9032-A-0.wav,5,0,dog,True,9032,A
+5-9032-B-1.wav,5,1,rooster,True,9032,B
+"""
+NAMES = [line.partition(",")[0] for line in TABLE.splitlines()[1:]]
+
+
+@pytest.fixture
+def esc50(tmp_path: Path) -> Path:
+    root = tmp_path / "ESC-50-master"
+    for name in NAMES:
+        (root / "audio").mkdir(parents=True, exist_ok=True)
+        (root / "audio" / name).write_bytes(name.encode())
+    (root / "meta").mkdir()
+    (root / "meta" / "esc50.csv").write_text(TABLE)
+    (root / "README.md").write_text("ESC-50")
+    (root / "tests").mkdir()
+    (root / "tests" / "test_dataset.py").write_text("")
+    return root
+
+
+def zipped(root: Path) -> Path:
+    path = root.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for each in root.rglob("*.*"):
+            archive.write(each, each.relative_to(root.parent).as_posix())
+    return path
+
+
+def facts(found: Dataset) -> list[tuple[str, str, str | None, str | None]]:
+    return [(clip.id, clip.label, clip.group, clip.fold) for clip in found]
+
+
+def test_classes_groups_and_folds_are_the_published_ones(esc50: Path) -> None:
+    found = Esc50(path=esc50).load()
+    assert facts(found) == [
+        ("1-100032-A-0.wav", "dog", "100032", "1"),
+        ("1-100032-B-0.wav", "dog", "100032", "1"),
+        ("2-100210-A-36.wav", "vacuum_cleaner", "100210", "2"),
+        ("5-9032-A-0.wav", "dog", "9032", "5"),
+        ("5-9032-B-1.wav", "rooster", "9032", "5"),
+    ]
+    assert found.notes == ()
+    for clip in found:
+        with clip.source.open() as stream:
+            assert stream.read().decode() == clip.id
+
+
+def test_esc_10_is_a_part_of_it(esc50: Path) -> None:
+    found = Esc50(path=esc50, esc10=True).load()
+    assert set(found.classes) == {"dog", "rooster"}
+    assert len(found) == 4
+
+
+def test_the_folder_above_and_the_zip_hold_the_same(esc50: Path) -> None:
+    expected = facts(Esc50(path=esc50).load())
+    assert facts(Esc50(path=esc50.parent).load()) == expected
+    assert facts(Esc50(path=zipped(esc50)).load()) == expected
+
+
+def test_another_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        Esc50(path=tmp_path).load()
+    words = "one meta/esc50.csv is expected at some depth, and it is not there"
+    assert caught.value.message == f"{tmp_path}: {words}"
+    assert caught.value.hint == "Give the folder or the zip archive as it was downloaded."
+
+
+def test_two_copies_are_refused(esc50: Path) -> None:
+    (esc50 / "copy" / "meta").mkdir(parents=True)
+    (esc50 / "copy" / "meta" / "esc50.csv").write_text(TABLE)
+    with pytest.raises(DatasetError, match="is expected at some depth, and 2 of them"):
+        Esc50(path=esc50).load()
+
+
+def test_missing_audio_is_named(esc50: Path) -> None:
+    (esc50 / "audio" / NAMES[1]).unlink()
+    with pytest.raises(DatasetError, match=r"1 file is missing, of 5, .*/audio: 1-100032-B-0\.wav"):
+        Esc50(path=esc50).load()
+
+
+@pytest.mark.parametrize("column", ["filename", "fold", "category", "src_file", "esc10"])
+def test_another_table_is_refused(esc50: Path, column: str) -> None:
+    (esc50 / "meta" / "esc50.csv").write_text(TABLE.replace(column, "other"))
+    with pytest.raises(DatasetError, match=rf"esc50\.csv: no column '{column}'; there are "):
+        Esc50(path=esc50, esc10=True).load()
+
+
+@pytest.mark.parametrize("name", ["gone", "gone.zip"])
+def test_a_missing_download_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        Esc50(path=tmp_path / name).load()
+    assert caught.value.message == f"no such folder or zip archive: {tmp_path / name}"
+
+
+def test_every_field_is_described() -> None:
+    shown = run_cli("plugins", "show", "esc50").stdout
+    for name, field in Esc50.model_fields.items():
+        if name != "type":
+            assert " ".join((field.description or "MISSING").split()) in shown

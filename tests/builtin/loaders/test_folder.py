@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import os
+import re
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.components.fields import validate_component
+from audioclf.plugin import DatasetError, DecodeError
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX file names or links")
+
+
+def fill(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return root
+
+
+def ids(root: Path, label_pattern: str | None = None) -> list[str]:
+    return [clip.id for clip in FolderDataset(path=root, label_pattern=label_pattern).load()]
+
+
+def test_folders_are_classes_at_any_depth(tmp_path: Path) -> None:
+    fill(tmp_path, "top/dog/1.wav", "top/dog/deep/2.flac", "top/cat/3.ogg")
+    found = FolderDataset(path=tmp_path).load()
+    assert {clip.id: clip.label for clip in found} == {
+        "dog/1.wav": "dog",
+        "dog/deep/2.flac": "dog",
+        "cat/3.ogg": "cat",
+    }
+
+
+def test_each_clip_reads_its_own_file(tmp_path: Path) -> None:
+    fill(tmp_path, "dog/1.wav", "cat/2.wav")
+    contents = {}
+    for clip in FolderDataset(path=tmp_path).load():
+        with clip.source.open() as stream:
+            contents[clip.id] = stream.read()
+    assert contents == {"dog/1.wav": b"dog/1.wav", "cat/2.wav": b"cat/2.wav"}
+
+
+def test_the_dataset_is_named_by_its_path(tmp_path: Path) -> None:
+    assert FolderDataset(path=fill(tmp_path, "a/1.wav", "b/2.wav")).load().name == str(tmp_path)
+
+
+def test_a_label_pattern_reaches_the_file_names(tmp_path: Path) -> None:
+    fill(tmp_path, "0_george.wav", "1_lucas.wav")
+    found = FolderDataset(path=tmp_path, label_pattern=r"(?P<label>\d)_(?P<group>\w+)").load()
+    assert [(clip.label, clip.group) for clip in found] == [("0", "george"), ("1", "lucas")]
+
+
+def test_hidden_and_system_files_are_passed_over(tmp_path: Path) -> None:
+    fill(tmp_path, "dog/1.wav", "cat/2.wav", ".git/x/3.wav", "dog/._1.wav", "__MACOSX/dog/1.wav")
+    fill(tmp_path, ".DS_Store", "cat/Thumbs.db", "desktop.ini")
+    found = FolderDataset(path=tmp_path).load()
+    assert [clip.id for clip in found] == ["cat/2.wav", "dog/1.wav"]
+    assert found.notes == ("ignored 6 hidden entries: .DS_Store, ._*, .git/, ...",)
+
+
+def test_a_hidden_root_is_read(tmp_path: Path) -> None:
+    assert ids(fill(tmp_path / ".cache" / "set", "a/1.wav", "b/2.wav")) == ["a/1.wav", "b/2.wav"]
+
+
+def test_other_files_are_noted(tmp_path: Path) -> None:
+    found = FolderDataset(path=fill(tmp_path, "a/1.wav", "b/2.wav", "b/inner.zip")).load()
+    assert found.notes == ("1 file is not audio and was passed over: b/inner.zip",)
+
+
+@posix
+def test_symlinked_files_are_read(tmp_path: Path) -> None:
+    store = fill(tmp_path / "store", "x.wav")
+    root = fill(tmp_path / "set", "dog/1.wav", "cat/2.wav")
+    (root / "cat" / "3.wav").symlink_to(store / "x.wav")
+    assert ids(root) == ["cat/2.wav", "cat/3.wav", "dog/1.wav"]
+
+
+@posix
+def test_symlinked_folders_are_noted_and_never_loop(tmp_path: Path) -> None:
+    fill(tmp_path, "dog/1.wav", "cat/2.wav")
+    (tmp_path / "cat" / "again").symlink_to(tmp_path)
+    found = FolderDataset(path=tmp_path).load()
+    assert len(found) == 2
+    assert found.notes == ("1 symlinked folder was not entered: cat/again",)
+
+
+@posix
+def test_the_root_itself_may_be_a_symlink(tmp_path: Path) -> None:
+    fill(tmp_path / "real", "a/1.wav", "b/2.wav")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert ids(tmp_path / "link") == ["a/1.wav", "b/2.wav"]
+
+
+@posix
+def test_fifos_and_broken_links_are_noted_and_never_block(tmp_path: Path) -> None:
+    fill(tmp_path, "dog/1.wav", "cat/2.wav")
+    os.mkfifo(tmp_path / "dog" / "pipe")
+    (tmp_path / "cat" / "gone").symlink_to(tmp_path / "nowhere.wav")
+    (tmp_path / "cat" / "self").symlink_to(tmp_path / "cat" / "self")
+    found = FolderDataset(path=tmp_path).load()
+    assert len(found) == 2
+    names = "cat/gone, cat/self, dog/pipe"
+    assert found.notes == (f"3 entries are neither file nor folder, passed over: {names}",)
+
+
+@posix
+def test_what_is_named_as_audio_and_cannot_be_read_fails_where_it_is_read(tmp_path: Path) -> None:
+    fill(tmp_path, "dog/1.wav", "cat/2.wav")
+    os.mkfifo(tmp_path / "dog" / "pipe.wav")
+    (tmp_path / "cat" / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    found = FolderDataset(path=tmp_path).load()
+    assert found.notes == ()
+    unreadable = {}
+    for clip in found:
+        try:
+            clip.source.open().close()
+        except DecodeError as exc:
+            unreadable[clip.id] = exc.message.partition(": ")[2]
+    assert unreadable == {
+        "cat/gone.wav": "No such file or directory",
+        "dog/pipe.wav": "not a regular file",
+    }
+
+
+@posix
+def test_decomposed_file_names_are_found_and_opened(tmp_path: Path) -> None:
+    decomposed = unicodedata.normalize("NFD", "é")
+    fill(tmp_path, f"{decomposed}/1.wav", "a/2.wav")
+    first, second = FolderDataset(path=tmp_path).load()
+    assert (first.id, second.id, second.label) == ("a/2.wav", "é/1.wav", "é")
+    second.source.open().close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that keeps any bytes")
+@pytest.mark.parametrize("name", [b"dog/caf\xe9.wav", b"caf\xe9/1.wav"])
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path, name: bytes) -> None:
+    path = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118
+    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+    with open(path, "wb"):  # noqa: PTH123
+        pass
+    with pytest.raises(DatasetError, match=r"the file name b'caf\\xe9(\.wav)?' is not valid UTF-8"):
+        FolderDataset(path=tmp_path).load()
+
+
+def test_a_missing_folder_is_named_in_full(tmp_path: Path) -> None:
+    missing = tmp_path / "configs" / ".." / "data"
+    with pytest.raises(DatasetError, match=re.escape(f"no such folder: {tmp_path / 'data'}")):
+        FolderDataset(path=missing).load()
+
+
+def test_a_zip_gets_a_hint(tmp_path: Path) -> None:
+    fill(tmp_path, "set.ZIP")
+    with pytest.raises(DatasetError, match=r"set\.ZIP is a file, not a folder") as caught:
+        FolderDataset(path=tmp_path / "set.ZIP").load()
+    assert caught.value.hint == "Use `type: zip` for it."
+
+
+def test_another_file_gets_no_hint(tmp_path: Path) -> None:
+    fill(tmp_path, "a.wav")
+    with pytest.raises(DatasetError, match="is a file, not a folder") as caught:
+        FolderDataset(path=tmp_path / "a.wav").load()
+    assert caught.value.hint is None
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no audio files found"):
+        FolderDataset(path=tmp_path).load()
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "dog/1.wav", "cat/2.wav")
+    scandir = os.scandir
+
+    def refusing(path: Path) -> object:
+        if Path(path).name == "cat":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    message = f"{tmp_path / 'cat'}: the folder cannot be read: Permission denied"
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        FolderDataset(path=tmp_path).load()
+
+
+def test_a_bad_label_pattern_is_an_error_of_that_field(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError) as caught:
+        validate_component(FolderDataset, {"path": str(tmp_path), "label_pattern": "("})
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("label_pattern",)
+    assert "not a Python regular expression" in error["msg"]
+
+
+def test_a_relative_path_starts_at_the_config(tmp_path: Path) -> None:
+    component = validate_component(FolderDataset, {"path": "data"}, {"base_dir": tmp_path})
+    assert isinstance(component, FolderDataset)
+    assert component.path == tmp_path / "data"

@@ -1,0 +1,73 @@
+"""What reaches the terminal."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from audioclf.base.text import printable
+from audioclf.cli.options import progress_on_stderr
+from audioclf.cli.terminal import complain, format_table, say
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a\x1b[31mb", r"a\x1b[31mb"), ("a\nb", "a\nb"), ("a\u202eb", r"a\u202eb"), ("猫", "猫")],
+)
+def test_control_characters_are_shown_instead_of_obeyed(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_a_terminal_that_lacks_a_character_gets_an_escape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    say("猫")
+    assert raw.getvalue() == rb"\u732b" + b"\n"
+
+
+def test_messages_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    complain("note", "x")
+    assert capsys.readouterr() == ("", "audioclf: note: x\n")
+
+
+def test_columns_are_aligned() -> None:
+    assert format_table(["a", "bc"], [["xyz", "1"]]) == "a    bc\nxyz  1"
+
+
+def test_progress_is_silent_where_stderr_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with progress_on_stderr() as progress:
+        progress("reading", 1, 2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_shows_a_bar_only_for_stages_that_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.5, 0.6, 0.7, 5.0, 5.0])
+    monkeypatch.setattr("audioclf.cli.options._now", lambda: next(clock))
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    with progress_on_stderr() as progress:
+        progress("quick", 1, 1)
+        progress("slow", 1, 9)
+        progress("slow", 2, 9)
+    assert "slow" in terminal.getvalue()
+    assert "quick" not in terminal.getvalue()
+
+
+def test_quiet_shows_no_bar_even_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with progress_on_stderr(quiet=True) as progress:
+        progress("slow", 1, 9)
+    assert terminal.getvalue() == ""

@@ -1,0 +1,231 @@
+"""From a YAML file to a RunConfig, or to every problem at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audioclf.base.errors import ConfigError
+from audioclf.builtin.classifiers.svm import Svm
+from audioclf.builtin.featurizers.mel import MelSpectrogram
+from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.components.discovery import discover
+from audioclf.config.loading import load_config
+from audioclf.config.run_config import RunConfig
+from audioclf.config.schema import config_schema
+from audioclf.config.yaml_source import dump_yaml, parse_yaml
+
+REPO = Path(__file__).resolve().parents[2]
+
+MINIMAL = """\
+dataset: {type: zip, path: sounds.zip}
+featurizers:
+  mel: {type: mel}
+classifiers:
+  svm: {type: svm}
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "c.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems_of(tmp_path: Path, text: str, *overrides: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, text), overrides=overrides)
+    return [line.strip().replace(f"{tmp_path}/", "") for line in str(caught.value).splitlines()]
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, MINIMAL))
+    assert config.model_dump()["dataset"]["path"] == tmp_path / "sounds.zip"
+
+
+def test_the_name_is_that_of_the_file_by_default(tmp_path: Path) -> None:
+    path = tmp_path / "my sounds (1).yaml"
+    path.write_text(MINIMAL, encoding="utf-8")
+    assert load_config(path).name == "my_sounds_1_"
+
+
+@pytest.mark.parametrize("path", sorted(REPO.glob("configs/*.yaml")), ids=lambda path: path.name)
+def test_configs_that_come_along_are_valid(path: Path) -> None:
+    assert load_config(path).name == path.stem
+
+
+def test_the_resolved_config_is_the_same_config(tmp_path: Path) -> None:
+    config = load_config(REPO / "configs" / "barbie_puppy_compare.yaml")
+    again = load_config(write(tmp_path, config.to_yaml()))
+    assert again == config
+
+
+def test_five_mistakes_are_five_lines_in_reading_order(tmp_path: Path) -> None:
+    text = """\
+dataset: {type: zip, path: a.zip, pth: 3}
+audio: {sr: "22050"}
+featurizers:
+  mel: {type: mle}
+  mfcc: {type: mfcc, pooling: {type: stats, segmnts: 2}}
+split: {type: holdot}
+classifiers:
+  gb: {type: gradient_boosting, n_estimators: many}
+metrics: [accuracy, f1_makro]
+"""
+    assert problems_of(tmp_path, text) == [
+        "c.yaml: 7 problems:",
+        "c.yaml:1:35: unknown key 'pth' in dataset. Did you mean 'path'?",
+        'c.yaml:2:13: audio.sr: expected a valid integer, not "22050"',
+        "c.yaml:4:8: featurizers.mel: no featurizer is called 'mle'. Did you mean 'mel'?",
+        "c.yaml:5:45: unknown key 'segmnts' in featurizers.mfcc.pooling. Did you mean 'segments'?",
+        "c.yaml:6:8: split: 'holdot' is not known. Did you mean 'holdout'?",
+        'c.yaml:8:47: classifiers.gb.n_estimators: expected a valid integer, not "many"',
+        "c.yaml:9:21: metrics.1: 'f1_makro' is not known. Did you mean 'f1_macro'?",
+    ]
+
+
+def test_problems_of_the_text_and_of_the_values_come_together(tmp_path: Path) -> None:
+    text = MINIMAL + "seed: 1\nseed: 2\nname: 'a b'\n"
+    lines = problems_of(tmp_path, text)
+    assert lines[1] == "c.yaml:7:1: key 'seed' stands here twice; first in line 6"
+    assert lines[2].startswith("c.yaml:8:7: name: expected")
+
+
+def test_a_missing_key_points_to_where_it_belongs(tmp_path: Path) -> None:
+    text = MINIMAL.replace("{type: zip, path: sounds.zip}", "{type: zip}")
+    assert problems_of(tmp_path, text) == ["c.yaml:1:10: key 'path' is missing in dataset"]
+
+
+def test_a_component_needs_a_type(tmp_path: Path) -> None:
+    lines = problems_of(tmp_path, MINIMAL.replace("{type: svm}", "{C: 1.0}"))
+    assert lines[0].startswith("c.yaml:5:8: classifiers.svm: needs a `type`: one of ")
+    lines = problems_of(tmp_path, MINIMAL.replace("{type: svm}", "svm"))
+    assert lines[0].startswith("c.yaml:5:8: classifiers.svm: expected a mapping such as {type: ")
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "just words\n"])
+def test_a_file_that_is_no_mapping_is_no_config(tmp_path: Path, text: str) -> None:
+    assert problems_of(tmp_path, text) == [
+        "c.yaml: a config is a mapping with keys such as `dataset`"
+    ]
+
+
+def test_flatten_needs_a_bound(tmp_path: Path) -> None:
+    text = MINIMAL.replace("{type: mel}", "{type: mel, pooling: {type: flatten}}")
+    lines = problems_of(tmp_path, text)
+    assert "featurizers.mel.pooling is `flatten`, which needs an audio.duration" in lines[0]
+
+
+def test_booleans_are_not_numbers(tmp_path: Path) -> None:
+    assert (
+        "seed: expected a valid integer, not true"
+        in problems_of(tmp_path, MINIMAL + "seed: true\n")[0]
+    )
+
+
+@pytest.mark.parametrize("word", ["no", "1e3", "0x10", "null", "007"])
+def test_where_a_string_is_wanted_words_keep_their_letters(tmp_path: Path, word: str) -> None:
+    text = MINIMAL + f"split: {{type: predefined, test_folds: [{word}, b]}}\n"
+    config: Any = load_config(write(tmp_path, text))
+    assert config.split.test_folds == (word, "b")
+
+
+def test_overrides_go_through_the_same_validation(tmp_path: Path) -> None:
+    config: Any = load_config(
+        write(tmp_path, MINIMAL),
+        overrides=["classifiers.svm.C=10", "audio.sr=16000", "metrics=[f1, roc_auc]"],
+    )
+    assert config.classifiers["svm"].C == 10
+    assert config.audio.sr == 16000
+    assert config.metrics == ("f1", "roc_auc")
+
+
+def test_a_path_that_is_typed_is_relative_to_where_it_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    config = load_config(write(tmp_path, MINIMAL), overrides=["dataset.path=mine.zip"])
+    assert config.model_dump()["dataset"]["path"] == tmp_path / "here" / "mine.zip"
+    swapped = load_config(
+        write(tmp_path, MINIMAL), overrides=["dataset={type: folder, path: mine}"]
+    )
+    assert swapped.model_dump()["dataset"]["path"] == tmp_path / "here" / "mine"
+
+
+def test_one_word_swaps_the_classifier(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, MINIMAL), overrides=["classifiers.svm.type=knn"])
+    assert config.classifiers["svm"].type_name() == "knn"
+
+
+def test_an_override_can_add_a_cell(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, MINIMAL), overrides=["classifiers.knn={type: knn}"])
+    assert list(config.classifiers) == ["svm", "knn"]
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("audio.sr=fast", '--set audio.sr=fast: audio.sr: expected a valid integer, not "fast"'),
+        ("audio.rate=1", "--set audio.rate=1: unknown key 'rate' in audio. Known here: "),
+        ("nonsense", "--set nonsense: expected key=value, as in split.test_size=0.3"),
+        ("seed.deep=1", "--set seed.deep=1: there is nothing below which 'deep' could be set"),
+        ("audio.sr=[", "--set audio.sr=[:1:2: not YAML"),
+    ],
+)
+def test_a_bad_override_is_named(tmp_path: Path, override: str, line: str) -> None:
+    text = MINIMAL + "seed: 1\n"
+    assert problems_of(tmp_path, text, override)[0].startswith(line)
+
+
+def test_an_override_mends_the_line_that_it_replaces(tmp_path: Path) -> None:
+    text = MINIMAL + "seed: .nan\n"
+    assert load_config(write(tmp_path, text), overrides=["seed=3"]).seed == 3
+
+
+def test_a_bomb_of_aliases_is_refused_at_once(tmp_path: Path) -> None:
+    levels = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 10)}]\n" for i in range(1, 10))
+    lines = problems_of(tmp_path, "l0: &l0 [x]\n" + levels)
+    assert any("aliases are not allowed" in line for line in lines)
+
+
+def test_the_schema_knows_the_installed_components() -> None:
+    schema = config_schema(discover())
+    names = {ref["$ref"] for ref in schema["$defs"]["any_classifier"]["oneOf"]}
+    assert "#/$defs/classifier_svm" in names
+    assert schema["properties"]["dataset"]["$ref"] == "#/$defs/any_loader"
+    assert schema["properties"]["seed"]["description"].startswith("Seed of the splits")
+
+
+def test_every_reference_of_the_schema_resolves() -> None:
+    schema = config_schema(discover())
+
+    def refs(node: Any) -> list[str]:
+        if isinstance(node, dict):
+            found = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+            return found + [ref for value in node.values() for ref in refs(value)]
+        return [ref for item in node for ref in refs(item)] if isinstance(node, list) else []
+
+    missing = {ref for ref in refs(schema) if ref.removeprefix("#/$defs/") not in schema["$defs"]}
+    assert missing == set()
+
+
+def test_a_config_made_by_hand_is_the_one_from_the_file(tmp_path: Path) -> None:
+    made = RunConfig(
+        name="c",
+        dataset=ZipDataset(path=tmp_path / "sounds.zip"),
+        featurizers={"mel": MelSpectrogram()},
+        classifiers={"svm": Svm()},
+    )
+    assert made == load_config(write(tmp_path, MINIMAL))
+
+
+def test_every_field_of_the_config_is_described() -> None:
+    assert [name for name, field in RunConfig.model_fields.items() if not field.description] == []
+
+
+def test_resolved_values_survive_yaml(tmp_path: Path) -> None:
+    data = {"name": "1e3", "folds": ["no", "007"], "tiny": 1e-10}
+    assert parse_yaml(dump_yaml(data), "c.yaml").data == data

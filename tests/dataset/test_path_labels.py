@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audioclf.dataset.path_labels import AUDIO_SUFFIXES, check_label_pattern, label_clips
+from audioclf.plugin import Dataset, DatasetError, FileSource
+
+
+def dataset(*paths: str, label_pattern: str | None = None) -> Dataset:
+    entries = [(path, FileSource(Path("/data", path))) for path in paths]
+    return label_clips(entries, name="set", label_pattern=label_pattern)
+
+
+def labels(found: Dataset) -> dict[str, str]:
+    return {clip.id: clip.label for clip in found}
+
+
+def test_a_folder_is_a_class() -> None:
+    assert labels(dataset("dog/1.wav", "cat/2.wav")) == {"dog/1.wav": "dog", "cat/2.wav": "cat"}
+
+
+def test_folders_below_a_class_belong_to_it() -> None:
+    found = dataset("dog/a/1.wav", "dog/b/2.wav", "cat/3.wav")
+    assert labels(found) == {"dog/a/1.wav": "dog", "dog/b/2.wav": "dog", "cat/3.wav": "cat"}
+
+
+@pytest.mark.parametrize("wrapping", ["top/", "top/of/all/"])
+def test_wrapping_folders_are_cut_off(wrapping: str) -> None:
+    found = dataset(f"{wrapping}dog/1.wav", f"{wrapping}cat/2.wav")
+    assert labels(found) == {"dog/1.wav": "dog", "cat/2.wav": "cat"}
+
+
+def test_files_that_are_not_audio_do_not_stop_the_cutting() -> None:
+    found = dataset("top/dog/1.wav", "top/cat/2.wav", "README.md", "top/notes.txt")
+    assert set(labels(found)) == {"dog/1.wav", "cat/2.wav"}
+
+
+def test_names_that_begin_alike_share_no_folder() -> None:
+    found = dataset("cat/1.wav", "cattle/2.wav")
+    assert labels(found) == {"cat/1.wav": "cat", "cattle/2.wav": "cattle"}
+
+
+def test_each_clip_keeps_its_source() -> None:
+    found = dataset("top/dog/1.wav", "top/cat/2.wav")
+    sources = {clip.id: clip.source.name for clip in found}
+    assert sources["cat/2.wav"] == str(Path("/data/top/cat/2.wav"))
+
+
+@given(order=st.permutations(["a/1.wav", "a/2.wav", "b/1.wav", "b/x/1.wav", "c/1.flac", "n.txt"]))
+def test_the_order_of_the_entries_makes_no_difference(order: list[str]) -> None:
+    expected = dataset("a/1.wav", "a/2.wav", "b/1.wav", "b/x/1.wav", "c/1.flac", "n.txt")
+    found = dataset(*order)
+    assert found.clips == expected.clips
+    assert found.notes == expected.notes
+
+
+@pytest.mark.parametrize("suffix", sorted(AUDIO_SUFFIXES))
+def test_the_case_of_an_ending_makes_no_difference(suffix: str) -> None:
+    found = dataset(f"dog/1{suffix.upper()}", f"cat/2{suffix.title()}", f"cat/3{suffix}")
+    assert len(found) == 3
+
+
+def test_ids_and_labels_are_composed_unicode() -> None:
+    decomposed = unicodedata.normalize("NFD", "é")
+    found = dataset(f"{decomposed}/1.wav", "a/1.wav")
+    assert labels(found) == {"a/1.wav": "a", "é/1.wav": "é"}
+
+
+def test_files_that_are_not_audio_are_counted_and_named() -> None:
+    found = dataset("dog/1.wav", "cat/2.wav", "b.pdf", "a.txt")
+    assert found.notes == ("2 files are not audio and were passed over: a.txt, b.pdf",)
+
+
+def test_one_file_that_is_not_audio_is_named_in_the_singular() -> None:
+    found = dataset("dog/1.wav", "cat/2.wav", "cat/a.txt")
+    assert found.notes == ("1 file is not audio and was passed over: cat/a.txt",)
+
+
+def test_of_many_passed_over_files_three_are_named() -> None:
+    found = dataset("dog/1.wav", "cat/2.wav", *(f"{n}.txt" for n in range(5)))
+    assert found.notes == ("5 files are not audio and were passed over: 0.txt, 1.txt, 2.txt, ...",)
+
+
+def test_a_name_that_would_steer_the_terminal_is_escaped() -> None:
+    found = dataset("dog/1.wav", "cat/2.wav", "\x1b[2J.txt")
+    assert found.notes == ("1 file is not audio and was passed over: '\\x1b[2J.txt'",)
+
+
+def test_audio_in_a_format_that_is_not_read_is_told_apart() -> None:
+    found = dataset("dog/1.wav", "cat/2.wav", "cat/3.M4A", "a.txt")
+    assert found.notes == (
+        "1 file has an audio format that is not read, passed over: cat/3.M4A",
+        "1 file is not audio and was passed over: a.txt",
+    )
+
+
+def test_what_the_loader_says_comes_first() -> None:
+    entries = [(path, FileSource(Path(path))) for path in ("a/1.wav", "b/2.wav", "x.txt")]
+    found = label_clips(entries, name="set", notes=["first"])
+    assert found.notes[0] == "first"
+    assert len(found.notes) == 2
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ([], "set: no audio files found"),
+        (["a.txt"], "set: no audio files found, only a.txt"),
+        (["a/1.m4a", "b/2.wma", "x.txt"], "no audio files that can be read, only .m4a, .wma"),
+        (
+            ["top/dog/1.wav", "top/dog/2.wav", "top/dog/3.wav"],
+            "set: all 3 audio files lie in one folder 'dog': at least two class folders are needed",
+        ),
+        (["dog/1.wav"], "set: its only audio file lies in one folder 'dog': at least two class"),
+        (["1.wav", "2.wav"], "set: all 2 audio files lie at the top, outside any folder: at least"),
+        (
+            ["dog/1.wav", "cat/2.wav", "b.wav", "a.wav"],
+            "set: 2 audio files lie beside the class folders, not in one: a.wav, b.wav",
+        ),
+        (
+            ["dog/1.wav", *(f"{n}.wav" for n in range(4))],
+            "set: 4 audio files lie beside the class folders, not in one: 0.wav, 1.wav, 2.wav, ...",
+        ),
+        (
+            ["train/dog/1.wav", "train/cat/2.wav", "test/3.wav"],
+            "set: 1 audio file lies beside the class folders, not in one: test/3.wav",
+        ),
+        (
+            ["train/1.wav", "test/2.wav"],
+            "set: the folders test, train are named as splits, and class folders are expected",
+        ),
+    ],
+)
+def test_what_has_no_label_is_refused(paths: list[str], message: str) -> None:
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        dataset(*paths)
+
+
+@pytest.mark.parametrize(
+    ("paths", "classes"),
+    [
+        (["recordings/0_george_0.wav", "recordings/1_george_0.wav"], ("0", "1")),
+        (["dog/1.wav", "cat_2.wav"], ("cat", "dog")),
+        (["train/1.wav", "test/2.wav"], ("test", "train")),
+    ],
+)
+def test_the_label_pattern_that_a_hint_suggests_works(
+    paths: list[str], classes: tuple[str, ...]
+) -> None:
+    with pytest.raises(DatasetError) as caught:
+        dataset(*paths)
+    suggested = re.search(r"label_pattern such as '(.+)',", caught.value.hint or "")
+    assert suggested is not None
+    assert dataset(*paths, label_pattern=suggested[1]).classes == classes
+
+
+def test_published_splits_are_folds() -> None:
+    found = dataset("top/Train/dog/1.wav", "top/Train/cat/2.wav", "top/test/dog/1.wav")
+    assert [(clip.id, clip.label, clip.fold) for clip in found] == [
+        ("Train/cat/2.wav", "cat", "Train"),
+        ("Train/dog/1.wav", "dog", "Train"),
+        ("test/dog/1.wav", "dog", "test"),
+    ]
+
+
+def test_a_split_name_among_others_is_a_class() -> None:
+    found = dataset("test/a/1.wav", "siren/b/2.wav")
+    assert [(clip.label, clip.fold) for clip in found] == [("siren", None), ("test", None)]
+
+
+def test_a_label_pattern_reads_label_group_and_fold() -> None:
+    found = dataset(
+        "recordings/7_george_0.wav",
+        "recordings/3_lucas_4.wav",
+        label_pattern=r"^(?P<label>\d)_(?P<group>[a-z]+)_(?P<fold>\d+)",
+    )
+    assert [(clip.id, clip.label, clip.group, clip.fold) for clip in found] == [
+        ("3_lucas_4.wav", "3", "lucas", "4"),
+        ("7_george_0.wav", "7", "george", "0"),
+    ]
+
+
+def test_a_label_pattern_sees_the_folders_below_the_wrapping_ones() -> None:
+    found = dataset("top/a/1-dog.wav", "top/b/2-cat.wav", label_pattern=r"^./\d-(?P<label>\w+)")
+    assert labels(found) == {"a/1-dog.wav": "dog", "b/2-cat.wav": "cat"}
+
+
+def test_a_group_that_matches_nothing_is_none() -> None:
+    found = dataset("dog.wav", "cat_tom.wav", label_pattern=r"(?P<label>dog|cat)(_(?P<group>\w+))?")
+    assert {clip.label: clip.group for clip in found} == {"dog": None, "cat": "tom"}
+
+
+def test_files_that_the_pattern_does_not_match_are_counted_and_named() -> None:
+    message = "set: 4 files do not match label_pattern, of 5: a.wav, b.wav, c.wav, ..."
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        dataset("d.wav", "c.wav", "b.wav", "a.wav", "1.wav", label_pattern=r"(?P<label>\d)")
+
+
+@pytest.mark.parametrize("pattern", [r"^(?P<label>\d*)", r"^(?P<label>\d)?"])
+def test_an_empty_label_is_refused(pattern: str) -> None:
+    message = "set: label_pattern finds an empty label in a.wav"
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        dataset("1.wav", "a.wav", label_pattern=pattern)
+
+
+def test_a_good_pattern_is_returned_as_it_is() -> None:
+    assert check_label_pattern("(?P<label>x)") == "(?P<label>x)"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("(", "not a Python regular expression: missing ), unterminated subpattern at position 0"),
+        ("a{99999999999}", "not a Python regular expression"),
+        (r"\d+", "a group (?P<label>...) is needed; it has no named group"),
+        ("(?P<lable>.)(?P<fold>.)", "(?P<label>...) is needed; its named groups are lable, fold"),
+    ],
+)
+def test_a_pattern_that_cannot_give_labels_is_refused(pattern: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_label_pattern(pattern)

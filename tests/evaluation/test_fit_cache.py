@@ -1,0 +1,229 @@
+"""Finished fits on disk: what is read is what was kept, or it is not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
+from audioclf.builtin.classifiers.tuned import Tuned
+from audioclf.components.registry import Origin
+from audioclf.evaluation.fit_cache import KeptFits, classifier_digest, pack, unpack
+from audioclf.evaluation.results import FoldResult
+from audioclf.evaluation.splits import Fold
+
+ORIGIN = Origin("audioclf", "0.1.0", "builtin")
+FOLD = Fold(0, "1", np.arange(4, 10), np.arange(4))
+Y = np.asarray([0, 1] * 5)
+SCORES = np.asarray([[0.9, 0.1], [0.2, 0.8], [1 / 3, 2 / 3], [0.5, 0.5]])
+RESULT = FoldResult(
+    FOLD,
+    np.asarray([0, 1, 1, 0]),
+    SCORES,
+    "probability",
+    0.25,
+    1e-9,
+    warnings=("did not converge",),
+    chosen={"z": 1, "a": [None, 2.5]},
+    model_bytes=1234,
+)
+
+MADE = ("classifiers", "matrices", "versions")
+
+
+def kept_in(folder: Path, **changes: Any) -> KeptFits:
+    made = {"classifiers": {"svm": "c"}, "matrices": {"mel": "m"}, "versions": {"numpy": "2.0"}}
+    return KeptFits(folder / "fits", **{**made, **changes})
+
+
+def key_of(kept: KeptFits, fold: Fold = FOLD, **changes: Any) -> str | None:
+    told: dict[str, Any] = {"cell": "svm", "featurizer": "mel", "arrays": (Y, None)}
+    told |= {"settings": (2, 42), **changes}
+    return kept.key(told["cell"], told["featurizer"], fold, told["arrays"], told["settings"])
+
+
+def assert_same(found: FoldResult | None, expected: FoldResult) -> None:
+    assert found is not None
+    assert found.fold is expected.fold
+    assert found.y_pred.tolist() == expected.y_pred.tolist()
+    assert found.y_pred.dtype == np.intp
+    if expected.scores is None:
+        assert found.scores is None
+    else:
+        assert found.scores is not None
+        assert found.scores.dtype == np.float64
+        assert found.scores.tobytes() == expected.scores.tobytes()
+    numbers: dict[str, Any] = dict.fromkeys(("y_pred", "scores"))
+    assert replace(found, **numbers) == replace(expected, **numbers)
+    assert list(found.chosen or {}) == list(expected.chosen or {})
+
+
+def test_a_fit_comes_back_to_the_last_bit(tmp_path: Path) -> None:
+    kept = kept_in(tmp_path)
+    assert kept.get("k", FOLD) is None
+    kept.put("k", RESULT)
+    assert_same(kept.get("k", FOLD), RESULT)
+    assert (kept.found, kept.written, kept.damaged, kept.warning) == (1, 1, 0, None)
+    kept.discard()
+    assert not kept.folder.exists()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    scores=hnp.arrays(
+        np.float64,
+        st.tuples(st.just(4), st.integers(2, 5)),
+        elements=st.floats(0, 1),
+    ),
+    warnings=st.lists(st.text(), max_size=3),
+    seconds=st.floats(0, 1e6),
+    chosen=st.none() | st.dictionaries(st.text(), st.floats() | st.text(), max_size=3),
+)
+def test_any_fit_comes_back(
+    scores: Any, warnings: list[str], seconds: float, chosen: dict[str, Any] | None
+) -> None:
+    given_ = replace(
+        RESULT, scores=scores, warnings=tuple(warnings), fit_seconds=seconds, chosen=chosen
+    )
+    found = unpack("k", FOLD, pack("k", given_))
+    assert found is not None
+    assert found.scores is not None
+    assert found.scores.tobytes() == scores.tobytes()
+    assert repr(replace(found, y_pred=Y, scores=None)) == repr(
+        replace(given_, y_pred=Y, scores=None)
+    )
+
+
+def test_a_fit_without_scores_comes_back() -> None:
+    bare = replace(RESULT, scores=None, score_kind="none", chosen=None)
+    assert_same(unpack("k", FOLD, pack("k", bare)), bare)
+
+
+def test_every_flipped_bit_and_every_truncation_is_found() -> None:
+    content = pack("k", RESULT)
+    for at in range(len(content)):
+        flipped = bytearray(content)
+        flipped[at] ^= 1 << (at % 8)
+        assert unpack("k", FOLD, bytes(flipped)) is None, at
+        assert unpack("k", FOLD, content[:at]) is None, at
+
+
+def test_the_entry_of_another_fit_is_not_taken() -> None:
+    content = pack("k", RESULT)
+    assert unpack("other", FOLD, content) is None
+    assert unpack("k", replace(FOLD, test=np.arange(3)), content) is None
+
+
+def test_a_damaged_entry_is_counted_and_goes(tmp_path: Path) -> None:
+    kept = kept_in(tmp_path)
+    kept.put("k", RESULT)
+    (kept.folder / "k.fit").write_bytes(b"damaged")
+    assert kept.get("k", FOLD) is None
+    assert (kept.found, kept.damaged) == (0, 1)
+    assert list(kept.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cell": "other", "classifiers": {"other": "d"}},
+        {"featurizer": "other", "matrices": {"other": "n"}},
+        {"arrays": (Y[::-1], None)},
+        {"arrays": (Y, Y)},
+        {"settings": (2, 43)},
+        {"fold": replace(FOLD, train=np.arange(5, 10))},
+        {"fold": replace(FOLD, test=np.arange(1, 4))},
+        {"versions": {"numpy": "2.1"}},
+    ],
+)
+def test_the_key_follows_all_that_decides(tmp_path: Path, changes: dict[str, Any]) -> None:
+    made = {name: value for name, value in changes.items() if name in MADE}
+    told = {name: value for name, value in changes.items() if name not in MADE}
+    key = key_of(kept_in(tmp_path))
+    assert key is not None
+    assert key_of(kept_in(tmp_path)) == key
+    assert key_of(kept_in(tmp_path, **made), **told) not in (key, None)
+
+
+def test_what_was_kept_found_and_damaged_is_counted(tmp_path: Path) -> None:
+    kept = kept_in(tmp_path / "not" / "there")
+    kept.discard()
+    for key in ("1", "2", "3", "4", "5"):
+        kept.put(key, RESULT)
+    for key in ("1", "2", "3"):
+        assert kept.get(key, FOLD) is not None
+    for key in ("4", "5"):
+        (kept.folder / f"{key}.fit").write_bytes(b"")
+        assert kept.get(key, FOLD) is None
+    assert (kept.written, kept.found, kept.damaged) == (5, 3, 2)
+    assert sorted(path.name for path in kept.folder.iterdir()) == ["1.fit", "2.fit", "3.fit"]
+
+
+def test_scores_of_any_precision_come_back_as_doubles(tmp_path: Path) -> None:
+    single = replace(RESULT, scores=SCORES.astype(np.float32), y_pred=RESULT.y_pred.astype("i4"))
+    doubled = replace(RESULT, scores=SCORES.astype(np.float32).astype(np.float64))
+    assert_same(unpack("k", FOLD, pack("k", single)), doubled)
+
+
+def test_the_key_is_the_same_whatever_the_integers_of_the_indexes_are(tmp_path: Path) -> None:
+    narrow = replace(FOLD, train=FOLD.train.astype("i4"), test=FOLD.test.astype("i4"))
+    kept = kept_in(tmp_path)
+    assert key_of(kept, narrow, arrays=(Y.astype("u1"), None)) == key_of(kept)
+
+
+def test_a_classifier_of_no_plugin_is_not_kept(tmp_path: Path) -> None:
+    assert classifier_digest(LogisticRegression(), None) is None
+    assert key_of(kept_in(tmp_path, classifiers={"svm": None})) is None
+
+
+def test_a_classifier_is_told_from_another_by_its_fields_and_what_is_inside() -> None:
+    made = [
+        LogisticRegression(),
+        LogisticRegression(C=2.0),
+        Tuned(classifier=LogisticRegression(), search={"C": [1.0, 2.0]}),
+        Tuned(classifier=LogisticRegression(max_iter=7), search={"C": [1.0, 2.0]}),
+    ]
+    digests = [classifier_digest(each, ORIGIN) for each in made]
+    assert None not in digests
+    assert len(set(digests)) == len(made)
+    assert classifier_digest(LogisticRegression(), ORIGIN) == digests[0]
+    assert classifier_digest(LogisticRegression(), Origin("audioclf", "9", "builtin")) != digests[0]
+
+
+def test_a_full_disk_warns_once_and_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = kept_in(tmp_path)
+    kept.put("k", RESULT)
+    monkeypatch.setattr(Path, "write_bytes", failing(errno.ENOSPC))
+    kept.put("other", RESULT)
+    kept.put("another", RESULT)
+    assert kept.warning == (
+        f"{kept.folder}: finished fits are not kept: No space left on device; "
+        "a run that is stopped would do them again"
+    )
+    assert kept.written == 1
+    assert [path.name for path in kept.folder.iterdir()] == ["k.fit"]
+    assert_same(kept.get("k", FOLD), RESULT)
+
+
+def failing(number: int) -> Callable[..., Any]:
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_a_fit_with_scores_of_other_clips_is_not_taken() -> None:
+    short = replace(RESULT, scores=SCORES[:3])
+    assert unpack("k", FOLD, pack("k", short)) is None

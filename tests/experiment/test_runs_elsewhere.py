@@ -1,0 +1,93 @@
+"""Runs in worker processes and on a cluster: the same results, and a crash costs one clip."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import audioclf
+from audioclf.base.errors import AudioclfError
+from tests.conftest import run_cli
+
+MakeDist = Callable[..., Path]
+OnPath = Callable[[Path], None]
+
+# Ends the process on the clip of 0.38 s, which is number 2 of each class.
+POISON = """\
+import os, signal
+from typing import Literal
+import numpy as np
+from audioclf.plugin import Featurizer, hookimpl
+class Poison(Featurizer):
+    '''Ends the process that meets one clip.'''
+    type: Literal["poison"] = "poison"
+    def extract(self, y, sr):
+        if len(y) == 3040:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.abs(np.fft.rfft(y[:256], n=256))[:, None].astype(np.float32)
+@hookimpl
+def audioclf_featurizers():
+    return [Poison]
+"""
+
+
+def predictions(folder: Path) -> str:
+    return (folder / "predictions.csv").read_text()
+
+
+def test_worker_processes_give_the_same_bits(toy_config: Path, tmp_path: Path) -> None:
+    audioclf.run(toy_config, out=tmp_path / "a", jobs=1, cache=False)
+    audioclf.run(toy_config, out=tmp_path / "b", jobs=2, cache=False, isolate=True)
+    assert predictions(tmp_path / "a") == predictions(tmp_path / "b")
+
+
+def test_a_clip_that_kills_its_worker_costs_that_clip_alone(
+    toy_config: Path, tmp_path: Path, make_dist: MakeDist, on_path: OnPath
+) -> None:
+    files = {"audioclf_poison.py": POISON}
+    on_path(make_dist("audioclf-poison", {"poison": "audioclf_poison"}, files))
+    args = ("--isolate", "--set", "on_error=skip", "--set", "featurizers.mel={type: poison}")
+    done = run_cli("run", toy_config, *args, "--jobs", "2", "--out", tmp_path / "run")
+    assert done.returncode == 4, done.stderr
+    with (tmp_path / "run" / "ledger.csv").open(newline="") as stream:
+        failed = {row["path"]: row["message"] for row in csv.DictReader(stream) if row["message"]}
+    assert set(failed) == {"high/high_2.wav", "low/low_2.wav"}
+    assert all("ended the worker process" in message for message in failed.values())
+
+
+def test_a_cluster_without_an_address_is_a_usage_error(toy_config: Path, tmp_path: Path) -> None:
+    done = run_cli("run", toy_config, "--engine", "dask", "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert "needs the address of a scheduler" in done.stderr
+
+
+def test_a_scheduler_that_is_not_there_is_named(toy_config: Path, tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    with pytest.raises(AudioclfError, match=r"tcp://127\.0\.0\.1:9") as caught:
+        audioclf.run(toy_config, out=tmp_path / "run", engine="dask", scheduler="tcp://127.0.0.1:9")
+    assert caught.value.exit_code == 6
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_cluster_gives_the_same_bits(toy_config: Path, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
+    audioclf.run(toy_config, out=tmp_path / "a", jobs=1, cache=False)
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+    ) as cluster:
+        audioclf.run(
+            toy_config,
+            out=tmp_path / "b",
+            engine="dask",
+            scheduler=cluster.scheduler_address,
+            cache=False,
+        )
+    assert predictions(tmp_path / "a") == predictions(tmp_path / "b")

@@ -1,0 +1,85 @@
+"""The same numbers, files and page, wherever the work is done and whatever the world looks like."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import audioclf
+from audioclf.components.discovery import discover
+from audioclf.report.run.page import report_again
+from audioclf.runs.folder import METRICS, RECORD, REPORT
+from tests.conftest import WHOLE, run_process
+from tests.experiment.test_stopped_runs import timeless
+
+EQUAL = (
+    "audit.json",
+    "comparison.json",
+    "config.yaml",
+    "folds.csv",
+    "importances.json",
+    "ledger.csv",
+    "model.audioclf",
+    "predictions.csv",
+)
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Compare whole run folders, but for what clocks and memory say."""
+    import json
+
+    def read(folder: Path, name: str) -> Any:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+
+    names = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
+    for name in names:
+        if name.name in EQUAL or name.suffix == ".png":
+            assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert timeless(read(one, METRICS)) == timeless(read(other, METRICS))
+    for part in ("features", "dataset", "components", "versions", "notes"):
+        assert read(one, RECORD)[part] == read(other, RECORD)[part], part
+
+
+def assert_same_page(one: Path, other: Path) -> None:
+    """Give the second run the seconds of the first: then not a byte of their pages differs."""
+    for name in (METRICS, RECORD):
+        shutil.copy(one / name, other / name)
+    pages = []
+    for folder in (one, other):
+        report_again(folder, registry=discover())
+        pages.append((folder / REPORT).read_text(encoding="utf-8"))
+    assert pages[0].replace(str(one), "") == pages[1].replace(str(other), "")
+
+
+@pytest.mark.slow
+def test_jobs_and_engines_change_no_byte(toy_config: Path, tmp_path: Path) -> None:
+    def run(name: str, **options: Any) -> Path:
+        out = tmp_path / name
+        return audioclf.run(toy_config, overrides=WHOLE, out=out, cache=False, **options).folder
+
+    one = run("one", jobs=1)
+    for other in (run("threads", jobs=3), run("processes", jobs=2, isolate=True)):
+        assert_same(one, other)
+        assert_same_page(one, other)
+
+
+@pytest.mark.slow
+def test_the_environment_changes_no_byte(toy_config: Path, tmp_path: Path) -> None:
+    one = audioclf.run(toy_config, overrides=WHOLE, out=tmp_path / "one", cache=False).folder
+    other = tmp_path / "other"
+    strange = {
+        "PYTHONHASHSEED": "12",
+        "TZ": "Pacific/Kiritimati",
+        "LC_ALL": "C",
+        "OMP_NUM_THREADS": "2",
+        "OPENBLAS_NUM_THREADS": "2",
+    }
+    sets = [word for override in WHOLE for word in ("--set", override)]
+    done = run_process("run", toy_config, *sets, "--no-cache", "--out", other, env=strange)
+    assert done.returncode == 0, done.stderr
+    assert_same(one, other)
+    assert_same_page(one, other)

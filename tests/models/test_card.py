@@ -1,0 +1,70 @@
+"""The model card tells what a person must know, and shows names as they are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from audioclf.models.bundle.card import escaped, model_card
+from audioclf.models.bundle.manifest import Manifest
+from audioclf.models.bundle.reading import open_bundle
+from tests.models.making import classifier, fitted, made, written
+
+EVIL = "a|b](http://evil) <script>alert(1)</script> `x` www.evil.com\n# big"
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    return open_bundle(made(tmp_path / "m.audioclf", "svm")).manifest
+
+
+def test_the_card_is_stored_in_the_bundle(tmp_path: Path) -> None:
+    contents = open_bundle(made(tmp_path / "m.audioclf", "svm"))
+    assert contents.card == model_card(contents.manifest)
+
+
+def test_data_results_limits_and_use_are_told(manifest: Manifest) -> None:
+    card = model_card(manifest)
+    assert "40 clips of toys.zip, from 4 groups." in card
+    assert "| accuracy | 0.750 | 0.600 to 0.900 |" in card
+    assert "| roc\\_auc | not defined |  |" in card
+    assert "with 95 % intervals over 40 clips" in card
+    assert "any other sound is given the name of one of them" in card
+    assert "are no probabilities" in card
+    assert 'audioclf.load("model.audioclf")' in card
+
+
+def test_a_model_without_results_says_so(manifest: Manifest) -> None:
+    card = model_card(manifest.model_copy(update={"evaluation": None}))
+    assert "This model was not evaluated." in card
+
+
+def test_names_cannot_leave_their_place(tmp_path: Path) -> None:
+    found = fitted(classifier("dummy"))
+    from tests.models.making import TRAINING
+
+    training = TRAINING.model_copy(update={"clips": {EVIL: 3, "puppy": 3}, "dataset": EVIL})
+    path = written(
+        tmp_path / "m.audioclf", found, classes=(EVIL, "puppy"), training=training, name=EVIL
+    )
+    card = open_bundle(path).card
+    assert len(re.findall(r"^#", card, re.MULTILINE)) == 5
+    assert not re.search(r"(?<!\\)<", card)
+    assert not re.search(r"(?<!\\)\]", card)
+    assert "http\\:" in card
+    assert "www.evil" not in card
+    (row,) = [line for line in card.splitlines() if line.endswith("| 3 |") and "evil" in line]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 3
+
+
+def test_many_classes_are_cut(manifest: Manifest) -> None:
+    clips = {f"class {number}": number for number in range(80)}
+    training = manifest.training.model_copy(update={"clips": clips})
+    card = model_card(manifest.model_copy(update={"training": training}))
+    assert "| and 30 more | |" in card
+
+
+def test_control_characters_are_blanks() -> None:
+    assert escaped("a\x1b[31m\nb\u202ec") == "a \\[31m b c"

@@ -1,0 +1,314 @@
+"""Files that are damaged, cut, stuffed or something else are refused by name, never believed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from audioclf.base.errors import EXIT_MODEL, ConfigError, ModelError
+from audioclf.base.limits import Limits
+from audioclf.models.bundle.container import MODEL_LIMITS
+from audioclf.models.bundle.manifest import MANIFEST
+from audioclf.models.bundle.reading import load, open_bundle, read_bundle
+from audioclf.models.refusal import Stage
+from tests.models.making import (
+    classifier,
+    fitted,
+    forged,
+    made,
+    packed,
+    registry,
+    unpacked,
+    written,
+)
+
+MEMBERS = (
+    "MODEL_CARD.md",
+    "check/codes.npy",
+    "check/probe.npy",
+    "check/rows.npy",
+    "check/scores.npy",
+    "estimator/model.skops",
+    "training/digests.npy",
+)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return made(tmp_path_factory.mktemp("good") / "m.audioclf", "dummy").read_bytes()
+
+
+@pytest.fixture
+def path(good: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / "m.audioclf"
+    path.write_bytes(good)
+    return path
+
+
+def refusal(path: Path, **kwargs: Any) -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        read_bundle(path, registry(), **kwargs)
+    assert caught.value.exit_code == EXIT_MODEL
+    assert caught.value.message.startswith(f"{path}: refused by the ")
+    assert "\n" not in caught.value.message
+    check = caught.value.message.removeprefix(f"{path}: refused by the ").split(" check: ")[0]
+    assert check in get_args(Stage)
+    return caught.value
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_changed_member_is_damaged(name: str, path: Path) -> None:
+    files = unpacked(path)
+    content = bytearray(files[name])
+    content[len(content) // 2] ^= 1
+    packed(path, {**files, name: bytes(content)})
+    said = refusal(path)
+    assert f"refused by the digest check: {name!r} is damaged" in said.message
+    assert said.hint == "Copy the file again, or write the model again with `audioclf run`."
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_shortened_member_is_named(name: str, path: Path) -> None:
+    files = unpacked(path)
+    packed(path, {**files, name: files[name][:-1]})
+    size = len(files[name])
+    assert f"{name!r} has {size - 1} bytes, the manifest says {size}" in refusal(path).message
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_missing_member_is_named(name: str, path: Path) -> None:
+    files = unpacked(path)
+    del files[name]
+    packed(path, files)
+    said = refusal(path)
+    assert f"refused by the digest check: {name!r} is missing" in said.message
+    assert said.hint == "Copy the file again, or write the model again with `audioclf run`."
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "estimator/more.skops", "setup.py"])
+def test_an_added_member_does_not_belong(name: str, path: Path) -> None:
+    packed(path, {**unpacked(path), name: b"x"})
+    assert f"digest check: {name!r} is not in the manifest" in refusal(path).message
+
+
+@pytest.mark.parametrize("name", [".hidden", "__MACOSX/x", "folder/"])
+def test_hidden_files_do_not_belong(name: str, path: Path) -> None:
+    packed(path, {**unpacked(path), name: b""})
+    assert "archive check: it holds hidden files or folders" in refusal(path).message
+
+
+def test_a_wrong_digest_is_damage(path: Path) -> None:
+    def edit(manifest: dict[str, Any]) -> None:
+        manifest["members"]["check/rows.npy"]["sha256"] = "0" * 64
+
+    said = refusal(forged(path, edit=edit)).message
+    assert "digest check: 'check/rows.npy' is damaged (its SHA-256 is not" in said
+
+
+def test_every_flipped_byte_is_found_or_changes_nothing(good: bytes, path: Path) -> None:
+    expected = unpacked(path)
+    positions = np.random.default_rng(0).choice(len(good), 250, replace=False)
+    refused = 0
+    for position in [*positions, *range(len(good) - 150, len(good))]:
+        content = bytearray(good)
+        content[position] ^= 1 << (position % 8)
+        path.write_bytes(content)
+        try:
+            contents = open_bundle(path)
+        except ModelError:
+            refused += 1
+        else:
+            assert contents.files == {n: c for n, c in expected.items() if n != MANIFEST}
+    assert refused > 200
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(share: float, good: bytes, path: Path) -> None:
+    path.write_bytes(good[: int(share * len(good))])
+    assert "archive check: not a readable zip archive" in refusal(path).message
+
+
+def test_a_file_that_is_no_zip_is_refused(path: Path) -> None:
+    path.write_text("hello, I am a model")
+    said = refusal(path)
+    assert "not a readable zip archive (looks like text)" in said.message
+    assert said.hint == "Give a model file that audioclf wrote; if it is one, copy it again."
+
+
+def test_a_zip_of_something_else_is_refused(path: Path) -> None:
+    packed(path, {"cat/1.wav": b"RIFF"})
+    assert "it holds no manifest.json, so it is no model" in refusal(path).message
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    said = refusal(tmp_path)
+    assert "it is a folder" in said.message
+
+
+def test_the_model_of_a_run_folder_is_pointed_at(tmp_path: Path) -> None:
+    (tmp_path / "model.audioclf").write_bytes(b"")
+    assert refusal(tmp_path).hint == f"Give {tmp_path / 'model.audioclf'}."
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    said = refusal(tmp_path / "none.audioclf")
+    assert "there is no such file" in said.message
+    assert said.hint == "Check the path."
+
+
+@pytest.mark.parametrize("name", ["../evil.npy", "/evil.npy", "C:/evil.npy", "a/../../evil.npy"])
+def test_paths_that_lead_elsewhere_are_refused(name: str, path: Path) -> None:
+    packed(path, {**unpacked(path), name: b"x"})
+    assert "archive check: " in refusal(path).message
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_two_members_of_one_name_are_refused(path: Path) -> None:
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr(MANIFEST, b"{}")
+    assert "two entries with this name" in refusal(path).message
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("estimator/model.skops", "w") as member:
+            for _ in range(300):
+                member.write(bytes(1 << 20))
+        archive.writestr(MANIFEST, b"{}")
+    path.write_bytes(buffer.getvalue())
+    assert "would unpack to 314572800 (limit 250:1)" in refusal(path).message
+
+
+def test_limits_hold(path: Path) -> None:
+    tight = Limits(max_entry_bytes=1000)
+    assert "bytes unpacked (limit 1000)" in refusal(path, limits=tight).message
+    few = Limits(max_entries=3)
+    assert "8 entries (limit 3)" in refusal(path, limits=few).message
+    assert MODEL_LIMITS.max_total_bytes == 2 << 30
+
+
+def test_a_huge_manifest_is_not_read(path: Path) -> None:
+    packed(path, {**unpacked(path), MANIFEST: b" " * ((4 << 20) + 1)})
+    assert "manifest.json has 4194305 bytes (limit 4194304)" in refusal(path).message
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"null", b"\xff", b"[" * 100_000, b'{"a":1'])
+def test_a_manifest_of_something_else_is_refused(raw: bytes, path: Path) -> None:
+    packed(path, {**unpacked(path), MANIFEST: raw})
+    assert "refused by the manifest check: manifest.json is not" in refusal(path).message
+
+
+@pytest.mark.parametrize("number", [3, 10**30])
+def test_a_newer_format_says_to_upgrade(number: int, path: Path) -> None:
+    said = refusal(forged(path, edit=lambda manifest: manifest.update(format=number)))
+    assert (
+        f"its format is number {str(number)[:20]}, and this audioclf reads up to 2" in said.message
+    )
+    assert said.hint == "Run `pip install --upgrade audioclf`."
+
+
+@pytest.mark.parametrize("number", [0, -1, None, "1", True, 1.5])
+def test_a_wrong_format_number_is_no_model(number: object, path: Path) -> None:
+    said = refusal(forged(path, edit=lambda manifest: manifest.update(format=number)))
+    assert "manifest check: manifest.json is not that of a model" in said.message
+
+
+@pytest.mark.parametrize(
+    ("place", "edit"),
+    [
+        ("surprise", lambda m: m.update(surprise=1)),
+        ("classes", lambda m: m.update(classes=["one"])),
+        ("classes.0", lambda m: m.update(classes=[1, 2])),
+        ("as a whole", lambda m: m.update(classes=["a", "a"])),
+        ("audio.sr", lambda m: m["audio"].update(sr="8000")),
+        ("audio.sr", lambda m: m["audio"].update(sr=1 << 40)),
+        ("features.width", lambda m: m["features"].update(width=-1)),
+        ("calibration.mapping", lambda m: m.update(calibration={"method": "sigmoid"})),
+        ("abstain_below", lambda m: m.update(abstain_below=1.0)),
+        ("as a whole", lambda m: m.update(abstain_below=0.5, format=1)),
+        ("scores", lambda m: m.update(scores="truth")),
+        ("members.check/rows.npy.size", lambda m: m["members"]["check/rows.npy"].update(size=-1)),
+        ("members.check/rows.npy.size", lambda m: m["members"]["check/rows.npy"].update(size="9")),
+        (
+            "components.classifier.distribution",
+            lambda m: m["components"]["classifier"].update(distribution="x; rm -rf"),
+        ),
+        ("as a whole", lambda m: m["components"].pop("classifier")),
+        ("as a whole", lambda m: m["estimator"].update(files=["elsewhere"])),
+        ("evaluation.metrics.accuracy.low", lambda m: _metric(m).update(low=float("nan"))),
+    ],
+)
+def test_a_manifest_that_breaks_its_schema_is_refused(place: str, edit: Any, path: Path) -> None:
+    message = refusal(forged(path, edit=edit)).message
+    assert f"refused by the manifest check: manifest.json is not valid at {place!r}: " in message
+    assert "pydantic" not in message
+
+
+def _metric(manifest: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = manifest["evaluation"]["metrics"]["accuracy"]
+    return found
+
+
+def test_texts_of_the_manifest_do_not_flood_the_message(path: Path) -> None:
+    said = refusal(forged(path, edit=lambda m: m.update({"x" * 100_000: 1})))
+    assert len(said.message) < 1000
+
+
+def test_a_card_is_shown_whatever_its_bytes_are(path: Path) -> None:
+    forged(path, {"MODEL_CARD.md": b"\xff\x00card"})
+    assert open_bundle(path).card == "�\x00card"
+    assert json.loads(unpacked(path)[MANIFEST])["format"] == 2
+
+
+def test_a_manifest_that_no_reader_would_take_is_not_written(tmp_path: Path) -> None:
+    many = fitted(classifier("dummy"), n_classes=4500, per_class=1)
+    names = [f"{code:05} {'x' * 1000}" for code in range(4500)]
+    with pytest.raises(ModelError, match=r"its manifest has \d+ bytes \(limit 4194304\)") as caught:
+        written(tmp_path / "m.audioclf", many, classes=names)
+    assert caught.value.hint == "Use fewer or shorter names of classes."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_does_not_fit_into_a_manifest_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        written(tmp_path / "m.audioclf", fitted(classifier("dummy")), name="x" * 2000)
+    assert caught.value.message.endswith(
+        "a value does not fit into the manifest: name: String should have at most 1024 characters"
+    )
+
+
+def test_a_file_that_cannot_be_read_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", fail)
+    said = refusal(path, expect_sha256="0" * 64)
+    assert "refused by the archive check: it cannot be read: Input/output error" in said.message
+
+
+def test_the_expected_digest_is_that_of_the_whole_file(path: Path) -> None:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    for expected in (digest, digest.upper()):
+        assert load(path, expect_sha256=expected).classes == ("barbie", "ken")
+    said = refusal(path, expect_sha256="AB" * 32)
+    assert "refused by the digest check" in said.message
+    assert said.message.endswith(f"its SHA-256 is {digest}, and {'ab' * 32} was expected")
+    assert said.hint == ("It is another file, or a changed one: ask whoever gave you the digest.")
+    with pytest.raises(ModelError, match=f"and {'0' * 64} was expected"):
+        load(path, expect_sha256="0" * 64)
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 63, "0" * 65, "g" * 64])
+def test_what_is_no_digest_is_said(path: Path, digest: str) -> None:
+    with pytest.raises(ConfigError, match=f"^'{digest}' is no SHA-256, which has 64") as caught:
+        read_bundle(path, registry(), expect_sha256=digest)
+    assert caught.value.hint == "`sha256sum FILE` prints that of a file."

@@ -1,0 +1,214 @@
+"""What is written as ONNX gives the scores of the original, or is not written."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audioclf.base.errors import EnvironmentMissingError, ModelError
+from audioclf.models.bundle.reading import Bundle, read_bundle
+from audioclf.models.calibration.records import Curve, Isotonic, Sigmoid, Temperature
+from audioclf.models.onnx.export import TOLERANCE, check_tools, to_onnx
+from tests.models.making import classifier, fitted, registry, written
+from tests.models.test_calibration import of_model
+
+pytest.importorskip("skl2onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+Maker = Callable[..., Bundle]
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Maker:
+    """Return a function that makes a bundle."""
+
+    def make(type_name: str, n_classes: int = 2, calibration: Any = None, **fields: Any) -> Bundle:
+        found = fitted(classifier(type_name, **fields), n_classes)
+        changes = {} if calibration is None else {"calibration": of_model(calibration)}
+        return read_bundle(written(tmp_path / "m.audioclf", found, **changes), registry())
+
+    return make
+
+
+def new_rows(bundle: Bundle, n_rows: int = 600) -> np.ndarray:
+    rng = np.random.default_rng(11)
+    return rng.normal(0.5, 1.2, (n_rows, bundle.manifest.features.width)).astype(np.float32)
+
+
+def run(content: bytes, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    label, scores = session.run(["label", "scores"], {"features": rows})
+    return label, scores
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize(
+    ("type_name", "fields"),
+    [
+        ("extra_trees", {"n_estimators": 5}),
+        ("gradient_boosting", {"n_estimators": 5}),
+        ("knn", {}),
+        ("logistic_regression", {}),
+        ("random_forest", {"n_estimators": 5}),
+        ("sgd", {"alpha": 0.1}),
+        ("svm", {}),
+        ("svm", {"kernel": "linear"}),
+    ],
+)
+def test_scores_are_those_of_the_original(
+    type_name: str, fields: dict[str, Any], n_classes: int, bundle: Maker
+) -> None:
+    original = bundle(type_name, n_classes, **fields)
+    rows = new_rows(original)
+    found = to_onnx(original, rows)
+    label, scores = run(found.content, rows)
+    expected = original.model.scores_of(rows)
+    assert np.abs(scores - expected).max() <= TOLERANCE
+    ordered = np.sort(expected, axis=1)
+    clear = ordered[:, -1] - ordered[:, -2] > 2 * TOLERANCE
+    np.testing.assert_array_equal(label[clear], original.model.codes_of(rows)[clear])
+    assert found.n_rows == len(rows) + 8
+    assert 0 <= found.worst <= TOLERANCE
+
+
+def test_xgboost_is_converted(bundle: Maker) -> None:
+    pytest.importorskip("xgboost")
+    original = bundle("xgboost", 3, n_estimators=5)
+    assert to_onnx(original, new_rows(original)).worst <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("type_name", "n_classes", "mapping"),
+    [
+        ("logistic_regression", 2, Temperature(temperature=2.5)),
+        ("svm", 4, Temperature(temperature=0.4)),
+        ("svm", 2, Sigmoid(slopes=(1.3,), intercepts=(-0.2,))),
+        ("random_forest", 2, Sigmoid(slopes=(0.6,), intercepts=(0.4,))),
+        (
+            "random_forest",
+            4,
+            Sigmoid(slopes=(0.6, 1.2, 0.0, 2.0), intercepts=(0.4, -1.0, 0.1, 0.0)),
+        ),
+    ],
+)
+def test_a_calibration_goes_along(
+    type_name: str, n_classes: int, mapping: Any, bundle: Maker
+) -> None:
+    original = bundle(type_name, n_classes, calibration=mapping)
+    rows = new_rows(original)
+    _, scores = run(to_onnx(original, rows).content, rows)
+    np.testing.assert_allclose(scores, original.model.scores_of(rows), atol=TOLERANCE)
+
+
+def test_what_a_user_must_know_is_in_the_metadata(bundle: Maker) -> None:
+    original = bundle("logistic_regression", calibration=Temperature(temperature=2.0))
+    session = onnxruntime.InferenceSession(to_onnx(original).content)
+    facts = session.get_modelmeta().custom_metadata_map
+    assert json.loads(facts["audioclf.classes"]) == ["barbie", "ken"]
+    features = json.loads(facts["audioclf.features"])
+    assert features["width"] == original.manifest.features.width
+    assert (features["audio"]["sr"], features["featurizer"]["type"]) == (8000, "mel")
+    assert facts["audioclf.scores"] == "probability, calibrated: temperature"
+    assert facts["audioclf.abstain_below"] == "null"
+    (only,) = session.get_inputs()
+    assert (only.name, only.shape[1]) == ("features", original.manifest.features.width)
+
+
+def test_equal_models_have_equal_bytes(bundle: Maker) -> None:
+    original = bundle("random_forest", n_estimators=3)
+    assert to_onnx(original).content == to_onnx(original).content
+
+
+def refusal(bundle: Bundle, *rows: np.ndarray) -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        to_onnx(bundle, *rows)
+    return caught.value
+
+
+def test_what_cannot_be_converted_is_one_sentence(bundle: Maker) -> None:
+    said = refusal(bundle("dummy"))
+    assert "'mel/dummy' is not exported: skl2onnx " in said.message
+    assert "cannot convert it, with scikit-learn " in said.message
+    assert "\n" not in said.message
+    assert said.hint == "docs/bundle.md lists the classifiers that were converted."
+
+
+def test_an_isotonic_calibration_is_refused(bundle: Maker) -> None:
+    curve = Curve(scores=(0.2, 0.8), shares=(0.1, 0.9))
+    said = refusal(bundle("logistic_regression", calibration=Isotonic(curves=(curve,))))
+    assert "an isotonic calibration is not written as ONNX" in said.message
+    assert said.hint == "Train with `calibrate: sigmoid` or `temperature`."
+
+
+def test_a_converter_that_is_wrong_without_a_word_is_found(
+    bundle: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audioclf.models.onnx import export as onnx_export
+
+    right = bundle("logistic_regression", C=1.0)
+    other = onnx_export._converted(bundle("logistic_regression", C=0.01)).SerializeToString()
+
+    def wrong(_: Bundle) -> Any:
+        import onnx
+
+        return onnx.load_from_string(other)
+
+    monkeypatch.setattr(onnx_export, "_converted", wrong)
+    said = refusal(right)
+    assert "a score of 8 rows differs by 0." in said.message
+    assert "(tolerance 1e-05)" in said.message
+
+
+def test_rows_that_differ_are_found_beyond_the_stored_ones(
+    bundle: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audioclf.models.onnx import export as onnx_export
+
+    original = bundle("logistic_regression")
+    rows = new_rows(original, 300)
+    run_onnx = onnx_export._run
+
+    def nearly(content: bytes, batch: np.ndarray) -> Any:
+        codes, scores = run_onnx(content, batch)
+        if len(batch) == 44:  # the last batch of 300
+            scores[-1] += 2e-5
+        return codes, scores
+
+    monkeypatch.setattr(onnx_export, "_run", nearly)
+    assert to_onnx(original).n_rows == 8
+    assert "a score of 300 rows differs by 2e-05" in refusal(original, rows).message
+
+
+def test_another_class_is_found(bundle: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    from audioclf.models.onnx import export as onnx_export
+
+    run_onnx = onnx_export._run
+
+    def swapped(content: bytes, batch: np.ndarray) -> Any:
+        codes, scores = run_onnx(content, batch)
+        return 1 - codes, scores
+
+    monkeypatch.setattr(onnx_export, "_run", swapped)
+    said = refusal(bundle("logistic_regression"))
+    assert "ONNX gives another class to 8 of 8 rows" in said.message
+
+
+def test_scores_that_are_no_numbers_are_no_small_difference() -> None:
+    from audioclf.models.onnx import export as onnx_export
+
+    nothing = np.full((2, 2), np.nan, np.float32)
+    assert onnx_export._largest(nothing, np.ones((2, 2))) > 1
+
+
+@pytest.mark.parametrize("tool", ["skl2onnx", "onnxmltools", "onnxruntime"])
+def test_a_missing_extra_is_named(tool: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, tool, None)
+    with pytest.raises(EnvironmentMissingError, match=f"needs {tool}, which cannot be") as caught:
+        check_tools()
+    assert caught.value.hint == "Run `pip install 'audioclf[onnx]'`."

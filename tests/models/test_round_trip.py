@@ -1,0 +1,253 @@
+"""What is written comes back: the same predictions to the last bit, from the same bytes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from audioclf.base.errors import ModelError, ResultError
+from audioclf.builtin.classifiers.search_space import with_values
+from audioclf.builtin.classifiers.tuned import Tuned
+from audioclf.components.classifier import Classifier
+from audioclf.evaluation.fitting import fit_final
+from audioclf.evaluation.results import Cell
+from audioclf.models.bundle.reading import open_bundle, read_bundle
+from audioclf.models.estimators.store import restore_estimator
+from audioclf.models.model import raw_scores
+from tests.models.making import (
+    EVALUATED,
+    NAMES,
+    SEED,
+    classifier,
+    fitted,
+    made,
+    registry,
+    unpacked,
+    written,
+)
+
+CLASSIFIERS: list[tuple[str, dict[str, Any]]] = [
+    ("dummy", {}),
+    ("extra_trees", {"n_estimators": 10}),
+    ("gradient_boosting", {"n_estimators": 10}),
+    ("gradient_boosting", {"n_estimators": 3, "init": "zero"}),
+    ("hist_gradient_boosting", {"max_iter": 3}),
+    ("knn", {}),
+    ("knn", {"algorithm": "kd_tree"}),
+    ("knn", {"algorithm": "ball_tree", "p": 1.0, "weights": "distance"}),
+    ("logistic_regression", {}),
+    ("random_forest", {"n_estimators": 10}),
+    ("sgd", {}),
+    ("sgd", {"loss": "hinge"}),
+    ("svm", {}),
+    ("svm", {"probability": True}),
+    ("xgboost", {"n_estimators": 10}),
+    ("cnn", {"epochs": 1, "min_steps": 0, "channels": (4, 8)}),
+]
+each_classifier = pytest.mark.parametrize(
+    ("type_name", "fields"), CLASSIFIERS, ids=[f"{name}-{fields}" for name, fields in CLASSIFIERS]
+)
+
+
+def skip_without(type_name: str) -> None:
+    if type_name not in registry().types("classifier"):
+        pytest.skip(f"the plugin of {type_name} is not installed")
+
+
+def test_every_installed_classifier_is_tried() -> None:
+    tried = {name for name, _ in CLASSIFIERS} | {"tuned"}
+    assert set(registry().types("classifier")) - tried == set()
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@each_classifier
+def test_scores_and_labels_are_the_same_to_the_last_bit(
+    type_name: str, fields: dict[str, Any], n_classes: int, tmp_path: Path
+) -> None:
+    skip_without(type_name)
+    found = fitted(classifier(type_name, **fields), n_classes)
+    model = read_bundle(written(tmp_path / "m.audioclf", found), registry()).model
+    expected, kind = raw_scores(found.estimator, found.X, n_classes)
+    assert expected is not None
+    np.testing.assert_array_equal(model.scores_of(found.X), expected)
+    np.testing.assert_array_equal(model.codes_of(found.X), found.estimator.predict(found.X))
+    assert (model.score_kind, model.classes) == (kind, NAMES[:n_classes])
+
+
+@each_classifier
+def test_equal_models_have_equal_bytes(
+    type_name: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    skip_without(type_name)
+    component = classifier(type_name, **fields)
+    first = written(tmp_path / "a" / "m.audioclf", fitted(component))
+    second = written(tmp_path / "b" / "m.audioclf", fitted(component))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.slow
+def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from tests.models.making import made; "
+        f"made(Path({str(tmp_path / 'b.audioclf')!r}), 'random_forest', n_estimators=3)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
+    first = made(tmp_path / "a.audioclf", "random_forest", n_estimators=3)
+    assert first.read_bytes() == (tmp_path / "b.audioclf").read_bytes()
+
+
+def test_a_fit_in_batches_with_weights_is_stored(tmp_path: Path) -> None:
+    component = classifier("sgd", class_weight="balanced")
+    found = fitted(component)
+    y = np.repeat([0, 1], 25)
+    batched = fit_final(found.cell, found.X, y, seed=SEED, in_batches=True).estimator
+    path = written(tmp_path / "m.audioclf", found, estimator=batched)
+    restored = read_bundle(path, registry()).estimator
+    np.testing.assert_array_equal(restored.predict_proba(found.X), batched.predict_proba(found.X))
+
+
+def test_writing_does_not_change_the_estimator(tmp_path: Path) -> None:
+    found = fitted(classifier("knn", algorithm="kd_tree"))
+    before = found.estimator.predict(found.X)
+    written(tmp_path / "m.audioclf", found)
+    np.testing.assert_array_equal(found.estimator.predict(found.X), before)
+
+
+def test_a_file_that_is_there_is_replaced_whole(tmp_path: Path) -> None:
+    path = made(tmp_path / "m.audioclf", "dummy")
+    written(path, fitted(classifier("svm")))
+    assert open_bundle(path).manifest.cell == "mel/svm"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m.audioclf"]
+
+
+def test_a_place_that_cannot_be_written_is_an_error_of_results(tmp_path: Path) -> None:
+    (tmp_path / "m.audioclf").mkdir()
+    with pytest.raises(ResultError, match=r"m\.audioclf: cannot be written"):
+        written(tmp_path / "m.audioclf", fitted(classifier("dummy")))
+
+
+def test_nothing_in_a_bundle_is_pickled(tmp_path: Path) -> None:
+    files = unpacked(made(tmp_path / "m.audioclf", "random_forest", n_estimators=2))
+    assert set(files) == {
+        "MODEL_CARD.md",
+        "check/codes.npy",
+        "check/probe.npy",
+        "check/rows.npy",
+        "check/scores.npy",
+        "estimator/model.skops",
+        "manifest.json",
+        "training/digests.npy",
+    }
+    assert not any(content.startswith(b"\x80") for content in files.values())
+
+
+class Handmade(Classifier):
+    """A classifier that no plugin brings."""
+
+    type: Literal["handmade"] = "handmade"
+
+    def build(self, *, random_state: int) -> Any:
+        from sklearn.naive_bayes import GaussianNB
+
+        return GaussianNB()
+
+
+def test_a_component_of_no_plugin_is_not_written(tmp_path: Path) -> None:
+    found = fitted(Handmade())
+    with pytest.raises(
+        ModelError, match="cannot be written: classifier 'handmade' comes from no"
+    ) as caught:
+        written(tmp_path / "m.audioclf", found)
+    assert caught.value.hint == "Put the class into a plugin; docs/plugins.md shows how."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_estimator_of_foreign_types_is_not_written(tmp_path: Path) -> None:
+    found = fitted(classifier("dummy"))
+    found.estimator.extra_ = Path
+    with pytest.raises(
+        ModelError, match=r"cannot be written: the estimator holds pathlib\.Path"
+    ) as caught:
+        written(tmp_path / "m.audioclf", found)
+    assert "a plugin can declare `trusted_types`" in str(caught.value.hint)
+
+
+def test_an_estimator_of_another_classifier_is_not_written(tmp_path: Path) -> None:
+    found, other = fitted(classifier("dummy")), fitted(classifier("random_forest"))
+    with pytest.raises(ModelError, match="a RandomForestClassifier instead of a DummyClassifier"):
+        written(tmp_path / "m.audioclf", found, estimator=other.estimator)
+
+
+def test_trusted_types_of_a_classifier_extend_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = fitted(classifier("dummy"))
+    found.estimator.extra_ = Path
+    monkeypatch.setattr(type(found.cell.classifier), "trusted_types", ("pathlib.Path",), False)
+    path = written(tmp_path / "m.audioclf", found)
+    assert read_bundle(path, registry()).estimator.extra_ is Path
+
+
+def _chosen(self: Tuned, estimator: Any) -> tuple[Classifier, Any]:
+    inner = with_values(self.classifier, estimator.best_params_)
+    return inner, estimator.best_estimator_.estimator_
+
+
+@pytest.mark.parametrize("inner", ["svm", "xgboost"])
+def test_of_a_search_what_it_chose_is_stored(
+    inner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_without(inner)
+    if not hasattr(Tuned, "unwrapped"):
+        monkeypatch.setattr(Tuned, "unwrapped", _chosen, raising=False)
+    field, values = {"svm": ("C", [0.1, 7.0]), "xgboost": ("n_estimators", [1, 5])}[inner]
+    data = {"classifier": classifier(inner), "search": {field: values}, "n_splits": 2}
+    found = fitted(Tuned.model_validate(data))
+    bundle = read_bundle(written(tmp_path / "m.audioclf", found), registry())
+    assert bundle.manifest.classifier["type"] == inner
+    assert bundle.manifest.classifier[field] == found.estimator.best_params_[field]
+    assert bundle.manifest.configured is not None
+    assert bundle.manifest.configured["type"] == "tuned"
+    expected = raw_scores(found.estimator, found.X, 2)[0]
+    np.testing.assert_array_equal(bundle.model.scores_of(found.X), expected)
+
+
+def test_names_that_the_manifest_cannot_hold_are_refused(tmp_path: Path) -> None:
+    found = fitted(classifier("dummy"))
+    with pytest.raises(ModelError, match="a value does not fit into the manifest"):
+        written(tmp_path / "m.audioclf", found, classes=("same", "same"))
+
+
+def test_eight_rows_of_the_training_are_kept_from_the_first_to_the_last(tmp_path: Path) -> None:
+    found = fitted(classifier("dummy"))
+    check = read_bundle(written(tmp_path / "m.audioclf", found), registry()).check
+    np.testing.assert_array_equal(check.rows, found.X[[0, 7, 14, 21, 28, 35, 42, 49]])
+
+
+def test_a_model_that_is_not_restored_to_the_last_bit_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def restore(*args: Any, **kwargs: Any) -> Any:
+        estimator = restore_estimator(*args, **kwargs)
+        estimator.steps[-1][1].intercept_ += 1e-6
+        return estimator
+
+    monkeypatch.setattr("audioclf.models.bundle.writing.restore_estimator", restore)
+    with pytest.raises(ModelError, match="cannot be written: the estimator's scores of its stored"):
+        written(tmp_path / "m.audioclf", fitted(classifier("logistic_regression")))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_seed_and_the_cell_are_kept(tmp_path: Path) -> None:
+    found = fitted(classifier("svm", C=2.0))
+    manifest = open_bundle(written(tmp_path / "m.audioclf", found)).manifest
+    assert (manifest.seed, manifest.cell, manifest.classifier["C"]) == (SEED, "mel/svm", 2.0)
+    assert manifest.configured is None
+    assert manifest.evaluation == EVALUATED
+    assert isinstance(found.cell, Cell)

@@ -1,0 +1,91 @@
+"""The formats, against files that show them to the last byte.
+
+The golden files were read against docs/predict.md when they were made; they change only with the
+version of the columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from audioclf.base.errors import ConfigError
+from audioclf.predict.formats import (
+    COLUMNS_VERSION,
+    FORMATS,
+    FormatName,
+    Line,
+    Place,
+    format_of_name,
+    make_format,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+CLASSES = ("barbie", "+puppy")
+WINDOWS = [
+    Line("day 1/a.wav", 0.0, 1.5, "barbie", 0.75, (0.75, 0.25)),
+    Line("=cmd|' /C calc'!A0.wav", 1.5, 2.9999999, "+puppy", 0.6, (0.4, 0.6)),
+    Line('b,"c"\td\n.wav', 0.25, 3600.0, "", 0.5, (0.5, 0.5)),
+]
+EVENTS = [Line("a.wav", 0.5, 2.0, "barbie", 0.9, (0.85, 3))]
+SUFFIXES = {"csv": ".csv", "jsonl": ".jsonl", "audacity": ".txt", "raven": ".selections.txt"}
+
+
+def written(name: FormatName, lines: list[Line], *, events: bool = False) -> str:
+    found = make_format(name, CLASSES, events=events, sr=22_050)
+    return found.header() + "".join(found.text(iter(lines), Place(4, 10.5)))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("what", ["windows", "events", "empty"])
+def test_a_format_is_that_of_its_golden_file(name: FormatName, what: str) -> None:
+    lines = {"windows": WINDOWS, "events": EVENTS, "empty": []}[what]
+    golden = GOLDEN / f"{what}.v{COLUMNS_VERSION}{SUFFIXES[name]}"
+    assert written(name, lines, events=what == "events").encode() == golden.read_bytes()
+
+
+def test_a_spreadsheet_finds_nothing_to_execute() -> None:
+    names = [f"{start}1+1.wav" for start in "=+-@\t\r"]
+    text = written("csv", [Line(name, 0.0, 1.0, name, 0.5, (0.5, 0.5)) for name in names])
+    for row in list(csv.reader(io.StringIO(text, newline="")))[1:]:
+        assert row[0][0] == row[3][0] == "'"
+
+
+def test_paths_stay_as_they_are_in_json_lines() -> None:
+    rows = [json.loads(line) for line in written("jsonl", WINDOWS).splitlines()]
+    assert [row["path"] for row in rows] == [line.path for line in WINDOWS]
+
+
+def test_csv_and_json_lines_have_the_same_columns() -> None:
+    header = next(csv.reader(io.StringIO(written("csv", WINDOWS))))
+    assert list(json.loads(written("jsonl", WINDOWS).splitlines()[0])) == header
+
+
+@pytest.mark.parametrize("name", ["audacity", "raven"])
+def test_a_name_cannot_add_a_cell_or_a_line(name: FormatName) -> None:
+    line = Line("a\tb\nc.wav", 0.0, 1.0, "x\ty\r\nz", 0.5, (0.5, 0.5))
+    (row,) = written(name, [line]).splitlines()[-1:]
+    assert row.count("\t") == (2 if name == "audacity" else 10)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a.csv", "csv"),
+        ("a.JSONL", "jsonl"),
+        ("a.txt", "audacity"),
+        ("folder", "audacity"),
+        ("a.selections.txt", "raven"),
+    ],
+)
+def test_the_ending_stands_for_a_format(path: str, name: FormatName) -> None:
+    assert format_of_name(Path(path)) == name
+
+
+def test_an_unknown_ending_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"a\.xlsx: the ending '\.xlsx' stands for no format"):
+        format_of_name(Path("a.xlsx"))

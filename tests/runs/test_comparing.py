@@ -1,0 +1,234 @@
+"""Runs side by side: one field of cells where they are comparable, a reason where they are not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audioclf.runs.comparing import compare_runs
+from audioclf.base.errors import ConfigError, ResultError
+from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS
+from audioclf.runs.reading import read_run
+from tests.finished_runs import (
+    Row,
+    change_csv,
+    change_fingerprint,
+    change_json,
+    copy_run,
+    first_run,
+    grouped_run,
+    keep_cells,
+    second_run,
+)
+
+
+@pytest.fixture
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return first_run(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return second_run(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def other(first: Path, tmp_path: Path) -> Path:
+    """Return a copy of the first run with another fingerprint, to be changed."""
+    change_fingerprint(copy_run(first, tmp_path / "other"))
+    return tmp_path / "other"
+
+
+def refusal(*runs: Path) -> str:
+    with pytest.raises(ResultError) as caught:
+        compare_runs(runs)
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
+def test_one_run_is_a_comparison_of_its_cells(first: Path) -> None:
+    found = compare_runs([first])
+    assert {cell.name for cell in found.cells} == {"knn", "svm", "logreg", "baseline"}
+    assert [cell.name for cell in found.cells] == list(found.comparison.cells)
+    assert found.comparison.baseline == "baseline"
+    assert len(found.comparison.pairs) == 6
+
+
+def test_the_numbers_are_those_of_the_run(first: Path) -> None:
+    written = read_run(first).metrics["cells"]
+    for cell in compare_runs([first]).cells:
+        expected = written[cell.name]["metrics"]["accuracy"]
+        assert cell.estimate is not None
+        assert (cell.estimate.value, cell.estimate.low) == (expected["value"], expected["low"])
+        assert cell.fit_seconds == written[cell.name]["fit_seconds"]
+
+
+def test_cells_of_one_name_are_told_apart_by_their_run(first: Path, second: Path) -> None:
+    found = compare_runs([first, second])
+    names = {cell.name for cell in found.cells}
+    assert names == {"knn", "svm", "first/logreg", "second/logreg", "baseline"}
+    assert {cell.name: cell.run for cell in found.cells}["second/logreg"] == second
+
+
+def test_runs_of_one_name_are_told_apart_by_their_folder(first: Path, tmp_path: Path) -> None:
+    twin = copy_run(first, tmp_path / "twin")
+    names = {cell.name for cell in compare_runs([first, twin]).cells}
+    both = {f"{run}/{cell}" for run in ("first", "twin") for cell in ("knn", "svm", "logreg")}
+    assert names == both | {"baseline"}
+
+
+def test_runs_of_one_folder_name_are_told_apart_by_their_path(first: Path, tmp_path: Path) -> None:
+    twin = copy_run(first, tmp_path / "first")
+    names = {cell.name for cell in compare_runs([first, twin]).cells}
+    assert f"{twin}/knn" in names
+
+
+def test_another_metric_and_a_margin_can_be_asked_for(first: Path) -> None:
+    found = compare_runs([first], metric="log_loss", margin=50.0)
+    assert found.comparison.metric == "log_loss"
+    assert found.comparison.equivalence_margin == 50.0
+    assert {pair.verdict for pair in found.comparison.pairs} == {"equivalent"}
+
+
+def test_costs_that_a_run_lacks_are_none_and_others_are_shown(first: Path, tmp_path: Path) -> None:
+    def change(data: Any) -> None:
+        for cell in data["cells"].values():
+            cell.pop("model_bytes", None)
+            cell["predict_seconds_per_clip"], cell["peak_memory_bytes"] = 0.25, None
+
+    change_json(copy_run(first, tmp_path / "run") / METRICS, change)
+    cell = compare_runs([tmp_path / "run"]).cells[0]
+    assert (cell.predict_seconds_per_clip, cell.model_bytes) == (0.25, None)
+    assert cell.peak_memory_bytes is None
+
+
+def test_a_baseline_of_each_run_stays_where_they_differ(first: Path, tmp_path: Path) -> None:
+    def turn(rows: list[Row]) -> None:
+        for row in rows:
+            if row["cell"] == "baseline":
+                row["label"] = row["true_label"]
+
+    change_csv(copy_run(first, tmp_path / "run") / PREDICTIONS, turn)
+    names = {cell.name for cell in compare_runs([first, tmp_path / "run"]).cells}
+    assert {"first/baseline", "run/baseline"} < names
+
+
+def test_other_clips_are_refused(first: Path, other: Path) -> None:
+    for name in (LEDGER, FOLDS, PREDICTIONS):
+        change_csv(other / name, _rename)
+    assert refusal(first, other) == (
+        f"{first} and {other} cannot be compared: different clips: 2 only in {first}, such as "
+        f"'low/a_0.wav', 2 only in {other}, such as 'low/a_0.mp3'"
+    )
+
+
+def _rename(rows: list[Row]) -> None:
+    for row in rows:
+        if row["path"] in ("low/a_0.wav", "low/b_1.wav"):
+            row["path"] = row["path"].replace(".wav", ".mp3")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "what"), [("sha256", "0" * 64, "content"), ("label", "low", "labels")]
+)
+def test_clips_that_changed_are_refused(
+    column: str, value: str, what: str, first: Path, other: Path
+) -> None:
+    change_csv(other / LEDGER, lambda rows: rows[0].update({column: value}))
+    said = f"cannot be compared: different {what} of 1 clip, such as 'high/a_0.wav'"
+    assert refusal(first, other).endswith(said)
+
+
+def test_other_groups_are_refused(first: Path, other: Path) -> None:
+    change_csv(other / FOLDS, lambda rows: [row.update(group=row["path"][-5]) for row in rows])
+    assert "different groups of 24 clips, such as 'high/a_0.wav'" in refusal(first, other)
+
+
+def test_what_only_the_fingerprint_knows_is_refused(first: Path, other: Path) -> None:
+    assert refusal(first, other).endswith("different published folds or groups of the same clips")
+
+
+def test_other_folds_are_refused(first: Path, tmp_path: Path) -> None:
+    other = copy_run(first, tmp_path / "other")
+    for name in (FOLDS, PREDICTIONS):
+        change_csv(other / name, _swap)
+    said = f"{first} and {other} cannot be compared: different folds"
+    both = "although both have 2 times 4 stratified folds from seed 1"
+    assert refusal(first, other) == f"{said}, {both}"
+    config = other / CONFIG
+    config.write_text(config.read_text().replace("seed: 1\n", "seed: 7\n"))
+    assert refusal(first, other) == (
+        f"{said}: {first} has 2 times 4 stratified folds from seed 1, {other} has 2 times 4 "
+        "stratified folds from seed 7"
+    )
+
+
+def _swap(rows: list[Row]) -> None:
+    for row in rows:
+        row["fold"] = {"0": "1", "1": "0"}.get(row["fold"], row["fold"])
+
+
+def test_groups_are_the_units(tmp_path_factory: pytest.TempPathFactory) -> None:
+    comparison = compare_runs([grouped_run(tmp_path_factory.getbasetemp())]).comparison
+    assert comparison.unit_name == "group"
+    assert comparison.n_clips == 8
+
+
+def test_the_same_run_twice_is_refused(first: Path) -> None:
+    assert refusal(first, first / ".." / first.name) == f"{first.resolve()}: is given twice"
+
+
+def test_one_cell_is_nothing_to_compare(first: Path, tmp_path: Path) -> None:
+    keep_cells(copy_run(first, tmp_path / "run"), "svm")
+    assert refusal(tmp_path / "run") == "nothing to compare: there is one cell, svm"
+
+
+def test_a_metric_that_one_cell_has_is_nothing_to_compare(first: Path, tmp_path: Path) -> None:
+    keep_cells(copy_run(first, tmp_path / "run"), "svm", "baseline")
+    with pytest.raises(ResultError) as caught:
+        compare_runs([tmp_path / "run"], metric="log_loss")
+    assert caught.value.message == (
+        "nothing to compare: of 2 cells, only one has scores that log_loss needs"
+    )
+
+
+def test_a_cell_without_scores_stands_last(first: Path) -> None:
+    found = compare_runs([first], metric="log_loss")
+    assert found.cells[-1].name == "svm"
+    assert found.cells[-1].estimate is None
+    assert "svm" in found.comparison.notes[0]
+
+
+def test_an_unknown_metric_is_refused_with_the_nearest(first: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown metric 'acuracy'") as caught:
+        compare_runs([first], metric="acuracy")
+    assert caught.value.hint == "Did you mean 'accuracy'?"
+
+
+def test_a_metric_of_two_classes_is_refused_on_three(first: Path, tmp_path: Path) -> None:
+    def change(data: Any) -> None:
+        data["classes"].append("middle")
+        for cell in data["cells"].values():
+            cell["scores"] = "none"
+
+    change_json(copy_run(first, tmp_path / "run") / METRICS, change)
+    with pytest.raises(ConfigError, match="'f1' is defined for two classes"):
+        compare_runs([tmp_path / "run"], metric="f1")
+
+
+@pytest.mark.parametrize("margin", [0.0, -0.1, float("nan"), float("inf")])
+def test_a_margin_is_above_zero(margin: float, first: Path) -> None:
+    with pytest.raises(ConfigError, match="expected above 0"):
+        compare_runs([first], margin=margin)
+
+
+def test_data_is_plain_json(first: Path, second: Path) -> None:
+    found = compare_runs([first, second])
+    data = json.loads(json.dumps(found.to_data(), allow_nan=False))
+    assert data["runs"] == [str(first), str(second)]
+    assert [cell["name"] for cell in data["cells"]] == [cell.name for cell in found.cells]
+    assert set(data["cells"][0]["estimate"]) == {"value", "low", "high"}
+    assert data["comparison"] == found.comparison.to_data()

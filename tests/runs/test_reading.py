@@ -1,0 +1,194 @@
+"""A run folder gives back what the run had; a damaged one says which file is at fault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audioclf.base.errors import ResultError
+from audioclf.evaluation.metrics.estimate import estimate
+from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS, RECORD
+from audioclf.runs.reading import SavedRun, read_run
+from tests.finished_runs import Row, change_csv, copy_run, first_run, grouped_run
+
+FILES = (CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS, RECORD)
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return first_run(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def grouped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return grouped_run(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(params=["folder", "grouped"])
+def run(request: pytest.FixtureRequest) -> SavedRun:
+    return read_run(request.getfixturevalue(request.param))
+
+
+def test_metrics_are_those_that_the_run_wrote(run: SavedRun) -> None:
+    unit, units = run.units
+    assert unit == run.metrics["unit"]["name"]
+    for cell in run.cells:
+        for name, written in run.metrics["cells"][cell.name]["metrics"].items():
+            found = estimate(cell, name, run.y, units, seed=run.config["seed"])
+            assert found is not None
+            expected = (written["value"], written["low"], written["high"])
+            assert (found.value, found.low, found.high) == pytest.approx(expected, nan_ok=True)
+
+
+def test_cells_are_best_first_and_found_by_name(folder: Path) -> None:
+    run = read_run(folder)
+    values = [run.metrics["cells"][cell.name]["metrics"]["accuracy"]["value"] for cell in run.cells]
+    assert values == sorted(values, reverse=True)
+    assert run["knn"].classifier == "knn"
+    with pytest.raises(KeyError):
+        run["nothing"]
+
+
+def test_folds_have_both_sides(folder: Path) -> None:
+    run = read_run(folder)
+    assert [fold.repeat for fold in run.folds] == [0] * 4 + [1] * 4
+    for fold in run.folds:
+        both = np.concatenate([fold.train, fold.test])
+        assert sorted(both) == list(range(len(run.clips)))
+
+
+def test_the_run_is_known_by_name_fingerprint_and_main_metric(folder: Path) -> None:
+    run = read_run(folder)
+    record = json.loads((folder / RECORD).read_text())
+    assert (run.name, run.main_metric) == ("first", "accuracy")
+    assert run.fingerprint == record["dataset"]["fingerprint"]
+    assert run.file(METRICS) == run.metrics
+    assert run.file("comparison-of-nothing.json") is None
+
+
+def test_clips_have_what_the_ledger_says(folder: Path) -> None:
+    run = read_run(folder)
+    first = run.clips[0]
+    assert (first.id, first.label, first.group) == ("high/a_0.wav", "high", None)
+    assert first.facts["sr"] == "8000"
+    assert [clip.id for clip in run.clips] == sorted(clip.id for clip in run.clips)
+
+
+def test_clips_that_were_left_out_stand_apart(folder: Path, tmp_path: Path) -> None:
+    def fail(rows: list[Row]) -> None:
+        rows.append({**rows[0], "path": "low/broken.wav", "status": "failed"})
+
+    change_csv(copy_run(folder, tmp_path / "run") / LEDGER, fail)
+    run = read_run(tmp_path / "run")
+    assert [row["path"] for row in run.left_out] == ["low/broken.wav"]
+    assert len(run.clips) == 24
+
+
+def test_clips_that_are_never_on_test_still_train(grouped: Path) -> None:
+    run = read_run(grouped)
+    (fold,) = run.folds
+    assert 0 < len(fold.test) < len(run.clips)
+    assert {run.clips[index].group for index in fold.test} >= {"a", "b"}
+
+
+def without_last_part(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def without_last_lines(content: bytes) -> bytes:
+    lines = content.splitlines(keepends=True)
+    return b"".join(lines[: len(lines) // 2])
+
+
+def header_only(content: bytes) -> bytes:
+    return content.splitlines(keepends=True)[0]
+
+
+def nothing(content: bytes) -> bytes:
+    return b""
+
+
+def not_text(content: bytes) -> bytes:
+    return b"\xff\xfe" + content
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "damage", [without_last_part, without_last_lines, header_only, nothing, not_text]
+)
+def test_a_damaged_file_is_named(
+    name: str, damage: Callable[[bytes], bytes], folder: Path, tmp_path: Path
+) -> None:
+    path = copy_run(folder, tmp_path / "run") / name
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ResultError) as caught:
+        read_run(path.parent)
+    assert str(path.parent) in caught.value.message
+    assert name in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.hint == "A file of the run was changed or cut off. Run its config again."
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(name: str, folder: Path, tmp_path: Path) -> None:
+    path = copy_run(folder, tmp_path / "run") / name
+    path.unlink()
+    with pytest.raises(ResultError, match=rf"{name}.* is missing"):
+        read_run(path.parent)
+
+
+@pytest.mark.parametrize("name", [FOLDS, LEDGER, PREDICTIONS])
+def test_a_lost_last_line_is_noticed(name: str, folder: Path, tmp_path: Path) -> None:
+    path = copy_run(folder, tmp_path / "run") / name
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(ResultError, match=name):
+        read_run(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "said"),
+    [
+        (LEDGER, "label", "hugh", "knows no class 'hugh'"),
+        (FOLDS, "path", "gone.wav", "knows no clip 'gone.wav'"),
+        (FOLDS, "repeat", "two", "'two'"),
+        (PREDICTIONS, "cell", "other", "knows no cell 'other'"),
+        (PREDICTIONS, "label", "hugh", "it has no 'hugh'"),
+        (PREDICTIONS, "score_low", "", "could not convert"),
+        (PREDICTIONS, "fold", "9", f"the folds in {FOLDS}"),
+    ],
+)
+def test_a_strange_value_is_named(
+    name: str, column: str, value: str, said: str, folder: Path, tmp_path: Path
+) -> None:
+    path = copy_run(folder, tmp_path / "run") / name
+    change_csv(path, lambda rows: rows[1].update({column: value}))
+    with pytest.raises(ResultError) as caught:
+        read_run(path.parent)
+    assert str(path) in caught.value.message
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize("name", [METRICS, RECORD])
+def test_json_that_holds_something_else_is_named(name: str, folder: Path, tmp_path: Path) -> None:
+    path = copy_run(folder, tmp_path / "run") / name
+    for text in ("[]\n", "{}\n", '{"dataset": 3, "classes": 3}\n'):
+        path.write_text(text)
+        with pytest.raises(ResultError, match=name):
+            read_run(path.parent)
+
+
+def test_no_folder_no_run_and_an_unfinished_run_are_three_things(
+    folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ResultError, match="no such run folder"):
+        read_run(tmp_path / "nowhere")
+    with pytest.raises(ResultError, match="holds no run"):
+        read_run(tmp_path)
+    (copy_run(folder, tmp_path / "run") / RECORD).unlink()
+    with pytest.raises(ResultError, match="did not finish"):
+        read_run(tmp_path / "run")

@@ -1,0 +1,197 @@
+"""Made-up datasets: small, the same every time, and each with what an audit should find."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audioclf.audit.findings import Audit
+from audioclf.audit.leakage import audit_leakage
+from audioclf.audit.leakage.cost import Rescoring
+from audioclf.audit.leakage.fingerprint import Fingerprint
+from audioclf.base.errors import ConfigError, ResultError
+from audioclf.base.machine import single_threaded
+from audioclf.components.discovery import discover
+from audioclf.config.loading import load_config
+from audioclf.evaluation.splits import make_splits
+from audioclf.experiment.grid import cells_of
+from audioclf.features.extraction import extract
+from audioclf.starters.sample_data.registry import SAMPLES, sample_named
+from audioclf.starters.sample_data.writing import write_sample
+from tests.conftest import run_cli
+
+NAMES = ["clean", "duplicates", "groups", "shortcut", "bad-files", "mislabeled"]
+LIMIT = 2_000_000
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the folder of each dataset."""
+    root = tmp_path_factory.mktemp("samples")
+    return {name: write_sample(SAMPLES[name], root / name).folder for name in NAMES}
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def answers(folder: Path) -> list[dict[str, str]]:
+    with (folder / "answers.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def leakage_of(folder: Path) -> Audit:
+    registry = discover()
+    config = load_config(folder / "config.yaml", registry=registry)
+    features = {**config.featurizers, "-print-": Fingerprint()}
+    found = extract(config.dataset.load(), config.audio, features)
+    splits = make_splits(found.dataset, config.split, config.seed)
+    cell = cells_of(config, registry)[0]
+    with single_threaded():
+        return audit_leakage(
+            found.dataset,
+            found.ledger,
+            found.matrices["-print-"],
+            splits,
+            audio=config.audio,
+            rescoring=Rescoring(cell, found.matrices, config.split, config.seed),
+        )
+
+
+def other_audits(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what `audioclf audit` finds, by name."""
+    done = run_cli("audit", folder / "config.yaml", "--json", "--no-cache")
+    assert done.returncode in {0, 3}, done.stderr
+    audits = json.loads(done.stdout)["audits"]
+    return {finding["name"]: finding for audit in audits for finding in audit["findings"]}
+
+
+def doubtful(findings: dict[str, dict[str, Any]]) -> set[str]:
+    return {name for name, finding in findings.items() if finding["severity"] == "finding"}
+
+
+def test_the_table_holds_what_is_promised() -> None:
+    assert list(SAMPLES) == NAMES
+    assert all(name == sample.name and sample.line for name, sample in SAMPLES.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_makes_the_same_bytes(
+    name: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    again = write_sample(SAMPLES[name], tmp_path / "elsewhere").folder
+    assert files_below(again) == files_below(folders[name])
+
+
+def test_another_seed_makes_other_sounds() -> None:
+    one, other = (SAMPLES["clean"].build(np.random.default_rng(seed)) for seed in (0, 1))
+    assert [file.path for file in one] == [file.path for file in other]
+    assert all(a.content != b.content for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dataset_is_small(name: str, folders: dict[str, Path]) -> None:
+    assert sum(map(len, files_below(folders[name]).values())) < LIMIT
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_config_loads_every_sound(name: str, folders: dict[str, Path]) -> None:
+    config = load_config(folders[name] / "config.yaml")
+    dataset = config.dataset.load()
+    assert len(dataset) == len(list((folders[name] / "sounds").rglob("*.*")))
+    assert dataset.notes == ()
+    assert len(dataset.classes) in {2, 3}
+    assert config.name == name
+
+
+def test_a_config_runs(folders: dict[str, Path], tmp_path: Path) -> None:
+    done = run_cli("run", folders["clean"] / "config.yaml", "--out", tmp_path / "run", "--no-cache")
+    assert done.returncode == 0, done.stderr
+    assert "logistic_regression" in done.stdout
+
+
+def test_no_audit_doubts_the_clean_dataset(folders: dict[str, Path]) -> None:
+    assert leakage_of(folders["clean"]).findings == []
+    assert doubtful(other_audits(folders["clean"])) == set()
+
+
+def test_every_planted_copy_is_found(folders: dict[str, Path]) -> None:
+    audit = leakage_of(folders["duplicates"])
+    found = {finding.name: finding for finding in audit.findings}
+    wanted = {"duplicate-files", "duplicate-audio", "near-duplicates", "duplicate-labels"}
+    assert set(found) == wanted
+    assert {finding.severity for finding in found.values()} == {"finding"}
+    listed = {row["clip"] for finding in found.values() for row in finding.rows}
+    assert {row["path"] for row in answers(folders["duplicates"])} <= listed
+    assert audit.facts["copies"] == 41
+
+
+def test_copies_make_the_task_look_easy(folders: dict[str, Path]) -> None:
+    price = leakage_of(folders["duplicates"]).facts["duplicates_price"]
+    assert price["shared"]["low"] > price["apart"]["high"]
+
+
+def test_the_voices_make_the_task_look_easy(folders: dict[str, Path]) -> None:
+    audit = leakage_of(folders["groups"])
+    assert [finding.name for finding in audit.findings] == ["group-overlap"]
+    price = audit.facts["groups_price"]
+    assert price["shared"]["low"] > price["apart"]["high"]
+
+
+def test_the_voices_are_guessed_where_they_are_not_declared(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    config = (folders["groups"] / "config.yaml").read_text(encoding="utf-8")
+    bare = config.replace("_(?P<group>[^_]+)_", "_").replace(
+        "path: sounds", f"path: {folders['groups'] / 'sounds'}"
+    )
+    (tmp_path / "config.yaml").write_text(bare, encoding="utf-8")
+    (finding,) = leakage_of(tmp_path).findings
+    assert finding.name == "possible-groups"
+    assert r"^(?P<label>[^\W_]+)_(?P<group>[^\W_]+)_" in finding.advice
+
+
+def test_the_equipment_is_found(folders: dict[str, Path]) -> None:
+    assert {"shortcut", "recording-habit"} <= doubtful(other_audits(folders["shortcut"]))
+
+
+def test_bad_files_are_found(folders: dict[str, Path]) -> None:
+    found = other_audits(folders["bad-files"])
+    assert {"unreadable", "silent", "constant"} <= doubtful(found)
+    assert {"clipped", "dc-offset"} <= set(found)
+
+
+def test_wrong_labels_are_found(folders: dict[str, Path]) -> None:
+    suspected = {row["path"] for row in other_audits(folders["mislabeled"])["label-doubt"]["rows"]}
+    planted = {row["path"] for row in answers(folders["mislabeled"])}
+    assert len(planted) == 6
+    assert len(planted & suspected) >= 5
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(ResultError, match=r"holds files already, such as 'mine.txt'") as caught:
+        write_sample(SAMPLES["clean"], tmp_path)
+    assert "--out" in (caught.value.hint or "")
+    assert files_below(tmp_path) == {"mine.txt": b"mine"}
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(ResultError, match="taken: cannot be written"):
+        write_sample(SAMPLES["clean"], tmp_path / "taken")
+
+
+def test_a_name_that_is_not_there_suggests_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="no sample data is called 'duplicate'") as caught:
+        sample_named("duplicate")
+    assert (caught.value.hint or "").startswith("Did you mean 'duplicates'? There are clean,")
