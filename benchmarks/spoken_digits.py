@@ -35,9 +35,9 @@ from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import codes_of
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.metrics.estimate import estimate, unit_of
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import LeaveOneGroupOut, Predefined, Split, make_splits
-from audioclf.experiment.grid import cells_of
+from audioclf.experiment.grid import pipelines_of
 from audioclf.features.extraction import Extraction, extract
 
 CONFIG = REPO / "configs" / "spoken_digits_best.yaml"
@@ -91,13 +91,13 @@ def scored(row: Row, data: Path) -> dict[str, Any]:
         if extraction.failed:
             raise SystemExit(f"{row.name}: {extraction.failed[0].message}")
         found: dict[str, Any] = {"features": {"cpu": round(seconds, 2)}}
-        cell = cells_of(config_of(row, data), registry())[0]
+        cell = pipelines_of(config_of(row, data), registry())[0]
         for name, split in SPLITS.items():
             found[name] = _evaluated(cell, extraction, split)
     return found
 
 
-def _evaluated(cell: Cell, extraction: Extraction, split: Split) -> dict[str, Any]:
+def _evaluated(cell: Pipeline, extraction: Extraction, split: Split) -> dict[str, Any]:
     dataset = extraction.dataset
     y, (_, units) = codes_of(dataset), unit_of(dataset)
     splits = make_splits(dataset, split, SEED)

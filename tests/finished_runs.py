@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from audioclf.experiment.pipeline import run
+from audioclf.experiment.run import run
 from audioclf.runs.folder import METRICS, PREDICTIONS, RECORD
 from tests.conftest import CONFIG, tone, write_wav
 
@@ -93,7 +93,7 @@ def change_fingerprint(folder: Path) -> None:
 
 
 def keep_cells(folder: Path, *names: str) -> None:
-    """Take all other cells out of a run."""
+    """Take all other pipelines out of a run."""
 
     def keep_metrics(data: Any) -> None:
         data["cells"] = {name: data["cells"][name] for name in names}

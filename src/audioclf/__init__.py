@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from audioclf.config.loading import load_config
     from audioclf.config.run_config import RunConfig
     from audioclf.dataset.dataset import Clip, Dataset
-    from audioclf.experiment.pipeline import run
+    from audioclf.experiment.run import run
     from audioclf.models.bundle.reading import load
     from audioclf.models.model import Model
     from audioclf.runs.results import CellSummary, RunResult
@@ -48,7 +48,7 @@ _HOMES = {
     "RunResult": "audioclf.runs.results",
     "load": "audioclf.models.bundle.reading",
     "load_config": "audioclf.config.loading",
-    "run": "audioclf.experiment.pipeline",
+    "run": "audioclf.experiment.run",
 }
 
 

@@ -16,7 +16,7 @@ from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.builtin.loaders.folder import FolderDataset
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource
-from audioclf.evaluation.results import Cell, CellResult, FoldResult
+from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits, StratifiedKFold, make_splits
 from audioclf.features.extraction import Extraction, extract
 from audioclf.features.worker import LedgerRow
@@ -84,11 +84,11 @@ def result_of(
     baseline: bool = False,
     name: str = "cell",
     scored: bool = True,
-) -> CellResult:
-    """Return the predictions of a cell that gives these scores [shape=(n_clips, n_classes)]."""
+) -> PipelineResult:
+    """Return the predictions of a pipeline that gives these scores [shape=(n_clips, n_classes)]."""
     classifier = Dummy() if baseline else LogisticRegression()
     folds = tuple(_fold_result(fold, scores, scored) for fold in splits.folds)
-    return CellResult(Cell(name, "mel", name, classifier, name), folds)
+    return PipelineResult(Pipeline(name, "mel", name, classifier, name), folds)
 
 
 def _fold_result(fold: Fold, scores: np.ndarray, scored: bool) -> FoldResult:

@@ -26,8 +26,8 @@ def test_labels_that_predictions_agree_with_are_not_in_doubt() -> None:
     found = audit_labels(DATASET, [result_of(SPLITS, scores())])
     assert names(found) == set()
     assert found.summary == (
-        "Compared the labels of 20 clips with the out-of-fold scores of 1 cell, which is right for "
-        "100 % of them."
+        "Compared the labels of 20 clips with the out-of-fold scores of 1 pipeline, which is right "
+        "for 100 % of them."
     )
 
 
@@ -35,7 +35,7 @@ def test_how_good_the_cells_are_is_said_too() -> None:
     right = scores()
     half = scores(wrong=dict.fromkeys(range(10), 0.1))
     found = audit_labels(DATASET, [result_of(SPLITS, right), result_of(SPLITS, half)])
-    assert "2 cells, which are right for 75 % of them" in found.summary
+    assert "2 pipelines, which are right for 75 % of them" in found.summary
 
 
 def test_a_label_that_is_contradicted_is_listed_with_what_is_said_instead() -> None:
@@ -85,7 +85,7 @@ def test_scores_are_averaged_over_the_repeats() -> None:
     for at, fold in enumerate(folds):
         if fold.fold.repeat == 1:
             folds[at] = result_of(Splits((fold.fold,), ""), scores()).folds[0]
-    mixed = type(result)(result.cell, tuple(folds))
+    mixed = type(result)(result.pipeline, tuple(folds))
     assert named(audit_labels(DATASET, [result]), "label-doubt").rows[0]["score"] == 0.05
     assert names(audit_labels(DATASET, [mixed])) == set()
 
@@ -95,7 +95,7 @@ def test_cells_without_an_opinion_are_passed_over(baseline: bool, scored: bool) 
     result = result_of(SPLITS, scores(wrong={3: 0.05}), baseline=baseline, scored=scored)
     found = audit_labels(DATASET, [result])
     assert names(found) == set()
-    assert found.summary.startswith("No cell has scores out of fold")
+    assert found.summary.startswith("No pipeline has scores out of fold")
 
 
 def test_clips_that_were_never_tested_are_not_judged() -> None:

@@ -32,7 +32,7 @@ from audioclf.builtin.loaders.folder import FolderDataset
 from audioclf.builtin.loaders.zip import ZipDataset
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource, PartSource, Span
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import (
     Fold,
     GroupKFold,
@@ -366,8 +366,8 @@ def leaky(n_groups: int = 6) -> tuple[Dataset, NDArray[np.float32]]:
 
 
 def rescoring_of(rows: NDArray[np.float32], split: Split) -> Rescoring:
-    cell = Cell("near", "rows", "near", Knn(n_neighbors=1), "knn, a test")
-    return Rescoring(cell, {"rows": rows}, split, seed=0)
+    pipeline = Pipeline("near", "rows", "near", Knn(n_neighbors=1), "knn, a test")
+    return Rescoring(pipeline, {"rows": rows}, split, seed=0)
 
 
 WHAT = ("with groups on both sides", "on groups never heard")
@@ -383,7 +383,7 @@ def test_the_price_is_high_where_only_the_group_is_heard() -> None:
     assert price["shared"]["split"] == "5 stratified folds"
     assert price["shared"]["low"] <= price["shared"]["value"] <= price["shared"]["high"]
     assert price["sentence"].startswith(
-        "Cell near: accuracy 1.000 [1.000, 1.000] with groups on both"
+        "Pipeline near: accuracy 1.000 [1.000, 1.000] with groups on both"
     )
     assert price["sentence"].endswith(" on groups never heard")
 

@@ -55,7 +55,7 @@ def audited(
 
 
 def cell_of(dataset: Dataset, splits: Splits, accuracy: float):  # type: ignore[no-untyped-def]
-    """Return a cell that is right for this share of the clips of each class."""
+    """Return a pipeline that is right for this share of the clips of each class."""
     y = codes(dataset)
     said = y.copy()
     for code in range(len(dataset.classes)):
@@ -146,7 +146,7 @@ def test_a_format_that_has_nothing_to_do_with_the_class_is_none() -> None:
 def test_the_level_alone_informs_as_long_as_the_cells_do_better() -> None:
     found = named(audited(dataset_of(40), facts=louder(1.5), reached=1.0), "shortcut-recording")
     assert found.severity == "info"
-    assert "cell cell reaches 1.000" in found.text
+    assert "cell reaches 1.000" in found.text
     assert "the median level_db is" in found.text
 
 
@@ -179,7 +179,7 @@ def test_the_baseline_is_no_rival() -> None:
     perfect = np.eye(2)[codes(dataset)]
     results = [result_of(splits, perfect, baseline=True), cell_of(dataset, splits, 0.75)]
     found = audit_shortcuts(dataset, ordinary_facts(40), {}, splits, results, seed=0)
-    assert found.facts["best_cell"]["balanced_accuracy"] == 0.75
+    assert found.facts["best_pipeline"]["balanced_accuracy"] == 0.75
 
 
 def test_the_same_input_gives_the_same_audit() -> None:

@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.base.locks import Claim, claim, holder
+from audioclf.base.locks import FileLock, lock_owner, take_lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from audioclf.base.locks import claim
-assert claim(Path(sys.argv[1])) is not None
+from audioclf.base.locks import take_lock
+assert take_lock(Path(sys.argv[1])) is not None
 print("held", flush=True)
 time.sleep(60)
 """
 
 
-def taken(path: Path) -> Claim:
-    found = claim(path)
+def taken(path: Path) -> FileLock:
+    found = take_lock(path)
     assert found is not None
     return found
 
@@ -33,8 +33,8 @@ def taken(path: Path) -> Claim:
 def test_a_second_claim_is_refused_until_the_first_is_released(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     first = taken(lock)
-    assert claim(lock) is None
-    assert holder(lock) == f"process {os.getpid()}"
+    assert take_lock(lock) is None
+    assert lock_owner(lock) == f"process {os.getpid()}"
     first.release()
     first.release()
     assert not lock.exists()
@@ -47,8 +47,8 @@ def test_a_killed_process_leaves_no_claim(tmp_path: Path) -> None:
     with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        assert claim(lock) is None
-        assert holder(lock) == f"process {process.pid}"
+        assert take_lock(lock) is None
+        assert lock_owner(lock) == f"process {process.pid}"
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert lock.exists()
@@ -71,7 +71,7 @@ def test_a_lock_file_that_was_just_removed_is_made_again(
     monkeypatch.setattr(fcntl, "flock", remove_first)
     held = taken(lock)
     assert lock.exists()
-    assert claim(lock) is None
+    assert take_lock(lock) is None
     held.release()
 
 
@@ -89,5 +89,5 @@ def test_a_file_system_without_locks_keeps_nobody_out(
 
 def test_who_holds_a_claim_is_said_as_far_as_it_is_known(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("somebody")
-    assert holder(tmp_path / "lock") == "another process"
-    assert holder(tmp_path / "missing") == "another process"
+    assert lock_owner(tmp_path / "lock") == "another process"
+    assert lock_owner(tmp_path / "missing") == "another process"

@@ -55,9 +55,9 @@ def test_json_holds_cells_and_pairs(folder: Path) -> None:
 
 def test_costs_are_readable_and_n_a_where_unknown(folder: Path, tmp_path: Path) -> None:
     def change(data: Any) -> None:
-        for cell in data["cells"].values():
-            cell |= {"fit_seconds": 0.5, "predict_seconds_per_clip": 0.0021}
-            cell |= {"model_bytes": 5 << 20, "peak_memory_bytes": None}
+        for pipeline in data["cells"].values():
+            pipeline |= {"fit_seconds": 0.5, "predict_seconds_per_clip": 0.0021}
+            pipeline |= {"model_bytes": 5 << 20, "peak_memory_bytes": None}
 
     change_json(copy_run(folder, tmp_path / "run") / "metrics.json", change)
     row = run_cli("compare", tmp_path / "run").stdout.splitlines()[1]

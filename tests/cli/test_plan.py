@@ -23,7 +23,7 @@ def test_the_table_has_a_row_per_stage(toy_config: Path) -> None:
     assert done.returncode == 0, done.stderr
     stages = [line.split()[0] for line in done.stdout.splitlines()[1:6]]
     assert stages == ["load", "features", "evaluate", "report", "all"]
-    assert "16 clips; 2 cells, 8 fits of 12 clips" in done.stdout
+    assert "16 clips; 2 pipelines, 8 fits of 12 clips" in done.stdout
 
 
 def test_nothing_is_written(toy_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

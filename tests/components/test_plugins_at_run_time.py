@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from audioclf.base.process_state import watched_world
+from audioclf.base.process_state import restored_process_state
 from tests.conftest import Done, run_cli, run_process
 
 PLUGIN = """
@@ -240,11 +240,11 @@ def test_a_library_that_draws_at_its_import_is_no_fault_of_who_imports_it(
     (tmp_path / "drawing.py").write_text("import random\nrandom.getrandbits(24)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     before = random.getstate()
-    with watched_world() as changed:
+    with restored_process_state() as changed:
         import_module("drawing")
     assert changed == []
     assert random.getstate() == before
-    with watched_world() as changed:
+    with restored_process_state() as changed:
         random.random()
     assert changed == ["random"]
     assert random.getstate() == before

@@ -60,7 +60,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_the_example_plugin_of_the_docs_loads() -> None:
     found = [b.values[0] for b in blocks("python") if "hookimpl" in b.values[0]]
-    components, listeners = [], []
+    components, observers = [], []
     for block in found:
         module = type("module", (), {})()
         exec(
@@ -70,9 +70,9 @@ def test_the_example_plugin_of_the_docs_loads() -> None:
         for name, value in namespace.items():
             setattr(module, name, value)
         components += [each.type_name() for each in load_components(module)]
-        listeners.append(load_listener(module) is not None)
+        observers.append(load_listener(module) is not None)
     assert components == ["nearest_centroid"]
-    assert sorted(listeners) == [False, True]
+    assert sorted(observers) == [False, True]
 
 
 def test_every_key_of_the_config_is_documented() -> None:

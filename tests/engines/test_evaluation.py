@@ -16,7 +16,7 @@ from audioclf.engines.base import Engine
 from audioclf.engines.local import ProcessEngine
 from audioclf.evaluation import cross_validation
 from audioclf.evaluation.cross_validation import evaluate
-from audioclf.evaluation.results import Cell, CellResult
+from audioclf.evaluation.results import Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
 from tests.engines.conftest import is_running
@@ -65,9 +65,9 @@ class Told(Classifier):
         return _Told()
 
 
-def cells(*classifiers: Classifier) -> list[Cell]:
+def pipelines(*classifiers: Classifier) -> list[Pipeline]:
     return [
-        Cell(f"cell {i}", "f", "c", classifier, classifier.type_name())
+        Pipeline(f"cell {i}", "f", "c", classifier, classifier.type_name())
         for i, classifier in enumerate(classifiers)
     ]
 
@@ -81,7 +81,7 @@ def folds(first_values: list[int]) -> tuple[np.ndarray, np.ndarray, Splits]:
     return X, y, Splits(tuple(Fold(0, str(i), side, test) for i, side in enumerate(sides)), "told")
 
 
-def pids(result: CellResult) -> list[int]:
+def pids(result: PipelineResult) -> list[int]:
     """Return the process that predicted each fold."""
     return [round(1 / fold.scores[0, 1]) for fold in result.folds if fold.scores is not None]
 
@@ -93,7 +93,7 @@ def test_every_engine_gives_the_bits_of_this_process(engine: Engine) -> None:
     splits = Splits(
         tuple(Fold(0, str(i), np.arange(i, 60, 2), np.arange(1 - i, 60, 2)) for i in (0, 1)), "d"
     )
-    grid = cells(Forest(), Forest())
+    grid = pipelines(Forest(), Forest())
     alone = evaluate(grid, {"f": X}, y, splits, seed=3)
     there = evaluate(grid, {"f": X}, y, splits, seed=3, engine=engine)
     for one, other in zip(alone, there, strict=True):
@@ -105,7 +105,7 @@ def test_every_engine_gives_the_bits_of_this_process(engine: Engine) -> None:
 def test_the_first_failure_in_order_is_the_one_that_is_raised(engine: Engine) -> None:
     X, y, splits = folds([0, 1, 2, 4, 5, 6])
     with pytest.raises(ClassifierError) as caught:
-        evaluate(cells(Told(), Told()), {"f": X}, y, splits, seed=0, engine=engine)
+        evaluate(pipelines(Told(), Told()), {"f": X}, y, splits, seed=0, engine=engine)
     assert caught.value.message == (
         "classifier 'cell 0' (told), fold '2' raised RuntimeError: told to by 2"
     )
@@ -115,7 +115,7 @@ def test_progress_reaches_the_end(engine: Engine) -> None:
     X, y, splits = folds([0, 1, 4])
     seen: list[tuple[int, int]] = []
     evaluate(
-        cells(Told()),
+        pipelines(Told()),
         {"f": X},
         y,
         splits,
@@ -129,7 +129,7 @@ def test_progress_reaches_the_end(engine: Engine) -> None:
 def test_a_classifier_that_ends_its_process_is_named() -> None:
     X, y, splits = folds([0, 3])
     with ProcessEngine(1) as engine, pytest.raises(ClassifierError) as caught:
-        evaluate(cells(Told()), {"f": X}, y, splits, seed=0, engine=engine)
+        evaluate(pipelines(Told()), {"f": X}, y, splits, seed=0, engine=engine)
     assert caught.value.message == (
         "classifier 'cell 0' (told), fold '1' ends its worker process: SIGKILL"
     )
@@ -138,14 +138,14 @@ def test_a_classifier_that_ends_its_process_is_named() -> None:
 
 def test_little_work_stays_in_this_process() -> None:
     X, y, splits = folds([0, 1, 4])
-    (result,) = evaluate(cells(Told()), {"f": X}, y, splits, seed=0, jobs=2)
+    (result,) = evaluate(pipelines(Told()), {"f": X}, y, splits, seed=0, jobs=2)
     assert pids(result) == [os.getpid()] * 3
 
 
 def test_work_that_is_worth_it_goes_on_in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cross_validation, "WORTH_PROCESSES", 0.0)
     X, y, splits = folds([0, 1, 4])
-    (result,) = evaluate(cells(Told()), {"f": X}, y, splits, seed=0, jobs=2)
+    (result,) = evaluate(pipelines(Told()), {"f": X}, y, splits, seed=0, jobs=2)
     first, *others = pids(result)
     assert first == os.getpid()
     assert os.getpid() not in others
@@ -156,5 +156,5 @@ def test_work_that_is_worth_it_goes_on_in_processes(monkeypatch: pytest.MonkeyPa
 def test_no_process_is_started_for_one_fit(monkeypatch: pytest.MonkeyPatch, n_folds: int) -> None:
     monkeypatch.setattr(cross_validation, "WORTH_PROCESSES", 0.0)
     X, y, splits = folds([0, 1][:n_folds])
-    (result,) = evaluate(cells(Told()), {"f": X}, y, splits, seed=0, jobs=2)
+    (result,) = evaluate(pipelines(Told()), {"f": X}, y, splits, seed=0, jobs=2)
     assert pids(result) == [os.getpid()] * n_folds

@@ -16,19 +16,19 @@ from audioclf.evaluation.splits import Fold
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What `compare` needs of a cell."""
+class Pipeline:
+    """What `compare` needs of a pipeline."""
 
     folds: tuple[FoldResult, ...]
 
 
-def cell_of(folds: Sequence[Fold], predictions: Iterable[np.ndarray]) -> Cell:
-    """Return a cell that predicted these labels on the test sides of these folds."""
+def cell_of(folds: Sequence[Fold], predictions: Iterable[np.ndarray]) -> Pipeline:
+    """Return a pipeline that predicted these labels on the test sides of these folds."""
     results = (
         FoldResult(fold, np.asarray(y_pred, dtype=np.intp), None, "none", 0.1, 0.1)
         for fold, y_pred in zip(folds, predictions, strict=True)
     )
-    return Cell(tuple(results))
+    return Pipeline(tuple(results))
 
 
 def make_folds(n_clips: int, n_splits: int = 5, repeats: int = 1) -> list[Fold]:
@@ -43,8 +43,8 @@ def make_folds(n_clips: int, n_splits: int = 5, repeats: int = 1) -> list[Fold]:
     ]
 
 
-def guesser(y: np.ndarray, folds: Sequence[Fold], accuracy: float, seed: int) -> Cell:
-    """Return a cell that is right by chance, as often as `accuracy` says; with probabilities."""
+def guesser(y: np.ndarray, folds: Sequence[Fold], accuracy: float, seed: int) -> Pipeline:
+    """Return a pipeline that is right by chance, as often as `accuracy`; with probabilities."""
     rng = np.random.default_rng(seed)
     n_classes = int(y.max()) + 1
     results = []
@@ -54,17 +54,17 @@ def guesser(y: np.ndarray, folds: Sequence[Fold], accuracy: float, seed: int) ->
         y_pred = np.where(rng.random(len(truth)) < accuracy, truth, wrong)
         scores = 0.2 / n_classes + 0.8 * np.eye(n_classes)[y_pred]
         results.append(FoldResult(fold, y_pred, scores, "probability", 0.1, 0.1))
-    return Cell(tuple(results))
+    return Pipeline(tuple(results))
 
 
 def compared(
-    cells: Mapping[str, Cell],
+    pipelines: Mapping[str, Pipeline],
     y: np.ndarray,
     metric: Metric = "accuracy",
     groups: np.ndarray | None = None,
     **more: Any,
 ) -> Comparison:
-    """Compare cells over clips, or over groups of them."""
+    """Compare pipelines over clips, or over groups of them."""
     units = np.arange(len(y)) if groups is None else groups
     name = "clip" if groups is None else "group"
-    return compare(cells, metric, y, units, unit_name=name, seed=0, **more)
+    return compare(pipelines, metric, y, units, unit_name=name, seed=0, **more)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from audioclf.evaluation.results import CellResult, FoldResult
+from audioclf.evaluation.results import FoldResult, PipelineResult
 from audioclf.evaluation.splits import Fold
 
 
@@ -14,8 +14,8 @@ class _NoCell:
     name = "cell"
 
 
-def cell_of(*folds: FoldResult) -> CellResult:
-    return CellResult(_NoCell(), folds)  # type: ignore[arg-type]
+def cell_of(*folds: FoldResult) -> PipelineResult:
+    return PipelineResult(_NoCell(), folds)  # type: ignore[arg-type]
 
 
 def fold_of(
@@ -35,7 +35,7 @@ def fold_of(
 
 def result_of(
     y: np.ndarray, y_pred: np.ndarray, scores: np.ndarray | None = None, kind: Any = "probability"
-) -> CellResult:
+) -> PipelineResult:
     """Return predictions of all clips, in two folds."""
     half = len(y) // 2
     tests = (np.arange(half), np.arange(half, len(y)))
@@ -47,7 +47,7 @@ def result_of(
     )
 
 
-def repeated(y: np.ndarray, n_repeats: int, seed: int = 0) -> CellResult:
+def repeated(y: np.ndarray, n_repeats: int, seed: int = 0) -> PipelineResult:
     """Return predictions of repeated holdouts of half the clips, some worse than others."""
     rng = np.random.default_rng(seed)
     folds = []

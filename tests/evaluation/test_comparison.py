@@ -13,18 +13,18 @@ from audioclf.evaluation.comparison.compare import baseline_sentence, compare, v
 from audioclf.evaluation.comparison.result import ALPHA, Comparison, Pair
 from audioclf.evaluation.comparison.significance import holm
 from audioclf.evaluation.results import FoldResult
-from tests.evaluation.paired_cases import Cell, cell_of, compared, guesser, make_folds
+from tests.evaluation.paired_cases import Pipeline, cell_of, compared, guesser, make_folds
 
 Y = np.arange(100) % 2
 FOLDS = make_folds(100, repeats=2)
 
 
-def field(*accuracies: float, y: np.ndarray = Y) -> dict[str, Cell]:
+def field(*accuracies: float, y: np.ndarray = Y) -> dict[str, Pipeline]:
     folds = make_folds(len(y), repeats=2)
     return {f"c{i}": guesser(y, folds, share, seed=i) for i, share in enumerate(accuracies)}
 
 
-def constant(code: int) -> Cell:
+def constant(code: int) -> Pipeline:
     return cell_of(FOLDS, [np.full(len(fold.test), code) for fold in FOLDS])
 
 
@@ -35,16 +35,17 @@ def only(comparison: Comparison) -> Pair:
 
 def test_pairs_follow_the_ranking() -> None:
     found = compared(field(0.6, 0.9, 0.75), Y)
-    assert found.cells == ("c1", "c2", "c0")
+    assert found.pipelines == ("c1", "c2", "c0")
     pairs = [(pair.better, pair.worse) for pair in found.pairs]
     assert pairs == [("c1", "c2"), ("c1", "c0"), ("c2", "c0")]
 
 
 def test_a_difference_is_that_of_the_values_and_lies_in_its_interval() -> None:
-    cells = field(0.6, 0.9)
-    pair = only(compared(cells, Y))
+    pipelines = field(0.6, 0.9)
+    pair = only(compared(pipelines, Y))
     right = {
-        name: np.mean([f.y_pred == Y[f.fold.test] for f in cells[name].folds]) for name in cells
+        name: np.mean([f.y_pred == Y[f.fold.test] for f in pipelines[name].folds])
+        for name in pipelines
     }
     assert pair.difference == pytest.approx(right["c1"] - right["c0"])
     assert pair.low < pair.difference < pair.high
@@ -78,25 +79,25 @@ def test_a_margin_narrower_than_the_interval_decides_nothing() -> None:
 
 
 def test_equivalence_is_judged_by_the_90_percent_interval() -> None:
-    cells = field(0.8, 0.8)
-    half = only(compared(cells, Y)).high - only(compared(cells, Y)).difference
+    pipelines = field(0.8, 0.8)
+    half = only(compared(pipelines, Y)).high - only(compared(pipelines, Y)).difference
     narrower = half * 1.6606 / 1.9845  # Student's t with 98 df: 95 % and 97.5 %
-    edge = only(compared(cells, Y)).difference + narrower
-    assert only(compared(cells, Y, equivalence_margin=edge * 1.001)).verdict == "equivalent"
-    assert only(compared(cells, Y, equivalence_margin=edge * 0.999)).verdict == "undecided"
+    edge = only(compared(pipelines, Y)).difference + narrower
+    assert only(compared(pipelines, Y, equivalence_margin=edge * 1.001)).verdict == "equivalent"
+    assert only(compared(pipelines, Y, equivalence_margin=edge * 0.999)).verdict == "undecided"
 
 
 def test_a_metric_that_is_better_when_lower_turns_round() -> None:
-    cells = field(0.6, 0.95)
-    pair = only(compared(cells, Y, "log_loss"))
+    pipelines = field(0.6, 0.95)
+    pair = only(compared(pipelines, Y, "log_loss"))
     assert (pair.better, pair.worse) == ("c1", "c0")
     assert pair.difference > 0
     assert pair.verdict == "better"
 
 
 def test_the_order_of_the_cells_does_not_matter() -> None:
-    cells = field(0.6, 0.9, 0.75)
-    assert compared(cells, Y) == compared(dict(reversed(cells.items())), Y)
+    pipelines = field(0.6, 0.9, 0.75)
+    assert compared(pipelines, Y) == compared(dict(reversed(pipelines.items())), Y)
 
 
 def test_the_deciding_p_is_holms_of_all_pairs() -> None:
@@ -109,8 +110,8 @@ def test_the_deciding_p_is_holms_of_all_pairs() -> None:
 
 
 def test_pairs_with_the_baseline_are_a_family_of_their_own() -> None:
-    cells = {**field(0.6, 0.95, 0.75, 0.74), "baseline": constant(0)}
-    found = compared(cells, Y, baseline="baseline")
+    pipelines = {**field(0.6, 0.95, 0.75, 0.74), "baseline": constant(0)}
+    found = compared(pipelines, Y, baseline="baseline")
     for ours in (True, False):
         family = [p for p in found.pairs if ("baseline" in (p.better, p.worse)) == ours]
         raw = [pair.p_bootstrap for pair in family if pair.p_bootstrap is not None]
@@ -135,8 +136,8 @@ def test_a_pair_that_is_told_apart_has_an_interval_above_zero() -> None:
 
 
 def test_cells_that_say_the_same_are_not_told_apart() -> None:
-    cell = guesser(Y, FOLDS, 0.8, seed=0)
-    pair = only(compared({"a": cell, "b": cell}, Y))
+    pipeline = guesser(Y, FOLDS, 0.8, seed=0)
+    pair = only(compared({"a": pipeline, "b": pipeline}, Y))
     assert (pair.difference, pair.low, pair.high) == (0.0, 0.0, 0.0)
     assert (pair.p_holm, pair.p_mcnemar) == (1.0, 1.0)
     assert pair.sentence == "a and b cannot be told apart on 100 clips"
@@ -165,17 +166,17 @@ def test_groups_are_the_units_and_forbid_mcnemar() -> None:
 def test_groups_that_succeed_together_say_less_than_clips() -> None:
     groups = np.arange(100) // 20
     wrong = cell_of(FOLDS, [np.where(groups[f.test] < 2, 1 - Y[f.test], Y[f.test]) for f in FOLDS])
-    cells = {"good": guesser(Y, FOLDS, 0.95, seed=0), "bad": wrong}
-    assert only(compared(cells, Y)).verdict == "better"
-    assert only(compared(cells, Y, groups=groups)).verdict == "undecided"
+    pipelines = {"good": guesser(Y, FOLDS, 0.95, seed=0), "bad": wrong}
+    assert only(compared(pipelines, Y)).verdict == "better"
+    assert only(compared(pipelines, Y, groups=groups)).verdict == "undecided"
 
 
 def test_groups_are_resampled_whole() -> None:
     groups = np.arange(100) % 10
-    cells = {name: Cell(cell.folds[:5]) for name, cell in field(0.6, 0.9).items()}
-    pair = only(compared(cells, Y, groups=groups))
+    pipelines = {name: Pipeline(pipeline.folds[:5]) for name, pipeline in field(0.6, 0.9).items()}
+    pair = only(compared(pipelines, Y, groups=groups))
     differences = np.zeros(100)
-    for one, other in zip(cells["c1"].folds, cells["c0"].folds, strict=True):
+    for one, other in zip(pipelines["c1"].folds, pipelines["c0"].folds, strict=True):
         differences[one.fold.test] = np.subtract(
             one.y_pred == Y[one.fold.test], other.y_pred == Y[one.fold.test], dtype=np.float64
         )
@@ -195,11 +196,11 @@ def test_one_group_decides_nothing() -> None:
 
 
 def test_a_constant_classifier_is_compared_within_the_classes() -> None:
-    cells = {"good": guesser(Y, FOLDS[:5], 0.9, seed=0), "constant": constant(0)}
-    cells["constant"] = Cell(cells["constant"].folds[:5])
-    pair = only(compared(cells, Y))
+    pipelines = {"good": guesser(Y, FOLDS[:5], 0.9, seed=0), "constant": constant(0)}
+    pipelines["constant"] = Pipeline(pipelines["constant"].folds[:5])
+    pair = only(compared(pipelines, Y))
     right = np.zeros(100)
-    for fold in cells["good"].folds:
+    for fold in pipelines["good"].folds:
         right[fold.fold.test] = fold.y_pred == Y[fold.fold.test]
     differences = right - (Y == 0)
     variance = sum(50 * differences[code == Y].var(ddof=1) for code in (0, 1)) / 100**2
@@ -210,7 +211,7 @@ def test_a_constant_classifier_is_compared_within_the_classes() -> None:
 def test_a_cell_without_scores_is_named_and_left_out() -> None:
     bare = {"bare": cell_of(FOLDS, [Y[fold.test] for fold in FOLDS])}
     found = compared({**field(0.6, 0.9), **bare}, Y, "log_loss")
-    assert found.cells == ("c1", "c0")
+    assert found.pipelines == ("c1", "c0")
     assert found.notes[0] == "not compared, since they have no log_loss: bare"
 
 
@@ -222,15 +223,15 @@ def test_the_corrected_test_wants_the_metric_on_every_fold(metric: str) -> None:
         type(FOLDS[0])(0, str(i), np.setdiff1d(np.arange(100), block), block)
         for i, block in enumerate(blocks)
     ]
-    cells = {f"c{i}": guesser(y, folds, share, seed=i) for i, share in enumerate((0.6, 0.9))}
-    pair = only(compared(cells, y, metric))  # type: ignore[arg-type]
+    pipelines = {f"c{i}": guesser(y, folds, share, seed=i) for i, share in enumerate((0.6, 0.9))}
+    pair = only(compared(pipelines, y, metric))  # type: ignore[arg-type]
     assert pair.p_corrected_t is None
     assert pair.p_bootstrap is not None
 
 
 def test_one_split_is_compared_too() -> None:
-    cells = {name: Cell(cell.folds[:1]) for name, cell in field(0.3, 1.0).items()}
-    found = compared(cells, Y)
+    pipelines = {name: Pipeline(pipeline.folds[:1]) for name, pipeline in field(0.3, 1.0).items()}
+    found = compared(pipelines, Y)
     assert found.n_clips == 20
     assert only(found).p_corrected_t is None
     assert only(found).verdict == "better"
@@ -276,80 +277,85 @@ def test_data_is_plain_json() -> None:
 def test_one_cell_has_no_pairs() -> None:
     found = compared(field(0.5), Y)
     assert found.pairs == ()
-    assert verdict_sentence(found) == "there are no two cells with accuracy to compare"
+    assert verdict_sentence(found) == "there are no two pipelines with accuracy to compare"
     assert found.to_data()["pairs"] == []
 
 
 def test_a_metric_that_no_cell_has_compares_nothing() -> None:
     bare = cell_of(FOLDS, [Y[fold.test] for fold in FOLDS])
-    assert compared({"a": bare, "b": bare}, Y, "roc_auc").cells == ()
+    assert compared({"a": bare, "b": bare}, Y, "roc_auc").pipelines == ()
 
 
 def test_other_folds_are_refused() -> None:
-    cells = {"a": constant(0), "b": Cell(constant(0).folds[1:])}
+    pipelines = {"a": constant(0), "b": Pipeline(constant(0).folds[1:])}
     with pytest.raises(ValueError, match="folds"):
-        compared(cells, Y)
+        compared(pipelines, Y)
     moved = list(constant(0).folds)
     moved[0], moved[1] = moved[1], moved[0]
     with pytest.raises(ValueError, match="same folds"):
-        compared({"a": constant(0), "b": Cell(tuple(moved))}, Y)
+        compared({"a": constant(0), "b": Pipeline(tuple(moved))}, Y)
 
 
 def test_the_same_seed_gives_the_same_numbers() -> None:
-    cells = field(0.6, 0.9, 0.75)
-    assert compared(cells, Y) == compared(cells, Y)
-    other = compare(cells, "accuracy", Y, np.arange(100), unit_name="clip", seed=1)
-    assert other != compared(cells, Y)
+    pipelines = field(0.6, 0.9, 0.75)
+    assert compared(pipelines, Y) == compared(pipelines, Y)
+    other = compare(pipelines, "accuracy", Y, np.arange(100), unit_name="clip", seed=1)
+    assert other != compared(pipelines, Y)
 
 
 def test_the_verdict_on_a_run_names_what_the_best_cell_beats() -> None:
-    cells = {**field(0.75, 0.95, 0.93), "baseline": constant(0)}
-    found = compared(cells, Y, baseline="baseline")
+    pipelines = {**field(0.75, 0.95, 0.93), "baseline": constant(0)}
+    found = compared(pipelines, Y, baseline="baseline")
     assert verdict_sentence(found) == (
         "c1 has the best accuracy: it beats c0 and baseline and cannot be told apart from c2 on "
         "100 clips"
     )
-    assert baseline_sentence(found) == "every other cell beats baseline"
+    assert baseline_sentence(found) == "every other pipeline beats baseline"
 
 
 def test_the_verdict_on_a_run_says_when_one_beats_all() -> None:
-    cells = {**field(0.6, 0.98), "baseline": constant(0)}
-    assert verdict_sentence(compared(cells, Y)) == "c1 has the best accuracy: it beats all 2 others"
+    pipelines = {**field(0.6, 0.98), "baseline": constant(0)}
+    assert (
+        verdict_sentence(compared(pipelines, Y))
+        == "c1 has the best accuracy: it beats all 2 others"
+    )
 
 
 def test_the_verdict_on_a_run_warns_when_nothing_was_learned() -> None:
-    cells = {**field(0.52, 0.55), "baseline": constant(0)}
-    found = compared(cells, Y, baseline="baseline")
-    assert verdict_sentence(found).endswith("on 100 clips; no cell is shown to beat baseline")
-    assert baseline_sentence(found) == "no cell is shown to beat baseline"
+    pipelines = {**field(0.52, 0.55), "baseline": constant(0)}
+    found = compared(pipelines, Y, baseline="baseline")
+    assert verdict_sentence(found).endswith("on 100 clips; no pipeline is shown to beat baseline")
+    assert baseline_sentence(found) == "no pipeline is shown to beat baseline"
 
 
 def test_the_verdict_on_a_run_says_when_the_baseline_leads() -> None:
-    cells = {**field(0.3, 0.2), "baseline": constant(0)}
-    found = compared(cells, Y, baseline="baseline")
+    pipelines = {**field(0.3, 0.2), "baseline": constant(0)}
+    found = compared(pipelines, Y, baseline="baseline")
     assert (
         verdict_sentence(found)
-        == "no cell has a better accuracy than baseline, which knows nothing"
+        == "no pipeline has a better accuracy than baseline, which knows nothing"
     )
 
 
 def test_some_beat_the_baseline_and_some_do_not() -> None:
-    cells = {**field(0.55, 0.95), "baseline": constant(0)}
-    found = compared(cells, Y, baseline="baseline")
-    assert baseline_sentence(found) == "1 of 2 cells beat baseline; not c0"
-    assert baseline_sentence(compared(cells, Y)) == ""
+    pipelines = {**field(0.55, 0.95), "baseline": constant(0)}
+    found = compared(pipelines, Y, baseline="baseline")
+    assert baseline_sentence(found) == "1 of 2 pipelines beat baseline; not c0"
+    assert baseline_sentence(compared(pipelines, Y)) == ""
 
 
 def test_equivalent_cells_stand_in_the_verdict() -> None:
     found = compared(field(0.9, 0.9), Y, equivalence_margin=0.4)
-    first, second = found.cells
+    first, second = found.pipelines
     expected = f"{first} has the best accuracy: it is equivalent to {second} within 0.4"
     assert verdict_sentence(found) == expected
 
 
 def test_probabilities_are_not_needed_for_labels() -> None:
-    cells = {
-        name: Cell(tuple(FoldResult(f.fold, f.y_pred, None, "none", 0.1, 0.1) for f in cell.folds))
-        for name, cell in field(0.6, 0.95).items()
+    pipelines = {
+        name: Pipeline(
+            tuple(FoldResult(f.fold, f.y_pred, None, "none", 0.1, 0.1) for f in pipeline.folds)
+        )
+        for name, pipeline in field(0.6, 0.95).items()
     }
-    assert only(compared(cells, Y, "f1_macro")).verdict == "better"
+    assert only(compared(pipelines, Y, "f1_macro")).verdict == "better"

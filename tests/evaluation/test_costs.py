@@ -19,7 +19,7 @@ from audioclf.base import machine as system
 from audioclf.base.machine import peak_memory_meter
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.fitting import chosen_by, pickled_size
-from audioclf.evaluation.results import Cell, CellResult, FoldResult
+from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
 
@@ -56,12 +56,12 @@ class Hungry(Classifier):
         return _Hungry(None if self.pickles else threading.Lock())
 
 
-def go(classifier: Classifier, n_folds: int = 3) -> CellResult:
+def go(classifier: Classifier, n_folds: int = 3) -> PipelineResult:
     X = np.random.default_rng(0).normal(size=(12, 2)).astype(np.float32)
     y = np.arange(12) % 2
     everything = np.arange(12)
     splits = Splits(tuple(Fold(0, str(i), everything, everything) for i in range(n_folds)), "d")
-    return evaluate([Cell("c", "f", "c", classifier, "tests")], {"f": X}, y, splits, seed=0)[0]
+    return evaluate([Pipeline("c", "f", "c", classifier, "tests")], {"f": X}, y, splits, seed=0)[0]
 
 
 def made_up(**costs: Any) -> FoldResult:
@@ -69,8 +69,8 @@ def made_up(**costs: Any) -> FoldResult:
     return FoldResult(fold, np.zeros(4, dtype=int), None, "none", 1.0, 2.0, **costs)
 
 
-def result_of(*folds: FoldResult) -> CellResult:
-    return CellResult(Cell("c", "f", "c", Hungry(), "tests"), folds)
+def result_of(*folds: FoldResult) -> PipelineResult:
+    return PipelineResult(Pipeline("c", "f", "c", Hungry(), "tests"), folds)
 
 
 def test_the_size_is_that_of_the_pickled_model() -> None:

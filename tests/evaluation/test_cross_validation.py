@@ -14,7 +14,7 @@ from sklearn.svm import SVC
 
 from audioclf.base.errors import ClassifierError
 from audioclf.evaluation.cross_validation import evaluate
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
 
@@ -91,8 +91,8 @@ def halves(n: int) -> Splits:
 
 
 def go(classifier: Classifier, X: np.ndarray, y: np.ndarray, splits: Splits, jobs: int = 1) -> Any:
-    cell = Cell("cell", "f", "c", classifier, f"{classifier.type_name()}, tests 1.0")
-    return evaluate([cell], {"f": X}, y, splits, seed=0, jobs=jobs)[0]
+    pipeline = Pipeline("cell", "f", "c", classifier, f"{classifier.type_name()}, tests 1.0")
+    return evaluate([pipeline], {"f": X}, y, splits, seed=0, jobs=jobs)[0]
 
 
 def test_predictions_and_scores_are_those_of_the_estimator() -> None:
@@ -180,8 +180,8 @@ class TakesGroups(Classifier):
 def groups_given(classifier: Classifier, groups: Any, jobs: int = 1) -> list[Any]:
     X, y = toy()
     splits = halves(len(y))
-    cell = Cell("cell", "f", "c", classifier, "tests")
-    (result,) = evaluate([cell], {"f": X}, y, splits, seed=0, groups=groups, jobs=jobs)
+    pipeline = Pipeline("cell", "f", "c", classifier, "tests")
+    (result,) = evaluate([pipeline], {"f": X}, y, splits, seed=0, groups=groups, jobs=jobs)
     return [fold.chosen for fold in result.folds]
 
 
@@ -220,22 +220,22 @@ class TakesShape(Classifier):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_classifier_that_uses_the_shape_gets_that_of_its_cell(jobs: int) -> None:
     X, y = toy()
-    cell = Cell("cell", "f", "c", TakesShape(), "tests", (1, X.shape[1]))
-    (result,) = evaluate([cell], {"f": X}, y, halves(len(y)), seed=0, jobs=jobs)
+    pipeline = Pipeline("cell", "f", "c", TakesShape(), "tests", (1, X.shape[1]))
+    (result,) = evaluate([pipeline], {"f": X}, y, halves(len(y)), seed=0, jobs=jobs)
     assert [fold.chosen for fold in result.folds] == [{"shape": [1, X.shape[1]]}] * 2
 
 
 def test_without_a_shape_a_classifier_that_uses_it_is_not_fitted() -> None:
     X, y = toy()
-    cell = Cell("cell", "f", "c", TakesShape(), "tests")
+    pipeline = Pipeline("cell", "f", "c", TakesShape(), "tests")
     with pytest.raises(ClassifierError, match="takes_shape needs rows that keep the frames"):
-        evaluate([cell], {"f": X}, y, halves(len(y)), seed=0)
+        evaluate([pipeline], {"f": X}, y, halves(len(y)), seed=0)
 
 
 def test_other_classifiers_never_see_a_shape() -> None:
     X, y = toy()
-    cell = Cell("cell", "f", "c", Villain(), "tests", (1, X.shape[1]))
-    evaluate([cell], {"f": X}, y, halves(len(y)), seed=0)
+    pipeline = Pipeline("cell", "f", "c", Villain(), "tests", (1, X.shape[1]))
+    evaluate([pipeline], {"f": X}, y, halves(len(y)), seed=0)
 
 
 def test_a_dummy_knows_only_how_frequent_the_classes_are() -> None:

@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.builtin.classifiers.tuned import Tuned
 from audioclf.components.registry import Origin
-from audioclf.evaluation.fit_cache import KeptFits, classifier_digest, pack, unpack
+from audioclf.evaluation.fit_cache import FitCache, classifier_digest, pack, unpack
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
 
@@ -41,12 +41,12 @@ RESULT = FoldResult(
 MADE = ("classifiers", "matrices", "versions")
 
 
-def kept_in(folder: Path, **changes: Any) -> KeptFits:
+def kept_in(folder: Path, **changes: Any) -> FitCache:
     made = {"classifiers": {"svm": "c"}, "matrices": {"mel": "m"}, "versions": {"numpy": "2.0"}}
-    return KeptFits(folder / "fits", **{**made, **changes})
+    return FitCache(folder / "fits", **{**made, **changes})
 
 
-def key_of(kept: KeptFits, fold: Fold = FOLD, **changes: Any) -> str | None:
+def key_of(kept: FitCache, fold: Fold = FOLD, **changes: Any) -> str | None:
     told: dict[str, Any] = {"cell": "svm", "featurizer": "mel", "arrays": (Y, None)}
     told |= {"settings": (2, 42), **changes}
     return kept.key(told["cell"], told["featurizer"], fold, told["arrays"], told["settings"])

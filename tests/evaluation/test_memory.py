@@ -13,7 +13,7 @@ from audioclf.components.batches import Batches
 from audioclf.components.classifier import Classifier
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.memory import FitPlan, plan_fits
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 
 ROWS, COLUMNS = 400, 20_000
@@ -22,25 +22,25 @@ FOLDS = Splits((Fold(0, "0", np.arange(200), np.arange(200, 400)),), "")
 ROWS_BYTES = 4 * 200 * COLUMNS
 
 
-def cell(classifier: Classifier) -> Cell:
-    return Cell("mine", "mel", "mine", classifier, "mine, audioclf 1.0")
+def pipeline(classifier: Classifier) -> Pipeline:
+    return Pipeline("mine", "mel", "mine", classifier, "mine, audioclf 1.0")
 
 
 def test_what_fits_is_fitted_with_all_rows() -> None:
-    plan = plan_fits([cell(Knn())], MATRICES, 2, FOLDS, free=10 * ROWS_BYTES)
+    plan = plan_fits([pipeline(Knn())], MATRICES, 2, FOLDS, free=10 * ROWS_BYTES)
     assert plan.batched == frozenset()
     assert plan.notes == ()
 
 
 def test_no_more_fits_at_once_than_memory_holds() -> None:
     need = ROWS_BYTES + Knn().fit_memory(200, COLUMNS, 2)
-    assert plan_fits([cell(Knn())], MATRICES, 2, FOLDS, free=3 * need).at_once == 3
+    assert plan_fits([pipeline(Knn())], MATRICES, 2, FOLDS, free=3 * need).at_once == 3
 
 
 def test_what_does_not_fit_learns_in_batches_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches_module, "BLOCK_BYTES", 1 << 20)
     monkeypatch.setattr("audioclf.evaluation.memory.BLOCK_BYTES", 1 << 20)
-    plan = plan_fits([cell(Sgd())], MATRICES, 2, FOLDS, free=ROWS_BYTES)
+    plan = plan_fits([pipeline(Sgd())], MATRICES, 2, FOLDS, free=ROWS_BYTES)
     assert plan.batched == {"mine"}
     (note,) = plan.notes
     assert note == (
@@ -51,7 +51,7 @@ def test_what_does_not_fit_learns_in_batches_and_says_so(monkeypatch: pytest.Mon
 
 def test_what_can_do_neither_is_refused_before_it_begins() -> None:
     with pytest.raises(MemoryShortError) as caught:
-        plan_fits([cell(Knn())], MATRICES, 2, FOLDS, free=ROWS_BYTES)
+        plan_fits([pipeline(Knn())], MATRICES, 2, FOLDS, free=ROWS_BYTES)
     assert caught.value.message == (
         "classifier 'mine' (mine, audioclf 1.0) would take about 0.052 GB of memory for a fit of "
         "200 clips in 20000 columns, and 0.016 GB is free"
@@ -67,7 +67,7 @@ def test_batches_are_refused_too_where_they_take_too_much() -> None:
             return 1 << 40
 
     with pytest.raises(MemoryShortError, match="would take about"):
-        plan_fits([cell(Hungry())], MATRICES, 2, FOLDS, free=ROWS_BYTES)
+        plan_fits([pipeline(Hungry())], MATRICES, 2, FOLDS, free=ROWS_BYTES)
 
 
 def test_a_cell_that_learns_in_batches_is_evaluated_like_any_other(
@@ -92,7 +92,7 @@ def test_a_cell_that_learns_in_batches_is_evaluated_like_any_other(
 
     monkeypatch.setattr(Sgd, "fit_batches", spy)
     (result,) = evaluate(
-        [Cell("sgd", "mel", "sgd", Sgd(max_iter=30), "sgd")],
+        [Pipeline("sgd", "mel", "sgd", Sgd(max_iter=30), "sgd")],
         {"mel": X},
         y,
         Splits(folds, ""),

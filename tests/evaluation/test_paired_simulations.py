@@ -19,7 +19,7 @@ from sklearn.model_selection import GroupKFold, RepeatedStratifiedKFold, Stratif
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import ALPHA, Pair
 from audioclf.evaluation.splits import Fold
-from tests.evaluation.paired_cases import Cell, cell_of
+from tests.evaluation.paired_cases import Pipeline, cell_of
 
 Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -58,12 +58,12 @@ class Design:
         groups = np.arange(self.n_clips) % (self.n_groups or self.n_clips)
         folds = self._folds(y, groups, int(rng.integers(2**31)))
         strengths = (0.4 + self.gain, 0.4)
-        cells = {
+        pipelines = {
             name: self._cell(self._features(y, groups, strength, rng), y, folds)
             for name, strength in zip("ab", strengths, strict=True)
         }
         unit = "group" if self.n_groups else "clip"
-        (pair,) = compare(cells, "accuracy", y, groups, unit_name=unit, seed=0).pairs
+        (pair,) = compare(pipelines, "accuracy", y, groups, unit_name=unit, seed=0).pairs
         return pair
 
     def _features(
@@ -87,7 +87,7 @@ class Design:
         made = RepeatedStratifiedKFold(n_splits=5, n_repeats=self.repeats, random_state=seed)
         return [Fold(i // 5, str(i % 5), *pair) for i, pair in enumerate(made.split(y, y))]
 
-    def _cell(self, features: np.ndarray, y: np.ndarray, folds: list[Fold]) -> Cell:
+    def _cell(self, features: np.ndarray, y: np.ndarray, folds: list[Fold]) -> Pipeline:
         predictions = [self.learner(features[f.train], y[f.train], features[f.test]) for f in folds]
         return cell_of(folds, predictions)
 

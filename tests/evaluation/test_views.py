@@ -19,10 +19,10 @@ from audioclf.builtin.classifiers.svm import Svm
 from audioclf.builtin.classifiers.tuned import Tuned
 from audioclf.components.classifier import Classifier
 from audioclf.evaluation.cross_validation import evaluate
-from audioclf.evaluation.fit_cache import KeptFits
+from audioclf.evaluation.fit_cache import FitCache
 from audioclf.evaluation.fitting import fit_rows
 from audioclf.evaluation.memory import FitPlan, plan_fits
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.evaluation.views import Views
 
@@ -62,8 +62,8 @@ class Recording(Classifier):
         return Recorder()
 
 
-def cell_of(classifier: Classifier, views: Views) -> Cell:
-    return Cell("c", "f", "c", classifier, "tests", views=views)
+def cell_of(classifier: Classifier, views: Views) -> Pipeline:
+    return Pipeline("c", "f", "c", classifier, "tests", views=views)
 
 
 def fit(classifier: Classifier, X: Any, y: Any) -> Any:
@@ -74,8 +74,8 @@ def fit(classifier: Classifier, X: Any, y: Any) -> Any:
 def test_all_views_of_the_training_clips_are_learned_and_none_of_a_test_clip() -> None:
     FITS.clear()
     groups = np.arange(N_CLIPS) // 4
-    cell = cell_of(Recording(), Views(N_VIEWS))
-    evaluate([cell], {"f": MATRIX}, Y, SPLITS, seed=0, groups=groups)
+    pipeline = cell_of(Recording(), Views(N_VIEWS))
+    evaluate([pipeline], {"f": MATRIX}, Y, SPLITS, seed=0, groups=groups)
     learned, asked = FITS
     clips = learned["X"][:, 0].astype(int) // 100
     assert sorted(learned["X"][:, 0]) == sorted(MATRIX[TRAIN].ravel())
@@ -98,8 +98,8 @@ def test_one_view_is_fitted_as_ever() -> None:
 
 
 def test_votes_are_counted_where_there_are_no_scores() -> None:
-    cell = cell_of(Recording(), Views(N_VIEWS, averaged=True))
-    (result,) = evaluate([cell], {"f": MATRIX}, Y, SPLITS, seed=0)
+    pipeline = cell_of(Recording(), Views(N_VIEWS, averaged=True))
+    (result,) = evaluate([pipeline], {"f": MATRIX}, Y, SPLITS, seed=0)
     # Views 0 and 2 say 0, view 1 says 1.
     assert result.folds[0].y_pred.tolist() == [0] * len(TEST)
 
@@ -241,9 +241,9 @@ def test_a_calibration_needs_clips_not_views() -> None:
 def test_batches_hold_the_views_as_rows() -> None:
     X, y = noisy()
     splits = Splits((Fold(0, "0", np.arange(0, 60, 2), np.arange(1, 60, 2)),), "one fold")
-    cell = cell_of(Sgd(max_iter=20), Views(N_VIEWS))
+    pipeline = cell_of(Sgd(max_iter=20), Views(N_VIEWS))
     plan = FitPlan(frozenset({"c"}))
-    (batched,) = evaluate([cell], {"f": X}, y, splits, seed=0, fits=plan)
+    (batched,) = evaluate([pipeline], {"f": X}, y, splits, seed=0, fits=plan)
     stacked = X.reshape(-1, 4)
     train = np.flatnonzero(np.repeat(np.arange(60) % 2 == 0, N_VIEWS))
     test = np.arange(N_VIEWS, 180, 2 * N_VIEWS)
@@ -261,9 +261,9 @@ def test_views_count_as_rows_in_the_estimate_of_memory() -> None:
             assert (n_rows, n_columns) == (30 * N_VIEWS, 1)
             return 10**9
 
-    cell = cell_of(Hungry(), Views(N_VIEWS))
+    pipeline = cell_of(Hungry(), Views(N_VIEWS))
     with pytest.raises(MemoryShortError, match="a fit of 30 clips in 3 views in 1 columns"):
-        plan_fits([cell], {"f": MATRIX}, 2, SPLITS, free=10**6)
+        plan_fits([pipeline], {"f": MATRIX}, 2, SPLITS, free=10**6)
 
 
 def test_a_fit_that_was_kept_is_not_taken_for_one_that_averages(tmp_path: Path) -> None:
@@ -271,9 +271,9 @@ def test_a_fit_that_was_kept_is_not_taken_for_one_that_averages(tmp_path: Path) 
     splits = Splits((Fold(0, "0", np.arange(40), np.arange(40, 60)),), "one fold")
     scores: list[Any] = []
     for averaged in (False, True, False):
-        kept = KeptFits(tmp_path, {"c": "digest"}, {"f": "matrix"}, {})
-        cell = cell_of(LogisticRegression(), Views(N_VIEWS, averaged))
-        (result,) = evaluate([cell], {"f": X}, y, splits, seed=0, kept=kept)
+        kept = FitCache(tmp_path, {"c": "digest"}, {"f": "matrix"}, {})
+        pipeline = cell_of(LogisticRegression(), Views(N_VIEWS, averaged))
+        (result,) = evaluate([pipeline], {"f": X}, y, splits, seed=0, kept=kept)
         scores.append((result.folds[0].scores, kept.found))
     assert [found for _, found in scores] == [0, 0, 1]
     assert not np.array_equal(scores[0][0], scores[1][0])

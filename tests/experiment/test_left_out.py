@@ -14,9 +14,9 @@ def test_a_clip_that_is_left_out_is_counted_everywhere(
     (sounds / "low" / "low_3.wav").write_bytes(b"no sound")
     out = tmp_path / "run"
     options = ("--set", f"dataset={{type: folder, path: {sounds}}}", "--set", "on_error=skip")
-    cell = ("--set", "classifiers={logreg: {type: logistic_regression}, knn: {type: knn}}")
+    pipeline = ("--set", "classifiers={logreg: {type: logistic_regression}, knn: {type: knn}}")
     page = ("--set", "report.html=true")
-    done = run_cli("run", toy_config, *options, *cell, *page, "--out", out)
+    done = run_cli("run", toy_config, *options, *pipeline, *page, "--out", out)
     assert done.returncode == 4
     assert "15 clips, 1 left out, 2 classes" in done.stdout
     assert "1 of 16 clips could not be read and were left out; ledger.csv lists them" in done.stderr

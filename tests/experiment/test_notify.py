@@ -25,9 +25,9 @@ def audioclf_run_finished(result):
 """
 WRITES = """
     print("on stdout")
-    cells = list(result.metrics["cells"])
+    pipelines = list(result.metrics["cells"])
     names = [path.relative_to(result.folder).as_posix() for path in result.files]
-    text = f"{result.name} {cells} {result.record['seed']} {'metrics.json' in names}"
+    text = f"{result.name} {pipelines} {result.record['seed']} {'metrics.json' in names}"
     Path(__file__).with_name("told.txt").write_text(text)
     return "kept\\nwell"
 """
@@ -40,7 +40,7 @@ FAILURES = {
 
 
 @pytest.fixture
-def listener(make_dist: Any, on_path: Any) -> Callable[[str], Path]:
+def observer(make_dist: Any, on_path: Any) -> Callable[[str], Path]:
     def install(body: str) -> Path:
         files = {"audioclf_diary.py": PLUGIN.format(body=body)}
         site: Path = make_dist("audioclf-diary", {"diary": "audioclf_diary"}, files, "2.1")
@@ -54,8 +54,8 @@ def run(config: Path, out: Path, *options: str) -> Done:
     return run_cli("run", config, "--out", out, "--no-cache", *options)
 
 
-def test_it_is_told_of_the_whole_folder(listener: Any, toy_config: Path, tmp_path: Path) -> None:
-    told = listener(WRITES)
+def test_it_is_told_of_the_whole_folder(observer: Any, toy_config: Path, tmp_path: Path) -> None:
+    told = observer(WRITES)
     done = run(toy_config, tmp_path / "run", "--notify", "diary", "--json")
     assert done.returncode == 0, done.stderr
     assert told.read_text() == "toy ['logreg', 'baseline'] 1 True"
@@ -64,9 +64,9 @@ def test_it_is_told_of_the_whole_folder(listener: Any, toy_config: Path, tmp_pat
 
 
 def test_installed_alone_it_is_told_nothing(
-    listener: Any, toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    observer: Any, toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = listener(WRITES)
+    told = observer(WRITES)
     assert run(toy_config, tmp_path / "one").returncode == 0
     assert not told.exists()
     monkeypatch.setenv(NOTIFY_VARIABLE, " diary,")
@@ -76,9 +76,9 @@ def test_installed_alone_it_is_told_nothing(
 
 
 def test_a_failure_costs_nothing_and_is_named(
-    listener: Any, toy_config: Path, tmp_path: Path
+    observer: Any, toy_config: Path, tmp_path: Path
 ) -> None:
-    module = listener("1 / 0").with_name("audioclf_diary.py")
+    module = observer("1 / 0").with_name("audioclf_diary.py")
     folder = tmp_path / "run"
     done = run(toy_config, folder, "--notify", "audioclf-diary")
     assert done.returncode == 4
@@ -101,11 +101,11 @@ def check_failure(done: Done, folder: Path, said: str) -> None:
     assert line.endswith(f"try again with `audioclf notify {folder} diary`")
 
 
-def test_from_python_it_is_named_as_well(listener: Any, toy_config: Path, tmp_path: Path) -> None:
-    told = listener(WRITES)
+def test_from_python_it_is_named_as_well(observer: Any, toy_config: Path, tmp_path: Path) -> None:
+    told = observer(WRITES)
     result = audioclf.run(toy_config, out=tmp_path / "run", notify=["diary"])
     assert result.remarks[-1] == "audioclf-diary 2.1 (diary): kept well"
-    assert result.untold == ()
+    assert result.failed_notifications == ()
     told.unlink()
     done = run_cli("notify", tmp_path / "run", "diary")
     assert (done.returncode, done.stdout) == (0, "audioclf-diary 2.1 (diary): kept well\n")
@@ -113,9 +113,9 @@ def test_from_python_it_is_named_as_well(listener: Any, toy_config: Path, tmp_pa
 
 
 def test_an_unknown_plugin_is_refused_before_anything_runs(
-    listener: Any, toy_config: Path, tmp_path: Path
+    observer: Any, toy_config: Path, tmp_path: Path
 ) -> None:
-    listener("pass")
+    observer("pass")
     for name, said in {
         "diry": "Did you mean 'diary'?",
         "builtin": "cannot be told of a finished run: it has no hook audioclf_run_finished",
@@ -126,8 +126,8 @@ def test_an_unknown_plugin_is_refused_before_anything_runs(
     assert not (tmp_path / "run").exists()
 
 
-def test_the_overview_says_how_to_ask_for_it(listener: Any) -> None:
-    listener("pass")
+def test_the_overview_says_how_to_ask_for_it(observer: Any) -> None:
+    observer("pass")
     assert "--notify diary tells it of a run" in run_cli("plugins").stdout
     listed = json.loads(run_cli("plugins", "--json").stdout)
     assert next(each["entry_point"] for each in listed if each["notify"]) == "diary"
@@ -141,7 +141,7 @@ def test_a_hook_with_another_argument_is_a_broken_plugin(make_dist: Any, on_path
     assert record.status == "failed"
     assert "has to take one argument, `result`" in record.reason
     with pytest.raises(PluginError, match="has to take one argument"):
-        registry.listeners(["deaf"])
+        registry.observers(["deaf"])
 
 
 def test_two_plugins_of_one_name_are_told_apart_by_their_distributions(
@@ -154,6 +154,6 @@ def test_two_plugins_of_one_name_are_told_apart_by_their_distributions(
     on_path(site)
     registry = discover()
     with pytest.raises(PluginError, match=r"names more than one plugin: audioclf-one 1\.0"):
-        registry.listeners(["diary"])
-    (found,) = registry.listeners(["audioclf-two:diary", "audioclf-two"])
+        registry.observers(["diary"])
+    (found,) = registry.observers(["audioclf-two:diary", "audioclf-two"])
     assert found.origin.distribution == "audioclf-two"

@@ -18,7 +18,7 @@ from audioclf.components.discovery import discover
 from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Clip, Dataset
-from audioclf.experiment.grid import cells_of
+from audioclf.experiment.grid import pipelines_of
 from audioclf.experiment.loading import load_dataset
 from audioclf.experiment.planning import planner as planner_module
 from audioclf.experiment.planning.estimate import RunPlan, Stage, outcome, power_law
@@ -55,8 +55,8 @@ def make_plan(
 def plan_of(config: RunConfig, dataset: Dataset, cache: Path | None = None) -> RunPlan:
     found = {name: REGISTRY.origin_of(item) for name, item in config.featurizers.items()}
     origins = {name: origin for name, origin in found.items() if origin is not None}
-    cells = cells_of(config, REGISTRY)
-    return plan(config, dataset, cells, origins=origins, jobs=2, cache_folder=cache)
+    pipelines = pipelines_of(config, REGISTRY)
+    return plan(config, dataset, pipelines, origins=origins, jobs=2, cache_folder=cache)
 
 
 def repeated(dataset: Dataset, n_clips: int) -> Dataset:
@@ -89,7 +89,7 @@ def stage(found: RunPlan, name: str) -> Stage:
 
 def test_the_facts_are_those_of_the_config(quick: Plan, toy_config: Path) -> None:
     found = quick(toy_config)
-    assert (found.n_clips, found.n_cells, found.n_fits, found.jobs) == (16, 2, 8, 2)
+    assert (found.n_clips, found.n_pipelines, found.n_fits, found.jobs) == (16, 2, 8, 2)
     assert (found.n_probed, found.n_unreadable, found.cached) == (16, 0, 0.0)
     assert [stage.name for stage in found.stages] == ["load", "features", "evaluate", "report"]
     assert (found.mapped, found.warnings) == ((), ())
@@ -260,7 +260,7 @@ def test_a_classifier_that_cannot_be_tried_is_said(quick: Plan, toy_config: Path
     config = config.model_copy(update={"classifiers": {"mule": Stubborn()}})
     found = plan_of(config, load_dataset(config, REGISTRY))
     (warning,) = found.warnings
-    assert warning.startswith("mule could not be tried on made-up rows, so its time is not part")
+    assert warning.startswith("mule could not be tried on made-up rows, so its time is not in")
     assert warning.endswith("raised ValueError: not today")
 
 
@@ -324,7 +324,7 @@ def test_the_command_prints_a_table(quick: Plan, toy_config: Path) -> None:
         "report",
         "all",
     ]
-    assert "16 clips; 2 cells, 8 fits of 12 clips; 2 at a time" in done.stdout
+    assert "16 clips; 2 pipelines, 8 fits of 12 clips; 2 at a time" in done.stdout
     assert "each figure is an estimate" in done.stdout
 
 

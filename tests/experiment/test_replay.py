@@ -72,11 +72,11 @@ def verdicts(stages: tuple[Stage, ...]) -> dict[str, str]:
 
 
 def with_scores_moved(saved: SavedRun, by: float) -> SavedRun:
-    (cell, *others) = saved.cells
-    (fold, *rest) = cell.folds
+    (pipeline, *others) = saved.pipelines
+    (fold, *rest) = pipeline.folds
     assert fold.scores is not None
     folds = (with_changes(fold, scores=fold.scores + by), *rest)
-    return with_changes(saved, cells=(with_changes(cell, folds=folds), *others))
+    return with_changes(saved, pipelines=(with_changes(pipeline, folds=folds), *others))
 
 
 def with_features(saved: SavedRun, **facts: Any) -> SavedRun:
@@ -187,12 +187,12 @@ def test_scores_have_a_tolerance(saved: SavedRun, by: float, verdict: str) -> No
 
 
 def test_one_other_label_is_different_and_named(saved: SavedRun) -> None:
-    (cell, *others) = saved.cells
-    (fold, *rest) = cell.folds
+    (pipeline, *others) = saved.pipelines
+    (fold, *rest) = pipeline.folds
     y_pred = fold.y_pred.copy()
     y_pred[0] = 1 - y_pred[0]
     folds = (with_changes(fold, y_pred=y_pred), *rest)
-    now = with_changes(saved, cells=(with_changes(cell, folds=folds), *others))
+    now = with_changes(saved, pipelines=(with_changes(pipeline, folds=folds), *others))
     stage = compare(saved, now)[3]
     assert stage.verdict == "different"
     clip = saved.clips[fold.fold.test[0]]
@@ -200,14 +200,14 @@ def test_one_other_label_is_different_and_named(saved: SavedRun) -> None:
 
 
 def test_a_cell_that_lost_its_scores_is_different(saved: SavedRun) -> None:
-    (cell, *others) = saved.cells
-    folds = tuple(with_changes(fold, scores=None) for fold in cell.folds)
-    now = with_changes(saved, cells=(with_changes(cell, folds=folds), *others))
+    (pipeline, *others) = saved.pipelines
+    folds = tuple(with_changes(fold, scores=None) for fold in pipeline.folds)
+    now = with_changes(saved, pipelines=(with_changes(pipeline, folds=folds), *others))
     assert verdicts(compare(saved, now))["predictions"] == "different"
 
 
 def test_the_order_of_cells_does_not_matter(saved: SavedRun) -> None:
-    now = with_changes(saved, cells=saved.cells[::-1])
+    now = with_changes(saved, pipelines=saved.pipelines[::-1])
     assert set(verdicts(compare(saved, now)).values()) == {"same"}
 
 

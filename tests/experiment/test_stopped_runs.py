@@ -19,7 +19,7 @@ import pytest
 import audioclf
 from audioclf.audio.decode import decode
 from audioclf.base.errors import AudioclfError, ResultError, Terminated
-from audioclf.base.locks import claim
+from audioclf.base.locks import take_lock
 from audioclf.evaluation import cross_validation
 from audioclf.evaluation import predictions as scoring
 from audioclf.runs.folder import LOCK
@@ -40,7 +40,7 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def counted(task: Any, *args: Any) -> Any:
         result = original(task, *args)
-        done.append(f"{task.cell.name} {task.fold.name}")
+        done.append(f"{task.pipeline.name} {task.fold.name}")
         return result
 
     monkeypatch.setattr(cross_validation, "fit_and_predict", counted)
@@ -235,7 +235,7 @@ def test_the_command_says_what_is_done(
     with monkeypatch.context() as patch:
         stop = stop_at(stage, count, exc())
         patch.setattr(
-            "audioclf.experiment.progress.Standing.watching", lambda self, _: _both(self, stop)
+            "audioclf.experiment.progress.RunProgress.watching", lambda self, _: _both(self, stop)
         )
         done = run_cli("run", toy_config, "--out", out, "--jobs", "1")
     assert done.returncode == code
@@ -294,7 +294,7 @@ def test_a_run_at_work_below_runs_is_left_alone(
     with pytest.raises(KeyboardInterrupt):
         audioclf.run(toy_config, jobs=1, progress=stop_at("fitting", 3, KeyboardInterrupt()))
     (left,) = Path("runs").iterdir()
-    held = claim(left / LOCK)
+    held = take_lock(left / LOCK)
     assert held is not None
     assert audioclf.run(toy_config, jobs=1).folder != left
     held.release()
@@ -367,8 +367,8 @@ def test_a_signal_to_the_whole_group_ends_it_with_one_line(
 ) -> None:
     out = tmp_path / "run"
     # Fits that are all different: equal ones, as repeated folds of few clips give, are kept once.
-    cells = ", ".join(f"l{n}: {{type: logistic_regression, C: {n}.0}}" for n in range(1, 601))
-    args = [*START, str(toy_config), "--set", f"classifiers={{{cells}}}", "--jobs", "2"]
+    pipelines = ", ".join(f"l{n}: {{type: logistic_regression, C: {n}.0}}" for n in range(1, 601))
+    args = [*START, str(toy_config), "--set", f"classifiers={{{pipelines}}}", "--jobs", "2"]
     args += ["--isolate", "--out", str(out)]
     ways: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     # A shell lets its background jobs ignore Ctrl-C, and tests may be one.

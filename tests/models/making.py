@@ -21,7 +21,7 @@ from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Registry
 from audioclf.evaluation.fitting import fit_final
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.models.bundle.container import members_for, zipped
 from audioclf.models.bundle.manifest import MANIFEST, Evaluated, Training
 from audioclf.models.bundle.writing import write_bundle
@@ -68,7 +68,7 @@ def classifier(type_name: str, **fields: Any) -> Classifier:
 class Fitted:
     """A fitted classifier with the rows that it was fitted on."""
 
-    cell: Cell
+    pipeline: Pipeline
     estimator: Any
     X: np.ndarray
     n_classes: int
@@ -80,14 +80,14 @@ def fitted(component: Classifier, n_classes: int = 2, per_class: int = 25) -> Fi
     width = featurizer().pooling.width(4, 1)
     X = (rng.normal(size=(len(y), width)) + 0.4 * y[:, None]).astype(np.float32)
     name = component.type_name()
-    cell = Cell(f"mel/{name}", "mel", name, component, f"{name}, audioclf", (4, width // 4))
-    return Fitted(cell, fit_final(cell, X, y, seed=SEED).estimator, X, n_classes)
+    pipeline = Pipeline(f"mel/{name}", "mel", name, component, f"{name}, audioclf", (4, width // 4))
+    return Fitted(pipeline, fit_final(pipeline, X, y, seed=SEED).estimator, X, n_classes)
 
 
 def written(path: Path, found: Fitted, **changes: Any) -> Path:
     parts: dict[str, Any] = {
         "name": "toys",
-        "cell": found.cell,
+        "pipeline": found.pipeline,
         "featurizer": featurizer(),
         "audio": AUDIO,
         "classes": NAMES[: found.n_classes],
@@ -139,9 +139,9 @@ def forged(
 
 def with_estimator(path: Path, found: Fitted, tamper: Callable[[Any], object]) -> Path:
     """Write a bundle whose estimator was tampered with, with digests that fit."""
-    path.write_bytes(_bytes(found.cell.classifier))
+    path.write_bytes(_bytes(found.pipeline.classifier))
     tamper(found.estimator)
-    stored = dump_estimator(found.cell.classifier, found.estimator)
+    stored = dump_estimator(found.pipeline.classifier, found.estimator)
     return forged(path, {f"estimator/{name}": content for name, content in stored.items()})
 
 

@@ -14,7 +14,7 @@ import audioclf
 from audioclf.audio.decode import AudioConfig
 from audioclf.base.errors import DecodeError, ModelError
 from audioclf.evaluation.fitting import fit_final
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.experiment.final_model import training_of
 from audioclf.features.extraction import Extraction, extract
 from audioclf.models.bundle.reading import read_bundle
@@ -35,16 +35,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[audioclf.Model, E
     featurizer: Any = registry().resolve("featurizer", "mel")
     audio, mel = AudioConfig(sr=8000, duration=0.5), featurizer(n_fft=512, n_mels=16)
     extraction = extract(loader(path=root).load(), audio, {"mel": mel})
-    cell = Cell("logreg", "mel", "logreg", classifier("logistic_regression"), "audioclf")
+    pipeline = Pipeline("logreg", "mel", "logreg", classifier("logistic_regression"), "audioclf")
     X, y = extraction.matrices["mel"], np.asarray(extraction.dataset.encoded_labels())
     path = write_bundle(
         root / "model.audioclf",
         name="toy",
-        cell=cell,
+        pipeline=pipeline,
         featurizer=mel,
         audio=audio,
         classes=extraction.dataset.classes,
-        estimator=fit_final(cell, X, y, seed=1).estimator,
+        estimator=fit_final(pipeline, X, y, seed=1).estimator,
         matrix=X,
         seed=1,
         training=training_of(extraction),

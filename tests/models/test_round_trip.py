@@ -15,7 +15,7 @@ from audioclf.builtin.classifiers.search_space import with_values
 from audioclf.builtin.classifiers.tuned import Tuned
 from audioclf.components.classifier import Classifier
 from audioclf.evaluation.fitting import fit_final
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.models.bundle.reading import open_bundle, read_bundle
 from audioclf.models.estimators.store import restore_estimator
 from audioclf.models.model import raw_scores
@@ -106,7 +106,7 @@ def test_a_fit_in_batches_with_weights_is_stored(tmp_path: Path) -> None:
     component = classifier("sgd", class_weight="balanced")
     found = fitted(component)
     y = np.repeat([0, 1], 25)
-    batched = fit_final(found.cell, found.X, y, seed=SEED, in_batches=True).estimator
+    batched = fit_final(found.pipeline, found.X, y, seed=SEED, in_batches=True).estimator
     path = written(tmp_path / "m.audioclf", found, estimator=batched)
     restored = read_bundle(path, registry()).estimator
     np.testing.assert_array_equal(restored.predict_proba(found.X), batched.predict_proba(found.X))
@@ -189,7 +189,7 @@ def test_trusted_types_of_a_classifier_extend_the_list(
 ) -> None:
     found = fitted(classifier("dummy"))
     found.estimator.extra_ = Path
-    monkeypatch.setattr(type(found.cell.classifier), "trusted_types", ("pathlib.Path",), False)
+    monkeypatch.setattr(type(found.pipeline.classifier), "trusted_types", ("pathlib.Path",), False)
     path = written(tmp_path / "m.audioclf", found)
     assert read_bundle(path, registry()).estimator.extra_ is Path
 
@@ -250,4 +250,4 @@ def test_the_seed_and_the_cell_are_kept(tmp_path: Path) -> None:
     assert (manifest.seed, manifest.cell, manifest.classifier["C"]) == (SEED, "mel/svm", 2.0)
     assert manifest.configured is None
     assert manifest.evaluation == EVALUATED
-    assert isinstance(found.cell, Cell)
+    assert isinstance(found.pipeline, Pipeline)

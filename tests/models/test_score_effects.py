@@ -12,7 +12,7 @@ from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import codes_of
 from audioclf.evaluation.cross_validation import evaluate
-from audioclf.evaluation.results import Cell, FoldResult
+from audioclf.evaluation.results import FoldResult, Pipeline
 from audioclf.evaluation.splits import Fold, make_splits
 from audioclf.experiment.final_model import write_final
 from audioclf.features.extraction import extract
@@ -197,10 +197,10 @@ def test_without_scores_there_is_neither() -> None:
 def final_of(path: Path, config: RunConfig) -> tuple[str, ...]:
     """Do what a run does for its last step."""
     extraction = extract(config.dataset.load(), config.audio, config.featurizers)
-    cell = Cell("logreg", "mel", "logreg", config.classifiers["logreg"], "audioclf")
+    pipeline = Pipeline("logreg", "mel", "logreg", config.classifiers["logreg"], "audioclf")
     splits = make_splits(extraction.dataset, config.split, config.seed)
     y = codes_of(extraction.dataset)
-    results = evaluate([cell], extraction.matrices, y, splits, seed=1)
+    results = evaluate([pipeline], extraction.matrices, y, splits, seed=1)
     folder = RunFolder.create(path)
     result = summarise(config, folder, extraction, splits, results)
     parts = (folder, config, result, results[0], extraction, registry())

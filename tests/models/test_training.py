@@ -14,7 +14,7 @@ import audioclf
 from audioclf.base.errors import ClassifierError
 from audioclf.components.classifier import Classifier
 from audioclf.evaluation.fitting import fit_final
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.experiment.final_model import evaluated_of, training_of
 from tests.models.making import classifier
 
@@ -22,8 +22,8 @@ X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 Y = np.repeat([0, 1], 10)
 
 
-def cell_of(component: Classifier) -> Cell:
-    return Cell("mel/x", "mel", "x", component, "x, audioclf 1")
+def cell_of(component: Classifier) -> Pipeline:
+    return Pipeline("mel/x", "mel", "x", component, "x, audioclf 1")
 
 
 def test_the_seed_reaches_the_estimator() -> None:
@@ -63,10 +63,10 @@ def test_groups_reach_whoever_uses_them(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_shape_reaches_whoever_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    cell = replace(cell_of(Wants()), shape=(1, 3))
-    assert fit_final(cell, X, Y, seed=0).estimator.shape is None
+    pipeline = replace(cell_of(Wants()), shape=(1, 3))
+    assert fit_final(pipeline, X, Y, seed=0).estimator.shape is None
     monkeypatch.setattr(Wants, "uses_shape", True)
-    assert fit_final(cell, X, Y, seed=0).estimator.shape == (1, 3)
+    assert fit_final(pipeline, X, Y, seed=0).estimator.shape == (1, 3)
 
 
 def test_warnings_are_kept_on_one_line() -> None:

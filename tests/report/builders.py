@@ -12,7 +12,7 @@ import numpy as np
 from audioclf.base.errors import DecodeError
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
-from audioclf.runs.reading import SavedCell, SavedClip, SavedRun
+from audioclf.runs.reading import SavedClip, SavedPipeline, SavedRun
 from tests.conftest import CONFIG, run_cli, tone, write_wav, zip_folder
 
 HOSTILE = "<script>alert(1)</script>"
@@ -39,7 +39,7 @@ def make_run(
     folder: Path,
     *,
     classes: Sequence[str] = ("cat", "dog"),
-    cells: Sequence[str] = ("knn", "svm"),
+    pipelines: Sequence[str] = ("knn", "svm"),
     n_clips: int = 20,
     right: float = 0.7,
     scored: bool = True,
@@ -65,20 +65,26 @@ def make_run(
         for half in range(2)
     )
     made = [
-        SavedCell(name, "mel", name, _fold_results(folds, y, len(classes), right, scored, rng))
-        for name in cells
+        SavedPipeline(name, "mel", name, _fold_results(folds, y, len(classes), right, scored, rng))
+        for name in pipelines
     ]
     for name, content in (files or {}).items():
         (folder / name).write_text(json.dumps(content) + "\n", encoding="utf-8")
     return SavedRun(
         folder,
-        {"name": "made", "metrics": ["accuracy"], "classifiers": {n: {"type": n} for n in cells}},
+        {
+            "name": "made",
+            "metrics": ["accuracy"],
+            "classifiers": {n: {"type": n} for n in pipelines},
+        },
         {"dataset": {"fingerprint": "f", "name": "made.zip"}, "notes": ["a note"], "seed": 1},
         {
             "classes": list(classes),
             "split": "2 times 2 folds",
             "unit": {"name": "clip", "count": n_clips},
-            "cells": {cell.name: _metrics(cell, y, len(classes), extra) for cell in made},
+            "cells": {
+                pipeline.name: _metrics(pipeline, y, len(classes), extra) for pipeline in made
+            },
         },
         tuple(classes),
         clips,
@@ -122,16 +128,18 @@ def _fold_results(
     return tuple(results)
 
 
-def _metrics(cell: SavedCell, y: Any, k: int, extra: dict[str, Any] | None) -> dict[str, Any]:
+def _metrics(
+    pipeline: SavedPipeline, y: Any, k: int, extra: dict[str, Any] | None
+) -> dict[str, Any]:
     confusion = np.zeros((k, k))
-    for fold in cell.folds:
+    for fold in pipeline.folds:
         np.add.at(confusion, (y[fold.fold.test], fold.y_pred), 0.5)
     value = float(np.trace(confusion) / confusion.sum())
     estimate = {"value": value, "low": value - 0.1, "high": min(1.0, value + 0.1), "per_fold": []}
     return {
         "featurizer": "mel",
-        "classifier": cell.classifier,
-        "scores": cell.folds[0].score_kind,
+        "classifier": pipeline.classifier,
+        "scores": pipeline.folds[0].score_kind,
         "metrics": {"accuracy": estimate},
         "confusion": confusion.tolist(),
         "fit_seconds": 0.0123,

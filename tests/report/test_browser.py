@@ -49,7 +49,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
-    run = make_run(folder, classes=(HOSTILE, "dog"), cells=("knn", "svm", "tree"), n_clips=60)
+    run = make_run(folder, classes=(HOSTILE, "dog"), pipelines=("knn", "svm", "tree"), n_clips=60)
     target = folder / "report.html"
     target.write_text(build_report(run, clips=Tones(seconds=0.4)), encoding="utf-8")
     return target
@@ -227,11 +227,11 @@ def test_the_page_follows_the_theme_of_the_system(page: Any) -> None:
 
 
 def test_a_table_is_sorted_by_a_click_and_turned_round_by_a_second(page: Any) -> None:
-    names = "return [...document.querySelectorAll('#cells tbody bdi')].map(e => e.textContent)"
-    page.execute_script("document.querySelector('#cells .sort').click()")
+    names = "return [...document.querySelectorAll('#pipelines tbody bdi')].map(e => e.textContent)"
+    page.execute_script("document.querySelector('#pipelines .sort').click()")
     rising = page.execute_script(names)
     assert rising == sorted(rising)
-    page.execute_script("document.querySelector('#cells .sort').click()")
+    page.execute_script("document.querySelector('#pipelines .sort').click()")
     assert page.execute_script(names) == rising[::-1]
 
 

@@ -35,7 +35,7 @@ return {title: document.title, turned: document.documentElement.outerHTML.includ
 
 
 def report(folder: Path) -> str:
-    run = make_run(folder, classes=LABELS, cells=("knn", "svm"), n_clips=24)
+    run = make_run(folder, classes=LABELS, pipelines=("knn", "svm"), n_clips=24)
     return build_report(run, clips=Tones(seconds=0.2))
 
 

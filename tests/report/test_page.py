@@ -207,7 +207,9 @@ def test_a_hostile_label_stays_text(label: str, tmp_path: Path) -> None:
             },
         },
     )
-    page = page_of(tmp_path, clips=Tones(), classes=(label, "z"), cells=(label, "svm"), files=files)
+    page = page_of(
+        tmp_path, clips=Tones(), classes=(label, "z"), pipelines=(label, "svm"), files=files
+    )
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in tame.elements]
     assert page.data()["classes"][0] == label.replace("\u2028", "\\u2028")
     assert label.replace("\u2028", "\\u2028") in page.text
@@ -352,7 +354,7 @@ def test_past_the_budget_the_most_telling_clips_win(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_five_thousand_clips_stay_below_15_mb(tmp_path: Path) -> None:
-    run = make_run(tmp_path, n_clips=5000, cells=[f"cell {i}" for i in range(8)])
+    run = make_run(tmp_path, n_clips=5000, pipelines=[f"cell {i}" for i in range(8)])
     html = build_report(run, clips=Tones(sr=22050, seconds=2.0))
     assert len(html.encode()) < 15e6
     assert len(Page(html).data()["ids"]) == 5000

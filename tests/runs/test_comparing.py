@@ -1,4 +1,4 @@
-"""Runs side by side: one field of cells where they are comparable, a reason where they are not."""
+"""Runs side by side: all pipelines where they are comparable, a reason where they are not."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from audioclf.runs.comparing import compare_runs
 from audioclf.base.errors import ConfigError, ResultError
+from audioclf.runs.comparing import compare_runs
 from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS
 from audioclf.runs.reading import read_run
 from tests.finished_runs import (
@@ -51,38 +51,43 @@ def refusal(*runs: Path) -> str:
 
 def test_one_run_is_a_comparison_of_its_cells(first: Path) -> None:
     found = compare_runs([first])
-    assert {cell.name for cell in found.cells} == {"knn", "svm", "logreg", "baseline"}
-    assert [cell.name for cell in found.cells] == list(found.comparison.cells)
+    assert {pipeline.name for pipeline in found.pipelines} == {"knn", "svm", "logreg", "baseline"}
+    assert [pipeline.name for pipeline in found.pipelines] == list(found.comparison.pipelines)
     assert found.comparison.baseline == "baseline"
     assert len(found.comparison.pairs) == 6
 
 
 def test_the_numbers_are_those_of_the_run(first: Path) -> None:
     written = read_run(first).metrics["cells"]
-    for cell in compare_runs([first]).cells:
-        expected = written[cell.name]["metrics"]["accuracy"]
-        assert cell.estimate is not None
-        assert (cell.estimate.value, cell.estimate.low) == (expected["value"], expected["low"])
-        assert cell.fit_seconds == written[cell.name]["fit_seconds"]
+    for pipeline in compare_runs([first]).pipelines:
+        expected = written[pipeline.name]["metrics"]["accuracy"]
+        assert pipeline.estimate is not None
+        assert (pipeline.estimate.value, pipeline.estimate.low) == (
+            expected["value"],
+            expected["low"],
+        )
+        assert pipeline.fit_seconds == written[pipeline.name]["fit_seconds"]
 
 
 def test_cells_of_one_name_are_told_apart_by_their_run(first: Path, second: Path) -> None:
     found = compare_runs([first, second])
-    names = {cell.name for cell in found.cells}
+    names = {pipeline.name for pipeline in found.pipelines}
     assert names == {"knn", "svm", "first/logreg", "second/logreg", "baseline"}
-    assert {cell.name: cell.run for cell in found.cells}["second/logreg"] == second
+    assert {pipeline.name: pipeline.run for pipeline in found.pipelines}["second/logreg"] == second
 
 
 def test_runs_of_one_name_are_told_apart_by_their_folder(first: Path, tmp_path: Path) -> None:
     twin = copy_run(first, tmp_path / "twin")
-    names = {cell.name for cell in compare_runs([first, twin]).cells}
-    both = {f"{run}/{cell}" for run in ("first", "twin") for cell in ("knn", "svm", "logreg")}
+    names = {pipeline.name for pipeline in compare_runs([first, twin]).pipelines}
+    both = {
+        f"{run}/{pipeline}" for run in ("first", "twin") for pipeline in ("knn", "svm", "logreg")
+    }
     assert names == both | {"baseline"}
 
 
 def test_runs_of_one_folder_name_are_told_apart_by_their_path(first: Path, tmp_path: Path) -> None:
     twin = copy_run(first, tmp_path / "first")
-    names = {cell.name for cell in compare_runs([first, twin]).cells}
+    names = {pipeline.name for pipeline in compare_runs([first, twin]).pipelines}
     assert f"{twin}/knn" in names
 
 
@@ -95,14 +100,14 @@ def test_another_metric_and_a_margin_can_be_asked_for(first: Path) -> None:
 
 def test_costs_that_a_run_lacks_are_none_and_others_are_shown(first: Path, tmp_path: Path) -> None:
     def change(data: Any) -> None:
-        for cell in data["cells"].values():
-            cell.pop("model_bytes", None)
-            cell["predict_seconds_per_clip"], cell["peak_memory_bytes"] = 0.25, None
+        for pipeline in data["cells"].values():
+            pipeline.pop("model_bytes", None)
+            pipeline["predict_seconds_per_clip"], pipeline["peak_memory_bytes"] = 0.25, None
 
     change_json(copy_run(first, tmp_path / "run") / METRICS, change)
-    cell = compare_runs([tmp_path / "run"]).cells[0]
-    assert (cell.predict_seconds_per_clip, cell.model_bytes) == (0.25, None)
-    assert cell.peak_memory_bytes is None
+    pipeline = compare_runs([tmp_path / "run"]).pipelines[0]
+    assert (pipeline.predict_seconds_per_clip, pipeline.model_bytes) == (0.25, None)
+    assert pipeline.peak_memory_bytes is None
 
 
 def test_a_baseline_of_each_run_stays_where_they_differ(first: Path, tmp_path: Path) -> None:
@@ -112,7 +117,7 @@ def test_a_baseline_of_each_run_stays_where_they_differ(first: Path, tmp_path: P
                 row["label"] = row["true_label"]
 
     change_csv(copy_run(first, tmp_path / "run") / PREDICTIONS, turn)
-    names = {cell.name for cell in compare_runs([first, tmp_path / "run"]).cells}
+    names = {pipeline.name for pipeline in compare_runs([first, tmp_path / "run"]).pipelines}
     assert {"first/baseline", "run/baseline"} < names
 
 
@@ -183,7 +188,7 @@ def test_the_same_run_twice_is_refused(first: Path) -> None:
 
 def test_one_cell_is_nothing_to_compare(first: Path, tmp_path: Path) -> None:
     keep_cells(copy_run(first, tmp_path / "run"), "svm")
-    assert refusal(tmp_path / "run") == "nothing to compare: there is one cell, svm"
+    assert refusal(tmp_path / "run") == "nothing to compare: there is one pipeline, svm"
 
 
 def test_a_metric_that_one_cell_has_is_nothing_to_compare(first: Path, tmp_path: Path) -> None:
@@ -191,14 +196,14 @@ def test_a_metric_that_one_cell_has_is_nothing_to_compare(first: Path, tmp_path:
     with pytest.raises(ResultError) as caught:
         compare_runs([tmp_path / "run"], metric="log_loss")
     assert caught.value.message == (
-        "nothing to compare: of 2 cells, only one has scores that log_loss needs"
+        "nothing to compare: of 2 pipelines, only one has scores that log_loss needs"
     )
 
 
 def test_a_cell_without_scores_stands_last(first: Path) -> None:
     found = compare_runs([first], metric="log_loss")
-    assert found.cells[-1].name == "svm"
-    assert found.cells[-1].estimate is None
+    assert found.pipelines[-1].name == "svm"
+    assert found.pipelines[-1].estimate is None
     assert "svm" in found.comparison.notes[0]
 
 
@@ -211,8 +216,8 @@ def test_an_unknown_metric_is_refused_with_the_nearest(first: Path) -> None:
 def test_a_metric_of_two_classes_is_refused_on_three(first: Path, tmp_path: Path) -> None:
     def change(data: Any) -> None:
         data["classes"].append("middle")
-        for cell in data["cells"].values():
-            cell["scores"] = "none"
+        for pipeline in data["cells"].values():
+            pipeline["scores"] = "none"
 
     change_json(copy_run(first, tmp_path / "run") / METRICS, change)
     with pytest.raises(ConfigError, match="'f1' is defined for two classes"):
@@ -229,6 +234,8 @@ def test_data_is_plain_json(first: Path, second: Path) -> None:
     found = compare_runs([first, second])
     data = json.loads(json.dumps(found.to_data(), allow_nan=False))
     assert data["runs"] == [str(first), str(second)]
-    assert [cell["name"] for cell in data["cells"]] == [cell.name for cell in found.cells]
+    assert [pipeline["name"] for pipeline in data["cells"]] == [
+        pipeline.name for pipeline in found.pipelines
+    ]
     assert set(data["cells"][0]["estimate"]) == {"value", "low", "high"}
     assert data["comparison"] == found.comparison.to_data()

@@ -36,9 +36,9 @@ def run(request: pytest.FixtureRequest) -> SavedRun:
 def test_metrics_are_those_that_the_run_wrote(run: SavedRun) -> None:
     unit, units = run.units
     assert unit == run.metrics["unit"]["name"]
-    for cell in run.cells:
-        for name, written in run.metrics["cells"][cell.name]["metrics"].items():
-            found = estimate(cell, name, run.y, units, seed=run.config["seed"])
+    for pipeline in run.pipelines:
+        for name, written in run.metrics["cells"][pipeline.name]["metrics"].items():
+            found = estimate(pipeline, name, run.y, units, seed=run.config["seed"])
             assert found is not None
             expected = (written["value"], written["low"], written["high"])
             assert (found.value, found.low, found.high) == pytest.approx(expected, nan_ok=True)
@@ -46,7 +46,10 @@ def test_metrics_are_those_that_the_run_wrote(run: SavedRun) -> None:
 
 def test_cells_are_best_first_and_found_by_name(folder: Path) -> None:
     run = read_run(folder)
-    values = [run.metrics["cells"][cell.name]["metrics"]["accuracy"]["value"] for cell in run.cells]
+    values = [
+        run.metrics["cells"][pipeline.name]["metrics"]["accuracy"]["value"]
+        for pipeline in run.pipelines
+    ]
     assert values == sorted(values, reverse=True)
     assert run["knn"].classifier == "knn"
     with pytest.raises(KeyError):
@@ -156,7 +159,7 @@ def test_a_lost_last_line_is_noticed(name: str, folder: Path, tmp_path: Path) ->
         (LEDGER, "label", "hugh", "knows no class 'hugh'"),
         (FOLDS, "path", "gone.wav", "knows no clip 'gone.wav'"),
         (FOLDS, "repeat", "two", "'two'"),
-        (PREDICTIONS, "cell", "other", "knows no cell 'other'"),
+        (PREDICTIONS, "cell", "other", "knows no pipeline 'other'"),
         (PREDICTIONS, "label", "hugh", "it has no 'hugh'"),
         (PREDICTIONS, "score_low", "", "could not convert"),
         (PREDICTIONS, "fold", "9", f"the folds in {FOLDS}"),

@@ -19,7 +19,7 @@ from audioclf.base.machine import single_threaded
 from audioclf.components.discovery import discover
 from audioclf.config.loading import load_config
 from audioclf.evaluation.splits import make_splits
-from audioclf.experiment.grid import cells_of
+from audioclf.experiment.grid import pipelines_of
 from audioclf.features.extraction import extract
 from audioclf.starters.sample_data.registry import SAMPLES, sample_named
 from audioclf.starters.sample_data.writing import write_sample
@@ -55,7 +55,7 @@ def leakage_of(folder: Path) -> Audit:
     features = {**config.featurizers, "-print-": Fingerprint()}
     found = extract(config.dataset.load(), config.audio, features)
     splits = make_splits(found.dataset, config.split, config.seed)
-    cell = cells_of(config, registry)[0]
+    pipeline = pipelines_of(config, registry)[0]
     with single_threaded():
         return audit_leakage(
             found.dataset,
@@ -63,7 +63,7 @@ def leakage_of(folder: Path) -> Audit:
             found.matrices["-print-"],
             splits,
             audio=config.audio,
-            rescoring=Rescoring(cell, found.matrices, config.split, config.seed),
+            rescoring=Rescoring(pipeline, found.matrices, config.split, config.seed),
         )
 
 

@@ -21,7 +21,7 @@ def estimate(value: float | None, *folds: float | None) -> dict[str, Any]:
     return {"value": value, "low": 0.5, "high": 0.9, "per_fold": list(folds)}
 
 
-def cell(classifier: str, *folds: float | None) -> dict[str, Any]:
+def pipeline(classifier: str, *folds: float | None) -> dict[str, Any]:
     return {
         "featurizer": "mel",
         "classifier": classifier,
@@ -76,7 +76,7 @@ def finished(folder: Path, **record: Any) -> FinishedRun:
         },
         metrics={
             "unit": {"name": "clip", "count": 20},
-            "cells": {"svm": cell("svm", 0.7, None, 0.8), "baseline": cell("baseline")},
+            "cells": {"svm": pipeline("svm", 0.7, None, 0.8), "baseline": pipeline("baseline")},
         },
         files=tuple(sorted(folder / name for name in files)),
     )
@@ -113,7 +113,7 @@ def test_a_run_becomes_params_metrics_and_tags(tmp_path: Path) -> None:
     assert entry.tags["version.numpy"] == "2.0"
     assert entry.tags["component.classifiers.svm"] == "svm, audioclf 0.1"
     assert entry.tags["component.featurizers._"].startswith("mel")
-    assert entry.tags["audioclf.best_cell"] == "svm"
+    assert entry.tags["audioclf.best_pipeline"] == "svm"
     svm, baseline = cell_entries(run)
     assert (svm.name, svm.params["classifier.C"]) == ("svm", "2.0")
     assert svm.params["featurizer.pooling.type"] == "stats"

@@ -2,7 +2,7 @@
 
 Every audit is a function of what a run has made anyway: the ledger, the folds, the out-of-fold
 predictions, and a table of facts that comes with the features. None of them decodes or trains the
-classifiers of a run again, but for what a leak is worth, which takes some fits of one cell.
+classifiers of a run again, but for what a leak is worth, which takes some fits of one pipeline.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from audioclf.audit.shortcuts.facts import AuditFacts, FileFormat, read_formats
 from audioclf.base.errors import ConfigError
 from audioclf.components.registry import suggest
 from audioclf.dataset.dataset import Dataset
-from audioclf.evaluation.results import CellResult
+from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
-from audioclf.features.waveform import Hear, decoded
+from audioclf.features.waveform import Decoder, decoded
 from audioclf.features.worker import LedgerRow
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ def run_audits(
     prints: NDArray[np.float32],
     formats: Mapping[str, FileFormat],
     splits: Splits,
-    results: Sequence[CellResult] = (),
+    results: Sequence[PipelineResult] = (),
     *,
     audio: AudioConfig,
     seed: int,
     rescoring: Rescoring | None = None,
-    hear: Hear = decoded,
+    decoder: Decoder = decoded,
 ) -> list[Audit]:
     """Look at a run for reasons not to believe its numbers.
 
@@ -81,13 +81,13 @@ def run_audits(
     formats : mapping of str to FileFormat
         What `read_formats` says of the files, by id of the clip.
     splits : Splits
-    results : sequence of CellResult
-        Out-of-fold predictions of cells on these splits; without any, labels are not audited.
+    results : sequence of PipelineResult
+        Out-of-fold predictions of pipelines on these splits; without any, labels are not audited.
     audio : AudioConfig
     seed : int
     rescoring : Rescoring, optional
         With it, a leak is told what it is worth.
-    hear : callable
+    decoder : callable
         Gives the clips that may be copies of each other.
 
     Returns
@@ -96,7 +96,9 @@ def run_audits(
         In the order in which they should be read.
     """
     return [
-        audit_leakage(dataset, ledger, prints, splits, audio=audio, rescoring=rescoring, hear=hear),
+        audit_leakage(
+            dataset, ledger, prints, splits, audio=audio, rescoring=rescoring, decoder=decoder
+        ),
         audit_shortcuts(dataset, facts, formats, splits, results, seed=seed),
         audit_decode(dataset, ledger, facts, audio=audio),
         audit_labels(dataset, results),

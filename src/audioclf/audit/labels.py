@@ -20,7 +20,7 @@ import numpy as np
 
 from audioclf.audit.findings import Audit, Finding
 from audioclf.dataset.dataset import Dataset
-from audioclf.evaluation.results import CellResult
+from audioclf.evaluation.results import PipelineResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,29 +32,31 @@ NAMES = ("label-doubt",)
 """The findings of this audit."""
 
 
-def audit_labels(dataset: Dataset, results: Sequence[CellResult]) -> Audit:
-    """List the clips whose label most cells contradict with confidence, the clearest first.
+def audit_labels(dataset: Dataset, results: Sequence[PipelineResult]) -> Audit:
+    """List the clips whose label most pipelines contradict with confidence, the clearest first.
 
     Parameters
     ----------
     dataset : Dataset
-    results : sequence of CellResult
-        Cells of a run; baselines and cells without scores are passed over.
+    results : sequence of PipelineResult
+        Cells of a run; baselines and pipelines without scores are passed over.
     """
     y = np.asarray(dataset.encoded_labels(), dtype=np.intp)
     scored = [_mean_scores(result, *_shape(dataset)) for result in results if _has_opinion(result)]
     if not scored:
-        nothing = "No cell has scores out of fold, so no label was compared with one."
+        nothing = "No pipeline has scores out of fold, so no label was compared with one."
         return Audit("labels", "Labels", nothing)
     doubts = _agreed([_doubts(scores, y) for scores in scored], scored, y)
     rows = [_row(doubt, dataset, len(scored)) for doubt in doubts]
     tested = int(np.isfinite(scored[0][:, 0]).sum())
     right = float(np.mean([_right(scores, y) for scores in scored]))
-    cells = "1 cell, which is" if len(scored) == 1 else f"{len(scored)} cells, which are"
+    pipelines = (
+        "1 pipeline, which is" if len(scored) == 1 else f"{len(scored)} pipelines, which are"
+    )
     return Audit(
         "labels",
         "Labels",
-        f"Compared the labels of {tested} clips with the out-of-fold scores of {cells} "
+        f"Compared the labels of {tested} clips with the out-of-fold scores of {pipelines} "
         f"right for {100 * right:.0f} % of them.",
         [finding for finding in (_finding(rows, tested),) if finding is not None],
         {"clips": tested, "cells": len(scored), "right": round(right, 4), "in_doubt": len(rows)},
@@ -65,13 +67,13 @@ def _shape(dataset: Dataset) -> tuple[int, int]:
     return len(dataset), len(dataset.classes)
 
 
-def _has_opinion(result: CellResult) -> bool:
-    return result.cell.classifier.type_name() != "dummy" and all(
+def _has_opinion(result: PipelineResult) -> bool:
+    return result.pipeline.classifier.type_name() != "dummy" and all(
         fold.scores is not None for fold in result.folds
     )
 
 
-def _mean_scores(result: CellResult, n_clips: int, n_classes: int) -> Floats:
+def _mean_scores(result: PipelineResult, n_clips: int, n_classes: int) -> Floats:
     """Return the mean out-of-fold scores [shape=(n_clips, n_classes)]; NaN where never tested."""
     total = np.zeros((n_clips, n_classes))
     times = np.zeros((n_clips, 1))
@@ -114,17 +116,17 @@ def _self_scores(scores: Floats, y: Codes) -> Floats:
 
 @dataclass(frozen=True)
 class _Doubt:
-    """A label in doubt: position of the clip, class instead, mean scores, cells that say so."""
+    """A label in doubt: position of the clip, class instead, mean scores, pipelines that say so."""
 
     clip: int
     suggested: int
     score: float
     suggested_score: float
-    cells: int
+    pipelines: int
 
 
 def _agreed(found: Sequence[Codes], scored: Sequence[Floats], y: Codes) -> list[_Doubt]:
-    """Return the clips for which more than half of the cells suggest the same class."""
+    """Return the clips for which more than half of the pipelines suggest the same class."""
     votes = np.zeros((len(y), scored[0].shape[1]), dtype=np.intp)
     for suggested in found:
         clips = np.flatnonzero(suggested >= 0)
@@ -143,7 +145,7 @@ def _agreed(found: Sequence[Codes], scored: Sequence[Floats], y: Codes) -> list[
     return sorted(doubts, key=lambda doubt: (doubt.score - doubt.suggested_score, doubt.clip))
 
 
-def _row(doubt: _Doubt, dataset: Dataset, n_cells: int) -> dict[str, Any]:
+def _row(doubt: _Doubt, dataset: Dataset, n_pipelines: int) -> dict[str, Any]:
     clip = dataset.clips[doubt.clip]
     return {
         "path": clip.id,
@@ -151,8 +153,8 @@ def _row(doubt: _Doubt, dataset: Dataset, n_cells: int) -> dict[str, Any]:
         "suggested": dataset.classes[doubt.suggested],
         "score": round(doubt.score, 4),
         "suggested_score": round(doubt.suggested_score, 4),
-        "cells": doubt.cells,
-        "of": n_cells,
+        "cells": doubt.pipelines,
+        "of": n_pipelines,
     }
 
 

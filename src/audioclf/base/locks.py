@@ -16,7 +16,7 @@ _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
 _TRIES = 20
 
 
-class Claim:
+class FileLock:
     """A place that nobody else writes to, until `release` or the end of this process.
 
     Parameters
@@ -42,8 +42,8 @@ class Claim:
         self._descriptor = None
 
 
-def claim(path: Path) -> Claim | None:
-    """Claim a lock file, which is made where it is missing; None if somebody else has it.
+def take_lock(path: Path) -> FileLock | None:
+    """FileLock a lock file, which is made where it is missing; None if somebody else has it.
 
     A file system without locks (some network shares) gives every claim: nothing is kept apart.
 
@@ -64,12 +64,12 @@ def claim(path: Path) -> Claim | None:
             with suppress(OSError):
                 os.truncate(descriptor, 0)
                 os.write(descriptor, f"{os.getpid()}\n".encode())
-            return Claim(path, descriptor)
+            return FileLock(path, descriptor)
         os.close(descriptor)
     return None
 
 
-def holder(path: Path) -> str:
+def lock_owner(path: Path) -> str:
     """Return in words who has a claim, as far as its file tells."""
     with suppress(OSError, ValueError):
         return f"process {int(path.read_text(encoding='ascii'))}"

@@ -61,7 +61,7 @@ def restored_world() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def watched_world() -> Iterator[list[str]]:
+def restored_process_state() -> Iterator[list[str]]:
     """Collect the names of what the body changes of the process, and put it back.
 
     What the import of a library may change is not blamed on a body that imports one. Other threads
@@ -88,10 +88,10 @@ def watched_world() -> Iterator[list[str]]:
         changed += [name for name in found if name not in blameless]
 
 
-def changes_said(changed: list[str]) -> str:
+def describe_changes(changed: list[str]) -> str:
     """Return a sentence on what was changed and put back.
 
-    >>> changes_said(["the locale", "np.random"])
+    >>> describe_changes(["the locale", "np.random"])
     'it changes the locale and np.random for the whole process, which was put back'
     """
     names = changed[0] if len(changed) == 1 else f"{', '.join(changed[:-1])} and {changed[-1]}"

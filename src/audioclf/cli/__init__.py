@@ -26,7 +26,7 @@ _COMMANDS = {
     "run": "Load, extract, train and evaluate what a config says; leave a run folder.",
     "predict": "Name the class of new sounds: clips, or windows and events in long recordings.",
     "check": "Say what a run would do, and what is wrong, without training.",
-    "compare": "Say which cells of one or more runs are better, and which cannot be told apart.",
+    "compare": "Compare the pipelines of one or more runs in pairs, with intervals and tests.",
     "report": "Write one HTML page that shows a finished run: numbers, pictures and sound.",
     "audit": "Say why numbers should not be believed: leaks, shortcuts, bad files, labels.",
     "replay": "Do a finished run again from its folder, and say where the results part.",

@@ -57,7 +57,7 @@ def audit(
     check_allowed(allow)
     registry = load_registry(strict=strict)
     from audioclf.experiment.auditing import audit_config
-    from audioclf.experiment.grid import cells_of
+    from audioclf.experiment.grid import pipelines_of
     from audioclf.experiment.loading import check_feasible, load_dataset, ready
     from audioclf.experiment.provenance import origins_of
     from audioclf.features.cache import default_folder
@@ -69,7 +69,7 @@ def audit(
         report = audit_config(
             loaded,
             dataset,
-            None if quick else cells_of(loaded, registry)[0],
+            None if quick else pipelines_of(loaded, registry)[0],
             origins_of(loaded.featurizers, registry),
             allow=allow,
             jobs=jobs,

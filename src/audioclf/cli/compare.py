@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audioclf.cli.options import JsonOption, single_command
-from audioclf.cli.result_text import COSTS_HEADER, cost_cells, verdict_lines
+from audioclf.cli.result_text import COSTS_HEADER, cost_columns, verdict_lines
 from audioclf.cli.terminal import complain, format_table, left_out, say
 
 if TYPE_CHECKING:
     from audioclf.evaluation.comparison.result import Comparison
-    from audioclf.runs.comparing import ComparedCell, ComparedRuns
+    from audioclf.runs.comparing import ComparedPipeline, ComparedRuns
 
 app = single_command()
 
@@ -35,11 +35,12 @@ def compare(
         typer.Option(help="Largest difference that does not matter.", show_default=False),
     ] = None,
     all_pairs: Annotated[
-        bool, typer.Option("--all-pairs", help="Show every pair, not only those of the best cell.")
+        bool,
+        typer.Option("--all-pairs", help="Show every pair, not only those of the best pipeline."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which cells of one or more runs are better, and which cannot be told apart."""
+    """Say which pipelines of one or more runs are better, and which cannot be told apart."""
     from audioclf.runs.comparing import compare_runs
 
     found = compare_runs(runs, metric=metric, margin=margin)
@@ -53,30 +54,30 @@ def compare(
 
 
 def describe_comparison(found: ComparedRuns, *, all_pairs: bool = False) -> str:
-    """Return the table of cells with the verdicts below it."""
+    """Return the table of pipelines with the verdicts below it."""
     comparison = found.comparison
     header = ["cell", comparison.metric, *COSTS_HEADER]
-    table = format_table(header, [_row(cell) for cell in found.cells])
+    table = format_table(header, [_row(pipeline) for pipeline in found.pipelines])
     sentences = "\n".join(_sentences(comparison, all_pairs=all_pairs))
     what = f"[95 % bootstrap interval over {comparison.sample}]{left_out(found.left_out)}"
     return f"{table}\n\n{sentences}\n\n{what}"
 
 
-def _row(cell: ComparedCell) -> list[str]:
+def _row(pipeline: ComparedPipeline) -> list[str]:
     costs = (
-        cell.fit_seconds,
-        cell.predict_seconds_per_clip,
-        cell.model_bytes,
-        cell.peak_memory_bytes,
+        pipeline.fit_seconds,
+        pipeline.predict_seconds_per_clip,
+        pipeline.model_bytes,
+        pipeline.peak_memory_bytes,
     )
-    shown = "n/a" if cell.estimate is None else str(cell.estimate)
-    return [cell.name, shown, *cost_cells(*costs)]
+    shown = "n/a" if pipeline.estimate is None else str(pipeline.estimate)
+    return [pipeline.name, shown, *cost_columns(*costs)]
 
 
 def _sentences(comparison: Comparison, *, all_pairs: bool) -> Iterator[str]:
     yield from verdict_lines(comparison)
     yield ""
-    best = comparison.cells[0]
+    best = comparison.pipelines[0]
     shown = [pair for pair in comparison.pairs if all_pairs or pair.better == best]
     yield from (pair.sentence for pair in shown)
     if hidden := len(comparison.pairs) - len(shown):

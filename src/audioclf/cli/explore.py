@@ -118,8 +118,8 @@ def _write(
     from audioclf.report.clips import DatasetClips
     from audioclf.report.explore.page import build_page
 
-    config, hear = found.config, cached_in(cache_folder)
-    clips = DatasetClips(found.dataset, config.audio, hear=hear, limits=config.limits)
+    config, decoder = found.config, cached_in(cache_folder)
+    clips = DatasetClips(found.dataset, config.audio, decoder=decoder, limits=config.limits)
     html = build_page(found, clips, budget_mb=budget, sound=sound)
     OutputFolder(target.parent).write_text(target.name, html)
 

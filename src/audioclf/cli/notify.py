@@ -26,9 +26,9 @@ def notify(
     """Tell plugins, such as mlflow, of a run that finished before."""
     from audioclf.experiment.notify import NOTIFY_SECONDS, finished_run, tell
 
-    listeners = load_registry().listeners(plugins)
+    observers = load_registry().observers(plugins)
     finished_run(run)
-    told = list(tell(listeners, run, seconds=seconds or NOTIFY_SECONDS))
+    told = list(tell(observers, run, seconds=seconds or NOTIFY_SECONDS))
     for each in told:
         if each.is_done:
             say(each.text)

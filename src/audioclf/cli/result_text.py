@@ -1,4 +1,4 @@
-"""How results of cells are written on the terminal, by a run and by a comparison."""
+"""How results of pipelines are written on the terminal, by a run and by a comparison."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 COSTS_HEADER = ("fit s", "predict ms/clip", "model", "memory")
 
 
-def cost_cells(
+def cost_columns(
     fit_seconds: float | None,
     predict_seconds_per_clip: float | None,
     model_bytes: float | None,
     peak_memory: float | None,
 ) -> list[str]:
-    """Return what a cell costs, below `COSTS_HEADER`; n/a for what is not known."""
+    """Return what a pipeline costs, below `COSTS_HEADER`; n/a for what is not known."""
     from audioclf.experiment.planning.estimate import human_bytes
 
     sizes = (model_bytes, peak_memory)
@@ -29,9 +29,9 @@ def cost_cells(
 
 
 def verdict_lines(comparison: Comparison) -> Iterator[str]:
-    """Yield which cell is best, as far as the clips can tell, and whether it beats the baseline."""
+    """Yield which pipeline is best and whether it beats the baseline, in sentences."""
     from audioclf.evaluation.comparison.compare import baseline_sentence, verdict_sentence
 
     yield verdict_sentence(comparison)
-    if len(comparison.cells) > 2 and comparison.baseline not in (None, comparison.cells[0]):
+    if len(comparison.pipelines) > 2 and comparison.baseline not in (None, comparison.pipelines[0]):
         yield baseline_sentence(comparison)

@@ -31,7 +31,7 @@ from audioclf.cli.options import (
     progress_on_stderr,
     single_command,
 )
-from audioclf.cli.result_text import COSTS_HEADER, cost_cells, verdict_lines
+from audioclf.cli.result_text import COSTS_HEADER, cost_columns, verdict_lines
 from audioclf.cli.terminal import complain, format_table, say
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def run(
             complain("warning", warning)
         say(json.dumps(_plan_data(found), indent=2) if as_json else describe_plan(found))
         return
-    from audioclf.experiment.pipeline import run as run_experiment
+    from audioclf.experiment.run import run as run_experiment
 
     with progress_on_stderr(quiet=quiet) as progress:
         result = run_experiment(
@@ -135,7 +135,7 @@ def run(
         )
     for note in (*result.remarks, *result.notes):
         complain("note", note)
-    for failure in result.untold:
+    for failure in result.failed_notifications:
         complain("warning", failure)
     say(_as_json(result) if as_json else describe_result(result))
     sys.exit(result.exit_code)
@@ -155,7 +155,7 @@ def _plan(
     from audioclf.base.limits import use_limits
     from audioclf.base.machine import available_cores, single_threaded
     from audioclf.config.loading import load_config
-    from audioclf.experiment.grid import cells_of
+    from audioclf.experiment.grid import pipelines_of
     from audioclf.experiment.loading import check_feasible, load_dataset
     from audioclf.experiment.planning.planner import plan
     from audioclf.experiment.provenance import origins_of
@@ -174,7 +174,7 @@ def _plan(
         return plan(
             loaded,
             dataset,
-            cells_of(loaded, registry),
+            pipelines_of(loaded, registry),
             origins=origins_of(loaded.featurizers, registry),
             jobs=jobs or available_cores(),
             cache_folder=(cache_dir or default_folder()) if cache else None,
@@ -194,7 +194,7 @@ def describe_plan(found: RunPlan) -> str:
     mapped = f"; in a file: {', '.join(found.mapped)}" if found.mapped else ""
     return (
         f"{table}\n\n"
-        f"{found.n_clips} clips; {found.n_cells} cells, {found.n_fits} fits of "
+        f"{found.n_clips} clips; {found.n_pipelines} pipelines, {found.n_fits} fits of "
         f"{found.rows_per_fit} clips; {found.jobs} at a time\n"
         f"columns: {columns}{mapped}\n"
         f"probed: {found.n_probed} clips, {100 * found.cached:.0f} % of them in the cache; "
@@ -218,7 +218,7 @@ def describe_result(result: RunResult) -> str:
     """Return the table of results, the verdict, and what one has to know to read them."""
     metrics = result.config.metrics
     header = ["cell", *metrics, *COSTS_HEADER]
-    table = format_table(header, [_row(cell, metrics) for cell in result.cells])
+    table = format_table(header, [_row(pipeline, metrics) for pipeline in result.pipelines])
     failed = f", {result.n_failed} left out" if result.n_failed else ""
     what = f"{result.n_clips} clips{failed}, {len(result.classes)} classes; {result.splits}"
     units = result.unit if result.n_units == 1 else f"{result.unit}s"
@@ -227,15 +227,15 @@ def describe_result(result: RunResult) -> str:
     return "\n\n".join(parts)
 
 
-def _row(cell: CellSummary, metrics: tuple[Metric, ...]) -> list[str]:
-    shown = ["n/a" if (found := cell.metrics[m]) is None else str(found) for m in metrics]
+def _row(pipeline: CellSummary, metrics: tuple[Metric, ...]) -> list[str]:
+    shown = ["n/a" if (found := pipeline.metrics[m]) is None else str(found) for m in metrics]
     costs = (
-        cell.fit_seconds,
-        cell.predict_seconds_per_clip,
-        cell.model_bytes,
-        cell.peak_memory,
+        pipeline.fit_seconds,
+        pipeline.predict_seconds_per_clip,
+        pipeline.model_bytes,
+        pipeline.peak_memory,
     )
-    return [cell.name, *shown, *cost_cells(*costs)]
+    return [pipeline.name, *shown, *cost_columns(*costs)]
 
 
 def _judgement(result: RunResult) -> Iterator[str]:

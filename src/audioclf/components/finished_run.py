@@ -21,8 +21,8 @@ class FinishedRun:
     record : mapping
         `record.json`: versions, origin of every component, dataset fingerprint, seconds, notes.
     metrics : mapping
-        `metrics.json`: of each cell every metric with its interval and its value on each fold,
-        best cell first.
+        `metrics.json`: of each pipeline every metric with its interval and its value on each fold,
+        best pipeline first.
     files : tuple of Path
         All files in the folder, sorted; `report.html`, `model.audioclf` and `plots/` where the run
         has them.

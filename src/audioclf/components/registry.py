@@ -73,7 +73,7 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class Observer:
     """A plugin that can be told of a finished run."""
 
     origin: Origin
@@ -126,7 +126,7 @@ class Registry:
         """Return the plugin that brings this component; None for a class made by hand."""
         return self._origins.get(type(component))
 
-    def listeners(self, names: Iterable[str]) -> tuple[Listener, ...]:
+    def observers(self, names: Iterable[str]) -> tuple[Observer, ...]:
         """Return the plugins of these names that can be told of a finished run, each once.
 
         Parameters
@@ -139,10 +139,10 @@ class Registry:
         PluginError
             If a name has no such plugin, or more than one.
         """
-        found = {listener.origin: listener for listener in map(self._listener, names)}
+        found = {observer.origin: observer for observer in map(self._observer, names)}
         return tuple(found.values())
 
-    def _listener(self, name: str) -> Listener:
+    def _observer(self, name: str) -> Observer:
         able = [record for record in self.plugins if record.run_finished is not None]
         found = [record for record in able if name in _names(record.origin)]
         if len(found) > 1:
@@ -151,7 +151,7 @@ class Registry:
             raise PluginError(f"{name!r} names more than one plugin: {origins}.", hint=hint)
         for record in found:
             if record.run_finished is not None:
-                return Listener(record.origin, record.run_finished)
+                return Observer(record.origin, record.run_finished)
         raise self._deaf(name, [record.origin.entry_point for record in able])
 
     def _deaf(self, name: str, able: list[str]) -> PluginError:

@@ -36,7 +36,7 @@ class Report(Settings):
     """What sounds and pictures of clips may take, in MB; null for 4 at 100 clips to 8 at 1,000."""
 
 
-CellPart = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+PipelinePart = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 
 
 class RunConfig(Settings):
@@ -54,13 +54,13 @@ class RunConfig(Settings):
     audio: AudioConfig = AudioConfig()
     """How files become waveforms: mono, at one sample rate."""
 
-    featurizers: dict[CellPart, AnyFeaturizer] = Field(min_length=1)
+    featurizers: dict[PipelinePart, AnyFeaturizer] = Field(min_length=1)
     """Features by a name of your choice."""
 
     split: Split = StratifiedKFold()
-    """Which clips train and which test, the same for every cell."""
+    """Which clips train and which test, the same for every pipeline."""
 
-    classifiers: dict[CellPart, AnyClassifier] = Field(min_length=1)
+    classifiers: dict[PipelinePart, AnyClassifier] = Field(min_length=1)
     """Classifiers by a name of your choice; each is combined with each featurizer."""
 
     metrics: tuple[Metric, ...] = Field(default=("accuracy", "balanced_accuracy"), min_length=1)
@@ -76,7 +76,7 @@ class RunConfig(Settings):
     """Names of audit findings that are known and accepted."""
 
     final: str = "best"
-    """Cell that is fitted on all clips and kept as `model.audioclf`: its name, `best` or `none`."""
+    """Pipeline that is fitted on all clips and kept as `model.audioclf`: a name, `best`, `none`."""
 
     calibrate: Literal["sigmoid", "isotonic", "temperature"] | None = None
     """How the scores of the final model become probabilities; null leaves them as they are."""
@@ -123,15 +123,17 @@ class RunConfig(Settings):
         return self
 
     @model_validator(mode="after")
-    def _final_is_a_cell(self) -> RunConfig:
-        if self.final not in ("best", "none", *self.cell_names):
-            names = ", ".join(self.cell_names)
-            raise ValueError(f"final: no cell is called {self.final!r}; best, none, or of {names}")
+    def _final_is_a_pipeline(self) -> RunConfig:
+        if self.final not in ("best", "none", *self.pipeline_names):
+            names = ", ".join(self.pipeline_names)
+            raise ValueError(
+                f"final: no pipeline is called {self.final!r}; best, none, or of {names}"
+            )
         return self
 
     @property
-    def cell_names(self) -> tuple[str, ...]:
-        """The names of the cells of the grid, without the baseline that a run adds."""
+    def pipeline_names(self) -> tuple[str, ...]:
+        """The names of the pipelines of the grid, without the baseline that a run adds."""
         single = len(self.featurizers) == 1
         return tuple(
             name if single else f"{feature_name}/{name}"

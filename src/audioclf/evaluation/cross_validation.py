@@ -1,7 +1,7 @@
-"""Fit each cell on the training side of each fold, and predict its test side.
+"""Fit each pipeline on the training side of each fold, and predict its test side.
 
-A cell is one featurizer with one classifier. All cells see the same clips and the same folds.
-Everything that learns is fitted inside the fold, on labels that the core encodes.
+A pipeline is one featurizer with one classifier. All pipelines see the same clips and the same
+folds. Everything that learns is fitted inside the fold, on labels that the core encodes.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import numpy as np
 
 from audioclf.base.errors import AudioclfError, ClassifierError
 from audioclf.base.machine import peak_memory_meter
-from audioclf.base.process_state import changes_said, watched_world
+from audioclf.base.process_state import describe_changes, restored_process_state
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import ProcessEngine, SerialEngine
 from audioclf.evaluation.fitting import chosen_by, fit_batches, fit_rows, pickled_size
 from audioclf.evaluation.memory import FitPlan
 from audioclf.evaluation.predictions import predict_rows, protected
-from audioclf.evaluation.results import Cell, CellResult, FoldResult
+from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audioclf.evaluation.fit_cache import KeptFits
+    from audioclf.evaluation.fit_cache import FitCache
 
 Progress = Callable[[int, int], None]
 
@@ -39,7 +39,7 @@ WORTH_PROCESSES = 5.0
 
 @dataclass(frozen=True)
 class _Task:
-    cell: Cell
+    pipeline: Pipeline
     fold: Fold
     n_classes: int
     seed: int
@@ -48,7 +48,8 @@ class _Task:
 
     @property
     def described(self) -> str:
-        return f"classifier {self.cell.name!r} ({self.cell.described}), fold {self.fold.name!r}"
+        pipeline = self.pipeline
+        return f"classifier {pipeline.name!r} ({pipeline.described}), fold {self.fold.name!r}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ _NO_PLAN = FitPlan()
 
 
 def evaluate(
-    cells: Sequence[Cell],
+    pipelines: Sequence[Pipeline],
     matrices: Mapping[str, NDArray[np.float32]],
     y: NDArray[np.intp],
     splits: Splits,
@@ -76,16 +77,16 @@ def evaluate(
     fits: FitPlan = _NO_PLAN,
     jobs: int = 1,
     engine: Engine | None = None,
-    kept: KeptFits | None = None,
+    kept: FitCache | None = None,
     isolate: bool = False,
     fit_seconds: float | None = None,
     progress: Progress = lambda done, total: None,
-) -> tuple[CellResult, ...]:
-    """Fit and predict every cell on every fold.
+) -> tuple[PipelineResult, ...]:
+    """Fit and predict every pipeline on every fold.
 
     Parameters
     ----------
-    cells : sequence of Cell
+    pipelines : sequence of Pipeline
     matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
         Design matrix by name of the featurizer.
     y : np.ndarray [shape=(n_clips,)], int
@@ -96,13 +97,13 @@ def evaluate(
     groups : np.ndarray [shape=(n_clips,)], int, optional
         Code of each clip's group, for classifiers that use them.
     fits : FitPlan
-        Which cells learn in batches, and how many fits memory holds at a time.
+        Which pipelines learn in batches, and how many fits memory holds at a time.
     jobs : int
         Number of processes; the result is the same for any. Work of a few seconds stays in this
         process.
     engine : Engine, optional
         Does all the work, whatever `jobs` is; the result is the same for any.
-    kept : KeptFits, optional
+    kept : FitCache, optional
         Gives the fits that were done before, and keeps those that are done now.
     isolate : bool
         Fit in worker processes from the first fit on, so that a crash can be named.
@@ -113,26 +114,26 @@ def evaluate(
 
     Returns
     -------
-    results : tuple of CellResult
-        In the order of `cells`.
+    results : tuple of PipelineResult
+        In the order of `pipelines`.
 
     Raises
     ------
     ClassifierError
         If a classifier raises, breaks its contract or crashes; names it, its origin and the fold.
-        Of several, the first in the order of cells and folds.
+        Of several, the first in the order of pipelines and folds.
     """
     n_classes = int(y.max()) + 1
     tasks = [
         _Task(
-            cell,
+            pipeline,
             fold,
             n_classes,
             seed,
             is_sized=number == 0,
-            in_batches=cell.name in fits.batched,
+            in_batches=pipeline.name in fits.batched,
         )
-        for cell in cells
+        for pipeline in pipelines
         for number, fold in enumerate(splits.folds)
     ]
     work = _Work(tasks, matrices, y, groups)
@@ -148,20 +149,20 @@ def evaluate(
         results = _in_order(_keeping(outcomes, kept, keys), tasks, done, progress)
     per_cell = len(splits.folds)
     return tuple(
-        CellResult(cell, tuple(results[i * per_cell : (i + 1) * per_cell]))
-        for i, cell in enumerate(cells)
+        PipelineResult(pipeline, tuple(results[i * per_cell : (i + 1) * per_cell]))
+        for i, pipeline in enumerate(pipelines)
     )
 
 
-def _key(kept: KeptFits, task: _Task, work: _Work) -> str | None:
-    cell = task.cell
-    rows = (cell.shape, cell.views.count, cell.views.averaged)
+def _key(kept: FitCache, task: _Task, work: _Work) -> str | None:
+    pipeline = task.pipeline
+    rows = (pipeline.shape, pipeline.views.count, pipeline.views.averaged)
     settings = (task.n_classes, task.seed, task.is_sized, task.in_batches, *rows)
-    return kept.key(cell.name, cell.featurizer, task.fold, (work.y, work.groups), settings)
+    return kept.key(pipeline.name, pipeline.featurizer, task.fold, (work.y, work.groups), settings)
 
 
 def _done_before(
-    kept: KeptFits | None, keys: Sequence[str | None], tasks: Sequence[_Task]
+    kept: FitCache | None, keys: Sequence[str | None], tasks: Sequence[_Task]
 ) -> dict[int, _Outcome]:
     found: dict[int, _Outcome] = {}
     for index, (key, task) in enumerate(zip(keys, tasks, strict=True)):
@@ -172,7 +173,7 @@ def _done_before(
 
 
 def _keeping(
-    outcomes: Iterable[tuple[int, _Outcome]], kept: KeptFits | None, keys: Sequence[str | None]
+    outcomes: Iterable[tuple[int, _Outcome]], kept: FitCache | None, keys: Sequence[str | None]
 ) -> Iterator[tuple[int, _Outcome]]:
     """Pass outcomes on, and keep each that is a result."""
     for index, outcome in outcomes:
@@ -211,7 +212,7 @@ def _in_processes(
 
 def _fit(index: int, work: _Work) -> FoldResult:
     task = work.tasks[index]
-    return fit_and_predict(task, work.matrices[task.cell.featurizer], work.y, work.groups)
+    return fit_and_predict(task, work.matrices[task.pipeline.featurizer], work.y, work.groups)
 
 
 def _in_order(
@@ -260,7 +261,7 @@ def fit_and_predict(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            with watched_world() as changed:
+            with restored_process_state() as changed:
                 result = _fit_and_predict(task, matrix, y, groups)
         except AudioclfError as exc:
             raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc
@@ -271,7 +272,7 @@ def fit_and_predict(
             ) from exc
     said = {" ".join(str(warning.message).split()) for warning in caught}
     if changed:
-        said.add(changes_said(changed))
+        said.add(describe_changes(changed))
     return replace(result, warnings=tuple(sorted(said)))
 
 
@@ -288,7 +289,7 @@ def _fit_and_predict(
     y: NDArray[np.intp],
     groups: NDArray[np.intp] | None,
 ) -> FoldResult:
-    fold, classifier, views = task.fold, task.cell.classifier, task.cell.views
+    fold, classifier, views = task.fold, task.pipeline.classifier, task.pipeline.views
     # A class that the training side lacks leaves a gap, which some classifiers refuse.
     present, y_train = np.unique(y[fold.train], return_inverse=True)
     estimator = classifier.build(random_state=task.seed)
@@ -299,7 +300,7 @@ def _fit_and_predict(
         else:
             kept = None if groups is None else groups[fold.train]
             rows = protected(matrix[fold.train])
-            estimator = fit_rows(task.cell, estimator, rows, protected(y_train), kept)
+            estimator = fit_rows(task.pipeline, estimator, rows, protected(y_train), kept)
         fitted = time.perf_counter()
     begun = time.perf_counter()
     y_pred, scores, kind = predict_rows(

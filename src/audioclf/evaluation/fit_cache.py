@@ -49,7 +49,7 @@ def classifier_digest(classifier: Component, origin: Origin | None) -> str | Non
     return hashlib.sha256(canonical(ingredients)).hexdigest()
 
 
-class KeptFits:
+class FitCache:
     """A folder of finished fits.
 
     The disk makes neither `get` nor `put` fail: what cannot be read is fitted again, and where
@@ -60,7 +60,7 @@ class KeptFits:
     folder : Path
         Made by the first `put`.
     classifiers : mapping of str to str or None
-        What `classifier_digest` gave, by name of the cell; fits of the others are not kept.
+        What `classifier_digest` gave, by name of the pipeline; fits of the others are not kept.
     matrices : mapping of str to str
         SHA-256 of each design matrix, by name of the featurizer.
     versions : mapping of str to str
@@ -91,7 +91,7 @@ class KeptFits:
 
     def key(
         self,
-        cell: str,
+        pipeline: str,
         featurizer: str,
         fold: Fold,
         arrays: Sequence[NDArray[Any] | None],
@@ -101,14 +101,14 @@ class KeptFits:
 
         Parameters
         ----------
-        cell, featurizer : str
+        pipeline, featurizer : str
         fold : Fold
         arrays : sequence of np.ndarray or None
             Classes and groups of the clips.
         settings : sequence of JSON
             Whatever else decides, as the seed.
         """
-        classifier, matrix = self._classifiers.get(cell), self._matrices.get(featurizer)
+        classifier, matrix = self._classifiers.get(pipeline), self._matrices.get(featurizer)
         if classifier is None or matrix is None:
             return None
         parts = [_array_digest(each) for each in (fold.train, fold.test, *arrays)]

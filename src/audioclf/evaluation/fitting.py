@@ -13,7 +13,7 @@ import numpy as np
 
 from audioclf.base.errors import AudioclfError, ClassifierError
 from audioclf.components.batches import Batches
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Fitting(Protocol):
-    """What a fit needs to know: the cell, or as much of it."""
+    """What a fit needs to know: the pipeline, or as much of it."""
 
     @property
     def classifier(self) -> Classifier:
@@ -39,7 +39,7 @@ class Fitting(Protocol):
 
 
 def fit_rows(
-    cell: Fitting,
+    pipeline: Fitting,
     estimator: Any,
     X: Matrix,
     y: Codes,
@@ -49,7 +49,7 @@ def fit_rows(
 
     Parameters
     ----------
-    cell : Cell
+    pipeline : Pipeline
     estimator : scikit-learn classifier
         What `build` of its classifier returned.
     X : np.ndarray [shape=(n_clips, n_views * n_features)], float32
@@ -64,11 +64,11 @@ def fit_rows(
     estimator : scikit-learn classifier
         Fitted on single views: it takes n_features columns.
     """
-    classifier, views, clips = cell.classifier, cell.views, np.arange(len(X))
+    classifier, views, clips = pipeline.classifier, pipeline.views, np.arange(len(X))
     if groups is None and views.count > 1:
         groups = clips
     units = None if groups is None else views.repeated(groups)
-    passed = classifier.fit_keywords(groups=units, shape=cell.shape)
+    passed = classifier.fit_keywords(groups=units, shape=pipeline.shape)
     if views.count == 1:
         estimator.fit(X, y, **passed)
         return estimator
@@ -161,7 +161,7 @@ class FinalFit:
 
 
 def fit_final(
-    cell: Cell,
+    pipeline: Pipeline,
     matrix: NDArray[np.float32],
     y: NDArray[np.intp],
     *,
@@ -173,7 +173,7 @@ def fit_final(
 
     Parameters
     ----------
-    cell : Cell
+    pipeline : Pipeline
     matrix : np.ndarray [shape=(n_clips, n_views * n_features)], float32
     y : np.ndarray [shape=(n_clips,)], int
         Codes of the classes, `0..k-1`, each at least once.
@@ -189,18 +189,18 @@ def fit_final(
     ClassifierError
         If the classifier raises; names it and its origin.
     """
-    where = f"classifier {cell.name!r} ({cell.described}), on all clips"
+    where = f"classifier {pipeline.name!r} ({pipeline.described}), on all clips"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             started = time.perf_counter()
-            classifier, views = cell.classifier, cell.views
+            classifier, views = pipeline.classifier, pipeline.views
             if in_batches:
                 clips = np.arange(len(y))
                 estimator = fit_batches(classifier, views, matrix, clips, y, seed=seed)
             else:
                 built = classifier.build(random_state=seed)
-                estimator = fit_rows(cell, built, matrix, y, groups)
+                estimator = fit_rows(pipeline, built, matrix, y, groups)
             seconds = time.perf_counter() - started
         except AudioclfError as exc:
             raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc

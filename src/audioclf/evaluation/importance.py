@@ -105,7 +105,7 @@ def permutation_importance(
 
 
 def importances_data(found: Mapping[str, Floats]) -> dict[str, Any]:
-    """Return importances by cell as plain data, of `MAX_SIDE` rows and columns at most."""
+    """Return importances by pipeline as plain data, of `MAX_SIDE` rows and columns at most."""
     return {"cells": {name: _rounded(smaller(values)) for name, values in found.items()}}
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from audioclf.evaluation.results import Cell
+    from audioclf.evaluation.results import Pipeline
     from audioclf.evaluation.splits import Splits
 
 _BLOCKS = 4
@@ -22,7 +22,7 @@ _BLOCKS = 4
 
 @dataclass(frozen=True)
 class FitPlan:
-    """How the cells are fitted.
+    """How the pipelines are fitted.
 
     Parameters
     ----------
@@ -40,17 +40,17 @@ class FitPlan:
 
 
 def plan_fits(
-    cells: Sequence[Cell],
+    pipelines: Sequence[Pipeline],
     matrices: Mapping[str, NDArray[np.float32]],
     n_classes: int,
     splits: Splits,
     free: int,
 ) -> FitPlan:
-    """Decide for each cell whether a fit takes all rows together or in batches.
+    """Decide for each pipeline whether a fit takes all rows together or in batches.
 
     Parameters
     ----------
-    cells : sequence of Cell
+    pipelines : sequence of Pipeline
     matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
     n_classes : int
     splits : Splits
@@ -60,21 +60,21 @@ def plan_fits(
     Raises
     ------
     MemoryShortError
-        If a cell can do neither; says how much it would take.
+        If a pipeline can do neither; says how much it would take.
     """
     n_clips = max(len(fold.train) for fold in splits.folds)
     batched: dict[str, tuple[int, int]] = {}
     most = 1
-    for cell in cells:
-        n_rows = n_clips * cell.views.count
-        n_columns = matrices[cell.featurizer].shape[1] // cell.views.count
+    for pipeline in pipelines:
+        n_rows = n_clips * pipeline.views.count
+        n_columns = matrices[pipeline.featurizer].shape[1] // pipeline.views.count
         shape = (n_rows, n_columns, n_classes)
-        needed = 4 * n_rows * n_columns + cell.classifier.fit_memory(*shape)
+        needed = 4 * n_rows * n_columns + pipeline.classifier.fit_memory(*shape)
         if needed > free:
-            batched[cell.name] = (n_rows, needed)
-            needed = _BLOCKS * BLOCK_BYTES + cell.classifier.batch_memory(*shape)
-            if needed > free or not cell.classifier.learns_in_batches():
-                raise _short(cell, n_rows, n_columns, batched[cell.name][1], free)
+            batched[pipeline.name] = (n_rows, needed)
+            needed = _BLOCKS * BLOCK_BYTES + pipeline.classifier.batch_memory(*shape)
+            if needed > free or not pipeline.classifier.learns_in_batches():
+                raise _short(pipeline, n_rows, n_columns, batched[pipeline.name][1], free)
         most = max(most, needed)
     notes = tuple(
         f"{name} learned in batches: a fit of all {n_rows} rows would take about {_gb(needed)} of "
@@ -84,17 +84,19 @@ def plan_fits(
     return FitPlan(frozenset(batched), max(1, free // most), notes)
 
 
-def _short(cell: Cell, n_rows: int, n_columns: int, needed: int, free: int) -> MemoryShortError:
+def _short(
+    pipeline: Pipeline, n_rows: int, n_columns: int, needed: int, free: int
+) -> MemoryShortError:
     return MemoryShortError(
-        f"classifier {cell.name!r} ({cell.described}) would take about {_gb(needed)} of memory for "
-        f"a fit of {_counted(cell, n_rows)} in {n_columns} columns, and {_gb(free)} is free",
+        f"classifier {pipeline.name!r} ({pipeline.described}) would take about {_gb(needed)} of "
+        f"memory for a fit of {_counted(pipeline, n_rows)} in {n_columns} columns, and {_gb(free)} is free",
         hint="Take fewer columns (pooling `stats` instead of `flatten`), fewer clips, or a "
         "classifier that learns in batches, such as `sgd`.",
     )
 
 
-def _counted(cell: Cell, n_rows: int) -> str:
-    views = cell.views.count
+def _counted(pipeline: Pipeline, n_rows: int) -> str:
+    views = pipeline.views.count
     return f"{n_rows} clips" if views == 1 else f"{n_rows // views} clips in {views} views"
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Pipeline:
     """One featurizer with one classifier, by the names that the config gives them.
 
     `described` names the classifier and where it comes from, for messages. `shape` is that of the
@@ -76,7 +76,7 @@ class FoldResult:
 
 
 class Predicted(Protocol):
-    """Whatever has out-of-fold predictions: a cell that has just run, or one read from disk."""
+    """Whatever has out-of-fold predictions: a pipeline that has just run, or one read from disk."""
 
     @property
     def folds(self) -> tuple[FoldResult, ...]:
@@ -84,10 +84,10 @@ class Predicted(Protocol):
 
 
 @dataclass(frozen=True)
-class CellResult:
-    """The out-of-fold predictions of one cell."""
+class PipelineResult:
+    """The out-of-fold predictions of one pipeline."""
 
-    cell: Cell
+    pipeline: Pipeline
     folds: tuple[FoldResult, ...]
 
     @property

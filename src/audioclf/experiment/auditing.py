@@ -1,4 +1,4 @@
-"""The steps from a config to its audits: extract, split, evaluate one cell, look.
+"""The steps from a config to its audits: extract, split, evaluate one pipeline, look.
 
 A full run has all of this at hand: `with_tables` is what it adds to its featurizers, and
 `audits_of` looks at what it found.
@@ -25,10 +25,10 @@ from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset, codes_of
 from audioclf.engines import make_engine
 from audioclf.evaluation.cross_validation import evaluate
-from audioclf.evaluation.results import Cell, CellResult
+from audioclf.evaluation.results import Pipeline, PipelineResult
 from audioclf.evaluation.splits import Splits, make_splits
 from audioclf.features.extraction import Extraction, extract
-from audioclf.features.waveform import Hear, cached_in, decoded
+from audioclf.features.waveform import Decoder, cached_in, decoded
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
@@ -77,7 +77,7 @@ class AuditReport:
 def audit_config(
     config: RunConfig,
     dataset: Dataset,
-    cell: Cell | None,
+    pipeline: Pipeline | None,
     origins: Mapping[str, Origin],
     *,
     allow: Iterable[str] = (),
@@ -85,7 +85,7 @@ def audit_config(
     cache_folder: Path | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> AuditReport:
-    """Audit the dataset and the splits of a config, and the predictions of one of its cells.
+    """Audit the dataset and the splits of a config, and the predictions of one of its pipelines.
 
     Clips that cannot be read are a finding here and end nothing, whatever `on_error` says.
 
@@ -94,7 +94,7 @@ def audit_config(
     config : RunConfig
     dataset : Dataset
         What its loader returned.
-    cell : Cell, optional
+    pipeline : Pipeline, optional
         Whose predictions labels and shortcuts are compared with; without it nothing is trained.
     origins : mapping of str to Origin
         Where the featurizers come from.
@@ -115,12 +115,14 @@ def audit_config(
     """
     allowed = check_allowed(allow)
     jobs = jobs or available_cores()
-    wanted = {} if cell is None else {cell.featurizer: config.featurizers[cell.featurizer]}
+    wanted = (
+        {} if pipeline is None else {pipeline.featurizer: config.featurizers[pipeline.featurizer]}
+    )
     with single_threaded(), use_limits(config.limits):
         extraction = _extract(config, dataset, wanted, origins, jobs, cache_folder, progress)
         splits = make_splits(extraction.dataset, config.split, config.seed)
         results = evaluate(
-            [] if cell is None else [cell],
+            [] if pipeline is None else [pipeline],
             extraction.matrices,
             codes_of(extraction.dataset),
             splits,
@@ -128,7 +130,7 @@ def audit_config(
             jobs=jobs,
             progress=lambda done, total: progress("fitting", done, total),
         )
-        audits = audits_of(config, extraction, splits, results, cell, cached_in(cache_folder))
+        audits = audits_of(config, extraction, splits, results, pipeline, cached_in(cache_folder))
     notes = (*extraction.dataset.notes, *extraction.cache.notes())
     failed = len(extraction.failed)
     return AuditReport(dataset.name, tuple(audits), allowed, notes, failed)
@@ -171,9 +173,9 @@ def audits_of(
     config: RunConfig,
     extraction: Extraction,
     splits: Splits,
-    results: Sequence[CellResult],
-    cell: Cell | None,
-    hear: Hear = decoded,
+    results: Sequence[PipelineResult],
+    pipeline: Pipeline | None,
+    decoder: Decoder = decoded,
 ) -> list[Audit]:
     """Audit what a run found, whose extraction holds the tables of `with_tables`.
 
@@ -182,17 +184,17 @@ def audits_of(
     config : RunConfig
     extraction : Extraction
     splits : Splits
-    results : sequence of CellResult
-        Of all cells, or of some.
-    cell : Cell, optional
+    results : sequence of PipelineResult
+        Of all pipelines, or of some.
+    pipeline : Pipeline, optional
         Fitted again where there is a leak, to say what it is worth; never without it.
-    hear : callable
+    decoder : callable
         Gives the clips that may be copies of each other.
     """
     matrices = extraction.matrices
     rescoring = None
-    if cell is not None:
-        rescoring = Rescoring(cell, matrices, config.split, config.seed, config.metrics[0])
+    if pipeline is not None:
+        rescoring = Rescoring(pipeline, matrices, config.split, config.seed, config.metrics[0])
     return run_audits(
         extraction.dataset,
         extraction.ledger,
@@ -204,5 +206,5 @@ def audits_of(
         audio=config.audio,
         seed=config.seed,
         rescoring=rescoring,
-        hear=hear,
+        decoder=decoder,
     )

@@ -1,4 +1,4 @@
-"""The last step of a run: a cell fitted on all clips, kept as a bundle."""
+"""The last step of a run: a pipeline fitted on all clips, kept as a bundle."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from audioclf.components.registry import Registry
     from audioclf.config.run_config import RunConfig
-    from audioclf.evaluation.results import Cell, CellResult
+    from audioclf.evaluation.results import Pipeline, PipelineResult
     from audioclf.features.extraction import Extraction
     from audioclf.runs.folder import RunFolder
     from audioclf.runs.results import RunResult
@@ -42,16 +42,16 @@ def write_final(
     folder: RunFolder,
     config: RunConfig,
     result: RunResult,
-    found: CellResult,
+    found: PipelineResult,
     extraction: Extraction,
     registry: Registry,
     *,
     groups: NDArray[np.intp] | None,
     in_batches: bool,
 ) -> tuple[Path | None, tuple[str, ...]]:
-    """Fit a cell on all clips, and write `model.audioclf` and where the model looks.
+    """Fit a pipeline on all clips, and write `model.audioclf` and where the model looks.
 
-    `found` holds the out-of-fold predictions of the cell, by which scores are calibrated and
+    `found` holds the out-of-fold predictions of the pipeline, by which scores are calibrated and
     abstaining is measured.
 
     Returns
@@ -68,18 +68,18 @@ def write_final(
     ResultError
         If a file cannot be written.
     """
-    cell = found.cell
-    matrix, y = extraction.matrices[cell.featurizer], codes_of(extraction.dataset)
-    fit = fit_final(cell, matrix, y, seed=config.seed, groups=groups, in_batches=in_batches)
-    _write_importance(folder, config, cell, fit.estimator, cell.views.plain(matrix), y)
+    pipeline = found.pipeline
+    matrix, y = extraction.matrices[pipeline.featurizer], codes_of(extraction.dataset)
+    fit = fit_final(pipeline, matrix, y, seed=config.seed, groups=groups, in_batches=in_batches)
+    _write_importance(folder, config, pipeline, fit.estimator, pipeline.views.plain(matrix), y)
     effects = _effects(config, found, extraction)
     below = config.abstain_below if effects.abstention is not None else None
     try:
         path = write_bundle(
             folder.path / MODEL,
             name=config.name,
-            cell=cell,
-            featurizer=config.featurizers[cell.featurizer],
+            pipeline=pipeline,
+            featurizer=config.featurizers[pipeline.featurizer],
             audio=config.audio,
             classes=extraction.dataset.classes,
             estimator=fit.estimator,
@@ -88,18 +88,18 @@ def write_final(
             training=training_of(extraction),
             registry=registry,
             seconds=[row.seconds for row in extraction.ledger if row.status == "ok"],
-            evaluation=evaluated_of(result, cell.name),
+            evaluation=evaluated_of(result, pipeline.name),
             calibration=effects.calibration,
             abstain_below=below,
             abstention=effects.abstention,
         )
     except ModelError as exc:
-        return None, (f"{cell.name} was not kept as a model: {exc.message}",)
-    warned = (f"{cell.name}, fitted on all clips, warned: {text}" for text in fit.warnings)
-    return path, (*warned, *(f"the model of {cell.name} {note}" for note in effects.notes))
+        return None, (f"{pipeline.name} was not kept as a model: {exc.message}",)
+    warned = (f"{pipeline.name}, fitted on all clips, warned: {text}" for text in fit.warnings)
+    return path, (*warned, *(f"the model of {pipeline.name} {note}" for note in effects.notes))
 
 
-def _effects(config: RunConfig, found: CellResult, extraction: Extraction) -> ScoreEffects:
+def _effects(config: RunConfig, found: PipelineResult, extraction: Extraction) -> ScoreEffects:
     if config.calibrate is None and config.abstain_below is None:
         return ScoreEffects()
     unit, units = unit_of(extraction.dataset)
@@ -118,7 +118,7 @@ def _effects(config: RunConfig, found: CellResult, extraction: Extraction) -> Sc
 def _write_importance(
     folder: RunFolder,
     config: RunConfig,
-    cell: Cell,
+    pipeline: Pipeline,
     estimator: object,
     matrix: NDArray[np.float32],
     y: NDArray[np.intp],
@@ -127,13 +127,13 @@ def _write_importance(
     from audioclf.evaluation.importance import Layout, importance, importances_data
     from audioclf.features.extraction import make_plans
 
-    featurizer = config.featurizers[cell.featurizer]
+    featurizer = config.featurizers[pipeline.featurizer]
     if not isinstance(featurizer.pooling, Flatten | Stats):
         return
-    (plan,) = make_plans(config.audio, {cell.featurizer: featurizer}, {})
+    (plan,) = make_plans(config.audio, {pipeline.featurizer: featurizer}, {})
     layout: Layout = "flatten" if isinstance(featurizer.pooling, Flatten) else "stats"
     found = importance(estimator, matrix, y, n_bins=plan.n_bins, layout=layout, seed=config.seed)
-    folder.write_json(IMPORTANCES, importances_data({cell.name: found}))
+    folder.write_json(IMPORTANCES, importances_data({pipeline.name: found}))
 
 
 def training_of(extraction: Extraction) -> Training:
@@ -152,14 +152,14 @@ def _last_part(name: str) -> str:
     return name.replace("\\", "/").rstrip("/").rpartition("/")[2] or "dataset"
 
 
-def evaluated_of(result: RunResult, cell: str) -> Evaluated:
-    """Return what a bundle says of the metrics that a cell earned in a run."""
+def evaluated_of(result: RunResult, pipeline: str) -> Evaluated:
+    """Return what a bundle says of the metrics that a pipeline earned in a run."""
     return Evaluated(
         split=result.splits,
         unit=result.unit,
         n_units=result.n_units,
         confidence_level=CONFIDENCE_LEVEL,
-        metrics={name: _interval(found) for name, found in result[cell].metrics.items()},
+        metrics={name: _interval(found) for name, found in result[pipeline].metrics.items()},
     )
 
 

@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from audioclf.evaluation.results import Cell
+    from audioclf.evaluation.results import Pipeline
 
 
 BASELINE = "baseline"
-"""Name of the cell that knows nothing but how frequent the classes are."""
+"""Name of the pipeline that knows nothing but how frequent the classes are."""
 
 
-def cells_of(config: RunConfig, registry: Registry) -> list[Cell]:
+def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:
     """Return the grid of a config, with the baseline that every result table shows."""
-    from audioclf.evaluation.results import Cell
+    from audioclf.evaluation.results import Pipeline
     from audioclf.evaluation.views import Views
 
     views = {name: Views.of(featurizer) for name, featurizer in config.featurizers.items()}
     grid = product(config.featurizers, config.classifiers.items())
-    shapes = _shapes_of(config)
-    cells = [
-        Cell(
-            cell_name,
+    shapes = shapes_of(config)
+    pipelines = [
+        Pipeline(
+            pipeline_name,
             feature_name,
             name,
             classifier,
@@ -40,19 +40,22 @@ def cells_of(config: RunConfig, registry: Registry) -> list[Cell]:
             shapes[feature_name] if classifier.needs_shape() else None,
             views[feature_name],
         )
-        for cell_name, (feature_name, (name, classifier)) in zip(
-            config.cell_names, grid, strict=True
+        for pipeline_name, (feature_name, (name, classifier)) in zip(
+            config.pipeline_names, grid, strict=True
         )
     ]
-    if any(map(is_baseline, cells)):
-        return cells
+    if any(map(is_baseline, pipelines)):
+        return pipelines
     dummy: Any = registry.resolve("classifier", "dummy")()
-    name = BASELINE if all(cell.name != BASELINE for cell in cells) else f"{BASELINE}_"
+    name = BASELINE if all(pipeline.name != BASELINE for pipeline in pipelines) else f"{BASELINE}_"
     first = next(iter(config.featurizers))
-    return [*cells, Cell(name, first, name, dummy, describe(dummy, registry), None, views[first])]
+    return [
+        *pipelines,
+        Pipeline(name, first, name, dummy, describe(dummy, registry), None, views[first]),
+    ]
 
 
-def _shapes_of(config: RunConfig) -> dict[str, tuple[int, int]]:
+def shapes_of(config: RunConfig) -> dict[str, tuple[int, int]]:
     """Return the shape of each featurizer's matrices, if a classifier needs it.
 
     Raises
@@ -78,9 +81,9 @@ def _shapes_of(config: RunConfig) -> dict[str, tuple[int, int]]:
     return shapes
 
 
-def is_baseline(cell: Cell) -> bool:
-    """Whether a cell knows nothing but how frequent the classes are."""
-    return cell.classifier.type_name() == "dummy"
+def is_baseline(pipeline: Pipeline) -> bool:
+    """Whether a pipeline knows nothing but how frequent the classes are."""
+    return pipeline.classifier.type_name() == "dummy"
 
 
 def groups_of(dataset: Dataset) -> NDArray[np.intp] | None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from audioclf.base.errors import AudioclfError, DatasetError, PluginError
 from audioclf.base.limits import use_limits
-from audioclf.base.process_state import changes_said, watched_world
+from audioclf.base.process_state import describe_changes, restored_process_state
 from audioclf.components.discovery import discover
 from audioclf.components.registry import Registry
 from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
-from audioclf.experiment.grid import _shapes_of
+from audioclf.experiment.grid import shapes_of
 from audioclf.experiment.provenance import describe
 from audioclf.runs.folder import LEDGER, RunFolder
 
@@ -46,7 +46,7 @@ def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
         If the loader itself fails.
     """
     try:
-        with use_limits(config.limits), watched_world() as changed:
+        with use_limits(config.limits), restored_process_state() as changed:
             dataset = config.dataset.load()
     except AudioclfError:
         raise
@@ -57,7 +57,7 @@ def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
         who = describe(config.dataset, registry)
         raise PluginError(f"loader {who} returned {type(dataset).__name__} instead of a Dataset")
     if changed:
-        said = f"loader {describe(config.dataset, registry)}: {changes_said(changed)}"
+        said = f"loader {describe(config.dataset, registry)}: {describe_changes(changed)}"
         dataset.notes = (*dataset.notes, said)
     return dataset
 
@@ -77,10 +77,11 @@ def check_feasible(config: RunConfig, dataset: Dataset) -> None:
         if isinstance(classifier, Tuned):
             check_metrics([classifier.metric], dataset.classes, f"classifiers.{name}: ")
     make_splits(dataset, config.split, config.seed)
-    _shapes_of(config)
+    shapes_of(config)
 
 
-def _unreadable(dataset: Dataset, extraction: Extraction, folder: RunFolder) -> DatasetError:
+def unreadable_clips(dataset: Dataset, extraction: Extraction, folder: RunFolder) -> DatasetError:
+    """Return the error that lists the clips that cannot be used."""
     messages = [row.message for row in extraction.failed]
     return DatasetError(
         f"{dataset.name}: {len(messages)} of {len(extraction.ledger)} clips cannot be used, "

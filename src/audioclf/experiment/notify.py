@@ -13,7 +13,7 @@ from pathlib import Path
 
 from audioclf.base.errors import AudioclfError
 from audioclf.components.finished_run import FinishedRun
-from audioclf.components.registry import Listener, RunFinished
+from audioclf.components.registry import Observer, RunFinished
 from audioclf.engines.base import Job, pack
 from audioclf.engines.process import Worker, WorkerGoneError
 from audioclf.runs.reading import read_run
@@ -48,23 +48,23 @@ def wanted(names: Iterable[str] | None) -> tuple[str, ...]:
 
 
 def tell(
-    listeners: Iterable[Listener], folder: Path, *, seconds: float = NOTIFY_SECONDS
+    observers: Iterable[Observer], folder: Path, *, seconds: float = NOTIFY_SECONDS
 ) -> Iterator[Told]:
     """Tell each plugin of a finished run and yield what came of it; raises nothing of theirs.
 
     Parameters
     ----------
-    listeners : iterable of Listener
+    observers : iterable of Observer
     folder : Path
         Folder of the run.
     seconds : float
         How long each may take, in s.
     """
-    for listener in listeners:
+    for observer in observers:
         try:
-            yield Told(True, f"{listener.origin}: {_told(listener, folder, seconds)}")
+            yield Told(True, f"{observer.origin}: {_told(observer, folder, seconds)}")
         except (AudioclfError, WorkerGoneError) as exc:
-            yield Told(False, _failure(listener, folder, exc))
+            yield Told(False, _failure(observer, folder, exc))
 
 
 def finished_run(folder: Path) -> FinishedRun:
@@ -80,12 +80,12 @@ def finished_run(folder: Path) -> FinishedRun:
     return FinishedRun(run.path.resolve(), run.config, run.record, run.metrics, files)
 
 
-def _told(listener: Listener, folder: Path, seconds: float) -> str:
+def _told(observer: Observer, folder: Path, seconds: float) -> str:
     job = pack(Job(_call, finished_run(folder)))
     worker = Worker()
     try:
         worker.load(job)
-        outcome = worker.run(pack(listener.call), seconds)
+        outcome = worker.run(pack(observer.call), seconds)
     finally:
         worker.dismiss()
         worker.close()
@@ -101,13 +101,13 @@ def _call(function: RunFinished, run: FinishedRun) -> object:
     return function(run)
 
 
-def _failure(listener: Listener, folder: Path, exc: Exception) -> str:
+def _failure(observer: Observer, folder: Path, exc: Exception) -> str:
     if isinstance(exc, AudioclfError):
         why = " ".join(filter(None, (exc.message, exc.hint)))
     else:
         why = f"it ended its process: {exc}"
-    again = f"audioclf notify {folder} {listener.origin.entry_point}"
+    again = f"audioclf notify {folder} {observer.origin.entry_point}"
     return (
-        f"the plugin {listener.origin} was to be told of this run and failed: {why.rstrip('.')}. "
+        f"the plugin {observer.origin} was to be told of this run and failed: {why.rstrip('.')}. "
         f"The results are complete; try again with `{again}`"
     )

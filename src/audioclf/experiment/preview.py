@@ -11,7 +11,7 @@ from audioclf.base.limits import use_limits
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
-from audioclf.experiment.grid import cells_of
+from audioclf.experiment.grid import pipelines_of
 from audioclf.experiment.loading import check_feasible, load_dataset, ready
 
 
@@ -27,7 +27,7 @@ class RunPreview:
     class_counts : dict of str to int
     seconds : float
         Audio that would be read, in s.
-    cells : tuple of str
+    pipelines : tuple of str
     splits : str
     n_fits : int
     unreadable : tuple of str
@@ -39,7 +39,7 @@ class RunPreview:
     n_clips: int
     class_counts: dict[str, int]
     seconds: float
-    cells: tuple[str, ...]
+    pipelines: tuple[str, ...]
     splits: str
     n_fits: int
     unreadable: tuple[str, ...]
@@ -78,7 +78,7 @@ def preview(
     dataset = load_dataset(config, registry)
     check_feasible(config, dataset)
     splits = make_splits(dataset, config.split, config.seed)
-    cells = cells_of(config, registry)
+    pipelines = pipelines_of(config, registry)
     with use_limits(config.limits):
         seconds, unreadable = _inspect(dataset, config, isolate=isolate or config.isolate)
     return RunPreview(
@@ -86,9 +86,9 @@ def preview(
         n_clips=len(dataset),
         class_counts=dataset.class_counts,
         seconds=seconds,
-        cells=tuple(cell.name for cell in cells),
+        pipelines=tuple(pipeline.name for pipeline in pipelines),
         splits=splits.description,
-        n_fits=len(cells) * len(splits.folds),
+        n_fits=len(pipelines) * len(splits.folds),
         unreadable=tuple(unreadable),
         notes=(*dataset.notes, *splits.notes),
     )

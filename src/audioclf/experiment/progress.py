@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from audioclf.base.errors import AudioclfError
 
 if TYPE_CHECKING:
-    from audioclf.evaluation.fit_cache import KeptFits
+    from audioclf.evaluation.fit_cache import FitCache
     from audioclf.features.extraction import CacheUse
 
 Progress = Callable[[str, int, int], None]
@@ -18,7 +18,7 @@ Progress = Callable[[str, int, int], None]
 _AGAIN = "run the same command to go on"
 
 
-class Standing:
+class RunProgress:
     """What of a run is finished, and stays so if the run is stopped now.
 
     Parameters
@@ -32,7 +32,7 @@ class Standing:
     ----------
     cache_use : CacheUse
         Filled by the extraction.
-    kept : KeptFits or None
+    kept : FitCache or None
         The fits that are done.
     """
 
@@ -42,7 +42,7 @@ class Standing:
         self.folder = folder
         self.cached = cached
         self.cache_use: CacheUse = CacheUse()
-        self.kept: KeptFits | None = None
+        self.kept: FitCache | None = None
         self._done: dict[str, tuple[int, int]] = {}
         self._finished = False
 

@@ -41,7 +41,8 @@ def _with_inner(components: Mapping[str, Component]) -> Iterator[tuple[str, Comp
         yield from _with_inner(inner)
 
 
-def _origin_data(component: Component, registry: Registry) -> dict[str, str | None]:
+def origin_data(component: Component, registry: Registry) -> dict[str, str | None]:
+    """Return the type, distribution, version and entry point of a component, for the record."""
     origin = registry.origin_of(component)
     return {
         "type": component.type_name(),

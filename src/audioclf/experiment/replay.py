@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, PluginError
 from audioclf.config.loading import load_config
-from audioclf.experiment.pipeline import run
 from audioclf.experiment.resources import EngineName, Progress
+from audioclf.experiment.run import run
 from audioclf.runs.folder import CONFIG, RunFolder
-from audioclf.runs.reading import SavedCell, SavedRun, read_run
+from audioclf.runs.reading import SavedPipeline, SavedRun, read_run
 from audioclf.runs.working_folder import find_left
 
 if TYPE_CHECKING:
@@ -281,9 +281,9 @@ def _other_folds() -> Stage:
 def _predictions(before: SavedRun, now: SavedRun) -> Stage:
     was, found = _cells(before), _cells(now)
     if was.keys() != found.keys() or before.classes != now.classes:
-        return Stage("predictions", "different", "other cells or classes")
+        return Stage("predictions", "different", "other pipelines or classes")
     labels = [text for name in was for text in _other_labels(was[name], found[name], before, now)]
-    count = sum(len(fold.y_pred) for cell in was.values() for fold in cell.folds)
+    count = sum(len(fold.y_pred) for pipeline in was.values() for fold in pipeline.folds)
     if labels:
         detail = f"{len(labels)} of {count} labels differ, such as {labels[0]}"
         return Stage("predictions", "different", detail)
@@ -293,12 +293,12 @@ def _predictions(before: SavedRun, now: SavedRun) -> Stage:
     return Stage("predictions", verdict, f"{count} labels equal{scores}")
 
 
-def _cells(saved: SavedRun) -> dict[str, SavedCell]:
-    return {cell.name: cell for cell in saved.cells}
+def _cells(saved: SavedRun) -> dict[str, SavedPipeline]:
+    return {pipeline.name: pipeline for pipeline in saved.pipelines}
 
 
 def _other_labels(
-    was: SavedCell, found: SavedCell, before: SavedRun, now: SavedRun
+    was: SavedPipeline, found: SavedPipeline, before: SavedRun, now: SavedRun
 ) -> Iterator[str]:
     for one, other in zip(was.folds, found.folds, strict=True):
         for index, code, code_now in zip(one.fold.test, one.y_pred, other.y_pred, strict=True):
@@ -309,8 +309,8 @@ def _other_labels(
                 )
 
 
-def _score_difference(was: SavedCell, found: SavedCell) -> float:
-    """Return the largest difference of a score; infinite if one of the cells has none."""
+def _score_difference(was: SavedPipeline, found: SavedPipeline) -> float:
+    """Return the largest difference of a score; infinite if one of the pipelines has none."""
     largest = 0.0
     for one, other in zip(was.folds, found.folds, strict=True):
         if (one.scores is None) != (other.scores is None):
@@ -341,7 +341,7 @@ def _metrics(before: SavedRun, now: SavedRun) -> Stage:
 
 
 def _found(saved: SavedRun) -> dict[str, Any]:
-    return {name: cell.get("metrics", {}) for name, cell in saved.metrics["cells"].items()}
+    return {name: pipeline.get("metrics", {}) for name, pipeline in saved.metrics["cells"].items()}
 
 
 def _numbers(data: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

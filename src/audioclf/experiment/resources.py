@@ -19,7 +19,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class _Place:
+class Resources:
     """Where a run works: what decides its speed and nothing else."""
 
     jobs: int
@@ -37,6 +37,7 @@ class _Place:
         return self.clip_seconds or self.fit_seconds
 
     def make_engine(self, required: Mapping[str, str]) -> Engine:
+        """Return the engine that works with these resources."""
         from audioclf.engines import make_engine
 
         return make_engine(
@@ -50,7 +51,8 @@ class _Place:
         )
 
 
-def _cache_folder(cache_dir: str | Path | None) -> Path:
+def cache_folder_or_default(cache_dir: str | Path | None) -> Path:
+    """Return the folder of the feature cache."""
     from audioclf.features.cache import default_folder
 
     return default_folder() if cache_dir is None else Path(cache_dir)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float32]
 
-Hear = Callable[[Clip, AudioConfig], "Matrix"]
+Decoder = Callable[[Clip, AudioConfig], "Matrix"]
 """From a clip to its waveform [shape=(n_samples,)], decoded or out of the cache."""
 
 
@@ -46,7 +46,7 @@ def decoded(clip: Clip, audio: AudioConfig) -> Matrix:
     return decode(clip.source, audio).y
 
 
-def cached_in(folder: Path | None) -> Hear:
+def cached_in(folder: Path | None) -> Decoder:
     """Return a function that decodes a clip no more than once, if there is a cache.
 
     It raises what `decoded` raises.
@@ -54,13 +54,13 @@ def cached_in(folder: Path | None) -> Hear:
     if folder is None:
         return decoded
 
-    def hear(clip: Clip, audio: AudioConfig) -> Matrix:
+    def decoder(clip: Clip, audio: AudioConfig) -> Matrix:
         from audioclf.features.worker import featurize_clip
 
         found: Matrix = featurize_clip(clip, audio, (waveform_plan(audio),), folder)[""][0]
         return found
 
-    return hear
+    return decoder
 
 
 @lru_cache(maxsize=8)

@@ -16,7 +16,7 @@ import numpy as np
 
 from audioclf.audio.decode import AudioConfig, AudioInfo, decode
 from audioclf.base.errors import AudioclfError, DecodeError, FeatureError
-from audioclf.base.process_state import changes_said, watched_world
+from audioclf.base.process_state import describe_changes, restored_process_state
 from audioclf.components.featurizer import Featurizer
 from audioclf.dataset.dataset import Clip
 from audioclf.features.cache import FeatureCache
@@ -137,7 +137,7 @@ def plan_featurizer(
     noise = np.random.default_rng(0).normal(0.0, 0.1, n_samples).astype(np.float32)
     label = f"featurizer {name!r} ({described})"
     try:
-        with watched_world() as changed:
+        with restored_process_state() as changed:
             found = _call(featurizer, noise, audio.sr, label)
         n_bins, n_frames = _checked(found, label).shape
     except FeatureError as exc:
@@ -149,7 +149,7 @@ def plan_featurizer(
             "featurizer has to do.",
         ) from exc
     width = featurizer.pooling.width(n_bins, n_frames)
-    remark = f"{label}: {changes_said(changed)}" if changed else ""
+    remark = f"{label}: {describe_changes(changed)}" if changed else ""
     return Plan(name, featurizer, label, n_bins, n_frames, width, keys, remark=remark)
 
 
@@ -264,7 +264,7 @@ def _matrices(
     ys = [item.y for item in fresh if item.y is not None]
     frames: dict[int, int] = {}
     steady = plan.featurizer.has_steady_frames()
-    for item, found in zip(fresh, _featurize(plan, ys, chunk.audio.sr), strict=True):
+    for item, found in zip(fresh, featurize(plan, ys, chunk.audio.sr), strict=True):
         if not isinstance(found, FeatureError) and item.y is not None and steady:
             found = _steady(found, len(item.y), frames, plan.label)
         if isinstance(found, FeatureError):
@@ -288,7 +288,7 @@ def _steady(
     )
 
 
-def _featurize(plan: Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | FeatureError]:
+def featurize(plan: Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | FeatureError]:
     """Return a matrix per waveform; where the batch fails, find the clip that is to blame."""
     if len(ys) > 1:
         with contextlib.suppress(
@@ -300,16 +300,16 @@ def _featurize(plan: Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | Featu
     return [_attempt(plan, y, sr) for y in ys]
 
 
-def _featurize_windows(
+def featurize_windows(
     plan: Plan, y: Matrix, sr: int, starts: Sequence[int], n_samples: int
 ) -> list[Matrix | FeatureError]:
-    """Return a matrix per window of a recording, as `_featurize` does of each as a clip."""
+    """Return a matrix per window of a recording, as `featurize` does of each as a clip."""
     y.flags.writeable = False
     with contextlib.suppress(Exception, SystemExit):
         found = plan.featurizer.extract_windows(y, sr, starts, n_samples)
         if len(found) == len(starts):
             return [_checked(features, plan.label, plan.n_bins) for features in found]
-    return _featurize(plan, [y[start : start + n_samples] for start in starts], sr)
+    return featurize(plan, [y[start : start + n_samples] for start in starts], sr)
 
 
 def _attempt(plan: Plan, y: Matrix, sr: int) -> Matrix | FeatureError:

@@ -19,7 +19,7 @@ from audioclf.dataset.remote import is_url
 from audioclf.dataset.sources import AudioSource, FileSource, RemoteSource
 from audioclf.evaluation.predictions import checked_labels, scores_of_rows
 from audioclf.evaluation.views import Views
-from audioclf.features.worker import Plan, _featurize, _featurize_windows, featurize_clip
+from audioclf.features.worker import Plan, featurize, featurize_clip, featurize_windows
 from audioclf.models.arrays import ArraySource
 from audioclf.models.bundle.manifest import Manifest, ScoreKind
 from audioclf.models.bundle.training_clips import TrainingClips
@@ -35,7 +35,7 @@ Item = "str | Path | AudioSource | NDArray[Any]"
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A fitted cell with the featurizer and the audio config that it was trained with.
+    """A fitted pipeline with the featurizer and the audio config that it was trained with.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ class Model:
         rows : list of np.ndarray [shape=(n_features,)] or FeatureError
             A waveform that the featurizer refuses has the error in its place.
         """
-        return self._joined(_featurize(plan, ys, self.sr) for plan in self._plans())
+        return self._joined(featurize(plan, ys, self.sr) for plan in self._plans())
 
     def rows_of_windows(
         self, y: NDArray[np.float32], starts: Sequence[int], n_samples: int
@@ -243,7 +243,7 @@ class Model:
         rows : list of np.ndarray [shape=(n_features,)] or FeatureError
         """
         return self._joined(
-            _featurize_windows(plan, y, self.sr, starts, n_samples) for plan in self._plans()
+            featurize_windows(plan, y, self.sr, starts, n_samples) for plan in self._plans()
         )
 
     @property

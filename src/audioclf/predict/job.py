@@ -88,7 +88,7 @@ class JobResult:
     failures : list of str
         The first few, in words.
     notes : list of str
-        What the model did not hear.
+        What the model did not decoder.
     """
 
     done: int = 0

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from audioclf.base.errors import ResultError
-from audioclf.base.locks import Claim, claim, holder
+from audioclf.base.locks import FileLock, lock_owner, take_lock
 from audioclf.base.text import file_name
 from audioclf.predict.inputs import Recording
 from audioclf.predict.journal import (
@@ -266,14 +266,14 @@ class _writable:  # noqa: N801  reads as a word
             ) from exc
 
 
-def _held(path: Path, lock: Path) -> Claim:
+def _held(path: Path, lock: Path) -> FileLock:
     """Keep every other call out of an output."""
     with _writable(path):
         lock.parent.mkdir(parents=True, exist_ok=True)
-        held = claim(lock)
+        held = take_lock(lock)
     if held is None:
         raise ResultError(
-            f"{path}: another call is writing here ({holder(lock)})",
+            f"{path}: another call is writing here ({lock_owner(lock)})",
             hint="Wait until it has ended, or choose another --out.",
         )
     return held

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from audioclf.base.errors import AudioclfError, DatasetError, DecodeError, PluginError
 from audioclf.base.limits import DEFAULT_LIMITS, Limits, use_limits
-from audioclf.features.waveform import Hear, decoded
+from audioclf.features.waveform import Decoder, decoded
 from audioclf.runs.folder import CONFIG
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class DatasetClips:
     digests : mapping of str to str, optional
         SHA-256 of the files that the run read, by clip id. A file that has another one by now is
         refused: it is not what the numbers are about.
-    hear : callable
+    decoder : callable
         Gives the waveform of a clip.
     limits : Limits
         How much of the files is believed.
@@ -57,14 +57,14 @@ class DatasetClips:
         dataset: Dataset,
         audio: AudioConfig,
         digests: Mapping[str, str] | None = None,
-        hear: Hear = decoded,
+        decoder: Decoder = decoded,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         shortest = min(audio.duration or MAX_SECONDS, MAX_SECONDS)
         self._audio = audio.model_copy(update={"duration": shortest})
         self._clips = {clip.id: clip for clip in dataset}
         self._digests = digests or {}
-        self._hear = hear
+        self._hear = decoder
         self._limits = limits
 
     def waveform(self, clip_id: str) -> tuple[NDArray[np.float32], int]:

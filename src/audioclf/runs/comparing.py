@@ -1,7 +1,7 @@
-"""Finished runs side by side: their cells in one table, and the tests of the differences.
+"""Finished runs side by side: their pipelines in one table, and the tests of the differences.
 
 Runs compare only if they had the same clips and the same folds; else a difference between two
-cells could come from the clips or from luck with the folds.
+pipelines could come from the clips or from luck with the folds.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from typing import Any, get_args
 
 import numpy as np
 
-from audioclf.components.metrics import Metric
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError, ResultError
-from audioclf.evaluation.metrics.estimate import Estimate, check_metrics, estimate
-from audioclf.evaluation.comparison.result import Comparison
-from audioclf.evaluation.comparison.compare import compare
+from audioclf.components.metrics import Metric
 from audioclf.components.registry import suggest
-from audioclf.runs.reading import SavedCell, SavedClip, SavedRun, read_run
+from audioclf.evaluation.comparison.compare import compare
+from audioclf.evaluation.comparison.result import Comparison
+from audioclf.evaluation.metrics.estimate import Estimate, check_metrics, estimate
+from audioclf.runs.reading import SavedClip, SavedPipeline, SavedRun, read_run
 
 MARGIN_KEY = "equivalence_margin"
 COSTS = ("fit_seconds", "predict_seconds_per_clip", "model_bytes", "peak_memory_bytes")
 
 
 @dataclass(frozen=True)
-class ComparedCell:
+class ComparedPipeline:
     """One row of the table.
 
     Parameters
     ----------
     name : str
-        Of the cell, with the run before it where two runs have a cell of that name.
+        Of the pipeline, with the run before it where two runs have a pipeline of that name.
     run : Path
         The folder that it comes from.
     estimate : Estimate or None
-        The metric; None where the cell has no scores that it needs.
+        The metric; None where the pipeline has no scores that it needs.
     fit_seconds : float or None
         Mean wall-clock seconds of one fit.
     predict_seconds_per_clip : float or None
@@ -60,10 +60,10 @@ class ComparedCell:
 
 @dataclass(frozen=True)
 class ComparedRuns:
-    """The cells of one or more runs, best first, and their comparison."""
+    """The pipelines of one or more runs, best first, and their comparison."""
 
     runs: tuple[Path, ...]
-    cells: tuple[ComparedCell, ...]
+    pipelines: tuple[ComparedPipeline, ...]
     comparison: Comparison
     left_out: int = 0
     """Clips of the dataset that the runs could not read, so that no number knows of them."""
@@ -78,7 +78,7 @@ class ComparedRuns:
         return {
             "runs": [str(path) for path in self.runs],
             "left_out": self.left_out,
-            "cells": [_cell_data(cell) for cell in self.cells],
+            "cells": [_pipeline_data(pipeline) for pipeline in self.pipelines],
             "comparison": self.comparison.to_data(),
         }
 
@@ -86,12 +86,12 @@ class ComparedRuns:
 def compare_runs(
     paths: Sequence[str | Path], *, metric: str | None = None, margin: float | None = None
 ) -> ComparedRuns:
-    """Compare the cells of finished runs.
+    """Compare the pipelines of finished runs.
 
     Parameters
     ----------
     paths : sequence of path
-        Run folders; one with several cells is enough.
+        Run folders; one with several pipelines is enough.
     metric : str, optional
         By default the main metric of the first run.
     margin : float, optional
@@ -115,7 +115,7 @@ def compare_runs(
     unit, units = first.units
     seed = int(first.config["seed"])
     comparison = compare(
-        {each.name: each.cell for each in named},
+        {each.name: each.pipeline for each in named},
         wanted,
         first.y,
         units,
@@ -125,8 +125,8 @@ def compare_runs(
         baseline=next((each.name for each in named if each.is_baseline), None),
     )
     _check_enough(comparison, named)
-    rows = [_row(e, estimate(e.cell, wanted, first.y, units, seed=seed)) for e in named]
-    place = {name: position for position, name in enumerate(comparison.cells)}
+    rows = [_row(e, estimate(e.pipeline, wanted, first.y, units, seed=seed)) for e in named]
+    place = {name: position for position, name in enumerate(comparison.pipelines)}
     rows.sort(key=lambda row: place.get(row.name, len(place)))
     left_out = len({row["path"] for run in runs for row in run.left_out})
     return ComparedRuns(tuple(run.path for run in runs), tuple(rows), comparison, left_out)
@@ -212,37 +212,38 @@ def _checked_margin(margin: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class _Named:
-    """A cell under the name that it has in the table."""
+    """A pipeline under the name that it has in the table."""
 
     name: str
     run: SavedRun
-    cell: SavedCell
+    pipeline: SavedPipeline
     is_baseline: bool
 
 
 def _named(runs: Sequence[SavedRun]) -> list[_Named]:
-    """Name the cells of all runs; a baseline that says the same in each run stands there once."""
-    cells: list[_Named] = []
+    """Name the pipelines of all runs; a baseline that is equal in each run is listed once."""
+    pipelines: list[_Named] = []
     for run, label in zip(runs, _labels(runs), strict=True):
-        for cell in run.cells:
-            new = _Named(f"{label}/{cell.name}", run, cell, _is_baseline(run, cell))
-            if not any(_same_baseline(new, other) for other in cells):
-                cells.append(new)
-    count = Counter(each.cell.name for each in cells)
+        for pipeline in run.pipelines:
+            new = _Named(f"{label}/{pipeline.name}", run, pipeline, _is_baseline(run, pipeline))
+            if not any(_same_baseline(new, other) for other in pipelines):
+                pipelines.append(new)
+    count = Counter(each.pipeline.name for each in pipelines)
     return [
-        replace(each, name=each.cell.name) if count[each.cell.name] == 1 else each for each in cells
+        replace(each, name=each.pipeline.name) if count[each.pipeline.name] == 1 else each
+        for each in pipelines
     ]
 
 
 def _same_baseline(first: _Named, second: _Named) -> bool:
-    pairs = zip(first.cell.folds, second.cell.folds, strict=True)
+    pairs = zip(first.pipeline.folds, second.pipeline.folds, strict=True)
     same = all(np.array_equal(a.y_pred, b.y_pred) for a, b in pairs)
     return first.is_baseline and second.is_baseline and same
 
 
-def _is_baseline(run: SavedRun, cell: SavedCell) -> bool:
-    """Whether a cell knows only how frequent the classes are; a run adds one that lacks it."""
-    classifier = run.config.get("classifiers", {}).get(cell.classifier)
+def _is_baseline(run: SavedRun, pipeline: SavedPipeline) -> bool:
+    """Whether a pipeline knows only how frequent the classes are; a run adds one that lacks it."""
+    classifier = run.config.get("classifiers", {}).get(pipeline.classifier)
     return classifier is None or classifier.get("type") == "dummy"
 
 
@@ -258,27 +259,27 @@ def _check_enough(comparison: Comparison, named: Sequence[_Named]) -> None:
     names = ", ".join(each.name for each in named)
     if len(named) < 2:
         raise ResultError(
-            f"nothing to compare: there is one cell, {names}",
+            f"nothing to compare: there is one pipeline, {names}",
             hint="Give a run with several classifiers or featurizers, or several runs.",
         )
-    if len(comparison.cells) < 2:
-        count = "only one" if comparison.cells else "none"
+    if len(comparison.pipelines) < 2:
+        count = "only one" if comparison.pipelines else "none"
         raise ResultError(
-            f"nothing to compare: of {len(named)} cells, {count} has scores that "
+            f"nothing to compare: of {len(named)} pipelines, {count} has scores that "
             f"{comparison.metric} needs",
             hint="Choose another metric with --metric, such as accuracy.",
         )
 
 
-def _row(each: _Named, found: Estimate | None) -> ComparedCell:
-    costs = each.run.metrics["cells"][each.cell.name]
-    return ComparedCell(
+def _row(each: _Named, found: Estimate | None) -> ComparedPipeline:
+    costs = each.run.metrics["cells"][each.pipeline.name]
+    return ComparedPipeline(
         each.name, each.run.path, found, **{name: costs.get(name) for name in COSTS}
     )
 
 
-def _cell_data(cell: ComparedCell) -> dict[str, Any]:
-    found = cell.estimate
+def _pipeline_data(pipeline: ComparedPipeline) -> dict[str, Any]:
+    found = pipeline.estimate
     value = None if found is None else {"value": found.value, "low": found.low, "high": found.high}
-    costs = {name: getattr(cell, name) for name in COSTS}
-    return {"name": cell.name, "run": str(cell.run), "estimate": value, **costs}
+    costs = {name: getattr(pipeline, name) for name in COSTS}
+    return {"name": pipeline.name, "run": str(pipeline.run), "estimate": value, **costs}

@@ -5,18 +5,9 @@ A folder without `record.json` is a run that did not finish.
 
 from __future__ import annotations
 
-import csv
-import errno
-import io
-import json
-import os
-import re
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from audioclf.base.errors import ResultError
 from audioclf.base.files import ASIDE, OutputFolder, unwritable
@@ -53,6 +44,7 @@ RESULTS = frozenset(
 
 LOCK = ".running"
 """File that the run which works in a folder holds locked."""
+
 
 @dataclass(frozen=True)
 class RunFolder(OutputFolder):

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioclf.base.errors import AudioclfError, ResultError
-from audioclf.evaluation.splits import Fold
-from audioclf.evaluation.results import FoldResult
-from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS, RECORD
 from audioclf.base.text import csv_text
 from audioclf.config.yaml_source import read_yaml
+from audioclf.evaluation.results import FoldResult
+from audioclf.evaluation.splits import Fold
+from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS, RECORD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,8 +55,8 @@ class SavedClip:
 
 
 @dataclass(frozen=True)
-class SavedCell:
-    """The out-of-fold predictions of one cell; stands wherever a `CellResult` is read from."""
+class SavedPipeline:
+    """The out-of-fold predictions of one pipeline, read from disk; see `PipelineResult`."""
 
     name: str
     featurizer: str
@@ -81,7 +81,7 @@ class SavedRun:
         Rows of the ledger whose clip could not be read.
     folds : tuple of Fold
         Positions in `clips`; what is in no test side of a repeat trains.
-    cells : tuple of SavedCell
+    pipelines : tuple of SavedPipeline
         Best first by the main metric.
     """
 
@@ -93,7 +93,7 @@ class SavedRun:
     clips: tuple[SavedClip, ...]
     left_out: tuple[_Row, ...]
     folds: tuple[Fold, ...]
-    cells: tuple[SavedCell, ...]
+    pipelines: tuple[SavedPipeline, ...]
 
     @property
     def name(self) -> str:
@@ -107,7 +107,7 @@ class SavedRun:
 
     @property
     def main_metric(self) -> str:
-        """The metric by which the cells are sorted."""
+        """The metric by which the pipelines are sorted."""
         return str(self.config["metrics"][0])
 
     @cached_property
@@ -131,11 +131,11 @@ class SavedRun:
         path = self.path / name
         return _json(path) if path.is_file() else None
 
-    def __getitem__(self, cell: str) -> SavedCell:
-        for found in self.cells:
-            if found.name == cell:
+    def __getitem__(self, pipeline: str) -> SavedPipeline:
+        for found in self.pipelines:
+            if found.name == pipeline:
                 return found
-        raise KeyError(cell)
+        raise KeyError(pipeline)
 
 
 def read_run(path: str | Path) -> SavedRun:
@@ -155,8 +155,8 @@ def read_run(path: str | Path) -> SavedRun:
     fold_rows = _table(folder / FOLDS)
     clips, left_out = _clips(folder, fold_rows, classes, record["dataset"]["clips"])
     folds = _folds(folder, fold_rows, clips)
-    cells = _cells(folder, metrics, clips, folds)
-    return SavedRun(folder, config, record, metrics, classes, clips, left_out, folds, cells)
+    pipelines = _cells(folder, metrics, clips, folds)
+    return SavedRun(folder, config, record, metrics, classes, clips, left_out, folds, pipelines)
 
 
 def _unfinished(folder: Path) -> ResultError:
@@ -192,9 +192,9 @@ def _metrics(folder: Path) -> dict[str, Any]:
     data = _json(folder / METRICS)
     with _blaming(folder / METRICS):
         ",".join(data["classes"]), str(data["unit"]["name"])
-        for cell in data["cells"].values():
-            str(cell["featurizer"]), str(cell["classifier"]), float(cell["fit_seconds"])
-            ("probability", "decision", "none").index(cell["scores"])
+        for pipeline in data["cells"].values():
+            str(pipeline["featurizer"]), str(pipeline["classifier"]), float(pipeline["fit_seconds"])
+            ("probability", "decision", "none").index(pipeline["scores"])
     return data
 
 
@@ -242,12 +242,12 @@ def _cells(
     metrics: Mapping[str, Any],
     clips: Sequence[SavedClip],
     folds: Sequence[Fold],
-) -> tuple[SavedCell, ...]:
+) -> tuple[SavedPipeline, ...]:
     rows: dict[str, list[_Row]] = {name: [] for name in metrics["cells"]}
     with _blaming(folder / PREDICTIONS):
         for row in _table(folder / PREDICTIONS):
             if row["cell"] not in rows:
-                raise ValueError(f"{METRICS} knows no cell {row['cell']!r}")
+                raise ValueError(f"{METRICS} knows no pipeline {row['cell']!r}")
             rows[row["cell"]].append(row)
         return tuple(
             _cell(name, found, rows[name], clips, folds, metrics["classes"])
@@ -262,7 +262,7 @@ def _cell(
     clips: Sequence[SavedClip],
     folds: Sequence[Fold],
     classes: Sequence[str],
-) -> SavedCell:
+) -> SavedPipeline:
     expected = [
         (str(fold.repeat), fold.name, clips[index].id) for fold in folds for index in fold.test
     ]
@@ -273,20 +273,20 @@ def _cell(
         _fold_result(fold, rows[end - len(fold.test) : end], classes, found)
         for fold, end in zip(folds, ends, strict=True)
     )
-    return SavedCell(name, str(found["featurizer"]), str(found["classifier"]), results)
+    return SavedPipeline(name, str(found["featurizer"]), str(found["classifier"]), results)
 
 
 def _fold_result(
-    fold: Fold, rows: Sequence[_Row], classes: Sequence[str], cell: Mapping[str, Any]
+    fold: Fold, rows: Sequence[_Row], classes: Sequence[str], pipeline: Mapping[str, Any]
 ) -> FoldResult:
     codes = {name: code for code, name in enumerate(classes)}
-    kind = cell["scores"]
+    kind = pipeline["scores"]
     scores = None
     if kind != "none":
         columns = [f"score_{name}" for name in classes]
         scores = np.asarray([[float(row[c]) for c in columns] for row in rows], dtype=np.float64)
     y_pred = np.asarray([codes[row["label"]] for row in rows], dtype=np.intp)
-    return FoldResult(fold, y_pred, scores, kind, float(cell["fit_seconds"]), 0.0)
+    return FoldResult(fold, y_pred, scores, kind, float(pipeline["fit_seconds"]), 0.0)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -306,7 +306,7 @@ def _table(path: Path) -> list[_Row]:
         raise _damaged(path, str(exc)) from exc
     if any(None in row or None in row.values() for row in rows):
         raise _damaged(path, "a row is longer or shorter than the header")
-    return [{key: csv_text(cell) for key, cell in row.items()} for row in rows]
+    return [{key: csv_text(pipeline) for key, pipeline in row.items()} for row in rows]
 
 
 def _text(path: Path) -> str:

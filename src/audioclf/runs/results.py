@@ -1,43 +1,43 @@
 """What a run found, as typed values and as the files of its folder."""
 
 from __future__ import annotations
-from audioclf.dataset.dataset import codes_of
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audioclf.audit import blocking
 from audioclf.audit.findings import Audit, Finding
-from audioclf.audit import audit_data, blocking
+from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL
 from audioclf.components.metrics import Metric
 from audioclf.config.run_config import RunConfig
-from audioclf.dataset.dataset import Dataset
-from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL
-from audioclf.evaluation.results import CellResult
-from audioclf.evaluation.metrics.estimate import Estimate, estimate, unit_of
-from audioclf.evaluation.splits import Splits
-from audioclf.evaluation.metrics.subgroups import by_subgroup
-from audioclf.evaluation.metrics.per_class import per_class
-from audioclf.evaluation.comparison.result import Comparison
+from audioclf.dataset.dataset import Dataset, codes_of
 from audioclf.evaluation.comparison.compare import compare
-from audioclf.evaluation.metrics.estimate import CONFIDENCE_LEVEL, LOWER_IS_BETTER, mean_confusion
+from audioclf.evaluation.comparison.result import Comparison
+from audioclf.evaluation.metrics.estimate import (
+    LOWER_IS_BETTER,
+    Estimate,
+    estimate,
+    unit_of,
+)
+from audioclf.evaluation.results import PipelineResult
+from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction
-from audioclf.features.worker import LedgerRow
-from audioclf.runs import plots
-from audioclf.runs.folder import AUDIT, COMPARISON, FOLDS, LEDGER, METRICS, PLOTS, PREDICTIONS, RunFolder
+from audioclf.runs.folder import (
+    LEDGER,
+    RunFolder,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-
-
 @dataclass(frozen=True)
 class CellSummary:
-    """What a run found of one cell.
+    """What a run found of one pipeline.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class RunResult:
     config : RunConfig
     folder : Path
         Where the results stand.
-    cells : tuple of CellSummary
+    pipelines : tuple of CellSummary
         Best first by the main metric.
     classes : tuple of str
     n_clips, n_failed : int
@@ -90,7 +90,7 @@ class RunResult:
     notes : tuple of str
         What the user should know.
     comparison : Comparison, optional
-        Which cells are better, and which cannot be told apart.
+        Which pipelines are better, and which cannot be told apart.
     audits : tuple of Audit
         Reasons not to believe the numbers.
     model : Path, optional
@@ -100,13 +100,13 @@ class RunResult:
     remarks : tuple of str
         What befell this run and is no property of its numbers, as that it went on where it had
         been stopped.
-    untold : tuple of str
+    failed_notifications : tuple of str
         Why a plugin that was to be told of the run failed; the results are complete.
     """
 
     config: RunConfig
     folder: Path
-    cells: tuple[CellSummary, ...]
+    pipelines: tuple[CellSummary, ...]
     classes: tuple[str, ...]
     n_clips: int
     n_failed: int
@@ -119,7 +119,7 @@ class RunResult:
     model: Path | None = None
     report: Path | None = None
     remarks: tuple[str, ...] = ()
-    untold: tuple[str, ...] = ()
+    failed_notifications: tuple[str, ...] = ()
 
     @property
     def findings(self) -> list[Finding]:
@@ -129,15 +129,13 @@ class RunResult:
     @property
     def exit_code(self) -> int:
         """0 when all is done, 4 when clips were left out or a plugin was not told of the run."""
-        return EXIT_PARTIAL if self.n_failed or self.untold else EXIT_OK
+        return EXIT_PARTIAL if self.n_failed or self.failed_notifications else EXIT_OK
 
-    def __getitem__(self, cell: str) -> CellSummary:
-        for summary in self.cells:
-            if summary.name == cell:
+    def __getitem__(self, pipeline: str) -> CellSummary:
+        for summary in self.pipelines:
+            if summary.name == pipeline:
                 return summary
-        raise KeyError(cell)
-
-
+        raise KeyError(pipeline)
 
 
 def summarise(
@@ -145,18 +143,18 @@ def summarise(
     folder: RunFolder,
     extraction: Extraction,
     splits: Splits,
-    results: Sequence[CellResult],
+    results: Sequence[PipelineResult],
 ) -> RunResult:
-    """Compute the metrics of every cell, with their intervals."""
+    """Compute the metrics of every pipeline, with their intervals."""
     dataset = extraction.dataset
     unit, units = unit_of(dataset)
-    cells = [_cell_summary(result, config, codes_of(dataset), units) for result in results]
-    cells.sort(key=lambda cell: _rank(cell, config.metrics[0]))
+    pipelines = [_pipeline_summary(result, config, codes_of(dataset), units) for result in results]
+    pipelines.sort(key=lambda pipeline: _rank(pipeline, config.metrics[0]))
     tested = {int(units[index]) for fold in splits.folds for index in fold.test}
     return RunResult(
         config=config,
         folder=folder.path,
-        cells=tuple(cells),
+        pipelines=tuple(pipelines),
         classes=dataset.classes,
         n_clips=len(dataset),
         n_failed=len(extraction.failed),
@@ -164,21 +162,21 @@ def summarise(
         unit=unit,
         n_units=len(tested),
         notes=(
-            *_notes(extraction, splits, cells),
-            *_doubts(cells, config.metrics[0], unit, len(tested)),
+            *_notes(extraction, splits, pipelines),
+            *_doubts(pipelines, config.metrics[0], unit, len(tested)),
         ),
     )
 
 
-def _cell_summary(
-    result: CellResult, config: RunConfig, y: NDArray[np.intp], units: NDArray[np.intp]
+def _pipeline_summary(
+    result: PipelineResult, config: RunConfig, y: NDArray[np.intp], units: NDArray[np.intp]
 ) -> CellSummary:
-    cell = result.cell
+    pipeline = result.pipeline
     found = {m: estimate(result, m, y, units, seed=config.seed) for m in config.metrics}
     return CellSummary(
-        cell.name,
-        cell.featurizer,
-        cell.classifier_name,
+        pipeline.name,
+        pipeline.featurizer,
+        pipeline.classifier_name,
         found,
         result.fit_seconds,
         result.predict_seconds_per_clip,
@@ -189,12 +187,12 @@ def _cell_summary(
 
 
 def compared(
-    config: RunConfig, dataset: Dataset, results: Sequence[CellResult], baseline: str | None
+    config: RunConfig, dataset: Dataset, results: Sequence[PipelineResult], baseline: str | None
 ) -> Comparison:
-    """Compare the cells in pairs by the main metric."""
+    """Compare the pipelines in pairs by the main metric."""
     unit, units = unit_of(dataset)
     return compare(
-        {result.cell.name: result for result in results},
+        {result.pipeline.name: result for result in results},
         config.metrics[0],
         codes_of(dataset),
         units,
@@ -205,14 +203,16 @@ def compared(
     )
 
 
-def _rank(cell: CellSummary, main: Metric) -> float:
-    found = cell.metrics[main]
+def _rank(pipeline: CellSummary, main: Metric) -> float:
+    found = pipeline.metrics[main]
     if found is None or not np.isfinite(found.value):
         return float("inf")
     return found.value if main in LOWER_IS_BETTER else -found.value
 
 
-def _notes(extraction: Extraction, splits: Splits, cells: Iterable[CellSummary]) -> Iterator[str]:
+def _notes(
+    extraction: Extraction, splits: Splits, pipelines: Iterable[CellSummary]
+) -> Iterator[str]:
     yield from extraction.dataset.notes
     yield from splits.notes
     yield from extraction.notes
@@ -226,47 +226,25 @@ def _notes(extraction: Extraction, splits: Splits, cells: Iterable[CellSummary])
     if remarks:
         first = remarks[0]
         yield f"{len(remarks)} clips with a remark, such as {first.clip.id}: {first.message}"
-    for cell in cells:
-        for text, count in cell.warnings.items():
-            yield f"{cell.name} warned in {count} fits: {text}"
+    for pipeline in pipelines:
+        for text, count in pipeline.warnings.items():
+            yield f"{pipeline.name} warned in {count} fits: {text}"
 
 
-def _doubts(cells: Sequence[CellSummary], main: Metric, unit: str, n_units: int) -> Iterator[str]:
+def _doubts(
+    pipelines: Sequence[CellSummary], main: Metric, unit: str, n_units: int
+) -> Iterator[str]:
     """Say where an interval is none, or looks surer than it is."""
     if n_units == 1:
         yield f"there is only 1 {unit} to resample, so there are no intervals"
         return
     sure = [
-        cell.name for cell in cells if (m := cell.metrics[main]) and m.value == m.low == m.high == 1
+        pipeline.name
+        for pipeline in pipelines
+        if (m := pipeline.metrics[main]) and m.value == m.low == m.high == 1
     ]
     if sure:
         yield (
             f"{', '.join(sure)}: without any mistake resampling shows no interval; by the rule of "
             f"three, up to {min(1.0, 3 / n_units):.2g} of new {unit}s could still go wrong"
         )
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-

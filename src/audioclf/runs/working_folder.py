@@ -1,7 +1,7 @@
 """The folder that a run works in: by one run at a time, and again where an earlier one stopped.
 
 The same command goes on in the folder that it left without `record.json`. What of it was finished
-is found by content (see `KeptFits` and the feature cache); everything else in it is written anew.
+is found by content (see `FitCache` and the feature cache); everything else in it is written anew.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from audioclf.base.locks import Claim, claim, holder
 from audioclf.base.errors import ResultError
 from audioclf.base.files import ASIDE, unwritable
+from audioclf.base.locks import FileLock, lock_owner, take_lock
 from audioclf.runs.folder import CONFIG, LOCK, PLOTS, RECORD, RESULTS, RunFolder
 
-KEPT_FITS = ".fits"
+FIT_CACHE = ".fits"
 """Folder of what a run has fitted, as long as the run is unfinished."""
 
 
@@ -50,12 +50,12 @@ def working_folder(out: Path | None, name: str, config: str) -> Iterator[RunFold
         held.release()
 
 
-def _asked_for(path: Path) -> tuple[RunFolder, Claim]:
+def _asked_for(path: Path) -> tuple[RunFolder, FileLock]:
     folder = RunFolder.create(path)
     held = _claimed(path)
     if held is None:
         raise ResultError(
-            f"{path}: another run is at work here ({holder(path / LOCK)})",
+            f"{path}: another run is at work here ({lock_owner(path / LOCK)})",
             hint="Wait until it has ended, or choose another folder with --out.",
         )
     try:
@@ -77,7 +77,7 @@ def find_left(parent: Path, name: str, config: str) -> Path | None:
     return folder.path
 
 
-def _claimed_left(parent: Path, name: str, config: str) -> tuple[RunFolder, Claim] | None:
+def _claimed_left(parent: Path, name: str, config: str) -> tuple[RunFolder, FileLock] | None:
     for path in _left(parent, name, config):
         with suppress(ResultError):
             if (held := _claimed(path)) is not None:
@@ -87,7 +87,7 @@ def _claimed_left(parent: Path, name: str, config: str) -> tuple[RunFolder, Clai
     return None
 
 
-def _left_or_new(parent: Path, name: str, config: str) -> tuple[RunFolder, Claim]:
+def _left_or_new(parent: Path, name: str, config: str) -> tuple[RunFolder, FileLock]:
     if (found := _claimed_left(parent, name, config)) is not None:
         return found
     while True:
@@ -117,9 +117,9 @@ def _is_left(path: Path, config: str) -> bool:
         return False
 
 
-def _claimed(path: Path) -> Claim | None:
+def _claimed(path: Path) -> FileLock | None:
     try:
-        return claim(path / LOCK)
+        return take_lock(path / LOCK)
     except OSError as exc:
         raise unwritable(path, exc) from exc
 
@@ -131,14 +131,14 @@ def _clear(path: Path) -> None:
     """
     try:
         for entry in path.iterdir():
-            if entry.name in (CONFIG, LOCK, KEPT_FITS):
+            if entry.name in (CONFIG, LOCK, FIT_CACHE):
                 continue
             if entry.is_dir() and not entry.is_symlink():
                 if entry.name == PLOTS:
                     shutil.rmtree(entry)
             elif entry.name in RESULTS or ASIDE.fullmatch(entry.name):
                 entry.unlink()
-        for entry in (path / KEPT_FITS).glob(".*.tmp"):
+        for entry in (path / FIT_CACHE).glob(".*.tmp"):
             entry.unlink()
     except OSError as exc:
         raise unwritable(path, exc) from exc

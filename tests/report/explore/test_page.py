@@ -100,8 +100,8 @@ def test_fifty_classes_have_marks_of_their_own(tmp_path: Path) -> None:
 
 def test_levels_stand_in_a_table_by_class(html: str) -> None:
     rows = re.findall(r'<tr><th scope="row" title="cat"><bdi>cat</bdi></th>(.*?)</tr>', html, re.S)
-    cells = re.findall(r"<td[^>]*data-v=\"([^\"]*)\"", rows[0])
-    clips, groups, seconds, level, peak = map(float, cells[:5])
+    pipelines = re.findall(r"<td[^>]*data-v=\"([^\"]*)\"", rows[0])
+    clips, groups, seconds, level, peak = map(float, pipelines[:5])
     assert (clips, groups) == (3, 3)
     assert seconds == pytest.approx(0.15)
     assert -14 < level < -9

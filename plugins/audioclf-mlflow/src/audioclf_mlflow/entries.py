@@ -1,6 +1,6 @@
 """What MLflow is given of a run, as plain data; nothing here imports MLflow.
 
-A run of audioclf becomes one run of MLflow, and each of its cells a run nested in that.
+A run of audioclf becomes one run of MLflow, and each of its pipelines a run nested in that.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def identity(run: FinishedRun) -> str:
 
 
 def run_entry(run: FinishedRun) -> Entry:
-    """Return what stands for the run as a whole: its config, and the metrics of its best cell."""
+    """Return the entry of the run as a whole: its config, and the metrics of its best pipeline."""
     config = {
         key: value for key, value in run.config.items() if key not in {"featurizers", "classifiers"}
     }
@@ -61,13 +61,13 @@ def run_entry(run: FinishedRun) -> Entry:
     return Entry(
         run.name,
         dict(_flat(config)),
-        {**_origin_tags(run), "audioclf.best_cell": best},
+        {**_origin_tags(run), "audioclf.best_pipeline": best},
         (*_counts(run), *_points(found)),
     )
 
 
 def cell_entries(run: FinishedRun) -> Iterator[Entry]:
-    """Yield what stands for each cell, best first."""
+    """Yield what stands for each pipeline, best first."""
     for name, found in run.metrics["cells"].items():
         parts: dict[str, str] = {}
         for kind in ("featurizer", "classifier"):
@@ -114,9 +114,9 @@ def _counts(run: FinishedRun) -> Iterator[Point]:
     yield Point("units_of_intervals", float(run.metrics["unit"]["count"]))
 
 
-def _points(cell: Mapping[str, Any]) -> Iterator[Point]:
+def _points(pipeline: Mapping[str, Any]) -> Iterator[Point]:
     """Yield each metric with the ends of its interval, its value on each fold, and the costs."""
-    for name, found in cell["metrics"].items():
+    for name, found in pipeline["metrics"].items():
         if found is None:
             continue
         values = {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
@@ -125,7 +125,7 @@ def _points(cell: Mapping[str, Any]) -> Iterator[Point]:
         for step, value in enumerate(found["per_fold"]):
             yield from _point(f"{name}_per_fold", value, step)
     for key in ("fit_seconds", "predict_seconds_per_clip", "model_bytes", "peak_memory_bytes"):
-        yield from _point(key, cell[key])
+        yield from _point(key, pipeline[key])
 
 
 def _point(key: str, value: float | None, step: int = 0) -> Iterator[Point]:

@@ -24,7 +24,7 @@ _NOTE = "mlflow.note.content"
 
 
 def log_run(run: FinishedRun) -> str:
-    """Log a run with its cells and files, once; return a sentence that says where.
+    """Log a run with its pipelines and files, once; return a sentence that says where.
 
     Raises
     ------
@@ -76,9 +76,9 @@ class _Log:
         run_id = self._begin(entry, {_NOTE: note[:5000]} if note else {})
         try:
             self._fill(run_id, entry)
-            for cell in cell_entries(self.run):
-                child = self._begin(cell, {_PARENT: run_id})
-                self._fill(child, cell)
+            for pipeline in cell_entries(self.run):
+                child = self._begin(pipeline, {_PARENT: run_id})
+                self._fill(child, pipeline)
                 self._end(child, "FINISHED")
             for path in self.run.files:
                 inside = path.parent.relative_to(self.run.folder).as_posix()

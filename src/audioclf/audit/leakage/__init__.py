@@ -15,7 +15,7 @@ import numpy as np
 
 from audioclf.audio.decode import AudioConfig
 from audioclf.audit.findings import Audit, Finding, Severity
-from audioclf.audit.leakage.copies import Twins, find_twins, merged
+from audioclf.audit.leakage.copies import Copies, find_twins, merged
 from audioclf.audit.leakage.cost import Rescoring, price_of_leakage
 from audioclf.audit.leakage.groups import (
     MAX_ROWS,
@@ -28,7 +28,7 @@ from audioclf.audit.leakage.groups import (
 )
 from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.splits import Splits
-from audioclf.features.waveform import Hear, decoded
+from audioclf.features.waveform import Decoder, decoded
 from audioclf.features.worker import LedgerRow
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def audit_leakage(
     *,
     audio: AudioConfig,
     rescoring: Rescoring | None = None,
-    hear: Hear = decoded,
+    decoder: Decoder = decoded,
 ) -> Audit:
     """Look for clips and groups that stand on both sides of a split.
 
@@ -75,8 +75,8 @@ def audit_leakage(
     audio : AudioConfig
         How the run decodes.
     rescoring : Rescoring, optional
-        With it, a finding that leaks says what the leak is worth: some fits of one cell.
-    hear : callable
+        With it, a finding that leaks says what the leak is worth: some fits of one pipeline.
+    decoder : callable
         Gives the clips that may be copies of each other.
 
     Returns
@@ -86,7 +86,7 @@ def audit_leakage(
         `groups_price` are as `price_of_leakage` returns them.
     """
     digests = {row.clip.id: row.digest for row in ledger}
-    twins = find_twins(dataset, [digests[clip.id] for clip in dataset], prints, audio, hear)
+    twins = find_twins(dataset, [digests[clip.id] for clip in dataset], prints, audio, decoder)
     findings = [*_copies(dataset, twins, splits), *_contradictions(dataset, splits, twins.sounds)]
     findings += group_findings(dataset, splits)
     facts: dict[str, Any] = {
@@ -101,7 +101,7 @@ def audit_leakage(
     return Audit("leakage", "Leakage", _summary(dataset, twins, splits), findings, facts)
 
 
-def _summary(dataset: Dataset, twins: Twins, splits: Splits) -> str:
+def _summary(dataset: Dataset, twins: Copies, splits: Splits) -> str:
     sides = f"{len(dataset)} clips were compared by their bytes, samples and sound"
     nearest = f" (of those alike in sound, the {twins.n_compared} nearest pairs)"
     search = "" if twins.complete else nearest
@@ -111,7 +111,7 @@ def _summary(dataset: Dataset, twins: Twins, splits: Splits) -> str:
     return f"{sides}{search}; {groups}; {splits.description}."
 
 
-def _copies(dataset: Dataset, twins: Twins, splits: Splits) -> Iterator[Finding]:
+def _copies(dataset: Dataset, twins: Copies, splits: Splits) -> Iterator[Finding]:
     apart = np.arange(len(dataset))
     yield from _level(
         dataset,
@@ -220,7 +220,9 @@ def _contradictions(dataset: Dataset, splits: Splits, sounds: Codes) -> Iterator
         )
 
 
-def _prices(rescoring: Rescoring, dataset: Dataset, twins: Twins, splits: Splits) -> dict[str, Any]:
+def _prices(
+    rescoring: Rescoring, dataset: Dataset, twins: Copies, splits: Splits
+) -> dict[str, Any]:
     """Score again where something leaks; groups that the run keeps together stay together."""
     prices: dict[str, Any] = {}
     groups = together(dataset)

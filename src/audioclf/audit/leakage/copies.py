@@ -26,7 +26,7 @@ from audioclf.audio.decode import AudioConfig
 from audioclf.audit.leakage.fingerprint import HIGH_HZ, LOW_HZ, exact_part, robust_part
 from audioclf.base.errors import DecodeError
 from audioclf.dataset.dataset import Dataset
-from audioclf.features.waveform import Hear, decoded
+from audioclf.features.waveform import Decoder, decoded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ _TABLES, _BITS, _NEIGHBORS = 16, 18, 16
 
 
 @dataclass(frozen=True)
-class Twins:
+class Copies:
     """Families of clips by how equal they are; each level holds the families of the one before.
 
     Parameters
@@ -84,8 +84,8 @@ def find_twins(
     digests: Sequence[str],
     prints: Matrix,
     audio: AudioConfig,
-    hear: Hear = decoded,
-) -> Twins:
+    decoder: Decoder = decoded,
+) -> Copies:
     """Find the copies in a dataset.
 
     Parameters
@@ -102,12 +102,12 @@ def find_twins(
     samples = merged(files, codes_of([row.tobytes() for row in exact]))
     _, first = np.unique(samples, return_index=True)
     candidates, complete = likely_pairs(robust_part(prints)[first])
-    listen = _listener(dataset, audio, hear)
+    listen = _observer(dataset, audio, decoder)
     same = [
         pair for pair in _in_order(first[candidates]) if _same(listen, *pair, min(_SR, audio.sr))
     ]
     sounds = merged(samples, _linked(len(dataset), same))
-    return Twins(files, samples, sounds, len(candidates), complete)
+    return Copies(files, samples, sounds, len(candidates), complete)
 
 
 def codes_of(values: Sequence[object]) -> Codes:
@@ -234,7 +234,7 @@ def _in_order(pairs: Pairs) -> Iterable[tuple[int, int]]:
     return sorted((min(pair), max(pair)) for pair in pairs.tolist())
 
 
-def _listener(dataset: Dataset, audio: AudioConfig, hear: Hear) -> Listen:
+def _observer(dataset: Dataset, audio: AudioConfig, decoder: Decoder) -> Listen:
     """Return a function that gives a clip once more, and remembers the last ones.
 
     It returns the band that is compared, or None where there is nothing to hear in it.
@@ -244,7 +244,7 @@ def _listener(dataset: Dataset, audio: AudioConfig, hear: Hear) -> Listen:
     @lru_cache(maxsize=512)
     def listen(position: int) -> Matrix | None:
         try:
-            return band(hear(dataset.clips[position], low_rate), low_rate.sr)
+            return band(decoder(dataset.clips[position], low_rate), low_rate.sr)
         except DecodeError:  # changed or gone since the run
             return None
 

@@ -1,4 +1,4 @@
-"""What leakage is worth: one cell scored as the run splits, and with what belongs together apart.
+"""Cost of leakage: the score of one pipeline with the groups of clips shared and kept apart.
 
 Both scores use the same clips, features, classifier and seed, about as many folds and a single
 repeat, and intervals over the same units. What differs is whether the training side has met the
@@ -18,7 +18,7 @@ from audioclf.components.metrics import Metric
 from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.metrics.estimate import estimate
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import (
     GroupKFold,
     LeaveOneGroupOut,
@@ -42,11 +42,11 @@ _MANY_GROUPS = 5000
 
 @dataclass(frozen=True)
 class Rescoring:
-    """What it takes to score one cell again.
+    """What it takes to score one pipeline again.
 
     Parameters
     ----------
-    cell : Cell
+    pipeline : Pipeline
     matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
     split : Split
         The run's; its repeats are not used.
@@ -55,7 +55,7 @@ class Rescoring:
         Name of the metric, as in scikit-learn.
     """
 
-    cell: Cell
+    pipeline: Pipeline
     matrices: Mapping[str, NDArray[np.float32]]
     split: Split
     seed: int
@@ -65,7 +65,7 @@ class Rescoring:
 def price_of_leakage(
     rescoring: Rescoring, dataset: Dataset, units: Codes, what: tuple[str, str]
 ) -> dict[str, Any]:
-    """Score a cell with units on both sides of the split, and with units kept together.
+    """Score a pipeline with units on both sides of the split, and with units kept together.
 
     Parameters
     ----------
@@ -81,11 +81,11 @@ def price_of_leakage(
     Returns
     -------
     facts : dict
-        `cell`, `metric`, `sentence`, and for `shared` and `apart` the `value`, the ends `low` and
-        `high` of the 95 % interval, the `split` in words, and `train_clips` on average. Where
-        one of the two cannot be had, `cell`, `metric` and a `sentence` that says why.
+        `pipeline`, `metric`, `sentence`, and for `shared` and `apart` the `value`, the ends `low`
+        and `high` of the 95 % interval, the `split` in words, and `train_clips` on average. Where
+        one of the two cannot be had, `pipeline`, `metric` and a `sentence` that says why.
     """
-    facts: dict[str, Any] = {"cell": rescoring.cell.name, "metric": rescoring.metric}
+    facts: dict[str, Any] = {"cell": rescoring.pipeline.name, "metric": rescoring.metric}
     try:
         shared = make_splits(dataset, _once(rescoring.split), rescoring.seed)
         apart = _apart(dataset, units, shared, rescoring.seed)
@@ -95,8 +95,8 @@ def price_of_leakage(
         reason = f"What this is worth cannot be measured: {exc.message}"
         return {**facts, "shared": None, "apart": None, "sentence": reason}
     facts["sentence"] = (
-        f"Cell {rescoring.cell.name}: {rescoring.metric} {_text(facts['shared'])} {what[0]}, "
-        f"{_text(facts['apart'])} {what[1]}"
+        f"Pipeline {rescoring.pipeline.name}: {rescoring.metric} {_text(facts['shared'])} "
+        f"{what[0]}, {_text(facts['apart'])} {what[1]}"
     )
     return facts
 
@@ -130,7 +130,7 @@ def _score(
 ) -> dict[str, Any] | None:
     y = np.asarray(dataset.encoded_labels(), dtype=np.intp)
     seed = rescoring.seed
-    (result,) = evaluate([rescoring.cell], rescoring.matrices, y, splits, seed=seed)
+    (result,) = evaluate([rescoring.pipeline], rescoring.matrices, y, splits, seed=seed)
     found = estimate(result, rescoring.metric, y, units, seed=seed)
     if found is None:
         return None

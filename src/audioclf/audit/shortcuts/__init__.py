@@ -1,15 +1,15 @@
 """Whether the class can be told without listening: from the format, the recording, the timing.
 
 A random forest learns the class from nothing but a table of facts, on the folds of the run. Its
-balanced accuracy is held against chance and against what the cells of the run reach. Three tables
-are tried apart, since they mean different things:
+balanced accuracy is held against chance and against what the pipelines of the run reach. Three
+tables are tried apart, since they mean different things:
 
 format
     Container, encoding, sample rate, channels, chunks of the header. None of it is sound: whatever
     it tells comes from who recorded what, and with which device.
 recording
     Level, noise floor, bandwidth and the like. A bark is louder than a purr, so this is doubtful
-    only where it tells about as much as the cells do.
+    only where it tells about as much as the pipelines do.
 timing
     Duration and the silence before and after. How long a sound lasts is often what it is, so this
     is doubtful only where it tells nearly everything.
@@ -28,7 +28,7 @@ from audioclf.audit.shortcuts.facts import FACTS, FORMAT_FACTS, FileFormat
 from audioclf.audit.shortcuts.formats import find_habits, habit_finding, words_for
 from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.metrics.estimate import Estimate, estimate, unit_of
-from audioclf.evaluation.results import CellResult, FoldResult
+from audioclf.evaluation.results import FoldResult, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def audit_shortcuts(
     facts: NDArray[np.float32],
     formats: Mapping[str, FileFormat],
     splits: Splits,
-    results: Sequence[CellResult] = (),
+    results: Sequence[PipelineResult] = (),
     *,
     seed: int,
 ) -> Audit:
@@ -85,8 +85,8 @@ def audit_shortcuts(
         By id of the clip.
     splits : Splits
         Of the run; not more than `MAX_FOLDS` folds are made of them.
-    results : sequence of CellResult
-        What the cells of the run reach on these splits, the baseline among them or not.
+    results : sequence of PipelineResult
+        What the pipelines of the run reach on these splits, the baseline among them or not.
     seed : int
     """
     folds, how = few_folds(splits)
@@ -100,7 +100,7 @@ def audit_shortcuts(
         "Shortcuts",
         _summary(dataset, judged, how),
         [finding for finding in (habits, *findings) if finding is not None],
-        {"best_cell": best and best.to_data()}
+        {"best_pipeline": best and best.to_data()}
         | {kind: judged[kind].to_data() if kind in judged else None for kind in _KINDS},
     )
 
@@ -224,11 +224,11 @@ class _Judge:
         rows.sort(key=lambda row: -row["auc"])
         return _Judged(self._estimate(_Predictions(folds)), chance, rows)
 
-    def best(self, results: Iterable[CellResult]) -> _Best | None:
-        """Return the best cell that learns; no baseline does."""
-        learnt = [r for r in results if r.cell.classifier.type_name() != "dummy"]
-        cells = [_Best(result.cell.name, self._estimate(result)) for result in learnt]
-        return max(cells, key=lambda cell: cell.found.value, default=None)
+    def best(self, results: Iterable[PipelineResult]) -> _Best | None:
+        """Return the best pipeline that learns; no baseline does."""
+        learnt = [r for r in results if r.pipeline.classifier.type_name() != "dummy"]
+        pipelines = [_Best(result.pipeline.name, self._estimate(result)) for result in learnt]
+        return max(pipelines, key=lambda pipeline: pipeline.found.value, default=None)
 
     def _fit(self, X: NDArray[np.float32], fold: Fold) -> FoldResult:
         from sklearn.ensemble import RandomForestClassifier
@@ -246,7 +246,7 @@ class _Judge:
         forest.fit(X[train], self.y[train])
         return FoldResult(fold, forest.predict(X[fold.test]).astype(np.intp), None, "none", 0, 0)
 
-    def _estimate(self, result: CellResult | _Predictions) -> Estimate:
+    def _estimate(self, result: PipelineResult | _Predictions) -> Estimate:
         found = estimate(result, "balanced_accuracy", self.y, self.units, seed=self.seed)
         assert found is not None
         return found
@@ -322,7 +322,7 @@ def _severity(kind: Kind, judged: _Judged, best: _Best | None) -> Severity:
 
 
 def _against(best: _Best | None) -> str:
-    return "" if best is None else f" and cell {best.name} reaches {best.found.value:.3f}"
+    return "" if best is None else f" and pipeline {best.name} reaches {best.found.value:.3f}"
 
 
 def _carried(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -70,7 +70,7 @@ def _frozen(value: Any) -> Any:
 
 def _listed(value: Any) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"expected a list of values or {_RANGE}, not {_as_json(value)}")
+        raise ValueError(f"expected a list of values or {_RANGE}, not {as_json(value)}")
     if not value:
         raise ValueError("the list needs at least one value")
     return tuple(value)
@@ -107,7 +107,8 @@ else:
     Space = Annotated[dict[str, _Choices], AfterValidator(_pairs), PlainSerializer(dict)]
 
 
-def _as_json(value: Any) -> str:
+def as_json(value: Any) -> str:
+    """Return a value as messages show it."""
     return json.dumps(value, default=str)
 
 

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from audioclf.builtin.classifiers.search_space import Range, Space, _as_json, invalid, with_values
+from audioclf.builtin.classifiers.search_space import Range, Space, as_json, invalid, with_values
 from audioclf.plugin import AnyClassifier, Classifier
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _value_problems(
     for error in errors:
         said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
         if error["type"] != "value_error":
-            said = f"expected {said}, not {_as_json(value)}"
+            said = f"expected {said}, not {as_json(value)}"
         yield _detail((name, where), value, said)
 
 

@@ -1,10 +1,10 @@
 """Which of several classifiers is better, as far as the clips can tell.
 
-All cells met the same clips and folds, so they are compared in pairs: each difference is taken on
-the same resamples of the test clips. One test decides: the paired bootstrap over units, corrected
-for what other training clips would have changed (`paired_tests.bootstrap_spread`), with its p
-adjusted by Holm's method. Two questions are two families of tests: whether a cell beats the
-baseline, and which of the others is better. The interval of a difference and the smallest
+All pipelines met the same clips and folds, so they are compared in pairs: each difference is taken
+on the same resamples of the test clips. One test decides: the paired bootstrap over units,
+corrected for what other training clips would have changed (`paired_tests.bootstrap_spread`), with
+its p adjusted by Holm's method. Two questions are two families of tests: whether a pipeline beats
+the baseline, and which of the others is better. The interval of a difference and the smallest
 difference that would show come from the same spread. Simulations in the tests of this package show
 why: with classifiers that learn, a bootstrap without that correction takes chance for a difference
 about twice as often as the 5 % that it promises. McNemar's test and the corrected resampled t-test
@@ -56,12 +56,12 @@ def compare(
     equivalence_margin: float | None = None,
     baseline: str | None = None,
 ) -> Comparison:
-    """Compare all cells with each other by one metric.
+    """Compare all pipelines with each other by one metric.
 
     Parameters
     ----------
     results : mapping of str to Predicted
-        By the names of the cells; all have the same folds.
+        By the names of the pipelines; all have the same folds.
     metric : Metric
     y : np.ndarray [shape=(n_clips,)], int
         True codes.
@@ -79,7 +79,7 @@ def compare(
     Raises
     ------
     ValueError
-        If the cells were not evaluated on the same folds.
+        If the pipelines were not evaluated on the same folds.
     """
     field = field_of(results, metric, y, units, seed)
     measured = [
@@ -92,7 +92,7 @@ def compare(
         unit_name=unit_name,
         n_units=field.n_units,
         n_clips=field.n_clips,
-        cells=field.names,
+        pipelines=field.names,
         pairs=tuple(_judged(measured, sample, equivalence_margin, baseline)),
         baseline=baseline if baseline in field.names else None,
         equivalence_margin=equivalence_margin,

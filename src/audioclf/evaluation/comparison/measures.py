@@ -28,20 +28,20 @@ from audioclf.evaluation.results import FoldResult, Predicted
 
 @dataclass(frozen=True)
 class Field:
-    """The cells that have the metric, best first, and what their pairs are measured from.
+    """The pipelines that have the metric, best first, and what their pairs are measured from.
 
     Parameters
     ----------
-    values : np.ndarray [shape=(n_cells,)]
+    values : np.ndarray [shape=(n_pipelines,)]
         With the sign that makes more better.
-    resampled : np.ndarray [shape=(n_repeats, n_cells, n_resamples)]
+    resampled : np.ndarray [shape=(n_repeats, n_pipelines, n_resamples)]
         Freed of the class counts of the resamples where a unit is a clip; NaN where the metric is
         not defined.
     n_fixed : int
         Classes whose counts the resamples were freed of; 1 where they were not.
-    per_fold : np.ndarray [shape=(n_cells, n_folds)]
+    per_fold : np.ndarray [shape=(n_pipelines, n_folds)]
         NaN where the metric is not defined.
-    right : np.ndarray [shape=(n_cells, n_test)], bool
+    right : np.ndarray [shape=(n_pipelines, n_test)], bool
         Whether each clip of the first repeat was got right.
     test_ratio : float
         Clips on test per clip in training.
@@ -66,22 +66,22 @@ class Field:
 def field_of(
     results: Mapping[str, Predicted], metric: Metric, y: Codes, units: Codes, seed: int
 ) -> Field:
-    """Evaluate the cells on what their differences are read from: resamples, folds, clips.
+    """Evaluate the pipelines on what their differences are read from: resamples, folds, clips.
 
     Raises
     ------
     ValueError
-        If the cells were not evaluated on the same folds.
+        If the pipelines were not evaluated on the same folds.
     """
     _check_same_folds(list(results.values()))
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     values = {name: sign * metric_value(result, metric, y) for name, result in results.items()}
     defined = [name for name, value in values.items() if np.isfinite(value)]
     names = sorted(defined, key=lambda name: -values[name])
-    cells = [results[name] for name in names]
+    pipelines = [results[name] for name in names]
     folds = [result.fold for result in next(iter(results.values())).folds]
     numbers = sorted({fold.repeat for fold in folds})
-    per_repeat = [[_Part.repeat(cell, number) for cell in cells] for number in numbers]
+    per_repeat = [[_Part.repeat(pipeline, number) for pipeline in pipelines] for number in numbers]
     tested = [
         np.unique(np.concatenate([fold.test for fold in folds if fold.repeat == number]))
         for number in numbers
@@ -98,8 +98,8 @@ def field_of(
         values=np.array([values[name] for name in names]),
         resampled=np.array(resampled),
         n_fixed=n_fixed,
-        per_fold=np.array([_per_fold(cell, metric, y) for cell in cells]),
-        right=np.array([_right(cell, y) for cell in per_repeat[0]]),
+        per_fold=np.array([_per_fold(pipeline, metric, y) for pipeline in pipelines]),
+        right=np.array([_right(pipeline, y) for pipeline in per_repeat[0]]),
         test_ratio=float(np.mean([len(fold.test) / len(fold.train) for fold in folds])),
         n_units=len(np.unique(units[np.concatenate(tested)])),
         n_clips=len(np.unique(np.concatenate(tested))),
@@ -128,7 +128,7 @@ def _within_classes(resampled: Floats, truth: Codes, seed: int) -> Floats:
 
     Parameters
     ----------
-    resampled : np.ndarray [shape=(n_cells, n_resamples)]
+    resampled : np.ndarray [shape=(n_pipelines, n_resamples)]
     truth : np.ndarray [shape=(n_test,)], int
         Codes of the classes, in the order of the units.
     seed : int
@@ -163,26 +163,26 @@ def _same_fold(first: FoldResult, second: FoldResult) -> bool:
 
 @dataclass(frozen=True)
 class _Part:
-    """Some of the folds of a cell."""
+    """Some of the folds of a pipeline."""
 
     folds: tuple[FoldResult, ...]
 
     @classmethod
-    def repeat(cls, cell: Predicted, number: int) -> _Part:
-        return cls(tuple(result for result in cell.folds if result.fold.repeat == number))
+    def repeat(cls, pipeline: Predicted, number: int) -> _Part:
+        return cls(tuple(result for result in pipeline.folds if result.fold.repeat == number))
 
 
-def _per_fold(cell: Predicted, metric: Metric, y: Codes) -> list[float]:
-    return [metric_value(_Part((result,)), metric, y) for result in cell.folds]
+def _per_fold(pipeline: Predicted, metric: Metric, y: Codes) -> list[float]:
+    return [metric_value(_Part((result,)), metric, y) for result in pipeline.folds]
 
 
-def _right(cell: Predicted, y: Codes) -> NDArray[np.bool_]:
-    return np.concatenate([result.y_pred == y[result.fold.test] for result in cell.folds])
+def _right(pipeline: Predicted, y: Codes) -> NDArray[np.bool_]:
+    return np.concatenate([result.y_pred == y[result.fold.test] for result in pipeline.folds])
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The difference between two cells before any verdict.
+    """The difference between two pipelines before any verdict.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ class Measured:
 
 
 def measure(field: Field, first: int, second: int, *, independent: bool) -> Measured:
-    """Measure the difference between two cells, given by their positions, the better one first.
+    """Measure the difference between two pipelines, given by their positions, the better one first.
 
     Parameters
     ----------

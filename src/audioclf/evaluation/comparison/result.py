@@ -10,17 +10,17 @@ from audioclf.components.metrics import Metric
 from audioclf.evaluation.comparison.sentences import Verdict, listed, sample_words
 
 ALPHA = 0.05
-"""Chance that is accepted of calling any cell better by mistake, for each family of pairs."""
+"""Chance that is accepted of calling any pipeline better by mistake, for each family of pairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What is known of the difference between two cells.
+    """What is known of the difference between two pipelines.
 
     Parameters
     ----------
     better, worse : str
-        Names of the cells, by their values of the metric; which is not yet a verdict.
+        Names of the pipelines, by their values of the metric; which is not yet a verdict.
     difference : float
         How much better, at least 0, in the units of the metric. For a metric that is better when
         lower, how much lower.
@@ -60,7 +60,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All pairs of the cells of a run.
+    """All pairs of the pipelines of a run.
 
     Parameters
     ----------
@@ -69,12 +69,12 @@ class Comparison:
         What the bootstrap resamples: "clip" or "group".
     n_units, n_clips : int
         Units and clips that were on test.
-    cells : tuple of str
+    pipelines : tuple of str
         Best first; those without the metric are left out.
     pairs : tuple of Pair
-        The best cell with each other one, then the second with each below it, and so on.
+        The best pipeline with each other one, then the second with each below it, and so on.
     baseline : str or None
-        The cell that knows nothing but how frequent the classes are.
+        The pipeline that knows nothing but how frequent the classes are.
     equivalence_margin : float or None
     notes : tuple of str
         What one has to know to read the numbers.
@@ -84,7 +84,7 @@ class Comparison:
     unit_name: str
     n_units: int
     n_clips: int
-    cells: tuple[str, ...]
+    pipelines: tuple[str, ...]
     pairs: tuple[Pair, ...]
     baseline: str | None = None
     equivalence_margin: float | None = None
@@ -104,7 +104,7 @@ class Comparison:
             "alpha": ALPHA,
             "equivalence_margin": self.equivalence_margin,
             "baseline": self.baseline,
-            "cells": list(self.cells),
+            "cells": list(self.pipelines),
             "verdict": verdict_sentence(self),
             "notes": list(self.notes),
             "pairs": [_without_nan(asdict(pair)) for pair in self.pairs],
@@ -117,11 +117,11 @@ def _without_nan(data: dict[str, Any]) -> dict[str, Any]:
 
 def verdict_sentence(comparison: Comparison) -> str:
     """Return the verdict on a whole run as one sentence without a full stop."""
-    if len(comparison.cells) < 2:
-        return f"there are no two cells with {comparison.metric} to compare"
-    best = comparison.cells[0]
+    if len(comparison.pipelines) < 2:
+        return f"there are no two pipelines with {comparison.metric} to compare"
+    best = comparison.pipelines[0]
     if best == comparison.baseline:
-        return f"no cell has a better {comparison.metric} than {best}, which knows nothing"
+        return f"no pipeline has a better {comparison.metric} than {best}, which knows nothing"
     clauses = " and ".join(_clauses(comparison, best))
     return f"{best} has the best {comparison.metric}: it {clauses}{_beside_baseline(comparison)}"
 
@@ -144,23 +144,23 @@ def _worse(pairs: Sequence[Pair], verdict: Verdict) -> list[str]:
 
 
 def _beside_baseline(comparison: Comparison) -> str:
-    """Warn if no cell at all has learned more than the baseline knows."""
+    """Warn if no pipeline at all has learned more than the baseline knows."""
     pairs = [p for p in comparison.pairs if p.worse == comparison.baseline]
     if not pairs or any(pair.verdict == "better" for pair in pairs):
         return ""
-    return f"; no cell is shown to beat {comparison.baseline}"
+    return f"; no pipeline is shown to beat {comparison.baseline}"
 
 
 def baseline_sentence(comparison: Comparison) -> str:
-    """Return which cells beat the baseline, as one sentence; empty where there is none."""
+    """Return which pipelines beat the baseline, as one sentence; empty where there is none."""
     baseline = comparison.baseline
     if baseline is None:
         return ""
     beating = {p.better for p in comparison.pairs if p.worse == baseline and p.verdict == "better"}
-    others = [name for name in comparison.cells if name != baseline]
+    others = [name for name in comparison.pipelines if name != baseline]
     failing = [name for name in others if name not in beating]
     if not failing:
-        return f"every other cell beats {baseline}"
+        return f"every other pipeline beats {baseline}"
     if not beating:
-        return f"no cell is shown to beat {baseline}"
-    return f"{len(beating)} of {len(others)} cells beat {baseline}; not {listed(failing)}"
+        return f"no pipeline is shown to beat {baseline}"
+    return f"{len(beating)} of {len(others)} pipelines beat {baseline}; not {listed(failing)}"

@@ -35,13 +35,13 @@ def pair_sentence(
     sample: str,
     margin: float | None,
 ) -> str:
-    """Return the verdict on two cells as one sentence without a full stop.
+    """Return the verdict on two pipelines as one sentence without a full stop.
 
     Parameters
     ----------
     verdict : {"better", "equivalent", "undecided"}
     better, worse : str
-        Names of the cells.
+        Names of the pipelines.
     interval : tuple of float
         The difference, and the ends of its interval.
     detectable : float

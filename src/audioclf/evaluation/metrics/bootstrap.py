@@ -1,7 +1,7 @@
 """Resample units with replacement, in blocks that bound the memory.
 
-The resamples depend on the seed and the number of units alone: cells and metrics that have the
-same units see the same resamples, so a difference between two cells can be taken resample by
+The resamples depend on the seed and the number of units alone: pipelines and metrics that have the
+same units see the same resamples, so a difference between two pipelines can be taken resample by
 resample. The interval is the percentile bootstrap (Efron & Tibshirani 1993, chapter 13).
 """
 

@@ -92,7 +92,7 @@ def roc_curve(result: Predicted, y: Codes, class_code: int) -> RocCurve | None:
     Returns
     -------
     curve : RocCurve or None
-        None where the cell has no scores, or all test clips or none are of the class.
+        None where the pipeline has no scores, or all test clips or none are of the class.
     """
     from sklearn import metrics
 

@@ -114,7 +114,7 @@ def unit_of(dataset: Dataset) -> tuple[str, Codes]:
 def estimate(
     result: Predicted, metric: Metric, y: Codes, units: Codes, *, seed: int
 ) -> Estimate | None:
-    """Return a metric of one cell with its interval, or None where the cell has no such scores.
+    """Return a metric of one pipeline with its interval, or None if it has no such scores.
 
     Parameters
     ----------
@@ -138,9 +138,9 @@ def estimate(
 
 
 def metric_value(result: Predicted, metric: Metric, y: Codes) -> float:
-    """Return a metric of one cell, averaged over the repeats in which it is defined.
+    """Return a metric of one pipeline, averaged over the repeats in which it is defined.
 
-    NaN where it is defined in none, or the cell has no such scores. Parameters are those of
+    NaN where it is defined in none, or the pipeline has no such scores. Parameters are those of
     `estimate`.
     """
     if not is_available(result, metric):
@@ -151,22 +151,22 @@ def metric_value(result: Predicted, metric: Metric, y: Codes) -> float:
 def bootstrap_values(
     results: Sequence[Predicted], metric: Metric, y: Codes, units: Codes, *, seed: int
 ) -> Floats:
-    """Return a metric of several cells on the same resamples of units.
+    """Return a metric of several pipelines on the same resamples of units.
 
-    The interval of `estimate` is that of a cell's row, where all cells were tested on the same
+    The interval of `estimate` is that of a cell's row, where all pipelines were tested on the same
     units. Parameters are those of `estimate`.
 
     Returns
     -------
     values : np.ndarray [shape=(len(results), N_RESAMPLES)], float64
         Averaged over the repeats in which the metric is defined; NaN where it is defined in none,
-        and all NaN for a cell without such scores.
+        and all NaN for a pipeline without such scores.
     """
-    cells = [repeats_of(result, y) for result in results]
+    pipelines = [repeats_of(result, y) for result in results]
     available = [is_available(result, metric) for result in results]
-    values = np.full((len(cells), N_RESAMPLES), np.nan)
+    values = np.full((len(pipelines), N_RESAMPLES), np.nan)
     if any(available):
-        usable = [cell for cell, usable in zip(cells, available, strict=True) if usable]
+        usable = [pipeline for pipeline, usable in zip(pipelines, available, strict=True) if usable]
         values[available] = values_on_resamples(
             usable, metric, units, n_classes=int(y.max()) + 1, seed=seed
         )
@@ -196,7 +196,7 @@ def mean_confusion(result: Predicted, y: Codes) -> Floats:
 
 
 def is_available(result: Predicted, metric: Metric) -> bool:
-    """Whether a cell has the scores that a metric needs; decision values are no probabilities."""
+    """Whether a pipeline has the scores that a metric needs; decision values are not enough."""
     if metric in LABEL_METRICS:
         return True
     kinds = {fold.score_kind for fold in result.folds}
@@ -212,22 +212,24 @@ def value_of(repeats: Sequence[Repeat], metric: Metric, n_classes: int) -> float
 
 
 def values_on_resamples(
-    cells: Sequence[Sequence[Repeat]],
+    pipelines: Sequence[Sequence[Repeat]],
     metric: Metric,
     units: Codes,
     *,
     n_classes: int,
     seed: int,
 ) -> Floats:
-    """Return a metric of several cells, given as their repeats, on the same resamples."""
-    tested = np.unique(np.concatenate([units[r.test] for cell in cells for r in cell]))
-    prepared = [[_of_units(r, metric, units, tested, n_classes) for r in cell] for cell in cells]
+    """Return a metric of several pipelines, given as their repeats, on the same resamples."""
+    tested = np.unique(np.concatenate([units[r.test] for pipeline in pipelines for r in pipeline]))
+    prepared = [
+        [_of_units(r, metric, units, tested, n_classes) for r in pipeline] for pipeline in pipelines
+    ]
 
     def of_cells(counts: Floats) -> Floats:
         rows = [mean_where_defined(score(counts) for score in scorers) for scorers in prepared]
         return np.column_stack(rows)
 
-    widest = max(max(len(r.test) for r in cell) for cell in cells)
+    widest = max(max(len(r.test) for r in pipeline) for pipeline in pipelines)
     return on_resamples(of_cells, len(tested), seed=seed, width=max(widest, n_classes)).T
 
 

@@ -26,7 +26,7 @@ from audioclf.evaluation.results import Predicted
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """What a cell does on one class.
+    """What a pipeline does on one class.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The test predictions of a cell, put together for each repeat.
+"""The test predictions of a pipeline, put together for each repeat.
 
 In a repeat of a cross-validation every clip is on test once, in one of the folds; in a repeat of a
 holdout only the clips that are held out.
@@ -44,7 +44,7 @@ class Repeat:
 
 
 def repeats_of(result: Predicted, y: Codes) -> list[Repeat]:
-    """Return what a cell predicted in each repeat, in the order of their numbers.
+    """Return what a pipeline predicted in each repeat, in the order of their numbers.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class RunPlan:
     ----------
     stages : tuple of Stage
         In the order of the run.
-    n_clips, n_cells, n_fits : int
+    n_clips, n_pipelines, n_fits : int
     rows_per_fit : int
         Clips on the largest training side.
     columns : dict of str to int
@@ -57,7 +57,7 @@ class RunPlan:
 
     stages: tuple[Stage, ...]
     n_clips: int
-    n_cells: int
+    n_pipelines: int
     n_fits: int
     rows_per_fit: int
     columns: dict[str, int]

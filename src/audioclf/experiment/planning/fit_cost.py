@@ -1,4 +1,4 @@
-"""Fits of one cell on made-up rows, ever more of them, until one is no longer quick."""
+"""Fits of one pipeline on made-up rows, ever more of them, until one is no longer quick."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from audioclf.base.errors import ClassifierError
 from audioclf.evaluation.cross_validation import evaluate
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.experiment.planning.estimate import power_law, straight_line
 from audioclf.experiment.planning.probe import Probe
@@ -56,11 +56,11 @@ class FitCost:
 
 @dataclass(frozen=True)
 class Trial:
-    """Fits one cell on few rows.
+    """Fits one pipeline on few rows.
 
     Parameters
     ----------
-    cell : Cell
+    pipeline : Pipeline
     probe : Probe
         The clips that the rows are made of.
     sample : Sample
@@ -68,7 +68,7 @@ class Trial:
     seed : int
     """
 
-    cell: Cell
+    pipeline: Pipeline
     probe: Probe
     sample: Sample
     extent: Extent
@@ -127,15 +127,15 @@ class Trial:
 
     @property
     def _row_bytes(self) -> int:
-        return 4 * int(self.probe.rows[self.cell.featurizer].shape[1])
+        return 4 * int(self.probe.rows[self.pipeline.featurizer].shape[1])
 
     def _fit(self, n_train: int) -> Callable[[], object]:
         n_test = max(1, round(n_train * self.extent.n_test / self.extent.n_train))
         y = np.concatenate([self.sample.labels(n_train), self.sample.labels(n_test)])
         fold = Fold(0, "probe", np.arange(n_train), np.arange(n_train, len(y)))
-        matrices = {self.cell.featurizer: self._made_up(y)}
+        matrices = {self.pipeline.featurizer: self._made_up(y)}
         splits = Splits((fold,), "probe")
-        return lambda: evaluate([self.cell], matrices, y, splits, seed=self.seed)
+        return lambda: evaluate([self.pipeline], matrices, y, splits, seed=self.seed)
 
     def _made_up(self, y: Codes) -> Matrix:
         """Return a row per label: one of its class if the probe has any, moved a little.
@@ -145,7 +145,7 @@ class Trial:
         fits are several times too fast.
         """
         rng = np.random.default_rng(0)
-        rows, codes = self.probe.rows[self.cell.featurizer], self.probe.codes
+        rows, codes = self.probe.rows[self.pipeline.featurizer], self.probe.codes
         picked, one, other = rng.integers(len(rows), size=(3, len(y)))
         for code in np.unique(codes):
             (wanted,) = np.nonzero(y == code)

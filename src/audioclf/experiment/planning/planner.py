@@ -19,7 +19,7 @@ from audioclf.components.registry import Origin
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.cross_validation import WORTH_PROCESSES
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import make_splits
 from audioclf.experiment.planning.estimate import RunPlan, Stage, human_bytes, parallel_seconds
 from audioclf.experiment.planning.fit_cost import FitCost, Trial
@@ -46,7 +46,7 @@ _LESS_MEMORY = {
     "jobs (--jobs 1)",
     "evaluate": "have fewer columns (pooling: {type: stats}), fewer jobs (--jobs 1), or another "
     "classifier",
-    "report": "test fewer clips (split: {type: holdout}), or have fewer cells or repeats",
+    "report": "test fewer clips (split: {type: holdout}), or have fewer pipelines or repeats",
 }
 
 _now = time.perf_counter
@@ -55,7 +55,7 @@ _now = time.perf_counter
 def plan(
     config: RunConfig,
     dataset: Dataset,
-    cells: Sequence[Cell],
+    pipelines: Sequence[Pipeline],
     *,
     origins: Mapping[str, Origin],
     jobs: int,
@@ -70,7 +70,7 @@ def plan(
     config : RunConfig
     dataset : Dataset
         What the config's loader gave, in `load_seconds`.
-    cells : sequence of Cell
+    pipelines : sequence of Pipeline
         The grid of the config.
     origins : mapping of str to Origin
         Where each featurizer comes from, as for `extract`.
@@ -94,14 +94,16 @@ def plan(
     """
     with single_threaded():
         splits = make_splits(dataset, config.split, config.seed)
-        extent, sample = Extent.of(dataset, splits, len(cells)), Sample(dataset)
+        extent, sample = Extent.of(dataset, splits, len(pipelines)), Sample(dataset)
         started = _now()
         plans = make_plans(config.audio, *_tables(config, origins))
         start_seconds = _now() - started
         probe = probe_clips(dataset, sample, config.audio, plans, cache_folder)
-        build_seconds = _build(cells, config.seed)
-        fits = [Trial(cell, probe, sample, extent, config.seed).cost() for cell in cells]
-        report = Rehearsal(config, dataset, cells[0], probe, sample, extent).cost()
+        build_seconds = _build(pipelines, config.seed)
+        fits = [
+            Trial(pipeline, probe, sample, extent, config.seed).cost() for pipeline in pipelines
+        ]
+        report = Rehearsal(config, dataset, pipelines[0], probe, sample, extent).cost()
         report = replace(report, disk=report.disk + _page_bytes(config, extent))
     widths = {plan.name: plan.row_width for plan in plans}
     work = _Work(extent, widths, probe, jobs, cache_folder is not None, available_memory())
@@ -115,7 +117,7 @@ def plan(
     found = RunPlan(
         stages=tuple(replace(stage, memory=base + stage.memory) for stage in stages),
         n_clips=extent.n_clips,
-        n_cells=extent.n_cells,
+        n_pipelines=extent.n_pipelines,
         n_fits=extent.n_fits,
         rows_per_fit=extent.n_train,
         columns={name: widths[name] for name in config.featurizers},
@@ -129,7 +131,7 @@ def plan(
     if cache_folder is not None:
         needs.append((cache_folder, work.cache_bytes))
     warnings = (
-        *_untried(cells, fits),
+        *_untried(pipelines, fits),
         *_unreadable(probe),
         *_too_little_memory(found),
         *_pruned(work.cache_bytes),
@@ -156,12 +158,12 @@ def _page_bytes(config: RunConfig, extent: Extent) -> int:
     return _PAGE_BYTES + round(min(1e6 * most, _MEDIA_BYTES * extent.n_clips))
 
 
-def _build(cells: Sequence[Cell], seed: int) -> float:
+def _build(pipelines: Sequence[Pipeline], seed: int) -> float:
     """Build every classifier, which imports what it needs, and return the seconds."""
     started = _now()
-    for cell in cells:
+    for pipeline in pipelines:
         with suppress(Exception):  # a trial says what is wrong
-            cell.classifier.build(random_state=seed)
+            pipeline.classifier.build(random_state=seed)
     return _now() - started
 
 
@@ -256,11 +258,11 @@ def _resident_memory() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _untried(cells: Sequence[Cell], fits: Sequence[FitCost]) -> Iterator[str]:
-    for cell, fit in zip(cells, fits, strict=True):
+def _untried(pipelines: Sequence[Pipeline], fits: Sequence[FitCost]) -> Iterator[str]:
+    for pipeline, fit in zip(pipelines, fits, strict=True):
         if fit.problem:
             yield (
-                f"{cell.name} could not be tried on made-up rows, so its time is not part of the "
+                f"{pipeline.name} could not be tried on made-up rows, so its time is not in the "
                 f"plan: {fit.problem}"
             )
 

@@ -1,4 +1,4 @@
-"""The report of one cell and one repeat on a few made-up predictions, written to nowhere."""
+"""The report of one pipeline and one repeat on a few made-up predictions, written to nowhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from audioclf.audio.decode import decode
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
-from audioclf.evaluation.results import Cell, CellResult, FoldResult
+from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.experiment.planning.estimate import straight_line
 from audioclf.experiment.planning.fit_cost import peak_bytes
@@ -41,11 +41,11 @@ class ReportCost:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Makes a small report, and carries it over to the real number of cells, repeats and clips."""
+    """Makes a small report, and scales its cost to the real numbers of pipelines and clips."""
 
     config: RunConfig
     dataset: Dataset
-    cell: Cell
+    pipeline: Pipeline
     probe: Probe
     sample: Sample
     extent: Extent
@@ -62,12 +62,12 @@ class Rehearsal:
         tables = files.tables(extent)
         return ReportCost(
             files.seconds
-            + files.confusion_seconds * (extent.n_cells - 1)
+            + files.confusion_seconds * (extent.n_pipelines - 1)
             + files.example_seconds * (n_examples - 1)
             + files.seconds_per_byte * sum(tables)
-            + straight_line(seconds, extent.n_tested) * extent.n_cells * extent.n_repeats,
+            + straight_line(seconds, extent.n_tested) * extent.n_pipelines * extent.n_repeats,
             max(round(straight_line(memory, extent.n_tested)), _TEXT_COPIES * max(tables)),
-            sum(tables) + files.pictures(extent.n_cells, n_examples),
+            sum(tables) + files.pictures(extent.n_pipelines, n_examples),
         )
 
     def _act(self, n: int) -> _Act:
@@ -79,7 +79,7 @@ class Rehearsal:
         n_folds = max(1, min(n, self.extent.n_folds // self.extent.n_repeats))
         tests = np.array_split(np.arange(len(dataset)), n_folds)
         folds = tuple(Fold(0, str(i), np.arange(0), test) for i, test in enumerate(tests))
-        results = CellResult(self.cell, tuple(_predicted(fold, dataset) for fold in folds))
+        results = PipelineResult(self.pipeline, tuple(_predicted(fold, dataset) for fold in folds))
         return _Act(self.config, extraction, Splits(folds, ""), results)
 
     def _example(self) -> plots.Example:
@@ -103,7 +103,7 @@ class _Act:
     config: RunConfig
     extraction: Extraction
     splits: Splits
-    result: CellResult
+    result: PipelineResult
 
     @property
     def n(self) -> int:
@@ -146,7 +146,7 @@ class _Scales(RunFolder):
 
 @dataclass(frozen=True)
 class _Files:
-    """The files of `n` predictions of one cell, with one example, and what writing them takes."""
+    """The files of `n` predictions of one pipeline with one example, and the cost of writing."""
 
     n: int
     sizes: dict[str, int]
@@ -159,16 +159,16 @@ class _Files:
         """Return the sizes of the tables, which grow with the clips."""
         rows = {
             PREDICTIONS: extent.n_predictions,
-            FOLDS: extent.n_predictions // extent.n_cells,
+            FOLDS: extent.n_predictions // extent.n_pipelines,
             LEDGER: extent.n_clips,
         }
         return [round(self.sizes[name] * n_rows / self.n) for name, n_rows in rows.items()]
 
-    def pictures(self, n_cells: int, n_examples: int) -> int:
+    def pictures(self, n_pipelines: int, n_examples: int) -> int:
         """Return the size of all else."""
         classes, examples = f"{PLOTS}/classes.png", f"{PLOTS}/examples.png"
         times = {classes: 1, examples: n_examples, PREDICTIONS: 0, FOLDS: 0, LEDGER: 0}
-        return sum(size * times.get(name, n_cells) for name, size in self.sizes.items())
+        return sum(size * times.get(name, n_pipelines) for name, size in self.sizes.items())
 
 
 def _seconds(work: Callable[[], object]) -> float:

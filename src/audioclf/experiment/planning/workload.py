@@ -23,7 +23,7 @@ class Extent:
 
     Parameters
     ----------
-    n_clips, n_classes, n_cells, n_folds, n_repeats : int
+    n_clips, n_classes, n_pipelines, n_folds, n_repeats : int
         `n_folds` counts those of all repeats.
     n_train, n_test : int
         Clips on the larger sides of all folds.
@@ -33,7 +33,7 @@ class Extent:
 
     n_clips: int
     n_classes: int
-    n_cells: int
+    n_pipelines: int
     n_folds: int
     n_repeats: int
     n_train: int
@@ -41,14 +41,14 @@ class Extent:
     n_tested: int
 
     @classmethod
-    def of(cls, dataset: Dataset, splits: Splits, n_cells: int) -> Extent:
+    def of(cls, dataset: Dataset, splits: Splits, n_pipelines: int) -> Extent:
         """Count."""
         folds = splits.folds
         n_repeats = 1 + max(fold.repeat for fold in folds)
         return cls(
             n_clips=len(dataset),
             n_classes=len(dataset.classes),
-            n_cells=n_cells,
+            n_pipelines=n_pipelines,
             n_folds=len(folds),
             n_repeats=n_repeats,
             n_train=max(len(fold.train) for fold in folds),
@@ -58,13 +58,13 @@ class Extent:
 
     @property
     def n_fits(self) -> int:
-        """Fits of all cells."""
-        return self.n_cells * self.n_folds
+        """Fits of all pipelines."""
+        return self.n_pipelines * self.n_folds
 
     @property
     def n_predictions(self) -> int:
         """Rows of the table of predictions."""
-        return self.n_cells * self.n_repeats * self.n_tested
+        return self.n_pipelines * self.n_repeats * self.n_tested
 
 
 class Sample:

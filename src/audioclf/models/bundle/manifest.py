@@ -78,7 +78,7 @@ class Training(Part):
 
 
 class Evaluated(Part):
-    """What the cell earned in cross-validation, on clips that it was not trained on."""
+    """What the pipeline earned in cross-validation, on clips that it was not trained on."""
 
     split: Text
     unit: Text
@@ -105,7 +105,7 @@ class Manifest(Part):
     name: Text
     """Name of the run."""
     cell: Text
-    """Name of the cell: one featurizer with one classifier."""
+    """Name of the pipeline: one featurizer with one classifier."""
     seed: int = Field(ge=0, le=2**32 - 1)
     classes: tuple[Text, ...] = Field(min_length=2)
     """Names of the classes; the position is the code that the estimator predicts."""

@@ -16,7 +16,7 @@ from audioclf.base.machine import platform_name, versions_behind
 from audioclf.components.component import Component
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Registry
-from audioclf.evaluation.results import Cell
+from audioclf.evaluation.results import Pipeline
 from audioclf.features.extraction import make_plans
 from audioclf.models.bundle.card import model_card
 from audioclf.models.bundle.container import members_for, zipped
@@ -60,7 +60,7 @@ def write_bundle(
     path: str | Path,
     *,
     name: str,
-    cell: Cell,
+    pipeline: Pipeline,
     featurizer: Featurizer,
     audio: AudioConfig,
     classes: Sequence[str],
@@ -86,9 +86,9 @@ def write_bundle(
         Where to write, such as `model.audioclf`; a file that is there is replaced.
     name : str
         Name of the run.
-    cell : Cell
+    pipeline : Pipeline
     featurizer : Featurizer
-        That of the cell.
+        That of the pipeline.
     audio : AudioConfig
     classes : sequence of str
         Names of the classes, in the order of the codes that the estimator was fitted on.
@@ -104,7 +104,7 @@ def write_bundle(
     seconds : sequence of float
         Length of each clip, as far as it was looked at.
     evaluation : Evaluated, optional
-        What the cell earned in cross-validation.
+        What the pipeline earned in cross-validation.
     calibration : Calibration, optional
         How scores become probabilities, as `effects_of` finds it.
     abstain_below : float, optional
@@ -126,30 +126,30 @@ def write_bundle(
     """
     path = Path(path)
     try:
-        classifier, fitted = unwrapped(cell.classifier, estimator)
+        classifier, fitted = unwrapped(pipeline.classifier, estimator)
         stored = dump_estimator(classifier, fitted)
         files = {f"{ESTIMATOR}{each}": content for each, content in stored.items()}
         components = {"featurizer": featurizer, "classifier": classifier}
         made_by = {kind: _provenance(item, registry) for kind, item in components.items()}
-        chosen = classifier is not cell.classifier
+        chosen = classifier is not pipeline.classifier
         with refusing("manifest", "a value does not fit into the manifest"):
             manifest = Manifest(
                 format=FORMAT,
                 audioclf=__version__,
                 name=name,
-                cell=cell.name,
+                cell=pipeline.name,
                 seed=seed,
                 classes=tuple(classes),
                 audio=audio,
                 featurizer=featurizer.model_dump(mode="json"),
                 classifier=classifier.model_dump(mode="json"),
-                configured=cell.classifier.model_dump(mode="json") if chosen else None,
+                configured=pipeline.classifier.model_dump(mode="json") if chosen else None,
                 features=_shape(featurizer, audio),
                 components=made_by,
                 versions=_versions(made_by.values()),
                 platform=platform_name(),
                 estimator=StoredEstimator(format=format_of(classifier), files=tuple(files)),
-                scores=raw_scores(fitted, cell.views.plain(matrix[:1]), len(classes))[1],
+                scores=raw_scores(fitted, pipeline.views.plain(matrix[:1]), len(classes))[1],
                 training=training,
                 evaluation=evaluation,
                 calibration=calibration,
@@ -167,10 +167,10 @@ def write_bundle(
         )
         check = SelfCheck.of(Model(manifest, featurizer, fitted), matrix)
         check.check(Model(manifest, featurizer, restored), tolerance=0.0)
-        clips = TrainingClips.of(cell.views.plain(matrix), training.fingerprint, seconds)
+        clips = TrainingClips.of(pipeline.views.plain(matrix), training.fingerprint, seconds)
         content = _sealed(manifest, {**files, **check.to_files(), **clips.to_files()})
     except RefusedError as exc:
-        message = f"{path}: the model of {cell.name!r} cannot be written: {exc.what}"
+        message = f"{path}: the model of {pipeline.name!r} cannot be written: {exc.what}"
         raise ModelError(message, hint=exc.hint) from exc
     return OutputFolder(path.parent).write_bytes(path.name, content)
 

@@ -50,7 +50,7 @@ class ScoreEffects:
     abstention : Abstention, optional
         None where nothing was asked, or there are no scores.
     notes : tuple of str
-        What the user should know, as the end of a sentence about the cell.
+        What the user should know, as the end of a sentence about the pipeline.
     """
 
     calibration: Calibration | None = None
@@ -60,7 +60,7 @@ class ScoreEffects:
 
 @dataclass(frozen=True)
 class Scored:
-    """Out-of-fold predictions, row by row; stands wherever a `CellResult` is read from.
+    """Out-of-fold predictions, row by row; stands wherever a `PipelineResult` is read from.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def effects_of(
     Parameters
     ----------
     found : Predicted
-        Out-of-fold predictions of the cell, of all repeats.
+        Out-of-fold predictions of the pipeline, of all repeats.
     y, units : np.ndarray [shape=(n_clips,)], int
         True code and number of the unit of each clip.
     unit : str

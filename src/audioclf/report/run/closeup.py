@@ -1,4 +1,4 @@
-"""One cell closely: what it confuses, its curves, its classes and groups, what a search chose."""
+"""One pipeline in detail: confusion matrix, curves, classes, groups, chosen parameters."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ ACCENT = (79, 110, 200)
 
 
 def panels(run: SavedRun) -> list[View]:
-    """Return what there is to see of each cell."""
-    return [_panel(run, number) for number in range(len(run.cells))]
+    """Return what there is to see of each pipeline."""
+    return [_panel(run, number) for number in range(len(run.pipelines))]
 
 
 def _panel(run: SavedRun, number: int) -> View:
-    cell = run.cells[number]
-    found = run.metrics["cells"][cell.name]
+    pipeline = run.pipelines[number]
+    found = run.metrics["cells"][pipeline.name]
     return {
-        "name": cell.name,
+        "name": pipeline.name,
         "confusion": _confusion(np.asarray(found["confusion"], dtype=np.float64), run.classes),
-        "curves": curves.drawn(run, cell),
+        "curves": curves.drawn(run, pipeline),
         "scores": {
             "probability": "as the classifier gives them, not calibrated",
             "decision": "decision values mapped to (0, 1), not calibrated",

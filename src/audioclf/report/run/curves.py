@@ -1,4 +1,4 @@
-"""ROC, precision-recall and reliability curves of one cell, as drawings.
+"""ROC, precision-recall and reliability curves of one pipeline, as drawings.
 
 Two classes have one curve, that of the class that sorts last; of more, each has one against the
 rest, and of very many those that are found least often.
@@ -17,7 +17,7 @@ from audioclf.report import svg, words
 
 if TYPE_CHECKING:
     from audioclf.evaluation.metrics.curves import ReliabilityBin
-    from audioclf.runs.reading import SavedCell, SavedRun
+    from audioclf.runs.reading import SavedPipeline, SavedRun
 
 View = dict[str, Any]
 _Line = tuple[str, Sequence[float], Sequence[float], float]
@@ -31,35 +31,41 @@ _Y = svg.linear(0, 1, _BOX[3], _BOX[1])
 _CHANCE = svg.polyline([(0, 0), (1, 1)], _X, _Y, class_="chance")
 
 
-def drawn(run: SavedRun, cell: SavedCell) -> list[View]:
-    """Return the curves of a cell; none where it has no scores."""
-    codes = _codes(run, cell)
+def drawn(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
+    """Return the curves of a pipeline; none where it has no scores."""
+    codes = _codes(run, pipeline)
     which = f"{run.classes[-1]} against the rest" if len(run.classes) == 2 else "each class"
     if 1 < len(codes) < len(run.classes):
         which = f"the {len(codes)} classes that are found least often"
-    views = (_roc(run, cell, codes, which), _precision(run, cell, codes, which), _bins(run, cell))
+    views = (
+        _roc(run, pipeline, codes, which),
+        _precision(run, pipeline, codes, which),
+        _bins(run, pipeline),
+    )
     return [view for view in views if view is not None]
 
 
-def _codes(run: SavedRun, cell: SavedCell) -> list[int]:
+def _codes(run: SavedRun, pipeline: SavedPipeline) -> list[int]:
     n_classes = len(run.classes)
     if n_classes <= 2:
         return [n_classes - 1]
-    confusion = np.asarray(run.metrics["cells"][cell.name]["confusion"], dtype=np.float64)
+    confusion = np.asarray(run.metrics["cells"][pipeline.name]["confusion"], dtype=np.float64)
     found = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
     return sorted(int(code) for code in np.argsort(found, kind="stable")[:MAX_LINES])
 
 
-def _roc(run: SavedRun, cell: SavedCell, codes: Iterable[int], which: str) -> View | None:
-    found = [(code, roc_curve(cell, run.y, code)) for code in codes]
+def _roc(run: SavedRun, pipeline: SavedPipeline, codes: Iterable[int], which: str) -> View | None:
+    found = [(code, roc_curve(pipeline, run.y, code)) for code in codes]
     lines = [(run.classes[code], c.fpr, c.tpr, c.area) for code, c in found if c]
     return _view(
         "ROC", lines, "share of the rest taken for it", "share found", which, "area", _CHANCE
     )
 
 
-def _precision(run: SavedRun, cell: SavedCell, codes: Iterable[int], which: str) -> View | None:
-    found = [(code, precision_recall_curve(cell, run.y, code)) for code in codes]
+def _precision(
+    run: SavedRun, pipeline: SavedPipeline, codes: Iterable[int], which: str
+) -> View | None:
+    found = [(code, precision_recall_curve(pipeline, run.y, code)) for code in codes]
     lines = [
         (run.classes[code], c.recall, c.precision, c.average_precision) for code, c in found if c
     ]
@@ -109,8 +115,8 @@ def _square(label: str, x_label: str, y_label: str, *marks: Markup) -> Markup:
     return svg.drawing(340, 304, label, grid, *marks, class_="chart square")
 
 
-def _bins(run: SavedRun, cell: SavedCell) -> View | None:
-    found = reliability(cell, run.y)
+def _bins(run: SavedRun, pipeline: SavedPipeline) -> View | None:
+    found = reliability(pipeline, run.y)
     if not found:
         return None
     points = [(b.mean_score, b.share_right) for b in found]

@@ -158,7 +158,7 @@ def _class_looks(run: Material, studio: Studio) -> View | None:
 
 
 def importance_view(found: Mapping[str, Any] | None) -> list[View]:
-    """Return a picture for each cell of which it is known where it looks."""
+    """Return a picture for each pipeline of which it is known where it looks."""
     views = []
     for name, values in (found or {}).items():
         matrix = np.asarray(values, dtype=np.float64)

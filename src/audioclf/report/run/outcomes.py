@@ -1,4 +1,4 @@
-"""What each cell said of each clip, and which clips are worth a look."""
+"""What each pipeline said of each clip, and which clips are worth a look."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from audioclf.runs.reading import SavedRun
 
 FEW_RIGHT = 3
-"""Clips per class that come early although every cell is right about them."""
+"""Clips per class that come early although every pipeline is right about them."""
 _FIRST = 200
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The out-of-fold predictions of one cell, clip by clip, over all repeats.
+    """The out-of-fold predictions of one pipeline, clip by clip, over all repeats.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Outcome:
     tested, wrong : np.ndarray [shape=(n_clips,)], int
         How often the clip was tested, and how often the prediction was wrong.
     true_score : np.ndarray [shape=(n_clips,)]
-        Mean score of the true class in [0, 1]; NaN where the cell has no scores.
+        Mean score of the true class in [0, 1]; NaN where the pipeline has no scores.
     """
 
     predicted: NDArray[np.intp]
@@ -39,19 +39,19 @@ class Outcome:
     true_score: NDArray[np.float64]
 
 
-def outcome_of(cell: Predicted, y: NDArray[np.intp], n_classes: int) -> Outcome:
-    """Gather the folds of a cell.
+def outcome_of(pipeline: Predicted, y: NDArray[np.intp], n_classes: int) -> Outcome:
+    """Gather the folds of a pipeline.
 
     Parameters
     ----------
-    cell : Predicted
+    pipeline : Predicted
     y : np.ndarray [shape=(n_clips,)], int
         True codes.
     n_classes : int
     """
     votes = np.zeros((len(y), n_classes), dtype=np.intp)
     scores = np.zeros(len(y))
-    for fold in cell.folds:
+    for fold in pipeline.folds:
         test = fold.fold.test
         votes[test, fold.y_pred] += 1
         scores[test] += (
@@ -64,14 +64,14 @@ def outcome_of(cell: Predicted, y: NDArray[np.intp], n_classes: int) -> Outcome:
 
 
 def outcomes_of(run: SavedRun) -> list[Outcome]:
-    """Return the outcome of every cell of a run, in the order of its cells."""
-    return [outcome_of(cell, run.y, len(run.classes)) for cell in run.cells]
+    """Return the outcome of every pipeline of a run, in the order of its pipelines."""
+    return [outcome_of(pipeline, run.y, len(run.classes)) for pipeline in run.pipelines]
 
 
 def most_telling(outcomes: Sequence[Outcome], y: NDArray[np.intp]) -> list[int]:
-    """Return positions of all clips, those first that say most about where the cells fail.
+    """Return positions of all clips, those first that say most about where the pipelines fail.
 
-    First what most cells get wrong, then what they disagree about, then low scores of the true
+    First what most pipelines get wrong, then what they disagree about, then low scores of the true
     class; among them a few of each class that all get right; last what was never tested.
     """
     tested = np.sum([outcome.tested for outcome in outcomes], axis=0)

@@ -1,4 +1,4 @@
-"""The first screen: the verdict, the cells with their intervals and costs, and who beats whom."""
+"""The first screen: verdict, pipelines with intervals and costs, paired comparisons."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def metric_name(name: str) -> str:
 
 
 def verdict_of(run: SavedRun, comparison: Mapping[str, Any] | None) -> str:
-    """Return what the run says in a sentence: that of the comparison, else the best cell."""
+    """Return what the run says in a sentence: that of the comparison, else the best pipeline."""
     if comparison and comparison.get("verdict"):
         return str(comparison["verdict"])
-    best, metric = run.cells[0].name, run.main_metric
+    best, metric = run.pipelines[0].name, run.main_metric
     found = run.metrics["cells"][best]["metrics"].get(metric)
     name = metric_name(metric)
     if not found:
@@ -53,34 +53,40 @@ def verdict_of(run: SavedRun, comparison: Mapping[str, Any] | None) -> str:
 
 
 def cells_view(run: SavedRun) -> View:
-    """Return the table of cells."""
+    """Return the table of pipelines."""
     names = [str(name) for name in run.config["metrics"]]
-    cells = run.metrics["cells"]
-    costs = [cost for cost in COSTS if any(words.is_number(c.get(cost[0])) for c in cells.values())]
-    extent = _extent([c["metrics"].get(run.main_metric) for c in cells.values()], run.main_metric)
+    pipelines = run.metrics["cells"]
+    costs = [
+        cost for cost in COSTS if any(words.is_number(c.get(cost[0])) for c in pipelines.values())
+    ]
+    extent = _extent(
+        [c["metrics"].get(run.main_metric) for c in pipelines.values()], run.main_metric
+    )
     return {
         "metrics": [metric_name(name) for name in names],
         "costs": [head for _, head, _, _ in costs],
         "axis": svg.axis_below(extent),
         "baseline": _baseline(run),
-        "rows": [_cell_row(name, cell, names, costs, extent) for name, cell in cells.items()],
+        "rows": [
+            _cell_row(name, pipeline, names, costs, extent) for name, pipeline in pipelines.items()
+        ],
     }
 
 
 def _cell_row(
     name: str,
-    cell: Mapping[str, Any],
+    pipeline: Mapping[str, Any],
     metrics: Sequence[str],
     costs: Sequence[tuple[Any, ...]],
     extent: tuple[float, float],
 ) -> View:
-    main = cell["metrics"].get(metrics[0])
+    main = pipeline["metrics"].get(metrics[0])
     return {
         "name": name,
         "plot": _bar(main, extent),
-        "metrics": [_estimate(cell["metrics"].get(metric)) for metric in metrics],
+        "metrics": [_estimate(pipeline["metrics"].get(metric)) for metric in metrics],
         "costs": [
-            {"text": word(cell.get(key)), "value": _sortable(cell.get(key))}
+            {"text": word(pipeline.get(key)), "value": _sortable(pipeline.get(key))}
             for key, _, _, word in costs
         ],
     }
@@ -118,16 +124,16 @@ def _extent(found: Sequence[Mapping[str, Any] | None], metric: str) -> tuple[flo
 
 
 def _baseline(run: SavedRun) -> str:
-    """Return the name of the cell that knows nothing, "" if there is none."""
+    """Return the name of the pipeline that knows nothing, "" if there is none."""
     types = {name: item.get("type") for name, item in run.config["classifiers"].items()}
-    for cell in run.cells:
-        if types.get(cell.classifier, "dummy") == "dummy":
-            return cell.name
+    for pipeline in run.pipelines:
+        if types.get(pipeline.classifier, "dummy") == "dummy":
+            return pipeline.name
     return ""
 
 
 def pairs_view(run: SavedRun, comparison: Mapping[str, Any] | None) -> View | None:
-    """Return the differences between pairs of cells, each with its interval."""
+    """Return the differences between pairs of pipelines, each with its interval."""
     pairs = (comparison or {}).get("pairs") or []
     if not comparison or not pairs:
         return None
@@ -176,8 +182,8 @@ def costs_view(run: SavedRun) -> list[View]:
 
 def _cost_chart(run: SavedRun, key: str, head: str, axis: str, word: Any) -> View | None:
     points = []
-    for name, cell in run.metrics["cells"].items():
-        found, cost = cell["metrics"].get(run.main_metric), cell.get(key)
+    for name, pipeline in run.metrics["cells"].items():
+        found, cost = pipeline["metrics"].get(run.main_metric), pipeline.get(key)
         if found and words.is_number(found["value"]) and words.is_number(cost) and cost > 0:
             points.append((name, float(cost), found))
     if len(points) < 2:

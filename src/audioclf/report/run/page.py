@@ -128,13 +128,14 @@ def build_report(
         Where sound and pictures come from.
     budget_mb : float, optional
         MB (10^6 bytes) that sound and pictures of clips may take. Past it the most telling clips
-        win: those that most cells get wrong, or disagree about, and a few of each class that are
-        right.
+        win: those that most pipelines get wrong, or disagree about, and a few of each class that
+        are right.
     silence : str
         What the page says where there are no clips.
     importances : mapping of str to np.ndarray, optional
-        How much each cell uses each bin and frame, [shape=(n_bins, n_frames)] or [shape=(n_bins,)],
-        as `audioclf.evaluation.importance` computes it; by default that of `importances.json`.
+        How much each pipeline uses each bin and frame, [shape=(n_bins, n_frames)] or
+        [shape=(n_bins,)], as `audioclf.evaluation.importance` computes it; by default that of
+        `importances.json`.
     """
     outcomes = outcomes_of(run)
     order = most_telling(outcomes, run.y)
@@ -165,17 +166,17 @@ def build_report(
 
 
 def _summary(run: SavedRun) -> dict[str, Any]:
-    best = run.metrics["cells"][run.cells[0].name]["metrics"].get(run.main_metric)
+    best = run.metrics["cells"][run.pipelines[0].name]["metrics"].get(run.main_metric)
     unit = run.metrics.get("unit") or {}
     return {
         "metric": overview.metric_name(run.main_metric),
-        "best": run.cells[0].name,
+        "best": run.pipelines[0].name,
         "value": words.number(best["value"] if best else None),
         "span": words.span(best),
         "level": f"{100 * run.metrics.get('confidence_level', 0.95):.0f} %",
         "n_clips": len(run.clips),
         "n_classes": len(run.classes),
-        "n_cells": len(run.cells),
+        "n_pipelines": len(run.pipelines),
         "split": str(run.metrics.get("split", "")),
         "unit": str(unit.get("name", "clip")),
         "n_units": unit.get("count", len(run.clips)),

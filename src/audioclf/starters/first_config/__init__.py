@@ -21,7 +21,7 @@ from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.path_labels import full_path
 from audioclf.evaluation.splits import Split, make_splits
 from audioclf.starters.first_config.choices import choose_splits
-from audioclf.starters.first_config.config_text import Sketch, write_yaml
+from audioclf.starters.first_config.config_text import ConfigDraft, write_yaml
 from audioclf.starters.first_config.groups import Grouped, with_groups
 from audioclf.starters.first_config.headers import Headers, read_headers
 from audioclf.starters.first_config.layout import find_layout
@@ -94,12 +94,12 @@ def draft_config(
     if headers.bad_ids:
         good = dataset.subset(clip.id for clip in dataset if clip.id not in headers.bad_ids)
     split, why, described = _first_that_works(good, guessed=grouped.guessed)
-    sketch = Sketch(name_for(path), grouped, headers, split, why)
+    sketch = ConfigDraft(name_for(path), grouped, headers, split, why)
     _prove(sketch, out, registry)
     return Draft(write_yaml(sketch, out), grouped, headers, described)
 
 
-def _prove(sketch: Sketch, out: Path, registry: Registry | None) -> None:
+def _prove(sketch: ConfigDraft, out: Path, registry: Registry | None) -> None:
     """Read the config back, load its dataset and make its folds, as a run would."""
     # What `..` leads to is known only of a folder that is there.
     place = out if out.parent.is_dir() else full_path(sketch.grouped.found.path).parent / out.name

@@ -25,7 +25,7 @@ _MAX_BAD = 5
 
 
 @dataclass(frozen=True)
-class Sketch:
+class ConfigDraft:
     """All that a config is written from."""
 
     name: str
@@ -35,12 +35,12 @@ class Sketch:
     why_split: str
 
 
-def write_yaml(sketch: Sketch, out: Path) -> str:
+def write_yaml(sketch: ConfigDraft, out: Path) -> str:
     """Return the config that is to stand at `out`."""
     return "\n".join(line.rstrip() for line in _lines(sketch, out)) + "\n"
 
 
-def _lines(sketch: Sketch, out: Path) -> Iterator[str]:
+def _lines(sketch: ConfigDraft, out: Path) -> Iterator[str]:
     dataset = sketch.grouped.found.dataset
     audio = choose_audio(sketch.headers)
     yield from comment(
@@ -79,7 +79,7 @@ def _with_reasons(choice: Choice) -> Iterator[str]:
     yield from block(choice.data, 2)
 
 
-def _dataset(sketch: Sketch, out: Path) -> Iterator[str]:
+def _dataset(sketch: ConfigDraft, out: Path) -> Iterator[str]:
     found = sketch.grouped.found
     counts = found.dataset.class_counts
     sizes = f"{min(counts.values()):,} to {max(counts.values()):,} clips each"

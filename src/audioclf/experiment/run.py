@@ -25,20 +25,20 @@ from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
-from audioclf.experiment.grid import cells_of, groups_of, is_baseline
-from audioclf.experiment.loading import _unreadable, check_feasible, load_dataset, ready
-from audioclf.experiment.progress import Standing
-from audioclf.experiment.provenance import _origin_data, components_of, origins_of
-from audioclf.experiment.resources import EngineName, Progress, _cache_folder, _Place
+from audioclf.experiment.grid import groups_of, is_baseline, pipelines_of
+from audioclf.experiment.loading import check_feasible, load_dataset, ready, unreadable_clips
+from audioclf.experiment.progress import RunProgress
+from audioclf.experiment.provenance import components_of, origin_data, origins_of
+from audioclf.experiment.resources import EngineName, Progress, Resources, cache_folder_or_default
 from audioclf.runs.folder import RECORD, RunFolder
-from audioclf.runs.working_folder import KEPT_FITS, working_folder
+from audioclf.runs.working_folder import FIT_CACHE, working_folder
 
 if TYPE_CHECKING:
     from audioclf.audit.findings import Audit
     from audioclf.engines.base import Engine
-    from audioclf.evaluation.fit_cache import KeptFits
+    from audioclf.evaluation.fit_cache import FitCache
     from audioclf.evaluation.memory import FitPlan
-    from audioclf.evaluation.results import Cell, CellResult
+    from audioclf.evaluation.results import Pipeline, PipelineResult
     from audioclf.evaluation.splits import Splits
     from audioclf.experiment.planning.estimate import RunPlan
     from audioclf.features.extraction import Extraction
@@ -106,7 +106,8 @@ def run(
         The plugins to use; by default those that are installed.
     notify : iterable of str, optional
         Plugins that are told of the finished run; by default those that the environment variable
-        `AUDIOCLF_NOTIFY` names. One that fails costs nothing: `untold` of the result says why.
+        `AUDIOCLF_NOTIFY` names. One that fails costs nothing: `failed_notifications` of the result
+        says why.
     notify_seconds : float, optional
         How long each of them may take, in s; by default 600.
     progress : callable, optional
@@ -131,8 +132,8 @@ def run(
     from audioclf.experiment.notify import NOTIFY_SECONDS, tell, wanted
 
     config, registry = ready(config, overrides, registry)
-    listeners = registry.listeners(wanted(notify))
-    place = _Place(
+    observers = registry.observers(wanted(notify))
+    place = Resources(
         jobs or available_cores(),
         engine,
         scheduler,
@@ -140,27 +141,27 @@ def run(
         (config.isolate if isolate is None else isolate)
         or clip_seconds is not None
         or fit_seconds is not None,
-        _cache_folder(cache_dir) if cache else None,
+        cache_folder_or_default(cache_dir) if cache else None,
         clip_seconds,
         fit_seconds,
     )
     working = working_folder(Path(out) if out else None, config.name, config.to_yaml())
     with single_threaded(), use_limits(config.limits), working as folder:
         result = _Run(config, registry, folder, place, progress).go()
-    told = list(tell(listeners, result.folder, seconds=notify_seconds or NOTIFY_SECONDS))
+    told = list(tell(observers, result.folder, seconds=notify_seconds or NOTIFY_SECONDS))
     return replace(
         result,
         remarks=(*result.remarks, *(each.text for each in told if each.is_done)),
-        untold=tuple(each.text for each in told if not each.is_done),
+        failed_notifications=tuple(each.text for each in told if not each.is_done),
     )
 
 
 @dataclass(frozen=True)
 class _Evaluated:
-    """The folds and what each cell said on them."""
+    """The folds and what each pipeline said on them."""
 
     splits: Splits
-    results: tuple[CellResult, ...]
+    results: tuple[PipelineResult, ...]
     fits: FitPlan
 
 
@@ -172,7 +173,7 @@ class _Run:
         config: RunConfig,
         registry: Registry,
         folder: RunFolder,
-        place: _Place,
+        place: Resources,
         progress: Progress,
     ) -> None:
         self.config = config
@@ -180,7 +181,7 @@ class _Run:
         self.folder = folder
         self.place = place
         self.seconds: dict[str, float] = {}
-        self.standing = Standing(folder.path, cached=place.cache_folder is not None)
+        self.standing = RunProgress(folder.path, cached=place.cache_folder is not None)
         self.progress = self.standing.watching(progress)
 
     def go(self) -> RunResult:
@@ -218,18 +219,18 @@ class _Run:
         from audioclf.evaluation.splits import make_splits
 
         with self._timed("evaluate"):
-            dataset, cells = extraction.dataset, cells_of(self.config, self.registry)
+            dataset, pipelines = extraction.dataset, pipelines_of(self.config, self.registry)
             splits = make_splits(dataset, self.config.split, self.config.seed)
-            kept = self.standing.kept = self._kept_fits(cells, extraction)
+            kept = self.standing.kept = self._kept_fits(pipelines, extraction)
             fits = plan_fits(
-                cells,
+                pipelines,
                 extraction.matrices,
                 len(dataset.classes),
                 splits,
                 free=available_memory(),
             )
             results = evaluate(
-                cells,
+                pipelines,
                 extraction.matrices,
                 codes_of(dataset),
                 splits,
@@ -245,35 +246,37 @@ class _Run:
             )
         return _Evaluated(splits, results, fits)
 
-    def _kept_fits(self, cells: Iterable[Cell], extraction: Extraction) -> KeptFits:
-        from audioclf.evaluation.fit_cache import KeptFits, classifier_digest
+    def _kept_fits(self, pipelines: Iterable[Pipeline], extraction: Extraction) -> FitCache:
+        from audioclf.evaluation.fit_cache import FitCache, classifier_digest
 
         digests = {
-            cell.name: classifier_digest(cell.classifier, self.registry.origin_of(cell.classifier))
-            for cell in cells
+            pipeline.name: classifier_digest(
+                pipeline.classifier, self.registry.origin_of(pipeline.classifier)
+            )
+            for pipeline in pipelines
         }
         behind = versions_behind({"audioclf", *self._required()})
-        return KeptFits(
-            self.folder.path / KEPT_FITS, digests, extraction.feature_hashes, versions=behind
+        return FitCache(
+            self.folder.path / FIT_CACHE, digests, extraction.feature_hashes, versions=behind
         )
 
     def _judged(self, extraction: Extraction, evaluated: _Evaluated) -> RunResult:
-        """Compute metrics, compare the cells, and look for reasons not to believe any of it."""
+        """Compute metrics, compare the pipelines, and look for reasons not to believe any of it."""
         from audioclf.experiment.auditing import audits_of
         from audioclf.features.waveform import cached_in
         from audioclf.runs.results import compared, summarise
 
         results = evaluated.results
         result = summarise(self.config, self.folder, extraction, evaluated.splits, results)
-        baseline = next((r.cell.name for r in results if is_baseline(r.cell)), None)
-        others = [found for found in results if found.cell.name != baseline]
-        # What a leak is worth takes more fits, so the quickest cell shows it.
-        cell = min(others, key=lambda found: found.fit_seconds).cell if others else None
+        baseline = next((r.pipeline.name for r in results if is_baseline(r.pipeline)), None)
+        others = [found for found in results if found.pipeline.name != baseline]
+        # What a leak is worth takes more fits, so the quickest pipeline shows it.
+        pipeline = min(others, key=lambda found: found.fit_seconds).pipeline if others else None
         audits: tuple[Audit, ...] = ()
         if self.config.audit:
-            hear = cached_in(self.place.cache_folder)
+            decoder = cached_in(self.place.cache_folder)
             audits = tuple(
-                audits_of(self.config, extraction, evaluated.splits, results, cell, hear)
+                audits_of(self.config, extraction, evaluated.splits, results, pipeline, decoder)
             )
         return replace(
             result,
@@ -285,16 +288,18 @@ class _Run:
     def _with_model(
         self, result: RunResult, extraction: Extraction, evaluated: _Evaluated
     ) -> RunResult:
-        """Fit the final cell on all clips and write its bundle, and what it looks at."""
+        """Fit the final pipeline on all clips and write its bundle, and what it looks at."""
         from audioclf.experiment.final_model import write_final
 
         name = self.config.final
         if name == "best":
-            name = next(each.name for each in result.cells if each.name in self.config.cell_names)
+            name = next(
+                each.name for each in result.pipelines if each.name in self.config.pipeline_names
+            )
         if name == "none":
             return result
         with self._timed("final"):
-            found = next(each for each in evaluated.results if each.cell.name == name)
+            found = next(each for each in evaluated.results if each.pipeline.name == name)
             path, notes = write_final(
                 self.folder,
                 self.config,
@@ -317,7 +322,7 @@ class _Run:
         clips = DatasetClips(
             dataset,
             self.config.audio,
-            hear=cached_in(self.place.cache_folder),
+            decoder=cached_in(self.place.cache_folder),
             limits=self.config.limits,
         )
         path = write_report(self.folder.path, clips=clips, budget_mb=self.config.report.media_mb)
@@ -336,7 +341,7 @@ class _Run:
             return plan(
                 self.config,
                 dataset,
-                cells_of(self.config, self.registry),
+                pipelines_of(self.config, self.registry),
                 origins=origins_of(self.config.featurizers, self.registry),
                 jobs=self.place.jobs,
                 cache_folder=self.place.cache_folder,
@@ -382,7 +387,7 @@ class _Run:
             cache.close()
         write_ledger(self.folder, extraction.ledger)
         if extraction.failed and self.config.on_error == "fail":
-            raise _unreadable(dataset, extraction, self.folder)
+            raise unreadable_clips(dataset, extraction, self.folder)
         return extraction
 
     def _examples(self, dataset: Dataset) -> list[Example]:
@@ -414,7 +419,7 @@ class _Run:
 
         dataset = extraction.dataset
         components = components_of(self.config).items()
-        origins = {name: _origin_data(item, self.registry) for name, item in components}
+        origins = {name: origin_data(item, self.registry) for name, item in components}
         behind = {origin["distribution"] or "audioclf" for origin in origins.values()}
         return {
             "format": 1,

@@ -1,4 +1,4 @@
-"""Runs from Python, and what the grid of cells is."""
+"""Runs from Python, and what the grid of pipelines is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from audioclf.base.errors import ConfigError, PluginError
 from audioclf.builtin.classifiers.knn import Knn
 from audioclf.components.discovery import discover
 from audioclf.config.run_config import RunConfig
-from audioclf.experiment.grid import cells_of
+from audioclf.experiment.grid import pipelines_of
 from audioclf.experiment.loading import load_dataset
 from audioclf.experiment.preview import preview
 from audioclf.plugin import Loader
@@ -91,9 +91,13 @@ def test_statistics_are_refused_where_frames_are_needed(toy_config: Path) -> Non
 def test_cells_are_sorted_by_the_main_metric(toy_config: Path, tmp_path: Path) -> None:
     overrides = ["classifiers.knn={type: knn}", "metrics=[log_loss, accuracy]"]
     result = audioclf.run(toy_config, overrides=overrides, out=tmp_path / "run")
-    values = [cell.metrics["log_loss"].value for cell in result.cells if cell.metrics["log_loss"]]
+    values = [
+        pipeline.metrics["log_loss"].value
+        for pipeline in result.pipelines
+        if pipeline.metrics["log_loss"]
+    ]
     assert values == sorted(values)
-    assert result.cells[-1].name == "baseline"
+    assert result.pipelines[-1].name == "baseline"
 
 
 def test_every_cell_sees_the_same_clips_and_folds(toy_config: Path, tmp_path: Path) -> None:
@@ -111,18 +115,18 @@ def test_every_cell_sees_the_same_clips_and_folds(toy_config: Path, tmp_path: Pa
     assert all(tested == by_cell["baseline"] for tested in by_cell.values())
 
 
-def cell_names(config: Path, *overrides: str) -> list[str]:
+def pipeline_names(config: Path, *overrides: str) -> list[str]:
     registry = discover()
     loaded = audioclf.load_config(config, overrides=overrides, registry=registry)
-    return [cell.name for cell in cells_of(loaded, registry)]
+    return [pipeline.name for pipeline in pipelines_of(loaded, registry)]
 
 
 def test_a_dummy_of_the_config_is_the_baseline(toy_config: Path) -> None:
-    assert cell_names(toy_config, "classifiers.prior={type: dummy}") == ["logreg", "prior"]
+    assert pipeline_names(toy_config, "classifiers.prior={type: dummy}") == ["logreg", "prior"]
 
 
 def test_a_cell_called_baseline_keeps_its_name(toy_config: Path) -> None:
-    names = cell_names(toy_config, "classifiers.baseline={type: svm}")
+    names = pipeline_names(toy_config, "classifiers.baseline={type: svm}")
     assert names == ["logreg", "baseline", "baseline_"]
 
 
@@ -148,7 +152,7 @@ def test_groups_are_the_unit_of_account(toy_config: Path, tmp_path: Path) -> Non
 
 def test_a_preview_counts_without_decoding(toy_config: Path) -> None:
     found = preview(toy_config)
-    assert (found.n_clips, found.n_fits, found.cells) == (16, 8, ("logreg", "baseline"))
+    assert (found.n_clips, found.n_fits, found.pipelines) == (16, 8, ("logreg", "baseline"))
     assert found.seconds == pytest.approx(6.8, abs=0.01)
     assert found.unreadable == ()
 

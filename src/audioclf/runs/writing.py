@@ -1,0 +1,228 @@
+"""The files of a run folder: folds, predictions, metrics, comparison, audits and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from audioclf.audit import audit_data
+from audioclf.config.run_config import RunConfig
+from audioclf.dataset.dataset import Dataset, codes_of
+from audioclf.evaluation.metrics.estimate import CONFIDENCE_LEVEL, Estimate, mean_confusion, unit_of
+from audioclf.evaluation.metrics.per_class import per_class
+from audioclf.evaluation.metrics.subgroups import by_subgroup
+from audioclf.evaluation.results import PipelineResult
+from audioclf.evaluation.splits import Splits
+from audioclf.features.extraction import Extraction
+from audioclf.features.worker import LedgerRow
+from audioclf.runs import plots
+from audioclf.runs.folder import (
+    AUDIT,
+    COMPARISON,
+    FOLDS,
+    LEDGER,
+    METRICS,
+    PLOTS,
+    PREDICTIONS,
+    RunFolder,
+)
+from audioclf.runs.results import CellSummary, RunResult
+
+MAX_SUBGROUPS = 500
+"""Groups that are listed one by one; more make no table that anybody reads."""
+
+
+_LEDGER_HEADER = (
+    "path",
+    "label",
+    "status",
+    "message",
+    "container",
+    "subtype",
+    "sr",
+    "channels",
+    "frames",
+    "seconds",
+    "sha256",
+)
+
+
+def write_ledger(folder: RunFolder, ledger: Iterable[LedgerRow]) -> None:
+    """Write what every file did."""
+    folder.write_csv(LEDGER, _LEDGER_HEADER, map(_ledger_row, ledger))
+
+
+def _ledger_row(row: LedgerRow) -> tuple[Any, ...]:
+    info = row.info
+    facts: tuple[Any, ...] = ("",) * 5
+    if info is not None:
+        facts = (info.container, info.subtype, info.sr, info.channels, info.frames)
+    seconds = round(row.seconds, 6)
+    return (row.clip.id, row.clip.label, row.status, row.message, *facts, seconds, row.digest)
+
+
+def write_results(
+    folder: RunFolder,
+    result: RunResult,
+    extraction: Extraction,
+    splits: Splits,
+    results: Sequence[PipelineResult],
+    examples: Sequence[plots.Example],
+) -> None:
+    """Write folds, predictions, metrics, comparison, audits and plots."""
+    _write_folds(folder, splits, extraction.dataset)
+    _write_predictions(folder, results, extraction.dataset)
+    _write_metrics(folder, result, results, splits, extraction.dataset)
+    if result.comparison is not None:
+        folder.write_json(COMPARISON, result.comparison.to_data())
+    if result.audits:
+        folder.write_json(AUDIT, audit_data(result.audits, result.config.allow))
+    _write_plots(folder, result, results, extraction.dataset, examples)
+
+
+def _write_folds(folder: RunFolder, splits: Splits, dataset: Dataset) -> None:
+    """Write the test side of every fold; a clip that is not listed there trains there."""
+    rows = [
+        (fold.repeat, fold.name, clip.id, clip.label, clip.group or "")
+        for fold in splits.folds
+        for clip in (dataset.clips[index] for index in fold.test)
+    ]
+    folder.write_csv(FOLDS, ("repeat", "fold", "path", "label", "group"), rows)
+
+
+def _write_predictions(
+    folder: RunFolder, results: Sequence[PipelineResult], dataset: Dataset
+) -> None:
+    header = ["cell", "repeat", "fold", "path", "true_label", "label", "score"]
+    header += [f"score_{name}" for name in dataset.classes]
+    rows = (row for result in results for row in _prediction_rows(result, dataset))
+    folder.write_csv(PREDICTIONS, header, rows)
+
+
+def _prediction_rows(result: PipelineResult, dataset: Dataset) -> Iterator[tuple[Any, ...]]:
+    for fold_result in result.folds:
+        fold = fold_result.fold
+        for row, index in enumerate(fold.test):
+            clip, code = dataset.clips[index], fold_result.y_pred[row]
+            scores = [""] * len(dataset.classes)
+            if fold_result.scores is not None:
+                scores = [f"{score:.9g}" for score in fold_result.scores[row]]
+            where = (result.pipeline.name, fold.repeat, fold.name, clip.id, clip.label)
+            yield (*where, dataset.classes[code], scores[code], *scores)
+
+
+def _write_metrics(
+    folder: RunFolder,
+    result: RunResult,
+    results: Sequence[PipelineResult],
+    splits: Splits,
+    dataset: Dataset,
+) -> None:
+    by_name = {found.pipeline.name: found for found in results}
+    data = {
+        "classes": list(result.classes),
+        "clips": {"evaluated": result.n_clips, "left_out": result.n_failed},
+        "split": result.splits,
+        "unit": {"name": result.unit, "count": result.n_units},
+        "confidence_level": CONFIDENCE_LEVEL,
+        "cells": {
+            pipeline.name: _pipeline_data(
+                pipeline, by_name[pipeline.name], result.config, splits, dataset
+            )
+            for pipeline in result.pipelines
+        },
+    }
+    folder.write_json(METRICS, data)
+
+
+def _pipeline_data(
+    pipeline: CellSummary,
+    found: PipelineResult,
+    config: RunConfig,
+    splits: Splits,
+    dataset: Dataset,
+) -> dict[str, Any]:
+    y = codes_of(dataset)
+    return {
+        "featurizer": pipeline.featurizer,
+        "classifier": pipeline.classifier,
+        "scores": found.score_kind,
+        "metrics": {name: _estimate_data(each) for name, each in pipeline.metrics.items()},
+        "confusion": mean_confusion(found, y).tolist(),
+        "per_class": _per_class(found, config, dataset),
+        "subgroups": dict(_subgroups(found, config, splits, dataset)),
+        "fit_seconds": round(pipeline.fit_seconds, 6),
+        "predict_seconds_per_clip": round(pipeline.predict_seconds_per_clip, 9),
+        "model_bytes": pipeline.model_bytes,
+        "peak_memory_bytes": pipeline.peak_memory,
+        "chosen": [
+            {"repeat": each.fold.repeat, "fold": each.fold.name, "values": dict(each.chosen)}
+            for each in found.folds
+            if each.chosen is not None
+        ],
+    }
+
+
+def _per_class(found: PipelineResult, config: RunConfig, dataset: Dataset) -> dict[str, Any]:
+    y, (_, units) = codes_of(dataset), unit_of(dataset)
+    scores = per_class(found, y, units, len(dataset.classes), seed=config.seed)
+    return {
+        name: {
+            "precision": _interval_data(each.precision),
+            "recall": _interval_data(each.recall),
+            "f1": _interval_data(each.f1),
+            "support": each.support,
+        }
+        for name, each in zip(dataset.classes, scores, strict=True)
+    }
+
+
+def _subgroups(
+    found: PipelineResult, config: RunConfig, splits: Splits, dataset: Dataset
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the main metric by group, and by fold where each clip is tested once."""
+    sortings = {"group": [clip.group for clip in dataset]} if dataset.has_groups else {}
+    if all(fold.repeat == 0 for fold in splits.folds):
+        folds: list[str | None] = [None] * len(dataset)
+        for fold in splits.folds:
+            for index in fold.test:
+                folds[index] = fold.name
+        sortings["fold"] = folds
+    for what, of_clip in sortings.items():
+        names = sorted({name for name in of_clip if name is not None})
+        if len(names) > MAX_SUBGROUPS:
+            continue
+        at = {name: code for code, name in enumerate(names)}
+        codes = np.asarray([-1 if name is None else at[name] for name in of_clip])
+        scores = by_subgroup(found, config.metrics[0], codes_of(dataset), codes, names)
+        yield what, [asdict(score) for score in scores]
+
+
+def _estimate_data(found: Estimate | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {**_interval_data(found), "per_fold": list(found.per_fold)}
+
+
+def _interval_data(found: Estimate) -> dict[str, float]:
+    return {"value": found.value, "low": found.low, "high": found.high}
+
+
+def _write_plots(
+    folder: RunFolder,
+    result: RunResult,
+    results: Sequence[PipelineResult],
+    dataset: Dataset,
+    examples: Sequence[plots.Example],
+) -> None:
+    folder.write_bytes(f"{PLOTS}/classes.png", plots.plot_class_distribution(dataset.class_counts))
+    featurizer = next(iter(result.config.featurizers))
+    folder.write_bytes(f"{PLOTS}/examples.png", plots.plot_examples(examples, featurizer))
+    y = codes_of(dataset)
+    for pipeline_result in results:
+        name = pipeline_result.pipeline.name
+        picture = plots.plot_confusion(mean_confusion(pipeline_result, y), dataset.classes, name)
+        folder.write_bytes(f"{PLOTS}/confusion-{name.replace('/', '--')}.png", picture)
