@@ -89,7 +89,8 @@ def _short(
 ) -> MemoryShortError:
     return MemoryShortError(
         f"classifier {pipeline.name!r} ({pipeline.described}) would take about {_gb(needed)} of "
-        f"memory for a fit of {_counted(pipeline, n_rows)} in {n_columns} columns, and {_gb(free)} is free",
+        f"memory for a fit of {_counted(pipeline, n_rows)} in {n_columns} columns, and "
+        f"{_gb(free)} is free",
         hint="Take fewer columns (pooling `stats` instead of `flatten`), fewer clips, or a "
         "classifier that learns in batches, such as `sgd`.",
     )
