@@ -54,6 +54,13 @@ class Classifier(Component):
             Seed for all randomness of the estimator.
         """
 
+    def metrics(self) -> tuple[str, ...]:
+        """Return the names of the metrics that `fit` itself computes, as a search does.
+
+        They are checked against the classes of the dataset before anything is fitted.
+        """
+        return ()
+
     def needs_shape(self) -> bool:
         """Whether `fit` takes `shape`, because this classifier or one inside of it uses it."""
         inner = (getattr(self, name) for name in type(self).model_fields)

@@ -64,7 +64,6 @@ def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
 
 def check_feasible(config: RunConfig, dataset: Dataset) -> None:
     """Refuse a dataset that the config's metrics or split cannot take, before any work is done."""
-    from audioclf.builtin.classifiers.tuned import Tuned
     from audioclf.evaluation.metrics.estimate import check_metrics
     from audioclf.evaluation.splits import make_splits
 
@@ -74,8 +73,7 @@ def check_feasible(config: RunConfig, dataset: Dataset) -> None:
         check_allowed(config.allow)
     check_metrics(config.metrics, dataset.classes)
     for name, classifier in config.classifiers.items():
-        if isinstance(classifier, Tuned):
-            check_metrics([classifier.metric], dataset.classes, f"classifiers.{name}: ")
+        check_metrics(classifier.metrics(), dataset.classes, f"classifiers.{name}: ")
     make_splits(dataset, config.split, config.seed)
     shapes_of(config)
 

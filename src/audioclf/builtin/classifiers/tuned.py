@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
+from typing_extensions import override
 
 from audioclf.builtin.classifiers.search_space import Range, Space, as_json, invalid, with_values
 from audioclf.plugin import AnyClassifier, Classifier
@@ -107,6 +108,10 @@ class Tuned(Classifier):
             except ValidationError as exc:
                 raise ValueError(invalid(values, exc)) from exc
         return self
+
+    @override
+    def metrics(self) -> tuple[str, ...]:
+        return (self.metric,)
 
     def unwrapped(self, estimator: Any) -> tuple[Classifier, Any]:
         """Return what the search chose: it predicts alone, and is what a model file holds."""

@@ -79,12 +79,12 @@ class Estimate:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def check_metrics(metrics: Sequence[Metric], classes: Sequence[str], where: str = "") -> None:
+def check_metrics(metrics: Sequence[str], classes: Sequence[str], where: str = "") -> None:
     """Refuse metrics of two classes on a dataset of more.
 
     Parameters
     ----------
-    metrics : sequence of Metric
+    metrics : sequence of str
     classes : sequence of str
     where : str
         What the message begins with.
