@@ -77,9 +77,9 @@ $(LOWEST)/.dev: pyproject.toml constraints-lowest.txt $(wildcard plugins/*/pypro
 	@touch $@
 
 .PHONY: trust trust-quick
-# What docs/trust.md shows: killed runs, damaged files, equal numbers, coverage.
+# What docs/development/trust.md shows: killed runs, damaged files, equal numbers, coverage.
 trust: $(VENV)/.dev
-	$(BIN)/python benchmarks/trust --write docs/trust.md
+	$(BIN)/python benchmarks/trust --write docs/development/trust.md
 
 trust-quick: $(VENV)/.dev
 	$(BIN)/python benchmarks/trust --quick

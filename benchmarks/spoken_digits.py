@@ -1,4 +1,4 @@
-"""Score every classifier and featurizer on the spoken digits, and write docs/spoken_digits.md.
+"""Score every classifier and featurizer on the spoken digits, for docs/guides/spoken_digits.md.
 
     python benchmarks/spoken_digits.py [--only TEXT] [--again] [--limit SECONDS] [--data ZIP]
 
@@ -42,7 +42,7 @@ from audioclf.features.extraction import Extraction, extract
 
 CONFIG = REPO / "configs" / "spoken_digits_best.yaml"
 KEPT = Path(__file__).with_suffix(".json")
-PAGE = REPO / "docs" / "spoken_digits.md"
+PAGE = REPO / "docs" / "guides" / "spoken_digits.md"
 SEED = 42
 SPLITS: dict[str, Split] = {
     "official": Predefined(test_folds=("0", "1", "2", "3", "4")),

@@ -1,6 +1,6 @@
 """Measure what the project promises of hostile input, killed runs and equal numbers.
 
-    python benchmarks/trust [--quick] [--only FAMILY ...] [--write docs/trust.md]
+    python benchmarks/trust [--quick] [--only FAMILY ...] [--write docs/development/trust.md]
 
 Each family is a module here; its figures come from this call. A row that was not run says so. Exit
 code 1 if a row does not hold.

@@ -10,7 +10,7 @@ import pytest
 from audioclf.starters.sample_data.registry import SAMPLES
 from tests.conftest import REPO, run_cli
 
-PAGE = REPO / "docs" / "teaching.md"
+PAGE = REPO / "docs" / "start" / "for_teachers.md"
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EXIT_CODES = {"sample-data": {0}, "run": {0, 4}, "audit": {0, 3}}
 

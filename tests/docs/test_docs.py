@@ -76,12 +76,12 @@ def test_the_example_plugin_of_the_docs_loads() -> None:
 
 
 def test_every_key_of_the_config_is_documented() -> None:
-    text = (REPO / "docs" / "config.md").read_text(encoding="utf-8")
+    text = (REPO / "docs" / "guides" / "config.md").read_text(encoding="utf-8")
     missing = [name for name in RunConfig.model_fields if f"| `{name}` |" not in text]
     assert missing == []
 
 
 def test_every_split_is_documented() -> None:
-    text = (REPO / "docs" / "config.md").read_text(encoding="utf-8")
+    text = (REPO / "docs" / "guides" / "config.md").read_text(encoding="utf-8")
     names = [model.model_fields["type"].default for model in get_args(get_args(Split)[0])]
     assert [name for name in names if f"`{name}`" not in text] == []

@@ -136,7 +136,7 @@ def test_what_cannot_be_converted_is_one_sentence(bundle: Maker) -> None:
     assert "'mel/dummy' is not exported: skl2onnx " in said.message
     assert "cannot convert it, with scikit-learn " in said.message
     assert "\n" not in said.message
-    assert said.hint == "docs/bundle.md lists the classifiers that were converted."
+    assert said.hint == "docs/guides/models.md lists the classifiers that were converted."
 
 
 def test_an_isotonic_calibration_is_refused(bundle: Maker) -> None:

@@ -164,7 +164,7 @@ def test_a_component_of_no_plugin_is_not_written(tmp_path: Path) -> None:
         ModelError, match="cannot be written: classifier 'handmade' comes from no"
     ) as caught:
         written(tmp_path / "m.audioclf", found)
-    assert caught.value.hint == "Put the class into a plugin; docs/plugins.md shows how."
+    assert caught.value.hint == "Put the class into a plugin; docs/guides/plugins.md shows how."
     assert list(tmp_path.iterdir()) == []
 
 

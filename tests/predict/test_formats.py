@@ -1,6 +1,6 @@
 """The formats, against files that show them to the last byte.
 
-The golden files were read against docs/predict.md when they were made; they change only with the
+The golden files were read against docs/guides/predict.md when they were made; they change only with the
 version of the columns.
 """
 

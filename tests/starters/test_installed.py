@@ -50,7 +50,7 @@ def test_a_new_plugin_is_built_installed_tested_and_listed(
 
 
 def test_the_tutorial_does_what_it_says(environment: Environment, tmp_path: Path) -> None:
-    page = (REPO / "docs" / "plugins.md").read_text(encoding="utf-8")
+    page = (REPO / "docs" / "guides" / "plugins.md").read_text(encoding="utf-8")
     section = page.split("## Write a plugin in ten minutes", 1)[1].split("\n## ", 1)[0]
     commands = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert len(commands) >= 3

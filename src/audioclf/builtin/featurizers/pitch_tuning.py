@@ -2,7 +2,7 @@
 
 librosa compiles the inner loops of `piptrack` with Numba when they are first needed, and keeps
 them beside its own files. Processes that do so at the same moment can crash (seen with Numba
-0.68), and workers start together: see docs/adr/0018.
+0.68), and workers start together: see docs/development/adr/0018.
 """
 
 from __future__ import annotations

@@ -182,7 +182,7 @@ def _provenance(component: Component, registry: Registry) -> Provenance:
             "component",
             f"{component.kind} {component.type_name()!r} comes from no plugin, so that nobody "
             "could load it",
-            hint="Put the class into a plugin; docs/plugins.md shows how.",
+            hint="Put the class into a plugin; docs/guides/plugins.md shows how.",
         )
     return Provenance(
         type=component.type_name(),

@@ -188,7 +188,7 @@ def _no_converter(exc: Exception) -> RefusedError:
     said = reason(exc).split(". ")[0][:160]
     tools = f"skl2onnx {metadata.version('skl2onnx')}"
     what = f"{tools} cannot convert it, with scikit-learn {metadata.version('scikit-learn')}"
-    hint = "docs/bundle.md lists the classifiers that were converted."
+    hint = "docs/guides/models.md lists the classifiers that were converted."
     return RefusedError("type", f"{what}: {said}", hint=hint)
 
 
@@ -266,7 +266,7 @@ def _compared(bundle: Bundle, content: bytes, rows: NDArray[np.float32]) -> floa
         n_wrong += _count_wrong(codes, bundle.model.codes_of(batch), expected)
     if not worst <= TOLERANCE:
         what = f"a score of {len(rows)} rows differs by {worst:.2g} (tolerance {TOLERANCE:g})"
-        hint = "docs/bundle.md lists the classifiers that were converted."
+        hint = "docs/guides/models.md lists the classifiers that were converted."
         raise RefusedError("score", what, hint=hint)
     if n_wrong:
         what = f"ONNX gives another class to {n_wrong} of {len(rows)} rows"

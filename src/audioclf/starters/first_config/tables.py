@@ -72,7 +72,7 @@ def manifest_of(table: Path) -> Found:
             f"{table}: which column holds the {'class' if columns.path else 'file'} cannot be "
             f"told from the names {shown(read.columns, most=12)}",
             hint="Call the columns path and label, or say which they are with `columns` in a "
-            "config: see docs/loaders.md.",
+            "config: see docs/guides/loaders.md.",
         )
     return _load_manifest(table, columns, None)
 
