@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+from typing_extensions import override
+
 from audioclf.base.errors import DatasetError, DecodeError
 from audioclf.dataset.archive import ZipMember
 from audioclf.dataset.remote import RemoteError, display_name, list_remote, read_whole, stamp_remote
@@ -42,7 +44,7 @@ class AudioSource(ABC):
 
     @abstractmethod
     def digest(self) -> str:
-        """Return the SHA-256 of the bytes as they are stored, as 64 hexadecimal digits."""
+        """Return the SHA-256 of the stored bytes, and of the part if any, as 64 hex digits."""
 
     def stamp(self) -> object:
         """Return something that differs once the bytes have been written to; None if unknown."""
@@ -83,12 +85,12 @@ class FileSource(AudioSource):
     path: Path
 
     @property
+    @override
     def name(self) -> str:
-        """The path."""
         return str(self.path)
 
+    @override
     def open(self) -> BinaryIO:
-        """Open the file for reading; what is no regular file is refused and never waited for."""
         try:
             stream = open(self.path, "rb", opener=_without_waiting)  # noqa: SIM115
         except OSError as exc:
@@ -98,12 +100,12 @@ class FileSource(AudioSource):
             raise DecodeError(f"{self.name}: not a regular file")
         return stream
 
+    @override
     def stamp(self) -> object:
-        """Return size and time of change."""
         return _stamp(self.path)
 
+    @override
     def digest(self) -> str:
-        """Return the SHA-256 of the file, read in blocks."""
         sha = hashlib.sha256()
         with self.open() as stream:
             try:
@@ -136,20 +138,20 @@ class RemoteSource(AudioSource):
         return [(unicodedata.normalize("NFC", path), cls(each)) for path, each in found]
 
     @property
+    @override
     def name(self) -> str:
-        """The URL without credentials."""
         return display_name(self.url)
 
+    @override
     def open(self) -> BinaryIO:
-        """Read the file into memory."""
         return io.BytesIO(self._content())
 
+    @override
     def stamp(self) -> object:
-        """Return size, ETag, time of change and the like, by one request."""
         return _stamp(self.url)
 
+    @override
     def digest(self) -> str:
-        """Return the SHA-256 of the file."""
         return hashlib.sha256(self._content()).hexdigest()
 
     def _content(self) -> bytes:
@@ -166,24 +168,21 @@ class ZipSource(AudioSource):
     member: ZipMember
 
     @property
+    @override
     def name(self) -> str:
-        """The archive and the member."""
         return str(self.member)
 
+    @override
     def open(self) -> BinaryIO:
-        """Unpack the member into memory."""
         return io.BytesIO(self.member.read())
 
+    @override
     def stamp(self) -> object:
-        """Return size and time of change of the archive."""
         return _stamp(self.member.archive)
 
+    @override
     def digest(self) -> str:
-        """Return the SHA-256 of the member as it is stored, with its compression method.
-
-        The digest of a deflated member differs from that of the same file on disk: it is made
-        without unpacking.
-        """
+        # Of the stored bytes, not unpacked: not the digest of the same file on disk.
         sha = hashlib.sha256(f"zip:{self.member.method}:".encode())
         sha.update(self.member.stored_bytes())
         return sha.hexdigest()
@@ -244,31 +243,31 @@ class PartSource(AudioSource):
     part: Span
 
     @property
+    @override
     def name(self) -> str:
-        """The file and the part, in s."""
         return f"{self.recording.name}@{self.part}"
 
     @property
+    @override
     def span(self) -> Span | None:
-        """The part."""
         return self.part
 
     @property
+    @override
     def file(self) -> AudioSource:
-        """The file, kept in memory once read if it is no file on disk."""
         in_memory = isinstance(self.recording, RemoteSource | ZipSource)
         return _KeptSource(self.recording) if in_memory else self.recording
 
+    @override
     def open(self) -> BinaryIO:
-        """Open the whole file."""
         return self.file.open()
 
+    @override
     def stamp(self) -> object:
-        """Return the stamp of the file."""
         return self.recording.stamp()
 
+    @override
     def digest(self) -> str:
-        """Return a SHA-256 over the digest of the file and the part, read once for all parts."""
         whole = _digest(self.recording)
         return hashlib.sha256(f"{whole}@{self.part}".encode()).hexdigest()
 
@@ -293,9 +292,11 @@ class _KeptSource(AudioSource):
     recording: AudioSource
 
     @property
+    @override
     def name(self) -> str:
         return self.recording.name
 
+    @override
     def open(self) -> BinaryIO:
         stamp = self.recording.stamp()
         if stamp is None:
@@ -308,8 +309,10 @@ class _KeptSource(AudioSource):
             _kept.key = key
         return io.BytesIO(_kept.content)
 
+    @override
     def stamp(self) -> object:
         return self.recording.stamp()
 
+    @override
     def digest(self) -> str:
         return _digest(self.recording)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from audioclf.plugin import Classifier
 
 if TYPE_CHECKING:
@@ -26,12 +28,12 @@ class Dummy(Classifier):
     """`prior` and `most_frequent` always name the largest class, the former with the classes'
     shares as probabilities; `stratified` draws by these shares, `uniform` all classes alike."""
 
+    @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return next to nothing: the rows are not looked at."""
         return 64 * n_rows
 
+    @override
     def build(self, *, random_state: int) -> ClassifierMixin:
-        """Return an unfitted `DummyClassifier`."""
         from sklearn.dummy import DummyClassifier
 
         return DummyClassifier(strategy=self.strategy, random_state=random_state)

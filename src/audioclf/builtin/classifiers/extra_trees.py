@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import model_validator
+from typing_extensions import override
 
 from audioclf.builtin.classifiers.forest_options import Forest, check_max_samples
 
@@ -33,8 +34,8 @@ class ExtraTrees(Forest):
         check_max_samples(self.max_samples, self.bootstrap)
         return self
 
+    @override
     def build(self, *, random_state: int) -> ClassifierMixin:
-        """Return an unfitted `ExtraTreesClassifier`."""
         from sklearn.ensemble import ExtraTreesClassifier
 
         return ExtraTreesClassifier(**self.parameters(random_state))

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import Field, FiniteFloat
+from typing_extensions import override
 
 from audioclf.plugin import Classifier
 
@@ -64,8 +65,8 @@ class Forest(Classifier):
     max_samples: Count | Share | None = None
     """Clips drawn for each tree if `bootstrap` is true: a number, a share in (0, 1], null: all."""
 
+    @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return the bytes of the trees; the rows are read where they are."""
         return self.n_estimators * n_rows * (48 + 8 * n_classes)
 
     def parameters(self, random_state: int) -> dict[str, Any]:

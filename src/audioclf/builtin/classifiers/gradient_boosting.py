@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, FiniteFloat
+from typing_extensions import override
 
 from audioclf.builtin.classifiers.forest_options import MaxFeatures, MinSamplesLeaf, MinSamplesSplit
 from audioclf.plugin import Classifier, ClassifierError
@@ -73,10 +74,11 @@ class GradientBoosting(Classifier):
     ccp_alpha: FiniteFloat = Field(default=0.0, ge=0)
     """Complexity parameter of cost-complexity pruning, >= 0; 0 prunes nothing."""
 
+    @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return the bytes of the classes' scores; the rows are read where they are."""
         return 64 * n_rows * n_classes
 
+    @override
     def fit_views(
         self,
         estimator: Any,
@@ -85,12 +87,12 @@ class GradientBoosting(Classifier):
         clips: NDArray[np.intp],
         **passed: Any,
     ) -> Any:
-        """Fit without holding out rows, which scikit-learn would draw without regard to clips.
+        """Fit without early stopping, whose validation rows would separate the views of a clip.
 
         Raises
         ------
         ClassifierError
-            If it is to stop early.
+            If `n_iter_no_change` is set.
         """
         if self.n_iter_no_change is not None:
             raise ClassifierError(
@@ -100,8 +102,8 @@ class GradientBoosting(Classifier):
             )
         return super().fit_views(estimator, X, y, clips, **passed)
 
+    @override
     def build(self, *, random_state: int) -> ClassifierMixin:
-        """Return an unfitted `GradientBoostingClassifier`."""
         from sklearn.ensemble import GradientBoostingClassifier
 
         return GradientBoostingClassifier(

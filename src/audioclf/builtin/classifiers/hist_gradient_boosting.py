@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, FiniteFloat
+from typing_extensions import override
 
 from audioclf.builtin.classifiers.forest_options import Count, ProperShare
 from audioclf.plugin import Classifier, ClassifierError
@@ -73,6 +74,7 @@ class HistGradientBoosting(Classifier):
     class_weight: Literal["balanced"] | None = None
     """`balanced` makes each class count the same; null makes each clip count the same."""
 
+    @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         """Return the bytes of a float64 copy, its bins, and a histogram per column and leaf.
 
@@ -81,6 +83,7 @@ class HistGradientBoosting(Classifier):
         leaves = self.max_leaf_nodes or 2 ** min(self.max_depth or 10, 10)
         return 21 * n_rows * n_columns + 9 * n_columns * (self.max_bins + 1) * leaves
 
+    @override
     def fit_views(
         self,
         estimator: Any,
@@ -89,12 +92,12 @@ class HistGradientBoosting(Classifier):
         clips: NDArray[np.intp],
         **passed: Any,
     ) -> Any:
-        """Fit, and stop early by whole clips, whose number also decides what `auto` does.
+        """Fit with whole clips held out for early stopping; `auto` counts clips, not rows.
 
         Raises
         ------
         ClassifierError
-            If scikit-learn is too old to be given the clips that are held out.
+            If scikit-learn is too old to take validation rows.
         """
         n_clips = len(set(clips.tolist()))
         stops = n_clips > _MANY_CLIPS if self.early_stopping == "auto" else self.early_stopping
@@ -116,8 +119,8 @@ class HistGradientBoosting(Classifier):
             ) from exc
         return estimator.set_params(early_stopping=self.early_stopping)
 
+    @override
     def build(self, *, random_state: int) -> ClassifierMixin:
-        """Return an unfitted `HistGradientBoostingClassifier`."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         return HistGradientBoostingClassifier(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
+from typing_extensions import override
 
 from audioclf.plugin import Classifier
 
@@ -47,15 +48,12 @@ class Knn(Classifier):
             raise ValueError(f"metric: cosine needs algorithm: brute, not {self.algorithm}")
         return self
 
+    @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return the bytes of two copies of the rows, which were measured."""
         return 9 * n_rows * n_columns
 
+    @override
     def build(self, *, random_state: int) -> ClassifierMixin:
-        """Return an unfitted pipeline of `StandardScaler` and `KNeighborsClassifier`.
-
-        Nothing in it is random.
-        """
         from sklearn.neighbors import KNeighborsClassifier
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
+from typing_extensions import override
 
 from audioclf.plugin import Classifier
 
@@ -53,12 +54,12 @@ class LogisticRegression(Classifier):
             raise ValueError(f"l1_ratio above 0 needs solver: saga, not {self.solver}")
         return self
 
+    @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return the bytes of two copies of the rows, which were measured."""
         return 9 * n_rows * n_columns
 
+    @override
     def build(self, *, random_state: int) -> ClassifierMixin:
-        """Return an unfitted pipeline of `StandardScaler` and `LogisticRegression`."""
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, FiniteFloat
+from typing_extensions import override
 
 from audioclf.plugin import Classifier
 
@@ -50,8 +51,8 @@ class Sgd(Classifier):
     average: bool = False
     """Whether the weights are averaged over all steps, which steadies them."""
 
+    @override
     def build(self, *, random_state: int) -> ClassifierMixin:
-        """Return an unfitted pipeline of `StandardScaler` and `SGDClassifier`."""
         from sklearn.linear_model import SGDClassifier
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -59,10 +60,11 @@ class Sgd(Classifier):
         fields = self.model_dump(exclude={"type"})
         return make_pipeline(StandardScaler(), SGDClassifier(**fields, random_state=random_state))
 
+    @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return the bytes of two copies of the rows, which were measured."""
         return 9 * n_rows * n_columns
 
+    @override
     def fit_batches(self, batches: Batches, *, random_state: int) -> ClassifierMixin:
         """Fit by `partial_fit`: a pass for the scaler, then passes over reshuffled blocks.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge
 from pydantic import Field, FiniteFloat
+from typing_extensions import override
 
 from audioclf.plugin import Classifier, ClassifierError
 
@@ -54,10 +55,11 @@ class Svm(Classifier):
     5 folds within the training clips, of which each class needs at least 5. This takes the place
     of scikit-learn's own `probability`, which is deprecated."""
 
+    @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return the bytes of the copies, which were measured, and of the kernel's cache."""
         return 22 * n_rows * n_columns + min(200 << 20, 8 * n_rows**2)
 
+    @override
     def fit_views(
         self,
         estimator: Any,
@@ -66,12 +68,12 @@ class Svm(Classifier):
         clips: NDArray[np.intp],
         **passed: Any,
     ) -> Any:
-        """Fit, and calibrate on clips no view of which was learned from.
+        """Fit, with calibration folds that keep the views of a clip together.
 
         Raises
         ------
         ClassifierError
-            If a class has too few clips to be calibrated.
+            If a class has too few clips for the calibration.
         """
         if not self.probability:
             return super().fit_views(estimator, X, y, clips, **passed)
@@ -87,16 +89,14 @@ class Svm(Classifier):
         estimator.set_params(cv=folds).fit(X, y, **passed)
         return estimator.set_params(cv=None)
 
+    @override
     def build(self, *, random_state: int) -> ClassifierMixin:
-        """Return an unfitted pipeline of `StandardScaler` and `SVC`, calibrated if asked.
-
-        The calibration is around the scaler, so that each of its folds scales for itself.
-        """
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
         from sklearn.svm import SVC
 
         fields = self.model_dump(exclude={"type", "probability"})
+        # The calibration wraps the scaler, so that each of its folds fits its own scaler.
         model = make_pipeline(StandardScaler(), SVC(**fields, random_state=random_state))
         return CalibratedClassifierCV(model, ensemble=False) if self.probability else model

@@ -113,11 +113,12 @@ class Tuned(Classifier):
     def metrics(self) -> tuple[str, ...]:
         return (self.metric,)
 
+    @override
     def unwrapped(self, estimator: Any) -> tuple[Classifier, Any]:
-        """Return what the search chose: it predicts alone, and is what a model file holds."""
         chosen = with_values(self.classifier, estimator.best_params_)
         return chosen, estimator.best_estimator_.estimator_
 
+    @override
     def fit_views(
         self,
         estimator: Any,
@@ -126,11 +127,10 @@ class Tuned(Classifier):
         clips: NDArray[np.intp],
         **passed: Any,
     ) -> Any:
-        """Search in inner folds that keep the views of a clip together, within candidates too."""
         return estimator.fit(X, y, clips=clips, **passed)
 
+    @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return the bytes of the inner classifier and of the rows of an inner fold."""
         inner = self.classifier.fit_memory(n_rows, n_columns, n_classes)
         return inner + 4 * n_rows * n_columns
 
@@ -160,8 +160,8 @@ class Tuned(Classifier):
         choices = [c.ends if isinstance(c, Range) else c for _, c in self.search]
         return (dict(zip(names, values, strict=True)) for values in product(*choices))
 
+    @override
     def build(self, *, random_state: int) -> ClassifierMixin:
-        """Return an unfitted search; once fitted, `best_params_` is what it chose."""
         from audioclf.builtin.classifiers.tuned_search import TunedClassifier
 
         return TunedClassifier(self, random_state=random_state)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Gt
 from pydantic import Field, FiniteFloat
+from typing_extensions import override
 
 from audioclf.builtin.featurizers.short_time_options import Spectral
 
@@ -66,25 +67,9 @@ class Chroma(Spectral):
     base_c: bool = True
     """Whether the first bin is C; otherwise it is A."""
 
+    @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the chroma of each clip.
-
-        Parameters
-        ----------
-        ys : sequence of np.ndarray [shape=(n_samples,)], float32
-        sr : int
-            Sample rate in Hz.
-
-        Returns
-        -------
-        matrices : list of np.ndarray [shape=(n_chroma, n_frames)], float32
-            Not negative; at most 1 with `norm: inf`.
-
-        Raises
-        ------
-        FeatureError
-            If a clip is too short for the framing.
-        """
+        """Return chroma [shape=(n_chroma, n_frames)], not negative, at most 1 with `norm: inf`."""
         from audioclf.dsp.short_time import raise_to, transform
 
         framing = self.framing()

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from typing_extensions import override
 
 from audioclf.plugin import Featurizer
 
@@ -73,16 +74,37 @@ class ClipFeaturizer(Featurizer):
     """Number of frames that every clip gets, whatever its length, by linear interpolation over
     time; null keeps the frames as they are."""
 
+    @override
     def has_steady_frames(self) -> bool:
-        """Whether all clips of one length have as many frames: not without their silence."""
         return self.trim_silence is None or self.n_steps is not None
 
+    @override
     def extract(self, y: Matrix, sr: int) -> Matrix:
-        """Return the feature matrix of one clip; see `extract_many`."""
         return self.extract_many([y], sr)[0]
 
+    @override
     def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the feature matrix of each clip: `featurize`, and what the options ask for.
+        """Return what `featurize` gives of each clip, with the options applied."""
+        if self.trim_silence is not None:
+            ys = [self.trim_silence.trim(y) for y in ys]
+        matrices = self.featurize(ys, sr)
+        if self.normalize is not None:
+            matrices = [normalized(features, self.normalize) for features in matrices]
+        if self.n_steps is not None:
+            matrices = [resampled(features, self.n_steps) for features in matrices]
+        return matrices
+
+    @override
+    def extract_windows(
+        self, y: Matrix, sr: int, starts: Sequence[int], n_samples: int
+    ) -> list[Matrix]:
+        from audioclf.dsp.shared_frames import Windows
+
+        return self.extract_many(Windows(y, starts, n_samples), sr)
+
+    @abstractmethod
+    def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
+        """Return the feature matrix of each clip, without the options.
 
         Parameters
         ----------
@@ -93,33 +115,12 @@ class ClipFeaturizer(Featurizer):
         Returns
         -------
         matrices : list of np.ndarray [shape=(n_bins, n_frames)], float32
-            `n_frames` is `n_steps` if that is given.
 
         Raises
         ------
         FeatureError
-            If a clip cannot be featurized, as when it is too short.
+            If a clip is too short, or a field does not fit the sample rate.
         """
-        if self.trim_silence is not None:
-            ys = [self.trim_silence.trim(y) for y in ys]
-        matrices = self.featurize(ys, sr)
-        if self.normalize is not None:
-            matrices = [normalized(features, self.normalize) for features in matrices]
-        if self.n_steps is not None:
-            matrices = [resampled(features, self.n_steps) for features in matrices]
-        return matrices
-
-    def extract_windows(
-        self, y: Matrix, sr: int, starts: Sequence[int], n_samples: int
-    ) -> list[Matrix]:
-        """Return the feature matrix of each window of a recording; see `extract_many`."""
-        from audioclf.dsp.shared_frames import Windows
-
-        return self.extract_many(Windows(y, starts, n_samples), sr)
-
-    @abstractmethod
-    def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the feature matrix of each clip, without the options."""
 
 
 def normalized(features: Matrix, how: Normalization) -> Matrix:

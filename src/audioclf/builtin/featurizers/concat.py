@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, field_validator
+from typing_extensions import override
 
 from audioclf.plugin import AnyFeaturizer, FeatureError, Featurizer, Flatten, Pooling, Stats
 
@@ -88,8 +89,8 @@ class Concat(Featurizer):
             )
         return parts
 
+    @override
     def views(self) -> Sequence[Featurizer]:
-        """Return the views of the parts, joined; a part without any stays as it is."""
         views = [(name, part.views()) for name, part in self.parts]
         count = max(len(found) for _, found in views)
         if count == 1:
@@ -105,43 +106,34 @@ class Concat(Featurizer):
             for number in range(count)
         )
 
+    @override
     def averages_views(self) -> bool:
-        """Whether the parts with views do."""
         return any(part.averages_views() for _, part in self.parts)
 
+    @override
     def extract(self, y: Matrix, sr: int) -> Matrix:
-        """Return the features of one clip; see `extract_many`."""
         return self.extract_many([y], sr)[0]
 
+    @override
     def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the pooled features of all parts for each clip.
-
-        Parameters
-        ----------
-        ys : sequence of np.ndarray [shape=(n_samples,)], float32
-        sr : int
-            Sample rate in Hz.
-
-        Returns
-        -------
-        matrices : list of np.ndarray [shape=(n_features, 1)], float32
-            The rows of the parts, in their order, as one column.
+        """Return the pooled rows of all parts, in order, as a column [shape=(n_features, 1)].
 
         Raises
         ------
         FeatureError
-            If a part fails; the message names it.
+            If a part fails; the message names the part.
         """
         return self._joined(lambda part: part.extract_many(ys, sr))
 
+    @override
     def extract_windows(
         self, y: Matrix, sr: int, starts: Sequence[int], n_samples: int
     ) -> list[Matrix]:
-        """Return the pooled features of all parts for each window; see `extract_many`."""
         return self._joined(lambda part: part.extract_windows(y, sr, starts, n_samples))
 
+    @override
     def shared_step(self, sr: int) -> int | None:
-        """Return the least common multiple of what the parts need that share anything."""
+        """Return the least common multiple of the steps of all parts that share work."""
         steps = [step for _, part in self.parts if (step := part.shared_step(sr)) is not None]
         return math.lcm(*steps) if steps else None
 

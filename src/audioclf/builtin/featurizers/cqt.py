@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Gt
 from pydantic import Field, FiniteFloat, field_validator
+from typing_extensions import override
 
 from audioclf.builtin.featurizers.clip_options import ClipFeaturizer
 from audioclf.builtin.featurizers.short_time_options import Decibels
@@ -99,24 +100,14 @@ class Cqt(ClipFeaturizer):
         analysis_window(window, 16, 16)
         return window
 
+    @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the transform of each clip.
-
-        Parameters
-        ----------
-        ys : sequence of np.ndarray [shape=(n_samples,)], float32
-        sr : int
-            Sample rate in Hz.
-
-        Returns
-        -------
-        matrices : list of np.ndarray [shape=(n_bins, n_frames)], float32
-            dB, or magnitude if `db` is null.
+        """Return the transform [shape=(n_bins, n_frames)] in dB, or its magnitude if `db` is null.
 
         Raises
         ------
         FeatureError
-            If the highest frequency lies beyond half the sample rate, or a clip is too short.
+            If the highest frequency exceeds half the sample rate, or a clip is too short.
         """
         needed = self._needed_samples(sr)
         for y in ys:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Gt
 from pydantic import Field, FiniteFloat, ValidationInfo, field_validator, model_validator
+from typing_extensions import override
 
 from audioclf.builtin.featurizers.augmentation import Augmentation
 from audioclf.builtin.featurizers.pcen import Pcen
@@ -71,8 +72,8 @@ class MelBands(Spectral):
                 )
         return self
 
+    @override
     def views(self) -> Sequence[Featurizer]:
-        """Return what extracts the clip as it is, and each of its copies."""
         if self.augment is None:
             return (self,)
         # As without `augment`, so that the cache knows the clip itself.
@@ -80,8 +81,8 @@ class MelBands(Spectral):
         warps = (self.warp * factor for factor in self.augment.factors)
         return (plain, *(plain.model_copy(update={"warp": warp}) for warp in warps))
 
+    @override
     def averages_views(self) -> bool:
-        """Whether `augment` makes copies for predictions, too."""
         return self.augment is not None and self.augment.test_time
 
     def mel_power(self, ys: Sequence[Matrix], sr: int, norm: Norm) -> list[Matrix]:
@@ -158,24 +159,14 @@ class MelSpectrogram(MelBands):
         self.__dict__["db"] = None
         return self
 
+    @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the mel spectrogram of each clip.
-
-        Parameters
-        ----------
-        ys : sequence of np.ndarray [shape=(n_samples,)], float32
-        sr : int
-            Sample rate in Hz.
-
-        Returns
-        -------
-        matrices : list of np.ndarray [shape=(n_mels, n_frames)], float32
-            dB, what `pcen` gives, or band energy if both are null.
+        """Return bands [shape=(n_mels, n_frames)] in dB, as PCEN, or as energy if both are null.
 
         Raises
         ------
         FeatureError
-            If `fmin` or `fmax` lies beyond half the sample rate, or a clip is too short.
+            If `fmin` or `fmax` exceeds half the sample rate, or a clip is too short.
         """
         mels = self.mel_power(ys, sr, self.norm)
         if self.pcen is not None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
+from typing_extensions import override
 
 from audioclf.builtin.featurizers.mel import MelBands, Norm
 
@@ -71,23 +72,14 @@ class Mfcc(MelBands):
             raise ValueError("dct_type=1 needs n_mels of at least 2")
         return self
 
+    @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the coefficients of each clip, the deltas below them.
-
-        Parameters
-        ----------
-        ys : sequence of np.ndarray [shape=(n_samples,)], float32
-        sr : int
-            Sample rate in Hz.
-
-        Returns
-        -------
-        matrices : list of np.ndarray [shape=(n_mfcc * (1 + deltas), n_frames)], float32
+        """Return the coefficients and deltas [shape=(n_mfcc * (1 + deltas), n_frames)].
 
         Raises
         ------
         FeatureError
-            If `fmin` or `fmax` lies beyond half the sample rate, or a clip is too short.
+            If `fmin` or `fmax` exceeds half the sample rate, or a clip is too short.
         """
         return [self._coefficients(mel) for mel in self.mel_power(ys, sr, self.mel_norm)]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, field_validator
+from typing_extensions import override
 
 from audioclf.builtin.featurizers.clip_options import ClipFeaturizer
 from audioclf.dsp.framing import Framing, PadMode, Window
@@ -94,6 +95,6 @@ class Spectral(ClipFeaturizer):
         hop_length = win_length // 4 if self.hop_length is None else self.hop_length
         return Framing(self.n_fft, hop_length, win_length, self.window, self.center, self.pad_mode)
 
+    @override
     def shared_step(self, sr: int) -> int | None:
-        """Return `hop_length`; None where silence is cut off, which moves the frames."""
         return None if self.trim_silence is not None else self.framing().hop_length

@@ -19,6 +19,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import Field, FiniteFloat, field_validator
+from typing_extensions import override
 
 from audioclf.builtin.featurizers.short_time_options import Spectral
 from audioclf.plugin import FeatureError
@@ -107,25 +108,15 @@ class SpectralShape(Spectral):
             raise ValueError(f"{twice[0]} is listed twice")
         return features
 
+    @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the measures of each clip.
-
-        Parameters
-        ----------
-        ys : sequence of np.ndarray [shape=(n_samples,)], float32
-        sr : int
-            Sample rate in Hz.
-
-        Returns
-        -------
-        matrices : list of np.ndarray [shape=(n_rows, n_frames)], float32
-            A row for each of `features`, `n_bands + 1` for contrast.
+        """Return the measures [shape=(n_rows, n_frames)], `n_bands + 1` rows for contrast.
 
         Raises
         ------
         FeatureError
-            If a clip is too short for the framing, or the bands of contrast reach beyond half
-            the sample rate or hold no frequency of the transform.
+            If a clip is too short, or the bands of contrast exceed half the sample rate or hold
+            no frequency of the transform.
         """
         import numpy as np
 

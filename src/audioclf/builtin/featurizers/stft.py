@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, FiniteFloat
+from typing_extensions import override
 
 from audioclf.builtin.featurizers.short_time_options import Decibels, Spectral
 
@@ -45,25 +46,9 @@ class Stft(Spectral):
     db: Decibels | None = Decibels()
     """How power becomes a level in dB; null gives `|X|**power`."""
 
+    @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the spectrogram of each clip.
-
-        Parameters
-        ----------
-        ys : sequence of np.ndarray [shape=(n_samples,)], float32
-        sr : int
-            Not used: the frequencies are multiples of `sr / n_fft`.
-
-        Returns
-        -------
-        matrices : list of np.ndarray [shape=(n_fft // 2 + 1, n_frames)], float32
-            dB, or `|X|**power` if `db` is null.
-
-        Raises
-        ------
-        FeatureError
-            If a clip is too short.
-        """
+        """Return spectra [shape=(n_fft // 2 + 1, n_frames)] in dB, or `|X|**power` without `db`."""
         from audioclf.dsp.short_time import raise_to, transform
 
         exponent = self.power if self.db is None else 2.0

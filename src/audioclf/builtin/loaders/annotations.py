@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Gt, Le
 from pydantic import model_validator
+from typing_extensions import override
 
 from audioclf.builtin.loaders.cutting import Cut, Mark, Windows, cut_at_marks, cut_windows
 from audioclf.builtin.loaders.selections import Annotation, Selections, read_selections
@@ -79,15 +80,16 @@ class Annotations(Loader):
             raise ValueError(f"{given[0]} is of use only with a window")
         return self
 
+    @override
     def load(self) -> Dataset:
-        """Return the clips; only the headers of recordings are read, and those for windows alone.
+        """Return the clips; with windows, the headers of the recordings are read for their lengths.
 
         Raises
         ------
         DatasetError
-            If the folder is missing, no table goes with a recording, or a table cannot be read.
+            If the folder is missing, no table belongs to a recording, or a table cannot be read.
         DecodeError
-            If the length of a recording is needed and its header is refused.
+            If the length of a recording is needed and its header is invalid.
         """
         found = list_files(self.path)
         shelf = _Shelf.of(dict(found.entries), found.name)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from typing_extensions import override
+
 from audioclf.dataset.listing import Listing, list_files
 from audioclf.dataset.path_labels import (
     common_folders,
@@ -55,14 +57,8 @@ class AudioFolder(Loader):
     fold: Name | None = None
     """Column of the metadata with the published fold. It wins over `train` and `test` folders."""
 
+    @override
     def load(self) -> Dataset:
-        """Return the files that the metadata list, without opening them.
-
-        Raises
-        ------
-        DatasetError
-            If the folder is missing, or the metadata do not fit it.
-        """
         found = list_files(self.path)
         tables = _metadata(found)
         if not tables:

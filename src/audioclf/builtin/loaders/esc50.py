@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from typing_extensions import override
+
 from audioclf.builtin.loaders.published import load_published
 from audioclf.dataset.table_rows import Columns
 from audioclf.plugin import InputPath, Loader
@@ -33,14 +35,8 @@ class Esc50(Loader):
     esc10: bool = False
     """Whether only the 400 clips of ESC-10, of 10 classes, are taken."""
 
+    @override
     def load(self) -> Dataset:
-        """Return the clips, without opening an audio file.
-
-        Raises
-        ------
-        DatasetError
-            If the table or a file is missing.
-        """
         return load_published(
             self.path,
             "meta/esc50.csv",

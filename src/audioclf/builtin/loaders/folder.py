@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from typing_extensions import override
+
 from audioclf.dataset.listing import list_folder
 from audioclf.dataset.path_labels import LabelPattern, label_clips
 from audioclf.plugin import InputPath, Loader
@@ -29,15 +31,8 @@ class FolderDataset(Loader):
     wrap all audio files. The named group `label` is the class; `group` and `fold` are optional.
     Null takes the class from the folder. Example: `^(?P<label>\\d)_(?P<group>[a-z]+)_`."""
 
+    @override
     def load(self) -> Dataset:
-        """Return the audio files below the folder as clips, without opening them.
-
-        Raises
-        ------
-        DatasetError
-            If the folder is missing or cannot be read, holds no audio, or if a file in it has no
-            label.
-        """
         found = list_folder(self.path)
         return label_clips(
             found.entries,

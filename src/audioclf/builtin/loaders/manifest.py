@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from typing_extensions import override
+
 from audioclf.dataset.listing import Listing, is_archive, list_archive, list_folder
 from audioclf.dataset.path_labels import common_folders, full_path, is_audio
 from audioclf.dataset.table_rows import Columns, make_dataset, read_rows, unused_columns
@@ -62,16 +64,8 @@ class Manifest(Loader):
     """Whether paths in the table may be absolute, URLs, or lead out of root by `..`. Only for a
     table that you trust."""
 
+    @override
     def load(self) -> Dataset:
-        """Return the clips that the table lists, without opening an audio file.
-
-        Raises
-        ------
-        DatasetError
-            If the table or a file that it lists is missing, or a row cannot be read.
-        EnvironmentMissingError
-            If the table is Parquet and pyarrow is not installed.
-        """
         remote = isinstance(self.path, str)
         source = RemoteSource(str(self.path)) if remote else FileSource(Path(self.path))
         table = read_table(source, self.columns.names())

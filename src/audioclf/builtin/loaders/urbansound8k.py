@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from typing_extensions import override
+
 from audioclf.builtin.loaders.published import load_published
 from audioclf.dataset.table_rows import Columns
 from audioclf.plugin import InputPath, Loader
@@ -34,14 +36,8 @@ class UrbanSound8K(Loader):
     """The folder or a zip archive of it, relative to the config file, or its URL. Wrapping
     folders such as `UrbanSound8K` do not matter."""
 
+    @override
     def load(self) -> Dataset:
-        """Return the slices, without opening an audio file.
-
-        Raises
-        ------
-        DatasetError
-            If the table or a file is missing.
-        """
         return load_published(
             self.path,
             "metadata/UrbanSound8K.csv",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from typing_extensions import override
+
 from audioclf.dataset.listing import list_archive
 from audioclf.dataset.path_labels import LabelPattern, full_path, label_clips
 from audioclf.plugin import DatasetError, InputPath, Loader
@@ -30,15 +32,8 @@ class ZipDataset(Loader):
     wrap all audio files. The named group `label` is the class; `group` and `fold` are optional.
     Null takes the class from the folder. Example: `^(?P<label>\\d)_(?P<group>[a-z]+)_`."""
 
+    @override
     def load(self) -> Dataset:
-        """Return the audio files of the archive as clips, without unpacking them.
-
-        Raises
-        ------
-        DatasetError
-            If the archive is missing, damaged or not a zip, holds no audio, or if a file in it
-            has no label.
-        """
         if isinstance(self.path, Path):
             _check_is_file(self.path)
         found = list_archive(self.path)
