@@ -36,7 +36,7 @@ from audioclf.dataset.dataset import codes_of
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.metrics.estimate import estimate, unit_of
 from audioclf.evaluation.results import Pipeline
-from audioclf.evaluation.splits import LeaveOneGroupOut, Predefined, Split, make_splits
+from audioclf.evaluation.splits import LeaveOneGroupOut, Predefined, Split
 from audioclf.experiment.grid import pipelines_of
 from audioclf.features.extraction import Extraction, extract
 
@@ -100,7 +100,7 @@ def scored(row: Row, data: Path) -> dict[str, Any]:
 def _evaluated(cell: Pipeline, extraction: Extraction, split: Split) -> dict[str, Any]:
     dataset = extraction.dataset
     y, (_, units) = codes_of(dataset), unit_of(dataset)
-    splits = make_splits(dataset, split, SEED)
+    splits = split.folds(dataset, SEED)
     start = time.process_time()
     (result,) = evaluate([cell], extraction.matrices, y, splits, seed=SEED, groups=units)
     cpu = time.process_time() - start

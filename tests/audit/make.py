@@ -17,7 +17,7 @@ from audioclf.builtin.loaders.folder import FolderDataset
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
-from audioclf.evaluation.splits import Fold, Splits, StratifiedKFold, make_splits
+from audioclf.evaluation.splits import Fold, Splits, StratifiedKFold
 from audioclf.features.extraction import Extraction, extract
 from audioclf.features.worker import LedgerRow
 
@@ -36,7 +36,7 @@ def dataset_of(per_class: int | Mapping[str, int] = 20, classes: str = "ab") -> 
 
 
 def folds_of(dataset: Dataset, n_splits: int = 5) -> Splits:
-    return make_splits(dataset, StratifiedKFold(n_splits=n_splits), 0)
+    return StratifiedKFold(n_splits=n_splits).folds(dataset, 0)
 
 
 def codes(dataset: Dataset) -> np.ndarray:

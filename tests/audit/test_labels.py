@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from audioclf.audit.labels import audit_labels
-from audioclf.evaluation.splits import Holdout, Splits, StratifiedKFold, make_splits
+from audioclf.evaluation.splits import Holdout, Splits, StratifiedKFold
 from tests.audit.make import codes, dataset_of, folds_of, named, names, result_of
 
 DATASET = dataset_of(10)
@@ -79,7 +79,7 @@ def test_more_than_half_of_the_cells_must_agree() -> None:
 
 
 def test_scores_are_averaged_over_the_repeats() -> None:
-    splits = make_splits(DATASET, StratifiedKFold(repeats=2), 0)
+    splits = StratifiedKFold(repeats=2).folds(DATASET, 0)
     result = result_of(splits, scores(wrong={3: 0.05}))
     folds = list(result.folds)
     for at, fold in enumerate(folds):
@@ -99,7 +99,7 @@ def test_cells_without_an_opinion_are_passed_over(baseline: bool, scored: bool) 
 
 
 def test_clips_that_were_never_tested_are_not_judged() -> None:
-    splits = make_splits(DATASET, Holdout(stratify=True), 0)
+    splits = Holdout(stratify=True).folds(DATASET, 0)
     tested = set(splits.folds[0].test.tolist())
     outside = next(clip for clip in range(20) if clip not in tested)
     found = audit_labels(DATASET, [result_of(splits, scores(wrong={outside: 0.01}))])

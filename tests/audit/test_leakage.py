@@ -41,7 +41,6 @@ from audioclf.evaluation.splits import (
     Split,
     Splits,
     StratifiedKFold,
-    make_splits,
 )
 from audioclf.features.extraction import extract
 from audioclf.starters.sample_data.sounds import SR, chirp, murmur, noise, tone
@@ -97,7 +96,7 @@ def wav_of(path: Path) -> Waveform:
 
 def test_clips_that_differ_give_no_finding(root: Path) -> None:
     dataset = dataset_in(root)
-    audit = audited(dataset, make_splits(dataset, StratifiedKFold(n_splits=3), 0))
+    audit = audited(dataset, StratifiedKFold(n_splits=3).folds(dataset, 0))
     assert audit.findings == []
     assert audit.facts["copies"] == 0
     assert "12 clips were compared" in audit.summary
@@ -191,7 +190,7 @@ def test_a_group_on_both_sides_is_a_finding(root: Path) -> None:
 
 def test_a_split_by_groups_gives_no_finding(root: Path) -> None:
     dataset = dataset_in(root, r"(?P<label>[a-z]+)(?P<group>\d)\.wav")
-    assert audited(dataset, make_splits(dataset, LeaveOneGroupOut(), 0)).findings == []
+    assert audited(dataset, LeaveOneGroupOut().folds(dataset, 0)).findings == []
 
 
 def test_parts_of_one_recording_on_both_sides_are_a_finding(tmp_path: Path) -> None:
@@ -277,7 +276,7 @@ def test_a_guess_is_only_told_and_can_be_pasted(root: Path) -> None:
         number = int(path.stem[-1])
         path.rename(path.with_name(f"{'ab'[number % 2]}_{number}.wav"))
     dataset = dataset_in(root)
-    finding = named(audited(dataset, make_splits(dataset, StratifiedKFold(n_splits=2), 0)))[
+    finding = named(audited(dataset, StratifiedKFold(n_splits=2).folds(dataset, 0)))[
         "possible-groups"
     ]
     assert finding.severity == "info"
@@ -409,7 +408,7 @@ def test_only_what_leaks_has_a_price(root: Path) -> None:
     rows = np.random.default_rng(0).standard_normal((12, 3)).astype(np.float32)
     torn, apart = StratifiedKFold(n_splits=3), GroupKFold(n_splits=3)
     for split, priced in ((torn, True), (apart, False)):
-        audit = audited(dataset, make_splits(dataset, split, 0), rescoring_of(rows, split))
+        audit = audited(dataset, split.folds(dataset, 0), rescoring_of(rows, split))
         assert ("groups_price" in audit.facts) == priced
         assert "duplicates_price" not in audit.facts
         if priced:
@@ -425,7 +424,7 @@ def test_the_price_of_copies_keeps_them_on_one_side(root: Path) -> None:
     distinct = {clip.id.replace("copy_", ""): rng.standard_normal(4) for clip in dataset}
     rows = np.array([distinct[clip.id.replace("copy_", "")] for clip in dataset], dtype=np.float32)
     split = StratifiedKFold(n_splits=4)
-    audit = audited(dataset, make_splits(dataset, split, 0), rescoring_of(rows, split))
+    audit = audited(dataset, split.folds(dataset, 0), rescoring_of(rows, split))
     price = audit.facts["duplicates_price"]
     assert price["shared"]["value"] > price["apart"]["value"]
     assert price["sentence"].endswith("with copies kept on one side")
@@ -437,7 +436,7 @@ def test_real_words_by_one_speaker_are_no_copies(real_data: Callable[[str], Path
     whole = ZipDataset(path=path, label_pattern=pattern).load()
     dataset = whole.subset(clip.id for clip in whole if clip.group == "george")
     bare = Dataset([replace(clip, group=None) for clip in dataset], name="george")
-    audit = audited(bare, make_splits(bare, StratifiedKFold(), 0))
+    audit = audited(bare, StratifiedKFold().folds(bare, 0))
     assert audit.facts["pairs_compared"] > 100
     assert audit.facts["copies"] == 0
 

@@ -15,7 +15,7 @@ from audioclf.audit.shortcuts.facts import COLUMN, FileFormat, read_formats
 from audioclf.audit.shortcuts.formats import find_habits
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource
-from audioclf.evaluation.splits import Fold, Holdout, Splits, StratifiedKFold, make_splits
+from audioclf.evaluation.splits import Fold, Holdout, Splits, StratifiedKFold
 from tests.audit.make import (
     WAV,
     codes,
@@ -223,7 +223,7 @@ def test_a_side_that_no_fold_trains_on_is_not_trained_on() -> None:
 )
 def test_of_repeats_one_is_enough(split: Holdout | StratifiedKFold, count: int, how: str) -> None:
     dataset = dataset_of()
-    folds, said = few_folds(make_splits(dataset, split, 0))
+    folds, said = few_folds(split.folds(dataset, 0))
     assert (len(folds), said) == (count, how)
 
 

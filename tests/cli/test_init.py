@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from audioclf.config.loading import load_config
-from audioclf.evaluation.splits import make_splits
 from audioclf.starters.sample_data.registry import SAMPLES
 from tests.conftest import REPO, imported_by, run_cli, tone, write_wav, zip_folder
 
@@ -35,7 +34,7 @@ class Written:
         self.said = " ".join(self.text.replace("#", "").split())
         self.config = load_config(self.out)
         self.dataset = self.config.dataset.load()
-        self.splits = make_splits(self.dataset, self.config.split, 42)
+        self.splits = self.config.split.folds(self.dataset, 42)
 
 
 Init = Callable[[Path], Written]

@@ -19,7 +19,6 @@ from audioclf.evaluation.splits import (
     Split,
     StratifiedGroupKFold,
     StratifiedKFold,
-    make_splits,
 )
 
 
@@ -56,14 +55,14 @@ EVERY: list[Split] = [
 @pytest.mark.parametrize("split", EVERY, ids=lambda split: repr(split))
 def test_sides_are_disjoint_and_cover_all_clips(split: Split) -> None:
     data = dataset(folds=["x", "y", "z"])
-    for fold in make_splits(data, split, 1).folds:
+    for fold in split.folds(data, 1).folds:
         assert sorted([*fold.train, *fold.test]) == list(range(len(data)))
 
 
 @pytest.mark.parametrize("split", EVERY, ids=lambda split: repr(split))
 def test_the_same_seed_gives_the_same_folds(split: Split) -> None:
     data = dataset(folds=["x", "y", "z"])
-    first, second = make_splits(data, split, 5), make_splits(data, split, 5)
+    first, second = split.folds(data, 5), split.folds(data, 5)
     for one, other in zip(first.folds, second.folds, strict=True):
         assert one.test.tolist() == other.test.tolist()
 
@@ -73,21 +72,21 @@ def test_the_same_seed_gives_the_same_folds(split: Split) -> None:
 )
 def test_within_a_repeat_every_clip_is_tested_once(split: Split) -> None:
     data = dataset()
-    folds = make_splits(data, split, 0).folds
+    folds = split.folds(data, 0).folds
     for repeat in (0, 1):
         tested = np.concatenate([fold.test for fold in folds if fold.repeat == repeat])
         assert sorted(tested) == list(range(len(data)))
 
 
 def test_repeats_differ() -> None:
-    folds = make_splits(dataset(), StratifiedKFold(repeats=2), 0).folds
+    folds = StratifiedKFold(repeats=2).folds(dataset(), 0).folds
     assert folds[0].test.tolist() != folds[5].test.tolist()
 
 
 @pytest.mark.parametrize("stratify", [False, True])
 def test_holdout_is_train_test_split(stratify: bool) -> None:
     data = dataset()
-    fold = make_splits(data, Holdout(test_size=0.2, stratify=stratify), 42).folds[0]
+    fold = Holdout(test_size=0.2, stratify=stratify).folds(data, 42).folds[0]
     y = np.asarray(data.encoded_labels())
     train, test = train_test_split(
         np.arange(len(data)), test_size=0.2, random_state=42, stratify=y if stratify else None
@@ -99,26 +98,26 @@ def test_holdout_is_train_test_split(stratify: bool) -> None:
 @pytest.mark.parametrize("split", [GroupKFold(), StratifiedGroupKFold(), LeaveOneGroupOut()])
 def test_no_group_is_on_both_sides(split: Split) -> None:
     data = dataset()
-    for fold in make_splits(data, split, 0).folds:
+    for fold in split.folds(data, 0).folds:
         train = {data.clips[i].group for i in fold.train}
         assert train.isdisjoint({data.clips[i].group for i in fold.test})
 
 
 def test_stratified_folds_keep_the_proportions() -> None:
     data = dataset("a" * 20 + "b" * 10)
-    for fold in make_splits(data, StratifiedKFold(), 0).folds:
+    for fold in StratifiedKFold().folds(data, 0).folds:
         labels = [data.clips[i].label for i in fold.test]
         assert (labels.count("a"), labels.count("b")) == (4, 2)
 
 
 def test_a_fold_is_named_after_the_group_on_test() -> None:
-    folds = make_splits(dataset(), LeaveOneGroupOut(), 0).folds
+    folds = LeaveOneGroupOut().folds(dataset(), 0).folds
     assert [fold.name for fold in folds] == ["g0", "g1", "g2", "g3", "g4"]
 
 
 def test_published_folds_are_honoured_one_by_one() -> None:
     data = dataset(folds=["x", "y", "z"])
-    folds = make_splits(data, Predefined(), 0).folds
+    folds = Predefined().folds(data, 0).folds
     assert [fold.name for fold in folds] == ["x", "y", "z"]
     for fold in folds:
         assert {data.clips[i].fold for i in fold.test} == {fold.name}
@@ -126,7 +125,7 @@ def test_published_folds_are_honoured_one_by_one() -> None:
 
 def test_clips_without_a_published_fold_always_train() -> None:
     data = dataset("aabb" * 8, folds=["x", None])
-    splits = make_splits(data, Predefined(), 0)
+    splits = Predefined().folds(data, 0)
     (fold,) = splits.folds
     assert {data.clips[i].fold for i in fold.test} == {"x"}
     assert splits.notes == ("16 of 32 clips have no published fold and only train",)
@@ -134,13 +133,13 @@ def test_clips_without_a_published_fold_always_train() -> None:
 
 def test_test_folds_are_one_test_side() -> None:
     data = dataset(folds=["x", "y", "z"])
-    (fold,) = make_splits(data, Predefined(test_folds=("x", "z")), 0).folds
+    (fold,) = Predefined(test_folds=("x", "z")).folds(data, 0).folds
     assert {data.clips[i].fold for i in fold.train} == {"y"}
     assert fold.name == "x+z"
 
 
 def test_folds_are_lowered_to_the_smallest_class_and_it_is_said() -> None:
-    splits = make_splits(dataset("a" * 10 + "b" * 3), StratifiedKFold(), 0)
+    splits = StratifiedKFold().folds(dataset("a" * 10 + "b" * 3), 0)
     assert len(splits.folds) == 3
     assert splits.description == "3 stratified folds"
     assert splits.notes == (
@@ -154,8 +153,8 @@ def test_a_class_that_some_training_side_lacks_is_said() -> None:
         Clip(clip.id, clip.label, clip.source, group="g9" if clip.label == "c" else clip.group)
         for clip in data
     ]
-    splits = make_splits(Dataset(made, name="toys"), LeaveOneGroupOut(), 0)
-    assert "some training sides hold no clip of 'c'" in splits.notes[0]
+    splits = LeaveOneGroupOut().folds(Dataset(made, name="toys"), 0)
+    assert "some training sides have no clip of 'c'" in splits.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +164,7 @@ def test_a_class_that_some_training_side_lacks_is_said() -> None:
         (dataset("aaab"), KFold(), "class 'b' has 1 clip, needs 2"),
         (dataset(groups=None), GroupKFold(), "30 of 30 clips have no group, such as '000.wav'"),
         (dataset(groups=1), LeaveOneGroupOut(), "all clips are of one group, 'g0'; needs 2"),
-        (dataset(groups=1), GroupKFold(), "5 folds are asked for, but there is only 1 group"),
+        (dataset(groups=1), GroupKFold(), "n_splits is 5, but there is only 1 group"),
         (dataset(), Predefined(), "no clip has a published fold"),
         (
             dataset(folds=["x", "y"]),
@@ -173,12 +172,16 @@ def test_a_class_that_some_training_side_lacks_is_said() -> None:
             "no clip is in fold 'q'; there are x, y",
         ),
         (dataset(folds=["x"]), Predefined(), "training side of fold 'x' holds no clips"),
-        (dataset("aabb"), Holdout(test_size=0.1, stratify=True), "cannot be split like this"),
+        (
+            dataset("aabb"),
+            Holdout(test_size=0.1, stratify=True),
+            "this split of the clips is impossible",
+        ),
         (dataset(groups=2), LeaveOneGroupOut(), "fold 'g0' holds only 'b'; a classifier"),
     ],
 )
 def test_what_cannot_be_split_is_said(data: Dataset, split: Split, words: str) -> None:
     with pytest.raises(SplitError) as caught:
-        make_splits(data, split, 0)
+        split.folds(data, 0)
     assert words in caught.value.message
     assert caught.value.exit_code == 3

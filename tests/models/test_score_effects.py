@@ -13,7 +13,7 @@ from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import codes_of
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import FoldResult, Pipeline
-from audioclf.evaluation.splits import Fold, make_splits
+from audioclf.evaluation.splits import Fold
 from audioclf.experiment.final_model import write_final
 from audioclf.features.extraction import extract
 from audioclf.models.bundle.reading import open_bundle
@@ -198,7 +198,7 @@ def final_of(path: Path, config: RunConfig) -> tuple[str, ...]:
     """Do what a run does for its last step."""
     extraction = extract(config.dataset.load(), config.audio, config.featurizers)
     pipeline = Pipeline("logreg", "mel", "logreg", config.classifiers["logreg"], "audioclf")
-    splits = make_splits(extraction.dataset, config.split, config.seed)
+    splits = config.split.folds(extraction.dataset, config.seed)
     y = codes_of(extraction.dataset)
     results = evaluate([pipeline], extraction.matrices, y, splits, seed=1)
     folder = RunFolder.create(path)

@@ -18,7 +18,6 @@ from audioclf.base.errors import ConfigError, ResultError
 from audioclf.base.machine import single_threaded
 from audioclf.components.discovery import discover
 from audioclf.config.loading import load_config
-from audioclf.evaluation.splits import make_splits
 from audioclf.experiment.grid import pipelines_of
 from audioclf.features.extraction import extract
 from audioclf.starters.sample_data.registry import SAMPLES, sample_named
@@ -54,7 +53,7 @@ def leakage_of(folder: Path) -> Audit:
     config = load_config(folder / "config.yaml", registry=registry)
     features = {**config.featurizers, "-print-": Fingerprint()}
     found = extract(config.dataset.load(), config.audio, features)
-    splits = make_splits(found.dataset, config.split, config.seed)
+    splits = config.split.folds(found.dataset, config.seed)
     pipeline = pipelines_of(config, registry)[0]
     with single_threaded():
         return audit_leakage(

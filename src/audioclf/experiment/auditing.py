@@ -26,7 +26,7 @@ from audioclf.dataset.dataset import Dataset, codes_of
 from audioclf.engines import make_engine
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import Pipeline, PipelineResult
-from audioclf.evaluation.splits import Splits, make_splits
+from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction, extract
 from audioclf.features.waveform import Decoder, cached_in, decoded
 
@@ -120,7 +120,7 @@ def audit_config(
     )
     with single_threaded(), use_limits(config.limits):
         extraction = _extract(config, dataset, wanted, origins, jobs, cache_folder, progress)
-        splits = make_splits(extraction.dataset, config.split, config.seed)
+        splits = config.split.folds(extraction.dataset, config.seed)
         results = evaluate(
             [] if pipeline is None else [pipeline],
             extraction.matrices,

@@ -65,7 +65,6 @@ def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
 def check_feasible(config: RunConfig, dataset: Dataset) -> None:
     """Refuse a dataset that the config's metrics or split cannot take, before any work is done."""
     from audioclf.evaluation.metrics.estimate import check_metrics
-    from audioclf.evaluation.splits import make_splits
 
     if config.allow:
         from audioclf.audit import check_allowed
@@ -74,7 +73,7 @@ def check_feasible(config: RunConfig, dataset: Dataset) -> None:
     check_metrics(config.metrics, dataset.classes)
     for name, classifier in config.classifiers.items():
         check_metrics(classifier.metrics(), dataset.classes, f"classifiers.{name}: ")
-    make_splits(dataset, config.split, config.seed)
+    config.split.folds(dataset, config.seed)
     shapes_of(config)
 
 

@@ -72,12 +72,10 @@ def preview(
     AudioclfError
         As `run` would.
     """
-    from audioclf.evaluation.splits import make_splits
-
     config, registry = ready(config, overrides, registry)
     dataset = load_dataset(config, registry)
     check_feasible(config, dataset)
-    splits = make_splits(dataset, config.split, config.seed)
+    splits = config.split.folds(dataset, config.seed)
     pipelines = pipelines_of(config, registry)
     with use_limits(config.limits):
         seconds, unreadable = _inspect(dataset, config, isolate=isolate or config.isolate)

@@ -216,11 +216,10 @@ class _Run:
         from audioclf.dataset.dataset import codes_of
         from audioclf.evaluation.cross_validation import evaluate
         from audioclf.evaluation.memory import plan_fits
-        from audioclf.evaluation.splits import make_splits
 
         with self._timed("evaluate"):
             dataset, pipelines = extraction.dataset, pipelines_of(self.config, self.registry)
-            splits = make_splits(dataset, self.config.split, self.config.seed)
+            splits = self.config.split.folds(dataset, self.config.seed)
             kept = self.standing.kept = self._kept_fits(pipelines, extraction)
             fits = plan_fits(
                 pipelines,

@@ -25,7 +25,6 @@ from audioclf.evaluation.splits import (
     Split,
     Splits,
     StratifiedGroupKFold,
-    make_splits,
 )
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def price_of_leakage(
     """
     facts: dict[str, Any] = {"cell": rescoring.pipeline.name, "metric": rescoring.metric}
     try:
-        shared = make_splits(dataset, _once(rescoring.split), rescoring.seed)
+        shared = _once(rescoring.split).folds(dataset, rescoring.seed)
         apart = _apart(dataset, units, shared, rescoring.seed)
         facts["shared"] = _score(rescoring, dataset, units, shared)
         facts["apart"] = _score(rescoring, dataset, units, apart)
@@ -113,10 +112,10 @@ def _apart(dataset: Dataset, units: Codes, shared: Splits, seed: int) -> Splits:
     grouped = Dataset(clips, name=dataset.name)
     n_units, n_folds = len(np.unique(units)), min(_n_folds(shared, len(dataset)), MOST_FOLDS)
     if n_units <= max(n_folds, MOST_FOLDS):
-        return make_splits(grouped, LeaveOneGroupOut(), seed)
+        return LeaveOneGroupOut().folds(grouped, seed)
     if n_units > _MANY_GROUPS:
-        return make_splits(grouped, GroupKFold(n_splits=n_folds), seed)
-    return make_splits(grouped, StratifiedGroupKFold(n_splits=n_folds), seed)
+        return GroupKFold(n_splits=n_folds).folds(grouped, seed)
+    return StratifiedGroupKFold(n_splits=n_folds).folds(grouped, seed)
 
 
 def _n_folds(splits: Splits, n_clips: int) -> int:

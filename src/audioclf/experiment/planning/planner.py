@@ -20,7 +20,6 @@ from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.cross_validation import WORTH_PROCESSES
 from audioclf.evaluation.results import Pipeline
-from audioclf.evaluation.splits import make_splits
 from audioclf.experiment.planning.estimate import RunPlan, Stage, human_bytes, parallel_seconds
 from audioclf.experiment.planning.fit_cost import FitCost, Trial
 from audioclf.experiment.planning.probe import Probe, probe_clips
@@ -93,7 +92,7 @@ def plan(
         cannot be split as the config asks.
     """
     with single_threaded():
-        splits = make_splits(dataset, config.split, config.seed)
+        splits = config.split.folds(dataset, config.seed)
         extent, sample = Extent.of(dataset, splits, len(pipelines)), Sample(dataset)
         started = _now()
         plans = make_plans(config.audio, *_tables(config, origins))

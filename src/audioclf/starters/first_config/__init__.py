@@ -19,7 +19,7 @@ from audioclf.components.registry import Registry
 from audioclf.config.loading import read_config
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.path_labels import full_path
-from audioclf.evaluation.splits import Split, make_splits
+from audioclf.evaluation.splits import Split
 from audioclf.starters.first_config.choices import choose_splits
 from audioclf.starters.first_config.config_text import ConfigDraft, write_yaml
 from audioclf.starters.first_config.groups import Grouped, with_groups
@@ -104,7 +104,7 @@ def _prove(sketch: ConfigDraft, out: Path, registry: Registry | None) -> None:
     # What `..` leads to is known only of a folder that is there.
     place = out if out.parent.is_dir() else full_path(sketch.grouped.found.path).parent / out.name
     config = read_config(write_yaml(sketch, place), place, registry=registry)
-    make_splits(config.dataset.load(), config.split, config.seed)
+    config.split.folds(config.dataset.load(), config.seed)
 
 
 def _first_that_works(dataset: Dataset, *, guessed: bool) -> tuple[dict[str, Any], str, str]:
@@ -113,11 +113,11 @@ def _first_that_works(dataset: Dataset, *, guessed: bool) -> tuple[dict[str, Any
     *choices, last = choose_splits(dataset, guessed=guessed)
     for data, why in choices:
         try:
-            splits = make_splits(dataset, _SPLITS.validate_python(data), _SEED)
+            splits = _SPLITS.validate_python(data).folds(dataset, _SEED)
         except SplitError as exc:
             refused = refused or f"Not {data['type']}: {exc.message}. "
             continue
         return data, " ".join((refused + why, *splits.notes)), splits.description
     data, why = last
-    splits = make_splits(dataset, _SPLITS.validate_python(data), _SEED)
+    splits = _SPLITS.validate_python(data).folds(dataset, _SEED)
     return data, refused + why, splits.description
