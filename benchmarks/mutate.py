@@ -61,7 +61,7 @@ RANDOM = ("test_any_", "test_mutated_", "come_back", "comes_back", "read_back_eq
 GROUPS = {
     "cache": Group(
         _modules("features", "cache cache_entry cache_key"),
-        ("tests/features/test_cache.py", "tests/features/test_cache_properties.py"),
+        ("tests/features/test_cache.py", "tests/features/test_cache_key.py"),
     ),
     "bundle": Group(
         (

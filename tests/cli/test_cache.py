@@ -187,7 +187,7 @@ def test_a_cache_that_cannot_be_changed_is_an_error_of_the_environment(
     assert done.returncode == 6
     assert done.stderr == (
         f"audioclf: error: {path}: the cache cannot be read or changed: Read-only file system\n"
-        "  Mend its permissions, or choose another folder with --cache-dir.\n"
+        "  Correct its permissions, or choose another folder with --cache-dir.\n"
     )
 
 

@@ -1,12 +1,12 @@
-"""Features on disk, found by what made them: the clip's bytes, the configuration, the code.
+"""Feature cache on disk: entries found by the clip's bytes, the configuration and the code.
 
-An entry is one file, `v2/<2 digits>/<key>.npy`: a `.npy` that `numpy.load` reads, and behind it
-JSON with the key and with what the ledger says of the clip, the length of that JSON as 4 bytes,
-little-endian, and the SHA-256 of all that stands before. It is written aside and renamed, and
-checked whenever it is read. So there is no lock and no index: any number of processes may share a
-folder, die in it or fill its disk, and what the next one reads is either right or not there.
+An entry is one file, `v2/<2 digits>/<key>.npy`, which `numpy.load` reads; `cache_entry` describes
+its bytes. It is written to a temporary file and renamed, and its checksum is compared whenever it
+is read. So there is no lock and no index: any number of processes may share a folder, and after a
+kill or on a full disk an entry is either whole or missing.
 
-The digest finds damage, not forgery. Nothing in an entry is executed or unpickled.
+The checksum detects damage, not forgery: the folder belongs to the user. Nothing in an entry is
+executed or unpickled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 from uuid import uuid4
 
 from audioclf.base.errors import ResultError
@@ -28,17 +28,11 @@ from audioclf.base.limits import GIB
 from audioclf.features.cache_entry import Entry, pack, unpack
 from audioclf.features.cache_key import FORMAT
 
-if TYPE_CHECKING:
-    pass
-
 FOLDER_VARIABLE = "AUDIOCLF_CACHE_DIR"
 """Environment variable: the folder of the cache."""
 
 DEFAULT_MAX_BYTES = 10 * GIB
 """Size above which a run that has added to the cache prunes it."""
-
-MAX_ENTRY_BYTES = GIB
-"""Size above which features are not stored, and a file is not read."""
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
@@ -55,7 +49,7 @@ def default_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class CacheStats:
-    """What a cache holds.
+    """Contents of a cache.
 
     Parameters
     ----------
@@ -64,7 +58,7 @@ class CacheStats:
     oldest, newest : float or None
         First and last of the times when an entry was last used, in s since 1970, to the hour.
     outdated : int
-        Those of the entries that have another format, which this version does not read.
+        Entries of another format, which this version does not read.
     """
 
     entries: int
@@ -93,20 +87,20 @@ class PruneResult:
 class FeatureCache:
     """A folder of entries, shared by any number of threads and processes.
 
-    The disk makes neither `get` nor `put` fail: what cannot be read is computed again, and where
-    nothing can be written, `warning` says so and the run goes on.
+    Disk errors make neither `get` nor `put` fail: an unreadable entry is computed again, and if
+    nothing can be written, `warning` gives the reason and the run goes on.
 
     Parameters
     ----------
     folder : Path
-        Made by the first `put`. Files in it that are no entries are left alone.
+        Made by the first `put`. Files in it that are no entries are never touched.
     max_bytes : int or None
         Size to which `close` holds the folder; None for any size.
 
     Attributes
     ----------
     hits, misses, damaged, written : int
-        What this object has met so far; a damaged entry is a miss, too.
+        Counts since this object was made; a damaged entry is a miss, too.
     warning : str or None
         Why nothing more is stored.
     """
@@ -116,29 +110,29 @@ class FeatureCache:
         self.max_bytes = max_bytes
         self.hits = self.misses = self.damaged = self.written = 0
         self.warning: str | None = None
-        self._root = f"{folder}/v{FORMAT}"
+        self._root = folder / f"v{FORMAT}"
         self._lock = threading.Lock()
 
     def get(self, key: str) -> Entry | None:
         """Return the entry, or None if there is none; a damaged one is removed."""
         path = self._path(key)
         try:
-            content, used = _read(path)
+            content, last_use = _read(path)
         except OSError:
             self._count("misses")
             return None
         entry = unpack(key, content)
         if entry is None:
             with suppress(OSError):
-                Path(path).unlink()
+                path.unlink()
             self._count("misses", "damaged")
             return None
-        _touch(path, used)
+        _note_use(path, last_use)
         self._count("hits")
         return entry
 
     def put(self, key: str, entry: Entry) -> None:
-        """Store an entry, whole or not at all; one above `MAX_ENTRY_BYTES` is not stored.
+        """Store an entry, whole or not at all.
 
         Raises
         ------
@@ -148,8 +142,6 @@ class FeatureCache:
         if self.warning is not None:
             return
         content = pack(key, entry)
-        if len(content) > MAX_ENTRY_BYTES:
-            return
         try:
             self._store(key, content)
         except OSError as exc:
@@ -160,12 +152,6 @@ class FeatureCache:
             )
         else:
             self._count("written")
-
-    def summary(self) -> str | None:
-        """Return one line on the damaged entries that were met, or None if there were none."""
-        if not self.damaged:
-            return None
-        return f"{self.damaged} damaged cache {'entry' if self.damaged == 1 else 'entries'} rebuilt"
 
     def close(self) -> None:
         """Prune to 90 % of the limit if this object has stored entries and it is exceeded.
@@ -189,12 +175,12 @@ class FeatureCache:
             If the folder cannot be read; one that does not exist is empty.
         """
         files = self._files(_ENTRY)
-        used = [file.used for file in files]
+        uses = [file.last_use for file in files]
         return CacheStats(
             entries=len(files),
             bytes=sum(file.bytes for file in files),
-            oldest=min(used, default=None),
-            newest=max(used, default=None),
+            oldest=min(uses, default=None),
+            newest=max(uses, default=None),
             outdated=sum(file.format != FORMAT for file in files),
         )
 
@@ -216,11 +202,11 @@ class FeatureCache:
         files = [file for file in self._files(_ENTRY) if file.format == FORMAT]
         damaged = []
         for done, file in enumerate(files, start=1):
-            with self._errors_for_the_user():
+            with self._readable_errors():
                 sound = _is_sound(file)
             if not sound:
                 self._remove([file])
-                damaged.append(file.key)
+                damaged.append(file.path.stem)
             progress(done, len(files))
         return VerifyResult(len(files), tuple(damaged))
 
@@ -242,7 +228,7 @@ class FeatureCache:
             If the folder cannot be read, or an entry cannot be removed.
         """
         now = time.time()
-        self._remove([file for file in self._files(_ASIDE) if file.used < now - _DAY])
+        self._remove([file for file in self._files(_TEMPORARY) if file.last_use < now - _DAY])
         files = sorted(self._files(_ENTRY))
         since = -math.inf if older_than_days is None else now - older_than_days * _DAY
         excess = 0 if max_bytes is None else sum(file.bytes for file in files) - max_bytes
@@ -250,8 +236,8 @@ class FeatureCache:
         self._remove(removed)
         return PruneResult(len(removed), sum(file.bytes for file in removed))
 
-    def _path(self, key: str) -> str:
-        return f"{self._root}/{key[:2]}/{key}.npy"
+    def _path(self, key: str) -> Path:
+        return self._root / key[:2] / f"{key}.npy"
 
     def _count(self, *counters: str) -> None:
         with self._lock:
@@ -263,15 +249,15 @@ class FeatureCache:
             self.warning = self.warning or text
 
     def _store(self, key: str, content: bytes) -> None:
-        target = Path(self._path(key))
-        aside = target.with_name(f".{key}.{os.getpid()}.{uuid4().hex}.tmp")
+        target = self._path(key)
+        temporary = target.with_name(f".{key}.{os.getpid()}.{uuid4().hex}.tmp")
         try:
-            with self._create(aside) as stream:
+            with self._create(temporary) as stream:
                 stream.write(content)
-            aside.replace(target)
+            temporary.replace(target)
         except BaseException:
             with suppress(OSError):
-                aside.unlink()
+                temporary.unlink()
             raise
 
     def _create(self, path: Path) -> BinaryIO:
@@ -279,72 +265,69 @@ class FeatureCache:
             return path.open("xb")
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError), Path(self._root, "CACHEDIR.TAG").open("xb") as tag:
+            with suppress(FileExistsError), (self._root / "CACHEDIR.TAG").open("xb") as tag:
                 tag.write(_TAG)
             return path.open("xb")
 
     def _files(self, name: re.Pattern[str]) -> list[_File]:
-        with self._errors_for_the_user():
+        with self._readable_errors():
             return list(_walk(self.folder, name))
 
     def _remove(self, files: Iterable[_File]) -> None:
-        with self._errors_for_the_user():
+        with self._readable_errors():
             for file in files:
-                Path(file.path).unlink(missing_ok=True)
+                file.path.unlink(missing_ok=True)
 
     @contextmanager
-    def _errors_for_the_user(self) -> Iterator[None]:
+    def _readable_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as exc:
             where, reason = exc.filename or self.folder, exc.strerror or exc
             raise ResultError(
                 f"{where}: the cache cannot be read or changed: {reason}",
-                hint="Mend its permissions, or choose another folder with --cache-dir.",
+                hint="Correct its permissions, or choose another folder with --cache-dir.",
             ) from exc
 
 
-_VERSION = re.compile(r"v([0-9]{1,9})")
-_SHARD = re.compile(r"([0-9a-f]{2})")
-_ENTRY = re.compile(r"([0-9a-f]{64})\.npy")
-_ASIDE = re.compile(r"\.([0-9a-f]{64})\.[0-9]+\.[0-9a-f]{32}\.tmp")
+_ENTRY = re.compile(r"[0-9a-f]{64}\.npy")
+_TEMPORARY = re.compile(r"\.[0-9a-f]{64}\.[0-9]+\.[0-9a-f]{32}\.tmp")
 _TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # Features that audioclf has computed. They can be deleted at any time, and need no backup.
 """
 
 
 class _File(NamedTuple):
-    """A file of the cache; sorted, the one used longest ago comes first."""
+    """A file of the cache; when sorted, the one used longest ago comes first."""
 
-    used: float
-    path: str
+    last_use: float
+    path: Path
     bytes: int
     format: int
 
-    @property
-    def key(self) -> str:
-        return Path(self.path).stem
-
 
 def _walk(folder: Path, name: re.Pattern[str]) -> Iterator[_File]:
-    """Yield the files that are named as ours are and lie where ours lie; follow no link."""
-    for version, number in _folders(str(folder), _VERSION):
-        for shard, digits in _folders(version.path, _SHARD):
-            for entry, key in _matching(shard.path, name):
-                if key.startswith(digits) and entry.is_file(follow_symlinks=False):
+    """Yield the files with such a name in a folder of two digits of a format; follow no link."""
+    for version in _folders(folder, re.compile(r"v[0-9]{1,9}")):
+        for shard in _folders(version, re.compile(r"[0-9a-f]{2}")):
+            for entry in _matching(shard, name):
+                is_ours = entry.name.lstrip(".").startswith(shard.name)
+                if is_ours and entry.is_file(follow_symlinks=False):
                     with suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
-                        yield _File(status.st_mtime, entry.path, status.st_size, int(number))
+                        number = int(version.name[1:])
+                        yield _File(status.st_mtime, Path(entry.path), status.st_size, number)
 
 
-def _folders(folder: str, name: re.Pattern[str]) -> list[tuple[os.DirEntry[str], str]]:
-    return [pair for pair in _matching(folder, name) if pair[0].is_dir(follow_symlinks=False)]
+def _folders(folder: Path, name: re.Pattern[str]) -> list[Path]:
+    entries = _matching(folder, name)
+    return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
-def _matching(folder: str, name: re.Pattern[str]) -> list[tuple[os.DirEntry[str], str]]:
+def _matching(folder: Path, name: re.Pattern[str]) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return [(each, found[1]) for each in entries if (found := name.fullmatch(each.name))]
+            return [entry for entry in entries if name.fullmatch(entry.name)]
     except FileNotFoundError:
         return []
 
@@ -352,7 +335,7 @@ def _matching(folder: str, name: re.Pattern[str]) -> list[tuple[os.DirEntry[str]
 def _first(files: Iterable[_File], since: float, excess: int) -> Iterator[_File]:
     """Yield files up to the first that is in use and no longer needed to make up the excess."""
     for file in files:
-        if excess <= 0 and file.used >= since:
+        if excess <= 0 and file.last_use >= since:
             return
         yield file
         excess -= file.bytes
@@ -363,27 +346,17 @@ def _is_sound(file: _File) -> bool:
         content, _ = _read(file.path)
     except FileNotFoundError:
         return True  # another process has just removed it
-    return unpack(file.key, content) is not None
+    return unpack(file.path.stem, content) is not None
 
 
-# A named pipe in the place of an entry must not make us wait.
-_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+def _read(path: Path) -> tuple[bytes, float]:
+    """Return the content and the time of the last use."""
+    with path.open("rb") as stream:
+        return stream.read(), os.fstat(stream.fileno()).st_mtime
 
 
-def _read(path: str) -> tuple[bytes, float]:
-    """Return the content and the time of the last use; no content if it is too large."""
-    descriptor = os.open(path, _READING)
-    try:
-        status = os.fstat(descriptor)
-        if status.st_size > MAX_ENTRY_BYTES:
-            return b"", 0.0
-        return os.read(descriptor, status.st_size), status.st_mtime
-    finally:
-        os.close(descriptor)
-
-
-def _touch(path: str, used: float) -> None:
-    """Note the use of an entry, at most once an hour."""
-    if time.time() - used > _HOUR:
+def _note_use(path: Path, last_use: float) -> None:
+    """Set the time of the last use, at most once an hour."""
+    if time.time() - last_use > _HOUR:
         with suppress(OSError):
             os.utime(path)
