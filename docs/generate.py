@@ -24,6 +24,7 @@ from audioclf.components.component import KINDS, Component
 from audioclf.components.discovery import discover
 from audioclf.components.fields import BASES
 from audioclf.components.finished_run import FinishedRun
+from audioclf.components.metrics import METRICS
 from audioclf.components.registry import Provider, Registry
 
 REPO = Path(__file__).resolve().parents[1]
@@ -33,6 +34,10 @@ _GENERATED = "<!-- Written by `make docs` from the code; change it there. -->\n"
 _PREAMBLE = (
     "An error that a user can mend is one sentence on stderr that says what happened, where, and "
     "what to do next. Anything else is a bug of audioclf and keeps its traceback."
+)
+_METRICS_TEXT = (
+    "The names that `metrics` of a config takes. Those with a scorer in scikit-learn are also the "
+    "metrics of a search (`tuned`). The Brier score is at most 1 for two classes."
 )
 _MEANINGS = {
     "EXIT_OK": "done",
@@ -69,6 +74,7 @@ def pages() -> dict[str, str]:
         cls = provider.cls
         found[f"{cls.kind}-{cls.type_name()}.md"] = _component(provider)
     found["errors.md"] = _errors()
+    found["metrics.md"] = _metrics()
     found["commands.md"] = _commands()
     return {"README.md": _index(registry), **found}
 
@@ -102,7 +108,7 @@ def _index(registry: Registry) -> str:
         "# Reference",
         "",
         _GENERATED,
-        "[Commands](commands.md), [errors and exit codes](errors.md).",
+        "[Commands](commands.md), [metrics](metrics.md), [errors and exit codes](errors.md).",
         "",
     ]
     lines += ["## Hooks", "", "| hook | what it is for |", "|---|---|"]
@@ -251,6 +257,26 @@ def _errors() -> str:
         kind = "" if cls is AudioclfError else f" A `{base}`."
         parts += [f"## `{cls.__name__}`", f"Exit code {cls.exit_code}.{kind}", _text(cls.__doc__)]
     return "\n\n".join(parts) + "\n"
+
+
+def _metrics() -> str:
+    rows = [
+        (
+            f"`{name}`",
+            f"{info.low:g} to {info.high:g}".replace("inf", "infinity"),
+            "lower" if info.lower_is_better else "greater",
+            info.needs,
+            "two only" if info.two_classes_only else "any",
+            f"`{info.scorer}`" if info.scorer else "",
+        )
+        for name, info in METRICS.items()
+    ]
+    header = (
+        "| metric | range | better | computed from | classes | scorer in scikit-learn |\n"
+        "|---|---|---|---|---|---|\n"
+    )
+    table = header + "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return "\n\n".join(["# Metrics", _GENERATED, _METRICS_TEXT, table]) + "\n"
 
 
 def _commands() -> str:

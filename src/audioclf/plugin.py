@@ -35,6 +35,7 @@ from audioclf.components.fields import AnyClassifier, AnyFeaturizer, AnyLoader, 
 from audioclf.components.finished_run import FinishedRun
 from audioclf.components.hookspecs import PLUGIN_API, hookimpl
 from audioclf.components.loader import Loader
+from audioclf.components.metrics import METRICS, SearchMetric
 from audioclf.components.pooling import Flatten, Pooling, Stats
 from audioclf.dataset.archive import open_archive
 from audioclf.dataset.dataset import Clip, Dataset
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from audioclf.audio.decode import AudioInfo
 
 __all__ = [
+    "METRICS",
     "PLUGIN_API",
     "AnyClassifier",
     "AnyFeaturizer",
@@ -76,6 +78,7 @@ __all__ = [
     "PartSource",
     "Pooling",
     "RemoteSource",
+    "SearchMetric",
     "Span",
     "Stats",
     "ZipSource",

@@ -10,11 +10,9 @@ import pytest
 from sklearn import metrics as sk
 
 from audioclf.base.errors import ConfigError
-from audioclf.components.metrics import Metric
+from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.evaluation.metrics.estimate import (
-    BINARY_METRICS,
-    LOWER_IS_BETTER,
     N_RESAMPLES,
     bootstrap_values,
     check_metrics,
@@ -89,7 +87,8 @@ OF_SCORES = {
 
 
 def test_every_metric_has_an_oracle() -> None:
-    assert set(ORACLES) == set(get_args(Metric))
+    assert list(METRICS) == list(get_args(Metric))
+    assert set(ORACLES) == set(METRICS)
 
 
 @pytest.mark.parametrize("metric", get_args(Metric))
@@ -111,7 +110,7 @@ def test_metrics_are_scikit_learns(metric: Metric, k: int, seed: int) -> None:
 def test_a_clip_drawn_twice_counts_as_a_sample_weight_in_scikit_learn(
     metric: Metric, k: int, ties: bool
 ) -> None:
-    if k > 2 and metric in BINARY_METRICS:
+    if k > 2 and METRICS[metric].two_classes_only:
         pytest.skip("a metric of two classes")
     y, y_pred, scores = random_case(k, seed=k)
     if ties:
@@ -240,9 +239,9 @@ def test_every_loss_is_better_when_lower() -> None:
     y, y_pred, scores = random_case(3)
     good, bad = result_of(y, y, np.eye(3)[y]), result_of(y, y_pred, scores)
     for metric in get_args(Metric):
-        if metric not in BINARY_METRICS:
+        if not METRICS[metric].two_classes_only:
             lower = metric_value(good, metric, y) < metric_value(bad, metric, y)
-            assert lower == (metric in LOWER_IS_BETTER), metric
+            assert lower == METRICS[metric].lower_is_better, metric
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc", "brier_score"])

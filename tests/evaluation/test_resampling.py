@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterator
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from audioclf.components.metrics import Metric
+from audioclf.components.metrics import METRICS, Metric
 from audioclf.evaluation.metrics import bootstrap as resampling
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, interval, on_resamples
-from audioclf.evaluation.metrics.estimate import BINARY_METRICS, bootstrap_values, estimate
+from audioclf.evaluation.metrics.estimate import bootstrap_values, estimate
 from audioclf.evaluation.metrics.per_class import per_class
 from tests.evaluation.predictions import random_case, repeated, result_of
 
@@ -56,7 +55,7 @@ def _rows_of_blocks(n_units: int) -> list[int]:
     return rows
 
 
-@pytest.mark.parametrize("metric", [m for m in get_args(Metric) if m not in BINARY_METRICS])
+@pytest.mark.parametrize("metric", [m for m in METRICS if not METRICS[m].two_classes_only])
 def test_no_bit_depends_on_the_size_of_the_blocks(
     metric: Metric, in_blocks: Blocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from audioclf.base.errors import ResultError
+from audioclf.report.run.overview import cells_view
 from audioclf.report.run.page import build_report, default_budget, report_again, write_report
 from tests.conftest import imported_by
 from tests.report.builders import HOSTILE, Tones, finish_run, make_run
@@ -270,6 +271,25 @@ def test_costs_and_classes_are_shown_where_they_were_measured(tmp_path: Path) ->
     assert "9.5" in text
     assert "site 1" in text
     assert "10.000" in text
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"), [("brier_score", 1.5), ("log_loss", 3.0), ("matthews_corrcoef", -0.4)]
+)
+def test_the_axis_of_a_metric_covers_its_values(metric: str, value: float, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.config["metrics"] = [metric]
+    for pipeline in run.metrics["cells"].values():
+        pipeline["metrics"] = {metric: {"value": value, "low": value - 0.1, "high": value + 0.1}}
+    axis = str(cells_view(run)["axis"])
+    ticks = [
+        (float(x), float(text.replace("\N{MINUS SIGN}", "-")))
+        for x, text in re.findall(r'x="([\d.]+)"[^>]*>([^<]+)</text>', axis)
+    ]
+    assert len(ticks) >= 2
+    assert ticks == sorted(ticks)
+    assert sorted(tick for _, tick in ticks) == [tick for _, tick in ticks]
+    assert all(abs(tick - value) <= 0.2 for _, tick in ticks)
 
 
 def test_a_cell_without_scores_has_no_curves(tmp_path: Path) -> None:

@@ -1,8 +1,14 @@
-"""Names of metrics."""
+"""Table of metrics: range, direction, input and scikit-learn's scorer of each.
+
+To add a metric, add its name to `Metric`, its row to `METRICS`, and the function that computes it
+to `LABEL_METRICS` or `SCORE_METRICS` in evaluation/metrics.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 Metric = Literal[
     "accuracy",
@@ -22,3 +28,62 @@ Metric = Literal[
     "expected_calibration_error",
 ]
 """Metrics by their names in scikit-learn."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """Properties of a metric.
+
+    Parameters
+    ----------
+    scorer : str, optional
+        Name of the scorer in scikit-learn, greater is better; None if there is none for any number
+        of classes.
+    needs : {"labels", "scores", "probabilities"}
+        Predicted labels, scores of any kind, or scores that are probabilities.
+    low, high : float
+        Range of the values.
+    lower_is_better : bool
+    two_classes_only : bool
+        Whether it is defined for two classes only; `<name>_macro` is its average over more.
+    multiclass_scorer : str, optional
+        Name of the scorer for more than two classes, where it is another one.
+    """
+
+    scorer: str | None = None
+    needs: Literal["labels", "scores", "probabilities"] = "labels"
+    low: float = 0.0
+    high: float = 1.0
+    lower_is_better: bool = False
+    two_classes_only: bool = False
+    multiclass_scorer: str | None = None
+
+
+def _loss(scorer: str | None, high: float) -> MetricInfo:
+    return MetricInfo(scorer, needs="probabilities", high=high, lower_is_better=True)
+
+
+METRICS: dict[Metric, MetricInfo] = {
+    "accuracy": MetricInfo("accuracy"),
+    "balanced_accuracy": MetricInfo("balanced_accuracy"),
+    "f1": MetricInfo("f1", two_classes_only=True),
+    "f1_macro": MetricInfo("f1_macro"),
+    "f1_weighted": MetricInfo("f1_weighted"),
+    "precision": MetricInfo("precision", two_classes_only=True),
+    "precision_macro": MetricInfo("precision_macro"),
+    "recall": MetricInfo("recall", two_classes_only=True),
+    "recall_macro": MetricInfo("recall_macro"),
+    "matthews_corrcoef": MetricInfo("matthews_corrcoef", low=-1.0),
+    "roc_auc": MetricInfo("roc_auc", needs="scores", multiclass_scorer="roc_auc_ovr"),
+    "average_precision": MetricInfo("average_precision", needs="scores"),
+    "log_loss": _loss("neg_log_loss", math.inf),
+    "brier_score": _loss(None, 2.0),
+    "expected_calibration_error": _loss(None, 1.0),
+}
+"""A row for each metric, in the order of messages and documentation."""
+
+if TYPE_CHECKING:
+    SearchMetric = Metric
+else:
+    SearchMetric = Literal[tuple(name for name, metric in METRICS.items() if metric.scorer)]
+    """Metrics by which a search can choose: those that have a scorer in scikit-learn."""

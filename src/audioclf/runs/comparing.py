@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError, ResultError
-from audioclf.components.metrics import Metric
+from audioclf.components.metrics import METRICS, Metric
 from audioclf.components.registry import suggest
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
@@ -196,12 +196,11 @@ def _dealing(run: SavedRun) -> str:
 
 
 def _checked_metric(metric: str, run: SavedRun) -> Metric:
-    if metric not in get_args(Metric):
-        known = suggest(metric, get_args(Metric)) or f"There are {', '.join(get_args(Metric))}."
+    if metric not in METRICS:
+        known = suggest(metric, list(METRICS)) or f"There are {', '.join(METRICS)}."
         raise ConfigError(f"unknown metric {metric!r}", hint=known)
-    found: Metric = metric  # type: ignore[assignment]
-    check_metrics([found], run.classes)
-    return found
+    check_metrics([metric], run.classes)
+    return metric
 
 
 def _checked_margin(margin: float | None) -> float | None:

@@ -12,13 +12,12 @@ import numpy as np
 from audioclf.audit import blocking
 from audioclf.audit.findings import Audit, Finding
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL
-from audioclf.components.metrics import Metric
+from audioclf.components.metrics import METRICS, Metric
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset, codes_of
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.metrics.estimate import (
-    LOWER_IS_BETTER,
     Estimate,
     estimate,
     unit_of,
@@ -207,7 +206,7 @@ def _rank(pipeline: CellSummary, main: Metric) -> float:
     found = pipeline.metrics[main]
     if found is None or not np.isfinite(found.value):
         return float("inf")
-    return found.value if main in LOWER_IS_BETTER else -found.value
+    return found.value if METRICS[main].lower_is_better else -found.value
 
 
 def _notes(

@@ -19,7 +19,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from typing_extensions import override
 
 from audioclf.builtin.classifiers.search_space import Range, Space, as_json, invalid, with_values
-from audioclf.plugin import AnyClassifier, Classifier
+from audioclf.plugin import AnyClassifier, Classifier, SearchMetric
 
 if TYPE_CHECKING:
     from typing import Self
@@ -31,22 +31,6 @@ if TYPE_CHECKING:
 MAX_CHECKED = 1000
 """Combinations of values that are validated before the run; the fields of a random candidate that
 lies beyond them are validated when it is drawn."""
-
-Metric = Literal[
-    "accuracy",
-    "balanced_accuracy",
-    "f1",
-    "f1_macro",
-    "f1_weighted",
-    "precision",
-    "precision_macro",
-    "recall",
-    "recall_macro",
-    "matthews_corrcoef",
-    "roc_auc",
-    "average_precision",
-    "log_loss",
-]
 
 
 class Tuned(Classifier):
@@ -78,7 +62,7 @@ class Tuned(Classifier):
     n_splits: int = Field(default=5, ge=2, le=100)
     """Number of inner folds; lowered where the smallest class has fewer clips or groups."""
 
-    metric: Metric = "accuracy"
+    metric: SearchMetric = "accuracy"
     """What makes a candidate the best, by the name that it has among the metrics of a run."""
 
     @field_validator("classifier", mode="after")

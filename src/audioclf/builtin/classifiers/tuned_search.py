@@ -24,7 +24,7 @@ from audioclf.builtin.classifiers.search_space import (
     shown,
     with_values,
 )
-from audioclf.plugin import AudioclfError, Classifier, ClassifierError
+from audioclf.plugin import METRICS, AudioclfError, Classifier, ClassifierError, SearchMetric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -275,7 +275,7 @@ def _search(
     from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
     space = {name: _distribution(choices) for name, choices in tuned.search}
-    common = {
+    common: dict[str, Any] = {
         "estimator": CandidateClassifier(tuned.classifier, random_state, shape=shape),
         "scoring": _scoring(tuned.metric, len(np.unique(y))),
         "cv": folds,
@@ -307,15 +307,14 @@ def _halving(n_candidates: int, n_folds: int, y: Indices, common: dict[str, Any]
     )
 
 
-def _scoring(metric: str, n_classes: int) -> str:
-    if metric in ("f1", "precision", "recall") and n_classes > 2:
+def _scoring(metric: SearchMetric, n_classes: int) -> str | None:
+    info = METRICS[metric]
+    if info.two_classes_only and n_classes > 2:
         raise ClassifierError(
             f"metric: {metric} of the search is defined for two classes, and there are {n_classes}",
             hint=f"Use {metric}_macro instead.",
         )
-    if metric == "roc_auc" and n_classes > 2:
-        return "roc_auc_ovr"
-    return "neg_log_loss" if metric == "log_loss" else metric
+    return (info.multiclass_scorer if n_classes > 2 else None) or info.scorer
 
 
 def _distribution(choices: tuple[Any, ...] | Range) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audioclf.components.metrics import Metric
+from audioclf.components.metrics import METRICS, Metric
 from audioclf.evaluation.comparison.significance import (
     Spread,
     bootstrap_spread,
@@ -17,7 +17,6 @@ from audioclf.evaluation.comparison.significance import (
 )
 from audioclf.evaluation.metrics.bootstrap import on_resamples
 from audioclf.evaluation.metrics.estimate import (
-    LOWER_IS_BETTER,
     N_RESAMPLES,
     bootstrap_values,
     metric_value,
@@ -74,7 +73,7 @@ def field_of(
         If the pipelines were not evaluated on the same folds.
     """
     _check_same_folds(list(results.values()))
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    sign = -1.0 if METRICS[metric].lower_is_better else 1.0
     values = {name: sign * metric_value(result, metric, y) for name, result in results.items()}
     defined = [name for name, value in values.items() if np.isfinite(value)]
     names = sorted(defined, key=lambda name: -values[name])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audioclf.base.errors import ConfigError
-from audioclf.components.metrics import Metric
+from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.metrics.bootstrap import (
     CONFIDENCE_LEVEL,
@@ -35,9 +35,7 @@ from audioclf.evaluation.metrics.score_metrics import SCORE_METRICS, OfWeights
 from audioclf.evaluation.results import Predicted
 
 __all__ = [
-    "BINARY_METRICS",
     "CONFIDENCE_LEVEL",
-    "LOWER_IS_BETTER",
     "N_RESAMPLES",
     "Estimate",
     "bootstrap_values",
@@ -48,12 +46,6 @@ __all__ = [
     "metric_value",
     "unit_of",
 ]
-
-BINARY_METRICS: frozenset[Metric] = frozenset({"f1", "precision", "recall"})
-_PROBABILITY_METRICS: frozenset[Metric] = frozenset(
-    {"log_loss", "brier_score", "expected_calibration_error"}
-)
-LOWER_IS_BETTER = _PROBABILITY_METRICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +86,9 @@ def check_metrics(metrics: Sequence[str], classes: Sequence[str], where: str = "
     ConfigError
         Naming the metric and what to use instead.
     """
+    only_two = {name for name, info in METRICS.items() if info.two_classes_only}
     for metric in metrics:
-        if metric in BINARY_METRICS and len(classes) > 2:
+        if metric in only_two and len(classes) > 2:
             raise ConfigError(
                 f"{where}metric {metric!r} is defined for two classes, and there are "
                 f"{len(classes)}",
@@ -197,11 +190,11 @@ def mean_confusion(result: Predicted, y: Codes) -> Floats:
 
 def is_available(result: Predicted, metric: Metric) -> bool:
     """Whether a pipeline has the scores that a metric needs; decision values are not enough."""
-    if metric in LABEL_METRICS:
-        return True
-    kinds = {fold.score_kind for fold in result.folds}
-    return kinds == {"probability"} or (
-        kinds == {"decision"} and metric not in _PROBABILITY_METRICS
+    needs, kinds = METRICS[metric].needs, {fold.score_kind for fold in result.folds}
+    return (
+        needs == "labels"
+        or kinds == {"probability"}
+        or (needs == "scores" and kinds == {"decision"})
     )
 
 
@@ -252,7 +245,7 @@ def scorer(repeat: Repeat, metric: Metric, n_classes: int) -> OfWeights:
 
 
 def _unguarded(repeat: Repeat, metric: Metric, n_classes: int) -> OfWeights:
-    if metric in SCORE_METRICS:
+    if METRICS[metric].needs != "labels":
         assert repeat.scores is not None
         return SCORE_METRICS[metric](repeat.y_true, repeat.scores)
     tally, of_tally = tallier(repeat, n_classes), LABEL_METRICS[metric]

@@ -12,10 +12,9 @@ from statistics import NormalDist
 
 import numpy as np
 
-from audioclf.components.metrics import Metric
+from audioclf.components.metrics import METRICS, Metric
 from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL, interval
 from audioclf.evaluation.metrics.estimate import is_available, value_of, values_on_resamples
-from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS
 from audioclf.evaluation.metrics.repeats import Codes, Repeat, repeats_of
 from audioclf.evaluation.results import Predicted
 
@@ -102,7 +101,7 @@ def _score(
 def _interval(
     repeats: list[Repeat], metric: Metric, value: float, n_clips: int, y: Codes, seed: int
 ) -> tuple[float, float]:
-    if metric not in LABEL_METRICS or not np.isfinite(value):
+    if METRICS[metric].needs != "labels" or not np.isfinite(value):
         return float("nan"), float("nan")
     if metric == "accuracy":
         return wilson_interval(value, n_clips)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from audioclf.components.metrics import METRICS, MetricInfo
 from audioclf.report import svg, words
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ COSTS = (
 """Key in `metrics.json`, head of the column, words of the axis, how it is written."""
 
 MAX_PAIRS = 40
-_LOWER_IS_BETTER = "log_loss"
-_FULL_SCALE = {"matthews_corrcoef": (-1.0, 1.0), "log_loss": (0.0, math.inf)}
 
 
 def metric_name(name: str) -> str:
@@ -119,8 +118,8 @@ def _extent(found: Sequence[Mapping[str, Any] | None], metric: str) -> tuple[flo
         return 0.0, 1.0
     low, high = min(values), max(values)
     margin = 0.06 * (high - low) or 0.05
-    floor, ceiling = _FULL_SCALE.get(metric, (0.0, 1.0))
-    return max(floor, low - margin), min(ceiling, high + margin)
+    info = METRICS[metric] if metric in METRICS else MetricInfo(low=-math.inf, high=math.inf)
+    return max(info.low, low - margin), min(info.high, high + margin)
 
 
 def _baseline(run: SavedRun) -> str:
