@@ -1,7 +1,7 @@
 """The formats, against files that show them to the last byte.
 
-The golden files were read against docs/guides/predict.md when they were made; they change only with the
-version of the columns.
+The golden files were compared with docs/guides/predict.md when they were made; they change only
+with the version of the columns.
 """
 
 from __future__ import annotations
