@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -10,18 +11,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+import grimp
 import pytest
 import soundfile
 from pydantic import BaseModel
 
 from audioclf.audio.decode import AudioConfig
+from audioclf.audit.leakage.fingerprint import Fingerprint
+from audioclf.audit.shortcuts.facts import AuditFacts
 from audioclf.base.limits import Limits, use_limits
+from audioclf.builtin.featurizers.concat import Concat
 from audioclf.builtin.featurizers.mel import MelSpectrogram
 from audioclf.builtin.featurizers.stft import Stft
 from audioclf.components import code_digest
 from audioclf.components.registry import Origin
 from audioclf.features import cache_key as keys
-from audioclf.features.cache_key import KeyMaker, feature_key
+from audioclf.features.cache_key import OWN_CODE, KeyMaker
+from audioclf.features.waveform import Waveform
 from audioclf.plugin import AnyFeaturizer, Featurizer, Flatten, Stats
 
 ORIGIN = Origin("audioclf", "0.1.0", "builtin")
@@ -93,7 +99,10 @@ def key(**changes: Any) -> str | None:
         "featurizer": MelSpectrogram(n_mels=16),
         "origin": ORIGIN,
     }
-    return feature_key(**{**arguments, **changes})
+    arguments |= changes
+    digest = arguments.pop("source_digest")
+    maker = KeyMaker.make(**arguments)
+    return None if maker is None else maker.key(digest)
 
 
 def real_key(**changes: Any) -> str:
@@ -138,7 +147,7 @@ def test_the_key_follows_every_argument(changes: Any) -> None:
         (code_digest, "__version__", "99"),
         (soundfile, "__libsndfile_version__", "99"),
         (sys, "byteorder", "middle"),
-        (code_digest, "_code", lambda package: "other code"),
+        (code_digest, "_own_digest", lambda place: "other code"),
     ],
 )
 def test_the_key_follows_what_computes(
@@ -341,3 +350,55 @@ def test_code_without_source_gives_no_key(monkeypatch: pytest.MonkeyPatch, name:
 
     Unseen.__module__ = f"{name}.part"
     assert key(featurizer=Unseen()) is None
+
+
+@pytest.fixture
+def copied_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let keys be made from a copy of our source code, which a test may change."""
+    root = tmp_path / "audioclf"
+    shutil.copytree(code_digest._ROOT, root, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code_digest, "_ROOT", root)
+    monkeypatch.setattr(code_digest, "_own_digest", code_digest._own_digest.__wrapped__)
+    return root
+
+
+JOINED = Concat(parts={"mel": MelSpectrogram(n_mels=16)})
+
+
+@pytest.mark.parametrize(
+    ("changed", "followed_by"),
+    [
+        ("report/__init__.py", ()),
+        ("evaluation/splits.py", ()),
+        ("components/registry.py", ()),
+        ("builtin/classifiers/__init__.py", ()),
+        ("builtin/featurizers/pcen.py", (MelSpectrogram(), Once(), JOINED)),
+        ("audit/leakage/fingerprint.py", (Fingerprint(),)),
+        ("audit/shortcuts/facts.py", (AuditFacts(),)),
+        ("dsp/short_time.py", "all"),
+        ("audio/decode.py", "all"),
+        ("components/pooling.py", "all"),
+    ],
+)
+def test_the_key_follows_only_the_code_that_a_featurizer_depends_on(
+    copied_source: Path, changed: str, followed_by: Any
+) -> None:
+    featurizers = (MelSpectrogram(), Once(), JOINED, Fingerprint(), AuditFacts(), Waveform())
+    before = [real_key(featurizer=item) for item in featurizers]
+    with (copied_source / changed).open("a") as stream:
+        stream.write("\n# changed\n")
+    after = [real_key(featurizer=item) for item in featurizers]
+    expected = featurizers if followed_by == "all" else followed_by
+    changes = [x for x, old, new in zip(featurizers, before, after, strict=True) if old != new]
+    assert changes == list(expected)
+
+
+def test_keys_cover_what_our_featurizers_import() -> None:
+    """Not counted: `plugin` and `base`, whose names of types and errors change no number."""
+    graph = grimp.build_graph("audioclf")
+    parts = [f"audioclf.{part.removesuffix('.py').replace('/', '.')}" for part in OWN_CODE]
+    covered = (*parts, "audioclf.builtin.featurizers", "audioclf.plugin", "audioclf.base")
+    featurizers = graph.find_children("audioclf.builtin.featurizers")
+    for module in (*featurizers, "audioclf.audit.leakage.fingerprint"):
+        imported = graph.find_modules_directly_imported_by(module)
+        assert [name for name in imported if not name.startswith(covered)] == []

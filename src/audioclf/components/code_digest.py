@@ -22,10 +22,21 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Origin
 
 
+WHOLE_PACKAGE = ("",)
+"""All source files of audioclf, for `made_by`."""
+
+_ROOT = Path(__file__).parents[1]
+
+
 def made_by(
-    component: BaseModel, origin: Origin | None, *, libraries: tuple[str, ...], exclude: str = ""
+    component: BaseModel,
+    origin: Origin | None,
+    *,
+    libraries: tuple[str, ...],
+    own_code: tuple[str, ...] = WHOLE_PACKAGE,
+    exclude: str = "",
 ) -> list[object] | None:
-    """Return, as JSON, what decides about the numbers that a component computes.
+    """Return, as JSON, all that decides about the numbers that a component computes.
 
     Parameters
     ----------
@@ -33,6 +44,10 @@ def made_by(
     origin : Origin or None
     libraries : tuple of str
         Distributions that our own components compute with.
+    own_code : tuple of str
+        Files and folders of audioclf that the numbers depend on, relative to the package; the
+        folders of the component's own classes are added. Of foreign classes, the whole package
+        counts.
     exclude : str
         A field that does not count.
 
@@ -43,7 +58,7 @@ def made_by(
     """
     inside = list(_inside(value for name, value in component if name != exclude))
     models = [component, *(part for part in inside if isinstance(part, BaseModel))]
-    code = {name: _code(sys.modules.get(name)) for name in _packages(models)}
+    code = _code_of(_classes(models), own_code)
     files = [_file_digest(part) for part in inside if isinstance(part, Path)]
     if origin is None or None in code.values() or None in files:
         return None
@@ -75,29 +90,48 @@ def _inside(values: Iterable[object]) -> Iterator[BaseModel | Path]:
             yield from _inside(value)
 
 
-def _packages(models: Iterable[BaseModel]) -> set[str]:
-    """Return the top-level packages of the models' classes and of their bases, ours included."""
-    classes = {
-        base for each in models for base in type(each).__mro__ if issubclass(base, BaseModel)
-    }
-    return {cls.__module__.partition(".")[0] for cls in classes} - {"pydantic"}
+def _classes(models: Iterable[BaseModel]) -> set[type]:
+    """Return the models' classes and their bases, except for those of pydantic."""
+    bases = {base for model in models for base in type(model).__mro__}
+    return {cls for cls in bases if issubclass(cls, BaseModel)} - {BaseModel}
+
+
+def _code_of(classes: Iterable[type], own_code: tuple[str, ...]) -> dict[str, str | None]:
+    """Return the digest of the source code behind some classes, by package or part of audioclf."""
+    own, foreign = set(own_code), set()
+    for module in (cls.__module__.split(".") for cls in classes):
+        if module[0] != "audioclf":
+            foreign.add(module[0])
+        elif module[1] != "components":  # base classes: a caller names those that matter
+            own.add("/".join(module[1:-1]))
+    code = {name: _package_digest(sys.modules.get(name)) for name in foreign}
+    return code | {f"audioclf/{part}": _own_digest(_ROOT / part) for part in own}
 
 
 @cache
-def _code(package: ModuleType | None) -> str | None:
+def _package_digest(package: ModuleType | None) -> str | None:
     """Return the SHA-256 of a package's source files, or None if there are none.
 
-    A version alone would lie to whoever writes a featurizer: it changes many times in between.
+    A version does not suffice: while a featurizer is written, its code changes more often.
     """
     if package is None or package.__name__ == "__main__":
         return None
     folders = [Path(folder) for folder in getattr(package, "__path__", ())]
     files = [path for folder in folders for path in folder.rglob("*.py")]
-    found = []
-    for path in sorted(files or [Path(getattr(package, "__file__", None) or "")]):
+    return _digest(files or [Path(getattr(package, "__file__", None) or "")])
+
+
+@cache
+def _own_digest(place: Path) -> str | None:
+    return _digest(place.rglob("*.py") if place.is_dir() else [place])
+
+
+def _digest(files: Iterable[Path]) -> str | None:
+    digests = []
+    for path in sorted(files):
         with suppress(OSError):
-            found.append([path.name, hashlib.sha256(path.read_bytes()).hexdigest()])
-    return hashlib.sha256(canonical(found)).hexdigest() if found else None
+            digests.append([path.name, hashlib.sha256(path.read_bytes()).hexdigest()])
+    return hashlib.sha256(canonical(digests)).hexdigest() if digests else None
 
 
 def _file_digest(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""The key of one clip's features: all that decides about their numbers, and nothing else."""
+"""Keys of cached features: a digest of all that decides about their numbers."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ if TYPE_CHECKING:
 FORMAT = 2
 """Number of the cache's format; it stands in every key and in the name of the folder."""
 
+OWN_CODE = (
+    "audio",
+    "dsp",
+    "components/component.py",
+    "components/featurizer.py",
+    "components/pooling.py",
+    "features/worker.py",
+)
+"""Parts of audioclf that the numbers of any featurizer may depend on; its own folder is added."""
+
 _LIBRARIES = ("numpy", "scipy", "soxr", "soundfile", "librosa")
-
-
-def feature_key(
-    *, source_digest: str, audio: AudioConfig, featurizer: Featurizer, origin: Origin | None
-) -> str | None:
-    """Return the key of one clip's features, or None if they must not be cached.
-
-    For many clips, `KeyMaker` does once what does not depend on the clip.
-    """
-    maker = KeyMaker.make(audio=audio, featurizer=featurizer, origin=origin)
-    return None if maker is None else maker.key(source_digest)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyMaker:
-    """All that decides about features, except for the clip.
+    """Maker of the keys of one featurizer, for any clip.
 
     Parameters
     ----------
@@ -41,7 +40,8 @@ class KeyMaker:
         SHA-256 over the format, the audio configuration, the limits in force, the featurizer's
         configuration without its own pooling and with the content of the files that it names,
         the classes, their origin and source code, the versions of the libraries that make the
-        numbers, and the byte order.
+        numbers, and the byte order. Of our own source code, only what the featurizer depends on
+        counts, so a change of a report does not empty the cache.
     """
 
     fixed: str
@@ -55,7 +55,9 @@ class KeyMaker:
         That is so for a class made by hand (it has no origin), for code without source files,
         and for a path in the configuration that is no readable file.
         """
-        made = made_by(featurizer, origin, libraries=_LIBRARIES, exclude="pooling")
+        made = made_by(
+            featurizer, origin, libraries=_LIBRARIES, own_code=OWN_CODE, exclude="pooling"
+        )
         if made is None:
             return None
         # A clip that other limits accepted must not pass by having been cached.
