@@ -73,7 +73,7 @@ GROUPS = {
             "tests/models/test_checks.py",
             "tests/models/test_damage.py",
             "tests/models/test_compatibility.py",
-            "tests/models/test_villains.py",
+            "tests/models/test_forged.py",
             "tests/models/test_calibration.py",
             "tests/models/test_training_clips.py",
             "tests/models/test_round_trip.py",
@@ -84,7 +84,7 @@ GROUPS = {
         _modules("models/estimators", "structure trees vectors"),
         (
             "tests/models/test_checks.py",
-            "tests/models/test_villains.py",
+            "tests/models/test_forged.py",
             "tests/models/test_round_trip.py",
         ),
         left_out=("another_process", "cnn", "xgboost"),
@@ -94,7 +94,7 @@ GROUPS = {
         (
             "tests/models/test_checks.py",
             "tests/models/test_model.py",
-            "tests/models/test_villains.py",
+            "tests/models/test_forged.py",
         ),
     ),
     "zip": Group(

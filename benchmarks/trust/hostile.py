@@ -14,7 +14,7 @@ PARTS = (
     (
         "model files that are damaged, forged or foreign",
         "tests/models/test_damage.py",
-        "tests/models/test_villains.py",
+        "tests/models/test_forged.py",
     ),
 )
 

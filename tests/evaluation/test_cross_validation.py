@@ -37,11 +37,11 @@ class Margin(Classifier):
         return SVC(kernel="linear")
 
 
-class _Villain(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class _Broken(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, deed: str = "") -> None:
         self.deed = deed
 
-    def fit(self, X: Any, y: Any) -> _Villain:
+    def fit(self, X: Any, y: Any) -> _Broken:
         if self.deed == "fit raises":
             raise RuntimeError("no\nluck")
         if self.deed == "warns":
@@ -67,16 +67,16 @@ class _Villain(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return proba
 
 
-class Villain(Classifier):
+class Broken(Classifier):
     """Breaks one promise."""
 
-    type: Literal["villain"] = "villain"
+    type: Literal["broken"] = "broken"
     deed: str = ""
 
     def build(self, *, random_state: int) -> Any:
         if self.deed == "build raises":
             raise ValueError("cannot")
-        return _Villain(self.deed)
+        return _Broken(self.deed)
 
 
 def toy(k: int = 3, n: int = 36) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +136,7 @@ def test_any_number_of_jobs_gives_the_same_bits() -> None:
 
 def test_warnings_are_counted_and_kept_off_the_screen() -> None:
     X, y = toy()
-    assert go(Villain(deed="warns"), X, y, halves(len(y))).warnings == {"did not converge": 2}
+    assert go(Broken(deed="warns"), X, y, halves(len(y))).warnings == {"did not converge": 2}
 
 
 @pytest.mark.parametrize(
@@ -155,12 +155,12 @@ def test_warnings_are_counted_and_kept_off_the_screen() -> None:
 def test_a_classifier_that_breaks_its_contract_is_named(deed: str, words: str, jobs: int) -> None:
     X, y = toy()
     with pytest.raises(ClassifierError) as caught:
-        go(Villain(deed=deed), X, y, halves(len(y)), jobs)
+        go(Broken(deed=deed), X, y, halves(len(y)), jobs)
     assert words in caught.value.message
-    assert caught.value.message.startswith("classifier 'cell' (villain, tests 1.0), fold '0'")
+    assert caught.value.message.startswith("classifier 'cell' (broken, tests 1.0), fold '0'")
 
 
-class _TakesGroups(_Villain):
+class _TakesGroups(_Broken):
     def fit(self, X: Any, y: Any, groups: Any = None) -> _TakesGroups:
         super().fit(X, y)
         self.best_params_ = {"groups": () if groups is None else tuple(groups)}
@@ -197,10 +197,10 @@ def test_without_groups_none_are_passed() -> None:
 
 
 def test_other_classifiers_never_see_groups() -> None:
-    assert groups_given(Villain(), np.arange(36)) == [None, None]
+    assert groups_given(Broken(), np.arange(36)) == [None, None]
 
 
-class _TakesShape(_Villain):
+class _TakesShape(_Broken):
     def fit(self, X: Any, y: Any, shape: Any = None) -> _TakesShape:
         super().fit(X, y)
         self.best_params_ = {"shape": shape}
@@ -234,7 +234,7 @@ def test_without_a_shape_a_classifier_that_uses_it_is_not_fitted() -> None:
 
 def test_other_classifiers_never_see_a_shape() -> None:
     X, y = toy()
-    pipeline = Pipeline("cell", "f", "c", Villain(), "tests", (1, X.shape[1]))
+    pipeline = Pipeline("cell", "f", "c", Broken(), "tests", (1, X.shape[1]))
     evaluate([pipeline], {"f": X}, y, halves(len(y)), seed=0)
 
 

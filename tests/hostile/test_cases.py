@@ -467,11 +467,11 @@ def test_a_bad_config_is_refused(text: str, words: str, run: Run, tmp_path: Path
 
 ELSEWHERE = {
     17: "tests/hostile/test_zip_files.py::test_one_entry_too_many_is_refused",
-    58: "tests/models/test_villains.py::test_a_pickle_is_never_loaded",
-    59: "tests/models/test_villains.py::test_a_function_in_the_estimator_is_refused_by_name",
-    60: "tests/models/test_villains.py::test_another_class_in_the_schema_is_refused",
+    58: "tests/models/test_forged.py::test_a_pickle_is_never_loaded",
+    59: "tests/models/test_forged.py::test_a_function_in_the_estimator_is_refused_by_name",
+    60: "tests/models/test_forged.py::test_another_class_in_the_schema_is_refused",
     61: "tests/models/test_damage.py::test_every_flipped_byte_is_found_or_changes_nothing",
-    62: "tests/models/test_villains.py::test_a_forged_tree_is_refused",
+    62: "tests/models/test_forged.py::test_a_forged_tree_is_refused",
     63: "tests/models/test_damage.py::test_a_bomb_is_refused_before_it_is_unpacked",
     64: "tests/models/test_compatibility.py::"
     "test_another_minor_version_of_sklearn_names_what_to_install",

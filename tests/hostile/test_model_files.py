@@ -34,7 +34,7 @@ from tests.models.making import (
     unpacked,
     with_estimator,
 )
-from tests.models.test_villains import Evil, forged_predictor, forged_tree
+from tests.models.test_forged import Evil, forged_predictor, forged_tree
 
 GIB = 1 << 30
 

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from audioclf.base.errors import EnvironmentMissingError, ModelError
+from audioclf.components.registry import Origin, PluginRecord, Registry
 from audioclf.models.bundle.reading import Bundle, read_bundle
 from audioclf.models.calibration.records import Curve, Isotonic, Sigmoid, Temperature
 from audioclf.models.onnx.export import TOLERANCE, check_tools, to_onnx
 from tests.models.making import classifier, fitted, registry, written
 from tests.models.test_calibration import of_model
+from tests.testing.broken_components import Convertible
 
 pytest.importorskip("skl2onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -81,6 +83,27 @@ def test_xgboost_is_converted(bundle: Maker) -> None:
     pytest.importorskip("xgboost")
     original = bundle("xgboost", 3, n_estimators=5)
     assert to_onnx(original, new_rows(original)).worst <= TOLERANCE
+
+
+def test_a_plugin_with_its_own_format_converts_its_own_estimators(tmp_path: Path) -> None:
+    component = Convertible()
+    origin = Origin("audioclf-nearest", "1.0", "nearest")
+    plugin = PluginRecord(origin, "ok", components=(Convertible,))
+    plugins = Registry((*registry().plugins, plugin))
+    path = written(tmp_path / "m.audioclf", fitted(component, 3), registry=plugins)
+    original = read_bundle(path, plugins)
+    rows = new_rows(original)
+    _, scores = run(to_onnx(original, rows).content, rows)
+    np.testing.assert_allclose(scores, original.model.scores_of(rows), atol=TOLERANCE)
+
+
+def test_a_conversion_that_fails_is_one_sentence(
+    bundle: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = bundle("dummy")
+    monkeypatch.setattr(type(original.classifier), "to_onnx", lambda *_: 1 / 0)
+    said = refusal(original)
+    assert "dummy cannot convert it: ZeroDivisionError: division by zero" in said.message
 
 
 @pytest.mark.parametrize(

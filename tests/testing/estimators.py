@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +32,36 @@ class Centroids(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _distances(self, X: Any) -> Any:
         apart = X[:, None, :].astype(np.float64) - self.means_
         return np.sqrt((apart**2).sum(axis=2))
+
+
+def centroids_in_onnx(means: Any, opsets: Mapping[str, int]) -> Any:
+    """Return `Centroids` with these means as an ONNX model."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants = [
+        numpy_helper.from_array(np.asarray(means, dtype=np.float32), "means"),
+        numpy_helper.from_array(np.array([1]), "one"),
+        numpy_helper.from_array(np.array([2]), "two"),
+    ]
+    nodes = [
+        helper.make_node("Unsqueeze", ["features", "one"], ["rows"]),
+        helper.make_node("Sub", ["rows", "means"], ["apart"]),
+        helper.make_node("Mul", ["apart", "apart"], ["squares"]),
+        helper.make_node("ReduceSum", ["squares", "two"], ["sums"], keepdims=0),
+        helper.make_node("Sqrt", ["sums"], ["distances"]),
+        helper.make_node("ArgMin", ["distances"], ["codes"], axis=1, keepdims=0),
+        helper.make_node("Neg", ["distances"], ["nearness"]),
+        helper.make_node("Softmax", ["nearness"], ["probabilities"], axis=1),
+    ]
+    n_classes, n_columns = means.shape
+    rows = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", n_columns])
+    outputs = [
+        helper.make_tensor_value_info("codes", TensorProto.INT64, ["n"]),
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", n_classes]),
+    ]
+    graph = helper.make_graph(nodes, "centroids", [rows], outputs, constants)
+    versions = [helper.make_opsetid(domain, number) for domain, number in opsets.items()]
+    return helper.make_model(graph, opset_imports=versions, ir_version=8)
 
 
 class Converting(Centroids):

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from tests.testing.villains import Level
+from tests.testing.broken_components import Level
 
 
 class Eager(Level):

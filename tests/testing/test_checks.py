@@ -29,7 +29,7 @@ from audioclf.testing.parametrize import component_id
 from audioclf.testing.unpickling import unpickled_classes
 from audioclf.testing.world import captured_stdout
 from tests.conftest import REPO
-from tests.testing.villains import Blind, Files, Level, Moving, Nearest
+from tests.testing.broken_components import Blind, Files, Level, Moving, Nearest
 
 EVERY = {
     check.name: check
@@ -39,7 +39,7 @@ EVERY = {
 
 SUITE = """
 from audioclf.testing import parametrize_with_checks
-from tests.testing.villains import Level, Nearest, Printing
+from tests.testing.broken_components import Level, Nearest, Printing
 
 @parametrize_with_checks([Level(), Nearest()])
 def test_honest(component, check):
@@ -174,7 +174,8 @@ def test_unpickling_is_noticed_only_while_it_is_watched() -> None:
 def test_the_kit_does_not_import_pytest() -> None:
     code = (
         "import sys; sys.modules['pytest'] = None\n"
-        "from audioclf.testing import run_checks; from tests.testing.villains import Level\n"
+        "from audioclf.testing import run_checks\n"
+        "from tests.testing.broken_components import Level\n"
         "print([o for o in run_checks(Level()) if o.status != 'ok'])"
     )
     command = [sys.executable, "-c", code]

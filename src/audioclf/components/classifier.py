@@ -54,7 +54,7 @@ class Classifier(Component):
             Seed for all randomness of the estimator.
         """
 
-    def metrics(self) -> tuple[str, ...]:
+    def fit_metrics(self) -> tuple[str, ...]:
         """Return the names of the metrics that `fit` itself computes, as a search does.
 
         They are checked against the classes of the dataset before anything is fitted.
@@ -184,6 +184,42 @@ class Classifier(Component):
         A search returns what it chose: that, and not the search, is kept in a model file.
         """
         return self, estimator
+
+    def scorer(self, estimator: Any) -> Any:
+        """Return the object that predicts with a fitted estimator: by default the estimator itself.
+
+        Override it to correct scores of the library underneath. The object has `predict`, and
+        `classes_`, `predict_proba` or `decision_function` as the estimator has them.
+        """
+        return estimator
+
+    def to_onnx(self, estimator: Any, n_columns: int, opsets: Mapping[str, int]) -> Any:
+        """Return a fitted estimator as an ONNX model; None, the default, to have skl2onnx do it.
+
+        The export compares it with the original, on real rows, before it is written.
+
+        Parameters
+        ----------
+        estimator : scikit-learn classifier
+            Fitted, as `unwrapped` or `restore` returned it.
+        n_columns : int
+        opsets : mapping of str to int
+            Version of the operators by domain.
+
+        Returns
+        -------
+        model : onnx.ModelProto or None
+            The input is `features` [shape=(n_rows, n_columns)], float32. The first output holds
+            codes [shape=(n_rows,)], int64, the second probabilities or decision values
+            [shape=(n_rows, n_classes)], float32; of two classes, the columns of decision values
+            are the value and its negative.
+
+        Raises
+        ------
+        Exception
+            If the estimator cannot be converted; the export reports the message.
+        """
+        return None
 
     @classmethod
     def learns_in_batches(cls) -> bool:

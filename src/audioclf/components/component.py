@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Mapping
 
 Kind = Literal["loader", "featurizer", "classifier"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -33,6 +33,9 @@ class Component(BaseModel):
     )
 
     kind: ClassVar[Kind]
+
+    expected_failed_checks: ClassVar[Mapping[str, str]] = {}
+    """Checks of `audioclf.testing` that this class fails on purpose, each with its reason."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

@@ -105,6 +105,13 @@ class Featurizer(Component):
         """
         return None
 
+    def samples_per_frame(self, sr: int) -> int | None:
+        """Return the samples of one frame; None, the default, where a clip may have any length.
+
+        Shorter clips are padded to fill a frame, and a note of the run counts them.
+        """
+        return None
+
     def has_steady_frames(self) -> bool:
         """Whether all clips of one length have as many frames, as nearly every featurizer promises.
 

@@ -304,7 +304,10 @@ def _fit_and_predict(
         fitted = time.perf_counter()
     begun = time.perf_counter()
     y_pred, scores, kind = predict_rows(
-        views.scorer(estimator), views.to_predict(matrix), fold.test, len(present)
+        views.scorer(classifier.scorer(estimator)),
+        views.to_predict(matrix),
+        fold.test,
+        len(present),
     )
     predicted = time.perf_counter()
     if scores is not None:

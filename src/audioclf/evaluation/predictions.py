@@ -124,26 +124,13 @@ def scores_of_rows(
     if isinstance(estimator, ViewAverage):
         return estimator.scores(x_test, n_classes)
     if hasattr(estimator, "predict_proba"):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            proba = np.asarray(estimator.predict_proba(x_test), dtype=np.float64)
-        proba = _without_underflow(estimator, proba)
+        proba = np.asarray(estimator.predict_proba(x_test), dtype=np.float64)
         _check_proba(proba, (len(x_test), n_classes))
         return proba[:, np.argsort(estimator.classes_)], "probability"
     if hasattr(estimator, "decision_function"):
         decision = np.asarray(estimator.decision_function(x_test), dtype=np.float64)
         return _squashed(decision, (len(x_test), n_classes)), "decision"
     return None, "none"
-
-
-def _without_underflow(estimator: Any, proba: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Make even what is 0 / 0 far from all classes of scikit-learn's SGD, as its later versions do.
-
-    From any other estimator NaN is a broken contract.
-    """
-    final = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-    if type(final).__name__ == "SGDClassifier" and proba.ndim == 2:
-        proba[np.isnan(proba).all(axis=1)] = 1.0 / proba.shape[1]
-    return proba
 
 
 def _check_proba(proba: NDArray[np.float64], shape: tuple[int, int]) -> None:

@@ -72,7 +72,7 @@ def check_feasible(config: RunConfig, dataset: Dataset) -> None:
         check_allowed(config.allow)
     check_metrics(config.metrics, dataset.classes)
     for name, classifier in config.classifiers.items():
-        check_metrics(classifier.metrics(), dataset.classes, f"classifiers.{name}: ")
+        check_metrics(classifier.fit_metrics(), dataset.classes, f"classifiers.{name}: ")
     config.split.folds(dataset, config.seed)
     shapes_of(config)
 

@@ -336,15 +336,15 @@ class _Collector:
 def _short_notes(rows: Sequence[LedgerRow], plans: Sequence[Plan], sr: int) -> Iterator[str]:
     """Count the clips that were padded to fill one frame, by featurizer."""
     for plan in plans:
-        n_fft = getattr(plan.featurizer, "n_fft", None)
-        if not isinstance(n_fft, int):
+        n_samples = plan.featurizer.samples_per_frame(sr)
+        if n_samples is None:
             continue
-        short = [row for row in rows if round(row.seconds * sr) < n_fft]
+        short = [row for row in rows if round(row.seconds * sr) < n_samples]
         if short:
             clips = "1 clip is" if len(short) == 1 else f"{len(short)} clips are"
             yield (
-                f"{clips} shorter than one frame of {plan.name!r} ({n_fft} samples, "
-                f"{n_fft / sr:.3g} s) and padded, such as {short[0].clip.id}"
+                f"{clips} shorter than one frame of {plan.name!r} ({n_samples} samples, "
+                f"{n_samples / sr:.3g} s) and padded, such as {short[0].clip.id}"
             )
 
 

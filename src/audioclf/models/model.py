@@ -43,7 +43,8 @@ class Model:
         What the bundle says of it.
     featurizer : Featurizer
     estimator : scikit-learn classifier
-        Takes single views; `scorer` takes rows, which hold all views that a prediction looks at.
+        As `Classifier.scorer` returned it. It takes single views; `scorer` takes rows, which hold
+        all views that a prediction looks at.
     clips : TrainingClips, optional
         What is known of the clips that it was trained on.
 

@@ -23,9 +23,6 @@ Status = Literal["ok", "failed", "skipped", "expected"]
 _ELSEWHERE = ("comes_back_in_time", "leaves_the_interpreter_running")
 """Checks that use the component in another process."""
 
-EXPECTED_ATTRIBUTE = "expected_failed_checks"
-"""A component class may announce here which checks it fails, as a mapping of name to reason."""
-
 
 class CheckFailedError(AssertionError):
     """A component breaks a promise; the message says which and how."""
@@ -155,7 +152,7 @@ def expected_failures(component: Component, given: Mapping[str, str] | None) -> 
     ValueError
         If no check of this component has such a name.
     """
-    expected = getattr(type(component), EXPECTED_ATTRIBUTE, {}) if given is None else given
+    expected = component.expected_failed_checks if given is None else given
     known = [check.name for check in checks_for(component)]
     for name in expected:
         if name not in known:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _LEARNED = 0.9
 _CLEAR = 0.5
 _THREADS = 3
+_ONNX_TOLERANCE = 1e-5
 _PARALLEL = ("n_jobs", "nthread", "num_threads", "thread_count", "n_threads")
 
 
@@ -73,7 +74,9 @@ def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
     from audioclf.evaluation.predictions import predict_rows
 
     X, y = toy_for(classifier, spread=8.0)
-    _, scores, _ = predict_rows(fitted(classifier, X, y), X, np.arange(len(X)), 2)
+    _, scores, _ = predict_rows(
+        classifier.scorer(fitted(classifier, X, y)), X, np.arange(len(X)), 2
+    )
     if scores is None:
         raise CheckSkippedError("it has neither predict_proba nor decision_function")
 
@@ -218,20 +221,15 @@ def takes_shape(classifier: Classifier) -> None:
 @promise("classifier")
 def saves_and_loads_without_pickle(classifier: Classifier) -> None:
     """The fitted estimator can be saved in a model file, and predicts the same when loaded."""
-    from audioclf.models.estimators.store import (
-        dump_estimator,
-        format_of,
-        restore_estimator,
-        unwrapped,
-    )
+    from audioclf.models.estimators.store import dump_estimator, restore_estimator
 
     X, y = toy_for(classifier, spread=8.0)
     estimator = fitted(classifier, X, y)
-    inner, kept = unwrapped(classifier, estimator)
+    inner, kept = classifier.unwrapped(estimator)
     files = dump_estimator(inner, kept)
     with unpickled_classes() as unpickled:
         restored = restore_estimator(
-            inner, format_of(inner), files, seed=SEED, n_classes=2, n_features=X.shape[1]
+            inner, inner.model_format, files, seed=SEED, n_classes=2, n_features=X.shape[1]
         )
     if unpickled:
         raise CheckFailedError(f"loading unpickles {unpickled[0]}, which a stranger's file abuses")
@@ -239,6 +237,46 @@ def saves_and_loads_without_pickle(classifier: Classifier) -> None:
         scores_of(restored, X), scores_of(kept, X)
     ):
         raise CheckFailedError("the estimator predicts otherwise after it was saved and loaded")
+
+
+@promise("classifier")
+def converts_to_onnx(classifier: Classifier) -> None:
+    """`to_onnx`, where it is overridden, gives the labels and probabilities of the estimator."""
+    from audioclf.components.classifier import Classifier as Base
+    from audioclf.models.onnx.export import INPUT, OPSETS
+
+    if type(classifier).to_onnx is Base.to_onnx:
+        raise CheckSkippedError("it does not override to_onnx")
+    try:
+        import onnx  # noqa: F401  what to_onnx makes is an `onnx.ModelProto`
+        import onnxruntime
+    except ImportError as exc:
+        raise CheckSkippedError(f"onnx and onnxruntime are not installed: {exc}") from exc
+    X, y = toy_for(classifier, spread=8.0)
+    estimator = fitted(classifier, X, y)
+    model = classifier.to_onnx(estimator, X.shape[1], OPSETS)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    labels, scores = session.run(None, {INPUT: X})
+    if scores.shape != (len(X), 2):
+        raise CheckFailedError(f"scores in ONNX have shape {scores.shape}, not {(len(X), 2)}")
+    if not np.array_equal(labels, estimator.predict(X.copy())):
+        raise CheckFailedError("ONNX predicts other labels than the estimator")
+    if hasattr(estimator, "predict_proba") and not _close(
+        scores, estimator.predict_proba(X.copy()), _ONNX_TOLERANCE
+    ):
+        raise CheckFailedError("ONNX gives other probabilities than the estimator")
+
+
+@promise("classifier")
+def fit_metrics_have_names(classifier: Classifier) -> None:
+    """`fit_metrics` returns names of metrics as a config has them."""
+    from audioclf.components.metrics import Metric
+
+    unknown = set(classifier.fit_metrics()) - set(get_args(Metric))
+    if unknown:
+        raise CheckFailedError(f"fit_metrics returned {min(unknown)!r}, which is no metric")
 
 
 @promise("classifier")
@@ -302,10 +340,10 @@ def _equal(one: Any, other: Any) -> bool:
     return one is other if one is None or other is None else np.array_equal(one, other)
 
 
-def _close(one: Any, other: Any) -> bool:
+def _close(one: Any, other: Any, tolerance: float = 1e-6) -> bool:
     if one is None or other is None:
         return one is other
-    return bool(np.allclose(one, other, rtol=1e-5, atol=1e-6))
+    return bool(np.allclose(one, other, rtol=10 * tolerance, atol=tolerance))
 
 
 def _pools() -> dict[str, int]:

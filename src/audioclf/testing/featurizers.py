@@ -139,6 +139,14 @@ def windows_agree_with_each_clip(featurizer: Featurizer) -> None:
 
 
 @promise("featurizer")
+def samples_per_frame_is_a_number(featurizer: Featurizer) -> None:
+    """`samples_per_frame` returns a whole number of samples, or None."""
+    n_samples = featurizer.samples_per_frame(SR)
+    if n_samples is not None and (not isinstance(n_samples, int) or n_samples < 1):
+        raise CheckFailedError(f"samples_per_frame returned {n_samples!r}")
+
+
+@promise("featurizer")
 def views_are_alike(featurizer: Featurizer) -> None:
     """The first view is what `extract` gives; all have its shape and the same pooling."""
     first, *others = featurizer.views()

@@ -69,7 +69,7 @@ def test_far_from_all_classes_scores_are_still_numbers() -> None:
     model[-1].coef_ = -np.eye(3) - 1.0
     far = np.array([[1e4, 2e4, 3e4]], dtype=np.float32)
     assert (model.decision_function(far) < -1000).all()
-    scores, kind = scores_of_rows(model, far, 3)
+    scores, kind = scores_of_rows(Sgd().scorer(model), far, 3)
     assert kind == "probability"
     assert scores is not None
     assert scores.tolist() == [[1 / 3] * 3]

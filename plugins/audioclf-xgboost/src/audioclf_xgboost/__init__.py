@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat
+from typing_extensions import override
 
 from audioclf.plugin import Classifier, ClassifierError, EnvironmentMissingError, hookimpl
 
@@ -184,6 +185,12 @@ class XGBoost(Classifier):
         estimator.load_model(bytearray(model))
         restored: ClassifierMixin = estimator
         return restored
+
+    @override
+    def to_onnx(self, estimator: Any, n_columns: int, opsets: Mapping[str, int]) -> Any:
+        from audioclf_xgboost.onnx import converted
+
+        return converted(estimator, n_columns, opsets)
 
 
 @hookimpl

@@ -10,11 +10,34 @@ from typing_extensions import override
 from audioclf.plugin import Classifier
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
 
     from audioclf.plugin import Batches
 
 _ENOUGH_ROWS = 1_000_000
+
+
+class _EvenScores:
+    """A fitted `SGDClassifier` that never gives NaN.
+
+    Far from all classes, scikit-learn before 1.7 divides 0 by 0; later versions make the
+    probabilities equal, as this does.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator = estimator
+        self.classes_ = estimator.classes_
+        self.predict = estimator.predict
+
+    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        import numpy as np
+
+        with np.errstate(invalid="ignore", divide="ignore"):
+            proba: NDArray[np.float64] = self._estimator.predict_proba(X)
+        proba[np.isnan(proba).all(axis=1)] = 1.0 / proba.shape[1]
+        return proba
 
 
 class Sgd(Classifier):
@@ -59,6 +82,10 @@ class Sgd(Classifier):
 
         fields = self.model_dump(exclude={"type"})
         return make_pipeline(StandardScaler(), SGDClassifier(**fields, random_state=random_state))
+
+    @override
+    def scorer(self, estimator: Any) -> Any:
+        return _EvenScores(estimator) if hasattr(estimator, "predict_proba") else estimator
 
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:

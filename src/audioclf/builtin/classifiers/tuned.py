@@ -94,8 +94,13 @@ class Tuned(Classifier):
         return self
 
     @override
-    def metrics(self) -> tuple[str, ...]:
+    def fit_metrics(self) -> tuple[str, ...]:
         return (self.metric,)
+
+    @override
+    def scorer(self, estimator: Any) -> Any:
+        chosen, fitted = self.unwrapped(estimator)
+        return chosen.scorer(fitted)
 
     @override
     def unwrapped(self, estimator: Any) -> tuple[Classifier, Any]:

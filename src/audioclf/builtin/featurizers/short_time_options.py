@@ -89,6 +89,10 @@ class Spectral(ClipFeaturizer):
             analysis_window(window, info.data["win_length"] or n_fft, n_fft)
         return window
 
+    @override
+    def samples_per_frame(self, sr: int) -> int:
+        return self.n_fft
+
     def framing(self) -> Framing:
         """Return the frames with `win_length` and `hop_length` resolved as librosa does."""
         win_length = self.n_fft if self.win_length is None else self.win_length

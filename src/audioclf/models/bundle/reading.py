@@ -94,7 +94,9 @@ class Bundle:
     @cached_property
     def model(self) -> Model:
         """The model, ready to predict."""
-        return Model(self.manifest, self.featurizer, self.estimator, self.clips)
+        return Model(
+            self.manifest, self.featurizer, self.classifier.scorer(self.estimator), self.clips
+        )
 
 
 def load(

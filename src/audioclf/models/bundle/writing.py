@@ -36,7 +36,7 @@ from audioclf.models.bundle.reading import CARD, ESTIMATOR
 from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.calibration.records import Abstention, Calibration
-from audioclf.models.estimators.store import dump_estimator, format_of, restore_estimator, unwrapped
+from audioclf.models.estimators.store import dump_estimator, restore_estimator
 from audioclf.models.model import Model, raw_scores
 from audioclf.models.refusal import RefusedError, refusing
 
@@ -126,7 +126,7 @@ def write_bundle(
     """
     path = Path(path)
     try:
-        classifier, fitted = unwrapped(pipeline.classifier, estimator)
+        classifier, fitted = pipeline.classifier.unwrapped(estimator)
         stored = dump_estimator(classifier, fitted)
         files = {f"{ESTIMATOR}{each}": content for each, content in stored.items()}
         components = {"featurizer": featurizer, "classifier": classifier}
@@ -148,7 +148,7 @@ def write_bundle(
                 components=made_by,
                 versions=_versions(made_by.values()),
                 platform=platform_name(),
-                estimator=StoredEstimator(format=format_of(classifier), files=tuple(files)),
+                estimator=StoredEstimator(format=classifier.model_format, files=tuple(files)),
                 scores=raw_scores(fitted, pipeline.views.plain(matrix[:1]), len(classes))[1],
                 training=training,
                 evaluation=evaluation,
@@ -165,8 +165,8 @@ def write_bundle(
             n_classes=len(classes),
             n_features=manifest.features.width,
         )
-        check = SelfCheck.of(Model(manifest, featurizer, fitted), matrix)
-        check.check(Model(manifest, featurizer, restored), tolerance=0.0)
+        check = SelfCheck.of(Model(manifest, featurizer, classifier.scorer(fitted)), matrix)
+        check.check(Model(manifest, featurizer, classifier.scorer(restored)), tolerance=0.0)
         clips = TrainingClips.of(pipeline.views.plain(matrix), training.fingerprint, seconds)
         content = _sealed(manifest, {**files, **check.to_files(), **clips.to_files()})
     except RefusedError as exc:

@@ -1,10 +1,7 @@
-"""How a fitted estimator becomes files and comes back: by skops, or in a plugin's own format.
+"""Storage of fitted estimators as files: by skops, or in a format of the plugin.
 
-A classifier component may say more than the defaults here:
-
-- `trusted_types`: types that its estimator holds beyond those that are known to be safe;
-- `model_format` with `dump` and `restore`: a format of its own, which must execute nothing;
-- `unwrapped`: another classifier that predicts alone, as what a search has chosen.
+`Classifier` declares the choices of a plugin: `trusted_types`, `model_format` with `dump` and
+`restore`, and `unwrapped`.
 """
 
 from __future__ import annotations
@@ -24,17 +21,6 @@ _SKOPS_FILE = "model.skops"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
-def unwrapped(classifier: Classifier, estimator: Any) -> tuple[Classifier, Any]:
-    """Return the classifier and the fitted estimator that predict alone."""
-    unwrap = getattr(classifier, "unwrapped", None)
-    return (classifier, estimator) if unwrap is None else unwrap(estimator)
-
-
-def format_of(classifier: Classifier) -> str:
-    """Return the name of the format in which a classifier's estimators are stored."""
-    return str(getattr(classifier, "model_format", SKOPS))
-
-
 def dump_estimator(classifier: Classifier, estimator: Any) -> dict[str, bytes]:
     """Return a fitted estimator as files, in the classifier's format.
 
@@ -46,10 +32,9 @@ def dump_estimator(classifier: Classifier, estimator: Any) -> dict[str, bytes]:
     what = f"the estimator of {classifier.type_name()} cannot be stored"
     hint = "A plugin can give its classifier a `model_format` with `dump` and `restore`."
     with refusing("type", what, hint=hint):
-        if format_of(classifier) == SKOPS:
+        if classifier.model_format == SKOPS:
             return {_SKOPS_FILE: dump_skops(estimator)}
-        component: Any = classifier
-        files: dict[str, bytes] = component.dump(estimator)
+        files = classifier.dump(estimator)
         _check_names(files)
         return files
 
@@ -85,8 +70,7 @@ def restore_estimator(
             _check_parameters(classifier, estimator, seed)
     else:
         with refusing("structure", f"the estimator of {stored_as} cannot be rebuilt"):
-            component: Any = classifier
-            estimator = component.restore(files)
+            estimator = classifier.restore(files)
     with refusing("structure", "the estimator names no classes"):
         _check_shape(estimator, n_classes, n_features)
     return estimator
@@ -94,7 +78,7 @@ def restore_estimator(
 
 def trusted_types(classifier: Classifier) -> tuple[str, ...]:
     """Return the types that the estimator of this classifier may hold beyond those of skops."""
-    own = (each for part in _with_inner(classifier) for each in getattr(part, "trusted_types", ()))
+    own = (each for part in _with_inner(classifier) for each in part.trusted_types)
     return (*TRUSTED_TYPES, *own)
 
 
@@ -106,7 +90,7 @@ def _with_inner(classifier: Classifier) -> Iterator[Classifier]:
 
 
 def _check_format(classifier: Classifier, stored_as: str) -> None:
-    expected = format_of(classifier)
+    expected = classifier.model_format
     if stored_as != expected:
         raise RefusedError(
             "component",

@@ -38,6 +38,7 @@ OPSETS = {"": 17, "ai.onnx.ml": 3}
 """Operators that ONNX Runtime has known since 1.12; the converters take them all."""
 
 _BATCH = 256
+_CONVERTED = "docs/guides/models.md lists the classifiers that were converted."
 _TOOLS = ("onnx", "skl2onnx", "onnxmltools", "onnxruntime")
 
 
@@ -160,53 +161,40 @@ def _candidates(bundle: Bundle) -> Iterator[Any]:
 
 def _converted(bundle: Bundle) -> Any:
     """Return the estimator as `onnx.ModelProto`: codes, and probabilities or decision values."""
+    width = bundle.manifest.features.width
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            model = bundle.classifier.to_onnx(bundle.estimator, width, OPSETS)
+        except Exception as exc:
+            what = f"{bundle.classifier.type_name()} cannot convert it: {reason(exc)[:160]}"
+            raise RefusedError("type", what) from exc
+        if model is None:
+            model = _by_skl2onnx(bundle, width)
+    if len(model.graph.output) != 2:
+        raise RefusedError("score", f"it has {len(model.graph.output)} outputs in ONNX, not 2")
+    return model
+
+
+def _by_skl2onnx(bundle: Bundle, width: int) -> Any:
     import skl2onnx
     from skl2onnx.common.data_types import FloatTensorType
 
     options: dict[str, Any] = {"zipmap": False}
     if bundle.manifest.scores == "decision":
         options["raw_scores"] = True
-    columns = FloatTensorType([None, bundle.manifest.features.width])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            _register_xgboost(bundle.estimator)
-            model = skl2onnx.to_onnx(
-                bundle.estimator,
-                initial_types=[(INPUT, columns)],
-                options={id(bundle.estimator): options},
-                target_opset=OPSETS,
-            )
-        except Exception as exc:
-            raise _no_converter(exc) from exc
-    if len(model.graph.output) != 2:
-        raise RefusedError("score", f"skl2onnx gives {len(model.graph.output)} outputs, not 2")
-    return model
-
-
-def _no_converter(exc: Exception) -> RefusedError:
-    said = reason(exc).split(". ")[0][:160]
-    tools = f"skl2onnx {metadata.version('skl2onnx')}"
-    what = f"{tools} cannot convert it, with scikit-learn {metadata.version('scikit-learn')}"
-    hint = "docs/guides/models.md lists the classifiers that were converted."
-    return RefusedError("type", f"{what}: {said}", hint=hint)
-
-
-def _register_xgboost(estimator: Any) -> None:
-    """Tell skl2onnx of onnxmltools' converter, if that is what the model needs."""
-    if type(estimator).__module__.partition(".")[0] != "xgboost":
-        return
-    from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
-
-    update_registered_converter(
-        type(estimator),
-        "XGBoostXGBClassifier",
-        calculate_linear_classifier_output_shapes,
-        convert_xgboost,
-        options={"nocl": [True, False], "zipmap": [True, False, "columns"]},
-    )
+    try:
+        return skl2onnx.to_onnx(
+            bundle.estimator,
+            initial_types=[(INPUT, FloatTensorType([None, width]))],
+            options={id(bundle.estimator): options},
+            target_opset=OPSETS,
+        )
+    except Exception as exc:
+        message = reason(exc).split(". ")[0][:160]
+        tools = f"skl2onnx {metadata.version('skl2onnx')}"
+        what = f"{tools} cannot convert it, with scikit-learn {metadata.version('scikit-learn')}"
+        raise RefusedError("type", f"{what}: {message}", hint=_CONVERTED) from exc
 
 
 def _described(bundle: Bundle, model: Any) -> bytes:
@@ -266,8 +254,7 @@ def _compared(bundle: Bundle, content: bytes, rows: NDArray[np.float32]) -> floa
         n_wrong += _count_wrong(codes, bundle.model.codes_of(batch), expected)
     if not worst <= TOLERANCE:
         what = f"a score of {len(rows)} rows differs by {worst:.2g} (tolerance {TOLERANCE:g})"
-        hint = "docs/guides/models.md lists the classifiers that were converted."
-        raise RefusedError("score", what, hint=hint)
+        raise RefusedError("score", what, hint=_CONVERTED)
     if n_wrong:
         what = f"ONNX gives another class to {n_wrong} of {len(rows)} rows"
         raise RefusedError("score", what)
@@ -298,6 +285,6 @@ def _run(
         codes, scores = session.run([LABEL, SCORES], {INPUT: rows})
     except Exception as exc:
         version = onnxruntime.__version__
-        what = f"ONNX Runtime {version} cannot run what skl2onnx made: {reason(exc)[:160]}"
+        what = f"ONNX Runtime {version} cannot run the converted model: {reason(exc)[:160]}"
         raise RefusedError("score", what) from exc
     return codes, scores

@@ -1,4 +1,4 @@
-"""Three honest components, and for each promise one that breaks it alone.
+"""Honest components, and for each promise a component that breaks this one alone.
 
 `breaks` is the check that fails, `says` a part of what it says.
 """
@@ -128,7 +128,7 @@ class Unpicklable(Level):
 
 
 def _is_worker() -> bool:
-    """Whether this is the process that the kit starts: in any other the villain would end it."""
+    """Whether this is the process that the kit starts: in another, `extract` would end it."""
     return "pytest" not in sys.modules
 
 
@@ -247,7 +247,7 @@ class Setting(Level):
     says: ClassVar[str] = "it changes the environment variables"
 
     def extract(self, y: Any, sr: int) -> Any:
-        os.environ["AUDIOCLF_VILLAIN"] = "1"
+        os.environ["AUDIOCLF_BROKEN"] = "1"
         return super().extract(y, sr)
 
 
@@ -427,6 +427,16 @@ class Boasting(Level):
         return 0.5
 
 
+class Halved(Level):
+    """Frames of half a sample more than whole samples."""
+
+    breaks: ClassVar[str] = "samples_per_frame_is_a_number"
+    says: ClassVar[str] = "samples_per_frame returned 512.5"
+
+    def samples_per_frame(self, sr: int) -> Any:
+        return self.frame_length + 0.5
+
+
 class Sharing(Level):
     """Keeps the clip where all threads find it."""
 
@@ -517,7 +527,7 @@ class Indiscriminate(Files):
     says: ClassVar[str] = "of the clips, 1 cannot be decoded: "
 
     def clips(self) -> list[Clip]:
-        return [*super().clips(), Clip("villains.wav", "low", FileSource(Path(__file__)))]
+        return [*super().clips(), Clip("code.wav", "low", FileSource(Path(__file__)))]
 
 
 class LockedSource(FileSource):
@@ -619,6 +629,35 @@ class Shaped(Nearest):
         estimator = super().restore(files)
         estimator.shape_ = tuple(json.loads(files["shape.json"]))
         return estimator
+
+
+class Convertible(Nearest):
+    """Converts itself to ONNX."""
+
+    factor: ClassVar[float] = 1.0
+
+    def to_onnx(self, estimator: Any, n_columns: int, opsets: Mapping[str, int]) -> Any:
+        from tests.testing.estimators import centroids_in_onnx
+
+        return centroids_in_onnx(estimator.means_ * self.factor, opsets)
+
+
+class Misconverted(Convertible):
+    """Converts other means than its own."""
+
+    breaks: ClassVar[str] = "converts_to_onnx"
+    says: ClassVar[str] = "ONNX gives other probabilities than the estimator"
+    factor: ClassVar[float] = 1.1
+
+
+class Measuring(Nearest):
+    """Computes a metric that audioclf does not have."""
+
+    breaks: ClassVar[str] = "fit_metrics_have_names"
+    says: ClassVar[str] = "fit_metrics returned 'beauty', which is no metric"
+
+    def fit_metrics(self) -> tuple[str, ...]:
+        return ("beauty",)
 
 
 class Cached(Nearest):

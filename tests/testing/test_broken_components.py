@@ -8,14 +8,14 @@ import pytest
 
 from audioclf.components.component import Component
 from audioclf.testing import checks_for, elsewhere, example_sounds, run_checks
-from tests.testing import villains
+from tests.testing import broken_components
+from tests.testing.broken_components import Convertible, Files, Level, Nearest, Shaped
 from tests.testing.heavy import Eager
-from tests.testing.villains import Files, Level, Nearest, Shaped
 
-HONEST = [Level, Files, Nearest, Shaped]
-VILLAINS = [
+HONEST = [Level, Files, Nearest, Shaped, Convertible]
+BROKEN = [
     Eager,
-    *(cls for cls in vars(villains).values() if getattr(cls, "breaks", "")),
+    *(cls for cls in vars(broken_components).values() if getattr(cls, "breaks", "")),
 ]
 
 
@@ -24,7 +24,7 @@ def made(cls: Any) -> Component:
     return component
 
 
-@pytest.mark.parametrize("cls", VILLAINS, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)
 def test_exactly_the_broken_promise_fails(cls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if cls.breaks == "comes_back_in_time":
         monkeypatch.setattr(elsewhere, "MAX_SECONDS", 5.0)
@@ -38,6 +38,6 @@ def test_an_honest_component_passes_all(cls: Any) -> None:
     assert [o for o in run_checks(made(cls)) if o.status not in {"ok", "skipped"}] == []
 
 
-def test_every_check_has_a_villain() -> None:
+def test_every_check_has_a_component_that_breaks_it() -> None:
     names = {check.name for cls in HONEST for check in checks_for(made(cls))}
-    assert names == {cls.breaks for cls in VILLAINS}
+    assert names == {cls.breaks for cls in BROKEN}
