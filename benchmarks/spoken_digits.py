@@ -52,7 +52,7 @@ BEST = Row("steps", "best", {**PLAIN, "augment": VTLP}, SVM)
 
 
 def key_of(row: Row) -> str:
-    """Return what a finished row is found by: all that decides about its numbers but the code."""
+    """Return the key of a finished row: a digest of its featurizer and classifier."""
     told = json.dumps([row.featurizer, row.classifier], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
@@ -164,7 +164,7 @@ def tables(kept: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _scores(kept: dict[str, Any], table: str) -> Iterator[str]:
-    yield "| | official split | speakers never heard | features, CPU s | 1 fit | 6 fits |"
+    yield "| | official split | new speakers | features, CPU s | 1 fit | 6 fits |"
     yield "|---|---|---|---|---|---|"
     for row in ROWS:
         if row.table != table:
@@ -190,7 +190,7 @@ def _accuracy(confusion: dict[str, Sequence[int]]) -> float:
 
 
 def _chosen(kept: dict[str, Any]) -> Iterator[str]:
-    """Score the steps as if each speaker's had been chosen by the other five."""
+    """Yield for each speaker the step that is best on the other five, and its accuracy."""
     rows = [row for row in ROWS if row.table == "steps" and key_of(row) in kept]
     if not rows:
         yield "Not run yet."
@@ -209,7 +209,7 @@ def _chosen(kept: dict[str, Any]) -> Iterator[str]:
 
 
 def _confusion(kept: dict[str, Any]) -> Iterator[str]:
-    """Show for the recipe the recall of each digit by each speaker, and what it is taken for."""
+    """Yield the recall of each digit by speaker, with the most frequent wrong digit."""
     found = kept.get(key_of(BEST))
     if found is None:
         yield "Not run yet."
@@ -228,7 +228,7 @@ def _confusion(kept: dict[str, Any]) -> Iterator[str]:
 
 
 def _cell(counts: Sequence[int], digit: int) -> str:
-    """Return the recall, and from a tenth on the digit that is heard instead most often."""
+    """Return the recall, and the most frequent wrong digit if it reaches a tenth."""
     recall = counts[digit] / sum(counts)
     wrong = max((n, other) for other, n in enumerate(counts) if other != digit)
     return f"{recall:.2f}" + (f" ({wrong[1]})" if wrong[0] >= 0.1 * sum(counts) else "")
