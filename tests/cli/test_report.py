@@ -55,9 +55,9 @@ def test_a_dataset_that_is_gone_is_said(finished: Path) -> None:
     (finished.parent / "sounds.zip").unlink()
     done = run_cli("report", finished)
     assert done.returncode == 0
-    assert "audioclf: note: The page is without sound and spectrograms: " in done.stderr
+    assert "audioclf: note: The page has no sound and no spectrograms: " in done.stderr
     assert "sounds.zip" in done.stderr
-    assert "without sound and spectrograms" in (finished / "report.html").read_text("utf-8")
+    assert "no sound and no spectrograms" in (finished / "report.html").read_text("utf-8")
 
 
 def test_no_budget_means_no_sound(finished: Path) -> None:

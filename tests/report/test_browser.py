@@ -78,7 +78,7 @@ def text_of(page: Any, selector: str) -> str:
 
 
 def clips_found(page: Any) -> int:
-    return int(text_of(page, "#found").split()[0])
+    return int(text_of(page, "#count").split()[0])
 
 
 def data(page: Any) -> Any:
@@ -149,13 +149,13 @@ def test_clips_are_filtered_by_class_and_by_text(page: Any) -> None:
 
 def test_a_filter_that_fits_nothing_says_so(page: Any) -> None:
     choose(page, "f-text", "nothing is called this")
-    assert text_of(page, "#found") == "0 of 60 clips"
+    assert text_of(page, "#count") == "0 of 60 clips"
 
 
 def test_clear_shows_everything_again(page: Any) -> None:
     choose(page, "f-text", "dog/0001")
     page.execute_script("document.querySelector('#filters [type=reset]').click()")
-    wait_for(page, "document.getElementById('found').textContent === '60 clips'")
+    wait_for(page, "document.getElementById('count').textContent === '60 clips'")
 
 
 def test_pages_are_turned(page: Any) -> None:

@@ -12,13 +12,13 @@ from PIL import Image
 
 from audioclf.report.media import (
     SAMPLE_RATE,
-    Look,
-    Studio,
-    look_at,
+    MediaMaker,
+    Thumbnail,
     mask_of,
-    mean_look,
+    mean_thumbnail,
     picture_of,
     sound_of,
+    thumbnail_of,
 )
 from tests.report.builders import Tones
 
@@ -60,11 +60,11 @@ def test_without_a_codec_sound_is_wav(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_picture_shows_low_frequencies_below() -> None:
-    look = look_at(tone(22050, 1.0, 9000.0), 22050)
-    _, found = content(picture_of(look.levels))
+    item = thumbnail_of(tone(22050, 1.0, 9000.0), 22050)
+    _, found = content(picture_of(item.levels))
     with Image.open(io.BytesIO(found)) as image:
         grey = np.asarray(image.convert("L"))
-    assert image.size == look.levels.shape[::-1]
+    assert image.size == item.levels.shape[::-1]
     assert grey[: len(grey) // 4].mean() > grey[3 * len(grey) // 4 :].mean()
     assert len(found) < 4000
 
@@ -73,18 +73,18 @@ def test_a_picture_shows_low_frequencies_below() -> None:
 @pytest.mark.parametrize("sr", [1000, 8000, 44100])
 def test_a_clip_of_any_length_has_a_small_picture(n_samples: int, sr: int) -> None:
     y = np.random.default_rng(1).normal(0, 0.1, n_samples).astype(np.float32)
-    look = look_at(y, sr)
-    assert 1 <= look.levels.shape[1] <= 194
-    assert 1 <= look.levels.shape[0] <= 64
+    item = thumbnail_of(y, sr)
+    assert 1 <= item.levels.shape[1] <= 194
+    assert 1 <= item.levels.shape[0] <= 64
 
 
 def test_silence_is_dark() -> None:
-    assert look_at(np.zeros(8000, dtype=np.float32), 8000).levels.max() == 0
+    assert thumbnail_of(np.zeros(8000, dtype=np.float32), 8000).levels.max() == 0
 
 
 def test_a_clip_that_has_ended_counts_as_silent_in_the_mean() -> None:
     full = np.full((4, 10), 200, dtype=np.uint8)
-    mean = mean_look([Look(full, 1.0, 4000.0), Look(full, 2.0, 4000.0)], 2.0)
+    mean = mean_thumbnail([Thumbnail(full, 1.0, 4000.0), Thumbnail(full, 2.0, 4000.0)], 2.0)
     assert mean[0, 0] == 200
     assert mean[0, -1] == 100
 
@@ -95,14 +95,14 @@ def test_a_mask_is_one_colour_on_nothing() -> None:
         assert [image.getpixel((x, 0)) for x in (0, 1)] == [(1, 2, 3, 0), (1, 2, 3, 255)]
 
 
-def test_a_studio_gives_up_when_nothing_can_be_read() -> None:
-    studio = Studio(Tones(missing=["all"]))
-    assert studio.media([f"{i}.wav" for i in range(500)], 10**6) == {}
-    assert len(studio.problems) < 50
+def test_the_maker_gives_up_when_nothing_can_be_read() -> None:
+    maker = MediaMaker(Tones(missing=["all"]))
+    assert maker.media([f"{i}.wav" for i in range(500)], 10**6) == {}
+    assert len(maker.problems) < 50
 
 
-def test_a_studio_decodes_ten_seconds_at_most() -> None:
-    studio = Studio(Tones(seconds=30.0))
-    (made,) = studio.media(["a.wav"], 10**7).values()
+def test_the_maker_decodes_ten_seconds_at_most() -> None:
+    maker = MediaMaker(Tones(seconds=30.0))
+    (made,) = maker.media(["a.wav"], 10**7).values()
     y, sr = soundfile.read(io.BytesIO(content(made.sound)[1]))
     assert len(y) / sr == pytest.approx(10.0, abs=0.1)

@@ -64,7 +64,7 @@ class DatasetClips:
         self._audio = audio.model_copy(update={"duration": shortest})
         self._clips = {clip.id: clip for clip in dataset}
         self._digests = digests or {}
-        self._hear = decoder
+        self._decoder = decoder
         self._limits = limits
 
     def waveform(self, clip_id: str) -> tuple[NDArray[np.float32], int]:
@@ -76,7 +76,7 @@ class DatasetClips:
         if expected and clip.source.digest() != expected:
             raise DecodeError(f"{clip.source.name}: not the file that the run read")
         with use_limits(self._limits):
-            return self._hear(clip, self._audio), self._audio.sr
+            return self._decoder(clip, self._audio), self._audio.sr
 
 
 def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:

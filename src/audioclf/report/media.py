@@ -39,7 +39,7 @@ _CODECS = (("OGG", "VORBIS", "audio/ogg"), ("MP3", "MPEG_LAYER_III", "audio/mpeg
 
 
 @dataclass(frozen=True)
-class Look:
+class Thumbnail:
     """A spectrogram of a clip.
 
     Parameters
@@ -72,50 +72,50 @@ class Media:
 
 
 @dataclass
-class Studio:
+class MediaMaker:
     """Makes media from clips, and keeps the spectrograms for the pictures of the classes.
 
     `problems` holds one message for each clip that gave no sound.
     """
 
     clips: ClipSource
-    looks: dict[str, Look] = field(default_factory=dict)
+    thumbnails: dict[str, Thumbnail] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
-    def look(self, clip_id: str) -> Look | None:
+    def thumbnail(self, clip_id: str) -> Thumbnail | None:
         """Return the spectrogram of a clip; None, and a problem noted, where it has none."""
-        if clip_id not in self.looks and clip_id not in self.problems:
-            self._heard(clip_id)
-        return self.looks.get(clip_id)
+        if clip_id not in self.thumbnails and clip_id not in self.problems:
+            self._decoded(clip_id)
+        return self.thumbnails.get(clip_id)
 
     def media(self, clip_ids: Iterable[str], budget: int) -> dict[str, Media]:
         """Return the media of the first of these clips that fit the budget of bytes."""
         found: dict[str, Media] = {}
         for clip_id in clip_ids:
-            heard = self._heard(clip_id)
+            heard = self._decoded(clip_id)
             if heard is None:
                 if not found and len(self.problems) >= _MANY_MISSING:
                     break
                 continue
-            made = Media(sound_of(*heard), picture_of(self.looks[clip_id].levels))
+            made = Media(sound_of(*heard), picture_of(self.thumbnails[clip_id].levels))
             budget -= made.n_bytes
             if budget < 0 or len(found) == MAX_EMBEDDED:
                 break
             found[clip_id] = made
         return found
 
-    def _heard(self, clip_id: str) -> tuple[NDArray[np.float32], int] | None:
+    def _decoded(self, clip_id: str) -> tuple[NDArray[np.float32], int] | None:
         try:
             y, sr = self.clips.waveform(clip_id)
             y = y[: math.ceil(MAX_SECONDS * sr)]
-            self.looks[clip_id] = look_at(y, sr)
+            self.thumbnails[clip_id] = thumbnail_of(y, sr)
         except AudioclfError as exc:
             self.problems[clip_id] = exc.message
             return None
         return y, sr
 
 
-def look_at(y: NDArray[np.float32], sr: int) -> Look:
+def thumbnail_of(y: NDArray[np.float32], sr: int) -> Thumbnail:
     """Compute the spectrogram of a waveform.
 
     Parameters
@@ -129,7 +129,7 @@ def look_at(y: NDArray[np.float32], sr: int) -> Look:
     n_fft = 2 ** max(5, round(math.log2(0.04 * sr)))
     hop = max(n_fft // 8, math.ceil(len(y) / _COLUMNS))
     mel = MelSpectrogram(n_fft=n_fft, hop_length=hop, n_mels=min(64, n_fft // 8))
-    return Look(_levels(mel.extract(y, sr)), len(y) / sr, sr / 2)
+    return Thumbnail(_levels(mel.extract(y, sr)), len(y) / sr, sr / 2)
 
 
 def _levels(decibels: NDArray[np.float32]) -> Levels:
@@ -140,23 +140,25 @@ def _levels(decibels: NDArray[np.float32]) -> Levels:
     return levels
 
 
-def mean_look(looks: Sequence[Look], seconds: float) -> Levels:
+def mean_thumbnail(thumbnails: Sequence[Thumbnail], seconds: float) -> Levels:
     """Return the mean of spectrograms over time from their start.
 
     Parameters
     ----------
-    looks : sequence of Look
+    thumbnails : sequence of Thumbnail
     seconds : float
         Length of the picture in s; a clip that has ended counts as silent.
     """
-    n_mels = min(len(look.levels) for look in looks)
+    n_mels = min(len(thumbnail.levels) for thumbnail in thumbnails)
     total = np.zeros((n_mels, _COLUMNS))
-    for look in looks:
-        n_frames = look.levels.shape[1]
-        frame = (np.arange(_COLUMNS) * seconds / _COLUMNS / look.seconds * n_frames).astype(int)
+    for thumbnail in thumbnails:
+        n_frames = thumbnail.levels.shape[1]
+        frame = (np.arange(_COLUMNS) * seconds / _COLUMNS / thumbnail.seconds * n_frames).astype(
+            int
+        )
         columns = np.flatnonzero(frame < n_frames)
-        total[:, columns] += look.levels[:n_mels, frame[columns]]
-    return (total / len(looks)).astype(np.uint8)
+        total[:, columns] += thumbnail.levels[:n_mels, frame[columns]]
+    return (total / len(thumbnails)).astype(np.uint8)
 
 
 def picture_of(levels: Levels) -> str:

@@ -107,8 +107,8 @@ def plot_confusion(confusion: NDArray[np.float64], classes: Sequence[str], title
     names = [_shown(name) for name in classes]
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
     axes.set_title(_plain(title), fontsize=10)
     if len(classes) <= 20:
         _write_counts(axes, confusion, share)

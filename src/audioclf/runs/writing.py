@@ -224,5 +224,7 @@ def _write_plots(
     y = codes_of(dataset)
     for pipeline_result in results:
         name = pipeline_result.pipeline.name
-        picture = plots.plot_confusion(mean_confusion(pipeline_result, y), dataset.classes, name)
+        picture = plots.plot_confusion(
+            mean_confusion(pipeline_result, y), dataset.classes, f"Confusion matrix: {name}"
+        )
         folder.write_bytes(f"{PLOTS}/confusion-{name.replace('/', '--')}.png", picture)

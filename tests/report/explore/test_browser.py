@@ -1,4 +1,4 @@
-"""The page of a first look in a real browser: points are picked, played and coloured."""
+"""The page of an exploration in a real browser: points are picked, played and coloured."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_click_on_a_point_shows_and_plays_its_clip(page: Any) -> None:
     page.execute_script(CLICK, 4)
     picked = text_of(page, "picked-id")
     assert picked.endswith(".wav")
-    assert "group: " in text_of(page, "picked-says")
+    assert "group: " in text_of(page, "picked-facts")
     wait_for(page, "document.getElementById('player').currentTime > 0")
 
 
@@ -61,7 +61,7 @@ def test_hostile_names_stay_text(page: Any) -> None:
     page.execute_script(CLICK, 0)
     assert page.execute_script("return document.querySelectorAll('bdi :not(wbr)').length") == 0
     assert HOSTILE in text_of(page, "legend")
-    assert HOSTILE in text_of(page, "picked-says")  # each clip has a group of that name
+    assert HOSTILE in text_of(page, "picked-facts")  # each clip has a group of that name
 
 
 def test_a_name_in_the_legend_picks_its_points_out(page: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the page of a first look shows, and that names in it stay text."""
+"""The page of an exploration, and that names in it stay text."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def test_names_from_the_data_are_text(html: str) -> None:
 
 def test_the_map_says_what_it_is_and_what_it_is_not(html: str) -> None:
     words = " ".join(re.sub(r"<[^>]+>", "", html).split())
-    plane = re.search(r"These two keep (\d+) % of the variance \((\d+) % to the right", words)
+    plane = re.search(r"They explain (\d+) % of the variance: (\d+) % horizontally", words)
     assert plane is not None
     assert 0 < int(plane[2]) <= int(plane[1]) <= 100
     assert "principal components" in words
-    assert "closeness on the map is no accuracy" in words
+    assert "The map does not predict accuracy" in words
 
 
 def test_the_page_needs_no_network(html: str) -> None:
@@ -75,7 +75,7 @@ def test_a_small_budget_is_shared_fairly_and_said(tmp_path: Path) -> None:
     assert 3 <= len(heard) < 12
     counts = [sum(name.startswith(f"0{code}_") for name in heard) for code in range(3)]
     assert max(counts) - min(counts) <= 1
-    assert f"The page holds the sound of {len(heard)} clips" in html
+    assert f"The page contains the sound of {len(heard)} clips" in html
 
 
 def test_more_clips_than_are_drawn_are_drawn_fairly(

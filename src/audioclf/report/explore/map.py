@@ -73,7 +73,7 @@ def drawn_of(found: Exploration) -> list[int]:
 def fair_order(found: Exploration, positions: Sequence[int]) -> list[int]:
     """Return positions such that its beginning holds about as many clips of each class and group.
 
-    Whatever part of it gets sound, each class can be heard.
+    However many of them get sound, every class has its share.
     """
     return _round_robin(found, positions)
 
@@ -128,7 +128,7 @@ def map_view(
     found: Exploration,
     drawn: Sequence[int],
     colourings: Sequence[Colouring],
-    heard: frozenset[str],
+    playable: frozenset[str],
 ) -> View:
     """Return the drawing and what is said about it."""
     plane, first = found.plane, colourings[0]
@@ -137,12 +137,12 @@ def map_view(
     size = 5.0 if len(drawn) <= 300 else 3.6 if len(drawn) <= 1500 else 3.0
     clips = found.dataset.clips
     marks = [
-        _mark(x, y, code, clips[at].id in heard)
+        _mark(x, y, code, clips[at].id in playable)
         for (x, y), code, at in zip(places, first.codes, drawn, strict=True)
     ]
     label = (
         f"Map of {len(drawn)} clips by their {found.featurizer} features. "
-        "Arrow keys go from clip to clip, Enter plays."
+        "Arrow keys move between clips, Enter plays."
     )
     shapes = svg.tag(
         "defs",
@@ -156,30 +156,30 @@ def map_view(
     return {
         "svg": svg.drawing(WIDTH, HEIGHT, label, shapes, *marks, ring, class_="clipmap"),
         "legend": [
-            {"name": name, "count": count, "code": code, **_look(code)}
+            {"name": name, "count": count, "code": code, **_appearance(code)}
             for code, (name, count) in enumerate(zip(first.names, first.counts, strict=True))
         ],
         "shapes": SHAPES,
         "titles": [each.title for each in colourings],
         "featurizer": found.featurizer,
-        "kept": f"{100 * plane.kept:.0f} %",
+        "explained": f"{100 * plane.kept:.0f} %",
         "percent": percent,
         "n_columns": plane.n_columns,
         "n_drawn": len(drawn),
         "n_fitted": plane.n_fitted,
-        "n_looks": COLOURS * len(SHAPES),
+        "n_marks": COLOURS * len(SHAPES),
     }
 
 
-def _look(code: int) -> View:
+def _appearance(code: int) -> View:
     return {"colour": code % COLOURS, "shape": code // COLOURS % len(SHAPES)}
 
 
-def _mark(x: float, y: float, code: int, heard: bool) -> Markup:
-    look = _look(code)
-    silent = "" if heard else " mute"
+def _mark(x: float, y: float, code: int, playable: bool) -> Markup:
+    mark = _appearance(code)
+    silent = "" if playable else " mute"
     return svg.tag(
-        "use", href=f"#s{look['shape']}", x=x, y=y, class_=f"p k{look['colour']}{silent}"
+        "use", href=f"#s{mark['shape']}", x=x, y=y, class_=f"p k{mark['colour']}{silent}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The first look as one HTML page that needs no network."""
+"""The data exploration as one HTML page that needs no network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audioclf.report import svg, words
 from audioclf.report.explore import map as mapped
 from audioclf.report.explore.exploration import Exploration
 from audioclf.report.explore.levels import ClassLevels, Spread, class_levels
-from audioclf.report.media import Media, Studio
+from audioclf.report.media import Media, MediaMaker
 from audioclf.report.render import rendered
 from audioclf.report.run.audits import audit_view
 from audioclf.report.run.material import Material, dataset_view
@@ -44,20 +44,20 @@ def build_page(
     sound : bool
         Whether clips can be played; mean spectrograms are there without it.
     """
-    studio = Studio(clips)
+    maker = MediaMaker(clips)
     drawn = mapped.drawn_of(found)
     media: dict[str, Media] = {}
     if sound:
         budget = default_budget(len(found.dataset)) if budget_mb is None else budget_mb
         order = mapped.fair_order(found, drawn)
-        media = studio.media([found.dataset.clips[at].id for at in order], int(budget * 1e6))
+        media = maker.media([found.dataset.clips[at].id for at in order], int(budget * 1e6))
     ids = [found.dataset.clips[at].id for at in drawn]
     colourings = mapped.colourings_of(found, drawn)
     view = {
         "run": found.config.name,
         "summary": _summary(found),
-        "dataset": dataset_view(_material(found), studio),
-        "looked": audit_view(_findings(found)),
+        "dataset": dataset_view(_material(found), maker),
+        "findings": audit_view(_findings(found)),
         "levels": _levels_view(class_levels(found)),
         "map": mapped.map_view(found, drawn, colourings, frozenset(media)),
         "sound": {"n": len(media), "n_clips": len(found.dataset), "wanted": sound},
@@ -97,8 +97,8 @@ def _summary(found: Exploration) -> View:
 def _audio_words(found: Exploration) -> str:
     audio = found.config.audio
     length = "" if audio.duration is None else f", at most {audio.duration:g} s"
-    start = f", from {audio.offset:g} s on" if audio.offset else ""
-    return f"as the config reads them: mono, {audio.sr} Hz{length}{start}"
+    start = f", from {audio.offset:g} s" if audio.offset else ""
+    return f"mono, {audio.sr} Hz{length}{start}"
 
 
 def _material(found: Exploration) -> Material:
@@ -120,11 +120,11 @@ def _material(found: Exploration) -> Material:
 
 def _findings(found: Exploration) -> dict[str, Any]:
     summary = (
-        "Looked for formats that one class alone has, equal files, clips that cannot be read, are "
-        "silent, clipped, off centre or of odd length. Whether a split lets copies or speakers "
-        "leak is asked by audioclf audit."
+        "Checked: file formats that only one class has, identical files, and clips that are "
+        "unreadable, silent, clipped, of unusual length or with a DC offset. To check whether "
+        "copies or speakers leak between folds, run audioclf audit."
     )
-    return audit_data([Audit("look", "Before any training", summary, found.findings)])
+    return audit_data([Audit("exploration", "Before training", summary, found.findings)])
 
 
 def _levels_view(rows: Sequence[ClassLevels]) -> View:
@@ -141,13 +141,13 @@ def _levels_view(rows: Sequence[ClassLevels]) -> View:
                 "clips": row.clips,
                 "groups": row.groups,
                 "plots": [
-                    {"svg": _bar(getattr(row, key), extents[key]), **_told(getattr(row, key))}
+                    {"svg": _bar(getattr(row, key), extents[key]), **_median(getattr(row, key))}
                     for key in columns
                 ],
                 "numbers": [
-                    _told(row.peak_db, 1),
-                    _told(row.noise_floor_db, 1),
-                    _told(row.bandwidth_hz, 0),
+                    _median(row.peak_db, 1),
+                    _median(row.noise_floor_db, 1),
+                    _median(row.bandwidth_hz, 0),
                 ],
                 "clipped": row.clipped,
                 "silent": row.silent,
@@ -170,7 +170,7 @@ def _bar(spread: Spread, extent: tuple[float, float]) -> Any:
     return svg.interval_bar(spread.median, spread.low, spread.high, extent)
 
 
-def _told(spread: Spread, digits: int = 2) -> View:
+def _median(spread: Spread, digits: int = 2) -> View:
     return {"text": words.number(spread.median, digits), "value": spread.median, "span": ""}
 
 

@@ -36,7 +36,7 @@ def browser_data(
     groups = [clip.group for clip in run.clips]
     return {
         "classes": [shown(name) for name in run.classes],
-        "cells": [shown(pipeline.name) for pipeline in run.pipelines],
+        "pipelines": [shown(pipeline.name) for pipeline in run.pipelines],
         "ids": [shown(clip.id) for clip in run.clips],
         "labels": run.y.tolist(),
         "groups": None if None in groups else [shown(group) for group in groups],

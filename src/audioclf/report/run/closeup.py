@@ -37,7 +37,7 @@ def _panel(run: SavedRun, number: int) -> View:
         "confusion": _confusion(np.asarray(found["confusion"], dtype=np.float64), run.classes),
         "curves": curves.drawn(run, pipeline),
         "scores": {
-            "probability": "as the classifier gives them, not calibrated",
+            "probability": "as the classifier returns them, not calibrated",
             "decision": "decision values mapped to (0, 1), not calibrated",
         }.get(found["scores"], ""),
         "classes": _classes(found.get("per_class") or {}),

@@ -23,6 +23,8 @@ View = dict[str, Any]
 _Line = tuple[str, Sequence[float], Sequence[float], float]
 """Name of the class, x, y, and the area below."""
 
+ROC_TITLE = "ROC curve: true positive rate against false positive rate"
+
 MAX_LINES = 12
 
 _BOX = (46.0, 24.0, 326.0, 264.0)
@@ -34,9 +36,11 @@ _CHANCE = svg.polyline([(0, 0), (1, 1)], _X, _Y, class_="chance")
 def drawn(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
     """Return the curves of a pipeline; none where it has no scores."""
     codes = _codes(run, pipeline)
-    which = f"{run.classes[-1]} against the rest" if len(run.classes) == 2 else "each class"
+    which = (
+        f"{run.classes[-1]} against the rest" if len(run.classes) == 2 else "one curve per class"
+    )
     if 1 < len(codes) < len(run.classes):
-        which = f"the {len(codes)} classes that are found least often"
+        which = f"the {len(codes)} classes with the lowest recall"
     views = (
         _roc(run, pipeline, codes, which),
         _precision(run, pipeline, codes, which),
@@ -58,7 +62,7 @@ def _roc(run: SavedRun, pipeline: SavedPipeline, codes: Iterable[int], which: st
     found = [(code, roc_curve(pipeline, run.y, code)) for code in codes]
     lines = [(run.classes[code], c.fpr, c.tpr, c.area) for code, c in found if c]
     return _view(
-        "ROC", lines, "share of the rest taken for it", "share found", which, "area", _CHANCE
+        ROC_TITLE, lines, "false positive rate", "true positive rate", which, "AUC", _CHANCE
     )
 
 
@@ -74,8 +78,9 @@ def _precision(
         svg.polyline([(0, share), (1, share)], _X, _Y, class_="chance") for share in shares[:1]
     ]
     below = Markup("").join(guess if len(lines) == 1 else [])
-    title = "Precision against recall"
-    return _view(title, lines, "recall", "precision", which, "average precision", below)
+    return _view(
+        "Precision-recall curve", lines, "recall", "precision", which, "average precision", below
+    )
 
 
 def _view(
@@ -105,7 +110,7 @@ def _view(
     return {
         "title": title,
         "svg": _square(f"{title}, {words.shown(said)}", x_label, y_label, below, *drawn_lines),
-        "caption": f"{said}. Dashed: guessing." if below else f"{said}.",
+        "caption": f"{said}. Dashed: chance." if below else f"{said}.",
     }
 
 
@@ -123,19 +128,19 @@ def _bins(run: SavedRun, pipeline: SavedPipeline) -> View | None:
     line = svg.polyline(points, _X, _Y, class_="curve faint")
     most = max(b.count for b in found)
     dots = [_dot(b, most) for b in found]
-    label = "How often the top score is right, by its height"
+    label = "Reliability diagram: accuracy against mean top score"
     return {
-        "title": "Reliability",
-        "svg": _square(label, "mean top score", "share right", _CHANCE, line, *dots),
-        "caption": "Predictions with a top score in the same tenth; the size of a dot is their "
-        "number. Below the dashed line the scores promise too much.",
+        "title": "Calibration: reliability diagram",
+        "svg": _square(label, "mean top score", "accuracy", _CHANCE, line, *dots),
+        "caption": "Predictions in ten bins of their top score; the area of a dot is their "
+        "number. Below the dashed line the scores are higher than the accuracy.",
     }
 
 
 def _dot(found: ReliabilityBin, most: int) -> Markup:
     text = (
         f"{found.count} predictions: mean score {words.number(found.mean_score)}, "
-        f"{words.number(found.share_right)} right"
+        f"accuracy {words.number(found.share_right)}"
     )
     return svg.tag(
         "circle",

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from audioclf.dataset.remote import display_name
 from audioclf.evaluation.importance import smaller
 from audioclf.report import svg, words
-from audioclf.report.media import Studio, mean_look, picture_of
+from audioclf.report.media import MediaMaker, mean_thumbnail, picture_of
 from audioclf.runs.folder import CONFIG
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def material_of(run: SavedRun) -> Material:
     )
 
 
-def dataset_view(run: Material, studio: Studio | None) -> View:
+def dataset_view(run: Material, maker: MediaMaker | None) -> View:
     """Return classes, lengths, formats and mean spectrograms of the clips."""
     counts = Counter(clip.label for clip in run.clips)
     lengths = [float(clip.facts["seconds"]) for clip in run.clips if clip.facts.get("seconds")]
@@ -80,7 +80,7 @@ def dataset_view(run: Material, studio: Studio | None) -> View:
             for row in run.left_out[:MAX_LEFT_OUT]
         ],
         "n_left_out": len(run.left_out),
-        "looks": _class_looks(run, studio) if studio else None,
+        "thumbnails": _class_thumbnails(run, maker) if maker else None,
         "n_pictured": min(len(run.classes), MAX_PICTURED),
     }
 
@@ -112,7 +112,7 @@ def _histogram(lengths: list[float]) -> Markup:
     bars = [
         svg.tag(
             "rect",
-            svg.tag("title", f"{count} clips of {a:.2f} to {b:.2f} s"),
+            svg.tag("title", f"{count} clips: {a:.2f} to {b:.2f} s"),
             x=x(a) + 0.75,
             y=y(count),
             width=x(b) - x(a) - 1.5,
@@ -127,12 +127,12 @@ def _histogram(lengths: list[float]) -> Markup:
     ]
     x_ticks = svg.labelled(svg.ticks(float(edges[0]), float(edges[-1])))
     y_ticks = svg.labelled(t for t in svg.ticks(0.0, float(counts.max()), 3) if t == int(t))
-    grid = svg.frame(x, y, x_ticks, y_ticks, box, "length read (s)", "clips")
-    label = f"lengths of {len(lengths)} clips, from {low:.2f} to {high:.2f} s"
+    grid = svg.frame(x, y, x_ticks, y_ticks, box, "decoded length (s)", "clips")
+    label = f"Lengths of {len(lengths)} clips: {low:.2f} to {high:.2f} s"
     return svg.drawing(360, 190, label, grid, *bars, class_="chart small")
 
 
-def _class_looks(run: Material, studio: Studio) -> View | None:
+def _class_thumbnails(run: Material, maker: MediaMaker) -> View | None:
     """Picture the mean of some clips of each class, evenly drawn from the list of its clips."""
     classes = run.classes[:MAX_PICTURED]
     each = max(3, _SAMPLED // len(classes))
@@ -140,19 +140,23 @@ def _class_looks(run: Material, studio: Studio) -> View | None:
     for name in classes:
         ids = [clip.id for clip in run.clips if clip.label == name]
         chosen = [ids[i] for i in sorted({round(p) for p in np.linspace(0, len(ids) - 1, each)})]
-        looks = [look for clip_id in chosen if (look := studio.look(clip_id)) is not None]
-        if looks:
-            found[name] = looks
+        thumbnails = [item for clip_id in chosen if (item := maker.thumbnail(clip_id)) is not None]
+        if thumbnails:
+            found[name] = thumbnails
     if not found:
         return None
-    every = [look for looks in found.values() for look in looks]
-    seconds = max(look.seconds for look in every)
+    every = [item for thumbnails in found.values() for item in thumbnails]
+    seconds = max(item.seconds for item in every)
     return {
         "seconds": f"{seconds:.2f}",
         "khz": f"{every[0].fmax / 1000:.1f}",
         "pictures": [
-            {"name": name, "n": len(looks), "uri": picture_of(mean_look(looks, seconds))}
-            for name, looks in found.items()
+            {
+                "name": name,
+                "n": len(thumbnails),
+                "uri": picture_of(mean_thumbnail(thumbnails, seconds)),
+            }
+            for name, thumbnails in found.items()
         ],
     }
 
@@ -196,8 +200,8 @@ def _bands(worth: Any) -> Markup:
         )
         for i, v in enumerate(worth.tolist())
     ]
-    grid = svg.frame(x, y, svg.labelled(svg.ticks(0, len(worth))), [], box, "bin", "use")
-    return svg.drawing(360, 190, "use of each bin", grid, *bars, class_="chart small")
+    grid = svg.frame(x, y, svg.labelled(svg.ticks(0, len(worth))), [], box, "bin", "importance")
+    return svg.drawing(360, 190, "importance of each bin", grid, *bars, class_="chart small")
 
 
 def origin_view(run: SavedRun) -> View:

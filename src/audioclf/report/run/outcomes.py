@@ -68,7 +68,7 @@ def outcomes_of(run: SavedRun) -> list[Outcome]:
     return [outcome_of(pipeline, run.y, len(run.classes)) for pipeline in run.pipelines]
 
 
-def most_telling(outcomes: Sequence[Outcome], y: NDArray[np.intp]) -> list[int]:
+def review_order(outcomes: Sequence[Outcome], y: NDArray[np.intp]) -> list[int]:
     """Return positions of all clips, those first that say most about where the pipelines fail.
 
     First what most pipelines get wrong, then what they disagree about, then low scores of the true

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 View = dict[str, Any]
 
 COSTS = (
-    ("fit_seconds", "fit", "seconds to fit", words.seconds),
+    ("fit_seconds", "fit", "time to fit", words.seconds),
     ("predict_seconds_per_clip", "predict / clip", "time to predict a clip", words.seconds),
-    ("model_bytes", "model", "size of the model", words.size),
-    ("peak_memory_bytes", "memory", "peak memory of a fit", words.size),
+    ("model_bytes", "model", "model size", words.size),
+    ("peak_memory_bytes", "memory", "peak memory of one fit", words.size),
 )
 """Key in `metrics.json`, head of the column, words of the axis, how it is written."""
 
@@ -47,11 +47,11 @@ def verdict_of(run: SavedRun, comparison: Mapping[str, Any] | None) -> str:
     found = run.metrics["cells"][best]["metrics"].get(metric)
     name = metric_name(metric)
     if not found:
-        return f"{best} comes first; it has no {name}."
-    return f"{best} comes first: {name} {words.number(found['value'])} {words.span(found)}."
+        return f"{best} is listed first; its {name} is not available."
+    return f"{best} has the best {name}: {words.number(found['value'])} {words.span(found)}."
 
 
-def cells_view(run: SavedRun) -> View:
+def pipelines_view(run: SavedRun) -> View:
     """Return the table of pipelines."""
     names = [str(name) for name in run.config["metrics"]]
     pipelines = run.metrics["cells"]
@@ -67,12 +67,13 @@ def cells_view(run: SavedRun) -> View:
         "axis": svg.axis_below(extent),
         "baseline": _baseline(run),
         "rows": [
-            _cell_row(name, pipeline, names, costs, extent) for name, pipeline in pipelines.items()
+            _pipeline_row(name, pipeline, names, costs, extent)
+            for name, pipeline in pipelines.items()
         ],
     }
 
 
-def _cell_row(
+def _pipeline_row(
     name: str,
     pipeline: Mapping[str, Any],
     metrics: Sequence[str],
@@ -209,7 +210,7 @@ def _scatter(
     x_ticks = [(value, word(value).replace(".0 ", " ")) for value in _decades(low, high)]
     y_ticks = svg.labelled(svg.ticks(*extent))
     grid = svg.frame(x, y, x_ticks, y_ticks, box, "", metric_name(metric))
-    label = f"{metric_name(metric)} against {axis}, a point for each of {len(points)} classifiers"
+    label = f"{metric_name(metric)} against {axis}, one point for each of {len(points)} pipelines"
     return svg.drawing(width, height, label, grid, *marks, *labels, class_="chart")
 
 

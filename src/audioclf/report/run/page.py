@@ -10,10 +10,10 @@ from audioclf.base.errors import AudioclfError, ResultError
 from audioclf.base.files import OutputFolder
 from audioclf.report import words
 from audioclf.report.clips import ClipSource, clips_of
-from audioclf.report.media import Media, Studio
+from audioclf.report.media import Media, MediaMaker
 from audioclf.report.render import rendered
 from audioclf.report.run import audits, browser, closeup, material, overview
-from audioclf.report.run.outcomes import most_telling, outcomes_of
+from audioclf.report.run.outcomes import outcomes_of, review_order
 from audioclf.runs.folder import AUDIT, COMPARISON, REPORT
 from audioclf.runs.reading import SavedRun, read_run
 
@@ -102,12 +102,12 @@ def report_again(
         except AudioclfError as exc:
             if isinstance(exc, ResultError):
                 raise
-            silence = f"The page is without sound and spectrograms: {exc.message}"
+            silence = f"The page has no sound and no spectrograms: {exc.message}"
     path = write_report(folder, clips=clips, budget_mb=budget_mb, out=out, silence=silence)
     remarks = [silence] if sound and clips is None else []
     expected = [COMPARISON, *([AUDIT] if run.config.get("audit") else [])]
     missing = [name for name in expected if not (folder / name).is_file()]
-    remarks += [f"{name} is missing: the page lacks what stands in it" for name in missing]
+    remarks += [f"{name} is missing, so the page lacks its section" for name in missing]
     return path, "; ".join(remarks)
 
 
@@ -138,12 +138,12 @@ def build_report(
         `importances.json`.
     """
     outcomes = outcomes_of(run)
-    order = most_telling(outcomes, run.y)
-    studio = None if clips is None else Studio(clips)
+    order = review_order(outcomes, run.y)
+    maker = None if clips is None else MediaMaker(clips)
     media: dict[str, Media] = {}
-    if studio is not None:
+    if maker is not None:
         budget = default_budget(len(run.clips)) if budget_mb is None else budget_mb
-        media = studio.media([run.clips[i].id for i in order], int(budget * 1e6))
+        media = maker.media([run.clips[i].id for i in order], int(budget * 1e6))
     if importances is None:
         importances = (run.file("importances.json") or {}).get("cells")
     comparison, audit = run.file("comparison.json"), run.file("audit.json")
@@ -151,14 +151,14 @@ def build_report(
         "run": run.name,
         "summary": _summary(run),
         "verdict": overview.verdict_of(run, comparison),
-        "cells": overview.cells_view(run),
+        "pipelines": overview.pipelines_view(run),
         "pairs": overview.pairs_view(run, comparison),
         "costs": overview.costs_view(run),
         "panels": closeup.panels(run),
         "audit": audits.audit_view(audit),
-        "dataset": material.dataset_view(material.material_of(run), studio),
+        "dataset": material.dataset_view(material.material_of(run), maker),
         "importances": material.importance_view(importances),
-        "sound": _sound(run, studio, media, silence),
+        "sound": _sound(run, maker, media, silence),
         "origin": material.origin_view(run),
     }
     data = {"data": browser.browser_data(run, outcomes, order)}
@@ -184,13 +184,13 @@ def _summary(run: SavedRun) -> dict[str, Any]:
 
 
 def _sound(
-    run: SavedRun, studio: Studio | None, media: Mapping[str, Media], silence: str
+    run: SavedRun, maker: MediaMaker | None, media: Mapping[str, Media], silence: str
 ) -> dict[str, Any]:
-    problems = {} if studio is None else studio.problems
+    problems = {} if maker is None else maker.problems
     return {
         "n": len(media),
         "n_clips": len(run.clips),
-        "silence": silence if studio is None else "",
+        "silence": silence if maker is None else "",
         "n_problems": len(problems),
         "problem": next(iter(problems.values()), ""),
     }

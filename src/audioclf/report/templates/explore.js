@@ -15,7 +15,7 @@
   let only = null;
   let picked = null;
 
-  const look = (code) => [code % data.colours, Math.floor(code / data.colours) % data.shapes];
+  const appearance = (code) => [code % data.colours, Math.floor(code / data.colours) % data.shapes];
   const visible = (clip) => only === null || data.colourings[colouring].codes[clip] === only;
 
   // Colours.
@@ -27,7 +27,7 @@
     dim();
   };
   const key = (name, count, code) => {
-    const [colour, shape] = look(code);
+    const [colour, shape] = appearance(code);
     const item = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
@@ -54,7 +54,7 @@
     const { names, codes, counts } = data.colourings[colouring];
     only = null;
     marks.forEach((mark, clip) => {
-      const [colour, shape] = look(codes[clip]);
+      const [colour, shape] = appearance(codes[clip]);
       mark.setAttribute("href", `#s${shape}`);
       mark.setAttribute("class", `p k${colour}${mediaOf(clip) ? "" : " mute"}`);
     });
@@ -66,7 +66,7 @@
   });
   byId("colouring").addEventListener("change", (event) => { colouring = Number(event.target.value); paint(); });
 
-  // One clip closer.
+  // The selected clip.
   const player = byId("player");
   let line = null;
   const stop = () => {
@@ -95,7 +95,7 @@
     player.play().then(follow, (error) => {
       if (error.name === "AbortError") return;
       stop();
-      byId("hint").textContent = "This browser cannot play the sound of this page.";
+      byId("hint").textContent = "This browser cannot play the sound in this page.";
     });
   };
   player.addEventListener("ended", stop);
@@ -118,25 +118,25 @@
     } else {
       const silent = document.createElement("span");
       silent.className = "silent";
-      silent.textContent = "not embedded";
+      silent.textContent = "not in this page";
       box.replaceChildren(silent);
     }
     byId("picked-id").textContent = data.ids[clip];
     const words = data.colourings.map(({ title, names, codes }) => `${title}: ${names[codes[clip]]}`);
     words.push(`${data.seconds[clip].toFixed(2)} s`, `${data.level[clip].toFixed(1)} dBFS`.replace("-", "−"));
-    byId("picked-says").textContent = words.join(" · ");
+    byId("picked-facts").textContent = words.join(" · ");
     byId("picked").hidden = false;
     ring.removeAttribute("hidden");
     ring.setAttribute("cx", places[clip][0]);
     ring.setAttribute("cy", places[clip][1]);
     if (aloud) play();
   };
-  const nearest = (x, y, most, heard = false) => {
+  const nearest = (x, y, most, playable = false) => {
     let best = null;
     let least = most * most;
     places.forEach(([a, b], clip) => {
       const distance = (a - x) ** 2 + (b - y) ** 2;
-      if (distance < least && visible(clip) && (!heard || mediaOf(clip))) { best = clip; least = distance; }
+      if (distance < least && visible(clip) && (!playable || mediaOf(clip))) { best = clip; least = distance; }
     });
     return best;
   };
@@ -144,7 +144,7 @@
     const matrix = drawing.getScreenCTM();
     if (!matrix) return;
     const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse());
-    // A clip that can be heard is meant rather than a pale one a little closer.
+    // A clip with sound wins over a pale one that is a little closer.
     const clip = nearest(point.x, point.y, 6 / matrix.a, true) ?? nearest(point.x, point.y, 22 / matrix.a);
     if (clip !== null) pick(clip, true);
   });
