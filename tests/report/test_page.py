@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from audioclf.base.errors import ResultError
-from audioclf.report.run.overview import cells_view
+from audioclf.report.run.overview import pipelines_view
 from audioclf.report.run.page import build_report, default_budget, report_again, write_report
 from tests.conftest import imported_by
 from tests.report.builders import HOSTILE, Tones, finish_run, make_run
@@ -281,7 +281,7 @@ def test_the_axis_of_a_metric_covers_its_values(metric: str, value: float, tmp_p
     run.config["metrics"] = [metric]
     for pipeline in run.metrics["cells"].values():
         pipeline["metrics"] = {metric: {"value": value, "low": value - 0.1, "high": value + 0.1}}
-    axis = str(cells_view(run)["axis"])
+    axis = str(pipelines_view(run)["axis"])
     ticks = [
         (float(x), float(text.replace("\N{MINUS SIGN}", "-")))
         for x, text in re.findall(r'x="([\d.]+)"[^>]*>([^<]+)</text>', axis)
