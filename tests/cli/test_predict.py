@@ -105,7 +105,7 @@ def test_label_files_of_several_recordings_need_a_folder(
         (["--merge-gap", "1", "--window", "1"], "--merge-gap is about events"),
         (["--events"], "events are made of windows\n  Add --window, in s."),
         (["--window", "0"], "a window of 0 s is less than a sample at 8000 Hz"),
-        (["--resume"], "--resume goes on with a file or folder\n  Say which, with --out."),
+        (["--resume"], "--resume continues a file or folder\n  Name it with --out."),
         (["--out", "x.csv", "--resume", "--force"], "choose one"),
         (["--out", "x.xlsx"], "x.xlsx: the ending '.xlsx' stands for no format"),
     ],
@@ -150,7 +150,7 @@ def test_an_output_that_exists_is_kept(bundle: Path, folder: Path, tmp_path: Pat
     out.write_text("mine")
     done = run_cli("predict", bundle, folder, "--out", out)
     assert done.returncode == EXIT_ENVIRONMENT
-    assert f"{out}: exists already\n  Go on with --resume" in done.stderr
+    assert f"{out}: exists already\n  Continue it with --resume" in done.stderr
     assert out.read_text() == "mine"
 
 

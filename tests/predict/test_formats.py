@@ -17,11 +17,10 @@ from audioclf.base.errors import ConfigError
 from audioclf.predict.formats import (
     COLUMNS_VERSION,
     FORMATS,
-    FormatName,
     Line,
     Place,
-    format_of_name,
-    make_format,
+    choose_format,
+    line_columns,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -32,19 +31,18 @@ WINDOWS = [
     Line('b,"c"\td\n.wav', 0.25, 3600.0, "", 0.5, (0.5, 0.5)),
 ]
 EVENTS = [Line("a.wav", 0.5, 2.0, "barbie", 0.9, (0.85, 3))]
-SUFFIXES = {"csv": ".csv", "jsonl": ".jsonl", "audacity": ".txt", "raven": ".selections.txt"}
 
 
-def written(name: FormatName, lines: list[Line], *, events: bool = False) -> str:
-    found = make_format(name, CLASSES, events=events, sr=22_050)
-    return found.header() + "".join(found.text(iter(lines), Place(4, 10.5)))
+def written(name: str, lines: list[Line], *, events: bool = False) -> str:
+    writer = FORMATS[name](line_columns(CLASSES, events=events), 22_050)
+    return writer.header() + "".join(writer.text(iter(lines), Place(4, 10.5)))
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("what", ["windows", "events", "empty"])
-def test_a_format_is_that_of_its_golden_file(name: FormatName, what: str) -> None:
+def test_a_format_is_that_of_its_golden_file(name: str, what: str) -> None:
     lines = {"windows": WINDOWS, "events": EVENTS, "empty": []}[what]
-    golden = GOLDEN / f"{what}.v{COLUMNS_VERSION}{SUFFIXES[name]}"
+    golden = GOLDEN / f"{what}.v{COLUMNS_VERSION}{FORMATS[name].suffixes[0]}"
     assert written(name, lines, events=what == "events").encode() == golden.read_bytes()
 
 
@@ -66,7 +64,7 @@ def test_csv_and_json_lines_have_the_same_columns() -> None:
 
 
 @pytest.mark.parametrize("name", ["audacity", "raven"])
-def test_a_name_cannot_add_a_cell_or_a_line(name: FormatName) -> None:
+def test_a_name_cannot_add_a_cell_or_a_line(name: str) -> None:
     line = Line("a\tb\nc.wav", 0.0, 1.0, "x\ty\r\nz", 0.5, (0.5, 0.5))
     (row,) = written(name, [line]).splitlines()[-1:]
     assert row.count("\t") == (2 if name == "audacity" else 10)
@@ -82,10 +80,21 @@ def test_a_name_cannot_add_a_cell_or_a_line(name: FormatName) -> None:
         ("a.selections.txt", "raven"),
     ],
 )
-def test_the_ending_stands_for_a_format(path: str, name: FormatName) -> None:
-    assert format_of_name(Path(path)) == name
+def test_the_ending_stands_for_a_format(path: str, name: str) -> None:
+    assert choose_format(None, Path(path)).name == name
 
 
-def test_an_unknown_ending_is_refused() -> None:
+def test_an_unknown_format_or_ending_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no output format is called 'xlsx'\n  Use one of csv, j"):
+        choose_format("xlsx", Path("a.csv"))
     with pytest.raises(ConfigError, match=r"a\.xlsx: the ending '\.xlsx' stands for no format"):
-        format_of_name(Path("a.xlsx"))
+        choose_format(None, Path("a.xlsx"))
+
+
+def test_the_guide_lists_the_formats_as_the_table_does() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "predict.md").read_text()
+    for name, output in FORMATS.items():
+        endings = ", ".join(
+            f"`{ending}`" if ending else "or a folder" for ending in output.suffixes
+        )
+        assert f"| `{name}` | {endings} | {output.content} |" in guide

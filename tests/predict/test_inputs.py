@@ -8,7 +8,7 @@ import pytest
 
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.sources import Span
-from audioclf.predict.inputs import collect
+from audioclf.predict.inputs import collect, split_list
 from tests.conftest import zip_folder
 from tests.predict.making import recording
 
@@ -31,7 +31,7 @@ def test_a_folder_is_sorted_and_its_junk_passed_over(folder: Path) -> None:
     assert [r.place for r in found.recordings] == ["a.flac", "b/10.WAV", "b/2.wav"]
     assert found.notes == (
         "ignored 2 hidden entries: ._*, .hidden/",
-        "1 file that is not named as audio passed over: notes.txt",
+        "ignored 1 file without the suffix of an audio format: notes.txt",
     )
 
 
@@ -74,6 +74,12 @@ def test_a_table_names_files_beside_it_and_their_parts(folder: Path) -> None:
     found = collect([str(table)]).recordings
     assert [r.span for r in found] == [Span(0.01, 0.05), Span(0.05), None]
     assert {r.name for r in found} == {str(folder / "b/2.wav"), str(folder / "a.flac")}
+
+
+def test_a_table_of_windows_and_a_list_with_a_byte_order_mark_are_read(folder: Path) -> None:
+    (folder / "t.csv").write_text("path\nb\\2.wav\n")
+    assert names(folder / "t.csv") == [str(folder / "b/2.wav")]
+    assert split_list("\ufeffa.wav\nb.wav\n") == ["a.wav", "b.wav"]
 
 
 def test_json_lines_are_a_table_too(folder: Path) -> None:

@@ -15,8 +15,9 @@ from audioclf.base.errors import EXIT_MODEL, EXIT_PARTIAL, ModelError
 from audioclf.dataset.sources import AudioSource, FileSource
 from audioclf.models.bundle import isolated as trial
 from audioclf.predict.inputs import Recording, collect
-from audioclf.predict.job import Settings, make_writer, predict_all
-from audioclf.predict.sinks import FileSink
+from audioclf.predict.job import predict_all
+from audioclf.predict.settings import Job
+from audioclf.predict.sinks import open_sink
 from tests.conftest import run_cli
 from tests.hostile.files import wav
 from tests.models.making import made
@@ -38,15 +39,15 @@ class Crashing(AudioSource):
 
 
 def test_a_recording_that_crashes_the_codec_costs_itself_alone(tmp_path: Path) -> None:
-    found = collect([str(many(tmp_path / "in", 4))]).recordings
-    recordings = [*found[:2], Recording("crash.wav", Crashing()), *found[2:]]
-    loaded, settings, out = model(tmp_path), Settings(), tmp_path / "out.csv"
-    sink = FileSink(out, make_writer(loaded, settings, "csv").header(), "j")
-    result = predict_all(loaded, recordings, sink, settings, job="j", jobs=1, isolate=True)
+    collected = collect([str(many(tmp_path / "in", 4))])
+    good = collected.recordings
+    recordings = [*good[:2], Recording("crash.wav", Crashing()), *good[2:]]
+    job, out = Job(model(tmp_path)), tmp_path / "out.csv"
+    result = predict_all(job, recordings, open_sink(out, job, collected), isolate=True)
     assert (result.done, result.failed, result.exit_code) == (4, 1, EXIT_PARTIAL)
     assert result.failures == ["crash.wav: decoding or predicting it ended the worker process"]
     names = [line.split(",")[0] for line in out.read_text().splitlines()[1:]]
-    assert names == [each.name for each in found]
+    assert names == [recording.name for recording in good]
 
 
 def test_isolated_predictions_are_the_same(tmp_path: Path) -> None:

@@ -25,11 +25,13 @@ from audioclf.models.model import Model
 from audioclf.models.windows import Cutting
 from audioclf.predict import job as job_module
 from audioclf.predict.events import EventRule
-from audioclf.predict.formats import FormatName
-from audioclf.predict.inputs import collect
-from audioclf.predict.job import JobResult, Settings, check_settings, make_writer, predict_all
-from audioclf.predict.journal import read_ledger
-from audioclf.predict.sinks import FileSink, FolderSink
+from audioclf.predict.formats import AudacityFormat, RavenFormat
+from audioclf.predict.inputs import Collected, collect
+from audioclf.predict.job import JobResult, predict_all
+from audioclf.predict.journal import read_journal
+from audioclf.predict.settings import Job, Settings, check_settings
+from audioclf.predict.sinks import FileSink, FolderSink, Mode, Sink, open_sink
+from tests.conftest import zip_folder
 from tests.models.making import made
 from tests.predict.making import many, model, recording
 
@@ -43,16 +45,13 @@ def predicted(
     settings: Settings = HALF,
     *,
     jobs: int = 1,
-    format_name: FormatName = "csv",
-    job: str = "j",
-    **options: bool,
+    mode: Mode = "new",
+    model_digest: str = "",
 ) -> JobResult:
-    recordings = collect([str(folder)]).recordings
-    header = make_writer(found, settings, format_name).header()
-    sink = FileSink(out, header, job, **options)
-    return predict_all(
-        found, recordings, sink, settings, format_name=format_name, job=job, jobs=jobs
-    )
+    collected = collect([str(folder)])
+    job = Job(found, settings, model_digest)
+    sink = open_sink(out, job, collected, mode=mode)
+    return predict_all(job, collected.recordings, sink, jobs=jobs)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -140,11 +139,20 @@ def test_raven_counts_each_file_once(tmp_path: Path) -> None:
         recording(tmp_path / name, 2)
     (tmp_path / "t.csv").write_text("path,start,end\na.wav,1,1.5\na.wav,1.5,2\nb.wav,0,.5\n")
     out = tmp_path / "o.selections.txt"
-    predicted(found, tmp_path / "t.csv", out, format_name="raven")
+    predicted(found, tmp_path / "t.csv", out, replace(HALF, output=RavenFormat))
     lines = [line.split("\t") for line in out.read_text().splitlines()[1:]]
     assert [line[0] for line in lines] == ["1", "2", "3"]
     assert [float(line[3]) for line in lines] == [1.0, 1.5, 2.0]
     assert [float(line[8]) for line in lines] == [1.0, 1.5, 0.0]
+
+
+def test_raven_times_go_on_behind_a_file_that_is_too_short(tmp_path: Path) -> None:
+    for name, seconds in (("1.wav", 2.0), ("2.wav", 0.1), ("3.wav", 1.0)):
+        recording(tmp_path / "in" / name, seconds)
+    out = tmp_path / "o.selections.txt"
+    predicted(model(tmp_path), tmp_path / "in", out, replace(HALF, output=RavenFormat))
+    lines = [line.split("\t") for line in out.read_text().splitlines()[1:]]
+    assert next(float(line[3]) for line in lines if line[7].endswith("3.wav")) == 2.1
 
 
 @pytest.mark.parametrize("extra", [b"", b"x.wav,0.0", b"x.wav,0.0,1.0,a,1,1,0\n"])
@@ -155,9 +163,9 @@ def test_what_was_cut_off_is_done_again(tmp_path: Path, extra: bytes) -> None:
     lines = ledger.read_bytes().splitlines(keepends=True)
     for kept in (0, 1, 5, 9):
         ledger.write_bytes(b"".join(lines[: kept + 1]) + (lines[-1][:20] if extra else b""))
-        length = read_ledger(ledger)[-1].bytes if kept else 0
+        length = read_journal(ledger)[-1].bytes if kept else 0
         out.write_bytes(whole[:length] + extra)
-        result = predicted(found, folder, out, resume=True)
+        result = predicted(found, folder, out, mode="resume")
         assert (out.read_bytes(), result.skipped) == (whole, kept)
 
 
@@ -167,10 +175,10 @@ def test_a_ledger_that_is_ahead_of_the_output_is_not_believed(tmp_path: Path) ->
     whole = out.read_bytes()
     for length in (0, 10, 300):
         out.write_bytes(whole[:length])
-        predicted(found, folder, out, resume=True)
+        predicted(found, folder, out, mode="resume")
         assert out.read_bytes() == whole
     out.unlink()
-    predicted(found, folder, out, resume=True)
+    predicted(found, folder, out, mode="resume")
     assert out.read_bytes() == whole
 
 
@@ -180,32 +188,31 @@ def test_a_mended_file_is_tried_again(tmp_path: Path) -> None:
     (folder / "001.wav").write_bytes(b"nothing")
     assert predicted(found, folder, out).failed == 1
     (folder / "001.wav").write_bytes(good)
-    assert predicted(found, folder, out, resume=True).exit_code == 0
-    assert [row.status for row in read_ledger(tmp_path / "o.csv.ledger.csv")] == ["ok"] * 3
+    assert predicted(found, folder, out, mode="resume").exit_code == 0
+    assert [row.status for row in read_journal(tmp_path / "o.csv.ledger.csv")] == ["ok"] * 3
 
 
 def test_an_output_is_not_replaced_unasked(tmp_path: Path) -> None:
     found, folder, out = model(tmp_path), many(tmp_path / "in", 2), tmp_path / "o.csv"
     out.write_text("mine")
-    with pytest.raises(ResultError, match=r"o\.csv: exists already\n  Go on with --resume"):
+    with pytest.raises(ResultError, match=r"o\.csv: exists already\n  Continue it with --resume"):
         predicted(found, folder, out)
     with pytest.raises(ResultError, match=r"o\.csv\.ledger\.csv, which .* is missing"):
-        predicted(found, folder, out, resume=True)
+        predicted(found, folder, out, mode="resume")
     assert out.read_text() == "mine"
-    predicted(found, folder, out, force=True)
+    predicted(found, folder, out, mode="force")
     with pytest.raises(ResultError, match="with another model or other options"):
-        predicted(found, folder, out, job="other", resume=True)
+        predicted(found, folder, out, model_digest="other", mode="resume")
 
 
 def test_a_folder_has_a_file_for_each_recording(tmp_path: Path) -> None:
     found = model(tmp_path)
     for name in ("x/a.wav", "x/a.flac", "b.wav"):
         recording(tmp_path / "in" / name, 0.6)
-    recordings = collect([str(tmp_path / "in")]).recordings
+    labels = replace(HALF, output=AudacityFormat)
 
-    def run(**options: bool) -> JobResult:
-        sink = FolderSink(tmp_path / "out", recordings, "", "j", **options)
-        return predict_all(found, recordings, sink, HALF, format_name="audacity", job="j")
+    def run(mode: Mode = "new") -> JobResult:
+        return predicted(found, tmp_path / "in", tmp_path / "out", labels, mode=mode)
 
     assert run().done == 3
     files = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*")}
@@ -213,7 +220,58 @@ def test_a_folder_has_a_file_for_each_recording(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "b.txt").read_text().startswith("0.000000\t0.500000\t")
     with pytest.raises(ResultError, match="exists already"):
         run()
-    assert run(resume=True).skipped == 3
+    assert run("resume").skipped == 3
+
+
+def test_a_resumed_folder_keeps_the_labels_of_recordings_with_the_same_name(tmp_path: Path) -> None:
+    job, out = Job(model(tmp_path), replace(HALF, output=AudacityFormat)), tmp_path / "out"
+    for site, seconds in (("b", 0.6), ("a", 1.2)):
+        recording(tmp_path / site / "rec.wav", seconds)
+
+    def run(*sites: str, mode: Mode) -> None:
+        collected = collect([str(tmp_path / site) for site in sites])
+        predict_all(job, collected.recordings, open_sink(out, job, collected, mode=mode))
+
+    run("b", mode="new")
+    first = (out / "rec.txt").read_bytes()
+    journal = out / "predictions.ledger.csv"
+    old_rows = [line.rpartition(",")[0] for line in journal.read_text().splitlines()]
+    for text in (journal.read_text(), "\n".join(old_rows) + "\n"):
+        journal.write_text(text)
+        run("a", "b", mode="resume")
+        assert (out / "rec.txt").read_bytes() == first
+        assert (out / "rec-2.txt").read_bytes() not in (b"", first)
+        (out / "rec-2.txt").unlink()
+
+
+@pytest.mark.parametrize("mode", ["new", "force", "resume"])
+def test_an_output_that_is_an_input_is_refused(tmp_path: Path, mode: Mode) -> None:
+    found, wav = model(tmp_path), recording(tmp_path / "in" / "a.wav", 0.6)
+    archive = zip_folder(tmp_path / "in", tmp_path / "in.zip")
+    table = tmp_path / "t.csv"
+    table.write_text("path\nin/a.wav\n")
+    (tmp_path / "link.csv").symlink_to(wav)
+    (tmp_path / "hard.csv").hardlink_to(wav)
+    journal = tmp_path / "out.csv.ledger.csv"
+    journal.write_text("path\nin/a.wav\n")
+    label = recording(tmp_path / "labels" / "b.wav", 0.6).rename(tmp_path / "labels" / "b.txt")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for source, out in (
+        (wav, wav),
+        (wav, tmp_path / "link.csv"),
+        (wav, tmp_path / "hard.csv"),
+        (tmp_path / "in", tmp_path / "link.csv"),
+        (archive, archive),
+        (table, table),
+        (table, tmp_path / "in" / ".." / "t.csv"),
+        (journal, tmp_path / "out.csv"),
+        (label, label.parent),
+    ):
+        output = AudacityFormat if out.is_dir() else HALF.output
+        expected = ResultError if out.is_dir() and mode != "force" else ConfigError
+        with pytest.raises(expected, match=r"is an input of this command|exists already|missing"):
+            predicted(found, source, out, replace(HALF, output=output), mode=mode)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_writing_that_fails_leaves_whole_recordings(tmp_path: Path) -> None:
@@ -226,8 +284,8 @@ def test_writing_that_fails_leaves_whole_recordings(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert info.value.exit_code == EXIT_ENVIRONMENT
-    assert out.stat().st_size == read_ledger(tmp_path / "o.csv.ledger.csv")[-1].bytes > 0
-    predicted(found, folder, out, resume=True)
+    assert out.stat().st_size == read_journal(tmp_path / "o.csv.ledger.csv")[-1].bytes > 0
+    predicted(found, folder, out, mode="resume")
     predicted(found, folder, tmp_path / "whole.csv")
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
@@ -240,7 +298,7 @@ job._TASK_FILES = 1
 from tests.predict.test_job import predicted
 from audioclf.models.bundle.reading import load
 print("ready", flush=True)
-predicted(load(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), resume=True, jobs=2)
+predicted(load(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), mode="resume", jobs=2)
 """
 
 
@@ -265,7 +323,7 @@ def test_no_row_is_lost_or_repeated_after_kill_9(tmp_path: Path) -> None:
         process.stdout.close()
     assert killed
     found = load(bundle)
-    predicted(found, folder, out, resume=True)
+    predicted(found, folder, out, mode="resume")
     predicted(found, folder, tmp_path / "whole.csv")
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
@@ -310,9 +368,9 @@ def test_recordings_that_the_model_was_trained_on_are_counted(tmp_path: Path) ->
     found = trained_on(model(tmp_path), paths[1:4])
     result = predicted(found, folder, tmp_path / "o.csv", Settings())
     (note,) = result.notes
-    assert note.startswith("3 of 5 recordings are known to the model from its training")
+    assert note.startswith("3 of 5 recordings were in the training data of the model")
     (note,) = predicted(found, paths[2], tmp_path / "one.csv", Settings()).notes
-    assert note.startswith("the recording is known to the model")
+    assert note.startswith("the recording was in the training data of the model")
     assert predicted(found, paths[0], tmp_path / "new.csv", Settings()).notes == []
 
 
@@ -322,7 +380,7 @@ def test_a_copy_in_another_format_is_known_too(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "copy.flac", y, sr)
     found = trained_on(model(tmp_path), [path])
     (note,) = predicted(found, tmp_path / "copy.flac", tmp_path / "o.csv", Settings()).notes
-    assert note.startswith("the recording is known to the model")
+    assert note.startswith("the recording was in the training data of the model")
 
 
 def test_windows_unlike_the_training_clips_are_noted(tmp_path: Path) -> None:
@@ -341,8 +399,8 @@ def test_what_the_model_does_not_hear_is_said_once_per_kind(tmp_path: Path) -> N
     recording(folder / "hi.wav", 0.9, sr=16_000, channels=2)
     result = predicted(found, folder, tmp_path / "o.csv", Settings())
     assert result.notes[-1] == (
-        "1 file is longer than the 0.5 s that the model looks at: the rest of its sound was not "
-        "used; give --window to go through all of it"
+        "1 file is longer than the 0.5 s that the model uses: the rest was ignored; add "
+        "--window to predict all of it"
     )
     assert result.notes[:-1] == [
         "3 files at 4 kHz were resampled to 8 kHz: nothing above 2 kHz is in them",
@@ -353,19 +411,19 @@ def test_what_the_model_does_not_hear_is_said_once_per_kind(tmp_path: Path) -> N
 
 def test_two_calls_do_not_write_to_one_output(tmp_path: Path) -> None:
     found, folder, out = model(tmp_path), many(tmp_path / "in", 2), tmp_path / "o.csv"
-    for sink, held in (
-        (lambda **how: FileSink(out, "", "j", **how), FileSink(out, "", "j")),
-        (
-            lambda **how: FolderSink(tmp_path / "o", [], "", "j", **how),
-            FolderSink(tmp_path / "o", [], "", "j"),
-        ),
-    ):
-        for how in ("resume", "force"):
+    makers: tuple[Callable[[Mode], Sink], ...] = (
+        lambda mode: FileSink(out, "", "j", mode),
+        lambda mode: FolderSink(tmp_path / "o", Collected(()), "", "j", mode),
+    )
+    modes: tuple[Mode, ...] = ("resume", "force")
+    for make in makers:
+        sink = make("new")
+        for mode in modes:
             with pytest.raises(ResultError, match="another call is writing here") as caught:
-                sink(**{how: True})
+                make(mode)
             assert caught.value.exit_code == EXIT_ENVIRONMENT
-        held.close()
-    predicted(found, folder, out, force=True)
+        sink.close()
+    predicted(found, folder, out, mode="force")
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith("lock")]
 
 
@@ -374,4 +432,4 @@ def test_files_longer_than_what_the_model_looks_at_are_counted(tmp_path: Path) -
     folder = many(tmp_path / "in", 2, 0.7)
     recording(folder / "short.wav", 0.4)
     (note,) = predicted(found, folder, tmp_path / "o.csv", Settings()).notes
-    assert note.startswith("2 files are longer than the 0.5 s that the model looks at: the rest of")
+    assert note.startswith("2 files are longer than the 0.5 s that the model uses: the rest was")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,25 +25,15 @@ from audioclf.cli.options import (
     single_command,
 )
 from audioclf.cli.terminal import complain, results_stream
+from audioclf.predict.formats import FORMATS, choose_format
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.models.model import Model
-    from audioclf.predict.formats import FormatName
-    from audioclf.predict.inputs import Collected
-    from audioclf.predict.job import JobResult, Settings
-    from audioclf.predict.sinks import Sink
+    from audioclf.predict.job import JobResult
+    from audioclf.predict.sinks import Mode
 
 app = single_command()
-
-
-class Format(StrEnum):
-    """How predictions are written."""
-
-    csv = "csv"
-    jsonl = "jsonl"
-    audacity = "audacity"
-    raven = "raven"
 
 
 class Partial(StrEnum):
@@ -78,8 +69,14 @@ def predict(
         typer.Option(help="File, or folder of label files; standard output if not given."),
     ] = None,
     form: Annotated[
-        Format | None,
-        typer.Option("--format", help="By the ending of --out if not given.", show_default=False),
+        str | None,
+        typer.Option(
+            "--format",
+            metavar=f"[{'|'.join(FORMATS)}]",
+            help="By the ending of --out if not given.",
+            show_default=False,
+            autocompletion=lambda: list(FORMATS),
+        ),
     ] = None,
     window: Annotated[
         float | None,
@@ -120,7 +117,7 @@ def predict(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what --out holds.")] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an earlier call stopped.")
+        bool, typer.Option("--resume", help="Continue where an earlier call stopped.")
     ] = False,
     limit: Annotated[
         list[str],
@@ -150,41 +147,40 @@ def predict(
 
     limits = parse_limits(limit)
     registry = load_registry(strict=strict)  # with few modules loaded it takes half the time
+    from audioclf.base.machine import available_cores
     from audioclf.models.windows import Cutting
     from audioclf.predict.events import EventRule
-    from audioclf.predict.formats import format_of_name
     from audioclf.predict.inputs import collect
-    from audioclf.predict.job import Settings, predict_all
+    from audioclf.predict.job import predict_all
+    from audioclf.predict.settings import Job, Settings, check_settings
+    from audioclf.predict.sinks import open_sink
 
-    name: FormatName = form.value if form else "csv" if out is None else format_of_name(out)
+    output = choose_format(form, out)
     event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
     model, digest = _load(bundle, registry, expect_sha256, untrusted=untrusted)
     settings = Settings(
         None if window is None else Cutting.of(window, hop, model.sr, partial.value),
         event_rule if events else None,
         rollup.value if rollup else None,
+        output,
     )
-    from audioclf.base.machine import available_cores
-    from audioclf.predict.job import check_settings
-
-    said = check_settings(model, settings)
-    for note in said:
+    notes = check_settings(model, settings)
+    for note in notes:
         complain("note", note)
     with use_limits(limits):
-        found = collect(paths, _listed(nul) if "-" in paths else ())
-    for note in found.notes:
+        collected = collect(paths, _listed(nul) if "-" in paths else ())
+    for note in collected.notes:
         complain("note", note)
-    job = settings.job_of(digest, name)
+    collected = replace(collected, tables=(*collected.tables, bundle))
+    job = Job(model, settings, digest)
+    mode: Mode = "force" if force else "resume" if resume else "new"
     try:
-        sink = _sink(out, name, found, model, settings, job, force=force, resume=resume)
+        sink = open_sink(out, job, collected, mode=mode, write=_write)
         with progress_on_stderr(quiet=quiet) as progress, use_limits(limits):
             result = predict_all(
-                model,
-                found.recordings,
+                job,
+                collected.recordings,
                 sink,
-                settings,
-                format_name=name,
-                job=job,
                 jobs=jobs or available_cores(),
                 isolate=isolate or untrusted,
                 progress=progress,
@@ -192,19 +188,19 @@ def predict(
     except BrokenPipeError:  # `| head` has all that it wants
         sys.exit(EXIT_OK)
     except KeyboardInterrupt as exc:
-        go_on = "" if out is None else "; go on with --resume"
-        complain("stopped", f"what is finished is written{go_on}")
+        proceed = "" if out is None else "; continue with --resume"
+        complain("stopped", f"finished recordings are written{proceed}")
         sys.exit(stop_code(exc))
-    result.notes = [note for note in result.notes if note not in said]
+    result.notes = [note for note in result.notes if note not in notes]
     _report(result, out, quiet=quiet)
     sys.exit(result.exit_code)
 
 
 def _check_options(force: bool, resume: bool, out: Path | None) -> None:
     if force and resume:
-        raise ConfigError("--force replaces an output and --resume goes on with it: choose one")
+        raise ConfigError("--force replaces an output and --resume continues it: choose one")
     if resume and out is None:
-        raise ConfigError("--resume goes on with a file or folder", hint="Say which, with --out.")
+        raise ConfigError("--resume continues a file or folder", hint="Name it with --out.")
 
 
 def _load(
@@ -231,35 +227,6 @@ def _listed(nul: bool) -> list[str]:
     stream = getattr(sys.stdin, "buffer", None)
     text = sys.stdin.read() if stream is None else os.fsdecode(stream.read())
     return split_list(text, nul=nul)
-
-
-def _sink(
-    out: Path | None,
-    name: FormatName,
-    found: Collected,
-    model: Model,
-    settings: Settings,
-    job: str,
-    *,
-    force: bool,
-    resume: bool,
-) -> Sink:
-    from audioclf.predict.job import make_writer
-    from audioclf.predict.sinks import FileSink, FolderSink, StreamSink
-
-    header = make_writer(model, settings, name).header()
-    several = name == "audacity" and len(found.recordings) > 1
-    if several and (out is None or out.suffix):
-        raise ConfigError(
-            f"an Audacity label track belongs to one recording, and there are "
-            f"{len(found.recordings)}",
-            hint="Give a folder with --out, or another --format.",
-        )
-    if out is None:
-        return StreamSink(_write, header)
-    if name == "audacity" and not out.suffix:
-        return FolderSink(out, found.recordings, header, job, force=force, resume=resume)
-    return FileSink(out, header, job, force=force, resume=resume)
 
 
 def _write(text: str) -> None:

@@ -1,4 +1,7 @@
-"""How predictions are written: CSV, JSON Lines, Audacity labels, Raven selection tables.
+"""Output formats of `predict`: CSV, JSON Lines, Audacity labels, Raven selection tables.
+
+A format is one class and one entry of `FORMATS`; the command line, the digest of a job, the choice
+between a file and a folder, and the reference read that table.
 
 Version 1 of the columns. A later version may add columns behind these; it never renames one or
 changes their order.
@@ -16,16 +19,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from audioclf.base.errors import ConfigError
 from audioclf.base.text import csv_cell, one_line
-
-FormatName = Literal["csv", "jsonl", "audacity", "raven"]
-FORMATS: tuple[FormatName, ...] = get_args(FormatName)
 
 COLUMNS_VERSION = 1
 
@@ -59,7 +62,7 @@ class Line:
         Empty where the model abstains.
     score : float, optional
     more : tuple of float or int
-        What the further columns hold.
+        Values of the further columns.
     """
 
     path: str
@@ -72,96 +75,70 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a recording's lines begin in a table of several.
+    """Where the lines of a recording begin in a table of several recordings.
 
     Parameters
     ----------
     selections : int
-        Number of lines before.
+        Number of lines of the recordings before it.
     seconds : float
-        Length of all files before.
+        Length of the files before it in s.
     """
 
     selections: int = 0
     seconds: float = 0.0
 
 
-class Format(Protocol):
-    """How lines become text."""
+@dataclass(frozen=True)
+class OutputFormat(ABC):
+    """Base class of the formats: how lines become text.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Names of the columns of a line.
+    sr : int
+        Sample rate of the model in Hz.
+    """
+
+    columns: tuple[str, ...]
+    sr: int
+
+    name: ClassVar[str]
+    """The value of `--format`."""
+    suffixes: ClassVar[tuple[str, ...]]
+    """Endings of file names that choose it, in lower case; "" is a folder."""
+    content: ClassVar[str]
+    """Description for the reference, in Markdown."""
+    file_per_recording: ClassVar[bool] = False
+    """Whether a file holds one recording only, so that several need a folder."""
+    needs_windows: ClassVar[bool] = False
+    """Whether it is refused without `--window`."""
+    needs_scores: ClassVar[bool] = False
+    """Whether it is refused for a classifier without scores."""
 
     def header(self) -> str:
-        """Return what stands above the first line."""
+        """Return the text above the first line; empty by default."""
+        return ""
 
+    @abstractmethod
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
         """Yield the text of each line of one recording."""
 
 
-def format_of_name(path: PurePath) -> FormatName:
-    """Return the format that the name of a file or folder stands for.
-
-    Raises
-    ------
-    ConfigError
-        If its ending says nothing.
-
-    Examples
-    --------
-    >>> format_of_name(PurePath("birds.selections.txt")), format_of_name(PurePath("labels"))
-    ('raven', 'audacity')
-    """
-    name = path.name.lower()
-    if name.endswith((".selections.txt", ".selections.tsv")):
-        return "raven"
-    endings: dict[str, FormatName] = {
-        ".csv": "csv",
-        ".jsonl": "jsonl",
-        ".ndjson": "jsonl",
-        ".txt": "audacity",
-        "": "audacity",
-    }
-    suffix = PurePath(name).suffix
-    if suffix not in endings:
-        raise ConfigError(
-            f"{path}: the ending {suffix!r} stands for no format",
-            hint=f"Add --format, one of {', '.join(FORMATS)}.",
-        )
-    return endings[suffix]
-
-
-def make_format(name: FormatName, classes: Sequence[str], *, events: bool, sr: int) -> Format:
-    """Return a format.
-
-    Parameters
-    ----------
-    name : str
-    classes : sequence of str
-        Classes that have a score of their own; empty if there are none.
-    events : bool
-        Whether the lines are events.
-    sr : int
-        Rate of the model in Hz; half of it is the upper edge of a Raven selection.
-    """
-    if name == "audacity":
-        return AudacityFormat()
-    if name == "raven":
-        return RavenFormat(sr / 2)
-    scores = tuple(f"score_{each}" for each in classes)
-    columns = EVENT_COLUMNS if events else PREDICTION_COLUMNS + scores
-    return CsvFormat(columns) if name == "csv" else JsonLinesFormat(columns)
-
-
-@dataclass(frozen=True)
-class CsvFormat:
+class CsvFormat(OutputFormat):
     """RFC 4180 with line feeds; text that a spreadsheet would execute is marked by `csv_cell`."""
 
-    columns: tuple[str, ...]
+    name = "csv"
+    suffixes = (".csv",)
+    content = "`path,start,end,label,score`, then `score_<class>` in the order of the model"
 
+    @override
     def header(self) -> str:
-        """Return the names of the columns."""
         return csv_line(self.columns)
 
+    @override
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
-        """Yield a row for each line."""
         for line in lines:
             score = "" if line.score is None else _number(line.score)
             times = _number(line.start), _number(line.end)
@@ -170,59 +147,118 @@ class CsvFormat:
             )
 
 
-@dataclass(frozen=True)
-class JsonLinesFormat:
-    """An object for each line, with the columns of the CSV as keys; the path is as it is."""
+class JsonLinesFormat(OutputFormat):
+    """An object for each line, with the columns of the CSV as keys; paths are not changed."""
 
-    columns: tuple[str, ...]
+    name = "jsonl"
+    suffixes = (".jsonl", ".ndjson")
+    content = "an object per line with the same keys; an empty label is `null`"
 
-    def header(self) -> str:
-        """Return nothing: every line has its keys."""
-        return ""
-
+    @override
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
-        """Yield an object for each line."""
         for line in lines:
             cells = (line.path, line.start, line.end, line.label or None, line.score, *line.more)
-            found = dict(zip(self.columns, map(_rounded, cells), strict=True))
-            yield json.dumps(found, ensure_ascii=False) + "\n"
+            row = dict(zip(self.columns, map(_rounded, cells), strict=True))
+            yield json.dumps(row, ensure_ascii=False) + "\n"
 
 
-@dataclass(frozen=True)
-class AudacityFormat:
-    """A label track of one recording: `start<TAB>end<TAB>text`, without a header."""
+class AudacityFormat(OutputFormat):
+    """A label track of one recording; lines without a label are left out."""
 
-    def header(self) -> str:
-        """Return nothing."""
-        return ""
+    name = "audacity"
+    suffixes = (".txt", "")
+    content = "`start<TAB>end<TAB>text` in s, no header; a folder has a file for each recording"
+    file_per_recording = True
 
+    @override
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
-        """Yield a label for each line that has one."""
         for line in lines:
             if line.label:
                 yield f"{line.start:.6f}\t{line.end:.6f}\t{one_line(line.label)}\n"
 
 
-@dataclass(frozen=True)
-class RavenFormat:
+class RavenFormat(OutputFormat):
     """A selection table of Raven over all files, one behind the other."""
 
-    high: float
+    name = "raven"
+    suffixes = (".selections.txt", ".selections.tsv")
+    content = (
+        "a selection table; begin and end run over all files, one behind the other, "
+        "`File Offset (s)` is within the file"
+    )
 
+    @override
     def header(self) -> str:
-        """Return the names of the columns."""
         return "\t".join(RAVEN_COLUMNS) + "\n"
 
+    @override
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
-        """Yield a selection for each line."""
         for number, line in enumerate(lines, place.selections + 1):
             cells = (
                 *(str(number), "Spectrogram 1", "1"),
                 *(f"{place.seconds + time:.6f}" for time in (line.start, line.end)),
-                *("0.0", f"{self.high:.1f}", one_line(line.path), f"{line.start:.6f}"),
+                *("0.0", f"{self.sr / 2:.1f}", one_line(line.path), f"{line.start:.6f}"),
                 *(one_line(line.label), "" if line.score is None else f"{line.score:.6f}"),
             )
             yield "\t".join(cells) + "\n"
+
+
+FORMATS: dict[str, type[OutputFormat]] = {
+    each.name: each for each in (CsvFormat, JsonLinesFormat, AudacityFormat, RavenFormat)
+}
+"""The formats by name."""
+
+
+def choose_format(name: str | None, out: PurePath | None) -> type[OutputFormat]:
+    """Return the format with a name, else the one that the name of the output stands for.
+
+    Parameters
+    ----------
+    name : str, optional
+    out : PurePath, optional
+        A file or folder; standard output if there is none.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such format, or the ending stands for none.
+
+    Examples
+    --------
+    >>> choose_format(None, PurePath("birds.selections.txt")).name
+    'raven'
+    """
+    if name is None and out is None:
+        return CsvFormat
+    if name is not None:
+        if name not in FORMATS:
+            raise ConfigError(
+                f"no output format is called {name!r}", hint=f"Use one of {', '.join(FORMATS)}."
+            )
+        return FORMATS[name]
+    assert out is not None
+    by_suffix = {suffix: each for each in FORMATS.values() for suffix in each.suffixes}
+    ending = PurePath(out.name.lower()).suffix
+    for suffix in sorted(by_suffix, key=len, reverse=True):
+        if out.name.lower().endswith(suffix) if suffix else not ending:
+            return by_suffix[suffix]
+    raise ConfigError(
+        f"{out}: the ending {ending!r} stands for no format",
+        hint=f"Add --format, one of {', '.join(FORMATS)}.",
+    )
+
+
+def line_columns(classes: Sequence[str], *, events: bool) -> tuple[str, ...]:
+    """Return the names of the columns.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        Classes that have a score of their own; empty if there are none.
+    events : bool
+        Whether the lines are events.
+    """
+    return EVENT_COLUMNS if events else (*PREDICTION_COLUMNS, *(f"score_{c}" for c in classes))
 
 
 def csv_line(cells: Sequence[str]) -> str:

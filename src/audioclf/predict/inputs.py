@@ -1,9 +1,9 @@
-"""Which recordings a user means: files, folders, zip archives, globs, lists and tables.
+"""Inputs of a prediction: files, folders, zip archives, globs, lists and tables.
 
-What is named keeps its order; what lies in a folder or an archive is sorted by its path. Hidden and
-system files and files that are not named as audio are passed over in a folder, an archive and a
-glob; a file that is named itself is taken whatever its name. A recording that is named twice counts
-once.
+Arguments keep their order; the files of a folder or an archive are sorted by path. Hidden and
+system files and files without the suffix of an audio format are ignored in a folder, an archive and
+a glob; a file that is named itself is used whatever its name. A recording that is named twice is
+used once.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Recording:
     @property
     def n_bytes(self) -> int:
         """Size in bytes, as far as it is known without reading; else 0."""
-        source = self.source.recording if isinstance(self.source, PartSource) else self.source
+        source = _whole(self.source)
         if isinstance(source, ZipSource):
             return source.member.size
         try:
@@ -75,18 +75,31 @@ class Recording:
 
 @dataclass(frozen=True)
 class Collected:
-    """What was found.
+    """The recordings that arguments name.
 
     Parameters
     ----------
     recordings : tuple of Recording
         At least one.
     notes : tuple of str
-        What was passed over.
+        Which files were ignored.
+    tables : tuple of Path
+        Tables and other files that were read beside the recordings.
     """
 
     recordings: tuple[Recording, ...]
     notes: tuple[str, ...] = ()
+    tables: tuple[Path, ...] = ()
+
+    def files(self) -> Iterator[Path]:
+        """Yield the files on this machine that are read: recordings, archives, tables."""
+        yield from self.tables
+        for recording in self.recordings:
+            source = _whole(recording.source)
+            if isinstance(source, FileSource):
+                yield source.path
+            elif isinstance(source, ZipSource) and isinstance(source.member.archive, Path):
+                yield source.member.archive
 
 
 def collect(arguments: Sequence[str], listed: Iterable[str] = ()) -> Collected:
@@ -112,42 +125,48 @@ def collect(arguments: Sequence[str], listed: Iterable[str] = ()) -> Collected:
                 finder.add_listed(path)
         else:
             finder.add_argument(argument)
-    if not finder.found:
-        where = shown([each for each in arguments if each != STDIN] or ["the list"])
+    if not finder.recordings:
+        where = shown([name for name in arguments if name != STDIN] or ["the list"])
         raise DatasetError(
             f"no audio files found in {where}",
             hint="Files that end in .wav, .flac, .ogg, .opus, .mp3 or .aiff are expected.",
         )
-    return Collected(tuple(finder.found.values()), tuple(finder.all_notes()))
+    return Collected(
+        tuple(finder.recordings.values()), tuple(finder.all_notes()), tuple(finder.tables)
+    )
 
 
 def split_list(text: str, *, nul: bool = False) -> list[str]:
     r"""Return the paths in a list: one per line, or ended by NUL as `find -print0` writes them.
+
+    A byte order mark at the beginning is ignored.
 
     Examples
     --------
     >>> split_list("a.wav\r\nb c.wav\n\n"), split_list("a.wav\0b\n.wav\0", nul=True)
     (['a.wav', 'b c.wav'], ['a.wav', 'b\n.wav'])
     """
+    text = text.removeprefix("\ufeff")
     if nul:
         return [path for path in text.split("\0") if path]
     return [path for line in text.split("\n") if (path := line.removesuffix("\r"))]
 
 
 class _Finder:
-    """Collects recordings, each once, and what there is to say."""
+    """Collects recordings, each once, and notes."""
 
     def __init__(self) -> None:
-        self.found: dict[object, Recording] = {}
+        self.recordings: dict[object, Recording] = {}
+        self.tables: list[Path] = []
         self.notes: list[str] = []
-        self.passed_over: list[str] = []
+        self.ignored: list[str] = []
         self.twice: list[str] = []
 
     def all_notes(self) -> Iterator[str]:
         yield from self.notes
-        if self.passed_over:
-            files = count(len(self.passed_over), "file that is", "files that are")
-            yield f"{files} not named as audio passed over: {shown(self.passed_over)}"
+        if self.ignored:
+            files = count(len(self.ignored), "file", "files")
+            yield f"ignored {files} without the suffix of an audio format: {shown(self.ignored)}"
         if self.twice:
             yield (
                 f"{count(len(self.twice), 'recording', 'recordings')} named twice, "
@@ -207,29 +226,30 @@ class _Finder:
             if is_audio(match) or path.suffix.lower() == ".zip" or path.is_dir():
                 self._add_path(path)
             else:
-                self.passed_over.append(match)
+                self.ignored.append(match)
 
     def _add_entries(self, entries: Iterable[tuple[str, AudioSource]]) -> None:
         for place, source in sorted(entries, key=lambda entry: entry[0]):
             if is_audio(place):
                 self._add(place, source)
             else:
-                self.passed_over.append(place)
+                self.ignored.append(place)
 
     def _add_table(self, path: Path) -> None:
+        self.tables.append(path)
         table = read_table(FileSource(path), _COLUMNS)
         if "path" not in table.columns:
             raise missing_column(table, "path", "A table names the recordings in that column.")
         for name, span in _rows(table):
-            source = FileSource(path.parent / name)
+            source = FileSource(_table_path(path.parent, name))
             self._add(Path(name).name, source if span is None else PartSource(source, span))
 
     def _add(self, place: str, source: AudioSource) -> None:
         key = _key(source)
-        if key in self.found:
+        if key in self.recordings:
             self.twice.append(source.name)
         else:
-            self.found[key] = Recording(place, source)
+            self.recordings[key] = Recording(place, source)
 
 
 def _exists(path: Path) -> bool:
@@ -239,9 +259,20 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _table_path(folder: Path, name: str) -> Path:
+    """Return the path in a table; one of Windows is read as the loader of manifests reads it."""
+    path = folder / name
+    return path if "\\" not in name or _exists(path) else folder / name.replace("\\", "/")
+
+
+def _whole(source: AudioSource) -> AudioSource:
+    """Return the file that a part is of."""
+    return source.recording if isinstance(source, PartSource) else source
+
+
 def _key(source: AudioSource) -> object:
-    """Return what is equal for two names of one recording."""
-    file = source.recording if isinstance(source, PartSource) else source
+    """Return a key that is equal for two names of one recording."""
+    file = _whole(source)
     if isinstance(file, FileSource):
         return os.path.realpath(file.path), source.span
     if isinstance(file, ZipSource):

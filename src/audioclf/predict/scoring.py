@@ -1,7 +1,7 @@
-"""What one thread does with a few recordings: decode, cut, featurize, classify.
+"""Scoring of a few recordings in one thread: decode, cut, featurize, classify.
 
-The windows of several recordings share a batch, for the featurizer and for the classifier, and
-which ones do follows from the list of recordings alone: no result depends on the number of threads.
+The windows of several recordings share a batch, for the featurizer and for the classifier. Which
+ones do depends on the list of recordings alone, so no result depends on the number of threads.
 The classifier is called by one thread at a time, since a plugin's may not be safe in several.
 """
 
@@ -32,7 +32,7 @@ _BATCH_SAMPLES = 1 << 21
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """What all threads use.
+    """Objects that all threads use.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Shared:
 
 @dataclass(eq=False)
 class Outcome:
-    """What was found in one recording.
+    """Predictions for one recording, or the reason why there are none.
 
     Parameters
     ----------
@@ -59,15 +59,15 @@ class Outcome:
     error : str
         Why it could not be used; empty if it could.
     warning : str
-        What is odd about it.
+        Warnings of the decoder.
     info : AudioInfo, optional
-        What its header says of it, or of the part.
+        Header of the file, or of the part.
     file_seconds : float
         Length of the whole file.
-    unheard : bool
-        Whether it goes on behind the end of what the model looks at.
-    familiar : bool
-        Whether it, or a window of it, is a clip that the model was trained on.
+    truncated : bool
+        Whether it is longer than `audio.duration`, so that its end was ignored.
+    trained_on : bool
+        Whether it, or a window of it, is a training clip of the model.
     times : np.ndarray [shape=(n_windows, 2)], float64
         Start and end of each window in s from the start of the file.
     codes : np.ndarray [shape=(n_windows,)], int
@@ -81,20 +81,20 @@ class Outcome:
     warning: str = ""
     info: AudioInfo | None = None
     file_seconds: float = 0.0
-    unheard: bool = False
-    familiar: bool = False
+    truncated: bool = False
+    trained_on: bool = False
     times: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
     codes: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
     scores: NDArray[np.float64] | None = None
 
     def fail(self, error: str) -> None:
-        """Drop what was found so far and remember why."""
+        """Drop the predictions so far and keep the reason."""
         self.error = " ".join(error.split())
         self.times, self.codes, self.scores = np.empty((0, 2)), np.empty(0, np.intp), None
 
 
 def score_recordings(recordings: Sequence[Recording], shared: Shared) -> list[Outcome]:
-    """Return what is found in each recording; one that cannot be used has an error.
+    """Return the predictions for each recording; one that cannot be used has an error.
 
     Raises
     ------
@@ -112,27 +112,27 @@ class _Scorer:
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
-        self.outcomes: list[_Growing] = []
-        self.batch: list[tuple[_Growing, Piece]] = []
+        self.outcomes: list[_Unfinished] = []
+        self.batch: list[tuple[_Unfinished, Piece]] = []
         self.samples = 0
 
     def add(self, recording: Recording) -> None:
-        growing = _Growing(Outcome(recording))
-        self.outcomes.append(growing)
+        unfinished = _Unfinished(Outcome(recording))
+        self.outcomes.append(unfinished)
         try:
-            for piece in self._pieces(growing.outcome):
-                growing.cut += 1
-                self._put(growing, piece)
-                if growing.outcome.error:
+            for piece in self._pieces(unfinished.outcome):
+                unfinished.cut += 1
+                self._put(unfinished, piece)
+                if unfinished.outcome.error:
                     return
-            if not growing.cut:
-                growing.outcome.fail(self._too_short(growing.outcome))
+            if not unfinished.cut:
+                unfinished.outcome.fail(self._too_short(unfinished.outcome))
         except DecodeError as exc:
-            growing.outcome.fail(exc.message)
+            unfinished.outcome.fail(exc.message)
 
     def finish(self) -> list[Outcome]:
         self._flush()
-        return [growing.finished(self.shared.model.sr) for growing in self.outcomes]
+        return [unfinished.finished(self.shared.model.sr) for unfinished in self.outcomes]
 
     def _pieces(self, outcome: Outcome) -> Iterator[Piece]:
         cutting = self.shared.cutting
@@ -146,7 +146,7 @@ class _Scorer:
             outcome.warning = "; ".join(stream.warnings)
 
     def _whole(self, outcome: Outcome) -> Piece:
-        """Return what training would have looked at."""
+        """Return the samples that training would have used."""
         audio, source = self.shared.model.manifest.audio, outcome.recording.source
         decoded = decode(source, audio)
         info = decoded.info
@@ -155,7 +155,7 @@ class _Scorer:
         self._note(outcome, info, (first + skipped) / info.sr)
         outcome.warning = "; ".join(info.warnings)
         if audio.duration is not None:
-            outcome.unheard = info.frames - skipped > int(audio.duration * info.sr)
+            outcome.truncated = info.frames - skipped > int(audio.duration * info.sr)
         return Piece(0, len(decoded.y), decoded.y)
 
     def _note(self, outcome: Outcome, info: AudioInfo, offset: float) -> None:
@@ -173,8 +173,8 @@ class _Scorer:
         name = outcome.recording.source.name
         return f"{name}: lasts {info.seconds:.6g} s, less than {needed} of {seconds:g} s"
 
-    def _put(self, growing: _Growing, piece: Piece) -> None:
-        self.batch.append((growing, piece))
+    def _put(self, unfinished: _Unfinished, piece: Piece) -> None:
+        self.batch.append((unfinished, piece))
         self.samples += len(piece.y)
         if len(self.batch) >= BATCH or self.samples >= _BATCH_SAMPLES:
             self._flush()
@@ -182,38 +182,38 @@ class _Scorer:
     def _flush(self) -> None:
         batch, self.batch, self.samples = self.batch, [], 0
         model = self.shared.model
-        found = rows_of_pieces(model, [piece for _, piece in batch], self.shared.cutting)
-        usable: list[tuple[_Growing, Piece]] = []
+        results = rows_of_pieces(model, [piece for _, piece in batch], self.shared.cutting)
+        usable: list[tuple[_Unfinished, Piece]] = []
         rows = []
-        for (growing, piece), row in zip(batch, found, strict=True):
+        for (unfinished, piece), row in zip(batch, results, strict=True):
             if isinstance(row, FeatureError):
-                growing.refuse(piece, row, model.sr)
+                unfinished.refuse(piece, row, model.sr)
             else:
-                usable.append((growing, piece))
+                usable.append((unfinished, piece))
                 rows.append(row)
         if rows:
             self._classify(usable, np.stack(rows))
 
-    def _classify(self, batch: list[tuple[_Growing, Piece]], rows: NDArray[np.float32]) -> None:
+    def _classify(self, batch: list[tuple[_Unfinished, Piece]], rows: NDArray[np.float32]) -> None:
         model = self.shared.model
-        for (growing, _), known in zip(batch, model.trained_on(rows), strict=True):
-            growing.outcome.familiar |= bool(known)
+        for (unfinished, _), trained_on in zip(batch, model.trained_on(rows), strict=True):
+            unfinished.outcome.trained_on |= bool(trained_on)
         with self.shared.lock:
             codes = model.codes_of(rows)
             scores = None if model.score_kind == "none" else model.scores_of(rows)
         below: float | None = model.manifest.abstain_below
         if below is not None and scores is not None:
             codes = np.where(scores[np.arange(len(codes)), codes] < below, -1, codes)
-        for index, (growing, piece) in enumerate(batch):
-            growing.spans.extend((piece.start, piece.end))
-            growing.codes.append(int(codes[index]))
+        for index, (unfinished, piece) in enumerate(batch):
+            unfinished.spans.extend((piece.start, piece.end))
+            unfinished.codes.append(int(codes[index]))
             if scores is not None:
-                growing.scores.frombytes(scores[index].tobytes())
+                unfinished.scores.frombytes(scores[index].tobytes())
 
 
 @dataclass(eq=False)
-class _Growing:
-    """An outcome whose windows are still coming in, in a few bytes each."""
+class _Unfinished:
+    """An outcome whose windows are still added, in a few bytes each."""
 
     outcome: Outcome
     offset: float = 0.0
@@ -223,7 +223,7 @@ class _Growing:
     scores: array[float] = field(default_factory=lambda: array("d"))
 
     def refuse(self, piece: Piece, error: FeatureError, sr: int) -> None:
-        """Fail the recording for the sake of one window."""
+        """Fail the recording because of one window."""
         name = self.outcome.recording.source.name
         where = name if not piece.start else f"{name}, from {piece.start / sr:g} s on"
         if not self.outcome.error:

@@ -1,49 +1,55 @@
-"""Where predictions go: standard output, one file, or a folder with a file for each recording.
+"""Outputs of predictions: standard output, one file, or a folder with a file for each recording.
 
-What is written of a recording is written whole. A file is cut back to its last whole recording when
-writing fails or is interrupted; after a sudden end, `--resume` does the same by the ledger.
+The lines of a recording are written completely or not at all. A file is cut back to its last
+complete recording when writing fails or is interrupted; after a kill, `--resume` does the same by
+the journal. An output that is a file which the same call reads is refused.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Literal
 
-from audioclf.base.errors import ResultError
+from typing_extensions import override
+
+from audioclf.base.errors import ConfigError, ResultError
 from audioclf.base.locks import FileLock, lock_owner, take_lock
 from audioclf.base.text import file_name
-from audioclf.predict.inputs import Recording
+from audioclf.predict.inputs import Collected, Recording
 from audioclf.predict.journal import (
-    LEDGER,
-    LedgerRow,
+    FOLDER_JOURNAL,
+    JournalRow,
+    Key,
     header_text,
+    journal_beside,
     key_of,
-    ledger_beside,
-    read_ledger,
+    read_journal,
     row_text,
 )
+from audioclf.predict.settings import Job
 
-_JOINED = 256
-"""Lines that are written at once."""
+Mode = Literal["new", "force", "resume"]
+"""Refuse an output that exists, replace it, or continue it."""
 
+_LINES_PER_WRITE = 256
 _LOCK = ".lock"
 
-Key = tuple[str, str, str]
 
+class Sink(ABC):
+    """Writes the text of one recording after the other."""
 
-class Sink(Protocol):
-    """Takes the text of one recording after the other."""
-
-    done: list[LedgerRow]
+    done: list[JournalRow]
     """The recordings that are done already."""
 
-    def put(self, recording: Recording, row: LedgerRow, text: Iterator[str]) -> None:
-        """Write all lines of a recording, then its row in the ledger.
+    @abstractmethod
+    def put(self, recording: Recording, row: JournalRow, text: Iterator[str]) -> None:
+        """Write all lines of a recording, then its row in the journal.
 
         Raises
         ------
@@ -51,27 +57,74 @@ class Sink(Protocol):
             If writing fails; nothing of the recording is left.
         """
 
+    @abstractmethod
     def close(self) -> None:
-        """Write what is left to write."""
+        """Write what is left to write, and release the lock of the output."""
 
 
-class StreamSink:
-    """Standard output; there is no ledger."""
+def open_sink(
+    out: Path | None,
+    job: Job,
+    collected: Collected,
+    *,
+    mode: Mode = "new",
+    write: Callable[[str], object] = print,
+) -> Sink:
+    """Return the sink for an output.
+
+    Parameters
+    ----------
+    out : Path, optional
+        A file or folder; standard output if there is none.
+    job : Job
+    collected : Collected
+        The recordings, and the files that must not be overwritten.
+    mode : {"new", "force", "resume"}
+    write : callable
+        Writes text to standard output.
+
+    Raises
+    ------
+    ConfigError
+        If the format needs a file for each recording, or the output is an input.
+    ResultError
+        As `FileSink`.
+    """
+    output, recordings = job.settings.output, collected.recordings
+    several = output.file_per_recording and len(recordings) > 1
+    if several and (out is None or out.suffix):
+        raise ConfigError(
+            f"a file in the format {output.name} belongs to one recording, and there are "
+            f"{len(recordings)}",
+            hint="Give a folder with --out, or another --format.",
+        )
+    header = job.writer().header()
+    if out is None:
+        return StreamSink(write, header)
+    if output.file_per_recording and not out.suffix:
+        return FolderSink(out, collected, header, job.digest, mode)
+    _check_no_input((out, journal_beside(out)), collected)
+    return FileSink(out, header, job.digest, mode)
+
+
+class StreamSink(Sink):
+    """Standard output; there is no journal."""
 
     def __init__(self, write: Callable[[str], object], header: str) -> None:
-        self.done: list[LedgerRow] = []
+        self.done = []
         self._write = write
-        self._guarded(header)
+        self._write_text(header)
 
-    def put(self, recording: Recording, row: LedgerRow, text: Iterator[str]) -> None:
-        """Write the lines of a recording."""
+    @override
+    def put(self, recording: Recording, row: JournalRow, text: Iterator[str]) -> None:
         for part in _joined(text):
-            self._guarded(part)
+            self._write_text(part)
 
+    @override
     def close(self) -> None:
-        """Do nothing: the stream is not ours."""
+        """Do nothing: standard output stays open."""
 
-    def _guarded(self, text: str) -> None:
+    def _write_text(self, text: str) -> None:
         try:
             self._write(text)
         except BrokenPipeError:
@@ -80,8 +133,8 @@ class StreamSink:
             raise ResultError(f"standard output: cannot be written: {exc.strerror}") from exc
 
 
-class FileSink:
-    """One file with a ledger beside it.
+class FileSink(Sink):
+    """One file with a journal beside it.
 
     Parameters
     ----------
@@ -90,151 +143,182 @@ class FileSink:
         First line.
     job : str
         Digest of the model and the options.
-    force : bool
-        Replace what is there.
-    resume : bool
-        Go on with what is there.
+    mode : {"new", "force", "resume"}
 
     Raises
     ------
     ResultError
-        If the file is there already and neither is given, if it cannot be written, or if it cannot
-        be gone on with.
+        If the file exists and the mode is "new", if it cannot be written or continued, or if
+        another call writes to it.
     """
 
-    def __init__(
-        self, path: Path, header: str, job: str, *, force: bool = False, resume: bool = False
-    ) -> None:
-        self.path, self.ledger_path = path, ledger_beside(path)
-        self._held = _held(path, path.parent / f".{path.name}.lock")
-        try:
-            self._begin(header, job, force=force, resume=resume)
-        except BaseException:
-            self._held.release()
-            raise
+    def __init__(self, path: Path, header: str, job: str, mode: Mode = "new") -> None:
+        self.path, self.journal_path = path, journal_beside(path)
+        with _locked(path, path.parent / f".{path.name}.lock") as self._lock:
+            self._begin(header, job, mode)
 
-    def _begin(self, header: str, job: str, *, force: bool, resume: bool) -> None:
+    def _begin(self, header: str, job: str, mode: Mode) -> None:
         path = self.path
-        kept = None if force else _kept(path, self.ledger_path, job, resume=resume)
-        self.done = _fitting(path, header, kept or [])
+        rows = [] if mode == "force" else self._done_before(job, mode)
+        self.done = _rows_in_output(path, header, rows)
         size = self.done[-1].bytes if self.done else 0
-        with _writable(path):
-            self._ledger = _rewritten_ledger(self.ledger_path, self.done)
-            self._out = _CutBack(path)
+        with _writing(path):
+            self._journal = _rewritten_journal(self.journal_path, self.done)
+            self._out = _CutBackFile(path)
             self._out.cut_back(size)
             if not size:
                 self._out.write(header)
                 self._out.commit()
 
-    def put(self, recording: Recording, row: LedgerRow, text: Iterator[str]) -> None:
-        """Write the lines of a recording and its row, or neither."""
+    def _done_before(self, job: str, mode: Mode) -> list[JournalRow]:
+        path = self.path
         try:
-            with _writable(self.path):
+            exists = path.exists() or self.journal_path.exists()
+            is_folder = path.is_dir()
+        except OSError as exc:
+            raise ResultError(f"{path}: {exc.strerror or exc}") from exc
+        if is_folder:
+            raise ResultError(f"{path}: is a folder, and a file is expected")
+        return _ok_rows(path, self.journal_path, job, mode) if exists else []
+
+    @override
+    def put(self, recording: Recording, row: JournalRow, text: Iterator[str]) -> None:
+        try:
+            with _writing(self.path):
                 for part in _joined(text):
                     self._out.write(part)
-                self._ledger.write(row_text(replace(row, bytes=self._out.size)))
+                self._journal.write(row_text(replace(row, bytes=self._out.size)))
         except BaseException:
-            self._ledger.roll_back()
+            self._journal.roll_back()
             self._out.roll_back()
             raise
         self._out.commit()
-        self._ledger.commit()
+        self._journal.commit()
 
+    @override
     def close(self) -> None:
-        """Let the file reach the disk, and others write to it."""
-        with _writable(self.path):
+        with _writing(self.path):
             try:
                 self._out.close()
             finally:
-                self._ledger.close()
-                self._held.release()
+                self._journal.close()
+                self._lock.release()
 
 
-class FolderSink:
-    """A folder with a file for each recording and a ledger.
+class FolderSink(Sink):
+    """A folder with a file for each recording and a journal.
 
     Parameters
     ----------
     path : Path
-    recordings : sequence of Recording
-        All of them: two with one name get a number.
+    collected : Collected
+        The recordings, and the files that must not be overwritten.
     header : str
         First line of each file.
-    job, force, resume
+    job, mode
         As of `FileSink`.
 
     Raises
     ------
+    ConfigError
+        If the file of a recording is an input.
     ResultError
         As `FileSink`.
     """
 
     def __init__(
-        self,
-        path: Path,
-        recordings: Sequence[Recording],
-        header: str,
-        job: str,
-        *,
-        force: bool = False,
-        resume: bool = False,
+        self, path: Path, collected: Collected, header: str, job: str, mode: Mode = "new"
     ) -> None:
         self.path, self.header = path, header
-        self.names = label_files(recordings)
-        self._held = _held(path, path / _LOCK)
-        try:
-            self._begin(job, force=force, resume=resume)
-        except BaseException:
-            self._held.release()
-            raise
+        with _locked(path, path / _LOCK) as self._lock:
+            self._begin(collected, job, mode)
 
-    def _begin(self, job: str, *, force: bool, resume: bool) -> None:
-        path, ledger = self.path, self.path / LEDGER
-        with _writable(path):
+    def _begin(self, collected: Collected, job: str, mode: Mode) -> None:
+        path, journal = self.path, self.path / FOLDER_JOURNAL
+        with _writing(path):
             used = any(entry.name != _LOCK for entry in path.iterdir())
-        if used and not force:
-            _check_reusable(path, ledger, resume=resume)
-        self.done = _ok_rows(ledger, job, path) if used and not force else []
-        with _writable(path):
-            self._ledger = _rewritten_ledger(ledger, self.done)
+        self.done = _ok_rows(path, journal, job, mode) if used and mode != "force" else []
+        self.names = self._names(collected)
+        _check_no_input((journal, *(path / name for name in self.names.values())), collected)
+        with _writing(path):
+            self._journal = _rewritten_journal(journal, self.done)
 
-    def put(self, recording: Recording, row: LedgerRow, text: Iterator[str]) -> None:
-        """Write the file of a recording aside and rename it, then its row."""
+    def _names(self, collected: Collected) -> dict[Key, str]:
+        """Return the file of each recording that is not done; the files of others are kept."""
+        done = {row.key for row in self.done}
+        taken = {row.file for row in self.done}
+        if "" in taken:  # a journal of an older version does not hold them
+            taken |= {each.relative_to(self.path).as_posix() for each in self.path.rglob("*")}
+        return label_files([r for r in collected.recordings if key_of(r) not in done], taken)
+
+    @override
+    def put(self, recording: Recording, row: JournalRow, text: Iterator[str]) -> None:
         try:
-            with _writable(self.path):
+            with _writing(self.path):
                 if row.status == "ok":
-                    target = self.path / self.names[key_of(recording)]
-                    _write_aside(target, [self.header, *_joined(text)])
-                self._ledger.write(row_text(row))
+                    row = replace(row, file=self.names[key_of(recording)])
+                    _write_aside(self.path / row.file, [self.header, *_joined(text)])
+                self._journal.write(row_text(row))
         except BaseException:
-            self._ledger.roll_back()
+            self._journal.roll_back()
             raise
-        self._ledger.commit()
+        self._journal.commit()
 
+    @override
     def close(self) -> None:
-        """Let the ledger reach the disk, and others write to the folder."""
-        with _writable(self.path):
+        with _writing(self.path):
             try:
-                self._ledger.close()
+                self._journal.close()
             finally:
-                self._held.release()
+                self._lock.release()
 
 
-def label_files(recordings: Sequence[Recording]) -> dict[Key, str]:
-    """Return the name of each recording's file, POSIX, in the folders that the recording is in."""
+def label_files(recordings: Sequence[Recording], taken: Collection[str] = ()) -> dict[Key, str]:
+    """Return the name of each recording's file, POSIX, in the folders that the recording is in.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        Two with one name get a number.
+    taken : collection of str
+        Names that are not given again.
+    """
     names: dict[Key, str] = {}
-    taken: set[str] = {LEDGER}
+    used = {FOLDER_JOURNAL, *map(str.casefold, taken)}
     for recording in recordings:
         parts = [part for part in PurePosixPath(recording.place).parts if part not in ("/", "..")]
         whole = PurePosixPath(*parts).with_suffix("") if parts else PurePosixPath("recording")
         stem = "/".join(map(file_name, whole.parts))
         name, number = f"{stem}.txt", 1
-        while name.casefold() in taken:
+        while name.casefold() in used:
             number += 1
             name = f"{stem}-{number}.txt"
-        taken.add(name.casefold())
+        used.add(name.casefold())
         names[key_of(recording)] = name
     return names
+
+
+def _check_no_input(targets: Iterable[Path], collected: Collected) -> None:
+    """Refuse an output that is a file which is read, by another name or link too."""
+    existing = {identity: path for path in targets if (identity := _identity(path))}
+    if not existing:
+        return
+    for path in collected.files():
+        identity = _identity(path)
+        if identity in existing:
+            target = existing[identity]
+            raise ConfigError(
+                f"{target}: is an input of this command ({path}), and would be overwritten",
+                hint="Choose another --out.",
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _joined(text: Iterable[str]) -> Iterator[str]:
@@ -242,95 +326,80 @@ def _joined(text: Iterable[str]) -> Iterator[str]:
     lines: list[str] = []
     for line in text:
         lines.append(line)
-        if len(lines) == _JOINED:
+        if len(lines) == _LINES_PER_WRITE:
             yield "".join(lines)
             lines = []
     if lines:
         yield "".join(lines)
 
 
-class _writable:  # noqa: N801  reads as a word
-    """Turn what the system says into one sentence."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, exc: BaseException | None, where: object) -> None:
-        if isinstance(exc, OSError):
-            raise ResultError(
-                f"{self.path}: cannot be written: {exc.strerror or exc}",
-                hint="What is finished stays; make room and go on with --resume, "
-                "or choose another --out.",
-            ) from exc
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn an error of the system into one sentence."""
+    try:
+        yield
+    except OSError as exc:
+        raise ResultError(
+            f"{path}: cannot be written: {exc.strerror or exc}",
+            hint="Finished recordings are kept; make room and continue with --resume, "
+            "or choose another --out.",
+        ) from exc
 
 
-def _held(path: Path, lock: Path) -> FileLock:
-    """Keep every other call out of an output."""
-    with _writable(path):
+@contextmanager
+def _locked(path: Path, lock: Path) -> Iterator[FileLock]:
+    """Keep every other call out of an output; an error releases it, else the sink does."""
+    with _writing(path):
         lock.parent.mkdir(parents=True, exist_ok=True)
-        held = take_lock(lock)
-    if held is None:
+        taken = take_lock(lock)
+    if taken is None:
         raise ResultError(
             f"{path}: another call is writing here ({lock_owner(lock)})",
             hint="Wait until it has ended, or choose another --out.",
         )
-    return held
-
-
-def _kept(path: Path, ledger: Path, job: str, *, resume: bool) -> list[LedgerRow] | None:
-    """Return the recordings that are done, or None where there is nothing yet."""
     try:
-        exists = path.exists() or ledger.exists()
-        is_folder = path.is_dir()
-    except OSError as exc:
-        raise ResultError(f"{path}: {exc.strerror or exc}") from exc
-    if is_folder:
-        raise ResultError(f"{path}: is a folder, and a file is expected")
-    if not exists:
-        return None
-    _check_reusable(path, ledger, resume=resume)
-    return _ok_rows(ledger, job, path)
+        yield taken
+    except BaseException:
+        taken.release()
+        raise
 
 
-def _check_reusable(path: Path, ledger: Path, *, resume: bool) -> None:
-    if not resume:
+def _ok_rows(path: Path, journal: Path, job: str, mode: Mode) -> list[JournalRow]:
+    """Return the recordings that are done in an output that exists."""
+    if mode != "resume":
         raise ResultError(
             f"{path}: exists already",
-            hint="Go on with --resume, replace it with --force, or choose another --out.",
+            hint="Continue it with --resume, replace it with --force, or choose another --out.",
         )
-    if not ledger.exists():
+    if not journal.exists():
         raise ResultError(
-            f"{path}: cannot be gone on with: {ledger.name}, which says what is done, is missing",
+            f"{path}: cannot be continued: {journal.name}, which lists the finished recordings, "
+            "is missing",
             hint="Start anew with --force, or choose another --out.",
         )
-
-
-def _ok_rows(ledger: Path, job: str, path: Path) -> list[LedgerRow]:
-    rows = read_ledger(ledger)
+    rows = read_journal(journal)
     if any(row.job != job for row in rows):
         raise ResultError(
-            f"{path}: was begun with another model or other options, so it cannot be gone on with",
+            f"{path}: was begun with another model or other options, so it cannot be continued",
             hint="Use the same ones, start anew with --force, or choose another --out.",
         )
     return [row for row in rows if row.status == "ok"]
 
 
-def _fitting(path: Path, header: str, rows: list[LedgerRow]) -> list[LedgerRow]:
-    """Return the rows that the output really holds: a power cut may have kept the ledger only."""
+def _rows_in_output(path: Path, header: str, rows: list[JournalRow]) -> list[JournalRow]:
+    """Return the rows whose lines the output holds: a power cut may have kept the journal only."""
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
-            begins = stream.read(len(_encoded(header))) == _encoded(header)
+            has_header = stream.read(len(_encoded(header))) == _encoded(header)
     except OSError:
         return []
-    return [row for row in rows if row.bytes <= size] if begins else []
+    return [row for row in rows if row.bytes <= size] if has_header else []
 
 
-def _rewritten_ledger(path: Path, rows: Sequence[LedgerRow]) -> _CutBack:
+def _rewritten_journal(path: Path, rows: Sequence[JournalRow]) -> _CutBackFile:
     _write_aside(path, [header_text(), *map(row_text, rows)])
-    return _CutBack(path)
+    return _CutBackFile(path)
 
 
 def _write_aside(target: Path, parts: Iterable[str]) -> None:
@@ -346,8 +415,8 @@ def _write_aside(target: Path, parts: Iterable[str]) -> None:
             aside.unlink(missing_ok=True)
 
 
-class _CutBack:
-    """A file that is added to, and can forget what was added since the last commit."""
+class _CutBackFile:
+    """A file that is appended to, and can be cut back to the last commit."""
 
     def __init__(self, path: Path) -> None:
         # Unbuffered, so that nothing is written after a failure.

@@ -1,0 +1,63 @@
+"""Lines of one recording: windows, events, or one for the whole recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.predict.events import EventRule, Rollup, find_events, rolled_up
+from audioclf.predict.formats import Line
+from audioclf.predict.scoring import Outcome
+from audioclf.predict.settings import Settings
+
+if TYPE_CHECKING:
+    from audioclf.models.model import Model
+
+
+def lines_of(outcome: Outcome, model: Model, settings: Settings) -> tuple[int, Iterable[Line]]:
+    """Return the number of lines of one recording, and the lines."""
+    if settings.events is not None:
+        events = _event_lines(outcome, model, settings.events)
+        return len(events), events
+    if settings.rollup is not None:
+        return 1, [_rolled_up_line(outcome, model, settings.rollup)]
+    n_windows = len(outcome.codes)
+    return n_windows, (_window_line(outcome, model, index) for index in range(n_windows))
+
+
+def _window_line(outcome: Outcome, model: Model, index: int) -> Line:
+    code = int(outcome.codes[index])
+    scores = () if outcome.scores is None else tuple(map(float, outcome.scores[index]))
+    start, end = map(float, outcome.times[index])
+    label = model.classes[code] if code >= 0 else ""
+    score = (scores[code] if code >= 0 else max(scores)) if scores else None
+    return Line(outcome.recording.name, start, end, label, score, scores)
+
+
+def _event_lines(outcome: Outcome, model: Model, rule: EventRule) -> list[Line]:
+    assert outcome.scores is not None
+    scores = np.where(outcome.codes[:, None] < 0, np.nan, outcome.scores)
+    return [
+        Line(
+            outcome.recording.name,
+            event.start,
+            event.end,
+            model.classes[event.code],
+            event.score,
+            (event.mean_score, event.n_windows),
+        )
+        for event in find_events(outcome.times, scores, rule)
+    ]
+
+
+def _rolled_up_line(outcome: Outcome, model: Model, how: Rollup) -> Line:
+    scores = outcome.scores
+    if scores is None:
+        scores = np.zeros((len(outcome.codes), len(model.classes)))
+    totals = tuple(map(float, rolled_up(scores, outcome.codes, how)))
+    start, end = float(outcome.times[0, 0]), float(outcome.times[:, 1].max())
+    score = max(totals)
+    label = model.classes[totals.index(score)] if (outcome.codes >= 0).any() else ""
+    return Line(outcome.recording.name, start, end, label, score, totals)

@@ -1,0 +1,161 @@
+"""Settings of a prediction: windows, events, one line per recording, output format."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from audioclf.base.errors import ConfigError
+from audioclf.components.pooling import Flatten
+from audioclf.models.windows import Cutting
+from audioclf.predict.events import EventRule, Rollup
+from audioclf.predict.formats import COLUMNS_VERSION, CsvFormat, OutputFormat, line_columns
+
+if TYPE_CHECKING:
+    from audioclf.models.model import Model
+
+_WORSE = "scores may be worse than the model's evaluation says"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How each recording is predicted and written.
+
+    Parameters
+    ----------
+    cutting : Cutting, optional
+        None where a recording is one clip.
+    events : EventRule, optional
+        Lines are events instead of windows.
+    rollup : {"mean", "share"}, optional
+        One line per recording instead of one per window.
+    output : type of OutputFormat
+        One of `FORMATS`.
+
+    Raises
+    ------
+    ConfigError
+        If windows are needed and there are none, or events and a rollup are both asked for.
+    """
+
+    cutting: Cutting | None = None
+    events: EventRule | None = None
+    rollup: Rollup | None = None
+    output: type[OutputFormat] = field(default=CsvFormat, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.events is not None and self.rollup is not None:
+            raise ConfigError("events and a rollup cannot go into one output: choose one")
+        needed_by = {
+            "events are": self.events is not None,
+            "a rollup is": self.rollup is not None,
+            f"the format {self.output.name} is": self.output.needs_windows,
+        }
+        for subject, needs_windows in needed_by.items():
+            if needs_windows and self.cutting is None:
+                raise ConfigError(f"{subject} made of windows", hint="Add --window, in s.")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A model and the settings with which recordings are predicted.
+
+    Parameters
+    ----------
+    model : Model
+    settings : Settings
+    model_digest : str
+        Digest of the model file.
+    """
+
+    model: Model
+    settings: Settings = Settings()
+    model_digest: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Short digest of everything that an output depends on except the recordings."""
+        settings = self.settings
+        text = repr((COLUMNS_VERSION, self.model_digest, settings, settings.output.name))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def writer(self) -> OutputFormat:
+        """Return the format with the columns and the sample rate of this job."""
+        model, settings = self.model, self.settings
+        classes = () if model.score_kind == "none" and settings.rollup is None else model.classes
+        columns = line_columns(classes, events=settings.events is not None)
+        return settings.output(columns, model.sr)
+
+
+def check_settings(model: Model, settings: Settings) -> list[str]:
+    """Return notes about windows that do not suit the model.
+
+    Raises
+    ------
+    ConfigError
+        If the model would ignore a part of each window, or gives no scores where they are needed.
+    """
+    if model.score_kind == "none":
+        _check_without_scores(model, settings)
+    if settings.cutting is None:
+        return []
+    cutting = settings.cutting
+    notes = [*_too_long(model, cutting)] or [*_unusual_length(model, cutting)]
+    return [*notes, *_faster_hop(cutting, model)]
+
+
+def _check_without_scores(model: Model, settings: Settings) -> None:
+    no_scores = f"the classifier of {model.manifest.cell!r} gives no scores"
+    if settings.events or settings.rollup == "mean":
+        raise ConfigError(
+            f"{no_scores}, and events and means are made of them",
+            hint="Use --rollup share, or predictions of windows.",
+        )
+    if settings.output.needs_scores:
+        raise ConfigError(
+            f"{no_scores}, and the format {settings.output.name} needs them",
+            hint="Choose another --format.",
+        )
+
+
+def _too_long(model: Model, cutting: Cutting) -> Iterator[str]:
+    duration = model.manifest.audio.duration
+    if duration is None or cutting.size <= round(duration * model.sr):
+        return
+    seconds = cutting.size / model.sr
+    problem = f"windows of {seconds:g} s are longer than the {duration:g} s clips of the training"
+    if isinstance(model.featurizer.pooling, Flatten):
+        raise ConfigError(
+            f"{problem}, and the features of this model end there",
+            hint=f"Use --window {duration:g} or less.",
+        )
+    yield f"{problem}: {_WORSE}"
+
+
+def _unusual_length(model: Model, cutting: Cutting) -> Iterator[str]:
+    warning = "" if model.clips is None else model.clips.unlike(cutting.size / model.sr)
+    if warning:
+        yield f"a window of {warning}: {_WORSE}"
+
+
+def _faster_hop(cutting: Cutting, model: Model) -> Iterator[str]:
+    """Name a hop close by with which overlapping windows would have frames in common."""
+    step = model.shared_step
+    if step is None:
+        return
+    hop = max(1, round(cutting.hop / step)) * step
+    near = replace(cutting, hop=hop)
+    if 2 * near.own_samples(step) > cutting.own_samples(step) or 4 * hop > 5 * cutting.hop:
+        return
+    yield (
+        f"windows every {cutting.hop / model.sr:g} s have few frames in common, or none; with "
+        f"--hop {_shortest_seconds(hop, model.sr)} they would share more and be predicted faster"
+    )
+
+
+def _shortest_seconds(n_samples: int, sr: int) -> str:
+    """Return the shortest number of seconds that is rounded to a number of samples."""
+    texts = (f"{n_samples / sr:.{digits}f}" for digits in range(10))
+    return next(text for text in texts if round(float(text) * sr) == n_samples)
