@@ -1,4 +1,4 @@
-"""All that a plugin author imports, and nothing else.
+"""The public interface for plugin authors.
 
 A plugin is a distribution with an entry point in the group `audioclf` that names a module. The
 module implements one or more hooks with `@hookimpl`. Those of components return classes:
@@ -15,7 +15,9 @@ module implements one or more hooks with `@hookimpl`. Those of components return
 ... def audioclf_classifiers():
 ...     return [NearestCentroid]
 
-Import heavy libraries inside the verb, as above: listing plugins must stay fast.
+Import heavy libraries inside the verb, as above: listing plugins must stay fast. Loaders share a
+toolkit: `list_files`, `label_clips` for labels from paths, `read_table`, `read_rows` and
+`make_dataset` for labels from tables, `cut_at_marks` and `cut_windows` for annotated recordings.
 """
 
 from typing import TYPE_CHECKING
@@ -38,16 +40,38 @@ from audioclf.components.loader import Loader
 from audioclf.components.metrics import METRICS, SearchMetric
 from audioclf.components.pooling import Flatten, Pooling, Stats
 from audioclf.dataset.archive import open_archive
+from audioclf.dataset.cutting import Cut, Mark, WindowRule, cut_at_marks, cut_windows
 from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.listing import is_archive, list_archive, list_files, list_folder
+from audioclf.dataset.path_labels import (
+    LabelPattern,
+    common_folders,
+    is_audio,
+    is_published_split,
+    label_clips,
+)
 from audioclf.dataset.remote import display_name
 from audioclf.dataset.sources import (
     AudioSource,
     FileSource,
+    Listing,
     PartSource,
     RemoteSource,
     Span,
     ZipSource,
 )
+from audioclf.dataset.table_rows import (
+    ColumnName,
+    Columns,
+    LabeledRow,
+    clip_id,
+    make_dataset,
+    read_number,
+    read_rows,
+    unused_columns,
+)
+from audioclf.dataset.tables import Table, missing_column, read_csv, read_table
+from audioclf.dataset.text_files import read_text
 
 if TYPE_CHECKING:
     from audioclf.audio.decode import AudioInfo
@@ -64,6 +88,9 @@ __all__ = [
     "Classifier",
     "ClassifierError",
     "Clip",
+    "ColumnName",
+    "Columns",
+    "Cut",
     "Dataset",
     "DatasetError",
     "DecodeError",
@@ -74,18 +101,43 @@ __all__ = [
     "FinishedRun",
     "Flatten",
     "InputPath",
+    "LabelPattern",
+    "LabeledRow",
+    "Listing",
     "Loader",
+    "Mark",
     "PartSource",
     "Pooling",
     "RemoteSource",
     "SearchMetric",
     "Span",
     "Stats",
+    "Table",
+    "WindowRule",
     "ZipSource",
+    "clip_id",
+    "common_folders",
+    "cut_at_marks",
+    "cut_windows",
     "display_name",
     "hookimpl",
     "inspect",
+    "is_archive",
+    "is_audio",
+    "is_published_split",
+    "label_clips",
+    "list_archive",
+    "list_files",
+    "list_folder",
+    "make_dataset",
+    "missing_column",
     "open_archive",
+    "read_csv",
+    "read_number",
+    "read_rows",
+    "read_table",
+    "read_text",
+    "unused_columns",
 ]
 
 

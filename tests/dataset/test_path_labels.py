@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audioclf.dataset.path_labels import AUDIO_SUFFIXES, check_label_pattern, label_clips
-from audioclf.plugin import Dataset, DatasetError, FileSource
+from audioclf.plugin import Dataset, DatasetError, FileSource, Listing
 
 
 def dataset(*paths: str, label_pattern: str | None = None) -> Dataset:
     entries = [(path, FileSource(Path("/data", path))) for path in paths]
-    return label_clips(entries, name="set", label_pattern=label_pattern)
+    return label_clips(Listing("set", tuple(entries)), label_pattern)
 
 
 def labels(found: Dataset) -> dict[str, str]:
@@ -74,35 +74,35 @@ def test_ids_and_labels_are_composed_unicode() -> None:
 
 def test_files_that_are_not_audio_are_counted_and_named() -> None:
     found = dataset("dog/1.wav", "cat/2.wav", "b.pdf", "a.txt")
-    assert found.notes == ("2 files are not audio and were passed over: a.txt, b.pdf",)
+    assert found.notes == ("ignored 2 files that are not audio: a.txt, b.pdf",)
 
 
 def test_one_file_that_is_not_audio_is_named_in_the_singular() -> None:
     found = dataset("dog/1.wav", "cat/2.wav", "cat/a.txt")
-    assert found.notes == ("1 file is not audio and was passed over: cat/a.txt",)
+    assert found.notes == ("ignored 1 file that is not audio: cat/a.txt",)
 
 
 def test_of_many_passed_over_files_three_are_named() -> None:
     found = dataset("dog/1.wav", "cat/2.wav", *(f"{n}.txt" for n in range(5)))
-    assert found.notes == ("5 files are not audio and were passed over: 0.txt, 1.txt, 2.txt, ...",)
+    assert found.notes == ("ignored 5 files that are not audio: 0.txt, 1.txt, 2.txt, ...",)
 
 
 def test_a_name_that_would_steer_the_terminal_is_escaped() -> None:
     found = dataset("dog/1.wav", "cat/2.wav", "\x1b[2J.txt")
-    assert found.notes == ("1 file is not audio and was passed over: '\\x1b[2J.txt'",)
+    assert found.notes == ("ignored 1 file that is not audio: '\\x1b[2J.txt'",)
 
 
 def test_audio_in_a_format_that_is_not_read_is_told_apart() -> None:
     found = dataset("dog/1.wav", "cat/2.wav", "cat/3.M4A", "a.txt")
     assert found.notes == (
-        "1 file has an audio format that is not read, passed over: cat/3.M4A",
-        "1 file is not audio and was passed over: a.txt",
+        "ignored 1 file in an unsupported audio format: cat/3.M4A",
+        "ignored 1 file that is not audio: a.txt",
     )
 
 
 def test_what_the_loader_says_comes_first() -> None:
     entries = [(path, FileSource(Path(path))) for path in ("a/1.wav", "b/2.wav", "x.txt")]
-    found = label_clips(entries, name="set", notes=["first"])
+    found = label_clips(Listing("set", tuple(entries), ("first",)))
     assert found.notes[0] == "first"
     assert len(found.notes) == 2
 

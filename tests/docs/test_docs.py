@@ -12,6 +12,7 @@ from audioclf.components.discovery import load_components, load_listener
 from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.evaluation.splits import Split
+from audioclf.plugin import DatasetError
 from tests.conftest import run_cli
 
 REPO = Path(__file__).resolve().parents[2]
@@ -71,8 +72,22 @@ def test_the_example_plugin_of_the_docs_loads() -> None:
             setattr(module, name, value)
         components += [each.type_name() for each in load_components(module)]
         observers.append(load_listener(module) is not None)
-    assert components == ["nearest_centroid"]
-    assert sorted(observers) == [False, True]
+    assert components == ["nearest_centroid", "field_notes"]
+    assert sorted(observers) == [False, False, True]
+
+
+def test_the_example_loader_of_the_docs_reads_its_table(tmp_path: Path) -> None:
+    source = next(b.values[0] for b in blocks("python") if "class FieldNotes" in b.values[0])
+    namespace: dict[str, Any] = {"__name__": "example"}
+    exec(compile(source, "plugins.md", "exec", dont_inherit=True), namespace)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.wav").touch()
+    (tmp_path / "notes.csv").write_text("file,species,site\na/1.wav,owl,pond\n")
+    (clip,) = namespace["FieldNotes"](path=tmp_path).load()
+    assert (clip.id, clip.label, clip.group) == ("a/1.wav", "owl", "pond")
+    (tmp_path / "notes.csv").write_text("file,species\nb.wav,owl\n")
+    with pytest.raises(DatasetError, match="no column 'site'"):
+        namespace["FieldNotes"](path=tmp_path).load()
 
 
 def test_every_key_of_the_config_is_documented() -> None:

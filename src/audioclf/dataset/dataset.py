@@ -1,9 +1,9 @@
-"""Clips, where their bytes are, and the dataset that they form.
+"""Clips, and the dataset that they form.
 
-A clip is known by its id: the path inside the dataset, POSIX, NFC, below the wrapping folders, so
-that a folder and a zip of it hold the same ids. Clips are sorted by id, classes by name; neither
-follows the order of a directory listing or of a zip's central directory. A clip that is a part of
-a recording has a source that says which part; whatever reads that source reads that part alone.
+The id of a clip is its path inside the dataset, POSIX, NFC, below the wrapping folders, so that a
+folder and a zip of it have the same ids. Clips are sorted by id and classes by name, independent of
+the order of a directory listing or of a zip's central directory. The source of a clip that is a
+part of a recording reads that part alone.
 """
 
 from __future__ import annotations
@@ -35,13 +35,11 @@ class Clip:
     label : str
         Name of the class, NFC.
     source : AudioSource
-        Where the bytes are; a `PartSource` for a part of a recording.
+        Source of the audio; a `PartSource` for a part of a recording.
     group : str, optional
-        What the clip must not be separated from: speaker, recording, site.
+        Clips of one group must not be separated by a split: speaker, recording, site.
     fold : str, optional
-        Fold that the dataset's authors published.
-    weight : float, optional
-        How much the clip counts, by whoever labeled it; nothing uses it yet.
+        Fold published by the authors of the dataset.
     """
 
     id: str
@@ -49,7 +47,6 @@ class Clip:
     source: AudioSource
     group: str | None = None
     fold: str | None = None
-    weight: float | None = None
 
     @property
     def start(self) -> float | None:
@@ -70,10 +67,10 @@ class Dataset:
     clips : iterable of Clip
         In any order.
     name : str
-        What messages call the dataset: usually its path.
+        Name in messages: usually the path.
     notes : iterable of str
-        What the loader wants said, such as the number of files that it passed over. Classes whose
-        names differ only by case or spaces are added.
+        Notes of the loader, such as the number of ignored files. A note on classes whose names
+        differ only by case or spaces is added.
 
     Raises
     ------
@@ -130,7 +127,7 @@ class Dataset:
     def fingerprint(self, digests: Mapping[str, str]) -> str:
         """Return the SHA-256 over ids, labels, groups, folds and content of all clips.
 
-        Where a clip is a part of a recording, or has a weight, that is in it too.
+        The span of a clip that is a part of a recording is included.
 
         Parameters
         ----------
@@ -140,24 +137,20 @@ class Dataset:
         sha = hashlib.sha256()
         for clip in self.clips:
             fields = (clip.id, clip.label, clip.group, clip.fold, digests[clip.id])
-            sha.update(repr((*fields, *_rarer(clip))).encode("utf-8"))
+            # Whole files have no span here, and the last field is no longer used: digests of
+            # datasets that were written before stay the same.
+            span = () if clip.source.span is None else (clip.start, clip.end, None)
+            sha.update(repr((*fields, *span)).encode("utf-8"))
         return sha.hexdigest()
 
 
 def _alike(labels: Iterable[str]) -> Iterator[str]:
-    """Yield a note for each two classes whose names a person would take for one."""
+    """Yield a note for each pair of classes whose names differ only by case or spaces."""
     seen: dict[str, str] = {}
     for label in sorted(set(labels)):
         other = seen.setdefault(" ".join(label.split()).casefold(), label)
         if other != label:
             yield f"classes {other!r} and {label!r} differ only by case or spaces: are they one?"
-
-
-def _rarer(clip: Clip) -> tuple[object, ...]:
-    """Return what few clips have; nothing for the others, whose fingerprint is older than it."""
-    if clip.source.span is None and clip.weight is None:
-        return ()
-    return clip.start, clip.end, clip.weight
 
 
 def _normalised(clip: Clip) -> Clip:

@@ -1,52 +1,28 @@
-"""What lies in a folder, in a zip archive, or below a URL: names and where their bytes are.
+"""Lists of the files in a folder, in a zip archive, or below a URL.
 
-Symlinked files are read, symlinked folders are not entered: so nothing loops and no file counts
-twice. Hidden and system files (`.DS_Store`, `._*`, `__MACOSX`, `Thumbs.db`, `desktop.ini`) are
-passed over, as in a zip. Nothing is opened here but folders and archives, so a fifo cannot block.
-What is named as audio and is no file, such as a link that leads nowhere, is listed all the same: it
-is refused where it is read, and not lost without a word.
+Symlinked files are read and symlinked folders are not entered, so there are no loops and no file
+counts twice. Hidden and system files (`.DS_Store`, `._*`, `__MACOSX`, `Thumbs.db`, `desktop.ini`)
+are ignored, as in a zip. Only folders and archives are opened, so a fifo cannot block. A broken
+link or a special file with the name of an audio file is listed, so that reading it is an error.
 """
 
 from __future__ import annotations
 
 import os
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.archive import open_archive
 from audioclf.dataset.path_labels import count, full_path, ignored_note, is_audio, shown
 from audioclf.dataset.remote import display_name
-from audioclf.dataset.sources import FileSource, RemoteSource, ZipSource
-
-if TYPE_CHECKING:
-    from audioclf.dataset.sources import AudioSource
+from audioclf.dataset.sources import FileSource, Listing, RemoteSource, ZipSource
 
 _Kind = Literal["file", "folder", "hidden", "linked folder", "special"]
 
 _SYSTEM_NAMES = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
-
-
-@dataclass(frozen=True)
-class Listing:
-    """All files of a dataset, audio or not.
-
-    Parameters
-    ----------
-    name : str
-        What messages call it: its path, or its URL without credentials.
-    entries : tuple of (path, source)
-        Paths are relative, POSIX, NFC.
-    notes : tuple of str
-        What was passed over.
-    """
-
-    name: str
-    entries: tuple[tuple[str, AudioSource], ...]
-    notes: tuple[str, ...] = ()
 
 
 def list_files(path: Path | str) -> Listing:
@@ -65,7 +41,7 @@ def list_files(path: Path | str) -> Listing:
 
 
 def is_archive(path: Path | str) -> bool:
-    """Tell whether a path is that of a file, or a URL ends in `.zip`."""
+    """Return whether a path is that of a file, or a URL ends in `.zip`."""
     if isinstance(path, str):
         return urlsplit(path).path.lower().endswith(".zip")
     try:
@@ -82,8 +58,11 @@ def list_archive(path: Path | str) -> Listing:
     DatasetError
         If it is missing, damaged or not a zip.
     """
+    if isinstance(path, Path) and _is_folder(path, "zip archive"):
+        hint = "Use `type: folder` for it."
+        raise DatasetError(f"{full_path(path)} is a folder, not a zip archive", hint=hint)
     archive = open_archive(path)
-    entries = tuple((each.name, ZipSource(each)) for each in archive.members)
+    entries = tuple((member.name, ZipSource(member)) for member in archive.members)
     return Listing(display_name(path), entries, tuple(ignored_note(archive.hidden)))
 
 
@@ -101,32 +80,31 @@ def list_folder(path: Path | str) -> Listing:
         names = {name for name, _ in kept}
         hidden = [name for name, _ in files if name not in names]
         return Listing(display_name(path), tuple(kept), tuple(ignored_note(sorted(hidden))))
-    _check_is_folder(path)
-    found = _walk(path)
-    entries = tuple((name, FileSource(each)) for name, each in found["file"])
-    return Listing(str(path), entries, tuple(_notes(found)))
+    if not _is_folder(path, "folder"):
+        hint = "Use `type: zip` for it." if path.suffix.lower() == ".zip" else None
+        raise DatasetError(f"{full_path(path)} is a file, not a folder", hint=hint)
+    by_kind = _walk(path)
+    entries = tuple((name, FileSource(file)) for name, file in by_kind["file"])
+    return Listing(str(path), entries, tuple(_notes(by_kind)))
 
 
 def _unreadable(path: Path, exc: OSError | ValueError) -> DatasetError:
     return DatasetError(f"{full_path(path)}: {getattr(exc, 'strerror', None) or exc}")
 
 
-def _check_is_folder(path: Path) -> None:
+def _is_folder(path: Path, expected: str) -> bool:
     try:
         is_folder, exists = path.is_dir(), path.exists()
     except OSError as exc:
         raise _unreadable(path, exc) from exc
-    if is_folder:
-        return
     if not exists:
-        raise DatasetError(f"no such folder: {full_path(path)}")
-    hint = "Use `type: zip` for it." if path.suffix.lower() == ".zip" else None
-    raise DatasetError(f"{full_path(path)} is a file, not a folder", hint=hint)
+        raise DatasetError(f"no such {expected}: {full_path(path)}")
+    return is_folder
 
 
 def _walk(root: Path) -> dict[_Kind, list[tuple[str, Path]]]:
-    """Return what lies below a folder by kind; names are relative to it, POSIX, NFC."""
-    found: dict[_Kind, list[tuple[str, Path]]] = {kind: [] for kind in get_args(_Kind)}
+    """Return the entries below a folder by kind; names are relative, POSIX, NFC."""
+    by_kind: dict[_Kind, list[tuple[str, Path]]] = {kind: [] for kind in get_args(_Kind)}
     waiting = [("", root)]
     while waiting:
         prefix, folder = waiting.pop()
@@ -135,10 +113,10 @@ def _walk(root: Path) -> dict[_Kind, list[tuple[str, Path]]]:
             kind = _kind(entry)
             if kind == "special" and is_audio(name):
                 kind = "file"
-            found[kind].append((name, Path(entry.path)))
+            by_kind[kind].append((name, Path(entry.path)))
             if kind == "folder":
                 waiting.append((f"{name}/", Path(entry.path)))
-    return found
+    return by_kind
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -160,7 +138,7 @@ def _kind(entry: os.DirEntry[str]) -> _Kind:
         if entry.is_dir():
             return "linked folder"
         return "file" if entry.is_file() else "special"
-    except OSError:  # a symlink that leads to itself, or out of sight
+    except OSError:  # a symlink to itself, or no permission
         return "special"
 
 
@@ -175,19 +153,19 @@ def _check_utf8(entry: os.DirEntry[str]) -> None:
         raise DatasetError(
             f"{full_path(Path(entry.path).parent)}: the file name {os.fsencode(entry.name)!r} "
             "is not valid UTF-8",
-            hint="Rename the file; clips are known by their names.",
+            hint="Rename the file: the id of a clip is its name.",
         ) from exc
 
 
-def _notes(found: dict[_Kind, list[tuple[str, Path]]]) -> list[str]:
-    linked = sorted(name for name, _ in found["linked folder"])
-    special = sorted(name for name, _ in found["special"])
-    hidden = [f"{name}/" if path.is_dir() else name for name, path in found["hidden"]]
+def _notes(by_kind: dict[_Kind, list[tuple[str, Path]]]) -> list[str]:
+    linked = sorted(name for name, _ in by_kind["linked folder"])
+    special = sorted(name for name, _ in by_kind["special"])
+    hidden = [f"{name}/" if path.is_dir() else name for name, path in by_kind["hidden"]]
     notes = ignored_note(sorted(hidden))
     if linked:
-        folders = count(len(linked), "symlinked folder was", "symlinked folders were")
-        notes.append(f"{folders} not entered: {shown(linked)}")
+        folders = count(len(linked), "symlinked folder", "symlinked folders")
+        notes.append(f"ignored {folders}: {shown(linked)}")
     if special:
-        entries = count(len(special), "entry is", "entries are")
-        notes.append(f"{entries} neither file nor folder, passed over: {shown(special)}")
+        entries = count(len(special), "entry that is", "entries that are")
+        notes.append(f"ignored {entries} neither file nor folder: {shown(special)}")
     return notes

@@ -1,9 +1,8 @@
-"""From paths to labeled clips: what the loaders `folder` and `zip` have in common.
+"""Labels from the paths of files.
 
-Paths are POSIX and NFC, relative to the folder or archive. The folders that wrap all audio files
-are cut off; what remains is the clip's id, and the label is read from the id: its first folder,
-its second where the first is a published split (`train/dog/a.wav`), or what a regular expression
-finds in it.
+Paths are POSIX and NFC, relative to the folder or archive. A clip's id is its path below the
+folders that wrap all audio files. The label is the first folder of the id, the second if the first
+is a published split (`train/dog/a.wav`), or the match of a regular expression.
 """
 
 from __future__ import annotations
@@ -15,26 +14,26 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.dataset import Clip, Dataset
-from audioclf.dataset.sources import AudioSource
+from audioclf.dataset.sources import Listing
 
 AUDIO_SUFFIXES = frozenset(
     [".wav", ".wave", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc"]
 )
-"""Endings of the formats that are read; upper and lower case are the same."""
+"""Supported file name extensions; case does not matter."""
 
 UNREADABLE_SUFFIXES = frozenset(
     [".m4a", ".mp4", ".aac", ".ac3", ".wma", ".webm", ".amr", ".ape", ".wv", ".au", ".caf", ".w64"]
 )
-"""Endings of audio formats that have to be converted first."""
+"""Extensions of audio formats that are not supported and must be converted."""
 
 SPLIT_NAMES = frozenset(
     ["train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"]
 )
-"""Names of folders that are a published split rather than a class; any case."""
+"""Names of folders that are a published split, not a class; case does not matter."""
 
 _SHOWN = 3
 
@@ -57,46 +56,45 @@ def check_label_pattern(pattern: str) -> str:
     return pattern
 
 
-LabelPattern = Annotated[str, AfterValidator(check_label_pattern)]
-"""A regular expression with the named group `label` and, if wanted, `group` and `fold`."""
+LabelPattern = Annotated[
+    Annotated[str, AfterValidator(check_label_pattern)] | None,
+    Field(
+        description="Regular expression searched for in the id of each clip, its path below the "
+        "folders that wrap all audio files. The named group `label` is the class; `group` and "
+        "`fold` are optional. Null takes the class from the folder. "
+        "Example: `^(?P<label>\\d)_(?P<group>[a-z]+)_`."
+    ),
+]
+"""Field of a loader: a regular expression with the named group `label`, or null."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What a clip's id says about it."""
+    """Label, group and fold in the id of a clip."""
 
     label: str
     group: str | None = None
     fold: str | None = None
 
 
-def label_clips(
-    entries: Sequence[tuple[str, AudioSource]],
-    *,
-    name: str,
-    label_pattern: str | None = None,
-    notes: Sequence[str] = (),
-) -> Dataset:
-    """Return the audio files among the entries as a dataset.
+def label_clips(listing: Listing, label_pattern: str | None = None) -> Dataset:
+    """Return the audio files of a listing as a dataset.
 
     Parameters
     ----------
-    entries : sequence of (path, source)
-        All files, audio or not; paths are POSIX, NFC, relative to the folder or archive.
-    name : str
-        What messages call the dataset.
+    listing : Listing
+        All files, audio or not.
     label_pattern : str, optional
         Regular expression searched for in each id; without it, folders are classes.
-    notes : sequence of str
-        What the loader has to say already.
 
     Raises
     ------
     DatasetError
         If there is no audio, or if a file has no label.
     """
-    audio = [entry for entry in entries if is_audio(entry[0])]
-    others = sorted(path for path, _ in entries if not is_audio(path))
+    name = listing.name
+    audio = [entry for entry in listing.entries if is_audio(entry[0])]
+    others = sorted(path for path, _ in listing.entries if not is_audio(path))
     if not audio:
         raise _no_audio(name, others)
     paths = [path for path, _ in audio]
@@ -110,7 +108,7 @@ def label_clips(
         Clip(clip_id, fact.label, source, group=fact.group, fold=fact.fold)
         for clip_id, fact, (_, source) in zip(ids, facts, audio, strict=True)
     ]
-    return Dataset(clips, name=name, notes=[*notes, *_passed_over(others)])
+    return Dataset(clips, name=name, notes=[*listing.notes, *_ignored(others)])
 
 
 def count(number: int, singular: str, plural: str) -> str:
@@ -125,9 +123,9 @@ def shown(names: Sequence[str], most: int = _SHOWN) -> str:
 
 
 def ignored_note(hidden: Sequence[str]) -> list[str]:
-    """Return what is said of hidden files and of what operating systems leave behind, if any.
+    """Return a note on hidden and system files, if there are any.
 
-    One name stands for all that are alike: a folder for what is in it, a name for its copies.
+    Folders stand for their files, and a name for all files of that name.
 
     Examples
     --------
@@ -149,7 +147,7 @@ def _kind_of_hidden(name: str) -> str:
 
 
 def is_audio(path: str) -> bool:
-    """Tell whether a file is named as audio that is read."""
+    """Return whether the extension of a file is that of a supported audio format."""
     return _suffix(path) in AUDIO_SUFFIXES
 
 
@@ -160,13 +158,13 @@ def common_folders(paths: Sequence[str]) -> list[str]:
     return [first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
 
 
-def published_split(folders: Iterable[str]) -> bool:
-    """Tell whether folders are a published split, as `train` and `test` are."""
+def is_published_split(folders: Iterable[str]) -> bool:
+    """Return whether all folders have names of a published split, such as `train` and `test`."""
     return all(folder.lower() in SPLIT_NAMES for folder in folders)
 
 
 def full_path(path: Path) -> Path:
-    """Return the absolute path without `..`, so that a message says where was looked."""
+    """Return the absolute path without `..`, for messages."""
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):  # a symlink loop, or a null byte
@@ -184,10 +182,10 @@ def _no_audio(name: str, others: Sequence[str]) -> DatasetError:
             f"{name}: no audio files that can be read, only {', '.join(foreign)}",
             hint="Convert them to FLAC or WAV, for example with ffmpeg.",
         )
-    found = f", only {shown(others)}" if others else ""
+    only = f", only {shown(others)}" if others else ""
     return DatasetError(
-        f"{name}: no audio files found{found}",
-        hint="Files that end in .wav, .flac, .ogg, .opus, .mp3 or .aiff are expected.",
+        f"{name}: no audio files found{only}",
+        hint="Add files that end in .wav, .flac, .ogg, .opus, .mp3 or .aiff.",
     )
 
 
@@ -196,7 +194,7 @@ def _facts_by_folder(ids: Sequence[str], name: str, wrapping: Sequence[str]) -> 
     if not any(folders):
         raise _one_folder(len(ids), name, wrapping)
     first_level = sorted({parts[0] for parts in folders if parts})
-    split = published_split(first_level)
+    split = is_published_split(first_level)
     if split and not any(len(parts) > 1 for parts in folders):
         raise DatasetError(
             f"{name}: the folders {shown(first_level)} are named as splits, "
@@ -243,25 +241,25 @@ def _facts_by_pattern(ids: Sequence[str], name: str, pattern: str) -> list[_Fact
             hint="The pattern is searched for in these ids, which start below the folders that "
             "wrap all audio files.",
         )
-    found = [(clip_id, match.groupdict()) for clip_id, match in matches if match is not None]
-    blank = sorted(clip_id for clip_id, groups in found if not (groups["label"] or "").strip())
+    matched = [(clip_id, match.groupdict()) for clip_id, match in matches if match is not None]
+    blank = sorted(clip_id for clip_id, groups in matched if not (groups["label"] or "").strip())
     if blank:
         raise DatasetError(f"{name}: label_pattern finds an empty label in {shown(blank)}")
     return [
         _Facts(groups["label"], groups.get("group") or None, groups.get("fold") or None)
-        for _, groups in found
+        for _, groups in matched
     ]
 
 
-def _passed_over(others: Sequence[str]) -> list[str]:
-    """Say which files are not part of the dataset, and why."""
+def _ignored(others: Sequence[str]) -> list[str]:
+    """Return notes on the files that are not part of the dataset."""
     foreign = [path for path in others if _suffix(path) in UNREADABLE_SUFFIXES]
     rest = [path for path in others if _suffix(path) not in UNREADABLE_SUFFIXES]
     notes = []
     if foreign:
-        files = count(len(foreign), "file has", "files have")
-        notes.append(f"{files} an audio format that is not read, passed over: {shown(foreign)}")
+        files = count(len(foreign), "file", "files")
+        notes.append(f"ignored {files} in an unsupported audio format: {shown(foreign)}")
     if rest:
-        files, were = count(len(rest), "file is", "files are"), "was" if len(rest) == 1 else "were"
-        notes.append(f"{files} not audio and {were} passed over: {shown(rest)}")
+        files = count(len(rest), "file that is", "files that are")
+        notes.append(f"ignored {files} not audio: {shown(rest)}")
     return notes

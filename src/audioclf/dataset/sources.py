@@ -61,6 +61,25 @@ class AudioSource(ABC):
         return self
 
 
+@dataclass(frozen=True)
+class Listing:
+    """All files of a dataset, audio or not.
+
+    Parameters
+    ----------
+    name : str
+        Name in messages: the path, or the URL without credentials.
+    entries : tuple of (path, source)
+        Paths are relative, POSIX, NFC.
+    notes : tuple of str
+        Sentences about ignored files.
+    """
+
+    name: str
+    entries: tuple[tuple[str, AudioSource], ...]
+    notes: tuple[str, ...] = ()
+
+
 def _stamp(path: Path | str) -> object:
     try:
         if isinstance(path, str):

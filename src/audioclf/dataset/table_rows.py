@@ -1,8 +1,8 @@
-"""From the rows of a table to labeled clips: what the loaders that read tables have in common.
+"""Labeled clips from the rows of a table.
 
-A row names a file and a label. It may name a part of the file (`start`, `end` in s), a group, a
-fold and a weight; a `split` such as `train` is the fold where there is no fold. Labels, groups and
-folds are text, whatever they look like.
+A row names a file and a label. It may name a part of the file (`start`, `end` in s), a group and a
+fold; a `split` such as `train` is the fold of a row without a fold. Labels, groups and folds are
+text, even if they look like numbers.
 """
 
 from __future__ import annotations
@@ -31,47 +31,51 @@ _MAX_PATH = 4096
 _MAX_TEXT = 1000
 _MAX_MISSING = 5
 
-Name = Annotated[str, MinLen(1)]
+ColumnName = Annotated[str, MinLen(1)]
 """The name of a column."""
 
 
 class Columns(BaseModel):
-    """Which column of a table says what; null for one that is not to be read."""
+    """Names of the columns of a table, by role; null leaves a column unread."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    path: Name = "path"
+    path: ColumnName = "path"
     """The audio file."""
 
-    label: Name = "label"
+    label: ColumnName = "label"
     """The class."""
 
-    start: Name | None = "start"
-    """Where in the file the clip starts, in s."""
+    start: ColumnName | None = "start"
+    """Start of the clip within the file, in s."""
 
-    end: Name | None = "end"
-    """Where in the file the clip ends, in s."""
+    end: ColumnName | None = "end"
+    """End of the clip within the file, in s."""
 
-    group: Name | None = "group"
-    """What must not be separated: speaker, recording, site."""
+    group: ColumnName | None = "group"
+    """Group of the clip, which a split must not separate: speaker, recording, site."""
 
-    fold: Name | None = "fold"
+    fold: ColumnName | None = "fold"
     """The published fold."""
 
-    split: Name | None = "split"
-    """The published split; it is the fold of a row that has none."""
+    split: ColumnName | None = "split"
+    """The published split; it is the fold of a row without a fold."""
 
-    weight: Name | None = "weight"
-    """How much the clip counts."""
+    weight: ColumnName | None = "weight"
+    """Accepted and ignored."""
+
+    def roles(self) -> dict[str, str]:
+        """Return the names of the columns to read, by role."""
+        return {role: name for role, name in self if name is not None and role != "weight"}
 
     def names(self) -> tuple[str, ...]:
-        """Return the columns that are to be read."""
-        return tuple(name for _, name in self if name is not None)
+        """Return the names of the columns to read."""
+        return tuple(self.roles().values())
 
 
 @dataclass(frozen=True, slots=True)
-class Labeled:
-    """What a row says of a clip; its path is tidy, POSIX, NFC."""
+class LabeledRow:
+    """A row of a table that labels a clip; its path is normalized, POSIX, NFC."""
 
     line: int
     path: str
@@ -79,7 +83,6 @@ class Labeled:
     span: Span | None = None
     group: str | None = None
     fold: str | None = None
-    weight: float | None = None
 
 
 def read_rows(
@@ -89,8 +92,8 @@ def read_rows(
     may_lead_out: bool = False,
     needed: Iterable[str] = (),
     hints: Mapping[str, str] = MappingProxyType({}),
-) -> list[Labeled]:
-    """Return what the rows of a table say.
+) -> list[LabeledRow]:
+    """Return the labels, groups and folds in the rows of a table.
 
     Parameters
     ----------
@@ -99,17 +102,16 @@ def read_rows(
     may_lead_out : bool
         Whether paths may be absolute, URLs, or lead out of their folder by `..`.
     needed : iterable of str
-        Fields without whose column the table is refused, besides path, label and those whose
-        column has a name of its own.
+        Roles whose column is required, besides path, label and those with a column name that is
+        not the default.
     hints : mapping of str to str
-        The next step where the column of a field is missing, by the field's name; and "outside",
-        where a path leads out.
+        Hint for a missing column, by role; and "outside", for a path that leads out.
 
     Raises
     ------
     DatasetError
-        If a column is missing, there are no rows, or a row says something impossible; all such
-        rows are reported together.
+        If a column is missing, there are no rows, or rows are invalid; all invalid rows are
+        reported together.
     """
     _check_columns(table, columns, {"path", "label", *needed}, hints)
     reader = _RowReader(columns, table.problems, may_lead_out)
@@ -128,27 +130,27 @@ def unused_columns(table: Table, columns: Columns) -> list[str]:
 
 def make_dataset(
     table: str,
-    rows: Sequence[Labeled],
+    rows: Sequence[LabeledRow],
     find: Callable[[str], AudioSource | None],
     *,
     name: str,
-    where: str,
+    where: str = "",
     notes: Sequence[str] = (),
 ) -> Dataset:
-    """Return the clips that rows name.
+    """Return the clips of the rows of a table.
 
     Parameters
     ----------
     table : str
-        What messages call the table.
-    rows : sequence of Labeled
+        Name of the table in messages.
+    rows : sequence of LabeledRow
         At least one.
     find : callable
         Returns the source of a path, or None if there is no such file.
     name, notes
         As of `Dataset`.
     where : str
-        Where the files are looked for, in words for a message.
+        Place of the files in messages, by default `name`.
 
     Raises
     ------
@@ -159,7 +161,7 @@ def make_dataset(
     files = {path: find(path) for path in dict.fromkeys(row.path for row in rows)}
     missing = [path for path, source in files.items() if source is None]
     if missing:
-        raise _missing(table, missing, len(files), where)
+        raise _missing(table, missing, len(files), where or name)
     clips = [_clip(row, source) for row in rows if (source := files[row.path]) is not None]
     return Dataset(clips, name=name, notes=notes)
 
@@ -188,22 +190,22 @@ def read_number(text: str) -> float | None:
 
 
 def quoted(text: str) -> str:
-    """Return text from a table as messages show it: short, in quotes."""
+    """Return text from a table for a message: shortened, in quotes."""
     return repr(text if len(text) <= 100 else f"{text[:80]}...")
 
 
 def _check_columns(
     table: Table, columns: Columns, needed: set[str], hints: Mapping[str, str]
 ) -> None:
-    # Not by what was set: the config in a run folder sets everything.
-    named = {role for role, column in columns if column != type(columns).model_fields[role].default}
-    for role, column in columns:
-        if role in needed | named and column is not None and column not in table.columns:
+    defaults = Columns()  # compared by value: the config of a run folder sets every column
+    for role, column in columns.roles().items():
+        required = role in needed or column != getattr(defaults, role)
+        if required and column not in table.columns:
             raise missing_column(table, column, hints.get(role))
 
 
 class _RowReader:
-    """Reads cells as what their columns mean, and remembers what cannot be read."""
+    """Reader of rows that collects the problems of all of them."""
 
     def __init__(self, columns: Columns, problems: Problems, may_lead_out: bool) -> None:
         self.columns = columns
@@ -211,23 +213,21 @@ class _RowReader:
         self.may_lead_out = may_lead_out
         self.leads_out = False
 
-    def read(self, row: Row) -> Labeled | None:
+    def read(self, row: Row) -> LabeledRow | None:
         try:
             return self._labeled(row.line, row.cells)
         except ValueError as exc:
             self.problems.add(row.line, str(exc))
             return None
 
-    def _labeled(self, line: int, cells: Cells) -> Labeled:
-        start, end, weight = (self._number(cells, role) for role in ("start", "end", "weight"))
-        return Labeled(
+    def _labeled(self, line: int, cells: Cells) -> LabeledRow:
+        return LabeledRow(
             line=line,
             path=self._path(cells),
             label=self._required(cells, "label", _MAX_TEXT),
-            span=_span(start, end),
+            span=_span(self._number(cells, "start"), self._number(cells, "end")),
             group=self._text(cells, "group") or None,
             fold=self._text(cells, "fold") or self._text(cells, "split") or None,
-            weight=weight,
         )
 
     def _path(self, cells: Cells) -> str:
@@ -253,7 +253,7 @@ class _RowReader:
             raise ValueError(f"{column} is neither text nor a number")
         if len(text) > most:
             raise ValueError(f"{column} has {len(text):,} characters (limit {most:,})")
-        if not text.isprintable() and any(unicodedata.category(each) == "Cc" for each in text):
+        if not text.isprintable() and any(unicodedata.category(char) == "Cc" for char in text):
             raise ValueError(f"{column} holds a control character: {quoted(text)}")
         return unicodedata.normalize("NFC", text)
 
@@ -278,7 +278,7 @@ def _span(start: float | None, end: float | None) -> Span | None:
     return Span(start, end)
 
 
-def _check_unique(table: str, rows: Sequence[Labeled]) -> None:
+def _check_unique(table: str, rows: Sequence[LabeledRow]) -> None:
     problems = Problems(table)
     first: dict[str, int] = {}
     for row in rows:
@@ -300,12 +300,11 @@ def _missing(table: str, missing: Sequence[str], total: int, where: str) -> Data
     )
 
 
-def _clip(row: Labeled, source: AudioSource) -> Clip:
+def _clip(row: LabeledRow, source: AudioSource) -> Clip:
     return Clip(
         clip_id(row.path, row.span),
         row.label,
         source if row.span is None else PartSource(source, row.span),
         group=row.group,
         fold=row.fold,
-        weight=row.weight,
     )

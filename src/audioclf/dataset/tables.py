@@ -278,7 +278,7 @@ def _refuse_parquet(name: str, exc: Exception) -> NoReturn:
     raise DatasetError(f"{name}: not a readable Parquet file: {reason}") from exc
 
 
-def missing_column(table: Table, column: str, hint: str | None) -> DatasetError:
-    """Return the error for a column that a table has to have."""
-    found = shown(table.columns, most=12)
-    return DatasetError(f"{table.name}: no column {column!r}; there are {found}", hint=hint)
+def missing_column(table: Table, column: str, hint: str | None = None) -> DatasetError:
+    """Return the error for a required column that a table lacks."""
+    columns = shown(table.columns, most=12)
+    return DatasetError(f"{table.name}: no column {column!r}; there are {columns}", hint=hint)

@@ -125,7 +125,7 @@ def test_another_column_may_hold_the_label(tmp_path: Path) -> None:
     assert labels(load(tmp_path, column="Species")) == EXPECTED
     found = error(tmp_path)
     assert f"{tmp_path / 'rec1.txt'}: no column 'Annotation'; there are Selection" in found.message
-    assert found.hint == "Say which column it is with `column: NAME`."
+    assert found.hint == "Set `column: NAME` to the name of the column."
 
 
 def test_a_table_may_lie_in_another_folder(tmp_path: Path) -> None:
@@ -200,8 +200,8 @@ def test_what_has_no_partner_is_noted(tmp_path: Path) -> None:
     found = load(tmp_path)
     assert labels(found) == EXPECTED
     assert found.notes == (
-        "1 recording has no table, passed over: rec2.wav",
-        "1 text file goes with no recording, passed over: README.txt",
+        "ignored 1 recording without a table: rec2.wav",
+        "ignored 1 text file without a recording: README.txt",
     )
 
 

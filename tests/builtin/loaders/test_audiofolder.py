@@ -98,7 +98,7 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
 def test_columns_that_happen_to_have_a_meaning_elsewhere_have_none_here(tmp_path: Path) -> None:
     text = "file_name,label,start,weight,group\n1.wav,dog,once,heavy,x\n"
     (clip,) = load(fill(tmp_path, "1.wav", metadata_csv=text))
-    assert (clip.id, clip.weight, clip.group) == ("1.wav", None, None)
+    assert (clip.id, clip.start, clip.group) == ("1.wav", None, None)
 
 
 def test_metadata_win_over_folders_and_say_where_they_disagree(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_metadata_win_over_folders_and_say_where_they_disagree(tmp_path: Path) -
     assert labels(found)["dog/2.wav"] == "cat"
     (note,) = found.notes
     assert note == (
-        "1 file has another label in the metadata, which holds, than by the folder: "
+        "1 file has another label in the metadata than by the folder; metadata are used: "
         "dog/2.wav is 'cat'"
     )
 
@@ -128,7 +128,7 @@ def test_files_that_are_not_listed_are_noted(tmp_path: Path) -> None:
     root = fill(tmp_path, "1.wav", "2.wav", "3.flac", "x/4.wav", "LICENSE", metadata_csv=CSV)
     found = load(root)
     assert len(found) == 2
-    assert found.notes == ("2 audio files are not in the metadata, passed over: 3.flac, x/4.wav",)
+    assert found.notes == ("ignored 2 audio files that are not in the metadata: 3.flac, x/4.wav",)
 
 
 def test_files_that_are_listed_and_not_there_are_an_error(tmp_path: Path) -> None:
@@ -145,9 +145,9 @@ def test_without_metadata_folders_are_classes(tmp_path: Path) -> None:
 def test_two_metadata_files_in_one_folder_are_refused(tmp_path: Path) -> None:
     root = fill(tmp_path, "x/1.wav", x__metadata_csv=CSV, x__metadata_jsonl="{}")
     found = error(root)
-    words = "both metadata.csv and metadata.jsonl are in the folder 'x/'"
+    words = "the folder 'x/' has two metadata files: metadata.csv and metadata.jsonl"
     assert found.message == f"{tmp_path}: {words}"
-    assert found.hint == "Leave one of them there."
+    assert found.hint == "Remove one of them."
 
 
 def test_a_missing_label_column_is_named(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_missing_label_column_is_named(tmp_path: Path) -> None:
     path = tmp_path / "metadata.csv"
     assert found.message == f"{path}: no column 'label'; there are file_name, genre"
     assert found.hint is not None
-    assert found.hint.startswith("Say which column it is with `label: NAME`")
+    assert found.hint.startswith("Set `label: NAME` to the name of the column")
 
 
 def test_a_missing_file_name_column_is_named(tmp_path: Path) -> None:

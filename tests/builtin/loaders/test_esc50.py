@@ -78,15 +78,15 @@ def test_the_folder_above_and_the_zip_hold_the_same(esc50: Path) -> None:
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         Esc50(path=tmp_path).load()
-    words = "one meta/esc50.csv is expected at some depth, and it is not there"
+    words = "expected one file meta/esc50.csv at any depth, found 0"
     assert caught.value.message == f"{tmp_path}: {words}"
-    assert caught.value.hint == "Give the folder or the zip archive as it was downloaded."
+    assert caught.value.hint == "Set `path` to the folder or the zip archive as it was downloaded."
 
 
 def test_two_copies_are_refused(esc50: Path) -> None:
     (esc50 / "copy" / "meta").mkdir(parents=True)
     (esc50 / "copy" / "meta" / "esc50.csv").write_text(TABLE)
-    with pytest.raises(DatasetError, match="is expected at some depth, and 2 of them"):
+    with pytest.raises(DatasetError, match="at any depth, found 2"):
         Esc50(path=esc50).load()
 
 

@@ -71,7 +71,7 @@ def test_a_hidden_root_is_read(tmp_path: Path) -> None:
 
 def test_other_files_are_noted(tmp_path: Path) -> None:
     found = FolderDataset(path=fill(tmp_path, "a/1.wav", "b/2.wav", "b/inner.zip")).load()
-    assert found.notes == ("1 file is not audio and was passed over: b/inner.zip",)
+    assert found.notes == ("ignored 1 file that is not audio: b/inner.zip",)
 
 
 @posix
@@ -88,7 +88,7 @@ def test_symlinked_folders_are_noted_and_never_loop(tmp_path: Path) -> None:
     (tmp_path / "cat" / "again").symlink_to(tmp_path)
     found = FolderDataset(path=tmp_path).load()
     assert len(found) == 2
-    assert found.notes == ("1 symlinked folder was not entered: cat/again",)
+    assert found.notes == ("ignored 1 symlinked folder: cat/again",)
 
 
 @posix
@@ -107,7 +107,7 @@ def test_fifos_and_broken_links_are_noted_and_never_block(tmp_path: Path) -> Non
     found = FolderDataset(path=tmp_path).load()
     assert len(found) == 2
     names = "cat/gone, cat/self, dog/pipe"
-    assert found.notes == (f"3 entries are neither file nor folder, passed over: {names}",)
+    assert found.notes == (f"ignored 3 entries that are neither file nor folder: {names}",)
 
 
 @posix

@@ -57,14 +57,23 @@ def test_paths_are_relative_to_the_table(tmp_path: Path) -> None:
 
 def test_all_columns_are_read(tmp_path: Path) -> None:
     fill(tmp_path, "1.wav", "2.wav")
-    rows = "1.wav,7,1.5,3,ann,2,train,0.5\n1.wav,8,3,,bob,,test,\n2.wav,8,,2.25,,,,1e1\n"
-    found = load(tmp_path, "path,label,start,end,group,fold,split,weight\n" + rows)
-    facts = [(c.id, c.label, c.start, c.end, c.group, c.fold, c.weight) for c in found]
+    rows = "1.wav,7,1.5,3,ann,2,train\n1.wav,8,3,,bob,,test\n2.wav,8,,2.25,,,\n"
+    found = load(tmp_path, "path,label,start,end,group,fold,split\n" + rows)
+    facts = [(c.id, c.label, c.start, c.end, c.group, c.fold) for c in found]
     assert facts == [
-        ("1.wav@1.5-3.0", "7", 1.5, 3.0, "ann", "2", 0.5),
-        ("1.wav@3.0-", "8", 3.0, None, "bob", "test", None),
-        ("2.wav@0.0-2.25", "8", 0.0, 2.25, None, None, 10.0),
+        ("1.wav@1.5-3.0", "7", 1.5, 3.0, "ann", "2"),
+        ("1.wav@3.0-", "8", 3.0, None, "bob", "test"),
+        ("2.wav@0.0-2.25", "8", 0.0, 2.25, None, None),
     ]
+
+
+def test_a_weight_column_is_accepted_and_ignored_with_a_note(tmp_path: Path) -> None:
+    fill(tmp_path, "1.wav")
+    found = load(
+        tmp_path, "path,label,weight\n1.wav,7,heavy\n", columns={"weight": "weight", "start": None}
+    )
+    assert found.notes == ("columns that are not used: weight",)
+    assert found.clips == load(tmp_path, "path,label\n1.wav,7\n", columns={"weight": "w"}).clips
 
 
 def test_json_lines_say_the_same_as_csv(tmp_path: Path) -> None:
@@ -112,7 +121,7 @@ def test_columns_that_are_not_used_are_noted(tmp_path: Path) -> None:
 def test_a_missing_column_is_named_with_those_that_there_are(tmp_path: Path) -> None:
     found = error(tmp_path, "filename,label\n1.wav,dog\n")
     assert found.message == f"{tmp_path / 'm.csv'}: no column 'path'; there are filename, label"
-    assert found.hint == "Say which column it is with `columns: {path: NAME}`."
+    assert found.hint == "Set `columns: {path: NAME}` to the name of the column."
     found = error(tmp_path, "path,label\n1.wav,dog\n", columns={"group": "who"})
     assert "no column 'who'; there are path, label" in found.message
 
@@ -140,7 +149,6 @@ def test_a_header_alone_is_refused(tmp_path: Path) -> None:
         ("1.wav,dog,2,1", "the clip ends at 1.0 s, not after its start at 2.0 s"),
         ("1.wav,dog,2,2", "the clip ends at 2.0 s, not after its start at 2.0 s"),
         ("1.wav,dog,,0", "the clip ends at 0.0 s, not after its start at 0.0 s"),
-        ("1.wav,dog,,,-2", "weight is -2, less than 0"),
         ("1.wav,do\x1b[31mg", r"label holds a control character: 'do\x1b[31mg'"),
         (f"1.wav,{'x' * 1001}", "label has 1,001 characters (limit 1,000)"),
         (f"{'x' * 4097},dog", "path has 4,097 characters (limit 4,096)"),
@@ -148,7 +156,7 @@ def test_a_header_alone_is_refused(tmp_path: Path) -> None:
 )
 def test_a_bad_row_is_named_by_its_line(row: str, words: str, tmp_path: Path) -> None:
     fill(tmp_path, "0.wav", "1.wav")
-    found = error(tmp_path, f"path,label,start,end,weight\n0.wav,dog\n{row}\n")
+    found = error(tmp_path, f"path,label,start,end\n0.wav,dog\n{row}\n")
     assert found.message == f"{tmp_path / 'm.csv'}, line 3: {words}"
 
 
@@ -257,7 +265,7 @@ def test_paths_that_lead_out_are_refused(path: str, tmp_path: Path) -> None:
     words = f"line 3: {path!r} leads out of the folder of the audio files"
     assert found.message == f"{tmp_path / 'set' / 'm.csv'}, {words}"
     assert found.hint is not None
-    assert "`allow_outside` if it is meant" in found.hint
+    assert "`allow_outside` if you trust it" in found.hint
 
 
 def test_paths_that_only_seem_to_lead_out_are_read(tmp_path: Path) -> None:

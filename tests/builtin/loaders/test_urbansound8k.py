@@ -79,7 +79,7 @@ def test_a_table_without_folds_is_refused(urbansound: Path) -> None:
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"one metadata/UrbanSound8K\.csv is expected"):
+    with pytest.raises(DatasetError, match=r"expected one file metadata/UrbanSound8K\.csv"):
         UrbanSound8K(path=tmp_path).load()
 
 

@@ -71,7 +71,7 @@ def test_the_dataset_is_named_by_its_path(tmp_path: Path) -> None:
     path = archive(tmp_path / "set.zip", "a/1.wav", "b/2.wav", "c.txt")
     found = ZipDataset(path=path).load()
     assert found.name == str(path)
-    assert found.notes == ("1 file is not audio and was passed over: c.txt",)
+    assert found.notes == ("ignored 1 file that is not audio: c.txt",)
 
 
 def test_a_label_pattern_reaches_the_file_names(tmp_path: Path) -> None:

@@ -9,25 +9,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from annotated_types import Gt, Le
+from annotated_types import Gt, Le, MinLen
 from pydantic import model_validator
 from typing_extensions import override
 
-from audioclf.builtin.loaders.cutting import Cut, Mark, Windows, cut_at_marks, cut_windows
 from audioclf.builtin.loaders.selections import Annotation, Selections, read_selections
-from audioclf.dataset.listing import list_files
-from audioclf.dataset.path_labels import common_folders, count, is_audio, published_split, shown
-from audioclf.dataset.table_rows import Name, clip_id
+from audioclf.dataset.path_labels import count, shown
 from audioclf.plugin import (
     AudioSource,
     Clip,
+    ColumnName,
+    Cut,
     Dataset,
     DatasetError,
     InputPath,
     Loader,
+    Mark,
     PartSource,
     Span,
+    WindowRule,
+    clip_id,
+    common_folders,
+    cut_at_marks,
+    cut_windows,
     inspect,
+    is_audio,
+    is_published_split,
+    list_files,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +60,7 @@ class Annotations(Loader):
     """The folder or zip archive with recordings and tables, relative to the config file, or its
     URL."""
 
-    column: Name = "Annotation"
+    column: ColumnName = "Annotation"
     """Column of the Raven tables with the label."""
 
     window: Seconds | None = None
@@ -66,7 +74,7 @@ class Annotations(Loader):
     """Share of a window that annotations of one label cover at least, for it to have that label.
     Windows with less than that are skipped."""
 
-    background: Name | None = None
+    background: Annotated[str, MinLen(1)] | None = None
     """Label of windows that no annotation touches; null skips them."""
 
     on_conflict: Literal["skip", "longest"] = "skip"
@@ -114,7 +122,9 @@ class Annotations(Loader):
                 return cut_at_marks(marks, longest=longest)
             seconds = inspect(source).seconds
             _check_ends(marked, seconds)
-            rule = Windows(self.window, self.hop or self.window, self.min_overlap, self.background)
+            rule = WindowRule(
+                self.window, self.hop or self.window, self.min_overlap, self.background
+            )
             return cut_windows(marks, seconds, rule, longest=longest)
         except DatasetError as exc:
             raise DatasetError(f"{source.name}: {exc.message}", hint=exc.hint) from exc
@@ -212,11 +222,11 @@ class _Shelf:
         ]
         notes = []
         if alone:
-            files = count(len(alone), "recording has", "recordings have")
-            notes.append(f"{files} no table, passed over: {shown(alone)}")
+            files = count(len(alone), "recording", "recordings")
+            notes.append(f"ignored {files} without a table: {shown(alone)}")
         if tables:
-            files = count(len(tables), "text file goes", "text files go")
-            notes.append(f"{files} with no recording, passed over: {shown(tables)}")
+            files = count(len(tables), "text file", "text files")
+            notes.append(f"ignored {files} without a recording: {shown(tables)}")
         return notes
 
 
@@ -228,7 +238,7 @@ def _is_selections(path: str) -> bool:
 def _folds(ids: Sequence[str]) -> list[str | None]:
     """Return the first folder of each recording, if those are a published split."""
     folders = [each.partition("/")[0] for each in ids]
-    if all("/" in each for each in ids) and published_split(folders):
+    if all("/" in each for each in ids) and is_published_split(folders):
         return [*folders]
     return [None] * len(ids)
 

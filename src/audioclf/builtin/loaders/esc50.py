@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from typing_extensions import override
 
 from audioclf.builtin.loaders.published import load_published
-from audioclf.dataset.table_rows import Columns
-from audioclf.plugin import InputPath, Loader
+from audioclf.plugin import Columns, InputPath, Loader
 
 if TYPE_CHECKING:
     from audioclf.plugin import Dataset
@@ -33,14 +32,9 @@ class Esc50(Loader):
     such as `ESC-50-master` do not matter."""
 
     esc10: bool = False
-    """Whether only the 400 clips of ESC-10, of 10 classes, are taken."""
+    """Whether to take only the 400 clips of ESC-10, in 10 classes."""
 
     @override
     def load(self) -> Dataset:
-        return load_published(
-            self.path,
-            "meta/esc50.csv",
-            _COLUMNS,
-            place=lambda row: row.path,
-            only="esc10" if self.esc10 else None,
-        )
+        only = "esc10" if self.esc10 else None
+        return load_published(self.path, "meta/esc50.csv", _COLUMNS, only=only)

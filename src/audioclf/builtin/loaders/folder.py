@@ -1,4 +1,4 @@
-"""A dataset in a folder, on disk or behind a URL."""
+"""Loader of a folder of recordings, on disk or behind a URL."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from typing_extensions import override
 
-from audioclf.dataset.listing import list_folder
-from audioclf.dataset.path_labels import LabelPattern, label_clips
-from audioclf.plugin import InputPath, Loader
+from audioclf.plugin import InputPath, LabelPattern, Loader, label_clips, list_folder
 
 if TYPE_CHECKING:
     from audioclf.plugin import Dataset
@@ -26,17 +24,8 @@ class FolderDataset(Loader):
     path: InputPath
     """The folder, relative to the config file, or its URL."""
 
-    label_pattern: LabelPattern | None = None
-    """Regular expression that is searched for in each clip's id, its path below the folders that
-    wrap all audio files. The named group `label` is the class; `group` and `fold` are optional.
-    Null takes the class from the folder. Example: `^(?P<label>\\d)_(?P<group>[a-z]+)_`."""
+    label_pattern: LabelPattern = None
 
     @override
     def load(self) -> Dataset:
-        found = list_folder(self.path)
-        return label_clips(
-            found.entries,
-            name=found.name,
-            label_pattern=self.label_pattern,
-            notes=found.notes,
-        )
+        return label_clips(list_folder(self.path), self.label_pattern)

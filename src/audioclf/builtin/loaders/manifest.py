@@ -1,4 +1,4 @@
-"""A dataset that a table lists: CSV, JSON Lines or Parquet."""
+"""Loader of a table of clips: CSV, JSON Lines or Parquet."""
 
 from __future__ import annotations
 
@@ -10,18 +10,26 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
-from audioclf.dataset.listing import Listing, is_archive, list_archive, list_folder
-from audioclf.dataset.path_labels import common_folders, full_path, is_audio
-from audioclf.dataset.table_rows import Columns, make_dataset, read_rows, unused_columns
-from audioclf.dataset.tables import read_table
+from audioclf.dataset.path_labels import full_path
 from audioclf.plugin import (
     AudioSource,
+    Columns,
     DatasetError,
     FileSource,
     InputPath,
+    Listing,
     Loader,
     RemoteSource,
+    common_folders,
     display_name,
+    is_archive,
+    is_audio,
+    list_archive,
+    list_folder,
+    make_dataset,
+    read_rows,
+    read_table,
+    unused_columns,
 )
 
 if TYPE_CHECKING:
@@ -32,18 +40,18 @@ if TYPE_CHECKING:
 
 _HINTS = {
     **{
-        field: f"Say which column it is with `columns: {{{field}: NAME}}`."
+        field: f"Set `columns: {{{field}: NAME}}` to the name of the column."
         for field in Columns.model_fields
     },
-    "outside": "Paths are relative to that folder; see `root`, and `allow_outside` if it is meant.",
+    "outside": "Set `root` to the folder of the files, or `allow_outside` if you trust it.",
 }
 
 
 class Manifest(Loader):
     """A table with a row for each clip: CSV, JSON Lines or Parquet.
 
-    It has the columns `path` and `label`, and may have `start`, `end`, `group`, `fold`, `split`
-    and `weight`. Parquet needs pyarrow.
+    The columns `path` and `label` are required; `start`, `end`, `group`, `fold` and `split` are
+    optional. Parquet needs pyarrow.
     """
 
     type: Literal["manifest"] = "manifest"
@@ -53,16 +61,16 @@ class Manifest(Loader):
     .ndjson or .parquet."""
 
     root: InputPath | None = None
-    """What the paths in the table are relative to: a folder or a zip archive, relative to the
-    config file, or its URL. Null is the folder of the table."""
+    """Base of the paths in the table: a folder or a zip archive, relative to the config file, or
+    its URL. Null is the folder of the table."""
 
     columns: Columns = Columns()
-    """Names of the columns that are read, by what they say: path, label, start, end, group, fold,
-    split, weight. Example: `{path: filename, label: category, start: null}`."""
+    """Names of the columns, by role: path, label, start, end, group, fold, split. Example:
+    `{path: filename, label: category, start: null}`."""
 
     allow_outside: bool = False
-    """Whether paths in the table may be absolute, URLs, or lead out of root by `..`. Only for a
-    table that you trust."""
+    """Whether paths in the table may be absolute, URLs, or lead out of `root` by `..`; only for
+    tables that you trust."""
 
     @override
     def load(self) -> Dataset:
@@ -103,11 +111,11 @@ def _check_root(root: Path) -> None:
 
 
 def _find_in(listing: Listing, paths: list[str]) -> _Find:
-    """Look in a listing; below the folders that wrap all its audio where no path fits without."""
+    """Find files in a listing, below the folders that wrap all audio if no path fits otherwise."""
     files = dict(listing.entries)
     audio = [path for path in files if is_audio(path)]
     wrapping = common_folders(audio) if audio else []
-    starts = ["".join(f"{each}/" for each in wrapping[:n]) for n in range(len(wrapping) + 1)]
+    starts = ["".join(f"{folder}/" for folder in wrapping[:n]) for n in range(len(wrapping) + 1)]
     fitting = (start for start in starts if any(start + path in files for path in paths))
     prefix = next(fitting, "")
     return lambda path: _find_outside(path) or files.get(prefix + path)
@@ -115,11 +123,11 @@ def _find_in(listing: Listing, paths: list[str]) -> _Find:
 
 def _find_on_disk(root: Path, path: str) -> AudioSource | None:
     for form in (path, unicodedata.normalize("NFD", path)):
-        found = Path(root, form)
+        file = Path(root, form)
         try:
-            if found.is_file():
-                return FileSource(found)
-        except (OSError, ValueError):  # too long, or out of sight
+            if file.is_file():
+                return FileSource(file)
+        except (OSError, ValueError):  # too long, or no permission
             continue
     return None
 

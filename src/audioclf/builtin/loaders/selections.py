@@ -14,10 +14,16 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from audioclf.dataset.table_rows import quoted, read_number
-from audioclf.dataset.tables import MAX_ROWS, Cells, Problems, missing_column, read_csv
-from audioclf.dataset.text_files import read_text
-from audioclf.plugin import AudioSource, DatasetError
+from audioclf.dataset.table_rows import quoted
+from audioclf.dataset.tables import MAX_ROWS, Cells, Problems
+from audioclf.plugin import (
+    AudioSource,
+    DatasetError,
+    missing_column,
+    read_csv,
+    read_number,
+    read_text,
+)
 
 _BEGIN, _END, _OFFSET = "Begin Time (s)", "End Time (s)", "File Offset (s)"
 _FILES = ("Begin Path", "Begin File")
@@ -80,7 +86,7 @@ def read_selections(source: AudioSource, column: str) -> Selections:
 def _raven(text: str, name: str, column: str) -> Selections:
     wanted = {_BEGIN, _END, _OFFSET, *_FILES, column}
     table = read_csv(text, name, wanted, delimiter="\t", quoted=False)
-    for needed, hint in ((_END, None), (column, "Say which column it is with `column: NAME`.")):
+    for needed, hint in ((_END, None), (column, "Set `column: NAME` to the name of the column.")):
         if needed not in table.columns:
             raise missing_column(table, needed, hint)
     found = []

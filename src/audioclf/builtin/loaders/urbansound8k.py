@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from typing_extensions import override
 
 from audioclf.builtin.loaders.published import load_published
-from audioclf.dataset.table_rows import Columns
-from audioclf.plugin import InputPath, Loader
+from audioclf.plugin import Columns, InputPath, Loader
 
 if TYPE_CHECKING:
     from audioclf.plugin import Dataset

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from audioclf.base.errors import DatasetError
 from audioclf.builtin.loaders.annotations import Annotations
-from audioclf.dataset.listing import Listing
 from audioclf.dataset.path_labels import is_audio, shown
+from audioclf.dataset.sources import Listing
 from audioclf.dataset.text_files import read_text
 from audioclf.plugin import AudioSource
 from audioclf.starters.first_config.found import Found

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from audioclf.base.errors import DatasetError
 from audioclf.builtin.loaders.folder import FolderDataset
 from audioclf.builtin.loaders.zip import ZipDataset
-from audioclf.dataset.listing import Listing, is_archive, list_files
+from audioclf.dataset.listing import is_archive, list_files
 from audioclf.dataset.path_labels import common_folders, is_audio, shown
+from audioclf.dataset.sources import Listing
 from audioclf.starters.first_config.annotations import find_annotations
 from audioclf.starters.first_config.file_names import (
     Choice,

@@ -16,9 +16,9 @@ from audioclf.builtin.loaders.audiofolder import AudioFolder
 from audioclf.builtin.loaders.esc50 import Esc50
 from audioclf.builtin.loaders.manifest import Manifest
 from audioclf.builtin.loaders.urbansound8k import UrbanSound8K
-from audioclf.dataset.listing import Listing, is_archive
+from audioclf.dataset.listing import is_archive
 from audioclf.dataset.path_labels import common_folders, is_audio, shown
-from audioclf.dataset.sources import AudioSource, FileSource
+from audioclf.dataset.sources import AudioSource, FileSource, Listing
 from audioclf.dataset.tables import Table, read_table
 from audioclf.starters.first_config.found import Found
 

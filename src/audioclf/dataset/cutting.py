@@ -1,7 +1,7 @@
-"""From marks on a recording to clips: each mark a clip, or windows of one length.
+"""Clips from the annotations of a recording: one per mark, or windows of one length.
 
-All times are in s, spans are half-open. The label of a mark is empty where nobody wrote one: such a
-mark makes no clip, but says that there is something.
+All times are in s, spans are half-open. A mark with an empty label makes no clip, but it keeps
+windows from being background.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from audioclf.plugin import DatasetError
+from audioclf.base.errors import DatasetError
 
 MAX_OVERLAPS = 5_000_000
-"""Pairs of marks, or of a mark and a window, of one recording; beyond, something is wrong."""
+"""Upper bound on the pairs of marks, or of a mark and a window, of one recording."""
 
 _EPSILON = 1e-9  # times are sums of decimal fractions
 
@@ -29,7 +29,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Cut:
-    """The clips of a recording, and how many were skipped: of two labels, or with too little."""
+    """The clips of a recording, and how many were skipped for two labels or too little overlap."""
 
     clips: tuple[Mark, ...]
     conflicts: int = 0
@@ -37,17 +37,17 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
-    """How windows are laid over a recording and labeled.
+class WindowRule:
+    """Length, distance and labels of windows.
 
     Parameters
     ----------
     window, hop : float
-        Length of a window, and from the start of one to that of the next.
+        Length of a window, and distance between the starts of two windows.
     min_overlap : float
-        Share of a window, above 0 and at most 1, that marks of one label cover at least.
+        Smallest share of a window that marks of its label cover, in (0, 1].
     background : str, optional
-        Label of windows that no mark touches; without it they are skipped.
+        Label of windows without a mark; without it they are skipped.
     """
 
     window: float
@@ -59,13 +59,13 @@ class Windows:
 def cut_at_marks(marks: Iterable[Mark], *, longest: bool) -> Cut:
     """Return each mark as a clip.
 
-    Where marks of two labels overlap, both are skipped; or the shorter one, or both of one length,
-    if `longest`.
+    If marks of two labels overlap, both are skipped; with `longest` only the shorter one, or both
+    if they have the same length.
 
     Raises
     ------
     DatasetError
-        If absurdly many marks overlap.
+        If more than `MAX_OVERLAPS` marks overlap.
     """
     named = sorted({mark for mark in marks if mark.label and mark.end > mark.start})
     dropped: set[Mark] = set()
@@ -83,10 +83,10 @@ def _conflicts(marks: Sequence[Mark]) -> Iterator[tuple[Mark, Mark]]:
     active: list[Mark] = []
     pairs = 0
     for mark in marks:
-        active = [each for each in active if each.end > mark.start + _EPSILON]
+        active = [other for other in active if other.end > mark.start + _EPSILON]
         pairs += len(active)
         _check_overlaps(pairs)
-        yield from ((each, mark) for each in active if each.label != mark.label)
+        yield from ((other, mark) for other in active if other.label != mark.label)
         active.append(mark)
 
 
@@ -95,25 +95,25 @@ def _check_overlaps(number: int) -> None:
         raise DatasetError(f"more than {MAX_OVERLAPS:,} overlaps of annotations")
 
 
-def cut_windows(marks: Iterable[Mark], seconds: float, rule: Windows, *, longest: bool) -> Cut:
+def cut_windows(marks: Iterable[Mark], seconds: float, rule: WindowRule, *, longest: bool) -> Cut:
     """Return the windows that have a label.
 
-    A window has the label whose marks together cover at least `min_overlap` of it. Where several
-    labels do, it is skipped; or has the one that covers most, if `longest` and there is one. The
-    rest of the recording that is shorter than a window is left out.
+    A window has the label whose marks together cover at least `min_overlap` of it. A window with
+    several such labels is skipped; with `longest` it has the label that covers most, if only one
+    does. A shorter window at the end of the recording is left out.
 
     Parameters
     ----------
     marks : iterable of Mark
     seconds : float
         Length of the recording.
-    rule : Windows
+    rule : WindowRule
     longest : bool
 
     Raises
     ------
     DatasetError
-        If there are absurdly many windows.
+        If there are more than `MAX_OVERLAPS` windows.
     """
     count = _count(seconds, rule)
     covered = _coverage(sorted(marks), count, rule)
@@ -128,7 +128,7 @@ def cut_windows(marks: Iterable[Mark], seconds: float, rule: Windows, *, longest
     return Cut(tuple(clips), conflicts=disputed, too_little=len(touched) - disputed)
 
 
-def _count(seconds: float, rule: Windows) -> int:
+def _count(seconds: float, rule: WindowRule) -> int:
     if seconds + _EPSILON < rule.window:
         return 0
     count = math.floor((seconds - rule.window) / rule.hop + _EPSILON) + 1
@@ -137,14 +137,14 @@ def _count(seconds: float, rule: Windows) -> int:
     return count
 
 
-def _bounds(index: int, rule: Windows) -> tuple[float, float]:
+def _bounds(index: int, rule: WindowRule) -> tuple[float, float]:
     return round(index * rule.hop, 9), round(index * rule.hop + rule.window, 9)
 
 
 def _coverage(
-    marks: Sequence[Mark], count: int, rule: Windows
+    marks: Sequence[Mark], count: int, rule: WindowRule
 ) -> dict[int, dict[str, tuple[float, float]]]:
-    """Return for each window that marks touch, by label: covered seconds, and up to where."""
+    """Return the covered seconds and the end of the cover, by window and label."""
     covered: dict[int, dict[str, tuple[float, float]]] = {}
     overlaps = 0
     for mark in marks:
@@ -153,17 +153,15 @@ def _coverage(
         _check_overlaps(overlaps)
         for index in touched:
             low, high = _bounds(index, rule)
-            found = covered.setdefault(index, {})
-            length, reach = found.get(mark.label, (0.0, low))
+            by_label = covered.setdefault(index, {})
+            length, reach = by_label.get(mark.label, (0.0, low))
             end = min(mark.end, high)
-            found[mark.label] = (
-                length + max(0.0, end - max(mark.start, reach)),
-                max(reach, end),
-            )
+            length += max(0.0, end - max(mark.start, reach))
+            by_label[mark.label] = (length, max(reach, end))
     return covered
 
 
-def _touched(mark: Mark, count: int, rule: Windows) -> range:
+def _touched(mark: Mark, count: int, rule: WindowRule) -> range:
     """Return the windows that a mark overlaps, or that a point in time lies in."""
     first = math.floor((mark.start - rule.window) / rule.hop + _EPSILON) + 1
     stop = math.ceil(mark.end / rule.hop - _EPSILON)
@@ -172,16 +170,16 @@ def _touched(mark: Mark, count: int, rule: Windows) -> range:
     return range(max(0, first), min(count, stop))
 
 
-def _label(covered: dict[str, tuple[float, float]], rule: Windows, longest: bool) -> str | None:
+def _label(covered: dict[str, tuple[float, float]], rule: WindowRule, longest: bool) -> str | None:
     if not covered:
         return rule.background
     reaching = _reaching(covered, rule)
     if len(reaching) > 1 and longest:
         most = max(reaching.values())
-        reaching = {label: each for label, each in reaching.items() if each >= most - _EPSILON}
+        reaching = {k: length for k, length in reaching.items() if length >= most - _EPSILON}
     return next(iter(reaching)) if len(reaching) == 1 else None
 
 
-def _reaching(covered: dict[str, tuple[float, float]], rule: Windows) -> dict[str, float]:
+def _reaching(covered: dict[str, tuple[float, float]], rule: WindowRule) -> dict[str, float]:
     needed = rule.min_overlap * rule.window - _EPSILON
     return {label: length for label, (length, _) in covered.items() if label and length >= needed}

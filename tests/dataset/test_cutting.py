@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from audioclf.builtin.loaders import cutting
-from audioclf.builtin.loaders.cutting import Cut, Mark, Windows, cut_at_marks, cut_windows
+from audioclf.dataset import cutting
+from audioclf.dataset.cutting import Cut, Mark, WindowRule, cut_at_marks, cut_windows
 from audioclf.plugin import DatasetError
 
 
@@ -31,7 +31,7 @@ def windows(
     background: str | None = None,
     longest: bool = False,
 ) -> Cut:
-    rule = Windows(window, hop, share, background)
+    rule = WindowRule(window, hop, share, background)
     return cut_windows(marks(*texts), seconds, rule, longest=longest)
 
 
@@ -148,7 +148,7 @@ def test_windows_are_labeled_as_by_counting_tenths(
     drawn: list[tuple[int, int, str]], window: int, hop: int, share: float, total: int
 ) -> None:
     found = [Mark(min(a, b) / 10, max(a, b) / 10, label) for a, b, label in drawn]
-    rule = Windows(window / 10, hop / 10, share, "none")
+    rule = WindowRule(window / 10, hop / 10, share, "none")
     cut = cut_windows(found, total / 10, rule, longest=False)
     expected = []
     for start in range(0, total - window + 1, hop):
