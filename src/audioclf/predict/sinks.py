@@ -7,12 +7,10 @@ the journal. An output that is a file which the same call reads is refused.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -21,6 +19,7 @@ from typing_extensions import override
 from audioclf.base.errors import ConfigError, ResultError
 from audioclf.base.locks import FileLock, lock_owner, take_lock
 from audioclf.base.text import file_name
+from audioclf.predict.appending import CutBackFile, encoded, in_blocks, write_aside
 from audioclf.predict.inputs import Collected, Recording
 from audioclf.predict.journal import (
     FOLDER_JOURNAL,
@@ -37,7 +36,6 @@ from audioclf.predict.settings import Job
 Mode = Literal["new", "force", "resume"]
 """Refuse an output that exists, replace it, or continue it."""
 
-_LINES_PER_WRITE = 256
 _LOCK = ".lock"
 
 
@@ -117,7 +115,7 @@ class StreamSink(Sink):
 
     @override
     def put(self, recording: Recording, row: JournalRow, text: Iterator[str]) -> None:
-        for part in _joined(text):
+        for part in in_blocks(text):
             self._write_text(part)
 
     @override
@@ -164,7 +162,7 @@ class FileSink(Sink):
         size = self.done[-1].bytes if self.done else 0
         with _writing(path):
             self._journal = _rewritten_journal(self.journal_path, self.done)
-            self._out = _CutBackFile(path)
+            self._out = CutBackFile(path)
             self._out.cut_back(size)
             if not size:
                 self._out.write(header)
@@ -185,7 +183,7 @@ class FileSink(Sink):
     def put(self, recording: Recording, row: JournalRow, text: Iterator[str]) -> None:
         try:
             with _writing(self.path):
-                for part in _joined(text):
+                for part in in_blocks(text):
                     self._out.write(part)
                 self._journal.write(row_text(replace(row, bytes=self._out.size)))
         except BaseException:
@@ -257,7 +255,7 @@ class FolderSink(Sink):
             with _writing(self.path):
                 if row.status == "ok":
                     row = replace(row, file=self.names[key_of(recording)])
-                    _write_aside(self.path / row.file, [self.header, *_joined(text)])
+                    write_aside(self.path / row.file, [self.header, *in_blocks(text)])
                 self._journal.write(row_text(row))
         except BaseException:
             self._journal.roll_back()
@@ -321,18 +319,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _joined(text: Iterable[str]) -> Iterator[str]:
-    """Yield a few hundred lines at a time."""
-    lines: list[str] = []
-    for line in text:
-        lines.append(line)
-        if len(lines) == _LINES_PER_WRITE:
-            yield "".join(lines)
-            lines = []
-    if lines:
-        yield "".join(lines)
-
-
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
     """Turn an error of the system into one sentence."""
@@ -391,62 +377,12 @@ def _rows_in_output(path: Path, header: str, rows: list[JournalRow]) -> list[Jou
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
-            has_header = stream.read(len(_encoded(header))) == _encoded(header)
+            has_header = stream.read(len(encoded(header))) == encoded(header)
     except OSError:
         return []
     return [row for row in rows if row.bytes <= size] if has_header else []
 
 
-def _rewritten_journal(path: Path, rows: Sequence[JournalRow]) -> _CutBackFile:
-    _write_aside(path, [header_text(), *map(row_text, rows)])
-    return _CutBackFile(path)
-
-
-def _write_aside(target: Path, parts: Iterable[str]) -> None:
-    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with aside.open("wb") as stream:
-            for part in parts:
-                stream.write(_encoded(part))
-        aside.replace(target)
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
-
-
-class _CutBackFile:
-    """A file that is appended to, and can be cut back to the last commit."""
-
-    def __init__(self, path: Path) -> None:
-        # Unbuffered, so that nothing is written after a failure.
-        self._file = FileIO(path, "a")
-        self.size = self._committed = self._file.seek(0, os.SEEK_END)
-
-    def write(self, text: str) -> None:
-        data = memoryview(_encoded(text))
-        while data:
-            written = self._file.write(data)
-            self.size += written
-            data = data[written:]
-
-    def commit(self) -> None:
-        self._committed = self.size
-
-    def roll_back(self) -> None:
-        with suppress(OSError):
-            self.cut_back(self._committed)
-
-    def cut_back(self, size: int) -> None:
-        self._file.truncate(size)
-        self.size = self._committed = size
-
-    def close(self) -> None:
-        try:
-            os.fsync(self._file.fileno())
-        finally:
-            self._file.close()
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace")
+def _rewritten_journal(path: Path, rows: Sequence[JournalRow]) -> CutBackFile:
+    write_aside(path, [header_text(), *map(row_text, rows)])
+    return CutBackFile(path)
