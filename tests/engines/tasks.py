@@ -69,10 +69,9 @@ def deadly_with(index: int, shared: Any) -> int:
     return deadly(int(shared[index]))
 
 
-def leave(code: int) -> int:
-    if code:
+def leave(code: int | None) -> None:
+    if code is not None:
         os._exit(code)
-    return code
 
 
 def noisy(index: int) -> str:

@@ -55,11 +55,13 @@ def test_exactly_the_items_that_kill_are_blamed(engine: ProcessEngine) -> None:
 
 
 def test_the_message_says_how_the_worker_ended(engine: ProcessEngine) -> None:
-    found = dict(engine.map(tasks.leave, [0, 5, 0]))
-    error = found[1]
-    assert isinstance(error, WorkerDiedError)
-    assert error.how == "exit code 5"
-    assert (found[0], found[2]) == (0, 0)
+    """An exit with code 0 before there is a result is a death as well."""
+    outcomes = dict(engine.map(tasks.leave, [None, 5, None, 0]))
+    for index, how in ((1, "exit code 5"), (3, "exit code 0")):
+        error = outcomes.pop(index)
+        assert isinstance(error, WorkerDiedError)
+        assert error.how == how
+    assert outcomes == {0: None, 2: None}
 
 
 def test_what_a_plugin_prints_or_reads_does_no_harm(engine: ProcessEngine) -> None:
