@@ -34,7 +34,8 @@ def all_rows(data: Path, scratch: Path) -> Iterator[Row]:
     import feature_rows
     import file_rows
 
-    from audioclf.audio.decode import AudioConfig, decode
+    from audioclf.audio.decode import decode
+    from audioclf.audio.settings import AudioConfig
     from audioclf.builtin.loaders.folder import FolderDataset
 
     audio = AudioConfig(sr=feature_rows.SR, duration=3.0)

@@ -12,7 +12,8 @@ import numpy as np
 import soxr
 from measure import Row, cpu, unpacked, wall
 
-from audioclf.audio.decode import AudioConfig, decode
+from audioclf.audio.decode import decode
+from audioclf.audio.settings import AudioConfig
 from audioclf.builtin.featurizers.mel import MelSpectrogram
 from audioclf.builtin.featurizers.mfcc import Mfcc
 from audioclf.builtin.loaders.folder import FolderDataset

@@ -18,7 +18,8 @@ for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.wav"))[:int(sys.argv[2])]:
 
 OURS = """
 import sys
-from audioclf.audio.decode import AudioConfig, decode
+from audioclf.audio.decode import decode
+from audioclf.audio.settings import AudioConfig
 from audioclf.builtin.loaders.folder import FolderDataset
 from audioclf.builtin.featurizers.mel import MelSpectrogram
 mel, audio = MelSpectrogram(db={"ref": "max"}), AudioConfig(sr=22050, duration=3.0)

@@ -74,7 +74,7 @@ from audioclf.dataset.tables import Table, missing_column, read_csv, read_table
 from audioclf.dataset.text_files import read_text
 
 if TYPE_CHECKING:
-    from audioclf.audio.decode import AudioInfo
+    from audioclf.audio.reader import AudioInfo
 
 __all__ = [
     "METRICS",

@@ -13,7 +13,9 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from audioclf.audio.decode import AudioConfig, AudioInfo, decode, inspect
+from audioclf.audio.decode import decode, inspect
+from audioclf.audio.reader import AudioInfo
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits
 from audioclf.dataset.archive import open_archive
@@ -315,7 +317,8 @@ def test_decoding_imports_neither_librosa_nor_numba_nor_soundfile_for_pcm(tmp_pa
     path.write_bytes(wav())
     code = (
         "from pathlib import Path\n"
-        "from audioclf.audio.decode import AudioConfig, decode\n"
+        "from audioclf.audio.decode import decode\n"
+        "from audioclf.audio.settings import AudioConfig\n"
         "from audioclf.dataset.sources import FileSource\n"
         f"decode(FileSource(Path({str(path)!r})), AudioConfig())\n"
     )

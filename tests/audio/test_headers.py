@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.audio.decode import AudioInfo
 from audioclf.audio.headers import inspect_all
+from audioclf.audio.reader import AudioInfo
 from audioclf.base.errors import DecodeError
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioclf.audio.decode import AudioConfig, decode, inspect
+from audioclf.audio.decode import decode, inspect
 from audioclf.audio.reader import open_reader
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import DEFAULT_LIMITS
 from tests.hostile.files import MemorySource, encoded, id3, noise, wav

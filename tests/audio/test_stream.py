@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from audioclf.audio import stream as streaming
-from audioclf.audio.decode import AudioConfig, decode
+from audioclf.audio.decode import decode
+from audioclf.audio.settings import AudioConfig
 from audioclf.audio.stream import open_stream
 from audioclf.base.errors import DecodeError
 from audioclf.dataset.sources import AudioSource, FileSource, PartSource, Span

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from audioclf.audio.decode import AudioConfig, AudioInfo
+from audioclf.audio.reader import AudioInfo
+from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.leakage.fingerprint import Fingerprint
 from audioclf.audit.shortcuts.facts import FACTS, AuditFacts, FileFormat

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioclf.audio.decode import AudioConfig, AudioInfo
+from audioclf.audio.reader import AudioInfo
+from audioclf.audio.settings import AudioConfig
 from audioclf.audit.decoding import NAMES, audit_decode
 from audioclf.audit.findings import Audit
 from audioclf.features.worker import LedgerRow

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import soxr
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.audit.shortcuts.facts import (
     COLUMN,
     FACTS,

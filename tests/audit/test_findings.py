@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.audit import audit_data, blocking, check_allowed, finding_names, run_audits, shortcuts
 from audioclf.audit.findings import Audit, Finding
 from audioclf.base.errors import ConfigError

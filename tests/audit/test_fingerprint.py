@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.audit.leakage.fingerprint import WIDTH, Fingerprint, exact_part, robust_part
 from audioclf.features.worker import plan_featurizer
 from audioclf.starters.sample_data.sounds import SR, chirp, murmur, noise, tone

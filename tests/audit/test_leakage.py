@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.leakage import NAMES, audit_leakage
 from audioclf.audit.leakage.copies import (

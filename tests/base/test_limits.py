@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from audioclf.audio.decode import AudioConfig, decode, inspect
+from audioclf.audio.decode import decode, inspect
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import ConfigError, DatasetError, DecodeError
 from audioclf.base.limits import DEFAULT_LIMITS, Limits, limits_in_force, parse_limits, use_limits
 from audioclf.config.loading import load_config

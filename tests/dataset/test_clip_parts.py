@@ -13,7 +13,8 @@ import librosa
 import numpy as np
 import pytest
 
-from audioclf.audio.decode import AudioConfig, decode, inspect
+from audioclf.audio.decode import decode, inspect
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DecodeError
 from audioclf.builtin.featurizers.mel import MelSpectrogram
 from audioclf.components.registry import Origin

@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 from fsspec.registry import known_implementations
 
-from audioclf.audio.decode import AudioConfig, decode
+from audioclf.audio.decode import decode
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, DecodeError, EnvironmentMissingError
 from audioclf.base.limits import Limits, use_limits
 from audioclf.builtin.loaders.folder import FolderDataset

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import FeatureError
 from audioclf.builtin.loaders.folder import FolderDataset
 from audioclf.components.featurizer import Featurizer

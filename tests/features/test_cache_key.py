@@ -16,7 +16,7 @@ import pytest
 import soundfile
 from pydantic import BaseModel
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.audit.leakage.fingerprint import Fingerprint
 from audioclf.audit.shortcuts.facts import AuditFacts
 from audioclf.base.limits import Limits, use_limits

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from audioclf.audio.decode import AudioConfig, decode
+from audioclf.audio.decode import decode
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, FeatureError
 from audioclf.builtin.featurizers.clip_options import TrimSilence
 from audioclf.builtin.featurizers.mel import MelSpectrogram

@@ -28,7 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
-from audioclf.audio.decode import AudioConfig, decode
+from audioclf.audio.decode import decode
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import AudioclfError, ConfigError, DatasetError, DecodeError
 from audioclf.base.limits import DEFAULT_LIMITS
 from audioclf.components.discovery import discover

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioclf.audio.decode import AudioConfig, Decoded, decode, inspect
+from audioclf.audio.decode import Decoded, decode, inspect
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import EXIT_DATA, DecodeError
 from audioclf.base.limits import DEFAULT_LIMITS
 from audioclf.dataset.sources import FileSource, PartSource, Span

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioclf.audio.decode import AudioConfig, decode, inspect
+from audioclf.audio.decode import decode, inspect
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, DecodeError
 from audioclf.builtin.loaders.folder import FolderDataset
 from audioclf.builtin.loaders.manifest import Manifest

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.components.classifier import Classifier
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer

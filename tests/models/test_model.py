@@ -11,7 +11,7 @@ import pytest
 import soxr
 
 import audioclf
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DecodeError, ModelError
 from audioclf.evaluation.fitting import fit_final
 from audioclf.evaluation.results import Pipeline

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import audioclf
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import ModelError
 from audioclf.builtin.featurizers.augmentation import Vtlp
 from audioclf.builtin.featurizers.mel import MelSpectrogram

@@ -89,7 +89,8 @@ def test_a_window_scores_as_the_same_clip_alone(tmp_path: Path) -> None:
 
 
 def test_windows_of_a_resampled_recording_are_those_of_the_whole(tmp_path: Path) -> None:
-    from audioclf.audio.decode import AudioConfig, decode
+    from audioclf.audio.decode import decode
+    from audioclf.audio.settings import AudioConfig
     from audioclf.dataset.sources import FileSource
 
     found = model(tmp_path)

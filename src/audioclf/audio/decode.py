@@ -1,13 +1,12 @@
-"""From the bytes of one clip to its waveform: decode, cut, mix down, resample.
+"""Decoding of one clip to its waveform: read, cut, mix down, resample.
 
 The samples are those of `librosa.load(path, sr=sr, mono=True, offset=offset, duration=duration)`,
-bit for bit, without importing librosa. Everything that librosa and libsndfile pass over in
-silence is an error here: a file cut short, NaN, samples that are not audio, a header that claims
-the impossible.
+bit for bit, without importing librosa. Problems that librosa and libsndfile ignore are errors here:
+a truncated file, NaN, samples that are not audio, an impossible header.
 
 A clip that is a part of a recording, `[start, end)`, begins with frame `round(start * sr)` of the
 file and ends before frame `round(end * sr)`, at the file's own rate: parts that meet in time share
-no frame and leave none out. To offset and duration the part is what else the file is.
+no frame and leave none out. Offset and duration count from the start of the part.
 
 Units: `sr` in Hz, times in s; a frame is one sample of each channel.
 """
@@ -19,7 +18,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from audioclf.audio.reader import AudioInfo, open_reader
 from audioclf.base.errors import DecodeError
@@ -28,6 +26,7 @@ from audioclf.base.limits import Limits, limits_in_force, raised_by
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audioclf.audio.settings import AudioConfig
     from audioclf.dataset.sources import AudioSource, Span
 
 _COUNTED = frozenset({"WAV", "RF64", "FLAC", "AIFF"})
@@ -36,24 +35,6 @@ _UNKNOWN_FRAMES = 1 << 62
 """From here on, libsndfile's number of frames means that the header does not say."""
 _SLACK = 1e-3
 """Seconds by which a part may end after its file: what rounding a time to 1 ms can add."""
-
-
-__all__ = ["AudioConfig", "AudioInfo", "Decoded", "decode", "inspect"]
-
-
-class AudioConfig(BaseModel):
-    """How the clips are decoded. They are always mixed down to mono."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    sr: int = Field(default=22_050, ge=1_000, le=768_000)
-    """Sample rate in Hz to which all clips are resampled."""
-
-    duration: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
-    """Most seconds that are read of a clip; all of it if not given."""
-
-    offset: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
-    """Seconds at the start of a clip that are passed over."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +48,7 @@ class Decoded:
     sr : int
         Its sample rate in Hz: that of the config.
     info : AudioInfo
-        What the file's header says.
+        From the file's header.
     """
 
     y: NDArray[np.float32]
@@ -81,7 +62,7 @@ class Decoded:
 
 
 def inspect(source: AudioSource, limits: Limits | None = None) -> AudioInfo:
-    """Return what a file's header says, without decoding a sample.
+    """Return the info of a file's header, without decoding a sample.
 
     For a part of a file, `frames` are those of the part.
 
@@ -92,7 +73,7 @@ def inspect(source: AudioSource, limits: Limits | None = None) -> AudioInfo:
         the part lies outside the file.
     """
     with open_reader(source.file, limits or limits_in_force()) as reader:
-        return _located(reader.info, source.span, source.name)[1]
+        return locate_part(reader.info, source.span, source.name)[1]
 
 
 def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None) -> Decoded:
@@ -107,7 +88,7 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None
     audio : AudioConfig
         Sample rate and part of the file.
     limits : Limits, optional
-        How much of the file is believed; by default the limits in force.
+        Upper bounds for the file; by default the limits in force.
 
     Raises
     ------
@@ -117,19 +98,25 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None
     """
     limits = limits or limits_in_force()
     with open_reader(source.file, limits) as reader:
-        first, info = _located(reader.info, source.span, source.name)
+        first, info = locate_part(reader.info, source.span, source.name)
         start, count = _window(info, audio, source.name, limits)
         frames = reader.read(first + start, count)
-    info = _checked_length(info, len(frames), count, source.name)
-    _check_samples(frames, source.name, limits)
-    return Decoded(_resampled(_mono(frames), info.sr, audio.sr), audio.sr, info)
+    info = checked_length(info, len(frames), count, source.name)
+    check_samples(frames, source.name, limits)
+    return Decoded(_resampled(mixed_down(frames), info.sr, audio.sr), audio.sr, info)
 
 
-def _located(info: AudioInfo, span: Span | None, name: str) -> tuple[int, AudioInfo]:
-    """Return the first frame of a part, and the info with the part's number of frames."""
+def locate_part(info: AudioInfo, span: Span | None, name: str) -> tuple[int, AudioInfo]:
+    """Return the first frame of a part, and the info with the part's number of frames.
+
+    Raises
+    ------
+    DecodeError
+        If the part lies outside the file, or is too short for one frame.
+    """
     if span is None:
         return 0, info
-    _check_known(info, name)
+    check_frames_known(info, name)
     end = info.seconds if span.end is None else span.end
     if span.start >= info.seconds or end > info.seconds + _SLACK:
         to = "" if span.end is None else f" to {span.end} s"
@@ -144,7 +131,8 @@ def _located(info: AudioInfo, span: Span | None, name: str) -> tuple[int, AudioI
     return first, replace(info, frames=stop - first)
 
 
-def _check_known(info: AudioInfo, name: str) -> None:
+def check_frames_known(info: AudioInfo, name: str) -> None:
+    """Refuse a file without samples, or whose header does not give their number (DecodeError)."""
     if info.frames <= 0:
         raise DecodeError(f"{name}: no audio samples")
     if info.frames >= _UNKNOWN_FRAMES:
@@ -156,7 +144,7 @@ def _check_known(info: AudioInfo, name: str) -> None:
 
 def _window(info: AudioInfo, audio: AudioConfig, name: str, limits: Limits) -> tuple[int, int]:
     """Return the first frame and the number of frames, rounded as librosa rounds them."""
-    _check_known(info, name)
+    check_frames_known(info, name)
     start = int(audio.offset * info.sr)
     if start >= info.frames:
         raise DecodeError(
@@ -179,25 +167,43 @@ def _check_count(
     hint = "Set audio.duration to read a part of it."
     seconds = count / info.sr
     if seconds > limits.max_seconds:
-        found = f"{seconds:.6g} s of audio (limit {limits.max_seconds:g} s)"
-        found += raised_by("max_seconds")
-        raise DecodeError(f"{name}: {found}", hint=hint)
+        more = raised_by("max_seconds")
+        raise DecodeError(
+            f"{name}: {seconds:.6g} s of audio (limit {limits.max_seconds:g} s){more}", hint=hint
+        )
     samples = max(count * info.channels, math.ceil(seconds * audio.sr))
     if samples > limits.max_samples:
-        found = f"{samples} samples (limit {limits.max_samples}){raised_by('max_samples')}"
-        raise DecodeError(f"{name}: {found}", hint=hint)
+        more = raised_by("max_samples")
+        raise DecodeError(
+            f"{name}: {samples} samples (limit {limits.max_samples}){more}", hint=hint
+        )
 
 
-def _checked_length(info: AudioInfo, got: int, count: int, name: str) -> AudioInfo:
+def checked_length(info: AudioInfo, got: int, count: int, name: str) -> AudioInfo:
+    """Return the info, with a warning if the file holds fewer frames than its header promises.
+
+    Parameters
+    ----------
+    info : AudioInfo
+    got, count : int
+        Frames that were read, and frames that should be there.
+    name : str
+
+    Raises
+    ------
+    DecodeError
+        If there are none at all, or the container gives an exact number.
+    """
     if got == count:
         return info
-    found = f"header says {count} frames of audio, file holds {got}"
+    mismatch = f"header says {count} frames of audio, file holds {got}"
     if info.container in _COUNTED or not got:
-        raise DecodeError(f"{name}: truncated: {found}")
-    return replace(info, warnings=(*info.warnings, found))
+        raise DecodeError(f"{name}: truncated: {mismatch}")
+    return replace(info, warnings=(*info.warnings, mismatch))
 
 
-def _check_samples(frames: NDArray[np.float32], name: str, limits: Limits) -> None:
+def check_samples(frames: NDArray[np.float32], name: str, limits: Limits) -> None:
+    """Refuse frames with NaN, inf or values far beyond full scale (DecodeError)."""
     with np.errstate(invalid="ignore"):
         low, high = float(frames.min()), float(frames.max())
     # NaN compares as false.
@@ -212,8 +218,8 @@ def _check_samples(frames: NDArray[np.float32], name: str, limits: Limits) -> No
     )
 
 
-def _mono(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average the channels, as `librosa.to_mono` does."""
+def mixed_down(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the average of the channels [shape=(n_frames,)], as `librosa.to_mono` does."""
     channels = frames.shape[1]
     if channels == 1:
         return frames[:, 0]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from audioclf.audio.decode import AudioInfo, inspect
+from audioclf.audio.decode import inspect
+from audioclf.audio.reader import AudioInfo
 from audioclf.base.errors import DecodeError
 from audioclf.base.machine import available_cores
 from audioclf.dataset.sources import AudioSource

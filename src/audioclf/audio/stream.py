@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.audio.decode import _check_known, _check_samples, _checked_length, _located, _mono
+from audioclf.audio.decode import (
+    check_frames_known,
+    check_samples,
+    checked_length,
+    locate_part,
+    mixed_down,
+)
 from audioclf.audio.reader import AudioInfo, Reader, open_reader
 from audioclf.base.limits import Limits, limits_in_force
 
@@ -81,8 +87,8 @@ def open_stream(source: AudioSource, sr: int, limits: Limits | None = None) -> I
     """
     limits = limits or limits_in_force()
     with open_reader(source.file, limits) as reader:
-        first, info = _located(reader.info, source.span, source.name)
-        _check_known(info, source.name)
+        first, info = locate_part(reader.info, source.span, source.name)
+        check_frames_known(info, source.name)
         warnings = list(info.warnings)
         blocks = _mono_blocks(reader, first, info, source.name, limits, warnings)
         offset = first / info.sr
@@ -100,12 +106,12 @@ def _mono_blocks(
         run_up = max(0, min(first + done - 1, _RUN_UP.get(info.container, 0)))
         frames = reader.read(first + done - run_up, run_up + wanted)[run_up:]
         if len(frames):
-            _check_samples(frames, name, limits)
-            yield _mono(frames)
+            check_samples(frames, name, limits)
+            yield mixed_down(frames)
         done += len(frames)
         if len(frames) < wanted:
             break
-    warnings += _checked_length(info, done, info.frames, name).warnings[len(info.warnings) :]
+    warnings += checked_length(info, done, info.frames, name).warnings[len(info.warnings) :]
 
 
 def _resampled_blocks(blocks: Iterator[Block], orig_sr: int, target_sr: int) -> Iterator[Block]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.audit import decoding as decode
 from audioclf.audit import labels, leakage, shortcuts
 from audioclf.audit.decoding import audit_decode

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding, Severity
 from audioclf.audit.shortcuts.facts import COLUMN
 from audioclf.audit.shortcuts.formats import words_for

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.limits import Limits
 from audioclf.base.settings import Settings
 from audioclf.components.fields import AnyClassifier, AnyFeaturizer, AnyLoader

@@ -11,7 +11,7 @@ from audioclf.components.code_digest import canonical, made_by
 from audioclf.components.featurizer import Featurizer
 
 if TYPE_CHECKING:
-    from audioclf.audio.decode import AudioConfig
+    from audioclf.audio.settings import AudioConfig
     from audioclf.components.registry import Origin
 
 FORMAT = 2

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, FeatureError
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Origin

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from audioclf._version import __version__
-from audioclf.audio.decode import AudioConfig, decode
+from audioclf.audio.decode import decode
+from audioclf.audio.settings import AudioConfig
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Origin
 from audioclf.dataset.dataset import Clip

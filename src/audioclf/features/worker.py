@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from audioclf.audio.decode import AudioConfig, AudioInfo, decode
+from audioclf.audio.decode import decode
+from audioclf.audio.reader import AudioInfo
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import AudioclfError, DecodeError, FeatureError
 from audioclf.base.process_state import describe_changes, restored_process_state
 from audioclf.components.featurizer import Featurizer

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import FeatureError, ModelError
 from audioclf.components.featurizer import Featurizer
 from audioclf.dataset.dataset import Clip

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.audio.decode import AudioInfo, decode, inspect
+from audioclf.audio.decode import decode, inspect
+from audioclf.audio.reader import AudioInfo
 from audioclf.audio.stream import open_stream
 from audioclf.base.errors import DecodeError, FeatureError
 from audioclf.models.windows import BATCH, Cutting, Piece, pieces, rows_of_pieces

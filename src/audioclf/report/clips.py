@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from audioclf.audio.decode import AudioConfig
+    from audioclf.audio.settings import AudioConfig
     from audioclf.components.registry import Registry
     from audioclf.dataset.dataset import Dataset
     from audioclf.runs.reading import SavedRun

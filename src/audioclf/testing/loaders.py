@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.audio.decode import AudioConfig, decode
+from audioclf.audio.decode import decode
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import AudioclfError, DatasetError, DecodeError
 from audioclf.dataset.dataset import Dataset
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise

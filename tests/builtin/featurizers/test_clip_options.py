@@ -12,7 +12,7 @@ from librosa.effects import trim
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.builtin.featurizers.chroma import Chroma
 from audioclf.builtin.featurizers.clip_options import (
     ClipFeaturizer,

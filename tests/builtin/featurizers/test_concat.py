@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import ConfigError, FeatureError
 from audioclf.builtin.featurizers.concat import Concat
 from audioclf.builtin.featurizers.mel import MelSpectrogram

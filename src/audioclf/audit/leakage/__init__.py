@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding, Severity
 from audioclf.audit.leakage.copies import Copies, find_twins, merged
 from audioclf.audit.leakage.cost import Rescoring, price_of_leakage

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.audit.leakage.fingerprint import HIGH_HZ, LOW_HZ, exact_part, robust_part
 from audioclf.base.errors import DecodeError
 from audioclf.dataset.dataset import Dataset

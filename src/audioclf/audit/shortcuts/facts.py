@@ -25,7 +25,7 @@ from audioclf.dataset.sources import AudioSource, RemoteSource, ZipSource
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audioclf.audio.decode import AudioInfo
+    from audioclf.audio.reader import AudioInfo
     from audioclf.features.worker import LedgerRow
 
     Waveform = NDArray[np.float32]

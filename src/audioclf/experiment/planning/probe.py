@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import AudioclfError, DatasetError, DecodeError
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.experiment.planning.workload import Sample

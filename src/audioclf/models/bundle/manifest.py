@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.models.calibration.records import (
     Abstention,
     Calibration,

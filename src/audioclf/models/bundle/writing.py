@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audioclf._version import __version__
-from audioclf.audio.decode import AudioConfig
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import ModelError
 from audioclf.base.files import OutputFolder
 from audioclf.base.machine import platform_name, versions_behind

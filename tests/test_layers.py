@@ -1,0 +1,98 @@
+"""Structure of the source tree, beyond the layers that import-linter checks."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grimp
+
+import audioclf
+
+ROOT = Path(audioclf.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+LAZY_TABLES = {"__init__.py", "cli/__init__.py"}
+MOST_LINES = 400
+STILL_TOO_LONG = {"experiment/run.py", "models/model.py", "predict/sinks.py"}
+
+LIGHT = """
+import importlib, pkgutil, sys
+names = ["audioclf.plugin", "audioclf.config.loading"]
+for package in ("audioclf.components", "audioclf.base"):
+    folder = importlib.import_module(package).__path__
+    names += [module.name for module in pkgutil.iter_modules(folder, package + ".")]
+for name in names:
+    importlib.import_module(name)
+    heavy = {"numpy", "scipy", "sklearn", "librosa"} & set(sys.modules)
+    assert not heavy, f"{name} imports {heavy}"
+"""
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text("utf-8")))
+
+
+def test_what_starts_a_command_imports_no_heavy_library() -> None:
+    subprocess.run([sys.executable, "-c", LIGHT], check=True)
+
+
+def test_only_the_lazy_tables_import_our_modules_by_name() -> None:
+    """A hidden import would dodge the layers; a name that comes from data is one of a plugin."""
+    hidden = {relative(path) for path in FILES if calls_import_module(path) and names_module(path)}
+    assert hidden <= LAZY_TABLES
+
+
+def calls_import_module(path: Path) -> bool:
+    calls = (node for node in nodes(path) if isinstance(node, ast.Call))
+    return any("import_module" in ast.unparse(call.func) for call in calls)
+
+
+def names_module(path: Path) -> bool:
+    texts = (node.value for node in nodes(path) if isinstance(node, ast.Constant))
+    return any(isinstance(text, str) and re.match(r"audioclf\.\w", text) for text in texts)
+
+
+def test_no_private_name_is_imported_from_another_module() -> None:
+    private = [
+        f"{relative(path)}: {alias.name}"
+        for path in FILES
+        for node in nodes(path)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("audioclf")
+        for alias in node.names
+        if alias.name.startswith("_") and alias.name not in {"__version__", "_version"}
+    ]
+    assert private == []
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {relative(path): path.read_text("utf-8").count("\n") for path in FILES}
+    too_long = {name for name, length in lengths.items() if length > MOST_LINES}
+    assert too_long - STILL_TOO_LONG == set()
+
+
+def test_four_loose_modules_stand_at_the_top() -> None:
+    loose = {path.name for path in ROOT.glob("*.py")}
+    assert loose == {"__init__.py", "__main__.py", "_version.py", "plugin.py"}
+
+
+def test_there_is_no_circle_of_files() -> None:
+    """A module whose imports are all done can be taken away; a circle is what remains."""
+    graph = grimp.build_graph("audioclf")
+    open_imports = {
+        module: set(graph.find_modules_directly_imported_by(module)) for module in graph.modules
+    }
+    while done := {module for module, imported in open_imports.items() if not imported}:
+        open_imports = {
+            module: imported - done
+            for module, imported in open_imports.items()
+            if module not in done
+        }
+    assert open_imports == {}
