@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import warnings
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,13 +10,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.exceptions import NotFittedError
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from sklearn.utils.validation import check_is_fitted
 
 from audioclf.base.errors import ClassifierError, ConfigError
 from audioclf.builtin.classifiers.dummy import Dummy
@@ -26,7 +23,7 @@ from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.builtin.classifiers.search_space import Range
 from audioclf.builtin.classifiers.svm import Svm
 from audioclf.builtin.classifiers.tuned import Tuned
-from audioclf.builtin.classifiers.tuned_search import Draws, TunedClassifier, inner_folds
+from audioclf.builtin.classifiers.tuned_search import Draws, inner_folds
 from audioclf.components.discovery import discover
 from audioclf.components.fields import validate_component
 from audioclf.config.loading import load_config
@@ -441,32 +438,6 @@ def test_a_component_round_trips_through_json(component: Tuned) -> None:
     data = json.loads(component.model_dump_json())
     assert isinstance(data["search"], dict)
     assert validate_component(Tuned, data, context) == component
-
-
-@pytest.mark.parametrize("component", COMPONENTS, ids=["values", "range"])
-def test_a_component_pickles_hashes_and_clones(component: Tuned) -> None:
-    assert pickle.loads(pickle.dumps(component)) == component
-    assert hash(component) == hash(component.model_copy())
-    built: Any = component.build(random_state=5)
-    assert repr(clone(built)) == repr(built)
-
-
-def test_building_fits_nothing() -> None:
-    with pytest.raises(NotFittedError):
-        check_is_fitted(COMPONENTS[0].build(random_state=0))
-
-
-def test_a_fitted_search_pickles() -> None:
-    X, y = toy()
-    model = COMPONENTS[0].build(random_state=0).fit(X, y)
-    again = pickle.loads(pickle.dumps(model))
-    assert isinstance(again, TunedClassifier)
-    np.testing.assert_array_equal(again.predict(X), model.predict(X))
-
-
-def test_every_field_is_described() -> None:
-    fields = {**Tuned.model_fields, **Range.model_fields}
-    assert [name for name, f in fields.items() if name != "type" and not f.description] == []
 
 
 CONFIG = """\

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import librosa
@@ -15,15 +14,10 @@ from threadpoolctl import threadpool_limits
 
 from audioclf.base.errors import FeatureError
 from audioclf.builtin.featurizers.chroma import Chroma
-from tests.conftest import imported_by
-
-Matrix = NDArray[np.float32]
-SR = 22050
-
-
-def noise(n_samples: int, seed: int = 0) -> Matrix:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.standard_normal(n_samples)).astype(np.float32)
+from audioclf.builtin.featurizers.cqt import Cqt
+from audioclf.builtin.featurizers.spectral_shape import SpectralShape
+from audioclf.plugin import Featurizer
+from tests.builtin.featurizers.signals import SR, Matrix, noise
 
 
 def chord(n_samples: int, *frequencies: float) -> Matrix:
@@ -100,26 +94,15 @@ def test_silence_is_0() -> None:
     assert (Chroma().extract(np.zeros(9000, dtype=np.float32), SR) == 0.0).all()
 
 
-def test_a_clip_is_the_same_alone_and_in_a_batch() -> None:
-    ys = [noise(5000), chord(9000, 500.0), noise(1, 1), noise(30_000, 2)]
-    for y, features in zip(ys, Chroma().extract_many(ys, SR), strict=True):
-        assert np.array_equal(features, Chroma().extract(y, SR))
-
-
-def test_the_number_of_blas_threads_changes_nothing() -> None:
+@pytest.mark.parametrize(
+    "featurizer", [Chroma(tuning=0.0), SpectralShape(), Cqt(fmin=220.0, n_bins=36)]
+)
+def test_the_number_of_blas_threads_changes_nothing(featurizer: Featurizer) -> None:
     y = noise(66_150)
     with threadpool_limits(1, user_api="blas"):
-        expected = Chroma(tuning=0.0).extract(y, SR)
+        expected = featurizer.extract(y, SR)
     with threadpool_limits(2, user_api="blas"):
-        assert np.array_equal(Chroma(tuning=0.0).extract(y, SR), expected)
-
-
-def test_threads_do_not_disturb_each_other() -> None:
-    ys = [chord(5000 + 300 * index, 300.0 + 20 * index) for index in range(12)]
-    expected = [Chroma().extract(y, SR) for y in ys]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda y: Chroma().extract(y, SR), ys))
-    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+        assert np.array_equal(featurizer.extract(y, SR), expected)
 
 
 def test_a_clip_that_does_not_fill_a_frame_is_refused() -> None:
@@ -133,7 +116,3 @@ def test_a_clip_that_does_not_fill_a_frame_is_refused() -> None:
 def test_values_out_of_range_are_refused(field: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(field))):
         Chroma(**field)
-
-
-def test_importing_it_imports_neither_numpy_nor_librosa() -> None:
-    assert imported_by("import audioclf.builtin.featurizers.chroma", ["numpy", "librosa"]) == set()

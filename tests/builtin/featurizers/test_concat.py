@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import csv
 import json
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from audioclf.audio.settings import AudioConfig
@@ -24,10 +22,8 @@ from audioclf.components.pooling import Flatten, Stats
 from audioclf.config.loading import load_config
 from audioclf.features.extraction import extract
 from audioclf.features.worker import plan_featurizer
+from tests.builtin.featurizers.signals import SR, Matrix, noise
 from tests.conftest import run_cli
-
-Matrix = NDArray[np.float32]
-SR = 22050
 
 MEANS = Stats(percentiles=(), segments=0)
 PARTS: dict[str, Featurizer] = {
@@ -48,11 +44,6 @@ class Broken(Featurizer):
 
 def concat(**parts: Featurizer) -> Concat:
     return Concat.model_validate({"parts": parts})
-
-
-def noise(n_samples: int, seed: int = 0) -> Matrix:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.standard_normal(n_samples)).astype(np.float32)
 
 
 @pytest.mark.parametrize("n_samples", [1, 5000, 66_150])
@@ -91,14 +82,6 @@ def test_parts_of_parts_can_be_joined() -> None:
     assert np.array_equal(nested, flat)
 
 
-def test_a_clip_is_the_same_alone_and_in_a_batch() -> None:
-    featurizer = concat(**PARTS)
-    ys = [noise(5000), noise(1, 1), noise(20_000, 2)]
-    for y, features in zip(ys, featurizer.extract_many(ys, SR), strict=True):
-        assert np.array_equal(features, featurizer.extract(y, SR))
-    assert featurizer.extract_many([], SR) == []
-
-
 def test_a_part_that_fails_is_named() -> None:
     featurizer = concat(fine=Mfcc(), shape=SpectralShape())
     with pytest.raises(FeatureError) as caught:
@@ -133,12 +116,6 @@ def test_it_has_no_pooling_of_its_own() -> None:
 def test_impossible_parts_are_refused(parts: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Concat.model_validate({"parts": parts})
-
-
-def test_it_hashes_and_pickles() -> None:
-    one, other = concat(**PARTS), concat(**PARTS)
-    assert hash(one) == hash(other)
-    assert pickle.loads(pickle.dumps(one)) == other
 
 
 CONFIG = """\

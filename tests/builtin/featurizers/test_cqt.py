@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import librosa
@@ -9,28 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from pydantic import ValidationError
-from threadpoolctl import threadpool_limits
 
 from audioclf.base.errors import FeatureError
 from audioclf.builtin.featurizers.clip_options import TrimSilence
 from audioclf.builtin.featurizers.cqt import Cqt
 from audioclf.builtin.featurizers.short_time_options import Decibels
-from tests.conftest import imported_by
+from tests.builtin.featurizers.signals import SR, Matrix, noise, tone
 
-Matrix = NDArray[np.float32]
-SR = 22050
 SMALL = Cqt(fmin=220.0, n_bins=36)
-
-
-def noise(n_samples: int, seed: int = 0) -> Matrix:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.standard_normal(n_samples)).astype(np.float32)
-
-
-def tone(frequency: float, n_samples: int) -> Matrix:
-    return (0.5 * np.sin(2 * np.pi * frequency * np.arange(n_samples) / SR)).astype(np.float32)
 
 
 def librosa_cqt(y: Matrix, sr: int = SR, **arguments: Any) -> Matrix:
@@ -78,11 +64,6 @@ def test_ref_and_amin_are_powers() -> None:
 def test_a_tone_is_loudest_at_its_note(frequency: float, bin_: int) -> None:
     features = Cqt().extract(tone(frequency, 44_100), SR)
     assert (features[:, 20:60].argmax(axis=0) == bin_).all()
-
-
-def test_silence_is_finite() -> None:
-    features = Cqt().extract(np.zeros(20_000, dtype=np.float32), SR)
-    np.testing.assert_allclose(features, -100.0, rtol=1e-6)
 
 
 def test_a_short_clip_is_refused_with_what_to_do() -> None:
@@ -138,36 +119,6 @@ def test_frequencies_beyond_half_the_sample_rate_are_refused() -> None:
     assert caught.value.hint == "Lower n_bins or fmin, or raise audio.sr."
 
 
-def test_a_clip_is_the_same_alone_and_in_a_batch() -> None:
-    ys = [noise(5000), tone(500.0, 9000), noise(30_000, 2)]
-    for y, features in zip(ys, SMALL.extract_many(ys, SR), strict=True):
-        assert np.array_equal(features, SMALL.extract(y, SR))
-
-
-def test_the_number_of_blas_threads_changes_nothing() -> None:
-    y = noise(40_000)
-    with threadpool_limits(1, user_api="blas"):
-        expected = SMALL.extract(y, SR)
-    with threadpool_limits(2, user_api="blas"):
-        assert np.array_equal(SMALL.extract(y, SR), expected)
-
-
-def test_threads_do_not_disturb_each_other() -> None:
-    ys = [noise(5000 + 300 * index, index) for index in range(12)]
-    expected = [SMALL.extract(y, SR) for y in ys]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda y: SMALL.extract(y, SR), ys))
-    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
-
-
-def test_the_waveform_is_left_alone() -> None:
-    y = noise(9000)
-    before = y.copy()
-    y.flags.writeable = False
-    SMALL.extract(y, SR)
-    assert np.array_equal(y, before)
-
-
 def test_options_come_after_the_transform() -> None:
     y = noise(20_000)
     assert SMALL.model_copy(update={"n_steps": 5}).extract(y, SR).shape == (36, 5)
@@ -179,7 +130,3 @@ def test_options_come_after_the_transform() -> None:
 def test_impossible_parameters_are_refused(field: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(field))):
         Cqt(**field)
-
-
-def test_importing_it_imports_neither_numpy_nor_librosa() -> None:
-    assert imported_by("import audioclf.builtin.featurizers.cqt", ["numpy", "librosa"]) == set()

@@ -14,24 +14,12 @@ import soundfile
 import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from audioclf.base.errors import FeatureError
 from audioclf.builtin.featurizers.mel import MelSpectrogram
 from audioclf.builtin.featurizers.short_time_options import Decibels
-
-Matrix = NDArray[np.float32]
-SR = 22050
-
-
-def noise(n_samples: int, seed: int = 0) -> Matrix:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.standard_normal(n_samples)).astype(np.float32)
-
-
-def tone(frequency: float, n_samples: int) -> Matrix:
-    return (0.5 * np.sin(2 * np.pi * frequency * np.arange(n_samples) / SR)).astype(np.float32)
+from tests.builtin.featurizers.signals import SR, Matrix, noise, tone
 
 
 def librosa_mel(y: Matrix, sr: int = SR, **arguments: Any) -> Matrix:

@@ -8,23 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from audioclf.base.errors import FeatureError
 from audioclf.builtin.featurizers.mfcc import Mfcc, delta
-
-Matrix = NDArray[np.float32]
-SR = 22050
-
-
-def noise(n_samples: int, seed: int = 0) -> Matrix:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.standard_normal(n_samples)).astype(np.float32)
-
-
-def tone(frequency: float, n_samples: int) -> Matrix:
-    return (0.5 * np.sin(2 * np.pi * frequency * np.arange(n_samples) / SR)).astype(np.float32)
+from tests.builtin.featurizers.signals import SR, Matrix, noise, tone
 
 
 def librosa_mfcc(y: Matrix, **arguments: Any) -> Matrix:
@@ -120,8 +107,3 @@ def test_dct_type_1_of_one_band_is_refused() -> None:
 def test_values_out_of_range_are_refused(field: str) -> None:
     with pytest.raises(ValidationError, match=field):
         Mfcc(**{field: -1})
-
-
-def test_fmax_above_half_the_sample_rate_is_refused() -> None:
-    with pytest.raises(FeatureError, match="fmax=5000 Hz lies above 4000 Hz"):
-        Mfcc(fmax=5000.0).extract(noise(3000), 8000)

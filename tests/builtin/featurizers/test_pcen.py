@@ -8,21 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from audioclf.builtin.featurizers.mel import MelSpectrogram
 from audioclf.builtin.featurizers.pcen import Pcen
 from audioclf.builtin.featurizers.short_time_options import Decibels
 from audioclf.components.fields import validate_component
-
-Matrix = NDArray[np.float32]
-SR = 22050
-
-
-def noise(n_samples: int, seed: int = 0) -> Matrix:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.standard_normal(n_samples)).astype(np.float32)
+from tests.builtin.featurizers.signals import SR, Matrix, noise
 
 
 def librosa_pcen(y: Matrix, scale: float, hop_length: int = 512, **arguments: Any) -> Matrix:
@@ -94,13 +86,6 @@ def test_with_pcen_db_is_null_and_reads_back_so() -> None:
     dumped = featurizer.model_dump(mode="json")
     assert dumped["db"] is None
     assert validate_component(MelSpectrogram, dumped) == featurizer
-
-
-def test_a_clip_is_the_same_alone_and_in_a_batch() -> None:
-    featurizer = MelSpectrogram(pcen=Pcen())
-    ys = [noise(5000), noise(1, 1), noise(20_000, 2)]
-    for y, features in zip(ys, featurizer.extract_many(ys, SR), strict=True):
-        assert np.array_equal(features, featurizer.extract(y, SR))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from audioclf.builtin.featurizers.short_time_options import Decibels
 from audioclf.builtin.featurizers.stft import Stft
 from audioclf.components.fields import validate_component
 
@@ -38,11 +37,6 @@ def problem(**fields: object) -> str:
 
 def test_featurizing_needs_neither_librosa_nor_numba_nor_scipy_signal() -> None:
     assert not {"librosa", "numba", "scipy.signal"} & modules_after(EXTRACT)
-
-
-def test_importing_the_components_does_not_import_numpy() -> None:
-    imports = "from audioclf.builtin.featurizers import mel, mfcc, stft"
-    assert not {"numpy", "scipy"} & modules_after(imports)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +89,3 @@ def test_the_default_hop_is_a_quarter_of_the_window(
     win_length: int | None, hop_length: int | None, expected: int
 ) -> None:
     assert Stft(win_length=win_length, hop_length=hop_length).framing().hop_length == expected
-
-
-def test_a_featurizer_survives_json() -> None:
-    featurizer = Stft(window=("kaiser", 8.0), db=Decibels(ref="max", top_db=None))
-    assert Stft.model_validate_json(featurizer.model_dump_json()) == featurizer

@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import librosa
@@ -11,17 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from pydantic import ValidationError
-from threadpoolctl import threadpool_limits
 
 from audioclf.base.errors import FeatureError
 from audioclf.builtin.featurizers.spectral_shape import SHAPES, SpectralShape
 from audioclf.components.fields import validate_component
-from tests.conftest import imported_by
+from tests.builtin.featurizers.signals import SR, Matrix, noise, tone
 
-Matrix = NDArray[np.float32]
-SR = 22050
 feature = librosa.feature
 
 BY_LIBROSA: dict[str, Callable[..., Any]] = {
@@ -36,15 +31,6 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "rolloff": ("roll_percent",),
     "flatness": ("amin", "power"),
 }
-
-
-def noise(n_samples: int, seed: int = 0) -> Matrix:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.standard_normal(n_samples)).astype(np.float32)
-
-
-def tone(frequency: float, n_samples: int) -> Matrix:
-    return (0.5 * np.sin(2 * np.pi * frequency * np.arange(n_samples) / SR)).astype(np.float32)
 
 
 def by_librosa(name: str, y: Matrix, n_fft: int, hop_length: int, **fields: Any) -> Matrix:
@@ -131,28 +117,6 @@ def test_noise_is_flat_and_a_tone_is_not() -> None:
     assert featurizer.extract(tone(3000.0, 22_050), SR)[:, 10:30].mean() < 1e-3
 
 
-def test_a_clip_is_the_same_alone_and_in_a_batch() -> None:
-    ys = [noise(5000), tone(500.0, 9000), noise(1, 1), noise(30_000, 2)]
-    for y, features in zip(ys, SpectralShape().extract_many(ys, SR), strict=True):
-        assert np.array_equal(features, SpectralShape().extract(y, SR))
-
-
-def test_the_number_of_blas_threads_changes_nothing() -> None:
-    y = noise(66_150)
-    with threadpool_limits(1, user_api="blas"):
-        expected = SpectralShape().extract(y, SR)
-    with threadpool_limits(2, user_api="blas"):
-        assert np.array_equal(SpectralShape().extract(y, SR), expected)
-
-
-def test_threads_do_not_disturb_each_other() -> None:
-    ys = [noise(5000 + 300 * index, index) for index in range(12)]
-    expected = [SpectralShape().extract(y, SR) for y in ys]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda y: SpectralShape().extract(y, SR), ys))
-    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
-
-
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("pad_mode", ["constant", "reflect", "edge"])
 def test_all_rows_have_the_same_frames(center: bool, pad_mode: Any) -> None:
@@ -212,10 +176,3 @@ def test_bands_that_hold_no_frequency_are_refused() -> None:
 def test_impossible_parameters_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         validate_component(SpectralShape, {"type": "spectral", **fields})
-
-
-def test_importing_it_imports_neither_numpy_nor_librosa() -> None:
-    assert (
-        imported_by("import audioclf.builtin.featurizers.spectral_shape", ["numpy", "librosa"])
-        == set()
-    )

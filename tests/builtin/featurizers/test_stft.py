@@ -8,22 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from audioclf.builtin.featurizers.short_time_options import Decibels
 from audioclf.builtin.featurizers.stft import Stft
-
-Matrix = NDArray[np.float32]
-SR = 22050
-
-
-def noise(n_samples: int, seed: int = 0) -> Matrix:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.standard_normal(n_samples)).astype(np.float32)
-
-
-def tone(frequency: float, n_samples: int) -> Matrix:
-    return (0.5 * np.sin(2 * np.pi * frequency * np.arange(n_samples) / SR)).astype(np.float32)
+from tests.builtin.featurizers.signals import SR, Matrix, noise, tone
 
 
 def librosa_stft(y: Matrix, **arguments: Any) -> Matrix:

@@ -8,24 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from audioclf.builtin.featurizers.mel import MelBands, MelSpectrogram
 from audioclf.builtin.featurizers.mfcc import Mfcc
 from audioclf.dsp.mel_filters import mel_bank, mel_weights, vtlp_warp
+from tests.builtin.featurizers.signals import noise, tone
 
-Matrix = NDArray[np.float32]
 SR = 16_000
-
-
-def noise(n_samples: int, seed: int = 0) -> Matrix:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.standard_normal(n_samples)).astype(np.float32)
-
-
-def tone(frequency: float, n_samples: int) -> Matrix:
-    return (0.5 * np.sin(2 * np.pi * frequency * np.arange(n_samples) / SR)).astype(np.float32)
 
 
 def as_in_the_paper(f: float, alpha: float, sr: float, f_hi: float) -> float:
@@ -81,8 +71,8 @@ def test_filters_keep_their_area_under_slaney(alpha: float) -> None:
 def test_a_tone_that_moves_with_the_filters_stays_in_its_band(alpha: float) -> None:
     bands = {"n_mels": 40, "n_fft": 4096}
     for frequency in (300.0, 1000.0, 2500.0):
-        plain = MelSpectrogram(**bands).extract(tone(frequency, SR), SR)[:, 15].argmax()
-        moved = MelSpectrogram(warp=alpha, **bands).extract(tone(alpha * frequency, SR), SR)
+        plain = MelSpectrogram(**bands).extract(tone(frequency, SR, SR), SR)[:, 15].argmax()
+        moved = MelSpectrogram(warp=alpha, **bands).extract(tone(alpha * frequency, SR, SR), SR)
         assert moved[:, 15].argmax() == plain
 
 

@@ -332,14 +332,6 @@ def test_columns_that_mean_nothing_are_refused(columns: Any, tmp_path: Path) -> 
         validate_component(Manifest, {"path": "m.csv", "columns": columns})
 
 
-def test_every_field_is_described() -> None:
-    shown = run_cli("plugins", "show", "manifest").stdout
-    assert all(field.description for field in Manifest.model_fields.values() if field.is_required())
-    for name, field in Manifest.model_fields.items():
-        if name != "type":
-            assert " ".join((field.description or "MISSING").split()) in shown
-
-
 def test_a_run_reads_the_parts_that_a_manifest_lists(tmp_path: Path) -> None:
     import numpy as np
 
