@@ -38,7 +38,7 @@ def test_a_clip_that_crashes_the_library_costs_check_that_clip_alone(
 ) -> None:
     dataset = with_a_crash(tmp_path / "in")
     monkeypatch.setattr(
-        "audioclf.experiment.preview.load_dataset", lambda config, registry: dataset
+        "audioclf.experiment.prepared.load_dataset", lambda config, registry: dataset
     )
     for option in (("--isolate",), ("--untrusted",), ("--set", "isolate=true")):
         done = run_cli("check", toy_config, "--json", "--set", "split.n_splits=2", *option)

@@ -12,7 +12,7 @@ import pytest
 import audioclf
 from audioclf.base.errors import PluginError
 from audioclf.components.discovery import discover
-from audioclf.experiment.notify import NOTIFY_VARIABLE, wanted
+from audioclf.experiment.notify import NOTIFY_VARIABLE, plugins_to_notify
 from tests.conftest import Done, run_cli
 
 PLUGIN = """
@@ -72,7 +72,7 @@ def test_installed_alone_it_is_told_nothing(
     monkeypatch.setenv(NOTIFY_VARIABLE, " diary,")
     assert run(toy_config, tmp_path / "two").returncode == 0
     assert told.exists()
-    assert wanted(()) == ()
+    assert plugins_to_notify(()) == ()
 
 
 def test_a_failure_costs_nothing_and_is_named(

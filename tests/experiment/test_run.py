@@ -17,7 +17,7 @@ from audioclf.builtin.classifiers.knn import Knn
 from audioclf.components.discovery import discover
 from audioclf.config.run_config import RunConfig
 from audioclf.experiment.grid import pipelines_of
-from audioclf.experiment.loading import load_dataset
+from audioclf.experiment.prepared import load_dataset
 from audioclf.experiment.preview import preview
 from audioclf.plugin import Loader
 from tests.conftest import tone, write_wav

@@ -235,7 +235,7 @@ def test_the_command_says_what_is_done(
     with monkeypatch.context() as patch:
         stop = stop_at(stage, count, exc())
         patch.setattr(
-            "audioclf.experiment.progress.RunProgress.watching", lambda self, _: _both(self, stop)
+            "audioclf.experiment.progress.RunProgress.recording", lambda self, _: _both(self, stop)
         )
         done = run_cli("run", toy_config, "--out", out, "--jobs", "1")
     assert done.returncode == code

@@ -21,7 +21,7 @@ import pytest
 from audioclf.components.discovery import discover
 from audioclf.config.loading import load_config
 from audioclf.evaluation.splits import Predefined
-from audioclf.experiment.loading import load_dataset
+from audioclf.experiment.prepared import load_dataset
 from audioclf.features.extraction import extract
 from tests.conftest import REPO, Done, run_cli
 from tests.hostile.files import (

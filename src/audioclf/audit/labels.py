@@ -68,9 +68,7 @@ def _shape(dataset: Dataset) -> tuple[int, int]:
 
 
 def _has_opinion(result: PipelineResult) -> bool:
-    return result.pipeline.classifier.type_name() != "dummy" and all(
-        fold.scores is not None for fold in result.folds
-    )
+    return not result.pipeline.is_baseline and all(fold.scores is not None for fold in result.folds)
 
 
 def _mean_scores(result: PipelineResult, n_clips: int, n_classes: int) -> Floats:

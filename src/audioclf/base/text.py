@@ -98,3 +98,28 @@ def file_name(text: str) -> str:
     kept = name.rstrip(". ")
     name = kept + "_" * (len(name) - len(kept))
     return f"_{name}" if _DEVICE.match(name) else name or "_"
+
+
+def human_bytes(size: float) -> str:
+    """Return a size in binary units.
+
+    >>> human_bytes(900), human_bytes(5 << 20), human_bytes(3 << 29)
+    ('900 B', '5.0 MiB', '1.5 GiB')
+    """
+    for unit, factor in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= factor:
+            return f"{size / factor:.{1 if size < 100 * factor else 0}f} {unit}"
+    return f"{round(size)} B"
+
+
+def human_seconds(seconds: float) -> str:
+    """Return a time in its usual unit.
+
+    >>> human_seconds(0.25), human_seconds(75), human_seconds(9000), human_seconds(300_000)
+    ('0.2 s', '75 s', '2.5 h', '3.5 days')
+    """
+    if seconds < 120:
+        return f"{seconds:.{1 if seconds < 10 else 0}f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"

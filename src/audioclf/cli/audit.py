@@ -57,20 +57,14 @@ def audit(
     check_allowed(allow)
     registry = load_registry(strict=strict)
     from audioclf.experiment.auditing import audit_config
-    from audioclf.experiment.grid import pipelines_of
-    from audioclf.experiment.loading import check_feasible, load_dataset, ready
-    from audioclf.experiment.provenance import origins_of
+    from audioclf.experiment.prepared import prepare
     from audioclf.features.cache import default_folder
 
-    loaded, registry = ready(config, overrides, registry)
-    dataset = load_dataset(loaded, registry)
-    check_feasible(loaded, dataset)
+    prepared = prepare(config, overrides, registry)
     with progress_on_stderr(quiet=quiet) as progress:
         report = audit_config(
-            loaded,
-            dataset,
-            None if quick else pipelines_of(loaded, registry)[0],
-            origins_of(loaded.featurizers, registry),
+            prepared,
+            quick=quick,
             allow=allow,
             jobs=jobs,
             cache_folder=None if no_cache else cache_dir or default_folder(),

@@ -71,24 +71,21 @@ def explore(
     registry = load_registry(strict=strict)
     from audioclf.experiment.exploring import explore as look
     from audioclf.experiment.exploring import to_data
-    from audioclf.experiment.loading import load_dataset, ready
-    from audioclf.experiment.provenance import origins_of
+    from audioclf.experiment.prepared import prepare
     from audioclf.features.cache import default_folder
 
-    loaded, registry = ready(config, overrides, registry)
+    prepared = prepare(config, overrides, registry, check=False)
     cache_folder = None if no_cache else cache_dir or default_folder()
     with progress_on_stderr(quiet=quiet) as progress:
         found = look(
-            loaded,
-            load_dataset(loaded, registry),
-            origins_of(loaded.featurizers, registry),
+            prepared,
             featurizer=features,
             jobs=jobs,
             isolate=isolate or untrusted,
             cache_folder=cache_folder,
             progress=progress,
         )
-    target = out or Path(f"{loaded.name}_explore.html")
+    target = out or Path(f"{prepared.config.name}_explore.html")
     _write(found, target, cache_folder, budget=budget, sound=not no_audio)
     for note in found.notes:
         complain("note", note)

@@ -106,12 +106,11 @@ def _clips(
 
 
 def _rows(bundle: Bundle, config: Path, registry: Registry, *, quiet: bool) -> NDArray[np.float32]:
-    from audioclf.config.loading import load_config
-    from audioclf.experiment.loading import load_dataset
+    from audioclf.experiment.prepared import prepare
     from audioclf.features.cache import default_folder
     from audioclf.models.onnx.export import rows_of_clips
 
-    dataset = load_dataset(load_config(config, registry=registry), registry)
+    dataset = prepare(config, registry=registry, check=False).dataset
     with progress_on_stderr(quiet=quiet) as progress:
         return rows_of_clips(
             bundle,

@@ -24,14 +24,14 @@ def notify(
     seconds: NotifySecondsOption = None,
 ) -> None:
     """Tell plugins, such as mlflow, of a run that finished before."""
-    from audioclf.experiment.notify import NOTIFY_SECONDS, finished_run, tell
+    from audioclf.experiment.notify import NOTIFY_SECONDS, finished_run, send
 
     observers = load_registry().observers(plugins)
     finished_run(run)
-    told = list(tell(observers, run, seconds=seconds or NOTIFY_SECONDS))
-    for each in told:
-        if each.is_done:
-            say(each.text)
+    sent = list(send(observers, run, seconds=seconds or NOTIFY_SECONDS))
+    for item in sent:
+        if item.is_done:
+            say(item.text)
         else:
-            complain("warning", each.text)
-    sys.exit(0 if all(each.is_done for each in told) else EXIT_PARTIAL)
+            complain("warning", item.text)
+    sys.exit(0 if all(item.is_done for item in sent) else EXIT_PARTIAL)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from audioclf.base.text import human_bytes
+
 if TYPE_CHECKING:
     from audioclf.evaluation.comparison.result import Comparison
 
@@ -18,8 +20,6 @@ def cost_columns(
     peak_memory: float | None,
 ) -> list[str]:
     """Return what a pipeline costs, below `COSTS_HEADER`; n/a for what is not known."""
-    from audioclf.experiment.planning.estimate import human_bytes
-
     sizes = (model_bytes, peak_memory)
     return [
         "n/a" if fit_seconds is None else f"{fit_seconds:.3g}",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from audioclf.base.errors import ConfigError
+from audioclf.base.text import human_bytes, human_seconds
 from audioclf.cli.options import (
     CacheDirOption,
     ConfigArgument,
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
     from audioclf.components.metrics import Metric
     from audioclf.components.registry import Registry
-    from audioclf.experiment.planning.estimate import RunPlan, Stage
+    from audioclf.experiment.planning import RunPlan
+    from audioclf.experiment.resources import Resources
     from audioclf.runs.results import CellSummary, RunResult
 
 app = single_command()
@@ -98,19 +100,18 @@ def run(
     """Load, extract, train and evaluate what a config says; leave a run folder."""
     registry = load_registry(strict=strict)
     if plan_only:
-        found = _plan(
-            config,
-            overrides,
-            registry,
-            jobs=jobs,
-            out=out,
-            cache=not no_cache,
-            cache_dir=cache_dir,
+        from audioclf.base.machine import available_cores
+        from audioclf.experiment.resources import Resources, cache_folder_or_default
+
+        resources = Resources(
+            jobs or available_cores(),
             isolate=isolate or untrusted,
+            cache_folder=None if no_cache else cache_folder_or_default(cache_dir),
         )
-        for warning in found.warnings:
+        plan = _plan(config, overrides, registry, resources, out)
+        for warning in plan.warnings:
             complain("warning", warning)
-        say(json.dumps(_plan_data(found), indent=2) if as_json else describe_plan(found))
+        say(json.dumps(_plan_data(plan), indent=2) if as_json else describe_plan(plan))
         return
     from audioclf.experiment.run import run as run_experiment
 
@@ -142,76 +143,51 @@ def run(
 
 
 def _plan(
-    config: Path,
-    overrides: list[str],
-    registry: Registry,
-    *,
-    jobs: int | None,
-    out: Path | None,
-    cache: bool,
-    cache_dir: Path | None,
-    isolate: bool,
+    config: Path, overrides: list[str], registry: Registry, resources: Resources, out: Path | None
 ) -> RunPlan:
     from audioclf.base.limits import use_limits
-    from audioclf.base.machine import available_cores, single_threaded
-    from audioclf.config.loading import load_config
-    from audioclf.experiment.grid import pipelines_of
-    from audioclf.experiment.loading import check_feasible, load_dataset
-    from audioclf.experiment.planning.planner import plan
-    from audioclf.experiment.provenance import origins_of
-    from audioclf.features.cache import default_folder
+    from audioclf.experiment.planning import plan
+    from audioclf.experiment.prepared import prepare, resolve
 
-    loaded = load_config(config, overrides=overrides, registry=registry)
-    if isolate or loaded.isolate:
+    loaded, registry = resolve(config, overrides, registry)
+    if resources.isolate or loaded.isolate:
         raise ConfigError(
             "--plan reads clips and fits in this process, which isolation rules out",
             hint="Run without --plan; or, if you trust the clips, plan without isolation.",
         )
-    with single_threaded(), use_limits(loaded.limits):
+    with use_limits(loaded.limits):
         started = time.perf_counter()
-        dataset = load_dataset(loaded, registry)
-        check_feasible(loaded, dataset)
-        return plan(
-            loaded,
-            dataset,
-            pipelines_of(loaded, registry),
-            origins=origins_of(loaded.featurizers, registry),
-            jobs=jobs or available_cores(),
-            cache_folder=(cache_dir or default_folder()) if cache else None,
-            out=out or Path("runs"),
-            load_seconds=time.perf_counter() - started,
-        )
+        prepared = prepare(loaded, registry=registry)
+        seconds = time.perf_counter() - started
+        return plan(prepared, resources, out=out or Path("runs"), load_seconds=seconds)
 
 
-def describe_plan(found: RunPlan) -> str:
+def describe_plan(plan: RunPlan) -> str:
     """Return the table of stages with the facts behind it."""
-    from audioclf.experiment.planning.estimate import Stage
-
-    total = Stage("all", found.seconds, found.memory, found.disk)
-    rows = [_stage_row(stage) for stage in (*found.stages, total)]
-    table = format_table(["stage", "about", "memory", "disk"], rows)
-    columns = ", ".join(f"{name} {width}" for name, width in found.columns.items())
-    mapped = f"; in a file: {', '.join(found.mapped)}" if found.mapped else ""
+    rows = [(stage.name, stage.seconds, stage.memory, stage.disk) for stage in plan.stages]
+    rows.append(("all", plan.seconds, plan.memory, plan.disk))
+    table = format_table(
+        ["stage", "about", "memory", "disk"],
+        [
+            [name, human_seconds(seconds), human_bytes(memory), human_bytes(disk) if disk else ""]
+            for name, seconds, memory, disk in rows
+        ],
+    )
+    columns = ", ".join(f"{name} {width}" for name, width in plan.columns.items())
+    mapped = f"; in a file: {', '.join(plan.mapped)}" if plan.mapped else ""
     return (
         f"{table}\n\n"
-        f"{found.n_clips} clips; {found.n_pipelines} pipelines, {found.n_fits} fits of "
-        f"{found.rows_per_fit} clips; {found.jobs} at a time\n"
+        f"{plan.n_clips} clips; {plan.n_pipelines} pipelines, {plan.n_fits} fits of "
+        f"{plan.rows_per_fit} clips; {plan.jobs} at a time\n"
         f"columns: {columns}{mapped}\n"
-        f"probed: {found.n_probed} clips, {100 * found.cached:.0f} % of them in the cache; "
+        f"probed: {plan.n_probed} clips, {100 * plan.cached:.0f} % of them in the cache; "
         "each figure is an estimate, often off by a factor of 2"
     )
 
 
-def _stage_row(stage: Stage) -> tuple[str, str, str, str]:
-    from audioclf.experiment.planning.estimate import human_bytes, human_seconds
-
-    disk = human_bytes(stage.disk) if stage.disk else ""
-    return stage.name, human_seconds(stage.seconds), human_bytes(stage.memory), disk
-
-
-def _plan_data(found: RunPlan) -> dict[str, Any]:
-    totals = {"seconds": found.seconds, "memory": found.memory, "disk": found.disk}
-    return {**asdict(found), **totals}
+def _plan_data(plan: RunPlan) -> dict[str, Any]:
+    totals = {"seconds": plan.seconds, "memory": plan.memory, "disk": plan.disk}
+    return {**asdict(plan), **totals}
 
 
 def describe_result(result: RunResult) -> str:

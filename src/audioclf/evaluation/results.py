@@ -35,6 +35,11 @@ class Pipeline:
     shape: tuple[int, int] | None = None
     views: Views = PLAIN
 
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the classifier predicts from the frequencies of the classes alone."""
+        return self.classifier.type_name() == "dummy"
+
 
 @dataclass(frozen=True)
 class FoldResult:

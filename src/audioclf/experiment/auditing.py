@@ -1,12 +1,8 @@
-"""The steps from a config to its audits: extract, split, evaluate one pipeline, look.
-
-A full run has all of this at hand: `with_tables` is what it adds to its featurizers, and
-`audits_of` looks at what it found.
-"""
+"""The audits of a config without a full run: features, folds, and one pipeline."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,29 +15,24 @@ from audioclf.audit.tables import FACTS, PRINTS, with_tables
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, EXIT_PARTIAL
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, single_threaded
-from audioclf.components.featurizer import Featurizer
-from audioclf.components.registry import Origin
 from audioclf.config.run_config import RunConfig
-from audioclf.dataset.dataset import Dataset, codes_of
-from audioclf.engines import make_engine
+from audioclf.dataset.dataset import codes_of
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import Pipeline, PipelineResult
 from audioclf.evaluation.splits import Splits
-from audioclf.features.extraction import Extraction, extract
+from audioclf.experiment.prepared import Prepared
+from audioclf.experiment.resources import Progress, Resources
+from audioclf.features.extraction import Extraction
 from audioclf.features.waveform import Decoder, cached_in, decoded
-
-Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total)."""
 
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What the audits of a config found.
+    """Findings of the audits of a config.
 
     Parameters
     ----------
     dataset : str
-        Its name.
     audits : tuple of Audit
     allowed : tuple of str
         Names of findings that are known and accepted.
@@ -75,29 +66,23 @@ class AuditReport:
 
 
 def audit_config(
-    config: RunConfig,
-    dataset: Dataset,
-    pipeline: Pipeline | None,
-    origins: Mapping[str, Origin],
+    prepared: Prepared,
     *,
+    quick: bool = False,
     allow: Iterable[str] = (),
     jobs: int | None = None,
     cache_folder: Path | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> AuditReport:
-    """Audit the dataset and the splits of a config, and the predictions of one of its pipelines.
+    """Audit the dataset and the splits of a config, and the predictions of its first pipeline.
 
     Clips that cannot be read are a finding here and end nothing, whatever `on_error` says.
 
     Parameters
     ----------
-    config : RunConfig
-    dataset : Dataset
-        What its loader returned.
-    pipeline : Pipeline, optional
-        Whose predictions labels and shortcuts are compared with; without it nothing is trained.
-    origins : mapping of str to Origin
-        Where the featurizers come from.
+    prepared : Prepared
+    quick : bool
+        Train nothing: labels are not audited, and shortcuts not compared with predictions.
     allow : iterable of str
         Names of findings that are known and accepted.
     jobs : int, optional
@@ -114,59 +99,32 @@ def audit_config(
         As a run would.
     """
     allowed = check_allowed(allow)
-    jobs = jobs or available_cores()
-    wanted = (
+    config = prepared.config
+    pipeline = None if quick else prepared.pipelines[0]
+    features = (
         {} if pipeline is None else {pipeline.featurizer: config.featurizers[pipeline.featurizer]}
     )
+    resources = Resources(jobs or available_cores(), isolate=config.isolate)
     with single_threaded(), use_limits(config.limits):
-        extraction = _extract(config, dataset, wanted, origins, jobs, cache_folder, progress)
-        splits = config.split.folds(extraction.dataset, config.seed)
+        featurizers, origins = with_tables(features, {})
+        with resources.make_engine() as engine:
+            extraction = prepared.extract(
+                featurizers, engine, cache_folder, origins=origins, progress=progress
+            )
+        splits = prepared.splits(extraction.dataset)
         results = evaluate(
             [] if pipeline is None else [pipeline],
             extraction.matrices,
             codes_of(extraction.dataset),
             splits,
             seed=config.seed,
-            jobs=jobs,
+            jobs=resources.jobs,
             progress=lambda done, total: progress("fitting", done, total),
         )
         audits = audits_of(config, extraction, splits, results, pipeline, cached_in(cache_folder))
     notes = (*extraction.dataset.notes, *extraction.cache.notes())
     failed = len(extraction.failed)
-    return AuditReport(dataset.name, tuple(audits), allowed, notes, failed)
-
-
-def _extract(
-    config: RunConfig,
-    dataset: Dataset,
-    wanted: Mapping[str, Featurizer],
-    origins: Mapping[str, Origin],
-    jobs: int,
-    cache_folder: Path | None,
-    progress: Progress,
-) -> Extraction:
-    featurizers, known = with_tables(wanted, origins)
-    with make_engine("local", jobs=jobs, isolate=config.isolate) as engine:
-        extraction = extract(
-            dataset,
-            config.audio,
-            featurizers,
-            engine=engine,
-            cache_folder=cache_folder,
-            origins=known,
-            progress=lambda done, total: progress("reading", done, total),
-        )
-    _close_cache(extraction, cache_folder)
-    return extraction
-
-
-def _close_cache(extraction: Extraction, folder: Path | None) -> None:
-    from audioclf.features.cache import FeatureCache
-
-    if folder is not None:
-        cache = FeatureCache(folder)
-        cache.written = extraction.cache.written
-        cache.close()
+    return AuditReport(prepared.dataset.name, tuple(audits), allowed, notes, failed)
 
 
 def audits_of(
@@ -177,7 +135,7 @@ def audits_of(
     pipeline: Pipeline | None,
     decoder: Decoder = decoded,
 ) -> list[Audit]:
-    """Audit what a run found, whose extraction holds the tables of `with_tables`.
+    """Audit a run or a part of it, whose extraction holds the tables of `with_tables`.
 
     Parameters
     ----------
@@ -187,9 +145,9 @@ def audits_of(
     results : sequence of PipelineResult
         Of all pipelines, or of some.
     pipeline : Pipeline, optional
-        Fitted again where there is a leak, to say what it is worth; never without it.
+        Fitted again where there is a leak, to estimate its effect on the scores.
     decoder : callable
-        Gives the clips that may be copies of each other.
+        Decodes the clips that may be copies of each other.
     """
     matrices = extraction.matrices
     rescoring = None

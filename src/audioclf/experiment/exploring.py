@@ -1,16 +1,14 @@
-"""The first look at a dataset: what is there, and where it lies, before anything is trained.
+"""Exploration of a dataset before training: levels, formats, duplicates, and a map of the clips.
 
-It takes one pass over the clips, the pass of a run: features and facts come out of the cache where
-a run put them, and a run finds there what was extracted here. Clips that cannot be read are listed
-and end nothing.
+Features and facts share the cache of a run. Clips that cannot be read are listed.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,32 +17,24 @@ from audioclf.audit.findings import Finding
 from audioclf.audit.leakage.guess_groups import Guess, guess_groups
 from audioclf.audit.shortcuts.facts import AuditFacts, read_formats
 from audioclf.audit.shortcuts.formats import find_habits, habit_finding
+from audioclf.audit.tables import FACTS
 from audioclf.base.errors import ConfigError
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, single_threaded
-from audioclf.components.registry import Origin, suggest
+from audioclf.components.registry import suggest
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
-from audioclf.engines import make_engine
-from audioclf.features.extraction import extract
+from audioclf.experiment.prepared import Prepared
+from audioclf.experiment.resources import Progress, Resources
 from audioclf.features.waveform import own_origin
 from audioclf.report.explore.exploration import Exploration, group_names
 from audioclf.report.explore.projection import project
 
-if TYPE_CHECKING:
-    pass
-
-Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total)."""
-
-_FACTS = "audit facts"  # no featurizer of a config has a space in its name
 _MAX_ROWS = 50
 
 
 def explore(
-    config: RunConfig,
-    dataset: Dataset,
-    origins: Mapping[str, Origin],
+    prepared: Prepared,
     *,
     featurizer: str | None = None,
     jobs: int | None = None,
@@ -52,15 +42,12 @@ def explore(
     cache_folder: Path | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Exploration:
-    """Look at the clips of a config.
+    """Describe the clips of a config before any training.
 
     Parameters
     ----------
-    config : RunConfig
-    dataset : Dataset
-        What its loader returned.
-    origins : mapping of str to Origin
-        Where its featurizers come from.
+    prepared : Prepared
+        It need not be checked.
     featurizer : str, optional
         Name of the featurizer whose features are mapped; the first by default.
     jobs : int, optional
@@ -78,44 +65,38 @@ def explore(
     DatasetError
         If no clip can be read.
     """
+    config = prepared.config
     name = _chosen(config, featurizer)
-    with (
-        single_threaded(),
-        use_limits(config.limits),
-        make_engine(
-            "local", jobs=jobs or available_cores(), isolate=isolate or config.isolate
-        ) as engine,
-    ):
-        found = extract(
-            dataset,
-            config.audio,
-            {name: config.featurizers[name].views()[0], _FACTS: AuditFacts()},
-            engine=engine,
-            cache_folder=cache_folder,
-            origins={**origins, _FACTS: own_origin()},
-            progress=lambda done, total: progress("reading", done, total),
+    resources = Resources(jobs or available_cores(), isolate=isolate or config.isolate)
+    with single_threaded(), use_limits(config.limits), resources.make_engine() as engine:
+        extraction = prepared.extract(
+            {name: config.featurizers[name].views()[0], FACTS: AuditFacts()},
+            engine,
+            cache_folder,
+            origins={FACTS: own_origin()},
+            progress=progress,
         )
-    if cache_folder is not None:
-        _close_cache(cache_folder, found.cache.written)
-    good, facts = found.dataset, found.matrices[_FACTS]
-    formats = read_formats(found.ledger)
-    has_groups = any(clip.group is not None for clip in good)
-    guess = None if has_groups else guess_groups(good)
-    habits = habit_finding(good, find_habits(good, formats))
-    decoding = audit_decode(good, found.ledger, facts, audio=config.audio)
-    copies = [row.digest for row in found.ledger if row.status == "ok"]
-    all_findings = (habits, *_duplicates(good, copies), *_possible_group(guess), *decoding.findings)
+    dataset, ledger = extraction.dataset, extraction.ledger
+    facts, formats = extraction.matrices[FACTS], read_formats(ledger)
+    has_groups = any(clip.group is not None for clip in dataset)
+    guess = None if has_groups else guess_groups(dataset)
+    findings = (
+        habit_finding(dataset, find_habits(dataset, formats)),
+        *_duplicates(dataset, [row.digest for row in ledger if row.status == "ok"]),
+        *_possible_group(guess),
+        *audit_decode(dataset, ledger, facts, audio=config.audio).findings,
+    )
     return Exploration(
         config,
-        good,
-        found.ledger,
+        dataset,
+        ledger,
         facts,
         formats,
-        tuple(finding for finding in all_findings if finding is not None),
+        tuple(finding for finding in findings if finding is not None),
         guess,
         name,
-        project(found.matrices[name], config.seed),
-        (*good.notes, *found.cache.notes()),
+        project(extraction.matrices[name], config.seed),
+        (*dataset.notes, *extraction.cache.notes()),
     )
 
 
@@ -129,14 +110,6 @@ def _chosen(config: RunConfig, name: str | None) -> str:
             or f"There are {', '.join(config.featurizers)}.",
         )
     return name
-
-
-def _close_cache(folder: Path, written: int) -> None:
-    from audioclf.features.cache import FeatureCache
-
-    cache = FeatureCache(folder)
-    cache.written = written
-    cache.close()
 
 
 def _duplicates(dataset: Dataset, digests: Sequence[str]) -> Iterator[Finding]:

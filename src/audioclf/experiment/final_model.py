@@ -71,7 +71,8 @@ def write_final(
     pipeline = found.pipeline
     matrix, y = extraction.matrices[pipeline.featurizer], codes_of(extraction.dataset)
     fit = fit_final(pipeline, matrix, y, seed=config.seed, groups=groups, in_batches=in_batches)
-    _write_importance(folder, config, pipeline, fit.estimator, pipeline.views.plain(matrix), y)
+    rows, plan = pipeline.views.plain(matrix), extraction.plans[pipeline.featurizer]
+    _write_importance(folder, config, pipeline, fit.estimator, rows, y, n_bins=plan.n_bins)
     effects = _effects(config, found, extraction)
     below = config.abstain_below if effects.abstention is not None else None
     try:
@@ -122,17 +123,17 @@ def _write_importance(
     estimator: object,
     matrix: NDArray[np.float32],
     y: NDArray[np.intp],
+    *,
+    n_bins: int,
 ) -> None:
     from audioclf.components.pooling import Flatten, Stats
     from audioclf.evaluation.importance import Layout, importance, importances_data
-    from audioclf.features.extraction import make_plans
 
-    featurizer = config.featurizers[pipeline.featurizer]
-    if not isinstance(featurizer.pooling, Flatten | Stats):
+    pooling = config.featurizers[pipeline.featurizer].pooling
+    if not isinstance(pooling, Flatten | Stats):
         return
-    (plan,) = make_plans(config.audio, {pipeline.featurizer: featurizer}, {})
-    layout: Layout = "flatten" if isinstance(featurizer.pooling, Flatten) else "stats"
-    found = importance(estimator, matrix, y, n_bins=plan.n_bins, layout=layout, seed=config.seed)
+    layout: Layout = "flatten" if isinstance(pooling, Flatten) else "stats"
+    found = importance(estimator, matrix, y, n_bins=n_bins, layout=layout, seed=config.seed)
     folder.write_json(IMPORTANCES, importances_data({pipeline.name: found}))
 
 

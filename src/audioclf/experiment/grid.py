@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 BASELINE = "baseline"
-"""Name of the pipeline that knows nothing but how frequent the classes are."""
+"""Name of the pipeline that predicts from the frequencies of the classes alone."""
 
 
 def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:
@@ -44,7 +44,7 @@ def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:
             config.pipeline_names, grid, strict=True
         )
     ]
-    if any(map(is_baseline, pipelines)):
+    if any(pipeline.is_baseline for pipeline in pipelines):
         return pipelines
     dummy: Any = registry.resolve("classifier", "dummy")()
     name = BASELINE if all(pipeline.name != BASELINE for pipeline in pipelines) else f"{BASELINE}_"
@@ -79,11 +79,6 @@ def shapes_of(config: RunConfig) -> dict[str, tuple[int, int]]:
             )
         shapes[plan.name] = shape
     return shapes
-
-
-def is_baseline(pipeline: Pipeline) -> bool:
-    """Whether a pipeline knows nothing but how frequent the classes are."""
-    return pipeline.classifier.type_name() == "dummy"
 
 
 def groups_of(dataset: Dataset) -> NDArray[np.intp] | None:

@@ -1,7 +1,7 @@
-"""Tell plugins of a finished run, in a way that cannot cost the run.
+"""Notification of plugins about a finished run.
 
-A plugin is told in a process of its own with a limit of time. Whatever it does there, the folder of
-the run is complete already, and what comes back is a sentence.
+Each plugin is called in a process of its own with a time limit, after the run folder is complete.
+Its result is one sentence.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ from audioclf.engines.process import Worker, WorkerGoneError
 from audioclf.runs.reading import read_run
 
 NOTIFY_VARIABLE = "AUDIOCLF_NOTIFY"
-"""Environment variable: comma-separated names of plugins that are told of every finished run."""
+"""Environment variable: comma-separated names of plugins to notify of every finished run."""
 
 NOTIFY_SECONDS = 600.0
-"""How long a plugin may take, in s, unless the user says otherwise."""
+"""Default time limit of one notification, in s."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What came of telling one plugin.
+class Notification:
+    """Outcome of one notification.
 
     Parameters
     ----------
     is_done : bool
     text : str
-        What it said, or why it failed; names the plugin with distribution and version.
+        The plugin's answer, or why it failed, with its name, distribution and version.
     """
 
     is_done: bool
     text: str
 
 
-def wanted(names: Iterable[str] | None) -> tuple[str, ...]:
-    """Return the plugins to tell: these, or those of the environment variable."""
+def plugins_to_notify(names: Iterable[str] | None) -> tuple[str, ...]:
+    """Return these names, or those in the environment variable."""
     if names is None:
         names = os.environ.get(NOTIFY_VARIABLE, "").split(",")
     return tuple(filter(None, map(str.strip, names)))
 
 
-def tell(
+def send(
     observers: Iterable[Observer], folder: Path, *, seconds: float = NOTIFY_SECONDS
-) -> Iterator[Told]:
-    """Tell each plugin of a finished run and yield what came of it; raises nothing of theirs.
+) -> Iterator[Notification]:
+    """Notify each plugin of a finished run and yield the outcome; errors of plugins are outcomes.
 
     Parameters
     ----------
@@ -58,13 +58,13 @@ def tell(
     folder : Path
         Folder of the run.
     seconds : float
-        How long each may take, in s.
+        Time limit of each, in s.
     """
     for observer in observers:
         try:
-            yield Told(True, f"{observer.origin}: {_told(observer, folder, seconds)}")
+            yield Notification(True, f"{observer.origin}: {_answer(observer, folder, seconds)}")
         except (AudioclfError, WorkerGoneError) as exc:
-            yield Told(False, _failure(observer, folder, exc))
+            yield Notification(False, _failure(observer, folder, exc))
 
 
 def finished_run(folder: Path) -> FinishedRun:
@@ -80,7 +80,7 @@ def finished_run(folder: Path) -> FinishedRun:
     return FinishedRun(run.path.resolve(), run.config, run.record, run.metrics, files)
 
 
-def _told(observer: Observer, folder: Path, seconds: float) -> str:
+def _answer(observer: Observer, folder: Path, seconds: float) -> str:
     job = pack(Job(_call, finished_run(folder)))
     worker = Worker()
     try:

@@ -11,8 +11,7 @@ from audioclf.base.limits import use_limits
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
-from audioclf.experiment.grid import pipelines_of
-from audioclf.experiment.loading import check_feasible, load_dataset, ready
+from audioclf.experiment.prepared import prepare
 
 
 @dataclass(frozen=True)
@@ -72,11 +71,9 @@ def preview(
     AudioclfError
         As `run` would.
     """
-    config, registry = ready(config, overrides, registry)
-    dataset = load_dataset(config, registry)
-    check_feasible(config, dataset)
-    splits = config.split.folds(dataset, config.seed)
-    pipelines = pipelines_of(config, registry)
+    prepared = prepare(config, overrides, registry)
+    config, dataset = prepared.config, prepared.dataset
+    splits, pipelines = prepared.splits(), prepared.pipelines
     with use_limits(config.limits):
         seconds, unreadable = _inspect(dataset, config, isolate=isolate or config.isolate)
     return RunPreview(

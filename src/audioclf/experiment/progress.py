@@ -1,38 +1,37 @@
-"""How far a run has come: what is told when it is stopped, and what it needed not do again."""
+"""Progress of a run: which work to report when it is interrupted, and which was reused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audioclf.base.errors import AudioclfError
+from audioclf.experiment.resources import Progress
 
 if TYPE_CHECKING:
     from audioclf.evaluation.fit_cache import FitCache
     from audioclf.features.extraction import CacheUse
 
-Progress = Callable[[str, int, int], None]
-
-_AGAIN = "run the same command to go on"
+_RESUME = "run the same command to go on"
 
 
 class RunProgress:
-    """What of a run is finished, and stays so if the run is stopped now.
+    """Which work of a run is finished, and is kept if the run is interrupted now.
 
     Parameters
     ----------
     folder : Path
         Of the run.
     cached : bool
-        Whether features are kept in the cache.
+        Whether features are cached.
 
     Attributes
     ----------
     cache_use : CacheUse
         Filled by the extraction.
-    kept : FitCache or None
+    fit_cache : FitCache or None
         The fits that are done.
     """
 
@@ -42,70 +41,70 @@ class RunProgress:
         self.folder = folder
         self.cached = cached
         self.cache_use: CacheUse = CacheUse()
-        self.kept: FitCache | None = None
+        self.fit_cache: FitCache | None = None
         self._done: dict[str, tuple[int, int]] = {}
         self._finished = False
 
-    def watching(self, progress: Progress) -> Progress:
-        """Return a progress that is also noted here."""
+    def recording(self, progress: Progress) -> Progress:
+        """Return a callable that records each step here and then calls `progress`."""
 
-        def noted(stage: str, done: int, total: int) -> None:
+        def record(stage: str, done: int, total: int) -> None:
             self._done[stage] = done, total
             progress(stage, done, total)
 
-        return noted
+        return record
 
     @contextmanager
-    def told(self) -> Iterator[None]:
-        """Add to whatever stops the run what of it is finished."""
+    def noted_when_stopped(self) -> Iterator[None]:
+        """Add a summary to the exception that stops the run."""
         try:
             yield
         except KeyboardInterrupt as exc:
-            exc.add_note(self.words())
+            exc.add_note(self.summary())
             raise
         except AudioclfError as exc:
-            if self.kept is not None and not self._finished and self._fits_done():
-                exc.hint = " ".join(filter(None, (exc.hint, f"{self.words()}.")))
+            if self.fit_cache is not None and not self._finished and self._fits_done():
+                exc.hint = " ".join(filter(None, (exc.hint, f"{self.summary()}.")))
             raise
 
     def finish(self) -> None:
-        """Note that all results are written; what was kept of them can go."""
-        if self.kept is not None:
-            self.kept.discard()
+        """Record that all results are written, and delete the cached fits."""
+        if self.fit_cache is not None:
+            self.fit_cache.discard()
         self._finished = True
 
     def fits(self) -> dict[str, int]:
-        """Return the number of all fits, and of those that were done before the run was stopped."""
+        """Return the number of all fits, and of those taken from the interrupted run."""
         _, total = self._done.get("fitting", (0, 0))
-        return {"total": total, "resumed": 0 if self.kept is None else self.kept.found}
+        return {"total": total, "resumed": 0 if self.fit_cache is None else self.fit_cache.found}
 
-    def words(self) -> str:
-        """Say what is finished, and how to go on."""
+    def summary(self) -> str:
+        """Return which work is finished, and how to go on."""
         if self._finished:
             return f"all results are in {self.folder}; `audioclf report` writes its page"
         if done := self._fits_done():
-            kept = 0 if self.kept is None else self.kept.found + self.kept.written
+            kept = 0 if self.fit_cache is None else self.fit_cache.found + self.fit_cache.written
             which = "" if kept >= done else f"{kept} of them "
             _, total = self._done["fitting"]
-            return f"{done} of {total} fits done and {which}kept in {self.folder}; {_AGAIN}"
+            return f"{done} of {total} fits done and {which}kept in {self.folder}; {_RESUME}"
         done, total = self._done.get("reading", (0, 0))
         if not done:
-            return f"nothing is done yet; {_AGAIN}"
+            return f"nothing is done yet; {_RESUME}"
         if not self.cached or self.cache_use.warnings:
             return f"{done} of {total} clips done, but not cached: the same command reads them anew"
-        return f"{done} of {total} clips done and cached; {_AGAIN}"
+        return f"{done} of {total} clips done and cached; {_RESUME}"
 
     def remarks(self) -> Iterator[str]:
-        """Yield what befell this run and is no property of its numbers."""
-        if self.kept is None:
+        """Yield remarks on this run that do not concern its numbers."""
+        if self.fit_cache is None:
             return
-        if found := self.kept.found:
+        if found := self.fit_cache.found:
             total = self.fits()["total"]
             yield f"{found} of {total} fits were done before this run was stopped, and are used"
-        if damaged := self.kept.damaged:
+        if damaged := self.fit_cache.damaged:
             yield f"{damaged} damaged {'fit' if damaged == 1 else 'fits'} done again"
-        if self.kept.warning is not None:
-            yield self.kept.warning
+        if self.fit_cache.warning is not None:
+            yield self.fit_cache.warning
 
     def _fits_done(self) -> int:
         return self._done.get("fitting", (0, 0))[0]

@@ -1,4 +1,4 @@
-"""Which distribution and version each component of a config comes from."""
+"""The distribution and version of each component of a config."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def components_of(config: RunConfig) -> dict[str, Component]:
         **{f"classifiers.{name}": item for name, item in config.classifiers.items()},
     }
     return dict(_with_inner(outermost))
+
+
+def distributions_of(config: RunConfig, registry: Registry) -> dict[str, str]:
+    """Return the distributions that bring the components of a config, with their versions."""
+    origins = map(registry.origin_of, components_of(config).values())
+    return {origin.distribution: origin.version for origin in origins if origin is not None}
 
 
 def _with_inner(components: Mapping[str, Component]) -> Iterator[tuple[str, Component]]:

@@ -23,11 +23,11 @@ class Resources:
     """Where a run works: what decides its speed and nothing else."""
 
     jobs: int
-    engine: EngineName
-    scheduler: str | None
-    insecure: bool
-    isolate: bool
-    cache_folder: Path | None
+    engine: EngineName = "local"
+    scheduler: str | None = None
+    insecure: bool = False
+    isolate: bool = False
+    cache_folder: Path | None = None
     clip_seconds: float | None = None
     fit_seconds: float | None = None
 
@@ -36,7 +36,7 @@ class Resources:
         """Either limit, where there is one."""
         return self.clip_seconds or self.fit_seconds
 
-    def make_engine(self, required: Mapping[str, str]) -> Engine:
+    def make_engine(self, required: Mapping[str, str] | None = None) -> Engine:
         """Return the engine that works with these resources."""
         from audioclf.engines import make_engine
 

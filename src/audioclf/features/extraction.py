@@ -88,6 +88,8 @@ class Extraction:
     cache : CacheUse
     notes : tuple of str
         What the user should know of the featurizers.
+    plans : dict of str to Plan
+        How each featurizer was applied, with the shape of its matrices.
     """
 
     dataset: Dataset
@@ -96,6 +98,7 @@ class Extraction:
     fingerprint: str
     cache: CacheUse
     notes: tuple[str, ...] = ()
+    plans: dict[str, Plan] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[LedgerRow, ...]:
@@ -330,7 +333,8 @@ class _Collector:
         digests = {row.clip.id: row.digest for row in ledger}
         fingerprint = dataset.fingerprint(digests)
         notes = (*self.notes, *_short_notes([ledger[index] for index in good], self.plans, self.sr))
-        return Extraction(dataset, matrices, tuple(ledger), fingerprint, self.cache, notes)
+        plans = {plan.name: plan for plan in self.plans}
+        return Extraction(dataset, matrices, tuple(ledger), fingerprint, self.cache, notes, plans)
 
 
 def _short_notes(rows: Sequence[LedgerRow], plans: Sequence[Plan], sr: int) -> Iterator[str]:

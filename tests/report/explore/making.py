@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from audioclf.config.loading import load_config
 from audioclf.experiment.exploring import explore
+from audioclf.experiment.prepared import prepare
 from audioclf.report.clips import DatasetClips
 from audioclf.report.explore.exploration import Exploration
 from audioclf.report.explore.page import build_page
@@ -47,8 +47,7 @@ def make_config(
 
 
 def explored(path: Path) -> Exploration:
-    config = load_config(path)
-    return explore(config, config.dataset.load(), {}, jobs=1)
+    return explore(prepare(path, check=False), jobs=1)
 
 
 def page_of(found: Exploration, **more: float | bool) -> str:

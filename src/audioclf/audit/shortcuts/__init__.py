@@ -226,7 +226,7 @@ class _Judge:
 
     def best(self, results: Iterable[PipelineResult]) -> _Best | None:
         """Return the best pipeline that learns; no baseline does."""
-        learnt = [r for r in results if r.pipeline.classifier.type_name() != "dummy"]
+        learnt = [r for r in results if not r.pipeline.is_baseline]
         pipelines = [_Best(result.pipeline.name, self._estimate(result)) for result in learnt]
         return max(pipelines, key=lambda pipeline: pipeline.found.value, default=None)
 

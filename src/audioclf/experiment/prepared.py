@@ -1,0 +1,235 @@
+"""A config with all that is derived from it before work begins: plugins, dataset, grid, folds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audioclf.base.errors import AudioclfError, DatasetError, PluginError
+from audioclf.base.limits import use_limits
+from audioclf.base.process_state import describe_changes, restored_process_state
+from audioclf.components.discovery import discover
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.registry import Origin, Registry
+from audioclf.config.loading import load_config
+from audioclf.config.run_config import RunConfig
+from audioclf.dataset.dataset import Dataset
+from audioclf.experiment.grid import pipelines_of
+from audioclf.experiment.provenance import describe, origins_of
+from audioclf.experiment.resources import Progress
+from audioclf.runs.folder import LEDGER, RunFolder
+
+if TYPE_CHECKING:
+    from audioclf.engines.base import Engine
+    from audioclf.evaluation.results import Pipeline
+    from audioclf.evaluation.splits import Splits
+    from audioclf.features.extraction import CacheUse, Extraction
+
+MAX_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A config, and what is derived from it before any clip is decoded.
+
+    Parameters
+    ----------
+    config : RunConfig
+    registry : Registry
+        The plugins that its names were resolved against.
+    dataset : Dataset
+        All clips that its loader returned.
+    """
+
+    config: RunConfig
+    registry: Registry
+    dataset: Dataset
+
+    @cached_property
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        """The grid, with a baseline."""
+        return tuple(pipelines_of(self.config, self.registry))
+
+    @property
+    def baseline(self) -> str:
+        """Name of the pipeline that predicts from class frequencies alone."""
+        return next(pipeline.name for pipeline in self.pipelines if pipeline.is_baseline)
+
+    @cached_property
+    def origins(self) -> dict[str, Origin]:
+        """The plugin of each featurizer, by its name in the config."""
+        return origins_of(self.config.featurizers, self.registry)
+
+    @cached_property
+    def _splits(self) -> Splits:
+        return self.config.split.folds(self.dataset, self.config.seed)
+
+    def splits(self, dataset: Dataset | None = None) -> Splits:
+        """Return the folds of all clips, or of a dataset from which unreadable ones are missing.
+
+        Raises
+        ------
+        SplitError
+            If the clips cannot be split as the config says.
+        """
+        if dataset is None or dataset is self.dataset:
+            return self._splits
+        return self.config.split.folds(dataset, self.config.seed)
+
+    def check(self) -> None:
+        """Check that metrics, splits and classifiers suit the dataset and the features.
+
+        Raises
+        ------
+        ConfigError, SplitError, FeatureError
+            If they do not.
+        """
+        from audioclf.evaluation.metrics.estimate import check_metrics
+
+        config, classes = self.config, self.dataset.classes
+        if config.allow:
+            from audioclf.audit import check_allowed
+
+            check_allowed(config.allow)
+        check_metrics(config.metrics, classes)
+        for name, classifier in config.classifiers.items():
+            check_metrics(classifier.fit_metrics(), classes, f"classifiers.{name}: ")
+        self.splits()
+        _ = self.pipelines
+
+    def extract(
+        self,
+        featurizers: Mapping[str, Featurizer],
+        engine: Engine,
+        cache_folder: Path | None,
+        *,
+        origins: Mapping[str, Origin] | None = None,
+        cache_use: CacheUse | None = None,
+        progress: Progress,
+    ) -> Extraction:
+        """Featurize all clips, then cut the cache to its size.
+
+        Parameters
+        ----------
+        featurizers : mapping of str to Featurizer
+            Those of the config, some of them, or others.
+        engine : Engine
+        cache_folder : Path, optional
+            Folder of the feature cache; without it nothing is cached.
+        origins : mapping of str to Origin, optional
+            The plugins of featurizers that are not in the config.
+        cache_use : CacheUse, optional
+            Filled while clips are featurized.
+        progress : callable
+
+        Raises
+        ------
+        FeatureError
+            If a featurizer does not work at all.
+        DatasetError
+            If no clip can be read.
+        """
+        from audioclf.features.cache import FeatureCache
+        from audioclf.features.extraction import extract
+
+        extraction = extract(
+            self.dataset,
+            self.config.audio,
+            featurizers,
+            engine=engine,
+            cache_folder=cache_folder,
+            origins={**self.origins, **(origins or {})},
+            cache_use=cache_use,
+            progress=lambda done, total: progress("reading", done, total),
+        )
+        if cache_folder is not None:
+            cache = FeatureCache(cache_folder)
+            cache.written = extraction.cache.written
+            cache.close()
+        return extraction
+
+
+def prepare(
+    config: RunConfig | str | Path,
+    overrides: Iterable[str] = (),
+    registry: Registry | None = None,
+    *,
+    check: bool = True,
+) -> Prepared:
+    """Load a config and its dataset.
+
+    Parameters
+    ----------
+    config : RunConfig or path
+        A config, or the YAML file of one.
+    overrides : iterable of str
+        `key=value` each, for a config that is a file.
+    registry : Registry, optional
+        The plugins to use; by default those that are installed.
+    check : bool
+        Whether metrics, splits and classifiers have to suit the dataset.
+
+    Raises
+    ------
+    AudioclfError
+        If the config is wrong, its loader fails, or the check does.
+    """
+    config, registry = resolve(config, overrides, registry)
+    prepared = Prepared(config, registry, load_dataset(config, registry))
+    if check:
+        prepared.check()
+    return prepared
+
+
+def resolve(
+    config: RunConfig | str | Path, overrides: Iterable[str], registry: Registry | None
+) -> tuple[RunConfig, Registry]:
+    """Return a validated config, and the plugins that its names were resolved against."""
+    registry = discover() if registry is None else registry
+    if not isinstance(config, RunConfig):
+        config = load_config(config, overrides=overrides, registry=registry)
+    return config, registry
+
+
+def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
+    """Load the dataset that a config names.
+
+    Raises
+    ------
+    AudioclfError
+        What the loader says of its source.
+    PluginError
+        If the loader itself fails.
+    """
+    try:
+        with use_limits(config.limits), restored_process_state() as changed:
+            dataset = config.dataset.load()
+    except AudioclfError:
+        raise
+    except (Exception, SystemExit) as exc:
+        who = describe(config.dataset, registry)
+        raise PluginError(f"loader {who} raised {type(exc).__name__}: {exc}") from exc
+    if not isinstance(dataset, Dataset):
+        who = describe(config.dataset, registry)
+        raise PluginError(f"loader {who} returned {type(dataset).__name__} instead of a Dataset")
+    if changed:
+        change = f"loader {describe(config.dataset, registry)}: {describe_changes(changed)}"
+        dataset.notes = (*dataset.notes, change)
+    return dataset
+
+
+def unreadable_clips(dataset: Dataset, extraction: Extraction, folder: RunFolder) -> DatasetError:
+    """Return the error that lists the clips that cannot be used."""
+    messages = [row.message for row in extraction.failed]
+    more = len(messages) - MAX_LISTED
+    listed = "".join(f"\n  {message}" for message in messages[:MAX_LISTED])
+    listed += f"\n  and {more} more" if more > 0 else ""
+    return DatasetError(
+        f"{dataset.name}: {len(messages)} of {len(extraction.ledger)} clips cannot be used, "
+        f"nothing was trained:{listed}",
+        hint=f"All are listed in {folder.path / LEDGER}. Mend or remove them, or leave them out "
+        "with `on_error: skip`.",
+    )

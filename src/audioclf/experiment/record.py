@@ -1,0 +1,96 @@
+"""The record of a run: `record.json`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from audioclf._version import __version__
+from audioclf.base.machine import peak_memory, platform_name, versions_behind
+from audioclf.experiment.prepared import Prepared
+from audioclf.experiment.provenance import components_of, origin_data
+from audioclf.experiment.resources import Resources
+
+if TYPE_CHECKING:
+    from audioclf.experiment.planning import RunPlan
+    from audioclf.features.extraction import Extraction
+    from audioclf.runs.results import RunResult
+
+
+def make_record(
+    prepared: Prepared,
+    resources: Resources,
+    result: RunResult,
+    extraction: Extraction,
+    *,
+    fits: Mapping[str, int],
+    seconds: Mapping[str, float],
+    plan: RunPlan | None,
+) -> dict[str, Any]:
+    """Return the content of `record.json`: what was computed, from which data, by which versions.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    resources : Resources
+    result : RunResult
+    extraction : Extraction
+    fits : mapping of str to int
+        Number of all fits ("total") and of those from before the run was stopped ("resumed").
+    seconds : mapping of str to float
+        Wall-clock time of each stage.
+    plan : RunPlan, optional
+        Stands beside the outcome.
+    """
+    config, dataset = prepared.config, extraction.dataset
+    components = components_of(config).items()
+    origins = {name: origin_data(item, prepared.registry) for name, item in components}
+    distributions = {origin["distribution"] or "audioclf" for origin in origins.values()}
+    return {
+        "format": 1,
+        "audioclf": __version__,
+        "name": config.name,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "platform": platform_name(),
+        "versions": versions_behind(distributions | {"audioclf"}),
+        "components": origins,
+        "seed": config.seed,
+        "jobs": resources.jobs,
+        "engine": resources.engine,
+        "dataset": {
+            "name": dataset.name,
+            "fingerprint": extraction.fingerprint,
+            "clips": len(dataset),
+            "failed": result.n_failed,
+            "classes": dataset.class_counts,
+            "groups": len({clip.group for clip in dataset if clip.group is not None}),
+        },
+        "features": {
+            name: {"shape": list(extraction.matrices[name].shape), "sha256": digest}
+            for name, digest in extraction.feature_hashes.items()
+            if name in config.featurizers
+        },
+        "cache": {"hits": extraction.cache.hits, "written": extraction.cache.written},
+        "split": result.splits,
+        "fits": dict(fits),
+        "notes": list(result.notes),
+        "seconds": dict(seconds),
+        "plan": None if plan is None else outcome(plan, seconds, peak_memory()),
+    }
+
+
+def outcome(plan: RunPlan, seconds: Mapping[str, float], peak_memory: int) -> dict[str, Any]:
+    """Return predictions beside outcomes, for the record of a run.
+
+    >>> from audioclf.experiment.planning import RunPlan, Stage
+    >>> predicted = RunPlan((Stage("load", 2.0, 512, 0),), 1, 1, 1, 1, {}, (), 1, 1, 0, 0.0)
+    >>> outcome(predicted, {"load": 1.5, "final": 1.0}, 400)["seconds"]
+    {'load': {'predicted': 2.0, 'actual': 1.5}}
+    """
+    pairs = {
+        stage.name: {"predicted": round(stage.seconds, 3), "actual": seconds[stage.name]}
+        for stage in plan.stages
+        if stage.name in seconds
+    }
+    return {"seconds": pairs, "memory": {"predicted": plan.memory, "actual": peak_memory}}
