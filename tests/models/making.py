@@ -24,7 +24,7 @@ from audioclf.evaluation.fitting import fit_final
 from audioclf.evaluation.results import Pipeline
 from audioclf.models.bundle.container import members_for, zipped
 from audioclf.models.bundle.manifest import MANIFEST, Evaluated, Training
-from audioclf.models.bundle.writing import write_bundle
+from audioclf.models.bundle.writing import BundleContents, write_bundle
 from audioclf.models.calibration.records import Interval
 from audioclf.models.estimators.store import dump_estimator
 from audioclf.models.refusal import RefusedError, Stage
@@ -84,7 +84,7 @@ def fitted(component: Classifier, n_classes: int = 2, per_class: int = 25) -> Fi
     return Fitted(pipeline, fit_final(pipeline, X, y, seed=SEED).estimator, X, n_classes)
 
 
-def written(path: Path, found: Fitted, **changes: Any) -> Path:
+def written(path: Path, found: Fitted, *, plugins: Registry | None = None, **changes: Any) -> Path:
     parts: dict[str, Any] = {
         "name": "toys",
         "pipeline": found.pipeline,
@@ -95,10 +95,9 @@ def written(path: Path, found: Fitted, **changes: Any) -> Path:
         "matrix": found.X,
         "seed": SEED,
         "training": TRAINING,
-        "registry": registry(),
         "evaluation": EVALUATED,
     }
-    return write_bundle(path, **{**parts, **changes})
+    return write_bundle(path, BundleContents(**{**parts, **changes}), plugins or registry())
 
 
 def made(path: Path, type_name: str = "logistic_regression", **fields: Any) -> Path:

@@ -18,7 +18,7 @@ from audioclf.evaluation.results import Pipeline
 from audioclf.experiment.final_model import training_of
 from audioclf.features.extraction import Extraction, extract
 from audioclf.models.bundle.reading import read_bundle
-from audioclf.models.bundle.writing import write_bundle
+from audioclf.models.bundle.writing import BundleContents, write_bundle
 from tests.conftest import imported_by, tone, write_wav
 from tests.models.making import classifier, made, registry
 
@@ -37,8 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[audioclf.Model, E
     extraction = extract(loader(path=root).load(), audio, {"mel": mel})
     pipeline = Pipeline("logreg", "mel", "logreg", classifier("logistic_regression"), "audioclf")
     X, y = extraction.matrices["mel"], np.asarray(extraction.dataset.encoded_labels())
-    path = write_bundle(
-        root / "model.audioclf",
+    contents = BundleContents(
         name="toy",
         pipeline=pipeline,
         featurizer=mel,
@@ -48,8 +47,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[audioclf.Model, E
         matrix=X,
         seed=1,
         training=training_of(extraction),
-        registry=registry(),
     )
+    path = write_bundle(root / "model.audioclf", contents, registry())
     return audioclf.load(path), extraction
 
 

@@ -32,7 +32,9 @@ def bundle(tmp_path: Path) -> Maker:
 
     def make(type_name: str, n_classes: int = 2, calibration: Any = None, **fields: Any) -> Bundle:
         found = fitted(classifier(type_name, **fields), n_classes)
-        changes = {} if calibration is None else {"calibration": of_model(calibration)}
+        changes: dict[str, Any] = (
+            {} if calibration is None else {"calibration": of_model(calibration)}
+        )
         return read_bundle(written(tmp_path / "m.audioclf", found, **changes), registry())
 
     return make
@@ -90,7 +92,7 @@ def test_a_plugin_with_its_own_format_converts_its_own_estimators(tmp_path: Path
     origin = Origin("audioclf-nearest", "1.0", "nearest")
     plugin = PluginRecord(origin, "ok", components=(Convertible,))
     plugins = Registry((*registry().plugins, plugin))
-    path = written(tmp_path / "m.audioclf", fitted(component, 3), registry=plugins)
+    path = written(tmp_path / "m.audioclf", fitted(component, 3), plugins=plugins)
     original = read_bundle(path, plugins)
     rows = new_rows(original)
     _, scores = run(to_onnx(original, rows).content, rows)

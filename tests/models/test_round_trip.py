@@ -161,7 +161,7 @@ class Handmade(Classifier):
 def test_a_component_of_no_plugin_is_not_written(tmp_path: Path) -> None:
     found = fitted(Handmade())
     with pytest.raises(
-        ModelError, match="cannot be written: classifier 'handmade' comes from no"
+        ModelError, match="cannot be written: classifier 'handmade' belongs to no"
     ) as caught:
         written(tmp_path / "m.audioclf", found)
     assert caught.value.hint == "Put the class into a plugin; docs/guides/plugins.md shows how."

@@ -53,7 +53,7 @@ def effects(rows: Scored, **asked: Any) -> ScoreEffects:
     asked = {"calibrate": None, "abstain_below": None, "seed": 0, **asked}
     scores = rows.folds[0].scores
     classes = NAMES[: 2 if scores is None else scores.shape[1]]
-    return effects_of(rows, rows.y, rows.units, rows.unit, classes, **asked)
+    return effects_of(rows, classes, **asked)
 
 
 def test_the_cost_of_abstaining_is_counted_by_hand() -> None:
@@ -161,7 +161,7 @@ def test_isotonic_is_refused_on_few_clips() -> None:
     (note,) = found.notes
     assert note == (
         "was not calibrated: isotonic needs 200 tested clips, and there are 199; use sigmoid or "
-        "temperature; abstain_below 0.6 applies to its scores as they are"
+        "temperature; abstain_below 0.6 applies to its uncalibrated scores"
     )
 
 
@@ -170,7 +170,7 @@ def test_a_class_that_was_never_tested_cannot_have_a_curve() -> None:
     y[y == 1] = 2
     found = effects(scored(scores, y), calibrate="sigmoid")
     assert found.calibration is None
-    assert "no clip of 'b' was ever tested, which sigmoid needs" in found.notes[0]
+    assert "no clip of 'b' was tested, which sigmoid needs" in found.notes[0]
 
 
 def test_one_unit_leaves_nothing_to_measure_on() -> None:
@@ -190,7 +190,7 @@ def test_without_scores_there_is_neither() -> None:
     assert (found.calibration, found.abstention) == (None, None)
     assert found.notes == (
         "was not calibrated: the classifier gives no scores",
-        "never abstains: the classifier gives no scores",
+        "does not abstain: the classifier gives no scores",
     )
 
 

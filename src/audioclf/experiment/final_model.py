@@ -20,8 +20,8 @@ from audioclf.base.errors import ModelError
 from audioclf.dataset.dataset import codes_of
 from audioclf.evaluation.fitting import fit_final
 from audioclf.evaluation.metrics.estimate import unit_of
-from audioclf.models.bundle.writing import write_bundle
-from audioclf.models.calibration.effects import ScoreEffects, effects_of
+from audioclf.models.bundle.writing import BundleContents, write_bundle
+from audioclf.models.calibration.effects import Scored, ScoreEffects, effects_of
 from audioclf.runs.folder import IMPORTANCES, MODEL
 
 if TYPE_CHECKING:
@@ -75,25 +75,24 @@ def write_final(
     _write_importance(folder, config, pipeline, fit.estimator, rows, y, n_bins=plan.n_bins)
     effects = _effects(config, found, extraction)
     below = config.abstain_below if effects.abstention is not None else None
+    contents = BundleContents(
+        name=config.name,
+        pipeline=pipeline,
+        featurizer=config.featurizers[pipeline.featurizer],
+        audio=config.audio,
+        classes=extraction.dataset.classes,
+        estimator=fit.estimator,
+        matrix=matrix,
+        seed=config.seed,
+        training=training_of(extraction),
+        seconds=[row.seconds for row in extraction.ledger if row.status == "ok"],
+        evaluation=evaluated_of(result, pipeline.name),
+        calibration=effects.calibration,
+        abstain_below=below,
+        abstention=effects.abstention,
+    )
     try:
-        path = write_bundle(
-            folder.path / MODEL,
-            name=config.name,
-            pipeline=pipeline,
-            featurizer=config.featurizers[pipeline.featurizer],
-            audio=config.audio,
-            classes=extraction.dataset.classes,
-            estimator=fit.estimator,
-            matrix=matrix,
-            seed=config.seed,
-            training=training_of(extraction),
-            registry=registry,
-            seconds=[row.seconds for row in extraction.ledger if row.status == "ok"],
-            evaluation=evaluated_of(result, pipeline.name),
-            calibration=effects.calibration,
-            abstain_below=below,
-            abstention=effects.abstention,
-        )
+        path = write_bundle(folder.path / MODEL, contents, registry)
     except ModelError as exc:
         return None, (f"{pipeline.name} was not kept as a model: {exc.message}",)
     warned = (f"{pipeline.name}, fitted on all clips, warned: {text}" for text in fit.warnings)
@@ -105,10 +104,7 @@ def _effects(config: RunConfig, found: PipelineResult, extraction: Extraction) -
         return ScoreEffects()
     unit, units = unit_of(extraction.dataset)
     return effects_of(
-        found,
-        codes_of(extraction.dataset),
-        units,
-        unit,
+        Scored(found.folds, codes_of(extraction.dataset), units, unit),
         extraction.dataset.classes,
         calibrate=config.calibrate,
         abstain_below=config.abstain_below,

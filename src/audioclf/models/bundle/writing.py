@@ -1,9 +1,10 @@
-"""A model bundle, written: whole or not at all, and read back before it is there."""
+"""Writing of model bundles, each read back before the file appears."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import ModelError
 from audioclf.base.files import OutputFolder
 from audioclf.base.machine import platform_name, versions_behind
+from audioclf.components.classifier import Classifier
 from audioclf.components.component import Component
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Registry
@@ -56,34 +58,12 @@ _NUMERIC = (
 )
 
 
-def write_bundle(
-    path: str | Path,
-    *,
-    name: str,
-    pipeline: Pipeline,
-    featurizer: Featurizer,
-    audio: AudioConfig,
-    classes: Sequence[str],
-    estimator: Any,
-    matrix: NDArray[np.float32],
-    seed: int,
-    training: Training,
-    registry: Registry,
-    seconds: Sequence[float] = (),
-    evaluation: Evaluated | None = None,
-    calibration: Calibration | None = None,
-    abstain_below: float | None = None,
-    abstention: Abstention | None = None,
-) -> Path:
-    """Write a trained model as one file.
-
-    The bytes depend on nothing but what is passed and the installed versions. Before the file is
-    there, its estimator is rebuilt from what will be written and must give the same scores.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BundleContents:
+    """A trained model with everything that its bundle says about it.
 
     Parameters
     ----------
-    path : path
-        Where to write, such as `model.audioclf`; a file that is there is replaced.
     name : str
         Name of the run.
     pipeline : Pipeline
@@ -95,84 +75,128 @@ def write_bundle(
     estimator : scikit-learn classifier
         Fitted on `matrix`, as `fit_final` does.
     matrix : np.ndarray [shape=(n_clips, n_views * n_features)], float32
-        A few of its rows are stored, so that whoever reads the file can try the model.
+        A few of its rows are stored for the self check.
     seed : int
         `random_state` of the classifier.
     training : Training
-    registry : Registry
-        Says which plugins bring the components.
     seconds : sequence of float
-        Length of each clip, as far as it was looked at.
+        Length of each clip in s, within `audio.offset` and `audio.duration`.
     evaluation : Evaluated, optional
-        What the pipeline earned in cross-validation.
+        Results of the pipeline in cross-validation.
     calibration : Calibration, optional
-        How scores become probabilities, as `effects_of` finds it.
     abstain_below : float, optional
-        Score below which the model names no class, above 0 and below 1.
+        Score below which the model gives no class, above 0 and below 1.
     abstention : Abstention, optional
-        What that costs.
+        Measured effects of `abstain_below`.
+    """
 
-    Returns
-    -------
-    path : Path
+    name: str
+    pipeline: Pipeline
+    featurizer: Featurizer
+    audio: AudioConfig
+    classes: Sequence[str]
+    estimator: Any
+    matrix: NDArray[np.float32]
+    seed: int
+    training: Training
+    seconds: Sequence[float] = ()
+    evaluation: Evaluated | None = None
+    calibration: Calibration | None = None
+    abstain_below: float | None = None
+    abstention: Abstention | None = None
+
+
+def write_bundle(path: str | Path, contents: BundleContents, registry: Registry) -> Path:
+    """Write a trained model as one file.
+
+    The bytes depend only on the contents and the installed versions. Before the file appears, its
+    estimator is restored from these bytes and must give the same scores.
+
+    Parameters
+    ----------
+    path : path
+        Such as `model.audioclf`; an existing file is replaced.
+    contents : BundleContents
+    registry : Registry
+        The plugins of the components.
 
     Raises
     ------
     ModelError
-        If the model cannot be stored: a component comes from no plugin, or the estimator holds
-        what cannot be rebuilt safely.
+        If the model cannot be stored: a component belongs to no plugin, or the estimator cannot
+        be restored safely.
     ResultError
         If the file cannot be written.
     """
     path = Path(path)
     try:
-        classifier, fitted = pipeline.classifier.unwrapped(estimator)
-        stored = dump_estimator(classifier, fitted)
-        files = {f"{ESTIMATOR}{each}": content for each, content in stored.items()}
-        components = {"featurizer": featurizer, "classifier": classifier}
-        made_by = {kind: _provenance(item, registry) for kind, item in components.items()}
-        chosen = classifier is not pipeline.classifier
-        with refusing("manifest", "a value does not fit into the manifest"):
-            manifest = Manifest(
-                format=FORMAT,
-                audioclf=__version__,
-                name=name,
-                cell=pipeline.name,
-                seed=seed,
-                classes=tuple(classes),
-                audio=audio,
-                featurizer=featurizer.model_dump(mode="json"),
-                classifier=classifier.model_dump(mode="json"),
-                configured=pipeline.classifier.model_dump(mode="json") if chosen else None,
-                features=_shape(featurizer, audio),
-                components=made_by,
-                versions=_versions(made_by.values()),
-                platform=platform_name(),
-                estimator=StoredEstimator(format=classifier.model_format, files=tuple(files)),
-                scores=raw_scores(fitted, pipeline.views.plain(matrix[:1]), len(classes))[1],
-                training=training,
-                evaluation=evaluation,
-                calibration=calibration,
-                abstain_below=abstain_below,
-                abstention=abstention,
-                members=members_for(files),
-            )
-        restored = restore_estimator(
-            classifier,
-            manifest.estimator.format,
-            stored,
-            seed=seed,
-            n_classes=len(classes),
-            n_features=manifest.features.width,
-        )
-        check = SelfCheck.of(Model(manifest, featurizer, classifier.scorer(fitted)), matrix)
-        check.check(Model(manifest, featurizer, classifier.scorer(restored)), tolerance=0.0)
-        clips = TrainingClips.of(pipeline.views.plain(matrix), training.fingerprint, seconds)
-        content = _sealed(manifest, {**files, **check.to_files(), **clips.to_files()})
+        content = _bundle_bytes(contents, registry)
     except RefusedError as exc:
-        message = f"{path}: the model of {pipeline.name!r} cannot be written: {exc.what}"
+        message = f"{path}: the model of {contents.pipeline.name!r} cannot be written: {exc.what}"
         raise ModelError(message, hint=exc.hint) from exc
     return OutputFolder(path.parent).write_bytes(path.name, content)
+
+
+def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
+    classifier, fitted = contents.pipeline.classifier.unwrapped(contents.estimator)
+    stored = dump_estimator(classifier, fitted)
+    files = {f"{ESTIMATOR}{name}": content for name, content in stored.items()}
+    manifest = _manifest(contents, classifier, fitted, files, registry)
+    restored = restore_estimator(
+        classifier,
+        manifest.estimator.format,
+        stored,
+        seed=contents.seed,
+        n_classes=len(contents.classes),
+        n_features=manifest.features.width,
+    )
+    original, again = (
+        Model(manifest, contents.featurizer, classifier.scorer(estimator))
+        for estimator in (fitted, restored)
+    )
+    check = SelfCheck.of(original, contents.matrix)
+    check.check(again, tolerance=0.0)
+    plain = contents.pipeline.views.plain(contents.matrix)
+    clips = TrainingClips.of(plain, contents.training.fingerprint, contents.seconds)
+    return _zipped(manifest, {**files, **check.to_files(), **clips.to_files()})
+
+
+def _manifest(
+    contents: BundleContents,
+    classifier: Classifier,
+    fitted: Any,
+    files: Mapping[str, bytes],
+    registry: Registry,
+) -> Manifest:
+    pipeline, classes = contents.pipeline, tuple(contents.classes)
+    first_row = pipeline.views.plain(contents.matrix[:1])
+    made_by = {item.kind: _provenance(item, registry) for item in (contents.featurizer, classifier)}
+    configured = pipeline.classifier if classifier is not pipeline.classifier else None
+    with refusing("manifest", "a value does not fit into the manifest"):
+        return Manifest(
+            format=FORMAT,
+            audioclf=__version__,
+            name=contents.name,
+            cell=pipeline.name,
+            seed=contents.seed,
+            classes=classes,
+            audio=contents.audio,
+            featurizer=contents.featurizer.model_dump(mode="json"),
+            classifier=classifier.model_dump(mode="json"),
+            configured=configured.model_dump(mode="json") if configured is not None else None,
+            features=_shape(contents.featurizer, contents.audio),
+            components=made_by,
+            versions=_versions(made_by.values()),
+            platform=platform_name(),
+            estimator=StoredEstimator(format=classifier.model_format, files=tuple(files)),
+            scores=raw_scores(classifier.scorer(fitted), first_row, len(classes))[1],
+            training=contents.training,
+            evaluation=contents.evaluation,
+            calibration=contents.calibration,
+            abstain_below=contents.abstain_below,
+            abstention=contents.abstention,
+            members=members_for(files),
+        )
 
 
 def _provenance(component: Component, registry: Registry) -> Provenance:
@@ -180,8 +204,8 @@ def _provenance(component: Component, registry: Registry) -> Provenance:
     if origin is None:
         raise RefusedError(
             "component",
-            f"{component.kind} {component.type_name()!r} comes from no plugin, so that nobody "
-            "could load it",
+            f"{component.kind} {component.type_name()!r} belongs to no plugin, so that the model "
+            "could not be loaded",
             hint="Put the class into a plugin; docs/guides/plugins.md shows how.",
         )
     return Provenance(
@@ -198,16 +222,16 @@ def _shape(featurizer: Featurizer, audio: AudioConfig) -> FeatureShape:
 
 
 def _versions(made_by: Iterable[Provenance]) -> dict[str, str]:
-    """Return the versions of what makes the numbers, those of plugins and their needs included."""
+    """Return the versions of the numeric libraries, and of the plugins and their requirements."""
     plugins = {item.distribution for item in made_by} - {"audioclf"}
-    found = versions_behind(plugins)
+    versions = versions_behind(plugins)
     for name in _NUMERIC:
         with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return dict(sorted(found.items()))
+            versions[name] = metadata.version(name)
+    return dict(sorted(versions.items()))
 
 
-def _sealed(draft: Manifest, files: Mapping[str, bytes]) -> bytes:
+def _zipped(draft: Manifest, files: Mapping[str, bytes]) -> bytes:
     """Return the zip file, with the card and the digests of all files."""
     files = {**files, CARD: model_card(draft).encode("utf-8")}
     manifest = to_json(draft.model_copy(update={"members": members_for(files)}))

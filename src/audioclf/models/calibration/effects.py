@@ -1,8 +1,8 @@
-"""What a run's out-of-fold predictions say of scores: a calibration, and the cost of abstaining.
+"""Calibration fitted on out-of-fold predictions, its measured effect, and the cost of abstaining.
 
-The map that a bundle keeps is fitted on all out-of-fold scores. What it does is measured on others:
-units (groups, or clips) are dealt into blocks, and the scores of a block are mapped by what the
-other blocks fitted. So no clip has a part in its own calibration.
+The calibration in a bundle is fitted on all out-of-fold scores. Its effect is measured by nested
+calibration: units (groups or clips) are split into blocks, and the scores of each block are
+calibrated by a fit on the other blocks, so no clip takes part in its own calibration.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
 from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
-from audioclf.evaluation.results import FoldResult, Predicted
+from audioclf.evaluation.results import FoldResult
 from audioclf.models.calibration.maps import calibrated, fit_calibration, top_of
 from audioclf.models.calibration.records import (
     Abstention,
@@ -35,22 +35,22 @@ if TYPE_CHECKING:
 
 N_BLOCKS = 5
 FEW_CLIPS = 50
-"""Below this many clips a calibration is hardly better than a guess; the run says so."""
+"""With fewer clips, a run notes that the calibrated probabilities are unreliable."""
 ISOTONIC_CLIPS = 200
-"""Below this many clips an isotonic curve repeats the clips rather than a trend; it is refused."""
+"""With fewer clips, isotonic calibration overfits and is refused."""
 
 
 @dataclass(frozen=True)
 class ScoreEffects:
-    """What a bundle is told of its scores.
+    """Calibration and abstention of a model, for its bundle.
 
     Parameters
     ----------
     calibration : Calibration, optional
     abstention : Abstention, optional
-        None where nothing was asked, or there are no scores.
+        None if it was not requested, or there are no scores.
     notes : tuple of str
-        What the user should know, as the end of a sentence about the pipeline.
+        Notes for the user, each the end of a sentence about the pipeline.
     """
 
     calibration: Calibration | None = None
@@ -60,7 +60,7 @@ class ScoreEffects:
 
 @dataclass(frozen=True)
 class Scored:
-    """Out-of-fold predictions, row by row; stands wherever a `PipelineResult` is read from.
+    """Out-of-fold predictions, row by row.
 
     Parameters
     ----------
@@ -95,17 +95,17 @@ class Scored:
 
     @property
     def weights(self) -> Floats:
-        """What each row counts: the rows of a clip together 1, however often it is tested."""
+        """Weight of each row: the rows of one clip sum to 1."""
         return 1.0 / np.bincount(self.test)[self.test]
 
     @property
     def n_clips(self) -> int:
-        """Clips that were tested."""
+        """Number of tested clips."""
         return len(np.unique(self.test))
 
     @property
     def n_units(self) -> int:
-        """Units that were tested."""
+        """Number of tested units."""
         return len(np.unique(self.units[self.test]))
 
     def with_scores(self, scores: Floats, codes: Codes) -> Scored:
@@ -117,10 +117,7 @@ class Scored:
 
 
 def effects_of(
-    found: Predicted,
-    y: Codes,
-    units: Codes,
-    unit: str,
+    rows: Scored,
     classes: Sequence[str],
     *,
     calibrate: Method | None,
@@ -131,40 +128,32 @@ def effects_of(
 
     Parameters
     ----------
-    found : Predicted
+    rows : Scored
         Out-of-fold predictions of the pipeline, of all repeats.
-    y, units : np.ndarray [shape=(n_clips,)], int
-        True code and number of the unit of each clip.
-    unit : str
-        "clip" or "group".
     classes : sequence of str
     calibrate : {"sigmoid", "isotonic", "temperature"}, optional
     abstain_below : float, optional
-        Score below which no class is named, above 0 and below 1.
+        Score below which no class is given, above 0 and below 1.
     seed : int
         Seed of the blocks and of the resampling.
     """
-    if calibrate is None and abstain_below is None:
-        return ScoreEffects()
-    if any(fold.scores is None for fold in found.folds):
+    if any(fold.scores is None for fold in rows.folds):
         return ScoreEffects(notes=tuple(_without_scores(calibrate, abstain_below)))
-    rows = Scored(found.folds, y, units, unit)
     why_not = None if calibrate is None else _why_not(calibrate, rows, classes)
     notes = [] if why_not is None else [_not_calibrated(why_not, abstain_below)]
-    calibration, judged = None, rows
+    calibration, new_rows = None, rows
     if calibrate is not None and why_not is None:
-        calibration, judged = _calibration(calibrate, rows, seed)
-        notes += _doubts(rows, calibration)
-    if abstain_below is None:
-        return ScoreEffects(calibration, None, tuple(notes))
-    return ScoreEffects(calibration, abstention(judged, abstain_below, seed=seed), tuple(notes))
+        calibration, new_rows = _calibration(calibrate, rows, seed)
+        notes += _warnings(rows, calibration)
+    cost = None if abstain_below is None else abstention(new_rows, abstain_below, seed=seed)
+    return ScoreEffects(calibration, cost, tuple(notes))
 
 
 def _without_scores(calibrate: Method | None, below: float | None) -> Iterator[str]:
     if calibrate is not None:
         yield "was not calibrated: the classifier gives no scores"
     if below is not None:
-        yield "never abstains: the classifier gives no scores"
+        yield "does not abstain: the classifier gives no scores"
 
 
 def _why_not(method: Method, rows: Scored, classes: Sequence[str]) -> str | None:
@@ -175,16 +164,16 @@ def _why_not(method: Method, rows: Scored, classes: Sequence[str]) -> str | None
         )
     never = [classes[code] for code in np.setdiff1d(np.arange(len(classes)), rows.y[rows.test])]
     if never and method != "temperature":
-        return f"no clip of {never[0]!r} was ever tested, which {method} needs; use temperature"
+        return f"no clip of {never[0]!r} was tested, which {method} needs; use temperature"
     return None
 
 
 def _not_calibrated(why: str, below: float | None) -> str:
-    rest = "" if below is None else f"; abstain_below {below:g} applies to its scores as they are"
+    rest = "" if below is None else f"; abstain_below {below:g} applies to its uncalibrated scores"
     return f"was not calibrated: {why}{rest}"
 
 
-def _doubts(rows: Scored, calibration: Calibration) -> Iterator[str]:
+def _warnings(rows: Scored, calibration: Calibration) -> Iterator[str]:
     if rows.n_clips < FEW_CLIPS:
         yield (
             f"was calibrated on {rows.n_clips} clips, fewer than {FEW_CLIPS}: do not rely on its "
@@ -192,16 +181,16 @@ def _doubts(rows: Scored, calibration: Calibration) -> Iterator[str]:
         )
     loss = calibration.effect.get("log_loss")
     if loss is None:
-        yield "was calibrated, but there are too few units to measure what that does"
+        yield "was calibrated, but there are too few units to measure the effect"
     elif loss.after > loss.before:
         yield (
-            f"has a log loss of {loss.after:.3f} calibrated and {loss.before:.3f} as it was: "
+            f"has a log loss of {loss.after:.3f} with calibration and {loss.before:.3f} without: "
             "calibration did not help"
         )
 
 
 def _calibration(method: Method, rows: Scored, seed: int) -> tuple[Calibration, Scored]:
-    """Return what the bundle keeps, and the rows as they would have come out on new clips."""
+    """Return the calibration for the bundle, and the rows as calibrated on new clips."""
     mapping = fit_calibration(method, rows.scores, rows.y[rows.test], rows.weights)
     effect: dict[Effect, Change] = {}
     if rows.n_units < 2:
@@ -215,7 +204,7 @@ def _calibration(method: Method, rows: Scored, seed: int) -> tuple[Calibration, 
 
 
 def nested(method: Method, rows: Scored, *, seed: int) -> Scored:
-    """Calibrate each block of units by the scores of the other blocks.
+    """Calibrate each block of units by a fit on the other blocks.
 
     Parameters
     ----------
@@ -223,7 +212,7 @@ def nested(method: Method, rows: Scored, *, seed: int) -> Scored:
     rows : Scored
         Of at least 2 units.
     seed : int
-        Seed by which units are dealt.
+        Seed of the split into blocks.
     """
     blocks = _blocks(rows, seed)[rows.units[rows.test]]
     scores, y_true, weights = rows.scores, rows.y[rows.test], rows.weights
@@ -236,7 +225,7 @@ def nested(method: Method, rows: Scored, *, seed: int) -> Scored:
 
 
 def _blocks(rows: Scored, seed: int) -> Codes:
-    """Return the block of each unit; each class is spread over the blocks."""
+    """Return the block of each unit, stratified by class."""
     test = np.unique(rows.test)
     tested, first = np.unique(rows.units[test], return_index=True)
     chance = np.random.default_rng(seed).permutation(len(tested))
@@ -247,7 +236,7 @@ def _blocks(rows: Scored, seed: int) -> Codes:
 
 
 def _change(metric: Effect, rows: Scored, after: Scored, seed: int) -> Change:
-    """Measure scores of any kind as if they were probabilities, which is what a reader takes."""
+    """Measure scores of any kind as if they were probabilities."""
     before = rows.with_scores(rows.scores, rows.predicted)
     y, both = rows.y, (before, after)
     values = bootstrap_values(both, metric, y, rows.units, seed=seed)
@@ -257,7 +246,7 @@ def _change(metric: Effect, rows: Scored, after: Scored, seed: int) -> Change:
 
 
 def abstention(rows: Scored, below: float, *, seed: int) -> Abstention:
-    """Measure what it costs and brings to name no class below a score.
+    """Measure the effects of giving no class below a score.
 
     Parameters
     ----------
@@ -291,7 +280,7 @@ def abstention(rows: Scored, below: float, *, seed: int) -> Abstention:
 def _share(
     rows: Scored, part: NDArray[np.bool_], whole: NDArray[np.bool_], seed: int
 ) -> Interval | None:
-    """Return the share of rows, with an interval over units; None of nothing."""
+    """Return a share of rows with an interval over units; None if `whole` is empty."""
     if not whole.any():
         return None
     tested, unit = np.unique(rows.units[rows.test], return_inverse=True)
