@@ -32,9 +32,8 @@ from audioclf.base.machine import single_threaded
 from audioclf.components.discovery import discover
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
-from audioclf.dataset.dataset import codes_of
 from audioclf.evaluation.cross_validation import evaluate
-from audioclf.evaluation.metrics.estimate import estimate, unit_of
+from audioclf.evaluation.metrics.estimate import estimate
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import LeaveOneGroupOut, Predefined, Split
 from audioclf.experiment.grid import pipelines_of
@@ -99,18 +98,18 @@ def scored(row: Row, data: Path) -> dict[str, Any]:
 
 def _evaluated(cell: Pipeline, extraction: Extraction, split: Split) -> dict[str, Any]:
     dataset = extraction.dataset
-    y, (_, units) = codes_of(dataset), unit_of(dataset)
+    targets = dataset.targets
     splits = split.folds(dataset, SEED)
     start = time.process_time()
-    (result,) = evaluate([cell], extraction.matrices, y, splits, seed=SEED, groups=units)
+    (result,) = evaluate([cell], extraction.matrices, targets, splits, seed=SEED)
     cpu = time.process_time() - start
-    accuracy = estimate(result, "accuracy", y, units, seed=SEED)
+    accuracy = estimate(result, "accuracy", targets, seed=SEED)
     assert accuracy is not None
     counts: dict[str, dict[str, list[int]]] = {}
     for fold in result.folds:
         for clip, code in zip(fold.fold.test.tolist(), fold.y_pred.tolist(), strict=True):
             digits = counts.setdefault(str(dataset.clips[clip].group), {})
-            digits.setdefault(dataset.classes[y[clip]], [0] * 10)[code] += 1
+            digits.setdefault(dataset.clips[clip].label, [0] * 10)[code] += 1
     return {
         "accuracy": [round(each, 4) for each in (accuracy.value, accuracy.low, accuracy.high)],
         "cpu": round(cpu, 2),

@@ -20,6 +20,7 @@ from audioclf.evaluation.results import Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
 from tests.engines.conftest import is_running
+from tests.targets import targets_of
 
 
 class Forest(Classifier):
@@ -94,8 +95,8 @@ def test_every_engine_gives_the_bits_of_this_process(engine: Engine) -> None:
         tuple(Fold(0, str(i), np.arange(i, 60, 2), np.arange(1 - i, 60, 2)) for i in (0, 1)), "d"
     )
     grid = pipelines(Forest(), Forest())
-    alone = evaluate(grid, {"f": X}, y, splits, seed=3)
-    there = evaluate(grid, {"f": X}, y, splits, seed=3, engine=engine)
+    alone = evaluate(grid, {"f": X}, targets_of(y), splits, seed=3)
+    there = evaluate(grid, {"f": X}, targets_of(y), splits, seed=3, engine=engine)
     for one, other in zip(alone, there, strict=True):
         for ours, theirs in zip(one.folds, other.folds, strict=True):
             np.testing.assert_array_equal(ours.y_pred, theirs.y_pred)
@@ -105,7 +106,7 @@ def test_every_engine_gives_the_bits_of_this_process(engine: Engine) -> None:
 def test_the_first_failure_in_order_is_the_one_that_is_raised(engine: Engine) -> None:
     X, y, splits = folds([0, 1, 2, 4, 5, 6])
     with pytest.raises(ClassifierError) as caught:
-        evaluate(pipelines(Told(), Told()), {"f": X}, y, splits, seed=0, engine=engine)
+        evaluate(pipelines(Told(), Told()), {"f": X}, targets_of(y), splits, seed=0, engine=engine)
     assert caught.value.message == (
         "classifier 'cell 0' (told), fold '2' raised RuntimeError: told to by 2"
     )
@@ -117,7 +118,7 @@ def test_progress_reaches_the_end(engine: Engine) -> None:
     evaluate(
         pipelines(Told()),
         {"f": X},
-        y,
+        targets_of(y),
         splits,
         seed=0,
         engine=engine,
@@ -129,7 +130,7 @@ def test_progress_reaches_the_end(engine: Engine) -> None:
 def test_a_classifier_that_ends_its_process_is_named() -> None:
     X, y, splits = folds([0, 3])
     with ProcessEngine(1) as engine, pytest.raises(ClassifierError) as caught:
-        evaluate(pipelines(Told()), {"f": X}, y, splits, seed=0, engine=engine)
+        evaluate(pipelines(Told()), {"f": X}, targets_of(y), splits, seed=0, engine=engine)
     assert caught.value.message == (
         "classifier 'cell 0' (told), fold '1' ends its worker process: SIGKILL"
     )
@@ -138,14 +139,14 @@ def test_a_classifier_that_ends_its_process_is_named() -> None:
 
 def test_little_work_stays_in_this_process() -> None:
     X, y, splits = folds([0, 1, 4])
-    (result,) = evaluate(pipelines(Told()), {"f": X}, y, splits, seed=0, jobs=2)
+    (result,) = evaluate(pipelines(Told()), {"f": X}, targets_of(y), splits, seed=0, jobs=2)
     assert pids(result) == [os.getpid()] * 3
 
 
 def test_work_that_is_worth_it_goes_on_in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cross_validation, "WORTH_PROCESSES", 0.0)
     X, y, splits = folds([0, 1, 4])
-    (result,) = evaluate(pipelines(Told()), {"f": X}, y, splits, seed=0, jobs=2)
+    (result,) = evaluate(pipelines(Told()), {"f": X}, targets_of(y), splits, seed=0, jobs=2)
     first, *others = pids(result)
     assert first == os.getpid()
     assert os.getpid() not in others
@@ -156,5 +157,5 @@ def test_work_that_is_worth_it_goes_on_in_processes(monkeypatch: pytest.MonkeyPa
 def test_no_process_is_started_for_one_fit(monkeypatch: pytest.MonkeyPatch, n_folds: int) -> None:
     monkeypatch.setattr(cross_validation, "WORTH_PROCESSES", 0.0)
     X, y, splits = folds([0, 1][:n_folds])
-    (result,) = evaluate(pipelines(Told()), {"f": X}, y, splits, seed=0, jobs=2)
+    (result,) = evaluate(pipelines(Told()), {"f": X}, targets_of(y), splits, seed=0, jobs=2)
     assert pids(result) == [os.getpid()] * n_folds

@@ -13,6 +13,7 @@ from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
+from tests.targets import targets_of
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,5 @@ def compared(
     **more: Any,
 ) -> Comparison:
     """Compare pipelines over clips, or over groups of them."""
-    units = np.arange(len(y)) if groups is None else groups
-    name = "clip" if groups is None else "group"
-    return compare(pipelines, metric, y, units, unit_name=name, seed=0, **more)
+    targets = targets_of(y, groups, unit="clip" if groups is None else "group")
+    return compare(pipelines, metric, targets, seed=0, **more)

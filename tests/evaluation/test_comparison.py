@@ -14,6 +14,7 @@ from audioclf.evaluation.comparison.result import ALPHA, Comparison, Pair
 from audioclf.evaluation.comparison.significance import holm
 from audioclf.evaluation.results import FoldResult
 from tests.evaluation.paired_cases import Pipeline, cell_of, compared, guesser, make_folds
+from tests.targets import targets_of
 
 Y = np.arange(100) % 2
 FOLDS = make_folds(100, repeats=2)
@@ -299,7 +300,7 @@ def test_other_folds_are_refused() -> None:
 def test_the_same_seed_gives_the_same_numbers() -> None:
     pipelines = field(0.6, 0.9, 0.75)
     assert compared(pipelines, Y) == compared(pipelines, Y)
-    other = compare(pipelines, "accuracy", Y, np.arange(100), unit_name="clip", seed=1)
+    other = compare(pipelines, "accuracy", targets_of(Y, np.arange(100), unit="clip"), seed=1)
     assert other != compared(pipelines, Y)
 
 

@@ -22,6 +22,7 @@ from audioclf.evaluation.fitting import chosen_by, pickled_size
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
+from tests.targets import targets_of
 
 MIB = 1 << 20
 
@@ -61,7 +62,9 @@ def go(classifier: Classifier, n_folds: int = 3) -> PipelineResult:
     y = np.arange(12) % 2
     everything = np.arange(12)
     splits = Splits(tuple(Fold(0, str(i), everything, everything) for i in range(n_folds)), "d")
-    return evaluate([Pipeline("c", "f", "c", classifier, "tests")], {"f": X}, y, splits, seed=0)[0]
+    return evaluate(
+        [Pipeline("c", "f", "c", classifier, "tests")], {"f": X}, targets_of(y), splits, seed=0
+    )[0]
 
 
 def made_up(**costs: Any) -> FoldResult:

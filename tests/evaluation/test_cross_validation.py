@@ -17,6 +17,7 @@ from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
+from tests.targets import targets_of
 
 
 class LogReg(Classifier):
@@ -92,7 +93,7 @@ def halves(n: int) -> Splits:
 
 def go(classifier: Classifier, X: np.ndarray, y: np.ndarray, splits: Splits, jobs: int = 1) -> Any:
     pipeline = Pipeline("cell", "f", "c", classifier, f"{classifier.type_name()}, tests 1.0")
-    return evaluate([pipeline], {"f": X}, y, splits, seed=0, jobs=jobs)[0]
+    return evaluate([pipeline], {"f": X}, targets_of(y), splits, seed=0, jobs=jobs)[0]
 
 
 def test_predictions_and_scores_are_those_of_the_estimator() -> None:
@@ -181,7 +182,9 @@ def groups_given(classifier: Classifier, groups: Any, jobs: int = 1) -> list[Any
     X, y = toy()
     splits = halves(len(y))
     pipeline = Pipeline("cell", "f", "c", classifier, "tests")
-    (result,) = evaluate([pipeline], {"f": X}, y, splits, seed=0, groups=groups, jobs=jobs)
+    (result,) = evaluate(
+        [pipeline], {"f": X}, targets_of(y, groups=groups), splits, seed=0, jobs=jobs
+    )
     return [fold.chosen for fold in result.folds]
 
 
@@ -221,7 +224,7 @@ class TakesShape(Classifier):
 def test_a_classifier_that_uses_the_shape_gets_that_of_its_cell(jobs: int) -> None:
     X, y = toy()
     pipeline = Pipeline("cell", "f", "c", TakesShape(), "tests", (1, X.shape[1]))
-    (result,) = evaluate([pipeline], {"f": X}, y, halves(len(y)), seed=0, jobs=jobs)
+    (result,) = evaluate([pipeline], {"f": X}, targets_of(y), halves(len(y)), seed=0, jobs=jobs)
     assert [fold.chosen for fold in result.folds] == [{"shape": [1, X.shape[1]]}] * 2
 
 
@@ -229,13 +232,13 @@ def test_without_a_shape_a_classifier_that_uses_it_is_not_fitted() -> None:
     X, y = toy()
     pipeline = Pipeline("cell", "f", "c", TakesShape(), "tests")
     with pytest.raises(ClassifierError, match="takes_shape needs rows that keep the frames"):
-        evaluate([pipeline], {"f": X}, y, halves(len(y)), seed=0)
+        evaluate([pipeline], {"f": X}, targets_of(y), halves(len(y)), seed=0)
 
 
 def test_other_classifiers_never_see_a_shape() -> None:
     X, y = toy()
     pipeline = Pipeline("cell", "f", "c", Broken(), "tests", (1, X.shape[1]))
-    evaluate([pipeline], {"f": X}, y, halves(len(y)), seed=0)
+    evaluate([pipeline], {"f": X}, targets_of(y), halves(len(y)), seed=0)
 
 
 def test_a_dummy_knows_only_how_frequent_the_classes_are() -> None:

@@ -15,6 +15,7 @@ from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.memory import FitPlan, plan_fits
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
+from tests.targets import targets_of
 
 ROWS, COLUMNS = 400, 20_000
 MATRICES = {"mel": np.broadcast_to(np.float32(0), (ROWS, COLUMNS))}
@@ -94,7 +95,7 @@ def test_a_cell_that_learns_in_batches_is_evaluated_like_any_other(
     (result,) = evaluate(
         [Pipeline("sgd", "mel", "sgd", Sgd(max_iter=30), "sgd")],
         {"mel": X},
-        y,
+        targets_of(y),
         Splits(folds, ""),
         seed=0,
         fits=FitPlan(frozenset({"sgd"})),

@@ -11,7 +11,6 @@ from sklearn import metrics as sk
 
 from audioclf.base.errors import ConfigError
 from audioclf.components.metrics import METRICS, Metric
-from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.evaluation.metrics.estimate import (
     N_RESAMPLES,
     bootstrap_values,
@@ -20,10 +19,10 @@ from audioclf.evaluation.metrics.estimate import (
     mean_confusion,
     metric_value,
     scorer,
-    unit_of,
 )
 from audioclf.evaluation.metrics.repeats import repeats_of
 from tests.evaluation.predictions import cell_of, fold_of, random_case, repeated, result_of
+from tests.targets import targets_of
 
 
 def _of_last(scores: np.ndarray) -> np.ndarray:
@@ -98,7 +97,7 @@ def test_metrics_are_scikit_learns(metric: Metric, k: int, seed: int) -> None:
     if k > 2 and metric in {"f1", "precision", "recall"}:
         pytest.skip("a metric of two classes")
     y, y_pred, scores = random_case(k, seed=seed)
-    found = estimate(result_of(y, y_pred, scores), metric, y, np.arange(len(y)), seed=0)
+    found = estimate(result_of(y, y_pred, scores), metric, targets_of(y, np.arange(len(y))), seed=0)
     assert found is not None
     expected = ORACLES[metric](y, scores if metric in OF_SCORES else y_pred)
     assert found.value == pytest.approx(expected, abs=1e-12)
@@ -116,7 +115,7 @@ def test_a_clip_drawn_twice_counts_as_a_sample_weight_in_scikit_learn(
     if ties:
         scores = np.round(scores * 8) + 1
         scores /= scores.sum(axis=1, keepdims=True)
-    repeat = repeats_of(result_of(y, y_pred, scores), y)[0]
+    repeat = repeats_of(result_of(y, y_pred, scores), targets_of(y))[0]
     weights = np.random.default_rng(1).integers(0, 4, (3, len(y))).astype(float)
     found = scorer(repeat, metric, k)(weights)
     predicted = scores if metric in OF_SCORES else y_pred
@@ -128,7 +127,7 @@ def test_a_clip_drawn_twice_counts_as_a_sample_weight_in_scikit_learn(
 def test_a_class_that_is_never_predicted_counts_as_in_scikit_learn(metric: Metric) -> None:
     y = np.array([0, 1, 0, 1, 0, 1])
     y_pred = np.zeros(6, dtype=int)
-    found = estimate(result_of(y, y_pred), metric, y, np.arange(6), seed=0)
+    found = estimate(result_of(y, y_pred), metric, targets_of(y, np.arange(6)), seed=0)
     assert found is not None
     assert found.value == pytest.approx(ORACLES[metric](y, y_pred))
 
@@ -137,7 +136,7 @@ def test_the_interval_holds_the_value_and_narrows_with_more_clips() -> None:
     widths = []
     for n in (40, 640):
         y, y_pred, _ = random_case(2, n)
-        found = estimate(result_of(y, y_pred), "accuracy", y, np.arange(n), seed=0)
+        found = estimate(result_of(y, y_pred), "accuracy", targets_of(y, np.arange(n)), seed=0)
         assert found is not None
         assert found.low < found.value < found.high
         widths.append(found.high - found.low)
@@ -147,7 +146,7 @@ def test_the_interval_holds_the_value_and_narrows_with_more_clips() -> None:
 def test_the_interval_of_accuracy_is_close_to_the_binomial_one() -> None:
     y = np.tile([0, 1], 200)
     y_pred = np.where(np.arange(400) % 4 < 1, 1 - y, y)
-    found = estimate(result_of(y, y_pred), "accuracy", y, np.arange(400), seed=0)
+    found = estimate(result_of(y, y_pred), "accuracy", targets_of(y, np.arange(400)), seed=0)
     assert found is not None
     half = 1.96 * np.sqrt(0.75 * 0.25 / 400)
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.15)
@@ -157,8 +156,8 @@ def test_groups_that_err_together_widen_the_interval() -> None:
     y = np.tile([0, 1], 60)
     groups = np.arange(120) // 20
     y_pred = np.where(groups < 2, 1 - y, y)
-    by_clip = estimate(result_of(y, y_pred), "accuracy", y, np.arange(120), seed=0)
-    by_group = estimate(result_of(y, y_pred), "accuracy", y, groups, seed=0)
+    by_clip = estimate(result_of(y, y_pred), "accuracy", targets_of(y, np.arange(120)), seed=0)
+    by_group = estimate(result_of(y, y_pred), "accuracy", targets_of(y, groups), seed=0)
     assert by_clip is not None
     assert by_group is not None
     assert by_group.high - by_group.low > 2 * (by_clip.high - by_clip.low)
@@ -167,15 +166,17 @@ def test_groups_that_err_together_widen_the_interval() -> None:
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])
 def test_the_same_seed_gives_the_same_interval(metric: Metric) -> None:
     y, y_pred, scores = random_case(3)
-    first = estimate(result_of(y, y_pred, scores), metric, y, np.arange(60), seed=7)
-    assert first == estimate(result_of(y, y_pred, scores), metric, y, np.arange(60), seed=7)
+    first = estimate(result_of(y, y_pred, scores), metric, targets_of(y, np.arange(60)), seed=7)
+    assert first == estimate(
+        result_of(y, y_pred, scores), metric, targets_of(y, np.arange(60)), seed=7
+    )
 
 
 def test_repeats_are_averaged() -> None:
     y = np.array([0, 1, 0, 1])
     predictions = (y, y, 1 - y)
     result = cell_of(*(fold_of(np.arange(4), p, repeat=i) for i, p in enumerate(predictions)))
-    found = estimate(result, "accuracy", y, np.arange(4), seed=0)
+    found = estimate(result, "accuracy", targets_of(y, np.arange(4)), seed=0)
     assert found is not None
     assert found.value == pytest.approx(2 / 3)
     assert found.per_fold == (1.0, 1.0, 0.0)
@@ -189,26 +190,26 @@ def test_a_repeat_that_tests_one_class_does_not_undo_the_auc_of_the_others() -> 
         fold_of(both, y[both], scores[both], repeat=0),
         fold_of(one, y[one], scores[one], repeat=1),
     )
-    assert metric_value(result, "roc_auc", y) == 1.0
+    assert metric_value(result, "roc_auc", targets_of(y)) == 1.0
 
 
 def test_without_scores_a_metric_of_scores_is_not_available() -> None:
     y, y_pred, _ = random_case(2)
-    assert estimate(result_of(y, y_pred), "roc_auc", y, np.arange(60), seed=0) is None
+    assert estimate(result_of(y, y_pred), "roc_auc", targets_of(y, np.arange(60)), seed=0) is None
 
 
 def test_decision_values_rank_but_are_no_probabilities() -> None:
     y, y_pred, scores = random_case(2)
     result = result_of(y, y_pred, scores, "decision")
-    assert estimate(result, "roc_auc", y, np.arange(60), seed=0) is not None
+    assert estimate(result, "roc_auc", targets_of(y, np.arange(60)), seed=0) is not None
     for metric in ("log_loss", "brier_score", "expected_calibration_error"):
-        assert estimate(result, metric, y, np.arange(60), seed=0) is None
+        assert estimate(result, metric, targets_of(y, np.arange(60)), seed=0) is None
 
 
 def test_a_fold_that_lacks_a_class_has_no_auc_of_its_own() -> None:
     y = np.array([0, 0, 0, 1, 1, 1])
     scores = np.column_stack([1 - y * 0.8, y * 0.8])
-    found = estimate(result_of(y, y, scores), "roc_auc", y, np.arange(6), seed=0)
+    found = estimate(result_of(y, y, scores), "roc_auc", targets_of(y, np.arange(6)), seed=0)
     assert found is not None
     assert found.value == 1.0
     assert np.isnan(found.per_fold).all()
@@ -217,22 +218,27 @@ def test_a_fold_that_lacks_a_class_has_no_auc_of_its_own() -> None:
 def test_the_brier_score_of_two_classes_is_halved_and_of_more_is_not() -> None:
     y = np.array([0, 0])
     wrong = np.array([[0.0, 1.0], [0.0, 1.0]])
-    assert metric_value(result_of(y, 1 - y, wrong), "brier_score", np.array([0, 0])) == 1.0
+    assert (
+        metric_value(result_of(y, 1 - y, wrong), "brier_score", targets_of(np.array([0, 0]))) == 1.0
+    )
     of_three = np.column_stack([wrong, [0.0, 0.0]])
-    assert metric_value(result_of(y, 1 - y, of_three), "brier_score", np.array([0, 0])) == 2.0
+    assert (
+        metric_value(result_of(y, 1 - y, of_three), "brier_score", targets_of(np.array([0, 0])))
+        == 2.0
+    )
 
 
 def test_scores_that_are_right_as_often_as_they_say_have_no_calibration_error() -> None:
     y = np.array([0, 0, 0, 1] * 5)
     scores = np.tile([0.75, 0.25], (20, 1))
     result = result_of(y, np.zeros(20, dtype=int), scores)
-    assert metric_value(result, "expected_calibration_error", y) == 0.0
+    assert metric_value(result, "expected_calibration_error", targets_of(y)) == 0.0
 
 
 def test_scores_that_are_too_sure_have_the_calibration_error_of_the_gap() -> None:
     y = np.array([0, 0, 0, 1] * 5)
     result = result_of(y, np.zeros(20, dtype=int), np.tile([1.0, 0.0], (20, 1)))
-    assert metric_value(result, "expected_calibration_error", y) == pytest.approx(0.25)
+    assert metric_value(result, "expected_calibration_error", targets_of(y)) == pytest.approx(0.25)
 
 
 def test_every_loss_is_better_when_lower() -> None:
@@ -240,7 +246,9 @@ def test_every_loss_is_better_when_lower() -> None:
     good, bad = result_of(y, y, np.eye(3)[y]), result_of(y, y_pred, scores)
     for metric in get_args(Metric):
         if not METRICS[metric].two_classes_only:
-            lower = metric_value(good, metric, y) < metric_value(bad, metric, y)
+            lower = metric_value(good, metric, targets_of(y)) < metric_value(
+                bad, metric, targets_of(y)
+            )
             assert lower == METRICS[metric].lower_is_better, metric
 
 
@@ -249,10 +257,10 @@ def test_the_interval_is_that_of_the_row_among_other_cells(metric: Metric) -> No
     y, y_pred, scores = random_case(3)
     first, second = result_of(y, y_pred, scores), result_of(y, y, scores[:, ::-1])
     units = np.arange(60) // 3
-    rows = bootstrap_values([first, second], metric, y, units, seed=4)
+    rows = bootstrap_values([first, second], metric, targets_of(y, units), seed=4)
     assert rows.shape == (2, N_RESAMPLES)
     for row, result in zip(rows, (first, second), strict=True):
-        found = estimate(result, metric, y, units, seed=4)
+        found = estimate(result, metric, targets_of(y, units), seed=4)
         assert found is not None
         assert [found.low, found.high] == np.quantile(row, [0.025, 0.975]).tolist()
 
@@ -260,7 +268,9 @@ def test_the_interval_is_that_of_the_row_among_other_cells(metric: Metric) -> No
 def test_two_cells_that_say_the_same_never_differ_on_a_resample() -> None:
     y = random_case(3)[0]
     result = repeated(y, 4)
-    first, second = bootstrap_values([result, result], "f1_macro", y, np.arange(60), seed=0)
+    first, second = bootstrap_values(
+        [result, result], "f1_macro", targets_of(y, np.arange(60)), seed=0
+    )
     assert (first == second).all()
     assert first.std() > 0
 
@@ -269,21 +279,25 @@ def test_a_cell_without_scores_has_no_value_and_does_not_disturb_the_others() ->
     y, y_pred, scores = random_case(3)
     with_scores, without = result_of(y, y_pred, scores), result_of(y, y_pred)
     units = np.arange(60)
-    rows = bootstrap_values([without, with_scores, without], "log_loss", y, units, seed=0)
+    rows = bootstrap_values(
+        [without, with_scores, without], "log_loss", targets_of(y, units), seed=0
+    )
     assert np.isnan(rows[[0, 2]]).all()
-    assert (rows[1] == bootstrap_values([with_scores], "log_loss", y, units, seed=0)[0]).all()
-    assert np.isnan(bootstrap_values([without], "log_loss", y, units, seed=0)).all()
-    assert np.isnan(metric_value(without, "log_loss", y))
+    assert (
+        rows[1] == bootstrap_values([with_scores], "log_loss", targets_of(y, units), seed=0)[0]
+    ).all()
+    assert np.isnan(bootstrap_values([without], "log_loss", targets_of(y, units), seed=0)).all()
+    assert np.isnan(metric_value(without, "log_loss", targets_of(y)))
 
 
 def test_a_resample_without_a_class_has_no_auc_and_the_interval_leaves_it_out() -> None:
     y = np.array([0, 0, 0, 1])
     scores = np.column_stack([1 - y * 0.8, y * 0.8])
     result = result_of(y, y, scores)
-    row = bootstrap_values([result], "roc_auc", y, np.arange(4), seed=0)[0]
+    row = bootstrap_values([result], "roc_auc", targets_of(y, np.arange(4)), seed=0)[0]
     share = np.isnan(row).mean()
     assert share == pytest.approx(0.75**4, abs=0.05)
-    found = estimate(result, "roc_auc", y, np.arange(4), seed=0)
+    found = estimate(result, "roc_auc", targets_of(y, np.arange(4)), seed=0)
     assert found is not None
     assert (found.low, found.high) == (1.0, 1.0)
 
@@ -291,7 +305,7 @@ def test_a_resample_without_a_class_has_no_auc_and_the_interval_leaves_it_out() 
 @pytest.mark.parametrize("metric", ["f1", "precision", "recall", "matthews_corrcoef"])
 def test_a_fold_that_lacks_the_class_of_a_metric_is_not_held_against_it(metric: Metric) -> None:
     y = np.array([0, 0, 0, 0, 1, 1])
-    found = estimate(result_of(y, y), metric, y, np.arange(6), seed=0)
+    found = estimate(result_of(y, y), metric, targets_of(y, np.arange(6)), seed=0)
     assert found is not None
     assert np.isnan(found.per_fold[0])
     assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
@@ -307,20 +321,5 @@ def test_a_metric_of_two_classes_is_refused_for_three(metric: Metric) -> None:
 
 def test_the_confusion_matrix_has_a_row_per_true_class() -> None:
     y = np.array([0, 0, 0, 1])
-    confusion = mean_confusion(result_of(y, np.array([0, 0, 1, 1])), y)
+    confusion = mean_confusion(result_of(y, np.array([0, 0, 1, 1])), targets_of(y))
     np.testing.assert_array_equal(confusion, [[2, 1], [0, 1]])
-
-
-def clips(groups: list[str | None]) -> Dataset:
-    made = [
-        Clip(f"{i}.wav", "ab"[i % 2], source=None, group=group)  # type: ignore[arg-type]
-        for i, group in enumerate(groups)
-    ]
-    return Dataset(made, name="d")
-
-
-def test_the_unit_is_the_group_where_every_clip_has_one() -> None:
-    name, units = unit_of(clips(["x", "y", "x", "y"]))
-    assert name == "group"
-    assert units.tolist() == [0, 1, 0, 1]
-    assert unit_of(clips(["x", None, "x", "y"]))[0] == "clip"

@@ -20,6 +20,7 @@ from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import ALPHA, Pair
 from audioclf.evaluation.splits import Fold
 from tests.evaluation.paired_cases import Pipeline, cell_of
+from tests.targets import targets_of
 
 Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -62,8 +63,8 @@ class Design:
             name: self._cell(self._features(y, groups, strength, rng), y, folds)
             for name, strength in zip("ab", strengths, strict=True)
         }
-        unit = "group" if self.n_groups else "clip"
-        (pair,) = compare(pipelines, "accuracy", y, groups, unit_name=unit, seed=0).pairs
+        targets = targets_of(y, groups, unit="group" if self.n_groups else "clip")
+        (pair,) = compare(pipelines, "accuracy", targets, seed=0).pairs
         return pair
 
     def _features(

@@ -14,6 +14,7 @@ from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, interval, on_resa
 from audioclf.evaluation.metrics.estimate import bootstrap_values, estimate
 from audioclf.evaluation.metrics.per_class import per_class
 from tests.evaluation.predictions import random_case, repeated, result_of
+from tests.targets import targets_of
 
 MIB = 2**20
 
@@ -62,11 +63,11 @@ def test_no_bit_depends_on_the_size_of_the_blocks(
     take_fewer(monkeypatch, 100)
     y = random_case(12, 70)[0]
     result, units = repeated(y, 3), np.arange(70) // 2
-    whole = bootstrap_values([result], metric, y, units, seed=3)
+    whole = bootstrap_values([result], metric, targets_of(y, units), seed=3)
     for size in (1, 7 * 8 * 35, 10**9):
         in_blocks(size)
         np.testing.assert_array_equal(
-            bootstrap_values([result], metric, y, units, seed=3), whole, strict=True
+            bootstrap_values([result], metric, targets_of(y, units), seed=3), whole, strict=True
         )
 
 
@@ -75,9 +76,9 @@ def test_no_bit_of_the_scores_of_a_class_depends_on_the_size_of_the_blocks(
 ) -> None:
     y = random_case(4, 60)[0]
     result, units = repeated(y, 3), np.arange(60)
-    whole = per_class(result, y, units, 4, seed=0)
+    whole = per_class(result, targets_of(y, units, n_classes=4), seed=0)
     in_blocks(1)
-    assert per_class(result, y, units, 4, seed=0) == whole
+    assert per_class(result, targets_of(y, units, n_classes=4), seed=0) == whole
 
 
 def test_blocks_are_as_small_as_they_are_asked_to_be(in_blocks: Blocks) -> None:
@@ -115,14 +116,18 @@ def test_memory_stays_bounded_whatever_the_number_of_clips(
     all_at_once = 200 * n * 8
     y, y_pred, scores = random_case(2, n)
     result = result_of(y, y_pred, scores)
-    assert _peak(lambda: estimate(result, metric, y, np.arange(n), seed=0)) < 64 * MIB < all_at_once
+    assert (
+        _peak(lambda: estimate(result, metric, targets_of(y, np.arange(n)), seed=0))
+        < 64 * MIB
+        < all_at_once
+    )
 
 
 def test_memory_stays_bounded_whatever_the_number_of_classes() -> None:
     n_classes = 400
     y, y_pred, _ = random_case(n_classes, 800)
     result = result_of(y, y_pred)
-    peak = _peak(lambda: estimate(result, "f1_macro", y, np.arange(800), seed=0))
+    peak = _peak(lambda: estimate(result, "f1_macro", targets_of(y, np.arange(800)), seed=0))
     assert peak < 32 * MIB < N_RESAMPLES * n_classes**2
 
 

@@ -10,6 +10,7 @@ from audioclf.components.metrics import Metric
 from audioclf.evaluation.metrics.estimate import metric_value
 from audioclf.evaluation.metrics.subgroups import by_subgroup, wilson_interval
 from tests.evaluation.predictions import cell_of, fold_of, random_case, repeated, result_of
+from tests.targets import targets_of
 
 NAMES = ["north", "south", "west"]
 
@@ -24,7 +25,7 @@ def test_a_subgroup_has_the_metric_of_its_clips_alone() -> None:
         ("roc_auc", sk.roc_auc_score, scores[:, 1]),
         ("brier_score", sk.brier_score_loss, scores[:, 1]),
     ):
-        found = by_subgroup(result, metric, y, codes, NAMES)  # type: ignore[arg-type]
+        found = by_subgroup(result, metric, targets_of(y), codes, NAMES)  # type: ignore[arg-type]
         assert [score.name for score in found] == NAMES
         assert [score.n_clips for score in found] == [30, 30, 30]
         expected = [oracle(y[codes == code], predicted[codes == code]) for code in range(3)]
@@ -34,22 +35,24 @@ def test_a_subgroup_has_the_metric_of_its_clips_alone() -> None:
 def test_the_whole_is_the_subgroup_of_all() -> None:
     y = random_case(3)[0]
     result = repeated(y, 4)
-    found = by_subgroup(result, "f1_macro", y, np.zeros(60, dtype=int), ["all"])[0]
-    assert found.value == metric_value(result, "f1_macro", y)
+    found = by_subgroup(result, "f1_macro", targets_of(y), np.zeros(60, dtype=int), ["all"])[0]
+    assert found.value == metric_value(result, "f1_macro", targets_of(y))
     assert found.low < found.value < found.high
 
 
 def test_clips_of_no_subgroup_are_left_out() -> None:
     y, y_pred, _ = random_case(2)
     codes = np.where(y_pred == y, 0, -1)
-    found = by_subgroup(result_of(y, y_pred), "accuracy", y, codes, ["right"])
+    found = by_subgroup(result_of(y, y_pred), "accuracy", targets_of(y), codes, ["right"])
     assert [(s.n_clips, s.value) for s in found] == [((y_pred == y).sum(), 1.0)]
 
 
 def test_a_subgroup_that_is_never_tested_has_no_value() -> None:
     y = np.array([0, 1, 0, 1])
     result = cell_of(fold_of(np.arange(2), y[:2]))
-    tested, untested = by_subgroup(result, "accuracy", y, np.array([0, 0, 1, 1]), ["a", "b"])
+    tested, untested = by_subgroup(
+        result, "accuracy", targets_of(y), np.array([0, 0, 1, 1]), ["a", "b"]
+    )
     assert (tested.n_clips, tested.value) == (2, 1.0)
     assert untested.n_clips == 0
     assert np.isnan([untested.value, untested.low, untested.high]).all()
@@ -57,7 +60,9 @@ def test_a_subgroup_that_is_never_tested_has_no_value() -> None:
 
 def test_a_clip_that_several_repeats_test_counts_once() -> None:
     y = random_case(2)[0]
-    found = by_subgroup(repeated(y, 40), "accuracy", y, np.zeros(60, dtype=int), ["all"])[0]
+    found = by_subgroup(
+        repeated(y, 40), "accuracy", targets_of(y), np.zeros(60, dtype=int), ["all"]
+    )[0]
     assert found.n_clips == 60
 
 
@@ -68,7 +73,7 @@ def test_a_subgroup_of_one_class_has_no_value_of_a_metric_that_needs_the_other(
     y = np.array([0, 0, 0, 0, 1, 1])
     scores = np.column_stack([1 - y * 0.8, y * 0.8])
     codes = np.array([0, 0, 1, 1, 1, 1])
-    one, both = by_subgroup(result_of(y, y, scores), metric, y, codes, ["one", "both"])
+    one, both = by_subgroup(result_of(y, y, scores), metric, targets_of(y), codes, ["one", "both"])
     assert np.isnan([one.value, one.low, one.high]).all()
     assert both.value == 1.0
 
@@ -76,7 +81,9 @@ def test_a_subgroup_of_one_class_has_no_value_of_a_metric_that_needs_the_other(
 def test_the_interval_of_accuracy_is_wilsons() -> None:
     y = np.tile([0, 1], 5)
     y_pred = np.where(np.arange(10) < 8, y, 1 - y)
-    found = by_subgroup(result_of(y, y_pred), "accuracy", y, np.zeros(10, dtype=int), ["all"])[0]
+    found = by_subgroup(
+        result_of(y, y_pred), "accuracy", targets_of(y), np.zeros(10, dtype=int), ["all"]
+    )[0]
     assert (found.low, found.high) == wilson_interval(0.8, 10)
 
 
@@ -96,14 +103,14 @@ def test_a_subgroup_that_is_all_right_is_not_certain() -> None:
 def test_metrics_of_scores_have_no_interval_in_a_subgroup() -> None:
     y, y_pred, scores = random_case(2)
     result = result_of(y, y_pred, scores)
-    found = by_subgroup(result, "log_loss", y, np.zeros(60, dtype=int), ["all"])[0]
+    found = by_subgroup(result, "log_loss", targets_of(y), np.zeros(60, dtype=int), ["all"])[0]
     assert found.value == pytest.approx(sk.log_loss(y, scores))
     assert np.isnan([found.low, found.high]).all()
 
 
 def test_a_cell_without_scores_has_subgroups_without_values() -> None:
     y, y_pred, _ = random_case(2)
-    found = by_subgroup(result_of(y, y_pred), "roc_auc", y, np.arange(60) % 3, NAMES)
+    found = by_subgroup(result_of(y, y_pred), "roc_auc", targets_of(y), np.arange(60) % 3, NAMES)
     assert [score.n_clips for score in found] == [20, 20, 20]
     assert np.isnan([score.value for score in found]).all()
 
@@ -111,6 +118,6 @@ def test_a_cell_without_scores_has_subgroups_without_values() -> None:
 def test_the_same_seed_gives_the_same_subgroups() -> None:
     y, y_pred, _ = random_case(2)
     result, codes = result_of(y, y_pred), np.arange(60) % 3
-    first = by_subgroup(result, "f1_macro", y, codes, NAMES, seed=1)
-    assert first == by_subgroup(result, "f1_macro", y, codes, NAMES, seed=1)
-    assert first != by_subgroup(result, "f1_macro", y, codes, NAMES, seed=2)
+    first = by_subgroup(result, "f1_macro", targets_of(y), codes, NAMES, seed=1)
+    assert first == by_subgroup(result, "f1_macro", targets_of(y), codes, NAMES, seed=1)
+    assert first != by_subgroup(result, "f1_macro", targets_of(y), codes, NAMES, seed=2)

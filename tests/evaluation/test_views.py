@@ -25,6 +25,7 @@ from audioclf.evaluation.memory import FitPlan, plan_fits
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.evaluation.views import Views
+from tests.targets import targets_of
 
 N_CLIPS, N_VIEWS = 40, 3
 Y = np.arange(N_CLIPS) % 2
@@ -75,7 +76,7 @@ def test_all_views_of_the_training_clips_are_learned_and_none_of_a_test_clip() -
     FITS.clear()
     groups = np.arange(N_CLIPS) // 4
     pipeline = cell_of(Recording(), Views(N_VIEWS))
-    evaluate([pipeline], {"f": MATRIX}, Y, SPLITS, seed=0, groups=groups)
+    evaluate([pipeline], {"f": MATRIX}, targets_of(Y, groups=groups), SPLITS, seed=0)
     learned, asked = FITS
     clips = learned["X"][:, 0].astype(int) // 100
     assert sorted(learned["X"][:, 0]) == sorted(MATRIX[TRAIN].ravel())
@@ -99,7 +100,7 @@ def test_one_view_is_fitted_as_ever() -> None:
 
 def test_votes_are_counted_where_there_are_no_scores() -> None:
     pipeline = cell_of(Recording(), Views(N_VIEWS, averaged=True))
-    (result,) = evaluate([pipeline], {"f": MATRIX}, Y, SPLITS, seed=0)
+    (result,) = evaluate([pipeline], {"f": MATRIX}, targets_of(Y), SPLITS, seed=0)
     # Views 0 and 2 say 0, view 1 says 1.
     assert result.folds[0].y_pred.tolist() == [0] * len(TEST)
 
@@ -117,7 +118,9 @@ def test_a_prediction_is_the_mean_of_the_scores_of_all_views(classifier: Classif
     splits = Splits((Fold(0, "0", np.arange(40), np.arange(40, 60)),), "one fold")
 
     def scores_of(views: Views, matrix: np.ndarray) -> Any:
-        (result,) = evaluate([cell_of(classifier, views)], {"f": matrix}, y, splits, seed=0)
+        (result,) = evaluate(
+            [cell_of(classifier, views)], {"f": matrix}, targets_of(y), splits, seed=0
+        )
         return result.folds[0]
 
     mean = scores_of(Views(N_VIEWS, averaged=True), X)
@@ -243,13 +246,15 @@ def test_batches_hold_the_views_as_rows() -> None:
     splits = Splits((Fold(0, "0", np.arange(0, 60, 2), np.arange(1, 60, 2)),), "one fold")
     pipeline = cell_of(Sgd(max_iter=20), Views(N_VIEWS))
     plan = FitPlan(frozenset({"c"}))
-    (batched,) = evaluate([pipeline], {"f": X}, y, splits, seed=0, fits=plan)
+    (batched,) = evaluate([pipeline], {"f": X}, targets_of(y), splits, seed=0, fits=plan)
     stacked = X.reshape(-1, 4)
     train = np.flatnonzero(np.repeat(np.arange(60) % 2 == 0, N_VIEWS))
     test = np.arange(N_VIEWS, 180, 2 * N_VIEWS)
     apart = Splits((Fold(0, "0", train, test),), "one fold")
     alone = cell_of(Sgd(max_iter=20), Views())
-    (expected,) = evaluate([alone], {"f": stacked}, np.repeat(y, N_VIEWS), apart, seed=0, fits=plan)
+    (expected,) = evaluate(
+        [alone], {"f": stacked}, targets_of(np.repeat(y, N_VIEWS)), apart, seed=0, fits=plan
+    )
     np.testing.assert_array_equal(batched.folds[0].scores, expected.folds[0].scores)
 
 
@@ -273,7 +278,7 @@ def test_a_fit_that_was_kept_is_not_taken_for_one_that_averages(tmp_path: Path) 
     for averaged in (False, True, False):
         kept = FitCache(tmp_path, {"c": "digest"}, {"f": "matrix"}, {})
         pipeline = cell_of(LogisticRegression(), Views(N_VIEWS, averaged))
-        (result,) = evaluate([pipeline], {"f": X}, y, splits, seed=0, kept=kept)
+        (result,) = evaluate([pipeline], {"f": X}, targets_of(y), splits, seed=0, kept=kept)
         scores.append((result.folds[0].scores, kept.found))
     assert [found for _, found in scores] == [0, 0, 1]
     assert not np.array_equal(scores[0][0], scores[1][0])

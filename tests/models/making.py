@@ -28,6 +28,7 @@ from audioclf.models.bundle.writing import BundleContents, write_bundle
 from audioclf.models.calibration.records import Interval
 from audioclf.models.estimators.store import dump_estimator
 from audioclf.models.refusal import RefusedError, Stage
+from tests.targets import targets_of
 
 AUDIO = AudioConfig(sr=8000, duration=0.5)
 ESTIMATOR = "estimator/model.skops"
@@ -81,7 +82,9 @@ def fitted(component: Classifier, n_classes: int = 2, per_class: int = 25) -> Fi
     X = (rng.normal(size=(len(y), width)) + 0.4 * y[:, None]).astype(np.float32)
     name = component.type_name()
     pipeline = Pipeline(f"mel/{name}", "mel", name, component, f"{name}, audioclf", (4, width // 4))
-    return Fitted(pipeline, fit_final(pipeline, X, y, seed=SEED).estimator, X, n_classes)
+    return Fitted(
+        pipeline, fit_final(pipeline, X, targets_of(y), seed=SEED).estimator, X, n_classes
+    )
 
 
 def written(path: Path, found: Fitted, *, plugins: Registry | None = None, **changes: Any) -> Path:

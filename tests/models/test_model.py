@@ -21,6 +21,7 @@ from audioclf.models.bundle.reading import read_bundle
 from audioclf.models.bundle.writing import BundleContents, write_bundle
 from tests.conftest import imported_by, tone, write_wav
 from tests.models.making import classifier, made, registry
+from tests.targets import targets_of
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[audioclf.Model, E
         featurizer=mel,
         audio=audio,
         classes=extraction.dataset.classes,
-        estimator=fit_final(pipeline, X, y, seed=1).estimator,
+        estimator=fit_final(pipeline, X, targets_of(y), seed=1).estimator,
         matrix=X,
         seed=1,
         training=training_of(extraction),

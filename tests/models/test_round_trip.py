@@ -30,6 +30,7 @@ from tests.models.making import (
     unpacked,
     written,
 )
+from tests.targets import targets_of
 
 CLASSIFIERS: list[tuple[str, dict[str, Any]]] = [
     ("dummy", {}),
@@ -106,7 +107,9 @@ def test_a_fit_in_batches_with_weights_is_stored(tmp_path: Path) -> None:
     component = classifier("sgd", class_weight="balanced")
     found = fitted(component)
     y = np.repeat([0, 1], 25)
-    batched = fit_final(found.pipeline, found.X, y, seed=SEED, in_batches=True).estimator
+    batched = fit_final(
+        found.pipeline, found.X, targets_of(y), seed=SEED, in_batches=True
+    ).estimator
     path = written(tmp_path / "m.audioclf", found, estimator=batched)
     restored = read_bundle(path, registry()).estimator
     np.testing.assert_array_equal(restored.predict_proba(found.X), batched.predict_proba(found.X))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import pytest
 
 from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig
-from audioclf.dataset.dataset import codes_of
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import FoldResult, Pipeline
 from audioclf.evaluation.splits import Fold
@@ -30,6 +30,7 @@ from audioclf.runs.folder import RunFolder
 from audioclf.runs.results import summarise
 from tests.models.making import registry
 from tests.models.test_calibration import sure_scores
+from tests.targets import targets_of
 
 NAMES = ("a", "b", "c", "d")
 
@@ -45,15 +46,13 @@ def scored(
         FoldResult(Fold(r, "0", nothing, everything), codes, scores, "probability", 0.0, 0.0)
         for r in range(repeats)
     )
-    units = everything if units is None else np.asarray(units)
-    return Scored(folds, y, units, "clip")
+    return Scored(folds, targets_of(y, units, n_classes=scores.shape[1]))
 
 
 def effects(rows: Scored, **asked: Any) -> ScoreEffects:
     asked = {"calibrate": None, "abstain_below": None, "seed": 0, **asked}
-    scores = rows.folds[0].scores
-    classes = NAMES[: 2 if scores is None else scores.shape[1]]
-    return effects_of(rows, classes, **asked)
+    targets = replace(rows.targets, classes=NAMES[: rows.targets.n_classes])
+    return effects_of(replace(rows, targets=targets), **asked)
 
 
 def test_the_cost_of_abstaining_is_counted_by_hand() -> None:
@@ -185,7 +184,7 @@ def test_without_scores_there_is_neither() -> None:
     fold = FoldResult(
         Fold(0, "0", np.arange(0), np.arange(3)), np.zeros(3, int), None, "none", 0.0, 0.0
     )
-    rows = Scored((fold,), np.array([0, 1, 0]), np.arange(3), "clip")
+    rows = Scored((fold,), targets_of([0, 1, 0]))
     found = effects(rows, calibrate="sigmoid", abstain_below=0.5)
     assert (found.calibration, found.abstention) == (None, None)
     assert found.notes == (
@@ -199,12 +198,12 @@ def final_of(path: Path, config: RunConfig) -> tuple[str, ...]:
     extraction = extract(config.dataset.load(), config.audio, config.featurizers)
     pipeline = Pipeline("logreg", "mel", "logreg", config.classifiers["logreg"], "audioclf")
     splits = config.split.folds(extraction.dataset, config.seed)
-    y = codes_of(extraction.dataset)
-    results = evaluate([pipeline], extraction.matrices, y, splits, seed=1)
+    targets = extraction.dataset.targets
+    results = evaluate([pipeline], extraction.matrices, targets, splits, seed=1)
     folder = RunFolder.create(path)
     result = summarise(config, folder, extraction, splits, results)
     parts = (folder, config, result, results[0], extraction, registry())
-    return write_final(*parts, groups=None, in_batches=False)[1]
+    return write_final(*parts, in_batches=False)[1]
 
 
 def test_a_run_keeps_what_its_config_asks_for(toy_config: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from audioclf.evaluation.fitting import fit_final
 from audioclf.evaluation.results import Pipeline
 from audioclf.experiment.final_model import evaluated_of, training_of
 from tests.models.making import classifier
+from tests.targets import targets_of
 
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 Y = np.repeat([0, 1], 10)
@@ -27,7 +28,7 @@ def cell_of(component: Classifier) -> Pipeline:
 
 
 def test_the_seed_reaches_the_estimator() -> None:
-    found = fit_final(cell_of(classifier("random_forest")), X, Y, seed=11)
+    found = fit_final(cell_of(classifier("random_forest")), X, targets_of(Y), seed=11)
     assert found.estimator.random_state == 11
     assert found.seconds > 0
     assert found.warnings == ()
@@ -55,28 +56,28 @@ class Wants(Classifier):
 def test_groups_reach_whoever_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Wants, "uses_groups", True)
     groups = np.arange(20)
-    found = fit_final(cell_of(Wants()), X, Y, seed=0, groups=groups)
+    found = fit_final(cell_of(Wants()), X, targets_of(Y, groups=groups), seed=0)
     assert found.estimator.groups is groups
     monkeypatch.setattr(Wants, "uses_groups", False)
-    found = fit_final(cell_of(Wants()), X, Y, seed=0, groups=groups)
+    found = fit_final(cell_of(Wants()), X, targets_of(Y, groups=groups), seed=0)
     assert found.estimator.groups is None
 
 
 def test_the_shape_reaches_whoever_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = replace(cell_of(Wants()), shape=(1, 3))
-    assert fit_final(pipeline, X, Y, seed=0).estimator.shape is None
+    assert fit_final(pipeline, X, targets_of(Y), seed=0).estimator.shape is None
     monkeypatch.setattr(Wants, "uses_shape", True)
-    assert fit_final(pipeline, X, Y, seed=0).estimator.shape == (1, 3)
+    assert fit_final(pipeline, X, targets_of(Y), seed=0).estimator.shape == (1, 3)
 
 
 def test_warnings_are_kept_on_one_line() -> None:
-    found = fit_final(cell_of(Wants()), X, Y, seed=0)
+    found = fit_final(cell_of(Wants()), X, targets_of(Y), seed=0)
     assert found.warnings == ("careful now",)
 
 
 def test_a_fit_in_batches_takes_all_rows() -> None:
     component = classifier("sgd")
-    found = fit_final(cell_of(component), X, Y, seed=0, in_batches=True)
+    found = fit_final(cell_of(component), X, targets_of(Y), seed=0, in_batches=True)
     scaler = found.estimator.steps[0][1]
     assert scaler.n_samples_seen_ == 20
     assert found.estimator.predict(X).shape == (20,)
@@ -95,7 +96,7 @@ def test_a_failing_classifier_is_named() -> None:
     with pytest.raises(
         ClassifierError, match=r"'mel/x' \(x, audioclf 1\), on all clips raised Key"
     ):
-        fit_final(cell_of(Fails()), X, Y, seed=0)
+        fit_final(cell_of(Fails()), X, targets_of(Y), seed=0)
 
 
 @pytest.mark.slow

@@ -29,8 +29,7 @@ def test_a_saved_run_has_its_clips_folds_and_metrics() -> None:
     names = [pipeline.name for pipeline in run.pipelines]
     assert names == ["logistic_regression", "knn", "baseline"]
     assert run.clips[0].group == "ada"
-    unit, units = run.units
-    assert (unit, len(set(units.tolist()))) == ("group", 3)
+    assert (run.targets.unit, len(set(run.targets.unit_codes.tolist()))) == ("group", 3)
     scores = run["logistic_regression"].folds[0].scores
     assert scores is not None
     assert scores[0].tolist() == [0.996710598, 0.00328940363]
@@ -39,7 +38,7 @@ def test_a_saved_run_has_its_clips_folds_and_metrics() -> None:
 @pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "log_loss"])
 def test_its_metrics_come_out_again(metric: Metric) -> None:
     run = read_run(FIRST)
-    result = estimate(run["knn"], metric, run.y, run.units[1], seed=run.config["seed"])
+    result = estimate(run["knn"], metric, run.targets, seed=run.config["seed"])
     written = run.metrics["cells"]["knn"]["metrics"][metric]
     assert result is not None
     assert (result.value, result.low, result.high) == pytest.approx(

@@ -34,11 +34,10 @@ def run(request: pytest.FixtureRequest) -> SavedRun:
 
 
 def test_metrics_are_those_that_the_run_wrote(run: SavedRun) -> None:
-    unit, units = run.units
-    assert unit == run.metrics["unit"]["name"]
+    assert run.targets.unit == run.metrics["unit"]["name"]
     for pipeline in run.pipelines:
         for name, written in run.metrics["cells"][pipeline.name]["metrics"].items():
-            found = estimate(pipeline, name, run.y, units, seed=run.config["seed"])
+            found = estimate(pipeline, name, run.targets, seed=run.config["seed"])
             assert found is not None
             expected = (written["value"], written["low"], written["high"])
             assert (found.value, found.low, found.high) == pytest.approx(expected, nan_ok=True)

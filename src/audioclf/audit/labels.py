@@ -41,7 +41,7 @@ def audit_labels(dataset: Dataset, results: Sequence[PipelineResult]) -> Audit:
     results : sequence of PipelineResult
         Cells of a run; baselines and pipelines without scores are passed over.
     """
-    y = np.asarray(dataset.encoded_labels(), dtype=np.intp)
+    y = dataset.targets.codes
     scored = [_mean_scores(result, *_shape(dataset)) for result in results if _has_opinion(result)]
     if not scored:
         nothing = "No pipeline has scores out of fold, so no label was compared with one."

@@ -20,8 +20,7 @@ from audioclf.base.errors import DatasetError
 from audioclf.dataset.sources import AudioSource
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from audioclf.dataset.targets import Targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +112,16 @@ class Dataset:
         """Whether every clip has a group."""
         return all(clip.group is not None for clip in self.clips)
 
+    @cached_property
+    def targets(self) -> Targets:
+        """The labels, groups and resampling units of the clips as arrays."""
+        from audioclf.dataset.targets import Targets
+
+        return Targets.of([clip.label for clip in self.clips], [clip.group for clip in self.clips])
+
     def encoded_labels(self) -> list[int]:
         """Return the label of each clip as its position in `classes`, `0..k-1`."""
-        codes = {name: code for code, name in enumerate(self.classes)}
-        return [codes[clip.label] for clip in self.clips]
+        return [int(code) for code in self.targets.codes]
 
     def subset(self, ids: Iterable[str]) -> Dataset:
         """Return the dataset of the clips with these ids."""
@@ -159,10 +164,3 @@ def _normalised(clip: Clip) -> Clip:
         id=unicodedata.normalize("NFC", clip.id),
         label=unicodedata.normalize("NFC", clip.label),
     )
-
-
-def codes_of(dataset: Dataset) -> NDArray[np.intp]:
-    """Return the class of each clip as a code, `0..k-1` [shape=(n_clips,)]."""
-    import numpy as np
-
-    return np.asarray(dataset.encoded_labels(), dtype=np.intp)

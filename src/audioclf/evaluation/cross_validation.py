@@ -18,6 +18,7 @@ import numpy as np
 from audioclf.base.errors import AudioclfError, ClassifierError
 from audioclf.base.machine import peak_memory_meter
 from audioclf.base.process_state import describe_changes, restored_process_state
+from audioclf.dataset.targets import Targets
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import ProcessEngine, SerialEngine
 from audioclf.evaluation.fitting import chosen_by, fit_batches, fit_rows, pickled_size
@@ -58,8 +59,7 @@ class _Work:
 
     tasks: Sequence[_Task]
     matrices: Mapping[str, NDArray[np.float32]]
-    y: NDArray[np.intp]
-    groups: NDArray[np.intp] | None
+    targets: Targets
 
 
 _Outcome = FoldResult | AudioclfError
@@ -69,11 +69,10 @@ _NO_PLAN = FitPlan()
 def evaluate(
     pipelines: Sequence[Pipeline],
     matrices: Mapping[str, NDArray[np.float32]],
-    y: NDArray[np.intp],
+    targets: Targets,
     splits: Splits,
     *,
     seed: int,
-    groups: NDArray[np.intp] | None = None,
     fits: FitPlan = _NO_PLAN,
     jobs: int = 1,
     engine: Engine | None = None,
@@ -89,13 +88,10 @@ def evaluate(
     pipelines : sequence of Pipeline
     matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
         Design matrix by name of the featurizer.
-    y : np.ndarray [shape=(n_clips,)], int
-        Codes of the classes, `0..k-1`.
+    targets : Targets
     splits : Splits
     seed : int
         `random_state` of every classifier.
-    groups : np.ndarray [shape=(n_clips,)], int, optional
-        Code of each clip's group, for classifiers that use them.
     fits : FitPlan
         Which pipelines learn in batches, and how many fits memory holds at a time.
     jobs : int
@@ -123,12 +119,11 @@ def evaluate(
         If a classifier raises, breaks its contract or crashes; names it, its origin and the fold.
         Of several, the first in the order of pipelines and folds.
     """
-    n_classes = int(y.max()) + 1
     tasks = [
         _Task(
             pipeline,
             fold,
-            n_classes,
+            targets.n_classes,
             seed,
             is_sized=number == 0,
             in_batches=pipeline.name in fits.batched,
@@ -136,7 +131,7 @@ def evaluate(
         for pipeline in pipelines
         for number, fold in enumerate(splits.folds)
     ]
-    work = _Work(tasks, matrices, y, groups)
+    work = _Work(tasks, matrices, targets)
     keys = [None if kept is None else _key(kept, task, work) for task in tasks]
     done = _done_before(kept, keys, tasks)
     todo = [index for index in range(len(tasks)) if index not in done]
@@ -157,8 +152,9 @@ def evaluate(
 def _key(kept: FitCache, task: _Task, work: _Work) -> str | None:
     pipeline = task.pipeline
     rows = (pipeline.shape, pipeline.views.count, pipeline.views.averaged)
+    arrays = (work.targets.codes, work.targets.groups)
     settings = (task.n_classes, task.seed, task.is_sized, task.in_batches, *rows)
-    return kept.key(pipeline.name, pipeline.featurizer, task.fold, (work.y, work.groups), settings)
+    return kept.key(pipeline.name, pipeline.featurizer, task.fold, arrays, settings)
 
 
 def _done_before(
@@ -212,7 +208,7 @@ def _in_processes(
 
 def _fit(index: int, work: _Work) -> FoldResult:
     task = work.tasks[index]
-    return fit_and_predict(task, work.matrices[task.pipeline.featurizer], work.y, work.groups)
+    return fit_and_predict(task, work.matrices[task.pipeline.featurizer], work.targets)
 
 
 def _in_order(
@@ -250,19 +246,14 @@ def _checked(outcome: _Outcome, task: _Task) -> FoldResult:
     return outcome
 
 
-def fit_and_predict(
-    task: _Task,
-    matrix: NDArray[np.float32],
-    y: NDArray[np.intp],
-    groups: NDArray[np.intp] | None = None,
-) -> FoldResult:
+def fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets) -> FoldResult:
     """Fit a new estimator on the training side of one fold and predict the test side."""
     where = task.described
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             with restored_process_state() as changed:
-                result = _fit_and_predict(task, matrix, y, groups)
+                result = _fit_and_predict(task, matrix, targets)
         except AudioclfError as exc:
             raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc
         except (Exception, SystemExit) as exc:
@@ -283,22 +274,17 @@ def _advice(text: str) -> str | None:
     return None
 
 
-def _fit_and_predict(
-    task: _Task,
-    matrix: NDArray[np.float32],
-    y: NDArray[np.intp],
-    groups: NDArray[np.intp] | None,
-) -> FoldResult:
+def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets) -> FoldResult:
     fold, classifier, views = task.fold, task.pipeline.classifier, task.pipeline.views
     # A class that the training side lacks leaves a gap, which some classifiers refuse.
-    present, y_train = np.unique(y[fold.train], return_inverse=True)
+    present, y_train = np.unique(targets.codes[fold.train], return_inverse=True)
     estimator = classifier.build(random_state=task.seed)
     with peak_memory_meter() as memory:
         started = time.perf_counter()
         if task.in_batches:
             estimator = fit_batches(classifier, views, matrix, fold.train, y_train, seed=task.seed)
         else:
-            kept = None if groups is None else groups[fold.train]
+            kept = None if targets.groups is None else targets.groups[fold.train]
             rows = protected(matrix[fold.train])
             estimator = fit_rows(task.pipeline, estimator, rows, protected(y_train), kept)
         fitted = time.perf_counter()

@@ -13,6 +13,7 @@ import numpy as np
 
 from audioclf.base.errors import AudioclfError, ClassifierError
 from audioclf.components.batches import Batches
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import Pipeline
 
 if TYPE_CHECKING:
@@ -163,10 +164,9 @@ class FinalFit:
 def fit_final(
     pipeline: Pipeline,
     matrix: NDArray[np.float32],
-    y: NDArray[np.intp],
+    targets: Targets,
     *,
     seed: int,
-    groups: NDArray[np.intp] | None = None,
     in_batches: bool = False,
 ) -> FinalFit:
     """Fit a cell's classifier on all clips, as each fold fits it on its training side.
@@ -175,12 +175,9 @@ def fit_final(
     ----------
     pipeline : Pipeline
     matrix : np.ndarray [shape=(n_clips, n_views * n_features)], float32
-    y : np.ndarray [shape=(n_clips,)], int
-        Codes of the classes, `0..k-1`, each at least once.
+    targets : Targets
     seed : int
         `random_state` of the classifier.
-    groups : np.ndarray [shape=(n_clips,)], int, optional
-        Code of each clip's group, for classifiers that use them.
     in_batches : bool
         Whether the folds were fitted by `fit_batches`, for want of memory.
 
@@ -193,6 +190,8 @@ def fit_final(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
+            # A copy, since a classifier may write into it.
+            y = targets.codes.copy()
             started = time.perf_counter()
             classifier, views = pipeline.classifier, pipeline.views
             if in_batches:
@@ -200,7 +199,7 @@ def fit_final(
                 estimator = fit_batches(classifier, views, matrix, clips, y, seed=seed)
             else:
                 built = classifier.build(random_state=seed)
-                estimator = fit_rows(pipeline, built, matrix, y, groups)
+                estimator = fit_rows(pipeline, built, matrix, y, targets.groups)
             seconds = time.perf_counter() - started
         except AudioclfError as exc:
             raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc

@@ -279,9 +279,8 @@ def _sklearn(name: str) -> Callable[..., Any]:
 def _pairs(splitter: Any, dataset: Dataset, groups: Sequence[str] | None = None) -> list[Any]:
     import numpy as np
 
-    y = np.asarray(dataset.encoded_labels())
     try:
-        return list(splitter.split(np.zeros(len(y)), y, groups))
+        return list(splitter.split(np.zeros(len(dataset)), dataset.targets.codes, groups))
     except ValueError as exc:
         text = " ".join(str(exc).split())
         raise SplitError(f"{dataset.name}: this split of the clips is impossible: {text}") from exc

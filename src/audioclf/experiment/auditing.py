@@ -16,7 +16,6 @@ from audioclf.base.errors import EXIT_DATA, EXIT_OK, EXIT_PARTIAL
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, single_threaded
 from audioclf.config.run_config import RunConfig
-from audioclf.dataset.dataset import codes_of
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import Pipeline, PipelineResult
 from audioclf.evaluation.splits import Splits
@@ -115,7 +114,7 @@ def audit_config(
         results = evaluate(
             [] if pipeline is None else [pipeline],
             extraction.matrices,
-            codes_of(extraction.dataset),
+            extraction.dataset.targets,
             splits,
             seed=config.seed,
             jobs=resources.jobs,

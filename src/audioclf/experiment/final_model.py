@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 from typing import TYPE_CHECKING
 
 from audioclf.base.errors import ModelError
-from audioclf.dataset.dataset import codes_of
 from audioclf.evaluation.fitting import fit_final
-from audioclf.evaluation.metrics.estimate import unit_of
 from audioclf.models.bundle.writing import BundleContents, write_bundle
 from audioclf.models.calibration.effects import Scored, ScoreEffects, effects_of
 from audioclf.runs.folder import IMPORTANCES, MODEL
@@ -46,7 +44,6 @@ def write_final(
     extraction: Extraction,
     registry: Registry,
     *,
-    groups: NDArray[np.intp] | None,
     in_batches: bool,
 ) -> tuple[Path | None, tuple[str, ...]]:
     """Fit a pipeline on all clips, and write `model.audioclf` and where the model looks.
@@ -69,9 +66,10 @@ def write_final(
         If a file cannot be written.
     """
     pipeline = found.pipeline
-    matrix, y = extraction.matrices[pipeline.featurizer], codes_of(extraction.dataset)
-    fit = fit_final(pipeline, matrix, y, seed=config.seed, groups=groups, in_batches=in_batches)
+    matrix, targets = extraction.matrices[pipeline.featurizer], extraction.dataset.targets
+    fit = fit_final(pipeline, matrix, targets, seed=config.seed, in_batches=in_batches)
     rows, plan = pipeline.views.plain(matrix), extraction.plans[pipeline.featurizer]
+    y = targets.codes
     _write_importance(folder, config, pipeline, fit.estimator, rows, y, n_bins=plan.n_bins)
     effects = _effects(config, found, extraction)
     below = config.abstain_below if effects.abstention is not None else None
@@ -102,10 +100,8 @@ def write_final(
 def _effects(config: RunConfig, found: PipelineResult, extraction: Extraction) -> ScoreEffects:
     if config.calibrate is None and config.abstain_below is None:
         return ScoreEffects()
-    unit, units = unit_of(extraction.dataset)
     return effects_of(
-        Scored(found.folds, codes_of(extraction.dataset), units, unit),
-        extraction.dataset.classes,
+        Scored(found.folds, extraction.dataset.targets),
         calibrate=config.calibrate,
         abstain_below=config.abstain_below,
         seed=config.seed,

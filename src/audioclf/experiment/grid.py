@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Any
 from audioclf.base.errors import ConfigError
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
-from audioclf.dataset.dataset import Dataset
 from audioclf.experiment.provenance import describe
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from audioclf.evaluation.results import Pipeline
 
 
@@ -79,11 +75,3 @@ def shapes_of(config: RunConfig) -> dict[str, tuple[int, int]]:
             )
         shapes[plan.name] = shape
     return shapes
-
-
-def groups_of(dataset: Dataset) -> NDArray[np.intp] | None:
-    """Return the code of each clip's group; None where a clip has none."""
-    from audioclf.evaluation.metrics.estimate import unit_of
-
-    unit, codes = unit_of(dataset)
-    return codes if unit == "group" else None

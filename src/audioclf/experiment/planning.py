@@ -21,7 +21,8 @@ from audioclf.audit.tables import with_tables
 from audioclf.base.errors import ClassifierError, DatasetError
 from audioclf.base.machine import available_memory, peak_memory, single_threaded
 from audioclf.base.text import human_bytes
-from audioclf.dataset.dataset import Dataset, codes_of
+from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.cross_validation import WORTH_PROCESSES, evaluate
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
@@ -285,7 +286,7 @@ class _Probe:
     def of(
         cls, dataset: Dataset, prepared: Prepared, plans: tuple[Plan, ...], folder: Path | None
     ) -> _Probe:
-        audio, codes = prepared.config.audio, codes_of(dataset)
+        audio, codes = prepared.config.audio, dataset.targets.codes
         by_class = np.argsort(codes, kind="stable")
         steps = np.linspace(0, len(codes) - 1, min(MAX_PROBED, len(codes)))
         positions = by_class[steps.round().astype(np.intp)]
@@ -347,7 +348,8 @@ def _fit_seconds(pipeline: Pipeline, probe: _Probe, n_train: int, seed: int) -> 
         matrix = _made_up(np.resize(np.arange(len(rows)), size), rows)
         started = time.perf_counter()
         splits = Splits((fold,), "probe")
-        evaluate([pipeline], {pipeline.featurizer: matrix}, y, splits, seed=seed)
+        targets = Targets(tuple(map(str, classes)), y, "clip", np.arange(size))
+        evaluate([pipeline], {pipeline.featurizer: matrix}, targets, splits, seed=seed)
         points.append((size, time.perf_counter() - started))
         if points[-1][1] > SLOW_SECONDS:
             break

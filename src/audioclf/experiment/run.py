@@ -14,7 +14,6 @@ from audioclf.base.machine import available_cores, available_memory, single_thre
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
-from audioclf.experiment.grid import groups_of
 from audioclf.experiment.prepared import Prepared, prepare, resolve, unreadable_clips
 from audioclf.experiment.progress import RunProgress
 from audioclf.experiment.provenance import distributions_of
@@ -244,7 +243,6 @@ class _Run:
         return extraction
 
     def _evaluate(self, prepared: Prepared, extraction: Extraction, engine: Engine) -> _Evaluation:
-        from audioclf.dataset.dataset import codes_of
         from audioclf.evaluation.cross_validation import evaluate
         from audioclf.evaluation.memory import plan_fits
 
@@ -261,10 +259,9 @@ class _Run:
         results = evaluate(
             pipelines,
             extraction.matrices,
-            codes_of(dataset),
+            dataset.targets,
             splits,
             seed=self.config.seed,
-            groups=groups_of(dataset),
             fits=fits,
             jobs=self.resources.jobs,
             engine=engine if self.resources.engine == "dask" else None,
@@ -352,7 +349,6 @@ class _Run:
                 next(item for item in evaluation.results if item.pipeline.name == name),
                 extraction,
                 self.registry,
-                groups=groups_of(extraction.dataset),
                 in_batches=name in evaluation.fits.batched,
             )
         return replace(result, model=path, notes=(*result.notes, *notes))

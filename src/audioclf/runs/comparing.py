@@ -112,20 +112,17 @@ def compare_runs(
     wanted = _checked_metric(metric or first.main_metric, first)
     margin = _checked_margin(margin if margin is not None else first.config.get(MARGIN_KEY))
     named = _named(runs)
-    unit, units = first.units
     seed = int(first.config["seed"])
     comparison = compare(
         {each.name: each.pipeline for each in named},
         wanted,
-        first.y,
-        units,
-        unit_name=unit,
+        first.targets,
         seed=seed,
         equivalence_margin=margin,
         baseline=next((each.name for each in named if each.is_baseline), None),
     )
     _check_enough(comparison, named)
-    rows = [_row(e, estimate(e.pipeline, wanted, first.y, units, seed=seed)) for e in named]
+    rows = [_row(e, estimate(e.pipeline, wanted, first.targets, seed=seed)) for e in named]
     place = {name: position for position, name in enumerate(comparison.pipelines)}
     rows.sort(key=lambda row: place.get(row.name, len(place)))
     left_out = len({row["path"] for run in runs for row in run.left_out})

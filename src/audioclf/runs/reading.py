@@ -22,6 +22,7 @@ import numpy as np
 from audioclf.base.errors import AudioclfError, ResultError
 from audioclf.base.text import csv_text
 from audioclf.config.yaml_source import read_yaml
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
 from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS, RECORD
@@ -111,20 +112,17 @@ class SavedRun:
         return str(self.config["metrics"][0])
 
     @cached_property
-    def y(self) -> Codes:
-        """True class of each clip as a code, `0..k-1` [shape=(n_clips,)]."""
-        codes = {name: code for code, name in enumerate(self.classes)}
-        return np.asarray([codes[clip.label] for clip in self.clips], dtype=np.intp)
-
-    @cached_property
-    def units(self) -> tuple[str, Codes]:
-        """The unit of account, "group" or "clip", and the number of each clip's unit."""
+    def targets(self) -> Targets:
+        """The labels and resampling units of the clips."""
+        positions = {name: code for code, name in enumerate(self.classes)}
+        codes = np.asarray([positions[clip.label] for clip in self.clips], dtype=np.intp)
         if self.metrics["unit"]["name"] != "group":
-            return "clip", np.arange(len(self.clips))
+            return Targets(self.classes, codes, "clip", np.arange(len(codes)))
         # Groups stand in the folds, so a clip that is never on test has none: it comes last.
         groups = [(clip.group is None, clip.group or "") for clip in self.clips]
-        codes = {group: code for code, group in enumerate(sorted(set(groups)))}
-        return "group", np.asarray([codes[group] for group in groups], dtype=np.intp)
+        numbers = {group: number for number, group in enumerate(sorted(set(groups)))}
+        units = np.asarray([numbers[group] for group in groups], dtype=np.intp)
+        return Targets(self.classes, codes, "group", units)
 
     def file(self, name: str) -> Any:
         """Return the content of another JSON file of the folder; None where it is missing."""

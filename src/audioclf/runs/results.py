@@ -14,13 +14,13 @@ from audioclf.audit.findings import Audit, Finding
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.config.run_config import RunConfig
-from audioclf.dataset.dataset import Dataset, codes_of
+from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.metrics.estimate import (
     Estimate,
     estimate,
-    unit_of,
 )
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
@@ -31,7 +31,7 @@ from audioclf.runs.folder import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,10 @@ def summarise(
 ) -> RunResult:
     """Compute the metrics of every pipeline, with their intervals."""
     dataset = extraction.dataset
-    unit, units = unit_of(dataset)
-    pipelines = [_pipeline_summary(result, config, codes_of(dataset), units) for result in results]
+    targets = dataset.targets
+    pipelines = [_pipeline_summary(result, config, targets) for result in results]
     pipelines.sort(key=lambda pipeline: _rank(pipeline, config.metrics[0]))
-    tested = {int(units[index]) for fold in splits.folds for index in fold.test}
+    tested = {int(targets.unit_codes[index]) for fold in splits.folds for index in fold.test}
     return RunResult(
         config=config,
         folder=folder.path,
@@ -158,20 +158,18 @@ def summarise(
         n_clips=len(dataset),
         n_failed=len(extraction.failed),
         splits=splits.description,
-        unit=unit,
+        unit=targets.unit,
         n_units=len(tested),
         notes=(
             *_notes(extraction, splits, pipelines),
-            *_doubts(pipelines, config.metrics[0], unit, len(tested)),
+            *_doubts(pipelines, config.metrics[0], targets.unit, len(tested)),
         ),
     )
 
 
-def _pipeline_summary(
-    result: PipelineResult, config: RunConfig, y: NDArray[np.intp], units: NDArray[np.intp]
-) -> CellSummary:
+def _pipeline_summary(result: PipelineResult, config: RunConfig, targets: Targets) -> CellSummary:
     pipeline = result.pipeline
-    found = {m: estimate(result, m, y, units, seed=config.seed) for m in config.metrics}
+    found = {m: estimate(result, m, targets, seed=config.seed) for m in config.metrics}
     return CellSummary(
         pipeline.name,
         pipeline.featurizer,
@@ -189,13 +187,10 @@ def compared(
     config: RunConfig, dataset: Dataset, results: Sequence[PipelineResult], baseline: str | None
 ) -> Comparison:
     """Compare the pipelines in pairs by the main metric."""
-    unit, units = unit_of(dataset)
     return compare(
         {result.pipeline.name: result for result in results},
         config.metrics[0],
-        codes_of(dataset),
-        units,
-        unit_name=unit,
+        dataset.targets,
         seed=config.seed,
         equivalence_margin=config.equivalence_margin,
         baseline=baseline,

@@ -10,8 +10,8 @@ import numpy as np
 
 from audioclf.audit import audit_data
 from audioclf.config.run_config import RunConfig
-from audioclf.dataset.dataset import Dataset, codes_of
-from audioclf.evaluation.metrics.estimate import CONFIDENCE_LEVEL, Estimate, mean_confusion, unit_of
+from audioclf.dataset.dataset import Dataset
+from audioclf.evaluation.metrics.estimate import CONFIDENCE_LEVEL, Estimate, mean_confusion
 from audioclf.evaluation.metrics.per_class import per_class
 from audioclf.evaluation.metrics.subgroups import by_subgroup
 from audioclf.evaluation.results import PipelineResult
@@ -145,13 +145,12 @@ def _pipeline_data(
     splits: Splits,
     dataset: Dataset,
 ) -> dict[str, Any]:
-    y = codes_of(dataset)
     return {
         "featurizer": pipeline.featurizer,
         "classifier": pipeline.classifier,
         "scores": found.score_kind,
         "metrics": {name: _estimate_data(each) for name, each in pipeline.metrics.items()},
-        "confusion": mean_confusion(found, y).tolist(),
+        "confusion": mean_confusion(found, dataset.targets).tolist(),
         "per_class": _per_class(found, config, dataset),
         "subgroups": dict(_subgroups(found, config, splits, dataset)),
         "fit_seconds": round(pipeline.fit_seconds, 6),
@@ -167,8 +166,7 @@ def _pipeline_data(
 
 
 def _per_class(found: PipelineResult, config: RunConfig, dataset: Dataset) -> dict[str, Any]:
-    y, (_, units) = codes_of(dataset), unit_of(dataset)
-    scores = per_class(found, y, units, len(dataset.classes), seed=config.seed)
+    scores = per_class(found, dataset.targets, seed=config.seed)
     return {
         name: {
             "precision": _interval_data(each.precision),
@@ -197,7 +195,7 @@ def _subgroups(
             continue
         at = {name: code for code, name in enumerate(names)}
         codes = np.asarray([-1 if name is None else at[name] for name in of_clip])
-        scores = by_subgroup(found, config.metrics[0], codes_of(dataset), codes, names)
+        scores = by_subgroup(found, config.metrics[0], dataset.targets, codes, names)
         yield what, [asdict(score) for score in scores]
 
 
@@ -221,10 +219,8 @@ def _write_plots(
     folder.write_bytes(f"{PLOTS}/classes.png", plots.plot_class_distribution(dataset.class_counts))
     featurizer = next(iter(result.config.featurizers))
     folder.write_bytes(f"{PLOTS}/examples.png", plots.plot_examples(examples, featurizer))
-    y = codes_of(dataset)
     for pipeline_result in results:
         name = pipeline_result.pipeline.name
-        picture = plots.plot_confusion(
-            mean_confusion(pipeline_result, y), dataset.classes, f"Confusion matrix: {name}"
-        )
+        confusion = mean_confusion(pipeline_result, dataset.targets)
+        picture = plots.plot_confusion(confusion, dataset.classes, f"Confusion matrix: {name}")
         folder.write_bytes(f"{PLOTS}/confusion-{name.replace('/', '--')}.png", picture)

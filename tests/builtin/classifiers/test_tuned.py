@@ -31,6 +31,7 @@ from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
+from tests.targets import targets_of
 
 ROWS: list[tuple[frozenset[int], frozenset[int]]] = []
 
@@ -101,7 +102,7 @@ def test_a_test_row_is_never_seen_before_the_last_prediction() -> None:
     y = np.arange(40) % 2
     train, test = np.arange(30), np.arange(30, 40)
     cell = Pipeline("c", "f", "c", tuned(Spy(), {"level": [0, 1]}, n_splits=3), "tests")
-    evaluate([cell], {"f": rows}, y, Splits((Fold(0, "0", train, test),), "d"), seed=0)
+    evaluate([cell], {"f": rows}, targets_of(y), Splits((Fold(0, "0", train, test),), "d"), seed=0)
     *inner, last = ROWS
     assert last == (frozenset(train.tolist()), frozenset(test.tolist()))
     assert len(inner) == 6
@@ -161,7 +162,7 @@ def test_the_choice_of_each_fold_is_kept() -> None:
     folds = tuple(Fold(0, str(i), np.arange(i, 60, 2), np.arange(1 - i, 60, 2)) for i in (0, 1))
     y = np.repeat([0, 1], 30)
     cell = Pipeline("c", "f", "c", tuned(Knn(), {"n_neighbors": [1, 3]}), "tests")
-    (result,) = evaluate([cell], {"f": X}, y, Splits(folds, "d"), seed=0)
+    (result,) = evaluate([cell], {"f": X}, targets_of(y), Splits(folds, "d"), seed=0)
     for fold in result.folds:
         assert fold.chosen is not None
         assert fold.chosen["n_neighbors"] in (1, 3)
@@ -277,7 +278,13 @@ def test_groups_reach_the_inner_folds_of_a_cell() -> None:
     cell = Pipeline("c", "f", "c", tuned(Spy(), {"level": [0]}, n_splits=3), "tests")
     fold = Fold(0, "0", np.arange(36), np.arange(36, 48))
     rows = groups[:, np.newaxis].astype(np.float32)
-    evaluate([cell], {"f": rows}, np.arange(48) % 2, Splits((fold,), "d"), seed=0, groups=groups)
+    evaluate(
+        [cell],
+        {"f": rows},
+        targets_of(np.arange(48) % 2, groups=groups),
+        Splits((fold,), "d"),
+        seed=0,
+    )
     assert len(ROWS) == 4
     assert not any(fitted & asked for fitted, asked in ROWS)
 

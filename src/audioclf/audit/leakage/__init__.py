@@ -206,7 +206,7 @@ def _rows(
 
 def _contradictions(dataset: Dataset, splits: Splits, sounds: Codes) -> Iterator[Finding]:
     """Yield the finding of copies whose labels differ, on whichever side they stand."""
-    labels = np.asarray(dataset.encoded_labels())
+    labels = dataset.targets.codes
     families = [f for f in _families(sounds) if len(np.unique(labels[f])) > 1]
     if families:
         torn = across(splits, sounds)

@@ -127,10 +127,10 @@ def _n_folds(splits: Splits, n_clips: int) -> int:
 def _score(
     rescoring: Rescoring, dataset: Dataset, units: Codes, splits: Splits
 ) -> dict[str, Any] | None:
-    y = np.asarray(dataset.encoded_labels(), dtype=np.intp)
+    targets = replace(dataset.targets, unit="group", unit_codes=units, groups=None)
     seed = rescoring.seed
-    (result,) = evaluate([rescoring.pipeline], rescoring.matrices, y, splits, seed=seed)
-    found = estimate(result, rescoring.metric, y, units, seed=seed)
+    (result,) = evaluate([rescoring.pipeline], rescoring.matrices, targets, splits, seed=seed)
+    found = estimate(result, rescoring.metric, targets, seed=seed)
     if found is None:
         return None
     train = float(np.mean([len(fold.train) for fold in splits.folds]))

@@ -27,7 +27,7 @@ from audioclf.audit.findings import Audit, Finding, Severity
 from audioclf.audit.shortcuts.facts import FACTS, FORMAT_FACTS, FileFormat
 from audioclf.audit.shortcuts.formats import find_habits, habit_finding, words_for
 from audioclf.dataset.dataset import Dataset
-from audioclf.evaluation.metrics.estimate import Estimate, estimate, unit_of
+from audioclf.evaluation.metrics.estimate import Estimate, estimate
 from audioclf.evaluation.results import FoldResult, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 
@@ -210,9 +210,9 @@ class _Judge:
 
     def __init__(self, dataset: Dataset, folds: Sequence[Fold], seed: int) -> None:
         self.dataset = dataset
-        self.y: Codes = np.asarray(dataset.encoded_labels(), dtype=np.intp)
+        self.targets = dataset.targets
+        self.y: Codes = dataset.targets.codes
         self.folds = folds
-        self.units = unit_of(dataset)[1]
         self.seed = seed
 
     def judge(self, columns: Sequence[_Column]) -> _Judged:
@@ -247,7 +247,7 @@ class _Judge:
         return FoldResult(fold, forest.predict(X[fold.test]).astype(np.intp), None, "none", 0, 0)
 
     def _estimate(self, result: PipelineResult | _Predictions) -> Estimate:
-        found = estimate(result, "balanced_accuracy", self.y, self.units, seed=self.seed)
+        found = estimate(result, "balanced_accuracy", self.targets, seed=self.seed)
         assert found is not None
         return found
 

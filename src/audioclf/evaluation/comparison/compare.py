@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from audioclf.components.metrics import Metric
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.comparison.measures import Field, Measured, field_of, measure
 from audioclf.evaluation.comparison.result import (
     ALPHA,
@@ -31,7 +32,6 @@ from audioclf.evaluation.comparison.result import (
 )
 from audioclf.evaluation.comparison.sentences import Verdict, pair_sentence, sample_words
 from audioclf.evaluation.comparison.significance import holm
-from audioclf.evaluation.metrics.repeats import Codes
 from audioclf.evaluation.results import Predicted
 
 __all__ = [
@@ -48,10 +48,8 @@ __all__ = [
 def compare(
     results: Mapping[str, Predicted],
     metric: Metric,
-    y: Codes,
-    units: Codes,
+    targets: Targets,
     *,
-    unit_name: str,
     seed: int,
     equivalence_margin: float | None = None,
     baseline: str | None = None,
@@ -63,12 +61,7 @@ def compare(
     results : mapping of str to Predicted
         By the names of the pipelines; all have the same folds.
     metric : Metric
-    y : np.ndarray [shape=(n_clips,)], int
-        True codes.
-    units : np.ndarray [shape=(n_clips,)], int
-        Number of the unit that each clip belongs to.
-    unit_name : str
-        What a unit is: "clip" or "group".
+    targets : Targets
     seed : int
         Seed of the resampling.
     equivalence_margin : float, optional
@@ -81,15 +74,15 @@ def compare(
     ValueError
         If the pipelines were not evaluated on the same folds.
     """
-    field = field_of(results, metric, y, units, seed)
+    field = field_of(results, metric, targets, seed)
     measured = [
-        measure(field, first, second, independent=unit_name == "clip")
+        measure(field, first, second, independent=targets.unit == "clip")
         for first, second in combinations(range(len(field.names)), 2)
     ]
-    sample = sample_words(field.n_units, unit_name, field.n_clips)
+    sample = sample_words(field.n_units, targets.unit, field.n_clips)
     return Comparison(
         metric=metric,
-        unit_name=unit_name,
+        unit_name=targets.unit,
         n_units=field.n_units,
         n_clips=field.n_clips,
         pipelines=field.names,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioclf.components.metrics import METRICS, Metric
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.comparison.significance import (
     Spread,
     bootstrap_spread,
@@ -63,7 +64,7 @@ class Field:
 
 
 def field_of(
-    results: Mapping[str, Predicted], metric: Metric, y: Codes, units: Codes, seed: int
+    results: Mapping[str, Predicted], metric: Metric, targets: Targets, seed: int
 ) -> Field:
     """Evaluate the pipelines on what their differences are read from: resamples, folds, clips.
 
@@ -73,8 +74,11 @@ def field_of(
         If the pipelines were not evaluated on the same folds.
     """
     _check_same_folds(list(results.values()))
+    y, units = targets.codes, targets.unit_codes
     sign = -1.0 if METRICS[metric].lower_is_better else 1.0
-    values = {name: sign * metric_value(result, metric, y) for name, result in results.items()}
+    values = {
+        name: sign * metric_value(result, metric, targets) for name, result in results.items()
+    }
     defined = [name for name, value in values.items() if np.isfinite(value)]
     names = sorted(defined, key=lambda name: -values[name])
     pipelines = [results[name] for name in names]
@@ -85,7 +89,7 @@ def field_of(
         np.unique(np.concatenate([fold.test for fold in folds if fold.repeat == number]))
         for number in numbers
     ]
-    resampled = [bootstrap_values(part, metric, y, units, seed=seed) for part in per_repeat]
+    resampled = [bootstrap_values(part, metric, targets, seed=seed) for part in per_repeat]
     n_fixed = _classes_to_fix([y[test] for test in tested], [units[test] for test in tested])
     if n_fixed > 1:
         resampled = [
@@ -97,7 +101,7 @@ def field_of(
         values=np.array([values[name] for name in names]),
         resampled=np.array(resampled),
         n_fixed=n_fixed,
-        per_fold=np.array([_per_fold(pipeline, metric, y) for pipeline in pipelines]),
+        per_fold=np.array([_per_fold(pipeline, metric, targets) for pipeline in pipelines]),
         right=np.array([_right(pipeline, y) for pipeline in per_repeat[0]]),
         test_ratio=float(np.mean([len(fold.test) / len(fold.train) for fold in folds])),
         n_units=len(np.unique(units[np.concatenate(tested)])),
@@ -171,8 +175,8 @@ class _Part:
         return cls(tuple(result for result in pipeline.folds if result.fold.repeat == number))
 
 
-def _per_fold(pipeline: Predicted, metric: Metric, y: Codes) -> list[float]:
-    return [metric_value(_Part((result,)), metric, y) for result in pipeline.folds]
+def _per_fold(pipeline: Predicted, metric: Metric, targets: Targets) -> list[float]:
+    return [metric_value(_Part((result,)), metric, targets) for result in pipeline.folds]
 
 
 def _right(pipeline: Predicted, y: Codes) -> NDArray[np.bool_]:

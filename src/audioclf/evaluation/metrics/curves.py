@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat, repeat_of
+from audioclf.dataset.targets import Targets
+from audioclf.evaluation.metrics.repeats import Floats, repeat_of
 from audioclf.evaluation.metrics.score_metrics import N_BINS, bins_of
 from audioclf.evaluation.results import Predicted
 
@@ -79,14 +80,13 @@ class ReliabilityBin:
     count: int
 
 
-def roc_curve(result: Predicted, y: Codes, class_code: int) -> RocCurve | None:
+def roc_curve(result: Predicted, targets: Targets, class_code: int) -> RocCurve | None:
     """Return the ROC curve of one class against the rest (Fawcett 2006).
 
     Parameters
     ----------
     result : Predicted
-    y : np.ndarray [shape=(n_clips,)], int
-        True codes.
+    targets : Targets
     class_code : int
 
     Returns
@@ -96,7 +96,7 @@ def roc_curve(result: Predicted, y: Codes, class_code: int) -> RocCurve | None:
     """
     from sklearn import metrics
 
-    found = _truth_and_scores(result, y, class_code)
+    found = _truth_and_scores(result, targets, class_code)
     if found is None:
         return None
     fpr, tpr, _ = metrics.roc_curve(*found)
@@ -105,7 +105,7 @@ def roc_curve(result: Predicted, y: Codes, class_code: int) -> RocCurve | None:
 
 
 def precision_recall_curve(
-    result: Predicted, y: Codes, class_code: int
+    result: Predicted, targets: Targets, class_code: int
 ) -> PrecisionRecallCurve | None:
     """Return precision against recall of one class against the rest.
 
@@ -113,7 +113,7 @@ def precision_recall_curve(
     """
     from sklearn import metrics
 
-    found = _truth_and_scores(result, y, class_code)
+    found = _truth_and_scores(result, targets, class_code)
     if found is None:
         return None
     precision, recall, _ = metrics.precision_recall_curve(*found, drop_intermediate=True)
@@ -123,15 +123,14 @@ def precision_recall_curve(
 
 
 def reliability(
-    result: Predicted, y: Codes, n_bins: int = N_BINS
+    result: Predicted, targets: Targets, n_bins: int = N_BINS
 ) -> tuple[ReliabilityBin, ...] | None:
     """Return how often the top score is right, by its height (DeGroot & Fienberg 1983).
 
     Parameters
     ----------
     result : Predicted
-    y : np.ndarray [shape=(n_clips,)], int
-        True codes.
+    targets : Targets
     n_bins : int
         Bins of equal width over [0, 1].
 
@@ -141,7 +140,7 @@ def reliability(
         Those that hold a prediction, from the lowest. None where the scores are not what
         `predict_proba` gave.
     """
-    pooled = _pooled(result, y)
+    pooled = repeat_of(result.folds, targets)
     if pooled.scores is None or {fold.score_kind for fold in result.folds} != {"probability"}:
         return None
     top = pooled.scores.max(axis=1)
@@ -158,14 +157,10 @@ def _bin(code: int, n_bins: int, top: Floats, right: NDArray[np.bool_]) -> Relia
     return ReliabilityBin(low, high, float(top.mean()), float(right.mean()), len(top))
 
 
-def _pooled(result: Predicted, y: Codes) -> Repeat:
-    return repeat_of(result.folds, y)
-
-
 def _truth_and_scores(
-    result: Predicted, y: Codes, class_code: int
+    result: Predicted, targets: Targets, class_code: int
 ) -> tuple[NDArray[np.bool_], Floats] | None:
-    pooled = _pooled(result, y)
+    pooled = repeat_of(result.folds, targets)
     truth = pooled.y_true == class_code
     if pooled.scores is None or truth.all() or not truth.any():
         return None

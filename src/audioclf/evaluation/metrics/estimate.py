@@ -15,7 +15,7 @@ import numpy as np
 
 from audioclf.base.errors import ConfigError
 from audioclf.components.metrics import METRICS, Metric
-from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import (
     CONFIDENCE_LEVEL,
     N_RESAMPLES,
@@ -44,7 +44,6 @@ __all__ = [
     "is_available",
     "mean_confusion",
     "metric_value",
-    "unit_of",
 ]
 
 
@@ -96,17 +95,7 @@ def check_metrics(metrics: Sequence[str], classes: Sequence[str], where: str = "
             )
 
 
-def unit_of(dataset: Dataset) -> tuple[str, Codes]:
-    """Return the unit of account, "group" or "clip", and the number of each clip's unit."""
-    if not dataset.has_groups:
-        return "clip", np.arange(len(dataset))
-    _, codes = np.unique([str(clip.group) for clip in dataset], return_inverse=True)
-    return "group", codes.astype(np.intp)
-
-
-def estimate(
-    result: Predicted, metric: Metric, y: Codes, units: Codes, *, seed: int
-) -> Estimate | None:
+def estimate(result: Predicted, metric: Metric, targets: Targets, *, seed: int) -> Estimate | None:
     """Return a metric of one pipeline with its interval, or None if it has no such scores.
 
     Parameters
@@ -114,23 +103,19 @@ def estimate(
     result : Predicted
     metric : Metric
         Name as in scikit-learn; the two-class ones are of the class that sorts last.
-    y : np.ndarray [shape=(n_clips,)], int
-        True codes.
-    units : np.ndarray [shape=(n_clips,)], int
-        Number of the unit that each clip belongs to.
+    targets : Targets
     seed : int
         Seed of the resampling.
     """
     if not is_available(result, metric):
         return None
-    n_classes = int(y.max()) + 1
-    low, high = interval(bootstrap_values([result], metric, y, units, seed=seed)[0])
-    folds = [repeat_of([fold], y) for fold in result.folds]
-    per_fold = tuple(value_of([fold], metric, n_classes) for fold in folds)
-    return Estimate(metric_value(result, metric, y), low, high, per_fold)
+    low, high = interval(bootstrap_values([result], metric, targets, seed=seed)[0])
+    folds = [repeat_of([fold], targets) for fold in result.folds]
+    per_fold = tuple(value_of([fold], metric, targets.n_classes) for fold in folds)
+    return Estimate(metric_value(result, metric, targets), low, high, per_fold)
 
 
-def metric_value(result: Predicted, metric: Metric, y: Codes) -> float:
+def metric_value(result: Predicted, metric: Metric, targets: Targets) -> float:
     """Return a metric of one pipeline, averaged over the repeats in which it is defined.
 
     NaN where it is defined in none, or the pipeline has no such scores. Parameters are those of
@@ -138,11 +123,11 @@ def metric_value(result: Predicted, metric: Metric, y: Codes) -> float:
     """
     if not is_available(result, metric):
         return float("nan")
-    return value_of(repeats_of(result, y), metric, int(y.max()) + 1)
+    return value_of(repeats_of(result, targets), metric, targets.n_classes)
 
 
 def bootstrap_values(
-    results: Sequence[Predicted], metric: Metric, y: Codes, units: Codes, *, seed: int
+    results: Sequence[Predicted], metric: Metric, targets: Targets, *, seed: int
 ) -> Floats:
     """Return a metric of several pipelines on the same resamples of units.
 
@@ -155,34 +140,32 @@ def bootstrap_values(
         Averaged over the repeats in which the metric is defined; NaN where it is defined in none,
         and all NaN for a pipeline without such scores.
     """
-    pipelines = [repeats_of(result, y) for result in results]
+    pipelines = [repeats_of(result, targets) for result in results]
     available = [is_available(result, metric) for result in results]
     values = np.full((len(pipelines), N_RESAMPLES), np.nan)
     if any(available):
         usable = [pipeline for pipeline, usable in zip(pipelines, available, strict=True) if usable]
         values[available] = values_on_resamples(
-            usable, metric, units, n_classes=int(y.max()) + 1, seed=seed
+            usable, metric, targets.unit_codes, n_classes=targets.n_classes, seed=seed
         )
     return values
 
 
-def mean_confusion(result: Predicted, y: Codes) -> Floats:
+def mean_confusion(result: Predicted, targets: Targets) -> Floats:
     """Return the confusion matrix averaged over repeats; rows are true, columns predicted.
 
     Parameters
     ----------
     result : Predicted
-    y : np.ndarray [shape=(n_clips,)], int
-        True codes.
+    targets : Targets
 
     Returns
     -------
     confusion : np.ndarray [shape=(n_classes, n_classes)]
         Mean number of clips per repeat.
     """
-    n_classes = int(y.max()) + 1
-    repeats = repeats_of(result, y)
-    confusion = np.zeros((n_classes, n_classes))
+    repeats = repeats_of(result, targets)
+    confusion = np.zeros((targets.n_classes, targets.n_classes))
     for repeat in repeats:
         np.add.at(confusion, (repeat.y_true, repeat.y_pred), 1.0)
     return confusion / len(repeats)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
 from audioclf.evaluation.metrics.estimate import Estimate
 from audioclf.evaluation.metrics.label_metrics import tallier
 from audioclf.evaluation.metrics.repeats import (
-    Codes,
     Floats,
     Repeat,
     mean_where_defined,
@@ -42,27 +42,21 @@ class ClassScores:
     support: float
 
 
-def per_class(
-    result: Predicted, y: Codes, units: Codes, n_classes: int, *, seed: int
-) -> list[ClassScores]:
+def per_class(result: Predicted, targets: Targets, *, seed: int) -> list[ClassScores]:
     """Return precision, recall and F1 of every class, in the order of the codes.
 
     Parameters
     ----------
     result : Predicted
-    y : np.ndarray [shape=(n_clips,)], int
-        True codes, `0..n_classes-1`.
-    units : np.ndarray [shape=(n_clips,)], int
-        Number of the unit that each clip belongs to.
-    n_classes : int
+    targets : Targets
     seed : int
         Seed of the resampling; the resamples are those of `estimate`.
     """
-    repeats = repeats_of(result, y)
+    n_classes, repeats = targets.n_classes, repeats_of(result, targets)
     scorers = [_scorer(repeat, n_classes) for repeat in repeats]
     ones = (score(np.ones((1, len(r.test)))) for score, r in zip(scorers, repeats, strict=True))
     values = mean_where_defined(ones)[0]
-    resampled = _on_resamples(repeats, scorers, units, n_classes, seed)
+    resampled = _on_resamples(repeats, scorers, targets, seed)
     support = np.mean([np.bincount(r.y_true, minlength=n_classes) for r in repeats], axis=0)
     return [_class_scores(values, resampled, support, code) for code in range(n_classes)]
 
@@ -82,10 +76,10 @@ def _scorer(repeat: Repeat, n_classes: int) -> Callable[[Floats], Floats]:
 def _on_resamples(
     repeats: Sequence[Repeat],
     scorers: Sequence[Callable[[Floats], Floats]],
-    units: Codes,
-    n_classes: int,
+    targets: Targets,
     seed: int,
 ) -> Floats:
+    units = targets.unit_codes
     tested = np.unique(np.concatenate([units[repeat.test] for repeat in repeats]))
     columns = [np.searchsorted(tested, units[repeat.test]) for repeat in repeats]
 
@@ -95,7 +89,7 @@ def _on_resamples(
             for score, column in zip(scorers, columns, strict=True)
         )
 
-    width = max(*map(len, columns), 3 * n_classes)
+    width = max(*map(len, columns), 3 * targets.n_classes)
     return on_resamples(of_units, len(tested), seed=seed, width=width)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import FoldResult, Predicted
 
 Floats = NDArray[np.float64]
@@ -43,28 +44,24 @@ class Repeat:
         return Repeat(self.test[rows], self.y_true[rows], self.y_pred[rows], scores)
 
 
-def repeats_of(result: Predicted, y: Codes) -> list[Repeat]:
-    """Return what a pipeline predicted in each repeat, in the order of their numbers.
-
-    Parameters
-    ----------
-    result : Predicted
-    y : np.ndarray [shape=(n_clips,)], int
-        True codes.
-    """
+def repeats_of(result: Predicted, targets: Targets) -> list[Repeat]:
+    """Return the test predictions of a pipeline in each repeat, in the order of their numbers."""
     by_number: dict[int, list[FoldResult]] = {}
     for fold in result.folds:
         by_number.setdefault(fold.fold.repeat, []).append(fold)
-    return [repeat_of(by_number[number], y) for number in sorted(by_number)]
+    return [repeat_of(by_number[number], targets) for number in sorted(by_number)]
 
 
-def repeat_of(folds: Sequence[FoldResult], y: Codes) -> Repeat:
+def repeat_of(folds: Sequence[FoldResult], targets: Targets) -> Repeat:
     """Return what was predicted on the test sides of these folds together."""
     test = np.concatenate([fold.fold.test for fold in folds])
     y_pred = np.concatenate([fold.y_pred for fold in folds])
     scores = [fold.scores for fold in folds if fold.scores is not None]
     return Repeat(
-        test, y[test], y_pred, np.concatenate(scores) if len(scores) == len(folds) else None
+        test,
+        targets.codes[test],
+        y_pred,
+        np.concatenate(scores) if len(scores) == len(folds) else None,
     )
 
 

@@ -13,6 +13,7 @@ from statistics import NormalDist
 import numpy as np
 
 from audioclf.components.metrics import METRICS, Metric
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL, interval
 from audioclf.evaluation.metrics.estimate import is_available, value_of, values_on_resamples
 from audioclf.evaluation.metrics.repeats import Codes, Repeat, repeats_of
@@ -44,7 +45,7 @@ class SubgroupScore:
 def by_subgroup(
     result: Predicted,
     metric: Metric,
-    y: Codes,
+    targets: Targets,
     codes: Codes,
     names: Sequence[str],
     *,
@@ -59,18 +60,17 @@ def by_subgroup(
     ----------
     result : Predicted
     metric : Metric
-    y : np.ndarray [shape=(n_clips,)], int
-        True codes.
+    targets : Targets
     codes : np.ndarray [shape=(n_clips,)], int
         Position of each clip's subgroup in `names`; -1 for a clip of none.
     names : sequence of str
     seed : int
         Seed of the resampling, for the metrics that have no interval in closed form.
     """
-    parts = _parts(repeats_of(result, y), codes, len(names))
+    parts = _parts(repeats_of(result, targets), codes, len(names))
     available = is_available(result, metric)
     return [
-        _score(name, part, metric if available else None, y, seed)
+        _score(name, part, metric if available else None, targets, seed)
         for name, part in zip(names, parts, strict=True)
     ]
 
@@ -89,23 +89,25 @@ def _parts(repeats: Sequence[Repeat], codes: Codes, n_subgroups: int) -> list[li
 
 
 def _score(
-    name: str, repeats: list[Repeat], metric: Metric | None, y: Codes, seed: int
+    name: str, repeats: list[Repeat], metric: Metric | None, targets: Targets, seed: int
 ) -> SubgroupScore:
     n_clips = len({clip for repeat in repeats for clip in repeat.test.tolist()})
     if metric is None or not repeats:
         return SubgroupScore(name, n_clips, *[float("nan")] * 3)
-    value = value_of(repeats, metric, int(y.max()) + 1)
-    return SubgroupScore(name, n_clips, value, *_interval(repeats, metric, value, n_clips, y, seed))
+    value = value_of(repeats, metric, targets.n_classes)
+    return SubgroupScore(
+        name, n_clips, value, *_interval(repeats, metric, value, n_clips, targets, seed)
+    )
 
 
 def _interval(
-    repeats: list[Repeat], metric: Metric, value: float, n_clips: int, y: Codes, seed: int
+    repeats: list[Repeat], metric: Metric, value: float, n_clips: int, targets: Targets, seed: int
 ) -> tuple[float, float]:
     if METRICS[metric].needs != "labels" or not np.isfinite(value):
         return float("nan"), float("nan")
     if metric == "accuracy":
         return wilson_interval(value, n_clips)
-    clips, n_classes = np.arange(len(y)), int(y.max()) + 1
+    clips, n_classes = np.arange(len(targets)), targets.n_classes
     values = values_on_resamples([repeats], metric, clips, n_classes=n_classes, seed=seed)
     return interval(values[0])
 

@@ -8,12 +8,13 @@ calibrated by a fit on the other blocks, so no clip takes part in its own calibr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
 from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
 from audioclf.evaluation.results import FoldResult
@@ -65,23 +66,28 @@ class Scored:
     Parameters
     ----------
     folds : tuple of FoldResult
-    y : np.ndarray [shape=(n_clips,)], int
-        True codes of all clips.
-    units : np.ndarray [shape=(n_clips,)], int
-        Number of each clip's unit.
-    unit : str
-        "clip" or "group".
+    targets : Targets
     """
 
     folds: tuple[FoldResult, ...]
-    y: Codes
-    units: Codes
-    unit: str
+    targets: Targets
 
     @property
     def test(self) -> Codes:
         """Position of the clip of each row."""
         return np.concatenate([fold.fold.test for fold in self.folds])
+
+    @property
+    def true(self) -> Codes:
+        """True code of each row."""
+        true: Codes = self.targets.codes[self.test]
+        return true
+
+    @property
+    def units(self) -> Codes:
+        """Number of the resampling unit of each row."""
+        units: Codes = self.targets.unit_codes[self.test]
+        return units
 
     @property
     def predicted(self) -> Codes:
@@ -106,7 +112,7 @@ class Scored:
     @property
     def n_units(self) -> int:
         """Number of tested units."""
-        return len(np.unique(self.units[self.test]))
+        return len(np.unique(self.units))
 
     def with_scores(self, scores: Floats, codes: Codes) -> Scored:
         """Return the same rows with other scores and predictions."""
@@ -118,7 +124,6 @@ class Scored:
 
 def effects_of(
     rows: Scored,
-    classes: Sequence[str],
     *,
     calibrate: Method | None,
     abstain_below: float | None,
@@ -130,7 +135,6 @@ def effects_of(
     ----------
     rows : Scored
         Out-of-fold predictions of the pipeline, of all repeats.
-    classes : sequence of str
     calibrate : {"sigmoid", "isotonic", "temperature"}, optional
     abstain_below : float, optional
         Score below which no class is given, above 0 and below 1.
@@ -139,7 +143,7 @@ def effects_of(
     """
     if any(fold.scores is None for fold in rows.folds):
         return ScoreEffects(notes=tuple(_without_scores(calibrate, abstain_below)))
-    why_not = None if calibrate is None else _why_not(calibrate, rows, classes)
+    why_not = None if calibrate is None else _why_not(calibrate, rows)
     notes = [] if why_not is None else [_not_calibrated(why_not, abstain_below)]
     calibration, new_rows = None, rows
     if calibrate is not None and why_not is None:
@@ -156,13 +160,14 @@ def _without_scores(calibrate: Method | None, below: float | None) -> Iterator[s
         yield "does not abstain: the classifier gives no scores"
 
 
-def _why_not(method: Method, rows: Scored, classes: Sequence[str]) -> str | None:
+def _why_not(method: Method, rows: Scored) -> str | None:
     if method == "isotonic" and rows.n_clips < ISOTONIC_CLIPS:
         return (
             f"isotonic needs {ISOTONIC_CLIPS} tested clips, and there are {rows.n_clips}; use "
             "sigmoid or temperature"
         )
-    never = [classes[code] for code in np.setdiff1d(np.arange(len(classes)), rows.y[rows.test])]
+    classes = rows.targets.classes
+    never = [classes[code] for code in np.setdiff1d(np.arange(len(classes)), rows.true)]
     if never and method != "temperature":
         return f"no clip of {never[0]!r} was tested, which {method} needs; use temperature"
     return None
@@ -191,7 +196,7 @@ def _warnings(rows: Scored, calibration: Calibration) -> Iterator[str]:
 
 def _calibration(method: Method, rows: Scored, seed: int) -> tuple[Calibration, Scored]:
     """Return the calibration for the bundle, and the rows as calibrated on new clips."""
-    mapping = fit_calibration(method, rows.scores, rows.y[rows.test], rows.weights)
+    mapping = fit_calibration(method, rows.scores, rows.true, rows.weights)
     effect: dict[Effect, Change] = {}
     if rows.n_units < 2:
         scores = calibrated(mapping, rows.scores)
@@ -200,7 +205,7 @@ def _calibration(method: Method, rows: Scored, seed: int) -> tuple[Calibration, 
         after = nested(method, rows, seed=seed)
         effect = {each: _change(each, rows, after, seed) for each in get_args(Effect)}
     counts = {"clips": rows.n_clips, "units": rows.n_units}
-    return Calibration(mapping=mapping, unit=rows.unit, effect=effect, **counts), after
+    return Calibration(mapping=mapping, unit=rows.targets.unit, effect=effect, **counts), after
 
 
 def nested(method: Method, rows: Scored, *, seed: int) -> Scored:
@@ -214,8 +219,8 @@ def nested(method: Method, rows: Scored, *, seed: int) -> Scored:
     seed : int
         Seed of the split into blocks.
     """
-    blocks = _blocks(rows, seed)[rows.units[rows.test]]
-    scores, y_true, weights = rows.scores, rows.y[rows.test], rows.weights
+    blocks = _blocks(rows, seed)[rows.units]
+    scores, y_true, weights = rows.scores, rows.true, rows.weights
     after = np.empty_like(scores)
     for block in np.unique(blocks):
         inside, others = blocks == block, blocks != block
@@ -227,10 +232,10 @@ def nested(method: Method, rows: Scored, *, seed: int) -> Scored:
 def _blocks(rows: Scored, seed: int) -> Codes:
     """Return the block of each unit, stratified by class."""
     test = np.unique(rows.test)
-    tested, first = np.unique(rows.units[test], return_index=True)
+    tested, first = np.unique(rows.targets.unit_codes[test], return_index=True)
     chance = np.random.default_rng(seed).permutation(len(tested))
-    order = np.lexsort((chance, rows.y[test[first]]))
-    blocks = np.full(int(rows.units.max()) + 1, -1)
+    order = np.lexsort((chance, rows.targets.codes[test[first]]))
+    blocks = np.full(int(rows.targets.unit_codes.max()) + 1, -1)
     blocks[tested[order]] = np.arange(len(tested)) % min(N_BLOCKS, len(tested))
     return blocks
 
@@ -238,10 +243,10 @@ def _blocks(rows: Scored, seed: int) -> Codes:
 def _change(metric: Effect, rows: Scored, after: Scored, seed: int) -> Change:
     """Measure scores of any kind as if they were probabilities."""
     before = rows.with_scores(rows.scores, rows.predicted)
-    y, both = rows.y, (before, after)
-    values = bootstrap_values(both, metric, y, rows.units, seed=seed)
+    both = (before, after)
+    values = bootstrap_values(both, metric, rows.targets, seed=seed)
     low, high = interval(values[1] - values[0])
-    was, now = (metric_value(each, metric, y) for each in both)
+    was, now = (metric_value(each, metric, rows.targets) for each in both)
     return Change(before=was, after=now, low=low, high=high)
 
 
@@ -256,7 +261,7 @@ def abstention(rows: Scored, below: float, *, seed: int) -> Abstention:
     seed : int
         Seed of the resampling.
     """
-    codes, y_true = rows.predicted, rows.y[rows.test]
+    codes, y_true = rows.predicted, rows.true
     kept = rows.scores[np.arange(len(codes)), codes] >= below
     right, ones = codes == y_true, np.ones(len(codes), dtype=bool)
 
@@ -269,7 +274,7 @@ def abstention(rows: Scored, below: float, *, seed: int) -> Abstention:
     return Abstention(
         clips=rows.n_clips,
         units=rows.n_units,
-        unit=rows.unit,
+        unit=rows.targets.unit,
         abstained=withheld,
         accuracy=accuracy,
         accuracy_of_rest=share(right, kept),
@@ -283,7 +288,7 @@ def _share(
     """Return a share of rows with an interval over units; None if `whole` is empty."""
     if not whole.any():
         return None
-    tested, unit = np.unique(rows.units[rows.test], return_inverse=True)
+    tested, unit = np.unique(rows.units, return_inverse=True)
     of_part, of_whole = (
         np.bincount(unit, rows.weights * mask, minlength=len(tested)) for mask in (part, whole)
     )

@@ -72,7 +72,7 @@ class ClassLevels:
 
 def class_levels(found: Exploration) -> list[ClassLevels]:
     """Return a row for each class, in the order of the classes."""
-    codes = np.asarray(found.dataset.encoded_labels())
+    codes = found.dataset.targets.codes
     clips = found.dataset.clips
     rows = []
     for code, name in enumerate(found.dataset.classes):

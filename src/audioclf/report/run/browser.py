@@ -38,7 +38,7 @@ def browser_data(
         "classes": [shown(name) for name in run.classes],
         "pipelines": [shown(pipeline.name) for pipeline in run.pipelines],
         "ids": [shown(clip.id) for clip in run.clips],
-        "labels": run.y.tolist(),
+        "labels": run.targets.codes.tolist(),
         "groups": None if None in groups else [shown(group) for group in groups],
         "predicted": [outcome.predicted.tolist() for outcome in outcomes],
         "wrong": [outcome.wrong.tolist() for outcome in outcomes],

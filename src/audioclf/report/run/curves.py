@@ -59,7 +59,7 @@ def _codes(run: SavedRun, pipeline: SavedPipeline) -> list[int]:
 
 
 def _roc(run: SavedRun, pipeline: SavedPipeline, codes: Iterable[int], which: str) -> View | None:
-    found = [(code, roc_curve(pipeline, run.y, code)) for code in codes]
+    found = [(code, roc_curve(pipeline, run.targets, code)) for code in codes]
     lines = [(run.classes[code], c.fpr, c.tpr, c.area) for code, c in found if c]
     return _view(
         ROC_TITLE, lines, "false positive rate", "true positive rate", which, "AUC", _CHANCE
@@ -69,7 +69,7 @@ def _roc(run: SavedRun, pipeline: SavedPipeline, codes: Iterable[int], which: st
 def _precision(
     run: SavedRun, pipeline: SavedPipeline, codes: Iterable[int], which: str
 ) -> View | None:
-    found = [(code, precision_recall_curve(pipeline, run.y, code)) for code in codes]
+    found = [(code, precision_recall_curve(pipeline, run.targets, code)) for code in codes]
     lines = [
         (run.classes[code], c.recall, c.precision, c.average_precision) for code, c in found if c
     ]
@@ -121,7 +121,7 @@ def _square(label: str, x_label: str, y_label: str, *marks: Markup) -> Markup:
 
 
 def _bins(run: SavedRun, pipeline: SavedPipeline) -> View | None:
-    found = reliability(pipeline, run.y)
+    found = reliability(pipeline, run.targets)
     if not found:
         return None
     points = [(b.mean_score, b.share_right) for b in found]

@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audioclf.dataset.targets import Targets
     from audioclf.evaluation.results import Predicted
     from audioclf.runs.reading import SavedRun
 
@@ -39,17 +40,10 @@ class Outcome:
     true_score: NDArray[np.float64]
 
 
-def outcome_of(pipeline: Predicted, y: NDArray[np.intp], n_classes: int) -> Outcome:
-    """Gather the folds of a pipeline.
-
-    Parameters
-    ----------
-    pipeline : Predicted
-    y : np.ndarray [shape=(n_clips,)], int
-        True codes.
-    n_classes : int
-    """
-    votes = np.zeros((len(y), n_classes), dtype=np.intp)
+def outcome_of(pipeline: Predicted, targets: Targets) -> Outcome:
+    """Gather the folds of a pipeline."""
+    y = targets.codes
+    votes = np.zeros((len(y), targets.n_classes), dtype=np.intp)
     scores = np.zeros(len(y))
     for fold in pipeline.folds:
         test = fold.fold.test
@@ -65,7 +59,7 @@ def outcome_of(pipeline: Predicted, y: NDArray[np.intp], n_classes: int) -> Outc
 
 def outcomes_of(run: SavedRun) -> list[Outcome]:
     """Return the outcome of every pipeline of a run, in the order of its pipelines."""
-    return [outcome_of(pipeline, run.y, len(run.classes)) for pipeline in run.pipelines]
+    return [outcome_of(pipeline, run.targets) for pipeline in run.pipelines]
 
 
 def review_order(outcomes: Sequence[Outcome], y: NDArray[np.intp]) -> list[int]:

@@ -138,7 +138,7 @@ def build_report(
         `importances.json`.
     """
     outcomes = outcomes_of(run)
-    order = review_order(outcomes, run.y)
+    order = review_order(outcomes, run.targets.codes)
     maker = None if clips is None else MediaMaker(clips)
     media: dict[str, Media] = {}
     if maker is not None:
