@@ -1,7 +1,7 @@
-"""Write docs/reference from the code: `make docs`.
+"""Generator of docs/reference: `make docs`.
 
-One page for each hook and each component of this repository's distributions, one for errors and one
-for commands. The tests compare the pages with what this makes of the code.
+It writes one page for each hook and for each component of the distributions in this repository, and
+pages for commands, metrics and errors. The tests compare the stored pages with the generated ones.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import inspect
 import json
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import typer
 
 from audioclf.base import errors
 from audioclf.base.errors import AudioclfError
-from audioclf.cli import _COMMANDS, LazyGroup
+from audioclf.cli import LazyGroup
 from audioclf.components import hookspecs
 from audioclf.components.component import KINDS, Component
 from audioclf.components.discovery import discover
@@ -32,8 +32,8 @@ REFERENCE = REPO / "docs" / "reference"
 
 _GENERATED = "<!-- Written by `make docs` from the code; change it there. -->\n"
 _PREAMBLE = (
-    "An error that a user can mend is one sentence on stderr that says what happened, where, and "
-    "what to do next. Anything else is a bug of audioclf and keeps its traceback."
+    "An error that you can fix is one sentence on stderr: what happened, where, and what to do. "
+    "Any other error is a bug of audioclf and shows its traceback."
 )
 _METRICS_TEXT = (
     "The names that `metrics` of a config takes. Those with a scorer in scikit-learn are also the "
@@ -44,9 +44,9 @@ _MEANINGS = {
     "EXIT_BUG": "a bug of audioclf: please report the traceback",
     "EXIT_USAGE": "usage or config",
     "EXIT_DATA": "input data refused, or a finding of an audit",
-    "EXIT_PARTIAL": "finished, but some files failed or a plugin could not be told of the run",
+    "EXIT_PARTIAL": "finished, but some files failed or a notification failed",
     "EXIT_MODEL": "model file refused",
-    "EXIT_ENVIRONMENT": "environment: disk, memory, something that is not installed",
+    "EXIT_ENVIRONMENT": "environment: disk, memory, a package that is not installed",
     "EXIT_INTERRUPTED": "interrupted by Ctrl-C",
     "EXIT_TERMINATED": "terminated by SIGTERM",
 }
@@ -62,21 +62,24 @@ _RANGES = {
     "minProperties": "at least {} entries",
     "pattern": "`{}`",
 }
-_PLACES = {"loader": "dataset", "featurizer": "featurizers", "classifier": "classifiers"}
 _MAX_DEFAULT = 60
 
 
 def pages() -> dict[str, str]:
-    """Return every page by its file name."""
+    """Return the text of every page by its file name."""
     registry = discover()
-    found = {f"hook-{name}.md": _hook(name) for name in hook_names()}
-    for provider in providers(registry):
-        cls = provider.cls
-        found[f"{cls.kind}-{cls.type_name()}.md"] = _component(provider)
-    found["errors.md"] = _errors()
-    found["metrics.md"] = _metrics()
-    found["commands.md"] = _commands()
-    return {"README.md": _index(registry), **found}
+    components = {
+        f"{each.cls.kind}-{each.cls.type_name()}.md": _component(each)
+        for each in providers(registry)
+    }
+    return {
+        "README.md": _index(registry),
+        **{f"hook-{name}.md": _hook(name) for name in hook_names()},
+        **components,
+        "errors.md": _errors(),
+        "metrics.md": _metrics(),
+        "commands.md": _commands(),
+    }
 
 
 def hook_names() -> tuple[str, ...]:
@@ -85,60 +88,85 @@ def hook_names() -> tuple[str, ...]:
 
 
 def error_classes() -> tuple[type[AudioclfError], ...]:
-    """Return the errors of `audioclf.base.errors`, the base first."""
-    found = [each for each in vars(errors).values() if inspect.isclass(each)]
-    return tuple(each for each in found if issubclass(each, AudioclfError))
+    """Return the errors of `audioclf.base.errors`, the base class first."""
+    classes = [value for value in vars(errors).values() if inspect.isclass(value)]
+    return tuple(cls for cls in classes if issubclass(cls, AudioclfError))
 
 
-def distributions() -> set[str]:
-    """Return the distributions of this repository."""
-    files = [REPO / "pyproject.toml", *(REPO / "plugins").glob("*/pyproject.toml")]
-    return {tomllib.loads(path.read_text(encoding="utf-8"))["project"]["name"] for path in files}
+def command_names() -> list[str]:
+    """Return the commands in the order of `audioclf --help`."""
+    return LazyGroup().list_commands(None)
 
 
 def providers(registry: Registry) -> Iterator[Provider]:
-    """Yield the components of these distributions, by kind and name."""
-    ours = distributions()
+    """Yield the components of this repository's distributions, by kind and name."""
+    files = [REPO / "pyproject.toml", *(REPO / "plugins").glob("*/pyproject.toml")]
+    projects = [tomllib.loads(path.read_text(encoding="utf-8"))["project"] for path in files]
+    names = {project["name"] for project in projects}
     for kind in KINDS:
-        yield from (each for each in registry.providers(kind) if each.origin.distribution in ours)
+        yield from (each for each in registry.providers(kind) if each.origin.distribution in names)
+
+
+def _page(*parts: str) -> str:
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _table(columns: str, rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table; `columns` are separated by commas."""
+    header = columns.split(", ")
+    lines = [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    for row in rows:
+        cells = (cell.replace("|", "\\|").replace("\n", " ") for cell in row)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _index(registry: Registry) -> str:
-    lines = [
-        "# Reference",
-        "",
-        _GENERATED,
-        "[Commands](commands.md), [metrics](metrics.md), [errors and exit codes](errors.md).",
-        "",
+    hooks = [
+        (f"[`{name}`](hook-{name}.md)", _first_line(getattr(hookspecs, name)))
+        for name in hook_names()
     ]
-    lines += ["## Hooks", "", "| hook | what it is for |", "|---|---|"]
-    for name in hook_names():
-        text = inspect.cleandoc(getattr(hookspecs, name).__doc__).split("\n")[0]
-        lines.append(f"| [`{name}`](hook-{name}.md) | {_cell(text)} |")
+    parts = ["## Hooks", _table("hook, summary", hooks)]
     for kind in KINDS:
-        lines += ["", f"## {kind.capitalize()}s", "", "| type | of | summary |", "|---|---|---|"]
-        for each in providers(registry):
-            if each.cls.kind == kind:
-                name = each.cls.type_name()
-                link = f"[`{name}`]({kind}-{name}.md)"
-                lines.append(
-                    f"| {link} | {each.origin.distribution} | {_cell(each.cls.summary())} |"
-                )
-    return "\n".join(lines) + "\n"
+        rows = [
+            (
+                f"[`{each.cls.type_name()}`]({kind}-{each.cls.type_name()}.md)",
+                each.origin.distribution,
+                each.cls.summary(),
+            )
+            for each in providers(registry)
+            if each.cls.kind == kind
+        ]
+        parts += [f"## {kind.capitalize()}s", _table("type, distribution, summary", rows)]
+    links = "[Commands](commands.md), [metrics](metrics.md), [errors and exit codes](errors.md)."
+    return _page("# Reference", _GENERATED, links, *parts)
+
+
+def _first_line(documented: object) -> str:
+    return (inspect.getdoc(documented) or "").partition("\n")[0]
 
 
 def _hook(name: str) -> str:
     function = getattr(hookspecs, name)
-    signature = str(inspect.signature(function)).replace("'", "")
-    parts = [f"# Hook `{name}`", _GENERATED, f"`{name}{signature}`", _text(function.__doc__)]
     bases = {f"audioclf_{kind}s": BASES[kind] for kind in KINDS}
-    for cls in [bases[name]] if name in bases else [FinishedRun]:
-        parts += [f"## `{cls.__name__}`", _text(cls.__doc__), *_members(cls)]
-    return "\n\n".join(parts) + "\n"
+    cls: type = bases.get(name, FinishedRun)
+    return _page(
+        f"# Hook `{name}`",
+        _GENERATED,
+        f"`{name}{_signature(function)}`",
+        _text(function.__doc__),
+        f"## `{cls.__name__}`",
+        _text(cls.__doc__),
+        *_members(cls),
+    )
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    return str(inspect.signature(function)).replace("'", "")
 
 
 def _members(cls: type) -> Iterator[str]:
-    """Yield what a class itself declares: fields, methods, properties, in their order."""
+    """Yield the fields, methods and properties that a class declares itself, in their order."""
     fields = getattr(cls, "model_fields", {})
     if fields and issubclass(cls, Component):
         yield _fields_table(cls.model_json_schema())
@@ -149,22 +177,17 @@ def _members(cls: type) -> Iterator[str]:
             yield f"### `{name}`\n\n{_text(member.__doc__)}"
         elif inspect.isfunction(member) or isinstance(member, classmethod):
             function = getattr(member, "__func__", member)
-            signature = str(inspect.signature(function)).replace("'", "")
-            yield f"### `{name}{signature}`\n\n{_text(function.__doc__)}"
+            yield f"### `{name}{_signature(function)}`\n\n{_text(function.__doc__)}"
 
 
 def _component(provider: Provider) -> str:
     cls = provider.cls
-    name, place = cls.type_name(), _PLACES[cls.kind]
-    required = [key for key, field in cls.model_fields.items() if field.is_required()]
-    inner = ", ".join([f"type: {name}", *(f"{key}: ..." for key in required)])
-    where = f"{place}: {{{inner}}}" if cls.kind == "loader" else f"{place}:\n  NAME: {{{inner}}}"
     schema = cls.model_json_schema()
     parts = [
-        f"# {cls.kind.capitalize()} `{name}`",
+        f"# {cls.kind.capitalize()} `{cls.type_name()}`",
         _GENERATED,
         f"`{cls.__module__}.{cls.__name__}`, of the distribution {provider.origin.distribution}.",
-        f"```text\n{where}\n```",
+        f"```text\n{_example(cls)}\n```",
         _text(cls.__doc__),
         "## Fields",
         _fields_table(schema),
@@ -173,7 +196,16 @@ def _component(provider: Provider) -> str:
         if "properties" in definition:
             text = _text(definition.get("description"))
             parts += [f"### {title}", text, _fields_table(definition)]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return _page(*parts)
+
+
+def _example(cls: type[Component]) -> str:
+    """Return the YAML of a component with its required fields."""
+    required = [name for name, field in cls.model_fields.items() if field.is_required()]
+    mapping = ", ".join([f"type: {cls.type_name()}", *(f"{name}: ..." for name in required)])
+    if cls.kind == "loader":
+        return f"dataset: {{{mapping}}}"
+    return f"{cls.kind}s:\n  NAME: {{{mapping}}}"
 
 
 def _fields_table(schema: Mapping[str, Any]) -> str:
@@ -189,10 +221,7 @@ def _fields_table(schema: Mapping[str, Any]) -> str:
         for name, field in schema["properties"].items()
         if name != "type"
     ]
-    if not rows:
-        return "It has no fields."
-    header = "| field | type | default | range | meaning |\n|---|---|---|---|---|\n"
-    return header + "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
+    return _table("field, type, default, range, meaning", rows) if rows else "It has no fields."
 
 
 def _default(field: Mapping[str, Any]) -> str:
@@ -228,35 +257,32 @@ def _one_type(field: Mapping[str, Any]) -> str:
 
 
 def _range(field: Mapping[str, Any]) -> str:
-    found = []
+    ranges = []
     for option in _options(field):
-        said = [text.format(_plain(option[key])) for key, text in _RANGES.items() if key in option]
-        inner = option.get("items")
-        if isinstance(inner, dict) and _range(inner):
-            said.append(f"each {_range(inner)}")
-        found += [", ".join(said)] if said else []
-    return "; ".join(dict.fromkeys(found))
+        bounds = [
+            text.format(_plain(option[key])) for key, text in _RANGES.items() if key in option
+        ]
+        items = option.get("items")
+        if isinstance(items, dict) and _range(items):
+            bounds.append(f"each {_range(items)}")
+        if bounds:
+            ranges.append(", ".join(bounds))
+    return "; ".join(dict.fromkeys(ranges))
 
 
 def _plain(bound: Any) -> Any:
-    """Return a bound as all versions of pydantic write it: 2 and not 2.0."""
+    """Return a bound in the form that all versions of pydantic share: 2 and not 2.0."""
     return f"{bound:.12g}" if isinstance(bound, float) else bound
 
 
 def _errors() -> str:
-    codes = {name: getattr(errors, name) for name in vars(errors) if name.startswith("EXIT_")}
-    rows = "\n".join(f"| {code} | {_MEANINGS[name]} |" for name, code in codes.items())
-    parts = [
-        "# Errors and exit codes",
-        _GENERATED,
-        _PREAMBLE,
-        f"| exit code | meaning |\n|---|---|\n{rows}",
-    ]
+    names = [name for name in vars(errors) if name.startswith("EXIT_")]
+    codes = [(str(getattr(errors, name)), _MEANINGS[name]) for name in names]
+    parts = ["# Errors and exit codes", _GENERATED, _PREAMBLE, _table("exit code, meaning", codes)]
     for cls in error_classes():
-        base = cls.__bases__[0].__name__
-        kind = "" if cls is AudioclfError else f" A `{base}`."
-        parts += [f"## `{cls.__name__}`", f"Exit code {cls.exit_code}.{kind}", _text(cls.__doc__)]
-    return "\n\n".join(parts) + "\n"
+        base = "" if cls is AudioclfError else f" A `{cls.__bases__[0].__name__}`."
+        parts += [f"## `{cls.__name__}`", f"Exit code {cls.exit_code}.{base}", _text(cls.__doc__)]
+    return _page(*parts)
 
 
 def _metrics() -> str:
@@ -271,68 +297,63 @@ def _metrics() -> str:
         )
         for name, info in METRICS.items()
     ]
-    header = (
-        "| metric | range | better | computed from | classes | scorer in scikit-learn |\n"
-        "|---|---|---|---|---|---|\n"
-    )
-    table = header + "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return "\n\n".join(["# Metrics", _GENERATED, _METRICS_TEXT, table]) + "\n"
+    columns = "metric, range, better, computed from, classes, scorer in scikit-learn"
+    return _page("# Metrics", _GENERATED, _METRICS_TEXT, _table(columns, rows))
 
 
 def _commands() -> str:
     parts = ["# Commands", _GENERATED]
-    for name in _COMMANDS:
+    for name in command_names():
         command = LazyGroup().get_command(None, name)
         parts += _command(f"audioclf {name}", command)
         for inner_name, inner in sorted(getattr(command, "commands", {}).items()):
             parts += _command(f"audioclf {name} {inner_name}", inner)
-    return "\n\n".join(parts) + "\n"
+    return _page(*parts)
 
 
 def _command(name: str, command: Any) -> list[str]:
-    shown = [each for each in command.params if each.name not in {"help"}]
-    arguments = [each for each in shown if each.param_type_name == "argument"]
-    usage = " ".join([name, *(_argument(each) for each in arguments)])
-    rows = [f"| {' | '.join(map(_cell, _parameter(each)))} |" for each in shown]
-    table = "| parameter | default | meaning |\n|---|---|---|\n" + "\n".join(rows)
-    parts = [f"## `{usage}`", _text(command.help or command.callback.__doc__)]
-    return [*parts, table] if rows else parts
+    parameters = [each for each in command.params if each.name != "help"]
+    arguments = [_name(each) for each in parameters if each.param_type_name == "argument"]
+    parts = [
+        f"## `{' '.join([name, *arguments])}`",
+        _text(command.help or command.callback.__doc__),
+    ]
+    if parameters:
+        parts.append(_table("parameter, default, meaning", map(_parameter, parameters)))
+    return parts
 
 
-def _argument(parameter: Any) -> str:
-    return str(parameter.metavar or parameter.name.upper())
+def _name(argument: Any) -> str:
+    return str(argument.metavar or argument.name.upper())
 
 
 def _parameter(parameter: Any) -> tuple[str, str, str]:
     is_option = parameter.param_type_name == "option"
-    names = ", ".join(f"`{each}`" for each in parameter.opts)
-    name = names if is_option else f"`{_argument(parameter)}`"
+    name = ", ".join(f"`{each}`" for each in (parameter.opts if is_option else [_name(parameter)]))
     default = parameter.default
-    if parameter.required:
-        shown = "required"
-    elif default is None or default is False or default in ([], ()):
-        shown = ""
-    else:
-        shown = f"`{getattr(default, 'value', default)}`"
-    return name, shown, " ".join((getattr(parameter, "help", "") or "").split())
+    has_default = default is not None and default is not False and default not in ([], ())
+    text = f"`{getattr(default, 'value', default)}`" if has_default else ""
+    meaning = " ".join((getattr(parameter, "help", "") or "").split())
+    return name, "required" if parameter.required else text, meaning
 
 
 def _text(docstring: str | None) -> str:
-    """Return a docstring as Markdown: the headings of numpy style become bold words."""
+    """Return a docstring as Markdown, with the headings of its sections in bold."""
     lines = inspect.cleandoc(docstring or "").split("\n")
-    out: list[str] = []
-    for number, line in enumerate(lines):
-        below = lines[number + 1] if number + 1 < len(lines) else ""
+    markdown: list[str] = []
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
         if below and set(below) == {"-"} and line.strip():
-            out += [f"**{line}**", ""]
-        elif not (line and set(line) == {"-"}):
-            indented = line.startswith("    ")
-            out.append(f"  {line.strip()}" if indented else _entry(line))
-    return "\n".join(_fenced(out)).strip()
+            markdown += [f"**{line}**", ""]
+        elif line and set(line) == {"-"}:
+            continue
+        else:
+            is_indented = line.startswith("    ")
+            markdown.append(f"  {line.strip()}" if is_indented else _list_item(line))
+    return "\n".join(_fenced(markdown)).strip()
 
 
 def _fenced(lines: list[str]) -> Iterator[str]:
-    """Put examples into fences; each ends with an empty line."""
+    """Yield the lines with fences around examples; an empty line ends an example."""
     is_inside = False
     for line in [*lines, ""]:
         if line.startswith(">>>") and not is_inside:
@@ -344,26 +365,22 @@ def _fenced(lines: list[str]) -> Iterator[str]:
         yield line
 
 
-def _entry(line: str) -> str:
-    """Return `name : type` of a section of parameters as an item of a list."""
+def _list_item(line: str) -> str:
+    """Return `name : type` in a section of parameters as an item of a list."""
     name, colon, kind = line.partition(" : ")
     return f"- `{name}` : {kind}" if colon and " " not in name.replace(", ", ",") else line
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
 def main() -> int:
-    """Write the pages, and remove those of what is gone."""
+    """Write all pages, and remove pages of components that no longer exist."""
     REFERENCE.mkdir(exist_ok=True)
-    made = pages()
+    generated = pages()
     for path in REFERENCE.glob("*.md"):
-        if path.name not in made:
+        if path.name not in generated:
             path.unlink()
-    for name, text in made.items():
+    for name, text in generated.items():
         (REFERENCE / name).write_text(text, encoding="utf-8")
-    typer.echo(f"{len(made)} pages in {REFERENCE.relative_to(REPO)}")
+    typer.echo(f"{len(generated)} pages in {REFERENCE.relative_to(REPO)}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The documentation is true: its YAML is valid, its commands and links exist."""
+"""The documentation: its configs are valid, its commands, options, links and pages exist."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, get_args
 
 import pytest
 
+from audioclf.cli import LazyGroup
 from audioclf.components.discovery import load_components, load_listener
 from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.evaluation.splits import Split
-from audioclf.plugin import DatasetError
-from tests.conftest import run_cli
+from tests.conftest import REPO
 
-REPO = Path(__file__).resolve().parents[2]
+DOCS = REPO / "docs"
 PAGES = sorted(
     path
     for pattern in ("*.md", "docs/**/*.md", "data/*.md", "plugins/*/*.md")
@@ -41,62 +41,69 @@ def test_every_config_is_valid(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", blocks("sh"))
-def test_every_command_exists(text: str) -> None:
-    for line in text.splitlines():
+def test_every_command_option_and_config_exists(text: str) -> None:
+    for line in text.replace("\\\n", " ").splitlines():
         words = line.partition("#")[0].split()
         if words[:1] == ["audioclf"]:
-            assert run_cli(words[1], "--help").returncode == 0, line
+            command = LazyGroup().get_command(None, words[1])
+            assert command is not None, line
+            command = getattr(command, "commands", {}).get(words[2] if words[2:] else "", command)
+            options = {name for parameter in command.params for name in parameter.opts}
+            assert {word for word in words if re.match("--[a-z]", word)} <= options, line
             for word in words:
-                if word.startswith("configs/"):
-                    assert (REPO / word).is_file(), line
-        elif words[:1] == ["make"] and words[1] in {"run", "test"}:
-            assert f"\n{words[1]}:" in (REPO / "Makefile").read_text()
+                assert not word.startswith("configs/") or (REPO / word).is_file(), line
+        elif words[:1] == ["make"]:
+            assert re.search(rf"^{words[1]}:", (REPO / "Makefile").read_text(), re.MULTILINE), line
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
 def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+    links = re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", page.read_text(encoding="utf-8"))
+    for target, anchor in links:
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+def test_the_map_has_every_page() -> None:
+    text = (DOCS / "README.md").read_text(encoding="utf-8")
+    decisions = (DOCS / "development" / "adr" / "README.md").read_text(encoding="utf-8")
+    for folder in ("start", "guides", "development"):
+        for page in (DOCS / folder).glob("*.md"):
+            assert f"({folder}/{page.name})" in text
+    for page in (DOCS / "development" / "adr").glob("0*.md"):
+        assert f"({page.name})" in decisions
+
+
+def test_every_page_that_code_names_exists() -> None:
+    files = [path for name in ("src", "configs", "benchmarks") for path in (REPO / name).rglob("*")]
+    for path in [REPO / "Makefile", *files]:
+        if path.name == "Makefile" or path.suffix in {".py", ".yaml"}:
+            for name in re.findall(r"\bdocs/[\w/]+\.md", path.read_text(encoding="utf-8")):
+                assert (REPO / name).is_file(), f"{path}: {name}"
 
 
 def test_the_example_plugin_of_the_docs_loads() -> None:
-    found = [b.values[0] for b in blocks("python") if "hookimpl" in b.values[0]]
     components, observers = [], []
-    for block in found:
+    for block in [b.values[0] for b in blocks("python") if "hookimpl" in b.values[0]]:
         module = type("module", (), {})()
-        exec(
-            compile(block, "plugins.md", "exec", dont_inherit=True),
-            namespace := {"__name__": "example"},
-        )
+        namespace = {"__name__": "example"}
+        exec(compile(block, "plugins.md", "exec", dont_inherit=True), namespace)
         for name, value in namespace.items():
             setattr(module, name, value)
-        components += [each.type_name() for each in load_components(module)]
+        components += [cls.type_name() for cls in load_components(module)]
         observers.append(load_listener(module) is not None)
     assert components == ["nearest_centroid", "field_notes"]
     assert sorted(observers) == [False, False, True]
 
 
-def test_the_example_loader_of_the_docs_reads_its_table(tmp_path: Path) -> None:
-    source = next(b.values[0] for b in blocks("python") if "class FieldNotes" in b.values[0])
-    namespace: dict[str, Any] = {"__name__": "example"}
-    exec(compile(source, "plugins.md", "exec", dont_inherit=True), namespace)
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "1.wav").touch()
-    (tmp_path / "notes.csv").write_text("file,species,site\na/1.wav,owl,pond\n")
-    (clip,) = namespace["FieldNotes"](path=tmp_path).load()
-    assert (clip.id, clip.label, clip.group) == ("a/1.wav", "owl", "pond")
-    (tmp_path / "notes.csv").write_text("file,species\nb.wav,owl\n")
-    with pytest.raises(DatasetError, match="no column 'site'"):
-        namespace["FieldNotes"](path=tmp_path).load()
-
-
-def test_every_key_of_the_config_is_documented() -> None:
-    text = (REPO / "docs" / "guides" / "config.md").read_text(encoding="utf-8")
-    missing = [name for name in RunConfig.model_fields if f"| `{name}` |" not in text]
-    assert missing == []
-
-
-def test_every_split_is_documented() -> None:
-    text = (REPO / "docs" / "guides" / "config.md").read_text(encoding="utf-8")
-    names = [model.model_fields["type"].default for model in get_args(get_args(Split)[0])]
-    assert [name for name in names if f"`{name}`" not in text] == []
+def test_every_key_and_split_of_the_config_is_documented() -> None:
+    text = (DOCS / "guides" / "config.md").read_text(encoding="utf-8")
+    splits = [model.model_fields["type"].default for model in get_args(get_args(Split)[0])]
+    assert [name for name in RunConfig.model_fields if f"| `{name}` |" not in text] == []
+    assert [name for name in splits if f"`{name}`" not in text] == []
