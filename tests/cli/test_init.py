@@ -51,7 +51,7 @@ def test_class_folders_below_a_wrapping_folder(init: Init, sounds_zip: Path) -> 
     assert found.dataset.class_counts == {"high": 8, "low": 8}
     assert found.config.audio.sr == 8000
     assert found.config.split.type == "stratified_kfold"
-    assert "Nothing names speakers, sites or days here" in found.said
+    assert "No speakers, sites or days are named here" in found.said
     assert found.done.stdout.endswith(f"next: audioclf explore {found.out}\n")
 
 
@@ -136,7 +136,7 @@ def test_two_values_are_too_few_for_a_group(init: Init, tmp_path: Path) -> None:
     names = numbered(["dog", "cat"], ["loud", "soft"], form="{}/{}_{n}.wav")
     found = init(put(tmp_path / "s", names))
     assert not found.dataset.has_groups
-    assert "cannot be told" in found.said
+    assert "The names do not decide whether it is a speaker" in found.said
     assert "label_pattern: '^(?P<label>" in found.text
 
 
@@ -167,7 +167,7 @@ def test_folders_named_as_speakers_are_the_classes_where_nothing_else_is(
 ) -> None:
     found = init(put(tmp_path / "s", numbered("12", form="s{}/{n:03d}.wav")))
     assert found.dataset.classes == ("s1", "s2")
-    assert "nothing else names a class, so they are taken as the classes" in found.said
+    assert "nothing else names a class, so they are used as the classes" in found.said
 
 
 def test_of_two_levels_of_folders_the_other_is_offered(init: Init, tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ def test_what_no_config_can_be_made_of_is_said_and_nothing_is_written(
     [
         ("gone", None, "no such folder or zip archive"),
         ("x.zip", b"not a zip", "x.zip"),
-        ("x.csv", b"a,b\n1,2\n", "which column holds the file cannot be told from the names a, b"),
+        ("x.csv", b"a,b\n1,2\n", "which column holds the file is not clear from the names a, b"),
         ("x.wav", b"", "x.wav"),
     ],
 )

@@ -15,8 +15,7 @@ from audioclf.cli.options import IsolateOption, UntrustedOption, load_registry, 
 from audioclf.cli.terminal import complain, format_table, say
 
 if TYPE_CHECKING:
-    from audioclf.starters.first_config import Draft
-    from audioclf.starters.first_config.headers import Headers
+    from audioclf.starters.first_config.results import ConfigDraft, Headers
 
 _MAX_SHOWN = 8
 
@@ -49,13 +48,13 @@ def init(
     draft = draft_config(path, target, registry=load_registry(), isolate=isolate or untrusted)
     write_new(target, draft.text, force=force)
     say(format_table(("wrote", str(target)), list(_rows(draft))))
-    for doubt in _doubts(draft):
-        say("\n" + textwrap.fill(doubt, 96, break_long_words=False, break_on_hyphens=False))
-    n_bad = len(draft.headers.unreadable)
-    for message in draft.headers.unreadable[:_MAX_SHOWN]:
+    for note in _notes(draft):
+        say("\n" + textwrap.fill(note, 96, break_long_words=False, break_on_hyphens=False))
+    messages = list(draft.headers.unreadable.values())
+    for message in messages[:_MAX_SHOWN]:
         complain("warning", message)
-    if n_bad > _MAX_SHOWN:
-        complain("warning", f"and {n_bad - _MAX_SHOWN} more files that cannot be read")
+    if len(messages) > _MAX_SHOWN:
+        complain("warning", f"and {len(messages) - _MAX_SHOWN} more files that cannot be read")
     say(f"\nnext: audioclf explore {shlex.quote(str(target))}")
 
 
@@ -69,31 +68,31 @@ def _local(source: str) -> Path:
     return Path(source)
 
 
-def _rows(draft: Draft) -> Iterator[tuple[str, str]]:
+def _rows(draft: ConfigDraft) -> Iterator[tuple[str, str]]:
     from audioclf.dataset.path_labels import shown
 
-    found, headers = draft.grouped.found, draft.headers
-    dataset = found.dataset
+    layout, headers = draft.layout, draft.headers
+    dataset = layout.dataset
     minutes = headers.total_seconds / 60
     length = f"{headers.total_seconds:.0f} s" if minutes < 2 else f"{minutes:,.1f} min"
-    yield "clips", f"{len(dataset):,}, {length} of audio, read as `type: {found.fields['type']}`"
+    yield "clips", f"{len(dataset):,}, {length} of audio, read as `type: {layout.fields['type']}`"
     classes = [f"{name} ({count})" for name, count in dataset.class_counts.items()]
-    yield "classes", f"{len(classes)}, from {found.labels}: {shown(classes, most=_MAX_SHOWN)}"
+    yield "classes", f"{len(classes)}, from {layout.labels}: {shown(classes, most=_MAX_SHOWN)}"
     groups = sorted({clip.group for clip in dataset if clip.group is not None})
     if groups:
-        guess = ", guessed from the names" if draft.grouped.guessed else ""
+        guess = ", guessed from the names" if draft.layout.guessed_groups else ""
         yield "groups", f"{len(groups)}{guess}: {shown(groups, most=_MAX_SHOWN)}"
     else:
-        yield "groups", "none found: speakers, sites or days are not named"
+        yield "groups", "none found: no speakers, sites or days are named"
     yield "files", _files(headers)
-    yield "split", draft.split
+    yield "split", draft.split_description
     if headers.unreadable:
-        yield "unreadable", f"{len(headers.unreadable)} of {headers.n_looked:,}, left out"
+        yield "unreadable", f"{len(headers.unreadable)} of {headers.n_read:,}, left out"
 
 
-def _doubts(draft: Draft) -> Iterator[str]:
-    yield from draft.grouped.found.doubts
-    for text, pattern in draft.grouped.remarks:
+def _notes(draft: ConfigDraft) -> Iterator[str]:
+    yield from draft.layout.notes
+    for text, pattern in draft.layout.group_notes:
         yield f"{text}: label_pattern: {pattern!r}" if pattern else text
 
 

@@ -1,14 +1,14 @@
-"""From recordings to a first config: what is there, what follows from it, and what cannot be told.
+"""First config for a dataset: its layout, headers and names lead to choices with reasons.
 
-`draft_config` looks, chooses and writes; it proves that the config loads and that its split can be
-made before it hands it out. A guess is called one in the config, with how to change it; where
-nothing says what the classes are there is no config, but an error with the ways to go on.
+`draft_config` proves that the config loads and that its split can be made. The config marks each
+guess and says how to change it. Without labels there is no config, but an error that lists ways to
+proceed.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,36 +21,16 @@ from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.path_labels import full_path
 from audioclf.evaluation.splits import Split
 from audioclf.starters.first_config.choices import choose_splits
-from audioclf.starters.first_config.config_text import ConfigDraft, write_yaml
-from audioclf.starters.first_config.groups import Grouped, with_groups
-from audioclf.starters.first_config.headers import Headers, read_headers
-from audioclf.starters.first_config.layout import find_layout
+from audioclf.starters.first_config.folders import find_layout
+from audioclf.starters.first_config.groups import with_groups
+from audioclf.starters.first_config.headers import read_headers
+from audioclf.starters.first_config.results import Choice, ConfigDraft
+from audioclf.starters.first_config.writing import write_yaml
 
-__all__ = ["Draft", "draft_config", "name_for"]
+__all__ = ["ConfigDraft", "draft_config", "name_for"]
 
 _SEED = 42
 _SPLITS: TypeAdapter[Any] = TypeAdapter(Split)
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A config that runs, and what it was made from.
-
-    Parameters
-    ----------
-    text : str
-        The YAML.
-    grouped : Grouped
-        The dataset, how it is read, and what is a guess.
-    headers : Headers
-    split : str
-        The folds in words.
-    """
-
-    text: str
-    grouped: Grouped
-    headers: Headers
-    split: str
 
 
 def name_for(path: Path) -> str:
@@ -66,15 +46,15 @@ def name_for(path: Path) -> str:
 
 def draft_config(
     path: Path, out: Path, *, registry: Registry | None = None, isolate: bool = False
-) -> Draft:
-    """Look at recordings and write a config for them.
+) -> ConfigDraft:
+    """Return a config for recordings, with what it was made from.
 
     Parameters
     ----------
     path : Path
         A folder, a zip archive, or a table that lists clips.
     out : Path
-        Where the config is going to stand; nothing is written.
+        The future path of the config; nothing is written.
     registry : Registry, optional
         The plugins to use; by default those that are installed.
     isolate : bool
@@ -83,41 +63,44 @@ def draft_config(
     Raises
     ------
     DatasetError
-        If there is no audio, nothing says what the classes are, or no clip can be read.
+        If there is no audio, there are no labels, or no clip can be read.
     SplitError
         If there are fewer than two classes of two clips that can be read.
     """
-    grouped = with_groups(find_layout(path))
-    dataset = grouped.found.dataset
-    headers = read_headers(dataset, isolate=isolate)
-    good = dataset
-    if headers.bad_ids:
-        good = dataset.subset(clip.id for clip in dataset if clip.id not in headers.bad_ids)
-    split, why, described = _first_that_works(good, guessed=grouped.guessed)
-    sketch = ConfigDraft(name_for(path), grouped, headers, split, why)
-    _prove(sketch, out, registry)
-    return Draft(write_yaml(sketch, out), grouped, headers, described)
+    layout = with_groups(find_layout(path))
+    headers = read_headers(layout.dataset, isolate=isolate)
+    readable = layout.dataset
+    if headers.unreadable:
+        readable = readable.subset(
+            clip.id for clip in readable if clip.id not in headers.unreadable
+        )
+    split, description = _first_possible_split(readable, guessed=layout.guessed_groups)
+    draft = ConfigDraft(name_for(path), layout, headers, split, description)
+    _prove(draft, out, registry)
+    return replace(draft, text=write_yaml(draft, out))
 
 
-def _prove(sketch: ConfigDraft, out: Path, registry: Registry | None) -> None:
+def _prove(draft: ConfigDraft, out: Path, registry: Registry | None) -> None:
     """Read the config back, load its dataset and make its folds, as a run would."""
-    # What `..` leads to is known only of a folder that is there.
-    place = out if out.parent.is_dir() else full_path(sketch.grouped.found.path).parent / out.name
-    config = read_config(write_yaml(sketch, place), place, registry=registry)
+    # `..` can only be resolved below a folder that exists.
+    target = out if out.parent.is_dir() else full_path(draft.layout.path).parent / out.name
+    config = read_config(write_yaml(draft, target), target, registry=registry)
     config.split.folds(config.dataset.load(), config.seed)
 
 
-def _first_that_works(dataset: Dataset, *, guessed: bool) -> tuple[dict[str, Any], str, str]:
-    """Return the best split that can be made of the clips, its reason, and it in words."""
+def _first_possible_split(dataset: Dataset, *, guessed: bool) -> tuple[Choice, str]:
+    """Return the best split that can be made of the clips, and its folds in words."""
     refused = ""
-    *choices, last = choose_splits(dataset, guessed=guessed)
-    for data, why in choices:
+    choices = choose_splits(dataset, guessed=guessed)
+    for choice in choices:
         try:
-            splits = _SPLITS.validate_python(data).folds(dataset, _SEED)
+            splits = _SPLITS.validate_python(choice.data).folds(dataset, _SEED)
         except SplitError as exc:
-            refused = refused or f"Not {data['type']}: {exc.message}. "
+            if choice is choices[-1]:
+                raise
+            refused = refused or f"Not {choice.data['type']}: {exc.message}. "
             continue
-        return data, " ".join((refused + why, *splits.notes)), splits.description
-    data, why = last
-    splits = _SPLITS.validate_python(data).folds(dataset, _SEED)
-    return data, refused + why, splits.description
+        notes = () if choice is choices[-1] else splits.notes
+        reason = " ".join((refused + choice.reasons[0], *notes))
+        return Choice(choice.data, (reason,)), splits.description
+    raise AssertionError("choose_splits returns a split")

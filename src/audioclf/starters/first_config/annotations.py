@@ -13,7 +13,7 @@ from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.sources import Listing
 from audioclf.dataset.text_files import read_text
 from audioclf.plugin import AudioSource
-from audioclf.starters.first_config.found import Found
+from audioclf.starters.first_config.results import Layout
 
 _TABLE = re.compile(r"(?:\.Table\.\d+)?(\.selections)?\.(?:txt|tsv)$", re.IGNORECASE)
 _RAVEN = "Begin Time (s)"
@@ -25,10 +25,10 @@ _MEASURED = re.compile(
 )
 
 
-def find_annotations(path: Path, listing: Listing, doubts: list[str]) -> Found | None:
-    """Return the annotated clips of recordings, if tables go with some of them.
+def find_annotations(path: Path, listing: Listing, notes: list[str]) -> Layout | None:
+    """Return the annotated clips of recordings, or None if no table belongs to one.
 
-    Why text files beside recordings were not used is added to `doubts`.
+    Reasons why text files beside recordings were not used are added to `notes`.
     """
     files = dict(listing.entries)
     tables = _tables(files)
@@ -39,27 +39,27 @@ def find_annotations(path: Path, listing: Listing, doubts: list[str]) -> Found |
         fields = {} if column == _DEFAULT else {"column": column}
         dataset = Annotations(path=path, **fields).load()
     except DatasetError as exc:
-        doubts.append(f"Text files lie beside recordings, and were not used: {exc.message}")
+        notes.append(f"Text files lie beside recordings, and were not used: {exc.message}")
         return None
-    doubts.append(
-        "Each annotation is a clip, as long as it is. To cut windows of one length instead, with "
-        "a class for what nobody marked, add `window: 3.0` (s) and `background: none`."
+    notes.append(
+        "Each annotation is a clip of its own length. For windows of one length instead, with a "
+        "class for unmarked sound, add `window: 3.0` (s) and `background: none`."
     )
     if fields:
-        doubts.append(f"A GUESS: {column!r} is the only column that is not a measurement.")
+        notes.append(f"A GUESS: {column!r} is the only column that is not a measurement.")
     written = {"type": "annotations", "path": path, **fields}
-    return Found(dataset, written, "the annotations beside the recordings", ())
+    return Layout(dataset, written, "the annotations beside the recordings")
 
 
 def _tables(files: Mapping[str, AudioSource]) -> list[str]:
-    """Return the tables that have a recording's name, or that of a selection table."""
-    stems = {posixpath.splitext(each)[0] for each in files if is_audio(each)}
-    found = []
-    for each in sorted(files):
-        match = _TABLE.search(each)
-        if match and (match[1] or _TABLE.sub("", each) in stems):
-            found.append(each)
-    return found
+    """Return the tables with the name of a recording or of a selection table."""
+    stems = {posixpath.splitext(file)[0] for file in files if is_audio(file)}
+    matches = {file: _TABLE.search(file) for file in sorted(files)}
+    return [
+        file
+        for file, match in matches.items()
+        if match and (match[1] or _TABLE.sub("", file) in stems)
+    ]
 
 
 def _column(files: Mapping[str, AudioSource], tables: list[str]) -> str:
@@ -68,17 +68,15 @@ def _column(files: Mapping[str, AudioSource], tables: list[str]) -> str:
     Raises
     ------
     DatasetError
-        If several columns could be meant.
+        If several columns are possible.
     """
-    for each in tables:
-        header = read_text(files[each]).lstrip().partition("\n")[0]
+    for table in tables:
+        header = read_text(files[table]).lstrip().partition("\n")[0]
         names = [name.strip() for name in header.split("\t")]
         if _RAVEN not in names or _DEFAULT in names:
             continue
         own = [name for name in names if name and not _MEASURED.fullmatch(name)]
         if len(own) != 1:
-            raise DatasetError(
-                f"{each}: which column holds the label cannot be told: {shown(own, most=8)}"
-            )
+            raise DatasetError(f"{table}: several columns may hold the label: {shown(own, most=8)}")
         return own[0]
     return _DEFAULT

@@ -1,61 +1,19 @@
-"""What the headers of the files say: rates, lengths, channels, formats, and which are refused."""
+"""Headers of the files: rates, lengths, channels, formats, and unreadable files."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from audioclf.audio.headers import inspect_all
 from audioclf.base.errors import DatasetError, DecodeError
 from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.starters.first_config.results import Headers
 
-MAX_LOOKED = 4000
-"""Clips whose header is read, evenly drawn from the list where there are more."""
-
-
-@dataclass(frozen=True)
-class Headers:
-    """The headers of a dataset, or of a part of it.
-
-    Parameters
-    ----------
-    n_clips, n_looked : int
-        Clips in all, and those whose header was read.
-    rates, channels, formats : Counter
-        Number of clips by Hz, by channels, and by container and encoding in words.
-    seconds : tuple of float
-        Lengths, ascending.
-    unreadable : tuple of str
-        One message for each clip that is refused.
-    bad_ids : frozenset of str
-        Their ids.
-    """
-
-    n_clips: int
-    n_looked: int
-    rates: Counter[int]
-    channels: Counter[int]
-    formats: Counter[str]
-    seconds: tuple[float, ...]
-    unreadable: tuple[str, ...]
-    bad_ids: frozenset[str]
-
-    @property
-    def n_readable(self) -> int:
-        """How many of those that were looked at can be read."""
-        return len(self.seconds)
-
-    def percentile(self, share: float) -> float:
-        """Return a percentile of the lengths in s; `share` is in [0, 100]."""
-        return float(np.percentile(self.seconds, share))
-
-    @property
-    def total_seconds(self) -> float:
-        """Length of all clips in s, carried from those that were looked at to the others."""
-        return sum(self.seconds) * self.n_clips / self.n_looked
+MAX_READ = 4000
+"""Most clips whose header is read; of more, an even sample."""
 
 
 def read_headers(dataset: Dataset, *, isolate: bool = False) -> Headers:
@@ -72,7 +30,7 @@ def read_headers(dataset: Dataset, *, isolate: bool = False) -> Headers:
     DatasetError
         If none of them can be read.
     """
-    clips = _drawn(dataset.clips)
+    clips = _sample(dataset.clips)
     rates: Counter[int] = Counter()
     channels: Counter[int] = Counter()
     formats: Counter[str] = Counter()
@@ -99,13 +57,12 @@ def read_headers(dataset: Dataset, *, isolate: bool = False) -> Headers:
         channels,
         formats,
         tuple(sorted(seconds)),
-        tuple(refused.values()),
-        frozenset(refused),
+        refused,
     )
 
 
-def _drawn(clips: Sequence[Clip]) -> Sequence[Clip]:
-    if len(clips) <= MAX_LOOKED:
+def _sample(clips: Sequence[Clip]) -> Sequence[Clip]:
+    if len(clips) <= MAX_READ:
         return clips
-    places = np.linspace(0, len(clips) - 1, MAX_LOOKED).round().astype(int)
-    return [clips[place] for place in dict.fromkeys(places.tolist())]
+    indices = np.linspace(0, len(clips) - 1, MAX_READ).round().astype(int)
+    return [clips[index] for index in dict.fromkeys(indices.tolist())]

@@ -1,7 +1,7 @@
-"""Datasets whose labels stand in a table: published ones, AudioFolder, a manifest.
+"""Datasets with labels in a table: published ones, AudioFolder, a manifest.
 
-A column is known by its name. `label` is the class wherever it is there; of other names that are
-usual one is taken if it is the only one. What a table holds beyond that is said, not used.
+Columns are recognized by name. A column `label` is the class; of other usual names one is used if
+it is the only one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from audioclf.dataset.listing import is_archive
 from audioclf.dataset.path_labels import common_folders, is_audio, shown
 from audioclf.dataset.sources import AudioSource, FileSource, Listing
 from audioclf.dataset.tables import Table, read_table
-from audioclf.starters.first_config.found import Found
+from audioclf.starters.first_config.results import Layout
 
 TABLES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"})
 
@@ -44,52 +44,50 @@ _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _PUBLISHED = (("meta/esc50.csv", Esc50), ("metadata/UrbanSound8K.csv", UrbanSound8K))
 
 
-def find_table(path: Path, listing: Listing, doubts: list[str]) -> Found | None:
-    """Return the dataset that a table in a folder or an archive describes, if one does.
+def find_table(path: Path, listing: Listing, notes: list[str]) -> Layout | None:
+    """Return the dataset that a table in a folder or an archive describes, or None.
 
-    Why a table that looks like one was not used is added to `doubts`.
+    Reasons why a table was not used are added to `notes`.
     """
     files = dict(listing.entries)
     return (
-        _published(path, files)
-        or _audiofolder(path, files, doubts)
-        or _manifest(path, files, doubts)
+        _published(path, files) or _audiofolder(path, files, notes) or _manifest(path, files, notes)
     )
 
 
-def manifest_of(table: Path) -> Found:
-    """Return the dataset that a table lists whose path the user gave.
+def manifest_of(table: Path) -> Layout:
+    """Return the dataset that a table lists.
 
     Raises
     ------
     DatasetError
-        If its columns do not say what is the file and what the class, or it cannot be loaded.
+        If its columns for the file and the class are not clear, or it cannot be loaded.
     """
-    read = read_table(FileSource(table), ())
-    columns = _Columns.of(read.columns)
+    names = read_table(FileSource(table), ()).columns
+    columns = _Columns.of(names)
     if columns.path is None or columns.label is None:
         raise DatasetError(
-            f"{table}: which column holds the {'class' if columns.path else 'file'} cannot be "
-            f"told from the names {shown(read.columns, most=12)}",
-            hint="Call the columns path and label, or say which they are with `columns` in a "
+            f"{table}: which column holds the {'class' if columns.path else 'file'} is not clear "
+            f"from the names {shown(names, most=12)}",
+            hint="Call the columns path and label, or name them with `columns` in a "
             "config: see docs/guides/loaders.md.",
         )
     return _load_manifest(table, columns, None)
 
 
-def _published(path: Path, files: Mapping[str, AudioSource]) -> Found | None:
+def _published(path: Path, files: Mapping[str, AudioSource]) -> Layout | None:
     for ending, cls in _PUBLISHED:
-        if sum(f"/{each}".endswith(f"/{ending}") for each in files) != 1:
+        if sum(f"/{file}".endswith(f"/{ending}") for file in files) != 1:
             continue
         loader = cls(path=path)
         labels = f"the table {ending} of the published dataset"
-        return Found(loader.load(), {"type": loader.type_name(), "path": path}, labels)
+        return Layout(loader.load(), {"type": loader.type_name(), "path": path}, labels)
     return None
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """The columns of a table by what they say, and what was chosen among several."""
+    """The columns of a table by their role, and notes on the choice."""
 
     path: str | None
     label: str | None
@@ -124,65 +122,66 @@ class _Columns:
         )
 
     def written(self) -> dict[str, str]:
-        """Return those that have another name than a manifest expects."""
-        found = {role: getattr(self, role) for role in ("path", "label", "group", "fold", "split")}
-        found |= {"start": self.start, "end": self.end}
-        return {role: name for role, name in found.items() if name is not None and name != role}
+        """Return the columns with another name than a manifest expects."""
+        roles = ("path", "label", "group", "fold", "split", "start", "end")
+        names = {role: getattr(self, role) for role in roles}
+        return {role: name for role, name in names.items() if name is not None and name != role}
 
 
 def _known(columns: Iterable[str], usual: Sequence[str]) -> list[str]:
-    """Return the columns of usual names, in the order of those."""
+    """Return the columns with usual names, in the order of the names."""
     by_name = {column.lower(): column for column in columns}
     return [by_name[name] for name in usual if name in by_name]
 
 
 def _one(columns: Iterable[str], usual: Sequence[str]) -> str | None:
     """Return the column of the first name, or the only one of the others."""
-    found = _known(columns, usual)
-    first = next((each for each in found if each.lower() == usual[0]), None)
-    return first or (found[0] if len(found) == 1 else None)
+    known = _known(columns, usual)
+    is_clear = len(known) == 1 or (known and known[0].lower() == usual[0])
+    return known[0] if is_clear else None
 
 
 def _column_notes(label: str | None, groups: Sequence[str]) -> Iterable[str]:
     if label is not None and label.lower() != "label":
         yield f"A GUESS by its name: the column {label!r} is the class."
     if groups and groups[0].lower() != "group":
-        also = f" So could {shown(groups[1:])}." if groups[1:] else ""
+        also = f" So may {shown(groups[1:])}." if groups[1:] else ""
         yield (
-            f"A GUESS by its name: the column {groups[0]!r} says what must not be separated.{also}"
+            f"A GUESS by its name: the column {groups[0]!r} is the group, which is kept on one "
+            f"side of each split.{also}"
         )
 
 
-def _audiofolder(path: Path, files: Mapping[str, AudioSource], doubts: list[str]) -> Found | None:
-    tables = [each for each in files if PurePosixPath(each).name.lower() in _METADATA]
+def _audiofolder(path: Path, files: Mapping[str, AudioSource], notes: list[str]) -> Layout | None:
+    tables = [file for file in files if PurePosixPath(file).name.lower() in _METADATA]
     if not tables:
         return None
-    table = _read(files[min(tables)], doubts)
+    table = _read(files[min(tables)], notes)
     if table is None or "file_name" not in table.columns:
         return None
     columns = _Columns.of(table.columns)
     if columns.label is None:
-        doubts.append(
-            f"{min(tables)} has no column that can only be the class (it has "
+        notes.append(
+            f"{min(tables)} has no column that is clearly the class (it has "
             f"{shown(table.columns, most=8)}), so it was not used. If one is, write `type: "
             "audiofolder` and `label: NAME`."
         )
         return None
     roles = {"label": columns.label, "group": columns.group, "fold": columns.fold}
     fields = {role: name for role, name in roles.items() if name and (role, name) != ("label",) * 2}
-    return _loaded(AudioFolder, path, fields, f"the metadata in {min(tables)}", columns, doubts)
+    return _loaded(AudioFolder, path, fields, f"the metadata in {min(tables)}", columns, notes)
 
 
-def _manifest(path: Path, files: Mapping[str, AudioSource], doubts: list[str]) -> Found | None:
-    for name in sorted(files, key=lambda each: (each.count("/"), each)):
+def _manifest(path: Path, files: Mapping[str, AudioSource], notes: list[str]) -> Layout | None:
+    for name in sorted(files, key=lambda file: (file.count("/"), file)):
         if PurePosixPath(name).suffix.lower() not in TABLES:
             continue
-        table = _read(files[name], doubts)
+        table = _read(files[name], notes)
         columns = _Columns.of(table.columns) if table else None
         if columns is None or columns.path is None or columns.label is None:
             continue
         if is_archive(path):
-            doubts.append(
+            notes.append(
                 f"{name} in the archive looks like a table of labels, which is not read from "
                 "inside an archive. Put it beside the archive, and write `type: manifest`, `path: "
                 f"{PurePosixPath(name).name}` and `root: {path.name}`."
@@ -194,26 +193,26 @@ def _manifest(path: Path, files: Mapping[str, AudioSource], doubts: list[str]) -
                 return _load_manifest(path / name, columns, None if root is None else path / root)
             except DatasetError as exc:
                 problem = exc.message
-        doubts.append(f"{name} looks like a table of labels, and was not used: {problem}")
+        notes.append(f"{name} looks like a table of labels, and was not used: {problem}")
     return None
 
 
 def _roots(table: str, files: Mapping[str, AudioSource]) -> list[str | None]:
-    """Return where the paths in a table may start: beside it, or where the audio files are."""
+    """Return folders that the paths in a table may be relative to: its own, or one of the audio."""
     beside = str(PurePosixPath(table).parent)
-    audio = [each for each in files if is_audio(each)]
+    audio = [file for file in files if is_audio(file)]
     wrapping = common_folders(audio) if audio else []
     roots = ["/".join(wrapping[:n]) or "." for n in range(len(wrapping) + 1)]
     return [None, *(root for root in dict.fromkeys(roots) if root != beside)]
 
 
-def _load_manifest(table: Path, columns: _Columns, root: Path | None) -> Found:
+def _load_manifest(table: Path, columns: _Columns, root: Path | None) -> Layout:
     fields: dict[str, Any] = {} if root is None else {"root": root}
     if columns.written():
         fields["columns"] = columns.written()
     loader = Manifest(path=table, **fields)
     written = {"type": "manifest", "path": table, **fields}
-    return Found(loader.load(), written, f"the table {table.name}", columns.notes)
+    return Layout(loader.load(), written, f"the table {table.name}", columns.notes)
 
 
 def _loaded(
@@ -222,24 +221,24 @@ def _loaded(
     fields: Mapping[str, str],
     labels: str,
     columns: _Columns,
-    doubts: list[str],
-) -> Found | None:
+    notes: list[str],
+) -> Layout | None:
     loader = cls(path=path, **fields)
     try:
         dataset = loader.load()
     except DatasetError as exc:
-        doubts.append(f"{labels} could not be used: {exc.message}")
+        notes.append(f"{labels} could not be used: {exc.message}")
         return None
     written = {"type": loader.type_name(), "path": path, **fields}
-    return Found(dataset, written, labels, columns.notes)
+    return Layout(dataset, written, labels, columns.notes)
 
 
-def _read(source: AudioSource, doubts: list[str]) -> Table | None:
-    """Return the columns of a table; why it has none is a doubt only if it says so itself."""
+def _read(source: AudioSource, notes: list[str]) -> Table | None:
+    """Return a table, or None; a missing package is worth a note."""
     try:
         return read_table(source, ())
     except EnvironmentMissingError as exc:
-        doubts.append(f"{exc.message}, so it was not looked at.")
+        notes.append(f"{exc.message}, so it was not read.")
     except DatasetError:
         return None
     return None

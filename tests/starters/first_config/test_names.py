@@ -7,7 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from audioclf.starters.first_config.file_names import are_folds, are_groups, known_names, read_names
+from audioclf.starters.first_config.names import (
+    are_folds,
+    are_groups,
+    find_convention,
+    read_names,
+)
 
 
 def named(form: str, *words: Sequence[str], each: int = 3) -> list[str]:
@@ -90,7 +95,7 @@ def test_what_could_be_meant_is_offered_where_nothing_is_chosen() -> None:
 def test_names_of_published_datasets_are_known(
     names: list[str], name: str, expected: dict[str, str]
 ) -> None:
-    known = known_names(names)
+    known = find_convention(names)
     assert known is not None
     assert known.name.startswith(name)
     match = re.search(known.pattern, names[0])
@@ -99,7 +104,7 @@ def test_names_of_published_datasets_are_known(
 
 
 def test_other_names_are_not_taken_for_published_ones() -> None:
-    assert known_names(["1-100-A-0.wav", "dog.wav"]) is None
+    assert find_convention(["1-100-A-0.wav", "dog.wav"]) is None
 
 
 def test_folders_that_are_no_classes_are_told_from_classes() -> None:

@@ -1,0 +1,124 @@
+"""Results of looking at a dataset, and the draft of a config made from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audioclf.dataset.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class LabelPattern:
+    """One way to read the labels from paths.
+
+    Parameters
+    ----------
+    pattern : str
+        The `label_pattern`.
+    values : tuple of str
+        The classes that it gives, the most frequent first.
+    """
+
+    pattern: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A dataset with the loader that reads it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    fields : mapping of str to Any
+        The fields of the loader for the config, `type` first; paths are `Path`s.
+    labels : str
+        Where the labels come from, to follow "Classes are read from".
+    notes : tuple of str
+        Guesses and open questions, a sentence or two each.
+    others : tuple of LabelPattern
+        Other ways to read the labels.
+    guessed_groups : bool
+        Whether the groups are a guess from the names.
+    group_notes : tuple of (str, str)
+        Notes on groups, each with the `label_pattern` to use instead, or "".
+    """
+
+    dataset: Dataset
+    fields: Mapping[str, Any]
+    labels: str
+    notes: tuple[str, ...] = ()
+    others: tuple[LabelPattern, ...] = ()
+    guessed_groups: bool = False
+    group_notes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Path of the dataset."""
+        return Path(self.fields["path"])
+
+
+@dataclass(frozen=True)
+class Headers:
+    """The headers of a dataset, or of a sample of it.
+
+    Parameters
+    ----------
+    n_clips, n_read : int
+        Clips in all, and those whose header was read.
+    rates, channels, formats : Counter
+        Number of clips by Hz, by channels, and by container and encoding in words.
+    seconds : tuple of float
+        Lengths, ascending.
+    unreadable : mapping of str to str
+        Message by the id of each clip that is refused.
+    """
+
+    n_clips: int
+    n_read: int
+    rates: Counter[int]
+    channels: Counter[int]
+    formats: Counter[str]
+    seconds: tuple[float, ...]
+    unreadable: Mapping[str, str]
+
+    @property
+    def total_seconds(self) -> float:
+        """Length of all clips in s, extrapolated from the sample."""
+        return sum(self.seconds) * self.n_clips / self.n_read
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Plain data for one key of a config, and the reasons for it."""
+
+    data: Any
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ConfigDraft:
+    """A config and the results that it is made from.
+
+    Parameters
+    ----------
+    name : str
+    layout : Layout
+    headers : Headers
+    split : Choice
+    split_description : str
+        The folds in words.
+    text : str
+        The YAML.
+    """
+
+    name: str
+    layout: Layout
+    headers: Headers
+    split: Choice
+    split_description: str
+    text: str = ""
