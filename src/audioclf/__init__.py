@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from audioclf.experiment.run import run
     from audioclf.models.bundle.reading import load
     from audioclf.models.model import Model
-    from audioclf.runs.results import CellSummary, RunResult
+    from audioclf.runs.results import CellSummary, PipelineSummary, RunResult
 
 __all__ = [
     "AudioclfError",
@@ -29,6 +29,7 @@ __all__ = [
     "Clip",
     "Dataset",
     "Model",
+    "PipelineSummary",
     "Registry",
     "RunConfig",
     "RunResult",
@@ -43,6 +44,7 @@ _HOMES = {
     "Clip": "audioclf.dataset.dataset",
     "Dataset": "audioclf.dataset.dataset",
     "Model": "audioclf.models.model",
+    "PipelineSummary": "audioclf.runs.results",
     "Registry": "audioclf.components.registry",
     "RunConfig": "audioclf.config.run_config",
     "RunResult": "audioclf.runs.results",

@@ -73,7 +73,7 @@ def test_a_margin_makes_cells_equivalent(folder: Path) -> None:
     [
         (["nowhere"], 6, "nowhere: no such run folder"),
         (["--metric", "acuracy"], 2, "unknown metric 'acuracy'"),
-        (["--margin", "0"], 2, "margin 0 is no difference that matters"),
+        (["--margin", "0"], 2, "margin 0: expected a number above 0"),
     ],
 )
 def test_refusals_are_one_sentence(folder: Path, args: list[str], code: int, said: str) -> None:

@@ -150,8 +150,9 @@ def test_what_a_classifier_changes_of_the_process_is_named_and_put_back(rude: An
     done = rude(deed=deed)
     assert done.returncode == 0
     assert (
-        "audioclf: note: rude warned in 4 fits: it changes the working directory, the environment "
-        "variables and np.random for the whole process, which was put back" in done.stderr
+        "audioclf: note: rude: warning in 4 fits: it changes the working directory, the "
+        "environment variables and np.random for the whole process, which was put back"
+        in done.stderr
     )
     assert (Path.cwd(), os.environ.get("RUDE")) == (here, variable)
 

@@ -183,7 +183,7 @@ def test_a_loader_that_breaks_its_promise_is_named(toy_config: Path, deed: str, 
 def test_warnings_of_a_classifier_are_notes(toy_config: Path, tmp_path: Path) -> None:
     overrides = ["classifiers.logreg.max_iter=1"]
     result = audioclf.run(toy_config, overrides=overrides, out=tmp_path / "run")
-    assert any("logreg warned in 4 fits: lbfgs failed to converge" in n for n in result.notes)
+    assert any("logreg: warning in 4 fits: lbfgs failed to converge" in n for n in result.notes)
 
 
 def test_a_search_by_a_metric_of_two_classes_is_refused_before_any_work(

@@ -282,7 +282,7 @@ def test_a_second_run_in_one_folder_is_refused(toy_config: Path, tmp_path: Path)
     assert run(toy_config, out, progress=second).exit_code == 0
     (said,) = seen
     assert said == (
-        f"{out}: another run is at work here (process {os.getpid()})\n"
+        f"{out}: another run uses this folder (process {os.getpid()})\n"
         "  Wait until it has ended, or choose another folder with --out."
     )
 

@@ -226,7 +226,7 @@ def test_a_metric_of_two_classes_is_refused_on_three(first: Path, tmp_path: Path
 
 @pytest.mark.parametrize("margin", [0.0, -0.1, float("nan"), float("inf")])
 def test_a_margin_is_above_zero(margin: float, first: Path) -> None:
-    with pytest.raises(ConfigError, match="expected above 0"):
+    with pytest.raises(ConfigError, match="expected a number above 0"):
         compare_runs([first], margin=margin)
 
 

@@ -26,7 +26,7 @@ def test_an_unfinished_run_may_be_taken_up(tmp_path: Path) -> None:
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(ResultError, match="holds files that are not a run's"):
+    with pytest.raises(ResultError, match="holds files that do not belong to a run"):
         RunFolder.create(tmp_path)
 
 

@@ -155,10 +155,10 @@ def test_a_lost_last_line_is_noticed(name: str, folder: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "column", "value", "said"),
     [
-        (LEDGER, "label", "hugh", "knows no class 'hugh'"),
-        (FOLDS, "path", "gone.wav", "knows no clip 'gone.wav'"),
+        (LEDGER, "label", "hugh", "has no class 'hugh'"),
+        (FOLDS, "path", "gone.wav", "has no clip 'gone.wav'"),
         (FOLDS, "repeat", "two", "'two'"),
-        (PREDICTIONS, "cell", "other", "knows no pipeline 'other'"),
+        (PREDICTIONS, "cell", "other", "has no pipeline 'other'"),
         (PREDICTIONS, "label", "hugh", "it has no 'hugh'"),
         (PREDICTIONS, "score_low", "", "could not convert"),
         (PREDICTIONS, "fold", "9", f"the folds in {FOLDS}"),

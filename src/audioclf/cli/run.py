@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.experiment.planning import RunPlan
     from audioclf.experiment.resources import Resources
-    from audioclf.runs.results import CellSummary, RunResult
+    from audioclf.runs.results import PipelineSummary, RunResult
 
 app = single_command()
 
@@ -203,7 +203,7 @@ def describe_result(result: RunResult) -> str:
     return "\n\n".join(parts)
 
 
-def _row(pipeline: CellSummary, metrics: tuple[Metric, ...]) -> list[str]:
+def _row(pipeline: PipelineSummary, metrics: tuple[Metric, ...]) -> list[str]:
     shown = ["n/a" if (found := pipeline.metrics[m]) is None else str(found) for m in metrics]
     costs = (
         pipeline.fit_seconds,

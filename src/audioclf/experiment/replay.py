@@ -17,7 +17,7 @@ from audioclf.experiment.resources import EngineName, Progress
 from audioclf.experiment.run import run
 from audioclf.runs.folder import CONFIG, RunFolder
 from audioclf.runs.reading import SavedPipeline, SavedRun, read_run
-from audioclf.runs.working_folder import find_left
+from audioclf.runs.working_folder import find_unfinished
 
 if TYPE_CHECKING:
     from audioclf.components.component import Kind
@@ -182,7 +182,7 @@ def _folder_beside(run_folder: Path, config: str) -> Path:
     """Return the folder of a replay that was stopped, or a new one."""
     whole = run_folder.absolute()
     name = f"{whole.name}-replay"
-    left = find_left(whole.parent, name, config)
+    left = find_unfinished(whole.parent, name, config)
     return left or RunFolder.create_named(whole.parent, name).path
 
 
@@ -341,7 +341,7 @@ def _metrics(before: SavedRun, now: SavedRun) -> Stage:
 
 
 def _found(saved: SavedRun) -> dict[str, Any]:
-    return {name: pipeline.get("metrics", {}) for name, pipeline in saved.metrics["cells"].items()}
+    return {name: pipeline.get("metrics", {}) for name, pipeline in saved.pipeline_metrics.items()}
 
 
 def _numbers(data: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -21,10 +21,10 @@ from audioclf.components.registry import suggest
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.metrics.estimate import Estimate, check_metrics, estimate
+from audioclf.runs.layout import COSTS, PIPELINES, interval_data
 from audioclf.runs.reading import SavedClip, SavedPipeline, SavedRun, read_run
 
 MARGIN_KEY = "equivalence_margin"
-COSTS = ("fit_seconds", "predict_seconds_per_clip", "model_bytes", "peak_memory_bytes")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class ComparedRuns:
     pipelines: tuple[ComparedPipeline, ...]
     comparison: Comparison
     left_out: int = 0
-    """Clips of the dataset that the runs could not read, so that no number knows of them."""
+    """Clips that the runs could not read; they are in no number."""
 
     @property
     def exit_code(self) -> int:
@@ -78,7 +78,7 @@ class ComparedRuns:
         return {
             "runs": [str(path) for path in self.runs],
             "left_out": self.left_out,
-            "cells": [_pipeline_data(pipeline) for pipeline in self.pipelines],
+            PIPELINES: [_pipeline_data(pipeline) for pipeline in self.pipelines],
             "comparison": self.comparison.to_data(),
         }
 
@@ -104,7 +104,7 @@ def compare_runs(
         If a run cannot be read, the runs had different clips or folds, or there is nothing to
         compare.
     ConfigError
-        If the metric or the margin is none.
+        If the metric is unknown or the margin is not above 0.
     """
     runs = [read_run(path) for path in paths]
     first = runs[0]
@@ -148,17 +148,17 @@ def _refusal(first: SavedRun, other: SavedRun, why: str) -> ResultError:
 
 
 def _different_clips(first: SavedRun, other: SavedRun) -> str:
-    """Say in what the clips of two runs differ, by the first kind of difference there is."""
+    """Return how the clips of two runs differ, by the first kind of difference."""
     mine = {clip.id: clip for clip in first.clips}
     theirs = {clip.id: clip for clip in other.clips}
     sides = ((first, sorted(mine.keys() - theirs)), (other, sorted(theirs.keys() - mine)))
     if only := [_only(run, ids) for run, ids in sides if ids]:
         return f"different clips: {', '.join(only)}"
-    for what, fact in _FACTS.items():
+    for kind, fact in _FACTS.items():
         differ = [name for name, clip in mine.items() if fact(clip) != fact(theirs[name])]
         if differ:
             clips = "clip" if len(differ) == 1 else "clips"
-            return f"different {what} of {len(differ)} {clips}, such as {differ[0]!r}"
+            return f"different {kind} of {len(differ)} {clips}, such as {differ[0]!r}"
     return "different published folds or groups of the same clips"
 
 
@@ -171,7 +171,7 @@ _FACTS: dict[str, Callable[[SavedClip], str | None]] = {
     "content": lambda clip: clip.facts.get("sha256"),
     "groups": lambda clip: clip.group,
 }
-"""What makes a clip another one, by the words for it."""
+"""Properties that make two clips the same, by their names in messages."""
 
 
 def _same_folds(first: SavedRun, other: SavedRun) -> bool:
@@ -182,13 +182,13 @@ def _same_folds(first: SavedRun, other: SavedRun) -> bool:
 
 
 def _different_folds(first: SavedRun, other: SavedRun) -> str:
-    mine, theirs = _dealing(first), _dealing(other)
+    mine, theirs = _split_words(first), _split_words(other)
     if mine == theirs:
         return f"different folds, although both have {mine}"
     return f"different folds: {first.path} has {mine}, {other.path} has {theirs}"
 
 
-def _dealing(run: SavedRun) -> str:
+def _split_words(run: SavedRun) -> str:
     return f"{run.metrics.get('split', len(run.folds))} from seed {run.config['seed']}"
 
 
@@ -202,7 +202,7 @@ def _checked_metric(metric: str, run: SavedRun) -> Metric:
 
 def _checked_margin(margin: float | None) -> float | None:
     if margin is not None and not 0 < margin < math.inf:
-        raise ConfigError(f"margin {margin:g} is no difference that matters; expected above 0")
+        raise ConfigError(f"margin {margin:g}: expected a number above 0")
     return margin
 
 
@@ -221,7 +221,7 @@ def _named(runs: Sequence[SavedRun]) -> list[_Named]:
     pipelines: list[_Named] = []
     for run, label in zip(runs, _labels(runs), strict=True):
         for pipeline in run.pipelines:
-            new = _Named(f"{label}/{pipeline.name}", run, pipeline, _is_baseline(run, pipeline))
+            new = _Named(f"{label}/{pipeline.name}", run, pipeline, run.is_baseline(pipeline))
             if not any(_same_baseline(new, other) for other in pipelines):
                 pipelines.append(new)
     count = Counter(each.pipeline.name for each in pipelines)
@@ -235,12 +235,6 @@ def _same_baseline(first: _Named, second: _Named) -> bool:
     pairs = zip(first.pipeline.folds, second.pipeline.folds, strict=True)
     same = all(np.array_equal(a.y_pred, b.y_pred) for a, b in pairs)
     return first.is_baseline and second.is_baseline and same
-
-
-def _is_baseline(run: SavedRun, pipeline: SavedPipeline) -> bool:
-    """Whether a pipeline knows only how frequent the classes are; a run adds one that lacks it."""
-    classifier = run.config.get("classifiers", {}).get(pipeline.classifier)
-    return classifier is None or classifier.get("type") == "dummy"
 
 
 def _labels(runs: Sequence[SavedRun]) -> list[str]:
@@ -267,15 +261,13 @@ def _check_enough(comparison: Comparison, named: Sequence[_Named]) -> None:
         )
 
 
-def _row(each: _Named, found: Estimate | None) -> ComparedPipeline:
-    costs = each.run.metrics["cells"][each.pipeline.name]
-    return ComparedPipeline(
-        each.name, each.run.path, found, **{name: costs.get(name) for name in COSTS}
-    )
+def _row(pipeline: _Named, value: Estimate | None) -> ComparedPipeline:
+    written = pipeline.run.pipeline_metrics[pipeline.pipeline.name]
+    costs = {name: written.get(name) for name in COSTS}
+    return ComparedPipeline(pipeline.name, pipeline.run.path, value, **costs)
 
 
 def _pipeline_data(pipeline: ComparedPipeline) -> dict[str, Any]:
-    found = pipeline.estimate
-    value = None if found is None else {"value": found.value, "low": found.low, "high": found.high}
+    value = None if pipeline.estimate is None else interval_data(pipeline.estimate)
     costs = {name: getattr(pipeline, name) for name in COSTS}
     return {"name": pipeline.name, "run": str(pipeline.run), "estimate": value, **costs}

@@ -1,6 +1,6 @@
-"""The folder that a run leaves: written aside and renamed, `record.json` last.
+"""The run folder and the names of its files.
 
-A folder without `record.json` is a run that did not finish.
+`record.json` is written last: a folder without it is a run that did not finish.
 """
 
 from __future__ import annotations
@@ -25,25 +25,12 @@ PREDICTIONS = "predictions.csv"
 RECORD = "record.json"
 REPORT = "report.html"
 
-RESULTS = frozenset(
-    (
-        AUDIT,
-        COMPARISON,
-        CONFIG,
-        FOLDS,
-        IMPORTANCES,
-        LEDGER,
-        METRICS,
-        MODEL,
-        PREDICTIONS,
-        RECORD,
-        REPORT,
-    )
-)
+RESULTS = {AUDIT, COMPARISON, CONFIG, FOLDS, IMPORTANCES, LEDGER}
+RESULTS |= {METRICS, MODEL, PREDICTIONS, RECORD, REPORT}
 """Files of a run."""
 
 LOCK = ".running"
-"""File that the run which works in a folder holds locked."""
+"""File that is locked while a run works in the folder."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +44,7 @@ class RunFolder(OutputFolder):
         Raises
         ------
         ResultError
-            If it cannot be written, or holds a finished run or files that are not a run's.
+            If it cannot be written, or holds a finished run or other files.
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -71,14 +58,14 @@ class RunFolder(OutputFolder):
             )
         if present - {LOCK} and CONFIG not in present:
             raise ResultError(
-                f"{path}: holds files that are not a run's",
+                f"{path}: holds files that do not belong to a run",
                 hint="Choose an empty or a new folder with --out.",
             )
         return cls(path)
 
     @classmethod
     def create_named(cls, parent: Path, name: str) -> RunFolder:
-        """Make a new folder `parent/name-YYYYmmdd-HHMMSS`, with a number behind it if need be."""
+        """Make a new folder `parent/name-YYYYmmdd-HHMMSS`, with a number where that is taken."""
         stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
         for number in range(1, 1000):
             path = parent / (stem if number == 1 else f"{stem}-{number}")

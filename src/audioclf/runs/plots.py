@@ -1,6 +1,6 @@
-"""The pictures that a newcomer wants to see: PNG bytes, made without a display.
+"""Plots of a run as PNG: classes, examples, confusion matrices.
 
-Colours are told apart by people with colour-blindness, text sizes fit a page of some 20 cm.
+They need no display, and their colours suit colour-blind readers.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _BLUE = "#30638e"
 _MAX_NAME = 24
 
 MAX_EXAMPLES = 20
-"""Classes of which a clip is shown, where there are more."""
+"""Classes of which an example is drawn at most."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A clip of a class with its features, for a look at the data.
+    """A clip of a class with its features.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def plot_class_distribution(counts: Mapping[str, int]) -> bytes:
 
 
 def plot_examples(examples: Sequence[Example], featurizer: str) -> bytes:
-    """Draw for each class a waveform beside the features that a classifier gets of it."""
+    """Draw for each class the waveform of a clip beside its features."""
     figure = _figure(9.0, 2.0 * len(examples) + 0.4)
     rows = figure.subplots(len(examples), 2, squeeze=False)
     for (left, right), example in zip(rows, examples, strict=True):
@@ -117,18 +117,10 @@ def plot_confusion(confusion: NDArray[np.float64], classes: Sequence[str], title
 
 
 def _write_counts(axes: Any, confusion: NDArray[np.float64], share: NDArray[np.float64]) -> None:
-    for (row, column), count in _cells(confusion):
-        colour = "white" if share[row, column] > 0.5 else "black"
-        axes.text(column, row, f"{count:.4g}", ha="center", va="center", color=colour)
-
-
-def _cells(confusion: NDArray[np.float64]) -> list[tuple[tuple[int, int], float]]:
-    n_rows, n_columns = confusion.shape
-    return [
-        ((row, column), float(confusion[row, column]))
-        for row in range(n_rows)
-        for column in range(n_columns)
-    ]
+    for row, counts in enumerate(confusion.tolist()):
+        for column, count in enumerate(counts):
+            colour = "white" if share[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{count:.4g}", ha="center", va="center", color=colour)
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -150,7 +142,7 @@ def _png(figure: Figure) -> bytes:
 
 
 def _plain(text: str) -> str:
-    """Return text in which nothing is a formula to matplotlib or a control character."""
+    """Return text without control characters and formulas of matplotlib."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).replace(
         "$", r"\$"
     )

@@ -26,6 +26,7 @@ from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
 from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS, RECORD
+from audioclf.runs.layout import PIPELINES, FoldRow, PredictionRow, row_of, score_column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +40,7 @@ _HINT = "A file of the run was changed or cut off. Run its config again."
 
 @dataclass(frozen=True)
 class SavedClip:
-    """A clip as the ledger and the folds of a run know it.
+    """A clip of a finished run, from its ledger and folds.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ class SavedPipeline:
 
 @dataclass(frozen=True)
 class SavedRun:
-    """What a run folder holds.
+    """Content of a run folder.
 
     Parameters
     ----------
@@ -111,6 +112,18 @@ class SavedRun:
         """The metric by which the pipelines are sorted."""
         return str(self.config["metrics"][0])
 
+    @property
+    def pipeline_metrics(self) -> dict[str, dict[str, Any]]:
+        """What `metrics.json` holds of each pipeline, by its name; the best first."""
+        pipelines: dict[str, dict[str, Any]] = self.metrics[PIPELINES]
+        return pipelines
+
+    def is_baseline(self, pipeline: SavedPipeline) -> bool:
+        """Return whether a pipeline predicts from class frequencies only."""
+        # A run adds a baseline to a config that has none.
+        classifier = self.config["classifiers"].get(pipeline.classifier, {"type": "dummy"})
+        return bool(classifier.get("type") == "dummy")
+
     @cached_property
     def targets(self) -> Targets:
         """The labels and resampling units of the clips."""
@@ -130,9 +143,9 @@ class SavedRun:
         return _json(path) if path.is_file() else None
 
     def __getitem__(self, pipeline: str) -> SavedPipeline:
-        for found in self.pipelines:
-            if found.name == pipeline:
-                return found
+        for saved in self.pipelines:
+            if saved.name == pipeline:
+                return saved
         raise KeyError(pipeline)
 
 
@@ -150,19 +163,19 @@ def read_run(path: str | Path) -> SavedRun:
         raise _unfinished(folder)
     config, record, metrics = _config(folder), _record(folder), _metrics(folder)
     classes = tuple(metrics["classes"])
-    fold_rows = _table(folder / FOLDS)
+    fold_rows = _fold_rows(folder)
     clips, left_out = _clips(folder, fold_rows, classes, record["dataset"]["clips"])
     folds = _folds(folder, fold_rows, clips)
-    pipelines = _cells(folder, metrics, clips, folds)
+    pipelines = _pipelines(folder, metrics, clips, folds)
     return SavedRun(folder, config, record, metrics, classes, clips, left_out, folds, pipelines)
 
 
 def _unfinished(folder: Path) -> ResultError:
     if not folder.is_dir():
         return ResultError(f"{folder}: no such run folder", hint="Give the folder of a run.")
-    what = "a run that did not finish" if (folder / CONFIG).is_file() else "no run"
+    content = "a run that did not finish" if (folder / CONFIG).is_file() else "no run"
     return ResultError(
-        f"{folder}: holds {what}: {RECORD} is missing",
+        f"{folder}: holds {content}: {RECORD} is missing",
         hint="Run its config again, or give another.",
     )
 
@@ -174,42 +187,41 @@ def _config(folder: Path) -> dict[str, Any]:
         data = read_yaml(path).data
     except AudioclfError as exc:
         raise ResultError(exc.message, hint=_HINT) from exc
-    with _blaming(path):
+    with _errors_name(path):
         str(data["name"]), int(data["seed"]), str(data["metrics"][0])
     return dict(data)
 
 
 def _record(folder: Path) -> dict[str, Any]:
     data = _json(folder / RECORD)
-    with _blaming(folder / RECORD):
+    with _errors_name(folder / RECORD):
         str(data["dataset"]["fingerprint"]), int(data["dataset"]["clips"])
     return data
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
     data = _json(folder / METRICS)
-    with _blaming(folder / METRICS):
+    with _errors_name(folder / METRICS):
         ",".join(data["classes"]), str(data["unit"]["name"])
-        for pipeline in data["cells"].values():
+        for pipeline in data[PIPELINES].values():
             str(pipeline["featurizer"]), str(pipeline["classifier"]), float(pipeline["fit_seconds"])
             ("probability", "decision", "none").index(pipeline["scores"])
     return data
 
 
 def _clips(
-    folder: Path, fold_rows: Sequence[_Row], classes: Sequence[str], n_clips: int
+    folder: Path, fold_rows: Sequence[FoldRow], classes: Sequence[str], n_clips: int
 ) -> tuple[tuple[SavedClip, ...], tuple[_Row, ...]]:
     """Return the clips that were evaluated, and the rows of those that were left out."""
     rows = _table(folder / LEDGER)
-    with _blaming(folder / FOLDS):
-        groups = {row["path"]: row["group"] or None for row in fold_rows}
-    with _blaming(folder / LEDGER):
+    groups = {row.path: row.group or None for row in fold_rows}
+    with _errors_name(folder / LEDGER):
         clips = tuple(_clip(row, groups) for row in rows if row["status"] == "ok")
         if len(clips) != n_clips:
-            raise ValueError(f"it lists {len(clips)} clips, and {RECORD} counts {n_clips}")
-        strange = [clip for clip in clips if clip.label not in classes]
-        if strange:
-            raise ValueError(f"{METRICS} knows no class {strange[0].label!r}")
+            raise ValueError(f"it lists {len(clips)} clips, but {RECORD} has {n_clips}")
+        for clip in clips:
+            if clip.label not in classes:
+                raise ValueError(f"{METRICS} has no class {clip.label!r}")
     return clips, tuple(row for row in rows if row["status"] != "ok")
 
 
@@ -218,14 +230,20 @@ def _clip(row: _Row, groups: Mapping[str, str | None]) -> SavedClip:
     return SavedClip(row["path"], row["label"], groups.get(row["path"]), facts)
 
 
-def _folds(folder: Path, rows: Sequence[_Row], clips: Sequence[SavedClip]) -> tuple[Fold, ...]:
+def _fold_rows(folder: Path) -> list[FoldRow]:
+    rows = _table(folder / FOLDS)
+    with _errors_name(folder / FOLDS):
+        return [row_of(FoldRow, row) for row in rows]
+
+
+def _folds(folder: Path, rows: Sequence[FoldRow], clips: Sequence[SavedClip]) -> tuple[Fold, ...]:
     at = {clip.id: position for position, clip in enumerate(clips)}
     tests: dict[tuple[int, str], list[int]] = {}
-    with _blaming(folder / FOLDS):
+    with _errors_name(folder / FOLDS):
         for row in rows:
-            if row["path"] not in at:
-                raise ValueError(f"{LEDGER} knows no clip {row['path']!r}")
-            tests.setdefault((int(row["repeat"]), row["fold"]), []).append(at[row["path"]])
+            if row.path not in at:
+                raise ValueError(f"{LEDGER} has no clip {row.path!r}")
+            tests.setdefault((int(row.repeat), row.fold), []).append(at[row.path])
         if not tests:
             raise ValueError("it lists no clips")
     everything = np.arange(len(clips))
@@ -235,27 +253,29 @@ def _folds(folder: Path, rows: Sequence[_Row], clips: Sequence[SavedClip]) -> tu
     )
 
 
-def _cells(
+def _pipelines(
     folder: Path,
     metrics: Mapping[str, Any],
     clips: Sequence[SavedClip],
     folds: Sequence[Fold],
 ) -> tuple[SavedPipeline, ...]:
-    rows: dict[str, list[_Row]] = {name: [] for name in metrics["cells"]}
-    with _blaming(folder / PREDICTIONS):
+    written = metrics[PIPELINES]
+    rows: dict[str, list[_Row]] = {name: [] for name in written}
+    with _errors_name(folder / PREDICTIONS):
         for row in _table(folder / PREDICTIONS):
-            if row["cell"] not in rows:
-                raise ValueError(f"{METRICS} knows no pipeline {row['cell']!r}")
-            rows[row["cell"]].append(row)
+            name = row_of(PredictionRow, row).cell
+            if name not in rows:
+                raise ValueError(f"{METRICS} has no pipeline {name!r}")
+            rows[name].append(row)
         return tuple(
-            _cell(name, found, rows[name], clips, folds, metrics["classes"])
-            for name, found in metrics["cells"].items()
+            _pipeline(name, written[name], rows[name], clips, folds, metrics["classes"])
+            for name in written
         )
 
 
-def _cell(
+def _pipeline(
     name: str,
-    found: Mapping[str, Any],
+    written: Mapping[str, Any],
     rows: Sequence[_Row],
     clips: Sequence[SavedClip],
     folds: Sequence[Fold],
@@ -268,10 +288,10 @@ def _cell(
         raise ValueError(f"the predictions of {name!r} are not those of the folds in {FOLDS}")
     ends = np.cumsum([len(fold.test) for fold in folds])
     results = tuple(
-        _fold_result(fold, rows[end - len(fold.test) : end], classes, found)
+        _fold_result(fold, rows[end - len(fold.test) : end], classes, written)
         for fold, end in zip(folds, ends, strict=True)
     )
-    return SavedPipeline(name, str(found["featurizer"]), str(found["classifier"]), results)
+    return SavedPipeline(name, str(written["featurizer"]), str(written["classifier"]), results)
 
 
 def _fold_result(
@@ -281,7 +301,7 @@ def _fold_result(
     kind = pipeline["scores"]
     scores = None
     if kind != "none":
-        columns = [f"score_{name}" for name in classes]
+        columns = [score_column(name) for name in classes]
         scores = np.asarray([[float(row[c]) for c in columns] for row in rows], dtype=np.float64)
     y_pred = np.asarray([codes[row["label"]] for row in rows], dtype=np.intp)
     return FoldResult(fold, y_pred, scores, kind, float(pipeline["fit_seconds"]), 0.0)
@@ -291,9 +311,9 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(_text(path))
     except ValueError as exc:
-        raise _damaged(path, f"it is no complete JSON ({exc})") from exc
+        raise _damaged(path, f"it is not complete JSON ({exc})") from exc
     if not isinstance(data, dict):
-        raise _damaged(path, "it holds no mapping")
+        raise _damaged(path, "it is not a mapping")
     return data
 
 
@@ -304,7 +324,7 @@ def _table(path: Path) -> list[_Row]:
         raise _damaged(path, str(exc)) from exc
     if any(None in row or None in row.values() for row in rows):
         raise _damaged(path, "a row is longer or shorter than the header")
-    return [{key: csv_text(pipeline) for key, pipeline in row.items()} for row in rows]
+    return [{key: csv_text(value) for key, value in row.items()} for row in rows]
 
 
 def _text(path: Path) -> str:
@@ -323,8 +343,8 @@ def _text(path: Path) -> str:
 
 
 @contextmanager
-def _blaming(path: Path) -> Iterator[None]:
-    """Turn what is wrong with the content of a file into an error that names it."""
+def _errors_name(path: Path) -> Iterator[None]:
+    """Turn errors in the content of a file into one that names the file."""
     try:
         yield
     except KeyError as exc:

@@ -1,11 +1,10 @@
-"""What a run found, as typed values and as the files of its folder."""
+"""Results of a run: a summary of each pipeline, comparison, audits and notes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,25 +17,16 @@ from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
-from audioclf.evaluation.metrics.estimate import (
-    Estimate,
-    estimate,
-)
+from audioclf.evaluation.metrics.estimate import Estimate, estimate
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction
-from audioclf.runs.folder import (
-    LEDGER,
-    RunFolder,
-)
-
-if TYPE_CHECKING:
-    pass
+from audioclf.runs.folder import LEDGER, RunFolder
 
 
 @dataclass(frozen=True)
-class CellSummary:
-    """What a run found of one pipeline.
+class PipelineSummary:
+    """Metrics and costs of one pipeline.
 
     Parameters
     ----------
@@ -53,7 +43,7 @@ class CellSummary:
     peak_memory : int, optional
         Bytes by which a process grew at most during one fit.
     warnings : dict of str to int
-        What the classifier warned of, with the number of fits.
+        Warnings of the classifier, with the number of fits.
     """
 
     name: str
@@ -67,6 +57,10 @@ class CellSummary:
     warnings: dict[str, int] = field(default_factory=dict)
 
 
+CellSummary = PipelineSummary
+"""Former name, for scripts that use it."""
+
+
 @dataclass(frozen=True)
 class RunResult:
     """A finished run.
@@ -75,37 +69,33 @@ class RunResult:
     ----------
     config : RunConfig
     folder : Path
-        Where the results stand.
-    pipelines : tuple of CellSummary
+        The run folder.
+    pipelines : tuple of PipelineSummary
         Best first by the main metric.
     classes : tuple of str
     n_clips, n_failed : int
         Clips that were evaluated, and clips that could not be read.
     splits : str
-        What the evaluation did, in words.
+        The split in words.
     unit : str
-        What the intervals resample: "clip" or "group".
+        Resampling unit of the intervals: "clip" or "group".
     n_units : int
     notes : tuple of str
-        What the user should know.
     comparison : Comparison, optional
-        Which pipelines are better, and which cannot be told apart.
     audits : tuple of Audit
-        Reasons not to believe the numbers.
     model : Path, optional
         The bundle that holds the final model.
     report : Path, optional
         The page.
     remarks : tuple of str
-        What befell this run and is no property of its numbers, as that it went on where it had
-        been stopped.
+        Notes on how the run went, such as that it resumed a stopped run.
     failed_notifications : tuple of str
-        Why a plugin that was to be told of the run failed; the results are complete.
+        Errors of plugins that were notified; the results are complete.
     """
 
     config: RunConfig
     folder: Path
-    pipelines: tuple[CellSummary, ...]
+    pipelines: tuple[PipelineSummary, ...]
     classes: tuple[str, ...]
     n_clips: int
     n_failed: int
@@ -121,16 +111,21 @@ class RunResult:
     failed_notifications: tuple[str, ...] = ()
 
     @property
+    def cells(self) -> tuple[PipelineSummary, ...]:
+        """Former name of `pipelines`, for scripts that use it."""
+        return self.pipelines
+
+    @property
     def findings(self) -> list[Finding]:
-        """What casts doubt on the numbers and is not allowed by the config."""
+        """Findings of the audits that the config does not allow."""
         return blocking(self.audits, self.config.allow)
 
     @property
     def exit_code(self) -> int:
-        """0 when all is done, 4 when clips were left out or a plugin was not told of the run."""
+        """0, or 4 when clips were left out or a notification failed."""
         return EXIT_PARTIAL if self.n_failed or self.failed_notifications else EXIT_OK
 
-    def __getitem__(self, pipeline: str) -> CellSummary:
+    def __getitem__(self, pipeline: str) -> PipelineSummary:
         for summary in self.pipelines:
             if summary.name == pipeline:
                 return summary
@@ -162,19 +157,19 @@ def summarise(
         n_units=len(tested),
         notes=(
             *_notes(extraction, splits, pipelines),
-            *_doubts(pipelines, config.metrics[0], targets.unit, len(tested)),
+            *_interval_notes(pipelines, config.metrics[0], targets.unit, len(tested)),
         ),
     )
 
 
-def _pipeline_summary(result: PipelineResult, config: RunConfig, targets: Targets) -> CellSummary:
-    pipeline = result.pipeline
-    found = {m: estimate(result, m, targets, seed=config.seed) for m in config.metrics}
-    return CellSummary(
-        pipeline.name,
-        pipeline.featurizer,
-        pipeline.classifier_name,
-        found,
+def _pipeline_summary(
+    result: PipelineResult, config: RunConfig, targets: Targets
+) -> PipelineSummary:
+    return PipelineSummary(
+        result.pipeline.name,
+        result.pipeline.featurizer,
+        result.pipeline.classifier_name,
+        {m: estimate(result, m, targets, seed=config.seed) for m in config.metrics},
         result.fit_seconds,
         result.predict_seconds_per_clip,
         result.model_bytes,
@@ -197,15 +192,15 @@ def compared(
     )
 
 
-def _rank(pipeline: CellSummary, main: Metric) -> float:
-    found = pipeline.metrics[main]
-    if found is None or not np.isfinite(found.value):
+def _rank(pipeline: PipelineSummary, main: Metric) -> float:
+    result = pipeline.metrics[main]
+    if result is None or not np.isfinite(result.value):
         return float("inf")
-    return found.value if METRICS[main].lower_is_better else -found.value
+    return result.value if METRICS[main].lower_is_better else -result.value
 
 
 def _notes(
-    extraction: Extraction, splits: Splits, pipelines: Iterable[CellSummary]
+    extraction: Extraction, splits: Splits, pipelines: Iterable[PipelineSummary]
 ) -> Iterator[str]:
     yield from extraction.dataset.notes
     yield from splits.notes
@@ -216,29 +211,29 @@ def _notes(
             f"{len(extraction.failed)} of {len(extraction.ledger)} clips could not be read and "
             f"were left out; {LEDGER} lists them"
         )
-    remarks = [row for row in extraction.ledger if row.status == "ok" and row.message]
-    if remarks:
-        first = remarks[0]
-        yield f"{len(remarks)} clips with a remark, such as {first.clip.id}: {first.message}"
+    noted = [row for row in extraction.ledger if row.status == "ok" and row.message]
+    if noted:
+        first = noted[0]
+        yield f"{len(noted)} clips with a note, such as {first.clip.id}: {first.message}"
     for pipeline in pipelines:
         for text, count in pipeline.warnings.items():
-            yield f"{pipeline.name} warned in {count} fits: {text}"
+            yield f"{pipeline.name}: warning in {count} fits: {text}"
 
 
-def _doubts(
-    pipelines: Sequence[CellSummary], main: Metric, unit: str, n_units: int
+def _interval_notes(
+    pipelines: Sequence[PipelineSummary], main: Metric, unit: str, n_units: int
 ) -> Iterator[str]:
-    """Say where an interval is none, or looks surer than it is."""
+    """Yield notes on intervals that are missing or too narrow."""
     if n_units == 1:
         yield f"there is only 1 {unit} to resample, so there are no intervals"
         return
-    sure = [
+    perfect = [
         pipeline.name
         for pipeline in pipelines
         if (m := pipeline.metrics[main]) and m.value == m.low == m.high == 1
     ]
-    if sure:
+    if perfect:
         yield (
-            f"{', '.join(sure)}: without any mistake resampling shows no interval; by the rule of "
-            f"three, up to {min(1.0, 3 / n_units):.2g} of new {unit}s could still go wrong"
+            f"{', '.join(perfect)}: no errors, so resampling gives no interval; by the rule of "
+            f"three, up to {min(1.0, 3 / n_units):.2g} of new {unit}s could still be misclassified"
         )

@@ -1,7 +1,7 @@
-"""The folder that a run works in: by one run at a time, and again where an earlier one stopped.
+"""The folder that a run works in: locked for one run, and resumed where an earlier run stopped.
 
-The same command goes on in the folder that it left without `record.json`. What of it was finished
-is found by content (see `FitCache` and the feature cache); everything else in it is written anew.
+The same command resumes in the folder that it left without `record.json`. Finished work is found by
+content (`FitCache`, the feature cache); every other file is written again.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from audioclf.base.locks import FileLock, lock_owner, take_lock
 from audioclf.runs.folder import CONFIG, LOCK, PLOTS, RECORD, RESULTS, RunFolder
 
 FIT_CACHE = ".fits"
-"""Folder of what a run has fitted, as long as the run is unfinished."""
+"""Folder of the fits of an unfinished run."""
 
 
 @contextmanager
 def working_folder(out: Path | None, name: str, config: str) -> Iterator[RunFolder]:
-    """Give a folder to one run alone, until it ends.
+    """Lock a folder for one run, until it ends.
 
     Parameters
     ----------
     out : Path, optional
-        The folder; without it that of the newest run below `runs/` with this name and config which
-        did not finish, or a new one.
+        The folder; by default that of the newest unfinished run below `runs/` with this name and
+        config, or a new one.
     name : str
         Name of the run.
     config : str
-        The resolved config, as it stands in the folder.
+        The resolved config as text.
 
     Raises
     ------
@@ -41,73 +41,73 @@ def working_folder(out: Path | None, name: str, config: str) -> Iterator[RunFold
         If the folder cannot be written, holds a finished run or other files, or another run works
         in it.
     """
-    folder, held = _asked_for(out) if out else _left_or_new(Path("runs"), name, config)
+    folder, lock = _given(out) if out else _unfinished_or_new(Path("runs"), name, config)
     try:
         _clear(folder.path)
         folder.write_text(CONFIG, config)
         yield folder
     finally:
-        held.release()
+        lock.release()
 
 
-def _asked_for(path: Path) -> tuple[RunFolder, FileLock]:
+def _given(path: Path) -> tuple[RunFolder, FileLock]:
     folder = RunFolder.create(path)
-    held = _claimed(path)
-    if held is None:
+    lock = _lock(path)
+    if lock is None:
         raise ResultError(
-            f"{path}: another run is at work here ({lock_owner(path / LOCK)})",
+            f"{path}: another run uses this folder ({lock_owner(path / LOCK)})",
             hint="Wait until it has ended, or choose another folder with --out.",
         )
     try:
-        # It may have finished since the first look.
+        # The run may have finished meanwhile.
         RunFolder.create(path)
     except ResultError:
-        held.release()
+        lock.release()
         raise
-    return folder, held
+    return folder, lock
 
 
-def find_left(parent: Path, name: str, config: str) -> Path | None:
+def find_unfinished(parent: Path, name: str, config: str) -> Path | None:
     """Return the newest folder of this name and config whose run did not finish, if any."""
-    found = _claimed_left(parent, name, config)
-    if found is None:
+    result = _lock_unfinished(parent, name, config)
+    if result is None:
         return None
-    folder, held = found
-    held.release()
+    folder, lock = result
+    lock.release()
     return folder.path
 
 
-def _claimed_left(parent: Path, name: str, config: str) -> tuple[RunFolder, FileLock] | None:
-    for path in _left(parent, name, config):
+def _lock_unfinished(parent: Path, name: str, config: str) -> tuple[RunFolder, FileLock] | None:
+    for path in _unfinished(parent, name, config):
         with suppress(ResultError):
-            if (held := _claimed(path)) is not None:
+            if (lock := _lock(path)) is not None:
                 if not (path / RECORD).exists():
-                    return RunFolder(path), held
-                held.release()
+                    return RunFolder(path), lock
+                lock.release()
     return None
 
 
-def _left_or_new(parent: Path, name: str, config: str) -> tuple[RunFolder, FileLock]:
-    if (found := _claimed_left(parent, name, config)) is not None:
-        return found
+def _unfinished_or_new(parent: Path, name: str, config: str) -> tuple[RunFolder, FileLock]:
+    if (result := _lock_unfinished(parent, name, config)) is not None:
+        return result
     while True:
         folder = RunFolder.create_named(parent, name)
-        # Between the two steps another run may have taken it for one that stopped.
-        if (held := _claimed(folder.path)) is not None:
-            return folder, held
+        # Another run may have locked the new folder meanwhile.
+        if (lock := _lock(folder.path)) is not None:
+            return folder, lock
 
 
-def _left(parent: Path, name: str, config: str) -> list[Path]:
+def _unfinished(parent: Path, name: str, config: str) -> list[Path]:
     """Return the folders of this config whose run did not finish, the newest first."""
     form = re.compile(rf"{re.escape(name)}-[0-9]{{8}}-[0-9]{{6}}(-[0-9]+)?")
     try:
-        found = [path for path in parent.iterdir() if form.fullmatch(path.name)]
+        paths = [path for path in parent.iterdir() if form.fullmatch(path.name)]
     except OSError:
         return []
-    return [path for path in sorted(found, reverse=True) if _is_left(path, config)]
+    return [path for path in sorted(paths, reverse=True) if _is_unfinished(path, config)]
 
 
-def _is_left(path: Path, config: str) -> bool:
+def _is_unfinished(path: Path, config: str) -> bool:
     try:
         present = {entry.name for entry in path.iterdir()}
         if CONFIG not in present:  # ended before it wrote anything
@@ -117,7 +117,7 @@ def _is_left(path: Path, config: str) -> bool:
         return False
 
 
-def _claimed(path: Path) -> FileLock | None:
+def _lock(path: Path) -> FileLock | None:
     try:
         return take_lock(path / LOCK)
     except OSError as exc:
@@ -125,10 +125,7 @@ def _claimed(path: Path) -> FileLock | None:
 
 
 def _clear(path: Path) -> None:
-    """Remove what an earlier run wrote here, but not what it kept of its fits.
-
-    Else a file that this run does not write would pass for one of its own.
-    """
+    """Remove the results of an earlier run, but not its config and its fits."""
     try:
         for entry in path.iterdir():
             if entry.name in (CONFIG, LOCK, FIT_CACHE):

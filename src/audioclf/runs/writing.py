@@ -29,39 +29,33 @@ from audioclf.runs.folder import (
     PREDICTIONS,
     RunFolder,
 )
-from audioclf.runs.results import CellSummary, RunResult
+from audioclf.runs.layout import (
+    PIPELINES,
+    FoldRow,
+    LedgerLine,
+    PredictionRow,
+    interval_data,
+    score_column,
+)
+from audioclf.runs.results import PipelineSummary, RunResult
 
 MAX_SUBGROUPS = 500
-"""Groups that are listed one by one; more make no table that anybody reads."""
-
-
-_LEDGER_HEADER = (
-    "path",
-    "label",
-    "status",
-    "message",
-    "container",
-    "subtype",
-    "sr",
-    "channels",
-    "frames",
-    "seconds",
-    "sha256",
-)
+"""Groups up to which a table lists each one."""
 
 
 def write_ledger(folder: RunFolder, ledger: Iterable[LedgerRow]) -> None:
-    """Write what every file did."""
-    folder.write_csv(LEDGER, _LEDGER_HEADER, map(_ledger_row, ledger))
+    """Write a row for each clip: its file, and whether it was read."""
+    folder.write_csv(LEDGER, LedgerLine._fields, map(_ledger_line, ledger))
 
 
-def _ledger_row(row: LedgerRow) -> tuple[Any, ...]:
+def _ledger_line(row: LedgerRow) -> LedgerLine:
     info = row.info
     facts: tuple[Any, ...] = ("",) * 5
     if info is not None:
         facts = (info.container, info.subtype, info.sr, info.channels, info.frames)
     seconds = round(row.seconds, 6)
-    return (row.clip.id, row.clip.label, row.status, row.message, *facts, seconds, row.digest)
+    clip = (row.clip.id, row.clip.label, row.status, row.message)
+    return LedgerLine._make((*clip, *facts, seconds, row.digest))
 
 
 def write_results(
@@ -86,18 +80,17 @@ def write_results(
 def _write_folds(folder: RunFolder, splits: Splits, dataset: Dataset) -> None:
     """Write the test side of every fold; a clip that is not listed there trains there."""
     rows = [
-        (fold.repeat, fold.name, clip.id, clip.label, clip.group or "")
+        FoldRow(fold.repeat, fold.name, clip.id, clip.label, clip.group or "")
         for fold in splits.folds
         for clip in (dataset.clips[index] for index in fold.test)
     ]
-    folder.write_csv(FOLDS, ("repeat", "fold", "path", "label", "group"), rows)
+    folder.write_csv(FOLDS, FoldRow._fields, rows)
 
 
 def _write_predictions(
     folder: RunFolder, results: Sequence[PipelineResult], dataset: Dataset
 ) -> None:
-    header = ["cell", "repeat", "fold", "path", "true_label", "label", "score"]
-    header += [f"score_{name}" for name in dataset.classes]
+    header = (*PredictionRow._fields, *map(score_column, dataset.classes))
     rows = (row for result in results for row in _prediction_rows(result, dataset))
     folder.write_csv(PREDICTIONS, header, rows)
 
@@ -105,13 +98,21 @@ def _write_predictions(
 def _prediction_rows(result: PipelineResult, dataset: Dataset) -> Iterator[tuple[Any, ...]]:
     for fold_result in result.folds:
         fold = fold_result.fold
-        for row, index in enumerate(fold.test):
-            clip, code = dataset.clips[index], fold_result.y_pred[row]
+        for at, index in enumerate(fold.test):
+            clip, code = dataset.clips[index], fold_result.y_pred[at]
             scores = [""] * len(dataset.classes)
             if fold_result.scores is not None:
-                scores = [f"{score:.9g}" for score in fold_result.scores[row]]
-            where = (result.pipeline.name, fold.repeat, fold.name, clip.id, clip.label)
-            yield (*where, dataset.classes[code], scores[code], *scores)
+                scores = [f"{score:.9g}" for score in fold_result.scores[at]]
+            row = PredictionRow(
+                result.pipeline.name,
+                fold.repeat,
+                fold.name,
+                clip.id,
+                clip.label,
+                dataset.classes[code],
+                scores[code],
+            )
+            yield (*row, *scores)
 
 
 def _write_metrics(
@@ -121,14 +122,14 @@ def _write_metrics(
     splits: Splits,
     dataset: Dataset,
 ) -> None:
-    by_name = {found.pipeline.name: found for found in results}
+    by_name = {each.pipeline.name: each for each in results}
     data = {
         "classes": list(result.classes),
         "clips": {"evaluated": result.n_clips, "left_out": result.n_failed},
         "split": result.splits,
         "unit": {"name": result.unit, "count": result.n_units},
         "confidence_level": CONFIDENCE_LEVEL,
-        "cells": {
+        PIPELINES: {
             pipeline.name: _pipeline_data(
                 pipeline, by_name[pipeline.name], result.config, splits, dataset
             )
@@ -139,8 +140,8 @@ def _write_metrics(
 
 
 def _pipeline_data(
-    pipeline: CellSummary,
-    found: PipelineResult,
+    pipeline: PipelineSummary,
+    result: PipelineResult,
     config: RunConfig,
     splits: Splits,
     dataset: Dataset,
@@ -148,30 +149,30 @@ def _pipeline_data(
     return {
         "featurizer": pipeline.featurizer,
         "classifier": pipeline.classifier,
-        "scores": found.score_kind,
-        "metrics": {name: _estimate_data(each) for name, each in pipeline.metrics.items()},
-        "confusion": mean_confusion(found, dataset.targets).tolist(),
-        "per_class": _per_class(found, config, dataset),
-        "subgroups": dict(_subgroups(found, config, splits, dataset)),
+        "scores": result.score_kind,
+        "metrics": {name: _estimate_data(estimate) for name, estimate in pipeline.metrics.items()},
+        "confusion": mean_confusion(result, dataset.targets).tolist(),
+        "per_class": _per_class(result, config, dataset),
+        "subgroups": dict(_subgroups(result, config, splits, dataset)),
         "fit_seconds": round(pipeline.fit_seconds, 6),
         "predict_seconds_per_clip": round(pipeline.predict_seconds_per_clip, 9),
         "model_bytes": pipeline.model_bytes,
         "peak_memory_bytes": pipeline.peak_memory,
         "chosen": [
             {"repeat": each.fold.repeat, "fold": each.fold.name, "values": dict(each.chosen)}
-            for each in found.folds
+            for each in result.folds
             if each.chosen is not None
         ],
     }
 
 
-def _per_class(found: PipelineResult, config: RunConfig, dataset: Dataset) -> dict[str, Any]:
-    scores = per_class(found, dataset.targets, seed=config.seed)
+def _per_class(result: PipelineResult, config: RunConfig, dataset: Dataset) -> dict[str, Any]:
+    scores = per_class(result, dataset.targets, seed=config.seed)
     return {
         name: {
-            "precision": _interval_data(each.precision),
-            "recall": _interval_data(each.recall),
-            "f1": _interval_data(each.f1),
+            "precision": interval_data(each.precision),
+            "recall": interval_data(each.recall),
+            "f1": interval_data(each.f1),
             "support": each.support,
         }
         for name, each in zip(dataset.classes, scores, strict=True)
@@ -179,7 +180,7 @@ def _per_class(found: PipelineResult, config: RunConfig, dataset: Dataset) -> di
 
 
 def _subgroups(
-    found: PipelineResult, config: RunConfig, splits: Splits, dataset: Dataset
+    result: PipelineResult, config: RunConfig, splits: Splits, dataset: Dataset
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield the main metric by group, and by fold where each clip is tested once."""
     sortings = {"group": [clip.group for clip in dataset]} if dataset.has_groups else {}
@@ -189,24 +190,20 @@ def _subgroups(
             for index in fold.test:
                 folds[index] = fold.name
         sortings["fold"] = folds
-    for what, of_clip in sortings.items():
+    for kind, of_clip in sortings.items():
         names = sorted({name for name in of_clip if name is not None})
         if len(names) > MAX_SUBGROUPS:
             continue
         at = {name: code for code, name in enumerate(names)}
         codes = np.asarray([-1 if name is None else at[name] for name in of_clip])
-        scores = by_subgroup(found, config.metrics[0], dataset.targets, codes, names)
-        yield what, [asdict(score) for score in scores]
+        scores = by_subgroup(result, config.metrics[0], dataset.targets, codes, names)
+        yield kind, [asdict(score) for score in scores]
 
 
-def _estimate_data(found: Estimate | None) -> dict[str, Any] | None:
-    if found is None:
+def _estimate_data(estimate: Estimate | None) -> dict[str, Any] | None:
+    if estimate is None:
         return None
-    return {**_interval_data(found), "per_fold": list(found.per_fold)}
-
-
-def _interval_data(found: Estimate) -> dict[str, float]:
-    return {"value": found.value, "low": found.low, "high": found.high}
+    return {**interval_data(estimate), "per_fold": list(estimate.per_fold)}
 
 
 def _write_plots(

@@ -31,7 +31,7 @@ def panels(run: SavedRun) -> list[View]:
 
 def _panel(run: SavedRun, number: int) -> View:
     pipeline = run.pipelines[number]
-    found = run.metrics["cells"][pipeline.name]
+    found = run.pipeline_metrics[pipeline.name]
     return {
         "name": pipeline.name,
         "confusion": _confusion(np.asarray(found["confusion"], dtype=np.float64), run.classes),

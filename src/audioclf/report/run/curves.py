@@ -53,7 +53,7 @@ def _codes(run: SavedRun, pipeline: SavedPipeline) -> list[int]:
     n_classes = len(run.classes)
     if n_classes <= 2:
         return [n_classes - 1]
-    confusion = np.asarray(run.metrics["cells"][pipeline.name]["confusion"], dtype=np.float64)
+    confusion = np.asarray(run.pipeline_metrics[pipeline.name]["confusion"], dtype=np.float64)
     found = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
     return sorted(int(code) for code in np.argsort(found, kind="stable")[:MAX_LINES])
 

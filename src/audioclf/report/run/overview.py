@@ -44,7 +44,7 @@ def verdict_of(run: SavedRun, comparison: Mapping[str, Any] | None) -> str:
     if comparison and comparison.get("verdict"):
         return str(comparison["verdict"])
     best, metric = run.pipelines[0].name, run.main_metric
-    found = run.metrics["cells"][best]["metrics"].get(metric)
+    found = run.pipeline_metrics[best]["metrics"].get(metric)
     name = metric_name(metric)
     if not found:
         return f"{best} is listed first; its {name} is not available."
@@ -54,7 +54,7 @@ def verdict_of(run: SavedRun, comparison: Mapping[str, Any] | None) -> str:
 def pipelines_view(run: SavedRun) -> View:
     """Return the table of pipelines."""
     names = [str(name) for name in run.config["metrics"]]
-    pipelines = run.metrics["cells"]
+    pipelines = run.pipeline_metrics
     costs = [
         cost for cost in COSTS if any(words.is_number(c.get(cost[0])) for c in pipelines.values())
     ]
@@ -182,7 +182,7 @@ def costs_view(run: SavedRun) -> list[View]:
 
 def _cost_chart(run: SavedRun, key: str, head: str, axis: str, word: Any) -> View | None:
     points = []
-    for name, pipeline in run.metrics["cells"].items():
+    for name, pipeline in run.pipeline_metrics.items():
         found, cost = pipeline["metrics"].get(run.main_metric), pipeline.get(key)
         if found and words.is_number(found["value"]) and words.is_number(cost) and cost > 0:
             points.append((name, float(cost), found))

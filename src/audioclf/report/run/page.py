@@ -166,7 +166,7 @@ def build_report(
 
 
 def _summary(run: SavedRun) -> dict[str, Any]:
-    best = run.metrics["cells"][run.pipelines[0].name]["metrics"].get(run.main_metric)
+    best = run.pipeline_metrics[run.pipelines[0].name]["metrics"].get(run.main_metric)
     unit = run.metrics.get("unit") or {}
     return {
         "metric": overview.metric_name(run.main_metric),
