@@ -21,6 +21,7 @@ from audioclf.base.errors import PluginError
 from audioclf.components import hookspecs
 from audioclf.components.component import Component, Kind
 from audioclf.components.fields import BASES
+from audioclf.components.guard import error_text
 from audioclf.components.registry import (
     DISABLE_VARIABLE,
     Origin,
@@ -89,8 +90,7 @@ def _load(
 
 
 def _reason(exc: BaseException) -> str:
-    text = " ".join(str(exc).split())
-    return text if isinstance(exc, PluginError) else f"{type(exc).__name__}: {text}"
+    return error_text(exc) if not isinstance(exc, PluginError) else " ".join(str(exc).split())
 
 
 def load_components(plugin: ModuleType | Any) -> tuple[type[Component], ...]:

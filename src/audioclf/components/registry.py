@@ -126,6 +126,12 @@ class Registry:
         """Return the plugin that brings this component; None for a class made by hand."""
         return self._origins.get(type(component))
 
+    def describe(self, component: Component) -> str:
+        """Return the name of a component with the distribution and version that bring it."""
+        origin = self.origin_of(component)
+        source = f"{origin.distribution} {origin.version}" if origin else "not from a plugin"
+        return f"{component.type_name()}, {source}"
+
     def observers(self, names: Iterable[str]) -> tuple[Observer, ...]:
         """Return the plugins of these names that can be told of a finished run, each once.
 

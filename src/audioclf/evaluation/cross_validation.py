@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ import numpy as np
 
 from audioclf.base.errors import AudioclfError, ClassifierError
 from audioclf.base.machine import peak_memory_meter
-from audioclf.base.process_state import describe_changes, restored_process_state
+from audioclf.components.guard import guard, recorded
 from audioclf.dataset.targets import Targets
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import ProcessEngine, SerialEngine
@@ -248,27 +247,13 @@ def _checked(outcome: _Outcome, task: _Task) -> FoldResult:
 
 def fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets) -> FoldResult:
     """Fit a new estimator on the training side of one fold and predict the test side."""
-    where = task.described
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            with restored_process_state() as changed:
-                result = _fit_and_predict(task, matrix, targets)
-        except AudioclfError as exc:
-            raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc
-        except (Exception, SystemExit) as exc:
-            text = " ".join(str(exc).split())
-            raise ClassifierError(
-                f"{where} raised {type(exc).__name__}: {text}", hint=_advice(text)
-            ) from exc
-    said = {" ".join(str(warning.message).split()) for warning in caught}
-    if changed:
-        said.add(describe_changes(changed))
-    return replace(result, warnings=tuple(sorted(said)))
+    with guard(task.described, ClassifierError, hint=_advice), recorded() as remarks:
+        result = _fit_and_predict(task, matrix, targets)
+    return replace(result, warnings=tuple(remarks))
 
 
 def _advice(text: str) -> str | None:
-    """Say what it means that rows cannot be written, which numpy says in few words."""
+    """Explain numpy's short message about rows that cannot be written."""
     if "read-only" in text:
         return "It writes into the rows or labels that it is given; it has to work on a copy."
     return None

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from audioclf.base.errors import AudioclfError, ClassifierError
+from audioclf.base.errors import ClassifierError
 from audioclf.components.batches import Batches
+from audioclf.components.guard import guard, recorded
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import Pipeline
 
@@ -187,24 +188,14 @@ def fit_final(
         If the classifier raises; names it and its origin.
     """
     where = f"classifier {pipeline.name!r} ({pipeline.described}), on all clips"
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            # A copy, since a classifier may write into it.
-            y = targets.codes.copy()
-            started = time.perf_counter()
-            classifier, views = pipeline.classifier, pipeline.views
-            if in_batches:
-                clips = np.arange(len(y))
-                estimator = fit_batches(classifier, views, matrix, clips, y, seed=seed)
-            else:
-                built = classifier.build(random_state=seed)
-                estimator = fit_rows(pipeline, built, matrix, y, targets.groups)
-            seconds = time.perf_counter() - started
-        except AudioclfError as exc:
-            raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc
-        except Exception as exc:
-            text = " ".join(str(exc).split())
-            raise ClassifierError(f"{where} raised {type(exc).__name__}: {text}") from exc
-    said = {" ".join(str(warning.message).split()) for warning in caught}
-    return FinalFit(estimator, seconds, tuple(sorted(said)))
+    y = targets.codes.copy()  # a classifier may write into it
+    started = time.perf_counter()
+    with guard(where, ClassifierError), recorded() as remarks:
+        classifier, views = pipeline.classifier, pipeline.views
+        if in_batches:
+            clips = np.arange(len(y))
+            estimator = fit_batches(classifier, views, matrix, clips, y, seed=seed)
+        else:
+            built = classifier.build(random_state=seed)
+            estimator = fit_rows(pipeline, built, matrix, y, targets.groups)
+    return FinalFit(estimator, time.perf_counter() - started, tuple(remarks))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from audioclf.base.errors import ConfigError
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
-from audioclf.experiment.provenance import describe
 
 if TYPE_CHECKING:
     from audioclf.evaluation.results import Pipeline
@@ -32,7 +31,7 @@ def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:
             feature_name,
             name,
             classifier,
-            describe(classifier, registry),
+            registry.describe(classifier),
             shapes[feature_name] if classifier.needs_shape() else None,
             views[feature_name],
         )
@@ -47,7 +46,7 @@ def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:
     first = next(iter(config.featurizers))
     return [
         *pipelines,
-        Pipeline(name, first, name, dummy, describe(dummy, registry), None, views[first]),
+        Pipeline(name, first, name, dummy, registry.describe(dummy), None, views[first]),
     ]
 
 

@@ -8,17 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audioclf.base.errors import AudioclfError, DatasetError, PluginError
+from audioclf.base.errors import DatasetError
 from audioclf.base.limits import use_limits
-from audioclf.base.process_state import describe_changes, restored_process_state
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
+from audioclf.components.guard import load_guarded
 from audioclf.components.registry import Origin, Registry
 from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
 from audioclf.experiment.grid import pipelines_of
-from audioclf.experiment.provenance import describe, origins_of
+from audioclf.experiment.provenance import origins_of
 from audioclf.experiment.resources import Progress
 from audioclf.runs.folder import LEDGER, RunFolder
 
@@ -200,25 +200,12 @@ def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
     Raises
     ------
     AudioclfError
-        What the loader says of its source.
+        The loader's own error about its source.
     PluginError
         If the loader itself fails.
     """
-    try:
-        with use_limits(config.limits), restored_process_state() as changed:
-            dataset = config.dataset.load()
-    except AudioclfError:
-        raise
-    except (Exception, SystemExit) as exc:
-        who = describe(config.dataset, registry)
-        raise PluginError(f"loader {who} raised {type(exc).__name__}: {exc}") from exc
-    if not isinstance(dataset, Dataset):
-        who = describe(config.dataset, registry)
-        raise PluginError(f"loader {who} returned {type(dataset).__name__} instead of a Dataset")
-    if changed:
-        change = f"loader {describe(config.dataset, registry)}: {describe_changes(changed)}"
-        dataset.notes = (*dataset.notes, change)
-    return dataset
+    with use_limits(config.limits):
+        return load_guarded(config.dataset, registry)
 
 
 def unreadable_clips(dataset: Dataset, extraction: Extraction, folder: RunFolder) -> DatasetError:

@@ -10,13 +10,6 @@ from audioclf.components.registry import Origin, Registry
 from audioclf.config.run_config import RunConfig
 
 
-def describe(component: Component, registry: Registry) -> str:
-    """Return the name of a component with the distribution and version that bring it."""
-    origin = registry.origin_of(component)
-    source = f"{origin.distribution} {origin.version}" if origin else "not from a plugin"
-    return f"{component.type_name()}, {source}"
-
-
 def origins_of(featurizers: Mapping[str, Featurizer], registry: Registry) -> dict[str, Origin]:
     """Return where each featurizer comes from, for those that a plugin brings."""
     found = {name: registry.origin_of(item) for name, item in featurizers.items()}

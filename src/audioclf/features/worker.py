@@ -18,8 +18,8 @@ from audioclf.audio.decode import decode
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import AudioclfError, DecodeError, FeatureError
-from audioclf.base.process_state import describe_changes, restored_process_state
 from audioclf.components.featurizer import Featurizer
+from audioclf.components.guard import FOREIGN, guard, recorded
 from audioclf.dataset.dataset import Clip
 from audioclf.features.cache import FeatureCache
 from audioclf.features.cache_entry import Entry
@@ -139,7 +139,7 @@ def plan_featurizer(
     noise = np.random.default_rng(0).normal(0.0, 0.1, n_samples).astype(np.float32)
     label = f"featurizer {name!r} ({described})"
     try:
-        with restored_process_state() as changed:
+        with recorded(with_warnings=False) as remarks:
             found = _call(featurizer, noise, audio.sr, label)
         n_bins, n_frames = _checked(found, label).shape
     except FeatureError as exc:
@@ -151,7 +151,7 @@ def plan_featurizer(
             "featurizer has to do.",
         ) from exc
     width = featurizer.pooling.width(n_bins, n_frames)
-    remark = f"{label}: {describe_changes(changed)}" if changed else ""
+    remark = f"{label}: {remarks[0]}" if remarks else ""
     return Plan(name, featurizer, label, n_bins, n_frames, width, keys, remark=remark)
 
 
@@ -293,9 +293,7 @@ def _steady(
 def featurize(plan: Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | FeatureError]:
     """Return a matrix per waveform; where the batch fails, find the clip that is to blame."""
     if len(ys) > 1:
-        with contextlib.suppress(
-            Exception, SystemExit
-        ):  # the same clips one by one say which it was
+        with contextlib.suppress(*FOREIGN):  # the same clips one by one say which it was
             batch = plan.featurizer.extract_many(ys, sr)
             if len(batch) == len(ys):
                 return [_checked(features, plan.label, plan.n_bins) for features in batch]
@@ -307,7 +305,7 @@ def featurize_windows(
 ) -> list[Matrix | FeatureError]:
     """Return a matrix per window of a recording, as `featurize` does of each as a clip."""
     y.flags.writeable = False
-    with contextlib.suppress(Exception, SystemExit):
+    with contextlib.suppress(*FOREIGN):
         found = plan.featurizer.extract_windows(y, sr, starts, n_samples)
         if len(found) == len(starts):
             return [_checked(features, plan.label, plan.n_bins) for features in found]
@@ -323,13 +321,12 @@ def _attempt(plan: Plan, y: Matrix, sr: int) -> Matrix | FeatureError:
 
 def _call(featurizer: Featurizer, y: Matrix, sr: int, label: str) -> Matrix:
     y.flags.writeable = False
-    try:
+    with guard(label, FeatureError, known=lambda exc: _named(exc, label)):
         return featurizer.extract(y, sr)
-    except AudioclfError as exc:
-        raise FeatureError(f"{label}: {exc.message}", hint=exc.hint) from exc
-    except (Exception, SystemExit) as exc:
-        said = f"{type(exc).__name__}: {exc}".removesuffix(": ")
-        raise FeatureError(f"{label} raised {said}") from exc
+
+
+def _named(exc: AudioclfError, label: str) -> FeatureError:
+    return FeatureError(f"{label}: {exc.message}", hint=exc.hint)
 
 
 def _checked(features: object, label: str, n_bins: int | None = None) -> Matrix:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from audioclf.base.errors import AudioclfError, DatasetError, DecodeError, PluginError
+from audioclf.base.errors import DatasetError, DecodeError
 from audioclf.base.limits import DEFAULT_LIMITS, Limits, use_limits
 from audioclf.features.waveform import Decoder, decoded
 from audioclf.runs.folder import CONFIG
@@ -87,17 +87,14 @@ def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:
     AudioclfError
         If the dataset is gone, holds none of the run's clips, or a plugin that reads it is missing.
     """
+    from audioclf.components.discovery import discover
+    from audioclf.components.guard import load_guarded
     from audioclf.config.loading import load_config
 
+    registry = discover() if registry is None else registry
     config = load_config(run.path / CONFIG, registry=registry)
-    try:
-        with use_limits(config.limits):
-            dataset = config.dataset.load()
-    except AudioclfError:
-        raise
-    except Exception as exc:
-        who = config.dataset.type_name()
-        raise PluginError(f"loader {who} raised {type(exc).__name__}: {exc}") from exc
+    with use_limits(config.limits):
+        dataset = load_guarded(config.dataset, registry)
     if not {clip.id for clip in run.clips} & {clip.id for clip in dataset}:
         raise DatasetError(f"{dataset.name}: holds none of the clips of this run")
     digests = {clip.id: clip.facts.get("sha256", "") for clip in run.clips}
