@@ -349,12 +349,12 @@ def test_halving_says_how_many_clips_it_needs() -> None:
 def test_a_field_that_there_is_not_is_named_with_the_nearest() -> None:
     loc, message = problem(Svm(), {"C_": [1]})
     assert loc == ("search", "C_")
-    assert message == "the search names no field `C_`; did you mean `C`?"
+    assert message == "the classifier has no field `C_`; did you mean `C`?"
 
 
 def test_the_type_cannot_be_searched() -> None:
     _, message = problem(Dummy(), {"type": ["svm"]})
-    assert message == "the search names no field `type`; there are strategy"
+    assert message == "the classifier has no field `type`; its fields are strategy"
 
 
 @pytest.mark.parametrize(

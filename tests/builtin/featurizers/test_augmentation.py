@@ -37,8 +37,8 @@ def test_without_augment_there_is_one_view() -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"factors": (0.9, 1.0)}, "leave out the factor 1"),
-        ({"factors": (0.9, 0.9)}, "a factor stands there twice"),
+        ({"factors": (0.9, 1.0)}, "remove the factor 1"),
+        ({"factors": (0.9, 0.9)}, "a factor is listed twice"),
         ({"factors": ()}, "at least 1 item"),
         ({"factors": (0.4,)}, "greater than or equal to 0.5"),
     ],

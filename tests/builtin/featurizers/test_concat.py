@@ -97,7 +97,7 @@ def test_a_part_that_returns_no_matrix_is_named() -> None:
 
 def test_a_part_of_any_number_of_frames_is_refused() -> None:
     with pytest.raises(
-        ValidationError, match=r"part 'm' has `pooling: flatten`.*give it `n_steps`"
+        ValidationError, match=r"part 'm' has `pooling: flatten`.*set its `n_steps`"
     ):
         concat(m=MelSpectrogram(pooling=Flatten()))
     with pytest.raises(ValidationError, match=r"part 'b' has `pooling: flatten`"):

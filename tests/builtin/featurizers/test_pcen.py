@@ -74,9 +74,9 @@ def test_silence_is_0_without_a_warning(n_samples: int, bias: float, power: floa
 
 
 def test_db_and_pcen_together_are_refused() -> None:
-    with pytest.raises(ValidationError, match="`pcen` stands instead of `db`: leave one"):
+    with pytest.raises(ValidationError, match="`pcen` replaces `db`: remove one"):
         MelSpectrogram(db=Decibels(), pcen=Pcen())
-    with pytest.raises(ValidationError, match="`pcen` stands instead of `db`: leave one"):
+    with pytest.raises(ValidationError, match="`pcen` replaces `db`: remove one"):
         validate_component(MelSpectrogram, {"type": "mel", "db": {"ref": "max"}, "pcen": {}})
 
 

@@ -1,4 +1,4 @@
-"""A classifier that never looks at the audio: scikit-learn's `DummyClassifier`."""
+"""Baseline without features: scikit-learn's `DummyClassifier`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Dummy(Classifier):
-    """Guesses from the class counts alone: the score that any other classifier must beat.
+    """Baseline that uses the class counts alone; every other classifier has to beat it.
 
     Names and defaults are those of `sklearn.dummy.DummyClassifier`.
     """
@@ -25,8 +25,8 @@ class Dummy(Classifier):
     }
 
     strategy: Literal["prior", "most_frequent", "stratified", "uniform"] = "prior"
-    """`prior` and `most_frequent` always name the largest class, the former with the classes'
-    shares as probabilities; `stratified` draws by these shares, `uniform` all classes alike."""
+    """`prior` and `most_frequent` predict the largest class, `prior` with the shares of the classes
+    as probabilities; `stratified` draws classes by their shares, `uniform` uniformly."""
 
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import model_validator
 from typing_extensions import override
 
-from audioclf.builtin.classifiers.forest_options import Forest, check_max_samples
+from audioclf.builtin.classifiers.tree_options import Forest
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from sklearn.base import ClassifierMixin
 
 
 class ExtraTrees(Forest):
-    """Many deep trees that split at random thresholds; often as good as a forest, and faster.
+    """Deep trees with random thresholds; often as accurate as a random forest, and faster.
 
     Names and defaults are those of `sklearn.ensemble.ExtraTreesClassifier`.
     """
@@ -27,12 +24,7 @@ class ExtraTrees(Forest):
     type: Literal["extra_trees"] = "extra_trees"
 
     bootstrap: bool = False
-    """Whether each tree draws its clips with replacement; false gives every tree all clips."""
-
-    @model_validator(mode="after")
-    def _drawn_clips(self) -> Self:
-        check_max_samples(self.max_samples, self.bootstrap)
-        return self
+    """Whether each tree draws its clips with replacement; false gives all clips to every tree."""
 
     @override
     def build(self, *, random_state: int) -> ClassifierMixin:

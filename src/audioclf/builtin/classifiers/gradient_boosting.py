@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
-from audioclf.builtin.classifiers.forest_options import MaxFeatures, MinSamplesLeaf, MinSamplesSplit
+from audioclf.builtin.classifiers.tree_options import (
+    CcpAlpha,
+    MaxFeatures,
+    MaxLeafNodes,
+    MinImpurityDecrease,
+    MinSamplesLeaf,
+    MinSamplesSplit,
+    MinWeightFractionLeaf,
+)
 from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
@@ -17,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class GradientBoosting(Classifier):
-    """Small trees in sequence, each fitted to what the ones before it got wrong.
+    """Small trees in sequence, each fitted to the errors of those before it.
 
     Names and defaults are those of `sklearn.ensemble.GradientBoostingClassifier`. Its `criterion`
     is left out: scikit-learn 1.9 deprecates it. With thousands of clips, `hist_gradient_boosting`
@@ -27,52 +35,42 @@ class GradientBoosting(Classifier):
     type: Literal["gradient_boosting"] = "gradient_boosting"
 
     loss: Literal["log_loss", "exponential"] = "log_loss"
-    """Loss to be minimized; `exponential` gives AdaBoost and handles two classes only."""
+    """Loss to minimize; `exponential` is AdaBoost and handles two classes only."""
 
     learning_rate: FiniteFloat = Field(default=0.1, gt=0)
-    """Factor on each tree's contribution, above 0; smaller values need more trees."""
+    """Factor of each tree's contribution, above 0; smaller values need more trees."""
 
     n_estimators: int = Field(default=100, ge=1)
     """Number of boosting stages; with k > 2 classes each stage has k trees."""
 
     subsample: FiniteFloat = Field(default=1.0, gt=0, le=1)
-    """Share of the training clips that each tree sees, in (0, 1]; drawn without replacement."""
+    """Share of the training clips for each tree, in (0, 1]; drawn without replacement."""
 
     min_samples_split: MinSamplesSplit = 2
-    """Clips that a node needs to be split: a number >= 2, or a share in (0, 1)."""
-
     min_samples_leaf: MinSamplesLeaf = 1
-    """Clips that each side of a split must keep: a number >= 1, or a share in (0, 1)."""
-
-    min_weight_fraction_leaf: FiniteFloat = Field(default=0.0, ge=0, le=0.5)
-    """Share of the total sample weight that a leaf must hold, in [0, 0.5]."""
+    min_weight_fraction_leaf: MinWeightFractionLeaf = 0.0
 
     max_depth: int | None = Field(default=3, ge=1)
-    """Depth of each tree, at least 1; null for no limit."""
+    """Largest depth of a tree, at least 1; null for no limit."""
 
-    min_impurity_decrease: FiniteFloat = Field(default=0.0, ge=0)
-    """A node is split if this lowers the impurity by at least this much, >= 0."""
+    min_impurity_decrease: MinImpurityDecrease = 0.0
 
     init: Literal["zero"] | None = None
-    """Where boosting starts: null for the classes' shares, `zero` for raw scores of 0."""
+    """Initial scores: null for the shares of the classes, `zero` for raw scores of 0."""
 
     max_features: MaxFeatures = None
-    """Columns that each split considers: a number, a share in (0, 1], `sqrt`, `log2`, null: all."""
-
-    max_leaf_nodes: int | None = Field(default=None, ge=2)
-    """Leaves of each tree, grown best first, at least 2; null for no limit."""
+    max_leaf_nodes: MaxLeafNodes = None
 
     validation_fraction: FiniteFloat = Field(default=0.1, gt=0, lt=1)
-    """Share of the training clips that is held out to stop early, in (0, 1)."""
+    """Share of the training clips held out for early stopping, in (0, 1)."""
 
     n_iter_no_change: int | None = Field(default=None, ge=1)
-    """Stop early after this many stages without an improvement; null to never stop early."""
+    """Stages without an improvement before early stopping; null for no early stopping."""
 
     tol: FiniteFloat = Field(default=1e-4, ge=0)
     """Smallest change of the validation loss that counts as an improvement, >= 0."""
 
-    ccp_alpha: FiniteFloat = Field(default=0.0, ge=0)
-    """Complexity parameter of cost-complexity pruning, >= 0; 0 prunes nothing."""
+    ccp_alpha: CcpAlpha = 0.0
 
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
@@ -96,9 +94,9 @@ class GradientBoosting(Classifier):
         """
         if self.n_iter_no_change is not None:
             raise ClassifierError(
-                "stopping early holds out rows at random, which would separate the views of a clip",
-                hint="Set n_iter_no_change: null, leave out `augment`, or take "
-                "hist_gradient_boosting, which can hold out whole clips.",
+                "early stopping holds out rows at random, which would separate the views of a clip",
+                hint="Set n_iter_no_change: null, remove `augment`, or use "
+                "hist_gradient_boosting, which holds out whole clips.",
             )
         return super().fit_views(estimator, X, y, clips, **passed)
 

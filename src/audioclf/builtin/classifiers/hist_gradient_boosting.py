@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
-from audioclf.builtin.classifiers.forest_options import Count, ProperShare
+from audioclf.builtin.classifiers.tree_options import Count, ProperShare
 from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
@@ -20,38 +20,38 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 _MANY_CLIPS = 10_000
-"""Above this `auto` stops early, as scikit-learn does."""
+"""Clips above which `auto` stops early, as in scikit-learn."""
 
 
 class HistGradientBoosting(Classifier):
-    """Gradient boosting for many clips: columns are binned before the trees are grown.
+    """Gradient boosting for many clips, on binned columns.
 
-    Names and defaults are those of `sklearn.ensemble.HistGradientBoostingClassifier`. Mind
-    `min_samples_leaf: 20` when a class has only a few dozen clips.
+    Names and defaults are those of `sklearn.ensemble.HistGradientBoostingClassifier`. Lower
+    `min_samples_leaf` if a class has only a few dozen clips.
     """
 
     type: Literal["hist_gradient_boosting"] = "hist_gradient_boosting"
 
     learning_rate: FiniteFloat = Field(default=0.1, gt=0)
-    """Factor on each tree's contribution, above 0; smaller values need more trees."""
+    """Factor of each tree's contribution, above 0; smaller values need more trees."""
 
     max_iter: int = Field(default=100, ge=1)
     """Number of boosting stages; with k > 2 classes each stage has k trees."""
 
     max_leaf_nodes: int | None = Field(default=31, ge=2)
-    """Leaves of each tree, at least 2; null for no limit."""
+    """Largest number of leaves of a tree, at least 2; null for no limit."""
 
     max_depth: int | None = Field(default=None, ge=1)
-    """Depth of each tree, at least 1; null for no limit."""
+    """Largest depth of a tree, at least 1; null for no limit."""
 
     min_samples_leaf: int = Field(default=20, ge=1)
-    """Clips that a leaf must hold, at least 1; lower it for small datasets."""
+    """Smallest number of clips in a leaf, at least 1; lower it for small datasets."""
 
     l2_regularization: FiniteFloat = Field(default=0.0, ge=0)
     """L2 penalty on the values of the leaves, >= 0."""
 
     max_features: FiniteFloat = Field(default=1.0, gt=0, le=1)
-    """Share of the columns that each split considers, in (0, 1]."""
+    """Share of the columns considered for each split, in (0, 1]."""
 
     max_bins: int = Field(default=255, ge=2, le=255)
     """Bins per column, in [2, 255]."""
@@ -60,19 +60,19 @@ class HistGradientBoosting(Classifier):
     """Whether to stop early; `auto` does so with more than 10,000 training clips."""
 
     scoring: Literal["loss", "accuracy", "balanced_accuracy", "f1_macro"] | None = "loss"
-    """What early stopping watches; null for accuracy."""
+    """Score that early stopping monitors; null for accuracy."""
 
     validation_fraction: Count | ProperShare | None = 0.1
-    """Training clips held out to stop early: a number, a share in (0, 1); null: watch training."""
+    """Training clips held out for early stopping: a number, a share in (0, 1), or null for none."""
 
     n_iter_no_change: int = Field(default=10, ge=1)
-    """Stop early after this many stages without an improvement."""
+    """Stages without an improvement before early stopping."""
 
     tol: FiniteFloat = Field(default=1e-7, ge=0)
     """Smallest change of the score that counts as an improvement, >= 0."""
 
     class_weight: Literal["balanced"] | None = None
-    """`balanced` makes each class count the same; null makes each clip count the same."""
+    """`balanced` gives all classes the same weight; null gives all clips the same weight."""
 
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
@@ -104,7 +104,9 @@ class HistGradientBoosting(Classifier):
         # Only for this fit: a saved model has the parameters that `build` gives.
         estimator.set_params(early_stopping=stops)
         if stops and self.validation_fraction is not None:
-            learned, held_out = _sides(clips, y, self.validation_fraction, estimator.random_state)
+            learned, held_out = _validation_split(
+                clips, y, self.validation_fraction, estimator.random_state
+            )
             passed |= {"X_val": X[held_out], "y_val": y[held_out]}
             X, y = X[learned], y[learned]
         try:
@@ -113,9 +115,8 @@ class HistGradientBoosting(Classifier):
             if "X_val" not in str(exc):
                 raise
             raise ClassifierError(
-                "stopping early by whole clips, where each has several views, needs scikit-learn "
-                "1.7",
-                hint="Update scikit-learn, set early_stopping: false, or leave out `augment`.",
+                "early stopping with several views of each clip needs scikit-learn 1.7",
+                hint="Update scikit-learn, set early_stopping: false, or remove `augment`.",
             ) from exc
         return estimator.set_params(early_stopping=self.early_stopping)
 
@@ -128,10 +129,10 @@ class HistGradientBoosting(Classifier):
         )
 
 
-def _sides(
+def _validation_split(
     clips: NDArray[np.intp], y: NDArray[np.intp], held_out: float, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows to learn from and those held out, each clip with all views on one side."""
+    """Return the rows to fit and the rows held out; the views of a clip stay together."""
     import numpy as np
     from sklearn.model_selection import train_test_split
 

@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 
 class Knn(Classifier):
-    """The vote of the nearest training clips, on standardized columns.
+    """Vote of the nearest training clips, on standardized columns.
 
     Names and defaults are those of `sklearn.neighbors.KNeighborsClassifier`. The scaler is part
-    of the estimator and sees training clips only.
+    of the estimator and is fitted on training clips only.
     """
 
     type: Literal["knn"] = "knn"
 
     n_neighbors: int = Field(default=5, ge=1)
-    """Number of neighbors that vote; no more than there are training clips."""
+    """Number of neighbors that vote, at most the number of training clips."""
 
     weights: Literal["uniform", "distance"] = "uniform"
-    """Weight of a neighbor's vote: all the same, or the inverse of its distance."""
+    """Weight of a neighbor's vote: uniform, or the inverse of its distance."""
 
     algorithm: Literal["auto", "ball_tree", "kd_tree", "brute"] = "auto"
-    """How neighbors are found; changes the time, and the choice among equal distances."""
+    """Search algorithm; it changes the time, and the choice among equal distances."""
 
     leaf_size: int = Field(default=30, ge=1)
-    """Clips per leaf of `ball_tree` and `kd_tree`; changes the time."""
+    """Clips per leaf of `ball_tree` and `kd_tree`; it changes the time."""
 
     p: FiniteFloat = Field(default=2.0, gt=0)
     """Power of the Minkowski metric, above 0: 1 is Manhattan, 2 is Euclidean."""
@@ -43,7 +43,7 @@ class Knn(Classifier):
     """Distance of two clips; `cosine` works with `algorithm` `auto` and `brute`."""
 
     @model_validator(mode="after")
-    def _algorithm_knows_the_metric(self) -> Self:
+    def _algorithm_supports_the_metric(self) -> Self:
         if self.metric == "cosine" and self.algorithm.endswith("_tree"):
             raise ValueError(f"metric: cosine needs algorithm: brute, not {self.algorithm}")
         return self

@@ -18,10 +18,11 @@ Solver = Literal["lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "s
 
 
 class LogisticRegression(Classifier):
-    """Logistic regression on standardized columns: a strong and quick baseline.
+    """Logistic regression on standardized columns: a strong and fast baseline.
 
     Names and defaults are those of `sklearn.linear_model.LogisticRegression` 1.9, except that
-    `max_iter` is 1000. The scaler is part of the estimator and sees training clips only.
+    `max_iter` is 1000. The scaler is part of the estimator and is fitted on training
+    clips only.
     """
 
     type: Literal["logistic_regression"] = "logistic_regression"
@@ -34,21 +35,20 @@ class LogisticRegression(Classifier):
     1 works with `liblinear` too."""
 
     class_weight: Literal["balanced"] | None = None
-    """`balanced` makes each class count the same; null makes each clip count the same."""
+    """`balanced` gives all classes the same weight; null gives all clips the same weight."""
 
     solver: Solver = "lbfgs"
-    """Algorithm; `liblinear` handles two classes only, `saga` is the one for an L1 share."""
+    """Algorithm; `liblinear` handles two classes only, `saga` supports an L1 share."""
 
     max_iter: int = Field(default=1000, ge=1)
-    """Limit on the solver's iterations, at least 1. scikit-learn's 100 leaves no room for the many
-    columns of a clip: 400 spoken digits in 768 columns take 96. A solver that is done sooner
-    stops sooner."""
+    """Largest number of iterations, at least 1. The default of scikit-learn, 100, is too small for
+    many columns: 400 spoken digits in 768 columns take 96. A converged solver stops earlier."""
 
     tol: FiniteFloat = Field(default=1e-4, gt=0)
     """Tolerance at which the solver stops, above 0."""
 
     @model_validator(mode="after")
-    def _solver_knows_the_penalty(self) -> Self:
+    def _solver_supports_the_penalty(self) -> Self:
         lasso = self.l1_ratio == 1 and self.solver == "liblinear"
         if self.l1_ratio > 0 and self.solver != "saga" and not lasso:
             raise ValueError(f"l1_ratio above 0 needs solver: saga, not {self.solver}")
@@ -72,7 +72,7 @@ class LogisticRegression(Classifier):
 
 
 def _named_penalty(l1_ratio: float) -> dict[str, Any]:
-    """Return the penalty as scikit-learn before 1.8 wants it: by name, the ratio only if mixed."""
+    """Return the penalty for scikit-learn before 1.8: its name, and the ratio if it is mixed."""
     if l1_ratio in (0, 1):
         return {"penalty": "l2" if l1_ratio == 0 else "l1"}
     return {"penalty": "elasticnet", "l1_ratio": l1_ratio}

@@ -1,4 +1,4 @@
-"""The search space of `tuned`: lists of values, and ranges."""
+"""Search space of `tuned`: lists of values, and ranges."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 
 class Range(BaseModel):
-    """Numbers between two ends, for a search that draws them."""
+    """Range of numbers for a random search."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
 
     low: int | FiniteFloat
-    """Lower end, which may be drawn."""
+    """Lower bound, included."""
 
     high: int | FiniteFloat
-    """Upper end, above `low`; it may be drawn."""
+    """Upper bound, above `low`, included."""
 
     log: bool = False
-    """Whether the logarithm is drawn evenly, as suits `C` or `learning_rate`; needs `low` > 0."""
+    """Whether to draw uniformly on a log scale, as for `C` or `learning_rate`; needs `low` > 0."""
 
     integer: bool = False
-    """Whether whole numbers are drawn."""
+    """Whether to draw whole numbers."""
 
     @model_validator(mode="after")
     def _ends_fit(self) -> Self:
@@ -55,7 +55,7 @@ class Range(BaseModel):
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The two ends, as the type of number that is drawn."""
+        """Both bounds, as int or float."""
         kind = int if self.integer else float
         return kind(self.low), kind(self.high)
 
@@ -103,12 +103,12 @@ def _pairs(space: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 if TYPE_CHECKING:
     Space = tuple[tuple[str, tuple[Any, ...] | Range], ...]
 else:
-    # A mapping for whoever writes it; pairs in its order inside, since a component is hashable.
+    # A mapping in YAML and Python, stored as pairs because a component is hashable.
     Space = Annotated[dict[str, _Choices], AfterValidator(_pairs), PlainSerializer(dict)]
 
 
 def as_json(value: Any) -> str:
-    """Return a value as messages show it."""
+    """Return a value for a message."""
     return json.dumps(value, default=str)
 
 
@@ -124,13 +124,13 @@ def with_values(classifier: Classifier, values: dict[str, Any]) -> Classifier:
 
 
 def invalid(values: dict[str, Any], exc: ValidationError) -> str:
-    """Return in one sentence why a candidate is not valid."""
-    said = str(exc.errors()[0]["msg"]).removeprefix("Value error, ")
-    return f"the candidate {shown(values)} is not valid: {said}"
+    """Return the message for an invalid candidate."""
+    reason = str(exc.errors()[0]["msg"]).removeprefix("Value error, ")
+    return f"the candidate {shown(values)} is not valid: {reason}"
 
 
 def shown(values: dict[str, Any]) -> str:
-    """Return the values of a candidate as YAML shows them on one line, nearly.
+    """Return the values of a candidate on one line, similar to YAML.
 
     >>> shown({"C": 0.1, "kernel": "rbf"})
     '{C: 0.1, kernel: rbf}'

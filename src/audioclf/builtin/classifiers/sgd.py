@@ -41,7 +41,7 @@ class _EvenScores:
 
 
 class Sgd(Classifier):
-    """Logistic regression or a linear SVM for more clips than memory holds.
+    """Logistic regression or a linear SVM for datasets larger than memory.
 
     Names and defaults are those of `sklearn.linear_model.SGDClassifier`, except that `loss` is
     `log_loss`, which gives probabilities. The columns are standardized by a scaler that is part of
@@ -54,7 +54,7 @@ class Sgd(Classifier):
     """`log_loss` is logistic regression, `hinge` a linear SVM; the first two give probabilities."""
 
     penalty: Literal["l2", "l1", "elasticnet"] | None = "l2"
-    """What keeps the weights small; null for nothing."""
+    """Penalty on the weights; null for none."""
 
     alpha: FiniteFloat = Field(default=1e-4, ge=0)
     """Strength of the penalty, at least 0."""
@@ -63,16 +63,16 @@ class Sgd(Classifier):
     """Share of L1 in the penalty `elasticnet`, in [0, 1]."""
 
     max_iter: int = Field(default=1000, ge=1)
-    """Limit on the passes over the training clips, at least 1."""
+    """Largest number of passes over the training clips, at least 1."""
 
     tol: FiniteFloat | None = Field(default=1e-3, gt=0)
-    """Gain of a pass below which it stops; null for `max_iter` passes in any case."""
+    """Improvement per pass below which the fit stops; null for `max_iter` passes."""
 
     class_weight: Literal["balanced"] | None = None
-    """`balanced` makes each class count the same; null makes each clip count the same."""
+    """`balanced` gives all classes the same weight; null gives all clips the same weight."""
 
     average: bool = False
-    """Whether the weights are averaged over all steps, which steadies them."""
+    """Whether to average the weights over all steps."""
 
     @override
     def build(self, *, random_state: int) -> ClassifierMixin:
@@ -93,18 +93,18 @@ class Sgd(Classifier):
 
     @override
     def fit_batches(self, batches: Batches, *, random_state: int) -> ClassifierMixin:
-        """Fit by `partial_fit`: a pass for the scaler, then passes over reshuffled blocks.
+        """Fit by `partial_fit`: one pass for the scaler, then passes over shuffled blocks.
 
-        As many passes as show some 1,000,000 rows, the number after which scikit-learn's guide
-        (section "Stochastic Gradient Descent, tips on practical use") expects convergence; at
-        most `max_iter`.
+        At most `max_iter` passes, until about 1,000,000 rows were used, the number after which
+        scikit-learn's guide (section "Stochastic Gradient Descent, tips on practical use") expects
+        convergence.
         """
         import numpy as np
 
         pipeline: Any = self.build(random_state=random_state)
         scaler, model = (step for _, step in pipeline.steps)
         if self.class_weight == "balanced":
-            # A block cannot know how frequent the classes are in all of them.
+            # A block has other class frequencies than all rows together.
             counts = np.bincount(batches.y, minlength=batches.n_classes)
             weights = batches.n_rows / (batches.n_classes * counts)
             model.set_params(class_weight=dict(enumerate(weights)))

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 _FOLDS = 5
-"""As scikit-learn's calibration has."""
+"""The default of scikit-learn's calibration."""
 
 
 class Svm(Classifier):
     """Support vector machine with a kernel, on standardized columns.
 
-    Names and defaults are those of `sklearn.svm.SVC`. The scaler is part of the estimator and
-    sees training clips only.
+    Names and defaults are those of `sklearn.svm.SVC`. The scaler is part of the estimator and is
+    fitted on training clips only.
     """
 
     type: Literal["svm"] = "svm"
@@ -48,12 +48,12 @@ class Svm(Classifier):
     """Tolerance at which the solver stops, above 0."""
 
     class_weight: Literal["balanced"] | None = None
-    """`balanced` makes each class count the same; null makes each clip count the same."""
+    """`balanced` gives all classes the same weight; null gives all clips the same weight."""
 
     probability: bool = False
-    """Whether to give probabilities, by Platt's sigmoid on decisions that were cross-validated in
-    5 folds within the training clips, of which each class needs at least 5. This takes the place
-    of scikit-learn's own `probability`, which is deprecated."""
+    """Whether to compute probabilities by Platt's sigmoid on cross-validated decision values, in 5
+    folds of the training clips; each class needs at least 5 clips. It replaces scikit-learn's own
+    `probability`, which is deprecated."""
 
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:

@@ -1,4 +1,4 @@
-"""A search over the fields of another classifier, inside each training side."""
+"""Hyperparameter search over the fields of another classifier, within the training clips."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 MAX_CHECKED = 1000
-"""Combinations of values that are validated before the run; the fields of a random candidate that
-lies beyond them are validated when it is drawn."""
+"""Combinations of values that are validated before the run; other random candidates are validated
+when they are drawn."""
 
 
 class Tuned(Classifier):
-    """Another classifier, some of whose fields are chosen by a search within the training clips.
+    """Hyperparameter search: fields of another classifier are chosen within the training clips.
 
-    The candidates are compared in inner folds of the training side, and the best is fitted on all
-    of it; test clips take no part. Inner folds keep the proportions of the classes, and where the
-    dataset has groups, never separate the clips of one group. The searches are scikit-learn's
-    `GridSearchCV`, `RandomizedSearchCV` and `HalvingRandomSearchCV`.
+    Candidates are compared in inner folds of the training clips, and the best is fitted on all of
+    them; test clips are not used. Inner folds are stratified and, if the dataset has groups, never
+    separate the clips of one group. The searches are scikit-learn's `GridSearchCV`,
+    `RandomizedSearchCV` and `HalvingRandomSearchCV`.
     """
 
     type: Literal["tuned"] = "tuned"
@@ -47,29 +47,29 @@ class Tuned(Classifier):
     uses_groups: ClassVar[bool] = True
 
     classifier: AnyClassifier
-    """The classifier whose fields are searched; any but `tuned`, of this package or of a plugin."""
+    """Classifier to tune: any but `tuned`, built in or of a plugin."""
 
     search: Space
-    """For each field that is searched a list of values, or a range `{low, high, log, integer}`."""
+    """Fields to search, each with a list of values or a range `{low, high, log, integer}`."""
 
     strategy: Literal["grid", "random", "halving"] = "grid"
-    """`grid` tries each combination of the values; `random` draws `budget` candidates; `halving`
-    draws them too, tries all on few clips, and a third of them each time on three times as many."""
+    """`grid` tries each combination of values; `random` draws `budget` candidates; `halving` draws
+    `budget` candidates, tries all on few clips, and then a third of them on three times as many."""
 
     budget: int = Field(default=20, ge=1, le=100_000)
-    """Number of candidates; a grid must not have more."""
+    """Number of candidates; the upper bound for a grid."""
 
     n_splits: int = Field(default=5, ge=2, le=100)
-    """Number of inner folds; lowered where the smallest class has fewer clips or groups."""
+    """Number of inner folds; lowered if the smallest class has fewer clips or groups."""
 
     metric: SearchMetric = "accuracy"
-    """What makes a candidate the best, by the name that it has among the metrics of a run."""
+    """Metric that decides between candidates, by its name among the metrics of a run."""
 
     @field_validator("classifier", mode="after")
     @classmethod
     def _is_not_tuned(cls, classifier: Classifier) -> Classifier:
         if isinstance(classifier, Tuned):
-            raise ValueError("a tuned classifier cannot be tuned; put all fields into one search")
+            raise ValueError("a tuned classifier cannot be tuned: put all fields into one search")
         return classifier
 
     @field_validator("search", mode="after")
@@ -127,8 +127,8 @@ class Tuned(Classifier):
         drawn = [name for name, choices in self.search if isinstance(choices, Range)]
         if drawn:
             raise ValueError(
-                f"strategy: grid needs a list of values for `{drawn[0]}`; a range is for random "
-                "and halving"
+                f"strategy: grid needs a list of values for `{drawn[0]}`; ranges need strategy: "
+                "random or halving"
             )
         if self.n_combinations > self.budget:
             raise ValueError(
@@ -159,10 +159,10 @@ class Tuned(Classifier):
 def _problems(
     classifier: Classifier, name: str, choices: tuple[Any, ...] | Range
 ) -> Iterator[InitErrorDetails]:
-    """Yield what is wrong with the values of one field, wherever other fields stand."""
-    known = sorted(set(type(classifier).model_fields) - {"type"})
-    if name not in known:
-        yield _detail((name,), choices, _no_field(name, known))
+    """Yield the errors in the values of one field, whatever the other fields are."""
+    names = sorted(set(type(classifier).model_fields) - {"type"})
+    if name not in names:
+        yield _detail((name,), choices, _no_field(name, names))
     elif isinstance(choices, Range):
         for end, value in zip(("low", "high"), choices.ends, strict=True):
             yield from _value_problems(classifier, name, end, value)
@@ -171,10 +171,10 @@ def _problems(
             yield from _value_problems(classifier, name, index, value)
 
 
-def _no_field(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    advice = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
-    return f"the search names no field `{name}`; {advice}"
+def _no_field(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    advice = f"did you mean `{near[0]}`?" if near else f"its fields are {', '.join(names)}"
+    return f"the classifier has no field `{name}`; {advice}"
 
 
 def _value_problems(
@@ -187,14 +187,13 @@ def _value_problems(
     else:
         return
     if {error["type"] for error in errors} == {"int_type"} and isinstance(where, str):
-        said = f"`{name}` takes whole numbers: add integer: true"
-        yield _detail((name, where), value, said)
+        yield _detail((name, where), value, f"`{name}` takes whole numbers: add integer: true")
         return
     for error in errors:
-        said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+        message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
         if error["type"] != "value_error":
-            said = f"expected {said}, not {as_json(value)}"
-        yield _detail((name, where), value, said)
+            message = f"expected {message}, not {as_json(value)}"
+        yield _detail((name, where), value, message)
 
 
 def _detail(loc: tuple[str | int, ...], value: Any, message: str) -> InitErrorDetails:

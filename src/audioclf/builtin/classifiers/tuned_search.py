@@ -1,7 +1,7 @@
-"""The estimators behind `tuned`; imported when one is built, since scikit-learn is heavy.
+"""Estimators of `tuned`; imported when one is built, since scikit-learn is heavy.
 
 The searches of scikit-learn clone an estimator and set parameters. Here the parameters are the
-fields of a component, so that a candidate is a validated component that builds its estimator.
+fields of a component, so a candidate is a validated component that builds its estimator.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Pair = tuple[Indices, Indices]
 
 FACTOR = 3
-"""Of the candidates of `halving` one in so many goes on, on so many times more clips."""
+"""Factor by which `halving` reduces the candidates and increases the clips in each round."""
 
 
 def _fitted_has(attribute: str, name: str) -> Callable[[Any], bool]:
@@ -41,7 +41,7 @@ def _fitted_has(attribute: str, name: str) -> Callable[[Any], bool]:
 
 
 class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Searches for the best candidate in folds of what it is fitted on, and fits it on all of it.
+    """Search in inner folds of the training rows, with the best candidate fitted on all of them.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     best_params_ : dict
-        The values that were chosen, by name of the field.
+        The chosen values, by field.
     best_score_ : float
-        Mean of the metric over the inner folds; of the best of many, so it flatters.
+        Mean of the metric over the inner folds; optimistic, as the best of many.
     best_estimator_ : CandidateClassifier
     """
 
@@ -70,20 +70,20 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         shape: tuple[int, int] | None = None,
         clips: Any = None,
     ) -> TunedClassifier:
-        """Search, and fit the best on all rows; the candidates get groups and shape if they ask.
+        """Search, and fit the best candidate on all rows.
 
-        `clips` says which rows are views of one clip, which inner splits must not separate.
+        Inner splits do not separate rows of one clip, whose number `clips` holds.
 
         Raises
         ------
         ClassifierError
-            If no inner folds can be made, or a candidate fails; names the candidate.
+            If no inner folds can be made, or a candidate fails; the message names it.
         """
         y = np.asarray(y)
         folds = inner_folds(y, groups, self.component.n_splits, self.random_state)
         search = _search(self.component, folds, y, self.random_state, shape)
         try:
-            # `groups` would go to the splitter; rows of what has another name go to `fit`.
+            # Under the name `groups` they would go to the splitter, not to `fit`.
             units = None if groups is None else np.asarray(groups)
             search.fit(X, y, units=units, clips=clips)
         except AudioclfError:
@@ -98,7 +98,7 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> Any:
-        """Return what the best candidate says."""
+        """Return the labels predicted by the best candidate."""
         return self.best_estimator_.predict(X)
 
     @available_if(_fitted_has("best_estimator_", "predict_proba"))  # type: ignore[untyped-decorator]
@@ -113,18 +113,18 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Builds a component's estimator with other values of its fields, and stands for it.
+    """Estimator of a component with other values of its fields.
 
-    Labels are encoded anew, because an inner fold may lack a class, which leaves a gap.
+    Labels are encoded again, because an inner fold may lack a class.
 
     Parameters
     ----------
     component : Classifier
     random_state : int
     values : dict, optional
-        By name of the field; what `set_params` sets.
+        Values set by `set_params`, by field.
     shape : tuple of int, optional
-        Shape (n_bins, n_frames) of the matrix that a row holds.
+        Shape (n_bins, n_frames) of the matrix in each row.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def fit(self, X: Any, y: Any, units: Any = None, clips: Any = None) -> CandidateClassifier:
-        """Build and fit; rows of a single class are learned by heart. `units` are the groups."""
+        """Build and fit; a single class is predicted always. `units` are the groups."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         with self._named():
             if len(self.classes_) < 2:
@@ -194,7 +194,7 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def inner_folds(y: Indices, groups: Any, n_splits: int, random_state: int) -> list[Pair]:
-    """Deal the training rows into folds that keep the classes' shares, and groups together.
+    """Return stratified folds of the training rows that keep groups together.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def inner_folds(y: Indices, groups: Any, n_splits: int, random_state: int) -> li
     Raises
     ------
     ClassifierError
-        If a class has one clip, all clips are of one group, or a side holds one class only.
+        If a class has one clip, all clips are of one group, or a fold trains on one class only.
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -322,13 +322,13 @@ def _distribution(choices: tuple[Any, ...] | Range) -> Any:
 
 
 class Draws:
-    """Draws plain numbers of a range, as scikit-learn asks a distribution to."""
+    """Distribution of the numbers in a range, for scikit-learn's random searches."""
 
     def __init__(self, between: Range) -> None:
         self.between = between
 
     def rvs(self, random_state: np.random.RandomState) -> float:
-        """Return one number; each whole number has its share of the line, or of its logarithm."""
+        """Return one number, uniform or uniform in its logarithm."""
         low, high = self.between.ends
         stop = high + 1 if self.between.integer else high
         if self.between.log:

@@ -1,4 +1,4 @@
-"""Copies of the training clips that differ from them in ways that leave the class as it is.
+"""Data augmentation: copies of training clips with changes that keep the class.
 
 References
 ----------
@@ -17,11 +17,10 @@ Factor = Annotated[FiniteFloat, Ge(0.5), Le(2.0)]
 
 
 class Vtlp(BaseModel):
-    """Vocal tract length perturbation: each training clip also as other throats would say it.
+    """Vocal tract length perturbation: copies of each training clip with warped frequencies.
 
-    The copies differ in `warp` alone. Where the paper draws a factor at random for each clip and
-    pass, each clip is here learned with every factor, so that a run is the same each time and the
-    cache can keep what it computed.
+    The copies differ in `warp` alone. The paper draws a random factor for each clip and pass; here
+    each clip is used with every factor, so that runs are reproducible and features are cached.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -29,21 +28,21 @@ class Vtlp(BaseModel):
     type: Literal["vtlp"] = "vtlp"
 
     factors: tuple[Factor, ...] = Field(default=(0.9, 1.1), min_length=1, max_length=32)
-    """A copy for each: what `warp` is multiplied by, in [0.5, 2] and not 1."""
+    """Factors of `warp`, one for each copy, in [0.5, 2] without 1."""
 
     test_time: bool = False
-    """Whether a prediction is the mean of the scores of the clip and all its copies, which takes
-    as many times the work; otherwise copies are for training alone."""
+    """Whether a prediction is the mean score of the clip and its copies, at a multiple of the cost;
+    otherwise copies are for training only."""
 
     @field_validator("factors")
     @classmethod
     def _are_copies(cls, factors: tuple[float, ...]) -> tuple[float, ...]:
         if 1.0 in factors:
-            raise ValueError("the clip itself is always there: leave out the factor 1")
+            raise ValueError("the clip itself is always used: remove the factor 1")
         if len(set(factors)) < len(factors):
-            raise ValueError("a factor stands there twice")
+            raise ValueError("a factor is listed twice")
         return factors
 
 
 Augmentation = Vtlp
-"""Any way to make copies; a union by `type` once there is another."""
+"""Any augmentation; a union by `type` once there are several."""

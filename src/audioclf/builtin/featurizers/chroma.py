@@ -1,7 +1,7 @@
-"""Chroma: the energy of each frame in the twelve pitch classes, whatever the octave.
+"""Chroma: energy of each frame in the pitch classes of all octaves.
 
-The spectra come from `audioclf.dsp.short_time`, which has the numbers of `librosa.stft`; the
-rest is librosa's.
+The spectra come from `audioclf.dsp.short_time`, with the numbers of `librosa.stft`; the rest is
+librosa's.
 
 References
 ----------
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Chroma(Spectral):
-    """Energy in each pitch class, as `librosa.feature.chroma_stft` gives it.
+    """Energy in each pitch class, as in `librosa.feature.chroma_stft`.
 
     Names and defaults are those of librosa, except that its `norm=np.inf` is written `inf`. The
     first bin is C if `base_c` is true. A frame of silence is zero.
@@ -45,24 +45,21 @@ class Chroma(Spectral):
 
     type: Literal["chroma"] = "chroma"
 
-    hop_length: int | None = Field(default=512, ge=1)
-    """Samples between the starts of two frames, at least 1; null for `win_length // 4`."""
-
     norm: Literal["inf"] | Annotated[FiniteFloat, Gt(0)] | None = "inf"
-    """`inf` divides each frame by its maximum, a number p > 0 by its p-norm, null by nothing."""
+    """Norm of each frame: `inf` for the maximum, a number p > 0 for the p-norm; null for none."""
 
     tuning: FiniteFloat | None = Field(default=None, ge=-0.5, le=0.5)
     """Deviation from A = 440 Hz, in bins, in [-0.5, 0.5]; null estimates it for each clip, which
-    takes longer than all the rest."""
+    takes most of the time."""
 
     n_chroma: int = Field(default=12, ge=1, le=1200)
-    """Number of pitch classes into which an octave is divided."""
+    """Number of pitch classes in an octave."""
 
     ctroct: FiniteFloat = Field(default=5.0, gt=-20, lt=20)
-    """Octave in which frequencies count most, in octaves above A0 (27.5 Hz)."""
+    """Center of the weights of frequencies, in octaves above A0 (27.5 Hz)."""
 
     octwidth: Annotated[FiniteFloat, Gt(0)] | None = 2.0
-    """Width in octaves of the weights around `ctroct`; null for equal weights."""
+    """Width of the weights around `ctroct` in octaves; null for equal weights."""
 
     base_c: bool = True
     """Whether the first bin is C; otherwise it is A."""

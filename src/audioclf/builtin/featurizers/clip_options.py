@@ -1,8 +1,7 @@
-"""What the featurizers can do to each clip: cut off silence, normalize, fix the number of frames.
+"""Options for each clip: trimmed silence, normalized bins, a fixed number of frames.
 
-The order is: trim the waveform, featurize it, normalize the frames, bring them to `n_steps`. Each
-step looks at one clip alone, so nothing passes from one clip to another. With the defaults none of
-them does anything, and the numbers stay the same to the last bit.
+The order is: trim the waveform, featurize it, normalize the bins, resample to `n_steps` frames.
+Each step uses one clip alone, so there is no leakage between clips. By default all are off.
 
 References
 ----------
@@ -33,12 +32,12 @@ Normalization = Literal["mean", "mean_variance"]
 
 
 class TrimSilence(BaseModel):
-    """Where the silence at both ends of a clip begins, as in `librosa.effects.trim`."""
+    """Threshold of silence at both ends of a clip, as in `librosa.effects.trim`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     top_db: FiniteFloat = Field(default=60.0, ge=6)
-    """Frames that are softer than the loudest by this many dB or more are silent; at least 6."""
+    """Distance in dB below the loudest frame from which a frame is silent, at least 6."""
 
     def trim(self, y: Matrix) -> Matrix:
         """Return the part of a clip without leading and trailing silence, a view of it.
@@ -63,16 +62,16 @@ class ClipFeaturizer(Featurizer):
     """Base of featurizers with options for each clip."""
 
     trim_silence: TrimSilence | None = None
-    """Cuts off silence at both ends of the waveform; null keeps it. The number of frames then
-    depends on what is left."""
+    """Trimming of silence at both ends of the waveform, which changes the number of frames; null
+    for none."""
 
     normalize: Normalization | None = None
-    """`mean` subtracts from each bin its mean over the clip, `mean_variance` also divides by its
-    standard deviation; null does neither."""
+    """Normalization of each bin over the clip: `mean` subtracts the mean, `mean_variance` also
+    divides by the standard deviation; null for none."""
 
     n_steps: int | None = Field(default=None, ge=1, le=65_536)
-    """Number of frames that every clip gets, whatever its length, by linear interpolation over
-    time; null keeps the frames as they are."""
+    """Number of frames after linear interpolation over time, the same for clips of all lengths;
+    null for no interpolation."""
 
     @override
     def has_steady_frames(self) -> bool:
@@ -124,7 +123,7 @@ class ClipFeaturizer(Featurizer):
 
 
 def normalized(features: Matrix, how: Normalization) -> Matrix:
-    """Return the frames with the mean 0 in each bin, and with variance 1 if so wanted.
+    """Return the frames with mean 0 in each bin, and variance 1 with `mean_variance`.
 
     Parameters
     ----------
@@ -135,7 +134,7 @@ def normalized(features: Matrix, how: Normalization) -> Matrix:
     Returns
     -------
     normalized : np.ndarray [shape=(n_bins, n_frames)], float32
-        A bin that does not vary beyond the rounding of float32 is 0 after `mean_variance`.
+        A bin that is constant up to rounding in float32 is 0 after `mean_variance`.
     """
     import numpy as np
 
@@ -152,9 +151,9 @@ def normalized(features: Matrix, how: Normalization) -> Matrix:
 def resampled(features: Matrix, n_steps: int) -> Matrix:
     """Return the frames at `n_steps` points in time, interpolated linearly.
 
-    Each step stands for an equal part of the clip, and has the value at the center of that part;
-    before the first frame and after the last, it has theirs. As many steps as frames are the
-    frames themselves. Fewer steps are not averages over their parts.
+    Each step has the value at the center of an equal part of the clip, and that of the first or
+    last frame outside of them. As many steps as frames are the frames themselves. Fewer steps are
+    not averages.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Several featurizers side by side in one row."""
+"""Concatenation of several featurizers in one row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float32]
 
 _AS_IT_IS = Stats(statistics=("mean",), percentiles=(), segments=0)
-"""The mean over the one frame that `concat` returns, which is that frame to the last bit."""
+"""The mean over the single frame that `concat` returns: that frame, bit for bit."""
 
 PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 
@@ -30,7 +30,7 @@ def _pairs(parts: dict[str, Featurizer]) -> tuple[tuple[str, Featurizer], ...]:
         if isinstance(part.pooling, Flatten) and getattr(part, "n_steps", None) is None:
             raise ValueError(
                 f"part {name!r} has `pooling: flatten`, so its width would depend on the longest "
-                "clip; give it `n_steps`, which fixes the number of frames, or `pooling: stats`"
+                "clip: set its `n_steps`, which fixes the number of frames, or `pooling: stats`"
             )
     return tuple(parts.items())
 
@@ -38,19 +38,18 @@ def _pairs(parts: dict[str, Featurizer]) -> tuple[tuple[str, Featurizer], ...]:
 if TYPE_CHECKING:
     Parts = tuple[tuple[str, Featurizer], ...]
 else:
-    # A mapping for whoever writes it; pairs in its order inside, since a component is hashable.
+    # A mapping in YAML and Python, stored as pairs because a component is hashable.
     Parts = Annotated[dict[PartName, AnyFeaturizer], AfterValidator(_pairs), PlainSerializer(dict)]
 
 
 class Concat(Featurizer):
-    """Several featurizers, each with its own pooling, one after the other in one row.
+    """Several featurizers, each with its own pooling, concatenated in one row.
 
-    Each part may have other frames than the rest, since what is joined are the rows that their
-    poolings give. The matrix of a clip is therefore that row as a column, shape (n_features, 1),
-    and `concat` has no pooling of its own to choose. A part whose pooling is `flatten` needs
-    `n_steps`, so that all rows have the same width.
+    The parts may have different frames, since their pooled rows are joined. The matrix of a clip is
+    that row as a column, shape (n_features, 1), and `concat` has no pooling of its own. A part with
+    the pooling `flatten` needs `n_steps`, so that all rows have the same width.
 
-    The cache keeps the joined row. To change the pooling of a part computes it anew.
+    The cache stores the joined row; a change of the pooling of a part computes it again.
 
     Examples
     --------
@@ -65,46 +64,41 @@ class Concat(Featurizer):
     type: Literal["concat"] = "concat"
 
     parts: Parts
-    """Featurizers by a name of your choice, each with its fields and its `pooling`."""
+    """Featurizers by name, each with its fields and its `pooling`."""
 
     pooling: Pooling = _AS_IT_IS
-    """Not to be chosen: what the parts' poolings give stays as it is."""
+    """Fixed: the pooled rows of the parts are not pooled again."""
 
     @field_validator("pooling")
     @classmethod
     def _is_left_alone(cls, pooling: Pooling) -> Pooling:
         if pooling != _AS_IT_IS:
-            raise ValueError("concat has no pooling of its own; write `pooling` inside its parts")
+            raise ValueError("concat has no pooling of its own: set `pooling` inside its parts")
         return pooling
 
     @field_validator("parts")
     @classmethod
     def _views_fit(cls, parts: Parts) -> Parts:
-        """Have all parts with views make the same ones: view by view, they join one copy."""
-        found = {name: _augmented(part) for name, part in parts if len(part.views()) > 1}
-        if len(set(found.values())) > 1:
+        """Check that all parts with views have the same: view by view, they join one copy."""
+        augmented = {name: _augmented(part) for name, part in parts if len(part.views()) > 1}
+        if len(set(augmented.values())) > 1:
             raise ValueError(
-                f"the parts {' and '.join(map(repr, found))} have different `augment`; parts that "
-                "have one need the same"
+                f"the parts {' and '.join(map(repr, augmented))} have different `augment`: set the "
+                "same for all of them"
             )
         return parts
 
     @override
     def views(self) -> Sequence[Featurizer]:
         views = [(name, part.views()) for name, part in self.parts]
-        count = max(len(found) for _, found in views)
+        count = max(len(copies) for _, copies in views)
         if count == 1:
             return (self,)
-        return tuple(
-            self.model_copy(
-                update={
-                    "parts": tuple(
-                        (name, found[min(number, len(found) - 1)]) for name, found in views
-                    )
-                }
-            )
+        joined = (
+            tuple((name, copies[min(number, len(copies) - 1)]) for name, copies in views)
             for number in range(count)
         )
+        return tuple(self.model_copy(update={"parts": parts}) for parts in joined)
 
     @override
     def averages_views(self) -> bool:
@@ -140,19 +134,19 @@ class Concat(Featurizer):
     def _joined(self, extract: Callable[[Featurizer], list[Matrix]]) -> list[Matrix]:
         import numpy as np
 
-        found = [list(_rows(name, part, extract)) for name, part in self.parts]
-        return [np.concatenate(rows)[:, np.newaxis] for rows in zip(*found, strict=True)]
+        by_part = [list(_rows(name, part, extract)) for name, part in self.parts]
+        return [np.concatenate(rows)[:, np.newaxis] for rows in zip(*by_part, strict=True)]
 
 
 def _augmented(part: Featurizer) -> tuple[object, ...]:
-    """Return what views of parts that are joined must have in common."""
+    """Return the properties of views that joined parts must share."""
     return (getattr(part, "augment", None), len(part.views()), part.averages_views())
 
 
 def _rows(
     name: str, part: Featurizer, extract: Callable[[Featurizer], list[Matrix]]
 ) -> Iterator[Matrix]:
-    """Yield the row that one part makes of each clip."""
+    """Yield the pooled row of one part for each clip."""
     try:
         matrices = extract(part)
     except FeatureError as exc:

@@ -1,6 +1,4 @@
-"""The constant-Q transform: frequencies as far apart as the notes of a scale.
-
-All of it is librosa's.
+"""Constant-Q transform: frequencies at equal distances on a log scale, computed by librosa.
 
 References
 ----------
@@ -36,12 +34,12 @@ _C1 = 440.0 * 2.0 ** (-45 / 12)
 class Cqt(ClipFeaturizer):
     """Magnitude of the constant-Q transform, in dB by default.
 
-    Names and defaults are those of `librosa.cqt`. With C what that gives, the result is the level
+    Names and defaults are those of `librosa.cqt`. With C the result of librosa, the level is
     `10 log10(|C|**2 / ref)`, so `ref` and `amin` of `db` are powers; with `db: null` it is `|C|`.
-    `tuning` is not estimated: null is not among its values.
+    `tuning` is not estimated, so it must not be null.
 
-    The deeper a note, the longer the stretch of sound that the transform looks at. A clip must be
-    as long as the longest, which by default takes 16384 samples at 22050 Hz, or 0.75 s.
+    Lower frequencies have longer filters. A clip must be as long as the longest filter, by default
+    16384 samples at 22050 Hz, or 0.75 s.
 
     Examples
     --------
@@ -57,7 +55,7 @@ class Cqt(ClipFeaturizer):
     type: Literal["cqt"] = "cqt"
 
     hop_length: int = Field(default=512, ge=1)
-    """Samples between two frames, at least 1; fastest if it can be halved once per octave."""
+    """Samples between two frames, at least 1; fastest if divisible by 2 once per octave."""
 
     fmin: Annotated[FiniteFloat, Gt(0)] | None = None
     """Lowest frequency in Hz; null for C1, about 32.7 Hz."""
@@ -72,25 +70,25 @@ class Cqt(ClipFeaturizer):
     """Deviation from A = 440 Hz, in bins, in [-0.5, 0.5]."""
 
     filter_scale: FiniteFloat = Field(default=1.0, gt=0, le=10)
-    """Factor of the filters' lengths, in (0, 10]: below 1 for better resolution in time."""
+    """Factor of the lengths of the filters, in (0, 10]: below 1 for better resolution in time."""
 
     norm: Annotated[FiniteFloat, Gt(0)] | None = 1.0
-    """Filters are divided by their p-norm with this p > 0; null for none."""
+    """Exponent p > 0 of the p-norm of the filters; null for no normalization."""
 
     sparsity: FiniteFloat = Field(default=0.01, ge=0, lt=1)
-    """Share of each filter's magnitude that is left out, in [0, 1)."""
+    """Share of the magnitude of each filter that is set to zero, in [0, 1)."""
 
     window: str = "hann"
-    """A name that `scipy.signal.get_window` knows."""
+    """Name of a window of `scipy.signal.get_window`."""
 
     scale: bool = True
-    """Whether each frequency is divided by the square root of its filter's length."""
+    """Whether to divide each frequency by the square root of the length of its filter."""
 
     pad_mode: PadMode = "constant"
-    """What the waveform is padded with at both ends: see `stft`."""
+    """Padding of the waveform at both ends: see `stft`."""
 
     db: Decibels | None = Decibels()
-    """How power becomes a level in dB; null gives the magnitude."""
+    """Conversion to dB; null gives the magnitude."""
 
     @field_validator("window")
     @classmethod
@@ -120,10 +118,7 @@ class Cqt(ClipFeaturizer):
         return fmin * math.exp2(self.tuning / self.bins_per_octave)
 
     def _needed_samples(self, sr: int) -> int:
-        """Return the samples under the longest filter, filled up to a power of two as by librosa.
-
-        Shorter clips would only make librosa warn that it stretches them.
-        """
+        """Return the length of the longest filter, rounded up to a power of two as in librosa."""
         import numpy as np
         from librosa.filters import wavelet_lengths
 

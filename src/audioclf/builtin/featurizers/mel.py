@@ -1,4 +1,4 @@
-"""Mel spectrograms: the energy of each frame in bands as wide as the ear's."""
+"""Mel spectrogram: energy of each frame in mel bands."""
 
 from __future__ import annotations
 
@@ -26,16 +26,13 @@ Norm = Literal["slaney"] | Annotated[FiniteFloat, Gt(0)] | None
 
 
 class MelBands(Spectral):
-    """Base of featurizers that start from a mel spectrogram."""
-
-    hop_length: int | None = Field(default=512, ge=1)
-    """Samples between the starts of two frames, at least 1; null for `win_length // 4`."""
+    """Base of featurizers that use a mel spectrogram."""
 
     power: FiniteFloat = Field(default=2.0, gt=0, le=4)
-    """Exponent of the magnitude before the bands add up, in (0, 4]: 1 is magnitude, 2 is power."""
+    """Exponent of the magnitude before the sum over a band, in (0, 4]: 2 for power."""
 
     n_mels: int = Field(default=128, ge=1, le=8192)
-    """Number of bands; one that is too narrow to hold a frequency of the transform is silent."""
+    """Number of bands; a band without a frequency of the transform is silent."""
 
     fmin: FiniteFloat = Field(default=0.0, ge=0)
     """Lowest frequency in Hz, at least 0."""
@@ -44,15 +41,15 @@ class MelBands(Spectral):
     """Highest frequency in Hz, above `fmin`; null for half the sample rate."""
 
     htk: bool = False
-    """Whether the mel scale is HTK's instead of Slaney's."""
+    """Whether to use the mel scale of HTK instead of Slaney's."""
 
     warp: FiniteFloat = Field(default=1.0, ge=0.5, le=2.0)
-    """Factor by which the filters move up in frequency, in [0.5, 2], as in vocal tract length
-    perturbation: up to 4800 Hz, or 0.3 `sr` if that is less, and then less and less towards half
-    the sample rate, which stays where it is."""
+    """Factor of the frequencies of the filters, in [0.5, 2], as in vocal tract length perturbation:
+    in full up to 4800 Hz, or 0.3 `sr` if that is less, and then less and less up to half the sample
+    rate, which does not move."""
 
     augment: Augmentation | None = None
-    """Copies of each training clip from which a classifier learns too; null for none."""
+    """Augmented copies of each training clip; null for none."""
 
     @field_validator("fmax")
     @classmethod
@@ -63,7 +60,7 @@ class MelBands(Spectral):
         return fmax
 
     @model_validator(mode="after")
-    def _copies_can_be_made(self) -> Self:
+    def _warps_are_in_range(self) -> Self:
         for factor in self.augment.factors if self.augment else ():
             if not 0.5 <= factor * self.warp <= 2.0:
                 raise ValueError(
@@ -76,7 +73,7 @@ class MelBands(Spectral):
     def views(self) -> Sequence[Featurizer]:
         if self.augment is None:
             return (self,)
-        # As without `augment`, so that the cache knows the clip itself.
+        # Without `augment`, so that the cache key of the clip itself stays the same.
         plain = self.model_copy(update={"augment": None})
         warps = (self.warp * factor for factor in self.augment.factors)
         return (plain, *(plain.model_copy(update={"warp": warp}) for warp in warps))
@@ -123,8 +120,8 @@ class MelSpectrogram(MelBands):
     """Mel spectrogram, in dB by default.
 
     Names, defaults and numbers are those of `librosa.feature.melspectrogram` followed by
-    `librosa.power_to_db`; `db: null` leaves out the latter. Where librosa warns of empty
-    filters, their bands are silent here without a word: `amin` in dB, or 0.
+    `librosa.power_to_db`; `db: null` omits the latter. Empty filters, of which librosa warns, give
+    silent bands here: `amin` in dB, or 0.
 
     Examples
     --------
@@ -140,22 +137,22 @@ class MelSpectrogram(MelBands):
     type: Literal["mel"] = "mel"
 
     norm: Norm = "slaney"
-    """`slaney` gives all filters the same area, a number p > 0 the p-norm one, null none of it."""
+    """Norm of the filters: `slaney` for equal area, a number p > 0 for the p-norm, null: none."""
 
     db: Decibels | None = Decibels()
-    """How band energies become levels in dB; null leaves them as they are."""
+    """Conversion of band energies to dB; null for none."""
 
     pcen: Pcen | None = None
-    """How each band is normalized by its own recent level, instead of `db`, which is then null;
-    librosa's examples use it with `power: 1`."""
+    """Normalization of each band by its own recent level, instead of `db`, which is then null;
+    the examples of librosa use it with `power: 1`."""
 
     @model_validator(mode="after")
     def _has_one_scaling(self) -> Self:
         if self.pcen is None or self.db is None:
             return self
         if "db" in self.model_fields_set:
-            raise ValueError("`pcen` stands instead of `db`: leave one of them out")
-        # Written past the frozen fields, so that the config reads back as it was meant.
+            raise ValueError("`pcen` replaces `db`: remove one of them")
+        # Set in spite of the frozen fields, so that the dumped config is valid.
         self.__dict__["db"] = None
         return self
 

@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients: the shape of the mel spectrum in a few numbers."""
+"""Mel-frequency cepstral coefficients."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ _WEIGHTS = {
 
 
 class Mfcc(MelBands):
-    """Mel-frequency cepstral coefficients, with deltas if wanted.
+    """Mel-frequency cepstral coefficients, optionally with deltas.
 
     Names, defaults and numbers are those of `librosa.feature.mfcc`: the cosine transform of
     `power_to_db(melspectrogram(y))`, so `norm` is that of the cosine transform and `mel_norm`
-    that of the filters. Where librosa warns of empty filters, their bands are silent here
-    without a word.
+    that of the filters. Empty filters, of which librosa warns, give silent bands here.
 
     Examples
     --------
@@ -53,16 +52,16 @@ class Mfcc(MelBands):
     """Type of the cosine transform; 2 as in the Auditory Toolbox, 3 as in HTK."""
 
     norm: Literal["ortho"] | None = "ortho"
-    """Whether the cosine transform is orthonormal; null leaves out its scale factors."""
+    """Scaling of the cosine transform: orthonormal, or null for none."""
 
     lifter: FiniteFloat = Field(default=0.0, ge=0)
     """Scales coefficient n = 1, 2, ... by `1 + lifter / 2 * sin(pi * n / lifter)`; 0 for none."""
 
     mel_norm: Norm = "slaney"
-    """`slaney` gives all filters the same area, a number p > 0 the p-norm one, null none of it."""
+    """Norm of the filters: `slaney` for equal area, a number p > 0 for the p-norm, null: none."""
 
     deltas: Literal[0, 1, 2] = 0
-    """Number of time derivatives that are appended, each of the size of the coefficients."""
+    """Number of appended time derivatives, each of the size of the coefficients."""
 
     @model_validator(mode="after")
     def _bands_suffice(self) -> Self:

@@ -1,4 +1,4 @@
-"""Per-channel energy normalization: each band against its own recent level.
+"""Per-channel energy normalization: each band divided by its own recent level.
 
 References
 ----------
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 class Pcen(BaseModel):
     """Per-channel energy normalization as in `librosa.pcen`.
 
-    With S the energy of a band and M the same, smoothed over time, it is
+    With S the energy of a band and M the energy smoothed over time, it is
     `(S / (eps + M)**gain + bias)**power - bias**power`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     gain: FiniteFloat = Field(default=0.98, ge=0, le=2)
-    """Exponent of the smoothed energy, in [0, 2]: how much of the slow level is taken out."""
+    """Exponent of the smoothed energy, in [0, 2]: 1 removes slow changes of the level."""
 
     bias: FiniteFloat = Field(default=2.0, ge=0)
-    """Added before the root is taken, at least 0."""
+    """Offset before the compression, at least 0."""
 
     power: FiniteFloat = Field(default=0.5, ge=0, le=2)
     """Exponent of the compression, in [0, 2]; 0 for a logarithm."""
 
     time_constant: FiniteFloat = Field(default=0.4, ge=0.001, le=1000)
-    """Time in s over which energy is smoothed, from 0.001 to 1000. M starts at 1, as in librosa,
-    so the first such time of a clip is louder than what follows."""
+    """Time constant of the smoothing in s, from 0.001 to 1000. M starts at 1, as in librosa, so the
+    first seconds of a clip are louder."""
 
     eps: FiniteFloat = Field(default=1e-6, ge=1e-30)
-    """Added to the smoothed energy, at least 1e-30: much softer energies are not raised."""
+    """Offset of the smoothed energy, at least 1e-30: much lower energies are not amplified."""
 
     scale: FiniteFloat = Field(default=2.0**31, gt=0, le=2.0**40)
-    """Factor of the band energies before. librosa leaves it to the caller, and advises 2**31 for
-    waveforms in [-1, 1], which all are here; 1 for none."""
+    """Factor of the band energies before the normalization; librosa recommends 2**31 for waveforms
+    in [-1, 1], as here."""
 
     def convert(self, mel: Matrix, sr: int, hop_length: int) -> Matrix:
         """Return the normalized energies.
@@ -67,7 +67,7 @@ class Pcen(BaseModel):
         import numpy as np
 
         with np.errstate(divide="ignore", over="ignore"):  # bias 0: the logarithm of silence
-            found = librosa.pcen(
+            normalized = librosa.pcen(
                 mel.astype(np.float64) * self.scale,
                 sr=sr,
                 hop_length=hop_length,
@@ -77,4 +77,4 @@ class Pcen(BaseModel):
                 time_constant=self.time_constant,
                 eps=self.eps,
             )
-            return np.asarray(found, dtype=np.float32)
+            return np.asarray(normalized, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Estimate how far a recording is tuned from 440 Hz, without code that is compiled at run time.
+"""Estimate of the tuning relative to 440 Hz, without code that is compiled at run time.
 
 librosa compiles the inner loops of `piptrack` with Numba when they are first needed, and keeps
 them beside its own files. Processes that do so at the same moment can crash (seen with Numba
@@ -50,7 +50,7 @@ def estimated_tuning(power: Matrix, sr: int, bins_per_octave: int) -> float:
     bins, frames = np.nonzero(peaks)
     if not len(bins):
         return 0.0
-    # In the precisions of librosa: pitches on the edge of a histogram's bin must fall as there.
+    # The precisions of librosa: pitches at the edge of a histogram bin must fall on the same side.
     below, at, above = (power[bins + step, frames] for step in (-1, 0, 1))
     slope = (above - below) / 2
     curvature = (above + below) - 2 * at.astype(np.float64)

@@ -1,4 +1,4 @@
-"""What the featurizers of short-time spectra share: their frames, and levels in dB.
+"""Fields of featurizers with short-time spectra: frames, and levels in dB.
 
 Names and defaults are those of librosa 0.11. The numbers come from `audioclf.dsp.short_time`,
 which is imported when a clip is featurized, since listing plugins must stay fast.
@@ -25,18 +25,18 @@ Power = Annotated[FiniteFloat, Ge(1e-37)]
 
 
 class Decibels(BaseModel):
-    """How power becomes a level in dB, as `librosa.power_to_db` does."""
+    """Conversion of power to dB, as in `librosa.power_to_db`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     ref: Power | Literal["max"] = 1.0
-    """Power that is 0 dB; `max` takes the greatest power in the clip."""
+    """Power at 0 dB; `max` is the greatest power in the clip."""
 
     amin: Power = 1e-10
-    """Power to which all smaller powers are raised, at least 1e-37; the default is -100 dB."""
+    """Lower bound of the power, at least 1e-37; the default is -100 dB."""
 
     top_db: FiniteFloat | None = Field(default=80.0, ge=0)
-    """Levels lower than the clip's greatest by more than this many dB are raised; null for none."""
+    """Largest distance in dB below the greatest level of the clip; null for no limit."""
 
     def convert(self, power: Matrix) -> Matrix:
         """Return the levels in dB, written over `power`."""
@@ -46,26 +46,26 @@ class Decibels(BaseModel):
 
 
 class Spectral(ClipFeaturizer):
-    """Base of featurizers that look at overlapping frames of the waveform."""
+    """Base of featurizers with overlapping frames of the waveform."""
 
     n_fft: int = Field(default=2048, ge=4, le=1 << 20)
     """Samples in a frame, at least 4; powers of two are fastest."""
 
-    hop_length: int | None = Field(default=None, ge=1)
+    hop_length: int | None = Field(default=512, ge=1)
     """Samples between the starts of two frames, at least 1; null for `win_length // 4`."""
 
     win_length: int | None = Field(default=None, ge=1)
-    """Samples under the window, which is centered in the frame; null for `n_fft`."""
+    """Length of the window in samples, centered in the frame; null for `n_fft`."""
 
     window: Window = "hann"
-    """A name, (name, parameter) or Kaiser beta that `scipy.signal.get_window` knows."""
+    """Window of `scipy.signal.get_window`: a name, (name, parameter), or a Kaiser beta."""
 
     center: bool = True
     """Whether frame t is centered at sample `t * hop_length`, with the waveform padded by
     `n_fft // 2` on both sides; otherwise it starts there, and a clip must fill one frame."""
 
     pad_mode: PadMode = "constant"
-    """What the padding holds: zeros, the outermost sample, a ramp to zero, or the mirror image
+    """Content of the padding: zeros, the outermost sample, a ramp to zero, or the mirror image
     without (`reflect`) or with (`symmetric`) the outermost sample, as in `numpy.pad`."""
 
     @field_validator("win_length")

@@ -1,7 +1,7 @@
-"""The shape of each frame's spectrum in a few numbers: where its energy lies, how it is spread.
+"""Spectral shape of each frame: centroid, bandwidth, contrast and the like.
 
-The spectra come from `audioclf.dsp.short_time`, which has the numbers of `librosa.stft`; the
-rest is librosa's.
+The spectra come from `audioclf.dsp.short_time`, with the numbers of `librosa.stft`; the rest is
+librosa's.
 
 References
 ----------
@@ -34,14 +34,14 @@ Shape = Literal["centroid", "bandwidth", "contrast", "rolloff", "flatness", "zer
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 _QUIET = 1e-10
-"""Samples up to this are not negative, the default of `librosa.zero_crossings`."""
+"""Threshold of `librosa.zero_crossings`: only samples below its negative are negative."""
 
 
 class SpectralShape(Spectral):
     """Centroid, bandwidth, contrast, rolloff and flatness of the spectrum, zero crossings, RMS.
 
-    `features` chooses among them, and the rows stand in its order. Each is what
-    a function of librosa gives, with the arguments and defaults of that function:
+    `features` selects the measures and the order of the rows. Each is a function of librosa with
+    its arguments and defaults:
 
     - `centroid`: `spectral_centroid`, Hz;
     - `bandwidth`: `spectral_bandwidth` with `p`, Hz;
@@ -52,7 +52,7 @@ class SpectralShape(Spectral):
     - `zero_crossings`: `zero_crossing_rate`, share of the samples;
     - `rms`: `rms`, the root of the mean square of the samples, not of the spectrum.
 
-    The last two look at the samples of the frame without a window.
+    The last two use the samples of the frame without a window.
 
     Examples
     --------
@@ -67,33 +67,30 @@ class SpectralShape(Spectral):
 
     type: Literal["spectral"] = "spectral"
 
-    hop_length: int | None = Field(default=512, ge=1)
-    """Samples between the starts of two frames, at least 1; null for `win_length // 4`."""
-
     features: tuple[Shape, ...] = SHAPES
-    """What is measured, at least one, each once, in the order of the rows: centroid, bandwidth,
-    contrast, rolloff, flatness, zero_crossings, rms."""
+    """Measures in the order of the rows, without repetition: centroid, bandwidth, contrast,
+    rolloff, flatness, zero_crossings, rms."""
 
     p: FiniteFloat = Field(default=2.0, gt=0, le=10)
     """bandwidth: exponent of the distance from the centroid, in (0, 10]."""
 
     fmin: FiniteFloat = Field(default=200.0, gt=0)
-    """contrast: upper end of the lowest band in Hz; each of the others is an octave above it."""
+    """contrast: upper end of the lowest band in Hz; the other bands are octaves above it."""
 
     n_bands: int = Field(default=6, ge=1, le=32)
     """contrast: number of octaves above `fmin`."""
 
     quantile: FiniteFloat = Field(default=0.02, gt=0, lt=1)
-    """contrast: share of a band's frequencies that its peak, and its valley, are the mean of."""
+    """contrast: share of the frequencies of a band whose mean is its peak, or its valley."""
 
     linear: bool = False
-    """contrast: whether peak and valley are subtracted as magnitudes instead of in dB."""
+    """contrast: whether to subtract peak and valley as magnitudes instead of in dB."""
 
     roll_percent: FiniteFloat = Field(default=0.85, gt=0, lt=1)
-    """rolloff: share of the magnitude that lies below."""
+    """rolloff: share of the magnitude below the rolloff frequency."""
 
     amin: FiniteFloat = Field(default=1e-10, ge=1e-37)
-    """flatness: power to which all smaller powers are raised, at least 1e-37."""
+    """flatness: lower bound of the power, at least 1e-37."""
 
     power: FiniteFloat = Field(default=2.0, gt=0, le=4)
     """flatness: exponent of the magnitude, in (0, 4]."""
@@ -139,44 +136,38 @@ class SpectralShape(Spectral):
         n_fft = self.n_fft
         hop_length = self.framing().hop_length
         if name == "centroid":
-            found = feature.spectral_centroid(S=S, sr=sr, n_fft=n_fft)
+            rows = feature.spectral_centroid(S=S, sr=sr, n_fft=n_fft)
         elif name == "bandwidth":
-            found = feature.spectral_bandwidth(S=S, sr=sr, n_fft=n_fft, p=self.p)
+            rows = feature.spectral_bandwidth(S=S, sr=sr, n_fft=n_fft, p=self.p)
         elif name == "contrast":
-            found = self._contrast(S, sr)
+            rows = feature.spectral_contrast(
+                S=S,
+                sr=sr,
+                n_fft=n_fft,
+                fmin=self.fmin,
+                n_bands=self.n_bands,
+                quantile=self.quantile,
+                linear=self.linear,
+            )
         elif name == "rolloff":
             roll_percent = self.roll_percent
-            found = feature.spectral_rolloff(S=S, sr=sr, n_fft=n_fft, roll_percent=roll_percent)
+            rows = feature.spectral_rolloff(S=S, sr=sr, n_fft=n_fft, roll_percent=roll_percent)
         elif name == "flatness":
-            found = feature.spectral_flatness(S=S, amin=self.amin, power=self.power)
+            rows = feature.spectral_flatness(S=S, amin=self.amin, power=self.power)
         elif name == "zero_crossings":
-            found = _zero_crossing_rate(y, n_fft, hop_length, self.center)
+            rows = _zero_crossing_rate(y, n_fft, hop_length, self.center)
         else:
-            found = feature.rms(
+            rows = feature.rms(
                 y=y,
                 frame_length=n_fft,
                 hop_length=hop_length,
                 center=self.center,
                 pad_mode=self.pad_mode,
             )
-        return np.asarray(found, dtype=np.float32)
-
-    def _contrast(self, S: Matrix, sr: int) -> Matrix:
-        from librosa import feature
-
-        found: Matrix = feature.spectral_contrast(
-            S=S,
-            sr=sr,
-            n_fft=self.n_fft,
-            fmin=self.fmin,
-            n_bands=self.n_bands,
-            quantile=self.quantile,
-            linear=self.linear,
-        )
-        return found
+        return np.asarray(rows, dtype=np.float32)
 
     def _check_bands(self, sr: int) -> None:
-        """Refuse what librosa refuses, or fails on."""
+        """Raise an error for bands that librosa rejects or fails on."""
         import numpy as np
 
         start = self.fmin * 2.0 ** (self.n_bands - 1)
@@ -199,7 +190,7 @@ class SpectralShape(Spectral):
 
 
 def _zero_crossing_rate(y: Matrix, frame_length: int, hop_length: int, center: bool) -> Matrix:
-    """Return `librosa.feature.zero_crossing_rate`; see `tuning` for why it is not called."""
+    """Return `librosa.feature.zero_crossing_rate` without compiled code: see `pitch_tuning`."""
     import numpy as np
 
     if center:

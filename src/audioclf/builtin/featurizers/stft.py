@@ -1,4 +1,4 @@
-"""Magnitude spectrograms: all frequencies of the short-time Fourier transform."""
+"""Magnitude spectrogram of the short-time Fourier transform."""
 
 from __future__ import annotations
 
@@ -40,11 +40,14 @@ class Stft(Spectral):
 
     type: Literal["stft"] = "stft"
 
+    hop_length: int | None = Field(default=None, ge=1)
+    """Samples between the starts of two frames, at least 1; null for `win_length // 4`."""
+
     power: FiniteFloat = Field(default=1.0, gt=0, le=4)
-    """Exponent of the magnitude if `db` is null, in (0, 4]: 1 is magnitude, 2 is power."""
+    """Exponent of the magnitude if `db` is null, in (0, 4]: 1 for magnitude, 2 for power."""
 
     db: Decibels | None = Decibels()
-    """How power becomes a level in dB; null gives `|X|**power`."""
+    """Conversion to dB; null gives `|X|**power`."""
 
     @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
