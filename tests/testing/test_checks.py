@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from audioclf.base.process_state import global_state, random_state, restored_world
+from audioclf.base.process_state import global_state, isolated_process_state, random_state
 from audioclf.builtin.classifiers.dummy import Dummy
 from audioclf.builtin.classifiers.knn import Knn
 from audioclf.testing import (
@@ -146,7 +146,7 @@ def test_what_a_check_changed_is_put_back() -> None:
 
 def test_the_world_is_put_back_after_an_error() -> None:
     before = Path.cwd()
-    with contextlib.suppress(ZeroDivisionError), restored_world():
+    with contextlib.suppress(ZeroDivisionError), isolated_process_state():
         os.chdir(before.parent)
         raise ZeroDivisionError
     assert Path.cwd() == before

@@ -1,4 +1,4 @@
-"""What a process shares with everybody in it, and which foreign code has to leave alone."""
+"""State of the process that all code shares, and that foreign code must not change."""
 
 from __future__ import annotations
 
@@ -11,85 +11,72 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-_NUMPY = "numpy's error state"
-_BACKEND = "matplotlib's backend"
 _FILTERS = "the filters of warnings"
-_SET_BY_IMPORTS = frozenset(["the environment variables", _FILTERS, "sys.path", _BACKEND])
-"""What the import of a library may set with good reason."""
 
-_DRAWN_BY_IMPORTS = frozenset(["random"])
-"""What the import of a library may draw from, as that of rich does: put back, nobody is blamed."""
+
+class _Part(NamedTuple):
+    """One part of the state: how to read it as a comparable value, and how to put it back."""
+
+    read: Callable[[], Any]
+    put_back: Callable[[Any], object]
 
 
 def global_state() -> dict[str, Any]:
-    """Return the settings of the process, by what messages call them."""
-    import numpy as np
-
-    return {
-        "the working directory": Path.cwd(),
-        "the environment variables": dict(os.environ),
-        "the locale": locale.setlocale(locale.LC_ALL),
-        _FILTERS: list(warnings.filters),
-        _NUMPY: np.geterr(),
-        "sys.path": list(sys.path),
-        _BACKEND: _backend(),
-    }
+    """Return the settings of the process, by their names in messages."""
+    return {name: part.read() for name, part in _SETTINGS.items()}
 
 
 def random_state() -> dict[str, Any]:
     """Return the state of the generators that all code shares, as comparable values."""
-    import numpy as np
-
-    state: Any = np.random.get_state()  # noqa: NPY002
-    name, keys, *rest = state
-    return {"random": random.getstate(), "np.random": (name, keys.tobytes(), *rest)}
+    return {name: part.read() for name, part in _GENERATORS.items()}
 
 
 @contextlib.contextmanager
-def restored_world() -> Iterator[None]:
+def isolated_process_state() -> Iterator[None]:
     """Put back, at the end, whatever the body changed; warnings are not shown meanwhile."""
-    world = _World()
+    before = _state()
     with warnings.catch_warnings():
-        # Not `simplefilter`: what a component may call itself has to show as a change.
+        # Not `simplefilter`: a component's own call of it must show as a change.
         warnings.filterwarnings("ignore", message=".*")
         try:
             yield
         finally:
-            world.put_back([*world.settings, *world.generators])
+            _put_back(before)
 
 
 @contextlib.contextmanager
 def restored_process_state() -> Iterator[list[str]]:
-    """Collect the names of what the body changes of the process, and put it back.
+    """Collect the names of the parts that the body changes, and put them back.
 
-    What the import of a library may change is not blamed on a body that imports one. Other threads
-    may change something meanwhile, so only the main thread watches; elsewhere nothing is found.
+    A change that the import of a library may make is no finding while the body imports one. Other
+    threads may change the state meanwhile, so outside of the main thread nothing is observed.
     """
     changed: list[str] = []
     if threading.current_thread() is not threading.main_thread():
         yield changed
         return
-    world, modules = _World(), len(sys.modules)
-    blameless: frozenset[str] = frozenset()
+    before, modules = _state(), len(sys.modules)
     filters = warnings.catch_warnings()
     filters.__enter__()
     try:
         yield changed
     finally:
-        found = world.changes()
+        after = _state()
+        names = [name for name in before if after[name] != before[name]]
+        excused: tuple[str, ...] = ()
         if len(sys.modules) != modules:
-            found = [name for name in found if name not in _SET_BY_IMPORTS]
-            blameless = _DRAWN_BY_IMPORTS
-        world.put_back(found)
-        if _FILTERS in found:
+            names = [name for name in names if name not in _SET_BY_IMPORTS]
+            excused = ("random",)  # an import may draw from it, as that of rich does
+        _put_back({name: before[name] for name in names})
+        if _FILTERS in names:
             filters.__exit__(None, None, None)
-        changed += [name for name in found if name not in blameless]
+        changed += [name for name in names if name not in excused]
 
 
 def describe_changes(changed: list[str]) -> str:
-    """Return a sentence on what was changed and put back.
+    """Return a sentence about the parts that were changed and put back.
 
     >>> describe_changes(["the locale", "np.random"])
     'it changes the locale and np.random for the whole process, which was put back'
@@ -98,38 +85,13 @@ def describe_changes(changed: list[str]) -> str:
     return f"it changes {names} for the whole process, which was put back"
 
 
-class _World:
-    """The state of the process at one moment."""
+def _state() -> dict[str, Any]:
+    return {name: part.read() for name, part in _PARTS.items()}
 
-    def __init__(self) -> None:
-        import numpy as np
 
-        self.settings, self.generators = global_state(), random_state()
-        self.legacy = np.random.get_state()  # noqa: NPY002
-
-    def changes(self) -> list[str]:
-        now = {**global_state(), **random_state()}
-        before = {**self.settings, **self.generators}
-        return [name for name, value in before.items() if now[name] != value]
-
-    def put_back(self, names: list[str]) -> None:
-        import numpy as np
-
-        state = self.settings
-        actions: dict[str, Callable[[], object]] = {
-            "the working directory": lambda: os.chdir(state["the working directory"]),
-            "the environment variables": lambda: _set_environment(
-                state["the environment variables"]
-            ),
-            "the locale": lambda: locale.setlocale(locale.LC_ALL, state["the locale"]),
-            _NUMPY: lambda: np.seterr(**state[_NUMPY]),
-            "sys.path": lambda: sys.path.__setitem__(slice(None), state["sys.path"]),
-            _BACKEND: lambda: _set_backend(state[_BACKEND]),
-            "random": lambda: random.setstate(self.generators["random"]),
-            "np.random": lambda: np.random.set_state(self.legacy),  # noqa: NPY002
-        }
-        for name in set(names) & set(actions):  # filters are put back by `catch_warnings`
-            actions[name]()
+def _put_back(values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        _PARTS[name].put_back(value)
 
 
 def _set_environment(before: dict[str, str]) -> None:
@@ -138,11 +100,27 @@ def _set_environment(before: dict[str, str]) -> None:
     os.environ.update({name: text for name, text in before.items() if os.environ.get(name) != text})
 
 
+def _numpy() -> Any:
+    import numpy as np
+
+    return np
+
+
+def _numpy_generator() -> Any:
+    name, keys, *rest = _numpy().random.get_state()
+    return name, keys.tobytes(), *rest
+
+
+def _set_numpy_generator(before: Any) -> None:
+    name, keys, *rest = before
+    _numpy().random.set_state((name, _numpy().frombuffer(keys, "uint32"), *rest))
+
+
 def _backend() -> str | None:
-    """Return the backend that was chosen; None where none was, or matplotlib is not loaded."""
+    """Return the chosen backend of matplotlib; None if none was chosen or it is not loaded."""
     matplotlib = sys.modules.get("matplotlib")
-    found = dict.get(getattr(matplotlib, "rcParams", {}), "backend")
-    return found if isinstance(found, str) else None
+    backend = dict.get(getattr(matplotlib, "rcParams", {}), "backend")
+    return backend if isinstance(backend, str) else None
 
 
 def _set_backend(before: str | None) -> None:
@@ -150,3 +128,34 @@ def _set_backend(before: str | None) -> None:
     if matplotlib is not None and _backend() != before:
         automatic = matplotlib.rcsetup._auto_backend_sentinel  # noqa: SLF001
         matplotlib.rcParams["backend"] = automatic if before is None else before
+
+
+_SETTINGS = {
+    "the working directory": _Part(Path.cwd, os.chdir),
+    "the environment variables": _Part(lambda: dict(os.environ), _set_environment),
+    "the locale": _Part(
+        lambda: locale.setlocale(locale.LC_ALL),
+        lambda before: locale.setlocale(locale.LC_ALL, before),
+    ),
+    # `catch_warnings` puts them back.
+    _FILTERS: _Part(lambda: list(warnings.filters), lambda before: None),
+    "numpy's error state": _Part(
+        lambda: _numpy().geterr(), lambda before: _numpy().seterr(**before)
+    ),
+    "sys.path": _Part(
+        lambda: list(sys.path), lambda before: sys.path.__setitem__(slice(None), before)
+    ),
+    "matplotlib's backend": _Part(_backend, _set_backend),
+}
+_GENERATORS = {
+    "random": _Part(random.getstate, random.setstate),
+    "np.random": _Part(_numpy_generator, _set_numpy_generator),
+}
+_PARTS = {**_SETTINGS, **_GENERATORS}
+_SET_BY_IMPORTS = (
+    "the environment variables",
+    _FILTERS,
+    "sys.path",
+    "matplotlib's backend",
+)
+"""Parts that the import of a library may set with good reason."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from audioclf.base.errors import AudioclfError
-from audioclf.base.process_state import restored_world
+from audioclf.base.process_state import isolated_process_state
 from audioclf.components.component import KINDS, Component, Kind
 from audioclf.components.registry import suggest
 from audioclf.testing.elsewhere import is_known_to_end
@@ -65,7 +65,7 @@ class Check:
         """
         if self.name not in _ELSEWHERE and is_known_to_end(component):
             raise CheckSkippedError("not tried, since the verb hangs or ends the process")
-        with restored_world():
+        with isolated_process_state():
             self.function(component)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from audioclf.base.process_state import global_state, random_state, restored_world
+from audioclf.base.process_state import global_state, isolated_process_state, random_state
 from audioclf.components.component import Component
 from audioclf.components.fields import ComponentBuilder, validate_component
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
@@ -174,7 +174,7 @@ def writes_nothing_to_stdout(component: Component) -> None:
 @promise()
 def leaves_random_state_alone(component: Component) -> None:
     """The random generators that all code shares are not touched."""
-    with restored_world():
+    with isolated_process_state():
         exercise(component)  # the first import of a library may draw
     before = random_state()
     exercise(component)
@@ -189,7 +189,7 @@ def leaves_random_state_alone(component: Component) -> None:
 @promise()
 def leaves_global_state_alone(component: Component) -> None:
     """Directory, environment, locale, warning filters and numpy's error state stay as they are."""
-    with restored_world():
+    with isolated_process_state():
         exercise(component)  # the first import of a library may set something
     before = global_state()
     exercise(component)
