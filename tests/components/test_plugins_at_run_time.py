@@ -19,6 +19,7 @@ PLUGIN = """
 import os
 from typing import Literal
 from audioclf.plugin import Classifier, Featurizer, hookimpl
+from sklearn.dummy import DummyClassifier  # here, as an import within a fit may change the state
 
 class Rude(Classifier):
     '''Does what the field says.'''
@@ -31,7 +32,6 @@ class Rude(Classifier):
     '''Python that its estimator runs on every array of probabilities, `proba`.'''
 
     def build(self, *, random_state):
-        from sklearn.dummy import DummyClassifier
         deed, later, scores = self.deed, self.later, self.scores
 
         class Rudely(DummyClassifier):
