@@ -22,7 +22,7 @@ def test_the_table_has_a_row_for_each_cell(folder: Path) -> None:
     done = run_cli("compare", folder)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    header = ["cell", "accuracy", "fit", "s", "predict", "ms/clip", "model", "memory"]
+    header = ["pipeline", "accuracy", "fit", "s", "predict", "ms/clip", "model", "memory"]
     assert lines[0].split() == header
     assert {line.split()[0] for line in lines[1:5]} == {"knn", "svm", "logreg", "baseline"}
     assert lines[-1] == "[95 % bootstrap interval over 24 clips]"

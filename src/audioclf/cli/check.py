@@ -63,7 +63,7 @@ def _text(found: RunPreview) -> str:
         ("clips", f"{found.n_clips}, {found.seconds:.1f} s of audio"),
         ("classes", f"{len(found.class_counts)}: {classes}"),
         ("split", found.splits),
-        ("cells", f"{len(found.pipelines)}: {', '.join(found.pipelines)}"),
+        ("pipelines", f"{len(found.pipelines)}: {', '.join(found.pipelines)}"),
         ("fits", str(found.n_fits)),
         *(("note", note) for note in found.notes),
         *(("unreadable", message) for message in found.unreadable),

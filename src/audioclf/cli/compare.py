@@ -56,7 +56,7 @@ def compare(
 def describe_comparison(found: ComparedRuns, *, all_pairs: bool = False) -> str:
     """Return the table of pipelines with the verdicts below it."""
     comparison = found.comparison
-    header = ["cell", comparison.metric, *COSTS_HEADER]
+    header = ["pipeline", comparison.metric, *COSTS_HEADER]
     table = format_table(header, [_row(pipeline) for pipeline in found.pipelines])
     sentences = "\n".join(_sentences(comparison, all_pairs=all_pairs))
     what = f"[95 % bootstrap interval over {comparison.sample}]{left_out(found.left_out)}"

@@ -193,7 +193,7 @@ def _plan_data(plan: RunPlan) -> dict[str, Any]:
 def describe_result(result: RunResult) -> str:
     """Return the table of results, the verdict, and what one has to know to read them."""
     metrics = result.config.metrics
-    header = ["cell", *metrics, *COSTS_HEADER]
+    header = ["pipeline", *metrics, *COSTS_HEADER]
     table = format_table(header, [_row(pipeline, metrics) for pipeline in result.pipelines])
     failed = f", {result.n_failed} left out" if result.n_failed else ""
     what = f"{result.n_clips} clips{failed}, {len(result.classes)} classes; {result.splits}"

@@ -85,8 +85,8 @@ def left_out(count: int) -> str:
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows as aligned columns below a header.
 
-    >>> print(format_table(["cell", "accuracy"], [["svm", "0.75"], ["gradient_boosting", "0.6"]]))
-    cell               accuracy
+    >>> print(format_table(["pipeline", "accuracy"], [["svm", "0.75"], ["gradient_boosting", "0.6"]]))
+    pipeline           accuracy
     svm                0.75
     gradient_boosting  0.6
     """

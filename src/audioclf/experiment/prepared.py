@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from audioclf.base.errors import DatasetError
 from audioclf.base.limits import use_limits
+from audioclf.base.machine import versions_behind
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.guard import load_guarded
@@ -18,12 +19,13 @@ from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
 from audioclf.experiment.grid import pipelines_of
-from audioclf.experiment.provenance import origins_of
+from audioclf.experiment.provenance import distributions_of, origins_of
 from audioclf.experiment.resources import Progress
 from audioclf.runs.folder import LEDGER, RunFolder
 
 if TYPE_CHECKING:
     from audioclf.engines.base import Engine
+    from audioclf.evaluation.fit_cache import FitCache
     from audioclf.evaluation.results import Pipeline
     from audioclf.evaluation.splits import Splits
     from audioclf.features.extraction import CacheUse, Extraction
@@ -150,6 +152,19 @@ class Prepared:
             cache.written = extraction.cache.written
             cache.close()
         return extraction
+
+    def open_fit_cache(self, folder: Path, extraction: Extraction) -> FitCache:
+        """Return the cache of fits in a folder, for these features and the installed versions."""
+        from audioclf.evaluation.fit_cache import FitCache, classifier_digest
+
+        digests = {
+            pipeline.name: classifier_digest(
+                pipeline.classifier, self.registry.origin_of(pipeline.classifier)
+            )
+            for pipeline in self.pipelines
+        }
+        versions = versions_behind({"audioclf", *distributions_of(self.config, self.registry)})
+        return FitCache(folder, digests, extraction.feature_hashes, versions=versions)
 
 
 def prepare(

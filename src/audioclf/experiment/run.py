@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, available_memory, single_threaded
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
-from audioclf.dataset.dataset import Dataset
 from audioclf.experiment.prepared import Prepared, prepare, resolve, unreadable_clips
 from audioclf.experiment.progress import RunProgress
 from audioclf.experiment.provenance import distributions_of
@@ -25,13 +24,11 @@ from audioclf.runs.working_folder import FIT_CACHE, working_folder
 if TYPE_CHECKING:
     from audioclf.audit.findings import Audit
     from audioclf.engines.base import Engine
-    from audioclf.evaluation.fit_cache import FitCache
     from audioclf.evaluation.memory import FitPlan
     from audioclf.evaluation.results import PipelineResult
     from audioclf.evaluation.splits import Splits
     from audioclf.experiment.planning import RunPlan
     from audioclf.features.extraction import Extraction
-    from audioclf.runs.plots import Example
     from audioclf.runs.results import RunResult
 
 
@@ -111,7 +108,6 @@ def run(
 
     Examples
     --------
-    >>> import audioclf
     >>> result = audioclf.run("configs/barbie_puppy.yaml")  # doctest: +SKIP
     >>> result["gradient_boosting"].metrics["accuracy"].value  # doctest: +SKIP
     """
@@ -133,7 +129,10 @@ def run(
     )
     working = working_folder(Path(out) if out else None, config.name, config.to_yaml())
     with single_threaded(), use_limits(config.limits), working as folder:
-        result = _Run(config, registry, folder, resources, progress).go()
+        state = RunProgress(folder.path, cached=cache)
+        stages = _Run(config, registry, folder, resources, state, state.recording(progress))
+        with state.noted_when_stopped():
+            result = stages.go()
     sent = list(send(observers, result.folder, seconds=notify_seconds or NOTIFY_SECONDS))
     return replace(
         result,
@@ -151,29 +150,19 @@ class _Evaluation:
     fits: FitPlan
 
 
+@dataclass(frozen=True)
 class _Run:
-    def __init__(
-        self,
-        config: RunConfig,
-        registry: Registry,
-        folder: RunFolder,
-        resources: Resources,
-        progress: Progress,
-    ) -> None:
-        self.config = config
-        self.registry = registry
-        self.folder = folder
-        self.resources = resources
-        self.seconds: dict[str, float] = {}
-        self.state = RunProgress(folder.path, cached=resources.cache_folder is not None)
-        self.progress = self.state.recording(progress)
+    config: RunConfig
+    registry: Registry
+    folder: RunFolder
+    resources: Resources
+    state: RunProgress
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def go(self) -> RunResult:
         """Take every stage; `record.json` marks the run as complete."""
-        with self.state.noted_when_stopped():
-            return self._go()
-
-    def _go(self) -> RunResult:
+        from audioclf.experiment.media import examples_of, write_page
         from audioclf.runs.writing import write_results
 
         with self._timed("load"):
@@ -186,10 +175,9 @@ class _Run:
                 evaluation = self._evaluate(prepared, extraction, engine)
         with self._timed("report"):
             result = self._summarise(prepared, extraction, evaluation)
-            examples = self._examples(extraction)
-            write_results(
-                self.folder, result, extraction, evaluation.splits, evaluation.results, examples
-            )
+            examples = examples_of(self.config, extraction, self.resources.cache_folder)
+            splits, results = evaluation.splits, evaluation.results
+            write_results(self.folder, result, extraction, splits, results, examples)
         result = self._fit_final(result, extraction, evaluation)
         record = make_record(
             prepared,
@@ -203,7 +191,8 @@ class _Run:
         self.folder.write_json(RECORD, record)
         result = replace(result, remarks=tuple(self.state.remarks()))
         self.state.finish()
-        return self._write_page(result, extraction.dataset)
+        page = write_page(self.config, self.folder, extraction.dataset, self.resources.cache_folder)
+        return replace(result, report=page)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -218,9 +207,8 @@ class _Run:
         from audioclf.experiment.planning import plan
 
         with self._timed("plan"):
-            return plan(
-                prepared, self.resources, out=self.folder.path, load_seconds=self.seconds["load"]
-            )
+            seconds = self.seconds["load"]
+            return plan(prepared, self.resources, out=self.folder.path, load_seconds=seconds)
 
     def _extract(self, prepared: Prepared, engine: Engine) -> Extraction:
         from audioclf.audit.tables import with_tables
@@ -248,14 +236,11 @@ class _Run:
 
         dataset, pipelines = extraction.dataset, prepared.pipelines
         splits = prepared.splits(dataset)
-        fit_cache = self.state.fit_cache = self._open_fit_cache(prepared, extraction)
-        fits = plan_fits(
-            pipelines,
-            extraction.matrices,
-            len(dataset.classes),
-            splits,
-            free=available_memory(),
+        fit_cache = self.state.fit_cache = prepared.open_fit_cache(
+            self.folder.path / FIT_CACHE, extraction
         )
+        n_classes, free = len(dataset.classes), available_memory()
+        fits = plan_fits(pipelines, extraction.matrices, n_classes, splits, free=free)
         results = evaluate(
             pipelines,
             extraction.matrices,
@@ -271,21 +256,6 @@ class _Run:
             progress=lambda done, total: self.progress("fitting", done, total),
         )
         return _Evaluation(splits, results, fits)
-
-    def _open_fit_cache(self, prepared: Prepared, extraction: Extraction) -> FitCache:
-        from audioclf.base.machine import versions_behind
-        from audioclf.evaluation.fit_cache import FitCache, classifier_digest
-
-        digests = {
-            pipeline.name: classifier_digest(
-                pipeline.classifier, self.registry.origin_of(pipeline.classifier)
-            )
-            for pipeline in prepared.pipelines
-        }
-        versions = versions_behind({"audioclf", *distributions_of(self.config, self.registry)})
-        return FitCache(
-            self.folder.path / FIT_CACHE, digests, extraction.feature_hashes, versions=versions
-        )
 
     def _summarise(
         self, prepared: Prepared, extraction: Extraction, evaluation: _Evaluation
@@ -311,23 +281,6 @@ class _Run:
             audits=audits,
         )
 
-    def _examples(self, extraction: Extraction) -> list[Example]:
-        """Return the first clip of each class, of the first classes where there are many."""
-        from audioclf.features.waveform import waveform_plan
-        from audioclf.features.worker import featurize_clip
-        from audioclf.runs.plots import MAX_EXAMPLES, Example
-
-        audio, dataset = self.config.audio, extraction.dataset
-        plan = extraction.plans[next(iter(self.config.featurizers))]
-        examples = []
-        for label in dataset.classes[:MAX_EXAMPLES]:
-            clip = next(clip for clip in dataset if clip.label == label)
-            matrices = featurize_clip(
-                clip, audio, (plan, waveform_plan(audio)), self.resources.cache_folder
-            )
-            examples.append(Example(label, clip.id, matrices[""][0], audio.sr, matrices[plan.name]))
-        return examples
-
     def _fit_final(
         self, result: RunResult, extraction: Extraction, evaluation: _Evaluation
     ) -> RunResult:
@@ -352,19 +305,3 @@ class _Run:
                 in_batches=name in evaluation.fits.batched,
             )
         return replace(result, model=path, notes=(*result.notes, *notes))
-
-    def _write_page(self, result: RunResult, dataset: Dataset) -> RunResult:
-        if not self.config.report.html:
-            return result
-        from audioclf.features.waveform import cached_in
-        from audioclf.report.clips import DatasetClips
-        from audioclf.report.run.page import write_report
-
-        clips = DatasetClips(
-            dataset,
-            self.config.audio,
-            decoder=cached_in(self.resources.cache_folder),
-            limits=self.config.limits,
-        )
-        path = write_report(self.folder.path, clips=clips, budget_mb=self.config.report.media_mb)
-        return replace(result, report=path)

@@ -1,0 +1,42 @@
+"""Example clips of the plots, and the page of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from audioclf.config.run_config import RunConfig
+from audioclf.dataset.dataset import Dataset
+from audioclf.features.extraction import Extraction
+from audioclf.features.waveform import cached_in, waveform_plan
+from audioclf.features.worker import featurize_clip
+from audioclf.runs.folder import RunFolder
+from audioclf.runs.plots import MAX_EXAMPLES, Example
+
+
+def examples_of(
+    config: RunConfig, extraction: Extraction, cache_folder: Path | None
+) -> list[Example]:
+    """Return the first clip of each class, of the first classes where there are many."""
+    audio, dataset = config.audio, extraction.dataset
+    plan = extraction.plans[next(iter(config.featurizers))]
+    examples = []
+    for label in dataset.classes[:MAX_EXAMPLES]:
+        clip = next(clip for clip in dataset if clip.label == label)
+        matrices = featurize_clip(clip, audio, (plan, waveform_plan(audio)), cache_folder)
+        examples.append(Example(label, clip.id, matrices[""][0], audio.sr, matrices[plan.name]))
+    return examples
+
+
+def write_page(
+    config: RunConfig, folder: RunFolder, dataset: Dataset, cache_folder: Path | None
+) -> Path | None:
+    """Write `report.html` if the config asks for it."""
+    if not config.report.html:
+        return None
+    from audioclf.report.clips import DatasetClips
+    from audioclf.report.run.page import write_report
+
+    clips = DatasetClips(
+        dataset, config.audio, decoder=cached_in(cache_folder), limits=config.limits
+    )
+    return write_report(folder.path, clips=clips, budget_mb=config.report.media_mb)
