@@ -1,4 +1,4 @@
-"""Words and numbers as the page shows them: 3 decimals, units, nothing invisible."""
+"""Text and numbers of the pages: 3 decimals, units, no invisible characters."""
 
 from __future__ import annotations
 
@@ -56,11 +56,22 @@ def signed(value: Any) -> str:
     return f"+{text}" if is_number(value) and value > 0 and float(text) else text
 
 
-def span(found: Any, word: Any = number) -> str:
-    """Return the interval of an estimate, `[low, high]`; nothing where it has none."""
-    if not found or not (is_number(found.get("low")) and is_number(found.get("high"))):
+def span(interval: Any) -> str:
+    """Return an interval as `[low, high]`; nothing where an end is missing."""
+    if not interval or not (is_number(interval.get("low")) and is_number(interval.get("high"))):
         return ""
-    return f"[{word(found['low'])}, {word(found['high'])}]"
+    return f"[{number(interval['low'])}, {number(interval['high'])}]"
+
+
+def sort_key(value: Any) -> str:
+    """Return a number as the page sorts by it; nothing where it is missing."""
+    return f"{value:.9g}" if is_number(value) else ""
+
+
+def estimate(data: Any) -> dict[str, str]:
+    """Return an estimate for a table: `text`, `span` and `value` to sort by."""
+    value = data.get("value") if data else None
+    return {"text": number(value), "span": span(data), "value": sort_key(value)}
 
 
 def seconds(value: Any) -> str:
@@ -75,6 +86,11 @@ def seconds(value: Any) -> str:
         if abs(value) * factor >= 1 or unit == "µs":
             return f"{_two_digits(value * factor)} {unit}"
     raise AssertionError
+
+
+def total_length(value: float) -> str:
+    """Return the length of many clips: in seconds below 10 minutes, else in minutes."""
+    return seconds(value) if value < 600 else f"{value / 60:.0f} min"
 
 
 def size(value: Any) -> str:

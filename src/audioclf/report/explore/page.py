@@ -12,7 +12,7 @@ from audioclf.audit.findings import Audit
 from audioclf.audit.shortcuts.facts import COLUMN
 from audioclf.report import svg, words
 from audioclf.report.explore import map as mapped
-from audioclf.report.explore.exploration import Exploration
+from audioclf.report.explore.exploration import Exploration, format_words
 from audioclf.report.explore.levels import ClassLevels, Spread, class_levels
 from audioclf.report.media import Media, MediaMaker
 from audioclf.report.render import rendered
@@ -82,12 +82,10 @@ def _summary(found: Exploration) -> View:
     return {
         "n_clips": len(found.dataset),
         "n_classes": len(counts),
-        "sizes": f"{min(counts)}"
-        if min(counts) == max(counts)
-        else f"{min(counts)} to {max(counts)}",
+        "sizes": " to ".join(map(str, sorted({min(counts), max(counts)}))),
         "n_groups": len(groups),
         "n_guessed": len(found.guess.values) if found.guess else 0,
-        "total": words.seconds(seconds) if seconds < 600 else f"{seconds / 60:.0f} min",
+        "total": words.total_length(seconds),
         "n_open": n_open,
         "name": found.dataset.name,
         "audio": _audio_words(found),
@@ -102,18 +100,11 @@ def _audio_words(found: Exploration) -> str:
 
 
 def _material(found: Exploration) -> Material:
-    clips = [
-        SavedClip(
-            clip.id,
-            clip.label,
-            clip.group,
-            {
-                "seconds": str(found.facts[at, COLUMN["duration_s"]]),
-                **{key: str(value) for key, value in asdict(found.formats[clip.id]).items()},
-            },
-        )
-        for at, clip in enumerate(found.dataset)
-    ]
+    clips = []
+    for clip, seconds in zip(found.dataset, found.facts[:, COLUMN["duration_s"]], strict=True):
+        facts = {key: str(value) for key, value in asdict(found.formats[clip.id]).items()}
+        facts["seconds"] = str(seconds)
+        clips.append(SavedClip(clip.id, clip.label, clip.group, facts))
     left_out = [{"path": row.clip.id, "message": row.message} for row in found.failed]
     return Material(found.dataset.name, found.dataset.classes, clips, left_out)
 
@@ -141,8 +132,14 @@ def _levels_view(rows: Sequence[ClassLevels]) -> View:
                 "clips": row.clips,
                 "groups": row.groups,
                 "plots": [
-                    {"svg": _bar(getattr(row, key), extents[key]), **_median(getattr(row, key))}
+                    {
+                        "svg": svg.interval_bar(
+                            spread.median, spread.low, spread.high, extents[key]
+                        ),
+                        **_median(spread),
+                    }
                     for key in columns
+                    for spread in [getattr(row, key)]
                 ],
                 "numbers": [
                     _median(row.peak_db, 1),
@@ -166,17 +163,11 @@ def _extent(spreads: Sequence[Spread]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _bar(spread: Spread, extent: tuple[float, float]) -> Any:
-    return svg.interval_bar(spread.median, spread.low, spread.high, extent)
-
-
 def _median(spread: Spread, digits: int = 2) -> View:
     return {"text": words.number(spread.median, digits), "value": spread.median, "span": ""}
 
 
 def formats_of(found: Exploration) -> Mapping[str, int]:
     """Return the number of clips by format in words, the most frequent first."""
-    from audioclf.report.explore.exploration import format_words
-
     counts = Counter(format_words(each) for each in found.formats.values())
     return dict(counts.most_common(_MAX_FORMATS))

@@ -1,4 +1,4 @@
-"""One pipeline in detail: confusion matrix, curves, classes, groups, chosen parameters."""
+"""Details of one pipeline: confusion matrix, curves, metrics by class and group, parameters."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ ACCENT = (79, 110, 200)
 
 
 def panels(run: SavedRun) -> list[View]:
-    """Return what there is to see of each pipeline."""
+    """Return the details of each pipeline."""
     return [_panel(run, number) for number in range(len(run.pipelines))]
 
 
 def _panel(run: SavedRun, number: int) -> View:
     pipeline = run.pipelines[number]
-    found = run.pipeline_metrics[pipeline.name]
+    written = run.pipeline_metrics[pipeline.name]
     return {
         "name": pipeline.name,
-        "confusion": _confusion(np.asarray(found["confusion"], dtype=np.float64), run.classes),
+        "confusion": _confusion(np.asarray(written["confusion"], dtype=np.float64), run.classes),
         "curves": curves.drawn(run, pipeline),
         "scores": {
             "probability": "as the classifier returns them, not calibrated",
             "decision": "decision values mapped to (0, 1), not calibrated",
-        }.get(found["scores"], ""),
-        "classes": _classes(found.get("per_class") or {}),
-        "subgroups": _subgroups(found.get("subgroups") or {}),
-        "chosen": _chosen(found.get("chosen") or []),
+        }.get(written["scores"], ""),
+        "classes": _classes(written.get("per_class") or {}),
+        "subgroups": _subgroups(written.get("subgroups") or {}),
+        "chosen": _chosen(written.get("chosen") or []),
     }
 
 
@@ -91,54 +91,46 @@ def _confusion_rows(confusion: Any, share: Any, classes: Sequence[str]) -> list[
     ]
 
 
-def _classes(found: Mapping[str, Any]) -> list[View]:
+def _classes(classes: Mapping[str, Any]) -> list[View]:
     return [
         {
             "name": name,
             "support": words.count(row.get("support")),
-            "scores": [_estimate(row.get(key)) for key in ("precision", "recall", "f1")],
+            "scores": [words.estimate(row.get(key)) for key in ("precision", "recall", "f1")],
         }
-        for name, row in found.items()
+        for name, row in classes.items()
     ]
 
 
-def _estimate(found: Mapping[str, Any] | None) -> View:
-    value = found.get("value") if found else None
-    return {
-        "text": words.number(value),
-        "span": words.span(found),
-        "value": f"{value:.9g}" if words.is_number(value) else "",
-    }
-
-
-def _subgroups(found: Mapping[str, Any]) -> list[View]:
+def _subgroups(subgroups: Mapping[str, Any]) -> list[View]:
     return [
         {
             "title": str(title),
             "rows": [
-                {"name": str(row["name"]), "n_clips": row.get("n_clips", ""), **_estimate(row)}
+                {"name": str(row["name"]), "n_clips": row.get("n_clips", ""), **words.estimate(row)}
                 for row in rows[:MAX_GROUPS]
             ],
             "more": max(0, len(rows) - MAX_GROUPS),
         }
-        for title, rows in found.items()
+        for title, rows in subgroups.items()
         if rows
     ]
 
 
-def _chosen(found: Iterable[Mapping[str, Any]]) -> View | None:
-    rows = [row for row in found if row and row.get("values")]
+def _chosen(folds: Iterable[Mapping[str, Any]]) -> View | None:
+    rows = [row for row in folds if row and row.get("values")]
     if not rows:
         return None
     keys = list(dict.fromkeys(key for row in rows for key in row["values"]))
     return {
         "keys": keys,
         "rows": [
-            [
-                words.anything(row.get("repeat")),
-                words.anything(row.get("fold")),
-                *(words.anything(row["values"].get(key)) for key in keys),
-            ]
+            list(
+                map(
+                    words.anything,
+                    (row.get("repeat"), row.get("fold"), *map(row["values"].get, keys)),
+                )
+            )
             for row in rows
         ],
     }

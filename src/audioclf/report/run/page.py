@@ -1,4 +1,4 @@
-"""One page that says what a run found: a single HTML file that needs no network."""
+"""The report of a run: a single HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from audioclf.report.media import Media, MediaMaker
 from audioclf.report.render import rendered
 from audioclf.report.run import audits, browser, closeup, material, overview
 from audioclf.report.run.outcomes import outcomes_of, review_order
-from audioclf.runs.folder import AUDIT, COMPARISON, REPORT
+from audioclf.runs.folder import AUDIT, COMPARISON, IMPORTANCES, REPORT
+from audioclf.runs.layout import PIPELINES
 from audioclf.runs.reading import SavedRun, read_run
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ def write_report(
     budget_mb: float | None = None,
     out: Path | None = None,
     silence: str = NO_SOUND,
-    importances: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the report of a finished run into its folder, or elsewhere.
 
@@ -46,26 +46,18 @@ def write_report(
     clips : ClipSource, optional
         Where sound and pictures come from; without it the page has neither.
     budget_mb : float, optional
-        What sound and pictures of clips may take; by default as `default_budget` says.
+        MB that sound and pictures of clips may take; by default `default_budget`.
     out : Path, optional
         The file to write; by default `report.html` in the run folder.
     silence : str
-        What the page says where there are no clips.
-    importances : mapping of str to array, optional
-        As in `build_report`.
+        Text of the page where there are no clips.
 
     Raises
     ------
     ResultError
         If the folder holds no finished run, or the file cannot be written.
     """
-    html = build_report(
-        read_run(folder),
-        clips=clips,
-        budget_mb=budget_mb,
-        silence=silence,
-        importances=importances,
-    )
+    html = build_report(read_run(folder), clips=clips, budget_mb=budget_mb, silence=silence)
     target = folder / REPORT if out is None else out
     return OutputFolder(target.parent).write_text(target.name, html)
 
@@ -78,16 +70,16 @@ def report_again(
     budget_mb: float | None = None,
     registry: Registry | None = None,
 ) -> tuple[Path, str]:
-    """Write the report of a run that ended some time ago, from its folder.
+    """Write the report of a finished run from its folder.
 
-    The clips come from where the run's config says. Where they are gone, or are other files by now,
-    the page is made without them and says so.
+    The clips are read from the dataset of the run's config. The page has no sound where the dataset
+    is gone, and leaves out clips whose files have changed.
 
     Returns
     -------
     path : Path
-    remark : str
-        What the page lacks and why, "" if nothing.
+    note : str
+        Parts that the page lacks and why; "" if none.
 
     Raises
     ------
@@ -99,16 +91,16 @@ def report_again(
     if sound:
         try:
             clips = clips_of(run, registry)
+        except ResultError:
+            raise
         except AudioclfError as exc:
-            if isinstance(exc, ResultError):
-                raise
             silence = f"The page has no sound and no spectrograms: {exc.message}"
     path = write_report(folder, clips=clips, budget_mb=budget_mb, out=out, silence=silence)
-    remarks = [silence] if sound and clips is None else []
+    notes = [silence] if sound and clips is None else []
     expected = [COMPARISON, *([AUDIT] if run.config.get("audit") else [])]
     missing = [name for name in expected if not (folder / name).is_file()]
-    remarks += [f"{name} is missing, so the page lacks its section" for name in missing]
-    return path, "; ".join(remarks)
+    notes += [f"{name} is missing, so the page lacks its section" for name in missing]
+    return path, "; ".join(notes)
 
 
 def build_report(
@@ -127,14 +119,12 @@ def build_report(
     clips : ClipSource, optional
         Where sound and pictures come from.
     budget_mb : float, optional
-        MB (10^6 bytes) that sound and pictures of clips may take. Past it the most telling clips
-        win: those that most pipelines get wrong, or disagree about, and a few of each class that
-        are right.
+        MB (10^6 bytes) that sound and pictures of clips may take, in the order of `review_order`.
     silence : str
-        What the page says where there are no clips.
+        Text of the page where there are no clips.
     importances : mapping of str to np.ndarray, optional
-        How much each pipeline uses each bin and frame, [shape=(n_bins, n_frames)] or
-        [shape=(n_bins,)], as `audioclf.evaluation.importance` computes it; by default that of
+        Importance of each bin and frame for each pipeline, [shape=(n_bins, n_frames)] or
+        [shape=(n_bins,)], as from `audioclf.evaluation.importance`; by default that of
         `importances.json`.
     """
     outcomes = outcomes_of(run)
@@ -145,8 +135,9 @@ def build_report(
         budget = default_budget(len(run.clips)) if budget_mb is None else budget_mb
         media = maker.media([run.clips[i].id for i in order], int(budget * 1e6))
     if importances is None:
-        importances = (run.file("importances.json") or {}).get("cells")
-    comparison, audit = run.file("comparison.json"), run.file("audit.json")
+        importances = (run.file(IMPORTANCES) or {}).get(PIPELINES)
+    comparison = run.file(COMPARISON)
+    problems = {} if maker is None else maker.problems
     view = {
         "run": run.name,
         "summary": _summary(run),
@@ -155,10 +146,16 @@ def build_report(
         "pairs": overview.pairs_view(run, comparison),
         "costs": overview.costs_view(run),
         "panels": closeup.panels(run),
-        "audit": audits.audit_view(audit),
+        "audit": audits.audit_view(run.file(AUDIT)),
         "dataset": material.dataset_view(material.material_of(run), maker),
         "importances": material.importance_view(importances),
-        "sound": _sound(run, maker, media, silence),
+        "sound": {
+            "n": len(media),
+            "n_clips": len(run.clips),
+            "silence": silence if maker is None else "",
+            "n_problems": len(problems),
+            "problem": next(iter(problems.values()), ""),
+        },
         "origin": material.origin_view(run),
     }
     data = {"data": browser.browser_data(run, outcomes, order)}
@@ -171,8 +168,7 @@ def _summary(run: SavedRun) -> dict[str, Any]:
     return {
         "metric": overview.metric_name(run.main_metric),
         "best": run.pipelines[0].name,
-        "value": words.number(best["value"] if best else None),
-        "span": words.span(best),
+        **words.estimate(best),
         "level": f"{100 * run.metrics.get('confidence_level', 0.95):.0f} %",
         "n_clips": len(run.clips),
         "n_classes": len(run.classes),
@@ -180,17 +176,4 @@ def _summary(run: SavedRun) -> dict[str, Any]:
         "split": str(run.metrics.get("split", "")),
         "unit": str(unit.get("name", "clip")),
         "n_units": unit.get("count", len(run.clips)),
-    }
-
-
-def _sound(
-    run: SavedRun, maker: MediaMaker | None, media: Mapping[str, Media], silence: str
-) -> dict[str, Any]:
-    problems = {} if maker is None else maker.problems
-    return {
-        "n": len(media),
-        "n_clips": len(run.clips),
-        "silence": silence if maker is None else "",
-        "n_problems": len(problems),
-        "problem": next(iter(problems.values()), ""),
     }
