@@ -25,13 +25,13 @@ def test_the_card_is_stored_in_the_bundle(tmp_path: Path) -> None:
     assert contents.card == model_card(contents.manifest)
 
 
-def test_data_results_limits_and_use_are_told(manifest: Manifest) -> None:
+def test_the_card_holds_data_results_limits_and_use(manifest: Manifest) -> None:
     card = model_card(manifest)
     assert "40 clips of toys.zip, from 4 groups." in card
     assert "| accuracy | 0.750 | 0.600 to 0.900 |" in card
     assert "| roc\\_auc | not defined |  |" in card
     assert "with 95 % intervals over 40 clips" in card
-    assert "any other sound is given the name of one of them" in card
+    assert "Any other sound is given the name of one of these classes" in card
     assert "are no probabilities" in card
     assert 'audioclf.load("model.audioclf")' in card
 

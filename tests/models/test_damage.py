@@ -302,7 +302,7 @@ def test_the_expected_digest_is_that_of_the_whole_file(path: Path) -> None:
     said = refusal(path, expect_sha256="AB" * 32)
     assert "refused by the digest check" in said.message
     assert said.message.endswith(f"its SHA-256 is {digest}, and {'ab' * 32} was expected")
-    assert said.hint == ("It is another file, or a changed one: ask whoever gave you the digest.")
+    assert said.hint == "It is another or a changed file: ask the person who gave you the digest."
     with pytest.raises(ModelError, match=f"and {'0' * 64} was expected"):
         load(path, expect_sha256="0" * 64)
 

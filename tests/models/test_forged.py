@@ -332,8 +332,8 @@ def test_a_search_tree_of_its_own_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tamper", "expected"),
     [
-        (lambda e: setattr(e, "classes_", np.arange(5)), "knows other classes than the 2"),
-        (lambda e: setattr(e, "classes_", np.array(["a", "b"])), "knows other classes"),
+        (lambda e: setattr(e, "classes_", np.arange(5)), "has other classes than the 2"),
+        (lambda e: setattr(e, "classes_", np.array(["a", "b"])), "has other classes"),
         (lambda e: setattr(e, "strategy", "uniform"), "strategy of the estimator is not what"),
     ],
 )
@@ -360,7 +360,8 @@ def test_predictions_are_compared_where_there_are_no_scores(tmp_path: Path) -> N
     path = made(tmp_path / "m.audioclf", "dummy")
     codes = from_npy(unpacked(path)["check/codes.npy"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("audioclf.models.model.scores_of_rows", lambda *_: (None, "none"))
+        patch.setattr("audioclf.models.bundle.self_check.scores_of_rows", lambda *_: (None, "none"))
+        patch.setattr("audioclf.models.bundle.writing.scores_of_rows", lambda *_: (None, "none"))
         forged(path, {"check/codes.npy": to_npy(1 - codes)}, lambda m: m.update(scores="none"))
         assert "predictions of its stored rows differ" in refusal(path).message
 

@@ -125,7 +125,7 @@ def test_an_array_without_a_rate_is_a_mistake(trained: tuple[audioclf.Model, Ext
         (np.zeros(0), 8000, "array: 0 samples, expected 1 to"),
         (np.zeros((2, 2, 2)), 8000, r"shape \(2, 2, 2\) is neither"),
         (np.zeros((8000, 2)), 8000, r"neither \(n_samples,\) nor \(n_channels, n_samples\)"),
-        (np.zeros(10, np.uint8), 8000, "array: uint8 samples; floats in"),
+        (np.zeros(10, np.uint8), 8000, "array: uint8 samples; use floats in"),
         (np.zeros(10, complex), 8000, "array: complex128 samples"),
         (np.full(10, np.nan), 8000, "array: 10 NaN/inf samples of 10"),
         (np.full(10, 1e30), 8000, "array: not normalised audio"),

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audioclf.base.errors import EXIT_MODEL, ModelError
+from audioclf.evaluation.predictions import scores_of_rows
 from audioclf.models.arrays import to_npy
 from audioclf.models.bundle.container import members_for, zipped
 from audioclf.models.bundle.manifest import MANIFEST
 from audioclf.models.bundle.reading import read_bundle
-from audioclf.models.model import raw_scores
 from tests.models.making import ESTIMATOR, classifier, fitted, made, registry, unpacked, written
 
 SKOPS: dict[str, dict[str, Any]] = {
@@ -254,7 +254,7 @@ def test_a_model_predicts_the_same_loaded_and_written_again(
 ) -> None:
     small = {"n_estimators": 2} if type_name == "extra_trees" else SKOPS.get(type_name, {})
     found = fitted(classifier(type_name, **small), n_classes, per_class)
-    expected, kind = raw_scores(found.estimator, found.X, n_classes)
+    expected, kind = scores_of_rows(found.estimator, found.X, n_classes)
     assert expected is not None
     once = read_bundle(written(tmp_path / "m.audioclf", found), registry())
     rewritten = written(tmp_path / "again.audioclf", found, estimator=once.estimator)

@@ -15,10 +15,10 @@ from audioclf.builtin.classifiers.search_space import with_values
 from audioclf.builtin.classifiers.tuned import Tuned
 from audioclf.components.classifier import Classifier
 from audioclf.evaluation.fitting import fit_final
+from audioclf.evaluation.predictions import scores_of_rows
 from audioclf.evaluation.results import Pipeline
 from audioclf.models.bundle.reading import open_bundle, read_bundle
 from audioclf.models.estimators.store import restore_estimator
-from audioclf.models.model import raw_scores
 from tests.models.making import (
     EVALUATED,
     NAMES,
@@ -73,7 +73,7 @@ def test_scores_and_labels_are_the_same_to_the_last_bit(
     skip_without(type_name)
     found = fitted(classifier(type_name, **fields), n_classes)
     model = read_bundle(written(tmp_path / "m.audioclf", found), registry()).model
-    expected, kind = raw_scores(found.estimator, found.X, n_classes)
+    expected, kind = scores_of_rows(found.estimator, found.X, n_classes)
     assert expected is not None
     np.testing.assert_array_equal(model.scores_of(found.X), expected)
     np.testing.assert_array_equal(model.codes_of(found.X), found.estimator.predict(found.X))
@@ -217,7 +217,7 @@ def test_of_a_search_what_it_chose_is_stored(
     assert bundle.manifest.classifier[field] == found.estimator.best_params_[field]
     assert bundle.manifest.configured is not None
     assert bundle.manifest.configured["type"] == "tuned"
-    expected = raw_scores(found.estimator, found.X, 2)[0]
+    expected = scores_of_rows(found.estimator, found.X, 2)[0]
     np.testing.assert_array_equal(bundle.model.scores_of(found.X), expected)
 
 

@@ -25,9 +25,9 @@ def test_a_clip_is_known_by_its_features_to_the_last_bit() -> None:
     clips = TrainingClips.of(rows(), KEY)
     changed = rows()
     changed[3, 2] = np.nextafter(changed[3, 2], np.float32(9))
-    assert clips.among(changed).tolist() == [True, True, True, False, True]
-    assert not clips.among(rows(50, seed=1)).any()
-    assert TrainingClips.of(rows(0), KEY).among(rows()).tolist() == [False] * 5
+    assert clips.contains(changed).tolist() == [True, True, True, False, True]
+    assert not clips.contains(rows(50, seed=1)).any()
+    assert TrainingClips.of(rows(0), KEY).contains(rows()).tolist() == [False] * 5
 
 
 def test_what_is_kept_of_a_clip_is_eight_bytes_that_differ_between_datasets() -> None:
@@ -69,17 +69,17 @@ def test_an_older_bundle_remembers_nothing(tmp_path: Path) -> None:
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, files: dict[str, bytes]) -> None:
     path = forged(made(tmp_path / "m.audioclf"), files)
-    with pytest.raises(ModelError, match="what it says of its training clips cannot be read"):
+    with pytest.raises(ModelError, match="its record of the training clips cannot be read"):
         load(path)
 
 
 def test_lengths_unlike_those_of_the_training_are_said() -> None:
     clips = TrainingClips.of(rows(), KEY, [1.0, 2.0, 2.0, 2.0, 4.0])
-    assert clips.unlike(0.7) == clips.unlike(2.0) == clips.unlike(7.0) == ""
-    assert clips.unlike(0.2).startswith("0.2 s is much shorter than the clips of the training")
-    assert clips.unlike(9.0).endswith("nearly all of which have 1.2 to 3.6 s")
-    assert TrainingClips.of(rows(), KEY, [3.0, 3.0]).unlike(0.5).endswith("have 3 s")
-    assert TrainingClips.of(rows(), KEY).unlike(0.001) == ""
+    assert clips.length_warning(0.7) == clips.length_warning(2.0) == clips.length_warning(7.0) == ""
+    assert clips.length_warning(0.2).startswith("0.2 s is much shorter than the training clips")
+    assert clips.length_warning(9.0).endswith("most of which have 1.2 to 3.6 s")
+    assert TrainingClips.of(rows(), KEY, [3.0, 3.0]).length_warning(0.5).endswith("have 3 s")
+    assert TrainingClips.of(rows(), KEY).length_warning(0.001) == ""
 
 
 def test_digests_may_come_in_any_order() -> None:
@@ -87,4 +87,4 @@ def test_digests_may_come_in_any_order() -> None:
     turned = {DIGESTS: to_npy(from_npy(clips.to_files()[DIGESTS])[::-1])}
     found = TrainingClips.from_files(turned, KEY)
     assert found is not None
-    assert found.among(rows()).all()
+    assert found.contains(rows()).all()

@@ -386,7 +386,7 @@ def test_a_copy_in_another_format_is_known_too(tmp_path: Path) -> None:
 def test_windows_unlike_the_training_clips_are_noted(tmp_path: Path) -> None:
     found = trained_on(model(tmp_path), [recording(tmp_path / "a.wav", 0.2)])
     (note,) = check_settings(found, Settings(Cutting(480, 480)))
-    assert note.startswith("a window of 0.06 s is much shorter than the clips of the training")
+    assert note.startswith("a window of 0.06 s is much shorter than the training clips")
     (note,) = check_settings(found, Settings(Cutting(3600, 3600)))
     assert note.startswith("a window of 0.45 s is much longer")
     assert check_settings(found, Settings(Cutting(1600, 1600))) == []

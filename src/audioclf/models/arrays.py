@@ -1,4 +1,4 @@
-"""Arrays as files: `.npy` from a stranger, and a waveform that stands for a sound file."""
+"""Arrays as files: untrusted `.npy` files, and waveforms as sound files in memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def to_npy(array: NDArray[Any]) -> bytes:
 
 
 def check_npy(data: bytes) -> None:
-    """Refuse an array whose header claims other bytes than follow, before anything is allocated.
+    """Check that the header of an array fits its bytes, before memory is allocated.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def check_npy(data: bytes) -> None:
 
 
 def from_npy(data: bytes) -> NDArray[Any]:
-    """Return an array that a stranger wrote.
+    """Return the array of an untrusted file.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def from_npy(data: bytes) -> NDArray[Any]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArraySource(AudioSource):
-    """A waveform in memory as a WAV file of 32-bit floats, so that it is decoded as any file is.
+    """A waveform in memory as a WAV file of 32-bit floats, which is decoded like any file.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class ArraySource(AudioSource):
 
     @classmethod
     def of(cls, y: Any, sr: int) -> ArraySource:
-        """Make the file.
+        """Return the file of a waveform.
 
         Parameters
         ----------
@@ -106,7 +106,7 @@ class ArraySource(AudioSource):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return "array"
 
     def open(self) -> BinaryIO:
@@ -129,7 +129,7 @@ def _as_frames(y: NDArray[Any]) -> NDArray[np.float32]:
         y = y / _SCALES[y.dtype]
     if not np.issubdtype(y.dtype, np.floating):
         raise DecodeError(
-            f"array: {y.dtype} samples; floats in [-1, 1], int16 and int32 are understood",
+            f"array: {y.dtype} samples; use floats in [-1, 1], int16 or int32",
         )
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(np.atleast_2d(y).T, dtype="<f4")

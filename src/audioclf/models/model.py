@@ -1,4 +1,4 @@
-"""A trained model that takes sounds: files or arrays in, names of classes and scores out."""
+"""Trained models: sounds in (files, URLs or arrays), class names and scores out."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import FeatureError, ModelError
 from audioclf.components.featurizer import Featurizer
 from audioclf.dataset.dataset import Clip
-from audioclf.dataset.remote import is_url
-from audioclf.dataset.sources import AudioSource, FileSource, RemoteSource
+from audioclf.dataset.sources import AudioSource
 from audioclf.evaluation.predictions import checked_labels, scores_of_rows
 from audioclf.evaluation.views import Views
 from audioclf.features.worker import Plan, featurize, featurize_clip, featurize_windows
@@ -24,13 +23,10 @@ from audioclf.models.arrays import ArraySource
 from audioclf.models.bundle.manifest import Manifest, ScoreKind
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.calibration.maps import calibrated, top_of
-from audioclf.models.windows import model_windows
+from audioclf.models.windows import Cutting, scored_windows, source_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Item = "str | Path | AudioSource | NDArray[Any]"
-"""A path, a URL, or a waveform [shape=(n_samples,) or (n_channels, n_samples)]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +36,12 @@ class Model:
     Parameters
     ----------
     manifest : Manifest
-        What the bundle says of it.
     featurizer : Featurizer
     estimator : scikit-learn classifier
         As `Classifier.scorer` returned it. It takes single views; `scorer` takes rows, which hold
         all views that a prediction looks at.
     clips : TrainingClips, optional
-        What is known of the clips that it was trained on.
+        Digests and lengths of the clips that it was trained on.
 
     Examples
     --------
@@ -66,37 +61,37 @@ class Model:
 
     @cached_property
     def views(self) -> Views:
-        """The views of a clip, of which a prediction looks at the first or at all."""
+        """The views of a clip; predictions use the first, or all of them."""
         return Views.of(self.featurizer)
 
     @cached_property
     def scorer(self) -> Any:
-        """What predicts from rows of features: the estimator, or its mean over several views."""
+        """The estimator, or its mean over several views, for rows of features."""
         return self.views.scorer(self.estimator)
 
     @property
     def row_width(self) -> int:
-        """The number of columns of a row."""
+        """Number of columns of a row of features."""
         return self.views.predicted * self.manifest.features.width
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the scores' columns."""
+        """Names of the classes, in the order of the columns of the scores."""
         return self.manifest.classes
 
     @property
     def sr(self) -> int:
-        """Sample rate in Hz to which everything is resampled."""
+        """Sample rate in Hz; all sounds are resampled to it."""
         return self.manifest.audio.sr
 
     @property
     def score_kind(self) -> ScoreKind:
-        """What the classifier gives, before calibration; see `Manifest.scores`."""
+        """Kind of the scores before calibration; see `Manifest.scores`."""
         return self.manifest.scores
 
     @property
     def score_name(self) -> Literal["probability", "score"]:
-        """What a score may be called; only a calibrated one is a probability."""
+        """Name of a score: `probability` if the model is calibrated."""
         return "score" if self.manifest.calibration is None else "probability"
 
     def __repr__(self) -> str:
@@ -114,26 +109,26 @@ class Model:
     ) -> list[str | None]: ...
 
     def predict(self, items: Any, *, sr: int | None = None) -> str | list[str | None] | None:
-        """Return the name of the class of one sound, or of each of several.
+        """Return the class of one sound, or of each of several.
 
         Parameters
         ----------
         items : path, URL, array, or a list of these
-            A waveform has shape (n_samples,) or (n_channels, n_samples), as librosa gives it:
-            floats in [-1, 1], int16 or int32. Any sample rate and number of channels is brought
-            to what the model was trained on; `audio.offset` and `audio.duration` apply.
+            A waveform has shape (n_samples,) or (n_channels, n_samples), as in librosa: floats
+            in [-1, 1], int16 or int32. It is mixed to mono and resampled; `audio.offset` and
+            `audio.duration` apply.
         sr : int, optional
             Sample rate of arrays in Hz.
 
         Returns
         -------
         label : str or None, or a list of these
-            None where the score of the class is below `manifest.abstain_below`.
+            None if the score of the class is below `manifest.abstain_below`.
 
         Raises
         ------
         DecodeError, FeatureError
-            If a sound cannot be used; names it.
+            If a sound cannot be used; the message names it.
         """
         if not isinstance(items, list | tuple):
             return self.predict([items], sr=sr)[0]
@@ -141,10 +136,9 @@ class Model:
         return [self.classes[code] if code >= 0 else None for code in codes]
 
     def predict_proba(self, items: Any, *, sr: int | None = None) -> NDArray[np.float64]:
-        """Return the probabilities of one sound or of several.
+        """Return the probabilities of one sound or of several, as in scikit-learn.
 
-        They are calibrated if the model is, and what the classifier calls so otherwise: the name
-        is scikit-learn's, and `score_name` says what they may be called.
+        They are calibrated if the model is; otherwise they are the classifier's own.
 
         Parameters
         ----------
@@ -159,7 +153,7 @@ class Model:
         Raises
         ------
         ModelError
-            If the classifier gives none, and the model is not calibrated.
+            If the classifier gives no probabilities, and the model is not calibrated.
         """
         if self.score_kind != "probability" and self.score_name != "probability":
             raise ModelError(
@@ -183,7 +177,7 @@ class Model:
         Raises
         ------
         ModelError
-            If the classifier gives none.
+            If the classifier gives no scores.
         """
         if isinstance(items, list | tuple):
             empty = np.empty((0, len(self.classes)))
@@ -192,7 +186,7 @@ class Model:
         return one
 
     def features_of(self, y: NDArray[Any], sr: int) -> NDArray[np.float32]:
-        """Return the features of one waveform, all of it.
+        """Return the features of one whole waveform.
 
         Parameters
         ----------
@@ -209,7 +203,7 @@ class Model:
     def rows_of(
         self, ys: Sequence[NDArray[np.float32]]
     ) -> list[NDArray[np.float32] | FeatureError]:
-        """Return the features of several waveforms at the model's rate, extracted together.
+        """Return the features of several waveforms, extracted together.
 
         Parameters
         ----------
@@ -219,16 +213,16 @@ class Model:
         Returns
         -------
         rows : list of np.ndarray [shape=(n_features,)] or FeatureError
-            A waveform that the featurizer refuses has the error in its place.
+            The error, where the featurizer refuses a waveform.
         """
         return self._joined(featurize(plan, ys, self.sr) for plan in self._plans())
 
     def rows_of_windows(
         self, y: NDArray[np.float32], starts: Sequence[int], n_samples: int
     ) -> list[NDArray[np.float32] | FeatureError]:
-        """Return the features of windows of one recording, to the last bit those of `rows_of`.
+        """Return the features of windows of one recording, equal to the last bit to `rows_of`.
 
-        Windows that overlap share work where the featurizer can do so; see `shared_step`.
+        Overlapping windows share work if the featurizer supports it; see `shared_step`.
 
         Parameters
         ----------
@@ -249,8 +243,8 @@ class Model:
 
     @property
     def shared_step(self) -> int | None:
-        """Samples by a multiple of which windows must lie apart to share work; None if never."""
-        with suppress(Exception):  # a plugin's: that it fails is told where it extracts
+        """Windows share work if a multiple of this many samples apart; None if never."""
+        with suppress(Exception):  # a plugin that fails here fails in `extract`, too
             step = self.featurizer.shared_step(self.sr)
             return step if isinstance(step, int) and step > 0 else None
         return None
@@ -263,40 +257,41 @@ class Model:
         hop: float | None = None,
         partial: Literal["keep", "drop"] = "keep",
     ) -> Iterator[tuple[float, float, NDArray[np.float64]]]:
-        """Yield the scores of window after window of a recording of any length.
+        """Yield the scores of each window of a recording of any length.
 
-        The recording is read in blocks, so memory does not grow with its length. `audio.offset`
-        and `audio.duration` do not apply: each window is a clip of its own.
+        The recording is read in blocks, so memory does not grow with its length. Each window is a
+        clip of its own: `audio.offset` and `audio.duration` do not apply.
 
         Parameters
         ----------
         path : path or URL
         window, hop : float
-            Length of a window, and from the start of one to the start of the next, in s. Without
-            `hop` windows meet.
+            Length of a window, and distance between the starts of two windows, in s. By default
+            `hop` is the length.
         partial : {"keep", "drop"}
-            Whether a last, shorter window is used if it has at least half of a window.
+            Whether a shorter last window is used if it has at least half the length.
 
         Yields
         ------
         start, end : float
-            Times in the file in s, half-open.
+            Times in the file in s; `end` is exclusive.
         scores : np.ndarray [shape=(n_classes,)], float64
 
         Raises
         ------
         ConfigError
-            If window or hop are less than a sample.
+            If `window` or `hop` is less than a sample.
         DecodeError, FeatureError, ModelError
             As `scores`.
         """
-        return model_windows(self, path, window=window, hop=hop, partial=partial)
+        cutting = Cutting.of(window, hop, self.sr, partial)
+        return scored_windows(self, source_of(path), cutting)
 
     def trained_on(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Return for each row of features whether a clip of the training had the same.
+        """Return for each row of features whether a training clip had the same features.
 
-        That holds for copies that are decoded to the same samples, in whatever file; on another
-        kind of processor features may differ in their last bits, and none is found.
+        Copies that decode to the same samples are found in any file format. On another kind of
+        processor the last bits of features may differ, and copies are missed.
 
         Parameters
         ----------
@@ -304,7 +299,7 @@ class Model:
         """
         if self.clips is None:
             return np.zeros(len(rows), dtype=bool)
-        return self.clips.among(rows[:, : self.manifest.features.width])
+        return self.clips.contains(rows[:, : self.manifest.features.width])
 
     def scores_of(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the scores of rows of features, calibrated if the model is.
@@ -322,17 +317,17 @@ class Model:
         ModelError
             If the classifier gives none.
         """
-        scores = raw_scores(self.scorer, rows, len(self.classes))[0]
+        scores = scores_of_rows(self.scorer, rows, len(self.classes))[0]
         if scores is None:
-            what = f"the classifier of {self.manifest.cell!r} gives no scores"
-            raise ModelError(what, hint="Use `predict`.")
+            message = f"the classifier of {self.manifest.cell!r} gives no scores"
+            raise ModelError(message, hint="Use `predict`.")
         calibration = self.manifest.calibration
         return scores if calibration is None else calibrated(calibration.mapping, scores)
 
     def codes_of(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return the position in `classes` of the class of each row, however low its score is.
+        """Return the code of the class of each row, its position in `classes`, without abstaining.
 
-        That is what the classifier predicts; of a calibrated model, the most probable class.
+        A calibrated model gives the most probable class, others the prediction of the classifier.
 
         Parameters
         ----------
@@ -344,22 +339,13 @@ class Model:
         """
         calibration = self.manifest.calibration
         if calibration is None:
-            return raw_codes(self.scorer, rows, len(self.classes))
-        scores = raw_scores(self.scorer, rows, len(self.classes))[0]
+            return checked_labels(self.scorer.predict(rows), len(rows), len(self.classes))
+        scores = scores_of_rows(self.scorer, rows, len(self.classes))[0]
         assert scores is not None
         return top_of(calibrated(calibration.mapping, scores), scores)
 
     def decide(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return the position in `classes` of the class of each row, -1 where the model abstains.
-
-        Parameters
-        ----------
-        rows : np.ndarray [shape=(n_rows, n_features)], float32
-
-        Returns
-        -------
-        codes : np.ndarray [shape=(n_rows,)], int
-        """
+        """Return the codes of `codes_of`, with -1 where the model abstains."""
         codes, below = self.codes_of(rows), self.manifest.abstain_below
         if below is None:
             return codes
@@ -373,17 +359,17 @@ class Model:
         return rows
 
     def _row(self, source: AudioSource, audio: AudioConfig) -> NDArray[np.float32]:
-        found = featurize_clip(Clip("", "", source), audio, self._plans())
-        return self._pooled(list(found.values()))
+        views = featurize_clip(Clip("", "", source), audio, self._plans())
+        return self._pooled(list(views.values()))
 
     def _joined(
         self, views: Iterable[Sequence[NDArray[np.float32] | FeatureError]]
     ) -> list[NDArray[np.float32] | FeatureError]:
-        """Return a row for each clip, of what each view gives; or what the first to fail says."""
+        """Return the row of all views of each clip, or the first error of a view."""
         rows: list[NDArray[np.float32] | FeatureError] = []
-        for found in zip(*views, strict=True):
-            good = [each for each in found if not isinstance(each, FeatureError)]
-            failed = [each for each in found if isinstance(each, FeatureError)]
+        for parts in zip(*views, strict=True):
+            good = [part for part in parts if not isinstance(part, FeatureError)]
+            failed = [part for part in parts if isinstance(part, FeatureError)]
             rows.append(failed[0] if failed else self._pooled(good))
         return rows
 
@@ -393,7 +379,7 @@ class Model:
         return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
     def _plans(self) -> tuple[Plan, ...]:
-        """Return how each view is extracted that a prediction looks at."""
+        """Return the plan of each view that a prediction uses."""
         shape = self.manifest.features
         label = f"featurizer {self.featurizer.type_name()!r}"
         views = self.featurizer.views()[: self.views.predicted]
@@ -403,25 +389,9 @@ class Model:
         )
 
 
-def raw_scores(
-    estimator: Any, rows: NDArray[np.float32], n_classes: int
-) -> tuple[NDArray[np.float64] | None, ScoreKind]:
-    """Return scores and what they are, as in the cross-validation that measured the classifier."""
-    return scores_of_rows(estimator, rows, n_classes)
-
-
-def raw_codes(estimator: Any, rows: NDArray[np.float32], n_classes: int) -> NDArray[np.intp]:
-    """Return predicted codes, as in the cross-validation that measured the classifier."""
-    return checked_labels(estimator.predict(rows), len(rows), n_classes)
-
-
 def _source(item: Any, sr: int | None) -> AudioSource:
-    if isinstance(item, AudioSource):
-        return item
-    if isinstance(item, str) and is_url(item):
-        return RemoteSource(item)
-    if isinstance(item, str | Path):
-        return FileSource(Path(item))
+    if isinstance(item, AudioSource | str | Path):
+        return source_of(item)
     if sr is None:
         raise TypeError("a waveform needs its sample rate: pass sr=..., in Hz")
     return ArraySource.of(item, sr)

@@ -1,4 +1,4 @@
-"""Why a model file is refused: the check that it failed, and what was found."""
+"""Refusals of model files: the check that failed, and the reason."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _LONGEST = 800
 
 
 class RefusedError(Exception):
-    """A check failed; becomes a `ModelError` where the name of the file is known.
+    """A failed check; `naming` turns it into a `ModelError` with the name of the file.
 
     Parameters
     ----------
     stage : str
         The check.
     what : str
-        What was found and what was expected, as the end of a sentence.
+        Actual and expected value, as the end of a sentence.
     hint : str, optional
         The next step.
     """
@@ -63,12 +63,12 @@ def naming(file: str) -> Iterator[None]:
 
 @contextmanager
 def refusing(stage: Stage, what: str, *, hint: str | None = None) -> Iterator[None]:
-    """Turn whatever a stranger's bytes make a library raise into a refusal.
+    """Turn any error that untrusted bytes cause into a refusal.
 
     Raises
     ------
     RefusedError
-        `what`, with the reason behind it.
+        `what`, followed by the reason.
     """
     try:
         yield
@@ -81,7 +81,7 @@ def refusing(stage: Stage, what: str, *, hint: str | None = None) -> Iterator[No
 
 
 def reason(exc: Exception) -> str:
-    """Return what an exception says, on one line, with its type where that says more."""
+    """Return the message of an exception on one line, with its type unless it is a ValueError."""
     if isinstance(exc, ValidationError):
         exc = ValueError(": ".join(first_problem(exc)))
     text = " ".join(str(exc).split())[:300]
@@ -89,7 +89,7 @@ def reason(exc: Exception) -> str:
 
 
 def first_problem(exc: ValidationError) -> tuple[str, str]:
-    """Return where the first value stands that does not fit, and what is wrong with it."""
+    """Return the position of the first invalid value, and the problem."""
     errors = exc.errors(include_url=False, include_input=False, include_context=False)
     place = ".".join(str(part) for part in errors[0]["loc"])[:200] or "as a whole"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -97,5 +97,5 @@ def first_problem(exc: ValidationError) -> tuple[str, str]:
 
 
 def _cut(what: str) -> str:
-    """Keep both ends of a sentence that a stranger's names make longer than anyone reads."""
+    """Shorten a sentence that untrusted names make too long; both ends stay."""
     return what if len(what) <= _LONGEST else f"{what[: _LONGEST // 2]} [...] {what[-150:]}"

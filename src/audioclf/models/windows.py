@@ -1,12 +1,12 @@
-"""Windows over a recording: half-open, from whole samples at the rate of the model.
+"""Windows over a recording, in samples at the rate of the model.
 
-Window `i` holds the samples `i * hop` up to `i * hop + size`, which is not in it. Where samples
-remain behind the last whole window, one shorter window follows: it is kept if it has at least half
-of a window, and it is not padded, just as a short clip is not when a model is trained.
+Window `i` holds the samples from `i * hop` up to, but not including, `i * hop + size`. If samples
+remain after the last whole window, a shorter window follows. It is kept if it has at least half the
+length, and it is not padded, as short clips are not padded in training.
 
 Each window is featurized as a clip of its own: its first and last frames see the padding around it,
-and levels in dB may be relative to its loudest frame. Frames that see no padding are the same in
-two windows that lie a multiple of the featurizer's hop apart, and those are computed once.
+and levels in dB may be relative to its loudest frame. Frames without padding are equal in two
+windows that lie a multiple of the featurizer's hop apart, so they are computed once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Partial = Literal["keep", "drop"]
 
 BATCH = 32
-"""Windows that are featurized and classified together."""
+"""Number of windows that are featurized and classified together."""
 
 
 class WindowModel(Protocol):
@@ -43,7 +43,7 @@ class WindowModel(Protocol):
 
     @property
     def shared_step(self) -> int | None:
-        """Samples by a multiple of which windows must lie apart to share work."""
+        """Windows share work if a multiple of this many samples apart."""
 
     def rows_of(
         self, ys: Sequence[NDArray[np.float32]]
@@ -61,14 +61,14 @@ class WindowModel(Protocol):
 
 @dataclass(frozen=True)
 class Cutting:
-    """How a recording is cut, in samples.
+    """Length and distance of windows, in samples.
 
     Parameters
     ----------
     size, hop : int
-        Length of a window, and from the start of one to the start of the next.
+        Length of a window, and distance between the starts of two windows.
     partial : {"keep", "drop"}
-        What becomes of a last, shorter window; "keep" needs at least half of a window.
+        Whether a shorter last window is used if it has at least half the length.
     """
 
     size: int
@@ -77,7 +77,7 @@ class Cutting:
 
     @classmethod
     def of(cls, window: float, hop: float | None, sr: int, partial: Partial = "keep") -> Cutting:
-        """Round lengths in s to whole samples; without a hop, windows meet.
+        """Round lengths in s to whole samples; by default the hop is the window.
 
         Raises
         ------
@@ -92,22 +92,22 @@ class Cutting:
 
     @property
     def fewest(self) -> int:
-        """Samples that the last window needs."""
+        """Least number of samples of the last window."""
         return self.size if self.partial == "drop" else (self.size + 1) // 2
 
     def own_samples(self, step: int | None) -> int:
-        """Return how many samples' frames of a window no window before it has, about.
+        """Return roughly how many samples of a window have frames that no earlier window has.
 
         Parameters
         ----------
         step : int, optional
-            Samples by a multiple of which windows must lie apart to share frames.
+            Windows share frames if a multiple of this many samples apart.
         """
         return self.size if step is None else min(self.size, math.lcm(step, self.hop))
 
 
 class Piece(NamedTuple):
-    """Samples `start` up to `end` of a recording, which is not in it."""
+    """Samples `start` up to `end` (exclusive) of a recording."""
 
     start: int
     end: int
@@ -115,7 +115,7 @@ class Piece(NamedTuple):
 
 
 class ScoredWindow(NamedTuple):
-    """Times in the file in s, and a score for each class."""
+    """Start and end in the file in s, and a score for each class."""
 
     start: float
     end: float
@@ -123,12 +123,12 @@ class ScoredWindow(NamedTuple):
 
 
 def pieces(blocks: Iterable[NDArray[np.float32]], cutting: Cutting) -> Iterator[Piece]:
-    """Yield the windows of a recording that comes in blocks.
+    """Yield the windows of a recording that is read in blocks.
 
     Parameters
     ----------
     blocks : iterable of np.ndarray [shape=(n_samples,)]
-        Of any lengths; what is cut does not depend on where one ends.
+        Of any lengths; the windows do not depend on them.
     cutting : Cutting
     """
     buffer = np.empty(0, dtype=np.float32)
@@ -146,40 +146,32 @@ def pieces(blocks: Iterable[NDArray[np.float32]], cutting: Cutting) -> Iterator[
         yield Piece(start, end, buffer[start - origin :])
 
 
-def model_windows(
-    model: WindowModel,
-    path: str | Path | AudioSource,
-    *,
-    window: float,
-    hop: float | None = None,
-    partial: Partial = "keep",
+def scored_windows(
+    model: WindowModel, source: AudioSource, cutting: Cutting
 ) -> Iterator[ScoredWindow]:
-    """Yield the scores of window after window of a recording; see `Model.windows`.
+    """Yield the scores of each window of a recording; see `Model.windows`.
 
     Raises
     ------
-    ConfigError
-        If window or hop are less than a sample.
     DecodeError, FeatureError
         If the recording or a window of it cannot be used.
     ModelError
         If the classifier gives no scores.
     """
-    cutting = Cutting.of(window, hop, model.sr, partial)
-    source = _source(path)
     with open_stream(source, model.sr) as stream:
-        found = pieces(stream.blocks, cutting)
-        while batch := list(islice(found, BATCH)):
+        windows = pieces(stream.blocks, cutting)
+        while batch := list(islice(windows, BATCH)):
             scores = model.scores_of(_rows(model, batch, cutting, source.name))
             for piece, row in zip(batch, scores, strict=True):
                 start, end = (stream.offset + at / model.sr for at in piece[:2])
                 yield ScoredWindow(start, end, row)
 
 
-def _source(path: str | Path | AudioSource) -> AudioSource:
+def source_of(path: str | Path | AudioSource) -> AudioSource:
+    """Return the source of a path or URL."""
     if isinstance(path, AudioSource):
         return path
-    return RemoteSource(str(path)) if is_url(path) else FileSource(Path(path))
+    return RemoteSource(path) if isinstance(path, str) and is_url(path) else FileSource(Path(path))
 
 
 def _rows(
@@ -197,38 +189,38 @@ def _rows(
 def rows_of_pieces(
     model: WindowModel, batch: Sequence[Piece], cutting: Cutting | None
 ) -> list[NDArray[np.float32] | FeatureError]:
-    """Return the features of windows, those of overlapping neighbors from the samples of both.
+    """Return the features of windows; overlapping neighbors are extracted together.
 
     Parameters
     ----------
     model : WindowModel
     batch : sequence of Piece
-        Of one recording after the other, in order of time.
+        Windows of one or more recordings, one recording after the other, in order of time.
     cutting : Cutting, optional
-        How they were cut; None where each is a recording.
+        None if each piece is a whole recording.
     """
     if cutting is None or cutting.own_samples(model.shared_step) == cutting.size:
         return model.rows_of([piece.y for piece in batch])
     rows: list[NDArray[np.float32] | FeatureError] = []
-    for stretch in _stretches(batch, cutting):
-        new = [piece.y[cutting.size - cutting.hop :] for piece in stretch[1:]]
-        y = np.concatenate([stretch[0].y, *new])
-        starts = [index * cutting.hop for index in range(len(stretch))]
-        rows += model.rows_of_windows(y, starts, len(stretch[0].y))
+    for run in _window_runs(batch, cutting):
+        new = [piece.y[cutting.size - cutting.hop :] for piece in run[1:]]
+        y = np.concatenate([run[0].y, *new])
+        starts = [index * cutting.hop for index in range(len(run))]
+        rows += model.rows_of_windows(y, starts, len(run[0].y))
     return rows
 
 
-def _stretches(batch: Sequence[Piece], cutting: Cutting) -> Iterator[list[Piece]]:
-    """Yield whole windows that follow each other in one recording together, others alone.
+def _window_runs(batch: Sequence[Piece], cutting: Cutting) -> Iterator[list[Piece]]:
+    """Yield consecutive whole windows of one recording together, other windows alone.
 
-    A recording begins at 0, so none can seem to go on where another ends.
+    Each recording starts at 0, so a window of the next recording never continues a run.
     """
-    stretch: list[Piece] = []
+    run: list[Piece] = []
     for piece in batch:
         whole = len(piece.y) == cutting.size
-        if stretch and not (whole and piece.start == stretch[-1].start + cutting.hop):
-            yield stretch
-            stretch = []
-        stretch.append(piece)
-    if stretch:
-        yield stretch
+        if run and not (whole and piece.start == run[-1].start + cutting.hop):
+            yield run
+            run = []
+        run.append(piece)
+    if run:
+        yield run

@@ -135,7 +135,7 @@ def _too_long(model: Model, cutting: Cutting) -> Iterator[str]:
 
 
 def _unusual_length(model: Model, cutting: Cutting) -> Iterator[str]:
-    warning = "" if model.clips is None else model.clips.unlike(cutting.size / model.sr)
+    warning = "" if model.clips is None else model.clips.length_warning(cutting.size / model.sr)
     if warning:
         yield f"a window of {warning}: {_WORSE}"
 

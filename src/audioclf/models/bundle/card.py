@@ -1,7 +1,7 @@
-"""The model card: what a person should know before using a model, in Markdown.
+"""The model card, in Markdown.
 
-After M. Mitchell et al., "Model cards for model reporting", FAT* 2019. Names come from folders and
-files of strangers, so they are escaped.
+After M. Mitchell et al., "Model cards for model reporting", FAT* 2019. Names are untrusted text and
+are escaped.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~&$:@]|(?<=www)\.)", re.IGNORECASE)
 _MAX_CLASSES = 50
 
 _SCORES = {
-    "probability": "The scores are as the classifier gives them. They were not calibrated: 0.9 "
-    "does not mean right in 9 of 10 cases.",
-    "decision": "The scores are decision values, squashed so that they sum to 1. They order the "
-    "classes of one clip and are no probabilities.",
+    "probability": "The scores are the classifier's own. They were not calibrated: 0.9 does not "
+    "mean correct in 9 of 10 cases.",
+    "decision": "The scores are the softmax of decision values. They order the classes of one clip "
+    "and are no probabilities.",
     "none": "The classifier gives no scores, only the name of a class.",
 }
 
@@ -30,7 +30,7 @@ def model_card(manifest: Manifest) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Return text that Markdown shows as it is, on one line.
+    r"""Return text escaped for Markdown, on one line.
 
     >>> escaped("a*b [c](http://d)")
     'a\\*b \\[c\\]\\(http\\://d\\)'
@@ -74,19 +74,19 @@ def _trained_on(manifest: Manifest) -> Iterator[str]:
 
 
 def _results(manifest: Manifest) -> Iterator[str]:
-    found = manifest.evaluation
+    results = manifest.evaluation
     yield from ("", "## Results", "")
-    if found is None:
+    if results is None:
         yield "This model was not evaluated."
         return
-    level = f"{100 * found.confidence_level:g} %"
+    level = f"{100 * results.confidence_level:g} %"
     yield (
-        f"On clips that it was not trained on ({escaped(found.split)}), with {level} intervals "
-        f"over {found.n_units} {escaped(found.unit)}s. They were measured on models trained on a "
-        "part of the clips; this one is trained on all of them."
+        f"Measured by cross-validation ({escaped(results.split)}), with {level} intervals over "
+        f"{results.n_units} {escaped(results.unit)}s: by models that were trained on a part of the "
+        "clips; this one is trained on all of them."
     )
     yield from ("", f"| metric | value | {level} interval |", "|---|---|---|")
-    for name, interval in found.metrics.items():
+    for name, interval in results.metrics.items():
         yield f"| {escaped(name)} | {_numbers(interval)} |"
 
 
@@ -96,26 +96,27 @@ def _numbers(interval: Interval | None) -> str:
     return f"{interval.value:.3f} | {interval.low:.3f} to {interval.high:.3f}"
 
 
-def _calibration(found: Calibration | None) -> Iterator[str]:
-    if found is None:
+def _calibration(calibration: Calibration | None) -> Iterator[str]:
+    if calibration is None:
         return
     yield from ("", "## Probabilities", "")
+    unit = f"{escaped(calibration.unit)}s"
     yield (
-        f"The scores are probabilities, calibrated ({found.method}) on the out-of-fold scores of "
-        f"{found.clips} clips, {found.units} {escaped(found.unit)}s. The results above are of the "
-        "scores as the classifier gives them."
+        f"The scores are probabilities, calibrated ({calibration.method}) on the out-of-fold "
+        f"scores of {calibration.clips} clips, {calibration.units} {unit}. The results above are "
+        "those of the uncalibrated scores."
     )
-    if not found.effect:
-        yield "There were too few units to measure what that does."
+    if not calibration.effect:
+        yield "There were too few units to measure the effect of calibration."
         return
     yield (
-        "The table shows what that does to clips that had no part in it: those of some units, "
-        f"calibrated by those of the others. Intervals are over {escaped(found.unit)}s."
+        "The table shows the effect on clips that were not used to fit the calibration: each part "
+        f"of the {unit} is calibrated by a fit on the other parts. Intervals are over {unit}."
     )
-    yield from ("", "| | as given | calibrated | change, with its interval |", "|---|---|---|---|")
-    for name, each in found.effect.items():
-        change = f"{each.after - each.before:+.3f}, {each.low:+.3f} to {each.high:+.3f}"
-        yield f"| {escaped(name)} | {each.before:.3f} | {each.after:.3f} | {change} |"
+    yield from ("", "| | uncalibrated | calibrated | change, with interval |", "|---|---|---|---|")
+    for name, effect in calibration.effect.items():
+        change = f"{effect.after - effect.before:+.3f}, {effect.low:+.3f} to {effect.high:+.3f}"
+        yield f"| {escaped(name)} | {effect.before:.3f} | {effect.after:.3f} | {change} |"
 
 
 def _abstention(manifest: Manifest) -> Iterator[str]:
@@ -123,47 +124,47 @@ def _abstention(manifest: Manifest) -> Iterator[str]:
         return
     name = "score" if manifest.calibration is None else "probability"
     yield from ("", "## No class", "")
-    yield f"It names no class where its {name} is below {manifest.abstain_below:g}."
-    found = manifest.abstention
-    if found is None:
-        yield "What that costs was not measured."
+    yield f"The model gives no class if the {name} is below {manifest.abstain_below:g}."
+    measured = manifest.abstention
+    if measured is None:
+        yield "The effects of this were not measured."
         return
-    units = f"{found.units} {escaped(found.unit)}s"
-    yield f"On {found.clips} clips that it was not trained on, {units}:"
+    units = f"{measured.units} {escaped(measured.unit)}s"
+    yield f"On {measured.clips} clips that it was not trained on, {units}:"
     yield from ("", "| | share | interval |", "|---|---|---|")
-    for what, share in abstention_rows(found):
-        yield f"| {what} | {_numbers(share)} |"
+    for name, share in abstention_rows(measured):
+        yield f"| {name} | {_numbers(share)} |"
 
 
-def abstention_rows(found: Abstention) -> list[tuple[str, Interval | None]]:
-    """Return what abstaining costs and brings, each with its name."""
+def abstention_rows(abstention: Abstention) -> list[tuple[str, Interval | None]]:
+    """Return the effects of abstaining, each with its name."""
     return [
-        ("clips without a class", found.abstained),
-        ("accuracy, if every clip gets a class", found.accuracy),
-        ("accuracy on the clips that keep theirs", found.accuracy_of_rest),
-        ("wrong classes that are withheld", found.errors_avoided),
+        ("clips without a class", abstention.abstained),
+        ("accuracy, if every clip gets a class", abstention.accuracy),
+        ("accuracy on the clips that keep theirs", abstention.accuracy_of_rest),
+        ("wrong classes that are withheld", abstention.errors_avoided),
     ]
 
 
 def _limits(manifest: Manifest) -> Iterator[str]:
     yield from ("", "## Limits", "")
     if manifest.abstain_below is None:
-        yield "- It knows its classes only: any other sound is given the name of one of them."
+        yield "- Any other sound is given the name of one of these classes."
     else:
         yield (
-            "- It knows its classes only: another sound may still get a high score, and the name "
-            "of one of them."
+            "- A sound of another class may still get a high score, and the name of one of these "
+            "classes."
         )
     yield (
         "- The results hold for sounds like those above. Another microphone, place or speaker can "
-        "be harder; measure it on your own recordings."
+        "be harder: measure the model on your own recordings."
     )
     if manifest.calibration is None:
         yield f"- {_SCORES[manifest.scores]}"
     else:
         yield (
-            "- Its probabilities hold where sounds are like those above and classes as frequent as "
-            "there. They were fitted on models trained on a part of the clips."
+            "- The probabilities hold for similar sounds and equally frequent classes. They were "
+            "fitted on models trained on a part of the clips."
         )
 
 

@@ -1,7 +1,7 @@
-"""The zip file around a model: written with equal bytes for equal content, read with suspicion.
+"""The zip container of a model: equal bytes for equal content, and checks of untrusted files.
 
-Each member has its SHA-256 and its size in the manifest. That finds damage, not forgery: whoever
-writes the file writes the digests.
+The manifest holds the SHA-256 and size of each member. They detect damage, not forgery: a forger
+writes the digests, too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from audioclf.models.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, Member
 from audioclf.models.refusal import RefusedError
 
 MODEL_LIMITS = Limits(max_entries=1000, max_entry_bytes=2 * GIB, max_total_bytes=2 * GIB)
-"""How much of a model file is believed."""
+"""Upper bounds on untrusted model files."""
 
 _DAMAGED = "Copy the file again, or write the model again with `audioclf run`."
 _NO_MODEL = "Give a model file that audioclf wrote; if it is one, copy it again."
@@ -30,7 +30,7 @@ _MODE = 0o100644 << 16
 
 @dataclass(frozen=True)
 class Sealed:
-    """The files of a bundle, whose digests are those of its manifest.
+    """Members of a bundle whose digests agree with its manifest.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ class Sealed:
 
 
 def members_for(files: Mapping[str, bytes]) -> dict[str, Member]:
-    """Return what the manifest says of each file, sorted by name."""
+    """Return digest and size of each file, sorted by name."""
     return {
         name: Member(sha256=_sha256(files[name]), size=len(files[name])) for name in sorted(files)
     }
 
 
 def zipped(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """Return a zip archive whose bytes depend on the names, their order and the contents alone."""
+    """Return a zip archive whose bytes depend only on the names, their order and the contents."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in files.items():
@@ -64,13 +64,13 @@ def zipped(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) ->
 def unseal(
     path: Path, limits: Limits = MODEL_LIMITS, *, expect_sha256: str | None = None
 ) -> Sealed:
-    """Read a bundle whole, after a look at its directory, and compare every digest.
+    """Check the directory of a bundle, read all of it, and compare every digest.
 
     Raises
     ------
     RefusedError
-        If it is not the expected file, is no zip archive, passes a limit, lacks a file, holds
-        another, or one is damaged.
+        If it is not the expected file, is no zip archive, exceeds a limit, or a member is missing,
+        damaged or unexpected.
     """
     _check_present(path)
     if expect_sha256 is not None:
@@ -86,16 +86,15 @@ def unseal(
 def _members(path: Path, limits: Limits) -> dict[str, ZipMember]:
     archive = _opened(path, limits)
     members = {member.name: member for member in archive.members}
+    problem = ""
     if archive.ignored:
-        what = "it holds hidden files or folders, which no model does"
-        raise RefusedError("archive", what, hint=_NO_MODEL)
-    if MANIFEST not in members:
-        what = f"it holds no {MANIFEST}, so it is no model"
-        raise RefusedError("archive", what, hint=_NO_MODEL)
-    size = members[MANIFEST].size
-    if size > MAX_MANIFEST_BYTES:
-        what = f"{MANIFEST} has {size} bytes (limit {MAX_MANIFEST_BYTES})"
-        raise RefusedError("archive", what, hint=_NO_MODEL)
+        problem = "it holds hidden files or folders, which no model does"
+    elif MANIFEST not in members:
+        problem = f"it holds no {MANIFEST}, so it is no model"
+    elif (size := members[MANIFEST].size) > MAX_MANIFEST_BYTES:
+        problem = f"{MANIFEST} has {size} bytes (limit {MAX_MANIFEST_BYTES})"
+    if problem:
+        raise RefusedError("archive", problem, hint=_NO_MODEL)
     return members
 
 
@@ -109,15 +108,15 @@ def _check_present(path: Path) -> None:
 
 
 def _check_file(path: Path, expected: str) -> None:
-    """Compare the SHA-256 of the whole file, before anything in it is looked at."""
+    """Compare the SHA-256 of the whole file before any of it is parsed."""
     try:
         with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as exc:
         raise RefusedError("archive", f"it cannot be read: {exc.strerror or exc}") from exc
-    if found != expected.lower():
-        what = f"its SHA-256 is {found}, and {expected.lower()} was expected"
-        hint = "It is another file, or a changed one: ask whoever gave you the digest."
+    if digest != expected.lower():
+        what = f"its SHA-256 is {digest}, and {expected.lower()} was expected"
+        hint = "It is another or a changed file: ask the person who gave you the digest."
         raise RefusedError("digest", what, hint=hint)
 
 
@@ -125,7 +124,7 @@ def _opened(path: Path, limits: Limits) -> Archive:
     try:
         return open_archive(path, limits)
     except AudioclfError as exc:
-        # The message begins with the path, which stands in front already.
+        # The message starts with the path, which the caller adds.
         what = exc.message.removeprefix(f"{path}").removeprefix("!").removeprefix(": ")
         raise RefusedError("archive", what, hint=exc.hint or _NO_MODEL) from exc
 

@@ -1,4 +1,4 @@
-"""A first load of a model file from a stranger, in a process that may crash."""
+"""Trial load of an untrusted model file in a worker process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from audioclf.models.bundle.reading import open_bundle, read_bundle
 
 
 def try_bundle(path: Path, expect_sha256: str | None = None) -> None:
-    """Load a bundle in a worker process, with all its checks.
+    """Load a bundle in a worker process, with all checks.
 
-    What ends the interpreter, as memory that a library corrupts, ends that process instead of this
-    one. It is no sandbox: the process may do whatever its user may do.
+    A crash of the interpreter, such as memory that a library corrupts, ends only the worker. This
+    is no sandbox: the worker has all rights of its user.
 
     Raises
     ------
@@ -25,7 +25,9 @@ def try_bundle(path: Path, expect_sha256: str | None = None) -> None:
         If the bundle is refused, or loading it ends the process.
     """
     if expect_sha256 is not None:
-        open_bundle(path, expect_sha256=expect_sha256)  # no process for a file that is another
+        open_bundle(
+            path, expect_sha256=expect_sha256
+        )  # refuse another file before a process is started
     with ProcessEngine(1) as engine:
         ((_, outcome),) = engine.map(_load, [str(path)])
     if isinstance(outcome, WorkerDiedError):

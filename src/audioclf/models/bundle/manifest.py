@@ -1,7 +1,7 @@
-"""What `manifest.json` of a model bundle says, as typed values.
+"""The manifest of a model bundle, `manifest.json`, as strict pydantic models.
 
-Every text in it comes from whoever wrote the file. The models are strict: an unknown key, a number
-in quotes or a value out of range refuses the file.
+All text in it is untrusted. An unknown key, a number in quotes or a value out of range refuses the
+file.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from audioclf.models.calibration.records import (
 from audioclf.models.refusal import RefusedError, first_problem
 
 FORMAT = 2
-"""Number of the format that is written; readers take it and all before it.
+"""Version of the format that is written; this and all earlier versions are read.
 
-It goes up whenever an older reader could not use a file, or would use it wrongly. 1 had neither
-calibration nor abstaining.
+It increases whenever an older reader could not read a file or would use it wrongly. Version 1 had
+neither calibration nor abstention.
 """
 
 MANIFEST = "manifest.json"
@@ -40,7 +40,7 @@ ScoreKind = Literal["probability", "decision", "none"]
 
 
 class Member(Part):
-    """What one other file of the bundle must be."""
+    """Digest and size of another file of the bundle."""
 
     sha256: Digest
     size: int = Field(ge=0)
@@ -48,7 +48,7 @@ class Member(Part):
 
 
 class Provenance(Part):
-    """Which plugin brings a component."""
+    """The plugin of a component."""
 
     type: Text
     distribution: DistributionName
@@ -57,7 +57,7 @@ class Provenance(Part):
 
 
 class FeatureShape(Part):
-    """Shape of the features of the longest clip that the audio config allows."""
+    """Shape of the features of the longest clip that the audio settings allow."""
 
     n_bins: int = Field(ge=1)
     max_frames: int = Field(ge=1)
@@ -66,7 +66,7 @@ class FeatureShape(Part):
 
 
 class Training(Part):
-    """What the estimator was fitted on."""
+    """The dataset that the estimator was fitted on."""
 
     dataset: Text
     fingerprint: Digest
@@ -74,31 +74,31 @@ class Training(Part):
     clips: dict[Text, Annotated[int, Field(ge=0)]]
     """Number of clips by class."""
     groups: int = Field(ge=0)
-    """Number of speakers, sites or recordings; 0 where they are not known."""
+    """Number of groups, such as speakers, sites or recordings; 0 if unknown."""
 
 
 class Evaluated(Part):
-    """What the pipeline earned in cross-validation, on clips that it was not trained on."""
+    """Results of the pipeline in cross-validation."""
 
     split: Text
     unit: Text
-    """What the intervals resample: "clip" or "group"."""
+    """Resampling unit of the intervals: "clip" or "group"."""
     n_units: int = Field(ge=0)
     confidence_level: float = Field(gt=0, lt=1)
     metrics: dict[Text, Interval | None]
 
 
 class StoredEstimator(Part):
-    """How the fitted estimator is stored."""
+    """Format and files of the fitted estimator."""
 
     format: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)
-    """`skops`, or the name that a plugin gives to a format of its own."""
+    """`skops`, or the name of a format of a plugin."""
     files: tuple[Text, ...] = Field(min_length=1)
-    """Members that hold it."""
+    """Names of its members."""
 
 
 class Manifest(Part):
-    """All that a bundle says of itself."""
+    """Everything that a bundle records about its model."""
 
     format: Literal[1, 2]
     audioclf: Version
@@ -108,29 +108,29 @@ class Manifest(Part):
     """Name of the pipeline: one featurizer with one classifier."""
     seed: int = Field(ge=0, le=2**32 - 1)
     classes: tuple[Text, ...] = Field(min_length=2)
-    """Names of the classes; the position is the code that the estimator predicts."""
+    """Names of the classes; the estimator predicts positions in this list."""
     audio: AudioConfig
     featurizer: dict[str, Any]
-    """Its fields, `type` and `pooling` among them."""
+    """Its fields, including `type` and `pooling`."""
     classifier: dict[str, Any]
-    """The fields of what predicts."""
+    """Fields of the classifier that predicts."""
     configured: dict[str, Any] | None = None
-    """The classifier of the config where that chose another, as a search does."""
+    """The classifier of the config, if it selected another one, as a search does."""
     features: FeatureShape
     components: dict[Literal["featurizer", "classifier"], Provenance]
     versions: dict[Text, Version]
-    """Python, audioclf and what makes the numbers."""
+    """Versions of Python, audioclf and the numeric libraries."""
     platform: Text
     estimator: StoredEstimator
     scores: ScoreKind
-    """What the classifier gives, before calibration: what it calls probabilities (`probability`),
-    squashed decision values (`decision`), or names alone (`none`)."""
+    """Kind of the scores before calibration: the classifier's own probabilities (`probability`),
+    the softmax of its decision values (`decision`), or no scores (`none`)."""
     calibration: Calibration | None = None
-    """How scores become probabilities; null where they stay as the classifier gives them."""
+    """Map from scores to probabilities; null if the scores are not calibrated."""
     abstain_below: float | None = Field(default=None, gt=0, lt=1)
-    """Score of the predicted class below which the model names no class."""
+    """Score of the predicted class below which the model gives no class."""
     abstention: Abstention | None = None
-    """What that costs, where it was measured."""
+    """Measured effects of `abstain_below`."""
     training: Training
     evaluation: Evaluated | None = None
     members: dict[Text, Member]
@@ -165,18 +165,18 @@ class _Members(BaseModel):
 
 
 def to_json(manifest: Manifest) -> bytes:
-    """Return the manifest as JSON that does not depend on anything else."""
+    """Return the manifest as JSON: equal bytes for equal manifests."""
     data = manifest.model_dump(mode="json")
     return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
 
 def members_of(raw: bytes) -> Mapping[str, Member]:
-    """Return the members that a manifest lists, once its format number is known to be ours.
+    """Return the members that a manifest lists, after a check of its format number.
 
     Raises
     ------
     RefusedError
-        If it is no JSON, of another format, or lists no members.
+        If it is no JSON, has another format, or lists no members.
     """
     try:
         data = json.loads(raw)
@@ -197,7 +197,7 @@ def parse_manifest(raw: bytes) -> Manifest:
     Raises
     ------
     RefusedError
-        If a value is missing, unknown or out of range; names the first.
+        If a value is missing, unknown or out of range; the message names the first.
     """
     try:
         return Manifest.model_validate_json(raw, strict=True)

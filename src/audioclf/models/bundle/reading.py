@@ -1,8 +1,8 @@
-"""A model bundle, read: every check before anything of it runs.
+"""Reading of model bundles: every check is made before anything of the bundle runs.
 
-Nothing in a bundle is pickled. The checks come in the order of `refusal.Stage`: the zip archive,
-the digests, the manifest, the versions, the components, the types in the estimator, its structure,
-its scores of stored rows, the featurizer's row of a known signal.
+Nothing in a bundle is pickled. The checks, in the order of `refusal.Stage`: zip archive, digests,
+manifest, versions, components, types in the estimator, structure of the estimator, scores of stored
+rows, features of a known signal.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 @dataclass(frozen=True)
 class Contents:
-    """What a bundle holds, undamaged; nothing of it has been built.
+    """Members of an undamaged bundle, before anything is built from them.
 
     Parameters
     ----------
     path : Path
     manifest : Manifest
     files : mapping of str to bytes
-        All members but the manifest.
+        All members except the manifest.
     """
 
     path: Path
@@ -54,7 +54,7 @@ class Contents:
 
     @property
     def card(self) -> str:
-        """The model card, in Markdown; from whoever wrote the file."""
+        """The model card, in Markdown; untrusted text."""
         return self.files.get(CARD, b"").decode("utf-8", "replace")
 
 
@@ -70,15 +70,14 @@ class Bundle:
         The model card, in Markdown.
     featurizer : Featurizer
     classifier : Classifier
-        What predicts, as its component.
+        The component that predicts.
     estimator : scikit-learn classifier
         Fitted.
     check : SelfCheck
-        Rows of features with the scores that the estimator gave them.
+        Stored rows of features with their scores.
     notes : tuple of str
-        What differs from where the model was made, and did no harm.
+        Harmless differences from the environment in which the model was made.
     clips : TrainingClips, optional
-        What it remembers of the clips that it was trained on.
     """
 
     path: Path
@@ -109,9 +108,9 @@ def load(
     path : path
         A file such as `model.audioclf`.
     registry : Registry, optional
-        The plugins to use; by default those that are installed.
+        By default all installed plugins.
     expect_sha256 : str, optional
-        SHA-256 of the file, 64 hexadecimal digits, from someone who is trusted.
+        SHA-256 of the file, 64 hexadecimal digits, from a trusted source.
 
     Returns
     -------
@@ -122,7 +121,7 @@ def load(
     ConfigError
         If `expect_sha256` is no SHA-256.
     ModelError
-        If the file is damaged, foreign or incompatible; says by which check, and what to do.
+        If the file is damaged, foreign or incompatible; names the check and the next step.
 
     Examples
     --------
@@ -136,7 +135,7 @@ def load(
 def open_bundle(
     path: str | Path, limits: Limits = MODEL_LIMITS, *, expect_sha256: str | None = None
 ) -> Contents:
-    """Read a bundle as far as its manifest: archive, digests, values. Nothing of it is built.
+    """Check the archive, digests and manifest of a bundle; nothing is built from it.
 
     Raises
     ------
@@ -163,24 +162,24 @@ def read_bundle(
     *,
     expect_sha256: str | None = None,
 ) -> Bundle:
-    """Read a bundle, make every check, and rebuild what it holds.
+    """Read a bundle, make every check, and restore its components.
 
     Parameters
     ----------
     path : path
     registry : Registry, optional
-        The plugins to use; by default those that are installed.
+        By default all installed plugins.
     limits : Limits
-        How much of the file is believed.
+        Upper bounds on the file.
     expect_sha256 : str, optional
-        SHA-256 of the file, 64 hexadecimal digits; any other file is refused before it is read.
+        SHA-256 of the file, 64 hexadecimal digits; another file is refused before it is parsed.
 
     Raises
     ------
     ConfigError
         If `expect_sha256` is no SHA-256.
     ModelError
-        If a check fails; says which, and what to do.
+        If a check fails; names the check and the next step.
     """
     contents = open_bundle(path, limits, expect_sha256=expect_sha256)
     if registry is None:
@@ -188,10 +187,10 @@ def read_bundle(
 
         registry = discover()
     with naming(str(contents.path)):
-        return _rebuilt(contents, registry)
+        return _restored(contents, registry)
 
 
-def _rebuilt(contents: Contents, registry: Registry) -> Bundle:
+def _restored(contents: Contents, registry: Registry) -> Bundle:
     manifest = contents.manifest
     _check_versions(manifest)
     featurizer = cast(Featurizer, _component("featurizer", manifest.featurizer, contents, registry))
@@ -207,16 +206,16 @@ def _rebuilt(contents: Contents, registry: Registry) -> Bundle:
         n_features=manifest.features.width,
     )
     notes = tuple(_notes(manifest, (featurizer, classifier), registry))
-    parts = (manifest, contents.card, featurizer, classifier, estimator, check, notes)
     clips = TrainingClips.from_files(contents.files, manifest.training.fingerprint)
-    bundle = Bundle(contents.path, *parts, clips)
+    parts = (featurizer, classifier, estimator, check, notes, clips)
+    bundle = Bundle(contents.path, manifest, contents.card, *parts)
     check.check(bundle.model)
     check.check_features(bundle.model)
     return bundle
 
 
 def _check_versions(manifest: Manifest) -> None:
-    """Compare the minor versions of scikit-learn, which rebuilds objects of its own kind only."""
+    """Compare the minor versions of scikit-learn, which restores only objects of the same one."""
     if manifest.estimator.format != SKOPS:
         return
     here, there = metadata.version("scikit-learn"), manifest.versions.get("scikit-learn", "none")
@@ -270,7 +269,7 @@ def _missing(kind: Kind, made_by: Provenance, exc: PluginError, registry: Regist
 
 
 def _check_width(manifest: Manifest, featurizer: Featurizer) -> None:
-    """Compare the numbers of columns, which bound what pooling allocates."""
+    """Compare the numbers of columns, which bound the memory of pooling."""
     shape = manifest.features
     width = featurizer.pooling.width(shape.n_bins, shape.max_frames)
     if width != shape.width:

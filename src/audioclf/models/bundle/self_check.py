@@ -1,7 +1,7 @@
-"""A model tries itself: stored rows must give their stored scores, a stored signal its features.
+"""Self check of a model: stored rows must give their stored scores, a stored signal its features.
 
-This finds what no digest can: a library that computes something else than where the model was
-trained, or a featurizer that has changed.
+It finds changes that digests cannot find: a library that computes other numbers than the one used
+for training, or a featurizer that has changed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audioclf.evaluation.predictions import checked_labels, scores_of_rows
 from audioclf.models.arrays import from_npy, to_npy
 from audioclf.models.bundle.manifest import Manifest
-from audioclf.models.model import Model, raw_codes, raw_scores
+from audioclf.models.model import Model
 from audioclf.models.refusal import RefusedError, refusing
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 N_ROWS = 8
 SCORE_TOLERANCE = 1e-6
-"""By how much a score may differ: sums that another processor adds up in another order."""
+"""Largest difference of a score: other processors add up in another order."""
 FEATURE_TOLERANCE = 1e-3
-"""By how much a feature may differ, as a share of the largest of its row."""
+"""Largest difference of a feature, as a share of the largest value of its row."""
 
 _FOLDER = "check/"
 _PROBE_SECONDS = 1.0
@@ -34,14 +35,14 @@ _HINT = "Install the versions that `audioclf model show` lists, or train again."
 
 @dataclass(frozen=True)
 class SelfCheck:
-    """Rows with what the estimator says of them, and the row of the probe.
+    """Stored rows with their predictions, and the features of the probe signal.
 
     Parameters
     ----------
     rows : np.ndarray [shape=(n_rows, n_features)], float32
     codes : np.ndarray [shape=(n_rows,)], int64
     scores : np.ndarray [shape=(n_rows, n_classes)], float64, or None
-        None where the classifier gives none.
+        None if the classifier gives no scores.
     probe : np.ndarray [shape=(n_features,)], float32
         Features of `probe_signal`.
     """
@@ -53,15 +54,15 @@ class SelfCheck:
 
     @classmethod
     def of(cls, model: Model, matrix: NDArray[np.float32]) -> SelfCheck:
-        """Ask a model about a few rows of the matrix that it was trained on, evenly spread."""
+        """Return the predictions of a model for a few evenly spread rows of its matrix."""
         n_rows = min(N_ROWS, len(matrix))
         picked = matrix[np.linspace(0, len(matrix) - 1, n_rows).astype(int)]
         rows = np.ascontiguousarray(model.views.to_predict(picked))
-        codes, scores = _said(model, rows)
-        return cls(rows, codes, scores, _probed(model))
+        codes, scores = _predicted(model, rows)
+        return cls(rows, codes, scores, _probe_features(model))
 
     def to_files(self) -> dict[str, bytes]:
-        """Return the members of a bundle that hold it."""
+        """Return it as members of a bundle."""
         arrays: dict[str, NDArray[Any]] = {}
         arrays |= {"rows": self.rows, "codes": self.codes, "probe": self.probe}
         if self.scores is not None:
@@ -72,7 +73,7 @@ class SelfCheck:
     def from_files(
         cls, files: Mapping[str, bytes], manifest: Manifest, n_views: int = 1
     ) -> SelfCheck:
-        """Read it from a bundle, whose rows hold so many views of a clip.
+        """Read it from a bundle whose rows hold `n_views` views of a clip.
 
         Raises
         ------
@@ -99,7 +100,7 @@ class SelfCheck:
             If one differs by more than the tolerance.
         """
         with refusing("score", "the estimator fails on its stored rows"):
-            codes, scores = _said(model, self.rows)
+            codes, scores = _predicted(model, self.rows)
         if self.scores is None or scores is None:
             if not np.array_equal(codes, self.codes):
                 raise RefusedError("score", _differs("predictions"), hint=_HINT)
@@ -118,7 +119,7 @@ class SelfCheck:
             If they differ by more than `FEATURE_TOLERANCE`.
         """
         with refusing("feature", "the featurizer fails on the stored signal"):
-            row = _probed(model)
+            row = _probe_features(model)
         scale = max(float(np.abs(self.probe).max()), 1e-6)
         worst = float(np.abs(row - self.probe).max()) / scale
         if not worst <= FEATURE_TOLERANCE:
@@ -128,35 +129,35 @@ class SelfCheck:
 
 
 def probe_signal(sr: int, duration: float | None) -> NDArray[np.float32]:
-    """Return noise that is the same everywhere and for ever [shape=(n_samples,)], in [-0.5, 0.5].
+    """Return noise that never changes [shape=(n_samples,)], float32 in [-0.5, 0.5].
 
     Parameters
     ----------
     sr : int
         Sample rate in Hz.
     duration : float, optional
-        Most seconds that the model reads; the signal has at most one.
+        Longest clip of the model in s; the signal has at most 1 s.
     """
     n_samples = max(1, int(min(_PROBE_SECONDS, duration or _PROBE_SECONDS) * sr))
     noise = hashlib.shake_128(b"audioclf probe").digest(2 * n_samples)
     return (np.frombuffer(noise, "<i2") / 2.0**16).astype(np.float32)
 
 
-def _probed(model: Model) -> NDArray[np.float32]:
+def _probe_features(model: Model) -> NDArray[np.float32]:
     audio = model.manifest.audio
     return model.features_of(probe_signal(audio.sr, audio.duration), audio.sr)
 
 
-def _said(
+def _predicted(
     model: Model, rows: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
-    """Return codes and scores, computed by one thread, whose sums have one order."""
+    """Return codes and scores, computed in one thread for a fixed order of sums."""
     import threadpoolctl
 
     n_classes = len(model.classes)
     with threadpoolctl.threadpool_limits(1):
-        scores, kind = raw_scores(model.scorer, rows, n_classes)
-        codes = raw_codes(model.scorer, rows, n_classes)
+        scores, kind = scores_of_rows(model.scorer, rows, n_classes)
+        codes = checked_labels(model.scorer.predict(rows), len(rows), n_classes)
     if kind != model.score_kind:
         what = f"its scores are of kind {kind!r} instead of {model.score_kind!r}"
         raise RefusedError("score", what)

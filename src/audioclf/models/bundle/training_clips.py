@@ -1,9 +1,9 @@
-"""What a bundle remembers of the clips that it was trained on: how long they are, and which.
+"""Digests and lengths of the training clips of a model.
 
-Predictions of them say nothing about new sounds, and windows of another length are other sounds
-than the model knows. Neither a sound nor a name is kept: of each clip a digest of its features with
-a key that differs from dataset to dataset. Whoever has a recording can still find out whether it is
-among them.
+Predictions for training clips say nothing about new sounds, and windows much longer or shorter than
+the training clips may be classified badly. Neither sounds nor names are stored: only a digest of
+the features of each clip, with a key that depends on the dataset. Anybody who has a recording can
+still test whether the model was trained on it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ DIGESTS = "training/digests.npy"
 SECONDS = "training/seconds.npy"
 
 _DIGEST_BYTES = 8
-"""800 kB for 100,000 clips, and one new sound in 10^14 that seems to be among them."""
+"""800 kB for 100,000 clips; one new sound in 10^14 is mistaken for one of them."""
 _PERCENTILES = (5, 50, 95)
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingClips:
-    """Digests and lengths of the training's clips.
+    """Digests and lengths of the training clips.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class TrainingClips:
     digests : np.ndarray [shape=(n_clips,)], uint64
         Sorted.
     seconds : np.ndarray [shape=(3,)], float64, or None
-        5th, 50th and 95th percentile of the lengths in s; None if not known.
+        5th, 50th and 95th percentile of the lengths in s; None if unknown.
     """
 
     key: bytes
@@ -51,38 +51,38 @@ class TrainingClips:
     def of(
         cls, rows: NDArray[np.float32], fingerprint: str, seconds: Sequence[float] = ()
     ) -> TrainingClips:
-        """Remember clips.
+        """Compute the digests and percentiles.
 
         Parameters
         ----------
         rows : np.ndarray [shape=(n_clips, n_features)], float32
-            Features of each as it is, in a single view.
+            Features of each clip, without augmented views.
         fingerprint : str
-            Of the dataset, in hexadecimal digits.
+            SHA-256 of the dataset, in hexadecimal digits.
         seconds : sequence of float
-            Length of each clip, as far as the model looks at it.
+            Length of each clip in s, within `audio.offset` and `audio.duration`.
         """
         key = bytes.fromhex(fingerprint)
         spread = np.percentile(np.asarray(seconds), _PERCENTILES) if len(seconds) else None
         return cls(key, np.unique(_digests(rows, key)), spread)
 
     def to_files(self) -> dict[str, bytes]:
-        """Return the members of a bundle that hold it."""
+        """Return it as members of a bundle."""
         files = {DIGESTS: to_npy(self.digests)}
         return files if self.seconds is None else {**files, SECONDS: to_npy(self.seconds)}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], fingerprint: str) -> TrainingClips | None:
-        """Read it from a bundle; None from one that does not have it.
+        """Read it from a bundle; None if the bundle has none.
 
         Raises
         ------
         RefusedError
-            If an array has another type or shape, or makes no sense.
+            If an array has another type or shape, or lengths that are impossible.
         """
         if DIGESTS not in files:
             return None
-        with refusing("manifest", "what it says of its training clips cannot be read"):
+        with refusing("manifest", "its record of the training clips cannot be read"):
             digests = _array(files[DIGESTS], np.uint64)
             seconds = _array(files[SECONDS], np.float64) if SECONDS in files else None
             if seconds is not None and (
@@ -94,8 +94,8 @@ class TrainingClips:
                 raise ValueError(f"{SECONDS} holds no percentiles of lengths")
         return cls(bytes.fromhex(fingerprint), np.sort(digests), seconds)
 
-    def among(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Return for each row whether a training clip had the same features, to the last bit.
+    def contains(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return for each row whether a training clip had exactly the same features.
 
         Parameters
         ----------
@@ -103,15 +103,14 @@ class TrainingClips:
         """
         if not len(self.digests):
             return np.zeros(len(rows), dtype=bool)
-        found = _digests(rows, self.key)
-        place = np.minimum(np.searchsorted(self.digests, found), len(self.digests) - 1)
-        return np.asarray(self.digests[place] == found)
+        digests = _digests(rows, self.key)
+        positions = np.minimum(np.searchsorted(self.digests, digests), len(self.digests) - 1)
+        return np.asarray(self.digests[positions] == digests)
 
-    def unlike(self, seconds: float) -> str:
-        """Say that sounds of such a length are not what the model was trained on; empty if so.
+    def length_warning(self, seconds: float) -> str:
+        """Return a warning if sounds of this length differ from the training clips, else "".
 
-        Half the length of nearly the shortest clips, and twice that of nearly the longest, are
-        unlike.
+        The limits are half the 5th and twice the 95th percentile of the lengths.
         """
         if self.seconds is None:
             return ""
@@ -121,8 +120,8 @@ class TrainingClips:
         ends = dict.fromkeys((f"{low:.3g}", f"{high:.3g}"))
         much = "shorter" if seconds < low else "longer"
         return (
-            f"{seconds:.3g} s is much {much} than the clips of the training, nearly all of which "
-            f"have {' to '.join(ends)} s"
+            f"{seconds:.3g} s is much {much} than the training clips, most of which have "
+            f"{' to '.join(ends)} s"
         )
 
 

@@ -18,6 +18,7 @@ from audioclf.components.classifier import Classifier
 from audioclf.components.component import Component
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Registry
+from audioclf.evaluation.predictions import scores_of_rows
 from audioclf.evaluation.results import Pipeline
 from audioclf.features.extraction import make_plans
 from audioclf.models.bundle.card import model_card
@@ -39,7 +40,7 @@ from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.calibration.records import Abstention, Calibration
 from audioclf.models.estimators.store import dump_estimator, restore_estimator
-from audioclf.models.model import Model, raw_scores
+from audioclf.models.model import Model
 from audioclf.models.refusal import RefusedError, refusing
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def _manifest(
             versions=_versions(made_by.values()),
             platform=platform_name(),
             estimator=StoredEstimator(format=classifier.model_format, files=tuple(files)),
-            scores=raw_scores(classifier.scorer(fitted), first_row, len(classes))[1],
+            scores=scores_of_rows(classifier.scorer(fitted), first_row, len(classes))[1],
             training=contents.training,
             evaluation=contents.evaluation,
             calibration=contents.calibration,

@@ -1,6 +1,6 @@
-"""Scores that mean what they say: maps from scores to probabilities, fitted and applied.
+"""Calibration: maps from scores to probabilities, fitted on out-of-fold scores.
 
-Three maps, fitted on scores of clips that the classifier was not trained on:
+Three methods:
 
 - `temperature`: one number for all classes (Guo et al., "On calibration of modern neural
   networks", ICML 2017). Keeps the order of the classes within a clip.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 AnyMap = Temperature | Sigmoid | Isotonic
 
 FLOOR = 1e-4
-"""Lower scores count as this one: a few thousand clips say nothing of anything rarer."""
+"""Lower scores are raised to this: a few thousand clips cannot measure rarer errors."""
 
 _TEMPERATURES = (0.01, 100.0)
 
@@ -63,12 +63,12 @@ def calibrated(mapping: AnyMap, scores: Floats) -> Floats:
 
 
 def top_of(probabilities: Floats, scores: Floats) -> Codes:
-    """Return the class with the highest probability; of several, that with the highest score.
+    """Return the class with the highest probability; among equal ones, the highest score.
 
     Parameters
     ----------
     probabilities, scores : np.ndarray [shape=(n_rows, n_classes)], float64
-        Calibrated, and as they were.
+        Calibrated and uncalibrated.
     """
     is_top = probabilities == probabilities.max(axis=1, keepdims=True)
     codes: Codes = np.where(is_top, scores, -1.0).argmax(axis=1)
@@ -76,7 +76,7 @@ def top_of(probabilities: Floats, scores: Floats) -> Codes:
 
 
 def fit_calibration(method: Method, scores: Floats, y_true: Codes, weights: Floats) -> AnyMap:
-    """Fit a map on scores of clips that the classifier was not trained on.
+    """Fit a map on out-of-fold scores.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def fit_calibration(method: Method, scores: Floats, y_true: Codes, weights: Floa
     y_true : np.ndarray [shape=(n_rows,)], int
         True codes.
     weights : np.ndarray [shape=(n_rows,)], float64
-        How much each row counts; the rows of one clip together 1.
+        Weight of each row; the rows of one clip sum to 1.
     """
     if method == "temperature":
         return _fit_temperature(scores, y_true, weights)
@@ -114,12 +114,12 @@ def _fit_temperature(scores: Floats, y_true: Codes, weights: Floats) -> Temperat
         total = highest + np.log(np.exp(scaled - highest[:, None]).sum(axis=1))
         return float((weights * (total - scaled[rows, y_true])).sum())
 
-    found = minimize_scalar(loss, bounds=(np.log(low), np.log(high)), method="bounded")
-    return Temperature(temperature=float(np.clip(np.exp(found.x), low, high)))
+    result = minimize_scalar(loss, bounds=(np.log(low), np.log(high)), method="bounded")
+    return Temperature(temperature=float(np.clip(np.exp(result.x), low, high)))
 
 
 def _fit_sigmoid(odds: Floats, truth: NDArray[np.bool_], weights: Floats) -> tuple[float, float]:
-    """Return slope and intercept; a slope below 0 would turn the order round, so it stays at 0."""
+    """Return slope and intercept; the slope is at least 0, which keeps the order of scores."""
     from scipy.optimize import minimize
 
     n_true, n_false = weights[truth].sum(), weights[~truth].sum()
@@ -132,8 +132,8 @@ def _fit_sigmoid(odds: Floats, truth: NDArray[np.bool_], weights: Floats) -> tup
         return float(total), np.array([(errors * odds).sum(), errors.sum()])
 
     bounds = [(0.0, 1e6), (-1e6, 1e6)]
-    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
-    return float(found.x[0]), float(found.x[1])
+    result = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+    return float(result.x[0]), float(result.x[1])
 
 
 def _fit_curve(scores: Floats, truth: NDArray[np.bool_], weights: Floats) -> Curve:
@@ -141,7 +141,7 @@ def _fit_curve(scores: Floats, truth: NDArray[np.bool_], weights: Floats) -> Cur
 
     fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(scores, truth.astype(float), weights)
     at, first = np.unique(fitted.X_thresholds_, return_index=True)
-    # Sums of weights may leave a plateau uneven in its last bit.
+    # Rounding can make a plateau uneven in its last bit.
     shares = np.maximum.accumulate(np.clip(fitted.y_thresholds_[first], 0.0, 1.0))
     return Curve(scores=tuple(at.tolist()), shares=tuple(shares.tolist()))
 
@@ -157,21 +157,21 @@ def _log_odds(scores: Floats) -> Floats:
 
 
 def _sigmoid(z: Floats) -> Floats:
-    found: Floats = np.exp(-np.logaddexp(0.0, -z))
-    return found
+    probabilities: Floats = np.exp(-np.logaddexp(0.0, -z))
+    return probabilities
 
 
 def _softmax(logs: Floats) -> Floats:
     exponential = np.exp(logs - logs.max(axis=1, keepdims=True))
-    found: Floats = exponential / exponential.sum(axis=1, keepdims=True)
-    return found
+    softmax: Floats = exponential / exponential.sum(axis=1, keepdims=True)
+    return softmax
 
 
 def _normalized(shares: Floats) -> Floats:
-    """Return rows that sum to 1; a clip that is like no class is as much like each."""
+    """Return rows that sum to 1; equal shares where all are 0."""
     if shares.shape[1] == 1:
         return np.hstack([1 - shares, shares])
     total = shares.sum(axis=1, keepdims=True)
     even = np.full_like(shares, 1 / shares.shape[1])
-    found: Floats = np.divide(shares, total, out=even, where=total > 0)
-    return found
+    normalized: Floats = np.divide(shares, total, out=even, where=total > 0)
+    return normalized

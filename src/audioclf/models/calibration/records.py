@@ -1,7 +1,7 @@
-"""What a manifest says of scores: how they are calibrated, and what it costs to name no class.
+"""Records of calibration and abstention in a manifest.
 
-These are numbers from whoever wrote the file, so whatever would turn scores round or make them
-something else than shares is refused here.
+The numbers are untrusted: values that would reverse the order of scores, or give values outside
+[0, 1], are refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Text = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
 class Part(BaseModel):
-    """Base of all parts of a manifest."""
+    """Base class of all parts of a manifest."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -27,7 +27,7 @@ class Part(BaseModel):
 
 
 class Interval(Part):
-    """A number with its interval."""
+    """A value with its interval."""
 
     value: float
     low: float
@@ -35,11 +35,11 @@ class Interval(Part):
 
 
 class Temperature(Part):
-    """All log-scores are divided by one number, which keeps their order (Guo et al. 2017)."""
+    """Temperature scaling: one divisor for all log scores (Guo et al. 2017)."""
 
     method: Literal["temperature"] = "temperature"
     temperature: float = Field(ge=0.01, le=100)
-    """Above 1 makes scores less sure, below 1 surer."""
+    """Above 1 scores become less extreme, below 1 more extreme."""
 
 
 class Sigmoid(Part):
@@ -47,15 +47,15 @@ class Sigmoid(Part):
 
     method: Literal["sigmoid"] = "sigmoid"
     slopes: tuple[Annotated[float, Field(ge=0, le=1e6)], ...]
-    """One for each class; of two classes, of the last alone."""
+    """One for each class; for two classes, only one for the second."""
     intercepts: tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...]
 
 
 class Curve(Part):
-    """A curve that never falls: straight lines between points, flat beyond the ends."""
+    """A non-decreasing curve: linear between points, constant beyond the ends."""
 
     scores: tuple[Share, ...] = Field(min_length=1)
-    """Rise strictly."""
+    """Strictly increasing."""
     shares: tuple[Share, ...]
 
     @model_validator(mode="after")
@@ -70,18 +70,18 @@ class Curve(Part):
 
 
 class Isotonic(Part):
-    """The curve for each class that fits best of all that never fall (Zadrozny & Elkan 2002)."""
+    """Isotonic regression: the best non-decreasing curve of each class (Zadrozny & Elkan 2002)."""
 
     method: Literal["isotonic"] = "isotonic"
     curves: tuple[Curve, ...]
-    """One for each class; of two classes, of the last alone."""
+    """One for each class; for two classes, only one for the second."""
 
 
 Mapping = Annotated[Temperature | Sigmoid | Isotonic, Field(discriminator="method")]
 
 
 class Change(Part):
-    """A metric of the out-of-fold scores as they were, and calibrated by other clips' scores."""
+    """A metric of the uncalibrated out-of-fold scores, and after nested calibration."""
 
     before: float
     after: float
@@ -91,41 +91,41 @@ class Change(Part):
 
 
 class Calibration(Part):
-    """How scores become probabilities, and what that was measured to do."""
+    """Map from scores to probabilities, with its measured effect."""
 
     mapping: Mapping
     clips: int = Field(ge=1)
-    """Clips whose out-of-fold scores it was fitted on."""
+    """Number of clips that it was fitted on."""
     units: int = Field(ge=1)
-    """Groups or clips that these are, as intervals count them."""
+    """Number of resampling units (groups or clips) of these clips."""
     unit: Text
     effect: dict[Effect, Change]
-    """Empty where there were too few units to hold some out."""
+    """Empty if there were too few units to measure it."""
 
     @property
     def method(self) -> Method:
-        """The name that the config uses."""
+        """Name of the method in a config."""
         return self.mapping.method
 
 
 class Abstention(Part):
-    """What it costs to name no class below a score, on clips that were not trained on."""
+    """Measured effects of giving no class below a score, on out-of-fold predictions."""
 
     clips: int = Field(ge=1)
     units: int = Field(ge=1)
     unit: Text
     abstained: Interval
-    """Share of the clips that get no class."""
+    """Share of the clips without a class."""
     accuracy: Interval
-    """Of all clips, if each gets a class."""
+    """Accuracy if every clip gets a class."""
     accuracy_of_rest: Interval | None
-    """Of the clips that keep their class; null where none does."""
+    """Accuracy on the clips that keep their class; null if there are none."""
     errors_avoided: Interval | None
-    """Share of the wrong predictions that are withheld; null where none is wrong."""
+    """Share of the errors that are withheld; null if there are none."""
 
 
 def check_size(mapping: Temperature | Sigmoid | Isotonic, n_classes: int) -> None:
-    """Refuse a mapping that is made for another number of classes.
+    """Check that a mapping fits the number of classes.
 
     Raises
     ------

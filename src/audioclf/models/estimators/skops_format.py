@@ -1,8 +1,8 @@
 """scikit-learn estimators in the format of skops: a zip of JSON and `.npy`, nothing pickled.
 
-skops rebuilds objects only of types that it or the caller trusts. What it leaves to the caller is
-done here: the bytes do not depend on memory addresses, the size is bounded before anything is
-built, and what was built is checked before it runs.
+skops restores only types that it or the caller trusts. This module adds: bytes that do not depend
+on memory addresses, a bound on the size before anything is restored, and checks of the restored
+estimator before it runs.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ TRUSTED_TYPES = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
 )
-"""Beyond what skops trusts of itself: two plain classes, and the trees that `trees` checks."""
+"""In addition to the types that skops trusts: two plain classes, and trees, checked in `trees`."""
 
 _ARRAY_LIBRARIES = ("cupy", "dask", "torch")
-"""What scikit-learn has adapters for, each of which imports its library whole."""
+"""Array libraries that scikit-learn has adapters for; each adapter imports its library."""
 
 
 def dump_skops(estimator: Any) -> bytes:
-    """Return a fitted estimator as bytes that depend on nothing but what it is."""
+    """Return a fitted estimator as bytes: equal bytes for equal estimators."""
     skops_io = _skops_io()
     with without_search_trees(parts_of(estimator)):
         return _canonical(skops_io.dumps(estimator))
 
 
 def load_skops(data: bytes, trusted: Iterable[str]) -> Any:
-    """Rebuild an estimator that a stranger stored, and check it before it can run.
+    """Restore an untrusted estimator, and check it before it can run.
 
     Parameters
     ----------
     data : bytes
     trusted : iterable of str
-        Full names of the types that may be in it, beyond those that skops trusts.
+        Full names of allowed types, in addition to those that skops trusts.
 
     Raises
     ------
     RefusedError
-        If it cannot be what `dump_skops` wrote, holds another type, or would not be safe to run.
+        If `dump_skops` cannot have written it, it holds another type, or is unsafe to run.
     """
     skops_io = _skops_io()
     allowed = sorted(set(trusted))
@@ -79,10 +79,10 @@ def load_skops(data: bytes, trusted: Iterable[str]) -> Any:
 
 
 def _skops_io() -> ModuleType:
-    """Return `skops.io`, whose first import walks through all modules of scikit-learn.
+    """Return `skops.io`, whose first import imports all modules of scikit-learn.
 
-    Array libraries are kept out of that walk where they are not imported already: no estimator
-    stands there, and PyTorch alone takes longer than the rest of a prediction.
+    Adapters of array libraries are kept out of that import: they define no estimator, and PyTorch
+    alone takes longer to import than the rest of a prediction.
     """
     finder = _Absent()
     sys.meta_path.insert(0, finder)
@@ -93,7 +93,7 @@ def _skops_io() -> ModuleType:
 
 
 class _Absent(MetaPathFinder):
-    """Says of array libraries that they are not installed."""
+    """Finder by which array libraries appear not to be installed."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -103,10 +103,10 @@ class _Absent(MetaPathFinder):
 
 
 def _check_container(data: bytes) -> None:
-    """Refuse an inner zip that could unpack to more than it is.
+    """Refuse an inner zip that could unpack to more than its own size.
 
-    Its files must be stored plain, and but for the schema be arrays of the size that they claim:
-    skops hands them to `numpy.load`, which would unpack a zip in turn.
+    Its files must be uncompressed, and all but the schema arrays of the size in their header: skops
+    passes them to `numpy.load`, which would unpack a zip.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         infos = archive.infolist()
@@ -134,12 +134,12 @@ def _foreign(types: list[str]) -> RefusedError:
     return RefusedError(
         "type",
         f"the estimator holds {shown}, which a model of this classifier does not need",
-        hint="Do not load this file, unless you know why: a plugin can declare `trusted_types`.",
+        hint="Do not load this file unless you trust it: a plugin can declare `trusted_types`.",
     )
 
 
 def _canonical(data: bytes) -> bytes:
-    """Name objects and files by their order in the schema, where skops uses memory addresses."""
+    """Replace names of objects and files by numbers, where skops names them by memory addresses."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names: dict[str, str] = {}
         schema = _renumbered(json.loads(archive.read(SCHEMA)), {}, names)
@@ -155,7 +155,7 @@ def _renumbered(node: Any, ids: dict[int, int], names: dict[str, str]) -> Any:
         return node
     changed = dict(node)
     if node.get("__loader__") == "JsonNode":
-        # Whether two equal numbers are one object is chance, and of no matter.
+        # Whether two equal numbers are one object is random and irrelevant.
         changed.pop("__id__", None)
     elif isinstance(node.get("__id__"), int):
         changed["__id__"] = ids.setdefault(node["__id__"], len(ids) + 1)

@@ -54,12 +54,12 @@ def restore_estimator(
     n_classes: int,
     n_features: int,
 ) -> Any:
-    """Rebuild an estimator, and check that it is one that the classifier makes.
+    """Restore an estimator, and check that the classifier can have built it.
 
     Raises
     ------
     RefusedError
-        If the format is not the classifier's, or the files hold something else.
+        If the format is not that of the classifier, or the files hold something else.
     """
     _check_format(classifier, stored_as)
     if stored_as == SKOPS:
@@ -77,7 +77,7 @@ def restore_estimator(
 
 
 def trusted_types(classifier: Classifier) -> tuple[str, ...]:
-    """Return the types that the estimator of this classifier may hold beyond those of skops."""
+    """Return the types that the estimator may hold in addition to those of skops."""
     own = (each for part in _with_inner(classifier) for each in part.trusted_types)
     return (*TRUSTED_TYPES, *own)
 
@@ -101,10 +101,10 @@ def _check_format(classifier: Classifier, stored_as: str) -> None:
 
 
 def _check_parameters(classifier: Classifier, estimator: Any, seed: int) -> None:
-    """Compare type and parameters with those of what the classifier builds.
+    """Compare type and parameters with those that the classifier builds.
 
-    Fitting changes no parameter, by the rules of scikit-learn; a forged one could choose C code
-    that other checks do not look at.
+    By the rules of scikit-learn, fitting changes no parameter; a forged one could select C code
+    that the other checks do not cover.
     """
     built = classifier.build(random_state=seed)
     _check_type("estimator", estimator, built)
@@ -113,7 +113,7 @@ def _check_parameters(classifier: Classifier, estimator: Any, seed: int) -> None
         if name not in found:
             raise RefusedError("structure", f"the estimator has no parameter {name!r}")
         if name.endswith("class_weight"):
-            continue  # decides the fit alone, and learning in batches sets it to what it counts
+            continue  # used in the fit only, and fits in batches set it to weights
         if hasattr(expected[name], "get_params"):
             _check_type(name, found[name], expected[name])
         elif not _same(found[name], expected[name]):
@@ -142,7 +142,7 @@ def _same(found: Any, expected: Any) -> bool:
 def _check_shape(estimator: Any, n_classes: int, n_features: int) -> None:
     classes = np.asarray(getattr(estimator, "classes_", ()))
     if not np.array_equal(np.sort(classes), np.arange(n_classes)):
-        what = f"the estimator knows other classes than the {n_classes} of the manifest"
+        what = f"the estimator has other classes than the {n_classes} of the manifest"
         raise RefusedError("structure", what)
     if getattr(estimator, "n_features_in_", n_features) != n_features:
         what = f"the estimator takes {estimator.n_features_in_} columns instead of {n_features}"

@@ -1,4 +1,4 @@
-"""What a restored scikit-learn estimator is made of, and whether that is safe to run."""
+"""Parts of a restored scikit-learn estimator, and the checks of each part."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Check = Callable[[Any], None]
 
 
 def parts_of(root: Any) -> list[Any]:
-    """Return an estimator and all objects inside it, each once."""
-    found: dict[int, Any] = {}
+    """Return an estimator and all objects inside it, without repeats."""
+    parts: dict[int, Any] = {}
     waiting = [root]
     while waiting:
         part = waiting.pop()
-        if id(part) not in found:
-            found[id(part)] = part
+        if id(part) not in parts:
+            parts[id(part)] = part
             waiting.extend(_inside(part))
-    return list(found.values())
+    return list(parts.values())
 
 
 def _inside(part: Any) -> Iterator[Any]:
@@ -37,14 +37,14 @@ def _inside(part: Any) -> Iterator[Any]:
 
 
 def check_structure(estimator: Any) -> None:
-    """Check every part that C code will read.
+    """Check every part that C code reads.
 
     Raises
     ------
     ValueError
-        If a tree is no tree, or arrays do not fit each other; names the kind of part.
+        If nodes form no tree or arrays do not fit each other; names the type of the part.
     AttributeError, KeyError, TypeError
-        If a part lacks something.
+        If an attribute is missing or has another type.
     """
     parts = parts_of(estimator)
     for kind, fitted, check in _checks():
@@ -55,10 +55,10 @@ def check_structure(estimator: Any) -> None:
 
 
 def _checks() -> list[tuple[tuple[type, ...], str, Check]]:
-    """Return kinds, what only a fitted one has, and the check.
+    """Return types, an attribute that only fitted ones have, and the check.
 
-    Trees come first, since the check of what is made of them reads them. What is not fitted, as
-    the pattern from which an ensemble makes its trees, cannot predict.
+    Trees come first, since the checks of ensembles read them. Unfitted parts, such as the template
+    of the trees of an ensemble, cannot predict and are not checked.
     """
     from sklearn.ensemble import (
         GradientBoostingClassifier,
@@ -91,7 +91,7 @@ def _run(check: Check, part: Any) -> None:
 
 
 def _check_owners(parts: list[Any]) -> None:
-    """Refuse a bare tree: only with the estimator around it is it known what it must be like."""
+    """Refuse a tree outside of an estimator, which cannot be checked."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
     from sklearn.tree import BaseDecisionTree

@@ -1,10 +1,9 @@
-"""Trees that a model file holds, checked before scikit-learn walks them.
+"""Checks of restored trees before scikit-learn traverses them.
 
-Its C code follows children and features without looking at their range, so a forged index reads
-or writes foreign memory and a circle never ends. Each tree must therefore be one: every child is a
-node, no node is the child of two, the root is nobody's child. Then no walk from the root can leave
-the nodes or come back. The features must be columns that the estimator demands of its input, and
-the trees of an ensemble must have the shape that its C code assumes.
+Its C code follows children and features without range checks, so a forged index accesses foreign
+memory, and a cycle never ends. Every child must be a node, no node may have two parents, and the
+root has none: then no path from the root leaves the nodes or returns. Features must be columns of
+the input, and the trees of an ensemble must have the shape that the C code assumes.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ _LEAF = -1
 
 
 def check_links(left: NDArray[Any], right: NDArray[Any], is_leaf: NDArray[np.bool_]) -> None:
-    """Refuse nodes that are no tree.
+    """Check that nodes form a tree.
 
     Parameters
     ----------
     left, right : np.ndarray [shape=(n_nodes,)], int
-        Children of each node; those of leaves are not looked at.
+        Children of each node; ignored for leaves.
     is_leaf : np.ndarray [shape=(n_nodes,)], bool
 
     Raises
     ------
     ValueError
-        If there is no node, a child is no node, or a walk from the root could run in a circle.
+        If there is no node, a child is no node, or there is a cycle.
     """
     n_nodes = len(is_leaf)
     if not n_nodes:
@@ -48,7 +47,7 @@ def check_links(left: NDArray[Any], right: NDArray[Any], is_leaf: NDArray[np.boo
 
 
 def check_features(feature: NDArray[Any], n_features: int) -> None:
-    """Refuse splits on columns that are not there.
+    """Check that splits use existing columns.
 
     Raises
     ------
@@ -66,7 +65,7 @@ def check_decision_tree(estimator: Any) -> None:
     ValueError
     """
     tree, n_features = estimator.tree_, columns_of(estimator)
-    # First of all: scikit-learn makes arrays of `node_count` nodes from memory for `capacity`.
+    # First: scikit-learn makes arrays of `node_count` nodes from memory for `capacity` nodes.
     if not 0 < tree.node_count <= tree.capacity:
         raise ValueError(f"it claims {tree.node_count} nodes and holds {tree.capacity}")
     if tree.n_features != n_features:
@@ -95,7 +94,7 @@ def check_ensemble(estimator: Any) -> None:
 
 
 def check_gradient_boosting(estimator: Any) -> None:
-    """Check what scikit-learn's loop over the stages of gradient boosting relies on.
+    """Check the stages of gradient boosting as scikit-learn's loop assumes them.
 
     Raises
     ------
@@ -149,7 +148,7 @@ def _check_predictor_nodes(nodes: NDArray[Any], n_features: int) -> None:
 
 
 def columns_of(estimator: Any) -> int:
-    """Return the number of columns that an estimator demands.
+    """Return the number of columns that an estimator expects.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Support vectors and neighbors that a model file holds, checked before C code reads them.
+"""Checks of restored support vectors and nearest neighbors before C code reads them.
 
-The search trees of nearest neighbors are not stored at all: they follow from the training rows,
-and a forged one reads foreign memory.
+Search trees of nearest neighbors are not stored but rebuilt from the training rows: a forged tree
+would access foreign memory.
 """
 
 from __future__ import annotations
@@ -77,19 +77,19 @@ def _within(labels: NDArray[Any], n_classes: int) -> bool:
 
 @contextmanager
 def without_search_trees(parts: Iterable[Any]) -> Iterator[None]:
-    """Take the search trees out of all nearest neighbors among these objects for a while."""
-    held = [(part, part._tree) for part in _neighbors(parts)]  # noqa: SLF001
+    """Remove the search trees of all nearest neighbors among these objects within a block."""
+    removed = [(part, part._tree) for part in _neighbors(parts)]  # noqa: SLF001
     try:
-        for part, _ in held:
+        for part, _ in removed:
             part._tree = None  # noqa: SLF001
         yield
     finally:
-        for part, tree in held:
+        for part, tree in removed:
             part._tree = tree  # noqa: SLF001
 
 
 def grow_search_trees(parts: Iterable[Any]) -> None:
-    """Give nearest neighbors the search trees that fitting gave them."""
+    """Rebuild the search trees of nearest neighbors as fitting does."""
     from sklearn.neighbors import BallTree, KDTree
 
     kinds = {"kd_tree": KDTree, "ball_tree": BallTree}

@@ -1,8 +1,7 @@
-"""A model as ONNX: the estimator with its calibration, compared with the original on real rows.
+"""Export to ONNX: the estimator with its calibration, compared with the original on real rows.
 
-Converters are written by others for other versions of scikit-learn than the one installed, and some
-are wrong without a word. So nothing is believed: what was converted runs on rows whose scores are
-known, and leaves this module only if it gives the same.
+Converters may be made for other versions of scikit-learn, and some give wrong numbers without an
+error. So a converted model is returned only if it gives the same scores as the original.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ if TYPE_CHECKING:
     from audioclf.models.bundle.reading import Bundle
 
 TOLERANCE = 1e-5
-"""By how much a score may differ; ONNX computes in 32 bits."""
+"""Largest difference of a score; ONNX computes in 32 bits."""
 
 INPUT = "features"
 OPSETS = {"": 17, "ai.onnx.ml": 3}
-"""Operators that ONNX Runtime has known since 1.12; the converters take them all."""
+"""Versions of the operators: ONNX Runtime supports them since 1.12."""
 
 _BATCH = 256
 _CONVERTED = "docs/guides/models.md lists the classifiers that were converted."
@@ -44,14 +43,14 @@ _TOOLS = ("onnx", "skl2onnx", "onnxmltools", "onnxruntime")
 
 @dataclass(frozen=True)
 class Exported:
-    """A converted model that gives what the original gives.
+    """A converted model with the scores of the original.
 
     Parameters
     ----------
     content : bytes
         The ONNX file.
     n_rows : int
-        Rows on which both were compared.
+        Number of compared rows.
     worst : float
         Largest difference of a score.
     """
@@ -69,7 +68,7 @@ def rows_of_clips(
     cache_folder: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float32]:
-    """Return the features of the clips of a dataset as the model sees them.
+    """Return the features of the clips of a dataset for a model.
 
     Raises
     ------
@@ -79,17 +78,17 @@ def rows_of_clips(
     from audioclf.features.extraction import extract
 
     origin = registry.origin_of(bundle.featurizer)
-    found = extract(
+    extraction = extract(
         dataset,
         bundle.manifest.audio,
-        {INPUT: bundle.featurizer.views()[0]},  # what averages over more is not exported
+        {INPUT: bundle.featurizer.views()[0]},  # models that average views are not exported
         cache_folder=cache_folder,
         origins={} if origin is None else {INPUT: origin},
         progress=progress,
     )
-    if not len(found.dataset):
+    if not len(extraction.dataset):
         raise DatasetError(f"{dataset.name}: no clip can be read")
-    return found.matrices[INPUT]
+    return extraction.matrices[INPUT]
 
 
 def to_onnx(bundle: Bundle, *rows: NDArray[np.float32]) -> Exported:
@@ -104,14 +103,14 @@ def to_onnx(bundle: Bundle, *rows: NDArray[np.float32]) -> Exported:
     ----------
     bundle : Bundle
     *rows : np.ndarray [shape=(n_rows, n_features)], float32
-        What both are compared on, besides the rows that the bundle stores.
+        Rows to compare both on, in addition to the stored rows.
 
     Raises
     ------
     EnvironmentMissingError
         If skl2onnx or another part of the extra is not installed.
     ModelError
-        If the model cannot be converted, or gives other scores.
+        If the model cannot be converted, or the conversion gives other scores.
     """
     check_tools()
     everything = [bundle.check.rows, *rows]
@@ -126,7 +125,7 @@ def to_onnx(bundle: Bundle, *rows: NDArray[np.float32]) -> Exported:
 
 
 def check_tools() -> None:
-    """Make sure that the extra `onnx` is installed.
+    """Check that the extra `onnx` is installed.
 
     Raises
     ------
@@ -143,10 +142,10 @@ def check_tools() -> None:
 
 
 def _candidates(bundle: Bundle) -> Iterator[Any]:
-    """Yield what the model may be in ONNX.
+    """Yield converted models.
 
-    Which of two classes a converted support vector machine counts as positive has changed over
-    versions, so both ways are tried.
+    The positive class of a converted support vector machine differs between versions of skl2onnx,
+    so both are tried.
     """
     manifest = bundle.manifest
     if manifest.scores == "none":
@@ -198,7 +197,7 @@ def _by_skl2onnx(bundle: Bundle, width: int) -> Any:
 
 
 def _described(bundle: Bundle, model: Any) -> bytes:
-    """Return the file, with what a user of it must know in its metadata."""
+    """Return the file, with classes, features and calibration in its metadata."""
     from onnx import helper
 
     manifest = bundle.manifest
@@ -264,7 +263,7 @@ def _compared(bundle: Bundle, content: bytes, rows: NDArray[np.float32]) -> floa
 def _count_wrong(
     codes: NDArray[np.int64], expected: NDArray[np.intp], scores: NDArray[np.float64]
 ) -> int:
-    """Count rows with another class, but for those whose scores are as good as equal."""
+    """Count rows with another class, except those with equal scores within the tolerance."""
     if codes.shape != expected.shape or codes.min() < 0 or codes.max() >= scores.shape[1]:
         return len(expected)
     at = np.arange(len(codes))

@@ -1,6 +1,6 @@
-"""What comes behind a converted estimator: nodes that turn its output into the model's scores.
+"""ONNX nodes that turn the output of a converted estimator into the scores of the model.
 
-The nodes do what `scores_of_rows` and `calibrated` do, in 32-bit floats.
+They compute `scores_of_rows` and `calibrated` in 32-bit floats.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def with_scores(model: Any, manifest: Manifest, *, sign: float) -> Any:
         [shape=(n_rows, n_classes)].
     manifest : Manifest
     sign : float
-        1 or -1: which way the two columns of a decision between two classes stand.
+        1 or -1: the order of the two columns of decision values for two classes.
 
     Raises
     ------
     RefusedError
-        If the calibration has no form in ONNX here.
+        If the calibration cannot be exported.
     """
     from onnx import TensorProto, helper
 
@@ -59,7 +59,7 @@ def with_scores(model: Any, manifest: Manifest, *, sign: float) -> Any:
 
 
 def _renamed_outputs(graph: Any) -> tuple[str, str]:
-    """Give the outputs names that leave those of the finished model free, and return them."""
+    """Rename the outputs, so that the final names are free, and return the new names."""
     names = {output.name: f"estimator_{number}" for number, output in enumerate(graph.output)}
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
@@ -69,7 +69,7 @@ def _renamed_outputs(graph: Any) -> tuple[str, str]:
 
 
 class _Graph:
-    """Nodes that follow each other; `at` names what the last one gives."""
+    """A chain of nodes; `at` is the output of the last one."""
 
     def __init__(self, at: str) -> None:
         self.at = at
@@ -92,7 +92,7 @@ class _Graph:
 
 
 def _squash(graph: _Graph, manifest: Manifest, sign: float) -> None:
-    """Take the softmax; of two classes the columns are the decision value and its negative."""
+    """Add the softmax; for two classes, the columns are the decision value and its negative."""
     if len(manifest.classes) == 2:
         graph.at = graph.add("Mul", graph.at, graph.number(sign / 2))
     graph.at = graph.add("Softmax", graph.at, axis=1)
@@ -114,7 +114,7 @@ def _calibrate(graph: _Graph, manifest: Manifest) -> None:
 
 def _sigmoid(graph: _Graph, mapping: Sigmoid, n_classes: int) -> None:
     scores = graph.at
-    # Summing the other classes keeps the digits that `1 - score` loses next to 1.
+    # The sum of the other classes is more precise than `1 - score` near 1.
     rest = graph.add("MatMul", scores, graph.number(1 - np.eye(n_classes)))
     if n_classes == 2:
         last = graph.number([1], np.int64)
