@@ -10,8 +10,9 @@ import numpy as np
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding
+from audioclf.audit.inputs import FileFormat
 from audioclf.audit.leakage.fingerprint import Fingerprint
-from audioclf.audit.shortcuts.facts import FACTS, AuditFacts, FileFormat
+from audioclf.audit.shortcuts.facts import FACTS, AuditFacts
 from audioclf.builtin.classifiers.dummy import Dummy
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.builtin.loaders.folder import FolderDataset
@@ -38,10 +39,6 @@ def dataset_of(per_class: int | Mapping[str, int] = 20, classes: str = "ab") -> 
 
 def folds_of(dataset: Dataset, n_splits: int = 5) -> Splits:
     return StratifiedKFold(n_splits=n_splits).folds(dataset, 0)
-
-
-def codes(dataset: Dataset) -> np.ndarray:
-    return np.asarray(dataset.encoded_labels(), dtype=np.intp)
 
 
 def ordinary_facts(n_clips: int, seed: int = 0) -> np.ndarray:

@@ -13,6 +13,7 @@ from audioclf.audio.reader import AudioInfo
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.decoding import NAMES, audit_decode
 from audioclf.audit.findings import Audit
+from audioclf.audit.inputs import AuditInput
 from audioclf.features.worker import LedgerRow
 from tests.audit.make import dataset_of, extracted, ledger_of, named, names, ordinary_facts
 from tests.conftest import tone, write_wav
@@ -22,12 +23,13 @@ AUDIO = AudioConfig(sr=8000)
 
 def audited(folder: Path, audio: AudioConfig = AUDIO) -> Audit:
     extraction = extracted(folder, audio)
-    return audit_decode(extraction.dataset, extraction.ledger, extraction.matrices[""], audio=audio)
+    facts = extraction.matrices[""]
+    return audit_decode(AuditInput(extraction.dataset, extraction.ledger, audio, facts=facts))
 
 
 def of_rows(rows: list[LedgerRow], audio: AudioConfig = AUDIO) -> Audit:
     dataset = dataset_of(10)
-    return audit_decode(dataset, rows, ordinary_facts(len(dataset)), audio=audio)
+    return audit_decode(AuditInput(dataset, rows, audio, facts=ordinary_facts(len(dataset))))
 
 
 def with_row(**changes: object) -> list[LedgerRow]:

@@ -11,12 +11,12 @@ import soundfile
 import soxr
 
 from audioclf.audio.settings import AudioConfig
+from audioclf.audit.inputs import FileFormat
 from audioclf.audit.shortcuts.facts import (
     COLUMN,
     FACTS,
     FLOOR_DB,
     AuditFacts,
-    FileFormat,
     chunk_ids,
     read_formats,
 )

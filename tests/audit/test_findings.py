@@ -10,10 +10,10 @@ import pytest
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit import audit_data, blocking, check_allowed, finding_names, run_audits, shortcuts
 from audioclf.audit.findings import Audit, Finding
+from audioclf.audit.inputs import AuditInput
 from audioclf.base.errors import ConfigError
 from tests.audit.make import (
     WAV,
-    codes,
     dataset_of,
     folds_of,
     ledger_of,
@@ -63,17 +63,17 @@ def test_allowed_names_are_checked_and_sorted() -> None:
 def test_the_audits_of_a_run_are_plain_data() -> None:
     dataset = dataset_of()
     splits = folds_of(dataset)
-    audits = run_audits(
+    inputs = AuditInput(
         dataset,
         ledger_of(dataset),
+        AudioConfig(sr=8000),
+        splits,
+        [result_of(splits, np.eye(2)[dataset.targets.codes])],
         ordinary_facts(len(dataset)),
         prints_of(dataset),
         {clip.id: WAV for clip in dataset},
-        splits,
-        [result_of(splits, np.eye(2)[codes(dataset)])],
-        audio=AudioConfig(sr=8000),
-        seed=0,
     )
+    audits = run_audits(inputs)
     data = audit_data(audits, ["silent"])
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert (data["format"], data["allowed"]) == (1, ["silent"])
@@ -89,16 +89,17 @@ def test_rows_of_a_finding_have_equal_keys() -> None:
     facts[8:] += 100.0
     splits = folds_of(dataset, 4)
     audio = AudioConfig(sr=8000)
-    audits = run_audits(
+    prints = prints_of(dataset)
+    inputs = AuditInput(
         dataset,
         ledger_of(dataset),
-        facts,
-        prints_of(dataset),
-        formats,
+        audio,
         splits,
-        audio=audio,
-        seed=0,
+        facts=facts,
+        prints=prints,
+        formats=formats,
     )
+    audits = run_audits(inputs)
     tables = [finding.rows for audit in audits for finding in audit.findings if finding.rows]
     assert tables
     assert all(row.keys() == rows[0].keys() for rows in tables for row in rows)

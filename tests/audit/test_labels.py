@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
+from audioclf.audit.findings import Audit
+from audioclf.audit.inputs import AuditInput
 from audioclf.audit.labels import audit_labels
+from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Holdout, Splits, StratifiedKFold
-from tests.audit.make import codes, dataset_of, folds_of, named, names, result_of
+from tests.audit.make import dataset_of, folds_of, named, names, result_of
 
 DATASET = dataset_of(10)
 SPLITS = folds_of(DATASET)
+
+
+def labels_of(results: Sequence[PipelineResult]) -> Audit:
+    return audit_labels(AuditInput(DATASET, results=results))
 
 
 def scores(right: float = 0.8, wrong: dict[int, float] | None = None) -> np.ndarray:
@@ -18,12 +27,12 @@ def scores(right: float = 0.8, wrong: dict[int, float] | None = None) -> np.ndar
     own = np.full(len(DATASET), right)
     for clip, score in (wrong or {}).items():
         own[clip] = score
-    y = codes(DATASET)
+    y = DATASET.targets.codes
     return np.where(np.eye(2)[y] > 0, own[:, None], 1 - own[:, None])
 
 
 def test_labels_that_predictions_agree_with_are_not_in_doubt() -> None:
-    found = audit_labels(DATASET, [result_of(SPLITS, scores())])
+    found = labels_of([result_of(SPLITS, scores())])
     assert names(found) == set()
     assert found.summary == (
         "Compared the labels of 20 clips with the out-of-fold scores of 1 pipeline, which is right "
@@ -34,14 +43,12 @@ def test_labels_that_predictions_agree_with_are_not_in_doubt() -> None:
 def test_how_good_the_cells_are_is_said_too() -> None:
     right = scores()
     half = scores(wrong=dict.fromkeys(range(10), 0.1))
-    found = audit_labels(DATASET, [result_of(SPLITS, right), result_of(SPLITS, half)])
+    found = labels_of([result_of(SPLITS, right), result_of(SPLITS, half)])
     assert "2 pipelines, which are right for 75 % of them" in found.summary
 
 
 def test_a_label_that_is_contradicted_is_listed_with_what_is_said_instead() -> None:
-    found = named(
-        audit_labels(DATASET, [result_of(SPLITS, scores(wrong={3: 0.05}))]), "label-doubt"
-    )
+    found = named(labels_of([result_of(SPLITS, scores(wrong={3: 0.05}))]), "label-doubt")
     assert found.severity == "info"
     assert found.text.startswith("1 of 20 labels (5.0 %) ")
     assert list(found.rows) == [
@@ -59,23 +66,23 @@ def test_a_label_that_is_contradicted_is_listed_with_what_is_said_instead() -> N
 
 def test_the_clearest_contradiction_comes_first() -> None:
     result = result_of(SPLITS, scores(wrong={3: 0.1, 12: 0.02, 15: 0.15}))
-    rows = named(audit_labels(DATASET, [result]), "label-doubt").rows
+    rows = named(labels_of([result]), "label-doubt").rows
     assert [row["path"] for row in rows] == ["b/002.wav", "a/003.wav", "b/005.wav"]
 
 
 def test_a_contradiction_without_confidence_is_no_doubt() -> None:
     """0.55 for the other class is below the 0.8 that its own clips get."""
     result = result_of(SPLITS, scores(wrong={3: 0.45}))
-    assert names(audit_labels(DATASET, [result])) == set()
+    assert names(labels_of([result])) == set()
 
 
 def test_more_than_half_of_the_cells_must_agree() -> None:
     doubts, trusts = scores(wrong={3: 0.05}), scores()
     two_of_three = [result_of(SPLITS, each) for each in (doubts, trusts, doubts)]
     one_of_two = two_of_three[:2]
-    row = named(audit_labels(DATASET, two_of_three), "label-doubt").rows[0]
+    row = named(labels_of(two_of_three), "label-doubt").rows[0]
     assert (row["cells"], row["of"]) == (2, 3)
-    assert names(audit_labels(DATASET, one_of_two)) == set()
+    assert names(labels_of(one_of_two)) == set()
 
 
 def test_scores_are_averaged_over_the_repeats() -> None:
@@ -86,14 +93,14 @@ def test_scores_are_averaged_over_the_repeats() -> None:
         if fold.fold.repeat == 1:
             folds[at] = result_of(Splits((fold.fold,), ""), scores()).folds[0]
     mixed = type(result)(result.pipeline, tuple(folds))
-    assert named(audit_labels(DATASET, [result]), "label-doubt").rows[0]["score"] == 0.05
-    assert names(audit_labels(DATASET, [mixed])) == set()
+    assert named(labels_of([result]), "label-doubt").rows[0]["score"] == 0.05
+    assert names(labels_of([mixed])) == set()
 
 
 @pytest.mark.parametrize(("baseline", "scored"), [(True, True), (False, False)])
 def test_cells_without_an_opinion_are_passed_over(baseline: bool, scored: bool) -> None:
     result = result_of(SPLITS, scores(wrong={3: 0.05}), baseline=baseline, scored=scored)
-    found = audit_labels(DATASET, [result])
+    found = labels_of([result])
     assert names(found) == set()
     assert found.summary.startswith("No pipeline has scores out of fold")
 
@@ -102,14 +109,14 @@ def test_clips_that_were_never_tested_are_not_judged() -> None:
     splits = Holdout(stratify=True).folds(DATASET, 0)
     tested = set(splits.folds[0].test.tolist())
     outside = next(clip for clip in range(20) if clip not in tested)
-    found = audit_labels(DATASET, [result_of(splits, scores(wrong={outside: 0.01}))])
+    found = labels_of([result_of(splits, scores(wrong={outside: 0.01}))])
     assert names(found) == set()
     assert found.facts["clips"] == len(tested) == 5
 
 
 def test_a_class_that_was_never_tested_is_not_suggested() -> None:
     folds = tuple(f for f in SPLITS.folds[:1])
-    only_a = folds[0].test[codes(DATASET)[folds[0].test] == 0]
+    only_a = folds[0].test[DATASET.targets.codes[folds[0].test] == 0]
     splits = Splits((type(folds[0])(0, "0", folds[0].train, only_a),), "made")
-    found = audit_labels(DATASET, [result_of(splits, scores(wrong={int(only_a[0]): 0.01}))])
+    found = labels_of([result_of(splits, scores(wrong={int(only_a[0]): 0.01}))])
     assert names(found) == set()

@@ -13,6 +13,7 @@ import pytest
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding
+from audioclf.audit.inputs import AuditInput, Rescoring
 from audioclf.audit.leakage import NAMES, audit_leakage
 from audioclf.audit.leakage.copies import (
     EXACT_LIMIT,
@@ -20,11 +21,11 @@ from audioclf.audit.leakage.copies import (
     agreement,
     band,
     codes_of,
-    find_twins,
+    find_copies,
     likely_pairs,
     merged,
 )
-from audioclf.audit.leakage.cost import Rescoring, price_of_leakage
+from audioclf.audit.leakage.cost import cost_of_leakage
 from audioclf.audit.leakage.fingerprint import Fingerprint
 from audioclf.audit.leakage.guess_groups import guess_groups
 from audioclf.builtin.classifiers.knn import Knn
@@ -71,8 +72,9 @@ def dataset_in(root: Path, label_pattern: str | None = None) -> Dataset:
 def audited(dataset: Dataset, splits: Splits, rescoring: Rescoring | None = None) -> Audit:
     found = extract(dataset, AUDIO, {"print": Fingerprint()})
     assert len(found.dataset) == len(dataset)
+    prints = found.matrices["print"]
     return audit_leakage(
-        dataset, found.ledger, found.matrices["print"], splits, audio=AUDIO, rescoring=rescoring
+        AuditInput(dataset, found.ledger, AUDIO, splits, prints=prints, rescoring=rescoring)
     )
 
 
@@ -111,7 +113,7 @@ def test_a_copied_file_on_both_sides_is_a_finding(root: Path) -> None:
     assert finding.severity == "finding"
     assert finding.text == (
         "2 of 13 clips have the same bytes as another clip (1 set); 1 set with one clip in "
-        "training and another on test: 50.0 % of the test clips have been trained on."
+        "training and another on test: 50.0 % of the test clips have a copy in training."
     )
     assert [row["clip"] for row in finding.rows] == ["chirp/again.wav", "chirp/chirp0.wav"]
     assert {row["on_both_sides"] for row in finding.rows} == {"yes"}
@@ -122,7 +124,7 @@ def test_copies_on_one_side_are_only_told(root: Path) -> None:
     dataset = dataset_in(root)
     found = named(audited(dataset, split_off(dataset, ["chirp/again.wav", "chirp/chirp0.wav"])))
     assert found["duplicate-files"].severity == "info"
-    assert found["duplicate-files"].text.endswith("no split tears them apart.")
+    assert found["duplicate-files"].text.endswith("each set is on one side.")
 
 
 def test_the_same_samples_in_another_format_are_found(root: Path) -> None:
@@ -180,8 +182,8 @@ def test_a_group_on_both_sides_is_a_finding(root: Path) -> None:
     finding = named(audited(dataset, split_off(dataset, ["chirp/chirp0.wav"])))["group-overlap"]
     assert finding.severity == "finding"
     assert finding.text == (
-        "1 of 6 groups stand on both sides of the split: 100.0 % of the test clips are of a group "
-        "that trains."
+        "1 of 6 groups are on both sides of the split: 100.0 % of the test clips are of a group "
+        "that is also in training."
     )
     assert "stratified_group_kfold" in finding.advice
     assert finding.rows[0] == {"group": "0", "clips": 2, "on_both_sides": "yes"}
@@ -204,7 +206,7 @@ def test_parts_of_one_recording_on_both_sides_are_a_finding(tmp_path: Path) -> N
         clips += [Clip(f"{name}@{i}", name, part) for i, part in enumerate(parts)]
     dataset = Dataset(clips, name="parts")
     finding = named(audited(dataset, split_off(dataset, ["a@0", "a@1"])))["group-overlap"]
-    assert finding.text.startswith("1 of 2 recordings stand on both sides of the split: 100.0 %")
+    assert finding.text.startswith("1 of 2 recordings are on both sides of the split: 100.0 %")
     assert finding.rows[0]["recording"].endswith("a.wav")
 
 
@@ -344,7 +346,7 @@ def test_a_clip_that_is_gone_is_no_copy(root: Path) -> None:
     found = extract(dataset, AUDIO, {"print": Fingerprint()})
     (root / "chirp" / "again.wav").unlink()
     digests = [row.digest for row in found.ledger]
-    twins = find_twins(dataset, digests, found.matrices["print"], AUDIO)
+    twins = find_copies(dataset, digests, found.matrices["print"], AUDIO)
     assert len(np.unique(twins.sounds)) == len(dataset)
 
 
@@ -369,13 +371,13 @@ def rescoring_of(rows: NDArray[np.float32], split: Split) -> Rescoring:
     return Rescoring(pipeline, {"rows": rows}, split, seed=0)
 
 
-WHAT = ("with groups on both sides", "on groups never heard")
+WHAT = ("with groups on both sides", "on groups that are not in training")
 
 
 def test_the_price_is_high_where_only_the_group_is_heard() -> None:
     dataset, rows = leaky()
     units = codes_of([clip.group for clip in dataset])
-    price = price_of_leakage(rescoring_of(rows, StratifiedKFold(repeats=9)), dataset, units, WHAT)
+    price = cost_of_leakage(rescoring_of(rows, StratifiedKFold(repeats=9)), dataset, units, WHAT)
     assert price["shared"]["value"] > 0.95
     assert price["apart"]["value"] < 0.75
     assert price["apart"]["split"] == "leave one group out, 6 groups"
@@ -384,20 +386,20 @@ def test_the_price_is_high_where_only_the_group_is_heard() -> None:
     assert price["sentence"].startswith(
         "Pipeline near: accuracy 1.000 [1.000, 1.000] with groups on both"
     )
-    assert price["sentence"].endswith(" on groups never heard")
+    assert price["sentence"].endswith(" on groups that are not in training")
 
 
 def test_a_held_out_part_is_answered_by_folds_of_that_size() -> None:
     dataset, rows = leaky(n_groups=20)
     units = codes_of([clip.group for clip in dataset])
-    price = price_of_leakage(rescoring_of(rows, Holdout(test_size=0.25)), dataset, units, WHAT)
+    price = cost_of_leakage(rescoring_of(rows, Holdout(test_size=0.25)), dataset, units, WHAT)
     assert price["apart"]["split"] == "4 stratified group folds"
 
 
 def test_a_price_that_cannot_be_had_says_why() -> None:
     dataset, rows = leaky(n_groups=2)
     per_class = codes_of([clip.label for clip in dataset])
-    price = price_of_leakage(rescoring_of(rows, StratifiedKFold()), dataset, per_class, WHAT)
+    price = cost_of_leakage(rescoring_of(rows, StratifiedKFold()), dataset, per_class, WHAT)
     assert price["apart"] is None
     assert "cannot be measured" in price["sentence"]
     assert "a classifier needs at least 2 classes" in price["sentence"]
@@ -458,7 +460,7 @@ def test_real_recordings_are_found_again_when_encoded_anew(
     dataset = Dataset([*first, *copies], name="both")
     found = extract(dataset, audio, {"print": Fingerprint()})
     digests = [row.digest for row in found.ledger]
-    twins = find_twins(dataset, digests, found.matrices["print"], audio)
+    twins = find_copies(dataset, digests, found.matrices["print"], audio)
     code = dict(zip([clip.id for clip in dataset], twins.sounds.tolist(), strict=True))
     assert [c.id for c in copies if code[c.id] != code[c.id.removeprefix("copies/")]] == []
     assert len(dataset) - len(np.unique(twins.sounds)) == len(copies)

@@ -10,15 +10,15 @@ import pytest
 
 from audioclf.audit import shortcuts
 from audioclf.audit.findings import Audit
+from audioclf.audit.inputs import AuditInput, FileFormat
 from audioclf.audit.shortcuts import MAX_FOLDS, NAMES, audit_shortcuts, few_folds
-from audioclf.audit.shortcuts.facts import COLUMN, FileFormat, read_formats
-from audioclf.audit.shortcuts.formats import find_habits
+from audioclf.audit.shortcuts.facts import COLUMN, read_formats
+from audioclf.audit.shortcuts.formats import formats_by_class
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource
 from audioclf.evaluation.splits import Fold, Holdout, Splits, StratifiedKFold
 from tests.audit.make import (
     WAV,
-    codes,
     dataset_of,
     extracted,
     folds_of,
@@ -51,12 +51,14 @@ def audited(
     facts = ordinary_facts(len(dataset)) if facts is None else facts
     results = [] if reached is None else [cell_of(dataset, splits, reached)]
     formats = formats_of(dataset) if formats is None else formats
-    return audit_shortcuts(dataset, facts, formats, splits, results, seed=0)
+    return audit_shortcuts(
+        AuditInput(dataset, splits=splits, results=results, facts=facts, formats=formats)
+    )
 
 
 def cell_of(dataset: Dataset, splits: Splits, accuracy: float):  # type: ignore[no-untyped-def]
     """Return a pipeline that is right for this share of the clips of each class."""
-    y = codes(dataset)
+    y = dataset.targets.codes
     said = y.copy()
     for code in range(len(dataset.classes)):
         own = np.flatnonzero(y == code)
@@ -89,7 +91,7 @@ def test_a_format_of_one_class_alone_is_a_habit_with_counts() -> None:
 def test_formats_of_the_same_clips_are_one_habit() -> None:
     dataset = dataset_of()
     odd = first(dataset, "a", 8)
-    (habit,) = find_habits(dataset, formats_of(dataset, *odd, sr=44100, subtype="FLOAT"))
+    (habit,) = formats_by_class(dataset, formats_of(dataset, *odd, sr=44100, subtype="FLOAT"))
     assert habit.text == "32-bit float and at 44100 Hz"
     assert sorted(habit.clips) == odd
 
@@ -104,19 +106,19 @@ def test_a_format_of_a_whole_class_speaks_of_both_classes() -> None:
 
 def test_few_clips_are_no_habit() -> None:
     dataset = dataset_of()
-    assert find_habits(dataset, formats_of(dataset, *first(dataset, "a", 4), channels=2)) == []
+    assert formats_by_class(dataset, formats_of(dataset, *first(dataset, "a", 4), channels=2)) == []
 
 
 def test_a_format_that_two_classes_have_is_no_habit() -> None:
     dataset = dataset_of()
     odd = [*first(dataset, "a", 10), *first(dataset, "b", 1)]
-    assert find_habits(dataset, formats_of(dataset, *odd, channels=2)) == []
+    assert formats_by_class(dataset, formats_of(dataset, *odd, channels=2)) == []
 
 
 def test_what_chance_would_put_into_a_large_class_is_no_habit() -> None:
     lopsided = dataset_of({"a": 200, "b": 6})
     odd = first(lopsided, "a", 20)
-    assert find_habits(lopsided, formats_of(lopsided, *odd, channels=2)) == []
+    assert formats_by_class(lopsided, formats_of(lopsided, *odd, channels=2)) == []
 
 
 def test_many_classes_are_named_up_to_a_limit() -> None:
@@ -176,9 +178,11 @@ def test_length_is_a_finding_only_where_it_tells_nearly_everything(
 def test_the_baseline_is_no_rival() -> None:
     dataset = dataset_of()
     splits = folds_of(dataset)
-    perfect = np.eye(2)[codes(dataset)]
+    perfect = np.eye(2)[dataset.targets.codes]
     results = [result_of(splits, perfect, baseline=True), cell_of(dataset, splits, 0.75)]
-    found = audit_shortcuts(dataset, ordinary_facts(40), {}, splits, results, seed=0)
+    found = audit_shortcuts(
+        AuditInput(dataset, splits=splits, results=results, facts=ordinary_facts(40))
+    )
     assert found.facts["best_pipeline"]["balanced_accuracy"] == 0.75
 
 
@@ -199,7 +203,7 @@ def test_many_folds_are_put_together_and_still_keep_the_sides_apart() -> None:
     every = np.arange(40)
     singles = [Fold(0, str(i), np.delete(every, i), every[i : i + 1]) for i in every]
     folds, how = few_folds(Splits(tuple(singles), "leave one out"))
-    assert how == f"40 folds of the run put together to {MAX_FOLDS}"
+    assert how == f"40 folds of the run merged into {MAX_FOLDS}"
     assert sorted(np.concatenate([fold.test for fold in folds])) == every.tolist()
     assert all(len(np.intersect1d(fold.train, fold.test)) == 0 for fold in folds)
     assert all(len(fold.train) == 32 for fold in folds)
@@ -251,7 +255,11 @@ def test_real_files_of_two_formats_give_the_class_away(tmp_path: Path) -> None:
         write_wav(tmp_path / "s" / "b" / f"{index}.wav", np.column_stack([y, y]), subtype="PCM_24")
     extraction = extracted(tmp_path / "s")
     dataset, formats = extraction.dataset, read_formats(extraction.ledger)
-    found = audit_shortcuts(dataset, extraction.matrices[""], formats, folds_of(dataset, 4), seed=0)
+    found = audit_shortcuts(
+        AuditInput(
+            dataset, splits=folds_of(dataset, 4), facts=extraction.matrices[""], formats=formats
+        )
+    )
     text = named(found, "recording-habit").text
     assert "all 8 'b' clips and no other are 24-bit and stereo" in text
     assert named(found, "shortcut").severity == "finding"

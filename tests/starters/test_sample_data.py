@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from audioclf.audit.findings import Audit
+from audioclf.audit.inputs import AuditInput, Rescoring
 from audioclf.audit.leakage import audit_leakage
-from audioclf.audit.leakage.cost import Rescoring
 from audioclf.audit.leakage.fingerprint import Fingerprint
 from audioclf.base.errors import ConfigError, ResultError
 from audioclf.base.machine import single_threaded
@@ -57,12 +57,14 @@ def leakage_of(folder: Path) -> Audit:
     pipeline = pipelines_of(config, registry)[0]
     with single_threaded():
         return audit_leakage(
-            found.dataset,
-            found.ledger,
-            found.matrices["-print-"],
-            splits,
-            audio=config.audio,
-            rescoring=Rescoring(pipeline, found.matrices, config.split, config.seed),
+            AuditInput(
+                found.dataset,
+                found.ledger,
+                config.audio,
+                splits,
+                prints=found.matrices["-print-"],
+                rescoring=Rescoring(pipeline, found.matrices, config.split, config.seed),
+            )
         )
 
 

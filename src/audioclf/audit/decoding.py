@@ -14,6 +14,7 @@ import numpy as np
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding, Severity
+from audioclf.audit.inputs import AuditInput
 from audioclf.audit.shortcuts.facts import COLUMN
 from audioclf.audit.shortcuts.formats import words_for
 from audioclf.dataset.dataset import Clip, Dataset
@@ -56,25 +57,12 @@ _MIN_LENGTHS = 8
 _TRUNCATED = ": truncated: "
 
 
-def audit_decode(
-    dataset: Dataset, ledger: Sequence[LedgerRow], facts: Facts, *, audio: AudioConfig
-) -> Audit:
-    """Look for files that did not give what they promise, and for sounds that are none.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The clips that could be read.
-    ledger : sequence of LedgerRow
-        What every file did, failed ones included.
-    facts : np.ndarray [shape=(n_clips, n_facts)], float32
-        Waveform facts, a row per clip of the dataset, columns as in `FACTS`.
-    audio : AudioConfig
-        Which part of each file was decoded.
-    """
+def audit_decode(inputs: AuditInput) -> Audit:
+    """Compare the files with their headers, and look for silence, clipping and odd lengths."""
+    dataset, ledger, facts = inputs.dataset, inputs.ledger, inputs.facts
     checks = (
         _unreadable(ledger),
-        _decode_short(ledger, audio),
+        _decode_short(ledger, inputs.audio),
         _silent(dataset, facts),
         _constant(dataset, facts),
         _clipped(dataset, facts),
@@ -88,7 +76,7 @@ def audit_decode(
     return Audit(
         "decode",
         "Decoding",
-        f"Compared what {len(ledger)} files promise with what they gave: {failed} could not be "
+        f"Compared the headers of {len(ledger)} files with their sound: {failed} could not be "
         f"read, {seconds / 60:.3g} min were decoded.",
         [finding for finding in checks if finding is not None],
         {"clips": len(ledger), "failed": failed, "seconds": round(seconds, 3)},

@@ -1,4 +1,4 @@
-"""What an audit says, as plain values for the terminal, `audit.json` and the report."""
+"""Results of audits, as plain values for the terminal, `audit.json` and the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Severity = Literal["finding", "info"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that an audit found.
+    """One result of an audit.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Finding:
     text : str
         One plain sentence with the numbers in it; names of clips and classes are untrusted text.
     advice : str
-        What to do about it, one sentence.
+        Recommended action, one sentence.
     rows : sequence of dict
         The evidence as a table: one dict of plain values per row, equal keys in all rows.
     """
@@ -37,16 +37,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """What one audit looked at and what it found.
+    """Result of one audit.
 
     Parameters
     ----------
     name : str
         `leakage`, `shortcuts`, `decode` or `labels`.
     title : str
-        What the report calls it.
+        Title in the report.
     summary : str
-        One sentence that stands even where nothing was found: what was looked at.
+        One sentence about the data that was examined; also without findings.
     findings : sequence of Finding
     facts : dict
         Further plain values, such as the accuracy of the shortcut classifier with its interval.

@@ -14,35 +14,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from audioclf.audit.findings import Audit, Finding
+from audioclf.audit.inputs import AuditInput, Codes, Floats
 from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import PipelineResult
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Codes = NDArray[np.intp]
 
 NAMES = ("label-doubt",)
 """The findings of this audit."""
 
 
-def audit_labels(dataset: Dataset, results: Sequence[PipelineResult]) -> Audit:
-    """List the clips whose label most pipelines contradict with confidence, the clearest first.
+def audit_labels(inputs: AuditInput) -> Audit:
+    """List the clips whose label most pipelines contradict clearly, the clearest first.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    results : sequence of PipelineResult
-        Cells of a run; baselines and pipelines without scores are passed over.
+    Baselines and pipelines without scores are left out.
     """
-    y = dataset.targets.codes
-    scored = [_mean_scores(result, *_shape(dataset)) for result in results if _has_opinion(result)]
+    dataset, targets = inputs.dataset, inputs.dataset.targets
+    y = targets.codes
+    scored = [_mean_scores(result, targets) for result in inputs.results if _has_scores(result)]
     if not scored:
         nothing = "No pipeline has scores out of fold, so no label was compared with one."
         return Audit("labels", "Labels", nothing)
@@ -63,18 +56,14 @@ def audit_labels(dataset: Dataset, results: Sequence[PipelineResult]) -> Audit:
     )
 
 
-def _shape(dataset: Dataset) -> tuple[int, int]:
-    return len(dataset), len(dataset.classes)
-
-
-def _has_opinion(result: PipelineResult) -> bool:
+def _has_scores(result: PipelineResult) -> bool:
     return not result.pipeline.is_baseline and all(fold.scores is not None for fold in result.folds)
 
 
-def _mean_scores(result: PipelineResult, n_clips: int, n_classes: int) -> Floats:
+def _mean_scores(result: PipelineResult, targets: Targets) -> Floats:
     """Return the mean out-of-fold scores [shape=(n_clips, n_classes)]; NaN where never tested."""
-    total = np.zeros((n_clips, n_classes))
-    times = np.zeros((n_clips, 1))
+    total = np.zeros((len(targets), targets.n_classes))
+    times = np.zeros((len(targets), 1))
     for fold in result.folds:
         assert fold.scores is not None
         total[fold.fold.test] += fold.scores

@@ -11,8 +11,6 @@ from audioclf.components.registry import Origin
 from audioclf.features.waveform import own_origin
 
 FACTS = "audit facts"
-
-
 PRINTS = "audit prints"
 """Names of the audits' own design matrices; no featurizer of a config has a space in its name."""
 
@@ -22,7 +20,7 @@ def with_tables(
 ) -> tuple[dict[str, Featurizer], dict[str, Origin]]:
     """Return featurizers and their origins with those of the audits, for `extract`.
 
-    The design matrices `FACTS` and `PRINTS` are then what `audits_of` wants.
+    `audits_of` reads the design matrices `FACTS` and `PRINTS`.
     """
     tables = {FACTS: AuditFacts(), PRINTS: Fingerprint()}
     return {**featurizers, **tables}, {**origins, **dict.fromkeys(tables, own_origin())}

@@ -9,7 +9,7 @@ from typing import Any
 
 from audioclf.audit import audit_data, blocking, check_allowed, run_audits
 from audioclf.audit.findings import Audit, Finding
-from audioclf.audit.leakage.cost import Rescoring
+from audioclf.audit.inputs import AuditInput, Rescoring
 from audioclf.audit.shortcuts.facts import read_formats
 from audioclf.audit.tables import FACTS, PRINTS, with_tables
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, EXIT_PARTIAL
@@ -153,15 +153,17 @@ def audits_of(
     if pipeline is not None:
         rescoring = Rescoring(pipeline, matrices, config.split, config.seed, config.metrics[0])
     return run_audits(
-        extraction.dataset,
-        extraction.ledger,
-        matrices[FACTS],
-        matrices[PRINTS],
-        read_formats(extraction.ledger),
-        splits,
-        results,
-        audio=config.audio,
-        seed=config.seed,
-        rescoring=rescoring,
-        decoder=decoder,
+        AuditInput(
+            dataset=extraction.dataset,
+            ledger=extraction.ledger,
+            audio=config.audio,
+            splits=splits,
+            results=results,
+            facts=matrices[FACTS],
+            prints=matrices[PRINTS],
+            formats=read_formats(extraction.ledger),
+            seed=config.seed,
+            rescoring=rescoring,
+            decoder=decoder,
+        )
     )

@@ -14,9 +14,10 @@ import numpy as np
 
 from audioclf.audit.decoding import audit_decode
 from audioclf.audit.findings import Finding
+from audioclf.audit.inputs import AuditInput
 from audioclf.audit.leakage.guess_groups import Guess, guess_groups
 from audioclf.audit.shortcuts.facts import AuditFacts, read_formats
-from audioclf.audit.shortcuts.formats import find_habits, habit_finding
+from audioclf.audit.shortcuts.formats import format_finding, formats_by_class
 from audioclf.audit.tables import FACTS
 from audioclf.base.errors import ConfigError
 from audioclf.base.limits import use_limits
@@ -81,10 +82,10 @@ def explore(
     has_groups = any(clip.group is not None for clip in dataset)
     guess = None if has_groups else guess_groups(dataset)
     findings = (
-        habit_finding(dataset, find_habits(dataset, formats)),
+        format_finding(dataset, formats_by_class(dataset, formats)),
         *_duplicates(dataset, [row.digest for row in ledger if row.status == "ok"]),
         *_possible_group(guess),
-        *audit_decode(dataset, ledger, facts, audio=config.audio).findings,
+        *audit_decode(AuditInput(dataset, ledger, config.audio, facts=facts)).findings,
     )
     return Exploration(
         config,

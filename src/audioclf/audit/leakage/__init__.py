@@ -1,40 +1,32 @@
-"""Whether what is tested has been met in training: copies, nearly copies, and groups torn apart.
+"""Audit of data leakage: exact copies, near-duplicates, and groups on both sides of a split.
 
-A family is a set of clips that are copies of each other. It leaks in a fold when one of it trains
-while another is tested. Copies that always stand on one side are worth knowing, but no number is
-wrong for them.
+A set of copies leaks in a fold when one of its clips is in training while another is tested.
+Copies that are on one side in every fold are reported too, but do not make a number wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding, Severity
-from audioclf.audit.leakage.copies import Copies, find_twins, merged
-from audioclf.audit.leakage.cost import Rescoring, price_of_leakage
+from audioclf.audit.inputs import AuditInput, Codes
+from audioclf.audit.leakage.copies import Copies, find_copies, merged
+from audioclf.audit.leakage.cost import cost_of_leakage
 from audioclf.audit.leakage.groups import (
     MAX_ROWS,
-    across,
     count,
     group_findings,
+    group_or_recording,
     leaking_share,
+    on_both_sides,
     percent,
-    together,
 )
 from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.splits import Splits
-from audioclf.features.waveform import Decoder, decoded
-from audioclf.features.worker import LedgerRow
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Codes = NDArray[np.intp]
 
 NAMES = (
     "duplicate-files",
@@ -46,215 +38,169 @@ NAMES = (
 )
 """Names of the findings."""
 
-_REMOVE = "Keep one clip of each set and remove the others."
 _COPIES = ("with copies on both sides", "with copies kept on one side")
-_GROUPS = ("with groups on both sides", "on groups never heard")
+_GROUPS = ("with groups on both sides", "on groups that are not in training")
+
+_COST_OF = {
+    "duplicate-files": "duplicates_price",
+    "duplicate-audio": "duplicates_price",
+    "near-duplicates": "duplicates_price",
+    "group-overlap": "groups_price",
+}
+"""Key of the cost, among the facts of the audit, that belongs to a finding."""
 
 
-def audit_leakage(
-    dataset: Dataset,
-    ledger: Sequence[LedgerRow],
-    prints: NDArray[np.float32],
-    splits: Splits,
-    *,
-    audio: AudioConfig,
-    rescoring: Rescoring | None = None,
-    decoder: Decoder = decoded,
-) -> Audit:
-    """Look for clips and groups that stand on both sides of a split.
+def audit_leakage(inputs: AuditInput) -> Audit:
+    """Look for clips and groups that are on both sides of a split.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        The clips that were evaluated.
-    ledger : sequence of LedgerRow
-        With the digest of each clip's bytes; rows of other clips are passed over.
-    prints : np.ndarray [shape=(n_clips, WIDTH)], float32
-        The rows of `audioclf.audit.leakage.fingerprint.Fingerprint`.
-    splits : Splits
-    audio : AudioConfig
-        How the run decodes.
-    rescoring : Rescoring, optional
-        With it, a finding that leaks says what the leak is worth: some fits of one pipeline.
-    decoder : callable
-        Gives the clips that may be copies of each other.
-
-    Returns
-    -------
-    audit : Audit
-        With findings of `NAMES`, as far as there is reason. Of its facts, `duplicates_price` and
-        `groups_price` are as `price_of_leakage` returns them.
+    Of the facts of the audit, `duplicates_price` and `groups_price` are results of
+    `cost_of_leakage`; they are there only if there is a leak and a pipeline to score again.
     """
-    digests = {row.clip.id: row.digest for row in ledger}
-    twins = find_twins(dataset, [digests[clip.id] for clip in dataset], prints, audio, decoder)
-    findings = [*_copies(dataset, twins, splits), *_contradictions(dataset, splits, twins.sounds)]
-    findings += group_findings(dataset, splits)
+    dataset, splits = inputs.dataset, inputs.splits
+    digests = {row.clip.id: row.digest for row in inputs.ledger}
+    copies = find_copies(
+        dataset, [digests[clip.id] for clip in dataset], inputs.prints, inputs.audio, inputs.decoder
+    )
+    findings = [
+        *_copies(dataset, copies, splits),
+        *_contradictions(dataset, splits, copies.sounds),
+        *group_findings(dataset, splits),
+    ]
     facts: dict[str, Any] = {
         "clips": len(dataset),
-        "pairs_compared": twins.n_compared,
-        "copies": _n_copies(twins.sounds),
-        "test_clips_with_copy_in_training": leaking_share(splits, twins.sounds),
+        "pairs_compared": copies.n_compared,
+        "copies": len(dataset) - len(np.unique(copies.sounds)),
+        "test_clips_with_copy_in_training": leaking_share(splits, copies.sounds),
     }
-    if rescoring is not None:
-        facts |= _prices(rescoring, dataset, twins, splits)
-        findings = _priced(findings, facts)
-    return Audit("leakage", "Leakage", _summary(dataset, twins, splits), findings, facts)
+    costs = _costs(inputs, copies)
+    findings = _with_costs(findings, {key: cost["sentence"] for key, cost in costs.items()})
+    return Audit("leakage", "Leakage", _summary(dataset, copies, splits), findings, facts | costs)
 
 
-def _summary(dataset: Dataset, twins: Copies, splits: Splits) -> str:
-    sides = f"{len(dataset)} clips were compared by their bytes, samples and sound"
-    nearest = f" (of those alike in sound, the {twins.n_compared} nearest pairs)"
-    search = "" if twins.complete else nearest
-    groups = "no groups are declared"
-    if any(clip.group is not None for clip in dataset):
-        groups = f"{len({clip.group for clip in dataset} - {None})} groups are declared"
-    return f"{sides}{search}; {groups}; {splits.description}."
+def _summary(dataset: Dataset, copies: Copies, splits: Splits) -> str:
+    clips = f"{len(dataset)} clips were compared by their bytes, samples and sound"
+    nearest = f" (of those that sound alike, the {copies.n_compared} nearest pairs)"
+    names = {clip.group for clip in dataset} - {None}
+    groups = f"{len(names)} groups are declared" if names else "no groups are declared"
+    return f"{clips}{'' if copies.complete else nearest}; {groups}; {splits.description}."
 
 
-def _copies(dataset: Dataset, twins: Copies, splits: Splits) -> Iterator[Finding]:
-    apart = np.arange(len(dataset))
-    yield from _level(
-        dataset,
-        splits,
-        "duplicate-files",
-        "have the same bytes as another clip",
-        apart,
-        twins.files,
+def _copies(dataset: Dataset, copies: Copies, splits: Splits) -> Iterator[Finding]:
+    """Yield a finding for each kind of copies, leaving out those of the kinds before."""
+    levels = (
+        ("duplicate-files", "have the same bytes as another clip", copies.files),
+        (
+            "duplicate-audio",
+            "hold the same samples as another clip in a different file",
+            copies.samples,
+        ),
+        (
+            "near-duplicates",
+            "are copies of another clip with a different gain, encoding or cut",
+            copies.sounds,
+        ),
     )
-    yield from _level(
-        dataset,
-        splits,
-        "duplicate-audio",
-        "hold the same samples as another clip in a different file",
-        twins.files,
-        twins.samples,
-    )
-    yield from _level(
-        dataset,
-        splits,
-        "near-duplicates",
-        "are another clip once more, with another gain, encoding or cut",
-        twins.samples,
-        twins.sounds,
-    )
-
-
-def _level(
-    dataset: Dataset, splits: Splits, name: str, what: str, finer: Codes, codes: Codes
-) -> Iterator[Finding]:
-    """Yield the finding of the families that hold more than one of the finer families."""
-    families = [f for f in _families(codes) if len(np.unique(finer[f])) > 1]
-    if not families:
-        return
-    own = _only(codes, families)
-    torn = across(splits, own)
-    leaks = [int(own[family[0]]) in torn for family in families]
-    clips = sum(map(len, families))
-    text = f"{clips} of {len(dataset)} clips {what} ({count(len(families), 'set')})"
-    rows = _rows(dataset, families, leaks)
-    yield _finding(name, text, sum(leaks), leaking_share(splits, own), rows)
+    finer = np.arange(len(dataset))
+    for name, what, codes in levels:
+        sets = [clips for clips in _sets(codes) if len(np.unique(finer[clips])) > 1]
+        if sets:
+            own = _only(codes, sets)
+            n_clips = sum(map(len, sets))
+            text = f"{n_clips} of {len(dataset)} clips {what} ({count(len(sets), 'set')})"
+            leaks = _leaks(splits, own, sets)
+            rows = _rows(dataset, sets, leaks)
+            yield _finding(name, text, sum(leaks), leaking_share(splits, own), rows)
+        finer = codes
 
 
 def _finding(
-    name: str, text: str, n_across: int, share: float, rows: tuple[dict[str, Any], ...]
+    name: str, text: str, n_leaking: int, share: float, rows: tuple[dict[str, Any], ...]
 ) -> Finding:
-    severity: Severity = "finding" if n_across else "info"
-    if not n_across:
-        return Finding(name, severity, f"{text}; no split tears them apart.", _REMOVE, rows)
+    severity: Severity = "finding" if n_leaking else "info"
+    if not n_leaking:
+        advice = "Keep one clip of each set and remove the others."
+        return Finding(name, severity, f"{text}; each set is on one side.", advice, rows)
     text += (
-        f"; {count(n_across, 'set')} with one clip in training and another on test: "
-        f"{percent(share)} of the test clips have been trained on."
+        f"; {count(n_leaking, 'set')} with one clip in training and another on test: "
+        f"{percent(share)} of the test clips have a copy in training."
     )
     advice = "Keep one clip of each set, or give the clips of a set one group and split by groups."
     return Finding(name, severity, text, advice, rows)
 
 
-def _families(codes: Codes) -> list[Codes]:
-    """Return the positions of the clips of each family of at least two."""
+def _sets(codes: Codes) -> list[Codes]:
+    """Return the positions of the clips of each set of at least two with equal codes."""
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order])) + 1
-    return sorted((f for f in np.split(order, starts) if len(f) > 1), key=lambda f: int(f[0]))
+    return sorted((s for s in np.split(order, starts) if len(s) > 1), key=lambda s: int(s[0]))
 
 
-def _only(codes: Codes, families: Sequence[Codes]) -> Codes:
-    """Return the codes with every clip outside of these families alone."""
+def _only(codes: Codes, sets: Sequence[Codes]) -> Codes:
+    """Return codes in which each clip outside of these sets has a code of its own."""
     own = np.arange(len(codes)) + int(codes.max()) + 1
-    for family in families:
-        own[family] = codes[family]
+    for clips in sets:
+        own[clips] = codes[clips]
     return own
 
 
-def _n_copies(codes: Codes) -> int:
-    return len(codes) - len(np.unique(codes))
+def _leaks(splits: Splits, codes: Codes, sets: Sequence[Codes]) -> list[bool]:
+    leaking = on_both_sides(splits, codes)
+    return [int(codes[clips[0]]) in leaking for clips in sets]
 
 
 def _rows(
-    dataset: Dataset, families: Sequence[Codes], leaks: Sequence[bool]
+    dataset: Dataset, sets: Sequence[Codes], leaks: Sequence[bool]
 ) -> tuple[dict[str, Any], ...]:
-    """Return one row per clip, the sets one after the other, the first `MAX_ROWS`."""
+    """Return one row per clip, set after set, the first `MAX_ROWS`."""
     return tuple(
         {
             "set": number,
-            "clip": dataset.clips[at].id,
-            "label": dataset.clips[at].label,
+            "clip": dataset.clips[index].id,
+            "label": dataset.clips[index].label,
             "on_both_sides": "yes" if leaking else "no",
         }
-        for number, (family, leaking) in enumerate(zip(families, leaks, strict=True), start=1)
-        for at in family.tolist()
+        for number, (clips, leaking) in enumerate(zip(sets, leaks, strict=True), start=1)
+        for index in clips.tolist()
     )[:MAX_ROWS]
 
 
 def _contradictions(dataset: Dataset, splits: Splits, sounds: Codes) -> Iterator[Finding]:
-    """Yield the finding of copies whose labels differ, on whichever side they stand."""
+    """Yield the finding of copies with different labels, on whichever side they are."""
     labels = dataset.targets.codes
-    families = [f for f in _families(sounds) if len(np.unique(labels[f])) > 1]
-    if families:
-        torn = across(splits, sounds)
-        leaks = [int(sounds[family[0]]) in torn for family in families]
+    sets = [clips for clips in _sets(sounds) if len(np.unique(labels[clips])) > 1]
+    if sets:
         yield Finding(
             "duplicate-labels",
             "finding",
-            f"{count(len(families), 'set')} of copies with different labels.",
-            "At most one label of each set is right: listen, and mend or remove the others.",
-            _rows(dataset, families, leaks),
+            f"{count(len(sets), 'set')} of copies with different labels.",
+            "At most one label of each set is right: listen, and correct or remove the others.",
+            _rows(dataset, sets, _leaks(splits, sounds, sets)),
         )
 
 
-def _prices(
-    rescoring: Rescoring, dataset: Dataset, twins: Copies, splits: Splits
-) -> dict[str, Any]:
-    """Score again where something leaks; groups that the run keeps together stay together."""
-    prices: dict[str, Any] = {}
-    groups = together(dataset)
-    torn = bool(across(splits, groups))
-    if across(splits, twins.sounds):
-        units = twins.sounds if torn else merged(twins.sounds, groups)
-        prices["duplicates_price"] = price_of_leakage(rescoring, dataset, units, _COPIES)
-    if torn:
-        prices["groups_price"] = price_of_leakage(rescoring, dataset, groups, _GROUPS)
-    return prices
+def _costs(inputs: AuditInput, copies: Copies) -> dict[str, Any]:
+    """Score again if something leaks; groups that the run keeps together stay together."""
+    costs: dict[str, Any] = {}
+    if inputs.rescoring is None:
+        return costs
+    dataset, splits = inputs.dataset, inputs.splits
+    groups = group_or_recording(dataset)
+    groups_leak = bool(on_both_sides(splits, groups))
+    if on_both_sides(splits, copies.sounds):
+        units = copies.sounds if groups_leak else merged(copies.sounds, groups)
+        costs["duplicates_price"] = cost_of_leakage(inputs.rescoring, dataset, units, _COPIES)
+    if groups_leak:
+        costs["groups_price"] = cost_of_leakage(inputs.rescoring, dataset, groups, _GROUPS)
+    return costs
 
 
-def _priced(findings: Sequence[Finding], facts: dict[str, Any]) -> list[Finding]:
-    """Say what a leak is worth in the first finding of its kind."""
-    waiting = {
-        kind: facts[fact]["sentence"]
-        for kind, fact in (("copies", "duplicates_price"), ("groups", "groups_price"))
-        if fact in facts
-    }
-    told = []
+def _with_costs(findings: Sequence[Finding], sentences: dict[str, str]) -> list[Finding]:
+    """Add the sentence of each cost to the first finding that it belongs to."""
+    waiting = dict(sentences)
+    result = []
     for finding in findings:
-        kind = _KINDS.get(finding.name, "") if finding.severity == "finding" else ""
-        sentence = waiting.pop(kind, None)
+        key = _COST_OF.get(finding.name, "") if finding.severity == "finding" else ""
+        sentence = waiting.pop(key, None)
         text = finding.text if sentence is None else f"{finding.text} {sentence}."
-        told.append(replace(finding, text=text))
-    return told
-
-
-_KINDS = {
-    "duplicate-files": "copies",
-    "duplicate-audio": "copies",
-    "near-duplicates": "copies",
-    "group-overlap": "groups",
-}
-"""Which price a finding tells."""
+        result.append(replace(finding, text=text))
+    return result

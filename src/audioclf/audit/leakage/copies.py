@@ -1,9 +1,9 @@
-"""Which clips are copies of each other: the same bytes, the same samples, nearly the same sound.
+"""Copies among the clips: the same bytes, the same samples, near-duplicates.
 
 Copies that were changed are found in two steps. Prints (see `audit.leakage.fingerprint`) that are
-alike make candidates; then the waveforms of each candidate pair are laid over each other at the
-shift that fits best, and compared in frames of 30 ms. Two recordings of one word by one speaker
-have like prints, but their waveforms do not fit.
+similar make candidates; then the waveforms of each candidate pair are aligned at the best shift and
+compared in frames of 30 ms. Two recordings of one word by one speaker have similar prints, but
+different waveforms.
 
 Thresholds: among the 3,000 spoken digits of the Free Spoken Digit Dataset, and among 98 recordings
 of two words, no two recordings reach `SAME`; the highest value is 0.91, of two "four" by one
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audioclf.audio.settings import AudioConfig
+from audioclf.audit.inputs import Codes, Matrix
 from audioclf.audit.leakage.fingerprint import HIGH_HZ, LOW_HZ, exact_part, robust_part
 from audioclf.base.errors import DecodeError
 from audioclf.dataset.dataset import Dataset
@@ -31,16 +32,14 @@ from audioclf.features.waveform import Decoder, decoded
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Matrix = NDArray[np.float32]
-    Codes = NDArray[np.intp]
     Pairs = NDArray[np.intp]
-    Listen = Callable[[int], Matrix | None]
+    Decode = Callable[[int], Matrix | None]
 
 ALIKE = 0.7
-"""Cosine of two prints from which on the waveforms are compared."""
+"""Cosine of two prints above which the waveforms are compared."""
 
 SAME = 0.92
-"""Agreement of two waveforms from which on they are one recording."""
+"""Agreement of two waveforms above which they are one recording."""
 
 FEW = 32
 """Up to this number of clips all pairs are compared by their waveforms."""
@@ -49,7 +48,7 @@ EXACT_LIMIT = 20_000
 """Up to this number of clips the print of each is compared with that of every other."""
 
 MAX_SHIFT = 0.6
-"""Most seconds by which one copy may begin later than the other."""
+"""Largest delay of one copy behind the other, in s."""
 
 _SR = 8000
 _FRAME_SECONDS = 0.03
@@ -59,17 +58,17 @@ _TABLES, _BITS, _NEIGHBORS = 16, 18, 16
 
 @dataclass(frozen=True)
 class Copies:
-    """Families of clips by how equal they are; each level holds the families of the one before.
+    """Sets of copies at three levels; each level includes the sets of the one before.
 
     Parameters
     ----------
     files, samples, sounds : np.ndarray [shape=(n_clips,)], int
-        Number of each clip's family: of the same bytes, of the same decoded samples, of nearly
-        the same sound. A clip without a copy has a number of its own.
+        Number of each clip's set: of the same bytes, of the same decoded samples, of
+        near-duplicates. A clip without a copy has a number of its own.
     n_compared : int
         Pairs whose waveforms were compared.
     complete : bool
-        Whether every print met every other, and all candidates were compared.
+        Whether all prints were compared with each other, and all candidates by their waveforms.
     """
 
     files: Codes
@@ -79,7 +78,7 @@ class Copies:
     complete: bool
 
 
-def find_twins(
+def find_copies(
     dataset: Dataset,
     digests: Sequence[str],
     prints: Matrix,
@@ -102,9 +101,9 @@ def find_twins(
     samples = merged(files, codes_of([row.tobytes() for row in exact]))
     _, first = np.unique(samples, return_index=True)
     candidates, complete = likely_pairs(robust_part(prints)[first])
-    listen = _observer(dataset, audio, decoder)
+    decode = _low_rate_decoder(dataset, audio, decoder)
     same = [
-        pair for pair in _in_order(first[candidates]) if _same(listen, *pair, min(_SR, audio.sr))
+        pair for pair in _in_order(first[candidates]) if _same(decode, *pair, min(_SR, audio.sr))
     ]
     sounds = merged(samples, _linked(len(dataset), same))
     return Copies(files, samples, sounds, len(candidates), complete)
@@ -117,7 +116,7 @@ def codes_of(values: Sequence[object]) -> Codes:
 
 
 def merged(*partitions: Codes) -> Codes:
-    """Return families that hold all whom at least one of the partitions puts together.
+    """Return the sets that result when the sets of all partitions are joined.
 
     >>> merged(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])).tolist()
     [0, 0, 0, 1]
@@ -128,7 +127,7 @@ def merged(*partitions: Codes) -> Codes:
 
 
 def _chain(codes: Codes) -> Iterator[tuple[int, int]]:
-    """Yield pairs that link each clip with the next of its family."""
+    """Yield pairs that link each clip with the next of its set."""
     order = np.argsort(codes, kind="stable")
     equal = np.flatnonzero(codes[order[1:]] == codes[order[:-1]])
     yield from zip(order[equal].tolist(), order[equal + 1].tolist(), strict=True)
@@ -145,12 +144,12 @@ def _linked(n: int, pairs: Sequence[tuple[int, int]]) -> Codes:
 
 
 def likely_pairs(prints: Matrix) -> tuple[Pairs, bool]:
-    """Return the pairs of prints that are alike, most alike first, and whether these are all.
+    """Return the pairs of similar prints, the most similar first, and whether these are all.
 
-    Each column is first centered and scaled over the dataset, so that what all its clips share
-    makes no two of them alike. Beyond `EXACT_LIMIT` prints only those are compared that fall on
-    the same side of `_BITS` random planes in one of `_TABLES` attempts (M. Charikar, "Similarity
-    estimation techniques from rounding algorithms", STOC 2002).
+    Each column is first centered and scaled over the dataset, so that properties of all clips do
+    not make any two of them similar. Beyond `EXACT_LIMIT` prints only those are compared that are
+    on the same side of `_BITS` random planes in one of `_TABLES` attempts (M. Charikar,
+    "Similarity estimation techniques from rounding algorithms", STOC 2002).
 
     Parameters
     ----------
@@ -206,7 +205,7 @@ def _bucket_pairs(scaled: Matrix, most: int) -> Iterator[tuple[Pairs, Matrix]]:
             low, high = order[:-step], order[step:]
             near = keys[low] == keys[high]
             found.update(_alike(scaled, low[near], high[near]))
-        if len(found) > 4 * most:  # one sound everywhere; more attempts would find only more of it
+        if len(found) > 4 * most:  # one sound everywhere
             break
     pairs = np.asarray(sorted(found), dtype=np.intp).reshape(-1, 2)
     cosines = [_cosines(scaled, part[:, 0], part[:, 1]) for part in _parts(pairs)]
@@ -230,37 +229,34 @@ def _cosines(scaled: Matrix, low: Codes, high: Codes) -> Matrix:
 
 
 def _in_order(pairs: Pairs) -> Iterable[tuple[int, int]]:
-    """Return the pairs sorted, so that a clip that was decoded soon serves again."""
+    """Return the pairs sorted, so that a decoded clip is soon used again."""
     return sorted((min(pair), max(pair)) for pair in pairs.tolist())
 
 
-def _observer(dataset: Dataset, audio: AudioConfig, decoder: Decoder) -> Listen:
-    """Return a function that gives a clip once more, and remembers the last ones.
+def _low_rate_decoder(dataset: Dataset, audio: AudioConfig, decoder: Decoder) -> Decode:
+    """Return a function, with a cache, from a position to the band that is compared.
 
-    It returns the band that is compared, or None where there is nothing to hear in it.
+    It returns None for a clip without sound in that band.
     """
     low_rate = audio.model_copy(update={"sr": min(_SR, audio.sr)})
 
     @lru_cache(maxsize=512)
-    def listen(position: int) -> Matrix | None:
+    def decode(position: int) -> Matrix | None:
         try:
             return band(decoder(dataset.clips[position], low_rate), low_rate.sr)
         except DecodeError:  # changed or gone since the run
             return None
 
-    return listen
+    return decode
 
 
-def _same(listen: Listen, one: int, other: int, sr: int) -> bool:
-    a, b = listen(one), listen(other)
+def _same(decode: Decode, one: int, other: int, sr: int) -> bool:
+    a, b = decode(one), decode(other)
     return a is not None and b is not None and agreement(a, b, sr) >= SAME
 
 
 def band(y: Matrix, sr: int) -> Matrix | None:
-    """Return a waveform limited to 100-3400 Hz, or None where there is no sound in that band.
-
-    What silence, a constant and rounding leave there does not count as sound.
-    """
+    """Return a waveform limited to 100-3400 Hz; None if there is only rounding noise."""
     from scipy import fft
 
     n = fft.next_fast_len(len(y), real=True)
@@ -272,11 +268,11 @@ def band(y: Matrix, sr: int) -> Matrix | None:
 
 
 def agreement(a: Matrix, b: Matrix, sr: int) -> float:
-    """Return how well two waveforms fit where they fit best.
+    """Return the agreement of two waveforms at the best shift.
 
     They are shifted against each other by the lag of the greatest cross-correlation. The value is
     the mean of the correlation coefficients of frames of 30 ms, without its sign, each weighted by
-    the amplitude of the frame rather than by its energy: so that one loud vowel cannot speak for a
+    the amplitude of the frame rather than by its energy, so that one loud vowel does not dominate a
     whole word.
 
     Parameters
@@ -289,7 +285,7 @@ def agreement(a: Matrix, b: Matrix, sr: int) -> float:
     Returns
     -------
     agreement : float
-        In [0, 1]; 0 where less than half of the energy of one lies in the time that they share.
+        In [0, 1]; 0 if less than half of the energy of one lies in the overlap.
     """
     x, y = _overlaid(a, b, round(MAX_SHIFT * sr))
     if 2.0 * float(x @ x) < float(a @ a) or 2.0 * float(y @ y) < float(b @ b):
@@ -302,7 +298,7 @@ def agreement(a: Matrix, b: Matrix, sr: int) -> float:
 
 
 def _overlaid(a: Matrix, b: Matrix, most: int) -> tuple[Matrix, Matrix]:
-    """Return the time that both share at the lag where they fit best."""
+    """Return the overlap of both at the best lag."""
     from scipy import fft
 
     n = fft.next_fast_len(len(a) + len(b), real=True)

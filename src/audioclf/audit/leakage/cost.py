@@ -1,24 +1,23 @@
 """Cost of leakage: the score of one pipeline with the groups of clips shared and kept apart.
 
 Both scores use the same clips, features, classifier and seed, about as many folds and a single
-repeat, and intervals over the same units. What differs is whether the training side has met the
-speaker, the recording or the copy that is tested.
+repeat, and intervals over the same resampling units. They differ in one point: whether the speaker,
+the recording or the copy that is tested is also in training.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audioclf.audit.inputs import Rescoring
 from audioclf.base.errors import ClassifierError, SplitError
-from audioclf.components.metrics import Metric
 from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.metrics.estimate import estimate
-from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import (
     GroupKFold,
     LeaveOneGroupOut,
@@ -33,36 +32,14 @@ if TYPE_CHECKING:
     Codes = NDArray[np.intp]
 
 MOST_FOLDS = 10
-"""Most folds of the split that keeps together what belongs together."""
+"""Most folds of the split that separates no unit."""
 
 _MANY_GROUPS = 5000
-"""From here on folds are not stratified: scikit-learn's search for such folds gets slow."""
+"""Above this number folds are not stratified, since scikit-learn's search for them gets slow."""
 
 
-@dataclass(frozen=True)
-class Rescoring:
-    """What it takes to score one pipeline again.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-    matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
-    split : Split
-        The run's; its repeats are not used.
-    seed : int
-    metric : str
-        Name of the metric, as in scikit-learn.
-    """
-
-    pipeline: Pipeline
-    matrices: Mapping[str, NDArray[np.float32]]
-    split: Split
-    seed: int
-    metric: Metric = "accuracy"
-
-
-def price_of_leakage(
-    rescoring: Rescoring, dataset: Dataset, units: Codes, what: tuple[str, str]
+def cost_of_leakage(
+    rescoring: Rescoring, dataset: Dataset, units: Codes, words: tuple[str, str]
 ) -> dict[str, Any]:
     """Score a pipeline with units on both sides of the split, and with units kept together.
 
@@ -72,17 +49,17 @@ def price_of_leakage(
     dataset : Dataset
         The clips of the rows.
     units : np.ndarray [shape=(n_clips,)], int
-        Number of what each clip must not be separated from.
-    what : tuple of str
-        How the two scores are told apart, as in `("with groups on both sides", "on groups never
-        heard")`.
+        Number of the copy set, group or recording of each clip.
+    words : tuple of str
+        Descriptions of the two scores, as in `("with groups on both sides", "on groups that are not
+        in training")`.
 
     Returns
     -------
     facts : dict
-        `pipeline`, `metric`, `sentence`, and for `shared` and `apart` the `value`, the ends `low`
-        and `high` of the 95 % interval, the `split` in words, and `train_clips` on average. Where
-        one of the two cannot be had, `pipeline`, `metric` and a `sentence` that says why.
+        `cell`, `metric`, `sentence`, and for `shared` and `apart` the `value`, the ends `low`
+        and `high` of the 95 % interval, the `split` in words, and `train_clips` on average. If
+        one of the two is impossible, both are None, and `sentence` gives the reason.
     """
     facts: dict[str, Any] = {"cell": rescoring.pipeline.name, "metric": rescoring.metric}
     try:
@@ -91,11 +68,11 @@ def price_of_leakage(
         facts["shared"] = _score(rescoring, dataset, units, shared)
         facts["apart"] = _score(rescoring, dataset, units, apart)
     except (SplitError, ClassifierError) as exc:
-        reason = f"What this is worth cannot be measured: {exc.message}"
+        reason = f"The cost of this leak cannot be measured: {exc.message}"
         return {**facts, "shared": None, "apart": None, "sentence": reason}
     facts["sentence"] = (
         f"Pipeline {rescoring.pipeline.name}: {rescoring.metric} {_text(facts['shared'])} "
-        f"{what[0]}, {_text(facts['apart'])} {what[1]}"
+        f"{words[0]}, {_text(facts['apart'])} {words[1]}"
     )
     return facts
 

@@ -1,4 +1,4 @@
-"""A compact print of what a clip sounds like, by which copies are found among many clips.
+"""Audio fingerprint of a clip, by which copies are found among many clips.
 
 A print has two parts. The exact part is the SHA-256 of the decoded samples: equal for a WAV and
 the FLAC made from it. The robust part survives another gain, another encoding, another sample
@@ -37,10 +37,10 @@ N_EXACT = 16
 
 N_MELS = 16
 LOW_HZ, HIGH_HZ = 100.0, 3400.0
-"""What survives a telephone, and hence most of what is done to recordings."""
+"""Telephone band, which most changes of a recording preserve."""
 
 RANGE_DB = 30.0
-"""Levels that are lower than a clip's greatest by more than this are raised to that limit."""
+"""Levels further below the maximum of a clip are raised to this distance."""
 
 MODULATIONS = np.geomspace(1.0, 16.0, 12)
 """Modulation frequencies in Hz."""
@@ -128,7 +128,7 @@ def _robust(power: Matrix, seconds: float) -> Matrix:
     level = np.log(np.maximum(power, np.float32(floor)) / floor)
     spectra = level @ _waves(power.shape[1], seconds)
     products = spectra[1:] * spectra[:-1].conj()
-    # The root of the magnitude keeps strong modulations from speaking for all others.
+    # The root of the magnitude keeps strong modulations from dominating all others.
     products /= np.sqrt(np.maximum(np.abs(products), 1e-12))
     flat = np.concatenate([products.real, products.imag]).ravel()
     norm = float(np.linalg.norm(flat))

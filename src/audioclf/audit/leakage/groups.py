@@ -1,39 +1,34 @@
-"""Groups and recordings whose clips stand on both sides of a split, declared or guessed."""
+"""Groups and recordings with clips on both sides of a split, declared or guessed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from audioclf.audit.findings import Finding
+from audioclf.audit.inputs import Codes
 from audioclf.audit.leakage.copies import codes_of, merged
 from audioclf.audit.leakage.guess_groups import guess_groups
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import PartSource
 from audioclf.evaluation.splits import Splits
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Codes = NDArray[np.intp]
-
-
 MAX_ROWS = 100
 """Most rows that are listed as evidence of one finding."""
 
 
-def across(splits: Splits, codes: Codes) -> set[int]:
-    """Return the families of which one clip trains while another is tested."""
-    found: set[int] = set()
+def on_both_sides(splits: Splits, codes: Codes) -> set[int]:
+    """Return the codes with one clip in training while another is tested."""
+    codes_on_both: set[int] = set()
     for fold in splits.folds:
-        found.update(np.intersect1d(codes[fold.train], codes[fold.test]).tolist())
-    return found
+        codes_on_both.update(np.intersect1d(codes[fold.train], codes[fold.test]).tolist())
+    return codes_on_both
 
 
 def leaking_share(splits: Splits, codes: Codes) -> float:
-    """Return the share of test clips, over all folds, whose family trains as well."""
+    """Return the share of test clips, over all folds, with a clip of the same code in training."""
     hits = [np.isin(codes[fold.test], codes[fold.train]) for fold in splits.folds]
     return float(np.concatenate(hits).mean())
 
@@ -49,13 +44,13 @@ def percent(share: float) -> str:
 
 
 def group_findings(dataset: Dataset, splits: Splits) -> Iterator[Finding]:
-    """Yield what is torn apart of groups and recordings, or else what may be a group."""
+    """Yield the findings of groups and recordings on both sides, and of undeclared groups."""
     owners = [_owner(clip) for clip in dataset]
     if all(clip.group is None for clip in dataset):
         yield from _possible_groups(dataset, splits)
-    codes = together(dataset)
-    torn = across(splits, codes)
-    if not torn:
+    codes = group_or_recording(dataset)
+    leaking = on_both_sides(splits, codes)
+    if not leaking:
         return
     owned = np.array([owner is not None for owner in owners])
     word = "group" if any(clip.group is not None for clip in dataset) else "recording"
@@ -63,16 +58,16 @@ def group_findings(dataset: Dataset, splits: Splits) -> Iterator[Finding]:
     yield Finding(
         "group-overlap",
         "finding",
-        f"{len(torn)} of {count(len(np.unique(codes[owned])), word)} stand on both sides of the "
-        f"split: {percent(share)} of the test clips are of a {word} that trains.",
+        f"{len(leaking)} of {count(len(np.unique(codes[owned])), word)} are on both sides of the "
+        f"split: {percent(share)} of the test clips are of a {word} that is also in training.",
         _ADVICE[word],
-        _group_rows(codes, owners, torn, word),
+        _group_rows(codes, owners, leaking, word),
     )
 
 
 _ADVICE = {
     "group": "Split by groups, as with `split: {type: stratified_group_kfold}` or "
-    "`leave_one_group_out`, to learn how good it is on a group never heard.",
+    "`leave_one_group_out`, to measure the score on new groups.",
     "recording": "Give all parts of a recording one group, and split by groups, as with `split: "
     "{type: stratified_group_kfold}`.",
 }
@@ -85,8 +80,8 @@ def _owner(clip: Clip) -> str | None:
     return clip.source.recording.name if isinstance(clip.source, PartSource) else None
 
 
-def together(dataset: Dataset) -> Codes:
-    """Return families of clips that share a group or a recording; other clips are alone."""
+def group_or_recording(dataset: Dataset) -> Codes:
+    """Return equal codes for clips that share a group or a recording; other clips are alone."""
     groups = codes_of([clip.group or at for at, clip in enumerate(dataset)])
     sources = [clip.source for clip in dataset]
     recordings = codes_of(
@@ -96,7 +91,7 @@ def together(dataset: Dataset) -> Codes:
 
 
 def _group_rows(
-    codes: Codes, owners: Sequence[str | None], torn: set[int], word: str
+    codes: Codes, owners: Sequence[str | None], leaking: set[int], word: str
 ) -> tuple[dict[str, Any], ...]:
     counts = np.bincount(codes)
     named: dict[int, str] = {}
@@ -105,7 +100,11 @@ def _group_rows(
             named.setdefault(code, owner)
     rows = sorted((name, code) for code, name in named.items())
     return tuple(
-        {word: name, "clips": int(counts[code]), "on_both_sides": "yes" if code in torn else "no"}
+        {
+            word: name,
+            "clips": int(counts[code]),
+            "on_both_sides": "yes" if code in leaking else "no",
+        }
         for name, code in rows[:MAX_ROWS]
     )
 

@@ -1,9 +1,8 @@
-"""What in the file names may be a group: a speaker, a site, a device, a source recording.
+"""Guess of undeclared groups in file names: speakers, sites, devices, recordings.
 
 The ids of clips are taken apart into folders and, in the file name, into words between `_`, `-`,
 `.`, spaces and other separators. A word that takes a few values, each with several clips in several
-classes, may say what the clips have in common beside their class: `george` in `0_george_12.wav`.
-A guess, no more: the owner of the data knows.
+classes, may be a group: `george` in `0_george_12.wav`. It is only a guess.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class _Field:
-    """One position in the ids: a value per clip, and what ends it in all of them."""
+    """One position in the ids: a value per clip, and the separator behind it."""
 
     values: tuple[str, ...]
     end: str
@@ -82,7 +81,7 @@ def guess_groups(dataset: Dataset) -> Guess | None:
 
 
 def _fields(ids: Sequence[str]) -> list[_Field]:
-    """Take apart what all ids have in common in their structure, from the left."""
+    """Split the ids into the parts that all of them have, from the left."""
     paths = [clip_id.split("/") for clip_id in ids]
     depth = min(len(path) for path in paths) - 1
     fields = [
@@ -98,7 +97,7 @@ def _fields(ids: Sequence[str]) -> list[_Field]:
 
 
 def _may_be_group(values: Sequence[str], labels: Sequence[str], *, counter: bool) -> bool:
-    """Tell a value that repeats across classes from labels, running numbers and constants."""
+    """Whether values repeat across classes, unlike labels, running numbers and constants."""
     counts = Counter(values)
     if counter and all(value.isdecimal() for value in counts):
         return False  # takes are numbered anew in each class
@@ -114,7 +113,7 @@ def _may_be_group(values: Sequence[str], labels: Sequence[str], *, counter: bool
 
 
 def _pattern(fields: Sequence[_Field], dataset: Dataset, group: int) -> str | None:
-    """Return a `label_pattern` that reads the group beside what is known; None if none fits."""
+    """Return a `label_pattern` that reads the group, the label and the fold; None if none fits."""
     labels = tuple(clip.label for clip in dataset)
     folds = tuple(clip.fold or "" for clip in dataset)
     roles = {group: "group"}

@@ -1,18 +1,18 @@
-"""Whether the class can be told without listening: from the format, the recording, the timing.
+"""Audit of shortcuts: prediction of the class from the format, the recording or the timing alone.
 
-A random forest learns the class from nothing but a table of facts, on the folds of the run. Its
-balanced accuracy is held against chance and against what the pipelines of the run reach. Three
-tables are tried apart, since they mean different things:
+A random forest predicts the class from a table of facts, on the folds of the run. Its balanced
+accuracy is compared with chance and with the pipelines of the run. There are three tables, since
+they mean different things:
 
 format
-    Container, encoding, sample rate, channels, chunks of the header. None of it is sound: whatever
-    it tells comes from who recorded what, and with which device.
+    Container, encoding, sample rate, channels, chunks of the header. None of it is sound, so it
+    can predict the class only through the place, the device or the session of the recording.
 recording
-    Level, noise floor, bandwidth and the like. A bark is louder than a purr, so this is doubtful
-    only where it tells about as much as the pipelines do.
+    Level, noise floor, bandwidth and the like. A bark is louder than a purr, so this is a finding
+    only if the forest is about as good as the pipelines.
 timing
-    Duration and the silence before and after. How long a sound lasts is often what it is, so this
-    is doubtful only where it tells nearly everything.
+    Duration and the silence before and after. The duration often belongs to the sound itself, so
+    this is a finding only if the forest is nearly perfect.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from audioclf.audit.findings import Audit, Finding, Severity
-from audioclf.audit.shortcuts.facts import FACTS, FORMAT_FACTS, FileFormat
-from audioclf.audit.shortcuts.formats import find_habits, habit_finding, words_for
+from audioclf.audit.inputs import AuditInput, FileFormat, Floats
+from audioclf.audit.shortcuts.facts import FACTS, FORMAT_FACTS
+from audioclf.audit.shortcuts.formats import format_finding, formats_by_class, words_for
 from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.targets import Codes, Targets
 from audioclf.evaluation.metrics.estimate import Estimate, estimate
 from audioclf.evaluation.results import FoldResult, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
@@ -34,8 +36,6 @@ from audioclf.evaluation.splits import Fold, Splits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Codes = NDArray[np.intp]
-    Floats = NDArray[np.float64]
 
 NAMES = ("shortcut", "shortcut-recording", "shortcut-timing", "recording-habit")
 """The findings of this audit."""
@@ -43,20 +43,20 @@ NAMES = ("shortcut", "shortcut-recording", "shortcut-timing", "recording-habit")
 MAX_FOLDS = 5
 TREES = 50
 MAX_TRAINED = 5000
-"""Clips that a forest learns from at most, drawn at random; a rule this simple needs no more."""
+"""Largest number of clips that a forest is fitted on, drawn at random."""
 
 SPREAD = 1.4
-"""How much wider than the bootstrap says the uncertainty is: clips of a fold share one forest.
+"""Factor on the bootstrap's uncertainty, since clips of a fold share one forest.
 
-Of 450 tables of 98 clips that know nothing of the class, 1 in 40 seems to tell it with this factor,
-and 1 in 12 without it.
+Of 450 tables of 98 clips without information on the class, 1 in 40 is a false alarm with this
+factor, and 1 in 12 without it.
 """
 
 CLOSE = 0.9
-"""Share of the best cell's gain over chance from which on a table tells about as much."""
+"""Share of the best pipeline's gain over chance above which a table is about as good."""
 
 NEARLY_ALL = 0.9
-"""Balanced accuracy from which on the timing tells nearly everything."""
+"""Balanced accuracy above which the timing is nearly perfect."""
 
 _MAX_VALUES = 30
 _MIN_AUC = 0.6
@@ -65,51 +65,33 @@ Kind = Literal["format", "recording", "timing"]
 _KINDS: tuple[Kind, ...] = ("format", "recording", "timing")
 
 
-def audit_shortcuts(
-    dataset: Dataset,
-    facts: NDArray[np.float32],
-    formats: Mapping[str, FileFormat],
-    splits: Splits,
-    results: Sequence[PipelineResult] = (),
-    *,
-    seed: int,
-) -> Audit:
-    """Look for ways to the label that do not lead through the sound.
+def audit_shortcuts(inputs: AuditInput) -> Audit:
+    """Predict the class from tables of facts, and look for formats that only one class has.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    facts : np.ndarray [shape=(n_clips, n_facts)], float32
-        Waveform facts, a row per clip of the dataset, columns as in `FACTS`.
-    formats : mapping of str to FileFormat
-        By id of the clip.
-    splits : Splits
-        Of the run; not more than `MAX_FOLDS` folds are made of them.
-    results : sequence of PipelineResult
-        What the pipelines of the run reach on these splits, the baseline among them or not.
-    seed : int
+    At most `MAX_FOLDS` folds are used.
     """
-    folds, how = few_folds(splits)
-    judge = _Judge(dataset, folds, seed)
-    judged = {kind: judge.judge(table) for kind, table in _tables(dataset, facts, formats)}
-    best = judge.best(results)
-    habits = habit_finding(dataset, find_habits(dataset, formats))
-    findings = [_finding(kind, judged[kind], best) for kind in _KINDS if kind in judged]
+    dataset, formats = inputs.dataset, inputs.formats
+    folds, description = few_folds(inputs.splits)
+    probe = ShortcutProbe(dataset, folds, inputs.seed)
+    probed = {kind: probe.fit(table) for kind, table in _tables(dataset, inputs.facts, formats)}
+    best = probe.best(inputs.results)
+    by_class = format_finding(dataset, formats_by_class(dataset, formats))
+    findings = [_finding(kind, probed[kind], best) for kind in _KINDS if kind in probed]
     return Audit(
         "shortcuts",
         "Shortcuts",
-        _summary(dataset, judged, how),
-        [finding for finding in (habits, *findings) if finding is not None],
+        _summary(dataset, probed, description),
+        [finding for finding in (by_class, *findings) if finding is not None],
         {"best_pipeline": best and best.to_data()}
-        | {kind: judged[kind].to_data() if kind in judged else None for kind in _KINDS},
+        | {kind: probed[kind].to_data() if kind in probed else None for kind in _KINDS},
     )
 
 
 def few_folds(splits: Splits) -> tuple[tuple[Fold, ...], str]:
-    """Return at most `MAX_FOLDS` folds that keep apart what the splits do, and how they were made.
+    """Return at most `MAX_FOLDS` folds with the separation of the splits, and a description.
 
-    Folds of the first repeat are put together where there are more: the union of their test sides,
-    the intersection of their training sides. Of repeated holdout, the first repeats are taken.
+    More folds of the first repeat are merged: the union of their test sides, the intersection of
+    their training sides. Of repeated holdout, the first repeats are taken.
     """
     all_folds = splits.folds
     first = [fold for fold in all_folds if fold.repeat == all_folds[0].repeat]
@@ -118,13 +100,13 @@ def few_folds(splits: Splits) -> tuple[tuple[Fold, ...], str]:
         return kept, _share_of(len(kept), len(all_folds))
     if len(first) <= MAX_FOLDS:
         return tuple(first), _share_of(len(first), len(all_folds))
-    bunches = [first[start::MAX_FOLDS] for start in range(MAX_FOLDS)]
-    merged = tuple(_merged(number, bunch) for number, bunch in enumerate(bunches))
-    return merged, f"{len(first)} folds of the run put together to {MAX_FOLDS}"
+    fold_groups = [first[start::MAX_FOLDS] for start in range(MAX_FOLDS)]
+    merged = tuple(_merged(number, group) for number, group in enumerate(fold_groups))
+    return merged, f"{len(first)} folds of the run merged into {MAX_FOLDS}"
 
 
-def _share_of(kept: int, there: int) -> str:
-    return f"{kept} of the {there} folds of the run" if kept < there else "the folds of the run"
+def _share_of(kept: int, n_folds: int) -> str:
+    return f"{kept} of the {n_folds} folds of the run" if kept < n_folds else "the folds of the run"
 
 
 def _merged(number: int, folds: Sequence[Fold]) -> Fold:
@@ -137,7 +119,7 @@ def _merged(number: int, folds: Sequence[Fold]) -> Fold:
 
 @dataclass(frozen=True)
 class _Column:
-    """A fact: a number with its name, or whether a clip has a value, in words."""
+    """A fact: a number with its name, or whether a clip has a value, by its description."""
 
     name: str
     is_share: bool
@@ -150,39 +132,41 @@ class _Predictions:
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """What one table of facts tells."""
+class ProbeResult:
+    """Balanced accuracy of the forest on one table of facts, beside chance and the best facts."""
 
-    found: Estimate
+    estimate: Estimate
     chance: float
     rows: list[dict[str, Any]]
 
     @property
     def above_chance(self) -> bool:
-        found = self.found
-        return found.value - SPREAD * (found.value - found.low) > self.chance
+        """Whether the forest is better than chance by more than its uncertainty."""
+        estimate = self.estimate
+        return estimate.value - SPREAD * (estimate.value - estimate.low) > self.chance
 
     def to_data(self) -> dict[str, Any]:
-        return {**_interval(self.found), "chance": self.chance, "facts": self.rows}
+        """Return plain data for JSON."""
+        return {**_interval(self.estimate), "chance": self.chance, "facts": self.rows}
 
 
 @dataclass(frozen=True)
 class _Best:
     name: str
-    found: Estimate
+    estimate: Estimate
 
     def to_data(self) -> dict[str, Any]:
-        return {"name": self.name, **_interval(self.found)}
+        return {"name": self.name, **_interval(self.estimate)}
 
 
-def _interval(found: Estimate) -> dict[str, float]:
-    return {"balanced_accuracy": found.value, "low": found.low, "high": found.high}
+def _interval(estimate: Estimate) -> dict[str, float]:
+    return {"balanced_accuracy": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
 def _tables(
     dataset: Dataset, facts: NDArray[np.float32], formats: Mapping[str, FileFormat]
 ) -> Iterator[tuple[Kind, list[_Column]]]:
-    """Yield the tables that hold a fact in which clips differ."""
+    """Yield the tables that have a fact in which clips differ."""
     tables: dict[Kind, list[_Column]] = {"format": list(_format_columns(dataset, formats))}
     for column, fact in enumerate(FACTS):
         values = facts[:, column].astype(np.float64)
@@ -205,30 +189,29 @@ def _format_columns(dataset: Dataset, formats: Mapping[str, FileFormat]) -> Iter
             yield _Column(words_for(fact, value), True, has)
 
 
-class _Judge:
-    """Measures what a table tells, on the same clips, folds and units for all tables."""
+class ShortcutProbe:
+    """Fits forests on tables of facts, on the same clips, folds and resampling units for all."""
 
     def __init__(self, dataset: Dataset, folds: Sequence[Fold], seed: int) -> None:
-        self.dataset = dataset
         self.targets = dataset.targets
-        self.y: Codes = dataset.targets.codes
         self.folds = folds
         self.seed = seed
 
-    def judge(self, columns: Sequence[_Column]) -> _Judged:
+    def fit(self, columns: Sequence[_Column]) -> ProbeResult:
+        """Return the result of a forest on these columns."""
         X = np.column_stack([column.values for column in columns]).astype(np.float32)
         folds = tuple(self._fit(X, fold) for fold in self.folds)
         tested = np.concatenate([fold.test for fold in self.folds])
-        chance = 1.0 / len(np.unique(self.y[tested]))
-        rows = [_row(column, self.y, self.dataset.classes) for column in columns]
+        chance = 1.0 / len(np.unique(self.targets.codes[tested]))
+        rows = [_row(column, self.targets) for column in columns]
         rows.sort(key=lambda row: -row["auc"])
-        return _Judged(self._estimate(_Predictions(folds)), chance, rows)
+        return ProbeResult(self._estimate(_Predictions(folds)), chance, rows)
 
     def best(self, results: Iterable[PipelineResult]) -> _Best | None:
-        """Return the best pipeline that learns; no baseline does."""
-        learnt = [r for r in results if not r.pipeline.is_baseline]
-        pipelines = [_Best(result.pipeline.name, self._estimate(result)) for result in learnt]
-        return max(pipelines, key=lambda pipeline: pipeline.found.value, default=None)
+        """Return the best pipeline that is not a baseline."""
+        learned = [r for r in results if not r.pipeline.is_baseline]
+        pipelines = [_Best(result.pipeline.name, self._estimate(result)) for result in learned]
+        return max(pipelines, key=lambda pipeline: pipeline.estimate.value, default=None)
 
     def _fit(self, X: NDArray[np.float32], fold: Fold) -> FoldResult:
         from sklearn.ensemble import RandomForestClassifier
@@ -243,24 +226,25 @@ class _Judge:
             class_weight="balanced",
             random_state=self.seed,
         )
-        forest.fit(X[train], self.y[train])
+        forest.fit(X[train], self.targets.codes[train])
         return FoldResult(fold, forest.predict(X[fold.test]).astype(np.intp), None, "none", 0, 0)
 
     def _estimate(self, result: PipelineResult | _Predictions) -> Estimate:
-        found = estimate(result, "balanced_accuracy", self.targets, seed=self.seed)
-        assert found is not None
-        return found
+        value = estimate(result, "balanced_accuracy", self.targets, seed=self.seed)
+        assert value is not None
+        return value
 
 
-def _row(column: _Column, y: Codes, classes: Sequence[str]) -> dict[str, Any]:
-    """Say which class a single fact tells best from the others, and how well."""
+def _row(column: _Column, targets: Targets) -> dict[str, Any]:
+    """Return the class that a single fact separates best from the others, with its ROC AUC."""
+    y = targets.codes
     auc = _aucs(column.values, y)
     code = int(np.argmax(np.abs(auc - 0.5) + 1e-9 * auc))
     inside = y == code
     middle = np.mean if column.is_share else np.median
     return {
         "fact": column.name,
-        "label": classes[code],
+        "label": targets.classes[code],
         "auc": round(float(max(auc[code], 1.0 - auc[code])), 4),
         "measure": "share" if column.is_share else "median",
         "in_class": round(float(middle(column.values[inside])), 4),
@@ -281,7 +265,7 @@ def _aucs(values: Floats, y: Codes) -> Floats:
     return aucs
 
 
-_WHAT = {
+_SUBJECT = {
     "format": "The format of the files",
     "recording": "The recording (level, noise floor, bandwidth and the like)",
     "timing": "The timing (duration, silence before and after)",
@@ -301,38 +285,38 @@ _NAME = {
 }
 
 
-def _finding(kind: Kind, judged: _Judged, best: _Best | None) -> Finding | None:
-    if not judged.above_chance:
+def _finding(kind: Kind, result: ProbeResult, best: _Best | None) -> Finding | None:
+    if not result.above_chance:
         return None
     text = (
-        f"{_WHAT[kind]} alone tells the class with a balanced accuracy of {judged.found}, where "
-        f"chance is {judged.chance:.3f}{_against(best)}{_carried(judged.rows)}."
+        f"{_SUBJECT[kind]} alone predicts the class with a balanced accuracy of {result.estimate}; "
+        f"chance is {result.chance:.3f}{_against(best)}{_best_facts(result.rows)}."
     )
-    return Finding(_NAME[kind], _severity(kind, judged, best), text, _ADVICE[kind], judged.rows)
+    return Finding(_NAME[kind], _severity(kind, result, best), text, _ADVICE[kind], result.rows)
 
 
-def _severity(kind: Kind, judged: _Judged, best: _Best | None) -> Severity:
+def _severity(kind: Kind, result: ProbeResult, best: _Best | None) -> Severity:
     if kind == "format":
         return "finding"
-    value = judged.found.value
-    close = best is not None and value - judged.chance >= CLOSE * (best.found.value - judged.chance)
+    value, chance = result.estimate.value, result.chance
+    close = best is not None and value - chance >= CLOSE * (best.estimate.value - chance)
     nearly_all = value >= NEARLY_ALL
     serious = close if kind == "recording" else close and nearly_all
     return "finding" if serious else "info"
 
 
 def _against(best: _Best | None) -> str:
-    return "" if best is None else f" and pipeline {best.name} reaches {best.found.value:.3f}"
+    return "" if best is None else f" and pipeline {best.name} reaches {best.estimate.value:.3f}"
 
 
-def _carried(rows: Sequence[Mapping[str, Any]]) -> str:
-    telling = [row for row in rows[:2] if row["auc"] >= _MIN_AUC]
-    if not telling:
-        return "; no single fact tells it"
-    return "; most telling: " + ", ".join(map(_told, telling))
+def _best_facts(rows: Sequence[Mapping[str, Any]]) -> str:
+    best = [row for row in rows[:2] if row["auc"] >= _MIN_AUC]
+    if not best:
+        return "; no single fact is enough"
+    return "; most predictive: " + ", ".join(map(_fact_text, best))
 
 
-def _told(row: Mapping[str, Any]) -> str:
+def _fact_text(row: Mapping[str, Any]) -> str:
     inside, elsewhere, label = row["in_class"], row["elsewhere"], row["label"]
     if row["measure"] == "share":
         shares = f"{100 * inside:.0f} % of {label!r} and {100 * elsewhere:.0f} % of the others"
@@ -340,14 +324,14 @@ def _told(row: Mapping[str, Any]) -> str:
     return f"the median {row['fact']} is {inside:.4g} in {label!r} and {elsewhere:.4g} elsewhere"
 
 
-def _summary(dataset: Dataset, judged: Mapping[Kind, _Judged], how: str) -> str:
-    told = [
-        f"{kind} {judged[kind].found} (chance {judged[kind].chance:.3f})"
-        if kind in judged
+def _summary(dataset: Dataset, probed: Mapping[Kind, ProbeResult], folds: str) -> str:
+    parts = [
+        f"{kind} {probed[kind].estimate} (chance {probed[kind].chance:.3f})"
+        if kind in probed
         else f"{kind} is the same for all"
         for kind in _KINDS
     ]
     return (
-        f"Tried to tell the class of {len(dataset)} clips without listening, by random forests on "
-        f"{how}; balanced accuracy: {', '.join(told)}."
+        f"Predicted the class of {len(dataset)} clips from facts other than the sound, by random "
+        f"forests on {folds}; balanced accuracy: {', '.join(parts)}."
     )

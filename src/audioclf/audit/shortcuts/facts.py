@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 
+from audioclf.audit.inputs import FileFormat
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pooling import Flatten, Pooling
 from audioclf.dataset.dataset import Clip
@@ -167,29 +168,6 @@ def _bandwidth(frames: Waveform, sr: int) -> float:
         return 0.0
     highest = np.flatnonzero(power >= power.max() * 10.0 ** (-BANDWIDTH_DB / 10.0))[-1]
     return min(sr / 2.0, (float(highest) + 0.5) * sr / _FRAME)
-
-
-@dataclass(frozen=True, slots=True)
-class FileFormat:
-    """What the file of a clip is, beside its samples.
-
-    Parameters
-    ----------
-    container, subtype, sr, channels
-        As in `AudioInfo`; of the file, not of the decoded waveform.
-    suffix : str
-        End of the file name, as it is spelt.
-    chunks : str
-        Ids of the chunks of a WAV or AIFF file in order; empty for other formats and where the
-        file was not opened again.
-    """
-
-    container: str
-    subtype: str
-    sr: int
-    channels: int
-    suffix: str
-    chunks: str = ""
 
 
 FORMAT_FACTS = ("container", "subtype", "sr", "channels", "suffix", "chunks")

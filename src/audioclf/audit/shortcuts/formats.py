@@ -1,8 +1,8 @@
-"""Formats that only one class has: a device, a program or a session that gives the label away.
+"""Format by class: file formats of one class only, which reveal the label.
 
 The rule is exact, nothing is fitted: a value of a fact of the file, such as two channels, that
-occurs in at least `MIN_CLIPS` clips and `MIN_SHARE` of one class, in no clip of any other, and
-that chance would not put there.
+occurs in at least `MIN_CLIPS` clips and `MIN_SHARE` of one class, in no clip of any other class,
+more often than by chance.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from math import exp, lgamma
 from typing import Any
 
 from audioclf.audit.findings import Finding
-from audioclf.audit.shortcuts.facts import FORMAT_FACTS, FileFormat
+from audioclf.audit.inputs import FileFormat
+from audioclf.audit.shortcuts.facts import FORMAT_FACTS
 from audioclf.dataset.dataset import Dataset
 
 MIN_CLIPS = 5
@@ -45,7 +46,7 @@ _PATTERNS = {
 
 
 def words_for(fact: str, value: object) -> str:
-    """Return what clips are that have a value of a fact of the file.
+    """Return a description of the clips with this value of a fact of the file.
 
     >>> words_for("channels", 2), words_for("sr", 44100)
     ('stereo', 'at 44100 Hz')
@@ -54,14 +55,14 @@ def words_for(fact: str, value: object) -> str:
 
 
 @dataclass(frozen=True)
-class Habit:
-    """Clips of one class that share a format which no other class has.
+class ClassFormat:
+    """A format that only clips of one class have.
 
     Parameters
     ----------
     label : str
     words : tuple of str
-        What the clips are: `("stereo",)`. Several where they select the same clips.
+        Descriptions: `("stereo",)`; several if they select the same clips.
     clips : frozenset of str
         Ids.
     """
@@ -72,12 +73,12 @@ class Habit:
 
     @property
     def text(self) -> str:
-        """What the clips are, in words."""
+        """The descriptions in one phrase."""
         return " and ".join(self.words)
 
 
-def find_habits(dataset: Dataset, formats: Mapping[str, FileFormat]) -> list[Habit]:
-    """Return the formats that one class alone has, the most frequent first.
+def formats_by_class(dataset: Dataset, formats: Mapping[str, FileFormat]) -> list[ClassFormat]:
+    """Return the formats that only one class has, the most frequent first.
 
     Parameters
     ----------
@@ -90,22 +91,22 @@ def find_habits(dataset: Dataset, formats: Mapping[str, FileFormat]) -> list[Hab
         for value, clips in _clips_by_value(dataset, formats, fact).items():
             by_clips[clips].append(words_for(fact, value))
     label_of = {clip.id: clip.label for clip in dataset}
-    found = []
+    result = []
     for clips, words in by_clips.items():
         label, *others = sorted({label_of[clip] for clip in clips})
-        if not others and _telling(len(clips), label, dataset):
-            found.append(Habit(label, tuple(words), clips))
-    return sorted(found, key=lambda habit: (-len(habit.clips), habit.label, habit.words))
+        if not others and _is_frequent(len(clips), label, dataset):
+            result.append(ClassFormat(label, tuple(words), clips))
+    return sorted(result, key=lambda item: (-len(item.clips), item.label, item.words))
 
 
-def habit_finding(dataset: Dataset, habits: Sequence[Habit]) -> Finding | None:
-    """Return one finding for all habits, with a sentence for each class that has one."""
-    if not habits:
+def format_finding(dataset: Dataset, exclusive: Sequence[ClassFormat]) -> Finding | None:
+    """Return one finding for all formats, with a sentence for each class that has one."""
+    if not exclusive:
         return None
-    by_label: dict[str, list[Habit]] = defaultdict(list)
-    for habit in habits:
-        by_label[habit.label].append(habit)
-    sentences = [_sentence(label, found, dataset) for label, found in by_label.items()]
+    by_label: dict[str, list[ClassFormat]] = defaultdict(list)
+    for item in exclusive:
+        by_label[item.label].append(item)
+    sentences = [_sentence(label, items, dataset) for label, items in by_label.items()]
     more = len(sentences) - _MAX_CLASSES
     rest = f"; likewise {more} more classes" if more > 0 else ""
     return Finding(
@@ -114,7 +115,7 @@ def habit_finding(dataset: Dataset, habits: Sequence[Habit]) -> Finding | None:
         "; ".join(sentences[:_MAX_CLASSES]) + rest + ".",
         "Files that differ in format often come from another device, place or day, and that can "
         "be heard: record all classes alike, or compare with a run that leaves these clips out.",
-        list(_rows(habits, dataset)),
+        list(_rows(exclusive, dataset)),
     )
 
 
@@ -127,7 +128,7 @@ def _clips_by_value(
     return {value: frozenset(ids) for value, ids in clips.items()}
 
 
-def _telling(count: int, label: str, dataset: Dataset) -> bool:
+def _is_frequent(count: int, label: str, dataset: Dataset) -> bool:
     in_class = dataset.class_counts[label]
     enough = count >= max(MIN_CLIPS, MIN_SHARE * in_class)
     return enough and _by_chance(count, in_class, len(dataset)) < MAX_CHANCE
@@ -142,21 +143,21 @@ def _log_choose(n: int, k: int) -> float:
     return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
 
 
-def _sentence(label: str, habits: Sequence[Habit], dataset: Dataset) -> str:
-    clips = frozenset().union(*(habit.clips for habit in habits))
+def _sentence(label: str, exclusive: Sequence[ClassFormat], dataset: Dataset) -> str:
+    clips = frozenset().union(*(item.clips for item in exclusive))
     of = dataset.class_counts[label]
     who = f"all {of}" if len(clips) == of else f"{len(clips)} of {of}"
-    counted = len(habits) > 1
-    kinds = [f"{h.text} ({len(h.clips)})" if counted else h.text for h in habits]
+    counted = len(exclusive) > 1
+    kinds = [f"{item.text} ({len(item.clips)})" if counted else item.text for item in exclusive]
     return f"{who} {label!r} clips and no other are {' or '.join(kinds)}"
 
 
-def _rows(habits: Sequence[Habit], dataset: Dataset) -> Iterable[dict[str, Any]]:
-    for habit in habits:
+def _rows(exclusive: Sequence[ClassFormat], dataset: Dataset) -> Iterable[dict[str, Any]]:
+    for item in exclusive:
         yield {
-            "label": habit.label,
-            "format": habit.text,
-            "clips": len(habit.clips),
-            "of": dataset.class_counts[habit.label],
-            "example": min(habit.clips),
+            "label": item.label,
+            "format": item.text,
+            "clips": len(item.clips),
+            "of": dataset.class_counts[item.label],
+            "example": min(item.clips),
         }

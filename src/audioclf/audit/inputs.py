@@ -1,0 +1,111 @@
+"""Input of an audit: what a run has read, extracted and predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioclf.audio.settings import AudioConfig
+from audioclf.components.metrics import Metric
+from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.targets import Codes
+from audioclf.evaluation.results import Pipeline, PipelineResult
+from audioclf.evaluation.splits import Split, Splits
+from audioclf.features.waveform import Decoder, decoded
+from audioclf.features.worker import LedgerRow
+
+__all__ = ["AuditInput", "Codes", "FileFormat", "Floats", "Matrix", "Rescoring"]
+
+Matrix = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """Format of a clip's file.
+
+    Parameters
+    ----------
+    container, subtype, sr, channels
+        As in `AudioInfo`; of the file, not of the decoded waveform.
+    suffix : str
+        End of the file name, in its own case.
+    chunks : str
+        Ids of the chunks of a WAV or AIFF file in order; empty for other formats and where the
+        file was not opened again.
+    """
+
+    container: str
+    subtype: str
+    sr: int
+    channels: int
+    suffix: str
+    chunks: str = ""
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """A pipeline to score again, in order to measure the cost of leakage.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
+    split : Split
+        The run's; its repeats are not used.
+    seed : int
+    metric : Metric
+    """
+
+    pipeline: Pipeline
+    matrices: Mapping[str, Matrix]
+    split: Split
+    seed: int
+    metric: Metric = "accuracy"
+
+
+def _no_rows() -> Matrix:
+    return np.empty((0, 0), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class AuditInput:
+    """Everything that an audit may read; each audit reads a part of it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The clips that could be read.
+    ledger : sequence of LedgerRow
+        One row for each file, failed ones included.
+    audio : AudioConfig
+    splits : Splits
+    results : sequence of PipelineResult
+        Out-of-fold predictions of pipelines on these splits.
+    facts : np.ndarray [shape=(n_clips, n_facts)], float32
+        Rows of `AuditFacts`, columns as in `FACTS`.
+    prints : np.ndarray [shape=(n_clips, WIDTH)], float32
+        Rows of `Fingerprint`.
+    formats : mapping of str to FileFormat
+        By id of the clip, as `read_formats` returns them.
+    seed : int
+    rescoring : Rescoring, optional
+        With it, the cost of a leak is measured.
+    decoder : callable
+        Decodes the clips that may be copies of each other.
+    """
+
+    dataset: Dataset
+    ledger: Sequence[LedgerRow] = ()
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    splits: Splits = field(default_factory=lambda: Splits((), ""))
+    results: Sequence[PipelineResult] = ()
+    facts: Matrix = field(default_factory=_no_rows)
+    prints: Matrix = field(default_factory=_no_rows)
+    formats: Mapping[str, FileFormat] = field(default_factory=dict)
+    seed: int = 0
+    rescoring: Rescoring | None = None
+    decoder: Decoder = decoded
