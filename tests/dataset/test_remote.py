@@ -379,7 +379,7 @@ def test_an_unknown_protocol_is_named() -> None:
 
 def test_a_chain_of_protocols_is_refused() -> None:
     message = failing("zip://a.zip::memory://me:secret@b.zip")
-    assert message.endswith(": a URL with `::` in it is not read")
+    assert message.endswith(": URLs with `::` are not supported")
 
 
 def test_a_folder_by_a_url_with_a_query_is_refused(web: Web) -> None:
@@ -400,7 +400,7 @@ def test_a_package_that_a_protocol_needs_is_named(monkeypatch: pytest.MonkeyPatc
 def test_a_missing_fsspec_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(
-        EnvironmentMissingError, match=r"^memory://x\.zip: fsspec is needed"
+        EnvironmentMissingError, match=r"^memory://x\.zip: reading URLs needs fsspec"
     ) as caught:
         ZipDataset(path="memory://x.zip").load()
     assert caught.value.hint == "Run: pip install 'audioclf[remote]'"

@@ -74,7 +74,7 @@ def test_a_row_may_be_shorter_than_the_header(tmp_path: Path) -> None:
 
 def test_a_longer_row_is_an_error(tmp_path: Path) -> None:
     found = error(tmp_path / "t.csv", "path,label\na,b\nc,d,e\n")
-    assert found.message.endswith("t.csv, line 3: 3 cells, and the first line has 2")
+    assert found.message.endswith("t.csv, line 3: 3 cells, more than the 2 columns")
 
 
 def test_quotes_that_never_end_are_named_by_their_line(tmp_path: Path) -> None:
@@ -95,14 +95,14 @@ def test_a_wanted_column_stands_there_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl"])
 @pytest.mark.parametrize("content", ["", "\n\n", "\ufeff", " \r\n"])
 def test_an_empty_table_is_refused(name: str, content: str, tmp_path: Path) -> None:
-    assert ": empty, and a " in error(tmp_path / name, content).message
+    assert ": empty; " in error(tmp_path / name, content).message
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf_16_is_refused_in_words(encoding: str, tmp_path: Path) -> None:
     found = error(tmp_path / "t.csv", "path,label\na,b\n".encode(encoding))
-    assert found.message.endswith("t.csv: UTF-16 text, and UTF-8 is expected")
-    assert found.hint == "Save it once more as UTF-8; spreadsheets call that CSV UTF-8."
+    assert found.message.endswith("t.csv: UTF-16 text; expected UTF-8")
+    assert found.hint == "Save it again as UTF-8; spreadsheets call that CSV UTF-8."
 
 
 def test_another_encoding_is_named_by_its_line(tmp_path: Path) -> None:
@@ -112,20 +112,20 @@ def test_another_encoding_is_named_by_its_line(tmp_path: Path) -> None:
 
 def test_nul_bytes_are_refused(tmp_path: Path) -> None:
     found = error(tmp_path / "t.csv", b"path,label\na\0b,c\n")
-    assert found.message.endswith("holds NUL bytes: it is binary data, not a text table")
+    assert found.message.endswith("t.csv: binary data, not a text table")
 
 
 def test_a_spreadsheet_is_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "t.csv", "w") as archive:
         archive.writestr("xl/workbook.xml", "x")
-    with pytest.raises(DatasetError, match="it is a zip archive or a spreadsheet, not a text"):
+    with pytest.raises(DatasetError, match="a zip archive or a spreadsheet, not a text"):
         read_table(FileSource(tmp_path / "t.csv"), WANTED)
 
 
 def test_a_git_lfs_pointer_is_named(tmp_path: Path) -> None:
     found = error(tmp_path / "t.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
     assert "a Git LFS pointer, not the table itself" in found.message
-    assert found.hint == "Run `git lfs pull` for it."
+    assert found.hint == "Run `git lfs pull`."
 
 
 def test_a_missing_table_is_named_in_full(tmp_path: Path) -> None:
@@ -137,14 +137,14 @@ def test_a_missing_table_is_named_in_full(tmp_path: Path) -> None:
 
 def test_a_folder_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "t.csv").mkdir()
-    with pytest.raises(DatasetError, match=r"t\.csv is a folder, and a table is expected"):
+    with pytest.raises(DatasetError, match=r"t\.csv is a folder; expected a table"):
         read_table(FileSource(tmp_path / "t.csv"), WANTED)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a fifo")
 def test_a_fifo_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "t.csv")
-    with pytest.raises(DatasetError, match="is no regular file, and a table is expected"):
+    with pytest.raises(DatasetError, match="is not a regular file; expected a table"):
         read_table(FileSource(tmp_path / "t.csv"), WANTED)
 
 
@@ -155,8 +155,8 @@ def test_a_name_with_a_nul_byte_is_an_error() -> None:
 
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     found = error(tmp_path / "t.xlsx", "")
-    assert found.message.endswith("t.xlsx: not a table by its name")
-    assert found.hint == "A name that ends in .csv, .tsv, .jsonl or .parquet is expected."
+    assert found.message.endswith("t.xlsx: unsupported table format")
+    assert found.hint == "Use a file that ends in .csv, .tsv, .jsonl or .parquet."
 
 
 def test_a_table_that_is_too_large_is_not_read(
@@ -225,7 +225,7 @@ def test_lines_that_are_no_objects_are_named(line: str, words: str, tmp_path: Pa
 def test_all_problems_are_counted_and_five_are_shown(tmp_path: Path) -> None:
     found = error(tmp_path / "t.jsonl", "1\n" * 7)
     lines = found.message.split("\n")
-    assert lines[0] == f"{tmp_path / 't.jsonl'}: 7 rows are wrong:"
+    assert lines[0] == f"{tmp_path / 't.jsonl'}: 7 invalid rows:"
     assert lines[1] == "  line 1: not a JSON object, as in {...}"
     assert lines[5].startswith("  line 5: ")
     assert lines[6:] == ["  and 2 more"]

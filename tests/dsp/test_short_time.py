@@ -120,7 +120,7 @@ def test_a_strided_waveform_is_read_right() -> None:
 
 
 def test_a_clip_without_samples_is_refused() -> None:
-    with pytest.raises(FeatureError, match=r"^the clip has no samples, at least one is needed$"):
+    with pytest.raises(FeatureError, match=r"^the clip has no samples; at least one is needed$"):
         Stft().extract(np.zeros(0, dtype=np.float32), SR)
 
 

@@ -1,12 +1,12 @@
-"""Zip archives from strangers, read in place: nothing is ever unpacked to disk.
+"""Untrusted zip archives, read in place: nothing is unpacked to disk.
 
-`open_archive` reads the central directory once and refuses an archive whose entries lead
-elsewhere, overlap, hide behind equal names or unpack to more than a limit allows. Each
-`ZipMember` then reads its own bytes at its own offset, in any thread or process. An archive that
-is refused raises `DatasetError`, a member that is damaged raises `DecodeError`, and nothing else
-leaves this module. An archive that a URL names is read by ranges, a member by one request.
+`open_archive` reads the central directory once and refuses an archive whose entries lead out of
+it, overlap, share a name or exceed a limit when unpacked. A `ZipMember` reads its own bytes at its
+own offset, in any thread or process. A refused archive raises `DatasetError`, a damaged member
+`DecodeError`, and nothing else is raised. An archive at a URL is read by ranges, a member by one
+request.
 
-The format is that of PKWARE's APPNOTE.TXT; sections are quoted where they matter.
+The format is that of PKWARE's APPNOTE.TXT; comments name its sections.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AHEAD = 1 << 16
-"""Bytes of a request for a part of a remote archive's directory."""
+"""Bytes per request for the directory of a remote archive."""
 _EXTRA = 256
-"""Bytes of a local header's extra field that a request for a remote member allows for."""
+"""Bytes for the extra field of a local header in a request for a remote member."""
 
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _LOCAL_HEADER = struct.Struct("<4s2x2H4xI8x2H")
@@ -62,12 +62,12 @@ _DIRECTORY_ERRORS = (
     RuntimeError,
     ValueError,
 )
-"""What the standard library's parser of central directories is known to raise on damage."""
+"""Exceptions of the standard library's parser for damaged central directories."""
 
 
 @dataclass(frozen=True, slots=True)
 class ZipMember:
-    """One file of an archive: where its bytes are and what they must be.
+    """One file of an archive: its position, sizes and checksum.
 
     Parameters
     ----------
@@ -157,25 +157,25 @@ class ZipMember:
         if not same:
             raise self._damaged(
                 "its local header is not the one that the archive's directory describes",
-                hint="Was the archive changed in the meantime? Run the command again.",
+                hint="Run the command again if the archive was changed in the meantime.",
             )
 
     def _inflated(self, data: bytes) -> bytes:
         try:
-            # One byte more than declared shows a size that lies; no more is ever unpacked.
+            # One byte more than declared reveals a wrong size; no more is ever unpacked.
             return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, self.size + 1)
         except zlib.error as exc:
             raise self._damaged(str(exc)) from exc
         except MemoryError as exc:
             raise DecodeError(f"{self}: not enough memory for {self.size} bytes") from exc
 
-    def _damaged(self, what: str, *, hint: str | None = None) -> DecodeError:
-        return DecodeError(f"{self}: damaged entry: {what}", hint=hint)
+    def _damaged(self, reason: str, *, hint: str | None = None) -> DecodeError:
+        return DecodeError(f"{self}: damaged entry: {reason}", hint=hint)
 
 
 @dataclass(frozen=True)
 class Archive:
-    """What an archive holds.
+    """The members of an archive.
 
     Parameters
     ----------
@@ -184,10 +184,10 @@ class Archive:
     members : tuple of ZipMember
         The files, in the order of the archive's directory.
     ignored : int
-        Number of entries that were passed over: folders, hidden files, and what operating
-        systems leave behind (`__MACOSX/`, `.DS_Store`, `Thumbs.db`, `desktop.ini`).
+        Number of ignored entries: folders, hidden files, and system files (`__MACOSX/`,
+        `.DS_Store`, `Thumbs.db`, `desktop.ini`).
     hidden : tuple of str
-        Names of those among them that are no folders, in the order of the archive's directory.
+        Names of ignored files, in the order of the archive's directory.
     """
 
     path: Path | str
@@ -197,19 +197,19 @@ class Archive:
 
 
 def open_archive(path: Path | str, limits: Limits | None = None) -> Archive:
-    """Read the directory of a zip archive, and refuse one that is not safe to read.
+    """Read the directory of a zip archive, and refuse unsafe archives.
 
     Parameters
     ----------
     path : Path or str
         The archive, a regular file; a string is a URL.
     limits : Limits, optional
-        How much of it is believed; by default the limits in force, which a user can set.
+        Upper bounds; by default the limits in force, which users can set.
 
     Returns
     -------
     archive : Archive
-        All its files; it may hold none.
+        All its files, possibly none.
 
     Raises
     ------
@@ -227,7 +227,7 @@ def open_archive(path: Path | str, limits: Limits | None = None) -> Archive:
 
 
 class _BeyondLimitError(DatasetError):
-    """A limit is passed; `limit` is its name."""
+    """An exceeded limit; `limit` is its name."""
 
     limit = ""
 
@@ -265,7 +265,7 @@ def _checked(path: Path | str, limits: Limits) -> Archive:
 
 
 def _directory(path: Path | str) -> tuple[list[zipfile.ZipInfo], int]:
-    """Return the entries and the position at which the last one must end."""
+    """Return the entries, and the position of the central directory."""
     try:
         with _opened(path) as stream:
             return _parsed(display_name(path), stream)
@@ -307,8 +307,8 @@ def _why_unreadable(head: bytes) -> str:
     return "not a readable zip archive" + (f" (looks like {kind})" if kind else "")
 
 
-def _unreadable(path: str, what: str, *, hint: str | None = None) -> DatasetError:
-    return DatasetError(f"{path}: {what}", hint=hint)
+def _unreadable(path: str, reason: str, *, hint: str | None = None) -> DatasetError:
+    return DatasetError(f"{path}: {reason}", hint=hint)
 
 
 def _entry_problem(info: zipfile.ZipInfo, limits: Limits) -> Refusal | None:
@@ -367,15 +367,15 @@ def _check_names(path: str, members: Iterable[ZipMember]) -> None:
     for member in members:
         key = member.name.casefold()
         if key in seen:
-            what = "two entries with this name"
+            problem = "two entries with this name"
             if seen[key] != member.name:
-                what = f"differs from {shown(seen[key])} only by case"
-            raise DatasetError(f"{path}!{shown(member.name)}: {what}")
+                problem = f"differs from {shown(seen[key])} only by case"
+            raise DatasetError(f"{path}!{shown(member.name)}: {problem}")
         seen[key] = member.name
 
 
 def _check_spans(members: Iterable[ZipMember], end: int) -> None:
-    """Refuse entries that share bytes: a small file could unpack to very much (CVE-2024-0450)."""
+    """Refuse entries that share bytes: a small file could unpack to many (CVE-2024-0450)."""
     limit = end
     for member in sorted(members, key=lambda member: member.offset, reverse=True):
         # A lower bound: the stored name may be longer, and an extra field may follow it.

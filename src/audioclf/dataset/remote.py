@@ -1,8 +1,8 @@
-"""Files that a URL names, read through fsspec: `s3://`, `gs://`, `https://`, `memory://`, ...
+"""Files at URLs, read through fsspec: `s3://`, `gs://`, `https://`, `memory://`, ...
 
-Each read is one request for a range of bytes that needs no open file, so threads and processes
-share nothing. fsspec is imported when the first URL is met. Whatever its file systems raise
-becomes a `RemoteError`, in words that hold no credentials; whoever knows what was read says where.
+Each read is one request for a range of bytes without an open file, so threads and processes share
+nothing. fsspec is imported for the first URL. All exceptions of its file systems become a
+`RemoteError` whose message holds no credentials; callers add the name of the file.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ _WORDS = {
     "ServerDisconnectedError": "the server closed the connection",
     "TooManyRedirects": "too many redirects",
 }
-"""What some exceptions mean, by their names: their own texts do not say it."""
+"""Messages of exceptions with unclear texts, by name."""
 
 _VERSION_MARK = re.compile(
     r"etag|.*md5.*|crc32c|digest|generation|created|updated|mtime|last[-_]?modified|version_?id",
     re.IGNORECASE,
 )
-"""What tells one version of a file from another, by the names that file systems give it."""
+"""Keys of file systems that identify the version of a file."""
 
 _BLOCK = MIB
 
 
 class RemoteError(Exception):
-    """Why a remote file cannot be read: words for a message that names the file."""
+    """Reason why a remote file cannot be read; the caller adds its name."""
 
 
 def is_url(value: object) -> bool:
-    """Tell whether a path is a URL; `C://` is a drive.
+    """Return whether a path is a URL; `C://` is a drive.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def is_url(value: object) -> bool:
 
 
 def display_name(path: Path | str) -> str:
-    """Return a path, or a URL without the credentials and signatures that it may hold.
+    """Return a path, or a URL without credentials and signatures.
 
     Examples
     --------
@@ -100,16 +100,16 @@ def read_whole(url: str) -> bytes:
 def open_remote(url: str, ahead: int, *, fresh: bool = False) -> BinaryIO:
     """Return a seekable stream that reads ranges of a file.
 
-    Where a web server knows no ranges, the file is read once, kept in memory until another one is,
-    and shared by all streams of this process.
+    If a web server does not support ranges, the file is read once, kept in memory until another
+    one is, and shared by all streams of this process.
 
     Parameters
     ----------
     url : str
     ahead : int
-        Bytes of a request, unless more are wanted at once.
+        Smallest number of bytes per request.
     fresh : bool
-        Whether a file that was kept is read anew.
+        Whether to read a file in memory again.
 
     Raises
     ------
@@ -122,12 +122,12 @@ def open_remote(url: str, ahead: int, *, fresh: bool = False) -> BinaryIO:
 
 
 def stamp_remote(url: str) -> object:
-    """Return size, ETag, time of change and the like; None if the file system has none of them.
+    """Return size, ETag, modification time and the like; None if the file system has none.
 
     Raises
     ------
     RemoteError
-        If the file is not there, or its file system does not answer.
+        If the file is missing, or its file system does not answer.
     """
     info = _info(url)
     known = sorted(key for key, value in info.items() if value and _VERSION_MARK.fullmatch(key))
@@ -149,15 +149,15 @@ def list_remote(url: str) -> list[tuple[str, str]]:
             raise RemoteError("a folder cannot be listed by a URL with a query")
         fs, root = _filesystem(base)
         fs.invalidate_cache()
-        found = fs.find(root) if _finds_at_once(fs) else _walked(fs, root)
+        names = fs.find(root) if _finds_at_once(fs) else _walked(fs, root)
     prefix = root.rstrip("/") + "/"
-    tails = [name.removeprefix(prefix) for name in found if name.startswith(prefix)]
+    tails = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     if _is_http(url):  # a link with a query is a way to sort the listing
         tails = [tail for tail in tails if not re.search("[?#]", tail)]
     if not tails:
         raise RemoteError("no such folder, or no files in it")
-    names = map(unquote, tails) if _is_http(url) else tails
-    tidy = ("/".join(filter(None, name.split("/"))) for name in names)
+    decoded = map(unquote, tails) if _is_http(url) else tails
+    tidy = ("/".join(filter(None, name.split("/"))) for name in decoded)
     return [(name, f"{base}/{tail}") for name, tail in zip(tidy, tails, strict=True)]
 
 
@@ -166,7 +166,7 @@ _keeping = threading.Lock()
 
 
 class _Ranges(io.RawIOBase):
-    """A remote file whose every read is a request; its size is asked for when it matters."""
+    """A remote file with one request per read; its size is requested when needed."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -252,7 +252,7 @@ class _NoRangesError(RemoteError):
 
 
 def _http_range(url: str, start: int, stop: int) -> bytes:
-    # `cat_file` takes the whole file for the range where a server ignores it, and all of it.
+    # `cat_file` would take a whole file for the range if a server ignores the range.
     fs, path = _filesystem(url)
     headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
     try:
@@ -267,7 +267,7 @@ def _http_range(url: str, start: int, stop: int) -> bytes:
         if stream.r.status >= HTTPStatus.MULTIPLE_CHOICES:  # a redirect to nowhere
             raise RemoteError(f"the server answers with HTTP status {stream.r.status}")
         if start and stream.r.status != HTTPStatus.PARTIAL_CONTENT:
-            raise _NoRangesError("the server knows no ranges")
+            raise _NoRangesError("the server does not support ranges")
         return _up_to(stream, stop - start)
 
 
@@ -279,13 +279,13 @@ def _up_to(stream: BinaryIO, count: int) -> bytes:
 
 
 def _finds_at_once(fs: Any) -> bool:
-    """Tell whether a store lists all its keys; fsspec's own way passes over what it cannot list."""
+    """Return whether a store lists all its keys; fsspec's own `find` ignores unreadable folders."""
     find = getattr(type(fs), "_find", None) or type(fs).find
     return find.__module__ not in {"fsspec.asyn", "fsspec.spec"}
 
 
 def _walked(fs: Any, root: str) -> list[str]:
-    """Return the files below a folder, each folder listed once."""
+    """Return the files below a folder, listing each folder once."""
     files: list[str] = []
     limits = limits_in_force()
     seen, waiting = {root}, [root]
@@ -306,23 +306,23 @@ def _walked(fs: Any, root: str) -> list[str]:
 
 
 def _filesystem(url: str) -> tuple[Any, str]:
-    """Return the file system of a URL, which fsspec keeps for each thread, and the path in it."""
+    """Return the file system of a URL, one per thread, and the path in it."""
     try:
         import fsspec
     except ImportError as exc:
         raise EnvironmentMissingError(
-            f"{display_name(url)}: fsspec is needed to read from a URL",
+            f"{display_name(url)}: reading URLs needs fsspec",
             hint="Run: pip install 'audioclf[remote]'",
         ) from exc
     protocol = url.partition("://")[0]
     if "::" in url:
-        raise RemoteError("a URL with `::` in it is not read")
+        raise RemoteError("URLs with `::` are not supported")
     try:
         fsspec.get_filesystem_class(protocol)
     except ImportError as exc:
         raise EnvironmentMissingError(
             f"{display_name(url)}: protocol {protocol!r} needs another package: {exc}",
-            hint="Install it where audioclf is installed.",
+            hint="Install it in the environment of audioclf.",
         ) from exc
     except ValueError as exc:
         raise RemoteError(f"unknown protocol {protocol!r}") from exc
@@ -342,7 +342,7 @@ def _translated(url: str) -> Iterator[None]:
 
 def _reason(exc: BaseException, url: str) -> str:
     if _is_http(url) and isinstance(exc, FileNotFoundError):
-        exc = exc.__cause__ or exc  # `info` calls every failure a missing file
+        exc = exc.__cause__ or exc  # `info` reports every failure as a missing file
     status = getattr(exc, "status", 0)
     if isinstance(exc, PermissionError) or status in {401, 403}:
         return "no permission to read it"

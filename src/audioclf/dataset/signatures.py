@@ -1,11 +1,11 @@
-"""What a file is by its first bytes, for messages about files that are not what their name says."""
+"""File types by their first bytes, for messages about files with a wrong name."""
 
 from __future__ import annotations
 
 import codecs
 
 HEAD_BYTES = 512
-"""How much of a file's beginning is enough to name it."""
+"""Bytes at the start of a file that are enough to detect its type."""
 
 _PREFIXES = (
     (b"version https://git-lfs", "a Git LFS pointer"),
@@ -38,7 +38,7 @@ _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 
 def looks_like(head: bytes) -> str | None:
-    """Return what the first bytes of a file look like, in words, or None.
+    """Return the type of a file by its first bytes, in words, or None.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def looks_like(head: bytes) -> str | None:
 
 
 def hint_for(head: bytes) -> str | None:
-    """Return the next step for a file that is not what its name says, or None."""
+    """Return a hint for a file with a wrong name, or None."""
     if head.startswith(b"version https://git-lfs"):
         return "Fetch the real file with `git lfs pull`."
     return None

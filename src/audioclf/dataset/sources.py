@@ -25,12 +25,12 @@ _BLOCK = 1 << 20
 
 
 class AudioSource(ABC):
-    """Where the bytes of one clip are."""
+    """Source of the bytes of one clip."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """The name that messages show: a path, or `archive.zip!member`."""
+        """Name in messages: a path, or `archive.zip!member`."""
 
     @abstractmethod
     def open(self) -> BinaryIO:
@@ -47,17 +47,17 @@ class AudioSource(ABC):
         """Return the SHA-256 of the stored bytes, and of the part if any, as 64 hex digits."""
 
     def stamp(self) -> object:
-        """Return something that differs once the bytes have been written to; None if unknown."""
+        """Return a value that changes with the file, such as size and time; None if unknown."""
         return None
 
     @property
     def span(self) -> Span | None:
-        """The part of the file that the clip is; None if it is all of it."""
+        """The part of the file; None for the whole file."""
         return None
 
     @property
     def file(self) -> AudioSource:
-        """The whole file, whatever part of it the clip is."""
+        """The whole file."""
         return self
 
 
@@ -84,16 +84,16 @@ def _stamp(path: Path | str) -> object:
     try:
         if isinstance(path, str):
             return stamp_remote(path)
-        found = path.stat()
+        status = path.stat()
     except OSError as exc:
         raise DecodeError(f"{path}: {exc.strerror or exc}") from exc
     except RemoteError as exc:
         raise DecodeError(f"{display_name(path)}: {exc}") from exc
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    # A fifo blocks who opens it, unless told otherwise.
+    # A fifo blocks unless it is opened with this flag.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -137,7 +137,7 @@ class FileSource(AudioSource):
 
 @dataclass(frozen=True, slots=True)
 class RemoteSource(AudioSource):
-    """A file that a URL names, read whole into memory."""
+    """A file at a URL, read whole into memory."""
 
     url: str
 
@@ -151,10 +151,10 @@ class RemoteSource(AudioSource):
             If there are none, or a folder cannot be listed.
         """
         try:
-            found = list_remote(url)
+            files = list_remote(url)
         except RemoteError as exc:
             raise DatasetError(f"{display_name(url)}: {exc}") from exc
-        return [(unicodedata.normalize("NFC", path), cls(each)) for path, each in found]
+        return [(unicodedata.normalize("NFC", path), cls(file)) for path, file in files]
 
     @property
     @override
@@ -209,7 +209,7 @@ class ZipSource(AudioSource):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A part of a recording, half-open: from `start` up to `end`, which is not in it.
+    """A part of a recording, half-open: from `start` up to `end`, which is not included.
 
     Parameters
     ----------
@@ -243,14 +243,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class PartSource(AudioSource):
-    """A part of a recording: the bytes of its file, of which `span` alone is decoded.
+    """A part of a recording: its file, of which only `span` is decoded.
 
     Parameters
     ----------
     recording : AudioSource
         The file.
     part : Span
-        Which part of it.
 
     Examples
     --------
@@ -306,7 +305,7 @@ _kept = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class _KeptSource(AudioSource):
-    """A file that each thread unpacks or fetches once for all its parts, until it reads another."""
+    """A file that each thread keeps in memory until it reads another file."""
 
     recording: AudioSource
 

@@ -1,7 +1,7 @@
-"""Tables that strangers wrote: CSV, JSON Lines, Parquet, with the line of each row.
+"""Tables in CSV, JSON Lines or Parquet, with the line of each row.
 
-Every cell becomes text, without the white space around it; an empty one and a JSON `null` are the
-empty text. All that is wrong with the rows of a table is reported together.
+Every cell becomes text without white space around it; an empty cell and a JSON `null` become the
+empty text. Invalid rows of a table are reported together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import io
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from audioclf.base.errors import DatasetError, EnvironmentMissingError
 from audioclf.dataset.path_labels import shown
@@ -26,18 +26,18 @@ _DELIMITERS = ",;\t"
 _BATCH_ROWS = 1024
 
 Cells = Mapping[str, str | None]
-"""By the name of the column; None for what is neither text nor a number."""
+"""Cells by column; None for a cell that is neither text nor a number."""
 
 
 class Problems:
-    """What is wrong with the rows of one table, raised together.
+    """Problems in the rows of one table, raised together.
 
     Parameters
     ----------
     name : str
-        What messages call the table.
+        Name of the table in messages.
     unit : str
-        What its rows are counted in: "line", or "row" where there are no lines.
+        "line", or "row" for formats without lines.
     """
 
     def __init__(self, name: str, unit: str = "line") -> None:
@@ -47,18 +47,18 @@ class Problems:
         self._count = 0
 
     def add(self, line: int, what: str) -> None:
-        """Remember what is wrong with a row."""
+        """Add a problem of a row."""
         self._count += 1
         if self._count <= _MAX_SHOWN:
             self._found.append(f"{self.unit} {line}: {what}")
 
     def check(self, hint: str | None = None) -> None:
-        """Raise what was found, if anything.
+        """Raise the problems, if there are any.
 
         Raises
         ------
         DatasetError
-            It names the table, the first five lines, and how many more there are.
+            With the table, the first five problems, and the number of others.
         """
         if self._count == 1:
             raise DatasetError(f"{self.name}, {self._found[0]}", hint=hint)
@@ -66,12 +66,12 @@ class Problems:
             more = self._count - len(self._found)
             lines = [*self._found, *([f"and {more:,} more"] if more else [])]
             listed = "".join(f"\n  {line}" for line in lines)
-            raise DatasetError(f"{self.name}: {self._count:,} rows are wrong:{listed}", hint=hint)
+            raise DatasetError(f"{self.name}: {self._count:,} invalid rows:{listed}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row with the line that it begins in, from 1."""
+    """One row and its first line, counted from 1."""
 
     line: int
     cells: Cells
@@ -79,17 +79,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a table, of which only wanted columns were kept.
+    """The rows of a table, with the wanted columns only.
 
     Parameters
     ----------
     name : str
-        What messages call it.
+        Name in messages.
     columns : tuple of str
         All columns, wanted or not.
     rows : tuple of Row
     problems : Problems
-        What is wrong so far; whoever reads the rows adds to it, and checks.
+        Problems so far; readers of the rows add to them, and check them.
     """
 
     name: str
@@ -101,12 +101,12 @@ class Table:
 def read_table(source: AudioSource, wanted: Collection[str]) -> Table:
     """Read a table whose name ends in .csv, .tsv, .jsonl, .ndjson or .parquet.
 
-    The delimiter of a CSV file is a comma, a semicolon or a tab, whichever its first line has most.
+    The delimiter of a CSV file is the most frequent of comma, semicolon and tab in its first line.
 
     Parameters
     ----------
     source : AudioSource
-        Where the bytes of the table are.
+        The table.
     wanted : collection of str
         Names of the columns to keep.
 
@@ -125,8 +125,8 @@ def read_table(source: AudioSource, wanted: Collection[str]) -> Table:
     if suffix == ".parquet":
         return _read_parquet(read_bytes(source), source.name, wanted)
     raise DatasetError(
-        f"{source.name}: not a table by its name",
-        hint="A name that ends in .csv, .tsv, .jsonl or .parquet is expected.",
+        f"{source.name}: unsupported table format",
+        hint="Use a file that ends in .csv, .tsv, .jsonl or .parquet.",
     )
 
 
@@ -140,14 +140,14 @@ def read_csv(
     text, name : str
     wanted : collection of str
     delimiter : str
-        Found in the first line if not given.
+        By default the most frequent one in the first line.
     quoted : bool
-        Whether double quotes are quotes, rather than characters.
+        Whether double quotes enclose cells; otherwise they are characters.
 
     Raises
     ------
     DatasetError
-        If there is no header, or a wanted column stands in it twice.
+        If there is no header, or it has a wanted column twice.
     """
     lines = csv.reader(
         io.StringIO(text, newline=""),
@@ -158,13 +158,13 @@ def read_csv(
     records = _records(lines, name)
     header = next((cells for _, cells in records), [])
     if not any(header):
-        raise DatasetError(f"{name}: empty, and a first line with the columns is expected")
+        raise DatasetError(f"{name}: empty; the first line must name the columns")
     _check_header(header, wanted, name)
     problems = Problems(name)
     rows = []
     for line, cells in records:
         if len(cells) > len(header) and any(cells[len(header) :]):
-            problems.add(line, f"{len(cells)} cells, and the first line has {len(header)}")
+            problems.add(line, f"{len(cells)} cells, more than the {len(header)} columns")
         named = zip(header, cells, strict=False)
         rows.append(Row(line, {column: cell for column, cell in named if column in wanted}))
     return Table(name, tuple(filter(None, header)), tuple(rows), problems)
@@ -176,7 +176,7 @@ def _delimiter(text: str) -> str:
 
 
 def _records(lines: Any, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the records that are not blank, stripped, each with the line that it begins in."""
+    """Yield the records that are not blank, stripped, with their first lines."""
     count = 0
     while True:
         line = lines.line_num + 1
@@ -211,30 +211,25 @@ def _read_json_lines(text: str, name: str, wanted: Collection[str]) -> Table:
         if not line.strip():
             continue
         _check_count(name, len(rows) + 1)
-        found = _json_object(line)
-        if isinstance(found, str):
-            problems.add(number, found)
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError) as exc:
+            problems.add(number, f"not JSON: {exc}")
             continue
-        columns.update(dict.fromkeys(found))
-        cells = {column: _cell(found[column]) for column in wanted if column in found}
+        if not isinstance(data, dict):
+            problems.add(number, "not a JSON object, as in {...}")
+            continue
+        columns.update(dict.fromkeys(data))
+        cells = {column: _cell(data[column]) for column in wanted if column in data}
         rows.append(Row(number, cells))
     if not rows:
         problems.check()
-        raise DatasetError(f"{name}: empty, and a JSON object on each line is expected")
+        raise DatasetError(f"{name}: empty; each line must be a JSON object")
     return Table(name, tuple(columns), tuple(rows), problems)
 
 
-def _json_object(line: str) -> dict[str, Any] | str:
-    """Return what a line holds, or what is wrong with it."""
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as exc:
-        return f"not JSON: {exc}"
-    return found if isinstance(found, dict) else "not a JSON object, as in {...}"
-
-
 def _cell(value: object) -> str | None:
-    if value is None or value != value:  # NaN: what pandas writes for a missing value
+    if value is None or value != value:  # NaN: a missing value of pandas
         return ""
     if isinstance(value, bool):
         return str(value).lower()
@@ -248,9 +243,10 @@ def _read_parquet(content: bytes, name: str, wanted: Collection[str]) -> Table:
         columns = tuple(file.schema_arrow.names)
         _check_count(name, file.metadata.num_rows)
         _check_header(columns, wanted, name)
-        rows = tuple(_parquet_rows(file, [each for each in columns if each in wanted], name))
+        rows = tuple(_parquet_rows(file, [column for column in columns if column in wanted], name))
     except (pyarrow.ArrowException, OSError, ValueError) as exc:
-        _refuse_parquet(name, exc)
+        reason = " ".join(str(exc).split())[:200]
+        raise DatasetError(f"{name}: not a readable Parquet file: {reason}") from exc
     return Table(name, columns, rows, Problems(name, "row"))
 
 
@@ -267,15 +263,10 @@ def _parquet_rows(file: Any, columns: list[str], name: str) -> Iterator[Row]:
     line, size = 0, 0
     for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
         size += batch.nbytes
-        check_size(name, size)  # a few bytes can stand for many
-        for found in batch.to_pylist():
+        check_size(name, size)  # a small file can unpack to many bytes
+        for record in batch.to_pylist():
             line += 1
-            yield Row(line, {column: _cell(found[column]) for column in columns})
-
-
-def _refuse_parquet(name: str, exc: Exception) -> NoReturn:
-    reason = " ".join(str(exc).split())[:200]
-    raise DatasetError(f"{name}: not a readable Parquet file: {reason}") from exc
+            yield Row(line, {column: _cell(record[column]) for column in columns})
 
 
 def missing_column(table: Table, column: str, hint: str | None = None) -> DatasetError:

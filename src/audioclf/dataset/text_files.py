@@ -1,7 +1,7 @@
-"""Whole files of moderate size, above all text, that strangers wrote.
+"""Whole text files of moderate size from untrusted sources.
 
-Text is UTF-8, with or without a byte order mark; anything else is refused in words that say what it
-is. Sizes are compared before anything is read, and nothing but a regular file is opened.
+Text is UTF-8, with or without a byte order mark; other content is an error that names its kind.
+Sizes are checked before reading, and only regular files are opened.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from audioclf.dataset.path_labels import full_path
 from audioclf.dataset.sources import AudioSource, FileSource, RemoteSource, ZipSource
 
 MAX_BYTES = 64 << 20
-"""Size of a table in bytes."""
+"""Largest size of a table in bytes."""
 
 
 def suffix_of(source: AudioSource) -> str:
-    """Return the ending of a file's name in lower case, of a URL without its query."""
+    """Return the extension of a file in lower case, of a URL without its query."""
     name = source.name
     if isinstance(source, RemoteSource):
         name = name.partition("?")[0]
@@ -31,7 +31,7 @@ def read_bytes(source: AudioSource) -> bytes:
     Raises
     ------
     DatasetError
-        If it is missing, no regular file, unreadable, or larger than `MAX_BYTES`.
+        If it is missing, not a regular file, unreadable, or larger than `MAX_BYTES`.
     """
     try:
         check_size(source.name, _known_size(source))
@@ -53,25 +53,25 @@ def _known_size(source: AudioSource) -> int:
         return source.member.size
     if not isinstance(source, FileSource):
         return 0
-    found = source.path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
-        raise DatasetError(f"{full_path(source.path)} is {what}, and a table is expected")
-    return found.st_size
+    status = source.path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise DatasetError(f"{full_path(source.path)} is {kind}; expected a table")
+    return status.st_size
 
 
 def check_size(name: str, size: int) -> None:
-    """Refuse a table of more than `MAX_BYTES`.
+    """Check that a table has at most `MAX_BYTES`.
 
     Raises
     ------
     DatasetError
-        It names the table.
+        If it has more.
     """
     if size > MAX_BYTES:
         raise DatasetError(
             f"{name}: a table of more than {MAX_BYTES >> 20} MiB",
-            hint="Leave out the columns that are not needed, or divide it.",
+            hint="Remove the columns that are not needed, or divide it.",
         )
 
 
@@ -81,7 +81,7 @@ def read_text(source: AudioSource) -> str:
     Raises
     ------
     DatasetError
-        As `read_bytes`, and if it is no UTF-8 text.
+        As `read_bytes`, and if it is not UTF-8 text.
     """
     return _text(read_bytes(source), source.name)
 
@@ -89,13 +89,13 @@ def read_text(source: AudioSource) -> str:
 def _text(content: bytes, name: str) -> str:
     if content.startswith(b"version https://git-lfs"):
         raise DatasetError(
-            f"{name}: a Git LFS pointer, not the table itself", hint="Run `git lfs pull` for it."
+            f"{name}: a Git LFS pointer, not the table itself", hint="Run `git lfs pull`."
         )
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or _every_second_is_zero(content):
-        raise DatasetError(f"{name}: UTF-16 text, and UTF-8 is expected", hint=_SAVE_AS)
+        raise DatasetError(f"{name}: UTF-16 text; expected UTF-8", hint=_SAVE_AS)
     if b"\0" in content:
-        what = "a zip archive or a spreadsheet" if content[:2] == b"PK" else "binary data"
-        raise DatasetError(f"{name}: holds NUL bytes: it is {what}, not a text table")
+        kind = "a zip archive or a spreadsheet" if content[:2] == b"PK" else "binary data"
+        raise DatasetError(f"{name}: {kind}, not a text table")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -103,7 +103,7 @@ def _text(content: bytes, name: str) -> str:
         raise DatasetError(f"{name}, line {line}: not valid UTF-8", hint=_SAVE_AS) from exc
 
 
-_SAVE_AS = "Save it once more as UTF-8; spreadsheets call that CSV UTF-8."
+_SAVE_AS = "Save it again as UTF-8; spreadsheets call that CSV UTF-8."
 
 
 def _every_second_is_zero(content: bytes) -> bool:

@@ -1,8 +1,8 @@
-"""Names of zip entries: how they are read, which are junk, and which are refused.
+"""Names of zip entries: decoding, system files, and refused names.
 
-Archives come from every system: with backslashes, with names in an encoding that nobody
-declared, with what Finder and Explorer leave behind. A name that is kept is a relative POSIX path
-in NFC; one that could lead elsewhere is refused, never repaired.
+Archives come from every system: with backslashes, undeclared encodings, and files of Finder and
+Explorer. An accepted name is a relative POSIX path in NFC; a name that could lead out of the
+archive is refused, never repaired.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _UNTIDY = re.compile(r"(?:^|/)\.?(?:/|$)")
 
 
 class Refusal(NamedTuple):
-    """Why an entry is refused, and the limit that would have to be another, if that is why."""
+    """Reason why an entry is refused, and the name of the exceeded limit, if any."""
 
     words: str
     limit: str | None = None
 
 
 def raw_name(info: ZipInfo) -> bytes:
-    """Return the name of an entry as the archive's directory stores it."""
+    """Return the name of an entry as stored in the directory of the archive."""
     # `filename` is already cut at a NUL and changed by the platform; `orig_filename` is not.
     name = info.orig_filename
     return name.encode("utf-8" if info.flag_bits & _UTF8_FLAG or name.isascii() else "cp437")
@@ -47,7 +47,7 @@ def raw_name(info: ZipInfo) -> bytes:
 def read_name(raw: bytes) -> str:
     r"""Return a stored name as text with forward slashes, NFC.
 
-    Names are UTF-8 where that fits, flagged or not, as macOS writes it; else code page 437.
+    Names are UTF-8 if they decode as such, with or without the flag; else code page 437.
 
     Examples
     --------
@@ -76,12 +76,12 @@ def tidied(name: str) -> str:
 
 
 def is_junk(name: str) -> bool:
-    """Tell whether an entry is a folder, is hidden, or was left behind by an operating system."""
+    """Return whether an entry is a folder, a hidden file or a system file."""
     return _JUNK.search(name) is not None
 
 
 def name_problem(name: str, limits: Limits) -> Refusal | None:
-    """Return why an entry with this name is refused, or None."""
+    """Return the reason to refuse an entry of this name, or None."""
     depth = name.count("/")
     if not tidied(name):
         return Refusal("entry with an empty name")
@@ -102,6 +102,6 @@ def name_problem(name: str, limits: Limits) -> Refusal | None:
 
 
 def shown(name: str) -> str:
-    """Return a name as messages show it: short, and quoted if it does not print."""
+    """Return a name for a message: shortened, and quoted if it is not printable."""
     short = name if len(name) <= 100 else f"{name[:60]}...{name[-20:]}"
     return short if name and short.isprintable() else repr(short)

@@ -1,8 +1,7 @@
-"""Analysis windows: those of `scipy.signal.get_window`, in the form that suits the transform.
+"""Analysis windows of `scipy.signal.get_window`, in periodic form.
 
-A window is periodic, that is, one sample longer than the symmetric window of filter design minus
-its last sample. The usual ones are sums of cosines and computed here, since importing
-scipy.signal takes longer than featurizing a hundred clips; the others come from there.
+The usual windows are sums of cosines and are computed here, since importing scipy.signal takes
+longer than featurizing a hundred clips; scipy computes the others.
 
 References
 ----------
@@ -36,7 +35,7 @@ def analysis_window(window: Window, win_length: int, n_fft: int) -> NDArray[np.f
     Parameters
     ----------
     window : str, float or tuple
-        What `scipy.signal.get_window` takes.
+        As for `scipy.signal.get_window`.
     win_length : int
         Samples under the window, from 1 to `n_fft`.
     n_fft : int
@@ -49,7 +48,7 @@ def analysis_window(window: Window, win_length: int, n_fft: int) -> NDArray[np.f
     Raises
     ------
     ValueError
-        If there is no such window, or it is not finite or zero everywhere.
+        If the window does not exist, is not finite, or is zero everywhere.
     """
     values = _periodic(window, win_length)
     if not (np.isfinite(values).all() and values.any()):

@@ -1,4 +1,4 @@
-"""How a waveform is cut into frames: the words that the config and the engine share."""
+"""Parameters of the frames of a waveform."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Window = str | FiniteFloat | Annotated[tuple[str | FiniteFloat, ...], MinLen(1)]
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How a waveform is cut into windowed frames; the fields are `librosa.stft`'s, resolved."""
+    """Frames of a waveform; the fields are those of `librosa.stft`, resolved."""
 
     n_fft: int
     hop_length: int

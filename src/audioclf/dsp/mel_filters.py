@@ -1,4 +1,4 @@
-"""Mel filterbanks: triangular filters, and their product with power spectra.
+"""Mel filterbanks: triangular filters, and their products with power spectra.
 
 The filters are those of `librosa.filters.mel`: triangles whose corners are equally spaced on a
 mel scale, evaluated at the frequencies of the Fourier transform. By default the scale is that of
@@ -29,7 +29,7 @@ Hertz = NDArray[np.float64]
 MelNorm = Literal["slaney"] | float | None
 
 _RUN = 48
-"""Most frequencies that are added up one after the other."""
+"""Largest number of frequencies in one sum."""
 
 _LINEAR_HZ = 200.0 / 3.0
 _BREAK_HZ = 1000.0
@@ -50,8 +50,7 @@ def mel_weights(
 ) -> Matrix:
     """Return the filterbank, one filter a row, as `librosa.filters.mel` does.
 
-    A filter that is narrower than the distance of two frequencies may hold none of them; its
-    row is zero.
+    The row of a filter without a frequency of the transform is zero.
 
     Parameters
     ----------
@@ -64,12 +63,12 @@ def mel_weights(
     fmin, fmax : float
         Lowest and highest frequency in Hz; `fmax` defaults to `sr / 2`.
     htk : bool
-        Whether the mel scale is HTK's.
+        Whether to use the mel scale of HTK.
     norm : "slaney", float or None
-        `slaney` divides a filter by its width in Hz over two, so that all have the same area; a
-        number p > 0 scales each to the p-norm one (`inf`: its greatest weight is one).
+        `slaney` divides a filter by half its width in Hz, for equal areas; a number p > 0 scales
+        each to the p-norm 1 (`inf`: greatest weight 1).
     warp : float
-        Factor by which the corners of the filters move, as `vtlp_warp` does.
+        Factor of the corners of the filters, as in `vtlp_warp`.
 
     Returns
     -------
@@ -91,30 +90,29 @@ def mel_weights(
 
 
 def vtlp_warp(frequencies: Hertz, alpha: float, *, sr: float, f_hi: float | None = None) -> Hertz:
-    """Return frequencies warped piecewise linearly, as if the vocal tract had another length.
+    """Return frequencies warped piecewise linearly, as in vocal tract length perturbation.
 
     With S the sample rate, `f_lo = f_hi * min(alpha, 1)` and the boundary `b = f_lo / alpha`:
 
     - up to b, f becomes `alpha * f`;
-    - beyond, `S/2 - (S/2 - f_lo) / (S/2 - b) * (S/2 - f)`: a straight line from there to S/2,
-      which stays where it is.
+    - beyond, `S/2 - (S/2 - f_lo) / (S/2 - b) * (S/2 - f)`: a straight line from there to S/2.
 
     Parameters
     ----------
     frequencies : np.ndarray
         Hz, from 0 to `sr / 2`; for a filterbank, the corners of its filters.
     alpha : float
-        Above 1 the frequencies move up, below 1 down. Jaitly and Hinton draw it from [0.9, 1.1].
+        Above 1 frequencies increase, below 1 they decrease. The paper draws it from [0.9, 1.1].
     sr : float
         Sample rate in Hz.
     f_hi : float, optional
-        Frequency in Hz that holds the formants of interest, below `sr / 2`. By default 4800 Hz
-        as in the paper, but at most `0.3 * sr`, which is the same at the paper's 16 kHz.
+        Highest frequency of the formants in Hz, below `sr / 2`. By default 4800 Hz as in the
+        paper, at most `0.3 * sr`, which is the same at the 16 kHz of the paper.
 
     Returns
     -------
     warped : np.ndarray, float64
-        Hz, same shape; they increase as `frequencies` do.
+        Hz, same shape, increasing like `frequencies`.
 
     Examples
     --------
@@ -132,7 +130,7 @@ def vtlp_warp(frequencies: Hertz, alpha: float, *, sr: float, f_hi: float | None
 def mel_frequencies(
     n_mels: int = 128, *, fmin: float = 0.0, fmax: float = 11025.0, htk: bool = False
 ) -> Hertz:
-    """Return frequencies in Hz that are equally spaced on the mel scale, both ends included."""
+    """Return frequencies in Hz, equally spaced on the mel scale, with both ends."""
     to_mel, to_hz = (_htk_mel, _htk_hz) if htk else (_slaney_mel, _slaney_hz)
     low, high = to_mel(np.array([fmin, fmax], dtype=np.float64))
     return to_hz(np.linspace(low, high, n_mels))
@@ -157,17 +155,17 @@ def _slaney_hz(mel: Hertz) -> Hertz:
 
 
 def _row_norms(weights: Hertz, p: float) -> Hertz:
-    """Return the p-norm of each row, shape (n_rows, 1), and one where it is next to nothing."""
+    """Return the p-norm of each row, shape (n_rows, 1), or 1 if it is almost zero."""
     norms = np.linalg.norm(weights, ord=p, axis=1, keepdims=True)
     return np.where(norms < np.finfo(np.float32).tiny, 1.0, norms)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MelBank:
-    """A filterbank without its zeros, to be applied to many frames.
+    """A sparse filterbank for many frames.
 
-    Wide filters are cut into runs of frequencies, since long sums in single precision lose digits;
-    `starts` are the first runs of the filters, None where no filter is cut.
+    Wide filters are divided into runs of frequencies, since long sums in single precision lose
+    digits; `starts` are the first runs of the filters, None if no filter is divided.
     """
 
     weights: csr_array[np.float32]
@@ -184,8 +182,8 @@ class MelBank:
         Returns
         -------
         mel : np.ndarray [shape=(n_mels, n)], float32
-            Each band adds up its frequencies from low to high, so the numbers of a frame depend
-            neither on the others nor on its place among them.
+            Each band adds up its frequencies from low to high, so a frame is independent of the
+            other frames and of its position.
         """
         mel = np.asarray(self.weights @ power, dtype=np.float32)
         return mel if self.starts is None else np.add.reduceat(mel, self.starts, axis=0)
@@ -202,7 +200,7 @@ def mel_bank(
     norm: MelNorm,
     warp: float = 1.0,
 ) -> MelBank:
-    """Return the filterbank of `mel_weights`, made once for each configuration."""
+    """Return the filterbank of `mel_weights`, cached for each configuration."""
     from scipy.sparse import csr_array
 
     weights = mel_weights(
@@ -216,11 +214,11 @@ def mel_bank(
 
 
 def _runs(row: Matrix) -> list[Matrix]:
-    """Cut a filter into filters of at most `_RUN` frequencies, whose sum it is."""
-    heard = np.flatnonzero(row)
+    """Divide a filter into filters of at most `_RUN` frequencies with the same sum."""
+    used = np.flatnonzero(row)
     runs = []
-    for start in range(0, max(1, len(heard)), _RUN):
+    for start in range(0, max(1, len(used)), _RUN):
         run = np.zeros_like(row)
-        run[heard[start : start + _RUN]] = row[heard[start : start + _RUN]]
+        run[used[start : start + _RUN]] = row[used[start : start + _RUN]]
         runs.append(run)
     return runs

@@ -1,8 +1,8 @@
-"""Windows of one recording that overlap: which of their frames are the same samples.
+"""Shared frames of overlapping windows of one recording.
 
-A frame that sees none of the padding around a window is a stretch of the recording. Where another
-window has a frame at the same sample, both are one, and need to be transformed once. Frames at the
-ends of a window see its padding, and belong to it alone.
+A frame without padding depends on the recording alone. If another window has a frame at the same
+sample, both are equal and are transformed once. Frames at the ends of a window contain its padding
+and are not shared.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Windows(Sequence["Matrix"]):
-    """Windows of one recording, as clips that know where they come from.
+    """Windows of one recording, as clips with their positions.
 
     Parameters
     ----------
@@ -52,25 +52,24 @@ class Windows(Sequence["Matrix"]):
 
 
 class Run(NamedTuple):
-    """Frames of the recording, each `hop_length` samples behind the one before it."""
+    """Frames of the recording at distances of `hop_length` samples."""
 
     first: int
-    """Sample at which the first frame begins."""
+    """First sample of the first frame."""
     n_frames: int
 
 
 class Place(NamedTuple):
-    """Where the inner frames of a window are: in which run, and from which of its frames on."""
+    """Run of the inner frames of a window, and the position of the first of them in it."""
 
     run: int
     offset: int
 
 
 class Overlap(NamedTuple):
-    """How windows share their frames.
+    """Shared frames of windows.
 
-    `inner` are the frames of a window that see no padding; the places are in the order of the
-    windows.
+    `inner` are the frames of a window without padding; `places` are in the order of the windows.
     """
 
     inner: range
@@ -79,7 +78,7 @@ class Overlap(NamedTuple):
 
 
 def overlap_of(windows: Windows, framing: Framing, n_frames: int) -> Overlap | None:
-    """Return how windows of `n_frames` frames share them, None where they share none."""
+    """Return the shared frames of windows of `n_frames` frames, None if there are none."""
     inner = _inner(windows.n_samples, framing, n_frames)
     first = inner.start * framing.hop_length - (framing.n_fft // 2 if framing.center else 0)
     firsts = [start + first for start in windows.starts]
@@ -97,7 +96,7 @@ def _inner(n_samples: int, framing: Framing, n_frames: int) -> range:
 
 
 def _runs(firsts: Sequence[int], count: int, hop: int) -> tuple[list[Run], list[Place]]:
-    """Join the frames of windows that lie a multiple of `hop` apart and overlap or touch."""
+    """Join the frames of windows at distances of multiples of `hop` that overlap or touch."""
     runs: list[Run] = []
     places: dict[int, Place] = {}
     for index in sorted(range(len(firsts)), key=lambda i: (firsts[i] % hop, firsts[i])):

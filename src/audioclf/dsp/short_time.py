@@ -1,18 +1,18 @@
-"""The short-time engine: waveforms in, power spectra in cache-sized blocks, feature matrices out.
+"""Short-time Fourier transform of many waveforms in blocks that fit the CPU cache.
 
 The numbers are those of librosa 0.11 (`librosa.stft`, `librosa.power_to_db`); the transform is
 computed in single precision where that is enough, without librosa, numba or scipy.signal.
 
-The frames of many clips are packed into one block, yet a clip's numbers are the same to the last
-bit whether it is alone or in a batch. Three rules keep that promise:
+The frames of many clips are packed into one block, yet the numbers of a clip are the same, bit for
+bit, alone and in a batch, for three reasons:
 
 - the Fourier transform and all functions of its result get a multiple of `TILE` frames, so that
-  vector instructions compute every frame, and none is left to the loop for the rest;
+  vector instructions compute every frame;
 - filterbanks are sparse matrices, whose product adds up the frequencies of each frame in one
-  order (see `audioclf.dsp.mel_filters`): BLAS has an order that depends on the shapes;
-- what looks at a whole clip, such as its loudest level, is computed clip by clip.
+  order (see `audioclf.dsp.mel_filters`); the order of BLAS depends on the shapes;
+- functions of a whole clip, such as its greatest level, are computed clip by clip.
 
-So windows that overlap can share the frames that are the same samples, to the last bit as well.
+Therefore overlapping windows can also share frames of the same samples, bit for bit.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ Project = Callable[[Matrix], Matrix]
 """From magnitudes (n_fft // 2 + 1, n), n a multiple of `TILE`, to features (n_rows, n)."""
 
 TILE = 16
-"""Frames that are always computed together; at least the widest vector register in float32."""
+"""Number of frames computed together; at least the widest vector register in float32."""
 
 _BLOCK_SAMPLES = 5 << 16
-"""Samples in a block of frames: with its spectra it stays in cache, and a usual clip fits in."""
+"""Samples in a block of frames, which with its spectra fits the cache and holds a usual clip."""
 
 
 def transform(
@@ -50,23 +50,22 @@ def transform(
     *,
     double: bool = False,
 ) -> list[Matrix]:
-    """Return what `project` makes of the magnitude spectra of each waveform.
+    """Return `project` of the magnitude spectra of each waveform.
 
     Parameters
     ----------
     ys : sequence of np.ndarray [shape=(n_samples,)], float32
-        Read only. Of `Windows` the frames that several have in common are transformed once.
+        Read only. Shared frames of `Windows` are transformed once.
     framing : Framing
     n_rows : int
         Number of features that `project` returns for a frame.
     project : callable
         From magnitudes [shape=(n_fft // 2 + 1, n)] to features [shape=(n_rows, n)], n being a
-        multiple of `TILE`; frame by frame, in numbers that do not depend on the other frames.
-        It may write over its argument.
+        multiple of `TILE`; each frame independent of the others. It may overwrite its argument.
     double : bool
-        Whether the transform is computed in double precision, which takes twice the time. In
-        single precision a bin is known to about 1e-7 of the greatest in its frame, which is 1e-3 of
-        a bin 80 dB below.
+        Whether to transform in double precision, which takes twice the time. In single precision
+        the error of a bin is about 1e-7 of the greatest bin of its frame, or 1e-3 of a bin 80 dB
+        below it.
 
     Returns
     -------
@@ -79,18 +78,18 @@ def transform(
     """
     for y in ys:
         _check_length(len(y), framing)
-    strips, finish = _strips(ys, framing, n_rows)
-    for spans, frames in _blocks(strips, framing):
+    runs, finish = _frame_runs(ys, framing, n_rows)
+    for spans, frames in _blocks(runs, framing):
         magnitude = _SCRATCH.array("magnitude", (framing.n_bins, len(frames)))
         spectra = _rfft(frames.astype(np.float64) if double else frames)
         features = project(np.abs(spectra, out=magnitude, casting="same_kind"))
         for span in spans:
-            strips[span.strip].features[:, span.source] = features[:, span.rows]
+            runs[span.run].features[:, span.source] = features[:, span.rows]
     return finish()
 
 
-class _Strip(NamedTuple):
-    """Frames that are transformed one after the other, and where their features go."""
+class _FrameRun(NamedTuple):
+    """Consecutive frames to transform, and the array for their features."""
 
     cut: Callable[[], Matrix]
     """Returns the frames, shape (n, n_fft)."""
@@ -98,45 +97,48 @@ class _Strip(NamedTuple):
     """Shape (n_rows, n)."""
 
 
-def _strips(
+def _frame_runs(
     ys: Sequence[Matrix], framing: Framing, n_rows: int
-) -> tuple[list[_Strip], Callable[[], list[Matrix]]]:
-    """Return what is to be transformed, and what then makes a matrix per clip of it."""
+) -> tuple[list[_FrameRun], Callable[[], list[Matrix]]]:
+    """Return the frame runs to transform, and a function that returns the matrix of each clip."""
     overlap = None
     if isinstance(ys, Windows) and len(ys) > 1:
         overlap = overlap_of(ys, framing, _n_frames(ys.n_samples, framing))
     if overlap is not None:
-        return _shared_strips(cast(Windows, ys), overlap, framing, n_rows)
-    strips = [
-        _Strip(partial(_frames, y, framing), _empty(n_rows, _n_frames(len(y), framing))) for y in ys
+        return _shared_runs(cast(Windows, ys), overlap, framing, n_rows)
+    runs = [
+        _FrameRun(partial(_frames, y, framing), _empty(n_rows, _n_frames(len(y), framing)))
+        for y in ys
     ]
-    return strips, lambda: [strip.features for strip in strips]
+    return runs, lambda: [run.features for run in runs]
 
 
-def _shared_strips(
+def _shared_runs(
     windows: Windows, overlap: Overlap, framing: Framing, n_rows: int
-) -> tuple[list[_Strip], Callable[[], list[Matrix]]]:
-    """Return the runs of shared frames, and the frames at the ends of each window."""
+) -> tuple[list[_FrameRun], Callable[[], list[Matrix]]]:
+    """Return the runs of shared frames, and of the frames at the ends of each window."""
     inner = overlap.inner
     n_edges = _n_frames(windows.n_samples, framing) - len(inner)
     y = np.ascontiguousarray(windows.y, dtype=np.float32)
     runs = [
-        _Strip(partial(_views, y[run.first :], run.n_frames, framing), _empty(n_rows, run.n_frames))
+        _FrameRun(
+            partial(_views, y[run.first :], run.n_frames, framing), _empty(n_rows, run.n_frames)
+        )
         for run in overlap.runs
     ]
     edges = [
-        _Strip(partial(_edge_frames, window, inner, framing), _empty(n_rows, n_edges))
+        _FrameRun(partial(_edge_frames, window, inner, framing), _empty(n_rows, n_edges))
         for window in (windows if n_edges else ())
     ]
 
     def finish() -> list[Matrix]:
-        found = []
+        matrices = []
         for index, (run, offset) in enumerate(overlap.places):
             shared = runs[run].features[:, offset : offset + len(inner)]
             edge = edges[index].features if n_edges else shared[:, :0]
             parts = (edge[:, : inner.start], shared, edge[:, inner.start :])
-            found.append(np.concatenate(parts, axis=1))
-        return found
+            matrices.append(np.concatenate(parts, axis=1))
+        return matrices
 
     return runs + edges, finish
 
@@ -151,7 +153,7 @@ def _empty(n_rows: int, n_frames: int) -> Matrix:
 
 
 class _Scratch(threading.local):
-    """Arrays that a thread uses again: fresh ones would cost more page faults than the rest."""
+    """Reused arrays of a thread: new arrays would cost more in page faults than the transform."""
 
     def __init__(self) -> None:
         self.memory: dict[str, Matrix] = {}
@@ -167,11 +169,11 @@ _SCRATCH = _Scratch()
 
 
 def _check_length(n_samples: int, framing: Framing) -> None:
-    """Refuse a clip that the frames or their padding cannot be made of."""
+    """Raise an error for a clip that is too short for a frame or its padding."""
     n_fft, half = framing.n_fft, framing.n_fft // 2
     needed = {"reflect": half + 1, "symmetric": half}.get(framing.pad_mode, 1)
     if n_samples == 0:
-        raise FeatureError("the clip has no samples, at least one is needed")
+        raise FeatureError("the clip has no samples; at least one is needed")
     if not framing.center and n_samples < n_fft:
         raise FeatureError(
             f"the clip has {n_samples} samples, fewer than the n_fft={n_fft} of one frame "
@@ -192,23 +194,23 @@ def _n_frames(n_samples: int, framing: Framing) -> int:
 
 
 class _Span(NamedTuple):
-    """Consecutive frames of one strip, and the rows of the block that they fill."""
+    """Consecutive frames of one run, and their rows in the block."""
 
-    strip: int
+    run: int
     source: slice
     rows: slice
 
 
-def _blocks(strips: Sequence[_Strip], framing: Framing) -> Iterator[tuple[list[_Span], Matrix]]:
-    """Yield windowed frames, a multiple of `TILE` of them, the last ones zeros if need be."""
+def _blocks(runs: Sequence[_FrameRun], framing: Framing) -> Iterator[tuple[list[_Span], Matrix]]:
+    """Yield windowed frames, padded with zeros to a multiple of `TILE`."""
     window = analysis_window(framing.window, framing.win_length, framing.n_fft)
     size = max(TILE, _BLOCK_SAMPLES // framing.n_fft // TILE * TILE)
     block = _SCRATCH.array("block", (size, framing.n_fft))
     cut = -1
-    for spans in _pack([strip.features.shape[1] for strip in strips], size):
+    for spans in _pack([run.features.shape[1] for run in runs], size):
         for span in spans:
-            if span.strip != cut:
-                frames, cut = strips[span.strip].cut(), span.strip
+            if span.run != cut:
+                frames, cut = runs[span.run].cut(), span.run
             np.multiply(frames[span.source], window, out=block[span.rows])
         filled = spans[-1].rows.stop
         used = -(-filled // TILE) * TILE
@@ -217,14 +219,14 @@ def _blocks(strips: Sequence[_Strip], framing: Framing) -> Iterator[tuple[list[_
 
 
 def _pack(counts: Sequence[int], size: int) -> Iterator[list[_Span]]:
-    """Yield blocks of at most `size` frames that hold the frames of all strips in order."""
+    """Yield blocks of at most `size` frames that hold the frames of all runs in order."""
     spans: list[_Span] = []
     row = 0
-    for strip, count in enumerate(counts):
+    for run, count in enumerate(counts):
         start = 0
         while start < count:
             taken = min(count - start, size - row)
-            spans.append(_Span(strip, slice(start, start + taken), slice(row, row + taken)))
+            spans.append(_Span(run, slice(start, start + taken), slice(row, row + taken)))
             start, row = start + taken, row + taken
             if row == size:
                 yield spans
@@ -260,7 +262,7 @@ def _padded(y: Matrix, framing: Framing) -> Matrix:
 def _rfft(frames: NDArray[Any]) -> NDArray[Any]:
     """Return the Fourier transform of each row as a column, in C order and the frames' precision.
 
-    The one place that chooses the library. Asked for columns, it writes them at no extra cost.
+    The only place that depends on the library, which writes columns at no extra cost.
     """
     from scipy.fft import rfft
 
@@ -268,7 +270,7 @@ def _rfft(frames: NDArray[Any]) -> NDArray[Any]:
 
 
 def raise_to(magnitude: Matrix, exponent: float) -> Matrix:
-    """Return `magnitude ** exponent`, written over the magnitude."""
+    """Return `magnitude ** exponent`, computed in place."""
     if exponent == 2.0:
         return np.square(magnitude, out=magnitude)
     return magnitude if exponent == 1.0 else np.power(magnitude, exponent, out=magnitude)
@@ -289,13 +291,13 @@ def power_to_db(
     S : np.ndarray, float32
         Power, not negative, at least one value.
     ref : float or "max"
-        Power that is 0 dB; `max` takes the greatest of `S`.
+        Power at 0 dB; `max` is the greatest of `S`.
     amin : float
-        Power to which all smaller powers are raised.
+        Lower bound of the power.
     top_db : float, optional
-        Levels lower than the greatest by more than this are raised to that limit.
+        Largest distance below the greatest level.
     out : np.ndarray, optional
-        Where to write; may be `S`.
+        Output array; may be `S`.
 
     Returns
     -------

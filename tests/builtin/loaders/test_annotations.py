@@ -145,7 +145,7 @@ def test_a_table_that_goes_with_two_recordings_is_refused(tmp_path: Path) -> Non
     recordings(tmp_path, "x/rec.wav", "y/rec.wav")
     write(tmp_path / "rec.txt", "0\t1\tdog\n")
     found = error(tmp_path)
-    words = "rec.txt goes with 2 recordings: x/rec.wav, y/rec.wav"
+    words = "rec.txt matches 2 recordings: x/rec.wav, y/rec.wav"
     assert found.message == f"{tmp_path}: {words}"
 
 
@@ -168,8 +168,8 @@ def test_a_table_over_several_files_needs_offsets(tmp_path: Path) -> None:
     rows = ["0.5 1.25 dog /rec1.wav 0", "6.1 7.1 cat /rec2.wav 0"]
     write(tmp_path / "rec1.txt", concatenated(*rows, offset=False))
     found = error(tmp_path)
-    words = "annotates 2 files, and times within each are not known without a column"
-    assert found.message == f"{tmp_path / 'rec1.txt'}: {words} 'File Offset (s)'"
+    words = "has annotations of 2 files, and no column 'File Offset (s)' for the times within each"
+    assert found.message == f"{tmp_path / 'rec1.txt'}: {words} file"
 
 
 def test_a_recording_that_the_table_names_and_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_recording_may_be_renamed_together_with_its_table(tmp_path: Path) -> N
 def test_a_selection_table_without_a_recording_is_an_error(tmp_path: Path) -> None:
     recordings(tmp_path, "rec1.wav")
     write(tmp_path / "rec2.selections.txt", raven("0 1 dog"))
-    assert "line 2: no recording is named as the table is" in error(tmp_path).message
+    assert "line 2: no recording is named like the table" in error(tmp_path).message
 
 
 def test_what_has_no_partner_is_noted(tmp_path: Path) -> None:
@@ -210,9 +210,9 @@ def test_without_any_pair_nothing_is_guessed(tmp_path: Path) -> None:
     assert error(tmp_path).message == f"{tmp_path}: no selection tables or label tracks found"
     write(tmp_path / "README.txt", "")
     found = error(tmp_path)
-    words = "none of 1 text file goes with one of 1 recording: README.txt"
+    words = "none of 1 text file has the name of one of 1 recording: README.txt"
     assert found.message == f"{tmp_path}: {words}"
-    assert found.hint == "A recording rec1.wav goes with rec1.txt or rec1.Table.1.selections.txt."
+    assert found.hint == "Name the table of rec1.wav rec1.txt or rec1.Table.1.selections.txt."
 
 
 def test_tables_without_recordings_are_refused(tmp_path: Path) -> None:
@@ -251,12 +251,12 @@ def test_where_nothing_is_left_the_reasons_are_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("dog", "1 cells, and start, end and text with tabs are expected"),
-        ("1\t2\tdog\t3", "4 cells, and start, end and text with tabs are expected"),
+        ("dog", "expected start, end and text with tabs between, found 1 cells"),
+        ("1\t2\tdog\t3", "expected start, end and text with tabs between, found 4 cells"),
         ("1,5\t2\tdog", "start is '1,5', not a time in s"),
         ("1\tnan\tdog", "end is 'nan', not a time in s"),
         ("-1\t2\tdog", "start is '-1', not a time in s"),
-        ("2\t1\tdog", "it ends at 1.0 s, before its start at 2.0 s"),
+        ("2\t1\tdog", "the annotation ends at 1.0 s, before its start at 2.0 s"),
         ("1\t2\tdo\x07g", r"'do\x07g' cannot be a label"),
     ],
 )
@@ -269,17 +269,17 @@ def test_a_bad_row_of_a_raven_table_is_named(tmp_path: Path) -> None:
     table = raven("0 1 dog", "x 2 cat", "1  cat", "3 2 cat")
     path = write(recordings(tmp_path, "rec.wav") / "rec.txt", table)
     assert error(tmp_path).message.split("\n") == [
-        f"{path}: 3 rows are wrong:",
+        f"{path}: 3 invalid rows:",
         "  line 3: Begin Time (s) is 'x', not a time in s",
         "  line 4: End Time (s) is '', not a time in s",
-        "  line 5: it ends at 2.0 s, before its start at 3.0 s",
+        "  line 5: the annotation ends at 2.0 s, before its start at 3.0 s",
     ]
 
 
 def test_utf_16_is_refused_in_words(tmp_path: Path) -> None:
     recordings(tmp_path, "rec.wav")
     (tmp_path / "rec.txt").write_bytes("0\t1\tdog\n".encode("utf-16"))
-    assert "UTF-16 text, and UTF-8 is expected" in error(tmp_path).message
+    assert "UTF-16 text; expected UTF-8" in error(tmp_path).message
 
 
 def test_windows_are_labeled_and_the_rest_is_noted(tmp_path: Path) -> None:
@@ -329,9 +329,9 @@ def test_windows_follow_the_length_of_the_recording_to_the_end(tmp_path: Path) -
 def test_a_table_of_another_recording_is_noticed(tmp_path: Path) -> None:
     write(recordings(tmp_path, "rec.wav") / "rec.txt", "0\t1\tdog\n99\t100\tdog\n")
     found = error(tmp_path, window=1.0)
-    words = "it ends at 4 s, and line 2 of its table marks something at 99 s"
+    words = "the recording ends at 4 s, and line 2 of its table has an annotation at 99 s"
     assert found.message == f"{tmp_path / 'rec.wav'}: {words}"
-    assert found.hint == "Does the table belong to another recording?"
+    assert found.hint == "Check whether the table belongs to another recording."
 
 
 def test_a_recording_whose_length_is_not_known_is_named(tmp_path: Path) -> None:

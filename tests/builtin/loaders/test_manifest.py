@@ -163,7 +163,7 @@ def test_a_bad_row_is_named_by_its_line(row: str, words: str, tmp_path: Path) ->
 def test_all_bad_rows_are_reported_together(tmp_path: Path) -> None:
     found = error(tmp_path, "path,label,start\n,dog\n1.wav,dog,0\n1.wav,,\n1.wav,dog,x\n")
     assert found.message.split("\n") == [
-        f"{tmp_path / 'm.csv'}: 3 rows are wrong:",
+        f"{tmp_path / 'm.csv'}: 3 invalid rows:",
         "  line 2: no path",
         "  line 4: no label",
         "  line 5: start is 'x', not a number",

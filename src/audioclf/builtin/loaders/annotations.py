@@ -1,4 +1,4 @@
-"""Long recordings with annotations in Raven or Audacity, cut into clips."""
+"""Loader of long recordings with annotations from Raven or Audacity, cut into clips."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ Seconds = Annotated[float, Gt(0)]
 class Annotations(Loader):
     """Recordings with Raven selection tables or Audacity label tracks beside them, cut into clips.
 
-    `rec1.wav` goes with `rec1.txt`, `rec1.selections.txt` or `rec1.Table.1.selections.txt`; or a
-    Raven table names its recordings (`Begin Path`). A recording is a group: its clips are kept
-    together by splits by groups. Recordings without a table are passed over.
+    The tables of `rec1.wav` are `rec1.txt`, `rec1.selections.txt` or `rec1.Table.1.selections.txt`;
+    or a Raven table names its recordings (`Begin Path`). A recording is a group: splits by group
+    keep its clips together. Recordings without a table are ignored.
     """
 
     type: Literal["annotations"] = "annotations"
@@ -64,28 +64,28 @@ class Annotations(Loader):
     """Column of the Raven tables with the label."""
 
     window: Seconds | None = None
-    """Length of a clip in s. Null makes each annotation one clip, as long as it is."""
+    """Length of a clip in s; null makes each annotation one clip."""
 
     hop: Seconds | None = None
-    """Seconds from the start of one window to that of the next; null is `window`. A last, shorter
-    window is left out."""
+    """Distance between the starts of two windows in s; null is `window`. A last, shorter window is
+    left out."""
 
     min_overlap: Annotated[float, Gt(0), Le(1)] = 0.5
-    """Share of a window that annotations of one label cover at least, for it to have that label.
-    Windows with less than that are skipped."""
+    """Smallest share of a window that annotations of one label cover for the window to have that
+    label. Windows with a smaller share are skipped."""
 
     background: Annotated[str, MinLen(1)] | None = None
-    """Label of windows that no annotation touches; null skips them."""
+    """Label of windows without an annotation; null skips them."""
 
     on_conflict: Literal["skip", "longest"] = "skip"
-    """What becomes of annotations of two labels that overlap, and of windows with two labels:
-    `skip` leaves both out; `longest` takes the longer annotation, or the label that covers more."""
+    """Rule for overlapping annotations of two labels and for windows with two labels: `skip` omits
+    both; `longest` takes the longer annotation, or the label that covers more."""
 
     @model_validator(mode="after")
     def _check_window(self) -> Self:
         given = [name for name in ("hop", "background") if getattr(self, name) is not None]
         if self.window is None and given:
-            raise ValueError(f"{given[0]} is of use only with a window")
+            raise ValueError(f"{given[0]} needs a window")
         return self
 
     @override
@@ -99,23 +99,23 @@ class Annotations(Loader):
         DecodeError
             If the length of a recording is needed and its header is invalid.
         """
-        found = list_files(self.path)
-        shelf = _Shelf.of(dict(found.entries), found.name)
-        marked = shelf.read(self.column)
+        listing = list_files(self.path)
+        collection = _Collection.of(dict(listing.entries), listing.name)
+        marked = collection.read(self.column)
         tally = _Tally()
         clips: list[Clip] = []
-        for recording in shelf.recordings:
+        for recording in collection.recordings:
             if recording.path in marked:
                 cut = self._cut(recording.source, marked[recording.path])
                 tally.add(cut, marked[recording.path])
                 clips += recording.clips(cut)
-        notes = [*found.notes, *shelf.notes(marked), *tally.notes(self.window is not None)]
+        notes = [*listing.notes, *collection.notes(marked), *tally.notes(self.window is not None)]
         if not clips:
-            raise DatasetError(f"{found.name}: no clip is left: {'; '.join(notes) or 'no label'}")
-        return Dataset(clips, name=found.name, notes=notes)
+            raise DatasetError(f"{listing.name}: no clip is left: {'; '.join(notes) or 'no label'}")
+        return Dataset(clips, name=listing.name, notes=notes)
 
     def _cut(self, source: AudioSource, marked: Sequence[Annotation]) -> Cut:
-        marks = [Mark(each.start, each.end, each.label) for each in marked]
+        marks = [Mark(note.start, note.end, note.label) for note in marked]
         longest = self.on_conflict == "longest"
         try:
             if self.window is None:
@@ -131,18 +131,18 @@ class Annotations(Loader):
 
 
 def _check_ends(marked: Sequence[Annotation], seconds: float) -> None:
-    for each in marked:
-        if each.start >= seconds:
+    for annotation in marked:
+        if annotation.start >= seconds:
             raise DatasetError(
-                f"it ends at {seconds:g} s, and line {each.line} of its table marks something at "
-                f"{each.start:g} s",
-                hint="Does the table belong to another recording?",
+                f"the recording ends at {seconds:g} s, and line {annotation.line} of its table "
+                f"has an annotation at {annotation.start:g} s",
+                hint="Check whether the table belongs to another recording.",
             )
 
 
 @dataclass(frozen=True)
 class _Recording:
-    """A recording, where it is listed, and what its clips have in common."""
+    """A recording, its path in the listing, and the id and fold of its clips."""
 
     path: str
     id: str
@@ -158,7 +158,7 @@ class _Recording:
 
 
 @dataclass(frozen=True)
-class _Shelf:
+class _Collection:
     """Recordings, and text files that may be their tables."""
 
     name: str
@@ -167,14 +167,14 @@ class _Shelf:
     finder: _Finder
 
     @classmethod
-    def of(cls, files: Mapping[str, AudioSource], name: str) -> _Shelf:
+    def of(cls, files: Mapping[str, AudioSource], name: str) -> _Collection:
         audio = sorted(path for path in files if is_audio(path))
         tables = {path: files[path] for path in sorted(files) if _TABLE.search(path)}
         if not audio or not tables:
             what = "recordings" if tables else "selection tables or label tracks"
             raise DatasetError(
                 f"{name}: no {what} found",
-                hint="A recording rec1.wav with a table rec1.txt beside it is expected.",
+                hint="Put the table rec1.txt beside the recording rec1.wav.",
             )
         skip = len("".join(f"{folder}/" for folder in common_folders(audio)))
         folds = _folds([path[skip:] for path in audio])
@@ -185,7 +185,7 @@ class _Shelf:
         return cls(name, recordings, tables, _Finder(name, audio))
 
     def read(self, column: str) -> dict[str, list[Annotation]]:
-        """Return the annotations of each recording that a table goes with, perhaps none."""
+        """Return the annotations of each recording with a table, which may be empty."""
         marked: dict[str, list[Annotation]] = defaultdict(list)
         for path, source in self.tables.items():
             partner = self.finder.partner(path)
@@ -200,21 +200,21 @@ class _Shelf:
                     marked[recording].append(annotation)
             table.problems.check()
         if not marked:
-            raise self._nothing_paired()
+            raise self._no_pairs()
         return marked
 
-    def _nothing_paired(self) -> DatasetError:
+    def _no_pairs(self) -> DatasetError:
         tables = count(len(self.tables), "text file", "text files")
         recordings = count(len(self.recordings), "recording", "recordings")
         return DatasetError(
-            f"{self.name}: none of {tables} goes with one of {recordings}: "
+            f"{self.name}: none of {tables} has the name of one of {recordings}: "
             f"{shown(list(self.tables))}",
-            hint="A recording rec1.wav goes with rec1.txt or rec1.Table.1.selections.txt.",
+            hint="Name the table of rec1.wav rec1.txt or rec1.Table.1.selections.txt.",
         )
 
     def notes(self, marked: Mapping[str, object]) -> list[str]:
-        """Say what has no partner."""
-        alone = [each.path for each in self.recordings if each.path not in marked]
+        """Return notes on recordings without a table and tables without a recording."""
+        alone = [recording.path for recording in self.recordings if recording.path not in marked]
         tables = [
             path
             for path in self.tables
@@ -237,14 +237,14 @@ def _is_selections(path: str) -> bool:
 
 def _folds(ids: Sequence[str]) -> list[str | None]:
     """Return the first folder of each recording, if those are a published split."""
-    folders = [each.partition("/")[0] for each in ids]
-    if all("/" in each for each in ids) and is_published_split(folders):
+    folders = [clip.partition("/")[0] for clip in ids]
+    if all("/" in clip for clip in ids) and is_published_split(folders):
         return [*folders]
     return [None] * len(ids)
 
 
 class _Finder:
-    """Knows recordings by path, by name, and by either without its ending."""
+    """Index of recordings by path, by name, and by both without the extension."""
 
     def __init__(self, dataset: str, recordings: Sequence[str]) -> None:
         self._dataset = dataset
@@ -255,15 +255,15 @@ class _Finder:
                     self._known[key].append(path)
 
     def partner(self, table: str) -> str | None:
-        """Return the recording that a table goes with by name: in its folder, or anywhere."""
+        """Return the recording with the name of a table: in its folder, or anywhere."""
         stem = _TABLE.sub("", table)
-        found = self._known.get(stem) or self._known.get(posixpath.basename(stem)) or []
-        if len(found) > 1:
+        paths = self._known.get(stem) or self._known.get(posixpath.basename(stem)) or []
+        if len(paths) > 1:
             raise DatasetError(
-                f"{self._dataset}: {table} goes with {len(found)} recordings: {shown(found)}",
+                f"{self._dataset}: {table} matches {len(paths)} recordings: {shown(paths)}",
                 hint="Put the table into the folder of its recording, or rename one of them.",
             )
-        return found[0] if found else None
+        return paths[0] if paths else None
 
     def recording(
         self, annotation: Annotation, partner: str | None, table: Selections
@@ -271,31 +271,32 @@ class _Finder:
         """Return the recording of an annotation: the one that it names, or the table's partner."""
         if annotation.file is None and partner is not None:
             return partner
-        found = self._known.get(annotation.file or "", [])
-        if len(found) == 1:
-            return found[0]
-        if not found and partner is not None and len({a.file for a in table.annotations}) == 1:
+        paths = self._known.get(annotation.file or "", [])
+        if len(paths) == 1:
+            return paths[0]
+        if not paths and partner is not None and len({a.file for a in table.annotations}) == 1:
             return partner  # the recording was renamed together with its table
-        what = f"{len(found)} recordings are" if found else "no recording is"
-        named = f"named {annotation.file!r}" if annotation.file else "named as the table is"
+        what = f"{len(paths)} recordings are" if paths else "no recording is"
+        named = f"named {annotation.file!r}" if annotation.file else "named like the table"
         table.problems.add(annotation.line, f"{what} {named}")
         return None
 
 
 @dataclass
 class _Tally:
-    """What was skipped in all recordings."""
+    """Numbers of skipped annotations and windows of all recordings."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, cut: Cut, marked: Sequence[Annotation]) -> None:
         self.counts["conflicts"] += cut.conflicts
         self.counts["too little"] += cut.too_little
-        self.counts["unnamed"] += sum(not each.label for each in marked)
-        self.counts["points"] += sum(bool(each.label) and each.end == each.start for each in marked)
+        named = [annotation for annotation in marked if annotation.label]
+        self.counts["unnamed"] += len(marked) - len(named)
+        self.counts["points"] += sum(note.end == note.start for note in named)
 
     def notes(self, windows: bool) -> list[str]:
-        """Say how many there are of each."""
+        """Return a note for each reason that occurred."""
         what = ("window", "windows") if windows else ("annotation", "annotations")
         reasons = {
             "conflicts": (*what, "two labels at once, skipped"),

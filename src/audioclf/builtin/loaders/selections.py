@@ -1,10 +1,9 @@
 """Annotations of recordings: Raven selection tables and Audacity label tracks.
 
-A Raven table is tab-separated with a header. Its times run over all files that were open
-together; `Begin Path` (or `Begin File`) and `File Offset (s)` say where in which file a selection
-begins. A selection stands there once for each view. An Audacity label track has lines of
-`start<TAB>end<TAB>text`, perhaps each with a second line of frequencies, which starts with a
-backslash.
+A Raven table is tab-separated with a header. Its times run over all files that were open together;
+`Begin Path` (or `Begin File`) and `File Offset (s)` are the file of a selection and its start in
+that file. A selection has a row for each view. An Audacity label track has lines of
+`start<TAB>end<TAB>text`, optionally followed by a line of frequencies that starts with a backslash.
 """
 
 from __future__ import annotations
@@ -32,18 +31,18 @@ _MAX_LABEL = 1000
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What somebody marked in a recording.
+    """An annotation of a recording.
 
     Parameters
     ----------
     line : int
-        Where in the table it stands.
+        Line of the table.
     start, end : float
         In s from the start of the file; equal for a point in time.
     label : str
-        NFC; empty where nobody wrote one.
+        NFC; may be empty.
     file : str, optional
-        Name of the recording without folders, where the table says it.
+        Name of the recording without folders, if the table has it.
     """
 
     line: int
@@ -55,7 +54,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Selections:
-    """All annotations of one table; its problems are still to be checked."""
+    """All annotations of one table; its problems are not checked yet."""
 
     name: str
     annotations: tuple[Annotation, ...]
@@ -63,13 +62,13 @@ class Selections:
 
 
 def read_selections(source: AudioSource, column: str) -> Selections:
-    """Read a Raven selection table or an Audacity label track, whichever it is.
+    """Read a Raven selection table or an Audacity label track.
 
     Parameters
     ----------
     source : AudioSource
     column : str
-        Column of a Raven table with the label.
+        Column of a Raven table that holds the labels.
 
     Raises
     ------
@@ -89,20 +88,20 @@ def _raven(text: str, name: str, column: str) -> Selections:
     for needed, hint in ((_END, None), (column, "Set `column: NAME` to the name of the column.")):
         if needed not in table.columns:
             raise missing_column(table, needed, hint)
-    found = []
+    annotations = []
     for row in table.rows:
         try:
-            found.append(_raven_row(row.line, row.cells, column))
+            annotations.append(_raven_row(row.line, row.cells, column))
         except ValueError as exc:
             table.problems.add(row.line, str(exc))
-    files = {each.file for each in found}
+    files = {annotation.file for annotation in annotations}
     if len(files) > 1 and _OFFSET not in table.columns:
         raise DatasetError(
-            f"{name}: annotates {len(files)} files, and times within each are not known without "
-            f"a column {_OFFSET!r}",
+            f"{name}: has annotations of {len(files)} files, and no column {_OFFSET!r} for the "
+            "times within each file",
             hint="Add that column to the table in Raven, and save it again.",
         )
-    return Selections(name, tuple(found), table.problems)
+    return Selections(name, tuple(annotations), table.problems)
 
 
 def _raven_row(line: int, cells: Cells, column: str) -> Annotation:
@@ -129,7 +128,9 @@ def _audacity(text: str, problems: Problems) -> Iterator[Annotation]:
 
 def _audacity_row(line: int, cells: list[str]) -> Annotation:
     if len(cells) not in {2, 3}:
-        raise ValueError(f"{len(cells)} cells, and start, end and text with tabs are expected")
+        raise ValueError(
+            f"expected start, end and text with tabs between, found {len(cells)} cells"
+        )
     start, end = (_time(cell, key) for cell, key in zip(cells, ("start", "end"), strict=False))
     return _annotation(line, start, end, "".join(cells[2:]))
 
@@ -143,7 +144,7 @@ def _time(text: str, key: str) -> float:
 
 def _annotation(line: int, start: float, end: float, label: str, file: str = "") -> Annotation:
     if end < start:
-        raise ValueError(f"it ends at {end} s, before its start at {start} s")
-    if len(label) > _MAX_LABEL or any(unicodedata.category(each) == "Cc" for each in label):
+        raise ValueError(f"the annotation ends at {end} s, before its start at {start} s")
+    if len(label) > _MAX_LABEL or any(unicodedata.category(char) == "Cc" for char in label):
         raise ValueError(f"{quoted(label)} cannot be a label")
     return Annotation(line, start, end, unicodedata.normalize("NFC", label), file or None)
