@@ -1,18 +1,18 @@
-"""What every engine promises, and the parts that they share.
+"""Base class of engines, and the parts that they share.
 
-An engine applies a function to many items and hands back each result as it completes, with the
-index of its item. An exception of the function is a value like any other result. What runs where
-never changes a result, so an engine can be chosen by speed alone.
+An engine applies a function to many items and returns each result as it completes, with the index
+of its item. An exception of the function is a value like any other result. The choice of the
+engine never changes a result.
 """
 
 from __future__ import annotations
 
 import pickle
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, overload
 
 from audioclf.base.errors import EXIT_BUG, AudioclfError
@@ -25,16 +25,16 @@ F = TypeVar("F", bound="Cancellable")
 
 
 class WorkerError(AudioclfError):
-    """A function raised something that is not meant for the user: a bug of ours or of a library.
+    """A function raised an unexpected exception: a bug of ours or of a library.
 
-    The message names the type and the text; where it was raised stands in the notes.
+    The message holds its type and text, the notes its traceback.
     """
 
     exit_code = EXIT_BUG
 
     @classmethod
     def of(cls, exc: BaseException) -> WorkerError:
-        """Return what can be sent of an exception."""
+        """Return the error for an exception, which can be sent between processes."""
         text = " ".join(str(exc).split())
         error = cls(f"{type(exc).__name__}: {text}" if text else type(exc).__name__)
         error.add_note("".join(traceback.format_exception(exc)).rstrip())
@@ -45,7 +45,7 @@ class WorkerError(AudioclfError):
 
 
 class WorkerDiedError(AudioclfError):
-    """An item ends every worker process that takes it up.
+    """An item ended its worker process, also when it was tried alone.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class WorkerDiedError(AudioclfError):
     how : str
         How the process ended, as `SIGKILL` or `exit code 1`.
     is_late : bool
-        Whether it was ended because it took longer than it may.
+        Whether it was ended because of a time limit.
     """
 
     def __init__(
@@ -74,35 +74,31 @@ class WorkerDiedError(AudioclfError):
 
     @property
     def what_happened(self) -> str:
-        """What to say of the item: "ends its worker process: SIGKILL", for example."""
+        """End of the item's rows and messages: "ends its worker process: SIGKILL", for example."""
         if self.is_late:
             return f"was ended: {self.how}"
         return f"ends its worker process: {self.how}"
 
     @classmethod
-    def of(cls, index: int, how: str) -> WorkerDiedError:
+    def of(cls, index: int, how: str, *, is_late: bool = False) -> WorkerDiedError:
         """Return the error for one item."""
         hint = "It may need more memory than there is, or crash a library."
-        message = f"item {index} ends its worker process: {how}"
-        return cls(message, hint=hint, index=index, how=how)
-
-    @classmethod
-    def late(cls, index: int, how: str) -> WorkerDiedError:
-        """Return the error for one item that took longer than it may."""
-        hint = "It hangs, or it needs a longer limit."
-        message = f"item {index} was ended: {how}"
-        return cls(message, hint=hint, index=index, how=how, is_late=True)
+        if is_late:
+            hint = "It hangs, or it needs a longer limit."
+        error = cls("", hint=hint, index=index, how=how, is_late=is_late)
+        error.message = f"item {index} {error.what_happened}"
+        error.args = (error.message,)
+        return error
 
     def __reduce__(self) -> tuple[object, ...]:
         return *super().__reduce__(), self.__dict__
 
 
-class Engine(Protocol):
-    """Where work is done. A context manager: leaving it ends every worker."""
+class Engine(ABC):
+    """Base class of engines. As a context manager, it ends every worker at the end."""
 
-    @property
-    def workers(self) -> int:
-        """How many items are worked on at the same time."""
+    workers: int
+    """Number of items that are worked on at the same time."""
 
     @overload
     def map(
@@ -112,6 +108,7 @@ class Engine(Protocol):
     def map(
         self, fn: Callable[[T, S], R], items: Sequence[T], *, shared: S
     ) -> Iterator[tuple[int, R | AudioclfError]]: ...
+    @abstractmethod
     def map(self, fn: Any, items: Any, *, shared: Any = None) -> Any:
         """Apply a function to every item.
 
@@ -123,7 +120,7 @@ class Engine(Protocol):
         items : sequence
             Each is looked up once, when its turn comes, or once more if its worker died.
         shared : object, optional
-            What all items need. It reaches each worker once, not once per item; large arrays in
+            Data for all items. It reaches each worker once, not once per item; large arrays in
             it are read-only in worker processes.
 
         Yields
@@ -131,7 +128,7 @@ class Engine(Protocol):
         index : int
             Position of the item.
         outcome : object or AudioclfError
-            The result, in whatever order results come; or the `AudioclfError` that the function
+            The result, in the order of completion; or the `AudioclfError` that the function
             raised; or a `WorkerError` for any other exception; or a `WorkerDiedError`.
 
         Raises
@@ -140,23 +137,8 @@ class Engine(Protocol):
             If there are no workers, or no more.
         """
 
-    def close(self) -> None:
-        """End all workers, also those at work, and wait until they are gone."""
-
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        where: TracebackType | None,
-    ) -> None: ...
-
-
-class Closing:
-    """Makes a context manager of whatever has `close`."""
-
-    def close(self) -> None:
-        """End all workers; nothing to do where there are none."""
+    def close(self) -> None:  # noqa: B027 - nothing to do where there are none
+        """End all workers, also busy ones, and wait until they are gone."""
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +156,7 @@ class Job:
     limits: Limits = field(default_factory=limits_in_force)
 
     def __call__(self, item: Any) -> Any:
-        """Return the result for an item, or the error that stands for what was raised."""
+        """Return the result for an item, or the error for what was raised."""
         try:
             with use_limits(self.limits):
                 return self.fn(item) if self.shared is None else self.fn(item, self.shared)
@@ -190,10 +172,10 @@ class Job:
 
 
 class Cancellable(Protocol):
-    """What `as_completed` asks of a future."""
+    """A future, for `as_completed`."""
 
     def cancel(self) -> Any:
-        """Give the work up if it has not begun."""
+        """Cancel the work if it has not begun."""
 
 
 def as_completed(
@@ -204,8 +186,8 @@ def as_completed(
 ) -> Iterator[tuple[T, F]]:
     """Yield each piece of work with its future once that is done.
 
-    At most `window` pieces are under way or waiting for the caller, so memory does not grow with
-    the amount of work. When the caller stops, what is under way is cancelled.
+    At most `window` pieces are in progress or waiting for the caller, so memory does not grow with
+    the amount of work. When the caller stops, all pending work is cancelled.
     """
     pending: dict[F, T] = {}
     source = iter(work)
@@ -223,24 +205,24 @@ def as_completed(
 
 
 def pack(value: Any) -> bytes:
-    """Pickle an item or an outcome; instead of one that cannot be, a `WorkerError` says so."""
+    """Pickle an item or an outcome; one that cannot be pickled is replaced by a `WorkerError`."""
     import cloudpickle
 
     try:
         return bytes(cloudpickle.dumps(value))
     except Exception as exc:  # noqa: BLE001 - whatever pickling a foreign object raises
-        return pickle.dumps(_stuck(exc))
+        return pickle.dumps(_not_transferable(exc))
 
 
 def unpack(packed: bytes) -> Any:
-    """Return what `pack` packed; instead of what cannot be read, a `WorkerError` says so."""
+    """Return what `pack` was given; what cannot be read is replaced by a `WorkerError`."""
     try:
         return pickle.loads(packed)  # noqa: S301 - a process of ours wrote it
     except Exception as exc:  # noqa: BLE001 - whatever a foreign object raises
-        return _stuck(exc)
+        return _not_transferable(exc)
 
 
-def _stuck(exc: Exception) -> WorkerError:
+def _not_transferable(exc: Exception) -> WorkerError:
     error = WorkerError.of(exc)
     error.message = f"an item or its result cannot go from process to process: {error.message}"
     error.args = (error.message,)

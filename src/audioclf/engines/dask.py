@@ -10,10 +10,12 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+from typing_extensions import override
+
 from audioclf.base.errors import AudioclfError, EnvironmentMissingError
 from audioclf.base.machine import limit_threads_at_start
 from audioclf.engines.base import (
-    Closing,
+    Engine,
     Job,
     WorkerDiedError,
     WorkerError,
@@ -34,18 +36,18 @@ from audioclf.engines.cluster import (
 )
 
 PATIENCE_SECONDS = 30.0
-"""How long a cluster may be without any worker; Dask restarts one in a few seconds."""
+"""Time that a cluster may be without workers in s; Dask restarts one in a few seconds."""
 
 _AHEAD = 4
-"""Batches under way or waiting for the caller, per thread of the cluster."""
+"""Batches in progress or waiting for the caller, per thread of the cluster."""
 
 
-class DaskEngine(Closing):
+class DaskEngine(Engine):
     """Work on the workers of a Dask scheduler.
 
-    A worker that dies costs only what it had in hand: Dask does that again elsewhere. What Dask
-    gives up, because too many workers died with it, is done again at the end, one item at a time
-    with nothing beside it; if that ends workers too, the item is the one to blame.
+    When a worker dies, Dask repeats its tasks elsewhere. Tasks that Dask gives up, because too many
+    workers died with them, are repeated at the end, one item at a time and alone; an item that
+    ends workers again fails.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ class DaskEngine(Closing):
     required : mapping of str to str, optional
         Distribution to version that every worker must have, beyond `cluster.LIBRARIES`.
     batch : int
-        At most so many items travel together.
+        Maximum number of items that are sent together.
 
     Raises
     ------
@@ -90,16 +92,16 @@ class DaskEngine(Closing):
             self._stack = stack.pop_all()
 
     @property
-    def workers(self) -> int:
-        """How many threads the workers of the cluster have by now."""
+    def workers(self) -> int:  # type: ignore[override]
+        """Number of threads of all workers at this time."""
         with self._reaching():
             threads: int = sum(self._client.nthreads().values())
         return max(1, threads)
 
+    @override
     def map(
         self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
     ) -> Iterator[tuple[int, Any]]:
-        """Apply a function to every item, as results complete; see `Engine.map`."""
         # As a task and not as scattered data, which is lost with the last worker that has it:
         # Dask makes the result of a task again.
         job = self._submit(pickle.loads, pack(Job(fn, shared)))
@@ -116,7 +118,7 @@ class DaskEngine(Closing):
                 yield index, outcome
 
     def _batches(self, n_items: int) -> list[range]:
-        """Cut the items into batches, small enough to keep every worker busy to the end."""
+        """Cut the items into batches, small enough to keep every worker busy until the end."""
         size = max(1, min(self._batch, n_items // (_AHEAD * self.workers)))
         return [range(at, min(at + size, n_items)) for at in range(0, n_items, size)]
 
@@ -173,8 +175,9 @@ class DaskEngine(Closing):
                 hint="Run the same command again once it is back.",
             ) from exc
 
+    @override
     def close(self) -> None:
-        """Leave the cluster, which drops what it still has to do for us."""
+        # The cluster drops our remaining work.
         self._stack.close()
 
 

@@ -1,4 +1,4 @@
-"""The engines of this machine: one after another, threads, processes."""
+"""Engines of this machine: serial, threads, processes."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from audioclf.base.errors import EnvironmentMissingError
-from audioclf.engines.base import Closing, Job, WorkerDiedError, as_completed, pack
+from audioclf.engines.base import Engine, Job, WorkerDiedError, as_completed, pack
 from audioclf.engines.process import Worker, WorkerGoneError, WorkerLateError
 
 _AHEAD = 2
-"""Items under way or waiting for the caller, per worker."""
+"""Items in progress or waiting for the caller, per worker."""
 
 
-class SerialEngine(Closing):
+class SerialEngine(Engine):
     """Work in this thread, one item after another."""
 
     workers = 1
 
+    @override
     def map(
         self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
     ) -> Iterator[tuple[int, Any]]:
-        """Apply a function to every item, in order; see `Engine.map`."""
         job = Job(fn, shared)
         for index in range(len(items)):
             yield index, job(items[index])
 
 
-class ThreadEngine(Closing):
+class ThreadEngine(Engine):
     """Work in threads of this process, for functions that release the interpreter's lock.
 
     Parameters
@@ -44,10 +45,10 @@ class ThreadEngine(Closing):
         self.workers = jobs
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="audioclf")
 
+    @override
     def map(
         self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
     ) -> Iterator[tuple[int, Any]]:
-        """Apply a function to every item, as results complete; see `Engine.map`."""
         job = Job(fn, shared)
 
         def submit(index: int) -> Future[Any]:
@@ -57,8 +58,9 @@ class ThreadEngine(Closing):
         for index, future in as_completed(submit, _first, range(len(items)), window):
             yield index, future.result()
 
+    @override
     def close(self) -> None:
-        """Give up what has not begun and wait for the rest; a thread cannot be ended."""
+        # A thread cannot be ended.
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
@@ -66,27 +68,19 @@ def _first(pending: Collection[Future[Any]]) -> Iterable[Future[Any]]:
     return wait(pending, return_when=FIRST_COMPLETED).done
 
 
-@dataclass(frozen=True)
-class _Died:
-    """Stands for the outcome of an item whose worker ended, or had to be; `how` it did."""
-
-    how: str
-    is_late: bool = False
-
-
-class ProcessEngine(Closing):
+class ProcessEngine(Engine):
     """Work in processes of this machine, for functions that hold the lock or may crash.
 
     Workers start when they are needed and stay for the next `map`. BLAS and OpenMP have one thread
-    in each. An item whose worker dies is done again at the end, alone, in a new worker; if that
-    dies too, the item is the one to blame.
+    in each. An item whose worker dies is tried again at the end, alone, in a new worker; if that
+    dies too, the item fails.
 
     Parameters
     ----------
     jobs : int
         Number of processes.
     seconds : float, optional
-        How long an item may take, in s; its worker is ended then.
+        Time limit for an item in s; its worker is ended then.
     """
 
     def __init__(self, jobs: int, seconds: float | None = None) -> None:
@@ -99,10 +93,10 @@ class ProcessEngine(Closing):
         self._lock = threading.Lock()
         self._closed = False
 
+    @override
     def map(
         self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
     ) -> Iterator[tuple[int, Any]]:
-        """Apply a function to every item, as results complete; see `Engine.map`."""
         suspects: list[int] = []
         with self._packed(Job(fn, shared)) as job:
 
@@ -111,19 +105,14 @@ class ProcessEngine(Closing):
 
             window = _AHEAD * self.workers
             for index, future in as_completed(submit, _first, range(len(items)), window):
-                outcome = future.result()
-                if not isinstance(outcome, _Died):
-                    yield index, outcome
-                elif outcome.is_late:
-                    yield index, WorkerDiedError.late(index, outcome.how)
+                death = _death(index, future)
+                if death is None or death.is_late:
+                    yield index, death or future.result()
                 else:
                     suspects.append(index)
             for index in sorted(suspects):
-                outcome = self._threads.submit(self._outcome_alone, job, items[index]).result()
-                if isinstance(outcome, _Died):
-                    blame = WorkerDiedError.late if outcome.is_late else WorkerDiedError.of
-                    outcome = blame(index, outcome.how)
-                yield index, outcome
+                future = self._threads.submit(self._outcome_alone, job, items[index])
+                yield index, _death(index, future) or future.result()
 
     @contextmanager
     def _packed(self, job: Job) -> Iterator[bytes]:
@@ -145,9 +134,9 @@ class ProcessEngine(Closing):
         worker = self._loaded_worker(job)
         try:
             return worker.run(pack(item), self.seconds)
-        except WorkerGoneError as exc:
+        except WorkerGoneError:
             self._drop(worker)
-            return _Died(str(exc), isinstance(exc, WorkerLateError))
+            raise
 
     def _outcome_alone(self, job: bytes, item: Any) -> Any:
         worker = getattr(self._own, "worker", None)
@@ -169,7 +158,7 @@ class ProcessEngine(Closing):
                 return worker
         raise EnvironmentMissingError(
             f"a worker process ended before it could begin: {how}",
-            hint="See above for what it said, or do without worker processes with `--jobs 1`.",
+            hint="Read its messages above, or work without worker processes with `--jobs 1`.",
         )
 
     def _worker(self) -> Worker:
@@ -187,8 +176,8 @@ class ProcessEngine(Closing):
         with self._lock:
             self._crew.discard(worker)
 
+    @override
     def close(self) -> None:
-        """End all workers, also those at work, and wait until they are gone."""
         with self._lock:
             self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -197,3 +186,11 @@ class ProcessEngine(Closing):
         for worker in self._members():
             worker.close()
         self._threads.shutdown(wait=True)
+
+
+def _death(index: int, future: Future[Any]) -> WorkerDiedError | None:
+    """Return the error for an item whose worker process ended."""
+    exc = future.exception()
+    if not isinstance(exc, WorkerGoneError):
+        return None
+    return WorkerDiedError.of(index, str(exc), is_late=isinstance(exc, WorkerLateError))
