@@ -1,17 +1,15 @@
-"""Mutation score of the modules that read what strangers wrote: `make mutate MUTATE="cache"`.
+"""Mutation score of the modules that read untrusted files: `make mutate MUTATE="cache"`.
 
 mutmut changes one thing at a time in a module and runs the tests of that module; a change that no
-test notices has survived. The texts of messages are left as they are: a string with a space in it
-is for people. Mutants are tried in an order drawn from `--seed`, so that those of a run which ends
-early, or of `--sample`, are a random choice of all. Each group runs in a copy of the tree below
-`.mutation/`, and what came of it is added to `benchmarks/mutation.json`, with the seed, the tests,
-the date and the versions.
+test notices has survived. Strings with a space, which are messages, are not changed. Mutants are
+tried in an order drawn from `--seed`, so those of a run that ends early, or of `--sample`, are a
+random sample. Each group runs in a copy of the tree below `.mutation/`, and its result is added to
+`benchmarks/mutation.json`, with the seed, the tests, the date and the versions.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
 import platform
@@ -27,6 +25,10 @@ from pathlib import Path
 from typing import Any
 
 REPO = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPO))
+
+from tests.hostile.recorded import record  # noqa: E402
+
 WORK = REPO / ".mutation"
 RESULT = REPO / "benchmarks" / "mutation.json"
 PYTEST_ARGS = ("-p", "no:randomly", "-p", "no:cacheprovider", "-m", "not slow")
@@ -35,9 +37,9 @@ CAUGHT = ("killed", "timeout", "segfault", "caught by type check")
 
 @dataclass(frozen=True)
 class Group:
-    """Modules, and the tests that must notice what is changed in them.
+    """Modules, and the tests that must notice changes in them.
 
-    Subprocesses import the package as it is, so that tests which start some notice nothing.
+    Subprocesses import the unchanged package, so tests that start one notice nothing.
     """
 
     modules: tuple[str, ...]
@@ -141,12 +143,12 @@ GROUPS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("groups", nargs="*", help="all if none is named")
+    parser.add_argument("groups", nargs="*", help="all by default")
     parser.add_argument("--only", nargs="*", default=[], help="names of modules, as `entry`")
-    parser.add_argument("--tests", nargs="*", help="these alone, for a first look that is faster")
-    parser.add_argument("--minutes", type=float, help="stop a group then, and count what was tried")
-    parser.add_argument("--sample", type=int, help="mutants to try of each module; all if not said")
-    parser.add_argument("--seed", type=int, default=0, help="of the order in which they are tried")
+    parser.add_argument("--tests", nargs="*", help="only these, for a faster first look")
+    parser.add_argument("--minutes", type=float, help="limit for a group")
+    parser.add_argument("--sample", type=int, help="mutants of each module; all by default")
+    parser.add_argument("--seed", type=int, default=0, help="for the order of the mutants")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.inside:
@@ -168,13 +170,14 @@ def main() -> None:
                 check=False,
             )
         run = {"seed": given.seed, "tests": list(tests), "tests left out": list(group.left_out)}
-        _note({module: _counted(folder, module) for module in modules}, run)
+        for module in modules:
+            _record(module, _counted(folder, module), run)
 
 
 def _copied(
     name: str, modules: list[str], tests: tuple[str, ...], left_out: tuple[str, ...]
 ) -> Path:
-    """Return a copy of what the tests need, with the configuration of mutmut."""
+    """Return a copy of the files that the tests need, with the configuration of mutmut."""
     folder = WORK / name
     shutil.rmtree(folder, ignore_errors=True)
     for part in ("src", "tests", "docs", "configs"):
@@ -183,7 +186,7 @@ def _copied(
     settings = {
         "source_paths": ["src"],
         "only_mutate": modules,
-        "pytest_add_cli_args_test_selection": [each for each in tests if (REPO / each).exists()],
+        "pytest_add_cli_args_test_selection": [path for path in tests if (REPO / path).exists()],
         "pytest_add_cli_args": [*PYTEST_ARGS, *_without(left_out)],
         "also_copy": ["docs", "configs"],
         "mutate_only_covered_lines": False,
@@ -221,9 +224,9 @@ def _run_mutmut(sample: int | None, seed: int) -> None:
     def collect_sample(**given: Any) -> tuple[list[Any], Any]:
         mutants, data = collect(**given)
         by_module: dict[Path, list[Any]] = {}
-        for mutant in sorted(mutants, key=lambda each: place_of(each[1])):
+        for mutant in sorted(mutants, key=lambda mutant: place_of(mutant[1])):
             by_module.setdefault(mutant[0].path, []).append(mutant)
-        return [mutant for each in by_module.values() for mutant in each[:sample]], data
+        return [mutant for chosen in by_module.values() for mutant in chosen[:sample]], data
 
     mutmut.collect_source_file_mutation_data = collect_sample
     mutmut.estimated_worst_case_time = place_of
@@ -231,7 +234,7 @@ def _run_mutmut(sample: int | None, seed: int) -> None:
 
 
 def _counted(folder: Path, module: str) -> dict[str, int]:
-    """Return the number of mutants of a module by what became of them."""
+    """Return the number of mutants of a module by status."""
     from mutmut.stats import status_by_exit_code
 
     path = folder / "mutants" / f"{module}.meta"
@@ -241,25 +244,22 @@ def _counted(folder: Path, module: str) -> dict[str, int]:
     return dict(Counter(status_by_exit_code[code] for code in codes.values()))
 
 
-def _note(found: dict[str, dict[str, int]], run: dict[str, Any]) -> None:
-    known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {}
-    for module, counts in found.items():
-        tried = sum(n for status, n in counts.items() if status != "not checked")
-        if not tried:
-            continue
-        caught = sum(counts.get(status, 0) for status in CAUGHT)
-        known[module] = {
-            "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-            "python": platform.python_version(),
-            "mutmut": metadata.version("mutmut"),
-            **run,
-            "tried": tried,
-            "of": sum(counts.values()),
-            "caught": caught,
-            "counts": dict(sorted(counts.items())),
-        }
-        print(f"{module}: {caught} of {tried} mutants caught, {100 * caught / tried:.1f} %")
-    RESULT.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def _record(module: str, counts: dict[str, int], run: dict[str, Any]) -> None:
+    tried = sum(n for status, n in counts.items() if status != "not checked")
+    if not tried:
+        return
+    caught = sum(counts.get(status, 0) for status in CAUGHT)
+    result = {
+        "python": platform.python_version(),
+        "mutmut": metadata.version("mutmut"),
+        **run,
+        "tried": tried,
+        "of": sum(counts.values()),
+        "caught": caught,
+        "counts": dict(sorted(counts.items())),
+    }
+    record(RESULT, module, result)
+    print(f"{module}: {caught} of {tried} mutants caught, {100 * caught / tried:.1f} %")
 
 
 if __name__ == "__main__":

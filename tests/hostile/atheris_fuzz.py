@@ -14,7 +14,8 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from tests.hostile.fuzzing import attempt_audio, attempt_zip, note, seeds_of
+from tests.hostile.fuzzing import attempt_audio, attempt_zip, seeds_of
+from tests.hostile.recorded import record
 
 ATTEMPTS = {"zip": attempt_zip, "audio": attempt_audio}
 _DONE = re.compile(r"Done (\d+) runs in (\d+) second")
@@ -40,7 +41,7 @@ def main() -> int:
         sys.stdout.write(f"{kind}: {runs} inputs in {took} s, no finding\n")
         for path in results:
             found = {"tried": runs, "seconds": took, "atheris": metadata.version("atheris")}
-            note(Path(path), f"{kind} by atheris", {**found, "uncaught": 0})
+            record(Path(path), f"{kind} by atheris", {**found, "uncaught": 0})
     return int(failed)
 
 

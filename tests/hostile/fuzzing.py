@@ -10,7 +10,6 @@ Mutants follow from the seed and their number alone, so a finding can be made ag
 from __future__ import annotations
 
 import argparse
-import datetime
 import faulthandler
 import io
 import json
@@ -50,6 +49,7 @@ from tests.hostile.files import (
     wav,
     zip_of,
 )
+from tests.hostile.recorded import record
 
 Attempt = Callable[[bytes], bool]
 """Reads a mutant and returns whether it was accepted; raises where a promise is broken."""
@@ -388,21 +388,13 @@ def main() -> int:
             found = fuzz(kind, count, seed=args.seed, first=args.first, seconds=args.seconds)
             results.append(found)
             if args.write:
-                note(args.write, kind, asdict(found))
+                record(args.write, kind, asdict(found))
             if not args.json:
                 sys.stdout.write(_sentence(found) + "\n")
     faulthandler.cancel_dump_traceback_later()
     if args.json:
         sys.stdout.write(json.dumps([asdict(found) for found in results], indent=2) + "\n")
     return int(any(found.uncaught for found in results))
-
-
-def note(path: Path, name: str, found: Mapping[str, object]) -> None:
-    """Add what was found to a file of results, with the date of today."""
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    known[name] = {**found, "date": today}
-    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _sentence(found: Fuzzed) -> str:
