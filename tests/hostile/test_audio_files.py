@@ -1,4 +1,4 @@
-"""Audio files that lie, and what is said about them."""
+"""Audio files with false headers, beside those of `test_cases.py`: the message for each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.hostile.files import (
     riff,
     wav,
 )
-from tests.hostile.fuzzing import fuzz, seeds_of
+from tests.hostile.fuzzing import attempt_audio, fuzz, seeds_of
 
 CONFIG = AudioConfig(sr=8000)
 NAN, INF = float("nan"), float("inf")
@@ -45,44 +45,26 @@ def refusal(data: bytes, name: str = "data.zip!dog/3.wav") -> DecodeError:
 
 
 HEADERS = {
-    "no byte": (b"", "only 0 bytes"),
     "eleven bytes": (wav()[:11], "only 11 bytes"),
-    "riff alone": (riff(), "no 'data' chunk"),
     "no data": (riff(fmt()), "no 'data' chunk"),
     "header cut in fmt": (wav()[:30], "no 'data' chunk"),
-    "no fmt": (riff(DATA), "no 'fmt ' chunk"),
     "fmt after data": (riff(DATA, fmt()), "no 'fmt ' chunk before the audio"),
     "short fmt": (riff(chunk(b"fmt ", bytes(14)), DATA), "'fmt ' chunk of 14 bytes"),
     "two fmt": (riff(fmt(), fmt(), DATA), "two 'fmt ' chunks"),
     "two data": (riff(fmt(), DATA, DATA), "two 'data' chunks"),
     "two data, odd": (riff(fmt(), chunk(b"data", AUDIO[:-1]), DATA), "two 'data' chunks"),
-    "data longer than the file": (
-        wav(AUDIO, data_size=32_000),
-        "truncated: header says 32000 bytes of audio, file holds 2000",
-    ),
     "file cut": (wav(AUDIO)[:-1], "truncated: header says 2000 bytes of audio, file holds 1999"),
     "rf64 longer than the file": (
         rf64(2001, AUDIO),
         "truncated: header says 2001 bytes of audio, file holds 2000",
     ),
-    "killed recorder": (
-        wav(AUDIO, data_size=0),
-        "unfinished recording? its header says 0 bytes of audio, 2000 follow",
-    ),
     "killed recorder, silence": (wav(bytes(2000), data_size=0), "unfinished recording?"),
-    "no samples": (wav(b""), "no audio samples"),
     "no samples, then a list": (riff(fmt(), chunk(b"data", b""), chunk(b"LIST", b"INFO")), "no au"),
     "half a frame": (wav(b"x"), "no audio samples"),
     "no samples in aiff": (encoded("AIFF", "PCM_16", noise(0)), "no audio samples"),
-    "0 Hz": (wav(sr=0), "sample rate 0 Hz is outside 1000..768000 Hz"),
-    "1 Hz": (wav(sr=1), "sample rate 1 Hz is outside 1000..768000 Hz"),
-    "2147483647 Hz": (wav(sr=2**31 - 1), "sample rate 2147483647 Hz is outside"),
     "1 Hz, u-law": (wav(tag=7, bits=8, sr=1), "sample rate 1 Hz is outside"),
     "1 Hz, flac": (encoded("FLAC", "PCM_16", sr=1), "sample rate 1 Hz is outside"),
     "no channel": (wav(channels=0), "0 channels (limit 64)"),
-    "1024 channels": (wav(channels=1024), "1024 channels (limit 64)"),
-    "65535 channels": (wav(channels=65_535), "65535 channels (limit 64)"),
-    "100000 chunks": (riff(*[chunk(b"JUNK", b"")] * 100_000, fmt(), DATA), "more than 1000 chunks"),
     "100000 chunks after": (
         riff(fmt(), DATA, *[chunk(b"JUNK", b"")] * 100_000),
         "more than 1000 chunks",
@@ -118,13 +100,10 @@ def test_a_header_that_cannot_be_true_is_refused(data: bytes, words: str) -> Non
 
 
 SAMPLES = {
-    "nan": (float_wav([0.1, NAN, 0.2]), "1 NaN/inf samples of 3"),
     "inf": (float_wav([0.1, INF, -INF]), "2 NaN/inf samples of 3"),
-    "all nan": (float_wav([NAN] * 100), "100 NaN/inf samples of 100"),
     "nan among loud": (float_wav([NAN, 1e38]), "1 NaN/inf samples of 2"),
     "nan in double": (float_wav([0.1, NAN], bits=64), "1 NaN/inf samples of 2"),
     "double beyond float": (float_wav([1e300, 0.1], bits=64), "1 NaN/inf samples of 2"),
-    "loud": (float_wav([0.1, 1e38]), "not normalised audio: samples up to 1e+38"),
     "loud below": (
         float_wav([0.1, -10_001.0]),
         "samples up to 10001 (full scale is 1, limit 10000",
@@ -139,9 +118,6 @@ def test_samples_that_are_no_audio_are_refused(data: bytes, words: str) -> None:
 
 
 FOREIGN = {
-    "html": (b"<html><body>404 not found</body></html>", "an HTML page"),
-    "png": (b"\x89PNG\r\n\x1a\n" + bytes(100), "a PNG image"),
-    "zip": (b"PK\3\4" + bytes(100), "a zip archive"),
     "text": (b"this is not audio at all", "text"),
     "m4a": (b"\0\0\0\x20ftypM4A " + bytes(100), "an MP4 or M4A file"),
     "avi": (riff(form=b"AVI "), "a RIFF file that is not WAVE"),
@@ -186,8 +162,6 @@ def test_a_repair_is_named_for_an_unfinished_recording() -> None:
 SOUND = {
     "one sample": (wav(b"\1\2"), 1),
     "silence": (wav(bytes(2000)), 500),
-    "constant": (float_wav([0.5] * 1000), 500),
-    "denormals": (float_wav([1e-40] * 1000), 500),
     "loudest": (float_wav([1e4, -1e4] * 500), 500),
     "size to the end": (wav(AUDIO, data_size=0xFFFFFFFF), 500),
     "absurd rf64": (rf64(2**60, AUDIO), 500),
@@ -202,16 +176,6 @@ def test_odd_but_sound_files_are_accepted(data: bytes, length: int) -> None:
     check(decoded)
     assert len(decoded.y) == length
     assert decoded.info.warnings == ()
-
-
-@pytest.mark.parametrize(
-    ("container", "subtype"),
-    [("FLAC", "PCM_16"), ("AIFF", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")],
-)
-def test_another_format_named_wav_is_decoded_with_one_warning(container: str, subtype: str) -> None:
-    decoded = decode(MemorySource(encoded(container, subtype), "dog/3.wav"), CONFIG)
-    assert decoded.info.warnings == (f"{container} data in a file named .wav",)
-    check(decoded)
 
 
 def test_every_bit_depth_holds_the_same_sound() -> None:
@@ -269,20 +233,6 @@ def check(decoded: Decoded) -> None:
     assert DEFAULT_LIMITS.min_sr <= decoded.info.sr <= DEFAULT_LIMITS.max_sr
 
 
-def outcome(data: bytes) -> bool:
-    """Decode, or fail with a short message; return whether it was decoded."""
-    try:
-        check(decode(MemorySource(data), CONFIG))
-    except DecodeError as error:
-        message = error.message
-    else:
-        return True
-    assert message.startswith("clip.wav: ")
-    assert "\n" not in message
-    assert len(message) < 300
-    return False
-
-
 U32 = st.sampled_from([0, 1, 8, 0x7FFFF000, 2**31 - 1, 2**32 - 1]) | st.integers(0, 2**32 - 1)
 U16 = st.sampled_from([0, 1, 2, 3, 8, 16, 24, 32, 0xFFFE, 65_535])
 CHUNKS = st.one_of(
@@ -319,7 +269,7 @@ SEEDS = st.sampled_from(list(seeds_of("audio").values()))
 @settings(max_examples=500, deadline=None)
 @given(data=RIFFS | flipped(RIFFS) | flipped(SEEDS) | st.binary(max_size=100))
 def test_any_file_is_decoded_or_refused(data: bytes) -> None:
-    outcome(data)
+    attempt_audio(Path())(data)
 
 
 EXTRA = st.builds(chunk, st.sampled_from([b"LIST", b"bext", b"JUNK"]), st.binary(max_size=9))

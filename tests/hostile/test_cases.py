@@ -1,7 +1,7 @@
-"""The cases of the list of bad inputs, by number: what a user is told, and the exit code.
+"""The 72 cases of bad input, by number: message and exit code.
 
-A case is tried here by the command line on a small dataset, unless `ELSEWHERE` says where it is
-tested; the last test holds the two together.
+A case is tried here by the command line on a small dataset, or by the test in `ELSEWHERE`; the last
+test checks that none is missing.
 """
 
 from __future__ import annotations
@@ -403,6 +403,7 @@ def test_case_51_fewest_clips_below_the_folds(run: Run, tmp_path: Path) -> None:
 LABELS = ["猫", "café", "\U0001f436", " lead", "no", "on", "1e3", "null", "1:30", "~", "=1+1", "-1"]
 
 
+@pytest.mark.slow
 def test_cases_52_53_labels_stay_as_they_are_everywhere(run: Run, folder: Path) -> None:
     for label in [*LABELS, "cafe\u0301"]:
         for n in range(2):

@@ -1,4 +1,4 @@
-"""Disks that are really full or read-only: one sentence, and nothing that was finished is lost."""
+"""Full and read-only disks: one sentence, and no finished work is lost."""
 
 from __future__ import annotations
 
@@ -167,6 +167,7 @@ def test_what_cannot_be_written_to_a_read_only_disk_is_one_sentence(
     assert run_cli("predict", model, folder, "--out", tmp_path / "found.csv").returncode == 0
 
 
+@pytest.mark.slow
 def test_case_67_a_read_only_cache_is_said_once_and_its_entries_are_used(
     toy_config: Path, tmp_path: Path, disk: Disk
 ) -> None:

@@ -1,4 +1,4 @@
-"""Zip archives that lie, and what is said about them."""
+"""Zip archives with false headers, beside those of `test_cases.py`: the message for each."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioclf.base.errors import EXIT_DATA, AudioclfError, DatasetError, DecodeError
+from audioclf.base.errors import EXIT_DATA, DatasetError, DecodeError
 from audioclf.base.limits import Limits
 from audioclf.dataset.archive import ZipMember, open_archive
 from tests.hostile.files import Entry, deflated, wav, zip_of
-from tests.hostile.fuzzing import fuzz
+from tests.hostile.fuzzing import attempt_zip, fuzz
 
 MIB = 1 << 20
 MUTANTS = 20_000
@@ -56,11 +56,7 @@ def damage(member: ZipMember) -> DecodeError:
 
 
 NOT_ZIP = {
-    "text": (b"hello\n" * 10, "not a readable zip archive (looks like text)"),
-    "empty": (b"", "not a readable zip archive (the file is empty)"),
-    "truncated": (zip_of(Entry(b"a.wav", wav()))[:-30], "archive (truncated or damaged)"),
     "html": (b"<!doctype html><html>404</html>", "(looks like an HTML page)"),
-    "gzip": (b"\x1f\x8b\x08\0\0\0\0\0\0\3", "(looks like a gzip archive)"),
     "noise": (bytes(range(128, 256)), "not a readable zip archive"),
 }
 
@@ -99,19 +95,10 @@ def test_a_path_with_a_null_byte_is_refused() -> None:
 
 
 BAD_NAMES = {
-    "leaves": (b"../../x.wav", "!../../x.wav: entry leaves the archive"),
     "leaves inside": (b"a/../../x.wav", "entry leaves the archive"),
-    "leaves with backslashes": (rb"..\..\evil.wav", "entry leaves the archive"),
-    "absolute": (b"/abs/x.wav", "!/abs/x.wav: entry with an absolute path"),
-    "drive": (rb"C:\x.wav", "entry with an absolute path"),
     "share": (rb"\\server\x.wav", "entry with an absolute path"),
-    "nul": (b"dog\0.wav", r"!'dog\x00.wav': control character"),
     "newline": (b"dog\n.wav", r"!'dog\n.wav': control character"),
-    "escape": (b"\x1b[31mdog.wav", r"'\x1b[31mdog.wav': control character"),
-    "empty": (b"", "!'': entry with an empty name"),
     "dot": (b".", "entry with an empty name"),
-    "long": (b"x" * 5000, "entry name longer than 1024 bytes"),
-    "deep": (b"d/" * 3000 + b"x.wav", "3000 folders deep (limit 32)"),
     "nested": (b"dog/more.ZIP", "zip inside zip is not read"),
 }
 
@@ -124,29 +111,13 @@ def test_a_bad_name_is_refused(put: Put, name: bytes, words: str) -> None:
     assert message.isprintable()
 
 
-def test_nothing_is_written_outside(put: Put, tmp_path: Path) -> None:
-    path = put(zip_of(Entry(b"../x.wav"), Entry(b"/tmp/audioclf-x.wav")))
-    before = sorted(tmp_path.parent.rglob("*"))
-    refusal(path)
-    assert sorted(tmp_path.parent.rglob("*")) == before
-
-
-def test_a_name_flagged_as_utf8_that_is_not_is_shown_as_bytes(put: Put) -> None:
-    message = refusal(put(zip_of(Entry(b"\xff\xfe.wav", flags=0x800)))).message
-    assert r"entry name b'\xff\xfe.wav' is not valid UTF-8" in message
-
-
-@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
+@pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFSOCK])
 def test_what_is_not_a_regular_file_is_refused(put: Put, kind: int) -> None:
     entry = Entry(b"x.wav", b"/etc/passwd", attributes=(kind | 0o777) << 16)
     assert "!x.wav: not a regular file" in refusal(put(zip_of(entry))).message
 
 
 BAD_ENTRIES = {
-    "encrypted": (Entry(b"x.wav", flags=1), "encrypted entry; unpack with the password first"),
-    "lzma": (Entry(b"x.wav", method=14), "compression method 14 not supported"),
-    "method 97": (Entry(b"x.wav", method=97), "compression method 97 not supported"),
-    "4 GiB": (Entry(b"x.wav", b"3 KB", method=8, size=2**32 - 2), "4294967294 bytes unpacked ("),
     "huge packed": (Entry(b"x.wav", method=8, packed_size=2**30), "1073741824 bytes unpacked ("),
     "two sizes": (Entry(b"x.wav", b"1234", size=9), "damaged entry: 4 bytes stored, 9 declared"),
     "past the end": (Entry(b"x.wav", method=8, packed_size=9999), "overlaps inside the archive"),
@@ -160,26 +131,9 @@ def test_a_bad_entry_is_refused(put: Put, entry: Entry, words: str) -> None:
     assert "!x.wav" in message
 
 
-def test_a_ratio_bomb_is_refused_before_it_is_read(put: Put) -> None:
-    bomb = Entry(b"x.wav", b"\0" * 1000, method=8, size=300 * MIB)
-    message = refusal(put(zip_of(bomb))).message
-    assert f"bytes would unpack to {300 * MIB} (limit 250:1)" in message
-
-
 def test_many_small_bombs_count_together(put: Put) -> None:
     bombs = [Entry(b"%d.wav" % n, b"\0" * 1000, method=8, size=200 * MIB) for n in range(2)]
     assert f"would unpack to {400 * MIB} (limit 250:1)" in refusal(put(zip_of(*bombs))).message
-
-
-def test_the_total_is_limited(put: Put) -> None:
-    path = put(zip_of(Entry(b"1.wav", b"x" * 60), Entry(b"2.wav", b"x" * 60)))
-    message = refusal(path, Limits(max_total_bytes=100)).message
-    assert message == f"{path}: 120 bytes unpacked (limit 100)"
-
-
-def test_the_number_of_entries_is_limited(put: Put) -> None:
-    path = put(zip_of(*(Entry(b"%d.wav" % n) for n in range(11))))
-    assert refusal(path, Limits(max_entries=10)).message == f"{path}: 11 entries (limit 10)"
 
 
 def test_a_very_silent_clip_is_no_bomb(put: Put) -> None:
@@ -189,22 +143,11 @@ def test_a_very_silent_clip_is_no_bomb(put: Put) -> None:
     assert member.read() == silence
 
 
-def test_an_overlap_bomb_is_refused(put: Put) -> None:
-    body = Entry(b"0.wav", b"\0" * 10_000, method=8)
-    others = [dataclasses.replace(body, name=b"%d.wav" % n, offset=0) for n in range(1, 1000)]
-    assert "overlaps inside the archive" in refusal(put(zip_of(body, *others))).message
-
-
 def test_an_entry_before_the_archive_is_refused(put: Put) -> None:
     data = bytearray(zip_of(Entry(b"x.wav")))
     at = data.index(b"PK\5\6") + 16
     data[at : at + 4] = (int.from_bytes(data[at : at + 4], "little") + 10).to_bytes(4, "little")
     refusal(put(bytes(data)))
-
-
-def test_two_entries_of_one_name_are_refused(put: Put) -> None:
-    path = put(zip_of(Entry(b"a.wav", b"1"), Entry(b"a.wav", b"2")))
-    assert refusal(path).message == f"{path}!a.wav: two entries with this name"
 
 
 def test_names_that_only_normalisation_tells_apart_are_one_name(put: Put) -> None:
@@ -213,24 +156,9 @@ def test_names_that_only_normalisation_tells_apart_are_one_name(put: Put) -> Non
     assert "two entries with this name" in refusal(path).message
 
 
-def test_names_that_only_case_tells_apart_are_refused(put: Put) -> None:
-    path = put(zip_of(Entry(b"A.wav"), Entry(b"a.wav")))
-    assert refusal(path).message == f"{path}!a.wav: differs from A.wav only by case"
-
-
 def one_member(path: Path) -> ZipMember:
     (member,) = open_archive(path).members
     return member
-
-
-def test_a_bad_checksum_is_found(put: Put) -> None:
-    message = damage(one_member(put(zip_of(Entry(b"x.wav", crc=1))))).message
-    assert "damaged entry: its CRC-32 does not match" in message
-
-
-def test_a_size_that_lies_is_found_and_the_rest_never_unpacked(put: Put) -> None:
-    path = put(zip_of(Entry(b"x.wav", b"\0" * 50 * MIB, method=8, size=1000)))
-    assert "damaged entry: holds 1001 bytes, 1000 declared" in damage(one_member(path)).message
 
 
 def test_an_entry_shorter_than_declared_is_found(put: Put) -> None:
@@ -300,13 +228,6 @@ def test_too_little_memory_to_unpack_is_named(put: Put, monkeypatch: pytest.Monk
     assert "not enough memory for 4 bytes" in damage(member).message
 
 
-def test_one_damaged_entry_leaves_the_others(put: Put) -> None:
-    path = put(zip_of(Entry(b"1.wav", b"one"), Entry(b"2.wav", crc=1), Entry(b"3.wav", b"three")))
-    first, second, third = open_archive(path).members
-    damage(second)
-    assert (first.read(), third.read()) == (b"one", b"three")
-
-
 NAMES = st.sampled_from(
     [b"a.wav", b"../x", b"A.WAV", b"", b"/", b".", b"..", b"a\\b", b"\xff", b"\0", b"C:", b"x/"]
 )
@@ -324,24 +245,6 @@ ENTRIES = st.builds(
 )
 
 
-def read_all(path: Path) -> int:
-    """Read every member; return how many were sound."""
-    sound = 0
-    for member in open_archive(path).members:
-        try:
-            assert len(member.read()) == member.size
-            sound += 1
-        except DecodeError as error:
-            check_message(error)
-    return sound
-
-
-def check_message(error: AudioclfError) -> None:
-    assert "data.zip" in error.message
-    assert "\n" not in error.message
-    assert len(error.message) < 1000
-
-
 FLIPS = st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), max_size=4)
 
 
@@ -353,15 +256,10 @@ def test_any_archive_is_read_or_refused(
     flips: list[tuple[int, int]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    path = tmp_path_factory.getbasetemp() / "data.zip"
     data = bytearray(junk + zip_of(*entries))
     for at, bits in flips:
         data[at % len(data)] ^= bits
-    path.write_bytes(data)
-    try:
-        read_all(path)
-    except DatasetError as error:
-        check_message(error)
+    attempt_zip(tmp_path_factory.getbasetemp())(bytes(data))
 
 
 PLAIN_NAMES = st.text("ab\u00e9\u732b .", min_size=1, max_size=6).filter(
