@@ -1,7 +1,7 @@
-"""The command line: parse, call, print. Nothing here computes.
+"""The command line: commands parse options, call the library and print.
 
-Results go to stdout, progress and messages to stderr. Commands are imported when they are called,
-so that `audioclf --help` costs little more than typer itself.
+Results go to stdout, progress and messages to stderr. A command is a line of `COMMANDS` and a
+module of its name, which is imported only to call it, so `audioclf --help` starts fast.
 """
 
 from __future__ import annotations
@@ -20,49 +20,50 @@ from audioclf.base.errors import AudioclfError, Terminated, stop_code, stop_word
 from audioclf.base.machine import limit_threads_at_start
 from audioclf.cli.terminal import complain, stdout_for_results
 
-_COMMANDS = {
-    "init": "Look at a folder or zip of recordings and write a config for it, with its reasons.",
-    "explore": "Look at the data before any training: one HTML page, and a table.",
-    "run": "Load, extract, train and evaluate what a config says; leave a run folder.",
-    "predict": "Name the class of new sounds: clips, or windows and events in long recordings.",
-    "check": "Say what a run would do, and what is wrong, without training.",
+COMMANDS = {
+    "init": "Suggest a config for a folder or zip of recordings, with reasons.",
+    "explore": "Describe a dataset before training, in a table and one HTML page.",
+    "run": "Train and evaluate the pipelines of a config; write a run folder.",
+    "predict": "Classify new recordings: clips, or windows and events in long recordings.",
+    "check": "Validate a config and its dataset, without training.",
     "compare": "Compare the pipelines of one or more runs in pairs, with intervals and tests.",
-    "report": "Write one HTML page that shows a finished run: numbers, pictures and sound.",
-    "audit": "Say why numbers should not be believed: leaks, shortcuts, bad files, labels.",
-    "replay": "Do a finished run again from its folder, and say where the results part.",
-    "notify": "Tell plugins, such as mlflow, of a run that finished before.",
-    "model": "Look into a model file: `model show FILE` says what it holds, without running it.",
-    "export": "Write a model as ONNX, and prove that it gives the same scores there.",
-    "sample-data": "Make a small dataset that shows one effect, such as leakage or a shortcut.",
-    "configs": "List the configs that come along; `configs show NAME` prints or copies one.",
-    "plugins": "List what is installed; `plugins show|check NAME`, `doctor` and `new` for authors.",
-    "cache": "Show, verify or prune the cache of features.",
+    "report": "Write one HTML page of a finished run: numbers, pictures and sound.",
+    "audit": "Look for reasons to doubt the numbers: leakage, shortcuts, bad files, wrong labels.",
+    "replay": "Repeat a finished run from its folder, and compare the results stage by stage.",
+    "notify": "Notify plugins, such as mlflow, of a finished run.",
+    "model": "Show the content of a model file, without running it.",
+    "export": "Export a model as ONNX, and check that its scores stay the same.",
+    "sample-data": "Write a small dataset that shows one effect, such as leakage or a shortcut.",
+    "configs": "List the included configs, or print or copy one.",
+    "plugins": "List, explain, check and create plugins.",
+    "cache": "Show, verify or prune the feature cache.",
     "schema": "Print the JSON schema of configs, for editors.",
 }
+"""Name of each command and the first line of its help."""
 
 
 class LazyGroup(TyperGroup):
-    """A group that knows its commands by name and imports one only to call it."""
+    """Group of commands that are imported when they are called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order in which they are shown."""
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import a command."""
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
         app = import_module(f"audioclf.cli.{cmd_name.replace('-', '_')}").app
         command: Any = typer.main.get_command(app)
         command.name = cmd_name
-        for each in (command, *getattr(command, "commands", {}).values()):
-            each.callback = _keeping_stdout(each.callback)
+        for item in (command, *getattr(command, "commands", {}).values()):
+            item.callback = _keeping_stdout(item.callback)
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands from the static table."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: Any) -> Any:
         """Call the command; the one place where errors for the user are caught."""

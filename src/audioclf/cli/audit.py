@@ -42,7 +42,7 @@ def audit(
         typer.Option(metavar="NAME", help="Accept a finding, as in --allow recording-habit."),
     ] = [],  # noqa: B006
     quick: Annotated[
-        bool, typer.Option("--quick", help="Train nothing: labels are not looked at.")
+        bool, typer.Option("--quick", help="Train nothing, and skip the audit of labels.")
     ] = False,
     jobs: JobsOption = None,
     cache_dir: CacheDirOption = None,
@@ -51,7 +51,7 @@ def audit(
     as_json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Say why numbers should not be believed: leaks, shortcuts, bad files, doubtful labels."""
+    """Look for reasons to doubt the numbers: leakage, shortcuts, bad files, wrong labels."""
     from audioclf.audit import check_allowed
 
     check_allowed(allow)

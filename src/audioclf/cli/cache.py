@@ -55,7 +55,7 @@ app = single_command()
 
 @app.callback()
 def _cache() -> None:
-    """Show, verify or prune the cache of features."""
+    """Show, verify or prune the feature cache."""
 
 
 @app.command()

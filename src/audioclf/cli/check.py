@@ -33,7 +33,7 @@ def check(
     as_json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Say what a run would do, and what is wrong, without training."""
+    """Validate a config and its dataset, without training."""
     registry = load_registry(strict=strict)
     from audioclf.experiment.preview import preview
 

@@ -40,7 +40,7 @@ def compare(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which pipelines of one or more runs are better, and which cannot be told apart."""
+    """Compare the pipelines of one or more runs in pairs, with intervals and tests."""
     from audioclf.runs.comparing import compare_runs
 
     found = compare_runs(runs, metric=metric, margin=margin)

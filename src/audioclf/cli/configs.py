@@ -17,7 +17,7 @@ app = single_command()
 
 @app.callback(invoke_without_command=True)
 def configs(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """List the configs that come along."""
+    """List the included configs, or print or copy one."""
     if ctx.invoked_subcommand is not None:
         return
     from audioclf.starters.recipes import recipes

@@ -65,7 +65,7 @@ def explore(
     as_json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Look at the data before any training: one HTML page, and a table."""
+    """Describe a dataset before training, in a table and one HTML page."""
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {out}: a page is written, and a name that ends in .html expected")
     registry = load_registry(strict=strict)

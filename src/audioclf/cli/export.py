@@ -51,7 +51,7 @@ def export(
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write the estimator of a model as ONNX, if it gives the same scores there."""
+    """Export a model as ONNX, and check that its scores stay the same."""
     from audioclf.base.files import OutputFolder
     from audioclf.models.bundle.reading import read_bundle
     from audioclf.models.onnx.export import TOLERANCE, check_tools, to_onnx

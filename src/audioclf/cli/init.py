@@ -38,7 +38,7 @@ def init(
     isolate: IsolateOption = False,
     untrusted: UntrustedOption = False,
 ) -> None:
-    """Look at recordings and write a config for them that runs, with its reasons."""
+    """Suggest a config for a folder or zip of recordings, with reasons."""
     from audioclf.base.files import check_new, write_new
     from audioclf.starters.first_config import draft_config, name_for
 

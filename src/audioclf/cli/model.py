@@ -24,7 +24,7 @@ _SHOWN_CLASSES = 20
 
 @app.callback()
 def model() -> None:
-    """Look into a model file."""
+    """Show the content of a model file, without running it."""
 
 
 @app.command()

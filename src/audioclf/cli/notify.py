@@ -23,7 +23,7 @@ def notify(
     ],
     seconds: NotifySecondsOption = None,
 ) -> None:
-    """Tell plugins, such as mlflow, of a run that finished before."""
+    """Notify plugins, such as mlflow, of a finished run."""
     from audioclf.experiment.notify import NOTIFY_SECONDS, finished_run, send
 
     observers = load_registry().observers(plugins)

@@ -1,4 +1,4 @@
-"""What several commands share."""
+"""Options and progress that several commands share."""
 
 from __future__ import annotations
 
@@ -45,27 +45,25 @@ InsecureOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 IsolateOption = Annotated[
-    bool, typer.Option("--isolate", help="Work in processes: a crash costs one clip.")
+    bool, typer.Option("--isolate", help="Work in processes, so that a crash costs one clip.")
 ]
 UntrustedOption = Annotated[
     bool,
     typer.Option(
         "--untrusted",
-        help="Clips and models are from strangers: read them in processes that may crash.",
+        help="For clips and models from strangers: read them in processes that may crash.",
     ),
 ]
 NotifySecondsOption = Annotated[
     float | None,
-    typer.Option(
-        "--notify-seconds", min=0.1, help="How long each plugin may take; by default 600 s."
-    ),
+    typer.Option("--notify-seconds", min=0.1, help="Time limit of each plugin; by default 600 s."),
 ]
 ExpectOption = Annotated[
     str | None,
     typer.Option(
         "--expect-sha256",
         metavar="DIGEST",
-        help="Refuse any other file than the one with this SHA-256.",
+        help="Refuse a file whose SHA-256 is another.",
         show_default=False,
     ),
 ]

@@ -33,7 +33,7 @@ def plugins(
     as_json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """List what is installed, from where, and what is broken."""
+    """List, explain, check and create plugins."""
     if ctx.invoked_subcommand is not None:
         return
     from audioclf.components.discovery import discover

@@ -130,7 +130,7 @@ def predict(
     quiet: QuietOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Name the class of new sounds: whole clips, or windows and events in long recordings."""
+    """Classify new recordings: clips, or windows and events in long recordings."""
     _check_options(force, resume, out)
     rule = {
         "threshold": threshold,

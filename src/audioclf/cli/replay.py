@@ -49,7 +49,7 @@ def replay(
     as_json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Do a run again from its folder and say at which stage, if any, the results part."""
+    """Repeat a finished run from its folder, and compare the results stage by stage."""
     registry = load_registry(strict=strict)
     from audioclf.experiment.replay import replay as replay_run
 

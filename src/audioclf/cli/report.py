@@ -28,7 +28,7 @@ def report(
         typer.Option(min=0, help="MB for sound and spectrograms; by default 4 to 8."),
     ] = None,
 ) -> None:
-    """Write the report of a run as one HTML file that needs no network."""
+    """Write one HTML page of a finished run: numbers, pictures and sound."""
     from audioclf.report.run.page import report_again
 
     registry = None if no_audio else load_registry()

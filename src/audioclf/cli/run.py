@@ -84,8 +84,8 @@ def run(
         typer.Option(
             "--notify",
             metavar="PLUGIN",
-            help="Tell a plugin, such as mlflow, of the finished run; else what AUDIOCLF_NOTIFY "
-            "names.",
+            help="Notify a plugin, such as mlflow, of the finished run; by default those in "
+            "AUDIOCLF_NOTIFY.",
         ),
     ] = [],  # noqa: B006  typer copies it
     notify_seconds: NotifySecondsOption = None,
@@ -94,10 +94,10 @@ def run(
     strict: StrictOption = False,
     plan_only: Annotated[
         bool,
-        typer.Option("--plan", help="Only say about what time, memory and disk it would take."),
+        typer.Option("--plan", help="Only estimate time, memory and disk."),
     ] = False,
 ) -> None:
-    """Load, extract, train and evaluate what a config says; leave a run folder."""
+    """Train and evaluate the pipelines of a config; write a run folder."""
     registry = load_registry(strict=strict)
     if plan_only:
         from audioclf.base.machine import available_cores

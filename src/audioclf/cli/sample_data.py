@@ -27,7 +27,7 @@ def sample_data(
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same files.")] = 0,
     show_list: Annotated[bool, typer.Option("--list", help="Say what there is.")] = False,
 ) -> None:
-    """Make a small dataset that shows one effect, with a config that runs."""
+    """Write a small dataset that shows one effect, such as leakage or a shortcut."""
     from audioclf.starters.sample_data.registry import SAMPLES, sample_named
     from audioclf.starters.sample_data.writing import write_sample
 

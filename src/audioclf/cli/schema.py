@@ -12,7 +12,7 @@ app = single_command()
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of configs with the installed plugins, for editors."""
+    """Print the JSON schema of configs, for editors."""
     registry = load_registry()
     from audioclf.config.schema import config_schema
 

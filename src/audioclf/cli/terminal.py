@@ -85,10 +85,10 @@ def left_out(count: int) -> str:
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows as aligned columns below a header.
 
-    >>> print(format_table(["pipeline", "accuracy"], [["svm", "0.75"], ["gradient_boosting", "0.6"]]))
-    pipeline           accuracy
-    svm                0.75
-    gradient_boosting  0.6
+    >>> print(format_table(["pipeline", "accuracy"], [["svm", "0.75"], ["baseline", "0.6"]]))
+    pipeline  accuracy
+    svm       0.75
+    baseline  0.6
     """
     table = [[one_line(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
