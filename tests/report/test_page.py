@@ -434,7 +434,7 @@ def test_clips_that_changed_since_the_run_are_not_played(finished: Path) -> None
     ledger.write_text("\n".join(text) + "\n", encoding="utf-8")
     page = Page(report_again(finished)[0].read_text(encoding="utf-8"))
     assert len(page.media()) == 15
-    assert "not the file that the run read" in page.text
+    assert "the file has changed since the run" in page.text
 
 
 @pytest.mark.parametrize("name", ["record.json", "metrics.json", "predictions.csv"])

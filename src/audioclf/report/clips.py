@@ -1,4 +1,4 @@
-"""Where the page gets its sound: the clips of a run, by id."""
+"""Source of the sound of a page: the clips of a run, by id."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from audioclf.runs.reading import SavedRun
 
 MAX_SECONDS = 10.0
-"""Seconds of a clip that the page plays and shows."""
+"""Seconds of a clip in a page at most."""
 
 
 class ClipSource(Protocol):
-    """Gives the waveform of a clip."""
+    """Source of waveforms by clip."""
 
     def waveform(self, clip_id: str) -> tuple[NDArray[np.float32], int]:
         """Return the waveform `y` [shape=(n_samples,)] and its sample rate in Hz.
@@ -44,12 +44,11 @@ class DatasetClips:
     dataset : Dataset
     audio : AudioConfig
     digests : mapping of str to str, optional
-        SHA-256 of the files that the run read, by clip id. A file that has another one by now is
-        refused: it is not what the numbers are about.
+        SHA-256 of the files that the run read, by clip id; a file with another digest is refused.
     decoder : callable
-        Gives the waveform of a clip.
+        Returns the waveform of a clip.
     limits : Limits
-        How much of the files is believed.
+        Upper bounds on untrusted files.
     """
 
     def __init__(
@@ -70,22 +69,22 @@ class DatasetClips:
     def waveform(self, clip_id: str) -> tuple[NDArray[np.float32], int]:
         """Decode a clip."""
         if clip_id not in self._clips:
-            raise DecodeError(f"{clip_id}: not in the dataset any more")
+            raise DecodeError(f"{clip_id}: no longer in the dataset")
         clip = self._clips[clip_id]
         expected = self._digests.get(clip_id)
         if expected and clip.source.digest() != expected:
-            raise DecodeError(f"{clip.source.name}: not the file that the run read")
+            raise DecodeError(f"{clip.source.name}: the file has changed since the run")
         with use_limits(self._limits):
             return self._decoder(clip, self._audio), self._audio.sr
 
 
 def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:
-    """Load the dataset that a run was made from, as its `config.yaml` names it.
+    """Load the dataset of a run, as its `config.yaml` names it.
 
     Raises
     ------
     AudioclfError
-        If the dataset is gone, holds none of the run's clips, or a plugin that reads it is missing.
+        If the dataset is gone or has none of the clips of the run, or a plugin is missing.
     """
     from audioclf.components.discovery import discover
     from audioclf.components.guard import load_guarded
@@ -96,6 +95,6 @@ def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:
     with use_limits(config.limits):
         dataset = load_guarded(config.dataset, registry)
     if not {clip.id for clip in run.clips} & {clip.id for clip in dataset}:
-        raise DatasetError(f"{dataset.name}: holds none of the clips of this run")
+        raise DatasetError(f"{dataset.name}: contains none of the clips of this run")
     digests = {clip.id: clip.facts.get("sha256", "") for clip in run.clips}
     return DatasetClips(dataset, config.audio, digests, limits=config.limits)

@@ -1,4 +1,4 @@
-"""Sound and pictures of clips, small enough to stand inside a page.
+"""Sound and spectrograms of clips, small enough to be embedded in a page.
 
 Sound is mono at `SAMPLE_RATE` at most, as Ogg Vorbis, else MP3, else WAV: what this libsndfile can
 write. Pictures are mel spectrograms of at most some 200 x 64 points as WebP, else PNG. Both are
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 22_050
 MAX_EMBEDDED = 400
-"""Clips whose sound the page holds, whatever the budget: each costs some 15 ms of CPU."""
+"""Clips with sound at most, whatever the budget: each takes some 15 ms of CPU."""
 
 _TOP_DB = 70.0
 _COLUMNS = 192
 _MANY_MISSING = 20
 _PLAIN_BYTES = 8_000
-"""Sound that is shorter than this as WAV is left as WAV: the header of Vorbis alone takes 4 kB."""
+"""Sound of fewer bytes stays WAV: the header of Vorbis alone takes 4 kB."""
 
 _CODECS = (("OGG", "VORBIS", "audio/ogg"), ("MP3", "MPEG_LAYER_III", "audio/mpeg"))
 
@@ -67,15 +67,15 @@ class Media:
 
     @property
     def n_bytes(self) -> int:
-        """What it takes of the page."""
+        """Bytes in the page."""
         return len(self.sound) + len(self.picture)
 
 
 @dataclass
 class MediaMaker:
-    """Makes media from clips, and keeps the spectrograms for the pictures of the classes.
+    """Maker of media from clips; its thumbnails also serve the pictures of the classes.
 
-    `problems` holds one message for each clip that gave no sound.
+    `problems` holds a message for each clip that could not be decoded.
     """
 
     clips: ClipSource
@@ -83,26 +83,26 @@ class MediaMaker:
     problems: dict[str, str] = field(default_factory=dict)
 
     def thumbnail(self, clip_id: str) -> Thumbnail | None:
-        """Return the spectrogram of a clip; None, and a problem noted, where it has none."""
+        """Return the spectrogram of a clip; None, with an entry in `problems`, if it fails."""
         if clip_id not in self.thumbnails and clip_id not in self.problems:
             self._decoded(clip_id)
         return self.thumbnails.get(clip_id)
 
     def media(self, clip_ids: Iterable[str], budget: int) -> dict[str, Media]:
         """Return the media of the first of these clips that fit the budget of bytes."""
-        found: dict[str, Media] = {}
+        media: dict[str, Media] = {}
         for clip_id in clip_ids:
-            heard = self._decoded(clip_id)
-            if heard is None:
-                if not found and len(self.problems) >= _MANY_MISSING:
+            waveform = self._decoded(clip_id)
+            if waveform is None:
+                if not media and len(self.problems) >= _MANY_MISSING:
                     break
                 continue
-            made = Media(sound_of(*heard), picture_of(self.thumbnails[clip_id].levels))
-            budget -= made.n_bytes
-            if budget < 0 or len(found) == MAX_EMBEDDED:
+            item = Media(sound_of(*waveform), picture_of(self.thumbnails[clip_id].levels))
+            budget -= item.n_bytes
+            if budget < 0 or len(media) == MAX_EMBEDDED:
                 break
-            found[clip_id] = made
-        return found
+            media[clip_id] = item
+        return media
 
     def _decoded(self, clip_id: str) -> tuple[NDArray[np.float32], int] | None:
         try:
@@ -147,7 +147,7 @@ def mean_thumbnail(thumbnails: Sequence[Thumbnail], seconds: float) -> Levels:
     ----------
     thumbnails : sequence of Thumbnail
     seconds : float
-        Length of the picture in s; a clip that has ended counts as silent.
+        Length of the picture in s; shorter clips are padded with silence.
     """
     n_mels = min(len(thumbnail.levels) for thumbnail in thumbnails)
     total = np.zeros((n_mels, _COLUMNS))
@@ -172,9 +172,9 @@ def picture_of(levels: Levels) -> str:
 
 
 def mask_of(shares: NDArray[np.float64], colour: tuple[int, int, int]) -> str:
-    """Return shares in [0, 1] [shape=(n_rows, n_columns)] as a picture of one colour on nothing.
+    """Return shares in [0, 1] [shape=(n_rows, n_columns)] as the opacity of one colour.
 
-    It stands on a light and on a dark page alike.
+    The picture suits a light and a dark page.
     """
     from PIL import Image
 
@@ -193,11 +193,11 @@ def sound_of(y: NDArray[np.float32], sr: int) -> str:
     y = np.clip(y, -1.0, 1.0)
     if 2 * len(y) > _PLAIN_BYTES:
         for container, subtype, mime in _codecs():
-            if (found := _encoded(y, sr, container, subtype)) is not None:
-                return _data_uri(found, mime)
-    found = _encoded(y, sr, "WAV", "PCM_16")
-    assert found is not None
-    return _data_uri(found, "audio/wav")
+            if (content := _encoded(y, sr, container, subtype)) is not None:
+                return _data_uri(content, mime)
+    wav = _encoded(y, sr, "WAV", "PCM_16")
+    assert wav is not None
+    return _data_uri(wav, "audio/wav")
 
 
 @cache

@@ -1,7 +1,7 @@
-"""From what a page shows to its HTML: one file, with styles, script and data inside.
+"""HTML pages with styles, script and data in one file.
 
-A page runs one script of ours and nothing else, even if a name of a file or of a class should find
-a way into the markup: its Content-Security-Policy names the script by its hash.
+The Content-Security-Policy of a page allows its own script by hash and no other, even if the name
+of a file or class got into the markup.
 """
 
 from __future__ import annotations

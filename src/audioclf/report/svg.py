@@ -1,7 +1,4 @@
-"""Drawings as SVG inside the page: they take the colours of its theme, and their text is text.
-
-Everything here returns `Markup`; text and attributes are escaped on the way in.
-"""
+"""SVG drawings in the colours of the page's theme; text and attributes are escaped."""
 
 from __future__ import annotations
 
@@ -96,7 +93,7 @@ def interval_bar(
 
 
 def axis_below(extent: tuple[float, float]) -> Markup:
-    """Draw the numbers that belong to a column of `interval_bar`s."""
+    """Draw the axis of a column of `interval_bar`s."""
     width, height = 160.0, 16.0
     x = linear(*extent, 6, width - 6)
     shown = [t for t in ticks(*extent, 4) if 12 <= x(t) <= width - 12]
@@ -158,7 +155,7 @@ def labelled(values: Iterable[float]) -> list[tuple[float, str]]:
 def place_labels(
     points: Sequence[Point], texts: Sequence[str], box: tuple[float, float, float, float]
 ) -> list[Markup]:
-    """Write a text beside each point where it covers neither another text nor a point.
+    """Write a text beside each point, with little overlap of texts and points.
 
     Parameters
     ----------
@@ -184,14 +181,14 @@ _TEXT_WIDTH, _TEXT_HEIGHT = 6.6, 13.0
 
 
 def _label_places(x: float, y: float, width: float) -> list[tuple[tuple[float, float, str], _Area]]:
-    """Return places for a text around a point, the best first: x, y, anchor, and what it covers."""
-    found = []
+    """Return places for a text around a point, best first: x, y, anchor, and the area covered."""
+    places = []
     for shift in (0.0, -14.0, 14.0, -28.0, 28.0):
         base = y + 4 + shift
         top, bottom = base - _TEXT_HEIGHT + 3, base + 3
-        found.append(((x + 10, base, "start"), (x + 10, top, x + 10 + width, bottom)))
-        found.append(((x - 10, base, "end"), (x - 10 - width, top, x - 10, bottom)))
-    return found
+        places.append(((x + 10, base, "start"), (x + 10, top, x + 10 + width, bottom)))
+        places.append(((x - 10, base, "end"), (x - 10 - width, top, x - 10, bottom)))
+    return places
 
 
 def _cost(area: _Area, taken: Iterable[_Area], box: _Area) -> float:

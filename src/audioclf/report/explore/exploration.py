@@ -1,4 +1,4 @@
-"""The result of an exploration."""
+"""Result of an exploration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exploration:
-    """What was found.
+    """Result of an exploration.
 
     Parameters
     ----------
@@ -37,11 +37,11 @@ class Exploration:
     formats : mapping of str to FileFormat
         By id of the clip.
     findings : tuple of Finding
-        What casts doubt on figures that have not even been made.
+        Problems of the data that would affect any run.
     guess : Guess, optional
-        A group that the names may hold, where none is declared.
+        Groups suggested by the file names, where none are declared.
     featurizer : str
-        Whose features the map is of.
+        Name of the featurizer of the map.
     plane : Plane
         The map.
     notes : tuple of str
@@ -69,21 +69,21 @@ class Exploration:
         return EXIT_PARTIAL if self.failed else EXIT_OK
 
 
-def format_words(found: FileFormat) -> str:
+def format_words(file: FileFormat) -> str:
     """Return the format of a file in words.
 
     >>> format_words(FileFormat("WAV", "PCM_16", 48000, 1, ".wav"))
     'WAV PCM_16, 48000 Hz, mono'
     """
-    channels = {1: "mono", 2: "stereo"}.get(found.channels, f"{found.channels} channels")
-    return f"{found.container} {found.subtype}, {found.sr} Hz, {channels}"
+    channels = {1: "mono", 2: "stereo"}.get(file.channels, f"{file.channels} channels")
+    return f"{file.container} {file.subtype}, {file.sr} Hz, {channels}"
 
 
-def group_names(found: Exploration) -> tuple[str, tuple[str, ...]] | None:
-    """Return what the groups of the clips are called and each clip's; None where there are none."""
-    if found.guess is not None:
-        values, codes = found.guess.values, found.guess.codes
+def group_names(exploration: Exploration) -> tuple[str, tuple[str, ...]] | None:
+    """Return the kind of the groups and the group of each clip; None where there are none."""
+    if exploration.guess is not None:
+        values, codes = exploration.guess.values, exploration.guess.codes
         return "guessed group", tuple(values[code] for code in codes.tolist())
-    if any(clip.group is not None for clip in found.dataset):
-        return "group", tuple(clip.group or "none" for clip in found.dataset)
+    if any(clip.group is not None for clip in exploration.dataset):
+        return "group", tuple(clip.group or "none" for clip in exploration.dataset)
     return None

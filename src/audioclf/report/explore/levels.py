@@ -1,4 +1,4 @@
-"""Lengths and levels of each class, and what the files are, as rows of a table."""
+"""Length and level by class, and the formats of the files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle of some values, and where nine of ten lie.
+    """Median of some values, and the range of nine in ten.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ class ClassLevels:
     name : str
     clips : int
     groups : int
-        Groups that its clips are of, declared ones; 0 where there are none.
+        Declared groups of its clips.
     seconds, level_db, peak_db, noise_floor_db, bandwidth_hz : Spread
         Length in s; RMS, peak and 10th percentile of the level of frames in dB of full scale;
         highest frequency in Hz that carries energy.
     clipped, silent : int
-        Clips of which a thousandth or more is at full scale, and that never exceed -70 dB.
+        Clips with at least 0.1 % of samples at full scale, and with a peak below -70 dB.
     dc_offset : float
-        The largest absolute mean of the samples of a clip, full scale is 1.
+        Largest absolute mean of the samples of a clip; full scale is 1.
     """
 
     name: str
@@ -70,15 +70,15 @@ class ClassLevels:
     dc_offset: float
 
 
-def class_levels(found: Exploration) -> list[ClassLevels]:
+def class_levels(exploration: Exploration) -> list[ClassLevels]:
     """Return a row for each class, in the order of the classes."""
-    codes = found.dataset.targets.codes
-    clips = found.dataset.clips
+    codes = exploration.dataset.targets.codes
+    clips = exploration.dataset.clips
     rows = []
-    for code, name in enumerate(found.dataset.classes):
+    for code, name in enumerate(exploration.dataset.classes):
         where = np.flatnonzero(codes == code)
         groups = {clips[at].group for at in where.tolist()} - {None}
-        rows.append(_row(name, found.facts[where], len(groups)))
+        rows.append(_row(name, exploration.facts[where], len(groups)))
     return rows
 
 
@@ -101,12 +101,14 @@ def _row(name: str, facts: NDArray[np.float32], n_groups: int) -> ClassLevels:
     )
 
 
-def overall(found: Exploration) -> dict[str, Any]:
-    """Return what the files are: seconds in all, and clips by rate, channels and encoding."""
-    formats = found.formats.values()
+def overall(exploration: Exploration) -> dict[str, Any]:
+    """Return the total seconds, and the number of clips by rate, channels and encoding."""
+    formats = exploration.formats.values()
     encodings = Counter(f"{each.container} {each.subtype}" for each in formats)
     return {
-        "seconds": round(float(found.facts[:, COLUMN["duration_s"]].sum(dtype=np.float64)), 3),
+        "seconds": round(
+            float(exploration.facts[:, COLUMN["duration_s"]].sum(dtype=np.float64)), 3
+        ),
         "rates": dict(Counter(each.sr for each in formats).most_common()),
         "channels": dict(Counter(each.channels for each in formats).most_common()),
         "encodings": dict(encodings.most_common()),

@@ -1,7 +1,7 @@
-"""The map of the clips: a point for each, coloured by class, group or format.
+"""Map of the clips: a point for each clip, coloured by class, group or file format.
 
-Eight colours that can be told apart times seven shapes: classes beyond 56 share theirs, and the
-legend, which picks out one, is then the way to tell them.
+Eight colours times seven shapes mark 56 classes; more classes share marks, and the legend selects
+one of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from audioclf.report.words import shown
 View = dict[str, Any]
 
 MAX_DRAWN = 4000
-"""Points on the map, evenly drawn from each class where there are more clips."""
+"""Points on the map at most; of more clips some are drawn evenly from each class."""
 
 COLOURS = 8
 SHAPES = (
@@ -48,9 +48,9 @@ class Colouring:
     ----------
     title : str
     names : tuple of str
-        Of the values, in the order of their colours.
+        Values, in the order of their colours.
     codes : tuple of int
-        For each drawn point.
+        Position of the value of each drawn point in `names`.
     counts : tuple of int
         Clips of each value, drawn or not.
     """
@@ -61,27 +61,16 @@ class Colouring:
     counts: tuple[int, ...]
 
 
-def drawn_of(found: Exploration) -> list[int]:
+def drawn_of(exploration: Exploration) -> list[int]:
     """Return the positions of the clips that are drawn, ascending."""
-    n_clips = len(found.dataset)
-    if n_clips <= MAX_DRAWN:
-        return list(range(n_clips))
-    order = _round_robin(found, range(n_clips))
-    return sorted(order[:MAX_DRAWN])
+    return sorted(fair_order(exploration, range(len(exploration.dataset)))[:MAX_DRAWN])
 
 
-def fair_order(found: Exploration, positions: Sequence[int]) -> list[int]:
-    """Return positions such that its beginning holds about as many clips of each class and group.
-
-    However many of them get sound, every class has its share.
-    """
-    return _round_robin(found, positions)
-
-
-def _round_robin(found: Exploration, positions: Sequence[int]) -> list[int]:
+def fair_order(exploration: Exploration, positions: Sequence[int]) -> list[int]:
+    """Return positions in an order of which any first part is spread evenly over the classes."""
     by_class: dict[str, list[int]] = {}
     for at in positions:
-        by_class.setdefault(found.dataset.clips[at].label, []).append(at)
+        by_class.setdefault(exploration.dataset.clips[at].label, []).append(at)
     ranked = []
     for label in sorted(by_class):
         own = by_class[label]
@@ -91,7 +80,7 @@ def _round_robin(found: Exploration, positions: Sequence[int]) -> list[int]:
 
 
 def _spread_keys(n: int) -> list[float]:
-    """Return keys by which each beginning of a sorted list is spread evenly over it."""
+    """Return keys that put n items into an order of which any first part is spread evenly."""
     golden = (5**0.5 - 1) / 2  # multiples of it, modulo 1, fill [0, 1) evenly at any length
     keys = [0.0] * n
     order = np.argsort([(k * golden) % 1 for k in range(n)])
@@ -100,16 +89,16 @@ def _spread_keys(n: int) -> list[float]:
     return keys
 
 
-def colourings_of(found: Exploration, drawn: Sequence[int]) -> list[Colouring]:
+def colourings_of(exploration: Exploration, drawn: Sequence[int]) -> list[Colouring]:
     """Return the ways to colour: class always, group and format where there are several."""
-    clips = found.dataset.clips
+    clips = exploration.dataset.clips
     columns = [("class", [clip.label for clip in clips])]
-    groups = group_names(found)
+    groups = group_names(exploration)
     if groups is not None:
         columns.append((groups[0], list(groups[1])))
-    columns.append(("file format", [format_words(found.formats[clip.id]) for clip in clips]))
+    columns.append(("file format", [format_words(exploration.formats[clip.id]) for clip in clips]))
     made = [_colouring(title, values, drawn) for title, values in columns]
-    return [made[0], *(each for each in made[1:] if len(each.names) > 1)]
+    return [made[0], *(other for other in made[1:] if len(other.names) > 1)]
 
 
 def _colouring(title: str, values: Sequence[str], drawn: Sequence[int]) -> Colouring:
@@ -125,23 +114,23 @@ def _colouring(title: str, values: Sequence[str], drawn: Sequence[int]) -> Colou
 
 
 def map_view(
-    found: Exploration,
+    exploration: Exploration,
     drawn: Sequence[int],
     colourings: Sequence[Colouring],
     playable: frozenset[str],
 ) -> View:
-    """Return the drawing and what is said about it."""
-    plane, first = found.plane, colourings[0]
+    """Return the drawing, its legend and the shares of variance."""
+    plane, first = exploration.plane, colourings[0]
     points = plane.points[list(drawn)]
     places = _places(points)
     size = 5.0 if len(drawn) <= 300 else 3.6 if len(drawn) <= 1500 else 3.0
-    clips = found.dataset.clips
+    clips = exploration.dataset.clips
     marks = [
         _mark(x, y, code, clips[at].id in playable)
         for (x, y), code, at in zip(places, first.codes, drawn, strict=True)
     ]
     label = (
-        f"Map of {len(drawn)} clips by their {found.featurizer} features. "
+        f"Map of {len(drawn)} clips by their {exploration.featurizer} features. "
         "Arrow keys move between clips, Enter plays."
     )
     shapes = svg.tag(
@@ -161,7 +150,7 @@ def map_view(
         ],
         "shapes": SHAPES,
         "titles": [each.title for each in colourings],
-        "featurizer": found.featurizer,
+        "featurizer": exploration.featurizer,
         "explained": f"{100 * plane.kept:.0f} %",
         "percent": percent,
         "n_columns": plane.n_columns,
@@ -184,7 +173,7 @@ def _mark(x: float, y: float, code: int, playable: bool) -> Markup:
 
 
 def _places(points: Any) -> list[tuple[float, float]]:
-    """Return places on the drawing; both directions have one scale, so that distances are true."""
+    """Return places on the drawing; both axes have one scale, so that distances are comparable."""
     low, high = points.min(axis=0), points.max(axis=0)
     extent = np.maximum(high - low, 1e-9)
     room = np.array([WIDTH - 2 * _MARGIN, HEIGHT - 2 * _MARGIN])
@@ -196,11 +185,11 @@ def _places(points: Any) -> list[tuple[float, float]]:
 
 
 def map_data(
-    found: Exploration, drawn: Sequence[int], colourings: Sequence[Colouring]
+    exploration: Exploration, drawn: Sequence[int], colourings: Sequence[Colouring]
 ) -> dict[str, Any]:
-    """Return what the script of the page knows of the points, in columns."""
-    clips = found.dataset.clips
-    facts = found.facts[list(drawn)]
+    """Return the points as columns for the script of the page."""
+    clips = exploration.dataset.clips
+    facts = exploration.facts[list(drawn)]
     return {
         "ids": [shown(clips[at].id) for at in drawn],
         "seconds": [round(value, 2) for value in facts[:, COLUMN["duration_s"]].tolist()],

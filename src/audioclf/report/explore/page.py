@@ -30,41 +30,45 @@ _MAX_FORMATS = 20
 
 
 def build_page(
-    found: Exploration, clips: ClipSource, *, budget_mb: float | None = None, sound: bool = True
+    exploration: Exploration,
+    clips: ClipSource,
+    *,
+    budget_mb: float | None = None,
+    sound: bool = True,
 ) -> str:
     """Return the page as HTML.
 
     Parameters
     ----------
-    found : Exploration
+    exploration : Exploration
     clips : ClipSource
         Where sound and pictures come from.
     budget_mb : float, optional
         MB that sound and pictures of clips may take; by default 4 up to 100 clips, 8 from 1,000.
     sound : bool
-        Whether clips can be played; mean spectrograms are there without it.
+        Whether the page contains sound; it has mean spectrograms in any case.
     """
     maker = MediaMaker(clips)
-    drawn = mapped.drawn_of(found)
+    drawn = mapped.drawn_of(exploration)
     media: dict[str, Media] = {}
     if sound:
-        budget = default_budget(len(found.dataset)) if budget_mb is None else budget_mb
-        order = mapped.fair_order(found, drawn)
-        media = maker.media([found.dataset.clips[at].id for at in order], int(budget * 1e6))
-    ids = [found.dataset.clips[at].id for at in drawn]
-    colourings = mapped.colourings_of(found, drawn)
+        budget = default_budget(len(exploration.dataset)) if budget_mb is None else budget_mb
+        order = mapped.fair_order(exploration, drawn)
+        media = maker.media([exploration.dataset.clips[at].id for at in order], int(budget * 1e6))
+    ids = [exploration.dataset.clips[at].id for at in drawn]
+    colourings = mapped.colourings_of(exploration, drawn)
     view = {
-        "run": found.config.name,
-        "summary": _summary(found),
-        "dataset": dataset_view(_material(found), maker),
-        "findings": audit_view(_findings(found)),
-        "levels": _levels_view(class_levels(found)),
-        "map": mapped.map_view(found, drawn, colourings, frozenset(media)),
-        "sound": {"n": len(media), "n_clips": len(found.dataset), "wanted": sound},
-        "notes": found.notes,
+        "run": exploration.config.name,
+        "summary": _summary(exploration),
+        "dataset": dataset_view(_material(exploration), maker),
+        "findings": audit_view(_findings(exploration)),
+        "levels": _levels_view(class_levels(exploration)),
+        "map": mapped.map_view(exploration, drawn, colourings, frozenset(media)),
+        "sound": {"n": len(media), "n_clips": len(exploration.dataset), "wanted": sound},
+        "notes": exploration.notes,
     }
     data = {
-        "data": mapped.map_data(found, drawn, colourings),
+        "data": mapped.map_data(exploration, drawn, colourings),
         "media": {
             str(at): [media[name].picture, media[name].sound]
             for at, name in enumerate(ids)
@@ -74,48 +78,50 @@ def build_page(
     return rendered("explore", view, data)
 
 
-def _summary(found: Exploration) -> View:
-    counts = found.dataset.class_counts.values()
-    n_open = sum(finding.severity == "finding" for finding in found.findings)
-    groups = {clip.group for clip in found.dataset} - {None}
-    seconds = float(found.facts[:, COLUMN["duration_s"]].sum())
+def _summary(exploration: Exploration) -> View:
+    counts = exploration.dataset.class_counts.values()
+    n_open = sum(finding.severity == "finding" for finding in exploration.findings)
+    groups = {clip.group for clip in exploration.dataset} - {None}
+    seconds = float(exploration.facts[:, COLUMN["duration_s"]].sum())
     return {
-        "n_clips": len(found.dataset),
+        "n_clips": len(exploration.dataset),
         "n_classes": len(counts),
         "sizes": " to ".join(map(str, sorted({min(counts), max(counts)}))),
         "n_groups": len(groups),
-        "n_guessed": len(found.guess.values) if found.guess else 0,
+        "n_guessed": len(exploration.guess.values) if exploration.guess else 0,
         "total": words.total_length(seconds),
         "n_open": n_open,
-        "name": found.dataset.name,
-        "audio": _audio_words(found),
+        "name": exploration.dataset.name,
+        "audio": _audio_words(exploration),
     }
 
 
-def _audio_words(found: Exploration) -> str:
-    audio = found.config.audio
+def _audio_words(exploration: Exploration) -> str:
+    audio = exploration.config.audio
     length = "" if audio.duration is None else f", at most {audio.duration:g} s"
     start = f", from {audio.offset:g} s" if audio.offset else ""
     return f"mono, {audio.sr} Hz{length}{start}"
 
 
-def _material(found: Exploration) -> Material:
+def _material(exploration: Exploration) -> Material:
     clips = []
-    for clip, seconds in zip(found.dataset, found.facts[:, COLUMN["duration_s"]], strict=True):
-        facts = {key: str(value) for key, value in asdict(found.formats[clip.id]).items()}
+    for clip, seconds in zip(
+        exploration.dataset, exploration.facts[:, COLUMN["duration_s"]], strict=True
+    ):
+        facts = {key: str(value) for key, value in asdict(exploration.formats[clip.id]).items()}
         facts["seconds"] = str(seconds)
         clips.append(SavedClip(clip.id, clip.label, clip.group, facts))
-    left_out = [{"path": row.clip.id, "message": row.message} for row in found.failed]
-    return Material(found.dataset.name, found.dataset.classes, clips, left_out)
+    left_out = [{"path": row.clip.id, "message": row.message} for row in exploration.failed]
+    return Material(exploration.dataset.name, exploration.dataset.classes, clips, left_out)
 
 
-def _findings(found: Exploration) -> dict[str, Any]:
+def _findings(exploration: Exploration) -> dict[str, Any]:
     summary = (
         "Checked: file formats that only one class has, identical files, and clips that are "
         "unreadable, silent, clipped, of unusual length or with a DC offset. To check whether "
         "copies or speakers leak between folds, run audioclf audit."
     )
-    return audit_data([Audit("exploration", "Before training", summary, found.findings)])
+    return audit_data([Audit("exploration", "Before training", summary, exploration.findings)])
 
 
 def _levels_view(rows: Sequence[ClassLevels]) -> View:
@@ -167,7 +173,7 @@ def _median(spread: Spread, digits: int = 2) -> View:
     return {"text": words.number(spread.median, digits), "value": spread.median, "span": ""}
 
 
-def formats_of(found: Exploration) -> Mapping[str, int]:
+def formats_of(exploration: Exploration) -> Mapping[str, int]:
     """Return the number of clips by format in words, the most frequent first."""
-    counts = Counter(format_words(each) for each in found.formats.values())
+    counts = Counter(format_words(each) for each in exploration.formats.values())
     return dict(counts.most_common(_MAX_FORMATS))

@@ -1,9 +1,4 @@
-"""Features on a plane: the two directions in which the clips differ most.
-
-Columns are brought to mean 0 and variance 1, then projected onto their first two principal
-components. Labels play no part in it. Clips that lie apart differ in their features; clips that lie
-together may still differ in all the directions that a plane does not show.
-"""
+"""First two principal components of the features, standardised to mean 0 and variance 1."""
 
 from __future__ import annotations
 
@@ -19,7 +14,7 @@ if TYPE_CHECKING:
     Points = NDArray[np.float64]
 
 MAX_CELLS = 40_000_000
-"""Numbers that the components are found from at most; more clips are only placed by them."""
+"""Size of the matrix that is fitted at most; more clips are only projected."""
 
 _BLOCK = 2048
 _EXACT = 600
@@ -27,18 +22,18 @@ _EXACT = 600
 
 @dataclass(frozen=True)
 class Plane:
-    """Where clips lie.
+    """Clips on the first two principal components.
 
     Parameters
     ----------
     points : np.ndarray [shape=(n_clips, 2)], float64
         A point for each row of the features.
     variance : tuple of float
-        Share of the variance of the columns that each of the two directions keeps, in [0, 1].
+        Share of the variance that each component explains, in [0, 1].
     n_columns : int
-        Columns that vary, of those that there are.
+        Columns that are not constant.
     n_fitted : int
-        Clips that the directions were found from.
+        Clips that the components were fitted on.
     """
 
     points: Points
@@ -48,7 +43,7 @@ class Plane:
 
     @property
     def kept(self) -> float:
-        """Share of the variance that the plane keeps."""
+        """Share of the variance that both components explain, in [0, 1]."""
         return sum(self.variance)
 
 
@@ -59,12 +54,12 @@ def project(X: Matrix, seed: int) -> Plane:
     ----------
     X : np.ndarray [shape=(n_clips, n_features)], float32
     seed : int
-        Of the drawing of clips where there are many, and of the approximate solver.
+        Seed of the sample of clips and of the approximate solver.
 
     Returns
     -------
     plane : Plane
-        All points are at 0 where no column varies.
+        All points are at 0 if all columns are constant.
     """
     rows = _drawn(X.shape, seed)
     fitted = X[rows].astype(np.float64)

@@ -1,4 +1,4 @@
-"""What the audits found, as the page shows it: findings first, evidence behind."""
+"""Audits of a run as the page shows them: findings first, with their evidence."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ def audit_view(data: Mapping[str, Any] | None) -> View | None:
 
 
 def _audit(audit: Mapping[str, Any], allowed: set[str]) -> View:
-    findings = [_finding(found, allowed) for found in audit.get("findings") or []]
-    findings.sort(key=lambda found: ("open", "allowed", "info").index(found["state"]))
+    findings = [_finding(finding, allowed) for finding in audit.get("findings") or []]
+    findings.sort(key=lambda view: ("open", "allowed", "info").index(view["state"]))
     return {
         "title": str(audit.get("title") or audit["name"]),
         "summary": str(audit.get("summary") or ""),
         "findings": findings,
-        "n_open": sum(found["state"] == "open" for found in findings),
+        "n_open": sum(view["state"] == "open" for view in findings),
     }
 
 
-def _finding(found: Mapping[str, Any], allowed: set[str]) -> View:
+def _finding(finding: Mapping[str, Any], allowed: set[str]) -> View:
     state = "info"
-    if found.get("severity") == "finding":
-        state = "allowed" if found["name"] in allowed else "open"
-    rows: Sequence[Mapping[str, Any]] = found.get("rows") or []
+    if finding.get("severity") == "finding":
+        state = "allowed" if finding["name"] in allowed else "open"
+    rows: Sequence[Mapping[str, Any]] = finding.get("rows") or []
     keys = list(dict.fromkeys(key for row in rows for key in row))
     return {
-        "name": str(found["name"]),
+        "name": str(finding["name"]),
         "state": state,
-        "text": str(found.get("text") or ""),
-        "advice": str(found.get("advice") or ""),
+        "text": str(finding.get("text") or ""),
+        "advice": str(finding.get("advice") or ""),
         "keys": [str(key).replace("_", " ") for key in keys],
         "rows": [[words.anything(row.get(key)) for key in keys] for row in rows[:MAX_ROWS]],
         "n_rows": len(rows),

@@ -1,4 +1,4 @@
-"""The rows of the clip browser as plain data, in columns: small as JSON, and quick to filter."""
+"""Data of the clip browser as columns, which are small as JSON."""
 
 from __future__ import annotations
 
@@ -18,20 +18,9 @@ if TYPE_CHECKING:
 def browser_data(
     run: SavedRun, outcomes: Sequence[Outcome], order: Sequence[int]
 ) -> dict[str, Any]:
-    """Return what the browser filters and sorts by.
+    """Return the columns that the browser filters and sorts by.
 
-    Parameters
-    ----------
-    run : SavedRun
-    outcomes : sequence of Outcome
-        One per pipeline.
-    order : sequence of int
-        Positions of all clips, the most telling first.
-
-    Returns
-    -------
-    data : dict
-        `scores` are in thousandths, -1 where there is none.
+    `scores` are those of the true class in thousandths, -1 where there is none.
     """
     groups = [clip.group for clip in run.clips]
     return {
@@ -59,4 +48,4 @@ def _thousandths(outcome: Outcome) -> list[int] | None:
 def media_data(run: SavedRun, media: Mapping[str, Media]) -> dict[str, list[str]]:
     """Return picture and sound by the clip's position."""
     at = {clip.id: position for position, clip in enumerate(run.clips)}
-    return {str(at[name]): [found.picture, found.sound] for name, found in media.items()}
+    return {str(at[name]): [item.picture, item.sound] for name, item in media.items()}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 View = dict[str, Any]
 
 MAX_TABLE = 15
-"""Classes up to which a confusion matrix is a table with numbers; a picture beyond."""
+"""Classes up to which the confusion matrix is a table; with more it is a picture."""
 MAX_CONFUSED = 10
 MAX_GROUPS = 100
 

@@ -1,7 +1,7 @@
-"""ROC, precision-recall and reliability curves of one pipeline, as drawings.
+"""ROC curve, precision-recall curve and reliability diagram of one pipeline.
 
-Two classes have one curve, that of the class that sorts last; of more, each has one against the
-rest, and of very many those that are found least often.
+Two classes have one curve, with the class that sorts last as the positive one. Of more classes each
+has a curve against the rest, up to the `MAX_LINES` classes with the lowest recall.
 """
 
 from __future__ import annotations
@@ -36,15 +36,13 @@ _CHANCE = svg.polyline([(0, 0), (1, 1)], _X, _Y, class_="chance")
 def drawn(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
     """Return the curves of a pipeline; none where it has no scores."""
     codes = _codes(run, pipeline)
-    which = (
-        f"{run.classes[-1]} against the rest" if len(run.classes) == 2 else "one curve per class"
-    )
+    which = f"Positive class {run.classes[-1]}" if len(run.classes) == 2 else "One curve per class"
     if 1 < len(codes) < len(run.classes):
-        which = f"the {len(codes)} classes with the lowest recall"
+        which = f"The {len(codes)} classes with the lowest recall"
     views = (
         _roc(run, pipeline, codes, which),
-        _precision(run, pipeline, codes, which),
-        _bins(run, pipeline),
+        _precision_recall(run, pipeline, codes, which),
+        _reliability(run, pipeline),
     )
     return [view for view in views if view is not None]
 
@@ -54,63 +52,53 @@ def _codes(run: SavedRun, pipeline: SavedPipeline) -> list[int]:
     if n_classes <= 2:
         return [n_classes - 1]
     confusion = np.asarray(run.pipeline_metrics[pipeline.name]["confusion"], dtype=np.float64)
-    found = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
-    return sorted(int(code) for code in np.argsort(found, kind="stable")[:MAX_LINES])
+    recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
+    return sorted(int(code) for code in np.argsort(recall, kind="stable")[:MAX_LINES])
 
 
 def _roc(run: SavedRun, pipeline: SavedPipeline, codes: Iterable[int], which: str) -> View | None:
-    found = [(code, roc_curve(pipeline, run.targets, code)) for code in codes]
-    lines = [(run.classes[code], c.fpr, c.tpr, c.area) for code, c in found if c]
-    return _view(
-        ROC_TITLE, lines, "false positive rate", "true positive rate", which, "AUC", _CHANCE
-    )
+    curves = [(run.classes[code], roc_curve(pipeline, run.targets, code)) for code in codes]
+    lines = [(name, c.fpr, c.tpr, c.area) for name, c in curves if c]
+    axes = ("false positive rate", "true positive rate")
+    return _view(ROC_TITLE, axes, lines, which, "AUC", _CHANCE)
 
 
-def _precision(
+def _precision_recall(
     run: SavedRun, pipeline: SavedPipeline, codes: Iterable[int], which: str
 ) -> View | None:
-    found = [(code, precision_recall_curve(pipeline, run.targets, code)) for code in codes]
-    lines = [
-        (run.classes[code], c.recall, c.precision, c.average_precision) for code, c in found if c
+    curves = [
+        (run.classes[code], precision_recall_curve(pipeline, run.targets, code)) for code in codes
     ]
-    shares = [c.share for _, c in found if c]
-    guess = [
-        svg.polyline([(0, share), (1, share)], _X, _Y, class_="chance") for share in shares[:1]
-    ]
-    below = Markup("").join(guess if len(lines) == 1 else [])
-    return _view(
-        "Precision-recall curve", lines, "recall", "precision", which, "average precision", below
-    )
+    lines = [(name, c.recall, c.precision, c.average_precision) for name, c in curves if c]
+    shares = [c.share for _, c in curves if c]
+    chance = Markup("")
+    if len(shares) == 1:
+        chance = svg.polyline([(0, shares[0]), (1, shares[0])], _X, _Y, class_="chance")
+    axes = ("recall", "precision")
+    return _view("Precision-recall curve", axes, lines, which, "average precision", chance)
 
 
 def _view(
     title: str,
+    axes: tuple[str, str],
     lines: Sequence[_Line],
-    x_label: str,
-    y_label: str,
     which: str,
-    area: str,
-    below: Markup,
+    area_name: str,
+    chance: Markup,
 ) -> View | None:
     if not lines:
         return None
     style = "curve" if len(lines) == 1 else "curve many"
-    drawn_lines = [
-        svg.polyline(
-            zip(x, y, strict=True),
-            _X,
-            _Y,
-            svg.tag("title", f"{words.shown(name)}: {area} {words.number(worth)}"),
-            class_=style,
-        )
-        for name, x, y, worth in lines
-    ]
-    mean = words.number(float(np.mean([worth for *_, worth in lines])))
-    said = f"{which}; {area} {mean}" if len(lines) == 1 else f"{which}; mean {area} {mean}"
+    curves = []
+    for name, x, y, area in lines:
+        tooltip = svg.tag("title", f"{words.shown(name)}: {area_name} {words.number(area)}")
+        curves.append(svg.polyline(zip(x, y, strict=True), _X, _Y, tooltip, class_=style))
+    mean = words.number(float(np.mean([area for *_, area in lines])))
+    text = f"{which}; {'mean ' if len(lines) > 1 else ''}{area_name} {mean}"
     return {
         "title": title,
-        "svg": _square(f"{title}, {words.shown(said)}", x_label, y_label, below, *drawn_lines),
-        "caption": f"{said}. Dashed: chance." if below else f"{said}.",
+        "svg": _square(f"{title}. {words.shown(text)}", *axes, chance, *curves),
+        "caption": f"{text}. Dashed: chance." if chance else f"{text}.",
     }
 
 
@@ -120,15 +108,14 @@ def _square(label: str, x_label: str, y_label: str, *marks: Markup) -> Markup:
     return svg.drawing(340, 304, label, grid, *marks, class_="chart square")
 
 
-def _bins(run: SavedRun, pipeline: SavedPipeline) -> View | None:
-    found = reliability(pipeline, run.targets)
-    if not found:
+def _reliability(run: SavedRun, pipeline: SavedPipeline) -> View | None:
+    bins = reliability(pipeline, run.targets)
+    if not bins:
         return None
-    points = [(b.mean_score, b.share_right) for b in found]
-    line = svg.polyline(points, _X, _Y, class_="curve faint")
-    most = max(b.count for b in found)
-    dots = [_dot(b, most) for b in found]
+    line = svg.polyline([(b.mean_score, b.share_right) for b in bins], _X, _Y, class_="curve faint")
+    most = max(b.count for b in bins)
     label = "Reliability diagram: accuracy against mean top score"
+    dots = [_dot(b, most) for b in bins]
     return {
         "title": "Calibration: reliability diagram",
         "svg": _square(label, "mean top score", "accuracy", _CHANCE, line, *dots),
@@ -137,16 +124,12 @@ def _bins(run: SavedRun, pipeline: SavedPipeline) -> View | None:
     }
 
 
-def _dot(found: ReliabilityBin, most: int) -> Markup:
+def _dot(score_bin: ReliabilityBin, most: int) -> Markup:
+    score, accuracy = score_bin.mean_score, score_bin.share_right
     text = (
-        f"{found.count} predictions: mean score {words.number(found.mean_score)}, "
-        f"accuracy {words.number(found.share_right)}"
+        f"{score_bin.count} predictions: mean score {words.number(score)}, "
+        f"accuracy {words.number(accuracy)}"
     )
-    return svg.tag(
-        "circle",
-        svg.tag("title", text),
-        cx=_X(found.mean_score),
-        cy=_Y(found.share_right),
-        r=3 + 6 * (found.count / most) ** 0.5,
-        class_="dot",
-    )
+    radius = 3 + 6 * (score_bin.count / most) ** 0.5
+    tooltip = svg.tag("title", text)
+    return svg.tag("circle", tooltip, cx=_X(score), cy=_Y(accuracy), r=radius, class_="dot")

@@ -1,4 +1,4 @@
-"""What each pipeline said of each clip, and which clips are worth a look."""
+"""Predictions of each pipeline by clip, and the order in which clips are shown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from audioclf.runs.reading import SavedRun
 
 FEW_RIGHT = 3
-"""Clips per class that come early although every pipeline is right about them."""
+"""Clips per class that come early although no pipeline misclassifies them."""
 _FIRST = 200
 
 
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def outcome_of(pipeline: Predicted, targets: Targets) -> Outcome:
-    """Gather the folds of a pipeline."""
+    """Return the predictions of all folds of a pipeline by clip."""
     y = targets.codes
     votes = np.zeros((len(y), targets.n_classes), dtype=np.intp)
     scores = np.zeros(len(y))
@@ -63,10 +63,10 @@ def outcomes_of(run: SavedRun) -> list[Outcome]:
 
 
 def review_order(outcomes: Sequence[Outcome], y: NDArray[np.intp]) -> list[int]:
-    """Return positions of all clips, those first that say most about where the pipelines fail.
+    """Return the positions of all clips, those with most errors first.
 
-    First what most pipelines get wrong, then what they disagree about, then low scores of the true
-    class; among them a few of each class that all get right; last what was never tested.
+    Equal shares of errors are sorted by the score of the true class, lowest first. A few clips of
+    each class without errors come early, clips that were never tested come last.
     """
     tested = np.sum([outcome.tested for outcome in outcomes], axis=0)
     wrong = np.sum([outcome.wrong for outcome in outcomes], axis=0)
