@@ -243,7 +243,8 @@ def test_noise_is_no_model(head: bytes, noise: bytes, tmp_path: Path) -> None:
 # --- and what was written comes back
 
 
-@settings(quick, max_examples=40)
+@pytest.mark.slow
+@settings(quick, max_examples=25)
 @given(
     type_name=st.sampled_from([*SKOPS, "dummy", "extra_trees", "sgd"]),
     n_classes=st.integers(2, 4),

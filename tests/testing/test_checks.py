@@ -183,6 +183,7 @@ def test_the_kit_does_not_import_pytest() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_an_authors_test_file_reports_as_pytest_does(tmp_path: Path) -> None:
     path = tmp_path / "test_plugin.py"
     path.write_text(SUITE)

@@ -59,11 +59,16 @@ def fitted(component: ConvNet, seed: int = 0, groups: Any = None) -> Any:
     [
         ConvNet(
             channels=(4, 8), epochs=8, batch_size=32, min_steps=0, learning_rate=0.03, average=0.5
-        ),
-        ConvNet(**OTHER),
+        )
     ]
 )
 def test_promises(component: Component, check: Check) -> None:
+    check(component)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([ConvNet(**OTHER)])
+def test_promises_with_early_stopping_and_mixup(component: Component, check: Check) -> None:
     check(component)
 
 

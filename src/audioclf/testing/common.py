@@ -229,34 +229,49 @@ def _parts(value: object) -> Iterator[Component]:
 _IMPORT = """
 import importlib, importlib.util, json, sys
 before = set(sys.modules)
-try:
-    found = importlib.util.find_spec({name!r}) is not None
-except (ImportError, ValueError):
-    found = False
-if found:
-    importlib.import_module({name!r})
+for name in {names!r}:
+    try:
+        exists = importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        exists = False
+    if not exists:
+        break
+    importlib.import_module(name)
 print()
-print(json.dumps(sorted(set({heavy!r}) & (set(sys.modules) - before)) if found else None))
+print(json.dumps(sorted(set({heavy!r}) & (set(sys.modules) - before)) if exists else None))
 """
+
+_expected_modules: set[str] = set()
+
+
+def expect_check_of(component: Component) -> None:
+    """Register the module of a component, so that one process imports all such modules."""
+    _expected_modules.add(type(component).__module__)
+
+
+def _imported_by(module: str) -> list[str]:
+    """Return the heavy libraries that a fresh process has after the import of a module."""
+    done = _import_process(frozenset(_expected_modules | {module}))
+    if done.returncode or done.stdout.splitlines()[-1] != "[]":
+        done = _import_process(frozenset({module}))
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise CheckFailedError(f"{module} cannot be imported in a fresh process: {last}")
+    libraries: list[str] | None = json.loads(done.stdout.splitlines()[-1])
+    if libraries is None or module == "__main__":
+        raise CheckSkippedError(f"the module {module} cannot be imported by its name")
+    return libraries
 
 
 @cache
-def _imported_by(module: str) -> list[str]:
-    """Return the heavy libraries that a fresh process has once it has imported a module."""
-    done = subprocess.run(  # noqa: S603  this interpreter, on a module that it has imported
-        [sys.executable, "-c", _IMPORT.format(name=module, heavy=sorted(HEAVY))],
+def _import_process(modules: frozenset[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  this interpreter, on modules that it has imported
+        [sys.executable, "-c", _IMPORT.format(names=sorted(modules), heavy=sorted(HEAVY))],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        raise CheckFailedError(f"{module} cannot be imported in a fresh process: {last}")
-    found: list[str] | None = json.loads(done.stdout.splitlines()[-1])
-    if found is None or module == "__main__":
-        raise CheckSkippedError(f"the module {module} cannot be imported by its name")
-    return found
 
 
 def _names(names: list[str]) -> str:

@@ -108,7 +108,7 @@ def a_corrupt_source_is_named(loader: Loader) -> None:
 
 
 def _facts(clip: Any) -> tuple[Any, ...]:
-    return clip.id, clip.label, clip.group, clip.fold, clip.weight, clip.source.name
+    return clip.id, clip.label, clip.group, clip.fold, clip.source.name
 
 
 def _paths(loader: Loader) -> dict[str, Path]:

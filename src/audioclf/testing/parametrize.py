@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audioclf.testing.check import Check, CheckSkippedError, checks_for, expected_failures
+from audioclf.testing.common import expect_check_of
 
 if TYPE_CHECKING:
     from pytest import MarkDecorator  # noqa: PT013  a type alone: the kit works without pytest
@@ -48,6 +49,7 @@ def parametrize_with_checks(
 
     cases = []
     for component in components:
+        expect_check_of(component)
         expected = expected_failures(component, expected_failed_checks)
         for check in checks_for(component):
             marks = _marks(expected.get(check.name))
