@@ -327,7 +327,7 @@ def test_ogg_streams_one_behind_the_other_are_refused(data: bytes) -> None:
     with pytest.raises(DecodeError) as caught:
         checked(data, "clip.ogg")
     assert caught.value.message == (
-        "clip.ogg: several Ogg streams one behind the other, and only the first is read"
+        "clip.ogg: several Ogg streams in sequence, of which only the first would be read"
     )
     assert caught.value.hint == "Write them into one stream or into files of their own."
 

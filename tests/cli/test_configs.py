@@ -63,7 +63,7 @@ def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     target.write_text("mine", encoding="utf-8")
     done = run_cli("configs", "show", "quickstart", "--out", target)
     assert done.returncode == 2
-    assert "is there already, and nothing was written" in done.stderr
+    assert "already exists, and nothing was written" in done.stderr
     assert target.read_text(encoding="utf-8") == "mine"
     assert run_cli("configs", "show", "quickstart", "--out", target, "--force").returncode == 0
     assert "dataset:" in target.read_text(encoding="utf-8")

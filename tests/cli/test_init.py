@@ -307,7 +307,7 @@ def test_nothing_is_replaced_unasked(sounds: Path, tmp_path: Path) -> None:
     out.write_text("mine", encoding="utf-8")
     done = run_cli("init", sounds, "--out", out)
     assert done.returncode == 2
-    assert f"{out} is there already, and nothing was written" in done.stderr
+    assert f"{out} already exists, and nothing was written" in done.stderr
     assert out.read_text(encoding="utf-8") == "mine"
     assert run_cli("init", sounds, "--out", out, "--force").returncode == 0
     assert "dataset:" in out.read_text(encoding="utf-8")

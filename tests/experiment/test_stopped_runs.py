@@ -174,7 +174,10 @@ def test_a_run_that_fails_at_the_end_keeps_its_fits(
             run(toy_config, out)
     assert caught.value.exit_code == 6
     assert caught.value.hint is not None
-    assert "Make room and run the same command: it goes on where it stopped." in caught.value.hint
+    assert (
+        "Free some space and run the same command again: it continues where it stopped."
+        in caught.value.hint
+    )
     assert f"{N_FITS} of {N_FITS} fits done and kept" in caught.value.hint
     fits.clear()
     assert run(toy_config, out).exit_code == 0

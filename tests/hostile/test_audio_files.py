@@ -82,7 +82,7 @@ HEADERS = {
     "truncated flac": (encoded("FLAC", "PCM_16")[:3000], "FLAC audio that cannot be decoded: flac"),
     "flac without a length": (
         encoded("FLAC", "PCM_16")[:21] + b"\xf0" + bytes(4) + encoded("FLAC", "PCM_16")[26:],
-        "its FLAC header does not say how many samples there are",
+        "its FLAC header lacks the number of samples",
     ),
     "truncated ogg": (encoded("OGG", "VORBIS")[:500], "OGG audio that cannot be decoded: "),
     "truncated opus": (encoded("OGG", "OPUS")[:500], "OGG audio that cannot be decoded: "),
@@ -150,8 +150,8 @@ def test_a_repair_is_named_for_a_file_that_went_through_a_pipe() -> None:
     data, words = HEADERS["flac without a length"]
     error = refusal(data, "x.flac")
     assert error.message == f"x.flac: {words}"
-    assert error.hint == "Convert it once more, to a file and not through a pipe."
-    with pytest.raises(DecodeError, match=r"^x.flac@0\.1-0\.2: its FLAC header does not say"):
+    assert error.hint == "Convert it again, to a file instead of a pipe."
+    with pytest.raises(DecodeError, match=r"^x.flac@0\.1-0\.2: its FLAC header lacks"):
         inspect(PartSource(MemorySource(data, "x.flac"), Span(0.1, 0.2)))
 
 

@@ -56,7 +56,7 @@ def test_case_68_a_run_into_a_full_disk_can_be_finished_once_there_is_room(
         assert len(errors) == 1
         assert FULL in errors[0]
         assert str(out) in errors[0]
-        assert "Make room and run the same command" in done.stderr
+        assert "Free some space and run the same command" in done.stderr
         assert "Traceback" not in done.stderr
         assert done.stdout == ""
         found = final_files(out)

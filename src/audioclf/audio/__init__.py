@@ -1,1 +1,1 @@
-"""From the bytes of one source to a waveform and its sample rate."""
+"""Decoding: from the bytes of one source to a waveform and its sample rate."""

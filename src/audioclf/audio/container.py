@@ -1,8 +1,7 @@
-"""Which audio format a file has by its content, and whether its header can be believed.
+"""Audio format of a file by its content, and a check of its header.
 
-Only formats on a short list reach a decoder: WAV (RIFF, RIFX, RF64), FLAC, Ogg, AIFF and MP3. Both
-libsndfile and libmpg123 accept more, guess, and print; and a file's name says little about what
-is inside.
+Only WAV (RIFF, RIFX, RF64), FLAC, Ogg, AIFF and MP3 reach a decoder. libsndfile and libmpg123
+accept more, guess and print, and a file's name is no evidence of its content.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _SUFFIXES = {
     ".aifc": ("AIFF",),
     ".mp3": ("MP3",),
 }
-"""The containers that a file name promises."""
+"""Containers by suffix of the file name."""
 
 AUDIO_SUFFIXES = tuple(_SUFFIXES)
 """Suffixes of files that can be decoded, in lower case."""
@@ -46,7 +45,7 @@ _SAMPLE_RATES = (44_100, 48_000, 32_000)
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What is known of a file before anything is decoded.
+    """Facts about a file that are known before it is decoded.
 
     Parameters
     ----------
@@ -57,7 +56,7 @@ class Container:
     pcm : PcmLayout, optional
         Where the samples are, if no decoder is needed.
     warnings : tuple of str
-        What is odd, but no reason to refuse the file.
+        Oddities that are no reason to refuse the file.
     """
 
     kind: str
@@ -68,20 +67,20 @@ class Container:
 
 
 def check_container(stream: BinaryIO, name: str, limits: Limits) -> Container:
-    """Name the format of a file by its content, and check its header.
+    """Return the format of a file by its content, and check its header.
 
     Parameters
     ----------
     stream : binary stream
-        Seekable; its position is of no matter.
+        Seekable, at any position.
     name : str
-        What messages call the file; its suffix is compared with the content.
+        Name of the file in messages; its suffix is compared with the content.
     limits : Limits
 
     Raises
     ------
     DecodeError
-        If the file is of another format, is cut short, or has a header that cannot be true.
+        If the file is of another format, is truncated, or has an impossible header.
     OSError
         If the stream cannot be read.
     """
@@ -181,9 +180,9 @@ def _mismatch(kind: str, name: str) -> tuple[str, ...]:
 
 
 def _is_mp3(stream: BinaryIO, head: bytes, start: int, size: int) -> bool:
-    """Tell whether a frame of MPEG audio, layer III, is followed by another or by the end.
+    """Return whether a frame of MPEG audio, layer III, is followed by another or by the end.
 
-    One frame alone is eleven bits that any file may begin with, and libmpg123 prints on junk.
+    One frame alone is eleven bits, which any file may begin with.
     """
     length = _mp3_frame_bytes(head)
     if length is None or start + length > size:
@@ -208,11 +207,11 @@ def _mp3_frame_bytes(head: bytes) -> int | None:
 
 
 _OGG_PAGES = 200_000
-"""Pages that are looked at; one has 64 KiB at most and 4 KiB as a rule."""
+"""Maximum number of pages to check; a page has at most 64 KiB, usually 4 KiB."""
 
 
 def _check_ogg(stream: BinaryIO, name: str) -> None:
-    """Refuse streams one behind the other (RFC 3533, 4): decoders read the first and stop."""
+    """Refuse streams in sequence (RFC 3533, 4): decoders read the first and stop."""
     at, playing = 0, False
     for _ in range(_OGG_PAGES):
         page = _ogg_page(stream, at)
@@ -221,7 +220,7 @@ def _check_ogg(stream: BinaryIO, name: str) -> None:
         begins, at = page
         if begins and playing:
             raise DecodeError(
-                f"{name}: several Ogg streams one behind the other, and only the first is read",
+                f"{name}: several Ogg streams in sequence, of which only the first would be read",
                 hint="Write them into one stream or into files of their own.",
             )
         playing = not begins
@@ -238,7 +237,7 @@ def _ogg_page(stream: BinaryIO, at: int) -> tuple[bool, int] | None:
 
 
 def _check_mp3(head: bytes, held: int, name: str) -> None:
-    """Compare the size in the Xing or Info header, where there is one, with the file."""
+    """Compare the size in the Xing or Info header, if there is one, with the file."""
     at = max(head.find(b"Xing", 0, 64), head.find(b"Info", 0, 64))
     if at < 0 or len(head) < at + 16:
         return

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from audioclf.dataset.sources import AudioSource, Span
 
 _COUNTED = frozenset({"WAV", "RF64", "FLAC", "AIFF"})
-"""Containers that say exactly how many frames they hold."""
+"""Containers with an exact number of frames in their header."""
 _UNKNOWN_FRAMES = 1 << 62
-"""From here on, libsndfile's number of frames means that the header does not say."""
+"""From here on, libsndfile's number of frames means that the header has none."""
 _SLACK = 1e-3
-"""Seconds by which a part may end after its file: what rounding a time to 1 ms can add."""
+"""Seconds by which a part may end after its file, for times that were rounded to 1 ms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +69,7 @@ def inspect(source: AudioSource, limits: Limits | None = None) -> AudioInfo:
     Raises
     ------
     DecodeError
-        If the file cannot be read, is no audio, is cut short, or its header cannot be true, or if
+        If the file cannot be read, is no audio, is truncated or has an impossible header, or if
         the part lies outside the file.
     """
     with open_reader(source.file, limits or limits_in_force()) as reader:
@@ -93,8 +93,8 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None
     Raises
     ------
     DecodeError
-        As `inspect`, and if the part of the file that is asked for is empty, too long, cut short,
-        not finite, or not normalised.
+        As `inspect`, and if the requested part of the file is empty, too long, truncated, not
+        finite, or not normalised.
     """
     limits = limits or limits_in_force()
     with open_reader(source.file, limits) as reader:
@@ -137,8 +137,8 @@ def check_frames_known(info: AudioInfo, name: str) -> None:
         raise DecodeError(f"{name}: no audio samples")
     if info.frames >= _UNKNOWN_FRAMES:
         raise DecodeError(
-            f"{name}: its {info.container} header does not say how many samples there are",
-            hint="Convert it once more, to a file and not through a pipe.",
+            f"{name}: its {info.container} header lacks the number of samples",
+            hint="Convert it again, to a file instead of a pipe.",
         )
 
 
@@ -226,7 +226,7 @@ def mixed_down(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     if channels > 2:
         mean: NDArray[np.float32] = np.mean(frames.T, axis=(0,))
         return mean
-    # What np.mean computes, 20 times as fast; it begins at 0.0, so that -0.0 becomes 0.0.
+    # Same bits as np.mean, 20 times as fast; np.mean begins at 0.0, so that -0.0 becomes 0.0.
     y = frames[:, 0] + frames[:, 1]
     y += np.float32(0.0)
     y /= np.float32(2.0)

@@ -1,4 +1,4 @@
-"""The headers of many clips: read here, or in worker processes that may crash."""
+"""Headers of many clips, read in this process or in worker processes."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def inspect_all(
 
     Returns
     -------
-    found : list of AudioInfo or DecodeError
-        In the order of the sources; an error says why its clip is refused.
+    infos : list of AudioInfo or DecodeError
+        In the order of the sources; an error gives the reason why its clip is refused.
     """
-    found: dict[int, AudioInfo | DecodeError] = {}
+    infos: dict[int, AudioInfo | DecodeError] = {}
     engine = ProcessEngine(available_cores()) if isolate else SerialEngine()
     with engine:
         for index, outcome in engine.map(inspect, sources):
             if isinstance(outcome, WorkerDiedError):
                 crashed = f"{sources[index].name}: reading its header ended the worker process"
-                found[index] = DecodeError(crashed)
+                infos[index] = DecodeError(crashed)
             elif isinstance(outcome, AudioInfo | DecodeError):
-                found[index] = outcome
+                infos[index] = outcome
             else:
                 raise outcome
-    return [found[index] for index in range(len(sources))]
+    return [infos[index] for index in range(len(sources))]

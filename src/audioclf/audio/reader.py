@@ -1,7 +1,7 @@
-"""The samples of one file, whatever its format, behind one small interface.
+"""Reader of the samples of one file, for all formats.
 
-`open_reader` checks the header and yields a reader. Uncompressed WAV is read by NumPy; all else is
-decoded by libsndfile, which sees the file through a stream that neither raises nor prints.
+`open_reader` checks the header and yields a reader. NumPy reads uncompressed WAV; libsndfile
+decodes all other formats, through a stream that neither raises nor prints.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """What the header of a file says.
+    """Facts from the header of a file.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class AudioInfo:
     frames : int
         Samples of each channel.
     warnings : tuple of str
-        What is odd, but no reason to refuse the file.
+        Oddities that are no reason to refuse the file.
     """
 
     container: str
@@ -74,7 +74,7 @@ def open_reader(source: AudioSource, limits: Limits) -> Iterator[Reader]:
     Raises
     ------
     DecodeError
-        If the file cannot be read, is no audio, is cut short, or its header cannot be true.
+        If the file cannot be read, is no audio, is truncated, or has an impossible header.
     """
     name = source.name
     with source.open() as stream:
@@ -141,7 +141,7 @@ class _SoundFileReader:
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
         with self._translated():
-            # A needless seek makes MP3 begin anew, with other samples for a while.
+            # A needless seek restarts the MP3 decoder, whose first samples then differ.
             if start != self._position:
                 self._file.seek(start)
             frames: NDArray[np.float32] = self._file.read(count, dtype="float32", always_2d=True)
@@ -162,7 +162,7 @@ class _SoundFileReader:
 
 
 def _reason(exc: Exception) -> str:
-    """Return libsndfile's reason, but for the one that it gives where there is no sound frame."""
+    """Return libsndfile's reason; its reason for a file without a valid frame is misleading."""
     reason = getattr(exc, "error_string", str(exc)) or type(exc).__name__
     if reason.startswith("File does not exist"):
         return "the decoder finds no audio in it"
@@ -172,8 +172,8 @@ def _reason(exc: Exception) -> str:
 class _QuietStream:
     """The part of a file that libsndfile reads, by calls from C into Python.
 
-    An exception in such a call cannot travel through C: it would be printed and forgotten. So an
-    impossible position is moved into the file, and a failed read is kept and ends the file.
+    An exception in such a call cannot pass through C: it would be printed and ignored. So an
+    impossible position is moved into the file, and a failed read is stored and ends the file.
     """
 
     def __init__(self, stream: BinaryIO, start: int, size: int) -> None:

@@ -1,9 +1,8 @@
-"""The chunks of WAV and AIFF files, held against the size of the file.
+"""Chunks of WAV and AIFF files, compared with the size of the file.
 
-Decoders take what a header says and stop at the end of the file without a word: a recording cut
-short by a full disk becomes a shorter clip. Here the sizes must agree. What is known to be harmless
-is accepted: a size that a program could not go back to fill in, a missing pad byte, anything after
-the audio.
+Decoders stop at the end of the file without an error: a recording truncated by a full disk becomes
+a shorter clip. Here the sizes must agree. Known harmless deviations are accepted: a size that a
+program could not seek back to fill in, a missing pad byte, anything after the audio.
 
 References: Microsoft and IBM, "Multimedia Programming Interface and Data Specifications 1.0"
 (1991); EBU Tech 3306 (RF64); Apple, "Audio Interchange File Format, AIFF-C" (1991).
@@ -33,12 +32,12 @@ _FMT_BYTES, _EXTENSIBLE_BYTES = 16, 40
 _EXTENSIBLE = 0xFFFE
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 _SUBTYPES = {(1, 16): "PCM_16", (1, 24): "PCM_24", (1, 32): "PCM_32", (3, 32): "FLOAT"}
-"""What `pcm` reads, by format tag and bits per sample."""
+"""Kinds of samples that `pcm` reads, by format tag and bits per sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class WavHeader:
-    """What the header of a WAV file says.
+    """Facts from the header of a WAV file.
 
     Parameters
     ----------
@@ -60,11 +59,11 @@ def check_wav(stream: BinaryIO, size: int, name: str, limits: Limits) -> WavHead
     Parameters
     ----------
     stream : binary stream
-        Seekable; its position is of no matter.
+        Seekable, at any position.
     size : int
         Bytes of the stream.
     name : str
-        What messages call the file.
+        Name of the file in messages.
     limits : Limits
 
     Raises
@@ -99,13 +98,13 @@ def check_aiff(stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
         shorter than the header says.
     """
     file = _File(stream, size, name, limits, ">")
-    found = set()
+    present = set()
     for chunk in file.chunks(_FIRST_CHUNK):
-        found.add(chunk.id)
+        present.add(chunk.id)
         if chunk.id == b"SSND" and chunk.size not in _TO_THE_END:
             _check_held(file, chunk.size, size - chunk.start)
     for ident in (b"SSND", b"COMM"):
-        if ident not in found:
+        if ident not in present:
             raise file.error(f"no '{ident.decode()}' chunk, which AIFF audio needs")
 
 
@@ -132,7 +131,7 @@ class _File:
         return self.stream.read(count)
 
     def chunks(self, at: int) -> Iterator[_Chunk]:
-        """Walk from chunk to chunk until the file ends or something else than a chunk begins."""
+        """Yield each chunk until the file ends or something else begins."""
         count = 0
         while True:
             head = self.bytes_at(at, 8)
@@ -147,7 +146,7 @@ class _File:
             at = self.after(at + 8 + size, size)
 
     def after(self, end: int, size: int) -> int:
-        """Return where the next chunk begins: some writers forget to pad an odd size."""
+        """Return where the next chunk begins: some writers do not pad an odd size."""
         if size % 2 == 0:
             return end
         peek = self.bytes_at(end, 5)
@@ -159,14 +158,14 @@ def _is_id(ident: bytes) -> bool:
 
 
 def _up_to_data(file: _File) -> dict[bytes, _Chunk]:
-    found: dict[bytes, _Chunk] = {}
+    chunks: dict[bytes, _Chunk] = {}
     for chunk in file.chunks(_FIRST_CHUNK):
-        if chunk.id == b"fmt " and chunk.id in found:
+        if chunk.id == b"fmt " and chunk.id in chunks:
             raise file.error("two 'fmt ' chunks, where a WAV file has one")
-        found[chunk.id] = chunk
+        chunks[chunk.id] = chunk
         if chunk.id == b"data":
             break
-    return found
+    return chunks
 
 
 def _data_bytes(file: _File, data: _Chunk, ds64: _Chunk | None) -> int:

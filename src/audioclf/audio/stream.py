@@ -1,12 +1,12 @@
-"""A recording of any length, block by block, at the rate of the model.
+"""Recordings of any length, read in blocks at the rate of the model.
 
 The samples are those of `audioclf.audio.decode.decode` of the whole recording: equal bit for bit
-at the rate of the file, but for MP3, whose decoder may round the last bit otherwise. Resampled they
-were equal in every measurement too, and 1e-6 is promised: the stream of soxr keeps its state from
-block to block, so there is no border that could be heard.
+at the rate of the file, except for MP3, whose decoder may round the last bit differently. Resampled
+samples were equal in every measurement too, and 1e-6 is promised: soxr keeps its state from block
+to block.
 
-Memory does not grow with the length of the recording, where the recording is a file on disk. A
-member of a zip archive and what a URL names are held in memory as they are stored.
+Memory does not grow with the length of a file on disk. A member of a zip archive and a remote file
+are held in memory as they are stored.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ BLOCK_SAMPLES = 1 << 18
 """Frames times channels that are read at once: 1 MiB as float32."""
 
 _RUN_UP = {"MP3": 16 * 1152}
-"""Frames to decode and drop before a block of a format whose decoder forgets when it seeks: an MP3
-frame borrows bits and overlaps from those before it."""
+"""Frames to decode and drop before a block, for a decoder that loses its state when it seeks: an
+MP3 frame depends on bits and overlaps of those before it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +51,13 @@ class Stream:
     Parameters
     ----------
     info : AudioInfo
-        What the header says; `frames` are those of the part, if it is a part.
+        Facts from the header; of a part, `frames` are those of the part.
     offset : float
         Where in the file the first sample is, in s.
     blocks : iterator of np.ndarray [shape=(n_samples,)], float32
-        Mono, at the rate that was asked for; to be used up once.
+        Mono, at the requested rate; can be read once.
     warnings : list of str
-        What is odd; complete once the blocks are used up.
+        Oddities; complete after the last block.
     """
 
     info: AudioInfo
@@ -70,7 +70,7 @@ class Stream:
 def open_stream(source: AudioSource, sr: int, limits: Limits | None = None) -> Iterator[Stream]:
     """Open a recording, or a part of one, to be read in blocks.
 
-    There is no limit to its length, other than in `decode`; all other limits hold block by block.
+    Its length has no limit, unlike in `decode`; all other limits hold for each block.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def open_stream(source: AudioSource, sr: int, limits: Limits | None = None) -> I
     Raises
     ------
     DecodeError
-        As `decode`; the blocks raise it too, when they come to what is wrong.
+        As `decode`; a block raises it too, where its samples are at fault.
     """
     limits = limits or limits_in_force()
     with open_reader(source.file, limits) as reader:
@@ -132,7 +132,7 @@ def _resampled_blocks(blocks: Iterator[Block], orig_sr: int, target_sr: int) -> 
 
 
 def _with_last(blocks: Iterable[Block]) -> Iterator[tuple[Block, bool]]:
-    """Yield each block and whether it is the last one."""
+    """Yield each block, and whether it is the last one."""
     waiting: Block | None = None
     for block in blocks:
         if waiting is not None:

@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, text, limits, files, locks and the machine."""
+"""Foundations: errors, text, limits, files, locks, the machine, the process state."""

@@ -1,10 +1,10 @@
-"""The errors that a user can mend.
+"""Errors that a user can fix, and exit codes.
 
-Each says in one sentence what happened, where, and what was expected; `hint` is the next step.
-Anything that is not an `AudioclfError` is a bug of ours and keeps its traceback.
+A message is one sentence: what happened, where, and what was expected; `hint` is the next step.
+Any other exception is a bug of ours and keeps its traceback.
 
 Exit codes: 0 done, 1 a bug of ours, 2 usage or config, 3 input data refused, 4 finished but some
-files failed or a plugin could not be told of the run, 5 model file refused, 6 environment,
+files failed or a plugin could not be notified, 5 model file refused, 6 environment,
 130 interrupted, 143 terminated.
 """
 
@@ -55,7 +55,7 @@ def _rebuild(cls: type[AudioclfError], message: str, hint: str | None) -> Audioc
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a command as Ctrl-C does; no `except Exception` stops it."""
+    """SIGTERM, which ends a command like Ctrl-C; no `except Exception` stops it."""
 
 
 def stop_code(exc: KeyboardInterrupt) -> int:
@@ -64,7 +64,7 @@ def stop_code(exc: KeyboardInterrupt) -> int:
 
 
 def stop_words(exc: KeyboardInterrupt) -> str:
-    """Return what to say of a command that was stopped: what it noted of itself, if anything."""
+    """Return the message for a command that was stopped: its notes, if it has any."""
     notes: list[str] = getattr(exc, "__notes__", [])
     return "; ".join(notes) or "what was finished before is kept"
 
@@ -123,6 +123,6 @@ class MemoryShortError(AudioclfError):
 
 
 class EnvironmentMissingError(AudioclfError):
-    """Something that has to be installed is not there."""
+    """A required package is not installed, or a required service is not available."""
 
     exit_code = EXIT_ENVIRONMENT

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and never over what is there unasked.
+"""Files that are written whole or not at all, and never over an existing one unasked.
 
 Text is UTF-8, decimals have a point, tables are CSV with a header even when they are empty.
 """
@@ -63,7 +63,7 @@ class OutputFolder:
 
 
 def check_new(path: Path, *, force: bool = False) -> None:
-    """Refuse a path that is taken.
+    """Refuse a path that exists.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def check_new(path: Path, *, force: bool = False) -> None:
         raise ConfigError(f"{path} is a folder, not a file", hint="Choose a file with --out.")
     if not force and (path.exists() or path.is_symlink()):
         raise ConfigError(
-            f"{path} is there already, and nothing was written",
+            f"{path} already exists, and nothing was written",
             hint="Choose another file with --out, or replace it with --force.",
         )
 
@@ -112,8 +112,8 @@ def _finite(data: Any) -> Any:
 
 
 def unwritable(path: Path, exc: OSError) -> ResultError:
-    """Return the error for what the system says of a file or folder."""
+    """Return the error for an OSError while a file or folder is written."""
     hint = "Choose another folder with --out."
     if exc.errno in _FULL:
-        hint = "Make room and run the same command: it goes on where it stopped."
+        hint = "Free some space and run the same command again: it continues where it stopped."
     return ResultError(f"{path}: cannot be written: {exc.strerror or exc}", hint=hint)

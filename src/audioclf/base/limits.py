@@ -1,12 +1,10 @@
-"""How much of a stranger's file is believed.
+"""Upper bounds on untrusted files.
 
-Each limit is far above what recordings for a classifier need and far below what harms a machine.
-They hold before anything is allocated: a header's claim is compared, never trusted.
+Each limit is far above the needs of recordings for a classifier and far below any harm to a
+machine. Limits are checked before memory is allocated.
 
-A config's `limits` or `audioclf predict --limit` sets others. Loaders are called without arguments
-and clips are read in threads, in processes and on other machines, so the limits that are meant
-travel beside the calls: `limits_in_force()` returns them wherever files are read, and engines hand
-them on to their workers.
+A config's `limits` or `audioclf predict --limit` changes them. `limits_in_force()` returns them
+wherever files are read: in loaders, threads, worker processes and on other machines.
 """
 
 from __future__ import annotations
@@ -109,7 +107,7 @@ def limits_in_force() -> Limits:
 
 @contextmanager
 def use_limits(limits: Limits) -> Iterator[None]:
-    """Let other limits hold inside of the `with` block, in this thread.
+    """Apply other limits inside of the `with` block, in this thread.
 
     Examples
     --------
@@ -125,7 +123,7 @@ def use_limits(limits: Limits) -> Iterator[None]:
 
 
 def raised_by(name: str) -> str:
-    """Return how to accept what a limit refuses, for the end of a message."""
+    """Return the end of a message: how to raise the limit that refused a file."""
     return f"; limits.{name} accepts more"
 
 
@@ -142,7 +140,7 @@ def parse_limits(settings: Iterable[str]) -> Limits:
     >>> parse_limits(["max_seconds=7200"]).changed()
     {'max_seconds': 7200.0}
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     names = [field.name for field in fields(Limits)]
     for setting in settings:
         name, equals, value = setting.partition("=")
@@ -152,11 +150,11 @@ def parse_limits(settings: Iterable[str]) -> Limits:
             raise ConfigError(f"--limit {setting}: no limit is called {name!r}", hint=hint)
         if not equals:
             raise ConfigError(f"--limit {setting}: expected {name}=VALUE")
-        found[name] = value
+        values[name] = value
     try:
-        return TypeAdapter(Limits).validate_python(found)
+        return TypeAdapter(Limits).validate_python(values)
     except ValidationError as exc:
         error = exc.errors()[0]
         name = str(error["loc"][0])
         expected = error["msg"].removeprefix("Input should be ")
-        raise ConfigError(f"--limit {name}={found[name]}: expected {expected}") from None
+        raise ConfigError(f"--limit {name}={values[name]}: expected {expected}") from None

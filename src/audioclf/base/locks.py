@@ -1,7 +1,7 @@
-"""One writer at a time: a claim on a place that ends with its process, however that ends.
+"""File locks, for one writer at a time.
 
-The claim is a lock of the operating system on a file, so a process that is killed leaves none
-behind; the file itself may stay and means nothing.
+A lock of the operating system ends with its process, also when that is killed. The lock file itself
+may remain and has no meaning.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TRIES = 20
 
 
 class FileLock:
-    """A place that nobody else writes to, until `release` or the end of this process.
+    """A lock that this process holds until `release` or its end.
 
     Parameters
     ----------
@@ -32,10 +32,10 @@ class FileLock:
         self._descriptor: int | None = descriptor
 
     def release(self) -> None:
-        """Let others in and remove the lock file; a second call does nothing."""
+        """Release the lock and remove its file; a second call does nothing."""
         if self._descriptor is None:
             return
-        # Removed while it is still locked: who waits for it finds out that it has lost its name.
+        # Removed while it is still locked: a waiting process then sees that the name is gone.
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
@@ -43,9 +43,9 @@ class FileLock:
 
 
 def take_lock(path: Path) -> FileLock | None:
-    """FileLock a lock file, which is made where it is missing; None if somebody else has it.
+    """Lock a file, which is created if missing; return None if another process has locked it.
 
-    A file system without locks (some network shares) gives every claim: nothing is kept apart.
+    A file system without locks (some network shares) grants every lock.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def take_lock(path: Path) -> FileLock | None:
 
 
 def lock_owner(path: Path) -> str:
-    """Return in words who has a claim, as far as its file tells."""
+    """Return a description of the process that holds a lock, for messages."""
     with suppress(OSError, ValueError):
         return f"process {int(path.read_text(encoding='ascii'))}"
     return "another process"

@@ -1,4 +1,4 @@
-"""The machine that a run meets: cores, numeric threads, versions of what makes the numbers."""
+"""Facts about the machine: cores, memory, numeric threads, versions of libraries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-"""What BLAS and OpenMP libraries read when they are loaded."""
+"""Environment variables that BLAS and OpenMP libraries read when they are loaded."""
 
 _CGROUP_FILES = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -40,11 +40,11 @@ def available_cores() -> int:
 
 def available_memory() -> int:
     """Return the bytes of memory that this process may still use, by the system and its cgroup."""
-    found = [_free_memory()]
+    free = [_free_memory()]
     for limit, used in _CGROUP_FILES:
         with suppress(OSError, ValueError):
-            found.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
-    return max(0, min(found))
+            free.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+    return max(0, min(free))
 
 
 def _free_memory() -> int:
@@ -58,13 +58,13 @@ def _free_memory() -> int:
 
 @dataclass
 class PeakMemory:
-    """What `peak_memory_meter` found.
+    """Result of `peak_memory_meter`.
 
     Parameters
     ----------
     grown : int, optional
-        Bytes by which the resident memory of the process rose at most above what it was at the
-        start; None before the end, and where the system does not tell.
+        Greatest growth of the resident memory of the process since the start, in bytes; None
+        before the end, and on systems other than Linux.
     """
 
     grown: int | None = None
@@ -74,17 +74,16 @@ class PeakMemory:
 def peak_memory_meter() -> Iterator[PeakMemory]:
     """Measure by how much this process grows at most while the body runs; never raises itself.
 
-    It is the memory of the whole process, so what other threads do meanwhile counts too, and what
-    earlier work left free for reuse does not. Only Linux tells; there the process's own high-water
-    mark (`VmHWM`, the `ru_maxrss` of `getrusage`) starts anew from here.
+    Memory of other threads counts too; memory that earlier work left free for reuse does not. The
+    process's high-water mark (`VmHWM`, the `ru_maxrss` of `getrusage`) is reset here.
     """
-    found = PeakMemory()
+    result = PeakMemory()
     _remember_peak()
     before = _resident_before_peak()
-    yield found
+    yield result
     after = _status_bytes("VmHWM")
     if before is not None and after is not None:
-        found.grown = max(0, after - before)
+        result.grown = max(0, after - before)
 
 
 _highest = 0
@@ -106,7 +105,7 @@ def peak_memory() -> int:
 
 
 def _resident_before_peak() -> int | None:
-    """Let the high-water mark start anew and return the resident memory in bytes."""
+    """Reset the high-water mark and return the resident memory in bytes."""
     try:
         # 5 resets the peak resident set size, see proc_pid_clear_refs(5).
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
@@ -124,7 +123,7 @@ def _status_bytes(name: str) -> int | None:
 
 
 def limit_threads_at_start() -> None:
-    """Tell BLAS and OpenMP, before they are loaded, to use one thread each.
+    """Limit BLAS and OpenMP, before they are loaded, to one thread each.
 
     With more, matrix products differ in their last bits from machine to machine and between
     serial and parallel work. A variable that is set already is left alone.
@@ -149,7 +148,7 @@ def single_threaded() -> Iterator[None]:
 
 
 def versions_behind(distributions: Iterable[str]) -> dict[str, str]:
-    """Return the versions of Python, of these distributions, and of what they require directly."""
+    """Return the versions of Python, of these distributions, and of their direct requirements."""
     names = set(distributions)
     for name in tuple(names):
         with suppress(metadata.PackageNotFoundError):
@@ -166,5 +165,5 @@ def _name(requirement: str) -> str:
 
 
 def platform_name() -> str:
-    """Return operating system and processor type, without anything that names the machine."""
+    """Return operating system, processor type and Python implementation."""
     return f"{platform.system()} {platform.machine()} {sys.implementation.name}"

@@ -1,8 +1,7 @@
-"""Text from data, such as file names, labels and metadata, made safe for where it goes.
+"""Text from data, such as file names, labels and metadata, made safe for its destination.
 
-Whoever names a file chooses what a terminal, a spreadsheet or a file system is given. Each function
-here takes any text and returns what its destination shows instead of obeys. Pages and model cards
-are escaped where they are made.
+A terminal, a spreadsheet or a file system would obey some texts instead of showing them. Pages and
+model cards escape text themselves.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import re
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""What a cell begins with that a spreadsheet would execute, behind any number of apostrophes."""
+"""Start of a cell that a spreadsheet would execute, after any number of apostrophes."""
 _NUMBER = re.compile(r"'*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 _NOT_IN_NAMES = re.compile(r'[<>:"|?*\\/]')
@@ -55,7 +54,7 @@ def _escape(character: str) -> str:
 def csv_cell(text: str) -> str:
     """Return a text cell that no spreadsheet takes for a formula.
 
-    A `'` goes in front of what begins with `=`, `+`, `-`, `@`, their full-width forms, a tab or a
+    A `'` goes in front of a text that begins with `=`, `+`, `-`, `@`, their full-width forms, a tab or a
     line break. So that `csv_text` can undo it, a text that has such apostrophes already gets one
     more. Numbers stay as they are.
 
@@ -85,8 +84,8 @@ def _is_formula(text: str) -> bool:
 def file_name(text: str) -> str:
     r"""Return a file name that every system takes, for one part of a path that comes from data.
 
-    What does not print or has a meaning in paths becomes `_`, as do dots and spaces at the end;
-    names of devices get a `_`; what is long is cut. Different texts may become one name.
+    Characters that do not print or have a meaning in paths become `_`, as do dots and spaces at the
+    end; names of devices get a `_`; long names are cut. Different texts may become one name.
 
     Examples
     --------
@@ -95,8 +94,8 @@ def file_name(text: str) -> str:
     """
     name = "".join(c if c.isprintable() else "_" for c in _NOT_IN_NAMES.sub("_", text))
     name = name.encode()[:_NAME_BYTES].decode(errors="ignore")
-    kept = name.rstrip(". ")
-    name = kept + "_" * (len(name) - len(kept))
+    stem = name.rstrip(". ")
+    name = stem + "_" * (len(name) - len(stem))
     return f"_{name}" if _DEVICE.match(name) else name or "_"
 
 

@@ -66,7 +66,7 @@ def made_by(
         component.model_dump(mode="json", exclude={exclude}),
         # Each on its own: an annotation with a base class would leave out fields.
         [part.model_dump(mode="json") for part in models[1:]],
-        [f"{type(each).__module__}:{type(each).__qualname__}" for each in models],
+        [f"{type(model).__module__}:{type(model).__qualname__}" for model in models],
         files,
         [origin.distribution, origin.version],
         __version__,
@@ -102,7 +102,7 @@ def _code_of(classes: Iterable[type], own_code: tuple[str, ...]) -> dict[str, st
     for module in (cls.__module__.split(".") for cls in classes):
         if module[0] != "audioclf":
             foreign.add(module[0])
-        elif module[1] != "components":  # base classes: a caller names those that matter
+        elif module[1] not in ("components", "base"):  # callers name the relevant base classes
             own.add("/".join(module[1:-1]))
     code = {name: _package_digest(sys.modules.get(name)) for name in foreign}
     return code | {f"audioclf/{part}": _own_digest(_ROOT / part) for part in own}
@@ -154,7 +154,7 @@ def _libraries(names: tuple[str, ...]) -> dict[str, str]:
 
 @cache
 def _requirements(origin: Origin) -> dict[str, str]:
-    """Return the versions of what a foreign plugin requires, since it may compute with that."""
+    """Return the versions of the libraries that a foreign plugin requires and may compute with."""
     return {} if origin.distribution == "audioclf" else versions_behind([origin.distribution])
 
 
