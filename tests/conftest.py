@@ -77,7 +77,10 @@ def write_wav(path: Path, y: np.ndarray, sr: int = 8000, subtype: str = "PCM_16"
 @pytest.fixture
 def sounds(tmp_path: Path) -> Path:
     """Return a folder of two classes, low and high, with 8 clips of 0.3-0.6 s each."""
-    root = tmp_path / "sounds"
+    return write_sounds(tmp_path / "sounds")
+
+
+def write_sounds(root: Path) -> Path:
     for label, frequency in (("low", 300.0), ("high", 1800.0)):
         for index in range(8):
             y = tone(frequency * (1 + 0.02 * index), 0.3 + 0.04 * index, 8000, index)
@@ -121,9 +124,28 @@ report: {html: false}
 @pytest.fixture
 def toy_config(sounds_zip: Path) -> Path:
     """Return a config that runs in a second, without audits, model and page; see `WHOLE`."""
-    path = sounds_zip.with_name("toy.yaml")
+    return write_config(sounds_zip)
+
+
+def write_config(archive: Path) -> Path:
+    path = archive.with_name("toy.yaml")
     path.write_text(CONFIG, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def shared_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return such a config that all tests share; its recordings must not be changed."""
+    root = tmp_path_factory.mktemp("toy")
+    return write_config(zip_folder(write_sounds(root / "sounds"), root / "sounds.zip"))
+
+
+@pytest.fixture(scope="session")
+def plain_run(shared_config: Path) -> Path:
+    """Return the folder of a run of `shared_config` with one job; it must not be changed."""
+    from audioclf.experiment.run import run
+
+    return run(shared_config, out=shared_config.with_name("plain"), jobs=1).folder
 
 
 @pytest.fixture

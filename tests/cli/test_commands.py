@@ -17,7 +17,7 @@ import typer
 
 from audioclf import __version__
 from audioclf.cli import COMMANDS
-from tests.conftest import CONFIG, WHOLE, run_cli, run_process
+from tests.conftest import CONFIG, WHOLE, run_cli
 
 
 def test_help_lists_every_command() -> None:
@@ -79,8 +79,9 @@ def test_run_prints_a_table_and_leaves_a_complete_folder(toy_config: Path, tmp_p
     }
 
 
-def test_runs_go_below_runs_by_default(toy_config: Path) -> None:
-    done = run_process("run", toy_config, cwd=toy_config.parent)
+def test_runs_go_below_runs_by_default(toy_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(toy_config.parent)
+    done = run_cli("run", toy_config)
     assert done.returncode == 0, done.stderr
     (folder,) = (toy_config.parent / "runs").iterdir()
     assert folder.name.startswith("toy-")
@@ -88,21 +89,19 @@ def test_runs_go_below_runs_by_default(toy_config: Path) -> None:
 
 
 def test_a_resolved_config_runs_again_to_the_same_predictions(
-    toy_config: Path, tmp_path: Path
+    plain_run: Path, tmp_path: Path
 ) -> None:
-    assert run_cli("run", toy_config, "--out", tmp_path / "a", "--jobs", "1").returncode == 0
-    again = run_cli("run", tmp_path / "a" / "config.yaml", "--out", tmp_path / "b", "--jobs", "2")
+    again = run_cli("run", plain_run / "config.yaml", "--out", tmp_path / "b", "--jobs", "2")
     assert again.returncode == 0, again.stderr
     for name in ("predictions.csv", "folds.csv", "ledger.csv"):
-        assert (tmp_path / "a" / name).read_text() == (tmp_path / "b" / name).read_text()
-    records = [json.loads((tmp_path / run / "record.json").read_text()) for run in "ab"]
+        assert (plain_run / name).read_text() == (tmp_path / "b" / name).read_text()
+    records = [json.loads((run / "record.json").read_text()) for run in (plain_run, tmp_path / "b")]
     assert records[0]["features"] == records[1]["features"]
     assert records[0]["dataset"] == records[1]["dataset"]
 
 
-def test_the_record_says_where_everything_comes_from(toy_config: Path, tmp_path: Path) -> None:
-    run_cli("run", toy_config, "--out", tmp_path / "run")
-    record = json.loads((tmp_path / "run" / "record.json").read_text())
+def test_the_record_says_where_everything_comes_from(plain_run: Path) -> None:
+    record = json.loads((plain_run / "record.json").read_text())
     assert record["components"]["classifiers.logreg"] == {
         "type": "logistic_regression",
         "distribution": "audioclf",
@@ -115,23 +114,13 @@ def test_the_record_says_where_everything_comes_from(toy_config: Path, tmp_path:
     assert set(record["seconds"]) == {"load", "features", "evaluate", "report"}
 
 
-def test_predictions_have_a_row_per_clip_and_cell_with_all_scores(
-    toy_config: Path, tmp_path: Path
-) -> None:
-    run_cli("run", toy_config, "--out", tmp_path / "run")
-    with (tmp_path / "run" / "predictions.csv").open(newline="") as stream:
+def test_predictions_have_a_row_per_clip_and_pipeline_with_all_scores(plain_run: Path) -> None:
+    with (plain_run / "predictions.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 2 * 16
     for row in rows:
         assert float(row["score_high"]) + float(row["score_low"]) == pytest.approx(1)
         assert float(row["score"]) == float(row[f"score_{row['label']}"])
-
-
-def test_run_prints_json_for_programs(toy_config: Path, tmp_path: Path) -> None:
-    done = run_cli("run", toy_config, "--out", tmp_path / "run", "--json")
-    data = json.loads(done.stdout)
-    assert data["cells"]["logreg"]["metrics"]["accuracy"]["value"] > 0.9
-    assert data["unit"] == {"name": "clip", "count": 16}
 
 
 def test_check_says_what_a_run_would_do(toy_config: Path) -> None:
@@ -148,13 +137,18 @@ def test_check_says_what_a_run_would_do(toy_config: Path) -> None:
     assert data["classes"] == {"high": 8, "low": 8}
 
 
-def test_set_swaps_a_classifier_by_one_word(toy_config: Path, tmp_path: Path) -> None:
+def test_set_swaps_a_classifier_by_one_word_and_json_is_for_programs(
+    toy_config: Path, tmp_path: Path
+) -> None:
     done = run_cli(
         "run", toy_config, "--set", "classifiers.logreg.type=knn", "--json", "--out", tmp_path / "r"
     )
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "r" / "record.json").read_text())
     assert record["components"]["classifiers.logreg"]["type"] == "knn"
+    data = json.loads(done.stdout)
+    assert data["cells"]["logreg"]["metrics"]["accuracy"]["value"] > 0.9
+    assert data["unit"] == {"name": "clip", "count": 16}
 
 
 def test_plugins_lists_what_is_installed_and_from_where() -> None:
@@ -205,26 +199,22 @@ def test_five_mistakes_come_in_one_pass_with_exit_2(tmp_path: Path) -> None:
         assert f"{path}{place}" in done.stderr
 
 
-def test_ctrl_c_exits_130_and_leaves_no_record(toy_config: Path, tmp_path: Path) -> None:
-    check_signal(signal.SIGINT, 130, toy_config, tmp_path)
-
-
-def test_sigterm_exits_143_and_leaves_no_record(toy_config: Path, tmp_path: Path) -> None:
-    check_signal(signal.SIGTERM, 143, toy_config, tmp_path)
-
-
-def check_signal(number: signal.Signals, code: int, config: Path, tmp_path: Path) -> None:
-    text = config.read_text().replace("n_splits: 4", "n_splits: 4, repeats: 5000")
-    config.write_text(text)
+@pytest.mark.slow
+def test_ctrl_c_in_one_process_exits_130_and_leaves_no_record(
+    toy_config: Path, tmp_path: Path
+) -> None:
+    text = toy_config.read_text().replace("n_splits: 4", "n_splits: 4, repeats: 1000")
+    toy_config.write_text(text)
     out = tmp_path / "run"
-    args = [sys.executable, "-m", "audioclf", "run", str(config), "--out", str(out), "--jobs", "1"]
+    args = [sys.executable, "-m", "audioclf", "run", str(toy_config), "--out", str(out)]
+    args += ["--jobs", "1"]
     process = subprocess.Popen(args, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
     deadline = time.monotonic() + 60
     while not (out / "ledger.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == code
+    assert process.returncode == 130
     assert "audioclf: stopped: " in stderr
     assert "Traceback" not in stderr
     assert not (out / "record.json").exists()

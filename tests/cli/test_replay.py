@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from tests.conftest import run_cli
 
 
 @pytest.fixture
-def finished(toy_config: Path, tmp_path: Path) -> Path:
-    assert run_cli("run", toy_config, "--out", tmp_path / "done", "--jobs", "1").returncode == 0
-    return tmp_path / "done"
+def finished(plain_run: Path, tmp_path: Path) -> Path:
+    """Return a copy of a run."""
+    return Path(shutil.copytree(plain_run, tmp_path / "done"))
 
 
 def test_the_same_run_again_ends_with_0(finished: Path, tmp_path: Path) -> None:
@@ -37,28 +38,26 @@ def test_another_result_ends_with_3_and_says_where(finished: Path) -> None:
     assert "\ndifferent, first at folds\n" in done.stdout
 
 
-def test_json_holds_all_of_it(finished: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_json", [True, False])
+def test_changes_of_the_environment_are_named(
+    finished: Path, tmp_path: Path, as_json: bool
+) -> None:
     path = finished / "record.json"
     record = json.loads(path.read_text())
-    record["versions"]["numpy"] = "1.0"
+    record["versions"]["numpy"] = "1.0\x1b[31m"
     path.write_text(json.dumps(record) + "\n")
-    done = run_cli("replay", finished, "--json", "--out", tmp_path / "again", "--jobs", "1")
-    found = json.loads(done.stdout)
-    assert found["verdict"] == "same"
-    assert found["first_different"] is None
-    assert found["replay"] == str(tmp_path / "again")
-    assert found["stages"][0] == {"name": "dataset", "verdict": "same", "detail": "16 clips"}
-    (change,) = found["environment"]
-    assert (change["name"], change["recorded"]) == ("numpy", "1.0")
-
-
-def test_what_changed_in_the_environment_is_said(finished: Path, tmp_path: Path) -> None:
-    path = finished / "record.json"
-    record = json.loads(path.read_text())
-    record["platform"] = "Plan9\x1b[31m mips"
-    path.write_text(json.dumps(record) + "\n")
-    done = run_cli("replay", finished, "--out", tmp_path / "again", "--jobs", "1")
-    assert "instead of Plan9\\x1b[31m mips" in done.stdout
+    options = ["--json"] if as_json else []
+    done = run_cli("replay", finished, *options, "--out", tmp_path / "again", "--jobs", "1")
+    if not as_json:
+        assert "instead of 1.0\\x1b[31m" in done.stdout
+        return
+    data = json.loads(done.stdout)
+    assert data["verdict"] == "same"
+    assert data["first_different"] is None
+    assert data["replay"] == str(tmp_path / "again")
+    assert data["stages"][0] == {"name": "dataset", "verdict": "same", "detail": "16 clips"}
+    (change,) = data["environment"]
+    assert (change["name"], change["recorded"]) == ("numpy", "1.0\x1b[31m")
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

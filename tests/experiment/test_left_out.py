@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import run_cli
 
 
+@pytest.mark.slow
 def test_a_clip_that_is_left_out_is_counted_everywhere(
     toy_config: Path, sounds: Path, tmp_path: Path
 ) -> None:

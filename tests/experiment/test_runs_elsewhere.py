@@ -1,4 +1,4 @@
-"""Runs in worker processes and on a cluster: the same results, and a crash costs one clip."""
+"""Runs in worker processes and on a cluster; `test_same_numbers` compares all of their files."""
 
 from __future__ import annotations
 
@@ -38,12 +38,7 @@ def predictions(folder: Path) -> str:
     return (folder / "predictions.csv").read_text()
 
 
-def test_worker_processes_give_the_same_bits(toy_config: Path, tmp_path: Path) -> None:
-    audioclf.run(toy_config, out=tmp_path / "a", jobs=1, cache=False)
-    audioclf.run(toy_config, out=tmp_path / "b", jobs=2, cache=False, isolate=True)
-    assert predictions(tmp_path / "a") == predictions(tmp_path / "b")
-
-
+@pytest.mark.slow
 def test_a_clip_that_kills_its_worker_costs_that_clip_alone(
     toy_config: Path, tmp_path: Path, make_dist: MakeDist, on_path: OnPath
 ) -> None:
@@ -73,9 +68,10 @@ def test_a_scheduler_that_is_not_there_is_named(toy_config: Path, tmp_path: Path
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_a_cluster_gives_the_same_bits(toy_config: Path, tmp_path: Path) -> None:
+def test_a_cluster_gives_the_same_bits(
+    shared_config: Path, plain_run: Path, tmp_path: Path
+) -> None:
     distributed = pytest.importorskip("distributed", reason="Dask is not installed")
-    audioclf.run(toy_config, out=tmp_path / "a", jobs=1, cache=False)
     with distributed.LocalCluster(
         n_workers=2,
         threads_per_worker=1,
@@ -84,10 +80,10 @@ def test_a_cluster_gives_the_same_bits(toy_config: Path, tmp_path: Path) -> None
         dashboard_address=None,
     ) as cluster:
         audioclf.run(
-            toy_config,
+            shared_config,
             out=tmp_path / "b",
             engine="dask",
             scheduler=cluster.scheduler_address,
             cache=False,
         )
-    assert predictions(tmp_path / "a") == predictions(tmp_path / "b")
+    assert predictions(plain_run) == predictions(tmp_path / "b")

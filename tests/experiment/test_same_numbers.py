@@ -1,4 +1,4 @@
-"""The same numbers, files and page, wherever the work is done and whatever the world looks like."""
+"""The same numbers, files and page with any jobs, engine and environment."""
 
 from __future__ import annotations
 
@@ -55,21 +55,26 @@ def assert_same_page(one: Path, other: Path) -> None:
     assert pages[0].replace(str(one), "") == pages[1].replace(str(other), "")
 
 
-@pytest.mark.slow
-def test_jobs_and_engines_change_no_byte(toy_config: Path, tmp_path: Path) -> None:
-    def run(name: str, **options: Any) -> Path:
-        out = tmp_path / name
-        return audioclf.run(toy_config, overrides=WHOLE, out=out, cache=False, **options).folder
-
-    one = run("one", jobs=1)
-    for other in (run("threads", jobs=3), run("processes", jobs=2, isolate=True)):
-        assert_same(one, other)
-        assert_same_page(one, other)
+@pytest.fixture(scope="module")
+def one(shared_config: Path) -> Path:
+    """Return the folder of a whole run with one job."""
+    out = shared_config.with_name("one")
+    return audioclf.run(shared_config, overrides=WHOLE, out=out, jobs=1, cache=False).folder
 
 
 @pytest.mark.slow
-def test_the_environment_changes_no_byte(toy_config: Path, tmp_path: Path) -> None:
-    one = audioclf.run(toy_config, overrides=WHOLE, out=tmp_path / "one", cache=False).folder
+@pytest.mark.parametrize("options", [{"jobs": 3}, {"jobs": 2, "isolate": True}])
+def test_jobs_and_engines_change_no_byte(
+    options: dict[str, Any], one: Path, shared_config: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "other"
+    audioclf.run(shared_config, overrides=WHOLE, out=out, cache=False, **options)
+    assert_same(one, out)
+    assert_same_page(one, out)
+
+
+@pytest.mark.slow
+def test_the_environment_changes_no_byte(one: Path, shared_config: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     strange = {
         "PYTHONHASHSEED": "12",
@@ -79,7 +84,7 @@ def test_the_environment_changes_no_byte(toy_config: Path, tmp_path: Path) -> No
         "OPENBLAS_NUM_THREADS": "2",
     }
     sets = [word for override in WHOLE for word in ("--set", override)]
-    done = run_process("run", toy_config, *sets, "--no-cache", "--out", other, env=strange)
+    done = run_process("run", shared_config, *sets, "--no-cache", "--out", other, env=strange)
     assert done.returncode == 0, done.stderr
     assert_same(one, other)
     assert_same_page(one, other)

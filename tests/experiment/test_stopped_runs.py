@@ -32,6 +32,12 @@ N_FITS = 3 * 4
 """Two classifiers and the baseline, in four folds."""
 
 
+@pytest.fixture(scope="module")
+def whole(shared_config: Path) -> RunResult:
+    """Return a run that was not stopped."""
+    return run(shared_config, shared_config.with_name("whole"))
+
+
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the list of the fits that are done from here on."""
@@ -80,17 +86,15 @@ def left_in(folder: Path) -> set[str]:
 
 
 def test_finished_fits_are_not_done_again_and_the_results_are_the_same(
-    toy_config: Path, tmp_path: Path, fits: list[str]
+    toy_config: Path, tmp_path: Path, whole: RunResult, fits: list[str]
 ) -> None:
-    whole = run(toy_config, tmp_path / "whole")
-    assert len(fits) == N_FITS
-    fits.clear()
     with pytest.raises(KeyboardInterrupt) as caught:
         run(toy_config, tmp_path / "run", progress=stop_at("fitting", 7, KeyboardInterrupt()))
     assert caught.value.__notes__ == [
         f"7 of {N_FITS} fits done and kept in {tmp_path / 'run'}; run the same command to go on"
     ]
     before = fits.copy()
+    assert len(before) == 7
     fits.clear()
     found = run(toy_config, tmp_path / "run")
     assert len(fits) == N_FITS - 7
@@ -142,9 +146,8 @@ def test_only_the_fits_of_what_has_changed_are_done_again(
 
 
 def test_a_damaged_fit_is_done_again_and_counted(
-    toy_config: Path, tmp_path: Path, fits: list[str]
+    toy_config: Path, tmp_path: Path, whole: RunResult, fits: list[str]
 ) -> None:
-    whole = run(toy_config, tmp_path / "whole")
     stop = stop_at("fitting", N_FITS, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         run(toy_config, tmp_path / "run", progress=stop)
@@ -250,9 +253,9 @@ def test_the_command_says_what_is_done(
     assert (said in again.stderr) == (stage == "fitting")
 
 
-def _both(standing: Any, stop: Callable[[str, int, int], None]) -> Callable[[str, int, int], None]:
+def _both(state: Any, stop: Callable[[str, int, int], None]) -> Callable[[str, int, int], None]:
     def progress(stage: str, done: int, total: int) -> None:
-        standing._done[stage] = done, total
+        state._done[stage] = done, total
         stop(stage, done, total)
 
     return progress
@@ -325,9 +328,8 @@ def test_a_file_that_changes_while_it_is_read_is_named(
 
 
 def test_a_clock_that_jumps_changes_no_result(
-    toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy_config: Path, tmp_path: Path, whole: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = run(toy_config, tmp_path / "whole", cache_dir=tmp_path / "one")
     jumps = random.Random(5)
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + jumps.uniform(-1e8, 1e8))
@@ -342,9 +344,8 @@ START = [sys.executable, "-m", "audioclf", "run"]
 
 @pytest.mark.slow
 def test_kill_9_at_any_moment_costs_nothing_that_was_finished(
-    toy_config: Path, tmp_path: Path
+    toy_config: Path, tmp_path: Path, whole: RunResult
 ) -> None:
-    whole = run(toy_config, tmp_path / "whole")
     out = tmp_path / "run"
     rng = random.Random(7)
     args = [*START, str(toy_config), "--set", CELLS, "--out", str(out), "--jobs", "2", "--isolate"]
@@ -396,8 +397,9 @@ def _wait_for(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_runs_at_once_on_one_cache_are_both_right(toy_config: Path, tmp_path: Path) -> None:
-    whole = run(toy_config, tmp_path / "whole", cache=False)
+def test_two_runs_at_once_on_one_cache_are_both_right(
+    toy_config: Path, tmp_path: Path, whole: RunResult
+) -> None:
     args = [*START, str(toy_config), "--set", CELLS, "--cache-dir", str(tmp_path / "shared")]
     outs = [tmp_path / "one", tmp_path / "two"]
     both = [subprocess.Popen([*args, "--out", str(out)], stdout=subprocess.DEVNULL) for out in outs]
