@@ -19,14 +19,16 @@ from tests.conftest import CONFIG, tone, write_wav
 
 Row = dict[str, str]
 
-MORE_CELLS = "classifiers={logreg: {type: logistic_regression}, knn: {type: knn}, svm: {type: svm}}"
+MORE_PIPELINES = (
+    "classifiers={logreg: {type: logistic_regression}, knn: {type: knn}, svm: {type: svm}}"
+)
 WITH_GROUPS = r"dataset.label_pattern='(?P<label>[a-z]+)/(?P<group>[a-d])_(?P<fold>\d)\d*\.wav$'"
 
 
 @cache
 def first_run(base: Path) -> Path:
     """Return a run of three classifiers and the baseline, svm without probabilities."""
-    return _finish(base, "first", MORE_CELLS, "split.repeats=2")
+    return _finish(base, "first", MORE_PIPELINES, "split.repeats=2")
 
 
 @cache
@@ -44,7 +46,7 @@ def grouped_run(base: Path) -> Path:
 
 @cache
 def _sounds(base: Path) -> Path:
-    """Write two classes that one tone hardly tells apart; four speakers."""
+    """Write two classes of similar tones; four speakers."""
     root = base / "tones"
     for label, frequency in (("low", 700.0), ("high", 760.0)):
         for index in range(12):
@@ -88,12 +90,12 @@ def change_csv(path: Path, change: Callable[[list[Row]], object]) -> None:
 
 
 def change_fingerprint(folder: Path) -> None:
-    """Let a run look as if it had other clips."""
+    """Give a run the fingerprint of other clips."""
     change_json(folder / RECORD, lambda data: data["dataset"].update(fingerprint="0" * 64))
 
 
-def keep_cells(folder: Path, *names: str) -> None:
-    """Take all other pipelines out of a run."""
+def keep_pipelines(folder: Path, *names: str) -> None:
+    """Remove all other pipelines from a run."""
 
     def keep_metrics(data: Any) -> None:
         data["cells"] = {name: data["cells"][name] for name in names}

@@ -91,7 +91,7 @@ def wait_for(page: Any, script: str) -> None:
     WebDriverWait(page, 15).until(lambda _: page.execute_script(f"return {script}"))
 
 
-def test_nothing_is_complained_of(page: Any) -> None:
+def test_the_console_has_no_messages(page: Any) -> None:
     page.get_log("browser")
     page.refresh()
     assert page.get_log("browser") == []
@@ -104,10 +104,8 @@ def test_nothing_is_loaded_from_elsewhere(page: Any) -> None:
 
 
 def test_a_hostile_label_stays_text(page: Any) -> None:
-    assert (
-        page.execute_script("return document.querySelectorAll('main script, bdi :not(wbr)').length")
-        == 0
-    )
+    planted = "return document.querySelectorAll('main script, bdi :not(wbr)').length"
+    assert page.execute_script(planted) == 0
     assert HOSTILE in text_of(page, "#cards")
     assert HOSTILE in text_of(page, ".matrix")
 
@@ -130,7 +128,7 @@ def test_clips_are_filtered_to_those_that_are_wrong(page: Any) -> None:
     assert clips_found(page) == len(wrong) > 0
 
 
-def test_clips_are_filtered_to_where_two_classifiers_disagree(page: Any) -> None:
+def test_clips_are_filtered_to_where_two_pipelines_disagree(page: Any) -> None:
     first, second = data(page)["predicted"][1:3]
     choose(page, "f-a", "1")
     choose(page, "f-b", "2")
@@ -165,7 +163,7 @@ def test_pages_are_turned(page: Any) -> None:
     assert text_of(page, "#cards .id") != first
 
 
-def test_a_cell_of_the_confusion_matrix_shows_its_clips(page: Any) -> None:
+def test_a_number_in_the_confusion_matrix_shows_its_clips(page: Any) -> None:
     known = data(page)
     page.execute_script("document.querySelector('.panel .wrong .show-clips').click()")
     expected = [
@@ -174,7 +172,7 @@ def test_a_cell_of_the_confusion_matrix_shows_its_clips(page: Any) -> None:
     assert clips_found(page) == len(expected)
 
 
-def test_a_cell_of_another_classifier_shows_the_clips_of_that_one(page: Any) -> None:
+def test_a_number_of_another_pipeline_shows_its_clips(page: Any) -> None:
     known = data(page)
     choose(page, "f-text", "nothing")
     choose(page, "pick", "2")
@@ -235,7 +233,7 @@ def test_a_table_is_sorted_by_a_click_and_turned_round_by_a_second(page: Any) ->
     assert page.execute_script(names) == rising[::-1]
 
 
-def test_another_classifier_is_shown_closer(page: Any) -> None:
+def test_another_pipeline_is_shown_in_detail(page: Any) -> None:
     shown = (
         "[...document.querySelectorAll('.panel')].filter(p => !p.hidden).map(p => p.dataset.panel)"
     )
@@ -247,14 +245,12 @@ def test_another_classifier_is_shown_closer(page: Any) -> None:
 def test_the_keyboard_reaches_every_kind_of_control(page: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
-    seen = set()
-    for _ in range(90):
-        page.switch_to.active_element.send_keys(Keys.TAB)
-        seen.add(
-            page.execute_script(
-                "const e = document.activeElement; return e.id || e.className || e.tagName"
-            )
-        )
+    page.execute_script(
+        "window.seen = []; document.addEventListener('focusin', event => {"
+        "const e = event.target; window.seen.push(e.id || e.className || e.tagName)})"
+    )
+    page.switch_to.active_element.send_keys(Keys.TAB * 90)
+    seen = set(page.execute_script("return window.seen"))
     wanted = {"skip", "theme", "sort", "pick", "show-clips", "f-a", "f-show", "f-text", "play"}
     assert wanted - seen == set()
 

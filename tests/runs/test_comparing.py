@@ -20,7 +20,7 @@ from tests.finished_runs import (
     copy_run,
     first_run,
     grouped_run,
-    keep_cells,
+    keep_pipelines,
     second_run,
 )
 
@@ -49,7 +49,7 @@ def refusal(*runs: Path) -> str:
     return caught.value.message
 
 
-def test_one_run_is_a_comparison_of_its_cells(first: Path) -> None:
+def test_one_run_is_a_comparison_of_its_pipelines(first: Path) -> None:
     found = compare_runs([first])
     assert {pipeline.name for pipeline in found.pipelines} == {"knn", "svm", "logreg", "baseline"}
     assert [pipeline.name for pipeline in found.pipelines] == list(found.comparison.pipelines)
@@ -58,37 +58,35 @@ def test_one_run_is_a_comparison_of_its_cells(first: Path) -> None:
 
 
 def test_the_numbers_are_those_of_the_run(first: Path) -> None:
-    written = read_run(first).metrics["cells"]
+    written = read_run(first).pipeline_metrics
     for pipeline in compare_runs([first]).pipelines:
         expected = written[pipeline.name]["metrics"]["accuracy"]
         assert pipeline.estimate is not None
-        assert (pipeline.estimate.value, pipeline.estimate.low) == (
-            expected["value"],
-            expected["low"],
-        )
+        values = (pipeline.estimate.value, pipeline.estimate.low)
+        assert values == (expected["value"], expected["low"])
         assert pipeline.fit_seconds == written[pipeline.name]["fit_seconds"]
 
 
-def test_cells_of_one_name_are_told_apart_by_their_run(first: Path, second: Path) -> None:
+def test_pipelines_of_one_name_have_the_run_before_it(first: Path, second: Path) -> None:
     found = compare_runs([first, second])
     names = {pipeline.name for pipeline in found.pipelines}
     assert names == {"knn", "svm", "first/logreg", "second/logreg", "baseline"}
     assert {pipeline.name: pipeline.run for pipeline in found.pipelines}["second/logreg"] == second
 
 
-def test_runs_of_one_name_are_told_apart_by_their_folder(first: Path, tmp_path: Path) -> None:
-    twin = copy_run(first, tmp_path / "twin")
-    names = {pipeline.name for pipeline in compare_runs([first, twin]).pipelines}
+def test_runs_of_one_name_are_named_by_their_folder(first: Path, tmp_path: Path) -> None:
+    copy = copy_run(first, tmp_path / "copy")
+    names = {pipeline.name for pipeline in compare_runs([first, copy]).pipelines}
     both = {
-        f"{run}/{pipeline}" for run in ("first", "twin") for pipeline in ("knn", "svm", "logreg")
+        f"{run}/{pipeline}" for run in ("first", "copy") for pipeline in ("knn", "svm", "logreg")
     }
     assert names == both | {"baseline"}
 
 
-def test_runs_of_one_folder_name_are_told_apart_by_their_path(first: Path, tmp_path: Path) -> None:
-    twin = copy_run(first, tmp_path / "first")
-    names = {pipeline.name for pipeline in compare_runs([first, twin]).pipelines}
-    assert f"{twin}/knn" in names
+def test_runs_of_one_folder_name_are_named_by_their_path(first: Path, tmp_path: Path) -> None:
+    copy = copy_run(first, tmp_path / "first")
+    names = {pipeline.name for pipeline in compare_runs([first, copy]).pipelines}
+    assert f"{copy}/knn" in names
 
 
 def test_another_metric_and_a_margin_can_be_asked_for(first: Path) -> None:
@@ -137,14 +135,14 @@ def _rename(rows: list[Row]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "what"), [("sha256", "0" * 64, "content"), ("label", "low", "labels")]
+    ("column", "value", "kind"), [("sha256", "0" * 64, "content"), ("label", "low", "labels")]
 )
 def test_clips_that_changed_are_refused(
-    column: str, value: str, what: str, first: Path, other: Path
+    column: str, value: str, kind: str, first: Path, other: Path
 ) -> None:
     change_csv(other / LEDGER, lambda rows: rows[0].update({column: value}))
-    said = f"cannot be compared: different {what} of 1 clip, such as 'high/a_0.wav'"
-    assert refusal(first, other).endswith(said)
+    message = f"cannot be compared: different {kind} of 1 clip, such as 'high/a_0.wav'"
+    assert refusal(first, other).endswith(message)
 
 
 def test_other_groups_are_refused(first: Path, other: Path) -> None:
@@ -152,7 +150,7 @@ def test_other_groups_are_refused(first: Path, other: Path) -> None:
     assert "different groups of 24 clips, such as 'high/a_0.wav'" in refusal(first, other)
 
 
-def test_what_only_the_fingerprint_knows_is_refused(first: Path, other: Path) -> None:
+def test_a_difference_in_the_fingerprint_alone_is_refused(first: Path, other: Path) -> None:
     assert refusal(first, other).endswith("different published folds or groups of the same clips")
 
 
@@ -160,13 +158,13 @@ def test_other_folds_are_refused(first: Path, tmp_path: Path) -> None:
     other = copy_run(first, tmp_path / "other")
     for name in (FOLDS, PREDICTIONS):
         change_csv(other / name, _swap)
-    said = f"{first} and {other} cannot be compared: different folds"
+    message = f"{first} and {other} cannot be compared: different folds"
     both = "although both have 2 times 4 stratified folds from seed 1"
-    assert refusal(first, other) == f"{said}, {both}"
+    assert refusal(first, other) == f"{message}, {both}"
     config = other / CONFIG
     config.write_text(config.read_text().replace("seed: 1\n", "seed: 7\n"))
     assert refusal(first, other) == (
-        f"{said}: {first} has 2 times 4 stratified folds from seed 1, {other} has 2 times 4 "
+        f"{message}: {first} has 2 times 4 stratified folds from seed 1, {other} has 2 times 4 "
         "stratified folds from seed 7"
     )
 
@@ -186,13 +184,13 @@ def test_the_same_run_twice_is_refused(first: Path) -> None:
     assert refusal(first, first / ".." / first.name) == f"{first.resolve()}: is given twice"
 
 
-def test_one_cell_is_nothing_to_compare(first: Path, tmp_path: Path) -> None:
-    keep_cells(copy_run(first, tmp_path / "run"), "svm")
+def test_one_pipeline_is_nothing_to_compare(first: Path, tmp_path: Path) -> None:
+    keep_pipelines(copy_run(first, tmp_path / "run"), "svm")
     assert refusal(tmp_path / "run") == "nothing to compare: there is one pipeline, svm"
 
 
-def test_a_metric_that_one_cell_has_is_nothing_to_compare(first: Path, tmp_path: Path) -> None:
-    keep_cells(copy_run(first, tmp_path / "run"), "svm", "baseline")
+def test_a_metric_that_one_pipeline_has_is_nothing_to_compare(first: Path, tmp_path: Path) -> None:
+    keep_pipelines(copy_run(first, tmp_path / "run"), "svm", "baseline")
     with pytest.raises(ResultError) as caught:
         compare_runs([tmp_path / "run"], metric="log_loss")
     assert caught.value.message == (
@@ -200,7 +198,7 @@ def test_a_metric_that_one_cell_has_is_nothing_to_compare(first: Path, tmp_path:
     )
 
 
-def test_a_cell_without_scores_stands_last(first: Path) -> None:
+def test_a_pipeline_without_scores_stands_last(first: Path) -> None:
     found = compare_runs([first], metric="log_loss")
     assert found.pipelines[-1].name == "svm"
     assert found.pipelines[-1].estimate is None

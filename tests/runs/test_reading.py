@@ -1,4 +1,4 @@
-"""A run folder gives back what the run had; a damaged one says which file is at fault."""
+"""Reading of run folders, and errors that name the damaged file."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def run(request: pytest.FixtureRequest) -> SavedRun:
 def test_metrics_are_those_that_the_run_wrote(run: SavedRun) -> None:
     assert run.targets.unit == run.metrics["unit"]["name"]
     for pipeline in run.pipelines:
-        for name, written in run.metrics["cells"][pipeline.name]["metrics"].items():
+        for name, written in run.pipeline_metrics[pipeline.name]["metrics"].items():
             found = estimate(pipeline, name, run.targets, seed=run.config["seed"])
             assert found is not None
             expected = (written["value"], written["low"], written["high"])
             assert (found.value, found.low, found.high) == pytest.approx(expected, nan_ok=True)
 
 
-def test_cells_are_best_first_and_found_by_name(folder: Path) -> None:
+def test_pipelines_are_best_first_and_found_by_name(folder: Path) -> None:
     run = read_run(folder)
     values = [
-        run.metrics["cells"][pipeline.name]["metrics"]["accuracy"]["value"]
+        run.pipeline_metrics[pipeline.name]["metrics"]["accuracy"]["value"]
         for pipeline in run.pipelines
     ]
     assert values == sorted(values, reverse=True)
@@ -63,7 +63,7 @@ def test_folds_have_both_sides(folder: Path) -> None:
         assert sorted(both) == list(range(len(run.clips)))
 
 
-def test_the_run_is_known_by_name_fingerprint_and_main_metric(folder: Path) -> None:
+def test_a_run_has_a_name_a_fingerprint_and_a_main_metric(folder: Path) -> None:
     run = read_run(folder)
     record = json.loads((folder / RECORD).read_text())
     assert (run.name, run.main_metric) == ("first", "accuracy")
@@ -72,7 +72,7 @@ def test_the_run_is_known_by_name_fingerprint_and_main_metric(folder: Path) -> N
     assert run.file("comparison-of-nothing.json") is None
 
 
-def test_clips_have_what_the_ledger_says(folder: Path) -> None:
+def test_clips_have_the_facts_of_the_ledger(folder: Path) -> None:
     run = read_run(folder)
     first = run.clips[0]
     assert (first.id, first.label, first.group) == ("high/a_0.wav", "high", None)
@@ -153,7 +153,7 @@ def test_a_lost_last_line_is_noticed(name: str, folder: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "column", "value", "said"),
+    ("name", "column", "value", "message"),
     [
         (LEDGER, "label", "hugh", "has no class 'hugh'"),
         (FOLDS, "path", "gone.wav", "has no clip 'gone.wav'"),
@@ -165,14 +165,14 @@ def test_a_lost_last_line_is_noticed(name: str, folder: Path, tmp_path: Path) ->
     ],
 )
 def test_a_strange_value_is_named(
-    name: str, column: str, value: str, said: str, folder: Path, tmp_path: Path
+    name: str, column: str, value: str, message: str, folder: Path, tmp_path: Path
 ) -> None:
     path = copy_run(folder, tmp_path / "run") / name
     change_csv(path, lambda rows: rows[1].update({column: value}))
     with pytest.raises(ResultError) as caught:
         read_run(path.parent)
     assert str(path) in caught.value.message
-    assert said in caught.value.message
+    assert message in caught.value.message
 
 
 @pytest.mark.parametrize("name", [METRICS, RECORD])
@@ -184,7 +184,7 @@ def test_json_that_holds_something_else_is_named(name: str, folder: Path, tmp_pa
             read_run(path.parent)
 
 
-def test_no_folder_no_run_and_an_unfinished_run_are_three_things(
+def test_no_folder_no_run_and_an_unfinished_run_have_messages_of_their_own(
     folder: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ResultError, match="no such run folder"):

@@ -68,14 +68,14 @@ def test_without_sound_there_are_still_spectrograms_and_points(tmp_path: Path) -
     assert 'alt="Mean spectrogram of a"' in html
 
 
-def test_a_small_budget_is_shared_fairly_and_said(tmp_path: Path) -> None:
+def test_a_small_budget_is_shared_by_the_classes(tmp_path: Path) -> None:
     found = explored(make_config(tmp_path, ["a", "b", "c"], each=4))
     html = page_of(found, budget_mb=0.02)
-    heard = [part(html, "data")["ids"][int(at)] for at in part(html, "media")]
-    assert 3 <= len(heard) < 12
-    counts = [sum(name.startswith(f"0{code}_") for name in heard) for code in range(3)]
+    playable = [part(html, "data")["ids"][int(at)] for at in part(html, "media")]
+    assert 3 <= len(playable) < 12
+    counts = [sum(name.startswith(f"0{code}_") for name in playable) for code in range(3)]
     assert max(counts) - min(counts) <= 1
-    assert f"The page contains the sound of {len(heard)} clips" in html
+    assert f"The page contains the sound of {len(playable)} clips" in html
 
 
 def test_more_clips_than_are_drawn_are_drawn_fairly(

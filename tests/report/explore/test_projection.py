@@ -1,4 +1,4 @@
-"""The map is what it says: principal components of standardised columns."""
+"""The map: principal components of standardised columns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_shares_are_those_of_the_correlation_matrix() -> None:
     assert plane.kept == pytest.approx(sum(expected[:2]), abs=1e-5)
 
 
-def test_the_points_have_the_variance_that_is_said() -> None:
+def test_the_points_have_the_reported_variance() -> None:
     X = made()
     plane = project(X, seed=0)
     shares = plane.points.var(axis=0) / X.shape[1]
