@@ -179,7 +179,7 @@ def test_a_healthy_installation_exits_0() -> None:
 @pytest.mark.parametrize(
     ("text", "state", "advice"),
     [
-        ("import nothing_like.this", "broken", "Run `pip install nothing_like`, or whatever"),
+        ("import nothing_like.this", "broken", "Run `pip install nothing_like`, or install"),
         ("import audioclf_gone", "broken", "`pip install --force-reinstall audioclf-bad`"),
         ("1 / 0", "broken", "traceback with `audioclf plugins --strict-plugins`"),
         ("AUDIOCLF_PLUGIN_API = 9", "outdated", "Run `pip install --upgrade audioclf`;"),
@@ -194,7 +194,7 @@ def test_a_plugin_that_does_not_load_is_explained(
     assert done.returncode == 2
     assert f"{state:<9} audioclf-bad 1.0 (bad): " in done.stdout
     assert advice in done.stdout
-    assert "or do without it: AUDIOCLF_DISABLE_PLUGINS=audioclf-bad:bad." in done.stdout
+    assert "or disable it: AUDIOCLF_DISABLE_PLUGINS=audioclf-bad:bad." in done.stdout
     assert done.stdout.endswith("1 to be mended\n")
 
 
@@ -204,7 +204,7 @@ def test_a_clash_names_both_and_the_way_out(install: Install) -> None:
     done = run_cli("plugins", "doctor")
     assert done.returncode == 2
     assert "clashing  audioclf-one 1.0 (one) and audioclf-two 1.0 (two): " in done.stdout
-    assert "each brings a classifier 'same', so that none can be used." in done.stdout
+    assert "both provide a classifier 'same', so neither can be used." in done.stdout
     assert "AUDIOCLF_DISABLE_PLUGINS=audioclf-two:two." in done.stdout
 
 
@@ -216,7 +216,7 @@ def test_a_disabled_plugin_is_explained_and_healthy(
     done = run_cli("plugins", "doctor")
     assert done.returncode == 0
     assert "disabled  audioclf-bad 1.0 (bad): it is named in AUDIOCLF_DISABLE" in done.stdout
-    assert "unknown   misspelt: AUDIOCLF_DISABLE_PLUGINS names it, and it is not" in done.stdout
+    assert "unknown   misspelt: it is named in AUDIOCLF_DISABLE_PLUGINS, but not" in done.stdout
     (first, second) = json.loads(run_cli("plugins", "doctor", "--json").stdout)
     assert (first["state"], first["is_harmless"]) == ("disabled", True)
     assert (second["state"], second["plugin"]) == ("unknown", "misspelt")

@@ -137,9 +137,9 @@ def test_a_clash_has_no_winner(make_dist: MakeDist, on_path: OnPath) -> None:
     with pytest.raises(PluginError) as caught:
         registry.resolve("classifier", "twice")
     assert caught.value.message == (
-        "classifier 'twice' is claimed by audioclf-a 1.0 (a) and audioclf-b 3.1 (b)."
+        "classifier 'twice' is provided by audioclf-a 1.0 (a) and audioclf-b 3.1 (b)."
     )
-    assert caught.value.hint == ("Disable one of them, as in AUDIOCLF_DISABLE_PLUGINS=audioclf-b:b")
+    assert caught.value.hint == ("Disable one of them: AUDIOCLF_DISABLE_PLUGINS=audioclf-b:b")
     assert registry.resolve("classifier", "svm")
 
 

@@ -89,7 +89,7 @@ metrics: [accuracy, f1_makro]
 def test_problems_of_the_text_and_of_the_values_come_together(tmp_path: Path) -> None:
     text = MINIMAL + "seed: 1\nseed: 2\nname: 'a b'\n"
     lines = problems_of(tmp_path, text)
-    assert lines[1] == "c.yaml:7:1: key 'seed' stands here twice; first in line 6"
+    assert lines[1] == "c.yaml:7:1: duplicate key 'seed': remove it here or in line 6"
     assert lines[2].startswith("c.yaml:8:7: name: expected")
 
 
@@ -107,9 +107,7 @@ def test_a_component_needs_a_type(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "- a\n", "just words\n"])
 def test_a_file_that_is_no_mapping_is_no_config(tmp_path: Path, text: str) -> None:
-    assert problems_of(tmp_path, text) == [
-        "c.yaml: a config is a mapping with keys such as `dataset`"
-    ]
+    assert problems_of(tmp_path, text) == ["c.yaml: expected a mapping with keys such as `dataset`"]
 
 
 def test_flatten_needs_a_bound(tmp_path: Path) -> None:
@@ -171,7 +169,7 @@ def test_an_override_can_add_a_cell(tmp_path: Path) -> None:
         ("audio.sr=fast", '--set audio.sr=fast: audio.sr: expected a valid integer, not "fast"'),
         ("audio.rate=1", "--set audio.rate=1: unknown key 'rate' in audio. Known here: "),
         ("nonsense", "--set nonsense: expected key=value, as in split.test_size=0.3"),
-        ("seed.deep=1", "--set seed.deep=1: there is nothing below which 'deep' could be set"),
+        ("seed.deep=1", "--set seed.deep=1: 'deep' cannot be set, because its parent is not a"),
         ("audio.sr=[", "--set audio.sr=[:1:2: not YAML"),
     ],
 )

@@ -118,7 +118,7 @@ def test_an_unknown_plugin_is_refused_before_anything_runs(
     observer("pass")
     for name, said in {
         "diry": "Did you mean 'diary'?",
-        "builtin": "cannot be told of a finished run: it has no hook audioclf_run_finished",
+        "builtin": "cannot be notified of a finished run: it has no hook audioclf_run_finished",
     }.items():
         done = run(toy_config, tmp_path / "run", "--notify", name)
         assert done.returncode == 2
@@ -153,7 +153,7 @@ def test_two_plugins_of_one_name_are_told_apart_by_their_distributions(
         site = make_dist(name, {"diary": module}, files)
     on_path(site)
     registry = discover()
-    with pytest.raises(PluginError, match=r"names more than one plugin: audioclf-one 1\.0"):
+    with pytest.raises(PluginError, match=r"matches more than one plugin: audioclf-one 1\.0"):
         registry.observers(["diary"])
     (found,) = registry.observers(["audioclf-two:diary", "audioclf-two"])
     assert found.origin.distribution == "audioclf-two"

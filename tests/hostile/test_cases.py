@@ -440,12 +440,12 @@ BOMB = "a0: &a0 [lol]\n" + "".join(
 )
 CONFIGS = {
     "54-billion-laughs": (BOMB, "aliases are not allowed"),
-    "55-python-tag": ("dataset: !!python/object/apply:os.system [id]\n", "tag not allowed"),
+    "55-python-tag": ("dataset: !!python/object/apply:os.system [id]\n", "tags are not allowed"),
     "56-unknown-key": (CONFIG + "seeds: 3\n", "unknown key 'seeds'. Did you mean 'seed'"),
     "56-wrong-type": (CONFIG.replace("sr: 8000", "sr: [1]"), "audio.sr: expected a valid integer"),
     "56-boolean-number": (CONFIG.replace("sr: 8000", "sr: true"), "audio.sr: expected a valid int"),
     "56-text-number": (CONFIG.replace("sr: 8000", "sr: '8000'"), "audio.sr: expected a valid int"),
-    "56-twice": (CONFIG + "metrics: [f1]\n", "key 'metrics' stands here twice; first in line 8"),
+    "56-twice": (CONFIG + "metrics: [f1]\n", "duplicate key 'metrics': remove it here or in line 8"),
     "56-nan": (CONFIG.replace("0.3", ".nan"), ".nan is not a finite number"),
     "56-brackets": ("a: " + "[" * 5000, "nested more than 32 levels deep"),
     "56-not-utf-8": ("name: \udcff\n", "byte 6 is not UTF-8"),

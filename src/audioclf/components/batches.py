@@ -1,4 +1,4 @@
-"""The rows of a training side in blocks, for classifiers that learn without holding them all."""
+"""Training rows in blocks, for classifiers that are fitted on more rows than memory holds."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     Block = tuple[NDArray[np.float32], NDArray[np.intp]]
 
 BLOCK_BYTES = 16 << 20
-"""Size of a block; no result may depend on it where the order of rows is kept."""
+"""Size of a block; it does not change results that keep the order of the rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """Some rows of a design matrix with their labels, as often as they are asked for.
+    """Rows of a design matrix with their labels, in blocks that can be read repeatedly.
 
     Parameters
     ----------
     matrix : np.ndarray [shape=(n_clips, n_columns)], float32
-        Perhaps memory-mapped.
+        May be memory-mapped.
     rows : np.ndarray [shape=(n_rows,)], int
         Positions in the matrix.
     y : np.ndarray [shape=(n_rows,)], int
@@ -58,13 +58,13 @@ class Batches:
             yield self.matrix[self.rows[taken]], self.y[taken]
 
     def shuffled(self, seed: int) -> Iterator[Block]:
-        """Yield rows and labels dealt at random to blocks, ascending within each block.
+        """Yield rows and labels in random blocks, ascending within each block.
 
-        Clips are sorted by name, so in order a block may hold one class only.
+        Clips are sorted by name, so blocks in order may hold one class only.
         """
         import numpy as np
 
-        dealt = np.random.default_rng(seed).permutation(self.n_rows)
+        order = np.random.default_rng(seed).permutation(self.n_rows)
         for start in range(0, self.n_rows, self.block_rows):
-            taken = np.sort(dealt[start : start + self.block_rows])
+            taken = np.sort(order[start : start + self.block_rows])
             yield self.matrix[self.rows[taken]], self.y[taken]

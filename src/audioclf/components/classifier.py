@@ -18,35 +18,34 @@ if TYPE_CHECKING:
 
 
 class Classifier(Component):
-    """Base of classifiers: a description that builds an unfitted scikit-learn estimator."""
+    """Base class of classifiers: descriptions that build an unfitted scikit-learn estimator."""
 
     kind: ClassVar[Kind] = "classifier"
 
     uses_groups: ClassVar[bool] = False
-    """Whether `fit` of what `build` returns also takes `groups`, as a search does whose inner folds
-    must not separate the clips of one speaker or site. Where the dataset has groups it is called
-    as `fit(X, y, groups=groups)`, with an integer for each training clip."""
+    """Whether `fit` of the estimator also takes `groups`, as for a search whose inner folds must
+    not separate the clips of one speaker or site. If the dataset has groups it is called as
+    `fit(X, y, groups=groups)`, with an integer for each training clip."""
 
     uses_shape: ClassVar[bool] = False
-    """Whether `fit` of what `build` returns also takes `shape`, as a network does that sees time
-    and frequency. It is called as `fit(X, y, shape=(n_bins, n_frames))`, and each row of `X` holds
-    the bins of the first frame, then those of the second: `row.reshape(n_frames, n_bins).T` is the
-    feature matrix. A featurizer whose pooling keeps no time axis is refused."""
+    """Whether `fit` of the estimator also takes `shape`, as for a network over time and frequency.
+    It is called as `fit(X, y, shape=(n_bins, n_frames))`, and each row of `X` holds the bins of the
+    first frame, then those of the second: `row.reshape(n_frames, n_bins).T` is the feature matrix.
+    The pooling of the featurizer must keep the time axis."""
 
     trusted_types: ClassVar[tuple[str, ...]] = ()
-    """Full names of types, beyond those known to be safe, that a saved estimator may hold."""
+    """Full names of types, besides the safe ones, that a saved estimator may hold."""
 
     model_format: ClassVar[str] = "skops"
-    """How a fitted estimator is saved; any other name needs `dump` and `restore`."""
+    """Format of a saved estimator; other names need `dump` and `restore`."""
 
     @abstractmethod
     def build(self, *, random_state: int) -> ClassifierMixin:
         """Return a new, unfitted scikit-learn classifier.
 
-        It is fitted on float32 rows and on labels `0..k-1`. Scaling that it needs belongs inside,
-        as a `Pipeline`, so that it is refitted in each training fold. If it has a mapping
-        `best_params_` once it is fitted, as the searches of scikit-learn have, that is kept with
-        the results of the fold.
+        It is fitted on float32 rows and labels `0..k-1`. Scaling belongs inside, in a `Pipeline`,
+        so that it is fitted in each training fold. A mapping `best_params_` of the fitted
+        estimator, as of the searches of scikit-learn, is kept with the results of the fold.
 
         Parameters
         ----------
@@ -71,14 +70,14 @@ class Classifier(Component):
     def fit_keywords(
         self, *, groups: NDArray[np.intp] | None, shape: tuple[int, int] | None
     ) -> dict[str, Any]:
-        """Return what `fit` is called with besides rows and labels.
+        """Return the arguments of `fit` besides rows and labels.
 
         Parameters
         ----------
         groups : np.ndarray [shape=(n_rows,)], int, optional
-            None where the dataset has no groups.
+            None if the dataset has no groups.
         shape : tuple of int, optional
-            Shape (n_bins, n_frames) of the matrix that each row holds; None where there is none.
+            Shape (n_bins, n_frames) of the matrix in each row; None if there is none.
 
         Raises
         ------
@@ -98,10 +97,10 @@ class Classifier(Component):
         return keywords
 
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return the bytes of memory that a fit takes besides its float32 rows, about.
+        """Return the approximate memory of a fit in bytes, besides its float32 rows.
 
-        A fit that would not fit in the memory that is free is not begun. By default three times
-        the rows, as two copies of them in float64 would nearly take.
+        A fit that exceeds the free memory is not started. The default is three times the rows, or
+        nearly two copies in float64.
         """
         return 12 * n_rows * n_columns
 
@@ -113,39 +112,39 @@ class Classifier(Component):
         clips: NDArray[np.intp],
         **passed: Any,
     ) -> Any:
-        """Fit an estimator on rows of which several are views of one clip, and return it.
+        """Fit an estimator on rows with several views of each clip, and return it.
 
-        Override it where a fit holds out some of its rows, to stop early or to calibrate: it must
-        not learn from one view of a clip and test itself on another. A classifier with
-        `uses_groups` need not: where the dataset has no groups, it is passed the clips as such.
+        Override it if a fit holds out rows, for early stopping or calibration: the views of a clip
+        must stay together. A classifier with `uses_groups` need not: if the dataset has no groups,
+        it gets the clips as groups.
 
         Parameters
         ----------
         estimator : scikit-learn classifier
-            What `build` returned; its parameters stay as they are.
+            Result of `build`; its parameters stay the same.
         X : np.ndarray [shape=(n_rows, n_features)], float32
         y : np.ndarray [shape=(n_rows,)], int
         clips : np.ndarray [shape=(n_rows,)], int
-            Number of the clip that each row is a view of.
+            Number of the clip of each row.
         **passed
-            What `fit` takes besides, such as `groups`.
+            Other arguments of `fit`, such as `groups`.
         """
         return estimator.fit(X, y, **passed)
 
     def batch_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return the bytes of memory that `fit_batches` takes besides a block, about."""
+        """Return the approximate memory of `fit_batches` in bytes, besides a block."""
         return 0
 
     def fit_batches(self, batches: Batches, *, random_state: int) -> ClassifierMixin:
-        """Return a classifier that has learned from rows that memory does not hold all at once.
+        """Return a classifier fitted on more rows than memory holds.
 
-        Override it where an algorithm can do so; it is called where a fit of all rows together
-        would take more memory than is free, and the results say so.
+        Override it for algorithms that can do so; it is called if a fit of all rows would exceed
+        the free memory, and the results have a note on it.
 
         Parameters
         ----------
         batches : Batches
-            The training rows in blocks, to be read as often as need be.
+            The training rows in blocks, which can be read repeatedly.
         random_state : int
             Seed for all randomness of the estimator.
 
@@ -157,7 +156,7 @@ class Classifier(Component):
         raise NotImplementedError(f"{self.type_name()} does not learn in batches")
 
     def dump(self, estimator: ClassifierMixin) -> dict[str, bytes]:
-        """Return a fitted estimator as files of plain names, in `model_format`.
+        """Return a fitted estimator as files by name, in `model_format`.
 
         Raises
         ------
@@ -167,21 +166,21 @@ class Classifier(Component):
         raise NotImplementedError(f"{self.type_name()} has no format of its own")
 
     def restore(self, files: Mapping[str, bytes]) -> ClassifierMixin:
-        """Return what `dump` saved, without executing anything of it.
+        """Return the estimator saved by `dump`, without executing code of the files.
 
         Raises
         ------
         ValueError
-            If the files do not hold a sound estimator.
+            If the files do not hold a valid estimator.
         NotImplementedError
             Unless a subclass with a `model_format` of its own overrides it.
         """
         raise NotImplementedError(f"{self.type_name()} has no format of its own")
 
     def unwrapped(self, estimator: Any) -> tuple[Classifier, Any]:
-        """Return the classifier and the fitted estimator that predict alone.
+        """Return the classifier and the fitted estimator to save in a model file.
 
-        A search returns what it chose: that, and not the search, is kept in a model file.
+        A search returns its choice instead of itself.
         """
         return self, estimator
 
@@ -223,5 +222,5 @@ class Classifier(Component):
 
     @classmethod
     def learns_in_batches(cls) -> bool:
-        """Whether `fit_batches` is there."""
+        """Whether `fit_batches` is implemented."""
         return cls.fit_batches is not Classifier.fit_batches

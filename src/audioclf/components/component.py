@@ -1,8 +1,8 @@
-"""What a component is: one frozen pydantic model with one verb.
+"""Base class of components: frozen pydantic models with one verb.
 
-The fields of a component are its configuration, `type: Literal["mel"] = "mel"` is the name that
-YAML uses, and one method is its behaviour. The validated YAML is the working object: it pickles,
-hashes, compares, round-trips to JSON, and can be made by hand: `MelSpectrogram(n_mels=64)`.
+The fields of a component are its configuration, `type: Literal["mel"] = "mel"` is its name in YAML,
+and one method is its behaviour. The validated YAML is the working object: it pickles, hashes,
+compares, round-trips to JSON, and can be made in Python: `MelSpectrogram(n_mels=64)`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Component(BaseModel):
-    """Base of all components: frozen, and deaf to keys that it does not know.
+    """Base class of components: immutable; unknown keys are an error.
 
-    A concrete subclass declares `type: Literal["name"] = "name"`; one that has fields but no
-    such `type` fails at import.
+    A concrete subclass declares `type: Literal["name"] = "name"`; without it the import fails.
     """
 
     model_config = ConfigDict(
@@ -47,7 +46,7 @@ class Component(BaseModel):
 
     @classmethod
     def type_name(cls) -> str:
-        """Return the name by which YAML asks for this component."""
+        """Return the name of this component in YAML."""
         return str(cls.model_fields["type"].default)
 
     @classmethod

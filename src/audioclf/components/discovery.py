@@ -1,8 +1,8 @@
-"""From installed distributions to a registry: each plugin loaded in a guard of its own.
+"""Discovery of installed plugins, each loaded on its own.
 
-pluggy's own loader lets one bad import end the program, drops a second distribution with the same
-entry-point name without a word, and accepts a misspelt hook name. Here the outcome of each entry
-point is data: ok, failed or disabled, with the reason.
+With pluggy's own loader a failed import ends the program, a second distribution with the same
+entry-point name is ignored silently, and misspelt hook names are accepted. Here each entry point
+has a status: ok, failed or disabled, with the reason.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ _TYPE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def discover(*, strict: bool = False) -> Registry:
-    """Load every installed plugin and return what they provide.
+    """Load all installed plugins and return their components.
 
     Parameters
     ----------
     strict : bool
-        Raise the first failure of a plugin with its own traceback, for plugin authors.
+        Whether to raise the first failure with its traceback, for plugin authors.
 
     Raises
     ------
     PluginError
-        If the built-in plugin does not load: then nothing works.
+        If the built-in plugin does not load.
     """
     disabled = _disabled_names()
     entry_points = sorted(_entry_points(), key=lambda pair: pair[0])
@@ -83,7 +83,7 @@ def _load(
         return PluginRecord(origin, "ok", "", components, load_listener(plugin))
     except KeyboardInterrupt:
         raise
-    except BaseException as exc:  # a plugin may even exit the interpreter at import
+    except BaseException as exc:  # such as a SystemExit at import
         if strict or origin.identity == BUILTIN:
             raise
         return PluginRecord(origin, "failed", _reason(exc))
@@ -99,7 +99,7 @@ def load_components(plugin: ModuleType | Any) -> tuple[type[Component], ...]:
     Raises
     ------
     PluginError
-        If the plugin speaks another version of the contract, implements an unknown hook or none,
+        If the plugin needs another version of the interface, implements an unknown hook or none,
         or a hook returns something that is not a component class of its kind.
     """
     _check_api(plugin)
@@ -114,17 +114,17 @@ def load_components(plugin: ModuleType | Any) -> tuple[type[Component], ...]:
 
 
 def load_listener(plugin: ModuleType | Any) -> RunFinished | None:
-    """Return the hook `audioclf_run_finished` of a plugin module, where it has one.
+    """Return the hook `audioclf_run_finished` of a plugin module, or None.
 
     Raises
     ------
     PluginError
-        If it does not take `result`.
+        If the hook does not take `result`.
     """
-    for found in getattr(_managing(plugin).hook, _LIFECYCLE).get_hookimpls():
-        if found.argnames != ("result",):
+    for implementation in getattr(_managing(plugin).hook, _LIFECYCLE).get_hookimpls():
+        if implementation.argnames != ("result",):
             raise PluginError(f"{_LIFECYCLE} has to take one argument, `result`")
-        call: RunFinished = found.function
+        call: RunFinished = implementation.function
         return call
     return None
 

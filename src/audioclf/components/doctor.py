@@ -1,4 +1,4 @@
-"""What is wrong with the plugins that are installed, and what to do about each."""
+"""Diagnosis of problems with installed plugins."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _MISSING = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing to know about a plugin.
+    """A problem of a plugin.
 
     Parameters
     ----------
     state : {"broken", "outdated", "clashing", "disabled", "unknown"}
     plugin : str
-        Which plugin or plugins.
+        The plugin or plugins.
     reason, advice : str
-        What is the matter, and the next step.
+        The problem, and the next step.
     is_harmless : bool
-        Whether it is as somebody wanted it.
+        Whether it was requested by the user.
     """
 
     state: Literal["broken", "outdated", "clashing", "disabled", "unknown"]
@@ -43,7 +43,7 @@ class Diagnosis:
 
 
 def diagnose(registry: Registry, disabled: str = "") -> tuple[Diagnosis, ...]:
-    """Return what is the matter with the installed plugins; nothing, if all is well.
+    """Return the problems of the installed plugins.
 
     Parameters
     ----------
@@ -69,12 +69,12 @@ def _failure(record: PluginRecord) -> Diagnosis:
         advice = f"Its files are gone: run `pip install --force-reinstall {origin.distribution}`"
     elif missing:
         advice = (
-            f"Run `pip install {missing.group(1).partition('.')[0]}`, or whatever distribution "
-            "has this module"
+            f"Run `pip install {missing.group(1).partition('.')[0]}`, or install the distribution "
+            "with this module"
         )
     else:
         advice = (
-            f"Run `pip install --upgrade {origin.distribution}`; its author can see the traceback "
+            f"Run `pip install --upgrade {origin.distribution}`; its author gets the traceback "
             "with `audioclf plugins --strict-plugins`"
         )
     return Diagnosis("broken", str(origin), reason, f"{advice}; {_or_disable(origin)}")
@@ -86,7 +86,7 @@ def _upgrade(origin: Origin, api: int) -> str:
 
 
 def _or_disable(origin: Origin) -> str:
-    return f"or do without it: {DISABLE_VARIABLE}={origin.identity}"
+    return f"or disable it: {DISABLE_VARIABLE}={origin.identity}"
 
 
 def _clashes(registry: Registry) -> Iterator[Diagnosis]:
@@ -97,7 +97,7 @@ def _clashes(registry: Registry) -> Iterator[Diagnosis]:
                 yield Diagnosis(
                     "clashing",
                     " and ".join(map(str, origins)),
-                    f"each brings a {kind} {name!r}, so that none can be used",
+                    f"both provide a {kind} {name!r}, so neither can be used",
                     f"Uninstall one, {_or_disable(origins[-1])}",
                 )
 
@@ -109,7 +109,7 @@ def _type_name(provider: Provider) -> str:
 def _disabled(origin: Origin) -> Diagnosis:
     reason = f"it is named in {DISABLE_VARIABLE}"
     return Diagnosis(
-        "disabled", str(origin), reason, "Take it out of there to use it again", is_harmless=True
+        "disabled", str(origin), reason, "Remove it from the variable to use it", is_harmless=True
     )
 
 
@@ -121,6 +121,6 @@ def _unknown(records: Iterable[PluginRecord], disabled: str) -> Iterator[Diagnos
     }
     for name in filter(None, map(str.strip, disabled.split(","))):
         if name not in known:
-            reason = f"{DISABLE_VARIABLE} names it, and it is not installed"
-            advice = "Take it out of there, if it is misspelt; `audioclf plugins` lists all names"
+            reason = f"it is named in {DISABLE_VARIABLE}, but not installed"
+            advice = "Check its spelling; `audioclf plugins` lists all names"
             yield Diagnosis("unknown", name, reason, advice, is_harmless=True)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class Featurizer(Component):
-    """Base of featurizers: one waveform in, one feature matrix out."""
+    """Base class of featurizers: one waveform in, one feature matrix out."""
 
     kind: ClassVar[Kind] = "featurizer"
 
     pooling: Pooling = Stats()
-    """How the (n_bins, n_frames) matrix becomes one row of the design matrix."""
+    """Pooling of the (n_bins, n_frames) matrix to one row of the design matrix."""
 
     @abstractmethod
     def extract(self, y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
@@ -36,33 +36,32 @@ class Featurizer(Component):
         Returns
         -------
         F : np.ndarray [shape=(n_bins, n_frames)], float32
-            Finite; its shape depends on `n_samples` and `sr` alone, unless `has_steady_frames`
-            says otherwise.
+            Finite; its shape depends on `n_samples` and `sr` alone, unless `has_steady_frames` is
+            false.
         """
 
     def extract_many(self, ys: Sequence[NDArray[np.float32]], sr: int) -> list[NDArray[np.float32]]:
         """Return the feature matrix of each of several clips.
 
-        The engine calls this, from several threads at a time. Override it where clips can share
-        work; each matrix must agree to the last bit with `extract` of that clip alone, so that
-        no result depends on which clips come together.
+        The engine calls this from several threads. Override it if clips can share work; each matrix
+        must equal that of `extract` bit for bit, so that results do not depend on the batch.
 
         Parameters
         ----------
         ys : sequence of np.ndarray [shape=(n_samples,)], float32
-            Mono waveforms in [-1, 1], of any lengths, perhaps none at all; not to be changed.
+            Mono waveforms in [-1, 1], of any lengths, possibly none; not to be changed.
         sr : int
             Sample rate of all of them, in Hz.
 
         Returns
         -------
         matrices : list of np.ndarray [shape=(n_bins, n_frames)], float32
-            As `extract` returns them, in the order of `ys`.
+            Results of `extract`, in the order of `ys`.
 
         Raises
         ------
         FeatureError
-            If one clip cannot be extracted; `extract` of each says which.
+            If a clip cannot be extracted; `extract` of single clips shows which.
         """
         return [self.extract(y, sr) for y in ys]
 
@@ -71,9 +70,8 @@ class Featurizer(Component):
     ) -> list[NDArray[np.float32]]:
         """Return the feature matrix of each of several windows of one recording.
 
-        Predictions of windows that overlap call this. Override it, and `shared_step`, where such
-        windows can share work; each matrix must agree to the last bit with `extract` of that window
-        alone, which knows nothing of the samples around it.
+        Predictions of overlapping windows call this. Override it and `shared_step` if windows can
+        share work; each matrix must equal that of `extract` of that window alone, bit for bit.
 
         Parameters
         ----------
@@ -89,19 +87,19 @@ class Featurizer(Component):
         Returns
         -------
         matrices : list of np.ndarray [shape=(n_bins, n_frames)], float32
-            As `extract` returns them, in the order of `starts`.
+            Results of `extract`, in the order of `starts`.
 
         Raises
         ------
         FeatureError
-            If one window cannot be extracted; `extract` of each says which.
+            If a window cannot be extracted; `extract` of single windows shows which.
         """
         return self.extract_many([y[start : start + n_samples] for start in starts], sr)
 
     def shared_step(self, sr: int) -> int | None:
-        """Return the samples by a multiple of which windows must lie apart to share work.
+        """Return the step in samples: windows at multiples of it share work.
 
-        None, the default, is for featurizers whose windows share nothing.
+        None, the default, if windows share nothing.
         """
         return None
 
@@ -113,21 +111,21 @@ class Featurizer(Component):
         return None
 
     def has_steady_frames(self) -> bool:
-        """Whether all clips of one length have as many frames, as nearly every featurizer promises.
+        """Whether all clips of one length have the same number of frames.
 
-        One that cuts off what is silent cannot promise that.
+        False for featurizers that trim silence.
         """
         return True
 
     def views(self) -> Sequence[Featurizer]:
-        """Return what extracts each view of a clip: first what `extract` sees, then augmented ones.
+        """Return a featurizer for each view of a clip: the clip itself, then augmented copies.
 
-        A classifier is trained on all views of the training clips, each as a row with the label of
-        its clip. The views stand side by side in the row of the clip, so no split comes between
-        them. All give matrices of one shape and have this featurizer's pooling.
+        A classifier is fitted on all views of the training clips, each as a row with the label of
+        its clip. The views are side by side in the row of the clip, so a split never separates
+        them. All have matrices of one shape, and this featurizer's pooling.
         """
         return (self,)
 
     def averages_views(self) -> bool:
-        """Whether a prediction is the mean of the scores of all views, not that of the first."""
+        """Whether a prediction is the mean score of all views instead of that of the first."""
         return False

@@ -30,7 +30,7 @@ BASES: dict[Kind, type[Component]] = {
 
 
 ComponentBuilder = Callable[[Kind, Any, "dict[str, Any]"], Component]
-"""`(kind, data, context) -> component`: how a config names a component by its `type`."""
+"""`(kind, data, context) -> component`: builds a component from its mapping in a config."""
 
 
 def _build_by(kind: Kind) -> Callable[[Any, ValidationInfo], Any]:
@@ -44,7 +44,7 @@ def _build_by(kind: Kind) -> Callable[[Any, ValidationInfo], Any]:
 
 
 COMPONENT_KEY = "x-audioclf-component"
-"""Stands in the JSON schema of a field for the components that may stand there."""
+"""Key in the JSON schema of a field for the kind of component that it holds."""
 
 
 def _component_type(base: type[Component], kind: Kind) -> Any:
@@ -63,9 +63,9 @@ else:
     AnyLoader = _component_type(Loader, "loader")
     """A loader field: YAML names it by `type`, Python passes the object."""
     AnyFeaturizer = _component_type(Featurizer, "featurizer")
-    """A featurizer field, as in a featurizer that wraps others."""
+    """A featurizer field, for featurizers that wrap others."""
     AnyClassifier = _component_type(Classifier, "classifier")
-    """A classifier field, as in a search around a classifier."""
+    """A classifier field, for searches around a classifier."""
 
 
 def _input_path(
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     InputPath = Path | str
 else:
     InputPath = Annotated[Path, WrapValidator(_input_path)]
-    """A path that a config gives relative to itself, as a `Path`; or a URL, which stays a `str`."""
+    """A path relative to the config file, as a `Path`; or a URL, as a `str`."""
 
 
 def validate_component(
@@ -92,8 +92,8 @@ def validate_component(
 ) -> Component:
     """Validate plain data as a component, as strictly as a config file is.
 
-    Numbers in quotes and booleans for numbers are refused; lists become tuples and strings become
-    paths, which is why the data goes through JSON.
+    Numbers in quotes and booleans for numbers are errors; lists become tuples and strings become
+    paths, for which the data goes through JSON.
 
     Raises
     ------

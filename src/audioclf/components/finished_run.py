@@ -1,4 +1,4 @@
-"""A finished run as plain data, for plugins that are told of it."""
+"""A finished run as plain data, for plugins with the hook `audioclf_run_finished`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What stands in the folder of a finished run; every file is written and closed.
+    """Contents of the folder of a finished run; all files are complete.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """The pluggy markers and the hooks that a plugin may implement.
 
-Hooks declare, they never dispatch: those of components take no argument and return classes, which
-a run looks up by (kind, type) in the registry. `audioclf_run_finished` is looked up by the name of
-its plugin and called where a user asks for it; nothing of a run depends on it.
+Hooks of components take no argument and return classes, which a run looks up by (kind, type) in the
+registry. `audioclf_run_finished` is looked up by the name of its plugin and called at a user's
+request; the results of a run do not depend on it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PROJECT = "audioclf"
 """Name of the entry-point group and of the pluggy project."""
 
 PLUGIN_API = 1
-"""Version of the contract; a plugin module may say `AUDIOCLF_PLUGIN_API = 1` to be held to it."""
+"""Version of the interface; a plugin module may require it by `AUDIOCLF_PLUGIN_API = 1`."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -48,12 +48,12 @@ def audioclf_classifiers() -> Iterable[type[Classifier]]:
 
 @hookspec
 def audioclf_run_finished(result: FinishedRun) -> str | None:
-    """Take note of a finished run; return a sentence that says where, or nothing.
+    """Record a finished run elsewhere; return a sentence for the user, or None.
 
-    It is called once per run, and only where the user names the plugin, by `--notify NAME` or the
-    environment variable `AUDIOCLF_NOTIFY`. By then the folder of the run is complete. It is called
-    in a process of its own with a limit of time: one that raises, hangs or ends the interpreter
-    costs nothing but an exit code of 4 and a sentence on stderr.
+    It is called once per run if the user names the plugin, by `--notify NAME` or the environment
+    variable `AUDIOCLF_NOTIFY`, after the folder of the run is complete. It is called in a separate
+    process with a time limit: if it raises, hangs or ends the interpreter, the results are kept,
+    the exit code is 4, and a message on stderr names the plugin.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Base class of loaders: where the clips and their labels come from."""
+"""Base class of loaders: sources of clips and their labels."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Loader(Component):
-    """Base of loaders: where the clips and their labels come from."""
+    """Base class of loaders: sources of clips and their labels."""
 
     kind: ClassVar[Kind] = "loader"
 
     @abstractmethod
     def load(self) -> Dataset:
-        """Return the clips with their labels, without decoding any audio.
+        """Return the clips with their labels, without decoding audio.
 
         Raises
         ------

@@ -1,7 +1,7 @@
-"""From a feature matrix of one clip, shape (n_bins, n_frames), to one row of the design matrix.
+"""Pooling of the feature matrix of a clip, shape (n_bins, n_frames), to a row.
 
-Rows have the same width for every clip, whatever its length: `flatten` pads or cuts to the number
-of frames that the config's `audio.duration` allows, `stats` summarises over time.
+Rows have the same width for clips of all lengths: `flatten` pads or cuts to the number of frames of
+`audio.duration`, `stats` summarises over time.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ class _Pooling(BaseModel):
 
 
 class Flatten(_Pooling):
-    """Every frame after the other, padded at the end to the longest clip that the config allows."""
+    """All frames in order, padded at the end to the longest clip that the config allows."""
 
     type: Literal["flatten"] = "flatten"
 
     pad: float = 0.0
-    """Value of the frames that a shorter clip lacks, in the unit of the features."""
+    """Value of the padding, in the unit of the features."""
 
     def width(self, n_bins: int, max_frames: int) -> int:
-        """Return the number of columns that a clip of `n_bins` bins gives."""
+        """Return the number of columns of a row."""
         return n_bins * max_frames
 
     def shape(self, n_bins: int, max_frames: int) -> tuple[int, int] | None:
-        """Return the shape (n_bins, n_frames) of the matrix whose transpose a row holds."""
+        """Return the shape (n_bins, n_frames) of the matrix in a row, which holds its transpose."""
         return n_bins, max_frames
 
     def pool(self, features: NDArray[np.float32], max_frames: int) -> NDArray[np.float32]:
-        """Return the frames in order of time as one row.
+        """Return the frames in order as one row.
 
         Parameters
         ----------
@@ -74,16 +74,16 @@ class Stats(_Pooling):
     """Percentiles over all frames of the clip, in [0, 100], linearly interpolated."""
 
     segments: int = Field(default=3, ge=0, le=1000)
-    """Number of equal parts of the clip's time that are summarised on their own; 0 for none."""
+    """Number of equal segments of the clip with their own statistics; 0 for none."""
 
     segment_statistics: tuple[Statistic, ...] = ("mean",)
     """Moments over the frames of each segment."""
 
     deltas: bool = False
-    """Whether the same statistics of the features' first time derivative are added."""
+    """Whether to add the same statistics of the first time derivative."""
 
     delta_width: int = Field(default=9, ge=3, multiple_of=1)
-    """Frames over which the derivative is estimated; odd, as librosa's `delta(width=9)`."""
+    """Frames for the estimate of the derivative, odd, as in librosa's `delta(width=9)`."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> Stats:
@@ -98,7 +98,7 @@ class Stats(_Pooling):
         return self.segments * len(self.segment_statistics)
 
     def width(self, n_bins: int, max_frames: int) -> int:
-        """Return the number of columns that a clip of `n_bins` bins gives."""
+        """Return the number of columns of a row."""
         per_bin = len(self.statistics) + len(self.percentiles) + self._segment_rows
         return n_bins * per_bin * (2 if self.deltas else 1)
 
@@ -107,15 +107,15 @@ class Stats(_Pooling):
         return None
 
     def pool(self, features: NDArray[np.float32], max_frames: int) -> NDArray[np.float32]:
-        """Return the statistics as one row, one statistic of all bins after the other.
+        """Return the statistics as one row, ordered by statistic and then by bin.
 
-        A segment of a clip that has fewer frames than segments holds its nearest frame.
+        If a clip has fewer frames than segments, a segment holds its nearest frame.
 
         Parameters
         ----------
         features : np.ndarray [shape=(n_bins, n_frames)], float32, n_frames >= 1
         max_frames : int
-            Not used: statistics do not depend on the length.
+            Not used.
 
         Returns
         -------
@@ -141,11 +141,11 @@ class Stats(_Pooling):
 
 
 Pooling = Annotated[Flatten | Stats, Field(discriminator="type")]
-"""Either way of making a row."""
+"""Any pooling."""
 
 
 def _bounds(n_frames: int, segments: int) -> list[tuple[int, int]]:
-    """Return start and stop of each segment; one without a frame of its own gets the nearest."""
+    """Return start and stop of each segment; an empty segment gets the nearest frame."""
     starts = [min(index * n_frames // segments, n_frames - 1) for index in range(segments)]
     stops = [(index + 1) * n_frames // segments for index in range(segments)]
     return [(start, max(start + 1, stop)) for start, stop in zip(starts, stops, strict=True)]
@@ -156,7 +156,7 @@ def _moments(
     statistics: tuple[Statistic, ...],
     bounds: list[tuple[int, int]],
 ) -> list[NDArray[np.float64]]:
-    """Return for each stretch of frames its statistics in order, each [shape=(n_bins,)]."""
+    """Return the statistics of each range of frames in order, each [shape=(n_bins,)]."""
     import numpy as np
 
     parts: list[NDArray[np.float64]] = []
@@ -178,9 +178,9 @@ def _deviation(frames: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArra
 def _percentiles(
     features: NDArray[np.float32], percentiles: tuple[float, ...]
 ) -> list[NDArray[np.float64]]:
-    """Interpolate linearly between order statistics: one sort serves all percentiles.
+    """Return percentiles, linearly interpolated, from one sort for all of them.
 
-    `numpy.percentile` gives the same numbers at several times the cost of the spectrogram.
+    `numpy.percentile` gives the same numbers, but takes several times as long as the spectrogram.
     """
     import numpy as np
 
@@ -197,8 +197,8 @@ def _percentiles(
 def delta(features: NDArray[np.float32], width: int = 9) -> NDArray[np.float32]:
     """Estimate the time derivative by the slope of a line through `width` frames.
 
-    This is the Savitzky-Golay derivative of order one, with the edge frames repeated, which is
-    what `librosa.feature.delta(features, width=width, mode="nearest")` gives.
+    This is the Savitzky-Golay derivative of order one with repeated edge frames, as in
+    `librosa.feature.delta(features, width=width, mode="nearest")`.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""The frozen table of what is installed: (kind, type) to component class, with provenance.
+"""Registry of installed components by (kind, type), with their origins.
 
-Two distributions that claim one name do not shadow each other: the name has no winner, and using
-it is an error that lists every provider.
+If two distributions provide the same name, neither is preferred: using the name is an error that
+lists both.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RunFinished = Callable[[FinishedRun], "str | None"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Origin:
-    """Where a plugin comes from."""
+    """Distribution and entry point of a plugin."""
 
     distribution: str
     version: str
@@ -34,7 +34,7 @@ class Origin:
 
     @property
     def identity(self) -> str:
-        """`distribution:entry_point`, so that equal entry-point names coexist."""
+        """`distribution:entry_point`, which is unique."""
         return f"{self.distribution}:{self.entry_point}"
 
     def __str__(self) -> str:
@@ -43,16 +43,16 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class PluginRecord:
-    """What became of one entry point.
+    """Result of loading one entry point.
 
     Parameters
     ----------
     origin : Origin
     status : {"ok", "failed", "disabled"}
     reason : str
-        Why it is not ok, in one line.
+        Reason for a status other than ok, in one line.
     components : tuple of component classes
-        What it provides.
+        Its components.
     run_finished : callable, optional
         Its hook `audioclf_run_finished`.
     """
@@ -66,7 +66,7 @@ class PluginRecord:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A component class and the plugin that brings it."""
+    """A component class and its plugin."""
 
     cls: type[Component]
     origin: Origin
@@ -74,7 +74,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """A plugin that can be told of a finished run."""
+    """A plugin with the hook `audioclf_run_finished`."""
 
     origin: Origin
     call: RunFinished
@@ -82,7 +82,7 @@ class Observer:
 
 @dataclass(frozen=True)
 class Registry:
-    """All plugins that were found, and the components of those that work."""
+    """All installed plugins, and the components of those that load."""
 
     plugins: tuple[PluginRecord, ...]
     _providers: dict[tuple[Kind, str], tuple[Provider, ...]] = field(init=False, repr=False)
@@ -113,17 +113,17 @@ class Registry:
         Raises
         ------
         PluginError
-            If nobody or more than one plugin provides it.
+            If no plugin or more than one provides it.
         """
-        found = self._providers.get((kind, type_name), ())
-        if len(found) == 1:
-            return found[0].cls
-        if found:
-            raise _clash(kind, type_name, found)
+        providers = self._providers.get((kind, type_name), ())
+        if len(providers) == 1:
+            return providers[0].cls
+        if providers:
+            raise _clash(kind, type_name, providers)
         raise self._unknown(kind, type_name)
 
     def origin_of(self, component: Component) -> Origin | None:
-        """Return the plugin that brings this component; None for a class made by hand."""
+        """Return the plugin of this component; None for a class of no plugin."""
         return self._origins.get(type(component))
 
     def describe(self, component: Component) -> str:
@@ -133,7 +133,7 @@ class Registry:
         return f"{component.type_name()}, {source}"
 
     def observers(self, names: Iterable[str]) -> tuple[Observer, ...]:
-        """Return the plugins of these names that can be told of a finished run, each once.
+        """Return the plugins of these names with the hook `audioclf_run_finished`, each once.
 
         Parameters
         ----------
@@ -143,37 +143,37 @@ class Registry:
         Raises
         ------
         PluginError
-            If a name has no such plugin, or more than one.
+            If a name matches no such plugin, or several.
         """
-        found = {observer.origin: observer for observer in map(self._observer, names)}
-        return tuple(found.values())
+        observers = {observer.origin: observer for observer in map(self._observer, names)}
+        return tuple(observers.values())
 
     def _observer(self, name: str) -> Observer:
         able = [record for record in self.plugins if record.run_finished is not None]
-        found = [record for record in able if name in _names(record.origin)]
-        if len(found) > 1:
-            origins = " and ".join(str(record.origin) for record in found)
-            hint = f"Name one of them, as in {found[0].origin.identity}."
-            raise PluginError(f"{name!r} names more than one plugin: {origins}.", hint=hint)
-        for record in found:
+        matches = [record for record in able if name in _names(record.origin)]
+        if len(matches) > 1:
+            origins = " and ".join(str(record.origin) for record in matches)
+            hint = f"Use the full name of one, such as {matches[0].origin.identity}."
+            raise PluginError(f"{name!r} matches more than one plugin: {origins}.", hint=hint)
+        for record in matches:
             if record.run_finished is not None:
                 return Observer(record.origin, record.run_finished)
-        raise self._deaf(name, [record.origin.entry_point for record in able])
+        raise self._no_observer(name, [record.origin.entry_point for record in able])
 
-    def _deaf(self, name: str, able: list[str]) -> PluginError:
+    def _no_observer(self, name: str, able: list[str]) -> PluginError:
         for record in self.plugins:
             if name in _names(record.origin):
                 why = record.reason or "it has no hook audioclf_run_finished"
                 return PluginError(
-                    f"the plugin {record.origin} cannot be told of a finished run: {why}."
+                    f"the plugin {record.origin} cannot be notified of a finished run: {why}."
                 )
         hint = suggest(name, able) or f"Installed are: {', '.join(able) or 'none'}."
         return PluginError(
-            f"no plugin that is called {name!r} can be told of a finished run.", hint=hint
+            f"no plugin named {name!r} can be notified of a finished run.", hint=hint
         )
 
     def build(self, kind: Kind, data: Any, context: dict[str, Any]) -> Component:
-        """Turn what a config says of a component into the component.
+        """Return the component that a mapping in a config describes.
 
         Raises
         ------
@@ -183,7 +183,9 @@ class Registry:
             If a field does not fit.
         """
         if not isinstance(data, dict):
-            raise ValueError(f"expected a mapping such as {{type: {self._any(kind)}}}")
+            raise ValueError(
+                f"expected a mapping such as {{type: {next(iter(self.types(kind)), '...')}}}"
+            )
         if not isinstance(data.get("type"), str):
             raise ValueError(f"needs a `type`: one of {', '.join(self.types(kind))}")
         try:
@@ -191,9 +193,6 @@ class Registry:
         except PluginError as exc:
             raise ValueError(" ".join(filter(None, (exc.message, exc.hint)))) from exc
         return validate_component(cls, data, {**context, "build": self.build})
-
-    def _any(self, kind: Kind) -> str:
-        return next(iter(self.types(kind)), "...")
 
     def _unknown(self, kind: Kind, type_name: str) -> PluginError:
         near = suggest(type_name, self.types(kind))
@@ -219,18 +218,18 @@ _ELSEWHERE = {
     ("classifier", "cnn"): "Run `pip install torch==2.13.0`, then `pip install audioclf-torch`.",
     ("classifier", "xgboost"): "Run `pip install audioclf-xgboost`.",
 }
-"""What to do where a plugin of this project is not installed."""
+"""Hints for plugins of this project that are not installed."""
 
 
-def _clash(kind: Kind, type_name: str, found: Iterable[Provider]) -> PluginError:
-    origins = [provider.origin for provider in found]
+def _clash(kind: Kind, type_name: str, providers: Iterable[Provider]) -> PluginError:
+    origins = [provider.origin for provider in providers]
     return PluginError(
-        f"{kind} {type_name!r} is claimed by {' and '.join(map(str, origins))}.",
-        hint=f"Disable one of them, as in {DISABLE_VARIABLE}={origins[-1].identity}",
+        f"{kind} {type_name!r} is provided by {' and '.join(map(str, origins))}.",
+        hint=f"Disable one of them: {DISABLE_VARIABLE}={origins[-1].identity}",
     )
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return "Did you mean ...?" with the nearest known name, or nothing."""
+    """Return "Did you mean ...?" with the nearest known name, or an empty text."""
     near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
     return f"Did you mean {near[0]!r}?" if near else ""

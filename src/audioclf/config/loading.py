@@ -1,4 +1,4 @@
-"""From a YAML file to a validated config, with every problem of the file in one pass."""
+"""Loading and validation of config files, with all problems of a file at once."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def load_config(
     path : path
         YAML file; relative paths inside it are relative to its folder.
     overrides : iterable of str
-        `a.b=c` each: the value, read as YAML, replaces or adds the key. Relative paths in it are
-        relative to the working directory, where it was typed.
+        In the form `a.b=c`: the value, read as YAML, replaces or adds the key. Paths in it are
+        relative to the working directory.
     registry : Registry, optional
-        What names are resolved against; the installed plugins by default.
+        Registry of components; by default that of the installed plugins.
 
     Raises
     ------
@@ -41,13 +41,13 @@ def load_config(
 
 
 def read_config(text: str, path: Path, *, registry: Registry | None = None) -> RunConfig:
-    """Validate the text of a config as if it stood in a file.
+    """Validate the text of a config.
 
     Parameters
     ----------
     text : str
     path : Path
-        Where it is going to stand; relative paths inside it are relative to its folder.
+        Path of its future file; relative paths inside it are relative to its folder.
     registry : Registry, optional
 
     Raises
@@ -66,7 +66,7 @@ def _load(
 
         registry = discover()
     if not isinstance(source.data, dict):
-        raise ConfigError(f"{source.name}: a config is a mapping with keys such as `dataset`")
+        raise ConfigError(f"{source.name}: expected a mapping with keys such as `dataset`")
     source.data.setdefault("name", _name_from(path))
     typed = [text for override in overrides for text in _apply_override(source, override)]
     return _validate(source, path.absolute().parent, typed, registry)
@@ -77,7 +77,7 @@ def _name_from(path: Path) -> str:
 
 
 def _apply_override(source: YamlSource, override: str) -> list[str]:
-    """Put a value in its place and return the words that it holds."""
+    """Set a value and return the texts of its scalars."""
     key, equals, text = override.partition("=")
     position = Position(f"--set {override}")
     if not equals or not key.strip():
@@ -107,11 +107,11 @@ def _step(node: Any, part: str, position: Position) -> str | int:
         return part
     if isinstance(node, list) and part.isdecimal() and int(part) < len(node):
         return int(part)
-    raise ConfigError(f"{position}: there is nothing below which {part!r} could be set")
+    raise ConfigError(f"{position}: {part!r} cannot be set, because its parent is not a mapping")
 
 
 def _forget(source: YamlSource, location: Location) -> None:
-    """Drop what the file said at and below a place that an override replaces."""
+    """Remove positions, texts and problems at and below a location that an override replaces."""
     size = len(location)
     replaced = {str(place) for at, place in source.values.items() if at[:size] == location}
     source.problems = [p for p in source.problems if str(p.position) not in replaced]
@@ -143,9 +143,9 @@ def _validate(
 
 
 def _keep_words(source: YamlSource, errors: Sequence[Any]) -> bool:
-    """Where a string is wanted, give back the text of a scalar that looked like something else.
+    """Restore the text of scalars that were read as other types where strings are expected.
 
-    A class called `1e3` or `no` keeps its name without quotes.
+    A class named `1e3` or `no` needs no quotes.
     """
     changed = False
     for error in errors:

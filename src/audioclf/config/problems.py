@@ -1,4 +1,4 @@
-"""What pydantic says of a config, in the words of the file: position, key, nearest valid name."""
+"""Messages for pydantic's errors in a config: position, key, nearest valid name."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from audioclf.config.yaml_source import Location, Problem, YamlSource
 
 def config_error(source: YamlSource, problems: Sequence[Problem]) -> ConfigError:
     """Return all problems of a source as one error, in reading order."""
-    found = sorted({*source.problems, *problems}, key=_reading_order)
-    if len(found) == 1:
-        return ConfigError(str(found[0]))
-    lines = "".join(f"\n  {problem}" for problem in found)
-    return ConfigError(f"{source.name}: {len(found)} problems:{lines}")
+    ordered = sorted({*source.problems, *problems}, key=_reading_order)
+    if len(ordered) == 1:
+        return ConfigError(str(ordered[0]))
+    lines = "".join(f"\n  {problem}" for problem in ordered)
+    return ConfigError(f"{source.name}: {len(ordered)} problems:{lines}")
 
 
 def _reading_order(problem: Problem) -> tuple[int, int, str]:
@@ -31,14 +31,14 @@ def _reading_order(problem: Problem) -> tuple[int, int, str]:
 
 
 def problem(source: YamlSource, error: Any, root: type[BaseModel], registry: Registry) -> Problem:
-    """Return what one error of pydantic means for the file.
+    """Return the problem of the file for one error of pydantic.
 
     Parameters
     ----------
     error : dict
         As in `ValidationError.errors()`.
     root : model class
-        What the whole of the data was validated as.
+        Model of the whole config.
     """
     location = in_data(source.data, error["loc"])
     where = ".".join(map(str, location))
@@ -81,7 +81,7 @@ def _shown(value: Any) -> str:
 
 
 def in_data(data: Any, loc: Sequence[str | int]) -> Location:
-    """Drop from pydantic's location what is not a step in the data, such as a union's tag."""
+    """Return pydantic's location without steps that are not in the data, such as union tags."""
     location: Location = ()
     for part in loc:
         if _has(data, part):
@@ -99,7 +99,7 @@ def _has(data: Any, part: str | int) -> bool:
 def _field_names(
     data: Any, location: Location, root: type[BaseModel], registry: Registry
 ) -> list[str]:
-    """Return the keys that are known at a place of the config."""
+    """Return the valid keys at a location of the config."""
     models: list[type[Any]] = [root]
     for part in location:
         field = fields_of(_choose(models, data, registry)).get(str(part))
@@ -122,7 +122,7 @@ def _models_in(annotation: Any) -> list[type[Any]]:
 
 
 def _choose(models: list[type[Any]], data: Any, registry: Registry) -> type[Any]:
-    """Return the model that the data's `type` names among those that may stand here."""
+    """Return the model with the `type` of the data."""
     name = data.get("type") if isinstance(data, dict) else None
     for model in models:
         if issubclass(model, Component) and model in BASES.values():

@@ -1,7 +1,7 @@
-"""The config of a run: its parts, and how a YAML file becomes one.
+"""The config of a run.
 
-Every problem of a file is reported in one pass, each with file:line:column and the nearest valid
-name. After `load_config` no name is looked up again: the config holds the working objects.
+All problems of a file are reported at once, each with file:line:column and the nearest valid name.
+The config holds the component objects, so names are looked up by `load_config` only.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Report(Settings):
     """The page `report.html`."""
 
     html: bool = True
-    """Whether it is written."""
+    """Whether to write it."""
 
     media_mb: float | None = Field(default=None, ge=0, le=1000)
-    """What sounds and pictures of clips may take, in MB; null for 4 at 100 clips to 8 at 1,000."""
+    """Largest size of sounds and pictures in MB; null for 4 at 100 clips to 8 at 1,000."""
 
 
 PipelinePart = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
@@ -49,52 +49,52 @@ class RunConfig(Settings):
     """Seed of the splits, of every classifier and of the resampling behind intervals."""
 
     dataset: AnyLoader
-    """Where the clips and their labels come from."""
+    """Loader of the clips and their labels."""
 
     audio: AudioConfig = AudioConfig()
-    """How files become waveforms: mono, at one sample rate."""
+    """Decoding of files to mono waveforms at one sample rate."""
 
     featurizers: dict[PipelinePart, AnyFeaturizer] = Field(min_length=1)
-    """Features by a name of your choice."""
+    """Featurizers by name."""
 
     split: Split = StratifiedKFold()
-    """Which clips train and which test, the same for every pipeline."""
+    """Split into training and test clips, the same for all pipelines."""
 
     classifiers: dict[PipelinePart, AnyClassifier] = Field(min_length=1)
-    """Classifiers by a name of your choice; each is combined with each featurizer."""
+    """Classifiers by name; each is combined with each featurizer."""
 
     metrics: tuple[Metric, ...] = Field(default=("accuracy", "balanced_accuracy"), min_length=1)
-    """What is measured; the first is the main metric."""
+    """Metrics; the first is the main metric."""
 
     equivalence_margin: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Largest difference of the main metric that does not matter, above 0; null for no such."""
+    """Largest irrelevant difference of the main metric, above 0; null for no equivalence test."""
 
     audit: bool = True
-    """Whether the run looks for reasons not to believe its numbers."""
+    """Whether to search for data leakage, shortcuts and wrong labels."""
 
     allow: tuple[str, ...] = ()
-    """Names of audit findings that are known and accepted."""
+    """Names of accepted audit findings."""
 
     final: str = "best"
-    """Pipeline that is fitted on all clips and kept as `model.audioclf`: a name, `best`, `none`."""
+    """Pipeline to fit on all clips and save as `model.audioclf`: a name, `best`, `none`."""
 
     calibrate: Literal["sigmoid", "isotonic", "temperature"] | None = None
-    """How the scores of the final model become probabilities; null leaves them as they are."""
+    """Calibration of the scores of the final model to probabilities; null for none."""
 
     abstain_below: float | None = Field(default=None, gt=0, lt=1)
-    """Score below which the final model names no class; null names one always."""
+    """Score below which the final model predicts no class; null for always a class."""
 
     report: Report = Report()
-    """The page that a run leaves."""
+    """The HTML page of the run."""
 
     on_error: Literal["fail", "skip"] = "fail"
-    """What an unreadable clip does: end the run before any training, or be left out and counted."""
+    """Handling of unreadable clips: end the run before training, or omit and count them."""
 
     isolate: bool = False
-    """Whether clips are read in worker processes, so that a crash of a codec costs one clip."""
+    """Whether to read clips in worker processes, so that the crash of a codec costs one clip."""
 
     limits: Limits = Limits()
-    """How much of archives and audio files is believed; only what differs need be given."""
+    """Upper bounds on untrusted archives and audio files; defaults may be omitted."""
 
     @field_serializer("limits")
     def _only_changed_limits(self, limits: Limits) -> dict[str, Any]:
@@ -105,14 +105,14 @@ class RunConfig(Settings):
         for name, featurizer in self.featurizers.items():
             if isinstance(featurizer.pooling, Flatten) and self.audio.duration is None:
                 raise ValueError(
-                    f"featurizers.{name}.pooling is `flatten`, which needs an audio.duration "
-                    "that bounds the length of all clips"
+                    f"featurizers.{name}.pooling is `flatten`, which needs an audio.duration: "
+                    "set it to the length of the longest clip"
                 )
         return self
 
     @model_validator(mode="after")
     def _time_is_kept(self) -> RunConfig:
-        needing = [name for name, found in self.classifiers.items() if found.needs_shape()]
+        needing = [name for name, cls in self.classifiers.items() if cls.needs_shape()]
         for name, featurizer in self.featurizers.items():
             if needing and not isinstance(featurizer.pooling, Flatten):
                 raise ValueError(
@@ -127,7 +127,7 @@ class RunConfig(Settings):
         if self.final not in ("best", "none", *self.pipeline_names):
             names = ", ".join(self.pipeline_names)
             raise ValueError(
-                f"final: no pipeline is called {self.final!r}; best, none, or of {names}"
+                f"final: no pipeline is named {self.final!r}; use best, none, or one of {names}"
             )
         return self
 
@@ -142,5 +142,5 @@ class RunConfig(Settings):
         )
 
     def to_yaml(self) -> str:
-        """Return the resolved config as YAML that runs again as it stands."""
+        """Return the resolved config as YAML for another run."""
         return dump_yaml(self.model_dump(mode="json"))

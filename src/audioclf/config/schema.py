@@ -15,7 +15,7 @@ from audioclf.config.run_config import RunConfig
 def config_schema(registry: Registry) -> dict[str, Any]:
     """Return the JSON schema of configs, with the components of all installed plugins.
 
-    A name that two plugins claim is left out, since a config cannot use it.
+    Names provided by two plugins are left out, since a config cannot use them.
     """
     schema = RunConfig.model_json_schema()
     definitions = schema.setdefault("$defs", {})

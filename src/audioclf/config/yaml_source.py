@@ -1,8 +1,8 @@
-"""YAML as data with a position for each key and value.
+"""YAML as data with the position of each key and value.
 
-Plain data only: tags and aliases are refused, duplicate keys are problems, keys are always
-strings. Plain scalars are read by the core schema of YAML 1.2, where `no`, `on` and `1:30` are
-strings, `1e-3` is a number, and only `true` and `false` are booleans.
+Only plain data: tags, aliases and duplicate keys are problems, keys are strings. Plain scalars
+follow the core schema of YAML 1.2, where `no`, `on` and `1:30` are strings, `1e-3` is a number, and
+only `true` and `false` are booleans.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Location = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place that a message can point to: `file:line:column`, or an override."""
+    """A position for messages: `file:line:column`, or an override."""
 
     source: str
     line: int | None = None
@@ -42,7 +42,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, and where."""
+    """A problem and its position."""
 
     position: Position
     message: str
@@ -53,7 +53,7 @@ class Problem:
 
 @dataclass
 class YamlSource:
-    """Plain data, with the position of each key and value, and the text of each scalar."""
+    """Plain data, the position of each key and value, and the text of each scalar."""
 
     name: str
     data: Any = None
@@ -63,7 +63,7 @@ class YamlSource:
     problems: list[Problem] = field(default_factory=list)
 
     def position(self, location: Location, *, of_key: bool = False) -> Position:
-        """Return the position of a value or key, or that of the nearest mapping around it."""
+        """Return the position of a value or key, or of the nearest mapping around it."""
         if of_key and location in self.keys:
             return self.keys[location]
         for end in range(len(location), -1, -1):
@@ -98,7 +98,7 @@ def read_yaml(path: Path) -> YamlSource:
 
 
 def parse_yaml(text: str, name: str) -> YamlSource:
-    """Parse YAML text; what is wrong but does not hinder reading on is left in `problems`.
+    """Parse YAML text; problems that do not stop the parser are collected in `problems`.
 
     Raises
     ------
@@ -134,7 +134,7 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
         if self.check_event(AliasEvent):
             event: Any = self.get_event()  # type: ignore[no-untyped-call]
             position = _position(self._source.name, event.start_mark)
-            message = f"aliases are not allowed: write the value of *{event.anchor} out"
+            message = f"aliases are not allowed: replace *{event.anchor} by its value"
             self._source.problems.append(Problem(position, message))
             return yaml.ScalarNode(_STR, "", event.start_mark, event.end_mark)
         most = self._limits.max_config_depth
@@ -166,7 +166,7 @@ def _construct(node: yaml.Node, location: Location, source: YamlSource) -> Any:
     position = _position(source.name, node.start_mark)
     source.values[location] = position
     if node.tag not in _PLAIN_TAGS:
-        source.problems.append(Problem(position, f"tag not allowed: {node.tag}"))
+        source.problems.append(Problem(position, f"tags are not allowed: remove {node.tag}"))
         return None
     if isinstance(node, yaml.MappingNode):
         return dict(_items(node, location, source))
@@ -187,11 +187,11 @@ def _items(
     for key_node, value_node in node.value:
         position = _position(source.name, key_node.start_mark)
         if not isinstance(key_node, yaml.ScalarNode):
-            source.problems.append(Problem(position, "a key must be a plain word"))
+            source.problems.append(Problem(position, "a key must be a scalar"))
             continue
         key = key_node.value
         if key in seen:
-            message = f"key {key!r} stands here twice; first in line {seen[key].line}"
+            message = f"duplicate key {key!r}: remove it here or in line {seen[key].line}"
             source.problems.append(Problem(position, message))
             continue
         seen[key] = source.keys[*location, key] = position
@@ -210,7 +210,7 @@ def resolve_plain(text: str) -> str | int | float | bool | None:
 
 
 def dump_yaml(data: Any) -> str:
-    """Write plain data as YAML that this module reads back equal."""
+    """Return plain data as YAML that this module reads back unchanged."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -223,7 +223,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_str(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # YAML has more line breaks than \n; unquoted they would be read back as spaces.
+    # YAML has line breaks besides \n, which without quotes are read back as spaces.
     plain = isinstance(resolve_plain(text), str) and not _BREAK.search(text)
     style = None if plain else '"'
     return dumper.represent_scalar(_STR, text, style=style)
