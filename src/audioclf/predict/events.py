@@ -104,7 +104,6 @@ def find_events(
         Start and end of each window in s, in order of time.
     scores : np.ndarray [shape=(n_windows, n_classes)]
         A window whose scores are not to count has NaN.
-    rule : EventRule
 
     Examples
     --------

@@ -35,17 +35,8 @@ COLUMNS_VERSION = 1
 PREDICTION_COLUMNS = ("path", "start", "end", "label", "score")
 EVENT_COLUMNS = (*PREDICTION_COLUMNS, "mean_score", "n_windows")
 RAVEN_COLUMNS = (
-    "Selection",
-    "View",
-    "Channel",
-    "Begin Time (s)",
-    "End Time (s)",
-    "Low Freq (Hz)",
-    "High Freq (Hz)",
-    "Begin Path",
-    "File Offset (s)",
-    "Label",
-    "Score",
+    *("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)"),
+    *("High Freq (Hz)", "Begin Path", "File Offset (s)", "Label", "Score"),
 )
 
 
@@ -55,12 +46,10 @@ class Line:
 
     Parameters
     ----------
-    path : str
     start, end : float
         In s from the start of the file.
     label : str
         Empty where the model abstains.
-    score : float, optional
     more : tuple of float or int
         Values of the further columns.
     """
@@ -210,13 +199,7 @@ FORMATS: dict[str, type[OutputFormat]] = {
 
 
 def choose_format(name: str | None, out: PurePath | None) -> type[OutputFormat]:
-    """Return the format with a name, else the one that the name of the output stands for.
-
-    Parameters
-    ----------
-    name : str, optional
-    out : PurePath, optional
-        A file or folder; standard output if there is none.
+    """Return the format with a name, else that of the ending of `out`, else CSV.
 
     Raises
     ------
@@ -249,15 +232,7 @@ def choose_format(name: str | None, out: PurePath | None) -> type[OutputFormat]:
 
 
 def line_columns(classes: Sequence[str], *, events: bool) -> tuple[str, ...]:
-    """Return the names of the columns.
-
-    Parameters
-    ----------
-    classes : sequence of str
-        Classes that have a score of their own; empty if there are none.
-    events : bool
-        Whether the lines are events.
-    """
+    """Return the names of the columns of events, or of predictions with scores for `classes`."""
     return EVENT_COLUMNS if events else (*PREDICTION_COLUMNS, *(f"score_{c}" for c in classes))
 
 

@@ -45,7 +45,6 @@ class Recording:
     ----------
     place : str
         Its path below the folder or archive that was named, POSIX; else its file name.
-    source : AudioSource
     """
 
     place: str
@@ -110,8 +109,8 @@ def collect(arguments: Sequence[str], listed: Iterable[str] = ()) -> Collected:
     arguments : sequence of str
         Paths of files, folders, zip archives and tables; globs; URLs; `-` for the list.
     listed : iterable of str
-        Paths, as read from standard input, in the place of `-`. A file among them that is missing
-        is a recording that fails, where an argument that is missing ends everything.
+        Paths from standard input, in the place of `-`. A missing file among them is a recording
+        that fails; a missing argument is an error.
 
     Raises
     ------

@@ -73,8 +73,6 @@ def predict_all(
 
     Parameters
     ----------
-    job : Job
-    recordings : sequence of Recording
     sink : Sink
         It lists the recordings that are done already, and is closed at the end.
     jobs : int
@@ -208,7 +206,7 @@ class _Writing:
             job=self.digest,
         )
         text = self.writer.text(self._counted(lines), Place(self.selections, begin))
-        self.sink.put(outcome.recording, row, text)
+        self.sink.put(row, text)
         self.selections += n_lines
         self._count(outcome)
 

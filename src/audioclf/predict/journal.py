@@ -10,7 +10,7 @@ import csv
 import io
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from audioclf.base.errors import ResultError
 from audioclf.base.text import csv_cell
@@ -29,7 +29,6 @@ class JournalRow:
 
     Parameters
     ----------
-    path : str
     status : {"ok", "failed"}
     message : str
         Why it failed, or a warning.
@@ -83,10 +82,9 @@ def key_of(recording: Recording) -> Key:
     """Return the key of a recording in a journal."""
     name = recording.name.encode("utf-8", "backslashreplace").decode("utf-8")
     span = recording.span
-    if span is None:
-        return csv_cell(name), "", ""
-    end = "" if span.end is None else repr(float(span.end))
-    return csv_cell(name), repr(float(span.start)), end
+    start, end = (span.start, span.end) if span else (None, None)
+    times = ["" if time is None else repr(float(time)) for time in (start, end)]
+    return csv_cell(name), times[0], times[1]
 
 
 def row_text(row: JournalRow) -> str:
@@ -131,15 +129,6 @@ def read_journal(path: Path) -> list[JournalRow]:
 def _row(cells: dict[str, str]) -> JournalRow:
     if cells["status"] not in ("ok", "failed"):
         raise ValueError(cells["status"])
-    return JournalRow(
-        path=cells["path"],
-        status="ok" if cells["status"] == "ok" else "failed",
-        message=cells["message"],
-        start=cells["start"],
-        end=cells["end"],
-        seconds=float(cells["seconds"]),
-        rows=int(cells["rows"]),
-        bytes=int(cells["bytes"]),
-        job=cells["job"],
-        file=cells.get("file", ""),
-    )
+    kinds = {"seconds": float, "rows": int, "bytes": int}
+    values: dict[str, Any] = {name: kinds.get(name, str)(cell) for name, cell in cells.items()}
+    return JournalRow(**values)

@@ -37,7 +37,6 @@ class Shared:
 
     Parameters
     ----------
-    model : Model
     cutting : Cutting, optional
         None where a recording is one clip, as it was in training.
     """
@@ -56,7 +55,6 @@ class Outcome:
 
     Parameters
     ----------
-    recording : Recording
     error : str
         Why it could not be used; empty if it could.
     warning : str

@@ -64,8 +64,6 @@ class Job:
 
     Parameters
     ----------
-    model : Model
-    settings : Settings
     model_digest : str
         Digest of the model file.
     """

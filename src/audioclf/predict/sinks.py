@@ -46,7 +46,7 @@ class Sink(ABC):
     """The recordings that are done already."""
 
     @abstractmethod
-    def put(self, recording: Recording, row: JournalRow, text: Iterator[str]) -> None:
+    def put(self, row: JournalRow, text: Iterator[str]) -> None:
         """Write all lines of a recording, then its row in the journal.
 
         Raises
@@ -74,7 +74,6 @@ def open_sink(
     ----------
     out : Path, optional
         A file or folder; standard output if there is none.
-    job : Job
     collected : Collected
         The recordings, and the files that must not be overwritten.
     mode : {"new", "force", "resume"}
@@ -86,7 +85,8 @@ def open_sink(
     ConfigError
         If the format needs a file for each recording, or the output is an input.
     ResultError
-        As `FileSink`.
+        If the output exists and the mode is "new", if it cannot be written or continued, or if
+        another call writes to it.
     """
     output, recordings = job.settings.output, collected.recordings
     several = output.file_per_recording and len(recordings) > 1
@@ -114,7 +114,7 @@ class StreamSink(Sink):
         self._write_text(header)
 
     @override
-    def put(self, recording: Recording, row: JournalRow, text: Iterator[str]) -> None:
+    def put(self, row: JournalRow, text: Iterator[str]) -> None:
         for part in in_blocks(text):
             self._write_text(part)
 
@@ -132,23 +132,7 @@ class StreamSink(Sink):
 
 
 class FileSink(Sink):
-    """One file with a journal beside it.
-
-    Parameters
-    ----------
-    path : Path
-    header : str
-        First line.
-    job : str
-        Digest of the model and the options.
-    mode : {"new", "force", "resume"}
-
-    Raises
-    ------
-    ResultError
-        If the file exists and the mode is "new", if it cannot be written or continued, or if
-        another call writes to it.
-    """
+    """One file, which begins with `header`, with a journal beside it; `job` is a digest."""
 
     def __init__(self, path: Path, header: str, job: str, mode: Mode = "new") -> None:
         self.path, self.journal_path = path, journal_beside(path)
@@ -180,7 +164,7 @@ class FileSink(Sink):
         return _ok_rows(path, self.journal_path, job, mode) if exists else []
 
     @override
-    def put(self, recording: Recording, row: JournalRow, text: Iterator[str]) -> None:
+    def put(self, row: JournalRow, text: Iterator[str]) -> None:
         try:
             with _writing(self.path):
                 for part in in_blocks(text):
@@ -204,25 +188,7 @@ class FileSink(Sink):
 
 
 class FolderSink(Sink):
-    """A folder with a file for each recording and a journal.
-
-    Parameters
-    ----------
-    path : Path
-    collected : Collected
-        The recordings, and the files that must not be overwritten.
-    header : str
-        First line of each file.
-    job, mode
-        As of `FileSink`.
-
-    Raises
-    ------
-    ConfigError
-        If the file of a recording is an input.
-    ResultError
-        As `FileSink`.
-    """
+    """A folder with a file for each recording and a journal."""
 
     def __init__(
         self, path: Path, collected: Collected, header: str, job: str, mode: Mode = "new"
@@ -250,11 +216,11 @@ class FolderSink(Sink):
         return label_files([r for r in collected.recordings if key_of(r) not in done], taken)
 
     @override
-    def put(self, recording: Recording, row: JournalRow, text: Iterator[str]) -> None:
+    def put(self, row: JournalRow, text: Iterator[str]) -> None:
         try:
             with _writing(self.path):
                 if row.status == "ok":
-                    row = replace(row, file=self.names[key_of(recording)])
+                    row = replace(row, file=self.names[row.key])
                     write_aside(self.path / row.file, [self.header, *in_blocks(text)])
                 self._journal.write(row_text(row))
         except BaseException:
@@ -272,14 +238,9 @@ class FolderSink(Sink):
 
 
 def label_files(recordings: Sequence[Recording], taken: Collection[str] = ()) -> dict[Key, str]:
-    """Return the name of each recording's file, POSIX, in the folders that the recording is in.
+    """Return the name of each recording's file, POSIX, in the folders of the recording.
 
-    Parameters
-    ----------
-    recordings : sequence of Recording
-        Two with one name get a number.
-    taken : collection of str
-        Names that are not given again.
+    A number is added to a name that is `taken`, or that another recording has.
     """
     names: dict[Key, str] = {}
     used = {FOLDER_JOURNAL, *map(str.casefold, taken)}

@@ -21,7 +21,6 @@ def read_headers(dataset: Dataset, *, isolate: bool = False) -> Headers:
 
     Parameters
     ----------
-    dataset : Dataset
     isolate : bool
         Read them in worker processes.
 

@@ -39,7 +39,6 @@ class NameConvention:
 
     Parameters
     ----------
-    name : str
     fits : str
         Regular expression that matches the end of every id.
     pattern : str

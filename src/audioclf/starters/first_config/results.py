@@ -33,7 +33,6 @@ class Layout:
 
     Parameters
     ----------
-    dataset : Dataset
     fields : mapping of str to Any
         The fields of the loader for the config, `type` first; paths are `Path`s.
     labels : str
@@ -106,10 +105,6 @@ class ConfigDraft:
 
     Parameters
     ----------
-    name : str
-    layout : Layout
-    headers : Headers
-    split : Choice
     split_description : str
         The folds in words.
     text : str

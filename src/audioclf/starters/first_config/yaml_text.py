@@ -63,8 +63,6 @@ def comment(text: str, indent: int = 0, *, keep: bool = False) -> list[str]:
 
     Parameters
     ----------
-    text : str
-    indent : int
     keep : bool
         Whether it stays on one line, as what is to be copied does.
     """

@@ -22,7 +22,6 @@ class SampleFile:
     ----------
     path : str
         POSIX, below the folder of sounds.
-    content : bytes
     planted : str
         What is wrong with it, for whoever knows the answers; empty for most.
     """

@@ -42,7 +42,6 @@ class SampleData:
 
     Parameters
     ----------
-    name : str
     line : str
         What it shows, in one line.
     build : callable

@@ -64,7 +64,6 @@ def syllable(rng: Generator, pitch: float, formants: Sequence[float], glide: flo
 
     Parameters
     ----------
-    rng : Generator
     pitch : float
         Hz.
     formants : sequence of float

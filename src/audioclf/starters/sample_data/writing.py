@@ -21,7 +21,6 @@ class Written:
 
     Parameters
     ----------
-    folder, config : Path
     n_files : int
         Sound files.
     n_bytes : int
@@ -39,7 +38,6 @@ def write_sample(sample: SampleData, folder: Path, *, seed: int = 0) -> Written:
 
     Parameters
     ----------
-    sample : SampleData
     folder : Path
         New or empty.
     seed : int
