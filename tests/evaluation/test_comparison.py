@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from audioclf.evaluation.comparison.compare import baseline_sentence, compare, verdict_sentence
-from audioclf.evaluation.comparison.result import ALPHA, Comparison, Pair
+from audioclf.evaluation.comparison.compare import compare
+from audioclf.evaluation.comparison.result import (
+    ALPHA,
+    Comparison,
+    Pair,
+    baseline_sentence,
+    verdict_sentence,
+)
 from audioclf.evaluation.comparison.significance import holm
 from audioclf.evaluation.results import FoldResult
 from tests.evaluation.paired_cases import Pipeline, cell_of, compared, guesser, make_folds
@@ -334,7 +340,7 @@ def test_the_verdict_on_a_run_says_when_the_baseline_leads() -> None:
     found = compared(pipelines, Y, baseline="baseline")
     assert (
         verdict_sentence(found)
-        == "no pipeline has a better accuracy than baseline, which knows nothing"
+        == "no pipeline has a better accuracy than baseline, which ignores the features"
     )
 
 

@@ -11,8 +11,8 @@ from sklearn import metrics as sk
 
 from audioclf.base.errors import ConfigError
 from audioclf.components.metrics import METRICS, Metric
+from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES
 from audioclf.evaluation.metrics.estimate import (
-    N_RESAMPLES,
     bootstrap_values,
     check_metrics,
     estimate,

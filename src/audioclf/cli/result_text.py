@@ -30,7 +30,7 @@ def cost_columns(
 
 def verdict_lines(comparison: Comparison) -> Iterator[str]:
     """Yield which pipeline is best and whether it beats the baseline, in sentences."""
-    from audioclf.evaluation.comparison.compare import baseline_sentence, verdict_sentence
+    from audioclf.evaluation.comparison.result import baseline_sentence, verdict_sentence
 
     yield verdict_sentence(comparison)
     if len(comparison.pipelines) > 2 and comparison.baseline not in (None, comparison.pipelines[0]):

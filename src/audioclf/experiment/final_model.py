@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from audioclf.evaluation.metrics.estimate import CONFIDENCE_LEVEL
+from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL
 from audioclf.models.bundle.manifest import Evaluated, Training
 from audioclf.models.calibration.records import Interval
 

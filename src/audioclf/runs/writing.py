@@ -11,7 +11,8 @@ import numpy as np
 from audioclf.audit import audit_data
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
-from audioclf.evaluation.metrics.estimate import CONFIDENCE_LEVEL, Estimate, mean_confusion
+from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL
+from audioclf.evaluation.metrics.estimate import Estimate, mean_confusion
 from audioclf.evaluation.metrics.per_class import per_class
 from audioclf.evaluation.metrics.subgroups import by_subgroup
 from audioclf.evaluation.results import PipelineResult

@@ -1,17 +1,16 @@
-"""Which of several classifiers is better, as far as the clips can tell.
+"""Paired comparison of all pipelines of a run by one metric.
 
-All pipelines met the same clips and folds, so they are compared in pairs: each difference is taken
-on the same resamples of the test clips. One test decides: the paired bootstrap over units,
-corrected for what other training clips would have changed (`paired_tests.bootstrap_spread`), with
-its p adjusted by Holm's method. Two questions are two families of tests: whether a pipeline beats
-the baseline, and which of the others is better. The interval of a difference and the smallest
-difference that would show come from the same spread. Simulations in the tests of this package show
-why: with classifiers that learn, a bootstrap without that correction takes chance for a difference
-about twice as often as the 5 % that it promises. McNemar's test and the corrected resampled t-test
-stand beside it for readers who expect them; they decide nothing.
+All pipelines have the same clips and folds, so each difference is taken on the same resamples of
+the test clips. One test decides: the paired bootstrap over resampling units, corrected for the
+variation of training clips (`significance.bootstrap_spread`), with its p adjusted by Holm's method.
+Pairs with the baseline are one family of tests, all other pairs another. The interval of a
+difference and the smallest detectable difference come from the same spread. Simulations in the
+tests of this package show the need: for classifiers that are refitted, a bootstrap without that
+correction has about twice the error rate of 5 % that it states. McNemar's test and the corrected
+resampled t-test are reported too, but decide nothing.
 
-Two classifiers are equivalent where the 90 % interval lies within a margin that the user has named:
-two one-sided tests at 5 % (Schuirmann 1987, *Journal of Pharmacokinetics and Biopharmaceutics* 15,
+Two pipelines are equivalent if the 90 % interval is within a margin that the user sets: two
+one-sided tests at 5 % (Schuirmann 1987, *Journal of Pharmacokinetics and Biopharmaceutics* 15,
 657-680), for each pair by itself.
 """
 
@@ -22,27 +21,16 @@ from itertools import combinations
 
 from audioclf.components.metrics import Metric
 from audioclf.dataset.targets import Targets
-from audioclf.evaluation.comparison.measures import Field, Measured, field_of, measure
-from audioclf.evaluation.comparison.result import (
-    ALPHA,
-    Comparison,
-    Pair,
-    baseline_sentence,
-    verdict_sentence,
+from audioclf.evaluation.comparison.measures import (
+    PairedMeasures,
+    PairMeasure,
+    measure,
+    measure_all,
 )
+from audioclf.evaluation.comparison.result import ALPHA, Comparison, Pair
 from audioclf.evaluation.comparison.sentences import Verdict, pair_sentence, sample_words
 from audioclf.evaluation.comparison.significance import holm
 from audioclf.evaluation.results import Predicted
-
-__all__ = [
-    "ALPHA",
-    "Comparison",
-    "Pair",
-    "Verdict",
-    "baseline_sentence",
-    "compare",
-    "verdict_sentence",
-]
 
 
 def compare(
@@ -65,7 +53,7 @@ def compare(
     seed : int
         Seed of the resampling.
     equivalence_margin : float, optional
-        The largest difference that does not matter, above 0.
+        Largest difference that counts as none, above 0.
     baseline : str, optional
         Name of the baseline among the results.
 
@@ -74,89 +62,92 @@ def compare(
     ValueError
         If the pipelines were not evaluated on the same folds.
     """
-    field = field_of(results, metric, targets, seed)
-    measured = [
-        measure(field, first, second, independent=targets.unit == "clip")
-        for first, second in combinations(range(len(field.names)), 2)
+    measures = measure_all(results, metric, targets, seed)
+    pairs = [
+        measure(measures, first, second, independent=targets.unit == "clip")
+        for first, second in combinations(range(len(measures.names)), 2)
     ]
-    sample = sample_words(field.n_units, targets.unit, field.n_clips)
+    sample = sample_words(measures.n_units, targets.unit, measures.n_clips)
     return Comparison(
         metric=metric,
         unit_name=targets.unit,
-        n_units=field.n_units,
-        n_clips=field.n_clips,
-        pipelines=field.names,
-        pairs=tuple(_judged(measured, sample, equivalence_margin, baseline)),
-        baseline=baseline if baseline in field.names else None,
+        n_units=measures.n_units,
+        n_clips=measures.n_clips,
+        pipelines=measures.names,
+        pairs=tuple(_with_verdicts(pairs, sample, equivalence_margin, baseline)),
+        baseline=baseline if baseline in measures.names else None,
         equivalence_margin=equivalence_margin,
-        notes=tuple(_notes(results, field, measured, metric)),
+        notes=tuple(_notes(results, measures, pairs, metric)),
     )
 
 
-def _judged(
-    measured: Sequence[Measured], sample: str, margin: float | None, baseline: str | None
+def _with_verdicts(
+    pairs: Sequence[PairMeasure], sample: str, margin: float | None, baseline: str | None
 ) -> Iterator[Pair]:
-    """Judge the pairs with the baseline as one family of tests, and all others as another."""
-    families = [baseline in (each.better, each.worse) for each in measured]
-    adjusted = {family: _adjusted(measured, families, family) for family in set(families)}
-    for each, family in zip(measured, families, strict=True):
-        p_values, level = adjusted[family]
-        yield _pair(each, next(p_values), each.half_width(level), sample, margin)
+    """Adjust the pairs with the baseline as one family of tests, and all others as another."""
+    with_baseline = [baseline in (pair.better, pair.worse) for pair in pairs]
+    families = {
+        which: _adjusted([p for p, has in zip(pairs, with_baseline, strict=True) if has == which])
+        for which in set(with_baseline)
+    }
+    for pair, which in zip(pairs, with_baseline, strict=True):
+        p_values, level = families[which]
+        yield _pair(pair, next(p_values), pair.half_width(level), sample, margin)
 
 
-def _adjusted(
-    measured: Sequence[Measured], families: Sequence[bool], wanted: bool
-) -> tuple[Iterator[float], float]:
+def _adjusted(family: Sequence[PairMeasure]) -> tuple[Iterator[float], float]:
     """Return the adjusted p of each pair of a family, and the level at which Holm's method stopped.
 
     Each pair that is left undecided has a p above that level, before the adjustment.
     """
-    family = [each for each, its in zip(measured, families, strict=True) if its == wanted]
-    adjusted = holm([1.0 if each.p is None else each.p for each in family])
+    adjusted = holm([1.0 if pair.p is None else pair.p for pair in family])
     return iter(adjusted), ALPHA / max(1, sum(p >= ALPHA for p in adjusted))
 
 
 def _pair(
-    each: Measured, p_holm: float, detectable: float, sample: str, margin: float | None
+    pair: PairMeasure, p_holm: float, detectable: float, sample: str, margin: float | None
 ) -> Pair:
-    half = each.half_width(ALPHA)
-    low, high = each.difference - half, each.difference + half
-    verdict = _verdict(each, p_holm, margin)
-    interval = (each.difference, low, high)
+    half = pair.half_width(ALPHA)
+    low, high = pair.difference - half, pair.difference + half
+    verdict = _verdict(pair, p_holm, margin)
+    interval = (pair.difference, low, high)
     return Pair(
-        better=each.better,
-        worse=each.worse,
-        difference=each.difference,
+        better=pair.better,
+        worse=pair.worse,
+        difference=pair.difference,
         low=low,
         high=high,
-        p_bootstrap=each.p,
-        p_mcnemar=each.p_mcnemar,
-        p_corrected_t=each.p_corrected_t,
+        p_bootstrap=pair.p,
+        p_mcnemar=pair.p_mcnemar,
+        p_corrected_t=pair.p_corrected_t,
         p_holm=p_holm,
         verdict=verdict,
         sentence=pair_sentence(
-            verdict, each.better, each.worse, interval, detectable, sample, margin
+            verdict, pair.better, pair.worse, interval, detectable, sample, margin
         ),
         detectable=detectable,
     )
 
 
-def _verdict(each: Measured, p_holm: float, margin: float | None) -> Verdict:
-    """Judge one pair; a difference that is surely below the margin does not matter."""
-    if margin is not None and each.difference + each.half_width(2 * ALPHA) < margin:
+def _verdict(pair: PairMeasure, p_holm: float, margin: float | None) -> Verdict:
+    """Return the verdict on one pair; "equivalent" comes before "better"."""
+    if margin is not None and pair.difference + pair.half_width(2 * ALPHA) < margin:
         return "equivalent"
     return "better" if p_holm < ALPHA else "undecided"
 
 
 def _notes(
-    results: Mapping[str, Predicted], field: Field, measured: Sequence[Measured], metric: Metric
+    results: Mapping[str, Predicted],
+    measures: PairedMeasures,
+    pairs: Sequence[PairMeasure],
+    metric: Metric,
 ) -> Iterator[str]:
-    left_out = [name for name in results if name not in field.names]
+    left_out = [name for name in results if name not in measures.names]
     if left_out:
         yield f"not compared, since they have no {metric}: {', '.join(left_out)}"
-    if not measured:
+    if not pairs:
         return
-    if any(each.p_mcnemar is None for each in measured):
-        yield "no McNemar test: it takes clips to be independent, which those of one group are not"
-    elif len(field.resampled) > 1:
+    if any(pair.p_mcnemar is None for pair in pairs):
+        yield "no McNemar test: it requires independent clips, and clips of one group are not"
+    elif len(measures.resampled) > 1:
         yield "McNemar's test counts each clip once, with its predictions in the first repeat"

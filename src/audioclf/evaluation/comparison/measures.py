@@ -1,4 +1,4 @@
-"""What the pairs of a comparison are measured from: values, resamples, folds, right and wrong."""
+"""Values, resamples and test statistics of the pairs of a comparison."""
 
 from __future__ import annotations
 
@@ -16,39 +16,35 @@ from audioclf.evaluation.comparison.significance import (
     corrected_spread,
     mcnemar,
 )
-from audioclf.evaluation.metrics.bootstrap import on_resamples
-from audioclf.evaluation.metrics.estimate import (
-    N_RESAMPLES,
-    bootstrap_values,
-    metric_value,
-)
+from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, on_resamples
+from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
 from audioclf.evaluation.metrics.repeats import Codes, Floats
 from audioclf.evaluation.results import FoldResult, Predicted
 
 
 @dataclass(frozen=True)
-class Field:
-    """The pipelines that have the metric, best first, and what their pairs are measured from.
+class PairedMeasures:
+    """Values and resamples of the pipelines that have the metric, best first.
 
     Parameters
     ----------
     values : np.ndarray [shape=(n_pipelines,)]
-        With the sign that makes more better.
+        With the sign that makes greater values better.
     resampled : np.ndarray [shape=(n_repeats, n_pipelines, n_resamples)]
-        Freed of the class counts of the resamples where a unit is a clip; NaN where the metric is
-        not defined.
+        Without the effect of the class counts where a unit is a clip; NaN where the metric is not
+        defined.
     n_fixed : int
-        Classes whose counts the resamples were freed of; 1 where they were not.
+        Classes whose counts have no effect on the resamples; 1 if all have.
     per_fold : np.ndarray [shape=(n_pipelines, n_folds)]
         NaN where the metric is not defined.
     right : np.ndarray [shape=(n_pipelines, n_test)], bool
-        Whether each clip of the first repeat was got right.
+        Whether each clip of the first repeat was predicted correctly.
     test_ratio : float
         Clips on test per clip in training.
     n_units, n_clips : int
-        Units and clips that were on test.
+        Tested resampling units and clips.
     n_units_per_repeat : int
-        Fewest units that were on test in a repeat.
+        Smallest number of tested units in a repeat.
     """
 
     names: tuple[str, ...]
@@ -63,10 +59,10 @@ class Field:
     n_units_per_repeat: int
 
 
-def field_of(
+def measure_all(
     results: Mapping[str, Predicted], metric: Metric, targets: Targets, seed: int
-) -> Field:
-    """Evaluate the pipelines on what their differences are read from: resamples, folds, clips.
+) -> PairedMeasures:
+    """Evaluate the pipelines on the same resamples, folds and clips.
 
     Raises
     ------
@@ -93,10 +89,10 @@ def field_of(
     n_fixed = _classes_to_fix([y[test] for test in tested], [units[test] for test in tested])
     if n_fixed > 1:
         resampled = [
-            _within_classes(found, y[test], seed)
-            for found, test in zip(resampled, tested, strict=True)
+            _within_classes(rows, y[test], seed)
+            for rows, test in zip(resampled, tested, strict=True)
         ]
-    return Field(
+    return PairedMeasures(
         names=tuple(names),
         values=np.array([values[name] for name in names]),
         resampled=np.array(resampled),
@@ -111,9 +107,9 @@ def field_of(
 
 
 def _classes_to_fix(truths: Sequence[Codes], units: Sequence[Codes]) -> int:
-    """Return how many class counts to hold fixed, 1 for none.
+    """Return the number of class counts to hold fixed, 1 for none.
 
-    That takes units of one class, so clips, and in every repeat two of each class on average.
+    It requires that each unit is a clip, and two clips per class on average in every repeat.
     """
     n_classes = max(len(np.unique(truth)) for truth in truths)
     of_clips = all(len(np.unique(each)) == len(each) for each in units)
@@ -122,12 +118,12 @@ def _classes_to_fix(truths: Sequence[Codes], units: Sequence[Codes]) -> int:
 
 
 def _within_classes(resampled: Floats, truth: Codes, seed: int) -> Floats:
-    """Free values on resamples of the part that follows from how often each class was drawn.
+    """Remove the effect of the class counts from values on resamples.
 
-    How many clips of a class there are is decided when clips are collected, and stratified folds
-    keep it; drawn at random it would blur the difference to a classifier that favors one class.
-    The part is found by regression on the class counts (Cochran 1977, *Sampling Techniques*,
-    chapter 7), which leaves the spread that a bootstrap within each class has.
+    The class counts are fixed when clips are collected, and stratified folds keep them; random
+    counts would blur the difference to a classifier that favors one class. The effect is removed
+    by regression on the class counts (Cochran 1977, *Sampling Techniques*, chapter 7), which leaves
+    the spread of a bootstrap within each class.
 
     Parameters
     ----------
@@ -140,7 +136,7 @@ def _within_classes(resampled: Floats, truth: Codes, seed: int) -> Floats:
     _, compact = np.unique(truth, return_inverse=True)
     belongs = np.eye(int(compact.max()) + 1)[compact]
     counts = on_resamples(lambda drawn: drawn @ belongs, len(truth), seed=seed)
-    freed = np.full_like(resampled, np.nan)
+    result = np.full_like(resampled, np.nan)
     defined = np.isfinite(resampled).all(axis=0)
     n_defined, n_classes = int(defined.sum()), belongs.shape[1]
     if n_defined > n_classes:
@@ -148,15 +144,15 @@ def _within_classes(resampled: Floats, truth: Codes, seed: int) -> Floats:
         values = (resampled[:, defined] - resampled[:, defined].mean(axis=1, keepdims=True)).T
         explained = counts @ np.linalg.lstsq(counts, values)[0]
         lost = np.sqrt((n_defined - 1) / (n_defined - n_classes))
-        freed[:, defined] = (values - explained).T * lost
-    return freed
+        result[:, defined] = (values - explained).T * lost
+    return result
 
 
 def _check_same_folds(results: Sequence[Predicted]) -> None:
     for other in results[1:]:
         pairs = zip(results[0].folds, other.folds, strict=True)
         if not all(_same_fold(first, second) for first, second in pairs):
-            raise ValueError("cells that are compared need the same folds in the same order")
+            raise ValueError("compared pipelines need the same folds in the same order")
 
 
 def _same_fold(first: FoldResult, second: FoldResult) -> bool:
@@ -184,7 +180,7 @@ def _right(pipeline: Predicted, y: Codes) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class PairMeasure:
     """The difference between two pipelines before any verdict.
 
     Parameters
@@ -193,7 +189,7 @@ class Measured:
     difference : float
         At least 0.
     spread : Spread or None
-        Of the difference; None where it cannot be known.
+        Of the difference; None where it is undefined.
     p_mcnemar, p_corrected_t : float or None
     """
 
@@ -206,7 +202,7 @@ class Measured:
 
     @property
     def p(self) -> float | None:
-        """The p that decides, before any correction for many pairs."""
+        """The decisive p, before any correction for many pairs."""
         return self.spread.p(self.difference) if self.spread else None
 
     def half_width(self, alpha: float) -> float:
@@ -214,29 +210,29 @@ class Measured:
         return self.spread.half_width(alpha) if self.spread else float("nan")
 
 
-def measure(field: Field, first: int, second: int, *, independent: bool) -> Measured:
-    """Measure the difference between two pipelines, given by their positions, the better one first.
+def measure(measures: PairedMeasures, first: int, second: int, *, independent: bool) -> PairMeasure:
+    """Return the difference between two pipelines, given by their positions, the better first.
 
     Parameters
     ----------
-    field : Field
+    measures : PairedMeasures
     first, second : int
     independent : bool
-        Whether clips are independent, as McNemar's test takes them to be.
+        Whether clips are independent, as McNemar's test requires.
     """
-    of_folds = field.per_fold[first] - field.per_fold[second]
-    by_folds = corrected_spread(of_folds, field.test_ratio)
-    return Measured(
-        better=field.names[first],
-        worse=field.names[second],
-        difference=float(field.values[first] - field.values[second]),
+    of_folds = measures.per_fold[first] - measures.per_fold[second]
+    by_folds = corrected_spread(of_folds, measures.test_ratio)
+    return PairMeasure(
+        better=measures.names[first],
+        worse=measures.names[second],
+        difference=float(measures.values[first] - measures.values[second]),
         spread=bootstrap_spread(
-            field.resampled[:, first] - field.resampled[:, second],
-            field.n_units_per_repeat,
-            n_fixed=field.n_fixed,
-            folds_per_repeat=len(of_folds) / len(field.resampled),
-            test_ratio=field.test_ratio,
+            measures.resampled[:, first] - measures.resampled[:, second],
+            measures.n_units_per_repeat,
+            n_fixed=measures.n_fixed,
+            folds_per_repeat=len(of_folds) / len(measures.resampled),
+            test_ratio=measures.test_ratio,
         ),
-        p_mcnemar=mcnemar(field.right[first], field.right[second]) if independent else None,
+        p_mcnemar=mcnemar(measures.right[first], measures.right[second]) if independent else None,
         p_corrected_t=by_folds.p(float(of_folds.mean())) if by_folds else None,
     )

@@ -15,33 +15,31 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What is known of the difference between two pipelines.
+    """Difference between two pipelines, with its verdict.
 
     Parameters
     ----------
     better, worse : str
-        Names of the pipelines, by their values of the metric; which is not yet a verdict.
+        Names of the pipelines, by their values of the metric; this is not the verdict.
     difference : float
-        How much better, at least 0, in the units of the metric. For a metric that is better when
-        lower, how much lower.
+        At least 0, in the units of the metric; for a metric where lower is better, how much lower.
     low, high : float
         Ends of the 95 % interval of the difference; NaN where there is none.
     p_bootstrap : float or None
         Of the corrected paired bootstrap; None for a single unit.
     p_mcnemar : float or None
-        Of right and wrong in the first repeat, whatever the metric; None where clips have groups.
+        Of correct predictions in the first repeat, for any metric; None where clips have groups.
     p_corrected_t : float or None
         Of the corrected resampled t-test; None for a single fold, or where the metric is not
         defined on one of the folds.
     p_holm : float
-        The p that decides: `p_bootstrap`, adjusted for all pairs with the baseline, or for all
-        others.
+        The decisive p: `p_bootstrap`, adjusted for all pairs with the baseline, or for all others.
     verdict : {"better", "equivalent", "undecided"}
     sentence : str
         The verdict in words.
     detectable : float
-        A difference below this would not show: half the length of the interval, at the level that
-        Holm's method left for the pairs that stay undecided. NaN where none would show.
+        Smallest detectable difference: half the length of the interval, at the level of Holm's
+        method for the undecided pairs; NaN if none is detectable.
     """
 
     better: str
@@ -66,18 +64,18 @@ class Comparison:
     ----------
     metric : str
     unit_name : str
-        What the bootstrap resamples: "clip" or "group".
+        Resampling unit: "clip" or "group".
     n_units, n_clips : int
-        Units and clips that were on test.
+        Tested units and clips.
     pipelines : tuple of str
         Best first; those without the metric are left out.
     pairs : tuple of Pair
         The best pipeline with each other one, then the second with each below it, and so on.
     baseline : str or None
-        The pipeline that knows nothing but how frequent the classes are.
+        Name of the pipeline that ignores the features.
     equivalence_margin : float or None
     notes : tuple of str
-        What one has to know to read the numbers.
+        Limits of the comparison.
     """
 
     metric: Metric
@@ -92,11 +90,11 @@ class Comparison:
 
     @property
     def sample(self) -> str:
-        """What was tested on, in words."""
+        """The test sample in words."""
         return sample_words(self.n_units, self.unit_name, self.n_clips)
 
     def to_data(self) -> dict[str, Any]:
-        """Return plain data for JSON; what is not defined is None."""
+        """Return plain data for JSON; undefined values are None."""
         return {
             "metric": self.metric,
             "unit": {"name": self.unit_name, "count": self.n_units},
@@ -121,7 +119,9 @@ def verdict_sentence(comparison: Comparison) -> str:
         return f"there are no two pipelines with {comparison.metric} to compare"
     best = comparison.pipelines[0]
     if best == comparison.baseline:
-        return f"no pipeline has a better {comparison.metric} than {best}, which knows nothing"
+        return (
+            f"no pipeline has a better {comparison.metric} than {best}, which ignores the features"
+        )
     clauses = " and ".join(_clauses(comparison, best))
     return f"{best} has the best {comparison.metric}: it {clauses}{_beside_baseline(comparison)}"
 
@@ -144,7 +144,7 @@ def _worse(pairs: Sequence[Pair], verdict: Verdict) -> list[str]:
 
 
 def _beside_baseline(comparison: Comparison) -> str:
-    """Warn if no pipeline at all has learned more than the baseline knows."""
+    """Return a warning if no pipeline is better than the baseline."""
     pairs = [p for p in comparison.pairs if p.worse == comparison.baseline]
     if not pairs or any(pair.verdict == "better" for pair in pairs):
         return ""

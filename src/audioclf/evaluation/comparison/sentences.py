@@ -1,4 +1,4 @@
-"""What a comparison found, in plain sentences."""
+"""Sentences about the result of a comparison."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Literal
 Verdict = Literal["better", "equivalent", "undecided"]
 
 MAX_NAMED = 3
-"""Cells that a sentence names before it only counts the rest."""
+"""Largest number of pipelines that a sentence names; it counts the rest."""
 
 
 def sample_words(n_units: int, unit_name: str, n_clips: int) -> str:
-    """Return what was tested on.
+    """Return the test sample in words.
 
     >>> sample_words(98, "clip", 98), sample_words(6, "group", 240)
     ('98 clips', '6 groups (240 clips)')
@@ -45,11 +45,11 @@ def pair_sentence(
     interval : tuple of float
         The difference, and the ends of its interval.
     detectable : float
-        A difference below this would not have shown; NaN where none would.
+        Smallest detectable difference; NaN if none is detectable.
     sample : str
-        What was tested on, such as "98 clips".
+        Test sample, such as "98 clips".
     margin : float or None
-        The largest difference that does not matter.
+        Largest difference that counts as none.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def pair_sentence(
 
 
 def _decimals(value: float) -> int:
-    """Return the decimals that show a positive number: two, or one digit that is not 0.
+    """Return the decimals for a positive number: two, or as many as show one digit that is not 0.
 
     >>> _decimals(0.18), _decimals(0.004), _decimals(3.0)
     (2, 3, 2)
@@ -78,7 +78,7 @@ def _decimals(value: float) -> int:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Join names, of which the first few are named.
+    """Join names; of many, only the first few are named.
 
     >>> listed(["svm"]), listed(["svm", "knn"]), listed(list("abcdef"))
     ('svm', 'svm and knn', 'a, b, c and 3 others')

@@ -1,12 +1,11 @@
-"""Tests of the difference between two classifiers that met the same clips.
+"""Significance tests of the difference between two classifiers on the same clips.
 
-Three ask whether a difference could be chance, each from another side. The paired bootstrap
-exchanges the test clips, or the groups of clips. The corrected resampled t-test looks at how the
-difference varies from fold to fold, which other training sides bring about too. McNemar's test
-counts the clips that only one of the two gets right. `holm` pays for asking about many pairs.
+The paired bootstrap resamples the test clips or their groups. The corrected resampled t-test uses
+the variation between folds, which includes that of the training sides. McNemar's test counts the
+clips that only one of the two predicts correctly. `holm` corrects for many pairs.
 
-A difference is positive where the first of the two is better. `alpha` is the chance to be wrong
-that is accepted, in (0, 1).
+A difference is positive where the first of the two is better. `alpha` is the accepted error rate,
+in (0, 1).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How far an estimated difference may be off, as Student's t with a standard error.
+    """Uncertainty of an estimated difference: Student's t with a standard error.
 
     Parameters
     ----------
@@ -44,7 +43,7 @@ class Spread:
     def p(self, difference: float) -> float:
         """Return the two-sided p of a difference, in [0, 1].
 
-        Where nothing varies, a difference is as unlikely as `df + 1` coins that all fall alike.
+        Without any variation, a difference has the p of `df + 1` equal coin tosses.
         """
         from scipy import special
 
@@ -70,9 +69,9 @@ def bootstrap_spread(
     Statistician* 69, 371-386). A share of 1,000 resamples could not fall below 0.001 either, which
     no correction for many pairs would leave significant.
 
-    The bootstrap keeps the trained classifiers. What other training sides would have changed comes
-    in by the factor of Nadeau & Bengio (see `corrected_spread`), here with the variance of a fold
-    taken from the resamples instead of from the few folds: R repeats of k folds have
+    The bootstrap keeps the trained classifiers. The variation of the training sides is added by the
+    factor of Nadeau & Bengio (see `corrected_spread`), here with the variance of a fold taken from
+    the resamples instead of from the few folds: R repeats of k folds have
     `1 / R + k * n_test / n_train` times the variance of one repeat.
 
     Parameters
@@ -92,8 +91,8 @@ def bootstrap_spread(
     spread : Spread or None
         None for one unit, or where the metric is not defined on 2 resamples of any repeat.
     """
-    found = [row[np.isfinite(row)] for row in resampled]
-    variances = [_variance(row) for row in found if len(row) > 1]
+    finite = [row[np.isfinite(row)] for row in resampled]
+    variances = [_variance(row) for row in finite if len(row) > 1]
     df = n_units - n_fixed
     if df < 1 or not variances:
         return None
@@ -137,14 +136,14 @@ def _variance(values: Floats) -> float:
 def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> float:
     """Return the exact two-sided p of McNemar's test, in (0, 1].
 
-    Of the clips that only one classifier gets right, each is the first's with probability 1/2 if
-    the two are equally good (McNemar 1947, *Psychometrika* 12, 153-157). Clips are taken to be
-    independent, and the classifiers to be fixed.
+    Of the clips that only one classifier predicts correctly, each is the first's with probability
+    1/2 if the two are equally good (McNemar 1947, *Psychometrika* 12, 153-157). Clips are
+    assumed to be independent, and the classifiers to be fixed.
 
     Parameters
     ----------
     first_right, second_right : np.ndarray [shape=(n_clips,)], bool
-        Whether each classifier is right about each clip.
+        Whether each classifier predicts each clip correctly.
     """
     from scipy import special
 
@@ -156,7 +155,7 @@ def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> 
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for being several, in the same order, each in [0, 1].
+    """Return p-values adjusted for multiple tests, in the same order, each in [0, 1].
 
     The chance that any of the tested differences is declared by mistake stays below `alpha` (Holm
     1979, "A Simple Sequentially Rejective Multiple Test Procedure", *Scandinavian Journal of
@@ -168,6 +167,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
     adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    found = np.empty_like(p)
-    found[order] = np.minimum(adjusted, 1.0)
-    return [float(value) for value in found]
+    result = np.empty_like(p)
+    result[order] = np.minimum(adjusted, 1.0)
+    return [float(value) for value in result]

@@ -1,7 +1,7 @@
-"""Resample units with replacement, in blocks that bound the memory.
+"""Bootstrap over resampling units, in blocks that bound the memory.
 
-The resamples depend on the seed and the number of units alone: pipelines and metrics that have the
-same units see the same resamples, so a difference between two pipelines can be taken resample by
+The resamples depend only on the seed and the number of units: all pipelines and metrics with the
+same units have the same resamples, so a difference between two pipelines can be taken on each
 resample. The interval is the percentile bootstrap (Efron & Tibshirani 1993, chapter 13).
 """
 
@@ -19,10 +19,10 @@ N_RESAMPLES = 1000
 CONFIDENCE_LEVEL = 0.95
 
 BLOCK_BYTES = 2 * 2**20
-"""Weights that exist at a time; what fits a cache is also fastest."""
+"""Size of a block of weights; one that fits into the processor's cache is also fastest."""
 
 KEPT_BYTES = 48 * 2**20
-"""Draws up to this size are kept for the next metric: drawing costs far more than a metric."""
+"""Draws up to this size are kept for the next metric, since drawing is slow."""
 
 
 def on_resamples(
@@ -34,23 +34,23 @@ def on_resamples(
     ----------
     statistic : callable
         From the number of times that each unit is drawn [shape=(n_rows, n_units)] to values
-        [shape=(n_rows, ...)]; a row must not depend on the rows beside it.
+        [shape=(n_rows, ...)]; each row by itself.
     n_units : int
     seed : int
         The same seed gives the same resamples of as many units.
     width : int
-        Columns of the widest array that the statistic makes, if more than `n_units`.
+        Columns of the widest array of the statistic, if more than `n_units`.
 
     Returns
     -------
     values : np.ndarray [shape=(N_RESAMPLES, ...)], float64
-        NaN for a single unit, of which all resamples are the same.
+        NaN for a single unit.
     """
     if n_units == 1:
         return np.full((N_RESAMPLES, *statistic(np.ones((1, 1))).shape[1:]), np.nan)
     n_rows = max(1, BLOCK_BYTES // (8 * max(width, n_units, 1)))
-    found = [statistic(draws.astype(np.float64)) for draws in _draws(n_units, seed, n_rows)]
-    return np.concatenate(found)
+    values = [statistic(draws.astype(np.float64)) for draws in _draws(n_units, seed, n_rows)]
+    return np.concatenate(values)
 
 
 def interval(values: Floats) -> tuple[float, float]:
@@ -74,7 +74,7 @@ def _draws(n_units: int, seed: int, n_rows: int) -> Iterator[NDArray[np.integer]
 
 @lru_cache(maxsize=1)
 def _kept(n_units: int, seed: int) -> NDArray[np.uint16]:
-    """Return all resamples; so few units that no count exceeds the type."""
+    """Return all resamples."""
     n_rows = max(1, BLOCK_BYTES // (8 * n_units))
     kept = np.empty((N_RESAMPLES, n_units), dtype=np.uint16)
     start = 0
@@ -85,7 +85,7 @@ def _kept(n_units: int, seed: int) -> NDArray[np.uint16]:
 
 
 def _drawn(n_units: int, seed: int, n_rows: int) -> Iterator[NDArray[np.integer]]:
-    """Draw one resample after the other, so that blocks of any size hold the same ones."""
+    """Draw one resample after the other, so that the block size does not matter."""
     rng = np.random.default_rng(seed)
     chances = np.full(n_units, 1 / n_units)
     for start in range(0, N_RESAMPLES, n_rows):

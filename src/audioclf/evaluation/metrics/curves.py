@@ -1,7 +1,7 @@
-"""Curves of scores for plots: ROC, precision against recall, and reliability.
+"""ROC curves, precision-recall curves and reliability diagrams.
 
 The test predictions of all repeats are pooled. Curves that have more than `MAX_POINTS` points are
-thinned: points that the eye would miss least go first (Douglas & Peucker 1973).
+simplified (Douglas & Peucker 1973).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ MAX_POINTS = 200
 
 @dataclass(frozen=True, slots=True)
 class RocCurve:
-    """Share of the class that is found, against share of the rest that is taken for it.
+    """True positive rate against false positive rate.
 
     Parameters
     ----------
     fpr, tpr : tuple of float
         False and true positive rate at falling thresholds, from (0, 0) to (1, 1).
     area : float
-        Area under the whole curve, before it is thinned.
+        Area under the whole curve, before it is simplified.
     """
 
     fpr: tuple[float, ...]
@@ -46,9 +46,9 @@ class PrecisionRecallCurve:
     recall, precision : tuple of float
         At falling thresholds, from recall 0, where precision is 1 by convention, to recall 1.
     average_precision : float
-        Of the whole curve, before it is thinned.
+        Of the whole curve, before it is simplified.
     share : float
-        Share of the clips that are of the class: the precision of guessing.
+        Share of the class among the clips: the precision of random guesses.
     """
 
     recall: tuple[float, ...]
@@ -64,11 +64,11 @@ class ReliabilityBin:
     Parameters
     ----------
     low, high : float
-        Ends of the bin; the upper one belongs to it.
+        Ends of the bin; the upper one is included.
     mean_score : float
         Mean of the top scores.
     share_right : float
-        Share of the predictions whose top score is at the true class.
+        Share of correct predictions.
     count : int
         Number of predictions, at least 1.
     """
@@ -92,16 +92,16 @@ def roc_curve(result: Predicted, targets: Targets, class_code: int) -> RocCurve 
     Returns
     -------
     curve : RocCurve or None
-        None where the pipeline has no scores, or all test clips or none are of the class.
+        None if the pipeline has no scores, or all test clips or none are of the class.
     """
     from sklearn import metrics
 
-    found = _truth_and_scores(result, targets, class_code)
-    if found is None:
+    pair = _truth_and_scores(result, targets, class_code)
+    if pair is None:
         return None
-    fpr, tpr, _ = metrics.roc_curve(*found)
-    area = float(metrics.roc_auc_score(*found))
-    return RocCurve(*_thinned(fpr, tpr), area)
+    fpr, tpr, _ = metrics.roc_curve(*pair)
+    area = float(metrics.roc_auc_score(*pair))
+    return RocCurve(*_points(fpr, tpr), area)
 
 
 def precision_recall_curve(
@@ -113,19 +113,19 @@ def precision_recall_curve(
     """
     from sklearn import metrics
 
-    found = _truth_and_scores(result, targets, class_code)
-    if found is None:
+    pair = _truth_and_scores(result, targets, class_code)
+    if pair is None:
         return None
-    precision, recall, _ = metrics.precision_recall_curve(*found, drop_intermediate=True)
-    recall, precision = _thinned(recall[::-1], precision[::-1])
-    average = float(metrics.average_precision_score(*found))
-    return PrecisionRecallCurve(recall, precision, average, float(found[0].mean()))
+    precision, recall, _ = metrics.precision_recall_curve(*pair, drop_intermediate=True)
+    recall, precision = _points(recall[::-1], precision[::-1])
+    average = float(metrics.average_precision_score(*pair))
+    return PrecisionRecallCurve(recall, precision, average, float(pair[0].mean()))
 
 
 def reliability(
     result: Predicted, targets: Targets, n_bins: int = N_BINS
 ) -> tuple[ReliabilityBin, ...] | None:
-    """Return how often the top score is right, by its height (DeGroot & Fienberg 1983).
+    """Return the reliability diagram of the top score (DeGroot & Fienberg 1983).
 
     Parameters
     ----------
@@ -137,8 +137,8 @@ def reliability(
     Returns
     -------
     bins : tuple of ReliabilityBin, or None
-        Those that hold a prediction, from the lowest. None where the scores are not what
-        `predict_proba` gave.
+        Those that hold a prediction, from the lowest. None if the scores are not
+        probabilities.
     """
     pooled = repeat_of(result.folds, targets)
     if pooled.scores is None or {fold.score_kind for fold in result.folds} != {"probability"}:
@@ -167,14 +167,14 @@ def _truth_and_scores(
     return truth, pooled.scores[:, class_code]
 
 
-def _thinned(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _points(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return at most `MAX_POINTS` of the points of a curve, with its ends."""
-    kept = np.sort(_most_telling(x, y, MAX_POINTS)) if len(x) > MAX_POINTS else slice(None)
+    kept = np.sort(_simplified(x, y, MAX_POINTS)) if len(x) > MAX_POINTS else slice(None)
     return tuple(x[kept].tolist()), tuple(y[kept].tolist())
 
 
-def _most_telling(x: Floats, y: Floats, n: int) -> list[int]:
-    """Add the point that is farthest from the line through those that are kept, until `n` are."""
+def _simplified(x: Floats, y: Floats, n: int) -> list[int]:
+    """Return the `n` points that are added one by one, each the farthest from the line so far."""
     kept = [0, len(x) - 1]
     waiting = [_farthest(x, y, 0, len(x) - 1)]
     while len(kept) < n:

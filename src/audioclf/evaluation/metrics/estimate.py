@@ -1,9 +1,8 @@
-"""Metrics of out-of-fold predictions, each with an interval over its unit of account.
+"""Metrics of out-of-fold predictions, each with a bootstrap interval.
 
 A metric is computed over all test clips of a repeat together and averaged over the repeats in which
-it is defined. Its interval is a bootstrap over units: groups where every clip has one, since the
-clips of one speaker or site are not independent, and clips otherwise. A unit that is drawn brings
-the predictions that it got in every repeat.
+it is defined. Its interval is a bootstrap over the resampling units of `Targets`. A drawn unit
+contributes its predictions in every repeat.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from audioclf.base.errors import ConfigError
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import (
-    CONFIDENCE_LEVEL,
     N_RESAMPLES,
     interval,
     on_resamples,
@@ -33,18 +31,6 @@ from audioclf.evaluation.metrics.repeats import (
 )
 from audioclf.evaluation.metrics.score_metrics import SCORE_METRICS, OfWeights
 from audioclf.evaluation.results import Predicted
-
-__all__ = [
-    "CONFIDENCE_LEVEL",
-    "N_RESAMPLES",
-    "Estimate",
-    "bootstrap_values",
-    "check_metrics",
-    "estimate",
-    "is_available",
-    "mean_confusion",
-    "metric_value",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +57,19 @@ class Estimate:
 
 
 def check_metrics(metrics: Sequence[str], classes: Sequence[str], where: str = "") -> None:
-    """Refuse metrics of two classes on a dataset of more.
+    """Raise an error for metrics of two classes on a dataset of more.
 
     Parameters
     ----------
     metrics : sequence of str
     classes : sequence of str
     where : str
-        What the message begins with.
+        Beginning of the message.
 
     Raises
     ------
     ConfigError
-        Naming the metric and what to use instead.
+        Names the metric, and one to use instead.
     """
     only_two = {name for name, info in METRICS.items() if info.two_classes_only}
     for metric in metrics:
@@ -96,7 +82,7 @@ def check_metrics(metrics: Sequence[str], classes: Sequence[str], where: str = "
 
 
 def estimate(result: Predicted, metric: Metric, targets: Targets, *, seed: int) -> Estimate | None:
-    """Return a metric of one pipeline with its interval, or None if it has no such scores.
+    """Return a metric of one pipeline with its interval, or None if it needs other scores.
 
     Parameters
     ----------
@@ -116,11 +102,7 @@ def estimate(result: Predicted, metric: Metric, targets: Targets, *, seed: int) 
 
 
 def metric_value(result: Predicted, metric: Metric, targets: Targets) -> float:
-    """Return a metric of one pipeline, averaged over the repeats in which it is defined.
-
-    NaN where it is defined in none, or the pipeline has no such scores. Parameters are those of
-    `estimate`.
-    """
+    """Return a metric of one pipeline, averaged over the repeats; NaN if it is not defined."""
     if not is_available(result, metric):
         return float("nan")
     return value_of(repeats_of(result, targets), metric, targets.n_classes)
@@ -131,14 +113,12 @@ def bootstrap_values(
 ) -> Floats:
     """Return a metric of several pipelines on the same resamples of units.
 
-    The interval of `estimate` is that of a cell's row, where all pipelines were tested on the same
-    units. Parameters are those of `estimate`.
+    The interval of `estimate` is that of a pipeline's row, if all were tested on the same units.
 
     Returns
     -------
     values : np.ndarray [shape=(len(results), N_RESAMPLES)], float64
-        Averaged over the repeats in which the metric is defined; NaN where it is defined in none,
-        and all NaN for a pipeline without such scores.
+        Averaged over the repeats in which the metric is defined; NaN where it is not.
     """
     pipelines = [repeats_of(result, targets) for result in results]
     available = [is_available(result, metric) for result in results]
@@ -172,7 +152,7 @@ def mean_confusion(result: Predicted, targets: Targets) -> Floats:
 
 
 def is_available(result: Predicted, metric: Metric) -> bool:
-    """Whether a pipeline has the scores that a metric needs; decision values are not enough."""
+    """Whether a pipeline has the scores that a metric needs."""
     needs, kinds = METRICS[metric].needs, {fold.score_kind for fold in result.folds}
     return (
         needs == "labels"
@@ -183,8 +163,8 @@ def is_available(result: Predicted, metric: Metric) -> bool:
 
 def value_of(repeats: Sequence[Repeat], metric: Metric, n_classes: int) -> float:
     """Return a metric averaged over the repeats in which it is defined."""
-    found = (scorer(r, metric, n_classes)(np.ones((1, len(r.test)))) for r in repeats)
-    return float(mean_where_defined(found)[0])
+    values = (scorer(r, metric, n_classes)(np.ones((1, len(r.test)))) for r in repeats)
+    return float(mean_where_defined(values)[0])
 
 
 def values_on_resamples(
@@ -201,12 +181,12 @@ def values_on_resamples(
         [_of_units(r, metric, units, tested, n_classes) for r in pipeline] for pipeline in pipelines
     ]
 
-    def of_cells(counts: Floats) -> Floats:
+    def of_pipelines(counts: Floats) -> Floats:
         rows = [mean_where_defined(score(counts) for score in scorers) for scorers in prepared]
         return np.column_stack(rows)
 
     widest = max(max(len(r.test) for r in pipeline) for pipeline in pipelines)
-    return on_resamples(of_cells, len(tested), seed=seed, width=max(widest, n_classes)).T
+    return on_resamples(of_pipelines, len(tested), seed=seed, width=max(widest, n_classes)).T
 
 
 def _of_units(
@@ -221,7 +201,7 @@ def _of_units(
 def scorer(repeat: Repeat, metric: Metric, n_classes: int) -> OfWeights:
     """Return the metric as a function of rows of weights [shape=(n_rows, n_test)].
 
-    NaN where a row draws no clip at all, or none of a class that the metric needs.
+    NaN for a row without a clip, or without one of a class that the metric needs.
     """
     score = _unguarded(repeat, metric, n_classes)
     return lambda weights: np.where(weights.any(axis=1), score(weights), np.nan)

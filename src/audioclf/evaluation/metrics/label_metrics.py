@@ -1,9 +1,8 @@
-"""Metrics of labels, for many weightings of the same clips at once.
+"""Metrics of predicted labels, for many weightings of the same clips at once.
 
-All are functions of three numbers of each class: how many clips are of it, how many are predicted
-as it, and how many are both. Sums of whole weights are exact, so no order of summing matters.
-A metric is NaN where no clip is of a class that it needs; what else is 0 / 0 is 0, as in
-scikit-learn.
+All are functions of three numbers of each class: its clips, its predictions, and its correct
+predictions. Sums of whole weights are exact in any order. A metric is NaN if there is no clip of a
+class that it needs; any other 0 / 0 is 0, as in scikit-learn.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ class Tally:
     Parameters
     ----------
     hits, true, predicted : np.ndarray [shape=(n_rows, n_classes)], float64
-        Of the clips that are of the class and predicted as it, are of it, are predicted as it.
+        Of the correct predictions, of the clips, and of the predictions of the class.
     """
 
     hits: Floats
@@ -33,17 +32,17 @@ class Tally:
 
     @property
     def precisions(self) -> Floats:
-        """Precision of each class [shape=(n_rows, n_classes)]; 0 where it is never predicted."""
+        """Precision of each class [shape=(n_rows, n_classes)]; 0 if it is not predicted."""
         return divided(self.hits, self.predicted)
 
     @property
     def recalls(self) -> Floats:
-        """Recall of each class [shape=(n_rows, n_classes)]; 0 where no clip is of it."""
+        """Recall of each class [shape=(n_rows, n_classes)]; 0 without a clip."""
         return divided(self.hits, self.true)
 
     @property
     def f1s(self) -> Floats:
-        """F1 of each class [shape=(n_rows, n_classes)]; 0 where it is nowhere."""
+        """F1 of each class [shape=(n_rows, n_classes)]; 0 without clip and prediction."""
         return divided(2 * self.hits, self.true + self.predicted)
 
 
@@ -69,12 +68,12 @@ def _grouped(codes: Codes, n_groups: int) -> Callable[[Floats], Floats]:
     order = np.argsort(codes, kind="stable")
     present, starts = np.unique(codes[order], return_index=True)
 
-    def sums(weights: Floats) -> Floats:
-        found = np.zeros((len(weights), n_groups))
-        found[:, present] = np.add.reduceat(np.take(weights, order, axis=1), starts, axis=1)
-        return found
+    def sum_groups(weights: Floats) -> Floats:
+        sums = np.zeros((len(weights), n_groups))
+        sums[:, present] = np.add.reduceat(np.take(weights, order, axis=1), starts, axis=1)
+        return sums
 
-    return sums
+    return sum_groups
 
 
 def _accuracy(tally: Tally) -> Floats:
@@ -87,7 +86,7 @@ def _balanced_accuracy(tally: Tally) -> Floats:
 
 
 def _macro(per_class: Callable[[Tally], Floats]) -> Callable[[Tally], Floats]:
-    """Average over the classes that are true or predicted somewhere, as scikit-learn does."""
+    """Average over the classes with a clip or a prediction, as scikit-learn does."""
     return lambda tally: _mean_of(per_class(tally), (tally.true + tally.predicted) > 0)
 
 
@@ -96,7 +95,7 @@ def _mean_of(values: Floats, where: np.ndarray) -> Floats:
 
 
 def _of_last(per_class: Callable[[Tally], Floats]) -> Callable[[Tally], Floats]:
-    """Take the last class; NaN without a clip of it, which says nothing of the classifier."""
+    """Take the last class; NaN without a clip of it."""
     return lambda tally: np.where(tally.true[:, -1] > 0, per_class(tally)[:, -1], np.nan)
 
 
@@ -110,8 +109,8 @@ def _matthews(tally: Tally) -> Floats:
     covariance = tally.hits.sum(axis=1) * total - (tally.true * tally.predicted).sum(axis=1)
     spread_true = total**2 - (tally.true**2).sum(axis=1)
     spread_predicted = total**2 - (tally.predicted**2).sum(axis=1)
-    found = divided(covariance, np.sqrt(spread_true * spread_predicted))
-    return np.where(spread_true > 0, found, np.nan)
+    correlation = divided(covariance, np.sqrt(spread_true * spread_predicted))
+    return np.where(spread_true > 0, correlation, np.nan)
 
 
 LABEL_METRICS: dict[Metric, Callable[[Tally], Floats]] = {

@@ -1,7 +1,7 @@
-"""Precision, recall and F1 of each class, each with an interval over the unit of account.
+"""Precision, recall and F1 of each class, each with a bootstrap interval.
 
-What a repeat or a resample without a test clip of a class says of that class is left out, rather
-than counted as 0. A class that is tested but never predicted has precision 0, as in scikit-learn.
+Repeats and resamples without a test clip of a class are left out for that class. A class that is
+tested but not predicted has precision 0, as in scikit-learn.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from audioclf.evaluation.results import Predicted
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """What a pipeline does on one class.
+    """Scores of a pipeline on one class.
 
     Parameters
     ----------
     precision, recall, f1 : Estimate
-        NaN for a class that no repeat tests.
+        NaN for a class without a test clip.
     support : float
         Mean number of test clips of the class per repeat.
     """
@@ -67,8 +67,8 @@ def _scorer(repeat: Repeat, n_classes: int) -> Callable[[Floats], Floats]:
 
     def score(weights: Floats) -> Floats:
         tally = tally_of(weights)
-        found = np.stack([tally.precisions, tally.recalls, tally.f1s], axis=1)
-        return np.where(tally.true[:, None, :] > 0, found, np.nan)
+        scores = np.stack([tally.precisions, tally.recalls, tally.f1s], axis=1)
+        return np.where(tally.true[:, None, :] > 0, scores, np.nan)
 
     return score
 

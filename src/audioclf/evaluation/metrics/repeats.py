@@ -1,8 +1,4 @@
-"""The test predictions of a pipeline, put together for each repeat.
-
-In a repeat of a cross-validation every clip is on test once, in one of the folds; in a repeat of a
-holdout only the clips that are held out.
-"""
+"""Test predictions of a pipeline, joined for each repeat of the split."""
 
 from __future__ import annotations
 
@@ -30,7 +26,7 @@ class Repeat:
     y_true, y_pred : np.ndarray [shape=(n_test,)], int
         Codes of classes.
     scores : np.ndarray [shape=(n_test, n_classes)], float64, or None
-        None where a fold has none.
+        None if a fold has none.
     """
 
     test: Codes
@@ -53,7 +49,7 @@ def repeats_of(result: Predicted, targets: Targets) -> list[Repeat]:
 
 
 def repeat_of(folds: Sequence[FoldResult], targets: Targets) -> Repeat:
-    """Return what was predicted on the test sides of these folds together."""
+    """Return the predictions on the test sides of these folds together."""
     test = np.concatenate([fold.fold.test for fold in folds])
     y_pred = np.concatenate([fold.y_pred for fold in folds])
     scores = [fold.scores for fold in folds if fold.scores is not None]
@@ -65,15 +61,15 @@ def repeat_of(folds: Sequence[FoldResult], targets: Targets) -> Repeat:
     )
 
 
-def mean_where_defined(found: Iterable[Floats]) -> Floats:
-    """Average arrays of one shape, place by place, over those that are not NaN there.
+def mean_where_defined(arrays: Iterable[Floats]) -> Floats:
+    """Average arrays of one shape element by element without NaN; NaN where all are.
 
-    NaN where all are. The order of addition does not depend on the shape, so the mean of a row
-    is the same to the last bit, whatever rows stand beside it.
+    The order of addition does not depend on the shape, so the mean of a row is the same to the last
+    bit with any other rows.
     """
     total: Floats | float = 0.0
     count: Floats | float = 0.0
-    for values in found:
+    for values in arrays:
         defined = ~np.isnan(values)
         total = total + np.where(defined, values, 0.0)
         count = count + defined
@@ -81,6 +77,6 @@ def mean_where_defined(found: Iterable[Floats]) -> Floats:
 
 
 def divided(numerator: Floats, denominator: Floats, otherwise: float = 0.0) -> Floats:
-    """Divide; the default, 0 where there is nothing to divide by, is scikit-learn's."""
+    """Divide; the result of a division by 0 is that of scikit-learn by default."""
     filled = np.full_like(numerator, otherwise, dtype=np.float64)
     return np.divide(numerator, denominator, out=filled, where=denominator != 0)

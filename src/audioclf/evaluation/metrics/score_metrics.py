@@ -1,8 +1,8 @@
 """Metrics of scores, for many weightings of the same clips at once.
 
-Each takes true codes and scores, does what does not depend on weights once, and returns a function
-of weights. Rows are summed one by one (never by a matrix product, whose last bits depend on how
-many rows there are), so a row gives the same value whatever rows stand beside it.
+Each takes true codes and scores and returns a function of weights. Rows are summed one by one, not
+by a matrix product, whose last bits depend on the number of rows: so the value of a row does not
+depend on the other rows.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def _mean_of(losses: Floats) -> OfWeights:
 
 
 def _calibration_error(y_true: Codes, scores: Floats) -> OfWeights:
-    """Average over bins how far the mean top score is from the share right (Guo et al. 2017).
+    """Average over bins the gap between mean top score and accuracy (Guo et al. 2017).
 
-    Bins of equal width, each counted by its clips (Naeini et al. 2015).
+    Bins have equal width and are weighted by their clips (Naeini et al. 2015).
     """
     top = scores.max(axis=1)
     bins = bins_of(top, N_BINS)
@@ -91,7 +91,7 @@ class _AtHits:
 
 
 def _one_vs_rest(metric: Callable[[_AtHits], Floats]) -> Callable[[Codes, Floats], OfWeights]:
-    """Average a ranking metric over the classes; of two, the last speaks for both."""
+    """Average a ranking metric over the classes; of two, take the last."""
 
     def prepare(y_true: Codes, scores: Floats) -> OfWeights:
         n_classes = scores.shape[1]
@@ -110,7 +110,7 @@ def _one_vs_rest(metric: Callable[[_AtHits], Floats]) -> Callable[[Codes, Floats
 
 
 def _ranking(truth: NDArray[np.bool_], scores: Floats) -> Callable[[Floats], _AtHits]:
-    """Return the function from weights to what stands at the clips of a class."""
+    """Return the function from weights to the weights at the clips of a class."""
     order = np.argsort(-scores, kind="stable")
     falling = -scores[order]
     of_hits = falling[truth[order]]
@@ -165,4 +165,4 @@ SCORE_METRICS: dict[Metric, Callable[[Codes, Floats], OfWeights]] = {
     "brier_score": _brier_score,
     "expected_calibration_error": _calibration_error,
 }
-"""What prepares each metric for the clips of a repeat."""
+"""Function of true codes and scores, by the name of the metric."""

@@ -1,7 +1,7 @@
 """A metric on the clips of each group, site or published fold alone.
 
-The interval is over the clips of the subgroup, whatever the run's unit of account is: it says what
-the subgroup's own clips leave open, nothing of other groups.
+The interval is over the clips of the subgroup, for any resampling unit of the run: it does not
+apply to other groups.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class SubgroupScore:
     ----------
     name : str
     n_clips : int
-        Different clips that some repeat tests.
+        Number of different test clips.
     value : float
-        Mean over the repeats in which the metric is defined; NaN where it is defined in none.
+        Mean over the repeats in which the metric is defined; NaN if there are none.
     low, high : float
         Ends of the 95 % interval over clips; NaN for a metric of scores.
     """
@@ -53,8 +53,7 @@ def by_subgroup(
 ) -> list[SubgroupScore]:
     """Return a metric on the test clips of each subgroup, in the order of the names.
 
-    A metric that needs a class which the subgroup lacks is NaN there: one of two classes needs the
-    class that sorts last, Matthews' correlation and ROC AUC need two.
+    A metric is NaN if the subgroup has no clip of a class that it needs.
 
     Parameters
     ----------
@@ -76,7 +75,7 @@ def by_subgroup(
 
 
 def _parts(repeats: Sequence[Repeat], codes: Codes, n_subgroups: int) -> list[list[Repeat]]:
-    """Return for each subgroup its clips in the repeats that test some."""
+    """Return the predictions of each subgroup, by repeat."""
     parts: list[list[Repeat]] = [[] for _ in range(n_subgroups)]
     for repeat in repeats:
         of_clip = codes[repeat.test]
@@ -115,7 +114,7 @@ def _interval(
 def wilson_interval(share: float, n: int) -> tuple[float, float]:
     """Return the 95 % interval of a share of `n` independent trials (Wilson 1927).
 
-    Unlike the normal one it stays within [0, 1], and is not empty where all trials agree.
+    Unlike the normal one it is within [0, 1], and not empty if all trials agree.
     """
     z = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2)
     center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
