@@ -54,7 +54,8 @@ def _escape(character: str) -> str:
 def csv_cell(text: str) -> str:
     """Return a text cell that no spreadsheet takes for a formula.
 
-    A `'` goes in front of a text that begins with `=`, `+`, `-`, `@`, their full-width forms, a tab or a
+    A `'` goes in front of a text that begins with `=`,
+    `+`, `-`, `@`, their full-width forms, a tab or a
     line break. So that `csv_text` can undo it, a text that has such apostrophes already gets one
     more. Numbers stay as they are.
 

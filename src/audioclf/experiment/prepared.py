@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from audioclf.evaluation.fit_cache import FitCache
     from audioclf.evaluation.results import Pipeline
     from audioclf.evaluation.splits import Splits
-    from audioclf.features.extraction import CacheUse, Extraction
+    from audioclf.features.extraction import Extraction
+    from audioclf.features.worker import CacheUse
 
 MAX_LISTED = 20
 

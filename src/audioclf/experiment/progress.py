@@ -12,7 +12,7 @@ from audioclf.experiment.resources import Progress
 
 if TYPE_CHECKING:
     from audioclf.evaluation.fit_cache import FitCache
-    from audioclf.features.extraction import CacheUse
+    from audioclf.features.worker import CacheUse
 
 _RESUME = "run the same command to go on"
 
@@ -36,7 +36,7 @@ class RunProgress:
     """
 
     def __init__(self, folder: Path, *, cached: bool) -> None:
-        from audioclf.features.extraction import CacheUse
+        from audioclf.features.worker import CacheUse
 
         self.folder = folder
         self.cached = cached

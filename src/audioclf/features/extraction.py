@@ -1,13 +1,13 @@
-"""The extraction engine: each clip is decoded at most once, and leaves one row per featurizer.
+"""Feature extraction: each clip is decoded at most once and becomes one row per featurizer.
 
-Rows are written where they belong, so the result depends neither on the engine nor on the number
-of workers. What the cache holds is neither decoded nor featurized again.
+The result depends neither on the engine nor on the number of workers. Cached features are neither
+decoded nor computed again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from audioclf.engines.local import ProcessEngine, SerialEngine
 from audioclf.features.cache_key import KeyMaker
 from audioclf.features.matrix import keep_rows, new_matrix
 from audioclf.features.worker import (
+    CacheUse,
     Chunk,
     ChunkResult,
     LedgerRow,
@@ -45,31 +46,6 @@ Progress = Callable[[int, int], None]
 """Called with (clips done, clips in all)."""
 
 
-@dataclass
-class CacheUse:
-    """What the cache did in one extraction."""
-
-    hits: int = 0
-    written: int = 0
-    damaged: int = 0
-    warnings: list[str] = field(default_factory=list)
-
-    def add(self, result: ChunkResult) -> None:
-        """Count what one chunk met."""
-        self.hits += result.hits
-        self.written += result.written
-        self.damaged += result.damaged
-        if result.cache_warning and result.cache_warning not in self.warnings:
-            self.warnings.append(result.cache_warning)
-
-    def notes(self) -> Iterable[str]:
-        """Say what the user should know."""
-        if self.damaged:
-            entries = "entry" if self.damaged == 1 else "entries"
-            yield f"{self.damaged} damaged cache {entries} rebuilt"
-        yield from self.warnings
-
-
 @dataclass(frozen=True)
 class Extraction:
     """The features of all clips that could be read.
@@ -79,15 +55,15 @@ class Extraction:
     dataset : Dataset
         The clips that have a row, in the order of the rows.
     matrices : dict of str to np.ndarray [shape=(n_clips, n_views * n_features)], float32
-        One design matrix per featurizer; memory-mapped where it is large. Views of a clip stand
-        side by side.
+        One design matrix per featurizer; memory-mapped if it is large. Views of a clip stand side
+        by side.
     ledger : tuple of LedgerRow
         One row per clip of the dataset that was given, failed ones included.
     fingerprint : str
         SHA-256 over ids, labels, groups, folds and bytes of the clips that have a row.
     cache : CacheUse
     notes : tuple of str
-        What the user should know of the featurizers.
+        Notes about the featurizers for the user.
     plans : dict of str to Plan
         How each featurizer was applied, with the shape of its matrices.
     """
@@ -107,7 +83,7 @@ class Extraction:
 
     @cached_property
     def feature_hashes(self) -> dict[str, str]:
-        """For each featurizer the SHA-256 of its design matrix."""
+        """The SHA-256 of each design matrix, by featurizer."""
         return {name: _hash(matrix) for name, matrix in self.matrices.items()}
 
 
@@ -142,10 +118,9 @@ def extract(
     cache_folder : Path, optional
         Folder of the feature cache; without it nothing is cached.
     origins : mapping of str to Origin, optional
-        Where each featurizer comes from. One without an origin is not cached, since nothing says
-        when its numbers change.
+        Plugin of each featurizer. One without an origin is not cached, since its code is unknown.
     cache_use : CacheUse, optional
-        Filled while the clips are done, so that it tells also of an extraction that is stopped.
+        Updated after every chunk, so it is also right for an extraction that is interrupted.
     progress : callable
 
     Returns
@@ -165,7 +140,7 @@ def extract(
     else:
         plans = make_plans(audio, featurizers, origins or {})
     collector = _Collector(dataset, plans, cache_use or CacheUse(), progress, audio.sr)
-    # A limit of time is one for each clip, so then each goes alone.
+    # A time limit holds for each clip, so then a chunk has only one.
     is_limited = isinstance(engine, ProcessEngine) and engine.seconds is not None
     chunks = _chunks(dataset, audio, plans, cache_folder, 1 if is_limited else CHUNK)
     collector.run(engine or SerialEngine(), chunks)
@@ -175,7 +150,7 @@ def extract(
 def make_plans(
     audio: AudioConfig, featurizers: Mapping[str, Featurizer], origins: Mapping[str, Origin]
 ) -> tuple[Plan, ...]:
-    """Learn what shape each featurizer's rows have, and where the cache keeps its features.
+    """Return for each featurizer the shape of its rows and the keys of its cached features.
 
     Raises
     ------
@@ -196,7 +171,7 @@ def _plans_elsewhere(
 ) -> tuple[Plan, ...]:
     """Make the plans in worker processes, where one that crashes or hangs can be named."""
     items = [(name, item, audio, origins.get(name)) for name, item in featurizers.items()]
-    found: dict[int, Plan] = {}
+    plans: dict[int, Plan] = {}
     for index, outcome in engine.map(_plan_of, items):
         if isinstance(outcome, WorkerDiedError):
             name, featurizer, _, origin = items[index]
@@ -207,8 +182,8 @@ def _plans_elsewhere(
             ) from outcome
         if not isinstance(outcome, Plan):
             raise outcome
-        found[index] = outcome
-    return tuple(found[index] for index in range(len(items)))
+        plans[index] = outcome
+    return tuple(plans[index] for index in range(len(items)))
 
 
 def _plan_of(item: tuple[str, Featurizer, AudioConfig, Origin | None]) -> Plan:
@@ -258,7 +233,7 @@ def _chunks(
 
 
 class _Collector:
-    """Puts what the workers find where it belongs."""
+    """Collects the results of the workers in the rows of their clips."""
 
     def __init__(
         self,
@@ -272,42 +247,41 @@ class _Collector:
         self.matrices = {plan.name: new_matrix(len(dataset), plan.row_width) for plan in plans}
         self.ledger: list[LedgerRow | None] = [None] * len(dataset)
         self.cache = cache
-        self.notes = [plan.remark for plan in plans if plan.remark]
+        self.notes = [plan.note for plan in plans if plan.note]
         self.plans, self.sr = plans, sr
         self.progress = progress
         self.done = 0
 
     def run(self, engine: Engine, chunks: Sequence[Chunk]) -> None:
-        """Featurize the chunks; clips of a chunk that kills its worker are done one by one."""
-        killers: list[Chunk] = []
+        """Featurize the chunks; the clips of a chunk whose worker died are repeated one by one."""
+        failed_chunks: list[Chunk] = []
         for index, outcome in engine.map(featurize_chunk, chunks):
             chunk = chunks[index]
             if isinstance(outcome, ChunkResult):
                 self._take(outcome)
             elif isinstance(outcome, WorkerDiedError) and len(chunk.clips) > 1:
-                killers.append(chunk)
+                failed_chunks.append(chunk)
             elif isinstance(outcome, WorkerDiedError):
-                self._blame(chunk, outcome)
+                self._take_death(chunk, outcome)
             else:
                 raise outcome
-        if killers:
-            self.run(engine, [single for chunk in killers for single in _singles(chunk)])
+        if failed_chunks:
+            self.run(engine, [single for chunk in failed_chunks for single in _singles(chunk)])
 
     def _take(self, result: ChunkResult) -> None:
         stop = result.start + len(result.ledger)
         self.ledger[result.start : stop] = result.ledger
         for name, rows in result.rows.items():
             self.matrices[name][result.start : stop] = rows
-        self.cache.add(result)
+        self.cache.add(result.cache)
         self.done += len(result.ledger)
         self.progress(self.done, len(self.dataset))
 
-    def _blame(self, chunk: Chunk, outcome: WorkerDiedError) -> None:
+    def _take_death(self, chunk: Chunk, outcome: WorkerDiedError) -> None:
         (clip,) = chunk.clips
+        happened = "ended the worker process"
         if outcome.is_late:
             happened = f"took too long and was ended: {outcome.how}"
-        else:
-            happened = "ended the worker process"
         message = f"{clip.source.name}: decoding or featurizing it {happened}"
         self._take(ChunkResult(chunk.start, [LedgerRow(clip, "failed", message)]))
 

@@ -1,4 +1,4 @@
-"""The waveform itself as a featurizer, so that the cache can hold the clips that a run looks at."""
+"""Waveform of a clip as a featurizer, so that the feature cache can hold it."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def cached_in(folder: Path | None) -> Decoder:
     def decoder(clip: Clip, audio: AudioConfig) -> Matrix:
         from audioclf.features.worker import featurize_clip
 
-        found: Matrix = featurize_clip(clip, audio, (waveform_plan(audio),), folder)[""][0]
-        return found
+        y: Matrix = featurize_clip(clip, audio, (waveform_plan(audio),), folder)[""][0]
+        return y
 
     return decoder
 
@@ -74,5 +74,5 @@ def waveform_plan(audio: AudioConfig) -> Plan:
 
 
 def own_origin() -> Origin:
-    """Return the origin of what belongs to audioclf itself and to none of its plugins."""
+    """Return the origin of components of audioclf itself that belong to no plugin."""
     return Origin("audioclf", __version__, "")

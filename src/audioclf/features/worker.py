@@ -1,13 +1,13 @@
-"""What one worker does with a few clips: look in the cache, decode, featurize, pool.
+"""Work on a chunk of clips: look in the cache, decode, featurize, pool.
 
-Everything here looks at one clip at a time, so nothing can leak from one clip to another, and the
-result does not depend on which clips share a chunk.
+Every clip is treated alone, so nothing can leak from one clip to another, and the result does not
+depend on the clips that share a chunk.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """What one file did."""
+    """Outcome of one clip."""
 
     clip: Clip
     status: Literal["ok", "failed"]
@@ -45,7 +45,7 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class Plan:
-    """A featurizer with what the config says of the shape of its rows.
+    """A featurizer with the shape of its rows.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Plan:
         Name of the featurizer in the config.
     featurizer : Featurizer
     label : str
-        What messages call it, with its origin.
+        Its name in messages, with its origin.
     n_bins, max_frames : int
         Shape of the matrix of the longest clip that the config allows.
     width : int
@@ -62,8 +62,8 @@ class Plan:
         Makes the keys of the cache; None where the featurizer must not be cached.
     augmented : tuple of Plan
         The other views of a clip, of the same shape, to the right of this one in a row.
-    remark : str
-        What the user should know.
+    note : str
+        Note for the user.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Plan:
     width: int
     keys: KeyMaker | None = None
     augmented: tuple[Plan, ...] = ()
-    remark: str = ""
+    note: str = ""
 
     @property
     def views(self) -> tuple[Plan, ...]:
@@ -99,8 +99,32 @@ class Chunk:
 
 
 @dataclass
+class CacheUse:
+    """Numbers of cache entries that were read, written and damaged, and warnings of the cache."""
+
+    hits: int = 0
+    written: int = 0
+    damaged: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, other: CacheUse) -> None:
+        """Add the numbers and new warnings of another part of the work."""
+        self.hits += other.hits
+        self.written += other.written
+        self.damaged += other.damaged
+        self.warnings += [text for text in other.warnings if text not in self.warnings]
+
+    def notes(self) -> Iterable[str]:
+        """Yield notes for the user."""
+        if self.damaged:
+            entries = "entry" if self.damaged == 1 else "entries"
+            yield f"{self.damaged} damaged cache {entries} rebuilt"
+        yield from self.warnings
+
+
+@dataclass
 class ChunkResult:
-    """What a worker found.
+    """Rows of the clips of one chunk.
 
     Parameters
     ----------
@@ -110,25 +134,19 @@ class ChunkResult:
         One row per clip.
     rows : dict of str to np.ndarray [shape=(n_clips, n_features)], float32
         Zeros where the clip failed.
-    hits, written, damaged : int
-        Entries that the cache gave, took, and found damaged.
-    cache_warning : str, optional
-        Why nothing more was written to the cache.
+    cache : CacheUse
     """
 
     start: int
     ledger: list[LedgerRow]
     rows: dict[str, Matrix] = field(default_factory=dict)
-    hits: int = 0
-    written: int = 0
-    damaged: int = 0
-    cache_warning: str | None = None
+    cache: CacheUse = field(default_factory=CacheUse)
 
 
 def plan_featurizer(
     name: str, featurizer: Featurizer, audio: AudioConfig, described: str, keys: KeyMaker | None
 ) -> Plan:
-    """Learn the shape that the longest clip will have from noise of that length.
+    """Return the plan of a featurizer, with the shape of its features for noise of maximum length.
 
     Raises
     ------
@@ -140,8 +158,8 @@ def plan_featurizer(
     label = f"featurizer {name!r} ({described})"
     try:
         with recorded(with_warnings=False) as remarks:
-            found = _call(featurizer, noise, audio.sr, label)
-        n_bins, n_frames = _checked(found, label).shape
+            features = _call(featurizer, noise, audio.sr, label)
+        n_bins, n_frames = _checked(features, label).shape
     except FeatureError as exc:
         seconds = n_samples / audio.sr
         raise FeatureError(
@@ -151,8 +169,8 @@ def plan_featurizer(
             "featurizer has to do.",
         ) from exc
     width = featurizer.pooling.width(n_bins, n_frames)
-    remark = f"{label}: {remarks[0]}" if remarks else ""
-    return Plan(name, featurizer, label, n_bins, n_frames, width, keys, remark=remark)
+    note = f"{label}: {remarks[0]}" if remarks else ""
+    return Plan(name, featurizer, label, n_bins, n_frames, width, keys, note=note)
 
 
 def featurize_chunk(chunk: Chunk) -> ChunkResult:
@@ -163,15 +181,15 @@ def featurize_chunk(chunk: Chunk) -> ChunkResult:
     for plan in chunk.plans:
         rows = np.zeros((len(chunk.clips), plan.row_width), dtype=np.float32)
         for number, view in enumerate(plan.views):
-            place = slice(number * plan.width, (number + 1) * plan.width)
+            columns = slice(number * plan.width, (number + 1) * plan.width)
             for row, features in zip(rows, _matrices(view, loaded, chunk, cache), strict=True):
                 if features is not None:
-                    row[place] = view.featurizer.pooling.pool(features, view.max_frames)
+                    row[columns] = view.featurizer.pooling.pool(features, view.max_frames)
         result.rows[plan.name] = rows
     result.ledger = [item.ledger_row() for item in loaded]
     if cache is not None:
-        result.hits, result.written, result.damaged = cache.hits, cache.written, cache.damaged
-        result.cache_warning = cache.warning
+        warnings = [cache.warning] if cache.warning else []
+        result.cache = CacheUse(cache.hits, cache.written, cache.damaged, warnings)
     return result
 
 
@@ -189,14 +207,14 @@ def featurize_clip(
     chunk = Chunk(0, (clip,), audio, plans, cache_folder)
     cache = None if cache_folder is None else FeatureCache(cache_folder)
     item = _Loaded(clip, chunk, cache)
-    found = {plan.name: _matrices(plan, [item], chunk, cache)[0] for plan in plans}
+    matrices = {plan.name: _matrices(plan, [item], chunk, cache)[0] for plan in plans}
     if item.error is not None:
         raise item.error
-    return {name: features for name, features in found.items() if features is not None}
+    return {name: features for name, features in matrices.items() if features is not None}
 
 
 class _Loaded:
-    """One clip on its way: its digest, what the cache has of it, its waveform where needed."""
+    """One clip: its digest, its cached features, and its waveform if some are not cached."""
 
     def __init__(self, clip: Clip, chunk: Chunk, cache: FeatureCache | None) -> None:
         self.clip = clip
@@ -234,7 +252,7 @@ class _Loaded:
             self.info, self.seconds = _info_from(entry.meta), float(entry.meta["seconds"])
 
     def meta(self) -> dict[str, Any]:
-        """Return what the ledger says of the clip, for the cache."""
+        """Return the facts of the clip for its entry in the cache."""
         assert self.info is not None
         return {**asdict(self.info), "seconds": self.seconds}
 
@@ -258,7 +276,7 @@ def _info_from(meta: Mapping[str, Any]) -> AudioInfo:
 def _matrices(
     plan: Plan, loaded: Sequence[_Loaded], chunk: Chunk, cache: FeatureCache | None
 ) -> list[Matrix | None]:
-    """Return the features of each clip: what the cache has, and the rest, which it then keeps.
+    """Return the features of each clip, cached or computed; computed ones are then cached.
 
     A clip that fails gets its error and no features.
     """
@@ -266,34 +284,34 @@ def _matrices(
     ys = [item.y for item in fresh if item.y is not None]
     frames: dict[int, int] = {}
     steady = plan.featurizer.has_steady_frames()
-    for item, found in zip(fresh, featurize(plan, ys, chunk.audio.sr), strict=True):
-        if not isinstance(found, FeatureError) and item.y is not None and steady:
-            found = _steady(found, len(item.y), frames, plan.label)
-        if isinstance(found, FeatureError):
-            item.error = item.error or found
+    for item, features in zip(fresh, featurize(plan, ys, chunk.audio.sr), strict=True):
+        if not isinstance(features, FeatureError) and item.y is not None and steady:
+            features = _steady(features, len(item.y), frames, plan.label)
+        if isinstance(features, FeatureError):
+            item.error = item.error or features
             continue
-        item.cached[plan.name] = found
+        item.cached[plan.name] = features
         if cache is not None and plan.keys is not None:
-            cache.put(plan.keys.key(item.digest), Entry(found, item.meta()))
+            cache.put(plan.keys.key(item.digest), Entry(features, item.meta()))
     return [None if item.error else item.cached[plan.name] for item in loaded]
 
 
 def _steady(
-    found: Matrix, n_samples: int, frames: dict[int, int], label: str
+    features: Matrix, n_samples: int, frames: dict[int, int], label: str
 ) -> Matrix | FeatureError:
-    """Hold a featurizer to its promise that clips of one length have as many frames."""
-    n_frames, before = found.shape[1], frames.setdefault(n_samples, found.shape[1])
+    """Return the features, or an error if clips of one length have different numbers of frames."""
+    n_frames, before = features.shape[1], frames.setdefault(n_samples, features.shape[1])
     if n_frames == before:
-        return found
+        return features
     return FeatureError(
         f"{label} returned {n_frames} frames for {n_samples} samples, before it was {before}"
     )
 
 
 def featurize(plan: Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | FeatureError]:
-    """Return a matrix per waveform; where the batch fails, find the clip that is to blame."""
+    """Return a matrix per waveform; if the batch fails, each clip is tried alone."""
     if len(ys) > 1:
-        with contextlib.suppress(*FOREIGN):  # the same clips one by one say which it was
+        with contextlib.suppress(*FOREIGN):  # the clips are then tried one by one
             batch = plan.featurizer.extract_many(ys, sr)
             if len(batch) == len(ys):
                 return [_checked(features, plan.label, plan.n_bins) for features in batch]
@@ -303,12 +321,12 @@ def featurize(plan: Plan, ys: Sequence[Matrix], sr: int) -> list[Matrix | Featur
 def featurize_windows(
     plan: Plan, y: Matrix, sr: int, starts: Sequence[int], n_samples: int
 ) -> list[Matrix | FeatureError]:
-    """Return a matrix per window of a recording, as `featurize` does of each as a clip."""
+    """Return a matrix per window of a recording, equal to `featurize` of each as a clip."""
     y.flags.writeable = False
     with contextlib.suppress(*FOREIGN):
-        found = plan.featurizer.extract_windows(y, sr, starts, n_samples)
-        if len(found) == len(starts):
-            return [_checked(features, plan.label, plan.n_bins) for features in found]
+        matrices = plan.featurizer.extract_windows(y, sr, starts, n_samples)
+        if len(matrices) == len(starts):
+            return [_checked(features, plan.label, plan.n_bins) for features in matrices]
     return featurize(plan, [y[start : start + n_samples] for start in starts], sr)
 
 
