@@ -15,9 +15,10 @@ import audioclf
 from audioclf.base.errors import DatasetError
 from audioclf.components.discovery import discover
 from audioclf.dataset.dataset import Clip, Dataset
-from audioclf.experiment import planning
-from audioclf.experiment.planning import RunPlan, Stage, power_law
+from audioclf.experiment import planning, probe
+from audioclf.experiment.planning import RunPlan, Stage
 from audioclf.experiment.prepared import Prepared, prepare
+from audioclf.experiment.probe import power_law
 from audioclf.experiment.record import outcome
 from audioclf.experiment.resources import Resources
 from audioclf.plugin import Classifier
@@ -49,7 +50,7 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each piece of work take 10 ms, and the process hold no memory itself."""
     clock = itertools.count()
     ticking = SimpleNamespace(perf_counter=lambda: 0.01 * next(clock))
-    monkeypatch.setattr(planning, "time", ticking)
+    monkeypatch.setattr(probe, "time", ticking)
     monkeypatch.setattr(planning, "peak_memory", lambda: 0)
 
 
@@ -211,7 +212,7 @@ def test_long_fits_are_divided_among_workers(
     toy_config: Path, steady: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def seconds(of_a_fit: float) -> float:
-        monkeypatch.setattr(planning, "_fit_seconds", lambda *args: of_a_fit)
+        monkeypatch.setattr(planning, "fit_seconds", lambda *args: of_a_fit)
         return stage(make_plan(toy_config), "evaluate").seconds
 
     assert seconds(0.1) == pytest.approx(8 * 0.1)
