@@ -86,6 +86,7 @@ def describe_changes(changed: list[str]) -> str:
 
 
 def _state() -> dict[str, Any]:
+    _numpy()  # its first import changes the filters of warnings, which are read below
     return {name: part.read() for name, part in _PARTS.items()}
 
 
