@@ -60,7 +60,7 @@ def test_check_prints_a_line_per_promise_and_exits_0() -> None:
     assert first.startswith("classifier:knn  from audioclf ")
     assert "  ok        same_seed_same_output" in lines
     assert "  skipped   takes_groups: uses_groups is false" in lines
-    assert last == f"{len(lines)} checks: {len(lines) - 3} ok, 3 skipped"
+    assert last == f"{len(lines)} checks: {len(lines) - 4} ok, 4 skipped"
 
 
 def test_check_says_which_promise_is_broken_and_exits_3(install: Install) -> None:
@@ -68,10 +68,10 @@ def test_check_says_which_promise_is_broken_and_exits_3(install: Install) -> Non
     done = run_cli("plugins", "check", "classifier:guess")
     assert done.returncode == 3
     assert "  FAILED    writes_nothing_to_stdout: it writes to stdout: 'building'" in done.stdout
-    assert "  FAILED    learns_a_separable_toy: of two classes far apart it gets 50% right" in (
+    assert "  FAILED    learns_a_separable_toy: its accuracy on two classes far apart is 50%" in (
         done.stdout
     )
-    assert done.stdout.strip().endswith("2 failed, 3 skipped")
+    assert done.stdout.strip().endswith("2 failed, 4 skipped")
 
 
 def test_what_a_component_prints_is_not_among_the_results(install: Install) -> None:
@@ -84,7 +84,7 @@ def test_what_a_component_prints_is_not_among_the_results(install: Install) -> N
     failed = {check["name"]: check for check in data["checks"] if check["status"] == "failed"}
     assert set(failed) == {"writes_nothing_to_stdout", "learns_a_separable_toy"}
     assert failed["learns_a_separable_toy"]["promise"] == (
-        "Two classes that lie far apart are told apart."
+        "Two classes that lie far apart are learned."
     )
 
 
@@ -108,7 +108,7 @@ def test_an_announcement_that_is_not_true_has_failed(install: Install) -> None:
     install("guess", plugin(fields=announced))
     done = run_cli("plugins", "check", "guess")
     assert done.returncode == 3
-    assert "FAILED    pickles: it was expected to fail (it never did), and passes" in done.stdout
+    assert "FAILED    pickles: it was expected to fail (it never did), but passes" in done.stdout
 
 
 def test_an_announcement_of_an_unknown_check_is_refused(install: Install) -> None:

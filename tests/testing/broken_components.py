@@ -76,7 +76,7 @@ class Undescribed(Level):
     """A field without a word."""
 
     breaks: ClassVar[str] = "every_field_is_described"
-    says: ClassVar[str] = "no string stands below the field depth"
+    says: ClassVar[str] = "there is no docstring below the field depth"
 
     depth: int = 3
 
@@ -86,7 +86,7 @@ class Lenient(Level):
 
     model_config = ConfigDict(extra="ignore")
     breaks: ClassVar[str] = "refuses_unknown_keys"
-    says: ClassVar[str] = "a key that is no field is taken"
+    says: ClassVar[str] = "an unknown key is accepted"
 
 
 class Mutable(Level):
@@ -136,7 +136,7 @@ class Sleeping(Level):
     """Waits for something that does not come."""
 
     breaks: ClassVar[str] = "comes_back_in_time"
-    says: ClassVar[str] = "the verb does not come back: no answer within "
+    says: ClassVar[str] = "the component does not return: no answer within "
 
     def extract(self, y: Any, sr: int) -> Any:
         if _is_worker():
@@ -148,7 +148,7 @@ class Leaving(Level):
     """Ends the process without a word."""
 
     breaks: ClassVar[str] = "leaves_the_interpreter_running"
-    says: ClassVar[str] = "the verb ends the process: exit code 7"
+    says: ClassVar[str] = "the component ends the process: exit code 7"
 
     def extract(self, y: Any, sr: int) -> Any:
         if _is_worker():
@@ -160,7 +160,7 @@ class Exiting(Level):
     """Exits as a script does."""
 
     breaks: ClassVar[str] = "leaves_the_interpreter_running"
-    says: ClassVar[str] = "the verb ends the process: SystemExit: 3"
+    says: ClassVar[str] = "the component ends the process: SystemExit: 3"
 
     def extract(self, y: Any, sr: int) -> Any:
         if _is_worker():
@@ -389,7 +389,7 @@ class Comparing(Level):
     """Lets the clips of a batch see each other."""
 
     breaks: ClassVar[str] = "a_batch_agrees_with_each_clip"
-    says: ClassVar[str] = "a clip among clips of one length has other features than alone"
+    says: ClassVar[str] = "a clip in a batch of clips of one length has other features than alone"
 
     def extract_many(self, ys: Sequence[Any], sr: int) -> list[Any]:
         matrices = [self.extract(y, sr) for y in ys]
@@ -410,7 +410,7 @@ class Peeking(Level):
     """Frames that look beyond the end of their window."""
 
     breaks: ClassVar[str] = "windows_agree_with_each_clip"
-    says: ClassVar[str] = "has other features than alone; only what sees nothing beyond"
+    says: ClassVar[str] = "differ from those of the window alone; only frames inside of both"
 
     def extract_windows(self, y: Any, sr: int, starts: Sequence[int], n_samples: int) -> list[Any]:
         whole = self.frame_length * -(-n_samples // self.frame_length)
@@ -441,7 +441,7 @@ class Sharing(Level):
     """Keeps the clip where all threads find it."""
 
     breaks: ClassVar[str] = "threads_do_not_meet"
-    says: ClassVar[str] = "what one thread extracts depends on what other threads do"
+    says: ClassVar[str] = "the features depend on other threads that extract at the same time"
 
     def extract(self, y: Any, sr: int) -> Any:
         _SHARED["y"] = y
@@ -524,7 +524,7 @@ class Indiscriminate(Files):
     """Takes a file that is no audio."""
 
     breaks: ClassVar[str] = "every_clip_decodes"
-    says: ClassVar[str] = "of the clips, 1 cannot be decoded: "
+    says: ClassVar[str] = "1 clips cannot be decoded: "
 
     def clips(self) -> list[Clip]:
         return [*super().clips(), Clip("code.wav", "low", FileSource(Path(__file__)))]
@@ -577,7 +577,7 @@ class Trusting(Files):
     """Takes a file for one clip, whatever it holds."""
 
     breaks: ClassVar[str] = "a_corrupt_source_is_named"
-    says: ClassVar[str] = "`path` is a file of random bytes, and load finds nothing wrong with it"
+    says: ClassVar[str] = "`path` is a file of random bytes, and load does not report it"
 
     def load(self) -> Dataset:
         if Path(self.path).is_file():
@@ -715,7 +715,9 @@ class Reversed(Nearest):
     """Columns in another order than the classes."""
 
     breaks: ClassVar[str] = "scores_are_in_the_order_of_the_classes"
-    says: ClassVar[str] = "2 classes: the column of the highest score is not that of the class"
+    says: ClassVar[str] = (
+        "2 classes: the column of the highest score is not that of the predicted class"
+    )
     estimator: ClassVar[str] = "Reversed"
 
 
@@ -731,7 +733,7 @@ class Centering(Nearest):
     """Looks at the other rows of the test side."""
 
     breaks: ClassVar[str] = "a_row_alone_is_predicted_as_among_others"
-    says: ClassVar[str] = "row 0 is predicted otherwise alone than among others"
+    says: ClassVar[str] = "the prediction for row 0 alone differs from that in a batch"
     estimator: ClassVar[str] = "Centering"
 
 
@@ -763,7 +765,7 @@ class Blind(Nearest):
     """Always names the same class."""
 
     breaks: ClassVar[str] = "learns_a_separable_toy"
-    says: ClassVar[str] = "of two classes far apart it gets 50% right"
+    says: ClassVar[str] = "its accuracy on two classes far apart is 50%"
     estimator: ClassVar[str] = "Blind"
 
 
@@ -771,7 +773,7 @@ class FirstBlock(Nearest):
     """Learns from the first block alone."""
 
     breaks: ClassVar[str] = "learns_in_batches_as_well"
-    says: ClassVar[str] = "in batches, of two classes far apart it gets 50% right"
+    says: ClassVar[str] = "its accuracy on two classes far apart is 50% with fit_batches"
 
     def fit_batches(self, batches: Any, *, random_state: int) -> Any:
         X, y = next(iter(batches))
@@ -812,7 +814,7 @@ class Rounding(Nearest):
     """Saves fewer digits than it has."""
 
     breaks: ClassVar[str] = "saves_and_loads_without_pickle"
-    says: ClassVar[str] = "predicts otherwise after it was saved and loaded"
+    says: ClassVar[str] = "predicts differently after it was saved and loaded"
 
     def dump(self, estimator: Any) -> dict[str, bytes]:
         return {"means.json": json.dumps(estimator.means_.round().tolist()).encode()}

@@ -14,7 +14,7 @@ class Eager(Level):
 
     type: Literal["eager"] = "eager"  # type: ignore[assignment]
     breaks: ClassVar[str] = "imports_nothing_heavy"
-    says: ClassVar[str] = "importing tests.testing.heavy imports numpy; do so inside the method"
+    says: ClassVar[str] = "importing tests.testing.heavy imports numpy; import inside the method"
 
     size: int = np.dtype(np.float32).itemsize
     """Bytes of a sample."""

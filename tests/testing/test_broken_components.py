@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from audioclf.components.component import Component
-from audioclf.testing import checks_for, elsewhere, example_sounds, run_checks
+from audioclf.testing import checks_for, example_sounds, other_process, run_checks
 from tests.testing import broken_components
 from tests.testing.broken_components import Convertible, Files, Level, Nearest, Shaped
 from tests.testing.heavy import Eager
@@ -27,7 +27,7 @@ def made(cls: Any) -> Component:
 @pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)
 def test_exactly_the_broken_promise_fails(cls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if cls.breaks == "comes_back_in_time":
-        monkeypatch.setattr(elsewhere, "MAX_SECONDS", 1.0)
+        monkeypatch.setattr(other_process, "MAX_SECONDS", 1.0)
     failed = {o.name: o.message for o in run_checks(made(cls)) if o.status == "failed"}
     assert list(failed) == [cls.breaks], failed
     assert cls.says in failed[cls.breaks]

@@ -26,8 +26,8 @@ from audioclf.testing import (
     run_checks,
 )
 from audioclf.testing.parametrize import component_id
+from audioclf.testing.stdout import captured_stdout
 from audioclf.testing.unpickling import unpickled_classes
-from audioclf.testing.world import captured_stdout
 from tests.conftest import REPO
 from tests.testing.broken_components import Blind, Files, Level, Moving, Nearest
 
@@ -86,14 +86,14 @@ def test_every_promise_is_on_the_page() -> None:
     }
 
 
-def test_what_all_kinds_promise_comes_first() -> None:
+def test_checks_of_all_kinds_come_first() -> None:
     lengths = [len(check.kinds) for check in checks_for(Nearest())]
     assert lengths == sorted(lengths, reverse=True)
     assert set(lengths) == {1, 3}
 
 
 def test_a_check_raises_a_sentence() -> None:
-    with pytest.raises(CheckFailedError, match="gets 50% right"):
+    with pytest.raises(CheckFailedError, match="far apart is 50%"):
         EVERY["learns_a_separable_toy"](Blind())
     with pytest.raises(CheckSkippedError, match="uses_groups is false"):
         EVERY["takes_groups"](Nearest())
@@ -101,7 +101,7 @@ def test_a_check_raises_a_sentence() -> None:
         EVERY["takes_shape"](Nearest())
 
 
-def test_an_expected_failure_is_told_apart() -> None:
+def test_an_expected_failure_has_a_status_of_its_own() -> None:
     found = statuses(Blind(), expected_failed_checks={"learns_a_separable_toy": "it is blind"})
     assert found["learns_a_separable_toy"] == ("expected", "it is blind")
     assert statuses(Announced())["learns_a_separable_toy"] == ("expected", "it is blind")
@@ -110,7 +110,7 @@ def test_an_expected_failure_is_told_apart() -> None:
 def test_an_expected_failure_that_passes_has_failed() -> None:
     status, message = statuses(Level(), expected_failed_checks={"pickles": "no"})["pickles"]
     assert status == "failed"
-    assert message == "it was expected to fail (no), and passes: take it off the list"
+    assert message == "it was expected to fail (no), but passes: remove it from the list"
 
 
 def test_an_expected_failure_of_an_unknown_check_is_refused() -> None:
@@ -118,7 +118,7 @@ def test_an_expected_failure_of_an_unknown_check_is_refused() -> None:
         parametrize_with_checks([Dummy()], expected_failed_checks={"pickle": "no"})
 
 
-def test_ids_say_what_differs_from_the_defaults() -> None:
+def test_ids_hold_the_fields_that_differ_from_the_defaults() -> None:
     assert component_id(Knn()) == "knn"
     assert component_id(Knn(n_neighbors=1, p=1.0)) == "knn(n_neighbors=1, p=1.0)"
     long = component_id(Files(path=Path("x" * 99)))
@@ -137,14 +137,14 @@ def test_whatever_a_component_raises_is_a_failure() -> None:
     assert (outcome.status, outcome.message) == ("failed", "it raised SystemExit: 3")
 
 
-def test_what_a_check_changed_is_put_back() -> None:
+def test_changes_of_the_process_state_are_restored() -> None:
     before = global_state(), random_state(), list(warnings.filters)
     for check in checks_for(Moving()):
         run_check(Moving(), check)
     assert (global_state(), random_state(), list(warnings.filters)) == before
 
 
-def test_the_world_is_put_back_after_an_error() -> None:
+def test_the_process_state_is_restored_after_an_error() -> None:
     before = Path.cwd()
     with contextlib.suppress(ZeroDivisionError), isolated_process_state():
         os.chdir(before.parent)
@@ -159,7 +159,7 @@ def test_output_below_python_is_captured() -> None:
     assert written.text == "above\nbelow"
 
 
-def test_unpickling_is_noticed_only_while_it_is_watched() -> None:
+def test_unpickling_is_recorded_only_within_the_block() -> None:
     import pickle
 
     data = pickle.dumps(Path("a"))

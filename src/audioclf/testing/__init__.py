@@ -1,4 +1,4 @@
-"""The conformance kit: what a component promises, as checks that its author runs.
+"""Conformance kit: the promises of components, as checks for plugin authors.
 
 A plugin's whole test file can be this:
 
@@ -8,11 +8,11 @@ A plugin's whole test file can be this:
 ... def test_promises(component, check):
 ...     check(component)
 
-Each check is one promise with a name. Without pytest, `run_checks` returns what became of each, as
-`audioclf plugins check NAME` prints it.
+Each check is one promise with a name. Without pytest, `run_checks` yields the outcome of each one,
+as `audioclf plugins check NAME` prints it.
 """
 
-# The modules of checks register what they hold.
+# These modules register their checks.
 from audioclf.testing import classifiers, common, featurizers, loaders  # noqa: F401
 from audioclf.testing.check import (
     Check,

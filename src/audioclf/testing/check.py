@@ -1,8 +1,8 @@
-"""A check: one promise, by name, that a component keeps or breaks.
+"""Checks: one named promise of a component each.
 
-A check is a function of a component that returns nothing, raises `CheckFailedError` with a sentence
-that says which promise is broken and how, or `CheckSkippedError` where the promise does not apply.
-Whatever else the component raises is a failure, too.
+A check is a function of a component. It raises `CheckFailedError` with a sentence on the broken
+promise, or `CheckSkippedError` if the promise does not apply. Any other exception of the component
+is a failure, too.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from audioclf.base.errors import AudioclfError
 from audioclf.base.process_state import isolated_process_state
 from audioclf.components.component import KINDS, Component, Kind
 from audioclf.components.registry import suggest
-from audioclf.testing.elsewhere import is_known_to_end
+from audioclf.testing.other_process import is_known_to_end
 
 Status = Literal["ok", "failed", "skipped", "expected"]
-"""`expected` is a failure that was announced, with its reason."""
+"""`expected` is a failure that was declared in advance, with its reason."""
 
-_ELSEWHERE = ("comes_back_in_time", "leaves_the_interpreter_running")
+_IN_OTHER_PROCESS = ("comes_back_in_time", "leaves_the_interpreter_running")
 """Checks that use the component in another process."""
 
 
 class CheckFailedError(AssertionError):
-    """A component breaks a promise; the message says which and how."""
+    """A component breaks a promise; the message describes how."""
 
 
 class CheckSkippedError(Exception):
-    """A check does not apply to a component; the message says why."""
+    """A check does not apply to a component; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Check:
     Parameters
     ----------
     name : str
-        As in `same_seed_same_output`.
+        Such as `same_seed_same_output`.
     kinds : tuple of Kind
-        Whose promise it is.
+        Kinds of components that it applies to.
     promise : str
         The promise in a sentence.
     function : callable
@@ -54,7 +54,7 @@ class Check:
     function: Callable[[Any], None]
 
     def __call__(self, component: Component) -> None:
-        """Check a component; what it changes of the process is put back afterwards.
+        """Check a component; its changes of the process state are restored afterwards.
 
         Raises
         ------
@@ -63,22 +63,22 @@ class Check:
         CheckSkippedError
             If the check does not apply.
         """
-        if self.name not in _ELSEWHERE and is_known_to_end(component):
-            raise CheckSkippedError("not tried, since the verb hangs or ends the process")
+        if self.name not in _IN_OTHER_PROCESS and is_known_to_end(component):
+            raise CheckSkippedError("skipped, because the component hangs or ends the process")
         with isolated_process_state():
             self.function(component)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one check.
+    """The outcome of one check.
 
     Parameters
     ----------
     name, promise : str
     status : {"ok", "failed", "skipped", "expected"}
     message : str
-        Why, unless it is ok.
+        The reason, unless it is ok.
     """
 
     name: str
@@ -91,48 +91,48 @@ _CHECKS: dict[str, Check] = {}
 
 
 def promise(*kinds: Kind) -> Callable[[Callable[[Any], None]], Check]:
-    """Register a function as a check of components of these kinds; of all, if none is named.
+    """Register a function as a check of components of these kinds; by default of all kinds.
 
     The name is that of the function, the promise the first line of its docstring.
     """
 
     def register(function: Callable[[Any], None]) -> Check:
         line = (function.__doc__ or "").strip().split("\n")[0]
-        made = Check(function.__name__, kinds or KINDS, line, function)
-        _CHECKS[made.name] = made
-        return made
+        check = Check(function.__name__, kinds or KINDS, line, function)
+        _CHECKS[check.name] = check
+        return check
 
     return register
 
 
 def checks_for(component: Component) -> tuple[Check, ...]:
-    """Return the checks of a component, those that all kinds have in common first."""
-    found = [check for check in _CHECKS.values() if component.kind in check.kinds]
-    return tuple(sorted(found, key=lambda check: -len(check.kinds)))
+    """Return the checks of a component, first those common to all kinds."""
+    checks = [check for check in _CHECKS.values() if component.kind in check.kinds]
+    return tuple(sorted(checks, key=lambda check: -len(check.kinds)))
 
 
 def run_check(component: Component, check: Check) -> Outcome:
-    """Run one check and return what became of it, whatever the component raises."""
+    """Run one check and return its outcome, whatever the component raises."""
     try:
         check(component)
     except CheckSkippedError as exc:
         return Outcome(check.name, check.promise, "skipped", str(exc))
     except (Exception, SystemExit) as exc:  # noqa: BLE001  foreign code may raise anything
-        return Outcome(check.name, check.promise, "failed", said(exc))
+        return Outcome(check.name, check.promise, "failed", message_of(exc))
     return Outcome(check.name, check.promise, "ok")
 
 
 def run_checks(
     component: Component, *, expected_failed_checks: Mapping[str, str] | None = None
 ) -> Iterator[Outcome]:
-    """Yield what becomes of each check of a component.
+    """Yield the outcome of each check of a component.
 
     Parameters
     ----------
     component : Component
     expected_failed_checks : mapping of str to str, optional
-        Reason by name of the check; by default what the class announces. One that passes all the
-        same has failed: the announcement is no longer true.
+        Reason by name of the check; by default those that the class declares. An expected failure
+        that passes counts as failed.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def run_checks(
     """
     expected = expected_failures(component, expected_failed_checks)
     for check in checks_for(component):
-        yield _judged(run_check(component, check), expected.get(check.name))
+        yield _with_expectation(run_check(component, check), expected.get(check.name))
 
 
 def expected_failures(component: Component, given: Mapping[str, str] | None) -> dict[str, str]:
@@ -161,17 +161,17 @@ def expected_failures(component: Component, given: Mapping[str, str] | None) -> 
     return dict(expected)
 
 
-def _judged(outcome: Outcome, reason: str | None) -> Outcome:
+def _with_expectation(outcome: Outcome, reason: str | None) -> Outcome:
     if reason is None or outcome.status == "skipped":
         return outcome
     if outcome.status == "failed":
         return Outcome(outcome.name, outcome.promise, "expected", reason)
-    message = f"it was expected to fail ({reason}), and passes: take it off the list"
+    message = f"it was expected to fail ({reason}), but passes: remove it from the list"
     return Outcome(outcome.name, outcome.promise, "failed", message)
 
 
-def said(exc: BaseException) -> str:
-    """Return in one line what an exception says; foreign ones with their type."""
+def message_of(exc: BaseException) -> str:
+    """Return the message of an exception in one line; foreign ones with their type."""
     known = isinstance(exc, CheckFailedError | AudioclfError)
     text = " ".join(str(getattr(exc, "message", exc)).split())
     return text if known else f"it raised {type(exc).__name__}: {text}"

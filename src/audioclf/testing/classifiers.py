@@ -1,4 +1,4 @@
-"""What a classifier promises. `X` are rows of features, `y` labels `0..k-1`."""
+"""Checks of classifiers. `X` are rows of features, `y` labels `0..k-1`."""
 
 # ruff: noqa: D401  docstrings here are the promises that a user reads
 from __future__ import annotations
@@ -54,7 +54,7 @@ def estimator_clones(classifier: Classifier) -> None:
 
 @promise("classifier")
 def takes_two_and_three_classes(classifier: Classifier) -> None:
-    """Two and three classes can be learned; predictions are labels among them."""
+    """Two and three classes can be learned; predictions are labels of these classes."""
     for n_classes in (2, 3):
         X, y = toy_for(classifier, n_classes)
         try:
@@ -83,7 +83,7 @@ def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
 
 @promise("classifier")
 def scores_are_in_the_order_of_the_classes(classifier: Classifier) -> None:
-    """The class of the highest score is the one that is predicted, where it is clearly higher."""
+    """The predicted class is that of the highest score, if this is clearly higher."""
     for n_classes in (2, 3):
         X, y = toy_for(classifier, n_classes)
         try:
@@ -96,14 +96,14 @@ def scores_are_in_the_order_of_the_classes(classifier: Classifier) -> None:
         clear = margin > _CLEAR
         if np.any(best[clear] != np.asarray(estimator.predict(X.copy()))[clear]):
             raise CheckFailedError(
-                f"{n_classes} classes: the column of the highest score is not that of the class "
-                "that is predicted; columns follow `classes_`"
+                f"{n_classes} classes: the column of the highest score is not that of the "
+                "predicted class; the order of columns must be that of `classes_`"
             )
 
 
 @promise("classifier")
 def a_fold_may_lack_a_class(classifier: Classifier) -> None:
-    """A training side that lacks a class, whose labels are then `0..k-2`, is learned as well."""
+    """Training data without one of the classes, with labels `0..k-2`, can be learned."""
     X, y = toy_for(classifier, 3)
     try:
         fitted(classifier, X, y)
@@ -115,12 +115,12 @@ def a_fold_may_lack_a_class(classifier: Classifier) -> None:
     if scores is not None and np.shape(scores) not in {(len(y),), (len(y), 2)}:
         raise CheckFailedError(f"scores of two classes have shape {np.shape(scores)}")
     if not np.isin(estimator.predict(X.copy()), (0, 1)).all():
-        raise CheckFailedError("a label is predicted that the training side does not have")
+        raise CheckFailedError("it predicts a label that is not in the training data")
 
 
 @promise("classifier")
 def a_row_alone_is_predicted_as_among_others(classifier: Classifier) -> None:
-    """A row alone gets the label and the scores that it gets among other rows."""
+    """A row alone gets the same label and scores as in a batch."""
     X, y = toy_for(classifier, spread=8.0)
     estimator = fitted(classifier, X, y)
     labels, scores = estimator.predict(X.copy()), scores_of(estimator, X)
@@ -130,7 +130,9 @@ def a_row_alone_is_predicted_as_among_others(classifier: Classifier) -> None:
         if estimator.predict(row.copy())[0] != labels[index] or not _close(
             alone, None if scores is None else scores[index : index + 1]
         ):
-            raise CheckFailedError(f"row {index} is predicted otherwise alone than among others")
+            raise CheckFailedError(
+                f"the prediction for row {index} alone differs from that in a batch"
+            )
 
 
 @promise("classifier")
@@ -163,16 +165,16 @@ def rows_are_left_alone(classifier: Classifier) -> None:
 
 @promise("classifier")
 def learns_a_separable_toy(classifier: Classifier) -> None:
-    """Two classes that lie far apart are told apart."""
+    """Two classes that lie far apart are learned."""
     X, y = toy_for(classifier)
     share = np.mean(fitted(classifier, X, y).predict(toy_for(classifier, seed=1)[0]) == y)
     if share < _LEARNED:
-        raise CheckFailedError(f"of two classes far apart it gets {share:.0%} right")
+        raise CheckFailedError(f"its accuracy on two classes far apart is {share:.0%}")
 
 
 @promise("classifier")
 def learns_in_batches_as_well(classifier: Classifier) -> None:
-    """`fit_batches`, where it is overridden, tells classes far apart as well."""
+    """`fit_batches`, if overridden, learns two classes that lie far apart."""
     if not classifier.learns_in_batches():
         raise CheckSkippedError("it does not override fit_batches")
     X, y = toy_for(classifier, per_class=2000)
@@ -183,12 +185,14 @@ def learns_in_batches_as_well(classifier: Classifier) -> None:
         raise CheckSkippedError(f"these fields do not learn in batches: {exc.message}") from exc
     share = np.mean(estimator.predict(X.copy()) == y)
     if share < _LEARNED:
-        raise CheckFailedError(f"in batches, of two classes far apart it gets {share:.0%} right")
+        raise CheckFailedError(
+            f"its accuracy on two classes far apart is {share:.0%} with fit_batches"
+        )
 
 
 @promise("classifier")
 def takes_groups(classifier: Classifier) -> None:
-    """`fit` takes `groups`, where `uses_groups` says so."""
+    """`fit` takes `groups` if `uses_groups` is true."""
     if not classifier.uses_groups:
         raise CheckSkippedError("uses_groups is false")
     X, y = toy_for(classifier)
@@ -202,7 +206,7 @@ def takes_groups(classifier: Classifier) -> None:
 
 @promise("classifier")
 def takes_shape(classifier: Classifier) -> None:
-    """`fit` takes `shape`, where `uses_shape` says so, or refuses short ones in a sentence."""
+    """`fit` takes `shape` if `uses_shape` is true, or refuses short ones in a sentence."""
     if not classifier.needs_shape():
         raise CheckSkippedError("uses_shape is false")
     X, y = toy_for(classifier)
@@ -220,7 +224,7 @@ def takes_shape(classifier: Classifier) -> None:
 
 @promise("classifier")
 def saves_and_loads_without_pickle(classifier: Classifier) -> None:
-    """The fitted estimator can be saved in a model file, and predicts the same when loaded."""
+    """The fitted estimator can be saved in a model file, and predicts the same after loading."""
     from audioclf.models.estimators.store import dump_estimator, restore_estimator
 
     X, y = toy_for(classifier, spread=8.0)
@@ -232,16 +236,18 @@ def saves_and_loads_without_pickle(classifier: Classifier) -> None:
             inner, inner.model_format, files, seed=SEED, n_classes=2, n_features=X.shape[1]
         )
     if unpickled:
-        raise CheckFailedError(f"loading unpickles {unpickled[0]}, which a stranger's file abuses")
+        raise CheckFailedError(
+            f"loading unpickles {unpickled[0]}, which is unsafe for untrusted files"
+        )
     if not np.array_equal(restored.predict(X.copy()), kept.predict(X.copy())) or not _close(
         scores_of(restored, X), scores_of(kept, X)
     ):
-        raise CheckFailedError("the estimator predicts otherwise after it was saved and loaded")
+        raise CheckFailedError("the estimator predicts differently after it was saved and loaded")
 
 
 @promise("classifier")
 def converts_to_onnx(classifier: Classifier) -> None:
-    """`to_onnx`, where it is overridden, gives the labels and probabilities of the estimator."""
+    """`to_onnx`, if overridden, gives the labels and probabilities of the estimator."""
     from audioclf.components.classifier import Classifier as Base
     from audioclf.models.onnx.export import INPUT, OPSETS
 
@@ -271,7 +277,7 @@ def converts_to_onnx(classifier: Classifier) -> None:
 
 @promise("classifier")
 def fit_metrics_have_names(classifier: Classifier) -> None:
-    """`fit_metrics` returns names of metrics as a config has them."""
+    """`fit_metrics` returns names of metrics."""
     from audioclf.components.metrics import Metric
 
     unknown = set(classifier.fit_metrics()) - set(get_args(Metric))
@@ -281,7 +287,7 @@ def fit_metrics_have_names(classifier: Classifier) -> None:
 
 @promise("classifier")
 def leaves_parallelism_to_the_run(classifier: Classifier) -> None:
-    """It asks for no cores of its own, and leaves the limits of thread pools as they are."""
+    """It uses one core, and does not change the limits of thread pools."""
     from threadpoolctl import threadpool_limits
 
     X, y = toy_for(classifier)
@@ -308,7 +314,7 @@ def memory_is_foretold(classifier: Classifier) -> None:
 
 
 class _SmallBatches(Batches):
-    """Blocks that are small enough for there to be several."""
+    """Batches with small blocks, so that there are several."""
 
     @property
     def block_rows(self) -> int:

@@ -1,4 +1,4 @@
-"""What every component promises, whatever its kind."""
+"""Checks of all components."""
 
 # ruff: noqa: D401  docstrings here are the promises that a user reads
 from __future__ import annotations
@@ -19,9 +19,9 @@ from audioclf.base.process_state import global_state, isolated_process_state, ra
 from audioclf.components.component import Component
 from audioclf.components.fields import ComponentBuilder, validate_component
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
-from audioclf.testing.elsewhere import exercised_elsewhere
 from audioclf.testing.exercise import exercise
-from audioclf.testing.world import captured_stdout
+from audioclf.testing.other_process import exercised_in_other_process
+from audioclf.testing.stdout import captured_stdout
 
 HEAVY = frozenset(
     [
@@ -46,7 +46,7 @@ HEAVY = frozenset(
         "transformers",
     ]
 )
-"""Libraries that a plugin imports inside its verbs, since every command imports every plugin."""
+"""Libraries to be imported inside methods, because every command imports every plugin."""
 
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _UNKNOWN_KEY = "no_component_has_this_key"
@@ -75,16 +75,16 @@ def has_a_summary(component: Component) -> None:
 def every_field_is_described(component: Component) -> None:
     """Every field has a description: the string below it."""
     fields = type(component).model_fields.items()
-    silent = [
+    undescribed = [
         name for name, field in fields if name != "type" and not (field.description or "").strip()
     ]
-    if silent:
-        raise CheckFailedError(f"no string stands below the field {_names(silent)}")
+    if undescribed:
+        raise CheckFailedError(f"there is no docstring below the field {_names(undescribed)}")
 
 
 @promise()
 def refuses_unknown_keys(component: Component) -> None:
-    """A key that is no field is refused, as a misspelt one in a config has to be."""
+    """Unknown keys are refused, such as misspelt ones in a config."""
     data = {**_plain(component), _UNKNOWN_KEY: 1}
     try:
         _validated(component, data)
@@ -92,12 +92,12 @@ def refuses_unknown_keys(component: Component) -> None:
         if any(error["loc"] == (_UNKNOWN_KEY,) for error in exc.errors()):
             return
         raise
-    raise CheckFailedError('a key that is no field is taken; keep `extra="forbid"` of the base')
+    raise CheckFailedError('an unknown key is accepted; keep `extra="forbid"` of the base')
 
 
 @promise()
 def is_frozen_and_hashable(component: Component) -> None:
-    """No field can be set, and equal components have equal hashes."""
+    """Fields cannot be set, and equal components have equal hashes."""
     name = next(iter(type(component).model_fields))
     changed = component.model_copy()
     try:
@@ -116,7 +116,7 @@ def is_frozen_and_hashable(component: Component) -> None:
 
 @promise()
 def round_trips_through_json(component: Component) -> None:
-    """What is written as JSON is read back as an equal component."""
+    """Writing as JSON and reading gives an equal component."""
     again = _validated(component, _plain(component))
     if again != component:
         raise CheckFailedError(f"{component!r} was written as JSON and read back as {again!r}")
@@ -124,46 +124,47 @@ def round_trips_through_json(component: Component) -> None:
 
 @promise()
 def pickles(component: Component) -> None:
-    """The component pickles, so that worker processes can have it."""
+    """The component pickles, so that worker processes can use it."""
     try:
         again = pickle.loads(pickle.dumps(component))  # noqa: S301  written a moment ago
     except Exception as exc:
         raise CheckFailedError(f"it does not pickle: {type(exc).__name__}: {exc}") from exc
     if again != component:
-        raise CheckFailedError(f"{component!r} was pickled and comes back as {again!r}")
+        raise CheckFailedError(f"{component!r} was pickled and unpickled as {again!r}")
 
 
 @promise()
 def imports_nothing_heavy(component: Component) -> None:
-    """Importing the module imports no heavy library; the verbs do that."""
-    found = _imported_by(type(component).__module__)
-    if found:
+    """Importing the module imports no heavy library; methods do that."""
+    libraries = _imported_by(type(component).__module__)
+    if libraries:
         raise CheckFailedError(
-            f"importing {type(component).__module__} imports {_names(found)}; do so inside the "
-            "method that needs it"
+            f"importing {type(component).__module__} imports {_names(libraries)}; import inside "
+            "the method that needs it"
         )
 
 
 @promise()
 def comes_back_in_time(component: Component) -> None:
-    """The verb comes back within ten minutes, on rows or sounds as small as those of the kit."""
-    found = exercised_elsewhere(component)
-    if found.is_late:
-        raise CheckFailedError(f"the verb does not come back: {found.how}")
+    """The methods return within ten minutes on the small data of the kit."""
+    ending = exercised_in_other_process(component)
+    if ending.is_late:
+        raise CheckFailedError(f"the component does not return: {ending.how}")
 
 
 @promise()
 def leaves_the_interpreter_running(component: Component) -> None:
-    """The verb neither exits nor ends the process."""
-    found = exercised_elsewhere(component)
-    if found.how and not found.is_late:
-        raise CheckFailedError(f"the verb ends the process: {found.how}; raise an error instead")
+    """The methods do not end the process."""
+    ending = exercised_in_other_process(component)
+    if ending.how and not ending.is_late:
+        message = f"the component ends the process: {ending.how}; raise an error instead"
+        raise CheckFailedError(message)
 
 
 @promise()
 def writes_nothing_to_stdout(component: Component) -> None:
-    """Nothing is written to stdout, which belongs to the results of a command."""
-    exercise(component)  # the first import of a library may greet
+    """Nothing is written to stdout, which is reserved for the results of commands."""
+    exercise(component)  # the first import of a library may print
     with captured_stdout() as written:
         exercise(component)
     if written.text:
@@ -173,7 +174,7 @@ def writes_nothing_to_stdout(component: Component) -> None:
 
 @promise()
 def leaves_random_state_alone(component: Component) -> None:
-    """The random generators that all code shares are not touched."""
+    """Global random generators are neither used nor seeded."""
     with isolated_process_state():
         exercise(component)  # the first import of a library may draw
     before = random_state()
@@ -209,7 +210,7 @@ def _validated(component: Component, data: dict[str, Any]) -> Component:
 
 
 def _builder(component: Component) -> ComponentBuilder:
-    """Return what finds the classes of the components inside this one."""
+    """Return a builder that finds the classes of the components inside this one."""
     classes = {(part.kind, part.type_name()): type(part) for part in _parts(component)}
     return lambda kind, data, context: validate_component(
         classes[kind, data["type"]], data, context

@@ -1,4 +1,4 @@
-"""Sounds, rows and a folder of clips to check components with; the same ones everywhere."""
+"""Example data for the checks: sounds, rows of features and a folder of clips."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SR = 22050
 """Sample rate of the sounds, in Hz."""
 
 N_SAMPLES = 22050
-"""Samples of a sound: a second, since low tones need long filters."""
+"""Samples of a sound: 1 s, because low tones need long filters."""
 
 N_FRAMES = 8
 """Frames that a row of `toy` holds for a classifier that needs a shape."""
@@ -76,9 +76,9 @@ def toy(
     per_class : int
         Rows of each class.
     seed : int
-        Of the rows; the centers stay.
+        Seed of the rows; the centers are fixed.
     n_frames : int
-        How often the bins follow each other in a row, each time with other noise.
+        Number of frames in a row, each with other noise.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def toy(
 
 @cache
 def example_sounds() -> Path:
-    """Return a folder of two classes with four clips each, made once and removed at exit.
+    """Return a folder of two classes with four clips each; it is made once and removed at exit.
 
     The files are `low/low_0.wav` to `low/low_3.wav` and `high/high_0.wav` to `high/high_3.wav`:
     mono, 16 bits, 8000 Hz, 0.3 s.

@@ -1,4 +1,4 @@
-"""Use a component once, as a run does."""
+"""One use of a component, as in a run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def toy_for(component: Classifier, n_classes: int = 2, **options: Any) -> tuple[
 
 
 def shape_for(component: Classifier, X: NDArray[Any]) -> dict[str, Any]:
-    """Return what `fit` is given besides rows of `toy_for` and their labels."""
+    """Return the keywords of `fit` for rows of `toy_for`."""
     shape = (X.shape[1] // N_FRAMES, N_FRAMES) if component.needs_shape() else None
     return component.fit_keywords(groups=None, shape=shape)
 

@@ -1,4 +1,4 @@
-"""What a featurizer promises."""
+"""Checks of featurizers."""
 
 # ruff: noqa: D401  docstrings here are the promises that a user reads
 from __future__ import annotations
@@ -79,9 +79,9 @@ def same_clip_same_features(featurizer: Featurizer) -> None:
 
 @promise("featurizer")
 def shape_depends_on_length_alone(featurizer: Featurizer) -> None:
-    """Clips of one length have one shape, whatever they hold."""
+    """Clips of one length have features of one shape."""
     if not featurizer.has_steady_frames():
-        raise CheckSkippedError("has_steady_frames says that it does not promise this")
+        raise CheckSkippedError("has_steady_frames returns False")
     shapes = {
         name: _extract(featurizer, y).shape
         for name, y in {"noise": noise(), "silence": silence(), "a click": click()}.items()
@@ -102,7 +102,7 @@ def bins_are_the_same_for_every_length(featurizer: Featurizer) -> None:
 
 @promise("featurizer")
 def a_batch_agrees_with_each_clip(featurizer: Featurizer) -> None:
-    """`extract_many` gives for each clip what `extract` gives, to the last bit."""
+    """`extract_many` equals `extract` of each clip, to the last bit."""
     _need_determinism(featurizer)
     for name, ys in _batches().items():
         many = featurizer.extract_many([y.copy() for y in ys], SR)
@@ -110,17 +110,17 @@ def a_batch_agrees_with_each_clip(featurizer: Featurizer) -> None:
             raise CheckFailedError(f"extract_many of {name} returned {len(many)} matrices")
         for F, y in zip(many, ys, strict=True):
             if not _same(F, _extract(featurizer, y)):
-                raise CheckFailedError(f"a clip among {name} has other features than alone")
+                raise CheckFailedError(f"a clip in a batch of {name} has other features than alone")
 
 
 @promise("featurizer")
 def windows_agree_with_each_clip(featurizer: Featurizer) -> None:
-    """`extract_windows` gives for each window what `extract` gives, to the last bit."""
+    """`extract_windows` equals `extract` of each window, to the last bit."""
     step = featurizer.shared_step(SR)
     if step is not None and (not isinstance(step, int) or step < 1):
         raise CheckFailedError(f"shared_step is {step!r}, expected a whole number of samples")
     if type(featurizer).extract_windows is Featurizer.extract_windows:
-        return  # its windows are the clips of `extract_many`, which another check looks at
+        return  # another check covers `extract_many`
     _need_determinism(featurizer)
     y, size = noise(2 * N_SAMPLES, 4), N_SAMPLES
     _need_an_untouched_waveform(featurizer, y.copy())
@@ -133,8 +133,8 @@ def windows_agree_with_each_clip(featurizer: Featurizer) -> None:
         for F, start in zip(found, starts, strict=True):
             if not _same(F, _extract(featurizer, y[start : start + size])):
                 raise CheckFailedError(
-                    f"a window among those that begin every {hop} samples has other features "
-                    "than alone; only what sees nothing beyond both windows can be shared"
+                    f"the features of a window, one every {hop} samples, differ from those of the "
+                    "window alone; only frames inside of both windows can be shared"
                 )
 
 
@@ -148,12 +148,12 @@ def samples_per_frame_is_a_number(featurizer: Featurizer) -> None:
 
 @promise("featurizer")
 def views_are_alike(featurizer: Featurizer) -> None:
-    """The first view is what `extract` gives; all have its shape and the same pooling."""
+    """The first view equals `extract`; all views have its shape and pooling."""
     first, *others = featurizer.views()
     plain = _extract(featurizer, noise())
     _need_determinism(featurizer)
     if not _same(_extract(first, noise()), plain):
-        raise CheckFailedError("the first of the views is not what extract gives")
+        raise CheckFailedError("the first view differs from extract")
     for number, view in enumerate(others, start=1):
         F = _extract(view, noise())
         _check_matrix(F, f"view {number}")
@@ -166,7 +166,7 @@ def views_are_alike(featurizer: Featurizer) -> None:
 
 @promise("featurizer")
 def threads_do_not_meet(featurizer: Featurizer) -> None:
-    """Four threads at a time get what each would get alone."""
+    """Four threads at a time get the same features as one alone."""
     _need_determinism(featurizer)
     clips = [noise(seed=index) for index in range(_THREADS)]
     alone = [_extract(featurizer, y) for y in clips]
@@ -179,7 +179,9 @@ def threads_do_not_meet(featurizer: Featurizer) -> None:
 
     with ThreadPoolExecutor(_THREADS) as pool:
         if not all(pool.map(work, range(_THREADS))):
-            raise CheckFailedError("what one thread extracts depends on what other threads do")
+            raise CheckFailedError(
+                "the features depend on other threads that extract at the same time"
+            )
 
 
 def _extract(featurizer: Featurizer, y: NDArray[np.float32]) -> Any:

@@ -1,4 +1,4 @@
-"""What a loader promises."""
+"""Checks of loaders."""
 
 # ruff: noqa: D401  docstrings here are the promises that a user reads
 from __future__ import annotations
@@ -42,7 +42,7 @@ def ids_are_unique(loader: Loader) -> None:
 
 @promise("loader")
 def labels_are_words(loader: Loader) -> None:
-    """Every label is a string with something in it."""
+    """Every label is a string that is not blank."""
     for clip in loader.load().clips:
         label: object = clip.label
         if not isinstance(label, str) or not label.strip():
@@ -71,7 +71,7 @@ def every_clip_decodes(loader: Loader) -> None:
             refused.append(exc.message)
     if refused:
         shown = "; ".join(refused[:_SHOWN])
-        raise CheckFailedError(f"of the clips, {len(refused)} cannot be decoded: {shown}")
+        raise CheckFailedError(f"{len(refused)} clips cannot be decoded: {shown}")
 
 
 @promise("loader")
@@ -133,4 +133,4 @@ def _expect_refusal(
         raise CheckFailedError(
             f"`{field}` {what}: it raised {type(exc).__name__}, expected a DatasetError: {exc}"
         ) from exc
-    raise CheckFailedError(f"`{field}` {what}, and load finds nothing wrong with it")
+    raise CheckFailedError(f"`{field}` {what}, and load does not report it")

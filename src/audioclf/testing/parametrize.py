@@ -1,4 +1,4 @@
-"""The checks as tests of pytest."""
+"""The checks as pytest tests."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ _SHOWN = 40
 def parametrize_with_checks(
     components: Iterable[Component], *, expected_failed_checks: Mapping[str, str] | None = None
 ) -> MarkDecorator:
-    """Return a decorator that calls a test with each component and each of its checks.
+    """Return a decorator that runs a test with each component and each of its checks.
 
     Parameters
     ----------
     components : iterable of Component
-        With whatever fields are worth a check.
     expected_failed_checks : mapping of str to str, optional
-        Reason by name of the check that all of them fail; they are expected failures, and strict:
-        one that passes is an error. By default what each class announces in its own
-        `expected_failed_checks`.
+        Reason by name of the check that all of them fail. These are strict expected failures: one
+        that passes is an error. By default `expected_failed_checks` of each class.
 
     Raises
     ------
@@ -65,7 +63,7 @@ def _marks(reason: str | None) -> list[Any]:
 
 
 class _Test:
-    """A check whose skips are those of pytest."""
+    """A check that skips by pytest."""
 
     def __init__(self, check: Check) -> None:
         self.check = check
@@ -82,8 +80,8 @@ class _Test:
 def component_id(component: Component) -> str:
     """Return the type of a component, and the fields that differ from their defaults.
 
-    Of a path its name alone: the folder above is another one in every process that makes it, and
-    processes that share the tests between them must call each by the same name.
+    Paths are shortened to their names: temporary folders differ between the processes of
+    pytest-xdist, and the ids of tests must not.
 
     >>> from audioclf.builtin.classifiers.knn import Knn
     >>> component_id(Knn()), component_id(Knn(n_neighbors=1))

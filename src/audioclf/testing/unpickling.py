@@ -1,4 +1,4 @@
-"""Notice what is unpickled, by whatever way."""
+"""Detection of unpickling, by an audit hook."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-_heard = threading.local()
+_watched = threading.local()
 
 
 @contextlib.contextmanager
 def unpickled_classes() -> Iterator[list[str]]:
-    """Collect the names of what this thread unpickles while the body runs."""
-    _listen()
+    """Collect the names of the classes that this thread unpickles within a block."""
+    _add_hook()
     names: list[str] = []
-    _heard.names = names
+    _watched.names = names
     try:
         yield names
     finally:
-        _heard.names = None
+        _watched.names = None
 
 
 @cache
-def _listen() -> None:
-    # A hook stays until the process ends, so there is one, and it mostly does nothing.
-    sys.addaudithook(_hear)
+def _add_hook() -> None:
+    # Audit hooks cannot be removed, so one is added and does nothing outside of a block.
+    sys.addaudithook(_record)
 
 
-def _hear(event: str, args: Any) -> None:
+def _record(event: str, args: Any) -> None:
     if event == "pickle.find_class":
-        names = getattr(_heard, "names", None)
+        names = getattr(_watched, "names", None)
         if names is not None:
             names.append(".".join(map(str, args)))

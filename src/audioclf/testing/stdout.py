@@ -1,4 +1,4 @@
-"""What a component under test writes to stdout, by whatever way."""
+"""Capture of stdout, including output of libraries below Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Written:
-    """What was written to stdout, by Python and by the libraries below it."""
+    """Output to stdout, by Python and by libraries below it."""
 
     parts: list[str] = field(default_factory=list)
 
@@ -25,7 +25,7 @@ class Written:
 
 @contextlib.contextmanager
 def captured_stdout() -> Iterator[Written]:
-    """Keep what the body writes to `sys.stdout` and to the file descriptor below it."""
+    """Capture output to `sys.stdout` and to its file descriptor within a block."""
     written, python = Written(), io.StringIO()
     with tempfile.TemporaryFile() as below:
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Use a component in another process, which may hang or end without harm."""
+"""Use of a component in another process, which may hang or crash."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from audioclf.engines.process import Worker, WorkerGoneError, WorkerLateError
 from audioclf.testing.exercise import exercise
 
 MAX_SECONDS = 600.0
-"""How long one use of a component may take: far above what imports take on a busy machine."""
+"""Time limit of one use of a component: far above the time of imports on a busy machine."""
 
 _JOB = pack(Job(exercise))
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How the other process ended; `how` is empty where it goes on."""
+    """How the other process ended; `how` is empty if it is alive."""
 
     how: str = ""
     is_late: bool = False
 
 
-class _Elsewhere:
-    """One worker for all components, since a new one imports everything anew."""
+class _OtherProcess:
+    """One worker for all components, because a new one repeats all imports."""
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
         self.last: tuple[Component, Ending] | None = None
 
     def ending(self, component: Component) -> Ending:
-        # Both checks ask, one after the other; a component that hangs is waited for once.
+        # Two checks use the result; a component that hangs is waited for once.
         if self.last is None or self.last[0] is not component:
             self.last = component, self._tried(component)
         return self.last[1]
@@ -46,8 +46,8 @@ class _Elsewhere:
         except WorkerGoneError as exc:
             self.worker = None
             return Ending(str(exc), isinstance(exc, WorkerLateError))
-        said = str(getattr(outcome, "message", ""))
-        return Ending(said) if said.startswith("SystemExit") else Ending()
+        message = str(getattr(outcome, "message", ""))
+        return Ending(message) if message.startswith("SystemExit") else Ending()
 
     def close(self) -> None:
         if self.worker is not None:
@@ -55,18 +55,18 @@ class _Elsewhere:
             self.worker.close()
 
 
-_elsewhere = _Elsewhere()
-atexit.register(_elsewhere.close)
+_process = _OtherProcess()
+atexit.register(_process.close)
 
 
 def is_known_to_end(component: Component) -> bool:
-    """Whether it hung or ended the other process, so that it must not be used in this one."""
-    if _elsewhere.last is None or _elsewhere.last[0] is not component:
+    """Whether it hung or ended the other process, so it must not be used in this one."""
+    if _process.last is None or _process.last[0] is not component:
         return False
-    how = _elsewhere.last[1].how
+    how = _process.last[1].how
     return bool(how) and not how.startswith("SystemExit")
 
 
-def exercised_elsewhere(component: Component) -> Ending:
-    """Return how a process ends that uses the component; one that cannot go there is not tried."""
-    return _elsewhere.ending(component)
+def exercised_in_other_process(component: Component) -> Ending:
+    """Return how a process that uses the component ends."""
+    return _process.ending(component)
