@@ -32,7 +32,7 @@ def test_a_dataset_is_written_and_the_next_step_is_said(
     done = run_cli("sample-data", "clean")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "60 files, 0.6 MB, in clean: nothing is wrong; no audit should doubt its numbers",
+        "60 files, 0.6 MB, in clean: no faults; no audit should have a finding",
         "next: audioclf audit clean/config.yaml",
     ]
     assert (tmp_path / "clean" / "config.yaml").is_file()

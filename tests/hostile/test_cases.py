@@ -445,7 +445,10 @@ CONFIGS = {
     "56-wrong-type": (CONFIG.replace("sr: 8000", "sr: [1]"), "audio.sr: expected a valid integer"),
     "56-boolean-number": (CONFIG.replace("sr: 8000", "sr: true"), "audio.sr: expected a valid int"),
     "56-text-number": (CONFIG.replace("sr: 8000", "sr: '8000'"), "audio.sr: expected a valid int"),
-    "56-twice": (CONFIG + "metrics: [f1]\n", "duplicate key 'metrics': remove it here or in line 8"),
+    "56-twice": (
+        CONFIG + "metrics: [f1]\n",
+        "duplicate key 'metrics': remove it here or in line 8",
+    ),
     "56-nan": (CONFIG.replace("0.3", ".nan"), ".nan is not a finite number"),
     "56-brackets": ("a: " + "[" * 5000, "nested more than 32 levels deep"),
     "56-not-utf-8": ("name: \udcff\n", "byte 6 is not UTF-8"),

@@ -404,7 +404,7 @@ def test_sound_that_the_model_does_not_use_is_noted_once_per_kind(tmp_path: Path
     )
     assert result.notes[:-1] == [
         "3 files at 4 kHz were resampled to 8 kHz: nothing above 2 kHz is in them",
-        "1 file at 16 kHz was resampled to 8 kHz: what is above 4 kHz was left out",
+        "1 file at 16 kHz was resampled to 8 kHz: sound above 4 kHz was left out",
         "1 file with 2 channels was averaged to one",
     ]
 

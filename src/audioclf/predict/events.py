@@ -1,10 +1,9 @@
-"""From scored windows to events, and to one line per recording.
+"""Events from scored windows, and one line per recording.
 
-A class is judged by its own score, whatever the others have, so below a threshold of 0.5 events of
-two classes can overlap. An event begins and ends with windows whose score reaches
-`threshold_off`, at least one of which reaches `threshold`: that is hysteresis, and without
-`threshold_off` both are the same. Events of one class whose gap is at most `merge_gap` become one,
-so those that touch or overlap always do; then those shorter than `min_duration` are dropped.
+Each class is judged by its own score, so events of two classes can overlap if the threshold is
+below 0.5. Adjacent windows whose score reaches `threshold_off` form an event if one of them reaches
+`threshold` (hysteresis; by default both are equal). Events of one class are merged if the gap is at
+most `merge_gap`; then events shorter than `min_duration` are dropped.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ if TYPE_CHECKING:
 Rollup = Literal["mean", "share"]
 
 _SLACK = 1e-9
-"""Seconds by which times in floating point may differ that are meant to be equal."""
+"""Tolerance in s for times that are equal except for rounding."""
 
 
 @dataclass(frozen=True)
 class EventRule:
-    """When windows are an event.
+    """The rule by which windows form events.
 
     Parameters
     ----------
     threshold : float
-        Score that one window of an event needs.
+        Score that one window of an event must reach.
     threshold_off : float, optional
-        Score that all its windows need; by default `threshold`.
+        Score that all its windows must reach; by default `threshold`.
     merge_gap : float
-        Seconds between two events of a class up to which they are one.
+        Longest gap in s between two events of a class that are merged.
     min_duration : float
-        Seconds that an event needs.
+        Shortest event in s.
 
     Raises
     ------
@@ -61,17 +60,17 @@ class EventRule:
         for name in ("merge_gap", "min_duration"):
             seconds = getattr(self, name)
             if not 0.0 <= seconds < np.inf:
-                words = name.replace("_", " ")
-                raise ConfigError(f"a {words} of {seconds:g} s: 0 or more is expected")
+                option = name.replace("_", " ")
+                raise ConfigError(f"a {option} of {seconds:g} s: 0 or more is expected")
 
     @property
     def off(self) -> float:
-        """Score that all windows of an event need."""
+        """Score that all windows of an event must reach."""
         return self.threshold if self.threshold_off is None else self.threshold_off
 
 
 class Event(NamedTuple):
-    """A stretch of a recording in which a class was heard.
+    """A part of a recording in which a class was detected.
 
     Parameters
     ----------
@@ -103,7 +102,7 @@ def find_events(
     times : np.ndarray [shape=(n_windows, 2)]
         Start and end of each window in s, in order of time.
     scores : np.ndarray [shape=(n_windows, n_classes)]
-        A window whose scores are not to count has NaN.
+        NaN in windows where the model abstains.
 
     Examples
     --------
@@ -114,30 +113,29 @@ def find_events(
     0.0 2.0 2
     3.0 4.0 1
     """
-    found = [
+    events = [
         event
         for code in range(scores.shape[1])
         for event in _events_of(times, scores[:, code], code, rule)
     ]
-    return sorted(found, key=lambda event: (event.start, event.code))
+    return sorted(events, key=lambda event: (event.start, event.code))
 
 
 def _events_of(
     times: NDArray[np.float64], scores: NDArray[np.float64], code: int, rule: EventRule
 ) -> Iterator[Event]:
-    sounding = [run for run in _runs(times, scores, rule) if scores[run].max() >= rule.threshold]
-    for windows in _merged(times, sounding, rule.merge_gap):
+    runs = [run for run in _runs(times, scores, rule) if scores[run].max() >= rule.threshold]
+    for windows in _merged(times, runs, rule.merge_gap):
         start, end = float(times[windows[0], 0]), float(times[windows, 1].max())
         if end - start >= rule.min_duration - _SLACK:
-            heard = scores[windows]
-            best, mean = float(heard.max()), float(heard.mean())
+            best, mean = float(scores[windows].max()), float(scores[windows].mean())
             yield Event(start, end, code, best, mean, len(windows))
 
 
 def _runs(
     times: NDArray[np.float64], scores: NDArray[np.float64], rule: EventRule
 ) -> list[NDArray[np.intp]]:
-    """Return the windows that reach `off`, in runs without a window or a gap in between."""
+    """Return runs of adjacent windows that reach `off`."""
     active = np.flatnonzero(scores >= rule.off)
     gaps = times[active[1:], 0] - times[active[:-1], 1]
     broken = (np.diff(active) > 1) | (gaps > rule.merge_gap + _SLACK)

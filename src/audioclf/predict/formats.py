@@ -193,7 +193,7 @@ class RavenFormat(OutputFormat):
 
 
 FORMATS: dict[str, type[OutputFormat]] = {
-    each.name: each for each in (CsvFormat, JsonLinesFormat, AudacityFormat, RavenFormat)
+    output.name: output for output in (CsvFormat, JsonLinesFormat, AudacityFormat, RavenFormat)
 }
 """The formats by name."""
 
@@ -220,7 +220,7 @@ def choose_format(name: str | None, out: PurePath | None) -> type[OutputFormat]:
             )
         return FORMATS[name]
     assert out is not None
-    by_suffix = {suffix: each for each in FORMATS.values() for suffix in each.suffixes}
+    by_suffix = {suffix: output for output in FORMATS.values() for suffix in output.suffixes}
     ending = PurePath(out.name.lower()).suffix
     for suffix in sorted(by_suffix, key=len, reverse=True):
         if out.name.lower().endswith(suffix) if suffix else not ending:

@@ -43,7 +43,7 @@ class JobResult:
     failures : list of str
         Messages of the first few failures.
     notes : list of str
-        What was lost or is odd about recordings and windows, one sentence per kind.
+        Notes on recordings and windows, one sentence per kind.
     """
 
     done: int = 0

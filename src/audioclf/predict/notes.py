@@ -45,7 +45,7 @@ class NoteCounter:
                 yield f"{files} resampled to {model_rate}: {nothing}"
             elif sr > self.audio.sr:
                 limit = _khz(self.audio.sr / 2)
-                yield f"{files} resampled to {model_rate}: what is above {limit} was left out"
+                yield f"{files} resampled to {model_rate}: sound above {limit} was left out"
         for channels, number in sorted(self.channels.items()):
             if channels > 1:
                 files = count(number, "file", "files")

@@ -212,7 +212,7 @@ class FolderSink(Sink):
         done = {row.key for row in self.done}
         taken = {row.file for row in self.done}
         if "" in taken:  # a journal of an older version does not hold them
-            taken |= {each.relative_to(self.path).as_posix() for each in self.path.rglob("*")}
+            taken |= {file.relative_to(self.path).as_posix() for file in self.path.rglob("*")}
         return label_files([r for r in collected.recordings if key_of(r) not in done], taken)
 
     @override

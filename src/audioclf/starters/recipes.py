@@ -1,7 +1,7 @@
-"""The configs that come along: where they are, what each is for, and what to change in one.
+"""Example configs of the installation.
 
-The folder `configs` of the repository is the one source. A wheel holds a copy of it inside the
-package; a checkout is read where it lies.
+The folder `configs` of the repository is the only source. A wheel holds a copy of it in the
+package; a checkout is read directly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FIRST_SENTENCE = re.compile(r"(.+?)[.:;](?=\s|$)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Recipe:
-    """A config that comes along.
+    """An example config.
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ class Recipe:
 
     @property
     def line(self) -> str:
-        """What it is for: the first sentence of the comment at the top of the file."""
+        """Its purpose: the first sentence of the comment at the top of the file."""
         words = " ".join(_top_comment(self.text))
         found = _FIRST_SENTENCE.match(words)
         return found[1] if found else words
 
     def paths(self) -> tuple[tuple[str, str], ...]:
-        """Return the keys of its dataset that hold a path of a file, with their values."""
+        """Return the keys of its dataset that hold a path, with their values."""
         data = parse_yaml(self.text, self.name).data
         dataset = data.get("dataset") if isinstance(data, dict) else None
         if not isinstance(dataset, dict):
@@ -55,7 +55,7 @@ def recipes() -> tuple[Recipe, ...]:
     Raises
     ------
     EnvironmentMissingError
-        If the installation holds none.
+        If the installation has none.
     """
     files = sorted(_folder().glob("*.yaml"))
     return tuple(Recipe(path.stem, path.read_text(encoding="utf-8")) for path in files)
@@ -84,7 +84,7 @@ def _folder() -> Path:
         if folder.is_dir() and any(folder.glob("*.yaml")):
             return folder
     raise EnvironmentMissingError(
-        "this installation of audioclf lacks the configs that come along",
+        "this installation of audioclf lacks its example configs",
         hint="Install audioclf again.",
     )
 

@@ -1,4 +1,4 @@
-"""YAML with comments, written so that it reads back as it was meant, whatever the names hold."""
+"""YAML with comments that reads back equal, for names of any content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null",
 
 
 def scalar(value: object) -> str:
-    r"""Return a value on one line; text is quoted wherever any reader of YAML might take it amiss.
+    r"""Return a value on one line; text is quoted if any YAML reader might misread it.
 
     >>> scalar("my sounds"), scalar("no"), scalar(None), scalar("a\tb")
     ("'my sounds'", "'no'", 'null', '"a\\tb"')
@@ -46,7 +46,7 @@ def flow(value: object) -> str:
 
 
 def block(data: Mapping[str, Any], indent: int = 0) -> list[str]:
-    """Return a mapping line by line; what is in it and short enough stands on one line."""
+    """Return a mapping line by line; a short inner mapping stands on one line."""
     lines = []
     space = " " * indent
     for key, value in data.items():
@@ -59,12 +59,12 @@ def block(data: Mapping[str, Any], indent: int = 0) -> list[str]:
 
 
 def comment(text: str, indent: int = 0, *, keep: bool = False) -> list[str]:
-    """Return text as comment lines; nothing in it can end the comment.
+    """Return text as comment lines; no text can end the comment.
 
     Parameters
     ----------
     keep : bool
-        Whether it stays on one line, as what is to be copied does.
+        Whether it stays on one line, as text to copy must.
     """
     safe = one_line(text)
     start = " " * indent + "# "

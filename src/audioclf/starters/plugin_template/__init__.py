@@ -1,4 +1,4 @@
-"""`audioclf plugins new`: a distribution with one component that works, to be changed from there.
+"""Template of a plugin: a distribution with one working component, for `audioclf plugins new`.
 
 The templates are plain text with `$names`; each becomes one file.
 """
@@ -32,14 +32,14 @@ _FILES = {
     "{kind}.py": "src/{package}/__init__.py",
     "test.py": "tests/test_{type_name}.py",
 }
-"""Template by name, and the file that it becomes."""
+"""Path of the file by the name of its template."""
 
 _CASES: dict[Kind, tuple[str, ...]] = {
     "loader": ("path=example_sounds()", 'path=example_sounds(), separator="."'),
     "featurizer": ("", "frame_length=1024, hop_length=256"),
     "classifier": ("", 'shrinkage=0.5, solver="eigen"'),
 }
-"""Fields with which the generated test checks the component."""
+"""Fields of the components that the generated test checks."""
 
 _USES: dict[Kind, str] = {
     "loader": "dataset: {{type: {0}, path: recordings}}",
@@ -50,29 +50,29 @@ _USES: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class PluginNames:
-    """What a plugin of one component is called, everywhere."""
+    """Names of a plugin with one component."""
 
     kind: Kind
     name: str
 
     @property
     def distribution(self) -> str:
-        """The name that pip knows."""
+        """Name for pip."""
         return f"audioclf-{self.name.replace('_', '-')}"
 
     @property
     def package(self) -> str:
-        """The name that Python imports."""
+        """Name for Python."""
         return f"audioclf_{self.type_name}"
 
     @property
     def type_name(self) -> str:
-        """The name in a config."""
+        """Name in a config."""
         return self.name.replace("-", "_")
 
     @property
     def class_name(self) -> str:
-        """The name of the class; its kind keeps it apart from what it imports."""
+        """Name of the class; the kind avoids a clash with imported names."""
         return "".join(map(str.capitalize, self.type_name.split("_"))) + self.kind.capitalize()
 
 
@@ -83,11 +83,11 @@ def new_plugin(kind: Kind, name: str, parent: Path, *, registry: Registry) -> Pa
     ----------
     kind : {"loader", "featurizer", "classifier"}
     name : str
-        What a config will call the component, in lower case; words are joined by `-` or `_`.
+        Name of the component in a config, in lower case; words are joined by `-` or `_`.
     parent : Path
-        Where the folder is made, itself named as the distribution.
+        Folder in which the folder of the distribution is made.
     registry : Registry
-        What is installed.
+        The installed components.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def new_plugin(kind: Kind, name: str, parent: Path, *, registry: Registry) -> Pa
 def _checked(name: str) -> str:
     if name.startswith(("audioclf-", "audioclf_")):
         raise ConfigError(
-            f"the name {name!r} begins with audioclf, which is put before it anyway",
+            f"the name {name!r} begins with audioclf, which is added anyway",
             hint=f"Call it {name[len('audioclf-') :]!r}.",
         )
     if not _NAME.fullmatch(name) or len(name) > _LONGEST or keyword.iskeyword(name):

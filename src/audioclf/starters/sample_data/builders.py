@@ -1,4 +1,4 @@
-"""What stands in each made-up dataset: one function each, from a seeded generator to files."""
+"""Content of the sample datasets: one function each, from a seeded generator to files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     Waveform = NDArray[np.float32]
 
 KINDS: dict[str, Callable[[Generator], Waveform]] = {"chirp": chirp, "noise": noise, "tone": tone}
-"""The classes of most datasets, and how they are made."""
+"""The classes of most datasets, with the functions that make their sounds."""
 
 SPEAKERS = ("ada", "ben", "cleo", "dan", "eva", "finn")
 WORDS = ("left", "right", "stop")
 
 
 def clean(rng: Generator) -> list[SampleFile]:
-    """Make 20 clips of each of three kinds of sound, which differ in nothing but the sound."""
+    """Make 20 clips of each of three kinds of sound that differ only in the sound."""
     return [
         SampleFile(f"{kind}/{kind}_{index:02d}.wav", wav(make(rng)))
         for kind, make in KINDS.items()
@@ -34,7 +34,7 @@ def clean(rng: Generator) -> list[SampleFile]:
 
 
 def duplicates(rng: Generator) -> list[SampleFile]:
-    """Make two classes that can hardly be told apart, and copy most clips in some way."""
+    """Make two classes that are hard to distinguish, and copies of most clips."""
     files: list[SampleFile] = []
     for label, slope in (("rain", -1.0), ("wind", 1.0)):
         for index in range(24):
@@ -44,7 +44,7 @@ def duplicates(rng: Generator) -> list[SampleFile]:
                 files.append(_copy(y, files[-1], name, index % 5, rng))
     y = murmur(rng, 0.0)
     for label in ("rain", "wind"):
-        note = "the same sound stands in both classes"
+        note = "the same sound is in both classes"
         files.append(SampleFile(f"{label}/{label}_both.wav", wav(y), note))
     return files
 
@@ -65,10 +65,10 @@ def _copy(y: Waveform, original: SampleFile, name: str, way: int, rng: Generator
 
 
 def groups(rng: Generator) -> list[SampleFile]:
-    """Let six speakers say three words, each in a way that is more the speaker's than the word's.
+    """Make three words by six speakers that differ more by the speaker than by the word.
 
-    What is common to a word is the direction in which its resonances glide, and that only
-    roughly; where they lie is the habit of a speaker for that word.
+    The words differ roughly in the direction in which the resonances glide; the frequencies of the
+    resonances depend on the speaker.
     """
     files = []
     for speaker in SPEAKERS:
@@ -83,7 +83,7 @@ def groups(rng: Generator) -> list[SampleFile]:
 
 
 def shortcut(rng: Generator) -> list[SampleFile]:
-    """Make two classes that sound alike, one of which was recorded with better equipment."""
+    """Make two classes with the same sounds, one of them recorded with better equipment."""
     files = []
     for index in range(24):
         files.append(SampleFile(f"cat/cat_{index:02d}.wav", wav(0.5 * murmur(rng, 0.0))))

@@ -1,4 +1,4 @@
-"""Files of a made-up dataset: a name, bytes, and what was planted there."""
+"""Files of a sample dataset: a path, bytes, and the planted fault."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SampleFile:
-    """One sound file of a made-up dataset.
+    """One sound file of a sample dataset.
 
     Parameters
     ----------
     path : str
         POSIX, below the folder of sounds.
     planted : str
-        What is wrong with it, for whoever knows the answers; empty for most.
+        The fault that an audit should find; empty for most.
     """
 
     path: str

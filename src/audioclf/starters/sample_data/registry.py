@@ -1,4 +1,4 @@
-"""The table of made-up datasets: name, one line, builder, config."""
+"""Table of the sample datasets: name, one line, builder, config."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOUNDS = "sounds"
 """Folder of the sound files, beside the config."""
 
 _CONFIG = """\
-# Made up by `audioclf sample-data {name}`: {line}
+# Made by `audioclf sample-data {name}`: {line}
 name: {name}
 seed: 42
 dataset:
@@ -38,12 +38,12 @@ metrics: [accuracy, f1_macro]
 
 @dataclass(frozen=True)
 class SampleData:
-    """A made-up dataset.
+    """A sample dataset.
 
     Parameters
     ----------
     line : str
-        What it shows, in one line.
+        Its purpose, in one line.
     build : callable
         From a seeded generator to the files; the same seed gives the same bytes.
     dataset : str
@@ -74,7 +74,7 @@ class SampleData:
 
 
 _ALL = (
-    SampleData("clean", "nothing is wrong; no audit should doubt its numbers", builders.clean),
+    SampleData("clean", "no faults; no audit should have a finding", builders.clean),
     SampleData(
         "duplicates",
         "copies of clips, as they are and changed, make a hard task look easy",
@@ -83,7 +83,7 @@ _ALL = (
     ),
     SampleData(
         "groups",
-        "the split ignores the speakers, so that the test knows their voices",
+        "the split ignores the speakers, so the same voices are in training and test",
         builders.groups,
         dataset="  label_pattern: '^(?P<label>[^_]+)_(?P<group>[^_]+)_'\n",
     ),
@@ -102,11 +102,11 @@ _ALL = (
 )
 
 SAMPLES: dict[str, SampleData] = {sample.name: sample for sample in _ALL}
-"""All made-up datasets by name."""
+"""The sample datasets by name."""
 
 
 def sample_named(name: str) -> SampleData:
-    """Return a made-up dataset.
+    """Return a sample dataset.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Made-up sounds: short waveforms from a seeded generator.
+"""Synthetic sounds: short waveforms from a seeded generator.
 
-All are float32 at `SR`, mono, and stay below full scale. They are meant to be told apart by a
-simple classifier, and to be pleasant enough for a classroom.
+All are float32 at `SR`, mono, and below full scale. A simple classifier can distinguish them, and
+they are pleasant enough for a classroom.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SR = 8000
 """Sample rate of all sounds in Hz."""
 
 NOISE = 0.003
-"""Standard deviation of the noise that every sound has, as a quiet room has it."""
+"""Standard deviation of the noise in every sound, as of a quiet room."""
 
 
 def tone(rng: Generator) -> Waveform:
@@ -52,7 +52,7 @@ def murmur(rng: Generator, slope: float) -> Waveform:
     times = _times(rng)
     spectrum = np.fft.rfft(rng.standard_normal(len(times)))
     tilt = slope + rng.normal(0.0, 6.0)
-    gains = rng.normal(0.0, 5.0, 8)  # what differs from clip to clip, and says nothing of the class
+    gains = rng.normal(0.0, 5.0, 8)  # differs between clips, not between classes
     at = np.linspace(0.0, 1.0, len(spectrum))
     level = tilt * (at - 0.5) + np.interp(at, np.linspace(0.0, 1.0, 8), gains)
     y = np.fft.irfft(spectrum * 10.0 ** (level / 20.0), len(times))
@@ -116,7 +116,9 @@ def _finished(y: Floats, rng: Generator) -> Waveform:
     fade = np.minimum(1.0, np.minimum(np.arange(len(y)), np.arange(len(y))[::-1]) / (0.02 * SR))
     before, after = (round(rng.uniform(0.02, 0.08) * SR) for _ in range(2))
     faded = y * fade
-    level = rng.uniform(0.05, 0.15) / np.sqrt(np.mean(faded**2))  # of equal power, whatever it is
+    level = rng.uniform(0.05, 0.15) / np.sqrt(
+        np.mean(faded**2)
+    )  # loudness does not depend on the kind
     loud = np.pad(level * faded, (before, after))
     quiet: Floats = loud + NOISE * rng.standard_normal(len(loud))
     return quiet.astype(np.float32)

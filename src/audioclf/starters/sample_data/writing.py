@@ -1,4 +1,4 @@
-"""Write a made-up dataset with its config into a folder of its own."""
+"""Writing of a sample dataset with its config into a new folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from audioclf.base.files import OutputFolder
 from audioclf.starters.sample_data.registry import SOUNDS, SampleData
 
 ANSWERS = "answers.csv"
-"""The table of what was planted."""
+"""Table of the planted faults."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was written.
+    """The files of a sample dataset on disk.
 
     Parameters
     ----------
