@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,15 @@ class Media:
     def n_bytes(self) -> int:
         """Bytes in the page."""
         return len(self.sound) + len(self.picture)
+
+
+def media_data(clip_ids: Iterable[str], media: Mapping[str, Media]) -> dict[str, list[str]]:
+    """Return picture and sound for the script of a page, by the position of the clip."""
+    return {
+        str(at): [media[clip_id].picture, media[clip_id].sound]
+        for at, clip_id in enumerate(clip_ids)
+        if clip_id in media
+    }
 
 
 @dataclass

@@ -60,8 +60,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = words.shown
-    environment.filters["breakable"] = words.breakable
+    for filter_ in (words.shown, words.breakable, words.number, words.count):
+        environment.filters[filter_.__name__] = filter_
     return environment
 
 

@@ -14,7 +14,7 @@ from audioclf.report import svg, words
 from audioclf.report.explore import map as mapped
 from audioclf.report.explore.exploration import Exploration, format_words
 from audioclf.report.explore.levels import ClassLevels, Spread, class_levels
-from audioclf.report.media import Media, MediaMaker
+from audioclf.report.media import Media, MediaMaker, media_data
 from audioclf.report.render import rendered
 from audioclf.report.run.audits import audit_view
 from audioclf.report.run.material import Material, dataset_view
@@ -55,7 +55,6 @@ def build_page(
         budget = default_budget(len(exploration.dataset)) if budget_mb is None else budget_mb
         order = mapped.fair_order(exploration, drawn)
         media = maker.media([exploration.dataset.clips[at].id for at in order], int(budget * 1e6))
-    ids = [exploration.dataset.clips[at].id for at in drawn]
     colourings = mapped.colourings_of(exploration, drawn)
     view = {
         "run": exploration.config.name,
@@ -69,11 +68,7 @@ def build_page(
     }
     data = {
         "data": mapped.map_data(exploration, drawn, colourings),
-        "media": {
-            str(at): [media[name].picture, media[name].sound]
-            for at, name in enumerate(ids)
-            if name in media
-        },
+        "media": media_data([exploration.dataset.clips[at].id for at in drawn], media),
     }
     return rendered("explore", view, data)
 
@@ -126,51 +121,23 @@ def _findings(exploration: Exploration) -> dict[str, Any]:
 
 def _levels_view(rows: Sequence[ClassLevels]) -> View:
     columns = {"seconds": "length (s)", "level_db": "level (RMS, dBFS)"}
-    extents = {key: _extent([getattr(row, key) for row in rows]) for key in columns}
     return {
-        "axes": [
-            {"title": title, "axis": svg.axis_below(extents[key])} for key, title in columns.items()
-        ],
+        "rows": rows,
         "has_groups": any(row.groups for row in rows),
-        "rows": [
-            {
-                "name": row.name,
-                "clips": row.clips,
-                "groups": row.groups,
-                "plots": [
-                    {
-                        "svg": svg.interval_bar(
-                            spread.median, spread.low, spread.high, extents[key]
-                        ),
-                        **_median(spread),
-                    }
-                    for key in columns
-                    for spread in [getattr(row, key)]
-                ],
-                "numbers": [
-                    _median(row.peak_db, 1),
-                    _median(row.noise_floor_db, 1),
-                    _median(row.bandwidth_hz, 0),
-                ],
-                "clipped": row.clipped,
-                "silent": row.silent,
-                "dc_offset": words.number(row.dc_offset, 4),
-                "dc_value": row.dc_offset,
-            }
-            for row in rows
+        "plots": [
+            {"key": key, "title": title, **_plots([getattr(row, key) for row in rows])}
+            for key, title in columns.items()
         ],
+        "numbers": [("peak_db", 1), ("noise_floor_db", 1), ("bandwidth_hz", 0)],
     }
 
 
-def _extent(spreads: Sequence[Spread]) -> tuple[float, float]:
-    low = min(each.low for each in spreads)
-    high = max(each.high for each in spreads)
+def _plots(spreads: Sequence[Spread]) -> View:
+    low, high = min(spread.low for spread in spreads), max(spread.high for spread in spreads)
     margin = 0.03 * (high - low) or 0.5
-    return low - margin, high + margin
-
-
-def _median(spread: Spread, digits: int = 2) -> View:
-    return {"text": words.number(spread.median, digits), "value": spread.median, "span": ""}
+    extent = (low - margin, high + margin)
+    bars = [svg.interval_bar(each.median, each.low, each.high, extent) for each in spreads]
+    return {"axis": svg.axis_below(extent), "bars": bars}
 
 
 def formats_of(exploration: Exploration) -> Mapping[str, int]:

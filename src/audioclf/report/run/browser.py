@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.report.media import Media
 from audioclf.report.run.outcomes import Outcome
 from audioclf.report.words import shown
 
@@ -30,7 +29,6 @@ def browser_data(
         "labels": run.targets.codes.tolist(),
         "groups": None if None in groups else [shown(group) for group in groups],
         "predicted": [outcome.predicted.tolist() for outcome in outcomes],
-        "wrong": [outcome.wrong.tolist() for outcome in outcomes],
         "tested": outcomes[0].tested.tolist(),
         "scores": [_thousandths(outcome) for outcome in outcomes],
         "order": list(order),
@@ -43,9 +41,3 @@ def _thousandths(outcome: Outcome) -> list[int] | None:
         return None
     filled = np.where(known, outcome.true_score, -0.001)
     return [int(value) for value in np.round(1000 * filled)]
-
-
-def media_data(run: SavedRun, media: Mapping[str, Media]) -> dict[str, list[str]]:
-    """Return picture and sound by the clip's position."""
-    at = {clip.id: position for position, clip in enumerate(run.clips)}
-    return {str(at[name]): [item.picture, item.sound] for name, item in media.items()}

@@ -55,7 +55,8 @@ def _confusion(confusion: Any, classes: Sequence[str]) -> View:
     table = len(classes) <= MAX_TABLE
     return {
         "classes": list(classes),
-        "rows": _confusion_rows(confusion, share, classes) if table else None,
+        "counts": confusion.tolist() if table else None,
+        "shares": share.round(3).tolist(),
         "picture": None if table else mask_of(share, ACCENT),
         "pairs": [
             {
@@ -70,25 +71,6 @@ def _confusion(confusion: Any, classes: Sequence[str]) -> View:
             if wrong[i, j] > 0
         ],
     }
-
-
-def _confusion_rows(confusion: Any, share: Any, classes: Sequence[str]) -> list[View]:
-    return [
-        {
-            "name": name,
-            "cells": [
-                {
-                    "text": words.count(float(confusion[i, j])),
-                    "share": round(float(share[i, j]), 3),
-                    "right": i == j,
-                    "column": j,
-                    "predicted": classes[j],
-                }
-                for j in range(len(classes))
-            ],
-        }
-        for i, name in enumerate(classes)
-    ]
 
 
 def _classes(classes: Mapping[str, Any]) -> list[View]:

@@ -10,7 +10,7 @@ from audioclf.base.errors import AudioclfError, ResultError
 from audioclf.base.files import OutputFolder
 from audioclf.report import words
 from audioclf.report.clips import ClipSource, clips_of
-from audioclf.report.media import Media, MediaMaker
+from audioclf.report.media import Media, MediaMaker, media_data
 from audioclf.report.render import rendered
 from audioclf.report.run import audits, browser, closeup, material, overview
 from audioclf.report.run.outcomes import outcomes_of, review_order
@@ -159,7 +159,9 @@ def build_report(
         "origin": material.origin_view(run),
     }
     data = {"data": browser.browser_data(run, outcomes, order)}
-    return rendered("report", view, {**data, "media": browser.media_data(run, media)})
+    return rendered(
+        "report", view, {**data, "media": media_data([clip.id for clip in run.clips], media)}
+    )
 
 
 def _summary(run: SavedRun) -> dict[str, Any]:
