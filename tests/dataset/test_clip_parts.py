@@ -139,15 +139,10 @@ def test_a_part_between_two_frames_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "times", [(-1.0, 1.0), (1.0, 1.0), (2.0, 1.0), (float("nan"), 1.0), (0.0, float("nan"))]
+    "times",
+    [(-1, 1), (1, 1), (2, 1), (np.nan, 1), (0, np.nan), (np.inf, None), (0, np.inf)],
 )
-def test_impossible_times_are_refused(times: tuple[float, float]) -> None:
-    with pytest.raises(ValueError, match="not a part of a recording"):
-        Span(*times)
-
-
-@pytest.mark.parametrize("times", [(float("inf"), None), (0.0, float("inf"))])
-def test_infinite_times_are_refused(times: tuple[float, float | None]) -> None:
+def test_impossible_times_are_refused(times: tuple[float, float | None]) -> None:
     with pytest.raises(ValueError, match="not a part of a recording"):
         Span(*times)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -39,33 +41,43 @@ def spans(cut: Cut) -> list[str]:
     return [f"{mark.start:g}-{mark.end:g} {mark.label}" for mark in cut.clips]
 
 
-def test_each_mark_is_a_clip() -> None:
-    assert at_marks("3-4 dog", "0-2 cat", "0-2 cat") == (marks("0-2 cat", "3-4 dog"), 0)
+OVERLAPPING = ["0-5 dog", "1-2 cat", "4-6 cat", "7-8 cat"]
 
 
-def test_marks_that_meet_do_not_overlap() -> None:
-    assert at_marks("0-1 dog", "1-2 cat") == (marks("0-1 dog", "1-2 cat"), 0)
+@pytest.mark.parametrize(
+    ("texts", "longest", "clips", "conflicts"),
+    [
+        (["3-4 dog", "0-2 cat", "0-2 cat"], False, ["0-2 cat", "3-4 dog"], 0),
+        (["0-1 dog", "1-2 cat"], False, ["0-1 dog", "1-2 cat"], 0),
+        (["0-2 dog", "1-3 dog"], False, ["0-2 dog", "1-3 dog"], 0),
+        (["0-1 ", "2-2 dog", "0-1 cat"], False, ["0-1 cat"], 0),
+        (OVERLAPPING, False, ["7-8 cat"], 3),
+        (OVERLAPPING, True, ["0-5 dog", "7-8 cat"], 2),
+        (["0-0.3 dog", "0.1-0.4 cat"], True, [], 2),
+    ],
+)
+def test_marks_are_clips_unless_two_labels_overlap(
+    texts: list[str], longest: bool, clips: list[str], conflicts: int
+) -> None:
+    assert at_marks(*texts, longest=longest) == (marks(*clips), conflicts)
 
 
-def test_marks_of_one_label_may_overlap() -> None:
-    assert at_marks("0-2 dog", "1-3 dog") == (marks("0-2 dog", "1-3 dog"), 0)
-
-
-def test_marks_of_two_labels_that_overlap_are_both_skipped() -> None:
-    assert at_marks("0-5 dog", "1-2 cat", "4-6 cat", "7-8 cat") == (marks("7-8 cat"), 3)
-
-
-def test_the_longest_of_marks_that_overlap_stays() -> None:
-    found = at_marks("0-5 dog", "1-2 cat", "4-6 cat", "7-8 cat", longest=True)
-    assert found == (marks("0-5 dog", "7-8 cat"), 2)
-
-
-def test_marks_of_one_length_that_overlap_are_both_skipped() -> None:
-    assert at_marks("0-0.3 dog", "0.1-0.4 cat", longest=True) == ([], 2)
-
-
-def test_marks_without_label_or_length_are_no_clips() -> None:
-    assert at_marks("0-1 ", "2-2 dog", "0-1 cat") == (marks("0-1 cat"), 0)
+@pytest.mark.parametrize(
+    ("texts", "fields", "expected"),
+    [
+        (["0-0.3 dog", "0.6-0.8 dog"], {"seconds": 1.0}, ["0-1 dog"]),
+        (["0-0.4 dog", "0.1-0.4 dog", "0.2-0.3 dog"], {"seconds": 1.0}, []),
+        (["0-0.6 dog", "0.6-1 cat"], {"seconds": 1.0}, ["0-1 dog"]),
+        (["1-2 dog"], {"seconds": 3.0, "background": "x"}, ["0-1 x", "1-2 dog", "2-3 x"]),
+        ([], {"seconds": 2.9, "background": "x"}, ["0-1 x", "1-2 x"]),
+        ([], {"seconds": 0.9, "background": "x"}, []),
+        ([], {"seconds": 2.0, "hop": 0.5, "background": "x"}, ["0-1 x", "0.5-1.5 x", "1-2 x"]),
+    ],
+)
+def test_windows_are_labeled_by_what_covers_them(
+    texts: list[str], fields: dict[str, Any], expected: list[str]
+) -> None:
+    assert spans(windows(*texts, **fields)) == expected
 
 
 def test_a_window_has_the_label_that_covers_enough_of_it() -> None:
@@ -74,19 +86,10 @@ def test_a_window_has_the_label_that_covers_enough_of_it() -> None:
     assert (cut.conflicts, cut.too_little) == (0, 1)
 
 
-def test_marks_of_one_label_count_together_and_once() -> None:
-    assert spans(windows("0-0.3 dog", "0.6-0.8 dog", seconds=1.0)) == ["0-1 dog"]
-    assert spans(windows("0-0.4 dog", "0.1-0.4 dog", "0.2-0.3 dog", seconds=1.0)) == []
-
-
 def test_a_window_that_two_labels_cover_is_skipped() -> None:
     cut = windows("0-0.5 dog", "0.5-1 cat", "1-2 dog", seconds=2.0)
     assert spans(cut) == ["1-2 dog"]
     assert (cut.conflicts, cut.too_little) == (1, 0)
-
-
-def test_a_label_below_the_share_does_not_dispute_a_window() -> None:
-    assert spans(windows("0-0.6 dog", "0.6-1 cat", seconds=1.0)) == ["0-1 dog"]
 
 
 def test_the_label_that_covers_most_of_a_window_has_it_if_longest() -> None:
@@ -100,20 +103,6 @@ def test_windows_that_nothing_touches_are_background() -> None:
     cut = windows(*texts, seconds=6.0, background="noise")
     assert spans(cut) == ["0-1 dog", "4-5 noise", "5-6 noise"]
     assert cut.too_little == 3
-
-
-def test_a_mark_that_ends_where_a_window_starts_does_not_touch_it() -> None:
-    assert spans(windows("1-2 dog", seconds=3.0, background="x")) == ["0-1 x", "1-2 dog", "2-3 x"]
-
-
-def test_a_last_shorter_window_is_left_out() -> None:
-    assert spans(windows(seconds=2.9, background="x")) == ["0-1 x", "1-2 x"]
-    assert spans(windows(seconds=0.9, background="x")) == []
-
-
-def test_windows_may_overlap() -> None:
-    cut = windows(seconds=2.0, hop=0.5, background="x")
-    assert spans(cut) == ["0-1 x", "0.5-1.5 x", "1-2 x"]
 
 
 def test_times_of_windows_are_decimal_fractions() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from audioclf.builtin.loaders.folder import FolderDataset
-from audioclf.components.fields import validate_component
 from audioclf.plugin import DatasetError, DecodeError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX file names or links")
@@ -165,9 +164,3 @@ def test_a_folder_that_cannot_be_read_is_named(
     message = f"{tmp_path / 'cat'}: the folder cannot be read: Permission denied"
     with pytest.raises(DatasetError, match=re.escape(message)):
         FolderDataset(path=tmp_path).load()
-
-
-def test_a_relative_path_starts_at_the_config(tmp_path: Path) -> None:
-    component = validate_component(FolderDataset, {"path": "data"}, {"base_dir": tmp_path})
-    assert isinstance(component, FolderDataset)
-    assert component.path == tmp_path / "data"
