@@ -30,6 +30,7 @@ from audioclf.base.errors import (
     EnvironmentMissingError,
     FeatureError,
 )
+from audioclf.base.settings import Settings
 from audioclf.components.batches import Batches
 from audioclf.components.classifier import Classifier
 from audioclf.components.featurizer import Featurizer
@@ -110,6 +111,7 @@ __all__ = [
     "Pooling",
     "RemoteSource",
     "SearchMetric",
+    "Settings",
     "Span",
     "Stats",
     "Table",

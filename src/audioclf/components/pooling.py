@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import annotated_types as at
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from audioclf.base.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,11 +21,7 @@ Statistic = Literal["mean", "std"]
 Percentile = Annotated[float, at.Ge(0.0), at.Le(100.0)]
 
 
-class _Pooling(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Flatten(_Pooling):
+class Flatten(Settings):
     """All frames in order, padded at the end to the longest clip that the config allows."""
 
     type: Literal["flatten"] = "flatten"
@@ -62,7 +60,7 @@ class Flatten(_Pooling):
         return rows.ravel()
 
 
-class Stats(_Pooling):
+class Stats(Settings):
     """Statistics over time: of the whole clip, and of a fixed number of equal time segments."""
 
     type: Literal["stats"] = "stats"

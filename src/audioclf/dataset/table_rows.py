@@ -17,9 +17,9 @@ from types import MappingProxyType
 from typing import Annotated
 
 from annotated_types import MinLen
-from pydantic import BaseModel, ConfigDict
 
 from audioclf.base.errors import DatasetError
+from audioclf.base.settings import Settings
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.path_labels import count, shown
 from audioclf.dataset.sources import AudioSource, PartSource, Span
@@ -35,10 +35,8 @@ ColumnName = Annotated[str, MinLen(1)]
 """The name of a column."""
 
 
-class Columns(BaseModel):
+class Columns(Settings):
     """Names of the columns of a table, by role; null leaves a column unread."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     path: ColumnName = "path"
     """The audio file."""

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     FiniteFloat,
     PlainSerializer,
@@ -18,18 +16,14 @@ from pydantic import (
     model_validator,
 )
 
-from audioclf.plugin import Classifier
+from audioclf.plugin import Classifier, Settings
 
 if TYPE_CHECKING:
     from typing import Self
 
 
-class Range(BaseModel):
+class Range(Settings):
     """Range of numbers for a random search."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
 
     low: int | FiniteFloat
     """Lower bound, included."""

@@ -11,19 +11,19 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
+from pydantic import Field, FiniteFloat, field_validator
+
+from audioclf.plugin import Settings
 
 Factor = Annotated[FiniteFloat, Ge(0.5), Le(2.0)]
 
 
-class Vtlp(BaseModel):
+class Vtlp(Settings):
     """Vocal tract length perturbation: copies of each training clip with warped frequencies.
 
     The copies differ in `warp` alone. The paper draws a random factor for each clip and pass; here
     each clip is used with every factor, so that runs are reproducible and features are cached.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     type: Literal["vtlp"] = "vtlp"
 

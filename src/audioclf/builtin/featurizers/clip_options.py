@@ -17,10 +17,10 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
-from audioclf.plugin import Featurizer
+from audioclf.plugin import Featurizer, Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 Normalization = Literal["mean", "mean_variance"]
 
 
-class TrimSilence(BaseModel):
+class TrimSilence(Settings):
     """Threshold of silence at both ends of a clip, as in `librosa.effects.trim`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     top_db: FiniteFloat = Field(default=60.0, ge=6)
     """Distance in dB below the loudest frame from which a frame is silent, at least 6."""

@@ -12,10 +12,7 @@ from typing_extensions import override
 from audioclf.plugin import AnyFeaturizer, FeatureError, Featurizer, Flatten, Pooling, Stats
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Matrix = NDArray[np.float32]
+    from audioclf.builtin.featurizers.clip_options import Matrix
 
 _AS_IT_IS = Stats(statistics=("mean",), percentiles=(), segments=0)
 """The mean over the single frame that `concat` returns: that frame, bit for bit."""

@@ -22,10 +22,7 @@ from audioclf.dsp.framing import PadMode
 from audioclf.plugin import FeatureError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Matrix = NDArray[np.float32]
+    from audioclf.builtin.featurizers.clip_options import Matrix
 
 _C1 = 440.0 * 2.0 ** (-45 / 12)
 """Frequency in Hz of the note at which the transform starts by default."""

@@ -17,10 +17,7 @@ from audioclf.plugin import FeatureError, Featurizer
 if TYPE_CHECKING:
     from typing import Self
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Matrix = NDArray[np.float32]
+    from audioclf.builtin.featurizers.clip_options import Matrix
 
 Norm = Literal["slaney"] | Annotated[FiniteFloat, Gt(0)] | None
 

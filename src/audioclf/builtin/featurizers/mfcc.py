@@ -13,10 +13,7 @@ from audioclf.builtin.featurizers.mel import MelBands, Norm
 if TYPE_CHECKING:
     from typing import Self
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Matrix = NDArray[np.float32]
+    from audioclf.builtin.featurizers.clip_options import Matrix
 
 _HALF = 4
 """Frames on each side of the one whose delta is estimated, as in librosa's `width=9`."""

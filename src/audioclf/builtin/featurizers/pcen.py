@@ -11,23 +11,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
+
+from audioclf.plugin import Settings
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Matrix = NDArray[np.float32]
+    from audioclf.builtin.featurizers.clip_options import Matrix
 
 
-class Pcen(BaseModel):
+class Pcen(Settings):
     """Per-channel energy normalization as in `librosa.pcen`.
 
     With S the energy of a band and M the energy smoothed over time, it is
     `(S / (eps + M)**gain + bias)**power - bias**power`.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     gain: FiniteFloat = Field(default=0.98, ge=0, le=2)
     """Exponent of the smoothed energy, in [0, 2]: 1 removes slow changes of the level."""

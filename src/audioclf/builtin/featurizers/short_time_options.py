@@ -9,25 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, field_validator
+from pydantic import Field, FiniteFloat, ValidationInfo, field_validator
 from typing_extensions import override
 
 from audioclf.builtin.featurizers.clip_options import ClipFeaturizer
 from audioclf.dsp.framing import Framing, PadMode, Window
+from audioclf.plugin import Settings
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Matrix = NDArray[np.float32]
+    from audioclf.builtin.featurizers.clip_options import Matrix
 
 Power = Annotated[FiniteFloat, Ge(1e-37)]
 
 
-class Decibels(BaseModel):
+class Decibels(Settings):
     """Conversion of power to dB, as in `librosa.power_to_db`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     ref: Power | Literal["max"] = 1.0
     """Power at 0 dB; `max` is the greatest power in the clip."""

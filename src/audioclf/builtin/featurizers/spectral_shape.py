@@ -25,10 +25,7 @@ from audioclf.builtin.featurizers.short_time_options import Spectral
 from audioclf.plugin import FeatureError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Matrix = NDArray[np.float32]
+    from audioclf.builtin.featurizers.clip_options import Matrix
 
 Shape = Literal["centroid", "bandwidth", "contrast", "rolloff", "flatness", "zero_crossings", "rms"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)

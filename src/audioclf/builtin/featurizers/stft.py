@@ -11,10 +11,7 @@ from typing_extensions import override
 from audioclf.builtin.featurizers.short_time_options import Decibels, Spectral
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Matrix = NDArray[np.float32]
+    from audioclf.builtin.featurizers.clip_options import Matrix
 
 
 class Stft(Spectral):
