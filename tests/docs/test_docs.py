@@ -81,11 +81,10 @@ def test_the_map_has_every_page() -> None:
 
 
 def test_every_page_that_code_names_exists() -> None:
-    files = [path for name in ("src", "configs", "benchmarks") for path in (REPO / name).rglob("*")]
-    for path in [REPO / "Makefile", *files]:
-        if path.name == "Makefile" or path.suffix in {".py", ".yaml"}:
-            for name in re.findall(r"\bdocs/[\w/]+\.md", path.read_text(encoding="utf-8")):
-                assert (REPO / name).is_file(), f"{path}: {name}"
+    patterns = ("Makefile", "src/**/*.py", "benchmarks/**/*.py", "configs/*.yaml")
+    for path in (path for pattern in patterns for path in REPO.glob(pattern)):
+        for name in re.findall(r"\bdocs/[\w/]+\.md", path.read_text(encoding="utf-8")):
+            assert (REPO / name).is_file(), f"{path}: {name}"
 
 
 def test_the_example_plugin_of_the_docs_loads() -> None:

@@ -23,11 +23,7 @@ def load() -> ModuleType:
 
 GENERATE = load()
 PAGES: dict[str, str] = GENERATE.pages()
-BUILT_IN: list[type[Component]] = [
-    *audioclf_loaders(),
-    *audioclf_featurizers(),
-    *audioclf_classifiers(),
-]
+BUILT_IN = [*audioclf_loaders(), *audioclf_featurizers(), *audioclf_classifiers()]
 
 
 def test_stored_pages_are_those_that_the_code_gives() -> None:
