@@ -20,8 +20,7 @@ from audioclf.components.discovery import discover
 from audioclf.config.loading import load_config
 from audioclf.experiment.grid import pipelines_of
 from audioclf.features.extraction import extract
-from audioclf.starters.sample_data.registry import SAMPLES, sample_named
-from audioclf.starters.sample_data.writing import write_sample
+from audioclf.starters.sample_data.registry import SAMPLES, sample_named, write_sample
 from tests.conftest import run_cli
 
 NAMES = ["clean", "duplicates", "groups", "shortcut", "bad-files", "mislabeled"]

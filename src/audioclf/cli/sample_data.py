@@ -28,8 +28,7 @@ def sample_data(
     show_list: Annotated[bool, typer.Option("--list", help="Say what there is.")] = False,
 ) -> None:
     """Write a small dataset that shows one effect, such as leakage or a shortcut."""
-    from audioclf.starters.sample_data.registry import SAMPLES, sample_named
-    from audioclf.starters.sample_data.writing import write_sample
+    from audioclf.starters.sample_data.registry import SAMPLES, sample_named, write_sample
 
     if show_list:
         rows = [(sample.name, sample.line) for sample in SAMPLES.values()]

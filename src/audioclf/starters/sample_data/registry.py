@@ -1,21 +1,28 @@
-"""Table of the sample datasets: name, one line, builder, config."""
+"""Table of the sample datasets, and writing one with its config into a new folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audioclf.base.errors import ConfigError
+import numpy as np
+
+from audioclf.base.errors import ConfigError, ResultError
+from audioclf.base.files import OutputFolder
 from audioclf.starters.sample_data import builders
-from audioclf.starters.sample_data.files import SampleFile
+from audioclf.starters.sample_data.builders import SampleFile
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 SOUNDS = "sounds"
 """Folder of the sound files, beside the config."""
+
+ANSWERS = "answers.csv"
+"""Table of the planted faults."""
 
 _CONFIG = """\
 # Made by `audioclf sample-data {name}`: {line}
@@ -120,3 +127,63 @@ def sample_named(name: str) -> SampleData:
     raise ConfigError(
         f"no sample data is called {name!r}", hint=f"{meant}There are {', '.join(SAMPLES)}."
     )
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files of a sample dataset on disk.
+
+    Parameters
+    ----------
+    n_files : int
+        Sound files.
+    n_bytes : int
+        Their size.
+    """
+
+    folder: Path
+    config: Path
+    n_files: int
+    n_bytes: int
+
+
+def write_sample(sample: SampleData, folder: Path, *, seed: int = 0) -> Written:
+    """Write the sounds, the config and the answers.
+
+    Parameters
+    ----------
+    folder : Path
+        New or empty.
+    seed : int
+        The same seed gives the same bytes.
+
+    Raises
+    ------
+    ResultError
+        If the folder holds anything, or cannot be written.
+    """
+    _check_empty(folder)
+    files = sample.build(np.random.default_rng(seed))
+    target = OutputFolder(folder)
+    for file in files:
+        target.write_bytes(f"{SOUNDS}/{file.path}", file.content)
+    planted = sorted((file.path, file.planted) for file in files if file.planted)
+    target.write_csv(ANSWERS, ("path", "planted"), planted)
+    config = target.write_text("config.yaml", sample.config())
+    return Written(folder, config, len(files), sum(len(file.content) for file in files))
+
+
+def _check_empty(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        present = sorted(entry.name for entry in folder.iterdir())
+    except OSError as exc:
+        raise ResultError(
+            f"{folder}: cannot be written: {exc.strerror or exc}",
+            hint="Choose another folder with --out.",
+        ) from exc
+    if present:
+        raise ResultError(
+            f"{folder}: holds files already, such as {present[0]!r}; nothing was written",
+            hint="Choose an empty or a new folder with --out.",
+        )
