@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import audioclf
 from audioclf.components.metrics import Metric
 from audioclf.evaluation.metrics.estimate import estimate
 from audioclf.runs.comparing import compare_runs
@@ -44,6 +46,14 @@ def test_its_metrics_come_out_again(metric: Metric) -> None:
     assert (result.value, result.low, result.high) == pytest.approx(
         (written["value"], written["low"], written["high"]), rel=1e-6
     )
+
+
+def test_scripts_with_the_former_names_still_work() -> None:
+    assert audioclf.CellSummary is audioclf.PipelineSummary
+    summary = audioclf.PipelineSummary("knn", "mel", "knn", {}, 0.1)
+    config: Any = None
+    result = audioclf.RunResult(config, FIRST, (summary,), ("a", "b"), 4, 0, "", "clip", 4, ())
+    assert result.cells == result.pipelines == (result["knn"],)
 
 
 def test_two_saved_runs_are_compared() -> None:

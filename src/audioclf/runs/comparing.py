@@ -1,7 +1,6 @@
-"""Finished runs side by side: their pipelines in one table, and the tests of the differences.
+"""Comparison of finished runs: their pipelines in one table, and paired tests.
 
-Runs compare only if they had the same clips and the same folds; else a difference between two
-pipelines could come from the clips or from luck with the folds.
+Runs are comparable only with the same clips and folds; else a difference could come from those.
 """
 
 from __future__ import annotations
@@ -34,19 +33,13 @@ class ComparedPipeline:
     Parameters
     ----------
     name : str
-        Of the pipeline, with the run before it where two runs have a pipeline of that name.
+        Name of the pipeline, after that of its run where two runs have a pipeline of this name.
     run : Path
-        The folder that it comes from.
+        Its run folder.
     estimate : Estimate or None
-        The metric; None where the pipeline has no scores that it needs.
-    fit_seconds : float or None
-        Mean wall-clock seconds of one fit.
-    predict_seconds_per_clip : float or None
-        Mean wall-clock seconds.
-    model_bytes : int or None
-        Size of a fitted estimator.
-    peak_memory_bytes : int or None
-        By how much the process grew at most in a fit.
+        The metric; None where the pipeline has not the scores for it.
+    fit_seconds, predict_seconds_per_clip, model_bytes, peak_memory_bytes : float or None
+        As in `PipelineSummary`.
     """
 
     name: str
@@ -217,7 +210,7 @@ class _Named:
 
 
 def _named(runs: Sequence[SavedRun]) -> list[_Named]:
-    """Name the pipelines of all runs; a baseline that is equal in each run is listed once."""
+    """Name the pipelines of all runs; equal baselines are listed once."""
     pipelines: list[_Named] = []
     for run, label in zip(runs, _labels(runs), strict=True):
         for pipeline in run.pipelines:
@@ -238,7 +231,7 @@ def _same_baseline(first: _Named, second: _Named) -> bool:
 
 
 def _labels(runs: Sequence[SavedRun]) -> list[str]:
-    """Return a name for each run: of its config, of its folder, or the path that was given."""
+    """Return a name for each run: that of its config, of its folder, or its path."""
     for names in ([run.name for run in runs], [run.path.name for run in runs]):
         if len(set(names)) == len(names):
             return names

@@ -1,8 +1,7 @@
 """A finished run, read back from its folder.
 
-What is here comes from the files alone: no component is built, so a run opens although a plugin of
-it is not installed. Predictions come back as `FoldResult`s, so every metric and every comparison
-works on them as on those of a run that has just ended.
+No component is built, so a run opens without its plugins. Predictions are `FoldResult`s, so metrics
+and comparisons take them like those of a run in memory.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class SavedClip:
     id, label : str
     group : str, optional
     facts : mapping of str to str
-        The other columns of `ledger.csv`, as they are written there.
+        The other columns of `ledger.csv`.
     """
 
     id: str
@@ -58,7 +57,7 @@ class SavedClip:
 
 @dataclass(frozen=True)
 class SavedPipeline:
-    """The out-of-fold predictions of one pipeline, read from disk; see `PipelineResult`."""
+    """Out-of-fold predictions of one pipeline; see `PipelineResult`."""
 
     name: str
     featurizer: str
@@ -78,11 +77,11 @@ class SavedRun:
         The content of `config.yaml`, `record.json` and `metrics.json`.
     classes : tuple of str
     clips : tuple of SavedClip
-        The clips that were evaluated, sorted by id, as the dataset had them.
+        The clips that were evaluated, sorted by id.
     left_out : tuple of dict
         Rows of the ledger whose clip could not be read.
     folds : tuple of Fold
-        Positions in `clips`; what is in no test side of a repeat trains.
+        Positions in `clips`.
     pipelines : tuple of SavedPipeline
         Best first by the main metric.
     """
@@ -187,21 +186,21 @@ def _config(folder: Path) -> dict[str, Any]:
         data = read_yaml(path).data
     except AudioclfError as exc:
         raise ResultError(exc.message, hint=_HINT) from exc
-    with _errors_name(path):
+    with _naming(path):
         str(data["name"]), int(data["seed"]), str(data["metrics"][0])
     return dict(data)
 
 
 def _record(folder: Path) -> dict[str, Any]:
     data = _json(folder / RECORD)
-    with _errors_name(folder / RECORD):
+    with _naming(folder / RECORD):
         str(data["dataset"]["fingerprint"]), int(data["dataset"]["clips"])
     return data
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
     data = _json(folder / METRICS)
-    with _errors_name(folder / METRICS):
+    with _naming(folder / METRICS):
         ",".join(data["classes"]), str(data["unit"]["name"])
         for pipeline in data[PIPELINES].values():
             str(pipeline["featurizer"]), str(pipeline["classifier"]), float(pipeline["fit_seconds"])
@@ -212,10 +211,10 @@ def _metrics(folder: Path) -> dict[str, Any]:
 def _clips(
     folder: Path, fold_rows: Sequence[FoldRow], classes: Sequence[str], n_clips: int
 ) -> tuple[tuple[SavedClip, ...], tuple[_Row, ...]]:
-    """Return the clips that were evaluated, and the rows of those that were left out."""
+    """Return the clips that were evaluated, and the ledger rows of the others."""
     rows = _table(folder / LEDGER)
     groups = {row.path: row.group or None for row in fold_rows}
-    with _errors_name(folder / LEDGER):
+    with _naming(folder / LEDGER):
         clips = tuple(_clip(row, groups) for row in rows if row["status"] == "ok")
         if len(clips) != n_clips:
             raise ValueError(f"it lists {len(clips)} clips, but {RECORD} has {n_clips}")
@@ -232,14 +231,14 @@ def _clip(row: _Row, groups: Mapping[str, str | None]) -> SavedClip:
 
 def _fold_rows(folder: Path) -> list[FoldRow]:
     rows = _table(folder / FOLDS)
-    with _errors_name(folder / FOLDS):
+    with _naming(folder / FOLDS):
         return [row_of(FoldRow, row) for row in rows]
 
 
 def _folds(folder: Path, rows: Sequence[FoldRow], clips: Sequence[SavedClip]) -> tuple[Fold, ...]:
     at = {clip.id: position for position, clip in enumerate(clips)}
     tests: dict[tuple[int, str], list[int]] = {}
-    with _errors_name(folder / FOLDS):
+    with _naming(folder / FOLDS):
         for row in rows:
             if row.path not in at:
                 raise ValueError(f"{LEDGER} has no clip {row.path!r}")
@@ -261,7 +260,7 @@ def _pipelines(
 ) -> tuple[SavedPipeline, ...]:
     written = metrics[PIPELINES]
     rows: dict[str, list[_Row]] = {name: [] for name in written}
-    with _errors_name(folder / PREDICTIONS):
+    with _naming(folder / PREDICTIONS):
         for row in _table(folder / PREDICTIONS):
             name = row_of(PredictionRow, row).cell
             if name not in rows:
@@ -328,7 +327,7 @@ def _table(path: Path) -> list[_Row]:
 
 
 def _text(path: Path) -> str:
-    """Return the text of a file; all files of a run end with a line break, unless cut off."""
+    """Return the text of a file, which ends with a line break unless it was cut off."""
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError as exc:
@@ -343,7 +342,7 @@ def _text(path: Path) -> str:
 
 
 @contextmanager
-def _errors_name(path: Path) -> Iterator[None]:
+def _naming(path: Path) -> Iterator[None]:
     """Turn errors in the content of a file into one that names the file."""
     try:
         yield
