@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from audioclf_xgboost import MODEL_FILE, XGBoost
-from audioclf_xgboost.model_file import NOBODY, checked_model
+from audioclf_xgboost.model_file import NO_NODE, checked_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +111,7 @@ def at(name: str, node: int, value: Any) -> Callable[[Any], object]:
         (at("parents", 0, 1), "children and parents do not fit"),
         (at("parents", 1, 7), "children and parents do not fit"),
         (at("split_indices", 0, 10**8), "tree 0: it splits on a column outside the 6"),
-        (at("split_indices", 0, NOBODY), "tree 0: it splits on a column outside the 6"),
+        (at("split_indices", 0, NO_NODE), "tree 0: it splits on a column outside the 6"),
         (at("split_indices", 0, -1), "tree 0: it splits on a column outside the 6"),
         (at("split_type", 0, 1), "tree 0: it splits on categories"),
         (at("default_left", 0, 2), "default_left is neither 0 nor 1"),

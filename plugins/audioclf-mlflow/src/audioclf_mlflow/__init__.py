@@ -14,7 +14,7 @@ AUDIOCLF_PLUGIN_API = 1
 
 @hookimpl
 def audioclf_run_finished(result: FinishedRun) -> str:
-    """Log a finished run to the store that MLflow's own variables name, and say where it is."""
+    """Log a finished run to the store of MLflow's variables, and return a sentence on its place."""
     from audioclf_mlflow.store import log_run
 
     return log_run(result)

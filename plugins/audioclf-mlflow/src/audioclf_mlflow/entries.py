@@ -1,4 +1,4 @@
-"""What MLflow is given of a run, as plain data; nothing here imports MLflow.
+"""Entries of a run for MLflow, as plain data; nothing here imports MLflow.
 
 A run of audioclf becomes one run of MLflow, and each of its pipelines a run nested in that.
 """
@@ -22,7 +22,7 @@ MAX_VALUE = 500
 """Characters of a parameter or tag; MLflow takes 500 at least, depending on its store."""
 
 IDENTITY_TAG = "audioclf.run"
-"""Tag that tells one run of audioclf from all others: a digest of its record."""
+"""Tag with a digest of the record, which identifies a run of audioclf."""
 
 _ODD = re.compile(r"[^\w.\- :/]", re.ASCII)
 
@@ -38,7 +38,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Entry:
-    """What one run of MLflow holds."""
+    """Content of one run of MLflow."""
 
     name: str
     params: Mapping[str, str]
@@ -67,7 +67,7 @@ def run_entry(run: FinishedRun) -> Entry:
 
 
 def cell_entries(run: FinishedRun) -> Iterator[Entry]:
-    """Yield what stands for each pipeline, best first."""
+    """Yield the entry of each pipeline, best first."""
     for name, found in run.metrics["cells"].items():
         parts: dict[str, str] = {}
         for kind in ("featurizer", "classifier"):

@@ -1,4 +1,4 @@
-"""Write a finished run to the store of MLflow."""
+"""Writing of finished runs to the store of MLflow."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _NOTE = "mlflow.note.content"
 
 
 def log_run(run: FinishedRun) -> str:
-    """Log a run with its pipelines and files, once; return a sentence that says where.
+    """Log a run with its pipelines and files, once, and return a sentence on its place.
 
     Raises
     ------
     mlflow.exceptions.MlflowException
-        If the store cannot be reached or refuses something. What was begun is marked as failed.
+        If the store cannot be reached or refuses data. Unfinished entries are marked as failed.
     """
     client = MlflowClient()
     experiment = _experiment(client, run)
@@ -42,7 +42,7 @@ def log_run(run: FinishedRun) -> str:
 
 
 def _experiment(client: Any, run: FinishedRun) -> Any:
-    """Return the experiment that MLflow's variables name, else one of the name of the run."""
+    """Return the experiment of MLflow's variables, else one with the name of the run."""
     number = MLFLOW_EXPERIMENT_ID.get()
     if number:
         return client.get_experiment(number)
@@ -70,7 +70,7 @@ class _Log:
         self.started, self.ended = times(run)
 
     def write(self) -> str:
-        """Write the run; complete or marked as failed."""
+        """Write the run; mark it as failed if it cannot be completed."""
         entry = run_entry(self.run)
         note = "\n".join(self.run.record["notes"])
         run_id = self._begin(entry, {_NOTE: note[:5000]} if note else {})

@@ -1,7 +1,7 @@
 """A small convolutional network as a classifier of audioclf: `type: cnn`.
 
-It sees each clip as a picture in time and frequency, so its featurizer has to keep the frames:
-`pooling: {type: flatten}`. PyTorch is imported when a network is built, never to list plugins.
+It uses time and frequency, so its featurizer must keep the frames: `pooling: {type: flatten}`.
+PyTorch is imported when a network is built, not to list plugins.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Len
 from pydantic import Field, FiniteFloat
+from typing_extensions import override
 
 from audioclf.plugin import Classifier, EnvironmentMissingError, hookimpl
 
@@ -25,11 +26,11 @@ Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
 class ConvNet(Classifier):
-    """Small convolutional network on spectrograms, which are changed anew each time it sees them.
+    """Small convolutional network on spectrograms, with data augmentation.
 
     Each stage is a 3 x 3 convolution, batch normalization and ReLU; all but the last halve time and
-    frequency. What it learns from is augmented: moved, stretched, masked and mixed clips. The
-    weights that predict are an average over the last steps of the training.
+    frequency. Training clips are shifted, stretched, masked and mixed at random each time. The
+    weights are an average over the last steps of the training.
     """
 
     type: Literal["cnn"] = "cnn"
@@ -42,20 +43,20 @@ class ConvNet(Classifier):
     """Filters of each stage, 1 to 8 stages."""
 
     center: Literal["none", "time", "both"] = "both"
-    """What the first stage sees: `none` the levels as they are, `time` each band without its mean
-    over the clip, as cepstral mean normalization has it, `both` one beside the other."""
+    """Input of the first stage: `none` the levels, `time` each band without its mean over the
+    clip, as in cepstral mean normalization, `both` the two side by side."""
 
     segments: int = Field(default=1, ge=1, le=64)
-    """Equal parts of the time over which the last stage is averaged; 1 forgets when things were."""
+    """Equal parts of the time over which the last stage is averaged; 1 ignores the order."""
 
     dropout: FiniteFloat = Field(default=0.2, ge=0, lt=1)
     """Share of the averages that is dropped at each step of the training, in [0, 1)."""
 
     epochs: int = Field(default=12, ge=1, le=10_000)
-    """How often each clip is seen; the most, if `patience` is given."""
+    """Number of epochs; the largest number, if `patience` is set."""
 
     min_steps: int = Field(default=400, ge=0, le=1_000_000)
-    """Steps that the training has at least: with few clips, `epochs` are raised to as many."""
+    """Least number of steps: with few clips, the number of epochs is raised."""
 
     batch_size: int = Field(default=64, ge=2, le=65_536)
     """Clips of a step, at least 2."""
@@ -113,14 +114,8 @@ class ConvNet(Classifier):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network is trained; `auto` takes an NVIDIA GPU if PyTorch can use one."""
 
+    @override
     def build(self, *, random_state: int) -> ClassifierMixin:
-        """Return an unfitted network.
-
-        Raises
-        ------
-        EnvironmentMissingError
-            If PyTorch cannot be imported, or a GPU is asked for and cannot be used.
-        """
         torch = _imported()
         if self.device == "cuda" and not torch.cuda.is_available():
             raise EnvironmentMissingError(
@@ -131,37 +126,21 @@ class ConvNet(Classifier):
 
         return ConvNetClassifier(self, random_state=random_state)
 
+    @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return the bytes of PyTorch, a copy of the rows, and the stages of one step.
-
-        Derived from the shapes of the stages, not fitted to measurements.
-        """
+        # PyTorch, a copy of the rows, and the stages of one step by their shapes; not measured.
         per_pixel = sum(width / 4.0**stage for stage, width in enumerate(self.channels))
         step = 24 * per_pixel * min(self.batch_size, n_rows) * n_columns
         return (160 << 20) + 8 * n_rows * n_columns + round(step)
 
+    @override
     def dump(self, estimator: Any) -> dict[str, bytes]:
-        """Return the weights of a fitted network as safetensors, and its size as JSON.
-
-        Raises
-        ------
-        ValueError
-            If it holds what `restore` would not take.
-        """
         from audioclf_torch.weights import dumped
 
         return dumped(estimator.network_)
 
+    @override
     def restore(self, files: Mapping[str, bytes]) -> ClassifierMixin:
-        """Return the network that `dump` saved, on the CPU, after a check of every tensor.
-
-        Raises
-        ------
-        ValueError
-            If the files are not sound.
-        EnvironmentMissingError
-            If PyTorch cannot be imported.
-        """
         _imported()
         from audioclf_torch.estimator import ConvNetClassifier
         from audioclf_torch.weights import restored

@@ -1,4 +1,4 @@
-"""Changes to the pictures of one batch that leave their classes as they are.
+"""Data augmentation of one batch.
 
 All draws come from NumPy, so that they are the same on every device.
 
@@ -39,7 +39,7 @@ def augmented(
     targets : Tensor [shape=(n, n_classes)]
         Shares of the classes.
     component : ConvNet
-        What is done, and how much.
+        Fields of the augmentation.
     rng : np.random.Generator
     """
     pictures = warped(pictures, component, rng)

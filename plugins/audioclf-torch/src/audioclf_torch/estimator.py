@@ -1,4 +1,4 @@
-"""The network behind the interface of scikit-learn."""
+"""The network with the interface of scikit-learn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A convolutional network on flat rows whose shape `fit` is told.
+    """A convolutional network on flat rows; `fit` takes their shape.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Clips that early stopping holds out, by whole groups where there are groups."""
+"""Validation clips of early stopping: whole groups, if the dataset has groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def held_out(
     y: Codes, groups: Codes | None, fraction: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Return which rows are held out.
+    """Return a mask of the rows that are held out.
 
     Parameters
     ----------

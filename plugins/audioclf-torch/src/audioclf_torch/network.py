@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Size:
-    """What the data decide about a network.
+    """Sizes of a network that depend on the data.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Network(nn.Module):
         return ((pictures - self.mean) / self.std).unsqueeze(1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Return logits, shape (n, n_classes), of what `scaled` gave."""
+        """Return logits, shape (n, n_classes), of the output of `scaled`."""
         found = self._centered(pictures).contiguous(memory_format=torch.channels_last)
         last = len(self.stages) - 1
         for number, (stage, norm) in enumerate(zip(self.stages, self.norms, strict=True)):

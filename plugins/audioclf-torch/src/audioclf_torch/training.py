@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from audioclf_torch import ConvNet
 
 PREDICTED = 256
-"""Rows that are predicted together."""
+"""Number of rows that are predicted together."""
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold PyTorch to one thread, so that sums have one order; a run decides what is parallel."""
+    """Limit PyTorch to one thread, for a fixed order of sums; the run decides on parallel work."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -38,7 +38,7 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def own_random_state(seed: int) -> Iterator[None]:
-    """Seed PyTorch's generators, and give them back as they were."""
+    """Seed PyTorch's generators within a block, and restore their states."""
     with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
         torch.manual_seed(seed)
         yield
@@ -46,7 +46,7 @@ def own_random_state(seed: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows with labels, on the device where the network is."""
+    """Rows with labels, on the device of the network."""
 
     X: Tensor
     y: Tensor
@@ -119,7 +119,7 @@ class _Training:
 
     @property
     def epochs(self) -> int:
-        """How often each clip is seen, at most."""
+        """Largest number of epochs."""
         return max(
             self.component.epochs, math.ceil(self.component.min_steps / self.steps_per_epoch)
         )
@@ -133,7 +133,7 @@ class _Training:
         return 1e-4 + (1 + math.cos(math.pi * (step - rising) / max(1, total - rising))) / 2
 
     def epoch(self, rows: Rows, rng: np.random.Generator) -> None:
-        """See each clip once, in batches of about one size."""
+        """Train one epoch, in batches of about equal size."""
         self.network.train()
         order = rng.permutation(len(rows.y))
         for batch in np.array_split(order, self.steps_per_epoch):
@@ -155,7 +155,7 @@ class _Training:
                     self.average[name].lerp_(now, 1 - self.component.average)
 
     def averaged(self) -> Network:
-        """Return the network with its averaged weights; the training has ended."""
+        """Return the network with its averaged weights."""
         self.network.load_state_dict(self.average)
         return self.network.eval()
 
@@ -163,7 +163,7 @@ class _Training:
 def _stopped_early(
     training: _Training, rows: Rows, held: Rows, rng: np.random.Generator
 ) -> tuple[Network, int]:
-    """Train until the averaged weights have not become better for some epochs; take the best."""
+    """Train with early stopping on the averaged weights, and take the best."""
     judged = Network(training.component, training.network.size).to(rows.X.device)
     best, best_loss, best_epoch = training.average, math.inf, 0
     for epoch in range(1, training.epochs + 1):

@@ -1,4 +1,4 @@
-"""The weights of a network as files, and back, with nothing executed.
+"""Weights of a network as files; nothing is executed to restore them.
 
 The tensors are in the safetensors format: a header in JSON and plain numbers. What their names and
 shapes must be follows from the component and from the network's size, so a file that holds anything

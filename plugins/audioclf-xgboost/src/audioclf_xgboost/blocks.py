@@ -1,4 +1,4 @@
-"""Blocks of rows as XGBoost wants them handed over."""
+"""Blocks of rows as an iterator of XGBoost."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Blocks(xgboost.DataIter):  # type: ignore[misc]
         self._blocks: Iterator[Any] = iter(batches)
 
     def next(self, input_data: Callable[..., Any]) -> bool:
-        """Hand over the next block; False at the end."""
+        """Pass the next block; return False at the end."""
         for X, y in self._blocks:
             input_data(data=X, label=y)
             return True
         return False
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Start again."""
         self._blocks = iter(self._batches)

@@ -1,9 +1,8 @@
 """The JSON in which XGBoost saves a booster, checked before XGBoost reads it.
 
-XGBoost follows children, features and groups of a saved tree without looking at their range, so a
-forged number reads or writes foreign memory, and a circle never ends. Everything that prediction
-follows is checked here. What XGBoost is then given is written anew from the checked values: it
-never parses the stranger's text.
+XGBoost follows children, features and groups of a saved tree without range checks, so a forged
+number accesses foreign memory, and a cycle never ends. All values that predictions use are checked
+here, and XGBoost reads JSON written from the checked values, never the untrusted text.
 
 The schema is that of XGBoost's documentation, "Introduction to Model IO".
 """
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 256 << 20
 """Each byte of JSON becomes up to 10 bytes in memory; a tree of 63 nodes takes some 4 kB."""
-NOBODY = 2**31 - 1
+NO_NODE = 2**31 - 1
 """Parent of the root, and feature of a node that was pruned."""
 _LARGEST = float(np.finfo(np.float32).max)
 _COUNT = re.compile(r"[0-9]{1,9}")
@@ -34,7 +33,7 @@ _EMPTY = ("categories", "categories_nodes", "categories_segments", "categories_s
 
 
 def checked_model(data: bytes) -> bytes:
-    """Check a saved booster of trees and return it, written anew.
+    """Check a saved booster of trees and return it, rewritten.
 
     Parameters
     ----------
@@ -49,7 +48,7 @@ def checked_model(data: bytes) -> bytes:
     Raises
     ------
     ValueError
-        If XGBoost might do anything else with it than predict.
+        If it is not safe to predict with it.
     """
     if len(data) > MAX_BYTES:
         raise ValueError(f"{len(data)} bytes of JSON (limit {MAX_BYTES})")
@@ -185,9 +184,9 @@ def _check_nodes(tree: Any, n_features: int) -> None:
 
 
 def _check_links(nodes: Mapping[str, NDArray[np.int64]], n_nodes: int) -> None:
-    """Make sure that no walk from the root leaves the nodes or comes back.
+    """Check that no path from the root leaves the nodes or returns.
 
-    Every child is a node, no node is the child of two, and the root is nobody's child.
+    Every child is a node, no node is the child of two, and the root has no parent.
     """
     left, right, parents = nodes["left_children"], nodes["right_children"], nodes["parents"]
     is_leaf = left == -1
@@ -199,17 +198,17 @@ def _check_links(nodes: Mapping[str, NDArray[np.int64]], n_nodes: int) -> None:
     counts = np.bincount(children, minlength=n_nodes)
     if counts[0] or counts.max() > 1:
         raise ValueError("its nodes form a circle, or two of them share a child")
-    if parents[0] != NOBODY or (parents[children] != np.tile(np.flatnonzero(~is_leaf), 2)).any():
+    if parents[0] != NO_NODE or (parents[children] != np.tile(np.flatnonzero(~is_leaf), 2)).any():
         raise ValueError("children and parents do not fit each other")
 
 
 def _check_features(nodes: Mapping[str, NDArray[np.int64]], n_features: int) -> None:
     features, parents = nodes["split_indices"], nodes["parents"]
     is_leaf = nodes["left_children"] == -1
-    pruned = is_leaf & (features == NOBODY)
+    pruned = is_leaf & (features == NO_NODE)
     if not ((features >= 0) & (features < n_features) | pruned).all() or pruned[0]:
         raise ValueError(f"it splits on a column outside the {n_features} that there are")
-    if not ((parents >= 0) & (parents < len(parents)) | (parents == NOBODY)).all():
+    if not ((parents >= 0) & (parents < len(parents)) | (parents == NO_NODE)).all():
         raise ValueError("a parent is no node")
     if not np.isin(nodes["default_left"], (0, 1)).all():
         raise ValueError("default_left is neither 0 nor 1")
