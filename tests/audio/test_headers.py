@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from audioclf.audio.decode import inspect
 from audioclf.audio.headers import inspect_all
 from audioclf.audio.reader import AudioInfo
 from audioclf.base.errors import DecodeError
 from audioclf.dataset.dataset import Clip, Dataset
-from audioclf.dataset.sources import FileSource
+from audioclf.dataset.sources import AudioSource, FileSource
 from audioclf.starters.first_config.headers import read_headers
 from tests.conftest import run_cli
 from tests.predict.making import many
@@ -28,7 +31,7 @@ def test_headers_keep_their_order_and_are_the_same_in_processes(tmp_path: Path) 
     sources = [FileSource(path) for path in sorted(many(tmp_path / "in", 3).iterdir())]
     sources.insert(1, FileSource(tmp_path / "missing.wav"))
     here, there = (inspect_all(sources, isolate=isolate) for isolate in (False, True))
-    kinds = [type(each) for each in here]
+    kinds = [type(info) for info in here]
     assert kinds == [AudioInfo, DecodeError, AudioInfo, AudioInfo]
     assert list(map(str, here)) == list(map(str, there))
 
@@ -40,20 +43,34 @@ def test_a_clip_that_crashes_the_library_costs_check_that_clip_alone(
     monkeypatch.setattr(
         "audioclf.experiment.prepared.load_dataset", lambda config, registry: dataset
     )
-    for option in (("--isolate",), ("--untrusted",), ("--set", "isolate=true")):
-        done = run_cli("check", toy_config, "--json", "--set", "split.n_splits=2", *option)
-        assert done.returncode == 3, done.stderr
-        found = json.loads(done.stdout)
-        assert found["clips"] == 5
-        assert found["unreadable"] == ["crash.wav: reading its header ended the worker process"]
-        assert found["seconds"] > 1  # those of the others
+    done = run_cli("check", toy_config, "--json", "--set", "split.n_splits=2", "--isolate")
+    assert done.returncode == 3, done.stderr
+    checked = json.loads(done.stdout)
+    assert checked["clips"] == 5
+    assert checked["unreadable"] == ["crash.wav: reading its header ended the worker process"]
+    assert checked["seconds"] > 1  # those of the others
+
+
+@pytest.mark.parametrize("option", [("--isolate",), ("--untrusted",), ("--set", "isolate=true")])
+def test_check_reads_headers_in_isolation(
+    option: tuple[str, ...], shared_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def read(sources: Sequence[AudioSource], *, isolate: bool) -> list[Any]:
+        asked.append(isolate)
+        return [inspect(source) for source in sources]
+
+    monkeypatch.setattr("audioclf.audio.headers.inspect_all", read)
+    assert run_cli("check", shared_config, *option).returncode == 0
+    assert asked == [True]
 
 
 def test_a_clip_that_crashes_the_library_costs_init_that_clip_alone(tmp_path: Path) -> None:
-    found = read_headers(with_a_crash(tmp_path / "in"), isolate=True)
+    headers = read_headers(with_a_crash(tmp_path / "in"), isolate=True)
     message = "crash.wav: reading its header ended the worker process"
-    assert found.unreadable == {"crash.wav": message}
-    assert len(found.seconds) == 4
+    assert headers.unreadable == {"crash.wav": message}
+    assert len(headers.seconds) == 4
 
 
 def test_init_writes_the_same_config_in_isolation(sounds: Path, tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +14,39 @@ import pytest
 
 import audioclf
 from audioclf.audio import decode as audio
-from audioclf.base.errors import DecodeError
+from audioclf.audio.settings import AudioConfig
+from audioclf.builtin.featurizers.mel import MelSpectrogram
+from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.features.extraction import Extraction, extract
+from audioclf.features.waveform import own_origin
 from tests.conftest import WHOLE, run_cli
 
 PREDICTIONS = "predictions.csv"
 
 
-def go(config: Path, out: Path, *overrides: str, **arguments: Any) -> audioclf.RunResult:
-    cache_dir = config.parent / "cache"
-    return audioclf.run(
-        config, overrides=overrides, out=out, cache_dir=cache_dir, jobs=1, **arguments
-    )
+@pytest.fixture(scope="module")
+def first(shared_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a `cache` and the `run` that has filled it; to be copied from only."""
+    folder = tmp_path_factory.mktemp("first")
+    run = partial(audioclf.run, shared_config, overrides=WHOLE, jobs=1)
+    run(out=folder / "run", cache_dir=folder / "cache")
+    return folder
+
+
+@pytest.fixture
+def again(first: Path, shared_config: Path, tmp_path: Path) -> Callable[..., audioclf.RunResult]:
+    """Return a function that runs the same config on a copy of the cache."""
+    shutil.copytree(first / "cache", tmp_path / "cache")
+
+    def run(*overrides: str) -> audioclf.RunResult:
+        out = tmp_path / f"run {len(list(tmp_path.iterdir()))}"
+        return go(shared_config, out, tmp_path / "cache", *overrides)
+
+    return run
+
+
+def go(config: Path, out: Path, cache_dir: Path, *overrides: str) -> audioclf.RunResult:
+    return audioclf.run(config, overrides=overrides, out=out, cache_dir=cache_dir, jobs=1)
 
 
 def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -38,114 +63,109 @@ def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return decoded
 
 
-def entries(config: Path) -> list[Path]:
-    return sorted((config.parent / "cache").rglob("*.npy"))
+def entries(cache: Path) -> list[Path]:
+    return sorted(cache.rglob("*.npy"))
 
 
 def test_a_second_run_decodes_nothing_and_finds_the_same(
-    toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    first: Path, again: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go(toy_config, tmp_path / "a", *WHOLE)
     decoded = count_decodes(monkeypatch)
-    go(toy_config, tmp_path / "b", *WHOLE)
+    result = again(*WHOLE)
     assert decoded == []
     for name in (PREDICTIONS, "ledger.csv", "plots/examples.png"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert (first / "run" / name).read_bytes() == (result.folder / name).read_bytes()
 
 
-@pytest.mark.parametrize(
-    "override",
-    [
-        "featurizers.mel.pooling={type: flatten}",
-        "classifiers.logreg.type=knn",
-        "split.n_splits=3",
-        "seed=9",
-    ],
-)
 def test_what_comes_after_the_features_costs_no_decoding(
-    toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str
+    again: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go(toy_config, tmp_path / "a")
     decoded = count_decodes(monkeypatch)
-    go(toy_config, tmp_path / "b", override)
+    pooling, classifier = "featurizers.mel.pooling={type: flatten}", "classifiers.logreg.type=knn"
+    again(pooling, classifier, "split.n_splits=3", "seed=9")
     assert decoded == []
 
 
-@pytest.mark.parametrize(
-    "override", ["audio.sr=7000", "audio.duration=0.4", "featurizers.mel.n_mels=15"]
-)
-def test_what_comes_before_the_features_makes_them_anew(
-    toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str
+@pytest.mark.parametrize("override", ["audio.sr=7000", "featurizers.mel.n_mels=15"])
+def test_what_comes_before_the_features_makes_new_ones(
+    again: Any, monkeypatch: pytest.MonkeyPatch, override: str
 ) -> None:
-    go(toy_config, tmp_path / "a")
     decoded = count_decodes(monkeypatch)
-    go(toy_config, tmp_path / "b", override)
+    again(override)
     assert len(set(decoded)) == 16
 
 
-def test_without_the_cache_nothing_is_kept(
-    toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    go(toy_config, tmp_path / "a", cache=False)
-    assert entries(toy_config) == []
-
-
-def test_damaged_entries_are_rebuilt_and_counted(toy_config: Path, tmp_path: Path) -> None:
-    go(toy_config, tmp_path / "a")
-    spectrograms = [path for path in entries(toy_config) if len(np.load(path)) == 16]
+def test_damaged_entries_are_rebuilt_and_counted(first: Path, again: Any, tmp_path: Path) -> None:
+    spectrograms = [path for path in entries(tmp_path / "cache") if len(np.load(path)) == 16]
     for path in spectrograms[:3]:
         path.write_bytes(path.read_bytes()[:-7])
-    result = go(toy_config, tmp_path / "b")
+    result = again()
     assert "3 damaged cache entries rebuilt" in result.notes
-    first, second = ((tmp_path / run / PREDICTIONS).read_text() for run in "ab")
-    assert first == second
-    assert not any("cache" in note for note in go(toy_config, tmp_path / "c").notes)
+    assert (result.folder / PREDICTIONS).read_text() == (first / "run" / PREDICTIONS).read_text()
+    assert not any("cache" in note for note in again().notes)
 
 
-def test_a_clip_whose_bytes_change_under_its_name_is_read_anew(
-    sounds: Path, toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def extracted(folder: Path, cache: Path) -> Extraction:
+    """Return the features of a folder, of which only a cache can save the decoding."""
+    mel = MelSpectrogram(n_fft=512, n_mels=16)
+    return extract(
+        FolderDataset(path=folder).load(),
+        AudioConfig(sr=8000),
+        {"mel": mel},
+        cache_folder=cache,
+        origins={"mel": own_origin()},
+    )
+
+
+def test_a_clip_whose_bytes_change_under_its_name_is_read_again(
+    sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    overrides = (f"dataset={{type: folder, path: {sounds}}}",)
-    go(toy_config, tmp_path / "a", *overrides)
+    before = extracted(sounds, tmp_path / "cache")
     one, other = sounds / "low" / "low_0.wav", sounds / "high" / "high_0.wav"
     stamp = one.stat()
     one.write_bytes(other.read_bytes())
     os.utime(one, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     decoded = count_decodes(monkeypatch)
-    go(toy_config, tmp_path / "b", *overrides)
+    after = extracted(sounds, tmp_path / "cache")
+    assert after.feature_hashes != before.feature_hashes
     # The same bytes are in the cache already, as another clip.
     assert decoded == []
-    first, second = ((tmp_path / run / PREDICTIONS).read_text() for run in "ab")
-    assert first != second
 
 
 def test_a_file_that_changes_while_it_is_read_is_a_failure_of_that_clip(
-    sounds: Path, toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = audio.decode
 
     def change(source: Any, audio: Any) -> Any:
-        found = real(source, audio)
+        decoded = real(source, audio)
         if source.name.endswith("low_3.wav"):
             Path(source.name).write_bytes(b"other")
-        return found
+        return decoded
 
     monkeypatch.setattr("audioclf.features.worker.decode", change)
-    with pytest.raises(audioclf.AudioclfError, match=r"low_3\.wav: changed while it was read"):
-        go(toy_config, tmp_path / "a", f"dataset={{type: folder, path: {sounds}}}")
+    (row,) = extracted(sounds, tmp_path / "cache").failed
+    assert row.message.endswith("low_3.wav: changed while it was read")
+
+
+def test_a_failed_clip_is_not_cached(sounds: Path, tmp_path: Path) -> None:
+    (sounds / "low" / "low_3.wav").write_bytes(b"RIFF")
+    for _ in range(2):
+        assert len(extracted(sounds, tmp_path / "cache").failed) == 1
+    assert len(entries(tmp_path / "cache")) == 15
 
 
 def test_a_cache_that_cannot_be_written_is_a_note_and_no_more(
-    toy_config: Path, tmp_path: Path
+    shared_config: Path, tmp_path: Path
 ) -> None:
-    (toy_config.parent / "cache").write_text("a file stands where the folder should")
-    result = go(toy_config, tmp_path / "a")
+    (tmp_path / "cache").write_text("a file stands where the folder should")
+    result = go(shared_config, tmp_path / "a", tmp_path / "cache")
     assert result.exit_code == 0
     assert any("features are not cached" in note for note in result.notes)
 
 
 def test_an_interrupted_extraction_resumes(
-    toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("audioclf.features.extraction.CHUNK", 4)
     real = audio.decode
@@ -159,27 +179,23 @@ def test_an_interrupted_extraction_resumes(
 
     monkeypatch.setattr("audioclf.features.worker.decode", stop_late)
     with pytest.raises(KeyboardInterrupt):
-        go(toy_config, tmp_path / "a")
-    before = len(entries(toy_config))
+        go(shared_config, tmp_path / "a", tmp_path / "cache")
+    before = len(entries(tmp_path / "cache"))
     assert before >= 8
     monkeypatch.setattr("audioclf.features.worker.decode", real)
     decoded = count_decodes(monkeypatch)
-    go(toy_config, tmp_path / "b")
+    go(shared_config, tmp_path / "b", tmp_path / "cache")
     # The pictures of a run show the waveform of one clip of each class.
     assert 16 - before <= len(set(decoded)) <= 16 - before + 2
 
 
-def test_the_command_line_chooses_the_folder(toy_config: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "elsewhere"
-    args = ("run", toy_config, "--cache-dir", cache, "--jobs", "1")
-    assert run_cli(*args, "--out", tmp_path / "a").returncode == 0
-    assert len(list(cache.rglob("*.npy"))) == 18
-    assert run_cli(*args, "--no-cache", "--out", tmp_path / "b").returncode == 0
-
-
-def test_a_failed_clip_is_not_cached(sounds: Path, toy_config: Path, tmp_path: Path) -> None:
-    (sounds / "low" / "low_3.wav").write_bytes(b"RIFF")
-    overrides = (f"dataset={{type: folder, path: {sounds}}}", "on_error=skip")
-    for out in ("a", "b"):
-        assert go(toy_config, tmp_path / out, *overrides).n_failed == 1
-    assert issubclass(DecodeError, audioclf.AudioclfError)
+def test_the_command_line_chooses_the_folder(
+    shared_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, default = tmp_path / "elsewhere", tmp_path / "default"
+    args = ("run", shared_config, "--jobs", "1", "--out")
+    assert run_cli(*args, tmp_path / "a", "--cache-dir", cache).returncode == 0
+    assert len(entries(cache)) == 18
+    monkeypatch.setenv("AUDIOCLF_CACHE_DIR", str(default))
+    assert run_cli(*args, tmp_path / "b", "--no-cache").returncode == 0
+    assert entries(default) == []
