@@ -91,7 +91,7 @@ def test_what_the_loader_says_comes_first() -> None:
     [
         ([], "set: no audio files found"),
         (["a.txt"], "set: no audio files found, only a.txt"),
-        (["a/1.m4a", "b/2.wma", "x.txt"], "no audio files that can be read, only .m4a, .wma"),
+        (["a/1.m4a", "b/2.wma", "x.txt"], "no supported audio files, only .m4a, .wma"),
         (
             ["top/dog/1.wav", "top/dog/2.wav", "top/dog/3.wav"],
             "set: all 3 audio files lie in one folder 'dog': at least two class folders are needed",
@@ -112,7 +112,7 @@ def test_what_the_loader_says_comes_first() -> None:
         ),
         (
             ["train/1.wav", "test/2.wav"],
-            "set: the folders test, train are named as splits, and class folders are expected",
+            "set: the folders test, train are named like splits; expected class",
         ),
     ],
 )
@@ -173,7 +173,7 @@ def test_files_that_the_pattern_does_not_match_are_counted_and_named() -> None:
 
 @pytest.mark.parametrize("pattern", [r"^(?P<label>\d*)", r"^(?P<label>\d)?"])
 def test_an_empty_label_is_refused(pattern: str) -> None:
-    message = "set: label_pattern finds an empty label in a.wav"
+    message = "set: label_pattern gives an empty label for a.wav"
     with pytest.raises(DatasetError, match=re.escape(message)):
         dataset("1.wav", "a.wav", label_pattern=pattern)
 

@@ -179,7 +179,7 @@ def _no_audio(name: str, others: Sequence[str]) -> DatasetError:
     foreign = sorted({_suffix(path) for path in others} & UNREADABLE_SUFFIXES)
     if foreign:
         return DatasetError(
-            f"{name}: no audio files that can be read, only {', '.join(foreign)}",
+            f"{name}: no supported audio files, only {', '.join(foreign)}",
             hint="Convert them to FLAC or WAV, for example with ffmpeg.",
         )
     only = f", only {shown(others)}" if others else ""
@@ -197,8 +197,8 @@ def _facts_by_folder(ids: Sequence[str], name: str, wrapping: Sequence[str]) -> 
     split = is_published_split(first_level)
     if split and not any(len(parts) > 1 for parts in folders):
         raise DatasetError(
-            f"{name}: the folders {shown(first_level)} are named as splits, "
-            "and class folders are expected in each of them",
+            f"{name}: the folders {shown(first_level)} are named like splits; expected class "
+            "folders in each of them",
             hint=_pattern_hint("^(?P<label>[^/]+)/", "if they are the classes"),
         )
     depth = 2 if split else 1
@@ -238,13 +238,13 @@ def _facts_by_pattern(ids: Sequence[str], name: str, pattern: str) -> list[_Fact
         files = count(len(unmatched), "file does", "files do")
         raise DatasetError(
             f"{name}: {files} not match label_pattern, of {len(ids):,}: {shown(unmatched)}",
-            hint="The pattern is searched for in these ids, which start below the folders that "
-            "wrap all audio files.",
+            hint="Correct the pattern: it is searched for in these ids, which start below the "
+            "folders that wrap all audio files.",
         )
     matched = [(clip_id, match.groupdict()) for clip_id, match in matches if match is not None]
     blank = sorted(clip_id for clip_id, groups in matched if not (groups["label"] or "").strip())
     if blank:
-        raise DatasetError(f"{name}: label_pattern finds an empty label in {shown(blank)}")
+        raise DatasetError(f"{name}: label_pattern gives an empty label for {shown(blank)}")
     return [
         _Facts(groups["label"], groups.get("group") or None, groups.get("fold") or None)
         for _, groups in matched

@@ -116,7 +116,7 @@ def read_rows(
     read = [reader.read(row) for row in table.rows]
     table.problems.check(hints.get("outside") if reader.leads_out else None)
     if not read:
-        raise DatasetError(f"{table.name}: no rows below the first line, which names the columns")
+        raise DatasetError(f"{table.name}: no rows below the header")
     return [row for row in read if row is not None]
 
 
@@ -282,16 +282,16 @@ def _check_unique(table: str, rows: Sequence[LabeledRow]) -> None:
     for row in rows:
         name = clip_id(row.path, row.span)
         if name in first:
-            problems.add(row.line, f"{quoted(name)} is there already, in line {first[name]}")
+            problems.add(row.line, f"{quoted(name)} is a duplicate of line {first[name]}")
         first.setdefault(name, row.line)
-    problems.check("A clip has one row, with one label.")
+    problems.check("Keep one row with one label for each clip.")
 
 
 def _missing(table: str, missing: Sequence[str], total: int, where: str) -> DatasetError:
     files = count(len(missing), "file is", "files are")
     hint = None
     if len(missing) == total:
-        hint = "None is there: paths in the table are relative to that place."
+        hint = "No file was found: check the folder that the paths are relative to."
     listed = shown(missing, most=_MAX_MISSING)
     return DatasetError(
         f"{table}: {files} missing, of {total:,}, looked for in {where}: {listed}", hint=hint

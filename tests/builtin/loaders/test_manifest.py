@@ -119,9 +119,7 @@ def test_a_missing_column_is_named_with_those_that_there_are(tmp_path: Path) -> 
 
 
 def test_a_header_alone_is_refused(tmp_path: Path) -> None:
-    assert error(tmp_path, "path,label\n").message.endswith(
-        "m.csv: no rows below the first line, which names the columns"
-    )
+    assert error(tmp_path, "path,label\n").message.endswith("m.csv: no rows below the header")
 
 
 @pytest.mark.parametrize(
@@ -178,8 +176,8 @@ def test_a_list_as_a_label_is_refused(tmp_path: Path) -> None:
 def test_a_clip_that_is_listed_twice_is_refused(rows: str, clip: str, tmp_path: Path) -> None:
     fill(tmp_path, "1.wav")
     found = error(tmp_path, f"path,label,start,end\n{rows}\n")
-    assert found.message.endswith(f"m.csv, line 3: '{clip}' is there already, in line 2")
-    assert found.hint == "A clip has one row, with one label."
+    assert found.message.endswith(f"m.csv, line 3: '{clip}' is a duplicate of line 2")
+    assert found.hint == "Keep one row with one label for each clip."
 
 
 def test_missing_files_are_counted_and_five_are_named(tmp_path: Path) -> None:
@@ -195,7 +193,7 @@ def test_missing_files_are_counted_and_five_are_named(tmp_path: Path) -> None:
 def test_where_no_file_is_there_the_place_is_wrong(tmp_path: Path) -> None:
     found = error(tmp_path, "path,label\n1.wav,a\n")
     assert "1 file is missing, of 1, looked for in" in found.message
-    assert found.hint == "None is there: paths in the table are relative to that place."
+    assert found.hint == "No file was found: check the folder that the paths are relative to."
 
 
 def test_a_folder_or_an_endless_name_is_a_missing_file(tmp_path: Path) -> None:
