@@ -278,7 +278,7 @@ def test_a_fit_that_was_kept_is_not_taken_for_one_that_averages(tmp_path: Path) 
     for averaged in (False, True, False):
         kept = FitCache(tmp_path, {"c": "digest"}, {"f": "matrix"}, {})
         pipeline = cell_of(LogisticRegression(), Views(N_VIEWS, averaged))
-        (result,) = evaluate([pipeline], {"f": X}, targets_of(y), splits, seed=0, kept=kept)
+        (result,) = evaluate([pipeline], {"f": X}, targets_of(y), splits, seed=0, fit_cache=kept)
         scores.append((result.folds[0].scores, kept.found))
     assert [found for _, found in scores] == [0, 0, 1]
     assert not np.array_equal(scores[0][0], scores[1][0])

@@ -1,15 +1,16 @@
-"""Fit each pipeline on the training side of each fold, and predict its test side.
+"""Cross-validation: each pipeline is fitted on the training side of each fold.
 
-A pipeline is one featurizer with one classifier. All pipelines see the same clips and the same
-folds. Everything that learns is fitted inside the fold, on labels that the core encodes.
+All pipelines have the same clips and the same folds. Everything that is fitted, is fitted inside
+the fold.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 WORTH_PROCESSES = 5.0
-"""Seconds of work from which on worker processes pay; each takes 1-2 s of CPU to start."""
+"""Seconds of work above which worker processes are started; each takes 1-2 s of CPU."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Work:
-    """What all tasks share; each is named by its position."""
+    """Data of all tasks; a task is referred to by its position."""
 
     tasks: Sequence[_Task]
     matrices: Mapping[str, NDArray[np.float32]]
@@ -62,6 +63,7 @@ class _Work:
 
 
 _Outcome = FoldResult | AudioclfError
+_Outcomes = Generator[tuple[int, _Outcome], None, None]
 _NO_PLAN = FitPlan()
 
 
@@ -75,7 +77,7 @@ def evaluate(
     fits: FitPlan = _NO_PLAN,
     jobs: int = 1,
     engine: Engine | None = None,
-    kept: FitCache | None = None,
+    fit_cache: FitCache | None = None,
     isolate: bool = False,
     fit_seconds: float | None = None,
     progress: Progress = lambda done, total: None,
@@ -92,18 +94,18 @@ def evaluate(
     seed : int
         `random_state` of every classifier.
     fits : FitPlan
-        Which pipelines learn in batches, and how many fits memory holds at a time.
+        Pipelines that are fitted in batches, and the number of parallel fits that memory allows.
     jobs : int
-        Number of processes; the result is the same for any. Work of a few seconds stays in this
+        Number of processes; the result is the same for any. Work of a few seconds is done in this
         process.
     engine : Engine, optional
-        Does all the work, whatever `jobs` is; the result is the same for any.
-    kept : FitCache, optional
-        Gives the fits that were done before, and keeps those that are done now.
+        Does all the work, for any `jobs`; the result is the same for any.
+    fit_cache : FitCache, optional
+        Source of earlier fits, and destination of new ones.
     isolate : bool
-        Fit in worker processes from the first fit on, so that a crash can be named.
+        Fit in worker processes from the first fit on, so that the message of a crash names it.
     fit_seconds : float, optional
-        How long one fit with its predictions may take, in s; implies `isolate`.
+        Time limit of one fit with its predictions, in s; implies `isolate`.
     progress : callable
         Called with (fits done, fits in all).
 
@@ -131,57 +133,51 @@ def evaluate(
         for number, fold in enumerate(splits.folds)
     ]
     work = _Work(tasks, matrices, targets)
-    keys = [None if kept is None else _key(kept, task, work) for task in tasks]
-    done = _done_before(kept, keys, tasks)
+    keys = [None if fit_cache is None else _key(fit_cache, task, work) for task in tasks]
+    done: dict[int, _Outcome] = {}
+    for index, (key, task) in enumerate(zip(keys, tasks, strict=True)):
+        earlier = fit_cache.get(key, task.fold) if fit_cache and key else None
+        if earlier is not None:
+            done[index] = earlier
     todo = [index for index in range(len(tasks)) if index not in done]
     jobs = min(jobs, fits.at_once)
     if todo and engine is None and (isolate or fit_seconds is not None):
-        found = _in_processes(work, todo, jobs, fit_seconds)
+        outcomes = _in_processes(work, todo, jobs, fit_seconds)
     else:
-        found = _outcomes(work, todo, jobs, engine)
-    with contextlib.closing(found) as outcomes:
-        results = _in_order(_keeping(outcomes, kept, keys), tasks, done, progress)
-    per_cell = len(splits.folds)
+        outcomes = _outcomes(work, todo, jobs, engine)
+    results: list[FoldResult] = []
+
+    def advance() -> None:
+        """Move outcomes to the results; the first failure in order is raised early."""
+        while len(results) in done:
+            results.append(_checked(done.pop(len(results)), tasks[len(results)]))
+        progress(len(results) + len(done), len(tasks))
+
+    if done:
+        advance()
+    with contextlib.closing(outcomes):
+        for index, outcome in outcomes:
+            key = keys[index]
+            if fit_cache and key and isinstance(outcome, FoldResult):
+                fit_cache.put(key, outcome)
+            done[index] = outcome
+            advance()
+    folds = iter(results)
     return tuple(
-        PipelineResult(pipeline, tuple(results[i * per_cell : (i + 1) * per_cell]))
-        for i, pipeline in enumerate(pipelines)
+        PipelineResult(pipeline, tuple(islice(folds, len(splits.folds)))) for pipeline in pipelines
     )
 
 
-def _key(kept: FitCache, task: _Task, work: _Work) -> str | None:
+def _key(fit_cache: FitCache, task: _Task, work: _Work) -> str | None:
     pipeline = task.pipeline
     rows = (pipeline.shape, pipeline.views.count, pipeline.views.averaged)
     arrays = (work.targets.codes, work.targets.groups)
     settings = (task.n_classes, task.seed, task.is_sized, task.in_batches, *rows)
-    return kept.key(pipeline.name, pipeline.featurizer, task.fold, arrays, settings)
+    return fit_cache.key(pipeline.name, pipeline.featurizer, task.fold, arrays, settings)
 
 
-def _done_before(
-    kept: FitCache | None, keys: Sequence[str | None], tasks: Sequence[_Task]
-) -> dict[int, _Outcome]:
-    found: dict[int, _Outcome] = {}
-    for index, (key, task) in enumerate(zip(keys, tasks, strict=True)):
-        result = None if kept is None or key is None else kept.get(key, task.fold)
-        if result is not None:
-            found[index] = result
-    return found
-
-
-def _keeping(
-    outcomes: Iterable[tuple[int, _Outcome]], kept: FitCache | None, keys: Sequence[str | None]
-) -> Iterator[tuple[int, _Outcome]]:
-    """Pass outcomes on, and keep each that is a result."""
-    for index, outcome in outcomes:
-        key = keys[index]
-        if kept is not None and key is not None and isinstance(outcome, FoldResult):
-            kept.put(key, outcome)
-        yield index, outcome
-
-
-def _outcomes(
-    work: _Work, todo: Sequence[int], jobs: int, engine: Engine | None
-) -> Generator[tuple[int, _Outcome], None, None]:
-    """Do each task in this process, until it is clear that the rest is worth starting others."""
+def _outcomes(work: _Work, todo: Sequence[int], jobs: int, engine: Engine | None) -> _Outcomes:
+    """Do each task in this process, until the rest is large enough for worker processes."""
     if engine is not None:
         for position, outcome in engine.map(_fit, todo, shared=work):
             yield todo[position], outcome
@@ -199,7 +195,7 @@ def _outcomes(
 
 def _in_processes(
     work: _Work, todo: Sequence[int], jobs: int, seconds: float | None = None
-) -> Generator[tuple[int, _Outcome], None, None]:
+) -> _Outcomes:
     with ProcessEngine(min(jobs, len(todo)), seconds) as engine:
         for position, outcome in engine.map(_fit, todo, shared=work):
             yield todo[position], outcome
@@ -208,32 +204,6 @@ def _in_processes(
 def _fit(index: int, work: _Work) -> FoldResult:
     task = work.tasks[index]
     return fit_and_predict(task, work.matrices[task.pipeline.featurizer], work.targets)
-
-
-def _in_order(
-    outcomes: Iterable[tuple[int, _Outcome]],
-    tasks: Sequence[_Task],
-    done: dict[int, _Outcome],
-    progress: Progress,
-) -> list[FoldResult]:
-    """Return all results, or raise the first failure in order as soon as it is known.
-
-    `done` holds the outcomes that are known already.
-    """
-    early = dict(done)
-    results: list[FoldResult] = []
-
-    def advance() -> None:
-        while len(results) in early:
-            results.append(_checked(early.pop(len(results)), tasks[len(results)]))
-        progress(len(results) + len(early), len(tasks))
-
-    if done:
-        advance()
-    for index, outcome in outcomes:
-        early[index] = outcome
-        advance()
-    return results
 
 
 def _checked(outcome: _Outcome, task: _Task) -> FoldResult:
@@ -269,9 +239,9 @@ def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets)
         if task.in_batches:
             estimator = fit_batches(classifier, views, matrix, fold.train, y_train, seed=task.seed)
         else:
-            kept = None if targets.groups is None else targets.groups[fold.train]
+            groups = None if targets.groups is None else targets.groups[fold.train]
             rows = protected(matrix[fold.train])
-            estimator = fit_rows(task.pipeline, estimator, rows, protected(y_train), kept)
+            estimator = fit_rows(task.pipeline, estimator, rows, protected(y_train), groups)
         fitted = time.perf_counter()
     begun = time.perf_counter()
     y_pred, scores, kind = predict_rows(

@@ -250,7 +250,7 @@ class _Run:
             fits=fits,
             jobs=self.resources.jobs,
             engine=engine if self.resources.engine == "dask" else None,
-            kept=fit_cache,
+            fit_cache=fit_cache,
             isolate=self.resources.isolate,
             fit_seconds=self.resources.fit_seconds,
             progress=lambda done, total: self.progress("fitting", done, total),
