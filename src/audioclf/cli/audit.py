@@ -9,19 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audioclf.cli.options import (
-    CacheDirOption,
-    ConfigArgument,
-    JobsOption,
-    JsonOption,
-    NoCacheOption,
-    QuietOption,
-    SetOption,
-    StrictOption,
-    load_registry,
-    progress_on_stderr,
-    single_command,
-)
+from audioclf.cli import options
 from audioclf.cli.terminal import complain, format_table, left_out, say
 
 if TYPE_CHECKING:
@@ -30,13 +18,13 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 10
 
-app = single_command()
+app = options.single_command()
 
 
 @app.command()
 def audit(
-    config: ConfigArgument,
-    overrides: SetOption = [],  # noqa: B006  typer copies it
+    config: options.ConfigArgument,
+    overrides: options.SetOption = [],  # noqa: B006  typer copies it
     allow: Annotated[
         list[str],
         typer.Option(metavar="NAME", help="Accept a finding, as in --allow recording-habit."),
@@ -44,24 +32,24 @@ def audit(
     quick: Annotated[
         bool, typer.Option("--quick", help="Train nothing, and skip the audit of labels.")
     ] = False,
-    jobs: JobsOption = None,
-    cache_dir: CacheDirOption = None,
-    no_cache: NoCacheOption = False,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
+    jobs: options.JobsOption = None,
+    cache_dir: options.CacheDirOption = None,
+    no_cache: options.NoCacheOption = False,
+    quiet: options.QuietOption = False,
+    as_json: options.JsonOption = False,
+    strict: options.StrictOption = False,
 ) -> None:
     """Look for reasons to doubt the numbers: leakage, shortcuts, bad files, wrong labels."""
     from audioclf.audit import check_allowed
 
     check_allowed(allow)
-    registry = load_registry(strict=strict)
+    registry = options.load_registry(strict=strict)
     from audioclf.experiment.auditing import audit_config
     from audioclf.experiment.prepared import prepare
     from audioclf.features.cache import default_folder
 
     prepared = prepare(config, overrides, registry)
-    with progress_on_stderr(quiet=quiet) as progress:
+    with options.progress_on_stderr(quiet=quiet) as progress:
         report = audit_config(
             prepared,
             quick=quick,

@@ -6,35 +6,26 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from audioclf.cli.options import (
-    ConfigArgument,
-    IsolateOption,
-    JsonOption,
-    SetOption,
-    StrictOption,
-    UntrustedOption,
-    load_registry,
-    single_command,
-)
+from audioclf.cli import options
 from audioclf.cli.terminal import format_table, say
 
 if TYPE_CHECKING:
     from audioclf.experiment.preview import RunPreview
 
-app = single_command()
+app = options.single_command()
 
 
 @app.command()
 def check(
-    config: ConfigArgument,
-    overrides: SetOption = [],  # noqa: B006  typer copies it
-    isolate: IsolateOption = False,
-    untrusted: UntrustedOption = False,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
+    config: options.ConfigArgument,
+    overrides: options.SetOption = [],  # noqa: B006  typer copies it
+    isolate: options.IsolateOption = False,
+    untrusted: options.UntrustedOption = False,
+    as_json: options.JsonOption = False,
+    strict: options.StrictOption = False,
 ) -> None:
     """Validate a config and its dataset, without training."""
-    registry = load_registry(strict=strict)
+    registry = options.load_registry(strict=strict)
     from audioclf.experiment.preview import preview
 
     found = preview(config, overrides=overrides, registry=registry, isolate=isolate or untrusted)

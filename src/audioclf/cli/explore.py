@@ -11,21 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audioclf.base.errors import ConfigError
-from audioclf.cli.options import (
-    CacheDirOption,
-    ConfigArgument,
-    IsolateOption,
-    JobsOption,
-    JsonOption,
-    NoCacheOption,
-    QuietOption,
-    SetOption,
-    StrictOption,
-    UntrustedOption,
-    load_registry,
-    progress_on_stderr,
-    single_command,
-)
+from audioclf.cli import options
 from audioclf.cli.terminal import complain, format_table, say
 
 if TYPE_CHECKING:
@@ -34,13 +20,13 @@ if TYPE_CHECKING:
 _MAX_CLASSES = 60
 _MAX_FAILED = 20
 
-app = single_command()
+app = options.single_command()
 
 
 @app.command()
 def explore(
-    config: ConfigArgument,
-    overrides: SetOption = [],  # noqa: B006  typer copies it
+    config: options.ConfigArgument,
+    overrides: options.SetOption = [],  # noqa: B006  typer copies it
     out: Annotated[
         Path | None,
         typer.Option(help="Page to write; by default NAME_explore.html here."),
@@ -56,19 +42,19 @@ def explore(
         float | None,
         typer.Option(min=0, help="MB for sound and spectrograms; by default 4 to 8."),
     ] = None,
-    isolate: IsolateOption = False,
-    untrusted: UntrustedOption = False,
-    jobs: JobsOption = None,
-    cache_dir: CacheDirOption = None,
-    no_cache: NoCacheOption = False,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
+    isolate: options.IsolateOption = False,
+    untrusted: options.UntrustedOption = False,
+    jobs: options.JobsOption = None,
+    cache_dir: options.CacheDirOption = None,
+    no_cache: options.NoCacheOption = False,
+    quiet: options.QuietOption = False,
+    as_json: options.JsonOption = False,
+    strict: options.StrictOption = False,
 ) -> None:
     """Describe a dataset before training, in a table and one HTML page."""
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {out}: a page is written, and a name that ends in .html expected")
-    registry = load_registry(strict=strict)
+    registry = options.load_registry(strict=strict)
     from audioclf.experiment.exploring import explore as look
     from audioclf.experiment.exploring import to_data
     from audioclf.experiment.prepared import prepare
@@ -76,7 +62,7 @@ def explore(
 
     prepared = prepare(config, overrides, registry, check=False)
     cache_folder = None if no_cache else cache_dir or default_folder()
-    with progress_on_stderr(quiet=quiet) as progress:
+    with options.progress_on_stderr(quiet=quiet) as progress:
         found = look(
             prepared,
             featurizer=features,

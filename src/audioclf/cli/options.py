@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 _QUIET_SECONDS = 1.0
 _now = time.monotonic
+
+
+class Engine(StrEnum):
+    """Where the work is done."""
+
+    local = "local"
+    dask = "dask"
+
 
 ConfigArgument = Annotated[Path, typer.Argument(help="YAML file.", show_default=False)]
 SetOption = Annotated[

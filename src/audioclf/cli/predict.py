@@ -13,17 +13,7 @@ import typer
 
 from audioclf.base.errors import EXIT_OK, ConfigError, stop_code
 from audioclf.base.text import printable
-from audioclf.cli.options import (
-    ExpectOption,
-    IsolateOption,
-    JobsOption,
-    QuietOption,
-    StrictOption,
-    UntrustedOption,
-    load_registry,
-    progress_on_stderr,
-    single_command,
-)
+from audioclf.cli import options
 from audioclf.cli.terminal import complain, results_stream
 from audioclf.predict.formats import FORMATS, choose_format
 
@@ -33,7 +23,7 @@ if TYPE_CHECKING:
     from audioclf.predict.job import JobResult
     from audioclf.predict.sinks import Mode
 
-app = single_command()
+app = options.single_command()
 
 
 class Partial(StrEnum):
@@ -123,12 +113,12 @@ def predict(
         list[str],
         typer.Option(metavar="NAME=VALUE", help="Raise a limit, as in max_seconds=7200."),
     ] = [],  # noqa: B006  typer copies it
-    isolate: IsolateOption = False,
-    untrusted: UntrustedOption = False,
-    expect_sha256: ExpectOption = None,
-    jobs: JobsOption = None,
-    quiet: QuietOption = False,
-    strict: StrictOption = False,
+    isolate: options.IsolateOption = False,
+    untrusted: options.UntrustedOption = False,
+    expect_sha256: options.ExpectOption = None,
+    jobs: options.JobsOption = None,
+    quiet: options.QuietOption = False,
+    strict: options.StrictOption = False,
 ) -> None:
     """Classify new recordings: clips, or windows and events in long recordings."""
     _check_options(force, resume, out)
@@ -146,7 +136,9 @@ def predict(
     from audioclf.base.limits import parse_limits, use_limits
 
     limits = parse_limits(limit)
-    registry = load_registry(strict=strict)  # with few modules loaded it takes half the time
+    registry = options.load_registry(
+        strict=strict
+    )  # with few modules loaded it takes half the time
     from audioclf.base.machine import available_cores
     from audioclf.models.windows import Cutting
     from audioclf.predict.events import EventRule
@@ -176,7 +168,7 @@ def predict(
     mode: Mode = "force" if force else "resume" if resume else "new"
     try:
         sink = open_sink(out, job, collected, mode=mode, write=_write)
-        with progress_on_stderr(quiet=quiet) as progress, use_limits(limits):
+        with options.progress_on_stderr(quiet=quiet) as progress, use_limits(limits):
             result = predict_all(
                 job,
                 collected.recordings,

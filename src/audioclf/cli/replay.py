@@ -10,50 +10,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audioclf.cli.options import (
-    InsecureOption,
-    JobsOption,
-    JsonOption,
-    QuietOption,
-    SchedulerOption,
-    SetOption,
-    StrictOption,
-    load_registry,
-    progress_on_stderr,
-    single_command,
-)
-from audioclf.cli.run import Engine
+from audioclf.cli import options
 from audioclf.cli.terminal import format_table, say
 
 if TYPE_CHECKING:
     from audioclf.experiment.replay import Change, Replay
 
-app = single_command()
+app = options.single_command()
 
 
 @app.command()
 def replay(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
-    overrides: SetOption = [],  # noqa: B006  typer copies it
+    overrides: options.SetOption = [],  # noqa: B006  typer copies it
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the replay; by default a new one next to the run."),
     ] = None,
-    jobs: JobsOption = None,
+    jobs: options.JobsOption = None,
     engine: Annotated[
-        Engine, typer.Option(help="Where the work is done; the results do not change.")
-    ] = Engine.local,
-    scheduler: SchedulerOption = None,
-    insecure_cluster: InsecureOption = False,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
+        options.Engine, typer.Option(help="Where the work is done; the results do not change.")
+    ] = options.Engine.local,
+    scheduler: options.SchedulerOption = None,
+    insecure_cluster: options.InsecureOption = False,
+    quiet: options.QuietOption = False,
+    as_json: options.JsonOption = False,
+    strict: options.StrictOption = False,
 ) -> None:
     """Repeat a finished run from its folder, and compare the results stage by stage."""
-    registry = load_registry(strict=strict)
+    registry = options.load_registry(strict=strict)
     from audioclf.experiment.replay import replay as replay_run
 
-    with progress_on_stderr(quiet=quiet) as progress:
+    with options.progress_on_stderr(quiet=quiet) as progress:
         found = replay_run(
             run,
             overrides=overrides,

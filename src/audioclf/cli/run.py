@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,24 +13,7 @@ import typer
 
 from audioclf.base.errors import ConfigError
 from audioclf.base.text import human_bytes, human_seconds
-from audioclf.cli.options import (
-    CacheDirOption,
-    ConfigArgument,
-    InsecureOption,
-    IsolateOption,
-    JobsOption,
-    JsonOption,
-    NoCacheOption,
-    NotifySecondsOption,
-    QuietOption,
-    SchedulerOption,
-    SetOption,
-    StrictOption,
-    UntrustedOption,
-    load_registry,
-    progress_on_stderr,
-    single_command,
-)
+from audioclf.cli import options
 from audioclf.cli.result_text import COSTS_HEADER, cost_columns, verdict_lines
 from audioclf.cli.terminal import complain, format_table, say
 
@@ -44,31 +26,24 @@ if TYPE_CHECKING:
     from audioclf.experiment.resources import Resources
     from audioclf.runs.results import PipelineSummary, RunResult
 
-app = single_command()
-
-
-class Engine(StrEnum):
-    """Where the work is done."""
-
-    local = "local"
-    dask = "dask"
+app = options.single_command()
 
 
 @app.command()
 def run(
-    config: ConfigArgument,
-    overrides: SetOption = [],  # noqa: B006  typer copies it
+    config: options.ConfigArgument,
+    overrides: options.SetOption = [],  # noqa: B006  typer copies it
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results; by default a new one below runs/.")
     ] = None,
-    jobs: JobsOption = None,
+    jobs: options.JobsOption = None,
     engine: Annotated[
-        Engine, typer.Option(help="Where the work is done; the results do not change.")
-    ] = Engine.local,
-    scheduler: SchedulerOption = None,
-    insecure_cluster: InsecureOption = False,
-    isolate: IsolateOption = False,
-    untrusted: UntrustedOption = False,
+        options.Engine, typer.Option(help="Where the work is done; the results do not change.")
+    ] = options.Engine.local,
+    scheduler: options.SchedulerOption = None,
+    insecure_cluster: options.InsecureOption = False,
+    isolate: options.IsolateOption = False,
+    untrusted: options.UntrustedOption = False,
     clip_seconds: Annotated[
         float | None,
         typer.Option(min=0.1, help="Leave out a clip that takes longer; implies --isolate."),
@@ -77,8 +52,8 @@ def run(
         float | None,
         typer.Option(min=0.1, help="Stop at a fit that takes longer; implies --isolate."),
     ] = None,
-    cache_dir: CacheDirOption = None,
-    no_cache: NoCacheOption = False,
+    cache_dir: options.CacheDirOption = None,
+    no_cache: options.NoCacheOption = False,
     notify: Annotated[
         list[str],
         typer.Option(
@@ -88,17 +63,17 @@ def run(
             "AUDIOCLF_NOTIFY.",
         ),
     ] = [],  # noqa: B006  typer copies it
-    notify_seconds: NotifySecondsOption = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
+    notify_seconds: options.NotifySecondsOption = None,
+    quiet: options.QuietOption = False,
+    as_json: options.JsonOption = False,
+    strict: options.StrictOption = False,
     plan_only: Annotated[
         bool,
         typer.Option("--plan", help="Only estimate time, memory and disk."),
     ] = False,
 ) -> None:
     """Train and evaluate the pipelines of a config; write a run folder."""
-    registry = load_registry(strict=strict)
+    registry = options.load_registry(strict=strict)
     if plan_only:
         from audioclf.base.machine import available_cores
         from audioclf.experiment.resources import Resources, cache_folder_or_default
@@ -115,7 +90,7 @@ def run(
         return
     from audioclf.experiment.run import run as run_experiment
 
-    with progress_on_stderr(quiet=quiet) as progress:
+    with options.progress_on_stderr(quiet=quiet) as progress:
         result = run_experiment(
             config,
             overrides=overrides,

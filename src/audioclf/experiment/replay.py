@@ -1,12 +1,12 @@
-"""A finished run done again from its record, and compared stage by stage.
+"""Replay of a finished run, and comparison of the two stage by stage.
 
-The stages are those of a run: dataset, features, folds, predictions, metrics. The first that
-differs says where the two runs part; what follows it differs because of it.
+The stages are dataset, features, folds, predictions and metrics. The first that is different is the
+cause of the differences after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,7 @@ from audioclf.config.loading import load_config
 from audioclf.experiment.resources import EngineName, Progress
 from audioclf.experiment.run import run
 from audioclf.runs.folder import CONFIG, RunFolder
+from audioclf.runs.layout import PIPELINES
 from audioclf.runs.reading import SavedPipeline, SavedRun, read_run
 from audioclf.runs.working_folder import find_unfinished
 
@@ -189,7 +190,10 @@ def _folder_beside(run_folder: Path, config: str) -> Path:
 def compare(before: SavedRun, now: SavedRun) -> tuple[Stage, ...]:
     """Compare two runs stage by stage."""
     dataset, folds = _dataset(before, now), _folds(before, now)
-    predictions = _predictions(before, now) if folds.verdict == "same" else _other_folds()
+    if folds.verdict == "same":
+        predictions = _predictions(before, now)
+    else:
+        predictions = Stage("predictions", "different", "not of the same clips and folds")
     features = _features(before, now, predictions)
     return dataset, features, folds, predictions, _metrics(before, now)
 
@@ -197,72 +201,64 @@ def compare(before: SavedRun, now: SavedRun) -> tuple[Stage, ...]:
 def _dataset(before: SavedRun, now: SavedRun) -> Stage:
     if before.fingerprint == now.fingerprint:
         return Stage("dataset", "same", f"{len(now.clips)} clips{_left_out(before, now)}")
-    names = {clip.id for clip in before.clips}
-    names_now = {clip.id for clip in now.clips}
-    moved = [
-        f"{len(found)} clips {what}, such as {min(found)!r}"
-        for what, found in (("missing", names - names_now), ("new", names_now - names))
-        if found
+    names, names_now = ({clip.id for clip in run.clips} for run in (before, now))
+    changes = [
+        f"{len(clips)} clips {change}, such as {min(clips)!r}"
+        for change, clips in (("missing", names - names_now), ("new", names_now - names))
+        if clips
     ]
-    detail = "; ".join(moved) or _other_content(before, now)
-    return Stage("dataset", "different", detail)
+    return Stage("dataset", "different", "; ".join(changes) or _other_content(before, now))
 
 
 def _left_out(before: SavedRun, now: SavedRun) -> str:
-    """Say how many clips neither run could read, or one of them."""
-    was, found = len(before.left_out), len(now.left_out)
-    if was == found:
-        return f", {found} left out by both" if found else ""
-    return f"; {was} were left out, now {found}"
+    """Return how many clips could not be read in both runs, or in each."""
+    count, count_now = len(before.left_out), len(now.left_out)
+    if count == count_now:
+        return f", {count} left out by both" if count else ""
+    return f"; {count} were left out, now {count_now}"
 
 
 def _other_content(before: SavedRun, now: SavedRun) -> str:
-    """Say which clips of the same names differ in label or content."""
-    for what, pick in (("label", _label), ("content", _digest)):
-        was = {clip.id: pick(clip) for clip in before.clips}
-        found = [clip.id for clip in now.clips if pick(clip) != was[clip.id]]
-        if found:
-            return f"{len(found)} clips with another {what}, such as {min(found)!r}"
+    """Return which clips of the same names differ in label or content."""
+    values: dict[str, Callable[[Any], str]] = {
+        "label": lambda clip: str(clip.label),
+        "content": lambda clip: str(clip.facts.get("sha256", "")),
+    }
+    for name, value in values.items():
+        earlier = {clip.id: value(clip) for clip in before.clips}
+        changed = [clip.id for clip in now.clips if value(clip) != earlier[clip.id]]
+        if changed:
+            return f"{len(changed)} clips with another {name}, such as {min(changed)!r}"
     return "the same clips with another fingerprint: their groups or published folds differ"
 
 
-def _label(clip: Any) -> str:
-    return str(clip.label)
-
-
-def _digest(clip: Any) -> str:
-    return str(clip.facts.get("sha256", ""))
-
-
 def _features(before: SavedRun, now: SavedRun, predictions: Stage) -> Stage:
-    """Compare checksums; they know no tolerance, so the predictions tell whether bits matter."""
-    was, found = _feature_facts(before), _feature_facts(now)
-    other = sorted(name for name in was | found if was.get(name) != found.get(name))
-    if not other:
-        return Stage("features", "same", f"checksums of {', '.join(was)}")
-    if any(_shape(was, name) != _shape(found, name) for name in other):
-        return Stage("features", "different", f"other columns or clips in {', '.join(other)}")
+    """Compare checksums, which have no tolerance: the predictions show whether bits matter."""
+    facts, facts_now = (dict(run.record.get("features", {})) for run in (before, now))
+    names = facts | facts_now
+    changed = sorted(name for name in names if facts.get(name) != facts_now.get(name))
+    if not changed:
+        return Stage("features", "same", f"checksums of {', '.join(facts)}")
+    listed = ", ".join(changed)
+    shapes = [
+        (facts.get(name, {}).get("shape"), facts_now.get(name, {}).get("shape")) for name in changed
+    ]
+    if any(shape != shape_now for shape, shape_now in shapes):
+        return Stage("features", "different", f"other columns or clips in {listed}")
     if predictions.verdict != "different":
-        detail = f"other bits in {', '.join(other)}, which move no prediction beyond the tolerance"
+        detail = f"other bits in {listed}, which move no prediction beyond the tolerance"
         return Stage("features", "within tolerance", detail)
-    return Stage("features", "different", f"another checksum of {', '.join(other)}")
-
-
-def _feature_facts(saved: SavedRun) -> dict[str, Any]:
-    return dict(saved.record.get("features", {}))
-
-
-def _shape(facts: dict[str, Any], name: str) -> Any:
-    return facts.get(name, {}).get("shape")
+    return Stage("features", "different", f"another checksum of {listed}")
 
 
 def _folds(before: SavedRun, now: SavedRun) -> Stage:
-    was, found = _tests(before), _tests(now)
-    if was == found:
-        return Stage("folds", "same", f"{len(found)} folds")
-    if was.keys() != found.keys():
-        return Stage("folds", "different", f"{len(found)} folds instead of {len(was)}, or others")
-    repeat, name = next(key for key in was if was[key] != found[key])
+    tests, tests_now = _tests(before), _tests(now)
+    if tests == tests_now:
+        return Stage("folds", "same", f"{len(tests)} folds")
+    if tests.keys() != tests_now.keys():
+        detail = f"{len(tests_now)} folds instead of {len(tests)}, or others"
+        return Stage("folds", "different", detail)
+    repeat, name = next(key for key in tests if tests[key] != tests_now[key])
     detail = f"other clips on the test side, first in fold {name!r} of repeat {repeat}"
     return Stage("folds", "different", detail)
 
@@ -274,49 +270,45 @@ def _tests(saved: SavedRun) -> dict[tuple[int, str], list[str]]:
     }
 
 
-def _other_folds() -> Stage:
-    return Stage("predictions", "different", "not of the same clips and folds")
-
-
 def _predictions(before: SavedRun, now: SavedRun) -> Stage:
-    was, found = _cells(before), _cells(now)
-    if was.keys() != found.keys() or before.classes != now.classes:
+    pipelines, pipelines_now = (
+        {item.name: item for item in run.pipelines} for run in (before, now)
+    )
+    if pipelines.keys() != pipelines_now.keys() or before.classes != now.classes:
         return Stage("predictions", "different", "other pipelines or classes")
-    labels = [text for name in was for text in _other_labels(was[name], found[name], before, now)]
-    count = sum(len(fold.y_pred) for pipeline in was.values() for fold in pipeline.folds)
-    if labels:
-        detail = f"{len(labels)} of {count} labels differ, such as {labels[0]}"
+    pairs = [(pipelines[name], pipelines_now[name]) for name in pipelines]
+    changed = [text for pair in pairs for text in _other_labels(*pair, before, now)]
+    count = sum(len(fold.y_pred) for pipeline in pipelines.values() for fold in pipeline.folds)
+    if changed:
+        detail = f"{len(changed)} of {count} labels differ, such as {changed[0]}"
         return Stage("predictions", "different", detail)
-    moved = max((_score_difference(was[name], found[name]) for name in was), default=0.0)
-    verdict = _verdict(moved)
-    scores = "" if verdict == "same" else f"; scores differ by up to {moved:.2g}"
+    difference = max((_score_difference(*pair) for pair in pairs), default=0.0)
+    verdict = _verdict(difference)
+    scores = "" if verdict == "same" else f"; scores differ by up to {difference:.2g}"
     return Stage("predictions", verdict, f"{count} labels equal{scores}")
 
 
-def _cells(saved: SavedRun) -> dict[str, SavedPipeline]:
-    return {pipeline.name: pipeline for pipeline in saved.pipelines}
-
-
 def _other_labels(
-    was: SavedPipeline, found: SavedPipeline, before: SavedRun, now: SavedRun
+    pipeline: SavedPipeline, pipeline_now: SavedPipeline, before: SavedRun, now: SavedRun
 ) -> Iterator[str]:
-    for one, other in zip(was.folds, found.folds, strict=True):
-        for index, code, code_now in zip(one.fold.test, one.y_pred, other.y_pred, strict=True):
+    for fold, fold_now in zip(pipeline.folds, pipeline_now.folds, strict=True):
+        codes = zip(fold.fold.test, fold.y_pred, fold_now.y_pred, strict=True)
+        for index, code, code_now in codes:
             if code != code_now:
                 yield (
-                    f"{before.clips[index].id!r} by {was.name!r} in fold {one.fold.name!r}: "
+                    f"{before.clips[index].id!r} by {pipeline.name!r} in fold {fold.fold.name!r}: "
                     f"{now.classes[code_now]!r} instead of {before.classes[code]!r}"
                 )
 
 
-def _score_difference(was: SavedPipeline, found: SavedPipeline) -> float:
-    """Return the largest difference of a score; infinite if one of the pipelines has none."""
+def _score_difference(pipeline: SavedPipeline, pipeline_now: SavedPipeline) -> float:
+    """Return the largest difference of a score; infinite if only one pipeline has scores."""
     largest = 0.0
-    for one, other in zip(was.folds, found.folds, strict=True):
-        if (one.scores is None) != (other.scores is None):
+    for fold, fold_now in zip(pipeline.folds, pipeline_now.folds, strict=True):
+        if (fold.scores is None) != (fold_now.scores is None):
             return float("inf")
-        if one.scores is not None and other.scores is not None:
-            largest = max(largest, float(abs(one.scores - other.scores).max(initial=0.0)))
+        if fold.scores is not None and fold_now.scores is not None:
+            largest = max(largest, float(abs(fold.scores - fold_now.scores).max(initial=0.0)))
     return largest
 
 
@@ -327,25 +319,28 @@ def _verdict(difference: float) -> Verdict:
 
 
 def _metrics(before: SavedRun, now: SavedRun) -> Stage:
-    was, found = dict(_numbers(_found(before))), dict(_numbers(_found(now)))
-    moved = {key: _difference(was.get(key), found.get(key)) for key in was | found}
-    if not moved:
+    values, values_now = dict(_numbers(before)), dict(_numbers(now))
+    differences = {
+        place: _difference(values.get(place), values_now.get(place))
+        for place in values | values_now
+    }
+    if not differences:
         return Stage("metrics", "same", "none")
-    worst = max(moved, key=lambda key: moved[key])
-    verdict = _verdict(moved[worst])
+    worst = max(differences, key=lambda place: differences[place])
+    verdict = _verdict(differences[worst])
     if verdict == "same":
-        return Stage("metrics", verdict, f"{len(found)} numbers")
-    place = ".".join(worst)
-    detail = f"{place}: {_short(found.get(worst))} instead of {_short(was.get(worst))}"
-    return Stage("metrics", verdict, detail)
+        return Stage("metrics", verdict, f"{len(values_now)} numbers")
+    value, value_now = _short(values.get(worst)), _short(values_now.get(worst))
+    return Stage("metrics", verdict, f"{worst}: {value_now} instead of {value}")
 
 
-def _found(saved: SavedRun) -> dict[str, Any]:
-    return {name: pipeline.get("metrics", {}) for name, pipeline in saved.pipeline_metrics.items()}
+def _numbers(saved: SavedRun) -> Iterator[tuple[str, Any]]:
+    """Yield each value of the metrics of all pipelines with its place."""
+    for name, pipeline in saved.metrics[PIPELINES].items():
+        yield from _leaves(pipeline.get("metrics", {}), name)
 
 
-def _numbers(data: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield each value of nested data with its place."""
+def _leaves(data: Any, place: str) -> Iterator[tuple[str, Any]]:
     items: Iterable[tuple[Any, Any]]
     if isinstance(data, Mapping):
         items = data.items()
@@ -355,14 +350,14 @@ def _numbers(data: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
         yield place, data
         return
     for key, value in items:
-        yield from _numbers(value, (*place, str(key)))
+        yield from _leaves(value, f"{place}.{key}")
 
 
-def _difference(was: Any, found: Any) -> float:
-    if was == found:
+def _difference(value: Any, value_now: Any) -> float:
+    if value == value_now:
         return 0.0
-    if isinstance(was, int | float) and isinstance(found, int | float):
-        return abs(was - found)
+    if isinstance(value, int | float) and isinstance(value_now, int | float):
+        return abs(value - value_now)
     return float("inf")
 
 
@@ -372,10 +367,10 @@ def _short(value: Any) -> str:
 
 def changes(before: SavedRun, now: SavedRun) -> Iterator[Change]:
     """Yield what differs between the environments of two runs."""
-    was, found = _environment(before), _environment(now)
-    for name in was | found:
-        if was.get(name) != found.get(name):
-            yield Change(name, was.get(name), found.get(name))
+    recorded, current = _environment(before), _environment(now)
+    for name in recorded | current:
+        if recorded.get(name) != current.get(name):
+            yield Change(name, recorded.get(name), current.get(name))
 
 
 def _environment(saved: SavedRun) -> dict[str, str]:
