@@ -210,7 +210,7 @@ def test_a_full_disk_warns_once_and_leaves_what_was_there(
     kept.put("another", RESULT)
     assert kept.warning == (
         f"{kept.folder}: finished fits are not kept: No space left on device; "
-        "a run that is stopped would do them again"
+        "a stopped run would do them again"
     )
     assert kept.written == 1
     assert [path.name for path in kept.folder.iterdir()] == ["k.fit"]

@@ -45,7 +45,7 @@ def test_what_does_not_fit_learns_in_batches_and_says_so(monkeypatch: pytest.Mon
     assert plan.batched == {"mine"}
     (note,) = plan.notes
     assert note == (
-        "mine learned in batches: a fit of all 200 rows would take about 0.052 GB of memory, and "
+        "mine learned in batches: a fit of all 200 rows needs about 0.052 GB of memory, and "
         "0.016 GB was free; its results may differ from those of such a fit"
     )
 
@@ -54,7 +54,7 @@ def test_what_can_do_neither_is_refused_before_it_begins() -> None:
     with pytest.raises(MemoryShortError) as caught:
         plan_fits([pipeline(Knn())], MATRICES, 2, FOLDS, free=ROWS_BYTES)
     assert caught.value.message == (
-        "classifier 'mine' (mine, audioclf 1.0) would take about 0.052 GB of memory for a fit of "
+        "classifier 'mine' (mine, audioclf 1.0) needs about 0.052 GB of memory for a fit of "
         "200 clips in 20000 columns, and 0.016 GB is free"
     )
     assert caught.value.hint is not None
@@ -67,7 +67,7 @@ def test_batches_are_refused_too_where_they_take_too_much() -> None:
         def batch_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
             return 1 << 40
 
-    with pytest.raises(MemoryShortError, match="would take about"):
+    with pytest.raises(MemoryShortError, match="needs about"):
         plan_fits([pipeline(Hungry())], MATRICES, 2, FOLDS, free=ROWS_BYTES)
 
 

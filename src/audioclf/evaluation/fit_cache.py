@@ -1,10 +1,10 @@
-"""Fits that are done, kept until their run is: the same command then goes on where it stopped.
+"""Cache of finished fits, from which the same command resumes a stopped run.
 
-An entry is one file, `<key>.fit`, found by all that decides about its numbers: the classifier with
-its configuration, origin, source code and libraries; the design matrix, the classes, the groups
-and the fold; the seed. It is written aside and renamed, and its SHA-256 is checked when it is read,
-so a killed run leaves it whole or not at all. The digest finds damage, not forgery. Nothing in an
-entry is executed or unpickled.
+An entry is one file, `<key>.fit`. The key covers everything that determines its numbers: the
+classifier with its configuration, origin, source code and libraries; the design matrix, the
+classes, the groups and the fold; the seed. A file is written under another name and renamed, and
+its SHA-256 is checked, so an interrupted write is not read. Nothing in an entry is executed or
+unpickled.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from audioclf.evaluation.splits import Fold
 
 FORMAT = 1
-"""Number of the format; it stands in every key."""
+"""Number of the format; part of every key."""
 
 _DIGEST_BYTES = 32
 _LENGTH_BYTES = 8
@@ -42,7 +42,7 @@ _NUMBERS = ("fit_seconds", "predict_seconds", "model_bytes", "peak_memory", "cho
 
 
 def classifier_digest(classifier: Component, origin: Origin | None) -> str | None:
-    """Return the SHA-256 over what computes a fit, or None where that cannot all be known."""
+    """Return the SHA-256 over the code that computes a fit, or None if it is not all known."""
     ingredients = made_by(classifier, origin, libraries=("numpy", "scipy", "scikit-learn"))
     if ingredients is None:
         return None
@@ -52,27 +52,26 @@ def classifier_digest(classifier: Component, origin: Origin | None) -> str | Non
 class FitCache:
     """A folder of finished fits.
 
-    The disk makes neither `get` nor `put` fail: what cannot be read is fitted again, and where
-    nothing can be written, `warning` says so and the run goes on.
+    Errors of the disk stop nothing: an unreadable fit is computed again, and after a failed write
+    `warning` is set.
 
     Parameters
     ----------
     folder : Path
-        Made by the first `put`.
+        Created by the first `put`.
     classifiers : mapping of str to str or None
-        What `classifier_digest` gave, by name of the pipeline; fits of the others are not kept.
+        Results of `classifier_digest`, by name of the pipeline; fits without one are not kept.
     matrices : mapping of str to str
         SHA-256 of each design matrix, by name of the featurizer.
     versions : mapping of str to str
-        Of all that may compute; what is kept by others is not taken.
+        Versions of all distributions that may take part in a fit.
 
     Attributes
     ----------
     found, written, damaged : int
-        Fits that were kept from before, fits that were added, and entries that were not what was
-        written.
+        Fits that were read, fits that were added, and damaged entries.
     warning : str or None
-        Why nothing more is kept.
+        Reason why no more fits are kept.
     """
 
     def __init__(
@@ -99,24 +98,17 @@ class FitCache:
     ) -> str | None:
         """Return the key of one fit, 64 hexadecimal digits; None if it must not be kept.
 
-        Parameters
-        ----------
-        pipeline, featurizer : str
-        fold : Fold
-        arrays : sequence of np.ndarray or None
-            Classes and groups of the clips.
-        settings : sequence of JSON
-            Whatever else decides, as the seed.
+        `arrays` are the classes and groups of the clips, `settings` everything else, as the seed.
         """
         classifier, matrix = self._classifiers.get(pipeline), self._matrices.get(featurizer)
         if classifier is None or matrix is None:
             return None
-        parts = [_array_digest(each) for each in (fold.train, fold.test, *arrays)]
-        told = [self._machine, classifier, matrix, parts, [*settings]]
-        return hashlib.sha256(canonical(told)).hexdigest()
+        parts = [_array_digest(array) for array in (fold.train, fold.test, *arrays)]
+        content = [self._machine, classifier, matrix, parts, [*settings]]
+        return hashlib.sha256(canonical(content)).hexdigest()
 
     def get(self, key: str, fold: Fold) -> FoldResult | None:
-        """Return a fit that is kept, or None; a damaged one is removed."""
+        """Return a kept fit, or None; a damaged one is removed."""
         path = self._path(key)
         try:
             content = path.read_bytes()
@@ -132,23 +124,23 @@ class FitCache:
         return result
 
     def put(self, key: str, result: FoldResult) -> None:
-        """Keep a fit, whole or not at all."""
+        """Write a fit, unless an earlier write failed."""
         if self.warning is not None:
             return
-        aside = self.folder / f".{key}.{os.getpid()}.{uuid4().hex}.tmp"
+        temporary = self.folder / f".{key}.{os.getpid()}.{uuid4().hex}.tmp"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            aside.write_bytes(pack(key, result))
-            aside.replace(self._path(key))
+            temporary.write_bytes(pack(key, result))
+            temporary.replace(self._path(key))
             self.written += 1
         except OSError as exc:
             self.warning = (
                 f"{self.folder}: finished fits are not kept: {exc.strerror or exc}; "
-                "a run that is stopped would do them again"
+                "a stopped run would do them again"
             )
         finally:
             with suppress(OSError):
-                aside.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove the folder: its run is finished."""
@@ -167,7 +159,7 @@ def _array_digest(array: NDArray[Any] | None) -> str | None:
 def pack(key: str, result: FoldResult) -> bytes:
     """Return the bytes of an entry: length of the JSON, the JSON, codes, scores, SHA-256."""
     scores = result.scores
-    told = {
+    header = {
         "key": key,
         "clips": len(result.y_pred),
         "classes": None if scores is None else scores.shape[1],
@@ -175,8 +167,8 @@ def pack(key: str, result: FoldResult) -> bytes:
         "warnings": list(result.warnings),
         **{name: getattr(result, name) for name in _NUMBERS},
     }
-    # Not sorted: what a search chose keeps its order in the results.
-    text = json.dumps(told).encode("ascii")
+    # Not sorted: the parameters that a search chose keep their order in the results.
+    text = json.dumps(header).encode("ascii")
     parts = [len(text).to_bytes(_LENGTH_BYTES, "little"), text]
     parts.append(result.y_pred.astype("<i8").tobytes())
     if scores is not None:
@@ -186,22 +178,22 @@ def pack(key: str, result: FoldResult) -> bytes:
 
 
 def unpack(key: str, fold: Fold, content: bytes) -> FoldResult | None:
-    """Return the fit of a fold, or None if these bytes are not what `pack` makes for the key."""
+    """Return the fit of a fold, or None if these bytes are not from `pack` with the same key."""
     body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != digest:
         return None
     start = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "little")
     try:
-        told = json.loads(body[_LENGTH_BYTES:start])
-        return _result(key, fold, told, body[start:])
+        header = json.loads(body[_LENGTH_BYTES:start])
+        return _result(key, fold, header, body[start:])
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
-def _result(key: str, fold: Fold, told: Mapping[str, Any], numbers: bytes) -> FoldResult:
-    n_clips, n_classes, kind = told["clips"], told["classes"], told["score_kind"]
-    if told["key"] != key or n_clips != len(fold.test) or kind not in get_args(ScoreKind):
-        raise ValueError("the entry of another fit")
+def _result(key: str, fold: Fold, header: Mapping[str, Any], numbers: bytes) -> FoldResult:
+    n_clips, n_classes, kind = header["clips"], header["classes"], header["score_kind"]
+    if header["key"] != key or n_clips != len(fold.test) or kind not in get_args(ScoreKind):
+        raise ValueError("entry of another fit")
     if len(numbers) != 8 * n_clips * (1 + (n_classes or 0)):
         raise ValueError("another number of clips or classes")
     scores = None
@@ -213,6 +205,6 @@ def _result(key: str, fold: Fold, told: Mapping[str, Any], numbers: bytes) -> Fo
         y_pred=np.frombuffer(numbers, "<i8", count=n_clips).astype(np.intp),
         scores=scores,
         score_kind=kind,
-        warnings=tuple(told["warnings"]),
-        **{name: told[name] for name in _NUMBERS},
+        warnings=tuple(header["warnings"]),
+        **{name: header[name] for name in _NUMBERS},
     )

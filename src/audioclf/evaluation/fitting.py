@@ -1,4 +1,4 @@
-"""Fit one estimator on rows, in batches, or on all clips; its size and its chosen parameters."""
+"""Fit of one estimator on rows, in batches, or on all clips; its size and chosen parameters."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 
 class Fitting(Protocol):
-    """What a fit needs to know: the pipeline, or as much of it."""
+    """The part of a pipeline that a fit uses."""
 
     @property
     def classifier(self) -> Classifier:
-        """Who built the estimator."""
+        """Component that built the estimator."""
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """Shape (n_bins, n_frames) of what a view holds."""
+        """Shape (n_bins, n_frames) of a view."""
 
     @property
     def views(self) -> Views:
-        """What a row holds."""
+        """Views in a row."""
 
 
 def fit_rows(
@@ -53,18 +53,18 @@ def fit_rows(
     ----------
     pipeline : Pipeline
     estimator : scikit-learn classifier
-        What `build` of its classifier returned.
+        Result of `build` of its classifier.
     X : np.ndarray [shape=(n_clips, n_views * n_features)], float32
     y : np.ndarray [shape=(n_clips,)], int
         Codes of the classes, `0..k-1`.
     groups : np.ndarray [shape=(n_clips,)], int, optional
-        Code of each clip's group, for classifiers that use them. Where there are several views and
-        no groups, each clip is a group.
+        Code of each clip's group, for classifiers that use them. With several views and no groups,
+        each clip is a group.
 
     Returns
     -------
     estimator : scikit-learn classifier
-        Fitted on single views: it takes n_features columns.
+        Fitted on single views with n_features columns.
     """
     classifier, views, clips = pipeline.classifier, pipeline.views, np.arange(len(X))
     if groups is None and views.count > 1:
@@ -88,7 +88,7 @@ def fit_batches(
     *,
     seed: int,
 ) -> Any:
-    """Fit in batches on some rows of a matrix, of which no copy is made.
+    """Fit in batches on some rows of a matrix, without a copy.
 
     Parameters are those of `fit_rows`; `clips` are the rows of the matrix, `y` their codes.
     """
@@ -99,10 +99,7 @@ def fit_batches(
 
 
 def chosen_by(estimator: Any) -> dict[str, Any] | None:
-    """Return what a search chose: its `best_params_` as plain values, None for any other estimator.
-
-    The search may also be the last step of a pipeline.
-    """
+    """Return `best_params_` of a search, or of the last step, as plain values; None without it."""
     steps = getattr(estimator, "steps", None)
     search = steps[-1][1] if steps else estimator
     chosen = getattr(search, "best_params_", None)
@@ -120,7 +117,7 @@ def _plain(value: Any) -> Any:
 
 
 def pickled_size(estimator: Any) -> int | None:
-    """Return the bytes of the pickled estimator, which is not kept; None if it does not pickle."""
+    """Return the number of bytes of the pickled estimator; None if it cannot be pickled."""
     count = _Count()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -132,7 +129,7 @@ def pickled_size(estimator: Any) -> int | None:
 
 
 class _Count:
-    """A file that keeps nothing of what is written to it but the number of bytes."""
+    """A file that only counts the bytes written to it."""
 
     def __init__(self) -> None:
         self.n_bytes = 0
@@ -150,11 +147,11 @@ class FinalFit:
     Parameters
     ----------
     estimator : scikit-learn classifier
-        Takes single views, where there are several.
+        Fitted on single views.
     seconds : float
         Wall-clock time of the fit.
     warnings : tuple of str
-        What the classifier warned of, once each.
+        Warnings of the classifier, once each.
     """
 
     estimator: Any
@@ -170,7 +167,7 @@ def fit_final(
     seed: int,
     in_batches: bool = False,
 ) -> FinalFit:
-    """Fit a cell's classifier on all clips, as each fold fits it on its training side.
+    """Fit the classifier of a pipeline on all clips, as on the training side of a fold.
 
     Parameters
     ----------
@@ -180,7 +177,7 @@ def fit_final(
     seed : int
         `random_state` of the classifier.
     in_batches : bool
-        Whether the folds were fitted by `fit_batches`, for want of memory.
+        Whether to fit by `fit_batches`, as the folds were.
 
     Raises
     ------

@@ -1,10 +1,9 @@
-"""Where in time and frequency a fitted classifier looks.
+"""Feature importance of a fitted classifier, over frequency and time.
 
-A tree ensemble says how much each column lowered the impurity, a linear model how large its
-coefficients are (of scaled columns, where its pipeline scales them). Of any other classifier, bands
-of columns are shuffled one after the other, and the drop of accuracy is what they were worth
-(Breiman 2001, "Random forests", section 10; permutation importance). All three are sums of what
-the classifier uses, not of what it would need: two bands that say the same share their worth.
+A tree ensemble has the decrease of impurity of each column, a linear model the size of its
+coefficients (of scaled columns, if its pipeline scales them). For any other classifier it is the
+permutation importance: the decrease of accuracy when a band of columns is shuffled (Breiman 2001,
+"Random forests", section 10). Bands with the same information share their importance.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 500
 MAX_BANDS = 16
 MAX_SIDE = 64
-"""Most rows and columns of a matrix of importances that is drawn or written."""
+"""Largest number of rows and columns of a matrix of importances."""
 
 Layout = Literal["flatten", "stats"]
 
@@ -36,18 +35,18 @@ def importance(
     layout: Layout = "flatten",
     seed: int = 0,
 ) -> Floats:
-    """Return how much a fitted classifier uses each bin, and each frame where there are frames.
+    """Return the importance of each bin, and of each frame where there are frames.
 
     Parameters
     ----------
     estimator : fitted scikit-learn classifier
         May be a `Pipeline` whose earlier steps keep the columns.
     X : np.ndarray [shape=(n_clips, n_features)], float32
-        Rows on which columns are shuffled if need be, best those that it was not fitted on.
+        Rows for the permutation importance, best those that it was not fitted on.
     y : np.ndarray [shape=(n_clips,)], int
         True codes of the rows.
     n_bins : int
-        Bins of the feature matrix that a row was made of.
+        Number of bins of the feature matrix.
     layout : {"flatten", "stats"}
         The pooling: frame after frame, or statistic after statistic.
     seed : int
@@ -56,7 +55,7 @@ def importance(
     Returns
     -------
     found : np.ndarray [shape=(n_bins, n_frames)] for "flatten", [shape=(n_bins,)] for "stats"
-        At least 0; the sum is 1, or 0 where the classifier uses nothing.
+        At least 0; the sum is 1, or 0 if the classifier uses no column.
     """
     columns = column_importance(estimator, X.shape[1])
     if columns is None:
@@ -68,7 +67,7 @@ def importance(
 
 
 def column_importance(estimator: Any, n_features: int) -> Floats | None:
-    """Return what a tree or a linear model says of its columns; None where it says nothing."""
+    """Return the importances of a tree or a linear model; None for other estimators."""
     final = _final_step(estimator)
     for name in ("feature_importances_", "coef_"):
         try:
@@ -84,9 +83,9 @@ def column_importance(estimator: Any, n_features: int) -> Floats | None:
 def permutation_importance(
     estimator: Any, X: NDArray[np.float32], y: NDArray[np.intp], n_bins: int, seed: int
 ) -> Floats:
-    """Return the drop of accuracy when a band of bins is shuffled, spread over its columns.
+    """Return the decrease of accuracy when a band of bins is shuffled, spread over its columns.
 
-    At most `MAX_BANDS` bands and `MAX_ROWS` rows are tried, each once; a rise counts as 0.
+    At most `MAX_BANDS` bands and `MAX_ROWS` rows are used, each once; an increase counts as 0.
     """
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(X))[:MAX_ROWS])
@@ -110,7 +109,7 @@ def importances_data(found: Mapping[str, Floats]) -> dict[str, Any]:
 
 
 def smaller(values: Floats) -> Floats:
-    """Return means over blocks, so that no side is longer than `MAX_SIDE`."""
+    """Return means over blocks, at most `MAX_SIDE` on each side."""
     for axis in range(values.ndim):
         edges = np.linspace(0, values.shape[axis], min(MAX_SIDE, values.shape[axis]) + 1)
         starts = edges[:-1].astype(int)

@@ -1,4 +1,4 @@
-"""What fits would take of the memory that is free, before any is begun."""
+"""Estimate of the memory of fits, before the first one."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from audioclf.evaluation.splits import Splits
 
 _BLOCKS = 4
-"""Blocks that learning in batches holds at a time: the rows, and what is made of them."""
+"""Number of blocks in memory during a fit in batches."""
 
 
 @dataclass(frozen=True)
 class FitPlan:
-    """How the pipelines are fitted.
+    """Plan of the fits of all pipelines.
 
     Parameters
     ----------
     batched : frozenset of str
-        Cells that learn in batches, because a fit of all rows would not fit in memory.
+        Pipelines that learn in batches, because a fit of all rows needs too much memory.
     at_once : int
-        Greatest number of fits that fit in memory together.
+        Largest number of parallel fits that memory allows.
     notes : tuple of str
-        What the user should know.
+        Notes for the user.
     """
 
     batched: frozenset[str] = frozenset()
@@ -46,7 +46,7 @@ def plan_fits(
     splits: Splits,
     free: int,
 ) -> FitPlan:
-    """Decide for each pipeline whether a fit takes all rows together or in batches.
+    """Decide for each pipeline whether it is fitted on all rows at once or in batches.
 
     Parameters
     ----------
@@ -55,12 +55,12 @@ def plan_fits(
     n_classes : int
     splits : Splits
     free : int
-        Bytes of memory that may be used.
+        Available memory in bytes.
 
     Raises
     ------
     MemoryShortError
-        If a pipeline can do neither; says how much it would take.
+        If a pipeline can do neither; names the memory that it needs.
     """
     n_clips = max(len(fold.train) for fold in splits.folds)
     batched: dict[str, tuple[int, int]] = {}
@@ -77,7 +77,7 @@ def plan_fits(
                 raise _short(pipeline, n_rows, n_columns, batched[pipeline.name][1], free)
         most = max(most, needed)
     notes = tuple(
-        f"{name} learned in batches: a fit of all {n_rows} rows would take about {_gb(needed)} of "
+        f"{name} learned in batches: a fit of all {n_rows} rows needs about {_gb(needed)} of "
         f"memory, and {_gb(free)} was free; its results may differ from those of such a fit"
         for name, (n_rows, needed) in batched.items()
     )
@@ -88,7 +88,7 @@ def _short(
     pipeline: Pipeline, n_rows: int, n_columns: int, needed: int, free: int
 ) -> MemoryShortError:
     return MemoryShortError(
-        f"classifier {pipeline.name!r} ({pipeline.described}) would take about {_gb(needed)} of "
+        f"classifier {pipeline.name!r} ({pipeline.described}) needs about {_gb(needed)} of "
         f"memory for a fit of {_counted(pipeline, n_rows)} in {n_columns} columns, and "
         f"{_gb(free)} is free",
         hint="Take fewer columns (pooling `stats` instead of `flatten`), fewer clips, or a "

@@ -1,4 +1,4 @@
-"""What a fitted estimator says of rows: codes of classes, and scores of one kind or the other."""
+"""Predictions of a fitted estimator: codes of classes, and scores."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ScoreKind = Literal["probability", "decision", "none"]
-"""What the scores are: `predict_proba` as the classifier gives it, or a squashed decision value."""
+"""Kind of scores: those of `predict_proba`, or the softmax of decision values."""
 
 
 class ViewAverage:
-    """A classifier that was fitted on single views, asked of rows that hold all views of a clip.
+    """A classifier that is fitted on single views and predicts rows with all views of a clip.
 
     Parameters
     ----------
     estimator : scikit-learn classifier
         Fitted on the codes `0..n_classes-1`.
     n_views : int
-        Views that stand side by side in a row.
+        Number of views in a row, side by side.
     """
 
     def __init__(self, estimator: Any, n_views: int) -> None:
@@ -33,35 +33,35 @@ class ViewAverage:
         self.classes_ = estimator.classes_
 
     def predict(self, X: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return the class with the highest mean score; without scores, what most views say.
+        """Return the class with the highest mean score, or without scores the most votes.
 
         Of equal classes it is the first.
         """
         n_classes = len(self.classes_)
         scores, _ = self.scores(X, n_classes)
         if scores is None:
-            said = [
+            votes = [
                 checked_labels(self.estimator.predict(v), len(v), n_classes) for v in self._views(X)
             ]
-            scores = np.sum([np.eye(n_classes)[codes] for codes in said], axis=0)
+            scores = np.sum([np.eye(n_classes)[codes] for codes in votes], axis=0)
         codes: NDArray[np.intp] = scores.argmax(axis=1)
         return codes
 
     def scores(
         self, X: NDArray[np.float32], n_classes: int
     ) -> tuple[NDArray[np.float64] | None, ScoreKind]:
-        """Return the mean of the scores of the views, and what they are, as `scores_of_rows`."""
-        found = [scores_of_rows(self.estimator, view, n_classes) for view in self._views(X)]
-        scores = [each for each, _ in found if each is not None]
-        mean = np.mean(scores, axis=0) if len(scores) == len(found) else None
-        return mean, found[0][1]
+        """Return the mean of the scores of the views, and their kind, as `scores_of_rows`."""
+        pairs = [scores_of_rows(self.estimator, view, n_classes) for view in self._views(X)]
+        scores = [values for values, _ in pairs if values is not None]
+        mean = np.mean(scores, axis=0) if len(scores) == len(pairs) else None
+        return mean, pairs[0][1]
 
     def _views(self, X: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         return [np.ascontiguousarray(view) for view in np.split(X, self.n_views, axis=1)]
 
 
 def protected(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array of ours that a classifier is given, and cannot write into."""
+    """Return an array that is passed to a classifier, made read-only."""
     array.flags.writeable = False
     return array
 
@@ -69,7 +69,7 @@ def protected(array: NDArray[Any]) -> NDArray[Any]:
 def predict_rows(
     estimator: Any, matrix: NDArray[np.float32], rows: NDArray[np.intp], n_classes: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None, ScoreKind]:
-    """Predict some rows of a matrix, block by block, so that memory holds no copy of all."""
+    """Predict some rows of a matrix, block by block, to save memory."""
     blocks = [
         (
             checked_labels(estimator.predict(protected(X)), len(X), n_classes),
@@ -78,13 +78,13 @@ def predict_rows(
         for X, _ in Batches(matrix, rows, rows, n_classes)
     ]
     kind = blocks[0][1][1]
-    scores = [found for _, (found, _) in blocks if found is not None]
+    scores = [values for _, (values, _) in blocks if values is not None]
     codes = np.concatenate([codes for codes, _ in blocks])
     return codes, np.concatenate(scores) if len(scores) == len(blocks) else None, kind
 
 
 def checked_labels(y_pred: Any, n_rows: int, n_classes: int) -> NDArray[np.intp]:
-    """Return what `predict` gave, if it is one code in `0..n_classes-1` for each row.
+    """Return the result of `predict`, if it is one code in `0..n_classes-1` for each row.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def checked_labels(y_pred: Any, n_rows: int, n_classes: int) -> NDArray[np.intp]
 def scores_of_rows(
     estimator: Any, x_test: NDArray[np.float32], n_classes: int
 ) -> tuple[NDArray[np.float64] | None, ScoreKind]:
-    """Return the scores that a fitted classifier gives, and what they are.
+    """Return the scores of a fitted classifier, and their kind.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def scores_of_rows(
     Raises
     ------
     ClassifierError
-        If the classifier returns another shape, or values that no scores can have.
+        If the classifier returns another shape, or values that are not scores.
     """
     if isinstance(estimator, ViewAverage):
         return estimator.scores(x_test, n_classes)
@@ -143,7 +143,7 @@ def _check_proba(proba: NDArray[np.float64], shape: tuple[int, int]) -> None:
 
 
 def _squashed(decision: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Map decision values to (0, 1) by the softmax, which keeps their order within a clip."""
+    """Map decision values to (0, 1) by the softmax, which preserves their order within a clip."""
     if decision.ndim == 1:
         decision = np.column_stack([-decision / 2, decision / 2])
     if decision.shape != shape or not np.isfinite(decision).all():

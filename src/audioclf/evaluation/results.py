@@ -1,4 +1,4 @@
-"""Cells, and their predictions on each fold."""
+"""Pipelines, and their predictions on each fold."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One featurizer with one classifier, by the names that the config gives them.
+    """One featurizer with one classifier, by their names in the config.
 
-    `described` names the classifier and where it comes from, for messages. `shape` is that of the
-    matrix (n_bins, n_frames) that each row holds frame by frame, for classifiers that use it.
-    `views` says how many views of its clip a row holds.
+    `described` is the name and origin of the classifier, for messages. `shape` is that of the
+    matrix (n_bins, n_frames) in each row, for classifiers that use it. `views` are the views of a
+    clip in its row.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What one fitted classifier said of the test side of one fold.
+    """Predictions of one fitted classifier on the test side of one fold.
 
     Parameters
     ----------
@@ -51,21 +51,19 @@ class FoldResult:
     y_pred : np.ndarray [shape=(n_test,)], int
         Codes of the predicted classes.
     scores : np.ndarray [shape=(n_test, n_classes)], float64, or None
-        In the order of the dataset's classes; each row sums to 1. A class that the training side
-        lacked has 0.
+        In the order of the dataset's classes; each row sums to 1. A class without training clips
+        has 0.
     score_kind : {"probability", "decision", "none"}
     fit_seconds, predict_seconds : float
         Wall-clock time.
     warnings : tuple of str
-        What the classifier warned of, once each.
+        Warnings of the classifier, once each.
     chosen : dict, optional
-        What a search chose inside this training side: the fitted estimator's `best_params_`, as
-        plain values.
+        `best_params_` of a search on this training side, as plain values.
     model_bytes : int, optional
-        Size of the pickled estimator; None if it was not measured, or cannot be pickled.
+        Size of the pickled estimator; None if not measured, or if it cannot be pickled.
     peak_memory : int, optional
-        Bytes by which the process grew at most while it fitted; None where the system does not
-        tell.
+        Growth of the process during the fit, in bytes; None if the system does not report it.
     """
 
     fold: Fold
@@ -81,7 +79,7 @@ class FoldResult:
 
 
 class Predicted(Protocol):
-    """Whatever has out-of-fold predictions: a pipeline that has just run, or one read from disk."""
+    """An object with out-of-fold predictions: a pipeline of this run, or one read from disk."""
 
     @property
     def folds(self) -> tuple[FoldResult, ...]:
@@ -108,22 +106,22 @@ class PipelineResult:
 
     @property
     def model_bytes(self) -> int | None:
-        """Median size of a fitted estimator, of those that were measured."""
+        """Median size of the fitted estimators that were measured."""
         sizes = [fold.model_bytes for fold in self.folds if fold.model_bytes is not None]
         return round(float(np.median(sizes))) if sizes else None
 
     @property
     def peak_memory(self) -> int | None:
-        """Bytes by which a process grew at most during one fit."""
+        """Largest growth of a process during one fit, in bytes."""
         peaks = [fold.peak_memory for fold in self.folds if fold.peak_memory is not None]
         return max(peaks, default=None)
 
     @property
     def score_kind(self) -> ScoreKind:
-        """What the scores are."""
+        """Kind of the scores."""
         return self.folds[0].score_kind
 
     @property
     def warnings(self) -> dict[str, int]:
-        """What the classifier warned of, with the number of folds that met it."""
+        """Warnings of the classifier, with the number of folds."""
         return dict(Counter(text for fold in self.folds for text in fold.warnings))

@@ -1,7 +1,7 @@
-"""Views of clips: side by side in the row of their clip, and rows of their own for a fit.
+"""Views of clips: side by side in the row of their clip, and single rows for a fit.
 
-Everything that counts clips (folds, audits, predictions, intervals) sees one row per clip, so that
-all views of a clip stand on the same side of every split. Only a fit looks at the views as rows.
+Folds, audits, predictions and intervals use one row per clip, so that all views of a clip are on
+the same side of every split. Only a fit uses each view as a row.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Views:
-    """What a row of a design matrix holds.
+    """Views in a row of a design matrix.
 
     Parameters
     ----------
     count : int
-        Views of the clip that stand side by side, the plain one first.
+        Number of views of the clip, the plain one first.
     averaged : bool
-        Whether a prediction is the mean of the scores of all views, not that of the first alone.
+        Whether a prediction is the mean of the scores of all views, or that of the first.
     """
 
     count: int = 1
@@ -39,13 +39,13 @@ class Views:
 
     @classmethod
     def of(cls, featurizer: Featurizer) -> Views:
-        """Return what the rows of a featurizer hold."""
+        """Return the views in the rows of a featurizer."""
         count = len(featurizer.views())
         return cls(count, count > 1 and featurizer.averages_views())
 
     @property
     def predicted(self) -> int:
-        """The number of views that a prediction looks at."""
+        """Number of views that a prediction uses."""
         return self.count if self.averaged else 1
 
     def plain(self, matrix: Matrix) -> Matrix:
@@ -53,26 +53,26 @@ class Views:
         return matrix[:, : matrix.shape[1] // self.count]
 
     def to_predict(self, matrix: Matrix) -> Matrix:
-        """Return the columns that a prediction looks at."""
+        """Return the columns that a prediction uses."""
         return matrix if self.averaged else self.plain(matrix)
 
     def stacked(self, matrix: Matrix) -> Matrix:
-        """Return each view as a row of its own, those of one clip together; nothing is copied."""
+        """Return each view as a row, those of one clip together, without a copy."""
         return matrix.reshape(len(matrix) * self.count, -1)
 
     def repeated(self, per_clip: Codes) -> Codes:
-        """Return for each view what holds for its clip."""
+        """Return the value of its clip for each view."""
         return per_clip if self.count == 1 else np.repeat(per_clip, self.count)
 
     def positions(self, clips: Codes) -> Codes:
-        """Return where in the stacked matrix the views of these clips are."""
-        places: Codes = (clips[:, None] * self.count + np.arange(self.count)).ravel()
-        return places
+        """Return the positions of the views of these clips in the stacked matrix."""
+        positions: Codes = (clips[:, None] * self.count + np.arange(self.count)).ravel()
+        return positions
 
     def scorer(self, estimator: Any) -> Any:
-        """Make an estimator that takes single views take the columns of `to_predict`."""
+        """Return an estimator for the columns of `to_predict` from one for single views."""
         return ViewAverage(estimator, self.count) if self.averaged else estimator
 
 
 PLAIN = Views()
-"""The clip itself and nothing else."""
+"""The clip itself as the only view."""
