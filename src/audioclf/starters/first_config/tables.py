@@ -7,7 +7,6 @@ it is the only one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -37,8 +36,9 @@ _GROUP = (
     *("individual", "artist", "recording", "recording_id", "src_file", "site", "site_id"),
     *("location", "station", "recorder", "device", "session", "client_id"),
 )
-_FOLD = ("fold",)
-_SPLIT = ("split", "subset")
+_SINGLE = {"path": _PATH, "label": _LABEL, "fold": ("fold",), "split": ("split", "subset")}
+"""Names of the columns that are used if they are the only one of their role."""
+_ROLES = ("path", "label", "group", "fold", "split", "start", "end")
 _TIMES = (("start", "end"), ("onset", "offset"), ("start_time", "end_time"))
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _PUBLISHED = (("meta/esc50.csv", Esc50), ("metadata/UrbanSound8K.csv", UrbanSound8K))
@@ -64,13 +64,14 @@ def manifest_of(table: Path) -> Layout:
         If its columns for the file and the class are not clear, or it cannot be loaded.
     """
     names = read_table(FileSource(table), ()).columns
-    columns = _Columns.of(names)
-    if columns.path is None or columns.label is None:
+    columns = _Columns(names)
+    if not columns.are_clear:
+        missing = "class" if "path" in columns.by_role else "file"
         raise DatasetError(
-            f"{table}: which column holds the {'class' if columns.path else 'file'} is not clear "
-            f"from the names {shown(names, most=12)}",
-            hint="Call the columns path and label, or name them with `columns` in a "
-            "config: see docs/guides/loaders.md.",
+            f"{table}: which column holds the {missing} is not clear from the names "
+            f"{shown(names, most=12)}",
+            hint="Call the columns path and label, or name them with `columns` in a config: see "
+            "docs/guides/loaders.md.",
         )
     return _load_manifest(table, columns, None)
 
@@ -85,47 +86,25 @@ def _published(path: Path, files: Mapping[str, AudioSource]) -> Layout | None:
     return None
 
 
-@dataclass(frozen=True)
 class _Columns:
-    """The columns of a table by their role, and notes on the choice."""
+    """The columns of a table by role, such as `path` and `label`, and notes on the choice."""
 
-    path: str | None
-    label: str | None
-    group: str | None
-    fold: str | None
-    split: str | None
-    start: str | None
-    end: str | None
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, columns: Sequence[str]) -> _Columns:
-        path, label = _one(columns, _PATH), _one(columns, _LABEL)
+    def __init__(self, columns: Sequence[str]) -> None:
         groups = _known(columns, _GROUP)
-        start, end = next(
-            (
-                (a[0], b[0])
-                for names in _TIMES
-                if (a := _known(columns, names[:1])) and (b := _known(columns, names[1:]))
-            ),
-            (None, None),
-        )
-        return cls(
-            path=path,
-            label=label,
-            group=groups[0] if groups else None,
-            fold=_one(columns, _FOLD),
-            split=_one(columns, _SPLIT),
-            start=start,
-            end=end,
-            notes=tuple(_column_notes(label, groups)),
-        )
+        roles = {role: _one(columns, names) for role, names in _SINGLE.items()}
+        roles["group"] = groups[0] if groups else None
+        for names in _TIMES:
+            start, end = (_known(columns, (name,)) for name in names)
+            if start and end:
+                roles |= {"start": start[0], "end": end[0]}
+                break
+        self.by_role = {role: name for role in _ROLES if (name := roles.get(role))}
+        self.notes = tuple(_column_notes(self.by_role.get("label"), groups))
+        self.are_clear = {"path", "label"} <= set(self.by_role)
 
-    def written(self) -> dict[str, str]:
-        """Return the columns with another name than a manifest expects."""
-        roles = ("path", "label", "group", "fold", "split", "start", "end")
-        names = {role: getattr(self, role) for role in roles}
-        return {role: name for role, name in names.items() if name is not None and name != role}
+    def renamed(self) -> dict[str, str]:
+        """Return the columns that are not named as their role."""
+        return {role: name for role, name in self.by_role.items() if name != role}
 
 
 def _known(columns: Iterable[str], usual: Sequence[str]) -> list[str]:
@@ -159,17 +138,24 @@ def _audiofolder(path: Path, files: Mapping[str, AudioSource], notes: list[str])
     table = _read(files[min(tables)], notes)
     if table is None or "file_name" not in table.columns:
         return None
-    columns = _Columns.of(table.columns)
-    if columns.label is None:
+    columns = _Columns(table.columns)
+    if "label" not in columns.by_role:
         notes.append(
             f"{min(tables)} has no column that is clearly the class (it has "
             f"{shown(table.columns, most=8)}), so it was not used. If one is, write `type: "
             "audiofolder` and `label: NAME`."
         )
         return None
-    roles = {"label": columns.label, "group": columns.group, "fold": columns.fold}
-    fields = {role: name for role, name in roles.items() if name and (role, name) != ("label",) * 2}
-    return _loaded(AudioFolder, path, fields, f"the metadata in {min(tables)}", columns, notes)
+    fields = {r: name for r, name in columns.by_role.items() if r in ("label", "group", "fold")}
+    if fields["label"] == "label":
+        del fields["label"]
+    labels = f"the metadata in {min(tables)}"
+    try:
+        dataset = AudioFolder(path=path, **fields).load()
+    except DatasetError as exc:
+        notes.append(f"{labels} could not be used: {exc.message}")
+        return None
+    return Layout(dataset, {"type": "audiofolder", "path": path, **fields}, labels, columns.notes)
 
 
 def _manifest(path: Path, files: Mapping[str, AudioSource], notes: list[str]) -> Layout | None:
@@ -177,8 +163,8 @@ def _manifest(path: Path, files: Mapping[str, AudioSource], notes: list[str]) ->
         if PurePosixPath(name).suffix.lower() not in TABLES:
             continue
         table = _read(files[name], notes)
-        columns = _Columns.of(table.columns) if table else None
-        if columns is None or columns.path is None or columns.label is None:
+        columns = _Columns(table.columns) if table else None
+        if columns is None or not columns.are_clear:
             continue
         if is_archive(path):
             notes.append(
@@ -208,29 +194,11 @@ def _roots(table: str, files: Mapping[str, AudioSource]) -> list[str | None]:
 
 def _load_manifest(table: Path, columns: _Columns, root: Path | None) -> Layout:
     fields: dict[str, Any] = {} if root is None else {"root": root}
-    if columns.written():
-        fields["columns"] = columns.written()
+    if renamed := columns.renamed():
+        fields["columns"] = renamed
     loader = Manifest(path=table, **fields)
     written = {"type": "manifest", "path": table, **fields}
     return Layout(loader.load(), written, f"the table {table.name}", columns.notes)
-
-
-def _loaded(
-    cls: type[AudioFolder],
-    path: Path,
-    fields: Mapping[str, str],
-    labels: str,
-    columns: _Columns,
-    notes: list[str],
-) -> Layout | None:
-    loader = cls(path=path, **fields)
-    try:
-        dataset = loader.load()
-    except DatasetError as exc:
-        notes.append(f"{labels} could not be used: {exc.message}")
-        return None
-    written = {"type": loader.type_name(), "path": path, **fields}
-    return Layout(dataset, written, labels, columns.notes)
 
 
 def _read(source: AudioSource, notes: list[str]) -> Table | None:

@@ -9,8 +9,7 @@ import keyword
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from importlib import metadata, resources
 from pathlib import Path
 from string import Template
@@ -48,34 +47,6 @@ _USES: dict[Kind, str] = {
 }
 
 
-@dataclass(frozen=True)
-class PluginNames:
-    """Names of a plugin with one component."""
-
-    kind: Kind
-    name: str
-
-    @property
-    def distribution(self) -> str:
-        """Name for pip."""
-        return f"audioclf-{self.name.replace('_', '-')}"
-
-    @property
-    def package(self) -> str:
-        """Name for Python."""
-        return f"audioclf_{self.type_name}"
-
-    @property
-    def type_name(self) -> str:
-        """Name in a config."""
-        return self.name.replace("-", "_")
-
-    @property
-    def class_name(self) -> str:
-        """Name of the class; the kind avoids a clash with imported names."""
-        return "".join(map(str.capitalize, self.type_name.split("_"))) + self.kind.capitalize()
-
-
 def new_plugin(kind: Kind, name: str, parent: Path, *, registry: Registry) -> Path:
     """Write a distribution with one component and return its folder.
 
@@ -96,16 +67,16 @@ def new_plugin(kind: Kind, name: str, parent: Path, *, registry: Registry) -> Pa
     ResultError
         If it cannot be written.
     """
-    names = PluginNames(kind, _checked(name))
-    _check_free(names, registry)
-    target = parent / names.distribution
+    values = _values(kind, _checked(name))
+    _check_free(kind, values, registry)
+    target = parent / values["distribution"]
     if target.exists():
         raise ConfigError(
             f"{target} exists already",
             hint="Choose another name, another folder by --dir, or remove it first.",
         )
     try:
-        _write(dict(_rendered(names)), target)
+        _write(dict(_rendered(values)), target)
     except OSError as exc:
         raise ResultError(f"{target} cannot be written: {exc.strerror or exc}") from exc
     return target
@@ -127,51 +98,55 @@ def _checked(name: str) -> str:
     return name
 
 
-def _check_free(names: PluginNames, registry: Registry) -> None:
-    for provider in registry.providers(names.kind):
-        if provider.cls.type_name() == names.type_name:
+def _check_free(kind: Kind, values: Mapping[str, str], registry: Registry) -> None:
+    type_name, distribution = values["type_name"], values["distribution"]
+    for provider in registry.providers(kind):
+        if provider.cls.type_name() == type_name:
             raise ConfigError(
-                f"there is a {names.kind} {names.type_name!r} already, of {provider.origin}",
+                f"there is a {kind} {type_name!r} already, of {provider.origin}",
                 hint="Choose another name: two of one name could not be used together.",
             )
     try:
-        version = metadata.version(names.distribution)
+        version = metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return
     raise ConfigError(
-        f"a distribution {names.distribution} {version} is installed already",
+        f"a distribution {distribution} {version} is installed already",
         hint="Choose another name, or add the component to that plugin.",
     )
 
 
-def _rendered(names: PluginNames) -> Iterator[tuple[str, str]]:
+def _rendered(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the path and the text of each file."""
     templates = resources.files("audioclf.starters.plugin_template") / "templates"
-    values = _values(names)
     for source, path in _FILES.items():
         text = (templates / f"{source.format(**values)}.tmpl").read_text(encoding="utf-8")
         yield path.format(**values), Template(text).substitute(values)
 
 
-def _values(names: PluginNames) -> dict[str, str]:
-    cases = [f"{names.class_name}({fields})" for fields in _CASES[names.kind]]
+def _values(kind: Kind, name: str) -> dict[str, str]:
+    """Return the values of the `$names` in the templates."""
+    type_name = name.replace("-", "_")
+    # The kind avoids a clash with imported names.
+    class_name = "".join(map(str.capitalize, type_name.split("_"))) + kind.capitalize()
+    cases = [f"{class_name}({fields})" for fields in _CASES[kind]]
     helpers = ["parametrize_with_checks"]
-    if names.kind == "loader":
+    if kind == "loader":
         helpers.insert(0, "example_sounds")
     return {
-        "kind": names.kind,
-        "name": names.name,
-        "entry_point": names.type_name,
-        "distribution": names.distribution,
-        "package": names.package,
-        "type_name": names.type_name,
-        "class_name": names.class_name,
-        "words": names.type_name.replace("_", " "),
+        "kind": kind,
+        "name": name,
+        "entry_point": type_name,
+        "distribution": f"audioclf-{name.replace('_', '-')}",
+        "package": f"audioclf_{type_name}",
+        "type_name": type_name,
+        "class_name": class_name,
+        "words": type_name.replace("_", " "),
         "api": str(PLUGIN_API),
         "version": __version__,
         "helpers": ", ".join(helpers),
         "cases": "\n".join(f"    {case}," for case in cases),
-        "use": _USES[names.kind].format(names.type_name),
+        "use": _USES[kind].format(type_name),
     }
 
 
