@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Codes = NDArray[np.intp]
 
 _Row = dict[str, str]
+_Prediction = tuple[PredictionRow, _Row]
 
 _HINT = "A file of the run was changed or cut off. Run its config again."
 
@@ -113,15 +114,15 @@ class SavedRun:
 
     @property
     def pipeline_metrics(self) -> dict[str, dict[str, Any]]:
-        """What `metrics.json` holds of each pipeline, by its name; the best first."""
+        """Entries of the pipelines in `metrics.json` by name, best first."""
         pipelines: dict[str, dict[str, Any]] = self.metrics[PIPELINES]
         return pipelines
 
     def is_baseline(self, pipeline: SavedPipeline) -> bool:
         """Return whether a pipeline predicts from class frequencies only."""
         # A run adds a baseline to a config that has none.
-        classifier = self.config["classifiers"].get(pipeline.classifier, {"type": "dummy"})
-        return bool(classifier.get("type") == "dummy")
+        classifier = self.config.get("classifiers", {}).get(pipeline.classifier)
+        return classifier is None or classifier.get("type") == "dummy"
 
     @cached_property
     def targets(self) -> Targets:
@@ -259,13 +260,13 @@ def _pipelines(
     folds: Sequence[Fold],
 ) -> tuple[SavedPipeline, ...]:
     written = metrics[PIPELINES]
-    rows: dict[str, list[_Row]] = {name: [] for name in written}
+    rows: dict[str, list[_Prediction]] = {name: [] for name in written}
     with _naming(folder / PREDICTIONS):
         for row in _table(folder / PREDICTIONS):
-            name = row_of(PredictionRow, row).cell
-            if name not in rows:
-                raise ValueError(f"{METRICS} has no pipeline {name!r}")
-            rows[name].append(row)
+            prediction = row_of(PredictionRow, row)
+            if prediction.cell not in rows:
+                raise ValueError(f"{METRICS} has no pipeline {prediction.cell!r}")
+            rows[prediction.cell].append((prediction, row))
         return tuple(
             _pipeline(name, written[name], rows[name], clips, folds, metrics["classes"])
             for name in written
@@ -275,7 +276,7 @@ def _pipelines(
 def _pipeline(
     name: str,
     written: Mapping[str, Any],
-    rows: Sequence[_Row],
+    rows: Sequence[_Prediction],
     clips: Sequence[SavedClip],
     folds: Sequence[Fold],
     classes: Sequence[str],
@@ -283,7 +284,7 @@ def _pipeline(
     expected = [
         (str(fold.repeat), fold.name, clips[index].id) for fold in folds for index in fold.test
     ]
-    if [(row["repeat"], row["fold"], row["path"]) for row in rows] != expected:
+    if [(row.repeat, row.fold, row.path) for row, _ in rows] != expected:
         raise ValueError(f"the predictions of {name!r} are not those of the folds in {FOLDS}")
     ends = np.cumsum([len(fold.test) for fold in folds])
     results = tuple(
@@ -294,15 +295,15 @@ def _pipeline(
 
 
 def _fold_result(
-    fold: Fold, rows: Sequence[_Row], classes: Sequence[str], pipeline: Mapping[str, Any]
+    fold: Fold, rows: Sequence[_Prediction], classes: Sequence[str], pipeline: Mapping[str, Any]
 ) -> FoldResult:
     codes = {name: code for code, name in enumerate(classes)}
     kind = pipeline["scores"]
     scores = None
     if kind != "none":
         columns = [score_column(name) for name in classes]
-        scores = np.asarray([[float(row[c]) for c in columns] for row in rows], dtype=np.float64)
-    y_pred = np.asarray([codes[row["label"]] for row in rows], dtype=np.intp)
+        scores = np.asarray([[float(row[c]) for c in columns] for _, row in rows], dtype=np.float64)
+    y_pred = np.asarray([codes[row.label] for row, _ in rows], dtype=np.intp)
     return FoldResult(fold, y_pred, scores, kind, float(pipeline["fit_seconds"]), 0.0)
 
 
