@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audioclf.base.errors import FeatureError
+from audioclf.base.errors import ConfigError, FeatureError
 from audioclf.engines import make_engine
 from audioclf.engines.base import Engine, WorkerError
 from audioclf.engines.local import ProcessEngine, ThreadEngine
@@ -117,3 +117,12 @@ def test_the_local_engine_follows_jobs_and_isolate(jobs: int, isolate: bool, kin
     with make_engine("local", jobs=jobs, isolate=isolate) as engine:
         assert type(engine) is kind
         assert engine.workers == jobs
+
+
+@pytest.mark.parametrize(("scheduler", "insecure"), [("tcp://127.0.0.1:9", False), (None, True)])
+def test_a_scheduler_for_the_local_engine_is_refused(scheduler: str | None, insecure: bool) -> None:
+    with pytest.raises(ConfigError, match="the engine is local, which needs none") as caught:
+        make_engine("local", jobs=1, scheduler=scheduler, insecure=insecure)
+    assert (
+        caught.value.hint == "Add --engine dask, or leave out --scheduler and --insecure-cluster."
+    )

@@ -120,17 +120,12 @@ def test_what_is_stored_comes_back_to_the_last_bit(
     assert_same(cache.get(KEY), Entry(features, meta))
 
 
-def test_features_from_the_cache_are_read_only(cache: FeatureCache) -> None:
-    cache.put(KEY, entry_of(0))
-    found = cache.get(KEY)
-    assert found is not None
-    assert not found.features.flags.writeable
-
-
 def test_numpy_reads_an_entry(cache: FeatureCache) -> None:
     cache.put(KEY, entry_of(0))
     np.testing.assert_array_equal(np.load(path_of(cache)), entry_of(0).features)
-    np.testing.assert_array_equal(np.load(path_of(cache), mmap_mode="r"), entry_of(0).features)
+    entry = cache.get(KEY)
+    assert entry is not None
+    assert not entry.features.flags.writeable
 
 
 @pytest.mark.parametrize(
@@ -192,7 +187,9 @@ def test_every_damage_is_found(cache: FeatureCache) -> None:
         path_of(cache).write_bytes(content)
         assert cache.get(KEY) is None
         assert not path_of(cache).exists()
-    assert (cache.damaged, cache.misses, cache.hits) == (len(copies), len(copies), 0)
+    cache.put(KEY, entry_of(0))
+    assert_same(cache.get(KEY), entry_of(0))
+    assert (cache.damaged, cache.misses, cache.hits) == (len(copies), len(copies), 1)
 
 
 class Evil:
@@ -213,14 +210,6 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="allow_pickle"):
         unpack(KEY, body + hashlib.sha256(body).digest())
     assert not (tmp_path / "mark").exists()
-
-
-def test_a_damaged_entry_is_rebuilt_by_the_next_put(cache: FeatureCache) -> None:
-    cache.put(KEY, entry_of(0))
-    path_of(cache).write_bytes(b"something else")
-    assert cache.get(KEY) is None
-    cache.put(KEY, entry_of(0))
-    assert_same(cache.get(KEY), entry_of(0))
 
 
 def test_the_entry_of_another_clip_is_not_taken(cache: FeatureCache) -> None:
@@ -413,12 +402,6 @@ def test_size_and_age_hold_together(cache: FeatureCache) -> None:
     assert cache.prune(max_bytes=size, older_than_days=4.5 / 24) == PruneResult(4, 4 * size)
 
 
-def test_prune_without_a_limit_removes_no_entry(cache: FeatureCache) -> None:
-    fill(cache, 2)
-    assert cache.prune() == PruneResult(0, 0)
-    assert cache.stats().entries == 2
-
-
 def test_prune_leaves_what_is_no_entry(cache: FeatureCache) -> None:
     fill(cache, 1)
     shard, stem = path_of(cache).parent, path_of(cache).stem
@@ -473,12 +456,6 @@ def test_close_prunes_to_nine_tenths_of_the_limit(cache: FeatureCache) -> None:
     cache.close()
     assert cache.stats().entries == 17
     assert not path_of(cache, key_of(2)).exists()
-
-
-def test_close_keeps_what_fills_the_limit_to_the_byte(cache: FeatureCache) -> None:
-    cache.max_bytes = 3 * fill(cache, 3)
-    cache.close()
-    assert cache.stats().entries == 3
 
 
 def test_a_run_that_stored_nothing_prunes_nothing(cache: FeatureCache) -> None:
