@@ -168,7 +168,7 @@ def test_an_odd_length_is_said_with_the_median(sounds: Path, seconds: float) -> 
     found = named(audited(sounds, AudioConfig(sr=8000, duration=1.0)), "odd-length")
     assert found.severity == "info"
     assert found.rows[0]["seconds"] == pytest.approx(seconds, abs=0.001)
-    assert "whose median is 0.4" in found.text
+    assert "with a median of 0.4" in found.text
 
 
 def test_lengths_that_vary_widely_are_not_odd() -> None:

@@ -102,7 +102,7 @@ def test_cells_without_an_opinion_are_passed_over(baseline: bool, scored: bool) 
     result = result_of(SPLITS, scores(wrong={3: 0.05}), baseline=baseline, scored=scored)
     found = labels_of([result])
     assert names(found) == set()
-    assert found.summary.startswith("No pipeline has scores out of fold")
+    assert found.summary.startswith("No pipeline has out-of-fold scores")
 
 
 def test_clips_that_were_never_tested_are_not_judged() -> None:

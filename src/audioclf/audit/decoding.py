@@ -1,20 +1,19 @@
-"""Whether every file gave the sound that it promises.
+"""Audit of decoding: unreadable, truncated, silent, constant and clipped files.
 
-Decoders are silent about much: a file that ends early, a channel that was never connected, a level
-that hit the stops. What the ledger and the waveform facts know of it is said here, clip by clip.
+Decoders do not report such files. They are found in the ledger and in the waveform facts.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding, Severity
-from audioclf.audit.inputs import AuditInput
+from audioclf.audit.inputs import AuditInput, Matrix
 from audioclf.audit.shortcuts.facts import COLUMN
 from audioclf.audit.shortcuts.formats import words_for
 from audioclf.dataset.dataset import Clip, Dataset
@@ -22,8 +21,6 @@ from audioclf.features.worker import LedgerRow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    Facts = NDArray[np.float32]
 
 NAMES = (
     "unreadable",
@@ -41,16 +38,16 @@ NAMES = (
 SILENT_DB = -70.0
 """Peak in dBFS below which a clip is silent: ten steps of 16 bits."""
 CONSTANT_SHARE = 0.99
-"""Share of samples equal to the one before from which on a clip is constant."""
+"""Share of samples equal to the one before above which a clip is constant."""
 CLIPPED_SHARE = 0.001
-"""Share of samples at full scale from which on a clip is clipped."""
+"""Share of samples at full scale above which a clip is clipped."""
 MANY = 0.1
-"""Share of clips from which on clipping is a property of the dataset and no accident."""
+"""Share of clipped clips above which clipping is a finding."""
 DC_OFFSET = 0.02
 ODD_DEVIATIONS = 5.0
-"""How many robust standard deviations of log duration an odd length is away from the median."""
+"""Distance of an odd length from the median, in robust standard deviations of log duration."""
 ODD_FACTOR = 2.0
-"""How many times longer or shorter than the median it is at least."""
+"""Smallest ratio of an odd length and the median."""
 
 _MAD_TO_DEVIATION = 1.4826
 _MIN_LENGTHS = 8
@@ -63,10 +60,7 @@ def audit_decode(inputs: AuditInput) -> Audit:
     checks = (
         _unreadable(ledger),
         _decode_short(ledger, inputs.audio),
-        _silent(dataset, facts),
-        _constant(dataset, facts),
-        _clipped(dataset, facts),
-        _dc_offset(dataset, facts),
+        *_waveform_findings(dataset, facts),
         _odd_length(ledger),
         _mixed_formats(ledger),
         _remarks(ledger),
@@ -83,10 +77,10 @@ def audit_decode(inputs: AuditInput) -> Audit:
     )
 
 
-def _found(
+def _clips_finding(
     name: str, severity: Severity, rows: Sequence[dict[str, Any]], are: str, advice: str
 ) -> Finding | None:
-    """Return a finding that says what the clips of these rows are; none for no rows."""
+    """Return a finding on the clips of these rows; None for no rows."""
     if not rows:
         return None
     counted = "1 clip is" if len(rows) == 1 else f"{len(rows)} clips are"
@@ -95,116 +89,105 @@ def _found(
 
 def _unreadable(ledger: Sequence[LedgerRow]) -> Finding | None:
     rows = [
-        {**_who(row.clip), "message": row.message}
+        {**_columns(row.clip), "message": row.message}
         for row in ledger
         if row.status == "failed" and _TRUNCATED not in row.message
     ]
-    return _found(
+    return _clips_finding(
         "unreadable",
         "finding",
         rows,
-        "unreadable, so no number knows of them",
-        "Mend or remove them: a class that loses more clips than another is judged on the rest.",
+        "unreadable and left out of all numbers",
+        "Repair or remove them: a class that loses more clips than others is not fully tested.",
     )
 
 
 def _decode_short(ledger: Sequence[LedgerRow], audio: AudioConfig) -> Finding | None:
-    return _found(
+    return _clips_finding(
         "decode-short",
         "finding",
         [row for item in ledger for row in _short_row(item, audio)],
         "shorter than the header says: cut off while recording, copying or unpacking",
-        "Fetch the originals again, or remove these clips.",
+        "Download or copy the originals again, or remove these clips.",
     )
 
 
 def _short_row(row: LedgerRow, audio: AudioConfig) -> Iterator[dict[str, Any]]:
-    who = _who(row.clip)
     if row.status == "failed" and _TRUNCATED in row.message:
         reason = row.message.rpartition(_TRUNCATED)[2]
-        yield {**who, "promised_s": None, "decoded_s": None, "message": reason}
+        yield {**_columns(row.clip), "promised_s": None, "decoded_s": None, "message": reason}
     elif row.status == "ok" and row.info is not None:
         promised = max(0.0, row.info.seconds - audio.offset)
         if audio.duration is not None:
             promised = min(promised, audio.duration)
         # Two samples of either rate are rounding.
         if row.seconds < promised - 2.0 / min(audio.sr, row.info.sr):
-            found = {"promised_s": round(promised, 4), "decoded_s": round(row.seconds, 4)}
-            yield {**who, **found, "message": row.message}
+            seconds = {"promised_s": round(promised, 4), "decoded_s": round(row.seconds, 4)}
+            yield {**_columns(row.clip), **seconds, "message": row.message}
 
 
-def _of_clips(
-    dataset: Dataset, facts: Facts, name: str, wrong: Callable[[Facts], NDArray[np.bool_]]
+def _columns(clip: Clip) -> dict[str, Any]:
+    return {"path": clip.id, "label": clip.label}
+
+
+def _rows(
+    dataset: Dataset, facts: Matrix, name: str, is_wrong: NDArray[np.bool_]
 ) -> list[dict[str, Any]]:
-    """Return a row for each clip whose fact is wrong, the largest first."""
+    """Return a row with the value of a fact for each of these clips, the largest first."""
     values = facts[:, COLUMN[name]]
     rows = [
-        {**_who(dataset.clips[at]), name: round(float(values[at]), 5)}
-        for at in np.flatnonzero(wrong(values))
+        {**_columns(dataset.clips[index]), name: round(float(values[index]), 5)}
+        for index in np.flatnonzero(is_wrong)
     ]
     return sorted(rows, key=lambda row: -abs(row[name]))
 
 
-def _who(clip: Clip) -> dict[str, Any]:
-    return {"path": clip.id, "label": clip.label}
-
-
-def _is_silent(facts: Facts) -> NDArray[np.bool_]:
-    return np.asarray(facts[:, COLUMN["peak_db"]] < SILENT_DB)
-
-
-def _silent(dataset: Dataset, facts: Facts) -> Finding | None:
-    return _found(
+def _waveform_findings(dataset: Dataset, facts: Matrix) -> Iterator[Finding | None]:
+    """Yield the findings of silent, constant, clipped and off-center clips."""
+    columns = {name: facts[:, column] for name, column in COLUMN.items()}
+    silent = columns["peak_db"] < SILENT_DB
+    constant = ~silent & (columns["flat"] >= CONSTANT_SHARE)
+    yield _clips_finding(
         "silent",
         "finding",
-        _of_clips(dataset, facts, "peak_db", lambda values: values < SILENT_DB),
+        _rows(dataset, facts, "peak_db", silent),
         f"silent: no sample above {SILENT_DB:g} dB of full scale",
-        "Listen to them and remove them: no label can be heard in silence.",
+        "Listen to them and remove them: silence has no class.",
     )
-
-
-def _constant(dataset: Dataset, facts: Facts) -> Finding | None:
-    loud = ~_is_silent(facts)
-    return _found(
+    yield _clips_finding(
         "constant",
         "finding",
-        _of_clips(dataset, facts, "flat", lambda values: loud & (values >= CONSTANT_SHARE)),
+        _rows(dataset, facts, "flat", constant),
         f"constant: over {100 * CONSTANT_SHARE:g} % of the samples equal the one before",
-        "Listen to them and remove them: what stays the same makes no sound.",
+        "Listen to them and remove them: a constant signal has no sound.",
     )
-
-
-def _clipped(dataset: Dataset, facts: Facts) -> Finding | None:
-    rows = _of_clips(dataset, facts, "clipped", lambda values: values >= CLIPPED_SHARE)
-    return _found(
+    clipped = _rows(dataset, facts, "clipped", columns["clipped"] >= CLIPPED_SHARE)
+    yield _clips_finding(
         "clipped",
-        "finding" if len(rows) >= MANY * len(dataset) else "info",
-        rows,
+        "finding" if len(clipped) >= MANY * len(dataset) else "info",
+        clipped,
         f"clipped: at least {100 * CLIPPED_SHARE:g} % of the samples are at full scale"
-        + _uneven(rows, dataset),
-        "Record at a lower level; what is clipped cannot be brought back.",
+        + _uneven(clipped, dataset),
+        "Record at a lower level; clipped samples cannot be restored.",
+    )
+    off_center = ~silent & ~constant & (np.abs(columns["dc_offset"]) > DC_OFFSET)
+    yield _clips_finding(
+        "dc-offset",
+        "info",
+        _rows(dataset, facts, "dc_offset", off_center),
+        f"off center: the mean of the samples is over {DC_OFFSET:g} of full scale",
+        "Remove the offset, or use features that ignore it.",
     )
 
 
 def _uneven(rows: Sequence[dict[str, Any]], dataset: Dataset) -> str:
-    """Name the class with the largest share of such clips, where shares differ."""
+    """Name the class with the largest share of such clips, if shares differ."""
     counts = Counter(row["label"] for row in rows)
     shares = {name: counts[name] / of for name, of in dataset.class_counts.items()}
     if not rows or max(shares.values()) < 2 * len(rows) / len(dataset):
         return ""
     most = max(shares, key=lambda name: shares[name])
     return f"; {counts[most]} of them are {most!r}, of {dataset.class_counts[most]}"
-
-
-def _dc_offset(dataset: Dataset, facts: Facts) -> Finding | None:
-    moving = ~_is_silent(facts) & (facts[:, COLUMN["flat"]] < CONSTANT_SHARE)
-    return _found(
-        "dc-offset",
-        "info",
-        _of_clips(dataset, facts, "dc_offset", lambda v: moving & (np.abs(v) > DC_OFFSET)),
-        f"off centre: the mean of the samples is over {DC_OFFSET:g} of full scale",
-        "Remove the offset, or use features that do not see it.",
-    )
 
 
 def _odd_length(ledger: Sequence[LedgerRow]) -> Finding | None:
@@ -217,19 +200,19 @@ def _odd_length(ledger: Sequence[LedgerRow]) -> Finding | None:
     median = float(np.median(logs))
     away = np.abs(logs - median)
     limit = max(ODD_DEVIATIONS * _MAD_TO_DEVIATION * float(np.median(away)), np.log(ODD_FACTOR))
-    odd = [at for at in np.argsort(-away, kind="stable") if away[at] > limit]
-    return _found(
+    odd = [i for i in np.argsort(-away, kind="stable") if away[i] > limit]
+    return _clips_finding(
         "odd-length",
         "info",
-        [_length_row(known[at].clip, lengths[at], float(np.exp(median))) for at in odd],
-        f"much shorter or longer than the rest, whose median is {np.exp(median):.3g} s",
+        [_length_row(known[i].clip, lengths[i], float(np.exp(median))) for i in odd],
+        f"much shorter or longer than the rest, with a median of {np.exp(median):.3g} s",
         "Listen to them: a cut file, or several takes in one?",
     )
 
 
 def _length_row(clip: Clip, seconds: float, median: float) -> dict[str, Any]:
     times = float(f"{seconds / median:.3g}")
-    return {**_who(clip), "seconds": round(seconds, 4), "times_median": times}
+    return {**_columns(clip), "seconds": round(seconds, 4), "times_median": times}
 
 
 def _mixed_formats(ledger: Sequence[LedgerRow]) -> Finding | None:
@@ -241,8 +224,8 @@ def _mixed_formats(ledger: Sequence[LedgerRow]) -> Finding | None:
         "mixed-formats",
         "info",
         f"The files have {len(formats)} formats.",
-        "All are decoded to one rate and one channel; whether the class can be told from the "
-        "format is what the audit of shortcuts says.",
+        "All are decoded to one rate and one channel; see the audit of shortcuts for formats that "
+        "reveal the class.",
         rows,
     )
 
@@ -272,14 +255,14 @@ def _format(row: LedgerRow) -> str:
 
 def _remarks(ledger: Sequence[LedgerRow]) -> Finding | None:
     rows = [
-        {**_who(row.clip), "message": row.message}
+        {**_columns(row.clip), "message": row.message}
         for row in ledger
         if row.status == "ok" and row.message
     ]
-    return _found(
+    return _clips_finding(
         "remark",
         "info",
         rows,
-        "readable, but something about them is odd",
+        "readable, but have remarks",
         "Read the remarks; nothing was changed because of them.",
     )

@@ -1,13 +1,12 @@
-"""Labels that clear out-of-fold predictions contradict.
+"""Audit of labels: labels that clear out-of-fold predictions contradict.
 
 The rule is that of confident learning (Northcutt, Jiang and Chuang, "Confident Learning:
 Estimating Uncertainty in Dataset Labels", JAIR 70, 2021): a class is likely for a clip if its score
 is at least the mean score that the clips of that class get for their own label. A label is in doubt
 if another class is likely and scores highest, and the label itself is not likely.
 
-Every score comes from classifiers that have not seen the clip, averaged over the repeats. A weak
-classifier contradicts good labels as well, so this audit informs and never ends with a finding
-that casts doubt on the numbers.
+Scores are out of fold, averaged over the repeats. A weak classifier contradicts correct labels as
+well, so this audit informs and casts no doubt on the numbers.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ def audit_labels(inputs: AuditInput) -> Audit:
     y = targets.codes
     scored = [_mean_scores(result, targets) for result in inputs.results if _has_scores(result)]
     if not scored:
-        nothing = "No pipeline has scores out of fold, so no label was compared with one."
-        return Audit("labels", "Labels", nothing)
+        summary = "No pipeline has out-of-fold scores, so no label was checked."
+        return Audit("labels", "Labels", summary)
     doubts = _agreed([_doubts(scores, y) for scores in scored], scored, y)
     rows = [_row(doubt, dataset, len(scored)) for doubt in doubts]
     tested = int(np.isfinite(scored[0][:, 0]).sum())
@@ -91,7 +90,7 @@ def _doubts(scores: Floats, y: Codes) -> Codes:
 
 
 def _self_scores(scores: Floats, y: Codes) -> Floats:
-    """Return the mean score of each class among its own clips; infinite where none was tested."""
+    """Return the mean score of each class on its own clips; infinite if none was tested."""
     thresholds = np.full(scores.shape[1], np.inf)
     for code in range(len(thresholds)):
         own = scores[y == code, code]
@@ -103,7 +102,7 @@ def _self_scores(scores: Floats, y: Codes) -> Floats:
 
 @dataclass(frozen=True)
 class _Doubt:
-    """A label in doubt: position of the clip, class instead, mean scores, pipelines that say so."""
+    """A doubtful label: position of the clip, other class, mean scores, number of pipelines."""
 
     clip: int
     suggested: int
@@ -112,22 +111,22 @@ class _Doubt:
     pipelines: int
 
 
-def _agreed(found: Sequence[Codes], scored: Sequence[Floats], y: Codes) -> list[_Doubt]:
+def _agreed(suggestions: Sequence[Codes], scored: Sequence[Floats], y: Codes) -> list[_Doubt]:
     """Return the clips for which more than half of the pipelines suggest the same class."""
     votes = np.zeros((len(y), scored[0].shape[1]), dtype=np.intp)
-    for suggested in found:
+    for suggested in suggestions:
         clips = np.flatnonzero(suggested >= 0)
         votes[clips, suggested[clips]] += 1
     mean = np.mean(scored, axis=0)
     doubts = [
         _Doubt(
-            int(at),
-            code := int(votes[at].argmax()),
-            float(mean[at, y[at]]),
-            float(mean[at, code]),
-            int(votes[at, code]),
+            int(index),
+            code := int(votes[index].argmax()),
+            float(mean[index, y[index]]),
+            float(mean[index, code]),
+            int(votes[index, code]),
         )
-        for at in np.flatnonzero(2 * votes.max(axis=1) > len(found))
+        for index in np.flatnonzero(2 * votes.max(axis=1) > len(suggestions))
     ]
     return sorted(doubts, key=lambda doubt: (doubt.score - doubt.suggested_score, doubt.clip))
 
@@ -155,6 +154,6 @@ def _finding(rows: Sequence[dict[str, Any]], tested: int) -> Finding | None:
         f"{len(rows)} of {tested} labels ({share:.1f} %) are contradicted by clear predictions "
         "out of fold; the clearest come first.",
         "Listen to these clips. Either the label is wrong, or the clip is hard; a weak classifier "
-        "contradicts good labels too.",
+        "contradicts correct labels too.",
         rows,
     )

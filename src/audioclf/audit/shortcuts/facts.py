@@ -1,10 +1,10 @@
-"""What can be known of a clip without listening to it: its file, its level, its lengths.
+"""Facts of a clip for the audits: file format, levels, silence, duration.
 
-Facts of the file come from its header. Facts of the waveform are a featurizer, so that the
-extraction engine makes them from the same decoding as all features, and the cache keeps them.
+Facts of the file are read from its header. Facts of the waveform are a featurizer: they are
+extracted with the features, from the same decoding and with the same cache.
 
-Levels are in dB relative to full scale (dBFS) and never below `FLOOR_DB`, times in s, frequencies
-in Hz. The waveform is the one that a run sees: mixed down, resampled, cut.
+Levels are in dB relative to full scale (dBFS) and at least `FLOOR_DB`, times in s, frequencies in
+Hz. The waveform is that of the run: mixed down, resampled, cut.
 """
 
 from __future__ import annotations
@@ -30,19 +30,18 @@ if TYPE_CHECKING:
     from audioclf.features.worker import LedgerRow
 
     Waveform = NDArray[np.float32]
-    Floats = NDArray[np.float64]
 
 FLOOR_DB = -120.0
-"""Level of digital silence, and of all that is fainter."""
+"""Lower limit of all levels, and the level of digital silence."""
 
 FULL_SCALE = 0.999
-"""From this absolute value on, a sample counts as clipped."""
+"""Absolute value above which a sample counts as clipped."""
 
 SILENCE_DB = 30.0
-"""How far below the loudest frame the time before and after a sound lies."""
+"""Distance of silence below the loudest frame."""
 
 BANDWIDTH_DB = 60.0
-"""How far below the strongest frequency the highest one may lie."""
+"""Largest distance of the highest frequency below the strongest."""
 
 _FRAME = 512
 _EDGE = 256
@@ -63,7 +62,7 @@ class Fact:
     name : str
         With its unit, as in tables and JSON.
     kind : {"recording", "timing"}
-        Whether it tells how a sound was recorded, or how long it and the silence around it last.
+        Property of the recording, or of the duration and the silence around the sound.
     meaning : str
     """
 
@@ -105,7 +104,7 @@ class AuditFacts(Featurizer):
         peak = float(magnitude.max())
         frames, levels = _frames(y)
         lead, tail = _silence(levels, n_samples)
-        found = {
+        values = {
             "peak_db": _db(peak),
             "level_db": _db(float(np.sqrt(np.dot(y, y) / n_samples))),
             "dc_offset": float(y.sum(dtype=np.float64)) / n_samples,
@@ -118,7 +117,7 @@ class AuditFacts(Featurizer):
             "lead_s": lead / sr,
             "tail_s": tail / sr,
         }
-        return np.array([[found[fact.name]] for fact in FACTS], dtype=np.float32)
+        return np.array([[values[fact.name]] for fact in FACTS], dtype=np.float32)
 
 
 def _db(amplitude: float) -> float:
@@ -131,7 +130,7 @@ def _share(mask: NDArray[np.bool_]) -> float:
 
 
 def _inside(y: Waveform) -> Waveform:
-    """Return a clip without its edges, where resampling makes even a constant ring."""
+    """Return a clip without its edges, where resampling adds ringing."""
     return y[_EDGE:-_EDGE] if len(y) >= 8 * _EDGE else y
 
 
@@ -153,10 +152,10 @@ def _silence(levels: Waveform, n_samples: int) -> tuple[int, int]:
 
 
 def _bandwidth(frames: Waveform, sr: int) -> float:
-    """Return the highest frequency that carries energy; 0 for silence.
+    """Return the highest frequency with energy; 0 for silence.
 
-    A recording at 8 kHz stays below 4 kHz, whatever it is resampled to. The last frame is left
-    out where there are others: the edge at which its padding begins has all frequencies.
+    It is below 4 kHz for a recording at 8 kHz that was resampled to any rate. The last of several
+    frames is left out, since the edge of its padding has all frequencies.
     """
     whole = frames[:-1] if len(frames) > 1 else frames
     chosen = whole[np.linspace(0, len(whole) - 1, min(len(whole), _SPECTRA)).astype(np.intp)]
@@ -176,22 +175,21 @@ FORMAT_FACTS = ("container", "subtype", "sr", "channels", "suffix", "chunks")
 def read_formats(ledger: Iterable[LedgerRow]) -> dict[str, FileFormat]:
     """Return the format of each clip that could be read, by its id.
 
-    The header of a WAV or AIFF file is read once more for its chunks. A file behind a URL is not
-    fetched again, so its chunks stay unknown.
+    The header of a WAV or AIFF file is read again for its chunks, unless it is behind a URL.
     """
     chunks: dict[str, str] = {}
-    found = {}
+    formats = {}
     for row in ledger:
         if row.status == "ok" and row.info is not None:
             file = _file_of(row.clip)
             if file.name not in chunks:
                 chunks[file.name] = _chunks_of(file)
-            found[row.clip.id] = _format(row.info, file.name, chunks[file.name])
-    return found
+            formats[row.clip.id] = _format(row.info, file.name, chunks[file.name])
+    return formats
 
 
 def _file_of(clip: Clip) -> AudioSource:
-    """Return the file that a clip is, or is a part of."""
+    """Return the file of a clip or of its recording."""
     source: AudioSource = getattr(clip.source, "recording", clip.source)
     return source
 
@@ -223,12 +221,12 @@ def chunk_ids(stream: BinaryIO) -> tuple[str, ...]:
     Parameters
     ----------
     stream : binary stream
-        Seekable. Anything else than such a file has no chunks.
+        Seekable. Files of other formats have no chunks.
 
     Returns
     -------
     ids : tuple of str
-        Without the spaces that pad them; at most 64, each a printable word.
+        Without padding; at most 64, each printable.
 
     Examples
     --------
@@ -241,14 +239,14 @@ def chunk_ids(stream: BinaryIO) -> tuple[str, ...]:
     if head[:4] not in {b"RIFF", b"RIFX", b"RF64", b"FORM"}:
         return ()
     size_format = ">I" if head[:4] in {b"RIFX", b"FORM"} else "<I"
-    found: list[str] = []
-    at = 12
-    while len(found) < _MAX_CHUNKS:
-        stream.seek(at)
+    ids: list[str] = []
+    position = 12
+    while len(ids) < _MAX_CHUNKS:
+        stream.seek(position)
         chunk = stream.read(8)
         if len(chunk) < 8 or not all(32 <= byte < 127 for byte in chunk[:4]):
             break
-        found.append(chunk[:4].decode("ascii").strip())
+        ids.append(chunk[:4].decode("ascii").strip())
         (size,) = struct.unpack(size_format, chunk[4:])
-        at += 8 + size + size % 2
-    return tuple(found)
+        position += 8 + size + size % 2
+    return tuple(ids)
