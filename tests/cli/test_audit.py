@@ -90,7 +90,7 @@ def test_the_result_does_not_depend_on_jobs_or_the_cache(odd_config: Path, tmp_p
 
 def test_quick_trains_nothing(odd_config: Path) -> None:
     done = run_cli("audit", odd_config, "--quick", "--set", "classifiers.logreg.max_iter=1")
-    assert "No pipeline has scores out of fold" in done.stdout
+    assert "No pipeline has out-of-fold scores" in done.stdout
     assert "reaches" not in done.stdout
 
 
