@@ -211,3 +211,12 @@ def test_the_tutorials_recordings_are_told_apart(
     assert done.returncode == 0
     assert len((tmp_path / "o.csv").read_text().splitlines()) == 99
     assert "97 files at 48 kHz were resampled to 8 kHz" in done.stderr
+
+
+def test_the_model_is_never_overwritten(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    before, link = bundle.read_bytes(), tmp_path / "out.csv"
+    link.symlink_to(bundle)
+    done = run_cli("predict", bundle, folder, "--out", link, "--force")
+    assert done.returncode == EXIT_USAGE
+    assert f"{link}: is an input of this command ({bundle}), and would be" in done.stderr
+    assert bundle.read_bytes() == before
