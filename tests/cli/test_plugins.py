@@ -128,7 +128,7 @@ def test_a_loader_without_its_path_is_told_what_to_say() -> None:
     done = run_cli("plugins", "check", "folder")
     assert done.returncode == 2
     assert "the loader 'folder' has no default for `path`" in done.stderr
-    assert "Say it with --set path=VALUE." in done.stderr
+    assert "Add --set path=VALUE." in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ pytestmark = pytest.mark.usefixtures("only_what_is_installed")
 def test_a_healthy_installation_exits_0() -> None:
     done = run_cli("plugins", "doctor")
     assert done.returncode == 0
-    assert done.stdout.endswith("all well\n")
+    assert done.stdout.endswith("all work\n")
     assert json.loads(run_cli("plugins", "doctor", "--json").stdout) == []
 
 
@@ -195,7 +195,7 @@ def test_a_plugin_that_does_not_load_is_explained(
     assert f"{state:<9} audioclf-bad 1.0 (bad): " in done.stdout
     assert advice in done.stdout
     assert "or disable it: AUDIOCLF_DISABLE_PLUGINS=audioclf-bad:bad." in done.stdout
-    assert done.stdout.endswith("1 to be mended\n")
+    assert done.stdout.endswith("1 to be fixed\n")
 
 
 def test_a_clash_names_both_and_the_way_out(install: Install) -> None:

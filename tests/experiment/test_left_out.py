@@ -42,7 +42,7 @@ def test_a_clip_that_is_left_out_is_counted_everywhere(
     assert audited.returncode == 3
     assert "1 clip is unreadable" in audited.stdout
     advice = audited.stdout.splitlines()[-1]
-    assert advice.startswith("if you know and accept them: --allow ")
+    assert advice.startswith("to accept known findings: --allow ")
     allowed = advice.partition(": ")[2].split()
     accepted = run_cli("audit", toy_config, *options, "--quick", *allowed)
     assert accepted.returncode == 4, accepted.stdout

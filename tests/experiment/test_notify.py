@@ -1,4 +1,4 @@
-"""A plugin that is told of a finished run: only where it is asked for, and never at a cost."""
+"""Notification of plugins: only where it is asked for, and it never costs a run."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_failure_costs_nothing_and_is_named(
 def check_failure(done: Done, folder: Path, said: str) -> None:
     (line,) = [line for line in done.stderr.splitlines() if ": warning: " in line]
     assert line.startswith(
-        "audioclf: warning: the plugin audioclf-diary 2.1 (diary) was to be told of this run and "
+        "audioclf: warning: notifying the plugin audioclf-diary 2.1 (diary) of this run "
         f"failed: {said}"
     )
     assert line.endswith(f"try again with `audioclf notify {folder} diary`")
@@ -128,7 +128,7 @@ def test_an_unknown_plugin_is_refused_before_anything_runs(
 
 def test_the_overview_says_how_to_ask_for_it(observer: Any) -> None:
     observer("pass")
-    assert "--notify diary tells it of a run" in run_cli("plugins").stdout
+    assert "--notify diary notifies it of a run" in run_cli("plugins").stdout
     listed = json.loads(run_cli("plugins", "--json").stdout)
     assert next(each["entry_point"] for each in listed if each["notify"]) == "diary"
 

@@ -78,7 +78,7 @@ def _audit_text(audit: Audit, allowed: Sequence[str]) -> str:
 
 
 def _sentences(facts: Mapping[str, Any]) -> list[str]:
-    """Return what facts say in words, such as what a leak is worth."""
+    """Return the sentences among the facts, such as the cost of a leak."""
     return [
         fact["sentence"] for fact in facts.values() if isinstance(fact, dict) and "sentence" in fact
     ]
@@ -117,4 +117,4 @@ def _verdict(report: AuditReport) -> str:
         return sound + left_out(report.n_failed)
     listed = ", ".join(names)
     allow = " ".join(f"--allow {name}" for name in names)
-    return f"findings that cast doubt: {listed}\nif you know and accept them: {allow}"
+    return f"findings that cast doubt: {listed}\nto accept known findings: {allow}"

@@ -60,7 +60,7 @@ def _cache() -> None:
 
 @app.command()
 def stats(folder: FolderOption = None, as_json: JsonOption = False) -> None:
-    """Say where the cache is and what it holds."""
+    """Show the place and the content of the cache."""
     cache = _open(folder)
     found = cache.stats()
     say(_dump(_data(cache, found)) if as_json else _text(cache, found))

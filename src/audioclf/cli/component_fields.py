@@ -23,7 +23,7 @@ def make_component(cls: type[Component], overrides: Iterable[str], registry: Reg
     overrides : iterable of str
         `key=value`, the value in YAML; paths are relative to the working directory.
     registry : Registry
-        Knows the components that may be inside of this one.
+        Holds the components that may be inside of this one.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def make_component(cls: type[Component], overrides: Iterable[str], registry: Reg
     required = [name for name, field in cls.model_fields.items() if field.is_required()]
     missing = [name for name in required if name not in data]
     if missing:
-        hint = f"Say it with --set {missing[0]}=VALUE."
+        hint = f"Add --set {missing[0]}=VALUE."
         raise ConfigError(f"the {what} has no default for `{missing[0]}`", hint=hint)
     context = {"build": registry.build, "base_dir": str(Path.cwd())}
     try:
@@ -63,5 +63,5 @@ def _put(data: dict[str, Any], override: str) -> None:
 def _first(exc: ValidationError) -> str:
     error = exc.errors()[0]
     where = ".".join(map(str, error["loc"]))
-    said = str(error["msg"]).removeprefix("Value error, ")
-    return f"`{where}`: {said}" if where else said
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"`{where}`: {message}" if where else message

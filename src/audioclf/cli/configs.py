@@ -40,7 +40,7 @@ def show(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Print a config, or copy it and say what to change in it."""
+    """Print a config, or copy it and list what to change in it."""
     from audioclf.starters.recipes import recipe_named
 
     recipe = recipe_named(name)

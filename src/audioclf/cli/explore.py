@@ -53,7 +53,7 @@ def explore(
 ) -> None:
     """Describe a dataset before training, in a table and one HTML page."""
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"--out {out}: a page is written, and a name that ends in .html expected")
+        raise ConfigError(f"--out {out}: the page needs a name that ends in .html")
     registry = options.load_registry(strict=strict)
     from audioclf.experiment.exploring import explore as look
     from audioclf.experiment.exploring import to_data

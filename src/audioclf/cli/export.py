@@ -89,7 +89,7 @@ def _target(file: Path, out: Path | None, to: Target) -> Path:
 def _clips(
     bundle: Bundle, config: Path | None, registry: Registry, *, quiet: bool
 ) -> list[NDArray[np.float32]]:
-    """Return the features of the run's clips, where its config tells which they are."""
+    """Return the features of the run's clips, if its config is there."""
     from audioclf.runs.folder import CONFIG, RECORD
 
     folder = bundle.path.absolute().parent

@@ -38,7 +38,7 @@ def show(
     ] = False,
     expect_sha256: ExpectOption = None,
 ) -> None:
-    """Say what a model file holds, and that it is undamaged; nothing of it is built or run."""
+    """Show the content of a model file and check its digests; nothing of it is built or run."""
     from audioclf.models.bundle.reading import open_bundle
 
     contents = open_bundle(file, expect_sha256=expect_sha256)
@@ -83,7 +83,7 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
         ("evaluated", manifest.evaluation.split if manifest.evaluation else "no"),
         ("estimator", f"as {manifest.estimator.format}"),
         ("platform", manifest.platform),
-        ("digests", "match, which shows no damage; they say nothing about who wrote the file"),
+        ("digests", "match, which shows no damage; they do not show who wrote the file"),
     ]
 
 

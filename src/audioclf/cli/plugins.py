@@ -64,7 +64,7 @@ def check(
     overrides: SetOption = [],  # noqa: B006  typer copies it
     as_json: JsonOption = False,
 ) -> None:
-    """Check that a component keeps what it promises; its author's tests do the same."""
+    """Check that a component keeps the contract of its kind, as its author's tests do."""
     from audioclf.cli.component_fields import make_component
     from audioclf.testing import run_checks
 
@@ -90,7 +90,7 @@ def check(
 
 @app.command()
 def doctor(as_json: JsonOption = False) -> None:
-    """Say which plugins are broken, outdated, clashing or disabled, and what to do."""
+    """List plugins that are broken, outdated, clashing or disabled, with a remedy for each."""
     from audioclf.components.discovery import discover
     from audioclf.components.doctor import diagnose
 
@@ -103,7 +103,7 @@ def doctor(as_json: JsonOption = False) -> None:
         for each in found:
             say(f"{each.state:<9} {each.plugin}: {each.reason}.\n{'':<9} {each.advice}.")
         plugins = f"{len(registry.plugins)} plugin{'s' * (len(registry.plugins) != 1)}"
-        say(f"{plugins}, {f'{len(harmful)} to be mended' if harmful else 'all well'}")
+        say(f"{plugins}, {f'{len(harmful)} to be fixed' if harmful else 'all work'}")
     sys.exit(EXIT_USAGE if harmful else 0)
 
 
@@ -119,7 +119,7 @@ def new(
         Path, typer.Option("--dir", help="Where the folder audioclf-NAME is made.")
     ] = Path(),
 ) -> None:
-    """Write a plugin with one component that works, its tests included, to be changed."""
+    """Write a plugin with one working component and its tests, as a start."""
     from audioclf.starters.plugin_template import new_plugin
 
     target = new_plugin(_kind(kind), name, folder, registry=load_registry())
@@ -193,14 +193,14 @@ def _record_data(record: PluginRecord) -> dict[str, Any]:
     }
 
 
-def _told(record: PluginRecord) -> str:
-    told = record.run_finished is not None
-    return f"--notify {record.origin.entry_point} tells it of a run" if told else ""
+def _notify_hint(record: PluginRecord) -> str:
+    can = record.run_finished is not None
+    return f"--notify {record.origin.entry_point} notifies it of a run" if can else ""
 
 
 def _overview(registry: Registry) -> str:
     plugin_rows = [
-        (str(record.origin), record.status, record.reason or _told(record))
+        (str(record.origin), record.status, record.reason or _notify_hint(record))
         for record in registry.plugins
     ]
     component_rows = [

@@ -198,7 +198,7 @@ def _check_options(force: bool, resume: bool, out: Path | None) -> None:
 def _load(
     bundle: Path, registry: Registry, expect_sha256: str | None, *, untrusted: bool
 ) -> tuple[Model, str]:
-    """Return the model and the digest of its file, and say what differs from where it was made."""
+    """Return the model and the digest of its file, and note versions that differ."""
     from hashlib import sha256
 
     from audioclf.models.bundle.reading import read_bundle

@@ -25,7 +25,7 @@ def sample_data(
         typer.Option(help="Folder to write, new or empty; by default one of the dataset's name."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same files.")] = 0,
-    show_list: Annotated[bool, typer.Option("--list", help="Say what there is.")] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="List the datasets.")] = False,
 ) -> None:
     """Write a small dataset that shows one effect, such as leakage or a shortcut."""
     from audioclf.starters.sample_data.registry import SAMPLES, sample_named, write_sample

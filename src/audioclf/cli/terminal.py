@@ -1,4 +1,4 @@
-"""Words on the terminal: plain, aligned, and safe whatever the data holds."""
+"""Output on the terminal: plain, aligned, and safe whatever the data holds."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _write(stream: object, text: str) -> None:
 
 
 def left_out(count: int) -> str:
-    """Return how many clips no number knows of, to be added to a line; nothing where none."""
+    """Return the number of clips left out, as the end of a line; nothing where none was."""
     if not count:
         return ""
     return f"; {count} clip{'' if count == 1 else 's'} {'was' if count == 1 else 'were'} left out"

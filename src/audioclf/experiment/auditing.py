@@ -75,7 +75,7 @@ def audit_config(
 ) -> AuditReport:
     """Audit the dataset and the splits of a config, and the predictions of its first pipeline.
 
-    Clips that cannot be read are a finding here and end nothing, whatever `on_error` says.
+    Clips that cannot be read are a finding here and end nothing, whatever `on_error` is.
 
     Parameters
     ----------

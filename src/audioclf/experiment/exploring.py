@@ -54,7 +54,7 @@ def explore(
     jobs : int, optional
         Threads; all cores by default. The result is the same for any number.
     isolate : bool
-        Read clips in worker processes even if the config does not say so.
+        Read clips in worker processes even if the config does not ask for it.
     cache_folder : Path, optional
         Folder of the feature cache; without it nothing is cached.
     progress : callable
@@ -114,7 +114,7 @@ def _chosen(config: RunConfig, name: str | None) -> str:
 
 
 def _duplicates(dataset: Dataset, digests: Sequence[str]) -> Iterator[Finding]:
-    """Say which clips have the same bytes as another; the audit of a run finds changed copies."""
+    """Yield the clips with the same bytes as another; the audit of a run finds changed copies."""
     by_digest: dict[str, list[int]] = defaultdict(list)
     for position, digest in enumerate(digests):
         by_digest[digest].append(position)

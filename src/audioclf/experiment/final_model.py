@@ -130,7 +130,7 @@ def _write_importance(
 
 
 def training_of(extraction: Extraction) -> Training:
-    """Return what a bundle says of the clips that it was trained on."""
+    """Return the description of the training clips for a bundle."""
     dataset = extraction.dataset
     return Training(
         dataset=_last_part(dataset.name),
@@ -141,12 +141,12 @@ def training_of(extraction: Extraction) -> Training:
 
 
 def _last_part(name: str) -> str:
-    """Return the last part of a path or URL: where it lay is nobody's business."""
+    """Return the last part of a path or URL; the rest may be private."""
     return name.replace("\\", "/").rstrip("/").rpartition("/")[2] or "dataset"
 
 
 def evaluated_of(result: RunResult, pipeline: str) -> Evaluated:
-    """Return what a bundle says of the metrics that a pipeline earned in a run."""
+    """Return the metrics of a pipeline in a run, for a bundle."""
     return Evaluated(
         split=result.splits,
         unit=result.unit,

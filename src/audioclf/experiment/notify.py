@@ -94,7 +94,7 @@ def _answer(observer: Observer, folder: Path, seconds: float) -> str:
     if outcome is not None and not isinstance(outcome, str):
         what = type(outcome).__name__
         raise AudioclfError(f"it returned {what}, expected a sentence or nothing")
-    return " ".join((outcome or "was told of the run").split())
+    return " ".join((outcome or "was notified of the run").split())
 
 
 def _call(function: RunFinished, run: FinishedRun) -> object:
@@ -108,6 +108,6 @@ def _failure(observer: Observer, folder: Path, exc: Exception) -> str:
         why = f"it ended its process: {exc}"
     again = f"audioclf notify {folder} {observer.origin.entry_point}"
     return (
-        f"the plugin {observer.origin} was to be told of this run and failed: {why.rstrip('.')}. "
+        f"notifying the plugin {observer.origin} of this run failed: {why.rstrip('.')}. "
         f"The results are complete; try again with `{again}`"
     )

@@ -76,7 +76,7 @@ class Prepared:
         Raises
         ------
         SplitError
-            If the clips cannot be split as the config says.
+            If the clips cannot be split as the config asks.
         """
         if dataset is None or dataset is self.dataset:
             return self._splits
@@ -233,6 +233,6 @@ def unreadable_clips(dataset: Dataset, extraction: Extraction, folder: RunFolder
     return DatasetError(
         f"{dataset.name}: {len(messages)} of {len(extraction.ledger)} clips cannot be used, "
         f"nothing was trained:{listed}",
-        hint=f"All are listed in {folder.path / LEDGER}. Mend or remove them, or leave them out "
+        hint=f"All are listed in {folder.path / LEDGER}. Correct or remove them, or leave them out "
         "with `on_error: skip`.",
     )

@@ -64,7 +64,7 @@ def preview(
     config, overrides, registry
         As in `run`.
     isolate : bool
-        Read headers in worker processes even if the config does not say so.
+        Read headers in worker processes even if the config does not ask for it.
 
     Raises
     ------
