@@ -232,7 +232,7 @@ def test_limits_of_time_need_processes_of_this_machine(rude: Any) -> None:
     for limit in ("--fit-seconds", "--clip-seconds"):
         done = rude(limit, "5", "--engine", "dask", "--scheduler", "tls://localhost:1")
         assert done.returncode == 2
-        assert "limits of time need worker processes" in said(done)
+        assert "time limits need worker processes" in said(done)
 
 
 def test_a_library_that_draws_at_its_import_is_no_fault_of_who_imports_it(

@@ -1,4 +1,4 @@
-"""Where work is done: in this process, in threads, in processes, on a Dask cluster."""
+"""Engines: work in this process, in threads, in processes, on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def make_engine(
     seconds: float | None = None,
     required: Mapping[str, str] | None = None,
 ) -> Engine:
-    """Return the engine that a user asks for.
+    """Return the engine that a user chose.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def make_engine(
     insecure : bool
         Accept a scheduler on another machine without TLS.
     isolate : bool
-        Work of `local` goes into processes, also with one job, so that a crash costs one item.
+        Do the work of `local` in processes, also with one job, so that a crash costs one item.
     seconds : float, optional
-        How long an item may take, in s; needs `isolate`, since only a process can be ended.
+        Time limit for an item in s; needs `isolate`, since only a process can be ended.
     required : mapping of str to str, optional
         Distribution to version that every worker of `dask` must have.
 
@@ -60,7 +60,7 @@ def make_engine(
     if name == "dask":
         if seconds is not None:
             raise ConfigError(
-                "limits of time need worker processes of this machine, and the engine is dask",
+                "time limits need worker processes of this machine, but the engine is dask",
                 hint="Leave out --clip-seconds and --fit-seconds, or --engine dask.",
             )
         from audioclf.engines.dask import DaskEngine
@@ -78,6 +78,6 @@ def make_engine(
         )
     if isolate:
         return ProcessEngine(jobs, seconds)
-    # Also one job gets a thread: in the main thread a signal could break into a library's callback,
-    # which loses the signal and cuts the clip short.
+    # One job gets a thread, too: in the main thread a signal could interrupt a library's callback,
+    # which would lose the signal and truncate the clip.
     return ThreadEngine(jobs)

@@ -1,4 +1,4 @@
-"""Reaching a Dask cluster: a safe address, a scheduler that answers, workers that are like us."""
+"""Connection to a Dask cluster: address, scheduler, versions of the workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from audioclf.base.errors import ConfigError, EnvironmentMissingError, PluginError
 
 LIBRARIES = ("audioclf", "numpy", "scipy", "scikit-learn", "soxr", "soundfile", "librosa")
-"""Distributions that must be the same everywhere, because they make the numbers."""
+"""Distributions that must have the same version everywhere, since they compute the numbers."""
 
 CONNECT_SECONDS = 5.0
 
@@ -24,10 +24,10 @@ _LISTED = 5
 
 
 def check_address(address: str, *, insecure: bool) -> tuple[str, int]:
-    """Return host and port of a scheduler that it is safe to talk to.
+    """Return host and port of a scheduler, if the connection is safe.
 
-    Whoever reaches a Dask scheduler can run code on its workers and on its clients, so one on
-    another machine must speak TLS.
+    Any client of a Dask scheduler can run code on its workers and on its other clients, so one on
+    another machine must use TLS.
 
     Raises
     ------
@@ -43,9 +43,9 @@ def check_address(address: str, *, insecure: bool) -> tuple[str, int]:
     scheme, host, port = match[1] or "tcp", match[2].strip("[]"), int(match[3])
     if scheme not in ("tls", "wss") and not _is_this_machine(host) and not insecure:
         raise ConfigError(
-            f"the connection to the scheduler at {address} would not be encrypted, and whoever "
-            "reaches it can run code as you",
-            hint="Use tls://, or add --insecure-cluster if nobody else is on that network.",
+            f"the connection to the scheduler at {address} would not be encrypted, so others on "
+            "the network could run code as you",
+            hint="Use tls://, or add --insecure-cluster on a network that only you use.",
         )
     return host, port
 
@@ -77,7 +77,7 @@ def import_distributed() -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the loggers of Dask, which write on stderr; they speak again afterwards."""
+    """Silence the loggers of Dask, which write to stderr, within the body."""
     names = ("distributed", "distributed.client", "distributed.gc", "tornado", "asyncio")
     loggers = [logging.getLogger(name) for name in (*names, "tornado.application")]
     before = [(logger, logger.handlers, logger.propagate) for logger in loggers]
@@ -102,15 +102,15 @@ def connect(address: str, host: str, port: int) -> Any:
     try:
         socket.create_connection((host, port), CONNECT_SECONDS).close()
     except OSError as exc:
-        raise _nobody(address) from exc
+        raise _no_answer(address) from exc
     made: list[Any] = []
-    # Dask waits for ever for something that listens but is not a scheduler.
+    # Without a scheduler at the other end, Dask would wait for ever.
     connecting = threading.Thread(target=_make_client, args=(address, made), daemon=True)
     connecting.start()
     connecting.join(CONNECT_SECONDS)
     client = made[0] if made else None
     if client is None or isinstance(client, Exception):
-        raise _nobody(address) from client
+        raise _no_answer(address) from client
     return client
 
 
@@ -134,7 +134,7 @@ def _make_client(address: str, made: list[Any]) -> None:
         made.append(exc)
 
 
-def _nobody(address: str) -> EnvironmentMissingError:
+def _no_answer(address: str) -> EnvironmentMissingError:
     return EnvironmentMissingError(
         f"no Dask scheduler answers at {address}",
         hint="Start one with `dask scheduler`, or correct the address.",
@@ -146,7 +146,7 @@ Versions = tuple[tuple[str, str], ...]
 
 
 def versions_here(required: Mapping[str, str]) -> Versions:
-    """Return what every worker must have: our versions, and what the caller requires."""
+    """Return the versions that every worker must have: ours, and those that the caller requires."""
     ours = {"python": platform.python_version()}
     ours |= {name: metadata.version(name) for name in LIBRARIES}
     return tuple({**ours, **required}.items())
@@ -169,7 +169,7 @@ def check_workers(client: Any, versions: Versions) -> None:
 
 
 def check_this_worker(address: str, versions: Versions) -> None:
-    """Ask the worker that this runs on, which may have joined late.
+    """Check the worker that runs this, which may have joined later.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def check_this_worker(address: str, versions: Versions) -> None:
 
 
 def _question(name: str) -> tuple[Callable[..., str], *tuple[str, ...]]:
-    """Return a call of the standard library, because a worker may lack whatever is ours."""
+    """Return a call of the standard library, because a worker may lack our code."""
     return (platform.python_version,) if name == "python" else (metadata.version, name)
 
 
@@ -194,20 +194,20 @@ def _answer(ask: Callable[..., str], *args: str) -> str | Exception:
 def _problem(worker: str, name: str, ours: str, theirs: str | Exception) -> str | None:
     if isinstance(theirs, Exception):
         return f"worker {worker} lacks {name} {ours}"
-    same = _what_counts(name, ours) == _what_counts(name, theirs)
+    same = _relevant(name, ours) == _relevant(name, theirs)
     return None if same else f"worker {worker} has {name} {theirs}, but {ours} is needed"
 
 
-def _what_counts(name: str, version: str) -> str:
-    """Return the version, but only 3.11 of Python 3.11.7: no patch release changes a number."""
+def _relevant(name: str, version: str) -> str:
+    """Return the version, but only 3.11 of Python 3.11.7: a patch release changes no number."""
     return version.rpartition(".")[0] if name == "python" else version
 
 
 def _refuse(problems: Iterable[str | None]) -> None:
-    found = [problem for problem in problems if problem is not None]
-    if found:
-        more = f"; and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    texts = [problem for problem in problems if problem is not None]
+    if texts:
+        more = f"; and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
         raise PluginError(
-            "; ".join(found[:_LISTED]) + more,
+            "; ".join(texts[:_LISTED]) + more,
             hint="Install the same versions on every worker as here, then start it again.",
         )

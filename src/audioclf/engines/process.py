@@ -1,8 +1,8 @@
-"""One worker process, seen from the process that started it.
+"""One worker process, from the side of the process that started it.
 
-A worker has a pipe of its own and works on one item at a time. So when it ends, it is known which
-item it had in hand, and no other is lost. It is a fresh interpreter: nothing is forked, and the
-script that the user runs is not imported again.
+A worker has its own pipe and works on one item at a time. So when it ends, its item is known, and
+no other is lost. It is a new interpreter: nothing is forked, and the user's script is not
+imported again.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _SECONDS_TO_END = 2.0
 
 
 class WorkerGoneError(Exception):
-    """The process ended before it answered; the text says how."""
+    """The process ended before it answered; the text names the signal or exit code."""
 
 
 class WorkerLateError(WorkerGoneError):
-    """The process took longer than it may, and was ended."""
+    """The process exceeded its time limit and was ended."""
 
 
 class Worker:
@@ -57,7 +57,7 @@ class Worker:
         self.busy_with: bytes | None = None
 
     def load(self, job: bytes) -> None:
-        """Hand over the job that the items to come belong to.
+        """Send the job of the following items.
 
         Raises
         ------
@@ -76,16 +76,10 @@ class Worker:
     def run(self, item: bytes, seconds: float | None = None) -> Any:
         """Return the outcome of one item.
 
-        Parameters
-        ----------
-        item : bytes
-        seconds : float, optional
-            How long the process may take; it is ended then.
-
         Raises
         ------
         WorkerLateError
-            If the process takes longer than it may.
+            If it takes longer than `seconds`; the process is then ended.
         WorkerGoneError
             If the process ends.
         """
@@ -122,7 +116,7 @@ class Worker:
         return unpack(answer)
 
     def kill(self) -> None:
-        """End the process now, with all that it has started."""
+        """End the process now, with all processes that it has started."""
         if self._process.returncode is None:
             with suppress(OSError):
                 _kill_group(self._process)
@@ -130,7 +124,7 @@ class Worker:
         self._close_pipes()
 
     def dismiss(self) -> None:
-        """Tell the process that there is no more work; one that is at work is ended."""
+        """Let the process end, as there is no more work; a busy one is killed."""
         if self.busy_with is not None:
             self.kill()
         else:
@@ -138,7 +132,7 @@ class Worker:
                 self._requests.close()
 
     def close(self) -> None:
-        """Wait for a dismissed process to end, not for long, and leave nothing of it behind."""
+        """Wait a short time for a dismissed process to end, then kill it."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_SECONDS_TO_END)
         self.kill()

@@ -1,8 +1,8 @@
-"""How a job reaches worker processes: pickled once, its large arrays in files that they map.
+"""Transfer of a job to worker processes: pickled once, with large arrays in memory-mapped files.
 
-Functions and classes that no worker can import, as those of a notebook, travel by value. Arrays
-are neither pickled nor copied per worker: they stand in one anonymous file, which ends with the
-process that made it, or stay in the file that is mapped already.
+Functions and classes that no worker can import, as those of a notebook, are pickled by value. Large
+arrays are neither pickled nor copied per worker: each is in an anonymous file, which ends with the
+process that made it, or in the file that is mapped already.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAPPED_BYTES = 1 << 20
 def packed(value: Any) -> Iterator[bytes]:
     """Pickle a value for other processes of this machine, which read it with `pickle.loads`.
 
-    Leaving the context ends the files behind its large arrays; who has mapped them keeps them.
+    At the end, the files of its large arrays are removed; existing maps remain valid.
     """
     with ExitStack() as files, io.BytesIO() as stream:
         _Pickler(stream, files).dump(value)
@@ -83,8 +83,8 @@ def _file_behind(array: NDArray[Any]) -> tuple[str, int] | None:
 def _new_file() -> Iterator[tuple[str, BinaryIO]]:
     """Make a file that other processes can map.
 
-    On Linux, a file in memory without a name: it has no limit but memory itself, as /dev/shm often
-    has, and nothing is left of it when this process is killed.
+    On Linux, a file in memory without a name: unlike /dev/shm it has no limit but memory itself,
+    and nothing is left of it when this process is killed.
     """
     if sys.platform == "linux":
         with os.fdopen(os.memfd_create("audioclf"), "wb") as file:

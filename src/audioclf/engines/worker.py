@@ -1,7 +1,7 @@
-"""What runs in a worker process: jobs and items in at stdin, outcomes out at stdout.
+"""Main loop of a worker process: jobs and items from stdin, outcomes to stdout.
 
 Requests are pickled pairs (kind, bytes), answers pickled bytes, strictly in turn. When stdin ends,
-so does the worker: at once if it is at work, because then nobody waits for the result any more.
+so does the worker, also in the middle of an item.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Request = tuple[Literal["job", "item"], bytes]
 
 def main() -> None:
     """Serve the process that started this one, until it ends or closes the pipe."""
-    # Ctrl-C is the parent's business; it ends its workers.
+    # The parent handles Ctrl-C, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
     serve(*_take_pipes())
@@ -34,7 +34,7 @@ def main() -> None:
 def _end_with_parent() -> None:
     """Ask Linux to kill this process when the thread that started it ends.
 
-    Elsewhere the end of the pipe does it, though not while a library holds the interpreter's lock.
+    On other systems the end of the pipe does it, unless a library holds the interpreter's lock.
     """
     if sys.platform == "linux":
         import ctypes
@@ -44,7 +44,7 @@ def _end_with_parent() -> None:
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Take stdin and stdout away, so that a library that reads or prints does no harm."""
+    """Move stdin and stdout, so that a library that reads or prints does no harm."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 0)
@@ -56,8 +56,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer each request in turn, until there are no more."""
     inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
     busy = threading.Event()
-    listening = threading.Thread(target=_listen, args=(requests, inbox, busy), daemon=True)
-    listening.start()
+    threading.Thread(target=_receive, args=(requests, inbox, busy), daemon=True).start()
     for answer in _answers(inbox):
         busy.clear()
         try:
@@ -67,7 +66,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             return
 
 
-def _listen(
+def _receive(
     requests: BinaryIO, inbox: queue.SimpleQueue[Request | None], busy: threading.Event
 ) -> None:
     with suppress(EOFError, OSError, pickle.UnpicklingError):
@@ -85,7 +84,7 @@ def _answers(inbox: queue.SimpleQueue[Request | None]) -> Iterator[bytes]:
     for kind, data in iter(inbox.get, None):
         if kind == "job":
             job = unpack(data)
-            # What is loaded by now is held to one thread here; the rest, by the environment.
+            # Libraries that are loaded already; the environment limits the others.
             threadpool_limits(1)
             yield pack(job if isinstance(job, WorkerError) else None)
         else:
