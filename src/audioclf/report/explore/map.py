@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -104,13 +104,9 @@ def colourings_of(exploration: Exploration, drawn: Sequence[int]) -> list[Colour
 def _colouring(title: str, values: Sequence[str], drawn: Sequence[int]) -> Colouring:
     counts = Counter(values)
     names = tuple(sorted(counts))
-    codes = {name: code for code, name in enumerate(names)}
-    return Colouring(
-        title,
-        names,
-        tuple(codes[values[at]] for at in drawn),
-        tuple(counts[name] for name in names),
-    )
+    at_name = {name: code for code, name in enumerate(names)}
+    codes = tuple(at_name[values[at]] for at in drawn)
+    return Colouring(title, names, codes, tuple(counts[name] for name in names))
 
 
 def map_view(
@@ -121,8 +117,7 @@ def map_view(
 ) -> View:
     """Return the drawing, its legend and the shares of variance."""
     plane, first = exploration.plane, colourings[0]
-    points = plane.points[list(drawn)]
-    places = _places(points)
+    places = _places(plane.points[list(drawn)])
     size = 5.0 if len(drawn) <= 300 else 3.6 if len(drawn) <= 1500 else 3.0
     clips = exploration.dataset.clips
     marks = [
@@ -133,17 +128,15 @@ def map_view(
         f"Map of {len(drawn)} clips by their {exploration.featurizer} features. "
         "Arrow keys move between clips, Enter plays."
     )
-    shapes = svg.tag(
-        "defs",
-        *(
-            svg.tag("path", id=f"s{n}", d=path, transform=f"scale({size:g})")
-            for n, path in enumerate(SHAPES)
-        ),
-    )
+    shapes = [
+        svg.tag("path", id=f"s{n}", d=path, transform=f"scale({size:g})")
+        for n, path in enumerate(SHAPES)
+    ]
     ring = svg.tag("circle", id="ring", r=size + 5, cx=0.0, cy=0.0, class_="ring", hidden="")
-    percent = [f"{100 * share:.0f} %" for share in plane.variance]
     return {
-        "svg": svg.drawing(WIDTH, HEIGHT, label, shapes, *marks, ring, class_="clipmap"),
+        "svg": svg.drawing(
+            WIDTH, HEIGHT, label, svg.tag("defs", *shapes), *marks, ring, class_="clipmap"
+        ),
         "legend": [
             {"name": name, "count": count, "code": code, **_appearance(code)}
             for code, (name, count) in enumerate(zip(first.names, first.counts, strict=True))
@@ -152,7 +145,7 @@ def map_view(
         "titles": [each.title for each in colourings],
         "featurizer": exploration.featurizer,
         "explained": f"{100 * plane.kept:.0f} %",
-        "percent": percent,
+        "percent": [f"{100 * share:.0f} %" for share in plane.variance],
         "n_columns": plane.n_columns,
         "n_drawn": len(drawn),
         "n_fitted": plane.n_fitted,
@@ -197,12 +190,6 @@ def map_data(
         "colours": COLOURS,
         "shapes": len(SHAPES),
         "colourings": [
-            {
-                "title": each.title,
-                "names": [shown(name) for name in each.names],
-                "codes": list(each.codes),
-                "counts": list(each.counts),
-            }
-            for each in colourings
+            {**asdict(each), "names": [shown(name) for name in each.names]} for each in colourings
         ],
     }
