@@ -69,6 +69,21 @@ def from_npy(data: bytes) -> NDArray[Any]:
     return array
 
 
+def checked_array(data: bytes, dtype: Any, shape: tuple[int | None, ...]) -> NDArray[Any]:
+    """Return the array of an untrusted file, of this type and shape; None is any length.
+
+    Raises
+    ------
+    ValueError
+        As `check_npy`, or if it has another type or shape.
+    """
+    array = from_npy(data)
+    fits = array.dtype == dtype and array.ndim == len(shape)
+    if not fits or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
+        raise ValueError(f"{array.dtype} of shape {array.shape} is not what it must be")
+    return array
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ArraySource(AudioSource):
     """A waveform in memory as a WAV file of 32-bit floats, which is decoded like any file.

@@ -58,13 +58,13 @@ def takes_two_and_three_classes(classifier: Classifier) -> None:
     for n_classes in (2, 3):
         X, y = toy_for(classifier, n_classes)
         try:
-            found = np.asarray(fitted(classifier, X, y).predict(X.copy()))
+            labels = np.asarray(fitted(classifier, X, y).predict(X.copy()))
         except Exception as exc:
             raise CheckFailedError(
                 f"{n_classes} classes raised {type(exc).__name__}: {exc}"
             ) from exc
-        if found.shape != y.shape or not np.isin(found, np.arange(n_classes)).all():
-            what = f"{found.shape} with labels {np.unique(found)[:5]}"
+        if labels.shape != y.shape or not np.isin(labels, np.arange(n_classes)).all():
+            what = f"{labels.shape} with labels {np.unique(labels)[:5]}"
             raise CheckFailedError(f"{n_classes} classes: predict returned {what}")
 
 
@@ -308,9 +308,9 @@ def leaves_parallelism_to_the_run(classifier: Classifier) -> None:
 def memory_is_foretold(classifier: Classifier) -> None:
     """`fit_memory` and `batch_memory` return a number of bytes."""
     for name in ("fit_memory", "batch_memory"):
-        found = getattr(classifier, name)(1000, 50, 3)
-        if not isinstance(found, int | np.integer) or found < 0:
-            raise CheckFailedError(f"{name} returned {found!r}, expected a whole number of bytes")
+        n_bytes = getattr(classifier, name)(1000, 50, 3)
+        if not isinstance(n_bytes, int | np.integer) or n_bytes < 0:
+            raise CheckFailedError(f"{name} returned {n_bytes!r}, expected a whole number of bytes")
 
 
 class _SmallBatches(Batches):

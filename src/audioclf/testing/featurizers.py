@@ -127,10 +127,10 @@ def windows_agree_with_each_clip(featurizer: Featurizer) -> None:
     y[size : size + size // 4] *= np.float32(20)
     for hop in {step or size // 3, size // 4, size // 3 + 1}:
         starts = [index * hop for index in range(4) if index * hop + size <= len(y)]
-        found = featurizer.extract_windows(y.copy(), SR, starts, size)
-        if len(found) != len(starts):
-            raise CheckFailedError(f"{len(starts)} windows returned {len(found)} matrices")
-        for F, start in zip(found, starts, strict=True):
+        matrices = featurizer.extract_windows(y.copy(), SR, starts, size)
+        if len(matrices) != len(starts):
+            raise CheckFailedError(f"{len(starts)} windows returned {len(matrices)} matrices")
+        for F, start in zip(matrices, starts, strict=True):
             if not _same(F, _extract(featurizer, y[start : start + size])):
                 raise CheckFailedError(
                     f"the features of a window, one every {hop} samples, differ from those of the "
@@ -174,8 +174,8 @@ def threads_do_not_meet(featurizer: Featurizer) -> None:
 
     def work(index: int) -> bool:
         together.wait()
-        found = (_extract(featurizer, clips[index]) for _ in range(_ROUNDS))
-        return all(_same(F, alone[index]) for F in found)
+        results = (_extract(featurizer, clips[index]) for _ in range(_ROUNDS))
+        return all(_same(F, alone[index]) for F in results)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         if not all(pool.map(work, range(_THREADS))):

@@ -26,9 +26,9 @@ _SHOWN = 3
 @promise("loader")
 def loads_a_dataset(loader: Loader) -> None:
     """`load` returns a `Dataset`."""
-    found: Any = loader.load()
-    if not isinstance(found, Dataset):
-        raise CheckFailedError(f"load returned a {type(found).__name__} instead of a Dataset")
+    dataset: Any = loader.load()
+    if not isinstance(dataset, Dataset):
+        raise CheckFailedError(f"load returned a {type(dataset).__name__} instead of a Dataset")
 
 
 @promise("loader")
@@ -112,10 +112,10 @@ def _facts(clip: Any) -> tuple[Any, ...]:
 
 
 def _paths(loader: Loader) -> dict[str, Path]:
-    found = {name: value for name, value in loader if isinstance(value, Path)}
-    if not found:
+    paths = {name: value for name, value in loader if isinstance(value, Path)}
+    if not paths:
         raise CheckSkippedError("it has no field that is a path on disk")
-    return found
+    return paths
 
 
 def _expect_refusal(

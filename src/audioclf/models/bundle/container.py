@@ -129,10 +129,10 @@ def _opened(path: Path, limits: Limits) -> Archive:
         raise RefusedError("archive", what, hint=exc.hint or _NO_MODEL) from exc
 
 
-def _check_names(found: set[str], expected: set[str]) -> None:
-    if missing := sorted(expected - found):
+def _check_names(names: set[str], expected: set[str]) -> None:
+    if missing := sorted(expected - names):
         raise RefusedError("digest", f"{missing[0]!r} is missing", hint=_DAMAGED)
-    if added := sorted(found - expected):
+    if added := sorted(names - expected):
         what = f"{added[0]!r} is not in the manifest, so it does not belong"
         raise RefusedError("digest", what, hint=_DAMAGED)
 

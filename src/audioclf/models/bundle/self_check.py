@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioclf.evaluation.predictions import checked_labels, scores_of_rows
-from audioclf.models.arrays import from_npy, to_npy
+from audioclf.models.arrays import checked_array, to_npy
 from audioclf.models.bundle.manifest import Manifest
 from audioclf.models.model import Model
 from audioclf.models.refusal import RefusedError, refusing
@@ -175,9 +175,7 @@ def _array(
     with refusing("score", f"{member!r} cannot be read"):
         if member not in files:
             raise ValueError("it is missing")
-        array = from_npy(files[member])
-        fits = array.ndim == len(shape) and array.size > 0
-        fits = fits and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
-        if not fits or array.dtype != dtype or not np.isfinite(array).all():
+        array = checked_array(files[member], dtype, shape)
+        if not array.size or not np.isfinite(array).all():
             raise ValueError(f"{array.dtype} of shape {array.shape} is not what it must be")
     return array

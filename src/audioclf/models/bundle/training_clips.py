@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.models.arrays import from_npy, to_npy
+from audioclf.models.arrays import checked_array, to_npy
 from audioclf.models.refusal import refusing
 
 if TYPE_CHECKING:
@@ -83,13 +83,12 @@ class TrainingClips:
         if DIGESTS not in files:
             return None
         with refusing("manifest", "its record of the training clips cannot be read"):
-            digests = _array(files[DIGESTS], np.uint64)
-            seconds = _array(files[SECONDS], np.float64) if SECONDS in files else None
+            digests = checked_array(files[DIGESTS], np.uint64, (None,))
+            seconds = None
+            if SECONDS in files:
+                seconds = checked_array(files[SECONDS], np.float64, (len(_PERCENTILES),))
             if seconds is not None and (
-                len(seconds) != len(_PERCENTILES)
-                or not np.isfinite(seconds).all()
-                or seconds[0] < 0
-                or (np.diff(seconds) < 0).any()
+                not np.isfinite(seconds).all() or seconds[0] < 0 or (np.diff(seconds) < 0).any()
             ):
                 raise ValueError(f"{SECONDS} holds no percentiles of lengths")
         return cls(bytes.fromhex(fingerprint), np.sort(digests), seconds)
@@ -129,10 +128,3 @@ def _digests(rows: NDArray[np.float32], key: bytes) -> NDArray[np.uint64]:
     content = (np.ascontiguousarray(row, dtype="<f4").tobytes() for row in rows)
     digests = b"".join(blake2b(row, digest_size=_DIGEST_BYTES, key=key).digest() for row in content)
     return np.frombuffer(digests, "<u8").astype(np.uint64)
-
-
-def _array(data: bytes, dtype: Any) -> NDArray[Any]:
-    array = from_npy(data)
-    if array.ndim != 1 or array.dtype != dtype:
-        raise ValueError(f"{array.dtype} of shape {array.shape} is not what it must be")
-    return array

@@ -125,12 +125,7 @@ class Abstention(Part):
 
 
 def check_size(mapping: Temperature | Sigmoid | Isotonic, n_classes: int) -> None:
-    """Check that a mapping fits the number of classes.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Check that a mapping fits the number of classes; raise `ValueError` if not."""
     expected = 1 if n_classes == 2 else n_classes
     sizes: tuple[int, ...] = ()
     if isinstance(mapping, Sigmoid):

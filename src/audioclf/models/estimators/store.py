@@ -108,35 +108,35 @@ def _check_parameters(classifier: Classifier, estimator: Any, seed: int) -> None
     """
     built = classifier.build(random_state=seed)
     _check_type("estimator", estimator, built)
-    found, expected = estimator.get_params(deep=True), built.get_params(deep=True)
+    actual, expected = estimator.get_params(deep=True), built.get_params(deep=True)
     for name in expected:
-        if name not in found:
+        if name not in actual:
             raise RefusedError("structure", f"the estimator has no parameter {name!r}")
         if name.endswith("class_weight"):
             continue  # used in the fit only, and fits in batches set it to weights
         if hasattr(expected[name], "get_params"):
-            _check_type(name, found[name], expected[name])
-        elif not _same(found[name], expected[name]):
+            _check_type(name, actual[name], expected[name])
+        elif not _same(actual[name], expected[name]):
             what = f"{name} of the estimator is not what {classifier.type_name()} sets"
             raise RefusedError("structure", what)
 
 
-def _check_type(name: str, found: Any, expected: Any) -> None:
-    if type(found) is not type(expected):
-        what = f"{name} is a {type(found).__name__} instead of a {type(expected).__name__}"
+def _check_type(name: str, actual: Any, expected: Any) -> None:
+    if type(actual) is not type(expected):
+        what = f"{name} is a {type(actual).__name__} instead of a {type(expected).__name__}"
         raise RefusedError("structure", what)
 
 
-def _same(found: Any, expected: Any) -> bool:
+def _same(actual: Any, expected: Any) -> bool:
     if isinstance(expected, list | tuple):
-        is_alike = type(found) is type(expected) and len(found) == len(expected)
-        return is_alike and all(map(_same, found, expected))
+        is_alike = type(actual) is type(expected) and len(actual) == len(expected)
+        return is_alike and all(map(_same, actual, expected))
     if hasattr(expected, "get_params"):
-        return type(found) is type(expected)
+        return type(actual) is type(expected)
     if isinstance(expected, np.ndarray):
-        return np.array_equal(found, expected)
-    is_nan = expected != expected and found != found
-    return bool(type(found) is type(expected) and (found == expected or is_nan))
+        return np.array_equal(actual, expected)
+    is_nan = expected != expected and actual != actual
+    return bool(type(actual) is type(expected) and (actual == expected or is_nan))
 
 
 def _check_shape(estimator: Any, n_classes: int, n_features: int) -> None:

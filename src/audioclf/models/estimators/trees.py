@@ -47,23 +47,13 @@ def check_links(left: NDArray[Any], right: NDArray[Any], is_leaf: NDArray[np.boo
 
 
 def check_features(feature: NDArray[Any], n_features: int) -> None:
-    """Check that splits use existing columns.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Check that splits use existing columns; raise `ValueError` if not."""
     if feature.size and not (feature.min() >= 0 and feature.max() < n_features):
         raise ValueError(f"it splits on a column outside the {n_features} that there are")
 
 
 def check_decision_tree(estimator: Any) -> None:
-    """Check the tree of a `DecisionTreeClassifier` or `-Regressor`.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Check the tree of a decision tree estimator; raise `ValueError` if it is not sound."""
     tree, n_features = estimator.tree_, columns_of(estimator)
     # First: scikit-learn makes arrays of `node_count` nodes from memory for `capacity` nodes.
     if not 0 < tree.node_count <= tree.capacity:
@@ -81,12 +71,7 @@ def check_decision_tree(estimator: Any) -> None:
 
 
 def check_ensemble(estimator: Any) -> None:
-    """Check that all trees of a forest or of gradient boosting take the same columns.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Check that all trees of an ensemble take its columns; raise `ValueError` if not."""
     n_features = columns_of(estimator)
     for member in np.asarray(estimator.estimators_, dtype=object).ravel():
         if member.tree_.n_features != n_features or columns_of(member) != n_features:
@@ -94,12 +79,7 @@ def check_ensemble(estimator: Any) -> None:
 
 
 def check_gradient_boosting(estimator: Any) -> None:
-    """Check the stages of gradient boosting as scikit-learn's loop assumes them.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Check the stages of gradient boosting; raise `ValueError` if they are not sound."""
     from sklearn.tree import DecisionTreeRegressor
 
     check_ensemble(estimator)
@@ -115,12 +95,7 @@ def check_gradient_boosting(estimator: Any) -> None:
 
 
 def check_hist_gradient_boosting(estimator: Any) -> None:
-    """Check the trees of a `HistGradientBoostingClassifier`.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Check the trees of a `HistGradientBoostingClassifier`; raise `ValueError` if not sound."""
     n_features = columns_of(estimator)
     if getattr(estimator, "_preprocessor", None) is not None:
         raise ValueError("it reorders columns, which only categories need")

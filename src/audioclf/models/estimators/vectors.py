@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
 
 def check_svc(estimator: Any) -> None:
-    """Check that the arrays of a support vector classifier fit each other, as libsvm assumes.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Check that the arrays of an SVM fit each other; raise `ValueError` if not."""
     counts, vectors = np.asarray(estimator._n_support), estimator.support_vectors_  # noqa: SLF001
     n_classes = len(estimator.classes_)
     if estimator._impl not in ("c_svc", "nu_svc") or estimator._sparse:  # noqa: SLF001
@@ -45,12 +40,7 @@ def check_svc(estimator: Any) -> None:
 
 
 def check_neighbors(estimator: Any) -> None:
-    """Check that labels and rows of nearest neighbors fit each other.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Check that labels and rows of nearest neighbors fit each other; raise `ValueError` if not."""
     rows, labels = estimator._fit_X, estimator._y  # noqa: SLF001
     if not isinstance(rows, np.ndarray) or rows.ndim != 2:
         raise ValueError("its training rows are no matrix")

@@ -122,10 +122,10 @@ def _sigmoid(graph: _Graph, mapping: Sigmoid, n_classes: int) -> None:
     ends = graph.number(FLOOR), graph.number(1 - FLOOR)
     logs = [graph.add("Log", graph.add("Clip", each, *ends)) for each in (scores, rest)]
     steep = graph.add("Mul", graph.add("Sub", *logs), graph.number(mapping.slopes))
-    found = graph.add("Sigmoid", graph.add("Add", steep, graph.number(mapping.intercepts)))
+    curves = graph.add("Sigmoid", graph.add("Add", steep, graph.number(mapping.intercepts)))
     if n_classes == 2:
-        first = graph.add("Sub", graph.number(1.0), found)
-        graph.at = graph.add("Concat", first, found, axis=1)
+        first = graph.add("Sub", graph.number(1.0), curves)
+        graph.at = graph.add("Concat", first, curves, axis=1)
         return
-    total = graph.add("ReduceSum", found, graph.number([1], np.int64), keepdims=1)
-    graph.at = graph.add("Div", found, total)
+    total = graph.add("ReduceSum", curves, graph.number([1], np.int64), keepdims=1)
+    graph.at = graph.add("Div", curves, total)
