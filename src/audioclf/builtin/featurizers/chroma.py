@@ -81,15 +81,8 @@ class Chroma(Spectral):
         tuning = self.tuning
         if tuning is None:
             tuning = estimated_tuning(power, sr, self.n_chroma)
-        weights = chroma_filters(
-            sr=sr,
-            n_fft=self.n_fft,
-            n_chroma=self.n_chroma,
-            tuning=tuning,
-            ctroct=self.ctroct,
-            octwidth=self.octwidth,
-            base_c=self.base_c,
-        )
+        fields = self.model_dump(include={"n_fft", "n_chroma", "ctroct", "octwidth", "base_c"})
+        weights = chroma_filters(sr=sr, tuning=tuning, **fields)
         # A sparse product adds up in one order; that of BLAS depends on its number of threads.
         chroma = csr_array(weights) @ power
         norm = np.inf if self.norm == "inf" else self.norm

@@ -151,21 +151,8 @@ class Cqt(ClipFeaturizer):
         import librosa
         import numpy as np
 
-        transformed = librosa.cqt(
-            y,
-            sr=sr,
-            hop_length=self.hop_length,
-            fmin=self.fmin or _C1,
-            n_bins=self.n_bins,
-            bins_per_octave=self.bins_per_octave,
-            tuning=self.tuning,
-            filter_scale=self.filter_scale,
-            norm=self.norm,
-            sparsity=self.sparsity,
-            window=self.window,
-            scale=self.scale,
-            pad_mode=self.pad_mode,
-        )
+        fields = self.model_dump(exclude={*ClipFeaturizer.model_fields, "type", "fmin", "db"})
+        transformed = librosa.cqt(y, sr=sr, fmin=self.fmin or _C1, **fields)
         magnitude = np.ascontiguousarray(np.abs(transformed), dtype=np.float32)
         if self.db is None:
             return magnitude

@@ -64,14 +64,7 @@ class Pcen(Settings):
         import numpy as np
 
         with np.errstate(divide="ignore", over="ignore"):  # bias 0: the logarithm of silence
-            normalized = librosa.pcen(
-                mel.astype(np.float64) * self.scale,
-                sr=sr,
-                hop_length=hop_length,
-                gain=self.gain,
-                bias=self.bias,
-                power=self.power,
-                time_constant=self.time_constant,
-                eps=self.eps,
-            )
+            scaled = mel.astype(np.float64) * self.scale
+            fields = self.model_dump(exclude={"scale"})
+            normalized = librosa.pcen(scaled, sr=sr, hop_length=hop_length, **fields)
             return np.asarray(normalized, dtype=np.float32)

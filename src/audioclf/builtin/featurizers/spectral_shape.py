@@ -137,15 +137,8 @@ class SpectralShape(Spectral):
         elif name == "bandwidth":
             rows = feature.spectral_bandwidth(S=S, sr=sr, n_fft=n_fft, p=self.p)
         elif name == "contrast":
-            rows = feature.spectral_contrast(
-                S=S,
-                sr=sr,
-                n_fft=n_fft,
-                fmin=self.fmin,
-                n_bands=self.n_bands,
-                quantile=self.quantile,
-                linear=self.linear,
-            )
+            fields = self.model_dump(include={"n_fft", "fmin", "n_bands", "quantile", "linear"})
+            rows = feature.spectral_contrast(S=S, sr=sr, **fields)
         elif name == "rolloff":
             roll_percent = self.roll_percent
             rows = feature.spectral_rolloff(S=S, sr=sr, n_fft=n_fft, roll_percent=roll_percent)
@@ -154,13 +147,8 @@ class SpectralShape(Spectral):
         elif name == "zero_crossings":
             rows = _zero_crossing_rate(y, n_fft, hop_length, self.center)
         else:
-            rows = feature.rms(
-                y=y,
-                frame_length=n_fft,
-                hop_length=hop_length,
-                center=self.center,
-                pad_mode=self.pad_mode,
-            )
+            fields = self.model_dump(include={"center", "pad_mode"})
+            rows = feature.rms(y=y, frame_length=n_fft, hop_length=hop_length, **fields)
         return np.asarray(rows, dtype=np.float32)
 
     def _check_bands(self, sr: int) -> None:
