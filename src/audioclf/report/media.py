@@ -1,6 +1,6 @@
 """Sound and spectrograms of clips, small enough to be embedded in a page.
 
-Sound is mono at `SAMPLE_RATE` at most, as Ogg Vorbis, else MP3, else WAV: what this libsndfile can
+Sound is mono at `SAMPLE_RATE` at most, as Ogg Vorbis, MP3 or WAV, the first that libsndfile can
 write. Pictures are mel spectrograms of at most some 200 x 64 points as WebP, else PNG. Both are
 data URIs, and count towards a budget of bytes.
 """
@@ -48,7 +48,7 @@ class Thumbnail:
         0 is 70 dB below the loudest point of the clip or less, 255 is the loudest; low
         frequencies first.
     seconds : float
-        Length of what is shown, in s.
+        Length in s.
     fmax : float
         Highest frequency in Hz.
     """

@@ -28,9 +28,9 @@ def rendered(name: str, view: Mapping[str, Any], data: Mapping[str, Any]) -> str
         Its template is `name.html.j2`, its script `name.js` behind that of all pages; its style is
         that of all pages, and `name.css` if that is another file.
     view : mapping of str to Any
-        What the template shows; text in it is escaped.
+        Variables of the template; text in them is escaped.
     data : mapping of str to Any
-        What the script reads, as JSON, by the id of the element that holds it.
+        Data of the script as JSON, by the id of its element.
     """
     from jinja2.utils import htmlsafe_json_dumps
 

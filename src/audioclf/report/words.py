@@ -12,9 +12,7 @@ _SIZES = ("B", "kB", "MB", "GB", "TB")
 
 
 def shown(text: object) -> str:
-    r"""Return text in which invisible and control characters are written out.
-
-    A name that turns the direction of writing, or hides a part of itself, reads as what it is.
+    r"""Return text in which invisible and control characters are written as escapes.
 
     >>> shown("barbie\u202egnp.wav")
     'barbie\\u202egnp.wav'
@@ -25,7 +23,7 @@ def shown(text: object) -> str:
 
 
 def breakable(text: str) -> Markup:
-    """Return text that may be broken behind each underscore.
+    """Return HTML with an optional line break after each underscore.
 
     >>> breakable("a_<b>")
     Markup('a_<wbr>&lt;b&gt;')

@@ -1,6 +1,6 @@
 """The folder that a run works in: locked for one run, and resumed where an earlier run stopped.
 
-The same command resumes in the folder that it left without `record.json`. Finished work is found by
+A stopped run is resumed in its folder by the same command. Finished work is found by
 content (`FitCache`, the feature cache); every other file is written again.
 """
 

@@ -160,9 +160,9 @@ def _pipeline_data(
         "model_bytes": pipeline.model_bytes,
         "peak_memory_bytes": pipeline.peak_memory,
         "chosen": [
-            {"repeat": each.fold.repeat, "fold": each.fold.name, "values": dict(each.chosen)}
-            for each in result.folds
-            if each.chosen is not None
+            {"repeat": fold.fold.repeat, "fold": fold.fold.name, "values": dict(fold.chosen)}
+            for fold in result.folds
+            if fold.chosen is not None
         ],
     }
 
@@ -171,12 +171,12 @@ def _per_class(result: PipelineResult, config: RunConfig, dataset: Dataset) -> d
     scores = per_class(result, dataset.targets, seed=config.seed)
     return {
         name: {
-            "precision": interval_data(each.precision),
-            "recall": interval_data(each.recall),
-            "f1": interval_data(each.f1),
-            "support": each.support,
+            "precision": interval_data(score.precision),
+            "recall": interval_data(score.recall),
+            "f1": interval_data(score.f1),
+            "support": score.support,
         }
-        for name, each in zip(dataset.classes, scores, strict=True)
+        for name, score in zip(dataset.classes, scores, strict=True)
     }
 
 

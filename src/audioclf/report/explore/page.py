@@ -42,7 +42,7 @@ def build_page(
     ----------
     exploration : Exploration
     clips : ClipSource
-        Where sound and pictures come from.
+        Source of sound and pictures.
     budget_mb : float, optional
         MB that sound and pictures of clips may take; by default 4 up to 100 clips, 8 from 1,000.
     sound : bool

@@ -91,8 +91,8 @@ def _bar(estimate: Mapping[str, Any] | None, extent: tuple[float, float]) -> Mar
     return svg.interval_bar(estimate["value"], low, high, extent, svg.ticks(*extent, 4))
 
 
-def _extent(found: Sequence[Mapping[str, Any] | None], metric: str) -> tuple[float, float]:
-    values = [each[key] for each in found if each for key in ("value", "low", "high")]
+def _extent(estimates: Sequence[Mapping[str, Any] | None], metric: str) -> tuple[float, float]:
+    values = [item[key] for item in estimates if item for key in ("value", "low", "high")]
     values = [value for value in values if words.is_number(value)]
     if not values:
         return 0.0, 1.0

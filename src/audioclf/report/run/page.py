@@ -44,7 +44,7 @@ def write_report(
     folder : Path
         The run folder.
     clips : ClipSource, optional
-        Where sound and pictures come from; without it the page has neither.
+        Source of sound and pictures; without it the page has neither.
     budget_mb : float, optional
         MB that sound and pictures of clips may take; by default `default_budget`.
     out : Path, optional
@@ -117,7 +117,7 @@ def build_report(
     ----------
     run : SavedRun
     clips : ClipSource, optional
-        Where sound and pictures come from.
+        Source of sound and pictures.
     budget_mb : float, optional
         MB (10^6 bytes) that sound and pictures of clips may take, in the order of `review_order`.
     silence : str
