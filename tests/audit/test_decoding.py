@@ -163,7 +163,7 @@ def test_a_remark_of_the_reader_is_passed_on(sounds: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.02, 9.0])
-def test_an_odd_length_is_said_with_the_median(sounds: Path, seconds: float) -> None:
+def test_an_odd_length_is_reported_with_the_median(sounds: Path, seconds: float) -> None:
     write_wav(sounds / "low" / "low_2.wav", tone(300.0, seconds, 8000, 2))
     found = named(audited(sounds, AudioConfig(sr=8000, duration=1.0)), "odd-length")
     assert found.severity == "info"

@@ -40,14 +40,14 @@ def test_labels_that_predictions_agree_with_are_not_in_doubt() -> None:
     )
 
 
-def test_how_good_the_cells_are_is_said_too() -> None:
+def test_how_good_the_pipelines_are_is_reported_too() -> None:
     right = scores()
     half = scores(wrong=dict.fromkeys(range(10), 0.1))
     found = labels_of([result_of(SPLITS, right), result_of(SPLITS, half)])
     assert "2 pipelines, which are right for 75 % of them" in found.summary
 
 
-def test_a_label_that_is_contradicted_is_listed_with_what_is_said_instead() -> None:
+def test_a_label_that_is_contradicted_is_listed_with_what_is_reported_instead() -> None:
     found = named(labels_of([result_of(SPLITS, scores(wrong={3: 0.05}))]), "label-doubt")
     assert found.severity == "info"
     assert found.text.startswith("1 of 20 labels (5.0 %) ")
@@ -76,7 +76,7 @@ def test_a_contradiction_without_confidence_is_no_doubt() -> None:
     assert names(labels_of([result])) == set()
 
 
-def test_more_than_half_of_the_cells_must_agree() -> None:
+def test_more_than_half_of_the_pipelines_must_agree() -> None:
     doubts, trusts = scores(wrong={3: 0.05}), scores()
     two_of_three = [result_of(SPLITS, each) for each in (doubts, trusts, doubts)]
     one_of_two = two_of_three[:2]
@@ -98,7 +98,7 @@ def test_scores_are_averaged_over_the_repeats() -> None:
 
 
 @pytest.mark.parametrize(("baseline", "scored"), [(True, True), (False, False)])
-def test_cells_without_an_opinion_are_passed_over(baseline: bool, scored: bool) -> None:
+def test_pipelines_without_scores_are_left_out(baseline: bool, scored: bool) -> None:
     result = result_of(SPLITS, scores(wrong={3: 0.05}), baseline=baseline, scored=scored)
     found = labels_of([result])
     assert names(found) == set()

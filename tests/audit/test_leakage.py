@@ -119,7 +119,7 @@ def test_a_copied_file_on_both_sides_is_a_finding(root: Path) -> None:
     assert {row["on_both_sides"] for row in finding.rows} == {"yes"}
 
 
-def test_copies_on_one_side_are_only_told(root: Path) -> None:
+def test_copies_on_one_side_are_only_reported(root: Path) -> None:
     (root / "chirp" / "again.wav").write_bytes((root / "chirp" / "chirp0.wav").read_bytes())
     dataset = dataset_in(root)
     found = named(audited(dataset, split_off(dataset, ["chirp/again.wav", "chirp/chirp0.wav"])))

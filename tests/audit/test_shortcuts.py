@@ -145,14 +145,14 @@ def test_a_format_that_has_nothing_to_do_with_the_class_is_none() -> None:
     assert found.facts["format"] is not None  # it was tried
 
 
-def test_the_level_alone_informs_as_long_as_the_cells_do_better() -> None:
+def test_the_level_alone_informs_as_long_as_the_pipelines_do_better() -> None:
     found = named(audited(dataset_of(40), facts=louder(1.5), reached=1.0), "shortcut-recording")
     assert found.severity == "info"
     assert "cell reaches 1.000" in found.text
     assert "the median level_db is" in found.text
 
 
-def test_the_level_alone_is_a_finding_where_it_tells_as_much_as_the_cells() -> None:
+def test_the_level_alone_is_a_finding_where_it_tells_as_much_as_the_pipelines() -> None:
     found = named(audited(dataset_of(40), facts=louder(3.0), reached=0.8), "shortcut-recording")
     assert found.severity == "finding"
 

@@ -58,7 +58,7 @@ def test_a_difference_is_that_of_the_values_and_lies_in_its_interval() -> None:
     assert pair.low < pair.difference < pair.high
 
 
-def test_a_clear_difference_is_told_in_one_sentence() -> None:
+def test_a_clear_difference_is_reported_in_one_sentence() -> None:
     pair = only(compared(field(0.6, 0.95), Y))
     assert pair.verdict == "better"
     interval = f"{pair.difference:.2f} ({pair.low:.2f} to {pair.high:.2f})"
@@ -75,7 +75,7 @@ def test_an_unclear_difference_says_what_would_not_have_shown() -> None:
     )
 
 
-def test_within_the_margin_two_cells_are_equivalent() -> None:
+def test_within_the_margin_two_pipelines_are_equivalent() -> None:
     pair = only(compared(field(0.8, 0.8), Y, equivalence_margin=0.5))
     assert pair.verdict == "equivalent"
     assert pair.sentence == f"{pair.better} and {pair.worse} are equivalent within 0.5"
@@ -94,7 +94,7 @@ def test_equivalence_is_judged_by_the_90_percent_interval() -> None:
     assert only(compared(pipelines, Y, equivalence_margin=edge * 0.999)).verdict == "undecided"
 
 
-def test_a_metric_that_is_better_when_lower_turns_round() -> None:
+def test_a_metric_that_is_better_when_lower_reverses_the_difference() -> None:
     pipelines = field(0.6, 0.95)
     pair = only(compared(pipelines, Y, "log_loss"))
     assert (pair.better, pair.worse) == ("c1", "c0")
@@ -102,7 +102,7 @@ def test_a_metric_that_is_better_when_lower_turns_round() -> None:
     assert pair.verdict == "better"
 
 
-def test_the_order_of_the_cells_does_not_matter() -> None:
+def test_the_order_of_the_pipelines_does_not_matter() -> None:
     pipelines = field(0.6, 0.9, 0.75)
     assert compared(pipelines, Y) == compared(dict(reversed(pipelines.items())), Y)
 
@@ -135,14 +135,14 @@ def test_an_undecided_difference_is_below_what_would_show(seed: int) -> None:
     assert all(pair.difference < pair.detectable for pair in undecided)
 
 
-def test_a_pair_that_is_told_apart_has_an_interval_above_zero() -> None:
+def test_a_pair_that_is_distinguished_has_an_interval_above_zero() -> None:
     found = compared(field(0.5, 0.6, 0.7, 0.8, 0.9), Y)
     better = [pair for pair in found.pairs if pair.verdict == "better"]
     assert better
     assert all(pair.low > 0 for pair in better)
 
 
-def test_cells_that_say_the_same_are_not_told_apart() -> None:
+def test_pipelines_with_equal_predictions_are_not_distinguished() -> None:
     pipeline = guesser(Y, FOLDS, 0.8, seed=0)
     pair = only(compared({"a": pipeline, "b": pipeline}, Y))
     assert (pair.difference, pair.low, pair.high) == (0.0, 0.0, 0.0)
@@ -215,7 +215,7 @@ def test_a_constant_classifier_is_compared_within_the_classes() -> None:
     assert pair.high - pair.difference == pytest.approx(expected, rel=0.06)
 
 
-def test_a_cell_without_scores_is_named_and_left_out() -> None:
+def test_a_pipeline_without_scores_is_named_and_left_out() -> None:
     bare = {"bare": cell_of(FOLDS, [Y[fold.test] for fold in FOLDS])}
     found = compared({**field(0.6, 0.9), **bare}, Y, "log_loss")
     assert found.pipelines == ("c1", "c0")
@@ -281,14 +281,14 @@ def test_data_is_plain_json() -> None:
     }
 
 
-def test_one_cell_has_no_pairs() -> None:
+def test_one_pipeline_has_no_pairs() -> None:
     found = compared(field(0.5), Y)
     assert found.pairs == ()
     assert verdict_sentence(found) == "there are no two pipelines with accuracy to compare"
     assert found.to_data()["pairs"] == []
 
 
-def test_a_metric_that_no_cell_has_compares_nothing() -> None:
+def test_a_metric_that_no_pipeline_has_compares_nothing() -> None:
     bare = cell_of(FOLDS, [Y[fold.test] for fold in FOLDS])
     assert compared({"a": bare, "b": bare}, Y, "roc_auc").pipelines == ()
 
@@ -310,48 +310,43 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     assert other != compared(pipelines, Y)
 
 
-def test_the_verdict_on_a_run_names_what_the_best_cell_beats() -> None:
-    pipelines = {**field(0.75, 0.95, 0.93), "baseline": constant(0)}
+@pytest.mark.parametrize(
+    ("accuracies", "verdict", "about_baseline"),
+    [
+        (
+            (0.75, 0.95, 0.93),
+            "c1 has the best accuracy: it beats c0 and baseline and cannot be told apart from c2 "
+            "on 100 clips",
+            "every other pipeline beats baseline",
+        ),
+        (
+            (0.52, 0.55),
+            "on 100 clips; no pipeline is shown to beat baseline",
+            "no pipeline is shown to beat baseline",
+        ),
+        (
+            (0.3, 0.2),
+            "no pipeline has a better accuracy than baseline, which ignores the features",
+            "no pipeline is shown to beat baseline",
+        ),
+        (
+            (0.55, 0.95),
+            "c1 has the best accuracy: it beats all 2 others",
+            "1 of 2 pipelines beat baseline; not c0",
+        ),
+    ],
+)
+def test_the_verdict_on_a_run(
+    accuracies: tuple[float, ...], verdict: str, about_baseline: str
+) -> None:
+    pipelines = {**field(*accuracies), "baseline": constant(0)}
     found = compared(pipelines, Y, baseline="baseline")
-    assert verdict_sentence(found) == (
-        "c1 has the best accuracy: it beats c0 and baseline and cannot be told apart from c2 on "
-        "100 clips"
-    )
-    assert baseline_sentence(found) == "every other pipeline beats baseline"
-
-
-def test_the_verdict_on_a_run_says_when_one_beats_all() -> None:
-    pipelines = {**field(0.6, 0.98), "baseline": constant(0)}
-    assert (
-        verdict_sentence(compared(pipelines, Y))
-        == "c1 has the best accuracy: it beats all 2 others"
-    )
-
-
-def test_the_verdict_on_a_run_warns_when_nothing_was_learned() -> None:
-    pipelines = {**field(0.52, 0.55), "baseline": constant(0)}
-    found = compared(pipelines, Y, baseline="baseline")
-    assert verdict_sentence(found).endswith("on 100 clips; no pipeline is shown to beat baseline")
-    assert baseline_sentence(found) == "no pipeline is shown to beat baseline"
-
-
-def test_the_verdict_on_a_run_says_when_the_baseline_leads() -> None:
-    pipelines = {**field(0.3, 0.2), "baseline": constant(0)}
-    found = compared(pipelines, Y, baseline="baseline")
-    assert (
-        verdict_sentence(found)
-        == "no pipeline has a better accuracy than baseline, which ignores the features"
-    )
-
-
-def test_some_beat_the_baseline_and_some_do_not() -> None:
-    pipelines = {**field(0.55, 0.95), "baseline": constant(0)}
-    found = compared(pipelines, Y, baseline="baseline")
-    assert baseline_sentence(found) == "1 of 2 pipelines beat baseline; not c0"
+    assert verdict_sentence(found).endswith(verdict)
+    assert baseline_sentence(found) == about_baseline
     assert baseline_sentence(compared(pipelines, Y)) == ""
 
 
-def test_equivalent_cells_stand_in_the_verdict() -> None:
+def test_equivalent_pipelines_stand_in_the_verdict() -> None:
     found = compared(field(0.9, 0.9), Y, equivalence_margin=0.4)
     first, second = found.pipelines
     expected = f"{first} has the best accuracy: it is equivalent to {second} within 0.4"

@@ -87,7 +87,7 @@ def test_a_model_that_does_not_pickle_has_no_size_and_still_runs() -> None:
     assert len(result.folds) == 3
 
 
-def test_only_the_first_fold_of_a_cell_is_weighed() -> None:
+def test_only_the_first_fold_of_a_pipeline_is_weighed() -> None:
     sizes = [fold.model_bytes for fold in go(Hungry()).folds]
     assert sizes[0] is not None
     assert sizes[0] > MIB
@@ -120,7 +120,7 @@ def test_an_error_inside_the_measurement_stays_what_it_is() -> None:
         raise KeyError("mine")
 
 
-def test_a_cell_sums_up_the_costs_of_its_folds() -> None:
+def test_a_pipeline_sums_up_the_costs_of_its_folds() -> None:
     result = result_of(
         made_up(model_bytes=10, peak_memory=5), made_up(peak_memory=9), made_up(model_bytes=30)
     )

@@ -221,7 +221,7 @@ class TakesShape(Classifier):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_classifier_that_uses_the_shape_gets_that_of_its_cell(jobs: int) -> None:
+def test_a_classifier_that_uses_the_shape_gets_that_of_its_pipeline(jobs: int) -> None:
     X, y = toy()
     pipeline = Pipeline("cell", "f", "c", TakesShape(), "tests", (1, X.shape[1]))
     (result,) = evaluate([pipeline], {"f": X}, targets_of(y), halves(len(y)), seed=0, jobs=jobs)

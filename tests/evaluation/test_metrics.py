@@ -253,7 +253,7 @@ def test_every_loss_is_better_when_lower() -> None:
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc", "brier_score"])
-def test_the_interval_is_that_of_the_row_among_other_cells(metric: Metric) -> None:
+def test_the_interval_is_that_of_the_row_among_other_pipelines(metric: Metric) -> None:
     y, y_pred, scores = random_case(3)
     first, second = result_of(y, y_pred, scores), result_of(y, y, scores[:, ::-1])
     units = np.arange(60) // 3
@@ -265,7 +265,7 @@ def test_the_interval_is_that_of_the_row_among_other_cells(metric: Metric) -> No
         assert [found.low, found.high] == np.quantile(row, [0.025, 0.975]).tolist()
 
 
-def test_two_cells_that_say_the_same_never_differ_on_a_resample() -> None:
+def test_two_pipelines_with_equal_predictions_never_differ_on_a_resample() -> None:
     y = random_case(3)[0]
     result = repeated(y, 4)
     first, second = bootstrap_values(
@@ -275,7 +275,7 @@ def test_two_cells_that_say_the_same_never_differ_on_a_resample() -> None:
     assert first.std() > 0
 
 
-def test_a_cell_without_scores_has_no_value_and_does_not_disturb_the_others() -> None:
+def test_a_pipeline_without_scores_has_no_value_and_does_not_disturb_the_others() -> None:
     y, y_pred, scores = random_case(3)
     with_scores, without = result_of(y, y_pred, scores), result_of(y, y_pred)
     units = np.arange(60)

@@ -116,7 +116,7 @@ def most_mistakes() -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
-def test_equal_classifiers_are_seldom_told_apart(design: Design) -> None:
+def test_equal_classifiers_are_seldom_distinguished(design: Design) -> None:
     mistakes = sum(pair.verdict == "better" for pair in drawn(design))
     assert mistakes <= most_mistakes()
 

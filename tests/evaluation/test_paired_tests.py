@@ -142,7 +142,7 @@ def test_class_counts_that_are_kept_cost_degrees_of_freedom() -> None:
     assert kept.error / free.error == pytest.approx(math.sqrt(49 / 40))
 
 
-def test_resamples_without_a_value_are_passed_over() -> None:
+def test_resamples_without_a_value_are_left_out() -> None:
     row = resampled_means(np.random.default_rng(0).normal(size=50))
     holes = np.where(np.arange(row.size) % 3, row, np.nan)
     whole = bootstrap_spread(row, 50, folds_per_repeat=5, test_ratio=0.25)

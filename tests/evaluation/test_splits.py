@@ -138,7 +138,7 @@ def test_test_folds_are_one_test_side() -> None:
     assert fold.name == "x+z"
 
 
-def test_folds_are_lowered_to_the_smallest_class_and_it_is_said() -> None:
+def test_folds_are_lowered_to_the_smallest_class_and_it_is_reported() -> None:
     splits = StratifiedKFold().folds(dataset("a" * 10 + "b" * 3), 0)
     assert len(splits.folds) == 3
     assert splits.description == "3 stratified folds"
@@ -147,7 +147,7 @@ def test_folds_are_lowered_to_the_smallest_class_and_it_is_said() -> None:
     )
 
 
-def test_a_class_that_some_training_side_lacks_is_said() -> None:
+def test_a_class_that_some_training_side_lacks_is_reported() -> None:
     data = dataset("aabbaabbcc", groups=2)
     made = [
         Clip(clip.id, clip.label, clip.source, group="g9" if clip.label == "c" else clip.group)
@@ -180,7 +180,7 @@ def test_a_class_that_some_training_side_lacks_is_said() -> None:
         (dataset(groups=2), LeaveOneGroupOut(), "fold 'g0' holds only 'b'; a classifier"),
     ],
 )
-def test_what_cannot_be_split_is_said(data: Dataset, split: Split, words: str) -> None:
+def test_what_cannot_be_split_is_reported(data: Dataset, split: Split, words: str) -> None:
     with pytest.raises(SplitError) as caught:
         split.folds(data, 0)
     assert words in caught.value.message

@@ -108,7 +108,7 @@ def test_metrics_of_scores_have_no_interval_in_a_subgroup() -> None:
     assert np.isnan([found.low, found.high]).all()
 
 
-def test_a_cell_without_scores_has_subgroups_without_values() -> None:
+def test_a_pipeline_without_scores_has_subgroups_without_values() -> None:
     y, y_pred, _ = random_case(2)
     found = by_subgroup(result_of(y, y_pred), "roc_auc", targets_of(y), np.arange(60) % 3, NAMES)
     assert [score.n_clips for score in found] == [20, 20, 20]

@@ -54,16 +54,16 @@ def importance(
 
     Returns
     -------
-    found : np.ndarray [shape=(n_bins, n_frames)] for "flatten", [shape=(n_bins,)] for "stats"
+    result : np.ndarray [shape=(n_bins, n_frames)] for "flatten", [shape=(n_bins,)] for "stats"
         At least 0; the sum is 1, or 0 if the classifier uses no column.
     """
     columns = column_importance(estimator, X.shape[1])
     if columns is None:
         columns = permutation_importance(estimator, X, y, n_bins, seed)
     shape = columns.reshape(-1, n_bins)
-    found = shape.T if layout == "flatten" else shape.sum(axis=0)
-    total = found.sum()
-    return found / total if total > 0 else found
+    result = shape.T if layout == "flatten" else shape.sum(axis=0)
+    total = result.sum()
+    return result / total if total > 0 else result
 
 
 def column_importance(estimator: Any, n_features: int) -> Floats | None:
@@ -71,12 +71,12 @@ def column_importance(estimator: Any, n_features: int) -> Floats | None:
     final = _final_step(estimator)
     for name in ("feature_importances_", "coef_"):
         try:
-            found = np.asarray(getattr(final, name), dtype=np.float64)
+            values = np.asarray(getattr(final, name), dtype=np.float64)
         except (AttributeError, NotImplementedError, TypeError, ValueError):
             continue
-        if found.shape[-1:] == (n_features,) and np.isfinite(found).all():
-            worth: Floats = np.abs(found).reshape(-1, n_features).mean(axis=0)
-            return worth
+        if values.shape[-1:] == (n_features,) and np.isfinite(values).all():
+            importances: Floats = np.abs(values).reshape(-1, n_features).mean(axis=0)
+            return importances
     return None
 
 
@@ -103,9 +103,9 @@ def permutation_importance(
     return worth
 
 
-def importances_data(found: Mapping[str, Floats]) -> dict[str, Any]:
+def importances_data(importances: Mapping[str, Floats]) -> dict[str, Any]:
     """Return importances by pipeline as plain data, of `MAX_SIDE` rows and columns at most."""
-    return {"cells": {name: _rounded(smaller(values)) for name, values in found.items()}}
+    return {"cells": {name: _rounded(smaller(values)) for name, values in importances.items()}}
 
 
 def smaller(values: Floats) -> Floats:

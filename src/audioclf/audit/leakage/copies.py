@@ -139,8 +139,8 @@ def _linked(n: int, pairs: Sequence[tuple[int, int]]) -> Codes:
 
     ends = np.asarray(pairs, dtype=np.intp).reshape(-1, 2).T
     graph = coo_array((np.ones(len(pairs), dtype=bool), (ends[0], ends[1])), shape=(n, n))
-    found: Codes = connected_components(graph, directed=False)[1].astype(np.intp)
-    return found
+    numbers: Codes = connected_components(graph, directed=False)[1].astype(np.intp)
+    return numbers
 
 
 def likely_pairs(prints: Matrix) -> tuple[Pairs, bool]:
@@ -188,15 +188,15 @@ def _all_pairs(scaled: Matrix, most: int) -> Iterator[tuple[Pairs, Matrix]]:
         row, column = np.nonzero(cosines >= ALIKE)
         upper = column > row
         row, column = row[upper], column[upper]
-        found = cosines[row, column]
-        kept = np.argsort(-found, kind="stable")[: most + 1]
-        yield np.stack([row[kept], column[kept]], axis=1) + start, found[kept]
+        upper_cosines = cosines[row, column]
+        kept = np.argsort(-upper_cosines, kind="stable")[: most + 1]
+        yield np.stack([row[kept], column[kept]], axis=1) + start, upper_cosines[kept]
 
 
 def _bucket_pairs(scaled: Matrix, most: int) -> Iterator[tuple[Pairs, Matrix]]:
     """Yield pairs above the threshold among those that share a bucket, and stand near in it."""
     rng = np.random.default_rng(0)
-    found: set[tuple[int, int]] = set()
+    similar: set[tuple[int, int]] = set()
     for _ in range(_TABLES):
         planes = rng.standard_normal((scaled.shape[1], _BITS)).astype(np.float32)
         keys = ((scaled @ planes) > 0) @ (1 << np.arange(_BITS))
@@ -204,10 +204,10 @@ def _bucket_pairs(scaled: Matrix, most: int) -> Iterator[tuple[Pairs, Matrix]]:
         for step in range(1, _NEIGHBORS + 1):
             low, high = order[:-step], order[step:]
             near = keys[low] == keys[high]
-            found.update(_alike(scaled, low[near], high[near]))
-        if len(found) > 4 * most:  # one sound everywhere
+            similar.update(_alike(scaled, low[near], high[near]))
+        if len(similar) > 4 * most:  # one sound everywhere
             break
-    pairs = np.asarray(sorted(found), dtype=np.intp).reshape(-1, 2)
+    pairs = np.asarray(sorted(similar), dtype=np.intp).reshape(-1, 2)
     cosines = [_cosines(scaled, part[:, 0], part[:, 1]) for part in _parts(pairs)]
     yield pairs, np.concatenate([np.empty(0, np.float32), *cosines])
 

@@ -107,11 +107,11 @@ def _score(
     targets = replace(dataset.targets, unit="group", unit_codes=units, groups=None)
     seed = rescoring.seed
     (result,) = evaluate([rescoring.pipeline], rescoring.matrices, targets, splits, seed=seed)
-    found = estimate(result, rescoring.metric, targets, seed=seed)
-    if found is None:
+    score = estimate(result, rescoring.metric, targets, seed=seed)
+    if score is None:
         return None
     train = float(np.mean([len(fold.train) for fold in splits.folds]))
-    interval = {"value": found.value, "low": found.low, "high": found.high}
+    interval = {"value": score.value, "low": score.low, "high": score.high}
     return {**interval, "split": splits.description, "train_clips": round(train)}
 
 

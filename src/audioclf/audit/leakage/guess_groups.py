@@ -108,7 +108,7 @@ def _may_be_group(values: Sequence[str], labels: Sequence[str], *, counter: bool
     classes = defaultdict(set)
     for value, label in zip(values, labels, strict=True):
         classes[value].add(label)
-    repeated = sum(len(found) > 1 for found in classes.values())
+    repeated = sum(len(labels_of) > 1 for labels_of in classes.values())
     return repeated >= MIN_REPEATED * len(counts)
 
 
@@ -139,9 +139,9 @@ def _fits(pattern: str, dataset: Dataset, values: Sequence[str]) -> bool:
         return False
     for clip, value in zip(dataset, values, strict=True):
         match = compiled.search(clip.id)
-        found = match.groupdict() if match else {}
-        if (found.get("label"), found.get("group")) != (clip.label, value):
+        parts = match.groupdict() if match else {}
+        if (parts.get("label"), parts.get("group")) != (clip.label, value):
             return False
-        if found.get("fold") != clip.fold:
+        if parts.get("fold") != clip.fold:
             return False
     return True
