@@ -66,8 +66,7 @@ def run(
     out : path, optional
         Folder of the results; by default a new one below `runs/`.
     jobs : int, optional
-        Threads and processes to use; by default as many as there are cores. The results are the
-        same for any number.
+        Threads and processes; all cores by default. The results are the same for any number.
     engine : {"local", "dask"}
         Where clips are featurized and classifiers are fitted; the results are the same.
     scheduler : str, optional
@@ -75,8 +74,8 @@ def run(
     insecure_cluster : bool
         Accept a scheduler on another machine without TLS; anyone who can reach it can run code.
     isolate : bool, optional
-        Decode, featurize and fit in worker processes, so that a crash costs one clip or is
-        reported with the classifier; by default as in the config.
+        Work in processes, so that a crash costs one clip or names its classifier; by default as in
+        the config.
     clip_seconds : float, optional
         Time limit of one clip, in s; a clip that takes longer counts as unreadable. Implies
         `isolate`.
@@ -95,10 +94,6 @@ def run(
         Time limit of each notification, in s; by default 600.
     progress : callable, optional
 
-    Returns
-    -------
-    result : RunResult
-
     Raises
     ------
     AudioclfError
@@ -108,8 +103,7 @@ def run(
 
     Examples
     --------
-    >>> result = audioclf.run("configs/barbie_puppy.yaml")  # doctest: +SKIP
-    >>> result["gradient_boosting"].metrics["accuracy"].value  # doctest: +SKIP
+    >>> audioclf.run("configs/barbie_puppy.yaml")["gradient_boosting"].metrics  # doctest: +SKIP
     """
     from audioclf.experiment.notify import NOTIFY_SECONDS, plugins_to_notify, send
 
@@ -236,9 +230,8 @@ class _Run:
 
         dataset, pipelines = extraction.dataset, prepared.pipelines
         splits = prepared.splits(dataset)
-        fit_cache = self.state.fit_cache = prepared.open_fit_cache(
-            self.folder.path / FIT_CACHE, extraction
-        )
+        path = self.folder.path / FIT_CACHE
+        fit_cache = self.state.fit_cache = prepared.open_fit_cache(path, extraction)
         n_classes, free = len(dataset.classes), available_memory()
         fits = plan_fits(pipelines, extraction.matrices, n_classes, splits, free=free)
         results = evaluate(
