@@ -74,19 +74,15 @@ def test_pipelines_of_one_name_have_the_run_before_it(first: Path, second: Path)
     assert {pipeline.name: pipeline.run for pipeline in found.pipelines}["second/logreg"] == second
 
 
-def test_runs_of_one_name_are_named_by_their_folder(first: Path, tmp_path: Path) -> None:
-    copy = copy_run(first, tmp_path / "copy")
+@pytest.mark.parametrize("folder", ["copy", "first"])
+def test_runs_of_one_name_are_named_by_their_folder_or_path(
+    folder: str, first: Path, tmp_path: Path
+) -> None:
+    copy = copy_run(first, tmp_path / folder)
+    labels = [first, copy] if folder == first.name else [first.name, folder]
     names = {pipeline.name for pipeline in compare_runs([first, copy]).pipelines}
-    both = {
-        f"{run}/{pipeline}" for run in ("first", "copy") for pipeline in ("knn", "svm", "logreg")
-    }
+    both = {f"{label}/{pipeline}" for label in labels for pipeline in ("knn", "svm", "logreg")}
     assert names == both | {"baseline"}
-
-
-def test_runs_of_one_folder_name_are_named_by_their_path(first: Path, tmp_path: Path) -> None:
-    copy = copy_run(first, tmp_path / "first")
-    names = {pipeline.name for pipeline in compare_runs([first, copy]).pipelines}
-    assert f"{copy}/knn" in names
 
 
 def test_another_metric_and_a_margin_can_be_asked_for(first: Path) -> None:
