@@ -94,7 +94,7 @@ def test_a_plugin_is_found_through_its_entry_point(make_dist: MakeDist, on_path:
         (source(returned="1 / 0"), "ZeroDivisionError: division by zero"),
     ],
 )
-def test_a_broken_plugin_is_data_and_hurts_nobody(
+def test_a_broken_plugin_is_recorded_and_the_others_load(
     make_dist: MakeDist, on_path: OnPath, text: str, reason: str
 ) -> None:
     files = {"audioclf_bad.py": text, "audioclf_good.py": source()}
@@ -173,6 +173,6 @@ def test_what_a_bundled_plugin_would_bring_says_what_to_install(name: str) -> No
     assert "pip install audioclf-" in (caught.value.hint or "")
 
 
-def test_a_name_of_another_kind_is_said(make_dist: MakeDist) -> None:
+def test_a_name_of_another_kind_is_mentioned(make_dist: MakeDist) -> None:
     with pytest.raises(PluginError, match="there is a featurizer of that name"):
         discover().resolve("classifier", "mel")

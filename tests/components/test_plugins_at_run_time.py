@@ -235,7 +235,7 @@ def test_limits_of_time_need_processes_of_this_machine(rude: Any) -> None:
         assert "time limits need worker processes" in said(done)
 
 
-def test_a_library_that_draws_at_its_import_is_no_fault_of_who_imports_it(
+def test_random_draws_of_an_import_are_not_attributed_to_the_importer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "drawing.py").write_text("import random\nrandom.getrandbits(24)\n")

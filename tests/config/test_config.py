@@ -158,7 +158,7 @@ def test_one_word_swaps_the_classifier(tmp_path: Path) -> None:
     assert config.classifiers["svm"].type_name() == "knn"
 
 
-def test_an_override_can_add_a_cell(tmp_path: Path) -> None:
+def test_an_override_can_add_a_pipeline(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, MINIMAL), overrides=["classifiers.knn={type: knn}"])
     assert list(config.classifiers) == ["svm", "knn"]
 
@@ -189,7 +189,7 @@ def test_a_bomb_of_aliases_is_refused_at_once(tmp_path: Path) -> None:
     assert any("aliases are not allowed" in line for line in lines)
 
 
-def test_the_schema_knows_the_installed_components() -> None:
+def test_the_schema_has_the_installed_components() -> None:
     schema = config_schema(discover())
     names = {ref["$ref"] for ref in schema["$defs"]["any_classifier"]["oneOf"]}
     assert "#/$defs/classifier_svm" in names

@@ -68,7 +68,7 @@ def test_an_archive_behind_other_data_is_read(tmp_path: Path) -> None:
     assert contents(open_archive(path)) == FILES
 
 
-def test_a_member_knows_its_sizes(tmp_path: Path) -> None:
+def test_a_member_has_its_sizes(tmp_path: Path) -> None:
     (member, *_) = archive_of(tmp_path / "x.zip", FILES).members
     assert (member.name, member.size, member.method) == ("a/0.wav", 400, zipfile.ZIP_DEFLATED)
     assert 0 < member.compressed_size < 400

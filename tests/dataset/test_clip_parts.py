@@ -160,7 +160,7 @@ def test_the_ending_that_counts_is_that_of_the_file() -> None:
     assert inspect(part).warnings == ()
 
 
-def test_a_clip_knows_its_times() -> None:
+def test_a_clip_has_the_times_of_its_part() -> None:
     part = Clip("rec.wav@1.5-3.0", "a", PartSource(ramp(), Span(1.5, 3.0)))
     whole = Clip("rec.wav", "a", ramp())
     assert (part.start, part.end) == (1.5, 3.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import random
 import unicodedata
 from pathlib import Path
@@ -88,10 +87,6 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for read in (source.open, source.digest):
         with pytest.raises(DecodeError, match=r"gone\.wav: No such file or directory"):
             read()
-
-
-def test_clips_pickle() -> None:
-    assert pickle.loads(pickle.dumps(clip("x.wav"))) == clip("x.wav")
 
 
 def test_a_source_that_cannot_tell_has_no_stamp() -> None:

@@ -79,7 +79,7 @@ def test_ignored_files_are_counted_and_named(paths: list[str], notes: list[str])
     assert list(dataset("dog/1.wav", "cat/2.wav", *paths).notes) == notes
 
 
-def test_what_the_loader_says_comes_first() -> None:
+def test_notes_of_the_listing_come_first() -> None:
     entries = [(path, FileSource(Path(path))) for path in ("a/1.wav", "b/2.wav", "x.txt")]
     found = label_clips(Listing("set", tuple(entries), ("first",)))
     assert found.notes[0] == "first"

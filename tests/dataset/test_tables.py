@@ -63,7 +63,7 @@ def test_csv_is_read_however_it_was_saved(content: str, tmp_path: Path) -> None:
     assert cells(read(tmp_path / "t.csv", content)) == [("a.wav", "dog"), ("b.wav", "cat")]
 
 
-def test_rows_know_their_lines_even_after_line_ends_in_quotes(tmp_path: Path) -> None:
+def test_rows_have_their_lines_even_after_line_ends_in_quotes(tmp_path: Path) -> None:
     table = read(tmp_path / "t.csv", 'path,label\na,"x\ny"\n\nb,z\n')
     assert [row.line for row in table.rows] == [2, 5]
 
@@ -99,7 +99,7 @@ def test_an_empty_table_is_refused(name: str, content: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_utf_16_is_refused_in_words(encoding: str, tmp_path: Path) -> None:
+def test_utf_16_is_refused_with_a_hint(encoding: str, tmp_path: Path) -> None:
     found = error(tmp_path / "t.csv", "path,label\na,b\n".encode(encoding))
     assert found.message.endswith("t.csv: UTF-16 text; expected UTF-8")
     assert found.hint == "Save it again as UTF-8; spreadsheets call that CSV UTF-8."

@@ -257,7 +257,7 @@ def test_a_metric_of_two_classes_is_refused_with_more() -> None:
     assert caught.value.hint == "Use f1_macro instead."
 
 
-def test_a_metric_that_needs_scores_says_so() -> None:
+def test_a_metric_that_needs_scores_is_named() -> None:
     X, y = toy()
     with pytest.raises(ClassifierError, match=r"the search by log_loss failed: .*predict_proba"):
         tuned(Svm(), {"C": [1]}, metric="log_loss").build(random_state=0).fit(X, y)
@@ -272,7 +272,7 @@ def test_inner_folds_never_separate_a_group() -> None:
     assert all(mixed)
 
 
-def test_groups_reach_the_inner_folds_of_a_cell() -> None:
+def test_groups_reach_the_inner_folds_of_a_pipeline() -> None:
     ROWS.clear()
     groups = np.arange(48) // 6
     cell = Pipeline("c", "f", "c", tuned(Spy(), {"level": [0]}, n_splits=3), "tests")
@@ -289,7 +289,7 @@ def test_groups_reach_the_inner_folds_of_a_cell() -> None:
     assert not any(fitted & asked for fitted, asked in ROWS)
 
 
-def test_few_clips_lower_the_inner_folds_and_say_so() -> None:
+def test_few_clips_lower_the_inner_folds_with_a_warning() -> None:
     y = np.array([0] * 20 + [1] * 3)
     with pytest.warns(UserWarning, match="inner folds lowered from 5 to 3: a class has no more cl"):
         assert len(inner_folds(y, None, 5, 0)) == 3
@@ -314,7 +314,7 @@ def test_groups_of_one_class_each_are_refused_where_too_few() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:inner folds lowered")
-def test_an_inner_fold_without_a_class_is_told_and_fitted() -> None:
+def test_an_inner_fold_without_a_class_is_noted_and_fitted() -> None:
     y = np.repeat([0, 1, 2], 20)
     groups = np.concatenate([np.arange(40) % 5, np.full(20, 5)])
     X = np.eye(3)[y] + np.random.default_rng(0).normal(0, 0.1, (60, 3))
@@ -337,7 +337,7 @@ def test_a_candidate_that_fails_to_predict_is_named() -> None:
         tuned(Knn(), {"n_neighbors": [50]}).build(random_state=0).fit(X, y)
 
 
-def test_halving_says_how_many_clips_it_needs() -> None:
+def test_halving_with_too_few_clips_names_their_number() -> None:
     X, y = toy(n=16)
     component = tuned(Svm(), {"C": [1, 2]}, strategy="halving")
     with pytest.raises(ClassifierError) as caught:

@@ -155,7 +155,9 @@ def test_a_wrong_field_of_a_part_is_found_in_the_file(sounds_zip: Path, tmp_path
     assert "Did you mean 'n_mfcc'?" in str(caught.value)
 
 
-def test_the_cache_knows_the_parts_and_their_pooling(sounds_zip: Path, tmp_path: Path) -> None:
+def test_the_cache_key_depends_on_the_parts_and_their_pooling(
+    sounds_zip: Path, tmp_path: Path
+) -> None:
     config = load_config(written(tmp_path, sounds_zip))
     registry = discover()
 

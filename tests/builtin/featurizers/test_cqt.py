@@ -80,7 +80,7 @@ def test_a_short_clip_is_refused_with_what_to_do() -> None:
     assert Cqt(filter_scale=0.5).extract(noise(8192), SR).shape == (84, 17)
 
 
-def test_a_clip_too_short_without_its_silence_says_so() -> None:
+def test_a_clip_too_short_without_its_silence_is_named() -> None:
     y = np.concatenate([noise(4000), np.zeros(30_000, dtype=np.float32)])
     assert Cqt().extract(y, SR).shape[0] == 84
     with pytest.raises(FeatureError, match="samples without its silence"):
