@@ -62,49 +62,24 @@ _MARKED = bytes((0, 1, 0x7F, 0x80, 0xFF))
 _AUDIO = AudioConfig(sr=8000)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fuzzed:
-    """What a number of mutants did.
-
-    Parameters
-    ----------
-    kind : str
-        "zip", "audio" or "config".
-    seed : int
-    tried, accepted, refused, uncaught : int
-        Mutants in all, read, refused by an error of ours, and findings.
-    findings : tuple of str
-        The first few: number of the mutant, and what was raised.
-    slowest_ms : float
-        Longest time of one mutant, in ms.
-    slowest : int
-        Its number.
-    printed : int
-        Bytes that libraries wrote to stdout and stderr.
-    seconds : float
-        Time of all, in s.
-    """
+    """Counts and times of a number of mutants of one kind."""
 
     kind: str
     seed: int
-    tried: int
-    accepted: int
-    refused: int
-    uncaught: int
-    findings: tuple[str, ...]
-    slowest_ms: float
-    slowest: int
-    printed: int
-    seconds: float
-
-
-@dataclass
-class _Tally:
     tried: int = 0
     accepted: int = 0
+    refused: int = 0
     uncaught: int = 0
-    slowest_s: float = 0.0
+    findings: tuple[str, ...] = ()
+    """The first few: number of the mutant, and the error."""
+    slowest_ms: float = 0.0
     slowest: int = -1
+    """Number of the mutant that took longest."""
+    printed: int = 0
+    """Bytes that libraries wrote to stdout and stderr."""
+    seconds: float = 0.0
 
 
 def fuzz(
@@ -112,18 +87,9 @@ def fuzz(
 ) -> Fuzzed:
     """Read the mutants `first` to `first + count` of one kind.
 
-    Parameters
-    ----------
-    kind : {"zip", "audio", "config"}
-    count : int
-    seed : int
-    first : int
-        Number of the first mutant; a multiple of 1000.
-    seconds : float, optional
-        Time in s after which no more are begun.
+    `first` is a multiple of 1000; after `seconds` no more mutants are begun.
     """
-    tally = _Tally()
-    findings: list[str] = []
+    result = Fuzzed(kind, seed)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=_memory()) as folder, _captured() as printed:
         attempt = _ATTEMPTS[kind](Path(folder))
@@ -132,22 +98,19 @@ def fuzz(
             if seconds is not None and begun - started > seconds:
                 break
             try:
-                tally.accepted += attempt(data)
+                result.accepted += attempt(data)
             except Exception as exc:  # noqa: BLE001 - any of them is a finding
-                tally.uncaught += 1
-                if len(findings) < _KEPT:
-                    findings.append(f"{number}: {type(exc).__name__}: {exc}")
-            tally.tried += 1
-            took = time.perf_counter() - begun
-            if took > tally.slowest_s:
-                tally.slowest_s, tally.slowest = took, number
-        total = time.perf_counter() - started
-        n_printed = printed()
-    refused = tally.tried - tally.accepted - tally.uncaught
-    return Fuzzed(
-        kind, seed, tally.tried, tally.accepted, refused, tally.uncaught, tuple(findings),
-        round(1000 * tally.slowest_s, 3), tally.slowest, n_printed, round(total, 3),
-    )  # fmt: skip
+                result.uncaught += 1
+                if len(result.findings) < _KEPT:
+                    result.findings += (f"{number}: {type(exc).__name__}: {exc}",)
+            result.tried += 1
+            ms = round(1000 * (time.perf_counter() - begun), 3)
+            if ms > result.slowest_ms:
+                result.slowest_ms, result.slowest = ms, number
+        result.seconds = round(time.perf_counter() - started, 3)
+        result.printed = printed()
+    result.refused = result.tried - result.accepted - result.uncaught
+    return result
 
 
 def mutants(kind: str, count: int, *, seed: int = 0, first: int = 0) -> Iterator[tuple[int, bytes]]:
