@@ -241,7 +241,7 @@ class _Finder:
             raise missing_column(table, "path", "A table names the recordings in that column.")
         for name, span in _rows(table):
             source = FileSource(_table_path(path.parent, name))
-            self._add(Path(name).name, source if span is None else PartSource(source, span))
+            self._add(source.path.name, source if span is None else PartSource(source, span))
 
     def _add(self, place: str, source: AudioSource) -> None:
         key = _key(source)
