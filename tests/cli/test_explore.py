@@ -145,7 +145,7 @@ def test_a_group_in_the_names_is_shown_as_a_guess(here: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        (("--out", "x.yaml"), 2, "a name that ends in .html expected"),
+        (("--out", "x.yaml"), 2, "needs a name that ends in .html"),
         (("--set", "dataset.path=gone.zip"), 3, "no such zip archive"),
         (("--set", "nonsense=1"), 2, "nonsense"),
     ],

@@ -71,8 +71,8 @@ def describe(report: AuditReport) -> str:
 
 
 def _audit_text(audit: Audit, allowed: Sequence[str]) -> str:
-    found = [_finding_text(finding, finding.name in allowed) for finding in audit.findings]
-    lines = [f"{audit.title}: {audit.summary}", *(found or ["  nothing found"])]
+    findings = [_finding_text(finding, finding.name in allowed) for finding in audit.findings]
+    lines = [f"{audit.title}: {audit.summary}", *(findings or ["  nothing found"])]
     lines += [f"\n  {sentence}" for sentence in _sentences(audit.facts)]
     return "\n".join(lines)
 

@@ -28,36 +28,36 @@ def check(
     registry = options.load_registry(strict=strict)
     from audioclf.experiment.preview import preview
 
-    found = preview(config, overrides=overrides, registry=registry, isolate=isolate or untrusted)
-    say(json.dumps(_data(found), indent=2, ensure_ascii=False) if as_json else _text(found))
-    sys.exit(found.exit_code)
+    result = preview(config, overrides=overrides, registry=registry, isolate=isolate or untrusted)
+    say(json.dumps(_data(result), indent=2, ensure_ascii=False) if as_json else _text(result))
+    sys.exit(result.exit_code)
 
 
-def _data(found: RunPreview) -> dict[str, Any]:
+def _data(result: RunPreview) -> dict[str, Any]:
     return {
-        "dataset": found.dataset,
-        "clips": found.n_clips,
-        "classes": found.class_counts,
-        "seconds": round(found.seconds, 3),
-        "cells": list(found.pipelines),
-        "split": found.splits,
-        "fits": found.n_fits,
-        "unreadable": list(found.unreadable),
-        "notes": list(found.notes),
+        "dataset": result.dataset,
+        "clips": result.n_clips,
+        "classes": result.class_counts,
+        "seconds": round(result.seconds, 3),
+        "cells": list(result.pipelines),
+        "split": result.splits,
+        "fits": result.n_fits,
+        "unreadable": list(result.unreadable),
+        "notes": list(result.notes),
     }
 
 
-def _text(found: RunPreview) -> str:
-    classes = ", ".join(f"{name} {count}" for name, count in found.class_counts.items())
+def _text(result: RunPreview) -> str:
+    classes = ", ".join(f"{name} {count}" for name, count in result.class_counts.items())
     rows = [
-        ("dataset", found.dataset),
-        ("clips", f"{found.n_clips}, {found.seconds:.1f} s of audio"),
-        ("classes", f"{len(found.class_counts)}: {classes}"),
-        ("split", found.splits),
-        ("pipelines", f"{len(found.pipelines)}: {', '.join(found.pipelines)}"),
-        ("fits", str(found.n_fits)),
-        *(("note", note) for note in found.notes),
-        *(("unreadable", message) for message in found.unreadable),
+        ("dataset", result.dataset),
+        ("clips", f"{result.n_clips}, {result.seconds:.1f} s of audio"),
+        ("classes", f"{len(result.class_counts)}: {classes}"),
+        ("split", result.splits),
+        ("pipelines", f"{len(result.pipelines)}: {', '.join(result.pipelines)}"),
+        ("fits", str(result.n_fits)),
+        *(("note", note) for note in result.notes),
+        *(("unreadable", message) for message in result.unreadable),
     ]
-    verdict = "some clips cannot be read" if found.unreadable else "the config is valid"
+    verdict = "some clips cannot be read" if result.unreadable else "the config is valid"
     return format_table(("check", verdict), rows)

@@ -63,7 +63,7 @@ def explore(
     prepared = prepare(config, overrides, registry, check=False)
     cache_folder = None if no_cache else cache_dir or default_folder()
     with options.progress_on_stderr(quiet=quiet) as progress:
-        found = look(
+        exploration = look(
             prepared,
             featurizer=features,
             jobs=jobs,
@@ -72,24 +72,26 @@ def explore(
             progress=progress,
         )
     target = out or Path(f"{prepared.config.name}_explore.html")
-    _write(found, target, cache_folder, budget=budget, sound=not no_audio)
-    for note in found.notes:
+    _write(exploration, target, cache_folder, budget=budget, sound=not no_audio)
+    for note in exploration.notes:
         complain("note", note)
-    for row in found.failed[:_MAX_FAILED]:
+    for row in exploration.failed[:_MAX_FAILED]:
         complain("warning", row.message)
-    if len(found.failed) > _MAX_FAILED:
-        complain("warning", f"and {len(found.failed) - _MAX_FAILED} more clips, listed in the page")
+    if len(exploration.failed) > _MAX_FAILED:
+        complain(
+            "warning", f"and {len(exploration.failed) - _MAX_FAILED} more clips, listed in the page"
+        )
     if as_json:
-        data = {**to_data(found), "page": str(target)}
+        data = {**to_data(exploration), "page": str(target)}
         say(json.dumps(data, indent=2, ensure_ascii=False))
     else:
-        say(describe(found))
+        say(describe(exploration))
         say(f"\npage    {target}")
-    sys.exit(found.exit_code)
+    sys.exit(exploration.exit_code)
 
 
 def _write(
-    found: Exploration,
+    exploration: Exploration,
     target: Path,
     cache_folder: Path | None,
     *,
@@ -101,21 +103,21 @@ def _write(
     from audioclf.report.clips import DatasetClips
     from audioclf.report.explore.page import build_page
 
-    config, decoder = found.config, cached_in(cache_folder)
-    clips = DatasetClips(found.dataset, config.audio, decoder=decoder, limits=config.limits)
-    html = build_page(found, clips, budget_mb=budget, sound=sound)
+    config, decoder = exploration.config, cached_in(cache_folder)
+    clips = DatasetClips(exploration.dataset, config.audio, decoder=decoder, limits=config.limits)
+    html = build_page(exploration, clips, budget_mb=budget, sound=sound)
     OutputFolder(target.parent).write_text(target.name, html)
 
 
-def describe(found: Exploration) -> str:
+def describe(exploration: Exploration) -> str:
     """Return the table of classes, what the files are, what was found, and what the map keeps."""
-    return "\n\n".join(_parts(found))
+    return "\n\n".join(_parts(exploration))
 
 
-def _parts(found: Exploration) -> Iterator[str]:
+def _parts(exploration: Exploration) -> Iterator[str]:
     from audioclf.report.explore.levels import class_levels
 
-    rows = class_levels(found)
+    rows = class_levels(exploration)
     header = ["class", "clips", "length s", "level dBFS", "peak", "floor", "up to Hz"]
     header += ["clipped", "silent", "DC"]
     table = format_table(
@@ -138,31 +140,31 @@ def _parts(found: Exploration) -> Iterator[str]:
     )
     more = len(rows) - _MAX_CLASSES
     yield table + (f"\nand {more} more classes" if more > 0 else "")
-    yield "\n".join(_facts(found))
-    if found.findings:
+    yield "\n".join(_facts(exploration))
+    if exploration.findings:
         yield "\n".join(
-            f"{'finding' if each.severity == 'finding' else 'note'} {each.name}: {each.text}"
-            for each in found.findings
+            f"{'finding' if item.severity == 'finding' else 'note'} {item.name}: {item.text}"
+            for item in exploration.findings
         )
-    plane = found.plane
+    plane = exploration.plane
     yield (
-        f"map: {found.featurizer} features, {plane.n_columns} columns; the two directions of "
+        f"map: {exploration.featurizer} features, {plane.n_columns} columns; the two directions of "
         f"greatest variance keep {100 * plane.kept:.0f} % of it. Closeness on it is no accuracy."
     )
 
 
-def _facts(found: Exploration) -> Iterator[str]:
+def _facts(exploration: Exploration) -> Iterator[str]:
     from audioclf.audit.shortcuts.facts import COLUMN
     from audioclf.report.explore.exploration import group_names
     from audioclf.report.explore.page import formats_of
 
-    seconds = float(found.facts[:, COLUMN["duration_s"]].sum())
-    failed = f", {len(found.failed)} unreadable" if found.failed else ""
-    clips = f"{len(found.dataset)} clips{failed}, {len(found.dataset.classes)} classes"
+    seconds = float(exploration.facts[:, COLUMN["duration_s"]].sum())
+    failed = f", {len(exploration.failed)} unreadable" if exploration.failed else ""
+    clips = f"{len(exploration.dataset)} clips{failed}, {len(exploration.dataset.classes)} classes"
     yield f"{clips}, {seconds:.0f} s of audio; medians, [5th to 95th percentile]"
-    formats = [f"{count} {words}" for words, count in formats_of(found).items()]
+    formats = [f"{count} {words}" for words, count in formats_of(exploration).items()]
     yield "files: " + "; ".join(formats)
-    groups = group_names(found)
+    groups = group_names(exploration)
     if groups is None:
         yield "groups: none declared, none in the names"
     else:

@@ -65,14 +65,14 @@ def export(
         try_bundle(file)
     bundle = read_bundle(file, registry)
     clips = _clips(bundle, config, registry, quiet=quiet)
-    found = to_onnx(bundle, *clips)
-    OutputFolder(target.parent).write_bytes(target.name, found.content)
+    conversion = to_onnx(bundle, *clips)
+    OutputFolder(target.parent).write_bytes(target.name, conversion.content)
     on = f"{len(clips[0])} clips and " if clips else ""
-    stored = found.n_rows - sum(map(len, clips))
+    stored = conversion.n_rows - sum(map(len, clips))
     say(
         f"{target}\n  input features [n, {bundle.manifest.features.width}], outputs label and "
         f"scores [n, {len(bundle.manifest.classes)}]\n  compared on {on}{stored} stored rows: "
-        f"scores differ by at most {found.worst:.1e} (tolerance {TOLERANCE:g})"
+        f"scores differ by at most {conversion.worst:.1e} (tolerance {TOLERANCE:g})"
     )
 
 

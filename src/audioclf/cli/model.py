@@ -110,15 +110,15 @@ def _metrics(manifest: Manifest) -> Iterator[str]:
         yield format_table(("metric", "value", level), rows)
 
 
-def _calibration(found: Calibration | None) -> Iterator[str]:
-    if found is not None and found.effect:
-        rows = [(name, *_change(each)) for name, each in found.effect.items()]
+def _calibration(calibration: Calibration | None) -> Iterator[str]:
+    if calibration is not None and calibration.effect:
+        rows = [(name, *_change(change)) for name, change in calibration.effect.items()]
         yield format_table(("on other clips", "as given", "calibrated", "change"), rows)
 
 
-def _change(found: Change) -> tuple[str, str, str]:
-    change = f"{found.low:+.3f} to {found.high:+.3f}"
-    return f"{found.before:.3f}", f"{found.after:.3f}", change
+def _change(change: Change) -> tuple[str, str, str]:
+    interval = f"{change.low:+.3f} to {change.high:+.3f}"
+    return f"{change.before:.3f}", f"{change.after:.3f}", interval
 
 
 def _abstention(manifest: Manifest) -> Iterator[str]:

@@ -51,11 +51,11 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Explain a component: its fields, their defaults and meanings."""
-    found = _find(load_registry(), name)
+    providers = _find(load_registry(), name)
     if as_json:
-        say(json.dumps([provider.cls.model_json_schema() for provider in found], indent=2))
+        say(json.dumps([provider.cls.model_json_schema() for provider in providers], indent=2))
     else:
-        say("\n\n".join(_explain(provider) for provider in found))
+        say("\n\n".join(_explain(provider) for provider in providers))
 
 
 @app.command()
@@ -69,9 +69,9 @@ def check(
     from audioclf.testing import run_checks
 
     registry = load_registry()
-    found = [(p, make_component(p.cls, overrides, registry)) for p in _find(registry, name)]
+    components = [(p, make_component(p.cls, overrides, registry)) for p in _find(registry, name)]
     failed, data = 0, []
-    for provider, component in found:
+    for provider, component in components:
         outcomes: list[Outcome] = []
         if not as_json:
             say(f"{_qualified(provider.cls)}  from {provider.origin}")
@@ -95,13 +95,13 @@ def doctor(as_json: JsonOption = False) -> None:
     from audioclf.components.doctor import diagnose
 
     registry = discover()
-    found = diagnose(registry, os.environ.get(DISABLE_VARIABLE, ""))
-    harmful = [each for each in found if not each.is_harmless]
+    diagnoses = diagnose(registry, os.environ.get(DISABLE_VARIABLE, ""))
+    harmful = [item for item in diagnoses if not item.is_harmless]
     if as_json:
-        say(json.dumps([each.as_data() for each in found], indent=2, ensure_ascii=False))
+        say(json.dumps([item.as_data() for item in diagnoses], indent=2, ensure_ascii=False))
     else:
-        for each in found:
-            say(f"{each.state:<9} {each.plugin}: {each.reason}.\n{'':<9} {each.advice}.")
+        for item in diagnoses:
+            say(f"{item.state:<9} {item.plugin}: {item.reason}.\n{'':<9} {item.advice}.")
         plugins = f"{len(registry.plugins)} plugin{'s' * (len(registry.plugins) != 1)}"
         say(f"{plugins}, {f'{len(harmful)} to be fixed' if harmful else 'all work'}")
     sys.exit(EXIT_USAGE if harmful else 0)
@@ -219,16 +219,16 @@ def _overview(registry: Registry) -> str:
 def _find(registry: Registry, name: str) -> list[Provider]:
     wanted_kind, _, wanted = name.rpartition(":")
     every = [provider for kind in KINDS for provider in registry.providers(kind)]
-    found = [
+    providers = [
         provider
         for provider in every
         if provider.cls.type_name() == wanted and provider.cls.kind.startswith(wanted_kind)
     ]
-    if not found:
+    if not providers:
         known = sorted(provider.cls.type_name() for provider in every)
         hint = suggest(wanted, known) or f"Installed are: {', '.join(known)}."
         raise PluginError(f"no component is called {name!r}.", hint=hint)
-    return found
+    return providers
 
 
 def _explain(provider: Provider) -> str:

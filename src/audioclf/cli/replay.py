@@ -42,7 +42,7 @@ def replay(
     from audioclf.experiment.replay import replay as replay_run
 
     with options.progress_on_stderr(quiet=quiet) as progress:
-        found = replay_run(
+        result = replay_run(
             run,
             overrides=overrides,
             out=out,
@@ -53,29 +53,29 @@ def replay(
             registry=registry,
             progress=progress,
         )
-    say(json.dumps(_data(found), indent=2, ensure_ascii=False) if as_json else describe(found))
-    sys.exit(found.exit_code)
+    say(json.dumps(_data(result), indent=2, ensure_ascii=False) if as_json else describe(result))
+    sys.exit(result.exit_code)
 
 
-def _data(found: Replay) -> dict[str, Any]:
+def _data(result: Replay) -> dict[str, Any]:
     return {
-        "run": str(found.run),
-        "replay": str(found.folder),
-        "verdict": found.verdict,
-        "first_different": found.first_different,
-        "stages": [asdict(stage) for stage in found.stages],
-        "environment": [asdict(change) for change in found.changes],
+        "run": str(result.run),
+        "replay": str(result.folder),
+        "verdict": result.verdict,
+        "first_different": result.first_different,
+        "stages": [asdict(stage) for stage in result.stages],
+        "environment": [asdict(change) for change in result.changes],
     }
 
 
-def describe(found: Replay) -> str:
+def describe(result: Replay) -> str:
     """Return the table of stages, what differs in the environment, and the verdict."""
-    rows = [(stage.name, stage.verdict, stage.detail) for stage in found.stages]
+    rows = [(stage.name, stage.verdict, stage.detail) for stage in result.stages]
     table = format_table(("stage", "verdict", "detail"), rows)
-    changed = "; ".join(map(_words, found.changes)) or "the same platform and versions"
-    first = found.first_different
-    verdict = found.verdict if first is None else f"different, first at {first}"
-    return f"{table}\n\nenvironment: {changed}\n{verdict}\nreplayed in {found.folder}"
+    changed = "; ".join(map(_words, result.changes)) or "the same platform and versions"
+    first = result.first_different
+    verdict = result.verdict if first is None else f"different, first at {first}"
+    return f"{table}\n\nenvironment: {changed}\n{verdict}\nreplayed in {result.folder}"
 
 
 def _words(change: Change) -> str:

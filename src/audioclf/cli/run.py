@@ -193,7 +193,7 @@ def _judgement(result: RunResult) -> Iterator[str]:
     if result.comparison is not None:
         yield "\n".join(verdict_lines(result.comparison))
     if result.findings:
-        yield "\n".join(f"finding {each.name}: {each.text}" for each in result.findings)
+        yield "\n".join(f"finding {finding.name}: {finding.text}" for finding in result.findings)
 
 
 def _places(result: RunResult) -> Iterator[str]:

@@ -123,7 +123,7 @@ def _duplicates(dataset: Dataset, digests: Sequence[str]) -> Iterator[Finding]:
         return
     clips = dataset.clips
     labels = [{clips[at].label for at in positions} for positions in sets]
-    n_torn = sum(len(found) > 1 for found in labels)
+    n_torn = sum(len(classes) > 1 for classes in labels)
     torn = f", and {n_torn} of these sets are in more than one class" if n_torn else ""
     yield Finding(
         "duplicate-files",
@@ -135,9 +135,9 @@ def _duplicates(dataset: Dataset, digests: Sequence[str]) -> Iterator[Finding]:
                 "clip": clips[positions[0]].id,
                 "same as": clips[positions[1]].id,
                 "copies": len(positions),
-                "classes": ", ".join(sorted(found)),
+                "classes": ", ".join(sorted(classes)),
             }
-            for positions, found in zip(sets[:_MAX_ROWS], labels, strict=False)
+            for positions, classes in zip(sets[:_MAX_ROWS], labels, strict=False)
         ],
     )
 
@@ -162,25 +162,25 @@ def _possible_group(guess: Guess | None) -> Iterator[Finding]:
     )
 
 
-def to_data(found: Exploration) -> dict[str, Any]:
+def to_data(exploration: Exploration) -> dict[str, Any]:
     """Return what was found as plain data for JSON."""
     from dataclasses import asdict
 
     from audioclf.report.explore.levels import class_levels, overall
 
-    groups = group_names(found)
+    groups = group_names(exploration)
     return {
         "format": 1,
-        "dataset": found.dataset.name,
-        "clips": len(found.dataset),
-        **overall(found),
-        "classes": [asdict(row) for row in class_levels(found)],
-        "failed": [{"path": row.clip.id, "message": row.message} for row in found.failed],
-        "findings": [asdict(finding) for finding in found.findings],
+        "dataset": exploration.dataset.name,
+        "clips": len(exploration.dataset),
+        **overall(exploration),
+        "classes": [asdict(row) for row in class_levels(exploration)],
+        "failed": [{"path": row.clip.id, "message": row.message} for row in exploration.failed],
+        "findings": [asdict(finding) for finding in exploration.findings],
         "map": {
-            "featurizer": found.featurizer,
+            "featurizer": exploration.featurizer,
             "projection": "principal components of standardised columns",
-            "variance": list(found.plane.variance),
+            "variance": list(exploration.plane.variance),
             "groups": groups and groups[0],
             "points": [
                 {
@@ -191,9 +191,9 @@ def to_data(found: Exploration) -> dict[str, Any]:
                     "y": round(float(y), 4),
                 }
                 for at, (clip, (x, y)) in enumerate(
-                    zip(found.dataset, found.plane.points.tolist(), strict=True)
+                    zip(exploration.dataset, exploration.plane.points.tolist(), strict=True)
                 )
             ],
         },
-        "notes": list(found.notes),
+        "notes": list(exploration.notes),
     }

@@ -40,7 +40,7 @@ def write_final(
     folder: RunFolder,
     config: RunConfig,
     result: RunResult,
-    found: PipelineResult,
+    evaluated: PipelineResult,
     extraction: Extraction,
     registry: Registry,
     *,
@@ -65,13 +65,13 @@ def write_final(
     ResultError
         If a file cannot be written.
     """
-    pipeline = found.pipeline
+    pipeline = evaluated.pipeline
     matrix, targets = extraction.matrices[pipeline.featurizer], extraction.dataset.targets
     fit = fit_final(pipeline, matrix, targets, seed=config.seed, in_batches=in_batches)
     rows, plan = pipeline.views.plain(matrix), extraction.plans[pipeline.featurizer]
     y = targets.codes
     _write_importance(folder, config, pipeline, fit.estimator, rows, y, n_bins=plan.n_bins)
-    effects = _effects(config, found, extraction)
+    effects = _effects(config, evaluated, extraction)
     below = config.abstain_below if effects.abstention is not None else None
     contents = BundleContents(
         name=config.name,
@@ -97,11 +97,11 @@ def write_final(
     return path, (*warned, *(f"the model of {pipeline.name} {note}" for note in effects.notes))
 
 
-def _effects(config: RunConfig, found: PipelineResult, extraction: Extraction) -> ScoreEffects:
+def _effects(config: RunConfig, evaluated: PipelineResult, extraction: Extraction) -> ScoreEffects:
     if config.calibrate is None and config.abstain_below is None:
         return ScoreEffects()
     return effects_of(
-        Scored(found.folds, extraction.dataset.targets),
+        Scored(evaluated.folds, extraction.dataset.targets),
         calibrate=config.calibrate,
         abstain_below=config.abstain_below,
         seed=config.seed,
@@ -125,8 +125,8 @@ def _write_importance(
     if not isinstance(pooling, Flatten | Stats):
         return
     layout: Layout = "flatten" if isinstance(pooling, Flatten) else "stats"
-    found = importance(estimator, matrix, y, n_bins=n_bins, layout=layout, seed=config.seed)
-    folder.write_json(IMPORTANCES, importances_data({pipeline.name: found}))
+    importances = importance(estimator, matrix, y, n_bins=n_bins, layout=layout, seed=config.seed)
+    folder.write_json(IMPORTANCES, importances_data({pipeline.name: importances}))
 
 
 def training_of(extraction: Extraction) -> Training:
@@ -152,11 +152,13 @@ def evaluated_of(result: RunResult, pipeline: str) -> Evaluated:
         unit=result.unit,
         n_units=result.n_units,
         confidence_level=CONFIDENCE_LEVEL,
-        metrics={name: _interval(found) for name, found in result[pipeline].metrics.items()},
+        metrics={name: _interval(estimate) for name, estimate in result[pipeline].metrics.items()},
     )
 
 
-def _interval(found: Estimate | None) -> Interval | None:
-    if found is None or not all(map(math.isfinite, (found.value, found.low, found.high))):
+def _interval(estimate: Estimate | None) -> Interval | None:
+    if estimate is None or not all(
+        map(math.isfinite, (estimate.value, estimate.low, estimate.high))
+    ):
         return None
-    return Interval(value=found.value, low=found.low, high=found.high)
+    return Interval(value=estimate.value, low=estimate.low, high=estimate.high)
