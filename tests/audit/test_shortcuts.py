@@ -183,7 +183,7 @@ def test_the_baseline_is_no_rival() -> None:
     found = audit_shortcuts(
         AuditInput(dataset, splits=splits, results=results, facts=ordinary_facts(40))
     )
-    assert found.facts["best_pipeline"]["balanced_accuracy"] == 0.75
+    assert found.facts["best_cell"]["balanced_accuracy"] == 0.75
 
 
 def test_the_same_input_gives_the_same_audit() -> None:

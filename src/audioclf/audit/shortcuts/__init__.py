@@ -82,7 +82,7 @@ def audit_shortcuts(inputs: AuditInput) -> Audit:
         "Shortcuts",
         _summary(dataset, probed, description),
         [finding for finding in (by_class, *findings) if finding is not None],
-        {"best_pipeline": best and best.to_data()}
+        {"best_cell": best and best.to_data()}
         | {kind: probed[kind].to_data() if kind in probed else None for kind in _KINDS},
     )
 
