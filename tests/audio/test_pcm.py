@@ -24,7 +24,7 @@ def all_kinds_of_bytes(subtype: str, channels: int) -> bytes:
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
-@pytest.mark.parametrize("subtype", SAMPLE_BYTES)
+@pytest.mark.parametrize("subtype", BITS)
 def test_samples_are_those_of_libsndfile(subtype: str, channels: int) -> None:
     audio = all_kinds_of_bytes(subtype, channels)
     tag = FLOAT if subtype == "FLOAT" else PCM
@@ -37,7 +37,7 @@ def test_samples_are_those_of_libsndfile(subtype: str, channels: int) -> None:
     assert ours.tobytes() == theirs.tobytes()
 
 
-@pytest.mark.parametrize("subtype", SAMPLE_BYTES)
+@pytest.mark.parametrize("subtype", BITS)
 def test_a_part_is_a_slice_of_the_whole(subtype: str) -> None:
     file = io.BytesIO(all_kinds_of_bytes(subtype, 2))
     layout = PcmLayout(subtype, 16_000, 2, 0, 500)
@@ -45,7 +45,7 @@ def test_a_part_is_a_slice_of_the_whole(subtype: str) -> None:
     assert np.array_equal(read_pcm(file, layout, 123, 45), whole[123:168])
 
 
-@pytest.mark.parametrize("subtype", SAMPLE_BYTES)
+@pytest.mark.parametrize("subtype", BITS)
 def test_a_stream_that_ends_early_gives_its_whole_frames(subtype: str) -> None:
     layout = PcmLayout(subtype, 16_000, 2, 0, 500)
     file = io.BytesIO(bytes(layout.frame_bytes * 7 + 1))

@@ -105,6 +105,17 @@ def test_whatever_a_decoder_raises_has_words(
     assert caught.value.message == f"clip.wav: {words}"
 
 
+def test_a_flac_that_counts_more_samples_than_it_holds_is_truncated() -> None:
+    data = bytearray(encoded("FLAC", "PCM_16", noise(40_000)))
+    data[22:26] = (int.from_bytes(data[22:26], "big") + 40_000).to_bytes(4, "big")
+    for audio in (AudioConfig(), AudioConfig(offset=3.0), AudioConfig(offset=2.4, duration=1.0)):
+        with pytest.raises(DecodeError) as caught:
+            decode(MemorySource(bytes(data)), audio)
+        assert caught.value.message == (
+            "clip.wav: truncated: header says 80000 frames of audio, file holds fewer"
+        )
+
+
 @pytest.mark.parametrize("subtype", ["PCM_16", "ULAW"])
 def test_a_wav_of_another_name_is_read_with_a_warning(subtype: str) -> None:
     source = MemorySource(encoded("WAV", subtype), "clip.flac")

@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 import struct
 
+import numpy as np
 import pytest
 
+from audioclf.audio.decode import decode, inspect
 from audioclf.audio.pcm import PcmLayout
 from audioclf.audio.riff import WavHeader, check_aiff, check_wav
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import DEFAULT_LIMITS, Limits
 from tests.hostile.files import (
     EXTENSIBLE,
     FLOAT,
+    MemorySource,
     chunk,
     encoded,
     fmt,
@@ -151,12 +155,72 @@ LEFT_TO_THE_DECODER = {
     "8 bits": wav(AUDIO, bits=8),
     "double": wav(AUDIO, tag=FLOAT, bits=64),
     "big-endian": encoded("WAV", "PCM_16", noise(9), endian="BIG"),
-    "24 bits in 4 bytes": wav(AUDIO, bits=24, frame_bytes=4),
     "no channel": wav(AUDIO, channels=0),
     "12 valid bits": extensible(1, valid=12),
     "unknown extensible": extensible(1, tail="00" * 14),
     "cut extensible": wav(AUDIO, tag=EXTENSIBLE),
 }
+
+
+SIZES_OF_RECORDERS = {
+    "the greatest": 0x7FFFFFFF,
+    "arecord that was ended": 0x80000000,
+    "arecord to a pipe": 0x7FFFFF00,
+    "the greatest less a header": 0xFFFFFFFF - 36,
+    "2 GiB and a header": 0x80000024,
+    "with its header": 200 + 44,
+    "with a part of its header": 200 + 36,
+}
+
+
+@pytest.mark.parametrize("size", SIZES_OF_RECORDERS.values(), ids=SIZES_OF_RECORDERS)
+def test_a_size_that_a_recorder_left_means_to_the_end(size: int) -> None:
+    assert layout(wav(AUDIO, data_size=size)).frames == 100
+    u_law = wav(AUDIO, data_size=size, tag=7, bits=8)
+    assert inspect(MemorySource(u_law)).frames == 200
+    aiff(COMMON, chunk(b"SSND", bytes(200), size=size, order=">"))
+
+
+def test_a_size_that_counts_a_longer_header_means_to_the_end() -> None:
+    for more in (len(LIST) + 44, len(LIST) + 36):
+        assert layout(riff(LIST, fmt(), chunk(b"data", AUDIO, size=200 + more))).frames == 100
+
+
+@pytest.mark.parametrize("size", [202, 200 + 43, 400, 0x7FFF0000, 0x80002000])
+def test_any_other_size_beyond_the_end_is_truncated(size: int) -> None:
+    with pytest.raises(DecodeError, match="truncated: header says"):
+        header(wav(AUDIO, data_size=size))
+
+
+SAMPLES_24 = np.random.default_rng(0).integers(-(2**23), 2**23, 2000)
+IN_FOUR_BYTES = {
+    "the sign above": SAMPLES_24,
+    "zero above": SAMPLES_24 & 0xFFFFFF,
+    "anything above": SAMPLES_24 & 0xFFFFFF | 0x5A000000,
+    "zero below": SAMPLES_24 << 8,
+}
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("samples", IN_FOUR_BYTES.values(), ids=IN_FOUR_BYTES)
+def test_24_bits_in_four_bytes_have_their_value(samples: np.ndarray, channels: int) -> None:
+    audio = samples.astype("<i8").astype("<u4").tobytes()
+    data = wav(audio, bits=24, channels=channels, frame_bytes=4 * channels)
+    decoded = decode(MemorySource(data), AudioConfig(sr=16_000))
+    expected = (SAMPLES_24 / 2**23).reshape(-1, channels).mean(axis=1)
+    assert decoded.info.subtype == (
+        "PCM_32" if samples is IN_FOUR_BYTES["zero below"] else "PCM_24"
+    )
+    assert np.abs(decoded.y - expected).max() < 1e-7
+
+
+def test_32_bits_of_which_24_are_valid_have_their_value() -> None:
+    extra = struct.pack("<HHIH", 22, 24, 4, 1) + bytes.fromhex("000000001000800000aa00389b71")
+    for samples in (SAMPLES_24, SAMPLES_24 << 8, (SAMPLES_24 << 8) | 1):
+        audio = samples.astype("<i4").tobytes()
+        data = wav(audio, tag=EXTENSIBLE, bits=32, extra=extra)
+        y = decode(MemorySource(data), AudioConfig(sr=16_000)).y
+        assert np.abs(y - SAMPLES_24 / 2**23).max() < 1e-7
 
 
 @pytest.mark.parametrize("data", LEFT_TO_THE_DECODER.values(), ids=LEFT_TO_THE_DECODER)

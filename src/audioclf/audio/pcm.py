@@ -74,6 +74,13 @@ def _pcm_24(raw: bytes) -> NDArray[np.float32]:
     return samples
 
 
+def _pcm_24_low(raw: bytes) -> NDArray[np.float32]:
+    """Read the lower three of each four bytes; the fourth is no part of the sample."""
+    samples = (np.frombuffer(raw, "<i4") << 8).astype(np.float32)
+    samples *= np.float32(2.0**-31)
+    return samples
+
+
 def _pcm_32(raw: bytes) -> NDArray[np.float32]:
     samples = np.frombuffer(raw, "<i4").astype(np.float32)
     samples *= np.float32(2.0**-31)
@@ -87,8 +94,9 @@ def _float(raw: bytes) -> NDArray[np.float32]:
 _UNPACK: dict[str, Unpack] = {
     "PCM_16": _pcm_16,
     "PCM_24": _pcm_24,
+    "PCM_24_LOW": _pcm_24_low,
     "PCM_32": _pcm_32,
     "FLOAT": _float,
 }
-SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
+SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_24_LOW": 4, "PCM_32": 4, "FLOAT": 4}
 """The kinds of samples that are read here, with the bytes of one."""

@@ -98,7 +98,7 @@ class _PcmReader:
     def __init__(self, stream: BinaryIO, container: Container, layout: PcmLayout) -> None:
         self.info = AudioInfo(
             container.kind,
-            layout.subtype,
+            layout.subtype.removesuffix("_LOW"),
             layout.sr,
             layout.channels,
             layout.frames,
@@ -153,6 +153,12 @@ class _SoundFileReader:
         try:
             yield
         except self._failures as exc:
+            if self._kind == "FLAC" and "psf_fseek" in _reason(exc):
+                # The decoder cannot go to where the header says that there is audio.
+                raise DecodeError(
+                    f"{self._name}: truncated: header says {self.info.frames} frames of audio, "
+                    "file holds fewer"
+                ) from exc
             raise DecodeError(
                 f"{self._name}: {self._kind} audio that cannot be decoded: {_reason(exc)}"
             ) from exc

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import numpy as np
+
 from audioclf.audio.pcm import SAMPLE_BYTES, PcmLayout
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits, raised_by
@@ -23,6 +25,10 @@ _FIRST_CHUNK = 12
 _IN_DS64 = 0xFFFFFFFF
 _TO_THE_END = frozenset({0xFFFFFFFF, 0x7FFFF000})
 """Sizes that ffmpeg and SoX write when they cannot seek back: the audio goes on to the end."""
+_PLACEHOLDERS = (range(0x7FFF_F000, 0x8000_1000), range(0xFFFF_F000, 0x1_0000_0000))
+"""The greatest sizes, less or more a header, that other recorders leave until they are closed."""
+_HEADER_BYTES = frozenset({36, 44})
+"""Bytes of the usual WAV header, without and with the 8 bytes in front of the RIFF size."""
 _NOT_A_SIZE = 1 << 48
 """From this many bytes on, a 64-bit size is a placeholder too."""
 
@@ -31,6 +37,7 @@ _FMT = "HHIIHH"
 _FMT_BYTES, _EXTENSIBLE_BYTES = 16, 40
 _EXTENSIBLE = 0xFFFE
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
+_ALIGNMENT_BYTES = 1 << 20
 _SUBTYPES = {(1, 16): "PCM_16", (1, 24): "PCM_24", (1, 32): "PCM_32", (3, 32): "FLOAT"}
 """Kinds of samples that `pcm` reads, by format tag and bits per sample."""
 
@@ -101,8 +108,9 @@ def check_aiff(stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
     present = set()
     for chunk in file.chunks(_FIRST_CHUNK):
         present.add(chunk.id)
-        if chunk.id == b"SSND" and chunk.size not in _TO_THE_END:
-            _check_held(file, chunk.size, size - chunk.start)
+        held = size - chunk.start
+        if chunk.id == b"SSND" and not _means_to_the_end(chunk.size, held, chunk.start):
+            _check_held(file, chunk.size, held)
     for ident in (b"SSND", b"COMM"):
         if ident not in present:
             raise file.error(f"no '{ident.decode()}' chunk, which AIFF audio needs")
@@ -181,6 +189,8 @@ def _data_bytes(file: _File, data: _Chunk, ds64: _Chunk | None) -> int:
             f"unfinished recording? its header says 0 bytes of audio, {held} follow",
             hint="Repair the header, for example with `sox --ignore-length in.wav out.wav`.",
         )
+    if _means_to_the_end(declared, held, data.start):
+        return held
     _check_held(file, declared, held)
     if data.size != _IN_DS64 and held - declared > _IN_DS64:
         raise file.error(
@@ -189,6 +199,17 @@ def _data_bytes(file: _File, data: _Chunk, ds64: _Chunk | None) -> int:
             hint="Write it anew as RF64 or FLAC, for example with `sox --ignore-length`.",
         )
     return declared
+
+
+def _means_to_the_end(declared: int, held: int, start: int) -> bool:
+    """Return whether a size beyond the end is a placeholder, or counts the header too."""
+    if declared in _TO_THE_END:
+        return True
+    if declared <= held:
+        return False
+    in_front = declared - held
+    counts_header = in_front in _HEADER_BYTES or in_front in {start, start - 8}
+    return counts_header or any(declared in sizes for sizes in _PLACEHOLDERS)
 
 
 def _only_chunks(file: _File, at: int) -> bool:
@@ -207,10 +228,28 @@ def _header(file: _File, fmt: _Chunk, start: int, length: int) -> WavHeader:
     if len(body) < _FMT_BYTES:
         raise file.error(f"'fmt ' chunk of {len(body)} bytes, where {_FMT_BYTES} are needed")
     tag, channels, sr, _, frame_bytes, bits = struct.unpack_from(file.order + _FMT, body)
+    valid_bits = bits
     if tag == _EXTENSIBLE and len(body) == _EXTENSIBLE_BYTES and body[26:] == _GUID_TAIL:
         valid_bits, subformat = struct.unpack_from(f"{file.order}H4xH", body, 18)
-        tag = subformat if valid_bits in {0, bits} else _EXTENSIBLE
+        padded = (bits, valid_bits) == (32, 24)
+        tag = subformat if valid_bits in {0, bits} or padded else _EXTENSIBLE
     subtype = _SUBTYPES.get((tag, bits)) if file.order == "<" and channels else None
+    if tag == 1 and 24 in {bits, valid_bits} and frame_bytes == 4 * channels:
+        raw = file.bytes_at(start, min(length, _ALIGNMENT_BYTES))
+        subtype = _alignment_of_24_bits(raw, bits) if subtype else None
     if subtype is None or frame_bytes != channels * SAMPLE_BYTES[subtype]:
         return WavHeader(sr, channels, None)
     return WavHeader(sr, channels, PcmLayout(subtype, sr, channels, start, length // frame_bytes))
+
+
+def _alignment_of_24_bits(raw: bytes, bits: int) -> str:
+    """Return the kind of 24-bit samples in four bytes each.
+
+    The standard puts them into the upper three bytes, above zero, and calls them 32 bits of which
+    24 are valid. ALSA (S24_LE) puts them into the lower three, below the sign, zero or anything.
+    """
+    in_bytes = np.frombuffer(raw[: len(raw) // 4 * 4], np.uint8).reshape(-1, 4)
+    lowest, upper, top = in_bytes[:, 0], in_bytes[:, 2], in_bytes[:, 3]
+    if not top.any() or bool((top == np.where(upper & 0x80, 0xFF, 0)).all()):
+        return "PCM_24_LOW"
+    return "PCM_32" if bits == 32 or not lowest.any() else "PCM_24_LOW"
