@@ -346,8 +346,8 @@ def test_a_clip_that_is_gone_is_no_copy(root: Path) -> None:
     found = extract(dataset, AUDIO, {"print": Fingerprint()})
     (root / "chirp" / "again.wav").unlink()
     digests = [row.digest for row in found.ledger]
-    twins = find_copies(dataset, digests, found.matrices["print"], AUDIO)
-    assert len(np.unique(twins.sounds)) == len(dataset)
+    result = find_copies(dataset, digests, found.matrices["print"], AUDIO)
+    assert len(np.unique(result.sounds)) == len(dataset)
 
 
 def leaky(n_groups: int = 6) -> tuple[Dataset, NDArray[np.float32]]:
@@ -408,8 +408,8 @@ def test_a_price_that_cannot_be_had_says_why() -> None:
 def test_only_what_leaks_has_a_price(root: Path) -> None:
     dataset = dataset_in(root, r"(?P<label>[a-z]+)(?P<group>\d)\.wav")
     rows = np.random.default_rng(0).standard_normal((12, 3)).astype(np.float32)
-    torn, apart = StratifiedKFold(n_splits=3), GroupKFold(n_splits=3)
-    for split, priced in ((torn, True), (apart, False)):
+    shared, apart = StratifiedKFold(n_splits=3), GroupKFold(n_splits=3)
+    for split, priced in ((shared, True), (apart, False)):
         audit = audited(dataset, split.folds(dataset, 0), rescoring_of(rows, split))
         assert ("groups_price" in audit.facts) == priced
         assert "duplicates_price" not in audit.facts
@@ -460,8 +460,8 @@ def test_real_recordings_are_found_again_when_encoded_anew(
     dataset = Dataset([*first, *copies], name="both")
     found = extract(dataset, audio, {"print": Fingerprint()})
     digests = [row.digest for row in found.ledger]
-    twins = find_copies(dataset, digests, found.matrices["print"], audio)
-    code = dict(zip([clip.id for clip in dataset], twins.sounds.tolist(), strict=True))
+    result = find_copies(dataset, digests, found.matrices["print"], audio)
+    code = dict(zip([clip.id for clip in dataset], result.sounds.tolist(), strict=True))
     assert [c.id for c in copies if code[c.id] != code[c.id.removeprefix("copies/")]] == []
-    assert len(dataset) - len(np.unique(twins.sounds)) == len(copies)
+    assert len(dataset) - len(np.unique(result.sounds)) == len(copies)
     assert SAME < 1.0
