@@ -169,13 +169,6 @@ def test_plugins_show_explains_fields(name: str) -> None:
     assert "\nC " in done.stdout
 
 
-def test_plugins_show_suggests() -> None:
-    done = run_cli("plugins", "show", "smv")
-    assert done.returncode == 2
-    assert "no component is called 'smv'" in done.stderr
-    assert "Did you mean 'svm'?" in done.stderr
-
-
 def test_schema_is_json() -> None:
     assert "any_classifier" in json.loads(run_cli("schema").stdout)["$defs"]
 

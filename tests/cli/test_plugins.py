@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import imported_by, run_cli
+from tests.conftest import run_cli
 
 MakeDist = Callable[..., Path]
 OnPath = Callable[[Path], None]
@@ -152,9 +152,11 @@ def test_components_inside_are_named_by_type() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_an_unknown_component_is_refused_with_a_suggestion() -> None:
-    done = run_cli("plugins", "check", "smv")
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_an_unknown_component_is_refused_with_a_suggestion(command: str) -> None:
+    done = run_cli("plugins", command, "smv")
     assert done.returncode == 2
+    assert "no component is called 'smv'" in done.stderr
     assert "Did you mean 'svm'?" in done.stderr
 
 
@@ -245,27 +247,3 @@ def test_new_suggests_a_kind(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "no kind of component is called 'clasifier'. " in done.stderr.replace("\n ", "")
     assert "Did you mean 'classifier'?" in done.stderr
-
-
-# ---- cost
-
-
-@pytest.mark.parametrize("args", [["plugins"], ["plugins", "doctor"]])
-def test_no_heavy_library_is_imported_for_a_list(args: list[str]) -> None:
-    code = f"""
-import sys
-from audioclf.cli import app
-try:
-    app(args={args!r}, prog_name="audioclf")
-except SystemExit as exc:
-    assert not exc.code, exc.code
-"""
-    heavy = [
-        "numpy",
-        "sklearn",
-        "librosa",
-        "scipy",
-        "audioclf.testing",
-        "audioclf.starters.plugin_template",
-    ]
-    assert imported_by(code, heavy) == set()
