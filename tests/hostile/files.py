@@ -129,6 +129,7 @@ class Entry:
     attributes: int = 0
     offset: int | None = None
     local_name: bytes | None = None
+    extra: bytes = b""
 
     @property
     def packed(self) -> bytes:
@@ -148,9 +149,9 @@ class Entry:
 
     def central(self, offset: int) -> bytes:
         head = (b"PK\1\2", 0x0314, 20, self.flags, self.method, 0, 33, *self.fields)
-        tail = (len(self.name), 0, 0, 0, 0, self.attributes)
+        tail = (len(self.name), len(self.extra), 0, 0, 0, self.attributes)
         at = offset if self.offset is None else self.offset
-        return struct.pack("<4s6H3I5HII", *head, *tail, at) + self.name
+        return struct.pack("<4s6H3I5HII", *head, *tail, at) + self.name + self.extra
 
 
 def zip_of(*entries: Entry) -> bytes:

@@ -28,6 +28,7 @@ from audioclf.dataset.zip_names import (
     name_problem,
     raw_name,
     read_name,
+    read_names,
     shown,
     tidied,
 )
@@ -83,6 +84,8 @@ class ZipMember:
         0 for stored, 8 for deflated.
     crc : int
         CRC-32 of the unpacked bytes.
+    raw_name : bytes
+        The name as the archive's directory stores it.
     """
 
     archive: Path | str
@@ -92,6 +95,7 @@ class ZipMember:
     size: int
     method: int
     crc: int
+    raw_name: bytes = b""
 
     def read(self) -> bytes:
         """Return the unpacked bytes.
@@ -138,7 +142,8 @@ class ZipMember:
 
     def _open(self) -> BinaryIO:
         if isinstance(self.archive, str):
-            header = _LOCAL_HEADER.size + len(self.name.encode()) + _EXTRA
+            name_bytes = max(len(self.raw_name), len(self.name.encode()))
+            header = _LOCAL_HEADER.size + name_bytes + _EXTRA
             return open_remote(self.archive, header + self.compressed_size)
         return self.archive.open("rb")
 
@@ -152,7 +157,7 @@ class ZipMember:
             signature == b"PK\x03\x04"
             and method == self.method
             and (flags & _SIZES_FOLLOW or crc == self.crc)
-            and tidied(read_name(raw)) == self.name
+            and (raw == self.raw_name or tidied(read_name(raw)) == self.name)
         )
         if not same:
             raise self._damaged(
@@ -188,12 +193,15 @@ class Archive:
         `.DS_Store`, `Thumbs.db`, `desktop.ini`).
     hidden : tuple of str
         Names of ignored files, in the order of the archive's directory.
+    encoding_note : str, optional
+        Sentence on a guessed encoding of the names.
     """
 
     path: Path | str
     members: tuple[ZipMember, ...]
     ignored: int
     hidden: tuple[str, ...] = ()
+    encoding_note: str | None = None
 
 
 def open_archive(path: Path | str, limits: Limits | None = None) -> Archive:
@@ -247,8 +255,8 @@ def _checked(path: Path | str, limits: Limits) -> Archive:
         many = f"{len(infos)} entries (limit {limits.max_entries})"
         raise _refused(shown_path, Refusal(many, "max_entries"))
     members, hidden = [], []
-    for info in infos:
-        name = read_name(raw_name(info))
+    names, note = read_names(infos)
+    for info, name in zip(infos, names, strict=True):
         if is_junk(name):
             if not name.endswith("/"):
                 hidden.append(name)
@@ -261,7 +269,7 @@ def _checked(path: Path | str, limits: Limits) -> Archive:
     _check_names(shown_path, members)
     _check_spans(members, end)
     ignored = len(infos) - len(members)
-    return Archive(path, tuple(members), ignored, tuple(hidden))
+    return Archive(path, tuple(members), ignored, tuple(hidden), note)
 
 
 def _directory(path: Path | str) -> tuple[list[zipfile.ZipInfo], int]:
@@ -346,6 +354,7 @@ def _member(path: Path | str, name: str, info: zipfile.ZipInfo) -> ZipMember:
         size=info.file_size,
         method=info.compress_type,
         crc=info.CRC,
+        raw_name=raw_name(info),
     )
 
 
@@ -379,7 +388,8 @@ def _check_spans(members: Iterable[ZipMember], end: int) -> None:
     limit = end
     for member in sorted(members, key=lambda member: member.offset, reverse=True):
         # A lower bound: the stored name may be longer, and an extra field may follow it.
-        least = _LOCAL_HEADER.size + len(member.name) + member.compressed_size
+        name_bytes = min(len(member.raw_name), len(member.name))
+        least = _LOCAL_HEADER.size + name_bytes + member.compressed_size
         if member.offset < 0 or member.offset + least > limit:
             raise DatasetError(f"{member}: overlaps inside the archive (bytes used twice)")
         limit = member.offset

@@ -63,7 +63,8 @@ def list_archive(path: Path | str) -> Listing:
         raise DatasetError(f"{full_path(path)} is a folder, not a zip archive", hint=hint)
     archive = open_archive(path)
     entries = tuple((member.name, ZipSource(member)) for member in archive.members)
-    return Listing(display_name(path), entries, tuple(ignored_note(archive.hidden)))
+    notes = (*filter(None, [archive.encoding_note]), *ignored_note(archive.hidden))
+    return Listing(display_name(path), entries, notes)
 
 
 def list_folder(path: Path | str) -> Listing:

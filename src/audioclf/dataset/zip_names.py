@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import NamedTuple
 from zipfile import ZipInfo
 
 from audioclf.base.limits import Limits
-
-_UTF8_FLAG = 0x0800
-"""General purpose flag of APPNOTE 4.4.4: the name is UTF-8."""
+from audioclf.dataset.zip_encoding import (
+    ENCODINGS,
+    UTF8_FLAG,
+    decoded,
+    guess_encoding,
+    is_utf8,
+    unicode_path,
+)
 
 _JUNK = re.compile(
     r"""/$                                # a folder
@@ -41,7 +47,38 @@ def raw_name(info: ZipInfo) -> bytes:
     """Return the name of an entry as stored in the directory of the archive."""
     # `filename` is already cut at a NUL and changed by the platform; `orig_filename` is not.
     name = info.orig_filename
-    return name.encode("utf-8" if info.flag_bits & _UTF8_FLAG or name.isascii() else "cp437")
+    return name.encode("utf-8" if info.flag_bits & UTF8_FLAG or name.isascii() else "cp437")
+
+
+def read_names(infos: Sequence[ZipInfo]) -> tuple[list[str], str | None]:
+    """Return the names of entries with forward slashes, NFC, and a note on a guessed encoding."""
+    raws = [raw_name(info) for info in infos]
+    declared = [_declared(info, raw) for info, raw in zip(infos, raws, strict=True)]
+    unknown = [raw for raw, name in zip(raws, declared, strict=True) if name is None]
+    encoding = guess_encoding(unknown)
+    others = [raw for raw in unknown if not is_utf8(raw)]
+    utf8_first = 2 * len(others) < sum(not raw.isascii() for raw in unknown)
+    names = [
+        _read(raw, encoding, utf8_first=utf8_first) if name is None else _normal(name)
+        for raw, name in zip(raws, declared, strict=True)
+    ]
+    return names, _encoding_note(others, encoding)
+
+
+def _declared(info: ZipInfo, raw: bytes) -> str | None:
+    if raw.isascii() or info.flag_bits & UTF8_FLAG:
+        return unicode_path(info.extra, raw) or raw.decode()
+    return unicode_path(info.extra, raw)
+
+
+def _encoding_note(names: Sequence[bytes], encoding: str) -> str | None:
+    if not names:
+        return None
+    files = "1 file name is read" if len(names) == 1 else f"{len(names):,} file names are read"
+    return (
+        f"{files} as {ENCODINGS[encoding]}, a guess, since the archive declares no encoding; if "
+        "they look wrong, pack it again with names in UTF-8"
+    )
 
 
 def read_name(raw: bytes) -> str:
@@ -54,10 +91,18 @@ def read_name(raw: bytes) -> str:
     >>> read_name(b"dog\\0.wav")
     'dog/0.wav'
     """
-    try:
-        name = raw.decode()
-    except UnicodeDecodeError:
-        name = raw.decode("cp437")
+    return _read(raw, "cp437", utf8_first=True)
+
+
+def _read(raw: bytes, encoding: str, *, utf8_first: bool) -> str:
+    name = decoded(raw, encoding, utf8_first=utf8_first)
+    if b"/" in raw and not is_utf8(raw):
+        # Its separator is the slash; a backslash can be part of a character.
+        return unicodedata.normalize("NFC", name)
+    return _normal(name)
+
+
+def _normal(name: str) -> str:
     name = name.replace("\\", "/")
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 

@@ -22,6 +22,7 @@ from audioclf.dataset.remote import is_url
 from audioclf.dataset.sources import (
     AudioSource,
     FileSource,
+    Listing,
     PartSource,
     RemoteSource,
     Span,
@@ -195,11 +196,9 @@ class _Finder:
     def _add_path(self, path: Path) -> None:
         suffix = path.suffix.lower()
         if path.is_dir():
-            listing = list_folder(path)
-            self.notes += listing.notes
-            self._add_entries(listing.entries)
+            self._add_listing(list_folder(path))
         elif suffix == ".zip":
-            self._add_entries(list_archive(path).entries)
+            self._add_listing(list_archive(path))
         elif suffix in TABLE_SUFFIXES:
             self._add_table(path)
         else:
@@ -208,11 +207,11 @@ class _Finder:
     def _add_url(self, url: str) -> None:
         path = PurePosixPath(urlsplit(url).path)
         if path.suffix.lower() == ".zip":
-            self._add_entries(list_archive(url).entries)
+            self._add_listing(list_archive(url))
         elif is_audio(path.name):
             self._add(path.name, RemoteSource(url))
         else:
-            self._add_entries(list_folder(url).entries)
+            self._add_listing(list_folder(url))
 
     def _add_glob(self, pattern: str) -> None:
         matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  takes absolute patterns
@@ -227,8 +226,9 @@ class _Finder:
             else:
                 self.ignored.append(match)
 
-    def _add_entries(self, entries: Iterable[tuple[str, AudioSource]]) -> None:
-        for place, source in sorted(entries, key=lambda entry: entry[0]):
+    def _add_listing(self, listing: Listing) -> None:
+        self.notes += listing.notes
+        for place, source in sorted(listing.entries, key=lambda entry: entry[0]):
             if is_audio(place):
                 self._add(place, source)
             else:
