@@ -275,7 +275,7 @@ def test_two_plugins_that_claim_one_name(
         on_path(make_dist(f"audioclf-{name}", {name: f"audioclf_{name}"}, files))
     done = run_cli("run", with_mine(toy_config), "--out", toy_config.parent / "a")
     assert done.returncode == 2
-    assert "claimed by audioclf-a 1.0 (a) and audioclf-b 1.0 (b)" in done.stderr
+    assert "provided by audioclf-a 1.0 (a) and audioclf-b 1.0 (b)" in done.stderr
     monkeypatch.setenv("AUDIOCLF_DISABLE_PLUGINS", "audioclf-b:b")
     args = ("--jobs", "1", "--out", toy_config.parent / "a")
     done = run_cli("run", with_mine(toy_config), *args)
