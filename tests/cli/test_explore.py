@@ -164,6 +164,16 @@ def test_the_page_stands_elsewhere_on_request(here: Path, toy_config: Path) -> N
     assert "data:audio/" in (here / "new" / "look.html").read_text(encoding="utf-8")
 
 
+def test_only_a_page_is_replaced(here: Path, toy_config: Path) -> None:
+    (here / "mine.html").write_text("mine", encoding="utf-8")
+    done = run_cli("explore", toy_config, "--no-audio", "--out", here / "mine.html")
+    assert done.returncode == 6
+    assert "holds no page of audioclf, and is not replaced" in done.stderr
+    assert (here / "mine.html").read_text(encoding="utf-8") == "mine"
+    for _ in range(2):
+        assert run_cli("explore", toy_config, "--no-audio", "--out", "look.html").returncode == 0
+
+
 @pytest.mark.slow
 def test_the_recordings_of_the_tutorial(here: Path, real_data: Callable[[str], Path]) -> None:
     assert run_cli("init", real_data("barbie_vs_puppy.zip")).returncode == 0

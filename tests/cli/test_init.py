@@ -313,6 +313,15 @@ def test_nothing_is_replaced_unasked(sounds: Path, tmp_path: Path) -> None:
     assert "dataset:" in out.read_text(encoding="utf-8")
 
 
+def test_a_recording_is_never_replaced(sounds: Path) -> None:
+    recording = next(sounds.rglob("*.wav"))
+    before = recording.read_bytes()
+    done = run_cli("init", sounds, "--out", recording, "--force")
+    assert done.returncode == 2
+    assert f"{recording} exists and is no YAML file, and is not replaced" in done.stderr
+    assert recording.read_bytes() == before
+
+
 REFUSED: dict[str, tuple[list[str], str]] = {
     "one class": ([f"dog/{n}.wav" for n in range(6)], "no folder for each class (all lie in one"),
     "one name": ([f"dog_{n}.wav" for n in range(6)], "no word that repeats in the names of 6"),

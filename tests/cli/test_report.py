@@ -79,6 +79,17 @@ def test_a_target_that_cannot_be_written_is_named(finished: Path, tmp_path: Path
     assert f"{taken}: cannot be written" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.csv", "notes.html"])
+def test_only_a_page_is_replaced(finished: Path, name: str) -> None:
+    if name == "notes.html":
+        (finished / name).write_text("<html>mine</html>", encoding="utf-8")
+    before = (finished / name).read_bytes()
+    done = run_cli("report", finished, "--no-audio", "--out", finished / name)
+    assert done.returncode == 6
+    assert f"{finished / name}: holds no page of audioclf, and is not replaced" in done.stderr
+    assert (finished / name).read_bytes() == before
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = "from audioclf.cli import app\nimport audioclf.cli.report"
     assert imported_by(code, ["numpy", "jinja2", "matplotlib", "sklearn", "soundfile"]) == set()

@@ -22,7 +22,7 @@ from audioclf.base.errors import AudioclfError, ResultError, Terminated
 from audioclf.base.locks import take_lock
 from audioclf.evaluation import cross_validation
 from audioclf.evaluation import predictions as scoring
-from audioclf.runs.folder import LOCK
+from audioclf.runs.folder import LOCK, RunFolder
 from audioclf.runs.results import RunResult
 from tests.conftest import run_cli, write_wav
 
@@ -210,9 +210,8 @@ def test_results_of_an_earlier_config_do_not_stay(toy_config: Path, tmp_path: Pa
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         run(toy_config, out, progress=stop_at("fitting", 1, KeyboardInterrupt()))
-    (out / "audit.json").write_text("{}")
-    (out / "plots").mkdir()
-    (out / "plots" / "confusion-old.png").write_bytes(b"old")
+    RunFolder(out).write_text("audit.json", "{}")
+    RunFolder(out).write_text("plots/confusion-old.png", "old")
     (out / "notes of mine.txt").write_text("stay")
     run(toy_config, out)
     assert not (out / "audit.json").exists()

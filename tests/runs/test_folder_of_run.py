@@ -10,24 +10,122 @@ from pathlib import Path
 import pytest
 
 from audioclf.base.errors import ResultError
+from audioclf.evaluation.fit_cache import FitCache
 from audioclf.runs.folder import RunFolder
+from audioclf.runs.working_folder import working_folder
+
+CONFIG = "name: toy\n"
+
+
+def use(path: Path, config: str = CONFIG) -> None:
+    """Lock a folder for a run that is stopped before it writes results."""
+    with working_folder(path, "toy", config):
+        pass
+
+
+def stopped_run(path: Path, *names: str) -> None:
+    """Make the folder of a run that was stopped after it had written these files."""
+    with working_folder(path, "toy", CONFIG) as folder:
+        for name in names:
+            folder.write_text(name, "of the run")
+
+
+def content(path: Path) -> dict[str, str]:
+    files = (file for file in path.rglob("*") if file.is_file())
+    return {file.relative_to(path).as_posix(): file.read_text() for file in files}
 
 
 def test_a_finished_run_is_not_overwritten(tmp_path: Path) -> None:
-    RunFolder.create(tmp_path).write_json("record.json", {})
+    stopped_run(tmp_path, "record.json")
+    assert set(content(tmp_path)) == {"config.yaml", "record.json"}
     with pytest.raises(ResultError, match="holds a finished run, which is not overwritten"):
-        RunFolder.create(tmp_path)
+        use(tmp_path)
 
 
-def test_an_unfinished_run_may_be_taken_up(tmp_path: Path) -> None:
-    RunFolder.create(tmp_path).write_text("config.yaml", "")
-    assert RunFolder.create(tmp_path).path == tmp_path
+def test_only_files_of_the_unfinished_run_are_removed(tmp_path: Path) -> None:
+    stopped_run(tmp_path, "ledger.csv", "plots/classes.png", "plots/confusion-f--svm.png")
+    mine = {"plots/thesis.png": "mine", "notes.txt": "mine", ".x.wav.77.tmp": "mine"}
+    for name, text in mine.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / ".metrics.json.77.tmp").write_text("half")
+    (tmp_path / "plots" / ".classes.png.77.tmp").write_text("half")
+    use(tmp_path, "name: other\n")
+    left = content(tmp_path)
+    assert left.pop(".audioclf-unfinished").startswith("config.yaml\n")
+    assert left == {**mine, "config.yaml": "name: other\n"}
 
 
-def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("")
+@pytest.mark.parametrize("name", ["report.html", "audit.json", "plots/classes.png"])
+def test_a_result_that_the_unfinished_run_did_not_write_is_an_error(
+    tmp_path: Path, name: str
+) -> None:
+    stopped_run(tmp_path, "ledger.csv", "plots/examples.png")
+    (tmp_path / name).write_text("mine")
+    before = content(tmp_path)
+    with pytest.raises(ResultError, match=f"files that do not belong to a run: {name}"):
+        use(tmp_path)
+    assert content(tmp_path) == before
+
+
+def test_a_list_with_other_names_removes_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    out = tmp_path / "out"
+    stopped_run(out, "ledger.csv")
+    (out / "thesis.tex").write_text("mine")
+    with (out / ".audioclf-unfinished").open("a") as stream:
+        stream.write("thesis.tex\n../thesis.tex\nplots/../thesis.tex\n")
+    use(out)
+    assert (out / "thesis.tex").exists()
+    assert (tmp_path / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"thesis.tex": "mine"},
+        {"config.yaml": "# my comments\n" + CONFIG, "report.html": "mine", "plots/a.png": "mine"},
+        {"config.yaml": CONFIG},
+        {"config.yaml": CONFIG, ".running": "7\n", "audit.json": "mine"},
+        {"config.yaml": "# other\n", ".running": "7\n"},
+        {".running": "a longer text that is no number of a process"},
+    ],
+)
+def test_a_folder_without_the_list_of_a_run_is_left_alone(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
     with pytest.raises(ResultError, match="holds files that do not belong to a run"):
-        RunFolder.create(tmp_path)
+        use(tmp_path)
+    assert content(tmp_path) == files
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"config.yaml": CONFIG, ".running": "7\n"},
+        {"config.yaml": CONFIG, "ledger.csv": "path\n", f".fits/{'a' * 64}.fit": "fit"},
+    ],
+)
+def test_a_run_that_an_earlier_version_left_is_resumed(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    use(tmp_path)
+    kept = {name: text for name, text in files.items() if name not in ("ledger.csv", ".running")}
+    left = content(tmp_path)
+    assert left.pop(".audioclf-unfinished").startswith("config.yaml\n")
+    assert left == kept
+
+
+def test_only_fits_are_discarded(tmp_path: Path) -> None:
+    for name in (f"{'a' * 64}.fit", f".{'a' * 64}.7.{'b' * 32}.tmp", "galaxy.fit"):
+        (tmp_path / name).write_text("")
+    FitCache(tmp_path, {}, {}, {}).discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["galaxy.fit"]
 
 
 def test_names_that_are_taken_get_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,8 @@ from audioclf.base.text import csv_cell
 ASIDE = re.compile(r"\..+\.[0-9]+\.tmp")
 """Names of files that are not whole yet."""
 
+_CONFIG_SUFFIXES = (".yaml", ".yml")
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -62,13 +64,14 @@ class OutputFolder:
         return self.write_text(name, "".join(map(_csv_line, (header, *rows))))
 
 
-def check_new(path: Path, *, force: bool = False) -> None:
+def check_new_config(path: Path, *, force: bool = False) -> None:
     """Refuse a path that exists.
 
     Raises
     ------
     ConfigError
-        If there is a folder, or a file that is not to be replaced.
+        If there is a folder, a file that is not to be replaced, or one that is no YAML file, such
+        as a recording or a table of labels.
     """
     if path.is_dir():
         raise ConfigError(f"{path} is a folder, not a file", hint="Choose a file with --out.")
@@ -77,19 +80,24 @@ def check_new(path: Path, *, force: bool = False) -> None:
             f"{path} already exists, and nothing was written",
             hint="Choose another file with --out, or replace it with --force.",
         )
+    if path.exists() and path.suffix.lower() not in _CONFIG_SUFFIXES:
+        raise ConfigError(
+            f"{path} exists and is no YAML file, and is not replaced",
+            hint="Choose a file with --out whose name ends in .yaml.",
+        )
 
 
-def write_new(path: Path, text: str, *, force: bool = False) -> Path:
+def write_new_config(path: Path, text: str, *, force: bool = False) -> Path:
     """Write a text file in UTF-8, whole or not at all.
 
     Raises
     ------
     ConfigError
-        As `check_new`.
+        As `check_new_config`.
     ResultError
         If it cannot be written.
     """
-    check_new(path, force=force)
+    check_new_config(path, force=force)
     return OutputFolder(path.parent).write_text(path.name, text)
 
 

@@ -47,9 +47,9 @@ def show(
     if out is None:
         say(recipe.text.rstrip("\n"))
         return
-    from audioclf.base.files import write_new
+    from audioclf.base.files import write_new_config
 
-    write_new(out, recipe.text, force=force)
+    write_new_config(out, recipe.text, force=force)
     say(f"{out} written, as it comes along: {recipe.line}")
     for key, value in recipe.paths():
         if not (out.absolute().parent / value).exists():

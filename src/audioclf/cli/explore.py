@@ -59,8 +59,11 @@ def explore(
     from audioclf.experiment.exploring import to_data
     from audioclf.experiment.prepared import prepare
     from audioclf.features.cache import default_folder
+    from audioclf.report.render import check_replaceable
 
     prepared = prepare(config, overrides, registry, check=False)
+    target = out or Path(f"{prepared.config.name}_explore.html")
+    check_replaceable(target)
     cache_folder = None if no_cache else cache_dir or default_folder()
     with options.progress_on_stderr(quiet=quiet) as progress:
         exploration = look(
@@ -71,7 +74,6 @@ def explore(
             cache_folder=cache_folder,
             progress=progress,
         )
-    target = out or Path(f"{prepared.config.name}_explore.html")
     _write(exploration, target, cache_folder, budget=budget, sound=not no_audio)
     for note in exploration.notes:
         complain("note", note)
@@ -98,15 +100,15 @@ def _write(
     budget: float | None,
     sound: bool,
 ) -> None:
-    from audioclf.base.files import OutputFolder
     from audioclf.features.waveform import cached_in
     from audioclf.report.clips import DatasetClips
     from audioclf.report.explore.page import build_page
+    from audioclf.report.render import write_page
 
     config, decoder = exploration.config, cached_in(cache_folder)
     clips = DatasetClips(exploration.dataset, config.audio, decoder=decoder, limits=config.limits)
     html = build_page(exploration, clips, budget_mb=budget, sound=sound)
-    OutputFolder(target.parent).write_text(target.name, html)
+    write_page(target, html)
 
 
 def describe(exploration: Exploration) -> str:

@@ -78,7 +78,7 @@ def export(
 
 def _target(file: Path, out: Path | None, to: Target) -> Path:
     target = file.with_suffix(f".{to.value}") if out is None else out
-    if target.exists():
+    if target.exists() or target.is_symlink():
         raise ResultError(
             f"{target}: is there already, and is not overwritten",
             hint="Choose another file with --out, or delete this one.",

@@ -39,14 +39,14 @@ def init(
     untrusted: UntrustedOption = False,
 ) -> None:
     """Suggest a config for a folder or zip of recordings, with reasons."""
-    from audioclf.base.files import check_new, write_new
+    from audioclf.base.files import check_new_config, write_new_config
     from audioclf.starters.first_config import draft_config, name_for
 
     path = _local(source)
     target = out or Path(f"{name_for(path)}.yaml")
-    check_new(target, force=force)
+    check_new_config(target, force=force)
     draft = draft_config(path, target, registry=load_registry(), isolate=isolate or untrusted)
-    write_new(target, draft.text, force=force)
+    write_new_config(target, draft.text, force=force)
     say(format_table(("wrote", str(target)), list(_rows(draft))))
     for note in _notes(draft):
         say("\n" + textwrap.fill(note, 96, break_long_words=False, break_on_hyphens=False))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Number of the format; part of every key."""
+
+FILE = re.compile(r"[0-9a-f]{64}\.fit|\.[0-9a-f]{64}\.[0-9]+\.[0-9a-f]{32}\.tmp")
+"""Names of the files in the folder, whole or not yet."""
 
 _DIGEST_BYTES = 32
 _LENGTH_BYTES = 8
@@ -143,8 +146,12 @@ class FitCache:
                 temporary.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove the folder: its run is finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the fits, and the folder if nothing else is in it: its run is finished."""
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                if FILE.fullmatch(path.name):
+                    path.unlink()
+            self.folder.rmdir()
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.fit"

@@ -90,6 +90,7 @@ def write_final(
         abstention=effects.abstention,
     )
     try:
+        folder.list_as_written(MODEL)
         path = write_bundle(folder.path / MODEL, contents, registry)
     except ModelError as exc:
         return None, (f"{pipeline.name} was not kept as a model: {exc.message}",)

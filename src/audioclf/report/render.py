@@ -9,14 +9,55 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audioclf.base.errors import ResultError
+from audioclf.base.files import OutputFolder, unwritable
 from audioclf.report import words
 
 if TYPE_CHECKING:
     import jinja2
 
 _SHARED_STYLE, _SHARED_SCRIPT = "report.css", "page.js"
+
+
+_MARK = b'<meta name="generator" content="audioclf">'
+_HEAD_BYTES = 4096
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse to replace a file that is not a page of audioclf, such as an input.
+
+    Raises
+    ------
+    ResultError
+        If there is another file, or a folder.
+    """
+    try:
+        with path.open("rb") as stream:
+            is_page = _MARK in stream.read(_HEAD_BYTES)
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise unwritable(path, exc) from exc
+    if not is_page:
+        raise ResultError(
+            f"{path}: holds no page of audioclf, and is not replaced",
+            hint="Choose another file with --out, or move this one.",
+        )
+
+
+def write_page(path: Path, html: str) -> Path:
+    """Write a page to a new file, or over an earlier page.
+
+    Raises
+    ------
+    ResultError
+        As `check_replaceable`, or if it cannot be written.
+    """
+    check_replaceable(path)
+    return OutputFolder(path.parent).write_text(path.name, html)
 
 
 def rendered(name: str, view: Mapping[str, Any], data: Mapping[str, Any]) -> str:

@@ -1,16 +1,21 @@
 """The run folder and the names of its files.
 
-`record.json` is written last: a folder without it is a run that did not finish.
+`record.json` is written last: a folder without it is a run that did not finish. Until then
+`.audioclf-unfinished` lists the names of the files that the run has written; no other file is ever
+removed.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from audioclf.base.errors import ResultError
-from audioclf.base.files import ASIDE, OutputFolder, unwritable
+from audioclf.base.files import OutputFolder, unwritable
 
 AUDIT = "audit.json"
 COMPARISON = "comparison.json"
@@ -32,35 +37,53 @@ RESULTS |= {METRICS, MODEL, PREDICTIONS, RECORD, REPORT}
 LOCK = ".running"
 """File that is locked while a run works in the folder."""
 
+UNFINISHED = ".audioclf-unfinished"
+"""File that lists the names of the files of an unfinished run, one a line."""
+
+_PLOT = re.compile(rf"{PLOTS}/(classes|examples|confusion-[^/\\\\]+)\.png")
+
+
+def is_result(name: str) -> bool:
+    """Return whether a run writes a file of this name, relative to its folder with `/`."""
+    return name in RESULTS or _PLOT.fullmatch(name) is not None
+
 
 @dataclass(frozen=True)
 class RunFolder(OutputFolder):
     """A folder of results."""
 
+    @override
+    def write_bytes(self, name: str, content: bytes) -> Path:
+        self.list_as_written(name)
+        return super().write_bytes(name, content)
+
+    def list_as_written(self, name: str) -> None:
+        """Add a name to the list of an unfinished run, before the file is written."""
+        try:
+            if (self.path / UNFINISHED).exists() and name not in self.written():
+                with (self.path / UNFINISHED).open("a", encoding="utf-8", newline="\n") as stream:
+                    stream.write(f"{name}\n")
+        except OSError as exc:
+            raise unwritable(self.path / UNFINISHED, exc) from exc
+
+    def written(self) -> set[str]:
+        """Return the names that the unfinished run lists; names that no run writes are left out."""
+        text = (self.path / UNFINISHED).read_text(encoding="utf-8", errors="replace")
+        return set(filter(is_result, text.splitlines()))
+
     @classmethod
     def create(cls, path: Path) -> RunFolder:
-        """Make the folder, or take an empty or unfinished one.
+        """Make the folder if it is missing.
 
         Raises
         ------
         ResultError
-            If it cannot be written, or holds a finished run or other files.
+            If it cannot be made.
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
-            present = {entry.name for entry in path.iterdir() if not ASIDE.fullmatch(entry.name)}
         except OSError as exc:
             raise unwritable(path, exc) from exc
-        if RECORD in present:
-            raise ResultError(
-                f"{path}: holds a finished run, which is not overwritten",
-                hint="Choose another folder with --out, or delete this one.",
-            )
-        if present - {LOCK} and CONFIG not in present:
-            raise ResultError(
-                f"{path}: holds files that do not belong to a run",
-                hint="Choose an empty or a new folder with --out.",
-            )
         return cls(path)
 
     @classmethod

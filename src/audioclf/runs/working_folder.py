@@ -1,13 +1,13 @@
 """The folder that a run works in: locked for one run, and resumed where an earlier run stopped.
 
 A stopped run is resumed in its folder by the same command. Finished work is found by
-content (`FitCache`, the feature cache); every other file is written again.
+content (`FitCache`, the feature cache); every other file is written again. Only a folder with the
+list of an unfinished run is resumed, and only files on that list are removed or replaced.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,10 +15,23 @@ from pathlib import Path
 from audioclf.base.errors import ResultError
 from audioclf.base.files import ASIDE, unwritable
 from audioclf.base.locks import FileLock, lock_owner, take_lock
-from audioclf.runs.folder import CONFIG, LOCK, PLOTS, RECORD, RESULTS, RunFolder
+from audioclf.evaluation import fit_cache
+from audioclf.runs.folder import (
+    CONFIG,
+    LEDGER,
+    LOCK,
+    PLOTS,
+    RECORD,
+    UNFINISHED,
+    RunFolder,
+    is_result,
+)
 
 FIT_CACHE = ".fits"
 """Folder of the fits of an unfinished run."""
+
+_LOCK_BYTES = 24
+"""Upper bound of the size of a lock file, which holds the number of a process."""
 
 
 @contextmanager
@@ -41,17 +54,23 @@ def working_folder(out: Path | None, name: str, config: str) -> Iterator[RunFold
         If the folder cannot be written, holds a finished run or other files, or another run works
         in it.
     """
-    folder, lock = _given(out) if out else _unfinished_or_new(Path("runs"), name, config)
+    content = config.encode("utf-8")
+    given = None if out is None else _given(out, content)
+    folder, lock = given or _unfinished_or_new(Path("runs"), name, content)
     try:
-        _clear(folder.path)
+        _clear(folder)
         folder.write_text(CONFIG, config)
         yield folder
     finally:
+        if (folder.path / RECORD).exists():
+            with suppress(OSError):
+                (folder.path / UNFINISHED).unlink()
         lock.release()
 
 
-def _given(path: Path) -> tuple[RunFolder, FileLock]:
+def _given(path: Path, config: bytes) -> tuple[RunFolder, FileLock]:
     folder = RunFolder.create(path)
+    _check_usable(path, config)
     lock = _lock(path)
     if lock is None:
         raise ResultError(
@@ -60,16 +79,92 @@ def _given(path: Path) -> tuple[RunFolder, FileLock]:
         )
     try:
         # The run may have finished meanwhile.
-        RunFolder.create(path)
+        _check_usable(path, config)
     except ResultError:
         lock.release()
         raise
     return folder, lock
 
 
+def _check_usable(path: Path, config: bytes) -> None:
+    """Refuse a folder that is neither empty nor that of an unfinished run.
+
+    Raises
+    ------
+    ResultError
+        If the folder cannot be read, holds a finished run, or holds files that a run would replace
+        and that no run is known to have written.
+    """
+    try:
+        present = {entry.name for entry in path.iterdir() if not _is_aside(entry.name)}
+        foreign = sorted(_foreign(path, config))
+    except OSError as exc:
+        raise unwritable(path, exc) from exc
+    if RECORD in present:
+        raise ResultError(
+            f"{path}: holds a finished run, which is not overwritten",
+            hint="Choose another folder with --out, or delete this one.",
+        )
+    if foreign:
+        raise ResultError(
+            f"{path}: holds files that do not belong to a run: {', '.join(foreign[:3])}"
+            + ", ..." * (len(foreign) > 3),
+            hint="Choose an empty or a new folder with --out.",
+        )
+
+
+def _foreign(path: Path, config: bytes) -> set[str]:
+    """Return the names of files in the folder that keep a run from using it.
+
+    In the folder of an unfinished run these are files that it would replace but did not write;
+    in any other folder, all files.
+    """
+    present = {entry.name for entry in path.iterdir()}
+    if UNFINISHED in present or _is_of_earlier_version(path, present, config):
+        listed = _written(path)
+        return {name for name in _results_in(path) if name not in listed}
+    return {name for name in present if not (_is_aside(name) or _is_lock(path / name))}
+
+
+def _is_of_earlier_version(path: Path, present: set[str], config: bytes) -> bool:
+    """Return whether a run of a version without lists stopped here, with the same config.
+
+    Its files have the names in `_written`; with any other result the folder is not resumed.
+    """
+    has_work = {FIT_CACHE, LOCK} & present
+    return bool(has_work) and CONFIG in present and (path / CONFIG).read_bytes() == config
+
+
+def _written(path: Path) -> set[str]:
+    """Return the names of the files that the unfinished run of a folder has written."""
+    if (path / UNFINISHED).exists():
+        return RunFolder(path).written()
+    return {CONFIG, LEDGER} if (path / FIT_CACHE).is_dir() else {CONFIG}
+
+
+def _results_in(path: Path) -> set[str]:
+    """Return the names of the files in a folder that have the name of a result."""
+    plots = path / PLOTS
+    if plots.is_symlink() or (plots.exists() and not plots.is_dir()):
+        return {PLOTS, *(entry.name for entry in path.iterdir() if is_result(entry.name))}
+    inside = plots.iterdir() if plots.exists() else ()
+    names = [entry.relative_to(path).as_posix() for entry in (*path.iterdir(), *inside)]
+    return set(filter(is_result, names))
+
+
+def _is_lock(path: Path) -> bool:
+    return path.name == LOCK and path.is_file() and path.stat().st_size <= _LOCK_BYTES
+
+
+def _is_aside(name: str) -> bool:
+    """Return whether a file was to become a result, as `.config.yaml.77.tmp`."""
+    whole = name[1:].rsplit(".", 2)[0]
+    return ASIDE.fullmatch(name) is not None and (is_result(whole) or is_result(f"{PLOTS}/{whole}"))
+
+
 def find_unfinished(parent: Path, name: str, config: str) -> Path | None:
     """Return the newest folder of this name and config whose run did not finish, if any."""
-    result = _lock_unfinished(parent, name, config)
+    result = _lock_unfinished(parent, name, config.encode("utf-8"))
     if result is None:
         return None
     folder, lock = result
@@ -77,7 +172,7 @@ def find_unfinished(parent: Path, name: str, config: str) -> Path | None:
     return folder.path
 
 
-def _lock_unfinished(parent: Path, name: str, config: str) -> tuple[RunFolder, FileLock] | None:
+def _lock_unfinished(parent: Path, name: str, config: bytes) -> tuple[RunFolder, FileLock] | None:
     for path in _unfinished(parent, name, config):
         with suppress(ResultError):
             if (lock := _lock(path)) is not None:
@@ -87,7 +182,7 @@ def _lock_unfinished(parent: Path, name: str, config: str) -> tuple[RunFolder, F
     return None
 
 
-def _unfinished_or_new(parent: Path, name: str, config: str) -> tuple[RunFolder, FileLock]:
+def _unfinished_or_new(parent: Path, name: str, config: bytes) -> tuple[RunFolder, FileLock]:
     if (result := _lock_unfinished(parent, name, config)) is not None:
         return result
     while True:
@@ -97,7 +192,7 @@ def _unfinished_or_new(parent: Path, name: str, config: str) -> tuple[RunFolder,
             return folder, lock
 
 
-def _unfinished(parent: Path, name: str, config: str) -> list[Path]:
+def _unfinished(parent: Path, name: str, config: bytes) -> list[Path]:
     """Return the folders of this config whose run did not finish, the newest first."""
     form = re.compile(rf"{re.escape(name)}-[0-9]{{8}}-[0-9]{{6}}(-[0-9]+)?")
     try:
@@ -107,12 +202,13 @@ def _unfinished(parent: Path, name: str, config: str) -> list[Path]:
     return [path for path in sorted(paths, reverse=True) if _is_unfinished(path, config)]
 
 
-def _is_unfinished(path: Path, config: str) -> bool:
+def _is_unfinished(path: Path, config: bytes) -> bool:
     try:
-        present = {entry.name for entry in path.iterdir()}
-        if CONFIG not in present:  # ended before it wrote anything
-            return all(name == LOCK or ASIDE.fullmatch(name) for name in present)
-        return RECORD not in present and (path / CONFIG).read_bytes() == config.encode("utf-8")
+        present = {entry.name for entry in path.iterdir() if not _is_aside(entry.name)}
+        if RECORD in present or _foreign(path, config):
+            return False
+        # Without a config it ended before it wrote anything.
+        return CONFIG not in present or (path / CONFIG).read_bytes() == config
     except OSError:
         return False
 
@@ -124,18 +220,20 @@ def _lock(path: Path) -> FileLock | None:
         raise unwritable(path, exc) from exc
 
 
-def _clear(path: Path) -> None:
-    """Remove the results of an earlier run, but not its config and its fits."""
+def _clear(folder: RunFolder) -> None:
+    """Remove the results of the unfinished run, but not its config and its fits."""
+    path = folder.path
     try:
-        for entry in path.iterdir():
-            if entry.name in (CONFIG, LOCK, FIT_CACHE):
-                continue
-            if entry.is_dir() and not entry.is_symlink():
-                if entry.name == PLOTS:
-                    shutil.rmtree(entry)
-            elif entry.name in RESULTS or ASIDE.fullmatch(entry.name):
+        written = _written(path)
+        if not (path / UNFINISHED).exists():
+            (path / UNFINISHED).write_text("".join(f"{name}\n" for name in sorted(written)))
+        for name in sorted(written - {CONFIG}):
+            (path / name).unlink(missing_ok=True)
+        for entry in (*path.iterdir(), *(path / PLOTS).glob(".*.tmp")):
+            if _is_aside(entry.name):
                 entry.unlink()
         for entry in (path / FIT_CACHE).glob(".*.tmp"):
-            entry.unlink()
+            if fit_cache.FILE.fullmatch(entry.name):
+                entry.unlink()
     except OSError as exc:
         raise unwritable(path, exc) from exc

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import AudioclfError, ResultError
-from audioclf.base.files import OutputFolder
 from audioclf.report import words
 from audioclf.report.clips import ClipSource, clips_of
 from audioclf.report.media import Media, MediaMaker, media_data
-from audioclf.report.render import rendered
+from audioclf.report.render import check_replaceable, rendered, write_page
 from audioclf.report.run import audits, browser, closeup, material, overview
 from audioclf.report.run.outcomes import outcomes_of, review_order
 from audioclf.runs.folder import AUDIT, COMPARISON, IMPORTANCES, REPORT
@@ -55,11 +54,13 @@ def write_report(
     Raises
     ------
     ResultError
-        If the folder holds no finished run, or the file cannot be written.
+        If the folder holds no finished run, or the file cannot be written or holds something else
+        than a page of audioclf.
     """
-    html = build_report(read_run(folder), clips=clips, budget_mb=budget_mb, silence=silence)
     target = folder / REPORT if out is None else out
-    return OutputFolder(target.parent).write_text(target.name, html)
+    check_replaceable(target)
+    html = build_report(read_run(folder), clips=clips, budget_mb=budget_mb, silence=silence)
+    return write_page(target, html)
 
 
 def report_again(
