@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,14 @@ def test_metrics_are_those_that_the_run_wrote(run: SavedRun) -> None:
             found = estimate(pipeline, name, run.targets, seed=run.config["seed"])
             assert found is not None
             expected = (written["value"], written["low"], written["high"])
-            assert (found.value, found.low, found.high) == pytest.approx(expected, nan_ok=True)
+            np.testing.assert_array_equal((found.value, found.low, found.high), expected)
+
+
+def test_scores_are_written_with_all_digits(folder: Path) -> None:
+    with (folder / PREDICTIONS).open(encoding="utf-8", newline="") as stream:
+        texts = [row["score_high"] for row in csv.DictReader(stream)]
+    assert texts == [repr(float(text)) for text in texts]
+    assert max(map(len, texts)) > 15
 
 
 def test_pipelines_are_best_first_and_found_by_name(folder: Path) -> None:

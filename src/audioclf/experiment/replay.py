@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, PluginError
 from audioclf.config.loading import load_config
 from audioclf.experiment.resources import EngineName, Progress
@@ -21,8 +23,12 @@ from audioclf.runs.reading import SavedPipeline, SavedRun, read_run
 from audioclf.runs.working_folder import find_unfinished
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from audioclf.components.component import Kind
     from audioclf.components.registry import Registry
+
+    Scores = NDArray[np.float64]
 
 TOLERANCE = 1e-6
 """Largest difference of a score or a metric that is within tolerance."""
@@ -308,8 +314,19 @@ def _score_difference(pipeline: SavedPipeline, pipeline_now: SavedPipeline) -> f
         if (fold.scores is None) != (fold_now.scores is None):
             return float("inf")
         if fold.scores is not None and fold_now.scores is not None:
-            largest = max(largest, float(abs(fold.scores - fold_now.scores).max(initial=0.0)))
+            largest = max(largest, _largest_difference(fold.scores, fold_now.scores))
     return largest
+
+
+def _largest_difference(scores: Scores, scores_now: Scores) -> float:
+    if np.array_equal(_rounded(scores), scores):  # runs of earlier versions have nine digits
+        scores_now = _rounded(scores_now)
+    return float(abs(scores - scores_now).max(initial=0.0))
+
+
+def _rounded(scores: Scores) -> Scores:
+    flat = [float(f"{score:.9g}") for score in scores.ravel().tolist()]
+    return np.asarray(flat, dtype=np.float64).reshape(scores.shape)
 
 
 def _verdict(difference: float) -> Verdict:

@@ -103,7 +103,8 @@ def _prediction_rows(result: PipelineResult, dataset: Dataset) -> Iterator[tuple
             clip, code = dataset.clips[index], fold_result.y_pred[at]
             scores = [""] * len(dataset.classes)
             if fold_result.scores is not None:
-                scores = [f"{score:.9g}" for score in fold_result.scores[at]]
+                # All digits, so that whoever reads them gets the same values and the same order.
+                scores = [repr(float(score)) for score in fold_result.scores[at]]
             row = PredictionRow(
                 result.pipeline.name,
                 fold.repeat,
