@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioclf.dataset.path_labels import AUDIO_SUFFIXES, check_label_pattern, label_clips
+from audioclf.dataset.path_labels import (
+    AUDIO_SUFFIXES,
+    check_label_pattern,
+    fold_for_testing,
+    label_clips,
+)
 from audioclf.plugin import Dataset, DatasetError, FileSource, Listing
 
 
@@ -146,6 +151,60 @@ def test_published_splits_are_folds() -> None:
         ("Train/dog/1.wav", "dog", "Train"),
         ("test/dog/1.wav", "dog", "test"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "label_first"),
+    [
+        ("train test extra", False),
+        ("train test unlabeled_2", False),
+        ("development evaluation", False),
+        ("dev_set Eval-Set", False),
+        ("train1 train2 holdout", False),
+        ("fold1 fold2 fold10", False),
+        ("train test", True),
+        ("training validation", True),
+    ],
+)
+def test_folders_of_a_split_are_folds_and_no_classes(first: str, label_first: bool) -> None:
+    splits = first.split()
+    pattern = "{label}/{split}/1.wav" if label_first else "{split}/{label}/1.wav"
+    paths = [pattern.format(split=split, label=label) for split in splits for label in ("a", "b")]
+    found = dataset(*paths)
+    assert found.classes == ("a", "b")
+    assert {clip.fold for clip in found} == set(splits)
+    assert found.notes == ()
+
+
+def test_folders_named_like_splits_that_hold_no_classes_are_noted() -> None:
+    found = dataset("train/a/1.wav", "test/a/2.wav", "steam/x/3.wav")
+    assert found.classes == ("steam", "test", "train")
+    assert found.notes[0].startswith(
+        "the folders steam, test, train are the classes, although test, train are named like splits"
+    )
+
+
+def test_classes_that_share_an_inner_folder_are_noted() -> None:
+    found = dataset("north/cat/1.wav", "north/dog/2.wav", "south/cat/3.wav", "south/dog/4.wav")
+    assert found.notes[0].startswith(
+        "the folders north, south are the classes, although each has a folder cat, ...: "
+    )
+
+
+@pytest.mark.parametrize(
+    ("folds", "expected"),
+    [
+        ("train test extra", "test"),
+        ("dev eval", "eval"),
+        ("train val", "val"),
+        ("Training_Set Test_Set Valid", "Test_Set"),
+        ("train dev", "dev"),
+        ("1 2 3", None),
+        ("train extra", None),
+    ],
+)
+def test_the_fold_for_testing_is_known_by_its_name(folds: str, expected: str | None) -> None:
+    assert fold_for_testing(folds.split()) == expected
 
 
 def test_a_split_name_among_others_is_a_class() -> None:

@@ -123,6 +123,22 @@ def test_published_folds_are_honoured_one_by_one() -> None:
         assert {data.clips[i].fold for i in fold.test} == {fold.name}
 
 
+@pytest.mark.parametrize(
+    ("folds", "use"),
+    [
+        (["train", "test"], "{type: predefined, test_folds: [test]}"),
+        (["1", "2"], "{type: predefined}"),
+    ],
+)
+def test_published_folds_that_are_not_used_are_noted(folds: list[str | None], use: str) -> None:
+    data = dataset("aabb" * 8, folds=folds)
+    for split in (StratifiedKFold(), Holdout(), LeaveOneGroupOut()):
+        (note,) = split.folds(data, 0).notes
+        assert note.startswith(f"the published folds ({', '.join(sorted(map(str, folds)))}) are")
+        assert f"`split: {use}`" in note
+    assert Predefined().folds(data, 0).notes == ()
+
+
 def test_clips_without_a_published_fold_always_train() -> None:
     data = dataset("aabb" * 8, folds=["x", None])
     splits = Predefined().folds(data, 0)

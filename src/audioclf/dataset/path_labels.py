@@ -2,13 +2,14 @@
 
 Paths are POSIX and NFC, relative to the folder or archive. A clip's id is its path below the
 folders that wrap all audio files. The label is the first folder of the id, the second if the first
-is a published split (`train/dog/a.wav`), or the match of a regular expression.
+is a published split (`train/dog/a.wav`), or the match of a regular expression. In
+`dog/train/a.wav` the second folder is the published split.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -30,10 +31,18 @@ UNREADABLE_SUFFIXES = frozenset(
 )
 """Extensions of audio formats that are not supported and must be converted."""
 
-SPLIT_NAMES = frozenset(
-    ["train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"]
+_TRAIN_NAMES = ("train", "training", "dev", "development")
+_TEST_NAMES = (
+    *("test", "testing", "eval", "evaluation", "holdout", "heldout"),
+    *("validation", "valid", "val"),
 )
-"""Names of folders that are a published split, not a class; case does not matter."""
+_SPLIT_NAME = re.compile(
+    f"({'|'.join(sorted(_TRAIN_NAMES + _TEST_NAMES))})(?:[ _-]?(?:set|data|split|audio))?"
+    "(?:[ _-]?[0-9]{1,2})?",
+    re.IGNORECASE,
+)
+"""Names of folders that are a published split, not a class, such as `train` and `test_set`."""
+_NUMBERED_FOLD = re.compile("(?:fold|split)[ _-]?[0-9]{1,3}", re.IGNORECASE)
 
 _SHOWN = 3
 
@@ -100,15 +109,17 @@ def label_clips(listing: Listing, label_pattern: str | None = None) -> Dataset:
     paths = [path for path, _ in audio]
     wrapping = common_folders(paths)
     ids = ["/".join(path.split("/")[len(wrapping) :]) for path in paths]
+    notes: list[str] = []
     if label_pattern is None:
         facts = _facts_by_folder(ids, name, wrapping)
+        notes += _class_notes(ids, facts)
     else:
         facts = _facts_by_pattern(ids, name, label_pattern)
     clips = [
         Clip(clip_id, fact.label, source, group=fact.group, fold=fact.fold)
         for clip_id, fact, (_, source) in zip(ids, facts, audio, strict=True)
     ]
-    return Dataset(clips, name=name, notes=[*listing.notes, *_ignored(others)])
+    return Dataset(clips, name=name, notes=[*listing.notes, *_ignored(others), *notes])
 
 
 def count(number: int, singular: str, plural: str) -> str:
@@ -159,8 +170,27 @@ def common_folders(paths: Sequence[str]) -> list[str]:
 
 
 def is_published_split(folders: Iterable[str]) -> bool:
-    """Return whether all folders have names of a published split, such as `train` and `test`."""
-    return all(folder.lower() in SPLIT_NAMES for folder in folders)
+    """Return whether folders are a published split and not classes.
+
+    All have names such as `train` and `test`, or at least two of them have, as in `train`, `test`
+    and `extra`.
+    """
+    named = {folder: _SPLIT_NAME.fullmatch(folder) is not None for folder in folders}
+    return all(named.values()) or sum(named.values()) > 1
+
+
+def fold_for_testing(folds: Iterable[str]) -> str | None:
+    """Return the published fold that is meant for testing, or None if no name says so.
+
+    Examples
+    --------
+    >>> fold_for_testing(["extra", "test", "train", "val"]), fold_for_testing(["1", "2"])
+    ('test', None)
+    """
+    kinds = {match[1].lower(): fold for fold in folds if (match := _SPLIT_NAME.fullmatch(fold))}
+    if len(kinds) < 2:
+        return None
+    return next((kinds[name] for name in (*_TEST_NAMES, "dev") if name in kinds), None)
 
 
 def full_path(path: Path) -> Path:
@@ -194,20 +224,62 @@ def _facts_by_folder(ids: Sequence[str], name: str, wrapping: Sequence[str]) -> 
     if not any(folders):
         raise _one_folder(len(ids), name, wrapping)
     first_level = sorted({parts[0] for parts in folders if parts})
-    split = is_published_split(first_level)
+    split = is_published_split(first_level) and _may_be_split(folders)
     if split and not any(len(parts) > 1 for parts in folders):
         raise DatasetError(
             f"{name}: the folders {shown(first_level)} are named like splits; expected class "
             "folders in each of them",
             hint=_pattern_hint("^(?P<label>[^/]+)/", "if they are the classes"),
         )
+    split = split or (all(map(_NUMBERED_FOLD.fullmatch, first_level)) and _shared(folders) != [])
     depth = 2 if split else 1
     beside = [clip_id for clip_id, parts in zip(ids, folders, strict=True) if len(parts) < depth]
     if beside:
         raise _beside(beside, name)
     if split:
         return [_Facts(label=parts[1], fold=parts[0]) for parts in folders]
+    second_level = {parts[1] if len(parts) > 1 else "" for parts in folders}
+    if len(second_level) > 1 and is_published_split(second_level) and "" not in second_level:
+        return [_Facts(label=parts[0], fold=parts[1]) for parts in folders]
     return [_Facts(label=parts[0]) for parts in folders]
+
+
+def _may_be_split(folders: Sequence[Sequence[str]]) -> bool:
+    """Return whether folders without the name of a split hold classes of those with one."""
+    classes: dict[bool, dict[str, set[str]]] = {True: {}, False: {}}
+    for parts in filter(None, folders):
+        named = _SPLIT_NAME.fullmatch(parts[0]) is not None
+        classes[named].setdefault(parts[0], set()).update(parts[1:2])
+    known = set().union(*classes[True].values())
+    return all(labels & known for labels in classes[False].values())
+
+
+def _shared(folders: Sequence[Sequence[str]]) -> list[str]:
+    """Return the names that a folder has in each of the first folders, sorted."""
+    inner: dict[str, set[str]] = {}
+    for parts in filter(None, folders):
+        inner.setdefault(parts[0], set()).update(parts[1:2])
+    return sorted(set.intersection(*inner.values())) if len(inner) > 1 else []
+
+
+def _class_notes(ids: Sequence[str], facts: Sequence[_Facts]) -> Iterator[str]:
+    """Yield a note on folders that are the classes although they may be something else."""
+    folders = [clip_id.split("/")[:-1] for clip_id in ids]
+    if any(fact.fold is not None for fact in facts):
+        return
+    first_level = sorted({parts[0] for parts in folders})
+    named = [folder for folder in first_level if _SPLIT_NAME.fullmatch(folder)]
+    if len(named) > 1:
+        yield (
+            f"the folders {shown(first_level)} are the classes, although {shown(named)} are named "
+            "like splits: " + _pattern_hint(_BELOW_A_SPLIT, "if they are splits")
+        )
+    elif shared := _shared(folders):
+        yield (
+            f"the folders {shown(first_level)} are the classes, although each has a folder "
+            f"{shown(shared, most=1)}: "
+            + _pattern_hint("^[^/]+/(?P<label>[^/]+)/", "if the inner folders are the classes")
+        )
 
 
 def _one_folder(n_files: int, name: str, wrapping: Sequence[str]) -> DatasetError:
@@ -225,6 +297,9 @@ def _beside(beside: Sequence[str], name: str) -> DatasetError:
         f"{name}: {files} beside the class folders, not in one: {shown(sorted(beside))}",
         hint=_pattern_hint("^(?P<label>[^/_]+)", "or move them into class folders"),
     )
+
+
+_BELOW_A_SPLIT = "^(?P<fold>[^/]+)/(?P<label>[^/_]+)"
 
 
 def _pattern_hint(pattern: str, when: str) -> str:

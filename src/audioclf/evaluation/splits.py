@@ -14,6 +14,7 @@ from typing_extensions import override
 from audioclf.base.errors import SplitError
 from audioclf.base.settings import Settings
 from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.path_labels import fold_for_testing, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,6 +76,8 @@ class BaseSplit(Settings):
         _check_classes(dataset)
         splits = self._folds(dataset, seed)
         notes = splits.notes + _check_training_sides(splits.folds, dataset)
+        if not isinstance(self, Predefined):
+            notes += _published_folds(dataset)
         return replace(splits, notes=notes)
 
     @abstractmethod
@@ -255,6 +258,20 @@ class Predefined(BaseSplit):
         if fold not in wanted:
             return -1
         return wanted.index(fold) if self.test_folds is None else 0
+
+
+def _published_folds(dataset: Dataset) -> tuple[str, ...]:
+    """Return a note on published folds that a split does not use."""
+    folds = sorted({clip.fold for clip in dataset if clip.fold is not None})
+    if len(folds) < 2:
+        return ()
+    test = fold_for_testing(folds)
+    use = "{type: predefined}" if test is None else f"{{type: predefined, test_folds: [{test}]}}"
+    note = (
+        f"the published folds ({shown(folds)}) are mixed by this split; use `split: {use}` for "
+        "results that can be compared with published ones"
+    )
+    return (note,)
 
 
 Split = Annotated[

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from audioclf.dataset.dataset import Dataset
-from audioclf.dataset.path_labels import SPLIT_NAMES, shown
+from audioclf.dataset.path_labels import fold_for_testing, shown
 from audioclf.starters.first_config.results import Choice, Headers
 
 MAX_LEFT_OUT_GROUPS = 12
@@ -22,7 +22,6 @@ MANY = 10_000
 _MIN_SHARE = 0.02
 _COMMON_RATE = 22_050
 _MAX_SECONDS = 30.0
-_TEST_NAMES = ("test", "testing", "eval", "validation", "valid", "val", "dev")
 
 
 def choose_audio(headers: Headers) -> Choice:
@@ -162,14 +161,13 @@ def choose_splits(dataset: Dataset, *, guessed: bool) -> list[Choice]:
 
 
 def _published(folds: Sequence[str]) -> Choice:
-    names = {fold.lower(): fold for fold in folds}
-    if not set(names) <= SPLIT_NAMES:
+    test = fold_for_testing(folds)
+    if test is None:
         reason = (
             f"The published folds ({shown(folds, most=10)}), each tested once: only on these are "
             "results comparable with published ones."
         )
         return Choice({"type": "predefined"}, (reason,))
-    test = next(names[name] for name in _TEST_NAMES if name in names)
     train = shown([fold for fold in folds if fold != test], most=10)
     reason = (
         f"The published split: tests on {test!r}, trains on {train}. With one split the confidence "
