@@ -50,13 +50,7 @@ def finding_names() -> tuple[str, ...]:
 
 
 def check_allowed(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of findings that are allowed, once each, sorted.
-
-    Raises
-    ------
-    ConfigError
-        If a name is not that of a finding; the hint lists the names.
-    """
+    """Return the names of findings that are allowed, once each, sorted."""
     names, known = sorted(set(names)), finding_names()
     for name in names:
         if name not in known:

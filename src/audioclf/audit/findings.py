@@ -14,18 +14,9 @@ Severity = Literal["finding", "info"]
 class Finding:
     """One result of an audit.
 
-    Parameters
-    ----------
-    name : str
-        Stable name in kebab-case, unique among all audits, as `--allow` takes it:
-        `duplicate-audio`, `shortcut`.
-    severity : {"finding", "info"}
-    text : str
-        One plain sentence with the numbers in it; names of clips and classes are untrusted text.
-    advice : str
-        Recommended action, one sentence.
-    rows : sequence of dict
-        The evidence as a table: one dict of plain values per row, equal keys in all rows.
+    `name` is stable, in kebab-case and unique among all audits, as `--allow` takes it. Names of
+    clips and classes in `text` are untrusted. `rows` are the evidence as a table: equal keys in all
+    rows.
     """
 
     name: str
@@ -39,17 +30,8 @@ class Finding:
 class Audit:
     """Result of one audit.
 
-    Parameters
-    ----------
-    name : str
-        `leakage`, `shortcuts`, `decode` or `labels`.
-    title : str
-        Title in the report.
-    summary : str
-        One sentence about the data that was examined; also without findings.
-    findings : sequence of Finding
-    facts : dict
-        Further plain values, such as the accuracy of the shortcut classifier with its interval.
+    `summary` is one sentence about the data that was examined, also without findings; `facts` are
+    further plain values, such as the accuracy of the shortcut classifier with its interval.
     """
 
     name: str

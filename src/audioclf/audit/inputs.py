@@ -27,15 +27,8 @@ Floats = NDArray[np.float64]
 class FileFormat:
     """Format of a clip's file.
 
-    Parameters
-    ----------
-    container, subtype, sr, channels
-        As in `AudioInfo`; of the file, not of the decoded waveform.
-    suffix : str
-        End of the file name, in its own case.
-    chunks : str
-        Ids of the chunks of a WAV or AIFF file in order; empty for other formats and where the
-        file was not opened again.
+    `chunks` are the ids of the chunks of a WAV or AIFF file in order; empty for other formats and
+    where the file was not opened again. `sr` and `channels` are not those of the decoded waveform.
     """
 
     container: str
@@ -50,14 +43,7 @@ class FileFormat:
 class Rescoring:
     """A pipeline to score again, in order to measure the cost of leakage.
 
-    Parameters
-    ----------
-    pipeline : Pipeline
-    matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
-    split : Split
-        The run's; its repeats are not used.
-    seed : int
-    metric : Metric
+    `matrices` hold [shape=(n_clips, n_features)]; the repeats of the run's `split` are not used.
     """
 
     pipeline: Pipeline
@@ -81,17 +67,14 @@ class AuditInput:
         The clips that could be read.
     ledger : sequence of LedgerRow
         One row for each file, failed ones included.
-    audio : AudioConfig
-    splits : Splits
     results : sequence of PipelineResult
-        Out-of-fold predictions of pipelines on these splits.
+        Out-of-fold predictions of pipelines on `splits`.
     facts : np.ndarray [shape=(n_clips, n_facts)], float32
         Rows of `AuditFacts`, columns as in `FACTS`.
     prints : np.ndarray [shape=(n_clips, WIDTH)], float32
         Rows of `Fingerprint`.
     formats : mapping of str to FileFormat
         By id of the clip, as `read_formats` returns them.
-    seed : int
     rescoring : Rescoring, optional
         With it, the cost of a leak is measured.
     decoder : callable

@@ -17,18 +17,7 @@ from audioclf.components.registry import Registry
 def make_component(cls: type[Component], overrides: Iterable[str], registry: Registry) -> Component:
     """Return a component with its defaults, and the fields that were typed.
 
-    Parameters
-    ----------
-    cls : type of Component
-    overrides : iterable of str
-        `key=value`, the value in YAML; paths are relative to the working directory.
-    registry : Registry
-        Holds the components that may be inside of this one.
-
-    Raises
-    ------
-    ConfigError
-        If a field is missing, unknown, or does not fit.
+    Overrides are `key=value`, the value in YAML; paths are relative to the working directory.
     """
     what = f"{cls.kind} {cls.type_name()!r}"
     data: dict[str, Any] = {"type": cls.type_name()}

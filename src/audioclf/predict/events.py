@@ -39,11 +39,6 @@ class EventRule:
         Longest gap in s between two events of a class that are merged.
     min_duration : float
         Shortest event in s.
-
-    Raises
-    ------
-    ConfigError
-        If a value is out of range.
     """
 
     threshold: float = 0.5
@@ -72,16 +67,8 @@ class EventRule:
 class Event(NamedTuple):
     """A part of a recording in which a class was detected.
 
-    Parameters
-    ----------
-    start, end : float
-        In s; half-open.
-    code : int
-        Position of the class.
-    score, mean_score : float
-        Greatest and mean score of its windows that reach `threshold_off`.
-    n_windows : int
-        Number of these windows.
+    `start` and `end` are in s, half-open; `code` is the position of the class. The scores are those
+    of the `n_windows` windows that reach `threshold_off`.
     """
 
     start: float
@@ -97,15 +84,9 @@ def find_events(
 ) -> list[Event]:
     """Return the events in one recording, by start, then by class.
 
-    Parameters
-    ----------
-    times : np.ndarray [shape=(n_windows, 2)]
-        Start and end of each window in s, in order of time.
-    scores : np.ndarray [shape=(n_windows, n_classes)]
-        NaN in windows where the model abstains.
+    `times` [shape=(n_windows, 2)] are starts and ends in s, in order; `scores` [shape=(n_windows,
+    n_classes)] are NaN in windows where the model abstains.
 
-    Examples
-    --------
     >>> times = np.array([[0, 1], [1, 2], [2, 3], [3, 4]], dtype=float)
     >>> scores = np.array([[0.9], [0.4], [0.1], [0.8]])
     >>> for event in find_events(times, scores, EventRule(0.5, threshold_off=0.3)):
@@ -160,16 +141,9 @@ def rolled_up(
 ) -> NDArray[np.float64]:
     """Return one score per class for a whole recording.
 
-    Parameters
-    ----------
-    scores : np.ndarray [shape=(n_windows, n_classes)]
-    codes : np.ndarray [shape=(n_windows,)], int
-        The class of each window; negative where the model abstains.
-    how : {"mean", "share"}
-        Mean score, or share of the windows that have the class.
+    It is the mean score, or the share of the windows that have the class. The model abstains from
+    windows with a negative code.
 
-    Examples
-    --------
     >>> rolled_up(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 1]), "mean").round(2)
     array([0.65, 0.35])
     """

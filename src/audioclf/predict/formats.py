@@ -1,8 +1,5 @@
 """Output formats of `predict`: CSV, JSON Lines, Audacity labels, Raven selection tables.
 
-A format is one class and one entry of `FORMATS`; the command line, the digest of a job, the choice
-between a file and a folder, and the reference read that table.
-
 Version 1 of the columns. A later version may add columns behind these; it never renames one or
 changes their order.
 
@@ -44,14 +41,7 @@ RAVEN_COLUMNS = (
 class Line:
     """One prediction.
 
-    Parameters
-    ----------
-    start, end : float
-        In s from the start of the file.
-    label : str
-        Empty where the model abstains.
-    more : tuple of float or int
-        Values of the further columns.
+    Times are in s from the start of the file; the label is empty where the model abstains.
     """
 
     path: str
@@ -66,12 +56,7 @@ class Line:
 class Place:
     """Where the lines of a recording begin in a table of several recordings.
 
-    Parameters
-    ----------
-    selections : int
-        Number of lines of the recordings before it.
-    seconds : float
-        Length of the files before it in s.
+    Before it there are `selections` lines, and files with a length of `seconds`.
     """
 
     selections: int = 0
@@ -80,15 +65,7 @@ class Place:
 
 @dataclass(frozen=True)
 class OutputFormat(ABC):
-    """Base class of the formats: how lines become text.
-
-    Parameters
-    ----------
-    columns : tuple of str
-        Names of the columns of a line.
-    sr : int
-        Sample rate of the model in Hz.
-    """
+    """Base class of the formats: how lines become text."""
 
     columns: tuple[str, ...]
     sr: int
@@ -201,13 +178,6 @@ FORMATS: dict[str, type[OutputFormat]] = {
 def choose_format(name: str | None, out: PurePath | None) -> type[OutputFormat]:
     """Return the format with a name, else that of the ending of `out`, else CSV.
 
-    Raises
-    ------
-    ConfigError
-        If there is no such format, or the ending stands for none.
-
-    Examples
-    --------
     >>> choose_format(None, PurePath("birds.selections.txt")).name
     'raven'
     """

@@ -42,10 +42,7 @@ _HIDDEN = "__MACOSX"
 class Recording:
     """A file, or a part of one, that is to be predicted.
 
-    Parameters
-    ----------
-    place : str
-        Its path below the folder or archive that was named, POSIX; else its file name.
+    `place` is its path below the folder or archive that was named, POSIX; else its file name.
     """
 
     place: str
@@ -77,14 +74,7 @@ class Recording:
 class Collected:
     """The recordings that arguments name.
 
-    Parameters
-    ----------
-    recordings : tuple of Recording
-        At least one.
-    notes : tuple of str
-        Which files were ignored.
-    tables : tuple of Path
-        Tables and other files that were read beside the recordings.
+    `tables` are tables and other files that were read beside the recordings.
     """
 
     recordings: tuple[Recording, ...]
@@ -112,11 +102,6 @@ def collect(arguments: Sequence[str], listed: Iterable[str] = ()) -> Collected:
     listed : iterable of str
         Paths from standard input, in the place of `-`. A missing file among them is a recording
         that fails; a missing argument is an error.
-
-    Raises
-    ------
-    DatasetError
-        If an argument is missing or cannot be read, or there is no recording.
     """
     finder = _Finder()
     for argument in arguments:
@@ -141,8 +126,6 @@ def split_list(text: str, *, nul: bool = False) -> list[str]:
 
     A byte order mark at the beginning is ignored.
 
-    Examples
-    --------
     >>> split_list("a.wav\r\nb c.wav\n\n"), split_list("a.wav\0b\n.wav\0", nul=True)
     (['a.wav', 'b c.wav'], ['a.wav', 'b\n.wav'])
     """

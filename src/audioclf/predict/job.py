@@ -32,18 +32,8 @@ Progress = Callable[[str, int, int], None]
 class JobResult:
     """Counts and messages of a finished job.
 
-    Parameters
-    ----------
-    done, failed, skipped : int
-        Recordings that were predicted, that could not be, and that were done before.
-    lines : int
-        Lines that were written.
-    labels : Counter of str
-        Number of lines of each label.
-    failures : list of str
-        Messages of the first few failures.
-    notes : list of str
-        Notes on recordings and windows, one sentence per kind.
+    `skipped` recordings were done before. `failures` are the first few messages; `notes` have one
+    sentence per kind.
     """
 
     done: int = 0
@@ -71,25 +61,8 @@ def predict_all(
 ) -> JobResult:
     """Predict recordings and write their lines, in the order of the recordings.
 
-    Parameters
-    ----------
-    sink : Sink
-        It lists the recordings that are done already, and is closed at the end.
-    jobs : int
-        Threads or processes; the results do not depend on it.
-    isolate : bool
-        Work in processes, so that a file that crashes a codec costs one recording.
-    progress : callable
-        Called with "predict", the recordings done, and all of them.
-
-    Raises
-    ------
-    ConfigError
-        As `check_settings`.
-    ClassifierError
-        If the classifier fails.
-    ResultError
-        If the output cannot be written.
+    The results do not depend on `jobs`. With `isolate` the work is done in processes, so that a
+    file that crashes a codec costs one recording.
     """
     try:
         with make_engine("local", jobs=jobs, isolate=isolate) as engine:

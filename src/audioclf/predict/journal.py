@@ -29,7 +29,6 @@ class JournalRow:
 
     Parameters
     ----------
-    status : {"ok", "failed"}
     message : str
         Why it failed, or a warning.
     start, end : str
@@ -70,8 +69,6 @@ _OLD_HEADER = HEADER[:-1]  # until version 1.0 without `file`
 def journal_beside(out: Path) -> Path:
     """Return the path of the journal of an output file, one for each format.
 
-    Examples
-    --------
     >>> journal_beside(Path("results/found.csv")).as_posix()
     'results/found.csv.ledger.csv'
     """
@@ -99,13 +96,7 @@ def header_text() -> str:
 
 
 def read_journal(path: Path) -> list[JournalRow]:
-    """Return the complete rows of a journal; one that was cut off in the middle is left out.
-
-    Raises
-    ------
-    ResultError
-        If it cannot be read, or is not a journal.
-    """
+    """Return the complete rows of a journal; one that was cut off in the middle is left out."""
     try:
         text = path.read_bytes().decode("utf-8", "replace")
     except OSError as exc:

@@ -11,13 +11,7 @@ from audioclf.predict.scoring import Outcome
 
 
 class NoteCounter:
-    """Counts what is lost before the model, and which recordings were training clips.
-
-    Parameters
-    ----------
-    audio : AudioConfig
-        The settings of the training.
-    """
+    """Counts what is lost before the model, and which recordings were training clips."""
 
     def __init__(self, audio: AudioConfig) -> None:
         self.audio = audio

@@ -35,10 +35,7 @@ _BATCH_SAMPLES = 1 << 21
 class Shared:
     """Objects that all threads use.
 
-    Parameters
-    ----------
-    cutting : Cutting, optional
-        None where a recording is one clip, as it was in training.
+    `cutting` is None where a recording is one clip, as it was in training.
     """
 
     model: Model
@@ -55,10 +52,8 @@ class Outcome:
 
     Parameters
     ----------
-    error : str
-        Why it could not be used; empty if it could.
-    warning : str
-        Warnings of the decoder.
+    error, warning : str
+        Why it could not be used, and warnings of the decoder; empty if there are none.
     info : AudioInfo, optional
         Header of the file, or of the part.
     file_seconds : float
@@ -93,13 +88,7 @@ class Outcome:
 
 
 def score_recordings(recordings: Sequence[Recording], shared: Shared) -> list[Outcome]:
-    """Return the predictions for each recording; one that cannot be used has an error.
-
-    Raises
-    ------
-    ClassifierError
-        If the classifier fails or breaks its contract.
-    """
+    """Return the predictions for each recording; one that cannot be used has an error."""
     scorer = _Scorer(shared)
     for recording in recordings:
         scorer.add(recording)

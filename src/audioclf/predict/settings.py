@@ -23,21 +23,8 @@ _WORSE = "scores may be worse than the model's evaluation says"
 class Settings:
     """How each recording is predicted and written.
 
-    Parameters
-    ----------
-    cutting : Cutting, optional
-        None where a recording is one clip.
-    events : EventRule, optional
-        Lines are events instead of windows.
-    rollup : {"mean", "share"}, optional
-        One line per recording instead of one per window.
-    output : type of OutputFormat
-        One of `FORMATS`.
-
-    Raises
-    ------
-    ConfigError
-        If windows are needed and there are none, or events and a rollup are both asked for.
+    `cutting` is None where a recording is one clip. With `events`, lines are events instead of
+    windows; with `rollup`, there is one line per recording.
     """
 
     cutting: Cutting | None = None
@@ -60,13 +47,7 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A model and the settings with which recordings are predicted.
-
-    Parameters
-    ----------
-    model_digest : str
-        Digest of the model file.
-    """
+    """A model and the settings with which recordings are predicted."""
 
     model: Model
     settings: Settings = Settings()
@@ -88,13 +69,7 @@ class Job:
 
 
 def check_settings(model: Model, settings: Settings) -> list[str]:
-    """Return notes about windows that do not suit the model.
-
-    Raises
-    ------
-    ConfigError
-        If the model would ignore a part of each window, or gives no scores where they are needed.
-    """
+    """Return notes about windows that do not suit the model."""
     if model.score_kind == "none":
         _check_without_scores(model, settings)
     if settings.cutting is None:

@@ -49,10 +49,7 @@ class Sink(ABC):
     def put(self, row: JournalRow, text: Iterator[str]) -> None:
         """Write all lines of a recording, then its row in the journal.
 
-        Raises
-        ------
-        ResultError
-            If writing fails; nothing of the recording is left.
+        If writing fails, nothing of the recording is left.
         """
 
     @abstractmethod
@@ -70,23 +67,8 @@ def open_sink(
 ) -> Sink:
     """Return the sink for an output.
 
-    Parameters
-    ----------
-    out : Path, optional
-        A file or folder; standard output if there is none.
-    collected : Collected
-        The recordings, and the files that must not be overwritten.
-    mode : {"new", "force", "resume"}
-    write : callable
-        Writes text to standard output.
-
-    Raises
-    ------
-    ConfigError
-        If the format needs a file for each recording, or the output is an input.
-    ResultError
-        If the output exists and the mode is "new", if it cannot be written or continued, or if
-        another call writes to it.
+    `out` is a file or folder; None is standard output, to which `write` writes. The files of
+    `collected` must not be overwritten.
     """
     output, recordings = job.settings.output, collected.recordings
     several = output.file_per_recording and len(recordings) > 1

@@ -27,28 +27,14 @@ class ClipSource(Protocol):
     """Source of waveforms by clip."""
 
     def waveform(self, clip_id: str) -> tuple[NDArray[np.float32], int]:
-        """Return the waveform `y` [shape=(n_samples,)] and its sample rate in Hz.
-
-        Raises
-        ------
-        AudioclfError
-            If there is no such clip, or it cannot be decoded.
-        """
+        """Return the waveform `y` [shape=(n_samples,)] and its sample rate in Hz."""
 
 
 class DatasetClips:
     """The clips of a dataset, decoded as the run decoded them, `MAX_SECONDS` at most.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    audio : AudioConfig
-    digests : mapping of str to str, optional
-        SHA-256 of the files that the run read, by clip id; a file with another digest is refused.
-    decoder : callable
-        Returns the waveform of a clip.
-    limits : Limits
-        Upper bounds on untrusted files.
+    `digests` are SHA-256 of the files that the run read, by clip id; a file with another is
+    refused.
     """
 
     def __init__(
@@ -79,13 +65,7 @@ class DatasetClips:
 
 
 def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:
-    """Load the dataset of a run, as its `config.yaml` names it.
-
-    Raises
-    ------
-    AudioclfError
-        If the dataset is gone or has none of the clips of the run, or a plugin is missing.
-    """
+    """Load the dataset of a run, as its `config.yaml` names it."""
     from audioclf.components.discovery import discover
     from audioclf.components.guard import load_guarded
     from audioclf.config.loading import load_config

@@ -42,15 +42,8 @@ _CODECS = (("OGG", "VORBIS", "audio/ogg"), ("MP3", "MPEG_LAYER_III", "audio/mpeg
 class Thumbnail:
     """A spectrogram of a clip.
 
-    Parameters
-    ----------
-    levels : np.ndarray [shape=(n_mels, n_frames)], uint8
-        0 is 70 dB below the loudest point of the clip or less, 255 is the loudest; low
-        frequencies first.
-    seconds : float
-        Length in s.
-    fmax : float
-        Highest frequency in Hz.
+    `levels` [shape=(n_mels, n_frames)]: 0 is 70 dB below the loudest point of the clip or less, 255
+    is the loudest; low frequencies first. `fmax` is the highest frequency in Hz.
     """
 
     levels: Levels
@@ -125,14 +118,7 @@ class MediaMaker:
 
 
 def thumbnail_of(y: NDArray[np.float32], sr: int) -> Thumbnail:
-    """Compute the spectrogram of a waveform.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,)], float32
-    sr : int
-        Sample rate in Hz.
-    """
+    """Compute the spectrogram of a waveform."""
     from audioclf.builtin.featurizers.mel import MelSpectrogram
 
     n_fft = 2 ** max(5, round(math.log2(0.04 * sr)))
@@ -152,11 +138,7 @@ def _levels(decibels: NDArray[np.float32]) -> Levels:
 def mean_thumbnail(thumbnails: Sequence[Thumbnail], seconds: float) -> Levels:
     """Return the mean of spectrograms over time from their start.
 
-    Parameters
-    ----------
-    thumbnails : sequence of Thumbnail
-    seconds : float
-        Length of the picture in s; shorter clips are padded with silence.
+    The picture has a length of `seconds`; shorter clips are padded with silence.
     """
     n_mels = min(len(thumbnail.levels) for thumbnail in thumbnails)
     total = np.zeros((n_mels, _COLUMNS))

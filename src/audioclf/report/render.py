@@ -63,15 +63,9 @@ def write_page(path: Path, html: str) -> Path:
 def rendered(name: str, view: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     """Return a page as HTML.
 
-    Parameters
-    ----------
-    name : str
-        Its template is `name.html.j2`, its script `name.js` behind that of all pages; its style is
-        that of all pages, and `name.css` if that is another file.
-    view : mapping of str to Any
-        Variables of the template; text in them is escaped.
-    data : mapping of str to Any
-        Data of the script as JSON, by the id of its element.
+    The template is `name.html.j2`; the script of all pages is followed by `name.js`, their style by
+    `name.css` if there is one. Text in `view` is escaped; `data` becomes JSON by the id of its
+    element.
     """
     from jinja2.utils import htmlsafe_json_dumps
 

@@ -157,12 +157,7 @@ def place_labels(
 ) -> list[Markup]:
     """Write a text beside each point, with little overlap of texts and points.
 
-    Parameters
-    ----------
-    points : sequence of (x, y)
-    texts : sequence of str
-    box : tuple of float
-        (left, top, right, bottom) that the texts stay in.
+    The texts stay in the box (left, top, right, bottom).
     """
     taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in points]
     labels = []

@@ -20,15 +20,7 @@ _FIRST_SENTENCE = re.compile(r"(.+?)[.:;](?=\s|$)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Recipe:
-    """An example config.
-
-    Parameters
-    ----------
-    name : str
-        Name of the file without its ending.
-    text : str
-        The YAML, comments included.
-    """
+    """An example config."""
 
     name: str
     text: str
@@ -50,25 +42,13 @@ class Recipe:
 
 
 def recipes() -> tuple[Recipe, ...]:
-    """Return all recipes, sorted by name.
-
-    Raises
-    ------
-    EnvironmentMissingError
-        If the installation has none.
-    """
+    """Return all recipes, sorted by name."""
     files = sorted(_folder().glob("*.yaml"))
     return tuple(Recipe(path.stem, path.read_text(encoding="utf-8")) for path in files)
 
 
 def recipe_named(name: str) -> Recipe:
-    """Return a recipe.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of this name; suggests the nearest.
-    """
+    """Return a recipe."""
     known = {recipe.name: recipe for recipe in recipes()}
     wanted = name.removesuffix(".yaml")
     if wanted in known:

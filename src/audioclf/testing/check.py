@@ -73,12 +73,7 @@ class Check:
 class Outcome:
     """The outcome of one check.
 
-    Parameters
-    ----------
-    name, promise : str
-    status : {"ok", "failed", "skipped", "expected"}
-    message : str
-        The reason, unless it is ok.
+    `message` is the reason, unless the status is "ok".
     """
 
     name: str
@@ -145,13 +140,7 @@ def run_checks(
 
 
 def expected_failures(component: Component, given: Mapping[str, str] | None) -> dict[str, str]:
-    """Return which checks are expected to fail, with the reasons.
-
-    Raises
-    ------
-    ValueError
-        If no check of this component has such a name.
-    """
+    """Return which checks are expected to fail, with the reasons."""
     expected = component.expected_failed_checks if given is None else given
     known = [check.name for check in checks_for(component)]
     for name in expected:

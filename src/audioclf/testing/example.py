@@ -73,8 +73,6 @@ def toy(
     spread : float
         Standard deviation around the center of a class; at 1 the classes lie far apart, at 8 they
         overlap.
-    per_class : int
-        Rows of each class.
     seed : int
         Seed of the rows; the centers are fixed.
     n_frames : int

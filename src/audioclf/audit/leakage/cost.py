@@ -43,16 +43,9 @@ def cost_of_leakage(
 ) -> dict[str, Any]:
     """Score a pipeline with units on both sides of the split, and with units kept together.
 
-    Parameters
-    ----------
-    rescoring : Rescoring
-    dataset : Dataset
-        The clips of the rows.
-    units : np.ndarray [shape=(n_clips,)], int
-        Number of the copy set, group or recording of each clip.
-    words : tuple of str
-        Descriptions of the two scores, as in `("with groups on both sides", "on groups that are not
-        in training")`.
+    `units` [shape=(n_clips,)] numbers the copy set, group or recording of each clip; `words`
+    describe the two scores, as in `("with groups on both sides", "on groups that are not in
+    training")`.
 
     Returns
     -------

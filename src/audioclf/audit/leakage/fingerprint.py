@@ -4,12 +4,10 @@ A print has two parts. The exact part is the SHA-256 of the decoded samples: equ
 the FLAC made from it. The robust part survives another gain, another encoding, another sample
 rate, some noise, silence before and after, and a shift in time.
 
-The robust part looks at how the levels of neighboring mel bands rise and fall together. The levels
-are Fourier transformed along time at slow, "modulation" frequencies. A shift in time turns the
-phases of all bands alike, and a gain adds a constant, so the product of one band's transform with
-the conjugate of its neighbor's keeps neither. Modulation spectra as a description of sounds:
-S. Greenberg and B. Kingsbury, "The modulation spectrogram", ICASSP 1997. The products of neighbors
-in place of magnitudes, and the sizes below, were chosen on spoken words with planted copies.
+The robust part takes Fourier transforms of the levels of mel bands along time, at slow "modulation"
+frequencies (S. Greenberg and B. Kingsbury, "The modulation spectrogram", ICASSP 1997). A shift in
+time turns the phases of all bands alike, and a gain adds a constant, so the product of one band's
+transform with the conjugate of its neighbor's keeps neither.
 """
 
 from __future__ import annotations
@@ -113,14 +111,7 @@ def _exact(y: Matrix) -> Matrix:
 
 
 def _robust(power: Matrix, seconds: float) -> Matrix:
-    """Return products of neighboring bands' modulation spectra, scaled to the norm 1.
-
-    Parameters
-    ----------
-    power : np.ndarray [shape=(N_MELS, n_frames)]
-    seconds : float
-        Time from one frame to the next.
-    """
+    """Return products of neighboring bands' modulation spectra, scaled to the norm 1."""
     greatest = float(power.max())
     if greatest <= 1e-10:
         return np.zeros(N_ROBUST, dtype=np.float32)

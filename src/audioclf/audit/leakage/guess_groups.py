@@ -36,14 +36,8 @@ _SEPARATOR = re.compile(r"([\W_]+)")
 class Guess:
     """A part of the ids that may be a group.
 
-    Parameters
-    ----------
-    label_pattern : str
-        Reads labels, folds as they are, and this part as the group; it fits every id.
-    values : tuple of str
-        The different values, in the order of their numbers.
-    codes : np.ndarray [shape=(n_clips,)], int
-        Number of each clip's value.
+    `label_pattern` reads labels, folds as they are, and this part as the group; it fits every id.
+    `codes` [shape=(n_clips,)] are positions in `values`.
     """
 
     label_pattern: str

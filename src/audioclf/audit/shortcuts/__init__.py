@@ -1,18 +1,14 @@
 """Audit of shortcuts: prediction of the class from the format, the recording or the timing alone.
 
 A random forest predicts the class from a table of facts, on the folds of the run. Its balanced
-accuracy is compared with chance and with the pipelines of the run. There are three tables, since
-they mean different things:
+accuracy is compared with chance and with the pipelines of the run. There are three tables:
 
-format
-    Container, encoding, sample rate, channels, chunks of the header. None of it is sound, so it
-    can predict the class only through the place, the device or the session of the recording.
-recording
-    Level, noise floor, bandwidth and the like. A bark is louder than a purr, so this is a finding
-    only if the forest is about as good as the pipelines.
-timing
-    Duration and the silence before and after. The duration often belongs to the sound itself, so
-    this is a finding only if the forest is nearly perfect.
+- format (container, encoding, sample rate, channels, chunks of the header): none of it is sound, so
+  it can predict the class only through the place, the device or the session of the recording;
+- recording (level, noise floor, bandwidth and the like): a bark is louder than a purr, so this is a
+  finding only if the forest is about as good as the pipelines;
+- timing (duration, silence before and after): the duration often belongs to the sound itself, so
+  this is a finding only if the forest is nearly perfect.
 """
 
 from __future__ import annotations

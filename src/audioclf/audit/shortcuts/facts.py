@@ -57,13 +57,7 @@ Kind = Literal["recording", "timing"]
 class Fact:
     """One column of the table of facts.
 
-    Parameters
-    ----------
-    name : str
-        With its unit, as in tables and JSON.
-    kind : {"recording", "timing"}
-        Property of the recording, or of the duration and the silence around the sound.
-    meaning : str
+    The name includes the unit.
     """
 
     name: str
@@ -218,18 +212,8 @@ _MAX_CHUNKS = 64
 def chunk_ids(stream: BinaryIO) -> tuple[str, ...]:
     r"""Return the ids of the chunks of a RIFF, RIFX, RF64 or FORM file, in order.
 
-    Parameters
-    ----------
-    stream : binary stream
-        Seekable. Files of other formats have no chunks.
+    There are at most 64, without padding, each printable. Files of other formats have no chunks.
 
-    Returns
-    -------
-    ids : tuple of str
-        Without padding; at most 64, each printable.
-
-    Examples
-    --------
     >>> import io
     >>> chunk_ids(io.BytesIO(b"RIFF----WAVEfmt \x02\0\0\0--data\0\0\0\0"))
     ('fmt', 'data')

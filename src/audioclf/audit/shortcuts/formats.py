@@ -58,13 +58,7 @@ def words_for(fact: str, value: object) -> str:
 class ClassFormat:
     """A format that only clips of one class have.
 
-    Parameters
-    ----------
-    label : str
-    words : tuple of str
-        Descriptions: `("stereo",)`; several if they select the same clips.
-    clips : frozenset of str
-        Ids.
+    There are several words, as in `("stereo",)`, if they select the same clips.
     """
 
     label: str
@@ -78,14 +72,7 @@ class ClassFormat:
 
 
 def formats_by_class(dataset: Dataset, formats: Mapping[str, FileFormat]) -> list[ClassFormat]:
-    """Return the formats that only one class has, the most frequent first.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    formats : mapping of str to FileFormat
-        By id of the clip.
-    """
+    """Return the formats that only one class has, the most frequent first."""
     by_clips: dict[frozenset[str], list[str]] = defaultdict(list)
     for fact in FORMAT_FACTS:
         for value, clips in _clips_by_value(dataset, formats, fact).items():

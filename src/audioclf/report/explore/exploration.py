@@ -27,7 +27,6 @@ class Exploration:
 
     Parameters
     ----------
-    config : RunConfig
     dataset : Dataset
         The clips that could be read.
     ledger : tuple of LedgerRow
@@ -42,9 +41,6 @@ class Exploration:
         Groups suggested by the file names, where none are declared.
     featurizer : str
         Name of the featurizer of the map.
-    plane : Plane
-        The map.
-    notes : tuple of str
     """
 
     config: RunConfig

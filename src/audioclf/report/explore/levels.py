@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spread:
-    """Median of some values, and the range of nine in ten.
-
-    Parameters
-    ----------
-    median, low, high : float
-        `low` is the 5th percentile, `high` the 95th.
-    """
+    """Median of some values, and the range of nine in ten."""
 
     median: float
     low: float
@@ -42,19 +36,10 @@ class Spread:
 class ClassLevels:
     """Lengths and levels of the clips of a class.
 
-    Parameters
-    ----------
-    name : str
-    clips : int
-    groups : int
-        Declared groups of its clips.
-    seconds, level_db, peak_db, noise_floor_db, bandwidth_hz : Spread
-        Length in s; RMS, peak and 10th percentile of the level of frames in dB of full scale;
-        highest frequency in Hz that carries energy.
-    clipped, silent : int
-        Clips with at least 0.1 % of samples at full scale, and with a peak below -70 dB.
-    dc_offset : float
-        Largest absolute mean of the samples of a clip; full scale is 1.
+    RMS, peak and noise floor (10th percentile of the level of frames) are in dB of full scale;
+    `bandwidth_hz` is the highest frequency that carries energy. Clips are `clipped` with at least
+    0.1 % of samples at full scale, `silent` with a peak below -70 dB. `dc_offset` is the largest
+    absolute mean of the samples of a clip; full scale is 1.
     """
 
     name: str

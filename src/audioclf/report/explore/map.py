@@ -44,15 +44,8 @@ _MARGIN = 18.0
 class Colouring:
     """One way to colour the points.
 
-    Parameters
-    ----------
-    title : str
-    names : tuple of str
-        Values, in the order of their colours.
-    codes : tuple of int
-        Position of the value of each drawn point in `names`.
-    counts : tuple of int
-        Clips of each value, drawn or not.
+    `codes` are the position of each drawn point's value in `names`; `counts` include clips that are
+    not drawn.
     """
 
     title: str

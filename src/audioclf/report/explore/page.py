@@ -38,15 +38,8 @@ def build_page(
 ) -> str:
     """Return the page as HTML.
 
-    Parameters
-    ----------
-    exploration : Exploration
-    clips : ClipSource
-        Source of sound and pictures.
-    budget_mb : float, optional
-        MB that sound and pictures of clips may take; by default 4 up to 100 clips, 8 from 1,000.
-    sound : bool
-        Whether the page contains sound; it has mean spectrograms in any case.
+    `budget_mb` is for sound and pictures of clips; by default 4 up to 100 clips, 8 from 1,000. The
+    page has mean spectrograms also without `sound`.
     """
     maker = MediaMaker(clips)
     drawn = mapped.drawn_of(exploration)

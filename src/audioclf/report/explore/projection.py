@@ -24,16 +24,8 @@ _EXACT = 600
 class Plane:
     """Clips on the first two principal components.
 
-    Parameters
-    ----------
-    points : np.ndarray [shape=(n_clips, 2)], float64
-        A point for each row of the features.
-    variance : tuple of float
-        Share of the variance that each component explains, in [0, 1].
-    n_columns : int
-        Columns that are not constant.
-    n_fitted : int
-        Clips that the components were fitted on.
+    `points` have [shape=(n_clips, 2)]; `variance` is the share that each component explains.
+    Of the features `n_columns` are not constant; the components were fitted on `n_fitted` clips.
     """
 
     points: Points
@@ -50,16 +42,8 @@ class Plane:
 def project(X: Matrix, seed: int) -> Plane:
     """Return the features of clips on a plane.
 
-    Parameters
-    ----------
-    X : np.ndarray [shape=(n_clips, n_features)], float32
-    seed : int
-        Seed of the sample of clips and of the approximate solver.
-
-    Returns
-    -------
-    plane : Plane
-        All points are at 0 if all columns are constant.
+    All points are at 0 if all columns are constant. The seed is for the sample of clips and the
+    approximate solver.
     """
     rows = _drawn(X.shape, seed)
     fitted = X[rows].astype(np.float64)

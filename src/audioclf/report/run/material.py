@@ -37,14 +37,7 @@ _SAMPLED = 96
 class Material:
     """A dataset as a page shows it.
 
-    Parameters
-    ----------
-    name : str
-    classes : tuple of str
-    clips : sequence of SavedClip
-        Those that could be read.
-    left_out : sequence of mapping
-        `path` and `message` of each of the others.
+    `left_out` has `path` and `message` of each clip that could not be read.
     """
 
     name: str

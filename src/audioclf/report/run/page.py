@@ -38,24 +38,9 @@ def write_report(
 ) -> Path:
     """Write the report of a finished run into its folder, or elsewhere.
 
-    Parameters
-    ----------
-    folder : Path
-        The run folder.
-    clips : ClipSource, optional
-        Source of sound and pictures; without it the page has neither.
-    budget_mb : float, optional
-        MB that sound and pictures of clips may take; by default `default_budget`.
-    out : Path, optional
-        The file to write; by default `report.html` in the run folder.
-    silence : str
-        Text of the page where there are no clips.
-
-    Raises
-    ------
-    ResultError
-        If the folder holds no finished run, or the file cannot be written or holds something else
-        than a page of audioclf.
+    `silence` is the text where there are no clips, so neither sound nor pictures. `budget_mb`
+    limits these; by default it is `default_budget`. A file that is not a page of audioclf is not
+    replaced.
     """
     target = folder / REPORT if out is None else out
     check_replaceable(target)
@@ -74,18 +59,7 @@ def report_again(
     """Write the report of a finished run from its folder.
 
     The clips are read from the dataset of the run's config. The page has no sound where the dataset
-    is gone, and leaves out clips whose files have changed.
-
-    Returns
-    -------
-    path : Path
-    note : str
-        Parts that the page lacks and why; "" if none.
-
-    Raises
-    ------
-    ResultError
-        As `write_report`.
+    is gone, and leaves out clips whose files have changed; the note, "" if none, gives the reasons.
     """
     clips, silence = None, NO_SOUND
     run = read_run(folder)
@@ -114,19 +88,9 @@ def build_report(
 ) -> str:
     """Return the report of a run as HTML.
 
-    Parameters
-    ----------
-    run : SavedRun
-    clips : ClipSource, optional
-        Source of sound and pictures.
-    budget_mb : float, optional
-        MB (10^6 bytes) that sound and pictures of clips may take, in the order of `review_order`.
-    silence : str
-        Text of the page where there are no clips.
-    importances : mapping of str to np.ndarray, optional
-        Importance of each bin and frame for each pipeline, [shape=(n_bins, n_frames)] or
-        [shape=(n_bins,)], as from `audioclf.evaluation.importance`; by default that of
-        `importances.json`.
+    `budget_mb` limits sound and pictures of clips, which are taken in the order of `review_order`.
+    `importances` are those of bins and frames for each pipeline [shape=(n_bins, n_frames)] or
+    [shape=(n_bins,)]; by default those of `importances.json`.
     """
     outcomes = outcomes_of(run)
     order = review_order(outcomes, run.targets.codes)

@@ -49,16 +49,8 @@ def draft_config(
 ) -> ConfigDraft:
     """Return a config for recordings, with what it was made from.
 
-    Parameters
-    ----------
-    path : Path
-        A folder, a zip archive, or a table that lists clips.
-    out : Path
-        The future path of the config; nothing is written.
-    registry : Registry, optional
-        The plugins to use; by default those that are installed.
-    isolate : bool
-        Read headers in worker processes.
+    `path` is a folder, a zip archive, or a table that lists clips; `out` the future path of the
+    config, which is not written. With `isolate`, headers are read in worker processes.
 
     Raises
     ------

@@ -63,13 +63,7 @@ def _tables(files: Mapping[str, AudioSource]) -> list[str]:
 
 
 def _column(files: Mapping[str, AudioSource], tables: list[str]) -> str:
-    """Return the column of Raven tables with the label.
-
-    Raises
-    ------
-    DatasetError
-        If several columns are possible.
-    """
+    """Return the column of Raven tables with the label."""
     for table in tables:
         header = read_text(files[table]).lstrip().partition("\n")[0]
         names = [name.strip() for name in header.split("\t")]

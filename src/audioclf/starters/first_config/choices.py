@@ -141,15 +141,7 @@ def choose_metrics(dataset: Dataset) -> Choice:
 
 
 def choose_splits(dataset: Dataset, *, guessed: bool) -> list[Choice]:
-    """Return splits with their reasons, the best first; the last one can always be made.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The clips that can be read.
-    guessed : bool
-        Whether its groups are a guess.
-    """
+    """Return splits with their reasons, the best first; the last one can always be made."""
     choices = []
     folds = {clip.fold for clip in dataset if clip.fold is not None}
     if len(folds) > 1:

@@ -33,13 +33,7 @@ _MAX_SHOWN = 6
 
 
 def find_layout(path: Path) -> Layout:
-    """Return the layout of a folder, a zip archive or a table.
-
-    Raises
-    ------
-    DatasetError
-        If there is no audio, or there are no labels.
-    """
+    """Return the layout of a folder, a zip archive or a table."""
     if path.suffix.lower() in TABLES and path.is_file():
         return manifest_of(path)
     listing = list_files(path)

@@ -17,18 +17,7 @@ MAX_READ = 4000
 
 
 def read_headers(dataset: Dataset, *, isolate: bool = False) -> Headers:
-    """Read the headers of the clips.
-
-    Parameters
-    ----------
-    isolate : bool
-        Read them in worker processes.
-
-    Raises
-    ------
-    DatasetError
-        If none of them can be read.
-    """
+    """Read the headers of the clips."""
     clips = _sample(dataset.clips)
     rates: Counter[int] = Counter()
     channels: Counter[int] = Counter()

@@ -37,12 +37,7 @@ _FOLD = re.compile(r"(?:fold|cv|part|split)[ _-]?\d+", re.IGNORECASE)
 class NameConvention:
     """File names of a published dataset.
 
-    Parameters
-    ----------
-    fits : str
-        Regular expression that matches the end of every id.
-    pattern : str
-        The `label_pattern`.
+    `fits` is a regular expression that matches the end of every id, `pattern` the `label_pattern`.
     """
 
     name: str
@@ -82,12 +77,7 @@ CONVENTIONS = (
 class Reading:
     """The result of reading names.
 
-    Parameters
-    ----------
-    choice : LabelPattern, optional
-        The pattern to use; None if the names do not decide.
-    others : tuple of LabelPattern
-        Other possible patterns.
+    `choice` is None if the names do not decide between it and `others`.
     """
 
     choice: LabelPattern | None
@@ -115,11 +105,6 @@ def read_names(ids: Sequence[str]) -> Reading:
     The class is the first word that repeats and does not denote a speaker, a site, a date or a
     fold. A running number, which is last or differs in each name, is no class. With three possible
     words or more, or if one subdivides another, there is no choice.
-
-    Parameters
-    ----------
-    ids : sequence of str
-        Paths; only the file names are read.
     """
     names = [posixpath.basename(path) for path in ids]
     parts = [_PARTS.findall(posixpath.splitext(name)[0]) for name in names]

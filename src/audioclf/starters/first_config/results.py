@@ -15,12 +15,7 @@ from audioclf.dataset.dataset import Dataset
 class LabelPattern:
     """One way to read the labels from paths.
 
-    Parameters
-    ----------
-    pattern : str
-        The `label_pattern`.
-    values : tuple of str
-        The classes that it gives, the most frequent first.
+    `values` are the classes that it gives, the most frequent first.
     """
 
     pattern: str
@@ -65,16 +60,8 @@ class Layout:
 class Headers:
     """The headers of a dataset, or of a sample of it.
 
-    Parameters
-    ----------
-    n_clips, n_read : int
-        Clips in all, and those whose header was read.
-    rates, channels, formats : Counter
-        Number of clips by Hz, by channels, and by container and encoding in words.
-    seconds : tuple of float
-        Lengths, ascending.
-    unreadable : mapping of str to str
-        Message by the id of each clip that is refused.
+    `rates`, `channels` and `formats` count clips; lengths are in s, ascending; `unreadable` has the
+    message by the id of each clip that is refused.
     """
 
     n_clips: int
@@ -101,15 +88,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class ConfigDraft:
-    """A config and the results that it is made from.
-
-    Parameters
-    ----------
-    split_description : str
-        The folds in words.
-    text : str
-        The YAML.
-    """
+    """A config and the results that it is made from."""
 
     name: str
     layout: Layout

@@ -56,13 +56,7 @@ def find_table(path: Path, listing: Listing, notes: list[str]) -> Layout | None:
 
 
 def manifest_of(table: Path) -> Layout:
-    """Return the dataset that a table lists.
-
-    Raises
-    ------
-    DatasetError
-        If its columns for the file and the class are not clear, or it cannot be loaded.
-    """
+    """Return the dataset that a table lists."""
     names = read_table(FileSource(table), ()).columns
     columns = _Columns(names)
     if not columns.are_clear:

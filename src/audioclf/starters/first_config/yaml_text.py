@@ -61,10 +61,7 @@ def block(data: Mapping[str, Any], indent: int = 0) -> list[str]:
 def comment(text: str, indent: int = 0, *, keep: bool = False) -> list[str]:
     """Return text as comment lines; no text can end the comment.
 
-    Parameters
-    ----------
-    keep : bool
-        Whether it stays on one line, as text to copy must.
+    It stays on one line with `keep`, as text to copy must.
     """
     safe = one_line(text)
     start = " " * indent + "# "

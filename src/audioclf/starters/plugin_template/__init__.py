@@ -50,22 +50,7 @@ _USES: dict[Kind, str] = {
 def new_plugin(kind: Kind, name: str, parent: Path, *, registry: Registry) -> Path:
     """Write a distribution with one component and return its folder.
 
-    Parameters
-    ----------
-    kind : {"loader", "featurizer", "classifier"}
-    name : str
-        Name of the component in a config, in lower case; words are joined by `-` or `_`.
-    parent : Path
-        Folder in which the folder of the distribution is made.
-    registry : Registry
-        The installed components.
-
-    Raises
-    ------
-    ConfigError
-        If the name is not valid or taken, or the folder exists.
-    ResultError
-        If it cannot be written.
+    The name is in lower case; words are joined by `-` or `_`. The folder is made in `parent`.
     """
     values = _values(kind, _checked(name))
     _check_free(kind, values, registry)

@@ -22,12 +22,8 @@ if TYPE_CHECKING:
 class SampleFile:
     """One sound file of a sample dataset.
 
-    Parameters
-    ----------
-    path : str
-        POSIX, below the folder of sounds.
-    planted : str
-        The fault that an audit should find; empty for most.
+    The path is POSIX, below the folder of sounds; `planted` is the fault that an audit should find,
+    empty for most.
     """
 
     path: str
@@ -152,14 +148,8 @@ def mislabeled(rng: Generator) -> list[SampleFile]:
 def wav(y: NDArray[np.float32], sr: int = SR, subtype: str = "PCM_16") -> bytes:
     """Return a WAV file; the same samples always give the same bytes.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,) or (n_samples, n_channels)], float32
-        Clipped to [-1, 1].
-    sr : int
-        Sample rate in Hz.
-    subtype : str
-        Encoding by libsndfile's name: `PCM_U8`, `PCM_16`, `PCM_24` or `ULAW`.
+    `y` [shape=(n_samples,) or (n_samples, n_channels)] is clipped to [-1, 1]; `subtype` is
+    `PCM_U8`, `PCM_16`, `PCM_24` or `ULAW`.
     """
     return _encoded(y, sr, "WAV", subtype)
 

@@ -47,18 +47,8 @@ metrics: [accuracy, f1_macro]
 class SampleData:
     """A sample dataset.
 
-    Parameters
-    ----------
-    line : str
-        Its purpose, in one line.
-    build : callable
-        From a seeded generator to the files; the same seed gives the same bytes.
-    dataset : str
-        Further lines of the config's `dataset`.
-    classifier : str
-        The line of the config's `classifiers`.
-    more : str
-        Further lines at the end of the config.
+    `line` is its purpose; `dataset` and `more` are further lines of the config. `build` makes the
+    same bytes from the same seed.
     """
 
     name: str
@@ -113,13 +103,7 @@ SAMPLES: dict[str, SampleData] = {sample.name: sample for sample in _ALL}
 
 
 def sample_named(name: str) -> SampleData:
-    """Return a sample dataset.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of this name; suggests the nearest.
-    """
+    """Return a sample dataset."""
     if name in SAMPLES:
         return SAMPLES[name]
     near = get_close_matches(name, SAMPLES, n=1)
@@ -131,15 +115,7 @@ def sample_named(name: str) -> SampleData:
 
 @dataclass(frozen=True)
 class Written:
-    """The files of a sample dataset on disk.
-
-    Parameters
-    ----------
-    n_files : int
-        Sound files.
-    n_bytes : int
-        Their size.
-    """
+    """The files of a sample dataset on disk."""
 
     folder: Path
     config: Path
@@ -150,17 +126,7 @@ class Written:
 def write_sample(sample: SampleData, folder: Path, *, seed: int = 0) -> Written:
     """Write the sounds, the config and the answers.
 
-    Parameters
-    ----------
-    folder : Path
-        New or empty.
-    seed : int
-        The same seed gives the same bytes.
-
-    Raises
-    ------
-    ResultError
-        If the folder holds anything, or cannot be written.
+    The folder is new or empty.
     """
     _check_empty(folder)
     files = sample.build(np.random.default_rng(seed))

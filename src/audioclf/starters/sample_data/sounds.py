@@ -62,14 +62,7 @@ def murmur(rng: Generator, slope: float) -> Waveform:
 def syllable(rng: Generator, pitch: float, formants: Sequence[float], glide: float) -> Waveform:
     """Return a voiced sound: a pulse train of some pitch through resonances.
 
-    Parameters
-    ----------
-    pitch : float
-        Hz.
-    formants : sequence of float
-        Centers of the resonances in Hz.
-    glide : float
-        Octaves by which the resonances move from the start to the end.
+    `pitch` and `formants` are in Hz; the resonances move by `glide` octaves from start to end.
     """
     times = _times(rng)
     share = times / times[-1]
