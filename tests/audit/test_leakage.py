@@ -39,6 +39,7 @@ from audioclf.evaluation.splits import (
     GroupKFold,
     Holdout,
     LeaveOneGroupOut,
+    Predefined,
     Split,
     Splits,
     StratifiedKFold,
@@ -371,7 +372,7 @@ def rescoring_of(rows: NDArray[np.float32], split: Split) -> Rescoring:
     return Rescoring(pipeline, {"rows": rows}, split, seed=0)
 
 
-WHAT = ("with groups on both sides", "on groups that are not in training")
+WHAT = ("with groups on both sides", "on groups that are not in training", "group")
 
 
 def test_the_price_is_high_where_only_the_group_is_heard() -> None:
@@ -394,6 +395,20 @@ def test_a_held_out_part_is_answered_by_folds_of_that_size() -> None:
     units = codes_of([clip.group for clip in dataset])
     price = cost_of_leakage(rescoring_of(rows, Holdout(test_size=0.25)), dataset, units, WHAT)
     assert price["apart"]["split"] == "4 stratified group folds"
+
+
+def test_a_price_on_one_group_has_no_interval_and_says_why() -> None:
+    dataset, rows = leaky(n_groups=2)
+    clips = [
+        replace(clip, fold="test" if clip.group == "0" and clip.id[-1] in "45" else None)
+        for clip in dataset
+    ]
+    dataset = Dataset(clips, name="leaky")
+    units = codes_of([clip.group for clip in dataset])
+    price = cost_of_leakage(rescoring_of(rows, Predefined()), dataset, units, WHAT)
+    assert price["shared"]["units"] == 1
+    assert "1.000 (no interval: all test clips are of one group) with" in price["sentence"]
+    assert "nan" not in price["sentence"]
 
 
 def test_a_price_that_cannot_be_had_says_why() -> None:

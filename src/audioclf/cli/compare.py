@@ -59,7 +59,10 @@ def describe_comparison(found: ComparedRuns, *, all_pairs: bool = False) -> str:
     header = ["pipeline", comparison.metric, *COSTS_HEADER]
     table = format_table(header, [_row(pipeline) for pipeline in found.pipelines])
     sentences = "\n".join(_sentences(comparison, all_pairs=all_pairs))
-    what = f"[95 % bootstrap interval over {comparison.sample}]{left_out(found.left_out)}"
+    interval = f"95 % bootstrap interval over {comparison.sample}"
+    if comparison.n_units == 1:
+        interval = f"no intervals: only {comparison.sample} to resample"
+    what = f"[{interval}]{left_out(found.left_out)}"
     return f"{table}\n\n{sentences}\n\n{what}"
 
 

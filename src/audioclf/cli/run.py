@@ -172,9 +172,10 @@ def describe_result(result: RunResult) -> str:
     table = format_table(header, [_row(pipeline, metrics) for pipeline in result.pipelines])
     failed = f", {result.n_failed} left out" if result.n_failed else ""
     what = f"{result.n_clips} clips{failed}, {len(result.classes)} classes; {result.splits}"
-    units = result.unit if result.n_units == 1 else f"{result.unit}s"
-    interval = f"[95 % bootstrap interval over {result.n_units} {units}]"
-    parts = [table, f"{what}; {interval}", *_judgement(result), "\n".join(_places(result))]
+    interval = f"95 % bootstrap interval over {result.n_units} {result.unit}s"
+    if result.n_units == 1:
+        interval = f"no intervals: only 1 {result.unit} is tested"
+    parts = [table, f"{what}; [{interval}]", *_judgement(result), "\n".join(_places(result))]
     return "\n\n".join(parts)
 
 

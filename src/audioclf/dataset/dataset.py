@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from audioclf.base.errors import DatasetError
-from audioclf.dataset.sources import AudioSource
+from audioclf.dataset.sources import AudioSource, PartSource
 
 if TYPE_CHECKING:
     from audioclf.dataset.targets import Targets
@@ -57,6 +57,16 @@ class Clip:
         """End of the part in s, not in it; None if the clip reaches to the end of the file."""
         return None if self.source.span is None else self.source.span.end
 
+    @property
+    def recording(self) -> str:
+        """Id of the recording that the clip is a part of; of a whole file its own id."""
+        if not isinstance(self.source, PartSource):
+            return self.id
+        suffix = f"@{self.source.part}"
+        if self.id.endswith(suffix):
+            return self.id.removesuffix(suffix)
+        return self.source.recording.name
+
 
 class Dataset:
     """Clips sorted by id, and the classes that they have.
@@ -68,8 +78,9 @@ class Dataset:
     name : str
         Name in messages: usually the path.
     notes : iterable of str
-        Notes of the loader, such as the number of ignored files. A note on classes whose names
-        differ only by case or spaces is added.
+        Notes of the loader, such as the number of ignored files. Notes on classes whose names
+        differ only by case or spaces, and on clips without a group among others with groups, are
+        added.
 
     Raises
     ------
@@ -80,7 +91,7 @@ class Dataset:
     def __init__(self, clips: Iterable[Clip], *, name: str, notes: Iterable[str] = ()) -> None:
         self.clips = tuple(sorted(map(_normalised, clips), key=lambda clip: clip.id))
         self.name = name
-        self.notes = tuple(dict.fromkeys([*notes, *_alike(clip.label for clip in self.clips)]))
+        self.notes = tuple(dict.fromkeys([*notes, *_own_notes(self.clips)]))
         if not self.clips:
             raise DatasetError(f"{name}: no audio files found")
         twice = [name for name, count in Counter(c.id for c in self.clips).items() if count > 1]
@@ -109,15 +120,19 @@ class Dataset:
 
     @property
     def has_groups(self) -> bool:
-        """Whether every clip has a group."""
-        return all(clip.group is not None for clip in self.clips)
+        """Whether clips have groups; a clip without one then counts as a group of its own."""
+        return any(clip.group is not None for clip in self.clips)
 
     @cached_property
     def targets(self) -> Targets:
         """The labels, groups and resampling units of the clips as arrays."""
         from audioclf.dataset.targets import Targets
 
-        return Targets.of([clip.label for clip in self.clips], [clip.group for clip in self.clips])
+        return Targets.of(
+            [clip.label for clip in self.clips],
+            [clip.group for clip in self.clips],
+            [clip.recording for clip in self.clips],
+        )
 
     def encoded_labels(self) -> list[int]:
         """Return the label of each clip as its position in `classes`, `0..k-1`."""
@@ -127,7 +142,8 @@ class Dataset:
         """Return the dataset of the clips with these ids."""
         wanted = set(ids)
         kept = [clip for clip in self.clips if clip.id in wanted]
-        return Dataset(kept, name=self.name, notes=self.notes)
+        own = set(_own_notes(self.clips))
+        return Dataset(kept, name=self.name, notes=[n for n in self.notes if n not in own])
 
     def fingerprint(self, digests: Mapping[str, str]) -> str:
         """Return the SHA-256 over ids, labels, groups, folds and content of all clips.
@@ -147,6 +163,25 @@ class Dataset:
             span = () if clip.source.span is None else (clip.start, clip.end, None)
             sha.update(repr((*fields, *span)).encode("utf-8"))
         return sha.hexdigest()
+
+
+def _own_notes(clips: Sequence[Clip]) -> Iterator[str]:
+    yield from _alike(clip.label for clip in clips)
+    yield from _without_group(clips)
+
+
+def _without_group(clips: Sequence[Clip]) -> Iterator[str]:
+    """Yield a note on the clips without a group, if others have groups."""
+    bare = [clip for clip in clips if clip.group is None]
+    if not 0 < len(bare) < len(clips):
+        return
+    have = "has" if len(bare) == 1 else "have"
+    parts = len({clip.recording for clip in bare}) < len(bare)
+    unit = "each of their recordings" if parts else "each"
+    yield (
+        f"{len(bare)} of {len(clips)} clips {have} no group, the first is {bare[0].id!r}; {unit} "
+        "counts as a group of its own"
+    )
 
 
 def _alike(labels: Iterable[str]) -> Iterator[str]:

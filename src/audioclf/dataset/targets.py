@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Codes = NDArray[np.intp]
+Unit = Literal["clip", "group", "recording"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +23,10 @@ class Targets:
         Names of the classes, sorted.
     codes : np.ndarray [shape=(n_clips,)], int
         Position of each clip's label in `classes`, `0..n_classes-1`.
-    unit : {"clip", "group"}
-        Resampling unit: groups where every clip has one, since the clips of one speaker or site
-        are not independent, and clips otherwise.
+    unit : {"clip", "group", "recording"}
+        Resampling unit. Clips of one speaker or site are not independent, nor are parts of one
+        recording: groups where clips have groups, recordings where several clips are parts of one,
+        and clips otherwise.
     unit_codes : np.ndarray [shape=(n_clips,)], int
         Number of the resampling unit that each clip belongs to.
     groups : np.ndarray [shape=(n_clips,)], int, optional
@@ -33,7 +35,7 @@ class Targets:
 
     classes: tuple[str, ...]
     codes: Codes
-    unit: Literal["clip", "group"]
+    unit: Unit
     unit_codes: Codes
     groups: Codes | None = None
 
@@ -41,15 +43,43 @@ class Targets:
         return len(self.codes)
 
     @classmethod
-    def of(cls, labels: Sequence[str], groups: Sequence[str | None]) -> Targets:
-        """Return the targets of clips with these labels and groups."""
+    def of(
+        cls, labels: Sequence[str], groups: Sequence[str | None], recordings: Sequence[str]
+    ) -> Targets:
+        """Return the targets of clips.
+
+        A clip without a group among clips with groups counts as a group of its own, together with
+        the other parts of its recording that have none.
+
+        Parameters
+        ----------
+        labels : sequence of str
+        groups : sequence of str or None
+        recordings : sequence of str
+            Id of the recording that each clip is, or is a part of.
+
+        Examples
+        --------
+        >>> targets = Targets.of("abab", ["x", None, "x", None], ["r1", "r2", "r3", "r4"])
+        >>> targets.unit, targets.unit_codes.tolist()
+        ('group', [0, 1, 0, 2])
+        >>> Targets.of("abab", [None] * 4, ["r1", "r1", "r2", "r2"]).unit
+        'recording'
+        """
         classes, codes = np.unique(np.asarray(labels, dtype=object), return_inverse=True)
         names = tuple(classes.tolist())
-        if any(group is None for group in groups):
-            return cls(names, codes.astype(np.intp), "clip", np.arange(len(codes)))
-        numbers = np.unique(np.asarray(groups, dtype=object), return_inverse=True)[1]
-        numbers = numbers.astype(np.intp)
-        return cls(names, codes.astype(np.intp), "group", numbers, numbers)
+        codes = codes.astype(np.intp)
+        owners = [
+            (1, recording) if group is None else (0, group)
+            for group, recording in zip(groups, recordings, strict=True)
+        ]
+        positions = {owner: number for number, owner in enumerate(sorted(set(owners)))}
+        units = np.asarray([positions[owner] for owner in owners], dtype=np.intp)
+        if any(group is not None for group in groups):
+            return cls(names, codes, "group", units, units)
+        if len(positions) < len(codes):
+            return cls(names, codes, "recording", units)
+        return cls(names, codes, "clip", np.arange(len(codes)))
 
     @property
     def n_classes(self) -> int:

@@ -29,6 +29,8 @@ class LedgerLine(NamedTuple):
     frames: int | str
     seconds: float | str
     sha256: str
+    recording: str
+    """Id of the recording that the clip is a part of; empty for a whole file."""
 
 
 class FoldRow(NamedTuple):

@@ -127,15 +127,14 @@ class SavedRun:
     @cached_property
     def targets(self) -> Targets:
         """The labels and resampling units of the clips."""
-        positions = {name: code for code, name in enumerate(self.classes)}
-        codes = np.asarray([positions[clip.label] for clip in self.clips], dtype=np.intp)
-        if self.metrics["unit"]["name"] != "group":
-            return Targets(self.classes, codes, "clip", np.arange(len(codes)))
-        # Groups stand in the folds, so a clip that is never on test has none: it comes last.
-        groups = [(clip.group is None, clip.group or "") for clip in self.clips]
-        numbers = {group: number for number, group in enumerate(sorted(set(groups)))}
-        units = np.asarray([numbers[group] for group in groups], dtype=np.intp)
-        return Targets(self.classes, codes, "group", units)
+        # Groups stand in the folds, so a clip that is never on test has none here: such clips are
+        # numbered last. Runs of earlier versions had clips as units if one had no group.
+        by_clip = self.metrics["unit"]["name"] == "clip"
+        return Targets.of(
+            [clip.label for clip in self.clips],
+            [None if by_clip else clip.group for clip in self.clips],
+            [clip.id if by_clip else clip.facts.get("recording") or clip.id for clip in self.clips],
+        )
 
     def file(self, name: str) -> Any:
         """Return the content of another JSON file of the folder; None where it is missing."""

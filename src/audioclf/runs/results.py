@@ -78,7 +78,7 @@ class RunResult:
     splits : str
         The split in words.
     unit : str
-        Resampling unit of the intervals: "clip" or "group".
+        Resampling unit of the intervals: "clip", "group" or "recording".
     n_units : int
     notes : tuple of str
     comparison : Comparison, optional

@@ -56,7 +56,8 @@ def _ledger_line(row: LedgerRow) -> LedgerLine:
         facts = (info.container, info.subtype, info.sr, info.channels, info.frames)
     seconds = round(row.seconds, 6)
     clip = (row.clip.id, row.clip.label, row.status, row.message)
-    return LedgerLine._make((*clip, *facts, seconds, row.digest))
+    recording = "" if row.clip.recording == row.clip.id else row.clip.recording
+    return LedgerLine._make((*clip, *facts, seconds, row.digest, recording))
 
 
 def write_results(

@@ -39,20 +39,21 @@ _MANY_GROUPS = 5000
 
 
 def cost_of_leakage(
-    rescoring: Rescoring, dataset: Dataset, units: Codes, words: tuple[str, str]
+    rescoring: Rescoring, dataset: Dataset, units: Codes, words: tuple[str, str, str]
 ) -> dict[str, Any]:
     """Score a pipeline with units on both sides of the split, and with units kept together.
 
     `units` [shape=(n_clips,)] numbers the copy set, group or recording of each clip; `words`
-    describe the two scores, as in `("with groups on both sides", "on groups that are not in
-    training")`.
+    describe the two scores and a unit, as in `("with groups on both sides", "on groups that are
+    not in training", "group")`.
 
     Returns
     -------
     facts : dict
         `cell`, `metric`, `sentence`, and for `shared` and `apart` the `value`, the ends `low`
-        and `high` of the 95 % interval, the `split` in words, and `train_clips` on average. If
-        one of the two is impossible, both are None, and `sentence` gives the reason.
+        and `high` of the 95 % interval (NaN for a single unit on test), the number of `units` on
+        test, the `split` in words, and `train_clips` on average. If one of the two is impossible,
+        both are None, and `sentence` gives the reason.
     """
     facts: dict[str, Any] = {"cell": rescoring.pipeline.name, "metric": rescoring.metric}
     try:
@@ -64,8 +65,9 @@ def cost_of_leakage(
         reason = f"The cost of this leak cannot be measured: {exc.message}"
         return {**facts, "shared": None, "apart": None, "sentence": reason}
     facts["sentence"] = (
-        f"Pipeline {rescoring.pipeline.name}: {rescoring.metric} {_text(facts['shared'])} "
-        f"{words[0]}, {_text(facts['apart'])} {words[1]}"
+        f"Pipeline {rescoring.pipeline.name}: {rescoring.metric} "
+        f"{_text(facts['shared'], words[2])} {words[0]}, "
+        f"{_text(facts['apart'], words[2])} {words[1]}"
     )
     return facts
 
@@ -105,10 +107,16 @@ def _score(
         return None
     train = float(np.mean([len(fold.train) for fold in splits.folds]))
     interval = {"value": score.value, "low": score.low, "high": score.high}
-    return {**interval, "split": splits.description, "train_clips": round(train)}
+    tested = len(np.unique(units[np.concatenate([fold.test for fold in splits.folds])]))
+    facts = {"units": tested, "split": splits.description, "train_clips": round(train)}
+    return {**interval, **facts}
 
 
-def _text(score: Mapping[str, Any] | None) -> str:
+def _text(score: Mapping[str, Any] | None, unit: str) -> str:
     if score is None:
         return "n/a"
+    if score["units"] == 1:
+        return f"{score['value']:.3f} (no interval: all test clips are of one {unit})"
+    if not np.isfinite([score["low"], score["high"]]).all():
+        return f"{score['value']:.3f}"
     return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"

@@ -76,7 +76,7 @@ def audit_shortcuts(inputs: AuditInput) -> Audit:
     return Audit(
         "shortcuts",
         "Shortcuts",
-        _summary(dataset, probed, description),
+        _summary(dataset, probed, description) + probe.interval_note(),
         [finding for finding in (by_class, *findings) if finding is not None],
         {"best_cell": best and best.to_data()}
         | {kind: probed[kind].to_data() if kind in probed else None for kind in _KINDS},
@@ -202,6 +202,16 @@ class ShortcutProbe:
         rows = [_row(column, self.targets) for column in columns]
         rows.sort(key=lambda row: -row["auc"])
         return ProbeResult(self._estimate(_Predictions(folds)), chance, rows)
+
+    def interval_note(self) -> str:
+        """Return the reason if there are no intervals, and so no findings; else ""."""
+        tested = np.concatenate([fold.test for fold in self.folds])
+        if len(np.unique(self.targets.unit_codes[tested])) > 1:
+            return ""
+        return (
+            f" Only 1 {self.targets.unit} is tested, so there are no intervals, and no table is "
+            "reported as better than chance."
+        )
 
     def best(self, results: Iterable[PipelineResult]) -> _Best | None:
         """Return the best pipeline that is not a baseline."""

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from audioclf.components.metrics import Metric
-from audioclf.dataset.targets import Targets
+from audioclf.dataset.targets import Targets, Unit
 from audioclf.evaluation.comparison.measures import (
     PairedMeasures,
     PairMeasure,
@@ -77,7 +77,7 @@ def compare(
         pairs=tuple(_with_verdicts(pairs, sample, equivalence_margin, baseline)),
         baseline=baseline if baseline in measures.names else None,
         equivalence_margin=equivalence_margin,
-        notes=tuple(_notes(results, measures, pairs, metric)),
+        notes=tuple(_notes(results, measures, pairs, metric, targets.unit)),
     )
 
 
@@ -141,6 +141,7 @@ def _notes(
     measures: PairedMeasures,
     pairs: Sequence[PairMeasure],
     metric: Metric,
+    unit: Unit,
 ) -> Iterator[str]:
     left_out = [name for name in results if name not in measures.names]
     if left_out:
@@ -148,6 +149,6 @@ def _notes(
     if not pairs:
         return
     if any(pair.p_mcnemar is None for pair in pairs):
-        yield "no McNemar test: it requires independent clips, and clips of one group are not"
+        yield f"no McNemar test: it requires independent clips, and clips of one {unit} are not"
     elif len(measures.resampled) > 1:
         yield "McNemar's test counts each clip once, with its predictions in the first repeat"

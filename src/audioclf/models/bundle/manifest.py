@@ -82,7 +82,7 @@ class Evaluated(Part):
 
     split: Text
     unit: Text
-    """Resampling unit of the intervals: "clip" or "group"."""
+    """Resampling unit of the intervals: "clip", "group" or "recording"."""
     n_units: int = Field(ge=0)
     confidence_level: float = Field(gt=0, lt=1)
     metrics: dict[Text, Interval | None]

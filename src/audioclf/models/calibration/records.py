@@ -97,7 +97,7 @@ class Calibration(Part):
     clips: int = Field(ge=1)
     """Number of clips that it was fitted on."""
     units: int = Field(ge=1)
-    """Number of resampling units (groups or clips) of these clips."""
+    """Number of resampling units (clips, groups or recordings) of these clips."""
     unit: Text
     effect: dict[Effect, Change]
     """Empty if there were too few units to measure it."""

@@ -147,7 +147,7 @@ def choose_splits(dataset: Dataset, *, guessed: bool) -> list[Choice]:
     if len(folds) > 1:
         choices.append(_published(sorted(folds)))
     groups = {clip.group for clip in dataset}
-    if dataset.has_groups and len(groups) > 1:
+    if None not in groups and len(groups) > 1:
         choices.append(_by_groups(dataset, len(groups), guessed))
     return [*choices, _stratified(dataset)]
 

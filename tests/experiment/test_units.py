@@ -1,0 +1,93 @@
+"""Resampling units of runs: clips, groups, parts of recordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import audioclf
+from audioclf.cli.run import describe_result
+from audioclf.experiment.preview import preview
+from audioclf.runs.comparing import compare_runs
+from audioclf.runs.reading import read_run
+from tests.conftest import CONFIG, tone, write_wav
+
+SR = 8000
+
+
+def parts_config(folder: Path, n_recordings: int, *overrides: str) -> audioclf.RunConfig:
+    """Return the config of a run on 24 seconds of few recordings, whose parts are the clips."""
+    rows = []
+    per_recording = 24 // n_recordings
+    for number in range(n_recordings):
+        sound = [
+            tone(700.0 + 60.0 * (second % 2), 1.0, SR, seed=24 * number + second)
+            for second in range(per_recording)
+        ]
+        write_wav(folder / f"rec{number}.wav", np.concatenate(sound), SR)
+        rows += [
+            f"rec{number}.wav,{'ab'[second % 2]},{second},{second + 1}"
+            for second in range(per_recording)
+        ]
+    (folder / "table.csv").write_text("\n".join(["path,label,start,end", *rows]) + "\n")
+    config = CONFIG.replace("{type: zip, path: sounds.zip}", "{type: manifest, path: table.csv}")
+    (folder / "parts.yaml").write_text(config)
+    return audioclf.load_config(folder / "parts.yaml", overrides=overrides)
+
+
+def test_intervals_over_parts_are_intervals_over_recordings(tmp_path: Path) -> None:
+    result = audioclf.run(parts_config(tmp_path, 4), out=tmp_path / "run", jobs=1)
+    assert (result.unit, result.n_units) == ("recording", 4)
+    assert "95 % bootstrap interval over 4 recordings" in describe_result(result)
+    assert result.comparison is not None
+    assert result.comparison.sample == "4 recordings (24 clips)"
+    assert result.comparison.notes == (
+        "no McNemar test: it requires independent clips, and clips of one recording are not",
+    )
+    saved = read_run(tmp_path / "run")
+    assert saved.metrics["unit"] == {"name": "recording", "count": 4}
+    assert saved.targets.unit_codes.tolist() == np.repeat(range(4), 6).tolist()
+    again = compare_runs([tmp_path / "run"]).comparison
+    assert [pair.p_bootstrap for pair in again.pairs] == [
+        pair.p_bootstrap for pair in result.comparison.pairs
+    ]
+
+
+def test_one_recording_has_no_intervals_and_says_so(tmp_path: Path) -> None:
+    result = audioclf.run(
+        parts_config(tmp_path, 1, "audit=true", "report.html=true"), out=tmp_path / "run", jobs=1
+    )
+    text = describe_result(result)
+    assert "[no intervals: only 1 recording is tested]" in text
+    assert "nan" not in text
+    assert "there is only 1 recording to resample, so there are no intervals" in result.notes
+    audits = json.loads((tmp_path / "run" / "audit.json").read_text())["audits"]
+    assert not any("nan" in audit["summary"] for audit in audits)
+    assert any("Only 1 recording is tested" in audit["summary"] for audit in audits)
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "There are no intervals, since only 1 recording is tested." in page
+
+
+@pytest.mark.parametrize(("n_bare", "have"), [(1, "has"), (2, "have")])
+def test_a_clip_without_a_group_changes_no_other_unit(
+    n_bare: int, have: str, tmp_path: Path
+) -> None:
+    config = parts_config(tmp_path, 1)
+    rows = ["path,label,group"]
+    for at in range(24):
+        write_wav(tmp_path / f"{at:02d}.wav", tone(700.0 + 60.0 * (at % 2), 0.3, SR, seed=at), SR)
+        rows.append(f"{at:02d}.wav,{'ab'[at % 2]},{'' if at < n_bare else f'g{at % 4}'}")
+    (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
+    note = (
+        f"{n_bare} of 24 clips {have} no group, the first is '00.wav'; each counts as a group of "
+        "its own"
+    )
+    assert note in preview(config).notes
+    result = audioclf.run(config, out=tmp_path / "run", jobs=1)
+    assert (result.unit, result.n_units) == ("group", 4 + n_bare)
+    assert note in result.notes
+    saved = read_run(tmp_path / "run").targets
+    assert (saved.unit, len(np.unique(saved.unit_codes))) == ("group", 4 + n_bare)
