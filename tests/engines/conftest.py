@@ -20,8 +20,14 @@ def workers_find_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def start_cluster(n_workers: int = 2) -> Any:
+    import dask
     from distributed import LocalCluster
 
+    # By default the cluster closes a worker that is away 15 s after a death. On a busy machine, one
+    # that dies several times is often just starting at that moment.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+    # Half as many deaths of workers until a task is given up, for speed.
+    dask.config.set({"distributed.scheduler.allowed-failures": 1})
     return LocalCluster(
         n_workers=n_workers,
         threads_per_worker=1,
