@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from audioclf.dataset.listing import list_files
+from audioclf.dataset.listing import list_files, list_folder
 from audioclf.plugin import DatasetError
 
 
@@ -59,3 +60,16 @@ def test_urls_that_end_in_zip_are_archives_and_others_folders(root: Path) -> Non
     fs.pipe("/set/b/2.wav", b"two")
     assert names("memory://set/a.zip") == ["1.wav"]
     assert names("memory://set") == ["a.zip", "b/2.wav"]
+
+
+def test_an_undecodable_name_is_refused_for_audio_only(root: Path) -> None:
+    bad = os.fsdecode(b"M\xfcller")
+    try:
+        (root / f"{bad}.txt").write_text("")
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    assert names(root)[0] == f"M{bad[1]}ller.txt"
+    (root / f"{bad}.wav").write_text("")
+    with pytest.raises(DatasetError, match=r"1 file name is not valid UTF-8: .*M.xfcller.wav"):
+        list_files(root)
+    assert len(list_folder(root, any_names=True).entries) == 4

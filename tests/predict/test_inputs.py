@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,22 @@ def test_a_folder_is_sorted_and_its_junk_passed_over(folder: Path) -> None:
         "ignored 2 hidden entries: ._*, .hidden/",
         "ignored 1 file without the suffix of an audio format: notes.txt",
     )
+
+
+def test_an_undecodable_name_in_a_folder_is_a_recording(folder: Path) -> None:
+    bad = os.fsdecode(b"M\xfcller.wav")
+    try:
+        (folder / "a.flac").rename(folder / bad)
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    assert names(folder)[0] == str(folder / bad)
+
+
+def test_a_table_names_files_in_any_normal_form(tmp_path: Path) -> None:
+    recording(tmp_path / "kro\u0308te" / "\u00e4.wav", 0.1)
+    table = tmp_path / "t.csv"
+    table.write_text("path\nkr\u00f6te/\u00e4.wav\n", encoding="utf-8")
+    assert names(table) == [str(tmp_path / "kro\u0308te" / "\u00e4.wav")]
 
 
 def test_a_zip_is_read_in_place(folder: Path, tmp_path: Path) -> None:

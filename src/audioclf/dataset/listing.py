@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from audioclf.dataset.archive import open_archive
 from audioclf.dataset.path_labels import count, full_path, ignored_note, is_audio, shown
 from audioclf.dataset.remote import display_name
 from audioclf.dataset.sources import FileSource, Listing, RemoteSource, ZipSource
+from audioclf.dataset.zip_encoding import is_utf8
 
 _Kind = Literal["file", "folder", "hidden", "linked folder", "special"]
 
@@ -67,13 +70,20 @@ def list_archive(path: Path | str) -> Listing:
     return Listing(display_name(path), entries, notes)
 
 
-def list_folder(path: Path | str) -> Listing:
+def list_folder(path: Path | str, *, any_names: bool = False) -> Listing:
     """Return the files below a folder.
+
+    Parameters
+    ----------
+    path : Path or str
+        A folder; a string is a URL.
+    any_names : bool
+        Whether names of audio files on disk may be other bytes than UTF-8.
 
     Raises
     ------
     DatasetError
-        If it is missing or cannot be read.
+        If it is missing or cannot be read, or an audio file has a name that is refused.
     """
     if isinstance(path, str):
         files = RemoteSource.below(path)
@@ -85,8 +95,51 @@ def list_folder(path: Path | str) -> Listing:
         hint = "Use `type: zip` for it." if path.suffix.lower() == ".zip" else None
         raise DatasetError(f"{full_path(path)} is a file, not a folder", hint=hint)
     by_kind = _walk(path)
+    if not any_names:
+        _check_utf8(file for name, file in by_kind["file"] if is_audio(name))
     entries = tuple((name, FileSource(file)) for name, file in by_kind["file"])
     return Listing(str(path), entries, tuple(_notes(by_kind)))
+
+
+def find_file(folder: Path, path: str) -> Path | None:
+    """Return the file with this path below a folder, or None.
+
+    Names are equal if they are equal in NFC, as in the listing of a folder or an archive.
+    """
+    file = folder / path
+    if not path.isascii() and not _is_file(file):
+        file = folder
+        for part in Path(path).parts:
+            file = _same_name(file, part) or file / part
+    return file if _is_file(file) else None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or no permission
+        return False
+
+
+def _same_name(folder: Path, name: str) -> Path | None:
+    wanted = unicodedata.normalize("NFC", name)
+    try:
+        exact = folder / name
+        if name.isascii() or exact.exists():
+            return exact
+        stamp = folder.stat().st_mtime_ns
+    except (OSError, ValueError):
+        return None
+    return _names(folder, stamp).get(wanted)
+
+
+@lru_cache(maxsize=256)
+def _names(folder: Path, stamp: int) -> dict[str, Path]:
+    """Return the entries of a folder by name in NFC; they hold for its time of change."""
+    try:
+        return {unicodedata.normalize("NFC", file.name): file for file in folder.iterdir()}
+    except OSError:
+        return {}
 
 
 def _unreadable(path: Path, exc: OSError | ValueError) -> DatasetError:
@@ -132,7 +185,6 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 def _kind(entry: os.DirEntry[str]) -> _Kind:
     if _is_hidden(entry.name):
         return "hidden"
-    _check_utf8(entry)
     try:
         if entry.is_dir(follow_symlinks=False):
             return "folder"
@@ -147,15 +199,14 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
-def _check_utf8(entry: os.DirEntry[str]) -> None:
-    try:
-        entry.name.encode("utf-8")
-    except UnicodeEncodeError as exc:
+def _check_utf8(files: Iterable[Path]) -> None:
+    bad = sorted(file for file in files if not is_utf8(os.fsencode(file)))
+    if bad:
+        names = count(len(bad), "file name is", "file names are")
         raise DatasetError(
-            f"{full_path(Path(entry.path).parent)}: the file name {os.fsencode(entry.name)!r} "
-            "is not valid UTF-8",
-            hint="Rename the file: the id of a clip is its name.",
-        ) from exc
+            f"{names} not valid UTF-8: {shown([str(os.fsencode(file)) for file in bad])}",
+            hint="Rename the files or their folders: the id of a clip is its name.",
+        )
 
 
 def _notes(by_kind: dict[_Kind, list[tuple[str, Path]]]) -> list[str]:

@@ -21,7 +21,7 @@ from annotated_types import MinLen
 from audioclf.base.errors import DatasetError
 from audioclf.base.settings import Settings
 from audioclf.dataset.dataset import Clip, Dataset
-from audioclf.dataset.path_labels import count, shown
+from audioclf.dataset.path_labels import AUDIO_SUFFIXES, count, is_audio, shown
 from audioclf.dataset.sources import AudioSource, PartSource, Span
 from audioclf.dataset.tables import Cells, Problems, Row, Table, missing_column
 
@@ -159,7 +159,8 @@ def make_dataset(
     files = {path: find(path) for path in dict.fromkeys(row.path for row in rows)}
     missing = [path for path, source in files.items() if source is None]
     if missing:
-        raise _missing(table, missing, len(files), where or name)
+        hint = _other_suffix(missing, find)
+        raise _missing(table, missing, len(files), where or name, hint)
     clips = [_clip(row, source) for row in rows if (source := files[row.path]) is not None]
     return Dataset(clips, name=name, notes=notes)
 
@@ -287,15 +288,29 @@ def _check_unique(table: str, rows: Sequence[LabeledRow]) -> None:
     problems.check("Keep one row with one label for each clip.")
 
 
-def _missing(table: str, missing: Sequence[str], total: int, where: str) -> DatasetError:
+def _missing(
+    table: str, missing: Sequence[str], total: int, where: str, hint: str | None
+) -> DatasetError:
     files = count(len(missing), "file is", "files are")
-    hint = None
-    if len(missing) == total:
+    if hint is None and len(missing) == total:
         hint = "No file was found: check the folder that the paths are relative to."
     listed = shown(missing, most=_MAX_MISSING)
     return DatasetError(
         f"{table}: {files} missing, of {total:,}, looked for in {where}: {listed}", hint=hint
     )
+
+
+def _other_suffix(missing: Sequence[str], find: Callable[[str], AudioSource | None]) -> str | None:
+    """Return a hint if missing files exist with a suffix, or with another one."""
+    for path in missing[:_MAX_MISSING]:
+        stem = posixpath.splitext(path)[0]
+        for start in dict.fromkeys((path, stem)):
+            for end in (*sorted(AUDIO_SUFFIXES), *sorted(map(str.upper, AUDIO_SUFFIXES))):
+                other = start + end
+                if other != path and not is_audio(start) and find(other) is not None:
+                    change = "Correct the suffixes of" if is_audio(path) else "Add the suffix to"
+                    return f"{quoted(path)} exists as {quoted(other)}. {change} the paths."
+    return None
 
 
 def _clip(row: LabeledRow, source: AudioSource) -> Clip:

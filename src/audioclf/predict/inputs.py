@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from audioclf.base.errors import DatasetError
-from audioclf.dataset.listing import list_archive, list_folder
+from audioclf.dataset.listing import find_file, list_archive, list_folder
 from audioclf.dataset.path_labels import count, full_path, is_audio, shown
 from audioclf.dataset.remote import is_url
 from audioclf.dataset.sources import (
@@ -179,7 +179,7 @@ class _Finder:
     def _add_path(self, path: Path) -> None:
         suffix = path.suffix.lower()
         if path.is_dir():
-            self._add_listing(list_folder(path))
+            self._add_listing(list_folder(path, any_names=True))
         elif suffix == ".zip":
             self._add_listing(list_archive(path))
         elif suffix in TABLE_SUFFIXES:
@@ -244,7 +244,10 @@ def _exists(path: Path) -> bool:
 def _table_path(folder: Path, name: str) -> Path:
     """Return the path in a table; one of Windows is read as the loader of manifests reads it."""
     path = folder / name
-    return path if "\\" not in name or _exists(path) else folder / name.replace("\\", "/")
+    if not _exists(path) and "\\" in name:
+        name = name.replace("\\", "/")
+        path = folder / name
+    return find_file(folder, name) or path
 
 
 def _whole(source: AudioSource) -> AudioSource:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from audioclf.builtin.loaders.manifest import Manifest
 from audioclf.components.fields import validate_component
 from audioclf.plugin import Dataset, DatasetError
-from tests.conftest import run_cli, tone, write_wav
+from tests.conftest import run_cli, tone, write_wav, zip_folder
 
 
 def fill(root: Path, *names: str) -> Path:
@@ -194,6 +194,37 @@ def test_where_no_file_is_there_the_place_is_wrong(tmp_path: Path) -> None:
     found = error(tmp_path, "path,label\n1.wav,a\n")
     assert "1 file is missing, of 1, looked for in" in found.message
     assert found.hint == "No file was found: check the folder that the paths are relative to."
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize(
+    ("listed", "file", "change"),
+    [
+        ("cat/0", "cat/0.wav", "Add the suffix to the paths."),
+        ("cat/0.5", "cat/0.5.FLAC", "Add the suffix to the paths."),
+        ("cat/0.wav", "cat/0.mp3", "Correct the suffixes of the paths."),
+        ("cat/0.wav", "cat/0.WAV", "Correct the suffixes of the paths."),
+    ],
+)
+def test_a_file_with_another_suffix_than_in_the_table_is_named(
+    tmp_path: Path, listed: str, file: str, change: str, *, zipped: bool
+) -> None:
+    root = fill(tmp_path / "set", file)
+    if zipped:
+        root = zip_folder(root, tmp_path / "set.zip")
+    found = error(tmp_path, f"path,label\n{listed},a\n", root=str(root))
+    assert found.hint == f"{listed!r} exists as {file!r}. {change}"
+
+
+@pytest.mark.parametrize("folder_form", ["NFC", "NFD"])
+@pytest.mark.parametrize("file_form", ["NFC", "NFD"])
+def test_names_are_equal_in_any_normal_form(
+    tmp_path: Path, folder_form: Any, file_form: Any
+) -> None:
+    folder = unicodedata.normalize(folder_form, "kröte")
+    file = unicodedata.normalize(file_form, "ä.wav")
+    fill(tmp_path, f"{folder}/{file}")
+    assert len(load(tmp_path, "path,label\nkröte/ä.wav,a\n")) == 1
 
 
 def test_a_folder_or_an_endless_name_is_a_missing_file(tmp_path: Path) -> None:

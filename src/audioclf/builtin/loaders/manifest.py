@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import posixpath
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
+from audioclf.dataset.listing import find_file
 from audioclf.dataset.path_labels import full_path
 from audioclf.plugin import (
     AudioSource,
@@ -116,20 +117,21 @@ def _find_in(listing: Listing, paths: list[str]) -> _Find:
     audio = [path for path in files if is_audio(path)]
     wrapping = common_folders(audio) if audio else []
     starts = ["".join(f"{folder}/" for folder in wrapping[:n]) for n in range(len(wrapping) + 1)]
-    fitting = (start for start in starts if any(start + path in files for path in paths))
+    known = (files, {posixpath.splitext(path)[0] for path in audio})  # for the hint on suffixes
+    stems = {posixpath.splitext(path)[0] for path in paths}
+    fitting = (
+        start
+        for names, wanted in zip(known, (paths, {*paths, *stems}), strict=True)
+        for start in starts
+        if any(start + path in names for path in wanted)
+    )
     prefix = next(fitting, "")
     return lambda path: _find_outside(path) or files.get(prefix + path)
 
 
 def _find_on_disk(root: Path, path: str) -> AudioSource | None:
-    for form in (path, unicodedata.normalize("NFD", path)):
-        file = Path(root, form)
-        try:
-            if file.is_file():
-                return FileSource(file)
-        except (OSError, ValueError):  # too long, or no permission
-            continue
-    return None
+    file = find_file(root, path)
+    return None if file is None else FileSource(file)
 
 
 def _find_outside(path: str) -> AudioSource | None:
