@@ -31,6 +31,7 @@ def all_rows(data: Path, scratch: Path) -> Iterator[Row]:
     import process_rows
 
     yield from process_rows.rows(folder, archive)
+    yield from process_rows.memory_rows(scratch)
     import feature_rows
     import file_rows
 

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import soundfile
 from measure import REPO, Cost, Row, process, script
 
 LIBROSA_LOOP = """
@@ -85,6 +87,53 @@ def rows(folder: Path, archive: Path) -> Iterator[Row]:
             0.5,
             rounds=0.5,
         )
+
+
+def memory_rows(scratch: Path) -> Iterator[Row]:
+    """Yield rows that show that the memory of a run does not grow with its clips."""
+    for name, seconds, few, many in (("1 s", 1, 64, 1024), ("20 min", 1200, 4, 32)):
+        sides = [_sounds(scratch / f"{n}x{seconds}", n, seconds) for n in (many, few)]
+        yield Row(
+            f"memory of a run on {many} clips of {name}",
+            lambda path=sides[0]: _plain_run(path),
+            lambda path=sides[1]: _plain_run(path),
+            f"{few} such clips",
+            memory_goal=1.2,
+            rounds=0,
+        )
+
+
+def _sounds(folder: Path, n_clips: int, seconds: int) -> Path:
+    """Write clips of two classes at 8 kHz."""
+    rng = np.random.default_rng(0)
+    for index in range(n_clips):
+        path = folder / "ab"[index % 2] / f"{index}.flac"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        y = 0.1 * rng.standard_normal(8000) * (1 + index % 2) + 0.01 * rng.standard_normal(8000)
+        soundfile.write(path, np.tile(y, seconds), 8000)
+    return folder
+
+
+def _plain_run(sounds: Path) -> Cost:
+    config = sounds.with_suffix(".yaml")
+    config.write_text(MEMORY_CONFIG.format(sounds.name), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as out:
+        return process(
+            *(sys.executable, "-m", "audioclf", "run", config, "--out", Path(out) / "run"),
+            *("--jobs", "1", "--no-cache"),
+        )
+
+
+MEMORY_CONFIG = """
+name: memory
+dataset: {{type: folder, path: {0}}}
+audio: {{sr: 8000}}
+featurizers: {{mel: {{type: mel, n_mels: 32, n_fft: 512, hop_length: 512, pooling: {{type: stats}}}}}}
+split: {{type: stratified_kfold, n_splits: 2}}
+classifiers: {{logreg: {{type: logistic_regression}}}}
+report: {{html: false}}
+allow: [duplicates]
+"""
 
 
 def _cold(folder: Path) -> Cost:

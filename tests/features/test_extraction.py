@@ -189,3 +189,34 @@ def test_the_fingerprint_follows_the_bytes_of_the_clips(sounds: Path) -> None:
     path = sounds / "low" / "low_0.wav"
     path.write_bytes(path.read_bytes()[:-2] + b"\x01\x01")
     assert go(sounds, Odd()).fingerprint != before
+
+
+class Remembering(MelSpectrogram):
+    """Remembers how many clips each batch has."""
+
+    type: Literal["remembering"] = "remembering"  # type: ignore[assignment]
+
+    def extract_many(self, ys: Any, sr: int) -> Any:
+        BATCHES.append(len(ys))
+        return super().extract_many(ys, sr)
+
+
+BATCHES: list[int] = []
+
+
+@pytest.mark.parametrize(("held", "batches"), [(2**25, [7]), (30_000, [2, 2, 2]), (1, [])])
+def test_memory_of_a_chunk_is_bounded_and_changes_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int, batches: list[int]
+) -> None:
+    for index in range(7):
+        path = tmp_path / "xy"[index // 4] / f"{index}.wav"
+        write_wav(path, tone(300.0 + 50 * index, 0.5, 8000, seed=index))
+    dataset = FolderDataset(path=tmp_path).load()
+    featurizer = Remembering(n_mels=16, n_fft=256, hop_length=128)
+    whole = extract(dataset, AUDIO, {"mel": featurizer}, cache_folder=tmp_path / "cache")
+    monkeypatch.setattr("audioclf.features.worker.BATCH_BYTES", held)
+    BATCHES.clear()
+    parts = extract(dataset, AUDIO, {"mel": featurizer})
+    assert [n_clips for n_clips in BATCHES if n_clips > 1] == batches
+    assert parts.ledger == whole.ledger
+    np.testing.assert_array_equal(parts.matrices["mel"], whole.matrices["mel"])

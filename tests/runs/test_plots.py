@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -35,8 +36,29 @@ def test_more_classes_make_a_taller_picture() -> None:
 def test_examples_are_drawn_even_when_they_are_short(n_samples: int) -> None:
     y = np.zeros(n_samples, dtype=np.float32)
     features = np.zeros((4, 1 + n_samples // 512), dtype=np.float32)
-    examples = [Example(name, f"{name}/1.wav", y, 8000, features) for name in NASTY[:3]]
+    examples = [Example.of(name, f"{name}/1.wav", y, 8000, features) for name in NASTY[:3]]
     assert size(plot_examples(examples, "mel"))[1] > 300
+
+
+def test_long_examples_are_reduced_to_what_is_drawn() -> None:
+    y = np.zeros(8_000_000, dtype=np.float32)
+    y[[0, 5_000_000, -1]] = 0.25, -0.5, 0.75
+    features = np.zeros((4, 15_625), dtype=np.float32)
+    example = Example.of("a", "a/1.wav", y, 8000, features)
+    assert (example.seconds, example.y.size, example.features.shape) == (1000.0, 20_000, (4, 3906))
+    assert (example.y[1], example.y[-1], example.y.min()) == (0.25, 0.75, -0.5)
+    assert example.features.base is None
+    tracemalloc.start()
+    plot_examples([example], "mel")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6
+
+
+@pytest.mark.parametrize("n_samples", [1, 19_999, 20_000])
+def test_short_examples_are_drawn_sample_by_sample(n_samples: int) -> None:
+    y = np.arange(n_samples, dtype=np.float32)
+    assert Example.of("a", "a", y, 8000, y[None, :4000]).y is y
 
 
 @pytest.mark.parametrize("n_classes", [2, 9, 30])

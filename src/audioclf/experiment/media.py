@@ -23,7 +23,8 @@ def examples_of(
     for label in dataset.classes[:MAX_EXAMPLES]:
         clip = next(clip for clip in dataset if clip.label == label)
         matrices = featurize_clip(clip, audio, (plan, waveform_plan(audio)), cache_folder)
-        examples.append(Example(label, clip.id, matrices[""][0], audio.sr, matrices[plan.name]))
+        y, features = matrices[""][0], matrices[plan.name]
+        examples.append(Example.of(label, clip.id, y, audio.sr, features))
     return examples
 
 

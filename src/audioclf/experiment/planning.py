@@ -25,6 +25,7 @@ from audioclf.experiment.probe import Probe, fit_seconds
 from audioclf.features.cache import DEFAULT_MAX_BYTES
 from audioclf.features.extraction import CHUNK, make_plans
 from audioclf.features.matrix import MEMORY_SHARE
+from audioclf.features.worker import BATCH_BYTES
 from audioclf.report.run.page import default_budget
 from audioclf.runs.plots import MAX_EXAMPLES
 
@@ -224,7 +225,8 @@ class _Work:
         each = self.probe.clip_seconds
         divided = each * max(self.n_clips / self.jobs, 1.0)
         seconds = max(divided, min(each, _LOCKED_SECONDS) * self.n_clips)
-        chunks = round(min(CHUNK * self.jobs, self.n_clips) * self.probe.clip_bytes)
+        clips = round(min(CHUNK * self.jobs, self.n_clips) * self.probe.clip_bytes)
+        chunks = min(clips, self.jobs * (BATCH_BYTES + round(self.probe.clip_bytes)))
         disk = self.mapped_bytes + self.cache_bytes
         return Stage("features", seconds, self.kept_bytes + chunks, disk)
 

@@ -7,7 +7,7 @@ depend on the clips that share a chunk.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float32]
+
+Frames = dict[tuple[str, int], int]  # by the name of the plan and the number of samples
+BATCH_BYTES = 32 * 2**20
+"""Memory of decoded clips and cached features from which on they are featurized and released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,21 +180,46 @@ def plan_featurizer(
 def featurize_chunk(chunk: Chunk) -> ChunkResult:
     """Return a ledger row for every clip and a row of features for those that can be used."""
     cache = None if chunk.cache_folder is None else FeatureCache(chunk.cache_folder)
-    loaded = [_Loaded(clip, chunk, cache) for clip in chunk.clips]
-    result = ChunkResult(chunk.start, [])
-    for plan in chunk.plans:
-        rows = np.zeros((len(chunk.clips), plan.row_width), dtype=np.float32)
-        for number, view in enumerate(plan.views):
-            columns = slice(number * plan.width, (number + 1) * plan.width)
-            for row, features in zip(rows, _matrices(view, loaded, chunk, cache), strict=True):
-                if features is not None:
-                    row[columns] = view.featurizer.pooling.pool(features, view.max_frames)
-        result.rows[plan.name] = rows
-    result.ledger = [item.ledger_row() for item in loaded]
+    n_clips = len(chunk.clips)
+    rows = {p.name: np.zeros((n_clips, p.row_width), dtype=np.float32) for p in chunk.plans}
+    result = ChunkResult(chunk.start, [], rows)
+    frames: Frames = {}
+    for batch in _batches(chunk, cache):
+        done = len(result.ledger)
+        for plan in chunk.plans:
+            _fill(rows[plan.name][done : done + len(batch)], plan, batch, chunk, cache, frames)
+        result.ledger += [item.ledger_row() for item in batch]
     if cache is not None:
         warnings = [cache.warning] if cache.warning else []
         result.cache = CacheUse(cache.hits, cache.written, cache.damaged, warnings)
     return result
+
+
+def _batches(chunk: Chunk, cache: FeatureCache | None) -> Iterator[list[_Loaded]]:
+    """Load the clips of a chunk; yield them as soon as they fill `BATCH_BYTES`."""
+    batch: list[_Loaded] = []
+    for clip in chunk.clips:
+        batch.append(_Loaded(clip, chunk, cache))
+        if sum(item.n_bytes for item in batch) >= BATCH_BYTES:
+            yield batch
+            batch.clear()
+    yield batch
+
+
+def _fill(
+    rows: Matrix,
+    plan: Plan,
+    batch: Sequence[_Loaded],
+    chunk: Chunk,
+    cache: FeatureCache | None,
+    frames: Frames,
+) -> None:
+    """Pool the features of each clip into its row, view beside view."""
+    for number, view in enumerate(plan.views):
+        columns = slice(number * plan.width, (number + 1) * plan.width)
+        for row, features in zip(rows, _matrices(view, batch, chunk, cache, frames), strict=True):
+            if features is not None:
+                row[columns] = view.featurizer.pooling.pool(features, view.max_frames)
 
 
 def featurize_clip(
@@ -207,7 +236,7 @@ def featurize_clip(
     chunk = Chunk(0, (clip,), audio, plans, cache_folder)
     cache = None if cache_folder is None else FeatureCache(cache_folder)
     item = _Loaded(clip, chunk, cache)
-    matrices = {plan.name: _matrices(plan, [item], chunk, cache)[0] for plan in plans}
+    matrices = {plan.name: _matrices(plan, [item], chunk, cache, {})[0] for plan in plans}
     if item.error is not None:
         raise item.error
     return {name: features for name, features in matrices.items() if features is not None}
@@ -251,6 +280,12 @@ class _Loaded:
             self.cached[plan.name] = entry.features
             self.info, self.seconds = _info_from(entry.meta), float(entry.meta["seconds"])
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the waveform and of the features."""
+        arrays = (*self.cached.values(), self.y)
+        return sum(array.nbytes for array in arrays if array is not None)
+
     def meta(self) -> dict[str, Any]:
         """Return the facts of the clip for its entry in the cache."""
         assert self.info is not None
@@ -274,7 +309,11 @@ def _info_from(meta: Mapping[str, Any]) -> AudioInfo:
 
 
 def _matrices(
-    plan: Plan, loaded: Sequence[_Loaded], chunk: Chunk, cache: FeatureCache | None
+    plan: Plan,
+    loaded: Sequence[_Loaded],
+    chunk: Chunk,
+    cache: FeatureCache | None,
+    frames: Frames,
 ) -> list[Matrix | None]:
     """Return the features of each clip, cached or computed; computed ones are then cached.
 
@@ -282,11 +321,10 @@ def _matrices(
     """
     fresh = [item for item in loaded if item.y is not None and plan.name not in item.cached]
     ys = [item.y for item in fresh if item.y is not None]
-    frames: dict[int, int] = {}
     steady = plan.featurizer.has_steady_frames()
     for item, features in zip(fresh, featurize(plan, ys, chunk.audio.sr), strict=True):
         if not isinstance(features, FeatureError) and item.y is not None and steady:
-            features = _steady(features, len(item.y), frames, plan.label)
+            features = _steady(features, (plan.name, len(item.y)), frames, plan.label)
         if isinstance(features, FeatureError):
             item.error = item.error or features
             continue
@@ -297,14 +335,14 @@ def _matrices(
 
 
 def _steady(
-    features: Matrix, n_samples: int, frames: dict[int, int], label: str
+    features: Matrix, clip_length: tuple[str, int], frames: Frames, label: str
 ) -> Matrix | FeatureError:
     """Return the features, or an error if clips of one length have different numbers of frames."""
-    n_frames, before = features.shape[1], frames.setdefault(n_samples, features.shape[1])
+    n_frames, before = features.shape[1], frames.setdefault(clip_length, features.shape[1])
     if n_frames == before:
         return features
     return FeatureError(
-        f"{label} returned {n_frames} frames for {n_samples} samples, before it was {before}"
+        f"{label} returned {n_frames} frames for {clip_length[1]} samples, before it was {before}"
     )
 
 

@@ -6,6 +6,7 @@ They need no display, and their colours suit colour-blind readers.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,28 +19,74 @@ if TYPE_CHECKING:
 _BLUE = "#30638e"
 _MAX_NAME = 24
 
+_MAX_SECTIONS, _MAX_FRAMES = 10_000, 4_000
+"""Sections of a waveform and frames of its features that are drawn; a plot has 500 pixels."""
+
 MAX_EXAMPLES = 20
 """Classes of which an example is drawn at most."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A clip of a class with its features.
+    """A clip of a class with its features, reduced to what a picture can show.
 
     Parameters
     ----------
     label, clip_id : str
-    y : np.ndarray [shape=(n_samples,)], float32
-    sr : int
-        Sample rate in Hz.
+    seconds : float
+        Length of the clip.
+    y : np.ndarray [shape=(n_points,)], float32
+        Points at equal distances: the samples, or the smallest and the largest of each section.
     features : np.ndarray [shape=(n_bins, n_frames)], float32
+        All frames, or some at equal distances.
     """
 
     label: str
     clip_id: str
+    seconds: float
     y: NDArray[np.float32]
-    sr: int
     features: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls,
+        label: str,
+        clip_id: str,
+        y: NDArray[np.float32],
+        sr: int,
+        features: NDArray[np.float32],
+    ) -> Example:
+        """Reduce a clip, so that the memory of a plot does not grow with the length of clips.
+
+        Parameters
+        ----------
+        label, clip_id : str
+        y : np.ndarray [shape=(n_samples,)], float32
+        sr : int
+            Sample rate in Hz.
+        features : np.ndarray [shape=(n_bins, n_frames)], float32
+        """
+        import numpy as np
+
+        step = math.ceil(features.shape[1] / _MAX_FRAMES)
+        thin = np.array(features[:, step // 2 :: step])
+        return cls(label, clip_id, len(y) / sr, envelope(y, _MAX_SECTIONS), thin)
+
+
+def envelope(y: NDArray[np.float32], n_sections: int) -> NDArray[np.float32]:
+    """Return the smallest and the largest sample of each section, or a short waveform as it is.
+
+    >>> import numpy as np
+    >>> envelope(np.asarray([0.1, 0.5, -0.5, 0.2, 0.3, -0.1], dtype=np.float32), 2).tolist()
+    [-0.5, 0.5, -0.10000000149011612, 0.30000001192092896]
+    """
+    import numpy as np
+
+    if len(y) <= 2 * n_sections:
+        return y
+    starts = np.arange(n_sections) * len(y) // n_sections
+    lowest, highest = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
+    return np.stack([lowest, highest], axis=1).ravel()
 
 
 def plot_class_distribution(counts: Mapping[str, int]) -> bytes:
@@ -61,15 +108,14 @@ def plot_examples(examples: Sequence[Example], featurizer: str) -> bytes:
     figure = _figure(9.0, 2.0 * len(examples) + 0.4)
     rows = figure.subplots(len(examples), 2, squeeze=False)
     for (left, right), example in zip(rows, examples, strict=True):
-        seconds = len(example.y) / example.sr
-        _draw_waveform(left, example, seconds)
+        _draw_waveform(left, example)
         n_bins = len(example.features)
         image = right.imshow(
             example.features,
             origin="lower",
             aspect="auto",
             cmap="magma",
-            extent=(0.0, seconds, 0, n_bins),
+            extent=(0.0, example.seconds, 0, n_bins),
             interpolation="nearest",
         )
         figure.colorbar(image, ax=right, pad=0.02)
@@ -80,10 +126,12 @@ def plot_examples(examples: Sequence[Example], featurizer: str) -> bytes:
     return _png(figure)
 
 
-def _draw_waveform(axes: Any, example: Example, seconds: float) -> None:
-    times = [index / example.sr for index in range(len(example.y))]
+def _draw_waveform(axes: Any, example: Example) -> None:
+    import numpy as np
+
+    times = np.arange(len(example.y)) * (example.seconds / len(example.y))
     axes.plot(times, example.y, linewidth=0.4, color=_BLUE)
-    axes.set_xlim(0.0, seconds)
+    axes.set_xlim(0.0, example.seconds)
     axes.set_ylabel("amplitude")
     axes.set_title(f"{_shown(example.label)}: {_plain(example.clip_id)}", fontsize=9)
 

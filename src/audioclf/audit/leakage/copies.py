@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +45,7 @@ MAX_SHIFT = 0.6
 """Largest delay of one copy behind the other, in s."""
 
 _SR = 8000
+_KEPT, _KEPT_BYTES = 512, 128 * 2**20  # decoded clips that are kept for the next pairs
 _FRAME_SECONDS = 0.03
 _BLOCK = 512
 _TABLES, _BITS, _NEIGHBORS = 16, 18, 16
@@ -214,12 +214,21 @@ def _low_rate_decoder(dataset: Dataset, audio: AudioConfig, decoder: Decoder) ->
     """
     low_rate = audio.model_copy(update={"sr": min(_SR, audio.sr)})
 
-    @lru_cache(maxsize=512)
+    kept: dict[int, Matrix | None] = {}
+
     def decode(position: int) -> Matrix | None:
+        if position in kept:
+            kept[position] = kept.pop(position)  # now the last to be dropped
+            return kept[position]
         try:
-            return band(decoder(dataset.clips[position], low_rate), low_rate.sr)
+            kept[position] = band(decoder(dataset.clips[position], low_rate), low_rate.sr)
         except DecodeError:  # changed or gone since the run
-            return None
+            kept[position] = None
+        sizes = {at: 0 if y is None else y.nbytes for at, y in kept.items()}
+        while len(kept) > 1 and (len(kept) > _KEPT or sum(sizes.values()) > _KEPT_BYTES):
+            oldest = next(iter(kept))
+            del kept[oldest], sizes[oldest]
+        return kept[position]
 
     return decode
 
