@@ -65,14 +65,7 @@ class OutputFolder:
 
 
 def check_new_config(path: Path, *, force: bool = False) -> None:
-    """Refuse a path that exists.
-
-    Raises
-    ------
-    ConfigError
-        If there is a folder, a file that is not to be replaced, or one that is no YAML file, such
-        as a recording or a table of labels.
-    """
+    """Refuse a path that exists."""
     if path.is_dir():
         raise ConfigError(f"{path} is a folder, not a file", hint="Choose a file with --out.")
     if not force and (path.exists() or path.is_symlink()):
@@ -88,15 +81,7 @@ def check_new_config(path: Path, *, force: bool = False) -> None:
 
 
 def write_new_config(path: Path, text: str, *, force: bool = False) -> Path:
-    """Write a text file in UTF-8, whole or not at all.
-
-    Raises
-    ------
-    ConfigError
-        As `check_new_config`.
-    ResultError
-        If it cannot be written.
-    """
+    """Write a text file in UTF-8, whole or not at all."""
     check_new_config(path, force=force)
     return OutputFolder(path.parent).write_text(path.name, text)
 

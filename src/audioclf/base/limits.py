@@ -130,11 +130,6 @@ def raised_by(name: str) -> str:
 def parse_limits(settings: Iterable[str]) -> Limits:
     """Return the limits that `name=value` texts set.
 
-    Raises
-    ------
-    ConfigError
-        If there is no limit of that name, or it cannot have that value.
-
     Examples
     --------
     >>> parse_limits(["max_seconds=7200"]).changed()

@@ -17,15 +17,7 @@ _TRIES = 20
 
 
 class FileLock:
-    """A lock that this process holds until `release` or its end.
-
-    Parameters
-    ----------
-    path : Path
-        The lock file.
-    descriptor : int
-        Of the lock file, open and locked.
-    """
+    """A lock that this process holds until `release` or its end."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -46,11 +38,6 @@ def take_lock(path: Path) -> FileLock | None:
     """Lock a file, which is created if missing; return None if another process has locked it.
 
     A file system without locks (some network shares) grants every lock.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be made.
     """
     for _ in range(_TRIES):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

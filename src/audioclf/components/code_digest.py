@@ -40,10 +40,6 @@ def made_by(
 
     Parameters
     ----------
-    component : BaseModel
-    origin : Origin or None
-    libraries : tuple of str
-        Distributions that our own components compute with.
     own_code : tuple of str
         Files and folders of audioclf that the numbers depend on, relative to the package; the
         folders of the component's own classes are added. Of foreign classes, the whole package

@@ -44,18 +44,7 @@ _TYPE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def discover(*, strict: bool = False) -> Registry:
-    """Load all installed plugins and return their components.
-
-    Parameters
-    ----------
-    strict : bool
-        Whether to raise the first failure with its traceback, for plugin authors.
-
-    Raises
-    ------
-    PluginError
-        If the built-in plugin does not load.
-    """
+    """Load all installed plugins and return their components."""
     disabled = _disabled_names()
     entry_points = sorted(_entry_points(), key=lambda pair: pair[0])
     return Registry(tuple(_load(origin, ep, disabled, strict) for origin, ep in entry_points))
@@ -94,14 +83,7 @@ def _reason(exc: BaseException) -> str:
 
 
 def load_components(plugin: ModuleType | Any) -> tuple[type[Component], ...]:
-    """Return the component classes of one plugin module.
-
-    Raises
-    ------
-    PluginError
-        If the plugin needs another version of the interface, implements an unknown hook or none,
-        or a hook returns something that is not a component class of its kind.
-    """
+    """Return the component classes of one plugin module."""
     _check_api(plugin)
     manager = _managing(plugin)
     _check_hooks(manager, plugin)
@@ -114,13 +96,7 @@ def load_components(plugin: ModuleType | Any) -> tuple[type[Component], ...]:
 
 
 def load_listener(plugin: ModuleType | Any) -> RunFinished | None:
-    """Return the hook `audioclf_run_finished` of a plugin module, or None.
-
-    Raises
-    ------
-    PluginError
-        If the hook does not take `result`.
-    """
+    """Return the hook `audioclf_run_finished` of a plugin module, or None."""
     for implementation in getattr(_managing(plugin).hook, _LIFECYCLE).get_hookimpls():
         if implementation.argnames != ("result",):
             raise PluginError(f"{_LIFECYCLE} has to take one argument, `result`")

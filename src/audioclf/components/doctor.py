@@ -18,18 +18,7 @@ _MISSING = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A problem of a plugin.
-
-    Parameters
-    ----------
-    state : {"broken", "outdated", "clashing", "disabled", "unknown"}
-    plugin : str
-        The plugin or plugins.
-    reason, advice : str
-        The problem, and the next step.
-    is_harmless : bool
-        Whether it was requested by the user.
-    """
+    """A problem of a plugin."""
 
     state: Literal["broken", "outdated", "clashing", "disabled", "unknown"]
     plugin: str
@@ -47,7 +36,6 @@ def diagnose(registry: Registry, disabled: str = "") -> tuple[Diagnosis, ...]:
 
     Parameters
     ----------
-    registry : Registry
     disabled : str
         The value of `AUDIOCLF_DISABLE_PLUGINS`.
     """

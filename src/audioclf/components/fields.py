@@ -94,10 +94,5 @@ def validate_component(
 
     Numbers in quotes and booleans for numbers are errors; lists become tuples and strings become
     paths, for which the data goes through JSON.
-
-    Raises
-    ------
-    pydantic.ValidationError
-        If a value does not fit; its locations are relative to `data`.
     """
     return cls.model_validate_json(json.dumps(data), strict=True, context=context)

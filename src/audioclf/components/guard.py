@@ -40,20 +40,11 @@ def guard(
 
     Parameters
     ----------
-    where : str
-        Component with distribution and version, and the clip or fold.
-    error : type of AudioclfError
-        Class of the new error.
     known : callable, optional
         Turns an `AudioclfError` into the error to raise; by default one of the same class, whose
         message begins with `where`.
     hint : callable
         Takes the text of the original error and returns a hint, if it has one.
-
-    Raises
-    ------
-    AudioclfError
-        In place of any `Exception` or `SystemExit`. `KeyboardInterrupt` passes.
     """
     try:
         yield
@@ -86,15 +77,7 @@ def recorded(*, with_warnings: bool = True) -> Iterator[list[str]]:
 
 
 def load_guarded(loader: Loader, registry: Registry) -> Dataset:
-    """Load a dataset; a change of process state becomes a note of it.
-
-    Raises
-    ------
-    AudioclfError
-        The loader's own error about its source.
-    PluginError
-        If the loader raises anything else or returns no dataset; names its distribution.
-    """
+    """Load a dataset; a change of process state becomes a note of it."""
     from audioclf.dataset.dataset import Dataset
 
     where = f"loader {registry.describe(loader)}"

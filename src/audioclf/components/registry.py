@@ -47,12 +47,6 @@ class PluginRecord:
 
     Parameters
     ----------
-    origin : Origin
-    status : {"ok", "failed", "disabled"}
-    reason : str
-        Reason for a status other than ok, in one line.
-    components : tuple of component classes
-        Its components.
     run_finished : callable, optional
         Its hook `audioclf_run_finished`.
     """

@@ -45,15 +45,8 @@ def read_config(text: str, path: Path, *, registry: Registry | None = None) -> R
 
     Parameters
     ----------
-    text : str
     path : Path
         Path of its future file; relative paths inside it are relative to its folder.
-    registry : Registry, optional
-
-    Raises
-    ------
-    ConfigError
-        As `load_config`.
     """
     return _load(parse_yaml(text, str(path)), path, (), registry)
 

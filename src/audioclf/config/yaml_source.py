@@ -73,13 +73,7 @@ class YamlSource:
 
 
 def read_yaml(path: Path) -> YamlSource:
-    """Read a config file, within the limits in force.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, is too large, or is not YAML in UTF-8.
-    """
+    """Read a config file, within the limits in force."""
     most = limits_in_force().max_config_bytes
     try:
         with path.open("rb") as stream:
@@ -98,13 +92,7 @@ def read_yaml(path: Path) -> YamlSource:
 
 
 def parse_yaml(text: str, name: str) -> YamlSource:
-    """Parse YAML text; problems that do not stop the parser are collected in `problems`.
-
-    Raises
-    ------
-    ConfigError
-        If the text is not YAML or is nested too deeply.
-    """
+    """Parse YAML text; problems that do not stop the parser are collected in `problems`."""
     source = YamlSource(name)
     try:
         node = _Loader(text, source).get_single_node()

@@ -34,7 +34,6 @@ def make_engine(
 
     Parameters
     ----------
-    name : {"local", "dask"}
     jobs : int
         Number of threads or processes of `local`.
     scheduler : str, optional
@@ -47,15 +46,6 @@ def make_engine(
         Time limit for an item in s; needs `isolate`, since only a process can be ended.
     required : mapping of str to str, optional
         Distribution to version that every worker of `dask` must have.
-
-    Raises
-    ------
-    ConfigError
-        If `dask` has no address, or one that is not safe.
-    EnvironmentMissingError
-        If the cluster cannot be used.
-    PluginError
-        If a worker of the cluster has other versions.
     """
     if name == "dask":
         if seconds is not None:

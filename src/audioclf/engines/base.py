@@ -49,13 +49,8 @@ class WorkerDiedError(AudioclfError):
 
     Parameters
     ----------
-    message : str
-    index : int
-        Position of the item among the items.
     how : str
         How the process ended, as `SIGKILL` or `exit code 1`.
-    is_late : bool
-        Whether it was ended because of a time limit.
     """
 
     def __init__(
@@ -130,11 +125,6 @@ class Engine(ABC):
         outcome : object or AudioclfError
             The result, in the order of completion; or the `AudioclfError` that the function
             raised; or a `WorkerError` for any other exception; or a `WorkerDiedError`.
-
-        Raises
-        ------
-        EnvironmentMissingError
-            If there are no workers, or no more.
         """
 
     def close(self) -> None:  # noqa: B027 - nothing to do where there are none

@@ -28,11 +28,6 @@ def check_address(address: str, *, insecure: bool) -> tuple[str, int]:
 
     Any client of a Dask scheduler can run code on its workers and on its other clients, so one on
     another machine must use TLS.
-
-    Raises
-    ------
-    ConfigError
-        If the address is not one, or leads to another machine without TLS and without `insecure`.
     """
     match = re.fullmatch(r"(?:(\w+)://)?(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):(\d{1,5})/?", address)
     if match is None:
@@ -58,13 +53,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def import_distributed() -> Any:
-    """Return the module `distributed`.
-
-    Raises
-    ------
-    EnvironmentMissingError
-        If it is not installed.
-    """
+    """Return the module `distributed`."""
     try:
         import distributed
     except ImportError as exc:
@@ -91,13 +80,7 @@ def quiet() -> Iterator[None]:
 
 
 def connect(address: str, host: str, port: int) -> Any:
-    """Return a client of the scheduler, within a few seconds.
-
-    Raises
-    ------
-    EnvironmentMissingError
-        If no scheduler answers, or the certificates for TLS are missing.
-    """
+    """Return a client of the scheduler, within a few seconds."""
     _check_certificates(address)
     try:
         socket.create_connection((host, port), CONNECT_SECONDS).close()
@@ -153,13 +136,7 @@ def versions_here(required: Mapping[str, str]) -> Versions:
 
 
 def check_workers(client: Any, versions: Versions) -> None:
-    """Ask every worker of a cluster for its versions.
-
-    Raises
-    ------
-    PluginError
-        If one lacks a distribution or has another version; names the worker and both versions.
-    """
+    """Ask every worker of a cluster for its versions."""
     answers = {name: client.run(*_question(name), on_error="return") for name, _ in versions}
     _refuse(
         _problem(worker, name, ours, theirs)
@@ -169,13 +146,7 @@ def check_workers(client: Any, versions: Versions) -> None:
 
 
 def check_this_worker(address: str, versions: Versions) -> None:
-    """Check the worker that runs this, which may have joined later.
-
-    Raises
-    ------
-    PluginError
-        As `check_workers`.
-    """
+    """Check the worker that runs this, which may have joined later."""
     _refuse(_problem(address, name, ours, _answer(*_question(name))) for name, ours in versions)
 
 

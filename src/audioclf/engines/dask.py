@@ -57,17 +57,6 @@ class DaskEngine(Engine):
         Accept a scheduler on another machine without TLS.
     required : mapping of str to str, optional
         Distribution to version that every worker must have, beyond `cluster.LIBRARIES`.
-    batch : int
-        Maximum number of items that are sent together.
-
-    Raises
-    ------
-    ConfigError
-        If the scheduler is on another machine and does not speak TLS.
-    EnvironmentMissingError
-        If Dask is not installed, no scheduler answers, or it has no workers.
-    PluginError
-        If a worker lacks a distribution or has another version.
     """
 
     def __init__(

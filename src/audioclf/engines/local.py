@@ -33,13 +33,7 @@ class SerialEngine(Engine):
 
 
 class ThreadEngine(Engine):
-    """Work in threads of this process, for functions that release the interpreter's lock.
-
-    Parameters
-    ----------
-    jobs : int
-        Number of threads.
-    """
+    """Work in threads of this process, for functions that release the interpreter's lock."""
 
     def __init__(self, jobs: int) -> None:
         self.workers = jobs
@@ -77,8 +71,6 @@ class ProcessEngine(Engine):
 
     Parameters
     ----------
-    jobs : int
-        Number of processes.
     seconds : float, optional
         Time limit for an item in s; its worker is ended then.
     """

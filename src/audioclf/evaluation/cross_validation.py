@@ -86,24 +86,15 @@ def evaluate(
 
     Parameters
     ----------
-    pipelines : sequence of Pipeline
     matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
         Design matrix by name of the featurizer.
-    targets : Targets
-    splits : Splits
     seed : int
         `random_state` of every classifier.
-    fits : FitPlan
-        Pipelines that are fitted in batches, and the number of parallel fits that memory allows.
     jobs : int
         Number of processes; the result is the same for any. Work of a few seconds is done in this
         process.
     engine : Engine, optional
         Does all the work, for any `jobs`; the result is the same for any.
-    fit_cache : FitCache, optional
-        Source of earlier fits, and destination of new ones.
-    isolate : bool
-        Fit in worker processes from the first fit on, so that the message of a crash names it.
     fit_seconds : float, optional
         Time limit of one fit with its predictions, in s; implies `isolate`.
     progress : callable
@@ -113,12 +104,6 @@ def evaluate(
     -------
     results : tuple of PipelineResult
         In the order of `pipelines`.
-
-    Raises
-    ------
-    ClassifierError
-        If a classifier raises, breaks its contract or crashes; names it, its origin and the fold.
-        Of several, the first in the order of pipelines and folds.
     """
     tasks = [
         _Task(

@@ -71,8 +71,6 @@ class FitCache:
 
     Attributes
     ----------
-    found, written, damaged : int
-        Fits that were read, fits that were added, and damaged entries.
     warning : str or None
         Reason why no more fits are kept.
     """

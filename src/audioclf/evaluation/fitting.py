@@ -51,7 +51,6 @@ def fit_rows(
 
     Parameters
     ----------
-    pipeline : Pipeline
     estimator : scikit-learn classifier
         Result of `build` of its classifier.
     X : np.ndarray [shape=(n_clips, n_views * n_features)], float32
@@ -171,18 +170,11 @@ def fit_final(
 
     Parameters
     ----------
-    pipeline : Pipeline
     matrix : np.ndarray [shape=(n_clips, n_views * n_features)], float32
-    targets : Targets
     seed : int
         `random_state` of the classifier.
     in_batches : bool
         Whether to fit by `fit_batches`, as the folds were.
-
-    Raises
-    ------
-    ClassifierError
-        If the classifier raises; names it and its origin.
     """
     where = f"classifier {pipeline.name!r} ({pipeline.described}), on all clips"
     y = targets.codes.copy()  # a classifier may write into it

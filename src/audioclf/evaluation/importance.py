@@ -45,12 +45,6 @@ def importance(
         Rows for the permutation importance, best those that it was not fitted on.
     y : np.ndarray [shape=(n_clips,)], int
         True codes of the rows.
-    n_bins : int
-        Number of bins of the feature matrix.
-    layout : {"flatten", "stats"}
-        The pooling: frame after frame, or statistic after statistic.
-    seed : int
-        Seed of the shuffling.
 
     Returns
     -------

@@ -26,12 +26,8 @@ class FitPlan:
 
     Parameters
     ----------
-    batched : frozenset of str
-        Pipelines that learn in batches, because a fit of all rows needs too much memory.
     at_once : int
         Largest number of parallel fits that memory allows.
-    notes : tuple of str
-        Notes for the user.
     """
 
     batched: frozenset[str] = frozenset()
@@ -50,17 +46,9 @@ def plan_fits(
 
     Parameters
     ----------
-    pipelines : sequence of Pipeline
     matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
-    n_classes : int
-    splits : Splits
     free : int
         Available memory in bytes.
-
-    Raises
-    ------
-    MemoryShortError
-        If a pipeline can do neither; names the memory that it needs.
     """
     n_clips = max(len(fold.train) for fold in splits.folds)
     batched: dict[str, tuple[int, int]] = {}

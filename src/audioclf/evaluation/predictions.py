@@ -84,12 +84,7 @@ def predict_rows(
 
 
 def checked_labels(y_pred: Any, n_rows: int, n_classes: int) -> NDArray[np.intp]:
-    """Return the result of `predict`, if it is one code in `0..n_classes-1` for each row.
-
-    Raises
-    ------
-    ClassifierError
-    """
+    """Return the result of `predict`, if it is one code in `0..n_classes-1` for each row."""
     labels = np.asarray(y_pred)
     if labels.shape != (n_rows,):
         raise ClassifierError(f"predict returned shape {labels.shape} for {n_rows} rows")
@@ -108,18 +103,11 @@ def scores_of_rows(
     estimator : scikit-learn classifier
         Fitted on the codes `0..n_classes-1`.
     x_test : np.ndarray [shape=(n_rows, n_features)], float32
-    n_classes : int
 
     Returns
     -------
     scores : np.ndarray [shape=(n_rows, n_classes)], float64, or None
         In the order of the codes; each row sums to 1.
-    kind : {"probability", "decision", "none"}
-
-    Raises
-    ------
-    ClassifierError
-        If the classifier returns another shape, or values that are not scores.
     """
     if isinstance(estimator, ViewAverage):
         return estimator.scores(x_test, n_classes)

@@ -47,13 +47,11 @@ class FoldResult:
 
     Parameters
     ----------
-    fold : Fold
     y_pred : np.ndarray [shape=(n_test,)], int
         Codes of the predicted classes.
     scores : np.ndarray [shape=(n_test, n_classes)], float64, or None
         In the order of the dataset's classes; each row sums to 1. A class without training clips
         has 0.
-    score_kind : {"probability", "decision", "none"}
     fit_seconds, predict_seconds : float
         Wall-clock time.
     warnings : tuple of str

@@ -24,15 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Views:
-    """Views in a row of a design matrix.
-
-    Parameters
-    ----------
-    count : int
-        Number of views of the clip, the plain one first.
-    averaged : bool
-        Whether a prediction is the mean of the scores of all views, or that of the first.
-    """
+    """Views in a row of a design matrix."""
 
     count: int = 1
     averaged: bool = False

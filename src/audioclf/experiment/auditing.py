@@ -31,12 +31,8 @@ class AuditReport:
 
     Parameters
     ----------
-    dataset : str
-    audits : tuple of Audit
     allowed : tuple of str
         Names of findings that are known and accepted.
-    notes : tuple of str
-        What the user should know.
     n_failed : int
         Clips that could not be read.
     """
@@ -79,7 +75,6 @@ def audit_config(
 
     Parameters
     ----------
-    prepared : Prepared
     quick : bool
         Train nothing: labels are not audited, and shortcuts not compared with predictions.
     allow : iterable of str
@@ -88,14 +83,6 @@ def audit_config(
         Threads and processes; all cores by default. The audits are the same for any number.
     cache_folder : Path, optional
         Folder of the feature cache; without it nothing is cached.
-    progress : callable
-
-    Raises
-    ------
-    ConfigError
-        If an allowed name is no finding.
-    DatasetError, SplitError, ClassifierError
-        As a run would.
     """
     allowed = check_allowed(allow)
     config = prepared.config
@@ -138,11 +125,6 @@ def audits_of(
 
     Parameters
     ----------
-    config : RunConfig
-    extraction : Extraction
-    splits : Splits
-    results : sequence of PipelineResult
-        Of all pipelines, or of some.
     pipeline : Pipeline, optional
         Fitted again where there is a leak, to estimate its effect on the scores.
     decoder : callable

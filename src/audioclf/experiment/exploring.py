@@ -57,14 +57,6 @@ def explore(
         Read clips in worker processes even if the config does not ask for it.
     cache_folder : Path, optional
         Folder of the feature cache; without it nothing is cached.
-    progress : callable
-
-    Raises
-    ------
-    ConfigError
-        If there is no such featurizer.
-    DatasetError
-        If no clip can be read.
     """
     config = prepared.config
     name = _chosen(config, featurizer)

@@ -55,15 +55,6 @@ def write_final(
     -------
     path : Path or None
         None for a classifier that no bundle can hold.
-    notes : tuple of str
-        What the user should know.
-
-    Raises
-    ------
-    ClassifierError
-        If the fit fails.
-    ResultError
-        If a file cannot be written.
     """
     pipeline = evaluated.pipeline
     matrix, targets = extraction.matrices[pipeline.featurizer], extraction.dataset.targets

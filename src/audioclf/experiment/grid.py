@@ -51,13 +51,7 @@ def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:
 
 
 def shapes_of(config: RunConfig) -> dict[str, tuple[int, int]]:
-    """Return the shape of each featurizer's matrices, if a classifier needs it.
-
-    Raises
-    ------
-    ConfigError
-        If all that a featurizer keeps is one frame.
-    """
+    """Return the shape of each featurizer's matrices, if a classifier needs it."""
     needing = [name for name, item in config.classifiers.items() if item.needs_shape()]
     if not needing:
         return {}

@@ -31,7 +31,6 @@ class Notification:
 
     Parameters
     ----------
-    is_done : bool
     text : str
         The plugin's answer, or why it failed, with its name, distribution and version.
     """
@@ -54,9 +53,6 @@ def send(
 
     Parameters
     ----------
-    observers : iterable of Observer
-    folder : Path
-        Folder of the run.
     seconds : float
         Time limit of each, in s.
     """

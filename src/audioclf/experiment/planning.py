@@ -56,7 +56,6 @@ class Stage:
 
     Parameters
     ----------
-    name : {"load", "features", "evaluate", "report"}
     seconds : float
         Wall-clock time.
     memory : int
@@ -79,16 +78,10 @@ class RunPlan:
     ----------
     stages : tuple of Stage
         In the order of the run.
-    n_clips, n_pipelines, n_fits : int
     rows_per_fit : int
         Clips on the largest training side.
     columns : dict of str to int
         Width of the design matrix of each featurizer.
-    mapped : tuple of str
-        Featurizers whose design matrix would be mapped from a temporary file.
-    jobs : int
-    n_probed, n_unreadable : int
-        Clips that were decoded for the plan, and those of them that cannot be used.
     cached : float
         Share of the probed clips whose features are all in the cache, in [0, 1].
     warnings : tuple of str
@@ -135,18 +128,8 @@ def plan(
 
     Parameters
     ----------
-    prepared : Prepared
-    resources : Resources
-        The jobs are assumed to divide the work evenly.
     out : Path
         Where the run folder would be.
-    load_seconds : float
-        Time that config and dataset took to load.
-
-    Raises
-    ------
-    AudioclfError
-        If a featurizer does not work at all, or none of the probed clips can be used.
     """
     config = prepared.config
     featurizers, origins = config.featurizers, prepared.origins

@@ -36,16 +36,7 @@ MAX_LISTED = 20
 
 @dataclass(frozen=True)
 class Prepared:
-    """A config, and what is derived from it before any clip is decoded.
-
-    Parameters
-    ----------
-    config : RunConfig
-    registry : Registry
-        The plugins that its names were resolved against.
-    dataset : Dataset
-        All clips that its loader returned.
-    """
+    """A config, and what is derived from it before any clip is decoded."""
 
     config: RunConfig
     registry: Registry
@@ -71,13 +62,7 @@ class Prepared:
         return self.config.split.folds(self.dataset, self.config.seed)
 
     def splits(self, dataset: Dataset | None = None) -> Splits:
-        """Return the folds of all clips, or of a dataset from which unreadable ones are missing.
-
-        Raises
-        ------
-        SplitError
-            If the clips cannot be split as the config asks.
-        """
+        """Return the folds of all clips, or of a dataset from which unreadable ones are missing."""
         if dataset is None or dataset is self.dataset:
             return self._splits
         return self.config.split.folds(dataset, self.config.seed)
@@ -117,23 +102,10 @@ class Prepared:
 
         Parameters
         ----------
-        featurizers : mapping of str to Featurizer
-            Those of the config, some of them, or others.
-        engine : Engine
         cache_folder : Path, optional
             Folder of the feature cache; without it nothing is cached.
         origins : mapping of str to Origin, optional
             The plugins of featurizers that are not in the config.
-        cache_use : CacheUse, optional
-            Filled while clips are featurized.
-        progress : callable
-
-        Raises
-        ------
-        FeatureError
-            If a featurizer does not work at all.
-        DatasetError
-            If no clip can be read.
         """
         from audioclf.features.cache import FeatureCache
         from audioclf.features.extraction import extract
@@ -179,19 +151,10 @@ def prepare(
 
     Parameters
     ----------
-    config : RunConfig or path
-        A config, or the YAML file of one.
     overrides : iterable of str
         `key=value` each, for a config that is a file.
     registry : Registry, optional
         The plugins to use; by default those that are installed.
-    check : bool
-        Whether metrics, splits and classifiers have to suit the dataset.
-
-    Raises
-    ------
-    AudioclfError
-        If the config is wrong, its loader fails, or the check does.
     """
     config, registry = resolve(config, overrides, registry)
     prepared = Prepared(config, registry, load_dataset(config, registry))
@@ -211,15 +174,7 @@ def resolve(
 
 
 def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
-    """Load the dataset that a config names.
-
-    Raises
-    ------
-    AudioclfError
-        The loader's own error about its source.
-    PluginError
-        If the loader itself fails.
-    """
+    """Load the dataset that a config names."""
     with use_limits(config.limits):
         return load_guarded(config.dataset, registry)
 

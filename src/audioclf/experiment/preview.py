@@ -20,18 +20,10 @@ class RunPreview:
 
     Parameters
     ----------
-    dataset : str
-        Name of the dataset.
-    n_clips : int
-    class_counts : dict of str to int
     seconds : float
         Audio that would be read, in s.
-    pipelines : tuple of str
-    splits : str
-    n_fits : int
     unreadable : tuple of str
         One message for each clip whose header is refused.
-    notes : tuple of str
     """
 
     dataset: str
@@ -65,11 +57,6 @@ def preview(
         As in `run`.
     isolate : bool
         Read headers in worker processes even if the config does not ask for it.
-
-    Raises
-    ------
-    AudioclfError
-        As `run` would.
     """
     prepared = prepare(config, overrides, registry)
     config, dataset = prepared.config, prepared.dataset

@@ -42,9 +42,6 @@ class Probe:
 
     Parameters
     ----------
-    n_probed : int
-    failures : tuple of str
-        Messages of the clips that cannot be used; all else is of the others.
     codes : np.ndarray [shape=(n,)], int
         Their classes.
     rows : dict of str to np.ndarray [shape=(n, n_features)], float32

@@ -18,22 +18,7 @@ _RESUME = "run the same command to go on"
 
 
 class RunProgress:
-    """Which work of a run is finished, and is kept if the run is interrupted now.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the run.
-    cached : bool
-        Whether features are cached.
-
-    Attributes
-    ----------
-    cache_use : CacheUse
-        Filled by the extraction.
-    fit_cache : FitCache or None
-        The fits that are done.
-    """
+    """Which work of a run is finished, and is kept if the run is interrupted now."""
 
     def __init__(self, folder: Path, *, cached: bool) -> None:
         from audioclf.features.worker import CacheUse

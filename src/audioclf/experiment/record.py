@@ -32,16 +32,10 @@ def make_record(
 
     Parameters
     ----------
-    prepared : Prepared
-    resources : Resources
-    result : RunResult
-    extraction : Extraction
     fits : mapping of str to int
         Number of all fits ("total") and of those from before the run was stopped ("resumed").
     seconds : mapping of str to float
         Wall-clock time of each stage.
-    plan : RunPlan, optional
-        Stands beside the outcome.
     """
     config, dataset = prepared.config, extraction.dataset
     components = components_of(config).items()

@@ -40,15 +40,7 @@ _ORDER: tuple[Verdict, ...] = ("same", "within tolerance", "different")
 
 @dataclass(frozen=True)
 class Stage:
-    """How one stage of the replay compares with that of the run.
-
-    Parameters
-    ----------
-    name : {"dataset", "features", "folds", "predictions", "metrics"}
-    verdict : {"same", "within tolerance", "different"}
-    detail : str
-        What was compared, or the first difference.
-    """
+    """How one stage of the replay compares with that of the run."""
 
     name: str
     verdict: Verdict
@@ -70,12 +62,8 @@ class Replay:
 
     Parameters
     ----------
-    run, folder : Path
-        Folders of the run and of the replay.
     stages : tuple of Stage
         In the order of a run.
-    changes : tuple of Change
-        Platform, Python and versions that differ from those of the record.
     """
 
     run: Path
@@ -117,23 +105,12 @@ def replay(
 
     Parameters
     ----------
-    path : path
-        Folder of a finished run.
     overrides : iterable of str
         `key=value` each, as where the recordings have moved.
     out : path, optional
         Folder of the replay; by default a new one next to the run, `<run>-replay-<time>`.
     jobs, engine, scheduler, insecure_cluster, registry, progress
         As for `audioclf.run`.
-
-    Raises
-    ------
-    ResultError
-        If the folder holds no finished run, or one of its files is damaged.
-    PluginError
-        If a component of the run comes from a plugin that is not installed.
-    AudioclfError
-        For whatever keeps the run from being done again.
 
     Examples
     --------

@@ -53,8 +53,6 @@ class CacheStats:
 
     Parameters
     ----------
-    entries, bytes : int
-        Number and size of all entries.
     oldest, newest : float or None
         First and last of the times when an entry was last used, in s since 1970, to the hour.
     outdated : int
@@ -96,13 +94,6 @@ class FeatureCache:
         Made by the first `put`. Files in it that are no entries are never touched.
     max_bytes : int or None
         Size to which `close` holds the folder; None for any size.
-
-    Attributes
-    ----------
-    hits, misses, damaged, written : int
-        Counts since this object was made; a damaged entry is a miss, too.
-    warning : str or None
-        Why nothing more is stored.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int | None = DEFAULT_MAX_BYTES) -> None:
@@ -132,13 +123,7 @@ class FeatureCache:
         return entry
 
     def put(self, key: str, entry: Entry) -> None:
-        """Store an entry, whole or not at all.
-
-        Raises
-        ------
-        ValueError
-            If the features are not a finite float32 matrix, or the meta is not finite JSON.
-        """
+        """Store an entry, whole or not at all."""
         if self.warning is not None:
             return
         content = pack(key, entry)
@@ -167,13 +152,7 @@ class FeatureCache:
             self._warn(exc.message)
 
     def stats(self) -> CacheStats:
-        """Count the entries, those of other formats included.
-
-        Raises
-        ------
-        ResultError
-            If the folder cannot be read; one that does not exist is empty.
-        """
+        """Count the entries, those of other formats included."""
         files = self._files(_ENTRY)
         uses = [file.last_use for file in files]
         return CacheStats(
@@ -193,11 +172,6 @@ class FeatureCache:
         ----------
         progress : callable
             Called with (entries read, entries in all).
-
-        Raises
-        ------
-        ResultError
-            If the folder or an entry cannot be read, or a damaged one cannot be removed.
         """
         files = [file for file in self._files(_ENTRY) if file.format == FORMAT]
         damaged = []
@@ -221,11 +195,6 @@ class FeatureCache:
             Size that all entries may have together.
         older_than_days : float or None
             Entries that were not used for so many days go, whatever the size.
-
-        Raises
-        ------
-        ResultError
-            If the folder cannot be read, or an entry cannot be removed.
         """
         now = time.time()
         self._remove([file for file in self._files(_TEMPORARY) if file.last_use < now - _DAY])

@@ -24,8 +24,6 @@ class Entry:
     ----------
     features : np.ndarray [shape=(n_bins, n_frames)], float32
         Finite, neither side 0; read-only when it comes from the cache.
-    meta : dict of str to JSON
-        Facts for the ledger of clips; tuples come back as lists.
     """
 
     features: NDArray[np.float32]
@@ -37,13 +35,7 @@ _LENGTH_BYTES = 4
 
 
 def pack(key: str, entry: Entry) -> bytes:
-    """Return the bytes of an entry: `.npy`, JSON, length of the JSON, SHA-256 of all before it.
-
-    Raises
-    ------
-    ValueError
-        If the features are not a finite float32 matrix, or the meta is not finite JSON.
-    """
+    """Return the bytes of an entry: `.npy`, JSON, length of the JSON, SHA-256 of all before it."""
     features = entry.features
     if features.dtype != np.float32 or features.ndim != 2 or 0 in features.shape:
         raise ValueError(f"features of shape {features.shape}, {features.dtype} cannot be cached")

@@ -61,9 +61,6 @@ class Extraction:
         One row per clip of the dataset that was given, failed ones included.
     fingerprint : str
         SHA-256 over ids, labels, groups, folds and bytes of the clips that have a row.
-    cache : CacheUse
-    notes : tuple of str
-        Notes about the featurizers for the user.
     plans : dict of str to Plan
         How each featurizer was applied, with the shape of its matrices.
     """
@@ -109,31 +106,17 @@ def extract(
 
     Parameters
     ----------
-    dataset : Dataset
-    audio : AudioConfig
-        How files become waveforms.
-    featurizers : mapping of str to Featurizer
     engine : Engine, optional
         Where the work is done; in this process by default. The result is the same for any.
     cache_folder : Path, optional
         Folder of the feature cache; without it nothing is cached.
     origins : mapping of str to Origin, optional
         Plugin of each featurizer. One without an origin is not cached, since its code is unknown.
-    cache_use : CacheUse, optional
-        Updated after every chunk, so it is also right for an extraction that is interrupted.
-    progress : callable
 
     Returns
     -------
     extraction : Extraction
         Clips that fail are rows of the ledger and have no row in the matrices.
-
-    Raises
-    ------
-    FeatureError
-        If a featurizer does not work at all.
-    DatasetError
-        If no clip could be read.
     """
     if isinstance(engine, ProcessEngine):
         plans = _plans_elsewhere(audio, featurizers, origins or {}, engine)
@@ -150,13 +133,7 @@ def extract(
 def make_plans(
     audio: AudioConfig, featurizers: Mapping[str, Featurizer], origins: Mapping[str, Origin]
 ) -> tuple[Plan, ...]:
-    """Return for each featurizer the shape of its rows and the keys of its cached features.
-
-    Raises
-    ------
-    FeatureError
-        If a featurizer does not work at all.
-    """
+    """Return for each featurizer the shape of its rows and the keys of its cached features."""
     return tuple(
         _plan(name, featurizer, audio, origins.get(name))
         for name, featurizer in featurizers.items()
@@ -286,13 +263,7 @@ class _Collector:
         self._take(ChunkResult(chunk.start, [LedgerRow(clip, "failed", message)]))
 
     def extraction(self) -> Extraction:
-        """Return the features of the clips that did not fail.
-
-        Raises
-        ------
-        DatasetError
-            If all failed.
-        """
+        """Return the features of the clips that did not fail."""
         ledger = [row for row in self.ledger if row is not None]
         good = [index for index, row in enumerate(ledger) if row.status == "ok"]
         if not good:

@@ -30,13 +30,7 @@ _BLOCK_ROWS = 4096
 
 
 def new_matrix(n_rows: int, n_columns: int) -> Matrix:
-    """Return a matrix of zeros [shape=(n_rows, n_columns)], float32, in memory or in a file.
-
-    Raises
-    ------
-    MemoryShortError
-        If neither memory nor the disk of temporary files holds it.
-    """
+    """Return a matrix of zeros [shape=(n_rows, n_columns)], float32, in memory or in a file."""
     n_bytes = 4 * n_rows * n_columns
     if n_bytes <= MEMORY_SHARE * available_memory():
         return np.zeros((n_rows, n_columns), dtype=np.float32)

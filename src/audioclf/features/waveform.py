@@ -37,13 +37,7 @@ class Waveform(Featurizer):
 
 
 def decoded(clip: Clip, audio: AudioConfig) -> Matrix:
-    """Decode a clip.
-
-    Raises
-    ------
-    DecodeError
-        If it cannot be decoded.
-    """
+    """Decode a clip."""
     return decode(clip.source, audio).y
 
 

@@ -53,21 +53,12 @@ class Plan:
 
     Parameters
     ----------
-    name : str
-        Name of the featurizer in the config.
-    featurizer : Featurizer
-    label : str
-        Its name in messages, with its origin.
     n_bins, max_frames : int
         Shape of the matrix of the longest clip that the config allows.
-    width : int
-        Number of columns of a row, of one view.
     keys : KeyMaker, optional
         Makes the keys of the cache; None where the featurizer must not be cached.
     augmented : tuple of Plan
         The other views of a clip, of the same shape, to the right of this one in a row.
-    note : str
-        Note for the user.
     """
 
     name: str
@@ -132,13 +123,10 @@ class ChunkResult:
 
     Parameters
     ----------
-    start : int
-        Position of the first clip in the dataset.
     ledger : list of LedgerRow
         One row per clip.
     rows : dict of str to np.ndarray [shape=(n_clips, n_features)], float32
         Zeros where the clip failed.
-    cache : CacheUse
     """
 
     start: int
@@ -150,13 +138,7 @@ class ChunkResult:
 def plan_featurizer(
     name: str, featurizer: Featurizer, audio: AudioConfig, described: str, keys: KeyMaker | None
 ) -> Plan:
-    """Return the plan of a featurizer, with the shape of its features for noise of maximum length.
-
-    Raises
-    ------
-    FeatureError
-        If the featurizer does not work at all.
-    """
+    """Return the plan of a featurizer; noise of maximum length gives the shape of its features."""
     n_samples = round((audio.duration or 1.0) * audio.sr)
     noise = np.random.default_rng(0).normal(0.0, 0.1, n_samples).astype(np.float32)
     label = f"featurizer {name!r} ({described})"
@@ -225,13 +207,7 @@ def _fill(
 def featurize_clip(
     clip: Clip, audio: AudioConfig, plans: Sequence[Plan], cache_folder: Path | None = None
 ) -> dict[str, Matrix]:
-    """Return the features of one clip by the name of the featurizer, not pooled; the plain view.
-
-    Raises
-    ------
-    DecodeError, FeatureError
-        If the clip cannot be used.
-    """
+    """Return the features of one clip by the name of the featurizer, not pooled; the plain view."""
     plans = tuple(plan.views[0] for plan in plans)
     chunk = Chunk(0, (clip,), audio, plans, cache_folder)
     cache = None if cache_folder is None else FeatureCache(cache_folder)

@@ -34,8 +34,6 @@ class ComparedPipeline:
     ----------
     name : str
         Name of the pipeline, after that of its run where two runs have a pipeline of this name.
-    run : Path
-        Its run folder.
     estimate : Estimate or None
         The metric; None where the pipeline has not the scores for it.
     fit_seconds, predict_seconds_per_clip, model_bytes, peak_memory_bytes : float or None
@@ -83,21 +81,11 @@ def compare_runs(
 
     Parameters
     ----------
-    paths : sequence of path
-        Run folders; one with several pipelines is enough.
     metric : str, optional
         By default the main metric of the first run.
     margin : float, optional
         The largest difference that does not matter, above 0; by default that of the first run's
         config, if it has one.
-
-    Raises
-    ------
-    ResultError
-        If a run cannot be read, the runs had different clips or folds, or there is nothing to
-        compare.
-    ConfigError
-        If the metric is unknown or the margin is not above 0.
     """
     runs = [read_run(path) for path in paths]
     first = runs[0]

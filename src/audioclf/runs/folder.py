@@ -73,13 +73,7 @@ class RunFolder(OutputFolder):
 
     @classmethod
     def create(cls, path: Path) -> RunFolder:
-        """Make the folder if it is missing.
-
-        Raises
-        ------
-        ResultError
-            If it cannot be made.
-        """
+        """Make the folder if it is missing."""
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as exc:

@@ -32,9 +32,6 @@ class Example:
 
     Parameters
     ----------
-    label, clip_id : str
-    seconds : float
-        Length of the clip.
     y : np.ndarray [shape=(n_points,)], float32
         Points at equal distances: the samples, or the smallest and the largest of each section.
     features : np.ndarray [shape=(n_bins, n_frames)], float32

@@ -44,8 +44,6 @@ class SavedClip:
 
     Parameters
     ----------
-    id, label : str
-    group : str, optional
     facts : mapping of str to str
         The other columns of `ledger.csv`.
     """
@@ -72,11 +70,8 @@ class SavedRun:
 
     Parameters
     ----------
-    path : Path
-        The folder.
     config, record, metrics : dict
         The content of `config.yaml`, `record.json` and `metrics.json`.
-    classes : tuple of str
     clips : tuple of SavedClip
         The clips that were evaluated, sorted by id.
     left_out : tuple of dict
@@ -149,14 +144,7 @@ class SavedRun:
 
 
 def read_run(path: str | Path) -> SavedRun:
-    """Read a run folder.
-
-    Raises
-    ------
-    ResultError
-        If there is no finished run, or one of its files is missing, damaged or does not fit the
-        others; names the file.
-    """
+    """Read a run folder."""
     folder = Path(path)
     if not (folder / RECORD).is_file():
         raise _unfinished(folder)

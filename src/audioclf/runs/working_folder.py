@@ -43,16 +43,6 @@ def working_folder(out: Path | None, name: str, config: str) -> Iterator[RunFold
     out : Path, optional
         The folder; by default that of the newest unfinished run below `runs/` with this name and
         config, or a new one.
-    name : str
-        Name of the run.
-    config : str
-        The resolved config as text.
-
-    Raises
-    ------
-    ResultError
-        If the folder cannot be written, holds a finished run or other files, or another run works
-        in it.
     """
     content = config.encode("utf-8")
     given = None if out is None else _given(out, content)
@@ -87,14 +77,7 @@ def _given(path: Path, config: bytes) -> tuple[RunFolder, FileLock]:
 
 
 def _check_usable(path: Path, config: bytes) -> None:
-    """Refuse a folder that is neither empty nor that of an unfinished run.
-
-    Raises
-    ------
-    ResultError
-        If the folder cannot be read, holds a finished run, or holds files that a run would replace
-        and that no run is known to have written.
-    """
+    """Refuse a folder that is neither empty nor that of an unfinished run."""
     try:
         present = {entry.name for entry in path.iterdir() if not _is_aside(entry.name)}
         foreign = sorted(_foreign(path, config))

@@ -48,19 +48,8 @@ def compare(
     ----------
     results : mapping of str to Predicted
         By the names of the pipelines; all have the same folds.
-    metric : Metric
-    targets : Targets
-    seed : int
-        Seed of the resampling.
     equivalence_margin : float, optional
         Largest difference that counts as none, above 0.
-    baseline : str, optional
-        Name of the baseline among the results.
-
-    Raises
-    ------
-    ValueError
-        If the pipelines were not evaluated on the same folds.
     """
     measures = measure_all(results, metric, targets, seed)
     pairs = [

@@ -41,8 +41,6 @@ class PairedMeasures:
         Whether each clip of the first repeat was predicted correctly.
     test_ratio : float
         Clips on test per clip in training.
-    n_units, n_clips : int
-        Tested resampling units and clips.
     n_units_per_repeat : int
         Smallest number of tested units in a repeat.
     """
@@ -62,13 +60,7 @@ class PairedMeasures:
 def measure_all(
     results: Mapping[str, Predicted], metric: Metric, targets: Targets, seed: int
 ) -> PairedMeasures:
-    """Evaluate the pipelines on the same resamples, folds and clips.
-
-    Raises
-    ------
-    ValueError
-        If the pipelines were not evaluated on the same folds.
-    """
+    """Evaluate the pipelines on the same resamples, folds and clips."""
     _check_same_folds(list(results.values()))
     y, units = targets.codes, targets.unit_codes
     sign = -1.0 if METRICS[metric].lower_is_better else 1.0
@@ -130,8 +122,6 @@ def _within_classes(resampled: Floats, truth: Codes, seed: int) -> Floats:
     resampled : np.ndarray [shape=(n_pipelines, n_resamples)]
     truth : np.ndarray [shape=(n_test,)], int
         Codes of the classes, in the order of the units.
-    seed : int
-        That of the resamples.
     """
     _, compact = np.unique(truth, return_inverse=True)
     belongs = np.eye(int(compact.max()) + 1)[compact]
@@ -185,12 +175,10 @@ class PairMeasure:
 
     Parameters
     ----------
-    better, worse : str
     difference : float
         At least 0.
     spread : Spread or None
         Of the difference; None where it is undefined.
-    p_mcnemar, p_corrected_t : float or None
     """
 
     better: str
@@ -215,8 +203,6 @@ def measure(measures: PairedMeasures, first: int, second: int, *, independent: b
 
     Parameters
     ----------
-    measures : PairedMeasures
-    first, second : int
     independent : bool
         Whether clips are independent, as McNemar's test requires.
     """

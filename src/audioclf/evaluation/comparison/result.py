@@ -34,9 +34,6 @@ class Pair:
         defined on one of the folds.
     p_holm : float
         The decisive p: `p_bootstrap`, adjusted for all pairs with the baseline, or for all others.
-    verdict : {"better", "equivalent", "undecided"}
-    sentence : str
-        The verdict in words.
     detectable : float
         Smallest detectable difference: half the length of the interval, at the level of Holm's
         method for the undecided pairs; NaN if none is detectable.
@@ -62,20 +59,10 @@ class Comparison:
 
     Parameters
     ----------
-    metric : str
-    unit_name : str
-        Resampling unit: "clip" or "group".
-    n_units, n_clips : int
-        Tested units and clips.
     pipelines : tuple of str
         Best first; those without the metric are left out.
     pairs : tuple of Pair
         The best pipeline with each other one, then the second with each below it, and so on.
-    baseline : str or None
-        Name of the pipeline that ignores the features.
-    equivalence_margin : float or None
-    notes : tuple of str
-        Limits of the comparison.
     """
 
     metric: Metric

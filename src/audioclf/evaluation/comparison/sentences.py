@@ -39,9 +39,6 @@ def pair_sentence(
 
     Parameters
     ----------
-    verdict : {"better", "equivalent", "undecided"}
-    better, worse : str
-        Names of the pipelines.
     interval : tuple of float
         The difference, and the ends of its interval.
     detectable : float

@@ -78,9 +78,6 @@ def bootstrap_spread(
     ----------
     resampled : np.ndarray [shape=(n_repeats, n_resamples)]
         The difference in each repeat; NaN where the metric is not defined.
-    n_units : int
-        Number of units on test in a repeat.
-    folds_per_repeat : float
     test_ratio : float
         Clips on test per clip in training.
     n_fixed : int

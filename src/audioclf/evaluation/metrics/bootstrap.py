@@ -35,7 +35,6 @@ def on_resamples(
     statistic : callable
         From the number of times that each unit is drawn [shape=(n_rows, n_units)] to values
         [shape=(n_rows, ...)]; each row by itself.
-    n_units : int
     seed : int
         The same seed gives the same resamples of as many units.
     width : int

@@ -65,8 +65,6 @@ class ReliabilityBin:
     ----------
     low, high : float
         Ends of the bin; the upper one is included.
-    mean_score : float
-        Mean of the top scores.
     share_right : float
         Share of correct predictions.
     count : int
@@ -82,12 +80,6 @@ class ReliabilityBin:
 
 def roc_curve(result: Predicted, targets: Targets, class_code: int) -> RocCurve | None:
     """Return the ROC curve of one class against the rest (Fawcett 2006).
-
-    Parameters
-    ----------
-    result : Predicted
-    targets : Targets
-    class_code : int
 
     Returns
     -------
@@ -129,8 +121,6 @@ def reliability(
 
     Parameters
     ----------
-    result : Predicted
-    targets : Targets
     n_bins : int
         Bins of equal width over [0, 1].
 

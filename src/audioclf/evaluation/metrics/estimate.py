@@ -39,8 +39,6 @@ class Estimate:
 
     Parameters
     ----------
-    value : float
-        Mean over the repeats of the metric on all test clips of the repeat.
     low, high : float
         Ends of the 95 % interval.
     per_fold : tuple of float
@@ -63,15 +61,8 @@ def check_metrics(metrics: Sequence[str], classes: Sequence[str], where: str = "
 
     Parameters
     ----------
-    metrics : sequence of str
-    classes : sequence of str
     where : str
         Beginning of the message.
-
-    Raises
-    ------
-    ConfigError
-        Names the metric, and one to use instead.
     """
     only_two = {name for name, info in METRICS.items() if info.two_classes_only}
     for metric in metrics:
@@ -84,17 +75,7 @@ def check_metrics(metrics: Sequence[str], classes: Sequence[str], where: str = "
 
 
 def estimate(result: Predicted, metric: Metric, targets: Targets, *, seed: int) -> Estimate | None:
-    """Return a metric of one pipeline with its interval, or None if it needs other scores.
-
-    Parameters
-    ----------
-    result : Predicted
-    metric : Metric
-        Name as in scikit-learn; the two-class ones are of the class that sorts last.
-    targets : Targets
-    seed : int
-        Seed of the resampling.
-    """
+    """Return a metric of one pipeline with its interval, or None if it needs other scores."""
     if not is_available(result, metric):
         return None
     low, high = interval(bootstrap_values([result], metric, targets, seed=seed)[0])
@@ -135,11 +116,6 @@ def bootstrap_values(
 
 def mean_confusion(result: Predicted, targets: Targets) -> Floats:
     """Return the confusion matrix averaged over repeats; rows are true, columns predicted.
-
-    Parameters
-    ----------
-    result : Predicted
-    targets : Targets
 
     Returns
     -------

@@ -47,8 +47,6 @@ def per_class(result: Predicted, targets: Targets, *, seed: int) -> list[ClassSc
 
     Parameters
     ----------
-    result : Predicted
-    targets : Targets
     seed : int
         Seed of the resampling; the resamples are those of `estimate`.
     """

@@ -73,8 +73,6 @@ class _AtHits:
 
     Parameters
     ----------
-    weight : np.ndarray
-        Of the clip itself.
     above, upto : np.ndarray
         Of all clips whose score is higher; and of these and those with the same score.
     found : np.ndarray

@@ -26,9 +26,6 @@ class SubgroupScore:
 
     Parameters
     ----------
-    name : str
-    n_clips : int
-        Number of different test clips.
     value : float
         Mean over the repeats in which the metric is defined; NaN if there are none.
     low, high : float
@@ -57,12 +54,8 @@ def by_subgroup(
 
     Parameters
     ----------
-    result : Predicted
-    metric : Metric
-    targets : Targets
     codes : np.ndarray [shape=(n_clips,)], int
         Position of each clip's subgroup in `names`; -1 for a clip of none.
-    names : sequence of str
     seed : int
         Seed of the resampling, for the metrics that have no interval in closed form.
     """
