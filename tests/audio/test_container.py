@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from audioclf.audio import container
+from audioclf.audio import ogg
 from audioclf.audio.container import Container, check_container, check_format
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import DEFAULT_LIMITS, Limits
@@ -338,5 +338,5 @@ def test_of_an_ogg_without_end_only_so_many_pages_are_looked_at(
     chained = encoded("OGG", "VORBIS") * 2
     with pytest.raises(DecodeError, match="several Ogg streams"):
         checked(chained, "clip.ogg")
-    monkeypatch.setattr(container, "_OGG_PAGES", 2)
+    monkeypatch.setattr(ogg, "_PAGES", 2)
     assert checked(chained, "clip.ogg").kind == "OGG"

@@ -108,12 +108,14 @@ def test_whatever_a_decoder_raises_has_words(
 def test_a_flac_that_counts_more_samples_than_it_holds_is_truncated() -> None:
     data = bytearray(encoded("FLAC", "PCM_16", noise(40_000)))
     data[22:26] = (int.from_bytes(data[22:26], "big") + 40_000).to_bytes(4, "big")
-    for audio in (AudioConfig(), AudioConfig(offset=3.0), AudioConfig(offset=2.4, duration=1.0)):
-        with pytest.raises(DecodeError) as caught:
+    held = {
+        "file holds 40000": AudioConfig(),
+        "file holds fewer": AudioConfig(offset=3.0),
+        "holds 1600": AudioConfig(offset=2.4, duration=1.0),
+    }
+    for words, audio in held.items():
+        with pytest.raises(DecodeError, match=f"^clip.wav: truncated: header says .*{words}$"):
             decode(MemorySource(bytes(data)), audio)
-        assert caught.value.message == (
-            "clip.wav: truncated: header says 80000 frames of audio, file holds fewer"
-        )
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "ULAW"])
@@ -163,9 +165,7 @@ def test_blocks_one_after_the_other_are_the_whole(container: str, subtype: str) 
     with open_reader(source, DEFAULT_LIMITS) as reader:
         blocks = [reader.read(start, 1500) for start in range(0, 9000, 1500)]
     assert [len(block) for block in blocks] == [1500] * 5 + [500]
-    # The filter bank of MP3 rounds otherwise where a block begins.
-    atol = 2**-22 if container == "MP3" else 0.0
-    assert np.allclose(np.concatenate(blocks), whole, rtol=0.0, atol=atol)
+    assert np.array_equal(np.concatenate(blocks), whole)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ HEADS = {
     bytes.fromhex("726966662e91cf11a5d628db04c10000"): "Wave64 audio",
     bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"): "WMA audio",
     b"#!AMR\n": "AMR audio",
-    b"wvPK\x20\0\0\0": "WavPack audio",
+    b"wvpk\x20\0\0\0": "WavPack audio",
+    b"NIST_1A\n   1024\nchannel_count": "NIST SPHERE audio",
+    b"\xff\xfd\x90\x04": "MPEG audio of layer II, MP2",
     b"MAC \x96\x0f": "Monkey's Audio",
     b"caff\0\x01": "CAF audio",
     b".snd\0\0\0\x18": "AU audio",
@@ -54,7 +56,9 @@ def test_an_unknown_beginning_is_not_guessed(head: bytes) -> None:
     assert looks_like(head) is None
 
 
-def test_only_a_git_lfs_pointer_has_a_hint() -> None:
+def test_a_git_lfs_pointer_and_formats_to_convert_have_a_hint() -> None:
     hints = {words: hint_for(head) for head, words in HEADS.items()}
     assert hints.pop("a Git LFS pointer") == "Fetch the real file with `git lfs pull`."
+    for words in ("NIST SPHERE audio", "WavPack audio"):
+        assert str(hints.pop(words)).startswith("Convert it, for example with `")
     assert set(hints.values()) == {None}

@@ -6,15 +6,19 @@ decodes all other formats, through a stream that neither raises nor prints.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from typing_extensions import override
 
 from audioclf.audio.container import Container, check_container, check_format
 from audioclf.audio.pcm import PcmLayout, read_pcm
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits
+from audioclf.dataset.sources import RemoteSource
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,11 +83,11 @@ def open_reader(source: AudioSource, limits: Limits) -> Iterator[Reader]:
     name = source.name
     with source.open() as stream:
         try:
-            container = check_container(stream, name, limits)
+            container = _checked(source, stream, limits)
             if container.pcm is not None:
                 yield _PcmReader(stream, container, container.pcm)
                 return
-            with _SoundFileReader(stream, container, name) as reader:
+            with _decoder(stream, container, name) as reader:
                 check_format(reader.info.sr, reader.info.channels, name, limits)
                 yield reader
         except OSError as exc:
@@ -117,13 +121,12 @@ class _SoundFileReader:
     def __init__(self, stream: BinaryIO, container: Container, name: str) -> None:
         import soundfile
 
+        self._position = 0
+        self._open = soundfile.SoundFile
         self._failures = (soundfile.SoundFileError, ArithmeticError, ValueError)
         self._name = name
         self._kind = container.kind
-        self._stream = _QuietStream(stream, container.start, container.size)
-        self._position = 0
-        with self._translated():
-            self._file: Any = soundfile.SoundFile(self._stream, mode="r")
+        self._begin(self._whole(stream, container))
         self.info = AudioInfo(
             container.kind,
             self._file.subtype,
@@ -140,12 +143,33 @@ class _SoundFileReader:
         self._file.close()
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        with self._translated():
-            # A needless seek restarts the MP3 decoder, whose first samples then differ.
-            if start != self._position:
-                self._file.seek(start)
-            frames: NDArray[np.float32] = self._file.read(count, dtype="float32", always_2d=True)
+        count = max(0, min(count, self.info.frames - start))
+        if start != self._position:
+            self._go_to(start)
+        frames = self._next(count)
         self._position = start + len(frames)
+        return frames
+
+    def _whole(self, stream: BinaryIO, container: Container) -> _QuietStream:
+        """Return the stream that is decoded first."""
+        return _QuietStream(stream, container.start, container.size)
+
+    def _begin(self, stream: _QuietStream) -> None:
+        """Decode this stream from its start."""
+        self._stream = stream
+        self._position = 0
+        with self._translated():
+            self._file: Any = self._open(stream, mode="r")
+        # SoundFile seeks to where it is after each read, which restarts decoders.
+        self._file.seekable = lambda: False
+
+    def _go_to(self, start: int) -> None:
+        with self._translated():
+            self._file.seek(start)
+
+    def _next(self, count: int) -> NDArray[np.float32]:
+        with self._translated():
+            frames: NDArray[np.float32] = self._file.read(count, dtype="float32", always_2d=True)
         return frames
 
     @contextmanager
@@ -167,12 +191,116 @@ class _SoundFileReader:
                 raise self._stream.failure
 
 
+class _OggReader(_SoundFileReader):
+    """Samples of an Ogg file: libsndfile seeks to a wrong place in the last page of Vorbis."""
+
+    def __init__(self, stream: BinaryIO, container: Container, name: str) -> None:
+        super().__init__(stream, container, name)
+        last = self.info.frames if container.pages is None else container.pages.last_samples
+        self._safe = max(0, self.info.frames - last - _OGG_MARGIN)
+
+    @override
+    def _go_to(self, start: int) -> None:
+        position = min(start, self._safe)
+        if not position <= self._position <= start:
+            super()._go_to(position)
+            self._position = position
+        self._next(start - self._position)
+
+
+class _Mp3Reader(_SoundFileReader):
+    """Samples of an MP3 file, from any frame of its index.
+
+    libsndfile estimates the length of files without a Xing header, and begins behind a seek
+    without the bits of the frames before.
+    """
+
+    def __init__(self, stream: BinaryIO, container: Container, name: str) -> None:
+        index = container.frames
+        self._bytes = stream
+        self._index = index if index is not None and len(index.starts) else None
+        super().__init__(stream, container, name)
+        if self._index is None:
+            return
+        plain = self._index.is_plain
+        direct = self.info.frames if plain else self._index.declared
+        frames = self._index.samples_for(direct)
+        self.info = replace(self.info, frames=frames)
+        if direct is None or frames > direct or not plain:
+            self._position = -1  # Not from the start of libsndfile.
+        if direct is not None and direct != frames and self._index.declared == direct:
+            mismatch = f"header says {direct} frames of audio, file holds {frames}"
+            self.info = replace(self.info, warnings=(*self.info.warnings, mismatch))
+
+    @override
+    def _whole(self, stream: BinaryIO, container: Container) -> _QuietStream:
+        if self._index is None or self._index.is_plain:
+            return super()._whole(stream, container)
+        return self._from(0)[0]
+
+    @override
+    def _go_to(self, start: int) -> None:
+        if self._index is None:
+            super()._go_to(start)
+            return
+        stream, position = self._from(start)
+        self._file.close()
+        self._begin(stream)
+        self._next(position)
+
+    def _from(self, start: int) -> tuple[_QuietStream, int]:
+        """Return a stream of frames, and where in its sound a sample of the file is."""
+        assert self._index is not None
+        frames, position = self._index.stream(self._bytes, start)
+        return _QuietStream(frames, 0, frames.size), position
+
+
+_READERS = {"MP3": _Mp3Reader, "OGG": _OggReader}
+_OGG_MARGIN = 4096
+"""Samples before the last page from which it is decoded; a block of Vorbis has at most 8192."""
+
+
+def _decoder(stream: BinaryIO, container: Container, name: str) -> _SoundFileReader:
+    return _READERS.get(container.kind, _SoundFileReader)(stream, container, name)
+
+
+_containers: dict[object, Container] = {}
+_CONTAINERS_KEPT = 8
+
+
+def _checked(source: AudioSource, stream: BinaryIO, limits: Limits) -> Container:
+    """Check the container, once for all parts of a long MP3 or Ogg file."""
+    key = (source, _stamp(source, stream), limits)
+    container = _containers.get(key)
+    if container is None:
+        container = check_container(stream, source.name, limits)
+        if container.kind in _READERS and key[1] is not None:
+            while len(_containers) >= _CONTAINERS_KEPT:
+                _containers.pop(next(iter(_containers), None), None)
+            _containers[key] = container
+    return container
+
+
+def _stamp(source: AudioSource, stream: BinaryIO) -> object:
+    try:
+        status = os.fstat(stream.fileno())
+    except OSError:
+        return None if isinstance(source, RemoteSource) else source.stamp()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 def _reason(exc: Exception) -> str:
     """Return libsndfile's reason; its reason for a file without a valid frame is misleading."""
     reason = getattr(exc, "error_string", str(exc)) or type(exc).__name__
     if reason.startswith("File does not exist"):
         return "the decoder finds no audio in it"
     return reason.removeprefix("Error : ")
+
+
+class _Bytes(Protocol):
+    def seek(self, offset: int, /) -> object: ...
+
+    def read(self, count: int, /) -> bytes: ...
 
 
 class _QuietStream:
@@ -182,7 +310,7 @@ class _QuietStream:
     impossible position is moved into the file, and a failed read is stored and ends the file.
     """
 
-    def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
+    def __init__(self, stream: _Bytes, start: int, size: int) -> None:
         self.failure: OSError | MemoryError | None = None
         self._stream = stream
         self._start = start

@@ -1,7 +1,7 @@
 """Recordings of any length, read in blocks at the rate of the model.
 
 The samples are those of `audioclf.audio.decode.decode` of the whole recording: equal bit for bit
-at the rate of the file, except for MP3, whose decoder may round the last bit differently. Resampled
+at the rate of the file. Resampled
 samples were equal in every measurement too, and 1e-6 is promised: soxr keeps its state from block
 to block.
 
@@ -38,10 +38,6 @@ if TYPE_CHECKING:
 
 BLOCK_SAMPLES = 1 << 18
 """Frames times channels that are read at once: 1 MiB as float32."""
-
-_RUN_UP = {"MP3": 16 * 1152}
-"""Frames to decode and drop before a block, for a decoder that loses its state when it seeks: an
-MP3 frame depends on bits and overlaps of those before it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +98,7 @@ def _mono_blocks(
     done = 0
     while done < info.frames:
         wanted = min(size, info.frames - done)
-        # Not back to 0: there a reader goes on where it is.
-        run_up = max(0, min(first + done - 1, _RUN_UP.get(info.container, 0)))
-        frames = reader.read(first + done - run_up, run_up + wanted)[run_up:]
+        frames = reader.read(first + done, wanted)
         if len(frames):
             check_samples(frames, name, limits)
             yield mixed_down(frames)

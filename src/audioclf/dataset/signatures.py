@@ -7,6 +7,7 @@ import codecs
 HEAD_BYTES = 512
 """Bytes at the start of a file that are enough to detect its type."""
 
+ZEROS = "nothing but zero bytes"
 _PREFIXES = (
     (b"version https://git-lfs", "a Git LFS pointer"),
     (b"PK\x03\x04", "a zip archive"),
@@ -26,14 +27,34 @@ _PREFIXES = (
     (b"riff\x2e\x91\xcf\x11", "Wave64 audio"),
     (b"\x30\x26\xb2\x75", "WMA audio"),
     (b"#!AMR", "AMR audio"),
-    (b"wvPK", "WavPack audio"),
+    (b"wvpk", "WavPack audio"),
     (b"MAC ", "Monkey's Audio"),
     (b"\x1a\x45\xdf\xa3", "a Matroska or WebM file"),
     (b"\xff\xf1", "AAC audio"),
     (b"\xff\xf9", "AAC audio"),
+    (b"NIST_1A", "NIST SPHERE audio"),
+    (b"TTA1", "True Audio"),
+    (b"TTA2", "True Audio"),
+    (b"OFR ", "OptimFROG audio"),
+    (b"MPCK", "Musepack audio"),
+    (b"MP+", "Musepack audio"),
+    (b"DSD ", "DSF audio"),
+    (b"FRM8", "DSDIFF audio"),
+    (b"tBaK", "TAK audio"),
+    (b"ajkg", "Shorten audio"),
+    (b"MThd", "a MIDI file"),
+    (b"\0\0\1\xba", "an MPEG program stream"),
     (b"RIFF", "a RIFF file that is not WAVE"),
     (b"FORM", "an IFF file that is not AIFF"),
 )
+_HINTS = (
+    (
+        b"NIST_1A",
+        "Convert it, for example with `sox -t sph in.wav out.flac`.",
+    ),
+    (b"wvpk", "Convert it, for example with `wvunpack in.wv` or `ffmpeg -i in.wv out.flac`."),
+)
+"""Hints by the first bytes of a file."""
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 
@@ -55,12 +76,14 @@ def looks_like(head: bytes) -> str | None:
     for prefix, words in _PREFIXES:
         if head.startswith(prefix):
             return words
+    if _is_layer_2(head):
+        return "MPEG audio of layer II, MP2"
     if head[257:262] == b"ustar":
         return "a tar archive"
     if head[4:8] == b"ftyp":
         return "an MP4 or M4A file"
     if head and not head.strip(b"\0"):
-        return "nothing but zero bytes"
+        return ZEROS
     return _text_kind(head)
 
 
@@ -68,7 +91,18 @@ def hint_for(head: bytes) -> str | None:
     """Return a hint for a file with a wrong name, or None."""
     if head.startswith(b"version https://git-lfs"):
         return "Fetch the real file with `git lfs pull`."
+    for magic, hint in _HINTS:
+        if head.startswith(magic):
+            return hint
     return None
+
+
+def _is_layer_2(head: bytes) -> bool:
+    """Return whether a header of MPEG audio, layer II, stands at the start."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    version, layer, bitrate, rate = head[1] >> 3 & 3, head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2
+    return version != 1 and layer == 2 and bitrate not in {0, 15} and rate & 3 != 3
 
 
 def _text_kind(head: bytes) -> str | None:
