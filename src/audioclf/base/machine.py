@@ -60,11 +60,8 @@ def _free_memory() -> int:
 class PeakMemory:
     """Result of `peak_memory_meter`.
 
-    Parameters
-    ----------
-    grown : int, optional
-        Greatest growth of the resident memory of the process since the start, in bytes; None
-        before the end, and on systems other than Linux.
+    `grown`: greatest growth of the resident memory of the process since the start, in bytes; None
+    before the end, and on systems other than Linux.
     """
 
     grown: int | None = None

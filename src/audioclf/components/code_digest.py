@@ -38,19 +38,12 @@ def made_by(
 ) -> list[object] | None:
     """Return, as JSON, all that decides about the numbers that a component computes.
 
-    Parameters
-    ----------
-    own_code : tuple of str
-        Files and folders of audioclf that the numbers depend on, relative to the package; the
-        folders of the component's own classes are added. Of foreign classes, the whole package
-        counts.
-    exclude : str
-        A field that does not count.
+    - `own_code`: files and folders of audioclf that the numbers depend on, relative to the package;
+      the folders of the component's own classes are added. Of foreign classes, the whole package
+      counts.
+    - `exclude`: a field that does not count.
 
-    Returns
-    -------
-    ingredients : list or None
-        None where they cannot all be known: see `KeyMaker.make`.
+    Returns None where they cannot all be known: see `KeyMaker.make`.
     """
     inside = list(_inside(value for name, value in component if name != exclude))
     models = [component, *(part for part in inside if isinstance(part, BaseModel))]

@@ -32,13 +32,7 @@ class Diagnosis:
 
 
 def diagnose(registry: Registry, disabled: str = "") -> tuple[Diagnosis, ...]:
-    """Return the problems of the installed plugins.
-
-    Parameters
-    ----------
-    disabled : str
-        The value of `AUDIOCLF_DISABLE_PLUGINS`.
-    """
+    """Return the problems of the installed plugins."""
     records = registry.plugins
     return (
         *(_failure(record) for record in records if record.status == "failed"),

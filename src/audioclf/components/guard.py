@@ -38,13 +38,9 @@ def guard(
 ) -> Iterator[None]:
     """Turn whatever foreign code raises into an error that names the code and the place.
 
-    Parameters
-    ----------
-    known : callable, optional
-        Turns an `AudioclfError` into the error to raise; by default one of the same class, whose
-        message begins with `where`.
-    hint : callable
-        Takes the text of the original error and returns a hint, if it has one.
+    - `known`: turns an `AudioclfError` into the error to raise; by default one of the same class,
+      whose message begins with `where`.
+    - `hint`: takes the text of the original error and returns a hint, if it has one.
     """
     try:
         yield

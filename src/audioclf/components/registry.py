@@ -43,13 +43,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class PluginRecord:
-    """Result of loading one entry point.
-
-    Parameters
-    ----------
-    run_finished : callable, optional
-        Its hook `audioclf_run_finished`.
-    """
+    """Result of loading one entry point."""
 
     origin: Origin
     status: Literal["ok", "failed", "disabled"]

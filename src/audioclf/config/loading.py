@@ -43,10 +43,7 @@ def load_config(
 def read_config(text: str, path: Path, *, registry: Registry | None = None) -> RunConfig:
     """Validate the text of a config.
 
-    Parameters
-    ----------
-    path : Path
-        Path of its future file; relative paths inside it are relative to its folder.
+    `path`: path of its future file; relative paths inside it are relative to its folder.
     """
     return _load(parse_yaml(text, str(path)), path, (), registry)
 

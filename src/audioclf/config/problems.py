@@ -33,12 +33,8 @@ def _reading_order(problem: Problem) -> tuple[int, int, str]:
 def problem(source: YamlSource, error: Any, root: type[BaseModel], registry: Registry) -> Problem:
     """Return the problem of the file for one error of pydantic.
 
-    Parameters
-    ----------
-    error : dict
-        As in `ValidationError.errors()`.
-    root : model class
-        Model of the whole config.
+    - `error`: as in `ValidationError.errors()`.
+    - `root`: model of the whole config.
     """
     location = in_data(source.data, error["loc"])
     where = ".".join(map(str, location))

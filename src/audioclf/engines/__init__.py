@@ -32,20 +32,13 @@ def make_engine(
 ) -> Engine:
     """Return the engine that a user chose.
 
-    Parameters
-    ----------
-    jobs : int
-        Number of threads or processes of `local`.
-    scheduler : str, optional
-        Address of the scheduler of `dask`.
-    insecure : bool
-        Accept a scheduler on another machine without TLS.
-    isolate : bool
-        Do the work of `local` in processes, also with one job, so that a crash costs one item.
-    seconds : float, optional
-        Time limit for an item in s; needs `isolate`, since only a process can be ended.
-    required : mapping of str to str, optional
-        Distribution to version that every worker of `dask` must have.
+    - `jobs`: number of threads or processes of `local`.
+    - `scheduler`: address of the scheduler of `dask`.
+    - `insecure`: accept a scheduler on another machine without TLS.
+    - `isolate`: do the work of `local` in processes, also with one job, so that a crash costs one
+      item.
+    - `seconds`: time limit for an item in s; needs `isolate`, since only a process can be ended.
+    - `required`: distribution to version that every worker of `dask` must have.
     """
     if name == "dask":
         if seconds is not None:

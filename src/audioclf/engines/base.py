@@ -47,10 +47,7 @@ class WorkerError(AudioclfError):
 class WorkerDiedError(AudioclfError):
     """An item ended its worker process, also when it was tried alone.
 
-    Parameters
-    ----------
-    how : str
-        How the process ended, as `SIGKILL` or `exit code 1`.
+    `how`: how the process ended, as `SIGKILL` or `exit code 1`.
     """
 
     def __init__(
@@ -107,16 +104,11 @@ class Engine(ABC):
     def map(self, fn: Any, items: Any, *, shared: Any = None) -> Any:
         """Apply a function to every item.
 
-        Parameters
-        ----------
-        fn : callable
-            Called with an item, or with an item and `shared`. It may run in another process, and
-            must not return an `AudioclfError`.
-        items : sequence
-            Each is looked up once, when its turn comes, or once more if its worker died.
-        shared : object, optional
-            Data for all items. It reaches each worker once, not once per item; large arrays in
-            it are read-only in worker processes.
+        - `fn`: called with an item, or with an item and `shared`. It may run in another process,
+          and must not return an `AudioclfError`.
+        - `items`: each is looked up once, when its turn comes, or once more if its worker died.
+        - `shared`: data for all items. It reaches each worker once, not once per item; large arrays
+          in it are read-only in worker processes.
 
         Yields
         ------

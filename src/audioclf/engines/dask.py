@@ -49,14 +49,10 @@ class DaskEngine(Engine):
     workers died with them, are repeated at the end, one item at a time and alone; an item that
     ends workers again fails.
 
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, such as `tls://host:8786`. Certificates stand in Dask's configuration.
-    insecure : bool
-        Accept a scheduler on another machine without TLS.
-    required : mapping of str to str, optional
-        Distribution to version that every worker must have, beyond `cluster.LIBRARIES`.
+    - `address`: of the scheduler, such as `tls://host:8786`. Certificates stand in Dask's
+      configuration.
+    - `insecure`: accept a scheduler on another machine without TLS.
+    - `required`: distribution to version that every worker must have, beyond `cluster.LIBRARIES`.
     """
 
     def __init__(

@@ -69,10 +69,7 @@ class ProcessEngine(Engine):
     in each. An item whose worker dies is tried again at the end, alone, in a new worker; if that
     dies too, the item fails.
 
-    Parameters
-    ----------
-    seconds : float, optional
-        Time limit for an item in s; its worker is ended then.
+    `seconds`: time limit for an item in s; its worker is ended then.
     """
 
     def __init__(self, jobs: int, seconds: float | None = None) -> None:

@@ -58,21 +58,13 @@ class FitCache:
     Errors of the disk stop nothing: an unreadable fit is computed again, and after a failed write
     `warning` is set.
 
-    Parameters
-    ----------
-    folder : Path
-        Created by the first `put`.
-    classifiers : mapping of str to str or None
-        Results of `classifier_digest`, by name of the pipeline; fits without one are not kept.
-    matrices : mapping of str to str
-        SHA-256 of each design matrix, by name of the featurizer.
-    versions : mapping of str to str
-        Versions of all distributions that may take part in a fit.
+    - `folder`: created by the first `put`.
+    - `classifiers`: results of `classifier_digest`, by name of the pipeline; fits without one are
+      not kept.
+    - `matrices`: SHA-256 of each design matrix, by name of the featurizer.
+    - `versions`: versions of all distributions that may take part in a fit.
 
-    Attributes
-    ----------
-    warning : str or None
-        Reason why no more fits are kept.
+    `warning`: reason why no more fits are kept.
     """
 
     def __init__(

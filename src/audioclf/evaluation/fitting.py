@@ -143,14 +143,9 @@ class _Count:
 class FinalFit:
     """An estimator that was fitted on all clips.
 
-    Parameters
-    ----------
-    estimator : scikit-learn classifier
-        Fitted on single views.
-    seconds : float
-        Wall-clock time of the fit.
-    warnings : tuple of str
-        Warnings of the classifier, once each.
+    - `estimator`: fitted on single views.
+    - `seconds`: wall-clock time of the fit.
+    - `warnings`: warnings of the classifier, once each.
     """
 
     estimator: Any

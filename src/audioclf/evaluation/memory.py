@@ -22,13 +22,7 @@ _BLOCKS = 4
 
 @dataclass(frozen=True)
 class FitPlan:
-    """Plan of the fits of all pipelines.
-
-    Parameters
-    ----------
-    at_once : int
-        Largest number of parallel fits that memory allows.
-    """
+    """Plan of the fits of all pipelines."""
 
     batched: frozenset[str] = frozenset()
     at_once: int = 1 << 16

@@ -19,12 +19,8 @@ ScoreKind = Literal["probability", "decision", "none"]
 class ViewAverage:
     """A classifier that is fitted on single views and predicts rows with all views of a clip.
 
-    Parameters
-    ----------
-    estimator : scikit-learn classifier
-        Fitted on the codes `0..n_classes-1`.
-    n_views : int
-        Number of views in a row, side by side.
+    - `estimator`: fitted on the codes `0..n_classes-1`.
+    - `n_views`: number of views in a row, side by side.
     """
 
     def __init__(self, estimator: Any, n_views: int) -> None:

@@ -29,12 +29,8 @@ from audioclf.features.waveform import Decoder, cached_in, decoded
 class AuditReport:
     """Findings of the audits of a config.
 
-    Parameters
-    ----------
-    allowed : tuple of str
-        Names of findings that are known and accepted.
-    n_failed : int
-        Clips that could not be read.
+    - `allowed`: names of findings that are known and accepted.
+    - `n_failed`: clips that could not be read.
     """
 
     dataset: str
@@ -73,16 +69,10 @@ def audit_config(
 
     Clips that cannot be read are a finding here and end nothing, whatever `on_error` is.
 
-    Parameters
-    ----------
-    quick : bool
-        Train nothing: labels are not audited, and shortcuts not compared with predictions.
-    allow : iterable of str
-        Names of findings that are known and accepted.
-    jobs : int, optional
-        Threads and processes; all cores by default. The audits are the same for any number.
-    cache_folder : Path, optional
-        Folder of the feature cache; without it nothing is cached.
+    - `quick`: train nothing: labels are not audited, and shortcuts not compared with predictions.
+    - `allow`: names of findings that are known and accepted.
+    - `jobs`: threads and processes; all cores by default. The audits are the same for any number.
+    - `cache_folder`: folder of the feature cache; without it nothing is cached.
     """
     allowed = check_allowed(allow)
     config = prepared.config
@@ -123,12 +113,8 @@ def audits_of(
 ) -> list[Audit]:
     """Audit a run or a part of it, whose extraction holds the tables of `with_tables`.
 
-    Parameters
-    ----------
-    pipeline : Pipeline, optional
-        Fitted again where there is a leak, to estimate its effect on the scores.
-    decoder : callable
-        Decodes the clips that may be copies of each other.
+    - `pipeline`: fitted again where there is a leak, to estimate its effect on the scores.
+    - `decoder`: decodes the clips that may be copies of each other.
     """
     matrices = extraction.matrices
     rescoring = None

@@ -45,18 +45,11 @@ def explore(
 ) -> Exploration:
     """Describe the clips of a config before any training.
 
-    Parameters
-    ----------
-    prepared : Prepared
-        It need not be checked.
-    featurizer : str, optional
-        Name of the featurizer whose features are mapped; the first by default.
-    jobs : int, optional
-        Threads; all cores by default. The result is the same for any number.
-    isolate : bool
-        Read clips in worker processes even if the config does not ask for it.
-    cache_folder : Path, optional
-        Folder of the feature cache; without it nothing is cached.
+    - `prepared`: it need not be checked.
+    - `featurizer`: name of the featurizer whose features are mapped; the first by default.
+    - `jobs`: threads; all cores by default. The result is the same for any number.
+    - `isolate`: read clips in worker processes even if the config does not ask for it.
+    - `cache_folder`: folder of the feature cache; without it nothing is cached.
     """
     config = prepared.config
     name = _chosen(config, featurizer)

@@ -46,15 +46,12 @@ def write_final(
     *,
     in_batches: bool,
 ) -> tuple[Path | None, tuple[str, ...]]:
-    """Fit a pipeline on all clips, and write `model.audioclf` and where the model looks.
+    """Fit a pipeline on all clips, and write `model.audioclf` and the feature importances.
 
-    `found` holds the out-of-fold predictions of the pipeline, by which scores are calibrated and
-    abstaining is measured.
+    `evaluated` holds its out-of-fold predictions, by which scores are calibrated and abstaining is
+    measured.
 
-    Returns
-    -------
-    path : Path or None
-        None for a classifier that no bundle can hold.
+    Returns None for a classifier that no bundle can hold.
     """
     pipeline = evaluated.pipeline
     matrix, targets = extraction.matrices[pipeline.featurizer], extraction.dataset.targets

@@ -29,10 +29,7 @@ NOTIFY_SECONDS = 600.0
 class Notification:
     """Outcome of one notification.
 
-    Parameters
-    ----------
-    text : str
-        The plugin's answer, or why it failed, with its name, distribution and version.
+    `text`: the plugin's answer, or why it failed, with its name, distribution and version.
     """
 
     is_done: bool
@@ -49,13 +46,7 @@ def plugins_to_notify(names: Iterable[str] | None) -> tuple[str, ...]:
 def send(
     observers: Iterable[Observer], folder: Path, *, seconds: float = NOTIFY_SECONDS
 ) -> Iterator[Notification]:
-    """Notify each plugin of a finished run and yield the outcome; errors of plugins are outcomes.
-
-    Parameters
-    ----------
-    seconds : float
-        Time limit of each, in s.
-    """
+    """Notify each plugin of a finished run and yield the outcome, which may be an error."""
     for observer in observers:
         try:
             yield Notification(True, f"{observer.origin}: {_answer(observer, folder, seconds)}")

@@ -54,14 +54,9 @@ _LESS_MEMORY = {
 class Stage:
     """Estimate for one stage of a run.
 
-    Parameters
-    ----------
-    seconds : float
-        Wall-clock time.
-    memory : int
-        Bytes of all processes together at the stage's peak.
-    disk : int
-        Bytes that the stage writes, temporary files included.
+    - `seconds`: wall-clock time.
+    - `memory`: bytes of all processes together at the stage's peak.
+    - `disk`: bytes that the stage writes, temporary files included.
     """
 
     name: str
@@ -74,18 +69,11 @@ class Stage:
 class RunPlan:
     """Estimate for a run, and the facts behind it.
 
-    Parameters
-    ----------
-    stages : tuple of Stage
-        In the order of the run.
-    rows_per_fit : int
-        Clips on the largest training side.
-    columns : dict of str to int
-        Width of the design matrix of each featurizer.
-    cached : float
-        Share of the probed clips whose features are all in the cache, in [0, 1].
-    warnings : tuple of str
-        Problems to expect, each with a remedy.
+    - `stages`: in the order of the run.
+    - `rows_per_fit`: clips on the largest training side.
+    - `columns`: width of the design matrix of each featurizer.
+    - `cached`: share of the probed clips whose features are all in the cache, in [0, 1].
+    - `warnings`: problems to expect, each with a remedy.
     """
 
     stages: tuple[Stage, ...]
@@ -126,10 +114,7 @@ def plan(
 ) -> RunPlan:
     """Estimate the cost of a run; it takes some seconds, however many clips there are.
 
-    Parameters
-    ----------
-    out : Path
-        Where the run folder would be.
+    `out`: where the run folder would be.
     """
     config = prepared.config
     featurizers, origins = config.featurizers, prepared.origins

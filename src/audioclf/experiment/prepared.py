@@ -100,12 +100,8 @@ class Prepared:
     ) -> Extraction:
         """Featurize all clips, then cut the cache to its size.
 
-        Parameters
-        ----------
-        cache_folder : Path, optional
-            Folder of the feature cache; without it nothing is cached.
-        origins : mapping of str to Origin, optional
-            The plugins of featurizers that are not in the config.
+        - `cache_folder`: folder of the feature cache; without it nothing is cached.
+        - `origins`: the plugins of featurizers that are not in the config.
         """
         from audioclf.features.cache import FeatureCache
         from audioclf.features.extraction import extract
@@ -149,12 +145,8 @@ def prepare(
 ) -> Prepared:
     """Load a config and its dataset.
 
-    Parameters
-    ----------
-    overrides : iterable of str
-        `key=value` each, for a config that is a file.
-    registry : Registry, optional
-        The plugins to use; by default those that are installed.
+    - `overrides`: `key=value` each, for a config that is a file.
+    - `registry`: the plugins to use; by default those that are installed.
     """
     config, registry = resolve(config, overrides, registry)
     prepared = Prepared(config, registry, load_dataset(config, registry))

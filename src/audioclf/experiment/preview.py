@@ -18,12 +18,8 @@ from audioclf.experiment.prepared import prepare
 class RunPreview:
     """What a run would do.
 
-    Parameters
-    ----------
-    seconds : float
-        Audio that would be read, in s.
-    unreadable : tuple of str
-        One message for each clip whose header is refused.
+    - `seconds`: audio that would be read, in s.
+    - `unreadable`: one message for each clip whose header is refused.
     """
 
     dataset: str
@@ -51,12 +47,8 @@ def preview(
 ) -> RunPreview:
     """Validate a config and what it points to, without decoding or training.
 
-    Parameters
-    ----------
-    config, overrides, registry
-        As in `run`.
-    isolate : bool
-        Read headers in worker processes even if the config does not ask for it.
+    - `config`, `overrides`, `registry`: as in `run`.
+    - `isolate`: read headers in worker processes even if the config does not ask for it.
     """
     prepared = prepare(config, overrides, registry)
     config, dataset = prepared.config, prepared.dataset

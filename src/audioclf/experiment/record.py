@@ -30,12 +30,8 @@ def make_record(
 ) -> dict[str, Any]:
     """Return the content of `record.json`: what was computed, from which data, by which versions.
 
-    Parameters
-    ----------
-    fits : mapping of str to int
-        Number of all fits ("total") and of those from before the run was stopped ("resumed").
-    seconds : mapping of str to float
-        Wall-clock time of each stage.
+    - `fits`: number of all fits ("total") and of those from before the run was stopped ("resumed").
+    - `seconds`: wall-clock time of each stage.
     """
     config, dataset = prepared.config, extraction.dataset
     components = components_of(config).items()

@@ -58,13 +58,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Replay:
-    """A run and its replay.
-
-    Parameters
-    ----------
-    stages : tuple of Stage
-        In the order of a run.
-    """
+    """A run and its replay."""
 
     run: Path
     folder: Path
@@ -103,14 +97,10 @@ def replay(
 
     Features are computed anew: the cache would only show that it keeps what it was given.
 
-    Parameters
-    ----------
-    overrides : iterable of str
-        `key=value` each, as where the recordings have moved.
-    out : path, optional
-        Folder of the replay; by default a new one next to the run, `<run>-replay-<time>`.
-    jobs, engine, scheduler, insecure_cluster, registry, progress
-        As for `audioclf.run`.
+    - `overrides`: `key=value` each, as where the recordings have moved.
+    - `out`: folder of the replay; by default a new one next to the run, `<run>-replay-<time>`.
+    - `jobs`, `engine`, `scheduler`, `insecure_cluster`, `registry`, `progress`: as for
+      `audioclf.run`.
 
     Examples
     --------

@@ -51,12 +51,9 @@ def default_folder() -> Path:
 class CacheStats:
     """Contents of a cache.
 
-    Parameters
-    ----------
-    oldest, newest : float or None
-        First and last of the times when an entry was last used, in s since 1970, to the hour.
-    outdated : int
-        Entries of another format, which this version does not read.
+    - `oldest`, `newest`: first and last of the times when an entry was last used, in s since 1970,
+      to the hour.
+    - `outdated`: entries of another format, which this version does not read.
     """
 
     entries: int
@@ -88,12 +85,8 @@ class FeatureCache:
     Disk errors make neither `get` nor `put` fail: an unreadable entry is computed again, and if
     nothing can be written, `warning` gives the reason and the run goes on.
 
-    Parameters
-    ----------
-    folder : Path
-        Made by the first `put`. Files in it that are no entries are never touched.
-    max_bytes : int or None
-        Size to which `close` holds the folder; None for any size.
+    - `folder`: made by the first `put`. Files in it that are no entries are never touched.
+    - `max_bytes`: size to which `close` holds the folder; None for any size.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int | None = DEFAULT_MAX_BYTES) -> None:
@@ -168,10 +161,7 @@ class FeatureCache:
     ) -> VerifyResult:
         """Read every entry of this format, and remove the damaged ones.
 
-        Parameters
-        ----------
-        progress : callable
-            Called with (entries read, entries in all).
+        `progress`: called with (entries read, entries in all).
         """
         files = [file for file in self._files(_ENTRY) if file.format == FORMAT]
         damaged = []
@@ -189,12 +179,8 @@ class FeatureCache:
     ) -> PruneResult:
         """Remove the entries used longest ago, and files half-written more than a day ago.
 
-        Parameters
-        ----------
-        max_bytes : int or None
-            Size that all entries may have together.
-        older_than_days : float or None
-            Entries that were not used for so many days go, whatever the size.
+        - `max_bytes`: size that all entries may have together.
+        - `older_than_days`: entries that were not used for so many days go, whatever the size.
         """
         now = time.time()
         self._remove([file for file in self._files(_TEMPORARY) if file.last_use < now - _DAY])

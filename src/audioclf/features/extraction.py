@@ -104,14 +104,10 @@ def extract(
 ) -> Extraction:
     """Decode every clip at most once and featurize it with every featurizer.
 
-    Parameters
-    ----------
-    engine : Engine, optional
-        Where the work is done; in this process by default. The result is the same for any.
-    cache_folder : Path, optional
-        Folder of the feature cache; without it nothing is cached.
-    origins : mapping of str to Origin, optional
-        Plugin of each featurizer. One without an origin is not cached, since its code is unknown.
+    - `engine`: where the work is done; in this process by default. The result is the same for any.
+    - `cache_folder`: folder of the feature cache; without it nothing is cached.
+    - `origins`: plugin of each featurizer. One without an origin is not cached, since its code is
+      unknown.
 
     Returns
     -------

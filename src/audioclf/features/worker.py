@@ -51,14 +51,9 @@ class LedgerRow:
 class Plan:
     """A featurizer with the shape of its rows.
 
-    Parameters
-    ----------
-    n_bins, max_frames : int
-        Shape of the matrix of the longest clip that the config allows.
-    keys : KeyMaker, optional
-        Makes the keys of the cache; None where the featurizer must not be cached.
-    augmented : tuple of Plan
-        The other views of a clip, of the same shape, to the right of this one in a row.
+    - `n_bins`, `max_frames`: shape of the matrix of the longest clip that the config allows.
+    - `keys`: makes the keys of the cache; None where the featurizer must not be cached.
+    - `augmented`: the other views of a clip, of the same shape, to the right of this one in a row.
     """
 
     name: str

@@ -30,14 +30,11 @@ MARGIN_KEY = "equivalence_margin"
 class ComparedPipeline:
     """One row of the table.
 
-    Parameters
-    ----------
-    name : str
-        Name of the pipeline, after that of its run where two runs have a pipeline of this name.
-    estimate : Estimate or None
-        The metric; None where the pipeline has not the scores for it.
-    fit_seconds, predict_seconds_per_clip, model_bytes, peak_memory_bytes : float or None
-        As in `PipelineSummary`.
+    - `name`: name of the pipeline, after that of its run where two runs have a pipeline of this
+      name.
+    - `estimate`: the metric; None where the pipeline has not the scores for it.
+    - `fit_seconds`, `predict_seconds_per_clip`, `model_bytes`, `peak_memory_bytes`: as in
+      `PipelineSummary`.
     """
 
     name: str
@@ -79,13 +76,9 @@ def compare_runs(
 ) -> ComparedRuns:
     """Compare the pipelines of finished runs.
 
-    Parameters
-    ----------
-    metric : str, optional
-        By default the main metric of the first run.
-    margin : float, optional
-        The largest difference that does not matter, above 0; by default that of the first run's
-        config, if it has one.
+    - `metric`: by default the main metric of the first run.
+    - `margin`: the largest difference that does not matter, above 0; by default that of the first
+      run's config, if it has one.
     """
     runs = [read_run(path) for path in paths]
     first = runs[0]

@@ -42,10 +42,7 @@ _HINT = "A file of the run was changed or cut off. Run its config again."
 class SavedClip:
     """A clip of a finished run, from its ledger and folds.
 
-    Parameters
-    ----------
-    facts : mapping of str to str
-        The other columns of `ledger.csv`.
+    `facts`: the other columns of `ledger.csv`.
     """
 
     id: str
@@ -68,18 +65,11 @@ class SavedPipeline:
 class SavedRun:
     """Content of a run folder.
 
-    Parameters
-    ----------
-    config, record, metrics : dict
-        The content of `config.yaml`, `record.json` and `metrics.json`.
-    clips : tuple of SavedClip
-        The clips that were evaluated, sorted by id.
-    left_out : tuple of dict
-        Rows of the ledger whose clip could not be read.
-    folds : tuple of Fold
-        Positions in `clips`.
-    pipelines : tuple of SavedPipeline
-        Best first by the main metric.
+    - `config`, `record`, `metrics`: the content of `config.yaml`, `record.json` and `metrics.json`.
+    - `clips`: the clips that were evaluated, sorted by id.
+    - `left_out`: rows of the ledger whose clip could not be read.
+    - `folds`: positions in `clips`.
+    - `pipelines`: best first by the main metric.
     """
 
     path: Path

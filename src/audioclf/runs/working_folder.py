@@ -38,11 +38,8 @@ _LOCK_BYTES = 24
 def working_folder(out: Path | None, name: str, config: str) -> Iterator[RunFolder]:
     """Lock a folder for one run, until it ends.
 
-    Parameters
-    ----------
-    out : Path, optional
-        The folder; by default that of the newest unfinished run below `runs/` with this name and
-        config, or a new one.
+    `out`: the folder; by default that of the newest unfinished run below `runs/` with this name and
+    config, or a new one.
     """
     content = config.encode("utf-8")
     given = None if out is None else _given(out, content)

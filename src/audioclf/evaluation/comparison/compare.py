@@ -44,12 +44,8 @@ def compare(
 ) -> Comparison:
     """Compare all pipelines with each other by one metric.
 
-    Parameters
-    ----------
-    results : mapping of str to Predicted
-        By the names of the pipelines; all have the same folds.
-    equivalence_margin : float, optional
-        Largest difference that counts as none, above 0.
+    - `results`: by the names of the pipelines; all have the same folds.
+    - `equivalence_margin`: largest difference that counts as none, above 0.
     """
     measures = measure_all(results, metric, targets, seed)
     pairs = [

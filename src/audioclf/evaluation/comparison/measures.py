@@ -173,12 +173,8 @@ def _right(pipeline: Predicted, y: Codes) -> NDArray[np.bool_]:
 class PairMeasure:
     """The difference between two pipelines before any verdict.
 
-    Parameters
-    ----------
-    difference : float
-        At least 0.
-    spread : Spread or None
-        Of the difference; None where it is undefined.
+    - `difference`: at least 0.
+    - `spread`: of the difference; None where it is undefined.
     """
 
     better: str
@@ -201,10 +197,7 @@ class PairMeasure:
 def measure(measures: PairedMeasures, first: int, second: int, *, independent: bool) -> PairMeasure:
     """Return the difference between two pipelines, given by their positions, the better first.
 
-    Parameters
-    ----------
-    independent : bool
-        Whether clips are independent, as McNemar's test requires.
+    `independent`: whether clips are independent, as McNemar's test requires.
     """
     of_folds = measures.per_fold[first] - measures.per_fold[second]
     by_folds = corrected_spread(of_folds, measures.test_ratio)

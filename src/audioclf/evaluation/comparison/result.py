@@ -57,12 +57,8 @@ class Pair:
 class Comparison:
     """All pairs of the pipelines of a run.
 
-    Parameters
-    ----------
-    pipelines : tuple of str
-        Best first; those without the metric are left out.
-    pairs : tuple of Pair
-        The best pipeline with each other one, then the second with each below it, and so on.
+    - `pipelines`: best first; those without the metric are left out.
+    - `pairs`: the best pipeline with each other one, then the second with each below it, and so on.
     """
 
     metric: Metric

@@ -37,16 +37,10 @@ def pair_sentence(
 ) -> str:
     """Return the verdict on two pipelines as one sentence without a full stop.
 
-    Parameters
-    ----------
-    interval : tuple of float
-        The difference, and the ends of its interval.
-    detectable : float
-        Smallest detectable difference; NaN if none is detectable.
-    sample : str
-        Test sample, such as "98 clips".
-    margin : float or None
-        Largest difference that counts as none.
+    - `interval`: the difference, and the ends of its interval.
+    - `detectable`: smallest detectable difference; NaN if none is detectable.
+    - `sample`: test sample, such as "98 clips".
+    - `margin`: largest difference that counts as none.
 
     Examples
     --------

@@ -23,12 +23,8 @@ Floats = NDArray[np.float64]
 class Spread:
     """Uncertainty of an estimated difference: Student's t with a standard error.
 
-    Parameters
-    ----------
-    error : float
-        Standard error of the difference, at least 0.
-    df : int
-        Degrees of freedom, at least 1.
+    - `error`: standard error of the difference, at least 0.
+    - `df`: degrees of freedom, at least 1.
     """
 
     error: float
@@ -83,10 +79,7 @@ def bootstrap_spread(
     n_fixed : int
         Class counts that the resamples keep, or 1: the number of units itself.
 
-    Returns
-    -------
-    spread : Spread or None
-        None for one unit, or where the metric is not defined on 2 resamples of any repeat.
+    Returns None for one unit, or where the metric is not defined on 2 resamples of any repeat.
     """
     finite = [row[np.isfinite(row)] for row in resampled]
     variances = [_variance(row) for row in finite if len(row) > 1]
@@ -112,10 +105,7 @@ def corrected_spread(differences: Floats, test_ratio: float) -> Spread | None:
     test_ratio : float
         Clips on test per clip in training.
 
-    Returns
-    -------
-    spread : Spread or None
-        None for fewer than 2 folds, or where one is NaN.
+    Returns None for fewer than 2 folds, or where one is NaN.
     """
     n_folds = len(differences)
     if n_folds < 2 or not np.isfinite(differences).all():

@@ -30,15 +30,10 @@ def on_resamples(
 ) -> Floats:
     """Return a statistic on each resample of the units.
 
-    Parameters
-    ----------
-    statistic : callable
-        From the number of times that each unit is drawn [shape=(n_rows, n_units)] to values
-        [shape=(n_rows, ...)]; each row by itself.
-    seed : int
-        The same seed gives the same resamples of as many units.
-    width : int
-        Columns of the widest array of the statistic, if more than `n_units`.
+    - `statistic`: from the number of times that each unit is drawn [shape=(n_rows, n_units)] to
+      values [shape=(n_rows, ...)]; each row by itself.
+    - `seed`: the same seed gives the same resamples of as many units.
+    - `width`: columns of the widest array of the statistic, if more than `n_units`.
 
     Returns
     -------

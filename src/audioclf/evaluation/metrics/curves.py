@@ -24,12 +24,8 @@ MAX_POINTS = 200
 class RocCurve:
     """True positive rate against false positive rate.
 
-    Parameters
-    ----------
-    fpr, tpr : tuple of float
-        False and true positive rate at falling thresholds, from (0, 0) to (1, 1).
-    area : float
-        Area under the whole curve, before it is simplified.
+    - `fpr`, `tpr`: false and true positive rate at falling thresholds, from (0, 0) to (1, 1).
+    - `area`: area under the whole curve, before it is simplified.
     """
 
     fpr: tuple[float, ...]
@@ -41,14 +37,10 @@ class RocCurve:
 class PrecisionRecallCurve:
     """Precision against recall.
 
-    Parameters
-    ----------
-    recall, precision : tuple of float
-        At falling thresholds, from recall 0, where precision is 1 by convention, to recall 1.
-    average_precision : float
-        Of the whole curve, before it is simplified.
-    share : float
-        Share of the class among the clips: the precision of random guesses.
+    - `recall`, `precision`: at falling thresholds, from recall 0, where precision is 1 by
+      convention, to recall 1.
+    - `average_precision`: of the whole curve, before it is simplified.
+    - `share`: share of the class among the clips: the precision of random guesses.
     """
 
     recall: tuple[float, ...]
@@ -61,14 +53,9 @@ class PrecisionRecallCurve:
 class ReliabilityBin:
     """The predictions whose top score is in one bin.
 
-    Parameters
-    ----------
-    low, high : float
-        Ends of the bin; the upper one is included.
-    share_right : float
-        Share of correct predictions.
-    count : int
-        Number of predictions, at least 1.
+    - `low`, `high`: ends of the bin; the upper one is included.
+    - `share_right`: share of correct predictions.
+    - `count`: number of predictions, at least 1.
     """
 
     low: float
@@ -81,10 +68,7 @@ class ReliabilityBin:
 def roc_curve(result: Predicted, targets: Targets, class_code: int) -> RocCurve | None:
     """Return the ROC curve of one class against the rest (Fawcett 2006).
 
-    Returns
-    -------
-    curve : RocCurve or None
-        None if the pipeline has no scores, or all test clips or none are of the class.
+    Returns None if the pipeline has no scores, or all test clips or none are of the class.
     """
     from sklearn import metrics
 
@@ -119,10 +103,7 @@ def reliability(
 ) -> tuple[ReliabilityBin, ...] | None:
     """Return the reliability diagram of the top score (DeGroot & Fienberg 1983).
 
-    Parameters
-    ----------
-    n_bins : int
-        Bins of equal width over [0, 1].
+    `n_bins`: bins of equal width over [0, 1].
 
     Returns
     -------

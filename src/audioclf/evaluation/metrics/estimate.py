@@ -37,12 +37,9 @@ from audioclf.evaluation.results import Predicted
 class Estimate:
     """A metric with its interval.
 
-    Parameters
-    ----------
-    low, high : float
-        Ends of the 95 % interval.
-    per_fold : tuple of float
-        The metric on the test clips of each fold alone; NaN where it is not defined there.
+    - `low`, `high`: ends of the 95 % interval.
+    - `per_fold`: the metric on the test clips of each fold alone; NaN where it is not defined
+      there.
     """
 
     value: float
@@ -57,13 +54,7 @@ class Estimate:
 
 
 def check_metrics(metrics: Sequence[str], classes: Sequence[str], where: str = "") -> None:
-    """Raise an error for metrics of two classes on a dataset of more.
-
-    Parameters
-    ----------
-    where : str
-        Beginning of the message.
-    """
+    """Raise an error for metrics of two classes on a dataset of more."""
     only_two = {name for name, info in METRICS.items() if info.two_classes_only}
     for metric in metrics:
         if metric in only_two and len(classes) > 2:

@@ -28,12 +28,8 @@ from audioclf.evaluation.results import Predicted
 class ClassScores:
     """Scores of a pipeline on one class.
 
-    Parameters
-    ----------
-    precision, recall, f1 : Estimate
-        NaN for a class without a test clip.
-    support : float
-        Mean number of test clips of the class per repeat.
+    - `precision`, `recall`, `f1`: NaN for a class without a test clip.
+    - `support`: mean number of test clips of the class per repeat.
     """
 
     precision: Estimate
@@ -45,10 +41,7 @@ class ClassScores:
 def per_class(result: Predicted, targets: Targets, *, seed: int) -> list[ClassScores]:
     """Return precision, recall and F1 of every class, in the order of the codes.
 
-    Parameters
-    ----------
-    seed : int
-        Seed of the resampling; the resamples are those of `estimate`.
+    `seed`: seed of the resampling; the resamples are those of `estimate`.
     """
     n_classes, repeats = targets.n_classes, repeats_of(result, targets)
     scorers = [_scorer(repeat, n_classes) for repeat in repeats]

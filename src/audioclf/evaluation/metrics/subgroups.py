@@ -24,12 +24,8 @@ from audioclf.evaluation.results import Predicted
 class SubgroupScore:
     """A metric on the clips of one subgroup.
 
-    Parameters
-    ----------
-    value : float
-        Mean over the repeats in which the metric is defined; NaN if there are none.
-    low, high : float
-        Ends of the 95 % interval over clips; NaN for a metric of scores.
+    - `value`: mean over the repeats in which the metric is defined; NaN if there are none.
+    - `low`, `high`: ends of the 95 % interval over clips; NaN for a metric of scores.
     """
 
     name: str
