@@ -250,6 +250,25 @@ def test_annotated_recordings_are_cut_and_kept_together(
     assert found.config.split.type == "leave_one_group_out"
 
 
+def test_the_labels_of_birdnet_are_its_common_names(init: Init, tmp_path: Path) -> None:
+    root = put(tmp_path / "s", ("rec1.wav", "rec2.wav"), seconds=5.0)
+    header = "Start (s),End (s),Scientific name,Common name,Confidence,File"
+    for name in ("rec1", "rec2"):
+        rows = [f"{k},{k + 1},x y,{'jay' if k % 2 else 'owl'},0.9,{name}.wav" for k in range(4)]
+        table_of(root, f"{name}.BirdNET.results.csv", header, rows)
+    found = init(root)
+    assert found.dataset.class_counts == {"jay": 4, "owl": 4}
+    assert "A GUESS: the column 'Common name' holds the labels" in found.said
+
+
+def test_a_wrong_line_of_a_label_track_is_named(tmp_path: Path) -> None:
+    root = put(tmp_path / "s", ("rec1.wav", "rec2.wav"), seconds=5.0)
+    (root / "rec1.txt").write_text("0.5\t1\tdog\n2\tx3\tcat\n", encoding="utf-8")
+    done = run_cli("init", root, "--out", tmp_path / "x.yaml")
+    assert done.returncode == 3
+    assert f"{root / 'rec1.txt'}, line 2: end is 'x3', not a time in s" in done.stderr
+
+
 def test_transcripts_beside_recordings_are_no_annotations(init: Init, tmp_path: Path) -> None:
     root = put(tmp_path / "s", numbered(["dog", "cat"], form="{}/{n}.wav"))
     for path in list(root.rglob("*.wav")):

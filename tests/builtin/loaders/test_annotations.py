@@ -85,6 +85,7 @@ def test_a_raven_table_goes_with_the_recording_of_its_name(name: str, tmp_path: 
     [
         "0.500000\t1.250000\tdog\n2.000000\t3.000000\tcat\n",
         "0.5\t1.25\tdog\r\n2\t3\tcat",
+        "0.5\t1.25\tdog\t\n2\t3\tcat\t\t \n",
         "0.5\t1.25\tdog\n\\\t100.0\t900.0\n2\t3\tcat\n\\\t100.0\t900.0\n",
         "\ufeff0.5\t1.25\tdog\n\n2\t3\tcat\n",
     ],
@@ -170,6 +171,74 @@ def test_a_table_over_several_files_needs_offsets(tmp_path: Path) -> None:
     found = error(tmp_path)
     words = "has annotations of 2 files, and no column 'File Offset (s)' for the times within each"
     assert found.message == f"{tmp_path / 'rec1.txt'}: {words} file"
+
+
+@pytest.mark.parametrize("name", ["session.selections.txt", "rec1.Table.1.selections.txt"])
+@pytest.mark.parametrize("offset", [True, False])
+def test_times_of_a_session_are_not_taken_for_those_of_its_second_file(
+    tmp_path: Path, name: str, *, offset: bool
+) -> None:
+    recordings(tmp_path, "rec1.wav", "rec2.wav")
+    empty = "" if offset else "0"  # no value in the column, or no such column
+    rows = [f"0.5 1.25 dog /rec2.wav {empty}"]
+    path = write(tmp_path / name, concatenated(*rows, offset=offset))
+    message = error(tmp_path).message
+    assert message.startswith(f"{path}, line 2: no 'File Offset (s)', and the table is not named")
+
+
+def test_times_of_a_table_named_like_its_recording_count_from_its_start(tmp_path: Path) -> None:
+    recordings(tmp_path, "rec1.wav", "rec2.wav")
+    rows = ["0.5 1.25 dog /rec1.wav 0", "2 3 cat /rec1.wav 0"]
+    write(tmp_path / "rec1.txt", concatenated(*rows, offset=False))
+    assert labels(load(tmp_path)) == EXPECTED
+
+
+_RAVEN_OF_BIRDNET = (
+    "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t"
+    "Common Name\tSpecies Code\tConfidence\tBegin Path\tFile Offset (s)\n"
+    "1\tSpectrogram 1\t1\t0.5\t1.25\t0\t4000\tdog\tx\t0.9\t/data/rec1.wav\t0.5\n"
+    "2\tSpectrogram 1\t1\t2\t3\t0\t4000\tcat\tx\t0.9\t/data/rec1.wav\t2\n"
+)
+_TRACK_OF_BIRDNET = "0.5\t1.25\tdog\t0.9\n2\t3\tcat\t0.8\n"
+_CSV_OF_BIRDNET = (
+    "Start (s),End (s),Scientific name,Common name,Confidence,File\n"
+    "0.5,1.25,Canis,dog,0.9,/data/rec1.wav\n2.0,3.0,Felis,cat,0.8,/data/rec1.wav\n"
+)
+_R_OF_BIRDNET = (
+    "filepath,start,end,scientific_name,common_name,confidence\n"
+    "/data/rec1.wav,0.5,1.25,Canis,dog,0.9\n/data/rec1.wav,2.0,3.0,Felis,cat,0.8\n"
+)
+_KALEIDOSCOPE = (
+    "INDIR,FOLDER,IN FILE,OFFSET,DURATION,scientific_name,common_name,confidence\n"
+    "/,data,rec1.wav,0.5,0.75,Canis,dog,0.9\n/,data,rec1.wav,2.0,1.0,Felis,cat,0.8\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("rec1.BirdNET.selection.table.txt", _RAVEN_OF_BIRDNET),
+        ("BirdNET_SelectionTable.txt", _RAVEN_OF_BIRDNET),
+        ("rec1.BirdNET.results.txt", _TRACK_OF_BIRDNET),
+        ("rec1.BirdNET.results.csv", _CSV_OF_BIRDNET),
+        ("BirdNET_CombinedTable.csv", _CSV_OF_BIRDNET),
+        ("rec1.BirdNET.results.r.csv", _R_OF_BIRDNET),
+        ("rec1.BirdNET.results.kaleidoscope.csv", _KALEIDOSCOPE),
+        ("results/BirdNET_Kaleidoscope.csv", _KALEIDOSCOPE),
+    ],
+)
+def test_tables_of_birdnet_go_with_their_recordings(name: str, text: str, tmp_path: Path) -> None:
+    recordings(tmp_path, "rec1.wav")
+    write(tmp_path / name, text)
+    assert labels(load(tmp_path, column="Common Name")) == EXPECTED
+
+
+def test_a_csv_of_birdnet_without_the_column_of_labels_is_refused(tmp_path: Path) -> None:
+    write(recordings(tmp_path, "rec1.wav") / "rec1.BirdNET.results.csv", _CSV_OF_BIRDNET)
+    found = error(tmp_path)
+    assert "no column 'Annotation'; there are Start (s), End (s)," in found.message
+    write(tmp_path / "rec1.BirdNET.results.csv", "a,b\n1,2\n")
+    assert "not a table of BirdNET: its columns are a, b" in error(tmp_path).message
 
 
 def test_a_recording_that_the_table_names_and_is_not_there_is_an_error(tmp_path: Path) -> None:

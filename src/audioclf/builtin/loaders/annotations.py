@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,12 @@ from annotated_types import Gt, Le, MinLen
 from pydantic import model_validator
 from typing_extensions import override
 
-from audioclf.builtin.loaders.selections import Annotation, Selections, read_selections
+from audioclf.builtin.loaders.selections import (
+    TABLE_NAME,
+    Annotation,
+    Selections,
+    read_selections,
+)
 from audioclf.dataset.path_labels import count, shown
 from audioclf.plugin import (
     AudioSource,
@@ -41,17 +45,16 @@ from audioclf.plugin import (
 if TYPE_CHECKING:
     from typing import Self
 
-_TABLE = re.compile(r"(?:\.Table\.\d+)?(\.selections)?\.(?:txt|tsv)$", re.IGNORECASE)
-
 Seconds = Annotated[float, Gt(0)]
 
 
 class Annotations(Loader):
     """Recordings with Raven selection tables or Audacity label tracks beside them, cut into clips.
 
-    The tables of `rec1.wav` are `rec1.txt`, `rec1.selections.txt` or `rec1.Table.1.selections.txt`;
-    or a Raven table names its recordings (`Begin Path`). A recording is a group: splits by group
-    keep its clips together. Recordings without a table are ignored.
+    The tables of `rec1.wav` are `rec1.txt`, `rec1.selections.txt`, `rec1.Table.1.selections.txt`,
+    or those of BirdNET, such as `rec1.BirdNET.selection.table.txt` and `rec1.BirdNET.results.csv`;
+    or a table names its recordings (`Begin Path`). A recording is a group: splits by group keep its
+    clips together. Recordings without a table are ignored.
     """
 
     type: Literal["annotations"] = "annotations"
@@ -61,7 +64,7 @@ class Annotations(Loader):
     URL."""
 
     column: ColumnName = "Annotation"
-    """Column of the Raven tables with the label."""
+    """Column of the Raven tables and of CSV with the label, such as `Common Name` of BirdNET."""
 
     window: Seconds | None = None
     """Length of a clip in s; null makes each annotation one clip."""
@@ -169,7 +172,7 @@ class _Collection:
     @classmethod
     def of(cls, files: Mapping[str, AudioSource], name: str) -> _Collection:
         audio = sorted(path for path in files if is_audio(path))
-        tables = {path: files[path] for path in sorted(files) if _TABLE.search(path)}
+        tables = {path: files[path] for path in sorted(files) if TABLE_NAME.search(path)}
         if not audio or not tables:
             what = "recordings" if tables else "selection tables or label tracks"
             raise DatasetError(
@@ -231,8 +234,8 @@ class _Collection:
 
 
 def _is_selections(path: str) -> bool:
-    match = _TABLE.search(path)
-    return match is not None and match[1] is not None
+    match = TABLE_NAME.search(path)
+    return match is not None and any(match.groups())
 
 
 def _folds(ids: Sequence[str]) -> list[str | None]:
@@ -256,7 +259,7 @@ class _Finder:
 
     def partner(self, table: str) -> str | None:
         """Return the recording with the name of a table: in its folder, or anywhere."""
-        stem = _TABLE.sub("", table)
+        stem = TABLE_NAME.sub("", table)
         paths = self._known.get(stem) or self._known.get(posixpath.basename(stem)) or []
         if len(paths) > 1:
             raise DatasetError(
@@ -272,8 +275,15 @@ class _Finder:
         if annotation.file is None and partner is not None:
             return partner
         paths = self._known.get(annotation.file or "", [])
-        if len(paths) == 1:
+        if len(paths) == 1 and (paths[0] == partner or not annotation.may_be_session):
             return paths[0]
+        if len(paths) == 1:
+            table.problems.add(
+                annotation.line,
+                f"no 'File Offset (s)', and the table is not named like {annotation.file!r}: its "
+                "times may count from another file that was open before; add that column in Raven",
+            )
+            return None
         if not paths and partner is not None and len({a.file for a in table.annotations}) == 1:
             return partner  # the recording was renamed together with its table
         what = f"{len(paths)} recordings are" if paths else "no recording is"

@@ -1,18 +1,21 @@
-"""Annotations of recordings: Raven selection tables and Audacity label tracks.
+"""Annotations of recordings: Raven selection tables, Audacity label tracks, tables of BirdNET.
 
 A Raven table is tab-separated with a header. Its times run over all files that were open together;
 `Begin Path` (or `Begin File`) and `File Offset (s)` are the file of a selection and its start in
 that file. A selection has a row for each view. An Audacity label track has lines of
 `start<TAB>end<TAB>text`, optionally followed by a line of frequencies that starts with a backslash.
+BirdNET-Analyzer writes Raven tables, label tracks with a confidence, and three kinds of CSV.
 """
 
 from __future__ import annotations
 
 import posixpath
+import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from audioclf.dataset.path_labels import shown
 from audioclf.dataset.table_rows import quoted
 from audioclf.dataset.tables import MAX_ROWS, Cells, Problems
 from audioclf.plugin import (
@@ -27,6 +30,34 @@ from audioclf.plugin import (
 _BEGIN, _END, _OFFSET = "Begin Time (s)", "End Time (s)", "File Offset (s)"
 _FILES = ("Begin Path", "Begin File")
 _MAX_LABEL = 1000
+_COLUMN_HINT = "Set `column: NAME` to the name of the column."
+
+TABLE_NAME = re.compile(
+    r"""(?:\.Table\.\d+)? (?P<raven>\.selections)? \.(?:txt|tsv) $
+    | (?P<birdnet>
+        \.BirdNET \.(?:selection\.table|results(?:\.r|\.kaleidoscope)?) \.(?:txt|csv) $
+        | (?:^|(?<=/)) BirdNET_(?:SelectionTable|CombinedTable|Kaleidoscope|RTable) \.(?:txt|csv) $
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""End of the name of a table; what is before it is the name of the recording, if anything is."""
+
+
+@dataclass(frozen=True)
+class _CsvColumns:
+    """Columns of a CSV of BirdNET; times count from the start of the file."""
+
+    start: str
+    end: str | None
+    duration: str | None
+    file: str
+
+
+_BIRDNET = (
+    _CsvColumns("Start (s)", "End (s)", None, "File"),
+    _CsvColumns("start", "end", None, "filepath"),
+    _CsvColumns("OFFSET", None, "DURATION", "IN FILE"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +74,8 @@ class Annotation:
         NFC; may be empty.
     file : str, optional
         Name of the recording without folders, if the table has it.
+    may_be_session : bool
+        Whether the times may count from the start of another file that was open before this one.
     """
 
     line: int
@@ -50,6 +83,7 @@ class Annotation:
     end: float
     label: str
     file: str | None = None
+    may_be_session: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,30 +96,62 @@ class Selections:
 
 
 def read_selections(source: AudioSource, column: str) -> Selections:
-    """Read a Raven selection table or an Audacity label track.
+    """Read a Raven selection table, an Audacity label track, or a table of BirdNET.
 
     Parameters
     ----------
     source : AudioSource
     column : str
-        Column of a Raven table that holds the labels.
+        Column of a Raven table or a CSV that holds the labels.
 
     Raises
     ------
     DatasetError
-        If the file is neither.
+        If the file is none of them.
     """
     text = read_text(source)
     if _BEGIN in text.lstrip().partition("\n")[0]:
         return _raven(text, source.name, column)
+    if source.name.lower().endswith(".csv"):
+        return _birdnet(text, source.name, column)
     problems = Problems(source.name)
-    return Selections(source.name, tuple(_audacity(text, problems)), problems)
+    confidence = ".birdnet." in source.name.lower()
+    annotations = tuple(_audacity(text, problems, confidence=confidence))
+    return Selections(source.name, annotations, problems)
+
+
+def _birdnet(text: str, name: str, column: str) -> Selections:
+    header = read_csv(text, name, ()).columns
+    layout = next((item for item in _BIRDNET if item.start in header), None)
+    if layout is None:
+        raise DatasetError(f"{name}: not a table of BirdNET: its columns are {shown(header, 12)}")
+    label = next((name for name in header if _plain(name) == _plain(column)), column)
+    columns = [layout.start, layout.end or layout.duration or "", layout.file]
+    table = read_csv(text, name, {*columns, label})
+    for needed in (columns[1], label):
+        if needed not in header:
+            raise missing_column(table, needed, _COLUMN_HINT if needed == label else None)
+    annotations = []
+    for row in table.rows:
+        try:
+            start, end = (_time(row.cells.get(key) or "", key) for key in columns[:2])
+            end = round(start + end, 9) if layout.end is None else end
+            file = _file_name(row.cells.get(layout.file) or "")
+            annotations.append(_annotation(row.line, start, end, row.cells.get(label) or "", file))
+        except ValueError as exc:
+            table.problems.add(row.line, str(exc))
+    return Selections(name, tuple(annotations), table.problems)
+
+
+def _plain(column: str) -> str:
+    """Return a name of a column so that those of BirdNET's formats are equal."""
+    return column.replace("_", " ").lower()
 
 
 def _raven(text: str, name: str, column: str) -> Selections:
     wanted = {_BEGIN, _END, _OFFSET, *_FILES, column}
     table = read_csv(text, name, wanted, delimiter="\t", quoted=False)
-    for needed, hint in ((_END, None), (column, "Set `column: NAME` to the name of the column.")):
+    for needed, hint in ((_END, None), (column, _COLUMN_HINT)):
         if needed not in table.columns:
             raise missing_column(table, needed, hint)
     annotations = []
@@ -109,17 +175,27 @@ def _raven_row(line: int, cells: Cells, column: str) -> Annotation:
     offset = cells.get(_OFFSET) or ""
     start = _time(offset, _OFFSET) if offset else begin
     path = next(filter(None, (cells.get(key) for key in _FILES)), "")
-    file = posixpath.basename(unicodedata.normalize("NFC", path).replace("\\", "/"))
-    return _annotation(line, start, round(start + end - begin, 9), cells.get(column) or "", file)
+    annotation = _annotation(
+        line, start, round(start + end - begin, 9), cells.get(column) or "", _file_name(path)
+    )
+    return replace(annotation, may_be_session=not offset)
 
 
-def _audacity(text: str, problems: Problems) -> Iterator[Annotation]:
+def _file_name(path: str) -> str:
+    return posixpath.basename(unicodedata.normalize("NFC", path).replace("\\", "/"))
+
+
+def _audacity(text: str, problems: Problems, *, confidence: bool) -> Iterator[Annotation]:
     for line, content in enumerate(text.split("\n"), 1):
         if not content.strip() or content.startswith("\\"):
             continue
         if line > MAX_ROWS:
             raise DatasetError(f"{problems.name}: more than {MAX_ROWS:,} lines")
         cells = [cell.strip() for cell in content.split("\t")]
+        while len(cells) > 3 and not cells[-1]:
+            cells.pop()
+        if confidence and len(cells) == 4 and read_number(cells[3]) is not None:
+            cells.pop()
         try:
             yield _audacity_row(line, cells)
         except ValueError as exc:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from audioclf.base.errors import DatasetError
 from audioclf.builtin.loaders.annotations import Annotations
+from audioclf.builtin.loaders.selections import TABLE_NAME
 from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.sources import Listing
 from audioclf.dataset.text_files import read_text
 from audioclf.plugin import AudioSource
 from audioclf.starters.first_config.results import Layout
 
-_TABLE = re.compile(r"(?:\.Table\.\d+)?(\.selections)?\.(?:txt|tsv)$", re.IGNORECASE)
 _RAVEN = "Begin Time (s)"
 _DEFAULT = "Annotation"
 _MEASURED = re.compile(
@@ -46,7 +46,7 @@ def find_annotations(path: Path, listing: Listing, notes: list[str]) -> Layout |
         "class for unmarked sound, add `window: 3.0` (s) and `background: none`."
     )
     if fields:
-        notes.append(f"A GUESS: {column!r} is the only column that is not a measurement.")
+        notes.append(f"A GUESS: the column {column!r} holds the labels.")
     written = {"type": "annotations", "path": path, **fields}
     return Layout(dataset, written, "the annotations beside the recordings")
 
@@ -54,11 +54,11 @@ def find_annotations(path: Path, listing: Listing, notes: list[str]) -> Layout |
 def _tables(files: Mapping[str, AudioSource]) -> list[str]:
     """Return the tables with the name of a recording or of a selection table."""
     stems = {posixpath.splitext(file)[0] for file in files if is_audio(file)}
-    matches = {file: _TABLE.search(file) for file in sorted(files)}
+    matches = {file: TABLE_NAME.search(file) for file in sorted(files)}
     return [
         file
         for file, match in matches.items()
-        if match and (match[1] or _TABLE.sub("", file) in stems)
+        if match and (any(match.groups()) or TABLE_NAME.sub("", file) in stems)
     ]
 
 
@@ -66,7 +66,10 @@ def _column(files: Mapping[str, AudioSource], tables: list[str]) -> str:
     """Return the column of Raven tables with the label."""
     for table in tables:
         header = read_text(files[table]).lstrip().partition("\n")[0]
-        names = [name.strip() for name in header.split("\t")]
+        names = [name.strip() for name in re.split(r"[\t,]", header)]
+        birdnet = [name for name in names if name.lower().replace("_", " ") == "common name"]
+        if birdnet and "confidence" in map(str.lower, names):
+            return birdnet[0]
         if _RAVEN not in names or _DEFAULT in names:
             continue
         own = [name for name in names if name and not _MEASURED.fullmatch(name)]

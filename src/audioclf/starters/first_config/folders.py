@@ -40,7 +40,10 @@ def find_layout(path: Path) -> Layout:
     notes: list[str] = []
     layout = find_table(path, listing, notes) or find_annotations(path, listing, notes)
     if layout is None:
-        layout = _by_folders_or_names(path, listing)
+        try:
+            layout = _by_folders_or_names(path, listing)
+        except DatasetError as exc:
+            raise DatasetError("\n  ".join((exc.message, *notes)), hint=exc.hint) from exc
     return replace(layout, notes=(*notes, *layout.notes))
 
 
