@@ -5,21 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL
-from audioclf.models.bundle.manifest import Evaluated, Training
-from audioclf.models.calibration.records import Interval
-
-if TYPE_CHECKING:
-    from audioclf.evaluation.metrics.estimate import Estimate
-    from audioclf.features.extraction import Extraction
-    from audioclf.runs.results import RunResult
-
-from typing import TYPE_CHECKING
-
 from audioclf.base.errors import ModelError
 from audioclf.evaluation.fitting import fit_final
+from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL
+from audioclf.models.bundle.manifest import Evaluated, Training
 from audioclf.models.bundle.writing import BundleContents, write_bundle
 from audioclf.models.calibration.effects import Scored, ScoreEffects, effects_of
+from audioclf.models.calibration.records import Interval
 from audioclf.runs.folder import IMPORTANCES, MODEL
 
 if TYPE_CHECKING:
@@ -30,6 +22,7 @@ if TYPE_CHECKING:
 
     from audioclf.components.registry import Registry
     from audioclf.config.run_config import RunConfig
+    from audioclf.evaluation.metrics.estimate import Estimate
     from audioclf.evaluation.results import Pipeline, PipelineResult
     from audioclf.features.extraction import Extraction
     from audioclf.runs.folder import RunFolder
