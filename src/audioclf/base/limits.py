@@ -34,8 +34,6 @@ Count = Annotated[int, Ge(1)]
 class Limits:
     """Upper and lower bounds for zip archives, audio files and configs.
 
-    Examples
-    --------
     >>> Limits(max_seconds=7200.0).max_seconds
     7200.0
     """
@@ -109,8 +107,6 @@ def limits_in_force() -> Limits:
 def use_limits(limits: Limits) -> Iterator[None]:
     """Apply other limits inside of the `with` block, in this thread.
 
-    Examples
-    --------
     >>> with use_limits(Limits(max_channels=128)):
     ...     limits_in_force().max_channels
     128
@@ -130,8 +126,6 @@ def raised_by(name: str) -> str:
 def parse_limits(settings: Iterable[str]) -> Limits:
     """Return the limits that `name=value` texts set.
 
-    Examples
-    --------
     >>> parse_limits(["max_seconds=7200"]).changed()
     {'max_seconds': 7200.0}
     """

@@ -24,8 +24,6 @@ def printable(text: str) -> str:
 
     Escape sequences, marks that turn the direction of writing, and half characters are among them.
 
-    Examples
-    --------
     >>> printable("\x1b[31mred")
     '\\x1b[31mred'
     """
@@ -37,8 +35,6 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     r"""Return printable text in one line and one cell: line breaks and tabs are escapes too.
 
-    Examples
-    --------
     >>> one_line("dog\naudioclf: error: all is lost")
     'dog\\naudioclf: error: all is lost'
     """
@@ -59,8 +55,6 @@ def csv_cell(text: str) -> str:
     line break. So that `csv_text` can undo it, a text that has such apostrophes already gets one
     more. Numbers stay as they are.
 
-    Examples
-    --------
     >>> csv_cell("=1+1"), csv_cell("'=1+1"), csv_cell("-0.5"), csv_cell("dog.wav")
     ("'=1+1", "''=1+1", '-0.5', 'dog.wav')
     """
@@ -70,8 +64,6 @@ def csv_cell(text: str) -> str:
 def csv_text(cell: str) -> str:
     """Return the text that `csv_cell` made a cell of.
 
-    Examples
-    --------
     >>> csv_text("'=1+1"), csv_text("'tis"), csv_text("-0.5")
     ('=1+1', "'tis", '-0.5')
     """
@@ -88,8 +80,6 @@ def file_name(text: str) -> str:
     Characters that do not print or have a meaning in paths become `_`, as do dots and spaces at the
     end; names of devices get a `_`; long names are cut. Different texts may become one name.
 
-    Examples
-    --------
     >>> file_name("dog:1\n"), file_name("NUL.wav"), file_name("a. "), file_name("..")
     ('dog_1_', '_NUL.wav', 'a__', '__')
     """

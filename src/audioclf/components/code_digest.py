@@ -150,8 +150,6 @@ def _requirements(origin: Origin) -> dict[str, str]:
 def canonical(data: object, *, allow_nan: bool = True) -> bytes:
     r"""Return JSON that does not depend on the order of keys; in ASCII, which holds any name.
 
-    Examples
-    --------
     >>> canonical({"sr": 8000, "name": ["é"]})
     b'{"name":["\\u00e9"],"sr":8000}'
     """

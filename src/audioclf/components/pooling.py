@@ -198,15 +198,10 @@ def delta(features: NDArray[np.float32], width: int = 9) -> NDArray[np.float32]:
     This is the Savitzky-Golay derivative of order one with repeated edge frames, as in
     `librosa.feature.delta(features, width=width, mode="nearest")`.
 
-    Parameters
-    ----------
-    features : np.ndarray [shape=(n_bins, n_frames)]
-    width : int
-        Odd number of frames, at least 3.
+    - `features` ([shape=(n_bins, n_frames)])
+    - `width`: odd number of frames, at least 3.
 
-    Returns
-    -------
-    slope : np.ndarray [shape=(n_bins, n_frames)], float32, per frame
+    Returns an array [shape=(n_bins, n_frames)], float32, per frame.
     """
     import numpy as np
 

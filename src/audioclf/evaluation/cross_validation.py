@@ -84,21 +84,14 @@ def evaluate(
 ) -> tuple[PipelineResult, ...]:
     """Fit and predict every pipeline on every fold.
 
-    Parameters
-    ----------
-    matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
-        Design matrix by name of the featurizer.
-    seed : int
-        `random_state` of every classifier.
-    jobs : int
-        Number of processes; the result is the same for any. Work of a few seconds is done in this
-        process.
-    engine : Engine, optional
-        Does all the work, for any `jobs`; the result is the same for any.
-    fit_seconds : float, optional
-        Time limit of one fit with its predictions, in s; implies `isolate`.
-    progress : callable
-        Called with (fits done, fits in all).
+    - `matrices` (mapping of str to np.ndarray [shape=(n_clips, n_features)], float32): design
+      matrix by name of the featurizer.
+    - `seed`: `random_state` of every classifier.
+    - `jobs`: number of processes; the result is the same for any. Work of a few seconds is done in
+      this process.
+    - `engine`: does all the work, for any `jobs`; the result is the same for any.
+    - `fit_seconds`: time limit of one fit with its predictions, in s; implies `isolate`.
+    - `progress`: called with (fits done, fits in all).
 
     Returns
     -------

@@ -49,16 +49,11 @@ def fit_rows(
 ) -> Any:
     """Fit an estimator on the rows of some clips.
 
-    Parameters
-    ----------
-    estimator : scikit-learn classifier
-        Result of `build` of its classifier.
-    X : np.ndarray [shape=(n_clips, n_views * n_features)], float32
-    y : np.ndarray [shape=(n_clips,)], int
-        Codes of the classes, `0..k-1`.
-    groups : np.ndarray [shape=(n_clips,)], int, optional
-        Code of each clip's group, for classifiers that use them. With several views and no groups,
-        each clip is a group.
+    - `estimator`: result of `build` of its classifier.
+    - `X` ([shape=(n_clips, n_views * n_features)], float32)
+    - `y` ([shape=(n_clips,)], int): codes of the classes, `0..k-1`.
+    - `groups` ([shape=(n_clips,)], int, optional): code of each clip's group, for classifiers that
+      use them. With several views and no groups, each clip is a group.
 
     Returns
     -------
@@ -163,13 +158,9 @@ def fit_final(
 ) -> FinalFit:
     """Fit the classifier of a pipeline on all clips, as on the training side of a fold.
 
-    Parameters
-    ----------
-    matrix : np.ndarray [shape=(n_clips, n_views * n_features)], float32
-    seed : int
-        `random_state` of the classifier.
-    in_batches : bool
-        Whether to fit by `fit_batches`, as the folds were.
+    - `matrix` ([shape=(n_clips, n_views * n_features)], float32)
+    - `seed`: `random_state` of the classifier.
+    - `in_batches`: whether to fit by `fit_batches`, as the folds were.
     """
     where = f"classifier {pipeline.name!r} ({pipeline.described}), on all clips"
     y = targets.codes.copy()  # a classifier may write into it

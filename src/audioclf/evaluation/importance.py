@@ -37,19 +37,13 @@ def importance(
 ) -> Floats:
     """Return the importance of each bin, and of each frame where there are frames.
 
-    Parameters
-    ----------
-    estimator : fitted scikit-learn classifier
-        May be a `Pipeline` whose earlier steps keep the columns.
-    X : np.ndarray [shape=(n_clips, n_features)], float32
-        Rows for the permutation importance, best those that it was not fitted on.
-    y : np.ndarray [shape=(n_clips,)], int
-        True codes of the rows.
+    - `estimator`: may be a `Pipeline` whose earlier steps keep the columns.
+    - `X` ([shape=(n_clips, n_features)], float32): rows for the permutation importance, best those
+      that it was not fitted on.
+    - `y` ([shape=(n_clips,)], int): true codes of the rows.
 
-    Returns
-    -------
-    result : np.ndarray [shape=(n_bins, n_frames)] for "flatten", [shape=(n_bins,)] for "stats"
-        At least 0; the sum is 1, or 0 if the classifier uses no column.
+    Returns an array [shape=(n_bins, n_frames)] for "flatten", [shape=(n_bins,)] for "stats": at
+    least 0; the sum is 1, or 0 if the classifier uses no column.
     """
     columns = column_importance(estimator, X.shape[1])
     if columns is None:

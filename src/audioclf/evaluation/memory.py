@@ -38,11 +38,8 @@ def plan_fits(
 ) -> FitPlan:
     """Decide for each pipeline whether it is fitted on all rows at once or in batches.
 
-    Parameters
-    ----------
-    matrices : mapping of str to np.ndarray [shape=(n_clips, n_features)], float32
-    free : int
-        Available memory in bytes.
+    - `matrices` (mapping of str to np.ndarray [shape=(n_clips, n_features)], float32)
+    - `free`: available memory in bytes.
     """
     n_clips = max(len(fold.train) for fold in splits.folds)
     batched: dict[str, tuple[int, int]] = {}

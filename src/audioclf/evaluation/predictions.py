@@ -94,16 +94,11 @@ def scores_of_rows(
 ) -> tuple[NDArray[np.float64] | None, ScoreKind]:
     """Return the scores of a fitted classifier, and their kind.
 
-    Parameters
-    ----------
-    estimator : scikit-learn classifier
-        Fitted on the codes `0..n_classes-1`.
-    x_test : np.ndarray [shape=(n_rows, n_features)], float32
+    - `estimator`: fitted on the codes `0..n_classes-1`.
+    - `x_test` ([shape=(n_rows, n_features)], float32)
 
-    Returns
-    -------
-    scores : np.ndarray [shape=(n_rows, n_classes)], float64, or None
-        In the order of the codes; each row sums to 1.
+    Returns an array [shape=(n_rows, n_classes)], float64, or None: in the order of the codes; each
+    row sums to 1.
     """
     if isinstance(estimator, ViewAverage):
         return estimator.scores(x_test, n_classes)

@@ -45,23 +45,16 @@ class Pipeline:
 class FoldResult:
     """Predictions of one fitted classifier on the test side of one fold.
 
-    Parameters
-    ----------
-    y_pred : np.ndarray [shape=(n_test,)], int
-        Codes of the predicted classes.
-    scores : np.ndarray [shape=(n_test, n_classes)], float64, or None
-        In the order of the dataset's classes; each row sums to 1. A class without training clips
-        has 0.
-    fit_seconds, predict_seconds : float
-        Wall-clock time.
-    warnings : tuple of str
-        Warnings of the classifier, once each.
-    chosen : dict, optional
-        `best_params_` of a search on this training side, as plain values.
-    model_bytes : int, optional
-        Size of the pickled estimator; None if not measured, or if it cannot be pickled.
-    peak_memory : int, optional
-        Growth of the process during the fit, in bytes; None if the system does not report it.
+    - `y_pred` ([shape=(n_test,)], int): codes of the predicted classes.
+    - `scores` ([shape=(n_test, n_classes)], float64, or None): in the order of the dataset's
+      classes; each row sums to 1. A class without training clips has 0.
+    - `fit_seconds`, `predict_seconds`: wall-clock time.
+    - `warnings`: warnings of the classifier, once each.
+    - `chosen`: `best_params_` of a search on this training side, as plain values.
+    - `model_bytes`: size of the pickled estimator; None if not measured, or if it cannot be
+      pickled.
+    - `peak_memory`: growth of the process during the fit, in bytes; None if the system does not
+      report it.
     """
 
     fold: Fold

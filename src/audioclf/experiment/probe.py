@@ -40,18 +40,14 @@ _ENTRY_BYTES, _BLOCK_BYTES = 450, 4096  # of a cache entry besides features; of 
 class Probe:
     """Cost and features of a few clips.
 
-    Parameters
-    ----------
-    codes : np.ndarray [shape=(n,)], int
-        Their classes.
-    rows : dict of str to np.ndarray [shape=(n, n_features)], float32
-        Their rows, by name of the featurizer.
-    clip_seconds : float
-        Mean time of a clip in the run, which reads the cached share of them from the cache.
-    cached : float
-        Share of the clips whose features are all in the cache.
-    new_bytes, clip_bytes : float
-        Disk for new entries of the cache, and memory for waveform and features, per clip.
+    - `codes` ([shape=(n,)], int): their classes.
+    - `rows` (dict of str to np.ndarray [shape=(n, n_features)], float32): their rows, by name of
+      the featurizer.
+    - `clip_seconds`: mean time of a clip in the run, which reads the cached share of them from the
+      cache.
+    - `cached`: share of the clips whose features are all in the cache.
+    - `new_bytes`, `clip_bytes`: disk for new entries of the cache, and memory for waveform and
+      features, per clip.
     """
 
     n_probed: int

@@ -102,8 +102,6 @@ def replay(
     - `jobs`, `engine`, `scheduler`, `insecure_cluster`, `registry`, `progress`: as for
       `audioclf.run`.
 
-    Examples
-    --------
     >>> from audioclf.experiment.replay import replay
     >>> replay("runs/barbie_puppy-20250101-120000").verdict  # doctest: +SKIP
     'same'

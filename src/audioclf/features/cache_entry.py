@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 class Entry:
     """Features of one clip, and its facts, which are otherwise known only after decoding.
 
-    Parameters
-    ----------
-    features : np.ndarray [shape=(n_bins, n_frames)], float32
-        Finite, neither side 0; read-only when it comes from the cache.
+    `features` ([shape=(n_bins, n_frames)], float32): finite, neither side 0; read-only when it
+    comes from the cache.
     """
 
     features: NDArray[np.float32]

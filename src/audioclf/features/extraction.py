@@ -50,19 +50,13 @@ Progress = Callable[[int, int], None]
 class Extraction:
     """The features of all clips that could be read.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        The clips that have a row, in the order of the rows.
-    matrices : dict of str to np.ndarray [shape=(n_clips, n_views * n_features)], float32
-        One design matrix per featurizer; memory-mapped if it is large. Views of a clip stand side
-        by side.
-    ledger : tuple of LedgerRow
-        One row per clip of the dataset that was given, failed ones included.
-    fingerprint : str
-        SHA-256 over ids, labels, groups, folds and bytes of the clips that have a row.
-    plans : dict of str to Plan
-        How each featurizer was applied, with the shape of its matrices.
+    - `dataset`: the clips that have a row, in the order of the rows.
+    - `matrices` (dict of str to np.ndarray [shape=(n_clips, n_views * n_features)], float32): one
+      design matrix per featurizer; memory-mapped if it is large. Views of a clip stand side by
+      side.
+    - `ledger`: one row per clip of the dataset that was given, failed ones included.
+    - `fingerprint`: SHA-256 over ids, labels, groups, folds and bytes of the clips that have a row.
+    - `plans`: how each featurizer was applied, with the shape of its matrices.
     """
 
     dataset: Dataset

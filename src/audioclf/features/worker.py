@@ -116,12 +116,9 @@ class CacheUse:
 class ChunkResult:
     """Rows of the clips of one chunk.
 
-    Parameters
-    ----------
-    ledger : list of LedgerRow
-        One row per clip.
-    rows : dict of str to np.ndarray [shape=(n_clips, n_features)], float32
-        Zeros where the clip failed.
+    - `ledger`: one row per clip.
+    - `rows` (dict of str to np.ndarray [shape=(n_clips, n_features)], float32): zeros where the
+      clip failed.
     """
 
     start: int

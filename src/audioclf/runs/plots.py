@@ -30,12 +30,9 @@ MAX_EXAMPLES = 20
 class Example:
     """A clip of a class with its features, reduced to what a picture can show.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_points,)], float32
-        Points at equal distances: the samples, or the smallest and the largest of each section.
-    features : np.ndarray [shape=(n_bins, n_frames)], float32
-        All frames, or some at equal distances.
+    - `y` ([shape=(n_points,)], float32): points at equal distances: the samples, or the smallest
+      and the largest of each section.
+    - `features` ([shape=(n_bins, n_frames)], float32): all frames, or some at equal distances.
     """
 
     label: str
@@ -136,10 +133,8 @@ def _draw_waveform(axes: Any, example: Example) -> None:
 def plot_confusion(confusion: NDArray[np.float64], classes: Sequence[str], title: str) -> bytes:
     """Draw a confusion matrix: a row per true class, in per cent of its clips.
 
-    Parameters
-    ----------
-    confusion : np.ndarray [shape=(n_classes, n_classes)]
-        Mean number of clips per repeat; rows are true, columns predicted.
+    `confusion` ([shape=(n_classes, n_classes)]): mean number of clips per repeat; rows are true,
+    columns predicted.
     """
     import numpy as np
 

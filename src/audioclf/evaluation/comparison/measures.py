@@ -26,23 +26,15 @@ from audioclf.evaluation.results import FoldResult, Predicted
 class PairedMeasures:
     """Values and resamples of the pipelines that have the metric, best first.
 
-    Parameters
-    ----------
-    values : np.ndarray [shape=(n_pipelines,)]
-        With the sign that makes greater values better.
-    resampled : np.ndarray [shape=(n_repeats, n_pipelines, n_resamples)]
-        Without the effect of the class counts where a unit is a clip; NaN where the metric is not
-        defined.
-    n_fixed : int
-        Classes whose counts have no effect on the resamples; 1 if all have.
-    per_fold : np.ndarray [shape=(n_pipelines, n_folds)]
-        NaN where the metric is not defined.
-    right : np.ndarray [shape=(n_pipelines, n_test)], bool
-        Whether each clip of the first repeat was predicted correctly.
-    test_ratio : float
-        Clips on test per clip in training.
-    n_units_per_repeat : int
-        Smallest number of tested units in a repeat.
+    - `values` ([shape=(n_pipelines,)]): with the sign that makes greater values better.
+    - `resampled` ([shape=(n_repeats, n_pipelines, n_resamples)]): without the effect of the class
+      counts where a unit is a clip; NaN where the metric is not defined.
+    - `n_fixed`: classes whose counts have no effect on the resamples; 1 if all have.
+    - `per_fold` ([shape=(n_pipelines, n_folds)]): NaN where the metric is not defined.
+    - `right` ([shape=(n_pipelines, n_test)], bool): whether each clip of the first repeat was
+      predicted correctly.
+    - `test_ratio`: clips on test per clip in training.
+    - `n_units_per_repeat`: smallest number of tested units in a repeat.
     """
 
     names: tuple[str, ...]
@@ -117,11 +109,8 @@ def _within_classes(resampled: Floats, truth: Codes, seed: int) -> Floats:
     by regression on the class counts (Cochran 1977, *Sampling Techniques*, chapter 7), which leaves
     the spread of a bootstrap within each class.
 
-    Parameters
-    ----------
-    resampled : np.ndarray [shape=(n_pipelines, n_resamples)]
-    truth : np.ndarray [shape=(n_test,)], int
-        Codes of the classes, in the order of the units.
+    - `resampled` ([shape=(n_pipelines, n_resamples)])
+    - `truth` ([shape=(n_test,)], int): codes of the classes, in the order of the units.
     """
     _, compact = np.unique(truth, return_inverse=True)
     belongs = np.eye(int(compact.max()) + 1)[compact]

@@ -17,26 +17,20 @@ ALPHA = 0.05
 class Pair:
     """Difference between two pipelines, with its verdict.
 
-    Parameters
-    ----------
-    better, worse : str
-        Names of the pipelines, by their values of the metric; this is not the verdict.
-    difference : float
-        At least 0, in the units of the metric; for a metric where lower is better, how much lower.
-    low, high : float
-        Ends of the 95 % interval of the difference; NaN where there is none.
-    p_bootstrap : float or None
-        Of the corrected paired bootstrap; None for a single unit.
-    p_mcnemar : float or None
-        Of correct predictions in the first repeat, for any metric; None where clips have groups.
-    p_corrected_t : float or None
-        Of the corrected resampled t-test; None for a single fold, or where the metric is not
-        defined on one of the folds.
-    p_holm : float
-        The decisive p: `p_bootstrap`, adjusted for all pairs with the baseline, or for all others.
-    detectable : float
-        Smallest detectable difference: half the length of the interval, at the level of Holm's
-        method for the undecided pairs; NaN if none is detectable.
+    - `better`, `worse`: names of the pipelines, by their values of the metric; this is not the
+      verdict.
+    - `difference`: at least 0, in the units of the metric; for a metric where lower is better, how
+      much lower.
+    - `low`, `high`: ends of the 95 % interval of the difference; NaN where there is none.
+    - `p_bootstrap`: of the corrected paired bootstrap; None for a single unit.
+    - `p_mcnemar`: of correct predictions in the first repeat, for any metric; None where clips have
+      groups.
+    - `p_corrected_t`: of the corrected resampled t-test; None for a single fold, or where the
+      metric is not defined on one of the folds.
+    - `p_holm`: the decisive p: `p_bootstrap`, adjusted for all pairs with the baseline, or for all
+      others.
+    - `detectable`: smallest detectable difference: half the length of the interval, at the level of
+      Holm's method for the undecided pairs; NaN if none is detectable.
     """
 
     better: str

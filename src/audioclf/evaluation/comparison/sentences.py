@@ -42,8 +42,6 @@ def pair_sentence(
     - `sample`: test sample, such as "98 clips".
     - `margin`: largest difference that counts as none.
 
-    Examples
-    --------
     >>> pair_sentence("better", "svm", "knn", (0.11, 0.04, 0.18), 0.08, "98 clips", None)
     'svm beats knn by 0.11 (0.04 to 0.18)'
     """

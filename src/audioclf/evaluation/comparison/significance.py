@@ -127,10 +127,8 @@ def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> 
     1/2 if the two are equally good (McNemar 1947, *Psychometrika* 12, 153-157). Clips are
     assumed to be independent, and the classifiers to be fixed.
 
-    Parameters
-    ----------
-    first_right, second_right : np.ndarray [shape=(n_clips,)], bool
-        Whether each classifier predicts each clip correctly.
+    `first_right`, `second_right` ([shape=(n_clips,)], bool): whether each classifier predicts each
+    clip correctly.
     """
     from scipy import special
 

@@ -35,10 +35,7 @@ def on_resamples(
     - `seed`: the same seed gives the same resamples of as many units.
     - `width`: columns of the widest array of the statistic, if more than `n_units`.
 
-    Returns
-    -------
-    values : np.ndarray [shape=(N_RESAMPLES, ...)], float64
-        NaN for a single unit.
+    Returns an array [shape=(N_RESAMPLES, ...)], float64: NaN for a single unit.
     """
     if n_units == 1:
         return np.full((N_RESAMPLES, *statistic(np.ones((1, 1))).shape[1:]), np.nan)

@@ -89,10 +89,8 @@ def bootstrap_values(
 
     The interval of `estimate` is that of a pipeline's row, if all were tested on the same units.
 
-    Returns
-    -------
-    values : np.ndarray [shape=(len(results), N_RESAMPLES)], float64
-        Averaged over the repeats in which the metric is defined; NaN where it is not.
+    Returns an array [shape=(len(results), N_RESAMPLES)], float64: averaged over the repeats in
+    which the metric is defined; NaN where it is not.
     """
     pipelines = [repeats_of(result, targets) for result in results]
     available = [is_available(result, metric) for result in results]
@@ -108,10 +106,7 @@ def bootstrap_values(
 def mean_confusion(result: Predicted, targets: Targets) -> Floats:
     """Return the confusion matrix averaged over repeats; rows are true, columns predicted.
 
-    Returns
-    -------
-    confusion : np.ndarray [shape=(n_classes, n_classes)]
-        Mean number of clips per repeat.
+    Returns an array [shape=(n_classes, n_classes)]: mean number of clips per repeat.
     """
     repeats = repeats_of(result, targets)
     confusion = np.zeros((targets.n_classes, targets.n_classes))

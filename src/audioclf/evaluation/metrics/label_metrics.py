@@ -20,10 +20,8 @@ from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat, divided
 class Tally:
     """Weights of the clips of each class, for each row of weights.
 
-    Parameters
-    ----------
-    hits, true, predicted : np.ndarray [shape=(n_rows, n_classes)], float64
-        Of the correct predictions, of the clips, and of the predictions of the class.
+    `hits`, `true`, `predicted` ([shape=(n_rows, n_classes)], float64): of the correct predictions,
+    of the clips, and of the predictions of the class.
     """
 
     hits: Floats

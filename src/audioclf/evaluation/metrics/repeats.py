@@ -19,14 +19,9 @@ Codes = NDArray[np.intp]
 class Repeat:
     """The test predictions of one repeat.
 
-    Parameters
-    ----------
-    test : np.ndarray [shape=(n_test,)], int
-        Positions of clips in the dataset.
-    y_true, y_pred : np.ndarray [shape=(n_test,)], int
-        Codes of classes.
-    scores : np.ndarray [shape=(n_test, n_classes)], float64, or None
-        None if a fold has none.
+    - `test` ([shape=(n_test,)], int): positions of clips in the dataset.
+    - `y_true`, `y_pred` ([shape=(n_test,)], int): codes of classes.
+    - `scores` ([shape=(n_test, n_classes)], float64, or None): None if a fold has none.
     """
 
     test: Codes

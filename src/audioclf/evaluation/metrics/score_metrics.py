@@ -71,14 +71,10 @@ def _calibration_error(y_true: Codes, scores: Floats) -> OfWeights:
 class _AtHits:
     """Weights at each clip of a class, from its highest score down; each [shape=(n_rows, n_hits)].
 
-    Parameters
-    ----------
-    above, upto : np.ndarray
-        Of all clips whose score is higher; and of these and those with the same score.
-    found : np.ndarray
-        Of the clips of the class whose score is not lower.
-    total : np.ndarray [shape=(n_rows,)]
-        Of all clips.
+    - `above`, `upto`: of all clips whose score is higher; and of these and those with the same
+      score.
+    - `found`: of the clips of the class whose score is not lower.
+    - `total` ([shape=(n_rows,)]): of all clips.
     """
 
     weight: Floats

@@ -48,12 +48,9 @@ def by_subgroup(
 
     A metric is NaN if the subgroup has no clip of a class that it needs.
 
-    Parameters
-    ----------
-    codes : np.ndarray [shape=(n_clips,)], int
-        Position of each clip's subgroup in `names`; -1 for a clip of none.
-    seed : int
-        Seed of the resampling, for the metrics that have no interval in closed form.
+    - `codes` ([shape=(n_clips,)], int): position of each clip's subgroup in `names`; -1 for a clip
+      of none.
+    - `seed`: seed of the resampling, for the metrics that have no interval in closed form.
     """
     parts = _parts(repeats_of(result, targets), codes, len(names))
     available = is_available(result, metric)
