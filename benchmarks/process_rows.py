@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import soundfile
 from measure import REPO, Cost, Row, process, script
 
 LIBROSA_LOOP = """
@@ -28,6 +26,26 @@ mel, audio = MelSpectrogram(db={"ref": "max"}), AudioConfig(sr=22050, duration=3
 clips = FolderDataset(path=sys.argv[1]).load().clips[:int(sys.argv[2])]
 for i in range(0, len(clips), 32):
     mel.extract_many([decode(clip.source, audio).y for clip in clips[i : i + 32]], audio.sr)
+"""
+
+SOUNDS = """
+import sys, pathlib, numpy as np, soundfile
+for index in range(int(sys.argv[2])):
+    path = pathlib.Path(sys.argv[1]) / "ab"[index % 2] / f"{index}.flac"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    y = 0.1 * (1 + index % 2) * np.random.default_rng(index).standard_normal(8000)
+    soundfile.write(path, np.tile(y, int(sys.argv[3])), 8000)
+"""
+
+MEMORY_CONFIG = """
+name: memory
+dataset: {{type: folder, path: {0}}}
+audio: {{sr: 8000}}
+featurizers:
+  mel: {{type: mel, n_mels: 32, n_fft: 512, hop_length: 512, pooling: {{type: stats}}}}
+split: {{type: stratified_kfold, n_splits: 2}}
+classifiers: {{logreg: {{type: logistic_regression}}}}
+report: {{html: false}}
 """
 
 TUTORIAL = """
@@ -104,13 +122,7 @@ def memory_rows(scratch: Path) -> Iterator[Row]:
 
 
 def _sounds(folder: Path, n_clips: int, seconds: int) -> Path:
-    """Write clips of two classes at 8 kHz."""
-    rng = np.random.default_rng(0)
-    for index in range(n_clips):
-        path = folder / "ab"[index % 2] / f"{index}.flac"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        y = 0.1 * rng.standard_normal(8000) * (1 + index % 2) + 0.01 * rng.standard_normal(8000)
-        soundfile.write(path, np.tile(y, seconds), 8000)
+    script(SOUNDS, folder, str(n_clips), str(seconds))
     return folder
 
 
@@ -122,18 +134,6 @@ def _plain_run(sounds: Path) -> Cost:
             *(sys.executable, "-m", "audioclf", "run", config, "--out", Path(out) / "run"),
             *("--jobs", "1", "--no-cache"),
         )
-
-
-MEMORY_CONFIG = """
-name: memory
-dataset: {{type: folder, path: {0}}}
-audio: {{sr: 8000}}
-featurizers: {{mel: {{type: mel, n_mels: 32, n_fft: 512, hop_length: 512, pooling: {{type: stats}}}}}}
-split: {{type: stratified_kfold, n_splits: 2}}
-classifiers: {{logreg: {{type: logistic_regression}}}}
-report: {{html: false}}
-allow: [duplicates]
-"""
 
 
 def _cold(folder: Path) -> Cost:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import shlex
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +74,57 @@ def test_quiet_shows_no_bar_even_on_a_terminal(monkeypatch: pytest.MonkeyPatch) 
     with progress_on_stderr(quiet=True) as progress:
         progress("slow", 1, 9)
     assert terminal.getvalue() == ""
+
+
+CLOSED = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+
+
+def in_shell(tail: str, *args: str) -> tuple[str, int, str]:
+    """Run the command line with its streams redirected; return output, exit code and stderr."""
+    command = f"{shlex.join([sys.executable, '-m', 'audioclf', *args])} {tail}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, timeout=120
+    )
+    return done.stdout, done.returncode, done.stderr
+
+
+@CLOSED
+@pytest.mark.parametrize(
+    ("tail", "arg"),
+    [
+        (">&-", "configs"),
+        ("<&- >&- 2>&-", "configs"),
+        (">&-", "--version"),
+        ("| true; exit ${PIPESTATUS[0]}", "configs"),
+        ("| true; exit ${PIPESTATUS[0]}", "--help"),
+    ],
+)
+def test_a_closed_standard_output_is_no_error(tail: str, arg: str) -> None:
+    assert in_shell(tail, arg) == ("", 0, "")
+
+
+@CLOSED
+def test_the_exit_code_stays_with_a_closed_output() -> None:
+    args = ["check", "missing.yaml"]
+    plain, closed, piped = (
+        in_shell(tail, *args) for tail in ("", ">&-", "| true; exit ${PIPESTATUS[0]}")
+    )
+    assert plain == closed == piped
+    assert plain[1] == 2
+    assert in_shell("2>&-", *args) == in_shell("2>&1 | true; exit ${PIPESTATUS[0]}", *args)
+    assert in_shell("2>&-", *args)[1] == 2
+
+
+@CLOSED
+def test_files_that_are_opened_do_not_get_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    target = tmp_path / "q.yaml"
+    args = ["configs", "show", "quickstart", "--out", str(target)]
+    assert in_shell(">&- 2>&-", *args) == ("", 0, "")
+    assert target.read_text(encoding="utf-8") == in_shell("", "configs", "show", "quickstart")[0]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_standard_output_is_named() -> None:
+    _, code, err = in_shell("> /dev/full", "configs")
+    assert code == 6
+    assert err == "audioclf: error: standard output: cannot be written: No space left on device\n"

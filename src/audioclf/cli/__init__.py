@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from audioclf._version import __version__
 from audioclf.base.errors import AudioclfError, Terminated, stop_code, stop_words
 from audioclf.base.machine import limit_threads_at_start
-from audioclf.cli.terminal import complain, stdout_for_results
+from audioclf.cli.terminal import complain, prepare_streams, stdout_for_results
 
 COMMANDS = {
     "init": "Suggest a config for a folder or zip of recordings, with reasons.",
@@ -121,6 +121,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; the entry point of the `audioclf` program."""
+    prepare_streams()
     limit_threads_at_start()
     signal.signal(signal.SIGTERM, _terminate)
     app(prog_name="audioclf")

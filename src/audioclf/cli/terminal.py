@@ -3,12 +3,80 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TextIO
 
+from typing_extensions import override
+
+from audioclf.base.errors import ResultError
 from audioclf.base.text import one_line, printable
+
+
+class TolerantStream(io.TextIOWrapper):
+    """Text stream that drops its text once the reader has closed the pipe, as `head` does."""
+
+    @override
+    def write(self, text: str, /) -> int:
+        with self._dropped_when_closed():
+            super().write(text)
+        return len(text)
+
+    @override
+    def flush(self) -> None:
+        with self._dropped_when_closed():
+            super().flush()
+
+    @contextlib.contextmanager
+    def _dropped_when_closed(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            # Without this the interpreter would fail again with the same text when it ends.
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            if not isinstance(exc, BrokenPipeError):
+                raise
+
+
+def prepare_streams() -> None:
+    """Open closed standard streams on the null device, and let the others end quietly.
+
+    A file opened later would otherwise get the number of a closed stream, and what a library
+    prints would be written into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            _open_null(number)
+            null = Path(os.devnull).open("w" if number else "r", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, null)
+        elif number:
+            setattr(sys, name, _tolerant(stream))
+
+
+def _open_null(number: int) -> None:
+    try:
+        os.fstat(number)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != number:
+            os.dup2(null, number)
+            os.close(null)
+
+
+def _tolerant(stream: TextIO) -> TextIO:
+    stream.flush()
+    return TolerantStream(
+        stream.buffer,
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=bool(stream.line_buffering),
+    )
+
 
 _kept: list[TextIO] = []
 """Streams that `stdout_for_results` keeps, innermost last."""
@@ -49,12 +117,21 @@ def _taken(stream: TextIO) -> TextIO | None:
         os.dup2(2, 1)
     except (OSError, ValueError, AttributeError):
         return None
-    return os.fdopen(kept, "w", encoding=stream.encoding, errors=stream.errors)
+    return TolerantStream(os.fdopen(kept, "wb"), encoding=stream.encoding, errors=stream.errors)
 
 
 def say(text: str = "") -> None:
-    """Write a result to stdout."""
-    _write(results_stream(), printable(text))
+    """Write a result to stdout.
+
+    Raises
+    ------
+    ResultError
+        If it cannot be written. A closed pipe is no error.
+    """
+    try:
+        _write(results_stream(), printable(text))
+    except OSError as exc:
+        raise ResultError(f"standard output: cannot be written: {exc.strerror or exc}") from exc
 
 
 def complain(kind: str, text: str) -> None:
@@ -65,7 +142,8 @@ def complain(kind: str, text: str) -> None:
     """
     first, *rest = printable(text).split("\n")
     lines = [first, *(line if line[:1] in ("", " ") else f"  {line}" for line in rest)]
-    _write(sys.stderr, f"audioclf: {kind}: " + "\n".join(lines))
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, f"audioclf: {kind}: " + "\n".join(lines))
 
 
 def _write(stream: object, text: str) -> None:
