@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_folds(split: Split) -> None:
 
 
 @pytest.mark.parametrize(
-    "split", [KFold(repeats=2), StratifiedKFold(repeats=2), GroupKFold(repeats=2)]
+    "split", [KFold(repeats=2), StratifiedKFold(repeats=2), GroupKFold(n_splits=3, repeats=2)]
 )
 def test_within_a_repeat_every_clip_is_tested_once(split: Split) -> None:
     data = dataset()
@@ -152,6 +152,95 @@ def test_test_folds_are_one_test_side() -> None:
     (fold,) = Predefined(test_folds=("x", "z")).folds(data, 0).folds
     assert {data.clips[i].fold for i in fold.train} == {"y"}
     assert fold.name == "x+z"
+
+
+@pytest.mark.parametrize(
+    ("split", "data", "description", "n_repeats"),
+    [
+        (KFold(n_splits=8, repeats=10), dataset("ab" * 4), "8 folds", 1),
+        (GroupKFold(n_splits=5, repeats=10), dataset(), "5 group folds", 1),
+        (
+            GroupKFold(n_splits=2, repeats=50),
+            dataset("aaaabbbb" * 2, 4),
+            "3 times 2 group folds",
+            3,
+        ),
+        (StratifiedGroupKFold(repeats=7), dataset(), "5 stratified group folds", 1),
+        (
+            Holdout(test_size=1 / 6, repeats=60),
+            dataset("aaabbb"),
+            "16.6667 % held out, 6 times",
+            6,
+        ),
+    ],
+)
+def test_repeats_of_the_same_partition_are_dropped_and_it_is_reported(
+    split: Any, data: Dataset, description: str, n_repeats: int
+) -> None:
+    splits = split.folds(data, 3)
+    assert splits.description == description
+    assert {fold.repeat for fold in splits.folds} == set(range(n_repeats))
+    partitions = {
+        frozenset(frozenset(fold.test.tolist()) for fold in splits.folds if fold.repeat == repeat)
+        for repeat in range(n_repeats)
+    }
+    assert len(partitions) == n_repeats
+    assert splits.notes[0] == (
+        f"repeats lowered from {split.repeats} to {n_repeats}: the others divide the clips in the "
+        "same way as an earlier one"
+    )
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+def test_empty_folds_are_left_out_and_it_is_reported() -> None:
+    names = [
+        "a1",
+        "a1",
+        "a2",
+        "a2",
+        "a3",
+        "a3",
+        "b0",
+        "b1",
+        "b1",
+        "c0",
+        "c0",
+        "c1",
+        "c1",
+        "c1",
+        "c2",
+        "c2",
+    ]
+    clips = [
+        Clip(f"{at:02}.wav", name[0], source=None, group=name[1])  # type: ignore[arg-type]
+        for at, name in enumerate(names)
+    ]
+    splits = StratifiedGroupKFold(n_splits=4).folds(Dataset(clips, name="toys"), 42)
+    assert splits.description == "3 stratified group folds"
+    assert [fold.name for fold in splits.folds] == ["0", "1", "2"]
+    assert "of 4 folds some are empty and were left out: there are 3" in splits.notes
+
+
+UNDEFINED = "; metrics that need a clip of each class, such as roc_auc, are not defined"
+
+
+def test_classes_that_no_fold_tests_are_named() -> None:
+    data = dataset("ab" * 4 + "cd" * 2, None, folds=["x", "x", "x", "x", *[None] * 8])
+    splits = Predefined(test_folds=("x",)).folds(data, 0)
+    assert f"no test clip is of 'c' and 'd'{UNDEFINED}" in splits.notes
+
+
+def test_many_classes_that_no_fold_tests_are_counted() -> None:
+    data = dataset("abcdefghijkl" * 2, None, folds=[*"xx", *[None] * 22])
+    splits = Predefined().folds(data, 0)
+    words = "no test clip is of 'c', 'd', 'e', 'f' and 6 other classes"
+    assert words + UNDEFINED in splits.notes
+
+
+def test_classes_that_some_repeats_do_not_test_are_named() -> None:
+    splits = Holdout(test_size=0.25, repeats=5)
+    notes = splits.folds(dataset("aaaaaaaabb"), 1).notes
+    assert any("repeats no test clip is of 'b'" in note for note in notes)
 
 
 def test_folds_are_lowered_to_the_smallest_class_and_it_is_reported() -> None:

@@ -1,4 +1,4 @@
-"""Resampling units of runs: clips, groups, parts of recordings."""
+"""Runs whose clips belong together, and runs that do not test every class."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import audioclf
+from audioclf.base.errors import ResultError
 from audioclf.cli.run import describe_result
 from audioclf.experiment.preview import preview
 from audioclf.runs.comparing import compare_runs
@@ -91,3 +92,28 @@ def test_a_clip_without_a_group_changes_no_other_unit(
     assert note in result.notes
     saved = read_run(tmp_path / "run").targets
     assert (saved.unit, len(np.unique(saved.unit_codes))) == ("group", 4 + n_bare)
+
+
+def test_a_metric_that_is_not_defined_has_its_reason(tmp_path: Path) -> None:
+    parts_config(tmp_path, 1)
+    rows = ["path,label,fold"]
+    for at in range(24):
+        write_wav(tmp_path / f"{at:02d}.wav", tone(500.0 + 90.0 * (at % 3), 0.3, SR, seed=at), SR)
+        rows.append(f"{at:02d}.wav,{'abc'[at % 3]},{'test' if at < 8 and at % 3 < 2 else ''}")
+    (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
+    overrides = ("split={type: predefined}", "metrics=[roc_auc, accuracy]")
+    config = audioclf.load_config(tmp_path / "parts.yaml", overrides=overrides)
+    note = (
+        "no test clip is of 'c'; metrics that need a clip of each class, such as roc_auc, are not "
+        "defined"
+    )
+    assert note in preview(config).notes
+    result = audioclf.run(config, out=tmp_path / "run", jobs=1)
+    assert note in result.notes
+    assert any(
+        text.startswith("roc_auc is not defined for any pipeline, since no test clip is of 'c'")
+        for text in result.notes
+    )
+    assert "nan" not in describe_result(result)
+    with pytest.raises(ResultError, match="not defined on these folds, since no test clip is of"):
+        compare_runs([tmp_path / "run"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import annotated_types as at
@@ -15,6 +15,15 @@ from audioclf.base.errors import SplitError
 from audioclf.base.settings import Settings
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.path_labels import fold_for_testing, shown
+from audioclf.evaluation.folds import (
+    Fold,
+    Splits,
+    check_training_sides,
+    distinct_repeats,
+    folds_per_repeat,
+    n_repeats,
+    untested_note,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,36 +32,21 @@ if TYPE_CHECKING:
     Indices = NDArray[np.intp]
     Pairs = Iterator[tuple[Indices, Indices]]
 
+__all__ = [
+    "BaseSplit",
+    "Fold",
+    "GroupKFold",
+    "Holdout",
+    "KFold",
+    "LeaveOneGroupOut",
+    "Predefined",
+    "Split",
+    "Splits",
+    "StratifiedGroupKFold",
+    "StratifiedKFold",
+]
+
 _NO_GROUPS = "Use a split without groups, or set `group` through a column or `label_pattern`."
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One training side and one test side.
-
-    Parameters
-    ----------
-    repeat : int
-        Repeat of the split that this fold belongs to, from 0.
-    name : str
-        Name of the fold within its repeat: a number, or the group or published fold on test.
-    train, test : np.ndarray [shape=(n,)], int
-        Positions of clips in the dataset, disjoint.
-    """
-
-    repeat: int
-    name: str
-    train: Indices
-    test: Indices
-
-
-@dataclass(frozen=True)
-class Splits:
-    """All folds of a run, a description of them, and notes for the user."""
-
-    folds: tuple[Fold, ...]
-    description: str
-    notes: tuple[str, ...] = ()
 
 
 class BaseSplit(Settings):
@@ -75,7 +69,8 @@ class BaseSplit(Settings):
         """
         _check_classes(dataset)
         splits = self._folds(dataset, seed)
-        notes = splits.notes + _check_training_sides(splits.folds, dataset)
+        notes = splits.notes + check_training_sides(splits.folds, dataset)
+        notes += untested_note(splits.folds, dataset)
         if not isinstance(self, Predefined):
             notes += _published_folds(dataset)
         return replace(splits, notes=notes)
@@ -105,10 +100,11 @@ class Holdout(BaseSplit):
 
         cls = StratifiedShuffleSplit if self.stratify else ShuffleSplit
         splitter = cls(n_splits=self.repeats, test_size=self.test_size, random_state=seed)
-        folds = tuple(Fold(i, "0", *pair) for i, pair in enumerate(_pairs(splitter, dataset)))
+        pairs = enumerate(_pairs(splitter, dataset))
+        folds, notes = distinct_repeats(Fold(i, "0", *pair) for i, pair in pairs)
         stratified = ", stratified" if self.stratify else ""
-        times = f", {self.repeats} times" if self.repeats > 1 else ", one split"
-        return Splits(folds, f"{100 * self.test_size:g} % held out{stratified}{times}")
+        times = f", {len(folds)} times" if len(folds) > 1 else ", one split"
+        return Splits(folds, f"{100 * self.test_size:g} % held out{stratified}{times}", notes)
 
 
 class _KFold(BaseSplit):
@@ -130,9 +126,12 @@ class _KFold(BaseSplit):
     @override
     def _folds(self, dataset: Dataset, seed: int) -> Splits:
         n_splits, notes = _possible(self.n_splits, *self._limit(dataset))
-        folds = tuple(self._repeated(n_splits, dataset, seed))
-        times = f"{self.repeats} times " if self.repeats > 1 else ""
-        return Splits(folds, f"{times}{n_splits} {self._kind}folds", notes)
+        folds, repeat_notes = distinct_repeats(self._repeated(n_splits, dataset, seed))
+        times = f"{n_repeats(folds)} times " if n_repeats(folds) > 1 else ""
+        made = folds_per_repeat(folds)
+        if made != str(n_splits):
+            notes += (f"of {n_splits} folds some are empty and were left out: there are {made}",)
+        return Splits(folds, f"{times}{made} {self._kind}folds", notes + repeat_notes)
 
     def _repeated(self, n_splits: int, dataset: Dataset, seed: int) -> Iterator[Fold]:
         splitter = _sklearn(self._splitter)(
@@ -176,9 +175,8 @@ class _GroupedFolds(_KFold):
             splitter = _sklearn(self._splitter)(
                 n_splits=n_splits, shuffle=True, random_state=seed + repeat
             )
-            for i, (train, test) in enumerate(_pairs(splitter, dataset, groups)):
-                if len(test):
-                    yield Fold(repeat, str(i), train, test)
+            pairs = [pair for pair in _pairs(splitter, dataset, groups) if len(pair[1])]
+            yield from (Fold(repeat, str(i), *pair) for i, pair in enumerate(pairs))
 
 
 class GroupKFold(_GroupedFolds):
@@ -340,27 +338,3 @@ def _check_classes(dataset: Dataset) -> None:
                 "testing",
                 hint=f"Add recordings of {name!r} or remove that class.",
             )
-
-
-def _check_training_sides(folds: Sequence[Fold], dataset: Dataset) -> tuple[str, ...]:
-    """Refuse training sides of fewer than two classes; return a note on classes that some lack."""
-    labels = [clip.label for clip in dataset]
-    lacking: set[str] = set()
-    for fold in folds:
-        present = {labels[index] for index in fold.train.tolist()}
-        if len(present) < 2:
-            names = ", ".join(f"only {name!r}" for name in present) or "no clips"
-            raise SplitError(
-                f"{dataset.name}: the training side of fold {fold.name!r} holds {names}; a "
-                "classifier needs at least 2 classes",
-                hint="Use a split that keeps several classes on both sides.",
-            )
-        lacking |= set(dataset.classes) - present
-    if not lacking:
-        return ()
-    names = ", ".join(map(repr, sorted(lacking)))
-    note = (
-        f"some training sides have no clip of {names}; clips of those classes are always "
-        "misclassified in these folds"
-    )
-    return (note,)

@@ -98,7 +98,7 @@ def audit_config(
             progress=lambda done, total: progress("fitting", done, total),
         )
         audits = audits_of(config, extraction, splits, results, pipeline, cached_in(cache_folder))
-    notes = (*extraction.dataset.notes, *extraction.cache.notes())
+    notes = (*extraction.dataset.notes, *splits.notes, *extraction.cache.notes())
     failed = len(extraction.failed)
     return AuditReport(prepared.dataset.name, tuple(audits), allowed, notes, failed)
 

@@ -19,7 +19,8 @@ from audioclf.components.metrics import METRICS, Metric
 from audioclf.components.registry import suggest
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
-from audioclf.evaluation.metrics.estimate import Estimate, check_metrics, estimate
+from audioclf.evaluation.folds import untested
+from audioclf.evaluation.metrics.estimate import Estimate, check_metrics, estimate, is_available
 from audioclf.runs.layout import COSTS, PIPELINES, interval_data
 from audioclf.runs.reading import SavedClip, SavedPipeline, SavedRun, read_run
 
@@ -95,7 +96,7 @@ def compare_runs(
         equivalence_margin=margin,
         baseline=next((each.name for each in named if each.is_baseline), None),
     )
-    _check_enough(comparison, named)
+    _check_enough(comparison, named, first)
     rows = [_row(e, estimate(e.pipeline, wanted, first.targets, seed=seed)) for e in named]
     place = {name: position for position, name in enumerate(comparison.pipelines)}
     rows.sort(key=lambda row: place.get(row.name, len(place)))
@@ -219,7 +220,7 @@ def _labels(runs: Sequence[SavedRun]) -> list[str]:
     return [str(run.path) for run in runs]
 
 
-def _check_enough(comparison: Comparison, named: Sequence[_Named]) -> None:
+def _check_enough(comparison: Comparison, named: Sequence[_Named], run: SavedRun) -> None:
     names = ", ".join(each.name for each in named)
     if len(named) < 2:
         raise ResultError(
@@ -227,6 +228,15 @@ def _check_enough(comparison: Comparison, named: Sequence[_Named]) -> None:
             hint="Give a run with several classifiers or featurizers, or several runs.",
         )
     if len(comparison.pipelines) < 2:
+        available = [each for each in named if is_available(each.pipeline, comparison.metric)]
+        if len(available) > len(comparison.pipelines):
+            reason = untested(run.folds, [clip.label for clip in run.clips])
+            raise ResultError(
+                f"nothing to compare: {comparison.metric} is not defined on these folds"
+                + (f", since {reason}" if reason else ""),
+                hint="Choose another metric with --metric, such as accuracy, or use a split that "
+                "tests every class.",
+            )
         count = "only one" if comparison.pipelines else "none"
         raise ResultError(
             f"nothing to compare: of {len(named)} pipelines, {count} has scores that "

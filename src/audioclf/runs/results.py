@@ -17,6 +17,7 @@ from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
+from audioclf.evaluation.folds import untested
 from audioclf.evaluation.metrics.estimate import Estimate, estimate
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
@@ -157,6 +158,11 @@ def summarise(
         n_units=len(tested),
         notes=(
             *_notes(extraction, splits, pipelines),
+            *_order_note(
+                pipelines,
+                config.metrics[0],
+                untested(splits.folds, [clip.label for clip in dataset]),
+            ),
             *_interval_notes(pipelines, config.metrics[0], targets.unit, len(tested)),
         ),
     )
@@ -218,6 +224,19 @@ def _notes(
     for pipeline in pipelines:
         for text, count in pipeline.warnings.items():
             yield f"{pipeline.name}: warning in {count} fits: {text}"
+
+
+def _order_note(
+    pipelines: Sequence[PipelineSummary], main: Metric, untested_classes: str
+) -> Iterator[str]:
+    """Yield a note if the main metric orders no pipelines."""
+    estimates = [estimate for pipeline in pipelines if (estimate := pipeline.metrics[main])]
+    if estimates and not any(np.isfinite(estimate.value) for estimate in estimates):
+        reason = f", since {untested_classes}" if untested_classes else ""
+        yield (
+            f"{main} is not defined for any pipeline{reason}: the pipelines are in the order of "
+            "the config, and the first one need not be the best"
+        )
 
 
 def _interval_notes(

@@ -48,6 +48,8 @@ class Estimate:
     per_fold: tuple[float, ...] = ()
 
     def __str__(self) -> str:
+        if not np.isfinite(self.value):
+            return "n/a"
         if not np.isfinite([self.low, self.high]).all():
             return f"{self.value:.3f}"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
