@@ -73,5 +73,6 @@ class Quitting(Classifier):
 
 def test_the_final_fit_cannot_end_the_program() -> None:
     pipeline = Pipeline("mine", "mel", "mine", Quitting(), "quitting, plugin 2.0")
+    targets = Targets.of([*"abab"], [None] * 4, [*"1234"])
     with pytest.raises(ClassifierError, match=r"'mine'.* on all clips raised SystemExit: 4"):
-        fit_final(pipeline, np.zeros((4, 2), np.float32), Targets.of([*"abab"], [None] * 4), seed=0)
+        fit_final(pipeline, np.zeros((4, 2), np.float32), targets, seed=0)
