@@ -1,7 +1,4 @@
-"""Honest components, and for each promise a component that breaks this one alone.
-
-`breaks` is the check that fails, `says` a part of what it says.
-"""
+"""Honest components, and for each promise a component that breaks this one alone."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ import warnings
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import ConfigDict, Field
 
@@ -34,9 +31,27 @@ from audioclf.plugin import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from audioclf.components.component import Component
 
 _COUNTER = itertools.count()
+
+T = TypeVar("T", bound="Component")
+
+BROKEN: dict[type[Component], tuple[str, str]] = {}
+"""For each broken component the check that fails, and a part of its message."""
+
+
+def breaking(check: str, message: str) -> Callable[[type[T]], type[T]]:
+    """Register a component that fails this check alone."""
+
+    def register(cls: type[T]) -> type[T]:
+        BROKEN[cls] = (check, message)
+        return cls
+
+    return register
+
 
 # ---- featurizers
 
@@ -45,8 +60,6 @@ class Level(Featurizer):
     """Root-mean-square level of each frame."""
 
     type: Literal["level"] = "level"
-    breaks: ClassVar[str] = ""
-    says: ClassVar[str] = ""
 
     frame_length: int = 512
     """Samples of a frame."""
@@ -59,69 +72,58 @@ class Level(Featurizer):
         return np.sqrt((frames**2).mean(axis=1))[None, :].astype(np.float32)
 
 
+@breaking("type_name_is_plain", "the type is 'Shouting-Name', expected lower-case letters")
 class Shouting(Level):
     """A type that YAML authors would not guess."""
 
     type: Literal["Shouting-Name"] = "Shouting-Name"  # type: ignore[assignment]
-    breaks: ClassVar[str] = "type_name_is_plain"
-    says: ClassVar[str] = "the type is 'Shouting-Name', expected lower-case letters"
 
 
+@breaking("has_a_summary", "Undocumented has no docstring")
 class Undocumented(Level):
-    breaks: ClassVar[str] = "has_a_summary"
-    says: ClassVar[str] = "Undocumented has no docstring"
+    pass
 
 
+@breaking("every_field_is_described", "there is no docstring below the field depth")
 class Undescribed(Level):
     """A field without a word."""
-
-    breaks: ClassVar[str] = "every_field_is_described"
-    says: ClassVar[str] = "there is no docstring below the field depth"
 
     depth: int = 3
 
 
+@breaking("refuses_unknown_keys", "an unknown key is accepted")
 class Lenient(Level):
     """Takes whatever a config holds."""
 
     model_config = ConfigDict(extra="ignore")
-    breaks: ClassVar[str] = "refuses_unknown_keys"
-    says: ClassVar[str] = "an unknown key is accepted"
 
 
+@breaking("is_frozen_and_hashable", "the field pooling can be set")
 class Mutable(Level):
     """Fields that can be set."""
 
     model_config = ConfigDict(frozen=False)
-    breaks: ClassVar[str] = "is_frozen_and_hashable"
-    says: ClassVar[str] = "the field pooling can be set"
 
 
+@breaking("is_frozen_and_hashable", "use tuples instead of lists")
 class Unhashable(Level):
     """A list for a field."""
-
-    breaks: ClassVar[str] = "is_frozen_and_hashable"
-    says: ClassVar[str] = "use tuples instead of lists"
 
     bands: list[int] = [1, 2]  # noqa: RUF012  on purpose
     """Which bands."""
 
 
+@breaking("round_trips_through_json", "was written as JSON and read back as")
 class Forgetful(Level):
     """A field that JSON does not have."""
-
-    breaks: ClassVar[str] = "round_trips_through_json"
-    says: ClassVar[str] = "was written as JSON and read back as"
 
     depth: int = Field(default_factory=lambda: next(_COUNTER), exclude=True)
     """Some number."""
 
 
+@breaking("pickles", "it does not pickle: TypeError: no")
 class Unpicklable(Level):
     """Cannot go to another process."""
-
-    breaks: ClassVar[str] = "pickles"
-    says: ClassVar[str] = "it does not pickle: TypeError: no"
 
     def __reduce__(self) -> Any:
         raise TypeError("no")
@@ -132,11 +134,9 @@ def _is_worker() -> bool:
     return "pytest" not in sys.modules
 
 
+@breaking("comes_back_in_time", "the component does not return: no answer within ")
 class Sleeping(Level):
     """Waits for something that does not come."""
-
-    breaks: ClassVar[str] = "comes_back_in_time"
-    says: ClassVar[str] = "the component does not return: no answer within "
 
     def extract(self, y: Any, sr: int) -> Any:
         if _is_worker():
@@ -144,11 +144,9 @@ class Sleeping(Level):
         return super().extract(y, sr)
 
 
+@breaking("leaves_the_interpreter_running", "the component ends the process: exit code 7")
 class Leaving(Level):
     """Ends the process without a word."""
-
-    breaks: ClassVar[str] = "leaves_the_interpreter_running"
-    says: ClassVar[str] = "the component ends the process: exit code 7"
 
     def extract(self, y: Any, sr: int) -> Any:
         if _is_worker():
@@ -156,11 +154,9 @@ class Leaving(Level):
         return super().extract(y, sr)
 
 
+@breaking("leaves_the_interpreter_running", "the component ends the process: SystemExit: 3")
 class Exiting(Level):
     """Exits as a script does."""
-
-    breaks: ClassVar[str] = "leaves_the_interpreter_running"
-    says: ClassVar[str] = "the component ends the process: SystemExit: 3"
 
     def extract(self, y: Any, sr: int) -> Any:
         if _is_worker():
@@ -168,11 +164,9 @@ class Exiting(Level):
         return super().extract(y, sr)
 
 
+@breaking("leaves_global_state_alone", "it changes matplotlib's backend")
 class Drawing(Level):
     """Chooses how everybody draws."""
-
-    breaks: ClassVar[str] = "leaves_global_state_alone"
-    says: ClassVar[str] = "it changes matplotlib's backend"
 
     def extract(self, y: Any, sr: int) -> Any:
         import matplotlib
@@ -182,11 +176,9 @@ class Drawing(Level):
         return super().extract(y, sr)
 
 
+@breaking("leaves_random_state_alone", "it draws from or seeds np.random; use")
 class Numpying(Level):
     """Seeds numpy's generator of everybody."""
-
-    breaks: ClassVar[str] = "leaves_random_state_alone"
-    says: ClassVar[str] = "it draws from or seeds np.random; use"
 
     def extract(self, y: Any, sr: int) -> Any:
         import numpy as np
@@ -195,11 +187,9 @@ class Numpying(Level):
         return super().extract(y, sr)
 
 
+@breaking("returns_a_matrix", "a click gives 1 NaN or infinite values")
 class Undefined(Level):
     """No number where a clip reaches full scale."""
-
-    breaks: ClassVar[str] = "returns_a_matrix"
-    says: ClassVar[str] = "a click gives 1 NaN or infinite values"
 
     def extract(self, y: Any, sr: int) -> Any:
         F = super().extract(y, sr)
@@ -207,66 +197,54 @@ class Undefined(Level):
         return F
 
 
+@breaking("writes_nothing_to_stdout", "it writes to stdout: 'extracting'")
 class Printing(Level):
     """Says what it does."""
-
-    breaks: ClassVar[str] = "writes_nothing_to_stdout"
-    says: ClassVar[str] = "it writes to stdout: 'extracting'"
 
     def extract(self, y: Any, sr: int) -> Any:
         print("extracting")  # noqa: T201
         return super().extract(y, sr)
 
 
+@breaking("leaves_random_state_alone", "it draws from or seeds random; use")
 class Dicing(Level):
     """Draws from the generator of everybody."""
-
-    breaks: ClassVar[str] = "leaves_random_state_alone"
-    says: ClassVar[str] = "it draws from or seeds random; use"
 
     def extract(self, y: Any, sr: int) -> Any:
         random.random()
         return super().extract(y, sr)
 
 
+@breaking("leaves_global_state_alone", "it changes the working directory for the whole process")
 class Moving(Level):
     """Goes elsewhere."""
-
-    breaks: ClassVar[str] = "leaves_global_state_alone"
-    says: ClassVar[str] = "it changes the working directory for the whole process"
 
     def extract(self, y: Any, sr: int) -> Any:
         os.chdir(Path(__file__).parent)
         return super().extract(y, sr)
 
 
+@breaking("leaves_global_state_alone", "it changes the environment variables")
 class Setting(Level):
     """Sets a variable."""
-
-    breaks: ClassVar[str] = "leaves_global_state_alone"
-    says: ClassVar[str] = "it changes the environment variables"
 
     def extract(self, y: Any, sr: int) -> Any:
         os.environ["AUDIOCLF_BROKEN"] = "1"
         return super().extract(y, sr)
 
 
+@breaking("leaves_global_state_alone", "it changes the filters of warnings")
 class Hushing(Level):
     """Hides the warnings of everybody."""
-
-    breaks: ClassVar[str] = "leaves_global_state_alone"
-    says: ClassVar[str] = "it changes the filters of warnings"
 
     def extract(self, y: Any, sr: int) -> Any:
         warnings.simplefilter("ignore")
         return super().extract(y, sr)
 
 
+@breaking("leaves_global_state_alone", "it changes numpy's error state")
 class Careless(Level):
     """Hides the floating-point errors of everybody."""
-
-    breaks: ClassVar[str] = "leaves_global_state_alone"
-    says: ClassVar[str] = "it changes numpy's error state"
 
     def extract(self, y: Any, sr: int) -> Any:
         import numpy as np
@@ -275,11 +253,9 @@ class Careless(Level):
         return super().extract(y, sr)
 
 
+@breaking("leaves_global_state_alone", "it changes the locale")
 class Foreign(Level):
     """Speaks another language."""
-
-    breaks: ClassVar[str] = "leaves_global_state_alone"
-    says: ClassVar[str] = "it changes the locale"
 
     def extract(self, y: Any, sr: int) -> Any:
         now = locale.setlocale(locale.LC_TIME)
@@ -287,65 +263,56 @@ class Foreign(Level):
         return super().extract(y, sr)
 
 
+@breaking("returns_a_matrix", "noise gives float64, expected float32")
 class Double(Level):
     """Twice the bytes."""
-
-    breaks: ClassVar[str] = "returns_a_matrix"
-    says: ClassVar[str] = "noise gives float64, expected float32"
 
     def extract(self, y: Any, sr: int) -> Any:
         return super().extract(y, sr).astype(float)
 
 
+@breaking("silence_is_finite", "silence gives 44 NaN or infinite values")
 class Normalizing(Level):
     """Divides by the maximum, which silence does not have."""
-
-    breaks: ClassVar[str] = "silence_is_finite"
-    says: ClassVar[str] = "silence gives 44 NaN or infinite values"
 
     def extract(self, y: Any, sr: int) -> Any:
         F = super().extract(y, sr)
         return F / F.max()
 
 
+@breaking(
+    "a_single_sample_is_finite_or_refused",
+    "a single sample raised IndexError instead of",
+)
 class Greedy(Level):
     """Wants two samples."""
-
-    breaks: ClassVar[str] = "a_single_sample_is_finite_or_refused"
-    says: ClassVar[str] = "a single sample raised IndexError instead of a FeatureError"
 
     def extract(self, y: Any, sr: int) -> Any:
         y[1]
         return super().extract(y, sr)
 
 
+@breaking("waveform_is_left_alone", "extract changes the waveform that it is given")
 class Overwriting(Level):
     """Centers the waveform in place."""
-
-    breaks: ClassVar[str] = "waveform_is_left_alone"
-    says: ClassVar[str] = "extract changes the waveform that it is given"
 
     def extract(self, y: Any, sr: int) -> Any:
         y -= y.mean()
         return super().extract(y, sr)
 
 
+@breaking("waveform_is_left_alone", "a write-protected waveform raised ValueError")
 class Touching(Level):
     """Writes what was there before."""
-
-    breaks: ClassVar[str] = "waveform_is_left_alone"
-    says: ClassVar[str] = "a write-protected waveform raised ValueError"
 
     def extract(self, y: Any, sr: int) -> Any:
         y += 0
         return super().extract(y, sr)
 
 
+@breaking("same_clip_same_features", "two calls on one clip give different features")
 class Dithering(Level):
     """Adds noise without a seed."""
-
-    breaks: ClassVar[str] = "same_clip_same_features"
-    says: ClassVar[str] = "two calls on one clip give different features"
 
     def extract(self, y: Any, sr: int) -> Any:
         import numpy as np
@@ -354,94 +321,85 @@ class Dithering(Level):
         return F + np.random.default_rng().random(F.shape, np.float32)
 
 
+@breaking("views_are_alike", "view 1 has shape (1, 87) and pooling")
 class Stretching(Level):
     """Has a view of another shape."""
-
-    breaks: ClassVar[str] = "views_are_alike"
-    says: ClassVar[str] = "view 1 has shape (1, 87) and pooling"
 
     def views(self) -> Any:
         return (self, self.model_copy(update={"frame_length": self.frame_length // 2}))
 
 
+@breaking(
+    "shape_depends_on_length_alone",
+    "several shapes: (1, 44) for noise, (1, 1) for",
+)
 class Trimming(Level):
     """Leaves out what is silent."""
-
-    breaks: ClassVar[str] = "shape_depends_on_length_alone"
-    says: ClassVar[str] = "clips of one length have several shapes: (1, 44) for noise, (1, 1) for"
 
     def extract(self, y: Any, sr: int) -> Any:
         F = super().extract(y, sr)
         return F[:, : 1 + int((F > 0).sum())][:, : F.shape[1]]
 
 
+@breaking("bins_are_the_same_for_every_length", "44 for 22050 samples, 87 for 44100 samples")
 class Turned(Level):
     """Bins where frames should be."""
-
-    breaks: ClassVar[str] = "bins_are_the_same_for_every_length"
-    says: ClassVar[str] = "44 for 22050 samples, 87 for 44100 samples"
 
     def extract(self, y: Any, sr: int) -> Any:
         return super().extract(y, sr).T
 
 
+@breaking(
+    "a_batch_agrees_with_each_clip",
+    "of clips of one length has other features",
+)
 class Comparing(Level):
     """Lets the clips of a batch see each other."""
-
-    breaks: ClassVar[str] = "a_batch_agrees_with_each_clip"
-    says: ClassVar[str] = "a clip in a batch of clips of one length has other features than alone"
 
     def extract_many(self, ys: Sequence[Any], sr: int) -> list[Any]:
         matrices = [self.extract(y, sr) for y in ys]
         return [F / max(F.max() for F in matrices) for F in matrices]
 
 
+@breaking("a_batch_agrees_with_each_clip", "it raised IndexError")
 class Demanding(Level):
     """Needs at least one clip."""
-
-    breaks: ClassVar[str] = "a_batch_agrees_with_each_clip"
-    says: ClassVar[str] = "it raised IndexError"
 
     def extract_many(self, ys: Sequence[Any], sr: int) -> list[Any]:
         return [self.extract(ys[0], sr), *(self.extract(y, sr) for y in ys[1:])]
 
 
+@breaking(
+    "windows_agree_with_each_clip",
+    "differ from those of the window alone",
+)
 class Peeking(Level):
     """Frames that look beyond the end of their window."""
-
-    breaks: ClassVar[str] = "windows_agree_with_each_clip"
-    says: ClassVar[str] = "differ from those of the window alone; only frames inside of both"
 
     def extract_windows(self, y: Any, sr: int, starts: Sequence[int], n_samples: int) -> list[Any]:
         whole = self.frame_length * -(-n_samples // self.frame_length)
         return [self.extract(y[start : start + whole], sr) for start in starts]
 
 
+@breaking("windows_agree_with_each_clip", "shared_step is 0.5, expected a whole number of samples")
 class Boasting(Level):
     """Windows any part of a sample apart share something."""
-
-    breaks: ClassVar[str] = "windows_agree_with_each_clip"
-    says: ClassVar[str] = "shared_step is 0.5, expected a whole number of samples"
 
     def shared_step(self, sr: int) -> Any:
         return 0.5
 
 
+@breaking("samples_per_frame_is_a_number", "samples_per_frame returned 512.5")
 class Halved(Level):
     """Frames of half a sample more than whole samples."""
-
-    breaks: ClassVar[str] = "samples_per_frame_is_a_number"
-    says: ClassVar[str] = "samples_per_frame returned 512.5"
 
     def samples_per_frame(self, sr: int) -> Any:
         return self.frame_length + 0.5
 
 
+@breaking("threads_do_not_meet", "the features depend on other threads that")
 class Sharing(Level):
     """Keeps the clip where all threads find it."""
-
-    breaks: ClassVar[str] = "threads_do_not_meet"
-    says: ClassVar[str] = "the features depend on other threads that extract at the same time"
 
     def extract(self, y: Any, sr: int) -> Any:
         _SHARED["y"] = y
@@ -458,8 +416,6 @@ class Files(Loader):
     """A folder of wav files, labeled by their folders."""
 
     type: Literal["files"] = "files"
-    breaks: ClassVar[str] = ""
-    says: ClassVar[str] = ""
 
     path: InputPath
     """The folder."""
@@ -477,21 +433,17 @@ class Files(Loader):
         ]
 
 
+@breaking("loads_a_dataset", "load returned a SimpleNamespace instead of a Dataset")
 class Listing(Files):
     """Something else than a dataset."""
-
-    breaks: ClassVar[str] = "loads_a_dataset"
-    says: ClassVar[str] = "load returned a SimpleNamespace instead of a Dataset"
 
     def load(self) -> Any:
         return SimpleNamespace(clips=super().load().clips)
 
 
+@breaking("ids_are_unique", "more than one clip has the id 'high/high_0.wav'")
 class Repeating(Files):
     """The same clip twice."""
-
-    breaks: ClassVar[str] = "ids_are_unique"
-    says: ClassVar[str] = "more than one clip has the id 'high/high_0.wav'"
 
     def load(self) -> Dataset:
         found = super().load()
@@ -499,32 +451,26 @@ class Repeating(Files):
         return found
 
 
+@breaking("labels_are_words", "the label of 'high/high_0.wav' is ' ', expected a name")
 class Unlabeled(Files):
     """Labels of nothing but spaces."""
-
-    breaks: ClassVar[str] = "labels_are_words"
-    says: ClassVar[str] = "the label of 'high/high_0.wav' is ' ', expected a name"
 
     def clips(self) -> list[Clip]:
         return [Clip(clip.id, " ", clip.source) for clip in super().clips()]
 
 
+@breaking("two_loads_are_equal", "one load gave ('high/high_0.wav', 'high', ")
 class Changing(Files):
     """Other groups each time."""
-
-    breaks: ClassVar[str] = "two_loads_are_equal"
-    says: ClassVar[str] = "one load gave ('high/high_0.wav', 'high', "
 
     def clips(self) -> list[Clip]:
         group = str(next(_COUNTER))
         return [Clip(clip.id, clip.label, clip.source, group) for clip in super().clips()]
 
 
+@breaking("every_clip_decodes", "1 clips cannot be decoded: ")
 class Indiscriminate(Files):
     """Takes a file that is no audio."""
-
-    breaks: ClassVar[str] = "every_clip_decodes"
-    says: ClassVar[str] = "1 clips cannot be decoded: "
 
     def clips(self) -> list[Clip]:
         return [*super().clips(), Clip("code.wav", "low", FileSource(Path(__file__)))]
@@ -537,11 +483,9 @@ class LockedSource(FileSource):
         return LockedSource, (self.path, threading.Lock())
 
 
+@breaking("clips_travel", "clips do not pickle: TypeError")
 class Bound(Files):
     """Clips that cannot leave the process."""
-
-    breaks: ClassVar[str] = "clips_travel"
-    says: ClassVar[str] = "clips do not pickle: TypeError"
 
     def clips(self) -> list[Clip]:
         return [
@@ -550,22 +494,21 @@ class Bound(Files):
         ]
 
 
+@breaking(
+    "a_missing_source_is_named",
+    "does not exist: it raised FileNotFoundError",
+)
 class Raw(Files):
     """Passes on the errors of the operating system."""
-
-    breaks: ClassVar[str] = "a_missing_source_is_named"
-    says: ClassVar[str] = "`path` does not exist: it raised FileNotFoundError, expected a Dataset"
 
     def load(self) -> Dataset:
         os.stat(self.path)  # noqa: PTH116
         return super().load()
 
 
+@breaking("a_missing_source_is_named", "and the error does not name it: the folder is missing")
 class Mumbling(Files):
     """Does not say which folder is missing."""
-
-    breaks: ClassVar[str] = "a_missing_source_is_named"
-    says: ClassVar[str] = "and the error does not name it: the folder is missing"
 
     def load(self) -> Dataset:
         if not Path(self.path).exists():
@@ -573,11 +516,9 @@ class Mumbling(Files):
         return super().load()
 
 
+@breaking("a_corrupt_source_is_named", "random bytes, and load does not report it")
 class Trusting(Files):
     """Takes a file for one clip, whatever it holds."""
-
-    breaks: ClassVar[str] = "a_corrupt_source_is_named"
-    says: ClassVar[str] = "`path` is a file of random bytes, and load does not report it"
 
     def load(self) -> Dataset:
         if Path(self.path).is_file():
@@ -593,14 +534,13 @@ class Nearest(Classifier):
 
     type: Literal["nearest"] = "nearest"
     model_format: ClassVar[str] = "nearest-json"
-    estimator: ClassVar[str] = "Centroids"
-    breaks: ClassVar[str] = ""
-    says: ClassVar[str] = ""
 
     def build(self, *, random_state: int) -> Any:
+        """Return the estimator of this name, or of the nearest base class that has one."""
         from tests.testing import estimators
 
-        return getattr(estimators, self.estimator)(random_state=random_state)
+        names = [cls.__name__ for cls in type(self).__mro__ if hasattr(estimators, cls.__name__)]
+        return getattr(estimators, names[0])(random_state=random_state)
 
     def dump(self, estimator: Any) -> dict[str, bytes]:
         return {"means.json": json.dumps(estimator.means_.tolist()).encode()}
@@ -619,7 +559,6 @@ class Shaped(Nearest):
 
     type: Literal["shaped"] = "shaped"  # type: ignore[assignment]
     uses_shape: ClassVar[bool] = True
-    estimator: ClassVar[str] = "Shaped"
 
     def dump(self, estimator: Any) -> dict[str, bytes]:
         shape = json.dumps(estimator.shape_).encode()
@@ -642,29 +581,24 @@ class Convertible(Nearest):
         return centroids_in_onnx(estimator.means_ * self.factor, opsets)
 
 
+@breaking("converts_to_onnx", "ONNX gives other probabilities than the estimator")
 class Misconverted(Convertible):
     """Converts other means than its own."""
 
-    breaks: ClassVar[str] = "converts_to_onnx"
-    says: ClassVar[str] = "ONNX gives other probabilities than the estimator"
     factor: ClassVar[float] = 1.1
 
 
+@breaking("fit_metrics_have_names", "fit_metrics returned 'beauty', which is no metric")
 class Measuring(Nearest):
     """Computes a metric that audioclf does not have."""
-
-    breaks: ClassVar[str] = "fit_metrics_have_names"
-    says: ClassVar[str] = "fit_metrics returned 'beauty', which is no metric"
 
     def fit_metrics(self) -> tuple[str, ...]:
         return ("beauty",)
 
 
+@breaking("builds_something_new_and_unfitted", "build returns the same estimator twice")
 class Cached(Nearest):
     """One estimator for all folds."""
-
-    breaks: ClassVar[str] = "builds_something_new_and_unfitted"
-    says: ClassVar[str] = "build returns the same estimator twice"
 
     def build(self, *, random_state: int) -> Any:
         return _kept(random_state)
@@ -675,11 +609,9 @@ def _kept(random_state: int) -> Any:
     return Nearest().build(random_state=random_state)
 
 
+@breaking("builds_something_new_and_unfitted", "build returns an estimator that is already fitted")
 class Fitted(Nearest):
     """Knows everything already."""
-
-    breaks: ClassVar[str] = "builds_something_new_and_unfitted"
-    says: ClassVar[str] = "build returns an estimator that is already fitted"
 
     def build(self, *, random_state: int) -> Any:
         import numpy as np
@@ -687,121 +619,91 @@ class Fitted(Nearest):
         return super().build(random_state=random_state).fit(np.eye(2), np.arange(2))
 
 
+@breaking("estimator_clones", "scikit-learn cannot clone the estimator: ")
 class Converting(Nearest):
     """Changes its parameters in `__init__`."""
 
-    breaks: ClassVar[str] = "estimator_clones"
-    says: ClassVar[str] = "scikit-learn cannot clone the estimator: "
-    estimator: ClassVar[str] = "Converting"
 
-
+@breaking("takes_two_and_three_classes", "3 classes raised ValueError: two classes at most")
 class Binary(Nearest):
     """Two classes at most."""
 
-    breaks: ClassVar[str] = "takes_two_and_three_classes"
-    says: ClassVar[str] = "3 classes raised ValueError: two classes at most"
-    estimator: ClassVar[str] = "Binary"
 
-
+@breaking("scores_are_finite_and_sum_to_one", "predict_proba returned rows that do not sum to 1")
 class Doubled(Nearest):
     """Probabilities that sum to 2."""
 
-    breaks: ClassVar[str] = "scores_are_finite_and_sum_to_one"
-    says: ClassVar[str] = "predict_proba returned rows that do not sum to 1"
-    estimator: ClassVar[str] = "Doubled"
 
-
+@breaking(
+    "scores_are_in_the_order_of_the_classes",
+    "the column of the highest score is",
+)
 class Reversed(Nearest):
     """Columns in another order than the classes."""
 
-    breaks: ClassVar[str] = "scores_are_in_the_order_of_the_classes"
-    says: ClassVar[str] = (
-        "2 classes: the column of the highest score is not that of the predicted class"
-    )
-    estimator: ClassVar[str] = "Reversed"
 
-
+@breaking("a_fold_may_lack_a_class", "scores of two classes have shape (120, 3)")
 class Remembering(Nearest):
     """Takes the classes of the first fold for those of all folds."""
 
-    breaks: ClassVar[str] = "a_fold_may_lack_a_class"
-    says: ClassVar[str] = "scores of two classes have shape (120, 3)"
-    estimator: ClassVar[str] = "Remembering"
 
-
+@breaking(
+    "a_row_alone_is_predicted_as_among_others",
+    "the prediction for row 0 alone",
+)
 class Centering(Nearest):
     """Looks at the other rows of the test side."""
 
-    breaks: ClassVar[str] = "a_row_alone_is_predicted_as_among_others"
-    says: ClassVar[str] = "the prediction for row 0 alone differs from that in a batch"
-    estimator: ClassVar[str] = "Centering"
 
-
+@breaking(
+    "same_seed_same_output",
+    "two fits with one seed on the same rows differ",
+)
 class Unseeded(Nearest):
     """Ignores the seed."""
 
-    breaks: ClassVar[str] = "same_seed_same_output"
-    says: ClassVar[str] = "two fits with one seed on the same rows differ; pass `random_state` on"
-    estimator: ClassVar[str] = "Unseeded"
 
-
+@breaking("rows_are_left_alone", "fit or predict changes the rows or labels")
 class OverwritingRows(Nearest):
     """Centers the rows in place."""
 
-    breaks: ClassVar[str] = "rows_are_left_alone"
-    says: ClassVar[str] = "fit or predict changes the rows or labels"
-    estimator: ClassVar[str] = "Overwriting"
 
-
+@breaking("rows_are_left_alone", "write-protected rows raised ValueError")
 class WritingNothing(Nearest):
     """Writes what was there before."""
 
-    breaks: ClassVar[str] = "rows_are_left_alone"
-    says: ClassVar[str] = "write-protected rows raised ValueError"
-    estimator: ClassVar[str] = "WritingNothing"
 
-
+@breaking("learns_a_separable_toy", "its accuracy on two classes far apart is 50%")
 class Blind(Nearest):
     """Always names the same class."""
 
-    breaks: ClassVar[str] = "learns_a_separable_toy"
-    says: ClassVar[str] = "its accuracy on two classes far apart is 50%"
-    estimator: ClassVar[str] = "Blind"
 
-
+@breaking("learns_in_batches_as_well", "far apart is 50% with fit_batches")
 class FirstBlock(Nearest):
     """Learns from the first block alone."""
-
-    breaks: ClassVar[str] = "learns_in_batches_as_well"
-    says: ClassVar[str] = "its accuracy on two classes far apart is 50% with fit_batches"
 
     def fit_batches(self, batches: Any, *, random_state: int) -> Any:
         X, y = next(iter(batches))
         return self.build(random_state=random_state).fit(X, y)
 
 
+@breaking("takes_groups", "uses_groups is true, and fit takes no groups: ")
 class Ungrouped(Nearest):
     """Claims to use groups."""
 
     uses_groups: ClassVar[bool] = True
-    breaks: ClassVar[str] = "takes_groups"
-    says: ClassVar[str] = "uses_groups is true, and fit takes no groups: "
 
 
+@breaking("takes_shape", "shape=(32, 2) raised ValueError: 2 frames are too few")
 class Long(Nearest):
     """Takes long matrices only, and fails instead of refusing others."""
 
     uses_shape: ClassVar[bool] = True
-    breaks: ClassVar[str] = "takes_shape"
-    says: ClassVar[str] = "shape=(32, 2) raised ValueError: 2 frames are too few"
-    estimator: ClassVar[str] = "Long"
 
 
+@breaking("saves_and_loads_without_pickle", "loading unpickles ")
 class Pickling(Nearest):
     """Saves itself as a pickle."""
-
-    breaks: ClassVar[str] = "saves_and_loads_without_pickle"
-    says: ClassVar[str] = "loading unpickles "
 
     def dump(self, estimator: Any) -> dict[str, bytes]:
         return {"model.pkl": pickle.dumps(estimator)}
@@ -810,53 +712,37 @@ class Pickling(Nearest):
         return pickle.loads(files["model.pkl"])
 
 
+@breaking("saves_and_loads_without_pickle", "predicts differently after it was saved and loaded")
 class Rounding(Nearest):
     """Saves fewer digits than it has."""
-
-    breaks: ClassVar[str] = "saves_and_loads_without_pickle"
-    says: ClassVar[str] = "predicts differently after it was saved and loaded"
 
     def dump(self, estimator: Any) -> dict[str, bytes]:
         return {"means.json": json.dumps(estimator.means_.round().tolist()).encode()}
 
 
+@breaking("leaves_parallelism_to_the_run", "n_jobs is -1; how parallel a run is belongs to the run")
 class Parallel(Nearest):
     """Takes all cores."""
 
-    breaks: ClassVar[str] = "leaves_parallelism_to_the_run"
-    says: ClassVar[str] = "n_jobs is -1; how parallel a run is belongs to the run"
-    estimator: ClassVar[str] = "Parallel"
 
-
+@breaking("leaves_parallelism_to_the_run", "it changes the number of threads of ")
 class Limiting(Nearest):
     """Limits the threads of everybody."""
 
-    breaks: ClassVar[str] = "leaves_parallelism_to_the_run"
-    says: ClassVar[str] = "it changes the number of threads of "
-    estimator: ClassVar[str] = "Limiting"
 
-
+@breaking("writes_nothing_to_stdout", "it writes to stdout: 'iteration 1'")
 class Chatty(Nearest):
     """Writes below Python, as a C library does."""
 
-    breaks: ClassVar[str] = "writes_nothing_to_stdout"
-    says: ClassVar[str] = "it writes to stdout: 'iteration 1'"
-    estimator: ClassVar[str] = "Chatty"
 
-
+@breaking("leaves_random_state_alone", "it draws from or seeds np.random; use")
 class Seeding(Nearest):
     """Seeds the generator of everybody."""
 
-    breaks: ClassVar[str] = "leaves_random_state_alone"
-    says: ClassVar[str] = "it draws from or seeds np.random; use"
-    estimator: ClassVar[str] = "Seeding"
 
-
+@breaking("memory_is_foretold", "fit_memory returned -1, expected a whole number of bytes")
 class Optimistic(Nearest):
     """Needs less than nothing."""
-
-    breaks: ClassVar[str] = "memory_is_foretold"
-    says: ClassVar[str] = "fit_memory returned -1, expected a whole number of bytes"
 
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         return -1

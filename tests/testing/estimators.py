@@ -10,13 +10,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 
-class Centroids(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Nearest(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """The class whose mean is nearest."""
 
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> Centroids:
+    def fit(self, X: Any, y: Any) -> Nearest:
         self.classes_ = np.unique(y)
         self.means_ = np.array([X[y == code].mean(axis=0) for code in self.classes_])
         return self
@@ -35,7 +35,7 @@ class Centroids(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def centroids_in_onnx(means: Any, opsets: Mapping[str, int]) -> Any:
-    """Return `Centroids` with these means as an ONNX model."""
+    """Return `Nearest` with these means as an ONNX model."""
     from onnx import TensorProto, helper, numpy_helper
 
     constants = [
@@ -64,20 +64,20 @@ def centroids_in_onnx(means: Any, opsets: Mapping[str, int]) -> Any:
     return helper.make_model(graph, opset_imports=versions, ir_version=8)
 
 
-class Converting(Centroids):
+class Converting(Nearest):
     def __init__(self, random_state: int = 0, powers: tuple[int, ...] = (1, 2)) -> None:
         super().__init__(random_state)
         self.powers = list(powers)
 
 
-class Binary(Centroids):
-    def fit(self, X: Any, y: Any) -> Centroids:
+class Binary(Nearest):
+    def fit(self, X: Any, y: Any) -> Nearest:
         if len(np.unique(y)) > 2:
             raise ValueError("two classes at most")
         return super().fit(X, y)
 
 
-class Shaped(Centroids):
+class Shaped(Nearest):
     """Compares means over time."""
 
     def fit(self, X: Any, y: Any, shape: tuple[int, int] | None = None) -> Shaped:
@@ -93,7 +93,7 @@ class Shaped(Centroids):
         return distances.reshape(len(X), -1)
 
 
-class Long(Centroids):
+class Long(Nearest):
     def fit(self, X: Any, y: Any, shape: tuple[int, int] | None = None) -> Long:
         if shape is not None and shape[1] < 4:
             raise ValueError(f"{shape[1]} frames are too few")
@@ -101,17 +101,17 @@ class Long(Centroids):
         return self
 
 
-class Doubled(Centroids):
+class Doubled(Nearest):
     def predict_proba(self, X: Any) -> Any:
         return 2 * super().predict_proba(X)
 
 
-class Reversed(Centroids):
+class Reversed(Nearest):
     def predict_proba(self, X: Any) -> Any:
         return super().predict_proba(X)[:, ::-1]
 
 
-class Remembering(Centroids):
+class Remembering(Nearest):
     seen: ClassVar[dict[int, int]] = {}
 
     def predict_proba(self, X: Any) -> Any:
@@ -119,61 +119,61 @@ class Remembering(Centroids):
         width = self.seen.setdefault(X.shape[1], proba.shape[1])
         return np.pad(proba, ((0, 0), (0, width - proba.shape[1])))
 
-    def fit(self, X: Any, y: Any) -> Centroids:
+    def fit(self, X: Any, y: Any) -> Nearest:
         self.seen.setdefault(X.shape[1], len(np.unique(y)))
         return super().fit(X, y)
 
 
-class Centering(Centroids):
+class Centering(Nearest):
     def _distances(self, X: Any) -> Any:
         return super()._distances(X - X.mean(axis=0))
 
 
-class Unseeded(Centroids):
-    def fit(self, X: Any, y: Any) -> Centroids:
+class Unseeded(Nearest):
+    def fit(self, X: Any, y: Any) -> Nearest:
         super().fit(X, y)
         self.means_ += np.random.default_rng().normal(scale=0.1, size=self.means_.shape)
         return self
 
 
-class Overwriting(Centroids):
-    def fit(self, X: Any, y: Any) -> Centroids:
+class OverwritingRows(Nearest):
+    def fit(self, X: Any, y: Any) -> Nearest:
         X -= X.mean(axis=0)
         return super().fit(X, y)
 
 
-class WritingNothing(Centroids):
-    def fit(self, X: Any, y: Any) -> Centroids:
+class WritingNothing(Nearest):
+    def fit(self, X: Any, y: Any) -> Nearest:
         X += 0
         return super().fit(X, y)
 
 
-class Blind(Centroids):
+class Blind(Nearest):
     def _distances(self, X: Any) -> Any:
         return np.ones((len(X), 1)) * np.arange(len(self.classes_))
 
 
-class Parallel(Centroids):
+class Parallel(Nearest):
     def __init__(self, random_state: int = 0, n_jobs: int = -1) -> None:
         super().__init__(random_state)
         self.n_jobs = n_jobs
 
 
-class Limiting(Centroids):
-    def fit(self, X: Any, y: Any) -> Centroids:
+class Limiting(Nearest):
+    def fit(self, X: Any, y: Any) -> Nearest:
         import threadpoolctl
 
         threadpoolctl.threadpool_limits(limits=1)
         return super().fit(X, y)
 
 
-class Chatty(Centroids):
-    def fit(self, X: Any, y: Any) -> Centroids:
+class Chatty(Nearest):
+    def fit(self, X: Any, y: Any) -> Nearest:
         os.write(1, b"iteration 1\n")
         return super().fit(X, y)
 
 
-class Seeding(Centroids):
-    def fit(self, X: Any, y: Any) -> Centroids:
+class Seeding(Nearest):
+    def fit(self, X: Any, y: Any) -> Nearest:
         np.random.seed(self.random_state)  # noqa: NPY002
         return super().fit(X, y)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
-from tests.testing.broken_components import Level
+from tests.testing.broken_components import Level, breaking
 
 
+@breaking("imports_nothing_heavy", "importing tests.testing.heavy imports numpy; import inside")
 class Eager(Level):
     """The level of the whole clip."""
 
     type: Literal["eager"] = "eager"  # type: ignore[assignment]
-    breaks: ClassVar[str] = "imports_nothing_heavy"
-    says: ClassVar[str] = "importing tests.testing.heavy imports numpy; import inside the method"
 
     size: int = np.dtype(np.float32).itemsize
     """Bytes of a sample."""
