@@ -60,20 +60,27 @@ def test_allowed_names_are_checked_and_sorted() -> None:
     assert caught.value.hint.startswith("Did you mean 'silent'? There are clipped, ")
 
 
-def test_the_audits_of_a_run_are_plain_data() -> None:
+def audited(labels_with_format: str, difference: float) -> list[Audit]:
+    """Return the audits of 20 + 20 clips whose classes differ in all facts by so much."""
     dataset = dataset_of()
     splits = folds_of(dataset)
+    facts = ordinary_facts(len(dataset))
+    facts[20:] += difference
     inputs = AuditInput(
         dataset,
         ledger_of(dataset),
         AudioConfig(sr=8000),
         splits,
         [result_of(splits, np.eye(2)[dataset.targets.codes])],
-        ordinary_facts(len(dataset)),
+        facts,
         prints_of(dataset),
-        {clip.id: WAV for clip in dataset},
+        {clip.id: WAV for clip in dataset if clip.label in labels_with_format},
     )
-    audits = run_audits(inputs)
+    return run_audits(inputs)
+
+
+def test_the_audits_of_a_run_are_plain_data() -> None:
+    audits = audited("ab", 0.0)
     data = audit_data(audits, ["silent"])
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert (data["format"], data["allowed"]) == (1, ["silent"])
@@ -83,23 +90,7 @@ def test_the_audits_of_a_run_are_plain_data() -> None:
 
 
 def test_rows_of_a_finding_have_equal_keys() -> None:
-    dataset = dataset_of(8)
-    formats = {c.id: WAV for c in dataset if c.label == "a"}
-    facts = ordinary_facts(16)
-    facts[8:] += 100.0
-    splits = folds_of(dataset, 4)
-    audio = AudioConfig(sr=8000)
-    prints = prints_of(dataset)
-    inputs = AuditInput(
-        dataset,
-        ledger_of(dataset),
-        audio,
-        splits,
-        facts=facts,
-        prints=prints,
-        formats=formats,
-    )
-    audits = run_audits(inputs)
+    audits = audited("a", 100.0)
     tables = [finding.rows for audit in audits for finding in audit.findings if finding.rows]
     assert tables
     assert all(row.keys() == rows[0].keys() for rows in tables for row in rows)

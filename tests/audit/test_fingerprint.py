@@ -74,23 +74,25 @@ def test_the_exact_part_is_whole_numbers_that_float32_holds(y: Waveform) -> None
     assert exact.max() < 2**16
 
 
+CHANGES: dict[str, Callable[[Waveform], Waveform]] = {
+    "4 ms later": lambda y: np.pad(y, (round(0.004 * SR), 0)),
+    "50 ms later": lambda y: np.pad(y, (round(0.05 * SR), 0)),
+    "300 ms later": lambda y: np.pad(y, (round(0.3 * SR), 0)),
+    "mu-law": lambda y: encoded(y, "WAV", "ULAW"),
+    "Vorbis": lambda y: encoded(y, "OGG", "VORBIS"),
+    "noise at 30 dB": lambda y: noisy(y, 30.0),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_changed_copy_has_a_similar_robust_part(
+    y: Waveform, change: Callable[[Waveform], Waveform]
+) -> None:
+    assert likeness(y, change(y)) > 0.95
+
+
 def test_a_gain_leaves_the_sound(y: Waveform) -> None:
     assert likeness(y, 0.1 * y) > 0.999
-
-
-@pytest.mark.parametrize("seconds", [0.004, 0.05, 0.3])
-def test_silence_before_leaves_the_sound(y: Waveform, seconds: float) -> None:
-    later = np.pad(y, (round(seconds * SR), 0), constant_values=0.0)
-    assert likeness(y, later) > 0.95
-
-
-@pytest.mark.parametrize(("container", "subtype"), [("WAV", "ULAW"), ("OGG", "VORBIS")])
-def test_another_encoding_leaves_the_sound(y: Waveform, container: str, subtype: str) -> None:
-    assert likeness(y, encoded(y, container, subtype)) > 0.95
-
-
-def test_noise_at_30_db_leaves_the_sound(y: Waveform) -> None:
-    assert likeness(y, noisy(y, 30.0)) > 0.95
 
 
 def test_another_rate_leaves_the_sound(y: Waveform) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from audioclf.starters.recipes import Recipe, recipes
+from audioclf.starters.recipes import Recipe
 from tests.conftest import REPO, run_cli
 
 NAMES = sorted(path.stem for path in (REPO / "configs").glob("*.yaml"))
@@ -82,22 +79,3 @@ def test_a_recipe_without_a_comment_has_no_words() -> None:
     assert (
         Recipe("x", "# Version 1.5 of it\n# and more. Rest\n").line == "Version 1.5 of it and more"
     )
-
-
-@pytest.mark.slow
-def test_an_installed_wheel_has_them_too(tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=REPO, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "site")
-    code = "from audioclf.starters.recipes import recipes; print(*[r.name for r in recipes()])"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path / "site"), "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == [recipe.name for recipe in recipes()]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import imported_by, run_cli, tone, write_wav
+from tests.conftest import run_cli, tone, write_wav
 from tests.report.explore.making import make_config
 
 
@@ -180,8 +180,3 @@ def test_the_recordings_of_the_tutorial(here: Path, real_data: Callable[[str], P
     done = run_cli("explore", "barbie_vs_puppy.yaml")
     assert done.returncode == 0, done.stderr
     assert "14 of 48 'puppy' clips and no other are stereo (14) or 24-bit (12)" in done.stdout
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = "from audioclf.cli import app\nimport audioclf.cli.explore"
-    assert imported_by(code, ["numpy", "pydantic", "sklearn", "soundfile", "jinja2"]) == set()

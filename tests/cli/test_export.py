@@ -10,8 +10,7 @@ import pytest
 
 import audioclf
 from audioclf.base.errors import EXIT_ENVIRONMENT, EXIT_MODEL, EXIT_USAGE
-from tests.cli.test_startup import CALL
-from tests.conftest import imported_by, run_cli
+from tests.conftest import run_cli
 from tests.models.making import made
 
 pytest.importorskip("skl2onnx")
@@ -79,8 +78,3 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_another_format_is_a_mistake(tmp_path: Path) -> None:
     done = run_cli("export", tmp_path / "m.audioclf", "--to", "pickle")
     assert done.returncode == EXIT_USAGE
-
-
-def test_help_imports_nothing_heavy() -> None:
-    heavy = ["sklearn", "onnx", "skl2onnx", "onnxruntime", "librosa", "numpy"]
-    assert imported_by(CALL.format(args=["export", "--help"]), heavy) == set()

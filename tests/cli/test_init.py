@@ -10,7 +10,7 @@ import pytest
 
 from audioclf.config.loading import load_config
 from audioclf.starters.sample_data.registry import SAMPLES
-from tests.conftest import REPO, imported_by, run_cli, tone, write_wav, zip_folder
+from tests.conftest import REPO, run_cli, tone, write_wav, zip_folder
 
 
 def put(root: Path, names: Iterable[str], sr: int = 8000, seconds: float = 0.1) -> Path:
@@ -419,8 +419,3 @@ def test_a_dataset_of_bad_files_is_refused(tmp_path: Path) -> None:
     done = run_cli("init", tmp_path / "s", "--out", tmp_path / "x.yaml")
     assert done.returncode == 3
     assert "none of 4 clips can be read; the first: " in done.stderr
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = "from audioclf.cli import app\nimport audioclf.cli.init, audioclf.cli.configs"
-    assert imported_by(code, ["numpy", "pydantic", "sklearn", "soundfile", "yaml"]) == set()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.base.errors import EXIT_DATA, EXIT_ENVIRONMENT, EXIT_MODEL, EXIT_PARTIAL, EXIT_USAGE
+from audioclf.base.errors import EXIT_ENVIRONMENT, EXIT_MODEL, EXIT_PARTIAL, EXIT_USAGE
 from tests.cli.test_startup import CALL
 from tests.conftest import imported_by, run_cli, run_process
 from tests.models.making import forged, made
@@ -49,11 +49,6 @@ def test_events_are_found(bundle: Path, folder: Path) -> None:
     done = run_cli("predict", bundle, folder, *options)
     assert done.returncode == 0
     assert done.stdout.startswith("path,start,end,label,score,mean_score,n_windows\n")
-
-
-def test_no_event_leaves_a_header(bundle: Path, folder: Path) -> None:
-    done = run_cli("predict", bundle, folder, "--window", ".2", "--events", "--min-duration", "9")
-    assert done.stdout == "path,start,end,label,score,mean_score,n_windows\n"
 
 
 @pytest.mark.parametrize(("end", "options"), [("\n", []), ("\0", ["-0"])])
@@ -138,22 +133,6 @@ def test_a_missing_plugin_is_named(bundle: Path, folder: Path) -> None:
     assert "which is not installed" in done.stderr
 
 
-def test_an_empty_folder_is_one_sentence(bundle: Path, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    done = run_cli("predict", bundle, tmp_path / "empty")
-    assert (done.returncode, done.stdout) == (EXIT_DATA, "")
-    assert done.stderr.startswith(f"audioclf: error: no audio files found in {tmp_path / 'empty'}")
-
-
-def test_an_output_that_exists_is_kept(bundle: Path, folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "o.csv"
-    out.write_text("mine")
-    done = run_cli("predict", bundle, folder, "--out", out)
-    assert done.returncode == EXIT_ENVIRONMENT
-    assert f"{out}: exists already\n  Continue it with --resume" in done.stderr
-    assert out.read_text() == "mine"
-
-
 @pytest.mark.slow
 def test_a_full_disk_is_one_sentence(bundle: Path, folder: Path) -> None:
     if not Path("/dev/full").exists():
@@ -194,12 +173,6 @@ def test_only_what_the_model_needs_is_imported(bundle: Path, folder: Path) -> No
     unneeded += ["torch", "mlflow", "onnx", "skl2onnx", "fsspec", "audioclf.report"]
     unneeded += ["audioclf.experiment.run", "audioclf.experiment.planning", "audioclf.audit"]
     assert imported_by(CALL.format(args=args), unneeded) == set()
-
-
-def test_names_of_files_cannot_steer_the_terminal(bundle: Path, tmp_path: Path) -> None:
-    bad = tmp_path / "a\x1b[2Jb.wav"
-    bad.write_bytes(b"nothing")
-    assert "\x1b" not in run_cli("predict", bundle, bad).stderr
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import imported_by, run_cli
+from tests.conftest import run_cli
 from tests.report.builders import finish_run
 
 
@@ -60,11 +60,6 @@ def test_a_dataset_that_is_gone_is_said(finished: Path) -> None:
     assert "no sound and no spectrograms" in (finished / "report.html").read_text("utf-8")
 
 
-def test_no_budget_means_no_sound(finished: Path) -> None:
-    assert run_cli("report", finished, "--budget", "0").returncode == 0
-    assert "data:audio/" not in (finished / "report.html").read_text(encoding="utf-8")
-
-
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     done = run_cli("report", tmp_path)
     assert done.returncode == 6
@@ -88,8 +83,3 @@ def test_only_a_page_is_replaced(finished: Path, name: str) -> None:
     assert done.returncode == 6
     assert f"{finished / name}: holds no page of audioclf, and is not replaced" in done.stderr
     assert (finished / name).read_bytes() == before
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = "from audioclf.cli import app\nimport audioclf.cli.report"
-    assert imported_by(code, ["numpy", "jinja2", "matplotlib", "sklearn", "soundfile"]) == set()

@@ -44,13 +44,6 @@ def test_the_folder_can_be_chosen(tmp_path: Path) -> None:
     assert f"audioclf audit '{tmp_path}/my sounds/config.yaml'" in done.stdout
 
 
-def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("mine")
-    done = run_cli("sample-data", "clean", "--out", tmp_path)
-    assert done.returncode == 6
-    assert "holds files already, such as 'notes.txt'; nothing was written" in done.stderr
-
-
 @pytest.mark.parametrize(
     ("args", "said"),
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from audioclf.cli import COMMANDS
 from audioclf.testing.common import HEAVY as NEVER_AT_IMPORT
 from tests.conftest import REPO, imported_by
 
@@ -44,6 +45,14 @@ def test_listing_plugins_imports_no_heavy_library(args: list[str]) -> None:
     unneeded = [*HEAVY, "audioclf.testing", "audioclf.starters.plugin_template"]
     unneeded += ["numpy"] * (args[-1] in ("plugins", "doctor"))
     assert imported_by(CALL.format(args=args), unneeded) == set()
+
+
+def test_importing_a_command_imports_no_heavy_library() -> None:
+    modules = [f"audioclf.cli.{name.replace('-', '_')}" for name in COMMANDS]
+    unneeded = [*HEAVY, "numpy", "jinja2", "onnx", "skl2onnx", "onnxruntime"]
+    assert imported_by(f"import {', '.join(modules)}", unneeded) == set()
+    light = "import " + ", ".join(f"audioclf.cli.{name}" for name in ("init", "configs", "explore"))
+    assert imported_by(light, ["pydantic", "yaml"]) == set()
 
 
 def test_importing_the_package_is_light() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import tracemalloc
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +20,8 @@ from tests.models.making import (
     fitted,
     forged,
     made,
-    packed,
     registry,
     unpacked,
-    with_estimator,
 )
 from tests.models.test_forged import Evil
 
@@ -58,52 +54,6 @@ def test_a_pickle_that_is_called_a_model(tmp_path: Path, sound: Path) -> None:
     path.write_bytes(pickle.dumps(Evil(marker)))
     assert "archive check: not a readable zip archive" in refused(path, sound)
     assert not marker.exists()
-
-
-def test_a_pickle_in_the_place_of_the_estimator(path: Path, sound: Path, tmp_path: Path) -> None:
-    marker = tmp_path / "ran"
-    forged(path, {ESTIMATOR: pickle.dumps(Evil(marker))})
-    assert "structure check: the estimator is no file of skops" in refused(path, sound)
-    assert not marker.exists()
-
-
-def test_a_function_of_the_system(tmp_path: Path, sound: Path) -> None:
-    found = fitted(classifier("dummy"))
-    path = with_estimator(tmp_path / "m.audioclf", found, lambda e: setattr(e, "a_", os.system))
-    message = refused(path, sound)
-    assert f"type check: the estimator holds {os.name}.system, which a model of" in message
-
-
-def flipped(path: Path) -> None:
-    files = unpacked(path)
-    content = bytearray(files[ESTIMATOR])
-    content[len(content) // 2] ^= 1
-    packed(path, {**files, ESTIMATOR: bytes(content)})
-
-
-@pytest.mark.parametrize(
-    ("damage", "expected"),
-    [
-        (flipped, "digest check: 'estimator/model.skops' is damaged (its SHA-256 is not"),
-        (
-            lambda path: path.write_bytes(path.read_bytes()[:-100]),
-            "archive check: not a readable zip archive",
-        ),
-        (
-            lambda path: packed(path, {k: v for k, v in unpacked(path).items() if k != ESTIMATOR}),
-            "digest check: 'estimator/model.skops' is missing",
-        ),
-        (
-            lambda path: packed(path, {k: v for k, v in unpacked(path).items() if k != MANIFEST}),
-            "archive check: it holds no manifest.json, so it is no model",
-        ),
-    ],
-)
-def test_a_damaged_model(
-    damage: Callable[[Path], object], expected: str, path: Path, sound: Path
-) -> None:
-    damage(path)
-    assert expected in refused(path, sound)
 
 
 def test_the_binary_format_of_xgboost_is_not_read(tmp_path: Path, sound: Path) -> None:
@@ -152,13 +102,3 @@ def test_three_megabytes_that_unpack_to_three_gigabytes(
         tracemalloc.stop()
     assert "archive check: " in said or "digest check: " in said
     assert peak < 100 << 20
-
-
-@pytest.mark.parametrize(("sr", "seconds"), [(44_100, 0.5), (8000, 0.05), (8000, 3.0)])
-def test_sounds_of_another_rate_or_length_are_brought_to_those_of_the_training(
-    sr: int, seconds: float, path: Path, tmp_path: Path
-) -> None:
-    other = write_wav(tmp_path / "other.wav", tone(440.0, seconds, sr, 0), sr)
-    done = run_cli("predict", path, other)
-    assert done.returncode == 0
-    assert len(done.stdout.splitlines()) == 2

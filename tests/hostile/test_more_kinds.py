@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,6 @@ from audioclf.audio.decode import decode, inspect
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, DecodeError
 from audioclf.builtin.loaders.folder import FolderDataset
-from audioclf.builtin.loaders.manifest import Manifest
 from audioclf.builtin.loaders.zip import ZipDataset
 from audioclf.config.loading import load_config
 from audioclf.dataset.archive import open_archive
@@ -114,28 +111,6 @@ def test_kind_9_float_samples_from_denormal_to_full_scale() -> None:
 
 
 # Archives
-
-
-@pytest.mark.parametrize(
-    ("data", "kind"),
-    [
-        (b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive"),
-        (b"Rar!\x1a\x07\x01\0" + bytes(99), "a RAR archive"),
-        (b"\x1f\x8b\x08\0" + bytes(99), "a gzip archive"),
-        (b"BZh91AY&SY" + bytes(99), "a bzip2 archive"),
-        (b"\xfd7zXZ\0" + bytes(99), "an xz archive"),
-        (b"PK\7\x08PK\3\4" + bytes(99), "a part of a split zip archive"),
-    ],
-)
-def test_kind_10_another_archive_named_zip(tmp_path: Path, data: bytes, kind: str) -> None:
-    assert f"not a readable zip archive (looks like {kind})" in unzipped(tmp_path, data)
-
-
-def test_kind_10_a_tar_named_zip(tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo("dog/1.wav"))
-    assert "(looks like a tar archive)" in unzipped(tmp_path, buffer.getvalue())
 
 
 def test_kind_11_the_only_disk_that_says_there_are_others(tmp_path: Path) -> None:
@@ -239,51 +214,10 @@ def test_kind_19_a_very_long_label_goes_through_a_run(toy_config: Path, sounds: 
 # Tables and configs
 
 
-def manifest(tmp_path: Path, data: bytes) -> Dataset:
-    for name in ("1.wav", "2.wav", "3.wav", "4.wav"):
-        (tmp_path / name).write_bytes(wav())
-    (tmp_path / "m.csv").write_bytes(data)
-    return Manifest(path=tmp_path / "m.csv").load()
-
-
-TABLE = "path,label\n1.wav,no\n2.wav,1e3\n3.wav,null\n4.wav,007\n"
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_kind_20_tables_of_any_system_hold_the_same_labels(
-    tmp_path: Path, encoding: str, end: str
-) -> None:
-    found = manifest(tmp_path, TABLE.replace("\n", end).encode(encoding))
-    assert [clip.label for clip in found] == ["no", "1e3", "null", "007"]
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
-def test_kind_20_a_table_in_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
-    data = TABLE.replace("no", "n\u00f6").encode(encoding)
-    with pytest.raises(DatasetError) as caught:
-        manifest(tmp_path, data)
-    assert "m.csv" in caught.value.message
-    assert "\n" not in caught.value.message
-
-
 def test_kind_21_a_config_of_another_system_is_the_same(toy_config: Path) -> None:
     config = load_config(toy_config)
     toy_config.write_bytes(TOY.replace("\n", "\r\n").encode("utf-8-sig"))
     assert load_config(toy_config) == config
-
-
-def test_kind_21_a_config_in_utf_16_is_named(toy_config: Path) -> None:
-    toy_config.write_bytes(TOY.encode("utf-16"))
-    done = run_cli("check", toy_config)
-    assert done.returncode == 2
-    assert "toy.yaml: byte 0 is not UTF-8" in done.stderr
-
-
-def test_kind_22_a_share_that_is_not_there_is_named(toy_config: Path) -> None:
-    done = run_cli("check", toy_config, "--set", r"dataset.path=\\server\share\x.zip")
-    assert done.returncode == 3
-    assert "no such zip archive" in done.stderr
 
 
 def test_kind_23_one_clip_in_two_classes_is_a_finding(toy_config: Path, sounds: Path) -> None:

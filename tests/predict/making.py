@@ -9,6 +9,7 @@ import soundfile
 
 from audioclf.models.bundle.reading import load
 from audioclf.models.model import Model
+from tests.conftest import write_wav
 from tests.models.making import made
 
 
@@ -20,9 +21,7 @@ def noise(seconds: float, sr: int = 8000, seed: int = 0, channels: int = 1) -> n
 
 
 def recording(path: Path, seconds: float, sr: int = 8000, seed: int = 0, channels: int = 1) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, noise(seconds, sr, seed, channels), sr, subtype="PCM_16")
-    return path
+    return write_wav(path, noise(seconds, sr, seed, channels), sr)
 
 
 def written_in_blocks(path: Path, y: np.ndarray, sr: int) -> Path:

@@ -13,7 +13,7 @@ from audioclf.base.errors import DecodeError
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
 from audioclf.runs.reading import SavedClip, SavedPipeline, SavedRun
-from tests.conftest import CONFIG, run_cli, tone, write_wav, zip_folder
+from tests.conftest import run_cli, write_config, write_sounds, zip_folder
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -149,11 +149,6 @@ def _metrics(
 
 def finish_run(root: Path) -> Path:
     """Run a small config below `root`; the dataset is `sounds.zip` there, the run is `out`."""
-    for label, frequency in (("low", 300.0), ("high", 1800.0)):
-        for i in range(8):
-            y = tone(frequency * (1 + 0.02 * i), 0.3 + 0.04 * i, 8000, i)
-            write_wav(root / "sounds" / label / f"{label}_{i}.wav", y)
-    zip_folder(root / "sounds", root / "sounds.zip")
-    (root / "toy.yaml").write_text(CONFIG, encoding="utf-8")
-    assert run_cli("run", root / "toy.yaml", "--out", root / "out").returncode == 0
+    config = write_config(zip_folder(write_sounds(root / "sounds"), root / "sounds.zip"))
+    assert run_cli("run", config, "--out", root / "out").returncode == 0
     return root / "out"

@@ -62,7 +62,7 @@ def test_the_tutorial_does_what_it_says(environment: Environment, tmp_path: Path
             assert " ".join(line.split()) in " ".join(output.split()), line
 
 
-def test_the_wheel_of_audioclf_holds_the_templates(tmp_path: Path) -> None:
+def test_the_wheel_of_audioclf_holds_the_templates_and_configs(tmp_path: Path) -> None:
     from hatchling.builders.wheel import WheelBuilder
 
     built = next(
@@ -72,5 +72,7 @@ def test_the_wheel_of_audioclf_holds_the_templates(tmp_path: Path) -> None:
         names = set(archive.namelist())
     folder = "audioclf/starters/plugin_template/templates"
     templates = {f"{folder}/{path.name}" for path in (REPO / "src" / folder).glob("*")}
+    configs = {f"audioclf/configs/{path.name}" for path in (REPO / "configs").glob("*.yaml")}
     assert templates
-    assert templates <= names
+    assert configs
+    assert templates | configs <= names

@@ -88,15 +88,10 @@ def _clips_finding(
 
 
 def _unreadable(ledger: Sequence[LedgerRow]) -> Finding | None:
-    rows = [
-        {**_columns(row.clip), "message": row.message}
-        for row in ledger
-        if row.status == "failed" and _TRUNCATED not in row.message
-    ]
     return _clips_finding(
         "unreadable",
         "finding",
-        rows,
+        [row for row in _messages(ledger, "failed") if _TRUNCATED not in row["message"]],
         "unreadable and left out of all numbers",
         "Repair or remove them: a class that loses more clips than others is not fully tested.",
     )
@@ -124,6 +119,12 @@ def _short_row(row: LedgerRow, audio: AudioConfig) -> Iterator[dict[str, Any]]:
         if row.seconds < promised - 2.0 / min(audio.sr, row.info.sr):
             seconds = {"promised_s": round(promised, 4), "decoded_s": round(row.seconds, 4)}
             yield {**_columns(row.clip), **seconds, "message": row.message}
+
+
+def _messages(ledger: Sequence[LedgerRow], status: str) -> list[dict[str, Any]]:
+    return [
+        {**_columns(row.clip), "message": row.message} for row in ledger if row.status == status
+    ]
 
 
 def _columns(clip: Clip) -> dict[str, Any]:
@@ -204,15 +205,17 @@ def _odd_length(ledger: Sequence[LedgerRow]) -> Finding | None:
     return _clips_finding(
         "odd-length",
         "info",
-        [_length_row(known[i].clip, lengths[i], float(np.exp(median))) for i in odd],
+        [
+            {
+                **_columns(known[i].clip),
+                "seconds": round(lengths[i], 4),
+                "times_median": float(f"{lengths[i] / np.exp(median):.3g}"),
+            }
+            for i in odd
+        ],
         f"much shorter or longer than the rest, with a median of {np.exp(median):.3g} s",
         "Listen to them: a cut file, or several takes in one?",
     )
-
-
-def _length_row(clip: Clip, seconds: float, median: float) -> dict[str, Any]:
-    times = float(f"{seconds / median:.3g}")
-    return {**_columns(clip), "seconds": round(seconds, 4), "times_median": times}
 
 
 def _mixed_formats(ledger: Sequence[LedgerRow]) -> Finding | None:
@@ -254,15 +257,10 @@ def _format(row: LedgerRow) -> str:
 
 
 def _remarks(ledger: Sequence[LedgerRow]) -> Finding | None:
-    rows = [
-        {**_columns(row.clip), "message": row.message}
-        for row in ledger
-        if row.status == "ok" and row.message
-    ]
     return _clips_finding(
         "remark",
         "info",
-        rows,
+        [row for row in _messages(ledger, "ok") if row["message"]],
         "readable, but have remarks",
         "Read the remarks; nothing was changed because of them.",
     )

@@ -34,7 +34,11 @@ def audit_labels(inputs: AuditInput) -> Audit:
     """
     dataset, targets = inputs.dataset, inputs.dataset.targets
     y = targets.codes
-    scored = [_mean_scores(result, targets) for result in inputs.results if _has_scores(result)]
+    scored = [
+        _mean_scores(result, targets)
+        for result in inputs.results
+        if not result.pipeline.is_baseline and all(fold.scores is not None for fold in result.folds)
+    ]
     if not scored:
         summary = "No pipeline has out-of-fold scores, so no label was checked."
         return Audit("labels", "Labels", summary)
@@ -53,10 +57,6 @@ def audit_labels(inputs: AuditInput) -> Audit:
         [finding for finding in (_finding(rows, tested),) if finding is not None],
         {"clips": tested, "cells": len(scored), "right": round(right, 4), "in_doubt": len(rows)},
     )
-
-
-def _has_scores(result: PipelineResult) -> bool:
-    return not result.pipeline.is_baseline and all(fold.scores is not None for fold in result.folds)
 
 
 def _mean_scores(result: PipelineResult, targets: Targets) -> Floats:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from audioclf.cli.options import JsonOption, single_command
+from audioclf.cli.options import ForceOption, JsonOption, single_command
 from audioclf.cli.terminal import complain, format_table, say
 
 app = single_command()
@@ -38,7 +38,7 @@ def show(
         Path | None,
         typer.Option(help="File to copy it to, as it is; by default it is printed."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    force: ForceOption = False,
 ) -> None:
     """Print a config, or copy it and list what to change in it."""
     from audioclf.starters.recipes import recipe_named

@@ -38,10 +38,7 @@ def explore(
     no_audio: Annotated[
         bool, typer.Option("--no-audio", help="Make the page without the sound of clips.")
     ] = False,
-    budget: Annotated[
-        float | None,
-        typer.Option(min=0, help="MB for sound and spectrograms; by default 4 to 8."),
-    ] = None,
+    budget: options.BudgetOption = None,
     isolate: options.IsolateOption = False,
     untrusted: options.UntrustedOption = False,
     jobs: options.JobsOption = None,

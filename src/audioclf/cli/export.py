@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audioclf.base.errors import AudioclfError, ResultError
-from audioclf.cli.options import QuietOption, load_registry, progress_on_stderr, single_command
+from audioclf.cli import options
 from audioclf.cli.terminal import complain, say
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.models.bundle.reading import Bundle
 
-app = single_command()
+app = options.single_command()
 
 
 class Target(StrEnum):
@@ -30,9 +30,7 @@ class Target(StrEnum):
 
 @app.command()
 def export(
-    file: Annotated[
-        Path, typer.Argument(help="A model, such as model.audioclf.", show_default=False)
-    ],
+    file: options.ModelArgument,
     to: Annotated[Target, typer.Option(help="Format.", show_default=False)],
     out: Annotated[
         Path | None,
@@ -49,7 +47,7 @@ def export(
         bool,
         typer.Option("--untrusted", help="Load the model first in a process that may crash."),
     ] = False,
-    quiet: QuietOption = False,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Export a model as ONNX, and check that its scores stay the same."""
     from audioclf.base.files import OutputFolder
@@ -58,7 +56,7 @@ def export(
 
     target = _target(file, out, to)
     check_tools()
-    registry = load_registry()
+    registry = options.load_registry()
     if untrusted:
         from audioclf.models.bundle.isolated import try_bundle
 
@@ -111,7 +109,7 @@ def _rows(bundle: Bundle, config: Path, registry: Registry, *, quiet: bool) -> N
     from audioclf.models.onnx.export import rows_of_clips
 
     dataset = prepare(config, registry=registry, check=False).dataset
-    with progress_on_stderr(quiet=quiet) as progress:
+    with options.progress_on_stderr(quiet=quiet) as progress:
         return rows_of_clips(
             bundle,
             dataset,

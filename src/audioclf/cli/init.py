@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audioclf.base.errors import ConfigError
-from audioclf.cli.options import IsolateOption, UntrustedOption, load_registry, single_command
+from audioclf.cli import options
 from audioclf.cli.terminal import complain, format_table, say
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MAX_SHOWN = 8
 
-app = single_command()
+app = options.single_command()
 
 
 @app.command()
@@ -34,9 +34,9 @@ def init(
         Path | None,
         typer.Option(help="File to write; by default NAME.yaml here, after the folder or zip."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
-    isolate: IsolateOption = False,
-    untrusted: UntrustedOption = False,
+    force: options.ForceOption = False,
+    isolate: options.IsolateOption = False,
+    untrusted: options.UntrustedOption = False,
 ) -> None:
     """Suggest a config for a folder or zip of recordings, with reasons."""
     from audioclf.base.files import check_new_config, write_new_config
@@ -45,7 +45,9 @@ def init(
     path = _local(source)
     target = out or Path(f"{name_for(path)}.yaml")
     check_new_config(target, force=force)
-    draft = draft_config(path, target, registry=load_registry(), isolate=isolate or untrusted)
+    draft = draft_config(
+        path, target, registry=options.load_registry(), isolate=isolate or untrusted
+    )
     write_new_config(target, draft.text, force=force)
     say(format_table(("wrote", str(target)), list(_rows(draft))))
     for note in _notes(draft):

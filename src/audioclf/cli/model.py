@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.options import ExpectOption, JsonOption, single_command
+from audioclf.cli.options import ExpectOption, JsonOption, ModelArgument, single_command
 from audioclf.cli.terminal import format_table, say
 
 if TYPE_CHECKING:
@@ -29,9 +28,7 @@ def model() -> None:
 
 @app.command()
 def show(
-    file: Annotated[
-        Path, typer.Argument(help="A model, such as model.audioclf.", show_default=False)
-    ],
+    file: ModelArgument,
     as_json: JsonOption = False,
     card: Annotated[
         bool, typer.Option("--card", help="Print its model card, in Markdown.")

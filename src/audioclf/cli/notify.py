@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from audioclf.base.errors import EXIT_PARTIAL
-from audioclf.cli.options import NotifySecondsOption, load_registry, single_command
+from audioclf.cli.options import NotifySecondsOption, RunArgument, load_registry, single_command
 from audioclf.cli.terminal import complain, say
 
 app = single_command()
@@ -17,7 +16,7 @@ app = single_command()
 
 @app.command()
 def notify(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    run: RunArgument,
     plugins: Annotated[
         list[str], typer.Argument(metavar="PLUGIN...", help="As mlflow.", show_default=False)
     ],

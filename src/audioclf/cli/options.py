@@ -29,6 +29,17 @@ class Engine(StrEnum):
 
 
 ConfigArgument = Annotated[Path, typer.Argument(help="YAML file.", show_default=False)]
+RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)]
+ModelArgument = Annotated[
+    Path, typer.Argument(help="A model, such as model.audioclf.", show_default=False)
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
+BudgetOption = Annotated[
+    float | None, typer.Option(min=0, help="MB for sound and spectrograms; by default 4 to 8.")
+]
+EngineOption = Annotated[
+    Engine, typer.Option(help="Where the work is done; the results do not change.")
+]
 SetOption = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a value, as in split.test_size=0.3."),

@@ -42,9 +42,7 @@ class Rollup(StrEnum):
 
 @app.command()
 def predict(
-    bundle: Annotated[
-        Path, typer.Argument(help="A model, such as model.audioclf.", show_default=False)
-    ],
+    bundle: options.ModelArgument,
     paths: Annotated[
         list[str],
         typer.Argument(

@@ -21,16 +21,14 @@ app = options.single_command()
 
 @app.command()
 def replay(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    run: options.RunArgument,
     overrides: options.SetOption = [],  # noqa: B006  typer copies it
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the replay; by default a new one next to the run."),
     ] = None,
     jobs: options.JobsOption = None,
-    engine: Annotated[
-        options.Engine, typer.Option(help="Where the work is done; the results do not change.")
-    ] = options.Engine.local,
+    engine: options.EngineOption = options.Engine.local,
     scheduler: options.SchedulerOption = None,
     insecure_cluster: options.InsecureOption = False,
     quiet: options.QuietOption = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from audioclf.cli.options import load_registry, single_command
+from audioclf.cli.options import BudgetOption, RunArgument, load_registry, single_command
 from audioclf.cli.terminal import complain, say
 
 app = single_command()
@@ -15,7 +15,7 @@ app = single_command()
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    run: RunArgument,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write; by default report.html in the run folder."),
@@ -23,10 +23,7 @@ def report(
     no_audio: Annotated[
         bool, typer.Option("--no-audio", help="Leave out sound and spectrograms of clips.")
     ] = False,
-    budget: Annotated[
-        float | None,
-        typer.Option(min=0, help="MB for sound and spectrograms; by default 4 to 8."),
-    ] = None,
+    budget: BudgetOption = None,
 ) -> None:
     """Write one HTML page of a finished run: numbers, pictures and sound."""
     from audioclf.report.run.page import report_again

@@ -37,9 +37,7 @@ def run(
         Path | None, typer.Option(help="Folder of the results; by default a new one below runs/.")
     ] = None,
     jobs: options.JobsOption = None,
-    engine: Annotated[
-        options.Engine, typer.Option(help="Where the work is done; the results do not change.")
-    ] = options.Engine.local,
+    engine: options.EngineOption = options.Engine.local,
     scheduler: options.SchedulerOption = None,
     insecure_cluster: options.InsecureOption = False,
     isolate: options.IsolateOption = False,

@@ -284,21 +284,18 @@ _ADVICE = {
     "timing": "Ask whether the length belongs to the sounds or to how they were cut; cut all clips "
     "alike if it does not.",
 }
-_NAME = {
-    "format": "shortcut",
-    "recording": "shortcut-recording",
-    "timing": "shortcut-timing",
-}
 
 
 def _finding(kind: Kind, result: ProbeResult, best: _Best | None) -> Finding | None:
     if not result.above_chance:
         return None
+    against = f" and pipeline {best.name} reaches {best.estimate.value:.3f}" if best else ""
     text = (
         f"{_SUBJECT[kind]} alone predicts the class with a balanced accuracy of {result.estimate}; "
-        f"chance is {result.chance:.3f}{_against(best)}{_best_facts(result.rows)}."
+        f"chance is {result.chance:.3f}{against}{_best_facts(result.rows)}."
     )
-    return Finding(_NAME[kind], _severity(kind, result, best), text, _ADVICE[kind], result.rows)
+    name = "shortcut" if kind == "format" else f"shortcut-{kind}"
+    return Finding(name, _severity(kind, result, best), text, _ADVICE[kind], result.rows)
 
 
 def _severity(kind: Kind, result: ProbeResult, best: _Best | None) -> Severity:
@@ -309,10 +306,6 @@ def _severity(kind: Kind, result: ProbeResult, best: _Best | None) -> Severity:
     nearly_all = value >= NEARLY_ALL
     serious = close if kind == "recording" else close and nearly_all
     return "finding" if serious else "info"
-
-
-def _against(best: _Best | None) -> str:
-    return "" if best is None else f" and pipeline {best.name} reaches {best.estimate.value:.3f}"
 
 
 def _best_facts(rows: Sequence[Mapping[str, Any]]) -> str:

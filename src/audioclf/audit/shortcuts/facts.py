@@ -20,7 +20,6 @@ import numpy as np
 from audioclf.audit.inputs import FileFormat
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pooling import Flatten, Pooling
-from audioclf.dataset.dataset import Clip
 from audioclf.dataset.sources import AudioSource, RemoteSource, ZipSource
 
 if TYPE_CHECKING:
@@ -175,17 +174,11 @@ def read_formats(ledger: Iterable[LedgerRow]) -> dict[str, FileFormat]:
     formats = {}
     for row in ledger:
         if row.status == "ok" and row.info is not None:
-            file = _file_of(row.clip)
+            file: AudioSource = getattr(row.clip.source, "recording", row.clip.source)
             if file.name not in chunks:
                 chunks[file.name] = _chunks_of(file)
             formats[row.clip.id] = _format(row.info, file.name, chunks[file.name])
     return formats
-
-
-def _file_of(clip: Clip) -> AudioSource:
-    """Return the file of a clip or of its recording."""
-    source: AudioSource = getattr(clip.source, "recording", clip.source)
-    return source
 
 
 def _format(info: AudioInfo, name: str, chunks: str) -> FileFormat:
