@@ -269,6 +269,7 @@ def test_data_is_plain_json() -> None:
         "better",
         "worse",
         "difference",
+        "p_permutation",
         "low",
         "high",
         "p_bootstrap",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from scipy import special
 
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.evaluation.metrics import bootstrap as resampling
@@ -145,12 +146,43 @@ def test_a_count_that_is_kept_fits_its_type() -> None:
 
 
 def test_an_interval_of_nothing_is_nan() -> None:
-    assert np.isnan(interval(np.array([np.nan, np.nan]))).all()
+    assert np.isnan(interval(0.5, np.array([np.nan, np.nan]), 9)).all()
+    assert np.isnan(interval(float("nan"), np.array([0.1, 0.9]), 9)).all()
 
 
-def test_an_interval_leaves_out_what_is_not_defined() -> None:
-    values = np.linspace(0, 1, 1001)
-    assert interval(np.concatenate([values, [np.nan] * 500])) == pytest.approx((0.025, 0.975))
+def test_an_interval_ignores_resamples_without_a_value() -> None:
+    values = np.linspace(0.4, 0.8, 1001)
+    with_nan = np.concatenate([values, [np.nan] * 500])
+    assert interval(0.6, with_nan, 20) == interval(0.6, values, 20)
+
+
+def test_the_interval_of_a_share_is_that_of_its_log_odds() -> None:
+    """18 of 20: log odds 2.197 with standard error sqrt(1 / 18 + 1 / 2), up to n / (n - 1)."""
+    values = np.random.default_rng(0).binomial(20, 0.9, 100_000) / 20
+    half = special.stdtrit(19, 0.975) * np.sqrt(20 / 19) * np.sqrt(1 / 18 + 1 / 2)
+    expected = special.expit(special.logit(0.9) + np.array([-half, half]))
+    assert interval(0.9, values, 20) == pytest.approx(expected, abs=0.01)
+
+
+def test_the_interval_of_a_metric_without_upper_end_is_that_of_its_logarithm() -> None:
+    values = np.random.default_rng(0).normal(2.0, 0.1, 100_000)
+    half = special.stdtrit(9, 0.975) * np.sqrt(10 / 9) * 0.1 / 2.0
+    low, high = interval(2.0, values, 10, high=np.inf)
+    assert (low, high) == pytest.approx((2 * np.exp(-half), 2 * np.exp(half)), rel=0.01)
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(1.0, 0.0, 1.0), (-1.0, -1.0, 1.0)])
+def test_the_interval_at_an_end_of_the_range_has_a_width(
+    value: float, low: float, high: float
+) -> None:
+    ends = interval(value, np.full(100, value), 20, low=low, high=high)
+    assert low <= ends[0] < ends[1] <= high
+    assert value in ends
+    assert 0.1 < (ends[1] - ends[0]) / (high - low) < 0.3
+
+
+def test_a_metric_that_cannot_vary_has_an_interval_of_no_width() -> None:
+    assert interval(0.5, np.full(100, 0.5), 20) == (0.5, 0.5)
 
 
 def _peak(work: Callable[[], object]) -> int:
@@ -166,4 +198,4 @@ def test_a_single_unit_has_no_interval() -> None:
     values = on_resamples(lambda counts: np.ones((len(counts), 2)), 1, seed=0)
     assert values.shape == (N_RESAMPLES, 2)
     assert np.isnan(values).all()
-    assert np.isnan(interval(values[:, 0])).all()
+    assert np.isnan(interval(1.0, values[:, 0], 1)).all()

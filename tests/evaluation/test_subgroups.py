@@ -7,8 +7,9 @@ import pytest
 from sklearn import metrics as sk
 
 from audioclf.components.metrics import Metric
+from audioclf.evaluation.metrics.bootstrap import wilson_interval
 from audioclf.evaluation.metrics.estimate import metric_value
-from audioclf.evaluation.metrics.subgroups import by_subgroup, wilson_interval
+from audioclf.evaluation.metrics.subgroups import by_subgroup
 from tests.evaluation.predictions import cell_of, fold_of, random_case, repeated, result_of
 from tests.targets import targets_of
 

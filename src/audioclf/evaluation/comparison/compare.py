@@ -17,10 +17,12 @@ one-sided tests at 5 % (Schuirmann 1987, *Journal of Pharmacokinetics and Biopha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from audioclf.components.metrics import Metric
 from audioclf.dataset.targets import Targets, Unit
+from audioclf.evaluation.comparison.guesses import FEW_UNITS, permutation_p
 from audioclf.evaluation.comparison.measures import (
     PairedMeasures,
     PairMeasure,
@@ -30,6 +32,7 @@ from audioclf.evaluation.comparison.measures import (
 from audioclf.evaluation.comparison.result import ALPHA, Comparison, Pair
 from audioclf.evaluation.comparison.sentences import Verdict, pair_sentence, sample_words
 from audioclf.evaluation.comparison.significance import holm
+from audioclf.evaluation.metrics.repeats import repeats_of
 from audioclf.evaluation.results import Predicted
 
 
@@ -47,11 +50,18 @@ def compare(
     - `results`: by the names of the pipelines; all have the same folds.
     - `equivalence_margin`: largest difference that counts as none, above 0.
     """
-    measures = measure_all(results, metric, targets, seed)
+    measures = measure_all(results, metric, targets, seed, baseline)
     pairs = [
         measure(measures, first, second, independent=targets.unit == "clip")
         for first, second in combinations(range(len(measures.names)), 2)
     ]
+    if measures.n_units_per_repeat < FEW_UNITS:
+        pairs = [
+            replace(pair, p_permutation=_permutation_p(results[pair.better], metric, targets, seed))
+            if pair.worse == baseline and pair.p is not None and pair.p < ALPHA
+            else pair
+            for pair in pairs
+        ]
     sample = sample_words(measures.n_units, targets.unit, measures.n_clips)
     return Comparison(
         metric=metric,
@@ -62,8 +72,13 @@ def compare(
         pairs=tuple(_with_verdicts(pairs, sample, equivalence_margin, baseline)),
         baseline=baseline if baseline in measures.names else None,
         equivalence_margin=equivalence_margin,
-        notes=tuple(_notes(results, measures, pairs, metric, targets.unit)),
+        notes=tuple(_notes(results, measures, pairs, metric, targets.unit, baseline)),
     )
+
+
+def _permutation_p(result: Predicted, metric: Metric, targets: Targets, seed: int) -> float:
+    repeats = repeats_of(result, targets)
+    return permutation_p(repeats, metric, targets.unit_codes, targets.n_classes, seed=seed)
 
 
 def _with_verdicts(
@@ -96,13 +111,15 @@ def _pair(
     low, high = pair.difference - half, pair.difference + half
     verdict = _verdict(pair, p_holm, margin)
     interval = (pair.difference, low, high)
+    if verdict == "undecided" and detectable < pair.difference:
+        detectable = float("nan")  # the permutation test decided
     return Pair(
         better=pair.better,
         worse=pair.worse,
         difference=pair.difference,
         low=low,
         high=high,
-        p_bootstrap=pair.p,
+        p_bootstrap=pair.spread.p(pair.difference) if pair.spread else None,
         p_mcnemar=pair.p_mcnemar,
         p_corrected_t=pair.p_corrected_t,
         p_holm=p_holm,
@@ -111,6 +128,7 @@ def _pair(
             verdict, pair.better, pair.worse, interval, detectable, sample, margin
         ),
         detectable=detectable,
+        p_permutation=pair.p_permutation,
     )
 
 
@@ -127,13 +145,23 @@ def _notes(
     pairs: Sequence[PairMeasure],
     metric: Metric,
     unit: Unit,
+    baseline: str | None,
 ) -> Iterator[str]:
-    left_out = [name for name in results if name not in measures.names]
+    if measures.not_compared:
+        yield measures.not_compared
+    if measures.baseline is not None:
+        name, value = measures.names[measures.baseline], measures.values[measures.baseline]
+        yield (
+            f"{name} is compared as the best guess from the class frequencies on test: "
+            f"{measures.guess}, {metric} {abs(value):.3f}"
+        )
+    left_out = [name for name in results if name not in measures.names and name != baseline]
     if left_out:
         yield f"not compared, since they have no {metric}: {', '.join(left_out)}"
     if not pairs:
         return
-    if any(pair.p_mcnemar is None for pair in pairs):
+    others = [pair for pair in pairs if baseline not in (pair.better, pair.worse)]
+    if any(pair.p_mcnemar is None for pair in others):
         yield f"no McNemar test: it requires independent clips, and clips of one {unit} are not"
-    elif len(measures.resampled) > 1:
+    elif others and len(measures.resampled) > 1:
         yield "McNemar's test counts each clip once, with its predictions in the first repeat"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
+from audioclf.evaluation.comparison.guesses import Guess, best_guess
 from audioclf.evaluation.comparison.significance import (
     Spread,
     bootstrap_spread,
@@ -20,6 +21,7 @@ from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, on_resamples
 from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
 from audioclf.evaluation.metrics.repeats import Codes, Floats
 from audioclf.evaluation.results import FoldResult, Predicted
+from audioclf.evaluation.splits import Fold
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class PairedMeasures:
       predicted correctly.
     - `test_ratio`: clips on test per clip in training.
     - `n_units_per_repeat`: smallest number of tested units in a repeat.
+    - `baseline`: position of the baseline.
+    - `guess`: the guess that stands for the baseline, in words.
+    - `not_compared`: why the baseline is not among the names.
     """
 
     names: tuple[str, ...]
@@ -47,29 +52,62 @@ class PairedMeasures:
     n_units: int
     n_clips: int
     n_units_per_repeat: int
+    folds_per_repeat: float
+    baseline: int | None = None
+    guess: str | None = None
+    not_compared: str | None = None
 
 
 def measure_all(
-    results: Mapping[str, Predicted], metric: Metric, targets: Targets, seed: int
+    results: Mapping[str, Predicted],
+    metric: Metric,
+    targets: Targets,
+    seed: int,
+    baseline: str | None = None,
 ) -> PairedMeasures:
-    """Evaluate the pipelines on the same resamples, folds and clips."""
+    """Evaluate the pipelines on the same resamples, folds and clips.
+
+    The values of the baseline are those of the best guess from the class frequencies. A repeat
+    with the same folds as an earlier one is left out, since it is no new evidence.
+    """
     _check_same_folds(list(results.values()))
     y, units = targets.codes, targets.unit_codes
-    sign = -1.0 if METRICS[metric].lower_is_better else 1.0
+    info = METRICS[metric]
+    sign = -1.0 if info.lower_is_better else 1.0
     values = {
         name: sign * metric_value(result, metric, targets) for name, result in results.items()
     }
-    defined = [name for name, value in values.items() if np.isfinite(value)]
-    names = sorted(defined, key=lambda name: -values[name])
-    pipelines = [results[name] for name in names]
     folds = [result.fold for result in next(iter(results.values())).folds]
-    numbers = sorted({fold.repeat for fold in folds})
-    per_repeat = [[_Part.repeat(pipeline, number) for pipeline in pipelines] for number in numbers]
+    numbers = _distinct_repeats(folds)
     tested = [
         np.unique(np.concatenate([fold.test for fold in folds if fold.repeat == number]))
         for number in numbers
     ]
+    guesses: list[Guess] = []
+    not_compared = None
+    if baseline in values:
+        guesses = [best_guess(y[test], metric, targets.n_classes) for test in tested]
+        guessed = [
+            guess.score(np.ones((1, len(t))))[0] for guess, t in zip(guesses, tested, strict=True)
+        ]
+        values[baseline] = sign * float(np.mean(guessed))
+        if values[baseline] >= sign * (info.low if info.lower_is_better else info.high) - 1e-12:
+            not_compared = (
+                f"{metric}: no comparison with {baseline}, since a guess without any information "
+                f"({guesses[0].words(targets.classes)}) has the best value that there is"
+            )
+            values[baseline] = float("nan")
+    defined = [name for name, value in values.items() if np.isfinite(value)]
+    names = sorted(defined, key=lambda name: -values[name])
+    pipelines = [results[name] for name in names]
+    per_repeat = [[_Part.repeat(pipeline, number) for pipeline in pipelines] for number in numbers]
     resampled = [bootstrap_values(part, metric, targets, seed=seed) for part in per_repeat]
+    per_fold = np.array([_per_fold(pipeline, metric, targets) for pipeline in pipelines])
+    if baseline in names:
+        place = names.index(baseline)
+        per_fold[place] = np.nan
+        for rows, guess, test in zip(resampled, guesses, tested, strict=True):
+            rows[place] = guess.on_resamples(units[test], seed)
     n_fixed = _classes_to_fix([y[test] for test in tested], [units[test] for test in tested])
     if n_fixed > 1:
         resampled = [
@@ -81,13 +119,26 @@ def measure_all(
         values=np.array([values[name] for name in names]),
         resampled=np.array(resampled),
         n_fixed=n_fixed,
-        per_fold=np.array([_per_fold(pipeline, metric, targets) for pipeline in pipelines]),
+        per_fold=per_fold,
         right=np.array([_right(pipeline, y) for pipeline in per_repeat[0]]),
         test_ratio=float(np.mean([len(fold.test) / len(fold.train) for fold in folds])),
         n_units=len(np.unique(units[np.concatenate(tested)])),
         n_clips=len(np.unique(np.concatenate(tested))),
         n_units_per_repeat=min(len(np.unique(units[test])) for test in tested),
+        folds_per_repeat=sum(fold.repeat in numbers for fold in folds) / len(numbers),
+        baseline=names.index(baseline) if baseline in names else None,
+        guess=guesses[0].words(targets.classes) if baseline in names else None,
+        not_compared=not_compared,
     )
+
+
+def _distinct_repeats(folds: Sequence[Fold]) -> list[int]:
+    """Return the numbers of the repeats whose folds differ from those of all earlier ones."""
+    partitions: dict[frozenset[bytes], int] = {}
+    for number in sorted({fold.repeat for fold in folds}):
+        tests = (np.sort(fold.test).tobytes() for fold in folds if fold.repeat == number)
+        partitions.setdefault(frozenset(tests), number)
+    return list(partitions.values())
 
 
 def _classes_to_fix(truths: Sequence[Codes], units: Sequence[Codes]) -> int:
@@ -164,6 +215,8 @@ class PairMeasure:
 
     - `difference`: at least 0.
     - `spread`: of the difference; None where it is undefined.
+    - `p_permutation`: of independence of predictions and labels, in pairs with the baseline of few
+      units.
     """
 
     better: str
@@ -172,11 +225,14 @@ class PairMeasure:
     spread: Spread | None
     p_mcnemar: float | None
     p_corrected_t: float | None
+    p_permutation: float | None = None
 
     @property
     def p(self) -> float | None:
         """The decisive p, before any correction for many pairs."""
-        return self.spread.p(self.difference) if self.spread else None
+        if self.spread is None:
+            return None
+        return max(self.spread.p(self.difference), self.p_permutation or 0.0)
 
     def half_width(self, alpha: float) -> float:
         """Return half the length of the interval; NaN where there is none."""
@@ -188,6 +244,7 @@ def measure(measures: PairedMeasures, first: int, second: int, *, independent: b
 
     `independent`: whether clips are independent, as McNemar's test requires.
     """
+    independent = independent and measures.baseline not in (first, second)
     of_folds = measures.per_fold[first] - measures.per_fold[second]
     by_folds = corrected_spread(of_folds, measures.test_ratio)
     return PairMeasure(
@@ -198,9 +255,9 @@ def measure(measures: PairedMeasures, first: int, second: int, *, independent: b
             measures.resampled[:, first] - measures.resampled[:, second],
             measures.n_units_per_repeat,
             n_fixed=measures.n_fixed,
-            folds_per_repeat=len(of_folds) / len(measures.resampled),
+            folds_per_repeat=measures.folds_per_repeat,
             test_ratio=measures.test_ratio,
         ),
-        p_mcnemar=mcnemar(measures.right[first], measures.right[second]) if independent else None,
+        p_mcnemar=mcnemar(*measures.right[[first, second]]) if independent else None,
         p_corrected_t=by_folds.p(float(of_folds.mean())) if by_folds else None,
     )

@@ -27,10 +27,12 @@ class Pair:
       groups.
     - `p_corrected_t`: of the corrected resampled t-test; None for a single fold, or where the
       metric is not defined on one of the folds.
-    - `p_holm`: the decisive p: `p_bootstrap`, adjusted for all pairs with the baseline, or for all
-      others.
+    - `p_holm`: the decisive p: the greater of `p_bootstrap` and `p_permutation`, adjusted for all
+      pairs with the baseline, or for all others.
     - `detectable`: smallest detectable difference: half the length of the interval, at the level of
       Holm's method for the undecided pairs; NaN if none is detectable.
+    - `p_permutation`: of the permutation test that joins the bootstrap for few units, where a
+      pipeline would otherwise be better than the baseline.
     """
 
     better: str
@@ -45,6 +47,7 @@ class Pair:
     verdict: Verdict
     sentence: str
     detectable: float
+    p_permutation: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 The resamples depend only on the seed and the number of units: all pipelines and metrics with the
 same units have the same resamples, so a difference between two pipelines can be taken on each
-resample. The interval is the percentile bootstrap (Efron & Tibshirani 1993, chapter 13).
+resample.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +46,85 @@ def on_resamples(
     return np.concatenate(values)
 
 
-def interval(values: Floats) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of values on resamples; NaN where none is finite."""
+def interval(
+    value: float,
+    resampled: Floats,
+    n_units: int,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of a metric, from its values on resamples of units.
+
+    The standard error is that of the resamples times `sqrt(n / (n - 1))`, and the interval is that
+    of Student's t with `n - 1` degrees of freedom for the log odds of the metric within its range
+    (for its logarithm, if the range has no upper end). Percentiles of few units are too short
+    (Hesterberg 2015, *The American Statistician* 69, 371-386), and a symmetric interval is wrong
+    near the ends of the range. At an end, where resamples do not vary, the interval is Wilson's of
+    a share of `n` units. `benchmarks/error_rates.py` measures the coverage.
+
+    Parameters
+    ----------
+    value : float
+        The metric on all units.
+    resampled : np.ndarray [shape=(n_resamples,)]
+        NaN where the metric is not defined.
+    n_units : int
+        Number of units that were resampled.
+    low, high : float
+        Range of the metric.
+
+    Returns
+    -------
+    ends : tuple of float
+        NaN for a single unit, or if the metric is not defined.
+    """
+    finite = resampled[np.isfinite(resampled)]
+    if len(finite) < 2 or n_units < 2 or not math.isfinite(value):
+        return float("nan"), float("nan")
+    varies = float(np.ptp(finite)) > 1e-12 * float(np.abs(finite).max())
+    error = float(finite.std(ddof=1)) * math.sqrt(n_units / (n_units - 1)) if varies else 0.0
+    half = _t_quantile(n_units - 1) * error
+    if not math.isfinite(high):
+        factor = math.exp(min(half / (value - low), 700.0)) if value > low else 1.0
+        return low + (value - low) / factor, low + (value - low) * factor
+    share = (value - low) / (high - low)
+    if share <= 0.0 or share >= 1.0:
+        ends = wilson_interval(min(max(share, 0.0), 1.0), n_units, _t_quantile(n_units - 1))
+        return low + ends[0] * (high - low), low + ends[1] * (high - low)
+    odds = share / (1.0 - share)
+    factor = math.exp(min(half / (high - low) / (share * (1.0 - share)), 700.0))
+    down, up = (each / (1.0 + each) for each in (odds / factor, odds * factor))
+    return low + down * (high - low), low + up * (high - low)
+
+
+def difference_interval(values: Floats) -> tuple[float, float]:
+    """Return the ends of the 95 % percentile interval of a difference; NaN if none is finite."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return float("nan"), float("nan")
     tail = (1 - CONFIDENCE_LEVEL) / 2
-    low, high = np.quantile(finite, [tail, 1 - tail])
-    return float(low), float(high)
+    ends = np.quantile(finite, [tail, 1 - tail])
+    return float(ends[0]), float(ends[1])
+
+
+def wilson_interval(share: float, n: int, quantile: float | None = None) -> tuple[float, float]:
+    """Return the 95 % interval of a share of `n` independent trials (Wilson 1927).
+
+    It is within [0, 1], and not empty if all trials agree. `quantile` replaces that of the normal
+    distribution.
+    """
+    z = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2) if quantile is None else quantile
+    center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
+    return max(0.0, center - half), min(1.0, center + half)
+
+
+@lru_cache(maxsize=64)
+def _t_quantile(df: int) -> float:
+    from scipy import special
+
+    return float(special.stdtrit(df, (1 + CONFIDENCE_LEVEL) / 2))
 
 
 def _draws(n_units: int, seed: int, n_rows: int) -> Iterator[NDArray[np.integer]]:

@@ -71,10 +71,16 @@ def estimate(result: Predicted, metric: Metric, targets: Targets, *, seed: int) 
     """Return a metric of one pipeline with its interval, or None if it needs other scores."""
     if not is_available(result, metric):
         return None
-    low, high = interval(bootstrap_values([result], metric, targets, seed=seed)[0])
+    value = metric_value(result, metric, targets)
+    info, values = METRICS[metric], bootstrap_values([result], metric, targets, seed=seed)[0]
+    clips = np.concatenate([fold.fold.test for fold in result.folds])
+    if info.two_classes_only:
+        clips = clips[targets.codes[clips] == targets.n_classes - 1]
+    n_units = len(np.unique(targets.unit_codes[clips]))
+    low, high = interval(value, values, n_units, low=info.low, high=info.high)
     folds = [repeat_of([fold], targets) for fold in result.folds]
     per_fold = tuple(value_of([fold], metric, targets.n_classes) for fold in folds)
-    return Estimate(metric_value(result, metric, targets), low, high, per_fold)
+    return Estimate(value, low, high, per_fold)
 
 
 def metric_value(result: Predicted, metric: Metric, targets: Targets) -> float:

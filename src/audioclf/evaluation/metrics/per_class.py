@@ -49,7 +49,10 @@ def per_class(result: Predicted, targets: Targets, *, seed: int) -> list[ClassSc
     values = mean_where_defined(ones)[0]
     resampled = _on_resamples(repeats, scorers, targets, seed)
     support = np.mean([np.bincount(r.y_true, minlength=n_classes) for r in repeats], axis=0)
-    return [_class_scores(values, resampled, support, code) for code in range(n_classes)]
+    return [
+        _class_scores(values, resampled, support, code, _n_units(repeats, targets, code))
+        for code in range(n_classes)
+    ]
 
 
 def _scorer(repeat: Repeat, n_classes: int) -> Callable[[Floats], Floats]:
@@ -84,9 +87,17 @@ def _on_resamples(
     return on_resamples(of_units, len(tested), seed=seed, width=width)
 
 
-def _class_scores(values: Floats, resampled: Floats, support: Floats, code: int) -> ClassScores:
+def _n_units(repeats: Sequence[Repeat], targets: Targets, code: int) -> int:
+    """Return the number of tested units with clips of a class."""
+    clips = np.concatenate([repeat.test[repeat.y_true == code] for repeat in repeats])
+    return len(np.unique(targets.unit_codes[clips]))
+
+
+def _class_scores(
+    values: Floats, resampled: Floats, support: Floats, code: int, n_units: int
+) -> ClassScores:
+    measures = [(float(values[place, code]), resampled[:, place, code]) for place in range(3)]
     precision, recall, f1 = (
-        Estimate(float(values[place, code]), *interval(resampled[:, place, code]))
-        for place in range(3)
+        Estimate(value, *interval(value, rows, n_units)) for value, rows in measures
     )
     return ClassScores(precision, recall, f1, float(support[code]))

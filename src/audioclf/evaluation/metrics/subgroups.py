@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
-from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL, interval
+from audioclf.evaluation.metrics.bootstrap import interval, wilson_interval
 from audioclf.evaluation.metrics.estimate import is_available, value_of, values_on_resamples
 from audioclf.evaluation.metrics.repeats import Codes, Repeat, repeats_of
 from audioclf.evaluation.results import Predicted
@@ -94,15 +93,5 @@ def _interval(
         return wilson_interval(value, n_clips)
     clips, n_classes = np.arange(len(targets)), targets.n_classes
     values = values_on_resamples([repeats], metric, clips, n_classes=n_classes, seed=seed)
-    return interval(values[0])
-
-
-def wilson_interval(share: float, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of `n` independent trials (Wilson 1927).
-
-    Unlike the normal one it is within [0, 1], and not empty if all trials agree.
-    """
-    z = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2)
-    center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
-    return max(0.0, center - half), min(1.0, center + half)
+    info = METRICS[metric]
+    return interval(value, values[0], n_clips, low=info.low, high=info.high)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from audioclf.dataset.targets import Targets
-from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
+from audioclf.evaluation.metrics.bootstrap import difference_interval, interval, on_resamples
 from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
 from audioclf.evaluation.results import FoldResult
 from audioclf.models.calibration.maps import calibrated, fit_calibration, top_of
@@ -245,7 +245,7 @@ def _change(metric: Effect, rows: Scored, after: Scored, seed: int) -> Change:
     before = rows.with_scores(rows.scores, rows.predicted)
     both = (before, after)
     values = bootstrap_values(both, metric, rows.targets, seed=seed)
-    low, high = interval(values[1] - values[0])
+    low, high = difference_interval(values[1] - values[0])
     was, now = (metric_value(each, metric, rows.targets) for each in both)
     return Change(before=was, after=now, low=low, high=high)
 
@@ -301,7 +301,7 @@ def _share(
         return ratios
 
     value = float(of_part.sum() / of_whole.sum())
-    low, high = interval(on_resamples(ratio, len(tested), seed=seed))
+    low, high = interval(value, on_resamples(ratio, len(tested), seed=seed), len(tested))
     if not math.isfinite(low):
         low = high = value
     return Interval(value=value, low=low, high=high)

@@ -1,0 +1,156 @@
+"""Reference of a comparison with the baseline: the best guess from the class frequencies alone.
+
+The baseline of a run is fitted on the training side of each fold, like any classifier. As a
+reference it would be unfair: with leave-one-out the most frequent class of a training side is the
+one that is not tested, and always naming one class has an F1 of 0 for the other. The reference is
+therefore the best of these guesses, evaluated on the test clips: always one class, and each class
+as often as it occurs. No classifier without information about the labels is better on average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from audioclf.components.metrics import METRICS, Metric
+from audioclf.evaluation.metrics.bootstrap import on_resamples
+from audioclf.evaluation.metrics.estimate import scorer
+from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, Tally
+from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat
+
+N_PERMUTATIONS = 999
+
+FEW_UNITS = 50
+"""Test units of a repeat below which a permutation test joins the bootstrap."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A guess that depends on the class frequencies alone.
+
+    Parameters
+    ----------
+    code : int or None
+        The class that is always named; None for each class as often as it occurs.
+    score : callable
+        From weights of the test clips [shape=(n_rows, n_test)] to values of the metric.
+    """
+
+    code: int | None
+    score: Callable[[Floats], Floats]
+
+    def words(self, classes: Sequence[str]) -> str:
+        """Return the guess in words."""
+        if self.code is None:
+            return "each class as often as it occurs"
+        return f"always {classes[self.code]!r}"
+
+    def on_resamples(self, units: Codes, seed: int) -> Floats:
+        """Return the metric of the guess on each resample of the units of the test clips."""
+        tested, columns = np.unique(units, return_inverse=True)
+
+        def of_units(counts: Floats) -> Floats:
+            return self.score(np.take(counts, columns, axis=1))
+
+        return on_resamples(of_units, len(tested), seed=seed, width=len(units))
+
+
+def best_guess(truth: Codes, metric: Metric, n_classes: int) -> Guess:
+    """Return the guess with the best value of a metric on these test clips.
+
+    Parameters
+    ----------
+    truth : np.ndarray [shape=(n_test,)], int
+        True codes.
+    metric : Metric
+    n_classes : int
+    """
+    shares = np.bincount(truth, minlength=n_classes) / len(truth)
+    if METRICS[metric].needs != "labels":
+        clips = np.arange(len(truth))
+        repeat = Repeat(clips, truth, np.zeros_like(truth), np.tile(shares, (len(truth), 1)))
+        return Guess(None, scorer(repeat, metric, n_classes))
+    belongs = np.eye(n_classes)[truth]
+
+    def guess(code: int | None) -> Guess:
+        predicted = shares if code is None else np.eye(n_classes)[code]
+
+        def score(weights: Floats) -> Floats:
+            true = weights @ belongs
+            totals = true.sum(axis=1, keepdims=True)
+            return LABEL_METRICS[metric](Tally(true * predicted, true, totals * predicted))
+
+        return Guess(code, score)
+
+    guesses = [guess(code) for code in (*range(n_classes), None)]
+    whole = np.ones((1, len(truth)))
+    return max(guesses, key=lambda each: np.nan_to_num(each.score(whole)[0], nan=-np.inf))
+
+
+def permutation_p(
+    repeats: Sequence[Repeat],
+    metric: Metric,
+    units: Codes,
+    n_classes: int,
+    *,
+    seed: int,
+) -> float:
+    """Return the one-sided p of the hypothesis that the predictions do not depend on the labels.
+
+    The true labels are permuted among the test clips; where clips belong to groups, within each
+    group, and among groups that are of one class each (Good 2005, *Permutation, Parametric, and
+    Bootstrap Tests of Hypotheses*, chapter 3). The predictions stay.
+
+    Parameters
+    ----------
+    repeats : sequence of Repeat
+    metric : Metric
+    units : np.ndarray [shape=(n_clips,)], int
+        Resampling unit of each clip of the dataset.
+    n_classes : int
+    seed : int
+    """
+    tested = np.unique(np.concatenate([repeat.test for repeat in repeats]))
+    truth = np.zeros(len(units), dtype=np.intp)
+    for repeat in repeats:
+        truth[repeat.test] = repeat.y_true
+    sign = -1.0 if METRICS[metric].lower_is_better else 1.0
+
+    def value(labels: Codes) -> float:
+        scores = [
+            scorer(Repeat(r.test, labels[r.test], r.y_pred, r.scores), metric, n_classes)(
+                np.ones((1, len(r.test)))
+            )[0]
+            for r in repeats
+        ]
+        return sign * float(np.mean(scores))
+
+    rng = np.random.default_rng(seed)
+    permute = _permuter(truth[tested], units[tested])
+    observed, reached = value(truth), 0
+    for _ in range(N_PERMUTATIONS):
+        labels = truth.copy()
+        labels[tested] = permute(rng)
+        # A value that is not defined counts against the pipeline.
+        reached += not value(labels) < observed - 1e-12
+    return (1 + reached) / (1 + N_PERMUTATIONS)
+
+
+def _permuter(truth: Codes, units: Codes) -> Callable[[np.random.Generator], Codes]:
+    """Return the function that draws permuted labels of the tested clips."""
+    members = [np.flatnonzero(units == unit) for unit in np.unique(units)]
+    of_one_class = [rows for rows in members if len(np.unique(truth[rows])) == 1]
+    mixed = [rows for rows in members if len(np.unique(truth[rows])) > 1]
+    names = np.array([truth[rows[0]] for rows in of_one_class], dtype=np.intp)
+
+    def permuted(rng: np.random.Generator) -> Codes:
+        labels = truth.copy()
+        for rows, name in zip(of_one_class, rng.permutation(names), strict=True):
+            labels[rows] = name
+        for rows in mixed:
+            labels[rows] = rng.permutation(truth[rows])
+        return labels
+
+    return permuted

@@ -1,0 +1,137 @@
+"""The reference of the baseline: the best guess, and the permutation test beside the bootstrap."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.neighbors import KNeighborsClassifier
+
+from audioclf.components.metrics import METRICS, Metric
+from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.sources import FileSource
+from audioclf.evaluation.comparison.compare import compare
+from audioclf.evaluation.comparison.guesses import best_guess, permutation_p
+from audioclf.evaluation.comparison.result import Comparison
+from audioclf.evaluation.metrics.repeats import Repeat
+from audioclf.evaluation.results import FoldResult
+from audioclf.evaluation.splits import Fold, Holdout, KFold, LeaveOneGroupOut, StratifiedKFold
+from tests.evaluation.predictions import result_of
+from tests.targets import targets_of
+
+TRUTH = np.array([0, 0, 0, 1])
+BEST = {
+    "accuracy": (0.75, "always 'a'"),
+    "balanced_accuracy": (0.5, "always 'a'"),
+    "f1": (0.4, "always 'b'"),
+    "f1_macro": (0.5, "each class as often as it occurs"),
+    "recall": (1.0, "always 'b'"),
+    "matthews_corrcoef": (0.0, "always 'a'"),
+    "roc_auc": (0.5, "each class as often as it occurs"),
+    "average_precision": (0.25, "each class as often as it occurs"),
+    "log_loss": (0.562335, "each class as often as it occurs"),
+    "expected_calibration_error": (0.0, "each class as often as it occurs"),
+}
+
+
+@pytest.mark.parametrize("metric", BEST)
+def test_the_reference_is_the_best_guess_for_the_metric(metric: Metric) -> None:
+    guess = best_guess(TRUTH, metric, 2)
+    value, words = BEST[metric]
+    assert guess.score(np.ones((1, 4)))[0] == pytest.approx(value, abs=1e-6)
+    assert guess.words(("a", "b")) == words
+
+
+def test_labels_in_the_order_of_the_predictions_are_no_chance() -> None:
+    y = np.arange(20) % 2
+    repeat = Repeat(np.arange(20), y, y, None)
+    assert permutation_p([repeat], "accuracy", np.arange(20), 2, seed=0) == 0.001
+
+
+def test_six_groups_of_one_class_each_have_twenty_orders_only() -> None:
+    y = np.repeat([0, 1, 0, 1, 0, 1], 10)
+    repeat = Repeat(np.arange(60), y, y, None)
+    p = permutation_p([repeat], "accuracy", np.repeat(np.arange(6), 10), 2, seed=0)
+    assert p == pytest.approx(1 / 20, abs=0.02)
+
+
+def verdicts(comparison: Comparison) -> set[tuple[str, str]]:
+    return {(p.better, p.worse) for p in comparison.pairs if p.verdict == "better"}
+
+
+def test_a_metric_that_a_guess_maximises_has_no_baseline() -> None:
+    y = np.arange(40) % 2
+    results = {"svm": result_of(y, y), "baseline": result_of(y, np.zeros_like(y))}
+    comparison = compare(results, "recall", targets_of(y), seed=0, baseline="baseline")
+    assert (comparison.baseline, comparison.pairs) == (None, ())
+    assert "has the best value that there is" in comparison.notes[0]
+
+
+def test_equal_partitions_are_no_new_evidence() -> None:
+    y = np.arange(30) % 2
+    y_pred = np.where(np.arange(30) % 5, y, 1 - y)
+
+    def repeated(times: int) -> Comparison:
+        folds = [Fold(repeat, "0", np.arange(30), np.arange(30)) for repeat in range(times)]
+        rows = {
+            "svm": [FoldResult(fold, y, None, "none", 0.0, 0.0) for fold in folds],
+            "knn": [FoldResult(fold, y_pred, None, "none", 0.0, 0.0) for fold in folds],
+        }
+        results = {name: Rows(tuple(folds)) for name, folds in rows.items()}
+        return compare(results, "accuracy", targets_of(y), seed=0)
+
+    assert repeated(10).pairs[0].p_bootstrap == pytest.approx(repeated(1).pairs[0].p_bootstrap)
+
+
+class Rows:
+    def __init__(self, folds: tuple[FoldResult, ...]) -> None:
+        self.folds = folds
+
+
+def noise(seed: int, pure_groups: bool) -> tuple[np.ndarray, Dataset]:
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(10), 4)
+    labels = groups % 2 if pure_groups else rng.permutation(np.arange(40) % 2)
+    clips = [
+        Clip(f"{i:02}", "ab"[code], FileSource(Path("x")), f"g{groups[i]}" if pure_groups else None)
+        for i, code in enumerate(labels)
+    ]
+    features = rng.normal(size=(40, 3)) + pure_groups * rng.normal(size=(10, 3))[groups]
+    return features, Dataset(clips, name="noise")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("split", "pure_groups"),
+    [
+        (Holdout(), False),
+        (StratifiedKFold(repeats=3), False),
+        (KFold(n_splits=40), False),
+        (LeaveOneGroupOut(), True),
+    ],
+    ids=lambda value: getattr(value, "type", value),
+)
+def test_noise_beats_no_baseline_by_any_metric(split: Holdout, pure_groups: bool) -> None:
+    """At most 5 % of datasets: 5 of 40 would be exceeded by chance once in 70 times at 5 %."""
+    beaten = dict.fromkeys(METRICS, 0)
+    for seed in range(40):
+        features, dataset = noise(seed, pure_groups)
+        y = dataset.targets.codes
+        results = {}
+        for name, model in (("knn", KNeighborsClassifier(1)), ("baseline", DummyClassifier())):
+            rows = []
+            for fold in split.folds(dataset, seed).folds:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    model.fit(features[fold.train], y[fold.train])
+                scores = model.predict_proba(features[fold.test])
+                predicted = model.predict(features[fold.test]).astype(np.intp)
+                rows.append(FoldResult(fold, predicted, scores, "probability", 0.0, 0.0))
+            results[name] = Rows(tuple(rows))
+        for metric in METRICS:
+            found = compare(results, metric, dataset.targets, seed=seed, baseline="baseline")
+            beaten[metric] += ("knn", "baseline") in verdicts(found)
+    assert max(beaten.values()) <= 5, beaten
