@@ -17,6 +17,7 @@ from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
+from audioclf.evaluation.comparison.selection import corrected_best
 from audioclf.evaluation.folds import untested
 from audioclf.evaluation.metrics.estimate import Estimate, estimate
 from audioclf.evaluation.results import PipelineResult
@@ -163,7 +164,8 @@ def summarise(
                 config.metrics[0],
                 untested(splits.folds, [clip.label for clip in dataset]),
             ),
-            *_interval_notes(pipelines, config.metrics[0], targets.unit, len(tested)),
+            *_interval_notes(targets.unit, len(tested)),
+            *_selection_notes(results, pipelines[0], targets, config),
         ),
     )
 
@@ -239,20 +241,23 @@ def _order_note(
         )
 
 
-def _interval_notes(
-    pipelines: Sequence[PipelineSummary], main: Metric, unit: str, n_units: int
-) -> Iterator[str]:
-    """Yield notes on intervals that are missing or too narrow."""
+def _interval_notes(unit: str, n_units: int) -> Iterator[str]:
     if n_units == 1:
         yield f"there is only 1 {unit} to resample, so there are no intervals"
+
+
+def _selection_notes(
+    results: Sequence[PipelineResult], best: PipelineSummary, targets: Targets, config: RunConfig
+) -> Iterator[str]:
+    """Yield the value of the best pipeline, corrected for its choice on the same clips."""
+    main, estimate_of_best = config.metrics[0], best.metrics[config.metrics[0]]
+    candidates = [result for result in results if not result.pipeline.is_baseline]
+    if estimate_of_best is None or len(candidates) < 2:
         return
-    perfect = [
-        pipeline.name
-        for pipeline in pipelines
-        if (m := pipeline.metrics[main]) and m.value == m.low == m.high == 1
-    ]
-    if perfect:
+    corrected = corrected_best(candidates, main, targets, seed=config.seed)
+    if np.isfinite(corrected):
         yield (
-            f"{', '.join(perfect)}: no errors, so resampling gives no interval; by the rule of "
-            f"three, up to {min(1.0, 3 / n_units):.2g} of new {unit}s could still be misclassified"
+            f"{best.name} is the best of {len(candidates)} pipelines on these clips, so its {main} "
+            f"of {estimate_of_best.value:.3f} is optimistic; corrected for the choice it is "
+            f"{corrected:.3f}"
         )

@@ -150,7 +150,7 @@ def values_on_resamples(
     """Return a metric of several pipelines, given as their repeats, on the same resamples."""
     tested = np.unique(np.concatenate([units[r.test] for pipeline in pipelines for r in pipeline]))
     prepared = [
-        [_of_units(r, metric, units, tested, n_classes) for r in pipeline] for pipeline in pipelines
+        [of_units(r, metric, units, tested, n_classes) for r in pipeline] for pipeline in pipelines
     ]
 
     def of_pipelines(counts: Floats) -> Floats:
@@ -161,7 +161,7 @@ def values_on_resamples(
     return on_resamples(of_pipelines, len(tested), seed=seed, width=max(widest, n_classes)).T
 
 
-def _of_units(
+def of_units(
     repeat: Repeat, metric: Metric, units: Codes, tested: Codes, n_classes: int
 ) -> Callable[[Floats], Floats]:
     """Return the function from counts of the tested units to the metric."""
