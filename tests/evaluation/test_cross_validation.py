@@ -10,10 +10,16 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.svm import SVC
 
 from audioclf.base.errors import ClassifierError
+from audioclf.builtin.classifiers.sgd import Sgd
+from audioclf.builtin.classifiers.svm import Svm
+from audioclf.components.metrics import Metric
 from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.metrics.estimate import metric_value
+from audioclf.evaluation.predictions import predicted
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
@@ -254,3 +260,82 @@ def test_a_dummy_knows_only_how_frequent_the_classes_are() -> None:
     y = (np.arange(30) % 3 == 0).astype(int)
     for result in go(Prior(), X, y, halves(30)).folds:
         assert set(result.y_pred) == {0}
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_rank_metrics_order_clips_by_decision_values_where_scores_saturate(k: int) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(60 * k) % k
+    X = (rng.normal(size=(len(y), 80)) + 0.4 * np.eye(k, 80)[y]).astype(np.float32)
+    values = np.zeros((len(y), k))
+    splits = halves(len(y))
+    losses: tuple[Any, ...] = ("hinge", "log_loss")
+    for loss in losses:
+        result = go(Sgd(loss=loss), X, y, splits)
+        for fold in splits.folds:
+            model = Sgd(loss=loss).build(random_state=0)
+            model.fit(X[fold.train], y[fold.train])
+            decision = model.decision_function(X[fold.test])
+            values[fold.test] = decision if k > 2 else np.column_stack([-decision, decision])
+        columns = [1] if k == 2 else range(k)
+        oracles: dict[Metric, Any] = {
+            "roc_auc": roc_auc_score,
+            "average_precision": average_precision_score,
+        }
+        for metric, oracle in oracles.items():
+            expected = np.mean([oracle(y == column, values[:, column]) for column in columns])
+            assert metric_value(result, metric, targets_of(y)) == pytest.approx(expected), loss
+
+
+class Reordered(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Its columns are in the order of `classes_`, which are text and not sorted by number."""
+
+    def __init__(self, score: str, n_classes: int) -> None:
+        self.score = score
+        self.n_classes = n_classes
+
+    def fit(self, X: Any, y: Any) -> Reordered:
+        order = np.roll(np.arange(self.n_classes), 1)
+        self.classes_ = np.array([str(code) for code in order], dtype=object)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.array([str(code) for code in X[:, 0].astype(int)], dtype=object)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self.__dict__.get("score"):
+            return self._columns
+        raise AttributeError(name)
+
+    def _columns(self, X: Any) -> Any:
+        order = self.classes_.astype(int)
+        proba = np.full((len(X), len(order)), 0.1 / (len(order) - 1))
+        proba[X[:, :1].astype(int) == order] = 0.9
+        one_column = self.score == "decision_function" and len(order) == 2
+        return proba[:, 1] - proba[:, 0] if one_column else proba
+
+
+@pytest.mark.parametrize("score", ["predict_proba", "decision_function"])
+@pytest.mark.parametrize("n_classes", [2, 12])
+def test_columns_are_put_into_the_order_of_the_codes(score: str, n_classes: int) -> None:
+    X = np.arange(n_classes, dtype=np.float32)[:, None]
+    model = Reordered(score, n_classes).fit(X, None)
+    result = predicted(model, X, n_classes)
+    assert result.codes.tolist() == list(range(n_classes))
+    assert result.scores is not None
+    assert result.scores.argmax(axis=1).tolist() == list(range(n_classes))
+    if score == "decision_function":
+        assert result.decision_values is not None
+        assert result.decision_values.argmax(axis=1).tolist() == list(range(n_classes))
+
+
+def test_the_label_is_the_class_with_the_highest_score() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 8
+    X = (rng.normal(size=(400, 30)) + np.eye(8, 30)[y]).astype(np.float32)
+    model = Svm().build(random_state=0).fit(X[::2], y[::2])
+    raw = model.decision_function(X[1::2])
+    assert (raw.argmax(axis=1) != model.predict(X[1::2])).any()
+    for fold in go(Svm(), X, y, halves(len(y))).folds:
+        np.testing.assert_array_equal(fold.scores.argmax(axis=1), fold.y_pred)
+        np.testing.assert_allclose(fold.scores.sum(axis=1), 1)

@@ -104,7 +104,13 @@ def test_any_fit_comes_back(
     )
 
 
-def test_a_fit_without_scores_comes_back() -> None:
+def test_a_fit_with_decision_values_and_one_without_scores_come_back() -> None:
+    ranked = replace(RESULT, decision_values=SCORES * [-1e3, np.inf])
+    again = unpack("k", FOLD, pack("k", ranked))
+    assert again is not None
+    assert again.decision_values is not None
+    assert ranked.decision_values is not None
+    assert again.decision_values.tobytes() == ranked.decision_values.tobytes()
     bare = replace(RESULT, scores=None, score_kind="none", chosen=None)
     assert_same(unpack("k", FOLD, pack("k", bare)), bare)
 

@@ -222,31 +222,37 @@ def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets)
             estimator = fit_rows(task.pipeline, estimator, rows, protected(y_train), groups)
         fitted = time.perf_counter()
     begun = time.perf_counter()
-    y_pred, scores, kind = predict_rows(
+    outputs = predict_rows(
         views.scorer(classifier.scorer(estimator)),
         views.to_predict(matrix),
         fold.test,
         len(present),
     )
     predicted = time.perf_counter()
-    if scores is not None:
-        scores = _spread(scores, present, task.n_classes)
     return FoldResult(
         fold,
-        present[y_pred],
-        scores,
-        kind,
+        present[outputs.codes],
+        _spread(outputs.scores, present, task.n_classes, absent=0.0),
+        outputs.kind,
         fitted - started,
         predicted - begun,
         chosen=chosen_by(estimator),
         model_bytes=pickled_size(estimator) if task.is_sized else None,
         peak_memory=memory.grown,
+        decision_values=_spread(outputs.decision_values, present, task.n_classes, absent=-np.inf),
     )
 
 
 def _spread(
-    scores: NDArray[np.float64], present: NDArray[np.intp], n_classes: int
-) -> NDArray[np.float64]:
-    spread = np.zeros((len(scores), n_classes))
-    spread[:, present] = scores
+    values: NDArray[np.float64] | None,
+    present: NDArray[np.intp],
+    n_classes: int,
+    *,
+    absent: float,
+) -> NDArray[np.float64] | None:
+    """Return one column for each class; those of the classes that are not present are filled."""
+    if values is None:
+        return None
+    spread = np.full((len(values), n_classes), absent)
+    spread[:, present] = values
     return spread

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Origin
     from audioclf.evaluation.splits import Fold
 
-FORMAT = 1
+FORMAT = 2
 """Number of the format; part of every key."""
 
 FILE = re.compile(r"[0-9a-f]{64}\.fit|\.[0-9a-f]{64}\.[0-9]+\.[0-9a-f]{32}\.tmp")
@@ -154,13 +154,17 @@ def _array_digest(array: NDArray[Any] | None) -> str | None:
 
 
 def pack(key: str, result: FoldResult) -> bytes:
-    """Return the bytes of an entry: length of the JSON, the JSON, codes, scores, SHA-256."""
+    """Return the bytes of an entry: length of the JSON, the JSON, codes, scores, SHA-256.
+
+    Decision values, if any, follow the scores.
+    """
     scores = result.scores
     header = {
         "key": key,
         "clips": len(result.y_pred),
         "classes": None if scores is None else scores.shape[1],
         "score_kind": result.score_kind,
+        "has_decision_values": result.decision_values is not None,
         "warnings": list(result.warnings),
         **{name: getattr(result, name) for name in _NUMBERS},
     }
@@ -168,8 +172,8 @@ def pack(key: str, result: FoldResult) -> bytes:
     text = json.dumps(header).encode("ascii")
     parts = [len(text).to_bytes(_LENGTH_BYTES, "little"), text]
     parts.append(result.y_pred.astype("<i8").tobytes())
-    if scores is not None:
-        parts.append(scores.astype("<f8").tobytes())
+    arrays = (scores, result.decision_values)
+    parts += [array.astype("<f8").tobytes() for array in arrays if array is not None]
     body = b"".join(parts)
     return body + hashlib.sha256(body).digest()
 
@@ -191,17 +195,20 @@ def _result(key: str, fold: Fold, header: Mapping[str, Any], numbers: bytes) -> 
     n_clips, n_classes, kind = header["clips"], header["classes"], header["score_kind"]
     if header["key"] != key or n_clips != len(fold.test) or kind not in get_args(ScoreKind):
         raise ValueError("entry of another fit")
-    if len(numbers) != 8 * n_clips * (1 + (n_classes or 0)):
+    n_arrays = (n_classes is not None) + bool(header["has_decision_values"])
+    if len(numbers) != 8 * n_clips * (1 + n_arrays * (n_classes or 0)):
         raise ValueError("another number of clips or classes")
-    scores = None
+    scores = decision_values = None
     if n_classes is not None:
-        scores = np.frombuffer(numbers, "<f8", offset=8 * n_clips).reshape(n_clips, n_classes)
-        scores = scores.astype(np.float64)
+        arrays = np.frombuffer(numbers, "<f8", offset=8 * n_clips).astype(np.float64)
+        scores, *rest = arrays.reshape(n_arrays, n_clips, n_classes)
+        decision_values = rest[0] if rest else None
     return FoldResult(
         fold=fold,
         y_pred=np.frombuffer(numbers, "<i8", count=n_clips).astype(np.intp),
         scores=scores,
         score_kind=kind,
+        decision_values=decision_values,
         warnings=tuple(header["warnings"]),
         **{name: header[name] for name in _NUMBERS},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -10,10 +10,37 @@ from audioclf.base.errors import ClassifierError
 from audioclf.components.batches import Batches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 ScoreKind = Literal["probability", "decision", "none"]
 """Kind of scores: those of `predict_proba`, or the softmax of decision values."""
+
+
+class Predictions(NamedTuple):
+    """Predictions for some rows.
+
+    Parameters
+    ----------
+    codes : np.ndarray [shape=(n_rows,)], int
+        Codes of the predicted classes.
+    scores : np.ndarray [shape=(n_rows, n_classes)], float64, or None
+        Each row sums to 1.
+    kind : {"probability", "decision", "none"}
+        Kind of the scores.
+    decision_values : np.ndarray [shape=(n_rows, n_classes)], float64, or None
+        Values that rank rows where the scores saturate; None where the scores rank them.
+    """
+
+    codes: NDArray[np.intp]
+    scores: NDArray[np.float64] | None
+    kind: ScoreKind
+    decision_values: NDArray[np.float64] | None = None
+
+
+Outputs = tuple["NDArray[np.float64] | None", ScoreKind, "NDArray[np.float64] | None"]
+"""Scores, their kind, and decision values."""
 
 
 class ViewAverage:
@@ -43,14 +70,17 @@ class ViewAverage:
         codes: NDArray[np.intp] = scores.argmax(axis=1)
         return codes
 
+    def outputs(self, X: NDArray[np.float32], n_classes: int) -> Outputs:
+        """Return the means of scores and of decision values over the views."""
+        views = [_outputs(self.estimator, view, n_classes) for view in self._views(X)]
+        scores = _if_all([scores for scores, _, _ in views], _mean)
+        return scores, views[0][1], _if_all([values for _, _, values in views], _mean)
+
     def scores(
         self, X: NDArray[np.float32], n_classes: int
     ) -> tuple[NDArray[np.float64] | None, ScoreKind]:
         """Return the mean of the scores of the views, and their kind, as `scores_of_rows`."""
-        pairs = [scores_of_rows(self.estimator, view, n_classes) for view in self._views(X)]
-        scores = [values for values, _ in pairs if values is not None]
-        mean = np.mean(scores, axis=0) if len(scores) == len(pairs) else None
-        return mean, pairs[0][1]
+        return self.outputs(X, n_classes)[:2]
 
     def _views(self, X: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         return [np.ascontiguousarray(view) for view in np.split(X, self.n_views, axis=1)]
@@ -64,24 +94,62 @@ def protected(array: NDArray[Any]) -> NDArray[Any]:
 
 def predict_rows(
     estimator: Any, matrix: NDArray[np.float32], rows: NDArray[np.intp], n_classes: int
-) -> tuple[NDArray[np.intp], NDArray[np.float64] | None, ScoreKind]:
+) -> Predictions:
     """Predict some rows of a matrix, block by block, to save memory."""
     blocks = [
-        (
-            checked_labels(estimator.predict(protected(X)), len(X), n_classes),
-            scores_of_rows(estimator, X, n_classes),
-        )
+        predicted(estimator, protected(X), n_classes)
         for X, _ in Batches(matrix, rows, rows, n_classes)
     ]
-    kind = blocks[0][1][1]
-    scores = [values for _, (values, _) in blocks if values is not None]
-    codes = np.concatenate([codes for codes, _ in blocks])
-    return codes, np.concatenate(scores) if len(scores) == len(blocks) else None, kind
+    return Predictions(
+        np.concatenate([block.codes for block in blocks]),
+        _if_all([block.scores for block in blocks], np.concatenate),
+        blocks[0].kind,
+        _if_all([block.decision_values for block in blocks], np.concatenate),
+    )
+
+
+def predicted(estimator: Any, X: NDArray[np.float32], n_classes: int) -> Predictions:
+    """Return labels and scores of rows, of which the score of the label is the highest.
+
+    Some classifiers with decision values predict by another rule, as the `SVC` of scikit-learn by
+    the votes of pairs of classes. Then the label and the class of the highest score exchange their
+    scores, so that the label, its score and everything that compares scores agree.
+    """
+    codes = checked_labels(estimator.predict(X), len(X), n_classes)
+    scores, kind, decision_values = _outputs(estimator, X, n_classes)
+    if kind == "decision" and scores is not None:
+        scores = _agreeing(scores, codes)
+    return Predictions(codes, scores, kind, decision_values)
+
+
+def _agreeing(scores: NDArray[np.float64], codes: NDArray[np.intp]) -> NDArray[np.float64]:
+    rows, top = np.arange(len(scores)), scores.argmax(axis=1)
+    highest, own = scores[rows, top], scores[rows, codes]
+    agreeing = scores.copy()
+    agreeing[rows, top] = own
+    agreeing[rows, codes] = highest
+    return agreeing
+
+
+def _mean(arrays: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = np.mean(arrays, axis=0)
+    return mean
+
+
+def _if_all(
+    arrays: list[NDArray[np.float64] | None],
+    joined: Callable[[list[NDArray[np.float64]]], NDArray[np.float64]],
+) -> NDArray[np.float64] | None:
+    """Join arrays; None if one is missing."""
+    present = [array for array in arrays if array is not None]
+    return joined(present) if len(present) == len(arrays) else None
 
 
 def checked_labels(y_pred: Any, n_rows: int, n_classes: int) -> NDArray[np.intp]:
     """Return the result of `predict`, if it is one code in `0..n_classes-1` for each row."""
     labels = np.asarray(y_pred)
+    if labels.dtype.kind in "USO":
+        labels = _as_codes(labels)
     if labels.shape != (n_rows,):
         raise ClassifierError(f"predict returned shape {labels.shape} for {n_rows} rows")
     if not np.isin(labels, np.arange(n_classes)).all():
@@ -100,16 +168,60 @@ def scores_of_rows(
     Returns an array [shape=(n_rows, n_classes)], float64, or None: in the order of the codes; each
     row sums to 1.
     """
+    return _outputs(estimator, x_test, n_classes)[:2]
+
+
+def _outputs(estimator: Any, x_test: NDArray[np.float32], n_classes: int) -> Outputs:
+    """Return scores, their kind, and the decision values by which rank metrics order rows.
+
+    Scores that are a softmax of decision values saturate at 0 and 1, which makes unequal rows
+    equal. Probabilities rank rows themselves, unless the estimator has the attribute
+    `ranks_by_decision_function`. For two classes, the columns are the decision value and its
+    negative.
+    """
     if isinstance(estimator, ViewAverage):
-        return estimator.scores(x_test, n_classes)
+        return estimator.outputs(x_test, n_classes)
     if hasattr(estimator, "predict_proba"):
         proba = np.asarray(estimator.predict_proba(x_test), dtype=np.float64)
         _check_proba(proba, (len(x_test), n_classes))
-        return proba[:, np.argsort(estimator.classes_)], "probability"
+        values = None
+        if getattr(estimator, "ranks_by_decision_function", False):
+            values = _decision_values(estimator, x_test, n_classes)
+        return proba[:, _order_of_columns(estimator, n_classes)], "probability", values
     if hasattr(estimator, "decision_function"):
-        decision = np.asarray(estimator.decision_function(x_test), dtype=np.float64)
-        return _squashed(decision, (len(x_test), n_classes)), "decision"
-    return None, "none"
+        values = _decision_values(estimator, x_test, n_classes)
+        return _softmax(values / 2 if n_classes == 2 else values), "decision", values
+    return None, "none", None
+
+
+def _decision_values(
+    estimator: Any, x_test: NDArray[np.float32], n_classes: int
+) -> NDArray[np.float64]:
+    """Return one column per code; for two classes, the value and its negative."""
+    decision = np.asarray(estimator.decision_function(x_test), dtype=np.float64)
+    if decision.ndim == 1:
+        decision = np.column_stack([-decision, decision])
+    if decision.shape != (len(x_test), n_classes) or not np.isfinite(decision).all():
+        raise ClassifierError(
+            f"decision_function returned {decision.shape}, expected {(len(x_test), n_classes)}"
+        )
+    return decision[:, _order_of_columns(estimator, n_classes)]
+
+
+def _order_of_columns(estimator: Any, n_classes: int) -> NDArray[np.intp]:
+    """Return the column of each code, by the `classes_` of an estimator."""
+    codes = _as_codes(np.asarray(getattr(estimator, "classes_", np.arange(n_classes))))
+    if not np.array_equal(np.sort(codes), np.arange(n_classes)):
+        raise ClassifierError(f"classes_ is {codes.tolist()}, expected 0 to {n_classes - 1}")
+    return np.argsort(codes)
+
+
+def _as_codes(labels: NDArray[Any]) -> NDArray[np.intp]:
+    """Return labels as numbers; a classifier may turn them into text."""
+    try:
+        return labels.astype(np.intp)
+    except (TypeError, ValueError) as exc:
+        raise ClassifierError("it has labels that it was not fitted on") from exc
 
 
 def _check_proba(proba: NDArray[np.float64], shape: tuple[int, int]) -> None:
@@ -121,12 +233,8 @@ def _check_proba(proba: NDArray[np.float64], shape: tuple[int, int]) -> None:
         raise ClassifierError("predict_proba returned rows that do not sum to 1")
 
 
-def _squashed(decision: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Map decision values to (0, 1) by the softmax, which preserves their order within a clip."""
-    if decision.ndim == 1:
-        decision = np.column_stack([-decision / 2, decision / 2])
-    if decision.shape != shape or not np.isfinite(decision).all():
-        raise ClassifierError(f"decision_function returned {decision.shape}, expected {shape}")
+def _softmax(decision: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map decision values to (0, 1), which preserves their order within a clip."""
     exponential = np.exp(decision - decision.max(axis=1, keepdims=True))
-    squashed: NDArray[np.float64] = exponential / exponential.sum(axis=1, keepdims=True)
-    return squashed
+    softmax: NDArray[np.float64] = exponential / exponential.sum(axis=1, keepdims=True)
+    return softmax

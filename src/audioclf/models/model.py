@@ -16,7 +16,7 @@ from audioclf.base.errors import FeatureError, ModelError
 from audioclf.components.featurizer import Featurizer
 from audioclf.dataset.dataset import Clip
 from audioclf.dataset.sources import AudioSource
-from audioclf.evaluation.predictions import checked_labels, scores_of_rows
+from audioclf.evaluation.predictions import checked_labels, predicted, scores_of_rows
 from audioclf.evaluation.views import Views
 from audioclf.features.worker import Plan, featurize, featurize_clip, featurize_windows
 from audioclf.models.arrays import ArraySource
@@ -317,7 +317,7 @@ class Model:
         ModelError
             If the classifier gives none.
         """
-        scores = scores_of_rows(self.scorer, rows, len(self.classes))[0]
+        scores = self._uncalibrated(rows)
         if scores is None:
             message = f"the classifier of {self.manifest.cell!r} gives no scores"
             raise ModelError(message, hint="Use `predict`.")
@@ -340,7 +340,7 @@ class Model:
         calibration = self.manifest.calibration
         if calibration is None:
             return checked_labels(self.scorer.predict(rows), len(rows), len(self.classes))
-        scores = scores_of_rows(self.scorer, rows, len(self.classes))[0]
+        scores = self._uncalibrated(rows)
         assert scores is not None
         return top_of(calibrated(calibration.mapping, scores), scores)
 
@@ -351,6 +351,11 @@ class Model:
             return codes
         scores = self.scores_of(rows)[np.arange(len(codes)), codes]
         return np.where(scores >= below, codes, -1)
+
+    def _uncalibrated(self, rows: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        if self.score_kind == "decision":
+            return predicted(self.scorer, rows, len(self.classes)).scores
+        return scores_of_rows(self.scorer, rows, len(self.classes))[0]
 
     def _rows(self, items: Sequence[Any], sr: int | None) -> NDArray[np.float32]:
         rows = np.empty((len(items), self.row_width), dtype=np.float32)

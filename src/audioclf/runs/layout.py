@@ -44,7 +44,11 @@ class FoldRow(NamedTuple):
 
 
 class PredictionRow(NamedTuple):
-    """First columns of a row of `predictions.csv`; a `score_column` for each class follows."""
+    """First columns of a row of `predictions.csv`.
+
+    A `score_column` for each class follows, and where a pipeline has decision values, a
+    `decision_column` for each class.
+    """
 
     cell: str
     repeat: int | str
@@ -58,6 +62,11 @@ class PredictionRow(NamedTuple):
 def score_column(label: str) -> str:
     """Return the name of the column of `predictions.csv` with the scores of a class."""
     return f"score_{label}"
+
+
+def decision_column(label: str) -> str:
+    """Return the name of the column of `predictions.csv` with the decision values of a class."""
+    return f"decision_{label}"
 
 
 _Row = TypeVar("_Row", FoldRow, PredictionRow)

@@ -25,7 +25,14 @@ from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
 from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS, RECORD
-from audioclf.runs.layout import PIPELINES, FoldRow, PredictionRow, row_of, score_column
+from audioclf.runs.layout import (
+    PIPELINES,
+    FoldRow,
+    PredictionRow,
+    decision_column,
+    row_of,
+    score_column,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -276,12 +283,18 @@ def _fold_result(
 ) -> FoldResult:
     codes = {name: code for code, name in enumerate(classes)}
     kind = pipeline["scores"]
-    scores = None
-    if kind != "none":
-        columns = [score_column(name) for name in classes]
-        scores = np.asarray([[float(row[c]) for c in columns] for _, row in rows], dtype=np.float64)
+    scores = None if kind == "none" else _columns(rows, [score_column(name) for name in classes])
+    columns = [decision_column(name) for name in classes]
+    # Earlier versions wrote no decision values; then scores rank the clips.
+    has_decision_values = all(row.get(column) for _, row in rows for column in columns)
+    decision_values = _columns(rows, columns) if has_decision_values else None
     y_pred = np.asarray([codes[row.label] for row, _ in rows], dtype=np.intp)
-    return FoldResult(fold, y_pred, scores, kind, float(pipeline["fit_seconds"]), 0.0)
+    seconds = float(pipeline["fit_seconds"])
+    return FoldResult(fold, y_pred, scores, kind, seconds, 0.0, decision_values=decision_values)
+
+
+def _columns(rows: Sequence[_Prediction], columns: Sequence[str]) -> NDArray[np.float64]:
+    return np.asarray([[float(row[name]) for name in columns] for _, row in rows])
 
 
 def _json(path: Path) -> dict[str, Any]:

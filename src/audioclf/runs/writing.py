@@ -35,6 +35,7 @@ from audioclf.runs.layout import (
     FoldRow,
     LedgerLine,
     PredictionRow,
+    decision_column,
     interval_data,
     score_column,
 )
@@ -92,12 +93,17 @@ def _write_folds(folder: RunFolder, splits: Splits, dataset: Dataset) -> None:
 def _write_predictions(
     folder: RunFolder, results: Sequence[PipelineResult], dataset: Dataset
 ) -> None:
-    header = (*PredictionRow._fields, *map(score_column, dataset.classes))
-    rows = (row for result in results for row in _prediction_rows(result, dataset))
+    header = [*PredictionRow._fields, *map(score_column, dataset.classes)]
+    ranked = any(fold.decision_values is not None for each in results for fold in each.folds)
+    if ranked:
+        header += map(decision_column, dataset.classes)
+    rows = (row for result in results for row in _prediction_rows(result, dataset, ranked))
     folder.write_csv(PREDICTIONS, header, rows)
 
 
-def _prediction_rows(result: PipelineResult, dataset: Dataset) -> Iterator[tuple[Any, ...]]:
+def _prediction_rows(
+    result: PipelineResult, dataset: Dataset, ranked: bool
+) -> Iterator[tuple[Any, ...]]:
     for fold_result in result.folds:
         fold = fold_result.fold
         for at, index in enumerate(fold.test):
@@ -115,7 +121,10 @@ def _prediction_rows(result: PipelineResult, dataset: Dataset) -> Iterator[tuple
                 dataset.classes[code],
                 scores[code],
             )
-            yield (*row, *scores)
+            decision_values = [""] * len(dataset.classes) if ranked else []
+            if fold_result.decision_values is not None:
+                decision_values = [repr(float(v)) for v in fold_result.decision_values[at]]
+            yield (*row, *scores, *decision_values)
 
 
 def _write_metrics(

@@ -74,10 +74,8 @@ def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
     from audioclf.evaluation.predictions import predict_rows
 
     X, y = toy_for(classifier, spread=8.0)
-    _, scores, _ = predict_rows(
-        classifier.scorer(fitted(classifier, X, y)), X, np.arange(len(X)), 2
-    )
-    if scores is None:
+    scorer = classifier.scorer(fitted(classifier, X, y))
+    if predict_rows(scorer, X, np.arange(len(X)), 2).scores is None:
         raise CheckSkippedError("it has neither predict_proba nor decision_function")
 
 

@@ -63,13 +63,16 @@ def test_balanced_classes_count_the_same_in_batches(monkeypatch: pytest.MonkeyPa
     assert np.mean(balanced.predict(rare)) > np.mean(plain.predict(rare))
 
 
-def test_far_from_all_classes_scores_are_still_numbers() -> None:
+@pytest.mark.parametrize("loss", ["log_loss", "modified_huber"])
+def test_far_from_all_classes_scores_order_them_as_the_decision_values(loss: Any) -> None:
     y = np.repeat([0, 1, 2], 40)
-    model: Any = Sgd().build(random_state=0).fit(np.eye(3, dtype=np.float32)[y], y)
+    model: Any = Sgd(loss=loss).build(random_state=0).fit(np.eye(3, dtype=np.float32)[y], y)
     model[-1].coef_ = -np.eye(3) - 1.0
     far = np.array([[1e4, 2e4, 3e4]], dtype=np.float32)
     assert (model.decision_function(far) < -1000).all()
-    scores, kind = scores_of_rows(Sgd().scorer(model), far, 3)
+    scores, kind = scores_of_rows(Sgd(loss=loss).scorer(model), far, 3)
     assert kind == "probability"
     assert scores is not None
-    assert scores.tolist() == [[1 / 3] * 3]
+    assert scores.sum() == pytest.approx(1)
+    assert scores.argmax() == model.decision_function(far).argmax() == model.predict(far)[0]
+    assert len(set(scores[0].tolist())) > 1

@@ -10,6 +10,8 @@ from typing_extensions import override
 from audioclf.plugin import Classifier
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
@@ -19,25 +21,45 @@ if TYPE_CHECKING:
 _ENOUGH_ROWS = 1_000_000
 
 
-class _EvenScores:
-    """A fitted `SGDClassifier` that never gives NaN.
+class _Scores:
+    """A fitted `SGDClassifier` whose probabilities distinguish classes everywhere.
 
-    Far from all classes, scikit-learn before 1.7 divides 0 by 0; later versions make the
-    probabilities equal, as this does.
+    Far from all classes, scikit-learn makes the probabilities equal, before 1.7 it divides 0 by 0.
+    There the probabilities are the softmax of the decision values, which is their limit for
+    `log_loss`. Clips are ranked by decision values, which do not saturate.
     """
+
+    ranks_by_decision_function = True
 
     def __init__(self, estimator: Any) -> None:
         self._estimator = estimator
         self.classes_ = estimator.classes_
         self.predict = estimator.predict
+        self.decision_function = estimator.decision_function
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         import numpy as np
 
         with np.errstate(invalid="ignore", divide="ignore"):
             proba: NDArray[np.float64] = self._estimator.predict_proba(X)
-        proba[np.isnan(proba).all(axis=1)] = 1.0 / proba.shape[1]
+        decision = self.decision_function(X)
+        if decision.ndim > 1:
+            vanished = (self._of_each_class(decision) == 0).all(axis=1)
+            if vanished.any():
+                far = decision[vanished]
+                far = np.exp(far - far.max(axis=1, keepdims=True))
+                proba[vanished] = far / far.sum(axis=1, keepdims=True)
         return proba
+
+    def _of_each_class(self, decision: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probability of each class against the rest, before they are normalized."""
+        import numpy as np
+        from scipy.special import expit
+
+        if self._estimator[-1].loss == "log_loss":
+            logistic: NDArray[np.float64] = expit(decision)
+            return logistic
+        return (np.clip(decision, -1, 1) + 1) / 2
 
 
 class Sgd(Classifier):
@@ -85,7 +107,17 @@ class Sgd(Classifier):
 
     @override
     def scorer(self, estimator: Any) -> Any:
-        return _EvenScores(estimator) if hasattr(estimator, "predict_proba") else estimator
+        return _Scores(estimator) if hasattr(estimator, "predict_proba") else estimator
+
+    @override
+    def to_onnx(self, estimator: Any, n_columns: int, opsets: Mapping[str, int]) -> Any:
+        """Return the classifier in ONNX, computed in 64 bits.
+
+        The decision values are large, so that 32 bits would name other classes.
+        """
+        from audioclf.builtin.classifiers.sgd_onnx import to_onnx
+
+        return to_onnx(estimator, n_columns, opsets)
 
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:

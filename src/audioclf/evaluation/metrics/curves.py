@@ -133,9 +133,9 @@ def _truth_and_scores(
 ) -> tuple[NDArray[np.bool_], Floats] | None:
     pooled = repeat_of(result.folds, targets)
     truth = pooled.y_true == class_code
-    if pooled.scores is None or truth.all() or not truth.any():
+    if pooled.ranks is None or truth.all() or not truth.any():
         return None
-    return truth, pooled.scores[:, class_code]
+    return truth, pooled.ranks[:, class_code]
 
 
 def _points(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:

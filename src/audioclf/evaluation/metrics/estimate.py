@@ -180,8 +180,10 @@ def scorer(repeat: Repeat, metric: Metric, n_classes: int) -> OfWeights:
 
 
 def _unguarded(repeat: Repeat, metric: Metric, n_classes: int) -> OfWeights:
-    if METRICS[metric].needs != "labels":
-        assert repeat.scores is not None
-        return SCORE_METRICS[metric](repeat.y_true, repeat.scores)
+    needs = METRICS[metric].needs
+    if needs != "labels":
+        scores = repeat.ranks if needs == "scores" else repeat.scores
+        assert scores is not None
+        return SCORE_METRICS[metric](repeat.y_true, scores)
     tally, of_tally = tallier(repeat, n_classes), LABEL_METRICS[metric]
     return lambda weights: of_tally(tally(weights))

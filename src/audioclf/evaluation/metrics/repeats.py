@@ -22,17 +22,19 @@ class Repeat:
     - `test` ([shape=(n_test,)], int): positions of clips in the dataset.
     - `y_true`, `y_pred` ([shape=(n_test,)], int): codes of classes.
     - `scores` ([shape=(n_test, n_classes)], float64, or None): None if a fold has none.
+    - `ranks` (as `scores`): decision values if all folds have them, otherwise the scores.
     """
 
     test: Codes
     y_true: Codes
     y_pred: Codes
     scores: Floats | None
+    ranks: Floats | None
 
     def at(self, rows: Codes) -> Repeat:
         """Return the predictions in these rows."""
-        scores = None if self.scores is None else self.scores[rows]
-        return Repeat(self.test[rows], self.y_true[rows], self.y_pred[rows], scores)
+        scores, ranks = (None if a is None else a[rows] for a in (self.scores, self.ranks))
+        return Repeat(self.test[rows], self.y_true[rows], self.y_pred[rows], scores, ranks)
 
 
 def repeats_of(result: Predicted, targets: Targets) -> list[Repeat]:
@@ -47,13 +49,15 @@ def repeat_of(folds: Sequence[FoldResult], targets: Targets) -> Repeat:
     """Return the predictions on the test sides of these folds together."""
     test = np.concatenate([fold.fold.test for fold in folds])
     y_pred = np.concatenate([fold.y_pred for fold in folds])
-    scores = [fold.scores for fold in folds if fold.scores is not None]
-    return Repeat(
-        test,
-        targets.codes[test],
-        y_pred,
-        np.concatenate(scores) if len(scores) == len(folds) else None,
-    )
+    scores = _joined([fold.scores for fold in folds])
+    ranks = _joined([fold.decision_values for fold in folds])
+    return Repeat(test, targets.codes[test], y_pred, scores, scores if ranks is None else ranks)
+
+
+def _joined(parts: Sequence[Floats | None]) -> Floats | None:
+    """Return all parts as one array; None if one is missing."""
+    present = [part for part in parts if part is not None]
+    return np.concatenate(present) if len(present) == len(parts) else None
 
 
 def mean_where_defined(arrays: Iterable[Floats]) -> Floats:

@@ -94,6 +94,9 @@ class SelfCheck:
     def check(self, model: Model, *, tolerance: float = SCORE_TOLERANCE) -> None:
         """Compare scores, or codes where there are none.
 
+        A row whose stored scores are all equal is compared by its code: earlier versions gave equal
+        scores far from all classes.
+
         Raises
         ------
         RefusedError
@@ -105,7 +108,10 @@ class SelfCheck:
             if not np.array_equal(codes, self.codes):
                 raise RefusedError("score", _differs("predictions"), hint=_HINT)
             return
-        worst = float(np.abs(scores - self.scores).max())
+        same = np.ptp(self.scores, axis=1) == 0
+        if same.any() and not np.array_equal(codes[same], self.codes[same]):
+            raise RefusedError("score", _differs("predictions"), hint=_HINT)
+        worst = float(np.abs(scores - self.scores)[~same].max(initial=0.0))
         if not worst <= tolerance:
             what = f"{_differs('scores')} by up to {worst:.2g}"
             raise RefusedError("score", what, hint=_HINT)

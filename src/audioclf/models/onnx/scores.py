@@ -15,9 +15,11 @@ from audioclf.models.calibration.records import Isotonic, Sigmoid, Temperature
 from audioclf.models.refusal import RefusedError
 
 LABEL, SCORES = "label", "scores"
+TIE = 1e-6
+"""Scores that differ by no more are equal; ONNX adds up in 32 bits."""
 
 
-def with_scores(model: Any, manifest: Manifest, *, sign: float) -> Any:
+def with_scores(model: Any, manifest: Manifest, *, sign: float, is_first_of_ties: bool) -> Any:
     """Return a converted estimator whose outputs are `label` and `scores`.
 
     Parameters
@@ -28,6 +30,9 @@ def with_scores(model: Any, manifest: Manifest, *, sign: float) -> Any:
     manifest : Manifest
     sign : float
         1 or -1: the order of the two columns of decision values for two classes.
+    is_first_of_ties : bool
+        Whether the label is the first class whose score is the highest up to rounding, instead of
+        the label of the converted estimator.
 
     Raises
     ------
@@ -40,6 +45,13 @@ def with_scores(model: Any, manifest: Manifest, *, sign: float) -> Any:
     graph = _Graph(scores)
     if manifest.scores == "decision":
         _squash(graph, manifest, sign)
+        _agree(graph, label, len(manifest.classes))
+    elif is_first_of_ties:
+        highest = graph.add("ReduceMax", graph.at, axes=[1], keepdims=1)
+        is_top = graph.add("GreaterOrEqual", graph.at, graph.add("Sub", highest, graph.number(TIE)))
+        label = graph.add(
+            "ArgMax", graph.add("Cast", is_top, to=TensorProto.FLOAT), axis=1, keepdims=0
+        )
     if manifest.calibration is not None:
         _calibrate(graph, manifest)
         label = graph.add("ArgMax", graph.at, axis=1, keepdims=0)
@@ -96,6 +108,23 @@ def _squash(graph: _Graph, manifest: Manifest, sign: float) -> None:
     if len(manifest.classes) == 2:
         graph.at = graph.add("Mul", graph.at, graph.number(sign / 2))
     graph.at = graph.add("Softmax", graph.at, axis=1)
+
+
+def _agree(graph: _Graph, label: str, n_classes: int) -> None:
+    """Exchange the scores of the label and of the class with the highest one, as `predicted`."""
+    top = graph.add("ArgMax", graph.at, axis=1, keepdims=0)
+    column, ends = graph.number([1], np.int64), graph.number([0, 1])
+    depth = graph.number([n_classes], np.int64)
+    (own, own_flag), (highest, top_flag) = (
+        (
+            graph.add("GatherElements", graph.at, graph.add("Unsqueeze", codes, column), axis=1),
+            graph.add("OneHot", codes, depth, ends),
+        )
+        for codes in (label, top)
+    )
+    gap = graph.add("Sub", highest, own)
+    raised = graph.add("Mul", gap, graph.add("Sub", own_flag, top_flag))
+    graph.at = graph.add("Add", graph.at, raised)
 
 
 def _calibrate(graph: _Graph, manifest: Manifest) -> None:
