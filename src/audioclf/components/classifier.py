@@ -60,6 +60,26 @@ class Classifier(Component):
         """
         return ()
 
+    def check_fit(self, n_clips: int, n_classes: int) -> None:
+        """Check that a fit is possible, before anything is fitted.
+
+        Parameters
+        ----------
+        n_clips : int
+            Clips of the smallest training side.
+        n_classes : int
+            Classes of the dataset.
+
+        Raises
+        ------
+        ClassifierError
+            If it is not, for example because an algorithm handles two classes only.
+        """
+        inner = (getattr(self, name) for name in type(self).model_fields)
+        for item in inner:
+            if isinstance(item, Classifier):
+                item.check_fit(n_clips, n_classes)
+
     def needs_shape(self) -> bool:
         """Whether `fit` takes `shape`, because this classifier or one inside of it uses it."""
         inner = (getattr(self, name) for name in type(self).model_fields)

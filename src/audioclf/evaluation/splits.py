@@ -173,7 +173,7 @@ class _GroupedFolds(_KFold):
         groups = _groups(dataset)
         for repeat in range(self.repeats):
             splitter = _sklearn(self._splitter)(
-                n_splits=n_splits, shuffle=True, random_state=seed + repeat
+                n_splits=n_splits, shuffle=True, random_state=(seed + repeat) % 2**32
             )
             pairs = [pair for pair in _pairs(splitter, dataset, groups) if len(pair[1])]
             yield from (Fold(repeat, str(i), *pair) for i, pair in enumerate(pairs))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audioclf.base.errors import DatasetError
+from audioclf.base.errors import AudioclfError, ConfigError, DatasetError
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import versions_behind
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
-from audioclf.components.guard import load_guarded
+from audioclf.components.guard import guard, load_guarded
 from audioclf.components.registry import Origin, Registry
 from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig
@@ -85,7 +85,11 @@ class Prepared:
         check_metrics(config.metrics, classes)
         for name, classifier in config.classifiers.items():
             check_metrics(classifier.fit_metrics(), classes, f"classifiers.{name}: ")
-        self.splits()
+        n_clips = min(len(fold.train) for fold in self.splits().folds)
+        for name, classifier in config.classifiers.items():
+            where = f"classifiers.{name}"
+            with guard(where, ConfigError, known=partial(_config_error, where)):
+                classifier.check_fit(n_clips, len(classes))
         _ = self.pipelines
 
     def extract(
@@ -183,3 +187,7 @@ def unreadable_clips(dataset: Dataset, extraction: Extraction, folder: RunFolder
         hint=f"All are listed in {folder.path / LEDGER}. Correct or remove them, or leave them out "
         "with `on_error: skip`.",
     )
+
+
+def _config_error(where: str, exc: AudioclfError) -> AudioclfError:
+    return ConfigError(f"{where}: {exc.message}", hint=exc.hint)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from audioclf.builtin.classifiers.sgd import Sgd
 from audioclf.components import batches as module
@@ -76,3 +77,8 @@ def test_far_from_all_classes_scores_order_them_as_the_decision_values(loss: Any
     assert scores.sum() == pytest.approx(1)
     assert scores.argmax() == model.decision_function(far).argmax() == model.predict(far)[0]
     assert len(set(scores[0].tolist())) > 1
+
+
+def test_alpha_0_can_only_fail_and_is_refused() -> None:
+    with pytest.raises(ValidationError, match="greater than 0"):
+        Sgd(alpha=0)

@@ -73,6 +73,14 @@ class GradientBoosting(Classifier):
     ccp_alpha: CcpAlpha = 0.0
 
     @override
+    def check_fit(self, n_clips: int, n_classes: int) -> None:
+        if self.loss == "exponential" and n_classes > 2:
+            raise ClassifierError(
+                f"loss: exponential handles two classes, and there are {n_classes}",
+                hint="Use loss: log_loss.",
+            )
+
+    @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         return 64 * n_rows * n_classes
 

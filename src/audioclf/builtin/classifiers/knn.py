@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, FiniteFloat, model_validator
 from typing_extensions import override
 
-from audioclf.plugin import Classifier
+from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
     from typing import Self
@@ -44,9 +44,20 @@ class Knn(Classifier):
 
     @model_validator(mode="after")
     def _algorithm_supports_the_metric(self) -> Self:
+        if self.p < 1 and self.metric == "minkowski" and self.algorithm.endswith("_tree"):
+            raise ValueError(f"p below 1 needs algorithm: brute, not {self.algorithm}")
         if self.metric == "cosine" and self.algorithm.endswith("_tree"):
             raise ValueError(f"metric: cosine needs algorithm: brute, not {self.algorithm}")
         return self
+
+    @override
+    def check_fit(self, n_clips: int, n_classes: int) -> None:
+        if self.n_neighbors > n_clips:
+            raise ClassifierError(
+                f"n_neighbors is {self.n_neighbors}, and the smallest training side has {n_clips} "
+                "clips",
+                hint="Use fewer neighbors.",
+            )
 
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, FiniteFloat, model_validator
 from typing_extensions import override
 
-from audioclf.plugin import Classifier
+from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
     from typing import Self
@@ -53,6 +53,14 @@ class LogisticRegression(Classifier):
         if self.l1_ratio > 0 and self.solver != "saga" and not lasso:
             raise ValueError(f"l1_ratio above 0 needs solver: saga, not {self.solver}")
         return self
+
+    @override
+    def check_fit(self, n_clips: int, n_classes: int) -> None:
+        if self.solver == "liblinear" and n_classes > 2:
+            raise ClassifierError(
+                f"solver: liblinear handles two classes, and there are {n_classes}",
+                hint="Use another solver, such as lbfgs, or saga for an L1 share.",
+            )
 
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:

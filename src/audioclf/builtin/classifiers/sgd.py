@@ -78,8 +78,8 @@ class Sgd(Classifier):
     penalty: Literal["l2", "l1", "elasticnet"] | None = "l2"
     """Penalty on the weights; null for none."""
 
-    alpha: FiniteFloat = Field(default=1e-4, ge=0)
-    """Strength of the penalty, at least 0."""
+    alpha: FiniteFloat = Field(default=1e-4, gt=0)
+    """Strength of the penalty, above 0; it also sets the size of the steps."""
 
     l1_ratio: FiniteFloat = Field(default=0.15, ge=0, le=1)
     """Share of L1 in the penalty `elasticnet`, in [0, 1]."""

@@ -57,7 +57,9 @@ def to_onnx(estimator: Any, n_columns: int, opsets: Mapping[str, int]) -> Any:
         graph.add("ArgMax", decision, axis=1, keepdims=0, output="label")
         highest = graph.add("ReduceMax", decision, axes=[1], keepdims=1)
     if model.loss == "log_loss":
-        logs = graph.add("Neg", graph.add("Softplus", graph.add("Neg", decision)))
+        rest = graph.add("Exp", graph.add("Neg", graph.add("Abs", decision)))
+        log1p = graph.add("Log", graph.add("Add", rest, 1.0))
+        logs = graph.add("Sub", graph.add("Min", decision, 0.0), log1p)
         values = graph.add("Exp", logs) if is_binary else graph.add("Softmax", logs, axis=1)
     elif model.loss == "modified_huber":
         values = _modified_huber(graph, decision)
