@@ -20,10 +20,11 @@ def test_a_model_is_written_next_to_its_file(tmp_path: Path) -> None:
     path = made(tmp_path / "m.audioclf", "logistic_regression")
     done = run_cli("export", path, "--to", "onnx")
     assert done.returncode == 0
-    first, second, third = done.stdout.splitlines()
+    first, second, third, fourth = done.stdout.splitlines()
     assert first == str(tmp_path / "m.onnx")
     assert second.strip().startswith("input features [n, ")
     assert "compared on 8 stored rows: scores differ by at most " in third
+    assert fourth.startswith("  classes are equal on these and on 512 made rows, where scores ")
     assert "not in a run folder: compared on the stored rows alone" in done.stderr
     assert (tmp_path / "m.onnx").is_file()
 

@@ -83,6 +83,10 @@ def test_repeats_differ() -> None:
     assert folds[0].test.tolist() != folds[5].test.tolist()
 
 
+def test_the_largest_seed_can_repeat_group_folds() -> None:
+    assert len(GroupKFold(n_splits=2, repeats=2).folds(dataset(), 2**32 - 1).folds) == 4
+
+
 @pytest.mark.parametrize("stratify", [False, True])
 def test_holdout_is_train_test_split(stratify: bool) -> None:
     data = dataset()

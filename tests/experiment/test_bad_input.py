@@ -301,3 +301,18 @@ def test_control_characters_of_a_label_do_not_reach_the_terminal(
     config = of_folder(toy_config)
     done = run_cli("run", config, "--out", toy_config.parent / "a")
     assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("{type: knn, n_neighbors: 500}", "n_neighbors is 500, and the smallest training side has"),
+        ("{type: sgd, alpha: 0}", "expected greater than 0, not 0"),
+    ],
+)
+def test_a_fit_that_can_only_fail_is_refused_by_check(
+    field: str, words: str, toy_config: Path
+) -> None:
+    done = run_cli("check", toy_config, "--set", f"classifiers.bad={field}")
+    assert done.returncode == 2
+    assert words in done.stderr

@@ -55,8 +55,8 @@ class FoldResult:
       pickled.
     - `peak_memory`: growth of the process during the fit, in bytes; None if the system does not
       report it.
-    - `decision_values` ([shape=(n_test, n_classes)], float64, or None): values that rank clips where
-      the scores saturate; a class without training clips has `-inf`. None where scores rank them.
+    - `decision_values` ([shape=(n_test, n_classes)], float64, or None): values that rank clips
+      where scores saturate; a class without training clips has `-inf`. None where scores rank them.
     """
 
     fold: Fold

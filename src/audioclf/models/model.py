@@ -317,17 +317,16 @@ class Model:
         ModelError
             If the classifier gives none.
         """
-        scores = self._uncalibrated(rows)
-        if scores is None:
+        if (scores := self._uncalibrated(rows)) is None:
             message = f"the classifier of {self.manifest.cell!r} gives no scores"
             raise ModelError(message, hint="Use `predict`.")
-        calibration = self.manifest.calibration
-        return scores if calibration is None else calibrated(calibration.mapping, scores)
+        how = self.manifest.calibration
+        return scores if how is None else calibrated(how.mapping, scores)
 
     def codes_of(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return the code of the class of each row, its position in `classes`, without abstaining.
+        """Return the code of the class of each row, without abstaining: the most probable class.
 
-        A calibrated model gives the most probable class, others the prediction of the classifier.
+        Without calibration it is the prediction of the classifier, which has the highest score.
 
         Parameters
         ----------
@@ -337,8 +336,7 @@ class Model:
         -------
         codes : np.ndarray [shape=(n_rows,)], int
         """
-        calibration = self.manifest.calibration
-        if calibration is None:
+        if (calibration := self.manifest.calibration) is None:
             return checked_labels(self.scorer.predict(rows), len(rows), len(self.classes))
         scores = self._uncalibrated(rows)
         assert scores is not None
