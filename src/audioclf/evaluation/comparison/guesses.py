@@ -10,7 +10,7 @@ as often as it occurs. No classifier without information about the labels is bet
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -120,9 +120,9 @@ def permutation_p(
 
     def value(labels: Codes) -> float:
         scores = [
-            scorer(Repeat(r.test, labels[r.test], r.y_pred, r.scores), metric, n_classes)(
-                np.ones((1, len(r.test)))
-            )[0]
+            scorer(replace(r, y_true=labels[r.test]), metric, n_classes)(np.ones((1, len(r.test))))[
+                0
+            ]
             for r in repeats
         ]
         return sign * float(np.mean(scores))

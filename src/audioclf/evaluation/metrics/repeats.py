@@ -22,19 +22,25 @@ class Repeat:
     - `test` ([shape=(n_test,)], int): positions of clips in the dataset.
     - `y_true`, `y_pred` ([shape=(n_test,)], int): codes of classes.
     - `scores` ([shape=(n_test, n_classes)], float64, or None): None if a fold has none.
-    - `ranks` (as `scores`): decision values if all folds have them, otherwise the scores.
+    - `decision_values` (as `scores`): None if a fold has none.
     """
 
     test: Codes
     y_true: Codes
     y_pred: Codes
     scores: Floats | None
-    ranks: Floats | None
+    decision_values: Floats | None = None
+
+    @property
+    def ranks(self) -> Floats | None:
+        """Values that order the clips for each class: decision values, or else the scores."""
+        return self.scores if self.decision_values is None else self.decision_values
 
     def at(self, rows: Codes) -> Repeat:
         """Return the predictions in these rows."""
-        scores, ranks = (None if a is None else a[rows] for a in (self.scores, self.ranks))
-        return Repeat(self.test[rows], self.y_true[rows], self.y_pred[rows], scores, ranks)
+        arrays = (self.scores, self.decision_values)
+        parts = (None if array is None else array[rows] for array in arrays)
+        return Repeat(self.test[rows], self.y_true[rows], self.y_pred[rows], *parts)
 
 
 def repeats_of(result: Predicted, targets: Targets) -> list[Repeat]:
@@ -50,8 +56,8 @@ def repeat_of(folds: Sequence[FoldResult], targets: Targets) -> Repeat:
     test = np.concatenate([fold.fold.test for fold in folds])
     y_pred = np.concatenate([fold.y_pred for fold in folds])
     scores = _joined([fold.scores for fold in folds])
-    ranks = _joined([fold.decision_values for fold in folds])
-    return Repeat(test, targets.codes[test], y_pred, scores, scores if ranks is None else ranks)
+    decision_values = _joined([fold.decision_values for fold in folds])
+    return Repeat(test, targets.codes[test], y_pred, scores, decision_values)
 
 
 def _joined(parts: Sequence[Floats | None]) -> Floats | None:
