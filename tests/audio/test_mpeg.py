@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -127,10 +128,13 @@ BEHIND = {"ID3v1": b"TAG" + bytes(125), "APE": APE_WITH_FOOTER, "zeros": bytes(3
 
 
 @pytest.mark.parametrize("tail", BEHIND.values(), ids=BEHIND)
-def test_bytes_behind_the_frames_are_no_reason_for_a_warning(tail: bytes) -> None:
+def test_bytes_behind_the_frames_are_no_reason_for_a_warning(
+    tail: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
     bare = without_header(VARIABLE)
     assert decoded(bare + tail).info == decoded(bare).info
     assert decoded(VARIABLE + tail).info.warnings == ()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_file_that_ends_inside_a_frame_has_a_warning() -> None:
@@ -141,14 +145,41 @@ def test_a_file_that_ends_inside_a_frame_has_a_warning() -> None:
     assert np.array_equal(cut.y, whole.y[:-1152])
 
 
-def test_sound_that_the_header_does_not_count_is_read_with_a_warning() -> None:
+def with_count(change: Callable[[int], int]) -> bytes:
+    """Return the file whose header has another number of frames."""
     data = bytearray(VARIABLE)
     at = data.index(b"Xing") + 8
-    data[at : at + 4] = (int.from_bytes(data[at : at + 4], "big") // 2).to_bytes(4, "big")
-    whole, read = decoded(VARIABLE), decoded(bytes(data))
+    count = change(int.from_bytes(data[at : at + 4], "big"))
+    data[at : at + 4] = count.to_bytes(4, "big")
+    return bytes(data)
+
+
+def test_sound_that_the_header_does_not_count_is_read_with_a_warning(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    whole, read = decoded(VARIABLE), decoded(with_count(lambda count: count // 2))
     assert np.array_equal(read.y, whole.y)
+    assert read.info.frames == len(whole.y)
     [warning] = read.info.warnings
     assert warning.endswith(f" frames of audio, file holds {len(whole.y)}")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_header_that_counts_itself_is_no_reason_for_a_warning() -> None:
+    whole, read = decoded(VARIABLE), decoded(with_count(lambda count: count + 1))
+    assert np.array_equal(read.y, whole.y)
+    assert read.info == whole.info
+
+
+def test_files_one_behind_the_other_are_read_with_a_warning(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    first, read = decoded(VARIABLE), decoded(VARIABLE + VARIABLE)
+    assert len(read.y) > 1.99 * len(first.y)
+    assert np.array_equal(read.y[: len(first.y)], first.y)
+    [warning] = read.info.warnings
+    assert warning.startswith(f"header says {len(first.y)} frames of audio, file holds ")
+    assert capfd.readouterr() == ("", "")
 
 
 HEADERS = {

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 import soundfile
 
 from audioclf.audio.decode import decode, inspect
+from audioclf.audio.ogg import OggPages, check_ogg
 from audioclf.audio.settings import AudioConfig
 from audioclf.audio.stream import open_stream
 from audioclf.base.errors import DecodeError
-from audioclf.dataset.sources import PartSource, Span
+from audioclf.dataset.sources import FileSource, PartSource, Span
 from tests.hostile.files import MemorySource, noise
 
 SR = 48_000
@@ -68,6 +71,23 @@ def test_a_stream_without_its_last_page_has_a_warning(data: bytes) -> None:
 @pytest.mark.parametrize("data", [LONG, SHORT, FILES["opus"], LONG + bytes(100)])
 def test_a_stream_with_its_last_page_has_none(data: bytes) -> None:
     assert inspect(MemorySource(data, "clip.ogg")).warnings == ()
+
+
+def test_the_pages_of_a_file_are_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "long.ogg"
+    path.write_bytes(LONG)
+    names = []
+
+    def counted(stream: BinaryIO, size: int, name: str) -> OggPages | None:
+        names.append(name)
+        return check_ogg(stream, size, name)
+
+    monkeypatch.setattr("audioclf.audio.container.check_ogg", counted)
+    for start in range(3):
+        decode(PartSource(FileSource(path), Span(start, start + 0.5)), AudioConfig())
+    assert names == [str(path)]
 
 
 @pytest.mark.parametrize(("head", "codec"), [(b"\x7fFLAC\1\0", "FLAC"), (b"Speex   1.2", "Speex")])

@@ -71,8 +71,16 @@ class FrameIndex:
 
     @property
     def is_plain(self) -> bool:
-        """Whether a decoder that begins with the first frame finds these frames and no others."""
-        return len(self.runs) == 1 and not (self.info is not None and self.info.is_vbri)
+        """Whether libmpg123 finds these frames and no others, if it begins with the first."""
+        if len(self.runs) > 1 or (self.info is not None and self.info.is_vbri):
+            return False
+        return self.declared is None or self.samples_for(self.declared) == self.declared
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the file holds as many bytes of frames as its header says."""
+        held = self.runs[-1][1] - self.runs[0][0]
+        return not self.cut and self.info is not None and 0 < (self.info.size or 0) <= held
 
     @property
     def delay(self) -> int:
@@ -97,11 +105,13 @@ class FrameIndex:
     def samples_for(self, decoder: int | None) -> int:
         """Return the number of samples, for a decoder that says `decoder`.
 
-        A header that counts one frame too few, or more than there are, is left as it is.
+        A header that counts more frames than there are is left as it is: the file was cut off,
+        unless it is complete and the header counts itself. So is one that counts a frame too few.
         """
         if decoder is None or decoder != self.declared:
             return self.samples
-        return self.samples if self.samples - decoder > self.first.samples else decoder
+        more = (self.samples - decoder) // self.first.samples
+        return self.samples if more > 1 or (more == -1 and self.is_complete) else decoder
 
     def warnings(self) -> Iterator[str]:
         """Yield sentences on sound that the file lacks, or that is not read."""
@@ -140,7 +150,8 @@ class FrameIndex:
         first_run = bisect_right(self.runs, (begin, 1 << 62)) - 1
         runs = [(max(start, begin), end) for start, end in self.runs[first_run:]]
         front = _silent_frames(self.first, len(self.starts) - frame)
-        stop = int(self.starts[frame : frame + _PATCHED + 1][-1])
+        behind = frame + _PATCHED
+        stop = int(self.starts[behind]) if behind < len(self.starts) else runs[-1][1]
         patched = bytearray()
         while runs and runs[0][0] < stop:
             start, end = runs.pop(0)
@@ -243,16 +254,16 @@ def _all_frames(
         block = stream.read(_BLOCK_BYTES)
         if len(block) < HEADER_BYTES:
             break
-        base, last = at, at + len(block) - HEADER_BYTES
-        while at <= last:
-            i = at - base
-            length = sizes.get(block[i + 1] << 8 | block[i + 2]) if block[i] == 0xFF else None
+        base, i, last = at, 0, len(block) - HEADER_BYTES
+        while i <= last:
+            length = sizes.get(block[i : i + 3])
             if length is None or (block[i + 3] >= 0xC0) != mono:
                 break
-            starts.append(at)
-            at += length
-            ends.append(at)
-        else:
+            starts.append(base + i)
+            i += length
+            ends.append(base + i)
+        at = base + i
+        if i > last:
             continue
         following = _next_frame(stream, at, size, first)
         if following is None:

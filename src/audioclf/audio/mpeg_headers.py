@@ -82,15 +82,15 @@ class FrameHeader:
         same = self.raw[1] | 1 == other.raw[1] | 1 and self.sr == other.sr
         return same and self.mono == other.mono
 
-    def sizes(self) -> dict[int, int]:
-        """Return the sizes of frames of this version and rate, by their second and third byte."""
+    def sizes(self) -> dict[bytes, int]:
+        """Return the sizes of frames of this version and rate, by their first three bytes."""
         sizes = {}
         for protection in (0, 1):
             for third in range(256):
                 raw = bytes([0xFF, self.raw[1] & 0xFE | protection, third, self.raw[3]])
                 header = FrameHeader.of(raw)
                 if header is not None and header.sr == self.sr:
-                    sizes[raw[1] << 8 | third] = header.size
+                    sizes[raw[:3]] = header.size
         return sizes
 
 

@@ -222,20 +222,23 @@ class _Mp3Reader(_SoundFileReader):
         super().__init__(stream, container, name)
         if self._index is None:
             return
-        plain = self._index.is_plain
-        direct = self.info.frames if plain else self._index.declared
-        frames = self._index.samples_for(direct)
-        self.info = replace(self.info, frames=frames)
-        if direct is None or frames > direct or not plain:
-            self._position = -1  # Not from the start of libsndfile.
-        if direct is not None and direct != frames and self._index.declared == direct:
-            mismatch = f"header says {direct} frames of audio, file holds {frames}"
-            self.info = replace(self.info, warnings=(*self.info.warnings, mismatch))
+        declared, direct = self._index.declared, self._index.is_plain
+        frames = self._index.samples_for(self.info.frames if direct else declared)
+        if not direct or frames > self.info.frames:
+            self._position = -1  # Not from the start of the file.
+        warnings = self.info.warnings
+        if declared is not None and frames > declared:
+            warnings += (f"header says {declared} frames of audio, file holds {frames}",)
+        self.info = replace(self.info, frames=frames, warnings=warnings)
 
     @override
     def _whole(self, stream: BinaryIO, container: Container) -> _QuietStream:
-        if self._index is None or self._index.is_plain:
+        if self._index is None:
             return super()._whole(stream, container)
+        if self._index.is_plain:
+            # A tag behind the frames makes libmpg123 print that there is more than it expects.
+            end = container.size if self._index.cut else self._index.runs[-1][1]
+            return _QuietStream(stream, container.start, end)
         return self._from(0)[0]
 
     @override
@@ -270,11 +273,12 @@ _CONTAINERS_KEPT = 8
 
 def _checked(source: AudioSource, stream: BinaryIO, limits: Limits) -> Container:
     """Check the container, once for all parts of a long MP3 or Ogg file."""
-    key = (source, _stamp(source, stream), limits)
+    stamp = _stamp(source, stream)
+    key = (source.name, repr(stamp), limits)
     container = _containers.get(key)
     if container is None:
         container = check_container(stream, source.name, limits)
-        if container.kind in _READERS and key[1] is not None:
+        if container.kind in _READERS and stamp is not None:
             while len(_containers) >= _CONTAINERS_KEPT:
                 _containers.pop(next(iter(_containers), None), None)
             _containers[key] = container
