@@ -155,11 +155,7 @@ def test_a_bad_limit_in_a_config_is_named(toy_config: Path, override: str, words
             None,
         ),
         ("max_entries=", "expected a valid integer, unable to parse string as an integer", None),
-        (
-            "max_seconds=1=2",
-            "expected a valid number, unable to parse string as a number",
-            None,
-        ),
+        ("max_seconds=1=2", "expected a valid number, unable to parse string as a number", None),
     ],
 )
 def test_a_bad_limit_on_the_command_line_is_named(

@@ -56,10 +56,7 @@ def test_warnings_and_changes_of_the_process_are_recorded() -> None:
     with recorded() as remarks:
         warnings.warn("too\n few", stacklevel=1)
         np.random.seed(3)  # noqa: NPY002
-    assert remarks == [
-        "it changes np.random for the whole process, which was put back",
-        "too few",
-    ]
+    assert remarks == ["it changes np.random for the whole process, which was put back", "too few"]
 
 
 class Quitting(Classifier):

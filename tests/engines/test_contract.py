@@ -64,8 +64,7 @@ def test_an_error_for_the_user_comes_back_as_it_was_raised(engine: Engine) -> No
 
 
 @pytest.mark.parametrize(
-    ("kind", "message"),
-    [("foreign", "ValueError: no luck"), ("exit", "SystemExit: done here")],
+    ("kind", "message"), [("foreign", "ValueError: no luck"), ("exit", "SystemExit: done here")]
 )
 def test_any_other_exception_comes_back_with_type_text_and_place(
     engine: Engine, kind: str, message: str

@@ -81,9 +81,7 @@ def test_a_fit_comes_back_to_the_last_bit(tmp_path: Path) -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     scores=hnp.arrays(
-        np.float64,
-        st.tuples(st.just(4), st.integers(2, 5)),
-        elements=st.floats(0, 1),
+        np.float64, st.tuples(st.just(4), st.integers(2, 5)), elements=st.floats(0, 1)
     ),
     warnings=st.lists(st.text(), max_size=3),
     seconds=st.floats(0, 1e6),

@@ -187,8 +187,7 @@ def test_a_repeat_that_tests_one_class_does_not_undo_the_auc_of_the_others() -> 
     scores = np.column_stack([1 - y * 0.8, y * 0.8])
     both, one = np.array([0, 1, 2]), np.array([0, 1])
     result = cell_of(
-        fold_of(both, y[both], scores[both], repeat=0),
-        fold_of(one, y[one], scores[one], repeat=1),
+        fold_of(both, y[both], scores[both], repeat=0), fold_of(one, y[one], scores[one], repeat=1)
     )
     assert metric_value(result, "roc_auc", targets_of(y)) == 1.0
 

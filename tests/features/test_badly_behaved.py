@@ -62,9 +62,7 @@ class Moody(Featurizer):
         return np.ones((2, 3 if y[0] == np.float32(0.25) else 9), dtype=np.float32)
 
 
-def test_frames_that_change_between_clips_of_one_length_cost_the_clip(
-    tmp_path: Path,
-) -> None:
+def test_frames_that_change_between_clips_of_one_length_cost_the_clip(tmp_path: Path) -> None:
     import soundfile
 
     for number in range(4):

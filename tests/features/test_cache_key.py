@@ -178,9 +178,7 @@ def test_the_key_follows_the_full_version_of_each_library(
     version = metadata.version
     before = real_key()
     fresh.setattr(
-        metadata,
-        "version",
-        lambda name: version(name) + (".post1" if name == library else ""),
+        metadata, "version", lambda name: version(name) + (".post1" if name == library else "")
     )
     assert real_key() != before
 

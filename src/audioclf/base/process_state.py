@@ -153,10 +153,5 @@ _GENERATORS = {
     "np.random": _Part(_numpy_generator, _set_numpy_generator),
 }
 _PARTS = {**_SETTINGS, **_GENERATORS}
-_SET_BY_IMPORTS = (
-    "the environment variables",
-    _FILTERS,
-    "sys.path",
-    "matplotlib's backend",
-)
+_SET_BY_IMPORTS = ("the environment variables", _FILTERS, "sys.path", "matplotlib's backend")
 """Parts that the import of a library may set with good reason."""

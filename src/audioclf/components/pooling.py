@@ -150,9 +150,7 @@ def _bounds(n_frames: int, segments: int) -> list[tuple[int, int]]:
 
 
 def _moments(
-    exact: NDArray[np.float64],
-    statistics: tuple[Statistic, ...],
-    bounds: list[tuple[int, int]],
+    exact: NDArray[np.float64], statistics: tuple[Statistic, ...], bounds: list[tuple[int, int]]
 ) -> list[NDArray[np.float64]]:
     """Return the statistics of each range of frames in order, each [shape=(n_bins,)]."""
     import numpy as np

@@ -8,11 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    field_serializer,
-    model_validator,
-)
+from pydantic import Field, field_serializer, model_validator
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.limits import Limits
@@ -20,9 +16,7 @@ from audioclf.base.settings import Settings
 from audioclf.components.fields import AnyClassifier, AnyFeaturizer, AnyLoader
 from audioclf.components.metrics import Metric
 from audioclf.components.pooling import Flatten
-from audioclf.config.yaml_source import (
-    dump_yaml,
-)
+from audioclf.config.yaml_source import dump_yaml
 from audioclf.evaluation.splits import Split, StratifiedKFold
 
 

@@ -43,12 +43,7 @@ _BLOCK_SAMPLES = 5 << 16
 
 
 def transform(
-    ys: Sequence[Matrix],
-    framing: Framing,
-    n_rows: int,
-    project: Project,
-    *,
-    double: bool = False,
+    ys: Sequence[Matrix], framing: Framing, n_rows: int, project: Project, *, double: bool = False
 ) -> list[Matrix]:
     """Return `project` of the magnitude spectra of each waveform.
 

@@ -41,11 +41,7 @@ class Fitting(Protocol):
 
 
 def fit_rows(
-    pipeline: Fitting,
-    estimator: Any,
-    X: Matrix,
-    y: Codes,
-    groups: Codes | None = None,
+    pipeline: Fitting, estimator: Any, X: Matrix, y: Codes, groups: Codes | None = None
 ) -> Any:
     """Fit an estimator on the rows of some clips.
 
@@ -74,13 +70,7 @@ def fit_rows(
 
 
 def fit_batches(
-    classifier: Classifier,
-    views: Views,
-    matrix: Matrix,
-    clips: Codes,
-    y: Codes,
-    *,
-    seed: int,
+    classifier: Classifier, views: Views, matrix: Matrix, clips: Codes, y: Codes, *, seed: int
 ) -> Any:
     """Fit in batches on some rows of a matrix, without a copy.
 

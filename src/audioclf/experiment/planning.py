@@ -106,11 +106,7 @@ class RunPlan:
 
 
 def plan(
-    prepared: Prepared,
-    resources: Resources,
-    *,
-    out: Path = Path("runs"),
-    load_seconds: float = 0.0,
+    prepared: Prepared, resources: Resources, *, out: Path = Path("runs"), load_seconds: float = 0.0
 ) -> RunPlan:
     """Estimate the cost of a run; it takes some seconds, however many clips there are.
 

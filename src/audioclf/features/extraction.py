@@ -203,12 +203,7 @@ class _Collector:
     """Collects the results of the workers in the rows of their clips."""
 
     def __init__(
-        self,
-        dataset: Dataset,
-        plans: Sequence[Plan],
-        cache: CacheUse,
-        progress: Progress,
-        sr: int,
+        self, dataset: Dataset, plans: Sequence[Plan], cache: CacheUse, progress: Progress, sr: int
     ) -> None:
         self.dataset = dataset
         self.matrices = {plan.name: new_matrix(len(dataset), plan.row_width) for plan in plans}

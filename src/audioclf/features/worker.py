@@ -277,11 +277,7 @@ def _info_from(meta: Mapping[str, Any]) -> AudioInfo:
 
 
 def _matrices(
-    plan: Plan,
-    loaded: Sequence[_Loaded],
-    chunk: Chunk,
-    cache: FeatureCache | None,
-    frames: Frames,
+    plan: Plan, loaded: Sequence[_Loaded], chunk: Chunk, cache: FeatureCache | None, frames: Frames
 ) -> list[Matrix | None]:
     """Return the features of each clip, cached or computed; computed ones are then cached.
 

@@ -238,10 +238,7 @@ def _folds(folder: Path, rows: Sequence[FoldRow], clips: Sequence[SavedClip]) ->
 
 
 def _pipelines(
-    folder: Path,
-    metrics: Mapping[str, Any],
-    clips: Sequence[SavedClip],
-    folds: Sequence[Fold],
+    folder: Path, metrics: Mapping[str, Any], clips: Sequence[SavedClip], folds: Sequence[Fold]
 ) -> tuple[SavedPipeline, ...]:
     written = metrics[PIPELINES]
     rows: dict[str, list[_Prediction]] = {name: [] for name in written}

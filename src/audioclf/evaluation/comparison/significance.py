@@ -49,12 +49,7 @@ class Spread:
 
 
 def bootstrap_spread(
-    resampled: Floats,
-    n_units: int,
-    *,
-    folds_per_repeat: float,
-    test_ratio: float,
-    n_fixed: int = 1,
+    resampled: Floats, n_units: int, *, folds_per_repeat: float, test_ratio: float, n_fixed: int = 1
 ) -> Spread | None:
     """Return the spread of a difference from its values on resamples of the test units.
 

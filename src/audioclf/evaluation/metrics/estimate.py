@@ -15,11 +15,7 @@ import numpy as np
 from audioclf.base.errors import ConfigError
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
-from audioclf.evaluation.metrics.bootstrap import (
-    N_RESAMPLES,
-    interval,
-    on_resamples,
-)
+from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, interval, on_resamples
 from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, tallier
 from audioclf.evaluation.metrics.repeats import (
     Codes,

@@ -15,12 +15,7 @@ from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
 from audioclf.evaluation.metrics.estimate import Estimate
 from audioclf.evaluation.metrics.label_metrics import tallier
-from audioclf.evaluation.metrics.repeats import (
-    Floats,
-    Repeat,
-    mean_where_defined,
-    repeats_of,
-)
+from audioclf.evaluation.metrics.repeats import Floats, Repeat, mean_where_defined, repeats_of
 from audioclf.evaluation.results import Predicted
 
 
