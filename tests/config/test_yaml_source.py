@@ -61,11 +61,8 @@ def test_numbers_and_constants_of_the_core_schema_are_read(text: str, value: obj
     assert (found, type(found)) == (value, type(value))
 
 
-def test_quoted_scalars_are_strings() -> None:
+def test_keys_and_quoted_scalars_are_strings() -> None:
     assert parse_yaml("a: ['1', \"true\"]", "c.yaml").data == {"a": ["1", "true"]}
-
-
-def test_keys_are_strings() -> None:
     assert parse_yaml("1: a\ntrue: b", "c.yaml").data == {"1": "a", "true": "b"}
 
 
@@ -99,15 +96,13 @@ def test_an_empty_text_holds_nothing() -> None:
     assert (source.data, source.problems, source.name) == (None, [], "c.yaml")
 
 
-def test_what_is_wrong_leaves_the_rest() -> None:
-    text = "a: &x 1\nb: *x\na: 2\nc: !!set [ls]\nd: -.inf\n? [k]\n: 1\ne: 5\n"
-    assert parse_yaml(text, "c.yaml").data == {"a": 1, "b": None, "c": None, "d": None, "e": 5}
-
-
-def test_everything_wrong_with_the_text_is_collected() -> None:
-    text = "a: &x 1\nb: *x\na: 2\nc: !!python/object/apply:os.system [ls]\nd: .nan\n? [k]\n: 1\n"
-    problems = [str(problem) for problem in parse_yaml(text, "c.yaml").problems]
-    assert problems == [
+def test_everything_wrong_with_the_text_is_collected_and_leaves_the_rest() -> None:
+    text = (
+        "a: &x 1\nb: *x\na: 2\nc: !!python/object/apply:os.system [ls]\nd: .nan\n? [k]\n: 1\ne: 5"
+    )
+    source = parse_yaml(text, "c.yaml")
+    assert source.data == {"a": 1, "b": None, "c": None, "d": None, "e": 5}
+    assert list(map(str, source.problems)) == [
         "c.yaml:2:4: aliases are not allowed: replace *x by its value",
         "c.yaml:3:1: duplicate key 'a': remove it here or in line 1",
         "c.yaml:4:4: tags are not allowed: remove tag:yaml.org,2002:python/object/apply:os.system",
@@ -163,14 +158,9 @@ def test_nesting_is_counted_by_depth_and_not_by_number() -> None:
                 parse_yaml(text, "c.yaml")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "nope.yaml"
-    with pytest.raises(ConfigError) as caught:
-        read_yaml(path)
-    assert str(caught.value) == f"{path}: no such file"
-
-
-def test_a_folder_is_not_a_config(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"/nope\.yaml: no such file$"):
+        read_yaml(tmp_path / "nope.yaml")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         read_yaml(tmp_path)
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from librosa.filters import mel as librosa_filters
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from audioclf.dsp.mel_filters import MelBank, mel_bank, mel_frequencies, mel_weights
 from audioclf.dsp.short_time import TILE
@@ -75,12 +74,3 @@ def test_a_frame_does_not_depend_on_its_place(n_fft: int, n_mels: int, seed: int
     order = np.random.default_rng(seed).permutation(power.shape[1])
     shuffled = bank(n_fft, n_mels).project(np.ascontiguousarray(power[:, order]))
     assert np.array_equal(shuffled, bank(n_fft, n_mels).project(power)[:, order])
-
-
-@pytest.mark.parametrize("n_fft", [2048, 1 << 15])
-def test_the_number_of_blas_threads_changes_nothing(n_fft: int) -> None:
-    power = spectra(n_fft // 2 + 1, 4 * TILE)
-    with threadpool_limits(1, user_api="blas"):
-        expected = bank(n_fft, 128).project(power)
-    with threadpool_limits(2, user_api="blas"):
-        assert np.array_equal(bank(n_fft, 128).project(power), expected)

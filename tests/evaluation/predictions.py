@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from audioclf.components.metrics import Metric
+from audioclf.evaluation.metrics.estimate import Estimate, estimate
 from audioclf.evaluation.results import FoldResult, PipelineResult
 from audioclf.evaluation.splits import Fold
+from tests.targets import targets_of
 
 
 class _NoCell:
@@ -71,3 +74,12 @@ def random_case(k: int, n: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndar
     y = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
     scores = scores_for(y, rng)
     return y, scores.argmax(axis=1), scores
+
+
+def estimated(
+    result: PipelineResult, metric: Metric, y: np.ndarray, units: Any = None, *, seed: int = 0
+) -> Estimate:
+    """Return a metric that the pipeline has; each clip is a unit unless units are given."""
+    found = estimate(result, metric, targets_of(y, units), seed=seed)
+    assert found is not None
+    return found

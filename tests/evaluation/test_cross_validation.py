@@ -133,14 +133,6 @@ def test_decision_values_become_scores_that_keep_their_order(k: int) -> None:
         np.testing.assert_array_equal(result.scores.argmax(axis=1), result.y_pred)
 
 
-def test_any_number_of_jobs_gives_the_same_bits() -> None:
-    X, y = toy()
-    alone, together = (go(LogReg(), X, y, halves(len(y)), jobs) for jobs in (1, 2))
-    for one, other in zip(alone.folds, together.folds, strict=True):
-        np.testing.assert_array_equal(one.y_pred, other.y_pred)
-        np.testing.assert_array_equal(one.scores, other.scores)
-
-
 def test_warnings_are_counted_and_kept_off_the_screen() -> None:
     X, y = toy()
     assert go(Broken(deed="warns"), X, y, halves(len(y))).warnings == {"did not converge": 2}

@@ -21,7 +21,14 @@ from audioclf.evaluation.metrics.estimate import (
     scorer,
 )
 from audioclf.evaluation.metrics.repeats import repeats_of
-from tests.evaluation.predictions import cell_of, fold_of, random_case, repeated, result_of
+from tests.evaluation.predictions import (
+    cell_of,
+    estimated,
+    fold_of,
+    random_case,
+    repeated,
+    result_of,
+)
 from tests.targets import targets_of
 
 
@@ -97,8 +104,7 @@ def test_metrics_are_scikit_learns(metric: Metric, k: int, seed: int) -> None:
     if k > 2 and metric in {"f1", "precision", "recall"}:
         pytest.skip("a metric of two classes")
     y, y_pred, scores = random_case(k, seed=seed)
-    found = estimate(result_of(y, y_pred, scores), metric, targets_of(y, np.arange(len(y))), seed=0)
-    assert found is not None
+    found = estimated(result_of(y, y_pred, scores), metric, y)
     expected = ORACLES[metric](y, scores if metric in OF_SCORES else y_pred)
     assert found.value == pytest.approx(expected, abs=1e-12)
 
@@ -127,8 +133,7 @@ def test_a_clip_drawn_twice_counts_as_a_sample_weight_in_scikit_learn(
 def test_a_class_that_is_never_predicted_counts_as_in_scikit_learn(metric: Metric) -> None:
     y = np.array([0, 1, 0, 1, 0, 1])
     y_pred = np.zeros(6, dtype=int)
-    found = estimate(result_of(y, y_pred), metric, targets_of(y, np.arange(6)), seed=0)
-    assert found is not None
+    found = estimated(result_of(y, y_pred), metric, y)
     assert found.value == pytest.approx(ORACLES[metric](y, y_pred))
 
 
@@ -136,8 +141,7 @@ def test_the_interval_holds_the_value_and_narrows_with_more_clips() -> None:
     widths = []
     for n in (40, 640):
         y, y_pred, _ = random_case(2, n)
-        found = estimate(result_of(y, y_pred), "accuracy", targets_of(y, np.arange(n)), seed=0)
-        assert found is not None
+        found = estimated(result_of(y, y_pred), "accuracy", y)
         assert found.low < found.value < found.high
         widths.append(found.high - found.low)
     assert widths[1] < 0.4 * widths[0]
@@ -146,8 +150,7 @@ def test_the_interval_holds_the_value_and_narrows_with_more_clips() -> None:
 def test_the_interval_of_accuracy_is_close_to_the_binomial_one() -> None:
     y = np.tile([0, 1], 200)
     y_pred = np.where(np.arange(400) % 4 < 1, 1 - y, y)
-    found = estimate(result_of(y, y_pred), "accuracy", targets_of(y, np.arange(400)), seed=0)
-    assert found is not None
+    found = estimated(result_of(y, y_pred), "accuracy", y)
     half = 1.96 * np.sqrt(0.75 * 0.25 / 400)
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.15)
 
@@ -156,28 +159,23 @@ def test_groups_that_err_together_widen_the_interval() -> None:
     y = np.tile([0, 1], 60)
     groups = np.arange(120) // 20
     y_pred = np.where(groups < 2, 1 - y, y)
-    by_clip = estimate(result_of(y, y_pred), "accuracy", targets_of(y, np.arange(120)), seed=0)
-    by_group = estimate(result_of(y, y_pred), "accuracy", targets_of(y, groups), seed=0)
-    assert by_clip is not None
-    assert by_group is not None
+    by_clip = estimated(result_of(y, y_pred), "accuracy", y)
+    by_group = estimated(result_of(y, y_pred), "accuracy", y, groups)
     assert by_group.high - by_group.low > 2 * (by_clip.high - by_clip.low)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])
 def test_the_same_seed_gives_the_same_interval(metric: Metric) -> None:
     y, y_pred, scores = random_case(3)
-    first = estimate(result_of(y, y_pred, scores), metric, targets_of(y, np.arange(60)), seed=7)
-    assert first == estimate(
-        result_of(y, y_pred, scores), metric, targets_of(y, np.arange(60)), seed=7
-    )
+    first = estimate(result_of(y, y_pred, scores), metric, targets_of(y), seed=7)
+    assert first == estimate(result_of(y, y_pred, scores), metric, targets_of(y), seed=7)
 
 
 def test_repeats_are_averaged() -> None:
     y = np.array([0, 1, 0, 1])
     predictions = (y, y, 1 - y)
     result = cell_of(*(fold_of(np.arange(4), p, repeat=i) for i, p in enumerate(predictions)))
-    found = estimate(result, "accuracy", targets_of(y, np.arange(4)), seed=0)
-    assert found is not None
+    found = estimated(result, "accuracy", y)
     assert found.value == pytest.approx(2 / 3)
     assert found.per_fold == (1.0, 1.0, 0.0)
 
@@ -194,22 +192,21 @@ def test_a_repeat_that_tests_one_class_does_not_undo_the_auc_of_the_others() -> 
 
 def test_without_scores_a_metric_of_scores_is_not_available() -> None:
     y, y_pred, _ = random_case(2)
-    assert estimate(result_of(y, y_pred), "roc_auc", targets_of(y, np.arange(60)), seed=0) is None
+    assert estimate(result_of(y, y_pred), "roc_auc", targets_of(y), seed=0) is None
 
 
 def test_decision_values_rank_but_are_no_probabilities() -> None:
     y, y_pred, scores = random_case(2)
     result = result_of(y, y_pred, scores, "decision")
-    assert estimate(result, "roc_auc", targets_of(y, np.arange(60)), seed=0) is not None
+    assert estimate(result, "roc_auc", targets_of(y), seed=0) is not None
     for metric in ("log_loss", "brier_score", "expected_calibration_error"):
-        assert estimate(result, metric, targets_of(y, np.arange(60)), seed=0) is None
+        assert estimate(result, metric, targets_of(y), seed=0) is None
 
 
 def test_a_fold_that_lacks_a_class_has_no_auc_of_its_own() -> None:
     y = np.array([0, 0, 0, 1, 1, 1])
     scores = np.column_stack([1 - y * 0.8, y * 0.8])
-    found = estimate(result_of(y, y, scores), "roc_auc", targets_of(y, np.arange(6)), seed=0)
-    assert found is not None
+    found = estimated(result_of(y, y, scores), "roc_auc", y)
     assert found.value == 1.0
     assert np.isnan(found.per_fold).all()
 
@@ -259,8 +256,7 @@ def test_the_interval_is_that_of_the_row_among_other_pipelines(metric: Metric) -
     rows = bootstrap_values([first, second], metric, targets_of(y, units), seed=4)
     assert rows.shape == (2, N_RESAMPLES)
     for row, result in zip(rows, (first, second), strict=True):
-        found = estimate(result, metric, targets_of(y, units), seed=4)
-        assert found is not None
+        found = estimated(result, metric, y, units, seed=4)
         info = METRICS[metric]
         expected = interval(found.value, row, 20, low=info.low, high=info.high)
         assert (found.low, found.high) == expected
@@ -269,9 +265,7 @@ def test_the_interval_is_that_of_the_row_among_other_pipelines(metric: Metric) -
 def test_two_pipelines_with_equal_predictions_never_differ_on_a_resample() -> None:
     y = random_case(3)[0]
     result = repeated(y, 4)
-    first, second = bootstrap_values(
-        [result, result], "f1_macro", targets_of(y, np.arange(60)), seed=0
-    )
+    first, second = bootstrap_values([result, result], "f1_macro", targets_of(y), seed=0)
     assert (first == second).all()
     assert first.std() > 0
 
@@ -295,19 +289,17 @@ def test_a_resample_without_a_class_has_no_auc_and_the_interval_leaves_it_out() 
     y = np.array([0, 0, 0, 1])
     scores = np.column_stack([1 - y * 0.8, y * 0.8])
     result = result_of(y, y, scores)
-    row = bootstrap_values([result], "roc_auc", targets_of(y, np.arange(4)), seed=0)[0]
+    row = bootstrap_values([result], "roc_auc", targets_of(y), seed=0)[0]
     share = np.isnan(row).mean()
     assert share == pytest.approx(0.75**4, abs=0.05)
-    found = estimate(result, "roc_auc", targets_of(y, np.arange(4)), seed=0)
-    assert found is not None
+    found = estimated(result, "roc_auc", y)
     assert 0 < found.low < found.high == 1.0
 
 
 @pytest.mark.parametrize("metric", ["f1", "precision", "recall", "matthews_corrcoef"])
 def test_a_fold_that_lacks_the_class_of_a_metric_is_not_held_against_it(metric: Metric) -> None:
     y = np.array([0, 0, 0, 0, 1, 1])
-    found = estimate(result_of(y, y), metric, targets_of(y, np.arange(6)), seed=0)
-    assert found is not None
+    found = estimated(result_of(y, y), metric, y)
     assert np.isnan(found.per_fold[0])
     assert found.value == found.high == 1.0
     assert METRICS[metric].low < found.low < 1

@@ -95,12 +95,6 @@ def test_wilsons_interval_is_that_of_statsmodels(right: int, n: int) -> None:
     assert wilson_interval(right / n, n) == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_subgroup_that_is_all_right_is_not_certain() -> None:
-    low, high = wilson_interval(1.0, 5)
-    assert 0.5 < low < 0.6
-    assert high == 1.0
-
-
 def test_metrics_of_scores_have_no_interval_in_a_subgroup() -> None:
     y, y_pred, scores = random_case(2)
     result = result_of(y, y_pred, scores)
