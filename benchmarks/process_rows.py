@@ -46,6 +46,7 @@ featurizers:
 split: {{type: stratified_kfold, n_splits: 2}}
 classifiers: {{logreg: {{type: logistic_regression}}}}
 report: {{html: false}}
+audit: false
 """
 
 TUTORIAL = """

@@ -119,6 +119,15 @@ def test_a_copied_file_on_both_sides_is_a_finding(root: Path) -> None:
     assert {row["on_both_sides"] for row in finding.rows} == {"yes"}
 
 
+def test_all_copies_are_listed(root: Path) -> None:
+    for index in range(120):
+        copy = root / "chirp" / f"again{index}.wav"
+        copy.write_bytes((root / "chirp" / "chirp0.wav").read_bytes())
+    dataset = dataset_in(root)
+    audit = audited(dataset, split_off(dataset, ["chirp/again7.wav", "noise/noise0.wav"]))
+    assert len(named(audit)["duplicate-files"].rows) == 121
+
+
 def test_copies_on_one_side_are_only_reported(root: Path) -> None:
     (root / "chirp" / "again.wav").write_bytes((root / "chirp" / "chirp0.wav").read_bytes())
     dataset = dataset_in(root)

@@ -47,3 +47,26 @@ def test_a_clip_that_is_left_out_is_counted_everywhere(
     accepted = run_cli("audit", toy_config, *options, "--quick", *allowed)
     assert accepted.returncode == 4, accepted.stdout
     assert "; 1 clip was left out" in accepted.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "check", "audit", "explore"])
+def test_a_class_without_a_readable_clip_is_named(
+    toy_config: Path, sounds: Path, tmp_path: Path, command: str
+) -> None:
+    for index in range(3):
+        path = sounds / "owl" / f"{index}.wav"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"RIFF")
+    options = ["--set", f"dataset={{type: folder, path: {sounds}}}", "--set", "on_error=skip"]
+    options += ["--set", "split={type: stratified_kfold, n_splits: 2}"]
+    options += ["--set", "metrics=[accuracy]"]
+    options += ["--set", "audit=false"] if command == "run" else []
+    options += ["--quick", "--json"] if command == "audit" else []
+    options += [] if command in ("audit", "check") else ["--out", str(tmp_path / "out.html")]
+    done = run_cli(command, toy_config, *options)
+    note = "class 'owl' is missing from all numbers: none of its 3 clips could be read"
+    assert note in (done.stdout if command == "check" else done.stderr)
+    if command == "audit":
+        assert "left out of all numbers; no clip is left of 'owl'." in done.stdout
+    if command == "run":
+        assert note in json.loads((tmp_path / "out.html" / "record.json").read_text())["notes"]

@@ -92,9 +92,16 @@ def _unreadable(ledger: Sequence[LedgerRow]) -> Finding | None:
         "unreadable",
         "finding",
         [row for row in _messages(ledger, "failed") if _TRUNCATED not in row["message"]],
-        "unreadable and left out of all numbers",
+        f"unreadable and left out of all numbers{_lost_classes(ledger)}",
         "Repair or remove them: a class that loses more clips than others is not fully tested.",
     )
+
+
+def _lost_classes(ledger: Sequence[LedgerRow]) -> str:
+    """Return the classes of which no clip can be used, as the end of a sentence."""
+    readable = {row.clip.label for row in ledger if row.status == "ok"}
+    lost = sorted({row.clip.label for row in ledger} - readable)
+    return f"; no clip is left of {', '.join(map(repr, lost))}" if lost else ""
 
 
 def _decode_short(ledger: Sequence[LedgerRow], audio: AudioConfig) -> Finding | None:

@@ -145,6 +145,17 @@ class Dataset:
         own = set(_own_notes(self.clips))
         return Dataset(kept, name=self.name, notes=[n for n in self.notes if n not in own])
 
+    def readable(self, ids: Iterable[str]) -> Dataset:
+        """Return the dataset of the clips that can be read, with a note on each lost class."""
+        subset = self.subset(ids)
+        lost = [
+            f"class {name!r} is missing from all numbers: none of its {count} "
+            f"clip{'s' * (count != 1)} could be read"
+            for name, count in self.class_counts.items()
+            if name not in subset.class_counts
+        ]
+        return Dataset(subset.clips, name=self.name, notes=[*lost, *subset.notes])
+
     def fingerprint(self, digests: Mapping[str, str]) -> str:
         """Return the SHA-256 over ids, labels, groups, folds and content of all clips.
 

@@ -31,8 +31,6 @@ from audioclf.features.waveform import own_origin
 from audioclf.report.explore.exploration import Exploration, group_names
 from audioclf.report.explore.projection import project
 
-_MAX_ROWS = 50
-
 
 def explore(
     prepared: Prepared,
@@ -122,7 +120,7 @@ def _duplicates(dataset: Dataset, digests: Sequence[str]) -> Iterator[Finding]:
                 "copies": len(positions),
                 "classes": ", ".join(sorted(classes)),
             }
-            for positions, classes in zip(sets[:_MAX_ROWS], labels, strict=False)
+            for positions, classes in zip(sets, labels, strict=False)
         ],
     )
 
@@ -142,7 +140,7 @@ def _possible_group(guess: Guess | None) -> Iterator[Finding]:
         "groups.",
         [
             {"group": value, "clips": number}
-            for value, number in zip(guess.values[:_MAX_ROWS], counts, strict=False)
+            for value, number in zip(guess.values, counts, strict=False)
         ],
     )
 

@@ -55,6 +55,8 @@ def preview(
     splits, pipelines = prepared.splits(), prepared.pipelines
     with use_limits(config.limits):
         seconds, unreadable = _inspect(dataset, config, isolate=isolate or config.isolate)
+    readable = [clip.id for clip in dataset if clip.id not in unreadable]
+    notes = dataset.readable(readable).notes if unreadable and readable else dataset.notes
     return RunPreview(
         dataset=dataset.name,
         n_clips=len(dataset),
@@ -63,19 +65,21 @@ def preview(
         pipelines=tuple(pipeline.name for pipeline in pipelines),
         splits=splits.description,
         n_fits=len(pipelines) * len(splits.folds),
-        unreadable=tuple(unreadable),
-        notes=(*dataset.notes, *splits.notes),
+        unreadable=tuple(unreadable.values()),
+        notes=(*notes, *splits.notes),
     )
 
 
-def _inspect(dataset: Dataset, config: RunConfig, *, isolate: bool) -> tuple[float, list[str]]:
+def _inspect(dataset: Dataset, config: RunConfig, *, isolate: bool) -> tuple[float, dict[str, str]]:
+    """Return the seconds of sound, and the reason for each clip whose header is refused, by id."""
     from audioclf.audio.headers import inspect_all
 
-    seconds, unreadable = 0.0, []
-    for found in inspect_all([clip.source for clip in dataset], isolate=isolate):
-        if isinstance(found, DecodeError):
-            unreadable.append(found.message)
+    seconds, unreadable = 0.0, {}
+    infos = inspect_all([clip.source for clip in dataset], isolate=isolate)
+    for clip, info in zip(dataset, infos, strict=True):
+        if isinstance(info, DecodeError):
+            unreadable[clip.id] = info.message
         else:
-            rest = max(0.0, found.seconds - config.audio.offset)
+            rest = max(0.0, info.seconds - config.audio.offset)
             seconds += min(rest, config.audio.duration or rest)
     return seconds, unreadable

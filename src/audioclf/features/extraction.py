@@ -258,7 +258,7 @@ class _Collector:
             )
         dataset, matrices = self.dataset, self.matrices
         if len(good) < len(ledger):
-            dataset = dataset.subset(ledger[index].clip.id for index in good)
+            dataset = dataset.readable(ledger[index].clip.id for index in good)
             matrices = {name: keep_rows(matrix, good) for name, matrix in matrices.items()}
         digests = {row.clip.id: row.digest for row in ledger}
         fingerprint = dataset.fingerprint(digests)

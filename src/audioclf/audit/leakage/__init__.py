@@ -17,7 +17,6 @@ from audioclf.audit.inputs import AuditInput, Codes
 from audioclf.audit.leakage.copies import Copies, find_copies, merged
 from audioclf.audit.leakage.cost import cost_of_leakage
 from audioclf.audit.leakage.groups import (
-    MAX_ROWS,
     count,
     group_findings,
     group_or_recording,
@@ -155,7 +154,7 @@ def _leaks(splits: Splits, codes: Codes, sets: Sequence[Codes]) -> list[bool]:
 def _rows(
     dataset: Dataset, sets: Sequence[Codes], leaks: Sequence[bool]
 ) -> tuple[dict[str, Any], ...]:
-    """Return one row per clip, set after set, the first `MAX_ROWS`."""
+    """Return one row per clip, set after set."""
     return tuple(
         {
             "set": number,
@@ -165,7 +164,7 @@ def _rows(
         }
         for number, (clips, leaking) in enumerate(zip(sets, leaks, strict=True), start=1)
         for index in clips.tolist()
-    )[:MAX_ROWS]
+    )
 
 
 def _contradictions(dataset: Dataset, splits: Splits, sounds: Codes) -> Iterator[Finding]:

@@ -15,9 +15,6 @@ from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import PartSource
 from audioclf.evaluation.splits import Splits
 
-MAX_ROWS = 100
-"""Most rows that are listed as evidence of one finding."""
-
 
 def on_both_sides(splits: Splits, codes: Codes) -> set[int]:
     """Return the codes with one clip in training while another is tested."""
@@ -105,7 +102,7 @@ def _group_rows(
             "clips": int(counts[code]),
             "on_both_sides": "yes" if code in leaking else "no",
         }
-        for name, code in rows[:MAX_ROWS]
+        for name, code in rows
     )
 
 
@@ -127,6 +124,6 @@ def _possible_groups(dataset: Dataset, splits: Splits) -> Iterator[Finding]:
         "and split by groups.",
         tuple(
             {"group": value, "clips": int(number)}
-            for value, number in zip(guess.values[:MAX_ROWS], counts, strict=False)
+            for value, number in zip(guess.values, counts, strict=False)
         ),
     )
