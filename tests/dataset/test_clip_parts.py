@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -228,6 +229,17 @@ def test_a_recording_in_a_zip_that_was_replaced_is_unpacked_again(tmp_path: Path
     first = positions(PartSource(zipped(tmp_path, ramp(8000).data), Span(0.25)))
     second = positions(PartSource(zipped(tmp_path, ramp(12_000).data), Span(0.25)))
     assert (first, second) == ([4000, 7999], [4000, 11_999])
+
+
+def test_a_recording_that_was_replaced_with_equal_size_and_time_has_another_digest(
+    tmp_path: Path,
+) -> None:
+    path, digests = tmp_path / "rec.wav", set()
+    for seed in (0, 1):
+        path.write_bytes(encoded("WAV", "PCM_16", noise(16_000, seed=seed)))
+        os.utime(path, (1.6e9, 1.6e9))
+        digests.add(PartSource(FileSource(path), Span(0.0, 0.5)).digest())
+    assert len(digests) == 2
 
 
 def test_features_of_parts_are_cached_apart(tmp_path: Path) -> None:

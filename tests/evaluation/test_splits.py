@@ -294,3 +294,18 @@ def test_what_cannot_be_split_is_reported(data: Dataset, split: Split, words: st
         split.folds(data, 0)
     assert words in caught.value.message
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("labels", [["0.002", "0.003", "1,5", "2e-3"], [str(n) for n in range(40)]])
+def test_labels_that_look_like_measurements_are_named(labels: list[str]) -> None:
+    clips: list[Any] = [Clip(f"{n}.wav", label, None) for n, label in enumerate(labels)]  # type: ignore[arg-type]
+    with pytest.raises(SplitError) as caught:
+        StratifiedKFold().folds(Dataset(clips, name="toys"), 0)
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith(f"The {len(labels)} labels look like numbers of a measure")
+
+
+def test_digits_are_classes() -> None:
+    with pytest.raises(SplitError) as caught:
+        StratifiedKFold().folds(dataset("0011234"), 0)
+    assert caught.value.hint == "Add recordings of '2' or remove that class."

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 import audioclf
 from audioclf.audio import decode as audio
@@ -130,6 +131,21 @@ def test_a_clip_whose_bytes_change_under_its_name_is_read_again(
     assert after.feature_hashes != before.feature_hashes
     # The same bytes are in the cache already, as another clip.
     assert decoded == []
+
+
+def test_a_remark_about_the_name_of_a_file_follows_its_name(sounds: Path, tmp_path: Path) -> None:
+    flac, wav = sounds / "low" / "low_0.flac", sounds / "low" / "low_0.wav"
+    y, sr = soundfile.read(wav)
+    soundfile.write(flac, y, sr)
+    flac.replace(wav)
+    messages = []
+    for path in (wav, flac, wav):
+        next((sounds / "low").glob("low_0.*")).rename(path)
+        (row,) = (
+            row for row in extracted(sounds, tmp_path / "cache").ledger if "low_0" in row.clip.id
+        )
+        messages.append(row.message)
+    assert messages == ["FLAC data in a file named .wav", "", "FLAC data in a file named .wav"]
 
 
 def test_a_file_that_changes_while_it_is_read_is_a_failure_of_that_clip(

@@ -52,6 +52,13 @@ def test_a_table_names_files_in_any_normal_form(tmp_path: Path) -> None:
     assert names(table) == [str(tmp_path / "kro\u0308te" / "\u00e4.wav")]
 
 
+def test_an_error_names_symlinked_folders(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "b").symlink_to(folder / "b")
+    with pytest.raises(DatasetError, match=r"no audio files found in .*; ignored 1 symlinked fold"):
+        collect([str(tmp_path / "links")])
+
+
 def test_a_zip_is_read_in_place(folder: Path, tmp_path: Path) -> None:
     archive = zip_folder(folder, tmp_path / "in.zip")
     assert names(archive)[0] == f"{archive}!in/a.flac"

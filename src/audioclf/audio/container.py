@@ -99,7 +99,7 @@ def check_container(stream: BinaryIO, name: str, limits: Limits) -> Container:
     if found is None:
         raise _not_audio(head, name, tagged=start > 0)
     kind, start = found
-    container = Container(kind, start, size, None, _mismatch(kind, name))
+    container = Container(kind, start, size, None, name_remarks(kind, name))
     return _check(container, stream, name, limits)
 
 
@@ -208,7 +208,8 @@ def _not_audio(head: bytes, name: str, *, tagged: bool) -> DecodeError:
     )
 
 
-def _mismatch(kind: str, name: str) -> tuple[str, ...]:
+def name_remarks(kind: str, name: str) -> tuple[str, ...]:
+    """Return the warning about a file whose suffix is that of another format, if it is."""
     suffix = PurePosixPath(name).suffix.lower()
     if kind in _SUFFIXES.get(suffix, (kind,)):
         return ()

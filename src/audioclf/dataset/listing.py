@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -98,7 +98,18 @@ def list_folder(path: Path | str, *, any_names: bool = False) -> Listing:
     if not any_names:
         _check_utf8(file for name, file in by_kind["file"] if is_audio(name))
     entries = tuple((name, FileSource(file)) for name, file in by_kind["file"])
-    return Listing(str(path), entries, tuple(_notes(by_kind)))
+    links = _links(sorted(name for name, _ in by_kind["linked folder"]))
+    return Listing(str(path), entries, tuple(_notes(by_kind, links)), links)
+
+
+def _links(linked: Sequence[str]) -> str:
+    if not linked:
+        return ""
+    folders = count(len(linked), "symlinked folder", "symlinked folders")
+    return (
+        f"ignored {folders}: {shown(linked)}; links to folders are not followed: move or copy the "
+        "folders there, or list their files in a table (`type: manifest`)"
+    )
 
 
 def find_file(folder: Path, path: str) -> Path | None:
@@ -209,14 +220,12 @@ def _check_utf8(files: Iterable[Path]) -> None:
         )
 
 
-def _notes(by_kind: dict[_Kind, list[tuple[str, Path]]]) -> list[str]:
-    linked = sorted(name for name, _ in by_kind["linked folder"])
+def _notes(by_kind: dict[_Kind, list[tuple[str, Path]]], links: str) -> list[str]:
     special = sorted(name for name, _ in by_kind["special"])
     hidden = [f"{name}/" if path.is_dir() else name for name, path in by_kind["hidden"]]
     notes = ignored_note(sorted(hidden))
-    if linked:
-        folders = count(len(linked), "symlinked folder", "symlinked folders")
-        notes.append(f"ignored {folders}: {shown(linked)}")
+    if links:
+        notes.append(links)
     if special:
         entries = count(len(special), "entry that is", "entries that are")
         notes.append(f"ignored {entries} neither file nor folder: {shown(special)}")

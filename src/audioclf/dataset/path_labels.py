@@ -101,6 +101,15 @@ def label_clips(listing: Listing, label_pattern: str | None = None) -> Dataset:
     DatasetError
         If there is no audio, or if a file has no label.
     """
+    try:
+        return _labeled(listing, label_pattern)
+    except DatasetError as exc:
+        if not listing.links:
+            raise
+        raise DatasetError(f"{exc.message}; {listing.links}", hint=exc.hint) from exc
+
+
+def _labeled(listing: Listing, label_pattern: str | None) -> Dataset:
     name = listing.name
     audio = [entry for entry in listing.entries if is_audio(entry[0])]
     others = sorted(path for path, _ in listing.entries if not is_audio(path))

@@ -8,6 +8,7 @@ import math
 import os
 import stat
 import threading
+import time
 import unicodedata
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -73,11 +74,14 @@ class Listing:
         Paths are relative, POSIX, NFC.
     notes : tuple of str
         Sentences about ignored files.
+    links : str
+        Sentence about symlinked folders, also in `notes`; empty if there are none.
     """
 
     name: str
     entries: tuple[tuple[str, AudioSource], ...]
     notes: tuple[str, ...] = ()
+    links: str = ""
 
 
 def _stamp(path: Path | str) -> object:
@@ -90,6 +94,30 @@ def _stamp(path: Path | str) -> object:
     except RemoteError as exc:
         raise DecodeError(f"{display_name(path)}: {exc}") from exc
     return status.st_size, status.st_mtime_ns
+
+
+_SETTLED_NS = 2_000_000_000
+"""Age of a file from which on another change is certain to change its time."""
+
+
+def _identity(source: AudioSource) -> tuple[object, bool]:
+    """Return a value that changes with the content of a file, or None, and whether that is certain.
+
+    A file can be replaced by one of equal size and time; then the time of its change differs,
+    except within the resolution of the file system's clock.
+    """
+    path = source.member.archive if isinstance(source, ZipSource) else None
+    path = source.path if isinstance(source, FileSource) else path
+    if not isinstance(path, Path):
+        known = isinstance(source, RemoteSource | ZipSource)
+        return source.stamp() if known else None, known
+    try:
+        status = path.stat()
+    except OSError as exc:
+        raise DecodeError(f"{path}: {exc.strerror or exc}") from exc
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    settled = not 0 <= time.time_ns() - status.st_ctime_ns < _SETTLED_NS
+    return (status.st_dev, status.st_ino, status.st_size, *times), settled
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -291,13 +319,13 @@ class PartSource(AudioSource):
 
 
 @lru_cache(maxsize=256)
-def _stamped_digest(source: AudioSource, stamp: object) -> str:
+def _stamped_digest(source: AudioSource, identity: object) -> str:
     return source.digest()
 
 
 def _digest(source: AudioSource) -> str:
-    stamp = source.stamp() if isinstance(source, FileSource | RemoteSource | ZipSource) else None
-    return source.digest() if stamp is None else _stamped_digest(source, stamp)
+    identity, certain = _identity(source)
+    return _stamped_digest(source, identity) if certain and identity else source.digest()
 
 
 _kept = threading.local()
@@ -316,10 +344,10 @@ class _KeptSource(AudioSource):
 
     @override
     def open(self) -> BinaryIO:
-        stamp = self.recording.stamp()
-        if stamp is None:
+        identity, _ = _identity(self.recording)
+        if identity is None:
             return self.recording.open()
-        key = (self.recording, stamp)
+        key = (self.recording, identity)
         if getattr(_kept, "key", None) != key:
             _kept.key = _kept.content = None
             with self.recording.open() as stream:

@@ -15,6 +15,7 @@ from audioclf.base.errors import SplitError
 from audioclf.base.settings import Settings
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.path_labels import fold_for_testing, shown
+from audioclf.dataset.table_rows import read_number
 from audioclf.evaluation.folds import (
     Fold,
     Splits,
@@ -331,10 +332,26 @@ def _check_classes(dataset: Dataset) -> None:
             "a classifier needs at least 2 classes",
             hint="Add recordings of another class, or check how labels are read (label_pattern).",
         )
-    for name, count in dataset.class_counts.items():
-        if count < 2:
-            raise SplitError(
-                f"{dataset.name}: class {name!r} has 1 clip, needs 2: one for training, one for "
-                "testing",
-                hint=f"Add recordings of {name!r} or remove that class.",
-            )
+    alone = [name for name, count in dataset.class_counts.items() if count < 2]
+    if alone:
+        raise SplitError(
+            f"{dataset.name}: class {alone[0]!r} has 1 clip, needs 2: one for training, one for "
+            "testing",
+            hint=_numbers_hint(dataset, alone)
+            or f"Add recordings of {alone[0]!r} or remove that class.",
+        )
+
+
+def _numbers_hint(dataset: Dataset, alone: Sequence[str]) -> str | None:
+    """Return a hint if labels look like measurements: fractions, or many single numbers."""
+    classes = dataset.classes
+    if any(read_number(name.replace(",", ".")) is None for name in classes):
+        return None
+    whole = all(name.lstrip("+-").isdecimal() for name in classes)
+    if whole and (len(classes) < 10 or 2 * len(alone) < len(classes)):
+        return None
+    return (
+        f"The {len(classes)} labels look like numbers of a measurement ({shown(classes)}), not "
+        "like classes: choose another column or pattern for the label, or write ranges such as "
+        "'low' and 'high' in their place."
+    )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from audioclf.audio.container import name_remarks
 from audioclf.audio.decode import decode
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.settings import AudioConfig
@@ -246,7 +247,8 @@ class _Loaded:
         entry = cache.get(plan.keys.key(self.digest)) if plan.keys else None
         if entry is not None:
             self.cached[plan.name] = entry.features
-            self.info, self.seconds = _info_from(entry.meta), float(entry.meta["seconds"])
+            self.info = _info_from(entry.meta, self.clip)
+            self.seconds = float(entry.meta["seconds"])
 
     @property
     def n_bytes(self) -> int:
@@ -257,7 +259,10 @@ class _Loaded:
     def meta(self) -> dict[str, Any]:
         """Return the facts of the clip for its entry in the cache."""
         assert self.info is not None
-        return {**asdict(self.info), "seconds": self.seconds}
+        # An entry is found by content, so it must not depend on the name of the file.
+        remarks = name_remarks(self.info.container, self.clip.source.file.name)
+        warnings = tuple(text for text in self.info.warnings if text not in remarks)
+        return {**asdict(self.info), "warnings": warnings, "seconds": self.seconds}
 
     def ledger_row(self) -> LedgerRow:
         if self.error is not None:
@@ -271,9 +276,10 @@ class _Loaded:
         return " ".join(message.split())
 
 
-def _info_from(meta: Mapping[str, Any]) -> AudioInfo:
+def _info_from(meta: Mapping[str, Any], clip: Clip) -> AudioInfo:
     fields = {key: value for key, value in meta.items() if key != "seconds"}
-    return AudioInfo(**{**fields, "warnings": tuple(fields["warnings"])})
+    remarks = name_remarks(fields["container"], clip.source.file.name)
+    return AudioInfo(**{**fields, "warnings": (*remarks, *fields["warnings"])})
 
 
 def _matrices(

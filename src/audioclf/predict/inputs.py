@@ -112,8 +112,9 @@ def collect(arguments: Sequence[str], listed: Iterable[str] = ()) -> Collected:
             finder.add_argument(argument)
     if not finder.recordings:
         where = shown([name for name in arguments if name != STDIN] or ["the list"])
+        links = "".join(f"; {text}" for text in finder.links)
         raise DatasetError(
-            f"no audio files found in {where}",
+            f"no audio files found in {where}{links}",
             hint="Files that end in .wav, .flac, .ogg, .opus, .mp3 or .aiff are expected.",
         )
     return Collected(
@@ -144,6 +145,7 @@ class _Finder:
         self.notes: list[str] = []
         self.ignored: list[str] = []
         self.twice: list[str] = []
+        self.links: list[str] = []
 
     def all_notes(self) -> Iterator[str]:
         yield from self.notes
@@ -211,6 +213,7 @@ class _Finder:
 
     def _add_listing(self, listing: Listing) -> None:
         self.notes += listing.notes
+        self.links += filter(None, [listing.links])
         for place, source in sorted(listing.entries, key=lambda entry: entry[0]):
             if is_audio(place):
                 self._add(place, source)

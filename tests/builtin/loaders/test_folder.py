@@ -68,7 +68,20 @@ def test_symlinked_folders_are_noted_and_never_loop(tmp_path: Path) -> None:
     (tmp_path / "cat" / "again").symlink_to(tmp_path)
     found = FolderDataset(path=tmp_path).load()
     assert len(found) == 2
-    assert found.notes == ("ignored 1 symlinked folder: cat/again",)
+    (note,) = found.notes
+    assert note.startswith("ignored 1 symlinked folder: cat/again; links to folders are not ")
+
+
+@pytest.mark.parametrize("real", [(), ("cow",)])
+def test_an_error_names_symlinked_class_folders(tmp_path: Path, real: tuple[str, ...]) -> None:
+    for name in ("cat", "dog"):
+        fill(tmp_path / "elsewhere", f"{name}/0.wav")
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / name).symlink_to(tmp_path / "elsewhere" / name)
+    for name in real:
+        fill(tmp_path / "data", f"{name}/0.wav")
+    with pytest.raises(DatasetError, match="; ignored 2 symlinked folders: cat, dog; links to"):
+        FolderDataset(path=tmp_path / "data").load()
 
 
 @posix
@@ -125,7 +138,7 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path, name: bytes) -> None
     os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
     with open(path, "wb"):  # noqa: PTH123
         pass
-    with pytest.raises(DatasetError, match=r"the file name b'caf\\xe9(\.wav)?' is not valid UTF-8"):
+    with pytest.raises(DatasetError, match=r"1 file name is not valid UTF-8: b'.*caf\\xe9[./]"):
         FolderDataset(path=tmp_path).load()
 
 
