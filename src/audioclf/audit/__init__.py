@@ -54,11 +54,8 @@ def check_allowed(names: Iterable[str]) -> tuple[str, ...]:
     names, known = sorted(set(names)), finding_names()
     for name in names:
         if name not in known:
-            near = suggest(name, known)
-            raise ConfigError(
-                f"--allow: no finding is called {name!r}.",
-                hint=f"{near + ' ' if near else ''}There are {', '.join(sorted(known))}.",
-            )
+            hint = f"{suggest(name, known)} There are {', '.join(sorted(known))}.".lstrip()
+            raise ConfigError(f"--allow: no finding is called {name!r}.", hint=hint)
     return tuple(names)
 
 

@@ -73,15 +73,9 @@ def describe(report: AuditReport) -> str:
 def _audit_text(audit: Audit, allowed: Sequence[str]) -> str:
     findings = [_finding_text(finding, finding.name in allowed) for finding in audit.findings]
     lines = [f"{audit.title}: {audit.summary}", *(findings or ["  nothing found"])]
-    lines += [f"\n  {sentence}" for sentence in _sentences(audit.facts)]
+    costs = [fact for fact in audit.facts.values() if isinstance(fact, dict)]
+    lines += [f"\n  {fact['sentence']}" for fact in costs if "sentence" in fact]
     return "\n".join(lines)
-
-
-def _sentences(facts: Mapping[str, Any]) -> list[str]:
-    """Return the sentences among the facts, such as the cost of a leak."""
-    return [
-        fact["sentence"] for fact in facts.values() if isinstance(fact, dict) and "sentence" in fact
-    ]
 
 
 def _finding_text(finding: Finding, allowed: bool) -> str:

@@ -50,7 +50,9 @@ def init(
     )
     write_new_config(target, draft.text, force=force)
     say(format_table(("wrote", str(target)), list(_rows(draft))))
-    for note in _notes(draft):
+    groups = draft.layout.group_notes
+    group_notes = [f"{text}: label_pattern: {p!r}" if p else text for text, p in groups]
+    for note in (*draft.layout.notes, *group_notes):
         say("\n" + textwrap.fill(note, 96, break_long_words=False, break_on_hyphens=False))
     messages = list(draft.headers.unreadable.values())
     for message in messages[:_MAX_SHOWN]:
@@ -90,12 +92,6 @@ def _rows(draft: ConfigDraft) -> Iterator[tuple[str, str]]:
     yield "split", draft.split_description
     if headers.unreadable:
         yield "unreadable", f"{len(headers.unreadable)} of {headers.n_read:,}, left out"
-
-
-def _notes(draft: ConfigDraft) -> Iterator[str]:
-    yield from draft.layout.notes
-    for text, pattern in draft.layout.group_notes:
-        yield f"{text}: label_pattern: {pattern!r}" if pattern else text
 
 
 def _files(headers: Headers) -> str:

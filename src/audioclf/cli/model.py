@@ -14,7 +14,7 @@ from audioclf.cli.terminal import format_table, say
 if TYPE_CHECKING:
     from audioclf.models.bundle.manifest import Manifest
     from audioclf.models.bundle.reading import Contents
-    from audioclf.models.calibration.records import Calibration, Change, Interval
+    from audioclf.models.calibration.records import Calibration, Interval
 
 app = single_command()
 
@@ -73,7 +73,10 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
     return [
         ("classes", f"{len(manifest.classes)}: {names}"),
         ("audio", f"mono, {audio.sr} Hz, {length}"),
-        *((kind, _component(manifest, kind)) for kind in ("featurizer", "classifier")),
+        *(
+            (kind, f"{maker.type} of {maker.distribution} {maker.version}")
+            for kind, maker in manifest.components.items()
+        ),
         ("features", f"{manifest.features.width} columns"),
         ("scores", _scores(manifest)),
         ("trained on", f"{n_clips} clips of {training.dataset}"),
@@ -82,11 +85,6 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
         ("platform", manifest.platform),
         ("digests", "match, which shows no damage; they do not show who wrote the file"),
     ]
-
-
-def _component(manifest: Manifest, kind: str) -> str:
-    made_by = manifest.components[kind]  # type: ignore[index]
-    return f"{made_by.type} of {made_by.distribution} {made_by.version}"
 
 
 def _scores(manifest: Manifest) -> str:
@@ -109,13 +107,11 @@ def _metrics(manifest: Manifest) -> Iterator[str]:
 
 def _calibration(calibration: Calibration | None) -> Iterator[str]:
     if calibration is not None and calibration.effect:
-        rows = [(name, *_change(change)) for name, change in calibration.effect.items()]
+        rows = [
+            (name, f"{c.before:.3f}", f"{c.after:.3f}", f"{c.low:+.3f} to {c.high:+.3f}")
+            for name, c in calibration.effect.items()
+        ]
         yield format_table(("on other clips", "as given", "calibrated", "change"), rows)
-
-
-def _change(change: Change) -> tuple[str, str, str]:
-    interval = f"{change.low:+.3f} to {change.high:+.3f}"
-    return f"{change.before:.3f}", f"{change.after:.3f}", interval
 
 
 def _abstention(manifest: Manifest) -> Iterator[str]:

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -84,7 +84,9 @@ def run(
         plan = _plan(config, overrides, registry, resources, out)
         for warning in plan.warnings:
             complain("warning", warning)
-        say(json.dumps(_plan_data(plan), indent=2) if as_json else describe_plan(plan))
+        totals = {"seconds": plan.seconds, "memory": plan.memory, "disk": plan.disk}
+        data = {**asdict(plan), **totals}
+        say(json.dumps(data, indent=2) if as_json else describe_plan(plan))
         return
     from audioclf.experiment.run import run as run_experiment
 
@@ -111,7 +113,8 @@ def run(
         complain("note", note)
     for failure in result.failed_notifications:
         complain("warning", failure)
-    say(_as_json(result) if as_json else describe_result(result))
+    metrics = result.folder / "metrics.json"
+    say(metrics.read_text(encoding="utf-8").rstrip() if as_json else describe_result(result))
     sys.exit(result.exit_code)
 
 
@@ -158,11 +161,6 @@ def describe_plan(plan: RunPlan) -> str:
     )
 
 
-def _plan_data(plan: RunPlan) -> dict[str, Any]:
-    totals = {"seconds": plan.seconds, "memory": plan.memory, "disk": plan.disk}
-    return {**asdict(plan), **totals}
-
-
 def describe_result(result: RunResult) -> str:
     """Return the table of results, the verdict, and what one has to know to read them."""
     metrics = result.config.metrics
@@ -201,7 +199,3 @@ def _places(result: RunResult) -> Iterator[str]:
         yield f"model   {result.model}"
     if result.report is not None:
         yield f"page    {result.report}"
-
-
-def _as_json(result: RunResult) -> str:
-    return (result.folder / "metrics.json").read_text(encoding="utf-8").rstrip()

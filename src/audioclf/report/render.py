@@ -71,6 +71,7 @@ def rendered(name: str, view: Mapping[str, Any], data: Mapping[str, Any]) -> str
 
     environment = _environment()
     script = _source(environment, _SHARED_SCRIPT) + _source(environment, f"{name}.js")
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
     sheets = dict.fromkeys((_SHARED_STYLE, f"{name}.css"))
     texts = {
         key: htmlsafe_json_dumps(value, separators=(",", ":"), allow_nan=False)
@@ -80,7 +81,7 @@ def rendered(name: str, view: Mapping[str, Any], data: Mapping[str, Any]) -> str
         view,
         style="".join(_source(environment, sheet) for sheet in sheets),
         script=script,
-        script_hash=_hash(script),
+        script_hash=f"sha256-{base64.b64encode(digest).decode('ascii')}",
         **texts,
     )
 
@@ -103,8 +104,3 @@ def _environment() -> jinja2.Environment:
 def _source(environment: jinja2.Environment, name: str) -> str:
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return "sha256-" + base64.b64encode(digest).decode("ascii")

@@ -7,6 +7,8 @@ from typing import Any, TypeGuard
 
 from markupsafe import Markup, escape
 
+from audioclf.base.text import one_line
+
 MISSING = "\N{EN DASH}"
 _SIZES = ("B", "kB", "MB", "GB", "TB")
 
@@ -17,9 +19,7 @@ def shown(text: object) -> str:
     >>> shown("barbie\u202egnp.wav")
     'barbie\\u202egnp.wav'
     """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
-    )
+    return one_line(str(text))
 
 
 def breakable(text: str) -> Markup:
@@ -80,10 +80,10 @@ def seconds(value: Any) -> str:
     """
     if not is_number(value):
         return MISSING
-    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if abs(value) * factor >= 1 or unit == "µs":
+    for unit, factor in (("s", 1.0), ("ms", 1e3)):
+        if abs(value) * factor >= 1:
             return f"{_two_digits(value * factor)} {unit}"
-    raise AssertionError
+    return f"{_two_digits(value * 1e6)} µs"
 
 
 def total_length(value: float) -> str:

@@ -7,12 +7,12 @@ package; a checkout is read directly.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
 
 from audioclf.base.errors import ConfigError, EnvironmentMissingError
+from audioclf.components.registry import suggest
 from audioclf.config.yaml_source import parse_yaml
 
 _FIRST_SENTENCE = re.compile(r"(.+?)[.:;](?=\s|$)", re.DOTALL)
@@ -28,7 +28,8 @@ class Recipe:
     @property
     def line(self) -> str:
         """Its purpose: the first sentence of the comment at the top of the file."""
-        words = " ".join(_top_comment(self.text))
+        comment = takewhile(lambda line: line.startswith("#"), self.text.splitlines())
+        words = " ".join(line.lstrip("# ").rstrip() for line in comment)
         found = _FIRST_SENTENCE.match(words)
         return found[1] if found else words
 
@@ -53,9 +54,8 @@ def recipe_named(name: str) -> Recipe:
     wanted = name.removesuffix(".yaml")
     if wanted in known:
         return known[wanted]
-    near = get_close_matches(wanted, known, n=1)
-    meant = f"Did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"no config is called {name!r}", hint=f"{meant}There are {', '.join(known)}.")
+    hint = f"{suggest(wanted, known)} There are {', '.join(known)}.".lstrip()
+    raise ConfigError(f"no config is called {name!r}", hint=hint)
 
 
 def _folder() -> Path:
@@ -67,10 +67,3 @@ def _folder() -> Path:
         "this installation of audioclf lacks its example configs",
         hint="Install audioclf again.",
     )
-
-
-def _top_comment(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            return
-        yield line.lstrip("# ").rstrip()

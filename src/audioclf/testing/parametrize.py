@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from audioclf.testing.check import Check, CheckSkippedError, checks_for, expected_failures
 from audioclf.testing.common import expect_check_of
@@ -50,16 +50,11 @@ def parametrize_with_checks(
         expect_check_of(component)
         expected = expected_failures(component, expected_failed_checks)
         for check in checks_for(component):
-            marks = _marks(expected.get(check.name))
+            reason = expected.get(check.name)
+            marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
             name = f"{component_id(component)}-{check.name}"
             cases.append(pytest.param(component, _Test(check), id=name, marks=marks))
     return pytest.mark.parametrize(("component", "check"), cases)
-
-
-def _marks(reason: str | None) -> list[Any]:
-    import pytest
-
-    return [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
 
 
 class _Test:

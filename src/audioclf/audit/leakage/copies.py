@@ -10,7 +10,7 @@ another speed or pitch are not found, nor are parts of less than half.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,9 +85,9 @@ def find_copies(
     _, first = np.unique(samples, return_index=True)
     candidates, complete = likely_pairs(robust_part(prints)[first])
     decode = _low_rate_decoder(dataset, audio, decoder)
-    same = [
-        pair for pair in _in_order(first[candidates]) if _same(decode, *pair, min(_SR, audio.sr))
-    ]
+    # In this order a decoded clip is soon used again.
+    pairs = sorted((min(pair), max(pair)) for pair in first[candidates].tolist())
+    same = [pair for pair in pairs if _same(decode, *pair, min(_SR, audio.sr))]
     sounds = merged(samples, _linked(len(dataset), same))
     return Copies(files, samples, sounds, len(candidates), complete)
 
@@ -200,11 +200,6 @@ def _parts(pairs: Pairs) -> Iterator[Pairs]:
 def _cosines(scaled: Matrix, low: Codes, high: Codes) -> Matrix:
     cosines: Matrix = np.einsum("ij,ij->i", scaled[low], scaled[high])
     return cosines
-
-
-def _in_order(pairs: Pairs) -> Iterable[tuple[int, int]]:
-    """Return the pairs sorted, so that a decoded clip is soon used again."""
-    return sorted((min(pair), max(pair)) for pair in pairs.tolist())
 
 
 def _low_rate_decoder(dataset: Dataset, audio: AudioConfig, decoder: Decoder) -> Decode:

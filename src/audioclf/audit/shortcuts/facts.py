@@ -187,16 +187,11 @@ def _format(info: AudioInfo, name: str, chunks: str) -> FileFormat:
 
 
 def _chunks_of(file: AudioSource) -> str:
-    if _is_remote(file):
+    in_remote_zip = isinstance(file, ZipSource) and isinstance(file.member.archive, str)
+    if in_remote_zip or isinstance(file, RemoteSource):
         return ""
     with file.open() as stream:
         return " ".join(chunk_ids(stream))
-
-
-def _is_remote(file: AudioSource) -> bool:
-    if isinstance(file, ZipSource):
-        return isinstance(file.member.archive, str)
-    return isinstance(file, RemoteSource)
 
 
 _MAX_CHUNKS = 64

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from audioclf.base.errors import ConfigError, ResultError
 from audioclf.base.files import OutputFolder
+from audioclf.components.registry import suggest
 from audioclf.starters.sample_data import builders
 from audioclf.starters.sample_data.builders import SampleFile
 
@@ -60,14 +60,7 @@ class SampleData:
 
     def config(self) -> str:
         """Return the config, as YAML."""
-        return _CONFIG.format(
-            name=self.name,
-            line=self.line,
-            sounds=SOUNDS,
-            dataset=self.dataset,
-            classifier=self.classifier,
-            more=self.more,
-        )
+        return _CONFIG.format(sounds=SOUNDS, **vars(self))
 
 
 _ALL = (
@@ -106,11 +99,8 @@ def sample_named(name: str) -> SampleData:
     """Return a sample dataset."""
     if name in SAMPLES:
         return SAMPLES[name]
-    near = get_close_matches(name, SAMPLES, n=1)
-    meant = f"Did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(
-        f"no sample data is called {name!r}", hint=f"{meant}There are {', '.join(SAMPLES)}."
-    )
+    hint = f"{suggest(name, SAMPLES)} There are {', '.join(SAMPLES)}.".lstrip()
+    raise ConfigError(f"no sample data is called {name!r}", hint=hint)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ NOISE = 0.003
 def tone(rng: Generator) -> Waveform:
     """Return a steady tone with two overtones and a slight vibrato."""
     times = _times(rng)
-    pitch = rng.uniform(250.0, 900.0) * (1.0 + 0.01 * np.sin(_turns(times, rng.uniform(3, 7))))
+    center = rng.uniform(250.0, 900.0)
+    pitch = center * (1.0 + 0.01 * np.sin(2.0 * np.pi * rng.uniform(3, 7) * times))
     return _finished(_harmonics(times, pitch, (1.0, 0.4, 0.2)), rng)
 
 
@@ -80,10 +81,6 @@ def syllable(rng: Generator, pitch: float, formants: Sequence[float], glide: flo
 def _times(rng: Generator) -> Floats:
     """Return the times of the samples of a sound of 0.45 to 0.6 s."""
     return np.arange(round(rng.uniform(0.45, 0.6) * SR)) / SR
-
-
-def _turns(times: Floats, frequency: float) -> Floats:
-    return 2.0 * np.pi * frequency * times
 
 
 def _harmonics(times: Floats, pitch: Floats, gains: Sequence[float]) -> Floats:
