@@ -12,15 +12,7 @@ from audioclf.audit import audit_data, blocking, check_allowed, finding_names, r
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput
 from audioclf.base.errors import ConfigError
-from tests.audit.make import (
-    WAV,
-    dataset_of,
-    folds_of,
-    ledger_of,
-    ordinary_facts,
-    prints_of,
-    result_of,
-)
+from tests.audit import make
 
 
 @pytest.fixture(autouse=True)
@@ -62,19 +54,19 @@ def test_allowed_names_are_checked_and_sorted() -> None:
 
 def audited(labels_with_format: str, difference: float) -> list[Audit]:
     """Return the audits of 20 + 20 clips whose classes differ in all facts by so much."""
-    dataset = dataset_of()
-    splits = folds_of(dataset)
-    facts = ordinary_facts(len(dataset))
+    dataset = make.dataset_of()
+    splits = make.folds_of(dataset)
+    facts = make.ordinary_facts(len(dataset))
     facts[20:] += difference
     inputs = AuditInput(
         dataset,
-        ledger_of(dataset),
+        make.ledger_of(dataset),
         AudioConfig(sr=8000),
         splits,
-        [result_of(splits, np.eye(2)[dataset.targets.codes])],
+        [make.result_of(splits, np.eye(2)[dataset.targets.codes])],
         facts,
-        prints_of(dataset),
-        {clip.id: WAV for clip in dataset if clip.label in labels_with_format},
+        make.prints_of(dataset),
+        {clip.id: make.WAV for clip in dataset if clip.label in labels_with_format},
     )
     return run_audits(inputs)
 

@@ -10,13 +10,7 @@ import pytest
 
 import audioclf
 from audioclf.base.errors import EXIT_MODEL, EXIT_USAGE, ModelError
-from audioclf.models.calibration.records import (
-    Abstention,
-    Calibration,
-    Change,
-    Interval,
-    Temperature,
-)
+from audioclf.models.calibration import records
 from tests.cli.test_startup import CALL
 from tests.conftest import imported_by, run_cli
 from tests.models.making import classifier, fitted, forged, made, written
@@ -72,18 +66,18 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
 
 
 def test_calibration_and_abstaining_are_shown(tmp_path: Path) -> None:
-    share = Interval(value=0.25, low=0.1, high=0.4)
+    share = records.Interval(value=0.25, low=0.1, high=0.4)
     counts = {"clips": 60, "units": 12, "unit": "group"}
     path = written(
         tmp_path / "m.audioclf",
         fitted(classifier("dummy")),
-        calibration=Calibration(
-            mapping=Temperature(temperature=2.0),
-            effect={"log_loss": Change(before=0.9, after=0.6, low=-0.4, high=-0.2)},
+        calibration=records.Calibration(
+            mapping=records.Temperature(temperature=2.0),
+            effect={"log_loss": records.Change(before=0.9, after=0.6, low=-0.4, high=-0.2)},
             **counts,
         ),
         abstain_below=0.6,
-        abstention=Abstention(
+        abstention=records.Abstention(
             abstained=share, accuracy=share, accuracy_of_rest=share, errors_avoided=None, **counts
         ),
     )

@@ -14,15 +14,7 @@ from audioclf.base.errors import EXIT_MODEL
 from audioclf.models.bundle.manifest import MANIFEST
 from tests.conftest import run_cli, tone, write_wav
 from tests.hostile.files import Entry, zip_of
-from tests.models.making import (
-    ESTIMATOR,
-    classifier,
-    fitted,
-    forged,
-    made,
-    registry,
-    unpacked,
-)
+from tests.models import making
 from tests.models.test_forged import Evil
 
 GIB = 1 << 30
@@ -30,7 +22,7 @@ GIB = 1 << 30
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return made(tmp_path / "m.audioclf", "dummy")
+    return making.made(tmp_path / "m.audioclf", "dummy")
 
 
 @pytest.fixture
@@ -57,11 +49,11 @@ def test_a_pickle_that_is_called_a_model(tmp_path: Path, sound: Path) -> None:
 
 
 def test_the_binary_format_of_xgboost_is_not_read(tmp_path: Path, sound: Path) -> None:
-    if "xgboost" not in registry().types("classifier"):
+    if "xgboost" not in making.registry().types("classifier"):
         pytest.skip("audioclf-xgboost is not installed")
-    path = made(tmp_path / "m.audioclf", "xgboost", n_estimators=2)
-    booster = fitted(classifier("xgboost", n_estimators=2)).estimator.get_booster()
-    forged(path, {"estimator/model.json": bytes(booster.save_raw("ubj"))})
+    path = making.made(tmp_path / "m.audioclf", "xgboost", n_estimators=2)
+    booster = making.fitted(making.classifier("xgboost", n_estimators=2)).estimator.get_booster()
+    making.forged(path, {"estimator/model.json": bytes(booster.save_raw("ubj"))})
     message = refused(path, sound)
     assert "structure check: the estimator of xgboost-json cannot be rebuilt: " in message
 
@@ -91,8 +83,10 @@ def test_three_megabytes_that_unpack_to_three_gigabytes(
     path = tmp_path / "m.audioclf"
     body = zeros(3)
     assert 2_000_000 < len(body) < 4_000_000
-    manifest = Entry(MANIFEST.encode(), unpacked(made(tmp_path / "good.audioclf"))[MANIFEST])
-    path.write_bytes(zip_of(manifest, Packed(ESTIMATOR.encode(), body, method=8, size=told)))
+    manifest = Entry(
+        MANIFEST.encode(), making.unpacked(making.made(tmp_path / "good.audioclf"))[MANIFEST]
+    )
+    path.write_bytes(zip_of(manifest, Packed(making.ESTIMATOR.encode(), body, method=8, size=told)))
     del body
     tracemalloc.start()
     try:

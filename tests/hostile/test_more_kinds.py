@@ -22,32 +22,21 @@ from audioclf.predict.inputs import collect
 from audioclf.predict.sinks import label_files
 from tests.conftest import CONFIG as TOY
 from tests.conftest import run_cli
-from tests.hostile.files import (
-    Entry,
-    MemorySource,
-    chunk,
-    encoded,
-    fmt,
-    noise,
-    pcm16,
-    riff,
-    wav,
-    zip_of,
-)
+from tests.hostile import files
 
 AUDIO = AudioConfig(sr=8000)
-DATA = chunk(b"data", pcm16(1000))
+DATA = files.chunk(b"data", files.pcm16(1000))
 
 
 def decoded(data: bytes) -> int:
-    found = decode(MemorySource(data), AUDIO)
+    found = decode(files.MemorySource(data), AUDIO)
     assert np.isfinite(found.y).all()
     return found.info.frames
 
 
 def refused(data: bytes) -> str:
     with pytest.raises(DecodeError) as caught:
-        decode(MemorySource(data), AUDIO)
+        decode(files.MemorySource(data), AUDIO)
     assert "\n" not in caught.value.message
     return caught.value.message
 
@@ -65,7 +54,7 @@ def unzipped(tmp_path: Path, data: bytes) -> str:
 
 def sparse(path: Path, size: int, **fields: int) -> FileSource:
     """Write a header and let zeros follow, which take no room on the disk."""
-    path.write_bytes(wav(b"", **fields))
+    path.write_bytes(files.wav(b"", **fields))
     os.truncate(path, 44 + size)
     return FileSource(path)
 
@@ -84,37 +73,37 @@ def test_kind_1_a_size_that_ran_over_at_four_gigabytes_is_no_short_clip(tmp_path
 
 def test_kind_2_a_chunk_of_odd_size_without_its_pad_byte() -> None:
     lists = b"LIST" + struct.pack("<I", 5) + b"INFOx"
-    assert decoded(riff(fmt(), lists, DATA)) == 1000
-    assert decoded(riff(fmt(), lists + b"\0", DATA)) == 1000
+    assert decoded(files.riff(files.fmt(), lists, DATA)) == 1000
+    assert decoded(files.riff(files.fmt(), lists + b"\0", DATA)) == 1000
 
 
 @pytest.mark.parametrize("ident", [b"LIST", b"bext", b"iXML"])
 def test_kind_4_metadata_that_claims_the_rest_of_the_file(ident: bytes) -> None:
-    broken = chunk(ident, b"INFO", size=2**31)
-    assert "no 'data' chunk" in refused(riff(fmt(), broken, DATA))
-    assert decoded(riff(fmt(), DATA, broken)) == 1000
+    broken = files.chunk(ident, b"INFO", size=2**31)
+    assert "no 'data' chunk" in refused(files.riff(files.fmt(), broken, DATA))
+    assert decoded(files.riff(files.fmt(), DATA, broken)) == 1000
 
 
 def test_kind_5_an_mp3_inside_of_a_wav_is_refused() -> None:
-    assert "cannot be decoded" in refused(wav(tag=0x55, bits=0))
+    assert "cannot be decoded" in refused(files.wav(tag=0x55, bits=0))
 
 
 def test_kind_8_a_rate_that_changes_within_an_mp3_does_not_change_what_came_before() -> None:
-    first = encoded("MP3", "MPEG_LAYER_III", noise(16_000), sr=16_000)
-    second = encoded("MP3", "MPEG_LAYER_III", noise(44_100), sr=44_100)
+    first = files.encoded("MP3", "MPEG_LAYER_III", files.noise(16_000), sr=16_000)
+    second = files.encoded("MP3", "MPEG_LAYER_III", files.noise(44_100), sr=44_100)
     assert decoded(first + second) == 16_000
 
 
 def test_kind_9_float_samples_from_denormal_to_full_scale() -> None:
     y = np.array([1e-45, -1e-38, 1.0, -1.0] * 250, dtype=np.float32)
-    assert decoded(wav(y.tobytes(), tag=3, bits=32, sr=44_100)) == 1000
+    assert decoded(files.wav(y.tobytes(), tag=3, bits=32, sr=44_100)) == 1000
 
 
 # Archives
 
 
 def test_kind_11_the_only_disk_that_says_there_are_others(tmp_path: Path) -> None:
-    data = bytearray(zip_of(Entry(b"dog/1.wav")))
+    data = bytearray(files.zip_of(files.Entry(b"dog/1.wav")))
     data[-18:-14] = struct.pack("<HH", 1, 1)
     path = tmp_path / "data.zip"
     path.write_bytes(data)
@@ -122,7 +111,7 @@ def test_kind_11_the_only_disk_that_says_there_are_others(tmp_path: Path) -> Non
 
 
 def test_kind_12_a_comment_with_an_end_of_its_own_is_never_half_an_archive(tmp_path: Path) -> None:
-    plain = zip_of(Entry(b"dog/1.wav"), Entry(b"cat/1.wav"))
+    plain = files.zip_of(files.Entry(b"dog/1.wav"), files.Entry(b"cat/1.wav"))
     comment = b"PK\5\6" + bytes(18)
     path = tmp_path / "data.zip"
     path.write_bytes(plain[:-2] + struct.pack("<H", len(comment)) + comment)
@@ -168,7 +157,7 @@ def test_kind_14_no_name_begins_a_message_of_its_own(toy_config: Path, sounds: P
 
 def test_kind_15_classes_that_differ_by_case_or_spaces_are_told() -> None:
     labels = ["Dog", "dog", "dog ", "cat"]
-    clips = [Clip(label, label, MemorySource(b"")) for label in labels]
+    clips = [Clip(label, label, files.MemorySource(b"")) for label in labels]
     notes = Dataset(clips, name="x").notes
     assert notes == (
         "classes 'Dog' and 'dog' differ only by case or spaces: are they one?",
@@ -179,7 +168,7 @@ def test_kind_15_classes_that_differ_by_case_or_spaces_are_told() -> None:
 
 def test_kind_16_label_files_are_named_as_every_system_can(tmp_path: Path) -> None:
     for name in ("CON.wav", "a:b.wav", "dot. .wav", "line\n.wav", "x" * 240 + ".wav", "a_b.wav"):
-        (tmp_path / name).write_bytes(wav())
+        (tmp_path / name).write_bytes(files.wav())
     names = list(label_files(collect([str(tmp_path)]).recordings).values())
     assert len(names) == len(set(names)) == 6
     assert {"_CON.txt", "a_b.txt", "a_b-2.txt", "line_.txt", "dot__.txt"} <= set(names)
@@ -190,7 +179,7 @@ def test_kind_17_a_folder_that_is_named_as_a_file(tmp_path: Path) -> None:
     for name in ("a/x.wav/1.wav", "b/2.wav"):
         path = tmp_path / name
         path.parent.mkdir(parents=True)
-        path.write_bytes(wav())
+        path.write_bytes(files.wav())
     clips = FolderDataset(path=tmp_path).load().clips
     assert [clip.id for clip in clips] == ["a/x.wav/1.wav", "b/2.wav"]
     with pytest.raises(DecodeError, match=r"x\.wav: Is a directory"):
@@ -231,5 +220,5 @@ def test_kind_23_one_clip_in_two_classes_is_a_finding(toy_config: Path, sounds: 
 
 def test_kind_25_a_wav_written_twice_into_one_file() -> None:
     """What stands behind the audio is no part of it; it is another recording."""
-    once = wav(pcm16(1000))
+    once = files.wav(files.pcm16(1000))
     assert decoded(once + once) == 1000

@@ -10,16 +10,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from audioclf.report.media import (
-    SAMPLE_RATE,
-    MediaMaker,
-    Thumbnail,
-    mask_of,
-    mean_thumbnail,
-    picture_of,
-    sound_of,
-    thumbnail_of,
-)
+from audioclf.report import media
 from tests.report.builders import Tones
 
 
@@ -35,10 +26,10 @@ def tone(sr: int, seconds: float, frequency: float = 440.0) -> np.ndarray:
 
 @pytest.mark.parametrize("sr", [1000, 8000, 16000, 22050, 44100, 96000])
 def test_sound_plays_at_any_sample_rate(sr: int) -> None:
-    mime, found = content(sound_of(tone(sr, 2.0, 200.0), sr))
+    mime, found = content(media.sound_of(tone(sr, 2.0, 200.0), sr))
     y, got = soundfile.read(io.BytesIO(found))
     assert mime.startswith("audio/")
-    assert got == min(sr, SAMPLE_RATE)
+    assert got == min(sr, media.SAMPLE_RATE)
     assert len(y) / got == pytest.approx(2.0, abs=0.06)
     strongest = np.abs(np.fft.rfft(y)).argmax() * got / len(y)
     assert strongest == pytest.approx(200.0, abs=2)
@@ -46,22 +37,22 @@ def test_sound_plays_at_any_sample_rate(sr: int) -> None:
 
 def test_sound_is_small() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 22050 * 3).astype(np.float32)
-    assert len(sound_of(noise, 22050)) < 50_000
+    assert len(media.sound_of(noise, 22050)) < 50_000
 
 
 def test_sound_that_is_too_loud_is_clipped() -> None:
-    _, found = content(sound_of(4 * tone(8000, 0.1), 8000))
+    _, found = content(media.sound_of(4 * tone(8000, 0.1), 8000))
     assert np.abs(soundfile.read(io.BytesIO(found))[0]).max() <= 1.0
 
 
 def test_without_a_codec_sound_is_wav(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audioclf.report.media._codecs", lambda: ())
-    assert content(sound_of(tone(8000, 2.0), 8000))[0] == "audio/wav"
+    assert content(media.sound_of(tone(8000, 2.0), 8000))[0] == "audio/wav"
 
 
 def test_a_picture_shows_low_frequencies_below() -> None:
-    item = thumbnail_of(tone(22050, 1.0, 9000.0), 22050)
-    _, found = content(picture_of(item.levels))
+    item = media.thumbnail_of(tone(22050, 1.0, 9000.0), 22050)
+    _, found = content(media.picture_of(item.levels))
     with Image.open(io.BytesIO(found)) as image:
         grey = np.asarray(image.convert("L"))
     assert image.size == item.levels.shape[::-1]
@@ -73,36 +64,38 @@ def test_a_picture_shows_low_frequencies_below() -> None:
 @pytest.mark.parametrize("sr", [1000, 8000, 44100])
 def test_a_clip_of_any_length_has_a_small_picture(n_samples: int, sr: int) -> None:
     y = np.random.default_rng(1).normal(0, 0.1, n_samples).astype(np.float32)
-    item = thumbnail_of(y, sr)
+    item = media.thumbnail_of(y, sr)
     assert 1 <= item.levels.shape[1] <= 194
     assert 1 <= item.levels.shape[0] <= 64
 
 
 def test_silence_is_dark() -> None:
-    assert thumbnail_of(np.zeros(8000, dtype=np.float32), 8000).levels.max() == 0
+    assert media.thumbnail_of(np.zeros(8000, dtype=np.float32), 8000).levels.max() == 0
 
 
 def test_a_clip_that_has_ended_counts_as_silent_in_the_mean() -> None:
     full = np.full((4, 10), 200, dtype=np.uint8)
-    mean = mean_thumbnail([Thumbnail(full, 1.0, 4000.0), Thumbnail(full, 2.0, 4000.0)], 2.0)
+    mean = media.mean_thumbnail(
+        [media.Thumbnail(full, 1.0, 4000.0), media.Thumbnail(full, 2.0, 4000.0)], 2.0
+    )
     assert mean[0, 0] == 200
     assert mean[0, -1] == 100
 
 
 def test_a_mask_is_one_colour_on_nothing() -> None:
-    _, found = content(mask_of(np.array([[0.0, 1.0]]), (1, 2, 3)))
+    _, found = content(media.mask_of(np.array([[0.0, 1.0]]), (1, 2, 3)))
     with Image.open(io.BytesIO(found)) as image:
         assert [image.getpixel((x, 0)) for x in (0, 1)] == [(1, 2, 3, 0), (1, 2, 3, 255)]
 
 
 def test_the_maker_gives_up_when_nothing_can_be_read() -> None:
-    maker = MediaMaker(Tones(missing=["all"]))
+    maker = media.MediaMaker(Tones(missing=["all"]))
     assert maker.media([f"{i}.wav" for i in range(500)], 10**6) == {}
     assert len(maker.problems) < 50
 
 
 def test_the_maker_decodes_ten_seconds_at_most() -> None:
-    maker = MediaMaker(Tones(seconds=30.0))
+    maker = media.MediaMaker(Tones(seconds=30.0))
     (made,) = maker.media(["a.wav"], 10**7).values()
     y, sr = soundfile.read(io.BytesIO(content(made.sound)[1]))
     assert len(y) / sr == pytest.approx(10.0, abs=0.1)

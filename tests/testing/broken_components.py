@@ -19,16 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from audioclf.plugin import (
-    Classifier,
-    Clip,
-    Dataset,
-    DatasetError,
-    Featurizer,
-    FileSource,
-    InputPath,
-    Loader,
-)
+from audioclf import plugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +47,7 @@ def breaking(check: str, message: str) -> Callable[[type[T]], type[T]]:
 # ---- featurizers
 
 
-class Level(Featurizer):
+class Level(plugin.Featurizer):
     """Root-mean-square level of each frame."""
 
     type: Literal["level"] = "level"
@@ -412,23 +403,25 @@ _SHARED: dict[str, Any] = {}
 # ---- loaders
 
 
-class Files(Loader):
+class Files(plugin.Loader):
     """A folder of wav files, labeled by their folders."""
 
     type: Literal["files"] = "files"
 
-    path: InputPath
+    path: plugin.InputPath
     """The folder."""
 
-    def load(self) -> Dataset:
+    def load(self) -> plugin.Dataset:
         if not Path(self.path).is_dir():
-            raise DatasetError(f"no such folder: {self.path}")
-        return Dataset(self.clips(), name=str(self.path))
+            raise plugin.DatasetError(f"no such folder: {self.path}")
+        return plugin.Dataset(self.clips(), name=str(self.path))
 
-    def clips(self) -> list[Clip]:
+    def clips(self) -> list[plugin.Clip]:
         root = Path(self.path)
         return [
-            Clip(path.relative_to(root).as_posix(), path.parent.name, FileSource(path))
+            plugin.Clip(
+                path.relative_to(root).as_posix(), path.parent.name, plugin.FileSource(path)
+            )
             for path in root.rglob("*.wav")
         ]
 
@@ -445,7 +438,7 @@ class Listing(Files):
 class Repeating(Files):
     """The same clip twice."""
 
-    def load(self) -> Dataset:
+    def load(self) -> plugin.Dataset:
         found = super().load()
         found.clips = (*found.clips, found.clips[0])
         return found
@@ -455,28 +448,28 @@ class Repeating(Files):
 class Unlabeled(Files):
     """Labels of nothing but spaces."""
 
-    def clips(self) -> list[Clip]:
-        return [Clip(clip.id, " ", clip.source) for clip in super().clips()]
+    def clips(self) -> list[plugin.Clip]:
+        return [plugin.Clip(clip.id, " ", clip.source) for clip in super().clips()]
 
 
 @breaking("two_loads_are_equal", "one load gave ('high/high_0.wav', 'high', ")
 class Changing(Files):
     """Other groups each time."""
 
-    def clips(self) -> list[Clip]:
+    def clips(self) -> list[plugin.Clip]:
         group = str(next(_COUNTER))
-        return [Clip(clip.id, clip.label, clip.source, group) for clip in super().clips()]
+        return [plugin.Clip(clip.id, clip.label, clip.source, group) for clip in super().clips()]
 
 
 @breaking("every_clip_decodes", "1 clips cannot be decoded: ")
 class Indiscriminate(Files):
     """Takes a file that is no audio."""
 
-    def clips(self) -> list[Clip]:
-        return [*super().clips(), Clip("code.wav", "low", FileSource(Path(__file__)))]
+    def clips(self) -> list[plugin.Clip]:
+        return [*super().clips(), plugin.Clip("code.wav", "low", plugin.FileSource(Path(__file__)))]
 
 
-class LockedSource(FileSource):
+class LockedSource(plugin.FileSource):
     """A file with a lock, which does not pickle."""
 
     def __reduce__(self) -> Any:
@@ -487,9 +480,9 @@ class LockedSource(FileSource):
 class Bound(Files):
     """Clips that cannot leave the process."""
 
-    def clips(self) -> list[Clip]:
+    def clips(self) -> list[plugin.Clip]:
         return [
-            Clip(clip.id, clip.label, LockedSource(Path(clip.source.name)))
+            plugin.Clip(clip.id, clip.label, LockedSource(Path(clip.source.name)))
             for clip in super().clips()
         ]
 
@@ -501,7 +494,7 @@ class Bound(Files):
 class Raw(Files):
     """Passes on the errors of the operating system."""
 
-    def load(self) -> Dataset:
+    def load(self) -> plugin.Dataset:
         os.stat(self.path)  # noqa: PTH116
         return super().load()
 
@@ -510,9 +503,9 @@ class Raw(Files):
 class Mumbling(Files):
     """Does not say which folder is missing."""
 
-    def load(self) -> Dataset:
+    def load(self) -> plugin.Dataset:
         if not Path(self.path).exists():
-            raise DatasetError("the folder is missing")
+            raise plugin.DatasetError("the folder is missing")
         return super().load()
 
 
@@ -520,16 +513,18 @@ class Mumbling(Files):
 class Trusting(Files):
     """Takes a file for one clip, whatever it holds."""
 
-    def load(self) -> Dataset:
+    def load(self) -> plugin.Dataset:
         if Path(self.path).is_file():
-            return Dataset([Clip("a", "low", FileSource(Path(self.path)))], name="a")
+            return plugin.Dataset(
+                [plugin.Clip("a", "low", plugin.FileSource(Path(self.path)))], name="a"
+            )
         return super().load()
 
 
 # ---- classifiers
 
 
-class Nearest(Classifier):
+class Nearest(plugin.Classifier):
     """The class whose mean is nearest."""
 
     type: Literal["nearest"] = "nearest"

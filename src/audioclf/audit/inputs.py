@@ -61,24 +61,11 @@ def _no_rows() -> Matrix:
 class AuditInput:
     """Everything that an audit may read; each audit reads a part of it.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        The clips that could be read.
-    ledger : sequence of LedgerRow
-        One row for each file, failed ones included.
-    results : sequence of PipelineResult
-        Out-of-fold predictions of pipelines on `splits`.
-    facts : np.ndarray [shape=(n_clips, n_facts)], float32
-        Rows of `AuditFacts`, columns as in `FACTS`.
-    prints : np.ndarray [shape=(n_clips, WIDTH)], float32
-        Rows of `Fingerprint`.
-    formats : mapping of str to FileFormat
-        By id of the clip, as `read_formats` returns them.
-    rescoring : Rescoring, optional
-        With it, the cost of a leak is measured.
-    decoder : callable
-        Decodes the clips that may be copies of each other.
+    The `dataset` are the clips that could be read, the `ledger` has a row for each file. `results`
+    are out-of-fold predictions on `splits`. `facts` [shape=(n_clips, n_facts)] have columns as in
+    `FACTS`, `prints` [shape=(n_clips, WIDTH)] are those of `Fingerprint`, `formats` are by id of
+    the clip. With `rescoring`, the cost of a leak is measured; `decoder` decodes clips that may be
+    copies.
     """
 
     dataset: Dataset

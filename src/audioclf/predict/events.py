@@ -29,16 +29,9 @@ _SLACK = 1e-9
 class EventRule:
     """The rule by which windows form events.
 
-    Parameters
-    ----------
-    threshold : float
-        Score that one window of an event must reach.
-    threshold_off : float, optional
-        Score that all its windows must reach; by default `threshold`.
-    merge_gap : float
-        Longest gap in s between two events of a class that are merged.
-    min_duration : float
-        Shortest event in s.
+    One window of an event reaches `threshold`, all its windows reach `threshold_off`, by default
+    the same. Events of a class with a gap of at most `merge_gap` s are merged, and shorter ones
+    than `min_duration` s are dropped.
     """
 
     threshold: float = 0.5

@@ -95,13 +95,9 @@ class Collected:
 def collect(arguments: Sequence[str], listed: Iterable[str] = ()) -> Collected:
     """Find the recordings that arguments name.
 
-    Parameters
-    ----------
-    arguments : sequence of str
-        Paths of files, folders, zip archives and tables; globs; URLs; `-` for the list.
-    listed : iterable of str
-        Paths from standard input, in the place of `-`. A missing file among them is a recording
-        that fails; a missing argument is an error.
+    Arguments are paths of files, folders, zip archives and tables, globs, URLs, and `-` for the
+    listed paths from standard input. A missing file among these is a recording that fails; a
+    missing argument is an error.
     """
     finder = _Finder()
     for argument in arguments:

@@ -27,22 +27,9 @@ Key = tuple[str, str, str]
 class JournalRow:
     """The result of one recording.
 
-    Parameters
-    ----------
-    message : str
-        Why it failed, or a warning.
-    start, end : str
-        The part of the file in s; empty if it is all of it.
-    seconds : float
-        Length of the file.
-    rows : int
-        Its number of lines in the output.
-    bytes : int
-        Length of the output behind them.
-    job : str
-        Digest of the model and the options.
-    file : str
-        Its label file in an output folder, POSIX; else empty.
+    `start` and `end` are the part of the file in s, empty if it is all of it; `seconds` is the
+    length of the file. `rows` counts its lines in the output, whose length behind them is `bytes`.
+    `job` is the digest of model and options, `file` the label file in an output folder, POSIX.
     """
 
     path: str

@@ -50,24 +50,12 @@ class Shared:
 class Outcome:
     """Predictions for one recording, or the reason why there are none.
 
-    Parameters
-    ----------
-    error, warning : str
-        Why it could not be used, and warnings of the decoder; empty if there are none.
-    info : AudioInfo, optional
-        Header of the file, or of the part.
-    file_seconds : float
-        Length of the whole file.
-    truncated : bool
-        Whether it is longer than `audio.duration`, so that its end was ignored.
-    trained_on : bool
-        Whether it, or a window of it, is a training clip of the model.
-    times : np.ndarray [shape=(n_windows, 2)], float64
-        Start and end of each window in s from the start of the file.
-    codes : np.ndarray [shape=(n_windows,)], int
-        Position of the predicted class; -1 where the model abstains.
-    scores : np.ndarray [shape=(n_windows, n_classes)], float64, optional
-        None if the classifier gives none.
+    `error` and `warning` are empty if there are none; `info` is the header of the file or of the
+    part, `file_seconds` the length of the whole file. With `truncated`, its end was ignored, since
+    it is longer than `audio.duration`; with `trained_on`, it or a window is a training clip of the
+    model. `times` [shape=(n_windows, 2)] are in s from the start of the file, `codes`
+    [shape=(n_windows,)] -1 where the model abstains, `scores` [shape=(n_windows, n_classes)] None
+    if it gives none.
     """
 
     recording: Recording

@@ -66,23 +66,9 @@ def toy(
 ) -> tuple[Matrix, Labels]:
     """Return rows and labels, sorted by class as the clips of a folder are.
 
-    Parameters
-    ----------
-    n_classes : int
-        Each class adds four columns, or bins.
-    spread : float
-        Standard deviation around the center of a class; at 1 the classes lie far apart, at 8 they
-        overlap.
-    seed : int
-        Seed of the rows; the centers are fixed.
-    n_frames : int
-        Number of frames in a row, each with other noise.
-
-    Returns
-    -------
-    X : np.ndarray [shape=(n_classes * per_class, n_frames * 4 * n_classes)], float32
-    y : np.ndarray [shape=(n_classes * per_class,)], int
-        `0..n_classes-1`.
+    Each class adds four columns, or bins. At a `spread` of 1 the classes lie far apart, at 8 they
+    overlap. `seed` is that of the rows; the centers are fixed. `X` is float32 [shape=(n_classes *
+    per_class, n_frames * 4 * n_classes)], the frames of a row with different noise.
     """
     y = np.repeat(np.arange(n_classes), per_class)
     centers = np.tile(np.repeat(8.0 * np.eye(n_classes), 4, axis=1), n_frames)

@@ -57,13 +57,6 @@ def test_a_click_on_a_point_shows_and_plays_its_clip(page: Any) -> None:
     wait_for(page, "document.getElementById('player').currentTime > 0")
 
 
-def test_hostile_names_stay_text(page: Any) -> None:
-    page.execute_script(CLICK, 0)
-    assert page.execute_script("return document.querySelectorAll('bdi :not(wbr)').length") == 0
-    assert HOSTILE in text_of(page, "legend")
-    assert HOSTILE in text_of(page, "picked-facts")  # each clip has a group of that name
-
-
 def test_a_name_in_the_legend_picks_its_points_out(page: Any) -> None:
     script = "return document.querySelectorAll('use.p:not(.off)').length"
     assert page.execute_script(script) == 36

@@ -44,16 +44,12 @@ def cost_of_leakage(
     """Score a pipeline with units on both sides of the split, and with units kept together.
 
     `units` [shape=(n_clips,)] numbers the copy set, group or recording of each clip; `words`
-    describe the two scores and a unit, as in `("with groups on both sides", "on groups that are
-    not in training", "group")`.
+    describe the two scores, as in `("with groups on both sides", "on groups that are not in
+    training")`.
 
-    Returns
-    -------
-    facts : dict
-        `cell`, `metric`, `sentence`, and for `shared` and `apart` the `value`, the ends `low`
-        and `high` of the 95 % interval (NaN for a single unit on test), the number of `units` on
-        test, the `split` in words, and `train_clips` on average. If one of the two is impossible,
-        both are None, and `sentence` gives the reason.
+    The result has `cell`, `metric`, `sentence`, and for `shared` and `apart` the `value`, the ends
+    `low` and `high` of the 95 % interval, the `split` in words, and `train_clips` on average. If
+    one of the two is impossible, both are None, and `sentence` gives the reason.
     """
     facts: dict[str, Any] = {"cell": rescoring.pipeline.name, "metric": rescoring.metric}
     try:

@@ -25,22 +25,10 @@ if TYPE_CHECKING:
 class Exploration:
     """Result of an exploration.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        The clips that could be read.
-    ledger : tuple of LedgerRow
-        A row for each clip, failed ones included.
-    facts : np.ndarray [shape=(n_clips, n_facts)], float32
-        Waveform facts, columns as in `audioclf.audit.shortcuts.facts.FACTS`.
-    formats : mapping of str to FileFormat
-        By id of the clip.
-    findings : tuple of Finding
-        Problems of the data that would affect any run.
-    guess : Guess, optional
-        Groups suggested by the file names, where none are declared.
-    featurizer : str
-        Name of the featurizer of the map.
+    The `dataset` are the clips that could be read, the `ledger` has a row for each file. `facts`
+    [shape=(n_clips, n_facts)] have columns as in `audioclf.audit.shortcuts.facts.FACTS`, `formats`
+    are by id of the clip. `guess` are groups that the file names suggest, where none are declared;
+    `featurizer` and `plane` are those of the map.
     """
 
     config: RunConfig

@@ -24,14 +24,8 @@ _FIRST = 200
 class Outcome:
     """The out-of-fold predictions of one pipeline, clip by clip, over all repeats.
 
-    Parameters
-    ----------
-    predicted : np.ndarray [shape=(n_clips,)], int
-        The class that was predicted most often, the first of several; -1 where none was.
-    tested, wrong : np.ndarray [shape=(n_clips,)], int
-        How often the clip was tested, and how often the prediction was wrong.
-    true_score : np.ndarray [shape=(n_clips,)]
-        Mean score of the true class in [0, 1]; NaN where the pipeline has no scores.
+    `predicted` [shape=(n_clips,)] is the class that was predicted most often, the first of several,
+    -1 where none was; `true_score` the mean score of the true class in [0, 1], NaN without scores.
     """
 
     predicted: NDArray[np.intp]

@@ -51,13 +51,6 @@ def draft_config(
 
     `path` is a folder, a zip archive, or a table that lists clips; `out` the future path of the
     config, which is not written. With `isolate`, headers are read in worker processes.
-
-    Raises
-    ------
-    DatasetError
-        If there is no audio, there are no labels, or no clip can be read.
-    SplitError
-        If there are fewer than two classes of two clips that can be read.
     """
     layout = with_groups(find_layout(path))
     headers = read_headers(layout.dataset, isolate=isolate)

@@ -26,20 +26,10 @@ class LabelPattern:
 class Layout:
     """A dataset with the loader that reads it.
 
-    Parameters
-    ----------
-    fields : mapping of str to Any
-        The fields of the loader for the config, `type` first; paths are `Path`s.
-    labels : str
-        Where the labels come from, to follow "Classes are read from".
-    notes : tuple of str
-        Guesses and open questions, a sentence or two each.
-    others : tuple of LabelPattern
-        Other ways to read the labels.
-    guessed_groups : bool
-        Whether the groups are a guess from the names.
-    group_notes : tuple of (str, str)
-        Notes on groups, each with the `label_pattern` to use instead, or "".
+    `fields` are those of the loader for the config, `type` first. `labels` is the origin of the
+    labels, to follow "Classes are read from"; `others` are other ways to read them. `notes` are
+    guesses and open questions; `guessed_groups` are guessed from the names. Each of `group_notes`
+    has the `label_pattern` to use instead, or "".
     """
 
     dataset: Dataset

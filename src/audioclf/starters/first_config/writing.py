@@ -8,12 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from audioclf.dataset.path_labels import shown
-from audioclf.starters.first_config.choices import (
-    choose_audio,
-    choose_classifiers,
-    choose_featurizer,
-    choose_metrics,
-)
+from audioclf.starters.first_config import choices
 from audioclf.starters.first_config.results import Choice, ConfigDraft, Headers
 from audioclf.starters.first_config.yaml_text import block, comment, flow, scalar
 
@@ -28,7 +23,7 @@ def write_yaml(draft: ConfigDraft, out: Path) -> str:
 
 def _lines(draft: ConfigDraft, out: Path) -> Iterator[str]:
     dataset = draft.layout.dataset
-    audio = choose_audio(draft.headers)
+    audio = choices.choose_audio(draft.headers)
     yield from comment(
         f"A first config for {draft.layout.path.name}, written by `audioclf init`. Every choice "
         "may be changed; its reasons are above it. Next:"
@@ -39,10 +34,10 @@ def _lines(draft: ConfigDraft, out: Path) -> Iterator[str]:
     yield "seed: 42  # the same seed, data and versions give the same results"
     yield from ("", "dataset:", *_dataset(draft, out))
     yield from _section("audio", audio)
-    yield from _section("featurizers", choose_featurizer(audio.data["sr"]))
+    yield from _section("featurizers", choices.choose_featurizer(audio.data["sr"]))
     yield from _line("split", draft.split)
-    yield from _section("classifiers", choose_classifiers(len(dataset)))
-    yield from _line("metrics", choose_metrics(dataset))
+    yield from _section("classifiers", choices.choose_classifiers(len(dataset)))
+    yield from _line("metrics", choices.choose_metrics(dataset))
     yield from _unreadable(draft.headers)
 
 
