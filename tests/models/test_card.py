@@ -36,6 +36,14 @@ def test_the_card_holds_data_results_limits_and_use(manifest: Manifest) -> None:
     assert 'audioclf.load("model.audioclf")' in card
 
 
+def test_the_card_has_the_findings_and_notes_of_the_run(tmp_path: Path) -> None:
+    notes = ("3 groups are on both sides (group-overlap)", "knn is the best of 8 pipelines")
+    path = written(tmp_path / "m.audioclf", fitted(classifier("svm")), notes=notes)
+    card = open_bundle(path).card
+    assert "- 3 groups are on both sides \\(group-overlap\\)\n" in card
+    assert card.index("## Results") < card.index("knn is the best of 8") < card.index("## Limits")
+
+
 def test_a_model_without_results_says_so(manifest: Manifest) -> None:
     card = model_card(manifest.model_copy(update={"evaluation": None}))
     assert "This model was not evaluated." in card

@@ -53,6 +53,7 @@ def write_final(
     y = targets.codes
     _write_importance(folder, config, pipeline, fit.estimator, rows, y, n_bins=plan.n_bins)
     effects = _effects(config, evaluated, extraction)
+    of_scores = [f"the model of {pipeline.name} {note}" for note in effects.notes]
     below = config.abstain_below if effects.abstention is not None else None
     contents = BundleContents(
         name=config.name,
@@ -69,6 +70,7 @@ def write_final(
         calibration=effects.calibration,
         abstain_below=below,
         abstention=effects.abstention,
+        notes=(*_card_notes(result, extraction), *of_scores),
     )
     try:
         folder.list_as_written(MODEL)
@@ -76,7 +78,23 @@ def write_final(
     except ModelError as exc:
         return None, (f"{pipeline.name} was not kept as a model: {exc.message}",)
     warned = (f"{pipeline.name}, fitted on all clips, warned: {text}" for text in fit.warnings)
-    return path, (*warned, *(f"the model of {pipeline.name} {note}" for note in effects.notes))
+    return path, (*warned, *of_scores)
+
+
+def _card_notes(result: RunResult, extraction: Extraction) -> tuple[str, ...]:
+    """Return findings of the audits and notes of the run, which a reader of the results needs."""
+    findings = [
+        f"{finding.text.removesuffix('.')}{_allowed(finding.name, result)}"
+        for audit in result.audits
+        for finding in audit.findings
+        if finding.severity == "finding"
+    ]
+    of_cache = set(extraction.cache.notes())  # they differ between runs that are equal
+    return (*findings, *(note for note in result.notes if note not in of_cache))
+
+
+def _allowed(name: str, result: RunResult) -> str:
+    return f" ({name}, allowed in the config)" if name in result.config.allow else f" ({name})"
 
 
 def _effects(config: RunConfig, evaluated: PipelineResult, extraction: Extraction) -> ScoreEffects:

@@ -7,7 +7,7 @@ are escaped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from audioclf.models.bundle.manifest import Manifest
 from audioclf.models.calibration.records import Abstention, Calibration, Interval
@@ -24,9 +24,16 @@ _SCORES = {
 }
 
 
-def model_card(manifest: Manifest) -> str:
-    """Return the card of a model."""
-    return "\n".join(_lines(manifest))
+def model_card(manifest: Manifest, notes: Sequence[str] = ()) -> str:
+    """Return the card of a model.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    notes : sequence of str
+        Findings of the audits and notes of the run, which limit the results.
+    """
+    return "\n".join(_lines(manifest, notes))
 
 
 def escaped(text: str) -> str:
@@ -39,7 +46,7 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", line)
 
 
-def _lines(manifest: Manifest) -> Iterator[str]:
+def _lines(manifest: Manifest, notes: Sequence[str]) -> Iterator[str]:
     yield f"# {escaped(manifest.name)}: {escaped(manifest.cell)}"
     yield ""
     yield (
@@ -48,6 +55,7 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     )
     yield from _trained_on(manifest)
     yield from _results(manifest)
+    yield from _notes(notes)
     yield from _calibration(manifest.calibration)
     yield from _abstention(manifest)
     yield from _limits(manifest)
@@ -88,6 +96,12 @@ def _results(manifest: Manifest) -> Iterator[str]:
     yield from ("", f"| metric | value | {level} interval |", "|---|---|---|")
     for name, interval in results.metrics.items():
         yield f"| {escaped(name)} | {_numbers(interval)} |"
+
+
+def _notes(notes: Sequence[str]) -> Iterator[str]:
+    if notes:
+        yield from ("", "The audits and the run noted:", "")
+        yield from (f"- {escaped(note)}" for note in notes)
 
 
 def _numbers(interval: Interval | None) -> str:

@@ -89,6 +89,8 @@ class BundleContents:
         Score below which the model gives no class, above 0 and below 1.
     abstention : Abstention, optional
         Measured effects of `abstain_below`.
+    notes : sequence of str
+        Findings of the audits and notes of the run, for the card.
     """
 
     name: str
@@ -105,6 +107,7 @@ class BundleContents:
     calibration: Calibration | None = None
     abstain_below: float | None = None
     abstention: Abstention | None = None
+    notes: Sequence[str] = ()
 
 
 def write_bundle(path: str | Path, contents: BundleContents, registry: Registry) -> Path:
@@ -159,7 +162,8 @@ def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
     check.check(again, tolerance=0.0)
     plain = contents.pipeline.views.plain(contents.matrix)
     clips = TrainingClips.of(plain, contents.training.fingerprint, contents.seconds)
-    return _zipped(manifest, {**files, **check.to_files(), **clips.to_files()})
+    files = {**files, **check.to_files(), **clips.to_files()}
+    return _zipped(manifest, files, contents.notes)
 
 
 def _manifest(
@@ -232,9 +236,9 @@ def _versions(made_by: Iterable[Provenance]) -> dict[str, str]:
     return dict(sorted(versions.items()))
 
 
-def _zipped(draft: Manifest, files: Mapping[str, bytes]) -> bytes:
+def _zipped(draft: Manifest, files: Mapping[str, bytes], notes: Sequence[str]) -> bytes:
     """Return the zip file, with the card and the digests of all files."""
-    files = {**files, CARD: model_card(draft).encode("utf-8")}
+    files = {**files, CARD: model_card(draft, notes).encode("utf-8")}
     manifest = to_json(draft.model_copy(update={"members": members_for(files)}))
     if len(manifest) > MAX_MANIFEST_BYTES:
         what = f"its manifest has {len(manifest)} bytes (limit {MAX_MANIFEST_BYTES})"
