@@ -17,10 +17,8 @@ from audioclf.base.limits import DEFAULT_LIMITS, Limits, limits_in_force, parse_
 from audioclf.config.loading import load_config
 from audioclf.dataset.archive import open_archive
 from audioclf.engines.local import ProcessEngine, SerialEngine, ThreadEngine
-from audioclf.features.cache_key import KeyMaker
 from tests.conftest import run_cli, write_wav
 from tests.hostile.files import Entry, MemorySource, chunk, float_wav, fmt, pcm16, riff, wav, zip_of
-from tests.models.making import featurizer, registry
 
 CONFIG = AudioConfig(sr=8000)
 LIMIT_NAMES = [field.name for field in fields(Limits)]
@@ -89,21 +87,6 @@ def test_every_engine_hands_the_limits_on() -> None:
         with engine, use_limits(Limits(max_seconds=7.0)):
             assert sorted(engine.map(seen, [0, 1])) == [(0, 7.0), (1, 8.0)]
     assert limits_in_force() == DEFAULT_LIMITS
-
-
-def test_features_under_other_limits_are_cached_apart() -> None:
-    origin = registry().origin_of(featurizer())
-
-    def key() -> str:
-        maker = KeyMaker.make(audio=CONFIG, featurizer=featurizer(), origin=origin)
-        assert maker is not None
-        return maker.fixed
-
-    before = key()
-    with use_limits(Limits(max_seconds=1.0)):
-        assert key() != before
-    with use_limits(Limits()):
-        assert key() == before
 
 
 def test_every_limit_is_described_and_positive() -> None:

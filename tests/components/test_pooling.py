@@ -16,18 +16,10 @@ def features(n_bins: int = 3, n_frames: int = 10, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n_bins, n_frames)).astype(np.float32)
 
 
-def test_flatten_is_frame_by_frame() -> None:
+def test_flatten_is_frame_by_frame_and_pads_or_cuts_at_the_end() -> None:
     matrix = np.array([[1, 2], [3, 4]], dtype=np.float32)
     assert Flatten().pool(matrix, 2).tolist() == [1, 3, 2, 4]
-
-
-def test_flatten_pads_at_the_end() -> None:
-    matrix = np.array([[1, 2], [3, 4]], dtype=np.float32)
     assert Flatten(pad=-80.0).pool(matrix, 3).tolist() == [1, 3, 2, 4, -80, -80]
-
-
-def test_flatten_cuts_what_the_config_does_not_allow() -> None:
-    matrix = np.array([[1, 2], [3, 4]], dtype=np.float32)
     assert Flatten().pool(matrix, 1).tolist() == [1, 3]
 
 

@@ -101,11 +101,9 @@ def test_a_replay_of_an_unchanged_run_is_the_same(unchanged: Replay) -> None:
 def test_a_replay_is_a_run_next_to_the_first(unchanged: Replay, place: Path) -> None:
     assert unchanged.folder.parent == place
     assert unchanged.folder.name.startswith("done-replay-")
-    assert read_run(unchanged.folder).fingerprint == read_run(place / "done").fingerprint
-
-
-def test_a_replay_takes_no_features_from_the_cache(unchanged: Replay) -> None:
-    assert read_run(unchanged.folder).record["cache"] == {"hits": 0, "written": 0}
+    replayed = read_run(unchanged.folder)
+    assert replayed.fingerprint == read_run(place / "done").fingerprint
+    assert replayed.record["cache"] == {"hits": 0, "written": 0}  # features are computed anew
 
 
 def test_a_replay_works_from_inside_the_run(
@@ -135,30 +133,33 @@ def test_missing_clips_are_named(finished: Path, sounds: Path) -> None:
     assert {stage.verdict for stage in found.stages[:4]} == {"different"}
 
 
-def test_another_label_is_told(saved: SavedRun) -> None:
+@pytest.mark.parametrize(
+    ("label", "detail"),
+    [
+        ("low", "1 clips with another label, such as 'high/high_0.wav'"),
+        ("high", "the same clips with another fingerprint: their groups or published folds differ"),
+    ],
+)
+def test_other_labels_and_other_groups_are_named(saved: SavedRun, label: str, detail: str) -> None:
     first, *others = saved.clips
     record = {**saved.record, "dataset": {**saved.record["dataset"], "fingerprint": "other"}}
-    clips = (with_changes(first, label="low"), *others)
-    stage = compare(saved, with_changes(saved, record=record, clips=clips))[0]
-    assert stage.detail == "1 clips with another label, such as 'high/high_0.wav'"
+    clips = (with_changes(first, label=label), *others)
+    assert compare(saved, with_changes(saved, record=record, clips=clips))[0].detail == detail
 
 
-def test_other_groups_are_told(saved: SavedRun) -> None:
-    record = {**saved.record, "dataset": {**saved.record["dataset"], "fingerprint": "other"}}
-    stage = compare(saved, with_changes(saved, record=record))[0]
-    assert stage.detail.endswith("their groups or published folds differ")
-
-
-def test_another_seed_parts_at_the_folds(finished: Path) -> None:
-    found = replay(finished, overrides=["seed=9"], jobs=1)
-    assert found.first_different == "folds"
-    assert "other clips on the test side, first in fold '0' of repeat 0" in found.stages[2].detail
-
-
-def test_other_features_part_at_the_features(finished: Path) -> None:
-    found = replay(finished, overrides=["featurizers.mel.n_mels=8"], jobs=1)
-    assert found.first_different == "features"
-    assert found.stages[1].detail == "other columns or clips in mel"
+@pytest.mark.parametrize(
+    ("override", "stage", "detail"),
+    [
+        ("seed=9", "folds", "other clips on the test side, first in fold '0' of repeat 0"),
+        ("featurizers.mel.n_mels=8", "features", "other columns or clips in mel"),
+    ],
+)
+def test_another_config_parts_at_the_first_stage_that_it_changes(
+    finished: Path, override: str, stage: str, detail: str
+) -> None:
+    found = replay(finished, overrides=[override], jobs=1)
+    assert found.first_different == stage
+    assert detail in {stage.name: stage.detail for stage in found.stages}[stage]
 
 
 def test_recordings_that_have_moved_are_found_with_an_override(
@@ -223,24 +224,23 @@ def test_a_cell_that_lost_its_scores_is_different(saved: SavedRun) -> None:
     assert verdicts(compare(saved, now))["predictions"] == "different"
 
 
-def test_the_order_of_cells_does_not_matter(saved: SavedRun) -> None:
-    now = with_changes(saved, pipelines=saved.pipelines[::-1])
-    assert set(verdicts(compare(saved, now)).values()) == {"same"}
-
-
 def test_other_bits_that_move_no_prediction_are_within_tolerance(saved: SavedRun) -> None:
     stage = compare(saved, with_features(saved, sha256="other"))[1]
     assert stage.verdict == "within tolerance"
     assert stage.detail == "other bits in mel, which move no prediction beyond the tolerance"
 
 
-def test_other_bits_that_move_a_prediction_are_different(saved: SavedRun) -> None:
-    now = with_scores_moved(with_features(saved, sha256="other"), 0.1)
-    assert verdicts(compare(saved, now))["features"] == "different"
+def test_other_bits_that_move_a_prediction_or_the_shape_are_different(saved: SavedRun) -> None:
+    moved = with_scores_moved(with_features(saved, sha256="other"), 0.1)
+    for now in (moved, with_features(saved, shape=[16, 3])):
+        assert verdicts(compare(saved, now))["features"] == "different"
 
 
-def test_other_columns_are_different_whatever_the_predictions(saved: SavedRun) -> None:
-    assert verdicts(compare(saved, with_features(saved, shape=[16, 3])))["features"] == "different"
+def test_neither_the_order_of_pipelines_nor_seconds_are_compared(saved: SavedRun) -> None:
+    metrics = json.loads(json.dumps(saved.metrics))
+    metrics["cells"]["logreg"]["fit_seconds"] = 99.0
+    now = with_changes(saved, metrics=metrics, pipelines=saved.pipelines[::-1])
+    assert set(verdicts(compare(saved, now)).values()) == {"same"}
 
 
 def test_a_metric_that_moved_is_named(saved: SavedRun) -> None:
@@ -252,13 +252,6 @@ def test_a_metric_that_is_no_number_any_more_is_different(saved: SavedRun) -> No
     assert compare(with_accuracy(saved, None), with_accuracy(saved, None))[4].verdict == "same"
     stage = compare(with_accuracy(saved, 0.5), with_accuracy(saved, None))[4]
     assert stage.detail == "logreg.accuracy.value: None instead of 0.5"
-
-
-def test_seconds_are_not_compared(saved: SavedRun) -> None:
-    metrics = json.loads(json.dumps(saved.metrics))
-    metrics["cells"]["logreg"]["fit_seconds"] = 99.0
-    now = with_changes(saved, metrics=metrics)
-    assert set(verdicts(compare(saved, now)).values()) == {"same"}
 
 
 def test_what_differs_in_the_environment_is_listed(saved: SavedRun) -> None:

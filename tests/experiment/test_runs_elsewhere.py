@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import audioclf
-from audioclf.base.errors import AudioclfError
 from tests.conftest import run_cli
 
 MakeDist = Callable[..., Path]
@@ -51,19 +50,6 @@ def test_a_clip_that_kills_its_worker_costs_that_clip_alone(
         failed = {row["path"]: row["message"] for row in csv.DictReader(stream) if row["message"]}
     assert set(failed) == {"high/high_2.wav", "low/low_2.wav"}
     assert all("ended the worker process" in message for message in failed.values())
-
-
-def test_a_cluster_without_an_address_is_a_usage_error(toy_config: Path, tmp_path: Path) -> None:
-    done = run_cli("run", toy_config, "--engine", "dask", "--out", tmp_path / "run")
-    assert done.returncode == 2
-    assert "needs the address of a scheduler" in done.stderr
-
-
-def test_a_scheduler_that_is_not_there_is_named(toy_config: Path, tmp_path: Path) -> None:
-    pytest.importorskip("distributed", reason="Dask is not installed")
-    with pytest.raises(AudioclfError, match=r"tcp://127\.0\.0\.1:9") as caught:
-        audioclf.run(toy_config, out=tmp_path / "run", engine="dask", scheduler="tcp://127.0.0.1:9")
-    assert caught.value.exit_code == 6
 
 
 @pytest.mark.slow

@@ -17,14 +17,13 @@ from typing import Any
 import pytest
 
 import audioclf
-from audioclf.audio.decode import decode
-from audioclf.base.errors import AudioclfError, ResultError, Terminated
+from audioclf.base.errors import ResultError, Terminated
 from audioclf.base.locks import take_lock
 from audioclf.evaluation import cross_validation
 from audioclf.evaluation import predictions as scoring
 from audioclf.runs.folder import LOCK, RunFolder
 from audioclf.runs.results import RunResult
-from tests.conftest import run_cli, write_wav
+from tests.conftest import run_cli
 
 TIMES = {"fit_seconds", "predict_seconds_per_clip", "peak_memory_bytes", "model_bytes"}
 CELLS = "classifiers={logreg: {type: logistic_regression}, knn: {type: knn}}"
@@ -304,26 +303,6 @@ def test_a_run_at_work_below_runs_is_left_alone(
     assert audioclf.run(toy_config, jobs=1).folder != left
     held.release()
     assert audioclf.run(toy_config, jobs=1).folder == left
-
-
-def test_a_file_that_changes_while_it_is_read_is_named(
-    toy_config: Path, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    victim = sounds / "low" / "low_3.wav"
-
-    def decode_and_change(source: Any, audio: Any) -> Any:
-        decoded = decode(source, audio)
-        if source.name.endswith("low_3.wav") and victim.stat().st_size < 50_000:
-            write_wav(victim, decoded.y.repeat(8))
-        return decoded
-
-    monkeypatch.setattr("audioclf.features.worker.decode", decode_and_change)
-    folder = f"dataset={{type: folder, path: {sounds}}}"
-    with pytest.raises(AudioclfError, match=r"low_3\.wav: changed while it was read") as caught:
-        run(toy_config, tmp_path / "run", folder, cache=False)
-    assert caught.value.exit_code == 3
-    skipped = run(toy_config, tmp_path / "run", folder, "on_error=skip", cache=False)
-    assert (skipped.n_failed, skipped.exit_code) == (0, 0)
 
 
 def test_a_clock_that_jumps_changes_no_result(

@@ -28,28 +28,15 @@ class Leaving(Featurizer):
         sys.exit(3)
 
 
-class Silent(Featurizer):
-    """Raises without a word."""
-
-    type: Literal["silent"] = "silent"
-
-    def extract(self, y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
-        raise MemoryError
-
-
-@pytest.mark.parametrize(
-    ("featurizer", "said"), [(Leaving(), "raised SystemExit: 3"), (Silent(), "raised MemoryError")]
-)
-def test_what_it_did_is_named_with_the_next_step(featurizer: Featurizer, said: str) -> None:
+def test_a_failure_on_the_first_noise_is_named_with_the_next_step() -> None:
     with pytest.raises(FeatureError) as caught:
-        make_plans(AUDIO, {"mine": featurizer}, {})
-    name = featurizer.type_name()
+        make_plans(AUDIO, {"mine": Leaving()}, {})
     assert caught.value.message == (
-        f"featurizer 'mine' ({name}, not from a plugin) {said}, on 0.5 s of noise at 8000 Hz that "
-        "every run tries first"
+        "featurizer 'mine' (leaving, not from a plugin) raised SystemExit: 3, on 0.5 s of noise at "
+        "8000 Hz that every run tries first"
     )
     assert caught.value.hint == (
-        f"Run `audioclf plugins check {name}`, which says what a featurizer has to do."
+        "Run `audioclf plugins check leaving`, which says what a featurizer has to do."
     )
 
 

@@ -105,36 +105,26 @@ def test_clips_that_are_never_on_test_still_train(grouped: Path) -> None:
     assert {run.clips[index].group for index in fold.test} >= {"a", "b"}
 
 
-def without_last_part(content: bytes) -> bytes:
-    return content[: len(content) // 2]
-
-
-def without_last_lines(content: bytes) -> bytes:
+def first_lines(content: bytes, n: int | None = None) -> bytes:
+    """Return the first lines, by default half of them."""
     lines = content.splitlines(keepends=True)
-    return b"".join(lines[: len(lines) // 2])
+    return b"".join(lines[: n or len(lines) // 2])
 
 
-def header_only(content: bytes) -> bytes:
-    return content.splitlines(keepends=True)[0]
-
-
-def nothing(content: bytes) -> bytes:
-    return b""
-
-
-def not_text(content: bytes) -> bytes:
-    return b"\xff\xfe" + content
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "half of the bytes": lambda content: content[: len(content) // 2],
+    "half of the lines": first_lines,
+    "the first line": lambda content: first_lines(content, 1),
+    "nothing": lambda content: b"",
+    "no text": lambda content: b"\xff\xfe" + content,
+}
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize(
-    "damage", [without_last_part, without_last_lines, header_only, nothing, not_text]
-)
-def test_a_damaged_file_is_named(
-    name: str, damage: Callable[[bytes], bytes], folder: Path, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("left", DAMAGE)
+def test_a_damaged_file_is_named(name: str, left: str, folder: Path, tmp_path: Path) -> None:
     path = copy_run(folder, tmp_path / "run") / name
-    path.write_bytes(damage(path.read_bytes()))
+    path.write_bytes(DAMAGE[left](path.read_bytes()))
     with pytest.raises(ResultError) as caught:
         read_run(path.parent)
     assert str(path.parent) in caught.value.message
