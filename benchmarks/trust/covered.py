@@ -14,8 +14,9 @@ REPO = Path(__file__).resolve().parents[2]
 PARTS = {
     "input": (
         "dataset/archive.py", "dataset/signatures.py", "dataset/zip_names.py", "audio/container.py",
-        "audio/decode.py", "audio/pcm.py", "audio/reader.py", "audio/riff.py", "base/limits.py",
-        "base/text.py", "config/yaml_source.py",
+        "audio/decode.py", "audio/mpeg.py", "audio/mpeg_headers.py", "audio/ogg.py", "audio/pcm.py",
+        "audio/reader.py", "audio/riff.py", "base/limits.py", "base/text.py",
+        "config/yaml_source.py",
     ),
     "cache": (
         "features/cache.py", "features/cache_entry.py", "features/cache_key.py",

@@ -199,6 +199,18 @@ def test_a_header_frame_is_no_audio(at: int, fields: bytes, dropped: int) -> Non
     assert np.array_equal(decoded(data, Span(2.0, 2.5)).y, bare[88_200:110_250])
 
 
+def test_junk_in_place_of_the_last_frame_costs_that_frame(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    whole, last = decoded(VARIABLE), int(index(VARIABLE).starts[-1])
+    junk = np.random.default_rng(1).bytes(4000)
+    read = decoded(VARIABLE[:last] + junk)
+    assert len(whole.y) - 1152 <= len(read.y) < len(whole.y)
+    assert np.array_equal(read.y, whole.y[: len(read.y)])
+    assert "frames of audio, file holds" in read.info.warnings[-1]
+    assert capfd.readouterr() == ("", "")
+
+
 def test_another_rate_within_a_file_has_a_warning() -> None:
     read = decoded(CONSTANT + SMALL_FRAMES)
     assert len(read.y) == len(decoded(CONSTANT).y)

@@ -332,7 +332,7 @@ class _QuietStream:
     def read(self, count: int) -> bytes:
         try:
             self._stream.seek(self._start + self._position)
-            data = self._stream.read(count)
+            data = self._stream.read(min(count, self._size - self._position))
         except (OSError, MemoryError) as exc:
             self.failure = exc
             return b""
