@@ -67,6 +67,16 @@ def test_a_result_that_the_unfinished_run_did_not_write_is_an_error(
     assert content(tmp_path) == before
 
 
+def test_a_config_that_was_edited_in_the_folder_is_not_replaced(tmp_path: Path) -> None:
+    stopped_run(tmp_path, "ledger.csv")
+    use(tmp_path, "name: other\n")
+    (tmp_path / "config.yaml").write_text("# my comments\nname: other\n")
+    before = content(tmp_path)
+    with pytest.raises(ResultError, match=r"files that do not belong to a run: config\.yaml"):
+        use(tmp_path)
+    assert content(tmp_path) == before
+
+
 def test_a_list_with_other_names_removes_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     out = tmp_path / "out"

@@ -38,7 +38,7 @@ LOCK = ".running"
 """File that is locked while a run works in the folder."""
 
 UNFINISHED = ".audioclf-unfinished"
-"""File that lists the names of the files of an unfinished run, one a line."""
+"""File that lists the names of the files of an unfinished run, and the digest of its config."""
 
 _PLOT = re.compile(rf"{PLOTS}/(classes|examples|confusion-[^/\\\\]+)\.png")
 
@@ -60,7 +60,7 @@ class RunFolder(OutputFolder):
     def list_as_written(self, name: str) -> None:
         """Add a name to the list of an unfinished run, before the file is written."""
         try:
-            if (self.path / UNFINISHED).exists() and name not in self.written():
+            if (self.path / UNFINISHED).exists() and name not in self.lines():
                 with (self.path / UNFINISHED).open("a", encoding="utf-8", newline="\n") as stream:
                     stream.write(f"{name}\n")
         except OSError as exc:
@@ -68,8 +68,12 @@ class RunFolder(OutputFolder):
 
     def written(self) -> set[str]:
         """Return the names that the unfinished run lists; names that no run writes are left out."""
+        return set(filter(is_result, self.lines()))
+
+    def lines(self) -> list[str]:
+        """Return the lines of the list of an unfinished run."""
         text = (self.path / UNFINISHED).read_text(encoding="utf-8", errors="replace")
-        return set(filter(is_result, text.splitlines()))
+        return text.splitlines()
 
     @classmethod
     def create(cls, path: Path) -> RunFolder:

@@ -7,6 +7,7 @@ list of an unfinished run is resumed, and only files on that list are removed or
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -46,6 +47,7 @@ def working_folder(out: Path | None, name: str, config: str) -> Iterator[RunFold
     folder, lock = given or _unfinished_or_new(Path("runs"), name, content)
     try:
         _clear(folder)
+        folder.list_as_written(_digest_line(content))
         folder.write_text(CONFIG, config)
         yield folder
     finally:
@@ -101,8 +103,8 @@ def _foreign(path: Path, config: bytes) -> set[str]:
     """
     present = {entry.name for entry in path.iterdir()}
     if UNFINISHED in present or _is_of_earlier_version(path, present, config):
-        listed = _written(path)
-        return {name for name in _results_in(path) if name not in listed}
+        own = _written(path) - ({CONFIG} if _is_edited(path, config) else set())
+        return _results_in(path) - own
     return {name for name in present if not (_is_aside(name) or _is_lock(path / name))}
 
 
@@ -113,6 +115,19 @@ def _is_of_earlier_version(path: Path, present: set[str], config: bytes) -> bool
     """
     has_work = {FIT_CACHE, LOCK} & present
     return bool(has_work) and CONFIG in present and (path / CONFIG).read_bytes() == config
+
+
+def _is_edited(path: Path, config: bytes) -> bool:
+    """Return whether the config of an unfinished run is neither this one nor as it was written."""
+    try:
+        content = (path / CONFIG).read_bytes()
+    except FileNotFoundError:
+        return False
+    return content != config and _digest_line(content) not in RunFolder(path).lines()
+
+
+def _digest_line(config: bytes) -> str:
+    return f"{CONFIG} sha256:{hashlib.sha256(config).hexdigest()}"
 
 
 def _written(path: Path) -> set[str]:
