@@ -76,6 +76,11 @@ def test_a_score_at_the_threshold_keeps_its_class() -> None:
     assert abstention(scored([[0.3, 0.7]] * 4, [1] * 4), 0.7, seed=0).abstained.value == 0
 
 
+def test_a_tie_for_the_highest_score_is_withheld() -> None:
+    found = abstention(scored([[0.5, 0.5], [0.2, 0.8]], [1, 1]), 0.3, seed=0)
+    assert found.abstained.value == pytest.approx(0.5)
+
+
 def test_where_all_is_withheld_there_is_no_rest() -> None:
     found = abstention(scored([[0.4, 0.6]] * 4, [1] * 4), 0.9, seed=0)
     assert found.abstained.value == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from audioclf.base.errors import ConfigError
-from audioclf.predict.events import EventRule, find_events, rolled_up
+from audioclf.dataset.sources import FileSource
+from audioclf.predict.events import EventRule, find_events, no_events_note, rolled_up
+from audioclf.predict.inputs import Recording
+from audioclf.predict.lines import scores_for_events
+from audioclf.predict.scoring import Outcome
 
 
 def events(scores: list[float], rule: EventRule, hop: float = 1.0) -> list[tuple[float, float]]:
@@ -41,8 +46,37 @@ def test_a_gap_of_silence_between_sparse_windows_parts_events() -> None:
     assert events([0.9, 0.9], EventRule(merge_gap=2.0), hop=3.0) == [(0, 4)]
 
 
-def test_windows_that_touch_make_one_event_whatever_lies_over_them() -> None:
-    assert events([0.9, 0.1, 0.9], EventRule(), hop=0.5) == [(0, 2)]
+def test_overlapping_windows_stand_for_the_part_that_is_nearest_to_their_centre() -> None:
+    """The edges of an event are those of hops, not of windows; a recording is covered wholly."""
+    assert events([0.1, 0.1, 0.9, 0.9, 0.1, 0.1], EventRule(), hop=0.5) == [(1.25, 2.25)]
+    assert events([0.9, 0.1, 0.9], EventRule(), hop=0.5) == [(0, 0.75), (1.25, 2)]
+    assert events([0.9] * 5, EventRule(), hop=0.5) == [(0, 3)]
+    assert events([0.1, 0.9, 0.1, 0.1], EventRule(), hop=0.25) == [(0.625, 0.875)]
+
+
+def test_a_shorter_last_window_is_cut_at_half_the_way_to_its_centre() -> None:
+    times = np.array([[0, 2], [1, 3], [2, 3.5]])
+    (event,) = find_events(times, np.array([[0.1], [0.1], [0.9]]), EventRule())
+    assert (event.start, event.end) == (2.375, 3.5)
+
+
+@given(arrays(float, st.integers(1, 20), elements=st.floats(0, 1)), st.sampled_from([0.3, 1.0]))
+def test_events_of_two_classes_do_not_overlap_above_one_half(p: np.ndarray, hop: float) -> None:
+    starts = hop * np.arange(len(p))
+    times = np.column_stack([starts, starts + 1.0])
+    found = find_events(times, np.column_stack([p, 1 - p]), EventRule(0.500001))
+    assert all(a.end <= b.start + 1e-9 for a, b in pairwise(found))
+
+
+def test_no_events_have_a_reason_and_a_threshold_to_try() -> None:
+    low = no_events_note(0.7512, 3, EventRule(0.8))
+    assert low == (
+        "no events: no window reaches --threshold 0.8, the highest score is 0.751; try "
+        "--threshold 0.676"
+    )
+    assert "try --threshold 0.333" in no_events_note(0.34, 3, EventRule())
+    assert "shorter than --min-duration 9" in no_events_note(0.9, 3, EventRule(min_duration=9.0))
+    assert no_events_note(float("-inf"), 3, EventRule()) == "no events: no window has a class"
 
 
 def test_short_events_are_dropped_after_merging() -> None:
@@ -66,6 +100,16 @@ def test_classes_are_judged_apart_and_sorted_by_start() -> None:
 
 def test_a_window_without_scores_ends_an_event() -> None:
     assert events([0.9, float("nan"), 0.9], EventRule()) == [(0, 1), (2, 3)]
+
+
+def test_a_tie_or_an_abstention_names_no_class_in_events() -> None:
+    outcome = Outcome(
+        Recording("a.wav", FileSource(Path("a.wav"))),
+        codes=np.array([0, 1, -1, 2]),
+        scores=np.array([[0.5, 0.5, 0.0], [0.3, 0.4, 0.3], [0.9, 0.1, 0.0], [1 / 3] * 3]),
+    )
+    named = np.isfinite(scores_for_events(outcome)).all(axis=1)
+    assert named.tolist() == [False, True, False, False]
 
 
 def test_no_windows_have_no_events() -> None:

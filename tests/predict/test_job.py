@@ -374,6 +374,56 @@ def test_recordings_that_the_model_was_trained_on_are_counted(tmp_path: Path) ->
     assert predicted(loaded, paths[0], tmp_path / "new.csv", Settings()).notes == []
 
 
+@pytest.mark.parametrize("constant", [0.0, 0.25])
+@pytest.mark.parametrize("settings", [Settings(), Settings(Cutting(1600, 1600))])
+def test_silence_is_never_known_from_the_training(
+    constant: float, settings: Settings, tmp_path: Path
+) -> None:
+    """All silent clips have equal features, whether they were in the training or not."""
+    silent = tmp_path / "silent.wav"
+    soundfile.write(silent, np.full(1600, constant, np.float32), 8000, subtype="FLOAT")
+    loaded = trained_on(model(tmp_path), [silent])
+    y = np.full(1600 if settings.cutting is None else 8000, constant, np.float32)
+    soundfile.write(tmp_path / "new.wav", y, 8000, subtype="FLOAT")
+    assert predicted(loaded, tmp_path / "new.wav", tmp_path / "o.csv", settings).notes == []
+
+
+def test_sound_with_the_features_of_silence_is_not_known_from_the_training(tmp_path: Path) -> None:
+    silent = tmp_path / "silent.wav"
+    soundfile.write(silent, np.zeros(1600), 8000)
+    loaded = trained_on(model(tmp_path), [silent])
+    y = np.zeros(1600, np.float32)
+    y[::2] = 1e-30
+    soundfile.write(tmp_path / "new.wav", y, 8000, subtype="FLOAT")
+    row = loaded._row(FileSource(tmp_path / "new.wav"), loaded.manifest.audio)
+    assert loaded.trained_on(row[None])[0]
+    assert predicted(loaded, tmp_path / "new.wav", tmp_path / "o.csv", Settings()).notes == []
+
+
+def test_no_event_has_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Model, "scores_of", lambda self, rows: np.tile([0.26, 0.74], (len(rows), 1))
+    )
+    loaded, folder = model(tmp_path), many(tmp_path / "in", 2, 1.0)
+    result = predicted(loaded, folder, tmp_path / "o.csv", Settings(HALF.cutting, EventRule(0.8)))
+    assert result.lines == 0
+    (note,) = result.notes
+    assert note.startswith(
+        "no events: no window reaches --threshold 0.8, the highest score is 0.740"
+    )
+    threshold = float(note.rpartition(" ")[2])
+    again = Settings(HALF.cutting, EventRule(threshold))
+    assert predicted(loaded, folder, tmp_path / "again.csv", again).lines > 0
+
+
+def test_resumed_events_are_those_of_one_version(tmp_path: Path) -> None:
+    events = Job(model(tmp_path), Settings(HALF.cutting, EventRule()), "ab")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("audioclf.predict.settings.EVENTS_VERSION", 1)
+        before = events.digest
+    assert events.digest != before
+
+
 def test_a_copy_in_another_format_is_recognized_too(tmp_path: Path) -> None:
     path = recording(tmp_path / "a.wav", 0.4)
     y, sr = soundfile.read(path, dtype="int16")

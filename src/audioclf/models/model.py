@@ -24,6 +24,7 @@ from audioclf.models.bundle.manifest import Manifest, ScoreKind
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.calibration.maps import calibrated, top_of
 from audioclf.models.windows import Cutting, scored_windows, source_of
+from audioclf.models.withholding import names_no_class
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -347,8 +348,7 @@ class Model:
         codes, below = self.codes_of(rows), self.manifest.abstain_below
         if below is None:
             return codes
-        scores = self.scores_of(rows)[np.arange(len(codes)), codes]
-        return np.where(scores >= below, codes, -1)
+        return np.where(names_no_class(self.scores_of(rows), codes, below), -1, codes)
 
     def _uncalibrated(self, rows: NDArray[np.float32]) -> NDArray[np.float64] | None:
         if self.score_kind == "decision":

@@ -1,9 +1,12 @@
 """Events from scored windows, and one line per recording.
 
-Each class is judged by its own score, so events of two classes can overlap if the threshold is
-below 0.5. Adjacent windows whose score reaches `threshold_off` form an event if one of them reaches
-`threshold` (hysteresis; by default both are equal). Events of one class are merged if the gap is at
-most `merge_gap`; then events shorter than `min_duration` are dropped.
+A window stands for the part of the recording that is nearer to its centre than to that of another
+window, since overlapping windows would make events too long at both ends. Each class is judged by
+its own score, so events of two classes can overlap if `threshold_off` is below 0.5. A window in
+which two classes share the highest score counts for no class, as where the model abstains. Adjacent
+windows whose score reaches `threshold_off` form an event if one of them reaches `threshold`
+(hysteresis; by default both are equal). Events of one class are merged if the gap is at most
+`merge_gap`; then events shorter than `min_duration` are dropped.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Rollup = Literal["mean", "share"]
+
+EVENTS_VERSION = 2
+"""Version of these rules: in version 1 events reached to the ends of their windows."""
 
 _SLACK = 1e-9
 """Tolerance in s for times that are equal except for rounding."""
@@ -78,7 +84,7 @@ def find_events(
     """Return the events in one recording, by start, then by class.
 
     `times` [shape=(n_windows, 2)] are starts and ends in s, in order; `scores` [shape=(n_windows,
-    n_classes)] are NaN in windows where the model abstains.
+    n_classes)] are NaN in windows that count for no class.
 
     >>> times = np.array([[0, 1], [1, 2], [2, 3], [3, 4]], dtype=float)
     >>> scores = np.array([[0.9], [0.4], [0.1], [0.8]])
@@ -86,13 +92,30 @@ def find_events(
     ...     print(event.start, event.end, event.n_windows)
     0.0 2.0 2
     3.0 4.0 1
+    >>> overlapping = np.array([[0, 2], [1, 3], [2, 4], [3, 5]], dtype=float)
+    >>> for event in find_events(overlapping, scores, EventRule(0.5, threshold_off=0.3)):
+    ...     print(event.start, event.end, event.n_windows)
+    0.0 2.5 2
+    3.5 5.0 1
     """
+    parts = _nearest_parts(times)
     events = [
         event
         for code in range(scores.shape[1])
-        for event in _events_of(times, scores[:, code], code, rule)
+        for event in _events_of(parts, scores[:, code], code, rule)
     ]
     return sorted(events, key=lambda event: (event.start, event.code))
+
+
+def _nearest_parts(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return windows cut where they overlap, halfway between their centres."""
+    parts = times.copy()
+    centres = times.mean(axis=1)
+    halfway = (centres[:-1] + centres[1:]) / 2
+    overlap = times[:-1, 1] > times[1:, 0] + _SLACK
+    parts[:-1, 1] = np.where(overlap, halfway, times[:-1, 1])
+    parts[1:, 0] = np.where(overlap, halfway, times[1:, 0])
+    return parts
 
 
 def _events_of(
@@ -127,6 +150,22 @@ def _merged(
         else:
             merged.append([run])
     return [np.concatenate(parts) for parts in merged]
+
+
+def no_events_note(highest: float, n_classes: int, rule: EventRule) -> str:
+    """Return why windows with a highest score formed no event, with a threshold to try."""
+    if not np.isfinite(highest):
+        return "no events: no window has a class"
+    if highest >= rule.threshold:
+        return (
+            f"no events: all are shorter than --min-duration {rule.min_duration:g}; "
+            "lower it, or use a longer --merge-gap"
+        )
+    lower = np.floor(max(0.9 * highest, min(highest, 1 / n_classes)) * 1000) / 1000
+    return (
+        f"no events: no window reaches --threshold {rule.threshold:g}, the highest score is "
+        f"{highest:.3f}; try --threshold {lower:.3g}"
+    )
 
 
 def rolled_up(

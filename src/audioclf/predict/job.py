@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, AudioclfError, ResultError
 from audioclf.engines import make_engine
 from audioclf.engines.base import Engine, WorkerDiedError
+from audioclf.predict.events import no_events_note
 from audioclf.predict.formats import Line, Place
 from audioclf.predict.inputs import Recording
 from audioclf.predict.journal import JournalRow, key_of
-from audioclf.predict.lines import lines_of
+from audioclf.predict.lines import lines_of, scores_for_events
 from audioclf.predict.notes import NoteCounter
 from audioclf.predict.scoring import Outcome, Shared, score_recordings
 from audioclf.predict.settings import Job, check_settings
@@ -87,7 +91,7 @@ def _predict(
     for outcome in _outcomes(engine, tasks_of(waiting), Shared(job.model, job.settings.cutting)):
         writing.put(outcome)
         progress("predict", result.done + result.failed, len(waiting))
-    result.notes = [*notes, *writing.notes.sentences()]
+    result.notes = [*notes, *writing.notes.sentences(), *writing.event_notes()]
     return result
 
 
@@ -158,6 +162,7 @@ class _Writing:
         self.selections = sum(row.rows for row in sink.done)
         self.begins: dict[str, float] = {}
         self.seconds = 0.0
+        self.highest = -math.inf
         for row in sink.done:
             self._begin_of(row.path, row.seconds)
 
@@ -196,6 +201,12 @@ class _Writing:
             self.result.labels[line.label] += 1
             yield line
 
+    def event_notes(self) -> Iterator[str]:
+        """Yield a note if there are windows and no event."""
+        rule, result = self.job.settings.events, self.result
+        if rule is not None and result.done and not (result.lines or result.skipped):
+            yield no_events_note(self.highest, len(self.job.model.classes), rule)
+
     def _count(self, outcome: Outcome) -> None:
         result = self.result
         self.notes.add(outcome)
@@ -204,4 +215,7 @@ class _Writing:
             if len(result.failures) < _SHOWN_FAILURES:
                 result.failures.append(outcome.error)
         else:
+            if self.job.settings.events is not None:
+                scores = scores_for_events(outcome)
+                self.highest = float(np.fmax.reduce(scores, axis=None, initial=self.highest))
             result.done += 1

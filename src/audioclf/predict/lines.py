@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audioclf.models.withholding import is_tie
 from audioclf.predict.events import EventRule, Rollup, find_events, rolled_up
 from audioclf.predict.formats import Line
 from audioclf.predict.scoring import Outcome
 from audioclf.predict.settings import Settings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from audioclf.models.model import Model
 
 
@@ -37,8 +40,6 @@ def _window_line(outcome: Outcome, model: Model, index: int) -> Line:
 
 
 def _event_lines(outcome: Outcome, model: Model, rule: EventRule) -> list[Line]:
-    assert outcome.scores is not None
-    scores = np.where(outcome.codes[:, None] < 0, np.nan, outcome.scores)
     return [
         Line(
             outcome.recording.name,
@@ -48,8 +49,15 @@ def _event_lines(outcome: Outcome, model: Model, rule: EventRule) -> list[Line]:
             event.score,
             (event.mean_score, event.n_windows),
         )
-        for event in find_events(outcome.times, scores, rule)
+        for event in find_events(outcome.times, scores_for_events(outcome), rule)
     ]
+
+
+def scores_for_events(outcome: Outcome) -> NDArray[np.float64]:
+    """Return the scores; NaN in windows where the model abstains, or two classes are highest."""
+    assert outcome.scores is not None
+    no_class = (outcome.codes < 0) | is_tie(outcome.scores)
+    return np.where(no_class[:, None], np.nan, outcome.scores)
 
 
 def _rolled_up_line(outcome: Outcome, model: Model, how: Rollup) -> Line:

@@ -20,6 +20,7 @@ from audioclf.audio.reader import AudioInfo
 from audioclf.audio.stream import open_stream
 from audioclf.base.errors import DecodeError, FeatureError
 from audioclf.models.windows import BATCH, Cutting, Piece, pieces, rows_of_pieces
+from audioclf.models.withholding import names_no_class
 from audioclf.predict.inputs import Recording
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ class Outcome:
 
     `error` and `warning` are empty if there are none; `info` is the header of the file or of the
     part, `file_seconds` the length of the whole file. With `truncated`, its end was ignored, since
-    it is longer than `audio.duration`; with `trained_on`, it or a window is a training clip of the
-    model. `times` [shape=(n_windows, 2)] are in s from the start of the file, `codes`
+    it is longer than `audio.duration`; with `trained_on`, it or a window that is not silence is a
+    training clip of the model. `times` [shape=(n_windows, 2)] are in s from the start of the file, `codes`
     [shape=(n_windows,)] -1 where the model abstains, `scores` [shape=(n_windows, n_classes)] None
     if it gives none.
     """
@@ -91,6 +92,7 @@ class _Scorer:
         self.outcomes: list[_Unfinished] = []
         self.batch: list[tuple[_Unfinished, Piece]] = []
         self.samples = 0
+        self.silence: dict[int, NDArray[np.float32] | FeatureError] = {}
 
     def add(self, recording: Recording) -> None:
         unfinished = _Unfinished(Outcome(recording))
@@ -172,19 +174,33 @@ class _Scorer:
 
     def _classify(self, batch: list[tuple[_Unfinished, Piece]], rows: NDArray[np.float32]) -> None:
         model = self.shared.model
-        for (unfinished, _), trained_on in zip(batch, model.trained_on(rows), strict=True):
-            unfinished.outcome.trained_on |= bool(trained_on)
+        for at in np.flatnonzero(model.trained_on(rows)):
+            unfinished, piece = batch[at]
+            known = unfinished.outcome.trained_on or not self._is_silence(piece.y, rows[at])
+            unfinished.outcome.trained_on = known
         with self.shared.lock:
             codes = model.codes_of(rows)
             scores = None if model.score_kind == "none" else model.scores_of(rows)
         below: float | None = model.manifest.abstain_below
         if below is not None and scores is not None:
-            codes = np.where(scores[np.arange(len(codes)), codes] < below, -1, codes)
+            codes = np.where(names_no_class(scores, codes, below), -1, codes)
         for index, (unfinished, piece) in enumerate(batch):
             unfinished.spans.extend((piece.start, piece.end))
             unfinished.codes.append(int(codes[index]))
             if scores is not None:
                 unfinished.scores.frombytes(scores[index].tobytes())
+
+    def _is_silence(self, y: NDArray[np.float32], row: NDArray[np.float32]) -> bool:
+        """Return whether a sound is constant, or its features are those of silence as long.
+
+        All silent clips have the same features, so these do not show that one was in training.
+        """
+        if np.ptp(y) == 0:
+            return True
+        if len(y) not in self.silence:
+            (self.silence[len(y)],) = self.shared.model.rows_of([np.zeros_like(y)])
+        silence = self.silence[len(y)]
+        return not isinstance(silence, FeatureError) and np.array_equal(silence, row)
 
 
 @dataclass(eq=False)

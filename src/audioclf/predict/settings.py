@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from audioclf.base.errors import ConfigError
 from audioclf.components.pooling import Flatten
 from audioclf.models.windows import Cutting
-from audioclf.predict.events import EventRule, Rollup
+from audioclf.predict.events import EVENTS_VERSION, EventRule, Rollup
 from audioclf.predict.formats import COLUMNS_VERSION, CsvFormat, OutputFormat, line_columns
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Job:
         """Short digest of everything that an output depends on except the recordings."""
         settings = self.settings
         text = repr((COLUMNS_VERSION, self.model_digest, settings, settings.output.name))
+        if settings.events is not None:
+            text += f"events {EVENTS_VERSION}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def writer(self) -> OutputFormat:

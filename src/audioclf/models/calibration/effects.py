@@ -27,6 +27,7 @@ from audioclf.models.calibration.records import (
     Interval,
     Method,
 )
+from audioclf.models.withholding import names_no_class
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -257,12 +258,12 @@ def abstention(rows: Scored, below: float, *, seed: int) -> Abstention:
     ----------
     rows : Scored
     below : float
-        A clip keeps its class if the score of that class is not lower.
+        A clip keeps its class if the score of that class is not lower, and no other has it too.
     seed : int
         Seed of the resampling.
     """
     codes, y_true = rows.predicted, rows.true
-    kept = rows.scores[np.arange(len(codes)), codes] >= below
+    kept = ~names_no_class(rows.scores, codes, below)
     right, ones = codes == y_true, np.ones(len(codes), dtype=bool)
 
     def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Interval | None:
