@@ -223,5 +223,5 @@ def test_a_run_keeps_what_its_config_asks_for(toy_config: Path, tmp_path: Path) 
     assert manifest.abstain_below == 0.8
     assert manifest.abstention is not None
     assert "calibrated (temperature) on the out-of-fold scores of 16 clips" in contents.card
-    assert "The model gives no class if the probability is below 0.8." in contents.card
+    assert "The model gives no class if the probability is below 0.8, or" in contents.card
     assert "| log\\_loss | " in contents.card

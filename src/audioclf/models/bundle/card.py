@@ -138,7 +138,10 @@ def _abstention(manifest: Manifest) -> Iterator[str]:
         return
     name = "score" if manifest.calibration is None else "probability"
     yield from ("", "## No class", "")
-    yield f"The model gives no class if the {name} is below {manifest.abstain_below:g}."
+    yield (
+        f"The model gives no class if the {name} is below {manifest.abstain_below:g}, or two "
+        f"classes share the highest {name}."
+    )
     measured = manifest.abstention
     if measured is None:
         yield "The effects of this were not measured."
