@@ -45,8 +45,6 @@ def test_intervals_over_parts_are_intervals_over_recordings(tmp_path: Path) -> N
     assert "95 % bootstrap interval over 4 recordings" in describe_result(result)
     assert result.comparison is not None
     assert result.comparison.sample == "4 recordings (24 clips)"
-    note = "no McNemar test: it requires independent clips, and clips of one recording are not"
-    assert note in result.comparison.notes
     saved = read_run(tmp_path / "run")
     assert saved.metrics["unit"] == {"name": "recording", "count": 4}
     assert saved.targets.unit_codes.tolist() == np.repeat(range(4), 6).tolist()
