@@ -54,9 +54,9 @@ class Outcome:
     `error` and `warning` are empty if there are none; `info` is the header of the file or of the
     part, `file_seconds` the length of the whole file. With `truncated`, its end was ignored, since
     it is longer than `audio.duration`; with `trained_on`, it or a window that is not silence is a
-    training clip of the model. `times` [shape=(n_windows, 2)] are in s from the start of the file, `codes`
-    [shape=(n_windows,)] -1 where the model abstains, `scores` [shape=(n_windows, n_classes)] None
-    if it gives none.
+    training clip of the model. `times` [shape=(n_windows, 2)] are in s from the start of the file,
+    `codes` [shape=(n_windows,)] -1 where the model abstains, `scores` [shape=(n_windows,
+    n_classes)] None if it gives none.
     """
 
     recording: Recording
