@@ -31,12 +31,26 @@ def ogg(subtype: str, seconds: float, channels: int = 1) -> bytes:
     return buffer.getvalue()
 
 
+def without_beginning(data: bytes) -> bytes:
+    """Return the file without its first pages of sound, as after joining a broadcast."""
+    pages = []
+    while data:
+        size = 27 + data[26] + sum(data[27 : 27 + data[26]])
+        pages.append((int.from_bytes(data[6:14], "little"), data[:size]))
+        data = data[size:]
+    headers = [page for granule, page in pages if granule == 0]
+    sound = [page for granule, page in pages if granule]
+    return b"".join(headers + sound[len(sound) // 3 :])
+
+
 LONG, SHORT = ogg("VORBIS", 5.0), ogg("VORBIS", 0.4)
 FILES = {
     "long": LONG,
     "short": SHORT,
     "stereo": ogg("VORBIS", 2.0, 2),
     "opus": ogg("OPUS", 3.0),
+    "vorbis from the middle": without_beginning(LONG),
+    "opus from the middle": without_beginning(ogg("OPUS", 5.0)),
     "cut": LONG[: len(LONG) * 2 // 3],
 }
 

@@ -30,13 +30,19 @@ class OggPages:
 
     Parameters
     ----------
+    samples : int
+        Number of the last sample in the file; Opus counts at 48 kHz.
     last_samples : int
         Samples that end in the last page.
+    from_zero : bool
+        Whether no page has a negative number: those of files cut out of longer ones have.
     ended : bool
         Whether the last page says that it is the last one, and is whole.
     """
 
+    samples: int
     last_samples: int
+    from_zero: bool
     ended: bool
 
 
@@ -65,7 +71,7 @@ def check_ogg(stream: BinaryIO, size: int, name: str) -> OggPages | None:
     codecs: dict[int, tuple[str, bool]] = {}
     at, playing = 0, False
     audio: int | None = None
-    granules, ended = [0, 0], False
+    granules, ended, from_zero = [0, 0], False, True
     for _ in range(_PAGES):
         page = _page_at(stream, at)
         if page is None:
@@ -83,11 +89,12 @@ def check_ogg(stream: BinaryIO, size: int, name: str) -> OggPages | None:
             ended = page.flags & 4 != 0 and page.end <= size
             if page.granule != -1:
                 granules = [granules[1], page.granule]
+                from_zero &= page.granule >= 0
         at = page.end
     else:
         return None
     _check_codecs(codecs, name)
-    return OggPages(max(0, granules[1] - granules[0]), ended)
+    return OggPages(granules[1], max(0, granules[1] - granules[0]), from_zero, ended)
 
 
 def _page_at(stream: BinaryIO, at: int) -> _Page | None:

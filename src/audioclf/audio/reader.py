@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from typing_extensions import override
 
 from audioclf.audio.container import Container, check_container, check_format
+from audioclf.audio.ogg import OggPages
 from audioclf.audio.pcm import PcmLayout, read_pcm
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits
@@ -196,8 +197,16 @@ class _OggReader(_SoundFileReader):
 
     def __init__(self, stream: BinaryIO, container: Container, name: str) -> None:
         super().__init__(stream, container, name)
-        last = self.info.frames if container.pages is None else container.pages.last_samples
-        self._safe = max(0, self.info.frames - last - _OGG_MARGIN)
+        self._safe = 0 if container.pages is None else self._last_safe(container.pages)
+
+    def _last_safe(self, pages: OggPages) -> int:
+        """Return the last position to seek to; 0 where libsndfile seeks to wrong places."""
+        opus = self.info.subtype == "OPUS"
+        ticks = _OPUS_RATE / self.info.sr if opus else 1.0
+        before = pages.samples / ticks - self.info.frames
+        if not pages.from_zero or (opus and before > _OGG_MARGIN):
+            return 0
+        return max(0, int(self.info.frames - pages.last_samples / ticks) - _OGG_MARGIN)
 
     @override
     def _go_to(self, start: int) -> None:
@@ -205,7 +214,11 @@ class _OggReader(_SoundFileReader):
         if not position <= self._position <= start:
             super()._go_to(position)
             self._position = position
-        self._next(start - self._position)
+        while self._position < start:
+            frames = len(self._next(min(start - self._position, _DROPPED_AT_ONCE)))
+            self._position += frames
+            if not frames:
+                break
 
 
 class _Mp3Reader(_SoundFileReader):
@@ -259,6 +272,8 @@ class _Mp3Reader(_SoundFileReader):
 
 
 _READERS = {"MP3": _Mp3Reader, "OGG": _OggReader}
+_DROPPED_AT_ONCE = 1 << 18
+_OPUS_RATE = 48_000
 _OGG_MARGIN = 4096
 """Samples before the last page from which it is decoded; a block of Vorbis has at most 8192."""
 
