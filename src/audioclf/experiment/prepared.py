@@ -68,13 +68,7 @@ class Prepared:
         return self.config.split.folds(dataset, self.config.seed)
 
     def check(self) -> None:
-        """Check that metrics, splits and classifiers suit the dataset and the features.
-
-        Raises
-        ------
-        ConfigError, SplitError, FeatureError
-            If they do not.
-        """
+        """Check that metrics, splits and classifiers suit the dataset and the features."""
         from audioclf.evaluation.metrics.estimate import check_metrics
 
         config, classes = self.config, self.dataset.classes

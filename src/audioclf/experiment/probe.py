@@ -63,13 +63,7 @@ class Probe:
     def of(
         cls, dataset: Dataset, audio: AudioConfig, plans: tuple[Plan, ...], folder: Path | None
     ) -> Probe:
-        """Featurize clips of all classes with and without a clock.
-
-        Raises
-        ------
-        DatasetError
-            If none of them can be used.
-        """
+        """Featurize clips of all classes with and without a clock."""
         codes = dataset.targets.codes
         by_class = np.argsort(codes, kind="stable")
         steps = np.linspace(0, len(codes) - 1, min(MAX_PROBED, len(codes)))
