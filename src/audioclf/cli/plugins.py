@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,7 +99,7 @@ def doctor(as_json: JsonOption = False) -> None:
     diagnoses = diagnose(registry, os.environ.get(DISABLE_VARIABLE, ""))
     harmful = [item for item in diagnoses if not item.is_harmless]
     if as_json:
-        say(json.dumps([item.as_data() for item in diagnoses], indent=2, ensure_ascii=False))
+        say(json.dumps([asdict(item) for item in diagnoses], indent=2, ensure_ascii=False))
     else:
         for item in diagnoses:
             say(f"{item.state:<9} {item.plugin}: {item.reason}.\n{'':<9} {item.advice}.")

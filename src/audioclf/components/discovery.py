@@ -45,7 +45,7 @@ _TYPE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 def discover(*, strict: bool = False) -> Registry:
     """Load all installed plugins and return their components."""
-    disabled = _disabled_names()
+    disabled = frozenset(map(str.strip, os.environ.get(DISABLE_VARIABLE, "").split(",")))
     entry_points = sorted(_entry_points(), key=lambda pair: pair[0])
     return Registry(tuple(_load(origin, ep, disabled, strict) for origin, ep in entry_points))
 
@@ -55,10 +55,6 @@ def _entry_points() -> Iterable[tuple[Origin, metadata.EntryPoint]]:
         dist = entry_point.dist
         name, version = (dist.name, dist.version) if dist else ("unknown", "0")
         yield Origin(name, version, entry_point.name), entry_point
-
-
-def _disabled_names() -> frozenset[str]:
-    return frozenset(filter(None, map(str.strip, os.environ.get(DISABLE_VARIABLE, "").split(","))))
 
 
 def _load(

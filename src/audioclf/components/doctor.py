@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
 from audioclf.components.component import KINDS
 from audioclf.components.hookspecs import PLUGIN_API
-from audioclf.components.registry import DISABLE_VARIABLE, Origin, PluginRecord, Provider, Registry
+from audioclf.components.registry import DISABLE_VARIABLE, Origin, PluginRecord, Registry
 
 _API = re.compile(r"it is written for plugin API '?(\d+)")
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
@@ -25,10 +25,6 @@ class Diagnosis:
     reason: str
     advice: str
     is_harmless: bool = False
-
-    def as_data(self) -> dict[str, object]:
-        """Return it as plain data."""
-        return asdict(self)
 
 
 def diagnose(registry: Registry, disabled: str = "") -> tuple[Diagnosis, ...]:
@@ -46,7 +42,9 @@ def _failure(record: PluginRecord) -> Diagnosis:
     origin, reason = record.origin, record.reason
     api, missing = _API.match(reason), _MISSING.match(reason)
     if api:
-        return Diagnosis("outdated", str(origin), reason, _upgrade(origin, int(api.group(1))))
+        which = "audioclf" if int(api.group(1)) > PLUGIN_API else origin.distribution
+        advice = f"Run `pip install --upgrade {which}`; {_or_disable(origin)}"
+        return Diagnosis("outdated", str(origin), reason, advice)
     if missing and missing.group(1).startswith("audioclf_"):
         advice = f"Its files are gone: run `pip install --force-reinstall {origin.distribution}`"
     elif missing:
@@ -62,18 +60,15 @@ def _failure(record: PluginRecord) -> Diagnosis:
     return Diagnosis("broken", str(origin), reason, f"{advice}; {_or_disable(origin)}")
 
 
-def _upgrade(origin: Origin, api: int) -> str:
-    which = "audioclf" if api > PLUGIN_API else origin.distribution
-    return f"Run `pip install --upgrade {which}`; {_or_disable(origin)}"
-
-
 def _or_disable(origin: Origin) -> str:
     return f"or disable it: {DISABLE_VARIABLE}={origin.identity}"
 
 
 def _clashes(registry: Registry) -> Iterator[Diagnosis]:
     for kind in KINDS:
-        for name, group in groupby(registry.providers(kind), key=_type_name):
+        for name, group in groupby(
+            registry.providers(kind), key=lambda provider: provider.cls.type_name()
+        ):
             origins = [provider.origin for provider in group]
             if len(origins) > 1:
                 yield Diagnosis(
@@ -82,10 +77,6 @@ def _clashes(registry: Registry) -> Iterator[Diagnosis]:
                     f"both provide a {kind} {name!r}, so neither can be used",
                     f"Uninstall one, {_or_disable(origins[-1])}",
                 )
-
-
-def _type_name(provider: Provider) -> str:
-    return provider.cls.type_name()
 
 
 def _disabled(origin: Origin) -> Diagnosis:

@@ -116,9 +116,7 @@ class Registry:
 
     def describe(self, component: Component) -> str:
         """Return the name of a component with the distribution and version that bring it."""
-        origin = self.origin_of(component)
-        source = f"{origin.distribution} {origin.version}" if origin else "not from a plugin"
-        return f"{component.type_name()}, {source}"
+        return described(component, self.origin_of(component))
 
     def observers(self, names: Iterable[str]) -> tuple[Observer, ...]:
         """Return the plugins of these names with the hook `audioclf_run_finished`, each once.
@@ -196,6 +194,12 @@ class Registry:
         known = f"Installed are: {', '.join(self.types(kind)) or 'none'}."
         hint = _ELSEWHERE.get((kind, type_name)) or near or known
         return PluginError(message + broken + ".", hint=hint)
+
+
+def described(component: Component, origin: Origin | None) -> str:
+    """Return the name of a component with the distribution and version of its plugin."""
+    source = f"{origin.distribution} {origin.version}" if origin else "not from a plugin"
+    return f"{component.type_name()}, {source}"
 
 
 def _names(origin: Origin) -> tuple[str, ...]:

@@ -93,10 +93,7 @@ def evaluate(
     - `fit_seconds`: time limit of one fit with its predictions, in s; implies `isolate`.
     - `progress`: called with (fits done, fits in all).
 
-    Returns
-    -------
-    results : tuple of PipelineResult
-        In the order of `pipelines`.
+    The results are in the order of the pipelines.
     """
     tasks = [
         _Task(

@@ -55,13 +55,7 @@ def send(
 
 
 def finished_run(folder: Path) -> FinishedRun:
-    """Read a finished run from its folder.
-
-    Raises
-    ------
-    ResultError
-        If it did not finish, or a file of it is damaged.
-    """
+    """Read a finished run from its folder."""
     run = read_run(folder)
     files = tuple(sorted(path for path in run.path.resolve().rglob("*") if path.is_file()))
     return FinishedRun(run.path.resolve(), run.config, run.record, run.metrics, files)

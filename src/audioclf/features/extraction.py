@@ -18,7 +18,7 @@ import numpy as np
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, FeatureError
 from audioclf.components.featurizer import Featurizer
-from audioclf.components.registry import Origin
+from audioclf.components.registry import Origin, described
 from audioclf.dataset.dataset import Dataset
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import ProcessEngine, SerialEngine
@@ -103,10 +103,7 @@ def extract(
     - `origins`: plugin of each featurizer. One without an origin is not cached, since its code is
       unknown.
 
-    Returns
-    -------
-    extraction : Extraction
-        Clips that fail are rows of the ledger and have no row in the matrices.
+    Clips that fail are rows of the ledger and have no row in the matrices.
     """
     if isinstance(engine, ProcessEngine):
         plans = _plans_elsewhere(audio, featurizers, origins or {}, engine)
@@ -115,7 +112,11 @@ def extract(
     collector = _Collector(dataset, plans, cache_use or CacheUse(), progress, audio.sr)
     # A time limit holds for each clip, so then a chunk has only one.
     is_limited = isinstance(engine, ProcessEngine) and engine.seconds is not None
-    chunks = _chunks(dataset, audio, plans, cache_folder, 1 if is_limited else CHUNK)
+    size = 1 if is_limited else CHUNK
+    chunks = [
+        Chunk(start, dataset.clips[start : start + size], audio, plans, cache_folder)
+        for start in range(0, len(dataset), size)
+    ]
     collector.run(engine or SerialEngine(), chunks)
     return collector.extraction()
 
@@ -143,7 +144,7 @@ def _plans_elsewhere(
         if isinstance(outcome, WorkerDiedError):
             name, featurizer, _, origin = items[index]
             raise FeatureError(
-                f"featurizer {name!r} ({_described(featurizer, origin)}) {outcome.what_happened}, "
+                f"featurizer {name!r} ({described(featurizer, origin)}) {outcome.what_happened}, "
                 "on noise that every run tries first",
                 hint=outcome.hint,
             ) from outcome
@@ -157,19 +158,13 @@ def _plan_of(item: tuple[str, Featurizer, AudioConfig, Origin | None]) -> Plan:
     return _plan(*item)
 
 
-def _described(featurizer: Featurizer, origin: Origin | None) -> str:
-    source = f"{origin.distribution} {origin.version}" if origin else "not from a plugin"
-    return f"{featurizer.type_name()}, {source}"
-
-
 def _plan(name: str, featurizer: Featurizer, audio: AudioConfig, origin: Origin | None) -> Plan:
-    described = _described(featurizer, origin)
     plain, *augmented = (
         plan_featurizer(
             f"{name}, view {number}" if number else name,
             view,
             audio,
-            described,
+            described(featurizer, origin),
             KeyMaker.make(audio=audio, featurizer=view, origin=origin),
         )
         for number, view in enumerate(featurizer.views())
@@ -183,20 +178,6 @@ def _plan(name: str, featurizer: Featurizer, audio: AudioConfig, origin: Origin 
                 hint="All views of a featurizer need one shape and one pooling.",
             )
     return replace(plain, augmented=tuple(augmented))
-
-
-def _chunks(
-    dataset: Dataset,
-    audio: AudioConfig,
-    plans: tuple[Plan, ...],
-    cache_folder: Path | None,
-    size: int,
-) -> list[Chunk]:
-    clips = dataset.clips
-    return [
-        Chunk(start, clips[start : start + size], audio, plans, cache_folder)
-        for start in range(0, len(clips), size)
-    ]
 
 
 class _Collector:
