@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.settings import AudioConfig
@@ -85,6 +86,47 @@ def test_a_bad_waveform_is_named_alone(
     assert bad.severity == severity
     assert bad.text.startswith("1 clip is ")
     assert [(row["path"], row["label"]) for row in bad.rows] == [("low/low_2.wav", "low")]
+
+
+@pytest.mark.parametrize("gain", [-1.0, -0.9])
+def test_opposite_channels_are_not_called_silent(sounds: Path, gain: float) -> None:
+    y, sr = soundfile.read(sounds / "low" / "low_0.wav")
+    soundfile.write(sounds / "low" / "low_0.wav", np.stack([y, gain * y], axis=1), sr)
+    found = audited(sounds)
+    assert "silent" not in names(found)
+    finding = named(found, "cancelled-channels")
+    assert [row["path"] for row in finding.rows] == ["low/low_0.wav"]
+    assert "export it to a mono file" in finding.advice
+
+
+@pytest.mark.parametrize("right", [lambda y: y, lambda y: 0.0 * y, lambda y: 0.0 * y[::-1] + 1e-5])
+def test_channels_that_do_not_cancel_are_no_finding(
+    sounds: Path, right: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    y, sr = soundfile.read(sounds / "low" / "low_0.wav")
+    soundfile.write(sounds / "low" / "low_0.wav", np.stack([y, right(y)], axis=1), sr)
+    assert "cancelled-channels" not in names(audited(sounds))
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "severity"),
+    [
+        ("silence", "silent-class", "info"),
+        ("_Silence_", "silent-class", "info"),
+        ("no_sound", "silent-class", "info"),
+        ("owl", "silent", "finding"),
+    ],
+)
+def test_silence_of_a_class_of_silence_is_no_fault(
+    tmp_path: Path, label: str, name: str, severity: str
+) -> None:
+    for n in range(4):
+        write_wav(tmp_path / "dog" / f"{n}.wav", tone(440.0 + n, 0.5, 8000, n))
+        write_wav(tmp_path / label / f"{n}.wav", 0.0 * tone(440.0, 0.5, 8000, 0))
+    found = audited(tmp_path)
+    assert {"silent", "silent-class"} & names(found) == {name}
+    assert named(found, name).severity == severity
+    assert ("Keep them" in named(found, name).advice) == (severity == "info")
 
 
 def test_a_constant_is_seen_after_resampling(sounds: Path) -> None:
@@ -205,4 +247,7 @@ def test_every_finding_has_a_name_that_can_be_allowed(sounds: Path) -> None:
     high.rename(high.with_suffix(".mp3"))
     high = sounds / "high" / "high_1.wav"
     high.write_bytes(high.read_bytes()[:-1000])
+    y, sr = soundfile.read(sounds / "high" / "high_2.wav")
+    soundfile.write(sounds / "high" / "high_2.wav", np.stack([y, -y], axis=1), sr)
+    write_wav(sounds / "silence" / "0.wav", silence(tone(300.0, 0.4, 8000, 2)))
     assert names(audited(sounds)) == set(NAMES)

@@ -33,6 +33,12 @@ _COUNTED = frozenset({"WAV", "RF64", "FLAC", "AIFF"})
 """Containers with an exact number of frames in their header."""
 _UNKNOWN_FRAMES = 1 << 62
 """From here on, libsndfile's number of frames means that the header has none."""
+CANCELLED = "channels are opposite and cancel each other when they are averaged"
+"""Words of the warning about channels whose average loses their sound."""
+_CANCELLED = 0.4
+"""Share of the peak of one channel alone below which an average is cancelled."""
+_AUDIBLE = 1e-3
+"""Peak of the channels below which there is nothing to cancel."""
 _SLACK = 1e-3
 """Seconds by which a part may end after its file, for times that were rounded to 1 ms."""
 
@@ -103,7 +109,11 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None
         frames = reader.read(first + start, count)
     info = checked_length(info, len(frames), count, source.name)
     check_samples(frames, source.name, limits)
-    return Decoded(_resampled(mixed_down(frames), info.sr, audio.sr), audio.sr, info)
+    mono = mixed_down(frames)
+    cancelled = Cancellation()
+    cancelled.add(frames, mono)
+    info = replace(info, warnings=(*info.warnings, *cancelled.warnings()))
+    return Decoded(_resampled(mono, info.sr, audio.sr), audio.sr, info)
 
 
 def locate_part(info: AudioInfo, span: Span | None, name: str) -> tuple[int, AudioInfo]:
@@ -231,6 +241,28 @@ def mixed_down(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     y += np.float32(0.0)
     y /= np.float32(2.0)
     return y
+
+
+class Cancellation:
+    """Peaks of the channels of a recording and of their average, which opposite channels lack."""
+
+    def __init__(self) -> None:
+        self._peak = self._mono_peak = 0.0
+        self._channels = 1
+
+    def add(self, frames: NDArray[np.float32], mono: NDArray[np.float32]) -> None:
+        """Measure frames [shape=(n_frames, channels)] and their average."""
+        self._channels = frames.shape[1]
+        if self._channels > 1:
+            self._peak = max(self._peak, float(np.abs(frames).max()))
+            self._mono_peak = max(self._mono_peak, float(np.abs(mono).max()))
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return a warning if the average is far below what one channel alone would leave."""
+        limit = _CANCELLED * self._peak / self._channels
+        if self._peak < _AUDIBLE or self._mono_peak >= limit:
+            return ()
+        return (f"{self._channels} {CANCELLED}",)
 
 
 def _resampled(y: NDArray[np.float32], orig_sr: int, target_sr: int) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audioclf.audio.decode import (
+    Cancellation,
     check_frames_known,
     check_samples,
     checked_length,
@@ -95,16 +96,19 @@ def _mono_blocks(
     reader: Reader, first: int, info: AudioInfo, name: str, limits: Limits, warnings: list[str]
 ) -> Iterator[Block]:
     size = max(1, BLOCK_SAMPLES // info.channels)
-    done = 0
+    done, cancelled = 0, Cancellation()
     while done < info.frames:
         wanted = min(size, info.frames - done)
         frames = reader.read(first + done, wanted)
         if len(frames):
             check_samples(frames, name, limits)
-            yield mixed_down(frames)
+            mono = mixed_down(frames)
+            cancelled.add(frames, mono)
+            yield mono
         done += len(frames)
         if len(frames) < wanted:
             break
+    warnings += cancelled.warnings()
     warnings += checked_length(info, done, info.frames, name).warnings[len(info.warnings) :]
 
 

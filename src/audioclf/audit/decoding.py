@@ -5,12 +5,14 @@ Decoders do not report such files. They are found in the ledger and in the wavef
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audioclf.audio.decode import CANCELLED
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding, Severity
 from audioclf.audit.inputs import AuditInput, Matrix
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 NAMES = (
     "unreadable",
     "decode-short",
+    "cancelled-channels",
     "silent",
+    "silent-class",
     "constant",
     "clipped",
     "dc-offset",
@@ -49,6 +53,8 @@ ODD_DEVIATIONS = 5.0
 ODD_FACTOR = 2.0
 """Smallest ratio of an odd length and the median."""
 
+_SILENCE = ("silen", "stille", "quiet", "nosound", "empty", "nothing", "none", "background")
+"""Beginnings of words in the names of classes of silence."""
 _MAD_TO_DEVIATION = 1.4826
 _MIN_LENGTHS = 8
 _TRUNCATED = ": truncated: "
@@ -60,7 +66,7 @@ def audit_decode(inputs: AuditInput) -> Audit:
     checks = (
         _unreadable(ledger),
         _decode_short(ledger, inputs.audio),
-        *_waveform_findings(dataset, facts),
+        *_waveform_findings(dataset, facts, ledger),
         _odd_length(ledger),
         _mixed_formats(ledger),
         _remarks(ledger),
@@ -150,17 +156,38 @@ def _rows(
     return sorted(rows, key=lambda row: -abs(row[name]))
 
 
-def _waveform_findings(dataset: Dataset, facts: Matrix) -> Iterator[Finding | None]:
+def _waveform_findings(
+    dataset: Dataset, facts: Matrix, ledger: Sequence[LedgerRow]
+) -> Iterator[Finding | None]:
     """Yield the findings of silent, constant, clipped and off-center clips."""
     columns = {name: facts[:, column] for name, column in COLUMN.items()}
-    silent = columns["peak_db"] < SILENT_DB
-    constant = ~silent & (columns["flat"] >= CONSTANT_SHARE)
+    opposite = {row.clip.id for row in ledger if CANCELLED in row.message}
+    cancelled = np.array([clip.id in opposite for clip in dataset], dtype=bool)
+    yield _clips_finding(
+        "cancelled-channels",
+        "finding",
+        _rows(dataset, facts, "peak_db", cancelled),
+        "mixed down from channels that are opposite and cancel each other",
+        "Use one channel: export it to a mono file, or invert one of the channels. The clips "
+        "themselves can be heard.",
+    )
+    silent = ~cancelled & (columns["peak_db"] < SILENT_DB)
+    constant = ~cancelled & ~silent & (columns["flat"] >= CONSTANT_SHARE)
+    meant = np.array([_means_silence(clip.label) for clip in dataset], dtype=bool)
     yield _clips_finding(
         "silent",
         "finding",
-        _rows(dataset, facts, "peak_db", silent),
+        _rows(dataset, facts, "peak_db", silent & ~meant),
         f"silent: no sample above {SILENT_DB:g} dB of full scale",
         "Listen to them and remove them: silence has no class.",
+    )
+    yield _clips_finding(
+        "silent-class",
+        "info",
+        _rows(dataset, facts, "peak_db", silent & meant),
+        f"silent, as their class is named: no sample above {SILENT_DB:g} dB of full scale",
+        "Keep them if the class stands for digital silence. Recordings of a quiet place have a "
+        "noise floor: add some, so that the class is not recognised by its level alone.",
     )
     yield _clips_finding(
         "constant",
@@ -178,7 +205,7 @@ def _waveform_findings(dataset: Dataset, facts: Matrix) -> Iterator[Finding | No
         + _uneven(clipped, dataset),
         "Record at a lower level; clipped samples cannot be restored.",
     )
-    off_center = ~silent & ~constant & (np.abs(columns["dc_offset"]) > DC_OFFSET)
+    off_center = ~cancelled & ~silent & ~constant & (np.abs(columns["dc_offset"]) > DC_OFFSET)
     yield _clips_finding(
         "dc-offset",
         "info",
@@ -186,6 +213,11 @@ def _waveform_findings(dataset: Dataset, facts: Matrix) -> Iterator[Finding | No
         f"off center: the mean of the samples is over {DC_OFFSET:g} of full scale",
         "Remove the offset, or use features that ignore it.",
     )
+
+
+def _means_silence(label: str) -> bool:
+    words = re.split(r"[\W_]+", label.casefold())
+    return any(word.startswith(_SILENCE) for word in words) or words == ["no", "sound"]
 
 
 def _uneven(rows: Sequence[dict[str, Any]], dataset: Dataset) -> str:

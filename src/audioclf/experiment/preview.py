@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from audioclf.audio.conversions import Conversions
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, DecodeError
 from audioclf.base.limits import use_limits
 from audioclf.components.registry import Registry
@@ -54,7 +55,9 @@ def preview(
     config, dataset = prepared.config, prepared.dataset
     splits, pipelines = prepared.splits(), prepared.pipelines
     with use_limits(config.limits):
-        seconds, unreadable = _inspect(dataset, config, isolate=isolate or config.isolate)
+        conversions = Conversions(config.audio, planned=True)
+        isolate = isolate or config.isolate
+        seconds, unreadable = _inspect(dataset, config, conversions, isolate=isolate)
     readable = [clip.id for clip in dataset if clip.id not in unreadable]
     notes = dataset.readable(readable).notes if unreadable and readable else dataset.notes
     return RunPreview(
@@ -66,11 +69,13 @@ def preview(
         splits=splits.description,
         n_fits=len(pipelines) * len(splits.folds),
         unreadable=tuple(unreadable.values()),
-        notes=(*notes, *splits.notes),
+        notes=(*notes, *splits.notes, *conversions.sentences(), *conversions.cut()),
     )
 
 
-def _inspect(dataset: Dataset, config: RunConfig, *, isolate: bool) -> tuple[float, dict[str, str]]:
+def _inspect(
+    dataset: Dataset, config: RunConfig, conversions: Conversions, *, isolate: bool
+) -> tuple[float, dict[str, str]]:
     """Return the seconds of sound, and the reason for each clip whose header is refused, by id."""
     from audioclf.audio.headers import inspect_all
 
@@ -80,6 +85,7 @@ def _inspect(dataset: Dataset, config: RunConfig, *, isolate: bool) -> tuple[flo
         if isinstance(info, DecodeError):
             unreadable[clip.id] = info.message
         else:
+            conversions.add(info)
             rest = max(0.0, info.seconds - config.audio.offset)
             seconds += min(rest, config.audio.duration or rest)
     return seconds, unreadable

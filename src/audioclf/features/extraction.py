@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audioclf.audio.conversions import Conversions
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, FeatureError
 from audioclf.components.featurizer import Featurizer
@@ -109,7 +110,7 @@ def extract(
         plans = _plans_elsewhere(audio, featurizers, origins or {}, engine)
     else:
         plans = make_plans(audio, featurizers, origins or {})
-    collector = _Collector(dataset, plans, cache_use or CacheUse(), progress, audio.sr)
+    collector = _Collector(dataset, plans, cache_use or CacheUse(), progress, audio)
     # A time limit holds for each clip, so then a chunk has only one.
     is_limited = isinstance(engine, ProcessEngine) and engine.seconds is not None
     size = 1 if is_limited else CHUNK
@@ -184,14 +185,19 @@ class _Collector:
     """Collects the results of the workers in the rows of their clips."""
 
     def __init__(
-        self, dataset: Dataset, plans: Sequence[Plan], cache: CacheUse, progress: Progress, sr: int
+        self,
+        dataset: Dataset,
+        plans: Sequence[Plan],
+        cache: CacheUse,
+        progress: Progress,
+        audio: AudioConfig,
     ) -> None:
         self.dataset = dataset
         self.matrices = {plan.name: new_matrix(len(dataset), plan.row_width) for plan in plans}
         self.ledger: list[LedgerRow | None] = [None] * len(dataset)
         self.cache = cache
         self.notes = [plan.note for plan in plans if plan.note]
-        self.plans, self.sr = plans, sr
+        self.plans, self.audio = plans, audio
         self.progress = progress
         self.done = 0
 
@@ -243,9 +249,20 @@ class _Collector:
             matrices = {name: keep_rows(matrix, good) for name, matrix in matrices.items()}
         digests = {row.clip.id: row.digest for row in ledger}
         fingerprint = dataset.fingerprint(digests)
-        notes = (*self.notes, *_short_notes([ledger[index] for index in good], self.plans, self.sr))
+        rows = [ledger[index] for index in good]
+        short = _short_notes(rows, self.plans, self.audio.sr)
+        notes = (*self.notes, *_conversion_notes(rows, self.audio), *short)
         plans = {plan.name: plan for plan in self.plans}
         return Extraction(dataset, matrices, tuple(ledger), fingerprint, self.cache, notes, plans)
+
+
+def _conversion_notes(rows: Sequence[LedgerRow], audio: AudioConfig) -> Iterator[str]:
+    conversions = Conversions(audio)
+    for row in rows:
+        if row.info is not None:
+            conversions.add(row.info)
+    yield from conversions.sentences()
+    yield from conversions.cut()
 
 
 def _short_notes(rows: Sequence[LedgerRow], plans: Sequence[Plan], sr: int) -> Iterator[str]:
