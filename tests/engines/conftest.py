@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from audioclf.engines.base import Engine
+from audioclf.engines.base import Engine, WorkerDiedError, WorkerError
 from audioclf.engines.local import ProcessEngine, SerialEngine, ThreadEngine
 from tests.conftest import REPO
+from tests.engines import tasks
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +64,19 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         made = DaskEngine(request.getfixturevalue("two_workers").scheduler_address)
     with made:
         yield made
+
+
+def check_blamed(outcomes: dict[int, Any], how: str) -> None:
+    """Compare the outcomes of `tasks.deadly` for 60 items: exactly the killers died."""
+    for killer in tasks.KILLERS:
+        error = outcomes.pop(killer)
+        assert isinstance(error, WorkerDiedError)
+        assert (error.index, error.exit_code) == (killer, 3)
+        assert error.message == f"item {killer} ends its worker process: {how}"
+    error = outcomes.pop(tasks.THROWER)
+    assert isinstance(error, WorkerError)
+    assert error.message == "ValueError: not this one"
+    assert outcomes == {i: i for i in range(60) if i not in (*tasks.KILLERS, tasks.THROWER)}
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:

@@ -48,19 +48,15 @@ def test_a_job_is_loaded_once_and_items_are_answered_in_turn() -> None:
         assert ask(send, receive, "item", pack(7)) == "7"
 
 
-def test_a_job_that_cannot_be_read_is_answered_with_the_reason() -> None:
+def test_a_job_or_item_that_cannot_be_read_is_answered_with_the_reason() -> None:
+    unreadable = b"cnowhere\nfn\n."
     with serving() as (send, receive, _):
-        error = ask(send, receive, "job", b"cnowhere\nfn\n.")
-    assert isinstance(error, WorkerError)
-    assert "ModuleNotFoundError: No module named 'nowhere'" in error.message
-
-
-def test_an_item_that_cannot_be_read_is_answered_with_the_reason() -> None:
-    with serving() as (send, receive, _):
+        errors = [ask(send, receive, "job", unreadable)]
         ask(send, receive, "job", pickle.dumps(Job(tasks.square)))
-        error = ask(send, receive, "item", b"cnowhere\nfn\n.")
+        errors.append(ask(send, receive, "item", unreadable))
         assert ask(send, receive, "item", pack(3)) == 9
-    assert isinstance(error, WorkerError)
+    assert {type(error) for error in errors} == {WorkerError}
+    assert "ModuleNotFoundError: No module named 'nowhere'" in errors[0].message
 
 
 def test_a_worker_without_work_ends_when_there_are_no_more_requests() -> None:

@@ -145,14 +145,6 @@ def test_what_is_no_feature_matrix_is_refused(
     assert not cache.folder.exists()
 
 
-def test_uses_are_counted(cache: FeatureCache) -> None:
-    assert cache.get(KEY) is None
-    cache.put(KEY, entry_of(0))
-    cache.get(KEY)
-    cache.get(KEY)
-    assert (cache.hits, cache.misses, cache.damaged, cache.written) == (2, 1, 0, 1)
-
-
 def test_a_tag_lets_backup_tools_skip_our_folder_and_no_other(cache: FeatureCache) -> None:
     cache.put(KEY, entry_of(0))
     tag = (cache.folder / "v2" / "CACHEDIR.TAG").read_text()

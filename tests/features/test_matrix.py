@@ -33,14 +33,12 @@ def open_files(folder: Path) -> list[str]:
     return [name for name in found if name.startswith(f"{folder}/")]
 
 
-def test_a_small_matrix_is_in_memory() -> None:
-    assert type(new_matrix(10, 4)) is np.ndarray
-
-
-def test_a_matrix_that_would_fill_memory_is_in_a_file(
-    mapped: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+def test_a_matrix_is_in_memory_if_it_fits_and_else_in_a_file(
+    mapped: np.ndarray[tuple[int, int], np.dtype[np.float32]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert isinstance(mapped, np.memmap)
+    monkeypatch.undo()
+    assert type(new_matrix(10, 4)) is np.ndarray
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
