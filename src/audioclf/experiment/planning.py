@@ -247,7 +247,7 @@ class _Work:
         """Return about the size of the tables of predictions, folds and clips."""
         clips = self.prepared.dataset.clips
         name = float(np.mean([len(clip.id) + 2 * len(clip.label) for clip in clips]))
-        predictions = self.n_predictions * (name + 24 + 12 * self.n_classes)
+        predictions = self.n_predictions * (name + 32 + 20 * self.n_classes)
         tested = self.n_predictions / self.n_pipelines * (name + 6)
         return round(predictions + tested + self.n_clips * (name + 100))
 
