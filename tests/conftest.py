@@ -197,21 +197,23 @@ class Done:
     stderr: str
 
 
-def run_cli(*args: str | Path) -> Done:
-    """Run the command line in this process, which saves the imports."""
+def run_cli(*args: str | Path, code: int | None = None) -> Done:
+    """Run the command line in this process, which saves the imports, and check its exit code."""
     from audioclf.cli import app
 
     out, err = io.StringIO(), io.StringIO()
-    code = 0
+    returncode = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             app(args=list(map(str, args)), prog_name="audioclf")
         except SystemExit as exc:
-            code = int(exc.code or 0)
+            returncode = int(exc.code or 0)
         except Exception:  # noqa: BLE001  a bug of ours, as the interpreter shows it
             traceback.print_exc()
-            code = 1
-    return Done(code, out.getvalue(), err.getvalue())
+            returncode = 1
+    done = Done(returncode, out.getvalue(), err.getvalue())
+    assert code in (None, returncode), done
+    return done
 
 
 def run_process(

@@ -30,16 +30,14 @@ def odd_config(tmp_path: Path) -> Path:
 
 
 def test_nothing_to_doubt_ends_with_0(toy_config: Path) -> None:
-    done = run_cli("audit", toy_config)
-    assert done.returncode == 0, done.stderr
+    done = run_cli("audit", toy_config, code=0)
     for title in ("Leakage: ", "Shortcuts: ", "Decoding: ", "Labels: "):
         assert title in done.stdout
     assert "no finding casts doubt on the numbers of" in done.stdout
 
 
 def test_a_finding_ends_with_3_and_says_how_to_allow_it(odd_config: Path) -> None:
-    done = run_cli("audit", odd_config)
-    assert done.returncode == 3
+    done = run_cli("audit", odd_config, code=3)
     assert "[finding] recording-habit: " in done.stdout
     assert "all 8 'low' clips and no other are stereo" in done.stdout
     assert "low/low_7.wav" in done.stdout
@@ -54,16 +52,14 @@ def test_findings_that_are_allowed_end_with_0_and_stay_visible(odd_config: Path)
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(toy_config: Path) -> None:
-    done = run_cli("audit", toy_config, "--allow", "shortcuts")
-    assert done.returncode == 2
+    done = run_cli("audit", toy_config, "--allow", "shortcuts", code=2)
     assert "no finding is called 'shortcuts'" in done.stderr
     assert "Did you mean 'shortcut'?" in done.stderr
     assert "recording-habit" in done.stderr
 
 
 def test_json_holds_the_audits_and_keeps_the_exit_code(odd_config: Path) -> None:
-    done = run_cli("audit", odd_config, "--json", "--allow", "silent")
-    assert done.returncode == 3
+    done = run_cli("audit", odd_config, "--json", "--allow", "silent", code=3)
     data = json.loads(done.stdout)
     assert (data["format"], data["allowed"]) == (1, ["silent"])
     assert {"leakage", "shortcuts", "decode", "labels"} == {
@@ -89,8 +85,7 @@ def test_quick_trains_nothing(odd_config: Path) -> None:
 def test_a_clip_that_cannot_be_read_is_a_finding_and_no_end(toy_config: Path, sounds: Path) -> None:
     (sounds / "low" / "low_3.wav").write_bytes(b"RIFF but no more than that")
     zip_folder(sounds, toy_config.parent / "sounds.zip")
-    done = run_cli("audit", toy_config, "--quick")
-    assert done.returncode == 3
+    done = run_cli("audit", toy_config, "--quick", code=3)
     assert "[finding] unreadable: 1 clip is unreadable" in done.stdout
 
 

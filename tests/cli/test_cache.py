@@ -43,8 +43,7 @@ def left_in(folder: Path) -> list[int]:
 
 
 def in_json(*args: str | Path) -> Any:
-    done = run_cli("cache", *args, "--json")
-    assert done.returncode == 0, done.stderr
+    done = run_cli("cache", *args, "--json", code=0)
     return json.loads(done.stdout)
 
 
@@ -95,15 +94,13 @@ def test_the_environment_names_the_folder(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_verify_finds_nothing_wrong_with_a_sound_cache(folder: Path) -> None:
-    done = run_cli("cache", "verify", "--cache-dir", folder)
-    assert done.returncode == 0
+    done = run_cli("cache", "verify", "--cache-dir", folder, code=0)
     assert done.stdout == "4 entries checked, none damaged\n"
 
 
 def test_verify_counts_and_removes_the_damaged(folder: Path) -> None:
     path_of(folder, KEYS[2]).write_bytes(b"damaged")
-    done = run_cli("cache", "verify", "--cache-dir", folder)
-    assert done.returncode == 0
+    done = run_cli("cache", "verify", "--cache-dir", folder, code=0)
     assert done.stdout == (
         "4 entries checked, 1 damaged and removed; the next run computes what is missing\n"
     )
@@ -117,8 +114,7 @@ def test_verify_in_json_names_the_damaged(folder: Path) -> None:
 
 
 def test_prune_by_size_removes_what_was_used_longest_ago(folder: Path) -> None:
-    done = run_cli("cache", "prune", "--cache-dir", folder, "--max-size", "25kB")
-    assert done.returncode == 0
+    done = run_cli("cache", "prune", "--cache-dir", folder, "--max-size", "25kB", code=0)
     assert done.stdout == "2 entries removed (20.5 kB), 2 entries left (20.5 kB)\n"
     assert left_in(folder) == [0, 1]
 
@@ -127,7 +123,7 @@ def test_prune_by_size_removes_what_was_used_longest_ago(folder: Path) -> None:
     ("age", "left"), [("30d", [0, 1, 2]), ("4w", [0, 1, 2]), ("1.5d", [0]), ("36 h", [0])]
 )
 def test_prune_by_age(folder: Path, age: str, left: list[int]) -> None:
-    assert run_cli("cache", "prune", "--cache-dir", folder, "--older-than", age).returncode == 0
+    run_cli("cache", "prune", "--cache-dir", folder, "--older-than", age, code=0)
     assert left_in(folder) == left
 
 
@@ -143,11 +139,11 @@ def test_sizes_have_units(folder: Path, size: str, left: int) -> None:
 
 
 def test_prune_without_a_limit_holds_the_default_one(folder: Path) -> None:
-    assert run_cli("cache", "prune", "--cache-dir", folder).returncode == 0
+    run_cli("cache", "prune", "--cache-dir", folder, code=0)
     assert left_in(folder) == [0, 1, 2, 3]
     os.truncate(path_of(folder, KEYS[0]), 11 * 2**30)
     os.utime(path_of(folder, KEYS[0]))
-    assert run_cli("cache", "prune", "--cache-dir", folder).returncode == 0
+    run_cli("cache", "prune", "--cache-dir", folder, code=0)
     assert left_in(folder) == []
 
 
@@ -166,8 +162,7 @@ def test_prune_without_a_limit_holds_the_default_one(folder: Path) -> None:
 def test_a_limit_that_makes_no_sense_is_a_usage_error(
     folder: Path, option: str, value: str, expected: str
 ) -> None:
-    done = run_cli("cache", "prune", "--cache-dir", folder, option, value)
-    assert done.returncode == 2
+    done = run_cli("cache", "prune", "--cache-dir", folder, option, value, code=2)
     assert f"Invalid value for '{option}': {expected}" in done.stderr
     assert left_in(folder) == [0, 1, 2, 3]
 
@@ -183,8 +178,7 @@ def test_a_cache_that_cannot_be_changed_is_an_error_of_the_environment(
     path.write_bytes(b"damaged")
     os.utime(path, (0, 0))
     monkeypatch.setattr(Path, "unlink", read_only)
-    done = run_cli("cache", *command, "--cache-dir", folder)
-    assert done.returncode == 6
+    done = run_cli("cache", *command, "--cache-dir", folder, code=6)
     assert done.stderr == (
         f"audioclf: error: {path}: the cache cannot be read or changed: Read-only file system\n"
         "  Correct its permissions, or choose another folder with --cache-dir.\n"
@@ -194,14 +188,12 @@ def test_a_cache_that_cannot_be_changed_is_an_error_of_the_environment(
 @pytest.mark.parametrize("command", ["stats", "verify", "prune"])
 def test_a_file_is_no_cache(tmp_path: Path, command: str) -> None:
     (tmp_path / "file").write_text("")
-    done = run_cli("cache", command, "--cache-dir", tmp_path / "file")
-    assert done.returncode == 6
+    done = run_cli("cache", command, "--cache-dir", tmp_path / "file", code=6)
     assert f"{tmp_path / 'file'}: the cache cannot be read or changed: Not a dir" in done.stderr
 
 
 def test_the_command_alone_says_what_it_can_do() -> None:
-    done = run_cli("cache", "--help")
-    assert done.returncode == 0
+    done = run_cli("cache", "--help", code=0)
     for command in ("stats", "verify", "prune"):
         assert f"\n  {command} " in done.stdout
 

@@ -21,8 +21,7 @@ from tests.conftest import CONFIG, WHOLE, run_cli
 
 
 def test_help_lists_every_command() -> None:
-    done = run_cli("--help")
-    assert done.returncode == 0
+    done = run_cli("--help", code=0)
     for command in ("run", "check", "plugins", "schema"):
         assert f"\n  {command} " in done.stdout
 
@@ -39,15 +38,13 @@ def test_version() -> None:
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
-    done = run_cli("rnu")
-    assert done.returncode == 2
+    done = run_cli("rnu", code=2)
     assert "No such command 'rnu'" in done.stderr
 
 
 def test_run_prints_a_table_and_leaves_a_complete_folder(toy_config: Path, tmp_path: Path) -> None:
     whole = [word for override in WHOLE for word in ("--set", override)]
-    done = run_cli("run", toy_config, "--out", tmp_path / "run", *whole)
-    assert done.returncode == 0, done.stderr
+    done = run_cli("run", toy_config, "--out", tmp_path / "run", *whole, code=0)
     lines = done.stdout.splitlines()
     costs = ["fit", "s", "predict", "ms/clip", "model", "memory"]
     assert lines[0].split() == ["pipeline", "accuracy", "f1", *costs]
@@ -78,8 +75,7 @@ def test_run_prints_a_table_and_leaves_a_complete_folder(toy_config: Path, tmp_p
 
 def test_runs_go_below_runs_by_default(toy_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(toy_config.parent)
-    done = run_cli("run", toy_config)
-    assert done.returncode == 0, done.stderr
+    done = run_cli("run", toy_config, code=0)
     (folder,) = (toy_config.parent / "runs").iterdir()
     assert folder.name.startswith("toy-")
     assert f"\nresults in runs/{folder.name}\n" in done.stdout
@@ -121,8 +117,7 @@ def test_predictions_have_a_row_per_clip_and_pipeline_with_all_scores(plain_run:
 
 
 def test_check_says_what_a_run_would_do(toy_config: Path) -> None:
-    done = run_cli("check", toy_config)
-    assert done.returncode == 0, done.stderr
+    done = run_cli("check", toy_config, code=0)
     words = " ".join(done.stdout.split())
     assert "clips 16, 6.8 s of audio" in words
     assert "classes 2: high 8, low 8" in words
@@ -138,9 +133,15 @@ def test_set_swaps_a_classifier_by_one_word_and_json_is_for_programs(
     toy_config: Path, tmp_path: Path
 ) -> None:
     done = run_cli(
-        "run", toy_config, "--set", "classifiers.logreg.type=knn", "--json", "--out", tmp_path / "r"
+        "run",
+        toy_config,
+        "--set",
+        "classifiers.logreg.type=knn",
+        "--json",
+        "--out",
+        tmp_path / "r",
+        code=0,
     )
-    assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "r" / "record.json").read_text())
     assert record["components"]["classifiers.logreg"]["type"] == "knn"
     data = json.loads(done.stdout)
@@ -149,8 +150,7 @@ def test_set_swaps_a_classifier_by_one_word_and_json_is_for_programs(
 
 
 def test_plugins_lists_what_is_installed_and_from_where() -> None:
-    done = run_cli("plugins")
-    assert done.returncode == 0
+    done = run_cli("plugins", code=0)
     assert f"audioclf {__version__} (builtin)" in done.stdout
     assert "gradient_boosting" in done.stdout
     data = json.loads(run_cli("plugins", "--json").stdout)
@@ -160,8 +160,7 @@ def test_plugins_lists_what_is_installed_and_from_where() -> None:
 
 @pytest.mark.parametrize("name", ["svm", "classifier:svm"])
 def test_plugins_show_explains_fields(name: str) -> None:
-    done = run_cli("plugins", "show", name)
-    assert done.returncode == 0
+    done = run_cli("plugins", "show", name, code=0)
     assert done.stdout.startswith("classifier:svm  from audioclf")
     assert "\nC " in done.stdout
 
@@ -179,8 +178,7 @@ def test_five_mistakes_come_in_one_pass_with_exit_2(tmp_path: Path) -> None:
         .replace("sr: 8000", "sr: 0")
         .replace("[accuracy, f1]", "[accuracy, f1, x]")
     )
-    done = run_cli("run", path)
-    assert done.returncode == 2
+    done = run_cli("run", path, code=2)
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith(f"audioclf: error: {path}: 5 problems:\n")

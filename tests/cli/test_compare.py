@@ -19,8 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_table_has_a_row_for_each_cell(folder: Path) -> None:
-    done = run_cli("compare", folder)
-    assert done.returncode == 0, done.stderr
+    done = run_cli("compare", folder, code=0)
     lines = done.stdout.splitlines()
     header = ["pipeline", "accuracy", "fit", "s", "predict", "ms/clip", "model", "memory"]
     assert lines[0].split() == header
@@ -77,20 +76,18 @@ def test_a_margin_makes_cells_equivalent(folder: Path) -> None:
     ],
 )
 def test_refusals_are_one_sentence(folder: Path, args: list[str], code: int, said: str) -> None:
-    done = run_cli("compare", folder, *args)
-    assert done.returncode == code
+    done = run_cli("compare", folder, *args, code=code)
     assert done.stdout == ""
     assert done.stderr.startswith(f"audioclf: error: {said}")
 
 
 def test_a_run_is_needed() -> None:
-    assert run_cli("compare").returncode == 2
+    run_cli("compare", code=2)
 
 
 def test_control_characters_of_names_are_not_obeyed(folder: Path, tmp_path: Path) -> None:
     twin = copy_run(folder, tmp_path / "ev\x1b[31mil")
-    shown = run_cli("compare", folder, twin, "--all-pairs")
-    assert shown.returncode == 0
+    shown = run_cli("compare", folder, twin, "--all-pairs", code=0)
     assert "\\x1b" in shown.stdout
     assert "\x1b" not in shown.stdout
 

@@ -14,8 +14,7 @@ NAMES = sorted(path.stem for path in (REPO / "configs").glob("*.yaml"))
 
 
 def test_every_config_of_the_repository_is_listed_with_its_own_words() -> None:
-    done = run_cli("configs")
-    assert done.returncode == 0, done.stderr
+    done = run_cli("configs", code=0)
     rows = done.stdout.split("\n\n")[0].splitlines()[1:]
     assert [row.split()[0] for row in rows] == NAMES
     for name, row in zip(NAMES, rows, strict=True):
@@ -40,8 +39,7 @@ def test_one_is_printed_as_it_is(name: str) -> None:
 
 def test_a_copy_is_the_same_and_says_what_to_change(tmp_path: Path) -> None:
     target = tmp_path / "mine.yaml"
-    done = run_cli("configs", "show", "quickstart", "--out", target)
-    assert done.returncode == 0, done.stderr
+    done = run_cli("configs", "show", "quickstart", "--out", target, code=0)
     assert target.read_bytes() == (REPO / "configs" / "quickstart.yaml").read_bytes()
     assert "change dataset.path: '../data/barbie_puppy.zip' is not there" in done.stderr
     assert f"next: audioclf check {target}" in done.stdout
@@ -58,17 +56,15 @@ def test_a_copy_beside_its_data_says_what_to_change_for_other_data(tmp_path: Pat
 def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     target = tmp_path / "mine.yaml"
     target.write_text("mine", encoding="utf-8")
-    done = run_cli("configs", "show", "quickstart", "--out", target)
-    assert done.returncode == 2
+    done = run_cli("configs", "show", "quickstart", "--out", target, code=2)
     assert "already exists, and nothing was written" in done.stderr
     assert target.read_text(encoding="utf-8") == "mine"
-    assert run_cli("configs", "show", "quickstart", "--out", target, "--force").returncode == 0
+    run_cli("configs", "show", "quickstart", "--out", target, "--force", code=0)
     assert "dataset:" in target.read_text(encoding="utf-8")
 
 
 def test_a_name_that_there_is_not_gets_the_nearest() -> None:
-    done = run_cli("configs", "show", "quikstart")
-    assert done.returncode == 2
+    done = run_cli("configs", "show", "quikstart", code=2)
     assert "no config is called 'quikstart'" in done.stderr
     assert "Did you mean 'quickstart'?" in done.stderr
 

@@ -20,8 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_table_and_the_page(here: Path, toy_config: Path) -> None:
-    done = run_cli("explore", toy_config)
-    assert done.returncode == 0, done.stderr
+    done = run_cli("explore", toy_config, code=0)
     lines = done.stdout.splitlines()
     assert lines[0].split()[:3] == ["class", "clips", "length"]
     assert [line.split()[:2] for line in lines[1:3]] == [["high", "8"], ["low", "8"]]
@@ -44,8 +43,8 @@ def test_it_is_the_same_from_the_cache_and_for_any_number_of_jobs(
 
 def test_a_run_finds_in_the_cache_what_was_explored(here: Path, toy_config: Path) -> None:
     cache = ("--cache-dir", here / "c")
-    assert run_cli("explore", toy_config, "--no-audio", *cache).returncode == 0
-    assert run_cli("run", toy_config, "--out", here / "r", *cache).returncode == 0
+    run_cli("explore", toy_config, "--no-audio", *cache, code=0)
+    run_cli("run", toy_config, "--out", here / "r", *cache, code=0)
     record = json.loads((here / "r" / "record.json").read_text(encoding="utf-8"))
     assert record["cache"]["hits"] >= 16
 
@@ -68,15 +67,13 @@ def test_other_features_can_be_mapped(here: Path) -> None:
     path = make_config(here, ["a", "b"])
     done = run_cli("explore", path, "--features", "mel", "--no-audio")
     assert "map: mel features" in done.stdout
-    wrong = run_cli("explore", path, "--features", "mell")
-    assert wrong.returncode == 2
+    wrong = run_cli("explore", path, "--features", "mell", code=2)
     assert "no featurizer of the config is called 'mell'" in wrong.stderr
 
 
 def test_limits_of_the_config_hold_and_clips_can_be_read_in_processes(here: Path) -> None:
     path = make_config(here, ["a", "b"])
-    refused = run_cli("explore", path, "--no-audio", "--set", "limits.max_sr=3000")
-    assert refused.returncode == 3
+    refused = run_cli("explore", path, "--no-audio", "--set", "limits.max_sr=3000", code=3)
     assert "limits.max_sr accepts more" in refused.stderr
     same = [run_cli("explore", path, "--no-audio", "--json", *x) for x in ((), ("--isolate",))]
     assert json.loads(same[0].stdout) == json.loads(same[1].stdout)
@@ -93,8 +90,7 @@ def test_bad_files_are_listed_and_not_the_end(here: Path, sounds: Path) -> None:
     config = here / "x.yaml"
     text = "dataset: {type: folder, path: sounds}\nfeaturizers: {mfcc: {type: mfcc}}\n"
     config.write_text(text + "classifiers: {knn: {type: knn}}\n", encoding="utf-8")
-    done = run_cli("explore", config)
-    assert done.returncode == 4
+    done = run_cli("explore", config, code=4)
     assert "16 clips, 1 unreadable, 2 classes" in done.stdout
     assert "bad.wav" in done.stderr
     page = (here / "x_explore.html").read_text(encoding="utf-8")
@@ -103,8 +99,7 @@ def test_bad_files_are_listed_and_not_the_end(here: Path, sounds: Path) -> None:
 
 
 def test_what_no_run_could_train_on_can_be_looked_at(here: Path) -> None:
-    done = run_cli("explore", make_config(here, ["alone"], each=1), "--no-audio")
-    assert done.returncode == 0, done.stderr
+    done = run_cli("explore", make_config(here, ["alone"], each=1), "--no-audio", code=0)
     assert "1 clips, 1 classes" in done.stdout
 
 
@@ -120,8 +115,7 @@ def test_recording_habits_copies_and_silence_are_found(here: Path) -> None:
     text = "dataset: {type: folder, path: s}\naudio: {sr: 8000}\nfeaturizers: {mel: {type: mel, "
     text += "n_fft: 256, n_mels: 16, pooling: {type: stats}}}\nclassifiers: {knn: {type: knn}}\n"
     config.write_text(text, encoding="utf-8")
-    done = run_cli("explore", config, "--no-audio")
-    assert done.returncode == 0, done.stderr
+    done = run_cli("explore", config, "--no-audio", code=0)
     assert "finding recording-habit: " in done.stdout
     assert "all 8 'dog' clips and no other are" in done.stdout
     assert "finding duplicate-files: 2 clips have the same bytes as another clip." in done.stdout
@@ -134,7 +128,7 @@ def test_a_group_in_the_names_is_shown_as_a_guess(here: Path) -> None:
             for n in range(4):
                 y = tone(300, 0.1, 8000, n)
                 write_wav(here / "s" / label / f"{site}_{n:03d}.wav", y, 8000)
-    assert run_cli("init", here / "s").returncode == 0
+    run_cli("init", here / "s", code=0)
     text = (here / "s.yaml").read_text(encoding="utf-8")
     kept = [line for line in text.splitlines() if not line.strip().startswith("label_pattern")]
     (here / "s.yaml").write_text("\n".join(kept), encoding="utf-8")
@@ -153,30 +147,27 @@ def test_a_group_in_the_names_is_shown_as_a_guess(here: Path) -> None:
 def test_what_cannot_be_meant_is_refused(
     args: tuple[str, ...], code: int, said: str, here: Path, toy_config: Path
 ) -> None:
-    done = run_cli("explore", toy_config, *args)
-    assert done.returncode == code
+    done = run_cli("explore", toy_config, *args, code=code)
     assert said in done.stderr
     assert list(here.glob("*.html")) == []
 
 
 def test_the_page_stands_elsewhere_on_request(here: Path, toy_config: Path) -> None:
-    assert run_cli("explore", toy_config, "--out", here / "new" / "look.html").returncode == 0
+    run_cli("explore", toy_config, "--out", here / "new" / "look.html", code=0)
     assert "data:audio/" in (here / "new" / "look.html").read_text(encoding="utf-8")
 
 
 def test_only_a_page_is_replaced(here: Path, toy_config: Path) -> None:
     (here / "mine.html").write_text("mine", encoding="utf-8")
-    done = run_cli("explore", toy_config, "--no-audio", "--out", here / "mine.html")
-    assert done.returncode == 6
+    done = run_cli("explore", toy_config, "--no-audio", "--out", here / "mine.html", code=6)
     assert "holds no page of audioclf, and is not replaced" in done.stderr
     assert (here / "mine.html").read_text(encoding="utf-8") == "mine"
     for _ in range(2):
-        assert run_cli("explore", toy_config, "--no-audio", "--out", "look.html").returncode == 0
+        run_cli("explore", toy_config, "--no-audio", "--out", "look.html", code=0)
 
 
 @pytest.mark.slow
 def test_the_recordings_of_the_tutorial(here: Path, real_data: Callable[[str], Path]) -> None:
-    assert run_cli("init", real_data("barbie_vs_puppy.zip")).returncode == 0
-    done = run_cli("explore", "barbie_vs_puppy.yaml")
-    assert done.returncode == 0, done.stderr
+    run_cli("init", real_data("barbie_vs_puppy.zip"), code=0)
+    done = run_cli("explore", "barbie_vs_puppy.yaml", code=0)
     assert "14 of 48 'puppy' clips and no other are stereo (14) or 24-bit (12)" in done.stdout

@@ -204,7 +204,7 @@ def test_a_manifest_is_found_by_its_columns(init: Init, tmp_path: Path) -> None:
     assert found.dataset.classes == ("jay", "owl")
     assert {clip.group for clip in found.dataset} == {"r0", "r1", "r2"}
     assert "A GUESS by its name: the column 'species' is the class" in found.said
-    assert run_cli("init", root / "labels.csv", "--out", tmp_path / "y.yaml").returncode == 3
+    run_cli("init", root / "labels.csv", "--out", tmp_path / "y.yaml", code=3)
 
 
 def test_metadata_of_an_audiofolder_win(init: Init, tmp_path: Path) -> None:
@@ -264,8 +264,7 @@ def test_the_labels_of_birdnet_are_its_common_names(init: Init, tmp_path: Path) 
 def test_a_wrong_line_of_a_label_track_is_named(tmp_path: Path) -> None:
     root = put(tmp_path / "s", ("rec1.wav", "rec2.wav"), seconds=5.0)
     (root / "rec1.txt").write_text("0.5\t1\tdog\n2\tx3\tcat\n", encoding="utf-8")
-    done = run_cli("init", root, "--out", tmp_path / "x.yaml")
-    assert done.returncode == 3
+    done = run_cli("init", root, "--out", tmp_path / "x.yaml", code=3)
     assert f"{root / 'rec1.txt'}, line 2: end is 'x3', not a time in s" in done.stderr
 
 
@@ -314,29 +313,27 @@ def test_the_path_is_relative_to_the_config(
     sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run_cli("init", "sounds").returncode == 0
+    run_cli("init", "sounds", code=0)
     assert "path: sounds\n" in (tmp_path / "sounds.yaml").read_text(encoding="utf-8")
     monkeypatch.chdir(sounds)
-    assert run_cli("init", ".", "--out", "../below/x.yaml").returncode == 0
+    run_cli("init", ".", "--out", "../below/x.yaml", code=0)
     assert "path: ../sounds\n" in (tmp_path / "below" / "x.yaml").read_text(encoding="utf-8")
 
 
 def test_nothing_is_replaced_unasked(sounds: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine.yaml"
     out.write_text("mine", encoding="utf-8")
-    done = run_cli("init", sounds, "--out", out)
-    assert done.returncode == 2
+    done = run_cli("init", sounds, "--out", out, code=2)
     assert f"{out} already exists, and nothing was written" in done.stderr
     assert out.read_text(encoding="utf-8") == "mine"
-    assert run_cli("init", sounds, "--out", out, "--force").returncode == 0
+    run_cli("init", sounds, "--out", out, "--force", code=0)
     assert "dataset:" in out.read_text(encoding="utf-8")
 
 
 def test_a_recording_is_never_replaced(sounds: Path) -> None:
     recording = next(sounds.rglob("*.wav"))
     before = recording.read_bytes()
-    done = run_cli("init", sounds, "--out", recording, "--force")
-    assert done.returncode == 2
+    done = run_cli("init", sounds, "--out", recording, "--force", code=2)
     assert f"{recording} exists and is no YAML file, and is not replaced" in done.stderr
     assert recording.read_bytes() == before
 
@@ -361,8 +358,7 @@ def test_what_no_config_can_be_made_of_is_said_and_nothing_is_written(
 ) -> None:
     names, message = REFUSED[case]
     out = tmp_path / "x.yaml"
-    done = run_cli("init", put(tmp_path / "s", names), "--out", out)
-    assert done.returncode == 3, done.stdout
+    done = run_cli("init", put(tmp_path / "s", names), "--out", out, code=3)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not out.exists()
@@ -382,15 +378,13 @@ def test_what_is_no_dataset_is_refused(
 ) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    done = run_cli("init", tmp_path / name, "--out", tmp_path / "x.yaml")
-    assert done.returncode == 3
+    done = run_cli("init", tmp_path / name, "--out", tmp_path / "x.yaml", code=3)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_url_is_refused_with_the_way_to_go() -> None:
-    done = run_cli("init", "https://example.org/x.zip?token=secret")
-    assert done.returncode == 2
+    done = run_cli("init", "https://example.org/x.zip?token=secret", code=2)
     assert "init looks at recordings on this machine" in done.stderr
     assert "secret" not in done.stderr
 
@@ -398,8 +392,7 @@ def test_a_url_is_refused_with_the_way_to_go() -> None:
 def test_a_folder_without_audio(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "notes.txt").write_text("x", encoding="utf-8")
-    done = run_cli("init", tmp_path / "s", "--out", tmp_path / "x.yaml")
-    assert done.returncode == 3
+    done = run_cli("init", tmp_path / "s", "--out", tmp_path / "x.yaml", code=3)
     assert "no audio files found, only notes.txt" in done.stderr
 
 
@@ -416,6 +409,5 @@ def test_a_dataset_of_bad_files_is_refused(tmp_path: Path) -> None:
     for name in ("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav"):
         (tmp_path / "s" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "s" / name).write_bytes(b"RIFF")
-    done = run_cli("init", tmp_path / "s", "--out", tmp_path / "x.yaml")
-    assert done.returncode == 3
+    done = run_cli("init", tmp_path / "s", "--out", tmp_path / "x.yaml", code=3)
     assert "none of 4 clips can be read; the first: " in done.stderr

@@ -54,8 +54,7 @@ Install = Callable[[str, str], None]
 
 
 def test_check_prints_a_line_per_promise_and_exits_0() -> None:
-    done = run_cli("plugins", "check", "knn")
-    assert done.returncode == 0, done.stderr
+    done = run_cli("plugins", "check", "knn", code=0)
     first, *lines, last = done.stdout.strip().split("\n")
     assert first.startswith("classifier:knn  from audioclf ")
     assert "  ok        same_seed_same_output" in lines
@@ -65,8 +64,7 @@ def test_check_prints_a_line_per_promise_and_exits_0() -> None:
 
 def test_check_says_which_promise_is_broken_and_exits_3(install: Install) -> None:
     install("guess", plugin(build="print('building')"))
-    done = run_cli("plugins", "check", "classifier:guess")
-    assert done.returncode == 3
+    done = run_cli("plugins", "check", "classifier:guess", code=3)
     assert "  FAILED    writes_nothing_to_stdout: it writes to stdout: 'building'" in done.stdout
     assert "  FAILED    learns_a_separable_toy: its accuracy on two classes far apart is 50%" in (
         done.stdout
@@ -94,28 +92,24 @@ def test_an_announced_failure_is_expected(install: Install) -> None:
         "{'learns_a_separable_toy': 'it guesses on purpose'}"
     )
     install("guess", plugin(fields=announced))
-    done = run_cli("plugins", "check", "guess")
-    assert done.returncode == 0, done.stdout
+    done = run_cli("plugins", "check", "guess", code=0)
     assert "  expected  learns_a_separable_toy: it guesses on purpose" in done.stdout
     assert "1 expected to fail" in done.stdout
 
 
 def test_an_announcement_of_an_unknown_check_is_refused(install: Install) -> None:
     install("guess", plugin(fields="expected_failed_checks: ClassVar = {'pickle': 'no'}"))
-    done = run_cli("plugins", "check", "guess")
-    assert done.returncode == 2
+    done = run_cli("plugins", "check", "guess", code=2)
     assert "no check of a classifier is called 'pickle'. Did you mean 'pickles'?" in done.stderr
 
 
 def test_a_loader_is_checked_with_its_path(sounds: Path) -> None:
-    done = run_cli("plugins", "check", "folder", "--set", f"path={sounds}")
-    assert done.returncode == 0, done.stdout
+    done = run_cli("plugins", "check", "folder", "--set", f"path={sounds}", code=0)
     assert "  ok        every_clip_decodes" in done.stdout
 
 
 def test_a_loader_without_its_path_is_told_what_to_say() -> None:
-    done = run_cli("plugins", "check", "folder")
-    assert done.returncode == 2
+    done = run_cli("plugins", "check", "folder", code=2)
     assert "the loader 'folder' has no default for `path`" in done.stderr
     assert "Add --set path=VALUE." in done.stderr
 
@@ -130,21 +124,18 @@ def test_a_loader_without_its_path_is_told_what_to_say() -> None:
     ],
 )
 def test_a_field_that_does_not_fit_is_named(override: str, message: str) -> None:
-    done = run_cli("plugins", "check", "knn", "--set", override)
-    assert done.returncode == 2
+    done = run_cli("plugins", "check", "knn", "--set", override, code=2)
     assert message in done.stderr
 
 
 def test_components_inside_are_named_by_type() -> None:
     search = ["--set", "search={n_neighbors: [1, 3]}", "--set", "n_splits=2"]
-    done = run_cli("plugins", "check", "tuned", "--set", "classifier.type=knn", *search)
-    assert done.returncode == 0, done.stdout
+    run_cli("plugins", "check", "tuned", "--set", "classifier.type=knn", *search, code=0)
 
 
 @pytest.mark.parametrize("command", ["check", "show"])
 def test_an_unknown_component_is_refused_with_a_suggestion(command: str) -> None:
-    done = run_cli("plugins", command, "smv")
-    assert done.returncode == 2
+    done = run_cli("plugins", command, "smv", code=2)
     assert "no component is called 'smv'" in done.stderr
     assert "Did you mean 'svm'?" in done.stderr
 
@@ -161,8 +152,7 @@ pytestmark = pytest.mark.usefixtures("only_what_is_installed")
 
 
 def test_a_healthy_installation_exits_0() -> None:
-    done = run_cli("plugins", "doctor")
-    assert done.returncode == 0
+    done = run_cli("plugins", "doctor", code=0)
     assert done.stdout.endswith("all work\n")
     assert json.loads(run_cli("plugins", "doctor", "--json").stdout) == []
 
@@ -181,8 +171,7 @@ def test_a_plugin_that_does_not_load_is_explained(
     install: Install, text: str, state: str, advice: str
 ) -> None:
     install("bad", plugin(before=text))
-    done = run_cli("plugins", "doctor")
-    assert done.returncode == 2
+    done = run_cli("plugins", "doctor", code=2)
     assert f"{state:<9} audioclf-bad 1.0 (bad): " in done.stdout
     assert advice in done.stdout
     assert "or disable it: AUDIOCLF_DISABLE_PLUGINS=audioclf-bad:bad." in done.stdout
@@ -192,8 +181,7 @@ def test_a_plugin_that_does_not_load_is_explained(
 def test_a_clash_names_both_and_the_way_out(install: Install) -> None:
     install("one", plugin("same"))
     install("two", plugin("same"))
-    done = run_cli("plugins", "doctor")
-    assert done.returncode == 2
+    done = run_cli("plugins", "doctor", code=2)
     assert "clashing  audioclf-one 1.0 (one) and audioclf-two 1.0 (two): " in done.stdout
     assert "both provide a classifier 'same', so neither can be used." in done.stdout
     assert "AUDIOCLF_DISABLE_PLUGINS=audioclf-two:two." in done.stdout
@@ -204,8 +192,7 @@ def test_a_disabled_plugin_is_explained_and_healthy(
 ) -> None:
     install("bad", plugin(before="1 / 0"))
     monkeypatch.setenv("AUDIOCLF_DISABLE_PLUGINS", "audioclf-bad:bad, misspelt")
-    done = run_cli("plugins", "doctor")
-    assert done.returncode == 0
+    done = run_cli("plugins", "doctor", code=0)
     assert "disabled  audioclf-bad 1.0 (bad): it is named in AUDIOCLF_DISABLE" in done.stdout
     assert "unknown   misspelt: it is named in AUDIOCLF_DISABLE_PLUGINS, but not" in done.stdout
     (first, second) = json.loads(run_cli("plugins", "doctor", "--json").stdout)
@@ -217,8 +204,7 @@ def test_a_disabled_plugin_is_explained_and_healthy(
 
 
 def test_new_lists_its_files_and_the_next_step(tmp_path: Path) -> None:
-    done = run_cli("plugins", "new", "featurizer", "spectral-flux", "--dir", tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run_cli("plugins", "new", "featurizer", "spectral-flux", "--dir", tmp_path, code=0)
     target = tmp_path / "audioclf-spectral-flux"
     *files, _, last = done.stdout.strip().split("\n")
     assert set(files) == {str(path) for path in target.rglob("*") if path.is_file()}
@@ -226,7 +212,6 @@ def test_new_lists_its_files_and_the_next_step(tmp_path: Path) -> None:
 
 
 def test_new_suggests_a_kind(tmp_path: Path) -> None:
-    done = run_cli("plugins", "new", "clasifier", "mine", "--dir", tmp_path)
-    assert done.returncode == 2
+    done = run_cli("plugins", "new", "clasifier", "mine", "--dir", tmp_path, code=2)
     assert "no kind of component is called 'clasifier'. " in done.stderr.replace("\n ", "")
     assert "Did you mean 'classifier'?" in done.stderr

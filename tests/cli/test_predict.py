@@ -46,8 +46,7 @@ def test_the_ending_of_out_says_the_format(bundle: Path, folder: Path, tmp_path:
 
 def test_events_are_found(bundle: Path, folder: Path) -> None:
     options = ["--window", "0.1", "--events", "--threshold", "0.5", "--merge-gap", "0.2"]
-    done = run_cli("predict", bundle, folder, *options)
-    assert done.returncode == 0
+    done = run_cli("predict", bundle, folder, *options, code=0)
     assert done.stdout.startswith("path,start,end,label,score,mean_score,n_windows\n")
 
 
@@ -76,8 +75,7 @@ def test_resuming_does_only_what_is_left(bundle: Path, folder: Path, tmp_path: P
 
 def test_a_failed_file_is_named_and_the_rest_written(bundle: Path, folder: Path) -> None:
     (folder / "001.wav").write_bytes(b"version https://git-lfs.github.com/spec/v1")
-    done = run_cli("predict", bundle, folder)
-    assert done.returncode == EXIT_PARTIAL
+    done = run_cli("predict", bundle, folder, code=EXIT_PARTIAL)
     assert len(done.stdout.splitlines()) == 4
     assert done.stderr.startswith(f"audioclf: failed: {folder / '001.wav'}: not WAV/FLAC/")
 
@@ -85,8 +83,7 @@ def test_a_failed_file_is_named_and_the_rest_written(bundle: Path, folder: Path)
 def test_label_files_of_several_recordings_need_a_folder(
     bundle: Path, folder: Path, tmp_path: Path
 ) -> None:
-    done = run_cli("predict", bundle, folder, "--format", "audacity")
-    assert done.returncode == EXIT_USAGE
+    done = run_cli("predict", bundle, folder, "--format", "audacity", code=EXIT_USAGE)
     assert "belongs to one recording, and there are 4\n  Give a folder with --out" in done.stderr
     run_cli("predict", bundle, folder, "--out", tmp_path / "labels")
     assert len(list((tmp_path / "labels").glob("*.txt"))) == 4
@@ -115,11 +112,10 @@ def test_options_that_do_not_fit_are_one_sentence(
 
 def test_a_wrong_bundle_is_one_sentence(bundle: Path, folder: Path) -> None:
     wav = next(folder.iterdir())
-    done = run_cli("predict", wav, folder)
-    assert done.returncode == EXIT_MODEL
+    done = run_cli("predict", wav, folder, code=EXIT_MODEL)
     assert done.stderr.startswith(f"audioclf: error: {wav}: refused by the archive check: ")
     bundle.write_bytes(bundle.read_bytes()[:-200])
-    assert run_cli("predict", bundle, folder).returncode == EXIT_MODEL
+    run_cli("predict", bundle, folder, code=EXIT_MODEL)
 
 
 def test_a_missing_plugin_is_named(bundle: Path, folder: Path) -> None:
@@ -127,8 +123,7 @@ def test_a_missing_plugin_is_named(bundle: Path, folder: Path) -> None:
         manifest["components"]["featurizer"].update(type="wavelet", distribution="audioclf-wave")
         manifest["featurizer"]["type"] = "wavelet"  # type: ignore[assignment]
 
-    done = run_cli("predict", forged(bundle, edit=strange), folder)
-    assert done.returncode == EXIT_MODEL
+    done = run_cli("predict", forged(bundle, edit=strange), folder, code=EXIT_MODEL)
     assert "it needs the featurizer 'wavelet' of audioclf-wave" in done.stderr
     assert "which is not installed" in done.stderr
 
@@ -189,7 +184,6 @@ def test_the_tutorials_recordings_are_told_apart(
 def test_the_model_is_never_overwritten(bundle: Path, folder: Path, tmp_path: Path) -> None:
     before, link = bundle.read_bytes(), tmp_path / "out.csv"
     link.symlink_to(bundle)
-    done = run_cli("predict", bundle, folder, "--out", link, "--force")
-    assert done.returncode == EXIT_USAGE
+    done = run_cli("predict", bundle, folder, "--out", link, "--force", code=EXIT_USAGE)
     assert f"{link}: is an input of this command ({bundle}), and would be" in done.stderr
     assert bundle.read_bytes() == before

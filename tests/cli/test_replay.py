@@ -33,8 +33,7 @@ def test_the_same_run_again_ends_with_0(finished: Path, tmp_path: Path) -> None:
 
 
 def test_another_result_ends_with_3_and_says_where(finished: Path) -> None:
-    done = run_cli("replay", finished, "--set", "seed=5", "--jobs", "1")
-    assert done.returncode == 3
+    done = run_cli("replay", finished, "--set", "seed=5", "--jobs", "1", code=3)
     assert "\ndifferent, first at folds\n" in done.stdout
 
 
@@ -61,12 +60,10 @@ def test_changes_of_the_environment_are_named(
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
-    done = run_cli("replay", tmp_path / "nowhere")
-    assert done.returncode == 6
+    done = run_cli("replay", tmp_path / "nowhere", code=6)
     assert "nowhere: no such run folder" in done.stderr
 
 
 def test_a_finished_run_is_never_overwritten(finished: Path) -> None:
-    done = run_cli("replay", finished, "--out", finished)
-    assert done.returncode == 6
+    done = run_cli("replay", finished, "--out", finished, code=6)
     assert "holds a finished run, which is not overwritten" in done.stderr

@@ -20,8 +20,7 @@ def blocks() -> list[str]:
 
 
 def test_the_list_says_what_there_is() -> None:
-    done = run_cli("sample-data", "--list")
-    assert done.returncode == 0
+    done = run_cli("sample-data", "--list", code=0)
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["name", *SAMPLES]
 
 
@@ -29,8 +28,7 @@ def test_a_dataset_is_written_and_the_next_step_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = run_cli("sample-data", "clean")
-    assert done.returncode == 0, done.stderr
+    done = run_cli("sample-data", "clean", code=0)
     assert done.stdout.splitlines() == [
         "60 files, 0.6 MB, in clean: no faults; no audit should have a finding",
         "next: audioclf audit clean/config.yaml",
@@ -39,8 +37,7 @@ def test_a_dataset_is_written_and_the_next_step_is_said(
 
 
 def test_the_folder_can_be_chosen(tmp_path: Path) -> None:
-    done = run_cli("sample-data", "clean", "--out", tmp_path / "my sounds", "--seed", "3")
-    assert done.returncode == 0, done.stderr
+    done = run_cli("sample-data", "clean", "--out", tmp_path / "my sounds", "--seed", "3", code=0)
     assert f"audioclf audit '{tmp_path}/my sounds/config.yaml'" in done.stdout
 
 
@@ -53,8 +50,7 @@ def test_the_folder_can_be_chosen(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused(args: tuple[str, ...], said: str) -> None:
-    done = run_cli("sample-data", *args)
-    assert done.returncode == 2
+    done = run_cli("sample-data", *args, code=2)
     assert said in done.stderr
 
 

@@ -78,20 +78,18 @@ def test_case_67_a_full_cache_is_said_once_and_the_run_goes_on(
 ) -> None:
     disk.fill(12_000)
     args = ("run", toy_config, "--jobs", "1")
-    done = run_cli(*args, "--cache-dir", disk.path / "cache", "--out", tmp_path / "a")
-    assert done.returncode == 0, done.stderr
+    done = run_cli(*args, "--cache-dir", disk.path / "cache", "--out", tmp_path / "a", code=0)
     assert done.stderr.count("features are not cached") == 1
-    assert run_cli(*args, "--no-cache", "--out", tmp_path / "b").returncode == 0
+    run_cli(*args, "--no-cache", "--out", tmp_path / "b", code=0)
     first, second = ((tmp_path / run / "predictions.csv").read_bytes() for run in "ab")
     assert first == second
-    verified = run_cli("cache", "verify", "--cache-dir", disk.path / "cache")
-    assert verified.returncode == 0, verified.stdout + verified.stderr
+    run_cli("cache", "verify", "--cache-dir", disk.path / "cache", code=0)
 
 
 def test_case_66_a_damaged_cache_is_rebuilt_and_counted(toy_config: Path, tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     args = ("run", toy_config, "--jobs", "1", "--cache-dir", folder)
-    assert run_cli(*args, "--out", tmp_path / "a").returncode == 0
+    run_cli(*args, "--out", tmp_path / "a", code=0)
     entries = sorted(path for path in folder.rglob("*.npy") if len(np.load(path)) == N_MELS)
     flipped = bytearray(entries[0].read_bytes())
     flipped[-60] ^= 1
@@ -106,8 +104,7 @@ def test_case_66_a_damaged_cache_is_rebuilt_and_counted(toy_config: Path, tmp_pa
     for path in left:
         path.write_bytes(b"half")
     os.utime(left[0], (0, 0))  # older than a day
-    again = run_cli(*args, "--out", tmp_path / "b")
-    assert again.returncode == 0, again.stderr
+    again = run_cli(*args, "--out", tmp_path / "b", code=0)
     assert again.stderr.count("3 damaged cache entries rebuilt") == 1
     assert "3 damaged cache entries rebuilt" in (tmp_path / "b" / "record.json").read_text()
     first, second = ((tmp_path / run / "predictions.csv").read_bytes() for run in "ab")
@@ -119,12 +116,11 @@ def test_case_66_a_damaged_cache_is_rebuilt_and_counted(toy_config: Path, tmp_pa
 def test_predictions_stay_whole_and_resume_with_the_same_bytes(tmp_path: Path, disk: Disk) -> None:
     model, folder = made(tmp_path / "m.audioclf"), many(tmp_path / "in", 30, 1.2)
     args = ("predict", model, folder, "--window", "0.5", "--hop", "0.05", "--jobs", "1")
-    assert run_cli(*args, "--out", tmp_path / "whole.csv").returncode == 0
+    run_cli(*args, "--out", tmp_path / "whole.csv", code=0)
     whole = (tmp_path / "whole.csv").read_bytes()
     disk.fill(len(whole) // 2)
     out = disk.path / "found.csv"
-    done = run_cli(*args, "--out", out)
-    assert done.returncode == 6, done.stderr
+    done = run_cli(*args, "--out", out, code=6)
     assert FULL in done.stderr
     assert "Traceback" not in done.stderr
     written = out.read_bytes()
@@ -132,7 +128,7 @@ def test_predictions_stay_whole_and_resume_with_the_same_bytes(tmp_path: Path, d
     assert whole.startswith(written)
     assert written.endswith(b"\n")
     disk.make_room()
-    assert run_cli(*args, "--out", out, "--resume").returncode == 0
+    run_cli(*args, "--out", out, "--resume", code=0)
     assert out.read_bytes() == whole
 
 
@@ -164,7 +160,7 @@ def test_what_cannot_be_written_to_a_read_only_disk_is_one_sentence(
         assert f"cannot be written: {READ_ONLY}" in done.stderr
         assert len(done.stderr.splitlines()) <= 2
     # What is read from there needs no writing beside it.
-    assert run_cli("predict", model, folder, "--out", tmp_path / "found.csv").returncode == 0
+    run_cli("predict", model, folder, "--out", tmp_path / "found.csv", code=0)
 
 
 @pytest.mark.slow
@@ -172,12 +168,10 @@ def test_case_67_a_read_only_cache_is_said_once_and_its_entries_are_used(
     toy_config: Path, tmp_path: Path, disk: Disk
 ) -> None:
     args = ("run", toy_config, "--jobs", "1", "--cache-dir", disk.path / "cache")
-    assert run_cli(*args, "--out", tmp_path / "a").returncode == 0
+    run_cli(*args, "--out", tmp_path / "a", code=0)
     disk.make_read_only()
-    again = run_cli(*args, "--out", tmp_path / "b")
-    assert again.returncode == 0
-    other = run_cli(*args, "--out", tmp_path / "c", "--set", "featurizers.mel.n_mels=12")
-    assert other.returncode == 0
+    run_cli(*args, "--out", tmp_path / "b", code=0)
+    other = run_cli(*args, "--out", tmp_path / "c", "--set", "featurizers.mel.n_mels=12", code=0)
     assert other.stderr.count("features are not cached") == 1
     first, second = ((tmp_path / run / "predictions.csv").read_bytes() for run in "ab")
     assert first == second

@@ -55,8 +55,7 @@ def test_a_recording_that_crashes_the_codec_costs_itself_alone(tmp_path: Path) -
 def test_isolated_predictions_are_the_same(tmp_path: Path) -> None:
     many(tmp_path / "in", 3)
     bundle = made(tmp_path / "m.audioclf")
-    plain = run_cli("predict", bundle, tmp_path / "in")
-    assert plain.returncode == 0, plain.stderr
+    plain = run_cli("predict", bundle, tmp_path / "in", code=0)
     untrusted = run_cli("predict", bundle, tmp_path / "in", "--untrusted", "--jobs", "1")
     assert (untrusted.returncode, untrusted.stdout) == (0, plain.stdout)
 
@@ -91,8 +90,7 @@ def test_an_export_tries_a_strangers_model_in_a_process_first(
     pytest.importorskip("skl2onnx")
     monkeypatch.setattr(trial, "_load", crash)
     bundle = made(tmp_path / "m.audioclf")
-    done = run_cli("export", bundle, "--to", "onnx", "--untrusted")
-    assert done.returncode == EXIT_MODEL, done.stderr
+    done = run_cli("export", bundle, "--to", "onnx", "--untrusted", code=EXIT_MODEL)
     assert "loading it ended the worker process" in done.stderr
     assert not (tmp_path / "m.onnx").exists()
 
@@ -101,9 +99,7 @@ def test_a_limit_is_raised_on_the_command_line(tmp_path: Path) -> None:
     bundle = made(tmp_path / "m.audioclf")
     path = tmp_path / "many.wav"
     path.write_bytes(wav(bytes(2 * 70 * 4000), channels=70, sr=8000))
-    done = run_cli("predict", bundle, path)
-    assert done.returncode == EXIT_PARTIAL
+    done = run_cli("predict", bundle, path, code=EXIT_PARTIAL)
     assert "70 channels (limit 64); limits.max_channels accepts more" in done.stderr
-    done = run_cli("predict", bundle, path, "--limit", "max_channels=70")
-    assert done.returncode == 0, done.stderr
+    done = run_cli("predict", bundle, path, "--limit", "max_channels=70", code=0)
     assert FileSource(path).name in done.stdout

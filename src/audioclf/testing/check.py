@@ -8,6 +8,7 @@ is a failure, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,6 +31,15 @@ class CheckFailedError(AssertionError):
 
 class CheckSkippedError(Exception):
     """A check does not apply to a component; the message is the reason."""
+
+
+@contextmanager
+def no_error(what: str) -> Iterator[None]:
+    """Turn an error of the component into `CheckFailedError`, whose message begins with `what`."""
+    try:
+        yield
+    except Exception as exc:
+        raise CheckFailedError(f"{what} {type(exc).__name__}: {exc}") from exc
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from audioclf.base.errors import AudioclfError, ClassifierError
 from audioclf.components.batches import Batches
-from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
+from audioclf.testing.check import CheckFailedError, CheckSkippedError, no_error, promise
 from audioclf.testing.example import SEED
 from audioclf.testing.exercise import fitted, scores_of, shape_for, toy_for
 from audioclf.testing.unpickling import unpickled_classes
@@ -57,12 +57,8 @@ def takes_two_and_three_classes(classifier: Classifier) -> None:
     """Two and three classes can be learned; predictions are labels of these classes."""
     for n_classes in (2, 3):
         X, y = toy_for(classifier, n_classes)
-        try:
+        with no_error(f"{n_classes} classes raised"):
             labels = np.asarray(fitted(classifier, X, y).predict(X.copy()))
-        except Exception as exc:
-            raise CheckFailedError(
-                f"{n_classes} classes raised {type(exc).__name__}: {exc}"
-            ) from exc
         if labels.shape != y.shape or not np.isin(labels, np.arange(n_classes)).all():
             what = f"{labels.shape} with labels {np.unique(labels)[:5]}"
             raise CheckFailedError(f"{n_classes} classes: predict returned {what}")
@@ -155,10 +151,8 @@ def rows_are_left_alone(classifier: Classifier) -> None:
     if not (np.array_equal(X, kept[0]) and np.array_equal(y, kept[1])):
         raise CheckFailedError("fit or predict changes the rows or labels; work on a copy")
     X.flags.writeable = y.flags.writeable = False
-    try:
+    with no_error("write-protected rows raised"):
         _use(classifier, X, y)
-    except Exception as exc:
-        raise CheckFailedError(f"write-protected rows raised {type(exc).__name__}: {exc}") from exc
 
 
 @promise("classifier")

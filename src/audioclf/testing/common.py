@@ -18,33 +18,17 @@ from pydantic import ValidationError
 from audioclf.base.process_state import global_state, isolated_process_state, random_state
 from audioclf.components.component import Component
 from audioclf.components.fields import ComponentBuilder, validate_component
-from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
+from audioclf.testing.check import CheckFailedError, CheckSkippedError, no_error, promise
 from audioclf.testing.exercise import exercise
 from audioclf.testing.other_process import exercised_in_other_process
 from audioclf.testing.stdout import captured_stdout
 
 HEAVY = frozenset(
-    [
-        "numpy",
-        "scipy",
-        "sklearn",
-        "librosa",
-        "numba",
-        "soundfile",
-        "soxr",
-        "matplotlib",
-        "joblib",
-        "pandas",
-        "xgboost",
-        "lightgbm",
-        "catboost",
-        "torch",
-        "torchaudio",
-        "tensorflow",
-        "keras",
-        "jax",
-        "transformers",
-    ]
+    (
+        *("numpy", "scipy", "sklearn", "librosa", "numba", "soundfile", "soxr", "matplotlib"),
+        *("joblib", "pandas", "xgboost", "lightgbm", "catboost", "torch", "torchaudio"),
+        *("tensorflow", "keras", "jax", "transformers"),
+    )
 )
 """Libraries to be imported inside methods, because every command imports every plugin."""
 
@@ -125,10 +109,8 @@ def round_trips_through_json(component: Component) -> None:
 @promise()
 def pickles(component: Component) -> None:
     """The component pickles, so that worker processes can use it."""
-    try:
+    with no_error("it does not pickle:"):
         again = pickle.loads(pickle.dumps(component))  # noqa: S301  written a moment ago
-    except Exception as exc:
-        raise CheckFailedError(f"it does not pickle: {type(exc).__name__}: {exc}") from exc
     if again != component:
         raise CheckFailedError(f"{component!r} was pickled and unpickled as {again!r}")
 

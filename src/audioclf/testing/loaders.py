@@ -15,7 +15,7 @@ from audioclf.audio.decode import decode
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import AudioclfError, DatasetError, DecodeError
 from audioclf.dataset.dataset import Dataset
-from audioclf.testing.check import CheckFailedError, CheckSkippedError, promise
+from audioclf.testing.check import CheckFailedError, CheckSkippedError, no_error, promise
 
 if TYPE_CHECKING:
     from audioclf.components.loader import Loader
@@ -78,10 +78,8 @@ def every_clip_decodes(loader: Loader) -> None:
 def clips_travel(loader: Loader) -> None:
     """Clips pickle, so that worker processes can read them."""
     clips = loader.load().clips
-    try:
+    with no_error("clips do not pickle:"):
         again = pickle.loads(pickle.dumps(clips))  # noqa: S301  written a moment ago
-    except Exception as exc:
-        raise CheckFailedError(f"clips do not pickle: {type(exc).__name__}: {exc}") from exc
     for one, other in zip(clips, again, strict=True):
         if one.source.digest() != other.source.digest():
             raise CheckFailedError(f"the pickled clip {one.id!r} reads other bytes")
