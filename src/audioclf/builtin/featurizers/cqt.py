@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from audioclf.builtin.featurizers.clip_options import ClipFeaturizer
 from audioclf.builtin.featurizers.short_time_options import Decibels
+from audioclf.dsp.first_call import compiled_by_one
 from audioclf.dsp.framing import PadMode
 from audioclf.plugin import FeatureError
 
@@ -37,6 +38,9 @@ class Cqt(ClipFeaturizer):
 
     Lower frequencies have longer filters. A clip must be as long as the longest filter, by default
     16384 samples at 22050 Hz, or 0.75 s.
+
+    librosa compiles loops for it at the first call in an environment, which takes up to half a
+    minute; other processes wait for that.
 
     Examples
     --------
@@ -104,10 +108,11 @@ class Cqt(ClipFeaturizer):
         FeatureError
             If the highest frequency exceeds half the sample rate, or a clip is too short.
         """
-        needed = self._needed_samples(sr)
-        for y in ys:
-            self._check_length(len(y), needed, sr)
-        return [self._transform(y, sr) for y in ys]
+        with compiled_by_one("librosa"):
+            needed = self._needed_samples(sr)
+            for y in ys:
+                self._check_length(len(y), needed, sr)
+            return [self._transform(y, sr) for y in ys]
 
     @property
     def _lowest(self) -> float:
