@@ -24,14 +24,9 @@ _MAX_NAMED = 5
 class Fold:
     """One training side and one test side.
 
-    Parameters
-    ----------
-    repeat : int
-        Repeat of the split that this fold belongs to, from 0.
-    name : str
-        Name of the fold within its repeat: a number, or the group or published fold on test.
-    train, test : np.ndarray [shape=(n,)], int
-        Positions of clips in the dataset, disjoint.
+    - `repeat`: repeat of the split that this fold belongs to, from 0.
+    - `name`: a number, or the group or published fold on test.
+    - `train`, `test` ([shape=(n,)], int): positions of clips in the dataset, disjoint.
     """
 
     repeat: int

@@ -52,13 +52,9 @@ class Example:
     ) -> Example:
         """Reduce a clip, so that the memory of a plot does not grow with the length of clips.
 
-        Parameters
-        ----------
-        label, clip_id : str
-        y : np.ndarray [shape=(n_samples,)], float32
-        sr : int
-            Sample rate in Hz.
-        features : np.ndarray [shape=(n_bins, n_frames)], float32
+        - `y` ([shape=(n_samples,)], float32)
+        - `sr`: sample rate in Hz.
+        - `features` ([shape=(n_bins, n_frames)], float32)
         """
         import numpy as np
 

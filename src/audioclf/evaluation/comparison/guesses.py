@@ -30,12 +30,8 @@ FEW_UNITS = 50
 class Guess:
     """A guess that depends on the class frequencies alone.
 
-    Parameters
-    ----------
-    code : int or None
-        The class that is always named; None for each class as often as it occurs.
-    score : callable
-        From weights of the test clips [shape=(n_rows, n_test)] to values of the metric.
+    - `code`: the class that is always named; None for each class as often as it occurs.
+    - `score`: from weights of the test clips [shape=(n_rows, n_test)] to values of the metric.
     """
 
     code: int | None
@@ -60,12 +56,7 @@ class Guess:
 def best_guess(truth: Codes, metric: Metric, n_classes: int) -> Guess:
     """Return the guess with the best value of a metric on these test clips.
 
-    Parameters
-    ----------
-    truth : np.ndarray [shape=(n_test,)], int
-        True codes.
-    metric : Metric
-    n_classes : int
+    `truth` ([shape=(n_test,)], int): true codes.
     """
     shares = np.bincount(truth, minlength=n_classes) / len(truth)
     if METRICS[metric].needs != "labels":
@@ -103,14 +94,7 @@ def permutation_p(
     group, and among groups that are of one class each (Good 2005, *Permutation, Parametric, and
     Bootstrap Tests of Hypotheses*, chapter 3). The predictions stay.
 
-    Parameters
-    ----------
-    repeats : sequence of Repeat
-    metric : Metric
-    units : np.ndarray [shape=(n_clips,)], int
-        Resampling unit of each clip of the dataset.
-    n_classes : int
-    seed : int
+    `units` ([shape=(n_clips,)], int): resampling unit of each clip of the dataset.
     """
     tested = np.unique(np.concatenate([repeat.test for repeat in repeats]))
     truth = np.zeros(len(units), dtype=np.intp)

@@ -65,14 +65,10 @@ def bootstrap_spread(
     the resamples instead of from the few folds: R repeats of k folds have
     `1 / R + k * n_test / n_train` times the variance of one repeat.
 
-    Parameters
-    ----------
-    resampled : np.ndarray [shape=(n_repeats, n_resamples)]
-        The difference in each repeat; NaN where the metric is not defined.
-    test_ratio : float
-        Clips on test per clip in training.
-    n_fixed : int
-        Class counts that the resamples keep, or 1: the number of units itself.
+    - `resampled` ([shape=(n_repeats, n_resamples)]): the difference in each repeat; NaN where the
+      metric is not defined.
+    - `test_ratio`: clips on test per clip in training.
+    - `n_fixed`: class counts that the resamples keep, or 1: the number of units itself.
 
     Returns None for one unit, or where the metric is not defined on 2 resamples of any repeat.
     """
@@ -93,12 +89,8 @@ def corrected_spread(differences: Floats, test_ratio: float) -> Spread | None:
     "Evaluating the Replicability of Significance Tests for Comparing Learning Algorithms", *PAKDD*:
     the variance of J folds is multiplied by `1 / J + n_test / n_train` instead of `1 / J`.
 
-    Parameters
-    ----------
-    differences : np.ndarray [shape=(n_folds,)]
-        Of each fold of each repeat.
-    test_ratio : float
-        Clips on test per clip in training.
+    - `differences` ([shape=(n_folds,)]): of each fold of each repeat.
+    - `test_ratio`: clips on test per clip in training.
 
     Returns None for fewer than 2 folds, or where one is NaN.
     """

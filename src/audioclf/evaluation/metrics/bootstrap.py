@@ -63,16 +63,8 @@ def interval(
     near the ends of the range. At an end, where resamples do not vary, the interval is Wilson's of
     a share of `n` units. `benchmarks/error_rates.py` measures the coverage.
 
-    Parameters
-    ----------
-    value : float
-        The metric on all units.
-    resampled : np.ndarray [shape=(n_resamples,)]
-        NaN where the metric is not defined.
-    n_units : int
-        Number of units that were resampled.
-    low, high : float
-        Range of the metric.
+    - `resampled` ([shape=(n_resamples,)]): NaN where the metric is not defined.
+    - `low`, `high`: range of the metric.
 
     Returns
     -------
