@@ -459,6 +459,15 @@ def test_sound_that_the_model_does_not_use_is_noted_once_per_kind(tmp_path: Path
     ]
 
 
+@pytest.mark.parametrize("cutting", [None, Cutting(800, 800)])
+def test_channels_that_cancel_each_other_are_noted(tmp_path: Path, cutting: Cutting | None) -> None:
+    y = 0.1 * np.random.default_rng(0).standard_normal(3000)
+    soundfile.write(tmp_path / "a.wav", np.stack([y, -y], axis=1), 8000)
+    settings = Settings() if cutting is None else Settings(cutting)
+    notes = predicted(model(tmp_path), tmp_path / "a.wav", tmp_path / "o.csv", settings).notes
+    assert any(note.startswith("in 1 file channels are opposite and cancel") for note in notes)
+
+
 def test_two_calls_do_not_write_to_one_output(tmp_path: Path) -> None:
     loaded, folder, out = model(tmp_path), many(tmp_path / "in", 2), tmp_path / "o.csv"
     makers: tuple[Callable[[Mode], Sink], ...] = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audioclf.audio.conversions import Conversions
+from audioclf.audio.decode import CANCELLED
 from audioclf.audio.settings import AudioConfig
 from audioclf.dataset.path_labels import count
 from audioclf.predict.scoring import Outcome
@@ -16,12 +17,13 @@ class NoteCounter:
     def __init__(self, audio: AudioConfig) -> None:
         self.audio = audio
         self.conversions = Conversions(audio)
-        self.truncated = self.trained_on = self.used = 0
+        self.truncated = self.trained_on = self.used = self.cancelled = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count a recording that was used."""
         if outcome.info is not None and not outcome.error:
             self.conversions.add(outcome.info)
+            self.cancelled += CANCELLED in outcome.warning
             self.truncated += outcome.truncated
             self.trained_on += outcome.trained_on
             self.used += 1
@@ -29,6 +31,9 @@ class NoteCounter:
     def sentences(self) -> Iterator[str]:
         """Yield a sentence for each kind."""
         yield from self.conversions.sentences()
+        if self.cancelled:
+            files = count(self.cancelled, "file", "files")
+            yield f"in {files} {CANCELLED}: use one channel of them"
         if self.truncated:
             yield self._truncated()
         if self.trained_on:
