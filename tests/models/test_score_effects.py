@@ -26,6 +26,7 @@ from audioclf.models.calibration.effects import (
     nested,
 )
 from audioclf.models.calibration.maps import calibrated, fit_calibration
+from audioclf.models.calibration.records import Temperature
 from audioclf.runs.folder import RunFolder
 from audioclf.runs.results import summarise
 from tests.models.making import registry
@@ -225,3 +226,16 @@ def test_a_run_keeps_what_its_config_asks_for(toy_config: Path, tmp_path: Path) 
     assert "calibrated (temperature) on the out-of-fold scores of 16 clips" in contents.card
     assert "The model gives no class if the probability is below 0.8, or" in contents.card
     assert "| log\\_loss | " in contents.card
+
+
+@pytest.mark.parametrize("n_errors", [0, 1])
+def test_a_temperature_from_too_few_errors_makes_no_score_more_extreme(n_errors: int) -> None:
+    y = np.arange(120) % 2
+    scores = np.where(np.arange(2) == y[:, None], 0.9, 0.1)
+    scores[:n_errors] = 0.49
+    scores[:n_errors, 1 - y[:n_errors]] = 0.51
+    found = effects(scored(scores, y), calibrate="temperature")
+    assert found.calibration is not None
+    assert isinstance(found.calibration.mapping, Temperature)
+    assert found.calibration.mapping.temperature >= 0.99
+    assert "made fewer than 2 errors on 120 tested clips" in found.notes[0]

@@ -116,6 +116,10 @@ class Classifier(Component):
             keywords["shape"] = shape
         return keywords
 
+    def holds_out_rows(self) -> bool:
+        """Whether a fit holds out rows, so that `fit_views` fits rows of single views, too."""
+        return False
+
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         """Return the approximate memory of a fit in bytes, besides its float32 rows.
 

@@ -61,7 +61,7 @@ def fit_rows(
         groups = clips
     units = None if groups is None else views.repeated(groups)
     passed = classifier.fit_keywords(groups=units, shape=pipeline.shape)
-    if views.count == 1:
+    if views.count == 1 and not classifier.holds_out_rows():
         estimator.fit(X, y, **passed)
         return estimator
     return classifier.fit_views(

@@ -23,7 +23,7 @@ from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.builtin.classifiers.search_space import Range
 from audioclf.builtin.classifiers.svm import Svm
 from audioclf.builtin.classifiers.tuned import Tuned
-from audioclf.builtin.classifiers.tuned_search import Draws, inner_folds
+from audioclf.builtin.classifiers.tuned_search import Draws, inner_folds, scorable_folds
 from audioclf.components.discovery import discover
 from audioclf.components.fields import validate_component
 from audioclf.config.loading import load_config
@@ -309,7 +309,7 @@ def test_one_group_is_refused() -> None:
 @pytest.mark.filterwarnings("ignore:inner folds lowered")
 def test_groups_of_one_class_each_are_refused_where_too_few() -> None:
     y = np.repeat([0, 1], 4)
-    with pytest.raises(ClassifierError, match="would train on one class only"):
+    with pytest.raises(ClassifierError, match="can train on two classes"):
         inner_folds(y, y, 5, 0)
 
 
@@ -502,3 +502,27 @@ def audioclf_classifiers():
     X, y = toy(3)
     model: Any = config.classifiers["best"].build(random_state=0)
     assert model.fit(X, y).best_params_["shrink"] in (None, 0.5)
+
+
+@pytest.mark.filterwarnings("ignore:an inner fold", "ignore:inner folds lowered")
+@pytest.mark.parametrize("metric", ["log_loss", "roc_auc", "average_precision"])
+def test_a_metric_of_scores_decides_where_an_inner_fold_lacks_a_class(metric: Any) -> None:
+    rng = np.random.default_rng(0)
+    y, groups = np.tile([0, 1, 0, 1, 2], 20), np.tile(np.arange(4), 25)
+    groups[y == 2] = 4
+    X = np.eye(3)[y] + rng.normal(0, 0.3, (100, 3))
+    component = tuned(LogisticRegression(), {"C": [1e-6, 1.0]}, metric=metric)
+    model: Any = component.build(random_state=0).fit(X, y, groups=groups)
+    assert model.best_params_ == {"C": 1.0}
+    assert np.isfinite(model.best_score_)
+
+
+def test_inner_folds_with_one_class_on_a_side_are_left_out_for_metrics_of_scores() -> None:
+    y = np.array([0, 1, 0, 1, 0, 0])
+    sides = [np.arange(0, 2), np.arange(2, 4), np.arange(4, 6)]
+    folds = [(np.setdiff1d(np.arange(6), test), test) for test in sides]
+    assert scorable_folds(folds, y, needs_scores=False) == folds
+    with pytest.warns(UserWarning, match="compares candidates on 2 of 3 inner folds"):
+        assert scorable_folds(folds, y, needs_scores=True) == folds[:2]
+    with pytest.raises(ClassifierError, match="no inner fold of the search has two classes"):
+        scorable_folds(folds[2:], y, needs_scores=True)

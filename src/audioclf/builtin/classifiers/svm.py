@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge
@@ -24,6 +26,10 @@ class Svm(Classifier):
 
     Names and defaults are those of `sklearn.svm.SVC`. The scaler is part of the estimator and is
     fitted on training clips only.
+
+    Of more than two classes, the label is the one with the most votes of the pairs of classes, as
+    in scikit-learn. Where another class has the highest decision value, which happens in a few
+    percent of the clips, the two exchange their scores, so that the label has the highest score.
     """
 
     type: Literal["svm"] = "svm"
@@ -52,8 +58,18 @@ class Svm(Classifier):
 
     probability: bool = False
     """Whether to compute probabilities by Platt's sigmoid on cross-validated decision values, in 5
-    folds of the training clips; each class needs at least 5 clips. It replaces scikit-learn's own
-    `probability`, which is deprecated."""
+    folds of the training clips that keep groups together; each class needs at least 5 clips. It
+    replaces scikit-learn's own `probability`, which is deprecated."""
+
+    @override
+    def fit_keywords(
+        self, *, groups: NDArray[np.intp] | None, shape: tuple[int, int] | None
+    ) -> dict[str, Any]:
+        return {"groups": groups} if self.probability and groups is not None else {}
+
+    @override
+    def holds_out_rows(self) -> bool:
+        return self.probability
 
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
@@ -68,7 +84,10 @@ class Svm(Classifier):
         clips: NDArray[np.intp],
         **passed: Any,
     ) -> Any:
-        """Fit, with calibration folds that keep the views of a clip together.
+        """Fit, with calibration folds that keep the clips of a group, and the views of a clip.
+
+        The folds do not depend on the order of the rows. If the groups do not allow folds with all
+        classes in training, they keep clips together, with a warning.
 
         Raises
         ------
@@ -77,16 +96,15 @@ class Svm(Classifier):
         """
         if not self.probability:
             return super().fit_views(estimator, X, y, clips, **passed)
-        from sklearn.model_selection import StratifiedGroupKFold
-
-        fewest = min(len(set(clips[y == code].tolist())) for code in set(y.tolist()))
+        fewest = _fewest(y, clips)
         if fewest < _FOLDS:
             raise ClassifierError(
                 f"probability: true needs {_FOLDS} clips of each class, and one has {fewest}"
             )
-        folds = list(StratifiedGroupKFold(n_splits=_FOLDS).split(X, y, clips))
+        seed = estimator.get_params()["estimator__svc__random_state"]
+        folds = calibration_folds(X, y, clips, passed.get("groups"), seed)
         # Only for this fit: a saved model has the parameters that `build` gives.
-        estimator.set_params(cv=folds).fit(X, y, **passed)
+        estimator.set_params(cv=folds).fit(X, y)
         return estimator.set_params(cv=None)
 
     @override
@@ -100,3 +118,44 @@ class Svm(Classifier):
         # The calibration wraps the scaler, so that each of its folds fits its own scaler.
         model = make_pipeline(StandardScaler(), SVC(**fields, random_state=random_state))
         return CalibratedClassifierCV(model, ensemble=False) if self.probability else model
+
+
+def calibration_folds(
+    X: NDArray[np.float32],
+    y: NDArray[np.intp],
+    clips: NDArray[np.intp],
+    groups: NDArray[np.intp] | None,
+    seed: int,
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return stratified folds of groups, or where these do not do, of clips.
+
+    The order of the rows has no effect on them.
+    """
+    import numpy as np
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    digests = [hashlib.sha256(row.tobytes()).digest() for row in X]
+    order = np.array(sorted(range(len(X)), key=digests.__getitem__))
+    for units in [clips] if groups is None else [groups, clips]:
+        n_splits = min(_FOLDS, _fewest(y, units))
+        if n_splits > 1:
+            _, ranks = np.unique(units[order], return_inverse=True)
+            if units is clips:  # numbered by their order, which must not matter
+                _, first = np.unique(ranks, return_index=True)
+                ranks = np.argsort(np.argsort(first))[ranks]
+            splitter = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=seed)
+            pairs = splitter.split(y[order], y[order], ranks)
+            folds = [(order[train], order[test]) for train, test in pairs if len(test)]
+            if all(len(np.unique(y[train])) == len(np.unique(y)) for train, _ in folds):
+                return folds
+        warnings.warn(
+            "probability: true calibrates across groups, because a class has too few of them: its "
+            "probabilities are too sure on new groups",
+            stacklevel=2,
+        )
+    raise ClassifierError("probability: true finds no folds with all classes in training")
+
+
+def _fewest(y: NDArray[np.intp], units: NDArray[np.intp]) -> int:
+    """Return the smallest number of units of a class."""
+    return min(len(set(units[y == code].tolist())) for code in set(y.tolist()))

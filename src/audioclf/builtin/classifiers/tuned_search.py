@@ -80,7 +80,13 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If no inner folds can be made, or a candidate fails; the message names it.
         """
         y = np.asarray(y)
-        folds = inner_folds(y, groups, self.component.n_splits, self.random_state)
+        folds = inner_folds(
+            y,
+            groups,
+            self.component.n_splits,
+            self.random_state,
+            needs_scores=METRICS[self.component.metric].needs != "labels",
+        )
         search = _search(self.component, folds, y, self.random_state, shape)
         try:
             # Under the name `groups` they would go to the splitter, not to `fit`.
@@ -154,9 +160,10 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             chosen = with_values(self.component, self.values or {})
             built: Any = chosen.build(random_state=self.random_state)
             passed = chosen.fit_keywords(groups=units, shape=self.shape)
-            if clips is None:
+            if clips is None and not chosen.holds_out_rows():
                 self.estimator_ = built.fit(X, codes, **passed)
             else:
+                clips = np.arange(len(codes)) if clips is None else clips
                 self.estimator_ = chosen.fit_views(built, X, codes, clips, **passed)
         return self
 
@@ -193,7 +200,14 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ClassifierError(f"the candidate {shown(values)} raised {text}") from exc
 
 
-def inner_folds(y: Indices, groups: Any, n_splits: int, random_state: int) -> list[Pair]:
+def inner_folds(
+    y: Indices,
+    groups: Any,
+    n_splits: int,
+    random_state: int,
+    *,
+    needs_scores: bool = False,
+) -> list[Pair]:
     """Return stratified folds of the training rows that keep groups together.
 
     Parameters
@@ -203,15 +217,18 @@ def inner_folds(y: Indices, groups: Any, n_splits: int, random_state: int) -> li
     n_splits : int
         Lowered, with a warning, to the fewest clips or groups that a class has.
     random_state : int
+    needs_scores : bool
+        Whether the metric is one of scores, which needs two classes on the test side.
 
     Returns
     -------
     folds : list of (train, test)
+        Those on which candidates can be compared; the others are left out with a warning.
 
     Raises
     ------
     ClassifierError
-        If a class has one clip, all clips are of one group, or a fold trains on one class only.
+        If a class has one clip, all clips are of one group, or no fold can be used.
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -226,8 +243,7 @@ def inner_folds(y: Indices, groups: Any, n_splits: int, random_state: int) -> li
     cls = StratifiedKFold if groups is None else StratifiedGroupKFold
     splitter = cls(n_splits=lowered, shuffle=True, random_state=random_state)
     folds = [pair for pair in splitter.split(y, y, groups) if len(pair[1])]
-    _check_sides(folds, y)
-    return folds
+    return scorable_folds(folds, y, needs_scores=needs_scores)
 
 
 def _affordable(y: Indices, groups: Any, n_splits: int) -> int:
@@ -248,20 +264,74 @@ def _affordable(y: Indices, groups: Any, n_splits: int) -> int:
     return min(n_splits, max(2, fewest))
 
 
-def _check_sides(folds: list[Pair], y: Indices) -> None:
+def scorable_folds(folds: list[Pair], y: Indices, *, needs_scores: bool) -> list[Pair]:
+    """Return the folds on which candidates can be compared."""
     n_classes = len(np.unique(y))
-    present = [len(np.unique(y[train])) for train, _ in folds]
-    if min(present) < 2:
+    present = [tuple(len(np.unique(y[side])) for side in pair) for pair in folds]
+    scorable = [
+        pair
+        for pair, (train, test) in zip(folds, present, strict=True)
+        if train > 1 and (test > 1 or not needs_scores)
+    ]
+    if not scorable:
+        side = "has two classes on both sides" if needs_scores else "can train on two classes"
         raise ClassifierError(
-            "an inner fold of the search would train on one class only, because its groups hold "
-            "one class each",
+            f"no inner fold of the search {side}, because its groups hold one class each",
             hint="Set the fields by hand instead of `tuned`, or add groups of each class.",
         )
-    if min(present) < n_classes:
+    if len(scorable) < len(folds):
+        warnings.warn(
+            f"the search compares candidates on {len(scorable)} of {len(folds)} inner folds: the "
+            "others have one class on a side",
+            stacklevel=3,
+        )
+    if min(train for train, _ in present) < n_classes:
         warnings.warn(
             "an inner fold of the search trains without a class, whose clips are of one group",
             stacklevel=3,
         )
+    return scorable
+
+
+def _lacks_a_class(folds: list[Pair], y: Indices) -> bool:
+    n_classes = len(np.unique(y))
+    return any(len(np.unique(y[side])) < n_classes for pair in folds for side in pair)
+
+
+class _PartialScorer:
+    """A metric of scores on an inner fold that lacks a class; greater is better.
+
+    Classes that the training side lacks have the score 0; rank metrics are averaged over the
+    classes that the test side holds.
+    """
+
+    def __init__(self, metric: SearchMetric, classes: Indices) -> None:
+        self.metric = metric
+        self.classes = classes
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
+        from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+
+        scores = self._scores(estimator, X)
+        if self.metric == "log_loss":
+            scores = np.clip(scores, np.finfo(float).eps, 1.0)
+            scores /= scores.sum(axis=1, keepdims=True)
+            return -float(log_loss(y, scores, labels=self.classes))
+        rank = roc_auc_score if self.metric == "roc_auc" else average_precision_score
+        held = [(y == code, column) for code, column in zip(self.classes, scores.T, strict=True)]
+        return float(np.mean([rank(truth, column) for truth, column in held if truth.any()]))
+
+    def _scores(self, estimator: Any, X: Any) -> NDArray[np.float64]:
+        if self.metric == "log_loss" or hasattr(estimator, "predict_proba"):
+            values, absent = np.asarray(estimator.predict_proba(X)), 0.0
+        else:
+            values, absent = np.asarray(estimator.decision_function(X)), -np.inf
+        if values.ndim == 1:
+            values = np.column_stack([-values, values])
+        absent = min(absent, values.min() - 1) if absent else 0.0
+        scores = np.full((len(values), len(self.classes)), absent)
+        scores[:, np.searchsorted(self.classes, estimator.classes_)] = values
+        return scores
 
 
 def _search(
@@ -277,7 +347,7 @@ def _search(
     space = {name: _distribution(choices) for name, choices in tuned.search}
     common: dict[str, Any] = {
         "estimator": CandidateClassifier(tuned.classifier, random_state, shape=shape),
-        "scoring": _scoring(tuned.metric, len(np.unique(y))),
+        "scoring": _scoring(tuned.metric, folds, y),
         "cv": folds,
         "error_score": "raise",
         "n_jobs": 1,
@@ -307,13 +377,15 @@ def _halving(n_candidates: int, n_folds: int, y: Indices, common: dict[str, Any]
     )
 
 
-def _scoring(metric: SearchMetric, n_classes: int) -> str | None:
-    info = METRICS[metric]
+def _scoring(metric: SearchMetric, folds: list[Pair], y: Indices) -> str | _PartialScorer | None:
+    info, n_classes = METRICS[metric], len(np.unique(y))
     if info.two_classes_only and n_classes > 2:
         raise ClassifierError(
             f"metric: {metric} of the search is defined for two classes, and there are {n_classes}",
             hint=f"Use {metric}_macro instead.",
         )
+    if info.needs != "labels" and _lacks_a_class(folds, y):
+        return _PartialScorer(metric, np.unique(y))
     return (info.multiclass_scorer if n_classes > 2 else None) or info.scorer
 
 

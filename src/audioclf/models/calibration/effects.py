@@ -18,7 +18,13 @@ from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import difference_interval, interval, on_resamples
 from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
 from audioclf.evaluation.results import FoldResult
-from audioclf.models.calibration.maps import calibrated, fit_calibration, top_of
+from audioclf.models.calibration.maps import (
+    MIN_ERRORS,
+    calibrated,
+    fit_calibration,
+    has_few_errors,
+    top_of,
+)
 from audioclf.models.calibration.records import (
     Abstention,
     Calibration,
@@ -184,6 +190,12 @@ def _warnings(rows: Scored, calibration: Calibration) -> Iterator[str]:
         yield (
             f"was calibrated on {rows.n_clips} clips, fewer than {FEW_CLIPS}: do not rely on its "
             "probabilities"
+        )
+    few = has_few_errors(rows.scores, rows.true, rows.weights)
+    if calibration.method == "temperature" and few:
+        yield (
+            f"made fewer than {MIN_ERRORS} errors on {rows.n_clips} tested clips, too few to show "
+            "how sure its scores may be: the temperature is at least 1"
         )
     loss = calibration.effect.get("log_loss")
     if loss is None:

@@ -3,7 +3,8 @@
 Three methods:
 
 - `temperature`: one number for all classes (Guo et al., "On calibration of modern neural
-  networks", ICML 2017). Keeps the order of the classes within a clip.
+  networks", ICML 2017). Keeps the order of the classes within a clip. If fewer than `MIN_ERRORS`
+  clips are misclassified, it is at least 1: too few errors show how sure the scores may become.
 - `sigmoid`: a logistic curve for each class (Platt, "Probabilistic outputs for support vector
   machines", 1999), with his smoothed targets. Fitted on log-odds rather than on the scores
   themselves, so that the curve can leave good scores as they are.
@@ -32,6 +33,9 @@ AnyMap = Temperature | Sigmoid | Isotonic
 
 FLOOR = 1e-4
 """Lower scores are raised to this: a few thousand clips cannot measure rarer errors."""
+
+MIN_ERRORS = 2
+"""Misclassified clips that a temperature below 1 needs."""
 
 _TEMPERATURES = (0.01, 100.0)
 
@@ -102,11 +106,18 @@ def fit_calibration(method: Method, scores: Floats, y_true: Codes, weights: Floa
     return Sigmoid(slopes=tuple(a for a, _ in fitted), intercepts=tuple(b for _, b in fitted))
 
 
+def has_few_errors(scores: Floats, y_true: Codes, weights: Floats) -> bool:
+    """Whether too few clips are misclassified to make scores more extreme."""
+    return bool(weights[scores.argmax(axis=1) != y_true].sum() < MIN_ERRORS)
+
+
 def _fit_temperature(scores: Floats, y_true: Codes, weights: Floats) -> Temperature:
     from scipy.optimize import minimize_scalar
 
     logs, rows = np.log(np.maximum(scores, FLOOR)), np.arange(len(scores))
     low, high = _TEMPERATURES
+    if has_few_errors(scores, y_true, weights):
+        low = 1.0  # the best divisor may be near 0, which makes every score 0 or 1
 
     def loss(log_temperature: float) -> float:
         scaled = logs / np.exp(log_temperature)
