@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,24 +16,27 @@ MAX_WAIT = 300.0
 """Longest time in s that a process waits for another one, which may hang."""
 
 _ready: set[str] = set()
+_held = threading.local()
 
 
 @contextmanager
-def compiled_by_one(package: str) -> Iterator[None]:
-    """Let one process of this user at a time enter, until a first call has ended in each.
+def compiled_by_one(package: str, part: str) -> Iterator[None]:
+    """Let one process of this user at a time enter, until a call of the part has ended in it.
 
     Numba stores the compiled code of a package for all processes. Processes that compile it at the
     same time can crash; the ones that wait load it instead. Without a folder for the lock file no
     process waits.
     """
-    if package in _ready:
+    if part in _ready or getattr(_held, "held", False):
         yield
         return
     lock = _wait_for(package)
+    _held.held = True
     try:
         yield
-        _ready.add(package)
+        _ready.add(part)
     finally:
+        _held.held = False
         if lock is not None:
             lock.release()
 

@@ -18,6 +18,7 @@ from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
 from audioclf.builtin.featurizers.short_time_options import Spectral
+from audioclf.dsp.first_call import compiled_by_one
 
 if TYPE_CHECKING:
     from audioclf.builtin.featurizers.clip_options import Matrix
@@ -70,6 +71,7 @@ class Chroma(Spectral):
         spectra = transform(ys, framing, framing.n_bins, lambda magnitude: raise_to(magnitude, 2.0))
         return [self._fold(power, sr) for power in spectra]
 
+    @compiled_by_one("librosa", "chroma")
     def _fold(self, power: Matrix, sr: int) -> Matrix:
         import numpy as np
         from librosa import util

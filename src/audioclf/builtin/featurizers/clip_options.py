@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
+from audioclf.dsp.first_call import compiled_by_one
 from audioclf.plugin import Featurizer, Settings
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class TrimSilence(Settings):
     top_db: FiniteFloat = Field(default=60.0, ge=6)
     """Distance in dB below the loudest frame from which a frame is silent, at least 6."""
 
+    @compiled_by_one("librosa", "trim")
     def trim(self, y: Matrix) -> Matrix:
         """Return the part of a clip without leading and trailing silence, a view of it.
 

@@ -108,7 +108,7 @@ class Cqt(ClipFeaturizer):
         FeatureError
             If the highest frequency exceeds half the sample rate, or a clip is too short.
         """
-        with compiled_by_one("librosa"):
+        with compiled_by_one("librosa", "cqt"):
             needed = self._needed_samples(sr)
             for y in ys:
                 self._check_length(len(y), needed, sr)

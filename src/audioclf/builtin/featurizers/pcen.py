@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, FiniteFloat
 
+from audioclf.dsp.first_call import compiled_by_one
 from audioclf.plugin import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Pcen(Settings):
     """Factor of the band energies before the normalization; librosa recommends 2**31 for waveforms
     in [-1, 1], as here."""
 
+    @compiled_by_one("librosa", "pcen")
     def convert(self, mel: Matrix, sr: int, hop_length: int) -> Matrix:
         """Return the normalized energies.
 

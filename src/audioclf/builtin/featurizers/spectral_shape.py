@@ -22,6 +22,7 @@ from pydantic import Field, FiniteFloat, field_validator
 from typing_extensions import override
 
 from audioclf.builtin.featurizers.short_time_options import Spectral
+from audioclf.dsp.first_call import compiled_by_one
 from audioclf.plugin import FeatureError
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class SpectralShape(Spectral):
             for y, S in zip(ys, spectra, strict=True)
         ]
 
+    @compiled_by_one("librosa", "spectral")
     def _measure(self, name: Shape, y: Matrix, S: Matrix, sr: int) -> Matrix:
         """Return the rows of one measure from the waveform and the magnitudes of its spectra."""
         import numpy as np
