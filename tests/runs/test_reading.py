@@ -192,3 +192,15 @@ def test_no_folder_no_run_and_an_unfinished_run_have_messages_of_their_own(
     (copy_run(folder, tmp_path / "run") / RECORD).unlink()
     with pytest.raises(ResultError, match="did not finish"):
         read_run(tmp_path / "run")
+
+
+def test_decision_values_are_read_back_and_rank_the_clips(toy_config: Path, tmp_path: Path) -> None:
+    from audioclf.experiment.run import run as run_config
+
+    overrides = ["classifiers={s: {type: sgd, loss: hinge}}", "metrics=[roc_auc]", "final=none"]
+    result = run_config(toy_config, overrides=overrides, out=tmp_path / "run", cache=False)
+    saved = read_run(result.folder)
+    pipeline = next(each for each in saved.pipelines if each.classifier == "s")
+    assert all(fold.decision_values is not None for fold in pipeline.folds)
+    expected = result[pipeline.name].metrics["roc_auc"]
+    assert estimate(pipeline, "roc_auc", saved.targets, seed=saved.config["seed"]) == expected

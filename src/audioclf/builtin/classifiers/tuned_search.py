@@ -24,6 +24,7 @@ from audioclf.builtin.classifiers.search_space import (
     shown,
     with_values,
 )
+from audioclf.builtin.classifiers.tuned_scoring import PartialScorer
 from audioclf.plugin import METRICS, AudioclfError, Classifier, ClassifierError, SearchMetric
 
 if TYPE_CHECKING:
@@ -298,42 +299,6 @@ def _lacks_a_class(folds: list[Pair], y: Indices) -> bool:
     return any(len(np.unique(y[side])) < n_classes for pair in folds for side in pair)
 
 
-class _PartialScorer:
-    """A metric of scores on an inner fold that lacks a class; greater is better.
-
-    Classes that the training side lacks have the score 0; rank metrics are averaged over the
-    classes that the test side holds.
-    """
-
-    def __init__(self, metric: SearchMetric, classes: Indices) -> None:
-        self.metric = metric
-        self.classes = classes
-
-    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
-        from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
-
-        scores = self._scores(estimator, X)
-        if self.metric == "log_loss":
-            scores = np.clip(scores, np.finfo(float).eps, 1.0)
-            scores /= scores.sum(axis=1, keepdims=True)
-            return -float(log_loss(y, scores, labels=self.classes))
-        rank = roc_auc_score if self.metric == "roc_auc" else average_precision_score
-        held = [(y == code, column) for code, column in zip(self.classes, scores.T, strict=True)]
-        return float(np.mean([rank(truth, column) for truth, column in held if truth.any()]))
-
-    def _scores(self, estimator: Any, X: Any) -> NDArray[np.float64]:
-        if self.metric == "log_loss" or hasattr(estimator, "predict_proba"):
-            values, absent = np.asarray(estimator.predict_proba(X)), 0.0
-        else:
-            values, absent = np.asarray(estimator.decision_function(X)), -np.inf
-        if values.ndim == 1:
-            values = np.column_stack([-values, values])
-        absent = min(absent, values.min() - 1) if absent else 0.0
-        scores = np.full((len(values), len(self.classes)), absent)
-        scores[:, np.searchsorted(self.classes, estimator.classes_)] = values
-        return scores
-
-
 def _search(
     tuned: Any,
     folds: list[Pair],
@@ -377,7 +342,7 @@ def _halving(n_candidates: int, n_folds: int, y: Indices, common: dict[str, Any]
     )
 
 
-def _scoring(metric: SearchMetric, folds: list[Pair], y: Indices) -> str | _PartialScorer | None:
+def _scoring(metric: SearchMetric, folds: list[Pair], y: Indices) -> str | PartialScorer | None:
     info, n_classes = METRICS[metric], len(np.unique(y))
     if info.two_classes_only and n_classes > 2:
         raise ClassifierError(
@@ -385,7 +350,7 @@ def _scoring(metric: SearchMetric, folds: list[Pair], y: Indices) -> str | _Part
             hint=f"Use {metric}_macro instead.",
         )
     if info.needs != "labels" and _lacks_a_class(folds, y):
-        return _PartialScorer(metric, np.unique(y))
+        return PartialScorer(metric, np.unique(y))
     return (info.multiclass_scorer if n_classes > 2 else None) or info.scorer
 
 
