@@ -156,10 +156,7 @@ def make_dist(tmp_path: Path) -> Callable[..., Path]:
     """
 
     def make(
-        name: str,
-        entry_points: Mapping[str, str],
-        files: Mapping[str, str],
-        version: str = "1.0",
+        name: str, entry_points: Mapping[str, str], files: Mapping[str, str], version: str = "1.0"
     ) -> Path:
         site = tmp_path / "site"
         info = site / f"{name.replace('-', '_')}-{version}.dist-info"

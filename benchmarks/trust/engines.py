@@ -72,10 +72,7 @@ def _engines(config: Path, scratch: Path) -> Row:
     }
     folders = [_run(config, scratch / f"way-{n}", *args) for n, args in enumerate(ways.values())]
     with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
     ) as cluster:
         args = ("--engine", "dask", "--scheduler", cluster.scheduler_address)
         folders.append(_run(config, scratch / "way-dask", *args))

@@ -21,16 +21,7 @@ from audioclf.base.limits import Limits
 from audioclf.dataset.archive import open_archive
 from audioclf.dataset.sources import FileSource, ZipSource
 from tests.conftest import imported_by
-from tests.hostile.files import (
-    Entry,
-    MemorySource,
-    encoded,
-    float_wav,
-    noise,
-    pcm16,
-    wav,
-    zip_of,
-)
+from tests.hostile.files import Entry, MemorySource, encoded, float_wav, noise, pcm16, wav, zip_of
 
 # librosa.load imports audioread, which imports modules that Python 3.13 drops.
 pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated")

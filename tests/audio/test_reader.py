@@ -86,10 +86,7 @@ def test_too_little_memory_is_named(data: bytes, capfd: pytest.CaptureFixture[st
         (MemoryError(), "not enough memory to decode it"),
         (ZeroDivisionError(), "FLAC audio that cannot be decoded: ZeroDivisionError"),
         (ValueError("no such frame"), "FLAC audio that cannot be decoded: no such frame"),
-        (
-            soundfile.LibsndfileError(2),
-            "FLAC audio that cannot be decoded: System error.",
-        ),
+        (soundfile.LibsndfileError(2), "FLAC audio that cannot be decoded: System error."),
     ],
     ids=repr,
 )

@@ -27,10 +27,7 @@ def declared(hook: str) -> list[str]:
             "audioclf_loaders",
             {"annotations", "audiofolder", "esc50", "folder", "manifest", "urbansound8k", "zip"},
         ),
-        (
-            "audioclf_featurizers",
-            {"chroma", "concat", "cqt", "mel", "mfcc", "spectral", "stft"},
-        ),
+        ("audioclf_featurizers", {"chroma", "concat", "cqt", "mel", "mfcc", "spectral", "stft"}),
         (
             "audioclf_classifiers",
             {

@@ -30,9 +30,7 @@ def test_control_characters_are_shown_instead_of_obeyed(text: str, shown: str) -
     assert printable(text) == shown
 
 
-def test_a_terminal_that_lacks_a_character_gets_an_escape(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_terminal_that_lacks_a_character_gets_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     say("猫")
@@ -48,9 +46,7 @@ def test_columns_are_aligned() -> None:
     assert format_table(["a", "bc"], [["xyz", "1"]]) == "a    bc\nxyz  1"
 
 
-def test_progress_is_silent_where_stderr_is_no_terminal(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_progress_is_silent_where_stderr_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_on_stderr() as progress:
         progress("reading", 1, 2)
     assert capsys.readouterr() == ("", "")

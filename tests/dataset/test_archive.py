@@ -211,10 +211,7 @@ def test_an_archive_at_a_limit_is_accepted_and_one_beyond_it_names_it(
     path.write_bytes(zip_of(*entries))
     with use_limits(Limits(**{name: most}, **others)):
         assert len(open_archive(path).members) == len(entries)
-    with (
-        use_limits(Limits(**{name: most - 1}, **others)),
-        pytest.raises(DatasetError) as caught,
-    ):
+    with use_limits(Limits(**{name: most - 1}, **others)), pytest.raises(DatasetError) as caught:
         open_archive(path)
     assert caught.value.message == f"{path}{words}"
     blamed = "max_ratio" if name == "ratio_floor_bytes" else name

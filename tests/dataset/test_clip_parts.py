@@ -140,8 +140,7 @@ def test_a_part_between_two_frames_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "times",
-    [(-1, 1), (1, 1), (2, 1), (np.nan, 1), (0, np.nan), (np.inf, None), (0, np.inf)],
+    "times", [(-1, 1), (1, 1), (2, 1), (np.nan, 1), (0, np.nan), (np.inf, None), (0, np.inf)]
 )
 def test_impossible_times_are_refused(times: tuple[float, float | None]) -> None:
     with pytest.raises(ValueError, match="not a part of a recording"):

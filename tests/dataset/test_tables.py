@@ -16,12 +16,7 @@ from audioclf.dataset import tables
 from audioclf.dataset import text_files as textfiles
 from audioclf.dataset.archive import open_archive
 from audioclf.dataset.tables import Table, read_table
-from audioclf.plugin import (
-    DatasetError,
-    EnvironmentMissingError,
-    FileSource,
-    ZipSource,
-)
+from audioclf.plugin import DatasetError, EnvironmentMissingError, FileSource, ZipSource
 from tests.hostile.files import MemorySource
 
 WANTED = ("path", "label")

@@ -170,12 +170,7 @@ def test_test_folds_are_one_test_side() -> None:
             3,
         ),
         (StratifiedGroupKFold(repeats=7), dataset(), "5 stratified group folds", 1),
-        (
-            Holdout(test_size=1 / 6, repeats=60),
-            dataset("aaabbb"),
-            "16.6667 % held out, 6 times",
-            6,
-        ),
+        (Holdout(test_size=1 / 6, repeats=60), dataset("aaabbb"), "16.6667 % held out, 6 times", 6),
     ],
 )
 def test_repeats_of_the_same_partition_are_dropped_and_it_is_reported(

@@ -45,10 +45,7 @@ def test_an_old_model_predicts_as_it_did(name: str) -> None:
     model, expected = opened(name), EXPECTED[name]
     assert model.predict(SOUND) == expected["label"]
     assert model.scores(SOUND).tolist() == pytest.approx(expected["scores"], abs=SCORE_TOLERANCE)
-    assert (model.classes, model.score_name) == (
-        tuple(expected["classes"]),
-        expected["score_name"],
-    )
+    assert (model.classes, model.score_name) == (tuple(expected["classes"]), expected["score_name"])
 
 
 def test_an_old_model_is_shown(name: str) -> None:

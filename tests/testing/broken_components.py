@@ -271,10 +271,7 @@ class Normalizing(Level):
         return F / F.max()
 
 
-@breaking(
-    "a_single_sample_is_finite_or_refused",
-    "a single sample raised IndexError instead of",
-)
+@breaking("a_single_sample_is_finite_or_refused", "a single sample raised IndexError instead of")
 class Greedy(Level):
     """Wants two samples."""
 
@@ -320,10 +317,7 @@ class Stretching(Level):
         return (self, self.model_copy(update={"frame_length": self.frame_length // 2}))
 
 
-@breaking(
-    "shape_depends_on_length_alone",
-    "several shapes: (1, 44) for noise, (1, 1) for",
-)
+@breaking("shape_depends_on_length_alone", "several shapes: (1, 44) for noise, (1, 1) for")
 class Trimming(Level):
     """Leaves out what is silent."""
 
@@ -340,10 +334,7 @@ class Turned(Level):
         return super().extract(y, sr).T
 
 
-@breaking(
-    "a_batch_agrees_with_each_clip",
-    "of clips of one length has other features",
-)
+@breaking("a_batch_agrees_with_each_clip", "of clips of one length has other features")
 class Comparing(Level):
     """Lets the clips of a batch see each other."""
 
@@ -360,10 +351,7 @@ class Demanding(Level):
         return [self.extract(ys[0], sr), *(self.extract(y, sr) for y in ys[1:])]
 
 
-@breaking(
-    "windows_agree_with_each_clip",
-    "differ from those of the window alone",
-)
+@breaking("windows_agree_with_each_clip", "differ from those of the window alone")
 class Peeking(Level):
     """Frames that look beyond the end of their window."""
 
@@ -487,10 +475,7 @@ class Bound(Files):
         ]
 
 
-@breaking(
-    "a_missing_source_is_named",
-    "does not exist: it raised FileNotFoundError",
-)
+@breaking("a_missing_source_is_named", "does not exist: it raised FileNotFoundError")
 class Raw(Files):
     """Passes on the errors of the operating system."""
 
@@ -629,10 +614,7 @@ class Doubled(Nearest):
     """Probabilities that sum to 2."""
 
 
-@breaking(
-    "scores_are_in_the_order_of_the_classes",
-    "the column of the highest score is",
-)
+@breaking("scores_are_in_the_order_of_the_classes", "the column of the highest score is")
 class Reversed(Nearest):
     """Columns in another order than the classes."""
 
@@ -642,18 +624,12 @@ class Remembering(Nearest):
     """Takes the classes of the first fold for those of all folds."""
 
 
-@breaking(
-    "a_row_alone_is_predicted_as_among_others",
-    "the prediction for row 0 alone",
-)
+@breaking("a_row_alone_is_predicted_as_among_others", "the prediction for row 0 alone")
 class Centering(Nearest):
     """Looks at the other rows of the test side."""
 
 
-@breaking(
-    "same_seed_same_output",
-    "two fits with one seed on the same rows differ",
-)
+@breaking("same_seed_same_output", "two fits with one seed on the same rows differ")
 class Unseeded(Nearest):
     """Ignores the seed."""
 

@@ -206,9 +206,7 @@ def test_listing_the_plugin_does_not_import_pytorch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_without_pytorch_one_sentence_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_pytorch_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(EnvironmentMissingError, match="needs PyTorch") as caught:
         ConvNet().build(random_state=0)

@@ -45,15 +45,7 @@ AUDIOCLF_PLUGIN_API = 1
 @hookimpl
 def audioclf_loaders() -> Iterable[type[Loader]]:
     """Return the built-in loaders."""
-    return [
-        Annotations,
-        AudioFolder,
-        Esc50,
-        FolderDataset,
-        Manifest,
-        UrbanSound8K,
-        ZipDataset,
-    ]
+    return [Annotations, AudioFolder, Esc50, FolderDataset, Manifest, UrbanSound8K, ZipDataset]
 
 
 @hookimpl

@@ -35,8 +35,7 @@ def configs(ctx: typer.Context, as_json: JsonOption = False) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="A config of the list.", show_default=False)],
     out: Annotated[
-        Path | None,
-        typer.Option(help="File to copy it to, as it is; by default it is printed."),
+        Path | None, typer.Option(help="File to copy it to, as it is; by default it is printed.")
     ] = None,
     force: ForceOption = False,
 ) -> None:

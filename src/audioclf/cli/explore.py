@@ -28,8 +28,7 @@ def explore(
     config: options.ConfigArgument,
     overrides: options.SetOption = [],  # noqa: B006  typer copies it
     out: Annotated[
-        Path | None,
-        typer.Option(help="Page to write; by default NAME_explore.html here."),
+        Path | None, typer.Option(help="Page to write; by default NAME_explore.html here.")
     ] = None,
     features: Annotated[
         str | None,

@@ -44,8 +44,7 @@ def export(
         ),
     ] = None,
     untrusted: Annotated[
-        bool,
-        typer.Option("--untrusted", help="Load the model first in a process that may crash."),
+        bool, typer.Option("--untrusted", help="Load the model first in a process that may crash.")
     ] = False,
     quiet: options.QuietOption = False,
 ) -> None:

@@ -45,8 +45,7 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a value, as in split.test_size=0.3."),
 ]
 JobsOption = Annotated[
-    int | None,
-    typer.Option(min=1, help="Cores to use; all by default. The results do not change."),
+    int | None, typer.Option(min=1, help="Cores to use; all by default. The results do not change.")
 ]
 CacheDirOption = Annotated[
     Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
@@ -59,8 +58,7 @@ SchedulerOption = Annotated[
     typer.Option(help="Address of a Dask scheduler, as tls://host:8786.", show_default=False),
 ]
 InsecureOption = Annotated[
-    bool,
-    typer.Option("--insecure-cluster", help="Accept a scheduler elsewhere without TLS."),
+    bool, typer.Option("--insecure-cluster", help="Accept a scheduler elsewhere without TLS.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]

@@ -29,11 +29,7 @@ NameArgument = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def plugins(
-    ctx: typer.Context,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
-) -> None:
+def plugins(ctx: typer.Context, as_json: JsonOption = False, strict: StrictOption = False) -> None:
     """List, explain, check and create plugins."""
     if ctx.invoked_subcommand is not None:
         return
@@ -47,10 +43,7 @@ def plugins(
 
 
 @app.command()
-def show(
-    name: NameArgument,
-    as_json: JsonOption = False,
-) -> None:
+def show(name: NameArgument, as_json: JsonOption = False) -> None:
     """Explain a component: its fields, their defaults and meanings."""
     providers = _find(load_registry(), name)
     if as_json:

@@ -85,16 +85,14 @@ def predict(
         typer.Option(help="Score that an event reaches; 0.5 if not given.", show_default=False),
     ] = None,
     threshold_off: Annotated[
-        float | None,
-        typer.Option(help="Score below which an event ends; by default the same."),
+        float | None, typer.Option(help="Score below which an event ends; by default the same.")
     ] = None,
     merge_gap: Annotated[
         float | None,
         typer.Option(metavar="S", help="Events that are so close become one; 0 if not given."),
     ] = None,
     min_duration: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Shorter events are dropped; 0 if not given."),
+        float | None, typer.Option(metavar="S", help="Shorter events are dropped; 0 if not given.")
     ] = None,
     rollup: Annotated[
         Rollup | None,
@@ -108,8 +106,7 @@ def predict(
         bool, typer.Option("--resume", help="Continue where an earlier call stopped.")
     ] = False,
     limit: Annotated[
-        list[str],
-        typer.Option(metavar="NAME=VALUE", help="Raise a limit, as in max_seconds=7200."),
+        list[str], typer.Option(metavar="NAME=VALUE", help="Raise a limit, as in max_seconds=7200.")
     ] = [],  # noqa: B006  typer copies it
     isolate: options.IsolateOption = False,
     untrusted: options.UntrustedOption = False,

@@ -17,8 +17,7 @@ app = single_command()
 def report(
     run: RunArgument,
     out: Annotated[
-        Path | None,
-        typer.Option(help="File to write; by default report.html in the run folder."),
+        Path | None, typer.Option(help="File to write; by default report.html in the run folder.")
     ] = None,
     no_audio: Annotated[
         bool, typer.Option("--no-audio", help="Leave out sound and spectrograms of clips.")

@@ -66,8 +66,7 @@ def run(
     as_json: options.JsonOption = False,
     strict: options.StrictOption = False,
     plan_only: Annotated[
-        bool,
-        typer.Option("--plan", help="Only estimate time, memory and disk."),
+        bool, typer.Option("--plan", help="Only estimate time, memory and disk.")
     ] = False,
 ) -> None:
     """Train and evaluate the pipelines of a config; write a run folder."""

@@ -54,10 +54,7 @@ _PREFIXES = (
     (b"FORM", "an IFF file that is not AIFF"),
 )
 _HINTS = (
-    (
-        b"NIST_1A",
-        "Convert it, for example with `sox -t sph in.wav out.flac`.",
-    ),
+    (b"NIST_1A", "Convert it, for example with `sox -t sph in.wav out.flac`."),
     (b"wvpk", "Convert it, for example with `wvunpack in.wv` or `ffmpeg -i in.wv out.flac`."),
 )
 """Hints by the first bytes of a file."""

@@ -241,11 +241,7 @@ def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets)
 
 
 def _spread(
-    values: NDArray[np.float64] | None,
-    present: NDArray[np.intp],
-    n_classes: int,
-    *,
-    absent: float,
+    values: NDArray[np.float64] | None, present: NDArray[np.intp], n_classes: int, *, absent: float
 ) -> NDArray[np.float64] | None:
     """Return one column for each class; those of the classes that are not present are filled."""
     if values is None:

@@ -143,9 +143,7 @@ def _as_frames(y: NDArray[Any]) -> NDArray[np.float32]:
     if y.dtype in _SCALES:
         y = y / _SCALES[y.dtype]
     if not np.issubdtype(y.dtype, np.floating):
-        raise DecodeError(
-            f"array: {y.dtype} samples; use floats in [-1, 1], int16 or int32",
-        )
+        raise DecodeError(f"array: {y.dtype} samples; use floats in [-1, 1], int16 or int32")
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(np.atleast_2d(y).T, dtype="<f4")
 

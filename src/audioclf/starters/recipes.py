@@ -64,6 +64,5 @@ def _folder() -> Path:
         if folder.is_dir() and any(folder.glob("*.yaml")):
             return folder
     raise EnvironmentMissingError(
-        "this installation of audioclf lacks its example configs",
-        hint="Install audioclf again.",
+        "this installation of audioclf lacks its example configs", hint="Install audioclf again."
     )

@@ -183,9 +183,7 @@ def test_impossible_options_are_refused(fields: dict[str, Any], message: str) ->
         Mfcc(**fields)
 
 
-def test_trimming_leaves_the_sound_of_real_recordings(
-    real_data: Callable[[str], Any],
-) -> None:
+def test_trimming_leaves_the_sound_of_real_recordings(real_data: Callable[[str], Any]) -> None:
     import io
     import zipfile
 

@@ -60,9 +60,7 @@ def test_default_levels_equal_those_of_librosa(y: Matrix) -> None:
     np.testing.assert_allclose(MelSpectrogram().extract(y, SR), expected, rtol=0.0, atol=1e-3)
 
 
-def test_levels_of_real_recordings_equal_those_of_librosa(
-    real_data: Callable[[str], Path],
-) -> None:
+def test_levels_of_real_recordings_equal_those_of_librosa(real_data: Callable[[str], Path]) -> None:
     ys = read_clips(real_data("barbie_vs_puppy.zip"), step=8)
     for y, levels in zip(ys, MelSpectrogram().extract_many(ys, SR), strict=True):
         expected = librosa.power_to_db(librosa_mel(y))

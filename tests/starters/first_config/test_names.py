@@ -7,12 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from audioclf.starters.first_config.names import (
-    are_folds,
-    are_groups,
-    find_convention,
-    read_names,
-)
+from audioclf.starters.first_config.names import are_folds, are_groups, find_convention, read_names
 
 
 def named(form: str, *words: Sequence[str], each: int = 3) -> list[str]:

@@ -97,8 +97,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         if not all(torch.isfinite(t).all() for t in network.state_dict().values()):
             raise ClassifierError(
-                "the training diverged: weights are no longer finite",
-                hint="Lower learning_rate.",
+                "the training diverged: weights are no longer finite", hint="Lower learning_rate."
             )
         self.network_ = network.cpu()
         self.n_features_in_ = X.shape[1]

@@ -38,11 +38,7 @@ NAMES = (
 """Names of the findings."""
 
 _COPIES = ("with copies on both sides", "with copies kept on one side", "set of copies")
-_GROUPS = (
-    "with groups on both sides",
-    "on groups that are not in training",
-    "group or recording",
-)
+_GROUPS = ("with groups on both sides", "on groups that are not in training", "group or recording")
 
 _COST_OF = {
     "duplicate-files": "duplicates_price",

@@ -18,12 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.utils.metaestimators import available_if
 
-from audioclf.builtin.classifiers.search_space import (
-    Range,
-    invalid,
-    shown,
-    with_values,
-)
+from audioclf.builtin.classifiers.search_space import Range, invalid, shown, with_values
 from audioclf.builtin.classifiers.tuned_scoring import PartialScorer
 from audioclf.plugin import METRICS, AudioclfError, Classifier, ClassifierError, SearchMetric
 
@@ -202,12 +197,7 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def inner_folds(
-    y: Indices,
-    groups: Any,
-    n_splits: int,
-    random_state: int,
-    *,
-    needs_scores: bool = False,
+    y: Indices, groups: Any, n_splits: int, random_state: int, *, needs_scores: bool = False
 ) -> list[Pair]:
     """Return stratified folds of the training rows that keep groups together.
 
@@ -300,11 +290,7 @@ def _lacks_a_class(folds: list[Pair], y: Indices) -> bool:
 
 
 def _search(
-    tuned: Any,
-    folds: list[Pair],
-    y: Indices,
-    random_state: int,
-    shape: tuple[int, int] | None,
+    tuned: Any, folds: list[Pair], y: Indices, random_state: int, shape: tuple[int, int] | None
 ) -> Any:
     """Return scikit-learn's search, unfitted."""
     from sklearn.model_selection import GridSearchCV, RandomizedSearchCV

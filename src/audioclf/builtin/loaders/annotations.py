@@ -12,12 +12,7 @@ from annotated_types import Gt, Le, MinLen
 from pydantic import model_validator
 from typing_extensions import override
 
-from audioclf.builtin.loaders.selections import (
-    TABLE_NAME,
-    Annotation,
-    Selections,
-    read_selections,
-)
+from audioclf.builtin.loaders.selections import TABLE_NAME, Annotation, Selections, read_selections
 from audioclf.dataset.path_labels import count, shown
 from audioclf.plugin import (
     AudioSource,

@@ -81,12 +81,7 @@ def best_guess(truth: Codes, metric: Metric, n_classes: int) -> Guess:
 
 
 def permutation_p(
-    repeats: Sequence[Repeat],
-    metric: Metric,
-    units: Codes,
-    n_classes: int,
-    *,
-    seed: int,
+    repeats: Sequence[Repeat], metric: Metric, units: Codes, n_classes: int, *, seed: int
 ) -> float:
     """Return the one-sided p of the hypothesis that the predictions do not depend on the labels.
 

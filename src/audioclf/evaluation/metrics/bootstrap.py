@@ -47,12 +47,7 @@ def on_resamples(
 
 
 def interval(
-    value: float,
-    resampled: Floats,
-    n_units: int,
-    *,
-    low: float = 0.0,
-    high: float = 1.0,
+    value: float, resampled: Floats, n_units: int, *, low: float = 0.0, high: float = 1.0
 ) -> tuple[float, float]:
     """Return the ends of the 95 % interval of a metric, from its values on resamples of units.
 

@@ -47,16 +47,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_NUMERIC = (
-    "audioclf",
-    "librosa",
-    "numpy",
-    "scikit-learn",
-    "scipy",
-    "skops",
-    "soundfile",
-    "soxr",
-)
+_NUMERIC = ("audioclf", "librosa", "numpy", "scikit-learn", "scipy", "skops", "soundfile", "soxr")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -130,11 +130,7 @@ class Scored:
 
 
 def effects_of(
-    rows: Scored,
-    *,
-    calibrate: Method | None,
-    abstain_below: float | None,
-    seed: int,
+    rows: Scored, *, calibrate: Method | None, abstain_below: float | None, seed: int
 ) -> ScoreEffects:
     """Fit a calibration on out-of-fold predictions, and measure it and abstaining.
 

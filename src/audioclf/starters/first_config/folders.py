@@ -19,12 +19,7 @@ from audioclf.dataset.listing import is_archive, list_files
 from audioclf.dataset.path_labels import common_folders, is_audio, shown
 from audioclf.dataset.sources import Listing
 from audioclf.starters.first_config.annotations import find_annotations
-from audioclf.starters.first_config.names import (
-    are_folds,
-    are_groups,
-    find_convention,
-    read_names,
-)
+from audioclf.starters.first_config.names import are_folds, are_groups, find_convention, read_names
 from audioclf.starters.first_config.results import LabelPattern, Layout
 from audioclf.starters.first_config.tables import TABLES, find_table, manifest_of
 from audioclf.starters.first_config.yaml_text import scalar
@@ -102,11 +97,7 @@ def _below(path: Path, ids: Sequence[str], role: str, kind: str) -> Layout:
 
 
 def _by_names(
-    path: Path,
-    ids: Sequence[str],
-    start: str,
-    notes: tuple[str, ...] = (),
-    folder: str = "",
+    path: Path, ids: Sequence[str], start: str, notes: tuple[str, ...] = (), folder: str = ""
 ) -> Layout:
     reading = read_names(ids)
     if reading.choice is None:

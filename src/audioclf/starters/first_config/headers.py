@@ -39,13 +39,7 @@ def read_headers(dataset: Dataset, *, isolate: bool = False) -> Headers:
             f"{dataset.name}: none of {len(clips)} clips can be read; the first: {first}"
         )
     return Headers(
-        len(dataset),
-        len(clips),
-        rates,
-        channels,
-        formats,
-        tuple(sorted(seconds)),
-        refused,
+        len(dataset), len(clips), rates, channels, formats, tuple(sorted(seconds)), refused
     )
 
 
