@@ -49,7 +49,9 @@ def test_allowed_names_are_checked_and_sorted() -> None:
         check_allowed(["silnet"])
     assert caught.value.message == "--allow: no finding is called 'silnet'."
     assert caught.value.hint is not None
-    assert caught.value.hint.startswith("Did you mean 'silent'? There are clipped, ")
+    assert caught.value.hint.startswith(
+        "Did you mean 'silent'? There are cancelled-channels, clipped, "
+    )
 
 
 def audited(labels_with_format: str, difference: float) -> list[Audit]:

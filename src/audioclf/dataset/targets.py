@@ -60,10 +60,10 @@ class Targets:
 
         Examples
         --------
-        >>> targets = Targets.of("abab", ["x", None, "x", None], ["r1", "r2", "r3", "r4"])
+        >>> targets = Targets.of(list("abab"), ["x", None, "x", None], ["r1", "r2", "r3", "r4"])
         >>> targets.unit, targets.unit_codes.tolist()
         ('group', [0, 1, 0, 2])
-        >>> Targets.of("abab", [None] * 4, ["r1", "r1", "r2", "r2"]).unit
+        >>> Targets.of(list("abab"), [None] * 4, ["r1", "r1", "r2", "r2"]).unit
         'recording'
         """
         classes, codes = np.unique(np.asarray(labels, dtype=object), return_inverse=True)
