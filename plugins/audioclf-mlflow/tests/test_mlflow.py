@@ -113,7 +113,7 @@ def test_a_run_becomes_params_metrics_and_tags(tmp_path: Path) -> None:
     assert entry.tags["version.numpy"] == "2.0"
     assert entry.tags["component.classifiers.svm"] == "svm, audioclf 0.1"
     assert entry.tags["component.featurizers._"].startswith("mel")
-    assert entry.tags["audioclf.best_pipeline"] == "svm"
+    assert entry.tags["audioclf.best_cell"] == "svm"
     svm, baseline = cell_entries(run)
     assert (svm.name, svm.params["classifier.C"]) == ("svm", "2.0")
     assert svm.params["featurizer.pooling.type"] == "stats"

@@ -61,7 +61,7 @@ def run_entry(run: FinishedRun) -> Entry:
     return Entry(
         run.name,
         dict(_flat(config)),
-        {**_origin_tags(run), "audioclf.best_pipeline": best},
+        {**_origin_tags(run), "audioclf.best_cell": best},
         (*_counts(run), *_points(found)),
     )
 
