@@ -74,6 +74,11 @@ def test_the_width_does_not_depend_on_the_length_of_clips(duration: float | None
     assert (plan.n_bins, plan.max_frames, plan.width) == (232, 1, 232)
 
 
+def test_a_clip_is_short_for_the_longest_frame_of_the_parts() -> None:
+    assert concat(**PARTS).samples_per_frame(SR) == 2048
+    assert concat(shape=PARTS["shape"]).samples_per_frame(SR) == 1024
+
+
 def test_parts_of_parts_can_be_joined() -> None:
     y = noise(9000)
     inner = concat(mfcc=PARTS["mfcc"])

@@ -128,6 +128,12 @@ class Concat(Featurizer):
         steps = [step for _, part in self.parts if (step := part.shared_step(sr)) is not None]
         return math.lcm(*steps) if steps else None
 
+    @override
+    def samples_per_frame(self, sr: int) -> int | None:
+        """Return the samples of the longest frame of all parts."""
+        frames = [part.samples_per_frame(sr) for _, part in self.parts]
+        return max((frame for frame in frames if frame is not None), default=None)
+
     def _joined(self, extract: Callable[[Featurizer], list[Matrix]]) -> list[Matrix]:
         import numpy as np
 
