@@ -82,7 +82,11 @@ def test_a_stream_without_its_last_page_has_a_warning(data: bytes) -> None:
     assert decode(MemorySource(data, "clip.ogg"), AudioConfig()).info.warnings == (NO_END,)
 
 
-@pytest.mark.parametrize("data", [LONG, SHORT, FILES["opus"], LONG + bytes(100)])
+@pytest.mark.parametrize(
+    "data",
+    [LONG, SHORT, FILES["opus"], LONG + bytes(100)],
+    ids=["long", "short", "opus", "zeros behind"],
+)
 def test_a_stream_with_its_last_page_has_none(data: bytes) -> None:
     assert inspect(MemorySource(data, "clip.ogg")).warnings == ()
 
