@@ -174,6 +174,9 @@ def test_the_interval_at_an_end_of_the_range_has_a_width(
     ends = interval(value, np.full(100, value), 20, low=low, high=high)
     assert low <= ends[0] < ends[1] <= high
     assert value in ends
+    for n_units in range(2, 200):
+        down, up = interval(value, np.full(100, value), n_units, low=low, high=high)
+        assert down <= value <= up
     assert 0.1 < (ends[1] - ends[0]) / (high - low) < 0.3
 
 

@@ -77,12 +77,13 @@ def interval(
         return low + (value - low) / factor, low + (value - low) * factor
     share = (value - low) / (high - low)
     if share <= 0.0 or share >= 1.0:
-        ends = wilson_interval(min(max(share, 0.0), 1.0), n_units, _t_quantile(n_units - 1))
-        return low + ends[0] * (high - low), low + ends[1] * (high - low)
-    odds = share / (1.0 - share)
-    factor = math.exp(min(half / (high - low) / (share * (1.0 - share)), 700.0))
-    down, up = (each / (1.0 + each) for each in (odds / factor, odds * factor))
-    return low + down * (high - low), low + up * (high - low)
+        down, up = wilson_interval(min(max(share, 0.0), 1.0), n_units, _t_quantile(n_units - 1))
+    else:
+        odds = share / (1.0 - share)
+        factor = math.exp(min(half / (high - low) / (share * (1.0 - share)), 700.0))
+        down, up = (x / (1.0 + x) for x in (odds / factor, odds * factor))
+    # Rounding must not exclude the value.
+    return min(low + down * (high - low), value), max(low + up * (high - low), value)
 
 
 def difference_interval(values: Floats) -> tuple[float, float]:
