@@ -135,3 +135,20 @@ def test_noise_beats_no_baseline_by_any_metric(split: Holdout, pure_groups: bool
             found = compare(results, metric, dataset.targets, seed=seed, baseline="baseline")
             beaten[metric] += ("knn", "baseline") in verdicts(found)
     assert max(beaten.values()) <= 5, beaten
+
+
+def test_a_repeat_without_a_class_leaves_the_others_to_judge() -> None:
+    """ROC AUC is not defined on a test side of one class; the other repeats decide."""
+    y = np.arange(40) % 2
+    scores = np.asarray(np.column_stack([1 - y, y]) * 0.8 + 0.1, dtype=np.float64)
+    tests = [np.arange(0, 20, 2), np.arange(40), np.arange(10, 40)]
+    folds = [Fold(number, "0", np.arange(40), test) for number, test in enumerate(tests)]
+    knn = [FoldResult(f, y[f.test], scores[f.test], "probability", 0.0, 0.0) for f in folds]
+    flat = np.full((40, 2), 0.5)
+    dummy = [FoldResult(f, 0 * f.test, flat[f.test], "probability", 0.0, 0.0) for f in folds]
+    results = {"knn": Rows(tuple(knn)), "baseline": Rows(tuple(dummy))}
+    comparison = compare(results, "roc_auc", targets_of(y), seed=0, baseline="baseline")
+    assert comparison.baseline == "baseline"
+    assert ("knn", "baseline") in verdicts(comparison)
+    repeats = [Repeat(f.test, y[f.test], y[f.test], scores[f.test]) for f in folds]
+    assert permutation_p(repeats, "roc_auc", np.arange(40), 2, seed=0) == 0.001

@@ -255,9 +255,14 @@ def _selection_notes(
     if estimate_of_best is None or len(candidates) < 2:
         return
     corrected = corrected_best(candidates, main, targets, seed=config.seed)
-    if np.isfinite(corrected):
+    if not np.isfinite(corrected):
+        return
+    value, without_choice = f"{estimate_of_best.value:.3f}", f"{corrected:.3f}"
+    text = f"{best.name} is the best of {len(candidates)} pipelines on these clips"
+    if value == without_choice:
+        yield f"{text}; its {main} of {value} stays the same when corrected for the choice"
+    else:
         yield (
-            f"{best.name} is the best of {len(candidates)} pipelines on these clips, so its {main} "
-            f"of {estimate_of_best.value:.3f} is optimistic; corrected for the choice it is "
-            f"{corrected:.3f}"
+            f"{text}, so its {main} of {value} is optimistic; corrected for the choice it is "
+            f"{without_choice}"
         )

@@ -16,7 +16,7 @@ import numpy as np
 
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.evaluation.metrics.bootstrap import on_resamples
-from audioclf.evaluation.metrics.estimate import scorer
+from audioclf.evaluation.metrics.estimate import scorer, value_of
 from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, Tally
 from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat
 
@@ -98,13 +98,8 @@ def permutation_p(
     sign = -1.0 if METRICS[metric].lower_is_better else 1.0
 
     def value(labels: Codes) -> float:
-        scores = [
-            scorer(replace(r, y_true=labels[r.test]), metric, n_classes)(np.ones((1, len(r.test))))[
-                0
-            ]
-            for r in repeats
-        ]
-        return sign * float(np.mean(scores))
+        permuted = [replace(r, y_true=labels[r.test]) for r in repeats]
+        return sign * value_of(permuted, metric, n_classes)
 
     rng = np.random.default_rng(seed)
     permute = _permuter(truth[tested], units[tested])

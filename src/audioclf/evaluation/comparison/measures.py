@@ -19,7 +19,7 @@ from audioclf.evaluation.comparison.significance import (
 )
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, on_resamples
 from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
-from audioclf.evaluation.metrics.repeats import Codes, Floats
+from audioclf.evaluation.metrics.repeats import Codes, Floats, mean_where_defined
 from audioclf.evaluation.results import FoldResult, Predicted
 from audioclf.evaluation.splits import Fold
 
@@ -87,10 +87,11 @@ def measure_all(
     not_compared = None
     if baseline in values:
         guesses = [best_guess(y[test], metric, targets.n_classes) for test in tested]
-        guessed = [
-            guess.score(np.ones((1, len(t))))[0] for guess, t in zip(guesses, tested, strict=True)
-        ]
-        values[baseline] = sign * float(np.mean(guessed))
+        guessed = (
+            guess.score(np.ones((1, len(test))))
+            for guess, test in zip(guesses, tested, strict=True)
+        )
+        values[baseline] = sign * float(mean_where_defined(guessed)[0])
         if values[baseline] >= sign * (info.low if info.lower_is_better else info.high) - 1e-12:
             not_compared = (
                 f"{metric}: no comparison with {baseline}, since a guess without any information "
