@@ -15,11 +15,9 @@ import audioclf
 from audioclf.base.errors import DatasetError
 from audioclf.components.discovery import discover
 from audioclf.dataset.dataset import Clip, Dataset
-from audioclf.experiment import planning, probe
-from audioclf.experiment.planning import RunPlan, Stage
+from audioclf.experiment import planning
+from audioclf.experiment.planning import RunPlan, Stage, power_law
 from audioclf.experiment.prepared import Prepared, prepare
-from audioclf.experiment.probe import power_law
-from audioclf.experiment.record import outcome
 from audioclf.experiment.resources import Resources
 from audioclf.plugin import Classifier
 from tests.conftest import WHOLE, run_cli
@@ -50,7 +48,7 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each piece of work take 10 ms, and the process hold no memory itself."""
     clock = itertools.count()
     ticking = SimpleNamespace(perf_counter=lambda: 0.01 * next(clock))
-    monkeypatch.setattr(probe, "time", ticking)
+    monkeypatch.setattr(planning, "time", ticking)
     monkeypatch.setattr(planning, "peak_memory", lambda: 0)
 
 
@@ -87,7 +85,7 @@ def test_page_and_audits_are_planned_too(toy_config: Path, tmp_path: Path) -> No
 
 
 def test_more_clips_take_more_of_everything(toy_config: Path, steady: None, tmp_path: Path) -> None:
-    few, many = (make_plan(toy_config, n_clips=n, cache=tmp_path) for n in (100, 1000))
+    few, many = (make_plan(toy_config, n_clips=n, cache=tmp_path) for n in (100, 400))
     for name in ("features", "report"):
         less, more = stage(few, name), stage(many, name)
         assert more.seconds > less.seconds, name
@@ -217,14 +215,6 @@ def test_long_fits_are_divided_among_workers(
 
     assert seconds(0.1) == pytest.approx(8 * 0.1)
     assert seconds(10.0) == pytest.approx(8 * 10.0 / 2 + 2.0)
-
-
-def test_stages_that_did_not_happen_have_no_outcome(toy_config: Path) -> None:
-    plan = make_plan(toy_config)
-    data = outcome(plan, {"features": 2.5, "tea": 1.0}, 123)
-    assert set(data["seconds"]) == {"features"}
-    assert data["seconds"]["features"]["actual"] == 2.5
-    assert data["memory"] == {"predicted": plan.memory, "actual": 123}
 
 
 def test_the_command_prints_a_table_or_json(

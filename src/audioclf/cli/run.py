@@ -83,7 +83,8 @@ def run(
         plan = _plan(config, overrides, registry, resources, out)
         for warning in plan.warnings:
             complain("warning", warning)
-        totals = {"seconds": plan.seconds, "memory": plan.memory, "disk": plan.disk}
+        totals = asdict(plan.total)
+        del totals["name"]
         data = {**asdict(plan), **totals}
         say(json.dumps(data, indent=2) if as_json else describe_plan(plan))
         return
@@ -139,13 +140,16 @@ def _plan(
 
 def describe_plan(plan: RunPlan) -> str:
     """Return the table of stages with the facts behind it."""
-    rows = [(stage.name, stage.seconds, stage.memory, stage.disk) for stage in plan.stages]
-    rows.append(("all", plan.seconds, plan.memory, plan.disk))
     table = format_table(
         ["stage", "about", "memory", "disk"],
         [
-            [name, human_seconds(seconds), human_bytes(memory), human_bytes(disk) if disk else ""]
-            for name, seconds, memory, disk in rows
+            [
+                stage.name,
+                human_seconds(stage.seconds),
+                human_bytes(stage.memory),
+                human_bytes(stage.disk) if stage.disk else "",
+            ]
+            for stage in (*plan.stages, plan.total)
         ],
     )
     columns = ", ".join(f"{name} {width}" for name, width in plan.columns.items())

@@ -1,13 +1,15 @@
 """Plan of a run: estimated time, memory and disk of each stage.
 
-The cost of a few clips and of small fits, as `probe` measures it, is scaled to all clips and folds.
-Nothing is written, and the cache is only read.
+A few clips are featurized and each classifier is fitted at two sizes; their cost is scaled to all
+clips and folds. Nothing is written, and the cache is only read.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,48 +18,53 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audioclf.audit.tables import with_tables
-from audioclf.base.errors import ClassifierError
+from audioclf.base.errors import ClassifierError, DatasetError
 from audioclf.base.machine import available_memory, peak_memory, single_threaded
 from audioclf.base.text import human_bytes
-from audioclf.evaluation.cross_validation import WORTH_PROCESSES
+from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.targets import Targets
+from audioclf.evaluation.cross_validation import WORTH_PROCESSES, evaluate
 from audioclf.evaluation.results import Pipeline
-from audioclf.experiment.probe import Probe, fit_seconds
-from audioclf.features.cache import DEFAULT_MAX_BYTES
+from audioclf.evaluation.splits import Fold, Splits
+from audioclf.features.cache import DEFAULT_MAX_BYTES, FeatureCache
 from audioclf.features.extraction import CHUNK, make_plans
 from audioclf.features.matrix import MEMORY_SHARE
-from audioclf.features.worker import BATCH_BYTES
+from audioclf.features.worker import BATCH_BYTES, Chunk, LedgerRow, Plan, featurize_chunk
 from audioclf.report.run.page import default_budget
 from audioclf.runs.plots import MAX_EXAMPLES
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.audio.settings import AudioConfig
     from audioclf.experiment.prepared import Prepared
     from audioclf.experiment.resources import Resources
 
+_MAX_PROBED = 24  # clips, spread evenly over the classes
+_FIT_ROWS = (64, 256)  # of the two fits of each classifier; more where there are many classes
+_SLOW_SECONDS = 5.0  # of a first fit from which on there is no second
+
 # Measured on Linux with NumPy 2.4 and scikit-learn 1.9; elsewhere they are of the same order.
-_LOCKED_SECONDS = 3e-4  # of each clip, in which Python lets one thread work
+_STORE_SECONDS, _READ_SECONDS = 5e-4, 2e-4  # of an entry of the cache
 _WORKER_SECONDS, _WORKER_BYTES = 2.0, 140 << 20  # of a worker process with its imports
 _PICTURE_SECONDS, _METRIC_SECONDS = 0.4, 1e-4  # of a plot; of a metric, per prediction
+_ENTRY_BYTES, _BLOCK_BYTES = 450, 4096  # of a cache entry besides features; of a disk
 _LEDGER_BYTES = 500  # in memory, per clip
 _CONFUSION_BYTES, _EXAMPLE_BYTES, _OTHER_BYTES = 19_000, 56_000, 20_000  # in the run folder
 _PAGE_BYTES, _MEDIA_BYTES = 200_000, 24_000  # of the page; per clip in it
 
+_FEWER = "use fewer columns (pooling: {type: stats}), fewer jobs (--jobs 1), or "
 _LESS_MEMORY = {
-    "features": "use fewer columns (pooling: {type: stats}), a shorter audio.duration, or fewer "
-    "jobs (--jobs 1)",
-    "evaluate": "use fewer columns (pooling: {type: stats}), fewer jobs (--jobs 1), or another "
-    "classifier",
+    "load": "use fewer clips",
+    "features": f"{_FEWER}a shorter audio.duration",
+    "evaluate": f"{_FEWER}another classifier",
     "report": "test fewer clips (split: {type: holdout}), or use fewer pipelines or repeats",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Estimate for one stage of a run.
-
-    - `seconds`: wall-clock time.
-    - `memory`: bytes of all processes together at the stage's peak.
-    - `disk`: bytes that the stage writes, temporary files included.
-    """
+    """Wall-clock time of a stage in s, peak memory of all processes, and bytes that it writes."""
 
     name: str
     seconds: float
@@ -69,11 +76,9 @@ class Stage:
 class RunPlan:
     """Estimate for a run, and the facts behind it.
 
-    - `stages`: in the order of the run.
-    - `rows_per_fit`: clips on the largest training side.
-    - `columns`: width of the design matrix of each featurizer.
-    - `cached`: share of the probed clips whose features are all in the cache, in [0, 1].
-    - `warnings`: problems to expect, each with a remedy.
+    `rows_per_fit` are the clips on the largest training side, `columns` the width of each design
+    matrix, `mapped` those in a file; `cached` is the share of the probed clips whose features are
+    all in the cache, in [0, 1].
     """
 
     stages: tuple[Stage, ...]
@@ -90,36 +95,25 @@ class RunPlan:
     warnings: tuple[str, ...] = ()
 
     @property
-    def seconds(self) -> float:
-        """Time of all stages."""
-        return sum(stage.seconds for stage in self.stages)
-
-    @property
-    def memory(self) -> int:
-        """Memory of the stage that needs most."""
-        return max(stage.memory for stage in self.stages)
-
-    @property
-    def disk(self) -> int:
-        """Disk of all stages."""
-        return sum(stage.disk for stage in self.stages)
+    def total(self) -> Stage:
+        """Time and disk of all stages, and the memory of the one that needs most."""
+        seconds = sum(stage.seconds for stage in self.stages)
+        memory = max(stage.memory for stage in self.stages)
+        return Stage("all", seconds, memory, sum(stage.disk for stage in self.stages))
 
 
 def plan(
     prepared: Prepared, resources: Resources, *, out: Path = Path("runs"), load_seconds: float = 0.0
 ) -> RunPlan:
-    """Estimate the cost of a run; it takes some seconds, however many clips there are.
-
-    `out`: where the run folder would be.
-    """
+    """Estimate the cost of a run whose folder would be `out`, in some seconds for any dataset."""
     config = prepared.config
     featurizers, origins = config.featurizers, prepared.origins
     if config.audit:
         featurizers, origins = with_tables(featurizers, origins)
+    n_train = max(len(fold.train) for fold in prepared.splits().folds)
     with single_threaded():
         plans = make_plans(config.audio, featurizers, origins)
-        probe = Probe.of(prepared.dataset, config.audio, plans, resources.cache_folder)
-        n_train = max(len(fold.train) for fold in prepared.splits().folds)
+        probe = _Probe.of(prepared.dataset, config.audio, plans, resources.cache_folder)
         fits, problems = [], []
         for pipeline in prepared.pipelines:
             try:
@@ -131,12 +125,8 @@ def plan(
                 )
     widths = {item.name: item.row_width for item in plans}
     work = _Work(prepared, resources, probe, widths, n_train, fits)
-    stages = (
-        Stage("load", load_seconds, work.own_bytes, 0),
-        work.features(),
-        work.evaluation(),
-        work.report(),
-    )
+    load = Stage("load", load_seconds, work.own_bytes, 0)
+    stages = (load, work.features(), work.evaluation(), work.report())
     disk = {Path(tempfile.gettempdir()): work.mapped_bytes, out: stages[-1].disk}
     if resources.cache_folder is not None:
         disk[resources.cache_folder] = work.cache_bytes
@@ -144,7 +134,7 @@ def plan(
         stages,
         n_clips=work.n_clips,
         n_pipelines=work.n_pipelines,
-        n_fits=work.n_fits,
+        n_fits=work.n_pipelines * work.n_folds,
         rows_per_fit=n_train,
         columns={name: widths[name] for name in config.featurizers},
         mapped=work.mapped,
@@ -156,6 +146,104 @@ def plan(
     )
 
 
+@dataclass(frozen=True)
+class _Probe:
+    """Features of a few clips, and per clip its seconds, bytes in memory and in the cache."""
+
+    n_probed: int
+    failures: tuple[str, ...]
+    codes: NDArray[np.intp]
+    rows: dict[str, NDArray[np.float32]]
+    cached: float
+    clip_seconds: float
+    clip_bytes: float
+    new_bytes: float
+
+    @classmethod
+    def of(
+        cls, dataset: Dataset, audio: AudioConfig, plans: tuple[Plan, ...], folder: Path | None
+    ) -> _Probe:
+        """Featurize clips of all classes, without reading the cache."""
+        codes = dataset.targets.codes
+        steps = np.linspace(0, len(codes) - 1, min(_MAX_PROBED, len(codes)))
+        positions = np.argsort(codes, kind="stable")[steps.round().astype(np.intp)]
+        clips = tuple(dataset.clips[position] for position in positions)
+        featurize_chunk(Chunk(0, clips[:1], audio, plans))  # imports what is needed
+        started = time.perf_counter()
+        result = featurize_chunk(Chunk(0, clips, audio, plans))
+        new_seconds = (time.perf_counter() - started) / len(clips)
+        usable = [index for index, row in enumerate(result.ledger) if row.status == "ok"]
+        failures = tuple(row.message for row in result.ledger if row.status != "ok")
+        if not usable:
+            raise DatasetError(
+                f"{dataset.name}: none of the {len(clips)} clips that were probed can be used; the "
+                f"first: {failures[0]}"
+            )
+        ledger = [result.ledger[index] for index in usable]
+        views = [view for item in plans for view in item.views]
+        new = [[view for view in views if not _is_cached(folder, view, row)] for row in ledger]
+        cached = sum(not missing for missing in new) / len(ledger)
+        longest = audio.duration or 1.0
+        share = float(np.mean([row.seconds for row in ledger])) / longest
+        share = min(1.0, share) if audio.duration else share
+        sizes = {view.name: 4 * view.n_bins * view.max_frames * share for view in views}
+        entries = [sizes[view.name] for missing in new for view in missing if view.keys]
+        blocks = [math.ceil((size + _ENTRY_BYTES) / _BLOCK_BYTES) for size in entries]
+        new_seconds += _STORE_SECONDS * len(entries) / len(ledger) if folder else 0.0
+        return cls(
+            n_probed=len(clips),
+            failures=failures,
+            codes=codes[positions[usable]],
+            rows={name: rows[usable] for name, rows in result.rows.items()},
+            cached=cached,
+            clip_seconds=cached * _READ_SECONDS * len(views) + (1 - cached) * new_seconds,
+            clip_bytes=sum(sizes.values()) + 4 * audio.sr * share * longest,
+            new_bytes=_BLOCK_BYTES * sum(blocks) / len(ledger),
+        )
+
+
+def _is_cached(folder: Path | None, view: Plan, row: LedgerRow) -> bool:
+    if folder is None or view.keys is None:
+        return False
+    return FeatureCache(folder).has(view.keys.key(row.digest))
+
+
+def fit_seconds(pipeline: Pipeline, probe: _Probe, n_train: int, seed: int) -> float:
+    """Fit a classifier to made-up rows at two sizes; scale its seconds to the training data."""
+    rows = probe.rows[pipeline.featurizer]
+    classes, codes = np.unique(probe.codes, return_inverse=True)
+    points: list[tuple[int, float]] = []
+    for size in sorted({min(n_train, max(n, 2 * len(classes))) for n in _FIT_ROWS}):
+        every = np.arange(size)
+        # Each row is moved by half the difference of two others, so columns stay correlated as in
+        # recordings, and classes overlap; white noise would make fits several times too fast.
+        one, other = np.random.default_rng(0).integers(len(rows), size=(2, size))
+        matrix = np.resize(rows, (size, rows.shape[1])) + np.float32(0.5) * (
+            rows[one] - rows[other]
+        )
+        targets = Targets(tuple(map(str, classes)), np.resize(codes, size), "clip", every)
+        splits = Splits((Fold(0, "probe", every, every),), "probe")
+        started = time.perf_counter()
+        evaluate([pipeline], {pipeline.featurizer: matrix}, targets, splits, seed=seed)
+        points.append((size, time.perf_counter() - started))
+        if points[-1][1] > _SLOW_SECONDS:
+            break
+    return power_law(points, n_train)
+
+
+def power_law(points: Sequence[tuple[int, float]], target: int) -> float:
+    """Scale times at one or two sizes to another by seconds = a * size**b, with b in [0, 3].
+
+    >>> power_law([(10, 1.0), (20, 4.0)], 40), power_law([(10, 1.0)], 40)
+    (16.0, 4.0)
+    """
+    size, seconds = points[-1]
+    exponent = 1.0
+    if len(points) > 1:
+        exponent = math.log2(seconds / points[0][1]) / math.log2(size / points[0][0])
+    return float(seconds * (target / size) ** min(3.0, max(0.0, exponent)))
+
+
 class _Work:
     """Amount of work of a run, from which follow the estimates of its stages."""
 
@@ -163,7 +251,7 @@ class _Work:
         self,
         prepared: Prepared,
         resources: Resources,
-        probe: Probe,
+        probe: _Probe,
         widths: dict[str, int],
         n_train: int,
         fits: list[float],
@@ -173,7 +261,6 @@ class _Work:
         self.widths, self.n_train = widths, n_train
         self.n_clips, self.n_classes = len(prepared.dataset), len(prepared.dataset.classes)
         self.n_pipelines, self.n_folds = len(prepared.pipelines), len(folds)
-        self.n_fits = self.n_pipelines * self.n_folds
         self.n_predictions = self.n_pipelines * sum(len(fold.test) for fold in folds)
         self.own_bytes, self.free_bytes = peak_memory(), available_memory()
         sizes = {name: 4 * self.n_clips * width for name, width in widths.items()}
@@ -186,50 +273,58 @@ class _Work:
         self.cache_bytes = round(probe.new_bytes * self.n_clips) if resources.cache_folder else 0
 
     def features(self) -> Stage:
-        each = self.probe.clip_seconds
-        divided = each * max(self.n_clips / self.jobs, 1.0)
-        seconds = max(divided, min(each, _LOCKED_SECONDS) * self.n_clips)
-        clips = round(min(CHUNK * self.jobs, self.n_clips) * self.probe.clip_bytes)
-        chunks = min(clips, self.jobs * (BATCH_BYTES + round(self.probe.clip_bytes)))
-        disk = self.mapped_bytes + self.cache_bytes
-        return Stage("features", seconds, self.kept_bytes + chunks, disk)
+        seconds = self.probe.clip_seconds * max(self.n_clips / self.jobs, 1.0)
+        n_bytes = round(self.probe.clip_bytes)
+        clips = min(CHUNK * self.jobs, self.n_clips) * n_bytes
+        memory = self.kept_bytes + min(clips, self.jobs * (BATCH_BYTES + n_bytes))
+        return Stage("features", seconds, memory, self.mapped_bytes + self.cache_bytes)
 
     def evaluation(self) -> Stage:
         seconds = sum(self.fits) * self.n_folds
         memory = max(map(self._fit_bytes, self.prepared.pipelines))
-        workers = min(self.jobs, self.n_fits) if seconds > WORTH_PROCESSES else 1
+        n_fits = self.n_pipelines * self.n_folds
+        workers = min(self.jobs, n_fits) if seconds > WORTH_PROCESSES else 1
         if workers > 1:
             seconds = max(seconds / workers, *self.fits) + _WORKER_SECONDS
             memory = workers * (memory + _WORKER_BYTES) + self.held_bytes
         return Stage("evaluate", seconds, self.kept_bytes + self.score_bytes + memory, 0)
 
+    def _fit_bytes(self, pipeline: Pipeline) -> int:
+        width = self.widths[pipeline.featurizer]
+        needed = pipeline.classifier.fit_memory(self.n_train, width, self.n_classes)
+        return 4 * self.n_train * width + needed
+
     def report(self) -> Stage:
-        n_examples = min(MAX_EXAMPLES, self.n_classes)
-        n_metrics = len(self.prepared.config.metrics)
+        config, n_examples = self.prepared.config, min(MAX_EXAMPLES, self.n_classes)
         seconds = _PICTURE_SECONDS * (self.n_pipelines + n_examples)
-        seconds += _METRIC_SECONDS * n_metrics * self.n_predictions
-        tables = self._table_bytes()
-        pictures = _CONFUSION_BYTES * self.n_pipelines + _EXAMPLE_BYTES * n_examples
+        seconds += _METRIC_SECONDS * len(config.metrics) * self.n_predictions
+        clips = self.prepared.dataset.clips
+        name = float(np.mean([len(clip.id) + 2 * len(clip.label) for clip in clips]))
+        predictions = self.n_predictions * (name + 32 + 20 * self.n_classes)
+        tested = self.n_predictions / self.n_pipelines * (name + 6)
+        tables = round(predictions + tested + self.n_clips * (name + 100))
+        disk = tables + _CONFUSION_BYTES * self.n_pipelines + _EXAMPLE_BYTES * n_examples
+        if config.report.html:
+            most = config.report.media_mb
+            most = default_budget(self.n_clips) if most is None else most
+            disk += _PAGE_BYTES + round(min(1e6 * most, _MEDIA_BYTES * self.n_clips))
         memory = self.kept_bytes + self.score_bytes + 3 * tables
-        disk = tables + pictures + _OTHER_BYTES + self._page_bytes()
-        return Stage("report", seconds, memory, disk)
+        return Stage("report", seconds, memory, disk + _OTHER_BYTES)
 
     def warnings(self, stages: Sequence[Stage]) -> Iterator[str]:
         """Yield problems to expect with clips, memory and the cache."""
-        failures, n_probed = self.probe.failures, self.probe.n_probed
-        if failures:
+        if failures := self.probe.failures:
             yield (
-                f"{len(failures)} of the {n_probed} clips that were probed cannot be used and were "
-                f"left out: {'; '.join(failures)}; a run would end there unless the config says "
-                "`on_error: skip`"
+                f"{len(failures)} of the {self.probe.n_probed} clips that were probed cannot be "
+                f"used and were left out: {'; '.join(failures)}; a run would end there unless the "
+                "config says `on_error: skip`"
             )
         largest = max(stages, key=lambda stage: stage.memory)
         free = self.free_bytes + self.own_bytes
         if largest.memory > free:
             yield (
                 f"the stage {largest.name!r} would take about {human_bytes(largest.memory)} of "
-                f"memory, and {human_bytes(free)} is free: "
-                f"{_LESS_MEMORY.get(largest.name, 'use fewer clips')}"
+                f"memory, and {human_bytes(free)} is free: {_LESS_MEMORY[largest.name]}"
             )
         if self.cache_bytes > DEFAULT_MAX_BYTES:
             yield (
@@ -237,26 +332,6 @@ class _Work:
                 f"{human_bytes(DEFAULT_MAX_BYTES)} when the run ends, so the next run would decode "
                 "most clips again: add --no-cache"
             )
-
-    def _fit_bytes(self, pipeline: Pipeline) -> int:
-        width = self.widths[pipeline.featurizer]
-        needed = pipeline.classifier.fit_memory(self.n_train, width, self.n_classes)
-        return 4 * self.n_train * width + needed
-
-    def _table_bytes(self) -> int:
-        """Return about the size of the tables of predictions, folds and clips."""
-        clips = self.prepared.dataset.clips
-        name = float(np.mean([len(clip.id) + 2 * len(clip.label) for clip in clips]))
-        predictions = self.n_predictions * (name + 32 + 20 * self.n_classes)
-        tested = self.n_predictions / self.n_pipelines * (name + 6)
-        return round(predictions + tested + self.n_clips * (name + 100))
-
-    def _page_bytes(self) -> int:
-        report = self.prepared.config.report
-        if not report.html:
-            return 0
-        most = default_budget(self.n_clips) if report.media_mb is None else report.media_mb
-        return _PAGE_BYTES + round(min(1e6 * most, _MEDIA_BYTES * self.n_clips))
 
 
 def _short_disk(needs: Mapping[Path, int]) -> Iterator[str]:

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from audioclf._version import __version__
-from audioclf.base.machine import peak_memory, platform_name, versions_behind
+from audioclf.base.machine import platform_name, versions_behind
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.provenance import components_of, origin_data
 from audioclf.experiment.resources import Resources
 
 if TYPE_CHECKING:
-    from audioclf.experiment.planning import RunPlan
     from audioclf.features.extraction import Extraction
     from audioclf.runs.results import RunResult
 
@@ -26,7 +25,6 @@ def make_record(
     *,
     fits: Mapping[str, int],
     seconds: Mapping[str, float],
-    plan: RunPlan | None,
 ) -> dict[str, Any]:
     """Return the content of `record.json`: what was computed, from which data, by which versions.
 
@@ -66,21 +64,4 @@ def make_record(
         "fits": dict(fits),
         "notes": list(result.notes),
         "seconds": dict(seconds),
-        "plan": None if plan is None else outcome(plan, seconds, peak_memory()),
     }
-
-
-def outcome(plan: RunPlan, seconds: Mapping[str, float], peak_memory: int) -> dict[str, Any]:
-    """Return predictions beside outcomes, for the record of a run.
-
-    >>> from audioclf.experiment.planning import RunPlan, Stage
-    >>> predicted = RunPlan((Stage("load", 2.0, 512, 0),), 1, 1, 1, 1, {}, (), 1, 1, 0, 0.0)
-    >>> outcome(predicted, {"load": 1.5, "final": 1.0}, 400)["seconds"]
-    {'load': {'predicted': 2.0, 'actual': 1.5}}
-    """
-    pairs = {
-        stage.name: {"predicted": round(stage.seconds, 3), "actual": seconds[stage.name]}
-        for stage in plan.stages
-        if stage.name in seconds
-    }
-    return {"seconds": pairs, "memory": {"predicted": plan.memory, "actual": peak_memory}}

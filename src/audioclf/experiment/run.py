@@ -27,13 +27,8 @@ if TYPE_CHECKING:
     from audioclf.evaluation.memory import FitPlan
     from audioclf.evaluation.results import PipelineResult
     from audioclf.evaluation.splits import Splits
-    from audioclf.experiment.planning import RunPlan
     from audioclf.features.extraction import Extraction
     from audioclf.runs.results import RunResult
-
-
-PLAN_FROM = 1000
-"""Number of clips from which on a run is planned first, for its record."""
 
 
 def run(
@@ -161,7 +156,6 @@ class _Run:
 
         with self._timed("load"):
             prepared = prepare(self.config, registry=self.registry)
-        plan = self._plan(prepared)
         with self.resources.make_engine(distributions_of(self.config, self.registry)) as engine:
             with self._timed("features"):
                 extraction = self._extract(prepared, engine)
@@ -180,7 +174,6 @@ class _Run:
             extraction,
             fits=self.state.fits(),
             seconds=self.seconds,
-            plan=plan,
         )
         self.folder.write_json(RECORD, record)
         result = replace(result, remarks=tuple(self.state.remarks()))
@@ -193,16 +186,6 @@ class _Run:
         started = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - started, 4)
-
-    def _plan(self, prepared: Prepared) -> RunPlan | None:
-        """Plan a long run; not in isolation, since planning decodes clips in this process."""
-        if len(prepared.dataset) < PLAN_FROM or self.resources.isolate:
-            return None
-        from audioclf.experiment.planning import plan
-
-        with self._timed("plan"):
-            seconds = self.seconds["load"]
-            return plan(prepared, self.resources, out=self.folder.path, load_seconds=seconds)
 
     def _extract(self, prepared: Prepared, engine: Engine) -> Extraction:
         from audioclf.audit.tables import with_tables

@@ -115,6 +115,10 @@ class FeatureCache:
         self._count("hits")
         return entry
 
+    def has(self, key: str) -> bool:
+        """Return whether there is such an entry; this does not count as a use."""
+        return self._path(key).is_file()
+
     def put(self, key: str, entry: Entry) -> None:
         """Store an entry, whole or not at all."""
         if self.warning is not None:
