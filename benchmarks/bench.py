@@ -37,7 +37,7 @@ def all_rows(data: Path, scratch: Path) -> Iterator[Row]:
 
     from audioclf.audio.decode import decode
     from audioclf.audio.settings import AudioConfig
-    from audioclf.builtin.loaders.folder import FolderDataset
+    from audioclf.builtin.loaders.class_folders import FolderDataset
 
     audio = AudioConfig(sr=feature_rows.SR, duration=3.0)
     recordings = [decode(c.source, audio).y for c in FolderDataset(path=folder).load()]

@@ -16,8 +16,7 @@ from audioclf.audio.decode import decode
 from audioclf.audio.settings import AudioConfig
 from audioclf.builtin.featurizers.mel import MelSpectrogram
 from audioclf.builtin.featurizers.mfcc import Mfcc
-from audioclf.builtin.loaders.folder import FolderDataset
-from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.components.registry import Origin
 from audioclf.dataset.dataset import Dataset
 from audioclf.engines.local import ThreadEngine

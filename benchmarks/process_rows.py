@@ -20,7 +20,7 @@ OURS = """
 import sys
 from audioclf.audio.decode import decode
 from audioclf.audio.settings import AudioConfig
-from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset
 from audioclf.builtin.featurizers.mel import MelSpectrogram
 mel, audio = MelSpectrogram(db={"ref": "max"}), AudioConfig(sr=22050, duration=3.0)
 clips = FolderDataset(path=sys.argv[1]).load().clips[:int(sys.argv[2])]

@@ -15,7 +15,7 @@ from audioclf.audit.leakage.fingerprint import Fingerprint
 from audioclf.audit.shortcuts.facts import FACTS, AuditFacts
 from audioclf.builtin.classifiers.dummy import Dummy
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
-from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult

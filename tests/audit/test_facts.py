@@ -22,7 +22,7 @@ from audioclf.audit.shortcuts.facts import (
 )
 from audioclf.audit.tables import FACTS as FACTS_TABLE
 from audioclf.audit.tables import with_tables
-from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.builtin.loaders.class_folders import ZipDataset
 from audioclf.features.extraction import extract
 from tests.audit.make import extracted
 from tests.conftest import tone, write_wav, zip_folder

@@ -10,7 +10,7 @@ import pytest
 from audioclf.base.errors import ConfigError
 from audioclf.builtin.classifiers.svm import Svm
 from audioclf.builtin.featurizers.mel import MelSpectrogram
-from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.builtin.loaders.class_folders import ZipDataset
 from audioclf.components.discovery import discover
 from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig

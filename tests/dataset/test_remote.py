@@ -25,8 +25,7 @@ from audioclf.audio.decode import decode
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, DecodeError, EnvironmentMissingError
 from audioclf.base.limits import Limits, use_limits
-from audioclf.builtin.loaders.folder import FolderDataset
-from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.config.loading import load_config
 from audioclf.dataset.archive import ZipMember, open_archive
 from audioclf.dataset.dataset import Dataset
@@ -552,8 +551,8 @@ def test_a_local_path_in_a_config_stays_a_path(tmp_path: Path, path: str) -> Non
 def test_local_data_does_not_import_fsspec(sounds: Path, sounds_zip: Path) -> None:
     code = (
         "from pathlib import Path\n"
-        "from audioclf.builtin.loaders.folder import FolderDataset\n"
-        "from audioclf.builtin.loaders.zip import ZipDataset\n"
+        "from audioclf.builtin.loaders.class_folders import FolderDataset\n"
+        "from audioclf.builtin.loaders.class_folders import ZipDataset\n"
         f"FolderDataset(path=Path({str(sounds)!r})).load()\n"
         f"[c.source.digest() for c in ZipDataset(path=Path({str(sounds_zip)!r})).load()]"
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import FeatureError
-from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset
 from audioclf.components.featurizer import Featurizer
 from audioclf.features.extraction import extract, make_plans
 

@@ -17,7 +17,7 @@ import audioclf
 from audioclf.audio import decode as audio
 from audioclf.audio.settings import AudioConfig
 from audioclf.builtin.featurizers.mel import MelSpectrogram
-from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset
 from audioclf.features.extraction import Extraction, extract
 from audioclf.features.waveform import own_origin
 from tests.conftest import WHOLE, run_cli

@@ -13,7 +13,7 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, FeatureError
 from audioclf.builtin.featurizers.clip_options import TrimSilence
 from audioclf.builtin.featurizers.mel import MelSpectrogram
-from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset
 from audioclf.engines.base import Engine
 from audioclf.engines.local import ThreadEngine
 from audioclf.features.extraction import Extraction, extract

@@ -12,8 +12,7 @@ import pytest
 from audioclf.audio.decode import decode, inspect
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, DecodeError
-from audioclf.builtin.loaders.folder import FolderDataset
-from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.config.loading import load_config
 from audioclf.dataset.archive import open_archive
 from audioclf.dataset.dataset import Clip, Dataset

@@ -13,9 +13,8 @@ import pytest
 import audioclf
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import ModelError
-from audioclf.builtin.featurizers.augmentation import Vtlp
-from audioclf.builtin.featurizers.mel import MelSpectrogram
-from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.featurizers.mel import MelSpectrogram, Vtlp
+from audioclf.builtin.loaders.class_folders import FolderDataset
 from audioclf.components.registry import Origin
 from audioclf.features.extraction import extract
 from audioclf.models.bundle.reading import read_bundle

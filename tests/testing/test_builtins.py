@@ -14,27 +14,23 @@ import pytest
 from audioclf.base.machine import single_threaded
 from audioclf.builtin import audioclf_classifiers, audioclf_featurizers, audioclf_loaders
 from audioclf.builtin.classifiers.dummy import Dummy
-from audioclf.builtin.classifiers.extra_trees import ExtraTrees
+from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
 from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
 from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
 from audioclf.builtin.classifiers.knn import Knn
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
-from audioclf.builtin.classifiers.random_forest import RandomForest
 from audioclf.builtin.classifiers.sgd import Sgd
 from audioclf.builtin.classifiers.svm import Svm
 from audioclf.builtin.classifiers.tuned import Tuned
-from audioclf.builtin.featurizers.augmentation import Vtlp
 from audioclf.builtin.featurizers.clip_options import TrimSilence
 from audioclf.builtin.featurizers.concat import Concat
-from audioclf.builtin.featurizers.mel import MelSpectrogram
+from audioclf.builtin.featurizers.mel import MelSpectrogram, Vtlp
 from audioclf.builtin.featurizers.mfcc import Mfcc
 from audioclf.builtin.loaders.annotations import Annotations
 from audioclf.builtin.loaders.audiofolder import AudioFolder
-from audioclf.builtin.loaders.esc50 import Esc50
-from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.builtin.loaders.manifest import Manifest
-from audioclf.builtin.loaders.urbansound8k import UrbanSound8K
-from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.builtin.loaders.published import Esc50, UrbanSound8K
 from audioclf.components.component import Component
 from audioclf.testing import Check, example_sounds, parametrize_with_checks
 from tests.conftest import zip_folder

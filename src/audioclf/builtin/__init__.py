@@ -1,20 +1,15 @@
-"""The components that come along: an ordinary plugin.
-
-One component, one module. All of them import `audioclf.plugin` and, inside their verbs, the heavy
-libraries, as a plugin of anybody else would.
-"""
+"""The built-in components: a plugin that imports `audioclf.plugin`, `dsp` and `dataset` alone."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from audioclf.builtin.classifiers.dummy import Dummy
-from audioclf.builtin.classifiers.extra_trees import ExtraTrees
+from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
 from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
 from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
 from audioclf.builtin.classifiers.knn import Knn
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
-from audioclf.builtin.classifiers.random_forest import RandomForest
 from audioclf.builtin.classifiers.sgd import Sgd
 from audioclf.builtin.classifiers.svm import Svm
 from audioclf.builtin.classifiers.tuned import Tuned
@@ -27,11 +22,9 @@ from audioclf.builtin.featurizers.spectral_shape import SpectralShape
 from audioclf.builtin.featurizers.stft import Stft
 from audioclf.builtin.loaders.annotations import Annotations
 from audioclf.builtin.loaders.audiofolder import AudioFolder
-from audioclf.builtin.loaders.esc50 import Esc50
-from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.builtin.loaders.manifest import Manifest
-from audioclf.builtin.loaders.urbansound8k import UrbanSound8K
-from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.builtin.loaders.published import Esc50, UrbanSound8K
 from audioclf.plugin import hookimpl
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from audioclf.base.errors import ClassifierError
 from audioclf.components.component import Component, Kind
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
 
     from audioclf.components.batches import Batches
+    from audioclf.dataset.targets import Codes
+    from audioclf.dsp.short_time import Matrix
 
 
 class Classifier(Component):
@@ -88,7 +88,7 @@ class Classifier(Component):
         )
 
     def fit_keywords(
-        self, *, groups: NDArray[np.intp] | None, shape: tuple[int, int] | None
+        self, *, groups: Codes | None, shape: tuple[int, int] | None
     ) -> dict[str, Any]:
         """Return the arguments of `fit` besides rows and labels.
 
@@ -128,14 +128,7 @@ class Classifier(Component):
         """
         return 12 * n_rows * n_columns
 
-    def fit_views(
-        self,
-        estimator: Any,
-        X: NDArray[np.float32],
-        y: NDArray[np.intp],
-        clips: NDArray[np.intp],
-        **passed: Any,
-    ) -> Any:
+    def fit_views(self, estimator: Any, X: Matrix, y: Codes, clips: Codes, **passed: Any) -> Any:
         """Fit an estimator on rows with several views of each clip, and return it.
 
         Override it if a fit holds out rows, for early stopping or calibration: the views of a clip

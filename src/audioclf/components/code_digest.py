@@ -36,14 +36,10 @@ def made_by(
     own_code: tuple[str, ...] = WHOLE_PACKAGE,
     exclude: str = "",
 ) -> list[object] | None:
-    """Return, as JSON, all that decides about the numbers that a component computes.
+    """Return, as JSON, all that decides about the numbers of a component; None if unknown.
 
-    - `own_code`: files and folders of audioclf that the numbers depend on, relative to the package;
-      the folders of the component's own classes are added. Of foreign classes, the whole package
-      counts.
-    - `exclude`: a field that does not count.
-
-    Returns None where they cannot all be known: see `KeyMaker.make`.
+    `own_code` are the files and folders of audioclf that matter, besides those of its own classes.
+    Of foreign classes the whole package counts. `exclude` is a field that does not count.
     """
     inside = list(_inside(value for name, value in component if name != exclude))
     models = [component, *(part for part in inside if isinstance(part, BaseModel))]

@@ -1,8 +1,7 @@
 """Discovery of installed plugins, each loaded on its own.
 
-With pluggy's own loader a failed import ends the program, a second distribution with the same
-entry-point name is ignored silently, and misspelt hook names are accepted. Here each entry point
-has a status: ok, failed or disabled, with the reason.
+pluggy's own loader ends the program at a failed import, ignores a second distribution with the same
+entry-point name, and accepts misspelt hook names. Here each entry point has a status with a reason.
 """
 
 from __future__ import annotations

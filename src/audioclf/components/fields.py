@@ -90,9 +90,9 @@ else:
 def validate_component(
     cls: type[Component], data: dict[str, Any], context: dict[str, Any] | None = None
 ) -> Component:
-    """Validate plain data as a component, as strictly as a config file is.
+    """Validate plain data as strictly as a config file.
 
-    Numbers in quotes and booleans for numbers are errors; lists become tuples and strings become
-    paths, for which the data goes through JSON.
+    Numbers in quotes and booleans for numbers are errors. Lists become tuples and strings paths,
+    for which the data goes through JSON.
     """
     return cls.model_validate_json(json.dumps(data), strict=True, context=context)

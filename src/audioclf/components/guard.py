@@ -38,9 +38,8 @@ def guard(
 ) -> Iterator[None]:
     """Turn whatever foreign code raises into an error that names the code and the place.
 
-    - `known`: turns an `AudioclfError` into the error to raise; by default one of the same class,
-      whose message begins with `where`.
-    - `hint`: takes the text of the original error and returns a hint, if it has one.
+    `known` turns an `AudioclfError` into the error to raise; by default one of the same class that
+    begins with `where`. `hint` returns a hint for the text of another error, if it has one.
     """
     try:
         yield
@@ -55,10 +54,7 @@ def guard(
 
 @contextmanager
 def recorded(*, with_warnings: bool = True) -> Iterator[list[str]]:
-    """Collect in a list, at the end, the warnings and the changes of process state of the body.
-
-    The process state is restored.
-    """
+    """Collect warnings and changes of process state of the body at its end; restore the state."""
     remarks: list[str] = []
     catch = warnings.catch_warnings(record=True) if with_warnings else nullcontext()
     with catch as caught:

@@ -32,22 +32,11 @@ Metric = Literal[
 
 @dataclass(frozen=True, slots=True)
 class MetricInfo:
-    """Properties of a metric.
+    """Properties of a metric: its range, direction, and names of scikit-learn's scorers.
 
-    Parameters
-    ----------
-    scorer : str, optional
-        Name of the scorer in scikit-learn, greater is better; None if there is none for any number
-        of classes.
-    needs : {"labels", "scores", "probabilities"}
-        Predicted labels, scores of any kind, or scores that are probabilities.
-    low, high : float
-        Range of the values.
-    lower_is_better : bool
-    two_classes_only : bool
-        Whether it is defined for two classes only; `<name>_macro` is its average over more.
-    multiclass_scorer : str, optional
-        Name of the scorer for more than two classes, where it is another one.
+    `needs` predicted labels, scores of any kind, or probabilities. For more than two classes, one
+    that is defined for `two_classes_only` has `<name>_macro`, others may have a
+    `multiclass_scorer`.
     """
 
     scorer: str | None = None

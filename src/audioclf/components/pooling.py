@@ -38,18 +38,10 @@ class Flatten(Settings):
         return n_bins, max_frames
 
     def pool(self, features: NDArray[np.float32], max_frames: int) -> NDArray[np.float32]:
-        """Return the frames in order as one row.
+        """Return the frames in order as a row [shape=(max_frames * n_bins,)], float32.
 
-        Parameters
-        ----------
-        features : np.ndarray [shape=(n_bins, n_frames)], float32
-        max_frames : int
-            Number of frames of the longest clip that the config allows; later ones are cut.
-
-        Returns
-        -------
-        row : np.ndarray [shape=(max_frames * n_bins,)], float32
-            Frame by frame, the bins of the first frame first.
+        The bins of the first frame come first; `max_frames` is that of the longest clip of the
+        config.
         """
         import numpy as np
 
@@ -105,19 +97,9 @@ class Stats(Settings):
         return None
 
     def pool(self, features: NDArray[np.float32], max_frames: int) -> NDArray[np.float32]:
-        """Return the statistics as one row, ordered by statistic and then by bin.
+        """Return the statistics as a row [shape=(width,)], float32, by statistic and then by bin.
 
         If a clip has fewer frames than segments, a segment holds its nearest frame.
-
-        Parameters
-        ----------
-        features : np.ndarray [shape=(n_bins, n_frames)], float32, n_frames >= 1
-        max_frames : int
-            Not used.
-
-        Returns
-        -------
-        row : np.ndarray [shape=(width,)], float32
         """
         import numpy as np
 
@@ -174,10 +156,7 @@ def _deviation(frames: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArra
 def _percentiles(
     features: NDArray[np.float32], percentiles: tuple[float, ...]
 ) -> list[NDArray[np.float64]]:
-    """Return percentiles, linearly interpolated, from one sort for all of them.
-
-    `numpy.percentile` gives the same numbers, but takes several times as long as the spectrogram.
-    """
+    """Return percentiles as `numpy.percentile` does, from one sort, in a fraction of its time."""
     import numpy as np
 
     ordered = np.sort(features, axis=1)
@@ -191,15 +170,9 @@ def _percentiles(
 
 
 def delta(features: NDArray[np.float32], width: int = 9) -> NDArray[np.float32]:
-    """Estimate the time derivative by the slope of a line through `width` frames.
+    """Return the slope per frame of a line through `width` frames, an odd number, float32.
 
-    This is the Savitzky-Golay derivative of order one with repeated edge frames, as in
-    `librosa.feature.delta(features, width=width, mode="nearest")`.
-
-    - `features` ([shape=(n_bins, n_frames)])
-    - `width`: odd number of frames, at least 3.
-
-    Returns an array [shape=(n_bins, n_frames)], float32, per frame.
+    The Savitzky-Golay derivative of `librosa.feature.delta(features, width=width, mode="nearest")`.
     """
     import numpy as np
 

@@ -96,13 +96,7 @@ class Registry:
         return tuple(p for name in self.types(kind) for p in self._providers[kind, name])
 
     def resolve(self, kind: Kind, type_name: str) -> type[Component]:
-        """Return the component class of that kind and name.
-
-        Raises
-        ------
-        PluginError
-            If no plugin or more than one provides it.
-        """
+        """Return the class of that kind and name; PluginError unless one plugin provides it."""
         providers = self._providers.get((kind, type_name), ())
         if len(providers) == 1:
             return providers[0].cls
@@ -119,17 +113,10 @@ class Registry:
         return described(component, self.origin_of(component))
 
     def observers(self, names: Iterable[str]) -> tuple[Observer, ...]:
-        """Return the plugins of these names with the hook `audioclf_run_finished`, each once.
+        """Return the plugins with the hook `audioclf_run_finished`, each once.
 
-        Parameters
-        ----------
-        names : iterable of str
-            Entry points, distributions or identities.
-
-        Raises
-        ------
-        PluginError
-            If a name matches no such plugin, or several.
+        `names` are entry points, distributions or identities; PluginError if one matches none or
+        several.
         """
         observers = {observer.origin: observer for observer in map(self._observer, names)}
         return tuple(observers.values())
@@ -161,12 +148,8 @@ class Registry:
     def build(self, kind: Kind, data: Any, context: dict[str, Any]) -> Component:
         """Return the component that a mapping in a config describes.
 
-        Raises
-        ------
-        ValueError
-            If the name is missing or cannot be resolved.
-        pydantic.ValidationError
-            If a field does not fit.
+        Raises ValueError if the name cannot be resolved, pydantic.ValidationError if a field does
+        not fit.
         """
         if not isinstance(data, dict):
             raise ValueError(

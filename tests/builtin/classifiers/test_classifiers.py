@@ -20,12 +20,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
 from audioclf.builtin.classifiers.dummy import Dummy
-from audioclf.builtin.classifiers.extra_trees import ExtraTrees
+from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
 from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
 from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
 from audioclf.builtin.classifiers.knn import Knn
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
-from audioclf.builtin.classifiers.random_forest import RandomForest
 from audioclf.builtin.classifiers.svm import Svm
 from audioclf.components.fields import validate_component
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from audioclf.builtin.classifiers.extra_trees import ExtraTrees
+from audioclf.builtin.classifiers.forests import ExtraTrees
 
 
 def test_the_forest_does_not_choose_how_parallel_a_run_is() -> None:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from audioclf.builtin.featurizers.augmentation import Vtlp
 from audioclf.builtin.featurizers.concat import Concat
-from audioclf.builtin.featurizers.mel import MelSpectrogram
+from audioclf.builtin.featurizers.mel import MelSpectrogram, Vtlp
 from audioclf.builtin.featurizers.mfcc import Mfcc
 from audioclf.builtin.featurizers.stft import Stft
 from audioclf.plugin import Featurizer

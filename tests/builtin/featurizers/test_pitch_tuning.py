@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from audioclf.builtin.featurizers.pitch_tuning import estimated_tuning
+from audioclf.builtin.featurizers.chroma import estimated_tuning
 from tests.conftest import imported_by
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.builtin.loaders.esc50 import Esc50
+from audioclf.builtin.loaders.published import Esc50
 from audioclf.plugin import Dataset, DatasetError
 from tests.conftest import run_cli
 

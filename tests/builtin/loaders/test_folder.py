@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.builtin.loaders.folder import FolderDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset
 from audioclf.plugin import DatasetError, DecodeError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX file names or links")

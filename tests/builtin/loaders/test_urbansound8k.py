@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.builtin.loaders.urbansound8k import UrbanSound8K
+from audioclf.builtin.loaders.published import UrbanSound8K
 from audioclf.plugin import Dataset, DatasetError
 from tests.conftest import run_cli
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from audioclf.builtin.loaders.folder import FolderDataset
-from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.components.fields import validate_component
 from audioclf.plugin import Clip, DatasetError
 

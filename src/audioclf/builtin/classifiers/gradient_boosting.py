@@ -19,9 +19,10 @@ from audioclf.builtin.classifiers.tree_options import (
 from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
+
+    from audioclf.dataset.targets import Codes
+    from audioclf.dsp.short_time import Matrix
 
 
 class GradientBoosting(Classifier):
@@ -85,21 +86,7 @@ class GradientBoosting(Classifier):
         return 64 * n_rows * n_classes
 
     @override
-    def fit_views(
-        self,
-        estimator: Any,
-        X: NDArray[np.float32],
-        y: NDArray[np.intp],
-        clips: NDArray[np.intp],
-        **passed: Any,
-    ) -> Any:
-        """Fit without early stopping, whose validation rows would separate the views of a clip.
-
-        Raises
-        ------
-        ClassifierError
-            If `n_iter_no_change` is set.
-        """
+    def fit_views(self, estimator: Any, X: Matrix, y: Codes, clips: Codes, **passed: Any) -> Any:
         if self.n_iter_no_change is not None:
             raise ClassifierError(
                 "early stopping holds out rows at random, which would separate the views of a clip",

@@ -15,9 +15,10 @@ from audioclf.builtin.classifiers.tree_options import Count, ProperShare
 from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
+
+    from audioclf.dataset.targets import Codes
+    from audioclf.dsp.short_time import Matrix
 
 _MANY_CLIPS = 10_000
 """Clips above which `auto` stops early, as in scikit-learn."""
@@ -76,29 +77,13 @@ class HistGradientBoosting(Classifier):
 
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        """Return the bytes of a float64 copy, its bins, and a histogram per column and leaf.
-
-        The factors are measured: 20,000 rows of 480 columns and 1,500 of 16,640.
-        """
+        """Return the bytes of a float64 copy, bins and a histogram per column and leaf."""
         leaves = self.max_leaf_nodes or 2 ** min(self.max_depth or 10, 10)
         return 21 * n_rows * n_columns + 9 * n_columns * (self.max_bins + 1) * leaves
 
     @override
-    def fit_views(
-        self,
-        estimator: Any,
-        X: NDArray[np.float32],
-        y: NDArray[np.intp],
-        clips: NDArray[np.intp],
-        **passed: Any,
-    ) -> Any:
-        """Fit with whole clips held out for early stopping; `auto` counts clips, not rows.
-
-        Raises
-        ------
-        ClassifierError
-            If scikit-learn is too old to take validation rows.
-        """
+    def fit_views(self, estimator: Any, X: Matrix, y: Codes, clips: Codes, **passed: Any) -> Any:
+        """Fit with whole clips held out for early stopping; `auto` counts clips, not rows."""
         n_clips = len(set(clips.tolist()))
         stops = n_clips > _MANY_CLIPS if self.early_stopping == "auto" else self.early_stopping
         # Only for this fit: a saved model has the parameters that `build` gives.
@@ -129,9 +114,7 @@ class HistGradientBoosting(Classifier):
         )
 
 
-def _validation_split(
-    clips: NDArray[np.intp], y: NDArray[np.intp], held_out: float, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _validation_split(clips: Codes, y: Codes, held_out: float, seed: int) -> tuple[Codes, Codes]:
     """Return the rows to fit and the rows held out; the views of a clip stay together."""
     import numpy as np
     from sklearn.model_selection import train_test_split

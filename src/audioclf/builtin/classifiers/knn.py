@@ -10,8 +10,6 @@ from typing_extensions import override
 from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from sklearn.base import ClassifierMixin
 
 
@@ -43,7 +41,7 @@ class Knn(Classifier):
     """Distance of two clips; `cosine` works with `algorithm` `auto` and `brute`."""
 
     @model_validator(mode="after")
-    def _algorithm_supports_the_metric(self) -> Self:
+    def _algorithm_supports_the_metric(self) -> Knn:
         if self.p < 1 and self.metric == "minkowski" and self.algorithm.endswith("_tree"):
             raise ValueError(f"p below 1 needs algorithm: brute, not {self.algorithm}")
         if self.metric == "cosine" and self.algorithm.endswith("_tree"):

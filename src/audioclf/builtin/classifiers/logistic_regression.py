@@ -10,8 +10,6 @@ from typing_extensions import override
 from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from sklearn.base import ClassifierMixin
 
 Solver = Literal["lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"]
@@ -48,7 +46,7 @@ class LogisticRegression(Classifier):
     """Tolerance at which the solver stops, above 0."""
 
     @model_validator(mode="after")
-    def _solver_supports_the_penalty(self) -> Self:
+    def _solver_supports_the_penalty(self) -> LogisticRegression:
         lasso = self.l1_ratio == 1 and self.solver == "liblinear"
         if self.l1_ratio > 0 and self.solver != "saga" and not lasso:
             raise ValueError(f"l1_ratio above 0 needs solver: saga, not {self.solver}")

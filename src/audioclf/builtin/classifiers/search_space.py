@@ -18,9 +18,6 @@ from pydantic import (
 
 from audioclf.plugin import Classifier, Settings
 
-if TYPE_CHECKING:
-    from typing import Self
-
 
 class Range(Settings):
     """Range of numbers for a random search."""
@@ -38,7 +35,7 @@ class Range(Settings):
     """Whether to draw whole numbers."""
 
     @model_validator(mode="after")
-    def _ends_fit(self) -> Self:
+    def _ends_fit(self) -> Range:
         if not self.low < self.high:
             raise ValueError(f"low: {self.low} must be below high: {self.high}")
         if self.log and self.low <= 0:
@@ -107,13 +104,7 @@ def as_json(value: Any) -> str:
 
 
 def with_values(classifier: Classifier, values: dict[str, Any]) -> Classifier:
-    """Return the classifier with other values of some fields, validated as a config is.
-
-    Raises
-    ------
-    pydantic.ValidationError
-        If a value does not fit its field, or the values do not fit each other.
-    """
+    """Return the classifier with other values of some fields, validated as strictly as a config."""
     return type(classifier).model_validate({**dict(classifier), **values}, strict=True)
 
 

@@ -111,10 +111,7 @@ class Sgd(Classifier):
 
     @override
     def to_onnx(self, estimator: Any, n_columns: int, opsets: Mapping[str, int]) -> Any:
-        """Return the classifier in ONNX, computed in 64 bits.
-
-        The decision values are large, so that 32 bits would name other classes.
-        """
+        """Return it in 64-bit ONNX, since large decision values in 32 bits name other classes."""
         from audioclf.builtin.classifiers.sgd_onnx import to_onnx
 
         return to_onnx(estimator, n_columns, opsets)
@@ -127,9 +124,8 @@ class Sgd(Classifier):
     def fit_batches(self, batches: Batches, *, random_state: int) -> ClassifierMixin:
         """Fit by `partial_fit`: one pass for the scaler, then passes over shuffled blocks.
 
-        At most `max_iter` passes, until about 1,000,000 rows were used, the number after which
-        scikit-learn's guide (section "Stochastic Gradient Descent, tips on practical use") expects
-        convergence.
+        At most `max_iter` passes, until about 1,000,000 rows were used: the guide of scikit-learn
+        expects convergence after that many.
         """
         import numpy as np
 

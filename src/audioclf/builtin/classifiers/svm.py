@@ -13,9 +13,10 @@ from typing_extensions import override
 from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
+
+    from audioclf.dataset.targets import Codes
+    from audioclf.dsp.short_time import Matrix
 
 _FOLDS = 5
 """The default of scikit-learn's calibration."""
@@ -63,7 +64,7 @@ class Svm(Classifier):
 
     @override
     def fit_keywords(
-        self, *, groups: NDArray[np.intp] | None, shape: tuple[int, int] | None
+        self, *, groups: Codes | None, shape: tuple[int, int] | None
     ) -> dict[str, Any]:
         return {"groups": groups} if self.probability and groups is not None else {}
 
@@ -76,23 +77,11 @@ class Svm(Classifier):
         return 22 * n_rows * n_columns + min(200 << 20, 8 * n_rows**2)
 
     @override
-    def fit_views(
-        self,
-        estimator: Any,
-        X: NDArray[np.float32],
-        y: NDArray[np.intp],
-        clips: NDArray[np.intp],
-        **passed: Any,
-    ) -> Any:
+    def fit_views(self, estimator: Any, X: Matrix, y: Codes, clips: Codes, **passed: Any) -> Any:
         """Fit, with calibration folds that keep the clips of a group, and the views of a clip.
 
-        The folds do not depend on the order of the rows. If the groups do not allow folds with all
-        classes in training, they keep clips together, with a warning.
-
-        Raises
-        ------
-        ClassifierError
-            If a class has too few clips for the calibration.
+        If groups do not allow folds with all classes in training, the folds keep clips together,
+        with a warning.
         """
         if not self.probability:
             return super().fit_views(estimator, X, y, clips, **passed)
@@ -121,16 +110,9 @@ class Svm(Classifier):
 
 
 def calibration_folds(
-    X: NDArray[np.float32],
-    y: NDArray[np.intp],
-    clips: NDArray[np.intp],
-    groups: NDArray[np.intp] | None,
-    seed: int,
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Return stratified folds of groups, or where these do not do, of clips.
-
-    The order of the rows has no effect on them.
-    """
+    X: Matrix, y: Codes, clips: Codes, groups: Codes | None, seed: int
+) -> list[tuple[Codes, Codes]]:
+    """Return stratified folds of groups, or else of clips, whatever the order of the rows is."""
     import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -156,6 +138,6 @@ def calibration_folds(
     raise ClassifierError("probability: true finds no folds with all classes in training")
 
 
-def _fewest(y: NDArray[np.intp], units: NDArray[np.intp]) -> int:
+def _fewest(y: Codes, units: Codes) -> int:
     """Return the smallest number of units of a class."""
     return min(len(set(units[y == code].tolist())) for code in set(y.tolist()))

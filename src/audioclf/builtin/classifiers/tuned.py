@@ -16,11 +16,10 @@ from audioclf.builtin.classifiers.search_space import Range, Space, as_json, inv
 from audioclf.plugin import AnyClassifier, Classifier, SearchMetric
 
 if TYPE_CHECKING:
-    from typing import Self
-
-    import numpy as np
-    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
+
+    from audioclf.dataset.targets import Codes
+    from audioclf.dsp.short_time import Matrix
 
 MAX_CHECKED = 1000
 """Combinations of values that are validated before the run; other random candidates are validated
@@ -77,7 +76,7 @@ class Tuned(Classifier):
         return search
 
     @model_validator(mode="after")
-    def _candidates_are_valid(self) -> Self:
+    def _candidates_are_valid(self) -> Tuned:
         if self.strategy == "grid":
             self._check_grid()
         for values in islice(self._corners(), MAX_CHECKED):
@@ -102,14 +101,7 @@ class Tuned(Classifier):
         return chosen, estimator.best_estimator_.estimator_
 
     @override
-    def fit_views(
-        self,
-        estimator: Any,
-        X: NDArray[np.float32],
-        y: NDArray[np.intp],
-        clips: NDArray[np.intp],
-        **passed: Any,
-    ) -> Any:
+    def fit_views(self, estimator: Any, X: Matrix, y: Codes, clips: Codes, **passed: Any) -> Any:
         return estimator.fit(X, y, clips=clips, **passed)
 
     @override

@@ -1,7 +1,6 @@
-"""Estimators of `tuned`; imported when one is built, since scikit-learn is heavy.
+"""Estimators of `tuned`: searches of scikit-learn over components.
 
-The searches of scikit-learn clone an estimator and set parameters. Here the parameters are the
-fields of a component, so a candidate is a validated component that builds its estimator.
+A candidate is a validated component that builds its estimator; its parameters are its fields.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils.metaestimators import available_if
 
 from audioclf.builtin.classifiers.search_space import Range, invalid, shown, with_values
-from audioclf.builtin.classifiers.tuned_scoring import PartialScorer
 from audioclf.plugin import METRICS, AudioclfError, Classifier, ClassifierError, SearchMetric
 
 if TYPE_CHECKING:
@@ -39,19 +37,8 @@ def _fitted_has(attribute: str, name: str) -> Callable[[Any], bool]:
 class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Search in inner folds of the training rows, with the best candidate fitted on all of them.
 
-    Parameters
-    ----------
-    component : Tuned
-    random_state : int
-        Seed of the inner folds, of the draws and of every candidate.
-
-    Attributes
-    ----------
-    best_params_ : dict
-        The chosen values, by field.
-    best_score_ : float
-        Mean of the metric over the inner folds; optimistic, as the best of many.
-    best_estimator_ : CandidateClassifier
+    `best_params_` holds its values by field; `best_score_`, the mean metric over the inner folds,
+    is optimistic, as the best of many.
     """
 
     def __init__(self, component: Any, random_state: int = 0) -> None:
@@ -68,12 +55,8 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> TunedClassifier:
         """Search, and fit the best candidate on all rows.
 
-        Inner splits do not separate rows of one clip, whose number `clips` holds.
-
-        Raises
-        ------
-        ClassifierError
-            If no inner folds can be made, or a candidate fails; the message names it.
+        Inner splits do not separate rows of one clip, whose number `clips` holds. Raises
+        ClassifierError if there are no inner folds or a candidate fails.
         """
         y = np.asarray(y)
         folds = inner_folds(
@@ -115,18 +98,9 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Estimator of a component with other values of its fields.
+    """Estimator of a component, with the `values` of its fields that `set_params` gave.
 
     Labels are encoded again, because an inner fold may lack a class.
-
-    Parameters
-    ----------
-    component : Classifier
-    random_state : int
-    values : dict, optional
-        Values set by `set_params`, by field.
-    shape : tuple of int, optional
-        Shape (n_bins, n_frames) of the matrix in each row.
     """
 
     def __init__(
@@ -199,27 +173,10 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def inner_folds(
     y: Indices, groups: Any, n_splits: int, random_state: int, *, needs_scores: bool = False
 ) -> list[Pair]:
-    """Return stratified folds of the training rows that keep groups together.
+    """Return stratified pairs (train, test) of the training rows that keep groups together.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,)]
-    groups : np.ndarray [shape=(n,)], optional
-    n_splits : int
-        Lowered, with a warning, to the fewest clips or groups that a class has.
-    random_state : int
-    needs_scores : bool
-        Whether the metric is one of scores, which needs two classes on the test side.
-
-    Returns
-    -------
-    folds : list of (train, test)
-        Those on which candidates can be compared; the others are left out with a warning.
-
-    Raises
-    ------
-    ClassifierError
-        If a class has one clip, all clips are of one group, or no fold can be used.
+    `n_splits` is lowered, with a warning, to the fewest clips or groups of a class. Folds on which
+    candidates cannot be compared are left out; if none is left, that is a ClassifierError.
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -359,3 +316,40 @@ class Draws:
         else:
             drawn = float(random_state.uniform(low, stop))
         return min(max(math.floor(drawn) if self.between.integer else drawn, low), high)
+
+
+class PartialScorer:
+    """A metric of scores on an inner fold that lacks a class; greater is better.
+
+    Classes that the training side lacks have the score 0; rank metrics are averaged over the
+    classes that the test side holds.
+    """
+
+    def __init__(self, metric: SearchMetric, classes: Indices) -> None:
+        self.metric = metric
+        self.classes = classes
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
+        """Return the metric of an estimator on the test side."""
+        from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+
+        scores = self._scores(estimator, X)
+        if self.metric == "log_loss":
+            scores = np.clip(scores, np.finfo(float).eps, 1.0)
+            scores /= scores.sum(axis=1, keepdims=True)
+            return -float(log_loss(y, scores, labels=self.classes))
+        rank = roc_auc_score if self.metric == "roc_auc" else average_precision_score
+        held = [(y == code, column) for code, column in zip(self.classes, scores.T, strict=True)]
+        return float(np.mean([rank(truth, column) for truth, column in held if truth.any()]))
+
+    def _scores(self, estimator: Any, X: Any) -> NDArray[np.float64]:
+        if self.metric == "log_loss" or hasattr(estimator, "predict_proba"):
+            values, absent = np.asarray(estimator.predict_proba(X)), 0.0
+        else:
+            values, absent = np.asarray(estimator.decision_function(X)), -np.inf
+        if values.ndim == 1:
+            values = np.column_stack([-values, values])
+        absent = min(absent, values.min() - 1) if absent else 0.0
+        scores = np.full((len(values), len(self.classes)), absent)
+        scores[:, np.searchsorted(self.classes, estimator.classes_)] = values
+        return scores

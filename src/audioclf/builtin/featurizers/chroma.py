@@ -1,10 +1,5 @@
-"""Chroma: energy of each frame in the pitch classes of all octaves.
+"""Chroma: energy of each frame in the pitch classes of all octaves, by librosa's filters.
 
-The spectra come from `audioclf.dsp.short_time`, with the numbers of `librosa.stft`; the rest is
-librosa's.
-
-References
-----------
 D. P. W. Ellis, "Chroma feature analysis and synthesis", Columbia University, 2007.
 """
 
@@ -21,7 +16,12 @@ from audioclf.builtin.featurizers.short_time_options import Spectral
 from audioclf.dsp.first_call import compiled_by_one
 
 if TYPE_CHECKING:
-    from audioclf.builtin.featurizers.clip_options import Matrix
+    from audioclf.dsp.short_time import Matrix
+
+
+_FMIN, _FMAX = 150.0, 4000.0
+_THRESHOLD = 0.1
+"""Range of pitches in Hz and share of a frame's largest power, the defaults of `piptrack`."""
 
 
 class Chroma(Spectral):
@@ -78,8 +78,6 @@ class Chroma(Spectral):
         from librosa.filters import chroma as chroma_filters
         from scipy.sparse import csr_array
 
-        from audioclf.builtin.featurizers.pitch_tuning import estimated_tuning
-
         tuning = self.tuning
         if tuning is None:
             tuning = estimated_tuning(power, sr, self.n_chroma)
@@ -89,3 +87,33 @@ class Chroma(Spectral):
         chroma = csr_array(weights) @ power
         norm = np.inf if self.norm == "inf" else self.norm
         return np.asarray(util.normalize(chroma, norm=norm, axis=0), dtype=np.float32)
+
+
+def estimated_tuning(power: Matrix, sr: int, bins_per_octave: int) -> float:
+    """Return `librosa.estimate_tuning` of power [shape=(n_bins, n_frames)] in bins, -0.5 to 0.5.
+
+    Pitches are maxima of the spectrum, moved by a parabola through the three bins around each (J.
+    O. Smith, "Spectral Audio Signal Processing", 2011); 0 where there is no pitch.
+    """
+    import numpy as np
+    from librosa import pitch_tuning
+
+    frequencies = np.linspace(0.0, sr / 2, len(power))
+    loud = np.where(power > _THRESHOLD * power.max(axis=0), power, np.float32(0.0))
+    peaks = np.zeros(power.shape, dtype=bool)
+    peaks[1:-1] = (loud[1:-1] > loud[:-2]) & (loud[1:-1] >= loud[2:])
+    peaks &= ((frequencies >= _FMIN) & (frequencies < min(_FMAX, sr / 2)))[:, np.newaxis]
+    bins, frames = np.nonzero(peaks)
+    if not len(bins):
+        return 0.0
+    # The precisions of librosa: pitches at the edge of a histogram bin must fall on the same side.
+    below, at, above = (power[bins + step, frames] for step in (-1, 0, 1))
+    slope = (above - below) / 2
+    curvature = (above + below) - 2 * at.astype(np.float64)
+    inside = np.abs(slope) < np.abs(curvature)
+    shift = np.zeros_like(slope)
+    np.divide(-slope, curvature, out=shift, where=inside, casting="same_kind")
+    height = at + np.float32(0.5) * slope * shift
+    pitches = ((bins + shift) * float(sr) / (2 * (len(power) - 1))).astype(np.float32)
+    strong = height >= np.median(height)
+    return float(pitch_tuning(pitches[strong], bins_per_octave=bins_per_octave))

@@ -1,14 +1,9 @@
-"""Options for each clip: trimmed silence, normalized bins, a fixed number of frames.
+"""Options for each clip: trimmed silence, normalized bins, a fixed number of frames, in that order.
 
-The order is: trim the waveform, featurize it, normalize the bins, resample to `n_steps` frames.
-Each step uses one clip alone, so there is no leakage between clips. By default all are off.
-
-References
-----------
 S. Furui, "Cepstral analysis technique for automatic speaker verification", IEEE Transactions on
-Acoustics, Speech, and Signal Processing 29(2), 1981.
-O. Viikki and K. Laurila, "Cepstral domain segmental feature vector normalization for noise robust
-speech recognition", Speech Communication 25, 1998.
+Acoustics, Speech, and Signal Processing 29(2), 1981. O. Viikki and K. Laurila, "Cepstral domain
+segmental feature vector normalization for noise robust speech recognition", Speech Communication
+25, 1998.
 """
 
 from __future__ import annotations
@@ -24,10 +19,7 @@ from audioclf.dsp.first_call import compiled_by_one
 from audioclf.plugin import Featurizer, Settings
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Matrix = NDArray[np.float32]
+    from audioclf.dsp.short_time import Matrix
 
 Normalization = Literal["mean", "mean_variance"]
 
@@ -40,17 +32,9 @@ class TrimSilence(Settings):
 
     @compiled_by_one("librosa", "trim")
     def trim(self, y: Matrix) -> Matrix:
-        """Return the part of a clip without leading and trailing silence, a view of it.
+        """Return the part of a waveform between its first and last frame that is not silent.
 
-        Parameters
-        ----------
-        y : np.ndarray [shape=(n_samples,)], float32
-
-        Returns
-        -------
-        part : np.ndarray [shape=(n,)], float32
-            From the first frame of 2048 samples that is not silent to the last, in hops of 512.
-            All of a clip that is silent throughout.
+        Frames have 2048 samples in hops of 512; a clip that is silent throughout is returned whole.
         """
         from librosa.effects import trim
 
@@ -83,7 +67,6 @@ class ClipFeaturizer(Featurizer):
 
     @override
     def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return what `featurize` gives of each clip, with the options applied."""
         if self.trim_silence is not None:
             ys = [self.trim_silence.trim(y) for y in ys]
         matrices = self.featurize(ys, sr)
@@ -103,38 +86,16 @@ class ClipFeaturizer(Featurizer):
 
     @abstractmethod
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the feature matrix of each clip, without the options.
+        """Return the matrix [shape=(n_bins, n_frames)] of each waveform, without the options.
 
-        Parameters
-        ----------
-        ys : sequence of np.ndarray [shape=(n_samples,)], float32
-        sr : int
-            Sample rate in Hz.
-
-        Returns
-        -------
-        matrices : list of np.ndarray [shape=(n_bins, n_frames)], float32
-
-        Raises
-        ------
-        FeatureError
-            If a clip is too short, or a field does not fit the sample rate.
+        Raises FeatureError if a clip is too short, or a field does not fit the sample rate in Hz.
         """
 
 
 def normalized(features: Matrix, how: Normalization) -> Matrix:
-    """Return the frames with mean 0 in each bin, and variance 1 with `mean_variance`.
+    """Return frames with mean 0 in each bin, and with `mean_variance` variance 1, over n_frames.
 
-    Parameters
-    ----------
-    features : np.ndarray [shape=(n_bins, n_frames)], float32
-    how : "mean" or "mean_variance"
-        The variance divides by the number of frames.
-
-    Returns
-    -------
-    normalized : np.ndarray [shape=(n_bins, n_frames)], float32
-        A bin that is constant up to rounding in float32 is 0 after `mean_variance`.
+    A bin that is constant up to rounding in float32 is 0 after `mean_variance`.
     """
     import numpy as np
 
@@ -149,20 +110,10 @@ def normalized(features: Matrix, how: Normalization) -> Matrix:
 
 
 def resampled(features: Matrix, n_steps: int) -> Matrix:
-    """Return the frames at `n_steps` points in time, interpolated linearly.
+    """Return the matrix at `n_steps` points in time, interpolated linearly, not averaged.
 
-    Each step has the value at the center of an equal part of the clip, and that of the first or
-    last frame outside of them. As many steps as frames are the frames themselves. Fewer steps are
-    not averages.
-
-    Parameters
-    ----------
-    features : np.ndarray [shape=(n_bins, n_frames)], float32
-    n_steps : int
-
-    Returns
-    -------
-    resampled : np.ndarray [shape=(n_bins, n_steps)], float32
+    Each step has the value at the center of an equal part of the clip, the outer ones that of the
+    first or last frame. With as many steps as frames, the matrix does not change.
     """
     import numpy as np
 

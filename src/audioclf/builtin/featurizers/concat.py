@@ -12,7 +12,7 @@ from typing_extensions import override
 from audioclf.plugin import AnyFeaturizer, FeatureError, Featurizer, Flatten, Pooling, Stats
 
 if TYPE_CHECKING:
-    from audioclf.builtin.featurizers.clip_options import Matrix
+    from audioclf.dsp.short_time import Matrix
 
 _AS_IT_IS = Stats(statistics=("mean",), percentiles=(), segments=0)
 """The mean over the single frame that `concat` returns: that frame, bit for bit."""
@@ -107,13 +107,7 @@ class Concat(Featurizer):
 
     @override
     def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the pooled rows of all parts, in order, as a column [shape=(n_features, 1)].
-
-        Raises
-        ------
-        FeatureError
-            If a part fails; the message names the part.
-        """
+        """Return the pooled rows of all parts, in order, as a column [shape=(n_features, 1)]."""
         return self._joined(lambda part: part.extract_many(ys, sr))
 
     @override

@@ -1,7 +1,5 @@
 """Constant-Q transform: frequencies at equal distances on a log scale, computed by librosa.
 
-References
-----------
 C. Schörkhuber and A. Klapuri, "Constant-Q transform toolbox for music processing", 7th Sound and
 Music Computing Conference, 2010.
 """
@@ -23,7 +21,7 @@ from audioclf.dsp.framing import PadMode
 from audioclf.plugin import FeatureError
 
 if TYPE_CHECKING:
-    from audioclf.builtin.featurizers.clip_options import Matrix
+    from audioclf.dsp.short_time import Matrix
 
 _C1 = 440.0 * 2.0 ** (-45 / 12)
 """Frequency in Hz of the note at which the transform starts by default."""
@@ -101,13 +99,7 @@ class Cqt(ClipFeaturizer):
 
     @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the transform [shape=(n_bins, n_frames)] in dB, or its magnitude if `db` is null.
-
-        Raises
-        ------
-        FeatureError
-            If the highest frequency exceeds half the sample rate, or a clip is too short.
-        """
+        """Return the transform [shape=(n_bins, n_frames)] in dB, or its magnitude without `db`."""
         with compiled_by_one("librosa", "cqt"):
             needed = self._needed_samples(sr)
             for y in ys:

@@ -1,25 +1,59 @@
-"""Mel spectrogram: energy of each frame in mel bands."""
+"""Mel spectrogram: energy of each frame in mel bands, and copies of clips with warped frequencies.
+
+N. Jaitly and G. E. Hinton, "Vocal tract length perturbation (VTLP) improves speech recognition",
+ICML Workshop on Deep Learning for Audio, Speech and Language Processing, 2013.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from annotated_types import Gt
+from annotated_types import Ge, Gt, Le
 from pydantic import Field, FiniteFloat, ValidationInfo, field_validator, model_validator
 from typing_extensions import override
 
-from audioclf.builtin.featurizers.augmentation import Augmentation
 from audioclf.builtin.featurizers.pcen import Pcen
 from audioclf.builtin.featurizers.short_time_options import Decibels, Spectral
-from audioclf.plugin import FeatureError, Featurizer
+from audioclf.plugin import FeatureError, Featurizer, Settings
 
 if TYPE_CHECKING:
-    from typing import Self
-
-    from audioclf.builtin.featurizers.clip_options import Matrix
+    from audioclf.dsp.short_time import Matrix
 
 Norm = Literal["slaney"] | Annotated[FiniteFloat, Gt(0)] | None
+
+
+Factor = Annotated[FiniteFloat, Ge(0.5), Le(2.0)]
+
+
+class Vtlp(Settings):
+    """Vocal tract length perturbation: copies of each training clip with warped frequencies.
+
+    The copies differ in `warp` alone. The paper draws a random factor for each clip and pass; here
+    each clip is used with every factor, so that runs are reproducible and features are cached.
+    """
+
+    type: Literal["vtlp"] = "vtlp"
+
+    factors: tuple[Factor, ...] = Field(default=(0.9, 1.1), min_length=1, max_length=32)
+    """Factors of `warp`, one for each copy, in [0.5, 2] without 1."""
+
+    test_time: bool = False
+    """Whether a prediction is the mean score of the clip and its copies, at a multiple of the cost;
+    otherwise copies are for training only."""
+
+    @field_validator("factors")
+    @classmethod
+    def _are_copies(cls, factors: tuple[float, ...]) -> tuple[float, ...]:
+        if 1.0 in factors:
+            raise ValueError("the clip itself is always used: remove the factor 1")
+        if len(set(factors)) < len(factors):
+            raise ValueError("a factor is listed twice")
+        return factors
+
+
+Augmentation = Vtlp
+"""Any augmentation; a union by `type` once there are several."""
 
 
 class MelBands(Spectral):
@@ -57,7 +91,7 @@ class MelBands(Spectral):
         return fmax
 
     @model_validator(mode="after")
-    def _warps_are_in_range(self) -> Self:
+    def _warps_are_in_range(self) -> MelBands:
         for factor in self.augment.factors if self.augment else ():
             if not 0.5 <= factor * self.warp <= 2.0:
                 raise ValueError(
@@ -80,12 +114,9 @@ class MelBands(Spectral):
         return self.augment is not None and self.augment.test_time
 
     def mel_power(self, ys: Sequence[Matrix], sr: int, norm: Norm) -> list[Matrix]:
-        """Return `librosa.feature.melspectrogram` of each clip, shape (n_mels, n_frames).
+        """Return `librosa.feature.melspectrogram` of each clip [shape=(n_mels, n_frames)].
 
-        Raises
-        ------
-        FeatureError
-            If `fmin` or `fmax` lies beyond half the sample rate, or a clip is too short.
+        Raises FeatureError if `fmin` or `fmax` lies beyond half the sample rate.
         """
         from audioclf.dsp.mel_filters import mel_bank
         from audioclf.dsp.short_time import raise_to, transform
@@ -144,7 +175,7 @@ class MelSpectrogram(MelBands):
     the examples of librosa use it with `power: 1`."""
 
     @model_validator(mode="after")
-    def _has_one_scaling(self) -> Self:
+    def _has_one_scaling(self) -> MelSpectrogram:
         if self.pcen is None or self.db is None:
             return self
         if "db" in self.model_fields_set:
@@ -155,13 +186,7 @@ class MelSpectrogram(MelBands):
 
     @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return bands [shape=(n_mels, n_frames)] in dB, as PCEN, or as energy if both are null.
-
-        Raises
-        ------
-        FeatureError
-            If `fmin` or `fmax` exceeds half the sample rate, or a clip is too short.
-        """
+        """Return bands [shape=(n_mels, n_frames)] in dB, as PCEN, or as energy if both are null."""
         mels = self.mel_power(ys, sr, self.norm)
         if self.pcen is not None:
             hop_length = self.framing().hop_length

@@ -11,9 +11,7 @@ from typing_extensions import override
 from audioclf.builtin.featurizers.mel import MelBands, Norm
 
 if TYPE_CHECKING:
-    from typing import Self
-
-    from audioclf.builtin.featurizers.clip_options import Matrix
+    from audioclf.dsp.short_time import Matrix
 
 _HALF = 4
 """Frames on each side of the one whose delta is estimated, as in librosa's `width=9`."""
@@ -61,7 +59,7 @@ class Mfcc(MelBands):
     """Number of appended time derivatives, each of the size of the coefficients."""
 
     @model_validator(mode="after")
-    def _bands_suffice(self) -> Self:
+    def _bands_suffice(self) -> Mfcc:
         if self.n_mfcc > self.n_mels:
             raise ValueError(f"n_mfcc={self.n_mfcc} must not exceed n_mels={self.n_mels}")
         if self.dct_type == 1 and self.n_mels < 2:
@@ -70,13 +68,7 @@ class Mfcc(MelBands):
 
     @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the coefficients and deltas [shape=(n_mfcc * (1 + deltas), n_frames)].
-
-        Raises
-        ------
-        FeatureError
-            If `fmin` or `fmax` exceeds half the sample rate, or a clip is too short.
-        """
+        """Return the coefficients and deltas [shape=(n_mfcc * (1 + deltas), n_frames)]."""
         return [self._coefficients(mel) for mel in self.mel_power(ys, sr, self.mel_norm)]
 
     def _coefficients(self, mel: Matrix) -> Matrix:
@@ -97,26 +89,11 @@ class Mfcc(MelBands):
 
 
 def delta(features: Matrix, order: int = 1) -> Matrix:
-    """Estimate a time derivative by fitting a polynomial of that order to nine frames.
+    """Return the derivative, per frame or frame squared, of a polynomial through nine frames.
 
-    This is the Savitzky-Golay derivative of `librosa.feature.delta(features, order=order)`. The
-    outermost four frames get the derivative of the polynomial through the outermost nine, which
-    is constant. A clip with fewer than nine frames is prolonged by its outermost frames, as
-    librosa does with `mode="nearest"`.
-
-    Parameters
-    ----------
-    features : np.ndarray [shape=(n_bins, n_frames)], float32
-    order : {1, 2}
-
-    Returns
-    -------
-    derivative : np.ndarray [shape=(n_bins, n_frames)], float32, per frame or per frame squared
-
-    References
-    ----------
-    A. Savitzky and M. J. E. Golay, "Smoothing and differentiation of data by simplified least
-    squares procedures", Analytical Chemistry 36(8), 1964.
+    As `librosa.feature.delta(features, order=order)` (Savitzky and Golay, Analytical Chemistry
+    36(8), 1964): the outermost four frames get the derivative of the outermost nine. A shorter clip
+    is prolonged by its outermost frames, as librosa does with `mode="nearest"`.
     """
     import numpy as np
 

@@ -1,10 +1,8 @@
 """Per-channel energy normalization: each band divided by its own recent level.
 
-References
-----------
-Y. Wang et al., "Trainable frontend for robust and far-field keyword spotting", ICASSP, 2017.
-V. Lostanlen et al., "Per-channel energy normalization: why and how", IEEE Signal Processing
-Letters 26(1), 2019.
+Y. Wang et al., "Trainable frontend for robust and far-field keyword spotting", ICASSP, 2017. V.
+Lostanlen et al., "Per-channel energy normalization: why and how", IEEE Signal Processing Letters
+26(1), 2019.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from audioclf.dsp.first_call import compiled_by_one
 from audioclf.plugin import Settings
 
 if TYPE_CHECKING:
-    from audioclf.builtin.featurizers.clip_options import Matrix
+    from audioclf.dsp.short_time import Matrix
 
 
 class Pcen(Settings):
@@ -49,19 +47,7 @@ class Pcen(Settings):
 
     @compiled_by_one("librosa", "pcen")
     def convert(self, mel: Matrix, sr: int, hop_length: int) -> Matrix:
-        """Return the normalized energies.
-
-        Parameters
-        ----------
-        mel : np.ndarray [shape=(n_mels, n_frames)], float32
-            Band energies, not negative.
-        sr, hop_length : int
-            Sample rate in Hz, and samples between frames.
-
-        Returns
-        -------
-        normalized : np.ndarray [shape=(n_mels, n_frames)], float32
-        """
+        """Return the normalized band energies [shape=(n_mels, n_frames)], float32."""
         import librosa
         import numpy as np
 

@@ -1,8 +1,4 @@
-"""Fields of featurizers with short-time spectra: frames, and levels in dB.
-
-Names and defaults are those of librosa 0.11. The numbers come from `audioclf.dsp.short_time`,
-which is imported when a clip is featurized, since listing plugins must stay fast.
-"""
+"""Fields of featurizers with short-time spectra: frames, and levels in dB, named as in librosa."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from audioclf.dsp.framing import Framing, PadMode, Window
 from audioclf.plugin import Settings
 
 if TYPE_CHECKING:
-    from audioclf.builtin.featurizers.clip_options import Matrix
+    from audioclf.dsp.short_time import Matrix
 
 Power = Annotated[FiniteFloat, Ge(1e-37)]
 

@@ -1,15 +1,9 @@
-"""Spectral shape of each frame: centroid, bandwidth, contrast and the like.
+"""Spectral shape of each frame: centroid, bandwidth, contrast and the like, by librosa.
 
-The spectra come from `audioclf.dsp.short_time`, with the numbers of `librosa.stft`; the rest is
-librosa's.
-
-References
-----------
 A. Klapuri and M. Davy (eds.), "Signal processing methods for music transcription", chapter 5,
-Springer, 2007.
-D.-N. Jiang et al., "Music type classification by spectral contrast feature", ICME, 2002.
-S. Dubnov, "Generalization of spectral flatness measure for non-Gaussian linear processes", IEEE
-Signal Processing Letters 11(8), 2004.
+Springer, 2007. D.-N. Jiang et al., "Music type classification by spectral contrast feature", ICME,
+2002. S. Dubnov, "Generalization of spectral flatness measure for non-Gaussian linear processes",
+IEEE Signal Processing Letters 11(8), 2004.
 """
 
 from __future__ import annotations
@@ -26,7 +20,7 @@ from audioclf.dsp.first_call import compiled_by_one
 from audioclf.plugin import FeatureError
 
 if TYPE_CHECKING:
-    from audioclf.builtin.featurizers.clip_options import Matrix
+    from audioclf.dsp.short_time import Matrix
 
 Shape = Literal["centroid", "bandwidth", "contrast", "rolloff", "flatness", "zero_crossings", "rms"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
@@ -105,14 +99,7 @@ class SpectralShape(Spectral):
 
     @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
-        """Return the measures [shape=(n_rows, n_frames)], `n_bands + 1` rows for contrast.
-
-        Raises
-        ------
-        FeatureError
-            If a clip is too short, or the bands of contrast exceed half the sample rate or hold
-            no frequency of the transform.
-        """
+        """Return the measures [shape=(n_rows, n_frames)], `n_bands + 1` rows for contrast."""
         import numpy as np
 
         from audioclf.dsp.short_time import transform
@@ -177,7 +164,7 @@ class SpectralShape(Spectral):
 
 
 def _zero_crossing_rate(y: Matrix, frame_length: int, hop_length: int, center: bool) -> Matrix:
-    """Return `librosa.feature.zero_crossing_rate` without compiled code: see `pitch_tuning`."""
+    """Return `librosa.feature.zero_crossing_rate` without compiled code: see `chroma`."""
     import numpy as np
 
     if center:

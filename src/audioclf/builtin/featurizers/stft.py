@@ -11,7 +11,7 @@ from typing_extensions import override
 from audioclf.builtin.featurizers.short_time_options import Decibels, Spectral
 
 if TYPE_CHECKING:
-    from audioclf.builtin.featurizers.clip_options import Matrix
+    from audioclf.dsp.short_time import Matrix
 
 
 class Stft(Spectral):

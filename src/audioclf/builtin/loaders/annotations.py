@@ -6,7 +6,7 @@ import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Gt, Le, MinLen
 from pydantic import model_validator
@@ -36,9 +36,6 @@ from audioclf.plugin import (
     is_published_split,
     list_files,
 )
-
-if TYPE_CHECKING:
-    from typing import Self
 
 Seconds = Annotated[float, Gt(0)]
 
@@ -80,7 +77,7 @@ class Annotations(Loader):
     both; `longest` takes the longer annotation, or the label that covers more."""
 
     @model_validator(mode="after")
-    def _check_window(self) -> Self:
+    def _check_window(self) -> Annotations:
         given = [name for name in ("hop", "background") if getattr(self, name) is not None]
         if self.window is None and given:
             raise ValueError(f"{given[0]} needs a window")
@@ -88,15 +85,6 @@ class Annotations(Loader):
 
     @override
     def load(self) -> Dataset:
-        """Return the clips; with windows, the headers of the recordings are read for their lengths.
-
-        Raises
-        ------
-        DatasetError
-            If the folder is missing, no table belongs to a recording, or a table cannot be read.
-        DecodeError
-            If the length of a recording is needed and its header is invalid.
-        """
         listing = list_files(self.path)
         collection = _Collection.of(dict(listing.entries), listing.name)
         marked = collection.read(self.column)

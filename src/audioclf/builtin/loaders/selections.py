@@ -62,20 +62,10 @@ _BIRDNET = (
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """An annotation of a recording.
+    """An annotation: times in s from the start of the file, equal for a point, and an NFC label.
 
-    Parameters
-    ----------
-    line : int
-        Line of the table.
-    start, end : float
-        In s from the start of the file; equal for a point in time.
-    label : str
-        NFC; may be empty.
-    file : str, optional
-        Name of the recording without folders, if the table has it.
-    may_be_session : bool
-        Whether the times may count from the start of another file that was open before this one.
+    `line` is that of the table, `file` the name of the recording without folders, if the table has
+    it. With `may_be_session` the times may count from another file that was open before this one.
     """
 
     line: int
@@ -96,19 +86,7 @@ class Selections:
 
 
 def read_selections(source: AudioSource, column: str) -> Selections:
-    """Read a Raven selection table, an Audacity label track, or a table of BirdNET.
-
-    Parameters
-    ----------
-    source : AudioSource
-    column : str
-        Column of a Raven table or a CSV that holds the labels.
-
-    Raises
-    ------
-    DatasetError
-        If the file is none of them.
-    """
+    """Read a Raven table, an Audacity label track or a table of BirdNET with labels in `column`."""
     text = read_text(source)
     if _BEGIN in text.lstrip().partition("\n")[0]:
         return _raven(text, source.name, column)

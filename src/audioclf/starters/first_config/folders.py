@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from audioclf.base.errors import DatasetError
-from audioclf.builtin.loaders.folder import FolderDataset
-from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.dataset.listing import is_archive, list_files
 from audioclf.dataset.path_labels import common_folders, is_audio, shown
 from audioclf.dataset.sources import Listing

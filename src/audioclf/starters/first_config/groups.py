@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from audioclf.audit.leakage.guess_groups import Guess, guess_groups
 from audioclf.base.errors import DatasetError
-from audioclf.builtin.loaders.folder import FolderDataset
-from audioclf.builtin.loaders.zip import ZipDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.dataset.path_labels import shown
 from audioclf.starters.first_config.results import LabelPattern, Layout
 

@@ -12,9 +12,8 @@ from typing import Any
 
 from audioclf.base.errors import DatasetError, EnvironmentMissingError
 from audioclf.builtin.loaders.audiofolder import AudioFolder
-from audioclf.builtin.loaders.esc50 import Esc50
 from audioclf.builtin.loaders.manifest import Manifest
-from audioclf.builtin.loaders.urbansound8k import UrbanSound8K
+from audioclf.builtin.loaders.published import Esc50, UrbanSound8K
 from audioclf.dataset.listing import is_archive
 from audioclf.dataset.path_labels import common_folders, is_audio, shown
 from audioclf.dataset.sources import AudioSource, FileSource, Listing
