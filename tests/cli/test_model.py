@@ -21,19 +21,24 @@ def path(tmp_path: Path) -> Path:
     return made(tmp_path / "m.audioclf", "svm")
 
 
+def lines_of(path: Path) -> set[str]:
+    done = run_cli("model", "show", path, code=0)
+    assert done.stderr == ""
+    return {" ".join(line.split()) for line in done.stdout.splitlines()}
+
+
 def test_what_is_inside_is_shown(path: Path) -> None:
-    done = run_cli("model", "show", path)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = {" ".join(line.split()) for line in done.stdout.splitlines()}
-    assert "model toys: mel/svm" in lines
-    assert "classes 2: barbie, ken" in lines
-    assert "audio mono, 8000 Hz, at most 0.5 s" in lines
-    assert "scores squashed decision values, not calibrated" in lines
-    assert "trained on 40 clips of toys.zip" in lines
-    assert "accuracy 0.750 0.600 to 0.900" in lines
-    assert "roc_auc not defined" in lines
-    assert "estimator as skops" in lines
-    assert "digests match, which shows no damage; they do not show who wrote the file" in lines
+    assert lines_of(path) > {
+        "model toys: mel/svm",
+        "classes 2: barbie, ken",
+        "audio mono, 8000 Hz, at most 0.5 s",
+        "scores squashed decision values, not calibrated",
+        "trained on 40 clips of toys.zip",
+        "accuracy 0.750 0.600 to 0.900",
+        "roc_auc not defined",
+        "estimator as skops",
+        "digests match, which shows no damage; they do not show who wrote the file",
+    }
 
 
 def test_json_is_the_manifest(path: Path) -> None:
@@ -43,16 +48,13 @@ def test_json_is_the_manifest(path: Path) -> None:
     assert "card" not in data
     both = json.loads(run_cli("model", "show", path, "--json", "--card").stdout)
     assert both["card"].startswith("# toys: mel/svm")
-
-
-def test_the_card_is_printed(path: Path) -> None:
-    assert run_cli("model", "show", path, "--card").stdout.startswith("# toys: mel/svm\n")
+    assert run_cli("model", "show", path, "--card").stdout.strip() == both["card"].strip()
 
 
 def test_a_model_that_was_not_evaluated_shows_no_metrics(tmp_path: Path) -> None:
     path = written(tmp_path / "m.audioclf", fitted(classifier("dummy")), evaluation=None)
-    lines = run_cli("model", "show", path).stdout.splitlines()
-    assert "evaluated   no" in lines
+    lines = lines_of(path)
+    assert "evaluated no" in lines
     assert not [line for line in lines if line.startswith("metric")]
 
 
@@ -81,19 +83,20 @@ def test_calibration_and_abstaining_are_shown(tmp_path: Path) -> None:
             abstained=share, accuracy=share, accuracy_of_rest=share, errors_avoided=None, **counts
         ),
     )
-    lines = {" ".join(line.split()) for line in run_cli("model", "show", path).stdout.splitlines()}
-    assert "scores probabilities, calibrated: temperature, on 60 clips, 12 groups" in lines
-    assert "log_loss 0.900 0.600 -0.400 to -0.200" in lines
-    assert "no class below 0.6 share interval" in lines
-    assert "clips without a class 0.250 0.100 to 0.400" in lines
-    assert "wrong classes that are withheld not defined" in lines
+    assert lines_of(path) > {
+        "scores probabilities, calibrated: temperature, on 60 clips, 12 groups",
+        "log_loss 0.900 0.600 -0.400 to -0.200",
+        "no class below 0.6 share interval",
+        "clips without a class 0.250 0.100 to 0.400",
+        "wrong classes that are withheld not defined",
+    }
 
 
 def test_a_refused_file_is_one_sentence_and_exit_5(tmp_path: Path) -> None:
     path = tmp_path / "bad.audioclf"
     path.write_bytes(b"nothing")
-    done = run_cli("model", "show", path)
-    assert (done.returncode, done.stdout) == (EXIT_MODEL, "")
+    done = run_cli("model", "show", path, code=EXIT_MODEL)
+    assert done.stdout == ""
     assert done.stderr.startswith(f"audioclf: error: {path}: refused by the archive check: not a")
     assert done.stderr.count("\n") == 2
 
@@ -114,8 +117,7 @@ def digest_of(path: Path) -> str:
 
 def test_the_expected_file_is_shown_in_either_case_of_the_digest(path: Path) -> None:
     for digest in (digest_of(path), digest_of(path).upper()):
-        done = run_cli("model", "show", path, "--expect-sha256", digest)
-        assert (done.returncode, done.stderr) == (0, "")
+        run_cli("model", "show", path, "--expect-sha256", digest, code=0)
 
 
 def test_another_file_than_the_expected_one_is_refused(path: Path, tmp_path: Path) -> None:
@@ -129,14 +131,6 @@ def test_another_file_than_the_expected_one_is_refused(path: Path, tmp_path: Pat
         assert f"and {expected} was expected" in done.stderr
     with pytest.raises(ModelError, match="refused by the digest check"):
         audioclf.load(other, expect_sha256=expected)
-
-
-def test_the_digest_is_compared_before_the_file_is_read(tmp_path: Path) -> None:
-    (tmp_path / "m.audioclf").write_text("no zip archive")
-    done = run_cli("model", "show", tmp_path / "m.audioclf", "--expect-sha256", "0" * 64)
-    assert "refused by the digest check" in done.stderr
-    done = run_cli("model", "show", tmp_path / "none", "--expect-sha256", "0" * 64)
-    assert "refused by the archive check: there is no such file" in done.stderr
 
 
 @pytest.mark.parametrize("digest", ["", "abc", "g" * 64, "0" * 63, "0" * 65, "md5:" + "0" * 60])

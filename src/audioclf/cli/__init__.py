@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from audioclf._version import __version__
 from audioclf.base.errors import AudioclfError, Terminated, stop_code, stop_words
 from audioclf.base.machine import limit_threads_at_start
+from audioclf.cli.options import new_app
 from audioclf.cli.terminal import complain, prepare_streams, stdout_for_results
 
 COMMANDS = {
@@ -53,7 +54,10 @@ class LazyGroup(TyperGroup):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        app = import_module(f"audioclf.cli.{cmd_name.replace('-', '_')}").app
+        name = cmd_name.replace("-", "_")
+        module = import_module(f"audioclf.cli.{name}")
+        if (app := getattr(module, "app", None)) is None:
+            (app := new_app()).command()(getattr(module, name))
         command: Any = typer.main.get_command(app)
         command.name = cmd_name
         for item in (command, *getattr(command, "commands", {}).values()):

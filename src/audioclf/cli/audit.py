@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, format_table, left_out, say
+from audioclf.cli.terminal import complain, format_table, json_text, left_out, say
 
 if TYPE_CHECKING:
     from audioclf.audit.findings import Audit, Finding
@@ -18,10 +17,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 10
 
-app = options.single_command()
 
-
-@app.command()
 def audit(
     config: options.ConfigArgument,
     overrides: options.SetOption = [],  # noqa: B006  typer copies it
@@ -60,7 +56,7 @@ def audit(
         )
     for note in report.notes:
         complain("note", note)
-    say(json.dumps(report.to_data(), indent=2, ensure_ascii=False) if as_json else describe(report))
+    say(json_text(report.to_data()) if as_json else describe(report))
     sys.exit(report.exit_code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audioclf.cli.options import JsonOption, QuietOption, progress_on_stderr, single_command
-from audioclf.cli.terminal import format_table, say
+from audioclf.base.text import human_bytes
+from audioclf.cli.options import JsonOption, QuietOption, new_app, progress_on_stderr
+from audioclf.cli.terminal import format_table, json_text, say
 
 if TYPE_CHECKING:
     from audioclf.features.cache import CacheStats, FeatureCache
@@ -50,7 +50,7 @@ FolderOption = Annotated[
     ),
 ]
 
-app = single_command()
+app = new_app()
 
 
 @app.callback()
@@ -63,7 +63,7 @@ def stats(folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """Show the place and the content of the cache."""
     cache = _open(folder)
     found = cache.stats()
-    say(_dump(_data(cache, found)) if as_json else _text(cache, found))
+    say(json_text(_data(cache, found)) if as_json else _text(cache, found))
 
 
 @app.command()
@@ -76,7 +76,7 @@ def verify(
         found = cache.verify(partial(progress, "verify"))
     if as_json:
         data = {"checked": found.checked, "damaged": list(found.damaged)}
-        say(_dump({"folder": str(cache.folder), **data}))
+        say(json_text({"folder": str(cache.folder), **data}))
         return
     damaged = len(found.damaged)
     verdict = f"{damaged} damaged and removed; the next run computes what is missing"
@@ -114,20 +114,16 @@ def prune(
     left = cache.stats()
     if as_json:
         data = {"removed": removed.entries, "removed_bytes": removed.bytes}
-        say(_dump({**data, **_data(cache, left)}))
+        say(json_text({**data, **_data(cache, left)}))
         return
-    gone = f"{_entries(removed.entries)} removed ({_bytes(removed.bytes)})"
-    say(f"{gone}, {_entries(left.entries)} left ({_bytes(left.bytes)})")
+    gone = f"{_entries(removed.entries)} removed ({human_bytes(removed.bytes)})"
+    say(f"{gone}, {_entries(left.entries)} left ({human_bytes(left.bytes)})")
 
 
 def _open(folder: Path | None) -> FeatureCache:
     from audioclf.features.cache import FeatureCache, default_folder
 
     return FeatureCache(default_folder() if folder is None else folder)
-
-
-def _dump(data: dict[str, Any]) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False)
 
 
 def _data(cache: FeatureCache, found: CacheStats) -> dict[str, Any]:
@@ -146,7 +142,7 @@ def _text(cache: FeatureCache, found: CacheStats) -> str:
         return f"{cache.folder}: empty"
     rows = [
         ("entries", str(found.entries)),
-        ("size", _bytes(found.bytes)),
+        ("size", human_bytes(found.bytes)),
         ("oldest use", str(_moment(found.oldest))),
         ("newest use", str(_moment(found.newest))),
         ("outdated", f"{found.outdated} of another format"),
@@ -156,18 +152,6 @@ def _text(cache: FeatureCache, found: CacheStats) -> str:
 
 def _entries(number: int) -> str:
     return f"{number} {'entry' if number == 1 else 'entries'}"
-
-
-def _bytes(number: int) -> str:
-    """Return a size in decimal units, as `--max-size` takes it.
-
-    >>> _bytes(999), _bytes(1234567)
-    ('999 B', '1.2 MB')
-    """
-    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if number >= factor:
-            return f"{number / factor:.1f} {unit}"
-    return f"{number} B"
 
 
 def _moment(seconds: float | None) -> str | None:

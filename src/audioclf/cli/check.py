@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from audioclf.cli import options
-from audioclf.cli.terminal import format_table, say
+from audioclf.cli.terminal import format_table, json_text, say
 
 if TYPE_CHECKING:
     from audioclf.experiment.preview import RunPreview
 
-app = options.single_command()
 
-
-@app.command()
 def check(
     config: options.ConfigArgument,
     overrides: options.SetOption = [],  # noqa: B006  typer copies it
@@ -29,7 +25,7 @@ def check(
     from audioclf.experiment.preview import preview
 
     result = preview(config, overrides=overrides, registry=registry, isolate=isolate or untrusted)
-    say(json.dumps(_data(result), indent=2, ensure_ascii=False) if as_json else _text(result))
+    say(json_text(_data(result)) if as_json else _text(result))
     sys.exit(result.exit_code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,18 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.options import JsonOption, single_command
+from audioclf.cli.options import JsonOption
 from audioclf.cli.result_text import COSTS_HEADER, cost_columns, verdict_lines
-from audioclf.cli.terminal import complain, format_table, left_out, say
+from audioclf.cli.terminal import complain, format_table, json_text, left_out, say
 
 if TYPE_CHECKING:
     from audioclf.evaluation.comparison.result import Comparison
     from audioclf.runs.comparing import ComparedPipeline, ComparedRuns
 
-app = single_command()
 
-
-@app.command()
 def compare(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Run folders.", show_default=False)
@@ -45,7 +41,7 @@ def compare(
 
     found = compare_runs(runs, metric=metric, margin=margin)
     if as_json:
-        say(json.dumps(found.to_data(), indent=2, ensure_ascii=False))
+        say(json_text(found.to_data()))
         sys.exit(found.exit_code)
     for note in found.comparison.notes:
         complain("note", note)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from audioclf.cli.options import ForceOption, JsonOption, single_command
-from audioclf.cli.terminal import complain, format_table, say
+from audioclf.cli.options import ForceOption, JsonOption, new_app
+from audioclf.cli.terminal import complain, format_table, json_text, say
 
-app = single_command()
+app = new_app()
 
 
 @app.callback(invoke_without_command=True)
@@ -25,7 +24,7 @@ def configs(ctx: typer.Context, as_json: JsonOption = False) -> None:
     found = recipes()
     if as_json:
         rows = [{"name": recipe.name, "line": recipe.line} for recipe in found]
-        say(json.dumps(rows, indent=2, ensure_ascii=False))
+        say(json_text(rows))
         return
     say(format_table(("name", "what it is"), [(recipe.name, recipe.line) for recipe in found]))
     say("\nnext: audioclf configs show NAME, or audioclf init FOLDER for your own sounds")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from audioclf.base.errors import ConfigError
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, format_table, say
+from audioclf.cli.terminal import complain, format_table, json_text, say
 
 if TYPE_CHECKING:
     from audioclf.report.explore.exploration import Exploration
@@ -20,10 +19,7 @@ if TYPE_CHECKING:
 _MAX_CLASSES = 60
 _MAX_FAILED = 20
 
-app = options.single_command()
 
-
-@app.command()
 def explore(
     config: options.ConfigArgument,
     overrides: options.SetOption = [],  # noqa: B006  typer copies it
@@ -81,7 +77,7 @@ def explore(
         )
     if as_json:
         data = {**to_data(exploration), "page": str(target)}
-        say(json.dumps(data, indent=2, ensure_ascii=False))
+        say(json_text(data))
     else:
         say(describe(exploration))
         say(f"\npage    {target}")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,19 +18,10 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.models.bundle.reading import Bundle
 
-app = options.single_command()
 
-
-class Target(StrEnum):
-    """What a model can be exported to."""
-
-    onnx = "onnx"
-
-
-@app.command()
 def export(
     file: options.ModelArgument,
-    to: Annotated[Target, typer.Option(help="Format.", show_default=False)],
+    to: Annotated[Literal["onnx"], typer.Option(help="Format.", show_default=False)],
     out: Annotated[
         Path | None,
         typer.Option(help="File to write; by default next to the model.", show_default=False),
@@ -75,8 +65,8 @@ def export(
     )
 
 
-def _target(file: Path, out: Path | None, to: Target) -> Path:
-    target = file.with_suffix(f".{to.value}") if out is None else out
+def _target(file: Path, out: Path | None, to: str) -> Path:
+    target = file.with_suffix(f".{to}") if out is None else out
     if target.exists() or target.is_symlink():
         raise ResultError(
             f"{target}: is there already, and is not overwritten",

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 _MAX_SHOWN = 8
 
-app = options.single_command()
 
-
-@app.command()
 def init(
     source: Annotated[
         str,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.options import ExpectOption, JsonOption, ModelArgument, single_command
-from audioclf.cli.terminal import format_table, say
+from audioclf.cli.options import ExpectOption, JsonOption, ModelArgument, new_app
+from audioclf.cli.terminal import format_table, json_text, say
 
 if TYPE_CHECKING:
     from audioclf.models.bundle.manifest import Manifest
     from audioclf.models.bundle.reading import Contents
     from audioclf.models.calibration.records import Calibration, Interval
 
-app = single_command()
+app = new_app()
 
 _SHOWN_CLASSES = 20
 
@@ -41,7 +40,7 @@ def show(
     contents = open_bundle(file, expect_sha256=expect_sha256)
     if as_json:
         data = contents.manifest.model_dump(mode="json")
-        say(json.dumps({**data, "card": contents.card} if card else data, indent=2))
+        say(json_text({**data, "card": contents.card} if card else data))
     elif card:
         say(contents.card)
     else:

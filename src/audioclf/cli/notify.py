@@ -8,13 +8,10 @@ from typing import Annotated
 import typer
 
 from audioclf.base.errors import EXIT_PARTIAL
-from audioclf.cli.options import NotifySecondsOption, RunArgument, load_registry, single_command
+from audioclf.cli.options import NotifySecondsOption, RunArgument, load_registry
 from audioclf.cli.terminal import complain, say
 
-app = single_command()
 
-
-@app.command()
 def notify(
     run: RunArgument,
     plugins: Annotated[

@@ -6,9 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,13 +20,6 @@ _QUIET_SECONDS = 1.0
 _now = time.monotonic
 
 
-class Engine(StrEnum):
-    """Where the work is done."""
-
-    local = "local"
-    dask = "dask"
-
-
 ConfigArgument = Annotated[Path, typer.Argument(help="YAML file.", show_default=False)]
 RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)]
 ModelArgument = Annotated[
@@ -38,7 +30,8 @@ BudgetOption = Annotated[
     float | None, typer.Option(min=0, help="MB for sound and spectrograms; by default 4 to 8.")
 ]
 EngineOption = Annotated[
-    Engine, typer.Option(help="Where the work is done; the results do not change.")
+    Literal["local", "dask"],
+    typer.Option(help="Where the work is done; the results do not change."),
 ]
 SetOption = Annotated[
     list[str],
@@ -91,7 +84,7 @@ StrictOption = Annotated[
 ]
 
 
-def single_command() -> typer.Typer:
+def new_app() -> typer.Typer:
     """Return an app that holds one command of the command line."""
     return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 

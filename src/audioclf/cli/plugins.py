@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from audioclf.base.errors import EXIT_DATA, EXIT_USAGE, PluginError
-from audioclf.cli.options import JsonOption, SetOption, StrictOption, load_registry, single_command
-from audioclf.cli.terminal import format_table, say
+from audioclf.cli.options import JsonOption, SetOption, StrictOption, load_registry, new_app
+from audioclf.cli.terminal import format_table, json_text, say
 from audioclf.components.component import KINDS, Component, Kind
 from audioclf.components.registry import DISABLE_VARIABLE, PluginRecord, Provider, Registry, suggest
 
 if TYPE_CHECKING:
     from audioclf.testing import Outcome
 
-app = single_command()
+app = new_app()
 
 NameArgument = Annotated[
     str, typer.Argument(help="A component, such as svm or classifier:svm.", show_default=False)
@@ -37,7 +37,7 @@ def plugins(ctx: typer.Context, as_json: JsonOption = False, strict: StrictOptio
 
     registry = discover(strict=strict)
     if as_json:
-        say(json.dumps([_record_data(record) for record in registry.plugins], indent=2))
+        say(json_text([_record_data(record) for record in registry.plugins]))
     else:
         say(_overview(registry))
 
@@ -47,7 +47,7 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
     """Explain a component: its fields, their defaults and meanings."""
     providers = _find(load_registry(), name)
     if as_json:
-        say(json.dumps([provider.cls.model_json_schema() for provider in providers], indent=2))
+        say(json_text([provider.cls.model_json_schema() for provider in providers]))
     else:
         say("\n\n".join(_explain(provider) for provider in providers))
 
@@ -78,7 +78,7 @@ def check(
         if not as_json:
             say(_tally(outcomes))
     if as_json:
-        say(json.dumps(data, indent=2, ensure_ascii=False))
+        say(json_text(data))
     sys.exit(EXIT_DATA if failed else 0)
 
 
@@ -92,7 +92,7 @@ def doctor(as_json: JsonOption = False) -> None:
     diagnoses = diagnose(registry, os.environ.get(DISABLE_VARIABLE, ""))
     harmful = [item for item in diagnoses if not item.is_harmless]
     if as_json:
-        say(json.dumps([asdict(item) for item in diagnoses], indent=2, ensure_ascii=False))
+        say(json_text([asdict(item) for item in diagnoses]))
     else:
         for item in diagnoses:
             say(f"{item.state:<9} {item.plugin}: {item.reason}.\n{'':<9} {item.advice}.")

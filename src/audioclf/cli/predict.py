@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,24 +22,7 @@ if TYPE_CHECKING:
     from audioclf.predict.job import JobResult
     from audioclf.predict.sinks import Mode
 
-app = options.single_command()
 
-
-class Partial(StrEnum):
-    """What becomes of a last, shorter window."""
-
-    keep = "keep"
-    drop = "drop"
-
-
-class Rollup(StrEnum):
-    """How windows become one line."""
-
-    mean = "mean"
-    share = "share"
-
-
-@app.command()
 def predict(
     bundle: options.ModelArgument,
     paths: Annotated[
@@ -75,8 +57,9 @@ def predict(
         typer.Option(metavar="S", help="Seconds from window to window; by default they meet."),
     ] = None,
     partial: Annotated[
-        Partial, typer.Option(help="A last window of at least half the length is used, or not.")
-    ] = Partial.keep,
+        Literal["keep", "drop"],
+        typer.Option(help="A last window of at least half the length is used, or not."),
+    ] = "keep",
     events: Annotated[
         bool, typer.Option("--events", help="Write events instead of windows.")
     ] = False,
@@ -95,7 +78,7 @@ def predict(
         float | None, typer.Option(metavar="S", help="Shorter events are dropped; 0 if not given.")
     ] = None,
     rollup: Annotated[
-        Rollup | None,
+        Literal["mean", "share"] | None,
         typer.Option(help="One line per recording: mean scores, or shares of its windows."),
     ] = None,
     nul: Annotated[
@@ -146,9 +129,9 @@ def predict(
     event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
     model, digest = _load(bundle, registry, expect_sha256, untrusted=untrusted)
     settings = Settings(
-        None if window is None else Cutting.of(window, hop, model.sr, partial.value),
+        None if window is None else Cutting.of(window, hop, model.sr, partial),
         event_rule if events else None,
-        rollup.value if rollup else None,
+        rollup,
         output,
     )
     notes = check_settings(model, settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,15 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from audioclf.cli import options
-from audioclf.cli.terminal import format_table, say
+from audioclf.cli.terminal import format_table, json_text, say
 
 if TYPE_CHECKING:
     from audioclf.experiment.replay import Change, Replay
 
-app = options.single_command()
 
-
-@app.command()
 def replay(
     run: options.RunArgument,
     overrides: options.SetOption = [],  # noqa: B006  typer copies it
@@ -28,7 +24,7 @@ def replay(
         typer.Option(help="Folder of the replay; by default a new one next to the run."),
     ] = None,
     jobs: options.JobsOption = None,
-    engine: options.EngineOption = options.Engine.local,
+    engine: options.EngineOption = "local",
     scheduler: options.SchedulerOption = None,
     insecure_cluster: options.InsecureOption = False,
     quiet: options.QuietOption = False,
@@ -45,13 +41,13 @@ def replay(
             overrides=overrides,
             out=out,
             jobs=jobs,
-            engine=engine.value,
+            engine=engine,
             scheduler=scheduler,
             insecure_cluster=insecure_cluster,
             registry=registry,
             progress=progress,
         )
-    say(json.dumps(_data(result), indent=2, ensure_ascii=False) if as_json else describe(result))
+    say(json_text(_data(result)) if as_json else describe(result))
     sys.exit(result.exit_code)
 
 

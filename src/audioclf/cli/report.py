@@ -7,13 +7,10 @@ from typing import Annotated
 
 import typer
 
-from audioclf.cli.options import BudgetOption, RunArgument, load_registry, single_command
+from audioclf.cli.options import BudgetOption, RunArgument, load_registry
 from audioclf.cli.terminal import complain, say
 
-app = single_command()
 
-
-@app.command()
 def report(
     run: RunArgument,
     out: Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from dataclasses import asdict
@@ -15,7 +14,7 @@ from audioclf.base.errors import ConfigError
 from audioclf.base.text import human_bytes, human_seconds
 from audioclf.cli import options
 from audioclf.cli.result_text import COSTS_HEADER, cost_columns, verdict_lines
-from audioclf.cli.terminal import complain, format_table, say
+from audioclf.cli.terminal import complain, format_table, json_text, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +25,7 @@ if TYPE_CHECKING:
     from audioclf.experiment.resources import Resources
     from audioclf.runs.results import PipelineSummary, RunResult
 
-app = options.single_command()
 
-
-@app.command()
 def run(
     config: options.ConfigArgument,
     overrides: options.SetOption = [],  # noqa: B006  typer copies it
@@ -37,7 +33,7 @@ def run(
         Path | None, typer.Option(help="Folder of the results; by default a new one below runs/.")
     ] = None,
     jobs: options.JobsOption = None,
-    engine: options.EngineOption = options.Engine.local,
+    engine: options.EngineOption = "local",
     scheduler: options.SchedulerOption = None,
     insecure_cluster: options.InsecureOption = False,
     isolate: options.IsolateOption = False,
@@ -86,7 +82,7 @@ def run(
         totals = asdict(plan.total)
         del totals["name"]
         data = {**asdict(plan), **totals}
-        say(json.dumps(data, indent=2) if as_json else describe_plan(plan))
+        say(json_text(data) if as_json else describe_plan(plan))
         return
     from audioclf.experiment.run import run as run_experiment
 
@@ -96,7 +92,7 @@ def run(
             overrides=overrides,
             out=out,
             jobs=jobs,
-            engine=engine.value,
+            engine=engine,
             scheduler=scheduler,
             insecure_cluster=insecure_cluster,
             isolate=True if isolate or untrusted else None,

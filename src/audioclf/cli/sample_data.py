@@ -9,13 +9,9 @@ from typing import Annotated
 import typer
 
 from audioclf.base.errors import ConfigError
-from audioclf.cli.options import single_command
 from audioclf.cli.terminal import format_table, say
 
-app = single_command()
 
-
-@app.command()
 def sample_data(
     name: Annotated[
         str | None, typer.Argument(help="Which dataset; --list shows them.", show_default=False)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
-from audioclf.cli.options import load_registry, single_command
-from audioclf.cli.terminal import say
-
-app = single_command()
+from audioclf.cli.options import load_registry
+from audioclf.cli.terminal import json_text, say
 
 
-@app.command()
 def schema() -> None:
     """Print the JSON schema of configs, for editors."""
     registry = load_registry()
     from audioclf.config.schema import config_schema
 
-    say(json.dumps(config_schema(registry), indent=2))
+    say(json_text(config_schema(registry)))

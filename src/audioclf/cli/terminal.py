@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from typing_extensions import override
 
@@ -132,6 +133,11 @@ def say(text: str = "") -> None:
         _write(results_stream(), printable(text))
     except OSError as exc:
         raise ResultError(f"standard output: cannot be written: {exc.strerror or exc}") from exc
+
+
+def json_text(data: Any) -> str:
+    """Return plain data as indented JSON."""
+    return json.dumps(data, indent=2, ensure_ascii=False)
 
 
 def complain(kind: str, text: str) -> None:
