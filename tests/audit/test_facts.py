@@ -11,6 +11,8 @@ import soundfile
 import soxr
 
 from audioclf.audio.settings import AudioConfig
+from audioclf.audit import FACTS as FACTS_TABLE
+from audioclf.audit import with_tables
 from audioclf.audit.inputs import FileFormat
 from audioclf.audit.shortcuts.facts import (
     COLUMN,
@@ -20,8 +22,6 @@ from audioclf.audit.shortcuts.facts import (
     chunk_ids,
     read_formats,
 )
-from audioclf.audit.tables import FACTS as FACTS_TABLE
-from audioclf.audit.tables import with_tables
 from audioclf.builtin.loaders.class_folders import ZipDataset
 from audioclf.features.extraction import extract
 from tests.audit.make import extracted

@@ -26,7 +26,7 @@ from audioclf.audit.leakage.copies import (
 )
 from audioclf.audit.leakage.cost import cost_of_leakage
 from audioclf.audit.leakage.fingerprint import Fingerprint
-from audioclf.audit.leakage.guess_groups import guess_groups
+from audioclf.audit.leakage.groups import guess_groups
 from audioclf.builtin.classifiers.knn import Knn
 from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.dataset.dataset import Clip, Dataset

@@ -7,18 +7,26 @@ together with the features. Only the cost of leakage takes further fits, of one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from audioclf.audit import decoding, labels, leakage, shortcuts
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput
+from audioclf.audit.leakage.fingerprint import Fingerprint
+from audioclf.audit.shortcuts.facts import AuditFacts
 from audioclf.base.errors import ConfigError
-from audioclf.components.registry import suggest
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.registry import Origin, suggest
+from audioclf.features.waveform import own_origin
 
 FORMAT = 1
 """Number of the format of `audit.json`."""
+
+FACTS = "audit facts"
+PRINTS = "audit prints"
+"""Names of the audits' own design matrices; no featurizer of a config has a space in its name."""
 
 
 @dataclass(frozen=True)
@@ -77,3 +85,14 @@ def audit_data(audits: Iterable[Audit], allowed: Iterable[str] = ()) -> dict[str
         "audits": [audit.to_data() for audit in audits],
         "allowed": sorted(allowed),
     }
+
+
+def with_tables(
+    featurizers: Mapping[str, Featurizer], origins: Mapping[str, Origin]
+) -> tuple[dict[str, Featurizer], dict[str, Origin]]:
+    """Return featurizers and their origins with those of the audits, for `extract`.
+
+    `audits_of` reads the design matrices `FACTS` and `PRINTS`.
+    """
+    tables = {FACTS: AuditFacts(), PRINTS: Fingerprint()}
+    return {**featurizers, **tables}, {**origins, **dict.fromkeys(tables, own_origin())}

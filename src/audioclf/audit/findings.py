@@ -12,11 +12,9 @@ Severity = Literal["finding", "info"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of an audit.
+    """One result of an audit, with its evidence as `rows` of equal keys.
 
-    `name` is stable, in kebab-case and unique among all audits, as `--allow` takes it. Names of
-    clips and classes in `text` are untrusted. `rows` are the evidence as a table: equal keys in all
-    rows.
+    The `name` is stable and unique, as `--allow` takes it. Names of clips in `text` are untrusted.
     """
 
     name: str
@@ -28,11 +26,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """Result of one audit.
-
-    `summary` is one sentence about the data that was examined, also without findings; `facts` are
-    further plain values, such as the accuracy of the shortcut classifier with its interval.
-    """
+    """Result of one audit: a sentence on the examined data, findings, and further plain values."""
 
     name: str
     title: str

@@ -25,11 +25,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """Format of a clip's file.
-
-    `chunks` are the ids of the chunks of a WAV or AIFF file in order; empty for other formats and
-    where the file was not opened again. `sr` and `channels` are not those of the decoded waveform.
-    """
+    """Format of a clip's file, before it is decoded; `chunks` are the ids of a WAV or AIFF file."""
 
     container: str
     subtype: str
@@ -61,11 +57,9 @@ def _no_rows() -> Matrix:
 class AuditInput:
     """Everything that an audit may read; each audit reads a part of it.
 
-    The `dataset` are the clips that could be read, the `ledger` has a row for each file. `results`
-    are out-of-fold predictions on `splits`. `facts` [shape=(n_clips, n_facts)] have columns as in
-    `FACTS`, `prints` [shape=(n_clips, WIDTH)] are those of `Fingerprint`, `formats` are by id of
-    the clip. With `rescoring`, the cost of a leak is measured; `decoder` decodes clips that may be
-    copies.
+    The `dataset` are the clips that could be read, the `ledger` has a row for each file. `facts`
+    [shape=(n_clips, n_facts)] have columns as in `FACTS`, `prints` [shape=(n_clips, WIDTH)] are
+    those of `Fingerprint`, `formats` are by id of the clip.
     """
 
     dataset: Dataset

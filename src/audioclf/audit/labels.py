@@ -28,10 +28,7 @@ NAMES = ("label-doubt",)
 
 
 def audit_labels(inputs: AuditInput) -> Audit:
-    """List the clips whose label most pipelines contradict clearly, the clearest first.
-
-    Baselines and pipelines without scores are left out.
-    """
+    """List the clips whose label most pipelines with scores contradict clearly, clearest first."""
     dataset, targets = inputs.dataset, inputs.dataset.targets
     y = targets.codes
     scored = [

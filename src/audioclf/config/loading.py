@@ -41,10 +41,7 @@ def load_config(
 
 
 def read_config(text: str, path: Path, *, registry: Registry | None = None) -> RunConfig:
-    """Validate the text of a config.
-
-    `path`: path of its future file; relative paths inside it are relative to its folder.
-    """
+    """Validate the text of a config; relative paths are relative to the folder of its file."""
     return _load(parse_yaml(text, str(path)), path, (), registry)
 
 
@@ -133,10 +130,7 @@ def _validate(
 
 
 def _keep_words(source: YamlSource, errors: Sequence[Any]) -> bool:
-    """Restore the text of scalars that were read as other types where strings are expected.
-
-    A class named `1e3` or `no` needs no quotes.
-    """
+    """Restore the text of scalars where strings are expected: a class `1e3` needs no quotes."""
     changed = False
     for error in errors:
         location = in_data(source.data, error["loc"])

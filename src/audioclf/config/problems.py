@@ -31,11 +31,7 @@ def _reading_order(problem: Problem) -> tuple[int, int, str]:
 
 
 def problem(source: YamlSource, error: Any, root: type[BaseModel], registry: Registry) -> Problem:
-    """Return the problem of the file for one error of pydantic.
-
-    - `error`: as in `ValidationError.errors()`.
-    - `root`: model of the whole config.
-    """
+    """Return the problem of the file for one of `ValidationError.errors()`; `root` is the model."""
     location = in_data(source.data, error["loc"])
     where = ".".join(map(str, location))
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):

@@ -13,10 +13,7 @@ from audioclf.config.run_config import RunConfig
 
 
 def config_schema(registry: Registry) -> dict[str, Any]:
-    """Return the JSON schema of configs, with the components of all installed plugins.
-
-    Names provided by two plugins are left out, since a config cannot use them.
-    """
+    """Return the JSON schema of configs; names provided by two plugins are left out."""
     schema = RunConfig.model_json_schema()
     definitions = schema.setdefault("$defs", {})
     for kind in KINDS:

@@ -82,18 +82,11 @@ def evaluate(
     fit_seconds: float | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[PipelineResult, ...]:
-    """Fit and predict every pipeline on every fold.
+    """Fit and predict every pipeline on every fold; the result does not depend on the engine.
 
-    - `matrices` (mapping of str to np.ndarray [shape=(n_clips, n_features)], float32): design
-      matrix by name of the featurizer.
-    - `seed`: `random_state` of every classifier.
-    - `jobs`: number of processes; the result is the same for any. Work of a few seconds is done in
-      this process.
-    - `engine`: does all the work, for any `jobs`; the result is the same for any.
-    - `fit_seconds`: time limit of one fit with its predictions, in s; implies `isolate`.
-    - `progress`: called with (fits done, fits in all).
-
-    The results are in the order of the pipelines.
+    `matrices` hold [shape=(n_clips, n_features)], float32, by featurizer. Work of a few seconds is
+    done in this process for any `jobs`; an `engine` does all work. `fit_seconds` limits one fit
+    with its predictions and implies `isolate`; `progress` gets (fits done, fits in all).
     """
     tasks = [
         _Task(

@@ -1,10 +1,9 @@
 """Cache of finished fits, from which the same command resumes a stopped run.
 
 An entry is one file, `<key>.fit`. The key covers everything that determines its numbers: the
-classifier with its configuration, origin, source code and libraries; the design matrix, the
-classes, the groups and the fold; the seed. A file is written under another name and renamed, and
-its SHA-256 is checked, so an interrupted write is not read. Nothing in an entry is executed or
-unpickled.
+classifier with its configuration, source code and libraries; the design matrix, the classes, the
+groups, the fold and the seed. Files are written under another name and renamed, and their SHA-256
+is checked. Nothing in an entry is executed or unpickled.
 """
 
 from __future__ import annotations
@@ -53,18 +52,12 @@ def classifier_digest(classifier: Component, origin: Origin | None) -> str | Non
 
 
 class FitCache:
-    """A folder of finished fits.
+    """A folder of finished fits; `classifiers` are results of `classifier_digest` by pipeline.
 
-    Errors of the disk stop nothing: an unreadable fit is computed again, and after a failed write
-    `warning` is set.
-
-    - `folder`: created by the first `put`.
-    - `classifiers`: results of `classifier_digest`, by name of the pipeline; fits without one are
-      not kept.
-    - `matrices`: SHA-256 of each design matrix, by name of the featurizer.
-    - `versions`: versions of all distributions that may take part in a fit.
-
-    `warning`: reason why no more fits are kept.
+    The first `put` creates the folder. `matrices` are SHA-256 of the design matrices by featurizer,
+    `versions` those of all distributions that may take part in a fit. Errors of the disk stop
+    nothing: an unreadable fit is computed again, and after a failed write `warning` holds the
+    reason.
     """
 
     def __init__(
@@ -89,7 +82,7 @@ class FitCache:
         arrays: Sequence[NDArray[Any] | None],
         settings: Sequence[object],
     ) -> str | None:
-        """Return the key of one fit, 64 hexadecimal digits; None if it must not be kept.
+        """Return the key of a fit, 64 hexadecimal digits; None for a fit that must not be kept.
 
         `arrays` are the classes and groups of the clips, `settings` everything else, as the seed.
         """
@@ -154,10 +147,7 @@ def _array_digest(array: NDArray[Any] | None) -> str | None:
 
 
 def pack(key: str, result: FoldResult) -> bytes:
-    """Return the bytes of an entry: length of the JSON, the JSON, codes, scores, SHA-256.
-
-    Decision values, if any, follow the scores.
-    """
+    """Return an entry: length of the JSON, the JSON, codes, scores, decision values, SHA-256."""
     scores = result.scores
     header = {
         "key": key,

@@ -43,18 +43,10 @@ class Fitting(Protocol):
 def fit_rows(
     pipeline: Fitting, estimator: Any, X: Matrix, y: Codes, groups: Codes | None = None
 ) -> Any:
-    """Fit an estimator on the rows of some clips.
+    """Fit an estimator on the rows [shape=(n_clips, n_views * n_features)] of some clips.
 
-    - `estimator`: result of `build` of its classifier.
-    - `X` ([shape=(n_clips, n_views * n_features)], float32)
-    - `y` ([shape=(n_clips,)], int): codes of the classes, `0..k-1`.
-    - `groups` ([shape=(n_clips,)], int, optional): code of each clip's group, for classifiers that
-      use them. With several views and no groups, each clip is a group.
-
-    Returns
-    -------
-    estimator : scikit-learn classifier
-        Fitted on single views with n_features columns.
+    The codes `y` are `0..k-1`, `groups` the code of each clip's group, for classifiers that use
+    them; with several views and no groups, each clip is a group. The result takes single views.
     """
     classifier, views, clips = pipeline.classifier, pipeline.views, np.arange(len(X))
     if groups is None and views.count > 1:
@@ -72,10 +64,7 @@ def fit_rows(
 def fit_batches(
     classifier: Classifier, views: Views, matrix: Matrix, clips: Codes, y: Codes, *, seed: int
 ) -> Any:
-    """Fit in batches on some rows of a matrix, without a copy.
-
-    Parameters are those of `fit_rows`; `clips` are the rows of the matrix, `y` their codes.
-    """
+    """Fit in batches on some rows of a matrix, without a copy; `y` are the codes of these clips."""
     rows = Batches(
         views.stacked(matrix), views.positions(clips), views.repeated(y), int(y.max()) + 1
     )
@@ -126,12 +115,7 @@ class _Count:
 
 @dataclass(frozen=True)
 class FinalFit:
-    """An estimator that was fitted on all clips.
-
-    - `estimator`: fitted on single views.
-    - `seconds`: wall-clock time of the fit.
-    - `warnings`: warnings of the classifier, once each.
-    """
+    """An estimator for single views that was fitted on all clips, with each warning once."""
 
     estimator: Any
     seconds: float
@@ -146,12 +130,7 @@ def fit_final(
     seed: int,
     in_batches: bool = False,
 ) -> FinalFit:
-    """Fit the classifier of a pipeline on all clips, as on the training side of a fold.
-
-    - `matrix` ([shape=(n_clips, n_views * n_features)], float32)
-    - `seed`: `random_state` of the classifier.
-    - `in_batches`: whether to fit by `fit_batches`, as the folds were.
-    """
+    """Fit the classifier of a pipeline on all clips, as on the training side of a fold."""
     where = f"classifier {pipeline.name!r} ({pipeline.described}), on all clips"
     y = targets.codes.copy()  # a classifier may write into it
     started = time.perf_counter()

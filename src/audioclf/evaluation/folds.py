@@ -22,11 +22,9 @@ _MAX_NAMED = 5
 
 @dataclass(frozen=True)
 class Fold:
-    """One training side and one test side.
+    """Positions of the clips of one training side and one test side; repeats count from 0.
 
-    - `repeat`: repeat of the split that this fold belongs to, from 0.
-    - `name`: a number, or the group or published fold on test.
-    - `train`, `test` ([shape=(n,)], int): positions of clips in the dataset, disjoint.
+    Its `name` is a number, or the group or published fold on test.
     """
 
     repeat: int
@@ -45,31 +43,30 @@ class Splits:
 
 
 def distinct_repeats(folds: Iterable[Fold]) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
-    """Return folds without the repeats that have the same test sides as an earlier one.
-
-    Such repeats are no new evidence. The others are numbered from 0. A note is returned too.
-    """
-    import numpy as np
-
-    repeats: dict[int, list[Fold]] = {}
-    for fold in folds:
-        repeats.setdefault(fold.repeat, []).append(fold)
-    distinct: dict[frozenset[bytes], list[Fold]] = {}
-    for repeat in repeats.values():
-        partition = frozenset(np.sort(fold.test).tobytes() for fold in repeat)
-        distinct.setdefault(partition, repeat)
-    kept = tuple(
-        replace(fold, repeat=number)
-        for number, repeat in enumerate(distinct.values())
-        for fold in repeat
-    )
-    if len(distinct) == len(repeats):
-        return kept, ()
+    """Return folds without repeats of the same test sides, no new evidence, and a note on it."""
+    folds = list(folds)
+    places = {number: place for place, number in enumerate(distinct_numbers(folds))}
+    kept = [replace(f, repeat=places[f.repeat]) for f in folds if f.repeat in places]
+    if n_repeats(folds) == len(places):
+        return tuple(kept), ()
     note = (
-        f"repeats lowered from {len(repeats)} to {len(distinct)}: the others divide the clips in "
+        f"repeats lowered from {n_repeats(folds)} to {len(places)}: the others divide the clips in "
         "the same way as an earlier one"
     )
-    return kept, (note,)
+    return tuple(kept), (note,)
+
+
+def distinct_numbers(folds: Iterable[Fold]) -> list[int]:
+    """Return the numbers of the repeats whose test sides differ from all earlier ones."""
+    import numpy as np
+
+    tests: dict[int, set[bytes]] = {}
+    for fold in folds:
+        tests.setdefault(fold.repeat, set()).add(np.sort(fold.test).tobytes())
+    partitions: dict[frozenset[bytes], int] = {}
+    for number in sorted(tests):
+        partitions.setdefault(frozenset(tests[number]), number)
+    return list(partitions.values())
 
 
 def n_repeats(folds: Sequence[Fold]) -> int:

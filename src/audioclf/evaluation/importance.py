@@ -35,15 +35,10 @@ def importance(
     layout: Layout = "flatten",
     seed: int = 0,
 ) -> Floats:
-    """Return the importance of each bin, and of each frame where there are frames.
+    """Return the importance of each bin [shape=(n_bins,)], or (n_bins, n_frames) for "flatten".
 
-    - `estimator`: may be a `Pipeline` whose earlier steps keep the columns.
-    - `X` ([shape=(n_clips, n_features)], float32): rows for the permutation importance, best those
-      that it was not fitted on.
-    - `y` ([shape=(n_clips,)], int): true codes of the rows.
-
-    Returns an array [shape=(n_bins, n_frames)] for "flatten", [shape=(n_bins,)] for "stats": at
-    least 0; the sum is 1, or 0 if the classifier uses no column.
+    The steps of a scikit-learn pipeline must keep the columns. `X` and `y` are for the permutation
+    importance, best of clips that were not fitted. The sum is 1, or 0 if no column is used.
     """
     columns = column_importance(estimator, X.shape[1])
     if columns is None:

@@ -36,11 +36,7 @@ def plan_fits(
     splits: Splits,
     free: int,
 ) -> FitPlan:
-    """Decide for each pipeline whether it is fitted on all rows at once or in batches.
-
-    - `matrices` (mapping of str to np.ndarray [shape=(n_clips, n_features)], float32)
-    - `free`: available memory in bytes.
-    """
+    """Decide for each pipeline whether a fit is within the `free` bytes at once, or in batches."""
     n_clips = max(len(fold.train) for fold in splits.folds)
     batched: dict[str, tuple[int, int]] = {}
     most = 1

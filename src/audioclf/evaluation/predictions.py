@@ -19,18 +19,9 @@ ScoreKind = Literal["probability", "decision", "none"]
 
 
 class Predictions(NamedTuple):
-    """Predictions for some rows.
+    """Codes [shape=(n_rows,)] and scores [shape=(n_rows, n_classes)] of rows, which sum to 1.
 
-    Parameters
-    ----------
-    codes : np.ndarray [shape=(n_rows,)], int
-        Codes of the predicted classes.
-    scores : np.ndarray [shape=(n_rows, n_classes)], float64, or None
-        Each row sums to 1.
-    kind : {"probability", "decision", "none"}
-        Kind of the scores.
-    decision_values : np.ndarray [shape=(n_rows, n_classes)], float64, or None
-        Values that rank rows where the scores saturate; None where the scores rank them.
+    Decision values rank rows where the scores saturate; they are None where the scores rank them.
     """
 
     codes: NDArray[np.intp]
@@ -44,11 +35,7 @@ Outputs = tuple["NDArray[np.float64] | None", ScoreKind, "NDArray[np.float64] | 
 
 
 class ViewAverage:
-    """A classifier that is fitted on single views and predicts rows with all views of a clip.
-
-    - `estimator`: fitted on the codes `0..n_classes-1`.
-    - `n_views`: number of views in a row, side by side.
-    """
+    """A classifier that is fitted on single views and predicts rows with all views side by side."""
 
     def __init__(self, estimator: Any, n_views: int) -> None:
         self.estimator = estimator
@@ -56,10 +43,7 @@ class ViewAverage:
         self.classes_ = estimator.classes_
 
     def predict(self, X: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return the class with the highest mean score, or without scores the most votes.
-
-        Of equal classes it is the first.
-        """
+        """Return the first class with the highest mean score, or without scores the most votes."""
         n_classes = len(self.classes_)
         scores, _ = self.scores(X, n_classes)
         if scores is None:
@@ -111,9 +95,9 @@ def predict_rows(
 def predicted(estimator: Any, X: NDArray[np.float32], n_classes: int) -> Predictions:
     """Return labels and scores of rows, of which the score of the label is the highest.
 
-    Some classifiers with decision values predict by another rule, as the `SVC` of scikit-learn by
-    the votes of pairs of classes. Then the label and the class of the highest score exchange their
-    scores, so that the label, its score and everything that compares scores agree.
+    Some classifiers predict by another rule than their decision values, as the `SVC` of
+    scikit-learn by the votes of pairs of classes. Then the label and the highest class exchange
+    their scores.
     """
     codes = checked_labels(estimator.predict(X), len(X), n_classes)
     scores, kind, decision_values = _outputs(estimator, X, n_classes)
@@ -160,14 +144,7 @@ def checked_labels(y_pred: Any, n_rows: int, n_classes: int) -> NDArray[np.intp]
 def scores_of_rows(
     estimator: Any, x_test: NDArray[np.float32], n_classes: int
 ) -> tuple[NDArray[np.float64] | None, ScoreKind]:
-    """Return the scores of a fitted classifier, and their kind.
-
-    - `estimator`: fitted on the codes `0..n_classes-1`.
-    - `x_test` ([shape=(n_rows, n_features)], float32)
-
-    Returns an array [shape=(n_rows, n_classes)], float64, or None: in the order of the codes; each
-    row sums to 1.
-    """
+    """Return scores [shape=(n_rows, n_classes)], float64, of a fitted classifier, and the kind."""
     return _outputs(estimator, x_test, n_classes)[:2]
 
 
@@ -175,9 +152,7 @@ def _outputs(estimator: Any, x_test: NDArray[np.float32], n_classes: int) -> Out
     """Return scores, their kind, and the decision values by which rank metrics order rows.
 
     Scores that are a softmax of decision values saturate at 0 and 1, which makes unequal rows
-    equal. Probabilities rank rows themselves, unless the estimator has the attribute
-    `ranks_by_decision_function`. For two classes, the columns are the decision value and its
-    negative.
+    equal. Probabilities rank rows themselves, unless the estimator `ranks_by_decision_function`.
     """
     if isinstance(estimator, ViewAverage):
         return estimator.outputs(x_test, n_classes)

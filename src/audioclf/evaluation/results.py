@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 class Pipeline:
     """One featurizer with one classifier, by their names in the config.
 
-    `described` is the name and origin of the classifier, for messages. `shape` is that of the
-    matrix (n_bins, n_frames) in each row, for classifiers that use it. `views` are the views of a
-    clip in its row.
+    `described` is the classifier's name and origin, `shape` (n_bins, n_frames) that of a row's
+    matrix.
     """
 
     name: str
@@ -45,18 +44,10 @@ class Pipeline:
 class FoldResult:
     """Predictions of one fitted classifier on the test side of one fold.
 
-    - `y_pred` ([shape=(n_test,)], int): codes of the predicted classes.
-    - `scores` ([shape=(n_test, n_classes)], float64, or None): in the order of the dataset's
-      classes; each row sums to 1. A class without training clips has 0.
-    - `fit_seconds`, `predict_seconds`: wall-clock time.
-    - `warnings`: warnings of the classifier, once each.
-    - `chosen`: `best_params_` of a search on this training side, as plain values.
-    - `model_bytes`: size of the pickled estimator; None if not measured, or if it cannot be
-      pickled.
-    - `peak_memory`: growth of the process during the fit, in bytes; None if the system does not
-      report it.
-    - `decision_values` ([shape=(n_test, n_classes)], float64, or None): values that rank clips
-      where scores saturate; a class without training clips has `-inf`. None where scores rank them.
+    `scores` [shape=(n_test, n_classes)] sum to 1; a class without training clips has 0. Memory is
+    in bytes, `model_bytes` that of the pickled estimator, `peak_memory` the growth of the process;
+    None if not measured. `chosen` are the `best_params_` of a search. `decision_values` rank clips
+    where scores saturate; a class without training clips has `-inf`.
     """
 
     fold: Fold
@@ -78,6 +69,13 @@ class Predicted(Protocol):
     @property
     def folds(self) -> tuple[FoldResult, ...]:
         """One result per fold."""
+
+
+@dataclass(frozen=True)
+class SomeFolds:
+    """Out-of-fold predictions of no pipeline in particular."""
+
+    folds: tuple[FoldResult, ...]
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from audioclf.base.settings import Settings
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.path_labels import fold_for_testing, shown
 from audioclf.dataset.table_rows import read_number
+from audioclf.evaluation.folds import Fold as Fold
+from audioclf.evaluation.folds import Splits as Splits
 from audioclf.evaluation.folds import (
-    Fold,
-    Splits,
     check_training_sides,
     distinct_repeats,
     folds_per_repeat,
@@ -33,20 +33,6 @@ if TYPE_CHECKING:
     Indices = NDArray[np.intp]
     Pairs = Iterator[tuple[Indices, Indices]]
 
-__all__ = [
-    "BaseSplit",
-    "Fold",
-    "GroupKFold",
-    "Holdout",
-    "KFold",
-    "LeaveOneGroupOut",
-    "Predefined",
-    "Split",
-    "Splits",
-    "StratifiedGroupKFold",
-    "StratifiedKFold",
-]
-
 _NO_GROUPS = "Use a split without groups, or set `group` through a column or `label_pattern`."
 
 
@@ -54,19 +40,11 @@ class BaseSplit(Settings):
     """Base class of splits: one method makes the folds, and the checks are those of all splits."""
 
     def folds(self, dataset: Dataset, seed: int) -> Splits:
-        """Split the clips of a dataset into training and test sides.
+        """Split the clips of a dataset into training and test sides, the same for the same seed.
 
-        Parameters
-        ----------
-        dataset : Dataset
-        seed : int
-            The same seed gives the same folds.
-
-        Raises
-        ------
-        SplitError
-            If the dataset has fewer than two classes, a class of one clip, no groups or published
-            folds where the split needs them, or a training side has fewer than two classes.
+        Raises `SplitError` if the dataset has fewer than two classes, a class of one clip, no
+        groups or published folds where the split needs them, or a training side of fewer than two
+        classes.
         """
         _check_classes(dataset)
         splits = self._folds(dataset, seed)

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audioclf.audit import audit_data, blocking, check_allowed, run_audits
+from audioclf.audit import (
+    FACTS,
+    PRINTS,
+    audit_data,
+    blocking,
+    check_allowed,
+    run_audits,
+    with_tables,
+)
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput, Rescoring
 from audioclf.audit.shortcuts.facts import read_formats
-from audioclf.audit.tables import FACTS, PRINTS, with_tables
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, EXIT_PARTIAL
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, single_threaded

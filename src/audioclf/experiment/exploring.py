@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from audioclf.audit import FACTS
 from audioclf.audit.decoding import audit_decode
 from audioclf.audit.findings import Finding
 from audioclf.audit.inputs import AuditInput
-from audioclf.audit.leakage.guess_groups import Guess, guess_groups
+from audioclf.audit.leakage.groups import Guess, guess_groups
 from audioclf.audit.shortcuts.facts import AuditFacts, read_formats
 from audioclf.audit.shortcuts.formats import format_finding, formats_by_class
-from audioclf.audit.tables import FACTS
 from audioclf.base.errors import ConfigError
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, single_threaded

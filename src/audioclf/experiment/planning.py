@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.audit.tables import with_tables
+from audioclf.audit import with_tables
 from audioclf.base.errors import ClassifierError, DatasetError
 from audioclf.base.machine import available_memory, peak_memory, single_threaded
 from audioclf.base.text import human_bytes

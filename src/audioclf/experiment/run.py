@@ -188,7 +188,7 @@ class _Run:
         self.seconds[stage] = round(time.perf_counter() - started, 4)
 
     def _extract(self, prepared: Prepared, engine: Engine) -> Extraction:
-        from audioclf.audit.tables import with_tables
+        from audioclf.audit import with_tables
         from audioclf.runs.writing import write_ledger
 
         featurizers, origins = self.config.featurizers, prepared.origins

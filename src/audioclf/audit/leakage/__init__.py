@@ -50,11 +50,7 @@ _COST_OF = {
 
 
 def audit_leakage(inputs: AuditInput) -> Audit:
-    """Look for clips and groups that are on both sides of a split.
-
-    Of the facts of the audit, `duplicates_price` and `groups_price` are results of
-    `cost_of_leakage`; they are there only if there is a leak and a pipeline to score again.
-    """
+    """Look for clips and groups that are on both sides of a split, and measure their cost."""
     dataset, splits = inputs.dataset, inputs.splits
     digests = {row.clip.id: row.digest for row in inputs.ledger}
     copies = find_copies(

@@ -53,11 +53,10 @@ _TABLES, _BITS, _NEIGHBORS = 16, 18, 16
 
 @dataclass(frozen=True)
 class Copies:
-    """Sets of copies at three levels; each level includes the sets of the one before.
+    """Number of each clip's set at three levels, each of which includes the sets before.
 
-    `files`, `samples` and `sounds` [shape=(n_clips,)] number each clip's set: of the same bytes, of
-    the same decoded samples, of near-duplicates. A clip without a copy has a number of its own. It
-    is `complete` if all prints were compared, and the waveforms of all candidates.
+    The sets are of the same bytes, the same decoded samples, and near-duplicates. The search is
+    `complete` if all prints were compared, and the waveforms of all candidates.
     """
 
     files: Codes
@@ -74,10 +73,9 @@ def find_copies(
     audio: AudioConfig,
     decoder: Decoder = decoded,
 ) -> Copies:
-    """Find the copies in a dataset.
+    """Find copies by the digests of the bytes, by prints [shape=(n_clips, WIDTH)], by waveforms.
 
-    `digests` are of the bytes of each clip, `prints` [shape=(n_clips, WIDTH)]. The clips of
-    candidate pairs are decoded once more, at 8 kHz at most.
+    The clips of candidate pairs are decoded once more, at 8 kHz at most.
     """
     files = codes_of(digests)
     exact = np.ascontiguousarray(exact_part(prints)).astype("<u2")
@@ -127,13 +125,12 @@ def _linked(n: int, pairs: Sequence[tuple[int, int]]) -> Codes:
 
 
 def likely_pairs(prints: Matrix) -> tuple[Pairs, bool]:
-    """Return the pairs of similar prints, the most similar first, and whether these are all.
+    """Return at most `n + 1000` pairs of similar prints [shape=(n_pairs, 2)], and if these are all.
 
     Each column is first centered and scaled over the dataset, so that properties of all clips do
     not make any two of them similar. Beyond `EXACT_LIMIT` prints only those are compared that are
-    on the same side of `_BITS` random planes in one of `_TABLES` attempts (M. Charikar,
-    "Similarity estimation techniques from rounding algorithms", STOC 2002).
-    The result has [shape=(n_pairs, 2)] and at most `n + 1000` pairs.
+    on the same side of `_BITS` random planes in one of `_TABLES` attempts (M. Charikar, "Similarity
+    estimation techniques from rounding algorithms", STOC 2002).
     """
     sounding = np.flatnonzero(np.abs(prints).max(axis=1, initial=0.0) > 0.0)
     n = len(sounding)
@@ -203,10 +200,7 @@ def _cosines(scaled: Matrix, low: Codes, high: Codes) -> Matrix:
 
 
 def _low_rate_decoder(dataset: Dataset, audio: AudioConfig, decoder: Decoder) -> Decode:
-    """Return a function, with a cache, from a position to the band that is compared.
-
-    It returns None for a clip without sound in that band.
-    """
+    """Return a function, with a cache, from a position to the clip's band; None for no sound."""
     low_rate = audio.model_copy(update={"sr": min(_SR, audio.sr)})
 
     kept: dict[int, Matrix | None] = {}
@@ -246,13 +240,12 @@ def band(y: Matrix, sr: int) -> Matrix | None:
 
 
 def agreement(a: Matrix, b: Matrix, sr: int) -> float:
-    """Return the agreement of two waveforms at the best shift.
+    """Return the agreement of two waveforms at the best shift, in [0, 1].
 
     They are shifted against each other by the lag of the greatest cross-correlation. The value is
     the mean of the correlation coefficients of frames of 30 ms, without its sign, each weighted by
     the amplitude of the frame rather than by its energy, so that one loud vowel does not dominate a
-    whole word. It is in [0, 1], and 0 if less than half of the energy of one lies in the overlap.
-    The waveforms are limited to one band and not silent, of any lengths and gains.
+    whole word. It is 0 if less than half of the energy of one lies in the overlap.
     """
     x, y = _overlaid(a, b, round(MAX_SHIFT * sr))
     if 2.0 * float(x @ x) < float(a @ a) or 2.0 * float(y @ y) < float(b @ b):

@@ -44,12 +44,8 @@ def cost_of_leakage(
     """Score a pipeline with units on both sides of the split, and with units kept together.
 
     `units` [shape=(n_clips,)] numbers the copy set, group or recording of each clip; `words`
-    describe the two scores, as in `("with groups on both sides", "on groups that are not in
-    training")`.
-
-    The result has `cell`, `metric`, `sentence`, and for `shared` and `apart` the `value`, the ends
-    `low` and `high` of the 95 % interval, the `split` in words, and `train_clips` on average. If
-    one of the two is impossible, both are None, and `sentence` gives the reason.
+    describe the two scores. In the result, `shared` and `apart` have `value`, `low`, `high`,
+    `split` and `train_clips`; both are None if one is impossible, and `sentence` gives the reason.
     """
     facts: dict[str, Any] = {"cell": rescoring.pipeline.name, "metric": rescoring.metric}
     try:

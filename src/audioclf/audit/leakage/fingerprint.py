@@ -53,14 +53,7 @@ _SMALL = 1e-6
 
 
 class Fingerprint(Featurizer):
-    """The print of a clip as a matrix with one row.
-
-    Examples
-    --------
-    >>> y = np.sin(np.arange(8000) ** 1.3).astype(np.float32)
-    >>> Fingerprint().extract(y, 8000).shape
-    (1, 376)
-    """
+    """The print of a clip as a matrix with one row [shape=(1, WIDTH)], float32."""
 
     type: Literal["fingerprint"] = "fingerprint"
 
@@ -93,10 +86,7 @@ def exact_part(prints: Matrix) -> Matrix:
 
 
 def robust_part(prints: Matrix) -> Matrix:
-    """Return the columns that are near where clips sound alike [shape=(n, N_ROBUST)].
-
-    Rows have the norm 1; those of clips without any rise or fall are 0.
-    """
+    """Return the columns that are near where clips sound alike, of norm 1, or 0 for silence."""
     return prints[:, N_EXACT:]
 
 

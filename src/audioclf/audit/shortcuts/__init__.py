@@ -26,7 +26,7 @@ from audioclf.audit.shortcuts.formats import format_finding, formats_by_class, w
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Codes, Targets
 from audioclf.evaluation.metrics.estimate import Estimate, estimate
-from audioclf.evaluation.results import FoldResult, PipelineResult
+from audioclf.evaluation.results import FoldResult, PipelineResult, Predicted, SomeFolds
 from audioclf.evaluation.splits import Fold, Splits
 
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ _KINDS: tuple[Kind, ...] = ("format", "recording", "timing")
 
 
 def audit_shortcuts(inputs: AuditInput) -> Audit:
-    """Predict the class from tables of facts, and look for formats that only one class has.
-
-    At most `MAX_FOLDS` folds are used.
-    """
+    """Predict the class from tables of facts, and look for formats that only one class has."""
     dataset, formats = inputs.dataset, inputs.formats
     folds, description = few_folds(inputs.splits)
     probe = ShortcutProbe(dataset, folds, inputs.seed)
@@ -120,11 +117,6 @@ class _Column:
     name: str
     is_share: bool
     values: Floats
-
-
-@dataclass(frozen=True)
-class _Predictions:
-    folds: tuple[FoldResult, ...]
 
 
 @dataclass(frozen=True)
@@ -201,7 +193,7 @@ class ShortcutProbe:
         chance = 1.0 / len(np.unique(self.targets.codes[tested]))
         rows = [_row(column, self.targets) for column in columns]
         rows.sort(key=lambda row: -row["auc"])
-        return ProbeResult(self._estimate(_Predictions(folds)), chance, rows)
+        return ProbeResult(self._estimate(SomeFolds(folds)), chance, rows)
 
     def interval_note(self) -> str:
         """Return the reason if there are no intervals, and so no findings; else ""."""
@@ -235,7 +227,7 @@ class ShortcutProbe:
         forest.fit(X[train], self.targets.codes[train])
         return FoldResult(fold, forest.predict(X[fold.test]).astype(np.intp), None, "none", 0, 0)
 
-    def _estimate(self, result: PipelineResult | _Predictions) -> Estimate:
+    def _estimate(self, result: Predicted) -> Estimate:
         value = estimate(result, "balanced_accuracy", self.targets, seed=self.seed)
         assert value is not None
         return value
@@ -259,10 +251,7 @@ def _row(column: _Column, targets: Targets) -> dict[str, Any]:
 
 
 def _aucs(values: Floats, y: Codes) -> Floats:
-    """Return for each class the share of pairs with other clips in which its value is larger.
-
-    Ties count half: the area under the ROC curve of a fact taken as a score, by Mann-Whitney's U.
-    """
+    """Return each class's ROC AUC against the rest, a fact taken as a score (Mann-Whitney's U)."""
     from scipy.stats import rankdata
 
     counts = np.bincount(y)

@@ -54,10 +54,7 @@ Kind = Literal["recording", "timing"]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One column of the table of facts.
-
-    The name includes the unit.
-    """
+    """One column of the table of facts; the name includes the unit."""
 
     name: str
     kind: Kind
@@ -147,8 +144,7 @@ def _silence(levels: Waveform, n_samples: int) -> tuple[int, int]:
 def _bandwidth(frames: Waveform, sr: int) -> float:
     """Return the highest frequency with energy; 0 for silence.
 
-    It is below 4 kHz for a recording at 8 kHz that was resampled to any rate. The last of several
-    frames is left out, since the edge of its padding has all frequencies.
+    The last of several frames is left out, since the edge of its padding has all frequencies.
     """
     whole = frames[:-1] if len(frames) > 1 else frames
     chosen = whole[np.linspace(0, len(whole) - 1, min(len(whole), _SPECTRA)).astype(np.intp)]
@@ -166,10 +162,7 @@ FORMAT_FACTS = ("container", "subtype", "sr", "channels", "suffix", "chunks")
 
 
 def read_formats(ledger: Iterable[LedgerRow]) -> dict[str, FileFormat]:
-    """Return the format of each clip that could be read, by its id.
-
-    The header of a WAV or AIFF file is read again for its chunks, unless it is behind a URL.
-    """
+    """Return the format of each clip that could be read; files behind a URL are not read again."""
     chunks: dict[str, str] = {}
     formats = {}
     for row in ledger:

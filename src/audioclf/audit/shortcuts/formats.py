@@ -56,10 +56,7 @@ def words_for(fact: str, value: object) -> str:
 
 @dataclass(frozen=True)
 class ClassFormat:
-    """A format that only clips of one class have.
-
-    There are several words, as in `("stereo",)`, if they select the same clips.
-    """
+    """A format that only clips of one class have; several words select the same clips."""
 
     label: str
     words: tuple[str, ...]

@@ -29,8 +29,14 @@ from audioclf.evaluation.comparison.measures import (
     measure,
     measure_all,
 )
-from audioclf.evaluation.comparison.result import ALPHA, Comparison, Pair
-from audioclf.evaluation.comparison.sentences import Verdict, pair_sentence, sample_words
+from audioclf.evaluation.comparison.result import (
+    ALPHA,
+    Comparison,
+    Pair,
+    Verdict,
+    pair_sentence,
+    sample_words,
+)
 from audioclf.evaluation.comparison.significance import holm
 from audioclf.evaluation.metrics.repeats import repeats_of
 from audioclf.evaluation.results import Predicted
@@ -45,11 +51,7 @@ def compare(
     equivalence_margin: float | None = None,
     baseline: str | None = None,
 ) -> Comparison:
-    """Compare all pipelines with each other by one metric.
-
-    - `results`: by the names of the pipelines; all have the same folds.
-    - `equivalence_margin`: largest difference that counts as none, above 0.
-    """
+    """Compare all pipelines, which have the same folds, with each other by one metric."""
     measures = measure_all(results, metric, targets, seed, baseline)
     pairs = [
         measure(measures, first, second, independent=targets.unit == "clip")

@@ -28,10 +28,9 @@ FEW_UNITS = 50
 
 @dataclass(frozen=True)
 class Guess:
-    """A guess that depends on the class frequencies alone.
+    """A guess by the class frequencies: always `code`, or each class as often as it occurs (None).
 
-    - `code`: the class that is always named; None for each class as often as it occurs.
-    - `score`: from weights of the test clips [shape=(n_rows, n_test)] to values of the metric.
+    `score` maps weights of the test clips [shape=(n_rows, n_test)] to values of the metric.
     """
 
     code: int | None
@@ -54,10 +53,7 @@ class Guess:
 
 
 def best_guess(truth: Codes, metric: Metric, n_classes: int) -> Guess:
-    """Return the guess with the best value of a metric on these test clips.
-
-    `truth` ([shape=(n_test,)], int): true codes.
-    """
+    """Return the guess with the best value of a metric on test clips of these true codes."""
     shares = np.bincount(truth, minlength=n_classes) / len(truth)
     if METRICS[metric].needs != "labels":
         clips = np.arange(len(truth))
@@ -87,9 +83,7 @@ def permutation_p(
 
     The true labels are permuted among the test clips; where clips belong to groups, within each
     group, and among groups that are of one class each (Good 2005, *Permutation, Parametric, and
-    Bootstrap Tests of Hypotheses*, chapter 3). The predictions stay.
-
-    `units` ([shape=(n_clips,)], int): resampling unit of each clip of the dataset.
+    Bootstrap Tests of Hypotheses*, chapter 3).
     """
     tested = np.unique(np.concatenate([repeat.test for repeat in repeats]))
     truth = np.zeros(len(units), dtype=np.intp)

@@ -17,29 +17,22 @@ from audioclf.evaluation.comparison.significance import (
     corrected_spread,
     mcnemar,
 )
+from audioclf.evaluation.folds import distinct_numbers
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, on_resamples
 from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
 from audioclf.evaluation.metrics.repeats import Codes, Floats, mean_where_defined
-from audioclf.evaluation.results import FoldResult, Predicted
-from audioclf.evaluation.splits import Fold
+from audioclf.evaluation.results import Predicted, SomeFolds
 
 
 @dataclass(frozen=True)
 class PairedMeasures:
-    """Values and resamples of the pipelines that have the metric, best first.
+    """Values and resamples of the pipelines that have the metric, best first; NaN if undefined.
 
-    - `values` ([shape=(n_pipelines,)]): with the sign that makes greater values better.
-    - `resampled` ([shape=(n_repeats, n_pipelines, n_resamples)]): without the effect of the class
-      counts where a unit is a clip; NaN where the metric is not defined.
-    - `n_fixed`: classes whose counts have no effect on the resamples; 1 if all have.
-    - `per_fold` ([shape=(n_pipelines, n_folds)]): NaN where the metric is not defined.
-    - `right` ([shape=(n_pipelines, n_test)], bool): whether each clip of the first repeat was
-      predicted correctly.
-    - `test_ratio`: clips on test per clip in training.
-    - `n_units_per_repeat`: smallest number of tested units in a repeat.
-    - `baseline`: position of the baseline.
-    - `guess`: the guess that stands for the baseline, in words.
-    - `not_compared`: why the baseline is not among the names.
+    - `values` [(n_pipelines,)]: with the sign that makes greater values better.
+    - `resampled` [(n_repeats, n_pipelines, n_resamples)]: without the effect of the class counts
+      where a unit is a clip; `n_fixed` is the number of those classes, or 1.
+    - `per_fold` [(n_pipelines, n_folds)], `right` [(n_pipelines, n_test)]: of the first repeat.
+    - `guess` stands for the baseline; `not_compared`: why the baseline is not among the names.
     """
 
     names: tuple[str, ...]
@@ -65,11 +58,7 @@ def measure_all(
     seed: int,
     baseline: str | None = None,
 ) -> PairedMeasures:
-    """Evaluate the pipelines on the same resamples, folds and clips.
-
-    The values of the baseline are those of the best guess from the class frequencies. A repeat
-    with the same folds as an earlier one is left out, since it is no new evidence.
-    """
+    """Evaluate the pipelines on the same resamples and folds; the baseline is the best guess."""
     _check_same_folds(list(results.values()))
     y, units = targets.codes, targets.unit_codes
     info = METRICS[metric]
@@ -78,7 +67,7 @@ def measure_all(
         name: sign * metric_value(result, metric, targets) for name, result in results.items()
     }
     folds = [result.fold for result in next(iter(results.values())).folds]
-    numbers = _distinct_repeats(folds)
+    numbers = distinct_numbers(folds)
     tested = [
         np.unique(np.concatenate([fold.test for fold in folds if fold.repeat == number]))
         for number in numbers
@@ -101,7 +90,7 @@ def measure_all(
     defined = [name for name, value in values.items() if np.isfinite(value)]
     names = sorted(defined, key=lambda name: -values[name])
     pipelines = [results[name] for name in names]
-    per_repeat = [[_Part.repeat(pipeline, number) for pipeline in pipelines] for number in numbers]
+    per_repeat = [[_repeat(pipeline, number) for pipeline in pipelines] for number in numbers]
     resampled = [bootstrap_values(part, metric, targets, seed=seed) for part in per_repeat]
     per_fold = np.array([_per_fold(pipeline, metric, targets) for pipeline in pipelines])
     if baseline in names:
@@ -131,15 +120,6 @@ def measure_all(
         guess=guesses[0].words(targets.classes) if baseline in names else None,
         not_compared=not_compared,
     )
-
-
-def _distinct_repeats(folds: Sequence[Fold]) -> list[int]:
-    """Return the numbers of the repeats whose folds differ from those of all earlier ones."""
-    partitions: dict[frozenset[bytes], int] = {}
-    for number in sorted({fold.repeat for fold in folds}):
-        tests = (np.sort(fold.test).tobytes() for fold in folds if fold.repeat == number)
-        partitions.setdefault(frozenset(tests), number)
-    return list(partitions.values())
 
 
 def _classes_to_fix(truths: Sequence[Codes], units: Sequence[Codes]) -> int:
@@ -180,30 +160,17 @@ def _within_classes(resampled: Floats, truth: Codes, seed: int) -> Floats:
 
 
 def _check_same_folds(results: Sequence[Predicted]) -> None:
-    for other in results[1:]:
-        pairs = zip(results[0].folds, other.folds, strict=True)
-        if not all(_same_fold(first, second) for first, second in pairs):
-            raise ValueError("compared pipelines need the same folds in the same order")
+    sides = [[(r.fold.repeat, r.fold.test.tobytes()) for r in one.folds] for one in results]
+    if any(side != sides[0] for side in sides):
+        raise ValueError("compared pipelines need the same folds in the same order")
 
 
-def _same_fold(first: FoldResult, second: FoldResult) -> bool:
-    same_repeat = first.fold.repeat == second.fold.repeat
-    return same_repeat and np.array_equal(first.fold.test, second.fold.test)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Some of the folds of a pipeline."""
-
-    folds: tuple[FoldResult, ...]
-
-    @classmethod
-    def repeat(cls, pipeline: Predicted, number: int) -> _Part:
-        return cls(tuple(result for result in pipeline.folds if result.fold.repeat == number))
+def _repeat(pipeline: Predicted, number: int) -> SomeFolds:
+    return SomeFolds(tuple(r for r in pipeline.folds if r.fold.repeat == number))
 
 
 def _per_fold(pipeline: Predicted, metric: Metric, targets: Targets) -> list[float]:
-    return [metric_value(_Part((result,)), metric, targets) for result in pipeline.folds]
+    return [metric_value(SomeFolds((result,)), metric, targets) for result in pipeline.folds]
 
 
 def _right(pipeline: Predicted, y: Codes) -> NDArray[np.bool_]:
@@ -212,12 +179,9 @@ def _right(pipeline: Predicted, y: Codes) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class PairMeasure:
-    """The difference between two pipelines before any verdict.
+    """The difference between two pipelines, at least 0, before any verdict.
 
-    - `difference`: at least 0.
-    - `spread`: of the difference; None where it is undefined.
-    - `p_permutation`: of independence of predictions and labels, in pairs with the baseline of few
-      units.
+    `p_permutation` is that of independence of predictions and labels, in pairs with the baseline.
     """
 
     better: str
@@ -241,10 +205,7 @@ class PairMeasure:
 
 
 def measure(measures: PairedMeasures, first: int, second: int, *, independent: bool) -> PairMeasure:
-    """Return the difference between two pipelines, given by their positions, the better first.
-
-    `independent`: whether clips are independent, as McNemar's test requires.
-    """
+    """Return the difference between two pipelines by their positions, the better first."""
     independent = independent and measures.baseline not in (first, second)
     of_folds = measures.per_fold[first] - measures.per_fold[second]
     by_folds = corrected_spread(of_folds, measures.test_ratio)

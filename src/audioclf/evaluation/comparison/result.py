@@ -1,13 +1,18 @@
-"""The result of a paired comparison."""
+"""The result of a paired comparison, in numbers and sentences."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from audioclf.components.metrics import Metric
-from audioclf.evaluation.comparison.sentences import Verdict, listed, sample_words
+
+Verdict = Literal["better", "equivalent", "undecided"]
+
+MAX_NAMED = 3
+"""Largest number of pipelines that a sentence names; it counts the rest."""
 
 ALPHA = 0.05
 """Chance that is accepted of calling any pipeline better by mistake, for each family of pairs."""
@@ -17,22 +22,13 @@ ALPHA = 0.05
 class Pair:
     """Difference between two pipelines, with its verdict.
 
-    - `better`, `worse`: names of the pipelines, by their values of the metric; this is not the
-      verdict.
-    - `difference`: at least 0, in the units of the metric; for a metric where lower is better, how
-      much lower.
-    - `low`, `high`: ends of the 95 % interval of the difference; NaN where there is none.
-    - `p_bootstrap`: of the corrected paired bootstrap; None for a single unit.
-    - `p_mcnemar`: of correct predictions in the first repeat, for any metric; None where clips have
-      groups.
-    - `p_corrected_t`: of the corrected resampled t-test; None for a single fold, or where the
-      metric is not defined on one of the folds.
-    - `p_holm`: the decisive p: the greater of `p_bootstrap` and `p_permutation`, adjusted for all
-      pairs with the baseline, or for all others.
-    - `detectable`: smallest detectable difference: half the length of the interval, at the level of
-      Holm's method for the undecided pairs; NaN if none is detectable.
-    - `p_permutation`: of the permutation test that joins the bootstrap for few units, where a
-      pipeline would otherwise be better than the baseline.
+    - `better`, `worse`: by their values of the metric; this is not the verdict.
+    - `difference`: at least 0; where lower is better, how much lower; NaN ends have no interval.
+    - `p_mcnemar`: of correct predictions in the first repeat; None where clips have groups.
+    - `p_corrected_t`: None for a single fold, or where the metric is not defined on a fold.
+    - `p_holm`: decides: the greater of `p_bootstrap` and `p_permutation`, adjusted for many pairs.
+    - `detectable`: half the length of the interval at Holm's level for undecided pairs, or NaN.
+    - `p_permutation`: joins for few units, where a pipeline would otherwise beat the baseline.
     """
 
     better: str
@@ -52,11 +48,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All pairs of the pipelines of a run.
-
-    - `pipelines`: best first; those without the metric are left out.
-    - `pairs`: the best pipeline with each other one, then the second with each below it, and so on.
-    """
+    """All pairs of the pipelines of a run that have the metric, the best pipeline first."""
 
     metric: Metric
     unit_name: str
@@ -144,3 +136,67 @@ def baseline_sentence(comparison: Comparison) -> str:
     if not beating:
         return f"no pipeline is shown to beat {baseline}"
     return f"{len(beating)} of {len(others)} pipelines beat {baseline}; not {listed(failing)}"
+
+
+def sample_words(n_units: int, unit_name: str, n_clips: int) -> str:
+    """Return the test sample in words.
+
+    >>> sample_words(98, "clip", 98), sample_words(6, "group", 240)
+    ('98 clips', '6 groups (240 clips)')
+    """
+    units = _counted(n_units, unit_name)
+    return units if unit_name == "clip" else f"{units} ({_counted(n_clips, 'clip')})"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("s" if count != 1 else "")
+
+
+def pair_sentence(
+    verdict: Verdict,
+    better: str,
+    worse: str,
+    interval: tuple[float, float, float],
+    detectable: float,
+    sample: str,
+    margin: float | None,
+) -> str:
+    """Return the verdict on two pipelines as one sentence without a full stop.
+
+    `interval` is the difference with its ends; `detectable` NaN if no difference is.
+
+    >>> pair_sentence("better", "svm", "knn", (0.11, 0.04, 0.18), 0.08, "98 clips", None)
+    'svm beats knn by 0.11 (0.04 to 0.18)'
+    """
+    if verdict == "equivalent":
+        return f"{better} and {worse} are equivalent within {margin:g}"
+    if verdict == "better":
+        difference, low, high = (f"{value:.{_decimals(interval[1])}f}" for value in interval)
+        return f"{better} beats {worse} by {difference} ({low} to {high})"
+    undecided = f"{better} and {worse} cannot be told apart on {sample}"
+    if not detectable > 0:
+        return undecided
+    threshold = f"{detectable:.{_decimals(detectable)}f}"
+    return f"{undecided}; a difference below about {threshold} would not show"
+
+
+def _decimals(value: float) -> int:
+    """Return the decimals for a positive number: two, or as many as show one digit that is not 0.
+
+    >>> _decimals(0.18), _decimals(0.004), _decimals(3.0)
+    (2, 3, 2)
+    """
+    return 2 if value >= 0.01 or not value > 0 else min(9, -math.floor(math.log10(value)))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names; of many, only the first few are named.
+
+    >>> listed(["svm"]), listed(["svm", "knn"]), listed(list("abcdef"))
+    ('svm', 'svm and knn', 'a, b, c and 3 others')
+    """
+    if len(names) == 1:
+        return names[0]
+    if len(names) <= MAX_NAMED + 1:
+        return f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{', '.join(names[:MAX_NAMED])} and {len(names) - MAX_NAMED} others"

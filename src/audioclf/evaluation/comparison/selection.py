@@ -24,7 +24,7 @@ from audioclf.evaluation.results import Predicted
 def corrected_best(
     results: Sequence[Predicted], metric: Metric, targets: Targets, *, seed: int
 ) -> float:
-    """Return the value that the best of these pipelines has after correction for its selection.
+    """Return the value of the best pipeline after correction for its selection.
 
     NaN for a single pipeline or a single unit, or where the metric is not defined.
     """

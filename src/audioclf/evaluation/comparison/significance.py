@@ -21,11 +21,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Uncertainty of an estimated difference: Student's t with a standard error.
-
-    - `error`: standard error of the difference, at least 0.
-    - `df`: degrees of freedom, at least 1.
-    """
+    """Student's t of an estimated difference: standard error and degrees of freedom."""
 
     error: float
     df: int
@@ -54,23 +50,18 @@ def bootstrap_spread(
     """Return the spread of a difference from its values on resamples of the test units.
 
     The variance within a repeat is that over resamples of its units (Efron & Tibshirani 1993, *An
-    Introduction to the Bootstrap*, chapter 6), times `n / df` and read against Student's t with
-    `df = n - n_fixed` degrees of freedom, since intervals from percentiles of few units are too
-    short (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", *The American
-    Statistician* 69, 371-386). A share of 1,000 resamples could not fall below 0.001 either, which
-    no correction for many pairs would leave significant.
+    Introduction to the Bootstrap*, chapter 6), times `n / df` and read against Student's t with `df
+    = n - n_fixed` degrees of freedom (`n_fixed` class counts that the resamples keep, or 1), since
+    intervals from percentiles of few units are too short (Hesterberg 2015, *The American
+    Statistician* 69, 371-386), and no share of 1,000 resamples is below 0.001.
 
     The bootstrap keeps the trained classifiers. The variation of the training sides is added by the
-    factor of Nadeau & Bengio (see `corrected_spread`), here with the variance of a fold taken from
-    the resamples instead of from the few folds: R repeats of k folds have
-    `1 / R + k * n_test / n_train` times the variance of one repeat.
+    factor of Nadeau & Bengio (see `corrected_spread`), with the variance of a fold from the
+    resamples: R repeats of k folds have `1 / R + k * n_test / n_train` times the variance of one
+    repeat.
 
-    - `resampled` ([shape=(n_repeats, n_resamples)]): the difference in each repeat; NaN where the
-      metric is not defined.
-    - `test_ratio`: clips on test per clip in training.
-    - `n_fixed`: class counts that the resamples keep, or 1: the number of units itself.
-
-    Returns None for one unit, or where the metric is not defined on 2 resamples of any repeat.
+    `resampled` [shape=(n_repeats, n_resamples)] is NaN where the metric is not defined. None for
+    one unit, or where the metric is not defined on 2 resamples of any repeat.
     """
     finite = [row[np.isfinite(row)] for row in resampled]
     variances = [_variance(row) for row in finite if len(row) > 1]
@@ -84,15 +75,9 @@ def bootstrap_spread(
 def corrected_spread(differences: Floats, test_ratio: float) -> Spread | None:
     """Return the spread of the mean difference over folds whose training sides overlap.
 
-    The corrected resampled t-test of Nadeau & Bengio 2003, "Inference for the Generalization
-    Error", *Machine Learning* 52, 239-281, for repeated folds as in Bouckaert & Frank 2004,
-    "Evaluating the Replicability of Significance Tests for Comparing Learning Algorithms", *PAKDD*:
-    the variance of J folds is multiplied by `1 / J + n_test / n_train` instead of `1 / J`.
-
-    - `differences` ([shape=(n_folds,)]): of each fold of each repeat.
-    - `test_ratio`: clips on test per clip in training.
-
-    Returns None for fewer than 2 folds, or where one is NaN.
+    The corrected resampled t-test of Nadeau & Bengio 2003, *Machine Learning* 52, 239-281, for
+    repeated folds as in Bouckaert & Frank 2004, *PAKDD*: the variance of J folds is multiplied by
+    `1 / J + n_test / n_train` instead of `1 / J`. None for fewer than 2 folds, or where one is NaN.
     """
     n_folds = len(differences)
     if n_folds < 2 or not np.isfinite(differences).all():
@@ -108,14 +93,10 @@ def _variance(values: Floats) -> float:
 
 
 def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> float:
-    """Return the exact two-sided p of McNemar's test, in (0, 1].
+    """Return the exact two-sided p of McNemar's test (*Psychometrika* 12, 1947, 153-157).
 
     Of the clips that only one classifier predicts correctly, each is the first's with probability
-    1/2 if the two are equally good (McNemar 1947, *Psychometrika* 12, 153-157). Clips are
-    assumed to be independent, and the classifiers to be fixed.
-
-    `first_right`, `second_right` ([shape=(n_clips,)], bool): whether each classifier predicts each
-    clip correctly.
+    1/2. Clips are assumed to be independent, and the classifiers to be fixed.
     """
     from scipy import special
 
@@ -127,11 +108,7 @@ def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> 
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for multiple tests, in the same order, each in [0, 1].
-
-    The chance that any of the tested differences is declared by mistake stays below `alpha` (Holm
-    1979, "A Simple Sequentially Rejective Multiple Test Procedure", *Scandinavian Journal of
-    Statistics* 6, 65-70).
+    """Return p-values adjusted for multiple tests (Holm 1979), in the same order, each in [0, 1].
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

@@ -30,14 +30,10 @@ KEPT_BYTES = 48 * 2**20
 def on_resamples(
     statistic: Callable[[Floats], Floats], n_units: int, *, seed: int, width: int = 0
 ) -> Floats:
-    """Return a statistic on each resample of the units.
+    """Return a statistic on each resample of the units [shape=(N_RESAMPLES, ...)], float64.
 
-    - `statistic`: from the number of times that each unit is drawn [shape=(n_rows, n_units)] to
-      values [shape=(n_rows, ...)]; each row by itself.
-    - `seed`: the same seed gives the same resamples of as many units.
-    - `width`: columns of the widest array of the statistic, if more than `n_units`.
-
-    Returns an array [shape=(N_RESAMPLES, ...)], float64: NaN for a single unit.
+    The statistic maps the times that each unit is drawn [shape=(n_rows, n_units)] to values, each
+    row by itself; `width` are the columns of its widest array. All are NaN for a single unit.
     """
     if n_units == 1:
         return np.full((N_RESAMPLES, *statistic(np.ones((1, 1))).shape[1:]), np.nan)
@@ -49,22 +45,15 @@ def on_resamples(
 def interval(
     value: float, resampled: Floats, n_units: int, *, low: float = 0.0, high: float = 1.0
 ) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of a metric, from its values on resamples of units.
+    """Return the 95 % interval of a metric in [low, high] from its values on resamples of units.
 
     The standard error is that of the resamples times `sqrt(n / (n - 1))`, and the interval is that
     of Student's t with `n - 1` degrees of freedom for the log odds of the metric within its range
     (for its logarithm, if the range has no upper end). Percentiles of few units are too short
     (Hesterberg 2015, *The American Statistician* 69, 371-386), and a symmetric interval is wrong
     near the ends of the range. At an end, where resamples do not vary, the interval is Wilson's of
-    a share of `n` units. `benchmarks/error_rates.py` measures the coverage.
-
-    - `resampled` ([shape=(n_resamples,)]): NaN where the metric is not defined.
-    - `low`, `high`: range of the metric.
-
-    Returns
-    -------
-    ends : tuple of float
-        NaN for a single unit, or if the metric is not defined.
+    a share of `n` units. `benchmarks/error_rates.py` measures the coverage. The ends are NaN for a
+    single unit, or if the metric is not defined.
     """
     finite = resampled[np.isfinite(resampled)]
     if len(finite) < 2 or n_units < 2 or not math.isfinite(value):
@@ -97,11 +86,7 @@ def difference_interval(values: Floats) -> tuple[float, float]:
 
 
 def wilson_interval(share: float, n: int, quantile: float | None = None) -> tuple[float, float]:
-    """Return the 95 % interval of a share of `n` independent trials (Wilson 1927).
-
-    It is within [0, 1], and not empty if all trials agree. `quantile` replaces that of the normal
-    distribution.
-    """
+    """Return the 95 % interval of a share of `n` trials (Wilson 1927), by the normal `quantile`."""
     z = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2) if quantile is None else quantile
     center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5

@@ -22,11 +22,7 @@ MAX_POINTS = 200
 
 @dataclass(frozen=True, slots=True)
 class RocCurve:
-    """True positive rate against false positive rate.
-
-    - `fpr`, `tpr`: false and true positive rate at falling thresholds, from (0, 0) to (1, 1).
-    - `area`: area under the whole curve, before it is simplified.
-    """
+    """False and true positive rate at falling thresholds, from (0, 0) to (1, 1), and the area."""
 
     fpr: tuple[float, ...]
     tpr: tuple[float, ...]
@@ -35,12 +31,9 @@ class RocCurve:
 
 @dataclass(frozen=True, slots=True)
 class PrecisionRecallCurve:
-    """Precision against recall.
+    """Precision against recall at falling thresholds, from recall 0, precision 1, to recall 1.
 
-    - `recall`, `precision`: at falling thresholds, from recall 0, where precision is 1 by
-      convention, to recall 1.
-    - `average_precision`: of the whole curve, before it is simplified.
-    - `share`: share of the class among the clips: the precision of random guesses.
+    `share` is that of the class among the clips: the precision of random guesses.
     """
 
     recall: tuple[float, ...]
@@ -51,12 +44,7 @@ class PrecisionRecallCurve:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """The predictions whose top score is in one bin.
-
-    - `low`, `high`: ends of the bin; the upper one is included.
-    - `share_right`: share of correct predictions.
-    - `count`: number of predictions, at least 1.
-    """
+    """The predictions whose top score is in (low, high], of which there is at least one."""
 
     low: float
     high: float
@@ -83,10 +71,7 @@ def roc_curve(result: Predicted, targets: Targets, class_code: int) -> RocCurve 
 def precision_recall_curve(
     result: Predicted, targets: Targets, class_code: int
 ) -> PrecisionRecallCurve | None:
-    """Return precision against recall of one class against the rest.
-
-    Parameters and the cases of None are those of `roc_curve`.
-    """
+    """Return precision against recall of one class against the rest; None as for `roc_curve`."""
     from sklearn import metrics
 
     pair = _truth_and_scores(result, targets, class_code)
@@ -101,15 +86,9 @@ def precision_recall_curve(
 def reliability(
     result: Predicted, targets: Targets, n_bins: int = N_BINS
 ) -> tuple[ReliabilityBin, ...] | None:
-    """Return the reliability diagram of the top score (DeGroot & Fienberg 1983).
+    """Return the reliability diagram of the top score (DeGroot & Fienberg 1983), in equal bins.
 
-    `n_bins`: bins of equal width over [0, 1].
-
-    Returns
-    -------
-    bins : tuple of ReliabilityBin, or None
-        Those that hold a prediction, from the lowest. None if the scores are not
-        probabilities.
+    Only bins that hold a prediction are returned; None if the scores are not probabilities.
     """
     pooled = repeat_of(result.folds, targets)
     if pooled.scores is None or {fold.score_kind for fold in result.folds} != {"probability"}:

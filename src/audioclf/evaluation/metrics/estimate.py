@@ -31,12 +31,7 @@ from audioclf.evaluation.results import Predicted
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A metric with its interval.
-
-    - `low`, `high`: ends of the 95 % interval.
-    - `per_fold`: the metric on the test clips of each fold alone; NaN where it is not defined
-      there.
-    """
+    """A metric with its 95 % interval, and on each fold alone (NaN where it is not defined)."""
 
     value: float
     low: float
@@ -89,12 +84,9 @@ def metric_value(result: Predicted, metric: Metric, targets: Targets) -> float:
 def bootstrap_values(
     results: Sequence[Predicted], metric: Metric, targets: Targets, *, seed: int
 ) -> Floats:
-    """Return a metric of several pipelines on the same resamples of units.
+    """Return a metric of pipelines on the same resamples [shape=(len(results), N_RESAMPLES)].
 
-    The interval of `estimate` is that of a pipeline's row, if all were tested on the same units.
-
-    Returns an array [shape=(len(results), N_RESAMPLES)], float64: averaged over the repeats in
-    which the metric is defined; NaN where it is not.
+    It is averaged over the repeats in which it is defined; NaN where it is not.
     """
     pipelines = [repeats_of(result, targets) for result in results]
     available = [is_available(result, metric) for result in results]
@@ -108,10 +100,7 @@ def bootstrap_values(
 
 
 def mean_confusion(result: Predicted, targets: Targets) -> Floats:
-    """Return the confusion matrix averaged over repeats; rows are true, columns predicted.
-
-    Returns an array [shape=(n_classes, n_classes)]: mean number of clips per repeat.
-    """
+    """Return the confusion matrix, averaged over repeats; rows are true, columns predicted."""
     repeats = repeats_of(result, targets)
     confusion = np.zeros((targets.n_classes, targets.n_classes))
     for repeat in repeats:
@@ -167,10 +156,7 @@ def of_units(
 
 
 def scorer(repeat: Repeat, metric: Metric, n_classes: int) -> OfWeights:
-    """Return the metric as a function of rows of weights [shape=(n_rows, n_test)].
-
-    NaN for a row without a clip, or without one of a class that the metric needs.
-    """
+    """Return the metric as a function of weights [shape=(n_rows, n_test)]; NaN if not defined."""
     score = _unguarded(repeat, metric, n_classes)
     return lambda weights: np.where(weights.any(axis=1), score(weights), np.nan)
 

@@ -18,11 +18,7 @@ from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat, divided
 
 @dataclass(frozen=True)
 class Tally:
-    """Weights of the clips of each class, for each row of weights.
-
-    `hits`, `true`, `predicted` ([shape=(n_rows, n_classes)], float64): of the correct predictions,
-    of the clips, and of the predictions of the class.
-    """
+    """Weights of the correct predictions, clips and predictions [shape=(n_rows, n_classes)]."""
 
     hits: Floats
     true: Floats

@@ -21,11 +21,7 @@ from audioclf.evaluation.results import Predicted
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """Scores of a pipeline on one class.
-
-    - `precision`, `recall`, `f1`: NaN for a class without a test clip.
-    - `support`: mean number of test clips of the class per repeat.
-    """
+    """Scores of a pipeline on a class (NaN if it is not tested), and its mean clips per repeat."""
 
     precision: Estimate
     recall: Estimate

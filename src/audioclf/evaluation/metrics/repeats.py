@@ -17,12 +17,9 @@ Codes = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Repeat:
-    """The test predictions of one repeat.
+    """The test predictions of one repeat: codes [shape=(n_test,)], scores [(n_test, n_classes)].
 
-    - `test` ([shape=(n_test,)], int): positions of clips in the dataset.
-    - `y_true`, `y_pred` ([shape=(n_test,)], int): codes of classes.
-    - `scores` ([shape=(n_test, n_classes)], float64, or None): None if a fold has none.
-    - `decision_values` (as `scores`): None if a fold has none.
+    Scores and decision values are None if a fold has none.
     """
 
     test: Codes
@@ -69,8 +66,7 @@ def _joined(parts: Sequence[Floats | None]) -> Floats | None:
 def mean_where_defined(arrays: Iterable[Floats]) -> Floats:
     """Average arrays of one shape element by element without NaN; NaN where all are.
 
-    The order of addition does not depend on the shape, so the mean of a row is the same to the last
-    bit with any other rows.
+    The order of addition does not depend on the shape, nor does the mean of a row.
     """
     total: Floats | float = 0.0
     count: Floats | float = 0.0

@@ -35,10 +35,7 @@ def _log_loss(y_true: Codes, scores: Floats) -> OfWeights:
 
 
 def _brier_score(y_true: Codes, scores: Floats) -> OfWeights:
-    """Sum the squared differences over the classes (Brier 1950), halved for two classes.
-
-    The range is 0 to 1 for two classes and 0 to 2 for more, as in scikit-learn.
-    """
+    """Sum squared differences over classes (Brier 1950), halved for two, as scikit-learn does."""
     errors = scores.copy()
     errors[np.arange(len(y_true)), y_true] -= 1.0
     scale = 0.5 if scores.shape[1] == 2 else 1.0
@@ -50,9 +47,9 @@ def _mean_of(losses: Floats) -> OfWeights:
 
 
 def _calibration_error(y_true: Codes, scores: Floats) -> OfWeights:
-    """Average over bins the gap between mean top score and accuracy (Guo et al. 2017).
+    """Average the gap between mean top score and accuracy over bins, weighted by their clips.
 
-    Bins have equal width and are weighted by their clips (Naeini et al. 2015).
+    Guo et al. 2017, with the bins of equal width of Naeini et al. 2015.
     """
     top = scores.max(axis=1)
     bins = bins_of(top, N_BINS)
@@ -71,10 +68,8 @@ def _calibration_error(y_true: Codes, scores: Floats) -> OfWeights:
 class _AtHits:
     """Weights at each clip of a class, from its highest score down; each [shape=(n_rows, n_hits)].
 
-    - `above`, `upto`: of all clips whose score is higher; and of these and those with the same
-      score.
-    - `found`: of the clips of the class whose score is not lower.
-    - `total` ([shape=(n_rows,)]): of all clips.
+    `above` is of all clips with a higher score, `upto` of these and the ties, `found` of the clips
+    of the class whose score is not lower, `total` [shape=(n_rows,)] of all clips.
     """
 
     weight: Floats
@@ -137,10 +132,7 @@ def _sums_so_far(weights: Floats) -> Floats:
 
 
 def _roc_auc(at: _AtHits) -> Floats:
-    """Share of pairs in which the hit has the higher score, ties counted half (Fawcett 2006).
-
-    Counted over pairs of a hit with any clip; of the pairs of two hits, half are won.
-    """
+    """Share of pairs in which the hit has the higher score, ties counted half (Fawcett 2006)."""
     hits = at.weight.sum(axis=1)
     won = (at.weight * (at.total[:, None] - (at.above + at.upto) / 2)).sum(axis=1) - hits**2 / 2
     return divided(won, hits * (at.total - hits), np.nan)

@@ -21,11 +21,7 @@ from audioclf.evaluation.results import Predicted
 
 @dataclass(frozen=True, slots=True)
 class SubgroupScore:
-    """A metric on the clips of one subgroup.
-
-    - `value`: mean over the repeats in which the metric is defined; NaN if there are none.
-    - `low`, `high`: ends of the 95 % interval over clips; NaN for a metric of scores.
-    """
+    """A metric on the clips of a subgroup, with a 95 % interval over clips; NaN for none."""
 
     name: str
     n_clips: int
@@ -45,11 +41,8 @@ def by_subgroup(
 ) -> list[SubgroupScore]:
     """Return a metric on the test clips of each subgroup, in the order of the names.
 
-    A metric is NaN if the subgroup has no clip of a class that it needs.
-
-    - `codes` ([shape=(n_clips,)], int): position of each clip's subgroup in `names`; -1 for a clip
-      of none.
-    - `seed`: seed of the resampling, for the metrics that have no interval in closed form.
+    `codes` [shape=(n_clips,)] are positions in `names`, -1 for a clip of none. A metric is NaN if
+    the subgroup has no clip of a class that it needs.
     """
     parts = _parts(repeats_of(result, targets), codes, len(names))
     available = is_available(result, metric)

@@ -10,7 +10,7 @@ import numpy as np
 
 from audioclf.audit.findings import Finding
 from audioclf.audit.inputs import FileFormat
-from audioclf.audit.leakage.guess_groups import Guess
+from audioclf.audit.leakage.groups import Guess
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset

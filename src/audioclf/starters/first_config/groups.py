@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from audioclf.audit.leakage.guess_groups import Guess, guess_groups
+from audioclf.audit.leakage.groups import Guess, guess_groups
 from audioclf.base.errors import DatasetError
 from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.dataset.path_labels import shown
