@@ -40,15 +40,13 @@ def export(
 ) -> None:
     """Export a model as ONNX, and check that its scores stay the same."""
     from audioclf.base.files import OutputFolder
-    from audioclf.models.bundle.reading import read_bundle
+    from audioclf.models.bundle.reading import read_bundle, try_bundle
     from audioclf.models.onnx.export import N_FRESH, TOLERANCE, check_tools, to_onnx
 
     target = _target(file, out, to)
     check_tools()
     registry = options.load_registry()
     if untrusted:
-        from audioclf.models.bundle.isolated import try_bundle
-
         try_bundle(file)
     bundle = read_bundle(file, registry)
     clips = _clips(bundle, config, registry, quiet=quiet)

@@ -179,11 +179,9 @@ def _load(
     """Return the model and the digest of its file, and note versions that differ."""
     from hashlib import sha256
 
-    from audioclf.models.bundle.reading import read_bundle
+    from audioclf.models.bundle.reading import read_bundle, try_bundle
 
     if untrusted:
-        from audioclf.models.bundle.isolated import try_bundle
-
         try_bundle(bundle, expect_sha256)
     found = read_bundle(bundle, registry, expect_sha256=expect_sha256)
     for note in found.notes:

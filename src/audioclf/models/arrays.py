@@ -34,10 +34,8 @@ def to_npy(array: NDArray[Any]) -> bytes:
 def check_npy(data: bytes) -> None:
     """Check that the header of an array fits its bytes, before memory is allocated.
 
-    Raises
-    ------
-    ValueError
-        If it is not an array of plain numbers in NumPy's format 1.0 or 2.0, or its size differs.
+    `ValueError` if it is no array of plain numbers in NumPy's format 1.0 or 2.0, or too long or
+    short.
     """
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
@@ -57,13 +55,7 @@ def check_npy(data: bytes) -> None:
 
 
 def from_npy(data: bytes) -> NDArray[Any]:
-    """Return the array of an untrusted file.
-
-    Raises
-    ------
-    ValueError
-        As `check_npy`.
-    """
+    """Return the array of an untrusted file; `ValueError` as `check_npy`."""
     check_npy(data)
     array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     return array
@@ -72,10 +64,7 @@ def from_npy(data: bytes) -> NDArray[Any]:
 def checked_array(data: bytes, dtype: Any, shape: tuple[int | None, ...]) -> NDArray[Any]:
     """Return the array of an untrusted file, of this type and shape; None is any length.
 
-    Raises
-    ------
-    ValueError
-        As `check_npy`, or if it has another type or shape.
+    `ValueError` as `check_npy`, or if it has another type or shape.
     """
     array = from_npy(data)
     fits = array.dtype == dtype and array.ndim == len(shape)
@@ -86,31 +75,16 @@ def checked_array(data: bytes, dtype: Any, shape: tuple[int | None, ...]) -> NDA
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArraySource(AudioSource):
-    """A waveform in memory as a WAV file of 32-bit floats, which is decoded like any file.
-
-    Parameters
-    ----------
-    content : bytes
-        The file.
-    """
+    """A waveform in memory as a WAV file of 32-bit floats, which is decoded like any file."""
 
     content: bytes
 
     @classmethod
     def of(cls, y: Any, sr: int) -> ArraySource:
-        """Return the file of a waveform.
+        """Return the file of a waveform [shape=(n_samples,) or (n_channels, n_samples)], `sr` Hz.
 
-        Parameters
-        ----------
-        y : array [shape=(n_samples,) or (n_channels, n_samples)]
-            Floats in [-1, 1], or 16-bit or 32-bit integers, which are divided by 2^15 or 2^31.
-        sr : int
-            Sample rate in Hz.
-
-        Raises
-        ------
-        DecodeError
-            If it has another shape or type, no samples, or too many.
+        It holds floats in [-1, 1], or 16-bit or 32-bit integers, which are divided by 2^15 or 2^31.
+        `DecodeError` if it has another shape or type, no samples, or too many.
         """
         samples = _as_frames(np.asarray(y))
         if not samples.size or samples.size > limits_in_force().max_samples:

@@ -22,9 +22,8 @@ from audioclf.features.worker import Plan, featurize, featurize_clip, featurize_
 from audioclf.models.arrays import ArraySource
 from audioclf.models.bundle.manifest import Manifest, ScoreKind
 from audioclf.models.bundle.training_clips import TrainingClips
-from audioclf.models.calibration.maps import calibrated, top_of
+from audioclf.models.calibration.maps import calibrated, names_no_class, top_of
 from audioclf.models.windows import Cutting, scored_windows, source_of
-from audioclf.models.withholding import names_no_class
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,16 +32,6 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, eq=False)
 class Model:
     """A fitted pipeline with the featurizer and the audio config that it was trained with.
-
-    Parameters
-    ----------
-    manifest : Manifest
-    featurizer : Featurizer
-    estimator : scikit-learn classifier
-        As `Classifier.scorer` returned it. It takes single views; `scorer` takes rows, which hold
-        all views that a prediction looks at.
-    clips : TrainingClips, optional
-        Digests and lengths of the clips that it was trained on.
 
     Examples
     --------
@@ -58,6 +47,7 @@ class Model:
     manifest: Manifest
     featurizer: Featurizer
     estimator: Any
+    """As `Classifier.scorer` returned it, for single views; `scorer` takes rows of all views."""
     clips: TrainingClips | None = None
 
     @cached_property
@@ -166,19 +156,7 @@ class Model:
     def scores(self, items: Any, *, sr: int | None = None) -> NDArray[np.float64]:
         """Return the scores of one sound or of several, calibrated if the model is.
 
-        Parameters
-        ----------
-        items, sr
-            As for `predict`.
-
-        Returns
-        -------
-        scores : np.ndarray [shape=(n_classes,) or (n_items, n_classes)], float64
-
-        Raises
-        ------
-        ModelError
-            If the classifier gives no scores.
+        As `predict_proba`, for a classifier that gives scores of any kind; else a `ModelError`.
         """
         if isinstance(items, list | tuple):
             empty = np.empty((0, len(self.classes)))
@@ -187,34 +165,18 @@ class Model:
         return one
 
     def features_of(self, y: NDArray[Any], sr: int) -> NDArray[np.float32]:
-        """Return the features of one whole waveform.
+        """Return the features of one whole waveform, row [shape=(n_features,)], float32.
 
-        Parameters
-        ----------
-        y : np.ndarray [shape=(n_samples,) or (n_channels, n_samples)]
-        sr : int
-            Its sample rate in Hz.
-
-        Returns
-        -------
-        row : np.ndarray [shape=(n_features,)], float32
+        `y` has shape (n_samples,) or (n_channels, n_samples) and the sample rate `sr` in Hz.
         """
         return self._row(ArraySource.of(y, sr), AudioConfig(sr=self.sr))
 
     def rows_of(
         self, ys: Sequence[NDArray[np.float32]]
     ) -> list[NDArray[np.float32] | FeatureError]:
-        """Return the features of several waveforms, extracted together.
+        """Return the features of several waveforms, or the error where one is refused.
 
-        Parameters
-        ----------
-        ys : sequence of np.ndarray [shape=(n_samples,)], float32
-            Mono, at the rate `sr`, finite.
-
-        Returns
-        -------
-        rows : list of np.ndarray [shape=(n_features,)] or FeatureError
-            The error, where the featurizer refuses a waveform.
+        They are mono, at the rate `sr`, finite and float32. The features are extracted together.
         """
         return self._joined(featurize(plan, ys, self.sr) for plan in self._plans())
 
@@ -223,20 +185,8 @@ class Model:
     ) -> list[NDArray[np.float32] | FeatureError]:
         """Return the features of windows of one recording, equal to the last bit to `rows_of`.
 
-        Overlapping windows share work if the featurizer supports it; see `shared_step`.
-
-        Parameters
-        ----------
-        y : np.ndarray [shape=(n,)], float32
-            Mono, at the rate `sr`, finite.
-        starts : sequence of int
-            First sample of each window.
-        n_samples : int
-            Length of each.
-
-        Returns
-        -------
-        rows : list of np.ndarray [shape=(n_features,)] or FeatureError
+        `starts` are the first samples of windows of `n_samples`. Overlapping windows share work
+        if the featurizer supports it; see `shared_step`.
         """
         return self._joined(
             featurize_windows(plan, y, self.sr, starts, n_samples) for plan in self._plans()
@@ -293,30 +243,15 @@ class Model:
 
         Copies that decode to the same samples are found in any file format. On another kind of
         processor the last bits of features may differ, and copies are missed.
-
-        Parameters
-        ----------
-        rows : np.ndarray [shape=(n_rows, row_width)], float32
         """
         if self.clips is None:
             return np.zeros(len(rows), dtype=bool)
         return self.clips.contains(rows[:, : self.manifest.features.width])
 
     def scores_of(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the scores of rows of features, calibrated if the model is.
+        """Return the scores [shape=(n_rows, n_classes)] of rows [shape=(n_rows, n_features)].
 
-        Parameters
-        ----------
-        rows : np.ndarray [shape=(n_rows, n_features)], float32
-
-        Returns
-        -------
-        scores : np.ndarray [shape=(n_rows, n_classes)], float64
-
-        Raises
-        ------
-        ModelError
-            If the classifier gives none.
+        They are calibrated if the model is; `ModelError` if the classifier gives none.
         """
         if (scores := self._uncalibrated(rows)) is None:
             message = f"the classifier of {self.manifest.cell!r} gives no scores"
@@ -325,17 +260,9 @@ class Model:
         return scores if how is None else calibrated(how.mapping, scores)
 
     def codes_of(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return the code of the class of each row, without abstaining: the most probable class.
+        """Return the code of the most probable class of each row, without abstaining.
 
         Without calibration it is the prediction of the classifier, which has the highest score.
-
-        Parameters
-        ----------
-        rows : np.ndarray [shape=(n_rows, n_features)], float32
-
-        Returns
-        -------
-        codes : np.ndarray [shape=(n_rows,)], int
         """
         if (calibration := self.manifest.calibration) is None:
             return checked_labels(self.scorer.predict(rows), len(rows), len(self.classes))

@@ -21,14 +21,7 @@ _LONGEST = 800
 class RefusedError(Exception):
     """A failed check; `naming` turns it into a `ModelError` with the name of the file.
 
-    Parameters
-    ----------
-    stage : str
-        The check.
-    what : str
-        Actual and expected value, as the end of a sentence.
-    hint : str, optional
-        The next step.
+    `what` gives actual and expected value, as the end of a sentence.
     """
 
     def __init__(self, stage: Stage, what: str, *, hint: str | None = None) -> None:
@@ -40,12 +33,7 @@ class RefusedError(Exception):
 
 @contextmanager
 def naming(file: str) -> Iterator[None]:
-    """Turn a refusal into the error that names the file.
-
-    Raises
-    ------
-    ModelError
-    """
+    """Turn a refusal into the `ModelError` that names the file."""
     try:
         yield
     except RefusedError as exc:
@@ -55,13 +43,7 @@ def naming(file: str) -> Iterator[None]:
 
 @contextmanager
 def refusing(stage: Stage, what: str, *, hint: str | None = None) -> Iterator[None]:
-    """Turn any error that untrusted bytes cause into a refusal.
-
-    Raises
-    ------
-    RefusedError
-        `what`, followed by the reason.
-    """
+    """Turn any error that untrusted bytes cause into a refusal: `what`, then the reason."""
     try:
         yield
     except RefusedError:

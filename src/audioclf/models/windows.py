@@ -61,14 +61,9 @@ class WindowModel(Protocol):
 
 @dataclass(frozen=True)
 class Cutting:
-    """Length and distance of windows, in samples.
+    """Length of windows and distance of their starts, in samples.
 
-    Parameters
-    ----------
-    size, hop : int
-        Length of a window, and distance between the starts of two windows.
-    partial : {"keep", "drop"}
-        Whether a shorter last window is used if it has at least half the length.
+    `partial` says whether a shorter last window is used if it has at least half the length.
     """
 
     size: int
@@ -79,10 +74,7 @@ class Cutting:
     def of(cls, window: float, hop: float | None, sr: int, partial: Partial = "keep") -> Cutting:
         """Round lengths in s to whole samples; by default the hop is the window.
 
-        Raises
-        ------
-        ConfigError
-            If a length is not positive, or less than a sample.
+        `ConfigError` if a length is not positive, or less than a sample.
         """
         lengths = {"window": window, "hop": window if hop is None else hop}
         for name, seconds in lengths.items():
@@ -98,10 +90,7 @@ class Cutting:
     def own_samples(self, step: int | None) -> int:
         """Return roughly how many samples of a window have frames that no earlier window has.
 
-        Parameters
-        ----------
-        step : int, optional
-            Windows share frames if a multiple of this many samples apart.
+        Windows share frames if a multiple of `step` samples apart; None if never.
         """
         return self.size if step is None else min(self.size, math.lcm(step, self.hop))
 
@@ -123,14 +112,7 @@ class ScoredWindow(NamedTuple):
 
 
 def pieces(blocks: Iterable[NDArray[np.float32]], cutting: Cutting) -> Iterator[Piece]:
-    """Yield the windows of a recording that is read in blocks.
-
-    Parameters
-    ----------
-    blocks : iterable of np.ndarray [shape=(n_samples,)]
-        Of any lengths; the windows do not depend on them.
-    cutting : Cutting
-    """
+    """Yield the windows of a recording that is read in blocks of any lengths."""
     buffer = np.empty(0, dtype=np.float32)
     origin = start = covered = 0
     for block in blocks:
@@ -149,15 +131,7 @@ def pieces(blocks: Iterable[NDArray[np.float32]], cutting: Cutting) -> Iterator[
 def scored_windows(
     model: WindowModel, source: AudioSource, cutting: Cutting
 ) -> Iterator[ScoredWindow]:
-    """Yield the scores of each window of a recording; see `Model.windows`.
-
-    Raises
-    ------
-    DecodeError, FeatureError
-        If the recording or a window of it cannot be used.
-    ModelError
-        If the classifier gives no scores.
-    """
+    """Yield the scores of each window of a recording; see `Model.windows`."""
     with open_stream(source, model.sr) as stream:
         windows = pieces(stream.blocks, cutting)
         while batch := list(islice(windows, BATCH)):
@@ -191,13 +165,8 @@ def rows_of_pieces(
 ) -> list[NDArray[np.float32] | FeatureError]:
     """Return the features of windows; overlapping neighbors are extracted together.
 
-    Parameters
-    ----------
-    model : WindowModel
-    batch : sequence of Piece
-        Windows of one or more recordings, one recording after the other, in order of time.
-    cutting : Cutting, optional
-        None if each piece is a whole recording.
+    The batch holds windows of one or more recordings, one recording after the other, in order of
+    time. Without a cutting, each piece is a whole recording.
     """
     if cutting is None or cutting.own_samples(model.shared_step) == cutting.size:
         return model.rows_of([piece.y for piece in batch])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.models.withholding import is_tie
+from audioclf.models.calibration.maps import is_tie
 from audioclf.predict.events import EventRule, Rollup, find_events, rolled_up
 from audioclf.predict.formats import Line
 from audioclf.predict.scoring import Outcome

@@ -19,8 +19,8 @@ from audioclf.audio.decode import decode, inspect
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.stream import open_stream
 from audioclf.base.errors import DecodeError, FeatureError
+from audioclf.models.calibration.maps import names_no_class
 from audioclf.models.windows import BATCH, Cutting, Piece, pieces, rows_of_pieces
-from audioclf.models.withholding import names_no_class
 from audioclf.predict.inputs import Recording
 
 if TYPE_CHECKING:

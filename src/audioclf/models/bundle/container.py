@@ -30,14 +30,7 @@ _MODE = 0o100644 << 16
 
 @dataclass(frozen=True)
 class Sealed:
-    """Members of a bundle whose digests agree with its manifest.
-
-    Parameters
-    ----------
-    manifest : bytes
-    files : mapping of str to bytes
-        All other members.
-    """
+    """The manifest and all other members of a bundle, whose digests agree with the manifest."""
 
     manifest: bytes
     files: Mapping[str, bytes]
@@ -66,11 +59,8 @@ def unseal(
 ) -> Sealed:
     """Check the directory of a bundle, read all of it, and compare every digest.
 
-    Raises
-    ------
-    RefusedError
-        If it is not the expected file, is no zip archive, exceeds a limit, or a member is missing,
-        damaged or unexpected.
+    `RefusedError` if it is not the expected file, is no zip archive, exceeds a limit, or a member
+    is missing, damaged or unexpected.
     """
     _check_present(path)
     if expect_sha256 is not None:

@@ -173,10 +173,7 @@ def to_json(manifest: Manifest) -> bytes:
 def members_of(raw: bytes) -> Mapping[str, Member]:
     """Return the members that a manifest lists, after a check of its format number.
 
-    Raises
-    ------
-    RefusedError
-        If it is no JSON, has another format, or lists no members.
+    `RefusedError` if it is no JSON, has another format, or lists no members.
     """
     try:
         data = json.loads(raw)
@@ -192,13 +189,7 @@ def members_of(raw: bytes) -> Mapping[str, Member]:
 
 
 def parse_manifest(raw: bytes) -> Manifest:
-    """Validate a manifest.
-
-    Raises
-    ------
-    RefusedError
-        If a value is missing, unknown or out of range; the message names the first.
-    """
+    """Validate a manifest; a `RefusedError` names the first value that is missing or invalid."""
     try:
         return Manifest.model_validate_json(raw, strict=True)
     except ValidationError as exc:

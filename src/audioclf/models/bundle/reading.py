@@ -15,13 +15,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
-from audioclf.base.errors import ConfigError, PluginError
+from audioclf.base.errors import AudioclfError, ConfigError, ModelError, PluginError
 from audioclf.base.limits import Limits
 from audioclf.components.classifier import Classifier
 from audioclf.components.component import Component, Kind
+from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.fields import validate_component
 from audioclf.components.registry import Registry
+from audioclf.engines.base import WorkerDiedError
+from audioclf.engines.local import ProcessEngine
 from audioclf.evaluation.views import Views
 from audioclf.models.bundle.container import MODEL_LIMITS, unseal
 from audioclf.models.bundle.manifest import Manifest, Provenance, parse_manifest
@@ -38,15 +41,7 @@ _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 @dataclass(frozen=True)
 class Contents:
-    """Members of an undamaged bundle, before anything is built from them.
-
-    Parameters
-    ----------
-    path : Path
-    manifest : Manifest
-    files : mapping of str to bytes
-        All members except the manifest.
-    """
+    """Members of an undamaged bundle except the manifest, before anything is built from them."""
 
     path: Path
     manifest: Manifest
@@ -62,22 +57,8 @@ class Contents:
 class Bundle:
     """A bundle that has passed every check.
 
-    Parameters
-    ----------
-    path : Path
-    manifest : Manifest
-    card : str
-        The model card, in Markdown.
-    featurizer : Featurizer
-    classifier : Classifier
-        The component that predicts.
-    estimator : scikit-learn classifier
-        Fitted.
-    check : SelfCheck
-        Stored rows of features with their scores.
-    notes : tuple of str
-        Harmless differences from the environment in which the model was made.
-    clips : TrainingClips, optional
+    `classifier` is the component that predicts, `estimator` is fitted, and `notes` are harmless
+    differences from the environment in which the model was made.
     """
 
     path: Path
@@ -137,12 +118,7 @@ def open_bundle(
 ) -> Contents:
     """Check the archive, digests and manifest of a bundle; nothing is built from it.
 
-    Raises
-    ------
-    ConfigError
-        If `expect_sha256` is no SHA-256.
-    ModelError
-        If the file is damaged or foreign.
+    `ConfigError` if `expect_sha256` is no SHA-256, `ModelError` if the file is damaged or foreign.
     """
     if expect_sha256 is not None and not _SHA256.fullmatch(expect_sha256):
         raise ConfigError(
@@ -164,30 +140,37 @@ def read_bundle(
 ) -> Bundle:
     """Read a bundle, make every check, and restore its components.
 
-    Parameters
-    ----------
-    path : path
-    registry : Registry, optional
-        By default all installed plugins.
-    limits : Limits
-        Upper bounds on the file.
-    expect_sha256 : str, optional
-        SHA-256 of the file, 64 hexadecimal digits; another file is refused before it is parsed.
-
-    Raises
-    ------
-    ConfigError
-        If `expect_sha256` is no SHA-256.
-    ModelError
-        If a check fails; names the check and the next step.
+    A file with another SHA-256 than the expected one is refused before it is parsed. The registry
+    is by default that of all installed plugins. Errors are those of `load`.
     """
     contents = open_bundle(path, limits, expect_sha256=expect_sha256)
-    if registry is None:
-        from audioclf.components.discovery import discover
-
-        registry = discover()
     with naming(str(contents.path)):
-        return _restored(contents, registry)
+        return _restored(contents, registry or discover())
+
+
+def try_bundle(path: Path, expect_sha256: str | None = None) -> None:
+    """Load a bundle in a worker process, with all checks; errors are those of `read_bundle`.
+
+    A crash of the interpreter, such as memory that a library corrupts, ends only the worker, and is
+    a `ModelError`. This is no sandbox: the worker has all rights of its user.
+    """
+    if expect_sha256 is not None:
+        open_bundle(
+            path, expect_sha256=expect_sha256
+        )  # refuse another file before a process is started
+    with ProcessEngine(1) as engine:
+        ((_, outcome),) = engine.map(_load, [str(path)])
+    if isinstance(outcome, WorkerDiedError):
+        raise ModelError(
+            f"{path}: loading it ended the worker process ({outcome.how})",
+            hint="It is damaged, hostile, or larger than the memory: do not use it.",
+        )
+    if isinstance(outcome, AudioclfError):
+        raise outcome
+
+
+def _load(path: str) -> None:
+    read_bundle(path)
 
 
 def _restored(contents: Contents, registry: Registry) -> Bundle:
@@ -200,7 +183,7 @@ def _restored(contents: Contents, registry: Registry) -> Bundle:
     estimator = restore_estimator(
         classifier,
         manifest.estimator.format,
-        _estimator_files(contents),
+        {n.removeprefix(ESTIMATOR): contents.files[n] for n in manifest.estimator.files},
         seed=manifest.seed,
         n_classes=len(manifest.classes),
         n_features=manifest.features.width,
@@ -275,11 +258,6 @@ def _check_width(manifest: Manifest, featurizer: Featurizer) -> None:
     if width != shape.width:
         what = f"{shape.n_bins} bins pool to {width} columns instead of {shape.width}"
         raise RefusedError("component", what)
-
-
-def _estimator_files(contents: Contents) -> dict[str, bytes]:
-    names = contents.manifest.estimator.files
-    return {name.removeprefix(ESTIMATOR): contents.files[name] for name in names}
 
 
 def _notes(

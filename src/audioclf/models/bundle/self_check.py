@@ -37,14 +37,8 @@ _HINT = "Install the versions that `audioclf model show` lists, or train again."
 class SelfCheck:
     """Stored rows with their predictions, and the features of the probe signal.
 
-    Parameters
-    ----------
-    rows : np.ndarray [shape=(n_rows, n_features)], float32
-    codes : np.ndarray [shape=(n_rows,)], int64
-    scores : np.ndarray [shape=(n_rows, n_classes)], float64, or None
-        None if the classifier gives no scores.
-    probe : np.ndarray [shape=(n_features,)], float32
-        Features of `probe_signal`.
+    Rows are float32 [shape=(n_rows, n_features)], `scores` float64 [shape=(n_rows, n_classes)], or
+    None if the classifier gives none, and `probe` the features of `probe_signal`.
     """
 
     rows: NDArray[np.float32]
@@ -75,10 +69,7 @@ class SelfCheck:
     ) -> SelfCheck:
         """Read it from a bundle whose rows hold `n_views` views of a clip.
 
-        Raises
-        ------
-        RefusedError
-            If an array is missing, or has another shape or type than the manifest demands.
+        `RefusedError` if an array is missing, or not of the shape and type of the manifest.
         """
         width, n_classes = n_views * manifest.features.width, len(manifest.classes)
         rows = _array(files, "rows", np.float32, (None, width))
@@ -92,15 +83,10 @@ class SelfCheck:
         )
 
     def check(self, model: Model, *, tolerance: float = SCORE_TOLERANCE) -> None:
-        """Compare scores, or codes where there are none.
+        """Compare scores, or codes where there are none; `RefusedError` beyond the tolerance.
 
         A row whose stored scores are all equal is compared by its code: earlier versions gave equal
         scores far from all classes.
-
-        Raises
-        ------
-        RefusedError
-            If one differs by more than the tolerance.
         """
         with refusing("score", "the estimator fails on its stored rows"):
             codes, scores = _predicted(model, self.rows)
@@ -117,13 +103,7 @@ class SelfCheck:
             raise RefusedError("score", what, hint=_HINT)
 
     def check_features(self, model: Model) -> None:
-        """Compare the features of the probe.
-
-        Raises
-        ------
-        RefusedError
-            If they differ by more than `FEATURE_TOLERANCE`.
-        """
+        """Compare the features of the probe; `RefusedError` beyond `FEATURE_TOLERANCE`."""
         with refusing("feature", "the featurizer fails on the stored signal"):
             row = _probe_features(model)
         scale = max(float(np.abs(self.probe).max()), 1e-6)
@@ -137,12 +117,7 @@ class SelfCheck:
 def probe_signal(sr: int, duration: float | None) -> NDArray[np.float32]:
     """Return noise that never changes [shape=(n_samples,)], float32 in [-0.5, 0.5].
 
-    Parameters
-    ----------
-    sr : int
-        Sample rate in Hz.
-    duration : float, optional
-        Longest clip of the model in s; the signal has at most 1 s.
+    It has 1 s at `sr` Hz, or the duration in s of the longest clip of the model if that is less.
     """
     n_samples = max(1, int(min(_PROBE_SECONDS, duration or _PROBE_SECONDS) * sr))
     noise = hashlib.shake_128(b"audioclf probe").digest(2 * n_samples)

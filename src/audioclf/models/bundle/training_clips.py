@@ -33,14 +33,8 @@ _PERCENTILES = (5, 50, 95)
 class TrainingClips:
     """Digests and lengths of the training clips.
 
-    Parameters
-    ----------
-    key : bytes
-        At most 64 bytes.
-    digests : np.ndarray [shape=(n_clips,)], uint64
-        Sorted.
-    seconds : np.ndarray [shape=(3,)], float64, or None
-        5th, 50th and 95th percentile of the lengths in s; None if unknown.
+    The key has at most 64 bytes, `digests` are sorted, and `seconds` are the 5th, 50th and 95th
+    percentile of the lengths, or None if unknown.
     """
 
     key: bytes
@@ -51,16 +45,10 @@ class TrainingClips:
     def of(
         cls, rows: NDArray[np.float32], fingerprint: str, seconds: Sequence[float] = ()
     ) -> TrainingClips:
-        """Compute the digests and percentiles.
+        """Return digests and percentiles of the features of each clip, without augmented views.
 
-        Parameters
-        ----------
-        rows : np.ndarray [shape=(n_clips, n_features)], float32
-            Features of each clip, without augmented views.
-        fingerprint : str
-            SHA-256 of the dataset, in hexadecimal digits.
-        seconds : sequence of float
-            Length of each clip in s, within `audio.offset` and `audio.duration`.
+        The fingerprint is the SHA-256 of the dataset; the seconds are the length of each clip
+        within `audio.offset` and `audio.duration`.
         """
         key = bytes.fromhex(fingerprint)
         spread = np.percentile(np.asarray(seconds), _PERCENTILES) if len(seconds) else None
@@ -75,10 +63,7 @@ class TrainingClips:
     def from_files(cls, files: Mapping[str, bytes], fingerprint: str) -> TrainingClips | None:
         """Read it from a bundle; None if the bundle has none.
 
-        Raises
-        ------
-        RefusedError
-            If an array has another type or shape, or lengths that are impossible.
+        `RefusedError` if an array has another type or shape, or lengths that are impossible.
         """
         if DIGESTS not in files:
             return None
@@ -94,12 +79,7 @@ class TrainingClips:
         return cls(bytes.fromhex(fingerprint), np.sort(digests), seconds)
 
     def contains(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Return for each row whether a training clip had exactly the same features.
-
-        Parameters
-        ----------
-        rows : np.ndarray [shape=(n_rows, n_features)], float32
-        """
+        """Return for each row whether a training clip had exactly the same features."""
         if not len(self.digests):
             return np.zeros(len(rows), dtype=bool)
         digests = _digests(rows, self.key)

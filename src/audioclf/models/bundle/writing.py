@@ -54,34 +54,12 @@ _NUMERIC = ("audioclf", "librosa", "numpy", "scikit-learn", "scipy", "skops", "s
 class BundleContents:
     """A trained model with everything that its bundle says about it.
 
-    Parameters
-    ----------
-    name : str
-        Name of the run.
-    pipeline : Pipeline
-    featurizer : Featurizer
-        That of the pipeline.
-    audio : AudioConfig
-    classes : sequence of str
-        Names of the classes, in the order of the codes that the estimator was fitted on.
-    estimator : scikit-learn classifier
-        Fitted on `matrix`, as `fit_final` does.
-    matrix : np.ndarray [shape=(n_clips, n_views * n_features)], float32
-        A few of its rows are stored for the self check.
-    seed : int
-        `random_state` of the classifier.
-    training : Training
-    seconds : sequence of float
-        Length of each clip in s, within `audio.offset` and `audio.duration`.
-    evaluation : Evaluated, optional
-        Results of the pipeline in cross-validation.
-    calibration : Calibration, optional
-    abstain_below : float, optional
-        Score below which the model gives no class, above 0 and below 1.
-    abstention : Abstention, optional
-        Measured effects of `abstain_below`.
-    notes : sequence of str
-        Findings of the audits and notes of the run, for the card.
+    - `classes`: names in the order of the codes that the estimator was fitted on.
+    - `matrix` [shape=(n_clips, n_views * n_features)]: rows of the fit; a few are stored.
+    - `seconds`: length of each clip, within `audio.offset` and `audio.duration`.
+    - `evaluation`: results of the pipeline in cross-validation.
+    - `abstain_below`: score below which the model gives no class; `abstention` are its effects.
+    - `notes`: findings of the audits and notes of the run, for the card.
     """
 
     name: str
@@ -102,26 +80,11 @@ class BundleContents:
 
 
 def write_bundle(path: str | Path, contents: BundleContents, registry: Registry) -> Path:
-    """Write a trained model as one file.
+    """Write a trained model as one file, such as `model.audioclf`.
 
     The bytes depend only on the contents and the installed versions. Before the file appears, its
-    estimator is restored from these bytes and must give the same scores.
-
-    Parameters
-    ----------
-    path : path
-        Such as `model.audioclf`; an existing file is replaced.
-    contents : BundleContents
-    registry : Registry
-        The plugins of the components.
-
-    Raises
-    ------
-    ModelError
-        If the model cannot be stored: a component belongs to no plugin, or the estimator cannot
-        be restored safely.
-    ResultError
-        If the file cannot be written.
+    estimator is restored from these bytes and must give the same scores. `ModelError` if a
+    component belongs to no plugin, or the estimator cannot be restored safely.
     """
     path = Path(path)
     try:
@@ -167,6 +130,7 @@ def _manifest(
     pipeline, classes = contents.pipeline, tuple(contents.classes)
     first_row = pipeline.views.plain(contents.matrix[:1])
     made_by = {item.kind: _provenance(item, registry) for item in (contents.featurizer, classifier)}
+    (plan,) = make_plans(contents.audio, {contents.featurizer.type_name(): contents.featurizer}, {})
     configured = pipeline.classifier if classifier is not pipeline.classifier else None
     with refusing("manifest", "a value does not fit into the manifest"):
         return Manifest(
@@ -180,7 +144,7 @@ def _manifest(
             featurizer=contents.featurizer.model_dump(mode="json"),
             classifier=classifier.model_dump(mode="json"),
             configured=configured.model_dump(mode="json") if configured is not None else None,
-            features=_shape(contents.featurizer, contents.audio),
+            features=FeatureShape(n_bins=plan.n_bins, max_frames=plan.max_frames, width=plan.width),
             components=made_by,
             versions=_versions(made_by.values()),
             platform=platform_name(),
@@ -210,11 +174,6 @@ def _provenance(component: Component, registry: Registry) -> Provenance:
         version=origin.version,
         entry_point=origin.entry_point,
     )
-
-
-def _shape(featurizer: Featurizer, audio: AudioConfig) -> FeatureShape:
-    (plan,) = make_plans(audio, {featurizer.type_name(): featurizer}, {})
-    return FeatureShape(n_bins=plan.n_bins, max_frames=plan.max_frames, width=plan.width)
 
 
 def _versions(made_by: Iterable[Provenance]) -> dict[str, str]:

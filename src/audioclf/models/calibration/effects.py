@@ -23,6 +23,7 @@ from audioclf.models.calibration.maps import (
     calibrated,
     fit_calibration,
     has_few_errors,
+    names_no_class,
     top_of,
 )
 from audioclf.models.calibration.records import (
@@ -33,7 +34,6 @@ from audioclf.models.calibration.records import (
     Interval,
     Method,
 )
-from audioclf.models.withholding import names_no_class
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,16 +50,7 @@ ISOTONIC_CLIPS = 200
 
 @dataclass(frozen=True)
 class ScoreEffects:
-    """Calibration and abstention of a model, for its bundle.
-
-    Parameters
-    ----------
-    calibration : Calibration, optional
-    abstention : Abstention, optional
-        None if it was not requested, or there are no scores.
-    notes : tuple of str
-        Notes for the user, each the end of a sentence about the pipeline.
-    """
+    """Calibration and abstention of a model; each note is the end of a sentence on the pipeline."""
 
     calibration: Calibration | None = None
     abstention: Abstention | None = None
@@ -68,13 +59,7 @@ class ScoreEffects:
 
 @dataclass(frozen=True)
 class Scored:
-    """Out-of-fold predictions, row by row.
-
-    Parameters
-    ----------
-    folds : tuple of FoldResult
-    targets : Targets
-    """
+    """Out-of-fold predictions, row by row."""
 
     folds: tuple[FoldResult, ...]
     targets: Targets
@@ -134,15 +119,7 @@ def effects_of(
 ) -> ScoreEffects:
     """Fit a calibration on out-of-fold predictions, and measure it and abstaining.
 
-    Parameters
-    ----------
-    rows : Scored
-        Out-of-fold predictions of the pipeline, of all repeats.
-    calibrate : {"sigmoid", "isotonic", "temperature"}, optional
-    abstain_below : float, optional
-        Score below which no class is given, above 0 and below 1.
-    seed : int
-        Seed of the blocks and of the resampling.
+    The rows are those of all repeats. The seed is that of the blocks and of the resampling.
     """
     if any(fold.scores is None for fold in rows.folds):
         return ScoreEffects(notes=tuple(_without_scores(calibrate, abstain_below)))
@@ -218,16 +195,7 @@ def _calibration(method: Method, rows: Scored, seed: int) -> tuple[Calibration, 
 
 
 def nested(method: Method, rows: Scored, *, seed: int) -> Scored:
-    """Calibrate each block of units by a fit on the other blocks.
-
-    Parameters
-    ----------
-    method : {"sigmoid", "isotonic", "temperature"}
-    rows : Scored
-        Of at least 2 units.
-    seed : int
-        Seed of the split into blocks.
-    """
+    """Calibrate each block of units by a fit on the other blocks; there are at least 2 units."""
     blocks = _blocks(rows, seed)[rows.units]
     scores, y_true, weights = rows.scores, rows.true, rows.weights
     after = np.empty_like(scores)
@@ -260,16 +228,7 @@ def _change(metric: Effect, rows: Scored, after: Scored, seed: int) -> Change:
 
 
 def abstention(rows: Scored, below: float, *, seed: int) -> Abstention:
-    """Measure the effects of giving no class below a score.
-
-    Parameters
-    ----------
-    rows : Scored
-    below : float
-        A clip keeps its class if the score of that class is not lower, and no other has it too.
-    seed : int
-        Seed of the resampling.
-    """
+    """Measure the effects of giving no class below a score, or where two classes share the top."""
     codes, y_true = rows.predicted, rows.true
     kept = ~names_no_class(rows.scores, codes, below)
     right, ones = codes == y_true, np.ones(len(codes), dtype=bool)

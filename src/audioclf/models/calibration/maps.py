@@ -1,4 +1,4 @@
-"""Calibration: maps from scores to probabilities, fitted on out-of-fold scores.
+"""Calibration: maps from scores to probabilities, fitted on out-of-fold scores; and abstaining.
 
 Three methods:
 
@@ -37,23 +37,14 @@ FLOOR = 1e-4
 MIN_ERRORS = 2
 """Misclassified clips that a temperature below 1 needs."""
 
+_EQUAL = 1e-9
+"""Largest difference of two scores that are equal except for rounding."""
+
 _TEMPERATURES = (0.01, 100.0)
 
 
 def calibrated(mapping: AnyMap, scores: Floats) -> Floats:
-    """Return calibrated scores.
-
-    Parameters
-    ----------
-    mapping : Temperature, Sigmoid or Isotonic
-    scores : np.ndarray [shape=(n_rows, n_classes)], float64
-        Each row sums to 1.
-
-    Returns
-    -------
-    probabilities : np.ndarray [shape=(n_rows, n_classes)], float64
-        Each row sums to 1.
-    """
+    """Return calibrated scores [shape=(n_rows, n_classes)]; rows sum to 1, before and after."""
     if isinstance(mapping, Temperature):
         return _softmax(np.log(np.maximum(scores, FLOOR)) / mapping.temperature)
     if isinstance(mapping, Sigmoid):
@@ -67,30 +58,36 @@ def calibrated(mapping: AnyMap, scores: Floats) -> Floats:
 
 
 def top_of(probabilities: Floats, scores: Floats) -> Codes:
-    """Return the class with the highest probability; among equal ones, the highest score.
-
-    Parameters
-    ----------
-    probabilities, scores : np.ndarray [shape=(n_rows, n_classes)], float64
-        Calibrated and uncalibrated.
-    """
+    """Return the class with the highest probability; among equal ones, the highest score."""
     is_top = probabilities == probabilities.max(axis=1, keepdims=True)
     codes: Codes = np.where(is_top, scores, -1.0).argmax(axis=1)
     return codes
 
 
-def fit_calibration(method: Method, scores: Floats, y_true: Codes, weights: Floats) -> AnyMap:
-    """Fit a map on out-of-fold scores.
+def is_tie(scores: Floats) -> NDArray[np.bool_]:
+    """Return for each row of scores [shape=(n_rows, n_classes)] whether two share the highest.
 
-    Parameters
-    ----------
-    method : {"sigmoid", "isotonic", "temperature"}
-    scores : np.ndarray [shape=(n_rows, n_classes)], float64
-        Each row sums to 1.
-    y_true : np.ndarray [shape=(n_rows,)], int
-        True codes.
-    weights : np.ndarray [shape=(n_rows,)], float64
-        Weight of each row; the rows of one clip sum to 1.
+    >>> is_tie(np.array([[0.4, 0.4, 0.2], [0.5, 0.3, 0.2]])).tolist()
+    [True, False]
+    """
+    highest = scores.max(axis=1, keepdims=True)
+    shared: NDArray[np.bool_] = np.count_nonzero(scores >= highest - _EQUAL, axis=1) > 1
+    return shared
+
+
+def names_no_class(scores: Floats, codes: Codes, below: float) -> NDArray[np.bool_]:
+    """Return for each row whether a model that abstains names no class.
+
+    So it is if the score of its class is below the limit, or two classes share the highest score.
+    """
+    low: NDArray[np.bool_] = scores[np.arange(len(codes)), codes] < below
+    return low | is_tie(scores)
+
+
+def fit_calibration(method: Method, scores: Floats, y_true: Codes, weights: Floats) -> AnyMap:
+    """Fit a map on out-of-fold scores [shape=(n_rows, n_classes)], of which each row sums to 1.
+
+    `y_true` are the true codes; the weights of the rows of one clip sum to 1.
     """
     if method == "temperature":
         return _fit_temperature(scores, y_true, weights)

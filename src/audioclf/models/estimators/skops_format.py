@@ -50,16 +50,8 @@ def dump_skops(estimator: Any) -> bytes:
 def load_skops(data: bytes, trusted: Iterable[str]) -> Any:
     """Restore an untrusted estimator, and check it before it can run.
 
-    Parameters
-    ----------
-    data : bytes
-    trusted : iterable of str
-        Full names of allowed types, in addition to those that skops trusts.
-
-    Raises
-    ------
-    RefusedError
-        If `dump_skops` cannot have written it, it holds another type, or is unsafe to run.
+    `trusted` are full names of types in addition to those that skops trusts. `RefusedError` if
+    `dump_skops` cannot have written it, it holds another type, or is unsafe to run.
     """
     skops_io = _skops_io()
     allowed = sorted(set(trusted))

@@ -22,27 +22,17 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 def dump_estimator(classifier: Classifier, estimator: Any) -> dict[str, bytes]:
-    """Return a fitted estimator as files, in the classifier's format.
-
-    Raises
-    ------
-    RefusedError
-        If the estimator cannot be stored.
-    """
+    """Return a fitted estimator as files, in the classifier's format, or raise `RefusedError`."""
     what = f"the estimator of {classifier.type_name()} cannot be stored"
     hint = "A plugin can give its classifier a `model_format` with `dump` and `restore`."
     with refusing("type", what, hint=hint):
         if classifier.model_format == SKOPS:
             return {_SKOPS_FILE: dump_skops(estimator)}
         files = classifier.dump(estimator)
-        _check_names(files)
+        for name in files:
+            if not _FILE_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not a plain file name")
         return files
-
-
-def _check_names(files: Mapping[str, bytes]) -> None:
-    for name in files:
-        if not _FILE_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not a plain file name")
 
 
 def restore_estimator(
@@ -56,12 +46,16 @@ def restore_estimator(
 ) -> Any:
     """Restore an estimator, and check that the classifier can have built it.
 
-    Raises
-    ------
-    RefusedError
-        If the format is not that of the classifier, or the files hold something else.
+    `RefusedError` if the format is not the classifier's, or the files hold something else.
     """
-    _check_format(classifier, stored_as)
+    expected = classifier.model_format
+    if stored_as != expected:
+        raise RefusedError(
+            "component",
+            f"its estimator is stored as {stored_as!r}, and {classifier.type_name()} reads "
+            f"{expected!r}",
+            hint="Install the version of the plugin that the file names, or train again.",
+        )
     if stored_as == SKOPS:
         if set(files) != {_SKOPS_FILE}:
             raise RefusedError("structure", f"the estimator is not in {_SKOPS_FILE!r} alone")
@@ -87,17 +81,6 @@ def _with_inner(classifier: Classifier) -> Iterator[Classifier]:
     for _, value in classifier:
         if isinstance(value, Classifier):
             yield from _with_inner(value)
-
-
-def _check_format(classifier: Classifier, stored_as: str) -> None:
-    expected = classifier.model_format
-    if stored_as != expected:
-        raise RefusedError(
-            "component",
-            f"its estimator is stored as {stored_as!r}, and {classifier.type_name()} reads "
-            f"{expected!r}",
-            hint="Install the version of the plugin that the file names, or train again.",
-        )
 
 
 def _check_parameters(classifier: Classifier, estimator: Any, seed: int) -> None:

@@ -39,12 +39,8 @@ def _inside(part: Any) -> Iterator[Any]:
 def check_structure(estimator: Any) -> None:
     """Check every part that C code reads.
 
-    Raises
-    ------
-    ValueError
-        If nodes form no tree or arrays do not fit each other; names the type of the part.
-    AttributeError, KeyError, TypeError
-        If an attribute is missing or has another type.
+    `ValueError` names the type of a part whose nodes form no tree or whose arrays do not fit;
+    `AttributeError`, `KeyError` or `TypeError` if one is missing or has another type.
     """
     parts = parts_of(estimator)
     for kind, fitted, check in _checks():

@@ -21,18 +21,9 @@ _LEAF = -1
 
 
 def check_links(left: NDArray[Any], right: NDArray[Any], is_leaf: NDArray[np.bool_]) -> None:
-    """Check that nodes form a tree.
+    """Check that nodes form a tree; `ValueError` if one has a wrong child or they form a circle.
 
-    Parameters
-    ----------
-    left, right : np.ndarray [shape=(n_nodes,)], int
-        Children of each node; ignored for leaves.
-    is_leaf : np.ndarray [shape=(n_nodes,)], bool
-
-    Raises
-    ------
-    ValueError
-        If there is no node, a child is no node, or there is a cycle.
+    `left` and `right` [shape=(n_nodes,)] are the children of each node, ignored for leaves.
     """
     n_nodes = len(is_leaf)
     if not n_nodes:
@@ -123,13 +114,7 @@ def _check_predictor_nodes(nodes: NDArray[Any], n_features: int) -> None:
 
 
 def columns_of(estimator: Any) -> int:
-    """Return the number of columns that an estimator expects.
-
-    Raises
-    ------
-    ValueError
-        If it is not a positive number.
-    """
+    """Return the number of columns that an estimator expects; `ValueError` if not positive."""
     n_features = estimator.n_features_in_
     if not isinstance(n_features, int | np.integer) or isinstance(n_features, bool):
         raise ValueError("it does not say how many columns it takes")

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from audioclf.models.estimators.trees import columns_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def check_svc(estimator: Any) -> None:
@@ -46,7 +43,8 @@ def check_neighbors(estimator: Any) -> None:
         raise ValueError("its training rows are no matrix")
     _check_numbers("_fit_X", rows, (len(rows), columns_of(estimator)))
     _check_numbers("_y", labels, (len(rows),))
-    if not np.issubdtype(labels.dtype, np.integer) or not _within(labels, len(estimator.classes_)):
+    is_code = np.isin(labels, np.arange(len(estimator.classes_)))
+    if not np.issubdtype(labels.dtype, np.integer) or not labels.size or not is_code.all():
         raise ValueError("a training row has a class that there is not")
     if estimator._fit_method not in ("brute", "kd_tree", "ball_tree"):  # noqa: SLF001
         raise ValueError(f"unknown way of search {estimator._fit_method!r}")  # noqa: SLF001
@@ -59,10 +57,6 @@ def _check_numbers(name: str, array: Any, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} has shape {np.shape(array)} instead of {shape}")
     if not np.issubdtype(array.dtype, np.number) or not np.isfinite(array).all():
         raise ValueError(f"{name} holds something else than finite numbers")
-
-
-def _within(labels: NDArray[Any], n_classes: int) -> bool:
-    return bool(labels.size and labels.min() >= 0 and labels.max() < n_classes)
 
 
 @contextmanager

@@ -49,18 +49,9 @@ _TOOLS = ("onnx", "skl2onnx", "onnxmltools", "onnxruntime")
 
 @dataclass(frozen=True)
 class Exported:
-    """A converted model with the scores of the original.
+    """A converted model, and the largest differences from the scores of the original.
 
-    Parameters
-    ----------
-    content : bytes
-        The ONNX file.
-    n_rows : int
-        Number of compared rows of clips.
-    worst : float
-        Largest difference of a score on these.
-    worst_fresh : float
-        Largest difference of a score on the `fresh_rows`.
+    `worst` is that of the `n_rows` rows of clips, `worst_fresh` that of the `fresh_rows`.
     """
 
     content: bytes
@@ -77,13 +68,7 @@ def rows_of_clips(
     cache_folder: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float32]:
-    """Return the features of the clips of a dataset for a model.
-
-    Raises
-    ------
-    DatasetError
-        If no clip can be read.
-    """
+    """Return the features of the clips of a dataset; `DatasetError` if no clip can be read."""
     from audioclf.features.extraction import extract
 
     origin = registry.origin_of(bundle.featurizer)
@@ -101,32 +86,26 @@ def rows_of_clips(
 
 
 def to_onnx(bundle: Bundle, *rows: NDArray[np.float32]) -> Exported:
-    """Convert a model to ONNX and compare it with the original.
+    """Convert a model to ONNX and compare it with the original on its stored and these rows.
 
     The input `features` [shape=(n_rows, n_features)], float32, holds rows of the design matrix.
     The outputs are `label` [shape=(n_rows,)], int64, positions in the classes, and `scores`
     [shape=(n_rows, n_classes)], float32, as `Model.scores_of` gives them. The metadata hold the
     names of the classes and how features are made.
 
-    Parameters
-    ----------
-    bundle : Bundle
-    *rows : np.ndarray [shape=(n_rows, n_features)], float32
-        Rows to compare both on, in addition to the stored rows and to `fresh_rows`.
-
-    Raises
-    ------
-    EnvironmentMissingError
-        If skl2onnx or another part of the extra is not installed.
-    ModelError
-        If the model cannot be converted, or the conversion gives other scores.
+    `EnvironmentMissingError` if the extra is not installed, `ModelError` if the model cannot be
+    converted or the conversion gives other scores.
     """
     check_tools()
     everything, fresh = [bundle.check.rows, *rows], fresh_rows(bundle.check.rows)
+    tried = np.concatenate([bundle.check.rows, fresh])
+
+    def badness(model: Any) -> tuple[bool, int, float]:
+        worst, n_wrong = _differences(bundle, model.SerializeToString(), tried)
+        return worst > FRESH_TOLERANCE, n_wrong, worst
+
     try:
-        best = min(
-            _candidates(bundle), key=lambda model: _difference(bundle, model, everything[0], fresh)
-        )
+        best = min(_candidates(bundle), key=badness)
         content = _described(bundle, best)
         worst = max(_compared(bundle, content, each) for each in everything)
         worst_fresh = _compared(bundle, content, fresh, tolerance=FRESH_TOLERANCE)
@@ -150,12 +129,7 @@ def fresh_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def check_tools() -> None:
-    """Check that the extra `onnx` is installed.
-
-    Raises
-    ------
-    EnvironmentMissingError
-    """
+    """Check that the extra `onnx` is installed; `EnvironmentMissingError` if not."""
     for name in _TOOLS:
         try:
             import_module(name)
@@ -250,16 +224,6 @@ def _described(bundle: Bundle, model: Any) -> bytes:
     return content
 
 
-def _difference(bundle: Bundle, model: Any, *parts: NDArray[np.float32]) -> tuple[bool, int, float]:
-    """Return whether scores differ, how many labels differ, and the largest difference."""
-    rows = np.concatenate(parts)
-    expected = bundle.model.scores_of(rows)
-    codes, scores = _run(model.SerializeToString(), rows)
-    worst = _largest(scores, expected)
-    n_wrong = _count_wrong(codes, bundle.model.codes_of(rows), scores, expected)
-    return worst > FRESH_TOLERANCE, n_wrong, worst
-
-
 def _largest(scores: NDArray[np.float32], expected: NDArray[np.float64]) -> float:
     if scores.shape != expected.shape:
         what = f"its scores have shape {scores.shape} in ONNX instead of {expected.shape}"
@@ -268,16 +232,8 @@ def _largest(scores: NDArray[np.float32], expected: NDArray[np.float64]) -> floa
     return float(np.nan_to_num(np.abs(scores - expected), nan=np.inf).max(initial=0.0))
 
 
-def _compared(
-    bundle: Bundle, content: bytes, rows: NDArray[np.float32], *, tolerance: float = TOLERANCE
-) -> float:
-    """Return the largest difference of a score.
-
-    Raises
-    ------
-    RefusedError
-        If a score or a class differs.
-    """
+def _differences(bundle: Bundle, content: bytes, rows: NDArray[np.float32]) -> tuple[float, int]:
+    """Return the largest difference of a score, and the number of rows with another class."""
     worst, n_wrong = 0.0, 0
     for start in range(0, len(rows), _BATCH):
         batch = np.ascontiguousarray(rows[start : start + _BATCH])
@@ -285,6 +241,14 @@ def _compared(
         expected = bundle.model.scores_of(batch)
         worst = max(worst, _largest(scores, expected))
         n_wrong += _count_wrong(codes, bundle.model.codes_of(batch), scores, expected)
+    return worst, n_wrong
+
+
+def _compared(
+    bundle: Bundle, content: bytes, rows: NDArray[np.float32], *, tolerance: float = TOLERANCE
+) -> float:
+    """Return the largest difference of a score; `RefusedError` if a score or a class differs."""
+    worst, n_wrong = _differences(bundle, content, rows)
     if not worst <= tolerance:
         what = f"a score of {len(rows)} rows differs by {worst:.2g} (tolerance {tolerance:g})"
         raise RefusedError("score", what, hint=_CONVERTED)

@@ -22,22 +22,9 @@ TIE = 1e-6
 def with_scores(model: Any, manifest: Manifest, *, sign: float, is_first_of_ties: bool) -> Any:
     """Return a converted estimator whose outputs are `label` and `scores`.
 
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        Its outputs are codes [shape=(n_rows,)] and probabilities or decision values
-        [shape=(n_rows, n_classes)].
-    manifest : Manifest
-    sign : float
-        1 or -1: the order of the two columns of decision values for two classes.
-    is_first_of_ties : bool
-        Whether the label is the first class whose score is the highest up to rounding, instead of
-        the label of the converted estimator.
-
-    Raises
-    ------
-    RefusedError
-        If the calibration cannot be exported.
+    Its own outputs are codes and probabilities or decision values. `sign` is the order of the two
+    columns of decision values for two classes. If `is_first_of_ties`, the label is the first class
+    whose score is the highest up to rounding. `RefusedError` if the calibration is not exported.
     """
     from onnx import TensorProto, helper
 
