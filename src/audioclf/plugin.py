@@ -71,8 +71,7 @@ from audioclf.dataset.table_rows import (
     read_rows,
     unused_columns,
 )
-from audioclf.dataset.tables import Table, missing_column, read_csv, read_table
-from audioclf.dataset.text_files import read_text
+from audioclf.dataset.tables import Table, missing_column, read_csv, read_table, read_text
 
 if TYPE_CHECKING:
     from audioclf.audio.reader import AudioInfo

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from audioclf.builtin.loaders.selections import read_selections
 from audioclf.dataset import tables
-from audioclf.dataset import text_files as textfiles
 from audioclf.dataset.archive import open_archive
 from audioclf.dataset.tables import Table, read_table
 from audioclf.plugin import DatasetError, EnvironmentMissingError, FileSource, ZipSource
@@ -159,7 +158,7 @@ def test_a_table_that_is_too_large_is_not_read(
 ) -> None:
     path = tmp_path / "t.csv"
     with path.open("wb") as stream:
-        stream.truncate(textfiles.MAX_BYTES + 1)
+        stream.truncate(tables.MAX_BYTES + 1)
     monkeypatch.setattr(FileSource, "open", lambda self: pytest.fail("it was opened"))
     with pytest.raises(DatasetError, match=r"t\.csv: a table of more than 64 MiB"):
         read_table(FileSource(path), WANTED)
@@ -169,7 +168,7 @@ def test_a_table_that_is_too_large_in_a_zip_is_not_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with zipfile.ZipFile(tmp_path / "t.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("t.csv", bytes(textfiles.MAX_BYTES + 1))
+        archive.writestr("t.csv", bytes(tables.MAX_BYTES + 1))
     (member,) = open_archive(tmp_path / "t.zip").members
     monkeypatch.setattr(ZipSource, "open", lambda self: pytest.fail("it was opened"))
     with pytest.raises(DatasetError, match=r"t\.csv: a table of more than 64 MiB"):
@@ -254,7 +253,7 @@ def test_a_parquet_table_that_unpacks_to_too_much_is_refused(
 ) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="reading Parquet needs pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet", reason="reading Parquet needs pyarrow")
-    monkeypatch.setattr(textfiles, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(tables, "MAX_BYTES", 1 << 20)
     data = {"path": ["a"] * 5000, "label": ["x" * 2000] * 5000}
     parquet.write_table(pyarrow.table(data), tmp_path / "t.parquet")
     assert (tmp_path / "t.parquet").stat().st_size < 1 << 17

@@ -17,25 +17,18 @@ from audioclf.audio.pcm import PcmLayout
 from audioclf.audio.riff import check_aiff, check_wav
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits, raised_by
+from audioclf.dataset.path_labels import AUDIO_SUFFIXES
 from audioclf.dataset.signatures import HEAD_BYTES, ZEROS, hint_for, looks_like
 
 _SUFFIXES = {
-    ".wav": ("WAV", "RF64"),
-    ".wave": ("WAV", "RF64"),
-    ".rf64": ("WAV", "RF64"),
-    ".flac": ("FLAC",),
-    ".ogg": ("OGG",),
-    ".oga": ("OGG",),
-    ".opus": ("OGG",),
-    ".aif": ("AIFF",),
-    ".aiff": ("AIFF",),
-    ".aifc": ("AIFF",),
-    ".mp3": ("MP3",),
+    "WAV": (".wav", ".wave", ".rf64"),
+    "RF64": (".wav", ".wave", ".rf64"),
+    "FLAC": (".flac",),
+    "OGG": (".ogg", ".oga", ".opus"),
+    "AIFF": (".aif", ".aiff", ".aifc"),
+    "MP3": (".mp3",),
 }
-"""Containers by suffix of the file name."""
-
-AUDIO_SUFFIXES = tuple(_SUFFIXES)
-"""Suffixes of files that can be decoded, in lower case."""
+"""Suffixes of file names by container."""
 
 _FEWEST_BYTES = 12
 _CONTAINERS = frozenset({b"RIFF", b"RIFX", b"RF64", b"OggS", b"FORM"})
@@ -47,20 +40,9 @@ _NO_END = "the Ogg stream has no last page: the file may be cut off"
 class Container:
     """Facts about a file that are known before it is decoded.
 
-    Parameters
-    ----------
-    kind : str
-        "WAV", "RF64", "FLAC", "OGG", "AIFF" or "MP3".
-    start, size : int
-        Where the format begins, after an ID3 tag, and where the file ends, in bytes.
-    pcm : PcmLayout, optional
-        Where the samples are, if no decoder is needed.
-    warnings : tuple of str
-        Oddities that are no reason to refuse the file.
-    frames : FrameIndex, optional
-        Of an MP3 file.
-    pages : OggPages, optional
-        Of an Ogg file.
+    `kind` is "WAV", "RF64", "FLAC", "OGG", "AIFF" or "MP3"; the format begins at byte `start`,
+    after an ID3 tag, and the file ends at byte `size`. `pcm` is given if no decoder is needed;
+    `warnings` are oddities that are no reason to refuse the file.
     """
 
     kind: str
@@ -75,26 +57,15 @@ class Container:
 def check_container(stream: BinaryIO, name: str, limits: Limits) -> Container:
     """Return the format of a file by its content, and check its header.
 
-    Parameters
-    ----------
-    stream : binary stream
-        Seekable, at any position.
-    name : str
-        Name of the file in messages; its suffix is compared with the content.
-    limits : Limits
-
-    Raises
-    ------
-    DecodeError
-        If the file is of another format, is truncated, or has an impossible header.
-    OSError
-        If the stream cannot be read.
+    The suffix of `name` is compared with the content. A file of another format, a truncated one, or
+    one with an impossible header is a DecodeError.
     """
     size = stream.seek(0, 2)
     if size < _FEWEST_BYTES:
         raise DecodeError(f"{name}: only {size} bytes, which is too short for audio")
     start = _behind_tags(stream, size)
-    head = _head(stream, start)
+    stream.seek(start)
+    head = stream.read(HEAD_BYTES)
     found = _kind(stream, head, start, size)
     if found is None:
         raise _not_audio(head, name, tagged=start > 0)
@@ -104,13 +75,7 @@ def check_container(stream: BinaryIO, name: str, limits: Limits) -> Container:
 
 
 def check_format(sr: int, channels: int, name: str, limits: Limits) -> None:
-    """Check a sample rate in Hz and a number of channels.
-
-    Raises
-    ------
-    DecodeError
-        If one of them is outside its limits.
-    """
+    """Check a sample rate in Hz and a number of channels (DecodeError)."""
     if not limits.min_sr <= sr <= limits.max_sr:
         more = raised_by("max_sr" if sr > limits.max_sr else "min_sr")
         expected = f"{limits.min_sr}..{limits.max_sr} Hz"
@@ -120,16 +85,12 @@ def check_format(sr: int, channels: int, name: str, limits: Limits) -> None:
         raise DecodeError(f"{name}: {channels} channels (limit {limits.max_channels}){more}")
 
 
-def _head(stream: BinaryIO, at: int) -> bytes:
-    stream.seek(at)
-    return stream.read(HEAD_BYTES)
-
-
 def _behind_tags(stream: BinaryIO, size: int) -> int:
     """Return where the ID3v2 and APE tags in front of the audio end."""
     start = 0
     while start < size:
-        head = _head(stream, start)
+        stream.seek(start)
+        head = stream.read(HEAD_BYTES)
         tag = _id3_size(head) or _ape_size(head)
         if not tag:
             break
@@ -211,7 +172,7 @@ def _not_audio(head: bytes, name: str, *, tagged: bool) -> DecodeError:
 def name_remarks(kind: str, name: str) -> tuple[str, ...]:
     """Return the warning about a file whose suffix is that of another format, if it is."""
     suffix = PurePosixPath(name).suffix.lower()
-    if kind in _SUFFIXES.get(suffix, (kind,)):
+    if suffix in _SUFFIXES[kind] or suffix not in AUDIO_SUFFIXES:
         return ()
     return (f"{kind} data in a file named {suffix}",)
 

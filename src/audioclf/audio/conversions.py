@@ -11,14 +11,9 @@ from audioclf.dataset.path_labels import count
 
 
 class Conversions:
-    """Counts what decoding leaves out of recordings, one sentence for each kind.
+    """Counts of what decoding leaves out of recordings, one sentence for each kind.
 
-    Parameters
-    ----------
-    audio : AudioConfig
-        The settings that recordings are decoded with.
-    planned : bool
-        Whether the sentences are about a run that has not begun.
+    Recordings are decoded with `audio`; `planned` sentences are about a run that has not begun.
     """
 
     def __init__(self, audio: AudioConfig, *, planned: bool = False) -> None:
@@ -68,8 +63,6 @@ class Conversions:
 def khz(hertz: float) -> str:
     """Return a frequency in kHz.
 
-    Examples
-    --------
     >>> khz(22_050)
     '22.05 kHz'
     """

@@ -45,17 +45,7 @@ _SLACK = 1e-3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """One clip, decoded.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,)], float32
-        Mono waveform, finite, at least one sample.
-    sr : int
-        Its sample rate in Hz: that of the config.
-    info : AudioInfo
-        From the file's header.
-    """
+    """One clip: mono waveform `y` [shape=(n_samples,), float32], finite, not empty, at `sr` Hz."""
 
     y: NDArray[np.float32]
     sr: int
@@ -70,13 +60,8 @@ class Decoded:
 def inspect(source: AudioSource, limits: Limits | None = None) -> AudioInfo:
     """Return the info of a file's header, without decoding a sample.
 
-    For a part of a file, `frames` are those of the part.
-
-    Raises
-    ------
-    DecodeError
-        If the file cannot be read, is no audio, is truncated or has an impossible header, or if
-        the part lies outside the file.
+    For a part of a file, `frames` are those of the part. A file that cannot be read, is no audio,
+    is truncated or has an impossible header is a DecodeError, and so is a part outside the file.
     """
     with open_reader(source.file, limits or limits_in_force()) as reader:
         return locate_part(reader.info, source.span, source.name)[1]
@@ -85,22 +70,9 @@ def inspect(source: AudioSource, limits: Limits | None = None) -> AudioInfo:
 def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None) -> Decoded:
     """Decode one clip to mono at the config's sample rate.
 
-    Only the frames that the config asks for are read and checked, after the header.
-
-    Parameters
-    ----------
-    source : AudioSource
-        Where the bytes are.
-    audio : AudioConfig
-        Sample rate and part of the file.
-    limits : Limits, optional
-        Upper bounds for the file; by default the limits in force.
-
-    Raises
-    ------
-    DecodeError
-        As `inspect`, and if the requested part of the file is empty, too long, truncated, not
-        finite, or not normalised.
+    Only the frames that the config asks for are read and checked, after the header. DecodeError as
+    in `inspect`, and if these frames are none, too many, truncated, not finite, or not normalised.
+    The limits in force hold by default.
     """
     limits = limits or limits_in_force()
     with open_reader(source.file, limits) as reader:
@@ -119,10 +91,7 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None
 def locate_part(info: AudioInfo, span: Span | None, name: str) -> tuple[int, AudioInfo]:
     """Return the first frame of a part, and the info with the part's number of frames.
 
-    Raises
-    ------
-    DecodeError
-        If the part lies outside the file, or is too short for one frame.
+    A part that lies outside the file, or is too short for one frame, is a DecodeError.
     """
     if span is None:
         return 0, info
@@ -164,13 +133,6 @@ def _window(info: AudioInfo, audio: AudioConfig, name: str, limits: Limits) -> t
     count = info.frames - start
     if audio.duration is not None:
         count = min(count, int(audio.duration * info.sr))
-    _check_count(count, info, audio, name, limits)
-    return start, count
-
-
-def _check_count(
-    count: int, info: AudioInfo, audio: AudioConfig, name: str, limits: Limits
-) -> None:
     if count < 1:
         asked = f"{audio.duration:g} s at {info.sr} Hz"
         raise DecodeError(f"{name}: no audio samples in a duration of {asked}")
@@ -187,22 +149,13 @@ def _check_count(
         raise DecodeError(
             f"{name}: {samples} samples (limit {limits.max_samples}){more}", hint=hint
         )
+    return start, count
 
 
 def checked_length(info: AudioInfo, got: int, count: int, name: str) -> AudioInfo:
-    """Return the info, with a warning if the file holds fewer frames than its header promises.
+    """Return the info, with a warning if fewer frames were read (`got`) than promised (`count`).
 
-    Parameters
-    ----------
-    info : AudioInfo
-    got, count : int
-        Frames that were read, and frames that should be there.
-    name : str
-
-    Raises
-    ------
-    DecodeError
-        If there are none at all, or the container gives an exact number.
+    It is a DecodeError if there are none at all, or if the container gives an exact number.
     """
     if got == count:
         return info

@@ -16,18 +16,9 @@ from audioclf.engines.local import ProcessEngine, SerialEngine
 def inspect_all(
     sources: Sequence[AudioSource], *, isolate: bool = False
 ) -> list[AudioInfo | DecodeError]:
-    """Read the header of each clip, as `inspect` does.
+    """Return the header of each clip, as `inspect` does, or the error that refuses the clip.
 
-    Parameters
-    ----------
-    sources : sequence of AudioSource
-    isolate : bool
-        Read in worker processes, so that a header that crashes a library costs one clip.
-
-    Returns
-    -------
-    infos : list of AudioInfo or DecodeError
-        In the order of the sources; an error gives the reason why its clip is refused.
+    If isolated, headers are read in worker processes, so that a crash of a library costs one clip.
     """
     infos: dict[int, AudioInfo | DecodeError] = {}
     engine = ProcessEngine(available_cores()) if isolate else SerialEngine()

@@ -46,20 +46,12 @@ _LONGEST_FRAME = 1500
 class FrameIndex:
     """The frames of audio in a file.
 
-    Parameters
-    ----------
-    first : FrameHeader
-        Header of the first frame.
-    info : InfoFrame, optional
-        Contents of the first frame if it holds no audio.
-    starts : np.ndarray [shape=(n_frames,)], int64
-        Where each frame of audio begins, in bytes of the file.
-    runs : tuple of (start, end)
-        Bytes of the frames, in order; more than one if there is something between them.
-    cut : bool
-        Whether the file ends inside a frame.
-    others : int, optional
-        Where frames of another rate or number of channels begin, which are not in the index.
+    - first: header of the first frame
+    - info: contents of the first frame if it holds no audio
+    - starts: where each frame of audio begins, in bytes [shape=(n_frames,), int64]
+    - runs: first and last byte of the frames, in order; several if something is between them
+    - cut: whether the file ends inside a frame
+    - others: where frames of another rate or number of channels begin, which are not in the index
     """
 
     first: FrameHeader

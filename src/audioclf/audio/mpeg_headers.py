@@ -15,17 +15,7 @@ _SAMPLE_RATES = (44_100, 48_000, 32_000)
 
 @dataclass(frozen=True, slots=True)
 class FrameHeader:
-    """The header of one frame.
-
-    Parameters
-    ----------
-    raw : bytes
-        Its four bytes.
-    size : int
-        Bytes of the frame.
-    sr : int
-        Sample rate in Hz.
-    """
+    """The header of one frame: its four bytes, bytes of the frame, sample rate in Hz."""
 
     raw: bytes
     size: int
@@ -98,14 +88,8 @@ class FrameHeader:
 class InfoFrame:
     """Contents of a Xing, Info or VBRI frame, which holds no audio.
 
-    Parameters
-    ----------
-    frames, size : int, optional
-        Number of frames of audio, and bytes of the file with this frame.
-    delay, padding : int
-        Samples of the encoder before and after the sound, if the frame gives them.
-    is_vbri : bool
-        Whether libmpg123 takes the frame for silent audio.
+    `frames` of audio and bytes of the file with this frame (`size`), samples of the encoder before
+    and after the sound (`delay`, `padding`). libmpg123 takes a VBRI frame for silent audio.
     """
 
     frames: int | None = None

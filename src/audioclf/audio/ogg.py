@@ -28,16 +28,10 @@ _CODECS = (
 class OggPages:
     """Facts from the pages of the audio of an Ogg file.
 
-    Parameters
-    ----------
-    samples : int
-        Number of the last sample in the file; Opus counts at 48 kHz.
-    last_samples : int
-        Samples that end in the last page.
-    from_zero : bool
-        Whether no page has a negative number: those of files cut out of longer ones have.
-    ended : bool
-        Whether the last page says that it is the last one, and is whole.
+    - samples: number of the last sample in the file; Opus counts at 48 kHz
+    - last_samples: samples that end in the last page
+    - from_zero: whether no page has a negative number, as in files cut out of longer ones
+    - ended: whether the last page says that it is the last one, and is whole
     """
 
     samples: int
@@ -62,11 +56,8 @@ class _Page:
 def check_ogg(stream: BinaryIO, size: int, name: str) -> OggPages | None:
     """Return facts from the pages; None if there are too many of them.
 
-    Raises
-    ------
-    DecodeError
-        If there are several streams in sequence, of which decoders read the first (RFC 3533, 4),
-        or if no stream is of a codec that can be decoded.
+    Several streams in sequence, of which decoders read the first (RFC 3533, 4), are a DecodeError,
+    and so is a file without a stream of a codec that can be decoded.
     """
     codecs: dict[int, tuple[str, bool]] = {}
     at, playing = 0, False

@@ -18,20 +18,9 @@ Unpack = Callable[[bytes], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class PcmLayout:
-    """Where the samples of a file are, and of which kind.
+    """Where the samples of a file are: interleaved, little-endian, from byte `offset` on.
 
-    Parameters
-    ----------
-    subtype : str
-        A key of `SAMPLE_BYTES`; little-endian.
-    sr : int
-        Sample rate in Hz.
-    channels : int
-        Samples of one frame, interleaved.
-    offset : int
-        Position of the first sample in bytes.
-    frames : int
-        Number of whole frames.
+    `subtype` is a key of `SAMPLE_BYTES`, `sr` in Hz, `frames` the number of whole frames.
     """
 
     subtype: str
@@ -47,12 +36,9 @@ class PcmLayout:
 
 
 def read_pcm(stream: BinaryIO, layout: PcmLayout, start: int, count: int) -> NDArray[np.float32]:
-    """Read frames `start` to `start + count`.
+    """Return frames `start` to `start + count` [shape=(n_frames, channels), float32].
 
-    Returns
-    -------
-    x : np.ndarray [shape=(n_frames, channels)], float32
-        Shorter than `count` if the stream ends early.
+    There are fewer if the stream ends early.
     """
     stream.seek(layout.offset + start * layout.frame_bytes)
     raw = stream.read(count * layout.frame_bytes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -76,10 +76,8 @@ class Reader(Protocol):
 def open_reader(source: AudioSource, limits: Limits) -> Iterator[Reader]:
     """Open a file, check its header, and yield a reader of its samples.
 
-    Raises
-    ------
-    DecodeError
-        If the file cannot be read, is no audio, is truncated, or has an impossible header.
+    A file that cannot be read, is no audio, is truncated, or has an impossible header is a
+    DecodeError.
     """
     name = source.name
     with source.open() as stream:
@@ -88,7 +86,8 @@ def open_reader(source: AudioSource, limits: Limits) -> Iterator[Reader]:
             if container.pcm is not None:
                 yield _PcmReader(stream, container, container.pcm)
                 return
-            with _decoder(stream, container, name) as reader:
+            decoder = _READERS.get(container.kind, _SoundFileReader)
+            with closing(decoder(stream, container, name)) as reader:
                 check_format(reader.info.sr, reader.info.channels, name, limits)
                 yield reader
         except OSError as exc:
@@ -101,14 +100,9 @@ class _PcmReader:
     """Uncompressed samples, read without a decoder."""
 
     def __init__(self, stream: BinaryIO, container: Container, layout: PcmLayout) -> None:
-        self.info = AudioInfo(
-            container.kind,
-            layout.subtype.removesuffix("_LOW"),
-            layout.sr,
-            layout.channels,
-            layout.frames,
-            container.warnings,
-        )
+        subtype = layout.subtype.removesuffix("_LOW")
+        facts = (subtype, layout.sr, layout.channels, layout.frames)
+        self.info = AudioInfo(container.kind, *facts, container.warnings)
         self._stream = stream
         self._layout = layout
 
@@ -128,19 +122,11 @@ class _SoundFileReader:
         self._name = name
         self._kind = container.kind
         self._begin(self._whole(stream, container))
-        self.info = AudioInfo(
-            container.kind,
-            self._file.subtype,
-            self._file.samplerate,
-            self._file.channels,
-            self._file.frames,
-            container.warnings,
-        )
+        file = self._file
+        facts = (file.subtype, file.samplerate, file.channels, file.frames)
+        self.info = AudioInfo(container.kind, *facts, container.warnings)
 
-    def __enter__(self) -> _SoundFileReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._file.close()
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
@@ -276,10 +262,6 @@ _DROPPED_AT_ONCE = 1 << 18
 _OPUS_RATE = 48_000
 _OGG_MARGIN = 4096
 """Samples before the last page from which it is decoded; a block of Vorbis has at most 8192."""
-
-
-def _decoder(stream: BinaryIO, container: Container, name: str) -> _SoundFileReader:
-    return _READERS.get(container.kind, _SoundFileReader)(stream, container, name)
 
 
 _containers: dict[object, Container] = {}

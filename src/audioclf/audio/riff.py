@@ -44,16 +44,7 @@ _SUBTYPES = {(1, 16): "PCM_16", (1, 24): "PCM_24", (1, 32): "PCM_32", (3, 32): "
 
 @dataclass(frozen=True, slots=True)
 class WavHeader:
-    """Facts from the header of a WAV file.
-
-    Parameters
-    ----------
-    sr : int
-        Sample rate in Hz.
-    channels : int
-    pcm : PcmLayout, optional
-        Where the samples are, if they are little-endian and of a kind that `pcm` reads.
-    """
+    """Sample rate in Hz, channels, and where the samples are if `pcm` reads their kind."""
 
     sr: int
     channels: int
@@ -61,23 +52,10 @@ class WavHeader:
 
 
 def check_wav(stream: BinaryIO, size: int, name: str, limits: Limits) -> WavHeader:
-    """Check the chunks of a RIFF, RIFX or RF64 file and return its header.
+    """Check the chunks of a RIFF, RIFX or RF64 file of `size` bytes and return its header.
 
-    Parameters
-    ----------
-    stream : binary stream
-        Seekable, at any position.
-    size : int
-        Bytes of the stream.
-    name : str
-        Name of the file in messages.
-    limits : Limits
-
-    Raises
-    ------
-    DecodeError
-        If there is no or more than one `fmt ` or `data` chunk, if there are too many chunks, or
-        if the audio is shorter than the header says.
+    It is a DecodeError if there is no or more than one `fmt ` or `data` chunk, if there are too
+    many chunks, or if the audio is shorter than the header says.
     """
     file = _File(stream, size, name, limits, "<")
     if file.bytes_at(0, 4) == b"RIFX":
@@ -98,11 +76,8 @@ def check_wav(stream: BinaryIO, size: int, name: str, limits: Limits) -> WavHead
 def check_aiff(stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
     """Check the chunks of an AIFF or AIFF-C file.
 
-    Raises
-    ------
-    DecodeError
-        If there is no `COMM` or `SSND` chunk, if there are too many chunks, or if the audio is
-        shorter than the header says.
+    It is a DecodeError if there is no `COMM` or `SSND` chunk, if there are too many chunks, or if
+    the audio is shorter than the header says.
     """
     file = _File(stream, size, name, limits, ">")
     present = set()

@@ -43,18 +43,10 @@ BLOCK_SAMPLES = 1 << 18
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """An open recording.
+    """An open recording, `offset` s behind the start of its file.
 
-    Parameters
-    ----------
-    info : AudioInfo
-        Facts from the header; of a part, `frames` are those of the part.
-    offset : float
-        Where in the file the first sample is, in s.
-    blocks : iterator of np.ndarray [shape=(n_samples,)], float32
-        Mono, at the requested rate; can be read once.
-    warnings : list of str
-        Oddities; complete after the last block.
+    Blocks are mono [shape=(n_samples,), float32] and can be read once; `warnings` are complete
+    after the last. The `frames` of `info` are those of the part, if it is one.
     """
 
     info: AudioInfo
@@ -65,22 +57,10 @@ class Stream:
 
 @contextmanager
 def open_stream(source: AudioSource, sr: int, limits: Limits | None = None) -> Iterator[Stream]:
-    """Open a recording, or a part of one, to be read in blocks.
+    """Open a recording, or a part of one, to be read in blocks at `sr` Hz.
 
-    Its length has no limit, unlike in `decode`; all other limits hold for each block.
-
-    Parameters
-    ----------
-    source : AudioSource
-    sr : int
-        Rate of the blocks in Hz.
-    limits : Limits, optional
-        By default the limits in force.
-
-    Raises
-    ------
-    DecodeError
-        As `decode`; a block raises it too, where its samples are at fault.
+    Its length has no limit, unlike in `decode`; all other limits hold for each block. DecodeError
+    as in `decode`, also from a block whose samples are at fault.
     """
     limits = limits or limits_in_force()
     with open_reader(source.file, limits) as reader:
@@ -124,7 +104,9 @@ def _resampled_blocks(blocks: Iterator[Block], orig_sr: int, target_sr: int) -> 
         taken += len(block)
         y: Block = stream.resample_chunk(block, last=last)
         if last:
-            y = _fitted(y, math.ceil(taken * (float(target_sr) / orig_sr)) - made)
+            # The length that `librosa.resample(fix=True)` gives the whole.
+            left = math.ceil(taken * (float(target_sr) / orig_sr)) - made
+            y = np.pad(y[:left], (0, max(0, left - len(y))))
         made += len(y)
         yield y
 
@@ -138,8 +120,3 @@ def _with_last(blocks: Iterable[Block]) -> Iterator[tuple[Block, bool]]:
         waiting = block
     if waiting is not None:
         yield waiting, True
-
-
-def _fitted(y: Block, n_samples: int) -> Block:
-    """Return the end with the length that `librosa.resample(fix=True)` gives the whole."""
-    return y[:n_samples] if len(y) >= n_samples else np.pad(y, (0, n_samples - len(y)))

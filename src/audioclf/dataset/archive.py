@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from audioclf.base.errors import DatasetError, DecodeError
 from audioclf.base.limits import Limits, limits_in_force
-from audioclf.dataset.remote import RemoteError, display_name, open_remote
+from audioclf.dataset.remote import RemoteError, display_name, open_remote, reading
 from audioclf.dataset.signatures import HEAD_BYTES, hint_for, looks_like
 from audioclf.dataset.zip_names import (
     Refusal,
@@ -68,24 +68,14 @@ _DIRECTORY_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class ZipMember:
-    """One file of an archive: its position, sizes and checksum.
+    """One file of an archive; a string as the archive is a URL.
 
-    Parameters
-    ----------
-    archive : Path or str
-        The archive; a string is a URL.
-    name : str
-        Path inside the archive, POSIX, NFC, relative, without `.` and `..`.
-    offset : int
-        Position of the member's local header, in bytes from the start of the archive.
-    compressed_size, size : int
-        Bytes as stored and unpacked.
-    method : int
-        0 for stored, 8 for deflated.
-    crc : int
-        CRC-32 of the unpacked bytes.
-    raw_name : bytes
-        The name as the archive's directory stores it.
+    - name: path inside the archive, POSIX, NFC, relative, without `.` and `..`
+    - offset: position of the member's local header, in bytes from the start of the archive
+    - compressed_size, size: bytes as stored and unpacked
+    - method: 0 for stored, 8 for deflated
+    - crc: CRC-32 of the unpacked bytes
+    - raw_name: the name as the archive's directory stores it
     """
 
     archive: Path | str
@@ -100,11 +90,7 @@ class ZipMember:
     def read(self) -> bytes:
         """Return the unpacked bytes.
 
-        Raises
-        ------
-        DecodeError
-            If the archive cannot be read or has changed, or the member is cut short, unpacks to
-            another size than declared, or fails its CRC-32.
+        DecodeError as in `stored_bytes`, and if the size or the CRC-32 is not the declared one.
         """
         data = self.stored_bytes()
         content = data if self.method == _STORED else self._inflated(data)
@@ -117,20 +103,13 @@ class ZipMember:
     def stored_bytes(self) -> bytes:
         """Return the bytes as the archive stores them: compressed, and not yet checked.
 
-        Raises
-        ------
-        DecodeError
-            If the archive cannot be read or has changed, or the member is cut short.
+        An archive that cannot be read or has changed, or a member cut short, is a DecodeError.
         """
         try:
-            with self._open() as stream:
+            with reading(str(self)), self._open() as stream:
                 stream.seek(self.offset)
                 self._check_local_header(stream)
                 data = stream.read(self.compressed_size)
-        except OSError as exc:
-            raise DecodeError(f"{self}: {exc.strerror or exc}") from exc
-        except RemoteError as exc:
-            raise DecodeError(f"{self}: {exc}") from exc
         except MemoryError as exc:
             raise DecodeError(f"{self}: not enough memory for {self.size} bytes") from exc
         if len(data) < self.compressed_size:
@@ -225,35 +204,12 @@ def open_archive(path: Path | str, limits: Limits | None = None) -> Archive:
         If the file is not a zip archive, or any entry is refused; the message names the archive
         and the entry.
     """
-    if limits is not None:
-        return _checked(path, limits)
-    try:
-        return _checked(path, limits_in_force())
-    except _BeyondLimitError as exc:
-        hint = f"If you trust it, set limits.{exc.limit} to accept more."
-        raise DatasetError(exc.message, hint=hint) from exc
-
-
-class _BeyondLimitError(DatasetError):
-    """An exceeded limit; `limit` is its name."""
-
-    limit = ""
-
-
-def _refused(where: str, refusal: Refusal) -> DatasetError:
-    if refusal.limit is None:
-        return DatasetError(f"{where}: {refusal.words}")
-    error = _BeyondLimitError(f"{where}: {refusal.words}")
-    error.limit = refusal.limit
-    return error
-
-
-def _checked(path: Path | str, limits: Limits) -> Archive:
+    limits = limits or limits_in_force()
     shown_path = display_name(path)
     infos, end = _directory(path)
     if len(infos) > limits.max_entries:
         many = f"{len(infos)} entries (limit {limits.max_entries})"
-        raise _refused(shown_path, Refusal(many, "max_entries"))
+        raise _refused(shown_path, Refusal(many, "max_entries"), limits)
     members, hidden = [], []
     names, note = read_names(infos)
     for info, name in zip(infos, names, strict=True):
@@ -263,13 +219,20 @@ def _checked(path: Path | str, limits: Limits) -> Archive:
             continue
         refusal = name_problem(name, limits) or _entry_problem(info, limits)
         if refusal:
-            raise _refused(f"{shown_path}!{shown(name)}", refusal)
+            raise _refused(f"{shown_path}!{shown(name)}", refusal, limits)
         members.append(_member(path, tidied(name), info))
     _check_totals(shown_path, members, limits)
     _check_names(shown_path, members)
     _check_spans(members, end)
     ignored = len(infos) - len(members)
     return Archive(path, tuple(members), ignored, tuple(hidden), note)
+
+
+def _refused(where: str, refusal: Refusal, limits: Limits) -> DatasetError:
+    """Return the error; its hint names the exceeded limit, if the user can set it."""
+    hint = f"If you trust it, set limits.{refusal.limit} to accept more."
+    settable = refusal.limit and limits is limits_in_force()
+    return DatasetError(f"{where}: {refusal.words}", hint=hint if settable else None)
 
 
 def _directory(path: Path | str) -> tuple[list[zipfile.ZipInfo], int]:
@@ -299,24 +262,21 @@ def _parsed(path: str, stream: BinaryIO) -> tuple[list[zipfile.ZipInfo], int]:
             return archive.infolist(), archive.start_dir
     except UnicodeDecodeError as exc:
         name = bytes(exc.object[:200])
-        raise _unreadable(path, f"the entry name {name!r} is not valid UTF-8") from exc
+        raise DatasetError(f"{path}: the entry name {name!r} is not valid UTF-8") from exc
     except _DIRECTORY_ERRORS as exc:
         stream.seek(0)
         head = stream.read(HEAD_BYTES)
-        raise _unreadable(path, _why_unreadable(head), hint=hint_for(head)) from exc
+        reason = f"not a readable zip archive{_kind_of(head)}"
+        raise DatasetError(f"{path}: {reason}", hint=hint_for(head)) from exc
 
 
-def _why_unreadable(head: bytes) -> str:
+def _kind_of(head: bytes) -> str:
     if not head:
-        return "not a readable zip archive (the file is empty)"
+        return " (the file is empty)"
     if head.startswith(b"PK\x03\x04"):
-        return "not a readable zip archive (truncated or damaged)"
+        return " (truncated or damaged)"
     kind = looks_like(head)
-    return "not a readable zip archive" + (f" (looks like {kind})" if kind else "")
-
-
-def _unreadable(path: str, reason: str, *, hint: str | None = None) -> DatasetError:
-    return DatasetError(f"{path}: {reason}", hint=hint)
+    return f" (looks like {kind})" if kind else ""
 
 
 def _entry_problem(info: zipfile.ZipInfo, limits: Limits) -> Refusal | None:
@@ -365,10 +325,10 @@ def _check_totals(path: str, members: Iterable[ZipMember], limits: Limits) -> No
         stored += member.compressed_size
     if total > limits.max_total_bytes:
         large = f"{total} bytes unpacked (limit {limits.max_total_bytes})"
-        raise _refused(path, Refusal(large, "max_total_bytes"))
+        raise _refused(path, Refusal(large, "max_total_bytes"), limits)
     refusal = _ratio_problem(total, stored, limits)
     if refusal:
-        raise _refused(path, refusal)
+        raise _refused(path, refusal, limits)
 
 
 def _check_names(path: str, members: Iterable[ZipMember]) -> None:

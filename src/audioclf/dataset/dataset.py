@@ -157,14 +157,9 @@ class Dataset:
         return Dataset(subset.clips, name=self.name, notes=[*lost, *subset.notes])
 
     def fingerprint(self, digests: Mapping[str, str]) -> str:
-        """Return the SHA-256 over ids, labels, groups, folds and content of all clips.
+        """Return the SHA-256 over ids, labels, groups, folds, spans and content of all clips.
 
-        The span of a clip that is a part of a recording is included.
-
-        Parameters
-        ----------
-        digests : mapping of str to str
-            For each clip id the digest of its samples or bytes.
+        `digests` gives for each clip id the digest of its samples or bytes.
         """
         sha = hashlib.sha256()
         for clip in self.clips:

@@ -48,13 +48,7 @@ _SHOWN = 3
 
 
 def check_label_pattern(pattern: str) -> str:
-    """Return the pattern if it is a regular expression with a group named `label`.
-
-    Raises
-    ------
-    ValueError
-        If it does not compile, or has no such group.
-    """
+    """Return the pattern if it is a regular expression with a group named `label` (ValueError)."""
     try:
         groups = re.compile(pattern).groupindex
     except (re.error, OverflowError, RecursionError) as exc:
@@ -147,8 +141,6 @@ def ignored_note(hidden: Sequence[str]) -> list[str]:
 
     Folders stand for their files, and a name for all files of that name.
 
-    Examples
-    --------
     >>> ignored_note(["a/.DS_Store", ".DS_Store", "__MACOSX/a/._0.wav"])
     ['ignored 3 hidden entries: .DS_Store, __MACOSX/']
     """
@@ -191,8 +183,6 @@ def is_published_split(folders: Iterable[str]) -> bool:
 def fold_for_testing(folds: Iterable[str]) -> str | None:
     """Return the published fold that is meant for testing, or None if no name says so.
 
-    Examples
-    --------
     >>> fold_for_testing(["extra", "test", "train", "val"]), fold_for_testing(["1", "2"])
     ('test', None)
     """

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
-from audioclf.base.errors import AudioclfError, EnvironmentMissingError
+from audioclf.base.errors import AudioclfError, DecodeError, EnvironmentMissingError
 from audioclf.base.limits import MIB, limits_in_force
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -53,11 +53,20 @@ class RemoteError(Exception):
     """Reason why a remote file cannot be read; the caller adds its name."""
 
 
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Raise what prevents the reading of a file, on disk or at a URL, as a DecodeError."""
+    try:
+        yield
+    except OSError as exc:
+        raise DecodeError(f"{name}: {exc.strerror or exc}") from exc
+    except RemoteError as exc:
+        raise DecodeError(f"{name}: {exc}") from exc
+
+
 def is_url(value: object) -> bool:
     """Return whether a path is a URL; `C://` is a drive.
 
-    Examples
-    --------
     >>> is_url("s3://bucket/set.zip"), is_url("data/set.zip"), is_url("C://set.zip")
     (True, False, False)
     """
@@ -81,10 +90,7 @@ def display_name(path: Path | str) -> str:
 def read_whole(url: str) -> bytes:
     """Return the bytes of a file, by one request.
 
-    Raises
-    ------
-    RemoteError
-        If it cannot be read, or a web server sends more than the limit `max_entry_bytes`.
+    A RemoteError if it cannot be read, or a web server sends more than the limit `max_entry_bytes`.
     """
     with _translated(url):
         if not _is_http(url):
@@ -98,23 +104,11 @@ def read_whole(url: str) -> bytes:
 
 
 def open_remote(url: str, ahead: int, *, fresh: bool = False) -> BinaryIO:
-    """Return a seekable stream that reads ranges of a file.
+    """Return a seekable stream that requests ranges of at least `ahead` bytes of a file.
 
-    If a web server does not support ranges, the file is read once, kept in memory until another
-    one is, and shared by all streams of this process.
-
-    Parameters
-    ----------
-    url : str
-    ahead : int
-        Smallest number of bytes per request.
-    fresh : bool
-        Whether to read a file in memory again.
-
-    Raises
-    ------
-    RemoteError
-        Here, or as the stream is read.
+    If a web server does not support ranges, the file is read once, kept in memory until another one
+    is, and shared by all streams of this process; `fresh` reads it again. A RemoteError comes here,
+    or as the stream is read.
     """
     if fresh:
         _kept.pop(url, None)
@@ -124,10 +118,7 @@ def open_remote(url: str, ahead: int, *, fresh: bool = False) -> BinaryIO:
 def stamp_remote(url: str) -> object:
     """Return size, ETag, modification time and the like; None if the file system has none.
 
-    Raises
-    ------
-    RemoteError
-        If the file is missing, or its file system does not answer.
+    A missing file, or a file system that does not answer, is a RemoteError.
     """
     info = _info(url)
     known = sorted(key for key, value in info.items() if value and _VERSION_MARK.fullmatch(key))
@@ -138,10 +129,7 @@ def stamp_remote(url: str) -> object:
 def list_remote(url: str) -> list[tuple[str, str]]:
     """Return the files below a folder: path relative to it, and URL.
 
-    Raises
-    ------
-    RemoteError
-        If there are none, or any folder cannot be listed.
+    A RemoteError if there are none, or any folder cannot be listed.
     """
     base = re.sub(r"(?<![:/])/+$", "", url)
     with _translated(url):

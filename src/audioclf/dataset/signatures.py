@@ -62,19 +62,10 @@ _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 
 def looks_like(head: bytes) -> str | None:
-    """Return the type of a file by its first bytes, in words, or None.
+    """Return the type of a file by its first `HEAD_BYTES` bytes, in words, or None.
 
-    Parameters
-    ----------
-    head : bytes
-        The first `HEAD_BYTES` bytes of the file, or all of a shorter one.
-
-    Examples
-    --------
     >>> looks_like(b"<!DOCTYPE html><title>404</title>")
     'an HTML page'
-    >>> looks_like(b"version https://git-lfs.github.com/spec/v1")
-    'a Git LFS pointer'
     """
     for prefix, words in _PREFIXES:
         if head.startswith(prefix):

@@ -20,7 +20,14 @@ from typing_extensions import override
 
 from audioclf.base.errors import DatasetError, DecodeError
 from audioclf.dataset.archive import ZipMember
-from audioclf.dataset.remote import RemoteError, display_name, list_remote, read_whole, stamp_remote
+from audioclf.dataset.remote import (
+    RemoteError,
+    display_name,
+    list_remote,
+    read_whole,
+    reading,
+    stamp_remote,
+)
 
 _BLOCK = 1 << 20
 
@@ -85,14 +92,10 @@ class Listing:
 
 
 def _stamp(path: Path | str) -> object:
-    try:
+    with reading(display_name(path)):
         if isinstance(path, str):
             return stamp_remote(path)
         status = path.stat()
-    except OSError as exc:
-        raise DecodeError(f"{path}: {exc.strerror or exc}") from exc
-    except RemoteError as exc:
-        raise DecodeError(f"{display_name(path)}: {exc}") from exc
     return status.st_size, status.st_mtime_ns
 
 
@@ -111,10 +114,8 @@ def _identity(source: AudioSource) -> tuple[object, bool]:
     if not isinstance(path, Path):
         known = isinstance(source, RemoteSource | ZipSource)
         return source.stamp() if known else None, known
-    try:
+    with reading(str(path)):
         status = path.stat()
-    except OSError as exc:
-        raise DecodeError(f"{path}: {exc.strerror or exc}") from exc
     times = (status.st_mtime_ns, status.st_ctime_ns)
     settled = not 0 <= time.time_ns() - status.st_ctime_ns < _SETTLED_NS
     return (status.st_dev, status.st_ino, status.st_size, *times), settled
@@ -138,10 +139,8 @@ class FileSource(AudioSource):
 
     @override
     def open(self) -> BinaryIO:
-        try:
+        with reading(self.name):
             stream = open(self.path, "rb", opener=_without_waiting)  # noqa: SIM115
-        except OSError as exc:
-            raise DecodeError(f"{self.name}: {exc.strerror or exc}") from exc
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             stream.close()
             raise DecodeError(f"{self.name}: not a regular file")
@@ -154,12 +153,9 @@ class FileSource(AudioSource):
     @override
     def digest(self) -> str:
         sha = hashlib.sha256()
-        with self.open() as stream:
-            try:
-                while block := stream.read(_BLOCK):
-                    sha.update(block)
-            except OSError as exc:
-                raise DecodeError(f"{self.name}: {exc.strerror or exc}") from exc
+        with self.open() as stream, reading(self.name):
+            while block := stream.read(_BLOCK):
+                sha.update(block)
         return sha.hexdigest()
 
 
@@ -171,13 +167,7 @@ class RemoteSource(AudioSource):
 
     @classmethod
     def below(cls, url: str) -> list[tuple[str, RemoteSource]]:
-        """Return the files below a remote folder, each with its path in it, POSIX, NFC.
-
-        Raises
-        ------
-        DatasetError
-            If there are none, or a folder cannot be listed.
-        """
+        """Return the files below a remote folder, with their paths in it, NFC (DatasetError)."""
         try:
             files = list_remote(url)
         except RemoteError as exc:
@@ -202,10 +192,8 @@ class RemoteSource(AudioSource):
         return hashlib.sha256(self._content()).hexdigest()
 
     def _content(self) -> bytes:
-        try:
+        with reading(self.name):
             return read_whole(self.url)
-        except RemoteError as exc:
-            raise DecodeError(f"{self.name}: {exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Tables in CSV, JSON Lines or Parquet, with the line of each row.
 
 Every cell becomes text without white space around it; an empty cell and a JSON `null` become the
-empty text. Invalid rows of a table are reported together.
+empty text. Invalid rows of a table are reported together. Text is UTF-8, with or without a byte
+order mark; sizes are checked before reading, and only regular files are opened.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import csv
 import importlib
 import io
 import json
+import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from audioclf.base.errors import DatasetError, EnvironmentMissingError
-from audioclf.dataset.path_labels import shown
-from audioclf.dataset.sources import AudioSource
-from audioclf.dataset.text_files import check_size, read_bytes, read_text, suffix_of
+from audioclf.base.errors import DatasetError, DecodeError, EnvironmentMissingError
+from audioclf.dataset.path_labels import full_path, shown
+from audioclf.dataset.sources import AudioSource, FileSource, RemoteSource, ZipSource
 
 MAX_ROWS = 1_000_000
+MAX_BYTES = 64 << 20
+"""Largest size of a table in bytes."""
 
 _MAX_SHOWN = 5
 _DELIMITERS = ",;\t"
@@ -32,12 +36,7 @@ Cells = Mapping[str, str | None]
 class Problems:
     """Problems in the rows of one table, raised together.
 
-    Parameters
-    ----------
-    name : str
-        Name of the table in messages.
-    unit : str
-        "line", or "row" for formats without lines.
+    Formats without lines have "row" as `unit`.
     """
 
     def __init__(self, name: str, unit: str = "line") -> None:
@@ -53,13 +52,7 @@ class Problems:
             self._found.append(f"{self.unit} {line}: {what}")
 
     def check(self, hint: str | None = None) -> None:
-        """Raise the problems, if there are any.
-
-        Raises
-        ------
-        DatasetError
-            With the table, the first five problems, and the number of others.
-        """
+        """Raise a DatasetError with the first problems and the number of others, if any."""
         if self._count == 1:
             raise DatasetError(f"{self.name}, {self._found[0]}", hint=hint)
         if self._count:
@@ -273,3 +266,88 @@ def missing_column(table: Table, column: str, hint: str | None = None) -> Datase
     """Return the error for a required column that a table lacks."""
     columns = shown(table.columns, most=12)
     return DatasetError(f"{table.name}: no column {column!r}; there are {columns}", hint=hint)
+
+
+def suffix_of(source: AudioSource) -> str:
+    """Return the extension of a file in lower case, of a URL without its query."""
+    name = source.name
+    if isinstance(source, RemoteSource):
+        name = name.partition("?")[0]
+    return PurePosixPath(name.replace("\\", "/")).suffix.lower()
+
+
+def read_bytes(source: AudioSource) -> bytes:
+    """Return a whole file of moderate size.
+
+    A DatasetError if it is missing, not a regular file, unreadable, or larger than `MAX_BYTES`.
+    """
+    try:
+        check_size(source.name, _known_size(source))
+        with source.open() as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise DatasetError(f"no such file: {full_path(Path(source.name))}") from exc
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise DatasetError(f"{source.name}: {reason}") from exc
+    except DecodeError as exc:
+        raise DatasetError(exc.message, hint=exc.hint) from exc
+    check_size(source.name, len(content))
+    return content
+
+
+def _known_size(source: AudioSource) -> int:
+    if isinstance(source, ZipSource):
+        return source.member.size
+    if not isinstance(source, FileSource):
+        return 0
+    status = source.path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise DatasetError(f"{full_path(source.path)} is {kind}; expected a table")
+    return status.st_size
+
+
+def check_size(name: str, size: int) -> None:
+    """Check that a table has at most `MAX_BYTES` (DatasetError)."""
+    if size > MAX_BYTES:
+        raise DatasetError(
+            f"{name}: a table of more than {MAX_BYTES >> 20} MiB",
+            hint="Remove the columns that are not needed, or divide it.",
+        )
+
+
+def read_text(source: AudioSource) -> str:
+    """Return the text of a UTF-8 file, without its byte order mark.
+
+    Raises
+    ------
+    DatasetError
+        As `read_bytes`, and if it is not UTF-8 text.
+    """
+    return _text(read_bytes(source), source.name)
+
+
+def _text(content: bytes, name: str) -> str:
+    if content.startswith(b"version https://git-lfs"):
+        raise DatasetError(
+            f"{name}: a Git LFS pointer, not the table itself", hint="Run `git lfs pull`."
+        )
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or _every_second_is_zero(content):
+        raise DatasetError(f"{name}: UTF-16 text; expected UTF-8", hint=_SAVE_AS)
+    if b"\0" in content:
+        kind = "a zip archive or a spreadsheet" if content[:2] == b"PK" else "binary data"
+        raise DatasetError(f"{name}: {kind}, not a text table")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = content.count(b"\n", 0, exc.start) + 1
+        raise DatasetError(f"{name}, line {line}: not valid UTF-8", hint=_SAVE_AS) from exc
+
+
+_SAVE_AS = "Save it again as UTF-8; spreadsheets call that CSV UTF-8."
+
+
+def _every_second_is_zero(content: bytes) -> bool:
+    head = content[:64]
+    return len(head) > 3 and (not any(head[1::2]) or not any(head[::2]))

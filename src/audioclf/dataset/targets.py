@@ -17,20 +17,11 @@ Unit = Literal["clip", "group", "recording"]
 class Targets:
     """The labels of all clips, in the form in which evaluation, audits and models read them.
 
-    Parameters
-    ----------
-    classes : tuple of str
-        Names of the classes, sorted.
-    codes : np.ndarray [shape=(n_clips,)], int
-        Position of each clip's label in `classes`, `0..n_classes-1`.
-    unit : {"clip", "group", "recording"}
-        Resampling unit. Clips of one speaker or site are not independent, nor are parts of one
-        recording: groups where clips have groups, recordings where several clips are parts of one,
-        and clips otherwise.
-    unit_codes : np.ndarray [shape=(n_clips,)], int
-        Number of the resampling unit that each clip belongs to.
-    groups : np.ndarray [shape=(n_clips,)], int, optional
-        Code of each clip's group, for classifiers that use groups.
+    `codes` [shape=(n_clips,)] are positions in the sorted `classes`, `unit_codes`
+    [shape=(n_clips,)] the numbers of the resampling units, `groups` codes for classifiers that use
+    groups. Clips of one speaker or site are not independent, nor are parts of one recording: the
+    unit is the group where clips have groups, the recording where several clips are parts of one,
+    and else the clip.
     """
 
     classes: tuple[str, ...]
@@ -46,25 +37,14 @@ class Targets:
     def of(
         cls, labels: Sequence[str], groups: Sequence[str | None], recordings: Sequence[str]
     ) -> Targets:
-        """Return the targets of clips.
+        """Return the targets of clips, each of which is a recording or a part of it.
 
         A clip without a group among clips with groups counts as a group of its own, together with
         the other parts of its recording that have none.
 
-        Parameters
-        ----------
-        labels : sequence of str
-        groups : sequence of str or None
-        recordings : sequence of str
-            Id of the recording that each clip is, or is a part of.
-
-        Examples
-        --------
         >>> targets = Targets.of(list("abab"), ["x", None, "x", None], ["r1", "r2", "r3", "r4"])
         >>> targets.unit, targets.unit_codes.tolist()
         ('group', [0, 1, 0, 2])
-        >>> Targets.of(list("abab"), [None] * 4, ["r1", "r1", "r2", "r2"]).unit
-        'recording'
         """
         classes, codes = np.unique(np.asarray(labels, dtype=object), return_inverse=True)
         names = tuple(classes.tolist())

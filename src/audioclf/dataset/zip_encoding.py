@@ -54,12 +54,7 @@ _FEW_CHARACTERS = 6
 def unicode_path(extra: bytes, raw: bytes) -> str | None:
     """Return the name in the Unicode Path field of an entry, or None without a valid one.
 
-    Parameters
-    ----------
-    extra : bytes
-        The extra fields of the entry.
-    raw : bytes
-        The stored name, whose CRC-32 the field has to hold.
+    The field, one of the extra fields, has to hold the CRC-32 of the stored name.
     """
     while len(extra) >= 4:
         kind, size = struct.unpack_from("<2H", extra)
@@ -84,15 +79,13 @@ def is_utf8(raw: bytes) -> bool:
 
 
 def guess_encoding(names: Sequence[bytes]) -> str:
-    r"""Return the encoding of names without a declared one: "utf-8" or a key of `ENCODINGS`.
+    """Return the encoding of names without a declared one: "utf-8" or a key of `ENCODINGS`.
 
     Names in another encoding can be valid UTF-8 by accident, so UTF-8 names are a mixture with
     others only if they are the majority; `decoded` then uses the encoding for the others.
 
-    Examples
-    --------
-    >>> guess_encoding(["ソプラノ/0.wav".encode("cp932")]), guess_encoding([b"caf\x82.wav"])
-    ('cp932', 'cp437')
+    >>> guess_encoding(["ソプラノ/0.wav".encode("cp932")])
+    'cp932'
     """
     names = [name for name in names if not name.isascii()]
     others = [name for name in names if not is_utf8(name)]

@@ -82,14 +82,9 @@ def _encoding_note(names: Sequence[bytes], encoding: str) -> str | None:
 
 
 def read_name(raw: bytes) -> str:
-    r"""Return a stored name as text with forward slashes, NFC.
+    """Return a stored name as text with forward slashes, NFC.
 
     Names are UTF-8 if they decode as such, with or without the flag; else code page 437.
-
-    Examples
-    --------
-    >>> read_name(b"dog\\0.wav")
-    'dog/0.wav'
     """
     return _read(raw, "cp437", utf8_first=True)
 
@@ -108,13 +103,7 @@ def _normal(name: str) -> str:
 
 
 def tidied(name: str) -> str:
-    """Return a name without empty parts and parts that are a single dot.
-
-    Examples
-    --------
-    >>> tidied("./dog//0.wav")
-    'dog/0.wav'
-    """
+    """Return a name without empty parts and parts that are a single dot."""
     if not _UNTIDY.search(name):
         return name
     return "/".join(part for part in name.split("/") if part not in {"", "."})

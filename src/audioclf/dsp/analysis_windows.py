@@ -30,25 +30,10 @@ _COSINE_SUMS = {
 
 @lru_cache(maxsize=32)
 def analysis_window(window: Window, win_length: int, n_fft: int) -> NDArray[np.float32]:
-    """Return the window, centered in a frame of `n_fft` samples with zeros around it.
+    """Return the window, centered in a frame with zeros around it, as float32, read only.
 
-    Parameters
-    ----------
-    window : str, float or tuple
-        As for `scipy.signal.get_window`.
-    win_length : int
-        Samples under the window, from 1 to `n_fft`.
-    n_fft : int
-        Samples in the frame.
-
-    Returns
-    -------
-    w : np.ndarray [shape=(n_fft,)], float32, read only
-
-    Raises
-    ------
-    ValueError
-        If the window does not exist, is not finite, or is zero everywhere.
+    `window` is as for `scipy.signal.get_window`; it covers `win_length` of the `n_fft` samples. A
+    window that does not exist, is not finite, or is zero everywhere is a ValueError.
     """
     values = _periodic(window, win_length)
     if not (np.isfinite(values).all() and values.any()):

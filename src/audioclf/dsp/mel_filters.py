@@ -48,31 +48,12 @@ def mel_weights(
     norm: MelNorm = "slaney",
     warp: float = 1.0,
 ) -> Matrix:
-    """Return the filterbank, one filter a row, as `librosa.filters.mel` does.
+    """Return the filters [shape=(n_mels, n_fft // 2 + 1), float32] of `librosa.filters.mel`.
 
-    The row of a filter without a frequency of the transform is zero.
-
-    Parameters
-    ----------
-    sr : float
-        Sample rate in Hz.
-    n_fft : int
-        Samples in a frame.
-    n_mels : int
-        Number of filters.
-    fmin, fmax : float
-        Lowest and highest frequency in Hz; `fmax` defaults to `sr / 2`.
-    htk : bool
-        Whether to use the mel scale of HTK.
-    norm : "slaney", float or None
-        `slaney` divides a filter by half its width in Hz, for equal areas; a number p > 0 scales
-        each to the p-norm 1 (`inf`: greatest weight 1).
-    warp : float
-        Factor of the corners of the filters, as in `vtlp_warp`.
-
-    Returns
-    -------
-    weights : np.ndarray [shape=(n_mels, n_fft // 2 + 1)], float32
+    The row of a filter without a frequency of the transform is zero. `fmin` and `fmax` are in Hz,
+    `fmax` is half the sample rate by default. `norm="slaney"` divides a filter by half its width in
+    Hz, for equal areas; a number p > 0 scales each to the p-norm 1 (`inf`: greatest weight 1).
+    `warp` is a factor of the corners, as in `vtlp_warp`.
     """
     fmax = sr / 2.0 if fmax is None else fmax
     corners = mel_frequencies(n_mels + 2, fmin=fmin, fmax=fmax, htk=htk)
@@ -90,32 +71,16 @@ def mel_weights(
 
 
 def vtlp_warp(frequencies: Hertz, alpha: float, *, sr: float, f_hi: float | None = None) -> Hertz:
-    """Return frequencies warped piecewise linearly, as in vocal tract length perturbation.
+    """Return frequencies in Hz warped piecewise linearly, as in vocal tract length perturbation.
 
     With S the sample rate, `f_lo = f_hi * min(alpha, 1)` and the boundary `b = f_lo / alpha`:
 
     - up to b, f becomes `alpha * f`;
     - beyond, `S/2 - (S/2 - f_lo) / (S/2 - b) * (S/2 - f)`: a straight line from there to S/2.
 
-    Parameters
-    ----------
-    frequencies : np.ndarray
-        Hz, from 0 to `sr / 2`; for a filterbank, the corners of its filters.
-    alpha : float
-        Above 1 frequencies increase, below 1 they decrease. The paper draws it from [0.9, 1.1].
-    sr : float
-        Sample rate in Hz.
-    f_hi : float, optional
-        Highest frequency of the formants in Hz, below `sr / 2`. By default 4800 Hz as in the
-        paper, at most `0.3 * sr`, which is the same at the 16 kHz of the paper.
+    The paper draws `alpha` from [0.9, 1.1]. `f_hi` is the highest frequency of the formants, 4800
+    Hz as in the paper and at most `0.3 * sr`, which is the same at its 16 kHz.
 
-    Returns
-    -------
-    warped : np.ndarray, float64
-        Hz, same shape, increasing like `frequencies`.
-
-    Examples
-    --------
     >>> vtlp_warp(np.array([0.0, 1000.0, 8000.0]), 1.1, sr=16000)
     array([   0., 1100., 8000.])
     """
@@ -172,18 +137,10 @@ class MelBank:
     starts: NDArray[np.intp] | None = None
 
     def project(self, power: Matrix) -> Matrix:
-        """Return the energy in each band of each frame.
+        """Return the bands [shape=(n_mels, n)] of power spectra [shape=(n_fft // 2 + 1, n)].
 
-        Parameters
-        ----------
-        power : np.ndarray [shape=(n_fft // 2 + 1, n)], float32, C order
-            Spectra of n frames.
-
-        Returns
-        -------
-        mel : np.ndarray [shape=(n_mels, n)], float32
-            Each band adds up its frequencies from low to high, so a frame is independent of the
-            other frames and of its position.
+        Each band adds up its frequencies from low to high, so a frame is independent of the other
+        frames and of its position. Both arrays are float32, the power in C order.
         """
         mel = np.asarray(self.weights @ power, dtype=np.float32)
         return mel if self.starts is None else np.add.reduceat(mel, self.starts, axis=0)

@@ -20,16 +20,9 @@ if TYPE_CHECKING:
 
 
 class Windows(Sequence["Matrix"]):
-    """Windows of one recording, as clips with their positions.
+    """Windows of `n_samples` of one recording `y` [shape=(n,), float32], as clips with positions.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,)], float32
-        The recording.
-    starts : sequence of int
-        First sample of each window.
-    n_samples : int
-        Length of each; none reaches beyond the end of `y`.
+    `starts` are their first samples; no window reaches beyond the end of `y`.
     """
 
     def __init__(self, y: Matrix, starts: Sequence[int], n_samples: int) -> None:

@@ -45,31 +45,12 @@ _BLOCK_SAMPLES = 5 << 16
 def transform(
     ys: Sequence[Matrix], framing: Framing, n_rows: int, project: Project, *, double: bool = False
 ) -> list[Matrix]:
-    """Return `project` of the magnitude spectra of each waveform.
+    """Return `project` of the magnitudes of each waveform [shape=(n_rows, n_frames), float32].
 
-    Parameters
-    ----------
-    ys : sequence of np.ndarray [shape=(n_samples,)], float32
-        Read only. Shared frames of `Windows` are transformed once.
-    framing : Framing
-    n_rows : int
-        Number of features that `project` returns for a frame.
-    project : callable
-        From magnitudes [shape=(n_fft // 2 + 1, n)] to features [shape=(n_rows, n)], n being a
-        multiple of `TILE`; each frame independent of the others. It may overwrite its argument.
-    double : bool
-        Whether to transform in double precision, which takes twice the time. In single precision
-        the error of a bin is about 1e-7 of the greatest bin of its frame, or 1e-3 of a bin 80 dB
-        below it.
-
-    Returns
-    -------
-    matrices : list of np.ndarray [shape=(n_rows, n_frames)], float32, C order
-
-    Raises
-    ------
-    FeatureError
-        If a clip is too short for the framing.
+    Each frame of `project` is independent of the others; it may overwrite its argument. Waveforms
+    are read only; shared frames of `Windows` are transformed once. Double precision takes twice the
+    time; in single precision the error of a bin is about 1e-7 of the greatest bin of its frame, or
+    1e-3 of a bin 80 dB below it. A clip that is too short for the framing is a FeatureError.
     """
     for y in ys:
         _check_length(len(y), framing)
@@ -279,25 +260,10 @@ def power_to_db(
     *,
     out: Matrix | None = None,
 ) -> Matrix:
-    """Convert power to dB: `10 log10(max(S, amin) / max(ref, amin))`.
+    """Convert power to dB like `librosa.power_to_db`: `10 log10(max(S, amin) / max(ref, amin))`.
 
-    Parameters
-    ----------
-    S : np.ndarray, float32
-        Power, not negative, at least one value.
-    ref : float or "max"
-        Power at 0 dB; `max` is the greatest of `S`.
-    amin : float
-        Lower bound of the power.
-    top_db : float, optional
-        Largest distance below the greatest level.
-    out : np.ndarray, optional
-        Output array; may be `S`.
-
-    Returns
-    -------
-    level : np.ndarray, float32, dB
-        Same shape as `S`; equal to `librosa.power_to_db`.
+    `ref="max"` is the greatest power of `S`, `top_db` the largest distance below the greatest
+    level; `out` may be `S`.
     """
     reference = np.float32(S.max() if ref == "max" else ref)
     level = np.maximum(S, np.float32(amin), out=out)

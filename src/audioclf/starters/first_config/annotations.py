@@ -12,7 +12,7 @@ from audioclf.builtin.loaders.annotations import Annotations
 from audioclf.builtin.loaders.selections import TABLE_NAME
 from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.sources import Listing
-from audioclf.dataset.text_files import read_text
+from audioclf.dataset.tables import read_text
 from audioclf.plugin import AudioSource
 from audioclf.starters.first_config.results import Layout
 
