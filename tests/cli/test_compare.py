@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_startup import HEAVY
-from tests.conftest import imported_by, run_cli
+from tests.conftest import run_cli
 from tests.finished_runs import change_json, copy_run, first_run
 
 
@@ -28,16 +27,13 @@ def test_the_table_has_a_row_for_each_cell(folder: Path) -> None:
     assert "audioclf: note: McNemar's test counts each clip once" in done.stderr
 
 
-def test_only_pairs_of_the_best_cell_are_shown(folder: Path) -> None:
+def test_only_pairs_of_the_best_cell_are_shown_or_all_on_demand(folder: Path) -> None:
     lines = run_cli("compare", folder).stdout.splitlines()
     best = lines[1].split()[0]
     assert lines[6].startswith(f"{best} has the best accuracy: it ")
     assert lines[7].endswith("baseline") or "; not " in lines[7]
     assert all(line.startswith(f"{best} ") for line in lines[9:12])
     assert lines[12] == "and 3 more pairs, with --all-pairs"
-
-
-def test_all_pairs_are_shown_on_demand(folder: Path) -> None:
     shown = run_cli("compare", folder, "--all-pairs").stdout
     assert "more pairs" not in shown
     assert len(shown.splitlines()) == 17
@@ -81,17 +77,8 @@ def test_refusals_are_one_sentence(folder: Path, args: list[str], code: int, sai
     assert done.stderr.startswith(f"audioclf: error: {said}")
 
 
-def test_a_run_is_needed() -> None:
-    run_cli("compare", code=2)
-
-
 def test_control_characters_of_names_are_not_obeyed(folder: Path, tmp_path: Path) -> None:
     twin = copy_run(folder, tmp_path / "ev\x1b[31mil")
     shown = run_cli("compare", folder, twin, "--all-pairs", code=0)
     assert "\\x1b" in shown.stdout
     assert "\x1b" not in shown.stdout
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = "import audioclf.cli.compare"
-    assert imported_by(code, HEAVY) == set()

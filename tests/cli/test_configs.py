@@ -23,12 +23,9 @@ def test_every_config_of_the_repository_is_listed_with_its_own_words() -> None:
         assert line
         assert line in comment.replace("\n# ", " ")
         assert len(line) <= 110
-
-
-def test_the_list_as_json() -> None:
     found = json.loads(run_cli("configs", "--json").stdout)
-    assert [each["name"] for each in found] == NAMES
-    assert all(each["line"] for each in found)
+    assert [recipe["name"] for recipe in found] == NAMES
+    assert all(recipe["line"] for recipe in found)
 
 
 @pytest.mark.parametrize("name", ["quickstart", "quickstart.yaml"])
@@ -53,25 +50,19 @@ def test_a_copy_beside_its_data_says_what_to_change_for_other_data(tmp_path: Pat
     assert "change dataset.path, which is '../data/barbie_puppy.zip'" in done.stdout
 
 
-def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
-    target = tmp_path / "mine.yaml"
-    target.write_text("mine", encoding="utf-8")
-    done = run_cli("configs", "show", "quickstart", "--out", target, code=2)
-    assert "already exists, and nothing was written" in done.stderr
-    assert target.read_text(encoding="utf-8") == "mine"
-    run_cli("configs", "show", "quickstart", "--out", target, "--force", code=0)
-    assert "dataset:" in target.read_text(encoding="utf-8")
-
-
 def test_a_name_that_there_is_not_gets_the_nearest() -> None:
     done = run_cli("configs", "show", "quikstart", code=2)
     assert "no config is called 'quikstart'" in done.stderr
     assert "Did you mean 'quickstart'?" in done.stderr
 
 
-def test_a_recipe_without_a_comment_has_no_words() -> None:
-    assert Recipe("x", "name: x\n").line == ""
-    assert Recipe("x", "# One thing: another.\nname: x\n").line == "One thing"
-    assert (
-        Recipe("x", "# Version 1.5 of it\n# and more. Rest\n").line == "Version 1.5 of it and more"
-    )
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("name: x\n", ""),
+        ("# One thing: another.\nname: x\n", "One thing"),
+        ("# Version 1.5 of it\n# and more. Rest\n", "Version 1.5 of it and more"),
+    ],
+)
+def test_the_line_of_a_recipe_is_its_first_sentence(text: str, line: str) -> None:
+    assert Recipe("x", text).line == line

@@ -53,6 +53,7 @@ Install = Callable[[str, str], None]
 # ---- check
 
 
+@pytest.mark.slow
 def test_check_prints_a_line_per_promise_and_exits_0() -> None:
     done = run_cli("plugins", "check", "knn", code=0)
     first, *lines, last = done.stdout.strip().split("\n")
@@ -106,12 +107,8 @@ def test_an_announcement_of_an_unknown_check_is_refused(install: Install) -> Non
 def test_a_loader_is_checked_with_its_path(sounds: Path) -> None:
     done = run_cli("plugins", "check", "folder", "--set", f"path={sounds}", code=0)
     assert "  ok        every_clip_decodes" in done.stdout
-
-
-def test_a_loader_without_its_path_is_told_what_to_say() -> None:
     done = run_cli("plugins", "check", "folder", code=2)
-    assert "the loader 'folder' has no default for `path`" in done.stderr
-    assert "Add --set path=VALUE." in done.stderr
+    assert "the loader 'folder' has no default for `path`\n  Add --set path=VALUE." in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -128,6 +125,7 @@ def test_a_field_that_does_not_fit_is_named(override: str, message: str) -> None
     assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_components_inside_are_named_by_type() -> None:
     search = ["--set", "search={n_neighbors: [1, 3]}", "--set", "n_splits=2"]
     run_cli("plugins", "check", "tuned", "--set", "classifier.type=knn", *search, code=0)

@@ -32,14 +32,7 @@ def test_help_imports_next_to_nothing(args: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "args",
-    [
-        ["plugins"],
-        ["plugins", "--json"],
-        ["plugins", "show", "mel"],
-        ["plugins", "doctor"],
-        ["run", "--help"],
-    ],
+    "args", [["plugins"], ["plugins", "show", "mel"], ["plugins", "doctor"], ["run", "--help"]]
 )
 def test_listing_plugins_imports_no_heavy_library(args: list[str]) -> None:
     unneeded = [*HEAVY, "audioclf.testing", "audioclf.starters.plugin_template"]
@@ -60,6 +53,7 @@ def test_importing_the_package_is_light() -> None:
     assert imported_by(code, [*HEAVY, "numpy", "pydantic", "pluggy", "typer"]) == set()
 
 
+@pytest.mark.slow
 def test_twelve_plugins_import_themselves_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

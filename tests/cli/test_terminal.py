@@ -13,6 +13,8 @@ import pytest
 from audioclf.base.text import printable
 from audioclf.cli.options import progress_on_stderr
 from audioclf.cli.terminal import complain, format_table, say
+from tests.models.making import made
+from tests.predict.making import many
 
 
 class Terminal(io.StringIO):
@@ -100,6 +102,7 @@ def test_a_closed_standard_output_is_no_error(tail: str, arg: str) -> None:
 
 
 @CLOSED
+@pytest.mark.slow
 def test_the_exit_code_stays_with_a_closed_output() -> None:
     args = ["check", "missing.yaml"]
     plain, closed, piped = (
@@ -120,7 +123,10 @@ def test_files_that_are_opened_do_not_get_the_number_of_a_closed_stream(tmp_path
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_behind_standard_output_is_named() -> None:
-    _, code, err = in_shell("> /dev/full", "configs")
-    assert code == 6
-    assert err == "audioclf: error: standard output: cannot be written: No space left on device\n"
+@pytest.mark.parametrize("predict", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_full_disk_behind_standard_output_is_named(predict: bool, tmp_path: Path) -> None:
+    recordings = [str(many(tmp_path / "in", 4, 0.4))] if predict else []
+    bundle = [str(made(tmp_path / "m.audioclf"))] if predict else []
+    args = ("predict", *bundle, *recordings) if predict else ("configs",)
+    message = "error: standard output: cannot be written: No space left on device"
+    assert in_shell("> /dev/full", *args)[1:] == (6, f"audioclf: {message}\n")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from audioclf.base.errors import ConfigError
+from audioclf.base.errors import ConfigError, ResultError
 from audioclf.components.component import KINDS, Kind
 from audioclf.components.discovery import discover, load_components
 from audioclf.starters.plugin_template import new_plugin
@@ -74,6 +74,7 @@ def test_the_ci_file_is_yaml_and_runs_the_tests(tmp_path: Path) -> None:
 
 
 @every_kind
+@pytest.mark.slow
 def test_the_component_passes_the_checks_and_has_two_fields(kind: Kind, component_of: Any) -> None:
     component = component_of(kind)
     outcomes = list(run_checks(component))
@@ -142,11 +143,6 @@ def test_an_existing_folder_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="exists already"):
         made("loader", tmp_path)
     assert list(tmp_path.rglob("*")) == [tmp_path / "audioclf-my-own"]
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    from audioclf.base.errors import ResultError
-
     with pytest.raises(ResultError, match=r"audioclf-my-own cannot be written: "):
         made("loader", tmp_path / "file")

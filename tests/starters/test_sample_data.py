@@ -70,7 +70,6 @@ def leakage_of(folder: Path) -> Audit:
 def other_audits(folder: Path) -> dict[str, dict[str, Any]]:
     """Return what `audioclf audit` finds, by name."""
     done = run_cli("audit", folder / "config.yaml", "--json", "--no-cache")
-    assert done.returncode in {0, 3}, done.stderr
     audits = json.loads(done.stdout)["audits"]
     return {finding["name"]: finding for audit in audits for finding in audit["findings"]}
 
@@ -109,12 +108,14 @@ def test_a_config_loads_every_sound(name: str, folders: dict[str, Path]) -> None
     assert config.name == name
 
 
+@pytest.mark.slow
 def test_a_config_runs(folders: dict[str, Path], tmp_path: Path) -> None:
-    done = run_cli("run", folders["clean"] / "config.yaml", "--out", tmp_path / "run", "--no-cache")
-    assert done.returncode == 0, done.stderr
+    args = ("--out", tmp_path / "run", "--no-cache")
+    done = run_cli("run", folders["clean"] / "config.yaml", *args, code=0)
     assert "logistic_regression" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_clean_dataset_has_no_findings(folders: dict[str, Path]) -> None:
     assert leakage_of(folders["clean"]).findings == []
     assert doubtful(other_audits(folders["clean"])) == set()
@@ -153,16 +154,19 @@ def test_the_voices_are_guessed_where_they_are_not_declared(
     assert r"^(?P<label>[^\W_]+)_(?P<group>[^\W_]+)_" in finding.advice
 
 
+@pytest.mark.slow
 def test_the_equipment_is_found(folders: dict[str, Path]) -> None:
     assert {"shortcut", "recording-habit"} <= doubtful(other_audits(folders["shortcut"]))
 
 
+@pytest.mark.slow
 def test_bad_files_are_found(folders: dict[str, Path]) -> None:
     found = other_audits(folders["bad-files"])
     assert {"unreadable", "silent", "constant"} <= doubtful(found)
     assert {"clipped", "dc-offset"} <= set(found)
 
 
+@pytest.mark.slow
 def test_wrong_labels_are_found(folders: dict[str, Path]) -> None:
     suspected = {row["path"] for row in other_audits(folders["mislabeled"])["label-doubt"]["rows"]}
     planted = {row["path"] for row in answers(folders["mislabeled"])}
@@ -176,12 +180,8 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
         write_sample(SAMPLES["clean"], tmp_path)
     assert "--out" in (caught.value.hint or "")
     assert files_below(tmp_path) == {"mine.txt": b"mine"}
-
-
-def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
-    (tmp_path / "taken").write_text("a file")
-    with pytest.raises(ResultError, match="taken: cannot be written"):
-        write_sample(SAMPLES["clean"], tmp_path / "taken")
+    with pytest.raises(ResultError, match=r"mine.txt: cannot be written"):
+        write_sample(SAMPLES["clean"], tmp_path / "mine.txt")
 
 
 def test_a_name_that_is_not_there_suggests_the_nearest() -> None:

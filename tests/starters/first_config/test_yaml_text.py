@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ def test_any_name_reads_back(text: str) -> None:
     assert read.problems == []
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.dictionaries(_TEXT, st.one_of(_LEAF, st.lists(_LEAF, max_size=3)), max_size=4))
 def test_any_mapping_reads_back(data: dict[str, object]) -> None:
