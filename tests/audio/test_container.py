@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from audioclf.audio import ogg
-from audioclf.audio.container import Container, check_container, check_format
+from audioclf.audio.container import Container, check_container
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import DEFAULT_LIMITS, Limits
 from tests.hostile.files import encoded, id3, noise, rf64, wav
@@ -61,14 +61,6 @@ def test_only_uncompressed_wav_needs_no_decoder() -> None:
     assert plain == {"clip.wav", "clip.WAVE", "clip.rf64"}
 
 
-@pytest.mark.parametrize("data", [MP3, encoded("FLAC", "PCM_16")], ids=["mp3", "flac"])
-def test_an_id3_tag_is_passed_over(data: bytes) -> None:
-    tag = id3(bytes(1000))
-    container = checked(tag + data, "clip")
-    assert container.start == len(tag) == 1010
-    assert container.kind == checked(data, "clip").kind
-
-
 def test_an_id3_tag_with_a_footer_is_passed_over() -> None:
     tag = bytearray(id3(bytes(20)))
     tag[5] = 0x10
@@ -79,13 +71,6 @@ def test_an_id3_tag_with_a_footer_is_passed_over() -> None:
 def test_an_id3_tag_without_audio_is_refused(tag: bytes) -> None:
     with pytest.raises(DecodeError, match="not WAV/FLAC/OGG/AIFF/MP3 audio"):
         checked(tag)
-
-
-def test_twelve_bytes_are_enough_to_look_at() -> None:
-    with pytest.raises(DecodeError, match=r"^clip.wav: only 11 bytes, which is too short for"):
-        checked(wav()[:11])
-    with pytest.raises(DecodeError, match="no 'data' chunk"):
-        checked(wav()[:12])
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 500, 20_000, 2**21 + 1])
@@ -99,12 +84,6 @@ def test_an_id3_tag_whose_size_has_eight_bits_is_none(at: int) -> None:
     tag[at] = 128
     with pytest.raises(DecodeError, match=r"not WAV/FLAC/OGG/AIFF/MP3 audio\n"):
         checked(bytes(tag) + MP3, "clip.mp3")
-
-
-def test_only_one_flag_of_an_id3_tag_adds_a_footer() -> None:
-    tag = bytearray(id3(bytes(20)))
-    tag[5] = 0xEF
-    assert checked(bytes(tag) + MP3, "clip.mp3").start == 30
 
 
 TAGGED = {
@@ -178,14 +157,6 @@ def test_mp3_frames_have_the_length_of_the_standard(header: bytes, length: int |
     assert frame_bytes(header) == length
 
 
-def test_one_mp3_frame_alone_is_accepted() -> None:
-    assert checked(b"\xff\xfb\x90\x00" + bytes(413), "clip.mp3").kind == "MP3"
-
-
-def test_an_mp3_that_is_longer_than_its_header_says_is_accepted() -> None:
-    assert checked(MP3 + b"TAG" + bytes(125), "clip.mp3").kind == "MP3"
-
-
 @pytest.mark.parametrize("cut", [0.98, 0.5])
 def test_an_mp3_cut_short_is_refused(cut: float) -> None:
     with pytest.raises(DecodeError) as caught:
@@ -233,11 +204,6 @@ def test_an_mp3_without_such_a_header_is_accepted_whatever_its_bytes() -> None:
     assert checked((FRAME[:4] + b"\xff" * 413) * 2, "clip.mp3").kind == "MP3"
 
 
-def test_an_mp3_that_says_it_has_four_gigabytes_is_refused() -> None:
-    with pytest.raises(DecodeError, match="header says 4294967295 bytes of audio, file holds"):
-        checked(counted(0xFFFFFFFF), "clip.mp3")
-
-
 @pytest.mark.parametrize(
     "data",
     [
@@ -261,36 +227,6 @@ def test_an_mp3_that_says_it_has_four_gigabytes_is_refused() -> None:
 )
 def test_an_mp3_whose_header_gives_no_size_is_accepted(data: bytes) -> None:
     assert checked(data, "clip.mp3").kind == "MP3"
-
-
-@pytest.mark.parametrize(("sr", "channels"), [(1000, 1), (768_000, 64)])
-def test_rates_and_channels_up_to_the_limits_are_accepted(sr: int, channels: int) -> None:
-    check_format(sr, channels, "clip.wav", DEFAULT_LIMITS)
-
-
-@pytest.mark.parametrize(
-    ("sr", "channels", "words"),
-    [
-        (
-            999,
-            1,
-            "clip.wav: sample rate 999 Hz is outside 1000..768000 Hz; limits.min_sr accepts more",
-        ),
-        (
-            768_001,
-            1,
-            "sample rate 768001 Hz is outside 1000..768000 Hz; limits.max_sr accepts more",
-        ),
-        (8000, 0, "clip.wav: 0 channels (limit 64)"),
-        (8000, 65, "clip.wav: 65 channels (limit 64); limits.max_channels accepts more"),
-    ],
-)
-def test_rates_and_channels_beyond_the_limits_are_refused(
-    sr: int, channels: int, words: str
-) -> None:
-    with pytest.raises(DecodeError) as caught:
-        check_format(sr, channels, "clip.wav", DEFAULT_LIMITS)
-    assert caught.value.message.endswith(words)
 
 
 def page(*, begins: bool, segments: bytes = b"\1\2") -> bytes:

@@ -36,6 +36,7 @@ def test_headers_keep_their_order_and_are_the_same_in_processes(tmp_path: Path) 
     assert list(map(str, here)) == list(map(str, there))
 
 
+@pytest.mark.slow
 def test_a_clip_that_crashes_the_library_costs_check_that_clip_alone(
     toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +67,7 @@ def test_check_reads_headers_in_isolation(
     assert asked == [True]
 
 
+@pytest.mark.slow
 def test_a_clip_that_crashes_the_library_costs_init_that_clip_alone(tmp_path: Path) -> None:
     headers = read_headers(with_a_crash(tmp_path / "in"), isolate=True)
     message = "crash.wav: reading its header ended the worker process"

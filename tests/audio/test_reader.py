@@ -11,10 +11,8 @@ import pytest
 import soundfile
 
 from audioclf.audio.decode import decode, inspect
-from audioclf.audio.reader import open_reader
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DecodeError
-from audioclf.base.limits import DEFAULT_LIMITS
 from tests.hostile.files import MemorySource, encoded, id3, noise, wav
 
 
@@ -115,12 +113,6 @@ def test_a_flac_that_counts_more_samples_than_it_holds_is_truncated() -> None:
             decode(MemorySource(bytes(data)), audio)
 
 
-@pytest.mark.parametrize("subtype", ["PCM_16", "ULAW"])
-def test_a_wav_of_another_name_is_read_with_a_warning(subtype: str) -> None:
-    source = MemorySource(encoded("WAV", subtype), "clip.flac")
-    assert inspect(source).warnings == ("WAV data in a file named .flac",)
-
-
 def test_the_stream_is_closed() -> None:
     stream = io.BytesIO(wav())
 
@@ -141,28 +133,6 @@ def test_samples_behind_an_id3_tag_are_the_same(container: str) -> None:
     tagged = decode(MemorySource(id3(b"TIT2" + bytes(500)) + data, "clip"), AudioConfig())
     assert np.array_equal(plain.y, tagged.y)
     assert plain.info == tagged.info
-
-
-@pytest.mark.parametrize("data", [wav(), encoded("FLAC", "PCM_16")], ids=["wav", "flac"])
-def test_frames_are_read_from_anywhere(data: bytes) -> None:
-    with open_reader(MemorySource(data), DEFAULT_LIMITS) as reader:
-        whole = reader.read(0, 4000)
-        assert whole.shape == (4000, 1)
-        assert np.array_equal(reader.read(1234, 100), whole[1234:1334])
-
-
-@pytest.mark.parametrize(
-    ("container", "subtype"),
-    [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")],
-)
-def test_blocks_one_after_the_other_are_the_whole(container: str, subtype: str) -> None:
-    source = MemorySource(encoded(container, subtype, noise(8000)))
-    with open_reader(source, DEFAULT_LIMITS) as reader:
-        whole = reader.read(0, 8000)
-    with open_reader(source, DEFAULT_LIMITS) as reader:
-        blocks = [reader.read(start, 1500) for start in range(0, 9000, 1500)]
-    assert [len(block) for block in blocks] == [1500] * 5 + [500]
-    assert np.array_equal(np.concatenate(blocks), whole)
 
 
 @pytest.mark.parametrize(

@@ -49,27 +49,6 @@ def test_a_refusal_names_the_limit_that_accepts_the_file(name: str) -> None:
         inspect(source)
 
 
-ARCHIVES = {
-    "max_entries": Limits(max_entries=1),
-    "max_entry_bytes": Limits(max_entry_bytes=10),
-    "max_total_bytes": Limits(max_total_bytes=300),
-    "max_ratio": Limits(max_ratio=2, ratio_floor_bytes=10),
-    "max_name_bytes": Limits(max_name_bytes=4),
-    "max_depth": Limits(max_depth=1),
-}
-
-
-@pytest.mark.parametrize("name", ARCHIVES)
-def test_a_refused_archive_says_which_limit_to_set(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "data.zip"
-    entries = [Entry(f"a/b/{n}.wav".encode(), bytes(200), method=8) for n in range(2)]
-    path.write_bytes(zip_of(*entries))
-    assert len(open_archive(path).members) == 2
-    with use_limits(ARCHIVES[name]), pytest.raises(DatasetError) as caught:
-        open_archive(path)
-    assert caught.value.hint == f"If you trust it, set limits.{name} to accept more."
-
-
 def test_limits_that_are_not_the_users_are_not_offered_to_be_set(tmp_path: Path) -> None:
     path = tmp_path / "data.zip"
     path.write_bytes(zip_of(Entry(b"a.wav"), Entry(b"b.wav")))
@@ -168,6 +147,7 @@ def test_limits_hold_inside_of_their_block_alone_whatever_happens_there() -> Non
     assert limits_in_force() is DEFAULT_LIMITS
 
 
+@pytest.mark.slow
 def test_a_run_reads_under_the_limits_of_its_config(toy_config: Path, sounds: Path) -> None:
     write_wav(sounds / "low" / "low_0.wav", np.full((4000, 70), 0.1))
     args = ("run", toy_config, "--set", f"dataset={{type: folder, path: {sounds}}}")

@@ -6,14 +6,13 @@ import io
 import pickle
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from audioclf.base.errors import DatasetError
 from audioclf.base.limits import Limits, use_limits
-from audioclf.dataset.archive import Archive, ZipMember, open_archive
+from audioclf.dataset.archive import Archive, open_archive
 from tests.hostile.files import Entry, deflated, zip_of
 
 
@@ -68,12 +67,6 @@ def test_an_archive_behind_other_data_is_read(tmp_path: Path) -> None:
     assert contents(open_archive(path)) == FILES
 
 
-def test_a_member_has_its_sizes(tmp_path: Path) -> None:
-    (member, *_) = archive_of(tmp_path / "x.zip", FILES).members
-    assert (member.name, member.size, member.method) == ("a/0.wav", 400, zipfile.ZIP_DEFLATED)
-    assert 0 < member.compressed_size < 400
-
-
 def test_stored_bytes_are_the_compressed_ones(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(zip_of(Entry(b"x.wav", b"sound" * 50, method=8)))
@@ -86,19 +79,6 @@ def test_a_member_survives_pickling(tmp_path: Path) -> None:
     twin = pickle.loads(pickle.dumps(member))
     assert twin == member
     assert twin.read() == FILES["a/0.wav"]
-
-
-def test_members_are_read_in_threads(tmp_path: Path) -> None:
-    files = {f"{index}.wav": bytes([index]) * 5000 for index in range(100)}
-    members = archive_of(tmp_path / "x.zip", files).members
-    with ThreadPoolExecutor(4) as pool:
-        read = dict(zip((m.name for m in members), pool.map(ZipMember.read, members), strict=True))
-    assert read == files
-
-
-def test_a_member_names_archive_and_file(tmp_path: Path) -> None:
-    path = tmp_path / "x.zip"
-    assert str(archive_of(path, FILES).members[0]) == f"{path}!a/0.wav"
 
 
 @pytest.mark.parametrize(
@@ -136,11 +116,6 @@ def test_what_only_resembles_junk_is_kept(tmp_path: Path) -> None:
     assert [member.name for member in archive.members] == names
 
 
-def test_an_archive_may_hold_nothing(tmp_path: Path) -> None:
-    archive = archive_of(tmp_path / "x.zip", {})
-    assert (archive.members, archive.ignored) == ((), 0)
-
-
 def names_of(path: Path, *entries: Entry) -> list[str]:
     path.write_bytes(zip_of(*entries))
     archive = open_archive(path)
@@ -166,11 +141,6 @@ CAFE = "caf\u00e9"
 )
 def test_a_name_becomes_a_clean_path(tmp_path: Path, raw: bytes, flags: int, name: str) -> None:
     assert names_of(tmp_path / "x.zip", Entry(raw, flags=flags)) == [name]
-
-
-def test_thirty_two_folders_are_not_too_deep(tmp_path: Path) -> None:
-    name = b"d/" * 32 + b"x.wav"
-    assert names_of(tmp_path / "x.zip", Entry(name)) == [name.decode()]
 
 
 def deflated_to_a_tenth(name: bytes) -> Entry:

@@ -154,12 +154,6 @@ def test_the_info_of_a_part_counts_its_own_frames() -> None:
     assert inspect(ramp()).seconds == 1.0
 
 
-def test_the_ending_that_counts_is_that_of_the_file() -> None:
-    data = encoded("FLAC", "PCM_16", noise(16_000))
-    part = PartSource(MemorySource(data, "rec.flac"), Span(0.25, 0.5))
-    assert inspect(part).warnings == ()
-
-
 def test_a_clip_has_the_times_of_its_part() -> None:
     part = Clip("rec.wav@1.5-3.0", "a", PartSource(ramp(), Span(1.5, 3.0)))
     whole = Clip("rec.wav", "a", ramp())

@@ -29,7 +29,7 @@ from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.config.loading import load_config
 from audioclf.dataset.archive import ZipMember, open_archive
 from audioclf.dataset.dataset import Dataset
-from audioclf.dataset.remote import display_name, is_url
+from audioclf.dataset.remote import display_name
 from audioclf.dataset.sources import RemoteSource, ZipSource
 from tests.conftest import imported_by
 from tests.hostile.files import Entry, wav, zip_of
@@ -512,13 +512,6 @@ def test_a_dataset_is_named_without_credentials(web: Web) -> None:
     found = ZipDataset(path=f"{web.url}/x.zip?key=secret").load()
     assert found.name == f"{web.url}/x.zip?..."
     assert found.clips[0].source.name == f"{web.url}/x.zip?...!cat/3.wav"
-
-
-@pytest.mark.parametrize(
-    "path", ["a/b.zip", "/a/b.zip", "C:\\b.zip", "C://b.zip", "~/b", "a:b", ""]
-)
-def test_a_local_path_is_no_url(path: str) -> None:
-    assert not is_url(path)
 
 
 CONFIG = """\

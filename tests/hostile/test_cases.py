@@ -138,8 +138,10 @@ REFUSED: dict[str, Case] = {
     "4": Case("no-entry", lambda: zip_of(), "data.zip: no audio files found"),
     "4b": Case("junk-only", lambda: zip_of(Entry(b"__MACOSX/._0.wav")), "no audio files found"),
     "5": entry("climbs-out", "!../../x.wav: entry leaves the archive", bad_name(b"../../x.wav")),
+    "5b": entry("climbs-inside", "entry leaves the archive", bad_name(b"a/../../x.wav")),
     "6": entry("absolute", "!/abs/x.wav: entry with an absolute path", bad_name(b"/abs/x.wav")),
     "7": entry("drive", "!C:/x.wav: entry with an absolute path", bad_name(rb"C:\x.wav")),
+    "7b": entry("share", "entry with an absolute path", bad_name(rb"\\server\x.wav")),
     "9": entry("climbs-out-windows", "entry leaves the archive", bad_name(rb"..\..\evil.wav")),
     "10": entry("symlink", "!data/dog/x.wav: not a regular file", special(stat.S_IFLNK)),
     "11": entry("fifo", "!data/dog/x.wav: not a regular file", special(stat.S_IFIFO)),
@@ -285,6 +287,7 @@ ACCEPTED: dict[str, bytes] = {
 }
 
 
+@pytest.mark.slow
 def test_cases_33_35_36_40_41_42_46_and_8_27_are_accepted(run: Run, tmp_path: Path) -> None:
     dogs = [Entry(f"data/dog/{n}.wav".encode(), data) for n, data in ACCEPTED.items()]
     junk = [b"data/__MACOSX/._0.wav", b"data/.DS_Store", b"data/Thumbs.db", b"data/dog/._1.wav"]
@@ -312,6 +315,7 @@ def test_cases_33_35_36_40_41_42_46_and_8_27_are_accepted(run: Run, tmp_path: Pa
     assert any(line.startswith("dog/8-backslashes.wav,dog,") for line in ledger)
 
 
+@pytest.mark.slow
 def test_cases_35_36_short_and_silent_clips_are_listed(run: Run, tmp_path: Path) -> None:
     silent = Entry(b"data/dog/quiet.wav", wav(bytes(4000), sr=8000))
     report = ("--set", "audit=true", "--set", "report.html=true")
@@ -389,6 +393,7 @@ def test_case_48_a_file_that_goes_between_scan_and_read(run: Run, folder: Path) 
     assert len(found.dataset) == 5
 
 
+@pytest.mark.slow
 def test_case_51_fewest_clips_below_the_folds(run: Run, tmp_path: Path) -> None:
     archive = zip_of(*sounds("dog", 6), *sounds("cat", 2))
     done = run(archive, CONFIG, "--set", "split.n_splits=5")

@@ -73,6 +73,7 @@ def test_case_68_a_run_into_a_full_disk_can_be_finished_once_there_is_room(
     assert final_files(out)["predictions.csv"] == whole["predictions.csv"]
 
 
+@pytest.mark.slow
 def test_case_67_a_full_cache_is_said_once_and_the_run_goes_on(
     toy_config: Path, tmp_path: Path, disk: Disk
 ) -> None:
@@ -86,6 +87,7 @@ def test_case_67_a_full_cache_is_said_once_and_the_run_goes_on(
     run_cli("cache", "verify", "--cache-dir", disk.path / "cache", code=0)
 
 
+@pytest.mark.slow
 def test_case_66_a_damaged_cache_is_rebuilt_and_counted(toy_config: Path, tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     args = ("run", toy_config, "--jobs", "1", "--cache-dir", folder)

@@ -191,6 +191,7 @@ def test_kind_18_a_device_is_not_read_without_end(device: str) -> None:
     assert caught.value.message.startswith(f"{device}: ")
 
 
+@pytest.mark.slow
 def test_kind_19_a_very_long_label_goes_through_a_run(toy_config: Path, sounds: Path) -> None:
     (sounds / "low").rename(sounds / ("l" * 255))
     toy_config.write_text(TOY.replace("zip, path: sounds.zip", "folder, path: sounds"))

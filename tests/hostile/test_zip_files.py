@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import stat
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -55,23 +54,6 @@ def damage(member: ZipMember) -> DecodeError:
     return caught.value
 
 
-NOT_ZIP = {
-    "html": (b"<!doctype html><html>404</html>", "(looks like an HTML page)"),
-    "noise": (bytes(range(128, 256)), "not a readable zip archive"),
-}
-
-
-@pytest.mark.parametrize(("data", "words"), NOT_ZIP.values(), ids=NOT_ZIP)
-def test_what_is_no_zip_is_named(put: Put, data: bytes, words: str) -> None:
-    assert words in refusal(put(data)).message
-
-
-def test_a_git_lfs_pointer_says_how_to_fetch_the_archive(put: Put) -> None:
-    error = refusal(put(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"))
-    assert "(looks like a Git LFS pointer)" in error.message
-    assert error.hint == "Fetch the real file with `git lfs pull`."
-
-
 def test_a_missing_archive_is_named(tmp_path: Path) -> None:
     path = tmp_path / "data.zip"
     assert refusal(path).message == f"{path}: No such file or directory"
@@ -94,29 +76,6 @@ def test_a_path_with_a_null_byte_is_refused() -> None:
     assert caught.value.message.startswith(r"'data\x00.zip': not a path (")
 
 
-BAD_NAMES = {
-    "leaves inside": (b"a/../../x.wav", "entry leaves the archive"),
-    "share": (rb"\\server\x.wav", "entry with an absolute path"),
-    "newline": (b"dog\n.wav", r"!'dog\n.wav': control character"),
-    "dot": (b".", "entry with an empty name"),
-    "nested": (b"dog/more.ZIP", "zip inside zip is not read"),
-}
-
-
-@pytest.mark.parametrize(("name", "words"), BAD_NAMES.values(), ids=BAD_NAMES)
-def test_a_bad_name_is_refused(put: Put, name: bytes, words: str) -> None:
-    message = refusal(put(zip_of(Entry(b"good.wav"), Entry(name)))).message
-    assert words in message
-    assert len(message) < 300
-    assert message.isprintable()
-
-
-@pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFSOCK])
-def test_what_is_not_a_regular_file_is_refused(put: Put, kind: int) -> None:
-    entry = Entry(b"x.wav", b"/etc/passwd", attributes=(kind | 0o777) << 16)
-    assert "!x.wav: not a regular file" in refusal(put(zip_of(entry))).message
-
-
 BAD_ENTRIES = {
     "huge packed": (Entry(b"x.wav", method=8, packed_size=2**30), "1073741824 bytes unpacked ("),
     "two sizes": (Entry(b"x.wav", b"1234", size=9), "damaged entry: 4 bytes stored, 9 declared"),
@@ -129,11 +88,6 @@ def test_a_bad_entry_is_refused(put: Put, entry: Entry, words: str) -> None:
     message = refusal(put(zip_of(entry))).message
     assert words in message
     assert "!x.wav" in message
-
-
-def test_many_small_bombs_count_together(put: Put) -> None:
-    bombs = [Entry(b"%d.wav" % n, b"\0" * 1000, method=8, size=200 * MIB) for n in range(2)]
-    assert f"would unpack to {400 * MIB} (limit 250:1)" in refusal(put(zip_of(*bombs))).message
 
 
 def test_a_very_silent_clip_is_no_bomb(put: Put) -> None:
@@ -180,19 +134,14 @@ def test_two_names_of_one_entry_are_found(put: Put, local_name: bytes) -> None:
     assert "damaged entry: its local header is not the one" in damage(member).message
 
 
-def test_an_archive_that_changed_is_found(put: Put) -> None:
+@pytest.mark.parametrize("name", [b"cat.wav", b"dog.wav"])
+def test_an_archive_that_changed_is_found(put: Put, name: bytes) -> None:
     member = one_member(put(zip_of(Entry(b"cat.wav", b"before"))))
-    put(zip_of(Entry(b"dog.wav", b"after!")))
+    put(zip_of(Entry(name, b"after!")))
     error = damage(member)
     assert "its local header is not the one" in error.message
     assert error.hint is not None
     assert "changed in the meantime" in error.hint
-
-
-def test_an_archive_with_new_content_under_the_old_name_is_found(put: Put) -> None:
-    member = one_member(put(zip_of(Entry(b"cat.wav", b"before"))))
-    put(zip_of(Entry(b"cat.wav", b"after!")))
-    assert "its local header is not the one" in damage(member).message
 
 
 @pytest.mark.parametrize(
@@ -248,7 +197,7 @@ ENTRIES = st.builds(
 FLIPS = st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), max_size=4)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(entries=st.lists(ENTRIES, max_size=4), junk=st.binary(max_size=30), flips=FLIPS)
 def test_any_archive_is_read_or_refused(
     entries: list[Entry],
@@ -279,6 +228,7 @@ def test_what_is_put_into_an_archive_comes_back(
     assert {member.name: member.read() for member in open_archive(path).members} == files
 
 
+@pytest.mark.slow
 def test_mutated_archives_raise_nothing_else() -> None:
     found = fuzz("zip", MUTANTS)
     assert found.findings == ()
