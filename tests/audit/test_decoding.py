@@ -46,40 +46,27 @@ def test_ordinary_sounds_give_no_finding(sounds: Path) -> None:
     assert "0 could not be read" in found.summary
 
 
-def silence(y: np.ndarray) -> np.ndarray:
-    return 0.0 * y
-
-
-def faint(y: np.ndarray) -> np.ndarray:
-    return y * 1e-4
-
-
-def offset(y: np.ndarray) -> np.ndarray:
-    return 0.0 * y + 0.3
-
-
-def clipped(y: np.ndarray) -> np.ndarray:
-    return np.clip(10.0 * y, -1.0, 1.0)
-
-
-def off_centre(y: np.ndarray) -> np.ndarray:
-    return 0.5 * y + 0.1
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "silence": lambda y: 0.0 * y,
+    "faint": lambda y: y * 1e-4,
+    "offset": lambda y: 0.0 * y + 0.3,
+    "clipped": lambda y: np.clip(10.0 * y, -1.0, 1.0),
+    "off center": lambda y: 0.5 * y + 0.1,
+}
 
 
 @pytest.mark.parametrize(
     ("change", "name", "severity"),
     [
-        (silence, "silent", "finding"),
-        (faint, "silent", "finding"),
-        (offset, "constant", "finding"),
-        (clipped, "clipped", "info"),
-        (off_centre, "dc-offset", "info"),
+        ("silence", "silent", "finding"),
+        ("faint", "silent", "finding"),
+        ("offset", "constant", "finding"),
+        ("clipped", "clipped", "info"),
+        ("off center", "dc-offset", "info"),
     ],
 )
-def test_a_bad_waveform_is_named_alone(
-    sounds: Path, change: Callable[[np.ndarray], np.ndarray], name: str, severity: str
-) -> None:
-    write_wav(sounds / "low" / "low_2.wav", change(tone(300.0, 0.4, 8000, 2)))
+def test_a_bad_waveform_is_named_alone(sounds: Path, change: str, name: str, severity: str) -> None:
+    write_wav(sounds / "low" / "low_2.wav", CHANGES[change](tone(300.0, 0.4, 8000, 2)))
     found = audited(sounds)
     assert names(found) == {name}
     bad = named(found, name)
@@ -129,26 +116,13 @@ def test_silence_of_a_class_of_silence_is_no_fault(
     assert ("Keep them" in named(found, name).advice) == (severity == "info")
 
 
-def test_a_constant_is_seen_after_resampling(sounds: Path) -> None:
-    write_wav(sounds / "low" / "low_2.wav", np.full(44100, 0.3), 44100)
-    assert "constant" in names(audited(sounds))
-
-
 def test_clipping_in_many_clips_is_a_finding_that_names_the_class(sounds: Path) -> None:
     for index in range(4):
-        y = clipped(tone(300.0, 0.4, 8000, index))
+        y = CHANGES["clipped"](tone(300.0, 0.4, 8000, index))
         write_wav(sounds / "low" / f"low_{index}.wav", y)
     found = named(audited(sounds), "clipped")
     assert found.severity == "finding"
     assert "4 of them are 'low', of 8" in found.text
-
-
-def test_a_label_with_braces_is_only_text(tmp_path: Path) -> None:
-    for label in ("{evil}", "{0}"):
-        for index in range(4):
-            y = tone(300.0, 0.4, 8000, index)
-            write_wav(tmp_path / label / f"{index}.wav", clipped(y) if label == "{0}" else y)
-    assert "'{0}'" in named(audited(tmp_path), "clipped").text
 
 
 def test_a_file_that_decodes_short_is_a_finding() -> None:
@@ -221,11 +195,6 @@ def test_lengths_that_vary_widely_are_not_odd() -> None:
     assert "odd-length" not in names(of_rows(rows))
 
 
-def test_clips_of_one_length_may_differ_by_less_than_a_factor_of_two() -> None:
-    info = AudioInfo("WAV", "PCM_16", 8000, 1, 8000 * 19 // 10)
-    assert "odd-length" not in names(of_rows(with_row(info=info, seconds=1.9)))
-
-
 def test_mixed_formats_are_counted_by_class(sounds: Path) -> None:
     for index in range(3):
         write_wav(sounds / "low" / f"low_{index}.wav", tone(300, 0.4, 16000, index), 16000)
@@ -239,8 +208,8 @@ def test_mixed_formats_are_counted_by_class(sounds: Path) -> None:
 
 
 def test_every_finding_has_a_name_that_can_be_allowed(sounds: Path) -> None:
-    for index, change in enumerate((silence, offset, clipped, off_centre)):
-        write_wav(sounds / "low" / f"low_{index}.wav", change(tone(300.0, 0.4, 8000, 2)))
+    for index, change in enumerate(("silence", "offset", "clipped", "off center")):
+        write_wav(sounds / "low" / f"low_{index}.wav", CHANGES[change](tone(300.0, 0.4, 8000, 2)))
     write_wav(sounds / "low" / "low_4.wav", tone(300.0, 9.0, 8000, 2), subtype="PCM_24")
     (sounds / "low" / "low_5.wav").write_bytes(b"not audio at all")
     high = sounds / "high" / "high_0.wav"
@@ -249,5 +218,5 @@ def test_every_finding_has_a_name_that_can_be_allowed(sounds: Path) -> None:
     high.write_bytes(high.read_bytes()[:-1000])
     y, sr = soundfile.read(sounds / "high" / "high_2.wav")
     soundfile.write(sounds / "high" / "high_2.wav", np.stack([y, -y], axis=1), sr)
-    write_wav(sounds / "silence" / "0.wav", silence(tone(300.0, 0.4, 8000, 2)))
+    write_wav(sounds / "silence" / "0.wav", 0.0 * tone(300.0, 0.4, 8000, 2))
     assert names(audited(sounds)) == set(NAMES)

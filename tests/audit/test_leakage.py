@@ -13,7 +13,7 @@ import pytest
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput, Rescoring
-from audioclf.audit.leakage import NAMES, audit_leakage
+from audioclf.audit.leakage import audit_leakage
 from audioclf.audit.leakage.copies import (
     EXACT_LIMIT,
     SAME,
@@ -22,7 +22,6 @@ from audioclf.audit.leakage.copies import (
     codes_of,
     find_copies,
     likely_pairs,
-    merged,
 )
 from audioclf.audit.leakage.cost import cost_of_leakage
 from audioclf.audit.leakage.fingerprint import Fingerprint
@@ -118,21 +117,12 @@ def test_a_copied_file_on_both_sides_is_a_finding(root: Path) -> None:
     assert {row["on_both_sides"] for row in finding.rows} == {"yes"}
 
 
-def test_all_copies_are_listed(root: Path) -> None:
-    for index in range(120):
-        copy = root / "chirp" / f"again{index}.wav"
-        copy.write_bytes((root / "chirp" / "chirp0.wav").read_bytes())
-    dataset = dataset_in(root)
-    audit = audited(dataset, split_off(dataset, ["chirp/again7.wav", "noise/noise0.wav"]))
-    assert len(named(audit)["duplicate-files"].rows) == 121
-
-
 def test_copies_on_one_side_are_only_reported(root: Path) -> None:
     (root / "chirp" / "again.wav").write_bytes((root / "chirp" / "chirp0.wav").read_bytes())
     dataset = dataset_in(root)
-    found = named(audited(dataset, split_off(dataset, ["chirp/again.wav", "chirp/chirp0.wav"])))
-    assert found["duplicate-files"].severity == "info"
-    assert found["duplicate-files"].text.endswith("each set is on one side.")
+    audit = audited(dataset, split_off(dataset, ["chirp/again.wav", "chirp/chirp0.wav"]))
+    assert named(audit)["duplicate-files"].severity == "info"
+    assert named(audit)["duplicate-files"].text.endswith("each set is on one side.")
 
 
 def test_the_same_samples_in_another_format_are_found(root: Path) -> None:
@@ -218,13 +208,6 @@ def test_parts_of_one_recording_on_both_sides_are_a_finding(tmp_path: Path) -> N
     assert finding.rows[0]["recording"].endswith("a.wav")
 
 
-def test_every_finding_has_a_name_that_is_listed(root: Path) -> None:
-    (root / "chirp" / "again.wav").write_bytes((root / "noise" / "noise0.wav").read_bytes())
-    dataset = dataset_in(root, r"(?P<label>[a-z]+)/[a-z]+(?P<group>\d?)\.wav")
-    audit = audited(dataset, split_off(dataset, ["chirp/again.wav"]))
-    assert set(named(audit)) <= set(NAMES)
-
-
 def named_clips(*ids: str) -> Dataset:
     clips = [Clip(i, i.split("/")[0].split("_")[0], FileSource(Path(i))) for i in ids]
     return Dataset(clips, name="names")
@@ -284,15 +267,6 @@ def test_a_guess_is_only_told_and_can_be_pasted(root: Path) -> None:
     assert finding.severity == "info"
     assert r"label_pattern: '^(?P<label>[^/]+)/(?P<group>[^\W_]+)_'" in finding.advice
     assert finding.rows == ({"group": "a", "clips": 6}, {"group": "b", "clips": 6})
-
-
-def test_families_grow_through_common_members() -> None:
-    found = merged(np.array([0, 0, 1, 2, 3]), np.array([4, 5, 5, 6, 7]))
-    assert found.tolist() == [0, 0, 0, 1, 2]
-
-
-def test_equal_values_have_equal_codes() -> None:
-    assert codes_of(["b", "a", "b"]).tolist() == [0, 1, 0]
 
 
 def test_other_takes_of_one_word_do_not_agree() -> None:
@@ -444,6 +418,7 @@ def test_the_price_of_copies_keeps_them_on_one_side(root: Path) -> None:
     assert price["sentence"].endswith("with copies kept on one side")
 
 
+@pytest.mark.slow
 def test_real_words_by_one_speaker_are_no_copies(real_data: Callable[[str], Path]) -> None:
     pattern = r"(?P<label>\d)_(?P<group>[a-z]+)_(?P<fold>\d+)\.wav$"
     path = real_data("free_spoken_digits.zip")

@@ -186,11 +186,6 @@ def test_the_baseline_is_no_rival() -> None:
     assert found.facts["best_cell"]["balanced_accuracy"] == 0.75
 
 
-def test_the_same_input_gives_the_same_audit() -> None:
-    dataset = dataset_of()
-    assert audited(dataset).to_data() == audited(dataset).to_data()
-
-
 def test_every_finding_has_a_name_that_can_be_allowed() -> None:
     dataset = dataset_of(8)
     formats = formats_of(dataset, *first(dataset, "b", 8), container="FLAC")

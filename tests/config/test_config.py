@@ -115,13 +115,6 @@ def test_flatten_needs_a_bound(tmp_path: Path) -> None:
     assert "featurizers.mel.pooling is `flatten`, which needs an audio.duration" in lines[0]
 
 
-def test_booleans_are_not_numbers(tmp_path: Path) -> None:
-    assert (
-        "seed: expected a valid integer, not true"
-        in problems_of(tmp_path, MINIMAL + "seed: true\n")[0]
-    )
-
-
 @pytest.mark.parametrize("word", ["no", "1e3", "0x10", "null", "007"])
 def test_where_a_string_is_wanted_words_keep_their_letters(tmp_path: Path, word: str) -> None:
     text = MINIMAL + f"split: {{type: predefined, test_folds: [{word}, b]}}\n"

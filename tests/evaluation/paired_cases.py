@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,25 +10,18 @@ import numpy as np
 from audioclf.components.metrics import Metric
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
-from audioclf.evaluation.results import FoldResult
+from audioclf.evaluation.results import FoldResult, SomeFolds
 from audioclf.evaluation.splits import Fold
 from tests.targets import targets_of
 
 
-@dataclass(frozen=True)
-class Pipeline:
-    """What `compare` needs of a pipeline."""
-
-    folds: tuple[FoldResult, ...]
-
-
-def cell_of(folds: Sequence[Fold], predictions: Iterable[np.ndarray]) -> Pipeline:
+def cell_of(folds: Sequence[Fold], predictions: Iterable[np.ndarray]) -> SomeFolds:
     """Return a pipeline that predicted these labels on the test sides of these folds."""
     results = (
         FoldResult(fold, np.asarray(y_pred, dtype=np.intp), None, "none", 0.1, 0.1)
         for fold, y_pred in zip(folds, predictions, strict=True)
     )
-    return Pipeline(tuple(results))
+    return SomeFolds(tuple(results))
 
 
 def make_folds(n_clips: int, n_splits: int = 5, repeats: int = 1) -> list[Fold]:
@@ -44,7 +36,7 @@ def make_folds(n_clips: int, n_splits: int = 5, repeats: int = 1) -> list[Fold]:
     ]
 
 
-def guesser(y: np.ndarray, folds: Sequence[Fold], accuracy: float, seed: int) -> Pipeline:
+def guesser(y: np.ndarray, folds: Sequence[Fold], accuracy: float, seed: int) -> SomeFolds:
     """Return a pipeline that is right by chance, as often as `accuracy`; with probabilities."""
     rng = np.random.default_rng(seed)
     n_classes = int(y.max()) + 1
@@ -55,11 +47,11 @@ def guesser(y: np.ndarray, folds: Sequence[Fold], accuracy: float, seed: int) ->
         y_pred = np.where(rng.random(len(truth)) < accuracy, truth, wrong)
         scores = 0.2 / n_classes + 0.8 * np.eye(n_classes)[y_pred]
         results.append(FoldResult(fold, y_pred, scores, "probability", 0.1, 0.1))
-    return Pipeline(tuple(results))
+    return SomeFolds(tuple(results))
 
 
 def compared(
-    pipelines: Mapping[str, Pipeline],
+    pipelines: Mapping[str, SomeFolds],
     y: np.ndarray,
     metric: Metric = "accuracy",
     groups: np.ndarray | None = None,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import (
     ALPHA,
     Comparison,
@@ -18,33 +18,25 @@ from audioclf.evaluation.comparison.result import (
     verdict_sentence,
 )
 from audioclf.evaluation.comparison.significance import holm
-from audioclf.evaluation.results import FoldResult
-from tests.evaluation.paired_cases import Pipeline, cell_of, compared, guesser, make_folds
-from tests.targets import targets_of
+from audioclf.evaluation.results import SomeFolds
+from tests.evaluation.paired_cases import cell_of, compared, guesser, make_folds
 
 Y = np.arange(100) % 2
 FOLDS = make_folds(100, repeats=2)
 
 
-def field(*accuracies: float, y: np.ndarray = Y) -> dict[str, Pipeline]:
+def field(*accuracies: float, y: np.ndarray = Y) -> dict[str, SomeFolds]:
     folds = make_folds(len(y), repeats=2)
     return {f"c{i}": guesser(y, folds, share, seed=i) for i, share in enumerate(accuracies)}
 
 
-def constant(code: int) -> Pipeline:
+def constant(code: int) -> SomeFolds:
     return cell_of(FOLDS, [np.full(len(fold.test), code) for fold in FOLDS])
 
 
 def only(comparison: Comparison) -> Pair:
     (pair,) = comparison.pairs
     return pair
-
-
-def test_pairs_follow_the_ranking() -> None:
-    found = compared(field(0.6, 0.9, 0.75), Y)
-    assert found.pipelines == ("c1", "c2", "c0")
-    pairs = [(pair.better, pair.worse) for pair in found.pairs]
-    assert pairs == [("c1", "c2"), ("c1", "c0"), ("c2", "c0")]
 
 
 def test_a_difference_is_that_of_the_values_and_lies_in_its_interval() -> None:
@@ -79,10 +71,6 @@ def test_within_the_margin_two_pipelines_are_equivalent() -> None:
     pair = only(compared(field(0.8, 0.8), Y, equivalence_margin=0.5))
     assert pair.verdict == "equivalent"
     assert pair.sentence == f"{pair.better} and {pair.worse} are equivalent within 0.5"
-
-
-def test_a_margin_narrower_than_the_interval_decides_nothing() -> None:
-    assert only(compared(field(0.8, 0.8), Y, equivalence_margin=0.01)).verdict == "undecided"
 
 
 def test_equivalence_is_judged_by_the_90_percent_interval() -> None:
@@ -180,7 +168,7 @@ def test_groups_that_succeed_together_say_less_than_clips() -> None:
 
 def test_groups_are_resampled_whole() -> None:
     groups = np.arange(100) % 10
-    pipelines = {name: Pipeline(pipeline.folds[:5]) for name, pipeline in field(0.6, 0.9).items()}
+    pipelines = {name: SomeFolds(pipeline.folds[:5]) for name, pipeline in field(0.6, 0.9).items()}
     pair = only(compared(pipelines, Y, groups=groups))
     differences = np.zeros(100)
     for one, other in zip(pipelines["c1"].folds, pipelines["c0"].folds, strict=True):
@@ -204,7 +192,7 @@ def test_one_group_decides_nothing() -> None:
 
 def test_a_constant_classifier_is_compared_within_the_classes() -> None:
     pipelines = {"good": guesser(Y, FOLDS[:5], 0.9, seed=0), "constant": constant(0)}
-    pipelines["constant"] = Pipeline(pipelines["constant"].folds[:5])
+    pipelines["constant"] = SomeFolds(pipelines["constant"].folds[:5])
     pair = only(compared(pipelines, Y))
     right = np.zeros(100)
     for fold in pipelines["good"].folds:
@@ -237,7 +225,7 @@ def test_the_corrected_test_wants_the_metric_on_every_fold(metric: str) -> None:
 
 
 def test_one_split_is_compared_too() -> None:
-    pipelines = {name: Pipeline(pipeline.folds[:1]) for name, pipeline in field(0.3, 1.0).items()}
+    pipelines = {name: SomeFolds(pipeline.folds[:1]) for name, pipeline in field(0.3, 1.0).items()}
     found = compared(pipelines, Y)
     assert found.n_clips == 20
     assert only(found).p_corrected_t is None
@@ -265,21 +253,7 @@ def test_data_is_plain_json() -> None:
     assert data["verdict"] == verdict_sentence(found)
     (pair,) = data["pairs"]
     assert pair["low"] is None
-    assert set(pair) == {
-        "better",
-        "worse",
-        "difference",
-        "p_permutation",
-        "low",
-        "high",
-        "p_bootstrap",
-        "p_mcnemar",
-        "p_corrected_t",
-        "p_holm",
-        "verdict",
-        "sentence",
-        "detectable",
-    }
+    assert set(pair) == {field.name for field in fields(Pair)}
 
 
 def test_one_pipeline_has_no_pairs() -> None:
@@ -295,20 +269,13 @@ def test_a_metric_that_no_pipeline_has_compares_nothing() -> None:
 
 
 def test_other_folds_are_refused() -> None:
-    pipelines = {"a": constant(0), "b": Pipeline(constant(0).folds[1:])}
+    pipelines = {"a": constant(0), "b": SomeFolds(constant(0).folds[1:])}
     with pytest.raises(ValueError, match="folds"):
         compared(pipelines, Y)
     moved = list(constant(0).folds)
     moved[0], moved[1] = moved[1], moved[0]
     with pytest.raises(ValueError, match="same folds"):
-        compared({"a": constant(0), "b": Pipeline(tuple(moved))}, Y)
-
-
-def test_the_same_seed_gives_the_same_numbers() -> None:
-    pipelines = field(0.6, 0.9, 0.75)
-    assert compared(pipelines, Y) == compared(pipelines, Y)
-    other = compare(pipelines, "accuracy", targets_of(Y, unit="clip"), seed=1)
-    assert other != compared(pipelines, Y)
+        compared({"a": constant(0), "b": SomeFolds(tuple(moved))}, Y)
 
 
 @pytest.mark.parametrize(
@@ -351,13 +318,3 @@ def test_equivalent_pipelines_stand_in_the_verdict() -> None:
     first, second = found.pipelines
     expected = f"{first} has the best accuracy: it is equivalent to {second} within 0.4"
     assert verdict_sentence(found) == expected
-
-
-def test_probabilities_are_not_needed_for_labels() -> None:
-    pipelines = {
-        name: Pipeline(
-            tuple(FoldResult(f.fold, f.y_pred, None, "none", 0.1, 0.1) for f in pipeline.folds)
-        )
-        for name, pipeline in field(0.6, 0.95).items()
-    }
-    assert only(compared(pipelines, Y, "f1_macro")).verdict == "better"

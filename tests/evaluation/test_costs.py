@@ -115,11 +115,6 @@ def test_a_system_that_does_not_tell_gives_none(monkeypatch: pytest.MonkeyPatch)
     assert found.grown is None
 
 
-def test_an_error_inside_the_measurement_stays_what_it_is() -> None:
-    with pytest.raises(KeyError), peak_memory_meter():
-        raise KeyError("mine")
-
-
 def test_a_pipeline_sums_up_the_costs_of_its_folds() -> None:
     result = result_of(
         made_up(model_bytes=10, peak_memory=5), made_up(peak_memory=9), made_up(model_bytes=30)
@@ -127,12 +122,6 @@ def test_a_pipeline_sums_up_the_costs_of_its_folds() -> None:
     assert result.model_bytes == 20
     assert result.peak_memory == 9
     assert result.predict_seconds_per_clip == pytest.approx(0.5)
-
-
-def test_unknown_costs_stay_unknown() -> None:
-    result = result_of(made_up(), made_up())
-    assert result.model_bytes is None
-    assert result.peak_memory is None
 
 
 def test_the_choice_of_any_search_is_kept_also_behind_a_scaler() -> None:

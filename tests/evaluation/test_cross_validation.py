@@ -159,10 +159,10 @@ def test_a_classifier_that_breaks_its_contract_is_named(deed: str, words: str, j
     assert caught.value.message.startswith("classifier 'cell' (broken, tests 1.0), fold '0'")
 
 
-class _TakesGroups(_Broken):
-    def fit(self, X: Any, y: Any, groups: Any = None) -> _TakesGroups:
+class _Takes(_Broken):
+    def fit(self, X: Any, y: Any, **passed: Any) -> _Takes:
         super().fit(X, y)
-        self.best_params_ = {"groups": () if groups is None else tuple(groups)}
+        self.best_params_ = {name: tuple(value) for name, value in passed.items()}
         return self
 
 
@@ -173,39 +173,7 @@ class TakesGroups(Classifier):
     uses_groups: ClassVar[bool] = True
 
     def build(self, *, random_state: int) -> Any:
-        return _TakesGroups()
-
-
-def groups_given(classifier: Classifier, groups: Any, jobs: int = 1) -> list[Any]:
-    X, y = toy()
-    splits = halves(len(y))
-    pipeline = Pipeline("cell", "f", "c", classifier, "tests")
-    (result,) = evaluate(
-        [pipeline], {"f": X}, targets_of(y, groups=groups), splits, seed=0, jobs=jobs
-    )
-    return [fold.chosen for fold in result.folds]
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_classifier_that_uses_groups_gets_those_of_its_training_side(jobs: int) -> None:
-    codes = np.arange(36) // 4
-    given = groups_given(TakesGroups(), codes, jobs)
-    assert given == [{"groups": codes[:18].tolist()}, {"groups": codes[18:].tolist()}]
-
-
-def test_without_groups_none_are_passed() -> None:
-    assert groups_given(TakesGroups(), None) == [{"groups": []}] * 2
-
-
-def test_other_classifiers_never_see_groups() -> None:
-    assert groups_given(Broken(), np.arange(36)) == [None, None]
-
-
-class _TakesShape(_Broken):
-    def fit(self, X: Any, y: Any, shape: Any = None) -> _TakesShape:
-        super().fit(X, y)
-        self.best_params_ = {"shape": shape}
-        return self
+        return _Takes()
 
 
 class TakesShape(Classifier):
@@ -215,28 +183,34 @@ class TakesShape(Classifier):
     uses_shape: ClassVar[bool] = True
 
     def build(self, *, random_state: int) -> Any:
-        return _TakesShape()
+        return _Takes()
+
+
+def given(classifier: Classifier, groups: Any = None, shape: Any = None, jobs: int = 1) -> Any:
+    """Return what the estimator of each fold was given beside rows and labels."""
+    X, y = toy()
+    targets, pipeline = (
+        targets_of(y, groups=groups),
+        Pipeline("c", "f", "c", classifier, "t", shape),
+    )
+    (result,) = evaluate([pipeline], {"f": X}, targets, halves(len(y)), seed=0, jobs=jobs)
+    return [fold.chosen for fold in result.folds]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_classifier_that_uses_the_shape_gets_that_of_its_pipeline(jobs: int) -> None:
-    X, y = toy()
-    pipeline = Pipeline("cell", "f", "c", TakesShape(), "tests", (1, X.shape[1]))
-    (result,) = evaluate([pipeline], {"f": X}, targets_of(y), halves(len(y)), seed=0, jobs=jobs)
-    assert [fold.chosen for fold in result.folds] == [{"shape": [1, X.shape[1]]}] * 2
+def test_a_classifier_gets_the_groups_or_the_shape_that_it_uses(jobs: int) -> None:
+    codes = np.arange(36) // 4
+    assert given(TakesGroups(), codes, (1, 3), jobs) == [
+        {"groups": codes[:18].tolist()},
+        {"groups": codes[18:].tolist()},
+    ]
+    assert given(TakesShape(), codes, (1, 3), jobs) == [{"shape": [1, 3]}] * 2
+    assert given(Broken(), codes, (1, 3), jobs) == [None, None]
 
 
-def test_without_a_shape_a_classifier_that_uses_it_is_not_fitted() -> None:
-    X, y = toy()
-    pipeline = Pipeline("cell", "f", "c", TakesShape(), "tests")
+def test_a_classifier_without_the_shape_that_it_uses_is_not_fitted() -> None:
     with pytest.raises(ClassifierError, match="takes_shape needs rows that keep the frames"):
-        evaluate([pipeline], {"f": X}, targets_of(y), halves(len(y)), seed=0)
-
-
-def test_other_classifiers_never_see_a_shape() -> None:
-    X, y = toy()
-    pipeline = Pipeline("cell", "f", "c", Broken(), "tests", (1, X.shape[1]))
-    evaluate([pipeline], {"f": X}, targets_of(y), halves(len(y)), seed=0)
+        given(TakesShape())
 
 
 def test_a_dummy_knows_only_how_frequent_the_classes_are() -> None:

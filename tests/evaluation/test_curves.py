@@ -10,6 +10,8 @@ from sklearn import metrics as sk
 
 from audioclf.evaluation.metrics.curves import (
     MAX_POINTS,
+    PrecisionRecallCurve,
+    RocCurve,
     precision_recall_curve,
     reliability,
     roc_curve,
@@ -39,24 +41,21 @@ def test_a_short_precision_recall_curve_is_scikit_learns() -> None:
     assert found.share == (y == 2).mean()
 
 
-def test_a_long_roc_curve_is_thinned_to_the_same_shape() -> None:
-    y, y_pred, scores = random_case(2, 20_000)
-    found = roc_curve(result_of(y, y_pred, scores), targets_of(y), 1)
-    assert found is not None
-    assert len(found.fpr) == len(found.tpr) == MAX_POINTS
-    assert (found.fpr[0], found.tpr[0], found.fpr[-1], found.tpr[-1]) == (0, 0, 1, 1)
-    fpr, tpr, _ = sk.roc_curve(y, scores[:, 1])
-    assert _distance((fpr, tpr), (found.fpr, found.tpr)) < 0.002
-
-
-def test_a_long_precision_recall_curve_is_thinned_to_the_same_shape() -> None:
+def test_a_long_curve_is_thinned_to_the_same_shape() -> None:
     y, y_pred, scores = random_case(5, 20_000)
-    found = precision_recall_curve(result_of(y, y_pred, scores), targets_of(y), 1)
-    assert found is not None
-    assert len(found.recall) == MAX_POINTS
-    assert (found.recall[0], found.precision[0], found.recall[-1]) == (0, 1, 1)
-    precision, recall, _ = sk.precision_recall_curve(y == 1, scores[:, 1])
-    assert _distance((recall, precision), (found.recall, found.precision)) < 0.01
+    result, truth = result_of(y, y_pred, scores), y == 1
+    roc, recalls = (
+        curve(result, targets_of(y), 1) for curve in (roc_curve, precision_recall_curve)
+    )
+    assert isinstance(roc, RocCurve)
+    assert isinstance(recalls, PrecisionRecallCurve)
+    assert len(roc.fpr) == len(recalls.recall) == MAX_POINTS
+    assert (roc.fpr[0], roc.tpr[0], roc.fpr[-1], roc.tpr[-1]) == (0, 0, 1, 1)
+    assert (recalls.recall[0], recalls.precision[0], recalls.recall[-1]) == (0, 1, 1)
+    fpr, tpr, _ = sk.roc_curve(truth, scores[:, 1])
+    assert _distance((fpr, tpr), (roc.fpr, roc.tpr)) < 0.002
+    precision, recall, _ = sk.precision_recall_curve(truth, scores[:, 1])
+    assert _distance((recall, precision), (recalls.recall, recalls.precision)) < 0.01
 
 
 def _distance(curve: tuple[np.ndarray, ...], thin: tuple[tuple[float, ...], ...]) -> float:

@@ -17,7 +17,7 @@ from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.guesses import best_guess, permutation_p
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.metrics.repeats import Repeat
-from audioclf.evaluation.results import FoldResult
+from audioclf.evaluation.results import FoldResult, SomeFolds
 from audioclf.evaluation.splits import Fold, Holdout, KFold, LeaveOneGroupOut, StratifiedKFold
 from tests.evaluation.predictions import result_of
 from tests.targets import targets_of
@@ -80,15 +80,10 @@ def test_equal_partitions_are_no_new_evidence() -> None:
             "svm": [FoldResult(fold, y, None, "none", 0.0, 0.0) for fold in folds],
             "knn": [FoldResult(fold, y_pred, None, "none", 0.0, 0.0) for fold in folds],
         }
-        results = {name: Rows(tuple(folds)) for name, folds in rows.items()}
+        results = {name: SomeFolds(tuple(folds)) for name, folds in rows.items()}
         return compare(results, "accuracy", targets_of(y), seed=0)
 
     assert repeated(10).pairs[0].p_bootstrap == pytest.approx(repeated(1).pairs[0].p_bootstrap)
-
-
-class Rows:
-    def __init__(self, folds: tuple[FoldResult, ...]) -> None:
-        self.folds = folds
 
 
 def noise(seed: int, pure_groups: bool) -> tuple[np.ndarray, Dataset]:
@@ -130,7 +125,7 @@ def test_noise_beats_no_baseline_by_any_metric(split: Holdout, pure_groups: bool
                 scores = model.predict_proba(features[fold.test])
                 predicted = model.predict(features[fold.test]).astype(np.intp)
                 rows.append(FoldResult(fold, predicted, scores, "probability", 0.0, 0.0))
-            results[name] = Rows(tuple(rows))
+            results[name] = SomeFolds(tuple(rows))
         for metric in METRICS:
             found = compare(results, metric, dataset.targets, seed=seed, baseline="baseline")
             beaten[metric] += ("knn", "baseline") in verdicts(found)
@@ -146,7 +141,7 @@ def test_a_repeat_without_a_class_leaves_the_others_to_judge() -> None:
     knn = [FoldResult(f, y[f.test], scores[f.test], "probability", 0.0, 0.0) for f in folds]
     flat = np.full((40, 2), 0.5)
     dummy = [FoldResult(f, 0 * f.test, flat[f.test], "probability", 0.0, 0.0) for f in folds]
-    results = {"knn": Rows(tuple(knn)), "baseline": Rows(tuple(dummy))}
+    results = {"knn": SomeFolds(tuple(knn)), "baseline": SomeFolds(tuple(dummy))}
     comparison = compare(results, "roc_auc", targets_of(y), seed=0, baseline="baseline")
     assert comparison.baseline == "baseline"
     assert ("knn", "baseline") in verdicts(comparison)

@@ -71,6 +71,7 @@ def test_batches_are_refused_too_where_they_take_too_much() -> None:
         plan_fits([pipeline(Hungry())], MATRICES, 2, FOLDS, free=ROWS_BYTES)
 
 
+@pytest.mark.slow
 def test_a_pipeline_that_learns_in_batches_is_evaluated_like_any_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

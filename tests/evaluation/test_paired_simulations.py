@@ -18,8 +18,9 @@ from sklearn.model_selection import GroupKFold, RepeatedStratifiedKFold, Stratif
 
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import ALPHA, Pair
+from audioclf.evaluation.results import SomeFolds
 from audioclf.evaluation.splits import Fold
-from tests.evaluation.paired_cases import Pipeline, cell_of
+from tests.evaluation.paired_cases import cell_of
 from tests.targets import targets_of
 
 Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -88,7 +89,7 @@ class Design:
         made = RepeatedStratifiedKFold(n_splits=5, n_repeats=self.repeats, random_state=seed)
         return [Fold(i // 5, str(i % 5), *pair) for i, pair in enumerate(made.split(y, y))]
 
-    def _cell(self, features: np.ndarray, y: np.ndarray, folds: list[Fold]) -> Pipeline:
+    def _cell(self, features: np.ndarray, y: np.ndarray, folds: list[Fold]) -> SomeFolds:
         predictions = [self.learner(features[f.train], y[f.train], features[f.test]) for f in folds]
         return cell_of(folds, predictions)
 

@@ -11,6 +11,7 @@ from tests.evaluation.predictions import result_of
 from tests.targets import targets_of
 
 
+@pytest.mark.slow
 def test_the_best_of_many_guessers_is_worth_a_guess() -> None:
     values, corrected = [], []
     for seed in range(20):

@@ -91,13 +91,6 @@ def test_without_groups_each_clip_is_one() -> None:
     np.testing.assert_array_equal(FITS[0]["groups"], FITS[0]["X"][:, 0] // 100)
 
 
-def test_one_view_is_fitted_as_ever() -> None:
-    FITS.clear()
-    fit_rows(cell_of(Recording(), Views()), Recorder(), MATRIX, Y)
-    assert set(FITS[0]) == {"X", "y"}
-    np.testing.assert_array_equal(FITS[0]["X"], MATRIX)
-
-
 def test_votes_are_counted_where_there_are_no_scores() -> None:
     pipeline = cell_of(Recording(), Views(N_VIEWS, averaged=True))
     (result,) = evaluate([pipeline], {"f": MATRIX}, targets_of(Y), SPLITS, seed=0)
