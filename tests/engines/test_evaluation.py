@@ -112,6 +112,7 @@ def test_the_first_failure_in_order_is_the_one_that_is_raised(engine: Engine) ->
     )
 
 
+@pytest.mark.slow
 def test_progress_reaches_the_end(engine: Engine) -> None:
     X, y, splits = folds([0, 1, 4])
     seen: list[tuple[int, int]] = []
@@ -127,6 +128,7 @@ def test_progress_reaches_the_end(engine: Engine) -> None:
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
+@pytest.mark.slow
 def test_a_classifier_that_ends_its_process_is_named() -> None:
     X, y, splits = folds([0, 3])
     with ProcessEngine(1) as engine, pytest.raises(ClassifierError) as caught:
@@ -143,6 +145,7 @@ def test_little_work_stays_in_this_process() -> None:
     assert pids(result) == [os.getpid()] * 3
 
 
+@pytest.mark.slow
 def test_work_that_is_worth_it_goes_on_in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cross_validation, "WORTH_PROCESSES", 0.0)
     X, y, splits = folds([0, 1, 4])

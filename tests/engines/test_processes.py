@@ -29,6 +29,7 @@ def engine() -> Iterator[ProcessEngine]:
         yield engine
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_from_outside_costs_nothing(engine: ProcessEngine) -> None:
     results = engine.map(tasks.pid_of_worker, range(40))
     first, pid = next(results)
@@ -70,6 +71,7 @@ def test_an_item_that_cannot_be_sent_is_an_error_of_its_own(engine: ProcessEngin
     assert (found[0], found[2]) == ("1", "2")
 
 
+@pytest.mark.slow
 def test_workers_compute_with_one_thread(
     engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

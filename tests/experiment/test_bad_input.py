@@ -43,6 +43,7 @@ def test_an_unreadable_dataset(toy_config: Path) -> None:
     refused(toy_config, 3, "sounds.zip", "ermission denied")
 
 
+@pytest.mark.slow
 def test_a_class_with_fewer_clips_than_folds_lowers_the_folds(
     toy_config: Path, sounds: Path
 ) -> None:
@@ -173,6 +174,7 @@ def test_a_plugin_that_raises_while_fitting_is_named_with_its_version(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_control_characters_of_a_label_do_not_reach_the_terminal(
     toy_config: Path, sounds: Path
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_clip_that_is_left_out_is_counted_everywhere(
     assert "; 1 clip was left out" in accepted.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "check", "audit", "explore"])
 def test_a_class_without_a_readable_clip_is_named(
     toy_config: Path, sounds: Path, tmp_path: Path, command: str

@@ -63,6 +63,7 @@ def test_it_is_told_of_the_whole_folder(observer: Any, toy_config: Path, tmp_pat
     assert json.loads(done.stdout)["classes"] == ["high", "low"]
 
 
+@pytest.mark.slow
 def test_installed_alone_it_is_told_nothing(
     observer: Any, toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +76,7 @@ def test_installed_alone_it_is_told_nothing(
     assert plugins_to_notify(()) == ()
 
 
+@pytest.mark.slow
 def test_a_failure_costs_nothing_and_is_named(
     observer: Any, toy_config: Path, tmp_path: Path
 ) -> None:
@@ -101,6 +103,7 @@ def check_failure(done: Done, folder: Path, said: str) -> None:
     assert line.endswith(f"try again with `audioclf notify {folder} diary`")
 
 
+@pytest.mark.slow
 def test_from_python_it_is_named_as_well(observer: Any, toy_config: Path, tmp_path: Path) -> None:
     told = observer(WRITES)
     result = audioclf.run(toy_config, out=tmp_path / "run", notify=["diary"])

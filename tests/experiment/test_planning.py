@@ -56,6 +56,7 @@ def stage(plan: RunPlan, name: str) -> Stage:
     return next(stage for stage in plan.stages if stage.name == name)
 
 
+@pytest.mark.slow
 def test_facts_and_sizes_are_those_of_the_run(toy_config: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     plan = make_plan(toy_config, cache=cache)
@@ -126,6 +127,7 @@ def test_a_full_disk_and_a_cache_that_would_be_pruned_are_warnings(
     assert "where 4.9 KiB is free: use another disk (--out, --cache-dir" in disk
 
 
+@pytest.mark.slow
 def test_cached_clips_need_no_decoding(toy_config: Path, tmp_path: Path, steady: None) -> None:
     cache = tmp_path / "cache"
     before = make_plan(toy_config, n_clips=640, cache=cache)

@@ -106,6 +106,7 @@ def test_a_replay_is_a_run_next_to_the_first(unchanged: Replay, place: Path) -> 
     assert replayed.record["cache"] == {"hits": 0, "written": 0}  # features are computed anew
 
 
+@pytest.mark.slow
 def test_a_replay_works_from_inside_the_run(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_replay_works_from_inside_the_run(
     assert replay(".", jobs=1).folder.parent == tmp_path
 
 
+@pytest.mark.slow
 def test_another_recording_parts_at_the_dataset(finished: Path, sounds: Path) -> None:
     (sounds / "low" / "low_0.wav").write_bytes((sounds / "low" / "low_1.wav").read_bytes())
     found = replay_on(sounds, finished)
@@ -147,6 +149,7 @@ def test_other_labels_and_other_groups_are_named(saved: SavedRun, label: str, de
     assert compare(saved, with_changes(saved, record=record, clips=clips))[0].detail == detail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "stage", "detail"),
     [
@@ -162,6 +165,7 @@ def test_another_config_parts_at_the_first_stage_that_it_changes(
     assert detail in {stage.name: stage.detail for stage in found.stages}[stage]
 
 
+@pytest.mark.slow
 def test_recordings_that_have_moved_are_found_with_an_override(
     place: Path, finished: Path, sounds: Path
 ) -> None:

@@ -38,6 +38,7 @@ def test_a_run_returns_a_typed_result(toy_config: Path, tmp_path: Path) -> None:
         result["nobody"]
 
 
+@pytest.mark.slow
 def test_a_config_made_in_python_runs(toy_config: Path, tmp_path: Path) -> None:
     config = audioclf.load_config(toy_config)
     made = config.model_copy(update={"seed": 3})
@@ -60,6 +61,7 @@ class Framed(Knn):
         return Estimator()
 
 
+@pytest.mark.slow
 def test_a_classifier_that_uses_it_learns_the_shape_of_its_rows(
     toy_config: Path, tmp_path: Path
 ) -> None:
@@ -100,6 +102,7 @@ def test_cells_are_sorted_by_the_main_metric(toy_config: Path, tmp_path: Path) -
     assert result.pipelines[-1].name == "baseline"
 
 
+@pytest.mark.slow
 def test_every_cell_sees_the_same_clips_and_folds(toy_config: Path, tmp_path: Path) -> None:
     overrides = [
         "classifiers.knn={type: knn}",
@@ -121,6 +124,7 @@ def pipeline_names(config: Path, *overrides: str) -> list[str]:
     return [pipeline.name for pipeline in pipelines_of(loaded, registry)]
 
 
+@pytest.mark.slow
 def test_a_dummy_of_the_config_is_the_baseline(toy_config: Path) -> None:
     assert pipeline_names(toy_config, "classifiers.prior={type: dummy}") == ["logreg", "prior"]
 
@@ -130,6 +134,7 @@ def test_a_cell_called_baseline_keeps_its_name(toy_config: Path) -> None:
     assert names == ["logreg", "baseline", "baseline_"]
 
 
+@pytest.mark.slow
 def test_a_classifier_without_probabilities_has_no_log_loss(
     toy_config: Path, tmp_path: Path
 ) -> None:
@@ -180,6 +185,7 @@ def test_a_loader_that_breaks_its_promise_is_named(toy_config: Path, deed: str, 
         load_dataset(broken, discover())
 
 
+@pytest.mark.slow
 def test_warnings_of_a_classifier_are_notes(toy_config: Path, tmp_path: Path) -> None:
     overrides = ["classifiers.logreg.max_iter=1"]
     result = audioclf.run(toy_config, overrides=overrides, out=tmp_path / "run")

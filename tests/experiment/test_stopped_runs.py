@@ -108,6 +108,7 @@ def test_finished_fits_are_not_done_again_and_the_results_are_the_same(
     assert record["fits"] == {"total": N_FITS, "resumed": 7}
 
 
+@pytest.mark.slow
 def test_the_command_goes_on_in_the_folder_that_it_left(
     toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: list[str]
 ) -> None:
@@ -120,6 +121,7 @@ def test_the_command_goes_on_in_the_folder_that_it_left(
     assert audioclf.run(toy_config, jobs=1).folder not in (left, other.folder)
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_left_before_its_config_is_taken(
     toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +135,7 @@ def test_a_folder_that_was_left_before_its_config_is_taken(
     assert not [name for name in left_in(left) if name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_only_the_fits_of_what_has_changed_are_done_again(
     toy_config: Path, tmp_path: Path, fits: list[str]
 ) -> None:
@@ -144,6 +147,7 @@ def test_only_the_fits_of_what_has_changed_are_done_again(
     assert [fit.split()[0] for fit in fits] == ["knn"] * 4
 
 
+@pytest.mark.slow
 def test_a_damaged_fit_is_done_again_and_counted(
     toy_config: Path, tmp_path: Path, whole: RunResult, fits: list[str]
 ) -> None:
@@ -163,6 +167,7 @@ def test_a_damaged_fit_is_done_again_and_counted(
     assert results(found.folder) == results(whole.folder)
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_at_the_end_keeps_its_fits(
     toy_config: Path, tmp_path: Path, fits: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +199,7 @@ def _then(original: Any, patch: pytest.MonkeyPatch, full: Any) -> Any:
     return predict
 
 
+@pytest.mark.slow
 def test_fits_that_cannot_be_kept_are_a_remark(toy_config: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
@@ -205,6 +211,7 @@ def test_fits_that_cannot_be_kept_are_a_remark(toy_config: Path, tmp_path: Path)
     assert found.exit_code == 0
 
 
+@pytest.mark.slow
 def test_results_of_an_earlier_config_do_not_stay(toy_config: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
@@ -218,6 +225,7 @@ def test_results_of_an_earlier_config_do_not_stay(toy_config: Path, tmp_path: Pa
     assert (out / "notes of mine.txt").read_text() == "stay"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("exc", "code", "stage", "count", "words"),
     [
@@ -272,6 +280,7 @@ def test_what_is_not_cached_is_not_called_so(toy_config: Path, tmp_path: Path) -
     ]
 
 
+@pytest.mark.slow
 def test_a_second_run_in_one_folder_is_refused(toy_config: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     seen: list[str] = []
@@ -291,6 +300,7 @@ def test_a_second_run_in_one_folder_is_refused(toy_config: Path, tmp_path: Path)
     )
 
 
+@pytest.mark.slow
 def test_a_run_at_work_below_runs_is_left_alone(
     toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,6 +315,7 @@ def test_a_run_at_work_below_runs_is_left_alone(
     assert audioclf.run(toy_config, jobs=1).folder == left
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_changes_no_result(
     toy_config: Path, tmp_path: Path, whole: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def parts_config(folder: Path, n_recordings: int, *overrides: str) -> audioclf.R
     return audioclf.load_config(folder / "parts.yaml", overrides=overrides)
 
 
+@pytest.mark.slow
 def test_intervals_over_parts_are_intervals_over_recordings(tmp_path: Path) -> None:
     result = audioclf.run(parts_config(tmp_path, 4), out=tmp_path / "run", jobs=1)
     assert (result.unit, result.n_units) == ("recording", 4)
@@ -54,6 +55,7 @@ def test_intervals_over_parts_are_intervals_over_recordings(tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.slow
 def test_one_recording_has_no_intervals_and_says_so(tmp_path: Path) -> None:
     result = audioclf.run(
         parts_config(tmp_path, 1, "audit=true", "report.html=true"), out=tmp_path / "run", jobs=1
@@ -69,6 +71,7 @@ def test_one_recording_has_no_intervals_and_says_so(tmp_path: Path) -> None:
     assert "There are no intervals, since only 1 recording is tested." in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_bare", "have"), [(1, "has"), (2, "have")])
 def test_a_clip_without_a_group_changes_no_other_unit(
     n_bare: int, have: str, tmp_path: Path
@@ -91,6 +94,7 @@ def test_a_clip_without_a_group_changes_no_other_unit(
     assert (saved.unit, len(np.unique(saved.unit_codes))) == ("group", 4 + n_bare)
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_not_defined_has_its_reason(tmp_path: Path) -> None:
     parts_config(tmp_path, 1)
     rows = ["path,label,fold"]

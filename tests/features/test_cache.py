@@ -213,6 +213,7 @@ def test_the_entry_of_another_clip_is_not_taken(cache: FeatureCache) -> None:
     assert cache.damaged == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_kill_9_at_any_moment_leaves_no_damage(cache: FeatureCache) -> None:
     entries = {key_of(number): entry_of(number, (64, 400)) for number in range(4)}

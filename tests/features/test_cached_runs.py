@@ -78,6 +78,7 @@ def test_a_second_run_decodes_nothing_and_finds_the_same(
         assert (first / "run" / name).read_bytes() == (result.folder / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_what_comes_after_the_features_costs_no_decoding(
     again: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def test_what_comes_after_the_features_costs_no_decoding(
     assert decoded == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("override", ["audio.sr=7000", "featurizers.mel.n_mels=15"])
 def test_what_comes_before_the_features_makes_new_ones(
     again: Any, monkeypatch: pytest.MonkeyPatch, override: str
@@ -96,6 +98,7 @@ def test_what_comes_before_the_features_makes_new_ones(
     assert len(set(decoded)) == 16
 
 
+@pytest.mark.slow
 def test_damaged_entries_are_rebuilt_and_counted(first: Path, again: Any, tmp_path: Path) -> None:
     spectrograms = [path for path in entries(tmp_path / "cache") if len(np.load(path)) == 16]
     for path in spectrograms[:3]:
@@ -171,6 +174,7 @@ def test_a_failed_clip_is_not_cached(sounds: Path, tmp_path: Path) -> None:
     assert len(entries(tmp_path / "cache")) == 15
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_a_note_and_no_more(
     shared_config: Path, tmp_path: Path
 ) -> None:
@@ -180,6 +184,7 @@ def test_a_cache_that_cannot_be_written_is_a_note_and_no_more(
     assert any("features are not cached" in note for note in result.notes)
 
 
+@pytest.mark.slow
 def test_an_interrupted_extraction_resumes(
     shared_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +210,7 @@ def test_an_interrupted_extraction_resumes(
     assert 16 - before <= len(set(decoded)) <= 16 - before + 2
 
 
+@pytest.mark.slow
 def test_the_command_line_chooses_the_folder(
     shared_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ def test_workers_map_the_file_of_a_matrix_instead_of_copying_it(
         assert np.array_equal(pickle.loads(data)[:, 0], np.arange(0, 1000, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_the_file_ends_with_the_matrix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(matrix, "MEMORY_SHARE", 0.0)
@@ -71,6 +72,7 @@ def test_the_file_ends_with_the_matrix(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert open_files(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs limits on the size of files")
 def test_a_disk_without_room_for_a_matrix_is_named_before_it_is_filled(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -60,6 +60,7 @@ def test_isolated_predictions_are_the_same(tmp_path: Path) -> None:
     assert (untrusted.returncode, untrusted.stdout) == (0, plain.stdout)
 
 
+@pytest.mark.slow
 def test_a_refused_model_from_a_stranger_is_refused_in_one_sentence(tmp_path: Path) -> None:
     bundle = made(tmp_path / "m.audioclf")
     bundle.write_bytes(bundle.read_bytes()[:-100])
@@ -84,6 +85,7 @@ def test_a_model_that_crashes_a_library_ends_a_worker_and_not_us(
     assert "SIGSEGV" in got.value.message
 
 
+@pytest.mark.slow
 def test_an_export_tries_a_strangers_model_in_a_process_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
