@@ -79,9 +79,7 @@ def test_a_worker_whose_answers_nobody_reads_ends() -> None:
         serve(requests, Closed())
 
 
-@pytest.mark.parametrize(
-    "error", [WorkerError.of(ValueError("x")), WorkerDiedError.of(7, "SIGKILL")]
-)
+@pytest.mark.parametrize("error", [WorkerError.of(ValueError("x")), WorkerDiedError(7, "SIGKILL")])
 def test_errors_keep_what_they_know_between_processes(error: WorkerError | WorkerDiedError) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)

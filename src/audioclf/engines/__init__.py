@@ -30,15 +30,11 @@ def make_engine(
     seconds: float | None = None,
     required: Mapping[str, str] | None = None,
 ) -> Engine:
-    """Return the engine that a user chose.
+    """Return the engine that a user chose, with `jobs` threads or processes where it is local.
 
-    - `jobs`: number of threads or processes of `local`.
-    - `scheduler`: address of the scheduler of `dask`.
-    - `insecure`: accept a scheduler on another machine without TLS.
-    - `isolate`: do the work of `local` in processes, also with one job, so that a crash costs one
-      item.
-    - `seconds`: time limit for an item in s; needs `isolate`, since only a process can be ended.
-    - `required`: distribution to version that every worker of `dask` must have.
+    With `isolate` all work is done in processes, also with one job, so that a crash costs one item
+    and an item that takes longer than `seconds` is ended. `scheduler` is the address for Dask,
+    whose workers must have the distributions of `required`; `insecure` accepts one without TLS.
     """
     if name == "dask":
         if seconds is not None:

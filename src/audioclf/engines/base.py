@@ -45,45 +45,24 @@ class WorkerError(AudioclfError):
 
 
 class WorkerDiedError(AudioclfError):
-    """An item ended its worker process, also when it was tried alone.
+    """An item ended its worker process, also when it was tried alone, or exceeded its time limit.
 
-    `how`: how the process ended, as `SIGKILL` or `exit code 1`.
+    `how` is how the process ended, as `SIGKILL` or `exit code 1`, or the limit; `what_happened` is
+    the end of a sentence about the item.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str | None = None,
-        index: int = -1,
-        how: str = "",
-        is_late: bool = False,
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.index = index
-        self.how = how
-        self.is_late = is_late
-
-    @property
-    def what_happened(self) -> str:
-        """End of the item's rows and messages: "ends its worker process: SIGKILL", for example."""
-        if self.is_late:
-            return f"was ended: {self.how}"
-        return f"ends its worker process: {self.how}"
-
-    @classmethod
-    def of(cls, index: int, how: str, *, is_late: bool = False) -> WorkerDiedError:
-        """Return the error for one item."""
+    def __init__(self, index: int, how: str, *, is_late: bool = False) -> None:
         hint = "It may need more memory than there is, or crash a library."
+        what_happened = f"ends its worker process: {how}"
         if is_late:
             hint = "It hangs, or it needs a longer limit."
-        error = cls("", hint=hint, index=index, how=how, is_late=is_late)
-        error.message = f"item {index} {error.what_happened}"
-        error.args = (error.message,)
-        return error
+            what_happened = f"was ended: {how}"
+        super().__init__(f"item {index} {what_happened}", hint=hint)
+        self.index, self.how, self.is_late = index, how, is_late
+        self.what_happened = what_happened
 
     def __reduce__(self) -> tuple[object, ...]:
-        return *super().__reduce__(), self.__dict__
+        return WorkerDiedError, (self.index, self.how), self.__dict__
 
 
 class Engine(ABC):
@@ -102,21 +81,12 @@ class Engine(ABC):
     ) -> Iterator[tuple[int, R | AudioclfError]]: ...
     @abstractmethod
     def map(self, fn: Any, items: Any, *, shared: Any = None) -> Any:
-        """Apply a function to every item.
+        """Yield the index of each item and its outcome, in the order of completion.
 
-        - `fn`: called with an item, or with an item and `shared`. It may run in another process,
-          and must not return an `AudioclfError`.
-        - `items`: each is looked up once, when its turn comes, or once more if its worker died.
-        - `shared`: data for all items. It reaches each worker once, not once per item; large arrays
-          in it are read-only in worker processes.
-
-        Yields
-        ------
-        index : int
-            Position of the item.
-        outcome : object or AudioclfError
-            The result, in the order of completion; or the `AudioclfError` that the function
-            raised; or a `WorkerError` for any other exception; or a `WorkerDiedError`.
+        `fn` is called with an item, or with an item and `shared`, perhaps in another process; large
+        arrays in `shared` reach each worker once and are read-only there. Each item is looked up
+        when its turn comes. An outcome is the result, the `AudioclfError` that was raised, a
+        `WorkerError` for any other exception, or a `WorkerDiedError`.
         """
 
     def close(self) -> None:  # noqa: B027 - nothing to do where there are none

@@ -47,12 +47,7 @@ class DaskEngine(Engine):
 
     When a worker dies, Dask repeats its tasks elsewhere. Tasks that Dask gives up, because too many
     workers died with them, are repeated at the end, one item at a time and alone; an item that
-    ends workers again fails.
-
-    - `address`: of the scheduler, such as `tls://host:8786`. Certificates stand in Dask's
-      configuration.
-    - `insecure`: accept a scheduler on another machine without TLS.
-    - `required`: distribution to version that every worker must have, beyond `cluster.LIBRARIES`.
+    ends workers again fails. Every worker must have the distributions of `required`.
     """
 
     def __init__(
@@ -99,7 +94,7 @@ class DaskEngine(Engine):
                 yield from zip(batch, outcomes, strict=True)
         for index in sorted(lost):
             for _, future in self._run(job, items, [range(index, index + 1)]):
-                (outcome,) = self._outcomes(future) or [WorkerDiedError.of(index, "killed")]
+                (outcome,) = self._outcomes(future) or [WorkerDiedError(index, "killed")]
                 yield index, outcome
 
     def _batches(self, n_items: int) -> list[range]:

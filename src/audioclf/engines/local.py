@@ -111,13 +111,9 @@ class ProcessEngine(Engine):
             try:
                 yield data
             finally:
-                for worker in self._members():
+                for worker in list(self._crew):
                     if worker.busy_with is data:
                         worker.kill()
-
-    def _members(self) -> list[Worker]:
-        with self._lock:
-            return list(self._crew)
 
     def _outcome(self, job: bytes, item: Any) -> Any:
         worker = self._loaded_worker(job)
@@ -170,9 +166,9 @@ class ProcessEngine(Engine):
         with self._lock:
             self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._members():
+        for worker in list(self._crew):
             worker.dismiss()
-        for worker in self._members():
+        for worker in list(self._crew):
             worker.close()
         self._threads.shutdown(wait=True)
 
@@ -182,4 +178,4 @@ def _death(index: int, future: Future[Any]) -> WorkerDiedError | None:
     exc = future.exception()
     if not isinstance(exc, WorkerGoneError):
         return None
-    return WorkerDiedError.of(index, str(exc), is_late=isinstance(exc, WorkerLateError))
+    return WorkerDiedError(index, str(exc), is_late=isinstance(exc, WorkerLateError))

@@ -57,15 +57,7 @@ class Worker:
         self.busy_with: bytes | None = None
 
     def load(self, job: bytes) -> None:
-        """Send the job of the following items.
-
-        Raises
-        ------
-        WorkerGoneError
-            If the process does not start, or ends while it reads the job.
-        AudioclfError
-            If the process cannot read the job.
-        """
+        """Send the job of the following items; raise `WorkerGoneError` if the process ends."""
         if self._job is job:
             return
         problem = self._ask("job", job)
@@ -74,14 +66,9 @@ class Worker:
         self._job = job
 
     def run(self, item: bytes, seconds: float | None = None) -> Any:
-        """Return the outcome of one item.
+        """Return the outcome of one item; raise `WorkerGoneError` if the process ends.
 
-        Raises
-        ------
-        WorkerLateError
-            If it takes longer than `seconds`; the process is then ended.
-        WorkerGoneError
-            If the process ends.
+        One that takes longer than `seconds` is ended: `WorkerLateError`.
         """
         late = threading.Event()
         timer = None if seconds is None else threading.Timer(seconds, self._end_late, [late])
@@ -121,7 +108,9 @@ class Worker:
             with suppress(OSError):
                 _kill_group(self._process)
         self._process.wait()
-        self._close_pipes()
+        with suppress(OSError):
+            self._requests.close()
+        self._answers.close()
 
     def dismiss(self) -> None:
         """Let the process end, as there is no more work; a busy one is killed."""
@@ -136,11 +125,6 @@ class Worker:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_SECONDS_TO_END)
         self.kill()
-
-    def _close_pipes(self) -> None:
-        with suppress(OSError):
-            self._requests.close()
-        self._answers.close()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

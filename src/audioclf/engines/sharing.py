@@ -42,7 +42,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._files = files
 
     def reducer_override(self, obj: Any) -> Any:
-        if type(obj) in (np.ndarray, np.memmap) and _worth_mapping(obj):
+        is_array = type(obj) in (np.ndarray, np.memmap)
+        if is_array and obj.nbytes >= MAPPED_BYTES and not obj.dtype.hasobject:
             order = "C" if obj.flags.c_contiguous or not obj.flags.f_contiguous else "F"
             path, offset = _file_behind(obj) or (self._file_with(obj, order), 0)
             return _mapped, (path, offset, obj.dtype, obj.shape, order)
@@ -53,10 +54,6 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         (array.T if order == "F" else array).tofile(file)
         file.flush()
         return path
-
-
-def _worth_mapping(array: NDArray[Any]) -> bool:
-    return array.nbytes >= MAPPED_BYTES and not array.dtype.hasobject
 
 
 def _mapped(
