@@ -15,7 +15,6 @@ from audioclf.base.errors import ConfigError, DatasetError, PluginError, ResultE
 from audioclf.experiment.replay import Change, Replay, Stage, changes, compare, replay
 from audioclf.runs.reading import SavedRun, read_run
 from tests.conftest import CONFIG, tone, write_wav, zip_folder
-from tests.finished_runs import Row, change_csv
 
 NAMES = ["dataset", "features", "folds", "predictions", "metrics"]
 
@@ -190,22 +189,6 @@ def test_nothing_is_left_behind_where_the_config_is_not_valid(finished: Path) ->
 def test_scores_have_a_tolerance(saved: SavedRun, by: float, verdict: str) -> None:
     stages = compare(saved, with_scores_moved(saved, by))
     assert verdicts(stages) == {**dict.fromkeys(NAMES, "same"), "predictions": verdict}
-
-
-def test_a_run_whose_scores_have_nine_digits_is_the_same(place: Path, tmp_path: Path) -> None:
-    """Earlier versions wrote them so."""
-    old = Path(shutil.copytree(place / "done", tmp_path / "old"))
-    change_csv(old / "predictions.csv", _round_scores)
-    now = read_run(place / "done")
-    assert set(verdicts(compare(read_run(old), now)).values()) == {"same"}
-    moved = with_scores_moved(now, 5e-7)
-    assert verdicts(compare(read_run(old), moved))["predictions"] == "within tolerance"
-
-
-def _round_scores(rows: list[Row]) -> None:
-    for row in rows:
-        scores = {name: text for name, text in row.items() if name.startswith("score")}
-        row.update({name: f"{float(text):.9g}" for name, text in scores.items()})
 
 
 def test_one_other_label_is_different_and_named(saved: SavedRun) -> None:

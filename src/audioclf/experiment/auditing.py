@@ -34,11 +34,7 @@ from audioclf.features.waveform import Decoder, cached_in, decoded
 
 @dataclass(frozen=True)
 class AuditReport:
-    """Findings of the audits of a config.
-
-    - `allowed`: names of findings that are known and accepted.
-    - `n_failed`: clips that could not be read.
-    """
+    """Findings of the audits of a config, and the names of those that are `allowed`."""
 
     dataset: str
     audits: tuple[Audit, ...]
@@ -74,19 +70,13 @@ def audit_config(
 ) -> AuditReport:
     """Audit the dataset and the splits of a config, and the predictions of its first pipeline.
 
-    Clips that cannot be read are a finding here and end nothing, whatever `on_error` is.
-
-    - `quick`: train nothing: labels are not audited, and shortcuts not compared with predictions.
-    - `allow`: names of findings that are known and accepted.
-    - `jobs`: threads and processes; all cores by default. The audits are the same for any number.
-    - `cache_folder`: folder of the feature cache; without it nothing is cached.
+    Clips that cannot be read are a finding here and end nothing, whatever `on_error` is. With
+    `quick` nothing is trained: labels are not audited, and shortcuts not compared with predictions.
     """
     allowed = check_allowed(allow)
     config = prepared.config
-    pipeline = None if quick else prepared.pipelines[0]
-    features = (
-        {} if pipeline is None else {pipeline.featurizer: config.featurizers[pipeline.featurizer]}
-    )
+    pipelines = [] if quick else [prepared.pipelines[0]]
+    features = {item.featurizer: config.featurizers[item.featurizer] for item in pipelines}
     resources = Resources(jobs or available_cores(), isolate=config.isolate)
     with single_threaded(), use_limits(config.limits):
         featurizers, origins = with_tables(features, {})
@@ -96,7 +86,7 @@ def audit_config(
             )
         splits = prepared.splits(extraction.dataset)
         results = evaluate(
-            [] if pipeline is None else [pipeline],
+            pipelines,
             extraction.matrices,
             extraction.dataset.targets,
             splits,
@@ -104,7 +94,8 @@ def audit_config(
             jobs=resources.jobs,
             progress=lambda done, total: progress("fitting", done, total),
         )
-        audits = audits_of(config, extraction, splits, results, pipeline, cached_in(cache_folder))
+        pipeline, decoder = next(iter(pipelines), None), cached_in(cache_folder)
+        audits = audits_of(config, extraction, splits, results, pipeline, decoder)
     notes = (*extraction.dataset.notes, *splits.notes, *extraction.cache.notes())
     failed = len(extraction.failed)
     return AuditReport(prepared.dataset.name, tuple(audits), allowed, notes, failed)
@@ -120,8 +111,7 @@ def audits_of(
 ) -> list[Audit]:
     """Audit a run or a part of it, whose extraction holds the tables of `with_tables`.
 
-    - `pipeline`: fitted again where there is a leak, to estimate its effect on the scores.
-    - `decoder`: decodes the clips that may be copies of each other.
+    `pipeline` is fitted again where there is a leak, to estimate its effect on the scores.
     """
     matrices = extraction.matrices
     rescoring = None

@@ -41,13 +41,10 @@ def explore(
     cache_folder: Path | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Exploration:
-    """Describe the clips of a config before any training.
+    """Describe the clips of a config, which need not be checked, before any training.
 
-    - `prepared`: it need not be checked.
-    - `featurizer`: name of the featurizer whose features are mapped; the first by default.
-    - `jobs`: threads; all cores by default. The result is the same for any number.
-    - `isolate`: read clips in worker processes even if the config does not ask for it.
-    - `cache_folder`: folder of the feature cache; without it nothing is cached.
+    Features of `featurizer`, by default the first, are mapped. With `isolate`, clips are read in
+    worker processes even if the config does not ask for it.
     """
     config = prepared.config
     name = _chosen(config, featurizer)

@@ -17,9 +17,6 @@ from audioclf.runs.folder import IMPORTANCES, MODEL
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from audioclf.components.registry import Registry
     from audioclf.config.run_config import RunConfig
     from audioclf.evaluation.metrics.estimate import Estimate
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 
 def write_final(
     folder: RunFolder,
-    config: RunConfig,
     result: RunResult,
     evaluated: PipelineResult,
     extraction: Extraction,
@@ -42,16 +38,12 @@ def write_final(
     """Fit a pipeline on all clips, and write `model.audioclf` and the feature importances.
 
     `evaluated` holds its out-of-fold predictions, by which scores are calibrated and abstaining is
-    measured.
-
-    Returns None for a classifier that no bundle can hold.
+    measured. The path is None for a classifier that no bundle can hold.
     """
-    pipeline = evaluated.pipeline
+    config, pipeline = result.config, evaluated.pipeline
     matrix, targets = extraction.matrices[pipeline.featurizer], extraction.dataset.targets
     fit = fit_final(pipeline, matrix, targets, seed=config.seed, in_batches=in_batches)
-    rows, plan = pipeline.views.plain(matrix), extraction.plans[pipeline.featurizer]
-    y = targets.codes
-    _write_importance(folder, config, pipeline, fit.estimator, rows, y, n_bins=plan.n_bins)
+    _write_importance(folder, config, pipeline, fit.estimator, extraction)
     effects = _effects(config, evaluated, extraction)
     of_scores = [f"the model of {pipeline.name} {note}" for note in effects.notes]
     below = config.abstain_below if effects.abstention is not None else None
@@ -113,36 +105,35 @@ def _write_importance(
     config: RunConfig,
     pipeline: Pipeline,
     estimator: object,
-    matrix: NDArray[np.float32],
-    y: NDArray[np.intp],
-    *,
-    n_bins: int,
+    extraction: Extraction,
 ) -> None:
     from audioclf.components.pooling import Flatten, Stats
-    from audioclf.evaluation.importance import Layout, importance, importances_data
+    from audioclf.evaluation.importance import importance, importances_data
 
     pooling = config.featurizers[pipeline.featurizer].pooling
     if not isinstance(pooling, Flatten | Stats):
         return
-    layout: Layout = "flatten" if isinstance(pooling, Flatten) else "stats"
-    importances = importance(estimator, matrix, y, n_bins=n_bins, layout=layout, seed=config.seed)
+    importances = importance(
+        estimator,
+        pipeline.views.plain(extraction.matrices[pipeline.featurizer]),
+        extraction.dataset.targets.codes,
+        n_bins=extraction.plans[pipeline.featurizer].n_bins,
+        layout="flatten" if isinstance(pooling, Flatten) else "stats",
+        seed=config.seed,
+    )
     folder.write_json(IMPORTANCES, importances_data({pipeline.name: importances}))
 
 
 def training_of(extraction: Extraction) -> Training:
     """Return the description of the training clips for a bundle."""
     dataset = extraction.dataset
+    name = dataset.name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     return Training(
-        dataset=_last_part(dataset.name),
+        dataset=name or "dataset",  # the rest of a path or URL may be private
         fingerprint=extraction.fingerprint,
         clips=dataset.class_counts,
         groups=len({clip.group for clip in dataset if clip.group is not None}),
     )
-
-
-def _last_part(name: str) -> str:
-    """Return the last part of a path or URL; the rest may be private."""
-    return name.replace("\\", "/").rstrip("/").rpartition("/")[2] or "dataset"
 
 
 def evaluated_of(result: RunResult, pipeline: str) -> Evaluated:

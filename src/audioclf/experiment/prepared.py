@@ -96,10 +96,9 @@ class Prepared:
         cache_use: CacheUse | None = None,
         progress: Progress,
     ) -> Extraction:
-        """Featurize all clips, then cut the cache to its size.
+        """Featurize all clips, then cut the cache to its size, if there is a folder for it.
 
-        - `cache_folder`: folder of the feature cache; without it nothing is cached.
-        - `origins`: the plugins of featurizers that are not in the config.
+        `origins` are the plugins of featurizers that are not in the config.
         """
         from audioclf.features.cache import FeatureCache
         from audioclf.features.extraction import extract
@@ -141,11 +140,7 @@ def prepare(
     *,
     check: bool = True,
 ) -> Prepared:
-    """Load a config and its dataset.
-
-    - `overrides`: `key=value` each, for a config that is a file.
-    - `registry`: the plugins to use; by default those that are installed.
-    """
+    """Load a config and its dataset; `overrides` are `key=value` each, for a config in a file."""
     config, registry = resolve(config, overrides, registry)
     prepared = Prepared(config, registry, load_dataset(config, registry))
     if check:

@@ -17,11 +17,7 @@ from audioclf.experiment.prepared import prepare
 
 @dataclass(frozen=True)
 class RunPreview:
-    """What a run would do.
-
-    - `seconds`: audio that would be read, in s.
-    - `unreadable`: one message for each clip whose header is refused.
-    """
+    """What a run would do: `seconds` of audio to read, and a message for each unreadable header."""
 
     dataset: str
     n_clips: int
@@ -48,8 +44,7 @@ def preview(
 ) -> RunPreview:
     """Validate a config and what it points to, without decoding or training.
 
-    - `config`, `overrides`, `registry`: as in `run`.
-    - `isolate`: read headers in worker processes even if the config does not ask for it.
+    With `isolate`, headers are read in worker processes even if the config does not ask for it.
     """
     prepared = prepare(config, overrides, registry)
     config, dataset = prepared.config, prepared.dataset

@@ -22,14 +22,13 @@ def make_record(
     resources: Resources,
     result: RunResult,
     extraction: Extraction,
-    *,
     fits: Mapping[str, int],
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     """Return the content of `record.json`: what was computed, from which data, by which versions.
 
-    - `fits`: number of all fits ("total") and of those from before the run was stopped ("resumed").
-    - `seconds`: wall-clock time of each stage.
+    `fits` are the number of all fits ("total") and of those from before the run was stopped
+    ("resumed"), `seconds` the wall-clock time of each stage.
     """
     config, dataset = prepared.config, extraction.dataset
     components = components_of(config).items()

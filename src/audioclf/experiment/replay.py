@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, PluginError
 from audioclf.config.loading import load_config
 from audioclf.experiment.resources import EngineName, Progress
@@ -23,12 +21,8 @@ from audioclf.runs.reading import SavedPipeline, SavedRun, read_run
 from audioclf.runs.working_folder import find_unfinished
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from audioclf.components.component import Kind
     from audioclf.components.registry import Registry
-
-    Scores = NDArray[np.float64]
 
 TOLERANCE = 1e-6
 """Largest difference of a score or a metric that is within tolerance."""
@@ -95,12 +89,9 @@ def replay(
 ) -> Replay:
     """Run the config of a run folder again and compare what comes out.
 
-    Features are computed anew: the cache would only show that it keeps what it was given.
-
-    - `overrides`: `key=value` each, as where the recordings have moved.
-    - `out`: folder of the replay; by default a new one next to the run, `<run>-replay-<time>`.
-    - `jobs`, `engine`, `scheduler`, `insecure_cluster`, `registry`, `progress`: as for
-      `audioclf.run`.
+    Features are computed anew: the cache would only show that it keeps what it was given. The
+    replay goes to `out`, by default a new folder next to the run, `<run>-replay-<time>`. Other
+    arguments are those of `audioclf.run`.
 
     >>> from audioclf.experiment.replay import replay
     >>> replay("runs/barbie_puppy-20250101-120000").verdict  # doctest: +SKIP
@@ -171,7 +162,11 @@ def compare(before: SavedRun, now: SavedRun) -> tuple[Stage, ...]:
 
 def _dataset(before: SavedRun, now: SavedRun) -> Stage:
     if before.fingerprint == now.fingerprint:
-        return Stage("dataset", "same", f"{len(now.clips)} clips{_left_out(before, now)}")
+        count, count_now = len(before.left_out), len(now.left_out)
+        left_out = f", {count} left out by both" if count else ""
+        if count != count_now:
+            left_out = f"; {count} were left out, now {count_now}"
+        return Stage("dataset", "same", f"{len(now.clips)} clips{left_out}")
     names, names_now = ({clip.id for clip in run.clips} for run in (before, now))
     changes = [
         f"{len(clips)} clips {change}, such as {min(clips)!r}"
@@ -179,14 +174,6 @@ def _dataset(before: SavedRun, now: SavedRun) -> Stage:
         if clips
     ]
     return Stage("dataset", "different", "; ".join(changes) or _other_content(before, now))
-
-
-def _left_out(before: SavedRun, now: SavedRun) -> str:
-    """Return how many clips could not be read in both runs, or in each."""
-    count, count_now = len(before.left_out), len(now.left_out)
-    if count == count_now:
-        return f", {count} left out by both" if count else ""
-    return f"; {count} were left out, now {count_now}"
 
 
 def _other_content(before: SavedRun, now: SavedRun) -> str:
@@ -279,19 +266,8 @@ def _score_difference(pipeline: SavedPipeline, pipeline_now: SavedPipeline) -> f
         if (fold.scores is None) != (fold_now.scores is None):
             return float("inf")
         if fold.scores is not None and fold_now.scores is not None:
-            largest = max(largest, _largest_difference(fold.scores, fold_now.scores))
+            largest = max(largest, float(abs(fold.scores - fold_now.scores).max(initial=0.0)))
     return largest
-
-
-def _largest_difference(scores: Scores, scores_now: Scores) -> float:
-    if np.array_equal(_rounded(scores), scores):  # runs of earlier versions have nine digits
-        scores_now = _rounded(scores_now)
-    return float(abs(scores - scores_now).max(initial=0.0))
-
-
-def _rounded(scores: Scores) -> Scores:
-    flat = [float(f"{score:.9g}") for score in scores.ravel().tolist()]
-    return np.asarray(flat, dtype=np.float64).reshape(scores.shape)
 
 
 def _verdict(difference: float) -> Verdict:

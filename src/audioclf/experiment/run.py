@@ -167,14 +167,8 @@ class _Run:
             splits, results = evaluation.splits, evaluation.results
             write_results(self.folder, result, extraction, splits, results, examples)
         result = self._fit_final(result, extraction, evaluation)
-        record = make_record(
-            prepared,
-            self.resources,
-            result,
-            extraction,
-            fits=self.state.fits(),
-            seconds=self.seconds,
-        )
+        fits, seconds = self.state.fits(), self.seconds
+        record = make_record(prepared, self.resources, result, extraction, fits, seconds)
         self.folder.write_json(RECORD, record)
         result = replace(result, remarks=tuple(self.state.remarks()))
         self.state.finish()
@@ -263,21 +257,15 @@ class _Run:
         """Fit the final pipeline on all clips; write its bundle and its feature importances."""
         from audioclf.experiment.final_model import write_final
 
-        name = self.config.final
-        if name == "best":
-            name = next(
-                item.name for item in result.pipelines if item.name in self.config.pipeline_names
-            )
+        name, names = self.config.final, self.config.pipeline_names
         if name == "none":
             return result
+        if name == "best":
+            name = next(item.name for item in result.pipelines if item.name in names)
         with self._timed("final"):
+            evaluated = next(item for item in evaluation.results if item.pipeline.name == name)
+            in_batches = name in evaluation.fits.batched
             path, notes = write_final(
-                self.folder,
-                self.config,
-                result,
-                next(item for item in evaluation.results if item.pipeline.name == name),
-                extraction,
-                self.registry,
-                in_batches=name in evaluation.fits.batched,
+                self.folder, result, evaluated, extraction, self.registry, in_batches=in_batches
             )
         return replace(result, model=path, notes=(*result.notes, *notes))

@@ -49,11 +49,9 @@ def default_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class CacheStats:
-    """Contents of a cache.
+    """Contents of a cache, with the first and last time when an entry was used, in s since 1970.
 
-    - `oldest`, `newest`: first and last of the times when an entry was last used, in s since 1970,
-      to the hour.
-    - `outdated`: entries of another format, which this version does not read.
+    `outdated` entries are of another format, which this version does not read.
     """
 
     entries: int
@@ -85,8 +83,8 @@ class FeatureCache:
     Disk errors make neither `get` nor `put` fail: an unreadable entry is computed again, and if
     nothing can be written, `warning` gives the reason and the run goes on.
 
-    - `folder`: made by the first `put`. Files in it that are no entries are never touched.
-    - `max_bytes`: size to which `close` holds the folder; None for any size.
+    The folder is made by the first `put`; files in it that are no entries are never touched.
+    `close` holds it to `max_bytes`, if they are given.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int | None = DEFAULT_MAX_BYTES) -> None:
@@ -106,13 +104,12 @@ class FeatureCache:
             self._count("misses")
             return None
         entry = unpack(key, content)
-        if entry is None:
-            with suppress(OSError):
+        with suppress(OSError):
+            if entry is None:
                 path.unlink()
-            self._count("misses", "damaged")
-            return None
-        _note_use(path, last_use)
-        self._count("hits")
+            elif time.time() - last_use > _HOUR:  # the time of the last use is noted once an hour
+                os.utime(path)
+        self._count(*(("misses", "damaged") if entry is None else ("hits",)))
         return entry
 
     def has(self, key: str) -> bool:
@@ -127,11 +124,8 @@ class FeatureCache:
         try:
             self._store(key, content)
         except OSError as exc:
-            reason = exc.strerror or exc
-            self._warn(
-                f"{self.folder}: features are not cached: {reason}; "
-                "choose another folder with --cache-dir"
-            )
+            reason = f"features are not cached: {exc.strerror or exc}"
+            self._warn(f"{self.folder}: {reason}; choose another folder with --cache-dir")
         else:
             self._count("written")
 
@@ -163,10 +157,7 @@ class FeatureCache:
     def verify(
         self, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> VerifyResult:
-        """Read every entry of this format, and remove the damaged ones.
-
-        `progress`: called with (entries read, entries in all).
-        """
+        """Read every entry of this format, and remove the damaged ones."""
         files = [file for file in self._files(_ENTRY) if file.format == FORMAT]
         damaged = []
         for done, file in enumerate(files, start=1):
@@ -183,8 +174,7 @@ class FeatureCache:
     ) -> PruneResult:
         """Remove the entries used longest ago, and files half-written more than a day ago.
 
-        - `max_bytes`: size that all entries may have together.
-        - `older_than_days`: entries that were not used for so many days go, whatever the size.
+        All entries together may have `max_bytes`; those not used for `older_than_days` go anyway.
         """
         now = time.time()
         self._remove([file for file in self._files(_TEMPORARY) if file.last_use < now - _DAY])
@@ -312,10 +302,3 @@ def _read(path: Path) -> tuple[bytes, float]:
     """Return the content and the time of the last use."""
     with path.open("rb") as stream:
         return stream.read(), os.fstat(stream.fileno()).st_mtime
-
-
-def _note_use(path: Path, last_use: float) -> None:
-    """Set the time of the last use, at most once an hour."""
-    if time.time() - last_use > _HOUR:
-        with suppress(OSError):
-            os.utime(path)

@@ -49,15 +49,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Extraction:
-    """The features of all clips that could be read.
+    """The features of all clips that could be read, in the order of `dataset`.
 
-    - `dataset`: the clips that have a row, in the order of the rows.
-    - `matrices` (dict of str to np.ndarray [shape=(n_clips, n_views * n_features)], float32): one
-      design matrix per featurizer; memory-mapped if it is large. Views of a clip stand side by
-      side.
-    - `ledger`: one row per clip of the dataset that was given, failed ones included.
-    - `fingerprint`: SHA-256 over ids, labels, groups, folds and bytes of the clips that have a row.
-    - `plans`: how each featurizer was applied, with the shape of its matrices.
+    `matrices` holds one design matrix [shape=(n_clips, n_views * n_features)] per featurizer,
+    float32, memory-mapped if it is large; `ledger` a row per clip, failed ones included;
+    `fingerprint` is a SHA-256 over ids, labels, groups, folds and bytes of the clips with a row.
     """
 
     dataset: Dataset
@@ -99,12 +95,9 @@ def extract(
 ) -> Extraction:
     """Decode every clip at most once and featurize it with every featurizer.
 
-    - `engine`: where the work is done; in this process by default. The result is the same for any.
-    - `cache_folder`: folder of the feature cache; without it nothing is cached.
-    - `origins`: plugin of each featurizer. One without an origin is not cached, since its code is
-      unknown.
-
-    Clips that fail are rows of the ledger and have no row in the matrices.
+    Clips that fail are rows of the ledger and have no row in the matrices. The result is the same
+    for any engine. Nothing is cached without a folder, and no featurizer without an origin, since
+    its code is unknown.
     """
     if isinstance(engine, ProcessEngine):
         plans = _plans_elsewhere(audio, featurizers, origins or {}, engine)
@@ -127,8 +120,7 @@ def make_plans(
 ) -> tuple[Plan, ...]:
     """Return for each featurizer the shape of its rows and the keys of its cached features."""
     return tuple(
-        _plan(name, featurizer, audio, origins.get(name))
-        for name, featurizer in featurizers.items()
+        _plan((name, item, audio, origins.get(name))) for name, item in featurizers.items()
     )
 
 
@@ -141,7 +133,7 @@ def _plans_elsewhere(
     """Make the plans in worker processes, where one that crashes or hangs can be named."""
     items = [(name, item, audio, origins.get(name)) for name, item in featurizers.items()]
     plans: dict[int, Plan] = {}
-    for index, outcome in engine.map(_plan_of, items):
+    for index, outcome in engine.map(_plan, items):
         if isinstance(outcome, WorkerDiedError):
             name, featurizer, _, origin = items[index]
             raise FeatureError(
@@ -155,11 +147,8 @@ def _plans_elsewhere(
     return tuple(plans[index] for index in range(len(items)))
 
 
-def _plan_of(item: tuple[str, Featurizer, AudioConfig, Origin | None]) -> Plan:
-    return _plan(*item)
-
-
-def _plan(name: str, featurizer: Featurizer, audio: AudioConfig, origin: Origin | None) -> Plan:
+def _plan(item: tuple[str, Featurizer, AudioConfig, Origin | None]) -> Plan:
+    name, featurizer, audio, origin = item
     plain, *augmented = (
         plan_featurizer(
             f"{name}, view {number}" if number else name,
@@ -215,7 +204,12 @@ class _Collector:
             else:
                 raise outcome
         if failed_chunks:
-            self.run(engine, [single for chunk in failed_chunks for single in _singles(chunk)])
+            singles = [
+                replace(chunk, start=chunk.start + offset, clips=(clip,))
+                for chunk in failed_chunks
+                for offset, clip in enumerate(chunk.clips)
+            ]
+            self.run(engine, singles)
 
     def _take(self, result: ChunkResult) -> None:
         stop = result.start + len(result.ledger)
@@ -250,19 +244,14 @@ class _Collector:
         digests = {row.clip.id: row.digest for row in ledger}
         fingerprint = dataset.fingerprint(digests)
         rows = [ledger[index] for index in good]
+        conversions = Conversions(self.audio)
+        for row in rows:
+            if row.info is not None:
+                conversions.add(row.info)
         short = _short_notes(rows, self.plans, self.audio.sr)
-        notes = (*self.notes, *_conversion_notes(rows, self.audio), *short)
+        notes = (*self.notes, *conversions.sentences(), *conversions.cut(), *short)
         plans = {plan.name: plan for plan in self.plans}
         return Extraction(dataset, matrices, tuple(ledger), fingerprint, self.cache, notes, plans)
-
-
-def _conversion_notes(rows: Sequence[LedgerRow], audio: AudioConfig) -> Iterator[str]:
-    conversions = Conversions(audio)
-    for row in rows:
-        if row.info is not None:
-            conversions.add(row.info)
-    yield from conversions.sentences()
-    yield from conversions.cut()
 
 
 def _short_notes(rows: Sequence[LedgerRow], plans: Sequence[Plan], sr: int) -> Iterator[str]:
@@ -278,10 +267,3 @@ def _short_notes(rows: Sequence[LedgerRow], plans: Sequence[Plan], sr: int) -> I
                 f"{clips} shorter than one frame of {plan.name!r} ({n_samples} samples, "
                 f"{n_samples / sr:.3g} s) and padded, such as {short[0].clip.id}"
             )
-
-
-def _singles(chunk: Chunk) -> list[Chunk]:
-    return [
-        replace(chunk, start=chunk.start + offset, clips=(clip,))
-        for offset, clip in enumerate(chunk.clips)
-    ]

@@ -42,10 +42,7 @@ def decoded(clip: Clip, audio: AudioConfig) -> Matrix:
 
 
 def cached_in(folder: Path | None) -> Decoder:
-    """Return a function that decodes a clip no more than once, if there is a cache.
-
-    It raises what `decoded` raises.
-    """
+    """Return a function that decodes a clip no more than once, if there is a cache."""
     if folder is None:
         return decoded
 

@@ -50,11 +50,10 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class Plan:
-    """A featurizer with the shape of its rows.
+    """A featurizer, with the shape `n_bins`, `max_frames` of the longest clip that is allowed.
 
-    - `n_bins`, `max_frames`: shape of the matrix of the longest clip that the config allows.
-    - `keys`: makes the keys of the cache; None where the featurizer must not be cached.
-    - `augmented`: the other views of a clip, of the same shape, to the right of this one in a row.
+    `keys` is None where the featurizer must not be cached; `augmented` are the other views of a
+    clip, to the right of this one in a row.
     """
 
     name: str
@@ -115,12 +114,7 @@ class CacheUse:
 
 @dataclass
 class ChunkResult:
-    """Rows of the clips of one chunk.
-
-    - `ledger`: one row per clip.
-    - `rows` (dict of str to np.ndarray [shape=(n_clips, n_features)], float32): zeros where the
-      clip failed.
-    """
+    """A ledger row for each clip of a chunk, and by plan a row of features, 0 where it failed."""
 
     start: int
     ledger: list[LedgerRow]
@@ -266,14 +260,11 @@ class _Loaded:
 
     def ledger_row(self) -> LedgerRow:
         if self.error is not None:
-            return LedgerRow(self.clip, "failed", self._reason(self.error))
+            located = isinstance(self.error, DecodeError)
+            where = "" if located else f"{self.clip.source.name}: "
+            return LedgerRow(self.clip, "failed", " ".join(f"{where}{self.error.message}".split()))
         message = "; ".join(self.info.warnings) if self.info else ""
         return LedgerRow(self.clip, "ok", message, self.info, self.seconds, self.digest)
-
-    def _reason(self, error: AudioclfError) -> str:
-        located = isinstance(error, DecodeError)
-        message = error.message if located else f"{self.clip.source.name}: {error.message}"
-        return " ".join(message.split())
 
 
 def _info_from(meta: Mapping[str, Any], clip: Clip) -> AudioInfo:
@@ -347,12 +338,12 @@ def _attempt(plan: Plan, y: Matrix, sr: int) -> Matrix | FeatureError:
 
 def _call(featurizer: Featurizer, y: Matrix, sr: int, label: str) -> Matrix:
     y.flags.writeable = False
-    with guard(label, FeatureError, known=lambda exc: _named(exc, label)):
+
+    def known(exc: AudioclfError) -> FeatureError:
+        return FeatureError(f"{label}: {exc.message}", hint=exc.hint)
+
+    with guard(label, FeatureError, known=known):
         return featurizer.extract(y, sr)
-
-
-def _named(exc: AudioclfError, label: str) -> FeatureError:
-    return FeatureError(f"{label}: {exc.message}", hint=exc.hint)
 
 
 def _checked(features: object, label: str, n_bins: int | None = None) -> Matrix:
