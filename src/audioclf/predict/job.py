@@ -11,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from audioclf.audio.conversions import Conversions
+from audioclf.audio.decode import CANCELLED
+from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, AudioclfError, ResultError
+from audioclf.dataset.path_labels import count
 from audioclf.engines import make_engine
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.predict.events import no_events_note
@@ -19,7 +23,6 @@ from audioclf.predict.formats import Line, Place
 from audioclf.predict.inputs import Recording
 from audioclf.predict.journal import JournalRow, key_of
 from audioclf.predict.lines import lines_of, scores_for_events
-from audioclf.predict.notes import NoteCounter
 from audioclf.predict.scoring import Outcome, Shared, score_recordings
 from audioclf.predict.settings import Job, check_settings
 from audioclf.predict.sinks import Sink
@@ -158,7 +161,7 @@ class _Writing:
         self.job, self.sink = job, sink
         self.digest, self.writer = job.digest, job.writer()
         self.result = JobResult()
-        self.notes = NoteCounter(job.model.manifest.audio)
+        self.notes = _NoteCounter(job.model.manifest.audio)
         self.selections = sum(row.rows for row in sink.done)
         self.begins: dict[str, float] = {}
         self.seconds = 0.0
@@ -219,3 +222,44 @@ class _Writing:
                 scores = scores_for_events(outcome)
                 self.highest = float(np.fmax.reduce(scores, axis=None, initial=self.highest))
             result.done += 1
+
+
+class _NoteCounter:
+    """Counts what is lost before the model, and which recordings were training clips."""
+
+    def __init__(self, audio: AudioConfig) -> None:
+        self.audio = audio
+        self.conversions = Conversions(audio)
+        self.truncated = self.trained_on = self.used = self.cancelled = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a recording that was used."""
+        if outcome.info is not None and not outcome.error:
+            self.conversions.add(outcome.info)
+            self.cancelled += CANCELLED in outcome.warning
+            self.truncated += outcome.truncated
+            self.trained_on += outcome.trained_on
+            self.used += 1
+
+    def sentences(self) -> Iterator[str]:
+        """Yield a sentence for each kind."""
+        yield from self.conversions.sentences()
+        if self.cancelled:
+            files = count(self.cancelled, "file", "files")
+            yield f"in {files} {CANCELLED}: use one channel of them"
+        if self.truncated:
+            files = count(self.truncated, "file is longer", "files are longer")
+            offset = self.audio.offset
+            behind = f" behind the first {offset:g} s" if offset else ""
+            yield (
+                f"{files} than the {self.audio.duration:g} s that the model uses{behind}: the rest "
+                "was ignored; add --window to predict all of it"
+            )
+        if self.trained_on:
+            were = "was" if self.trained_on == 1 else "were"
+            several = f"{self.trained_on} of {self.used} recordings {were}"
+            yield (
+                f"{'the recording was' if self.used == 1 else several} in the training data of the "
+                "model, as a whole or in part: predictions for training clips are too good; see "
+                "`audioclf model show` for results on other clips"
+            )

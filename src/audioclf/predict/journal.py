@@ -1,4 +1,4 @@
-"""Journal beside an output: the result of each recording, and how much of the output is complete.
+"""Files that are appended to, and the journal of an output: the result of each recording.
 
 A row is written after the lines of its recording, and holds the length of the output behind them.
 Resuming trusts the journal: whatever the output has behind that length is incomplete and cut off.
@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, fields, replace
+from io import FileIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +23,7 @@ from audioclf.predict.inputs import Recording
 
 FOLDER_JOURNAL = "predictions.ledger.csv"
 _SUFFIX = ".ledger.csv"
+_LINES_PER_WRITE = 256
 
 Key = tuple[str, str, str]
 
@@ -110,3 +115,76 @@ def _row(cells: dict[str, str]) -> JournalRow:
     kinds = {"seconds": float, "rows": int, "bytes": int}
     values: dict[str, Any] = {name: kinds.get(name, str)(cell) for name, cell in cells.items()}
     return JournalRow(**values)
+
+
+def in_blocks(text: Iterable[str]) -> Iterator[str]:
+    """Yield a few hundred lines at a time."""
+    lines: list[str] = []
+    for line in text:
+        lines.append(line)
+        if len(lines) == _LINES_PER_WRITE:
+            yield "".join(lines)
+            lines = []
+    if lines:
+        yield "".join(lines)
+
+
+def write_aside(target: Path, parts: Iterable[str]) -> None:
+    """Write a file beside its name, then rename it, so that it is complete or absent."""
+    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with aside.open("wb") as stream:
+            for part in parts:
+                stream.write(encoded(part))
+        aside.replace(target)
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+class CutBackFile:
+    """A file that is appended to, and can be cut back to its last complete part."""
+
+    def __init__(self, path: Path) -> None:
+        # Unbuffered, so that nothing is written after a failure.
+        self._file = FileIO(path, "a")
+        self.size = self._file.seek(0, os.SEEK_END)
+
+    def write(self, text: str) -> None:
+        """Append text."""
+        data = memoryview(encoded(text))
+        while data:
+            written = self._file.write(data)
+            self.size += written
+            data = data[written:]
+
+    def cut_back(self, size: int) -> None:
+        """Shorten the file to a number of bytes."""
+        self._file.truncate(size)
+        self.size = size
+
+    def close(self) -> None:
+        """Write the file to the disk and close it."""
+        try:
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+
+def encoded(text: str) -> bytes:
+    """Return text as it stands in a file; half characters of file names are escaped."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def whole_or_nothing(*files: CutBackFile) -> Iterator[None]:
+    """Cut the files back, if the system lets us, when writing within is not finished."""
+    sizes = [file.size for file in files]
+    try:
+        yield
+    except BaseException:
+        for file, size in zip(files, sizes, strict=True):
+            with suppress(OSError):
+                file.cut_back(size)
+        raise

@@ -19,17 +19,21 @@ from typing_extensions import override
 from audioclf.base.errors import ConfigError, ResultError
 from audioclf.base.locks import FileLock, lock_owner, take_lock
 from audioclf.base.text import file_name
-from audioclf.predict.appending import CutBackFile, encoded, in_blocks, write_aside
 from audioclf.predict.inputs import Collected, Recording
 from audioclf.predict.journal import (
     FOLDER_JOURNAL,
+    CutBackFile,
     JournalRow,
     Key,
+    encoded,
     header_text,
+    in_blocks,
     journal_beside,
     key_of,
     read_journal,
     row_text,
+    whole_or_nothing,
+    write_aside,
 )
 from audioclf.predict.settings import Job
 
@@ -123,7 +127,14 @@ class FileSink(Sink):
 
     def _begin(self, header: str, job: str, mode: Mode) -> None:
         path = self.path
-        rows = [] if mode == "force" else self._done_before(job, mode)
+        try:
+            exists = mode != "force" and (path.exists() or self.journal_path.exists())
+            is_folder = exists and path.is_dir()
+        except OSError as exc:
+            raise ResultError(f"{path}: {exc.strerror or exc}") from exc
+        if is_folder:
+            raise ResultError(f"{path}: is a folder, and a file is expected")
+        rows = _ok_rows(path, self.journal_path, job, mode) if exists else []
         self.done = _rows_in_output(path, header, rows)
         size = self.done[-1].bytes if self.done else 0
         with _writing(path):
@@ -132,32 +143,13 @@ class FileSink(Sink):
             self._out.cut_back(size)
             if not size:
                 self._out.write(header)
-                self._out.commit()
-
-    def _done_before(self, job: str, mode: Mode) -> list[JournalRow]:
-        path = self.path
-        try:
-            exists = path.exists() or self.journal_path.exists()
-            is_folder = path.is_dir()
-        except OSError as exc:
-            raise ResultError(f"{path}: {exc.strerror or exc}") from exc
-        if is_folder:
-            raise ResultError(f"{path}: is a folder, and a file is expected")
-        return _ok_rows(path, self.journal_path, job, mode) if exists else []
 
     @override
     def put(self, row: JournalRow, text: Iterator[str]) -> None:
-        try:
-            with _writing(self.path):
-                for part in in_blocks(text):
-                    self._out.write(part)
-                self._journal.write(row_text(replace(row, bytes=self._out.size)))
-        except BaseException:
-            self._journal.roll_back()
-            self._out.roll_back()
-            raise
-        self._out.commit()
-        self._journal.commit()
+        with _writing(self.path), whole_or_nothing(self._journal, self._out):
+            for part in in_blocks(text):
+                self._out.write(part)
+            self._journal.write(row_text(replace(row, bytes=self._out.size)))
 
     @override
     def close(self) -> None:
@@ -199,16 +191,11 @@ class FolderSink(Sink):
 
     @override
     def put(self, row: JournalRow, text: Iterator[str]) -> None:
-        try:
-            with _writing(self.path):
-                if row.status == "ok":
-                    row = replace(row, file=self.names[row.key])
-                    write_aside(self.path / row.file, [self.header, *in_blocks(text)])
-                self._journal.write(row_text(row))
-        except BaseException:
-            self._journal.roll_back()
-            raise
-        self._journal.commit()
+        with _writing(self.path), whole_or_nothing(self._journal):
+            if row.status == "ok":
+                row = replace(row, file=self.names[row.key])
+                write_aside(self.path / row.file, [self.header, *in_blocks(text)])
+            self._journal.write(row_text(row))
 
     @override
     def close(self) -> None:
