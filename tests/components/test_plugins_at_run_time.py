@@ -118,6 +118,7 @@ def test_a_classifier_that_writes_into_its_rows_is_named(rude: Any) -> None:
         assert "It writes into the rows or labels that it is given" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_a_classifier_changes_of_the_process_is_named_and_put_back(rude: Any) -> None:
     here, variable = Path.cwd(), os.environ.get("RUDE")
     deed = "import os, numpy; os.chdir('/'); os.environ['RUDE'] = '1'; numpy.random.seed(0)"
@@ -131,6 +132,7 @@ def test_what_a_classifier_changes_of_the_process_is_named_and_put_back(rude: An
     assert (Path.cwd(), os.environ.get("RUDE")) == (here, variable)
 
 
+@pytest.mark.slow
 def test_what_a_featurizer_changes_of_the_process_is_named_and_put_back(coarse: Any) -> None:
     here = Path.cwd()
     done = coarse("import os; np.seterr(all='ignore'); os.chdir('/')")
@@ -175,6 +177,7 @@ def test_a_featurizer_that_always_hangs_or_ends_the_interpreter_is_named(coarse:
     assert said(done).startswith(f"{FEATURIZER} ends its worker process: exit code 0, on noise")
 
 
+@pytest.mark.slow
 def test_what_a_plugin_prints_is_not_among_the_results(rude: Any) -> None:
     shout = "import os; print('above'); os.write(1, b'below' + bytes([10]))"
     done = rude("--json", deed=shout, elsewhere=True)

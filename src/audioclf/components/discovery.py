@@ -59,7 +59,7 @@ def _entry_points() -> Iterable[tuple[Origin, metadata.EntryPoint]]:
 def _load(
     origin: Origin, entry_point: metadata.EntryPoint, disabled: frozenset[str], strict: bool
 ) -> PluginRecord:
-    if disabled & {origin.identity, origin.distribution, origin.entry_point}:
+    if disabled & origin.names:
         return PluginRecord(origin, "disabled", f"named in {DISABLE_VARIABLE}")
     try:
         plugin = entry_point.load()
@@ -70,23 +70,30 @@ def _load(
     except BaseException as exc:  # such as a SystemExit at import
         if strict or origin.identity == BUILTIN:
             raise
-        return PluginRecord(origin, "failed", _reason(exc))
-
-
-def _reason(exc: BaseException) -> str:
-    return error_text(exc) if not isinstance(exc, PluginError) else " ".join(str(exc).split())
+        is_ours = isinstance(exc, PluginError)
+        reason = " ".join(str(exc).split()) if is_ours else error_text(exc)
+        return PluginRecord(origin, "failed", reason)
 
 
 def load_components(plugin: ModuleType | Any) -> tuple[type[Component], ...]:
     """Return the component classes of one plugin module."""
-    _check_api(plugin)
+    api = getattr(plugin, "AUDIOCLF_PLUGIN_API", hookspecs.PLUGIN_API)
+    if api != hookspecs.PLUGIN_API:
+        raise PluginError(
+            f"it is written for plugin API {api!r}, this audioclf has {hookspecs.PLUGIN_API}"
+        )
     manager = _managing(plugin)
     _check_hooks(manager, plugin)
     components: list[type[Component]] = []
     for hook, kind in _HOOKS.items():
         for returned in getattr(manager.hook, hook)():
-            components += [_checked(cls, kind, hook) for cls in _as_iterable(returned, hook)]
-    _check_unique(components)
+            if not isinstance(returned, Iterable) or isinstance(returned, str | type):
+                raise PluginError(f"{hook} must return a list of classes, not {returned!r}")
+            components += [_checked(cls, kind, hook) for cls in returned]
+    names = [f"{cls.kind}:{cls.type_name()}" for cls in components]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise PluginError(f"it provides two components called {twice[0]}")
     return tuple(components)
 
 
@@ -107,14 +114,6 @@ def _managing(plugin: Any) -> pluggy.PluginManager:
     return manager
 
 
-def _check_api(plugin: Any) -> None:
-    api = getattr(plugin, "AUDIOCLF_PLUGIN_API", hookspecs.PLUGIN_API)
-    if api != hookspecs.PLUGIN_API:
-        raise PluginError(
-            f"it is written for plugin API {api!r}, this audioclf has {hookspecs.PLUGIN_API}"
-        )
-
-
 def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
     callers = manager.get_hookcallers(plugin) or []
     unknown = [caller.name for caller in callers if not caller.has_spec()]
@@ -123,12 +122,6 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
         raise PluginError(f"it implements an unknown hook {unknown[0]!r}. {near}".strip())
     if not callers:
         raise PluginError(f"it implements no hook; known are {', '.join(_KNOWN)}")
-
-
-def _as_iterable(returned: Any, hook: str) -> Iterable[Any]:
-    if not isinstance(returned, Iterable) or isinstance(returned, str | type):
-        raise PluginError(f"{hook} must return a list of classes, not {returned!r}")
-    return returned
 
 
 def _checked(cls: Any, kind: Kind, hook: str) -> type[Component]:
@@ -144,12 +137,3 @@ def _checked(cls: Any, kind: Kind, hook: str) -> type[Component]:
             "allowed"
         )
     return cls
-
-
-def _check_unique(components: Iterable[type[Component]]) -> None:
-    seen: set[tuple[str, str]] = set()
-    for cls in components:
-        key = cls.kind, cls.type_name()
-        if key in seen:
-            raise PluginError(f"it provides two components called {cls.kind}:{cls.type_name()}")
-        seen.add(key)

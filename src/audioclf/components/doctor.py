@@ -87,11 +87,7 @@ def _disabled(origin: Origin) -> Diagnosis:
 
 
 def _unknown(records: Iterable[PluginRecord], disabled: str) -> Iterator[Diagnosis]:
-    known = {
-        name
-        for record in records
-        for name in (record.origin.identity, record.origin.distribution, record.origin.entry_point)
-    }
+    known = frozenset[str]().union(*(record.origin.names for record in records))
     for name in filter(None, map(str.strip, disabled.split(","))):
         if name not in known:
             reason = f"it is named in {DISABLE_VARIABLE}, but not installed"

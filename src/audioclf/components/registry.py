@@ -37,6 +37,11 @@ class Origin:
         """`distribution:entry_point`, which is unique."""
         return f"{self.distribution}:{self.entry_point}"
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names by which a user may mean the plugin."""
+        return frozenset({self.identity, self.distribution, self.entry_point})
+
     def __str__(self) -> str:
         return f"{self.distribution} {self.version} ({self.entry_point})"
 
@@ -118,24 +123,22 @@ class Registry:
         `names` are entry points, distributions or identities; PluginError if one matches none or
         several.
         """
-        observers = {observer.origin: observer for observer in map(self._observer, names)}
-        return tuple(observers.values())
+        return tuple({self._observer(name): None for name in names})
 
     def _observer(self, name: str) -> Observer:
-        able = [record for record in self.plugins if record.run_finished is not None]
-        matches = [record for record in able if name in _names(record.origin)]
+        able = [Observer(r.origin, r.run_finished) for r in self.plugins if r.run_finished]
+        matches = [observer for observer in able if name in observer.origin.names]
+        if not matches:
+            raise self._no_observer(name, [observer.origin.entry_point for observer in able])
         if len(matches) > 1:
-            origins = " and ".join(str(record.origin) for record in matches)
+            origins = " and ".join(str(observer.origin) for observer in matches)
             hint = f"Use the full name of one, such as {matches[0].origin.identity}."
             raise PluginError(f"{name!r} matches more than one plugin: {origins}.", hint=hint)
-        for record in matches:
-            if record.run_finished is not None:
-                return Observer(record.origin, record.run_finished)
-        raise self._no_observer(name, [record.origin.entry_point for record in able])
+        return matches[0]
 
     def _no_observer(self, name: str, able: list[str]) -> PluginError:
         for record in self.plugins:
-            if name in _names(record.origin):
+            if name in record.origin.names:
                 why = record.reason or "it has no hook audioclf_run_finished"
                 return PluginError(
                     f"the plugin {record.origin} cannot be notified of a finished run: {why}."
@@ -183,10 +186,6 @@ def described(component: Component, origin: Origin | None) -> str:
     """Return the name of a component with the distribution and version of its plugin."""
     source = f"{origin.distribution} {origin.version}" if origin else "not from a plugin"
     return f"{component.type_name()}, {source}"
-
-
-def _names(origin: Origin) -> tuple[str, ...]:
-    return origin.identity, origin.distribution, origin.entry_point
 
 
 _ELSEWHERE = {

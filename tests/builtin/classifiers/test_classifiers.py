@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 from sklearn.dummy import DummyClassifier
@@ -198,3 +199,38 @@ def test_values_out_of_range_are_refused(cls: type[Classifier], name: str, value
     with pytest.raises(ValidationError) as caught:
         validate_component(cls, {name: value})
     assert {error["loc"][0] for error in caught.value.errors()} == {name}
+
+
+@pytest.mark.parametrize("cls", [RandomForest, ExtraTrees])
+def test_a_forest_uses_one_thread_and_draws_clips_only_with_bootstrap(cls: Any) -> None:
+    assert cls().build(random_state=0).n_jobs == 1
+    with pytest.raises(ValidationError, match="max_samples needs bootstrap: true"):
+        cls(max_samples=10, bootstrap=False)
+
+
+def test_early_stopping_builds_fewer_trees() -> None:
+    X = np.random.default_rng(0).normal(size=(80, 4)).astype(np.float32)
+    model = estimator_of(GradientBoosting, n_iter_no_change=2)
+    assert model.fit(X, X[:, 0] > 0).n_estimators_ < 100
+
+
+def test_few_clips_are_learned_with_smaller_leaves() -> None:
+    X, y = np.repeat([[0.0, 1.0], [5.0, 1.0]], 8, axis=0), np.repeat([0, 1], 8)
+    model = estimator_of(HistGradientBoosting, min_samples_leaf=2)
+    np.testing.assert_array_equal(model.fit(X, y).predict(X), y)
+
+
+def test_the_nearest_clips_do_not_depend_on_the_units_of_the_columns() -> None:
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 30)
+    X = np.stack([y + rng.normal(scale=0.1, size=60), 1e4 * rng.normal(size=60)], axis=1)
+    model: Any = Knn().build(random_state=0).fit(X[::2], y[::2])
+    assert np.mean(model.predict(X[1::2]) == y[1::2]) > 0.9
+    with pytest.raises(ValidationError, match="cosine needs algorithm: brute, not kd_tree"):
+        Knn(metric="cosine", algorithm="kd_tree")
+
+
+def test_the_baseline_predicts_the_shares_of_the_classes() -> None:
+    X, y = np.eye(4, dtype=np.float32), np.array([0, 1, 1, 1])
+    proba = estimator_of(Dummy).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(proba, [[0.25, 0.75]] * 4)

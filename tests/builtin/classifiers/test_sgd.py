@@ -25,12 +25,6 @@ def accuracy(model: Any, batches: Batches) -> float:
     return float(np.mean(model.predict(batches.matrix) == batches.y))
 
 
-def test_a_fit_of_all_rows_learns() -> None:
-    batches = separable()
-    model: Any = Sgd().build(random_state=0)
-    assert accuracy(model.fit(batches.matrix, batches.y), batches) > 0.85
-
-
 def test_a_fit_in_batches_learns_though_rows_are_sorted_by_class(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -16,12 +16,6 @@ def rows(seed: int) -> tuple[Any, Any]:
     return X, y
 
 
-def test_without_probability_there_are_only_decisions() -> None:
-    model: Any = Svm().build(random_state=0)
-    assert not hasattr(model, "predict_proba")
-    assert hasattr(model, "decision_function")
-
-
 def test_probabilities_are_closer_to_the_truth_than_the_shares_of_the_classes() -> None:
     (X, y), (X_new, y_new) = rows(0), rows(1)
     model: Any = Svm(probability=True).build(random_state=0)

@@ -33,25 +33,6 @@ def test_without_augment_there_is_one_view() -> None:
     assert Mfcc(augment=Vtlp(test_time=True)).averages_views()
 
 
-@pytest.mark.parametrize(
-    ("fields", "says"),
-    [
-        ({"factors": (0.9, 1.0)}, "remove the factor 1"),
-        ({"factors": (0.9, 0.9)}, "a factor is listed twice"),
-        ({"factors": ()}, "at least 1 item"),
-        ({"factors": (0.4,)}, "greater than or equal to 0.5"),
-    ],
-)
-def test_factors_that_make_no_copy_are_refused(fields: Any, says: str) -> None:
-    with pytest.raises(ValidationError, match=says):
-        Vtlp(**fields)
-
-
-def test_a_warp_out_of_range_names_the_factor() -> None:
-    with pytest.raises(ValidationError, match=r"the factor 1.3 of augment makes warp 2.08"):
-        Mfcc(warp=1.6, augment=Vtlp(factors=(0.9, 1.3)))
-
-
 def parts(**named: Featurizer) -> Concat:
     return Concat.model_validate({"parts": named})
 

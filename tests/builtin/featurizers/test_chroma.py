@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from audioclf.builtin.featurizers.chroma import Chroma
@@ -63,22 +62,11 @@ def test_any_parameters_are_those_of_librosa(n_samples: int, **arguments: Any) -
     assert_close(Chroma(**arguments).extract(y, SR), librosa_chroma(y, **arguments))
 
 
-@pytest.mark.parametrize("cents", [-30, 0, 20, 45])
-def test_the_estimated_tuning_is_that_of_librosa(cents: float) -> None:
-    y = chord(40_000, 440.0 * 2 ** (cents / 1200), 660.0 * 2 ** (cents / 1200))
-    assert_close(Chroma(n_chroma=24).extract(y, SR), librosa_chroma(y, n_chroma=24))
-
-
 @pytest.mark.parametrize(("frequency", "pitch_class"), [(440.0, 9), (261.63, 0), (1479.98, 6)])
 def test_a_tone_is_strongest_in_its_pitch_class(frequency: float, pitch_class: int) -> None:
     features = Chroma(tuning=0.0).extract(chord(22_050, frequency), SR)
     assert (features.argmax(axis=0) == pitch_class).all()
     assert features.max() == 1.0
-
-
-def test_an_octave_changes_little() -> None:
-    one, other = (Chroma(tuning=0.0).extract(chord(22_050, f), SR)[:, 20] for f in (440.0, 880.0))
-    assert np.corrcoef(one, other)[0, 1] > 0.99
 
 
 @pytest.mark.parametrize("y", [np.zeros(9000), np.zeros(1), np.ones(1), np.eye(1, 9000, 4000)[0]])
@@ -98,11 +86,3 @@ def test_the_number_of_blas_threads_changes_nothing(featurizer: Featurizer) -> N
         expected = featurizer.extract(y, SR)
     with threadpool_limits(2, user_api="blas"):
         assert np.array_equal(featurizer.extract(y, SR), expected)
-
-
-@pytest.mark.parametrize(
-    "field", [{"tuning": 0.6}, {"n_chroma": 0}, {"norm": 0.0}, {"norm": "max"}, {"octwidth": 0.0}]
-)
-def test_values_out_of_range_are_refused(field: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match=next(iter(field))):
-        Chroma(**field)

@@ -44,6 +44,7 @@ def test_spectra_without_a_peak_are_in_tune(shape: tuple[int, int]) -> None:
     assert estimated_tuning(power, 22_050, 12) == 0.0
 
 
+@pytest.mark.slow
 def test_features_need_no_code_that_is_compiled_at_run_time() -> None:
     """Processes that compile the same code at one moment can crash each other."""
     code = """

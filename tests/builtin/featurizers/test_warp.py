@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from audioclf.builtin.featurizers.mel import MelBands, MelSpectrogram
-from audioclf.builtin.featurizers.mfcc import Mfcc
+from audioclf.builtin.featurizers.mel import MelSpectrogram
 from audioclf.dsp.mel_filters import mel_bank, mel_weights, vtlp_warp
-from tests.builtin.featurizers.signals import noise, tone
+from tests.builtin.featurizers.signals import tone
 
 SR = 16_000
 
@@ -60,13 +58,6 @@ def test_without_a_warp_not_a_bit_of_the_filters_changes(norm: Any) -> None:
     assert np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("alpha", [0.9, 1.1])
-def test_filters_keep_their_area_under_slaney(alpha: float) -> None:
-    plain = mel_weights(sr=SR, n_fft=8192, n_mels=40).sum(axis=1)
-    warped = mel_weights(sr=SR, n_fft=8192, n_mels=40, warp=alpha).sum(axis=1)
-    np.testing.assert_allclose(warped, plain, rtol=0.02)
-
-
 @pytest.mark.parametrize("alpha", [0.8, 1.25])
 def test_a_tone_that_moves_with_the_filters_stays_in_its_band(alpha: float) -> None:
     bands = {"n_mels": 40, "n_fft": 4096}
@@ -74,18 +65,3 @@ def test_a_tone_that_moves_with_the_filters_stays_in_its_band(alpha: float) -> N
         plain = MelSpectrogram(**bands).extract(tone(frequency, SR, SR), SR)[:, 15].argmax()
         moved = MelSpectrogram(warp=alpha, **bands).extract(tone(alpha * frequency, SR, SR), SR)
         assert moved[:, 15].argmax() == plain
-
-
-@pytest.mark.parametrize("cls", [MelSpectrogram, Mfcc])
-def test_a_warp_changes_the_numbers_and_not_the_shape(cls: type[MelBands]) -> None:
-    y = noise(9000)
-    plain, warped = cls().extract(y, SR), cls(warp=1.1).extract(y, SR)
-    assert plain.shape == warped.shape
-    assert not np.allclose(plain, warped, atol=0.1)
-    assert np.isfinite(warped).all()
-
-
-@pytest.mark.parametrize("warp", [0.49, 2.01, 0.0])
-def test_a_warp_out_of_range_is_refused(warp: float) -> None:
-    with pytest.raises(ValidationError, match="warp"):
-        Mfcc(warp=warp)

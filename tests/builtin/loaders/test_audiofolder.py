@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pytest
 
 from audioclf.builtin.loaders.audiofolder import AudioFolder
 from audioclf.plugin import Dataset, DatasetError
-from tests.conftest import run_cli
+from tests.builtin.loaders.files import labels
 
 
 def fill(root: Path, *names: str, **tables: str) -> Path:
@@ -34,10 +33,6 @@ def error(root: Path, **fields: Any) -> DatasetError:
     return caught.value
 
 
-def labels(found: Dataset) -> dict[str, str]:
-    return {clip.id: clip.label for clip in found}
-
-
 CSV = "file_name,label\n1.wav,dog\n2.wav,cat\n"
 
 
@@ -48,13 +43,6 @@ def test_metadata_label_the_files_beside_them(tmp_path: Path) -> None:
     assert found.notes == ()
     with found.clips[0].source.open() as stream:
         assert stream.read() == b"1.wav"
-
-
-def test_json_lines_say_the_same(tmp_path: Path) -> None:
-    rows = [{"file_name": "1.wav", "label": "dog"}, {"file_name": "2.wav", "label": "cat"}]
-    lines = "\n".join(map(json.dumps, rows))
-    found = load(fill(tmp_path, "1.wav", "2.wav", metadata_jsonl=lines))
-    assert labels(found) == {"1.wav": "dog", "2.wav": "cat"}
 
 
 def test_a_zip_holds_the_same_clips_below_its_wrapping_folders(tmp_path: Path) -> None:
@@ -112,13 +100,6 @@ def test_metadata_win_over_folders_and_say_where_they_disagree(tmp_path: Path) -
     )
 
 
-def test_folders_below_a_split_may_disagree_too(tmp_path: Path) -> None:
-    text = "file_name,label\ntrain/dog/1.wav,cat\ntest/cat/2.wav,dog\n"
-    root = fill(tmp_path, "train/dog/1.wav", "test/cat/2.wav", metadata_csv=text)
-    (note,) = load(root).notes
-    assert note.startswith("2 files have another label in the metadata")
-
-
 def test_folders_that_are_no_classes_do_not_disagree(tmp_path: Path) -> None:
     text = "file_name,label\nann/1.wav,dog\nbob/2.wav,cat\n"
     assert load(fill(tmp_path, "ann/1.wav", "bob/2.wav", metadata_csv=text)).notes == ()
@@ -158,26 +139,9 @@ def test_a_missing_label_column_is_named(tmp_path: Path) -> None:
     assert found.hint.startswith("Set `label: NAME` to the name of the column")
 
 
-def test_a_missing_file_name_column_is_named(tmp_path: Path) -> None:
-    found = error(fill(tmp_path, "1.wav", metadata_csv="path,label\n1.wav,rock\n"))
-    assert "no column 'file_name'; there are path, label" in found.message
-
-
 def test_files_outside_are_refused(tmp_path: Path) -> None:
     fill(tmp_path, "1.wav")
     root = fill(tmp_path / "set", "2.wav", metadata_csv="file_name,label\n../1.wav,dog\n")
     found = error(root)
     assert "line 2: '../1.wav' leads out of the folder of the audio files" in found.message
     assert found.hint is None
-
-
-def test_a_missing_folder_is_named_in_full(tmp_path: Path) -> None:
-    found = error(tmp_path / "x" / ".." / "set")
-    assert found.message == f"no such folder or zip archive: {tmp_path / 'set'}"
-
-
-def test_every_field_is_described() -> None:
-    shown = run_cli("plugins", "show", "audiofolder").stdout
-    for name, field in AudioFolder.model_fields.items():
-        if name != "type":
-            assert " ".join((field.description or "MISSING").split()) in shown

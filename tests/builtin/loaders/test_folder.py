@@ -10,16 +10,9 @@ import pytest
 
 from audioclf.builtin.loaders.class_folders import FolderDataset
 from audioclf.plugin import DatasetError, DecodeError
+from tests.builtin.loaders.files import fill
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX file names or links")
-
-
-def fill(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(name.encode())
-    return root
 
 
 def ids(root: Path, label_pattern: str | None = None) -> list[str]:

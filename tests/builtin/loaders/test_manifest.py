@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,8 @@ from pydantic import ValidationError
 from audioclf.builtin.loaders.manifest import Manifest
 from audioclf.components.fields import validate_component
 from audioclf.plugin import Dataset, DatasetError
+from tests.builtin.loaders.files import archive, content, fill
 from tests.conftest import run_cli, tone, write_wav, zip_folder
-
-
-def fill(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(name.encode())
-    return root
 
 
 def load(folder: Path, text: str, name: str = "m.csv", **fields: Any) -> Dataset:
@@ -36,14 +28,6 @@ def error(folder: Path, text: str, **fields: Any) -> DatasetError:
     with pytest.raises(DatasetError) as caught:
         load(folder, text, **fields)
     return caught.value
-
-
-def content(found: Dataset) -> dict[str, str]:
-    contents = {}
-    for clip in found:
-        with clip.source.open() as stream:
-            contents[clip.id] = stream.read().decode()
-    return contents
 
 
 def test_paths_are_relative_to_the_table(tmp_path: Path) -> None:
@@ -104,12 +88,6 @@ def test_columns_have_the_names_that_the_config_says(tmp_path: Path) -> None:
     assert (clip.label, clip.group, clip.start) == ("dog", "ann", None)
 
 
-def test_columns_that_are_not_used_are_noted(tmp_path: Path) -> None:
-    fill(tmp_path, "1.wav")
-    found = load(tmp_path, "path,label,take,license\n1.wav,dog,A,CC0\n")
-    assert found.notes == ("columns that are not used: take, license",)
-
-
 def test_a_missing_column_is_named_with_those_that_there_are(tmp_path: Path) -> None:
     found = error(tmp_path, "filename,label\n1.wav,dog\n")
     assert found.message == f"{tmp_path / 'm.csv'}: no column 'path'; there are filename, label"
@@ -158,11 +136,6 @@ def test_all_bad_rows_are_reported_together(tmp_path: Path) -> None:
         "  line 4: no label",
         "  line 5: start is 'x', not a number",
     ]
-
-
-def test_a_list_as_a_label_is_refused(tmp_path: Path) -> None:
-    found = error(tmp_path, '{"path": "1.wav", "label": ["a", "b"]}', name="m.jsonl")
-    assert found.message.endswith("m.jsonl, line 1: label is neither text nor a number")
 
 
 @pytest.mark.parametrize(
@@ -248,13 +221,6 @@ def test_a_missing_root_is_named_in_full(tmp_path: Path) -> None:
     assert found.message == f"no such folder or zip archive: {tmp_path / 'audio'}"
 
 
-def archive(path: Path, *names: str) -> Path:
-    with zipfile.ZipFile(path, "w") as writer:
-        for name in names:
-            writer.writestr(name, name)
-    return path
-
-
 @pytest.mark.parametrize("wrapping", ["", "audio/", "set-main/audio/"])
 def test_audio_may_lie_in_a_zip_below_wrapping_folders(wrapping: str, tmp_path: Path) -> None:
     names = [f"{wrapping}1.wav", f"{wrapping}x/2.wav"]
@@ -298,15 +264,6 @@ def test_paths_may_lead_out_where_the_user_says_so(tmp_path: Path) -> None:
     assert sorted(content(found).values()) == ["1.wav", "2.wav"]
 
 
-def test_letters_are_the_same_composed_and_decomposed(tmp_path: Path) -> None:
-    fill(tmp_path, unicodedata.normalize("NFD", "é.wav"), unicodedata.normalize("NFC", "ü.wav"))
-    decomposed = unicodedata.normalize("NFD", "ü.wav,naïve")
-    found = load(tmp_path, f"path,label\né.wav,naïve\n{decomposed}\n")
-    assert [clip.id for clip in found] == ["é.wav", "ü.wav"]
-    assert found.classes == ("naïve",)
-    assert len(content(found)) == 2
-
-
 def memory(**files: str) -> str:
     fsspec = pytest.importorskip("fsspec", reason="URLs need fsspec")
     fs = fsspec.filesystem("memory")
@@ -341,6 +298,7 @@ def test_columns_that_mean_nothing_are_refused(columns: Any, tmp_path: Path) -> 
         validate_component(Manifest, {"path": "m.csv", "columns": columns})
 
 
+@pytest.mark.slow
 def test_a_run_reads_the_parts_that_a_manifest_lists(tmp_path: Path) -> None:
     import numpy as np
 
@@ -364,12 +322,3 @@ def test_a_run_reads_the_parts_that_a_manifest_lists(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"logreg +1\.000", done.stdout)
     assert "rec.wav@5.0-5.5" in (tmp_path / "out" / "predictions.csv").read_text()
-
-
-def test_a_config_that_spells_out_the_defaults_asks_for_no_more(tmp_path: Path) -> None:
-    fill(tmp_path, "a.wav", "b.wav")
-    found = load(tmp_path, "path,label\na.wav,x\nb.wav,y\n")
-    spelled_out = Manifest(path=tmp_path / "m.csv").model_dump(mode="json")["columns"]
-    assert "start" in spelled_out
-    again = load(tmp_path, "path,label\na.wav,x\nb.wav,y\n", columns=spelled_out)
-    assert content(again) == content(found)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,10 @@ from pydantic import ValidationError
 from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.components.fields import validate_component
 from audioclf.plugin import Clip, DatasetError
+from tests.builtin.loaders.files import archive
 
 REPO = Path(__file__).parents[3]
 DATA = Path(os.environ.get("AUDIOCLF_DATA", REPO.parent / "shared" / "data"))
-
-
-def archive(path: Path, *names: str) -> Path:
-    with zipfile.ZipFile(path, "w") as writer:
-        for name in names:
-            writer.writestr(name, name)
-    return path
 
 
 def content(clip: Clip) -> bytes:
@@ -83,12 +76,6 @@ def test_a_bad_label_pattern_is_an_error_of_that_field() -> None:
     (error,) = caught.value.errors()
     assert error["loc"] == ("label_pattern",)
     assert "a group (?P<label>...) is needed; it has no named group" in error["msg"]
-
-
-def test_barbie_and_puppy_are_two_classes() -> None:
-    found = ZipDataset(path=recordings("barbie_vs_puppy.zip")).load()
-    assert found.class_counts == {"barbie": 50, "puppy": 48}
-    assert found.notes == ()
 
 
 def test_spoken_digits_have_speakers_as_groups() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
 from typing_extensions import override
@@ -70,15 +70,10 @@ class LogisticRegression(Classifier):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        names_penalty = LogisticRegression().get_params().get("penalty") == "l2"
-        penalty = _named_penalty(self.l1_ratio) if names_penalty else {"l1_ratio": self.l1_ratio}
-        fields = self.model_dump(exclude={"type", "l1_ratio"})
-        model = LogisticRegression(**fields, **penalty, random_state=random_state)
+        fields = self.model_dump(exclude={"type"})
+        if LogisticRegression().get_params().get("penalty") == "l2":  # scikit-learn before 1.8
+            fields["penalty"] = {0.0: "l2", 1.0: "l1"}.get(self.l1_ratio, "elasticnet")
+            if fields["penalty"] != "elasticnet":
+                del fields["l1_ratio"]
+        model = LogisticRegression(**fields, random_state=random_state)
         return make_pipeline(StandardScaler(), model)
-
-
-def _named_penalty(l1_ratio: float) -> dict[str, Any]:
-    """Return the penalty for scikit-learn before 1.8: its name, and the ratio if it is mixed."""
-    if l1_ratio in (0, 1):
-        return {"penalty": "l2" if l1_ratio == 0 else "l1"}
-    return {"penalty": "elasticnet", "l1_ratio": l1_ratio}

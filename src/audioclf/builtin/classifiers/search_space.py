@@ -72,14 +72,8 @@ def _form(value: Any) -> str:
 
 
 _RANGE = "a range as in {low: 0.01, high: 100, log: true}"
-
-
 _Value = Annotated[Any, AfterValidator(_frozen)]
-
-
 _Values = Annotated[tuple[_Value, ...], BeforeValidator(_listed)]
-
-
 _Choices = Annotated[
     Annotated[_Values, Tag("values")] | Annotated[Range, Tag("range")], Discriminator(_form)
 ]

@@ -241,18 +241,16 @@ def scorable_folds(folds: list[Pair], y: Indices, *, needs_scores: bool) -> list
     return scorable
 
 
-def _lacks_a_class(folds: list[Pair], y: Indices) -> bool:
-    n_classes = len(np.unique(y))
-    return any(len(np.unique(y[side])) < n_classes for pair in folds for side in pair)
-
-
 def _search(
     tuned: Any, folds: list[Pair], y: Indices, random_state: int, shape: tuple[int, int] | None
 ) -> Any:
     """Return scikit-learn's search, unfitted."""
     from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
-    space = {name: _distribution(choices) for name, choices in tuned.search}
+    space = {
+        name: Draws(choices) if isinstance(choices, Range) else list(choices)
+        for name, choices in tuned.search
+    }
     common: dict[str, Any] = {
         "estimator": CandidateClassifier(tuned.classifier, random_state, shape=shape),
         "scoring": _scoring(tuned.metric, folds, y),
@@ -292,13 +290,10 @@ def _scoring(metric: SearchMetric, folds: list[Pair], y: Indices) -> str | Parti
             f"metric: {metric} of the search is defined for two classes, and there are {n_classes}",
             hint=f"Use {metric}_macro instead.",
         )
-    if info.needs != "labels" and _lacks_a_class(folds, y):
+    lacking = any(len(np.unique(y[side])) < n_classes for pair in folds for side in pair)
+    if info.needs != "labels" and lacking:
         return PartialScorer(metric, np.unique(y))
     return (info.multiclass_scorer if n_classes > 2 else None) or info.scorer
-
-
-def _distribution(choices: tuple[Any, ...] | Range) -> Any:
-    return Draws(choices) if isinstance(choices, Range) else list(choices)
 
 
 class Draws:

@@ -94,7 +94,7 @@ class Annotations(Loader):
             if recording.path in marked:
                 cut = self._cut(recording.source, marked[recording.path])
                 tally.add(cut, marked[recording.path])
-                clips += recording.clips(cut)
+                clips += map(recording.clip, cut.clips)
         notes = [*listing.notes, *collection.notes(marked), *tally.notes(self.window is not None)]
         if not clips:
             raise DatasetError(f"{listing.name}: no clip is left: {'; '.join(notes) or 'no label'}")
@@ -107,23 +107,19 @@ class Annotations(Loader):
             if self.window is None:
                 return cut_at_marks(marks, longest=longest)
             seconds = inspect(source).seconds
-            _check_ends(marked, seconds)
+            late = next((note for note in marked if note.start >= seconds), None)
+            if late is not None:
+                raise DatasetError(
+                    f"the recording ends at {seconds:g} s, and line {late.line} of its table "
+                    f"has an annotation at {late.start:g} s",
+                    hint="Check whether the table belongs to another recording.",
+                )
             rule = WindowRule(
                 self.window, self.hop or self.window, self.min_overlap, self.background
             )
             return cut_windows(marks, seconds, rule, longest=longest)
         except DatasetError as exc:
             raise DatasetError(f"{source.name}: {exc.message}", hint=exc.hint) from exc
-
-
-def _check_ends(marked: Sequence[Annotation], seconds: float) -> None:
-    for annotation in marked:
-        if annotation.start >= seconds:
-            raise DatasetError(
-                f"the recording ends at {seconds:g} s, and line {annotation.line} of its table "
-                f"has an annotation at {annotation.start:g} s",
-                hint="Check whether the table belongs to another recording.",
-            )
 
 
 @dataclass(frozen=True)
@@ -135,12 +131,10 @@ class _Recording:
     source: AudioSource
     fold: str | None
 
-    def clips(self, cut: Cut) -> list[Clip]:
-        return [self._clip(mark.label, Span(mark.start, mark.end)) for mark in cut.clips]
-
-    def _clip(self, label: str, span: Span) -> Clip:
+    def clip(self, mark: Mark) -> Clip:
+        span = Span(mark.start, mark.end)
         source = PartSource(self.source, span)
-        return Clip(clip_id(self.id, span), label, source, group=self.id, fold=self.fold)
+        return Clip(clip_id(self.id, span), mark.label, source, group=self.id, fold=self.fold)
 
 
 @dataclass(frozen=True)

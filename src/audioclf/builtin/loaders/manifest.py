@@ -98,17 +98,13 @@ def _finder(root: Path | str, paths: list[str]) -> _Find:
     if is_archive(root):
         return _find_in(list_archive(root), paths)
     if isinstance(root, Path):
-        _check_root(root)
+        if not root.exists():
+            raise DatasetError(f"no such folder or zip archive: {full_path(root)}")
         return lambda path: _find_outside(path) or _find_on_disk(root, path)
     if root.startswith(("http://", "https://")):  # few servers list what they have
         base = root.rstrip("/")
         return lambda path: _find_outside(path) or RemoteSource(f"{base}/{quote(path)}")
     return _find_in(list_folder(root), paths)
-
-
-def _check_root(root: Path) -> None:
-    if not root.exists():
-        raise DatasetError(f"no such folder or zip archive: {full_path(root)}")
 
 
 def _find_in(listing: Listing, paths: list[str]) -> _Find:

@@ -80,7 +80,6 @@ class Annotation:
 class Selections:
     """All annotations of one table; its problems are not checked yet."""
 
-    name: str
     annotations: tuple[Annotation, ...]
     problems: Problems
 
@@ -94,8 +93,7 @@ def read_selections(source: AudioSource, column: str) -> Selections:
         return _birdnet(text, source.name, column)
     problems = Problems(source.name)
     confidence = ".birdnet." in source.name.lower()
-    annotations = tuple(_audacity(text, problems, confidence=confidence))
-    return Selections(source.name, annotations, problems)
+    return Selections(tuple(_audacity(text, problems, confidence=confidence)), problems)
 
 
 def _birdnet(text: str, name: str, column: str) -> Selections:
@@ -118,7 +116,7 @@ def _birdnet(text: str, name: str, column: str) -> Selections:
             annotations.append(_annotation(row.line, start, end, row.cells.get(label) or "", file))
         except ValueError as exc:
             table.problems.add(row.line, str(exc))
-    return Selections(name, tuple(annotations), table.problems)
+    return Selections(tuple(annotations), table.problems)
 
 
 def _plain(column: str) -> str:
@@ -145,7 +143,7 @@ def _raven(text: str, name: str, column: str) -> Selections:
             "times within each file",
             hint="Add that column to the table in Raven, and save it again.",
         )
-    return Selections(name, tuple(annotations), table.problems)
+    return Selections(tuple(annotations), table.problems)
 
 
 def _raven_row(line: int, cells: Cells, column: str) -> Annotation:

@@ -1,4 +1,4 @@
-"""ESC-50 in a miniature of its published layout."""
+"""ESC-50 and UrbanSound8K in miniatures of their published layouts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from audioclf.builtin.loaders.published import Esc50
+from audioclf.builtin.loaders.published import Esc50, UrbanSound8K
 from audioclf.plugin import Dataset, DatasetError
-from tests.conftest import run_cli
 
-TABLE = """\
+ESC50 = """\
 filename,fold,target,category,esc10,src_file,take
 1-100032-A-0.wav,1,0,dog,True,100032,A
 1-100032-B-0.wav,1,0,dog,True,100032,B
@@ -19,7 +18,7 @@ filename,fold,target,category,esc10,src_file,take
 5-9032-A-0.wav,5,0,dog,True,9032,A
 5-9032-B-1.wav,5,1,rooster,True,9032,B
 """
-NAMES = [line.partition(",")[0] for line in TABLE.splitlines()[1:]]
+NAMES = [line.partition(",")[0] for line in ESC50.splitlines()[1:]]
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def esc50(tmp_path: Path) -> Path:
         (root / "audio").mkdir(parents=True, exist_ok=True)
         (root / "audio" / name).write_bytes(name.encode())
     (root / "meta").mkdir()
-    (root / "meta" / "esc50.csv").write_text(TABLE)
+    (root / "meta" / "esc50.csv").write_text(ESC50)
     (root / "README.md").write_text("ESC-50")
     (root / "tests").mkdir()
     (root / "tests" / "test_dataset.py").write_text("")
@@ -85,7 +84,7 @@ def test_another_folder_is_refused(tmp_path: Path) -> None:
 
 def test_two_copies_are_refused(esc50: Path) -> None:
     (esc50 / "copy" / "meta").mkdir(parents=True)
-    (esc50 / "copy" / "meta" / "esc50.csv").write_text(TABLE)
+    (esc50 / "copy" / "meta" / "esc50.csv").write_text(ESC50)
     with pytest.raises(DatasetError, match="at any depth, found 2"):
         Esc50(path=esc50).load()
 
@@ -98,7 +97,7 @@ def test_missing_audio_is_named(esc50: Path) -> None:
 
 @pytest.mark.parametrize("column", ["filename", "fold", "category", "src_file", "esc10"])
 def test_another_table_is_refused(esc50: Path, column: str) -> None:
-    (esc50 / "meta" / "esc50.csv").write_text(TABLE.replace(column, "other"))
+    (esc50 / "meta" / "esc50.csv").write_text(ESC50.replace(column, "other"))
     with pytest.raises(DatasetError, match=rf"esc50\.csv: no column '{column}'; there are "):
         Esc50(path=esc50, esc10=True).load()
 
@@ -110,8 +109,49 @@ def test_a_missing_download_is_named(name: str, tmp_path: Path) -> None:
     assert caught.value.message == f"no such folder or zip archive: {tmp_path / name}"
 
 
-def test_every_field_is_described() -> None:
-    shown = run_cli("plugins", "show", "esc50").stdout
-    for name, field in Esc50.model_fields.items():
-        if name != "type":
-            assert " ".join((field.description or "MISSING").split()) in shown
+URBANSOUND8K = """\
+slice_file_name,fsID,start,end,salience,fold,classID,class
+100032-3-0-0.wav,100032,0.0,0.317551,1,5,3,dog_bark
+100263-2-0-117.wav,100263,58.5,62.5,1,5,2,children_playing
+100263-2-0-121.wav,100263,60.5,64.5,1,5,2,children_playing
+203356-3-0-3.wav,203356,71.87,75.87,1,10,3,dog_bark
+"""
+
+
+@pytest.fixture
+def urbansound(tmp_path: Path) -> Path:
+    root = tmp_path / "UrbanSound8K"
+    for line in URBANSOUND8K.splitlines()[1:]:
+        cells = line.split(",")
+        path = root / "audio" / f"fold{cells[5]}" / cells[0]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cells[0].encode())
+    (root / "metadata").mkdir()
+    (root / "metadata" / "UrbanSound8K.csv").write_text(URBANSOUND8K)
+    (root / "audio" / ".DS_Store").write_bytes(b"\0")
+    return root
+
+
+def test_slices_are_looked_for_in_the_folder_of_their_fold(urbansound: Path) -> None:
+    found = UrbanSound8K(path=urbansound).load()
+    assert facts(found) == [
+        ("fold10/203356-3-0-3.wav", "dog_bark", "203356", "10"),
+        ("fold5/100032-3-0-0.wav", "dog_bark", "100032", "5"),
+        ("fold5/100263-2-0-117.wav", "children_playing", "100263", "5"),
+        ("fold5/100263-2-0-121.wav", "children_playing", "100263", "5"),
+    ]
+    for clip in found:
+        with clip.source.open() as stream:
+            assert stream.read().decode() == clip.id.partition("/")[2]
+
+
+def test_times_within_the_original_recording_cut_nothing(urbansound: Path) -> None:
+    clips = UrbanSound8K(path=urbansound).load().clips
+    assert [(clip.start, clip.end) for clip in clips] == [(None, None)] * 4
+
+
+def test_audio_in_another_fold_is_missing(urbansound: Path) -> None:
+    (urbansound / "audio" / "fold10").rename(urbansound / "audio" / "fold9")
+    message = r"1 file is missing, of 4, .*/audio: fold10/203356-3-0-3\.wav"
+    with pytest.raises(DatasetError, match=message):
+        UrbanSound8K(path=urbansound).load()
