@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from audioclf.starters import recipes
 from audioclf.starters.recipes import Recipe
 from tests.conftest import REPO, run_cli
 
@@ -66,3 +68,53 @@ def test_a_name_that_there_is_not_gets_the_nearest() -> None:
 )
 def test_the_line_of_a_recipe_is_its_first_sentence(text: str, line: str) -> None:
     assert Recipe("x", text).line == line
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty working directory, with the recipes as a wheel has them: without data."""
+    package = shutil.copytree(REPO / "configs", tmp_path / "package" / "configs")
+    monkeypatch.setattr(recipes, "_folder", lambda: package)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+def test_a_recipe_is_used_by_its_name_and_a_file_of_that_name_wins(
+    elsewhere: Path, sounds: Path, toy_config: Path
+) -> None:
+    own = ("--set", "dataset.type=folder", "--set", f"dataset.path={sounds}")
+    assert "10 times 5 stratified" in run_cli("check", "quickstart", *own, code=0).stdout
+    toy_config.rename(elsewhere / "quickstart")
+    toy_config.with_name("sounds.zip").rename(elsewhere / "sounds.zip")
+    assert "4 stratified folds" in run_cli("check", "quickstart", code=0).stdout
+
+
+@pytest.mark.parametrize("command", ["run", "check", "explore", "audit"])
+def test_missing_recordings_of_a_recipe_come_with_a_way_to_get_some(
+    elsewhere: Path, command: str
+) -> None:
+    done = run_cli(command, "quickstart", code=3)
+    assert "barbie_puppy.zip\n  The recordings of the included configs are not" in done.stderr
+    assert "--set dataset.path=my.zip" in done.stderr
+    assert "`audioclf sample-data clean`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("quikstart", "no such file, nor included config\n  Did you mean 'quickstart'?"),
+        ("nothing", "nothing: no such file, nor included config\n  `audioclf configs` lists"),
+        ("mine", "Did you mean mine.yaml?"),
+        ("made", "made is a folder, not a config\n  Did you mean made/config.yaml?"),
+        (".", ". is a folder, not a config\n  Write a config for recordings: audioclf init ."),
+        ("s.zip", "s.zip is an archive, not a config\n  Write a config for recordings: audioclf"),
+    ],
+)
+def test_a_config_that_is_none_comes_with_the_next_step(
+    elsewhere: Path, config: str, message: str
+) -> None:
+    (elsewhere / "made").mkdir()
+    for name in ("mine.yaml", "made/config.yaml", "s.zip"):
+        (elsewhere / name).touch()
+    assert message in run_cli("check", config, code=2).stderr

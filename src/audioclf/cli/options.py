@@ -20,7 +20,20 @@ _QUIET_SECONDS = 1.0
 _now = time.monotonic
 
 
-ConfigArgument = Annotated[Path, typer.Argument(help="YAML file.", show_default=False)]
+def _recipe_names() -> list[str]:
+    from audioclf.starters.recipes import recipes
+
+    return [recipe.name for recipe in recipes()]
+
+
+ConfigArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="YAML file, or an included config, such as quickstart.",
+        show_default=False,
+        autocompletion=_recipe_names,
+    ),
+]
 RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)]
 ModelArgument = Annotated[
     Path, typer.Argument(help="A model, such as model.audioclf.", show_default=False)

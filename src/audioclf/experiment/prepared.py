@@ -22,6 +22,7 @@ from audioclf.experiment.grid import pipelines_of
 from audioclf.experiment.provenance import distributions_of, origins_of
 from audioclf.experiment.resources import Progress
 from audioclf.runs.folder import LEDGER, RunFolder
+from audioclf.starters.recipes import config_file, data_hint
 
 if TYPE_CHECKING:
     from audioclf.engines.base import Engine
@@ -154,14 +155,19 @@ def resolve(
     """Return a validated config, and the plugins that its names were resolved against."""
     registry = discover() if registry is None else registry
     if not isinstance(config, RunConfig):
-        config = load_config(config, overrides=overrides, registry=registry)
+        config = load_config(config_file(config), overrides=overrides, registry=registry)
     return config, registry
 
 
 def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
     """Load the dataset that a config names."""
-    with use_limits(config.limits):
-        return load_guarded(config.dataset, registry)
+    try:
+        with use_limits(config.limits):
+            return load_guarded(config.dataset, registry)
+    except DatasetError as exc:
+        if (hint := data_hint(getattr(config.dataset, "path", None))) is None:
+            raise
+        raise DatasetError(exc.message, hint=hint) from exc
 
 
 def unreadable_clips(dataset: Dataset, extraction: Extraction, folder: RunFolder) -> DatasetError:

@@ -1,7 +1,7 @@
-"""Example configs of the installation.
+"""Example configs of the installation, which commands take by name.
 
 The folder `configs` of the repository is the only source. A wheel holds a copy of it in the
-package; a checkout is read directly.
+package; a checkout is read directly. The recordings of the examples are not in a wheel.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import re
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from shlex import quote
 
 from audioclf.base.errors import ConfigError, EnvironmentMissingError
 from audioclf.components.registry import suggest
 from audioclf.config.yaml_source import parse_yaml
 
+_ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
 _FIRST_SENTENCE = re.compile(r"(.+?)[.:;](?=\s|$)", re.DOTALL)
 
 
@@ -56,6 +58,46 @@ def recipe_named(name: str) -> Recipe:
         return known[wanted]
     hint = f"{suggest(wanted, known)} There are {', '.join(known)}.".lstrip()
     raise ConfigError(f"no config is called {name!r}", hint=hint)
+
+
+def config_file(config: str | Path) -> Path:
+    """Return the path of a config: a file, or else the recipe of that name.
+
+    Raises ConfigError with the next step for a folder, an archive, or a name that does not exist.
+    """
+    path = Path(config)
+    if path.suffix.lower() in _ARCHIVES and path.is_file():
+        raise ConfigError(
+            f"{path} is an archive, not a config", hint=_INIT.format(quote(str(path)))
+        )
+    if path.exists() and not path.is_dir():
+        return path
+    wanted = path.name.removesuffix(".yaml")
+    known = [recipe.name for recipe in recipes()] if len(path.parts) == 1 else []
+    if wanted in known:
+        return _folder() / f"{wanted}.yaml"
+    beside = (path / "config.yaml", Path(f"{path}.yaml"), Path(f"{path}.yml"))
+    found = next((file for file in beside if file.is_file()), None)
+    if found is not None:
+        hint = f"Did you mean {quote(str(found))}?"
+    elif path.is_dir():
+        hint = init
+    else:
+        hint = suggest(wanted, known) or "`audioclf configs` lists the included configs."
+    problem = "is a folder, not a config" if path.is_dir() else "no such file, nor included config"
+    raise ConfigError(f"{path}{'' if path.is_dir() else ':'} {problem}", hint=hint)
+
+
+def data_hint(path: object) -> str | None:
+    """Return how to get the recordings of a recipe, if `path` is where they are missing."""
+    expected = _folder().parent / "data"
+    if not isinstance(path, Path) or path.exists() or path.parent.resolve() != expected:
+        return None
+    return (
+        "The recordings of the included configs are not installed with audioclf. Use your own: "
+        "--set dataset.path=my.zip, or --set dataset.type=folder --set dataset.path=FOLDER. Or "
+        "make some: `audioclf sample-data clean`, and use the folder clean/sounds."
+    )
 
 
 def _folder() -> Path:
