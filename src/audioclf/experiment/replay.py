@@ -15,8 +15,7 @@ from audioclf.base.errors import EXIT_DATA, EXIT_OK, PluginError
 from audioclf.config.loading import load_config
 from audioclf.experiment.resources import EngineName, Progress
 from audioclf.experiment.run import run
-from audioclf.runs.folder import CONFIG, RunFolder
-from audioclf.runs.layout import PIPELINES
+from audioclf.runs.folder import CONFIG, PIPELINES, RunFolder
 from audioclf.runs.reading import SavedPipeline, SavedRun, read_run
 from audioclf.runs.working_folder import find_unfinished
 

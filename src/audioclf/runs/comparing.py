@@ -21,7 +21,7 @@ from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.folds import untested
 from audioclf.evaluation.metrics.estimate import Estimate, check_metrics, estimate, is_available
-from audioclf.runs.layout import COSTS, PIPELINES, interval_data
+from audioclf.runs.folder import COSTS, PIPELINES, interval_data
 from audioclf.runs.reading import SavedClip, SavedPipeline, SavedRun, read_run
 
 MARGIN_KEY = "equivalence_margin"

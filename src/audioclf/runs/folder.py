@@ -1,4 +1,4 @@
-"""The run folder and the names of its files.
+"""The run folder: names, columns and keys of its files.
 
 `record.json` is written last: a folder without it is a run that did not finish. Until then
 `.audioclf-unfinished` lists the names of the files that the run has written; no other file is ever
@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from typing_extensions import override
 
 from audioclf.base.errors import ResultError
 from audioclf.base.files import OutputFolder, unwritable
+
+if TYPE_CHECKING:
+    from audioclf.evaluation.metrics.estimate import Estimate
 
 AUDIT = "audit.json"
 COMPARISON = "comparison.json"
@@ -42,6 +47,78 @@ UNFINISHED = ".audioclf-unfinished"
 
 _PLOT = re.compile(rf"{PLOTS}/(classes|examples|confusion-[^/\\\\]+)\.png")
 
+PIPELINES = "cells"
+"""Key of the pipelines in `metrics.json`, `importances.json` and the output of `compare`."""
+
+COSTS = ("fit_seconds", "predict_seconds_per_clip", "model_bytes", "peak_memory_bytes")
+"""Keys of the costs of a pipeline in `metrics.json`."""
+
+
+class LedgerLine(NamedTuple):
+    """A row of `ledger.csv`: a clip and its file; `recording` is empty for a whole file."""
+
+    path: str
+    label: str
+    status: str
+    message: str
+    container: str
+    subtype: str
+    sr: int | str
+    channels: int | str
+    frames: int | str
+    seconds: float | str
+    sha256: str
+    recording: str
+
+
+class FoldRow(NamedTuple):
+    """A row of `folds.csv`: a clip on the test side of a fold."""
+
+    repeat: int | str
+    fold: str
+    path: str
+    label: str
+    group: str
+
+
+class PredictionRow(NamedTuple):
+    """First columns of a row of `predictions.csv`.
+
+    A `score_column` for each class follows, and where a pipeline has decision values, a
+    `decision_column` for each class.
+    """
+
+    cell: str
+    repeat: int | str
+    fold: str
+    path: str
+    true_label: str
+    label: str
+    score: str
+
+
+def score_column(label: str) -> str:
+    """Return the name of the column of `predictions.csv` with the scores of a class."""
+    return f"score_{label}"
+
+
+def decision_column(label: str) -> str:
+    """Return the name of the column of `predictions.csv` with the decision values of a class."""
+    return f"decision_{label}"
+
+
+_Row = TypeVar("_Row", FoldRow, PredictionRow)
+
+
+def row_of(kind: type[_Row], row: Mapping[str, str]) -> _Row:
+    """Return the columns of a row that was read."""
+    return kind(*(row[column] for column in kind._fields))
+
+
+def interval_data(estimate: Estimate) -> dict[str, Any]:
+    """Return an estimate as plain data."""
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+
 
 def is_result(name: str) -> bool:
     """Return whether a run writes a file of this name, relative to its folder with `/`."""
@@ -65,10 +142,6 @@ class RunFolder(OutputFolder):
                     stream.write(f"{name}\n")
         except OSError as exc:
             raise unwritable(self.path / UNFINISHED, exc) from exc
-
-    def written(self) -> set[str]:
-        """Return the names that the unfinished run lists; names that no run writes are left out."""
-        return set(filter(is_result, self.lines()))
 
     def lines(self) -> list[str]:
         """Return the lines of the list of an unfinished run."""

@@ -24,9 +24,14 @@ from audioclf.config.yaml_source import read_yaml
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
-from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS, RECORD
-from audioclf.runs.layout import (
+from audioclf.runs.folder import (
+    CONFIG,
+    FOLDS,
+    LEDGER,
+    METRICS,
     PIPELINES,
+    PREDICTIONS,
+    RECORD,
     FoldRow,
     PredictionRow,
     decision_column,

@@ -39,12 +39,15 @@ _LOCK_BYTES = 24
 def working_folder(out: Path | None, name: str, config: str) -> Iterator[RunFolder]:
     """Lock a folder for one run, until it ends.
 
-    `out`: the folder; by default that of the newest unfinished run below `runs/` with this name and
-    config, or a new one.
+    By default it is that of the newest unfinished run below `runs/` with this name and config, or a
+    new one.
     """
     content = config.encode("utf-8")
-    given = None if out is None else _given(out, content)
-    folder, lock = given or _unfinished_or_new(Path("runs"), name, content)
+    if out is not None:
+        folder, lock = _given(out, content)
+    else:
+        runs = Path("runs")
+        folder, lock = _lock_unfinished(runs, name, content) or _new(runs, name)
     try:
         _clear(folder)
         folder.list_as_written(_digest_line(content))
@@ -96,23 +99,19 @@ def _check_usable(path: Path, config: bytes) -> None:
 
 
 def _foreign(path: Path, config: bytes) -> set[str]:
-    """Return the names of files in the folder that keep a run from using it.
-
-    In the folder of an unfinished run these are files that it would replace but did not write;
-    in any other folder, all files.
-    """
+    """Return the files in the way of a run: all, or those that an unfinished run did not write."""
     present = {entry.name for entry in path.iterdir()}
     if UNFINISHED in present or _is_of_earlier_version(path, present, config):
         own = _written(path) - ({CONFIG} if _is_edited(path, config) else set())
         return _results_in(path) - own
-    return {name for name in present if not (_is_aside(name) or _is_lock(path / name))}
+    lock = path / LOCK
+    if lock.is_file() and lock.stat().st_size <= _LOCK_BYTES:
+        present -= {LOCK}
+    return {name for name in present if not _is_aside(name)}
 
 
 def _is_of_earlier_version(path: Path, present: set[str], config: bytes) -> bool:
-    """Return whether a run of a version without lists stopped here, with the same config.
-
-    Its files have the names in `_written`; with any other result the folder is not resumed.
-    """
+    """Return whether a run of a version without lists stopped here, with the same config."""
     has_work = {FIT_CACHE, LOCK} & present
     return bool(has_work) and CONFIG in present and (path / CONFIG).read_bytes() == config
 
@@ -133,7 +132,7 @@ def _digest_line(config: bytes) -> str:
 def _written(path: Path) -> set[str]:
     """Return the names of the files that the unfinished run of a folder has written."""
     if (path / UNFINISHED).exists():
-        return RunFolder(path).written()
+        return set(filter(is_result, RunFolder(path).lines()))
     return {CONFIG, LEDGER} if (path / FIT_CACHE).is_dir() else {CONFIG}
 
 
@@ -147,10 +146,6 @@ def _results_in(path: Path) -> set[str]:
     return set(filter(is_result, names))
 
 
-def _is_lock(path: Path) -> bool:
-    return path.name == LOCK and path.is_file() and path.stat().st_size <= _LOCK_BYTES
-
-
 def _is_aside(name: str) -> bool:
     """Return whether a file was to become a result, as `.config.yaml.77.tmp`."""
     whole = name[1:].rsplit(".", 2)[0]
@@ -159,8 +154,7 @@ def _is_aside(name: str) -> bool:
 
 def find_unfinished(parent: Path, name: str, config: str) -> Path | None:
     """Return the newest folder of this name and config whose run did not finish, if any."""
-    result = _lock_unfinished(parent, name, config.encode("utf-8"))
-    if result is None:
+    if (result := _lock_unfinished(parent, name, config.encode("utf-8"))) is None:
         return None
     folder, lock = result
     lock.release()
@@ -177,9 +171,7 @@ def _lock_unfinished(parent: Path, name: str, config: bytes) -> tuple[RunFolder,
     return None
 
 
-def _unfinished_or_new(parent: Path, name: str, config: bytes) -> tuple[RunFolder, FileLock]:
-    if (result := _lock_unfinished(parent, name, config)) is not None:
-        return result
+def _new(parent: Path, name: str) -> tuple[RunFolder, FileLock]:
     while True:
         folder = RunFolder.create_named(parent, name)
         # Another run may have locked the new folder meanwhile.
@@ -190,11 +182,8 @@ def _unfinished_or_new(parent: Path, name: str, config: bytes) -> tuple[RunFolde
 def _unfinished(parent: Path, name: str, config: bytes) -> list[Path]:
     """Return the folders of this config whose run did not finish, the newest first."""
     form = re.compile(rf"{re.escape(name)}-[0-9]{{8}}-[0-9]{{6}}(-[0-9]+)?")
-    try:
-        paths = [path for path in parent.iterdir() if form.fullmatch(path.name)]
-    except OSError:
-        return []
-    return [path for path in sorted(paths, reverse=True) if _is_unfinished(path, config)]
+    paths = sorted(parent.iterdir(), reverse=True) if parent.is_dir() else []
+    return [p for p in paths if form.fullmatch(p.name) and _is_unfinished(p, config)]
 
 
 def _is_unfinished(path: Path, config: bytes) -> bool:

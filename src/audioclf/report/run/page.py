@@ -13,8 +13,7 @@ from audioclf.report.media import Media, MediaMaker, media_data
 from audioclf.report.render import check_replaceable, rendered, write_page
 from audioclf.report.run import audits, browser, closeup, material, overview
 from audioclf.report.run.outcomes import outcomes_of, review_order
-from audioclf.runs.folder import AUDIT, COMPARISON, IMPORTANCES, REPORT
-from audioclf.runs.layout import PIPELINES
+from audioclf.runs.folder import AUDIT, COMPARISON, IMPORTANCES, PIPELINES, REPORT
 from audioclf.runs.reading import SavedRun, read_run
 
 if TYPE_CHECKING:
