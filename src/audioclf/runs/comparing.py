@@ -29,13 +29,10 @@ MARGIN_KEY = "equivalence_margin"
 
 @dataclass(frozen=True)
 class ComparedPipeline:
-    """One row of the table.
+    """One row of the table: the metric and the costs of a pipeline, as in `PipelineSummary`.
 
-    - `name`: name of the pipeline, after that of its run where two runs have a pipeline of this
-      name.
-    - `estimate`: the metric; None where the pipeline has not the scores for it.
-    - `fit_seconds`, `predict_seconds_per_clip`, `model_bytes`, `peak_memory_bytes`: as in
-      `PipelineSummary`.
+    Its name follows that of its run where two runs have a pipeline of this name. `estimate` is None
+    where the pipeline has not the scores for the metric.
     """
 
     name: str
@@ -45,6 +42,12 @@ class ComparedPipeline:
     predict_seconds_per_clip: float | None
     model_bytes: float | None
     peak_memory_bytes: float | None
+
+    def to_data(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        value = self.estimate and interval_data(self.estimate)
+        costs = {name: getattr(self, name) for name in COSTS}
+        return {"name": self.name, "run": str(self.run), "estimate": value, **costs}
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class ComparedRuns:
         return {
             "runs": [str(path) for path in self.runs],
             "left_out": self.left_out,
-            PIPELINES: [_pipeline_data(pipeline) for pipeline in self.pipelines],
+            PIPELINES: [pipeline.to_data() for pipeline in self.pipelines],
             "comparison": self.comparison.to_data(),
         }
 
@@ -77,15 +80,16 @@ def compare_runs(
 ) -> ComparedRuns:
     """Compare the pipelines of finished runs.
 
-    - `metric`: by default the main metric of the first run.
-    - `margin`: the largest difference that does not matter, above 0; by default that of the first
-      run's config, if it has one.
+    By default the metric is the main one of the first run; `margin`, the largest difference that
+    does not matter, above 0, is that of its config, if it has one.
     """
     runs = [read_run(path) for path in paths]
     first = runs[0]
     _check_comparable(runs)
     wanted = _checked_metric(metric or first.main_metric, first)
-    margin = _checked_margin(margin if margin is not None else first.config.get(MARGIN_KEY))
+    margin = margin if margin is not None else first.config.get(MARGIN_KEY)
+    if margin is not None and not 0 < margin < math.inf:
+        raise ConfigError(f"margin {margin:g}: expected a number above 0")
     named = _named(runs)
     seed = int(first.config["seed"])
     comparison = compare(
@@ -105,14 +109,14 @@ def compare_runs(
 
 
 def _check_comparable(runs: Sequence[SavedRun]) -> None:
-    twice = [path for path, n in Counter(run.path.resolve() for run in runs).items() if n > 1]
-    if twice:
-        raise ResultError(f"{twice[0]}: is given twice", hint="Give each run folder once.")
+    (path, n), *_ = Counter(run.path.resolve() for run in runs).most_common(1)
+    if n > 1:
+        raise ResultError(f"{path}: is given twice", hint="Give each run folder once.")
     for other in runs[1:]:
         if other.fingerprint != runs[0].fingerprint or other.classes != runs[0].classes:
             raise _refusal(runs[0], other, _different_clips(runs[0], other))
-        if not _same_folds(runs[0], other):
-            raise _refusal(runs[0], other, _different_folds(runs[0], other))
+        if why := _different_folds(runs[0], other):
+            raise _refusal(runs[0], other, why)
 
 
 def _refusal(first: SavedRun, other: SavedRun, why: str) -> ResultError:
@@ -127,7 +131,7 @@ def _different_clips(first: SavedRun, other: SavedRun) -> str:
     mine = {clip.id: clip for clip in first.clips}
     theirs = {clip.id: clip for clip in other.clips}
     sides = ((first, sorted(mine.keys() - theirs)), (other, sorted(theirs.keys() - mine)))
-    if only := [_only(run, ids) for run, ids in sides if ids]:
+    if only := [f"{len(ids)} only in {r.path}, such as {ids[0]!r}" for r, ids in sides if ids]:
         return f"different clips: {', '.join(only)}"
     for kind, fact in _FACTS.items():
         differ = [name for name, clip in mine.items() if fact(clip) != fact(theirs[name])]
@@ -135,10 +139,6 @@ def _different_clips(first: SavedRun, other: SavedRun) -> str:
             clips = "clip" if len(differ) == 1 else "clips"
             return f"different {kind} of {len(differ)} {clips}, such as {differ[0]!r}"
     return "different published folds or groups of the same clips"
-
-
-def _only(run: SavedRun, ids: Sequence[str]) -> str:
-    return f"{len(ids)} only in {run.path}, such as {ids[0]!r}"
 
 
 _FACTS: dict[str, Callable[[SavedClip], str | None]] = {
@@ -149,22 +149,20 @@ _FACTS: dict[str, Callable[[SavedClip], str | None]] = {
 """Properties that make two clips the same, by their names in messages."""
 
 
-def _same_folds(first: SavedRun, other: SavedRun) -> bool:
-    return len(first.folds) == len(other.folds) and all(
+def _different_folds(first: SavedRun, other: SavedRun) -> str:
+    """Return how the folds of two runs differ, "" where they are the same."""
+    if len(first.folds) == len(other.folds) and all(
         (a.repeat, a.name) == (b.repeat, b.name) and np.array_equal(a.test, b.test)
         for a, b in zip(first.folds, other.folds, strict=True)
+    ):
+        return ""
+    mine, theirs = (
+        f"{run.metrics.get('split', len(run.folds))} from seed {run.config['seed']}"
+        for run in (first, other)
     )
-
-
-def _different_folds(first: SavedRun, other: SavedRun) -> str:
-    mine, theirs = _split_words(first), _split_words(other)
     if mine == theirs:
         return f"different folds, although both have {mine}"
     return f"different folds: {first.path} has {mine}, {other.path} has {theirs}"
-
-
-def _split_words(run: SavedRun) -> str:
-    return f"{run.metrics.get('split', len(run.folds))} from seed {run.config['seed']}"
 
 
 def _checked_metric(metric: str, run: SavedRun) -> Metric:
@@ -173,12 +171,6 @@ def _checked_metric(metric: str, run: SavedRun) -> Metric:
         raise ConfigError(f"unknown metric {metric!r}", hint=known)
     check_metrics([metric], run.classes)
     return metric
-
-
-def _checked_margin(margin: float | None) -> float | None:
-    if margin is not None and not 0 < margin < math.inf:
-        raise ConfigError(f"margin {margin:g}: expected a number above 0")
-    return margin
 
 
 @dataclass(frozen=True)
@@ -221,37 +213,24 @@ def _labels(runs: Sequence[SavedRun]) -> list[str]:
 
 
 def _check_enough(comparison: Comparison, named: Sequence[_Named], run: SavedRun) -> None:
-    names = ", ".join(each.name for each in named)
+    if len(comparison.pipelines) >= 2:
+        return
+    metric, hint = comparison.metric, "Choose another metric with --metric, such as accuracy."
+    available = [each for each in named if is_available(each.pipeline, metric)]
     if len(named) < 2:
-        raise ResultError(
-            f"nothing to compare: there is one pipeline, {names}",
-            hint="Give a run with several classifiers or featurizers, or several runs.",
-        )
-    if len(comparison.pipelines) < 2:
-        available = [each for each in named if is_available(each.pipeline, comparison.metric)]
-        if len(available) > len(comparison.pipelines):
-            reason = untested(run.folds, [clip.label for clip in run.clips])
-            raise ResultError(
-                f"nothing to compare: {comparison.metric} is not defined on these folds"
-                + (f", since {reason}" if reason else ""),
-                hint="Choose another metric with --metric, such as accuracy, or use a split that "
-                "tests every class.",
-            )
+        why = f"there is one pipeline, {named[0].name}"
+        hint = "Give a run with several classifiers or featurizers, or several runs."
+    elif len(available) > len(comparison.pipelines):
+        reason = untested(run.folds, [clip.label for clip in run.clips])
+        why = f"{metric} is not defined on these folds" + (f", since {reason}" if reason else "")
+        hint = f"{hint[:-1]}, or use a split that tests every class."
+    else:
         count = "only one" if comparison.pipelines else "none"
-        raise ResultError(
-            f"nothing to compare: of {len(named)} pipelines, {count} has scores that "
-            f"{comparison.metric} needs",
-            hint="Choose another metric with --metric, such as accuracy.",
-        )
+        why = f"of {len(named)} pipelines, {count} has scores that {metric} needs"
+    raise ResultError(f"nothing to compare: {why}", hint=hint)
 
 
 def _row(pipeline: _Named, value: Estimate | None) -> ComparedPipeline:
     written = pipeline.run.pipeline_metrics[pipeline.pipeline.name]
     costs = {name: written.get(name) for name in COSTS}
     return ComparedPipeline(pipeline.name, pipeline.run.path, value, **costs)
-
-
-def _pipeline_data(pipeline: ComparedPipeline) -> dict[str, Any]:
-    value = None if pipeline.estimate is None else interval_data(pipeline.estimate)
-    costs = {name: getattr(pipeline, name) for name in COSTS}
-    return {"name": pipeline.name, "run": str(pipeline.run), "estimate": value, **costs}

@@ -52,10 +52,7 @@ _HINT = "A file of the run was changed or cut off. Run its config again."
 
 @dataclass(frozen=True)
 class SavedClip:
-    """A clip of a finished run, from its ledger and folds.
-
-    `facts`: the other columns of `ledger.csv`.
-    """
+    """A clip of a finished run; `facts` is its row of `ledger.csv`."""
 
     id: str
     label: str
@@ -77,11 +74,8 @@ class SavedPipeline:
 class SavedRun:
     """Content of a run folder.
 
-    - `config`, `record`, `metrics`: the content of `config.yaml`, `record.json` and `metrics.json`.
-    - `clips`: the clips that were evaluated, sorted by id.
-    - `left_out`: rows of the ledger whose clip could not be read.
-    - `folds`: positions in `clips`.
-    - `pipelines`: best first by the main metric.
+    `clips` were evaluated, and are sorted by id; `left_out` are the ledger rows of others. The
+    folds are positions in `clips`. The pipelines are best first by the main metric.
     """
 
     path: Path
@@ -148,25 +142,30 @@ class SavedRun:
 def read_run(path: str | Path) -> SavedRun:
     """Read a run folder."""
     folder = Path(path)
+    if not folder.is_dir():
+        raise ResultError(f"{folder}: no such run folder", hint="Give the folder of a run.")
     if not (folder / RECORD).is_file():
-        raise _unfinished(folder)
-    config, record, metrics = _config(folder), _record(folder), _metrics(folder)
+        content = "a run that did not finish" if (folder / CONFIG).is_file() else "no run"
+        raise ResultError(
+            f"{folder}: holds {content}: {RECORD} is missing",
+            hint="Run its config again, or give another.",
+        )
+    config, record, metrics = _config(folder), _json(folder / RECORD), _json(folder / METRICS)
+    with _naming(folder / RECORD):
+        str(record["dataset"]["fingerprint"]), int(record["dataset"]["clips"])
+    with _naming(folder / METRICS):
+        ",".join(metrics["classes"]), str(metrics["unit"]["name"])
+        for pipeline in metrics[PIPELINES].values():
+            str(pipeline["featurizer"]), str(pipeline["classifier"]), float(pipeline["fit_seconds"])
+            ("probability", "decision", "none").index(pipeline["scores"])
     classes = tuple(metrics["classes"])
-    fold_rows = _fold_rows(folder)
+    rows = _table(folder / FOLDS)
+    with _naming(folder / FOLDS):
+        fold_rows = [row_of(FoldRow, row) for row in rows]
     clips, left_out = _clips(folder, fold_rows, classes, record["dataset"]["clips"])
     folds = _folds(folder, fold_rows, clips)
     pipelines = _pipelines(folder, metrics, clips, folds)
     return SavedRun(folder, config, record, metrics, classes, clips, left_out, folds, pipelines)
-
-
-def _unfinished(folder: Path) -> ResultError:
-    if not folder.is_dir():
-        return ResultError(f"{folder}: no such run folder", hint="Give the folder of a run.")
-    content = "a run that did not finish" if (folder / CONFIG).is_file() else "no run"
-    return ResultError(
-        f"{folder}: holds {content}: {RECORD} is missing",
-        hint="Run its config again, or give another.",
-    )
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -181,23 +180,6 @@ def _config(folder: Path) -> dict[str, Any]:
     return dict(data)
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    data = _json(folder / RECORD)
-    with _naming(folder / RECORD):
-        str(data["dataset"]["fingerprint"]), int(data["dataset"]["clips"])
-    return data
-
-
-def _metrics(folder: Path) -> dict[str, Any]:
-    data = _json(folder / METRICS)
-    with _naming(folder / METRICS):
-        ",".join(data["classes"]), str(data["unit"]["name"])
-        for pipeline in data[PIPELINES].values():
-            str(pipeline["featurizer"]), str(pipeline["classifier"]), float(pipeline["fit_seconds"])
-            ("probability", "decision", "none").index(pipeline["scores"])
-    return data
-
-
 def _clips(
     folder: Path, fold_rows: Sequence[FoldRow], classes: Sequence[str], n_clips: int
 ) -> tuple[tuple[SavedClip, ...], tuple[_Row, ...]]:
@@ -205,24 +187,17 @@ def _clips(
     rows = _table(folder / LEDGER)
     groups = {row.path: row.group or None for row in fold_rows}
     with _naming(folder / LEDGER):
-        clips = tuple(_clip(row, groups) for row in rows if row["status"] == "ok")
+        clips = tuple(
+            SavedClip(row["path"], row["label"], groups.get(row["path"]), row)
+            for row in rows
+            if row["status"] == "ok"
+        )
         if len(clips) != n_clips:
             raise ValueError(f"it lists {len(clips)} clips, but {RECORD} has {n_clips}")
         for clip in clips:
             if clip.label not in classes:
                 raise ValueError(f"{METRICS} has no class {clip.label!r}")
     return clips, tuple(row for row in rows if row["status"] != "ok")
-
-
-def _clip(row: _Row, groups: Mapping[str, str | None]) -> SavedClip:
-    facts = {key: value for key, value in row.items() if key not in ("path", "label")}
-    return SavedClip(row["path"], row["label"], groups.get(row["path"]), facts)
-
-
-def _fold_rows(folder: Path) -> list[FoldRow]:
-    rows = _table(folder / FOLDS)
-    with _naming(folder / FOLDS):
-        return [row_of(FoldRow, row) for row in rows]
 
 
 def _folds(folder: Path, rows: Sequence[FoldRow], clips: Sequence[SavedClip]) -> tuple[Fold, ...]:
@@ -245,46 +220,35 @@ def _folds(folder: Path, rows: Sequence[FoldRow], clips: Sequence[SavedClip]) ->
 def _pipelines(
     folder: Path, metrics: Mapping[str, Any], clips: Sequence[SavedClip], folds: Sequence[Fold]
 ) -> tuple[SavedPipeline, ...]:
-    written = metrics[PIPELINES]
-    rows: dict[str, list[_Prediction]] = {name: [] for name in written}
+    rows: dict[str, list[_Prediction]] = {name: [] for name in metrics[PIPELINES]}
+    expected = [(str(fold.repeat), fold.name, clips[at].id) for fold in folds for at in fold.test]
+    ends = np.cumsum([len(fold.test) for fold in folds])
+    pipelines = []
     with _naming(folder / PREDICTIONS):
         for row in _table(folder / PREDICTIONS):
             prediction = row_of(PredictionRow, row)
             if prediction.cell not in rows:
                 raise ValueError(f"{METRICS} has no pipeline {prediction.cell!r}")
             rows[prediction.cell].append((prediction, row))
-        return tuple(
-            _pipeline(name, written[name], rows[name], clips, folds, metrics["classes"])
-            for name in written
-        )
-
-
-def _pipeline(
-    name: str,
-    written: Mapping[str, Any],
-    rows: Sequence[_Prediction],
-    clips: Sequence[SavedClip],
-    folds: Sequence[Fold],
-    classes: Sequence[str],
-) -> SavedPipeline:
-    expected = [
-        (str(fold.repeat), fold.name, clips[index].id) for fold in folds for index in fold.test
-    ]
-    if [(row.repeat, row.fold, row.path) for row, _ in rows] != expected:
-        raise ValueError(f"the predictions of {name!r} are not those of the folds in {FOLDS}")
-    ends = np.cumsum([len(fold.test) for fold in folds])
-    results = tuple(
-        _fold_result(fold, rows[end - len(fold.test) : end], classes, written)
-        for fold, end in zip(folds, ends, strict=True)
-    )
-    return SavedPipeline(name, str(written["featurizer"]), str(written["classifier"]), results)
+        for name, written in metrics[PIPELINES].items():
+            if [(row.repeat, row.fold, row.path) for row, _ in rows[name]] != expected:
+                raise ValueError(
+                    f"the predictions of {name!r} are not those of the folds in {FOLDS}"
+                )
+            results = tuple(
+                _fold_result(fold, rows[name][end - len(fold.test) : end], metrics, written)
+                for fold, end in zip(folds, ends, strict=True)
+            )
+            kinds = str(written["featurizer"]), str(written["classifier"])
+            pipelines.append(SavedPipeline(name, *kinds, results))
+    return tuple(pipelines)
 
 
 def _fold_result(
-    fold: Fold, rows: Sequence[_Prediction], classes: Sequence[str], pipeline: Mapping[str, Any]
+    fold: Fold, rows: Sequence[_Prediction], metrics: Mapping[str, Any], pipeline: Mapping[str, Any]
 ) -> FoldResult:
+    classes, kind = metrics["classes"], pipeline["scores"]
     codes = {name: code for code, name in enumerate(classes)}
-    kind = pipeline["scores"]
     scores = None if kind == "none" else _columns(rows, [score_column(name) for name in classes])
     columns = [decision_column(name) for name in classes]
     # Earlier versions wrote no decision values; then scores rank the clips.

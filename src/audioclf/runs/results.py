@@ -142,11 +142,34 @@ def summarise(
     results: Sequence[PipelineResult],
 ) -> RunResult:
     """Compute the metrics of every pipeline, with their intervals."""
-    dataset = extraction.dataset
+    dataset, main = extraction.dataset, config.metrics[0]
     targets = dataset.targets
-    pipelines = [_pipeline_summary(result, config, targets) for result in results]
-    pipelines.sort(key=lambda pipeline: _rank(pipeline, config.metrics[0]))
+    pipelines = [
+        PipelineSummary(
+            result.pipeline.name,
+            result.pipeline.featurizer,
+            result.pipeline.classifier_name,
+            {m: estimate(result, m, targets, seed=config.seed) for m in config.metrics},
+            result.fit_seconds,
+            result.predict_seconds_per_clip,
+            result.model_bytes,
+            result.peak_memory,
+            result.warnings,
+        )
+        for result in results
+    ]
+    pipelines.sort(key=lambda pipeline: _rank(pipeline.metrics[main], main))
     tested = {int(targets.unit_codes[index]) for fold in splits.folds for index in fold.test}
+    notes = [
+        *_notes(extraction, splits, pipelines),
+        *_order_note(
+            [pipeline.metrics[main] for pipeline in pipelines],
+            main,
+            untested(splits.folds, [clip.label for clip in dataset]),
+        ),
+    ]
+    if len(tested) == 1:
+        notes.append(f"there is only 1 {targets.unit} to resample, so there are no intervals")
     return RunResult(
         config=config,
         folder=folder.path,
@@ -157,32 +180,7 @@ def summarise(
         splits=splits.description,
         unit=targets.unit,
         n_units=len(tested),
-        notes=(
-            *_notes(extraction, splits, pipelines),
-            *_order_note(
-                pipelines,
-                config.metrics[0],
-                untested(splits.folds, [clip.label for clip in dataset]),
-            ),
-            *_interval_notes(targets.unit, len(tested)),
-            *_selection_notes(results, pipelines[0], targets, config),
-        ),
-    )
-
-
-def _pipeline_summary(
-    result: PipelineResult, config: RunConfig, targets: Targets
-) -> PipelineSummary:
-    return PipelineSummary(
-        result.pipeline.name,
-        result.pipeline.featurizer,
-        result.pipeline.classifier_name,
-        {m: estimate(result, m, targets, seed=config.seed) for m in config.metrics},
-        result.fit_seconds,
-        result.predict_seconds_per_clip,
-        result.model_bytes,
-        result.peak_memory,
-        result.warnings,
+        notes=(*notes, *_selection_notes(results, pipelines[0], targets, config)),
     )
 
 
@@ -200,8 +198,7 @@ def compared(
     )
 
 
-def _rank(pipeline: PipelineSummary, main: Metric) -> float:
-    result = pipeline.metrics[main]
+def _rank(result: Estimate | None, main: Metric) -> float:
     if result is None or not np.isfinite(result.value):
         return float("inf")
     return result.value if METRICS[main].lower_is_better else -result.value
@@ -229,21 +226,16 @@ def _notes(
 
 
 def _order_note(
-    pipelines: Sequence[PipelineSummary], main: Metric, untested_classes: str
+    estimates: Iterable[Estimate | None], main: Metric, untested_classes: str
 ) -> Iterator[str]:
     """Yield a note if the main metric orders no pipelines."""
-    estimates = [estimate for pipeline in pipelines if (estimate := pipeline.metrics[main])]
-    if estimates and not any(np.isfinite(estimate.value) for estimate in estimates):
+    values = [estimate.value for estimate in estimates if estimate]
+    if values and not np.isfinite(values).any():
         reason = f", since {untested_classes}" if untested_classes else ""
         yield (
             f"{main} is not defined for any pipeline{reason}: the pipelines are in the order of "
             "the config, and the first one need not be the best"
         )
-
-
-def _interval_notes(unit: str, n_units: int) -> Iterator[str]:
-    if n_units == 1:
-        yield f"there is only 1 {unit} to resample, so there are no intervals"
 
 
 def _selection_notes(
