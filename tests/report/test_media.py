@@ -46,7 +46,7 @@ def test_sound_that_is_too_loud_is_clipped() -> None:
 
 
 def test_without_a_codec_sound_is_wav(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audioclf.report.media._codecs", lambda: ())
+    monkeypatch.setattr("audioclf.report.media._CODECS", [("OPUS", "", "")])
     assert content(media.sound_of(tone(8000, 2.0), 8000))[0] == "audio/wav"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from audioclf.base.errors import ResultError
-from audioclf.report.run.outcomes import outcomes_of
+from audioclf.report.run.outcomes import outcome_of
 from audioclf.report.run.overview import pipelines_view
 from audioclf.report.run.page import build_report, default_budget, report_again, write_report
 from tests.conftest import imported_by
@@ -321,7 +321,8 @@ def test_past_the_budget_the_clips_with_most_errors_come_first(tmp_path: Path) -
     data, embedded = page.data(), {int(i) for i in page.media()}
     assert 0 < len(embedded) < 60
     assert embedded == set(data["order"][: len(embedded)])
-    wrong = np.sum([outcome.wrong for outcome in outcomes_of(run)], axis=0)
+    outcomes = [outcome_of(pipeline, run.targets) for pipeline in run.pipelines]
+    wrong = np.sum([outcome.wrong for outcome in outcomes], axis=0)
     assert wrong[data["order"][0]] == wrong.max()
     assert f"sound and spectrograms of {len(embedded)} of 60 clips" in page.text
 

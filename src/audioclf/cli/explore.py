@@ -109,7 +109,7 @@ def describe(exploration: Exploration) -> str:
 
 
 def _parts(exploration: Exploration) -> Iterator[str]:
-    from audioclf.report.explore.levels import class_levels
+    from audioclf.report.explore.exploration import class_levels
 
     rows = class_levels(exploration)
     header = ["class", "clips", "length s", "level dBFS", "peak", "floor", "up to Hz"]

@@ -146,7 +146,7 @@ def to_data(exploration: Exploration) -> dict[str, Any]:
     """Return what was found as plain data for JSON."""
     from dataclasses import asdict
 
-    from audioclf.report.explore.levels import class_levels, overall
+    from audioclf.report.explore.exploration import class_levels, overall
 
     groups = group_names(exploration)
     return {

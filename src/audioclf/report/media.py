@@ -11,6 +11,7 @@ import base64
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -124,15 +125,12 @@ def thumbnail_of(y: NDArray[np.float32], sr: int) -> Thumbnail:
     n_fft = 2 ** max(5, round(math.log2(0.04 * sr)))
     hop = max(n_fft // 8, math.ceil(len(y) / _COLUMNS))
     mel = MelSpectrogram(n_fft=n_fft, hop_length=hop, n_mels=min(64, n_fft // 8))
-    return Thumbnail(_levels(mel.extract(y, sr)), len(y) / sr, sr / 2)
-
-
-def _levels(decibels: NDArray[np.float32]) -> Levels:
+    decibels = mel.extract(y, sr)
     top = decibels.max()
-    if decibels.min() == top:
-        return np.zeros(decibels.shape, dtype=np.uint8)
     levels: Levels = np.clip(255 * (1 + (decibels - top) / _TOP_DB), 0, 255).astype(np.uint8)
-    return levels
+    if decibels.min() == top:
+        levels = np.zeros_like(levels)
+    return Thumbnail(levels, len(y) / sr, sr / 2)
 
 
 def mean_thumbnail(thumbnails: Sequence[Thumbnail], seconds: float) -> Levels:
@@ -144,9 +142,8 @@ def mean_thumbnail(thumbnails: Sequence[Thumbnail], seconds: float) -> Levels:
     total = np.zeros((n_mels, _COLUMNS))
     for thumbnail in thumbnails:
         n_frames = thumbnail.levels.shape[1]
-        frame = (np.arange(_COLUMNS) * seconds / _COLUMNS / thumbnail.seconds * n_frames).astype(
-            int
-        )
+        position = np.arange(_COLUMNS) * seconds / _COLUMNS / thumbnail.seconds
+        frame = (position * n_frames).astype(int)
         columns = np.flatnonzero(frame < n_frames)
         total[:, columns] += thumbnail.levels[:n_mels, frame[columns]]
     return (total / len(thumbnails)).astype(np.uint8)
@@ -177,40 +174,25 @@ def mask_of(shares: NDArray[np.float64], colour: tuple[int, int, int]) -> str:
 
 def sound_of(y: NDArray[np.float32], sr: int) -> str:
     """Return a waveform as a data URI that a browser plays."""
+    import soundfile
+
     if sr > SAMPLE_RATE:
         import soxr
 
         y, sr = soxr.resample(y, sr, SAMPLE_RATE, "soxr_hq"), SAMPLE_RATE
     y = np.clip(y, -1.0, 1.0)
-    if 2 * len(y) > _PLAIN_BYTES:
-        for container, subtype, mime in _codecs():
-            if (content := _encoded(y, sr, container, subtype)) is not None:
-                return _data_uri(content, mime)
-    wav = _encoded(y, sr, "WAV", "PCM_16")
-    assert wav is not None
-    return _data_uri(wav, "audio/wav")
+    for container, subtype, mime in _CODECS if 2 * len(y) > _PLAIN_BYTES else ():
+        # libsndfile may lack a codec, and Vorbis and MP3 do not take every sample rate.
+        with suppress(soundfile.LibsndfileError, ValueError):
+            return _data_uri(_encoded(y, sr, container, subtype), mime)
+    return _data_uri(_encoded(y, sr, "WAV", "PCM_16"), "audio/wav")
 
 
-@cache
-def _codecs() -> tuple[tuple[str, str, str], ...]:
-    import soundfile
-
-    known = soundfile.available_formats()
-    return tuple(
-        codec
-        for codec in _CODECS
-        if codec[0] in known and codec[1] in soundfile.available_subtypes(codec[0])
-    )
-
-
-def _encoded(y: NDArray[np.float32], sr: int, container: str, subtype: str) -> bytes | None:
+def _encoded(y: NDArray[np.float32], sr: int, container: str, subtype: str) -> bytes:
     import soundfile
 
     buffer = io.BytesIO()
-    try:
-        soundfile.write(buffer, y, sr, format=container, subtype=subtype)
-    except soundfile.LibsndfileError:
-        return None  # Vorbis and MP3 do not take every sample rate.
+    soundfile.write(buffer, y, sr, format=container, subtype=subtype)
     return buffer.getvalue()
 
 

@@ -21,19 +21,12 @@ if TYPE_CHECKING:
 
 _SHARED_STYLE, _SHARED_SCRIPT = "report.css", "page.js"
 
-
 _MARK = b'<meta name="generator" content="audioclf">'
 _HEAD_BYTES = 4096
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse to replace a file that is not a page of audioclf, such as an input.
-
-    Raises
-    ------
-    ResultError
-        If there is another file, or a folder.
-    """
+    """Raise a `ResultError` where there is a file that is no page of audioclf, or a folder."""
     try:
         with path.open("rb") as stream:
             is_page = _MARK in stream.read(_HEAD_BYTES)
@@ -49,13 +42,7 @@ def check_replaceable(path: Path) -> None:
 
 
 def write_page(path: Path, html: str) -> Path:
-    """Write a page to a new file, or over an earlier page.
-
-    Raises
-    ------
-    ResultError
-        As `check_replaceable`, or if it cannot be written.
-    """
+    """Write a page to a new file, or over an earlier page; errors are as `check_replaceable`."""
     check_replaceable(path)
     return OutputFolder(path.parent).write_text(path.name, html)
 
@@ -67,9 +54,18 @@ def rendered(name: str, view: Mapping[str, Any], data: Mapping[str, Any]) -> str
     `name.css` if there is one. Text in `view` is escaped; `data` becomes JSON by the id of its
     element.
     """
+    import jinja2
     from jinja2.utils import htmlsafe_json_dumps
 
-    environment = _environment()
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("audioclf.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for filter_ in (words.shown, words.breakable, words.number, words.count):
+        environment.filters[filter_.__name__] = filter_
     script = _source(environment, _SHARED_SCRIPT) + _source(environment, f"{name}.js")
     digest = hashlib.sha256(script.encode("utf-8")).digest()
     sheets = dict.fromkeys((_SHARED_STYLE, f"{name}.css"))
@@ -84,21 +80,6 @@ def rendered(name: str, view: Mapping[str, Any], data: Mapping[str, Any]) -> str
         script_hash=f"sha256-{base64.b64encode(digest).decode('ascii')}",
         **texts,
     )
-
-
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("audioclf.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for filter_ in (words.shown, words.breakable, words.number, words.count):
-        environment.filters[filter_.__name__] = filter_
-    return environment
 
 
 def _source(environment: jinja2.Environment, name: str) -> str:

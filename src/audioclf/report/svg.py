@@ -19,17 +19,13 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
     >>> tag("text", "<b>", x=1.25, class_="tick")
     Markup('<text x="1.2" class="tick">&lt;b&gt;</text>')
     """
-    written = Markup("").join(
-        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _value(value))
-        for key, value in attributes.items()
-        if value is not None
-    )
+    written = Markup("")
+    for key, value in attributes.items():
+        text = f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else value
+        if value is not None:
+            written += Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), text)
     inside = Markup("").join(map(escape, children))
     return Markup("<{0}{1}>{2}</{0}>").format(name, written, inside)
-
-
-def _value(value: object) -> object:
-    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else value
 
 
 def drawing(width: float, height: float, label: str, *children: object, class_: str = "") -> Markup:
@@ -96,9 +92,10 @@ def axis_below(extent: tuple[float, float]) -> Markup:
     """Draw the axis of a column of `interval_bar`s."""
     width, height = 160.0, 16.0
     x = linear(*extent, 6, width - 6)
-    shown = [t for t in ticks(*extent, 4) if 12 <= x(t) <= width - 12]
     texts = [
-        tag("text", _short(t), x=x(t), y=12, class_="tick", text_anchor="middle") for t in shown
+        _text(text, x(value), 12, "tick", "middle")
+        for value, text in labelled(ticks(*extent, 4))
+        if 12 <= x(value) <= width - 12
     ]
     return drawing(width, height, "scale", *texts, class_="interval")
 
@@ -106,10 +103,6 @@ def axis_below(extent: tuple[float, float]) -> Markup:
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
     """Draw a straight line."""
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
-
-
-def _short(value: float) -> str:
-    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def polyline(
@@ -133,28 +126,27 @@ def frame(
     left, top, right, bottom = box
     parts = [line(x(v), top, x(v), bottom, "grid") for v, _ in x_ticks]
     parts += [line(left, y(v), right, y(v), "grid") for v, _ in y_ticks]
-    parts += [
-        tag("text", text, x=x(v), y=bottom + 15, class_="tick", text_anchor="middle")
-        for v, text in x_ticks
-    ]
-    parts += [
-        tag("text", text, x=left - 7, y=y(v) + 4, class_="tick", text_anchor="end")
-        for v, text in y_ticks
-    ]
-    middle = (left + right) / 2
-    parts.append(tag("text", x_label, x=middle, y=bottom + 32, class_="axis", text_anchor="middle"))
-    parts.append(tag("text", y_label, x=left - 30, y=top - 9, class_="axis"))
+    parts += [_text(text, x(v), bottom + 15, "tick", "middle") for v, text in x_ticks]
+    parts += [_text(text, left - 7, y(v) + 4, "tick", "end") for v, text in y_ticks]
+    parts.append(_text(x_label, (left + right) / 2, bottom + 32, "axis", "middle"))
+    parts.append(_text(y_label, left - 30, top - 9, "axis", "start"))
     return Markup("").join(parts)
+
+
+def _text(text: str, x: float, y: float, class_: str, anchor: str) -> Markup:
+    return tag("text", text, x=x, y=y, class_=class_, text_anchor=anchor)
 
 
 def labelled(values: Iterable[float]) -> list[tuple[float, str]]:
     """Return ticks with their texts."""
-    return [(value, _short(value)) for value in values]
+    return [(value, f"{value:g}".replace("-", "\N{MINUS SIGN}")) for value in values]
 
 
-def place_labels(
-    points: Sequence[Point], texts: Sequence[str], box: tuple[float, float, float, float]
-) -> list[Markup]:
+_Area = tuple[float, float, float, float]
+_TEXT_WIDTH, _TEXT_HEIGHT = 6.6, 13.0
+
+
+def place_labels(points: Sequence[Point], texts: Sequence[str], box: _Area) -> list[Markup]:
     """Write a text beside each point, with little overlap of texts and points.
 
     The texts stay in the box (left, top, right, bottom).
@@ -162,37 +154,21 @@ def place_labels(
     taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in points]
     labels = []
     for (x, y), text in zip(points, texts, strict=True):
-        choices = _label_places(x, y, _TEXT_WIDTH * len(text))
-        place, area = min(choices, key=lambda choice: _cost(choice[1], taken, box))
+        width = _TEXT_WIDTH * len(text)
+        places: list[tuple[_Area, float, str]] = []
+        for base in (y + 4 + shift for shift in (0.0, -14.0, 14.0, -28.0, 28.0)):
+            top, bottom = base - _TEXT_HEIGHT + 3, base + 3
+            places.append(((x + 10, top, x + 10 + width, bottom), x + 10, "start"))
+            places.append(((x - 10 - width, top, x - 10, bottom), x - 10, "end"))
+        area, start, anchor = min(places, key=lambda place: _cost(place[0], taken, box))
         taken.append(area)
-        labels.append(
-            tag("text", text, x=place[0], y=place[1], class_="name", text_anchor=place[2])
-        )
+        labels.append(_text(text, start, area[3] - 3, "name", anchor))
     return labels
-
-
-_Area = tuple[float, float, float, float]
-_TEXT_WIDTH, _TEXT_HEIGHT = 6.6, 13.0
-
-
-def _label_places(x: float, y: float, width: float) -> list[tuple[tuple[float, float, str], _Area]]:
-    """Return places for a text around a point, best first: x, y, anchor, and the area covered."""
-    places = []
-    for shift in (0.0, -14.0, 14.0, -28.0, 28.0):
-        base = y + 4 + shift
-        top, bottom = base - _TEXT_HEIGHT + 3, base + 3
-        places.append(((x + 10, base, "start"), (x + 10, top, x + 10 + width, bottom)))
-        places.append(((x - 10, base, "end"), (x - 10 - width, top, x - 10, bottom)))
-    return places
 
 
 def _cost(area: _Area, taken: Iterable[_Area], box: _Area) -> float:
     outside = max(0.0, box[0] - area[0]) + max(0.0, area[2] - box[2])
     outside += max(0.0, box[1] - area[1]) + max(0.0, area[3] - box[3])
-    return 10 * outside + sum(_overlap(area, other) for other in taken)
-
-
-def _overlap(a: _Area, b: _Area) -> float:
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    return width * height if width > 0 and height > 0 else 0.0
+    widths = [(min(area[2], o[2]) - max(area[0], o[0]), o) for o in taken]
+    heights = [(w, min(area[3], o[3]) - max(area[1], o[1])) for w, o in widths]
+    return 10 * outside + sum(w * h for w, h in heights if w > 0 and h > 0)

@@ -14,11 +14,7 @@ _SIZES = ("B", "kB", "MB", "GB", "TB")
 
 
 def shown(text: object) -> str:
-    r"""Return text in which invisible and control characters are written as escapes.
-
-    >>> shown("barbie\u202egnp.wav")
-    'barbie\\u202egnp.wav'
-    """
+    """Return text in which invisible and control characters are written as escapes."""
     return one_line(str(text))
 
 
@@ -37,11 +33,7 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """Return a number with a fixed number of decimals, with a true minus sign.
-
-    >>> number(-0.25), number(None)
-    ('−0.250', '–')
-    """
+    """Return a number with a fixed number of decimals, with a true minus sign."""
     if not is_number(value):
         return MISSING
     text = f"{value:.{digits}f}"
@@ -73,11 +65,7 @@ def estimate(data: Any) -> dict[str, str]:
 
 
 def seconds(value: Any) -> str:
-    """Return a time in the unit that suits it.
-
-    >>> seconds(0.0078), seconds(0.0000042), seconds(83)
-    ('7.8 ms', '4.2 µs', '83 s')
-    """
+    """Return a time in the unit that suits it."""
     if not is_number(value):
         return MISSING
     for unit, factor in (("s", 1.0), ("ms", 1e3)):
@@ -92,11 +80,7 @@ def total_length(value: float) -> str:
 
 
 def size(value: Any) -> str:
-    """Return a number of bytes in the unit that suits it.
-
-    >>> size(999), size(1_234_567)
-    ('999 B', '1.2 MB')
-    """
+    """Return a number of bytes in the unit that suits it."""
     if not is_number(value):
         return MISSING
     power = min(len(_SIZES) - 1, int(math.log10(abs(value)) // 3)) if abs(value) >= 1 else 0
@@ -104,11 +88,7 @@ def size(value: Any) -> str:
 
 
 def count(value: Any) -> str:
-    """Return a count: whole if it is, as a mean over repeats otherwise.
-
-    >>> count(39.5), count(3.0)
-    ('39.5', '3')
-    """
+    """Return a count: whole if it is, as a mean over repeats otherwise."""
     return f"{value:.4g}" if is_number(value) else MISSING
 
 

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from audioclf.audit.shortcuts.facts import COLUMN
 from audioclf.report import svg
@@ -65,21 +64,12 @@ def fair_order(exploration: Exploration, positions: Sequence[int]) -> list[int]:
     for at in positions:
         by_class.setdefault(exploration.dataset.clips[at].label, []).append(at)
     ranked = []
+    golden = (5**0.5 - 1) / 2  # multiples of it, modulo 1, fill [0, 1) evenly at any length
     for label in sorted(by_class):
         own = by_class[label]
-        spread = np.argsort(np.argsort(_spread_keys(len(own))))
+        spread = np.argsort([(k * golden) % 1 for k in range(len(own))])
         ranked += [(int(rank), label, at) for rank, at in zip(spread, own, strict=True)]
     return [at for _, _, at in sorted(ranked)]
-
-
-def _spread_keys(n: int) -> list[float]:
-    """Return keys that put n items into an order of which any first part is spread evenly."""
-    golden = (5**0.5 - 1) / 2  # multiples of it, modulo 1, fill [0, 1) evenly at any length
-    keys = [0.0] * n
-    order = np.argsort([(k * golden) % 1 for k in range(n)])
-    for rank, at in enumerate(order.tolist()):
-        keys[rank] = float(at)
-    return keys
 
 
 def colourings_of(exploration: Exploration, drawn: Sequence[int]) -> list[Colouring]:
@@ -90,16 +80,14 @@ def colourings_of(exploration: Exploration, drawn: Sequence[int]) -> list[Colour
     if groups is not None:
         columns.append((groups[0], list(groups[1])))
     columns.append(("file format", [format_words(exploration.formats[clip.id]) for clip in clips]))
-    made = [_colouring(title, values, drawn) for title, values in columns]
+    made = []
+    for title, values in columns:
+        counts = Counter(values)
+        names = tuple(sorted(counts))
+        at_name = {name: code for code, name in enumerate(names)}
+        codes = tuple(at_name[values[at]] for at in drawn)
+        made.append(Colouring(title, names, codes, tuple(counts[name] for name in names)))
     return [made[0], *(other for other in made[1:] if len(other.names) > 1)]
-
-
-def _colouring(title: str, values: Sequence[str], drawn: Sequence[int]) -> Colouring:
-    counts = Counter(values)
-    names = tuple(sorted(counts))
-    at_name = {name: code for code, name in enumerate(names)}
-    codes = tuple(at_name[values[at]] for at in drawn)
-    return Colouring(title, names, codes, tuple(counts[name] for name in names))
 
 
 def map_view(
@@ -113,10 +101,11 @@ def map_view(
     places = _places(plane.points[list(drawn)])
     size = 5.0 if len(drawn) <= 300 else 3.6 if len(drawn) <= 1500 else 3.0
     clips = exploration.dataset.clips
-    marks = [
-        _mark(x, y, code, clips[at].id in playable)
-        for (x, y), code, at in zip(places, first.codes, drawn, strict=True)
-    ]
+    marks = []
+    for (x, y), code, at in zip(places, first.codes, drawn, strict=True):
+        mark, silent = _appearance(code), "" if clips[at].id in playable else " mute"
+        style = f"p k{mark['colour']}{silent}"
+        marks.append(svg.tag("use", href=f"#s{mark['shape']}", x=x, y=y, class_=style))
     label = (
         f"Map of {len(drawn)} clips by their {exploration.featurizer} features. "
         "Arrow keys move between clips, Enter plays."
@@ -148,14 +137,6 @@ def map_view(
 
 def _appearance(code: int) -> View:
     return {"colour": code % COLOURS, "shape": code // COLOURS % len(SHAPES)}
-
-
-def _mark(x: float, y: float, code: int, playable: bool) -> Markup:
-    mark = _appearance(code)
-    silent = "" if playable else " mute"
-    return svg.tag(
-        "use", href=f"#s{mark['shape']}", x=x, y=y, class_=f"p k{mark['colour']}{silent}"
-    )
 
 
 def _places(points: Any) -> list[tuple[float, float]]:

@@ -12,8 +12,13 @@ from audioclf.audit.findings import Audit
 from audioclf.audit.shortcuts.facts import COLUMN
 from audioclf.report import svg, words
 from audioclf.report.explore import map as mapped
-from audioclf.report.explore.exploration import Exploration, format_words
-from audioclf.report.explore.levels import ClassLevels, Spread, class_levels
+from audioclf.report.explore.exploration import (
+    ClassLevels,
+    Exploration,
+    Spread,
+    class_levels,
+    format_words,
+)
 from audioclf.report.media import Media, MediaMaker, media_data
 from audioclf.report.render import rendered
 from audioclf.report.run.audits import audit_view
@@ -27,6 +32,11 @@ if TYPE_CHECKING:
 View = dict[str, Any]
 
 _MAX_FORMATS = 20
+_CHECKED = (
+    "Checked: file formats that only one class has, identical files, and clips that are "
+    "unreadable, silent, clipped, of unusual length or with a DC offset. To check whether copies "
+    "or speakers leak between folds, run audioclf audit."
+)
 
 
 def build_page(
@@ -49,11 +59,12 @@ def build_page(
         order = mapped.fair_order(exploration, drawn)
         media = maker.media([exploration.dataset.clips[at].id for at in order], int(budget * 1e6))
     colourings = mapped.colourings_of(exploration, drawn)
+    audit = Audit("exploration", "Before training", _CHECKED, exploration.findings)
     view = {
         "run": exploration.config.name,
         "summary": _summary(exploration),
         "dataset": dataset_view(_material(exploration), maker),
-        "findings": audit_view(_findings(exploration)),
+        "findings": audit_view(audit_data([audit])),
         "levels": _levels_view(class_levels(exploration)),
         "map": mapped.map_view(exploration, drawn, colourings, frozenset(media)),
         "sound": {"n": len(media), "n_clips": len(exploration.dataset), "wanted": sound},
@@ -71,6 +82,9 @@ def _summary(exploration: Exploration) -> View:
     n_open = sum(finding.severity == "finding" for finding in exploration.findings)
     groups = {clip.group for clip in exploration.dataset} - {None}
     seconds = float(exploration.facts[:, COLUMN["duration_s"]].sum())
+    audio = exploration.config.audio
+    length = "" if audio.duration is None else f", at most {audio.duration:g} s"
+    start = f", from {audio.offset:g} s" if audio.offset else ""
     return {
         "n_clips": len(exploration.dataset),
         "n_classes": len(counts),
@@ -80,36 +94,18 @@ def _summary(exploration: Exploration) -> View:
         "total": words.total_length(seconds),
         "n_open": n_open,
         "name": exploration.dataset.name,
-        "audio": _audio_words(exploration),
+        "audio": f"mono, {audio.sr} Hz{length}{start}",
     }
 
 
-def _audio_words(exploration: Exploration) -> str:
-    audio = exploration.config.audio
-    length = "" if audio.duration is None else f", at most {audio.duration:g} s"
-    start = f", from {audio.offset:g} s" if audio.offset else ""
-    return f"mono, {audio.sr} Hz{length}{start}"
-
-
 def _material(exploration: Exploration) -> Material:
+    lengths = exploration.facts[:, COLUMN["duration_s"]]
     clips = []
-    for clip, seconds in zip(
-        exploration.dataset, exploration.facts[:, COLUMN["duration_s"]], strict=True
-    ):
+    for clip, seconds in zip(exploration.dataset, lengths, strict=True):
         facts = {key: str(value) for key, value in asdict(exploration.formats[clip.id]).items()}
-        facts["seconds"] = str(seconds)
-        clips.append(SavedClip(clip.id, clip.label, clip.group, facts))
+        clips.append(SavedClip(clip.id, clip.label, clip.group, facts | {"seconds": str(seconds)}))
     left_out = [{"path": row.clip.id, "message": row.message} for row in exploration.failed]
     return Material(exploration.dataset.name, exploration.dataset.classes, clips, left_out)
-
-
-def _findings(exploration: Exploration) -> dict[str, Any]:
-    summary = (
-        "Checked: file formats that only one class has, identical files, and clips that are "
-        "unreadable, silent, clipped, of unusual length or with a DC offset. To check whether "
-        "copies or speakers leak between folds, run audioclf audit."
-    )
-    return audit_data([Audit("exploration", "Before training", summary, exploration.findings)])
 
 
 def _levels_view(rows: Sequence[ClassLevels]) -> View:

@@ -29,6 +29,7 @@ MAX_LEFT_OUT = 200
 MAX_PICTURED = 24
 """Classes with a mean spectrogram, where there are more."""
 _URL = re.compile(r"[\w+.-]+://[^\s'\"]+")
+_FORMAT = ("container", "subtype", "sr", "channels")
 _SAMPLED = 96
 """Clips of all classes together from which the mean spectrograms are computed."""
 
@@ -45,18 +46,18 @@ class Material:
     clips: Sequence[SavedClip]
     left_out: Sequence[Mapping[str, str]]
 
-
-def material_of(run: SavedRun) -> Material:
-    """Return the dataset of a run."""
-    return Material(
-        str(run.record["dataset"].get("name", "")), run.classes, run.clips, run.left_out
-    )
+    @classmethod
+    def of(cls, run: SavedRun) -> Material:
+        """Return the dataset of a run."""
+        name = str(run.record["dataset"].get("name", ""))
+        return cls(name, run.classes, run.clips, run.left_out)
 
 
 def dataset_view(data: Material, maker: MediaMaker | None) -> View:
     """Return classes, lengths, formats and mean spectrograms of the clips."""
     counts = Counter(clip.label for clip in data.clips)
     lengths = [float(clip.facts["seconds"]) for clip in data.clips if clip.facts.get("seconds")]
+    formats = Counter(tuple(clip.facts.get(key, "") for key in _FORMAT) for clip in data.clips)
     top = max(counts.values())
     return {
         "name": data.name,
@@ -67,21 +68,15 @@ def dataset_view(data: Material, maker: MediaMaker | None) -> View:
         "n_groups": len({clip.group for clip in data.clips if clip.group is not None}),
         "total": words.total_length(sum(lengths)),
         "lengths": _histogram(lengths),
-        "formats": _formats(data),
+        "formats": [
+            {**dict(zip(_FORMAT, values, strict=True)), "count": count}
+            for values, count in formats.most_common(20)
+        ],
         "left_out": data.left_out[:MAX_LEFT_OUT],
         "n_left_out": len(data.left_out),
         "thumbnails": _class_thumbnails(data, maker) if maker else None,
         "n_pictured": min(len(data.classes), MAX_PICTURED),
     }
-
-
-def _formats(data: Material) -> list[View]:
-    keys = ("container", "subtype", "sr", "channels")
-    formats = Counter(tuple(clip.facts.get(key, "") for key in keys) for clip in data.clips)
-    return [
-        {**dict(zip(keys, values, strict=True)), "count": count}
-        for values, count in formats.most_common(20)
-    ]
 
 
 def _histogram(lengths: list[float]) -> Markup:

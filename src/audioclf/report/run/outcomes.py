@@ -1,12 +1,14 @@
-"""Predictions of each pipeline by clip, and the order in which clips are shown."""
+"""Predictions of each pipeline by clip, as the browser of clips shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from audioclf.report.words import shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,11 +53,6 @@ def outcome_of(pipeline: Predicted, targets: Targets) -> Outcome:
     return Outcome(np.where(tested > 0, votes.argmax(axis=1), -1), tested, wrong, mean)
 
 
-def outcomes_of(run: SavedRun) -> list[Outcome]:
-    """Return the outcome of every pipeline of a run, in the order of its pipelines."""
-    return [outcome_of(pipeline, run.targets) for pipeline in run.pipelines]
-
-
 def review_order(outcomes: Sequence[Outcome], y: NDArray[np.intp]) -> list[int]:
     """Return the positions of all clips, those with most errors first.
 
@@ -75,3 +72,31 @@ def review_order(outcomes: Sequence[Outcome], y: NDArray[np.intp]) -> list[int]:
     few = [i for code in np.unique(y) for i in [e for e in clear if y[e] == code][:FEW_RIGHT]]
     in_turn = [*hard[:_FIRST], *few, *hard[_FIRST:], *easy, *range(len(y))]
     return list(dict.fromkeys(in_turn))
+
+
+def browser_data(
+    run: SavedRun, outcomes: Sequence[Outcome], order: Sequence[int]
+) -> dict[str, Any]:
+    """Return the columns that the browser filters and sorts by.
+
+    `scores` are those of the true class in thousandths, -1 where there is none.
+    """
+    groups = [clip.group for clip in run.clips]
+    return {
+        "classes": [shown(name) for name in run.classes],
+        "pipelines": [shown(pipeline.name) for pipeline in run.pipelines],
+        "ids": [shown(clip.id) for clip in run.clips],
+        "labels": run.targets.codes.tolist(),
+        "groups": None if None in groups else [shown(group) for group in groups],
+        "predicted": [outcome.predicted.tolist() for outcome in outcomes],
+        "tested": outcomes[0].tested.tolist(),
+        "scores": [_thousandths(outcome.true_score) for outcome in outcomes],
+        "order": list(order),
+    }
+
+
+def _thousandths(scores: NDArray[np.float64]) -> list[int] | None:
+    if not np.isfinite(scores).any():
+        return None
+    thousandths: list[int] = np.round(1000 * np.nan_to_num(scores, nan=-0.001)).astype(int).tolist()
+    return thousandths

@@ -11,8 +11,8 @@ from audioclf.report import words
 from audioclf.report.clips import ClipSource, clips_of
 from audioclf.report.media import Media, MediaMaker, media_data
 from audioclf.report.render import check_replaceable, rendered, write_page
-from audioclf.report.run import audits, browser, closeup, material, overview
-from audioclf.report.run.outcomes import outcomes_of, review_order
+from audioclf.report.run import audits, closeup, material, overview
+from audioclf.report.run.outcomes import browser_data, outcome_of, review_order
 from audioclf.runs.folder import AUDIT, COMPARISON, IMPORTANCES, PIPELINES, REPORT
 from audioclf.runs.reading import SavedRun, read_run
 
@@ -91,7 +91,7 @@ def build_report(
     `importances` are those of bins and frames for each pipeline [shape=(n_bins, n_frames)] or
     [shape=(n_bins,)]; by default those of `importances.json`.
     """
-    outcomes = outcomes_of(run)
+    outcomes = [outcome_of(pipeline, run.targets) for pipeline in run.pipelines]
     order = review_order(outcomes, run.targets.codes)
     maker = None if clips is None else MediaMaker(clips)
     media: dict[str, Media] = {}
@@ -111,7 +111,7 @@ def build_report(
         "costs": overview.costs_view(run),
         "panels": closeup.panels(run),
         "audit": audits.audit_view(run.file(AUDIT)),
-        "dataset": material.dataset_view(material.material_of(run), maker),
+        "dataset": material.dataset_view(material.Material.of(run), maker),
         "importances": material.importance_view(importances),
         "sound": {
             "n": len(media),
@@ -122,7 +122,7 @@ def build_report(
         },
         "origin": material.origin_view(run),
     }
-    data = {"data": browser.browser_data(run, outcomes, order)}
+    data = {"data": browser_data(run, outcomes, order)}
     return rendered(
         "report", view, {**data, "media": media_data([clip.id for clip in run.clips], media)}
     )
