@@ -68,7 +68,7 @@ def make_run(
         SavedPipeline(name, "mel", name, _fold_results(folds, y, len(classes), right, scored, rng))
         for name in pipelines
     ]
-    for name, content in (files or {}).items():
+    for name, content in {"config.yaml": {"name": "made"}, **(files or {})}.items():
         (folder / name).write_text(json.dumps(content) + "\n", encoding="utf-8")
     return SavedRun(
         folder,

@@ -1,4 +1,4 @@
-"""The page in a real browser: it filters, plays, sorts, and obeys the keyboard."""
+"""The pages in a real browser: they filter, play, sort, obey the keyboard and show any name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 
 from audioclf.report.run.page import build_report
 from tests.report.builders import HOSTILE, Tones, make_run
+from tests.report.explore.making import explored, make_config
+from tests.report.explore.making import page_of as page_of_look
 
 pytestmark = pytest.mark.slow
 
@@ -91,13 +93,10 @@ def wait_for(page: Any, script: str) -> None:
     WebDriverWait(page, 15).until(lambda _: page.execute_script(f"return {script}"))
 
 
-def test_the_console_has_no_messages(page: Any) -> None:
+def test_the_page_loads_nothing_and_the_console_has_no_messages(page: Any) -> None:
     page.get_log("browser")
     page.refresh()
     assert page.get_log("browser") == []
-
-
-def test_nothing_is_loaded_from_elsewhere(page: Any) -> None:
     script = "return performance.getEntriesByType('resource').map(e => e.name)"
     loaded = page.execute_script(script)
     assert [name for name in loaded if not name.startswith("data:")] == []
@@ -136,15 +135,8 @@ def test_clips_are_filtered_by_class_and_by_text(page: Any) -> None:
     choose(page, "f-text", "DOG/0001")
     assert clips_found(page) == 1
     assert "dog/0001.wav" in text_of(page, "#cards")
-
-
-def test_a_filter_that_fits_nothing_says_so(page: Any) -> None:
     choose(page, "f-text", "nothing is called this")
     assert text_of(page, "#count") == "0 of 60 clips"
-
-
-def test_clear_shows_everything_again(page: Any) -> None:
-    choose(page, "f-text", "dog/0001")
     page.execute_script("document.querySelector('#filters [type=reset]').click()")
     wait_for(page, "document.getElementById('count').textContent === '60 clips'")
 
@@ -156,46 +148,35 @@ def test_pages_are_turned(page: Any) -> None:
     assert text_of(page, "#cards .id") != first
 
 
-def test_a_number_in_the_confusion_matrix_shows_its_clips(page: Any) -> None:
-    known = data(page)
-    page.execute_script("document.querySelector('.panel .wrong .show-clips').click()")
-    expected = [
-        i for i, label in enumerate(known["labels"]) if label == 0 and known["predicted"][0][i] == 1
-    ]
-    assert clips_found(page) == len(expected)
-
-
-def test_a_number_of_another_pipeline_shows_its_clips(page: Any) -> None:
+@pytest.mark.parametrize(("pipeline", "cell", "predicted"), [(0, "wrong", 1), (2, "right", 0)])
+def test_a_number_in_the_confusion_matrix_shows_its_clips(
+    pipeline: int, cell: str, predicted: int, page: Any
+) -> None:
     known = data(page)
     choose(page, "f-text", "nothing")
-    choose(page, "pick", "2")
-    page.execute_script("document.querySelector('[data-panel=\"2\"] .right .show-clips').click()")
-    expected = [
-        i for i, label in enumerate(known["labels"]) if label == 0 and known["predicted"][2][i] == 0
-    ]
-    assert clips_found(page) == len(expected)
-    assert page.execute_script("return document.getElementById('f-a').value") == "2"
+    choose(page, "pick", str(pipeline))
+    selector = f'[data-panel="{pipeline}"] .{cell} .show-clips'
+    page.execute_script(f"document.querySelector('{selector}').click()")
+    pairs = list(zip(known["labels"], known["predicted"][pipeline], strict=True))
+    assert clips_found(page) == pairs.count((0, predicted))
+    assert page.execute_script("return document.getElementById('f-a').value") == str(pipeline)
 
 
-def test_play_plays(page: Any) -> None:
+def test_play_plays_and_becomes_stop(page: Any) -> None:
     page.execute_script(
         "window.ended = 0; const p = document.getElementById('player');"
         "p.addEventListener('ended', () => window.ended++);"
         "document.querySelector('#cards .play').click()"
     )
+    label = "document.querySelector('#cards .play').getAttribute('aria-label')"
+    assert page.execute_script(f"return {label}").startswith("Stop ")
     wait_for(page, "window.ended > 0 || document.getElementById('player').currentTime > 0")
     assert page.execute_script("return document.getElementById('player').duration") > 0.3
     assert page.execute_script("return document.getElementById('player').error") is None
-
-
-def test_play_becomes_stop_and_back(page: Any) -> None:
-    page.execute_script("document.querySelector('#cards .play').click()")
-    label = "document.querySelector('#cards .play').getAttribute('aria-label')"
-    assert page.execute_script(f"return {label}").startswith("Stop ")
     wait_for(page, f"{label}.startsWith('Play ')")
 
 
-def test_the_theme_turns_and_is_remembered(page: Any) -> None:
+def test_the_theme_is_that_of_the_system_or_the_last_chosen(page: Any) -> None:
     colour = "return getComputedStyle(document.body).backgroundColor"
     before = page.execute_script(colour)
     page.execute_script("document.getElementById('theme').click()")
@@ -203,18 +184,15 @@ def test_the_theme_turns_and_is_remembered(page: Any) -> None:
     assert after != before
     page.refresh()
     assert page.execute_script(colour) == after
-
-
-def test_the_page_follows_the_theme_of_the_system(page: Any) -> None:
-    colours = []
+    page.execute_script("localStorage.clear()")
+    page.refresh()
+    colours = set()
     for theme in ("light", "dark"):
         feature = {"name": "prefers-color-scheme", "value": theme}
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        colours.append(
-            page.execute_script("return getComputedStyle(document.body).backgroundColor")
-        )
+        colours.add(page.execute_script(colour))
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert colours[0] != colours[1]
+    assert colours == {before, after}
 
 
 def test_a_table_is_sorted_by_a_click_and_turned_round_by_a_second(page: Any) -> None:
@@ -235,7 +213,7 @@ def test_another_pipeline_is_shown_in_detail(page: Any) -> None:
     assert page.execute_script(f"return {shown}") == ["2"]
 
 
-def test_the_keyboard_reaches_every_kind_of_control(page: Any) -> None:
+def test_the_keyboard_reaches_every_kind_of_control_and_plays(page: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
     page.execute_script(
@@ -246,11 +224,6 @@ def test_the_keyboard_reaches_every_kind_of_control(page: Any) -> None:
     seen = set(page.execute_script("return window.seen"))
     wanted = {"skip", "theme", "sort", "pick", "show-clips", "f-a", "f-show", "f-text", "play"}
     assert wanted - seen == set()
-
-
-def test_the_keyboard_plays(page: Any) -> None:
-    from selenium.webdriver.common.keys import Keys
-
     page.execute_script("document.querySelector('#cards .play').focus()")
     page.switch_to.active_element.send_keys(Keys.SPACE)
     wait_for(page, "document.getElementById('player').currentTime > 0")
@@ -286,3 +259,55 @@ def test_every_control_has_a_name(page: Any) -> None:
         ")).map(e => e.outerHTML)"
     )
     assert nameless == []
+
+
+TURNED, SPELLED = "evil\u202egnp.exe\x1b[31m", "evil\\u202egnp.exe\\x1b[31m"
+LONG = "x" * 10_000
+IMAGE = "<img src=x onerror=document.title='owned'>"
+LABELS = (HOSTILE, IMAGE, TURNED, LONG)
+
+LOOK = """
+const shown = document.body.innerText + [...document.querySelectorAll('svg text')]
+  .map(e => e.textContent).join('');
+return {title: document.title, turned: document.documentElement.outerHTML.includes('\\u202e'),
+  controls: /[\\x00-\\x08\\x0b-\\x1f\\x7f]/.test(shown), shown: shown,
+  planted: document.querySelectorAll('img[onerror], main script, bdi :not(wbr)').length,
+  wide: document.documentElement.scrollWidth,
+  tallest: Math.max(...[...document.querySelectorAll('figure, li')].map(e => e.offsetHeight)),
+  screen: window.innerWidth}
+"""
+
+
+def report(folder: Path) -> str:
+    run = make_run(folder, classes=LABELS, pipelines=("knn", "svm"), n_clips=24)
+    return build_report(run, clips=Tones(seconds=0.2))
+
+
+def look(folder: Path) -> str:
+    # A table may not hold the others: control characters, and labels longer than this.
+    labels = (HOSTILE, IMAGE, TURNED.partition("\x1b")[0], LONG[:1000])
+    return page_of_look(explored(make_config(folder, labels)))
+
+
+@pytest.mark.parametrize("make", [report, look])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_names_of_an_enemy_are_text_and_leave_the_page_whole(
+    make: Any, width: int, browser: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(make(tmp_path), encoding="utf-8")
+    browser.set_window_size(width, 900)
+    browser.get_log("browser")
+    browser.get(path.as_uri())
+    found = browser.execute_script(LOOK)
+    browser.save_screenshot(str(tmp_path / "page.png"))
+    assert browser.get_log("browser") == []
+    assert found["title"] != "owned"
+    assert found["planted"] == 0
+    assert not found["turned"]
+    assert not found["controls"]
+    assert HOSTILE in found["shown"]
+    assert SPELLED.partition("\\x1b")[0] in found["shown"]
+    assert (SPELLED in found["shown"]) == (make is report)
+    assert found["wide"] <= found["screen"]
+    assert found["tallest"] < 900

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 
@@ -13,63 +14,40 @@ DASH = "\N{EN DASH}"
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("write", "value", "text"),
     [
-        (0.5, "0.500"),
-        (-0.25, f"{MINUS}0.250"),
-        (-0.0001, "0.000"),
-        (None, DASH),
-        (math.nan, DASH),
-        (True, DASH),
-        ("x", DASH),
+        (number, 0.5, "0.500"),
+        (number, -0.25, f"{MINUS}0.250"),
+        (number, -0.0001, "0.000"),
+        (number, None, DASH),
+        (number, math.nan, DASH),
+        (number, True, DASH),
+        (number, "x", DASH),
+        (signed, 0.1, "+0.100"),
+        (signed, -0.1, f"{MINUS}0.100"),
+        (signed, 0.0, "0.000"),
+        (signed, None, DASH),
+        (seconds, 0, "0 µs"),
+        (seconds, 2e-7, "0.2 µs"),
+        (seconds, 0.00995, "10 ms"),
+        (seconds, 0.25, "250 ms"),
+        (seconds, 4.26, "4.3 s"),
+        (seconds, None, DASH),
+        (size, 0, "0 B"),
+        (size, 999, "999 B"),
+        (size, 1000, "1.0 kB"),
+        (size, 5e18, "5000000 TB"),
     ],
 )
-def test_numbers_have_three_decimals(value: object, text: str) -> None:
-    assert number(value) == text
+def test_numbers_have_three_decimals_signs_and_units(
+    write: Callable[[object], str], value: object, text: str
+) -> None:
+    assert write(value) == text
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.1, "+0.100"), (-0.1, f"{MINUS}0.100"), (0.0, "0.000"), (None, DASH)]
-)
-def test_differences_have_a_sign(value: object, text: str) -> None:
-    assert signed(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0 µs"),
-        (2e-7, "0.2 µs"),
-        (0.00995, "10 ms"),
-        (0.25, "250 ms"),
-        (4.26, "4.3 s"),
-        (None, DASH),
-    ],
-)
-def test_times_have_the_unit_that_suits_them(value: object, text: str) -> None:
-    assert seconds(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (5e18, "5000000 TB")]
-)
-def test_sizes_have_the_unit_that_suits_them(value: object, text: str) -> None:
-    assert size(value) == text
-
-
-def test_an_interval_without_both_ends_is_left_out() -> None:
-    assert span({"low": 0.1, "high": None}) == ""
-    assert span(None) == ""
+def test_text_of_intervals_counts_and_other_values() -> None:
+    assert span({"low": 0.1, "high": None}) == span(None) == ""
     assert span({"low": 0.1, "high": 0.2}) == "[0.100, 0.200]"
-
-
-def test_counts_are_whole_where_they_are() -> None:
     assert (count(39.5), count(3.0), count(None)) == ("39.5", "3", DASH)
-
-
-def test_any_value_of_a_table_is_written() -> None:
     assert anything([1, None, True, 0.5, {"a": "b\x1b"}]) == f"1, {DASH}, yes, 0.500, a: b\\x1b"
-
-
-def test_invisible_characters_are_written_out_and_others_are_kept() -> None:
     assert shown("猫 \u202e\x00é") == "猫 \\u202e\\x00é"

@@ -19,7 +19,6 @@ from tests.finished_runs import (
     change_json,
     copy_run,
     first_run,
-    grouped_run,
     keep_pipelines,
     second_run,
 )
@@ -50,16 +49,12 @@ def refusal(*runs: Path) -> str:
 
 
 def test_one_run_is_a_comparison_of_its_pipelines(first: Path) -> None:
-    found = compare_runs([first])
+    found, written = compare_runs([first]), read_run(first).pipeline_metrics
     assert {pipeline.name for pipeline in found.pipelines} == {"knn", "svm", "logreg", "baseline"}
     assert [pipeline.name for pipeline in found.pipelines] == list(found.comparison.pipelines)
     assert found.comparison.baseline == "baseline"
     assert len(found.comparison.pairs) == 6
-
-
-def test_the_numbers_are_those_of_the_run(first: Path) -> None:
-    written = read_run(first).pipeline_metrics
-    for pipeline in compare_runs([first]).pipelines:
+    for pipeline in found.pipelines:
         expected = written[pipeline.name]["metrics"]["accuracy"]
         assert pipeline.estimate is not None
         values = (pipeline.estimate.value, pipeline.estimate.low)
@@ -85,11 +80,14 @@ def test_runs_of_one_name_are_named_by_their_folder_or_path(
     assert names == both | {"baseline"}
 
 
-def test_another_metric_and_a_margin_can_be_asked_for(first: Path) -> None:
+def test_pipelines_without_scores_for_another_metric_stand_last(first: Path) -> None:
     found = compare_runs([first], metric="log_loss", margin=50.0)
     assert found.comparison.metric == "log_loss"
     assert found.comparison.equivalence_margin == 50.0
     assert {pair.verdict for pair in found.comparison.pairs} == {"equivalent"}
+    assert found.pipelines[-1].name == "svm"
+    assert found.pipelines[-1].estimate is None
+    assert "not compared, since they have no log_loss: svm" in found.comparison.notes
 
 
 def test_costs_that_a_run_lacks_are_none_and_others_are_shown(first: Path, tmp_path: Path) -> None:
@@ -141,13 +139,10 @@ def test_clips_that_changed_are_refused(
     assert refusal(first, other).endswith(message)
 
 
-def test_other_groups_are_refused(first: Path, other: Path) -> None:
+def test_other_groups_or_a_fingerprint_alone_are_refused(first: Path, other: Path) -> None:
+    assert refusal(first, other).endswith("different published folds or groups of the same clips")
     change_csv(other / FOLDS, lambda rows: [row.update(group=row["path"][-5]) for row in rows])
     assert "different groups of 24 clips, such as 'high/a_0.wav'" in refusal(first, other)
-
-
-def test_a_difference_in_the_fingerprint_alone_is_refused(first: Path, other: Path) -> None:
-    assert refusal(first, other).endswith("different published folds or groups of the same clips")
 
 
 def test_other_folds_are_refused(first: Path, tmp_path: Path) -> None:
@@ -170,35 +165,19 @@ def _swap(rows: list[Row]) -> None:
         row["fold"] = {"0": "1", "1": "0"}.get(row["fold"], row["fold"])
 
 
-def test_groups_are_the_units(tmp_path_factory: pytest.TempPathFactory) -> None:
-    comparison = compare_runs([grouped_run(tmp_path_factory.getbasetemp())]).comparison
-    assert comparison.unit_name == "group"
-    assert comparison.n_clips == 8
-
-
 def test_the_same_run_twice_is_refused(first: Path) -> None:
     assert refusal(first, first / ".." / first.name) == f"{first.resolve()}: is given twice"
 
 
-def test_one_pipeline_is_nothing_to_compare(first: Path, tmp_path: Path) -> None:
-    keep_pipelines(copy_run(first, tmp_path / "run"), "svm")
-    assert refusal(tmp_path / "run") == "nothing to compare: there is one pipeline, svm"
-
-
-def test_a_metric_that_one_pipeline_has_is_nothing_to_compare(first: Path, tmp_path: Path) -> None:
+def test_one_pipeline_or_one_with_scores_is_nothing_to_compare(first: Path, tmp_path: Path) -> None:
     keep_pipelines(copy_run(first, tmp_path / "run"), "svm", "baseline")
     with pytest.raises(ResultError) as caught:
         compare_runs([tmp_path / "run"], metric="log_loss")
     assert caught.value.message == (
         "nothing to compare: of 2 pipelines, only one has scores that log_loss needs"
     )
-
-
-def test_a_pipeline_without_scores_stands_last(first: Path) -> None:
-    found = compare_runs([first], metric="log_loss")
-    assert found.pipelines[-1].name == "svm"
-    assert found.pipelines[-1].estimate is None
-    assert "not compared, since they have no log_loss: svm" in found.comparison.notes
+    keep_pipelines(tmp_path / "run", "svm")
+    assert refusal(tmp_path / "run") == "nothing to compare: there is one pipeline, svm"
 
 
 def test_an_unknown_metric_is_refused_with_the_nearest(first: Path) -> None:

@@ -89,6 +89,12 @@ def test_a_list_with_other_names_removes_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.tex").exists()
 
 
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -103,32 +109,22 @@ def test_a_list_with_other_names_removes_nothing_else(tmp_path: Path) -> None:
 def test_a_folder_without_the_list_of_a_run_is_left_alone(
     tmp_path: Path, files: dict[str, str]
 ) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+    write(tmp_path, files)
     with pytest.raises(ResultError, match="holds files that do not belong to a run"):
         use(tmp_path)
     assert content(tmp_path) == files
 
 
-@pytest.mark.parametrize(
-    "files",
-    [
-        {"config.yaml": CONFIG, ".running": "7\n"},
-        {"config.yaml": CONFIG, "ledger.csv": "path\n", f".fits/{'a' * 64}.fit": "fit"},
-    ],
-)
+@pytest.mark.parametrize("more", [{}, {"ledger.csv": "path\n", f".fits/{'a' * 64}.fit": "fit"}])
 def test_a_run_that_an_earlier_version_left_is_resumed(
-    tmp_path: Path, files: dict[str, str]
+    tmp_path: Path, more: dict[str, str]
 ) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+    write(tmp_path, {"config.yaml": CONFIG, ".running": "7\n", **more})
     use(tmp_path)
-    kept = {name: text for name, text in files.items() if name not in ("ledger.csv", ".running")}
     left = content(tmp_path)
     assert left.pop(".audioclf-unfinished").startswith("config.yaml\n")
-    assert left == kept
+    more.pop("ledger.csv", None)
+    assert left == {"config.yaml": CONFIG, **more}
 
 
 def test_only_fits_are_discarded(tmp_path: Path) -> None:
@@ -169,12 +165,9 @@ def test_a_write_that_fails_leaves_what_was_there(
     assert (tmp_path / "metrics.json").read_text() == "old"
 
 
-def test_nan_is_null_in_json(tmp_path: Path) -> None:
+def test_json_and_tables_have_no_nan_and_always_a_header(tmp_path: Path) -> None:
     path = RunFolder.create(tmp_path).write_json("m.json", {"a": [float("nan"), 1.0]})
     assert json.loads(path.read_text()) == {"a": [None, 1.0]}
-
-
-def test_a_table_has_a_header_even_when_it_is_empty(tmp_path: Path) -> None:
     path = RunFolder.create(tmp_path).write_csv("t.csv", ["a", "b"], [])
     assert path.read_text() == "a,b\n"
 

@@ -51,8 +51,13 @@ def test_scores_are_written_with_all_digits(folder: Path) -> None:
     assert max(map(len, texts)) > 15
 
 
-def test_pipelines_are_best_first_and_found_by_name(folder: Path) -> None:
+def test_a_run_has_its_clips_folds_and_pipelines(folder: Path) -> None:
     run = read_run(folder)
+    record = json.loads((folder / RECORD).read_text())
+    assert (run.name, run.main_metric) == ("first", "accuracy")
+    assert run.fingerprint == record["dataset"]["fingerprint"]
+    assert run.file(METRICS) == run.metrics
+    assert run.file("comparison-of-nothing.json") is None
     values = [
         run.pipeline_metrics[pipeline.name]["metrics"]["accuracy"]["value"]
         for pipeline in run.pipelines
@@ -61,27 +66,10 @@ def test_pipelines_are_best_first_and_found_by_name(folder: Path) -> None:
     assert run["knn"].classifier == "knn"
     with pytest.raises(KeyError):
         run["nothing"]
-
-
-def test_folds_have_both_sides(folder: Path) -> None:
-    run = read_run(folder)
     assert [fold.repeat for fold in run.folds] == [0] * 4 + [1] * 4
     for fold in run.folds:
         both = np.concatenate([fold.train, fold.test])
         assert sorted(both) == list(range(len(run.clips)))
-
-
-def test_a_run_has_a_name_a_fingerprint_and_a_main_metric(folder: Path) -> None:
-    run = read_run(folder)
-    record = json.loads((folder / RECORD).read_text())
-    assert (run.name, run.main_metric) == ("first", "accuracy")
-    assert run.fingerprint == record["dataset"]["fingerprint"]
-    assert run.file(METRICS) == run.metrics
-    assert run.file("comparison-of-nothing.json") is None
-
-
-def test_clips_have_the_facts_of_the_ledger(folder: Path) -> None:
-    run = read_run(folder)
     first = run.clips[0]
     assert (first.id, first.label, first.group) == ("high/a_0.wav", "high", None)
     assert first.facts["sr"] == "8000"
@@ -131,11 +119,6 @@ def test_a_damaged_file_is_named(name: str, left: str, folder: Path, tmp_path: P
     assert name in caught.value.message
     assert "\n" not in caught.value.message
     assert caught.value.hint == "A file of the run was changed or cut off. Run its config again."
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_named(name: str, folder: Path, tmp_path: Path) -> None:
-    path = copy_run(folder, tmp_path / "run") / name
     path.unlink()
     with pytest.raises(ResultError, match=rf"{name}.* is missing"):
         read_run(path.parent)
@@ -194,6 +177,7 @@ def test_no_folder_no_run_and_an_unfinished_run_have_messages_of_their_own(
         read_run(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_decision_values_are_read_back_and_rank_the_clips(toy_config: Path, tmp_path: Path) -> None:
     from audioclf.experiment.run import run as run_config
 

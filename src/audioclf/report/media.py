@@ -52,26 +52,13 @@ class Thumbnail:
     fmax: float
 
 
-@dataclass(frozen=True)
-class Media:
-    """Sound and picture of a clip as data URIs."""
-
-    sound: str
-    picture: str
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes in the page."""
-        return len(self.sound) + len(self.picture)
+Media = tuple[str, str]
+"""Picture and sound of a clip as data URIs."""
 
 
-def media_data(clip_ids: Iterable[str], media: Mapping[str, Media]) -> dict[str, list[str]]:
-    """Return picture and sound for the script of a page, by the position of the clip."""
-    return {
-        str(at): [media[clip_id].picture, media[clip_id].sound]
-        for at, clip_id in enumerate(clip_ids)
-        if clip_id in media
-    }
+def media_data(clip_ids: Iterable[str], media: Mapping[str, Media]) -> dict[str, Media]:
+    """Return the media for the script of a page, by the position of the clip."""
+    return {str(at): media[name] for at, name in enumerate(clip_ids) if name in media}
 
 
 @dataclass
@@ -100,8 +87,8 @@ class MediaMaker:
                 if not media and len(self.problems) >= _MANY_MISSING:
                     break
                 continue
-            item = Media(sound_of(*waveform), picture_of(self.thumbnails[clip_id].levels))
-            budget -= item.n_bytes
+            item = (picture_of(self.thumbnails[clip_id].levels), sound_of(*waveform))
+            budget -= sum(map(len, item))
             if budget < 0 or len(media) == MAX_EMBEDDED:
                 break
             media[clip_id] = item

@@ -18,6 +18,12 @@ def shown(text: object) -> str:
     return one_line(str(text))
 
 
+def short(text: str, length: int = 20) -> str:
+    """Return text as `shown`, its end cut where it is longer."""
+    text = shown(text)
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def breakable(text: str) -> Markup:
     """Return HTML with an optional line break after each underscore.
 

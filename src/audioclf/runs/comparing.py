@@ -182,6 +182,10 @@ class _Named:
     pipeline: SavedPipeline
     is_baseline: bool
 
+    def predicts_as(self, other: _Named) -> bool:
+        pairs = zip(self.pipeline.folds, other.pipeline.folds, strict=True)
+        return other.is_baseline and all(np.array_equal(a.y_pred, b.y_pred) for a, b in pairs)
+
 
 def _named(runs: Sequence[SavedRun]) -> list[_Named]:
     """Name the pipelines of all runs; equal baselines are listed once."""
@@ -189,19 +193,13 @@ def _named(runs: Sequence[SavedRun]) -> list[_Named]:
     for run, label in zip(runs, _labels(runs), strict=True):
         for pipeline in run.pipelines:
             new = _Named(f"{label}/{pipeline.name}", run, pipeline, run.is_baseline(pipeline))
-            if not any(_same_baseline(new, other) for other in pipelines):
+            if not any(new.is_baseline and new.predicts_as(other) for other in pipelines):
                 pipelines.append(new)
     count = Counter(each.pipeline.name for each in pipelines)
     return [
         replace(each, name=each.pipeline.name) if count[each.pipeline.name] == 1 else each
         for each in pipelines
     ]
-
-
-def _same_baseline(first: _Named, second: _Named) -> bool:
-    pairs = zip(first.pipeline.folds, second.pipeline.folds, strict=True)
-    same = all(np.array_equal(a.y_pred, b.y_pred) for a, b in pairs)
-    return first.is_baseline and second.is_baseline and same
 
 
 def _labels(runs: Sequence[SavedRun]) -> list[str]:

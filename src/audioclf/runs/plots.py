@@ -30,9 +30,8 @@ MAX_EXAMPLES = 20
 class Example:
     """A clip of a class with its features, reduced to what a picture can show.
 
-    - `y` ([shape=(n_points,)], float32): points at equal distances: the samples, or the smallest
-      and the largest of each section.
-    - `features` ([shape=(n_bins, n_frames)], float32): all frames, or some at equal distances.
+    `y` [shape=(n_points,)] are the samples, or the `envelope`; `features`
+    [shape=(n_bins, n_frames)] all frames, or some at equal distances.
     """
 
     label: str
@@ -50,12 +49,7 @@ class Example:
         sr: int,
         features: NDArray[np.float32],
     ) -> Example:
-        """Reduce a clip, so that the memory of a plot does not grow with the length of clips.
-
-        - `y` ([shape=(n_samples,)], float32)
-        - `sr`: sample rate in Hz.
-        - `features` ([shape=(n_bins, n_frames)], float32)
-        """
+        """Reduce a clip, so that the memory of a plot does not grow with the length of clips."""
         import numpy as np
 
         step = math.ceil(features.shape[1] / _MAX_FRAMES)
@@ -64,12 +58,7 @@ class Example:
 
 
 def envelope(y: NDArray[np.float32], n_sections: int) -> NDArray[np.float32]:
-    """Return the smallest and the largest sample of each section, or a short waveform as it is.
-
-    >>> import numpy as np
-    >>> envelope(np.asarray([0.1, 0.5, -0.5, 0.2, 0.3, -0.1], dtype=np.float32), 2).tolist()
-    [-0.5, 0.5, -0.10000000149011612, 0.30000001192092896]
-    """
+    """Return the smallest and the largest sample of each section, or a short waveform as it is."""
     import numpy as np
 
     if len(y) <= 2 * n_sections:

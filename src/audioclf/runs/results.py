@@ -28,12 +28,10 @@ from audioclf.runs.folder import LEDGER, RunFolder
 
 @dataclass(frozen=True)
 class PipelineSummary:
-    """Metrics and costs of one pipeline.
+    """Metrics and costs of one pipeline, named as in the config.
 
     Parameters
     ----------
-    name, featurizer, classifier : str
-        As the config names them.
     metrics : dict of str to Estimate or None
         None where the classifier has no scores that the metric needs.
     fit_seconds : float
@@ -69,22 +67,16 @@ class RunResult:
 
     Parameters
     ----------
-    config : RunConfig
     folder : Path
         The run folder.
     pipelines : tuple of PipelineSummary
         Best first by the main metric.
-    classes : tuple of str
     n_clips, n_failed : int
         Clips that were evaluated, and clips that could not be read.
     splits : str
         The split in words.
     unit : str
         Resampling unit of the intervals: "clip", "group" or "recording".
-    n_units : int
-    notes : tuple of str
-    comparison : Comparison, optional
-    audits : tuple of Audit
     model : Path, optional
         The bundle that holds the final model.
     report : Path, optional
@@ -188,14 +180,10 @@ def compared(
     config: RunConfig, dataset: Dataset, results: Sequence[PipelineResult], baseline: str | None
 ) -> Comparison:
     """Compare the pipelines in pairs by the main metric."""
-    return compare(
-        {result.pipeline.name: result for result in results},
-        config.metrics[0],
-        dataset.targets,
-        seed=config.seed,
-        equivalence_margin=config.equivalence_margin,
-        baseline=baseline,
-    )
+    by_name = {result.pipeline.name: result for result in results}
+    margin, seed = config.equivalence_margin, config.seed
+    main, targets = config.metrics[0], dataset.targets
+    return compare(by_name, main, targets, seed=seed, equivalence_margin=margin, baseline=baseline)
 
 
 def _rank(result: Estimate | None, main: Metric) -> float:

@@ -33,14 +33,13 @@ def write_ledger(folder: RunFolder, ledger: Iterable[LedgerRow]) -> None:
 
 
 def _ledger_line(row: LedgerRow) -> LedgerLine:
-    info = row.info
+    clip, info = row.clip, row.info
     facts: tuple[Any, ...] = ("",) * 5
     if info is not None:
         facts = (info.container, info.subtype, info.sr, info.channels, info.frames)
-    seconds = round(row.seconds, 6)
-    clip = (row.clip.id, row.clip.label, row.status, row.message)
-    recording = "" if row.clip.recording == row.clip.id else row.clip.recording
-    return LedgerLine._make((*clip, *facts, seconds, row.digest, recording))
+    named = (clip.id, clip.label, row.status, row.message)
+    recording = "" if clip.recording == clip.id else clip.recording
+    return LedgerLine._make((*named, *facts, round(row.seconds, 6), row.digest, recording))
 
 
 def write_results(

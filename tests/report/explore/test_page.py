@@ -38,12 +38,6 @@ def test_each_clip_is_a_point_with_its_class_group_and_sound(html: str) -> None:
     assert all(sound.startswith("data:audio/") for _, sound in media.values())
 
 
-def test_names_from_the_data_are_text(html: str) -> None:
-    assert HOSTILE not in html
-    assert "<b>bold" not in html
-    assert "&lt;b&gt;bold&lt;/b&gt;" in html
-
-
 def test_the_map_says_what_it_is_and_what_it_is_not(html: str) -> None:
     words = " ".join(re.sub(r"<[^>]+>", "", html).split())
     plane = re.search(r"They explain (\d+) % of the variance: (\d+) % horizontally", words)
@@ -53,7 +47,10 @@ def test_the_map_says_what_it_is_and_what_it_is_not(html: str) -> None:
     assert "The map does not predict accuracy" in words
 
 
-def test_the_page_needs_no_network(html: str) -> None:
+def test_names_are_text_and_the_page_needs_no_network(html: str) -> None:
+    assert HOSTILE not in html
+    assert "<b>bold" not in html
+    assert "&lt;b&gt;bold&lt;/b&gt;" in html
     assert "http://" not in html.replace("http://www.w3.org/2000/svg", "")
     assert "https://" not in html
     assert "default-src 'none'" in html

@@ -53,11 +53,6 @@ class Colouring:
     counts: tuple[int, ...]
 
 
-def drawn_of(exploration: Exploration) -> list[int]:
-    """Return the positions of the clips that are drawn, ascending."""
-    return sorted(fair_order(exploration, range(len(exploration.dataset)))[:MAX_DRAWN])
-
-
 def fair_order(exploration: Exploration, positions: Sequence[int]) -> list[int]:
     """Return positions in an order of which any first part is spread evenly over the classes."""
     by_class: dict[str, list[int]] = {}

@@ -52,10 +52,11 @@ def build_page(
     page has mean spectrograms also without `sound`.
     """
     maker = MediaMaker(clips)
-    drawn = mapped.drawn_of(exploration)
+    n_clips = len(exploration.dataset)
+    drawn = sorted(mapped.fair_order(exploration, range(n_clips))[: mapped.MAX_DRAWN])
     media: dict[str, Media] = {}
     if sound:
-        budget = default_budget(len(exploration.dataset)) if budget_mb is None else budget_mb
+        budget = default_budget(n_clips) if budget_mb is None else budget_mb
         order = mapped.fair_order(exploration, drawn)
         media = maker.media([exploration.dataset.clips[at].id for at in order], int(budget * 1e6))
     colourings = mapped.colourings_of(exploration, drawn)
@@ -67,7 +68,7 @@ def build_page(
         "findings": audit_view(audit_data([audit])),
         "levels": _levels_view(class_levels(exploration)),
         "map": mapped.map_view(exploration, drawn, colourings, frozenset(media)),
-        "sound": {"n": len(media), "n_clips": len(exploration.dataset), "wanted": sound},
+        "sound": {"n": len(media), "n_clips": n_clips, "wanted": sound},
         "notes": exploration.notes,
     }
     data = {

@@ -45,7 +45,10 @@ def project(X: Matrix, seed: int) -> Plane:
     All points are at 0 if all columns are constant. The seed is for the sample of clips and the
     approximate solver.
     """
-    rows = _drawn(X.shape, seed)
+    most = max(2, MAX_CELLS // max(1, X.shape[1]))
+    rows = np.arange(len(X))
+    if len(X) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(len(X), most, replace=False))
     fitted = X[rows].astype(np.float64)
     mean, deviation = fitted.mean(axis=0), fitted.std(axis=0)
     varies = deviation > 1e-9 * np.maximum(1.0, np.abs(mean))
@@ -59,14 +62,6 @@ def project(X: Matrix, seed: int) -> Plane:
         block = (X[start : start + _BLOCK][:, varies] - mean) / deviation
         points[start : start + _BLOCK, : len(components)] = block @ components.T
     return Plane(points, shares, n_columns, len(rows))
-
-
-def _drawn(shape: tuple[int, ...], seed: int) -> NDArray[np.intp]:
-    n_rows = shape[0]
-    most = max(2, MAX_CELLS // max(1, shape[1]))
-    if n_rows <= most:
-        return np.arange(n_rows)
-    return np.sort(np.random.default_rng(seed).choice(n_rows, most, replace=False))
 
 
 def _components(Z: Points, seed: int) -> tuple[Points, tuple[float, float]]:

@@ -12,7 +12,7 @@ from audioclf.report.media import mask_of
 from audioclf.report.run import curves
 
 if TYPE_CHECKING:
-    from audioclf.runs.reading import SavedRun
+    from audioclf.runs.reading import SavedPipeline, SavedRun
 
 View = dict[str, Any]
 
@@ -24,13 +24,8 @@ MAX_GROUPS = 100
 ACCENT = (79, 110, 200)
 
 
-def panels(run: SavedRun) -> list[View]:
-    """Return the details of each pipeline."""
-    return [_panel(run, number) for number in range(len(run.pipelines))]
-
-
-def _panel(run: SavedRun, number: int) -> View:
-    pipeline = run.pipelines[number]
+def panel(run: SavedRun, pipeline: SavedPipeline) -> View:
+    """Return the details of a pipeline."""
     written = run.pipeline_metrics[pipeline.name]
     return {
         "name": pipeline.name,
@@ -40,8 +35,27 @@ def _panel(run: SavedRun, number: int) -> View:
             "probability": "as the classifier returns them, not calibrated",
             "decision": "decision values mapped to (0, 1), not calibrated",
         }.get(written["scores"], ""),
-        "classes": _classes(written.get("per_class") or {}),
-        "subgroups": _subgroups(written.get("subgroups") or {}),
+        "classes": [
+            {
+                "name": name,
+                "support": words.count(row.get("support")),
+                "scores": [words.estimate(row.get(key)) for key in ("precision", "recall", "f1")],
+            }
+            for name, row in (written.get("per_class") or {}).items()
+        ],
+        "subgroups": [
+            {
+                "title": str(title),
+                "rows": [
+                    {"name": str(row["name"]), "n_clips": row.get("n_clips", "")}
+                    | words.estimate(row)
+                    for row in rows[:MAX_GROUPS]
+                ],
+                "more": max(0, len(rows) - MAX_GROUPS),
+            }
+            for title, rows in (written.get("subgroups") or {}).items()
+            if rows
+        ],
         "chosen": _chosen(written.get("chosen") or []),
     }
 
@@ -73,46 +87,18 @@ def _confusion(confusion: Any, classes: Sequence[str]) -> View:
     }
 
 
-def _classes(classes: Mapping[str, Any]) -> list[View]:
-    return [
-        {
-            "name": name,
-            "support": words.count(row.get("support")),
-            "scores": [words.estimate(row.get(key)) for key in ("precision", "recall", "f1")],
-        }
-        for name, row in classes.items()
-    ]
-
-
-def _subgroups(subgroups: Mapping[str, Any]) -> list[View]:
-    return [
-        {
-            "title": str(title),
-            "rows": [
-                {"name": str(row["name"]), "n_clips": row.get("n_clips", ""), **words.estimate(row)}
-                for row in rows[:MAX_GROUPS]
-            ],
-            "more": max(0, len(rows) - MAX_GROUPS),
-        }
-        for title, rows in subgroups.items()
-        if rows
-    ]
-
-
 def _chosen(folds: Iterable[Mapping[str, Any]]) -> View | None:
     rows = [row for row in folds if row and row.get("values")]
-    if not rows:
-        return None
     keys = list(dict.fromkeys(key for row in rows for key in row["values"]))
-    return {
-        "keys": keys,
-        "rows": [
-            list(
-                map(
-                    words.anything,
-                    (row.get("repeat"), row.get("fold"), *map(row["values"].get, keys)),
-                )
-            )
-            for row in rows
-        ],
-    }
+    return (
+        None
+        if not rows
+        else {
+            "keys": keys,
+            "rows": [
+                [words.anything(value) for value in (row.get("repeat"), row.get("fold"), *values)]
+                for row in rows
+                for values in [map(row["values"].get, keys)]
+            ],
+        }
+    )

@@ -6,7 +6,7 @@ has a curve against the rest, up to the `MAX_LINES` classes with the lowest reca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from audioclf.evaluation.metrics.curves import precision_recall_curve, reliabili
 from audioclf.report import svg, words
 
 if TYPE_CHECKING:
-    from audioclf.evaluation.metrics.curves import ReliabilityBin
     from audioclf.runs.reading import SavedPipeline, SavedRun
 
 View = dict[str, Any]
@@ -48,46 +47,38 @@ def drawn(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
 
 
 def _codes(run: SavedRun, pipeline: SavedPipeline) -> list[int]:
-    n_classes = len(run.classes)
-    if n_classes <= 2:
-        return [n_classes - 1]
+    if len(run.classes) <= 2:
+        return [len(run.classes) - 1]
     confusion = np.asarray(run.pipeline_metrics[pipeline.name]["confusion"], dtype=np.float64)
     recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
     return sorted(int(code) for code in np.argsort(recall, kind="stable")[:MAX_LINES])
 
 
-def _roc(run: SavedRun, pipeline: SavedPipeline, codes: Iterable[int], which: str) -> View | None:
+def _roc(run: SavedRun, pipeline: SavedPipeline, codes: Sequence[int], which: str) -> View | None:
     curves = [(run.classes[code], roc_curve(pipeline, run.targets, code)) for code in codes]
     lines = [(name, c.fpr, c.tpr, c.area) for name, c in curves if c]
-    axes = ("false positive rate", "true positive rate")
-    return _view(ROC_TITLE, axes, lines, which, "AUC", _CHANCE)
+    return _view(ROC_TITLE, ("false positive rate", "true positive rate"), lines, which, _CHANCE)
 
 
 def _precision_recall(
-    run: SavedRun, pipeline: SavedPipeline, codes: Iterable[int], which: str
+    run: SavedRun, pipeline: SavedPipeline, codes: Sequence[int], which: str
 ) -> View | None:
-    curves = [
-        (run.classes[code], precision_recall_curve(pipeline, run.targets, code)) for code in codes
-    ]
-    lines = [(name, c.recall, c.precision, c.average_precision) for name, c in curves if c]
-    shares = [c.share for _, c in curves if c]
+    made = [precision_recall_curve(pipeline, run.targets, code) for code in codes]
+    curves = [(run.classes[code], c) for code, c in zip(codes, made, strict=True) if c]
+    lines = [(name, c.recall, c.precision, c.average_precision) for name, c in curves]
     chance = Markup("")
-    if len(shares) == 1:
-        chance = svg.polyline([(0, shares[0]), (1, shares[0])], _X, _Y, class_="chance")
-    axes = ("recall", "precision")
-    return _view("Precision-recall curve", axes, lines, which, "average precision", chance)
+    if len(curves) == 1:
+        share = curves[0][1].share
+        chance = svg.polyline([(0, share), (1, share)], _X, _Y, class_="chance")
+    return _view("Precision-recall curve", ("recall", "precision"), lines, which, chance)
 
 
 def _view(
-    title: str,
-    axes: tuple[str, str],
-    lines: Sequence[_Line],
-    which: str,
-    area_name: str,
-    chance: Markup,
+    title: str, axes: tuple[str, str], lines: Sequence[_Line], which: str, chance: Markup
 ) -> View | None:
     if not lines:
         return None
+    area_name = "AUC" if title == ROC_TITLE else "average precision"
     style = "curve" if len(lines) == 1 else "curve many"
     curves = []
     for name, x, y, area in lines:
@@ -113,23 +104,17 @@ def _reliability(run: SavedRun, pipeline: SavedPipeline) -> View | None:
     if not bins:
         return None
     line = svg.polyline([(b.mean_score, b.share_right) for b in bins], _X, _Y, class_="curve faint")
-    most = max(b.count for b in bins)
     label = "Reliability diagram: accuracy against mean top score"
-    dots = [_dot(b, most) for b in bins]
+    dots = []
+    for b in bins:
+        score, accuracy = words.number(b.mean_score), words.number(b.share_right)
+        text = f"{b.count} predictions: mean score {score}, accuracy {accuracy}"
+        radius = 3 + 6 * (b.count / max(each.count for each in bins)) ** 0.5
+        place = {"cx": _X(b.mean_score), "cy": _Y(b.share_right), "r": radius}
+        dots.append(svg.tag("circle", svg.tag("title", text), **place, class_="dot"))
     return {
         "title": "Calibration: reliability diagram",
         "svg": _square(label, "mean top score", "accuracy", _CHANCE, line, *dots),
         "caption": "Predictions in ten bins of their top score; the area of a dot is their "
         "number. Below the dashed line the scores are higher than the accuracy.",
     }
-
-
-def _dot(score_bin: ReliabilityBin, most: int) -> Markup:
-    score, accuracy = score_bin.mean_score, score_bin.share_right
-    text = (
-        f"{score_bin.count} predictions: mean score {words.number(score)}, "
-        f"accuracy {words.number(accuracy)}"
-    )
-    radius = 3 + 6 * (score_bin.count / most) ** 0.5
-    tooltip = svg.tag("title", text)
-    return svg.tag("circle", tooltip, cx=_X(score), cy=_Y(accuracy), r=radius, class_="dot")

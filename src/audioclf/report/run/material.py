@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -171,24 +170,13 @@ def importance_view(importances: Mapping[str, Any] | None) -> list[View]:
 def origin_view(run: SavedRun) -> View:
     """Return versions, seed, dataset, notes and config of a run."""
     record = run.record
-    try:
-        config = (run.path / CONFIG).read_text(encoding="utf-8")
-    except OSError:
-        config = json.dumps(run.config, indent=2, ensure_ascii=False, default=str)
+    config = (run.path / CONFIG).read_text(encoding="utf-8")
+    facts = {key: record.get(key, "") for key in ("audioclf", "platform", "seed")}
+    facts["split"] = record.get("split", run.metrics.get("split", ""))
+    facts |= {"dataset": record["dataset"].get("name", ""), "fingerprint": run.fingerprint}
     return {
         "finished": str(record.get("finished", "")).replace("T", " ")[:16],
-        "facts": [
-            (name, words.shown(value))
-            for name, value in (
-                ("audioclf", record.get("audioclf", "")),
-                ("platform", record.get("platform", "")),
-                ("seed", record.get("seed", "")),
-                ("split", record.get("split", run.metrics.get("split", ""))),
-                ("dataset", record["dataset"].get("name", "")),
-                ("fingerprint", run.fingerprint),
-            )
-            if value != ""
-        ],
+        "facts": [(name, words.shown(value)) for name, value in facts.items() if value != ""],
         "versions": sorted((record.get("versions") or {}).items()),
         "notes": [str(note) for note in record.get("notes") or []],
         "config": _URL.sub(lambda match: display_name(match[0]), config),

@@ -142,19 +142,16 @@ def _pair_row(pair: Mapping[str, Any], extent: tuple[float, float]) -> View:
 
 def costs_view(run: SavedRun) -> list[View]:
     """Return a plot of the main metric against each cost that was measured."""
-    charts = [_cost_chart(run, cost) for cost in COSTS]
-    return [chart for chart in charts if chart is not None]
-
-
-def _cost_chart(run: SavedRun, cost: Cost) -> View | None:
-    points: list[_Point] = []
-    for name, pipeline in run.pipeline_metrics.items():
-        estimate, value = pipeline["metrics"].get(run.main_metric), pipeline.get(cost.key)
-        if words.estimate(estimate)["value"] and words.is_number(value) and value > 0:
-            points.append((name, float(value), estimate))
-    if len(points) < 2:
-        return None
-    return {"title": cost.axis, "svg": _scatter(points, run.main_metric, cost)}
+    views = []
+    for cost in COSTS:
+        points: list[_Point] = []
+        for name, pipeline in run.pipeline_metrics.items():
+            estimate, value = pipeline["metrics"].get(run.main_metric), pipeline.get(cost.key)
+            if words.estimate(estimate)["value"] and words.is_number(value) and value > 0:
+                points.append((name, float(value), estimate))
+        if len(points) >= 2:
+            views.append({"title": cost.axis, "svg": _scatter(points, run.main_metric, cost)})
+    return views
 
 
 _Point = tuple[str, float, Mapping[str, Any]]
@@ -170,11 +167,14 @@ def _scatter(points: Sequence[_Point], metric: str, cost: Cost) -> Markup:
     y = svg.linear(*extent, box[3], box[1])
     marks = [_point(name, x(value), y, estimate) for name, value, estimate in points]
     places = [(x(value), y(estimate["value"])) for _, value, estimate in points]
-    labels = svg.place_labels(places, [_short(name) for name, _, _ in points], box)
-    x_ticks = [(t, cost.written(t).replace(".0 ", " ")) for t in _decades(low, high)]
+    names = [words.short(name) for name, _, _ in points]
+    labels = svg.place_labels(places, names, box)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = [s * 10.0**power for power in powers for s in ((1, 3) if high < 100 * low else (1,))]
+    x_ticks = [(t, cost.written(t).replace(".0 ", " ")) for t in steps if low <= t <= high]
     grid = svg.frame(x, y, x_ticks, svg.labelled(svg.ticks(*extent)), box, "", metric_name(metric))
     label = (
-        f"{metric_name(metric)} against {cost.axis}, one point for each of {len(points)} pipelines"
+        f"{metric_name(metric)} against {cost.axis}, a point for each of {len(points)} pipelines"
     )
     return svg.drawing(width, height, label, grid, *marks, *labels, class_="chart")
 
@@ -186,14 +186,3 @@ def _point(name: str, x: float, y: svg.Scale, estimate: Mapping[str, Any]) -> Ma
         parts.append(svg.line(x, y(estimate["low"]), x, y(estimate["high"]), "whisker faint"))
     parts.append(svg.tag("circle", cx=x, cy=y(estimate["value"]), r=5, class_="dot"))
     return svg.tag("g", *parts)
-
-
-def _short(name: str) -> str:
-    text = words.shown(name)
-    return text if len(text) <= 20 else f"{text[:19]}…"
-
-
-def _decades(low: float, high: float) -> list[float]:
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 3) if math.log10(high / low) < 2 else (1,)
-    return [s * 10.0**p for p in powers for s in steps if low <= s * 10.0**p <= high]

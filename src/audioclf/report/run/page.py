@@ -35,11 +35,9 @@ def write_report(
     out: Path | None = None,
     silence: str = NO_SOUND,
 ) -> Path:
-    """Write the report of a finished run into its folder, or elsewhere.
+    """Write the report of a finished run into its folder, or over another page of audioclf.
 
-    `silence` is the text where there are no clips, so neither sound nor pictures. `budget_mb`
-    limits these; by default it is `default_budget`. A file that is not a page of audioclf is not
-    replaced.
+    Other arguments are those of `build_report`.
     """
     target = folder / REPORT if out is None else out
     check_replaceable(target)
@@ -87,7 +85,8 @@ def build_report(
 ) -> str:
     """Return the report of a run as HTML.
 
-    `budget_mb` limits sound and pictures of clips, which are taken in the order of `review_order`.
+    `budget_mb` limits sound and pictures of clips, which are taken in the order of `review_order`;
+    by default it is `default_budget`. Without `clips` there are none, and `silence` says why.
     `importances` are those of bins and frames for each pipeline [shape=(n_bins, n_frames)] or
     [shape=(n_bins,)]; by default those of `importances.json`.
     """
@@ -109,7 +108,7 @@ def build_report(
         "pipelines": overview.pipelines_view(run),
         "pairs": overview.pairs_view(run, comparison),
         "costs": overview.costs_view(run),
-        "panels": closeup.panels(run),
+        "panels": [closeup.panel(run, pipeline) for pipeline in run.pipelines],
         "audit": audits.audit_view(run.file(AUDIT)),
         "dataset": material.dataset_view(material.Material.of(run), maker),
         "importances": material.importance_view(importances),
