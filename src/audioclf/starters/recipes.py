@@ -66,10 +66,9 @@ def config_file(config: str | Path) -> Path:
     Raises ConfigError with the next step for a folder, an archive, or a name that does not exist.
     """
     path = Path(config)
+    init = f"Write a config for recordings: audioclf init {quote(str(path))}"
     if path.suffix.lower() in _ARCHIVES and path.is_file():
-        raise ConfigError(
-            f"{path} is an archive, not a config", hint=_INIT.format(quote(str(path)))
-        )
+        raise ConfigError(f"{path} is an archive, not a config", hint=init)
     if path.exists() and not path.is_dir():
         return path
     wanted = path.name.removesuffix(".yaml")
