@@ -19,7 +19,6 @@ import pytest
 
 from audioclf.base.errors import ConfigError, EnvironmentMissingError, PluginError
 from audioclf.engines import cluster, dask, make_engine
-from audioclf.engines.base import WorkerError
 from audioclf.engines.dask import DaskEngine
 from tests.conftest import REPO
 from tests.engines import tasks
@@ -49,18 +48,6 @@ def test_a_worker_that_is_killed_from_outside_costs_nothing(engine: DaskEngine) 
 def test_exactly_the_items_that_kill_are_blamed(engine: DaskEngine) -> None:
     shared = np.arange(60)
     check_blamed(dict(engine.map(tasks.deadly_with, range(60), shared=shared)), "killed")
-
-
-@pytest.mark.slow
-def test_a_function_that_no_worker_can_read_is_reported_at_once(
-    engine: DaskEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "never_there.py").write_text("def fn(x): return x")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    import never_there  # type: ignore[import-not-found]
-
-    with pytest.raises(WorkerError, match="ModuleNotFoundError: No module named 'never_there'"):
-        list(engine.map(never_there.fn, range(10)))
 
 
 @pytest.mark.slow

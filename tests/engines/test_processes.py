@@ -59,13 +59,12 @@ def test_what_a_plugin_prints_or_reads_does_no_harm(engine: ProcessEngine) -> No
     assert dict(engine.map(tasks.noisy, range(3))) == {0: "", 1: "", 2: ""}
 
 
-def test_a_result_that_cannot_be_sent_is_an_error_of_its_item(engine: ProcessEngine) -> None:
+def test_an_item_or_result_that_cannot_be_sent_is_an_error_of_its_own(
+    engine: ProcessEngine,
+) -> None:
     error = dict(engine.map(tasks.unpicklable, [3]))[0]
     assert isinstance(error, WorkerError)
     assert "cannot go from process to process: TypeError: cannot pickle 'generator'" in str(error)
-
-
-def test_an_item_that_cannot_be_sent_is_an_error_of_its_own(engine: ProcessEngine) -> None:
     found = dict(engine.map(str, [1, (i for i in range(3)), 2]))
     assert isinstance(found[1], WorkerError)
     assert (found[0], found[2]) == ("1", "2")
@@ -101,25 +100,16 @@ def arrays(folder: Path) -> dict[str, np.ndarray]:
 
 def test_large_shared_arrays_are_mapped_and_equal(engine: ProcessEngine, tmp_path: Path) -> None:
     shared = arrays(tmp_path)
-    found = dict(engine.map(tasks.about, list(shared), shared=shared))
-    for index, (name, array) in enumerate(shared.items()):
-        kind, mapped, writeable, _, total, _ = found[index]
+    outcomes = dict(engine.map(tasks.about, list(shared), shared=shared))
+    found = {name: outcomes[index] for index, name in enumerate(shared)}
+    for name, array in shared.items():
+        kind, mapped, writeable, _, total, _ = found[name]
         assert (kind, mapped, writeable) == (np.ndarray, True, False), name
         assert total == pytest.approx(float(np.asarray(array).sum()), rel=1e-6), name
-
-
-def test_the_layout_of_a_shared_array_is_kept(engine: ProcessEngine, tmp_path: Path) -> None:
-    found = dict(engine.map(tasks.about, ["rows", "columns"], shared=arrays(tmp_path)))
-    assert found[0][3] == (True, False)
-    assert found[1][3] == (False, True)
-
-
-def test_an_array_in_a_file_is_mapped_from_there(engine: ProcessEngine, tmp_path: Path) -> None:
-    names = ["of a file", "part of a file", "changed in memory"]
-    found = dict(engine.map(tasks.about, names, shared=arrays(tmp_path)))
+    assert (found["rows"][3], found["columns"][3]) == ((True, False), (False, True))
     file = str(tmp_path / "x.npy")
-    assert found[0][-1] == found[1][-1] == file
-    assert found[2][-1] != file
+    assert found["of a file"][-1] == found["part of a file"][-1] == file
+    assert found["changed in memory"][-1] != file
 
 
 def test_large_arrays_are_not_pickled() -> None:

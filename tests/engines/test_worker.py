@@ -1,69 +1,23 @@
-"""The loop of a worker process, run here over pipes."""
+"""The loop of a worker process, run here, and what goes over its pipes."""
 
 from __future__ import annotations
 
 import io
 import os
 import pickle
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 
-from audioclf.engines.base import Job, WorkerDiedError, WorkerError, pack, unpack
+from audioclf.engines.base import Job, WorkerDiedError, WorkerError, unpack
 from audioclf.engines.worker import serve
 from tests.engines import tasks
 
 
-@contextmanager
-def serving() -> Iterator[tuple[BinaryIO, BinaryIO, threading.Thread]]:
-    theirs, mine = os.pipe()
-    back, answers = os.pipe()
-    with (
-        os.fdopen(theirs, "rb") as requests,
-        os.fdopen(mine, "wb") as send,
-        os.fdopen(back, "rb") as receive,
-        os.fdopen(answers, "wb") as reply,
-    ):
-        loop = threading.Thread(target=serve, args=(requests, reply))
-        loop.start()
-        yield send, receive, loop
-        send.close()
-        loop.join()
-
-
-def ask(send: BinaryIO, receive: BinaryIO, kind: str, data: bytes) -> Any:
-    pickle.dump((kind, data), send)
-    send.flush()
-    return unpack(pickle.load(receive))
-
-
-def test_a_job_is_loaded_once_and_items_are_answered_in_turn() -> None:
-    with serving() as (send, receive, _):
-        assert ask(send, receive, "job", pickle.dumps(Job(tasks.square))) is None
-        assert [ask(send, receive, "item", pack(x)) for x in (1, 2, 3)] == [1, 4, 9]
-        assert ask(send, receive, "job", pickle.dumps(Job(str))) is None
-        assert ask(send, receive, "item", pack(7)) == "7"
-
-
-def test_a_job_or_item_that_cannot_be_read_is_answered_with_the_reason() -> None:
-    unreadable = b"cnowhere\nfn\n."
-    with serving() as (send, receive, _):
-        errors = [ask(send, receive, "job", unreadable)]
-        ask(send, receive, "job", pickle.dumps(Job(tasks.square)))
-        errors.append(ask(send, receive, "item", unreadable))
-        assert ask(send, receive, "item", pack(3)) == 9
-    assert {type(error) for error in errors} == {WorkerError}
-    assert "ModuleNotFoundError: No module named 'nowhere'" in errors[0].message
-
-
-def test_a_worker_without_work_ends_when_there_are_no_more_requests() -> None:
-    with serving() as (send, _, loop):
-        send.close()
-        loop.join(timeout=30)
-        assert not loop.is_alive()
+def test_an_item_that_cannot_be_read_is_answered_with_the_reason() -> None:
+    error = unpack(Job(tasks.square).answer(b"cnowhere\nfn\n."))
+    assert type(error) is WorkerError
+    assert "ModuleNotFoundError: No module named 'nowhere'" in error.message
 
 
 def test_a_worker_whose_answers_nobody_reads_ends() -> None:

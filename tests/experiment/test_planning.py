@@ -20,7 +20,7 @@ from audioclf.experiment.planning import RunPlan, Stage, power_law
 from audioclf.experiment.prepared import Prepared, prepare
 from audioclf.experiment.resources import Resources
 from audioclf.plugin import Classifier
-from tests.conftest import WHOLE, run_cli
+from tests.conftest import run_cli
 
 REGISTRY = discover()
 FLAT = "featurizers.mel.pooling={type: flatten}"
@@ -75,14 +75,6 @@ def test_facts_and_sizes_are_those_of_the_run(toy_config: Path, tmp_path: Path) 
     assert 0.7 * size < stage(plan, "report").disk < 1.5 * size
     entries = sorted(path.stat().st_size for path in cache.rglob("*.npy"))[:16]  # without examples
     assert stage(plan, "features").disk == sum(-(-size // 4096) * 4096 for size in entries)
-
-
-def test_page_and_audits_are_planned_too(toy_config: Path, tmp_path: Path) -> None:
-    bare = make_plan(toy_config, cache=tmp_path)
-    whole = make_plan(toy_config, *WHOLE, cache=tmp_path)
-    assert stage(whole, "report").disk > stage(bare, "report").disk + 200_000
-    assert stage(whole, "features").disk > stage(bare, "features").disk
-    assert whole.columns == bare.columns
 
 
 def test_more_clips_take_more_of_everything(toy_config: Path, steady: None, tmp_path: Path) -> None:

@@ -204,13 +204,6 @@ def test_one_other_label_is_different_and_named(saved: SavedRun) -> None:
     assert stage.detail.startswith(f"1 of 16 labels differ, such as {clip.id!r} by 'logreg' in")
 
 
-def test_a_cell_that_lost_its_scores_is_different(saved: SavedRun) -> None:
-    (pipeline, *others) = saved.pipelines
-    folds = tuple(with_changes(fold, scores=None) for fold in pipeline.folds)
-    now = with_changes(saved, pipelines=(with_changes(pipeline, folds=folds), *others))
-    assert verdicts(compare(saved, now))["predictions"] == "different"
-
-
 def test_other_bits_that_move_no_prediction_are_within_tolerance(saved: SavedRun) -> None:
     stage = compare(saved, with_features(saved, sha256="other"))[1]
     assert stage.verdict == "within tolerance"
@@ -248,12 +241,6 @@ def test_what_differs_in_the_environment_is_listed(saved: SavedRun) -> None:
     assert set(found) == {"platform", "numpy", "gone"}
     assert found["numpy"].recorded == "1.0"
     assert found["gone"] == Change("gone", "2.0", None)
-
-
-def test_the_worst_stage_is_the_verdict() -> None:
-    stages = (Stage("a", "within tolerance", ""), Stage("b", "same", ""))
-    found = Replay(Path(), Path(), stages, ())
-    assert (found.verdict, found.exit_code) == ("within tolerance", 0)
 
 
 def test_a_run_that_was_cut_off_is_refused(finished: Path) -> None:

@@ -38,13 +38,6 @@ def test_a_run_returns_a_typed_result(toy_config: Path, tmp_path: Path) -> None:
         result["nobody"]
 
 
-@pytest.mark.slow
-def test_a_config_made_in_python_runs(toy_config: Path, tmp_path: Path) -> None:
-    config = audioclf.load_config(toy_config)
-    made = config.model_copy(update={"seed": 3})
-    assert audioclf.run(made, out=tmp_path / "run").config.seed == 3
-
-
 class Framed(Knn):
     """Neighbours that want to know how many frames there are."""
 

@@ -136,18 +136,6 @@ def test_a_folder_that_was_left_before_its_config_is_taken(
 
 
 @pytest.mark.slow
-def test_only_the_fits_of_what_has_changed_are_done_again(
-    toy_config: Path, tmp_path: Path, fits: list[str]
-) -> None:
-    stop = stop_at("fitting", N_FITS, KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
-        run(toy_config, tmp_path / "run", progress=stop)
-    fits.clear()
-    run(toy_config, tmp_path / "run", "classifiers.knn.n_neighbors=3")
-    assert [fit.split()[0] for fit in fits] == ["knn"] * 4
-
-
-@pytest.mark.slow
 def test_a_damaged_fit_is_done_again_and_counted(
     toy_config: Path, tmp_path: Path, whole: RunResult, fits: list[str]
 ) -> None:
@@ -197,18 +185,6 @@ def _then(original: Any, patch: pytest.MonkeyPatch, full: Any) -> Any:
         return original(*args)
 
     return predict
-
-
-@pytest.mark.slow
-def test_fits_that_cannot_be_kept_are_a_remark(toy_config: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    with pytest.raises(KeyboardInterrupt):
-        run(toy_config, out, progress=stop_at("reading", 16, KeyboardInterrupt()))
-    (out / ".fits").write_text("in the way")
-    found = run(toy_config, out)
-    (remark,) = found.remarks
-    assert "finished fits are not kept" in remark
-    assert found.exit_code == 0
 
 
 @pytest.mark.slow

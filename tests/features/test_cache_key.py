@@ -312,10 +312,6 @@ def test_the_key_follows_code_whose_version_stays(key_with: Any, layout: Any) ->
     assert key_with(layout(1)) == first
 
 
-def test_the_key_does_not_follow_where_the_code_is_installed(key_with: Any) -> None:
-    assert key_with(package(1), "here") == key_with(package(1), "there")
-
-
 def test_a_file_that_an_editor_leaves_beside_the_code_is_no_error(
     key_with: Any, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from audioclf.builtin.featurizers.mel import MelSpectrogram
 from audioclf.builtin.loaders.class_folders import FolderDataset
 from audioclf.features.extraction import Extraction, extract
 from audioclf.features.waveform import own_origin
-from tests.conftest import WHOLE, run_cli
+from tests.conftest import WHOLE
 
 PREDICTIONS = "predictions.csv"
 
@@ -79,23 +79,20 @@ def test_a_second_run_decodes_nothing_and_finds_the_same(
 
 
 @pytest.mark.slow
-def test_what_comes_after_the_features_costs_no_decoding(
-    again: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("overrides", "n_decoded"),
+    [
+        (("audio.sr=7000",), 16),
+        (("featurizers.mel.n_mels=15",), 16),
+        (("featurizers.mel.pooling={type: flatten}", "classifiers.logreg.type=knn", "seed=9"), 0),
+    ],
+)
+def test_only_what_comes_before_the_features_makes_new_ones(
+    again: Any, monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...], n_decoded: int
 ) -> None:
     decoded = count_decodes(monkeypatch)
-    pooling, classifier = "featurizers.mel.pooling={type: flatten}", "classifiers.logreg.type=knn"
-    again(pooling, classifier, "split.n_splits=3", "seed=9")
-    assert decoded == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("override", ["audio.sr=7000", "featurizers.mel.n_mels=15"])
-def test_what_comes_before_the_features_makes_new_ones(
-    again: Any, monkeypatch: pytest.MonkeyPatch, override: str
-) -> None:
-    decoded = count_decodes(monkeypatch)
-    again(override)
-    assert len(set(decoded)) == 16
+    again(*overrides)
+    assert len(set(decoded)) == n_decoded
 
 
 @pytest.mark.slow
@@ -208,16 +205,3 @@ def test_an_interrupted_extraction_resumes(
     go(shared_config, tmp_path / "b", tmp_path / "cache")
     # The pictures of a run show the waveform of one clip of each class.
     assert 16 - before <= len(set(decoded)) <= 16 - before + 2
-
-
-@pytest.mark.slow
-def test_the_command_line_chooses_the_folder(
-    shared_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cache, default = tmp_path / "elsewhere", tmp_path / "default"
-    args = ("run", shared_config, "--jobs", "1", "--out")
-    assert run_cli(*args, tmp_path / "a", "--cache-dir", cache).returncode == 0
-    assert len(entries(cache)) == 18
-    monkeypatch.setenv("AUDIOCLF_CACHE_DIR", str(default))
-    assert run_cli(*args, tmp_path / "b", "--no-cache").returncode == 0
-    assert entries(default) == []

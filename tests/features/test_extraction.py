@@ -122,12 +122,6 @@ def test_a_clip_that_cannot_be_read_is_a_row_of_the_ledger_only(sounds: Path) ->
     assert len(found.dataset) == len(found.matrices["f"]) == 15
 
 
-def test_one_decode_serves_all_featurizers(sounds: Path) -> None:
-    featurizers = {"a": MelSpectrogram(n_fft=512, n_mels=8), "b": Odd()}
-    found = extract(FolderDataset(path=sounds).load(), AUDIO, featurizers)
-    assert {name: len(matrix) for name, matrix in found.matrices.items()} == {"a": 16, "b": 16}
-
-
 def test_no_readable_clip_at_all_is_an_error(sounds: Path) -> None:
     for path in sounds.rglob("*.wav"):
         path.write_bytes(b"")
@@ -171,17 +165,6 @@ def test_a_featurizer_that_fails_on_one_clip_names_that_clip(
 def test_a_batch_of_the_wrong_length_falls_back_to_one_by_one(sounds: Path) -> None:
     odd, plain = MiscountingBatch(), MelSpectrogram(n_fft=512, n_mels=8)
     np.testing.assert_array_equal(go(sounds, odd).matrices["f"], go(sounds, plain).matrices["f"])
-
-
-def test_progress_is_told_up_to_the_end(sounds: Path) -> None:
-    told: list[tuple[int, int]] = []
-    extract(
-        FolderDataset(path=sounds).load(),
-        AUDIO,
-        {"f": Odd()},
-        progress=lambda done, total: told.append((done, total)),
-    )
-    assert told[-1] == (16, 16)
 
 
 def test_the_fingerprint_follows_the_bytes_of_the_clips(sounds: Path) -> None:

@@ -98,10 +98,6 @@ def test_classes_are_judged_apart_and_sorted_by_start() -> None:
     assert [(event.code, event.start, event.end) for event in found] == [(1, 0, 2), (0, 1, 2)]
 
 
-def test_a_window_without_scores_ends_an_event() -> None:
-    assert events([0.9, float("nan"), 0.9], EventRule()) == [(0, 1), (2, 3)]
-
-
 def test_a_tie_or_an_abstention_names_no_class_in_events() -> None:
     outcome = Outcome(
         Recording("a.wav", FileSource(Path("a.wav"))),

@@ -51,11 +51,6 @@ def test_paths_stay_as_they_are_in_json_lines() -> None:
     assert [row["path"] for row in rows] == [line.path for line in WINDOWS]
 
 
-def test_csv_and_json_lines_have_the_same_columns() -> None:
-    header = next(csv.reader(io.StringIO(written("csv", WINDOWS))))
-    assert list(json.loads(written("jsonl", WINDOWS).splitlines()[0])) == header
-
-
 @pytest.mark.parametrize("name", ["audacity", "raven"])
 def test_a_name_cannot_add_a_cell_or_a_line(name: str) -> None:
     line = formats.Line("a\tb\nc.wav", 0.0, 1.0, "x\ty\r\nz", 0.5, (0.5, 0.5))
