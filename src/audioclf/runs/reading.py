@@ -130,7 +130,7 @@ class SavedRun:
     def file(self, name: str) -> Any:
         """Return the content of another JSON file of the folder; None where it is missing."""
         path = self.path / name
-        return _json(path) if path.is_file() else None
+        return read_json(path) if path.is_file() else None
 
     def __getitem__(self, pipeline: str) -> SavedPipeline:
         for saved in self.pipelines:
@@ -150,17 +150,21 @@ def read_run(path: str | Path) -> SavedRun:
             f"{folder}: holds {content}: {RECORD} is missing",
             hint="Run its config again, or give another.",
         )
-    config, record, metrics = _config(folder), _json(folder / RECORD), _json(folder / METRICS)
-    with _naming(folder / RECORD):
+    config, record, metrics = (
+        read_config(folder),
+        read_json(folder / RECORD),
+        read_json(folder / METRICS),
+    )
+    with naming(folder / RECORD):
         str(record["dataset"]["fingerprint"]), int(record["dataset"]["clips"])
-    with _naming(folder / METRICS):
+    with naming(folder / METRICS):
         ",".join(metrics["classes"]), str(metrics["unit"]["name"])
         for pipeline in metrics[PIPELINES].values():
             str(pipeline["featurizer"]), str(pipeline["classifier"]), float(pipeline["fit_seconds"])
             ("probability", "decision", "none").index(pipeline["scores"])
     classes = tuple(metrics["classes"])
     rows = _table(folder / FOLDS)
-    with _naming(folder / FOLDS):
+    with naming(folder / FOLDS):
         fold_rows = [row_of(FoldRow, row) for row in rows]
     clips, left_out = _clips(folder, fold_rows, classes, record["dataset"]["clips"])
     folds = _folds(folder, fold_rows, clips)
@@ -168,14 +172,15 @@ def read_run(path: str | Path) -> SavedRun:
     return SavedRun(folder, config, record, metrics, classes, clips, left_out, folds, pipelines)
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the config of a run as plain data, with a name, a seed and a metric."""
     path = folder / CONFIG
     _text(path)
     try:
         data = read_yaml(path).data
     except AudioclfError as exc:
         raise ResultError(exc.message, hint=_HINT) from exc
-    with _naming(path):
+    with naming(path):
         str(data["name"]), int(data["seed"]), str(data["metrics"][0])
     return dict(data)
 
@@ -186,7 +191,7 @@ def _clips(
     """Return the clips that were evaluated, and the ledger rows of the others."""
     rows = _table(folder / LEDGER)
     groups = {row.path: row.group or None for row in fold_rows}
-    with _naming(folder / LEDGER):
+    with naming(folder / LEDGER):
         clips = tuple(
             SavedClip(row["path"], row["label"], groups.get(row["path"]), row)
             for row in rows
@@ -203,7 +208,7 @@ def _clips(
 def _folds(folder: Path, rows: Sequence[FoldRow], clips: Sequence[SavedClip]) -> tuple[Fold, ...]:
     at = {clip.id: position for position, clip in enumerate(clips)}
     tests: dict[tuple[int, str], list[int]] = {}
-    with _naming(folder / FOLDS):
+    with naming(folder / FOLDS):
         for row in rows:
             if row.path not in at:
                 raise ValueError(f"{LEDGER} has no clip {row.path!r}")
@@ -224,7 +229,7 @@ def _pipelines(
     expected = [(str(fold.repeat), fold.name, clips[at].id) for fold in folds for at in fold.test]
     ends = np.cumsum([len(fold.test) for fold in folds])
     pipelines = []
-    with _naming(folder / PREDICTIONS):
+    with naming(folder / PREDICTIONS):
         for row in _table(folder / PREDICTIONS):
             prediction = row_of(PredictionRow, row)
             if prediction.cell not in rows:
@@ -263,7 +268,8 @@ def _columns(rows: Sequence[_Prediction], columns: Sequence[str]) -> NDArray[np.
     return np.asarray([[float(row[name]) for name in columns] for _, row in rows])
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file of a run."""
     try:
         data = json.loads(_text(path))
     except ValueError as exc:
@@ -299,7 +305,7 @@ def _text(path: Path) -> str:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Turn errors in the content of a file into one that names the file."""
     try:
         yield
