@@ -13,7 +13,7 @@ import pytest
 
 from audioclf.base.errors import EXIT_MODEL, EXIT_PARTIAL, ModelError
 from audioclf.dataset.sources import AudioSource, FileSource
-from audioclf.models.bundle import isolated as trial
+from audioclf.models.bundle import reading as trial
 from audioclf.predict.inputs import Recording, collect
 from audioclf.predict.job import predict_all
 from audioclf.predict.settings import Job
