@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audioclf.base.errors import ConfigError, FeatureError
-from audioclf.models.windows import Cutting, pieces, rows_of_pieces
+from audioclf.models.windows import Cutting, pieces
 from tests.predict.making import model, noise, recording, written_in_blocks
 
 
@@ -125,7 +125,7 @@ def test_windows_that_share_frames_have_the_rows_of_clips(
     ys = [noise(2.23, seed=seed) for seed in range(2)]
     batch = [piece for y in ys for piece in pieces([y], cutting)]
     assert len(batch[-1].y) < cutting.size
-    for row, piece in zip(rows_of_pieces(found, batch, cutting), batch, strict=True):
+    for row, piece in zip(found.rows_of_pieces(batch, cutting), batch, strict=True):
         np.testing.assert_array_equal(np.asarray(row), found.features_of(piece.y, 8000))
 
 
@@ -142,7 +142,7 @@ def test_a_stretch_ends_with_its_recording(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(featurizer, "extract_windows", counting)
     batch = [piece for n in (8096, 4000) for piece in pieces([noise(1.1)[:n]], cutting)]
-    assert len(rows_of_pieces(found, batch, cutting)) == 6
+    assert len(found.rows_of_pieces(batch, cutting)) == 6
     assert lengths == [4000 + 4 * 1024, 4000]
 
 
@@ -164,7 +164,7 @@ def test_a_window_that_the_featurizer_refuses_is_named(
     y[-1] = 1.0
     written = written_in_blocks(tmp_path / "loud.wav", y, 8000)
     cutting = Cutting(4000, 1024)
-    rows = rows_of_pieces(found, list(pieces([y], cutting)), cutting)
+    rows = found.rows_of_pieces(list(pieces([y], cutting)), cutting)
     assert [isinstance(row, FeatureError) for row in rows] == [False] * 4 + [True]
     with pytest.raises(FeatureError, match=r"from 0\.512 s on.*too loud"):
         list(found.windows(written, window=0.488, hop=0.128))

@@ -25,9 +25,8 @@ from audioclf.testing import (
     run_check,
     run_checks,
 )
+from audioclf.testing.capture import captured_stdout, unpickled_classes
 from audioclf.testing.parametrize import component_id
-from audioclf.testing.stdout import captured_stdout
-from audioclf.testing.unpickling import unpickled_classes
 from tests.conftest import REPO
 from tests.testing.broken_components import Blind, Files, Level, Moving, Nearest
 
@@ -156,7 +155,7 @@ def test_output_below_python_is_captured() -> None:
     with captured_stdout() as written:
         print("above")  # noqa: T201
         os.write(1, b"below")
-    assert written.text == "above\nbelow"
+    assert "".join(written) == "above\nbelow"
 
 
 def test_unpickling_is_recorded_only_within_the_block() -> None:

@@ -124,7 +124,7 @@ def new(
 
 def _quietly(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
     """Yield each outcome; what a component prints meanwhile is not among the results."""
-    from audioclf.testing.stdout import captured_stdout
+    from audioclf.testing.capture import captured_stdout
 
     while True:
         try:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from audioclf.audio.settings import AudioConfig
+from audioclf.audio.stream import open_stream
 from audioclf.base.errors import FeatureError, ModelError
 from audioclf.components.featurizer import Featurizer
 from audioclf.dataset.dataset import Clip
@@ -23,7 +25,15 @@ from audioclf.models.arrays import ArraySource
 from audioclf.models.bundle.manifest import Manifest, ScoreKind
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.calibration.maps import calibrated, names_no_class, top_of
-from audioclf.models.windows import Cutting, scored_windows, source_of
+from audioclf.models.windows import (
+    BATCH,
+    Cutting,
+    Piece,
+    ScoredWindow,
+    pieces,
+    source_of,
+    window_runs,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -236,7 +246,39 @@ class Model:
             As `scores`.
         """
         cutting = Cutting.of(window, hop, self.sr, partial)
-        return scored_windows(self, source_of(path), cutting)
+        return self._scored_windows(source_of(path), cutting)
+
+    def _scored_windows(self, source: AudioSource, cutting: Cutting) -> Iterator[ScoredWindow]:
+        with open_stream(source, self.sr) as stream:
+            windows = pieces(stream.blocks, cutting)
+            while batch := list(islice(windows, BATCH)):
+                rows = []
+                for piece, row in zip(batch, self.rows_of_pieces(batch, cutting), strict=True):
+                    if isinstance(row, FeatureError):
+                        where = f"{source.name}, from {piece.start / self.sr:g} s on"
+                        raise FeatureError(f"{where}: {row.message}", hint=row.hint) from row
+                    rows.append(row)
+                for piece, scores in zip(batch, self.scores_of(np.stack(rows)), strict=True):
+                    start, end = (stream.offset + at / self.sr for at in piece[:2])
+                    yield ScoredWindow(start, end, scores)
+
+    def rows_of_pieces(
+        self, batch: Sequence[Piece], cutting: Cutting | None
+    ) -> list[NDArray[np.float32] | FeatureError]:
+        """Return the features of windows; overlapping neighbors are extracted together.
+
+        The batch holds windows of one or more recordings, one recording after the other, in order
+        of time. Without a cutting, each piece is a whole recording.
+        """
+        if cutting is None or cutting.own_samples(self.shared_step) == cutting.size:
+            return self.rows_of([piece.y for piece in batch])
+        rows: list[NDArray[np.float32] | FeatureError] = []
+        for run in window_runs(batch, cutting):
+            new = [piece.y[cutting.size - cutting.hop :] for piece in run[1:]]
+            y = np.concatenate([run[0].y, *new])
+            starts = [index * cutting.hop for index in range(len(run))]
+            rows += self.rows_of_windows(y, starts, len(run[0].y))
+        return rows
 
     def trained_on(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return for each row of features whether a training clip had the same features.

@@ -14,14 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from audioclf.audio.stream import open_stream
-from audioclf.base.errors import ConfigError, FeatureError
+from audioclf.base.errors import ConfigError
 from audioclf.dataset.remote import is_url
 from audioclf.dataset.sources import AudioSource, FileSource, RemoteSource
 
@@ -32,31 +30,6 @@ Partial = Literal["keep", "drop"]
 
 BATCH = 32
 """Number of windows that are featurized and classified together."""
-
-
-class WindowModel(Protocol):
-    """The part of a `Model` that scores windows."""
-
-    @property
-    def sr(self) -> int:
-        """Sample rate in Hz."""
-
-    @property
-    def shared_step(self) -> int | None:
-        """Windows share work if a multiple of this many samples apart."""
-
-    def rows_of(
-        self, ys: Sequence[NDArray[np.float32]]
-    ) -> list[NDArray[np.float32] | FeatureError]:
-        """Return the features of waveforms."""
-
-    def rows_of_windows(
-        self, y: NDArray[np.float32], starts: Sequence[int], n_samples: int
-    ) -> list[NDArray[np.float32] | FeatureError]:
-        """Return the features of windows of one recording."""
-
-    def scores_of(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the scores of rows of features."""
 
 
 @dataclass(frozen=True)
@@ -128,19 +101,6 @@ def pieces(blocks: Iterable[NDArray[np.float32]], cutting: Cutting) -> Iterator[
         yield Piece(start, end, buffer[start - origin :])
 
 
-def scored_windows(
-    model: WindowModel, source: AudioSource, cutting: Cutting
-) -> Iterator[ScoredWindow]:
-    """Yield the scores of each window of a recording; see `Model.windows`."""
-    with open_stream(source, model.sr) as stream:
-        windows = pieces(stream.blocks, cutting)
-        while batch := list(islice(windows, BATCH)):
-            scores = model.scores_of(_rows(model, batch, cutting, source.name))
-            for piece, row in zip(batch, scores, strict=True):
-                start, end = (stream.offset + at / model.sr for at in piece[:2])
-                yield ScoredWindow(start, end, row)
-
-
 def source_of(path: str | Path | AudioSource) -> AudioSource:
     """Return the source of a path or URL."""
     if isinstance(path, AudioSource):
@@ -148,38 +108,7 @@ def source_of(path: str | Path | AudioSource) -> AudioSource:
     return RemoteSource(path) if isinstance(path, str) and is_url(path) else FileSource(Path(path))
 
 
-def _rows(
-    model: WindowModel, batch: list[Piece], cutting: Cutting, name: str
-) -> NDArray[np.float32]:
-    rows = []
-    for piece, row in zip(batch, rows_of_pieces(model, batch, cutting), strict=True):
-        if isinstance(row, FeatureError):
-            where = f"{name}, from {piece.start / model.sr:g} s on"
-            raise FeatureError(f"{where}: {row.message}", hint=row.hint) from row
-        rows.append(row)
-    return np.stack(rows)
-
-
-def rows_of_pieces(
-    model: WindowModel, batch: Sequence[Piece], cutting: Cutting | None
-) -> list[NDArray[np.float32] | FeatureError]:
-    """Return the features of windows; overlapping neighbors are extracted together.
-
-    The batch holds windows of one or more recordings, one recording after the other, in order of
-    time. Without a cutting, each piece is a whole recording.
-    """
-    if cutting is None or cutting.own_samples(model.shared_step) == cutting.size:
-        return model.rows_of([piece.y for piece in batch])
-    rows: list[NDArray[np.float32] | FeatureError] = []
-    for run in _window_runs(batch, cutting):
-        new = [piece.y[cutting.size - cutting.hop :] for piece in run[1:]]
-        y = np.concatenate([run[0].y, *new])
-        starts = [index * cutting.hop for index in range(len(run))]
-        rows += model.rows_of_windows(y, starts, len(run[0].y))
-    return rows
-
-
-def _window_runs(batch: Sequence[Piece], cutting: Cutting) -> Iterator[list[Piece]]:
+def window_runs(batch: Sequence[Piece], cutting: Cutting) -> Iterator[list[Piece]]:
     """Yield consecutive whole windows of one recording together, other windows alone.
 
     Each recording starts at 0, so a window of the next recording never continues a run.

@@ -20,7 +20,7 @@ from audioclf.audio.reader import AudioInfo
 from audioclf.audio.stream import open_stream
 from audioclf.base.errors import DecodeError, FeatureError
 from audioclf.models.calibration.maps import names_no_class
-from audioclf.models.windows import BATCH, Cutting, Piece, pieces, rows_of_pieces
+from audioclf.models.windows import BATCH, Cutting, Piece, pieces
 from audioclf.predict.inputs import Recording
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class _Scorer:
     def _flush(self) -> None:
         batch, self.batch, self.samples = self.batch, [], 0
         model = self.shared.model
-        results = rows_of_pieces(model, [piece for _, piece in batch], self.shared.cutting)
+        results = model.rows_of_pieces([piece for _, piece in batch], self.shared.cutting)
         usable: list[tuple[_Unfinished, Piece]] = []
         rows = []
         for (unfinished, piece), row in zip(batch, results, strict=True):

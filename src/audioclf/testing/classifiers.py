@@ -10,10 +10,10 @@ import numpy as np
 
 from audioclf.base.errors import AudioclfError, ClassifierError
 from audioclf.components.batches import Batches
+from audioclf.testing.capture import unpickled_classes
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, no_error, promise
 from audioclf.testing.example import SEED
 from audioclf.testing.exercise import fitted, scores_of, shape_for, toy_for
-from audioclf.testing.unpickling import unpickled_classes
 
 if TYPE_CHECKING:
     from audioclf.components.classifier import Classifier
@@ -79,13 +79,7 @@ def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
 def scores_are_in_the_order_of_the_classes(classifier: Classifier) -> None:
     """The predicted class is that of the highest score, if this is clearly higher."""
     for n_classes in (2, 3):
-        X, y = toy_for(classifier, n_classes)
-        try:
-            estimator = fitted(classifier, X, y)
-        except Exception as exc:
-            if n_classes == 3:
-                raise CheckSkippedError("it does not take three classes") from exc
-            raise
+        X, _, estimator = _fitted_on(n_classes, classifier)
         best, margin = _best(estimator, X)
         clear = margin > _CLEAR
         if np.any(best[clear] != np.asarray(estimator.predict(X.copy()))[clear]):
@@ -98,11 +92,7 @@ def scores_are_in_the_order_of_the_classes(classifier: Classifier) -> None:
 @promise("classifier")
 def a_fold_may_lack_a_class(classifier: Classifier) -> None:
     """Training data without one of the classes, with labels `0..k-2`, can be learned."""
-    X, y = toy_for(classifier, 3)
-    try:
-        fitted(classifier, X, y)
-    except Exception as exc:
-        raise CheckSkippedError("it does not take three classes") from exc
+    X, y, _ = _fitted_on(3, classifier)
     X, y = X[y != 1], np.unique(y[y != 1], return_inverse=True)[1]
     estimator = fitted(classifier, X, y)
     scores = scores_of(estimator, X)
@@ -320,6 +310,17 @@ def _use(classifier: Classifier, X: Any, y: Any) -> None:
     for name in ("predict_proba", "decision_function"):
         if hasattr(estimator, name):
             getattr(estimator, name)(X)
+
+
+def _fitted_on(n_classes: int, classifier: Classifier) -> tuple[Any, Any, Any]:
+    """Return rows and labels, and an estimator that was fitted on them."""
+    X, y = toy_for(classifier, n_classes)
+    try:
+        return X, y, fitted(classifier, X, y)
+    except Exception as exc:
+        if n_classes == 2:
+            raise
+        raise CheckSkippedError("it does not take three classes") from exc
 
 
 def _best(estimator: Any, X: Any) -> tuple[Any, Any]:

@@ -18,10 +18,10 @@ from pydantic import ValidationError
 from audioclf.base.process_state import global_state, isolated_process_state, random_state
 from audioclf.components.component import Component
 from audioclf.components.fields import ComponentBuilder, validate_component
+from audioclf.testing.capture import captured_stdout
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, no_error, promise
 from audioclf.testing.exercise import exercise
 from audioclf.testing.other_process import exercised_in_other_process
-from audioclf.testing.stdout import captured_stdout
 
 HEAVY = frozenset(
     (
@@ -149,8 +149,8 @@ def writes_nothing_to_stdout(component: Component) -> None:
     exercise(component)  # the first import of a library may print
     with captured_stdout() as written:
         exercise(component)
-    if written.text:
-        first = written.text.strip().split("\n")[0][:60]
+    if text := "".join(written):
+        first = text.strip().split("\n")[0][:60]
         raise CheckFailedError(f"it writes to stdout: {first!r}; use `logging` or `warnings`")
 
 

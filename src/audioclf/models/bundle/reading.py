@@ -93,10 +93,6 @@ def load(
     expect_sha256 : str, optional
         SHA-256 of the file, 64 hexadecimal digits, from a trusted source.
 
-    Returns
-    -------
-    model : Model
-
     Raises
     ------
     ConfigError

@@ -122,22 +122,21 @@ def effects_of(
     The rows are those of all repeats. The seed is that of the blocks and of the resampling.
     """
     if any(fold.scores is None for fold in rows.folds):
-        return ScoreEffects(notes=tuple(_without_scores(calibrate, abstain_below)))
+        asked = {"was not calibrated": calibrate, "does not abstain": abstain_below}
+        lost = [what for what, value in asked.items() if value is not None]
+        return ScoreEffects(notes=tuple(f"{w}: the classifier gives no scores" for w in lost))
     why_not = None if calibrate is None else _why_not(calibrate, rows)
-    notes = [] if why_not is None else [_not_calibrated(why_not, abstain_below)]
+    notes: list[str] = []
     calibration, new_rows = None, rows
+    if why_not is not None:
+        notes = [f"was not calibrated: {why_not}"]
+        if abstain_below is not None:
+            notes[0] += f"; abstain_below {abstain_below:g} applies to its uncalibrated scores"
     if calibrate is not None and why_not is None:
         calibration, new_rows = _calibration(calibrate, rows, seed)
         notes += _warnings(rows, calibration)
     cost = None if abstain_below is None else abstention(new_rows, abstain_below, seed=seed)
     return ScoreEffects(calibration, cost, tuple(notes))
-
-
-def _without_scores(calibrate: Method | None, below: float | None) -> Iterator[str]:
-    if calibrate is not None:
-        yield "was not calibrated: the classifier gives no scores"
-    if below is not None:
-        yield "does not abstain: the classifier gives no scores"
 
 
 def _why_not(method: Method, rows: Scored) -> str | None:
@@ -151,11 +150,6 @@ def _why_not(method: Method, rows: Scored) -> str | None:
     if never and method != "temperature":
         return f"no clip of {never[0]!r} was tested, which {method} needs; use temperature"
     return None
-
-
-def _not_calibrated(why: str, below: float | None) -> str:
-    rest = "" if below is None else f"; abstain_below {below:g} applies to its uncalibrated scores"
-    return f"was not calibrated: {why}{rest}"
 
 
 def _warnings(rows: Scored, calibration: Calibration) -> Iterator[str]:

@@ -102,23 +102,18 @@ def _check_container(data: bytes) -> None:
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         infos = archive.infolist()
-        _check_sizes(infos, len(data))
+        for info in infos:
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+                what = f"{info.filename!r} is compressed, which only the bundle itself is"
+                raise ValueError(what)
+            if info.filename == SCHEMA and info.file_size > MAX_SCHEMA_BYTES:
+                raise ValueError(f"{info.file_size} bytes of {SCHEMA} (limit {MAX_SCHEMA_BYTES})")
+        total = sum(info.file_size for info in infos)
+        if SCHEMA not in archive.namelist() or total > len(data):
+            raise ValueError(f"{total} bytes in a file of {len(data)}, or no {SCHEMA}")
         for info in infos:
             if info.filename != SCHEMA:
                 check_npy(archive.read(info))
-
-
-def _check_sizes(infos: Iterable[zipfile.ZipInfo], size: int) -> None:
-    total, names = 0, set()
-    for info in infos:
-        total += info.file_size
-        names.add(info.filename)
-        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-            raise ValueError(f"{info.filename!r} is compressed, which only the bundle itself is")
-        if info.filename == SCHEMA and info.file_size > MAX_SCHEMA_BYTES:
-            raise ValueError(f"{info.file_size} bytes of {SCHEMA} (limit {MAX_SCHEMA_BYTES})")
-    if SCHEMA not in names or total > size:
-        raise ValueError(f"{total} bytes in a file of {size}, or no {SCHEMA}")
 
 
 def _foreign(types: list[str]) -> RefusedError:

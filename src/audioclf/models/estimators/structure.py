@@ -46,7 +46,10 @@ def check_structure(estimator: Any) -> None:
     for kind, fitted, check in _checks():
         for part in parts:
             if isinstance(part, kind) and hasattr(part, fitted):
-                _run(check, part)
+                try:
+                    check(part)
+                except ValueError as exc:
+                    raise ValueError(f"{type(part).__name__}: {exc}") from exc
     _check_owners(parts)
 
 
@@ -77,13 +80,6 @@ def _checks() -> list[tuple[tuple[type, ...], str, Check]]:
         ((BaseLibSVM,), "support_vectors_", vectors.check_svc),
         ((KNeighborsClassifier,), "_fit_X", vectors.check_neighbors),
     ]
-
-
-def _run(check: Check, part: Any) -> None:
-    try:
-        check(part)
-    except ValueError as exc:
-        raise ValueError(f"{type(part).__name__}: {exc}") from exc
 
 
 def _check_owners(parts: list[Any]) -> None:

@@ -31,7 +31,9 @@ def with_scores(model: Any, manifest: Manifest, *, sign: float, is_first_of_ties
     label, scores = _renamed_outputs(model.graph)
     graph = _Graph(scores)
     if manifest.scores == "decision":
-        _squash(graph, manifest, sign)
+        if len(manifest.classes) == 2:  # the columns are the decision value and its negative
+            graph.at = graph.add("Mul", graph.at, graph.number(sign / 2))
+        graph.at = graph.add("Softmax", graph.at, axis=1)
         _agree(graph, label, len(manifest.classes))
     elif is_first_of_ties:
         highest = graph.add("ReduceMax", graph.at, axes=[1], keepdims=1)
@@ -88,13 +90,6 @@ class _Graph:
         name = f"audioclf_constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=dtype), name))
         return name
-
-
-def _squash(graph: _Graph, manifest: Manifest, sign: float) -> None:
-    """Add the softmax; for two classes, the columns are the decision value and its negative."""
-    if len(manifest.classes) == 2:
-        graph.at = graph.add("Mul", graph.at, graph.number(sign / 2))
-    graph.at = graph.add("Softmax", graph.at, axis=1)
 
 
 def _agree(graph: _Graph, label: str, n_classes: int) -> None:

@@ -1,15 +1,37 @@
-"""Detection of unpickling, by an audit hook."""
+"""Output to stdout, also of libraries below Python, and unpickling, by an audit hook."""
 
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 _watched = threading.local()
+
+
+@contextlib.contextmanager
+def captured_stdout() -> Iterator[list[str]]:
+    """Capture output to `sys.stdout` and to its file descriptor; the list is filled at the end."""
+    parts: list[str] = []
+    python = io.StringIO()
+    with tempfile.TemporaryFile() as below:
+        sys.stdout.flush()
+        kept = os.dup(1)
+        os.dup2(below.fileno(), 1)
+        try:
+            with contextlib.redirect_stdout(python):
+                yield parts
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+            below.seek(0)
+            parts += [python.getvalue(), below.read().decode(errors="replace")]
 
 
 @contextlib.contextmanager
