@@ -170,7 +170,7 @@ def _cached(archive: Path) -> Row:
             AudioConfig(duration=3.0),
             {"mfcc": Mfcc(n_mfcc=40)},
             cache_folder=Path(cache),
-            origins={"mfcc": Origin("audioclf", "0", "builtin")},
+            origins={"mfcc": (Origin("audioclf", "0", "builtin"),)},
         )
 
     def fresh() -> None:

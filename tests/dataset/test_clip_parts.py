@@ -240,7 +240,7 @@ def test_features_of_parts_are_cached_apart(tmp_path: Path) -> None:
     path.write_bytes(encoded("WAV", "PCM_16", noise(16_000)))
     spans = [Span(0.0, 0.5), Span(0.5, 1.0)]
     clips = [Clip(str(span), "a", PartSource(FileSource(path), span)) for span in spans]
-    origins = {"mel": Origin("audioclf", "0", "builtin")}
+    origins = {"mel": (Origin("audioclf", "0", "builtin"),)}
 
     def features(folder: Path | None) -> Any:
         dataset = Dataset(clips, name="d")

@@ -97,7 +97,7 @@ def key(**changes: Any) -> str | None:
         "source_digest": "0" * 64,
         "audio": AudioConfig(sr=8000, duration=1.0),
         "featurizer": MelSpectrogram(n_mels=16),
-        "origin": ORIGIN,
+        "origins": (ORIGIN,),
     }
     arguments |= changes
     digest = arguments.pop("source_digest")
@@ -131,8 +131,8 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         {"featurizer": MelSpectrogram(n_mels=16, db=None)},
         {"featurizer": Again(n_mels=16)},
         {"featurizer": Stft()},
-        {"origin": Origin("audioclf", "0.1.1", "builtin")},
-        {"origin": FOREIGN},
+        {"origins": (Origin("audioclf", "0.1.1", "builtin"),)},
+        {"origins": (FOREIGN,)},
     ],
     ids=str,
 )
@@ -145,7 +145,7 @@ def test_the_key_follows_every_argument(changes: Any) -> None:
     [
         {"featurizer": MelSpectrogram(n_mels=16, pooling=Flatten(pad=-80.0))},
         {"featurizer": MelSpectrogram(n_mels=16, pooling=Stats(segments=0))},
-        {"origin": Origin("audioclf", "0.1.0", "renamed")},
+        {"origins": (Origin("audioclf", "0.1.0", "renamed"),)},
     ],
     ids=str,
 )
@@ -185,9 +185,9 @@ def test_the_key_follows_the_full_version_of_each_library(
 
 def test_the_key_follows_what_a_foreign_plugin_requires(fresh: pytest.MonkeyPatch) -> None:
     fresh.setattr(code_digest, "versions_behind", lambda names: {"torch": "2.0", "for": str(names)})
-    before = real_key(origin=FOREIGN), real_key()
+    before = real_key(origins=(FOREIGN,)), real_key()
     fresh.setattr(code_digest, "versions_behind", lambda names: {"torch": "2.1", "for": str(names)})
-    assert real_key(origin=FOREIGN) != before[0]
+    assert real_key(origins=(FOREIGN,)) != before[0]
     assert real_key() == before[1]
 
 
@@ -205,7 +205,7 @@ def test_the_key_follows_class_and_module_of_a_featurizer() -> None:
 
 def test_only_the_libraries_that_a_component_computes_with_count(fresh: pytest.MonkeyPatch) -> None:
     def ingredients(*names: str) -> Any:
-        return code_digest.made_by(MelSpectrogram(), ORIGIN, libraries=names)
+        return code_digest.made_by(MelSpectrogram(), (ORIGIN,), libraries=names)
 
     before = ingredients("numpy")
     assert {"numpy": metadata.version("numpy")} in before
@@ -216,8 +216,8 @@ def test_only_the_libraries_that_a_component_computes_with_count(fresh: pytest.M
 
 
 def test_a_class_made_by_hand_has_no_key() -> None:
-    assert key(origin=None) is None
-    assert KeyMaker.make(audio=AudioConfig(), featurizer=Again(), origin=None) is None
+    assert key(origins=()) is None
+    assert KeyMaker.make(audio=AudioConfig(), featurizer=Again(), origins=()) is None
 
 
 @pytest.mark.parametrize("wrap", [lambda f: Wrapper(inner=f), lambda f: Careless(inner={"a": f})])
@@ -239,6 +239,21 @@ def test_the_key_follows_the_content_of_a_file_in_the_configuration(tmp_path: Pa
     assert real_key(featurizer=Weighted(weights=(path,))) == before
     path.write_bytes(b"2")
     assert real_key(featurizer=Weighted(weights=(path,))) != before
+
+
+def test_the_key_follows_names_and_content_of_a_folder_in_the_configuration(tmp_path: Path) -> None:
+    def made(*files: str) -> str:
+        folder = tmp_path / f"model{len(list(tmp_path.iterdir()))}"
+        for file in files:
+            path = folder / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(path.name)
+        digest = code_digest.made_by(Weighted(weights=(folder,)), (ORIGIN,), libraries=())
+        assert digest is not None
+        return str(digest[3])
+
+    assert made("a", "x/b") == made("x/b", "a")
+    assert len({made("a", "b"), made("a", "x/b"), made("a"), made("b")}) == 4
 
 
 def test_a_file_that_cannot_be_read_gives_no_key(tmp_path: Path) -> None:
@@ -283,7 +298,7 @@ def key_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
             context.syspath_prepend(str(tmp_path / folder))
             forget()
             level = importlib.import_module("audioclf_x").Level()
-            return real_key(featurizer=level, origin=FOREIGN)
+            return real_key(featurizer=level, origins=(FOREIGN,))
 
     yield make
     forget()

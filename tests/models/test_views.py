@@ -102,7 +102,7 @@ def test_views_stand_side_by_side_and_are_cached_each(sounds: Path, tmp_path: Pa
     }
     both = plain.model_copy(update={"augment": Vtlp(factors=(0.9, 1.1))})
     known: Any = {"cache_folder": tmp_path / "cache"}
-    origin = Origin("audioclf", audioclf.__version__, "builtin")
+    origin = (Origin("audioclf", audioclf.__version__, "builtin"),)
     one = extract(dataset, audio, featurizers, origins=dict.fromkeys(featurizers, origin), **known)
     found = extract(dataset, audio, {"both": both}, origins={"both": origin}, **known)
     np.testing.assert_array_equal(found.matrices["both"], np.hstack(list(one.matrices.values())))

@@ -18,7 +18,7 @@ from audioclf.audit.leakage.fingerprint import Fingerprint
 from audioclf.audit.shortcuts.facts import AuditFacts
 from audioclf.base.errors import ConfigError
 from audioclf.components.featurizer import Featurizer
-from audioclf.components.registry import Origin, suggest
+from audioclf.components.registry import Origins, suggest
 from audioclf.features.waveform import own_origin
 
 FORMAT = 1
@@ -88,8 +88,8 @@ def audit_data(audits: Iterable[Audit], allowed: Iterable[str] = ()) -> dict[str
 
 
 def with_tables(
-    featurizers: Mapping[str, Featurizer], origins: Mapping[str, Origin]
-) -> tuple[dict[str, Featurizer], dict[str, Origin]]:
+    featurizers: Mapping[str, Featurizer], origins: Mapping[str, Origins]
+) -> tuple[dict[str, Featurizer], dict[str, Origins]]:
     """Return featurizers and their origins with those of the audits, for `extract`.
 
     `audits_of` reads the design matrices `FACTS` and `PRINTS`.

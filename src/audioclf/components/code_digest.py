@@ -19,7 +19,7 @@ from audioclf._version import __version__
 from audioclf.base.machine import versions_behind
 
 if TYPE_CHECKING:
-    from audioclf.components.registry import Origin
+    from audioclf.components.registry import Origins
 
 
 WHOLE_PACKAGE = ("",)
@@ -30,7 +30,7 @@ _ROOT = Path(__file__).parents[1]
 
 def made_by(
     component: BaseModel,
-    origin: Origin | None,
+    origins: Origins,
     *,
     libraries: tuple[str, ...],
     own_code: tuple[str, ...] = WHOLE_PACKAGE,
@@ -45,7 +45,7 @@ def made_by(
     models = [component, *(part for part in inside if isinstance(part, BaseModel))]
     code = _code_of(_classes(models), own_code)
     files = [_file_digest(part) for part in inside if isinstance(part, Path)]
-    if origin is None or None in code.values() or None in files:
+    if not origins or None in code.values() or None in files:
         return None
     return [
         component.model_dump(mode="json", exclude={exclude}),
@@ -53,10 +53,10 @@ def made_by(
         [part.model_dump(mode="json") for part in models[1:]],
         [f"{type(model).__module__}:{type(model).__qualname__}" for model in models],
         files,
-        [origin.distribution, origin.version],
+        [[origin.distribution, origin.version] for origin in origins],
         __version__,
         code,
-        _libraries(libraries) | _requirements(origin),
+        _libraries(libraries) | _requirements(origins),
         sys.byteorder,
     ]
 
@@ -120,7 +120,12 @@ def _digest(files: Iterable[Path]) -> str | None:
 
 
 def _file_digest(path: Path) -> str | None:
+    """Return the SHA-256 of a file, or of the sorted names and digests of all files in a folder."""
     try:
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.is_file())
+            content = [(file.relative_to(path).as_posix(), _file_digest(file)) for file in files]
+            return hashlib.sha256(canonical(content)).hexdigest()
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
@@ -138,9 +143,10 @@ def _libraries(names: tuple[str, ...]) -> dict[str, str]:
 
 
 @cache
-def _requirements(origin: Origin) -> dict[str, str]:
-    """Return the versions of the libraries that a foreign plugin requires and may compute with."""
-    return {} if origin.distribution == "audioclf" else versions_behind([origin.distribution])
+def _requirements(origins: Origins) -> dict[str, str]:
+    """Return the versions of the libraries that foreign plugins require and may compute with."""
+    foreign = {origin.distribution for origin in origins} - {"audioclf"}
+    return versions_behind(foreign) if foreign else {}
 
 
 def canonical(data: object, *, allow_nan: bool = True) -> bytes:

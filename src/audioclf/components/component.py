@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Kind = Literal["loader", "featurizer", "classifier"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -50,6 +50,29 @@ class Component(BaseModel):
     def summary(cls) -> str:
         """Return the first line of the docstring."""
         return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+def components_inside(value: object, place: str = "") -> Iterator[tuple[str, Component]]:
+    """Yield the components inside of a component, at any depth, such as `("parts.mfcc", Mfcc())`.
+
+    Fields that are models, mappings, lists and lists of pairs are searched.
+    """
+    for name, item in _items(value):
+        where = f"{place}.{name}" if place else str(name)
+        if isinstance(item, Component):
+            yield where, item
+        yield from components_inside(item, where)
+
+
+def _items(value: object) -> Iterable[tuple[object, object]]:
+    if isinstance(value, BaseModel):
+        return value
+    if isinstance(value, dict):
+        return value.items()
+    if not isinstance(value, list | tuple):
+        return ()
+    pairs = all(isinstance(item, tuple) and len(item) == 2 for item in value)
+    return value if pairs else enumerate(value)
 
 
 def _check_type_literal(cls: type[Component]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from audioclf.base.errors import PluginError
-from audioclf.components.component import Component, Kind
+from audioclf.components.component import Component, Kind, components_inside
 from audioclf.components.fields import BASES, validate_component
 from audioclf.components.finished_run import FinishedRun
 
@@ -44,6 +44,10 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version} ({self.entry_point})"
+
+
+Origins = tuple[Origin, ...]
+"""The plugin of a component first, then those of the components inside of it; empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,12 @@ class Registry:
     def origin_of(self, component: Component) -> Origin | None:
         """Return the plugin of this component; None for a class of no plugin."""
         return self._origins.get(type(component))
+
+    def origins_of(self, component: Component) -> Origins:
+        """Return the plugins of a component and of all inside of it; empty if one has no plugin."""
+        inside = [component, *(item for _, item in components_inside(component))]
+        origins = dict.fromkeys(map(self.origin_of, inside))
+        return () if None in origins else tuple(filter(None, origins))
 
     def describe(self, component: Component) -> str:
         """Return the name of a component with the distribution and version that bring it."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audioclf.components.component import Component
-    from audioclf.components.registry import Origin
+    from audioclf.components.registry import Origins
     from audioclf.evaluation.splits import Fold
 
 FORMAT = 2
@@ -43,9 +43,9 @@ _LENGTH_BYTES = 8
 _NUMBERS = ("fit_seconds", "predict_seconds", "model_bytes", "peak_memory", "chosen")
 
 
-def classifier_digest(classifier: Component, origin: Origin | None) -> str | None:
+def classifier_digest(classifier: Component, origins: Origins) -> str | None:
     """Return the SHA-256 over the code that computes a fit, or None if it is not all known."""
-    ingredients = made_by(classifier, origin, libraries=("numpy", "scipy", "scikit-learn"))
+    ingredients = made_by(classifier, origins, libraries=("numpy", "scipy", "scikit-learn"))
     if ingredients is None:
         return None
     return hashlib.sha256(canonical(ingredients)).hexdigest()

@@ -14,12 +14,12 @@ from audioclf.base.machine import versions_behind
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.guard import guard, load_guarded
-from audioclf.components.registry import Origin, Registry
+from audioclf.components.registry import Origins, Registry
 from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
 from audioclf.experiment.grid import pipelines_of
-from audioclf.experiment.provenance import distributions_of, origins_of
+from audioclf.experiment.provenance import distributions_of
 from audioclf.experiment.resources import Progress
 from audioclf.runs.folder import LEDGER, RunFolder
 from audioclf.starters.recipes import config_file, data_hint
@@ -54,9 +54,10 @@ class Prepared:
         return next(pipeline.name for pipeline in self.pipelines if pipeline.is_baseline)
 
     @cached_property
-    def origins(self) -> dict[str, Origin]:
-        """The plugin of each featurizer, by its name in the config."""
-        return origins_of(self.config.featurizers, self.registry)
+    def origins(self) -> dict[str, Origins]:
+        """The plugins of each featurizer and its parts, by its name in the config."""
+        featurizers = self.config.featurizers.items()
+        return {name: self.registry.origins_of(item) for name, item in featurizers}
 
     @cached_property
     def _splits(self) -> Splits:
@@ -93,7 +94,7 @@ class Prepared:
         engine: Engine,
         cache_folder: Path | None,
         *,
-        origins: Mapping[str, Origin] | None = None,
+        origins: Mapping[str, Origins] | None = None,
         cache_use: CacheUse | None = None,
         progress: Progress,
     ) -> Extraction:
@@ -126,7 +127,7 @@ class Prepared:
 
         digests = {
             pipeline.name: classifier_digest(
-                pipeline.classifier, self.registry.origin_of(pipeline.classifier)
+                pipeline.classifier, self.registry.origins_of(pipeline.classifier)
             )
             for pipeline in self.pipelines
         }

@@ -12,7 +12,7 @@ from audioclf.components.featurizer import Featurizer
 
 if TYPE_CHECKING:
     from audioclf.audio.settings import AudioConfig
-    from audioclf.components.registry import Origin
+    from audioclf.components.registry import Origins
 
 FORMAT = 2
 """Number of the cache's format; it stands in every key and in the name of the folder."""
@@ -36,7 +36,7 @@ class KeyMaker:
 
     `fixed`: SHA-256 over the format, the audio configuration, the limits in force, the featurizer's
     configuration without its own pooling and with the content of the files that it names, the
-    classes, their origin and source code, the versions of the libraries that make the numbers, and
+    classes, their plugins and source code, the versions of the libraries that make the numbers, and
     the byte order. Of our own source code, only what the featurizer depends on counts, so a change
     of a report does not empty the cache.
     """
@@ -45,15 +45,15 @@ class KeyMaker:
 
     @classmethod
     def make(
-        cls, *, audio: AudioConfig, featurizer: Featurizer, origin: Origin | None
+        cls, *, audio: AudioConfig, featurizer: Featurizer, origins: Origins
     ) -> KeyMaker | None:
         """Gather the ingredients, or return None where they cannot all be known.
 
-        That is so for a class made by hand (it has no origin), for code without source files,
-        and for a path in the configuration that is no readable file.
+        That is so for a class of no plugin, also inside of another featurizer, for code without
+        source files, and for a path in the configuration that cannot be read.
         """
         made = made_by(
-            featurizer, origin, libraries=_LIBRARIES, own_code=OWN_CODE, exclude="pooling"
+            featurizer, origins, libraries=_LIBRARIES, own_code=OWN_CODE, exclude="pooling"
         )
         if made is None:
             return None

@@ -19,7 +19,7 @@ from audioclf.audio.conversions import Conversions
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, FeatureError
 from audioclf.components.featurizer import Featurizer
-from audioclf.components.registry import Origin, described
+from audioclf.components.registry import Origins, described
 from audioclf.dataset.dataset import Dataset
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import ProcessEngine, SerialEngine
@@ -89,7 +89,7 @@ def extract(
     *,
     engine: Engine | None = None,
     cache_folder: Path | None = None,
-    origins: Mapping[str, Origin] | None = None,
+    origins: Mapping[str, Origins] | None = None,
     cache_use: CacheUse | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Extraction:
@@ -116,28 +116,28 @@ def extract(
 
 
 def make_plans(
-    audio: AudioConfig, featurizers: Mapping[str, Featurizer], origins: Mapping[str, Origin]
+    audio: AudioConfig, featurizers: Mapping[str, Featurizer], origins: Mapping[str, Origins]
 ) -> tuple[Plan, ...]:
     """Return for each featurizer the shape of its rows and the keys of its cached features."""
     return tuple(
-        _plan((name, item, audio, origins.get(name))) for name, item in featurizers.items()
+        _plan((name, item, audio, origins.get(name, ()))) for name, item in featurizers.items()
     )
 
 
 def _plans_elsewhere(
     audio: AudioConfig,
     featurizers: Mapping[str, Featurizer],
-    origins: Mapping[str, Origin],
+    origins: Mapping[str, Origins],
     engine: ProcessEngine,
 ) -> tuple[Plan, ...]:
     """Make the plans in worker processes, where one that crashes or hangs can be named."""
-    items = [(name, item, audio, origins.get(name)) for name, item in featurizers.items()]
+    items = [(name, item, audio, origins.get(name, ())) for name, item in featurizers.items()]
     plans: dict[int, Plan] = {}
     for index, outcome in engine.map(_plan, items):
         if isinstance(outcome, WorkerDiedError):
-            name, featurizer, _, origin = items[index]
+            name, featurizer, _, made_by = items[index]
             raise FeatureError(
-                f"featurizer {name!r} ({described(featurizer, origin)}) {outcome.what_happened}, "
+                f"featurizer {name!r} ({_described(featurizer, made_by)}) {outcome.what_happened}, "
                 "on noise that every run tries first",
                 hint=outcome.hint,
             ) from outcome
@@ -147,15 +147,19 @@ def _plans_elsewhere(
     return tuple(plans[index] for index in range(len(items)))
 
 
-def _plan(item: tuple[str, Featurizer, AudioConfig, Origin | None]) -> Plan:
-    name, featurizer, audio, origin = item
+def _described(featurizer: Featurizer, origins: Origins) -> str:
+    return described(featurizer, origins[0] if origins else None)
+
+
+def _plan(item: tuple[str, Featurizer, AudioConfig, Origins]) -> Plan:
+    name, featurizer, audio, origins = item
     plain, *augmented = (
         plan_featurizer(
             f"{name}, view {number}" if number else name,
             view,
             audio,
-            described(featurizer, origin),
-            KeyMaker.make(audio=audio, featurizer=view, origin=origin),
+            _described(featurizer, origins),
+            KeyMaker.make(audio=audio, featurizer=view, origins=origins),
         )
         for number, view in enumerate(featurizer.views())
     )

@@ -11,7 +11,7 @@ from audioclf._version import __version__
 from audioclf.audio.decode import decode
 from audioclf.audio.settings import AudioConfig
 from audioclf.components.featurizer import Featurizer
-from audioclf.components.registry import Origin
+from audioclf.components.registry import Origin, Origins
 from audioclf.dataset.dataset import Clip
 
 if TYPE_CHECKING:
@@ -64,6 +64,6 @@ def waveform_plan(audio: AudioConfig) -> Plan:
     return plan
 
 
-def own_origin() -> Origin:
+def own_origin() -> Origins:
     """Return the origin of components of audioclf itself that belong to no plugin."""
-    return Origin("audioclf", __version__, "")
+    return (Origin("audioclf", __version__, ""),)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -16,12 +17,15 @@ from audioclf.builtin.featurizers.concat import Concat
 from audioclf.builtin.featurizers.mel import MelSpectrogram
 from audioclf.builtin.featurizers.mfcc import Mfcc
 from audioclf.builtin.featurizers.spectral_shape import SpectralShape
+from audioclf.components import code_digest
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pooling import Flatten, Stats
 from audioclf.config.loading import load_config
+from audioclf.features.cache_key import KeyMaker
 from audioclf.features.extraction import extract
 from audioclf.features.worker import plan_featurizer
+from audioclf.models.bundle.reading import read_bundle
 from tests.builtin.featurizers.signals import SR, Matrix, noise
 from tests.conftest import run_cli
 
@@ -159,14 +163,12 @@ def test_the_cache_key_depends_on_the_parts_and_their_pooling(
 
     def run(**parts: Featurizer) -> tuple[int, int, Matrix]:
         featurizer = concat(**parts)
-        origin = registry.origin_of(featurizer)
-        assert origin is not None
         found = extract(
             config.dataset.load(),
             config.audio,
             {"both": featurizer},
             cache_folder=tmp_path / "cache",
-            origins={"both": origin},
+            origins={"both": registry.origins_of(featurizer)},
         )
         return found.cache.hits, found.cache.written, found.matrices["both"]
 
@@ -178,6 +180,59 @@ def test_the_cache_key_depends_on_the_parts_and_their_pooling(
     assert np.array_equal(cached, fresh)
     assert run(mfcc=pooled)[:2] == (0, 16)
     assert run(mfcc=Mfcc(n_mfcc=13))[:2] == (0, 16)
+
+
+PLUGIN = """
+from typing import Any, Literal
+import numpy as np
+from audioclf.plugin import Featurizer, hookimpl
+class Level(Featurizer):
+    '''The level of the clip.'''
+    type: Literal["level"] = "level"
+    def extract(self, y, sr):
+        return np.abs(y[None, :]).mean(axis=1, keepdims=True)
+@hookimpl
+def audioclf_featurizers():
+    return [Level]
+"""
+
+
+def test_a_part_of_a_plugin_is_named_in_record_and_bundle_and_decides_about_the_key(
+    toy_config: Path, tmp_path: Path, make_dist: Any, on_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_dist("audioclf-level", {"level": "audioclf_level"}, {"audioclf_level.py": PLUGIN})
+    info = next(site.glob("audioclf_level-*")) / "METADATA"
+    info.write_text(f"{info.read_text()}Requires-Dist: pluggy\n")
+    on_path(site)
+    out = tmp_path / "out"
+    both = "featurizers={both: {type: concat, parts: {a: {type: level}, b: {type: mfcc}}}}"
+    done = run_cli("run", toy_config, "--out", out, "--set", both, "--set", "final=best")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((out / "record.json").read_text())
+    part = record["components"]["featurizers.both.parts.a"]
+    assert (part["type"], part["distribution"], part["version"]) == (
+        "level",
+        "audioclf-level",
+        "1.0",
+    )
+    manifest = read_bundle(out / "model.audioclf").manifest
+    assert {"audioclf-level", "pluggy"} <= set(record["versions"]) & set(manifest.versions)
+
+    config = load_config(toy_config, overrides=[both])
+    featurizer = config.featurizers["both"]
+    origins = discover().origins_of(featurizer)
+
+    def key() -> KeyMaker | None:
+        code_digest._requirements.cache_clear()
+        return KeyMaker.make(audio=config.audio, featurizer=featurizer, origins=origins)
+
+    before = key()
+    assert before is not None
+    version = metadata.version
+    later = {"pluggy": "99"}
+    monkeypatch.setattr(metadata, "version", lambda name: later.get(name) or version(name))
+    assert key() != before
+    assert discover().origins_of(concat(a=Mfcc(), b=Broken())) == ()
 
 
 @pytest.mark.slow

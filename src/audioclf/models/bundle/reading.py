@@ -18,7 +18,7 @@ from typing import Any, cast
 from audioclf.base.errors import AudioclfError, ConfigError, ModelError, PluginError
 from audioclf.base.limits import Limits
 from audioclf.components.classifier import Classifier
-from audioclf.components.component import Component, Kind
+from audioclf.components.component import Component, Kind, components_inside
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.fields import validate_component
@@ -267,3 +267,11 @@ def _notes(
                 f"{component.kind} {made_by.type} was {made_by.distribution} {made_by.version} "
                 f"when the model was made, and is {origin.version} here"
             )
+        for place, part in components_inside(component):
+            origin = registry.origin_of(part)
+            there = manifest.versions.get(origin.distribution) if origin is not None else None
+            if origin is not None and there not in (None, origin.version):
+                yield (
+                    f"{place} of the {component.kind} was {origin.distribution} {there} when the "
+                    f"model was made, and is {origin.version} here"
+                )

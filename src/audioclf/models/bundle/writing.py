@@ -15,7 +15,7 @@ from audioclf.base.errors import ModelError
 from audioclf.base.files import OutputFolder
 from audioclf.base.machine import platform_name, versions_behind
 from audioclf.components.classifier import Classifier
-from audioclf.components.component import Component
+from audioclf.components.component import Component, components_inside
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Registry
 from audioclf.evaluation.predictions import scores_of_rows
@@ -129,7 +129,9 @@ def _manifest(
 ) -> Manifest:
     pipeline, classes = contents.pipeline, tuple(contents.classes)
     first_row = pipeline.views.plain(contents.matrix[:1])
-    made_by = {item.kind: _provenance(item, registry) for item in (contents.featurizer, classifier)}
+    components = (contents.featurizer, classifier)
+    made_by = {item.kind: _provenance(item, registry) for item in components}
+    inside = [_provenance(part, registry) for _, part in components_inside(components)]
     (plan,) = make_plans(contents.audio, {contents.featurizer.type_name(): contents.featurizer}, {})
     configured = pipeline.classifier if classifier is not pipeline.classifier else None
     with refusing("manifest", "a value does not fit into the manifest"):
@@ -146,7 +148,7 @@ def _manifest(
             configured=configured.model_dump(mode="json") if configured is not None else None,
             features=FeatureShape(n_bins=plan.n_bins, max_frames=plan.max_frames, width=plan.width),
             components=made_by,
-            versions=_versions(made_by.values()),
+            versions=_versions(inside),
             platform=platform_name(),
             estimator=StoredEstimator(format=classifier.model_format, files=tuple(files)),
             scores=scores_of_rows(classifier.scorer(fitted), first_row, len(classes))[1],

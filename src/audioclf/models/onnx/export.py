@@ -71,13 +71,12 @@ def rows_of_clips(
     """Return the features of the clips of a dataset; `DatasetError` if no clip can be read."""
     from audioclf.features.extraction import extract
 
-    origin = registry.origin_of(bundle.featurizer)
     extraction = extract(
         dataset,
         bundle.manifest.audio,
         {INPUT: bundle.featurizer.views()[0]},  # models that average views are not exported
         cache_folder=cache_folder,
-        origins={} if origin is None else {INPUT: origin},
+        origins={INPUT: registry.origins_of(bundle.featurizer)},
         progress=progress,
     )
     if not len(extraction.dataset):
