@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -162,6 +163,75 @@ def test_a_manifest_is_found_by_its_columns(init: Init, tmp_path: Path) -> None:
     assert {clip.group for clip in found.dataset} == {"r0", "r1", "r2"}
     assert "A GUESS by its name: the column 'species' is the class" in found.said
     run_cli("init", root / "labels.csv", "--out", tmp_path / "y.yaml", code=3)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "options", "said"),
+    [
+        ("Datei;Beginn;Ende;Art;Notiz", "{f}.wav;{n};{n}.5;{c};{d}", (), "So may Notiz: --label"),
+        ("clip\tdéb\tfin\tespèce", "{f}.wav\t{n}\t{n}.5\t{c}", (), "'déb' and 'fin' are the st"),
+        ("a,low_hz,high_hz,t0,t1,b", "{f}.wav,1,2,{n},{n}.5,{c}", (), "'t0' and 't1' are the"),
+        ("x,y,z,start,end", "{f}.wav,{d},{c},{n},{n}.5", ("--label", "z"), "classes  2, from the"),
+        (
+            "x,y,z,q,v",
+            "{d},{c},{f}.wav,{n},{n}.5",
+            ("--label=y", "--path=z", "--group=x"),
+            "groups",
+        ),
+        (
+            "path,label,start,end",
+            "{f}.wav,{c},{n},{n}.5",
+            ("--window", "1"),
+            "--window was not used",
+        ),
+    ],
+)
+def test_columns_are_recognized_by_names_and_values(
+    header: str, row: str, options: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    root = put(tmp_path / "s", (f"audio/{n}.wav" for n in range(3)), seconds=10.0)
+    words = (("jay", "owl"), ("hi", "hi", "lo"))
+    rows = [row.format(f=n % 3, n=n, c=words[0][n % 2], d=words[1][n % 3]) for n in range(9)]
+    table_of(root, "tabelle.csv", header, rows)
+    out = tmp_path / "x.yaml"
+    done = run_cli("init", root, *options, "--out", out, code=0)
+    assert said in done.stdout.replace("\n", " ")
+    dataset = load_config(out).dataset.load()
+    assert dataset.class_counts == {"jay": 5, "owl": 4}
+
+
+def test_a_table_elsewhere_is_given_its_folder(tmp_path: Path) -> None:
+    put(tmp_path / "audio", (f"{n}.wav" for n in range(8)))
+    rows = [f"{n}.wav,{'ab'[n % 2]}" for n in range(8)]
+    (tmp_path / "tables").mkdir()
+    table = table_of(tmp_path / "tables", "x.csv", "path,label", rows) / "x.csv"
+    out = tmp_path / "x.yaml"
+    done = run_cli("init", table, "--out", out, code=3)
+    assert "Name the folder of the recordings: --root FOLDER." in done.stderr
+    run_cli("init", table, "--root", tmp_path / "audio", "--out", out, code=0)
+    assert load_config(out).dataset.load().class_counts == {"a": 4, "b": 4}
+
+
+def test_other_tables_unread_files_and_few_clips_are_said(init: Init, tmp_path: Path) -> None:
+    root = put(tmp_path / "s", [*numbered(["dog", "cat"], form="{}/{n}.wav", each=6), "owl/1.wav"])
+    put(root, ["owl/2.wav"])
+    for name in ("cat/x.m4a", "cat/y.m4a", "list.xlsx"):
+        (root / name).write_bytes(b"x")
+    said = " ".join(init(root).done.stdout.split())
+    assert "NOT READ, because audioclf does not read their formats: 2 .m4a. Convert them" in said
+    assert "Tables that were not used: list.xlsx." in said
+    assert "Only 2 folds instead of 5, since the class 'owl' has 2 clips" in said
+
+
+def test_own_output_is_passed_over(init: Init, plain_run: Path, tmp_path: Path) -> None:
+    root = put(tmp_path / "s", (f"{c}_{n}.wav" for c in ("dog", "cat") for n in range(6)))
+    shutil.copytree(plain_run, root / "runs" / "one")
+    names = [f"{c}_{n}.wav" for c in ("dog", "cat") for n in range(6)]
+    table_of(root, "out.csv", "path,start,end,label,score", [f"{name},0,1,fox,1" for name in names])
+    table_of(root, "out.csv.ledger.csv", "path,label", [f"{name},fox" for name in names])
+    found = init(root)
+    assert found.dataset.classes == ("cat", "dog")
+    assert "Tables that were not used" not in found.said
 
 
 def test_metadata_of_an_audiofolder_win(init: Init, tmp_path: Path) -> None:
@@ -325,7 +395,11 @@ def test_no_config_is_written_for_unclear_classes(
         ("gone", None, "no such folder or zip archive"),
         ("x.zip", b"not a zip", "x.zip"),
         ("x.csv", b"a,b\n1,2\n", "which column holds the file is not clear from the names a, b"),
-        ("x.wav", b"", "x.wav"),
+        ("x.wav", b"", "x.wav is one recording; classes are learned from several of"),
+        ("x.tar.gz", b"\x1f\x8b", "Unpack it: mkdir sounds && tar -xf "),
+        ("x.xlsx", b"PK", "Save it as CSV, and name that file."),
+        ("sounds", b"RIFF", "is neither a folder of recordings nor a zip archive, nor a table"),
+        ("s/a.m4a s/b.m4a", b"\0\0\0\x20ftyp", "NOT READ, because audioclf does not read their"),
         ("s/notes.txt", b"x", "no audio files found, only notes.txt"),
         ("s/a/1.wav s/a/2.wav s/b/1.wav s/b/2.wav", b"RIFF", "none of 4 clips can be read; the"),
     ],

@@ -31,25 +31,47 @@ def init(
         Path | None,
         typer.Option(help="File to write; by default NAME.yaml here, after the folder or zip."),
     ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of a table with the class.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of a table with the file.")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of a table with the speaker, site or day."),
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder or zip of a table's files.")
+    ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(metavar="S", min=0.01, help="Cut annotated recordings into such windows."),
+    ] = None,
     force: options.ForceOption = False,
     isolate: options.IsolateOption = False,
     untrusted: options.UntrustedOption = False,
 ) -> None:
     """Suggest a config for a folder or zip of recordings, with reasons."""
     from audioclf.base.files import check_new_config, write_new_config
-    from audioclf.starters.first_config import draft_config, name_for
+    from audioclf.starters.first_config import Chosen, draft_config, name_for
 
-    path = _local(source)
-    target = out or Path(f"{name_for(path)}.yaml")
+    recordings = _local(source)
+    target = out or Path(f"{name_for(recordings)}.yaml")
     check_new_config(target, force=force)
+    columns = {"path": path, "label": label, "group": group}
     draft = draft_config(
-        path, target, registry=options.load_registry(), isolate=isolate or untrusted
+        recordings,
+        target,
+        chosen=Chosen({role: name for role, name in columns.items() if name}, root, window),
+        registry=options.load_registry(),
+        isolate=isolate or untrusted,
     )
     write_new_config(target, draft.text, force=force)
     say(format_table(("wrote", str(target)), list(_rows(draft))))
     groups = draft.layout.group_notes
     group_notes = [f"{text}: label_pattern: {p!r}" if p else text for text, p in groups]
-    for note in (*draft.layout.notes, *group_notes):
+    for note in filter(None, (*draft.layout.notes, *group_notes, draft.split.warning)):
         say("\n" + textwrap.fill(note, 96, break_long_words=False, break_on_hyphens=False))
     messages = list(draft.headers.unreadable.values())
     for message in messages[:_MAX_SHOWN]:

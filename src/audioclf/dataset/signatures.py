@@ -67,6 +67,8 @@ def looks_like(head: bytes) -> str | None:
     >>> looks_like(b"<!DOCTYPE html><title>404</title>")
     'an HTML page'
     """
+    if head.startswith((b"RIFF", b"RIFX")) and head[8:12] == b"WAVE":
+        return "a WAV file"
     for prefix, words in _PREFIXES:
         if head.startswith(prefix):
             return words

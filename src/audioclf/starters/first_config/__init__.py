@@ -21,13 +21,14 @@ from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.path_labels import full_path
 from audioclf.evaluation.splits import Split
 from audioclf.starters.first_config.choices import choose_splits
+from audioclf.starters.first_config.columns import Chosen
 from audioclf.starters.first_config.folders import find_layout
 from audioclf.starters.first_config.groups import with_groups
 from audioclf.starters.first_config.headers import read_headers
 from audioclf.starters.first_config.results import Choice, ConfigDraft
 from audioclf.starters.first_config.writing import write_yaml
 
-__all__ = ["ConfigDraft", "draft_config", "name_for"]
+__all__ = ["Chosen", "ConfigDraft", "draft_config", "name_for"]
 
 _SEED = 42
 _SPLITS: TypeAdapter[Any] = TypeAdapter(Split)
@@ -45,14 +46,20 @@ def name_for(path: Path) -> str:
 
 
 def draft_config(
-    path: Path, out: Path, *, registry: Registry | None = None, isolate: bool = False
+    path: Path,
+    out: Path,
+    *,
+    chosen: Chosen | None = None,
+    registry: Registry | None = None,
+    isolate: bool = False,
 ) -> ConfigDraft:
     """Return a config for recordings, with what it was made from.
 
     `path` is a folder, a zip archive, or a table that lists clips; `out` the future path of the
-    config, which is not written. With `isolate`, headers are read in worker processes.
+    config, which is not written; `chosen` are decisions of the user. With `isolate`, headers are
+    read in worker processes.
     """
-    layout = with_groups(find_layout(path))
+    layout = with_groups(find_layout(path, chosen or Chosen()))
     headers = read_headers(layout.dataset, isolate=isolate)
     readable = layout.dataset
     if headers.unreadable:
@@ -87,5 +94,5 @@ def _first_possible_split(dataset: Dataset, *, guessed: bool) -> tuple[Choice, s
             continue
         notes = () if choice is choices[-1] else splits.notes
         reason = " ".join((refused + choice.reasons[0], *notes))
-        return Choice(choice.data, (reason,)), splits.description
+        return replace(choice, reasons=(reason,)), splits.description
     raise AssertionError("choose_splits returns a split")

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from audioclf.base.errors import DatasetError
 from audioclf.builtin.loaders.annotations import Annotations
@@ -14,6 +15,7 @@ from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.sources import Listing
 from audioclf.dataset.tables import read_text
 from audioclf.plugin import AudioSource
+from audioclf.starters.first_config.columns import Chosen
 from audioclf.starters.first_config.results import Layout
 
 _RAVEN = "Begin Time (s)"
@@ -25,7 +27,9 @@ _MEASURED = re.compile(
 )
 
 
-def find_annotations(path: Path, listing: Listing, notes: list[str]) -> Layout | None:
+def find_annotations(
+    path: Path, listing: Listing, notes: list[str], chosen: Chosen
+) -> Layout | None:
     """Return the annotated clips of recordings, or None if no table belongs to one.
 
     Reasons why text files beside recordings were not used are added to `notes`.
@@ -35,8 +39,12 @@ def find_annotations(path: Path, listing: Listing, notes: list[str]) -> Layout |
     if not tables:
         return None
     try:
-        column = _column(files, tables)
-        fields = {} if column == _DEFAULT else {"column": column}
+        column, *others = (
+            [chosen.columns["label"]] if "label" in chosen.columns else _columns(files, tables)
+        )
+        fields: dict[str, Any] = {} if column == _DEFAULT else {"column": column}
+        if chosen.window is not None:
+            fields["window"] = chosen.window
         dataset = Annotations(path=path, **fields).load()
     except DatasetError as exc:
         notes.append(f"Text files lie beside recordings, and were not used: {exc.message}")
@@ -44,9 +52,12 @@ def find_annotations(path: Path, listing: Listing, notes: list[str]) -> Layout |
     notes.append(
         "Each annotation is a clip of its own length. For windows of one length instead, with a "
         "class for unmarked sound, add `window: 3.0` (s) and `background: none`."
+        if chosen.window is None
+        else "For a class of windows without an annotation, add `background: none`."
     )
-    if fields:
-        notes.append(f"A GUESS: the column {column!r} holds the labels.")
+    if "column" in fields and "label" not in chosen.columns:
+        also = f" So may {shown(others, most=4)}: --label NAME." if others else ""
+        notes.append(f"A GUESS: the column {column!r} holds the labels.{also}")
     written = {"type": "annotations", "path": path, **fields}
     return Layout(dataset, written, "the annotations beside the recordings")
 
@@ -62,18 +73,18 @@ def _tables(files: Mapping[str, AudioSource]) -> list[str]:
     ]
 
 
-def _column(files: Mapping[str, AudioSource], tables: list[str]) -> str:
-    """Return the column of Raven tables with the label."""
+def _columns(files: Mapping[str, AudioSource], tables: list[str]) -> list[str]:
+    """Return the columns of Raven tables that may hold the label, the likeliest first."""
     for table in tables:
         header = read_text(files[table]).lstrip().partition("\n")[0]
         names = [name.strip() for name in re.split(r"[\t,]", header)]
         birdnet = [name for name in names if name.lower().replace("_", " ") == "common name"]
         if birdnet and "confidence" in map(str.lower, names):
-            return birdnet[0]
+            return birdnet
         if _RAVEN not in names or _DEFAULT in names:
             continue
         own = [name for name in names if name and not _MEASURED.fullmatch(name)]
-        if len(own) != 1:
-            raise DatasetError(f"{table}: several columns may hold the label: {shown(own, most=8)}")
-        return own[0]
-    return _DEFAULT
+        if not own:
+            raise DatasetError(f"{table}: no column holds the label")
+        return own
+    return [_DEFAULT]

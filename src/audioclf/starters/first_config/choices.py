@@ -196,7 +196,7 @@ def _by_groups(dataset: Dataset, n_groups: int, guessed: bool) -> Choice:
 
 
 def _stratified(dataset: Dataset) -> Choice:
-    fewest = min(dataset.class_counts.values())
+    smallest, fewest = min(dataset.class_counts.items(), key=lambda item: item[1])
     n_splits, repeats = max(2, min(5, fewest)), _repeats(dataset)
     times = f"{repeats} times {n_splits}" if repeats > 1 else f"{n_splits}"
     few = f" Not 5, since a class has only {fewest} clips." if n_splits < 5 else ""
@@ -206,7 +206,13 @@ def _stratified(dataset: Dataset) -> Choice:
         "results are too good. Name them, with a (?P<group>...) in a label_pattern or a column of "
         "a manifest, and choose stratified_group_kfold."
     )
-    return Choice({"type": "stratified_kfold", "n_splits": n_splits, "repeats": repeats}, (reason,))
+    data = {"type": "stratified_kfold", "n_splits": n_splits, "repeats": repeats}
+    warning = (
+        f"Only {n_splits} folds instead of 5, since the class {smallest!r} has {fewest} clips: "
+        f"each model learns from {100 * (n_splits - 1) // n_splits} % of the clips. Add clips to "
+        "it, or take it out, and call init again."
+    )
+    return Choice(data, (reason,), warning if n_splits < 5 else "")
 
 
 def _repeats(dataset: Dataset) -> int:

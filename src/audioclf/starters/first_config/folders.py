@@ -7,6 +7,10 @@ recordings, folders, and last the names of files.
 
 from __future__ import annotations
 
+import posixpath
+import shlex
+import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,27 +22,125 @@ from audioclf.dataset.listing import is_archive, list_files
 from audioclf.dataset.path_labels import common_folders, is_audio, shown
 from audioclf.dataset.sources import Listing
 from audioclf.starters.first_config.annotations import find_annotations
+from audioclf.starters.first_config.columns import Chosen
 from audioclf.starters.first_config.names import are_folds, are_groups, find_convention, read_names
 from audioclf.starters.first_config.results import LabelPattern, Layout
-from audioclf.starters.first_config.tables import TABLES, find_table, manifest_of
+from audioclf.starters.first_config.tables import TABLES, find_table, is_output, manifest_of
 from audioclf.starters.first_config.yaml_text import scalar
 
 _MAX_SHOWN = 6
+_MAX_TABLES = 8
+_NOTHING = Chosen()
+_PACKED = frozenset((".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst"))
+_SHEETS = frozenset((".xlsx", ".xls", ".ods", ".numbers"))
+_UNREAD = frozenset(
+    (
+        *(".m4a", ".aac", ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".wma", ".amr", ".3gp"),
+        *(".caf", ".ape", ".wv", ".mka", ".mpg", ".mpeg", ".wac", ".dss"),
+    )
+)
+"""Endings of sound and video whose formats are not read."""
 
 
-def find_layout(path: Path) -> Layout:
+def find_layout(path: Path, chosen: Chosen = _NOTHING) -> Layout:
     """Return the layout of a folder, a zip archive or a table."""
     if path.suffix.lower() in TABLES and path.is_file():
-        return manifest_of(path)
+        return manifest_of(path, chosen)
+    _check_source(path)
     listing = list_files(path)
     notes: list[str] = []
-    layout = find_table(path, listing, notes) or find_annotations(path, listing, notes)
+    layout = find_table(path, listing, notes, chosen)
+    layout = layout or find_annotations(path, listing, notes, chosen)
+    if layout is None and not _has_class_folders(listing):
+        layout = find_table(path, listing, notes, chosen, by_values=True)
+    if layout is None and chosen.columns:
+        listed = ", ".join(f"--{role} {name}" for role, name in chosen.columns.items())
+        problem = "\n  ".join((f"{path}: no table was found for {listed}", *dict.fromkeys(notes)))
+        raise DatasetError(
+            problem,
+            hint="Without a table, the config names groups and classes by "
+            "`label_pattern`: see docs/start/first_config.md.",
+        )
     if layout is None:
         try:
             layout = _by_folders_or_names(path, listing)
         except DatasetError as exc:
-            raise DatasetError("\n  ".join((exc.message, *notes)), hint=exc.hint) from exc
-    return replace(layout, notes=(*notes, *layout.notes))
+            more = [*dict.fromkeys(notes), *_other_files(path, listing, notes)]
+            raise DatasetError("\n  ".join((exc.message, *more)), hint=exc.hint) from exc
+    if chosen.window is not None and layout.fields["type"] != "annotations":
+        notes.append(
+            "--window was not used: only recordings with annotations beside them are cut into "
+            "windows here. `audio.duration` is the length that is read of each clip."
+        )
+    more = _other_files(path, listing, [layout.labels, *notes])
+    return replace(layout, notes=(*dict.fromkeys(notes), *layout.notes, *more))
+
+
+def _check_source(path: Path) -> None:
+    """Refuse a single file that is no archive, with the next step."""
+    name = shlex.quote(str(path))
+    if not path.is_file() or path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+        return
+    if is_audio(path.name) or _suffix(path.name) in _UNREAD:
+        raise DatasetError(
+            f"{path} is one recording; classes are learned from several of each",
+            hint=f"Name the folder of recordings (audioclf init {shlex.quote(str(path.parent))}), "
+            f"or classify this one with a model (audioclf predict MODEL {name}).",
+        )
+    if _suffix(path.name) in _PACKED:
+        raise DatasetError(
+            f"{path} is an archive that is not read; folders and .zip files are",
+            hint=f"Unpack it: mkdir sounds && tar -xf {name} -C sounds && audioclf init sounds",
+        )
+    if _suffix(path.name) in _SHEETS:
+        raise DatasetError(
+            f"{path} is a table that is not read; .csv and .tsv files are",
+            hint="Save it as CSV, and name that file.",
+        )
+    raise DatasetError(
+        f"{path} is neither a folder of recordings nor a zip archive, nor a table",
+        hint="Name a folder, a .zip file, or a table that ends in .csv, .tsv or .jsonl.",
+    )
+
+
+def _suffix(file: str) -> str:
+    return posixpath.splitext(file)[1].lower()
+
+
+def _other_files(path: Path, listing: Listing, said: Sequence[str]) -> list[str]:
+    """Return notes on sound that is not read, and on tables that no text in `said` names."""
+    files = dict(listing.entries)
+    unread = Counter(suffix for file in files if (suffix := _suffix(file)) in _UNREAD)
+    notes = []
+    if unread:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in unread.most_common())
+        notes.append(
+            f"NOT READ, because audioclf does not read their formats: {kinds}. Convert them, as "
+            f"in `ffmpeg -i x{next(iter(unread))} x.wav`, and call init again."
+        )
+    names = {
+        posixpath.basename(file)
+        for file in files
+        if _suffix(file) in {*TABLES, *_SHEETS} and not is_output(file, files)
+    }
+    tables = sorted(name for name in names if not any(name in text for text in said))
+    if 0 < len(tables) <= _MAX_TABLES:
+        sheets = any(_suffix(name) in _SHEETS for name in tables)
+        save = " Save a spreadsheet as CSV first." if sheets else ""
+        notes.append(
+            f"Tables that were not used: {shown(tables, most=4)}. To take the classes from one: "
+            f"audioclf init {shlex.quote(str(path))} --label COLUMN.{save}"
+        )
+    return notes
+
+
+def _has_class_folders(listing: Listing) -> bool:
+    audio = [file for file, _ in listing.entries if is_audio(file)]
+    wrapping = len(common_folders(audio)) if audio else 0
+    inner = [file.split("/")[wrapping:] for file in audio]
+    folders = sorted({parts[0] for parts in inner})
+    nested = all(len(parts) > 1 for parts in inner)
+    return bool(audio) and nested and not are_folds(folders) and not are_groups(folders)
 
 
 def _by_folders_or_names(path: Path, listing: Listing) -> Layout:

@@ -70,10 +70,11 @@ class Headers:
 
 @dataclass(frozen=True)
 class Choice:
-    """Plain data for one key of a config, and the reasons for it."""
+    """Plain data for one key of a config, the reasons for it, and a warning on its cost."""
 
     data: Any
     reasons: tuple[str, ...]
+    warning: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,9 @@
-"""Datasets with labels in a table: published ones, AudioFolder, a manifest.
-
-Columns are recognized by name. A column `label` is the class; of other usual names one is used if
-it is the only one.
-"""
+"""Datasets with labels in a table: published ones, AudioFolder, a manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import posixpath
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,55 +15,53 @@ from audioclf.dataset.listing import is_archive
 from audioclf.dataset.path_labels import common_folders, is_audio, shown
 from audioclf.dataset.sources import AudioSource, FileSource, Listing
 from audioclf.dataset.tables import Table, read_table
+from audioclf.starters.first_config.columns import Chosen, Columns
 from audioclf.starters.first_config.results import Layout
 
 TABLES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"})
 
-_PATH = (
-    *("path", "file", "filename", "file_name", "filepath", "file_path", "fname", "audio"),
-    *("audio_path", "audio_file", "audio_filename", "relative_path", "wav", "wav_file"),
-)
-_LABEL = (
-    *("label", "class", "category", "species", "genre", "emotion", "word", "class_name"),
-    *("classname", "label_name", "primary_label", "target_name"),
-)
-_GROUP = (
-    *("group", "speaker", "speaker_id", "subject", "subject_id", "patient", "patient_id"),
-    *("individual", "artist", "recording", "recording_id", "src_file", "site", "site_id"),
-    *("location", "station", "recorder", "device", "session", "client_id"),
-)
-_SINGLE = {"path": _PATH, "label": _LABEL, "fold": ("fold",), "split": ("split", "subset")}
-"""Names of the columns that are used if they are the only one of their role."""
-_ROLES = ("path", "label", "group", "fold", "split", "start", "end")
-_TIMES = (("start", "end"), ("onset", "offset"), ("start_time", "end_time"))
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _PUBLISHED = (("meta/esc50.csv", Esc50), ("metadata/UrbanSound8K.csv", UrbanSound8K))
 
 
-def find_table(path: Path, listing: Listing, notes: list[str]) -> Layout | None:
+def find_table(
+    path: Path, listing: Listing, notes: list[str], chosen: Chosen, *, by_values: bool = False
+) -> Layout | None:
     """Return the dataset that a table in a folder or an archive describes, or None.
 
-    Reasons why a table was not used are added to `notes`.
+    Reasons why a table was not used are added to `notes`. With `by_values`, the column of the class
+    needs no usual name.
     """
     files = dict(listing.entries)
+    if by_values or chosen.columns:
+        return _manifest(path, files, notes, chosen, by_values=True)
     return (
-        _published(path, files) or _audiofolder(path, files, notes) or _manifest(path, files, notes)
+        _published(path, files)
+        or _audiofolder(path, files, notes, chosen)
+        or _manifest(path, files, notes, chosen)
     )
 
 
-def manifest_of(table: Path) -> Layout:
+def manifest_of(table: Path, chosen: Chosen) -> Layout:
     """Return the dataset that a table lists."""
-    names = read_table(FileSource(table), ()).columns
-    columns = _Columns(names)
+    read = _whole(FileSource(table))
+    columns = Columns(read, chosen, by_values=True)
     if not columns.are_clear:
-        missing = "class" if "path" in columns.by_role else "file"
+        missing = "label" if "path" in columns.by_role else "path"
+        role = {"label": "class", "path": "file"}[missing]
         raise DatasetError(
-            f"{table}: which column holds the {missing} is not clear from the names "
-            f"{shown(names, most=12)}",
-            hint="Call the columns path and label, or name them with `columns` in a config: see "
-            "docs/guides/loaders.md.",
+            f"{table}: which column holds the {role} is not clear from the names "
+            f"{shown(read.columns, most=12)}",
+            hint=f"Name it: --{missing} NAME. Paths of files end in .wav or the like.",
         )
-    return _load_manifest(table, columns, None)
+    try:
+        return _load_manifest(table, columns, chosen.root)
+    except DatasetError as exc:
+        if chosen.root is None:
+            exc.hint = (
+                f"{exc.hint or ''} Name the folder of the recordings: --root FOLDER.".lstrip()
+            )
+        raise
 
 
 def _published(path: Path, files: Mapping[str, AudioSource]) -> Layout | None:
@@ -79,59 +74,16 @@ def _published(path: Path, files: Mapping[str, AudioSource]) -> Layout | None:
     return None
 
 
-class _Columns:
-    """The columns of a table by role, such as `path` and `label`, and notes on the choice."""
-
-    def __init__(self, columns: Sequence[str]) -> None:
-        groups = _known(columns, _GROUP)
-        roles = {role: _one(columns, names) for role, names in _SINGLE.items()}
-        roles["group"] = groups[0] if groups else None
-        for names in _TIMES:
-            start, end = (_known(columns, (name,)) for name in names)
-            if start and end:
-                roles |= {"start": start[0], "end": end[0]}
-                break
-        self.by_role = {role: name for role in _ROLES if (name := roles.get(role))}
-        self.notes = tuple(_column_notes(self.by_role.get("label"), groups))
-        self.are_clear = {"path", "label"} <= set(self.by_role)
-
-    def renamed(self) -> dict[str, str]:
-        """Return the columns that are not named as their role."""
-        return {role: name for role, name in self.by_role.items() if name != role}
-
-
-def _known(columns: Iterable[str], usual: Sequence[str]) -> list[str]:
-    """Return the columns with usual names, in the order of the names."""
-    by_name = {column.lower(): column for column in columns}
-    return [by_name[name] for name in usual if name in by_name]
-
-
-def _one(columns: Iterable[str], usual: Sequence[str]) -> str | None:
-    """Return the column of the first name, or the only one of the others."""
-    known = _known(columns, usual)
-    is_clear = len(known) == 1 or (known and known[0].lower() == usual[0])
-    return known[0] if is_clear else None
-
-
-def _column_notes(label: str | None, groups: Sequence[str]) -> Iterable[str]:
-    if label is not None and label.lower() != "label":
-        yield f"A GUESS by its name: the column {label!r} is the class."
-    if groups and groups[0].lower() != "group":
-        also = f" So may {shown(groups[1:])}." if groups[1:] else ""
-        yield (
-            f"A GUESS by its name: the column {groups[0]!r} is the group, which is kept on one "
-            f"side of each split.{also}"
-        )
-
-
-def _audiofolder(path: Path, files: Mapping[str, AudioSource], notes: list[str]) -> Layout | None:
+def _audiofolder(
+    path: Path, files: Mapping[str, AudioSource], notes: list[str], chosen: Chosen
+) -> Layout | None:
     tables = [file for file in files if PurePosixPath(file).name.lower() in _METADATA]
     if not tables:
         return None
     table = _read(files[min(tables)], notes)
     if table is None or "file_name" not in table.columns:
         return None
-    columns = _Columns(table.columns)
+    columns = Columns(table, chosen)
     if "label" not in columns.by_role:
         notes.append(
             f"{min(tables)} has no column that is clearly the class (it has "
@@ -151,13 +103,27 @@ def _audiofolder(path: Path, files: Mapping[str, AudioSource], notes: list[str])
     return Layout(dataset, {"type": "audiofolder", "path": path, **fields}, labels, columns.notes)
 
 
-def _manifest(path: Path, files: Mapping[str, AudioSource], notes: list[str]) -> Layout | None:
+def _manifest(
+    path: Path,
+    files: Mapping[str, AudioSource],
+    notes: list[str],
+    chosen: Chosen,
+    *,
+    by_values: bool = False,
+) -> Layout | None:
+    stems = {posixpath.splitext(posixpath.basename(file))[0] for file in files if is_audio(file)}
     for name in sorted(files, key=lambda file: (file.count("/"), file)):
-        if PurePosixPath(name).suffix.lower() not in TABLES:
+        if PurePosixPath(name).suffix.lower() not in TABLES or is_output(name, files):
             continue
         table = _read(files[name], notes)
-        columns = _Columns(table.columns) if table else None
-        if columns is None or not columns.are_clear:
+        if table is None:
+            continue
+        try:
+            columns = Columns(table, chosen, files=stems, by_values=by_values)
+        except DatasetError as exc:
+            notes.append(exc.message)
+            continue
+        if not columns.are_clear:
             continue
         if is_archive(path):
             notes.append(
@@ -167,13 +133,20 @@ def _manifest(path: Path, files: Mapping[str, AudioSource], notes: list[str]) ->
             )
             continue
         problem = ""
-        for root in _roots(name, files):
+        roots = _roots(name, files) if chosen.root is None else [str(chosen.root.absolute())]
+        for root in roots:
             try:
                 return _load_manifest(path / name, columns, None if root is None else path / root)
             except DatasetError as exc:
-                problem = exc.message
-        notes.append(f"{name} looks like a table of labels, and was not used: {problem}")
+                problem = problem or f"{exc.message}. {exc.hint or ''}"
+        notes.append(f"{name} looks like a table of labels, and was not used: {problem}".rstrip())
     return None
+
+
+def is_output(name: str, files: Mapping[str, AudioSource]) -> bool:
+    """Return whether a file is of the folder of a run, or predictions or their ledger."""
+    run = posixpath.join(posixpath.dirname(name), "record.json")
+    return name.endswith(".ledger.csv") or f"{name}.ledger.csv" in files or run in files
 
 
 def _roots(table: str, files: Mapping[str, AudioSource]) -> list[str | None]:
@@ -185,7 +158,7 @@ def _roots(table: str, files: Mapping[str, AudioSource]) -> list[str | None]:
     return [None, *(root for root in dict.fromkeys(roots) if root != beside)]
 
 
-def _load_manifest(table: Path, columns: _Columns, root: Path | None) -> Layout:
+def _load_manifest(table: Path, columns: Columns, root: Path | None) -> Layout:
     fields: dict[str, Any] = {} if root is None else {"root": root}
     if renamed := columns.renamed():
         fields["columns"] = renamed
@@ -195,11 +168,15 @@ def _load_manifest(table: Path, columns: _Columns, root: Path | None) -> Layout:
 
 
 def _read(source: AudioSource, notes: list[str]) -> Table | None:
-    """Return a table, or None; a missing package is worth a note."""
+    """Return a table with all columns, or None; a missing package is worth a note."""
     try:
-        return read_table(source, ())
+        return _whole(source)
     except EnvironmentMissingError as exc:
         notes.append(f"{exc.message}, so it was not read.")
     except DatasetError:
         return None
     return None
+
+
+def _whole(source: AudioSource) -> Table:
+    return read_table(source, read_table(source, ()).columns)

@@ -1,0 +1,192 @@
+"""Columns of a table by their role, from their names and their values.
+
+A name in one of several languages decides first. Then values do: paths end like audio files, times
+are two numbers of which the second is larger, and classes are texts that repeat.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from audioclf.base.errors import DatasetError
+from audioclf.dataset.path_labels import is_audio, shown
+from audioclf.dataset.tables import Table
+
+_ROLES = ("path", "label", "group", "fold", "split", "start", "end")
+_PATH = (
+    *("path", "file", "filename", "file_name", "filepath", "file_path", "fname", "audio"),
+    *("audio_path", "audio_file", "audio_filename", "relative_path", "wav", "wav_file"),
+)
+_LABEL = (
+    *("label", "class", "category", "species", "genre", "emotion", "word", "class_name"),
+    *("classname", "label_name", "primary_label", "target_name"),
+)
+_GROUP = (
+    *("group", "speaker", "speaker_id", "subject", "subject_id", "patient", "patient_id"),
+    *("individual", "artist", "recording", "recording_id", "src_file", "site", "site_id"),
+    *("location", "station", "recorder", "device", "session", "client_id"),
+)
+_SINGLE = {"fold": ("fold",), "split": ("split", "subset")}
+_START = (
+    *("start", "begin", "onset", "from", "tmin", "beginn", "anfang", "von", "début", "debut"),
+    *("inicio", "início", "inizio", "desde", "begintijd", "начало", "开始", "開始"),
+)
+_END = (
+    *("end", "stop", "offset", "to", "tmax", "ende", "bis", "fin", "final", "fim", "fine"),
+    *("hasta", "eindtijd", "конец", "结束", "終了"),
+)
+_NO_TIMES = re.compile(r"freq|hz|lat|lon|temp|ms\b|_ms|id\b", re.IGNORECASE)
+_MOST_ROWS = 2000
+_MOST_REPEATED = 0.5
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Choices of the user: columns by role, the base of paths, the length of windows in s."""
+
+    columns: dict[str, str] = field(default_factory=dict)
+    root: Path | None = None
+    window: float | None = None
+
+
+class Columns:
+    """The columns of a table by role, such as `path` and `label`, and notes on the choice.
+
+    `files` are the stems of the recordings that the table may name. Without `by_values`, only a
+    usual name makes a column the class.
+    """
+
+    def __init__(
+        self, table: Table, chosen: Chosen, *, files: Collection[str] = (), by_values: bool = False
+    ) -> None:
+        self._values = {name: _values(table, name) for name in table.columns}
+        self._notes: list[str] = []
+        known = {role: name for role, name in chosen.columns.items() if name in table.columns}
+        if missing := [name for name in chosen.columns.values() if name not in table.columns]:
+            raise DatasetError(
+                f"{table.name} has no column {missing[0]!r}; it has {shown(table.columns, most=12)}"
+            )
+        for role, names in _SINGLE.items():
+            known.setdefault(role, next(iter(_named(table.columns, names)), ""))
+        self._add(known, "path", _named(table.columns, _PATH), self._paths(files))
+        self._add_times(known)
+        groups = [name for name in _named(table.columns, _GROUP) if name not in known.values()]
+        labels = _named(table.columns, _LABEL)
+        self._add(known, "label", labels, self._texts({*known.values(), *groups}, by_values))
+        groups = [name for name in groups if name not in known.values()]
+        if "group" not in known and groups:
+            self._guess(known, "group", groups, "name", ", which is kept on one side of each split")
+        self.by_role = {role: name for role in _ROLES if (name := known.get(role))}
+        self.notes = tuple(self._notes)
+        self.are_clear = {"path", "label"} <= set(self.by_role)
+
+    def renamed(self) -> dict[str, str]:
+        """Return the columns that are not named as their role."""
+        return {role: name for role, name in self.by_role.items() if name != role}
+
+    def _add(
+        self, known: dict[str, str], role: str, named: Sequence[str], valued: Sequence[str]
+    ) -> None:
+        """Add the column of a role, the named before those that have such values."""
+        fitting = [*named, *(name for name in valued if name not in named)]
+        fitting = [name for name in fitting if name not in known.values()]
+        if role in known or not fitting:
+            return
+        if fitting[0].lower() == role:
+            known[role] = fitting[0]
+        elif role == "path":
+            usable = [name for name in fitting if name in valued] or fitting
+            known[role] = usable[0]
+        else:
+            self._guess(known, role, fitting, "name" if named else "values")
+
+    def _guess(
+        self, known: dict[str, str], role: str, names: Sequence[str], by: str, more: str = ""
+    ) -> None:
+        known[role] = names[0]
+        if names[0].lower() == role:
+            return
+        words = {"label": "class"}.get(role, role)
+        also = f" So may {shown(names[1:], most=4)}: --{role} NAME." if names[1:] else ""
+        text = f"the column {names[0]!r} is the {words}{more}.{also}"
+        self._notes.append(f"A GUESS by its {by}: {text}")
+
+    def _paths(self, files: Collection[str]) -> list[str]:
+        """Return the columns whose values are names of audio files, with or without the ending."""
+        return [
+            name
+            for name, values in self._values.items()
+            if values
+            and all(is_audio(v) or (files and posixpath.basename(v) in files) for v in values)
+        ]
+
+    def _texts(self, taken: Collection[str], by_values: bool) -> list[str]:
+        """Return the columns of texts that repeat."""
+        return [
+            name
+            for name, values in self._values.items()
+            if by_values
+            and name not in taken
+            and 1 < len(set(values)) <= _MOST_REPEATED * len(values)
+            and not any(map(_is_number, values))
+        ]
+
+    def _add_times(self, known: dict[str, str]) -> None:
+        if {"start", "end"} & set(known):
+            return
+        numbers = {
+            name: list(map(float, values))
+            for name, values in self._values.items()
+            if values and name not in known.values() and all(map(_is_number, values))
+        }
+        pairs = [
+            (a, b)
+            for a in numbers
+            for b in numbers
+            if _has_word(a, _START) and _has_word(b, _END) and not _NO_TIMES.search(f"{a} {b}")
+        ]
+        paths = self._values.get(known.get("path", ""), [])
+        if not pairs and len(set(paths)) < len(paths):
+            names = [name for name in numbers if not _NO_TIMES.search(name)]
+            pairs = list(pairwise(names))
+        for start, end in pairs:
+            rows = zip(numbers[start], numbers[end], strict=False)
+            if len(numbers[start]) == len(numbers[end]) and all(0 <= a < b for a, b in rows):
+                known |= {"start": start, "end": end}
+                if (start.lower(), end.lower()) != ("start", "end"):
+                    self._notes.append(
+                        f"A GUESS by their values: {start!r} and {end!r} are the start and the end "
+                        "of each clip, in s."
+                    )
+                return
+
+
+def _values(table: Table, column: str) -> list[str]:
+    return [value for row in table.rows[:_MOST_ROWS] if (value := row.cells.get(column))]
+
+
+def _named(columns: Iterable[str], usual: Sequence[str]) -> list[str]:
+    """Return the columns with usual names, in the order of the names."""
+    by_name = {re.sub(r"[\s-]+", "_", column.lower()): column for column in columns}
+    return [by_name[name] for name in usual if name in by_name]
+
+
+def _has_word(name: str, words: Collection[str]) -> bool:
+    return any(word in words for word in _words(name))
+
+
+def _words(name: str) -> Iterator[str]:
+    yield from re.findall(r"[^\W\d_]+", re.sub(r"\(.*?\)|\[.*?\]", "", name.lower()))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
