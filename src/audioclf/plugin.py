@@ -40,6 +40,7 @@ from audioclf.components.hookspecs import PLUGIN_API, hookimpl
 from audioclf.components.loader import Loader
 from audioclf.components.metrics import METRICS, SearchMetric
 from audioclf.components.pooling import Flatten, Pooling, Stats
+from audioclf.components.weights import Weights
 from audioclf.dataset.archive import open_archive
 from audioclf.dataset.cutting import Cut, Mark, WindowRule, cut_at_marks, cut_windows
 from audioclf.dataset.dataset import Clip, Dataset
@@ -114,6 +115,7 @@ __all__ = [
     "Span",
     "Stats",
     "Table",
+    "Weights",
     "WindowRule",
     "ZipSource",
     "clip_id",

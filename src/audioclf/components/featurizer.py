@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from audioclf.components.weights import Weights
+
 
 class Featurizer(Component):
     """Base class of featurizers: one waveform in, one feature matrix out."""
@@ -125,6 +127,19 @@ class Featurizer(Component):
         them. All have matrices of one shape, and this featurizer's pooling.
         """
         return (self,)
+
+    def weights(self) -> Sequence[Weights]:
+        """Return the files of trained numbers that `extract` reads; none by default.
+
+        Make them by `Weights.of`, and read them by `Weights.read`, which compares the digest. Those
+        of featurizers in fields of this one are added by the caller.
+
+        Raises
+        ------
+        ConfigError
+            If a file cannot be read, or has another digest than the config demands.
+        """
+        return ()
 
     def averages_views(self) -> bool:
         """Whether a prediction is the mean score of all views instead of that of the first."""

@@ -1,0 +1,43 @@
+"""Weights are known by their digest, which is compared before anything is parsed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from audioclf.base.errors import ConfigError
+from audioclf.components.weights import Weights
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"numbers")
+    return path
+
+
+def test_a_file_has_a_digest_a_size_and_a_licence(path: Path) -> None:
+    digest = hashlib.sha256(b"numbers").hexdigest()
+    weights = Weights.of(path, sha256=digest.upper(), license="Apache-2.0", field="path")
+    assert (weights.name, weights.sha256, weights.size) == ("model.onnx", digest, 7)
+    assert weights.read() == b"numbers"
+
+
+def test_other_bytes_are_refused(path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"model\.onnx: the SHA-256 of the weights is .* and 00"):
+        Weights.of(path, sha256="0" * 64)
+    weights = Weights.of(path)
+    path.write_bytes(b"other numbers")
+    with pytest.raises(ConfigError, match=f"and {weights.sha256} was expected"):
+        weights.read()
+    assert Weights.of(path).sha256 != weights.sha256
+
+
+def test_a_missing_file_is_named(path: Path) -> None:
+    weights = Weights.of(path)
+    path.unlink()
+    for use in (weights.read, lambda: Weights.of(path)):
+        with pytest.raises(ConfigError, match=r"model\.onnx: the weights cannot be read: No such"):
+            use()
