@@ -33,6 +33,7 @@ from audioclf.base.errors import (
 from audioclf.base.settings import Settings
 from audioclf.components.batches import Batches
 from audioclf.components.classifier import Classifier
+from audioclf.components.embedding import Embedding
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.fields import AnyClassifier, AnyFeaturizer, AnyLoader, InputPath
 from audioclf.components.finished_run import FinishedRun
@@ -73,6 +74,7 @@ from audioclf.dataset.table_rows import (
     unused_columns,
 )
 from audioclf.dataset.tables import Table, missing_column, read_csv, read_table, read_text
+from audioclf.dsp.resampling import resample
 
 if TYPE_CHECKING:
     from audioclf.audio.reader import AudioInfo
@@ -95,6 +97,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DecodeError",
+    "Embedding",
     "EnvironmentMissingError",
     "FeatureError",
     "Featurizer",
@@ -140,6 +143,7 @@ __all__ = [
     "read_rows",
     "read_table",
     "read_text",
+    "resample",
     "unused_columns",
 ]
 

@@ -22,6 +22,7 @@ import numpy as np
 from audioclf.audio.reader import AudioInfo, open_reader
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits, limits_in_force, raised_by
+from audioclf.dsp.resampling import resample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,7 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None
     cancelled = Cancellation()
     cancelled.add(frames, mono)
     info = replace(info, warnings=(*info.warnings, *cancelled.warnings()))
-    return Decoded(_resampled(mono, info.sr, audio.sr), audio.sr, info)
+    return Decoded(resample(mono, info.sr, audio.sr), audio.sr, info)
 
 
 def locate_part(info: AudioInfo, span: Span | None, name: str) -> tuple[int, AudioInfo]:
@@ -216,16 +217,3 @@ class Cancellation:
         if self._peak < _AUDIBLE or self._mono_peak >= limit:
             return ()
         return (f"{self._channels} {CANCELLED}",)
-
-
-def _resampled(y: NDArray[np.float32], orig_sr: int, target_sr: int) -> NDArray[np.float32]:
-    """Resample as `librosa.resample(res_type="soxr_hq", fix=True)` does."""
-    if orig_sr == target_sr:
-        return y
-    import soxr
-
-    n_samples = math.ceil(len(y) * (float(target_sr) / orig_sr))
-    resampled: NDArray[np.float32] = soxr.resample(y, orig_sr, target_sr, "soxr_hq")[:n_samples]
-    if len(resampled) == n_samples:
-        return resampled
-    return np.pad(resampled, (0, n_samples - len(resampled)))

@@ -119,6 +119,13 @@ class Featurizer(Component):
         """
         return True
 
+    def notes(self, sr: int) -> Sequence[str]:
+        """Return notes for a run at the sample rate `audio.sr` in Hz, as on a rate that is too low.
+
+        They do not stop it. The default is none.
+        """
+        return ()
+
     def views(self) -> Sequence[Featurizer]:
         """Return a featurizer for each view of a clip: the clip itself, then augmented copies.
 

@@ -21,6 +21,7 @@ OWN_CODE = (
     "audio",
     "dsp",
     "components/component.py",
+    "components/embedding.py",
     "components/featurizer.py",
     "components/pooling.py",
     "features/worker.py",

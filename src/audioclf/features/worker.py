@@ -142,7 +142,8 @@ def plan_featurizer(
             "featurizer has to do.",
         ) from exc
     width = featurizer.pooling.width(n_bins, n_frames)
-    note = f"{label}: {remarks[0]}" if remarks else ""
+    notes = "; ".join([*remarks[:1], *featurizer.notes(audio.sr)])
+    note = f"{label}: {notes}" if notes else ""
     return Plan(name, featurizer, label, n_bins, n_frames, width, keys, note=note)
 
 

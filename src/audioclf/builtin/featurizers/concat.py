@@ -128,6 +128,10 @@ class Concat(Featurizer):
         frames = [part.samples_per_frame(sr) for _, part in self.parts]
         return max((frame for frame in frames if frame is not None), default=None)
 
+    @override
+    def notes(self, sr: int) -> Sequence[str]:
+        return [f"part {name!r}: {note}" for name, part in self.parts for note in part.notes(sr)]
+
     def _joined(self, extract: Callable[[Featurizer], list[Matrix]]) -> list[Matrix]:
         import numpy as np
 
