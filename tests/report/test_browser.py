@@ -148,18 +148,44 @@ def test_pages_are_turned(page: Any) -> None:
     assert text_of(page, "#cards .id") != first
 
 
-@pytest.mark.parametrize(("pipeline", "cell", "predicted"), [(0, "wrong", 1), (2, "right", 0)])
-def test_a_number_in_the_confusion_matrix_shows_its_clips(
-    pipeline: int, cell: str, predicted: int, page: Any
+@pytest.mark.parametrize(("pipeline", "cell"), [(0, "wrong"), (2, "right")])
+def test_a_number_in_the_confusion_matrix_shows_as_many_clips(
+    pipeline: int, cell: str, page: Any
 ) -> None:
-    known = data(page)
     choose(page, "f-text", "nothing")
     choose(page, "pick", str(pipeline))
     selector = f'[data-panel="{pipeline}"] .{cell} .show-clips'
+    number = int(text_of(page, selector).split()[0])
     page.execute_script(f"document.querySelector('{selector}').click()")
-    pairs = list(zip(known["labels"], known["predicted"][pipeline], strict=True))
-    assert clips_found(page) == pairs.count((0, predicted))
+    assert clips_found(page) == number > 0
     assert page.execute_script("return document.getElementById('f-a').value") == str(pipeline)
+
+
+def test_a_picture_of_many_classes_is_read_and_clicked(browser: Any, tmp_path: Path) -> None:
+    names = [f"c{n:02d}" for n in range(20)]
+    path = tmp_path / "many.html"
+    path.write_text(build_report(make_run(tmp_path, classes=names, n_clips=200)), encoding="utf-8")
+    browser.get(path.as_uri())
+    browser.execute_script(
+        "const i = document.querySelector('.picture img'), r = i.getBoundingClientRect();"
+        "for (const kind of ['pointermove', 'click']) i.dispatchEvent(new MouseEvent(kind,"
+        "{clientX: r.x + 3.5 * r.width / 20, clientY: r.y + 3.5 * r.height / 20}))"
+    )
+    text = text_of(browser, ".picture .cell")
+    assert text.startswith("true c03, predicted c03: ")
+    assert clips_found(browser) == int(text.split()[-2]) > 0
+
+
+def test_a_curve_and_its_name_are_brought_out_together(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "three.html"
+    path.write_text(build_report(make_run(tmp_path, classes="abc")), encoding="utf-8")
+    browser.get(path.as_uri())
+    marked = browser.execute_script(
+        "const f = document.querySelector('.curves');"
+        "f.querySelectorAll('li')[1].dispatchEvent(new Event('pointerover', {bubbles: true}));"
+        "return [...f.querySelectorAll('.on')].map(e => e.tagName + e.dataset.curve)"
+    )
+    assert marked == ["polyline1", "LI1"]
 
 
 def test_play_plays_and_becomes_stop(page: Any) -> None:
@@ -247,9 +273,17 @@ def test_nothing_sticks_out_sideways(width: int, page: Any) -> None:
     assert found <= width
 
 
-def test_the_page_prints(page: Any) -> None:
+def test_the_page_prints_with_all_bars_and_without_controls(page: Any) -> None:
     printed = page.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
     assert len(printed["data"]) > 20_000
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    shown = (
+        "return [...document.querySelectorAll(arguments[0])].filter(e => e.getClientRects().length)"
+    )
+    found = {name: len(page.execute_script(shown, name)) for name in ("svg .bar", "header", "form")}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert found.pop("svg .bar") > 5
+    assert found == {"header": 0, "form": 0}
 
 
 def test_every_control_has_a_name(page: Any) -> None:

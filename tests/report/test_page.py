@@ -41,6 +41,7 @@ COMPARISON = {
     "alpha": 0.05,
     "verdict": "knn and svm are level",
     "pairs": [PAIR],
+    "cells": ["knn", "svm"],
 }
 
 
@@ -202,6 +203,7 @@ def test_findings_come_before_notes_and_keep_their_evidence(page: Page, tmp_path
     assert "The audits have 1 finding:" in text
     assert "finding, allowed" in text
     assert "0.999" in text
+    assert "Finding: the accuracy may be too good. 2 copies" in " ".join(text.split())
     assert "This run was made without audits." in page.text
 
 
@@ -249,6 +251,45 @@ def test_the_axis_of_a_metric_covers_its_values(metric: str, value: float, tmp_p
     assert all(abs(tick - value) <= 0.2 for _, tick in ticks)
 
 
+def test_three_pipelines_have_a_matrix_of_pairs_and_the_table_folded(tmp_path: Path) -> None:
+    names = ("a", "b", "c")
+    pairs = [{**PAIR, "better": x, "worse": y} for x, y in ("ab", "ac", "bc")]
+    comparison = {**COMPARISON, "cells": names, "pairs": [*pairs[:2], {**pairs[2], "low": None}]}
+    html = build_report(make_run(tmp_path, pipelines=names, files={"comparison.json": comparison}))
+    (matrix,) = re.findall('<table class="versus">.*?</table>', html, re.DOTALL)
+    assert re.findall(r'class="num (less|more) undecided"[^>]*>([^<]+)<', matrix) == [
+        ("more", "+0.100"),
+        ("more", "+0.100"),
+        ("less", "−0.100"),  # noqa: RUF001  a true minus sign
+        ("more", "+0.100"),
+        ("less", "−0.100"),  # noqa: RUF001
+        ("less", "−0.100"),  # noqa: RUF001
+    ]
+    assert "<summary>All 3 pairs" in html
+
+
+def test_each_curve_of_several_has_a_colour_and_a_name(tmp_path: Path) -> None:
+    classes = [f"c{n:02d}" for n in range(14)]
+    html = build_report(make_run(tmp_path, classes=classes, pipelines=("knn",), n_clips=140))
+    figures = re.findall(r'<figure class="curves">.*?</figure>', html, re.DOTALL)
+    assert len(figures) == 2
+    for figure in figures:
+        looks = re.findall(r'<polyline [^>]*class="curve (s\d(?: dashed)?)"', figure)
+        assert len(set(looks)) == len(looks) == 12
+        assert re.findall(r'<path [^>]*class="curve (s\d(?: dashed)?)"', figure) == looks
+
+
+def test_many_classes_have_the_worst_in_the_table(tmp_path: Path) -> None:
+    run = make_run(tmp_path, classes=[f"c{n:03d}" for n in range(80)], n_clips=160)
+    for pipeline in run.metrics["cells"].values():
+        pipeline["per_class"] = {
+            name: {"f1": {"value": at / 80}, "support": 2} for at, name in enumerate(run.classes)
+        }
+    page = Page(build_report(run))
+    assert "The 60 of 80 classes with the lowest F1" in page.text
+    assert page.text.count("c059") > page.text.count("c060")
+
+
 CURVES = (
     "ROC curve: true positive rate against false positive rate",
     "Precision-recall curve",
@@ -269,6 +310,7 @@ def test_the_browser_has_the_predictions_of_every_pipeline(tmp_path: Path) -> No
     data = Page(build_report(run)).data()
     assert data["predicted"] == [data["labels"]] * 2
     assert data["tested"] == [2] * 20
+    assert data["baselines"] == []
     assert data["scores"] == [[700] * 20] * 2
     assert sorted(data["order"]) == list(range(20))
 

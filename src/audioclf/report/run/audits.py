@@ -22,6 +22,15 @@ def audit_view(data: Mapping[str, Any] | None) -> View | None:
     return {
         "audits": audits,
         "n_open": sum(audit["n_open"] for audit in audits),
+        "open": {
+            kind: [
+                view["text"]
+                for audit in audits
+                for view in audit["findings"]
+                if view["state"] == "open" and (audit["name"] == "decode") == (kind == "clips")
+            ]
+            for kind in ("metric", "clips")
+        },
         "allowed": sorted(allowed),
     }
 
@@ -30,6 +39,7 @@ def _audit(audit: Mapping[str, Any], allowed: set[str]) -> View:
     findings = [_finding(finding, allowed) for finding in audit.get("findings") or []]
     findings.sort(key=lambda view: ("open", "allowed", "info").index(view["state"]))
     return {
+        "name": audit["name"],
         "title": str(audit.get("title") or audit["name"]),
         "summary": str(audit.get("summary") or ""),
         "findings": findings,

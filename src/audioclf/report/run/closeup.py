@@ -12,6 +12,9 @@ from audioclf.report.media import mask_of
 from audioclf.report.run import curves
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.report.run.outcomes import Outcome
     from audioclf.runs.reading import SavedPipeline, SavedRun
 
 View = dict[str, Any]
@@ -19,17 +22,23 @@ View = dict[str, Any]
 MAX_TABLE = 15
 """Classes up to which the confusion matrix is a table; with more it is a picture."""
 MAX_CONFUSED = 10
+MAX_CLASSES = 60
+"""Classes in the table of metrics; of more the table has those with the lowest F1."""
 MAX_GROUPS = 100
 
 ACCENT = (79, 110, 200)
 
 
-def panel(run: SavedRun, pipeline: SavedPipeline) -> View:
+def panel(run: SavedRun, pipeline: SavedPipeline, outcome: Outcome) -> View:
     """Return the details of a pipeline."""
     written = run.pipeline_metrics[pipeline.name]
+    subgroups = written.get("subgroups") or {}
+    classes = list((written.get("per_class") or {}).items())
+    if len(classes) > MAX_CLASSES:
+        classes = sorted(classes, key=lambda row: (row[1].get("f1") or {}).get("value") or 0.0)
     return {
         "name": pipeline.name,
-        "confusion": _confusion(np.asarray(written["confusion"], dtype=np.float64), run.classes),
+        "confusion": _confusion(outcome.confusion(run.targets), run.classes),
         "curves": curves.drawn(run, pipeline),
         "scores": {
             "probability": "as the classifier returns them, not calibrated",
@@ -41,8 +50,9 @@ def panel(run: SavedRun, pipeline: SavedPipeline) -> View:
                 "support": words.count(row.get("support")),
                 "scores": [words.estimate(row.get(key)) for key in ("precision", "recall", "f1")],
             }
-            for name, row in (written.get("per_class") or {}).items()
+            for name, row in classes[:MAX_CLASSES]
         ],
+        "n_classes": len(classes),
         "subgroups": [
             {
                 "title": str(title),
@@ -53,30 +63,30 @@ def panel(run: SavedRun, pipeline: SavedPipeline) -> View:
                 ],
                 "more": max(0, len(rows) - MAX_GROUPS),
             }
-            for title, rows in (written.get("subgroups") or {}).items()
-            if rows
+            for title, rows in subgroups.items()
+            if rows and (title == "group" or rows != subgroups.get("group"))
         ],
         "chosen": _chosen(written.get("chosen") or []),
     }
 
 
-def _confusion(confusion: Any, classes: Sequence[str]) -> View:
-    totals = confusion.sum(axis=1, keepdims=True)
-    share = np.divide(confusion, totals, out=np.zeros_like(confusion), where=totals > 0)
-    wrong = confusion - np.diag(np.diag(confusion))
+def _confusion(counts: NDArray[np.intp], classes: Sequence[str]) -> View:
+    totals = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    wrong = counts - np.diag(np.diag(counts))
     worst = np.argsort(-wrong, axis=None, kind="stable")[:MAX_CONFUSED]
     pairs = [divmod(int(index), len(classes)) for index in worst]
     table = len(classes) <= MAX_TABLE
     return {
         "classes": list(classes),
-        "counts": confusion.tolist() if table else None,
-        "shares": share.round(3).tolist(),
-        "picture": None if table else mask_of(share, ACCENT),
+        "counts": counts.tolist() if table else None,
+        "shares": share.round(3).tolist() if table else None,
+        "picture": None if table else mask_of(np.sqrt(share), ACCENT),
         "pairs": [
             {
                 "true": classes[i],
                 "predicted": classes[j],
-                "count": words.count(wrong[i, j]),
+                "count": int(wrong[i, j]),
                 "share": f"{100 * share[i, j]:.0f} %",
                 "row": i,
                 "column": j,

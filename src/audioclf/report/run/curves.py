@@ -6,7 +6,7 @@ has a curve against the rest, up to the `MAX_LINES` classes with the lowest reca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,15 +16,18 @@ from audioclf.evaluation.metrics.curves import precision_recall_curve, reliabili
 from audioclf.report import svg, words
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from audioclf.runs.reading import SavedPipeline, SavedRun
 
 View = dict[str, Any]
-_Line = tuple[str, Sequence[float], Sequence[float], float]
-"""Name of the class, x, y, and the area below."""
+_Line = tuple[Sequence[float], Sequence[float], float]
+"""Points of a curve as x and y, and the area below."""
 
 ROC_TITLE = "ROC curve: true positive rate against false positive rate"
 
-MAX_LINES = 12
+MAX_LINES, COLOURS = 12, 8
+"""Curves in a drawing at most, and their colours; those after the eighth are dashed."""
 
 _BOX = (46.0, 24.0, 326.0, 264.0)
 _X = svg.linear(0, 1, _BOX[0], _BOX[2])
@@ -32,64 +35,66 @@ _Y = svg.linear(0, 1, _BOX[3], _BOX[1])
 _CHANCE = svg.polyline([(0, 0), (1, 1)], _X, _Y, class_="chance")
 
 
+def codes_of(confusion: NDArray[np.float64]) -> list[int]:
+    """Return the classes that have a curve: the second of two, else those of lowest recall."""
+    if len(confusion) <= 2:
+        return [len(confusion) - 1]
+    recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
+    return sorted(int(code) for code in np.argsort(recall, kind="stable")[:MAX_LINES])
+
+
 def drawn(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
     """Return the curves of a pipeline; none where it has no scores."""
-    codes = _codes(run, pipeline)
+    confusion = np.asarray(run.pipeline_metrics[pipeline.name]["confusion"], dtype=np.float64)
+    rocs: dict[str, _Line] = {}
+    recalls: dict[str, _Line] = {}
+    chance = Markup("")
+    for code in codes_of(confusion):
+        name = run.classes[code]
+        if roc := roc_curve(pipeline, run.targets, code):
+            rocs[name] = (roc.fpr, roc.tpr, roc.area)
+        if curve := precision_recall_curve(pipeline, run.targets, code):
+            recalls[name] = (curve.recall, curve.precision, curve.average_precision)
+            chance = svg.polyline([(0, curve.share), (1, curve.share)], _X, _Y, class_="chance")
     which = f"Positive class {run.classes[-1]}" if len(run.classes) == 2 else "One curve per class"
-    if 1 < len(codes) < len(run.classes):
-        which = f"The {len(codes)} classes with the lowest recall"
+    if 1 < len(rocs) < len(run.classes):
+        which = f"The {len(rocs)} classes with the lowest recall"
     views = (
-        _roc(run, pipeline, codes, which),
-        _precision_recall(run, pipeline, codes, which),
+        _view(ROC_TITLE, ("false positive rate", "true positive rate"), rocs, which, _CHANCE),
+        _view(
+            "Precision-recall curve",
+            ("recall", "precision"),
+            recalls,
+            which,
+            chance if len(recalls) == 1 else Markup(""),
+        ),
         _reliability(run, pipeline),
     )
     return [view for view in views if view is not None]
 
 
-def _codes(run: SavedRun, pipeline: SavedPipeline) -> list[int]:
-    if len(run.classes) <= 2:
-        return [len(run.classes) - 1]
-    confusion = np.asarray(run.pipeline_metrics[pipeline.name]["confusion"], dtype=np.float64)
-    recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
-    return sorted(int(code) for code in np.argsort(recall, kind="stable")[:MAX_LINES])
-
-
-def _roc(run: SavedRun, pipeline: SavedPipeline, codes: Sequence[int], which: str) -> View | None:
-    curves = [(run.classes[code], roc_curve(pipeline, run.targets, code)) for code in codes]
-    lines = [(name, c.fpr, c.tpr, c.area) for name, c in curves if c]
-    return _view(ROC_TITLE, ("false positive rate", "true positive rate"), lines, which, _CHANCE)
-
-
-def _precision_recall(
-    run: SavedRun, pipeline: SavedPipeline, codes: Sequence[int], which: str
-) -> View | None:
-    made = [precision_recall_curve(pipeline, run.targets, code) for code in codes]
-    curves = [(run.classes[code], c) for code, c in zip(codes, made, strict=True) if c]
-    lines = [(name, c.recall, c.precision, c.average_precision) for name, c in curves]
-    chance = Markup("")
-    if len(curves) == 1:
-        share = curves[0][1].share
-        chance = svg.polyline([(0, share), (1, share)], _X, _Y, class_="chance")
-    return _view("Precision-recall curve", ("recall", "precision"), lines, which, chance)
-
-
 def _view(
-    title: str, axes: tuple[str, str], lines: Sequence[_Line], which: str, chance: Markup
+    title: str, axes: tuple[str, str], lines: Mapping[str, _Line], which: str, chance: Markup
 ) -> View | None:
     if not lines:
         return None
     area_name = "AUC" if title == ROC_TITLE else "average precision"
-    style = "curve" if len(lines) == 1 else "curve many"
-    curves = []
-    for name, x, y, area in lines:
+    curves, legend = [], []
+    for n, (name, (x, y, area)) in enumerate(lines.items()):
+        key = {"colour": n % COLOURS, "dashed": n >= COLOURS, "name": name}
+        legend.append({**key, "area": words.number(area)})
         tooltip = svg.tag("title", f"{words.shown(name)}: {area_name} {words.number(area)}")
-        curves.append(svg.polyline(zip(x, y, strict=True), _X, _Y, tooltip, class_=style))
-    mean = words.number(float(np.mean([area for *_, area in lines])))
+        style = f"curve s{n % COLOURS}{' dashed' if n >= COLOURS else ''}"
+        points = zip(x, y, strict=True)
+        curves.append(svg.polyline(points, _X, _Y, tooltip, class_=style, data_curve=n))
+    mean = words.number(float(np.mean([area for *_, area in lines.values()])))
     text = f"{which}; {'mean ' if len(lines) > 1 else ''}{area_name} {mean}"
     return {
         "title": title,
         "svg": _square(f"{title}. {words.shown(text)}", *axes, chance, *curves),
-        "caption": f"{text}. Dashed: chance." if chance else f"{text}.",
+        "caption": f"{text}. Dotted: chance." if chance else f"{text}.",
+        "area_name": area_name,
+        "legend": legend if len(lines) > 1 else [],
     }
 
 
@@ -116,5 +121,6 @@ def _reliability(run: SavedRun, pipeline: SavedPipeline) -> View | None:
         "title": "Calibration: reliability diagram",
         "svg": _square(label, "mean top score", "accuracy", _CHANCE, line, *dots),
         "caption": "Predictions in ten bins of their top score; the area of a dot is their "
-        "number. Below the dashed line the scores are higher than the accuracy.",
+        "number. Below the dotted line the scores are higher than the accuracy.",
+        "legend": [],
     }

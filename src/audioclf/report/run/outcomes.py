@@ -35,6 +35,13 @@ class Outcome:
     wrong: NDArray[np.intp]
     true_score: NDArray[np.float64]
 
+    def confusion(self, targets: Targets) -> NDArray[np.intp]:
+        """Return the number of clips by true and predicted class [shape=(n_classes, n_classes)]."""
+        counts = np.zeros((targets.n_classes, targets.n_classes), dtype=np.intp)
+        tested = self.tested > 0
+        np.add.at(counts, (targets.codes[tested], self.predicted[tested]), 1)
+        return counts
+
 
 def outcome_of(pipeline: Predicted, targets: Targets) -> Outcome:
     """Return the predictions of all folds of a pipeline by clip."""
@@ -85,6 +92,7 @@ def browser_data(
     return {
         "classes": [shown(name) for name in run.classes],
         "pipelines": [shown(pipeline.name) for pipeline in run.pipelines],
+        "baselines": [at for at, item in enumerate(run.pipelines) if run.is_baseline(item)],
         "ids": [shown(clip.id) for clip in run.clips],
         "labels": run.targets.codes.tolist(),
         "groups": None if None in groups else [shown(group) for group in groups],

@@ -10,13 +10,17 @@ from markupsafe import Markup
 
 from audioclf.components.metrics import METRICS, MetricInfo
 from audioclf.report import svg, words
+from audioclf.runs.folder import PIPELINES
 
 if TYPE_CHECKING:
     from audioclf.runs.reading import SavedRun
 
 View = dict[str, Any]
 
-MAX_PAIRS = 40
+MAX_PAIRS = 200
+"""Rows of the table of pairs at most."""
+MAX_MATRIX = 15
+"""Pipelines in the matrix of pairs at most."""
 
 
 class Cost(NamedTuple):
@@ -112,15 +116,33 @@ def pairs_view(run: SavedRun, comparison: Mapping[str, Any] | None) -> View | No
     low, high = min([0.0, *ends]), max([0.0, *ends])
     margin = 0.06 * (high - low) or 0.1
     extent = (low - margin, high + margin)
-    rows = [_pair_row(pair, extent) for pair in pairs]
+    names = [str(name) for name in comparison.get(PIPELINES) or []]
     return {
         "metric": metric_name(str(comparison.get("metric", run.main_metric))),
         "unit": str((comparison.get("unit") or {}).get("name", "clip")),
         "notes": [str(note) for note in comparison.get("notes") or []],
         "axis": svg.axis_below(extent),
-        "rows": rows[:MAX_PAIRS],
-        "more": rows[MAX_PAIRS:],
+        "rows": [_pair_row(pair, extent) for pair in pairs[:MAX_PAIRS]],
+        "n_rows": len(pairs),
+        "names": names[:MAX_MATRIX],
+        "n_names": len(names),
+        "matrix": _pair_matrix(names[:MAX_MATRIX], pairs) if len(names) > 2 else [],
     }
+
+
+def _pair_matrix(names: Sequence[str], pairs: Sequence[Mapping[str, Any]]) -> list[list[View]]:
+    """Return the cells of the differences row minus column; those without a pair are empty."""
+    cells: dict[tuple[str, str], View] = {}
+    for pair in pairs:
+        better, worse, difference = pair["better"], pair["worse"], pair.get("difference")
+        shared = {
+            "verdict": str(pair.get("verdict") or ""),
+            "title": str(pair.get("sentence") or ""),
+        }
+        less = -difference if words.is_number(difference) else None
+        cells[better, worse] = {"text": words.signed(difference), "side": "more", **shared}
+        cells[worse, better] = {"text": words.signed(less), "side": "less", **shared}
+    return [[cells.get((row, column), {}) for column in names] for row in names]
 
 
 def _pair_row(pair: Mapping[str, Any], extent: tuple[float, float]) -> View:

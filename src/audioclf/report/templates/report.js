@@ -8,6 +8,17 @@
   pick.addEventListener("change", showPanel);
   showPanel();
 
+  // Curves: pointing at one or at its name brings both out.
+  for (const figure of document.querySelectorAll(".curves")) {
+    const bringOut = (target) => {
+      const curve = target?.closest?.("[data-curve]")?.dataset.curve;
+      figure.classList.toggle("picked", curve !== undefined);
+      for (const part of figure.querySelectorAll("[data-curve]")) part.classList.toggle("on", part.dataset.curve === curve);
+    };
+    for (const kind of ["pointerover", "focusin"]) figure.addEventListener(kind, (event) => bringOut(event.target));
+    for (const kind of ["pointerleave", "focusout"]) figure.addEventListener(kind, () => bringOut(null));
+  }
+
   // Clips.
   const data = JSON.parse(byId("data").textContent);
   let media = null;
@@ -34,7 +45,8 @@
   setDefaults();
 
   const right = (pipeline, clip) => data.predicted[pipeline][clip] === data.labels[clip];
-  const wrongPipelines = (clip) => data.pipelines.reduce((sum, _, pipeline) => sum + (right(pipeline, clip) ? 0 : 1), 0);
+  const learned = data.pipelines.map((_, pipeline) => pipeline).filter((pipeline) => !data.baselines.includes(pipeline));
+  const wrongPipelines = (clip) => learned.reduce((sum, pipeline) => sum + (right(pipeline, clip) ? 0 : 1), 0);
   const tested = (clip) => data.tested[clip] > 0;
   const SHOW = {
     all: () => true,
@@ -43,8 +55,8 @@
     differ: (clip, a, b) => data.predicted[a][clip] !== data.predicted[b][clip],
     "a-only": (clip, a, b) => right(a, clip) && !right(b, clip),
     "b-only": (clip, a, b) => right(b, clip) && !right(a, clip),
-    most: (clip) => tested(clip) && 2 * wrongPipelines(clip) > data.pipelines.length,
-    every: (clip) => tested(clip) && wrongPipelines(clip) === data.pipelines.length,
+    most: (clip) => tested(clip) && 2 * wrongPipelines(clip) > learned.length,
+    every: (clip) => tested(clip) && learned.length > 0 && wrongPipelines(clip) === learned.length,
   };
   const score = (pipeline, clip) => data.scores[pipeline] && data.scores[pipeline][clip] >= 0 ? data.scores[pipeline][clip] : null;
   const unknownLast = (a, b, sign) => a === null ? (b === null ? 0 : 1) : b === null ? -1 : sign * (a - b);
@@ -81,7 +93,7 @@
   };
   const details = (clip, a) => {
     const parts = [];
-    if (tested(clip)) parts.push(`${wrongPipelines(clip)} of ${data.pipelines.length} pipelines wrong`);
+    if (tested(clip) && learned.length) parts.push(`${wrongPipelines(clip)} of ${learned.length} pipelines wrong${data.baselines.length ? ", without the baseline" : ""}`);
     if (score(a, clip) !== null) parts.push(`score of the true class (A): ${(score(a, clip) / 1000).toFixed(3)}`);
     if (data.groups) parts.push(data.groups[clip]);
     return parts.join(" · ");
@@ -134,17 +146,35 @@
     setDefaults();
   };
   byId("filters").addEventListener("reset", (event) => { event.preventDefault(); clear(); filter(); });
+  const showClips = (pipeline, label, predicted) => {
+    clear();
+    byId("f-a").value = pipeline;
+    byId("f-b").value = pipeline === "0" && data.pipelines.length > 1 ? "1" : "0";
+    byId("f-true").value = label;
+    byId("f-predicted").value = predicted;
+    filter();
+    byId("clips").scrollIntoView();
+    byId("f-a").focus({ preventScroll: true });
+  };
   for (const button of document.querySelectorAll(".show-clips"))
-    button.addEventListener("click", () => {
-      clear();
-      byId("f-a").value = button.dataset.pipeline;
-      byId("f-b").value = button.dataset.pipeline === "0" && data.pipelines.length > 1 ? "1" : "0";
-      byId("f-true").value = button.dataset.true;
-      byId("f-predicted").value = button.dataset.predicted;
-      filter();
-      byId("clips").scrollIntoView();
-      byId("f-a").focus({ preventScroll: true });
+    button.addEventListener("click", () => showClips(button.dataset.pipeline, button.dataset.true, button.dataset.predicted));
+
+  // Confusion matrices of many classes: a picture with a pixel for each number.
+  for (const picture of document.querySelectorAll(".picture")) {
+    const { pipeline } = picture.dataset;
+    const image = picture.querySelector("img");
+    const cellAt = (event) => {
+      const box = image.getBoundingClientRect();
+      const place = (at, extent) => Math.min(data.classes.length - 1, Math.max(0, Math.floor(at / extent * data.classes.length)));
+      return [place(event.clientY - box.top, box.height), place(event.clientX - box.left, box.width)];
+    };
+    image.addEventListener("pointermove", (event) => {
+      const [label, predicted] = cellAt(event);
+      const n = data.order.filter((clip) => data.labels[clip] === label && data.predicted[pipeline][clip] === predicted).length;
+      picture.querySelector(".cell").textContent = `true ${data.classes[label]}, predicted ${data.classes[predicted]}: ${n} clip${n === 1 ? "" : "s"}`;
     });
+    image.addEventListener("click", (event) => showClips(pipeline, ...cellAt(event)));
+  }
 
   // Sound: one at a time.
   const player = byId("player");
