@@ -21,6 +21,8 @@ import soundfile
 REPO = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("AUDIOCLF_DATA", REPO.parent / "shared" / "data"))
 
+os.environ["AUDIOCLF_QUIET"] = "1"  # only the tests of progress show it
+
 # Processes that compile the same code of librosa at one moment into one cache can crash.
 os.environ["NUMBA_CACHE_DIR"] = str(
     REPO / ".pytest_cache" / "numba" / os.environ.get("PYTEST_XDIST_WORKER", "main")

@@ -11,17 +11,9 @@ from pathlib import Path
 import pytest
 
 from audioclf.base.text import printable
-from audioclf.cli.options import progress_on_stderr
 from audioclf.cli.terminal import complain, format_table, say
 from tests.models.making import made
 from tests.predict.making import many
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(
@@ -46,32 +38,6 @@ def test_messages_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_columns_are_aligned() -> None:
     assert format_table(["a", "bc"], [["xyz", "1"]]) == "a    bc\nxyz  1"
-
-
-def test_progress_is_silent_where_stderr_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress_on_stderr() as progress:
-        progress("reading", 1, 2)
-    assert capsys.readouterr() == ("", "")
-
-
-def test_progress_shows_a_bar_only_for_stages_that_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 0.5, 0.6, 0.7, 5.0, 5.0])
-    monkeypatch.setattr("audioclf.cli.options._now", lambda: next(clock))
-    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    monkeypatch.setenv("TERM", "xterm")
-    with progress_on_stderr() as progress:
-        progress("quick", 1, 1)
-        progress("slow", 1, 9)
-        progress("slow", 2, 9)
-    assert "slow" in terminal.getvalue()
-    assert "quick" not in terminal.getvalue()
-
-
-def test_quiet_shows_no_bar_even_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    with progress_on_stderr(quiet=True) as progress:
-        progress("slow", 1, 9)
-    assert terminal.getvalue() == ""
 
 
 CLOSED = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")

@@ -115,7 +115,7 @@ def test_the_first_failure_in_order_is_the_one_that_is_raised(engine: Engine) ->
 @pytest.mark.slow
 def test_progress_reaches_the_end(engine: Engine) -> None:
     X, y, splits = folds([0, 1, 4])
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[int, int, str]] = []
     evaluate(
         pipelines(Told()),
         {"f": X},
@@ -125,7 +125,7 @@ def test_progress_reaches_the_end(engine: Engine) -> None:
         engine=engine,
         progress=lambda *at: seen.append(at),
     )
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [(done, 3, "cell 0") for done in (1, 2, 3)]
 
 
 @pytest.mark.slow

@@ -39,15 +39,14 @@ def audit(
     from audioclf.audit import check_allowed
 
     check_allowed(allow)
-    registry = options.load_registry(strict=strict)
-    from audioclf.experiment.auditing import audit_config
-    from audioclf.experiment.prepared import prepare
-    from audioclf.features.cache import default_folder
-
-    prepared = prepare(config, overrides, registry)
     with options.progress_on_stderr(quiet=quiet) as progress:
+        registry = options.load_registry(strict=strict)
+        from audioclf.experiment.auditing import audit_config
+        from audioclf.experiment.prepared import prepare
+        from audioclf.features.cache import default_folder
+
         report = audit_config(
-            prepared,
+            prepare(config, overrides, registry),
             quick=quick,
             allow=allow,
             jobs=jobs,

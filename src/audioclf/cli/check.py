@@ -22,9 +22,16 @@ def check(
 ) -> None:
     """Validate a config and its dataset, without training."""
     registry = options.load_registry(strict=strict)
-    from audioclf.experiment.preview import preview
+    with options.progress_on_stderr() as progress:
+        from audioclf.experiment.preview import preview
 
-    result = preview(config, overrides=overrides, registry=registry, isolate=isolate or untrusted)
+        result = preview(
+            config,
+            overrides=overrides,
+            registry=registry,
+            isolate=isolate or untrusted,
+            progress=progress,
+        )
     say(json_text(_data(result)) if as_json else _text(result))
     sys.exit(result.exit_code)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.options import JsonOption
+from audioclf.cli.options import JsonOption, progress_on_stderr
 from audioclf.cli.result_text import COSTS_HEADER, cost_columns, verdict_lines
 from audioclf.cli.terminal import complain, format_table, json_text, left_out, say
 
@@ -37,9 +37,10 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the pipelines of one or more runs in pairs, with intervals and tests."""
-    from audioclf.runs.comparing import compare_runs
+    with progress_on_stderr(stage="compare"):
+        from audioclf.runs.comparing import compare_runs
 
-    found = compare_runs(runs, metric=metric, margin=margin)
+        found = compare_runs(runs, metric=metric, margin=margin)
     if as_json:
         say(json_text(found.to_data()))
         sys.exit(found.exit_code)

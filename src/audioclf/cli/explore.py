@@ -46,18 +46,18 @@ def explore(
     """Describe a dataset before training, in a table and one HTML page."""
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {out}: the page needs a name that ends in .html")
-    registry = options.load_registry(strict=strict)
-    from audioclf.experiment.exploring import explore as look
-    from audioclf.experiment.exploring import to_data
-    from audioclf.experiment.prepared import prepare
-    from audioclf.features.cache import default_folder
-    from audioclf.report.render import check_replaceable
-
-    prepared = prepare(config, overrides, registry, check=False)
-    target = out or Path(f"{prepared.config.name}_explore.html")
-    check_replaceable(target)
-    cache_folder = None if no_cache else cache_dir or default_folder()
     with options.progress_on_stderr(quiet=quiet) as progress:
+        registry = options.load_registry(strict=strict)
+        from audioclf.experiment.exploring import explore as look
+        from audioclf.experiment.exploring import to_data
+        from audioclf.experiment.prepared import prepare
+        from audioclf.features.cache import default_folder
+        from audioclf.report.render import check_replaceable
+
+        prepared = prepare(config, overrides, registry, check=False)
+        target = out or Path(f"{prepared.config.name}_explore.html")
+        check_replaceable(target)
+        cache_folder = None if no_cache else cache_dir or default_folder()
         exploration = look(
             prepared,
             featurizer=features,
@@ -66,7 +66,8 @@ def explore(
             cache_folder=cache_folder,
             progress=progress,
         )
-    _write(exploration, target, cache_folder, budget=budget, sound=not no_audio)
+        progress("page", 0, 1)
+        _write(exploration, target, cache_folder, budget=budget, sound=not no_audio)
     for note in exploration.notes:
         complain("note", note)
     for row in exploration.failed[:_MAX_FAILED]:

@@ -54,19 +54,21 @@ def init(
 ) -> None:
     """Suggest a config for a folder or zip of recordings, with reasons."""
     from audioclf.base.files import check_new_config, write_new_config
-    from audioclf.starters.first_config import Chosen, draft_config, name_for
 
     recordings = _local(source)
-    target = out or Path(f"{name_for(recordings)}.yaml")
-    check_new_config(target, force=force)
     columns = {"path": path, "label": label, "group": group}
-    draft = draft_config(
-        recordings,
-        target,
-        chosen=Chosen({role: name for role, name in columns.items() if name}, root, window),
-        registry=options.load_registry(),
-        isolate=isolate or untrusted,
-    )
+    with options.progress_on_stderr(stage="files"):
+        from audioclf.starters.first_config import Chosen, draft_config, name_for
+
+        target = out or Path(f"{name_for(recordings)}.yaml")
+        check_new_config(target, force=force)
+        draft = draft_config(
+            recordings,
+            target,
+            chosen=Chosen({role: name for role, name in columns.items() if name}, root, window),
+            registry=options.load_registry(),
+            isolate=isolate or untrusted,
+        )
     write_new_config(target, draft.text, force=force)
     say(format_table(("wrote", str(target)), list(_rows(draft))))
     groups = draft.layout.group_notes

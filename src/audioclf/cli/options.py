@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from audioclf.base.progress import QUIET_VARIABLE, Progress, shown
 from audioclf.cli.terminal import complain
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
-
-_QUIET_SECONDS = 1.0
-_now = time.monotonic
 
 
 def _recipe_names() -> list[str]:
@@ -114,35 +111,8 @@ def load_registry(*, strict: bool = False) -> Registry:
 
 
 @contextmanager
-def progress_on_stderr(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar for each stage that lasts over a second, where stderr is a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda stage, done, total: None
-        return
-    with _bars() as bars:
-        yield _Stages(bars)
-
-
-def _bars() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), Remaining())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
-
-
-class _Stages:
-    """Adds the bar of a stage once the stage has lasted a second."""
-
-    def __init__(self, bars: Any) -> None:
-        self._bars = bars
-        self._started: dict[str, float] = {}
-        self._tasks: dict[str, Any] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        started = self._started.setdefault(stage, _now())
-        if stage not in self._tasks and _now() - started > _QUIET_SECONDS:
-            self._tasks[stage] = self._bars.add_task(stage, total=total)
-        if stage in self._tasks:
-            self._bars.update(self._tasks[stage], completed=done)
+def progress_on_stderr(*, quiet: bool = False, stage: str = "load") -> Iterator[Progress]:
+    """Show the stage that is at work, beginning with this one."""
+    with shown(not quiet and not os.environ.get(QUIET_VARIABLE)) as progress:
+        progress(stage, 0, 1)
+        yield progress

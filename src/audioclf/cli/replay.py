@@ -32,10 +32,10 @@ def replay(
     strict: options.StrictOption = False,
 ) -> None:
     """Repeat a finished run from its folder, and compare the results stage by stage."""
-    registry = options.load_registry(strict=strict)
-    from audioclf.experiment.replay import replay as replay_run
-
     with options.progress_on_stderr(quiet=quiet) as progress:
+        registry = options.load_registry(strict=strict)
+        from audioclf.experiment.replay import replay as replay_run
+
         result = replay_run(
             run,
             overrides=overrides,

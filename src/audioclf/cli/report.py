@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from audioclf.cli.options import BudgetOption, RunArgument, load_registry
+from audioclf.cli.options import BudgetOption, RunArgument, load_registry, progress_on_stderr
 from audioclf.cli.terminal import complain, say
 
 
@@ -22,12 +22,13 @@ def report(
     budget: BudgetOption = None,
 ) -> None:
     """Write one HTML page of a finished run: numbers, pictures and sound."""
-    from audioclf.report.run.page import report_again
+    with progress_on_stderr(stage="page"):
+        from audioclf.report.run.page import report_again
 
-    registry = None if no_audio else load_registry()
-    path, remark = report_again(
-        run, sound=not no_audio, out=out, budget_mb=budget, registry=registry
-    )
+        registry = None if no_audio else load_registry()
+        path, remark = report_again(
+            run, sound=not no_audio, out=out, budget_mb=budget, registry=registry
+        )
     if remark:
         complain("note", remark)
     say(str(path))

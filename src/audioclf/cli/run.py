@@ -19,6 +19,7 @@ from audioclf.cli.terminal import complain, format_table, json_text, say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from audioclf.base.progress import Progress
     from audioclf.components.metrics import Metric
     from audioclf.components.registry import Registry
     from audioclf.experiment.planning import RunPlan
@@ -76,7 +77,8 @@ def run(
             isolate=isolate or untrusted,
             cache_folder=None if no_cache else cache_folder_or_default(cache_dir),
         )
-        plan = _plan(config, overrides, registry, resources, out)
+        with options.progress_on_stderr(quiet=quiet) as progress:
+            plan = _plan(config, overrides, registry, resources, out, progress)
         for warning in plan.warnings:
             complain("warning", warning)
         totals = asdict(plan.total)
@@ -84,9 +86,9 @@ def run(
         data = {**asdict(plan), **totals}
         say(json_text(data) if as_json else describe_plan(plan))
         return
-    from audioclf.experiment.run import run as run_experiment
-
     with options.progress_on_stderr(quiet=quiet) as progress:
+        from audioclf.experiment.run import run as run_experiment
+
         result = run_experiment(
             config,
             overrides=overrides,
@@ -115,7 +117,12 @@ def run(
 
 
 def _plan(
-    config: Path, overrides: list[str], registry: Registry, resources: Resources, out: Path | None
+    config: Path,
+    overrides: list[str],
+    registry: Registry,
+    resources: Resources,
+    out: Path | None,
+    progress: Progress,
 ) -> RunPlan:
     from audioclf.base.limits import use_limits
     from audioclf.experiment.planning import plan
@@ -131,6 +138,7 @@ def _plan(
         started = time.perf_counter()
         prepared = prepare(loaded, registry=registry)
         seconds = time.perf_counter() - started
+        progress("plan", 0, 1)
         return plan(prepared, resources, out=out or Path("runs"), load_seconds=seconds)
 
 

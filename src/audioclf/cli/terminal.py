@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from typing_extensions import override
 
 from audioclf.base.errors import ResultError
+from audioclf.base.progress import clear_line
 from audioclf.base.text import one_line, printable
 
 
@@ -148,6 +149,7 @@ def complain(kind: str, text: str) -> None:
     """
     first, *rest = printable(text).split("\n")
     lines = [first, *(line if line[:1] in ("", " ") else f"  {line}" for line in rest)]
+    clear_line()
     with contextlib.suppress(OSError):
         _write(sys.stderr, f"audioclf: {kind}: " + "\n".join(lines))
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from audioclf.evaluation.fit_cache import FitCache
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int, str], None]
 
 WORTH_PROCESSES = 5.0
 """Seconds of work above which worker processes are started; each takes 1-2 s of CPU."""
@@ -80,13 +80,13 @@ def evaluate(
     fit_cache: FitCache | None = None,
     isolate: bool = False,
     fit_seconds: float | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = lambda done, total, name: None,
 ) -> tuple[PipelineResult, ...]:
     """Fit and predict every pipeline on every fold; the result does not depend on the engine.
 
     `matrices` hold [shape=(n_clips, n_features)], float32, by featurizer. Work of a few seconds is
     done in this process for any `jobs`; an `engine` does all work. `fit_seconds` limits one fit
-    with its predictions and implies `isolate`; `progress` gets (fits done, fits in all).
+    with its predictions and implies `isolate`; `progress` gets (fits done, fits in all, pipeline).
     """
     tasks = [
         _Task(
@@ -119,7 +119,8 @@ def evaluate(
         """Move outcomes to the results; the first failure in order is raised early."""
         while len(results) in done:
             results.append(_checked(done.pop(len(results)), tasks[len(results)]))
-        progress(len(results) + len(done), len(tasks))
+        name = tasks[min(len(results), len(tasks) - 1)].pipeline.name
+        progress(len(results) + len(done), len(tasks), name)
 
     if done:
         advance()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,13 @@ from audioclf.audit.shortcuts.facts import read_formats
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, EXIT_PARTIAL
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, single_threaded
+from audioclf.base.progress import Progress, no_progress
 from audioclf.config.run_config import RunConfig
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import Pipeline, PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.experiment.prepared import Prepared
-from audioclf.experiment.resources import Progress, Resources
+from audioclf.experiment.resources import Resources
 from audioclf.features.extraction import Extraction
 from audioclf.features.waveform import Decoder, cached_in, decoded
 
@@ -66,7 +68,7 @@ def audit_config(
     allow: Iterable[str] = (),
     jobs: int | None = None,
     cache_folder: Path | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = no_progress,
 ) -> AuditReport:
     """Audit the dataset and the splits of a config, and the predictions of its first pipeline.
 
@@ -92,8 +94,9 @@ def audit_config(
             splits,
             seed=config.seed,
             jobs=resources.jobs,
-            progress=lambda done, total: progress("fitting", done, total),
+            progress=partial(progress, "fitting"),
         )
+        progress("audits", 0, 1)
         pipeline, decoder = next(iter(pipelines), None), cached_in(cache_folder)
         audits = audits_of(config, extraction, splits, results, pipeline, decoder)
     notes = (*extraction.dataset.notes, *splits.notes, *extraction.cache.notes())

@@ -22,11 +22,12 @@ from audioclf.audit.shortcuts.formats import format_finding, formats_by_class
 from audioclf.base.errors import ConfigError
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, single_threaded
+from audioclf.base.progress import Progress, no_progress
 from audioclf.components.registry import suggest
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
 from audioclf.experiment.prepared import Prepared
-from audioclf.experiment.resources import Progress, Resources
+from audioclf.experiment.resources import Resources
 from audioclf.features.waveform import own_origin
 from audioclf.report.explore.exploration import Exploration, group_names
 from audioclf.report.explore.projection import project
@@ -39,7 +40,7 @@ def explore(
     jobs: int | None = None,
     isolate: bool = False,
     cache_folder: Path | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = no_progress,
 ) -> Exploration:
     """Describe the clips of a config, which need not be checked, before any training.
 
@@ -57,6 +58,7 @@ def explore(
             origins={FACTS: own_origin()},
             progress=progress,
         )
+    progress("audits", 0, 1)
     dataset, ledger = extraction.dataset, extraction.ledger
     facts, formats = extraction.matrices[FACTS], read_formats(ledger)
     has_groups = any(clip.group is not None for clip in dataset)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from audioclf.base.errors import AudioclfError, ConfigError, DatasetError
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import versions_behind
+from audioclf.base.progress import Progress
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.guard import guard, load_guarded
@@ -20,7 +21,6 @@ from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
 from audioclf.experiment.grid import pipelines_of
 from audioclf.experiment.provenance import distributions_of
-from audioclf.experiment.resources import Progress
 from audioclf.runs.folder import LEDGER, RunFolder
 from audioclf.starters.recipes import config_file, data_hint
 
@@ -105,6 +105,7 @@ class Prepared:
         from audioclf.features.cache import FeatureCache
         from audioclf.features.extraction import extract
 
+        progress("reading", 0, len(self.dataset))
         extraction = extract(
             self.dataset,
             self.config.audio,

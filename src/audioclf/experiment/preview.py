@@ -9,6 +9,7 @@ from pathlib import Path
 from audioclf.audio.conversions import Conversions
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, DecodeError
 from audioclf.base.limits import use_limits
+from audioclf.base.progress import Progress, no_progress
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
@@ -41,6 +42,7 @@ def preview(
     overrides: Iterable[str] = (),
     registry: Registry | None = None,
     isolate: bool = False,
+    progress: Progress = no_progress,
 ) -> RunPreview:
     """Validate a config and what it points to, without decoding or training.
 
@@ -52,7 +54,7 @@ def preview(
     with use_limits(config.limits):
         conversions = Conversions(config.audio, planned=True)
         isolate = isolate or config.isolate
-        seconds, unreadable = _inspect(dataset, config, conversions, isolate=isolate)
+        seconds, unreadable = _inspect(dataset, config, conversions, progress, isolate=isolate)
     readable = [clip.id for clip in dataset if clip.id not in unreadable]
     notes = dataset.readable(readable).notes if unreadable and readable else dataset.notes
     return RunPreview(
@@ -69,14 +71,21 @@ def preview(
 
 
 def _inspect(
-    dataset: Dataset, config: RunConfig, conversions: Conversions, *, isolate: bool
+    dataset: Dataset,
+    config: RunConfig,
+    conversions: Conversions,
+    progress: Progress,
+    *,
+    isolate: bool,
 ) -> tuple[float, dict[str, str]]:
     """Return the seconds of sound, and the reason for each clip whose header is refused, by id."""
     from audioclf.audio.headers import inspect_all
 
     seconds, unreadable = 0.0, {}
     infos = inspect_all([clip.source for clip in dataset], isolate=isolate)
-    for clip, info in zip(dataset, infos, strict=True):
+    progress("headers", 0, len(dataset))
+    for number, (clip, info) in enumerate(zip(dataset, infos, strict=True), start=1):
+        progress("headers", number, len(dataset))
         if isinstance(info, DecodeError):
             unreadable[clip.id] = info.message
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audioclf.base.errors import AudioclfError
-from audioclf.experiment.resources import Progress
+from audioclf.base.progress import Progress
 
 if TYPE_CHECKING:
     from audioclf.evaluation.fit_cache import FitCache
@@ -33,9 +33,9 @@ class RunProgress:
     def recording(self, progress: Progress) -> Progress:
         """Return a callable that records each step here and then calls `progress`."""
 
-        def record(stage: str, done: int, total: int) -> None:
+        def record(stage: str, done: int, total: int, detail: str = "", /) -> None:
             self._done[stage] = done, total
-            progress(stage, done, total)
+            progress(stage, done, total, detail)
 
         return record
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, PluginError
+from audioclf.base.progress import Progress, no_progress
 from audioclf.config.loading import load_config
-from audioclf.experiment.resources import EngineName, Progress
+from audioclf.experiment.resources import EngineName
 from audioclf.experiment.run import run
 from audioclf.runs.folder import CONFIG, PIPELINES, RunFolder
 from audioclf.runs.reading import SavedPipeline, SavedRun, read_run
@@ -84,7 +85,7 @@ def replay(
     scheduler: str | None = None,
     insecure_cluster: bool = False,
     registry: Registry | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = no_progress,
 ) -> Replay:
     """Run the config of a run folder again and compare what comes out.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 
 
 EngineName = Literal["local", "dask"]
-
-
-Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total)."""
 
 
 @dataclass(frozen=True)

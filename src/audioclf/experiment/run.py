@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, available_memory, single_threaded
+from audioclf.base.progress import Progress, shown
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
 from audioclf.experiment.prepared import Prepared, prepare, resolve, unreadable_clips
 from audioclf.experiment.progress import RunProgress
 from audioclf.experiment.provenance import distributions_of
 from audioclf.experiment.record import make_record
-from audioclf.experiment.resources import EngineName, Progress, Resources, cache_folder_or_default
+from audioclf.experiment.resources import EngineName, Resources, cache_folder_or_default
 from audioclf.runs.folder import RECORD, RunFolder
 from audioclf.runs.working_folder import FIT_CACHE, working_folder
 
@@ -48,7 +50,7 @@ def run(
     registry: Registry | None = None,
     notify: Iterable[str] | None = None,
     notify_seconds: float | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: bool | Callable[[str, int, int], None] = False,
 ) -> RunResult:
     """Load, extract, split, train and evaluate; write a run folder.
 
@@ -87,7 +89,9 @@ def run(
         `AUDIOCLF_NOTIFY`. Failures are listed in `failed_notifications` of the result.
     notify_seconds : float, optional
         Time limit of each notification, in s; by default 600.
-    progress : callable, optional
+    progress : bool or callable
+        Show on stderr, also in a notebook, which stage is at work and how far it is; or call this
+        with (stage, done, total) at the begin and at each step of a stage.
 
     Raises
     ------
@@ -117,9 +121,10 @@ def run(
         fit_seconds=fit_seconds,
     )
     working = working_folder(Path(out) if out else None, config.name, config.to_yaml())
-    with single_threaded(), use_limits(config.limits), working as folder:
+    limits = use_limits(config.limits)
+    with shown(progress) as steps, single_threaded(), limits, working as folder:
         state = RunProgress(folder.path, cached=cache)
-        stages = _Run(config, registry, folder, resources, state, state.recording(progress))
+        stages = _Run(config, registry, folder, resources, state, state.recording(steps))
         with state.noted_when_stopped():
             result = stages.go()
     sent = list(send(observers, result.folder, seconds=notify_seconds or NOTIFY_SECONDS))
@@ -154,6 +159,7 @@ class _Run:
         from audioclf.experiment.media import examples_of, write_page
         from audioclf.runs.writing import write_results
 
+        self.progress("load", 0, 1)
         with self._timed("load"):
             prepared = prepare(self.config, registry=self.registry)
         with self.resources.make_engine(distributions_of(self.config, self.registry)) as engine:
@@ -163,6 +169,7 @@ class _Run:
                 evaluation = self._evaluate(prepared, extraction, engine)
         with self._timed("report"):
             result = self._summarise(prepared, extraction, evaluation)
+            self.progress("pictures", 0, 1)
             examples = examples_of(self.config, extraction, self.resources.cache_folder)
             splits, results = evaluation.splits, evaluation.results
             write_results(self.folder, result, extraction, splits, results, examples)
@@ -172,6 +179,7 @@ class _Run:
         self.folder.write_json(RECORD, record)
         result = replace(result, remarks=tuple(self.state.remarks()))
         self.state.finish()
+        self.progress("page", 0, 1)
         page = write_page(self.config, self.folder, extraction.dataset, self.resources.cache_folder)
         return replace(result, report=page)
 
@@ -211,6 +219,7 @@ class _Run:
         fit_cache = self.state.fit_cache = prepared.open_fit_cache(path, extraction)
         n_classes, free = len(dataset.classes), available_memory()
         fits = plan_fits(pipelines, extraction.matrices, n_classes, splits, free=free)
+        self.progress("fitting", 0, len(pipelines) * len(splits.folds), pipelines[0].name)
         results = evaluate(
             pipelines,
             extraction.matrices,
@@ -223,7 +232,7 @@ class _Run:
             fit_cache=fit_cache,
             isolate=self.resources.isolate,
             fit_seconds=self.resources.fit_seconds,
-            progress=lambda done, total: self.progress("fitting", done, total),
+            progress=partial(self.progress, "fitting"),
         )
         return _Evaluation(splits, results, fits)
 
@@ -235,10 +244,12 @@ class _Run:
         from audioclf.features.waveform import cached_in
         from audioclf.runs.results import compared, summarise
 
+        self.progress("metrics", 0, 1)
         results, splits = evaluation.results, evaluation.splits
         result = summarise(self.config, self.folder, extraction, splits, results)
         audits: tuple[Audit, ...] = ()
         if self.config.audit:
+            self.progress("audits", 0, 1)
             # The cost of leakage takes more fits, so the fastest pipeline measures it.
             others = [item for item in results if not item.pipeline.is_baseline]
             fastest = min(others, key=lambda item: item.fit_seconds).pipeline if others else None
@@ -262,6 +273,7 @@ class _Run:
             return result
         if name == "best":
             name = next(item.name for item in result.pipelines if item.name in names)
+        self.progress("final", 0, 1, name)
         with self._timed("final"):
             evaluated = next(item for item in evaluation.results if item.pipeline.name == name)
             in_batches = name in evaluation.fits.batched
