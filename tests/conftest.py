@@ -41,13 +41,6 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True, scope="session")
-def ctrl_c_as_in_a_terminal() -> None:
-    """Let what tests start hear Ctrl-C, also where a shell started the tests in the background."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @pytest.fixture
 def real_data() -> Callable[[str], Path]:
     """Return the path of real recordings, or skip the test where they are missing."""

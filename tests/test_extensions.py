@@ -55,6 +55,7 @@ def test_an_output_format_of_predict_is_one_class_and_one_entry(
     assert "the format lengths is made of windows\n  Add --window, in s." in without.stderr
 
 
+@pytest.mark.slow
 def test_a_metric_is_one_row_and_one_function(
     toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +92,7 @@ class EveryOther(BaseSplit):
 
 # Only the union in evaluation/splits.py, where a new split is defined, makes the type known.
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+@pytest.mark.slow
 def test_a_split_is_one_class(toy_config: Path, tmp_path: Path) -> None:
     config = load_config(toy_config).model_copy(update={"split": EveryOther()})
     result = run(config, out=tmp_path / "run")
@@ -99,6 +101,7 @@ def test_a_split_is_one_class(toy_config: Path, tmp_path: Path) -> None:
     assert metrics["unit"]["count"] == 8
 
 
+@pytest.mark.slow
 def test_an_audit_is_one_function_and_one_entry(
     toy_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,13 +20,9 @@ def manifest(tmp_path: Path) -> Manifest:
     return open_bundle(made(tmp_path / "m.audioclf", "svm")).manifest
 
 
-def test_the_card_is_stored_in_the_bundle(tmp_path: Path) -> None:
-    contents = open_bundle(made(tmp_path / "m.audioclf", "svm"))
-    assert contents.card == model_card(contents.manifest)
-
-
-def test_the_card_holds_data_results_limits_and_use(manifest: Manifest) -> None:
+def test_the_card_holds_data_results_limits_and_use(manifest: Manifest, tmp_path: Path) -> None:
     card = model_card(manifest)
+    assert card == open_bundle(tmp_path / "m.audioclf").card
     assert "40 clips of toys.zip, from 4 groups." in card
     assert "| accuracy | 0.750 | 0.600 to 0.900 |" in card
     assert "| roc\\_auc | not defined |  |" in card

@@ -60,54 +60,40 @@ def test_columns_are_a_positive_number(value: Any, expected: str) -> None:
         trees.columns_of(SimpleNamespace(n_features_in_=value))
 
 
-def test_stages_must_be_a_table() -> None:
-    estimator = fitted(classifier("gradient_boosting", n_estimators=1)).estimator
-    estimator.estimators_ = estimator.estimators_.ravel()
-    with pytest.raises(ValueError, match="its stages are no table of trees"):
-        trees.check_gradient_boosting(estimator)
+def matrix_of_nodes(estimator: Any) -> None:
+    predictor = estimator._predictors[0][0]
+    predictor.nodes = predictor.nodes[None]
 
 
-def test_columns_must_not_be_reordered() -> None:
-    estimator = fitted(classifier("hist_gradient_boosting", max_iter=1)).estimator
-    estimator._preprocessor = object()
-    with pytest.raises(ValueError, match="it reorders columns"):
-        trees.check_hist_gradient_boosting(estimator)
+def set_to(name: str, value: Any) -> Any:
+    return lambda estimator: setattr(estimator, name, value(getattr(estimator, name, None)))
 
 
-def test_nodes_of_histograms_are_a_list() -> None:
-    estimator = fitted(classifier("hist_gradient_boosting", max_iter=1)).estimator
-    estimator._predictors[0][0].nodes = estimator._predictors[0][0].nodes[None]
-    with pytest.raises(ValueError, match="its nodes are no list"):
-        trees.check_hist_gradient_boosting(estimator)
+UNSOUND: list[tuple[str, Any, Any, str]] = [
+    ("gradient_boosting", trees.check_gradient_boosting, set_to("estimators_", np.ravel), "no tab"),
+    ("hist_gradient_boosting", trees.check_hist_gradient_boosting, matrix_of_nodes, "are no list"),
+    ("svm", vectors.check_svc, set_to("_probA", lambda _: np.ones(1)), "or probabilities of its"),
+    (
+        "svm",
+        vectors.check_svc,
+        set_to("_n_support", lambda n: n * [50, -1]),
+        "classes instead of 2",
+    ),
+    ("knn", vectors.check_neighbors, set_to("_y", lambda y: y + (y == 1)), "a class that there is"),
+    ("knn", vectors.check_neighbors, set_to("_fit_X", lambda _: [1, 2]), "rows are no matrix"),
+]
 
 
-def test_support_vectors_must_have_no_probabilities_of_their_own() -> None:
-    estimator = fitted(classifier("svm")).estimator.steps[-1][1]
-    estimator._probA = np.ones(1)
-    with pytest.raises(ValueError, match="or probabilities of its own"):
-        vectors.check_svc(estimator)
-
-
-def test_numbers_of_support_vectors_are_not_negative() -> None:
-    estimator = fitted(classifier("svm")).estimator.steps[-1][1]
-    estimator._n_support = estimator._n_support + np.array([1000, -1000], np.int32)
-    with pytest.raises(ValueError, match=r"support vectors of \(2,\) classes instead of 2"):
-        vectors.check_svc(estimator)
-
-
-def test_the_first_class_that_there_is_not_is_refused() -> None:
-    estimator = fitted(classifier("knn")).estimator.steps[-1][1]
-    vectors.check_neighbors(estimator)
-    estimator._y = estimator._y + (estimator._y == 1)
-    with pytest.raises(ValueError, match="a training row has a class that there is not"):
-        vectors.check_neighbors(estimator)
-
-
-def test_neighbors_need_rows() -> None:
-    estimator = fitted(classifier("knn")).estimator.steps[-1][1]
-    estimator._fit_X = [1, 2]
-    with pytest.raises(ValueError, match="its training rows are no matrix"):
-        vectors.check_neighbors(estimator)
+@pytest.mark.parametrize(("type_name", "check", "tamper", "expected"), UNSOUND)
+def test_an_unsound_estimator_is_refused(
+    type_name: str, check: Any, tamper: Any, expected: str
+) -> None:
+    estimator = fitted(classifier(type_name)).estimator
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    check(last)
+    tamper(last)
+    with pytest.raises(ValueError, match=expected):
+        check(last)
 
 
 def restored(component: Classifier, files: dict[str, bytes], **changes: int) -> Any:

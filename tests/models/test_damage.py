@@ -64,53 +64,37 @@ def refusal(path: Path, **kwargs: Any) -> ModelError:
     return caught.value
 
 
-@pytest.mark.parametrize("name", MEMBERS)
-def test_a_changed_member_is_damaged(name: str, path: Path) -> None:
-    files = unpacked(path)
-    content = bytearray(files[name])
-    content[len(content) // 2] ^= 1
-    packed(path, {**files, name: bytes(content)})
-    said = refusal(path)
-    assert f"refused by the digest check: {name!r} is damaged" in said.message
-    assert said.hint == "Copy the file again, or write the model again with `audioclf run`."
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
 @pytest.mark.parametrize("name", MEMBERS)
-def test_a_shortened_member_is_named(name: str, path: Path) -> None:
+def test_a_damaged_member_is_named(name: str, path: Path) -> None:
     files = unpacked(path)
-    packed(path, {**files, name: files[name][:-1]})
     size = len(files[name])
-    assert f"{name!r} has {size - 1} bytes, the manifest says {size}" in refusal(path).message
+    for content, expected in (
+        (flipped(files[name]), f"{name!r} is damaged"),
+        (files[name][:-1], f"{name!r} has {size - 1} bytes, the manifest says {size}"),
+        (None, f"{name!r} is missing"),
+    ):
+        others = {each: files[each] for each in files if each != name}
+        packed(path, others if content is None else {**others, name: content})
+        said = refusal(path)
+        assert f"refused by the digest check: {expected}" in said.message
+        assert said.hint == "Copy the file again, or write the model again with `audioclf run`."
 
 
-@pytest.mark.parametrize("name", MEMBERS)
-def test_a_missing_member_is_named(name: str, path: Path) -> None:
-    files = unpacked(path)
-    del files[name]
-    packed(path, files)
-    said = refusal(path)
-    assert f"refused by the digest check: {name!r} is missing" in said.message
-    assert said.hint == "Copy the file again, or write the model again with `audioclf run`."
-
-
-@pytest.mark.parametrize("name", ["model.pkl", "estimator/more.skops", "setup.py"])
-def test_an_added_member_does_not_belong(name: str, path: Path) -> None:
-    packed(path, {**unpacked(path), name: b"x"})
-    assert f"digest check: {name!r} is not in the manifest" in refusal(path).message
-
-
-@pytest.mark.parametrize("name", [".hidden", "__MACOSX/x", "folder/"])
-def test_hidden_files_do_not_belong(name: str, path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *((n, f"digest check: {n!r} is not in the manifest") for n in ("model.pkl", "setup.py")),
+        *((n, "it holds hidden files or folders") for n in (".hidden", "__MACOSX/x", "folder/")),
+    ],
+)
+def test_an_added_member_does_not_belong(name: str, expected: str, path: Path) -> None:
     packed(path, {**unpacked(path), name: b""})
-    assert "archive check: it holds hidden files or folders" in refusal(path).message
-
-
-def test_a_wrong_digest_is_damage(path: Path) -> None:
-    def edit(manifest: dict[str, Any]) -> None:
-        manifest["members"]["check/rows.npy"]["sha256"] = "0" * 64
-
-    said = refusal(forged(path, edit=edit)).message
-    assert "digest check: 'check/rows.npy' is damaged (its SHA-256 is not" in said
+    assert expected in refusal(path).message
 
 
 def test_every_flipped_byte_is_found_or_changes_nothing(good: bytes, path: Path) -> None:
@@ -148,20 +132,12 @@ def test_a_zip_of_something_else_is_refused(path: Path) -> None:
     assert "it holds no manifest.json, so it is no model" in refusal(path).message
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    said = refusal(tmp_path)
-    assert "it is a folder" in said.message
-
-
-def test_the_model_of_a_run_folder_is_pointed_at(tmp_path: Path) -> None:
+def test_a_folder_or_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert "it is a folder" in refusal(tmp_path).message
     (tmp_path / "model.audioclf").write_bytes(b"")
     assert refusal(tmp_path).hint == f"Give {tmp_path / 'model.audioclf'}."
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
     said = refusal(tmp_path / "none.audioclf")
-    assert "there is no such file" in said.message
-    assert said.hint == "Check the path."
+    assert ("there is no such file" in said.message, said.hint) == (True, "Check the path.")
 
 
 @pytest.mark.parametrize("name", ["../evil.npy", "/evil.npy", "C:/evil.npy", "a/../../evil.npy"])
@@ -181,11 +157,11 @@ def test_a_bomb_is_refused_before_it_is_unpacked(path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("estimator/model.skops", "w") as member:
-            for _ in range(300):
+            for _ in range(30):
                 member.write(bytes(1 << 20))
         archive.writestr(MANIFEST, b"{}")
     path.write_bytes(buffer.getvalue())
-    assert "would unpack to 314572800 (limit 250:1)" in refusal(path).message
+    assert "would unpack to 31457280 (limit 250:1)" in refusal(path).message
 
 
 def test_limits_hold(path: Path) -> None:
@@ -196,30 +172,26 @@ def test_limits_hold(path: Path) -> None:
     assert MODEL_LIMITS.max_total_bytes == 2 << 30
 
 
-def test_a_huge_manifest_is_not_read(path: Path) -> None:
-    packed(path, {**unpacked(path), MANIFEST: b" " * ((4 << 20) + 1)})
-    assert "manifest.json has 4194305 bytes (limit 4194304)" in refusal(path).message
-
-
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"null", b"\xff", b"[" * 100_000, b'{"a":1'])
 def test_a_manifest_of_something_else_is_refused(raw: bytes, path: Path) -> None:
     packed(path, {**unpacked(path), MANIFEST: raw})
     assert "refused by the manifest check: manifest.json is not" in refusal(path).message
 
 
-@pytest.mark.parametrize("number", [3, 10**30])
-def test_a_newer_format_says_to_upgrade(number: int, path: Path) -> None:
-    said = refusal(forged(path, edit=lambda manifest: manifest.update(format=number)))
-    assert (
-        f"its format is number {str(number)[:20]}, and this audioclf reads up to 2" in said.message
-    )
-    assert said.hint == "Run `pip install --upgrade audioclf`."
+def test_a_huge_manifest_is_not_read(path: Path) -> None:
+    packed(path, {**unpacked(path), MANIFEST: b" " * ((4 << 20) + 1)})
+    assert "manifest.json has 4194305 bytes (limit 4194304)" in refusal(path).message
 
 
-@pytest.mark.parametrize("number", [0, -1, None, "1", True, 1.5])
-def test_a_wrong_format_number_is_no_model(number: object, path: Path) -> None:
+@pytest.mark.parametrize("number", [3, 10**30, 0, -1, None, "1", True, 1.5])
+def test_another_format_is_refused(number: Any, path: Path) -> None:
     said = refusal(forged(path, edit=lambda manifest: manifest.update(format=number)))
-    assert "manifest check: manifest.json is not that of a model" in said.message
+    if number in (3, 10**30):
+        newer = f"its format is number {str(number)[:20]}, and this audioclf reads up to 2"
+        assert newer in said.message
+        assert said.hint == "Run `pip install --upgrade audioclf`."
+    else:
+        assert "manifest check: manifest.json is not that of a model" in said.message
 
 
 @pytest.mark.parametrize(
@@ -276,14 +248,6 @@ def test_a_manifest_that_no_reader_would_take_is_not_written(tmp_path: Path) -> 
         written(tmp_path / "m.audioclf", many, classes=names)
     assert caught.value.hint == "Use fewer or shorter names of classes."
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_does_not_fit_into_a_manifest_is_said_plainly(tmp_path: Path) -> None:
-    with pytest.raises(ModelError) as caught:
-        written(tmp_path / "m.audioclf", fitted(classifier("dummy")), name="x" * 2000)
-    assert caught.value.message.endswith(
-        "a value does not fit into the manifest: name: String should have at most 1024 characters"
-    )
 
 
 def test_a_file_that_cannot_be_read_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

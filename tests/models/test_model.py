@@ -72,15 +72,10 @@ def test_one_item_gives_one_answer(
     assert model.predict_proba(path).shape == (2,)
     assert model.predict_proba([path, path]).shape == (2, 2)
     assert model.classes == ("high", "low")
-
-
-def test_an_array_is_as_good_as_its_file(
-    trained: tuple[audioclf.Model, Extraction], tmp_path: Path
-) -> None:
-    model, _ = trained
     y = tone(1800.0, 0.4, 8000, 5)
-    path = write_wav(tmp_path / "x.wav", y, subtype="FLOAT")
-    np.testing.assert_array_equal(model.scores(y, sr=8000), model.scores(path))
+    as_file = write_wav(tmp_path / "y.wav", y, subtype="FLOAT")
+    np.testing.assert_array_equal(model.scores(y, sr=8000), model.scores(as_file))
+    assert (model.predict([]), model.scores([]).shape) == ([], (0, 2))
 
 
 @pytest.mark.parametrize("sr", [8000, 22050, 44100, 48000])
@@ -108,12 +103,6 @@ def test_features_are_of_all_of_a_waveform(trained: tuple[audioclf.Model, Extrac
     np.testing.assert_array_equal(model.scores(longer, sr=8000), model.scores_of(row[None])[0])
 
 
-def test_no_items_give_no_answers(trained: tuple[audioclf.Model, Extraction]) -> None:
-    model, _ = trained
-    assert model.predict([]) == []
-    assert model.scores([]).shape == (0, 2)
-
-
 def test_an_array_without_a_rate_is_a_mistake(trained: tuple[audioclf.Model, Extraction]) -> None:
     with pytest.raises(TypeError, match="a waveform needs its sample rate: pass sr="):
         trained[0].predict(np.zeros(100))
@@ -137,15 +126,9 @@ def test_an_array_without_a_rate_is_a_mistake(trained: tuple[audioclf.Model, Ext
 def test_arrays_that_are_no_sound_are_refused(
     y: Any, sr: Any, expected: str, trained: tuple[audioclf.Model, Extraction]
 ) -> None:
-    with pytest.raises(DecodeError, match=expected):
+    with pytest.raises(DecodeError, match=expected) as caught:
         trained[0].predict(y, sr=sr)
-
-
-def test_a_transposed_array_is_told_so(trained: tuple[audioclf.Model, Extraction]) -> None:
-    with pytest.raises(DecodeError) as caught:
-        trained[0].predict(np.zeros((8000, 2)), sr=8000)
-    assert caught.value.hint is not None
-    assert "y.T" in caught.value.hint
+    assert np.ndim(y) == 1 or "y.T" in str(caught.value.hint)
 
 
 def test_a_bad_file_is_named(trained: tuple[audioclf.Model, Extraction], tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from audioclf.base.errors import ModelError, ResultError
-from audioclf.builtin.classifiers.search_space import with_values
 from audioclf.builtin.classifiers.tuned import Tuned
 from audioclf.components.classifier import Classifier
 from audioclf.evaluation.fitting import fit_final
@@ -23,6 +22,7 @@ from tests.models.making import (
     EVALUATED,
     NAMES,
     SEED,
+    Fitted,
     classifier,
     fitted,
     made,
@@ -51,7 +51,13 @@ CLASSIFIERS: list[tuple[str, dict[str, Any]]] = [
     ("cnn", {"epochs": 1, "min_steps": 0, "channels": (4, 8)}),
 ]
 each_classifier = pytest.mark.parametrize(
-    ("type_name", "fields"), CLASSIFIERS, ids=[f"{name}-{fields}" for name, fields in CLASSIFIERS]
+    ("type_name", "fields"),
+    [
+        pytest.param(
+            name, fields, id=f"{name}-{fields}", marks=[pytest.mark.slow] * (name == "cnn")
+        )
+        for name, fields in CLASSIFIERS
+    ],
 )
 
 
@@ -161,54 +167,64 @@ class Handmade(Classifier):
         return GaussianNB()
 
 
-def test_a_component_of_no_plugin_is_not_written(tmp_path: Path) -> None:
-    found = fitted(Handmade())
-    with pytest.raises(
-        ModelError, match="cannot be written: classifier 'handmade' belongs to no"
-    ) as caught:
-        written(tmp_path / "m.audioclf", found)
-    assert caught.value.hint == "Put the class into a plugin; docs/guides/plugins.md shows how."
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_estimator_of_foreign_types_is_not_written(tmp_path: Path) -> None:
+def strange() -> Fitted:
     found = fitted(classifier("dummy"))
     found.estimator.extra_ = Path
-    with pytest.raises(
-        ModelError, match=r"cannot be written: the estimator holds pathlib\.Path"
-    ) as caught:
-        written(tmp_path / "m.audioclf", found)
-    assert "a plugin can declare `trusted_types`" in str(caught.value.hint)
+    return found
 
 
-def test_an_estimator_of_another_classifier_is_not_written(tmp_path: Path) -> None:
-    found, other = fitted(classifier("dummy")), fitted(classifier("random_forest"))
-    with pytest.raises(ModelError, match="a RandomForestClassifier instead of a DummyClassifier"):
-        written(tmp_path / "m.audioclf", found, estimator=other.estimator)
+@pytest.mark.parametrize(
+    ("make", "changes", "expected", "hint"),
+    [
+        (
+            lambda: fitted(Handmade()),
+            {},
+            "classifier 'handmade' belongs to no plugin",
+            "Put the class into a plugin; docs/guides/plugins.md shows how.",
+        ),
+        (strange, {}, r"the estimator holds pathlib\.Path", "`trusted_types`"),
+        (
+            lambda: fitted(classifier("dummy")),
+            {"estimator": fitted(classifier("random_forest", n_estimators=2)).estimator},
+            "a RandomForestClassifier instead of a DummyClassifier",
+            "",
+        ),
+        (
+            lambda: fitted(classifier("dummy")),
+            {"classes": ("same", "same")},
+            "a value does not fit into the manifest: ",
+            "",
+        ),
+        (
+            lambda: fitted(classifier("dummy")),
+            {"name": "x" * 2000},
+            "manifest: name: String should have at most 1024 characters$",
+            "",
+        ),
+    ],
+    ids=["no-plugin", "foreign-type", "other-estimator", "equal-classes", "long-name"],
+)
+def test_a_model_that_could_not_be_loaded_is_not_written(
+    make: Any, changes: dict[str, Any], expected: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=f"cannot be written: .*{expected}") as caught:
+        written(tmp_path / "m.audioclf", make(), **changes)
+    assert hint in str(caught.value.hint)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_trusted_types_of_a_classifier_extend_the_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = fitted(classifier("dummy"))
-    found.estimator.extra_ = Path
+    found = strange()
     monkeypatch.setattr(type(found.pipeline.classifier), "trusted_types", ("pathlib.Path",), False)
     path = written(tmp_path / "m.audioclf", found)
     assert read_bundle(path, registry()).estimator.extra_ is Path
 
 
-def _chosen(self: Tuned, estimator: Any) -> tuple[Classifier, Any]:
-    inner = with_values(self.classifier, estimator.best_params_)
-    return inner, estimator.best_estimator_.estimator_
-
-
 @pytest.mark.parametrize("inner", ["svm", "xgboost"])
-def test_of_a_search_what_it_chose_is_stored(
-    inner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_a_search_what_it_chose_is_stored(inner: str, tmp_path: Path) -> None:
     skip_without(inner)
-    if not hasattr(Tuned, "unwrapped"):
-        monkeypatch.setattr(Tuned, "unwrapped", _chosen, raising=False)
     field, values = {"svm": ("C", [0.1, 7.0]), "xgboost": ("n_estimators", [1, 5])}[inner]
     data = {"classifier": classifier(inner), "search": {field: values}, "n_splits": 2}
     found = fitted(Tuned.model_validate(data))
@@ -219,12 +235,6 @@ def test_of_a_search_what_it_chose_is_stored(
     assert bundle.manifest.configured["type"] == "tuned"
     expected = scores_of_rows(found.estimator, found.X, 2)[0]
     np.testing.assert_array_equal(bundle.model.scores_of(found.X), expected)
-
-
-def test_names_that_the_manifest_cannot_hold_are_refused(tmp_path: Path) -> None:
-    found = fitted(classifier("dummy"))
-    with pytest.raises(ModelError, match="a value does not fit into the manifest"):
-        written(tmp_path / "m.audioclf", found, classes=("same", "same"))
 
 
 def test_eight_rows_of_the_training_are_kept_from_the_first_to_the_last(tmp_path: Path) -> None:

@@ -73,13 +73,19 @@ def test_the_cost_of_abstaining_is_counted_by_hand() -> None:
         assert each.low <= each.value <= each.high
 
 
-def test_a_score_at_the_threshold_keeps_its_class() -> None:
-    assert abstention(scored([[0.3, 0.7]] * 4, [1] * 4), 0.7, seed=0).abstained.value == 0
-
-
-def test_a_tie_for_the_highest_score_is_withheld() -> None:
-    found = abstention(scored([[0.5, 0.5], [0.2, 0.8]], [1, 1]), 0.3, seed=0)
-    assert found.abstained.value == pytest.approx(0.5)
+@pytest.mark.parametrize(
+    ("scores", "predicted", "below", "withheld"),
+    [
+        ([[0.3, 0.7]], None, 0.7, 0),  # a score at the limit keeps its class
+        ([[0.5, 0.5], [0.2, 0.8]], None, 0.3, 0.5),  # a tie for the highest score
+        ([[0.45, 0.55]] * 2, [0, 1], 0.5, 0.5),  # the votes of an SVM may contradict its scores
+    ],
+)
+def test_a_class_is_withheld_by_its_own_score(
+    scores: Any, predicted: Any, below: float, withheld: float
+) -> None:
+    rows = scored(scores, [1] * len(scores), predicted=predicted)
+    assert abstention(rows, below, seed=0).abstained.value == pytest.approx(withheld)
 
 
 def test_where_all_is_withheld_there_is_no_rest() -> None:
@@ -87,12 +93,6 @@ def test_where_all_is_withheld_there_is_no_rest() -> None:
     assert found.abstained.value == 1
     assert found.accuracy_of_rest is None
     assert found.errors_avoided is None
-
-
-def test_the_score_of_the_predicted_class_counts() -> None:
-    # As of a support vector machine, whose votes need not agree with its scores.
-    rows = scored([[0.45, 0.55]] * 4, [0] * 4, predicted=[0, 0, 1, 1])
-    assert abstention(rows, 0.5, seed=0).abstained.value == pytest.approx(1 / 2)
 
 
 def test_repeats_do_not_count_as_more_clips() -> None:
@@ -208,7 +208,7 @@ def final_of(path: Path, config: RunConfig) -> tuple[str, ...]:
     results = evaluate([pipeline], extraction.matrices, targets, splits, seed=1)
     folder = RunFolder.create(path)
     result = summarise(config, folder, extraction, splits, results)
-    parts = (folder, config, result, results[0], extraction, registry())
+    parts = (folder, result, results[0], extraction, registry())
     return write_final(*parts, in_batches=False)[1]
 
 

@@ -53,25 +53,16 @@ class Wants(Classifier):
         return Recorder()
 
 
-def test_groups_reach_whoever_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Wants, "uses_groups", True)
-    groups = np.arange(20)
-    found = fit_final(cell_of(Wants()), X, targets_of(Y, groups=groups), seed=0)
-    assert found.estimator.groups is groups
-    monkeypatch.setattr(Wants, "uses_groups", False)
-    found = fit_final(cell_of(Wants()), X, targets_of(Y, groups=groups), seed=0)
-    assert found.estimator.groups is None
-
-
-def test_the_shape_reaches_whoever_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline = replace(cell_of(Wants()), shape=(1, 3))
-    assert fit_final(pipeline, X, targets_of(Y), seed=0).estimator.shape is None
-    monkeypatch.setattr(Wants, "uses_shape", True)
-    assert fit_final(pipeline, X, targets_of(Y), seed=0).estimator.shape == (1, 3)
-
-
-def test_warnings_are_kept_on_one_line() -> None:
-    found = fit_final(cell_of(Wants()), X, targets_of(Y), seed=0)
+@pytest.mark.parametrize("asks", [False, True])
+def test_groups_and_shape_reach_whoever_uses_them(
+    asks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Wants, "uses_groups", asks)
+    monkeypatch.setattr(Wants, "uses_shape", asks)
+    groups, pipeline = np.arange(20), replace(cell_of(Wants()), shape=(1, 3))
+    found = fit_final(pipeline, X, targets_of(Y, groups=groups), seed=0)
+    assert found.estimator.groups is (groups if asks else None)
+    assert found.estimator.shape == ((1, 3) if asks else None)
     assert found.warnings == ("careful now",)
 
 

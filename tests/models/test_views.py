@@ -47,6 +47,7 @@ def warps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classifier", ["logistic_regression", "svm"])
 @pytest.mark.parametrize("test_time", [False, True])
 def test_a_model_predicts_from_the_views_that_it_needs(
@@ -73,6 +74,7 @@ def test_a_model_predicts_from_the_views_that_it_needs(
     assert len(windows) >= 1
 
 
+@pytest.mark.slow
 def test_audits_plots_and_importances_look_at_the_plain_clip(
     toy_config: Path, tmp_path: Path
 ) -> None:
@@ -109,6 +111,7 @@ def test_views_stand_side_by_side_and_are_cached_each(sounds: Path, tmp_path: Pa
     assert (found.cache.hits, found.cache.written) == (3 * len(dataset), 0)
 
 
+@pytest.mark.slow
 def test_a_mean_over_views_is_not_exported(sounds: Path, toy_config: Path, tmp_path: Path) -> None:
     pytest.importorskip("skl2onnx")
     pytest.importorskip("onnxruntime")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from audioclf.components.component import Component
 
 _COUNTER = itertools.count()
+_HERE = Path(__file__).parent
 
 T = TypeVar("T", bound="Component")
 
@@ -55,9 +56,13 @@ class Level(plugin.Featurizer):
     frame_length: int = 512
     """Samples of a frame."""
 
+    def act(self, y: Any) -> None:
+        """Do what an honest featurizer does not do."""
+
     def extract(self, y: Any, sr: int) -> Any:
         import numpy as np
 
+        self.act(y)
         padded = np.pad(y, (0, -len(y) % self.frame_length))
         frames = padded.reshape(-1, self.frame_length).astype(np.float64)
         return np.sqrt((frames**2).mean(axis=1))[None, :].astype(np.float32)
@@ -125,59 +130,6 @@ def _is_worker() -> bool:
     return "pytest" not in sys.modules
 
 
-@breaking("comes_back_in_time", "the component does not return: no answer within ")
-class Sleeping(Level):
-    """Waits for something that does not come."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        if _is_worker():
-            time.sleep(600)
-        return super().extract(y, sr)
-
-
-@breaking("leaves_the_interpreter_running", "the component ends the process: exit code 7")
-class Leaving(Level):
-    """Ends the process without a word."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        if _is_worker():
-            os._exit(7)
-        return super().extract(y, sr)
-
-
-@breaking("leaves_the_interpreter_running", "the component ends the process: SystemExit: 3")
-class Exiting(Level):
-    """Exits as a script does."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        if _is_worker():
-            sys.exit(3)
-        return super().extract(y, sr)
-
-
-@breaking("leaves_global_state_alone", "it changes matplotlib's backend")
-class Drawing(Level):
-    """Chooses how everybody draws."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        import matplotlib
-
-        now = matplotlib.get_backend().lower()
-        matplotlib.use("svg" if now != "svg" else "pdf")
-        return super().extract(y, sr)
-
-
-@breaking("leaves_random_state_alone", "it draws from or seeds np.random; use")
-class Numpying(Level):
-    """Seeds numpy's generator of everybody."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        import numpy as np
-
-        np.random.seed(int(1e6 * time.perf_counter()) % 2**32)  # noqa: NPY002
-        return super().extract(y, sr)
-
-
 @breaking("returns_a_matrix", "a click gives 1 NaN or infinite values")
 class Undefined(Level):
     """No number where a clip reaches full scale."""
@@ -186,72 +138,6 @@ class Undefined(Level):
         F = super().extract(y, sr)
         F[0, 0] = float("nan") if y.max() == 1.0 else F[0, 0]
         return F
-
-
-@breaking("writes_nothing_to_stdout", "it writes to stdout: 'extracting'")
-class Printing(Level):
-    """Says what it does."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        print("extracting")  # noqa: T201
-        return super().extract(y, sr)
-
-
-@breaking("leaves_random_state_alone", "it draws from or seeds random; use")
-class Dicing(Level):
-    """Draws from the generator of everybody."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        random.random()
-        return super().extract(y, sr)
-
-
-@breaking("leaves_global_state_alone", "it changes the working directory for the whole process")
-class Moving(Level):
-    """Goes elsewhere."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        os.chdir(Path(__file__).parent)
-        return super().extract(y, sr)
-
-
-@breaking("leaves_global_state_alone", "it changes the environment variables")
-class Setting(Level):
-    """Sets a variable."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        os.environ["AUDIOCLF_BROKEN"] = "1"
-        return super().extract(y, sr)
-
-
-@breaking("leaves_global_state_alone", "it changes the filters of warnings")
-class Hushing(Level):
-    """Hides the warnings of everybody."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        warnings.simplefilter("ignore")
-        return super().extract(y, sr)
-
-
-@breaking("leaves_global_state_alone", "it changes numpy's error state")
-class Careless(Level):
-    """Hides the floating-point errors of everybody."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        import numpy as np
-
-        np.seterr(all="ignore")
-        return super().extract(y, sr)
-
-
-@breaking("leaves_global_state_alone", "it changes the locale")
-class Foreign(Level):
-    """Speaks another language."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        now = locale.setlocale(locale.LC_TIME)
-        locale.setlocale(locale.LC_TIME, "C" if now == "C.UTF-8" else "C.UTF-8")
-        return super().extract(y, sr)
 
 
 @breaking("returns_a_matrix", "noise gives float64, expected float32")
@@ -269,33 +155,6 @@ class Normalizing(Level):
     def extract(self, y: Any, sr: int) -> Any:
         F = super().extract(y, sr)
         return F / F.max()
-
-
-@breaking("a_single_sample_is_finite_or_refused", "a single sample raised IndexError instead of")
-class Greedy(Level):
-    """Wants two samples."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        y[1]
-        return super().extract(y, sr)
-
-
-@breaking("waveform_is_left_alone", "extract changes the waveform that it is given")
-class Overwriting(Level):
-    """Centers the waveform in place."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        y -= y.mean()
-        return super().extract(y, sr)
-
-
-@breaking("waveform_is_left_alone", "a write-protected waveform raised ValueError")
-class Touching(Level):
-    """Writes what was there before."""
-
-    def extract(self, y: Any, sr: int) -> Any:
-        y += 0
-        return super().extract(y, sr)
 
 
 @breaking("same_clip_same_features", "two calls on one clip give different features")
@@ -387,6 +246,79 @@ class Sharing(Level):
 
 
 _SHARED: dict[str, Any] = {}
+
+
+# ---- featurizers that do something besides extracting
+
+
+def _draw(y: Any) -> None:
+    import matplotlib
+
+    now = matplotlib.get_backend().lower()
+    matplotlib.use("svg" if now != "svg" else "pdf")
+
+
+def _seed(y: Any) -> None:
+    import numpy as np
+
+    np.random.seed(int(1e6 * time.perf_counter()) % 2**32)  # noqa: NPY002
+
+
+def _silence_errors(y: Any) -> None:
+    import numpy as np
+
+    np.seterr(all="ignore")
+
+
+def _speak(y: Any) -> None:
+    now = locale.setlocale(locale.LC_TIME)
+    locale.setlocale(locale.LC_TIME, "C" if now == "C.UTF-8" else "C.UTF-8")
+
+
+ACTS: dict[str, dict[str, tuple[str, Callable[[Any], object]]]] = {
+    "comes_back_in_time": {
+        "Sleeping": ("no answer within ", lambda y: _is_worker() and threading.Event().wait(600))
+    },
+    "leaves_the_interpreter_running": {
+        "Leaving": ("ends the process: exit code 7", lambda y: _is_worker() and os._exit(7)),
+        "Exiting": ("ends the process: SystemExit: 3", lambda y: _is_worker() and sys.exit(3)),
+    },
+    "writes_nothing_to_stdout": {
+        "Printing": ("it writes to stdout: 'extracting'", lambda y: print("extracting"))  # noqa: T201
+    },
+    "leaves_random_state_alone": {
+        "Seeded": ("it draws from or seeds np.random; use", _seed),
+        "Dicing": ("it draws from or seeds random; use", lambda y: random.random()),
+    },
+    "leaves_global_state_alone": {
+        "Drawing": ("it changes matplotlib's backend", _draw),
+        "Moving": ("the working directory for the whole", lambda y: os.chdir(_HERE)),
+        "Setting": ("the environment variables", lambda y: os.environ.update(AUDIOCLF_BROKEN="1")),
+        "Hushing": ("the filters of warnings", lambda y: warnings.simplefilter("ignore")),
+        "Careless": ("numpy's error state", _silence_errors),
+        "Foreign": ("it changes the locale", _speak),
+    },
+    "a_single_sample_is_finite_or_refused": {
+        "Greedy": ("a single sample raised IndexError instead of", lambda y: y[1])
+    },
+    "waveform_is_left_alone": {
+        "Overwriting": ("changes the waveform", lambda y: y.__isub__(y.mean())),
+        "Touching": ("a write-protected waveform raised ValueError", lambda y: y.__iadd__(0)),
+    },
+}
+
+
+def derived(name: str, base: type[Component], **attributes: Any) -> Any:
+    """Make a component of this module whose class has another name."""
+    named = {"__doc__": "Breaks a promise.", "__module__": __name__, "__qualname__": name}
+    metaclass: Any = type(base)
+    globals()[name] = cls = metaclass(name, (base,), {**named, **attributes})
+    return cls
+
+
+for _check, _acts in ACTS.items():
+    for _name, (_message, _act) in _acts.items():
+        breaking(_check, _message)(derived(_name, Level, act=lambda self, y, act=_act: act(y)))
 
 # ---- loaders
 
@@ -599,51 +531,6 @@ class Fitted(Nearest):
         return super().build(random_state=random_state).fit(np.eye(2), np.arange(2))
 
 
-@breaking("estimator_clones", "scikit-learn cannot clone the estimator: ")
-class Converting(Nearest):
-    """Changes its parameters in `__init__`."""
-
-
-@breaking("takes_two_and_three_classes", "3 classes raised ValueError: two classes at most")
-class Binary(Nearest):
-    """Two classes at most."""
-
-
-@breaking("scores_are_finite_and_sum_to_one", "predict_proba returned rows that do not sum to 1")
-class Doubled(Nearest):
-    """Probabilities that sum to 2."""
-
-
-@breaking("scores_are_in_the_order_of_the_classes", "the column of the highest score is")
-class Reversed(Nearest):
-    """Columns in another order than the classes."""
-
-
-@breaking("a_fold_may_lack_a_class", "scores of two classes have shape (120, 3)")
-class Remembering(Nearest):
-    """Takes the classes of the first fold for those of all folds."""
-
-
-@breaking("a_row_alone_is_predicted_as_among_others", "the prediction for row 0 alone")
-class Centering(Nearest):
-    """Looks at the other rows of the test side."""
-
-
-@breaking("same_seed_same_output", "two fits with one seed on the same rows differ")
-class Unseeded(Nearest):
-    """Ignores the seed."""
-
-
-@breaking("rows_are_left_alone", "fit or predict changes the rows or labels")
-class OverwritingRows(Nearest):
-    """Centers the rows in place."""
-
-
-@breaking("rows_are_left_alone", "write-protected rows raised ValueError")
-class WritingNothing(Nearest):
-    """Writes what was there before."""
-
-
 @breaking("learns_a_separable_toy", "its accuracy on two classes far apart is 50%")
 class Blind(Nearest):
     """Always names the same class."""
@@ -691,29 +578,30 @@ class Rounding(Nearest):
         return {"means.json": json.dumps(estimator.means_.round().tolist()).encode()}
 
 
-@breaking("leaves_parallelism_to_the_run", "n_jobs is -1; how parallel a run is belongs to the run")
-class Parallel(Nearest):
-    """Takes all cores."""
-
-
-@breaking("leaves_parallelism_to_the_run", "it changes the number of threads of ")
-class Limiting(Nearest):
-    """Limits the threads of everybody."""
-
-
-@breaking("writes_nothing_to_stdout", "it writes to stdout: 'iteration 1'")
-class Chatty(Nearest):
-    """Writes below Python, as a C library does."""
-
-
-@breaking("leaves_random_state_alone", "it draws from or seeds np.random; use")
-class Seeding(Nearest):
-    """Seeds the generator of everybody."""
-
-
 @breaking("memory_is_foretold", "fit_memory returned -1, expected a whole number of bytes")
 class Optimistic(Nearest):
     """Needs less than nothing."""
 
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         return -1
+
+
+# ---- classifiers whose estimator, of the same name in `estimators`, breaks a promise
+
+OF_ESTIMATORS = {
+    "Converting": ("estimator_clones", "scikit-learn cannot clone the estimator: "),
+    "Binary": ("takes_two_and_three_classes", "3 classes raised ValueError: two classes at most"),
+    "Doubled": ("scores_are_finite_and_sum_to_one", "rows that do not sum to 1"),
+    "Reversed": ("scores_are_in_the_order_of_the_classes", "the column of the highest score is"),
+    "Remembering": ("a_fold_may_lack_a_class", "scores of two classes have shape (120, 3)"),
+    "Centering": ("a_row_alone_is_predicted_as_among_others", "the prediction for row 0 alone"),
+    "Unseeded": ("same_seed_same_output", "two fits with one seed on the same rows differ"),
+    "OverwritingRows": ("rows_are_left_alone", "fit or predict changes the rows or labels"),
+    "WritingNothing": ("rows_are_left_alone", "write-protected rows raised ValueError"),
+    "Parallel": ("leaves_parallelism_to_the_run", "n_jobs is -1; how parallel a run is"),
+    "Limiting": ("leaves_parallelism_to_the_run", "it changes the number of threads of "),
+    "Chatty": ("writes_nothing_to_stdout", "it writes to stdout: 'iteration 1'"),
+    "Seeding": ("leaves_random_state_alone", "it draws from or seeds np.random; use"),
+}
+for _name, (_check, _message) in OF_ESTIMATORS.items():
+    breaking(_check, _message)(derived(_name, Nearest))

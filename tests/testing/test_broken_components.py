@@ -13,13 +13,21 @@ from tests.testing.broken_components import BROKEN, Convertible, Files, Level, N
 
 HONEST = [Level, Files, Nearest, Shaped, Convertible]
 
+SLOW = {"comes_back_in_time", "imports_nothing_heavy", "converts_to_onnx"}
+
 
 def made(cls: Any) -> Component:
     component: Component = cls(path=example_sounds()) if issubclass(cls, Files) else cls()
     return component
 
 
-@pytest.mark.parametrize("cls", BROKEN, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    "cls",
+    [
+        pytest.param(cls, id=cls.__name__, marks=[pytest.mark.slow] * (check in SLOW))
+        for cls, (check, _) in BROKEN.items()
+    ],
+)
 def test_exactly_the_broken_promise_fails(cls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     check, message = BROKEN[cls]
     if check == "comes_back_in_time":
