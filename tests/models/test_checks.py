@@ -108,12 +108,9 @@ def test_a_model_of_other_columns_is_refused() -> None:
         restored(component, files, n_features=7)
 
 
-def test_other_files_of_skops_are_refused() -> None:
+def test_another_estimator_is_refused() -> None:
     with refused(match=r"not in 'model\.skops' alone"):
         restored(classifier("dummy"), {"other": b""})
-
-
-def test_a_pipeline_of_other_steps_is_refused() -> None:
     svm, logistic = fitted(classifier("svm")), classifier("logistic_regression")
     with refused(match="of the estimator is not what logistic_regression sets"):
         restored(logistic, {"model.skops": dump_skops(svm.estimator)})
@@ -218,11 +215,11 @@ def test_classes_are_compared_where_there_are_no_scores() -> None:
     check.check(model_of(Labels(1)))
     with refused(match="predictions of its stored rows differ"):
         check.check(model_of(Labels(0)))
-
-
-def test_scores_of_another_kind_are_refused() -> None:
     with refused("its scores are of kind 'none' instead of 'probability'"):
-        self_check().check(model_of(Labels(1), "probability"))
+        check.check(model_of(Labels(1), "probability"))
+    with refused("^the estimator fails on its stored rows: AttributeError"):
+        check.check(model_of(object()))
+    self_check(scores=np.zeros((3, 2))).check(model_of(Labels(1)))  # there are none to compare
 
 
 def test_stored_rows_must_all_be_there() -> None:
@@ -235,10 +232,6 @@ def test_stored_rows_must_all_be_there() -> None:
         fewer = {each: content for each, content in files.items() if each != name}
         with refused(match=f"'{name}' cannot be read: it is missing"):
             SelfCheck.from_files(fewer, said)
-
-
-def test_scores_that_are_not_asked_for_are_not_compared() -> None:
-    self_check(scores=np.zeros((3, 2))).check(model_of(Labels(1)))
 
 
 @pytest.mark.parametrize("index", [-1, 4, 10**9])
@@ -256,8 +249,3 @@ def test_an_estimator_of_a_plugin_that_cannot_be_rebuilt_is_refused(
     monkeypatch.setattr(type(component), "restore", lambda *_: 1 / 0, raising=False)
     with refused("^the estimator of own cannot be rebuilt: ZeroDivisionError"):
         restore_estimator(component, "own", {}, seed=SEED, n_classes=2, n_features=4)
-
-
-def test_an_estimator_that_fails_on_its_rows_is_refused() -> None:
-    with refused("^the estimator fails on its stored rows: AttributeError"):
-        self_check().check(model_of(object()))
