@@ -1,7 +1,11 @@
-# One command to run, one to test; both set up what they need in .venv.
+# One command to run, one to test; both set up what they need in .venv. With another interpreter, as in
+# `make test-fast PYTHON=python3.13`, the environment is .venv-3.13.
 PYTHON ?= python3
+ifneq ($(PYTHON),python3)
+VENV ?= .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+endif
 VENV ?= .venv
-LOWEST ?= .venv-lowest
+LOWEST ?= $(VENV)-lowest
 BIN := $(VENV)/bin
 PLUGINS := $(foreach plugin,$(wildcard plugins/*/pyproject.toml),-e $(dir $(plugin)))
 # A run needs no more than this one; the others bring large dependencies.
@@ -13,7 +17,7 @@ WORKERS ?= 2
 SPREAD := -n $(WORKERS) --dist loadfile --max-worker-restart 0
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test check test-fast test-lowest docs bench bench-startup bench-scale clean
+.PHONY: run test check test-fast test-lowest docs site pictures bench bench-startup bench-scale clean
 
 run: $(VENV)/.run
 	$(BIN)/audioclf run configs/barbie_puppy.yaml
@@ -51,6 +55,15 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/notebook.py
+
+pictures: $(VENV)/.dev
+	$(BIN)/python docs/pictures.py
+
+# All pages as a site with search, in build/site; every link is checked.
+site: $(VENV)/.site
+	$(BIN)/python docs/site/build.py
+	@echo "build/site is ready: $(BIN)/python -m http.server -d build/site, then http://localhost:8000"
 
 bench-startup: $(VENV)/.dev
 	$(BIN)/python benchmarks/startup.py
@@ -64,12 +77,19 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(SETUP) | $(VENV)/bin/python
+	@echo "Installing numpy, scikit-learn, librosa and others into $(VENV) (500 MB): one or two minutes."
 	$(BIN)/python $(PIP) -c constraints.txt -e . $(RUN_PLUGINS)
 	@touch $@
 
 $(VENV)/.dev: $(SETUP) | $(VENV)/bin/python
+	@echo "Installing everything that the tests need into $(VENV) (2 GB, with PyTorch): some minutes."
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]' $(PLUGINS)
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.site: docs/site/requirements.txt constraints.txt | $(VENV)/bin/python
+	@echo "Installing MkDocs into $(VENV): some seconds."
+	$(BIN)/python $(PIP) -c constraints.txt -r $<
+	@touch $@
 
 $(LOWEST)/.dev: pyproject.toml constraints-lowest.txt $(wildcard plugins/*/pyproject.toml)
 	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
@@ -85,7 +105,7 @@ trust-quick: $(VENV)/.dev
 	$(BIN)/python benchmarks/trust --quick
 
 clean:
-	rm -rf $(VENV) $(LOWEST) runs .mutation .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-* build runs .mutation .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 .PHONY: mutate
 # Hours for all of it: make mutate MUTATE="cache --only entry" takes minutes.

@@ -1,0 +1,117 @@
+"""The notebook, the Python of the pages, and the site: executed and built."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+import audioclf
+from audioclf.starters.sample_data.registry import sample_named, write_sample
+from tests.conftest import REPO
+
+DOCS = REPO / "docs"
+
+
+def load(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, DOCS / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def python_of(page: str) -> str:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_its_stored_outputs_are_true(tmp_path: Path) -> None:
+    notebook = json.loads((DOCS / "start" / "first_notebook.ipynb").read_text(encoding="utf-8"))
+    executed = load("notebook.py").executed(notebook, tmp_path)
+    for new, stored in zip(executed["cells"], notebook["cells"], strict=True):
+        assert new.get("outputs") == stored.get("outputs"), "run `make docs`"
+
+
+@pytest.fixture(scope="module")
+def groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages")
+    write_sample(sample_named("groups"), folder / "groups")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_page_from_python_runs(
+    groups: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(groups)
+    names: dict[str, Any] = {}
+    exec(compile(python_of("guides/python.md"), "python.md", "exec", dont_inherit=True), names)
+    assert round(names["result"]["logistic_regression"].metrics["accuracy"].value, 3) == 0.926
+    printed = capsys.readouterr().out
+    assert "unknown key" in printed
+    assert "group-overlap" in printed
+
+
+@pytest.mark.slow
+def test_the_service_of_the_page_deploy_answers_many_at_once(
+    groups: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model = audioclf.run(groups / "groups" / "config.yaml", out=tmp_path / "run").model
+    assert model is not None
+    shutil.copy(model, tmp_path / "model.audioclf")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(python_of("guides/deploy.md"), "deploy.md", "exec", dont_inherit=True), names)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), names["Classify"])
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    paths = sorted((groups / "groups" / "sounds").glob("*.wav"))[::9]
+
+    def ask(path: Path) -> dict[str, float]:
+        url = f"http://127.0.0.1:{server.server_port}/"
+        with urlopen(Request(url, data=path.read_bytes())) as answer:
+            return dict(json.load(answer))
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, paths))
+    server.shutdown()
+    server.server_close()
+    loaded = audioclf.load(tmp_path / "model.audioclf")
+    expected = [loaded.scores(path).tolist() for path in paths]
+    assert [list(answer.values()) for answer in answers] == expected
+
+
+def test_every_page_has_its_place_in_the_navigation_of_the_site() -> None:
+    site = load("site/build.py")
+    site.copy_pages()
+    placed = re.findall(r'"([^"]+\.md)"', json.dumps(site.navigation()))
+    pages = {str(path.relative_to(site.PAGES)) for path in site.PAGES.rglob("*.md")}
+    assert sorted(placed) == sorted(pages)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="see `make site`")
+def test_the_site_loads_nothing_from_elsewhere() -> None:
+    subprocess.run([sys.executable, DOCS / "site" / "build.py"], check=True)
+    pages = list((REPO / "build" / "site").rglob("*.html"))
+    assert len(pages) > 80
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(
+            r"<(?:script|img|link|iframe)[^>]*(?:src|href)=\"?(https?:[^\" >]*)", text
+        )
+        assert loaded == [], page
