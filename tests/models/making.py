@@ -26,7 +26,7 @@ from audioclf.models.bundle.container import members_for, zipped
 from audioclf.models.bundle.manifest import MANIFEST, Evaluated, Training
 from audioclf.models.bundle.writing import BundleContents, write_bundle
 from audioclf.models.calibration.records import Interval
-from audioclf.models.estimators.store import dump_estimator
+from audioclf.models.estimators.skops_format import dump_skops
 from audioclf.models.refusal import RefusedError, Stage
 from tests.targets import targets_of
 
@@ -143,8 +143,7 @@ def with_estimator(path: Path, found: Fitted, tamper: Callable[[Any], object]) -
     """Write a bundle whose estimator was tampered with, with digests that fit."""
     path.write_bytes(_bytes(found.pipeline.classifier))
     tamper(found.estimator)
-    stored = dump_estimator(found.pipeline.classifier, found.estimator)
-    return forged(path, {f"estimator/{name}": content for name, content in stored.items()})
+    return forged(path, {ESTIMATOR: dump_skops(found.estimator)})
 
 
 @contextmanager

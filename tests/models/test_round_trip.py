@@ -168,7 +168,7 @@ def strange() -> Fitted:
             "classifier 'handmade' belongs to no plugin",
             "Put the class into a plugin; docs/guides/plugins.md shows how.",
         ),
-        (strange, {}, r"the estimator holds pathlib\.Path", "`trusted_types`"),
+        (strange, {}, r"the estimator of dummy holds pathlib\.Path, which", "('pathlib.Path',)"),
         (
             lambda: fitted(classifier("dummy")),
             {"estimator": fitted(classifier("random_forest", n_estimators=2)).estimator},

@@ -559,6 +559,23 @@ class Long(Nearest):
     uses_shape: ClassVar[bool] = True
 
 
+class Declared(Nearest):
+    """Saves the estimator by skops, and says which type it is."""
+
+    model_format: ClassVar[str] = "skops"
+    trusted_types: ClassVar[tuple[str, ...]] = ("tests.testing.estimators.Nearest",)
+
+
+@breaking(
+    "saves_and_loads_without_pickle",
+    "set `trusted_types: ClassVar[tuple[str, ...]] = ('tests.testing.estimators.Nearest',)` in Und",
+)
+class Undeclared(Declared):
+    """Saves the estimator by skops, and does not say which type it is."""
+
+    trusted_types: ClassVar[tuple[str, ...]] = ()
+
+
 @breaking("saves_and_loads_without_pickle", "loading unpickles ")
 class Pickling(Nearest):
     """Saves itself as a pickle."""

@@ -9,9 +9,17 @@ import pytest
 from audioclf.components.component import Component
 from audioclf.testing import checks_for, example_sounds, other_process, run_checks
 from tests.testing import heavy  # noqa: F401  registers a broken component
-from tests.testing.broken_components import BROKEN, Convertible, Files, Level, Nearest, Shaped
+from tests.testing.broken_components import (
+    BROKEN,
+    Convertible,
+    Declared,
+    Files,
+    Level,
+    Nearest,
+    Shaped,
+)
 
-HONEST = [Level, Files, Nearest, Shaped, Convertible]
+HONEST = [Level, Files, Nearest, Shaped, Convertible, Declared]
 
 SLOW = {"comes_back_in_time", "imports_nothing_heavy", "converts_to_onnx"}
 

@@ -68,7 +68,8 @@ def write_final(
         folder.list_as_written(MODEL)
         path = write_bundle(folder.path / MODEL, contents, registry)
     except ModelError as exc:
-        return None, (f"{pipeline.name} was not kept as a model: {exc.message}",)
+        advice = f". {exc.hint}" if exc.hint else ""
+        return None, (f"{pipeline.name} was not kept as a model: {exc.message}{advice}",)
     warned = (f"{pipeline.name}, fitted on all clips, warned: {text}" for text in fit.warnings)
     return path, (*warned, *of_scores)
 

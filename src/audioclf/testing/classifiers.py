@@ -208,15 +208,19 @@ def takes_shape(classifier: Classifier) -> None:
 def saves_and_loads_without_pickle(classifier: Classifier) -> None:
     """The fitted estimator can be saved in a model file, and predicts the same after loading."""
     from audioclf.models.estimators.store import dump_estimator, restore_estimator
+    from audioclf.models.refusal import RefusedError
 
     X, y = toy_for(classifier, spread=8.0)
     estimator = fitted(classifier, X, y)
     inner, kept = classifier.unwrapped(estimator)
-    files = dump_estimator(inner, kept)
     with unpickled_classes() as unpickled:
-        restored = restore_estimator(
-            inner, inner.model_format, files, seed=SEED, n_classes=2, n_features=X.shape[1]
-        )
+        try:
+            files = dump_estimator(inner, kept)
+            restored = restore_estimator(
+                inner, inner.model_format, files, seed=SEED, n_classes=2, n_features=X.shape[1]
+            )
+        except RefusedError as exc:
+            raise CheckFailedError(". ".join(filter(None, (exc.what, exc.hint)))) from exc
     if unpickled:
         raise CheckFailedError(
             f"loading unpickles {unpickled[0]}, which is unsafe for untrusted files"

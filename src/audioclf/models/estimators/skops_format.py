@@ -60,14 +60,18 @@ def load_skops(data: bytes, trusted: Iterable[str]) -> Any:
         with refusing("structure", "the estimator is no file of skops"):
             _check_container(data)
         with refusing("structure", "the estimator cannot be rebuilt"):
-            foreign = set(skops_io.get_untrusted_types(data=data)) - set(allowed)
-            if foreign:
-                raise _foreign(sorted(foreign))
+            if foreign := unknown_types(data, allowed):
+                raise _foreign(foreign)
             estimator = skops_io.loads(data, trusted=allowed)
         with refusing("structure", "the estimator is not sound"):
             check_structure(estimator)
             grow_search_trees(parts_of(estimator))
     return estimator
+
+
+def unknown_types(data: bytes, trusted: Iterable[str]) -> list[str]:
+    """Return the full names of the types in a stored estimator that nobody trusts, sorted."""
+    return sorted(set(_skops_io().get_untrusted_types(data=data)) - set(trusted))
 
 
 def _skops_io() -> ModuleType:

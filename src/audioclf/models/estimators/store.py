@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 
 from audioclf.components.classifier import Classifier
-from audioclf.models.estimators.skops_format import TRUSTED_TYPES, dump_skops, load_skops
+from audioclf.models.estimators.skops_format import (
+    TRUSTED_TYPES,
+    dump_skops,
+    load_skops,
+    unknown_types,
+)
 from audioclf.models.refusal import RefusedError, refusing
 
 SKOPS = "skops"
@@ -27,12 +32,29 @@ def dump_estimator(classifier: Classifier, estimator: Any) -> dict[str, bytes]:
     hint = "A plugin can give its classifier a `model_format` with `dump` and `restore`."
     with refusing("type", what, hint=hint):
         if classifier.model_format == SKOPS:
-            return {_SKOPS_FILE: dump_skops(estimator)}
+            data = dump_skops(estimator)
+            if foreign := unknown_types(data, trusted_types(classifier)):
+                raise _untrusted(classifier, foreign)
+            return {_SKOPS_FILE: data}
         files = classifier.dump(estimator)
         for name in files:
             if not _FILE_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not a plain file name")
         return files
+
+
+def _untrusted(classifier: Classifier, types: list[str]) -> RefusedError:
+    """Return the refusal that tells the author of a plugin how to declare types."""
+    what = f"the estimator of {classifier.type_name()} holds {', '.join(types[:5])}, "
+    if unnamed := [name for name in types if "<" in name]:
+        hint = "Use a function or class at the top of a module, which has a name."
+        return RefusedError("type", f"{what}and {unnamed[0]} has no name to load it by", hint=hint)
+    return RefusedError(
+        "type",
+        f"{what}which a model file may not hold unless the classifier declares it",
+        hint="If loading them runs no code from the file, set `trusted_types: ClassVar[tuple[str, "
+        f"...]] = {tuple(types)!r}` in {type(classifier).__name__}; see docs/guides/plugins.md.",
+    )
 
 
 def restore_estimator(
