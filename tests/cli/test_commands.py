@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,34 @@ def test_set_swaps_a_classifier_by_one_word_and_json_is_for_programs(
     data = json.loads(done.stdout)
     assert data["cells"]["logreg"]["metrics"]["accuracy"]["value"] > 0.9
     assert data["unit"] == {"name": "clip", "count": 16}
+    table = run_cli("compare", tmp_path / "r", "--per-class", code=0).stdout
+    assert "\nlogreg (knn)  " in table
+    assert [line.split()[:2] for line in table.splitlines()[-2:]] == [["high", "8"], ["low", "8"]]
+
+
+def test_runs_are_listed_with_their_state(plain_run: Path, tmp_path: Path) -> None:
+    assert run_cli("runs", tmp_path, code=0).stdout == f"{tmp_path} holds no runs\n"
+    for name in ("done", "cut", "bad"):
+        shutil.copytree(plain_run, tmp_path / name)
+    (tmp_path / "cut" / "record.json").rename(tmp_path / "cut" / ".audioclf-unfinished")
+    (tmp_path / "bad" / "metrics.json").write_text("{")
+    data = json.loads(run_cli("runs", tmp_path, "--json").stdout)
+    states = {Path(run["path"]).name: run["state"] for run in data}
+    assert states == {"done": "finished", "cut": "unfinished", "bad": "damaged"}
+    shown = run_cli("runs", tmp_path, code=0).stdout
+    assert "logreg accuracy " in " ".join(shown.split())
+    assert f"next: audioclf report {tmp_path / 'done'}, or audioclf compare" in shown
+    assert "no such file or directory" in run_cli("runs", tmp_path / "x", code=6).stderr.lower()
+
+
+def test_a_page_is_opened_on_request(toy_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.chdir(toy_config.parent)
+    done = run_cli("explore", toy_config, "--no-audio", "--open", code=0)
+    page = toy_config.parent / "toy_explore.html"
+    assert opened == [page.as_uri()]
+    assert "no browser was found to open toy_explore.html" in done.stderr
 
 
 def test_plugins_lists_what_is_installed_and_from_where() -> None:

@@ -6,12 +6,13 @@ import io
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from audioclf.base.text import printable
-from audioclf.cli.terminal import complain, format_table, say
+from audioclf.cli.terminal import complain, format_table, say, styled
 from tests.models.making import made
 from tests.predict.making import many
 
@@ -38,6 +39,59 @@ def test_messages_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_columns_are_aligned() -> None:
     assert format_table(["a", "bc"], [["xyz", "1"]]) == "a    bc\nxyz  1"
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Return a terminal of 48 columns with colors."""
+    monkeypatch.setenv("COLUMNS", "48")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return Terminal()
+
+
+ROW = ("mfcc/logistic_regression", "0.776 [0.701, 0.850]", "159 KiB")
+WIDE = "pipeline                  accuracy              model\n" + "  ".join(ROW)
+NARROW = """\
+pipeline                  accuracy        model
+mfcc/logistic_regression  0.776           159 KiB
+                          [0.701, 0.850]"""
+
+
+def test_a_table_fits_the_terminal_and_keeps_intervals_together(terminal: Terminal) -> None:
+    with redirect_stdout(terminal):
+        say(format_table(("pipeline", "accuracy", "model"), [ROW]))
+    header, *rest = NARROW.split("\n")
+    assert terminal.getvalue().rstrip("\n") == "\n".join([f"\x1b[1m{header}\x1b[0m", *rest])
+
+
+@pytest.mark.parametrize("variable", ["NO_COLOR", "TERM"])
+def test_colors_can_be_switched_off(
+    terminal: Terminal, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "dumb")
+    with redirect_stdout(terminal), redirect_stderr(terminal):
+        say(format_table(("pipeline", "accuracy", "model"), [ROW]))
+        complain("error", "x")
+    assert terminal.getvalue() == f"{NARROW}\naudioclf: error: x\n"
+
+
+def test_a_pipe_gets_whole_lines_without_colors(capsys: pytest.CaptureFixture[str]) -> None:
+    say(styled(format_table(("pipeline", "accuracy", "model"), [ROW]), "bold"))
+    assert capsys.readouterr().out.rstrip("\n") == WIDE
+
+
+def test_marks_of_styles_in_data_are_not_obeyed(terminal: Terminal) -> None:
+    with redirect_stdout(terminal):
+        say(format_table(("a",), [("\x0e4red\x0f\x1b[31m",)]))
+    assert terminal.getvalue().split("\n")[1] == r"\x0e4red\x0f\x1b[31m"
 
 
 CLOSED = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")

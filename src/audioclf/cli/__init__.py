@@ -27,6 +27,7 @@ COMMANDS = {
     "run": "Train and evaluate the pipelines of a config; write a run folder.",
     "predict": "Classify new recordings: clips, or windows and events in long recordings.",
     "check": "Validate a config and its dataset, without training.",
+    "runs": "List the runs in a folder, with date, best pipeline and state.",
     "compare": "Compare the pipelines of one or more runs in pairs, with intervals and tests.",
     "report": "Write one HTML page of a finished run: numbers, pictures and sound.",
     "audit": "Look for reasons to doubt the numbers: leakage, shortcuts, bad files, wrong labels.",

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.cli.options import JsonOption, progress_on_stderr
-from audioclf.cli.result_text import COSTS_HEADER, cost_columns, verdict_lines
+from audioclf.cli.options import JsonOption, PerClassOption, progress_on_stderr
+from audioclf.cli.result_text import (
+    COSTS_HEADER,
+    cost_columns,
+    per_class_text,
+    verdict_lines,
+    with_type,
+)
 from audioclf.cli.terminal import complain, format_table, json_text, left_out, say
 
 if TYPE_CHECKING:
@@ -34,6 +40,7 @@ def compare(
         bool,
         typer.Option("--all-pairs", help="Show every pair, not only those of the best pipeline."),
     ] = False,
+    per_class: PerClassOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the pipelines of one or more runs in pairs, with intervals and tests."""
@@ -47,6 +54,9 @@ def compare(
     for note in found.comparison.notes:
         complain("note", note)
     say(describe_comparison(found, all_pairs=all_pairs))
+    if per_class:
+        best = found.pipelines[0]
+        say(f"\n{per_class_text(best.run, best.pipeline)}")
     sys.exit(found.exit_code)
 
 
@@ -71,7 +81,7 @@ def _row(pipeline: ComparedPipeline) -> list[str]:
         pipeline.peak_memory_bytes,
     )
     shown = "n/a" if pipeline.estimate is None else str(pipeline.estimate)
-    return [pipeline.name, shown, *cost_columns(*costs)]
+    return [with_type(pipeline.name, pipeline.classifier_type), shown, *cost_columns(*costs)]
 
 
 def _sentences(comparison: Comparison, *, all_pairs: bool) -> Iterator[str]:

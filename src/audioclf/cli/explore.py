@@ -11,6 +11,7 @@ import typer
 
 from audioclf.base.errors import ConfigError
 from audioclf.cli import options
+from audioclf.cli.result_text import finding_line
 from audioclf.cli.terminal import complain, format_table, json_text, say
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def explore(
     jobs: options.JobsOption = None,
     cache_dir: options.CacheDirOption = None,
     no_cache: options.NoCacheOption = False,
+    show_page: options.OpenOption = False,
     quiet: options.QuietOption = False,
     as_json: options.JsonOption = False,
     strict: options.StrictOption = False,
@@ -82,6 +84,8 @@ def explore(
     else:
         say(describe(exploration))
         say(f"\npage    {target}")
+    if show_page:
+        options.open_page(target)
     sys.exit(exploration.exit_code)
 
 
@@ -137,10 +141,7 @@ def _parts(exploration: Exploration) -> Iterator[str]:
     yield table + (f"\nand {more} more classes" if more > 0 else "")
     yield "\n".join(_facts(exploration))
     if exploration.findings:
-        yield "\n".join(
-            f"{'finding' if item.severity == 'finding' else 'note'} {item.name}: {item.text}"
-            for item in exploration.findings
-        )
+        yield "\n".join(map(finding_line, exploration.findings))
     plane = exploration.plane
     yield (
         f"map: {exploration.featurizer} features, {plane.n_columns} columns; the two directions of "

@@ -65,6 +65,10 @@ InsecureOption = Annotated[
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+OpenOption = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
+PerClassOption = Annotated[
+    bool, typer.Option("--per-class", help="Show each class with its precision, recall and F1.")
+]
 IsolateOption = Annotated[
     bool, typer.Option("--isolate", help="Work in processes, so that a crash costs one clip.")
 ]
@@ -108,6 +112,16 @@ def load_registry(*, strict: bool = False) -> Registry:
         if record.status == "failed":
             complain("warning", f"plugin {record.origin} is broken: {record.reason}")
     return registry
+
+
+def open_page(page: Path | None) -> None:
+    """Open a page in the browser, or say that there is no page or no browser."""
+    import webbrowser
+
+    if page is None:
+        complain("note", "no page was made, since the config has `report: {html: false}`")
+    elif not webbrowser.open(page.absolute().as_uri()):
+        complain("note", f"no browser was found to open {page}")
 
 
 @contextmanager

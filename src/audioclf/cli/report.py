@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from audioclf.cli.options import BudgetOption, RunArgument, load_registry, progress_on_stderr
+from audioclf.cli.options import (
+    BudgetOption,
+    OpenOption,
+    RunArgument,
+    load_registry,
+    open_page,
+    progress_on_stderr,
+)
 from audioclf.cli.terminal import complain, say
 
 
@@ -20,6 +27,7 @@ def report(
         bool, typer.Option("--no-audio", help="Leave out sound and spectrograms of clips.")
     ] = False,
     budget: BudgetOption = None,
+    show_page: OpenOption = False,
 ) -> None:
     """Write one HTML page of a finished run: numbers, pictures and sound."""
     with progress_on_stderr(stage="page"):
@@ -32,3 +40,5 @@ def report(
     if remark:
         complain("note", remark)
     say(str(path))
+    if show_page:
+        open_page(path)

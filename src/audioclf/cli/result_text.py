@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audioclf.base.text import human_bytes
+from audioclf.cli.terminal import format_table, styled
 
 if TYPE_CHECKING:
+    from audioclf.audit.findings import Finding
     from audioclf.evaluation.comparison.result import Comparison
 
 COSTS_HEADER = ("fit s", "predict ms/clip", "model", "memory")
@@ -28,10 +31,49 @@ def cost_columns(
     ]
 
 
+def with_type(name: str, type_name: str) -> str:
+    """Return the name of a pipeline, with the type of its classifier unless the name has it.
+
+    >>> with_type("svm", "xgboost"), with_type("mel/svm", "svm")
+    ('svm (xgboost)', 'mel/svm')
+    """
+    return name if type_name in name else f"{name} ({type_name})"
+
+
+def per_class_text(run: Path, pipeline: str) -> str:
+    """Return the table of classes of a pipeline in a finished run, the worst F1 first."""
+    from audioclf.runs.folder import METRICS, PIPELINES
+    from audioclf.runs.reading import read_json
+
+    classes = read_json(run / METRICS)[PIPELINES][pipeline].get("per_class") or {}
+    rows = sorted(classes.items(), key=lambda item: (item[1]["f1"] or {}).get("value") or 0.0)
+    names = ("precision", "recall", "f1")
+    table = [
+        (label, f"{row['support']:g}", *(_interval(row[name]) for name in names))
+        for label, row in rows
+    ]
+    return format_table((f"class, by {pipeline}", "clips", *names), table)
+
+
+def _interval(data: Mapping[str, float] | None) -> str:
+    if not data or data.get("value") is None:
+        return "n/a"
+    low, high = data.get("low"), data.get("high")
+    ends = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+    return f"{data['value']:.3f}{ends}"
+
+
 def verdict_lines(comparison: Comparison) -> Iterator[str]:
     """Yield which pipeline is best and whether it beats the baseline, in sentences."""
     from audioclf.evaluation.comparison.result import baseline_sentence, verdict_sentence
 
-    yield verdict_sentence(comparison)
+    yield styled(verdict_sentence(comparison), "bold")
     if len(comparison.pipelines) > 2 and comparison.baseline not in (None, comparison.pipelines[0]):
         yield baseline_sentence(comparison)
+
+
+def finding_line(finding: Finding) -> str:
+    """Return a finding or a note of an audit on one line."""
+    kind = "finding" if finding.severity == "finding" else "note"
+    mark = styled(f"{kind} {finding.name}:", "warning" if kind == "finding" else "dim")
+    return f"{mark} {finding.text}"

@@ -13,14 +13,20 @@ import typer
 from audioclf.base.errors import ConfigError
 from audioclf.base.text import human_bytes, human_seconds
 from audioclf.cli import options
-from audioclf.cli.result_text import COSTS_HEADER, cost_columns, verdict_lines
+from audioclf.cli.result_text import (
+    COSTS_HEADER,
+    cost_columns,
+    finding_line,
+    per_class_text,
+    verdict_lines,
+    with_type,
+)
 from audioclf.cli.terminal import complain, format_table, json_text, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from audioclf.base.progress import Progress
-    from audioclf.components.metrics import Metric
     from audioclf.components.registry import Registry
     from audioclf.experiment.planning import RunPlan
     from audioclf.experiment.resources import Resources
@@ -59,6 +65,8 @@ def run(
         ),
     ] = [],  # noqa: B006  typer copies it
     notify_seconds: options.NotifySecondsOption = None,
+    per_class: options.PerClassOption = False,
+    show_page: options.OpenOption = False,
     quiet: options.QuietOption = False,
     as_json: options.JsonOption = False,
     strict: options.StrictOption = False,
@@ -113,6 +121,10 @@ def run(
         complain("warning", failure)
     metrics = result.folder / "metrics.json"
     say(metrics.read_text(encoding="utf-8").rstrip() if as_json else describe_result(result))
+    if per_class and not as_json:
+        say(f"\n{per_class_text(result.folder, result.pipelines[0].name)}")
+    if show_page:
+        options.open_page(result.report)
     sys.exit(result.exit_code)
 
 
@@ -172,7 +184,8 @@ def describe_result(result: RunResult) -> str:
     """Return the table of results, the verdict, and what one has to know to read them."""
     metrics = result.config.metrics
     header = ["pipeline", *metrics, *COSTS_HEADER]
-    table = format_table(header, [_row(pipeline, metrics) for pipeline in result.pipelines])
+    rows = [_row(result, pipeline) for pipeline in result.pipelines]
+    table = format_table(header, rows)
     failed = f", {result.n_failed} left out" if result.n_failed else ""
     what = f"{result.n_clips} clips{failed}, {len(result.classes)} classes; {result.splits}"
     interval = f"95 % bootstrap interval over {result.n_units} {result.unit}s"
@@ -182,22 +195,25 @@ def describe_result(result: RunResult) -> str:
     return "\n\n".join(parts)
 
 
-def _row(pipeline: PipelineSummary, metrics: tuple[Metric, ...]) -> list[str]:
-    shown = ["n/a" if (found := pipeline.metrics[m]) is None else str(found) for m in metrics]
+def _row(result: RunResult, pipeline: PipelineSummary) -> list[str]:
+    estimates = [pipeline.metrics[metric] for metric in result.config.metrics]
+    shown = ["n/a" if estimate is None else str(estimate) for estimate in estimates]
+    classifier = result.config.classifiers.get(pipeline.classifier)
+    name = pipeline.name if classifier is None else with_type(pipeline.name, classifier.type_name())
     costs = (
         pipeline.fit_seconds,
         pipeline.predict_seconds_per_clip,
         pipeline.model_bytes,
         pipeline.peak_memory,
     )
-    return [pipeline.name, *shown, *cost_columns(*costs)]
+    return [name, *shown, *cost_columns(*costs)]
 
 
 def _judgement(result: RunResult) -> Iterator[str]:
     if result.comparison is not None:
         yield "\n".join(verdict_lines(result.comparison))
     if result.findings:
-        yield "\n".join(f"finding {finding.name}: {finding.text}" for finding in result.findings)
+        yield "\n".join(finding_line(finding) for finding in result.findings)
 
 
 def _places(result: RunResult) -> Iterator[str]:

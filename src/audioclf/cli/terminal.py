@@ -6,16 +6,37 @@ import contextlib
 import io
 import json
 import os
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from typing_extensions import override
 
 from audioclf.base.errors import ResultError
 from audioclf.base.progress import clear_line
 from audioclf.base.text import one_line, printable
+
+Style = Literal["bold", "dim", "good", "warning", "error"]
+
+_STYLES: dict[Style, str] = {
+    "bold": "\x1b[1m",
+    "dim": "\x1b[2m",
+    "good": "\x1b[32m",
+    "warning": "\x1b[33m",
+    "error": "\x1b[31m",
+}
+_KINDS: dict[str, Style] = {"error": "error", "failed": "error", "warning": "warning"}
+_RESET = "\x1b[0m"
+_BEGIN, _END = "\x0e", "\x0f"
+"""Marks of styled text, which become escape sequences only on a terminal."""
+_LONGEST_WORD = 24
+_TOGETHER = re.compile(r"(?<=\d,) (?=[^ ]+\])|(?<=\d) (?=[KMGT]?i?B$)")
+"""Spaces at which a cell is not broken: inside an interval, and before a unit."""
 
 
 class TolerantStream(io.TextIOWrapper):
@@ -131,7 +152,7 @@ def say(text: str = "") -> None:
         If it cannot be written. A closed pipe is no error.
     """
     try:
-        _write(results_stream(), printable(text))
+        _write(results_stream(), _painted(text, results_stream()))
     except OSError as exc:
         raise ResultError(f"standard output: cannot be written: {exc.strerror or exc}") from exc
 
@@ -149,9 +170,11 @@ def complain(kind: str, text: str) -> None:
     """
     first, *rest = printable(text).split("\n")
     lines = [first, *(line if line[:1] in ("", " ") else f"  {line}" for line in rest)]
+    color = _STYLES[_KINDS.get(kind, "dim")] if has_colors(sys.stderr) else ""
+    start = f"{color}audioclf: {kind}:{_RESET if color else ''}"
     clear_line()
     with contextlib.suppress(OSError):
-        _write(sys.stderr, f"audioclf: {kind}: " + "\n".join(lines))
+        _write(sys.stderr, f"{start} " + "\n".join(lines))
 
 
 def _write(stream: object, text: str) -> None:
@@ -169,14 +192,64 @@ def left_out(count: int) -> str:
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as aligned columns below a header.
+    """Return rows as aligned columns below a header; on a terminal they fit its width.
 
     >>> print(format_table(["pipeline", "accuracy"], [["svm", "0.75"], ["baseline", "0.6"]]))
     pipeline  accuracy
     svm       0.75
     baseline  0.6
     """
-    table = [[one_line(cell) for cell in row] for row in (header, *rows)]
+    table = [[_TOGETHER.sub("\xa0", one_line(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in table)
-    return "\n".join(lines)
+    if results_stream().isatty():
+        _narrow(widths, table, shutil.get_terminal_size().columns)
+    top, *lines = (_row_lines(row, widths) for row in table)
+    return "\n".join([styled(line, "bold") for line in top] + [x for row in lines for x in row])
+
+
+def _narrow(widths: list[int], table: Sequence[Sequence[str]], most: int) -> None:
+    """Narrow the widest columns until the table fits, or until their words are in the way."""
+    fewest = [
+        max(min(len(word), _LONGEST_WORD) for row in table for word in row[column].split(" "))
+        for column in range(len(widths))
+    ]
+    while sum(widths) + 2 * (len(widths) - 1) > most:
+        column = max(range(len(widths)), key=lambda at: (widths[at] > fewest[at]) * widths[at])
+        if widths[column] <= fewest[column]:
+            return
+        widths[column] -= 1
+
+
+def _row_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    cells = [
+        [cell] if len(cell) <= width else textwrap.wrap(cell, width, break_on_hyphens=False)
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    lines = zip_longest(*cells, fillvalue="")
+    return ["  ".join(map(str.ljust, line, widths)).rstrip().replace("\xa0", " ") for line in lines]
+
+
+def styled(text: str, style: Style) -> str:
+    """Return text that `say` shows in a style, if results go to a terminal that has colors."""
+    if not text or not has_colors(results_stream()):
+        return text
+    return f"{_BEGIN}{list(_STYLES).index(style)}{text}{_END}"
+
+
+def has_colors(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal with colors that nobody switched off."""
+    off = os.environ.get("NO_COLOR") or os.environ.get("TERM") in (None, "dumb")
+    return stream.isatty() and not off
+
+
+def _painted(text: str, stream: TextIO) -> str:
+    """Return printable text, with the marks of `styled` as escape sequences."""
+    if not has_colors(stream):
+        return printable(text)
+    codes = list(_STYLES.values())
+    parts = re.split(f"({_BEGIN}[0-{len(codes) - 1}]|{_END})", text)
+    shown = (
+        codes[int(part[1])] if part[:1] == _BEGIN else _RESET if part == _END else printable(part)
+        for part in parts
+    )
+    return "".join(shown)

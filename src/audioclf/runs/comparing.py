@@ -32,7 +32,7 @@ class ComparedPipeline:
     """One row of the table: the metric and the costs of a pipeline, as in `PipelineSummary`.
 
     Its name follows that of its run where two runs have a pipeline of this name. `estimate` is None
-    where the pipeline has not the scores for the metric.
+    where the pipeline has not the scores for the metric. `pipeline` is its name in its run.
     """
 
     name: str
@@ -42,6 +42,8 @@ class ComparedPipeline:
     predict_seconds_per_clip: float | None
     model_bytes: float | None
     peak_memory_bytes: float | None
+    pipeline: str = ""
+    classifier_type: str = ""
 
     def to_data(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -231,4 +233,12 @@ def _check_enough(comparison: Comparison, named: Sequence[_Named], run: SavedRun
 def _row(pipeline: _Named, value: Estimate | None) -> ComparedPipeline:
     written = pipeline.run.pipeline_metrics[pipeline.pipeline.name]
     costs = {name: written.get(name) for name in COSTS}
-    return ComparedPipeline(pipeline.name, pipeline.run.path, value, **costs)
+    configured = pipeline.run.config.get("classifiers", {}).get(pipeline.pipeline.classifier) or {}
+    return ComparedPipeline(
+        pipeline.name,
+        pipeline.run.path,
+        value,
+        **costs,
+        pipeline=pipeline.pipeline.name,
+        classifier_type=str(configured.get("type", "")),
+    )
