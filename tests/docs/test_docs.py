@@ -56,6 +56,18 @@ def test_every_command_option_and_config_exists(text: str) -> None:
             assert re.search(rf"^{words[1]}:", (REPO / "Makefile").read_text(), re.MULTILINE), line
 
 
+def test_the_workflow_and_ci_call_commands_of_the_makefile() -> None:
+    makefile = (REPO / "Makefile").read_text(encoding="utf-8")
+    workflow = (REPO / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    script = (REPO / ".ci" / "run").read_text(encoding="utf-8")
+    targets = {text: set(re.findall(r"\bmake ([a-z][\w-]*)", text)) for text in (workflow, script)}
+    for target in set.union(*targets.values()):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    assert targets[workflow] >= targets[script] - {"test-fast"}
+    for plugin in REPO.glob("plugins/*/pyproject.toml"):
+        assert f"-e plugins/{plugin.parent.name}" in workflow  # Windows, without make
+
+
 def anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
