@@ -158,11 +158,15 @@ def test_a_healthy_installation_exits_0() -> None:
 @pytest.mark.parametrize(
     ("text", "state", "advice"),
     [
-        ("import nothing_like.this", "broken", "Run `pip install nothing_like`, or install"),
-        ("import audioclf_gone", "broken", "`pip install --force-reinstall audioclf-bad`"),
+        (
+            "import nothing_like.this",
+            "broken",
+            "Install the distribution with the module 'nothing_like'",
+        ),
+        ("import audioclf_gone", "broken", "install audioclf-bad again"),
         ("1 / 0", "broken", "traceback with `audioclf plugins --strict-plugins`"),
-        ("AUDIOCLF_PLUGIN_API = 9", "outdated", "Run `pip install --upgrade audioclf`;"),
-        ("AUDIOCLF_PLUGIN_API = 0", "outdated", "Run `pip install --upgrade audioclf-bad`;"),
+        ("AUDIOCLF_PLUGIN_API = 9", "outdated", "Install a newer version of audioclf;"),
+        ("AUDIOCLF_PLUGIN_API = 0", "outdated", "Install a newer version of audioclf-bad;"),
     ],
 )
 def test_a_plugin_that_does_not_load_is_explained(

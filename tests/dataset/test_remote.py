@@ -402,7 +402,7 @@ def test_a_missing_fsspec_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch
         EnvironmentMissingError, match=r"^memory://x\.zip: reading URLs needs fsspec"
     ) as caught:
         ZipDataset(path="memory://x.zip").load()
-    assert caught.value.hint == "Run: pip install 'audioclf[remote]'"
+    assert caught.value.hint == "Run: pip install fsspec"
 
 
 def test_redirects_without_end_are_refused(web: Web) -> None:

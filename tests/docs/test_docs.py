@@ -99,6 +99,22 @@ def test_every_page_that_code_names_exists() -> None:
             assert (REPO / name).is_file(), f"{path}: {name}"
 
 
+def test_no_page_and_no_hint_installs_a_package_that_is_not_registered() -> None:
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "src/**/*.py",
+        "plugins/*/*.md",
+        "plugins/*/src/**/*.py",
+    ):
+        for path in set(REPO.glob(pattern)) - {REPO / "CHANGELOG.md"}:
+            text = path.read_text(encoding="utf-8")
+            for packages in re.findall(r"pip install ([^\n`]+)", text):
+                words = packages.partition("#")[0].split()
+                wrong = [word for word in words if re.match("['\"]?audioclf|.*{.*distrib", word)]
+                assert wrong == [], f"{path}: {packages}"
+
+
 def test_the_example_plugin_of_the_docs_loads() -> None:
     components, observers = [], []
     for block in [b.values[0] for b in blocks("python") if "hookimpl" in b.values[0]]:

@@ -215,7 +215,7 @@ def test_dask_that_is_not_installed_is_explained(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(EnvironmentMissingError) as caught:
         make_engine("dask", jobs=1, scheduler="tcp://127.0.0.1:8786")
-    assert caught.value.hint == "Run: pip install 'audioclf[dask]'"
+    assert caught.value.hint == "Run: pip install distributed"
 
 
 def test_dask_needs_an_address() -> None:

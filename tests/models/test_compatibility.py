@@ -44,7 +44,7 @@ def lost(manifest: dict[str, Any]) -> None:
         (
             foreign,
             "the classifier 'oracle' of audioclf-oracle 2.1, which is not installed",
-            "If you trust that distribution, run `pip install audioclf-oracle==2.1`.",
+            "If you trust that distribution, install audioclf-oracle 2.1.",
         ),
         (lost, "'oracle' of audioclf 2.1: no classifier is called 'oracle'", None),
         (

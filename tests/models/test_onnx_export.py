@@ -253,4 +253,4 @@ def test_a_missing_extra_is_named(tool: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, tool, None)
     with pytest.raises(EnvironmentMissingError, match=f"needs {tool}, which cannot be") as caught:
         check_tools()
-    assert caught.value.hint == "Run `pip install 'audioclf[onnx]'`."
+    assert caught.value.hint == "Run `pip install onnx onnxmltools onnxruntime skl2onnx`."

@@ -43,18 +43,15 @@ def _failure(record: PluginRecord) -> Diagnosis:
     api, missing = _API.match(reason), _MISSING.match(reason)
     if api:
         which = "audioclf" if int(api.group(1)) > PLUGIN_API else origin.distribution
-        advice = f"Run `pip install --upgrade {which}`; {_or_disable(origin)}"
+        advice = f"Install a newer version of {which}; {_or_disable(origin)}"
         return Diagnosis("outdated", str(origin), reason, advice)
     if missing and missing.group(1).startswith("audioclf_"):
-        advice = f"Its files are gone: run `pip install --force-reinstall {origin.distribution}`"
+        advice = f"Its files are gone: install {origin.distribution} again"
     elif missing:
-        advice = (
-            f"Run `pip install {missing.group(1).partition('.')[0]}`, or install the distribution "
-            "with this module"
-        )
+        advice = f"Install the distribution with the module {missing.group(1).partition('.')[0]!r}"
     else:
         advice = (
-            f"Run `pip install --upgrade {origin.distribution}`; its author gets the traceback "
+            f"Install another version of {origin.distribution}; its author gets the traceback "
             "with `audioclf plugins --strict-plugins`"
         )
     return Diagnosis("broken", str(origin), reason, f"{advice}; {_or_disable(origin)}")

@@ -199,8 +199,10 @@ def described(component: Component, origin: Origin | None) -> str:
 
 
 _ELSEWHERE = {
-    ("classifier", "cnn"): "Run `pip install torch==2.13.0`, then `pip install audioclf-torch`.",
-    ("classifier", "xgboost"): "Run `pip install audioclf-xgboost`.",
+    ("classifier", "cnn"): "In a copy of the repository of audioclf, run "
+    "`pip install torch==2.13.0 ./plugins/audioclf-torch`.",
+    ("classifier", "xgboost"): "In a copy of the repository of audioclf, run "
+    "`pip install ./plugins/audioclf-xgboost`.",
 }
 """Hints for plugins of this project that are not installed."""
 

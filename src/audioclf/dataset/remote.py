@@ -299,8 +299,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
         import fsspec
     except ImportError as exc:
         raise EnvironmentMissingError(
-            f"{display_name(url)}: reading URLs needs fsspec",
-            hint="Run: pip install 'audioclf[remote]'",
+            f"{display_name(url)}: reading URLs needs fsspec", hint="Run: pip install fsspec"
         ) from exc
     protocol = url.partition("://")[0]
     if "::" in url:

@@ -59,7 +59,7 @@ def import_distributed() -> Any:
     except ImportError as exc:
         raise EnvironmentMissingError(
             "the engine dask needs the distribution distributed, which is not installed",
-            hint="Run: pip install 'audioclf[dask]'",
+            hint="Run: pip install distributed",
         ) from exc
     return distributed
 

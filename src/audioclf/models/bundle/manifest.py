@@ -199,7 +199,7 @@ def parse_manifest(raw: bytes) -> Manifest:
 def _other_format(number: object) -> RefusedError:
     if isinstance(number, int) and number > FORMAT:
         what = f"its format is number {str(number)[:20]}, and this audioclf reads up to {FORMAT}"
-        return RefusedError("manifest", what, hint="Run `pip install --upgrade audioclf`.")
+        return RefusedError("manifest", what, hint="Install a newer version of audioclf.")
     return RefusedError("manifest", f"{MANIFEST} is not that of a model (no format number)")
 
 

@@ -242,8 +242,7 @@ def _missing(kind: Kind, made_by: Provenance, exc: PluginError, registry: Regist
     return RefusedError(
         "component",
         f"it needs the {wanted}, which is not installed",
-        hint=f"If you trust that distribution, run `pip install {made_by.distribution}"
-        f"=={made_by.version}`.",
+        hint=f"If you trust that distribution, install {made_by.distribution} {made_by.version}.",
     )
 
 

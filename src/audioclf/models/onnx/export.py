@@ -135,7 +135,7 @@ def check_tools() -> None:
         except ImportError as exc:
             raise EnvironmentMissingError(
                 f"export to ONNX needs {name}, which cannot be imported: {reason(exc)}",
-                hint="Run `pip install 'audioclf[onnx]'`.",
+                hint="Run `pip install onnx onnxmltools onnxruntime skl2onnx`.",
             ) from exc
 
 
