@@ -1,38 +1,61 @@
-"""Pictures: PNG, whatever the names are, without a display."""
+"""Plots: PNG and SVG, whatever the names are, without a display."""
 
 from __future__ import annotations
 
 import io
 import tracemalloc
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
-from audioclf.runs.plots import Example, plot_class_distribution, plot_confusion, plot_examples
-from tests.conftest import imported_by
+from audioclf.builtin.featurizers.mfcc import Mfcc
+from audioclf.runs import plots
+from audioclf.runs.plots import Example
+from tests.conftest import imported_by, tone
+from tests.finished_runs import first_run
 
 NASTY = ["a", "$\\frac{", "<script>", "\x1b[31m", "猫", "x" * 300, "_^{", "", "  "]
 
 
-def size(png: bytes) -> tuple[int, int]:
-    with Image.open(io.BytesIO(png)) as image:
+def size(figure: Figure) -> tuple[int, int]:
+    """Return the pixels of a PNG, after a check of the PNG and the SVG."""
+    saved = plots._saved(figure)
+    ElementTree.fromstring(saved["svg"])
+    with Image.open(io.BytesIO(saved["png"])) as image:
         assert image.format == "PNG"
+        assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
         return image.size
 
 
-def test_classes_with_any_name_are_drawn_and_more_make_a_taller_picture() -> None:
-    assert size(plot_class_distribution(dict.fromkeys(NASTY, 3)))[0] > 400
-    few, many = ({str(i): 3 for i in range(n)} for n in (3, 50))
-    assert size(plot_class_distribution(many))[1] > 2 * size(plot_class_distribution(few))[1]
+def example(name: str, n_samples: int = 4000) -> Example:
+    y = np.zeros(n_samples, dtype=np.float32)
+    return Example.of(name, f"{name}/1.wav", y, 8000, np.zeros((4, 1 + n_samples // 512), "f"))
+
+
+def test_classes_with_any_name_are_drawn_and_more_than_forty_as_sorted_numbers() -> None:
+    few = size(plots.draw_class_counts(dict.fromkeys(NASTY, 3)))
+    more, many = (size(plots.draw_class_counts({str(i): 3 for i in range(n)})) for n in (40, 300))
+    assert more[1] > 2 * few[1] > many[1]
 
 
 @pytest.mark.parametrize("n_samples", [1, 4000])
 def test_examples_are_drawn_even_when_they_are_short(n_samples: int) -> None:
-    y = np.zeros(n_samples, dtype=np.float32)
-    features = np.zeros((4, 1 + n_samples // 512), dtype=np.float32)
-    examples = [Example.of(name, f"{name}/1.wav", y, 8000, features) for name in NASTY[:3]]
-    assert size(plot_examples(examples, "mel"))[1] > 300
+    figure = plots.draw_examples([example(name, n_samples) for name in NASTY[:3]], "mel", "band")
+    assert size(figure)[1] > 300
+
+
+def test_rows_of_mfcc_are_scaled_so_that_the_level_does_not_hide_the_others() -> None:
+    y = tone(500.0, 0.5, 8000, seed=0)
+    features = Mfcc().extract(y, 8000)
+    figure = plots.draw_examples([Example.of("a", "a", y, 8000, features)], "mfcc", Mfcc.row_name)
+    axes = figure.axes[1]
+    rows = np.asarray(axes.images[0].get_array()).std(axis=1)
+    np.testing.assert_allclose(rows, 1.0, atol=1e-3)
+    assert (axes.get_title(), axes.get_ylabel()) == ("mfcc, each row scaled", "coefficient")
 
 
 @pytest.mark.slow
@@ -40,32 +63,58 @@ def test_long_examples_are_reduced_to_what_is_drawn() -> None:
     y = np.zeros(8_000_000, dtype=np.float32)
     y[[0, 5_000_000, -1]] = 0.25, -0.5, 0.75
     features = np.zeros((4, 15_625), dtype=np.float32)
-    example = Example.of("a", "a/1.wav", y, 8000, features)
-    assert (example.seconds, example.y.size, example.features.shape) == (1000.0, 20_000, (4, 3906))
-    assert (example.y[1], example.y[-1], example.y.min()) == (0.25, 0.75, -0.5)
-    assert example.features.base is None
+    long = Example.of("a", "a/1.wav", y, 8000, features)
+    assert (long.seconds, long.y.size, long.features.shape) == (1000.0, 4000, (4, 977))
+    assert (long.y[1], long.y[-1], long.y.min()) == (0.25, 0.75, -0.5)
+    assert long.features.base is None
     tracemalloc.start()
-    plot_examples([example], "mel")
+    plots.draw_examples([long], "mel", "band")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64e6
 
 
-@pytest.mark.parametrize("n_samples", [1, 19_999, 20_000])
+@pytest.mark.parametrize("n_samples", [1, 3_999, 4_000])
 def test_short_examples_are_drawn_sample_by_sample(n_samples: int) -> None:
     y = np.arange(n_samples, dtype=np.float32)
-    assert Example.of("a", "a", y, 8000, y[None, :4000]).y is y
+    assert Example.of("a", "a", y, 8000, y[None, :1000]).y is y
 
 
-@pytest.mark.parametrize("n_classes", [2, 9, 30])
+@pytest.mark.parametrize("n_classes", [2, 9, 41])
 def test_a_confusion_matrix_is_drawn_for_any_number_of_classes(n_classes: int) -> None:
-    names = (NASTY * 4)[:n_classes]
+    names = (NASTY * 5)[:n_classes]
     confusion = np.eye(n_classes)
     confusion[0] = 0
-    assert size(plot_confusion(confusion, names, "mel/$svm")) > (300, 300)
+    figure = plots.draw_confusion(confusion, names, "mel/$svm")
+    assert size(figure) > (300, 300)
+    assert (figure.axes[0].get_xlabel() == "predicted class") == (n_classes <= 40)
+
+
+def test_values_and_curves_are_drawn_with_their_names() -> None:
+    known = {"value": 0.5, "low": 0.25, "high": None}
+    size(plots.draw_estimates({"a": known, "$b": None, "c": {**known, "high": 0.75}}, "accuracy"))
+    classes = {f"c{n}": {"f1": {"value": n / 50, "low": 0, "high": 1}} for n in range(50)}
+    figure = plots.draw_classes(classes, "F1 by class")
+    assert figure.axes[0].get_title() == "F1 by class, the lowest 40 of 50"
+    curves = [(name, [0.0, 1.0], [0.0, 1.0], 0.5) for name in NASTY]
+    figure = plots.draw_curves(curves, "ROC", ("fpr", "tpr"), "AUC")
+    size(figure)
+    looks = {(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines[:-1]}
+    assert len(looks) == len(NASTY)
+
+
+def test_a_run_has_each_plot_in_both_forms(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder: Path = first_run(tmp_path_factory.getbasetemp()) / "plots"
+    names = {"classes", "examples", "comparison", "per-class", "roc", "precision-recall"}
+    names |= {f"confusion-{name}" for name in ("knn", "svm", "logreg", "baseline")}
+    assert {path.name for path in folder.iterdir()} == {
+        f"{name}.{form}" for name in names for form in ("png", "svg")
+    }
+    assert "logreg (AUC" in (folder / "roc.svg").read_text(encoding="utf-8")
 
 
 def test_drawing_has_the_same_bytes_and_touches_no_global_state_of_matplotlib() -> None:
-    assert plot_class_distribution({"a": 1}) == plot_class_distribution({"a": 1})
-    code = "from audioclf.runs.plots import plot_class_distribution as p; p({'a': 1})"
+    first, second = (plots._saved(plots.draw_class_counts({"a": 1})) for _ in range(2))
+    assert first == second
+    code = "from audioclf.runs.plots import draw_class_counts as p; p({'a': 1})"
     assert imported_by(code, ["matplotlib.pyplot", "matplotlib.figure"]) == {"matplotlib.figure"}

@@ -21,6 +21,9 @@ class Featurizer(Component):
 
     kind: ClassVar[Kind] = "featurizer"
 
+    row_name: ClassVar[str] = "bin"
+    """Name of a row of the feature matrix, for the axis of plots."""
+
     pooling: Pooling = Stats()
     """Pooling of the (n_bins, n_frames) matrix to one row of the design matrix."""
 

@@ -45,7 +45,10 @@ LOCK = ".running"
 UNFINISHED = ".audioclf-unfinished"
 """File that lists the names of the files of an unfinished run, and the digest of its config."""
 
-_PLOT = re.compile(rf"{PLOTS}/(classes|examples|confusion-[^/\\\\]+)\.png")
+_PLOT = re.compile(
+    rf"{PLOTS}/(classes|examples|comparison|per-class|roc|precision-recall|confusion-[^/\\\\]+)"
+    r"\.(png|svg)"
+)
 
 PIPELINES = "cells"
 """Key of the pipelines in `metrics.json`, `importances.json` and the output of `compare`."""

@@ -1,4 +1,4 @@
-"""Plots of a run as PNG: classes, examples, confusion matrices.
+"""Plots of a run, each as PNG and as SVG.
 
 They need no display, and their colours suit colour-blind readers.
 """
@@ -7,23 +7,36 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from audioclf.evaluation.metrics.curves import precision_recall_curve, roc_curve
+from audioclf.runs.folder import PIPELINES, PLOTS, RunFolder
+
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-_BLUE = "#30638e"
+    from audioclf.dataset.dataset import Dataset
+    from audioclf.evaluation.results import PipelineResult
+    from audioclf.runs.results import RunResult
+
+_COLOURS = ("#2f5fc4", "#cf5a1c", "#14805e", "#a97a00", "#9b3a9c", "#1189b3", "#7b4f2c", "#68707e")
+_BLUE = _COLOURS[0]
 _MAX_NAME = 24
+_DPI = 200
 
-_MAX_SECTIONS, _MAX_FRAMES = 10_000, 4_000
-"""Sections of a waveform and frames of its features that are drawn; a plot has 500 pixels."""
+_MAX_SECTIONS, _MAX_FRAMES = 2_000, 1_000
+"""Sections of a waveform and frames of its features that are drawn; a plot has 800 pixels."""
 
-MAX_EXAMPLES = 20
+MAX_EXAMPLES = 8
 """Classes of which an example is drawn at most."""
+
+_MAX_NAMED, _MAX_LINES = 40, 12
+"""Classes up to which a plot names each one, and curves in a plot at most."""
 
 
 @dataclass(frozen=True)
@@ -68,80 +81,234 @@ def envelope(y: NDArray[np.float32], n_sections: int) -> NDArray[np.float32]:
     return np.stack([lowest, highest], axis=1).ravel()
 
 
-def plot_class_distribution(counts: Mapping[str, int]) -> bytes:
-    """Draw the number of clips of each class."""
-    figure = _figure(6.4, max(1.6, 0.6 + 0.28 * len(counts)))
-    axes = figure.add_subplot()
-    bars = axes.barh([_shown(name) for name in counts], list(counts.values()), color=_BLUE)
-    axes.bar_label(bars, padding=3)
-    axes.invert_yaxis()
-    axes.set_xlabel("clips")
-    axes.margins(x=0.1)
-    axes.set_title(f"{sum(counts.values())} clips in {len(counts)} classes")
-    axes.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+def write_plots(
+    folder: RunFolder,
+    result: RunResult,
+    metrics: Mapping[str, Any],
+    results: Sequence[PipelineResult],
+    dataset: Dataset,
+    examples: Sequence[Example],
+) -> None:
+    """Write the plots of a run; `metrics` is the content of `metrics.json`."""
+    for name, figure in _figures(result, metrics, results, dataset, examples):
+        for form, content in _saved(figure).items():
+            folder.write_bytes(f"{PLOTS}/{name}.{form}", content)
 
 
-def plot_examples(examples: Sequence[Example], featurizer: str) -> bytes:
-    """Draw for each class the waveform of a clip beside its features."""
-    figure = _figure(9.0, 2.0 * len(examples) + 0.4)
-    rows = figure.subplots(len(examples), 2, squeeze=False)
-    for (left, right), example in zip(rows, examples, strict=True):
-        _draw_waveform(left, example)
-        n_bins = len(example.features)
-        image = right.imshow(
-            example.features,
-            origin="lower",
-            aspect="auto",
-            cmap="magma",
-            extent=(0.0, example.seconds, 0, n_bins),
-            interpolation="nearest",
-        )
-        figure.colorbar(image, ax=right, pad=0.02)
-        right.set_title(_plain(featurizer), fontsize=9)
-        right.set_ylabel("bin")
-    for axes in rows[-1]:
-        axes.set_xlabel("time (s)")
-    return _png(figure)
-
-
-def _draw_waveform(axes: Any, example: Example) -> None:
+def _figures(
+    result: RunResult,
+    metrics: Mapping[str, Any],
+    results: Sequence[PipelineResult],
+    dataset: Dataset,
+    examples: Sequence[Example],
+) -> Iterator[tuple[str, Figure]]:
+    """Yield the plots; curves and metrics by class are those of the best learned pipeline."""
     import numpy as np
 
-    times = np.arange(len(example.y)) * (example.seconds / len(example.y))
-    axes.plot(times, example.y, linewidth=0.4, color=_BLUE)
-    axes.set_xlim(0.0, example.seconds)
-    axes.set_ylabel("amplitude")
-    axes.set_title(f"{_shown(example.label)}: {_plain(example.clip_id)}", fontsize=9)
+    yield "classes", draw_class_counts(dataset.class_counts)
+    name, featurizer = next(iter(result.config.featurizers.items()))
+    yield "examples", draw_examples(examples, name, featurizer.row_name)
+    pipelines: Mapping[str, Any] = metrics[PIPELINES]
+    main = result.config.metrics[0]
+    estimates = {name: item["metrics"][main] for name, item in pipelines.items()}
+    yield "comparison", draw_estimates(estimates, f"{main.replace('_', ' ')} with 95 % intervals")
+    for name, item in pipelines.items():
+        confusion = np.asarray(item["confusion"])
+        title = f"Confusion matrix: {name}"
+        picture = draw_confusion(confusion, dataset.classes, title)
+        yield f"confusion-{name.replace('/', '--')}", picture
+    learned = [item for item in results if not item.pipeline.is_baseline] or list(results)
+    order = list(pipelines)
+    learned.sort(key=lambda item: order.index(item.pipeline.name))
+    best = pipelines[learned[0].pipeline.name]
+    yield "per-class", draw_classes(best["per_class"], f"F1 by class: {learned[0].pipeline.name}")
+    lines = _lines(learned, dataset, np.asarray(best["confusion"]))
+    shown = f"positive class {dataset.classes[-1]}"
+    if len(dataset.classes) > 2:
+        shown = f"{learned[0].pipeline.name}, {len(lines)} of {len(dataset.classes)} classes"
+    rocs = [(name, roc_curve(*of)) for name, of in lines]
+    curves = [(name, c.fpr, c.tpr, c.area) for name, c in rocs if c]
+    if curves:
+        axes = ("false positive rate", "true positive rate")
+        yield "roc", draw_curves(curves, f"ROC curve: {shown}", axes, "AUC")
+    found = [(name, precision_recall_curve(*of)) for name, of in lines]
+    curves = [(name, c.recall, c.precision, c.average_precision) for name, c in found if c]
+    if curves:
+        title = f"Precision-recall curve: {shown}"
+        yield "precision-recall", draw_curves(curves, title, ("recall", "precision"), "AP")
 
 
-def plot_confusion(confusion: NDArray[np.float64], classes: Sequence[str], title: str) -> bytes:
-    """Draw a confusion matrix: a row per true class, in per cent of its clips.
+def _lines(
+    learned: Sequence[PipelineResult], dataset: Dataset, confusion: NDArray[np.float64]
+) -> list[tuple[str, tuple[PipelineResult, Any, int]]]:
+    """Return names and arguments of curves: of pipelines for two classes, else of classes."""
+    import numpy as np
 
-    `confusion` ([shape=(n_classes, n_classes)]): mean number of clips per repeat; rows are true,
-    columns predicted.
+    n, targets = len(dataset.classes), dataset.targets
+    if n <= 2:
+        return [(r.pipeline.name, (r, targets, n - 1)) for r in learned[:_MAX_LINES]]
+    recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
+    codes = sorted(np.argsort(recall, kind="stable")[:_MAX_LINES].tolist())
+    return [(dataset.classes[code], (learned[0], targets, code)) for code in codes]
+
+
+def draw_class_counts(counts: Mapping[str, int]) -> Figure:
+    """Draw the number of clips of each class; of many classes the sorted numbers."""
+    title = f"{sum(counts.values())} clips in {len(counts)} classes"
+    if len(counts) > _MAX_NAMED:
+        figure, axes = _axes(6.4, 3.2, title)
+        values = sorted(counts.values(), reverse=True)
+        axes.fill_between(range(len(values)), values, step="mid", color=_BLUE, linewidth=0)
+        axes.set_ylim(0, 1.1 * values[0])
+        axes.set_xlabel("classes, the largest first")
+        axes.set_ylabel("clips")
+        return figure
+    figure, axes = _axes(6.4, 0.9 + 0.28 * len(counts), title, names=list(counts))
+    bars = axes.barh(range(len(counts)), list(counts.values()), color=_BLUE)
+    axes.bar_label(bars, padding=3)
+    axes.set_xlabel("clips")
+    axes.margins(x=0.1)
+    return figure
+
+
+def draw_examples(examples: Sequence[Example], featurizer: str, row_name: str) -> Figure:
+    """Draw for each class the waveform of a clip beside its features.
+
+    Rows of features in very different ranges, such as those of MFCC, are each scaled to mean 0 and
+    standard deviation 1.
     """
     import numpy as np
 
-    side = min(12.0, 3.0 + 0.45 * len(classes))
-    figure = _figure(side + 0.8, side)
-    axes = figure.add_subplot()
+    figure = _figure(9.0, 2.0 * len(examples) + 0.6)
+    rows = figure.subplots(len(examples), 2, squeeze=False)
+    height = 2.0 * len(examples) + 0.6
+    figure.subplots_adjust(
+        left=0.08, right=0.96, top=1 - 0.35 / height, bottom=0.5 / height, hspace=0.4, wspace=0.25
+    )
+    ranges = [np.ptp(example.features, axis=1) for example in examples]
+    whole = [np.ptp(example.features) for example in examples]
+    scaled = bool(np.median(whole) > 3 * np.median(np.concatenate(ranges)))
+    for (left, right), example in zip(rows, examples, strict=True):
+        _draw_waveform(left, example)
+        features = example.features
+        if scaled:
+            spread = features.std(axis=1, keepdims=True)
+            features = (features - features.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-9)
+        image = right.imshow(
+            features,
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            extent=(0.0, example.seconds, 0, len(features)),
+            interpolation="nearest",
+        )
+        bar = figure.colorbar(image, ax=right, pad=0.02)
+        bar.set_label("deviations" if scaled else "", fontsize=8)
+        right.set_title(_plain(featurizer) + ", each row scaled" * scaled, fontsize=9)
+        right.set_ylabel(row_name)
+    for axes in rows[-1]:
+        axes.set_xlabel("time (s)")
+    return figure
+
+
+def _draw_waveform(axes: Axes, example: Example) -> None:
+    import numpy as np
+
+    times = np.arange(len(example.y)) * (example.seconds / len(example.y))
+    axes.plot(times, example.y, linewidth=0.4, color=_BLUE, rasterized=True)
+    axes.set_xlim(0.0, example.seconds)
+    axes.set_ylabel("amplitude")
+    axes.set_title(f"{_shown(example.label)}: {_plain(example.clip_id)[-48:]}", fontsize=9)
+
+
+def draw_estimates(estimates: Mapping[str, Any], label: str) -> Figure:
+    """Draw values with their intervals, the first on top; a missing value has no point."""
+    figure, axes = _axes(6.4, 1.0 + 0.32 * len(estimates), label, names=list(estimates))
+    for at, estimate in enumerate(estimates.values()):
+        _draw_estimate(axes, at, estimate or {}, _BLUE)
+    axes.set_xlabel(label)
+    axes.grid(axis="x", linewidth=0.4)
+    axes.margins(x=0.08)
+    return figure
+
+
+def _draw_estimate(axes: Axes, at: float, estimate: Mapping[str, Any], colour: str) -> None:
+    value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
+    if value is not None:
+        axes.plot([value], [at], "o", color=colour, markersize=5)
+    if low is not None and high is not None:
+        axes.plot([low, high], [at, at], color=colour, linewidth=2, alpha=0.5)
+
+
+def draw_classes(scores: Mapping[str, Any], title: str) -> Figure:
+    """Draw the F1 of each class with its interval, the lowest on top; of many, the lowest."""
+    rows = sorted(scores.items(), key=lambda row: row[1]["f1"]["value"])
+    if len(rows) > _MAX_NAMED:
+        title += f", the lowest {_MAX_NAMED} of {len(rows)}"
+    figure = draw_estimates({name: row["f1"] for name, row in rows[:_MAX_NAMED]}, "F1")
+    figure.axes[0].set_title(_plain(title), fontsize=10)
+    figure.axes[0].set_xlim(-0.02, 1.02)
+    return figure
+
+
+def draw_curves(
+    curves: Sequence[tuple[str, Sequence[float], Sequence[float], float]],
+    title: str,
+    axes_names: tuple[str, str],
+    area_name: str,
+) -> Figure:
+    """Draw curves, each with its name, points as x and y, and area."""
+    figure, axes = _axes(6.4, 4.6, title, names=())
+    for n, (name, x, y, area) in enumerate(curves):
+        style = "-" if n < len(_COLOURS) else "--"
+        label = f"{_shown(name)} ({area_name} {area:.3f})"
+        axes.plot(x, y, style, color=_COLOURS[n % len(_COLOURS)], linewidth=1.5, label=label)
+    if area_name == "AUC":
+        axes.plot([0, 1], [0, 1], ":", color="#888888", linewidth=1)
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(-0.01, 1.01)
+    axes.set_aspect("equal")
+    axes.set_xlabel(axes_names[0])
+    axes.set_ylabel(axes_names[1])
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7, frameon=False)
+    figure.subplots_adjust(left=0.1, right=0.66, top=0.92, bottom=0.12)
+    return figure
+
+
+def draw_confusion(confusion: NDArray[np.float64], classes: Sequence[str], title: str) -> Figure:
+    """Draw a confusion matrix: a row per true class, in per cent of its clips.
+
+    `confusion` [shape=(n_classes, n_classes)] are the mean numbers of clips per repeat; rows are
+    true, columns predicted. Many classes are numbered, not named.
+    """
+    import numpy as np
+
+    named = len(classes) <= _MAX_NAMED
+    names = [_shown(name) for name in classes] if named else []
+    longest = max(map(len, names), default=2)
+    side = max(2.4, 0.34 * len(names)) if named else 6.0
+    left, bottom = 0.6 + 0.085 * longest, 0.6 + 0.065 * longest
+    width, height = left + side + 1.2, bottom + side + 0.4
+    figure = _figure(width, height)
+    axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
+    beside = ((left + side + 0.15) / width, bottom / height, 0.15 / width, side / height)
     totals = confusion.sum(axis=1, keepdims=True)
     share = np.divide(confusion, totals, out=np.zeros_like(confusion), where=totals > 0)
-    image = axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
-    names = [_shown(name) for name in classes]
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
+    image = axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0, interpolation="nearest")
+    if named:
+        axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        axes.set_yticks(range(len(names)), names)
+    order = "" if named else ", in alphabetical order"
+    axes.set_xlabel(f"predicted class{order}")
+    axes.set_ylabel(f"true class{order}")
     axes.set_title(_plain(title), fontsize=10)
     if len(classes) <= 20:
         _write_counts(axes, confusion, share)
-    figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.046)
-    return _png(figure)
+    figure.colorbar(image, cax=figure.add_axes(beside), label="share of the true class")
+    return figure
 
 
-def _write_counts(axes: Any, confusion: NDArray[np.float64], share: NDArray[np.float64]) -> None:
+def _write_counts(axes: Axes, confusion: NDArray[np.float64], share: NDArray[np.float64]) -> None:
     for row, counts in enumerate(confusion.tolist()):
         for column, count in enumerate(counts):
             colour = "white" if share[row, column] > 0.5 else "black"
@@ -152,18 +319,44 @@ def _figure(width: float, height: float) -> Figure:
     # A Figure of its own, without pyplot, keeps no global state and needs no display.
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height))
 
 
-def _png(figure: Figure) -> bytes:
+def _axes(
+    width: float, height: float, title: str, names: Sequence[str] | None = None
+) -> tuple[Figure, Axes]:
+    """Return a figure with one pair of axes, and names from top to bottom at the left."""
+    figure = _figure(width, height)
+    axes = figure.add_subplot()
+    left = 0.7
+    if names:
+        axes.set_yticks(range(len(names)), [_shown(name) for name in names])
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        left = 0.3 + 0.085 * max(len(_shown(name)) for name in names)
+    figure.subplots_adjust(left / width, 0.5 / height, 1 - 0.2 / width, 1 - 0.35 / height)
+    axes.set_title(_plain(title), fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _saved(figure: Figure) -> dict[str, bytes]:
+    """Return a figure as PNG and as SVG, in which text stays text."""
     import warnings
 
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    from matplotlib import rc_context
+
+    saved = {}
+    with (
+        warnings.catch_warnings(),
+        rc_context({"svg.fonttype": "none", "svg.hashsalt": "audioclf"}),
+    ):
         # A label in a script that the font lacks is drawn as boxes; the tables have it whole.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
+        for form, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=form, dpi=_DPI, metadata=metadata)
+            saved[form] = buffer.getvalue()
+    return saved
 
 
 def _plain(text: str) -> str:

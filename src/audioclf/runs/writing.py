@@ -20,7 +20,7 @@ from audioclf.features.extraction import Extraction
 from audioclf.features.worker import LedgerRow
 from audioclf.runs import folder as names
 from audioclf.runs import plots
-from audioclf.runs.folder import PLOTS, FoldRow, LedgerLine, PredictionRow, RunFolder, interval_data
+from audioclf.runs.folder import FoldRow, LedgerLine, PredictionRow, RunFolder, interval_data
 from audioclf.runs.results import PipelineSummary, RunResult
 
 MAX_SUBGROUPS = 500
@@ -54,12 +54,13 @@ def write_results(
     tables = _Tables(result, extraction.dataset, splits, results)
     folder.write_csv(names.FOLDS, FoldRow._fields, tables.folds())
     folder.write_csv(names.PREDICTIONS, tables.prediction_columns(), tables.predictions())
-    folder.write_json(names.METRICS, tables.metrics())
+    metrics = tables.metrics()
+    folder.write_json(names.METRICS, metrics)
     if result.comparison is not None:
         folder.write_json(names.COMPARISON, result.comparison.to_data())
     if result.audits:
         folder.write_json(names.AUDIT, audit_data(result.audits, result.config.allow))
-    _write_plots(folder, result, results, extraction.dataset, examples)
+    plots.write_plots(folder, result, metrics, results, extraction.dataset, examples)
 
 
 @dataclass(frozen=True)
@@ -171,20 +172,3 @@ class _Tables:
 def _digits(scores: Iterable[float]) -> list[str]:
     """Return scores with all digits, so that a reader gets the same values and order."""
     return [repr(float(score)) for score in scores]
-
-
-def _write_plots(
-    folder: RunFolder,
-    result: RunResult,
-    results: Sequence[PipelineResult],
-    dataset: Dataset,
-    examples: Sequence[plots.Example],
-) -> None:
-    folder.write_bytes(f"{PLOTS}/classes.png", plots.plot_class_distribution(dataset.class_counts))
-    featurizer = next(iter(result.config.featurizers))
-    folder.write_bytes(f"{PLOTS}/examples.png", plots.plot_examples(examples, featurizer))
-    for pipeline_result in results:
-        name = pipeline_result.pipeline.name
-        confusion = mean_confusion(pipeline_result, dataset.targets)
-        picture = plots.plot_confusion(confusion, dataset.classes, f"Confusion matrix: {name}")
-        folder.write_bytes(f"{PLOTS}/confusion-{name.replace('/', '--')}.png", picture)

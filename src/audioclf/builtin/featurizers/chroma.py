@@ -6,7 +6,7 @@ D. P. W. Ellis, "Chroma feature analysis and synthesis", Columbia University, 20
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Gt
 from pydantic import Field, FiniteFloat
@@ -40,6 +40,8 @@ class Chroma(Spectral):
     >>> int(F[:, 20].argmax())  # A, the tenth after C
     9
     """
+
+    row_name: ClassVar[str] = "pitch class"
 
     type: Literal["chroma"] = "chroma"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Gt
 from pydantic import Field, FiniteFloat, field_validator
@@ -50,6 +50,8 @@ class Cqt(ClipFeaturizer):
     >>> int(F[:, 20].argmax())  # A4 is 45 semitones above C1
     45
     """
+
+    row_name: ClassVar[str] = "frequency bin"
 
     type: Literal["cqt"] = "cqt"
 

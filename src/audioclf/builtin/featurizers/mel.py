@@ -7,7 +7,7 @@ ICML Workshop on Deep Learning for Audio, Speech and Language Processing, 2013.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le
 from pydantic import Field, FiniteFloat, ValidationInfo, field_validator, model_validator
@@ -58,6 +58,8 @@ Augmentation = Vtlp
 
 class MelBands(Spectral):
     """Base of featurizers that use a mel spectrogram."""
+
+    row_name: ClassVar[str] = "mel band"
 
     power: FiniteFloat = Field(default=2.0, gt=0, le=4)
     """Exponent of the magnitude before the sum over a band, in (0, 4]: 2 for power."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
 from typing_extensions import override
@@ -37,6 +37,8 @@ class Mfcc(MelBands):
     >>> Mfcc(n_mfcc=13, deltas=2).extract(y, 22050).shape
     (39, 44)
     """
+
+    row_name: ClassVar[str] = "coefficient"
 
     type: Literal["mfcc"] = "mfcc"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from pydantic import Field, FiniteFloat, field_validator
 from typing_extensions import override
@@ -56,6 +56,8 @@ class SpectralShape(Spectral):
     >>> [round(float(value), 1) for value in F[:, 20]]
     [440.3, 0.7]
     """
+
+    row_name: ClassVar[str] = "feature"
 
     type: Literal["spectral"] = "spectral"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat
 from typing_extensions import override
@@ -34,6 +34,8 @@ class Stft(Spectral):
     >>> int(F[:, 80].argmax()) * 22050 // 512
     430
     """
+
+    row_name: ClassVar[str] = "frequency bin"
 
     type: Literal["stft"] = "stft"
 
