@@ -15,28 +15,74 @@ import pytest
 
 from audioclf import __version__
 from audioclf.cli import COMMANDS, LazyGroup
-from tests.conftest import CONFIG, WHOLE, run_cli
+from audioclf.cli.help import EXAMPLES
+from tests.conftest import CONFIG, WHOLE, run_cli, run_process
 
 
-def test_help_lists_every_command() -> None:
+def test_help_lists_every_command_in_sections_with_first_steps() -> None:
     done = run_cli("--help", code=0)
-    for command in ("run", "check", "plugins", "schema"):
+    for command in COMMANDS:
         assert f"\n  {command} " in done.stdout
+    for title in ("Start:", "Use a model:", "Examples:\n  audioclf init my_sounds\n"):
+        assert f"\n{title}" in done.stdout
 
 
 def test_the_help_of_each_command_is_its_line_in_the_list() -> None:
     for name, line in COMMANDS.items():
         assert LazyGroup().get_command(None, name).help == line
-    assert "Usage: audioclf" in run_cli("run", "--help").stdout
+    shown = run_cli("run", "--help").stdout
+    places = [shown.index(f"\n{title}:") for title in ("Arguments", "Options", "Speed", "Output")]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "line", [(name, line) for name, lines in EXAMPLES.items() for line in lines], ids=str
+)
+def test_examples_of_the_help_are_commands_with_their_options(line: tuple[str, str]) -> None:
+    name, *args = line[1].split()
+    assert name == (line[0] or name)
+    command = LazyGroup().get_command(None, name)
+    while getattr(command, "commands", None) and args:
+        command = command.commands[args.pop(0)]
+    command.make_context(name, args)
 
 
 def test_version() -> None:
     assert run_cli("--version").stdout == f"audioclf {__version__}\n"
 
 
-def test_an_unknown_command_is_a_usage_error() -> None:
-    done = run_cli("rnu", code=2)
-    assert "No such command 'rnu'" in done.stderr
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("rnu", "No such command 'rnu'. Did you mean 'run'?"),
+        ("toy.yaml", "Did you mean 'audioclf run toy.yaml'?"),
+        ("sounds", "Did you mean 'audioclf init sounds'?"),
+        ("xyz", "No such command 'xyz'."),
+    ],
+)
+def test_an_unknown_command_is_a_usage_error_with_the_nearest(
+    word: str, message: str, toy_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(toy_config.parent)
+    done = run_cli(word, code=2)
+    assert message in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("args", [("-v", "check", "nope"), ("check", "nope", "--verbose")])
+def test_verbose_shows_versions_and_the_traceback_of_an_error(args: tuple[str, ...]) -> None:
+    done = run_cli(*args, code=2)
+    assert f"audioclf: info: audioclf {__version__}, Python 3" in done.stderr
+    assert "Traceback" in done.stderr
+    assert "Traceback" not in run_cli("check", "nope", code=2).stderr
+
+
+def test_the_shell_completes_commands_configs_and_options() -> None:
+    def completed(words: str) -> list[str]:
+        variables = {"COMP_WORDS": f"audioclf {words}", "COMP_CWORD": str(len(words.split()))}
+        return run_process(env={"_AUDIOCLF_COMPLETE": "complete_bash", **variables}).stdout.split()
+
+    assert completed("ru") == ["run", "runs"]
+    assert completed("run quick") == ["quickstart"]
 
 
 def test_run_prints_a_table_and_leaves_a_complete_folder(toy_config: Path, tmp_path: Path) -> None:

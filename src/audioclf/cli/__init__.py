@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import signal
 import sys
+import traceback
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -18,29 +20,39 @@ from typer.core import TyperGroup
 from audioclf._version import __version__
 from audioclf.base.errors import AudioclfError, Terminated, stop_code, stop_words
 from audioclf.base.machine import limit_threads_at_start
+from audioclf.cli.help import format_examples, is_verbose, set_verbose, with_help
 from audioclf.cli.options import new_app
 from audioclf.cli.terminal import complain, prepare_streams, stdout_for_results
 
-COMMANDS = {
-    "init": "Suggest a config for a folder or zip of recordings, with reasons.",
-    "explore": "Describe a dataset before training, in a table and one HTML page.",
-    "run": "Train and evaluate the pipelines of a config; write a run folder.",
-    "predict": "Classify new recordings: clips, or windows and events in long recordings.",
-    "check": "Validate a config and its dataset, without training.",
-    "runs": "List the runs in a folder, with date, best pipeline and state.",
-    "compare": "Compare the pipelines of one or more runs in pairs, with intervals and tests.",
-    "report": "Write one HTML page of a finished run: numbers, pictures and sound.",
-    "audit": "Look for reasons to doubt the numbers: leakage, shortcuts, bad files, wrong labels.",
-    "replay": "Repeat a finished run from its folder, and compare the results stage by stage.",
-    "notify": "Notify plugins, such as mlflow, of a finished run.",
-    "model": "Show the content of a model file, without running it.",
-    "export": "Export a model as ONNX, and check that its scores stay the same.",
-    "sample-data": "Write a small dataset that shows one effect, such as leakage or a shortcut.",
-    "configs": "List the included configs, or print or copy one.",
-    "plugins": "List, explain, check and create plugins.",
-    "cache": "Show, verify or prune the feature cache.",
-    "schema": "Print the JSON schema of configs, for editors.",
+_SECTIONS = {
+    "Start": {
+        "init": "Suggest a config for a folder or zip of recordings, with reasons.",
+        "explore": "Describe a dataset before training, in a table and one HTML page.",
+        "sample-data": "Write a small dataset with one effect, such as leakage or a shortcut.",
+        "configs": "List the included configs, or print or copy one.",
+    },
+    "Train and evaluate": {
+        "check": "Validate a config and its dataset, without training.",
+        "audit": "Look for leakage, shortcuts, bad files and wrong labels.",
+        "run": "Train and evaluate the pipelines of a config; write a run folder.",
+        "runs": "List the runs in a folder, with date, best pipeline and state.",
+        "compare": "Compare the pipelines of one or more runs in pairs, with intervals and tests.",
+        "report": "Write one HTML page of a finished run: numbers, pictures and sound.",
+        "replay": "Repeat a finished run from its folder, and compare the results stage by stage.",
+        "notify": "Notify plugins, such as mlflow, of a finished run.",
+    },
+    "Use a model": {
+        "predict": "Classify new recordings: clips, or windows and events in long recordings.",
+        "model": "Show the content of a model file, without running it.",
+        "export": "Export a model as ONNX, and check that its scores stay the same.",
+    },
+    "Set up": {
+        "plugins": "List, explain, check and create plugins.",
+        "cache": "Show, verify or prune the feature cache.",
+        "schema": "Print the JSON schema of configs, for editors.",
+    },
 }
+COMMANDS = {name: line for section in _SECTIONS.values() for name, line in section.items()}
 """Name of each command and the first line of its help."""
 
 
@@ -61,20 +73,42 @@ class LazyGroup(TyperGroup):
             (app := new_app()).command()(getattr(module, name))
         command: Any = typer.main.get_command(app)
         command.name = cmd_name
+        with_help(command, cmd_name, *(item for item in self.params if item.name == "verbose"))
         for item in (command, *getattr(command, "commands", {}).values()):
             item.callback = _keeping_stdout(item.callback)
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the list of commands from the static table."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """Write the lists of commands from the static table."""
+        for title, commands in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()), col_max=16)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the first steps."""
+        format_examples("", ctx, formatter)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command; for an unknown one the error has the nearest name."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            if Path(name).exists():
+                config = Path(name).suffix.lower() in (".yaml", ".yml")
+                hint = f" Did you mean 'audioclf {'run' if config else 'init'} {name}'?"
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Call the command; the one place where errors for the user are caught."""
         try:
             return super().invoke(ctx)
         except AudioclfError as exc:
+            if is_verbose(ctx):
+                traceback.print_exc()
             complain("error", str(exc))
             sys.exit(exc.exit_code)
         except KeyboardInterrupt as exc:
@@ -103,12 +137,16 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _be_verbose(ctx: typer.Context, wanted: bool) -> None:
+    set_verbose(ctx, wanted)
+
+
 app = typer.Typer(
     cls=LazyGroup,
     name="audioclf",
     help="Audio classification from one YAML file, with numbers that can be trusted.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -119,6 +157,14 @@ app = typer.Typer(
 def _options(
     version: bool = typer.Option(
         False, "--version", callback=_show_version, is_eager=True, help="Print the version."
+    ),
+    verbose: bool = typer.Option(
+        False,
+        "--verbose",
+        "-v",
+        callback=_be_verbose,
+        expose_value=False,
+        help="Show versions, messages of libraries, and the traceback of an error.",
     ),
 ) -> None:
     """Audio classification from one YAML file, with numbers that can be trusted."""

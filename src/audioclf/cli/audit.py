@@ -35,7 +35,7 @@ def audit(
     as_json: options.JsonOption = False,
     strict: options.StrictOption = False,
 ) -> None:
-    """Look for reasons to doubt the numbers: leakage, shortcuts, bad files, wrong labels."""
+    """Look for leakage, shortcuts, bad files and wrong labels."""
     from audioclf.audit import check_allowed
 
     check_allowed(allow)

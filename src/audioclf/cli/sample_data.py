@@ -23,7 +23,7 @@ def sample_data(
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same files.")] = 0,
     show_list: Annotated[bool, typer.Option("--list", help="List the datasets.")] = False,
 ) -> None:
-    """Write a small dataset that shows one effect, such as leakage or a shortcut."""
+    """Write a small dataset with one effect, such as leakage or a shortcut."""
     from audioclf.starters.sample_data.registry import SAMPLES, sample_named, write_sample
 
     if show_list:
