@@ -165,6 +165,20 @@ def _swap(rows: list[Row]) -> None:
         row["fold"] = {"0": "1", "1": "0"}.get(row["fold"], row["fold"])
 
 
+def test_folders_without_a_finished_run_are_left_out_with_a_note(
+    first: Path, second: Path, tmp_path: Path
+) -> None:
+    (copy_run(second, tmp_path / "stopped") / "record.json").unlink()
+    (copy_run(second, tmp_path / "damaged") / METRICS).write_text("{")
+    others = [tmp_path / "stopped", tmp_path / "damaged"]
+    result = compare_runs([others[0], first, others[1]])
+    assert result.runs == (first,)
+    notes = [note for note in result.comparison.notes if note.startswith("left out: ")]
+    assert "stopped: holds a run that did not finish" in notes[0]
+    assert "damaged/metrics.json: cannot be read" in notes[1]
+    assert refusal(*others).startswith(f"{others[0]}: holds a run that did not finish")
+
+
 def test_the_same_run_twice_is_refused(first: Path) -> None:
     assert refusal(first, first / ".." / first.name) == f"{first.resolve()}: is given twice"
 

@@ -83,9 +83,10 @@ def compare_runs(
     """Compare the pipelines of finished runs.
 
     By default the metric is the main one of the first run; `margin`, the largest difference that
-    does not matter, above 0, is that of its config, if it has one.
+    does not matter, above 0, is that of its config, if it has one. Of several folders, those that
+    hold no finished run are left out and named in a note of the comparison.
     """
-    runs = [read_run(path) for path in paths]
+    runs, unread = _readable(paths)
     first = runs[0]
     _check_comparable(runs)
     wanted = _checked_metric(metric or first.main_metric, first)
@@ -107,7 +108,21 @@ def compare_runs(
     place = {name: position for position, name in enumerate(comparison.pipelines)}
     rows.sort(key=lambda row: place.get(row.name, len(place)))
     left_out = len({row["path"] for run in runs for row in run.left_out})
+    comparison = replace(comparison, notes=(*unread, *comparison.notes))
     return ComparedRuns(tuple(run.path for run in runs), tuple(rows), comparison, left_out)
+
+
+def _readable(paths: Sequence[str | Path]) -> tuple[list[SavedRun], list[str]]:
+    """Return the runs that can be read, and a note on each of the others."""
+    runs, errors = [], []
+    for path in paths:
+        try:
+            runs.append(read_run(path))
+        except ResultError as exc:
+            errors.append(exc)
+    if errors and not runs:
+        raise errors[0]
+    return runs, [f"left out: {error.message}" for error in errors]
 
 
 def _check_comparable(runs: Sequence[SavedRun]) -> None:
