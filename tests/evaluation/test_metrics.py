@@ -12,10 +12,12 @@ from sklearn import metrics as sk
 from audioclf.base.errors import ConfigError
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, interval
+from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.estimate import (
     bootstrap_values,
     check_metrics,
     estimate,
+    estimates,
     mean_confusion,
     metric_value,
     scorer,
@@ -106,9 +108,10 @@ def test_a_clip_drawn_twice_counts_as_a_sample_weight_in_scikit_learn(
         scores = np.round(scores * 8) + 1
         scores /= scores.sum(axis=1, keepdims=True)
     repeat = repeats_of(result_of(y, y_pred, scores), targets_of(y))[0]
+    units = Units(np.arange(len(y)), len(y))
     weights = np.random.default_rng(1).integers(0, 4, (3, len(y))).astype(float)
     weights[0] = 1.0
-    found = scorer(repeat, metric, k)(weights)
+    found = scorer(repeat, [metric], k, units)(Draws(weights))[:, 0]
     predicted = y_pred if METRICS[metric].needs == "labels" else scores
     expected = [ORACLES[metric](y, predicted, sample_weight=row) for row in weights]
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
@@ -295,3 +298,12 @@ def test_a_resample_without_the_class_does_not_count_against_it() -> None:
     last = per_class(result_of(y, y), targets_of(y, n_classes=2), seed=0)[1]
     assert last.recall.value == 1.0
     assert np.isnan([last.recall.low, last.recall.high]).all()  # a single unit of the class
+
+
+def test_metrics_together_are_those_of_each_alone() -> None:
+    y, y_pred, scores = random_case(3)
+    results = [result_of(y, y_pred, scores), result_of(y, y), repeated(y, 3)]
+    targets, metrics = targets_of(y, np.arange(60) // 2), [m for m in METRICS if m not in OF_TWO]
+    for result, found in zip(results, estimates(results, metrics, targets, seed=2), strict=True):
+        alone = {metric: estimate(result, metric, targets, seed=2) for metric in metrics}
+        assert repr(found) == repr(alone)

@@ -1,7 +1,7 @@
 """Table of metrics: range, direction, input and scikit-learn's scorer of each.
 
 To add a metric, add its name to `Metric`, its row to `METRICS`, and the function that computes it
-to `LABEL_METRICS` or `SCORE_METRICS` in evaluation/metrics.
+to `LABEL_METRICS`, `RANK_METRICS` or `LOSSES` in evaluation/metrics.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.comparison.selection import corrected_best
 from audioclf.evaluation.folds import untested
-from audioclf.evaluation.metrics.estimate import Estimate, estimate
+from audioclf.evaluation.metrics.estimate import Estimate
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction
@@ -141,7 +141,7 @@ def summarise(
             result.pipeline.name,
             result.pipeline.featurizer,
             result.pipeline.classifier_name,
-            {m: estimate(result, m, targets, seed=config.seed) for m in config.metrics},
+            metrics,
             result.fit_seconds,
             result.predict_seconds_per_clip,
             result.model_bytes,

@@ -16,7 +16,8 @@ import numpy as np
 
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.evaluation.metrics.bootstrap import on_resamples
-from audioclf.evaluation.metrics.estimate import scorer, value_of
+from audioclf.evaluation.metrics.draws import Draws, Units
+from audioclf.evaluation.metrics.estimate import scorer, values_of
 from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, Tally
 from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat
 
@@ -58,7 +59,8 @@ def best_guess(truth: Codes, metric: Metric, n_classes: int) -> Guess:
     if METRICS[metric].needs != "labels":
         clips = np.arange(len(truth))
         repeat = Repeat(clips, truth, np.zeros_like(truth), np.tile(shares, (len(truth), 1)))
-        return Guess(None, scorer(repeat, metric, n_classes))
+        of_draws = scorer(repeat, [metric], n_classes, Units(clips, len(clips)))
+        return Guess(None, lambda weights: of_draws(Draws(weights))[:, 0])
     belongs = np.eye(n_classes)[truth]
 
     def guess(code: int | None) -> Guess:
@@ -93,7 +95,7 @@ def permutation_p(
 
     def value(labels: Codes) -> float:
         permuted = [replace(r, y_true=labels[r.test]) for r in repeats]
-        return sign * value_of(permuted, metric, n_classes)
+        return sign * float(values_of(permuted, [metric], n_classes)[0])
 
     rng = np.random.default_rng(seed)
     permute = _permuter(truth[tested], units[tested])

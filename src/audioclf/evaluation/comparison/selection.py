@@ -16,8 +16,9 @@ import numpy as np
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import on_resamples
-from audioclf.evaluation.metrics.estimate import is_available, of_units
-from audioclf.evaluation.metrics.repeats import Floats, mean_where_defined, repeats_of
+from audioclf.evaluation.metrics.draws import Draws
+from audioclf.evaluation.metrics.estimate import averaged, is_available, scorers_of
+from audioclf.evaluation.metrics.repeats import Floats, repeats_of
 from audioclf.evaluation.results import Predicted
 
 
@@ -31,16 +32,13 @@ def corrected_best(
     pipelines = [repeats_of(r, targets) for r in results if is_available(r, metric)]
     if len(pipelines) < 2:
         return float("nan")
-    units, n_classes = targets.unit_codes, targets.n_classes
-    tested = np.unique(np.concatenate([units[r.test] for repeats in pipelines for r in repeats]))
-    scorers = [
-        [of_units(r, metric, units, tested, n_classes) for r in repeats] for repeats in pipelines
-    ]
+    metrics, n_classes = [[metric] for _ in pipelines], targets.n_classes
+    scorers, n_units, width = scorers_of(pipelines, metrics, targets.unit_codes, n_classes)
     sign = -1.0 if METRICS[metric].lower_is_better else 1.0
 
     def values(counts: Floats) -> Floats:
-        rows = [mean_where_defined(score(counts) for score in each) for each in scorers]
-        return np.column_stack(rows)
+        draws = Draws(counts)
+        return np.hstack([averaged(own, draws) for own in scorers])
 
     def chosen(counts: Floats) -> Floats:
         inside = np.nan_to_num(sign * values(counts), nan=-np.inf)
@@ -48,7 +46,6 @@ def corrected_best(
         best: Floats = outside[np.arange(len(counts)), inside.argmax(axis=1)]
         return best
 
-    widest = max(len(r.test) for repeats in pipelines for r in repeats)
-    resampled = on_resamples(chosen, len(tested), seed=seed, width=max(widest, n_classes))
+    resampled = on_resamples(chosen, n_units, seed=seed, width=width)
     finite = resampled[np.isfinite(resampled)]
     return float(finite.mean()) if len(finite) else float("nan")

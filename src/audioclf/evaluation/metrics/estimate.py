@@ -16,6 +16,7 @@ from audioclf.base.errors import ConfigError
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, interval, on_resamples
+from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, tallier
 from audioclf.evaluation.metrics.repeats import (
     Codes,
@@ -25,8 +26,10 @@ from audioclf.evaluation.metrics.repeats import (
     repeat_of,
     repeats_of,
 )
-from audioclf.evaluation.metrics.score_metrics import SCORE_METRICS, OfWeights
+from audioclf.evaluation.metrics.score_metrics import LOSSES, RANK_METRICS, AtHits, rankings
 from audioclf.evaluation.results import Predicted
+
+Scorer = Callable[[Draws], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +63,47 @@ def check_metrics(metrics: Sequence[str], classes: Sequence[str], where: str = "
 
 def estimate(result: Predicted, metric: Metric, targets: Targets, *, seed: int) -> Estimate | None:
     """Return a metric of one pipeline with its interval, or None if it needs other scores."""
-    if not is_available(result, metric):
-        return None
-    value = metric_value(result, metric, targets)
-    info, values = METRICS[metric], bootstrap_values([result], metric, targets, seed=seed)[0]
-    clips = np.concatenate([fold.fold.test for fold in result.folds])
-    if info.two_classes_only:
-        clips = clips[targets.codes[clips] == targets.n_classes - 1]
-    n_units = len(np.unique(targets.unit_codes[clips]))
-    low, high = interval(value, values, n_units, low=info.low, high=info.high)
+    return estimates([result], [metric], targets, seed=seed)[0][metric]
+
+
+def estimates(
+    results: Sequence[Predicted], metrics: Sequence[Metric], targets: Targets, *, seed: int
+) -> list[dict[Metric, Estimate | None]]:
+    """Return metrics of pipelines, all on the same resamples; None if one needs other scores."""
+    available = [[m for m in metrics if is_available(result, m)] for result in results]
+    repeats = [repeats_of(result, targets) for result in results]
+    resampled = resampled_values(
+        repeats, available, targets.unit_codes, targets.n_classes, seed=seed
+    )
+    return [
+        dict.fromkeys(metrics) | _estimates(result, names, values, targets)
+        for result, names, values in zip(results, available, resampled, strict=True)
+    ]
+
+
+def _estimates(
+    result: Predicted, metrics: Sequence[Metric], resampled: Floats, targets: Targets
+) -> dict[Metric, Estimate | None]:
+    values = values_of(repeats_of(result, targets), metrics, targets.n_classes)
     folds = [repeat_of([fold], targets) for fold in result.folds]
-    per_fold = tuple(value_of([fold], metric, targets.n_classes) for fold in folds)
-    return Estimate(value, low, high, per_fold)
+    per_fold = np.array([values_of([fold], metrics, targets.n_classes) for fold in folds])
+    clips = np.concatenate([fold.fold.test for fold in result.folds])
+    of_last = clips[targets.codes[clips] == targets.n_classes - 1]
+    n_units = [len(np.unique(targets.unit_codes[tested])) for tested in (clips, of_last)]
+    found: dict[Metric, Estimate | None] = {}
+    for place, metric in enumerate(metrics):
+        info, value = METRICS[metric], float(values[place])
+        n, rows = n_units[info.two_classes_only], resampled[:, place]
+        low, high = interval(value, rows, n, low=info.low, high=info.high)
+        found[metric] = Estimate(value, low, high, tuple(per_fold[:, place].tolist()))
+    return found
 
 
 def metric_value(result: Predicted, metric: Metric, targets: Targets) -> float:
     """Return a metric of one pipeline, averaged over the repeats; NaN if it is not defined."""
     if not is_available(result, metric):
         return float("nan")
-    return value_of(repeats_of(result, targets), metric, targets.n_classes)
+    return float(values_of(repeats_of(result, targets), [metric], targets.n_classes)[0])
 
 
 def bootstrap_values(
@@ -88,14 +113,12 @@ def bootstrap_values(
 
     It is averaged over the repeats in which it is defined; NaN where it is not.
     """
-    pipelines = [repeats_of(result, targets) for result in results]
-    available = [is_available(result, metric) for result in results]
-    values = np.full((len(pipelines), N_RESAMPLES), np.nan)
-    if any(available):
-        usable = [pipeline for pipeline, usable in zip(pipelines, available, strict=True) if usable]
-        values[available] = values_on_resamples(
-            usable, metric, targets.unit_codes, n_classes=targets.n_classes, seed=seed
-        )
+    available = [[metric] if is_available(result, metric) else [] for result in results]
+    repeats = [repeats_of(result, targets) for result in results]
+    rows = resampled_values(repeats, available, targets.unit_codes, targets.n_classes, seed=seed)
+    values = np.full((len(results), N_RESAMPLES), np.nan)
+    for place, row in enumerate(rows):
+        values[place] = row[:, 0] if row.size else np.nan
     return values
 
 
@@ -118,54 +141,92 @@ def is_available(result: Predicted, metric: Metric) -> bool:
     )
 
 
-def value_of(repeats: Sequence[Repeat], metric: Metric, n_classes: int) -> float:
-    """Return a metric averaged over the repeats in which it is defined."""
-    values = (scorer(r, metric, n_classes)(np.ones((1, len(r.test)))) for r in repeats)
-    return float(mean_where_defined(values)[0])
+def values_of(repeats: Sequence[Repeat], metrics: Sequence[Metric], n_classes: int) -> Floats:
+    """Return metrics [shape=(n_metrics,)], averaged over the repeats in which each is defined."""
+    scores = (
+        scorer(r, metrics, n_classes, units)(Draws(np.ones((1, units.count))))
+        for r in repeats
+        for units in units_of([r], np.arange(int(r.test.max(initial=0)) + 1))
+    )
+    values: Floats = mean_where_defined(scores)[0]
+    return values
 
 
-def values_on_resamples(
+def resampled_values(
     pipelines: Sequence[Sequence[Repeat]],
-    metric: Metric,
-    units: Codes,
-    *,
+    metrics: Sequence[Sequence[Metric]],
+    unit_codes: Codes,
     n_classes: int,
+    *,
     seed: int,
-) -> Floats:
-    """Return a metric of several pipelines, given as their repeats, on the same resamples."""
-    tested = np.unique(np.concatenate([units[r.test] for pipeline in pipelines for r in pipeline]))
-    prepared = [
-        [of_units(r, metric, units, tested, n_classes) for r in pipeline] for pipeline in pipelines
+) -> list[Floats]:
+    """Return for each pipeline its metrics on the same resamples [(N_RESAMPLES, n_metrics)]."""
+    if not any(metrics):
+        return [np.empty((N_RESAMPLES, 0)) for _ in pipelines]
+    scorers, n_units, width = scorers_of(pipelines, metrics, unit_codes, n_classes)
+
+    def of_counts(counts: Floats) -> Floats:
+        draws = Draws(counts)
+        return np.hstack([averaged(own, draws) for own in scorers])
+
+    values = on_resamples(of_counts, n_units, seed=seed, width=width)
+    return np.split(values, np.cumsum([len(names) for names in metrics])[:-1], axis=1)
+
+
+def scorers_of(
+    pipelines: Sequence[Sequence[Repeat]],
+    metrics: Sequence[Sequence[Metric]],
+    unit_codes: Codes,
+    n_classes: int,
+) -> tuple[list[list[Scorer]], int, int]:
+    """Return the scorers of the repeats of each pipeline, and the numbers of units and columns."""
+    units = units_of([repeat for pipeline in pipelines for repeat in pipeline], unit_codes)
+    left = iter(units)
+    scorers = [
+        [scorer(repeat, names, n_classes, next(left)) for repeat in pipeline]
+        for pipeline, names in zip(pipelines, metrics, strict=True)
     ]
-
-    def of_pipelines(counts: Floats) -> Floats:
-        rows = [mean_where_defined(score(counts) for score in scorers) for scorers in prepared]
-        return np.column_stack(rows)
-
-    widest = max(max(len(r.test) for r in pipeline) for pipeline in pipelines)
-    return on_resamples(of_pipelines, len(tested), seed=seed, width=max(widest, n_classes)).T
+    return scorers, units[0].count, max(n_classes, *(len(each.codes) for each in units))
 
 
-def of_units(
-    repeat: Repeat, metric: Metric, units: Codes, tested: Codes, n_classes: int
-) -> Callable[[Floats], Floats]:
-    """Return the function from counts of the tested units to the metric."""
-    score = scorer(repeat, metric, n_classes)
-    columns = np.searchsorted(tested, units[repeat.test])
-    return lambda counts: score(np.take(counts, columns, axis=1))
+def units_of(repeats: Sequence[Repeat], unit_codes: Codes) -> list[Units]:
+    """Return the units of the clips of each repeat, among all that are tested."""
+    tested = np.unique(np.concatenate([unit_codes[repeat.test] for repeat in repeats]))
+    return [Units(np.searchsorted(tested, unit_codes[r.test]), len(tested)) for r in repeats]
 
 
-def scorer(repeat: Repeat, metric: Metric, n_classes: int) -> OfWeights:
-    """Return the metric as a function of weights [shape=(n_rows, n_test)]; NaN if not defined."""
-    score = _unguarded(repeat, metric, n_classes)
-    return lambda weights: np.where(weights.any(axis=1), score(weights), np.nan)
+def averaged(scorers: Sequence[Scorer], draws: Draws) -> Floats:
+    """Return the mean over repeats [shape=(n_rows, n_metrics)] where each metric is defined."""
+    return mean_where_defined(score(draws) for score in scorers)
 
 
-def _unguarded(repeat: Repeat, metric: Metric, n_classes: int) -> OfWeights:
-    needs = METRICS[metric].needs
-    if needs != "labels":
-        scores = repeat.ranks if needs == "scores" else repeat.scores
-        assert scores is not None
-        return SCORE_METRICS[metric](repeat.y_true, scores)
-    tally, of_tally = tallier(repeat, n_classes), LABEL_METRICS[metric]
-    return lambda weights: of_tally(tally(weights))
+def scorer(repeat: Repeat, metrics: Sequence[Metric], n_classes: int, units: Units) -> Scorer:
+    """Return the function from draws to metrics of a repeat [shape=(n_rows, n_metrics)].
+
+    NaN for a row without a clip, or without one of a class that the metric needs.
+    """
+    tally_of = tallier(repeat.y_true, repeat.y_pred, n_classes, units)
+    ranked = [metric for metric in metrics if metric in RANK_METRICS]
+    ranks: list[Callable[[Draws], AtHits]] = []
+    if ranked and repeat.ranks is not None:
+        ranks = rankings(repeat.y_true, repeat.ranks, units)
+    losses = {
+        metric: LOSSES[metric](repeat.y_true, repeat.scores, units)
+        for metric in metrics
+        if metric in LOSSES and repeat.scores is not None
+    }
+
+    def score(draws: Draws) -> Floats:
+        tally = tally_of(draws)
+        sums = {metric: np.zeros(len(draws.counts)) for metric in ranked}
+        for rank in ranks:
+            at = rank(draws)
+            for metric in ranked:
+                sums[metric] += RANK_METRICS[metric](at)
+        values = {metric: total / len(ranks) for metric, total in sums.items()}
+        values |= {metric: loss(draws) for metric, loss in losses.items()}
+        values |= {m: LABEL_METRICS[m](tally) for m in metrics if m in LABEL_METRICS}
+        rows = np.column_stack([np.empty((len(draws.counts), 0)), *(values[m] for m in metrics)])
+        return np.where(tally.true.sum(axis=1, keepdims=True) > 0, rows, np.nan)
+
+    return score

@@ -1,4 +1,4 @@
-"""Metrics of predicted labels, for many weightings of the same clips at once.
+"""Metrics of predicted labels, on many resamples at once.
 
 All are functions of three numbers of each class: its clips, its predictions, and its correct
 predictions. Sums of whole weights are exact in any order. A metric is NaN if there is no clip of a
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from audioclf.components.metrics import Metric
-from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat, divided
+from audioclf.evaluation.metrics.draws import Draws, Units
+from audioclf.evaluation.metrics.repeats import Codes, Floats, divided
 
 
 @dataclass(frozen=True)
@@ -40,34 +41,24 @@ class Tally:
         return divided(2 * self.hits, self.true + self.predicted)
 
 
-def tallier(repeat: Repeat, n_classes: int) -> Callable[[Floats], Tally]:
-    """Return the function from weights [shape=(n_rows, n_test)] to a tally."""
-    pairs, pair_of_clip = np.unique(repeat.y_true * n_classes + repeat.y_pred, return_inverse=True)
+def tallier(y_true: Codes, y_pred: Codes, n_classes: int, units: Units) -> Callable[[Draws], Tally]:
+    """Return the function that counts the clips [shape=(n_clips,)] of the drawn units."""
+    pairs, sum_pairs = units.sums_of_groups(y_true * n_classes + y_pred)
     true, predicted = np.divmod(pairs, n_classes)
-    sum_pairs = _grouped(pair_of_clip, len(pairs))
-    sum_true, sum_predicted = _grouped(true, n_classes), _grouped(predicted, n_classes)
     right = true == predicted
+    by_class = [
+        Units(np.arange(len(pairs)), len(pairs)).sums_of_groups(c) for c in (true, predicted)
+    ]
 
-    def tally(weights: Floats) -> Tally:
-        by_pair = sum_pairs(weights)
-        hits = np.zeros((len(weights), n_classes))
-        hits[:, true[right]] = by_pair[:, right]
-        return Tally(hits, sum_true(by_pair), sum_predicted(by_pair))
+    def tally(draws: Draws) -> Tally:
+        by_pair = sum_pairs @ draws.by_unit
+        hits, *totals = np.zeros((3, n_classes, by_pair.shape[1]))
+        hits[true[right]] = by_pair[right]
+        for total, (present, sum_class) in zip(totals, by_class, strict=True):
+            total[present] = sum_class @ by_pair
+        return Tally(*(np.ascontiguousarray(sums.T) for sums in (hits, *totals)))
 
     return tally
-
-
-def _grouped(codes: Codes, n_groups: int) -> Callable[[Floats], Floats]:
-    """Return the function that sums the columns of each group."""
-    order = np.argsort(codes, kind="stable")
-    present, starts = np.unique(codes[order], return_index=True)
-
-    def sum_groups(weights: Floats) -> Floats:
-        sums = np.zeros((len(weights), n_groups))
-        sums[:, present] = np.add.reduceat(np.take(weights, order, axis=1), starts, axis=1)
-        return sums
-
-    return sum_groups
 
 
 def _accuracy(tally: Tally) -> Floats:

@@ -13,8 +13,9 @@ import numpy as np
 
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
-from audioclf.evaluation.metrics.estimate import Estimate
-from audioclf.evaluation.metrics.label_metrics import tallier
+from audioclf.evaluation.metrics.draws import Draws, Units
+from audioclf.evaluation.metrics.estimate import Estimate, units_of
+from audioclf.evaluation.metrics.label_metrics import Tally, tallier
 from audioclf.evaluation.metrics.repeats import Floats, Repeat, mean_where_defined, repeats_of
 from audioclf.evaluation.results import Predicted
 
@@ -35,10 +36,16 @@ def per_class(result: Predicted, targets: Targets, *, seed: int) -> list[ClassSc
     `seed`: seed of the resampling; the resamples are those of `estimate`.
     """
     n_classes, repeats = targets.n_classes, repeats_of(result, targets)
-    scorers = [_scorer(repeat, n_classes) for repeat in repeats]
-    ones = (score(np.ones((1, len(r.test)))) for score, r in zip(scorers, repeats, strict=True))
-    values = mean_where_defined(ones)[0]
-    resampled = _on_resamples(repeats, scorers, targets, seed)
+    units = units_of(repeats, targets.unit_codes)
+    of_units = _scorer(repeats, n_classes, units)
+    ones = [Units(np.arange(len(repeat.test)), len(repeat.test)) for repeat in repeats]
+    each_once = (
+        _scorer([repeat], n_classes, [own])(np.ones((1, own.count)))
+        for repeat, own in zip(repeats, ones, strict=True)
+    )
+    values = mean_where_defined(each_once)[0]
+    width = max(3 * n_classes, *(len(own.codes) for own in units))
+    resampled = on_resamples(of_units, units[0].count, seed=seed, width=width)
     support = np.mean([np.bincount(r.y_true, minlength=n_classes) for r in repeats], axis=0)
     return [
         _class_scores(values, resampled, support, code, _n_units(repeats, targets, code))
@@ -46,36 +53,24 @@ def per_class(result: Predicted, targets: Targets, *, seed: int) -> list[ClassSc
     ]
 
 
-def _scorer(repeat: Repeat, n_classes: int) -> Callable[[Floats], Floats]:
-    """Return the function from weights to the scores [shape=(n_rows, 3, n_classes)]."""
-    tally_of = tallier(repeat, n_classes)
+def _scorer(
+    repeats: Sequence[Repeat], n_classes: int, units: Sequence[Units]
+) -> Callable[[Floats], Floats]:
+    """Return the function from counts of units to the scores [shape=(n_rows, 3, n_classes)]."""
+    talliers = [
+        tallier(repeat.y_true, repeat.y_pred, n_classes, own)
+        for repeat, own in zip(repeats, units, strict=True)
+    ]
 
-    def score(weights: Floats) -> Floats:
-        tally = tally_of(weights)
+    def score(tally: Tally) -> Floats:
         scores = np.stack([tally.precisions, tally.recalls, tally.f1s], axis=1)
         return np.where(tally.true[:, None, :] > 0, scores, np.nan)
 
-    return score
+    def mean(counts: Floats) -> Floats:
+        draws = Draws(counts)
+        return mean_where_defined(score(tally_of(draws)) for tally_of in talliers)
 
-
-def _on_resamples(
-    repeats: Sequence[Repeat],
-    scorers: Sequence[Callable[[Floats], Floats]],
-    targets: Targets,
-    seed: int,
-) -> Floats:
-    units = targets.unit_codes
-    tested = np.unique(np.concatenate([units[repeat.test] for repeat in repeats]))
-    columns = [np.searchsorted(tested, units[repeat.test]) for repeat in repeats]
-
-    def of_units(counts: Floats) -> Floats:
-        return mean_where_defined(
-            score(np.take(counts, column, axis=1))
-            for score, column in zip(scorers, columns, strict=True)
-        )
-
-    width = max(*map(len, columns), 3 * targets.n_classes)
-    return on_resamples(of_units, len(tested), seed=seed, width=width)
+    return mean
 
 
 def _n_units(repeats: Sequence[Repeat], targets: Targets, code: int) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import interval, wilson_interval
-from audioclf.evaluation.metrics.estimate import is_available, value_of, values_on_resamples
+from audioclf.evaluation.metrics.estimate import is_available, resampled_values, values_of
 from audioclf.evaluation.metrics.repeats import Codes, Repeat, repeats_of
 from audioclf.evaluation.results import Predicted
 
@@ -71,7 +71,7 @@ def _score(
     n_clips = len({clip for repeat in repeats for clip in repeat.test.tolist()})
     if metric is None or not repeats:
         return SubgroupScore(name, n_clips, *[float("nan")] * 3)
-    value = value_of(repeats, metric, targets.n_classes)
+    value = float(values_of(repeats, [metric], targets.n_classes)[0])
     return SubgroupScore(
         name, n_clips, value, *_interval(repeats, metric, value, n_clips, targets, seed)
     )
@@ -85,6 +85,6 @@ def _interval(
     if metric == "accuracy":
         return wilson_interval(value, n_clips)
     clips, n_classes = np.arange(len(targets)), targets.n_classes
-    values = values_on_resamples([repeats], metric, clips, n_classes=n_classes, seed=seed)
+    values = resampled_values([repeats], [[metric]], clips, n_classes, seed=seed)[0][:, 0]
     info = METRICS[metric]
-    return interval(value, values[0], n_clips, low=info.low, high=info.high)
+    return interval(value, values, n_clips, low=info.low, high=info.high)

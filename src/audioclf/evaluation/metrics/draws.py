@@ -1,0 +1,58 @@
+"""The times that each unit is drawn, and sums of clips over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from audioclf.evaluation.metrics.repeats import Codes, Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The unit of each clip of a repeat, `0..count-1` [shape=(n_clips,)]."""
+
+    codes: Codes
+    count: int
+
+    def sums_of_runs(self, order: Codes, ends: Codes) -> Any:
+        """Return the matrix that sums runs of clips in this order, each from an end to the next."""
+        from scipy.sparse import csr_array
+
+        shape = (len(ends) - 1, self.count)
+        return csr_array((np.ones(len(order)), self.codes[order], ends), shape=shape)
+
+    def sums_of_groups(self, codes: Codes) -> tuple[Codes, Any]:
+        """Return the codes that occur, in their order, and the matrix that sums their clips."""
+        order = np.argsort(codes, kind="stable")
+        present, starts = np.unique(codes[order], return_index=True)
+        return present, self.sums_of_runs(order, np.append(starts, len(order)))
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The times that each unit is drawn in each resample [shape=(n_rows, n_units)].
+
+    Sums of whole numbers are exact in any order, so a metric depends on no other row.
+    """
+
+    counts: Floats
+
+    @cached_property
+    def by_unit(self) -> Floats:
+        """The counts with a row for each unit."""
+        return np.ascontiguousarray(self.counts.T)
+
+    def of_clips(self, units: Units) -> Floats:
+        """Return the counts of the unit of each clip [shape=(n_rows, n_clips)]."""
+        if units not in self._of_clips:
+            self._of_clips.clear()  # of one repeat at a time
+            self._of_clips[units] = np.take(self.counts, units.codes, axis=1)
+        return self._of_clips[units]
+
+    @cached_property
+    def _of_clips(self) -> dict[Units, Floats]:
+        return {}
