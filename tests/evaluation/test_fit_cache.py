@@ -178,7 +178,7 @@ def test_the_key_is_the_same_whatever_the_integers_of_the_indexes_are(tmp_path: 
 
 
 def test_a_classifier_of_no_plugin_is_not_kept(tmp_path: Path) -> None:
-    assert classifier_digest(LogisticRegression(), None) is None
+    assert classifier_digest(LogisticRegression(), ()) is None
     assert key_of(kept_in(tmp_path, classifiers={"svm": None})) is None
 
 
@@ -189,11 +189,12 @@ def test_a_classifier_is_told_from_another_by_its_fields_and_what_is_inside() ->
         Tuned(classifier=LogisticRegression(), search={"C": [1.0, 2.0]}),
         Tuned(classifier=LogisticRegression(max_iter=7), search={"C": [1.0, 2.0]}),
     ]
-    digests = [classifier_digest(each, ORIGIN) for each in made]
+    digests = [classifier_digest(each, (ORIGIN,)) for each in made]
     assert None not in digests
     assert len(set(digests)) == len(made)
-    assert classifier_digest(LogisticRegression(), ORIGIN) == digests[0]
-    assert classifier_digest(LogisticRegression(), Origin("audioclf", "9", "builtin")) != digests[0]
+    assert classifier_digest(LogisticRegression(), (ORIGIN,)) == digests[0]
+    other = classifier_digest(LogisticRegression(), (Origin("audioclf", "9", "builtin"),))
+    assert other != digests[0]
 
 
 def test_a_full_disk_warns_once_and_leaves_what_was_there(

@@ -19,7 +19,7 @@ from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.comparison.selection import corrected_best
 from audioclf.evaluation.folds import untested
-from audioclf.evaluation.metrics.estimate import Estimate
+from audioclf.evaluation.metrics.estimate import Estimate, estimates
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction
@@ -136,19 +136,20 @@ def summarise(
     """Compute the metrics of every pipeline, with their intervals."""
     dataset, main = extraction.dataset, config.metrics[0]
     targets = dataset.targets
+    metrics = estimates(results, config.metrics, targets, seed=config.seed)
     pipelines = [
         PipelineSummary(
             result.pipeline.name,
             result.pipeline.featurizer,
             result.pipeline.classifier_name,
-            metrics,
+            of_result,
             result.fit_seconds,
             result.predict_seconds_per_clip,
             result.model_bytes,
             result.peak_memory,
             result.warnings,
         )
-        for result in results
+        for result, of_result in zip(results, metrics, strict=True)
     ]
     pipelines.sort(key=lambda pipeline: _rank(pipeline.metrics[main], main))
     tested = {int(targets.unit_codes[index]) for fold in splits.folds for index in fold.test}

@@ -69,7 +69,7 @@ def estimate(result: Predicted, metric: Metric, targets: Targets, *, seed: int) 
 def estimates(
     results: Sequence[Predicted], metrics: Sequence[Metric], targets: Targets, *, seed: int
 ) -> list[dict[Metric, Estimate | None]]:
-    """Return metrics of pipelines, all on the same resamples; None if one needs other scores."""
+    """Return metrics of pipelines with the same folds; None where one needs other scores."""
     available = [[m for m in metrics if is_available(result, m)] for result in results]
     repeats = [repeats_of(result, targets) for result in results]
     resampled = resampled_values(
