@@ -401,9 +401,10 @@ def test_sound_with_the_features_of_silence_is_not_known_from_the_training(tmp_p
 
 
 def test_no_event_has_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        Model, "scores_of", lambda self, rows: np.tile([0.26, 0.74], (len(rows), 1))
-    )
+    def outputs(self: Model, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.ones(len(rows), np.intp), np.tile([0.26, 0.74], (len(rows), 1))
+
+    monkeypatch.setattr(Model, "outputs_of", outputs)
     loaded, folder = model(tmp_path), many(tmp_path / "in", 2, 1.0)
     result = predicted(loaded, folder, tmp_path / "o.csv", Settings(HALF.cutting, EventRule(0.8)))
     assert result.lines == 0

@@ -33,6 +33,7 @@ _NAMES = {
     "final": "final fit",
     "pictures": "pictures",
     "page": "page",
+    "predict": "predicting",
 }
 
 
@@ -155,13 +156,11 @@ def _begun(stage: str, total: int) -> str:
     name = _NAMES.get(stage, stage)
     if stage == "fitting":
         return f"{total} fits"
-    if stage == "predict":
-        return "predicting"
     return f"{name}, {total} clips" if stage in ("reading", "headers") else name
 
 
 def _counted(stage: str, done: int, total: int) -> str:
     name = _NAMES.get(stage, stage)
-    if stage == "predict":
+    if stage == "predict" and total > 1:
         return f"predicting {done / 60:.1f} of {total / 60:.1f} min of sound"
     return f"{name} {done}/{total}" if total > 1 else name

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from audioclf.base.errors import EXIT_OK, ConfigError, stop_code
+from audioclf.base.progress import clear_line
 from audioclf.base.text import printable
 from audioclf.cli import options
 from audioclf.cli.terminal import complain, results_stream
@@ -114,47 +115,48 @@ def predict(
     from audioclf.base.limits import parse_limits, use_limits
 
     limits = parse_limits(limit)
-    registry = options.load_registry(
-        strict=strict
-    )  # with few modules loaded it takes half the time
-    from audioclf.base.machine import available_cores
-    from audioclf.models.windows import Cutting
-    from audioclf.predict.events import EventRule
-    from audioclf.predict.inputs import collect
-    from audioclf.predict.job import predict_all
-    from audioclf.predict.settings import Job, Settings, check_settings
-    from audioclf.predict.sinks import open_sink
-
-    output = choose_format(form, out)
-    event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
-    model, digest = _load(bundle, registry, expect_sha256, untrusted=untrusted)
-    settings = Settings(
-        None if window is None else Cutting.of(window, hop, model.sr, partial),
-        event_rule if events else None,
-        rollup,
-        output,
-    )
-    notes = check_settings(model, settings)
-    for note in notes:
-        complain("note", note)
-    with use_limits(limits):
-        collected = collect(paths, _listed(nul) if "-" in paths else ())
-    for note in collected.notes:
-        complain("note", note)
-    collected = replace(collected, tables=(*collected.tables, bundle))
-    job = Job(model, settings, digest)
-    mode: Mode = "force" if force else "resume" if resume else "new"
     try:
-        sink = open_sink(out, job, collected, mode=mode, write=_write)
-        with options.progress_on_stderr(quiet=quiet) as progress, use_limits(limits):
-            result = predict_all(
-                job,
-                collected.recordings,
-                sink,
-                jobs=jobs or available_cores(),
-                isolate=isolate or untrusted,
-                progress=progress,
+        with options.progress_on_stderr(quiet=quiet, stage="model") as progress:
+            # With few modules loaded it takes half the time.
+            registry = options.load_registry(strict=strict)
+            from audioclf.base.machine import available_cores
+            from audioclf.models.windows import Cutting
+            from audioclf.predict.events import EventRule
+            from audioclf.predict.inputs import collect
+            from audioclf.predict.job import predict_all
+            from audioclf.predict.settings import Job, Settings, check_settings
+            from audioclf.predict.sinks import open_sink
+
+            output = choose_format(form, out)
+            event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
+            model, digest = _load(bundle, registry, expect_sha256, untrusted=untrusted)
+            settings = Settings(
+                None if window is None else Cutting.of(window, hop, model.sr, partial),
+                event_rule if events else None,
+                rollup,
+                output,
             )
+            notes = check_settings(model, settings)
+            for note in notes:
+                complain("note", note)
+            progress("list", 0, 1)
+            with use_limits(limits):
+                collected = collect(paths, _listed(nul) if "-" in paths else ())
+            for note in collected.notes:
+                complain("note", note)
+            collected = replace(collected, tables=(*collected.tables, bundle))
+            job = Job(model, settings, digest)
+            mode: Mode = "force" if force else "resume" if resume else "new"
+            sink = open_sink(out, job, collected, mode=mode, write=_write)
+            with use_limits(limits):
+                result = predict_all(
+                    job,
+                    collected.recordings,
+                    sink,
+                    jobs=jobs or available_cores(),
+                    isolate=isolate or untrusted,
+                    progress=progress,
+                )
     except BrokenPipeError:  # `| head` has all that it wants
         sys.exit(EXIT_OK)
     except KeyboardInterrupt as exc:
@@ -201,6 +203,7 @@ def _write(text: str) -> None:
     """Write to standard output as it is; a terminal gets no control characters of a stranger."""
     out = results_stream()
     if out.isatty():
+        clear_line()
         text = "\t".join(map(printable, text.split("\t")))
     stream = getattr(out, "buffer", None)
     if stream is None:

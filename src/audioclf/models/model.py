@@ -312,6 +312,18 @@ class Model:
         assert scores is not None
         return top_of(calibrated(calibration.mapping, scores), scores)
 
+    def outputs_of(
+        self, rows: NDArray[np.float32]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
+        """Return what `codes_of` and `scores_of` do, computed once; None where there are none."""
+        if (calibration := self.manifest.calibration) is None:
+            outputs = predicted(self.scorer, rows, len(self.classes))
+            return outputs.codes, outputs.scores
+        raw = self._uncalibrated(rows)
+        assert raw is not None
+        scores = calibrated(calibration.mapping, raw)
+        return top_of(scores, raw), scores
+
     def decide(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
         """Return the codes of `codes_of`, with -1 where the model abstains."""
         codes, below = self.codes_of(rows), self.manifest.abstain_below

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ from audioclf.audio.conversions import Conversions
 from audioclf.audio.decode import CANCELLED
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, AudioclfError, ResultError
+from audioclf.base.progress import Progress, no_progress
 from audioclf.dataset.path_labels import count
 from audioclf.engines import make_engine
 from audioclf.engines.base import Engine, WorkerDiedError
@@ -23,7 +24,7 @@ from audioclf.predict.formats import Line, Place
 from audioclf.predict.inputs import Recording
 from audioclf.predict.journal import JournalRow, key_of
 from audioclf.predict.lines import lines_of, scores_for_events
-from audioclf.predict.scoring import Outcome, Shared, score_recordings
+from audioclf.predict.scoring import Outcome, Shared, SoundCounter, score_recordings
 from audioclf.predict.settings import Job, check_settings
 from audioclf.predict.sinks import Sink
 
@@ -31,8 +32,6 @@ _TASK_FILES = 32
 _TASK_BYTES = 32 << 20
 _TASKS_AT_A_TIME = 256
 _SHOWN_FAILURES = 20
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -64,7 +63,7 @@ def predict_all(
     *,
     jobs: int = 1,
     isolate: bool = False,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = no_progress,
 ) -> JobResult:
     """Predict recordings and write their lines, in the order of the recordings.
 
@@ -91,9 +90,17 @@ def _predict(
     writing = _Writing(job, sink)
     result = writing.result
     result.skipped = len(recordings) - len(waiting)
-    for outcome in _outcomes(engine, tasks_of(waiting), Shared(job.model, job.settings.cutting)):
-        writing.put(outcome)
-        progress("predict", result.done + result.failed, len(waiting))
+    sound = SoundCounter(waiting, progress)
+    shared = Shared(job.model, job.settings.cutting, sound)
+    outcomes = _outcomes(engine, tasks_of(waiting), shared)
+    try:
+        for recording, outcome in zip(waiting, outcomes, strict=True):
+            writing.put(outcome)
+            seconds = outcome.info.seconds if outcome.info else 0.0
+            sound.at(recording, seconds, seconds, ended=True)
+    except BaseException:
+        shared.stop.set()  # else the engine would wait for the end of long recordings
+        raise
     result.notes = [*notes, *writing.notes.sentences(), *writing.event_notes()]
     return result
 

@@ -2,7 +2,7 @@
 
 The windows of several recordings share a batch, for the featurizer and for the classifier. Which
 ones do depends on the list of recordings alone, so no result depends on the number of threads.
-The classifier is called by one thread at a time, since a plugin's may not be safe in several.
+The classifier of a plugin is called by one thread at a time, since it may not be safe in several.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from audioclf.audio.decode import decode, inspect
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.stream import open_stream
 from audioclf.base.errors import DecodeError, FeatureError
+from audioclf.base.progress import Progress
+from audioclf.evaluation.predictions import ViewAverage
 from audioclf.models.calibration.maps import names_no_class
 from audioclf.models.windows import BATCH, Cutting, Piece, pieces
 from audioclf.predict.inputs import Recording
@@ -32,19 +35,68 @@ _BATCH_SAMPLES = 1 << 21
 """Samples from which on a batch is full: 8 MiB of waveforms."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Shared:
-    """Objects that all threads use.
+    """Objects that all threads use; they end early once `stop` is set.
 
-    `cutting` is None where a recording is one clip, as it was in training.
+    `cutting` is None where a recording is one clip, as it was in training; `sound` is None in
+    another process.
     """
 
     model: Model
     cutting: Cutting | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    sound: SoundCounter | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        safe = is_thread_safe(self.model.scorer)
+        self.turn: AbstractContextManager[object] = nullcontext() if safe else threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Shared, (self.model, self.cutting)  # each process has a lock of its own
+        return Shared, (self.model, self.cutting)
+
+
+def is_thread_safe(scorer: Any) -> bool:
+    """Return whether several threads may predict: scikit-learn does not change an estimator."""
+    if isinstance(scorer, ViewAverage):
+        return is_thread_safe(scorer.estimator)
+    if not hasattr(scorer, "get_params"):
+        return False
+    parts = (scorer, *scorer.get_params(deep=True).values())
+    estimators = [part for part in parts if hasattr(part, "fit")]
+    return all(type(estimator).__module__.startswith("sklearn.") for estimator in estimators)
+
+
+class SoundCounter:
+    """Reports the seconds of sound that all threads together have done.
+
+    Until a header is read, the length of its file is estimated from its size in bytes.
+    """
+
+    def __init__(self, recordings: Sequence[Recording], progress: Progress) -> None:
+        self._progress, self._lock = progress, threading.Lock()
+        self._n_bytes = {id(recording): recording.n_bytes or 1 for recording in recordings}
+        self._all_bytes = sum(self._n_bytes.values())
+        self._at: dict[int, tuple[float, float]] = {}
+        self._known_bytes = self._ended = 0
+        self._done = self._seconds = 0.0
+        progress("predict", 0, 1)
+
+    def at(self, recording: Recording, done: float, seconds: float, *, ended: bool = False) -> None:
+        """Note that `done` of the seconds of a recording are done, and report the sums."""
+        key = id(recording)
+        with self._lock:
+            if key not in self._at:
+                self._known_bytes += self._n_bytes[key]
+            done_before, seconds_before = self._at.get(key, (0.0, 0.0))
+            self._at[key] = done, seconds
+            self._done += done - done_before
+            self._seconds += seconds - seconds_before
+            self._ended += ended
+            total = round(self._seconds * self._all_bytes / self._known_bytes)
+            count = len(self._n_bytes)
+            recordings = f"{self._ended} of {count} recordings" if count > 1 else ""
+            self._progress("predict", round(self._done), total, recordings)
 
 
 @dataclass(eq=False)
@@ -81,7 +133,7 @@ def score_recordings(recordings: Sequence[Recording], shared: Shared) -> list[Ou
     scorer = _Scorer(shared)
     for recording in recordings:
         scorer.add(recording)
-    return scorer.finish()
+    return [] if shared.stop.is_set() else scorer.finish()
 
 
 class _Scorer:
@@ -95,13 +147,15 @@ class _Scorer:
         self.silence: dict[int, NDArray[np.float32] | FeatureError] = {}
 
     def add(self, recording: Recording) -> None:
+        if self.shared.stop.is_set():
+            return
         unfinished = _Unfinished(Outcome(recording))
         self.outcomes.append(unfinished)
         try:
             for piece in self._pieces(unfinished.outcome):
                 unfinished.cut += 1
                 self._put(unfinished, piece)
-                if unfinished.outcome.error:
+                if unfinished.outcome.error or self.shared.stop.is_set():
                     return
             if not unfinished.cut:
                 unfinished.outcome.fail(self._too_short(unfinished.outcome))
@@ -120,7 +174,10 @@ class _Scorer:
         source, sr = outcome.recording.source, self.shared.model.sr
         with open_stream(source, sr) as stream:
             self._note(outcome, stream.info, stream.offset)
-            yield from pieces(stream.blocks, cutting)
+            for piece in pieces(stream.blocks, cutting):
+                yield piece
+                if self.shared.sound is not None:
+                    self.shared.sound.at(outcome.recording, piece.end / sr, stream.info.seconds)
             outcome.warning = "; ".join(stream.warnings)
 
     def _whole(self, outcome: Outcome) -> Piece:
@@ -178,9 +235,8 @@ class _Scorer:
             unfinished, piece = batch[at]
             known = unfinished.outcome.trained_on or not self._is_silence(piece.y, rows[at])
             unfinished.outcome.trained_on = known
-        with self.shared.lock:
-            codes = model.codes_of(rows)
-            scores = None if model.score_kind == "none" else model.scores_of(rows)
+        with self.shared.turn:
+            codes, scores = model.outputs_of(rows)
         below: float | None = model.manifest.abstain_below
         if below is not None and scores is not None:
             codes = np.where(names_no_class(scores, codes, below), -1, codes)
