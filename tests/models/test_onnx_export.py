@@ -161,7 +161,7 @@ CURVES = Isotonic(curves=(Curve(scores=(0.2, 0.8), shares=(0.1, 0.9)),))
 @pytest.mark.parametrize(
     ("type_name", "fields", "expected", "hint"),
     [
-        ("dummy", {}, "cannot convert it, with scikit-learn ", "docs/guides/models.md lists the"),
+        ("dummy", {}, "cannot convert it, with scikit-learn ", "`audioclf docs models` lists the"),
         ("logistic_regression", {"calibration": CURVES}, "isotonic calibration is not", "sigmoid"),
     ],
 )

@@ -166,7 +166,7 @@ def strange() -> Fitted:
             lambda: fitted(Handmade()),
             {},
             "classifier 'handmade' belongs to no plugin",
-            "Put the class into a plugin; docs/guides/plugins.md shows how.",
+            "Put the class into a plugin; `audioclf docs plugins` shows how.",
         ),
         (strange, {}, r"the estimator of dummy holds pathlib\.Path, which", "('pathlib.Path',)"),
         (

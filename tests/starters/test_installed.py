@@ -62,7 +62,7 @@ def test_the_tutorial_does_what_it_says(environment: Environment, tmp_path: Path
             assert " ".join(line.split()) in " ".join(output.split()), line
 
 
-def test_the_wheel_of_audioclf_holds_the_templates_and_configs(tmp_path: Path) -> None:
+def test_the_wheel_of_audioclf_holds_templates_configs_and_pages(tmp_path: Path) -> None:
     from hatchling.builders.wheel import WheelBuilder
 
     built = next(
@@ -73,6 +73,8 @@ def test_the_wheel_of_audioclf_holds_the_templates_and_configs(tmp_path: Path) -
     folder = "audioclf/starters/plugin_template/templates"
     templates = {f"{folder}/{path.name}" for path in (REPO / "src" / folder).glob("*")}
     configs = {f"audioclf/configs/{path.name}" for path in (REPO / "configs").glob("*.yaml")}
+    pages = {f"audioclf/docs/{p.parent.name}/{p.name}" for p in (REPO / "docs").glob("[sgr]*/*.md")}
     assert templates
     assert configs
-    assert templates | configs <= names
+    assert pages
+    assert templates | configs | pages <= names

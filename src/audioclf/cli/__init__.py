@@ -46,7 +46,8 @@ _SECTIONS = {
         "model": "Show the content of a model file, without running it.",
         "export": "Export a model as ONNX, and check that its scores stay the same.",
     },
-    "Set up": {
+    "Help and set-up": {
+        "docs": "Print a page of the documentation, or list the pages.",
         "plugins": "List, explain, check and create plugins.",
         "cache": "Show, verify or prune the feature cache.",
         "schema": "Print the JSON schema of configs, for editors.",

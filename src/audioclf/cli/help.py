@@ -39,6 +39,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "export": ("export model.audioclf --to onnx",),
     "sample-data": ("sample-data --list", "sample-data groups"),
     "configs": ("configs", "configs show quickstart --out mine.yaml"),
+    "docs": ("docs", "docs loaders", "docs svm"),
     "plugins": ("plugins show mfcc", "plugins check knn", "plugins doctor"),
     "cache": ("cache stats", "cache prune --older-than 30d"),
 }

@@ -168,7 +168,7 @@ def _provenance(component: Component, registry: Registry) -> Provenance:
             "component",
             f"{component.kind} {component.type_name()!r} belongs to no plugin, so that the model "
             "could not be loaded",
-            hint="Put the class into a plugin; docs/guides/plugins.md shows how.",
+            hint="Put the class into a plugin; `audioclf docs plugins` shows how.",
         )
     return Provenance(
         type=component.type_name(),

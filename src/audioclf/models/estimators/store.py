@@ -53,7 +53,7 @@ def _untrusted(classifier: Classifier, types: list[str]) -> RefusedError:
         "type",
         f"{what}which a model file may not hold unless the classifier declares it",
         hint="If loading them runs no code from the file, set `trusted_types: ClassVar[tuple[str, "
-        f"...]] = {tuple(types)!r}` in {type(classifier).__name__}; see docs/guides/plugins.md.",
+        f"...]] = {tuple(types)!r}` in {type(classifier).__name__}; see `audioclf docs plugins`.",
     )
 
 

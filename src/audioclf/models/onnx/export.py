@@ -43,7 +43,7 @@ OPSETS = {"": 17, "ai.onnx.ml": 3}
 """Versions of the operators: ONNX Runtime supports them since 1.12."""
 
 _BATCH = 256
-_CONVERTED = "docs/guides/models.md lists the classifiers that were converted."
+_CONVERTED = "`audioclf docs models` lists the classifiers that were converted."
 _TOOLS = ("onnx", "skl2onnx", "onnxmltools", "onnxruntime")
 
 

@@ -59,7 +59,7 @@ def find_layout(path: Path, chosen: Chosen = _NOTHING) -> Layout:
         raise DatasetError(
             problem,
             hint="Without a table, the config names groups and classes by "
-            "`label_pattern`: see docs/start/first_config.md.",
+            "`label_pattern`: see `audioclf docs first_config`.",
         )
     if layout is None:
         try:

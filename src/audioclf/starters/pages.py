@@ -1,0 +1,60 @@
+"""Pages of the documentation in the installation, which `audioclf docs` prints.
+
+The folder `docs` of the repository is the only source. A wheel holds a copy of the pages for users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from audioclf.base.errors import ConfigError, EnvironmentMissingError
+
+FOLDERS = ("start", "guides", "reference")
+
+
+def pages() -> dict[str, Path]:
+    """Return the pages by topic, such as `plugins` or `classifier-svm`, in the order of reading."""
+    root = _root()
+    found = [path for folder in FOLDERS for path in sorted((root / folder).glob("*.md"))]
+    return {path.stem: path for path in found if path.stem != "README"}
+
+
+def page_of(topic: str) -> Path:
+    """Return the page of a topic, of a component such as `svm`, or of the path of a page.
+
+    Raises ConfigError with the nearest topics for an unknown one.
+    """
+    known = pages()
+    name = topic.lower().rpartition("/")[2].removesuffix(".md").replace("-", "_")
+    by_name = {stem.replace("-", "_"): stem for stem in known}
+    for stem in (name, f"loader_{name}", f"featurizer_{name}", f"classifier_{name}"):
+        if stem in by_name:
+            return known[by_name[stem]]
+    raise ConfigError(f"there is no page on {topic!r}", hint=_hint(name, by_name))
+
+
+def title_of(page: Path) -> str:
+    """Return the title of a page: its first heading."""
+    with page.open(encoding="utf-8") as stream:
+        lines = (line for line in stream if line.startswith("# "))
+        return next(lines, page.stem).lstrip("# ").rstrip()
+
+
+def _hint(name: str, by_name: Mapping[str, str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, by_name, n=3, cutoff=0.5)
+    near += [stem for stem in by_name if name in stem and stem not in near][:3]
+    listed = f"Near are: {', '.join(by_name[stem] for stem in near)}. " if near else ""
+    return f"{listed}`audioclf docs` lists all pages."
+
+
+def _root() -> Path:
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "docs", package.parents[1] / "docs"):
+        if (folder / FOLDERS[0]).is_dir():
+            return folder
+    raise EnvironmentMissingError(
+        "this installation of audioclf lacks its documentation", hint="Install audioclf again."
+    )
