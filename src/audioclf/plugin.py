@@ -45,6 +45,7 @@ from audioclf.components.weights import Weights
 from audioclf.dataset.archive import open_archive
 from audioclf.dataset.cutting import Cut, Mark, WindowRule, cut_at_marks, cut_windows
 from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.decoders import DecodedFile, Decoder
 from audioclf.dataset.listing import is_archive, list_archive, list_files, list_folder
 from audioclf.dataset.path_labels import (
     LabelPattern,
@@ -97,6 +98,8 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DecodeError",
+    "DecodedFile",
+    "Decoder",
     "Embedding",
     "EnvironmentMissingError",
     "FeatureError",

@@ -14,6 +14,7 @@ from audioclf.audio.decode import Decoded, decode, inspect
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import EXIT_DATA, DecodeError
 from audioclf.base.limits import DEFAULT_LIMITS
+from audioclf.dataset import decoders
 from audioclf.dataset.sources import FileSource, PartSource, Span
 from tests.hostile.files import (
     MemorySource,
@@ -117,10 +118,16 @@ def test_samples_that_are_no_audio_are_refused(data: bytes, words: str) -> None:
     assert words in refusal(data).message
 
 
+@pytest.fixture
+def no_decoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoders, "installed_decoders", tuple)
+
+
 FOREIGN = {
     "text": (b"this is not audio at all", "text"),
     "m4a": (b"\0\0\0\x20ftypM4A " + bytes(100), "an MP4 or M4A file"),
-    "avi": (riff(form=b"AVI "), "a RIFF file that is not WAVE"),
+    "avi": (riff(form=b"AVI "), "an AVI video"),
+    "riff": (riff(form=b"sfbk"), "a RIFF file of type 'sfbk'"),
     "zeros": (bytes(5000), "nothing but zero bytes"),
     "au": (encoded("AU", "PCM_16"), "AU audio"),
     "caf": (encoded("CAF", "PCM_16"), "CAF audio"),
@@ -128,11 +135,18 @@ FOREIGN = {
 }
 
 
+@pytest.mark.usefixtures("no_decoders")
 @pytest.mark.parametrize(("data", "kind"), FOREIGN.values(), ids=FOREIGN)
 def test_what_is_no_audio_is_named(data: bytes, kind: str) -> None:
     error = refusal(data)
     assert f": not WAV/FLAC/OGG/AIFF/MP3 audio (looks like {kind})" in error.message
-    assert error.hint == "Convert it to WAV or FLAC, or remove it."
+    by_av = kind in {"an MP4 or M4A file", "an AVI video", "CAF audio"}
+    assert error.hint == (
+        "Convert it to WAV or FLAC, for example with ffmpeg, or install the decoder: in a checkout "
+        "of audioclf, run `pip install ./plugins/audioclf-av`."
+        if by_av
+        else "Convert it to WAV or FLAC, or remove it."
+    )
 
 
 def test_a_git_lfs_pointer_says_how_to_fetch_the_file() -> None:

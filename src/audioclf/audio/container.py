@@ -17,8 +17,9 @@ from audioclf.audio.pcm import PcmLayout
 from audioclf.audio.riff import check_aiff, check_wav
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits, raised_by
+from audioclf.dataset.decoders import Decoder, decoder_for
 from audioclf.dataset.path_labels import AUDIO_SUFFIXES
-from audioclf.dataset.signatures import HEAD_BYTES, ZEROS, hint_for, looks_like
+from audioclf.dataset.signatures import HEAD_BYTES, ZEROS, conversion_hint, hint_for, looks_like
 
 _SUFFIXES = {
     "WAV": (".wav", ".wave", ".rf64"),
@@ -31,7 +32,7 @@ _SUFFIXES = {
 """Suffixes of file names by container."""
 
 _FEWEST_BYTES = 12
-_CONTAINERS = frozenset({b"RIFF", b"RIFX", b"RF64", b"OggS", b"FORM"})
+_CONTAINERS = frozenset({b"RIFF", b"RIFX", b"RF64", b"BW64", b"OggS", b"FORM"})
 _APE_HEADER_BYTES = 32
 _NO_END = "the Ogg stream has no last page: the file may be cut off"
 
@@ -52,6 +53,7 @@ class Container:
     warnings: tuple[str, ...]
     frames: FrameIndex | None = None
     pages: OggPages | None = None
+    decoder: Decoder | None = None
 
 
 def check_container(stream: BinaryIO, name: str, limits: Limits) -> Container:
@@ -68,7 +70,7 @@ def check_container(stream: BinaryIO, name: str, limits: Limits) -> Container:
     head = stream.read(HEAD_BYTES)
     found = _kind(stream, head, start, size)
     if found is None:
-        raise _not_audio(head, name, tagged=start > 0)
+        return _of_a_decoder(head, size, name, tagged=start > 0)
     kind, start = found
     container = Container(kind, start, size, None, name_remarks(kind, name))
     return _check(container, stream, name, limits)
@@ -125,8 +127,8 @@ def _kind(stream: BinaryIO, head: bytes, start: int, size: int) -> tuple[str, in
     if first is not None:
         return "MP3", first
     if not start:
-        if magic in {b"RIFF", b"RIFX", b"RF64"} and form == b"WAVE":
-            return "RF64" if magic == b"RF64" else "WAV", 0
+        if magic in {b"RIFF", b"RIFX", b"RF64", b"BW64"} and form == b"WAVE":
+            return "RF64" if magic in {b"RF64", b"BW64"} else "WAV", 0
         if magic == b"FORM" and form in {b"AIFF", b"AIFC"}:
             return "AIFF", 0
         if magic == b"OggS":
@@ -158,6 +160,15 @@ def _check(container: Container, stream: BinaryIO, name: str, limits: Limits) ->
     return container
 
 
+def _of_a_decoder(head: bytes, size: int, name: str, *, tagged: bool) -> Container:
+    """Return the container of a format that a plugin decodes (DecodeError)."""
+    found = decoder_for(head)
+    if found is None:
+        raise _not_audio(head, name, tagged=tagged)
+    decoder, kind = found
+    return Container(kind, 0, size, None, name_remarks(kind, name), decoder=decoder)
+
+
 def _not_audio(head: bytes, name: str, *, tagged: bool) -> DecodeError:
     kind = looks_like(head)
     if tagged and head[:4] in _CONTAINERS:
@@ -165,14 +176,14 @@ def _not_audio(head: bytes, name: str, *, tagged: bool) -> DecodeError:
     guess = f" (looks like {kind})" if kind else ""
     return DecodeError(
         f"{name}: not WAV/FLAC/OGG/AIFF/MP3 audio{guess}",
-        hint=hint_for(head) or "Convert it to WAV or FLAC, or remove it.",
+        hint=hint_for(head) or conversion_hint(head),
     )
 
 
 def name_remarks(kind: str, name: str) -> tuple[str, ...]:
     """Return the warning about a file whose suffix is that of another format, if it is."""
     suffix = PurePosixPath(name).suffix.lower()
-    if suffix in _SUFFIXES[kind] or suffix not in AUDIO_SUFFIXES:
+    if suffix in _SUFFIXES.get(kind, ()) or suffix not in AUDIO_SUFFIXES:
         return ()
     return (f"{kind} data in a file named {suffix}",)
 

@@ -19,6 +19,7 @@ from audioclf.audio.ogg import OggPages
 from audioclf.audio.pcm import PcmLayout, read_pcm
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits
+from audioclf.dataset.decoders import Decoder
 from audioclf.dataset.sources import RemoteSource
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class AudioInfo:
     Parameters
     ----------
     container : str
-        "WAV", "RF64", "FLAC", "OGG", "AIFF" or "MP3", by content.
+        "WAV", "RF64", "FLAC", "OGG", "AIFF" or "MP3" by content, or the format of a decoder.
     subtype : str
         Encoding of the samples by libsndfile's name, such as "PCM_16".
     sr : int
@@ -86,8 +87,7 @@ def open_reader(source: AudioSource, limits: Limits) -> Iterator[Reader]:
             if container.pcm is not None:
                 yield _PcmReader(stream, container, container.pcm)
                 return
-            decoder = _READERS.get(container.kind, _SoundFileReader)
-            with closing(decoder(stream, container, name)) as reader:
+            with closing(_decoding(stream, container, name)) as reader:
                 check_format(reader.info.sr, reader.info.channels, name, limits)
                 yield reader
         except OSError as exc:
@@ -255,6 +255,50 @@ class _Mp3Reader(_SoundFileReader):
         assert self._index is not None
         frames, position = self._index.stream(self._bytes, start)
         return _QuietStream(frames, 0, frames.size), position
+
+
+class _PluginReader:
+    """Samples of a format that the decoder of a plugin reads."""
+
+    def __init__(self, stream: BinaryIO, container: Container, decoder: Decoder, name: str) -> None:
+        self._name, self._kind = name, container.kind
+        stream.seek(0)
+        with self._translated():
+            self._file = file = decoder.open(stream, container.kind)
+            facts = (str(file.subtype), int(file.sr), int(file.channels), int(file.frames))
+            self.info = AudioInfo(container.kind, *facts, (*container.warnings, *file.warnings))
+
+    def close(self) -> None:
+        with self._translated():
+            self._file.close()
+
+    def read(self, start: int, count: int) -> NDArray[np.float32]:
+        count = max(0, min(count, self.info.frames - start))
+        with self._translated():
+            frames = self._file.read(start, count)
+            if frames.dtype != "float32" or frames.shape[1:] != (self.info.channels,):
+                raise TypeError(f"the decoder gave {frames.dtype} {frames.shape}")
+        return frames[:count]
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (DecodeError, MemoryError, OSError):
+            raise
+        except Exception as exc:
+            reason = " ".join(str(exc).split()) or type(exc).__name__
+            raise DecodeError(
+                f"{self._name}: {self._kind} audio that cannot be decoded: {reason}"
+            ) from exc
+
+
+def _decoding(
+    stream: BinaryIO, container: Container, name: str
+) -> _SoundFileReader | _PluginReader:
+    if container.decoder is not None:
+        return _PluginReader(stream, container, container.decoder, name)
+    return _READERS.get(container.kind, _SoundFileReader)(stream, container, name)
 
 
 _READERS = {"MP3": _Mp3Reader, "OGG": _OggReader}

@@ -184,10 +184,13 @@ def _record_data(record: PluginRecord) -> dict[str, Any]:
         "reason": record.reason,
         "components": [_qualified(cls) for cls in record.components],
         "notify": record.run_finished is not None,
+        "decodes": list(record.decodes),
     }
 
 
 def _notify_hint(record: PluginRecord) -> str:
+    if record.decodes:
+        return f"decodes {' '.join(record.decodes)}"
     can = record.run_finished is not None
     return f"--notify {record.origin.entry_point} notifies it of a run" if can else ""
 

@@ -29,6 +29,7 @@ from audioclf.components.registry import (
     RunFinished,
     suggest,
 )
+from audioclf.dataset.decoders import installed_decoders
 
 BUILTIN = "audioclf:builtin"
 
@@ -46,7 +47,18 @@ def discover(*, strict: bool = False) -> Registry:
     """Load all installed plugins and return their components."""
     disabled = frozenset(map(str.strip, os.environ.get(DISABLE_VARIABLE, "").split(",")))
     entry_points = sorted(_entry_points(), key=lambda pair: pair[0])
-    return Registry(tuple(_load(origin, ep, disabled, strict) for origin, ep in entry_points))
+    records = [_load(origin, ep, disabled, strict) for origin, ep in entry_points]
+    return Registry((*records, *_decoders()))
+
+
+def _decoders() -> Iterable[PluginRecord]:
+    for found in installed_decoders():
+        origin = Origin(found.distribution, found.version, found.entry_point)
+        if found.decoder is None:
+            yield PluginRecord(origin, "disabled" if found.disabled else "failed", found.reason)
+        else:
+            suffixes = tuple(sorted(found.decoder.suffixes))
+            yield PluginRecord(origin, "ok", decodes=suffixes)
 
 
 def _entry_points() -> Iterable[tuple[Origin, metadata.EntryPoint]]:

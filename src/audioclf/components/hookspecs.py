@@ -2,7 +2,8 @@
 
 Hooks of components take no argument and return classes, which a run looks up by (kind, type) in the
 registry. `audioclf_run_finished` is looked up by the name of its plugin and called at a user's
-request; the results of a run do not depend on it.
+request; the results of a run do not depend on it. Decoders of audio formats have an entry-point
+group of their own, `audioclf.decoders`.
 """
 
 from __future__ import annotations

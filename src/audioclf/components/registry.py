@@ -15,10 +15,7 @@ from audioclf.base.errors import PluginError
 from audioclf.components.component import Component, Kind, components_inside
 from audioclf.components.fields import BASES, validate_component
 from audioclf.components.finished_run import FinishedRun
-
-DISABLE_VARIABLE = "AUDIOCLF_DISABLE_PLUGINS"
-"""Environment variable: comma-separated identities, names or distributions of plugins to ignore."""
-
+from audioclf.dataset.decoders import DISABLE_VARIABLE as DISABLE_VARIABLE
 
 RunFinished = Callable[[FinishedRun], "str | None"]
 """The hook `audioclf_run_finished` of one plugin."""
@@ -59,6 +56,8 @@ class PluginRecord:
     reason: str = ""
     components: tuple[type[Component], ...] = ()
     run_finished: RunFinished | None = None
+    decodes: tuple[str, ...] = ()
+    """Endings of file names, of a decoder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from pydantic import AfterValidator, Field
 
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.decoders import decoder_suffixes
+from audioclf.dataset.signatures import INSTALL_AV
 from audioclf.dataset.sources import Listing
 
 AUDIO_SUFFIXES = frozenset(
@@ -27,9 +29,12 @@ AUDIO_SUFFIXES = frozenset(
 """Supported file name extensions; case does not matter."""
 
 UNREADABLE_SUFFIXES = frozenset(
-    [".m4a", ".mp4", ".aac", ".ac3", ".wma", ".webm", ".amr", ".ape", ".wv", ".au", ".caf", ".w64"]
+    [
+        *(".m4a", ".mp4", ".aac", ".ac3", ".wma", ".webm", ".amr", ".ape", ".wv", ".au", ".caf"),
+        *(".mov", ".mkv", ".mka", ".m4b", ".m4v", ".3gp", ".avi", ".flv"),
+    ]
 )
-"""Extensions of audio formats that are not supported and must be converted."""
+"""Extensions of formats that only a decoder of a plugin reads."""
 
 _TRAIN_NAMES = ("train", "training", "dev", "development")
 _TEST_NAMES = (
@@ -160,7 +165,8 @@ def _kind_of_hidden(name: str) -> str:
 
 def is_audio(path: str) -> bool:
     """Return whether the extension of a file is that of a supported audio format."""
-    return _suffix(path) in AUDIO_SUFFIXES
+    suffix = _suffix(path)
+    return suffix in AUDIO_SUFFIXES or suffix in decoder_suffixes()
 
 
 def common_folders(paths: Sequence[str]) -> list[str]:
@@ -209,7 +215,7 @@ def _no_audio(name: str, others: Sequence[str]) -> DatasetError:
     if foreign:
         return DatasetError(
             f"{name}: no supported audio files, only {', '.join(foreign)}",
-            hint="Convert them to FLAC or WAV, for example with ffmpeg.",
+            hint=f"Convert them to FLAC or WAV, for example with ffmpeg, or {INSTALL_AV}.",
         )
     only = f", only {shown(others)}" if others else ""
     return DatasetError(

@@ -7,7 +7,13 @@ import codecs
 HEAD_BYTES = 512
 """Bytes at the start of a file that are enough to detect its type."""
 
+INSTALL_AV = (
+    "install the decoder: in a checkout of audioclf, run `pip install ./plugins/audioclf-av`"
+)
+"""End of a hint about formats that this plugin decodes."""
+
 ZEROS = "nothing but zero bytes"
+_MP4, _MATROSKA, _AVI = "an MP4 or M4A file", "a Matroska or WebM file", "an AVI video"
 _PREFIXES = (
     (b"version https://git-lfs", "a Git LFS pointer"),
     (b"PK\x03\x04", "a zip archive"),
@@ -29,7 +35,7 @@ _PREFIXES = (
     (b"#!AMR", "AMR audio"),
     (b"wvpk", "WavPack audio"),
     (b"MAC ", "Monkey's Audio"),
-    (b"\x1a\x45\xdf\xa3", "a Matroska or WebM file"),
+    (b"\x1a\x45\xdf\xa3", _MATROSKA),
     (b"\xff\xf0", "AAC audio"),
     (b"\xff\xf1", "AAC audio"),
     (b"\xff\xf8", "AAC audio"),
@@ -50,9 +56,25 @@ _PREFIXES = (
     (b"FLV\1", "a Flash video"),
     (b"MThd", "a MIDI file"),
     (b"\0\0\1\xba", "an MPEG program stream"),
-    (b"RIFF", "a RIFF file that is not WAVE"),
-    (b"FORM", "an IFF file that is not AIFF"),
+    (b"fLaC", "FLAC audio"),
+    (b"OggS", "Ogg audio"),
 )
+_WAV = {b"WAVE": "a WAV file"}
+_FORMS = {
+    b"RIFF": {**_WAV, b"AVI ": _AVI, b"WEBP": "a WebP image", b"RMID": "a MIDI file"},
+    b"RIFX": _WAV,
+    b"RF64": _WAV,
+    b"BW64": _WAV,
+    b"FORM": {b"AIFF": "AIFF audio", b"AIFC": "AIFF audio", b"8SVX": "8SVX audio"},
+}
+"""Types by the first four bytes and by bytes 8 to 11."""
+_BY_AV = frozenset(
+    [
+        *(_MP4, _MATROSKA, _AVI, "AAC audio", "WMA audio", "AMR audio", "CAF audio"),
+        *("WavPack audio", "a Flash video"),
+    ]
+)
+"""Types that the plugin audioclf-av decodes."""
 _HINTS = (
     (b"NIST_1A", "Convert it, for example with `sox -t sph in.wav out.flac`."),
     (b"wvpk", "Convert it, for example with `wvunpack in.wv` or `ffmpeg -i in.wv out.flac`."),
@@ -67,8 +89,9 @@ def looks_like(head: bytes) -> str | None:
     >>> looks_like(b"<!DOCTYPE html><title>404</title>")
     'an HTML page'
     """
-    if head.startswith((b"RIFF", b"RIFX")) and head[8:12] == b"WAVE":
-        return "a WAV file"
+    if forms := _FORMS.get(head[:4]):
+        form = head[8:12].decode("ascii", "replace")
+        return forms.get(head[8:12], f"a {head[:4].decode()} file of type {form!r}")
     for prefix, words in _PREFIXES:
         if head.startswith(prefix):
             return words
@@ -77,7 +100,7 @@ def looks_like(head: bytes) -> str | None:
     if head[257:262] == b"ustar":
         return "a tar archive"
     if head[4:8] == b"ftyp":
-        return "an MP4 or M4A file"
+        return _MP4
     if head and not head.strip(b"\0"):
         return ZEROS
     return _text_kind(head)
@@ -91,6 +114,13 @@ def hint_for(head: bytes) -> str | None:
         if head.startswith(magic):
             return hint
     return None
+
+
+def conversion_hint(head: bytes) -> str:
+    """Return the hint for a file that is no supported audio."""
+    if looks_like(head) in _BY_AV:
+        return f"Convert it to WAV or FLAC, for example with ffmpeg, or {INSTALL_AV}."
+    return "Convert it to WAV or FLAC, or remove it."
 
 
 def _is_layer_2(head: bytes) -> bool:

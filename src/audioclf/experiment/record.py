@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from audioclf._version import __version__
 from audioclf.base.machine import platform_name, versions_behind
+from audioclf.dataset.decoders import decoder_distributions
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.provenance import components_of, origin_data
 from audioclf.experiment.resources import Resources
@@ -40,7 +41,7 @@ def make_record(
         "name": config.name,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "platform": platform_name(),
-        "versions": versions_behind(distributions | {"audioclf"}),
+        "versions": versions_behind(distributions | {"audioclf"} | decoder_distributions()),
         "components": origins,
         "seed": config.seed,
         "jobs": resources.jobs,

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from audioclf.base.limits import limits_in_force
+from audioclf.base.machine import versions_behind
 from audioclf.components.code_digest import canonical, made_by
 from audioclf.components.featurizer import Featurizer
+from audioclf.dataset.decoders import decoder_distributions
 
 if TYPE_CHECKING:
     from audioclf.audio.settings import AudioConfig
@@ -37,9 +39,9 @@ class KeyMaker:
 
     `fixed`: SHA-256 over the format, the audio configuration, the limits in force, the featurizer's
     configuration without its own pooling and with the content of the files that it names, the
-    classes, their plugins and source code, the versions of the libraries that make the numbers, and
-    the byte order. Of our own source code, only what the featurizer depends on counts, so a change
-    of a report does not empty the cache.
+    classes, their plugins and source code, the versions of the libraries that make the numbers and
+    of installed decoders, and the byte order. Of our own source code, only what the featurizer
+    depends on counts, so a change of a report does not empty the cache.
     """
 
     fixed: str
@@ -61,6 +63,8 @@ class KeyMaker:
         # A clip that other limits accepted must not pass by having been cached.
         limits = limits_in_force().changed()
         ingredients = [FORMAT, audio.model_dump(mode="json"), limits, made]
+        if decoders := decoder_distributions():
+            ingredients.append(versions_behind(decoders))
         return cls(hashlib.sha256(canonical(ingredients)).hexdigest())
 
     def key(self, source_digest: str) -> str:
