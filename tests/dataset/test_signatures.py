@@ -9,7 +9,6 @@ from audioclf.dataset.signatures import hint_for, looks_like
 HEADS = {
     b"version https://git-lfs.github.com/spec/v1\noid": "a Git LFS pointer",
     b"PK\x03\x04\x14\0": "a zip archive",
-    b"RIFF\x24\0\0\0WAVEfmt ": "a WAV file",
     b"\x89PNG\r\n\x1a\n": "a PNG image",
     b"\xff\xd8\xff\xe0": "a JPEG image",
     b"\0\0\0\x20ftypM4A ": "an MP4 or M4A file",

@@ -158,11 +158,15 @@ class AvFile:
         self._begin()
         if per_packet is None:
             return sum(map(len, self._blocks))
-        total = 0
+        total = start = end = 0
         for packet in self._container.demux(self._audio):
             if packet.size:
-                total += per_packet(packet) - _skipped(packet)
-        return max(0, total)
+                total += per_packet(packet)
+                skipped = _skipped(packet)
+                start, end = start + skipped[0], end + skipped[1]
+        if per_packet is _opus_samples:  # not all versions of FFmpeg mark the first packet
+            start = int.from_bytes(self._audio.codec_context.extradata[10:12], "little")
+        return max(0, total - start - end)
 
     def _declared(self) -> int | None:
         """Return the length of an MP4 file by its edit list, if that counts samples."""
@@ -191,12 +195,12 @@ def _opus_samples(packet: Any) -> int:
     return round(frames * _OPUS_MS[data[0] >> 3] * _OPUS_RATE / 1000)
 
 
-def _skipped(packet: Any) -> int:
-    """Return the samples of a packet that belong to an encoder's priming or padding."""
+def _skipped(packet: Any) -> tuple[int, int]:
+    """Return the samples at both ends of a packet that are an encoder's priming or padding."""
     if not packet.has_sidedata("skip_samples"):
-        return 0
+        return 0, 0
     start, end = struct.unpack_from("<II", bytes(packet.get_sidedata("skip_samples")))
-    return int(start + end)
+    return start, end
 
 
 def check_size(stream: BinaryIO, demuxer: str) -> None:
