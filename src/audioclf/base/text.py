@@ -7,6 +7,8 @@ model cards escape text themselves.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from html import escape
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """Start of a cell that a spreadsheet would execute, after any number of apostrophes."""
@@ -113,3 +115,15 @@ def human_seconds(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
+
+
+def html_table(caption: str, head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+    """Return a table for notebooks, in which names from data are text."""
+
+    def line(tag: str, cells: Iterable[object]) -> str:
+        texts = (f"<{tag}>{escape(one_line(str(cell)))}</{tag}>" for cell in cells)
+        return f"<tr>{''.join(texts)}</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    start = f"<caption>{escape(one_line(caption))}</caption><thead>{line('th', head)}</thead>"
+    return f"<table>{start}<tbody>{body}</tbody></table>"

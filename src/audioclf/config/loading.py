@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,14 @@ def load_config(
         With every problem of the file, each with its position.
     """
     return _load(read_yaml(Path(path)), Path(path), overrides, registry)
+
+
+def config_of(
+    data: Mapping[str, Any], *, overrides: Iterable[str] = (), registry: Registry | None = None
+) -> RunConfig:
+    """Validate a config given as plain data; relative paths are relative to the working folder."""
+    source = parse_yaml(json.dumps(data, indent=1, default=str), "config")
+    return _load(source, Path("run.yaml"), overrides, registry)
 
 
 def read_config(text: str, path: Path, *, registry: Registry | None = None) -> RunConfig:

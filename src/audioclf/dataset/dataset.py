@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from audioclf.base.errors import DatasetError
+from audioclf.base.text import html_table
 from audioclf.dataset.sources import AudioSource, PartSource
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Clip:
     group: str | None = None
     fold: str | None = None
 
+    def _repr_html_(self) -> str:
+        facts = {key: getattr(self, key) for key in ("label", "group", "fold", "start", "end")}
+        known = {key: value for key, value in facts.items() if value is not None}
+        return html_table(self.id, known, [known.values()])
+
     @property
     def start(self) -> float | None:
         """Start of the part in s; None if the clip is the whole file."""
@@ -66,6 +72,10 @@ class Clip:
         if self.id.endswith(suffix):
             return self.id.removesuffix(suffix)
         return self.source.recording.name
+
+
+_SHOWN = 20
+"""Classes in the table of a dataset in a notebook at most."""
 
 
 class Dataset:
@@ -106,6 +116,15 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, {len(self)} clips, {len(self.classes)} classes)"
+
+    def _repr_html_(self) -> str:
+        counts = sorted(self.class_counts.items(), key=lambda item: -item[1])
+        rows = [
+            *counts[:_SHOWN],
+            *([(f"{len(counts) - _SHOWN} more", "")] * (len(counts) > _SHOWN)),
+        ]
+        caption = f"{self.name}: {len(self)} clips, {len(counts)} classes"
+        return html_table(caption, ("class", "clips"), rows)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import AudioclfError, ConfigError, DatasetError
 from audioclf.base.limits import use_limits
@@ -16,7 +16,7 @@ from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.guard import guard, load_guarded
 from audioclf.components.registry import Origins, Registry
-from audioclf.config.loading import load_config
+from audioclf.config.loading import config_of, load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
 from audioclf.experiment.grid import pipelines_of
@@ -137,7 +137,7 @@ class Prepared:
 
 
 def prepare(
-    config: RunConfig | str | Path,
+    config: RunConfig | Mapping[str, Any] | str | Path,
     overrides: Iterable[str] = (),
     registry: Registry | None = None,
     *,
@@ -152,10 +152,14 @@ def prepare(
 
 
 def resolve(
-    config: RunConfig | str | Path, overrides: Iterable[str], registry: Registry | None
+    config: RunConfig | Mapping[str, Any] | str | Path,
+    overrides: Iterable[str],
+    registry: Registry | None,
 ) -> tuple[RunConfig, Registry]:
     """Return a validated config, and the plugins that its names were resolved against."""
     registry = discover() if registry is None else registry
+    if isinstance(config, Mapping):
+        config = config_of(config, overrides=overrides, registry=registry)
     if not isinstance(config, RunConfig):
         config = load_config(config_file(config), overrides=overrides, registry=registry)
     return config, registry

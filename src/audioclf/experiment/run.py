@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, available_memory, single_threaded
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    config: RunConfig | str | Path,
+    config: RunConfig | Mapping[str, Any] | str | Path,
     *,
     overrides: Iterable[str] = (),
     out: str | Path | None = None,
@@ -56,8 +56,8 @@ def run(
 
     Parameters
     ----------
-    config : RunConfig or path
-        A config, or the YAML file of one.
+    config : RunConfig, mapping or path
+        A config, its content as plain data, or the YAML file of one.
     overrides : iterable of str
         `key=value` each, for a config that is a file.
     out : path, optional

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from typing_extensions import override
 
@@ -110,7 +110,24 @@ def decision_column(label: str) -> str:
     return f"decision_{label}"
 
 
+class Named(Protocol):
+    """Something with a name, such as a pipeline."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
 _Row = TypeVar("_Row", FoldRow, PredictionRow)
+_Named = TypeVar("_Named", bound=Named)
+
+
+def named(pipelines: Iterable[_Named], name: str) -> _Named:
+    """Return the pipeline of a name; a `KeyError` has the names there are."""
+    by_name = {pipeline.name: pipeline for pipeline in pipelines}
+    if name not in by_name:
+        raise KeyError(f"no pipeline {name!r}; there are {', '.join(by_name)}")
+    return by_name[name]
 
 
 def row_of(kind: type[_Row], row: Mapping[str, str]) -> _Row:

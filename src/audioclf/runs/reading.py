@@ -35,6 +35,7 @@ from audioclf.runs.folder import (
     FoldRow,
     PredictionRow,
     decision_column,
+    named,
     row_of,
     score_column,
 )
@@ -133,10 +134,7 @@ class SavedRun:
         return read_json(path) if path.is_file() else None
 
     def __getitem__(self, pipeline: str) -> SavedPipeline:
-        for saved in self.pipelines:
-            if saved.name == pipeline:
-                return saved
-        raise KeyError(pipeline)
+        return named(self.pipelines, pipeline)
 
 
 def read_run(path: str | Path) -> SavedRun:
@@ -183,6 +181,23 @@ def read_config(folder: Path) -> dict[str, Any]:
     with naming(path):
         str(data["name"]), int(data["seed"]), str(data["metrics"][0])
     return dict(data)
+
+
+def read_predictions(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of `predictions.csv` with numbers as numbers, and missing scores as None."""
+    texts = PredictionRow._fields
+    table = []
+    with naming(folder / PREDICTIONS):
+        for row in _table(folder / PREDICTIONS):
+            clip = row_of(PredictionRow, row)
+            known: dict[str, Any] = {"pipeline": clip.cell, **clip._asdict()}
+            known |= {
+                "repeat": int(clip.repeat),
+                "score": float(clip.score) if clip.score else None,
+            }
+            scores = {k: float(v) if v else None for k, v in row.items() if k not in texts}
+            table.append({k: v for k, v in known.items() if k != "cell"} | scores)
+    return table
 
 
 def _clips(

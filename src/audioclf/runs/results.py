@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audioclf.audit import blocking
 from audioclf.audit.findings import Audit, Finding
-from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL
+from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, AudioclfError
+from audioclf.base.text import html_table
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
@@ -23,7 +25,11 @@ from audioclf.evaluation.metrics.estimate import Estimate, estimates
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction
-from audioclf.runs.folder import LEDGER, RunFolder
+from audioclf.runs.folder import LEDGER, RunFolder, named
+from audioclf.runs.reading import read_predictions
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -119,11 +125,43 @@ class RunResult:
         """0, or 4 when clips were left out or a notification failed."""
         return EXIT_PARTIAL if self.n_failed or self.failed_notifications else EXIT_OK
 
+    @property
+    def predictions(self) -> list[dict[str, Any]]:
+        """Rows of `predictions.csv`: pipeline, repeat, fold, path, true_label, label and scores."""
+        return read_predictions(self.folder)
+
+    def to_pandas(self) -> DataFrame:
+        """Return metrics, ends of their intervals and costs as a data frame, a row per pipeline.
+
+        An `AudioclfError` is raised if pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError as exc:
+            hint = "Install it, for example with pip install pandas."
+            raise AudioclfError(
+                "to_pandas needs pandas, which is not installed", hint=hint
+            ) from exc
+        return DataFrame([_flat(pipeline) for pipeline in self.pipelines]).set_index("pipeline")
+
+    def _repr_html_(self) -> str:
+        metrics = list(self.config.metrics)
+        rows = [(p.name, *(p.metrics[name] or "n/a" for name in metrics)) for p in self.pipelines]
+        caption = f"{self.config.name}: {self.n_clips} clips, {self.splits}"
+        return html_table(caption, ("pipeline", *metrics), rows)
+
     def __getitem__(self, pipeline: str) -> PipelineSummary:
-        for summary in self.pipelines:
-            if summary.name == pipeline:
-                return summary
-        raise KeyError(pipeline)
+        return named(self.pipelines, pipeline)
+
+
+def _flat(pipeline: PipelineSummary) -> dict[str, Any]:
+    row: dict[str, Any] = {"pipeline": pipeline.name}
+    row |= {"featurizer": pipeline.featurizer, "classifier": pipeline.classifier}
+    for name, known in pipeline.metrics.items():
+        row[name] = known and known.value
+        row |= {f"{name}_low": known and known.low, f"{name}_high": known and known.high}
+    costs = ("fit_seconds", "predict_seconds_per_clip", "model_bytes", "peak_memory")
+    return row | {name: getattr(pipeline, name) for name in costs}
 
 
 def summarise(
