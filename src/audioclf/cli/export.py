@@ -36,6 +36,7 @@ def export(
     untrusted: Annotated[
         bool, typer.Option("--untrusted", help="Load the model first in a process that may crash.")
     ] = False,
+    weights: options.WeightsOption = [],  # noqa: B006  typer copies it
     quiet: options.QuietOption = False,
 ) -> None:
     """Export a model as ONNX, and check that its scores stay the same."""
@@ -47,8 +48,8 @@ def export(
     check_tools()
     registry = options.load_registry()
     if untrusted:
-        try_bundle(file)
-    bundle = read_bundle(file, registry)
+        try_bundle(file, weights=weights)
+    bundle = read_bundle(file, registry, weights=weights)
     clips = _clips(bundle, config, registry, quiet=quiet)
     conversion = to_onnx(bundle, *clips)
     OutputFolder(target.parent).write_bytes(target.name, conversion.content)

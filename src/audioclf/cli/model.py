@@ -56,6 +56,7 @@ def _text(contents: Contents) -> str:
             *_metrics(manifest),
             *_calibration(manifest.calibration),
             *_abstention(manifest),
+            *_weights(manifest),
             format_table(("made with", "version"), list(manifest.versions.items())),
             format_table(("file", "bytes", "sha256"), members),
         ]
@@ -94,6 +95,12 @@ def _scores(manifest: Manifest) -> str:
     given = {"probability": "as the classifier gives them", "decision": "squashed decision values"}
     what = given.get(manifest.scores)
     return "none, only the name of a class" if what is None else f"{what}, not calibrated"
+
+
+def _weights(manifest: Manifest) -> Iterator[str]:
+    if manifest.weights:
+        rows = [(w.name, str(w.size), w.license or "unknown", w.sha256) for w in manifest.weights]
+        yield format_table(("weights, not in the file", "bytes", "licence", "sha256"), rows)
 
 
 def _metrics(manifest: Manifest) -> Iterator[str]:

@@ -92,6 +92,15 @@ ExpectOption = Annotated[
         show_default=False,
     ),
 ]
+WeightsOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        help="Weights that the featurizer of the model reads, found by their digest.",
+        show_default=False,
+    ),
+]
 StrictOption = Annotated[
     bool,
     typer.Option("--strict-plugins", help="Stop at the first broken plugin, with its traceback."),

@@ -232,7 +232,28 @@ def _explain(provider: Provider) -> str:
     cls = provider.cls
     doc = "\n".join(line.strip() for line in (cls.__doc__ or "").strip().splitlines())
     fields = format_table(("field", "type", "default", "meaning"), _field_rows(cls))
-    return f"{_qualified(cls)}  from {provider.origin}\n\n{doc}\n\n{fields}"
+    parts = [f"{_qualified(cls)}  from {provider.origin}", doc, fields, *_weights(cls)]
+    return "\n\n".join(parts)
+
+
+def _weights(cls: type[Component]) -> Iterator[str]:
+    """Yield the table of the weights that a featurizer reads by default."""
+    from pydantic import ValidationError
+
+    from audioclf.components.pinned import weights_inside
+
+    try:
+        rows = [
+            (item.name, str(item.size), item.license or "unknown", item.sha256)
+            for _, item in weights_inside(cls())
+        ]
+    except ValidationError:  # the weights are in a field without default
+        return
+    except Exception as exc:  # noqa: BLE001  foreign code; a missing package is no reason to fail
+        yield f"Weights: {getattr(exc, 'message', exc)}"
+        return
+    if rows:
+        yield format_table(("weights", "bytes", "licence", "sha256"), rows)
 
 
 def _field_rows(cls: type[Component]) -> list[tuple[str, str, str, str]]:
@@ -247,7 +268,11 @@ def _field_rows(cls: type[Component]) -> list[tuple[str, str, str, str]]:
 
 
 def _shown(default: object) -> str:
-    text = default.model_dump_json() if hasattr(default, "model_dump_json") else json.dumps(default)
+    text = (
+        default.model_dump_json()
+        if hasattr(default, "model_dump_json")
+        else json.dumps(default, default=str)
+    )
     return text if len(text) <= 30 else "see --json"
 
 

@@ -95,6 +95,7 @@ def predict(
     isolate: options.IsolateOption = False,
     untrusted: options.UntrustedOption = False,
     expect_sha256: options.ExpectOption = None,
+    weights: options.WeightsOption = [],  # noqa: B006  typer copies it
     jobs: options.JobsOption = None,
     quiet: options.QuietOption = False,
     strict: options.StrictOption = False,
@@ -129,7 +130,7 @@ def predict(
 
             output = choose_format(form, out)
             event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
-            model, digest = _load(bundle, registry, expect_sha256, untrusted=untrusted)
+            model, digest = _load(bundle, registry, expect_sha256, weights, untrusted=untrusted)
             settings = Settings(
                 None if window is None else Cutting.of(window, hop, model.sr, partial),
                 event_rule if events else None,
@@ -176,7 +177,12 @@ def _check_options(force: bool, resume: bool, out: Path | None) -> None:
 
 
 def _load(
-    bundle: Path, registry: Registry, expect_sha256: str | None, *, untrusted: bool
+    bundle: Path,
+    registry: Registry,
+    expect_sha256: str | None,
+    weights: list[Path],
+    *,
+    untrusted: bool,
 ) -> tuple[Model, str]:
     """Return the model and the digest of its file, and note versions that differ."""
     from hashlib import sha256
@@ -184,8 +190,8 @@ def _load(
     from audioclf.models.bundle.reading import read_bundle, try_bundle
 
     if untrusted:
-        try_bundle(bundle, expect_sha256)
-    found = read_bundle(bundle, registry, expect_sha256=expect_sha256)
+        try_bundle(bundle, expect_sha256, weights)
+    found = read_bundle(bundle, registry, expect_sha256=expect_sha256, weights=weights)
     for note in found.notes:
         complain("note", note)
     return found.model, sha256(found.manifest.model_dump_json().encode()).hexdigest()

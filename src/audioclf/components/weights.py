@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from audioclf.base.errors import ConfigError
+
+FOLDER_VARIABLE = "AUDIOCLF_MODELS_DIR"
+"""Environment variable: the folder of `models_folder`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,9 @@ class Weights:
         ConfigError
             If the file cannot be read, or has another digest.
         """
-        try:
-            stat = path.stat()
-            digest = _digest(path, stat.st_size, stat.st_mtime_ns)
-        except OSError as exc:
-            raise ConfigError(
-                f"{path}: the weights cannot be read: {exc.strerror or exc}", hint="Check the path."
-            ) from exc
+        digest, size = digest_of(path)
         _compare(path, digest, sha256)
-        return cls(path.name, path, digest, stat.st_size, license, field, digest_field)
+        return cls(path.name, path, digest, size, license, field, digest_field)
 
     def read(self) -> bytes:
         """Return the content, after its digest was compared: parse these bytes, not the file.
@@ -81,10 +79,37 @@ class Weights:
         try:
             content = self.path.read_bytes()
         except OSError as exc:
-            message = f"{self.path}: the weights cannot be read: {exc.strerror or exc}"
-            raise ConfigError(message, hint="Check the path.") from exc
+            raise _unreadable(self.path, exc.strerror or str(exc)) from exc
         _compare(self.path, hashlib.sha256(content).hexdigest(), self.sha256)
         return content
+
+
+def models_folder() -> Path:
+    """Return the folder in which models look for their weights, whatever the names of the files.
+
+    It is that of `AUDIOCLF_MODELS_DIR`, or `models` where this system keeps the data of programs.
+    """
+    if chosen := os.environ.get(FOLDER_VARIABLE):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_data_path("audioclf", appauthor=False) / "models"
+
+
+def digest_of(path: Path) -> tuple[str, int]:
+    """Return the SHA-256 and the bytes of a regular file; `ConfigError` if there is none."""
+    try:
+        stat = path.stat()
+        if not path.is_file():
+            raise _unreadable(path, "it is no file")
+        return _digest(path, stat.st_size, stat.st_mtime_ns), stat.st_size
+    except OSError as exc:
+        raise _unreadable(path, exc.strerror or str(exc)) from exc
+
+
+def _unreadable(path: Path, reason: str) -> ConfigError:
+    message = f"{path}: the weights cannot be read: {reason}"
+    return ConfigError(message, hint="Check the path.")
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,7 @@ from audioclf.base.progress import Progress
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.guard import guard, load_guarded
+from audioclf.components.pinned import pinned
 from audioclf.components.registry import Origins, Registry
 from audioclf.config.loading import config_of, load_config
 from audioclf.config.run_config import RunConfig
@@ -156,13 +157,28 @@ def resolve(
     overrides: Iterable[str],
     registry: Registry | None,
 ) -> tuple[RunConfig, Registry]:
-    """Return a validated config, and the plugins that its names were resolved against."""
+    """Return a validated config, and the plugins that its names were resolved against.
+
+    The config names the digests of all weights.
+    """
     registry = discover() if registry is None else registry
     if isinstance(config, Mapping):
         config = config_of(config, overrides=overrides, registry=registry)
     if not isinstance(config, RunConfig):
         config = load_config(config_file(config), overrides=overrides, registry=registry)
-    return config, registry
+    return _with_digests(config, registry), registry
+
+
+def _with_digests(config: RunConfig, registry: Registry) -> RunConfig:
+    """Return a config whose featurizers name the digests of their weights."""
+    featurizers = {}
+    for name, featurizer in config.featurizers.items():
+        where = f"featurizers.{name}"
+        with guard(where, ConfigError, known=partial(_config_error, where)):
+            featurizers[name] = pinned(featurizer, registry)
+    if all(featurizers[name] is item for name, item in config.featurizers.items()):
+        return config
+    return config.model_copy(update={"featurizers": featurizers})
 
 
 def load_dataset(config: RunConfig, registry: Registry) -> Dataset:

@@ -8,14 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 from audioclf._version import __version__
 from audioclf.base.machine import platform_name, versions_behind
+from audioclf.components.pinned import weights_inside
 from audioclf.dataset.decoders import decoder_distributions
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.provenance import components_of, origin_data
 from audioclf.experiment.resources import Resources
 
 if TYPE_CHECKING:
+    from audioclf.config.run_config import RunConfig
     from audioclf.features.extraction import Extraction
     from audioclf.runs.results import RunResult
+
+
+def _weights_of(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
+    """Return name, digest, size and licence of the weights of each featurizer that reads some."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, featurizer in config.featurizers.items():
+        for place, item in weights_inside(featurizer):
+            where = f"featurizers.{name}.{place}" if place else f"featurizers.{name}"
+            facts = {key: getattr(item, key) for key in ("name", "sha256", "size", "license")}
+            found.setdefault(where, []).append(facts)
+    return found
 
 
 def make_record(
@@ -43,6 +56,7 @@ def make_record(
         "platform": platform_name(),
         "versions": versions_behind(distributions | {"audioclf"} | decoder_distributions()),
         "components": origins,
+        **({"weights": weights} if (weights := _weights_of(config)) else {}),
         "seed": config.seed,
         "jobs": resources.jobs,
         "engine": resources.engine,

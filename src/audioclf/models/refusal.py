@@ -11,7 +11,16 @@ from pydantic import ValidationError
 from audioclf.base.errors import AudioclfError, ModelError
 
 Stage = Literal[
-    "archive", "digest", "manifest", "version", "component", "type", "structure", "score", "feature"
+    "archive",
+    "digest",
+    "manifest",
+    "version",
+    "component",
+    "weights",
+    "type",
+    "structure",
+    "score",
+    "feature",
 ]
 """The checks of a model file, in the order in which they are made."""
 

@@ -10,7 +10,14 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.models.calibration.records import (
@@ -23,11 +30,11 @@ from audioclf.models.calibration.records import (
 )
 from audioclf.models.refusal import RefusedError, first_problem
 
-FORMAT = 2
-"""Version of the format that is written; this and all earlier versions are read.
+FORMAT = 3
+"""Newest version of the format; this and all earlier versions are read.
 
 It increases whenever an older reader could not read a file or would use it wrongly. Version 1 had
-neither calibration nor abstention.
+neither calibration nor abstention. A model without weights is written in version 2.
 """
 
 MANIFEST = "manifest.json"
@@ -97,10 +104,25 @@ class StoredEstimator(Part):
     """Names of its members."""
 
 
+class StoredWeights(Part):
+    """Weights that a featurizer reads; they are found by their digest, and are no member."""
+
+    place: str = Field(default="", max_length=1024)
+    """Place of the featurizer that reads them, such as `parts.speech`; empty for the outermost."""
+    name: Text
+    sha256: Digest
+    size: int = Field(ge=0)
+    """Bytes."""
+    license: str = Field(default="", max_length=1024)
+    field: str = Field(default="", max_length=1024)
+    """Field of the featurizer that holds the path; empty for a file of an installed package."""
+    digest_field: str = Field(default="", max_length=1024)
+
+
 class Manifest(Part):
     """Everything that a bundle records about its model."""
 
-    format: Literal[1, 2]
+    format: Literal[1, 2, 3]
     audioclf: Version
     name: Text
     """Name of the run."""
@@ -116,6 +138,8 @@ class Manifest(Part):
     """Fields of the classifier that predicts."""
     configured: dict[str, Any] | None = None
     """The classifier of the config, if it selected another one, as a search does."""
+    weights: tuple[StoredWeights, ...] = ()
+    """Weights that the featurizer reads."""
     features: FeatureShape
     components: dict[Literal["featurizer", "classifier"], Provenance]
     versions: dict[Text, Version]
@@ -144,6 +168,8 @@ class Manifest(Part):
             raise ValueError("components are a featurizer and a classifier")
         if not set(self.estimator.files) <= set(self.members):
             raise ValueError("a file of the estimator is not among the members")
+        if self.weights and self.format < 3:
+            raise ValueError("weights in a format before 3")
         return self
 
     @model_validator(mode="after")
@@ -158,6 +184,14 @@ class Manifest(Part):
         if self.calibration is not None:
             check_size(self.calibration.mapping, len(self.classes))
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty_weights(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out empty weights, which readers of version 2 do not know."""
+        data: dict[str, Any] = handler(self)
+        if not self.weights:
+            data.pop("weights", None)
+        return data
 
 
 class _Members(BaseModel):
@@ -180,7 +214,7 @@ def members_of(raw: bytes) -> Mapping[str, Member]:
     except (ValueError, RecursionError) as exc:
         raise RefusedError("manifest", f"{MANIFEST} is not JSON: {exc}") from exc
     number = data.get("format") if isinstance(data, dict) else None
-    if number not in (1, FORMAT) or isinstance(number, bool):
+    if number not in (1, 2, FORMAT) or isinstance(number, bool):
         raise _other_format(number)
     try:
         return _Members.model_validate_json(raw, strict=True).members

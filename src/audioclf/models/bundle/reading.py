@@ -1,14 +1,14 @@
 """Reading of model bundles: every check is made before anything of the bundle runs.
 
 Nothing in a bundle is pickled. The checks, in the order of `refusal.Stage`: zip archive, digests,
-manifest, versions, components, types in the estimator, structure of the estimator, scores of stored
-rows, features of a known signal.
+manifest, versions, components, weights, types in the estimator, structure of the estimator, scores
+of stored rows, features of a known signal.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -30,6 +30,7 @@ from audioclf.models.bundle.container import MODEL_LIMITS, unseal
 from audioclf.models.bundle.manifest import Manifest, Provenance, parse_manifest
 from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
+from audioclf.models.bundle.weights import check_weights, located
 from audioclf.models.estimators.store import SKOPS, restore_estimator
 from audioclf.models.model import Model
 from audioclf.models.refusal import RefusedError, naming, refusing
@@ -80,7 +81,11 @@ class Bundle:
 
 
 def load(
-    path: str | Path, *, registry: Registry | None = None, expect_sha256: str | None = None
+    path: str | Path,
+    *,
+    registry: Registry | None = None,
+    expect_sha256: str | None = None,
+    weights: Sequence[str | Path] = (),
 ) -> Model:
     """Load a model.
 
@@ -92,13 +97,17 @@ def load(
         By default all installed plugins.
     expect_sha256 : str, optional
         SHA-256 of the file, 64 hexadecimal digits, from a trusted source.
+    weights : sequence of path
+        Weights that the featurizer reads. Others are found by their digest in the folder of models
+        (`AUDIOCLF_MODELS_DIR`) and where the run found them.
 
     Raises
     ------
     ConfigError
-        If `expect_sha256` is no SHA-256.
+        If `expect_sha256` is no SHA-256, or a file of `weights` is not needed.
     ModelError
-        If the file is damaged, foreign or incompatible; names the check and the next step.
+        If the file is damaged, foreign or incompatible, or weights are missing; names the check
+        and the next step.
 
     Examples
     --------
@@ -106,7 +115,7 @@ def load(
     >>> audioclf.load("model.audioclf").predict("unknown.wav")  # doctest: +SKIP
     'puppy'
     """
-    return read_bundle(path, registry, expect_sha256=expect_sha256).model
+    return read_bundle(path, registry, expect_sha256=expect_sha256, weights=weights).model
 
 
 def open_bundle(
@@ -133,6 +142,7 @@ def read_bundle(
     limits: Limits = MODEL_LIMITS,
     *,
     expect_sha256: str | None = None,
+    weights: Sequence[str | Path] = (),
 ) -> Bundle:
     """Read a bundle, make every check, and restore its components.
 
@@ -141,10 +151,10 @@ def read_bundle(
     """
     contents = open_bundle(path, limits, expect_sha256=expect_sha256)
     with naming(str(contents.path)):
-        return _restored(contents, registry or discover())
+        return _restored(contents, registry or discover(), list(map(Path, weights)))
 
 
-def try_bundle(path: Path, expect_sha256: str | None = None) -> None:
+def try_bundle(path: Path, expect_sha256: str | None = None, weights: Sequence[Path] = ()) -> None:
     """Load a bundle in a worker process, with all checks; errors are those of `read_bundle`.
 
     A crash of the interpreter, such as memory that a library corrupts, ends only the worker, and is
@@ -155,7 +165,7 @@ def try_bundle(path: Path, expect_sha256: str | None = None) -> None:
             path, expect_sha256=expect_sha256
         )  # refuse another file before a process is started
     with ProcessEngine(1) as engine:
-        ((_, outcome),) = engine.map(_load, [str(path)])
+        ((_, outcome),) = engine.map(_load, [(path, weights)])
     if isinstance(outcome, WorkerDiedError):
         raise ModelError(
             f"{path}: loading it ended the worker process ({outcome.how})",
@@ -165,14 +175,17 @@ def try_bundle(path: Path, expect_sha256: str | None = None) -> None:
         raise outcome
 
 
-def _load(path: str) -> None:
-    read_bundle(path)
+def _load(files: tuple[Path, Sequence[Path]]) -> None:
+    path, weights = files
+    read_bundle(path, weights=weights)
 
 
-def _restored(contents: Contents, registry: Registry) -> Bundle:
+def _restored(contents: Contents, registry: Registry, weights: Sequence[Path]) -> Bundle:
     manifest = contents.manifest
     _check_versions(manifest)
-    featurizer = cast(Featurizer, _component("featurizer", manifest.featurizer, contents, registry))
+    fields = located(manifest.featurizer, manifest.weights, weights)
+    featurizer = cast(Featurizer, _component("featurizer", fields, contents, registry))
+    check_weights(featurizer, manifest.weights)
     classifier = cast(Classifier, _component("classifier", manifest.classifier, contents, registry))
     check = SelfCheck.from_files(contents.files, manifest, Views.of(featurizer).predicted)
     _check_width(manifest, featurizer)

@@ -17,6 +17,7 @@ from audioclf.base.machine import platform_name, versions_behind
 from audioclf.components.classifier import Classifier
 from audioclf.components.component import Component, components_inside
 from audioclf.components.featurizer import Featurizer
+from audioclf.components.pinned import weights_inside
 from audioclf.components.registry import Registry
 from audioclf.evaluation.predictions import scores_of_rows
 from audioclf.evaluation.results import Pipeline
@@ -32,6 +33,7 @@ from audioclf.models.bundle.manifest import (
     Manifest,
     Provenance,
     StoredEstimator,
+    StoredWeights,
     Training,
     to_json,
 )
@@ -133,10 +135,11 @@ def _manifest(
     made_by = {item.kind: _provenance(item, registry) for item in components}
     inside = [_provenance(part, registry) for _, part in components_inside(components)]
     (plan,) = make_plans(contents.audio, {contents.featurizer.type_name(): contents.featurizer}, {})
+    weights = _stored_weights(contents.featurizer)
     configured = pipeline.classifier if classifier is not pipeline.classifier else None
     with refusing("manifest", "a value does not fit into the manifest"):
         return Manifest(
-            format=FORMAT,
+            format=FORMAT if weights else 2,
             audioclf=__version__,
             name=contents.name,
             cell=pipeline.name,
@@ -146,6 +149,7 @@ def _manifest(
             featurizer=contents.featurizer.model_dump(mode="json"),
             classifier=classifier.model_dump(mode="json"),
             configured=configured.model_dump(mode="json") if configured is not None else None,
+            weights=weights,
             features=FeatureShape(n_bins=plan.n_bins, max_frames=plan.max_frames, width=plan.width),
             components=made_by,
             versions=_versions(inside),
@@ -159,6 +163,14 @@ def _manifest(
             abstention=contents.abstention,
             members=members_for(files),
         )
+
+
+def _stored_weights(featurizer: Featurizer) -> tuple[StoredWeights, ...]:
+    names = ("name", "sha256", "size", "license", "field", "digest_field")
+    return tuple(
+        StoredWeights(place=place, **{name: getattr(weights, name) for name in names})
+        for place, weights in weights_inside(featurizer)
+    )
 
 
 def _provenance(component: Component, registry: Registry) -> Provenance:

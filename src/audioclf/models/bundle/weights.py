@@ -1,0 +1,90 @@
+"""Weights of a bundle on this computer, found by their digest before anything parses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from audioclf.base.errors import AudioclfError, ConfigError
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.pinned import fields_at, weights_inside
+from audioclf.components.weights import digest_of, models_folder
+from audioclf.models.bundle.manifest import StoredWeights
+from audioclf.models.refusal import RefusedError, refusing
+
+
+def located(
+    fields: Mapping[str, Any], stored: Sequence[StoredWeights], given: Sequence[Path]
+) -> dict[str, Any]:
+    """Return the fields of a featurizer with the paths of its weights on this computer.
+
+    A file with the digest is looked for among those that are given, in `models_folder`, and where
+    the fields say. `RefusedError` if there is none, `ConfigError` if a given file is not needed.
+    """
+    _check_needed(stored, given)
+    data: dict[str, Any] = deepcopy(dict(fields))
+    for weights in stored:
+        if weights.field:
+            with refusing("weights", f"the featurizer has no part {weights.place!r}"):
+                part = fields_at(data, weights.place)
+            part[weights.field] = str(_found(weights, given, part.get(weights.field)))
+            if weights.digest_field:
+                part[weights.digest_field] = weights.sha256
+    return data
+
+
+def check_weights(featurizer: Featurizer, stored: Sequence[StoredWeights]) -> None:
+    """Check that a featurizer reads the stored weights and no others; nothing is parsed yet."""
+    with refusing("weights", "its weights cannot be used"):
+        actual = dict.fromkeys((place, item) for place, item in weights_inside(featurizer))
+    expected = {(item.place, item.sha256): item for item in stored}
+    for place, item in actual:
+        if expected.pop((place, item.sha256), None) is None:
+            needed = ", ".join(_named(other) for other in stored if other.place == place)
+            what = f"the weights {item.path} have SHA-256 {item.sha256}, and the model names "
+            hint = "Install the version of the plugin that the model names."
+            raise RefusedError("weights", f"{what}{needed or 'no digest for them'}", hint=hint)
+    for missing in expected.values():
+        raise RefusedError("weights", f"its featurizer does not read {_named(missing)}")
+
+
+def _check_needed(stored: Sequence[StoredWeights], given: Sequence[Path]) -> None:
+    needed = ", ".join(map(_named, stored))
+    for path in given:
+        digest, _ = digest_of(path)
+        if digest not in {item.sha256 for item in stored}:
+            raise ConfigError(
+                f"{path}: has SHA-256 {digest}, and the model needs {needed or 'no weights'}",
+                hint="Give the file with that digest, or leave --weights out.",
+            )
+
+
+def _found(weights: StoredWeights, given: Sequence[Path], path: object) -> Path:
+    own = [Path(path)] if isinstance(path, str) and path else []
+    for candidate in (*given, *_kept(weights.size), *own):
+        with suppress(OSError, AudioclfError):
+            is_alike = candidate.is_file() and candidate.stat().st_size == weights.size
+            if is_alike and digest_of(candidate)[0] == weights.sha256:
+                return candidate.absolute()
+    other = own and own[0].is_file()
+    problem = f"are missing: {own[0]} is another file" if other else "are missing"
+    raise RefusedError(
+        "weights",
+        f"{_named(weights)} {problem}",
+        hint=f"Name the file with --weights FILE, or copy it to {models_folder()}.",
+    )
+
+
+def _kept(size: int) -> Iterator[Path]:
+    """Yield the files of this size in the folder of models."""
+    try:
+        yield from sorted(p for p in models_folder().iterdir() if p.stat().st_size == size)
+    except OSError:
+        return
+
+
+def _named(weights: StoredWeights) -> str:
+    return f"the weights {weights.name!r} with SHA-256 {weights.sha256}"
