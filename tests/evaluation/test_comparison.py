@@ -62,8 +62,8 @@ def test_an_unclear_difference_says_what_would_not_have_shown() -> None:
     assert pair.verdict == "undecided"
     names = f"{pair.better} and {pair.worse}"
     assert pair.sentence == (
-        f"{names} cannot be told apart on 100 clips; a difference below about "
-        f"{pair.detectable:.2f} would not show"
+        f"{names} cannot be told apart on 100 clips; the difference is {pair.difference:.2f}, "
+        f"and one below about {pair.detectable:.2f} would not show"
     )
 
 
@@ -135,7 +135,7 @@ def test_pipelines_with_equal_predictions_are_not_distinguished() -> None:
     pair = only(compared({"a": pipeline, "b": pipeline}, Y))
     assert (pair.difference, pair.low, pair.high) == (0.0, 0.0, 0.0)
     assert (pair.p_holm, pair.p_mcnemar) == (1.0, 1.0)
-    assert pair.sentence == "a and b cannot be told apart on 100 clips"
+    assert pair.sentence == "a and b cannot be told apart on 100 clips; the difference is 0.00"
 
 
 def test_mcnemar_counts_each_clip_once_in_the_first_repeat() -> None:
@@ -187,7 +187,10 @@ def test_one_group_decides_nothing() -> None:
     pair = only(compared(field(0.5, 1.0), Y, groups=np.zeros(100, dtype=np.intp)))
     assert math.isnan(pair.low)
     assert pair.p_bootstrap is None
-    assert pair.sentence == "c1 and c0 cannot be told apart on 1 group (100 clips)"
+    assert pair.sentence == (
+        f"1 group (100 clips) is too few for a verdict on c1 and c0; "
+        f"the difference is {pair.difference:.2f}"
+    )
 
 
 def test_a_constant_classifier_is_compared_within_the_classes() -> None:
@@ -311,6 +314,25 @@ def test_the_verdict_on_a_run(
     assert verdict_sentence(found).endswith(verdict)
     assert baseline_sentence(found) == about_baseline
     assert baseline_sentence(compared(pipelines, Y)) == ""
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "differences"),
+    [((0.85,), "the difference to baseline is 0."), ((0.6, 0.85), "the differences are 0.")],
+)
+def test_few_units_are_named_once_with_the_difference(
+    accuracies: tuple[float, ...], differences: str
+) -> None:
+    pipelines = {**field(*accuracies), "baseline": constant(0)}
+    groups = np.arange(100) // 50
+    found = compared(pipelines, Y, groups=groups, baseline="baseline", unit_word="site")
+    best, text = found.pipelines[0], verdict_sentence(found)
+    few = "2 sites (100 clips) are too few for a verdict"
+    assert text.startswith(f"{best} has the best accuracy; {few}; {differences}")
+    assert ("to baseline" in text) == ("baseline" in text)
+    assert "told apart" not in text
+    assert baseline_sentence(found) == ""
+    assert all(pair.sentence.startswith(few) for pair in found.pairs)
 
 
 def test_equivalent_pipelines_stand_in_the_verdict() -> None:

@@ -69,7 +69,7 @@ def verdict_lines(comparison: Comparison) -> Iterator[str]:
 
     yield styled(verdict_sentence(comparison), "bold")
     if len(comparison.pipelines) > 2 and comparison.baseline not in (None, comparison.pipelines[0]):
-        yield baseline_sentence(comparison)
+        yield from filter(None, [baseline_sentence(comparison)])
 
 
 def finding_line(finding: Finding) -> str:

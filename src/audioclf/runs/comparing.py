@@ -23,6 +23,7 @@ from audioclf.evaluation.folds import untested
 from audioclf.evaluation.metrics.estimate import Estimate, check_metrics, estimate, is_available
 from audioclf.runs.folder import COSTS, PIPELINES, interval_data
 from audioclf.runs.reading import SavedClip, SavedPipeline, SavedRun, read_run
+from audioclf.runs.results import unit_word
 
 MARGIN_KEY = "equivalence_margin"
 
@@ -102,6 +103,7 @@ def compare_runs(
         seed=seed,
         equivalence_margin=margin,
         baseline=next((each.name for each in named if each.is_baseline), None),
+        unit_word=unit_word(first.config["dataset"], first.targets.unit),
     )
     _check_enough(comparison, named, first)
     rows = [_row(e, estimate(e.pipeline, wanted, first.targets, seed=seed)) for e in named]

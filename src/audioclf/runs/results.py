@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from audioclf.base.text import html_table
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
-from audioclf.dataset.targets import Targets
+from audioclf.dataset.targets import Targets, Unit
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.comparison.selection import corrected_best
@@ -222,7 +223,34 @@ def compared(
     by_name = {result.pipeline.name: result for result in results}
     margin, seed = config.equivalence_margin, config.seed
     main, targets = config.metrics[0], dataset.targets
-    return compare(by_name, main, targets, seed=seed, equivalence_margin=margin, baseline=baseline)
+    return compare(
+        by_name,
+        main,
+        targets,
+        seed=seed,
+        equivalence_margin=margin,
+        baseline=baseline,
+        unit_word=unit_word(config.model_dump()["dataset"], targets.unit),
+    )
+
+
+_GROUP_WORD = re.compile(
+    "animal|bird|day|deployment|device|farm|individual|location|microphone|night|patient|person|"
+    "place|recorder|room|session|site|speaker|station|subject"
+)
+
+
+def unit_word(dataset: Mapping[str, Any], unit: Unit) -> str:
+    """Return the resampling unit by the name of the column with the groups, such as "site".
+
+    `dataset` is that part of a config.
+
+    >>> unit_word({"columns": {"group": "Site"}}, "group"), unit_word({"group": "x"}, "group")
+    ('site', 'group')
+    """
+    column = dataset.get("group") or (dataset.get("columns") or {}).get("group")
+    word = str(column).casefold()
+    return word if unit == "group" and _GROUP_WORD.fullmatch(word) else unit
 
 
 def _rank(result: Estimate | None, main: Metric) -> float:

@@ -50,8 +50,12 @@ def compare(
     seed: int,
     equivalence_margin: float | None = None,
     baseline: str | None = None,
+    unit_word: str = "",
 ) -> Comparison:
-    """Compare all pipelines, which have the same folds, with each other by one metric."""
+    """Compare all pipelines, which have the same folds, with each other by one metric.
+
+    Sentences call the resampling unit by the `unit_word`, such as "site".
+    """
     measures = measure_all(results, metric, targets, seed, baseline)
     pairs = [
         measure(measures, first, second, independent=targets.unit == "clip")
@@ -64,7 +68,7 @@ def compare(
             else pair
             for pair in pairs
         ]
-    sample = sample_words(measures.n_units, targets.unit, measures.n_clips)
+    sample = sample_words(measures.n_units, unit_word or targets.unit, measures.n_clips)
     return Comparison(
         metric=metric,
         unit_name=targets.unit,
@@ -75,6 +79,7 @@ def compare(
         baseline=baseline if baseline in measures.names else None,
         equivalence_margin=equivalence_margin,
         notes=tuple(_notes(results, measures, pairs, metric, targets.unit, baseline)),
+        unit_word=unit_word,
     )
 
 

@@ -11,6 +11,9 @@ from audioclf.components.metrics import Metric
 
 Verdict = Literal["better", "equivalent", "undecided"]
 
+FEW = 6
+"""Number of test units below which hardly any difference can be shown."""
+
 MAX_NAMED = 3
 """Largest number of pipelines that a sentence names; it counts the rest."""
 
@@ -45,6 +48,11 @@ class Pair:
     detectable: float
     p_permutation: float | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is no verdict."""
+        return self.verdict == "undecided"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -59,11 +67,12 @@ class Comparison:
     baseline: str | None = None
     equivalence_margin: float | None = None
     notes: tuple[str, ...] = ()
+    unit_word: str = ""
 
     @property
     def sample(self) -> str:
         """The test sample in words."""
-        return sample_words(self.n_units, self.unit_name, self.n_clips)
+        return sample_words(self.n_units, self.unit_word or self.unit_name, self.n_clips)
 
     def to_data(self) -> dict[str, Any]:
         """Return plain data for JSON; undefined values are None."""
@@ -94,8 +103,19 @@ def verdict_sentence(comparison: Comparison) -> str:
         return (
             f"no pipeline has a better {comparison.metric} than {best}, which ignores the features"
         )
-    clauses = " and ".join(_clauses(comparison, best))
-    return f"{best} has the best {comparison.metric}: it {clauses}{_beside_baseline(comparison)}"
+    first = f"{best} has the best {comparison.metric}"
+    clauses = list(_clauses(comparison, best))
+    decided = f"{first}: it {' and '.join(clauses)}" if clauses else first
+    open_ = {p.worse: p.difference for p in comparison.pairs if p.better == best and p.is_open}
+    if not open_ or not are_few(comparison.sample):
+        return decided + _beside_baseline(comparison)
+    values = {name: f"{value:.{_decimals(value)}f}" for name, value in open_.items()}
+    sizes = listed([f"{value} to {name}" for name, value in values.items()])
+    differences = f"the differences are {sizes}"
+    if len(values) == 1:
+        (name, value), *_ = values.items()
+        differences = f"the difference to {name} is {value}"
+    return f"{decided}; {too_few(comparison.sample)}; {differences}"
 
 
 def _clauses(comparison: Comparison, best: str) -> Iterator[str]:
@@ -107,7 +127,7 @@ def _clauses(comparison: Comparison, best: str) -> Iterator[str]:
         yield f"beats {listed(beaten)}"
     if equal := _worse(mine, "equivalent"):
         yield f"is equivalent to {listed(equal)} within {comparison.equivalence_margin:g}"
-    if open_ := _worse(mine, "undecided"):
+    if (open_ := _worse(mine, "undecided")) and not are_few(comparison.sample):
         yield f"cannot be told apart from {listed(open_)} on {comparison.sample}"
 
 
@@ -124,7 +144,7 @@ def _beside_baseline(comparison: Comparison) -> str:
 
 
 def baseline_sentence(comparison: Comparison) -> str:
-    """Return which pipelines beat the baseline, as one sentence; empty where there is none."""
+    """Return which pipelines beat the baseline, as one sentence; empty where nothing is known."""
     baseline = comparison.baseline
     if baseline is None:
         return ""
@@ -134,12 +154,13 @@ def baseline_sentence(comparison: Comparison) -> str:
     if not failing:
         return f"every other pipeline beats {baseline}"
     if not beating:
-        return f"no pipeline is shown to beat {baseline}"
+        few = are_few(comparison.sample)
+        return "" if few else f"no pipeline is shown to beat {baseline}"
     return f"{len(beating)} of {len(others)} pipelines beat {baseline}; not {listed(failing)}"
 
 
 def sample_words(n_units: int, unit_name: str, n_clips: int) -> str:
-    """Return the test sample in words.
+    """Return the test sample in words, as in messages and tables.
 
     >>> sample_words(98, "clip", 98), sample_words(6, "group", 240)
     ('98 clips', '6 groups (240 clips)')
@@ -163,7 +184,8 @@ def pair_sentence(
 ) -> str:
     """Return the verdict on two pipelines as one sentence without a full stop.
 
-    `interval` is the difference with its ends; `detectable` NaN if no difference is.
+    `interval` is the difference with its ends; `detectable` NaN if no difference is; `sample`
+    begins with the number of units.
 
     >>> pair_sentence("better", "svm", "knn", (0.11, 0.04, 0.18), 0.08, "98 clips", None)
     'svm beats knn by 0.11 (0.04 to 0.18)'
@@ -173,11 +195,28 @@ def pair_sentence(
     if verdict == "better":
         difference, low, high = (f"{value:.{_decimals(interval[1])}f}" for value in interval)
         return f"{better} beats {worse} by {difference} ({low} to {high})"
-    undecided = f"{better} and {worse} cannot be told apart on {sample}"
+    difference = f"the difference is {interval[0]:.{_decimals(interval[0])}f}"
+    if are_few(sample):
+        return f"{too_few(sample)} on {better} and {worse}; {difference}"
+    undecided = f"{better} and {worse} cannot be told apart on {sample}; {difference}"
     if not detectable > 0:
         return undecided
     threshold = f"{detectable:.{_decimals(detectable)}f}"
-    return f"{undecided}; a difference below about {threshold} would not show"
+    return f"{undecided}, and one below about {threshold} would not show"
+
+
+def are_few(sample: str) -> bool:
+    """Whether a sample has so few units that hardly any difference can be shown."""
+    return int(sample.split()[0]) < FEW
+
+
+def too_few(sample: str) -> str:
+    """Return that a sample is too small.
+
+    >>> too_few("3 sites (120 clips)")
+    '3 sites (120 clips) are too few for a verdict'
+    """
+    return f"{sample} {'is' if sample.startswith('1 ') else 'are'} too few for a verdict"
 
 
 def _decimals(value: float) -> int:
