@@ -77,7 +77,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(SETUP) | $(VENV)/bin/python
-	@echo "Installing numpy, scikit-learn, librosa and others into $(VENV) (500 MB): one or two minutes."
+	@echo "Installing numpy, scikit-learn, librosa and others into $(VENV) (650 MB): one or two minutes."
 	$(BIN)/python $(PIP) -c constraints.txt -e . $(RUN_PLUGINS)
 	@touch $@
 
