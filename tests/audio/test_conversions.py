@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from audioclf.audio.conversions import Conversions
@@ -33,6 +35,13 @@ def test_each_kind_of_conversion_is_counted(infos: list[AudioInfo], sentences: l
         conversions.add(item)
     assert list(conversions.sentences()) == sentences
     assert list(conversions.cut()) == []
+
+
+@pytest.mark.parametrize(("channel", "one"), [("left", "the left one"), (2, "channel 2")])
+def test_the_channel_that_is_read_is_named(channel: Literal["left"] | int, one: str) -> None:
+    conversions = Conversions(AudioConfig(sr=16_000, channel=channel))
+    conversions.add(info(channels=2))
+    assert list(conversions.sentences()) == [f"1 file with 2 channels: only {one} was read"]
 
 
 def test_a_planned_run_is_described_in_the_present() -> None:

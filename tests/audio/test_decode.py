@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from audioclf.audio.decode import decode, inspect
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.settings import AudioConfig
+from audioclf.audio.stream import open_stream
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits
 from audioclf.dataset.archive import open_archive
@@ -106,6 +107,30 @@ def test_negative_zero_is_mixed_as_librosa_does(tmp_path: Path) -> None:
     path = tmp_path / "clip.wav"
     path.write_bytes(encoded("WAV", "FLOAT", np.full((50, 2), -0.0)))
     same(decode(FileSource(path), AudioConfig(sr=16_000)).y, librosa.load(path, sr=16_000)[0])
+
+
+@pytest.mark.parametrize(("channel", "column"), [("left", 0), ("right", 1), (1, 0), (3, 2)])
+def test_one_channel_is_read_instead_of_the_average(channel: Any, column: int) -> None:
+    y = noise(4000, 3).astype(np.float32)
+    y[:, 1] = -y[:, 0]
+    source = MemorySource(encoded("WAV", "FLOAT", y))
+    decoded = decode(source, AudioConfig(sr=16_000, channel=channel))
+    same(decoded.y, y[:, column])
+    with open_stream(source, 16_000, channel=channel) as stream:
+        same(np.concatenate(list(stream.blocks)), y[:, column])
+    assert decoded.info.warnings == tuple(stream.warnings) == ()
+
+
+def test_a_channel_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(DecodeError, match=r"^clip\.wav: no channel 2, since it has 1\n") as caught:
+        decode(MemorySource(wav()), AudioConfig(channel="right"))
+    assert caught.value.hint == "Set audio.channel: mix, or leave this clip out."
+
+
+def test_the_default_channel_leaves_files_and_keys_as_they_were() -> None:
+    assert AudioConfig().model_dump() == {"sr": 22_050, "duration": None, "offset": 0.0}
+    chosen = AudioConfig(channel=2)
+    assert AudioConfig(**chosen.model_dump(mode="json")) == chosen
 
 
 def test_a_zip_member_gives_the_same_samples_as_the_file(tmp_path: Path) -> None:
@@ -269,6 +294,8 @@ def test_the_number_of_samples_is_limited_before_and_after_resampling(
         {"offset": -1},
         {"offset": float("nan")},
         {"mono": False},
+        {"channel": 0},
+        {"channel": "middle"},
     ],
     ids=str,
 )

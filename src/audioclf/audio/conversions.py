@@ -44,7 +44,12 @@ class Conversions:
         for channels, number in sorted(self._channels.items()):
             if channels > 1:
                 files = count(number, "file", "files")
-                yield f"{files} with {channels} channels {self._verb(number)} averaged to one"
+                if self.audio.channel == "mix":
+                    yield f"{files} with {channels} channels {self._verb(number)} averaged to one"
+                else:
+                    channel = self.audio.channel
+                    one = f"channel {channel}" if isinstance(channel, int) else f"the {channel} one"
+                    yield f"{files} with {channels} channels: only {one} {self._one} read"
 
     def cut(self) -> Iterator[str]:
         """Yield a sentence if recordings are longer than the settings allow."""

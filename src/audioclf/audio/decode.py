@@ -82,9 +82,10 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None
         frames = reader.read(first + start, count)
     info = checked_length(info, len(frames), count, source.name)
     check_samples(frames, source.name, limits)
-    mono = mixed_down(frames)
+    mono = to_mono(frames, audio.channel, source.name)
     cancelled = Cancellation()
-    cancelled.add(frames, mono)
+    if audio.channel == "mix":
+        cancelled.add(frames, mono)
     info = replace(info, warnings=(*info.warnings, *cancelled.warnings()))
     return Decoded(resample(mono, info.sr, audio.sr), audio.sr, info)
 
@@ -180,6 +181,19 @@ def check_samples(frames: NDArray[np.float32], name: str, limits: Limits) -> Non
         f"{name}: not normalised audio: samples up to {max(-low, high):g} "
         f"(full scale is 1, limit {limits.max_amplitude:g}){raised_by('max_amplitude')}"
     )
+
+
+def to_mono(frames: NDArray[np.float32], channel: str | int, name: str) -> NDArray[np.float32]:
+    """Return the average of the channels or one of them, as `AudioConfig.channel` (DecodeError)."""
+    if channel == "mix":
+        return mixed_down(frames)
+    number = {"left": 1, "right": 2}.get(str(channel)) or int(channel)
+    if number > frames.shape[1]:
+        raise DecodeError(
+            f"{name}: no channel {number}, since it has {frames.shape[1]}",
+            hint="Set audio.channel: mix, or leave this clip out.",
+        )
+    return np.ascontiguousarray(frames[:, number - 1])
 
 
 def mixed_down(frames: NDArray[np.float32]) -> NDArray[np.float32]:

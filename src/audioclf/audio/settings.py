@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Any, Literal
+
+from annotated_types import Interval
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from audioclf.base.settings import Settings
 
 
 class AudioConfig(Settings):
-    """Settings of decoding. Clips are always mixed down to mono."""
+    """Settings of decoding. Clips are always mono."""
 
     sr: int = Field(default=22_050, ge=1_000, le=768_000)
     """Sample rate in Hz to which all clips are resampled."""
@@ -18,3 +21,14 @@ class AudioConfig(Settings):
 
     offset: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     """Seconds at the start of a clip that are passed over."""
+
+    channel: Literal["mix", "left", "right"] | Annotated[int, Interval(ge=1, le=64)] = "mix"
+    """`mix` for the average of all channels, or one of them: `left`, `right`, its number from 1."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the default channel out: keys of caches and files of older versions stay equal."""
+        data: dict[str, Any] = handler(self)
+        if self.channel == "mix":
+            data.pop("channel", None)
+        return data

@@ -25,7 +25,7 @@ from audioclf.audio.decode import (
     check_samples,
     checked_length,
     locate_part,
-    mixed_down,
+    to_mono,
 )
 from audioclf.audio.reader import AudioInfo, Reader, open_reader
 from audioclf.base.limits import Limits, limits_in_force
@@ -56,24 +56,33 @@ class Stream:
 
 
 @contextmanager
-def open_stream(source: AudioSource, sr: int, limits: Limits | None = None) -> Iterator[Stream]:
+def open_stream(
+    source: AudioSource, sr: int, limits: Limits | None = None, *, channel: str | int = "mix"
+) -> Iterator[Stream]:
     """Open a recording, or a part of one, to be read in blocks at `sr` Hz.
 
-    Its length has no limit, unlike in `decode`; all other limits hold for each block. DecodeError
-    as in `decode`, also from a block whose samples are at fault.
+    The channel is as in `AudioConfig`. The length has no limit, unlike in `decode`; all other
+    limits hold for each block. DecodeError as in `decode`, also from a block whose samples are at
+    fault.
     """
     limits = limits or limits_in_force()
     with open_reader(source.file, limits) as reader:
         first, info = locate_part(reader.info, source.span, source.name)
         check_frames_known(info, source.name)
         warnings = list(info.warnings)
-        blocks = _mono_blocks(reader, first, info, source.name, limits, warnings)
+        blocks = _mono_blocks(reader, first, info, source.name, limits, warnings, channel)
         offset = first / info.sr
         yield Stream(info, offset, _resampled_blocks(blocks, info.sr, sr), warnings)
 
 
 def _mono_blocks(
-    reader: Reader, first: int, info: AudioInfo, name: str, limits: Limits, warnings: list[str]
+    reader: Reader,
+    first: int,
+    info: AudioInfo,
+    name: str,
+    limits: Limits,
+    warnings: list[str],
+    channel: str | int,
 ) -> Iterator[Block]:
     size = max(1, BLOCK_SAMPLES // info.channels)
     done, cancelled = 0, Cancellation()
@@ -82,8 +91,9 @@ def _mono_blocks(
         frames = reader.read(first + done, wanted)
         if len(frames):
             check_samples(frames, name, limits)
-            mono = mixed_down(frames)
-            cancelled.add(frames, mono)
+            mono = to_mono(frames, channel, name)
+            if channel == "mix":
+                cancelled.add(frames, mono)
             yield mono
         done += len(frames)
         if len(frames) < wanted:

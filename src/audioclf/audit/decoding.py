@@ -168,7 +168,7 @@ def _waveform_findings(
         "finding",
         _rows(dataset, facts, "peak_db", cancelled),
         "mixed down from channels that are opposite and cancel each other",
-        "Use one channel: export it to a mono file, or invert one of the channels. The clips "
+        "Use one channel: set `audio.channel: left`, or invert one of the channels. The clips "
         "themselves can be heard.",
     )
     silent = ~cancelled & (columns["peak_db"] < SILENT_DB)

@@ -249,7 +249,7 @@ class Model:
         return self._scored_windows(source_of(path), cutting)
 
     def _scored_windows(self, source: AudioSource, cutting: Cutting) -> Iterator[ScoredWindow]:
-        with open_stream(source, self.sr) as stream:
+        with open_stream(source, self.sr, channel=self.manifest.audio.channel) as stream:
             windows = pieces(stream.blocks, cutting)
             while batch := list(islice(windows, BATCH)):
                 rows = []

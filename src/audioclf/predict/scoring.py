@@ -172,7 +172,8 @@ class _Scorer:
             yield self._whole(outcome)
             return
         source, sr = outcome.recording.source, self.shared.model.sr
-        with open_stream(source, sr) as stream:
+        channel = self.shared.model.manifest.audio.channel
+        with open_stream(source, sr, channel=channel) as stream:
             self._note(outcome, stream.info, stream.offset)
             for piece in pieces(stream.blocks, cutting):
                 yield piece
