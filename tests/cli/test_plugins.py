@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from audioclf.components import doctor
+from audioclf.components.discovery import load_components
 from tests.conftest import run_cli
 
 MakeDist = Callable[..., Path]
@@ -144,6 +148,7 @@ def test_an_unknown_component_is_refused_with_a_suggestion(command: str) -> None
 @pytest.fixture
 def only_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AUDIOCLF_DISABLE_PLUGINS", raising=False)
+    monkeypatch.setattr(doctor, "WORKING", {"audioclf", "audioclf-torch", "audioclf-xgboost"})
 
 
 pytestmark = pytest.mark.usefixtures("only_what_is_installed")
@@ -178,6 +183,13 @@ def test_a_plugin_that_does_not_load_is_explained(
     assert advice in done.stdout
     assert "or disable it: AUDIOCLF_DISABLE_PLUGINS=audioclf-bad:bad." in done.stdout
     assert done.stdout.endswith("1 to be fixed\n")
+
+
+def test_a_module_that_is_missing_only_in_use_is_found(install: Install) -> None:
+    install("lazy", plugin("lazy", build="import nothing_like.this"))
+    done = run_cli("plugins", "doctor", code=2)
+    assert "broken    audioclf-lazy 1.0 (lazy): classifier 'lazy' raised ModuleNot" in done.stdout
+    assert "Install the distribution with the module 'nothing_like'; or disable it" in done.stdout
 
 
 def test_a_clash_names_both_and_the_way_out(install: Install) -> None:
@@ -217,3 +229,24 @@ def test_new_suggests_a_kind(tmp_path: Path) -> None:
     done = run_cli("plugins", "new", "clasifier", "mine", "--dir", tmp_path, code=2)
     assert "no kind of component is called 'clasifier'. " in done.stderr.replace("\n ", "")
     assert "Did you mean 'classifier'?" in done.stderr
+
+
+def test_a_second_component_is_added_to_a_plugin(tmp_path: Path, on_path: OnPath) -> None:
+    run_cli("plugins", "new", "classifier", "first", "--dir", tmp_path, code=0)
+    folder = tmp_path / "audioclf-first"
+    done = run_cli("plugins", "new", "featurizer", "second", "--add", folder, code=0)
+    assert done.stdout.splitlines()[0] == str(folder / "src" / "audioclf_first" / "second.py")
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["entry-points"]["audioclf"] == {
+        "first": "audioclf_first",
+        "second": "audioclf_first.second",
+    }
+    on_path(folder / "src")
+    (component,) = load_components(import_module("audioclf_first.second"))
+    assert component.type_name() == "second"
+    test = (folder / "tests" / "test_second.py").read_text(encoding="utf-8")
+    assert "from audioclf_first.second import SecondFeaturizer" in test
+    again = run_cli("plugins", "new", "featurizer", "second", "--add", folder, code=2)
+    assert "second.py exists already" in again.stderr
+    wrong = run_cli("plugins", "new", "featurizer", "second", "--add", tmp_path, code=2)
+    assert "is not a folder of a plugin" in wrong.stderr

@@ -112,10 +112,19 @@ def new(
     folder: Annotated[
         Path, typer.Option("--dir", help="Where the folder audioclf-NAME is made.")
     ] = Path(),
+    add: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Add the component to the plugin in this folder."),
+    ] = None,
 ) -> None:
     """Write a plugin with one working component and its tests, as a start."""
-    from audioclf.starters.plugin_template import new_plugin
+    from audioclf.starters.plugin_template import add_component, new_plugin
 
+    if add is not None:
+        for path in add_component(_kind(kind), name, add, registry=load_registry()):
+            say(str(path))
+        say(f"\nNext: cd {add} && pip install -e '.[test]' && pytest")
+        return
     target = new_plugin(_kind(kind), name, folder, registry=load_registry())
     for path in sorted(path for path in target.rglob("*") if path.is_file()):
         say(str(path))

@@ -8,12 +8,21 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from audioclf.components.component import KINDS
+from audioclf.base.errors import AudioclfError, PluginError
+from audioclf.components.classifier import Classifier
+from audioclf.components.component import KINDS, Component, Kind
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.guard import guard, recorded
 from audioclf.components.hookspecs import PLUGIN_API
 from audioclf.components.registry import DISABLE_VARIABLE, Origin, PluginRecord, Registry
 
 _API = re.compile(r"it is written for plugin API '?(\d+)")
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
+
+WORKING = frozenset(("audioclf",))
+"""Distributions whose components are not tried."""
+
+_TRIED: tuple[Kind, ...] = ("featurizer", "classifier")
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ def diagnose(registry: Registry, disabled: str = "") -> tuple[Diagnosis, ...]:
     records = registry.plugins
     return (
         *(_failure(record) for record in records if record.status == "failed"),
+        *_not_built(registry),
         *_clashes(registry),
         *(_disabled(record.origin) for record in records if record.status == "disabled"),
         *_unknown(records, disabled),
@@ -55,6 +65,38 @@ def _failure(record: PluginRecord) -> Diagnosis:
             "with `audioclf plugins --strict-plugins`"
         )
     return Diagnosis("broken", str(origin), reason, f"{advice}; {_or_disable(origin)}")
+
+
+def _not_built(registry: Registry) -> Iterator[Diagnosis]:
+    """Yield a problem for each component of a plugin that does not work with its defaults."""
+    for kind in _TRIED:
+        for provider in registry.providers(kind):
+            cls, origin = provider.cls, provider.origin
+            if origin.distribution in WORKING or any(
+                field.is_required() for field in cls.model_fields.values()
+            ):
+                continue
+            try:
+                with guard(f"{kind} {cls.type_name()!r}", PluginError), recorded():
+                    _try(cls())
+            except AudioclfError as exc:
+                missing = _MISSING.search(exc.message)
+                advice = exc.hint or "Check it with `audioclf plugins check`"
+                if missing and not exc.hint:
+                    advice = f"Install the distribution with the module {missing[1]!r}"
+                advice = f"{advice.rstrip('.')}; {_or_disable(origin)}"
+                yield Diagnosis("broken", str(origin), exc.message.rstrip("."), advice)
+
+
+def _try(component: Component) -> None:
+    """Build a classifier, or extract features of 1 s of noise, so that modules are imported."""
+    if isinstance(component, Classifier):
+        component.build(random_state=0)
+    elif isinstance(component, Featurizer):
+        import numpy as np
+
+        noise = np.random.default_rng(0).normal(0.0, 0.1, 22_050)
+        component.extract(noise.astype(np.float32), 22_050)
 
 
 def _or_disable(origin: Origin) -> str:

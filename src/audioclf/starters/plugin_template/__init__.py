@@ -9,6 +9,7 @@ import keyword
 import re
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import metadata, resources
 from pathlib import Path
@@ -22,6 +23,7 @@ from audioclf.components.registry import Registry
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _LONGEST = 50
+_SECTION = "[project.entry-points.audioclf]"
 
 _FILES = {
     "pyproject.toml": "pyproject.toml",
@@ -67,6 +69,54 @@ def new_plugin(kind: Kind, name: str, parent: Path, *, registry: Registry) -> Pa
     return target
 
 
+def add_component(kind: Kind, name: str, folder: Path, *, registry: Registry) -> list[Path]:
+    """Write one more component into the distribution in a folder; return the files.
+
+    The component is a module of its own, and a plugin with its own entry point in `pyproject.toml`.
+    """
+    values = _values(kind, _checked(name))
+    project = folder / "pyproject.toml"
+    package, text = _package_of(project)
+    _check_unused(kind, values, registry)
+    values["package"] = f"{package.name}.{values['type_name']}"
+    files = {
+        package / f"{values['type_name']}.py": f"{kind}.py",
+        folder / "tests" / f"test_{values['type_name']}.py": "test.py",
+    }
+    if taken := next((path for path in files if path.exists()), None):
+        raise ConfigError(f"{taken} exists already", hint="Choose another name.")
+    entry = f'{values["entry_point"]} = "{values["package"]}"'
+    try:
+        for path, template in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(_filled(template, values), encoding="utf-8", newline="\n")
+        project.write_text(text.replace(_SECTION, f"{_SECTION}\n{entry}", 1), encoding="utf-8")
+    except OSError as exc:
+        raise ResultError(f"{folder} cannot be written: {exc.strerror or exc}") from exc
+    return [*files, project]
+
+
+def _package_of(project: Path) -> tuple[Path, str]:
+    """Return the folder of the package of a plugin, and the text of its `pyproject.toml`."""
+    try:
+        text = project.read_text(encoding="utf-8")
+        module = next(iter(tomllib.loads(text)["project"]["entry-points"]["audioclf"].values()))
+    except (OSError, ValueError, KeyError, StopIteration) as exc:
+        raise ConfigError(
+            f"{project.parent} is not a folder of a plugin: it has no pyproject.toml with entry "
+            "points of audioclf",
+            hint="Make a plugin with `audioclf plugins new KIND NAME` first.",
+        ) from exc
+    name = str(module).partition(".")[0].partition(":")[0]
+    for package in (project.parent / "src" / name, project.parent / name):
+        if package.is_dir() and _SECTION in text:
+            return package, text
+    raise ConfigError(
+        f"{project}: the package {name!r} was not found in src, or there is no line {_SECTION}",
+        hint="Write the component into the module by hand: see `audioclf docs plugins`.",
+    )
+
+
 def _checked(name: str) -> str:
     if name.startswith(("audioclf-", "audioclf_")):
         raise ConfigError(
@@ -84,29 +134,38 @@ def _checked(name: str) -> str:
 
 
 def _check_free(kind: Kind, values: Mapping[str, str], registry: Registry) -> None:
-    type_name, distribution = values["type_name"], values["distribution"]
-    for provider in registry.providers(kind):
-        if provider.cls.type_name() == type_name:
-            raise ConfigError(
-                f"there is a {kind} {type_name!r} already, of {provider.origin}",
-                hint="Choose another name: two of one name could not be used together.",
-            )
+    _check_unused(kind, values, registry)
+    distribution = values["distribution"]
     try:
         version = metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return
     raise ConfigError(
         f"a distribution {distribution} {version} is installed already",
-        hint="Choose another name, or add the component to that plugin.",
+        hint="Choose another name, or add the component to that plugin: --add FOLDER.",
     )
+
+
+def _check_unused(kind: Kind, values: Mapping[str, str], registry: Registry) -> None:
+    type_name = values["type_name"]
+    for provider in registry.providers(kind):
+        if provider.cls.type_name() == type_name:
+            raise ConfigError(
+                f"there is a {kind} {type_name!r} already, of {provider.origin}",
+                hint="Choose another name: two of one name could not be used together.",
+            )
 
 
 def _rendered(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the path and the text of each file."""
-    templates = resources.files("audioclf.starters.plugin_template") / "templates"
     for source, path in _FILES.items():
-        text = (templates / f"{source.format(**values)}.tmpl").read_text(encoding="utf-8")
-        yield path.format(**values), Template(text).substitute(values)
+        yield path.format(**values), _filled(source.format(**values), values)
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    templates = resources.files("audioclf.starters.plugin_template") / "templates"
+    text = (templates / f"{template}.tmpl").read_text(encoding="utf-8")
+    return Template(text).substitute(values)
 
 
 def _values(kind: Kind, name: str) -> dict[str, str]:
