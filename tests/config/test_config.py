@@ -164,14 +164,36 @@ def test_an_override_can_swap_a_classifier_or_add_one(
     [
         ("audio.sr=fast", '--set audio.sr=fast: audio.sr: expected a valid integer, not "fast"'),
         ("audio.rate=1", "--set audio.rate=1: unknown key 'rate' in audio. Known here: "),
+        ("audit=no", '--set audit=no: audit: expected true or false, not "no"'),
+        ("metrics=f1", '--set metrics=f1: metrics: expected a list, not "f1": write [f1]'),
+        ("split=kfold", '--set split=kfold: split: expected a mapping, not "kfold": write {type: '),
+        ("svm.C=1", "--set svm.C=1: unknown key 'svm'. Did you mean 'classifiers.svm'?"),
+        ("metrics.5=f1", "--set metrics.5=f1: there is no item 5; the list has 1, from 0"),
         ("nonsense", "--set nonsense: expected key=value, as in split.test_size=0.3"),
         ("seed.deep=1", "--set seed.deep=1: 'deep' cannot be set, because its parent is not a"),
         ("audio.sr=[", "--set audio.sr=[:1:2: not YAML"),
     ],
 )
 def test_a_bad_override_is_named(tmp_path: Path, override: str, line: str) -> None:
-    text = MINIMAL + "seed: 1\n"
+    text = MINIMAL + "seed: 1\nmetrics: [f1]\n"
     assert problems_of(tmp_path, text, override)[0].startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("part", "new", "keys"),
+    [("split", "leave_one_group_out", "n_splits, repeats"), ("classifiers.svm", "knn", "C")],
+)
+def test_keys_of_the_type_that_an_override_replaces_are_named_once(
+    tmp_path: Path, part: str, new: str, keys: str
+) -> None:
+    text = MINIMAL.replace("{type: svm}", "{type: svm, C: 2}")
+    text += "split: {type: kfold, n_splits: 3, repeats: 2}\n"
+    (line,) = problems_of(tmp_path, text, f"{part}.type={new}")
+    assert line == (
+        f"--set {part}.type={new}: {part} still has {keys} of its former type. "
+        f"Replace the whole part: --set '{part}={{type: {new}}}'"
+    )
+    load_config(write(tmp_path, text), overrides=[f"{part}={{type: {new}}}"])
 
 
 def test_an_override_mends_the_line_that_it_replaces(tmp_path: Path) -> None:

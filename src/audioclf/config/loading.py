@@ -14,7 +14,14 @@ from audioclf.base.errors import ConfigError
 from audioclf.components.registry import Registry
 from audioclf.config.problems import config_error, in_data, problem
 from audioclf.config.run_config import RunConfig
-from audioclf.config.yaml_source import Location, Position, YamlSource, parse_yaml, read_yaml
+from audioclf.config.yaml_source import (
+    OVERRIDE,
+    Location,
+    Position,
+    YamlSource,
+    parse_yaml,
+    read_yaml,
+)
 
 
 def load_config(
@@ -74,7 +81,7 @@ def _name_from(path: Path) -> str:
 def _apply_override(source: YamlSource, override: str) -> list[str]:
     """Set a value and return the texts of its scalars."""
     key, equals, text = override.partition("=")
-    position = Position(f"--set {override}")
+    position = Position(f"{OVERRIDE}{override}")
     if not equals or not key.strip():
         raise ConfigError(f"{position}: expected key=value, as in split.test_size=0.3")
     parsed = parse_yaml(text, str(position))
@@ -83,8 +90,9 @@ def _apply_override(source: YamlSource, override: str) -> list[str]:
     parts = key.strip().split(".")
     for part in parts[:-1]:
         location = (*location, _step(node, part, position))
-        if isinstance(node, dict):
-            node.setdefault(part, {})
+        if isinstance(node, dict) and part not in node:
+            node[part] = {}
+            source.keys[location] = position
         node = node[location[-1]]
     location = (*location, _step(node, parts[-1], position))
     _forget(source, location)
@@ -102,6 +110,8 @@ def _step(node: Any, part: str, position: Position) -> str | int:
         return part
     if isinstance(node, list) and part.isdecimal() and int(part) < len(node):
         return int(part)
+    if isinstance(node, list) and part.isdecimal():
+        raise ConfigError(f"{position}: there is no item {part}; the list has {len(node)}, from 0")
     raise ConfigError(f"{position}: {part!r} cannot be set, because its parent is not a mapping")
 
 

@@ -15,6 +15,13 @@ from audioclf.components.fields import BASES
 from audioclf.components.registry import Registry, suggest
 from audioclf.config.yaml_source import Location, Problem, YamlSource
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+_WANTED = {
+    **dict.fromkeys(("tuple_type", "list_type"), "a list"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "a mapping"),
+    "bool_type": "true or false",
+}
+
 
 def config_error(source: YamlSource, problems: Sequence[Problem]) -> ConfigError:
     """Return all problems of a source as one error, in reading order."""
@@ -34,9 +41,13 @@ def problem(source: YamlSource, error: Any, root: type[BaseModel], registry: Reg
     """Return the problem of the file for one of `ValidationError.errors()`; `root` is the model."""
     location = in_data(source.data, error["loc"])
     where = ".".join(map(str, location))
-    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    if error["type"] in _UNKNOWN:
+        of_type = source.position((*location[:-1], "type"))
+        if of_type.is_override and not source.position(location).is_override:
+            return Problem(of_type, _leftover(source, location[:-1], root, registry))
         known = _field_names(source.data, location[:-1], root, registry)
-        hint = suggest(str(location[-1]), known) or f"Known here: {', '.join(known)}."
+        hint = suggest(str(location[-1]), known) or _elsewhere(source, location)
+        hint = hint or f"Known here: {', '.join(known)}."
         message = f"unknown key {location[-1]!r}{_inside(location)}. {hint}"
         return Problem(source.position(location, of_key=True), message)
     if error["type"] == "missing":
@@ -45,7 +56,29 @@ def problem(source: YamlSource, error: Any, root: type[BaseModel], registry: Reg
         message = f"key {missing!r} is missing{_inside((*around, missing))}"
         return Problem(source.position(around), message)
     message = _words(error)
+    if message.startswith("expected a mapping,") and isinstance(error["input"], str):
+        has_type = "type" in _field_names(source.data, location, root, registry)
+        message += f": write {{type: {error['input']}}}" if has_type else ""
     return Problem(source.position(location), f"{where}: {message}" if where else message)
+
+
+def _leftover(source: YamlSource, part: Location, root: type[BaseModel], registry: Registry) -> str:
+    """Return which keys of a part belong to the type that an override has replaced."""
+    known = _field_names(source.data, part, root, registry)
+    keys = [at[-1] for at in source.keys if at[:-1] == part and at[-1] not in known]
+    name, new = ".".join(map(str, part)), source.texts.get((*part, "type"), "...")
+    return (
+        f"{name} still has {', '.join(map(str, keys))} of its former type. "
+        f"Replace the whole part: --set '{name}={{type: {new}}}'"
+    )
+
+
+def _elsewhere(source: YamlSource, location: Location) -> str:
+    """Return a hint to a deeper place of the config that has the key of an override."""
+    if len(location) > 1 or not source.position(location, of_key=True).is_override:
+        return ""
+    deeper = [at for at in source.values if len(at) > 1 and at[-1] == location[0]]
+    return f"Did you mean {'.'.join(map(str, deeper[0]))!r}?" if deeper else ""
 
 
 def _inside(location: Location) -> str:
@@ -63,8 +96,9 @@ def _words(error: Any) -> str:
         given = error["input"].get("type") if isinstance(error["input"], dict) else error["input"]
         hint = suggest(str(given), expected) or f"Known: {', '.join(expected)}."
         return f"{given!r} is not known. {hint}" if given is not None else "needs a `type`"
-    message = message.removeprefix("Input should be ").rstrip(".")
-    return f"expected {message}, not {_shown(error['input'])}"
+    wanted = _WANTED.get(error["type"]) or message.removeprefix("Input should be ").rstrip(".")
+    text = f"expected {wanted}, not {_shown(error['input'])}"
+    return f"{text}: write [{error['input']}]" if wanted == "a list" else text
 
 
 def _shown(value: Any) -> str:

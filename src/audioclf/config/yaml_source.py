@@ -27,6 +27,9 @@ from audioclf.base.limits import Limits, limits_in_force
 
 Location = tuple[str | int, ...]
 
+OVERRIDE = "--set "
+"""Beginning of the name of an override as a source."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -35,6 +38,11 @@ class Position:
     source: str
     line: int | None = None
     column: int | None = None
+
+    @property
+    def is_override(self) -> bool:
+        """Whether it is an override of the command line."""
+        return self.source.startswith(OVERRIDE)
 
     def __str__(self) -> str:
         return self.source if self.line is None else f"{self.source}:{self.line}:{self.column}"
