@@ -8,6 +8,7 @@ import numpy as np
 
 from audioclf.base.errors import ClassifierError
 from audioclf.components.batches import Batches
+from audioclf.evaluation.label_rules import computed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,8 +100,13 @@ def predicted(estimator: Any, X: NDArray[np.float32], n_classes: int) -> Predict
     scikit-learn by the votes of pairs of classes. Then the label and the highest class exchange
     their scores.
     """
-    codes = checked_labels(estimator.predict(X), len(X), n_classes)
-    scores, kind, decision_values = _outputs(estimator, X, n_classes)
+    if isinstance(estimator, ViewAverage):
+        scores, kind, decision_values = _outputs(estimator, X, n_classes)
+        codes = estimator.predict(X) if scores is None else scores.argmax(axis=1)
+    else:
+        labels, scored = computed(estimator, X) or (estimator.predict(X), estimator)
+        codes = checked_labels(labels, len(X), n_classes)
+        scores, kind, decision_values = _outputs(scored, X, n_classes)
     if kind == "decision" and scores is not None:
         scores = _agreeing(scores, codes)
     return Predictions(codes, scores, kind, decision_values)

@@ -1,0 +1,73 @@
+"""Labels and scores that are computed once are those of scikit-learn to the bit."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, NuSVC
+
+from audioclf.evaluation.label_rules import computed
+from audioclf.evaluation.predictions import predicted
+
+ESTIMATORS = [
+    SVC(),
+    SVC(kernel="linear"),
+    SVC(kernel="poly", degree=2),
+    make_pipeline(StandardScaler(), SVC(class_weight="balanced")),
+    make_pipeline(StandardScaler(), "passthrough", NuSVC(nu=0.2)),
+    RandomForestClassifier(5, random_state=0),
+    ExtraTreesClassifier(4, random_state=0),
+]
+
+
+def data(n_classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of integers, of which many are equal or mirrored, so that ties happen."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(-1, 2, size=(120, 4)).astype(np.float32)
+    return X, np.arange(120) % n_classes
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+def test_labels_and_scores_are_those_of_scikit_learn(estimator: Any, n_classes: int) -> None:
+    X, y = data(n_classes)
+    estimator.fit(X, y)
+    rows, _ = data(n_classes, seed=1)
+    known = computed(estimator, rows)
+    assert known is not None
+    labels, scored = known
+    np.testing.assert_array_equal(labels, estimator.predict(rows))
+    name = "predict_proba" if hasattr(scored, "predict_proba") else "decision_function"
+    np.testing.assert_array_equal(getattr(scored, name)(rows), getattr(estimator, name)(rows))
+
+
+def test_a_tie_of_a_pair_is_a_vote_for_its_second_class() -> None:
+    X = np.array([[-1.0], [1.0], [0.0], [0.0]], dtype=np.float32)
+    for y in ([0, 1, 0, 1], [0, 2, 1, 1]):
+        svc = SVC(kernel="linear").fit(X, y)
+        known = computed(svc, X[2:])
+        assert known is not None
+        np.testing.assert_array_equal(known[0], svc.predict(X[2:]))
+
+
+@pytest.mark.parametrize(
+    "estimator", [LogisticRegression(), SVC(break_ties=True), SVC(decision_function_shape="ovo")]
+)
+def test_other_estimators_have_no_rule(estimator: Any) -> None:
+    X, y = data(3)
+    assert computed(estimator.fit(X, y), X) is None
+
+
+def test_a_kernel_is_computed_once() -> None:
+    X, y = data(3)
+    svc = SVC().fit(X, y)
+    with mock.patch.object(SVC, "predict", side_effect=AssertionError):
+        predictions = predicted(svc, X, 3)
+    np.testing.assert_array_equal(predictions.codes, svc.predict(X))
