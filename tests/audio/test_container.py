@@ -18,6 +18,8 @@ KINDS = {
     "clip.wav": (wav(), "WAV"),
     "clip.WAVE": (rf64(8000), "RF64"),
     "clip.rf64": (rf64(8000), "RF64"),
+    "clip.W64": (encoded("W64", "PCM_16"), "W64"),
+    "clip.bw64.wav": (b"BW64" + rf64(8000)[4:], "RF64"),
     "clip.flac": (encoded("FLAC", "PCM_16"), "FLAC"),
     "clip.ogg": (encoded("OGG", "VORBIS"), "OGG"),
     "clip.opus": (encoded("OGG", "OPUS"), "OGG"),
@@ -58,7 +60,7 @@ def test_a_name_that_promises_another_format_is_a_warning(
 
 def test_only_uncompressed_wav_needs_no_decoder() -> None:
     plain = {name for name, (data, _) in KINDS.items() if checked(data, name).pcm is not None}
-    assert plain == {"clip.wav", "clip.WAVE", "clip.rf64"}
+    assert plain == {"clip.wav", "clip.WAVE", "clip.rf64", "clip.bw64.wav"}
 
 
 def test_an_id3_tag_with_a_footer_is_passed_over() -> None:

@@ -44,6 +44,8 @@ FORMATS: dict[str, tuple[str, str, int, int]] = {
     "pcm 24 with 6 channels, extensible": ("WAVEX", "PCM_24", 48_000, 6),
     "float with 16 channels, extensible": ("WAVEX", "FLOAT", 48_000, 16),
     "rf64": ("RF64", "PCM_24", 48_000, 2),
+    "wave64": ("W64", "PCM_24", 48_000, 2),
+    "wave64 u-law": ("W64", "ULAW", 8_000, 1),
     "768 kHz": ("WAV", "PCM_16", 768_000, 1),
     "pcm 8": ("WAV", "PCM_U8", 16_000, 1),
     "double": ("WAV", "DOUBLE", 16_000, 2),

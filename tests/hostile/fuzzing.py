@@ -277,6 +277,7 @@ def _audio_seeds() -> dict[str, bytes]:
         "24 bits": encoded("WAVEX", "PCM_24", noise(60, 3)),
         "rf64": rf64(400, pcm16(200)),
         "rifx": encoded("WAV", "PCM_16", noise(200), endian="BIG"),
+        "wave64": encoded("W64", "PCM_16", noise(200)),
         "ima adpcm": encoded("WAV", "IMA_ADPCM", noise(500)),
         "ms adpcm": encoded("WAV", "MS_ADPCM", noise(500)),
         "gsm": encoded("WAV", "GSM610", noise(640), sr=8000),

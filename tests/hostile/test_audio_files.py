@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import tracemalloc
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from audioclf.base.limits import DEFAULT_LIMITS
 from audioclf.dataset import decoders
 from audioclf.dataset.sources import FileSource, PartSource, Span
 from tests.hostile.files import (
+    EXTENSIBLE,
     MemorySource,
     chunk,
     encoded,
@@ -30,6 +32,7 @@ from tests.hostile.files import (
 )
 from tests.hostile.fuzzing import attempt_audio, fuzz, seeds_of
 
+GUID = bytes.fromhex("000000001000800000aa00389b71")
 CONFIG = AudioConfig(sr=8000)
 NAN, INF = float("nan"), float("inf")
 AUDIO = pcm16(1000)
@@ -70,7 +73,14 @@ HEADERS = {
         riff(fmt(), DATA, *[chunk(b"JUNK", b"")] * 100_000),
         "more than 1000 chunks",
     ),
-    "unknown codec": (wav(tag=0x161), "WAV audio that cannot be decoded: "),
+    "known codec": (wav(tag=0x161), "a WAV file with WMA audio that cannot be decoded"),
+    "unknown codec": (wav(tag=0x9999), "with format 0x9999 audio that cannot be decoded"),
+    "bad codec": (wav(tag=0x11), "with IMA ADPCM audio that cannot be decoded: Error in ADPCM WAV"),
+    "codec in an extensible header": (
+        wav(tag=EXTENSIBLE, extra=struct.pack("<HHIH", 22, 16, 4, 0x55) + GUID),
+        "a WAV file with MP3 audio that cannot be decoded",
+    ),
+    "wave64 cut": (encoded("W64", "ULAW")[:3000], "truncated: header says 4136 bytes, file holds"),
     "truncated aiff": (
         encoded("AIFF", "PCM_16")[:4000],
         "truncated: header says 8008 bytes of audio, file holds 3954",
@@ -131,7 +141,6 @@ FOREIGN = {
     "zeros": (bytes(5000), "nothing but zero bytes"),
     "au": (encoded("AU", "PCM_16"), "AU audio"),
     "caf": (encoded("CAF", "PCM_16"), "CAF audio"),
-    "wave64": (encoded("W64", "PCM_16"), "Wave64 audio"),
 }
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from audioclf.audio.mpeg import FrameIndex, find_first_frame, index_frames
 from audioclf.audio.ogg import OggPages, check_ogg
 from audioclf.audio.pcm import PcmLayout
-from audioclf.audio.riff import check_aiff, check_wav
+from audioclf.audio.riff import check_aiff, check_w64, check_wav
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits, raised_by
 from audioclf.dataset.decoders import Decoder, decoder_for
@@ -24,6 +24,7 @@ from audioclf.dataset.signatures import HEAD_BYTES, ZEROS, conversion_hint, hint
 _SUFFIXES = {
     "WAV": (".wav", ".wave", ".rf64"),
     "RF64": (".wav", ".wave", ".rf64"),
+    "W64": (".w64",),
     "FLAC": (".flac",),
     "OGG": (".ogg", ".oga", ".opus"),
     "AIFF": (".aif", ".aiff", ".aifc"),
@@ -32,6 +33,7 @@ _SUFFIXES = {
 """Suffixes of file names by container."""
 
 _FEWEST_BYTES = 12
+_W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _CONTAINERS = frozenset({b"RIFF", b"RIFX", b"RF64", b"BW64", b"OggS", b"FORM"})
 _APE_HEADER_BYTES = 32
 _NO_END = "the Ogg stream has no last page: the file may be cut off"
@@ -41,9 +43,9 @@ _NO_END = "the Ogg stream has no last page: the file may be cut off"
 class Container:
     """Facts about a file that are known before it is decoded.
 
-    `kind` is "WAV", "RF64", "FLAC", "OGG", "AIFF" or "MP3"; the format begins at byte `start`,
-    after an ID3 tag, and the file ends at byte `size`. `pcm` is given if no decoder is needed;
-    `warnings` are oddities that are no reason to refuse the file.
+    `kind` is "WAV", "RF64", "W64", "FLAC", "OGG", "AIFF" or "MP3"; the format begins at byte
+    `start`, after an ID3 tag, and the file ends at byte `size`. `pcm` is given if no decoder is
+    needed; `warnings` are oddities that are no reason to refuse the file.
     """
 
     kind: str
@@ -54,6 +56,7 @@ class Container:
     frames: FrameIndex | None = None
     pages: OggPages | None = None
     decoder: Decoder | None = None
+    codec: str = ""
 
 
 def check_container(stream: BinaryIO, name: str, limits: Limits) -> Container:
@@ -123,6 +126,8 @@ def _kind(stream: BinaryIO, head: bytes, start: int, size: int) -> tuple[str, in
     magic, form = head[:4], head[8:12]
     if magic == b"fLaC":
         return "FLAC", start
+    if head.startswith(_W64) and not start:
+        return "W64", 0
     first = find_first_frame(stream, start, size)
     if first is not None:
         return "MP3", first
@@ -145,8 +150,10 @@ def _check(container: Container, stream: BinaryIO, name: str, limits: Limits) ->
     if kind in {"WAV", "RF64"}:
         header = check_wav(stream, size, name, limits)
         check_format(header.sr, header.channels, name, limits)
-        return replace(container, pcm=header.pcm)
-    if kind == "AIFF":
+        return replace(container, pcm=header.pcm, codec=header.codec)
+    if kind == "W64":
+        check_w64(stream, size, name)
+    elif kind == "AIFF":
         check_aiff(stream, size, name, limits)
     elif kind == "OGG":
         pages = check_ogg(stream, size, name)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from audioclf.audio.settings import AudioConfig
     from audioclf.dataset.sources import AudioSource, Span
 
-_COUNTED = frozenset({"WAV", "RF64", "FLAC", "AIFF"})
+_COUNTED = frozenset({"WAV", "RF64", "W64", "FLAC", "AIFF"})
 """Containers with an exact number of frames in their header."""
 _UNKNOWN_FRAMES = 1 << 62
 """From here on, libsndfile's number of frames means that the header has none."""

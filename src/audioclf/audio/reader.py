@@ -120,7 +120,7 @@ class _SoundFileReader:
         self._open = soundfile.SoundFile
         self._failures = (soundfile.SoundFileError, ArithmeticError, ValueError)
         self._name = name
-        self._kind = container.kind
+        self._kind, self._codec = container.kind, container.codec
         self._begin(self._whole(stream, container))
         file = self._file
         facts = (file.subtype, file.samplerate, file.channels, file.frames)
@@ -170,9 +170,12 @@ class _SoundFileReader:
                     f"{self._name}: truncated: header says {self.info.frames} frames of audio, "
                     "file holds fewer"
                 ) from exc
-            raise DecodeError(
-                f"{self._name}: {self._kind} audio that cannot be decoded: {_reason(exc)}"
-            ) from exc
+            message, hint = f"{self._kind} audio that cannot be decoded: {_reason(exc)}", None
+            if self._codec:
+                message = f"a WAV file with {self._codec} audio that cannot be decoded"
+                message += "" if _NO_CODEC in _reason(exc) else f": {_reason(exc)}"
+                hint = _CONVERT
+            raise DecodeError(f"{self._name}: {message}", hint=hint) from exc
         finally:
             if self._stream.failure is not None:
                 raise self._stream.failure
@@ -302,6 +305,9 @@ def _decoding(
 
 
 _READERS = {"MP3": _Mp3Reader, "OGG": _OggReader}
+_NO_CODEC = "Malformed 'fmt ' chunk"
+"""Words of libsndfile about a codec that it does not know."""
+_CONVERT = "Convert it, for example with `ffmpeg -i in.wav out.flac`."
 _DROPPED_AT_ONCE = 1 << 18
 _OPUS_RATE = 48_000
 _OGG_MARGIN = 4096

@@ -32,6 +32,8 @@ _HEADER_BYTES = frozenset({36, 44})
 _NOT_A_SIZE = 1 << 48
 """From this many bytes on, a 64-bit size is a placeholder too."""
 
+_W64_PADDING = 8
+
 _FMT = "HHIIHH"
 """Format tag, channels, sample rate, bytes per second, bytes per frame, bits per sample."""
 _FMT_BYTES, _EXTENSIBLE_BYTES = 16, 40
@@ -42,13 +44,36 @@ _SUBTYPES = {(1, 16): "PCM_16", (1, 24): "PCM_24", (1, 32): "PCM_32", (3, 32): "
 """Kinds of samples that `pcm` reads, by format tag and bits per sample."""
 
 
+_CODECS = {
+    0x01: "PCM",
+    0x02: "MS ADPCM",
+    0x03: "float",
+    0x06: "A-law",
+    0x07: "u-law",
+    0x11: "IMA ADPCM",
+    0x22: "TrueSpeech",
+    0x31: "GSM 6.10",
+    0x40: "G.721",
+    0x45: "G.726",
+    0x50: "MPEG layer II",
+    0x55: "MP3",
+    0xFF: "AAC",
+    0x161: "WMA",
+    0x2000: "AC-3",
+    0x674F: "Ogg Vorbis",
+    0xF1AC: "FLAC",
+}
+"""Names of codecs by format tag (RFC 2361, and Microsoft's mmreg.h)."""
+
+
 @dataclass(frozen=True, slots=True)
 class WavHeader:
-    """Sample rate in Hz, channels, and where the samples are if `pcm` reads their kind."""
+    """Sample rate in Hz, channels, where the samples are if `pcm` reads their kind, and codec."""
 
     sr: int
     channels: int
     pcm: PcmLayout | None
+    codec: str = "PCM"
 
 
 def check_wav(stream: BinaryIO, size: int, name: str, limits: Limits) -> WavHeader:
@@ -208,13 +233,23 @@ def _header(file: _File, fmt: _Chunk, start: int, length: int) -> WavHeader:
         valid_bits, subformat = struct.unpack_from(f"{file.order}H4xH", body, 18)
         padded = (bits, valid_bits) == (32, 24)
         tag = subformat if valid_bits in {0, bits} or padded else _EXTENSIBLE
+    codec = _CODECS.get(tag, f"format {tag:#06x}")
     subtype = _SUBTYPES.get((tag, bits)) if file.order == "<" and channels else None
     if tag == 1 and 24 in {bits, valid_bits} and frame_bytes == 4 * channels:
         raw = file.bytes_at(start, min(length, _ALIGNMENT_BYTES))
         subtype = _alignment_of_24_bits(raw, bits) if subtype else None
     if subtype is None or frame_bytes != channels * SAMPLE_BYTES[subtype]:
-        return WavHeader(sr, channels, None)
-    return WavHeader(sr, channels, PcmLayout(subtype, sr, channels, start, length // frame_bytes))
+        return WavHeader(sr, channels, None, codec)
+    pcm = PcmLayout(subtype, sr, channels, start, length // frame_bytes)
+    return WavHeader(sr, channels, pcm, codec)
+
+
+def check_w64(stream: BinaryIO, size: int, name: str) -> None:
+    """Refuse a Wave64 file that is shorter than its header says (DecodeError)."""
+    stream.seek(16)
+    declared = int.from_bytes(stream.read(8), "little")
+    if size + _W64_PADDING < declared < _NOT_A_SIZE:
+        raise DecodeError(f"{name}: truncated: header says {declared} bytes, file holds {size}")
 
 
 def _alignment_of_24_bits(raw: bytes, bits: int) -> str:

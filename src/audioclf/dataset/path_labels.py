@@ -24,7 +24,10 @@ from audioclf.dataset.signatures import INSTALL_AV
 from audioclf.dataset.sources import Listing
 
 AUDIO_SUFFIXES = frozenset(
-    [".wav", ".wave", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc"]
+    [
+        *(".wav", ".wave", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+        *(".aif", ".aiff", ".aifc"),
+    ]
 )
 """Supported file name extensions; case does not matter."""
 
