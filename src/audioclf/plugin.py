@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from audioclf.base.errors import (
     AudioclfError,
     ClassifierError,
+    ConfigError,
     DatasetError,
     DecodeError,
     EnvironmentMissingError,
@@ -94,6 +95,7 @@ __all__ = [
     "Clip",
     "ColumnName",
     "Columns",
+    "ConfigError",
     "Cut",
     "Dataset",
     "DatasetError",

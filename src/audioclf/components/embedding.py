@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Embedding(Featurizer):
     """Base class of featurizers that run a pre-trained model at its own sample rate.
 
-    A clip is resampled from `audio.sr`, padded with `pad`, given to `embed`, and the frames are
-    averaged by `average`. One clip is one call: batches change the numbers of many models.
+    A clip is resampled from `audio.sr`, changed by `prepare`, padded with `pad` and given to
+    `embed`; then the frames are averaged by `average`. One clip is one call: batches change the
+    numbers of many models.
     """
 
     pad: FiniteFloat = Field(default=0.0, ge=0, le=60)
@@ -33,6 +34,10 @@ class Embedding(Featurizer):
     def model_rate(self) -> int:
         """Return the sample rate of the model in Hz."""
 
+    def prepare(self, y: Matrix) -> Matrix:
+        """Return the waveform at `model_rate` as the model wants it, such as scaled."""
+        return y
+
     @abstractmethod
     def embed(self, y: Matrix) -> Matrix:
         """Return the output of the model for one clip.
@@ -40,7 +45,7 @@ class Embedding(Featurizer):
         Parameters
         ----------
         y : np.ndarray [shape=(n_samples,)], float32
-            Mono waveform in [-1, 1] at `model_rate`, with the padding; not to be changed.
+            Result of `prepare` with the padding; not to be changed.
 
         Returns
         -------
@@ -59,7 +64,7 @@ class Embedding(Featurizer):
         from audioclf.dsp.resampling import resample
 
         rate = self.model_rate()
-        sound = np.pad(resample(y, sr, rate), round(self.pad * rate))
+        sound = np.pad(self.prepare(resample(y, sr, rate)), round(self.pad * rate))
         return averaged(self.embed(sound), self.average)
 
     @override
