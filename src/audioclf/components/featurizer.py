@@ -10,6 +10,8 @@ from audioclf.components.component import Component, Kind
 from audioclf.components.pooling import Pooling, Stats
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -150,6 +152,14 @@ class Featurizer(Component):
             If a file cannot be read, or has another digest than the config demands.
         """
         return ()
+
+    @classmethod
+    def describe_weights(cls, path: Path) -> str | None:
+        """Return for `audioclf weights inspect` what is in a file, with the YAML that uses it.
+
+        None, the default, if this class reads no files of the kind; errors are those of `weights`.
+        """
+        return None
 
     def averages_views(self) -> bool:
         """Whether a prediction is the mean score of all views instead of that of the first."""

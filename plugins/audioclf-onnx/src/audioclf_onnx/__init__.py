@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from audioclf.plugin import Featurizer
 
+__all__ = ["Onnx", "SpeechEmbedding", "audioclf_featurizers"]
+
 AUDIOCLF_PLUGIN_API = 1
 
 

@@ -93,6 +93,13 @@ class Onnx(Embedding):
         return [Weights.of(path, sha256=self.sha256, license=self.license, **fields)]
 
     @override
+    @classmethod
+    def describe_weights(cls, path: Path) -> str | None:
+        from audioclf_onnx.inspection import describe
+
+        return describe(path) if path.suffix.lower() == ".onnx" else None
+
+    @override
     def notes(self, sr: int) -> Sequence[str]:
         session = self._session()
         notes = [*super().notes(sr)]
@@ -156,7 +163,7 @@ class Onnx(Embedding):
         except FeatureError as exc:
             message = f"on {len(y) / self.sr:.3g} s of sound, {exc.message}"
             raise FeatureError(message, hint="Set min_seconds and pad for short clips.") from exc
-        if result.ndim == 3 and len(result) == 1:
+        while result.ndim > 2 and len(result) == 1:
             result = result[0]
         if result.ndim == 2:
             return np.ascontiguousarray(result.T)
