@@ -11,6 +11,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from audioclf.base.errors import AudioclfError
 from audioclf.cli import LazyGroup
 from audioclf.components import hookspecs
 from audioclf.components.component import KINDS, Component
-from audioclf.components.discovery import discover
+from audioclf.components.discovery import discover, load_components
 from audioclf.components.fields import BASES
 from audioclf.components.finished_run import FinishedRun
 from audioclf.components.metrics import METRICS
-from audioclf.components.registry import Provider, Registry
+from audioclf.components.registry import Origin, PluginRecord, Provider, Registry
 
 REPO = Path(__file__).resolve().parents[1]
 REFERENCE = REPO / "docs" / "reference"
@@ -67,7 +68,7 @@ _MAX_DEFAULT = 60
 
 def pages() -> dict[str, str]:
     """Return the text of every page by its file name."""
-    registry = discover()
+    registry = whole_registry()
     components = {
         f"{each.cls.kind}-{each.cls.type_name()}.md": _component(each)
         for each in providers(registry)
@@ -98,11 +99,31 @@ def command_names() -> list[str]:
     return LazyGroup().list_commands(None)
 
 
+def projects() -> dict[Path, dict[str, Any]]:
+    """Return the metadata of this repository's distributions by their folder."""
+    files = [REPO / "pyproject.toml", *sorted((REPO / "plugins").glob("*/pyproject.toml"))]
+    return {
+        path.parent: tomllib.loads(path.read_text(encoding="utf-8"))["project"] for path in files
+    }
+
+
+def whole_registry() -> Registry:
+    """Return the registry with all plugins of this repository, installed or not."""
+    records = discover().plugins
+    installed = {record.origin.distribution for record in records}
+    for folder, project in projects().items():
+        if project["name"] not in installed:
+            sys.path.insert(0, str(folder / "src"))
+            for name, module in project["entry-points"]["audioclf"].items():
+                origin = Origin(project["name"], project["version"], name)
+                components = load_components(import_module(module))
+                records = (*records, PluginRecord(origin, "ok", "", components))
+    return Registry(records)
+
+
 def providers(registry: Registry) -> Iterator[Provider]:
     """Yield the components of this repository's distributions, by kind and name."""
-    files = [REPO / "pyproject.toml", *(REPO / "plugins").glob("*/pyproject.toml")]
-    projects = [tomllib.loads(path.read_text(encoding="utf-8"))["project"] for path in files]
-    names = {project["name"] for project in projects}
+    names = {project["name"] for project in projects().values()}
     for kind in KINDS:
         yield from (each for each in registry.providers(kind) if each.origin.distribution in names)
 
