@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from audioclf.components.discovery import discover
+
 REPO = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("AUDIOCLF_DATA", REPO.parent / "shared" / "data"))
 
@@ -178,6 +180,13 @@ def on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]
     for name in set(sys.modules) - before:
         if name.startswith("audioclf_"):
             del sys.modules[name]
+
+
+def skip_without_plugin(config: str) -> None:
+    """Skip a test of a config that uses a plugin of the repository that is not installed."""
+    types = discover().types("featurizer")
+    if "type: speech_embedding" in config and "speech_embedding" not in types:
+        pytest.skip("the plugin audioclf-onnx is not installed")
 
 
 @dataclass(frozen=True)

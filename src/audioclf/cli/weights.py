@@ -15,7 +15,7 @@ app = new_app()
 
 @app.callback()
 def weights() -> None:
-    """Describe files with the weights of pre-trained models."""
+    """Describe a file of a pre-trained model, with the YAML that uses it."""
 
 
 @app.command()
