@@ -114,7 +114,7 @@ def whole_registry() -> Registry:
     for folder, project in projects().items():
         if project["name"] not in installed:
             sys.path.insert(0, str(folder / "src"))
-            for name, module in project["entry-points"]["audioclf"].items():
+            for name, module in project["entry-points"].get("audioclf", {}).items():
                 origin = Origin(project["name"], project["version"], name)
                 components = load_components(import_module(module))
                 records = (*records, PluginRecord(origin, "ok", "", components))
