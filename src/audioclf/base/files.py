@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import errno
-import io
 import json
 import os
 import re
@@ -56,12 +55,22 @@ class OutputFolder:
         return self.write_bytes(name, text.encode("utf-8"))
 
     def write_json(self, name: str, data: Any) -> Path:
-        """Write plain data as JSON; NaN becomes null."""
-        return self.write_text(name, json.dumps(_finite(data), indent=2, ensure_ascii=False) + "\n")
+        """Write plain data as JSON, lists of numbers in one line; NaN becomes null."""
+        return self.write_text(name, f"{_json_text(_finite(data))}\n")
 
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
         """Write a table; text that a spreadsheet would execute is marked, see `csv_cell`."""
-        return self.write_text(name, "".join(map(_csv_line, (header, *rows))))
+        lines = _Lines()
+        # With this end of line the writer quotes a lone carriage return, which would split a row.
+        writer = csv.writer(lines, lineterminator="\r\n")
+        for cells in (header, *rows):
+            writer.writerow([csv_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+        return self.write_text(name, "".join(lines))
+
+
+class _Lines(list[str]):
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix("\r\n") + "\n")
 
 
 def check_new_config(path: Path, *, force: bool = False) -> None:
@@ -86,12 +95,18 @@ def write_new_config(path: Path, text: str, *, force: bool = False) -> Path:
     return OutputFolder(path.parent).write_text(path.name, text)
 
 
-def _csv_line(cells: Sequence[Any]) -> str:
-    buffer = io.StringIO(newline="")
-    # With this end of line the writer quotes a lone carriage return, which would split a row.
-    safe = [csv_cell(cell) if isinstance(cell, str) else cell for cell in cells]
-    csv.writer(buffer, lineterminator="\r\n").writerow(safe)
-    return buffer.getvalue().removesuffix("\r\n") + "\n"
+def _json_text(data: Any, margin: str = "\n") -> str:
+    """Return plain data as JSON, indented by 2."""
+    inner = f"{margin}  "
+    if isinstance(data, dict) and data:
+        rows = [
+            f"{json.dumps(str(k), ensure_ascii=False)}: {_json_text(v, inner)}"
+            for k, v in data.items()
+        ]
+        return f"{{{inner}{f',{inner}'.join(rows)}{margin}}}"
+    if isinstance(data, list) and any(isinstance(item, str | list | dict) for item in data):
+        return f"[{inner}{f',{inner}'.join(_json_text(item, inner) for item in data)}{margin}]"
+    return json.dumps(data, ensure_ascii=False)
 
 
 def _finite(data: Any) -> Any:

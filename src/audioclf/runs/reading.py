@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     Codes = NDArray[np.intp]
 
 _Row = dict[str, str]
-_Prediction = tuple[PredictionRow, _Row]
+_Prediction = tuple[PredictionRow, list[str]]
 
 _HINT = "A file of the run was changed or cut off. Run its config again."
 
@@ -185,18 +185,19 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def read_predictions(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of `predictions.csv` with numbers as numbers, and missing scores as None."""
-    texts = PredictionRow._fields
+    header, rows = _rows(folder / PREDICTIONS)
     table = []
     with naming(folder / PREDICTIONS):
-        for row in _table(folder / PREDICTIONS):
-            clip = row_of(PredictionRow, row)
+        for texts in rows:
+            row: dict[str, Any] = dict(zip(header, texts, strict=True))
+            clip = PredictionRow(*(csv_text(row.pop(column)) for column in PredictionRow._fields))
             known: dict[str, Any] = {"pipeline": clip.cell, **clip._asdict()}
             known |= {
                 "repeat": int(clip.repeat),
                 "score": float(clip.score) if clip.score else None,
             }
-            scores = {k: float(v) if v else None for k, v in row.items() if k not in texts}
-            table.append({k: v for k, v in known.items() if k != "cell"} | scores)
+            del known["cell"]
+            table.append(known | {k: float(v) if v else None for k, v in row.items()})
     return table
 
 
@@ -244,9 +245,12 @@ def _pipelines(
     expected = [(str(fold.repeat), fold.name, clips[at].id) for fold in folds for at in fold.test]
     ends = np.cumsum([len(fold.test) for fold in folds])
     pipelines = []
+    header, lines = _rows(folder / PREDICTIONS)
+    at = {column: place for place, column in enumerate(header)}
     with naming(folder / PREDICTIONS):
-        for row in _table(folder / PREDICTIONS):
-            prediction = row_of(PredictionRow, row)
+        first = [at[column] for column in PredictionRow._fields]
+        for row in lines:
+            prediction = PredictionRow(*(csv_text(row[place]) for place in first))
             if prediction.cell not in rows:
                 raise ValueError(f"{METRICS} has no pipeline {prediction.cell!r}")
             rows[prediction.cell].append((prediction, row))
@@ -256,7 +260,7 @@ def _pipelines(
                     f"the predictions of {name!r} are not those of the folds in {FOLDS}"
                 )
             results = tuple(
-                _fold_result(fold, rows[name][end - len(fold.test) : end], metrics, written)
+                _fold_result(fold, rows[name][end - len(fold.test) : end], at, metrics, written)
                 for fold, end in zip(folds, ends, strict=True)
             )
             kinds = str(written["featurizer"]), str(written["classifier"])
@@ -265,22 +269,31 @@ def _pipelines(
 
 
 def _fold_result(
-    fold: Fold, rows: Sequence[_Prediction], metrics: Mapping[str, Any], pipeline: Mapping[str, Any]
+    fold: Fold,
+    rows: Sequence[_Prediction],
+    at: Mapping[str, int],
+    metrics: Mapping[str, Any],
+    pipeline: Mapping[str, Any],
 ) -> FoldResult:
     classes, kind = metrics["classes"], pipeline["scores"]
     codes = {name: code for code, name in enumerate(classes)}
-    scores = None if kind == "none" else _columns(rows, [score_column(name) for name in classes])
-    columns = [decision_column(name) for name in classes]
+    scores = None
+    if kind != "none":
+        scores = _columns(rows, [at[score_column(name)] for name in classes])
+    places = [at.get(decision_column(name)) for name in classes]
+    known = [place for place in places if place is not None]
     # Earlier versions wrote no decision values; then scores rank the clips.
-    has_decision_values = all(row.get(column) for _, row in rows for column in columns)
-    decision_values = _columns(rows, columns) if has_decision_values else None
+    has_decision_values = len(known) == len(classes) and all(
+        row[place] for _, row in rows for place in known
+    )
+    decision_values = _columns(rows, known) if has_decision_values else None
     y_pred = np.asarray([codes[row.label] for row, _ in rows], dtype=np.intp)
     seconds = float(pipeline["fit_seconds"])
     return FoldResult(fold, y_pred, scores, kind, seconds, 0.0, decision_values=decision_values)
 
 
-def _columns(rows: Sequence[_Prediction], columns: Sequence[str]) -> NDArray[np.float64]:
-    return np.asarray([[float(row[name]) for name in columns] for _, row in rows])
+def _columns(rows: Sequence[_Prediction], places: Sequence[int]) -> NDArray[np.float64]:
+    return np.asarray([[float(row[place]) for place in places] for _, row in rows])
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -295,13 +308,19 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _table(path: Path) -> list[_Row]:
+    header, rows = _rows(path)
+    return [dict(zip(header, map(csv_text, row), strict=True)) for row in rows]
+
+
+def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the columns and the cells of a table as they are written."""
     try:
-        rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
+        header, *rows = [row for row in csv.reader(io.StringIO(_text(path), newline="")) if row]
     except csv.Error as exc:
         raise _damaged(path, str(exc)) from exc
-    if any(None in row or None in row.values() for row in rows):
+    if any(len(row) != len(header) for row in rows):
         raise _damaged(path, "a row is longer or shorter than the header")
-    return [{key: csv_text(value) for key, value in row.items()} for row in rows]
+    return header, rows
 
 
 def _text(path: Path) -> str:

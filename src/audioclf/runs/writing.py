@@ -87,16 +87,17 @@ class _Tables:
         return columns + [names.decision_column(c) for c in self.dataset.classes if self.ranked]
 
     def predictions(self) -> Iterator[tuple[Any, ...]]:
-        none = [""] * len(self.dataset.classes)
+        none: list[Any] = [""] * len(self.dataset.classes)
         no_decision = none if self.ranked else []
         for result in self.results:
             for fold in result.folds:
                 where = (result.pipeline.name, fold.fold.repeat, fold.fold.name)
                 for at, index in enumerate(fold.fold.test):
                     clip, code = self.dataset.clips[index], fold.y_pred[at]
-                    scores = none if fold.scores is None else _digits(fold.scores[at])
+                    # All digits, so that a reader gets the same values and the same order.
+                    scores = none if fold.scores is None else fold.scores[at].tolist()
                     values = fold.decision_values
-                    decision = no_decision if values is None else _digits(values[at])
+                    decision = no_decision if values is None else values[at].tolist()
                     predicted = (self.dataset.classes[code], scores[code])
                     yield (*where, clip.id, clip.label, *predicted, *scores, *decision)
 
@@ -167,8 +168,3 @@ class _Tables:
             codes = np.asarray([-1 if name is None else at[name] for name in of_clip])
             scores = by_subgroup(result, metric, dataset.targets, codes, subgroups)
             yield kind, [asdict(score) for score in scores]
-
-
-def _digits(scores: Iterable[float]) -> list[str]:
-    """Return scores with all digits, so that a reader gets the same values and order."""
-    return [repr(float(score)) for score in scores]
