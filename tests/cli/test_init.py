@@ -122,6 +122,7 @@ def test_the_config_runs_as_it_stands(init: Init, sounds: Path, tmp_path: Path) 
         ("{1}/{0}/{n}.wav", "cat dog", "train test", False, "published folds, test on test"),
         ("{1}/{0}/{n}.wav", "cat dog", "fold1 fold2", False, "If they are the classes, leave out"),
         ("{1}/{0}_{n}.wav", "cat dog", "speaker1 speaker2", True, "the group and not as the class"),
+        ("{}/{}_{n}.wav", "ann bob", "yes no may", True, "'^(?P<group>[^/]+)/(?P<label>[^\\W_]"),
         ("{}/{n:03d}.wav", "s1 s2", "x", False, "nothing else names a class, so they are used"),
         ("{}/{}/{n}.wav", "ann bob cleo", "cat dog owl", True, "'^(?P<group>[^/]+)/(?P<label>[^/]"),
     ],
@@ -133,6 +134,7 @@ def test_folders_and_names_give_classes_and_groups(
     assert found.dataset.classes == tuple(classes.split())
     groups = {clip.group for clip in found.dataset}
     assert groups == (set(others.split()) if are_groups else {None})
+    assert "\\\\" not in found.done.stdout  # patterns can be copied
     assert message in f"{found.said} {found.splits.description}"
 
 
@@ -171,6 +173,7 @@ def test_a_manifest_is_found_by_its_columns(init: Init, tmp_path: Path) -> None:
         ("Datei;Beginn;Ende;Art;Notiz", "{f}.wav;{n};{n}.5;{c};{d}", (), "So may Notiz: --label"),
         ("clip\tdéb\tfin\tespèce", "{f}.wav\t{n}\t{n}.5\t{c}", (), "'déb' and 'fin' are the st"),
         ("a,low_hz,high_hz,t0,t1,b", "{f}.wav,1,2,{n},{n}.5,{c}", (), "'t0' and 't1' are the"),
+        ("path,label,m,start,end", "{f}.wav,{c},m{f},{n},{n}.5", (), "'m' (3 values). If all"),
         ("x,y,z,start,end", "{f}.wav,{d},{c},{n},{n}.5", ("--label", "z"), "classes  2, from the"),
         (
             "x,y,z,q,v",

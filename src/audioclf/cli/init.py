@@ -72,7 +72,7 @@ def init(
     write_new_config(target, draft.text, force=force)
     say(format_table(("wrote", str(target)), list(_rows(draft))))
     groups = draft.layout.group_notes
-    group_notes = [f"{text}: label_pattern: {p!r}" if p else text for text, p in groups]
+    group_notes = [f"{text}: label_pattern: '{p}'" if p else text for text, p in groups]
     for note in filter(None, (*draft.layout.notes, *group_notes, draft.split.warning)):
         say("\n" + textwrap.fill(note, 96, break_long_words=False, break_on_hyphens=False))
     messages = list(draft.headers.unreadable.values())

@@ -17,6 +17,9 @@ from audioclf.base.errors import DatasetError
 from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.tables import Table
 
+MIN_GROUPS = 3
+"""Fewest values that are used as speakers or sites."""
+
 _ROLES = ("path", "label", "group", "fold", "split", "start", "end")
 _PATH = (
     *("path", "file", "filename", "file_name", "filepath", "file_path", "fname", "audio"),
@@ -81,6 +84,8 @@ class Columns:
         groups = [name for name in groups if name not in known.values()]
         if "group" not in known and groups:
             self._guess(known, "group", groups, "name", ", which is kept on one side of each split")
+        if "group" not in known and "label" in known:
+            self._note_groups(self._texts(set(known.values()), by_values=True))
         self.by_role = {role: name for role in _ROLES if (name := known.get(role))}
         self.notes = tuple(self._notes)
         self.are_clear = {"path", "label"} <= set(self.by_role)
@@ -115,6 +120,17 @@ class Columns:
         also = f" So may {shown(names[1:], most=4)}: --{role} NAME." if names[1:] else ""
         text = f"the column {names[0]!r} is the {words}{more}.{also}"
         self._notes.append(f"A GUESS by its {by}: {text}")
+
+    def _note_groups(self, names: Sequence[str]) -> None:
+        counts = {name: len(set(self._values[name])) for name in names}
+        several = {name: n for name, n in counts.items() if n >= MIN_GROUPS}
+        if several:
+            listed = ", ".join(f"{name!r} ({n} values)" for name, n in several.items())
+            self._notes.append(
+                f"No groups were chosen. These columns may hold them: {listed}. If all clips of "
+                "a speaker, a site or a device have one value, call init again with --group "
+                f"{min(several, key=lambda name: several[name])}."
+            )
 
     def _paths(self, files: Collection[str]) -> list[str]:
         """Return the columns whose values are names of audio files, with or without the ending."""

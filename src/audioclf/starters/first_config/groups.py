@@ -9,10 +9,8 @@ from audioclf.audit.leakage.groups import Guess, guess_groups
 from audioclf.base.errors import DatasetError
 from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.dataset.path_labels import shown
+from audioclf.starters.first_config.columns import MIN_GROUPS
 from audioclf.starters.first_config.results import LabelPattern, Layout
-
-MIN_GROUPS = 3
-"""Fewest values that are used as speakers or sites."""
 
 _MAX_SHOWN = 8
 
@@ -58,13 +56,16 @@ def _with_guess(layout: Layout, guess: Guess, values: str) -> Layout:
         "and kept on one side of each split. If they are not, leave out (?P<group>...) and choose "
         "stratified_kfold below."
     )
+    notes = [(note, "")]
+    if all(other.pattern != swapped for other in others):
+        notes.append(("If they are the classes, and the folders speakers or sites, use", swapped))
     return replace(
         layout,
         dataset=dataset,
         fields={**layout.fields, "label_pattern": guess.label_pattern},
         others=others,
         guessed_groups=True,
-        group_notes=((note, ""),),
+        group_notes=tuple(notes),
     )
 
 
