@@ -175,6 +175,8 @@ def test_runs_are_listed_with_their_state(plain_run: Path, tmp_path: Path) -> No
     shown = run_cli("runs", tmp_path, code=0).stdout
     assert "logreg accuracy " in " ".join(shown.split())
     assert f"next: audioclf report {tmp_path / 'done'}, or audioclf compare" in shown
+    hint = f"Name one of the runs in it, such as {tmp_path / 'done'}."
+    assert hint in run_cli("compare", tmp_path, code=6).stderr
     assert "no such file or directory" in run_cli("runs", tmp_path / "x", code=6).stderr.lower()
 
 

@@ -83,7 +83,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_recipe_is_used_by_its_name_and_a_file_of_that_name_wins(
     elsewhere: Path, sounds: Path, toy_config: Path
 ) -> None:
-    own = ("--set", "dataset.type=folder", "--set", f"dataset.path={sounds}")
+    own = ("--set", f"dataset.path={sounds}")  # a folder where the recipe has an archive
     assert "10 times 5 stratified" in run_cli("check", "quickstart", *own, code=0).stdout
     toy_config.rename(elsewhere / "quickstart")
     toy_config.with_name("sounds.zip").rename(elsewhere / "sounds.zip")
@@ -96,7 +96,7 @@ def test_missing_recordings_of_a_recipe_come_with_a_way_to_get_some(
 ) -> None:
     done = run_cli(command, "quickstart", code=3)
     assert "barbie_puppy.zip\n  The recordings of the included configs are not" in done.stderr
-    assert "--set dataset.path=my.zip" in done.stderr
+    assert "--set dataset.path=my_sounds" in done.stderr
     assert "`audioclf sample-data clean`" in done.stderr
 
 

@@ -395,7 +395,8 @@ def test_no_config_is_written_for_unclear_classes(
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("gone", None, "no such folder or zip archive"),
+        ("gone", None, "gone: no such folder, zip archive or table"),
+        ("soundz", None, "Did you mean"),
         ("x.zip", b"not a zip", "x.zip"),
         ("x.csv", b"a,b\n1,2\n", "which column holds the file is not clear from the names a, b"),
         ("x.wav", b"", "x.wav is one recording; classes are learned from several of"),
@@ -410,6 +411,7 @@ def test_no_config_is_written_for_unclear_classes(
 def test_what_is_no_dataset_is_refused(
     name: str, content: bytes | None, message: str, tmp_path: Path
 ) -> None:
+    (tmp_path / "sound").mkdir()
     for path in () if content is None else [tmp_path / file for file in name.split()]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content or b"")
@@ -417,6 +419,11 @@ def test_what_is_no_dataset_is_refused(
     done = run_cli("init", source, "--out", tmp_path / "y.yaml", code=3)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_recipe_needs_no_init() -> None:
+    done = run_cli("init", "quickstart", code=3)
+    assert "It is an included config, and needs no init: audioclf run quickstart" in done.stderr
 
 
 def test_a_url_is_refused_with_the_way_to_go() -> None:

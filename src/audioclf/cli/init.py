@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.base.errors import ConfigError
+from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.cli import options
 from audioclf.cli.terminal import complain, format_table, say
 
@@ -90,7 +91,17 @@ def _local(source: str) -> Path:
             hint="Download a part of them to look at, and put the URL into the config afterwards: "
             "`dataset: {type: zip, path: URL}`.",
         )
-    return Path(source)
+    path = Path(source)
+    if path.exists():
+        return path
+    from audioclf.starters.recipes import recipes
+
+    beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, beside, n=1)
+    hint = f"Did you mean {shlex.quote(str(path.parent / near[0]))}?" if near else None
+    if any(recipe.name == source for recipe in recipes()):
+        hint = f"It is an included config, and needs no init: audioclf run {source}"
+    raise DatasetError(f"{path}: no such folder, zip archive or table", hint=hint)
 
 
 def _rows(draft: ConfigDraft) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from audioclf.cli.terminal import complain, say
 def notify(
     run: RunArgument,
     plugins: Annotated[
-        list[str], typer.Argument(metavar="PLUGIN...", help="As mlflow.", show_default=False)
+        list[str], typer.Argument(metavar="PLUGIN", help="As mlflow.", show_default=False)
     ],
     seconds: NotifySecondsOption = None,
 ) -> None:

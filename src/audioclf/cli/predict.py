@@ -29,7 +29,7 @@ def predict(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="Files, folders, zips, quoted globs, tables with a column path; - for a list "
             "on standard input.",
             show_default=False,

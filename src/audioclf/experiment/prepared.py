@@ -23,7 +23,7 @@ from audioclf.dataset.dataset import Dataset
 from audioclf.experiment.grid import pipelines_of
 from audioclf.experiment.provenance import distributions_of
 from audioclf.runs.folder import LEDGER, RunFolder
-from audioclf.starters.recipes import config_file, data_hint
+from audioclf.starters.recipes import config_file, data_hint, recipe_overrides
 
 if TYPE_CHECKING:
     from audioclf.engines.base import Engine
@@ -165,7 +165,8 @@ def resolve(
     if isinstance(config, Mapping):
         config = config_of(config, overrides=overrides, registry=registry)
     if not isinstance(config, RunConfig):
-        config = load_config(config_file(config), overrides=overrides, registry=registry)
+        path = config_file(config)
+        config = load_config(path, overrides=recipe_overrides(path, overrides), registry=registry)
     return _with_digests(config, registry), registry
 
 

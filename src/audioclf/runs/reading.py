@@ -144,9 +144,11 @@ def read_run(path: str | Path) -> SavedRun:
         raise ResultError(f"{folder}: no such run folder", hint="Give the folder of a run.")
     if not (folder / RECORD).is_file():
         content = "a run that did not finish" if (folder / CONFIG).is_file() else "no run"
+        inside = [path.parent for path in folder.glob(f"*/{RECORD}")]
+        one = f"Name one of the runs in it, such as {max(inside)}." if inside else None
         raise ResultError(
             f"{folder}: holds {content}: {RECORD} is missing",
-            hint="Run its config again, or give another.",
+            hint=one or "Run its config again, or give another.",
         )
     config, record, metrics = (
         read_config(folder),

@@ -7,6 +7,7 @@ package; a checkout is read directly. The recordings of the examples are not in 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -87,15 +88,25 @@ def config_file(config: str | Path) -> Path:
     raise ConfigError(f"{path}{'' if path.is_dir() else ':'} {problem}", hint=hint)
 
 
+def recipe_overrides(config: Path, overrides: Iterable[str]) -> list[str]:
+    """Return the overrides; a folder that replaces the archive of a recipe is read as a folder."""
+    listed = list(overrides)
+    given = {key.strip(): value.strip() for key, _, value in (x.partition("=") for x in listed)}
+    path = given.get("dataset.path", "")
+    if path and "dataset.type" not in given and config.parent == _folder() and Path(path).is_dir():
+        listed.append("dataset.type=folder")
+    return listed
+
+
 def data_hint(path: object) -> str | None:
     """Return how to get the recordings of a recipe, if `path` is where they are missing."""
     expected = _folder().parent / "data"
     if not isinstance(path, Path) or path.exists() or path.parent.resolve() != expected:
         return None
     return (
-        "The recordings of the included configs are not installed with audioclf. Use your own: "
-        "--set dataset.path=my.zip, or --set dataset.type=folder --set dataset.path=FOLDER. Or "
-        "make some: `audioclf sample-data clean`, and use the folder clean/sounds."
+        "The recordings of the included configs are not installed with audioclf. Use your own zip "
+        "or folder: --set dataset.path=my_sounds. Or make some: `audioclf sample-data clean`, then "
+        "--set dataset.path=clean/sounds."
     )
 
 
