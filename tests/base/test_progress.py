@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ import audioclf
 from audioclf.base import progress as module
 from audioclf.base.progress import StageLine, shown
 from audioclf.cli.terminal import complain
-from tests.conftest import run_process
+from tests.conftest import run_cli, run_process
 
 
 class Terminal(io.StringIO):
@@ -26,6 +28,7 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(module, "_TICK_SECONDS", 60.0)
     return Terminal()
 
@@ -93,6 +96,7 @@ def test_a_callable_of_the_user_gets_three_arguments() -> None:
     assert calls == [("fitting", 1, 2)]
 
 
+@pytest.mark.slow
 def test_a_run_names_its_stages_on_stderr_and_results_on_stdout(
     toy_config: Path, tmp_path: Path
 ) -> None:
@@ -104,6 +108,35 @@ def test_a_run_names_its_stages_on_stderr_and_results_on_stdout(
     assert "features, 16 clips" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("command", "stages"),
+    [
+        (["check", "toy.yaml"], ["loading the dataset", "reading headers, 16 clips"]),
+        (["init", "sounds.zip", "--out", "new.yaml"], ["looking at the files"]),
+        (["report", "plain"], ["page"]),
+        (["compare", "plain"], ["comparing"]),
+        (["run", "toy.yaml", "--plan", "--no-cache"], ["loading the dataset", "planning"]),
+        (["run", "toy.yaml", "--plan", "--no-cache", "--quiet"], []),
+    ],
+)
+def test_commands_name_their_stages(
+    plain_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    stages: Any,
+) -> None:
+    shutil.copytree(plain_run, tmp_path / "plain")
+    for name in ("toy.yaml", "sounds.zip"):
+        shutil.copy(plain_run.with_name(name), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AUDIOCLF_QUIET")
+    lines = run_cli(*command, code=0).stderr.splitlines()
+    named = [line.removeprefix("audioclf: ") for line in lines]
+    assert [line for line in named if not line.startswith(("note: ", "warning: "))] == stages
+
+
+@pytest.mark.slow
 def test_progress_true_shows_the_stages_of_a_run_from_python(
     toy_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

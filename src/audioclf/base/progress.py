@@ -24,6 +24,7 @@ _NAMES = {
     "list": "listing recordings",
     "files": "looking at the files",
     "compare": "comparing",
+    "verify": "verifying the cache",
     "headers": "reading headers",
     "plan": "planning",
     "reading": "features",

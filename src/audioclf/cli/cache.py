@@ -72,7 +72,7 @@ def verify(
 ) -> None:
     """Read every entry and remove the damaged ones."""
     cache = _open(folder)
-    with progress_on_stderr(quiet=quiet) as progress:
+    with progress_on_stderr(quiet=quiet, stage="verify") as progress:
         found = cache.verify(partial(progress, "verify"))
     if as_json:
         data = {"checked": found.checked, "damaged": list(found.damaged)}
