@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from audioclf.components import code_digest
 from audioclf.components.component import Component
-from audioclf.testing import checks_for, example_sounds, other_process, run_checks
+from audioclf.components.discovery import discover
+from audioclf.testing import checks_for, example_sounds, other_process, run_check, run_checks
 from tests.testing import heavy  # noqa: F401  registers a broken component
 from tests.testing.broken_components import (
     BROKEN,
@@ -52,4 +54,38 @@ def test_an_honest_component_passes_all(cls: Any) -> None:
 
 def test_every_check_has_a_component_that_breaks_it() -> None:
     names = {check.name for cls in HONEST for check in checks_for(made(cls))}
-    assert names == {check for check, _ in BROKEN.values()}
+    of_a_plugin = {"library_update_changes_the_cache_key"}
+    assert names == {check for check, _ in BROKEN.values()} | of_a_plugin
+
+
+CARELESS = """
+from typing import Literal
+from audioclf.plugin import Featurizer, hookimpl
+
+class Careless(Featurizer):
+    type: Literal["careless"] = "careless"
+    def extract(self, y, sr):
+        import joblib
+
+@hookimpl
+def audioclf_featurizers():
+    return [Careless]
+"""
+
+
+def test_a_library_that_a_plugin_does_not_require_is_found(make_dist: Any, on_path: Any) -> None:
+    files = {"audioclf_careless.py": CARELESS}
+    site = make_dist("audioclf-careless", {"careless": "audioclf_careless"}, files)
+    on_path(site)
+    careless = discover().resolve("featurizer", "careless")()
+    checks = {check.name: check for check in checks_for(careless)}
+    check = checks["library_update_changes_the_cache_key"]
+    found = run_check(careless, check)
+    assert found.status == "failed"
+    assert (
+        "audioclf_careless imports joblib, and its plugin does not require joblib" in found.message
+    )
+    metadata = site / "audioclf_careless-1.0.dist-info" / "METADATA"
+    metadata.write_text(f"{metadata.read_text()}Requires-Dist: Joblib>=1\n")
+    code_digest._requirements.cache_clear()
+    assert run_check(careless, check).status == "ok"

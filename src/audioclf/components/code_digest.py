@@ -56,9 +56,14 @@ def made_by(
         [[origin.distribution, origin.version] for origin in origins],
         __version__,
         code,
-        _libraries(libraries) | _requirements(origins),
+        versions_of(origins, libraries),
         sys.byteorder,
     ]
+
+
+def versions_of(origins: Origins, libraries: tuple[str, ...]) -> dict[str, str]:
+    """Return the versions of these libraries, and of all that the plugins require."""
+    return _libraries(libraries) | _requirements(origins)
 
 
 def _inside(values: Iterable[object]) -> Iterator[BaseModel | Path]:

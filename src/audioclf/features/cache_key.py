@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from audioclf.base.limits import limits_in_force
 from audioclf.base.machine import versions_behind
-from audioclf.components.code_digest import canonical, made_by
+from audioclf.components.code_digest import canonical, made_by, versions_of
 from audioclf.components.featurizer import Featurizer
 from audioclf.dataset.decoders import decoder_distributions
 
@@ -70,3 +70,8 @@ class KeyMaker:
     def key(self, source_digest: str) -> str:
         """Return the key of a clip, 64 hexadecimal digits, from the digest of its bytes."""
         return hashlib.sha256(f"{self.fixed}:{source_digest}".encode()).hexdigest()
+
+
+def versions_in_key(origins: Origins) -> dict[str, str]:
+    """Return the versions of the distributions that a key follows, by their names."""
+    return versions_of(origins, _LIBRARIES)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioclf.base.errors import FeatureError
+from audioclf.components.component import components_inside
 from audioclf.components.featurizer import Featurizer
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, no_error, promise
 from audioclf.testing.example import N_SAMPLES, SR, click, noise, silence, tone
+from audioclf.testing.imports import canonical_name, imported_libraries
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,6 +73,39 @@ def same_clip_same_features(featurizer: Featurizer) -> None:
     first, second = (_extract(featurizer, noise()) for _ in range(2))
     if not _same(first, second):
         raise CheckFailedError("two calls on one clip give different features")
+
+
+@promise("featurizer")
+def features_depend_on_the_sound(featurizer: Featurizer) -> None:
+    """Noise, two tones and a click do not all have the same features."""
+    first, *others = (
+        _extract(featurizer, y) for y in (noise(), tone(), tone(frequency=3e3), click())
+    )
+    if all(F.shape == first.shape and np.allclose(F, first, 1e-5, 1e-8) for F in others):
+        raise CheckFailedError(
+            "noise, two tones and a click have the same features; does `extract` use the waveform?"
+        )
+
+
+@promise("featurizer")
+def library_update_changes_the_cache_key(featurizer: Featurizer) -> None:
+    """Cached features follow the versions of all libraries that the plugin imports."""
+    from audioclf.components.discovery import discover
+    from audioclf.features.cache_key import versions_in_key
+
+    registry = discover()
+    if not (origins := registry.origins_of(featurizer)):
+        raise CheckSkippedError("no installed plugin brings it, so its features are not cached")
+    known = {canonical_name(name) for name in versions_in_key(origins)}
+    parts = [featurizer, *(part for _, part in components_inside(featurizer))]
+    for module in sorted({type(part).__module__ for part in parts}):
+        for library, distributions in imported_libraries(module).items():
+            if not known & distributions:
+                raise CheckFailedError(
+                    f"{module.partition('.')[0]} imports {library}, and its plugin does not "
+                    f"require {min(distributions)}: an update of it would leave old features in "
+                    "the cache; add it to `dependencies` in pyproject.toml"
+                )
 
 
 @promise("featurizer")
