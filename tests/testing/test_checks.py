@@ -183,7 +183,7 @@ def test_an_authors_test_file_reports_as_pytest_does(tmp_path: Path) -> None:
     path.write_text(SUITE)
     options = ["-q", "-rfsx", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={tmp_path}"]
     command = [sys.executable, "-m", "pytest", *options, str(path)]
-    env = {**os.environ, "PYTHONPATH": str(REPO)}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPO), str(REPO / "src")])}
     done = subprocess.run(
         command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
     )
