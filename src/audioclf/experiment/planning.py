@@ -30,7 +30,7 @@ from audioclf.features.cache import DEFAULT_MAX_BYTES, FeatureCache
 from audioclf.features.extraction import CHUNK, make_plans
 from audioclf.features.matrix import MEMORY_SHARE
 from audioclf.features.worker import BATCH_BYTES, Chunk, LedgerRow, Plan, featurize_chunk
-from audioclf.report.run.page import default_budget
+from audioclf.report.run.page import MEDIA_MB
 from audioclf.runs.plots import MAX_EXAMPLES
 
 if TYPE_CHECKING:
@@ -306,7 +306,7 @@ class _Work:
         disk = tables + _CONFUSION_BYTES * self.n_pipelines + _EXAMPLE_BYTES * n_examples
         if config.report.html:
             most = config.report.media_mb
-            most = default_budget(self.n_clips) if most is None else most
+            most = MEDIA_MB if most is None else most
             disk += _PAGE_BYTES + round(min(1e6 * most, _MEDIA_BYTES * self.n_clips))
         memory = self.kept_bytes + self.score_bytes + 3 * tables
         return Stage("report", seconds, memory, disk + _OTHER_BYTES)

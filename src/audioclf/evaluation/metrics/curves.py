@@ -64,7 +64,7 @@ def roc_curve(result: Predicted, targets: Targets, class_code: int) -> RocCurve 
     if pair is None:
         return None
     fpr, tpr, _ = metrics.roc_curve(*pair)
-    area = float(metrics.roc_auc_score(*pair))
+    area = float(metrics.auc(fpr, tpr))
     return RocCurve(*_points(fpr, tpr), area)
 
 

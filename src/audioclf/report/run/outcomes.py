@@ -75,31 +75,35 @@ def review_order(outcomes: Sequence[Outcome], y: NDArray[np.intp]) -> list[int]:
     order = np.lexsort((low, -share))
     hard = [int(i) for i in order if share[i] > 0]
     easy = [int(i) for i in order if share[i] == 0 and tested[i] > 0]
-    clear = easy[::-1]
-    few = [i for code in np.unique(y) for i in [e for e in clear if y[e] == code][:FEW_RIGHT]]
+    clear: dict[int, list[int]] = {}
+    for i in reversed(easy):
+        clear.setdefault(int(y[i]), []).append(i)
+    few = [i for code in sorted(clear) for i in clear[code][:FEW_RIGHT]]
     in_turn = [*hard[:_FIRST], *few, *hard[_FIRST:], *easy, *range(len(y))]
     return list(dict.fromkeys(in_turn))
 
 
 def browser_data(
-    run: SavedRun, outcomes: Sequence[Outcome], order: Sequence[int]
+    run: SavedRun, outcomes: Sequence[Outcome], order: Sequence[int], listed: Sequence[int]
 ) -> dict[str, Any]:
-    """Return the columns that the browser filters and sorts by.
+    """Return the columns that the browser filters and sorts by, of the clips that it lists.
 
     `scores` are those of the true class in thousandths, -1 where there is none.
     """
-    groups = [clip.group for clip in run.clips]
+    clips = [run.clips[at] for at in listed]
+    groups = [clip.group for clip in clips]
+    place = {at: position for position, at in enumerate(listed)}
     return {
         "classes": [shown(name) for name in run.classes],
         "pipelines": [shown(pipeline.name) for pipeline in run.pipelines],
         "baselines": [at for at, item in enumerate(run.pipelines) if run.is_baseline(item)],
-        "ids": [shown(clip.id) for clip in run.clips],
-        "labels": run.targets.codes.tolist(),
+        "ids": [shown(clip.id) for clip in clips],
+        "labels": run.targets.codes[listed].tolist(),
         "groups": None if None in groups else [shown(group) for group in groups],
-        "predicted": [outcome.predicted.tolist() for outcome in outcomes],
-        "tested": outcomes[0].tested.tolist(),
-        "scores": [_thousandths(outcome.true_score) for outcome in outcomes],
-        "order": list(order),
+        "predicted": [outcome.predicted[listed].tolist() for outcome in outcomes],
+        "tested": outcomes[0].tested[listed].tolist(),
+        "scores": [_thousandths(outcome.true_score[listed]) for outcome in outcomes],
+        "order": [place[at] for at in order if at in place],
     }
 
 

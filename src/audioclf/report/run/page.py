@@ -19,12 +19,14 @@ from audioclf.runs.reading import SavedRun, read_run
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
 
+MEDIA_MB = 3.5
+"""MB of sound and pictures of clips, so that the page has less than 5 MB."""
+MAX_LISTED = 20_000
+"""Clips that the browser of clips lists at most."""
+MAX_PANELS = 20
+"""Pipelines with details at most, the best."""
+
 NO_SOUND = "The page was made without sound."
-
-
-def default_budget(n_clips: int) -> float:
-    """Return the MB that sound and pictures of clips may take: 4 up to 100 clips, 8 from 1,000."""
-    return 4.0 + 4.0 * min(1.0, max(0, n_clips - 100) / 900)
 
 
 def write_report(
@@ -86,21 +88,23 @@ def build_report(
     """Return the report of a run as HTML.
 
     `budget_mb` limits sound and pictures of clips, which are taken in the order of `review_order`;
-    by default it is `default_budget`. Without `clips` there are none, and `silence` says why.
+    by default it is `MEDIA_MB`. Without `clips` there are none, and `silence` says why.
     `importances` are those of bins and frames for each pipeline [shape=(n_bins, n_frames)] or
     [shape=(n_bins,)]; by default those of `importances.json`.
     """
     outcomes = [outcome_of(pipeline, run.targets) for pipeline in run.pipelines]
     order = review_order(outcomes, run.targets.codes)
+    listed = sorted(order[:MAX_LISTED])
     maker = None if clips is None else MediaMaker(clips)
     media: dict[str, Media] = {}
     if maker is not None:
-        budget = default_budget(len(run.clips)) if budget_mb is None else budget_mb
+        budget = MEDIA_MB if budget_mb is None else budget_mb
         media = maker.media([run.clips[i].id for i in order], int(budget * 1e6))
     if importances is None:
         importances = (run.file(IMPORTANCES) or {}).get(PIPELINES)
     comparison = run.file(COMPARISON)
     problems = {} if maker is None else maker.problems
+    shown = zip(run.pipelines[:MAX_PANELS], outcomes, strict=False)
     view = {
         "run": run.name,
         "summary": _summary(run),
@@ -108,7 +112,7 @@ def build_report(
         "pipelines": overview.pipelines_view(run),
         "pairs": overview.pairs_view(run, comparison),
         "costs": overview.costs_view(run),
-        "panels": [closeup.panel(run, *both) for both in zip(run.pipelines, outcomes, strict=True)],
+        "panels": [closeup.panel(run, pipeline, outcome) for pipeline, outcome in shown],
         "n_repeats": 1 + max(fold.repeat for fold in run.folds),
         "audit": audits.audit_view(run.file(AUDIT)),
         "dataset": material.dataset_view(material.Material.of(run), maker),
@@ -116,16 +120,18 @@ def build_report(
         "sound": {
             "n": len(media),
             "n_clips": len(run.clips),
+            "n_listed": len(listed),
             "silence": silence if maker is None else "",
             "n_problems": len(problems),
             "problem": next(iter(problems.values()), ""),
         },
         "origin": material.origin_view(run),
     }
-    data = {"data": browser_data(run, outcomes, order)}
-    return rendered(
-        "report", view, {**data, "media": media_data([clip.id for clip in run.clips], media)}
-    )
+    data = {
+        "data": browser_data(run, outcomes, order, listed),
+        "media": media_data([run.clips[at].id for at in listed], media),
+    }
+    return rendered("report", view, data)
 
 
 def _summary(run: SavedRun) -> dict[str, Any]:
