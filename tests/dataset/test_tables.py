@@ -230,9 +230,7 @@ def test_without_pyarrow_a_parquet_table_says_what_to_install(
 ) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(
-        EnvironmentMissingError, match="pyarrow is needed to read Parquet"
-    ) as caught:
+    with pytest.raises(EnvironmentMissingError, match="pyarrow is needed for Parquet") as caught:
         read_table(FileSource(tmp_path / "t.parquet"), WANTED)
     assert caught.value.hint == "Run: pip install pyarrow"
 

@@ -40,6 +40,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "sample-data": ("sample-data --list", "sample-data groups"),
     "configs": ("configs", "configs show quickstart --out mine.yaml"),
     "docs": ("docs", "docs loaders", "docs svm"),
+    "features": ("features my_sounds.yaml --out features.csv",),
     "weights": ("weights inspect model.onnx",),
     "plugins": ("plugins show mfcc", "plugins check knn", "plugins doctor"),
     "cache": ("cache stats", "cache prune --older-than 30d"),

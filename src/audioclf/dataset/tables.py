@@ -230,7 +230,7 @@ def _cell(value: object) -> str | None:
 
 
 def _read_parquet(content: bytes, name: str, wanted: Collection[str]) -> Table:
-    pyarrow, parquet = _pyarrow(name)
+    pyarrow, parquet = import_pyarrow(name)
     try:
         file = parquet.ParquetFile(pyarrow.BufferReader(content))
         columns = tuple(file.schema_arrow.names)
@@ -243,12 +243,13 @@ def _read_parquet(content: bytes, name: str, wanted: Collection[str]) -> Table:
     return Table(name, columns, rows, Problems(name, "row"))
 
 
-def _pyarrow(name: str) -> tuple[Any, Any]:
+def import_pyarrow(name: str) -> tuple[Any, Any]:
+    """Return pyarrow and pyarrow.parquet; `name` is the file that needs them."""
     try:
         return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as exc:
         raise EnvironmentMissingError(
-            f"{name}: pyarrow is needed to read Parquet", hint="Run: pip install pyarrow"
+            f"{name}: pyarrow is needed for Parquet", hint="Run: pip install pyarrow"
         ) from exc
 
 

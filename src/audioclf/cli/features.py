@@ -1,0 +1,62 @@
+"""`audioclf features CONFIG --out FILE`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL
+from audioclf.cli import options
+from audioclf.cli.terminal import complain, say
+
+_MAX_FAILED = 20
+
+
+def features(
+    config: options.ConfigArgument,
+    out: Annotated[
+        Path, typer.Option(help="File to write: NAME.csv, .parquet or .npz.", show_default=False)
+    ],
+    overrides: options.SetOption = [],  # noqa: B006  typer copies it
+    featurizer: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="Featurizer of the config; by default all of them."),
+    ] = [],  # noqa: B006
+    isolate: options.IsolateOption = False,
+    untrusted: options.UntrustedOption = False,
+    jobs: options.JobsOption = None,
+    cache_dir: options.CacheDirOption = None,
+    no_cache: options.NoCacheOption = False,
+    quiet: options.QuietOption = False,
+    strict: options.StrictOption = False,
+) -> None:
+    """Write the features of all clips as a table, for use elsewhere."""
+    with options.progress_on_stderr(quiet=quiet) as progress:
+        registry = options.load_registry(strict=strict)
+        from audioclf.experiment.feature_table import check_format, feature_table
+        from audioclf.experiment.prepared import prepare
+        from audioclf.features.cache import default_folder
+
+        check_format(out)
+        prepared = prepare(config, overrides, registry, check=False)
+        table = feature_table(
+            prepared,
+            featurizer,
+            jobs=jobs,
+            isolate=isolate or untrusted,
+            cache_folder=None if no_cache else cache_dir or default_folder(),
+            progress=progress,
+        )
+        table.write(out)
+    for note in table.notes:
+        complain("note", note)
+    for row in table.failed[:_MAX_FAILED]:
+        complain("warning", row.message)
+    if len(table.failed) > _MAX_FAILED:
+        complain("warning", f"and {len(table.failed) - _MAX_FAILED} more clips")
+    shapes = (f"{name} {matrix.shape[1]}" for name, matrix in table.matrices.items())
+    say(f"{out}: {len(table.facts)} clips; columns: {', '.join(shapes)}")
+    sys.exit(EXIT_PARTIAL if table.failed else EXIT_OK)

@@ -1,0 +1,129 @@
+"""Tables of features for use elsewhere: one row for each clip, in CSV, Parquet or NumPy."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.base.errors import ConfigError, DatasetError
+from audioclf.base.files import OutputFolder
+from audioclf.base.limits import use_limits
+from audioclf.base.machine import available_cores, single_threaded
+from audioclf.base.progress import Progress, no_progress
+from audioclf.components.registry import suggest
+from audioclf.dataset.tables import import_pyarrow
+from audioclf.experiment.resources import Resources
+
+if TYPE_CHECKING:
+    from audioclf.dsp.short_time import Matrix
+    from audioclf.experiment.prepared import Prepared
+    from audioclf.features.worker import LedgerRow
+
+FACTS = ("id", "label", "group", "start", "end")
+"""First columns: `group` may be empty; `start` and `end`, in s, are of clips cut from a file."""
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Features of the clips of a dataset; `matrices` are those by featurizer, with a row a clip."""
+
+    facts: tuple[tuple[Any, ...], ...]
+    matrices: dict[str, Matrix]
+    failed: tuple[LedgerRow, ...]
+    notes: tuple[str, ...]
+
+    def write(self, path: Path) -> None:
+        """Write a file in the format of its extension, one of `FORMATS`, whole or not at all."""
+        FORMATS[path.suffix.lower()](self, OutputFolder(path.parent), path.name)
+
+    def columns(self) -> list[str]:
+        """Return the names of all columns, such as `id` and `mfcc.0`."""
+        sizes = {name: matrix.shape[1] for name, matrix in self.matrices.items()}
+        return [*FACTS, *(f"{name}.{index}" for name in sizes for index in range(sizes[name]))]
+
+
+def check_format(path: Path) -> None:
+    """Raise a ConfigError if no format has the extension of a path."""
+    if path.suffix.lower() not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise ConfigError(f"--out {path}: the name of the file must end in one of {known}")
+
+
+def feature_table(
+    prepared: Prepared,
+    names: Sequence[str] = (),
+    *,
+    jobs: int | None = None,
+    isolate: bool = False,
+    cache_folder: Path | None = None,
+    progress: Progress = no_progress,
+) -> FeatureTable:
+    """Return the features that a run would use, by all featurizers of the config or those named.
+
+    Copies of an augmentation are left out. Raises ConfigError if no featurizer has a name,
+    DatasetError if no clip can be read.
+    """
+    config = prepared.config
+    for name in names:
+        if name not in config.featurizers:
+            hint = suggest(name, list(config.featurizers))
+            known = f"There are {', '.join(config.featurizers)}."
+            message = f"no featurizer of the config is called {name!r}"
+            raise ConfigError(message, hint=hint or known)
+    chosen = {name: config.featurizers[name].views()[0] for name in names or config.featurizers}
+    resources = Resources(jobs or available_cores(), isolate=isolate or config.isolate)
+    with single_threaded(), use_limits(config.limits), resources.make_engine() as engine:
+        extraction = prepared.extract(chosen, engine, cache_folder, progress=progress)
+    clips = extraction.dataset.clips
+    if not clips:
+        raise DatasetError(f"{prepared.dataset.name}: no clip can be read")
+    facts = tuple((clip.id, clip.label, clip.group, clip.start, clip.end) for clip in clips)
+    notes = (*prepared.dataset.notes, *extraction.notes, *extraction.cache.notes())
+    matrices = {name: extraction.matrices[name] for name in chosen}
+    return FeatureTable(facts, matrices, extraction.failed, notes)
+
+
+def _csv(table: FeatureTable, folder: OutputFolder, name: str) -> None:
+    rows = zip(table.facts, *table.matrices.values(), strict=True)
+    lines = ([*facts, *(value for row in features for value in row)] for facts, *features in rows)
+    folder.write_csv(name, table.columns(), lines)
+
+
+def _parquet(table: FeatureTable, folder: OutputFolder, name: str) -> None:
+    pyarrow, parquet = import_pyarrow(name)
+    types = (*(pyarrow.string() for _ in range(3)), pyarrow.float64(), pyarrow.float64())
+    values = zip(zip(*table.facts, strict=True), types, strict=True)
+    facts = [pyarrow.array(column, kind) for column, kind in values]
+    features = [pyarrow.array(column) for matrix in table.matrices.values() for column in matrix.T]
+    stream = io.BytesIO()
+    parquet.write_table(pyarrow.table([*facts, *features], names=table.columns()), stream)
+    folder.write_bytes(name, stream.getvalue())
+
+
+def _npz(table: FeatureTable, folder: OutputFolder, name: str) -> None:
+    """Write `id`, `label`, `group`, `start` and `end`, and a matrix `X_<name>` by featurizer."""
+    ids, labels, groups, starts, ends = zip(*table.facts, strict=True)
+    arrays = {
+        "id": np.array(ids),
+        "label": np.array(labels),
+        "group": np.array([group or "" for group in groups]),
+        "start": np.array(starts, dtype=np.float64),
+        "end": np.array(ends, dtype=np.float64),
+        **{f"X_{featurizer}": matrix for featurizer, matrix in table.matrices.items()},
+    }
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)  # type: ignore[arg-type]
+    folder.write_bytes(name, stream.getvalue())
+
+
+FORMATS: dict[str, Callable[[FeatureTable, OutputFolder, str], None]] = {
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".npz": _npz,
+}
+"""Functions that write a file, by extension."""
