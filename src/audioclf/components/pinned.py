@@ -28,18 +28,15 @@ def weights_inside(component: Component) -> Iterator[tuple[str, Weights]]:
 
 def pinned(component: T, registry: Registry) -> T:
     """Return a component whose digest fields hold the digests of its weights."""
-    data = component.model_dump(mode="json")
-    changed = False
-    for place, weights in weights_inside(component):
-        fields = fields_at(data, place)
-        if weights.digest_field and fields.get(weights.digest_field) != weights.sha256:
-            fields[weights.digest_field] = weights.sha256
-            changed = True
-    if not changed:
+    found = [(place, item) for place, item in weights_inside(component) if item.digest_field]
+    if not found:
         return component
+    data = component.model_dump(mode="json")
+    for place, weights in found:
+        fields_at(data, place)[weights.digest_field] = weights.sha256
     again = validate_component(type(component), data, {"build": registry.build})
     assert isinstance(again, type(component))
-    return again
+    return component if again == component else again
 
 
 def fields_at(data: Mapping[str, Any], place: str) -> dict[str, Any]:
