@@ -203,6 +203,17 @@ def test_columns_are_recognized_by_names_and_values(
     assert dataset.class_counts == {"jay": 5, "owl": 4}
 
 
+def test_names_of_files_come_before_a_column_without_a_usual_name(
+    init: Init, tmp_path: Path
+) -> None:
+    names = numbered(["dog", "cat"], form="{}_{n}.wav")
+    rows = [f"{name},{'mon' if n % 2 else 'tue'}" for n, name in enumerate(names)]
+    root = table_of(put(tmp_path / "s", names), "x.csv", "file,day", rows)
+    found = init(root)
+    assert found.dataset.classes == ("cat", "dog")
+    assert "Tables that were not used: x.csv." in found.said
+
+
 def test_a_table_elsewhere_is_given_its_folder(tmp_path: Path) -> None:
     put(tmp_path / "audio", (f"{n}.wav" for n in range(8)))
     rows = [f"{n}.wav,{'ab'[n % 2]}" for n in range(8)]
@@ -221,7 +232,9 @@ def test_other_tables_unread_files_and_few_clips_are_said(init: Init, tmp_path: 
     for name in ("cat/x.m4a", "cat/y.m4a", "list.xlsx"):
         (root / name).write_bytes(b"x")
     said = " ".join(init(root).done.stdout.split())
-    assert "NOT READ, because audioclf does not read their formats: 2 .m4a. Convert them" in said
+    assert (
+        "NOT READ, because audioclf alone does not read their formats: 2 .m4a. Convert them" in said
+    )
     assert "Tables that were not used: list.xlsx." in said
     assert "Only 2 folds instead of 5, since the class 'owl' has 2 clips" in said
 
@@ -403,7 +416,7 @@ def test_no_config_is_written_for_unclear_classes(
         ("x.tar.gz", b"\x1f\x8b", "Unpack it: mkdir sounds && tar -xf "),
         ("x.xlsx", b"PK", "Save it as CSV, and name that file."),
         ("sounds", b"RIFF", "is neither a folder of recordings nor a zip archive, nor a table"),
-        ("s/a.m4a s/b.m4a", b"\0\0\0\x20ftyp", "NOT READ, because audioclf does not read their"),
+        ("s/a.m4a s/b.m4a", b"\0\0\0\x20ftyp", "NOT READ, because audioclf alone does not"),
         ("s/notes.txt", b"x", "no audio files found, only notes.txt"),
         ("s/a/1.wav s/a/2.wav s/b/1.wav s/b/2.wav", b"RIFF", "none of 4 clips can be read; the"),
     ],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, format_table, json_text, left_out, say
+from audioclf.cli.terminal import complain, format_table, json_text, left_out, say, styled
 
 if TYPE_CHECKING:
     from audioclf.audit.findings import Audit, Finding
@@ -75,7 +75,8 @@ def _audit_text(audit: Audit, allowed: Sequence[str]) -> str:
 
 def _finding_text(finding: Finding, allowed: bool) -> str:
     state = "allowed" if allowed and finding.severity == "finding" else finding.severity
-    lines = [f"[{state}] {finding.name}: {finding.text}"]
+    shown = styled(f"[{state}]", "warning") if state == "finding" else f"[{state}]"
+    lines = [f"{shown} {finding.name}: {finding.text}"]
     if finding.advice:
         lines.append(finding.advice)
     lines += _rows_text(finding.rows)
@@ -86,7 +87,7 @@ def _rows_text(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
     shown = [[_cell_text(value) for value in row.values()] for row in rows[:MAX_ROWS]]
-    table = format_table([key.replace("_", " ") for key in rows[0]], shown).split("\n")
+    table = format_table([key.replace("_", " ") for key in rows[0]], shown, indent=4).split("\n")
     more = len(rows) - MAX_ROWS
     return [f"  {line}" for line in table] + ([f"  and {more} more"] if more > 0 else [])
 

@@ -7,12 +7,12 @@ import io
 import json
 import os
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, Literal, TextIO
 
 from typing_extensions import override
@@ -35,6 +35,7 @@ _RESET = "\x1b[0m"
 _BEGIN, _END = "\x0e", "\x0f"
 """Marks of styled text, which become escape sequences only on a terminal."""
 _LONGEST_WORD = 24
+_WIDEST = 10_000
 _TOGETHER = re.compile(r"(?<=\d,) (?=[^ ]+\])|(?<=\d) (?=[KMGT]?i?B$)")
 """Spaces at which a cell is not broken: inside an interval, and before a unit."""
 
@@ -191,8 +192,13 @@ def left_out(count: int) -> str:
     return f"; {count} clip{'' if count == 1 else 's'} {'was' if count == 1 else 'were'} left out"
 
 
-def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as aligned columns below a header; on a terminal they fit its width.
+def width(most: int) -> int:
+    """Return the columns of the terminal for results, at most so many; these where it is none."""
+    return min(most, get_terminal_size().columns) if results_stream().isatty() else most
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, indent: int = 0) -> str:
+    """Return rows as aligned columns below a header; indented, they fit the width of a terminal.
 
     >>> print(format_table(["pipeline", "accuracy"], [["svm", "0.75"], ["baseline", "0.6"]]))
     pipeline  accuracy
@@ -201,8 +207,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """
     table = [[_TOGETHER.sub("\xa0", one_line(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
-    if results_stream().isatty():
-        _narrow(widths, table, shutil.get_terminal_size().columns)
+    _narrow(widths, table, width(_WIDEST) - indent)
     top, *lines = (_row_lines(row, widths) for row in table)
     return "\n".join([styled(line, "bold") for line in top] + [x for row in lines for x in row])
 
@@ -222,8 +227,8 @@ def _narrow(widths: list[int], table: Sequence[Sequence[str]], most: int) -> Non
 
 def _row_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     cells = [
-        [cell] if len(cell) <= width else textwrap.wrap(cell, width, break_on_hyphens=False)
-        for cell, width in zip(row, widths, strict=True)
+        [cell] if len(cell) <= most else textwrap.wrap(cell, most, break_on_hyphens=False)
+        for cell, most in zip(row, widths, strict=True)
     ]
     lines = zip_longest(*cells, fillvalue="")
     return ["  ".join(map(str.ljust, line, widths)).rstrip().replace("\xa0", " ") for line in lines]

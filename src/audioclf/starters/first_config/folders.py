@@ -19,7 +19,8 @@ from typing import Any
 from audioclf.base.errors import DatasetError
 from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.dataset.listing import is_archive, list_files
-from audioclf.dataset.path_labels import common_folders, is_audio, shown
+from audioclf.dataset.path_labels import UNREADABLE_SUFFIXES, common_folders, is_audio, shown
+from audioclf.dataset.signatures import INSTALL_AV
 from audioclf.dataset.sources import Listing
 from audioclf.starters.first_config.annotations import find_annotations
 from audioclf.starters.first_config.columns import Chosen
@@ -33,13 +34,6 @@ _MAX_TABLES = 8
 _NOTHING = Chosen()
 _PACKED = frozenset((".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst"))
 _SHEETS = frozenset((".xlsx", ".xls", ".ods", ".numbers"))
-_UNREAD = frozenset(
-    (
-        *(".m4a", ".aac", ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".wma", ".amr", ".3gp"),
-        *(".caf", ".ape", ".wv", ".mka", ".mpg", ".mpeg", ".wac", ".dss"),
-    )
-)
-"""Endings of sound and video whose formats are not read."""
 
 
 def find_layout(path: Path, chosen: Chosen = _NOTHING) -> Layout:
@@ -51,7 +45,7 @@ def find_layout(path: Path, chosen: Chosen = _NOTHING) -> Layout:
     notes: list[str] = []
     layout = find_table(path, listing, notes, chosen)
     layout = layout or find_annotations(path, listing, notes, chosen)
-    if layout is None and not _has_class_folders(listing):
+    if layout is None and not _tells_classes(listing):
         layout = find_table(path, listing, notes, chosen, by_values=True)
     if layout is None and chosen.columns:
         listed = ", ".join(f"--{role} {name}" for role, name in chosen.columns.items())
@@ -67,6 +61,8 @@ def find_layout(path: Path, chosen: Chosen = _NOTHING) -> Layout:
         except DatasetError as exc:
             more = [*dict.fromkeys(notes), *_other_files(path, listing, notes)]
             raise DatasetError("\n  ".join((exc.message, *more)), hint=exc.hint) from exc
+    if chosen.root is not None and layout.fields["type"] != "manifest":
+        notes.append("--root was not used: it is the folder of the files that a table lists.")
     if chosen.window is not None and layout.fields["type"] != "annotations":
         notes.append(
             "--window was not used: only recordings with annotations beside them are cut into "
@@ -81,7 +77,7 @@ def _check_source(path: Path) -> None:
     name = shlex.quote(str(path))
     if not path.is_file() or path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
         return
-    if is_audio(path.name) or _suffix(path.name) in _UNREAD:
+    if is_audio(path.name) or _suffix(path.name) in UNREADABLE_SUFFIXES:
         raise DatasetError(
             f"{path} is one recording; classes are learned from several of each",
             hint=f"Name the folder of recordings (audioclf init {shlex.quote(str(path.parent))}), "
@@ -110,13 +106,14 @@ def _suffix(file: str) -> str:
 def _other_files(path: Path, listing: Listing, said: Sequence[str]) -> list[str]:
     """Return notes on sound that is not read, and on tables that no text in `said` names."""
     files = dict(listing.entries)
-    unread = Counter(suffix for file in files if (suffix := _suffix(file)) in _UNREAD)
+    suffixes = [_suffix(file) for file in files if not is_audio(file)]
+    unread = Counter(suffix for suffix in suffixes if suffix in UNREADABLE_SUFFIXES)
     notes = []
     if unread:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in unread.most_common())
         notes.append(
-            f"NOT READ, because audioclf does not read their formats: {kinds}. Convert them, as "
-            f"in `ffmpeg -i x{next(iter(unread))} x.wav`, and call init again."
+            f"NOT READ, because audioclf alone does not read their formats: {kinds}. Convert them, "
+            f"as in `ffmpeg -i x{next(iter(unread))} x.wav`, or {INSTALL_AV}. Then call init again."
         )
     names = {
         posixpath.basename(file)
@@ -134,13 +131,20 @@ def _other_files(path: Path, listing: Listing, said: Sequence[str]) -> list[str]
     return notes
 
 
-def _has_class_folders(listing: Listing) -> bool:
+def _tells_classes(listing: Listing) -> bool:
+    """Return whether folders or names of files tell the classes, so that no table is searched."""
+    ids = _ids(listing)
+    folders = sorted({file.partition("/")[0] for file in ids})
+    if ids and all("/" in file for file in ids) and not are_folds(folders):
+        return not are_groups(folders)
+    return bool(ids) and (find_convention(ids) or read_names(ids).choice) is not None
+
+
+def _ids(listing: Listing) -> list[str]:
+    """Return the paths of audio files below the folders that wrap all of them."""
     audio = [file for file, _ in listing.entries if is_audio(file)]
     wrapping = len(common_folders(audio)) if audio else 0
-    inner = [file.split("/")[wrapping:] for file in audio]
-    folders = sorted({parts[0] for parts in inner})
-    nested = all(len(parts) > 1 for parts in inner)
-    return bool(audio) and nested and not are_folds(folders) and not are_groups(folders)
+    return ["/".join(file.split("/")[wrapping:]) for file in audio]
 
 
 def _by_folders_or_names(path: Path, listing: Listing) -> Layout:
