@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -244,3 +245,16 @@ def imported_by(code: str, names: Iterable[str]) -> set[str]:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     return set(done.stdout.split("\n")[-2].split())
+
+
+def damage_entries(cache: Path, n_rows: int, count: int) -> int:
+    """Flip a bit of that many cached features with so many rows; return how many there are."""
+    seen = 0
+    for path in sorted(cache.rglob("*.pack")):
+        content = bytearray(path.read_bytes())
+        for found in re.finditer(rb'"shape":\[%d,' % n_rows, content):
+            seen += 1
+            if seen <= count:
+                content[found.end() + 20] ^= 1
+        path.write_bytes(content)
+    return seen

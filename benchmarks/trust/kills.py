@@ -79,6 +79,7 @@ def _writer(folder: Path, entries: dict) -> int:
         while True:
             for key, entry in entries.items():
                 cache.put(key, entry)
+            cache.flush()
     finally:
         os._exit(1)
 

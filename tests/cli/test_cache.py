@@ -25,21 +25,33 @@ def folder(tmp_path: Path) -> Path:
     cache = FeatureCache(tmp_path / "cache")
     for number, key in enumerate(KEYS):
         cache.put(key, Entry(np.ones((25, 100), dtype=np.float32), {}))
+        cache.flush()
         then = time.time() - (1 + 10 * number) * 86_400
-        os.utime(path_of(cache.folder, key), (then, then))
+        os.utime(path_of(cache.folder, number), (then, then))
     return cache.folder
 
 
-def path_of(folder: Path, key: str) -> Path:
-    return folder / "v2" / key[:2] / f"{key}.npy"
+def path_of(folder: Path, number: int) -> Path:
+    """Return the pack of an entry."""
+    packs = sorted((folder / "v3").glob("*.pack"))
+    return next(path for path in packs if KEYS[number].encode() in path.read_bytes())
 
 
 def size_of_one(folder: Path) -> int:
-    return path_of(folder, KEYS[0]).stat().st_size
+    return path_of(folder, 0).stat().st_size
 
 
 def left_in(folder: Path) -> list[int]:
-    return [number for number, key in enumerate(KEYS) if path_of(folder, key).exists()]
+    return [number for number, key in enumerate(KEYS) if FeatureCache(folder).has(key)]
+
+
+def damage(folder: Path, number: int) -> Path:
+    """Change a byte of an entry."""
+    path = path_of(folder, number)
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 255
+    path.write_bytes(content)
+    return path
 
 
 def in_json(*args: str | Path) -> Any:
@@ -51,7 +63,7 @@ def test_stats_say_where_the_cache_is_and_what_it_holds(folder: Path) -> None:
     done = run_cli("cache", "stats", "--cache-dir", folder)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    assert lines[:3] == [f"cache {folder}", "entries 4", "size 40.0 KiB"]
+    assert lines[:3] == [f"cache {folder}", "entries 4", "size 39.9 KiB"]
     assert [line.rpartition(" ")[0] for line in lines[3:]] == ["oldest use", "newest use"]
 
 
@@ -60,19 +72,21 @@ def test_stats_in_json(folder: Path) -> None:
     assert data["folder"] == str(folder)
     assert (data["entries"], data["bytes"]) == (4, 4 * size_of_one(folder))
     assert data["outdated"] == 0
-    day = time.strftime("%Y-%m-%d", time.gmtime(path_of(folder, KEYS[3]).stat().st_mtime))
+    day = time.strftime("%Y-%m-%d", time.gmtime(path_of(folder, 3).stat().st_mtime))
     assert data["oldest_use"].startswith(f"{day}T")
     assert data["oldest_use"].endswith("+00:00")
 
 
-def test_stats_name_entries_of_another_format(folder: Path) -> None:
-    (folder / "v2").rename(folder / "v99")
+def test_stats_name_entries_of_an_earlier_format(folder: Path) -> None:
+    old = folder / "v2" / "ab" / f"{'ab' * 32}.npy"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"old")
     words = " ".join(run_cli("cache", "stats", "--cache-dir", folder).stdout.split())
-    assert words.endswith("outdated 4 of another format")
+    assert words.endswith("outdated 1 of an earlier format")
 
 
 def test_a_time_beyond_all_calendars_is_no_error(folder: Path) -> None:
-    os.utime(path_of(folder, KEYS[0]), (2**33, 2**33))
+    os.utime(path_of(folder, 0), (2**33, 2**33))
     assert in_json("stats", "--cache-dir", folder)["newest_use"] > "2200"
 
 
@@ -98,14 +112,16 @@ def test_verify_counts_and_removes_the_damaged(folder: Path) -> None:
     for said in (sound, damaged):
         done = run_cli("cache", "verify", "--cache-dir", folder, code=0)
         assert done.stdout == f"4 entries checked, {said}\n"
-        path_of(folder, KEYS[2]).write_bytes(b"damaged")
-    assert in_json("verify", "--cache-dir", folder)["damaged"] == [KEYS[2]]
-    assert left_in(folder) == [0, 1, 3]
+        if said == sound:
+            damage(folder, 2)
+    damage(folder, 1)
+    assert in_json("verify", "--cache-dir", folder)["damaged"] == [KEYS[1][:16]]
+    assert left_in(folder) == [0, 3]
 
 
 def test_prune_by_size_removes_what_was_used_longest_ago(folder: Path) -> None:
     done = run_cli("cache", "prune", "--cache-dir", folder, "--max-size", "25kB", code=0)
-    assert done.stdout == "2 entries removed (20.0 KiB), 2 entries left (20.0 KiB)\n"
+    assert done.stdout == "2 entries removed (19.9 KiB), 2 entries left (19.9 KiB)\n"
     assert left_in(folder) == [0, 1]
 
 
@@ -131,8 +147,9 @@ def test_sizes_have_units(folder: Path, size: str, left: int) -> None:
 def test_prune_without_a_limit_holds_the_default_one(folder: Path) -> None:
     run_cli("cache", "prune", "--cache-dir", folder, code=0)
     assert left_in(folder) == [0, 1, 2, 3]
-    os.truncate(path_of(folder, KEYS[0]), 11 * 2**30)
-    os.utime(path_of(folder, KEYS[0]))
+    newest = path_of(folder, 0)
+    os.truncate(newest, 11 * 2**30)
+    os.utime(newest)
     run_cli("cache", "prune", "--cache-dir", folder, code=0)
     assert left_in(folder) == []
 
@@ -160,8 +177,7 @@ def test_a_cache_that_cannot_be_changed_is_an_error_of_the_environment(
     def read_only(path: Path, missing_ok: bool = False) -> None:
         raise OSError(30, "Read-only file system", str(path))
 
-    path = path_of(folder, KEYS[3])
-    path.write_bytes(b"damaged")
+    path = damage(folder, 3)
     os.utime(path, (0, 0))
     monkeypatch.setattr(Path, "unlink", read_only)
     done = run_cli("cache", *command, "--cache-dir", folder, code=6)

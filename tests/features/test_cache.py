@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from audioclf.base.errors import ResultError
+from audioclf.base.locks import take_lock
 from audioclf.features import cache as module
 from audioclf.features.cache import (
     CacheStats,
@@ -60,8 +61,23 @@ def cache(tmp_path: Path) -> FeatureCache:
     return FeatureCache(tmp_path / "cache")
 
 
-def path_of(cache: FeatureCache, key: str = KEY) -> Path:
-    return cache.folder / "v2" / key[:2] / f"{key}.npy"
+def store(cache: FeatureCache, *numbers: int) -> Path:
+    """Store entries in one pack; return its path."""
+    before = set(packs(cache))
+    for number in numbers:
+        cache.put(key_of(number), entry_of(number))
+    cache.flush()
+    (path,) = set(packs(cache)) - before
+    return path
+
+
+def packs(cache: FeatureCache) -> list[Path]:
+    """Return the packs in the order in which they were made."""
+    return sorted((cache.folder / "v3").glob("*.pack"))
+
+
+def held(cache: FeatureCache, count: int) -> list[int]:
+    return [number for number in range(count) if FeatureCache(cache.folder).has(key_of(number))]
 
 
 def files_in(folder: Path) -> set[str]:
@@ -69,11 +85,10 @@ def files_in(folder: Path) -> set[str]:
 
 
 def fill(cache: FeatureCache, count: int) -> int:
-    """Store entries, the first used longest ago, an hour apart; return the bytes of one."""
+    """Store entries in a pack each, the first used longest ago, an hour apart; return its bytes."""
     for number in range(count):
-        cache.put(key_of(number), entry_of(number))
-        used_days_ago(path_of(cache, key_of(number)), (count - number) / 24)
-    return path_of(cache).stat().st_size
+        used_days_ago(store(cache, number), (count - number) / 24)
+    return packs(cache)[0].stat().st_size
 
 
 def used_days_ago(path: Path, days: float) -> None:
@@ -115,15 +130,37 @@ def test_what_is_stored_comes_back_to_the_last_bit(
 ) -> None:
     cache = FeatureCache(tmp_path_factory.getbasetemp() / "round_trip")
     cache.put(KEY, Entry(features, meta))
+    cache.flush()
     assert_same(cache.get(KEY), Entry(features, meta))
 
 
-def test_numpy_reads_an_entry(cache: FeatureCache) -> None:
-    cache.put(KEY, entry_of(0))
-    np.testing.assert_array_equal(np.load(path_of(cache)), entry_of(0).features)
-    entry = cache.get(KEY)
-    assert entry is not None
-    assert not entry.features.flags.writeable
+@pytest.mark.parametrize("is_flushed", [False, True])
+def test_entries_are_found_before_and_after_they_are_written(
+    cache: FeatureCache, is_flushed: bool
+) -> None:
+    for number in range(3):
+        cache.put(key_of(number), entry_of(number))
+    if is_flushed:
+        cache.flush()
+        assert len(packs(cache)) == 1
+    found = cache.get_many([key_of(2), key_of(7), key_of(0)])
+    assert found.keys() == {key_of(2), key_of(0)}
+    assert_same(found[key_of(2)], entry_of(2))
+    assert not found[key_of(0)].features.flags.writeable
+    assert (cache.hits, cache.misses) == (2, 1)
+
+
+def test_little_is_lost_when_a_process_ends(
+    cache: FeatureCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.put(key_of(0), entry_of(0, (1024, 2048)))
+    assert len(packs(cache)) == 1
+    now = time.monotonic()
+    cache.put(key_of(1), entry_of(1))
+    assert len(packs(cache)) == 1
+    monkeypatch.setattr(time, "monotonic", lambda: now + 2)
+    cache.put(key_of(2), entry_of(2))
+    assert held(cache, 3) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -144,10 +181,10 @@ def test_what_is_no_feature_matrix_is_refused(
 
 
 def test_a_tag_lets_backup_tools_skip_our_folder_and_no_other(cache: FeatureCache) -> None:
-    cache.put(KEY, entry_of(0))
-    tag = (cache.folder / "v2" / "CACHEDIR.TAG").read_text()
+    path = store(cache, 0)
+    tag = (cache.folder / "v3" / "CACHEDIR.TAG").read_text()
     assert tag.startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
-    assert files_in(cache.folder) == {"v2/CACHEDIR.TAG", f"v2/{KEY[:2]}/{KEY}.npy"}
+    assert files_in(cache.folder) == {"v3/CACHEDIR.TAG", f"v3/{path.name}"}
 
 
 def test_nothing_is_made_before_something_is_stored(cache: FeatureCache) -> None:
@@ -170,25 +207,29 @@ def changed_copies(whole: bytes) -> Iterator[bytes]:
     yield whole + b"\0"
 
 
-def test_every_damage_is_found(cache: FeatureCache) -> None:
-    cache.put(KEY, entry_of(0))
-    copies = list(changed_copies(path_of(cache).read_bytes()))
-    for content in copies:
-        path_of(cache).write_bytes(content)
-        assert cache.get(KEY) is None
-        assert not path_of(cache).exists()
-    cache.put(KEY, entry_of(0))
-    assert_same(cache.get(KEY), entry_of(0))
-    assert (cache.damaged, cache.misses, cache.hits) == (len(copies), len(copies), 1)
+def test_every_damage_is_found(tmp_path: Path) -> None:
+    whole = store(FeatureCache(tmp_path / "whole"), 0, 1).read_bytes()
+    for number, content in enumerate(changed_copies(whole)):
+        cache = FeatureCache(tmp_path / str(number))
+        store(cache, 0, 1).write_bytes(content)
+        module._index_of.cache_clear()  # as in another process
+        cache = FeatureCache(tmp_path / str(number))
+        found = cache.get_many([key_of(0), key_of(1)])
+        assert len(found) < 2
+        assert cache.damaged == 1
+        for key, entry in found.items():
+            assert_same(entry, entry_of([key_of(0), key_of(1)].index(key)))
+        store(cache, 0, 1)
+        assert len(cache.get_many([key_of(0), key_of(1)])) == 2
 
 
 def test_the_entry_of_another_clip_is_not_taken(cache: FeatureCache) -> None:
-    other = key_of(1)
-    cache.put(other, entry_of(1))
-    path_of(cache).parent.mkdir(exist_ok=True)
-    path_of(cache, other).rename(path_of(cache))
+    alike = KEY[:16] + key_of(1)[16:]  # tables of packs hold the first digits
+    cache.put(alike, entry_of(1))
+    cache.flush()
     assert cache.get(KEY) is None
-    assert cache.damaged == 1
+    store(cache, 0)
+    assert_same(cache.get(KEY), entry_of(0))
 
 
 @pytest.mark.slow
@@ -209,7 +250,7 @@ def test_kill_9_at_any_moment_leaves_no_damage(cache: FeatureCache) -> None:
         hits_in_a_write = sum(name.endswith(".tmp") for name in files_in(cache.folder))
     assert hits_in_a_write
     assert cache.hits >= rounds * 2 * 4
-    assert FeatureCache(cache.folder).verify() == VerifyResult(4, ())
+    assert FeatureCache(cache.folder).verify().damaged == ()
     assert (cache.damaged, cache.warning) == (0, None)
 
 
@@ -226,11 +267,12 @@ def start_writing(folder: Path, entries: dict[str, Entry]) -> int:
         return child
     try:
         cache = FeatureCache(folder)
-        cache.put(*next(iter(entries.items())))
+        meet(cache, entries)
         os.write(writer, b"1")
         while True:
             for key, entry in entries.items():
                 cache.put(key, entry)
+            cache.flush()
     finally:
         os._exit(1)
 
@@ -240,6 +282,7 @@ def meet(cache: FeatureCache, entries: dict[str, Entry]) -> None:
         if (found := cache.get(key)) is not None:
             assert_same(found, entry)
         cache.put(key, entry)
+    cache.flush()
 
 
 @pytest.fixture
@@ -256,10 +299,10 @@ def test_threads_share_a_cache(cache: FeatureCache) -> None:
     entries = {key_of(number): entry_of(number) for number in range(5)}
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: meet(cache, entries), range(20)))
-        assert (cache.hits + cache.misses, cache.written, cache.damaged) == (100, 100, 0)
-        list(pool.map(lambda _: cache.get("none"), range(5000)))
+        assert (cache.hits + cache.misses, cache.damaged) == (100, 0)
+        list(pool.map(lambda _: cache.get(key_of(9)), range(5000)))
     assert cache.hits + cache.misses == 5100
-    assert cache.stats().entries == 5
+    assert held(cache, 5) == [0, 1, 2, 3, 4]
 
 
 def why_not(folder: Path, reason: str) -> str:
@@ -270,7 +313,7 @@ def why_not(folder: Path, reason: str) -> str:
 def test_a_full_disk_warns_once_and_leaves_what_was_there(
     cache: FeatureCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache.put(KEY, entry_of(0))
+    store(cache, 0)
     before = files_in(cache.folder)
     tries = []
 
@@ -281,6 +324,7 @@ def test_a_full_disk_warns_once_and_leaves_what_was_there(
     monkeypatch.setattr(Path, "replace", full)
     for number in range(1, 4):
         cache.put(key_of(number), entry_of(number))
+        cache.flush()
     assert len(tries) == 1
     assert cache.warning == why_not(cache.folder, "No space left on device")
     assert files_in(cache.folder) == before
@@ -290,16 +334,17 @@ def test_a_full_disk_warns_once_and_leaves_what_was_there(
 
 def test_a_write_that_stops_halfway_leaves_nothing(cache: FeatureCache) -> None:
     resource = pytest.importorskip("resource", reason="no limits on this system")
-    cache.put(KEY, entry_of(0))
+    store(cache, 0)
     before = files_in(cache.folder)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
     try:
         cache.put(key_of(1), entry_of(1, (128, 400)))
+        cache.flush()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert cache.warning == why_not(cache.folder, "File too large")
-    assert files_in(cache.folder) - {f"v2/{key_of(1)[:2]}"} == before
+    assert files_in(cache.folder) == before
     assert_same(cache.get(KEY), entry_of(0))
 
 
@@ -308,6 +353,7 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path / "file")
     assert cache.get(KEY) is None
     cache.put(KEY, entry_of(0))
+    cache.flush()
     assert cache.warning == why_not(tmp_path / "file", "Not a directory")
     with pytest.raises(ResultError, match="the cache cannot be read or changed: Not a directory"):
         cache.stats()
@@ -320,17 +366,17 @@ def test_ctrl_c_during_a_write_leaves_nothing(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Path, "replace", interrupted)
+    cache.put(KEY, entry_of(0))
     with pytest.raises(KeyboardInterrupt):
-        cache.put(KEY, entry_of(0))
-    assert files_in(cache.folder) == {"v2/CACHEDIR.TAG"}
+        cache.flush()
+    assert files_in(cache.folder) == {"v3/CACHEDIR.TAG"}
 
 
-def test_the_entries_used_longest_ago_go_first(cache: FeatureCache) -> None:
+def test_the_packs_used_longest_ago_go_first(cache: FeatureCache) -> None:
     size = fill(cache, 5)
     assert_same(cache.get(KEY), entry_of(0))  # the oldest becomes the newest
     assert cache.prune(max_bytes=3 * size) == PruneResult(2, 2 * size)
-    left = [number for number in range(5) if path_of(cache, key_of(number)).exists()]
-    assert left == [0, 3, 4]
+    assert held(cache, 5) == [0, 3, 4]
 
 
 def test_size_and_age_hold_together(cache: FeatureCache) -> None:
@@ -338,60 +384,68 @@ def test_size_and_age_hold_together(cache: FeatureCache) -> None:
     assert cache.prune(max_bytes=size, older_than_days=4.5 / 24) == PruneResult(4, 4 * size)
 
 
+def old_entry(folder: Path, number: int = 0) -> Path:
+    """Write a file of an earlier format, used a year ago."""
+    key = key_of(number)
+    path = folder / "v2" / key[:2] / f"{key}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"of an earlier format")
+    used_days_ago(path, 365)
+    return path
+
+
 def test_prune_leaves_what_is_no_entry(cache: FeatureCache) -> None:
     fill(cache, 1)
-    shard, stem = path_of(cache).parent, path_of(cache).stem
+    name, old = packs(cache)[0].name, old_entry(cache.folder)
     other = "00" if KEY[:2] != "00" else "11"
     strangers = [
         cache.folder / "thesis.tex",
-        cache.folder / "v3",
-        cache.folder / f"{stem}.npy",
-        cache.folder / "v2" / f"{stem}.npy",
-        cache.folder / "v2" / other / f"{stem}.npy",
-        cache.folder / "v2" / "other" / f"{stem}.npy",
-        cache.folder / "v1x" / KEY[:2] / f"{stem}.npy",
-        shard / "features.npy",
-        shard / f"{stem}.npy.bak",
-        shard / f"{stem.upper()}.npy",
-        shard / f".{stem}.tmp",
-        shard / "deeper" / f"{stem}.npy",
-        shard / f"{KEY[:2]}{'0' * 62}.npy" / "a folder with the name of an entry",
+        cache.folder / "v4" / name,
+        cache.folder / name,
+        cache.folder / "v3" / "features.pack",
+        cache.folder / "v3" / f"{name}.bak",
+        cache.folder / "v3" / name.upper(),
+        cache.folder / "v3" / f".{name}.tmp",
+        cache.folder / "v3" / "deeper" / name,
+        cache.folder / "v3" / f"{'0' * 16}-{'0' * 32}.pack" / "a folder with the name of a pack",
+        cache.folder / "v2" / old.name,
+        cache.folder / "v2" / other / old.name,
+        old.with_suffix(".bak"),
     ]
     for path in strangers:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine")
         used_days_ago(path, 1000)
-    link = shard / f"{KEY[:2]}{'1' * 62}.npy"
+    link = cache.folder / "v3" / f"{'1' * 16}-{'1' * 32}.pack"
     link.symlink_to(cache.folder / "thesis.tex")
-    (cache.folder / "v4").symlink_to(cache.folder / "v2")
-    assert cache.prune(max_bytes=0, older_than_days=0).entries == 1
+    (cache.folder / "v1").symlink_to(cache.folder / "v2")
+    assert cache.prune(max_bytes=0, older_than_days=0).entries == 2
     assert [path for path in strangers if not path.exists()] == []
     assert link.is_symlink()
 
 
 def test_files_half_written_a_day_ago_go(cache: FeatureCache) -> None:
     def abandon() -> list[Path]:
-        names = [f".{KEY}.{pid}.{'0' * 32}.tmp" for pid in (1, 2)]
-        paths = [path_of(cache).with_name(name) for name in names]
+        pack = packs(cache)[0]
+        paths = [pack.with_name(f".{pack.name}.{pid}.tmp") for pid in (1, 2)]
         for path, days in zip(paths, (1.1, 0.9), strict=True):
             path.write_bytes(b"half")
             used_days_ago(path, days)
         return paths
 
-    cache.put(KEY, entry_of(0))
+    store(cache, 0)
     for clean in (cache.prune, cache.close):
         old, young = abandon()
         clean()
         assert (old.exists(), young.exists()) == (False, True)
-    assert cache.stats().entries == 1
+    assert held(cache, 1) == [0]
 
 
 def test_close_prunes_to_nine_tenths_of_the_limit(cache: FeatureCache) -> None:
     size = fill(cache, 20)
     cache.max_bytes = 20 * size - 1
     cache.close()
-    assert cache.stats().entries == 17
-    assert not path_of(cache, key_of(2)).exists()
+    assert held(cache, 20) == list(range(3, 20))
 
 
 def test_a_run_that_stored_nothing_prunes_nothing(cache: FeatureCache) -> None:
@@ -411,18 +465,18 @@ def test_stats_count_entries_bytes_and_times(cache: FeatureCache) -> None:
     assert found.newest == pytest.approx(now - 3600, abs=60)
 
 
-def test_entries_of_another_format_count_and_can_be_pruned(cache: FeatureCache) -> None:
-    size = fill(cache, 2)
-    (cache.folder / "v2").rename(cache.folder / "v3")
-    assert cache.get(KEY) is None
-    cache.put(KEY, entry_of(0))
+def test_entries_of_an_earlier_format_count_and_can_be_pruned(cache: FeatureCache) -> None:
+    size = fill(cache, 1)
+    old_entry(cache.folder, 0)
+    old_entry(cache.folder, 1)
     found = cache.stats()
     assert (found.entries, found.outdated) == (3, 2)
     assert cache.verify().checked == 1
-    assert cache.prune(max_bytes=size) == PruneResult(2, 2 * size)
+    assert cache.prune(max_bytes=size).entries == 2
+    assert held(cache, 1) == [0]
 
 
-def test_an_entry_that_another_process_removes_first_is_no_error(
+def test_a_pack_that_another_process_removes_first_is_no_error(
     cache: FeatureCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = fill(cache, 3)
@@ -434,26 +488,62 @@ def test_an_entry_that_another_process_removes_first_is_no_error(
             yield file
 
     monkeypatch.setattr(module, "_first", race)
-    assert cache.prune(max_bytes=size).entries == 2
+    assert cache.prune(max_bytes=size).bytes == 2 * size
+
+
+def test_many_small_packs_become_few(cache: FeatureCache) -> None:
+    reader = FeatureCache(cache.folder)
+    for number in range(70):
+        store(cache, number)
+    used_days_ago(packs(cache)[3], 3)
+    assert reader.has(key_of(5))
+    store(cache, 5)  # of two entries with one key the later one counts, also when they are merged
+    cache.close()
+    (pack,) = packs(cache)
+    assert cache.stats().entries == 70
+    assert time.time() - pack.stat().st_mtime < DAY
+    entries = reader.get_many([key_of(number) for number in range(70)])
+    for number in range(70):
+        assert_same(entries[key_of(number)], entry_of(number))
+    assert (reader.hits, reader.damaged) == (70, 0)
+
+
+def test_only_one_process_merges(cache: FeatureCache) -> None:
+    for number in range(70):
+        store(cache, number)
+    lock = take_lock(cache.folder / "v3" / ".lock")
+    assert lock is not None
+    cache.close()
+    assert len(packs(cache)) == 70
+    lock.release()
 
 
 def test_verify_removes_the_damaged_and_nothing_else(cache: FeatureCache) -> None:
-    fill(cache, 5)
-    for number in (1, 3):
-        path_of(cache, key_of(number)).write_bytes(b"damaged")
+    store(cache, 0, 1, 2)
+    flip(packs(cache)[0], 100)
+    store(cache, 3)
+    flip(packs(cache)[1], -3)
     calls: list[tuple[int, int]] = []
     found = cache.verify(lambda done, total: calls.append((done, total)))
-    assert found.checked == 5
-    assert set(found.damaged) == {key_of(1), key_of(3)}
-    assert calls == [(done, 5) for done in range(1, 6)]
-    assert cache.verify() == VerifyResult(3, ())
-    assert_same(cache.get(KEY), entry_of(0))
+    assert found.checked == 4
+    assert [name[:16] for name in found.damaged][:1] == [KEY[:16]]
+    assert found.damaged[1].endswith(".pack")
+    assert calls == [(1, 2), (2, 2)]
+    assert cache.verify() == VerifyResult(2, ())
+    assert held(cache, 4) == [1, 2]
+
+
+def flip(path: Path, position: int) -> None:
+    """Change a byte."""
+    content = bytearray(path.read_bytes())
+    content[position] ^= 255
+    path.write_bytes(content)
 
 
 def test_verify_names_what_it_cannot_read(
     cache: FeatureCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache.put(KEY, entry_of(0))
+    store(cache, 0)
     monkeypatch.setattr(Path, "open", fail(errno.EACCES))
     with pytest.raises(ResultError, match="cannot be read or changed: Permission denied") as caught:
         cache.verify()

@@ -7,11 +7,10 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from audioclf.base.errors import ResultError
-from tests.conftest import Done, run_cli
+from tests.conftest import Done, damage_entries, run_cli
 from tests.hostile.disks import Disk, mounted
 from tests.models.making import classifier, fitted, made, written
 from tests.predict.making import many
@@ -92,17 +91,9 @@ def test_case_66_a_damaged_cache_is_rebuilt_and_counted(toy_config: Path, tmp_pa
     folder = tmp_path / "cache"
     args = ("run", toy_config, "--jobs", "1", "--cache-dir", folder)
     run_cli(*args, "--out", tmp_path / "a", code=0)
-    entries = sorted(path for path in folder.rglob("*.npy") if len(np.load(path)) == N_MELS)
-    flipped = bytearray(entries[0].read_bytes())
-    flipped[-60] ^= 1
-    entries[0].write_bytes(flipped)
-    entries[1].write_bytes(entries[1].read_bytes()[:-7])
-    entries[2].write_bytes(b"not an entry at all")
-    entries[3].unlink()
-    left = [
-        entries[3].with_name(name)
-        for name in (f".{entries[3].stem}.1.{'0' * 32}.tmp", "thesis.tex")
-    ]
+    assert damage_entries(folder, N_MELS, 3) > 3
+    pack = next(folder.rglob("*.pack"))
+    left = [pack.with_name(f".{pack.name}.1.tmp"), pack.with_name("thesis.tex")]
     for path in left:
         path.write_bytes(b"half")
     os.utime(left[0], (0, 0))  # older than a day

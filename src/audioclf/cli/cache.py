@@ -145,7 +145,7 @@ def _text(cache: FeatureCache, found: CacheStats) -> str:
         ("size", human_bytes(found.bytes)),
         ("oldest use", str(_moment(found.oldest))),
         ("newest use", str(_moment(found.newest))),
-        ("outdated", f"{found.outdated} of another format"),
+        ("outdated", f"{found.outdated} of an earlier format"),
     ]
     return format_table(("cache", str(cache.folder)), rows[: None if found.outdated else -1])
 

@@ -1,9 +1,9 @@
 """Feature cache on disk: entries found by the clip's bytes, the configuration and the code.
 
-An entry is one file, `v2/<2 digits>/<key>.npy`, which `numpy.load` reads; `cache_entry` describes
-its bytes. It is written to a temporary file and renamed, and its checksum is compared whenever it
-is read. So there is no lock and no index: any number of processes may share a folder, and after a
-kill or on a full disk an entry is either whole or missing.
+`v3/` holds packs of entries (`cache_pack`, `cache_entry`). A pack is written to a temporary file,
+renamed, and never changed, and the checksum of an entry is compared whenever it is read. So there
+is no lock: any number of processes may share a folder, and after a kill or on a full disk an entry
+is either whole or missing.
 
 The checksum detects damage, not forgery: the folder belongs to the user. Nothing in an entry is
 executed or unpickled.
@@ -16,23 +16,43 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
-from uuid import uuid4
 
 from audioclf.base.errors import ResultError
-from audioclf.base.limits import GIB
-from audioclf.features.cache_entry import Entry, pack, unpack
+from audioclf.base.limits import GIB, MIB
+from audioclf.base.locks import take_lock
+from audioclf.features.cache_entry import Entry, is_whole, pack, unpack
 from audioclf.features.cache_key import FORMAT
+from audioclf.features.cache_pack import (
+    PACK,
+    TEMPORARY,
+    CacheFile,
+    PackIndex,
+    Place,
+    files_in,
+    folders_in,
+    read_entries,
+    replace_packs,
+    short_key,
+    write_pack,
+)
 
 FOLDER_VARIABLE = "AUDIOCLF_CACHE_DIR"
 """Environment variable: the folder of the cache."""
 
 DEFAULT_MAX_BYTES = 10 * GIB
 """Size above which a run that has added to the cache prunes it."""
+
+_PENDING_BYTES = 8 * MIB
+_PENDING_SECONDS = 1.0
+_SMALL_BYTES = 8 * MIB
+_MERGED_BYTES = 64 * MIB
+_MOST_SMALL = 64
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
@@ -49,9 +69,9 @@ def default_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class CacheStats:
-    """Contents of a cache, with the first and last time when an entry was used, in s since 1970.
+    """Contents of a cache, with the first and last time when it was used, in s since 1970.
 
-    `outdated` entries are of another format, which this version does not read.
+    `outdated` entries are of an earlier format, which this version does not read.
     """
 
     entries: int
@@ -63,7 +83,10 @@ class CacheStats:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """Number of entries that were read, and keys of those that were damaged and are now gone."""
+    """Number of entries that were read, and what was damaged and is now gone.
+
+    `damaged`: the first 16 digits of the key of an entry; the name of a pack without a table.
+    """
 
     checked: int
     damaged: tuple[str, ...]
@@ -80,10 +103,11 @@ class PruneResult:
 class FeatureCache:
     """A folder of entries, shared by any number of threads and processes.
 
-    Disk errors make neither `get` nor `put` fail: an unreadable entry is computed again, and if
-    nothing can be written, `warning` gives the reason and the run goes on.
+    `put` collects entries, of at most 8 MiB or one second, and `flush` writes them into a pack.
+    Disk errors make no call fail: an unreadable entry is computed again, and if nothing can be
+    written, `warning` gives the reason and the run goes on.
 
-    The folder is made by the first `put`; files in it that are no entries are never touched.
+    The folder is made by the first `flush`; files in it that are not of a cache are never touched.
     `close` holds it to `max_bytes`, if they are given.
     """
 
@@ -93,139 +117,188 @@ class FeatureCache:
         self.hits = self.misses = self.damaged = self.written = 0
         self.warning: str | None = None
         self._root = folder / f"v{FORMAT}"
-        self._lock = threading.Lock()
+        self._index = _index_of(self._root)
+        self._pending: dict[str, bytes] = {}
+        self._pending_bytes, self._since = 0, 0.0
+        self._lock = threading.RLock()
 
     def get(self, key: str) -> Entry | None:
-        """Return the entry, or None if there is none; a damaged one is removed."""
-        path = self._path(key)
-        try:
-            content, last_use = _read(path)
-        except OSError:
-            self._count("misses")
-            return None
-        entry = unpack(key, content)
-        with suppress(OSError):
-            if entry is None:
-                path.unlink()
-            elif time.time() - last_use > _HOUR:  # the time of the last use is noted once an hour
-                os.utime(path)
-        self._count(*(("misses", "damaged") if entry is None else ("hits",)))
-        return entry
+        """Return the entry, or None if there is none or it is damaged."""
+        return self.get_many([key]).get(key)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Return by key those entries that exist and are not damaged."""
+        entries: dict[str, Entry] = {}
+        with self._lock:
+            contents = {key: self._pending[key] for key in keys if key in self._pending}
+            contents |= self._read([key for key in keys if key not in contents])
+            for key, content in contents.items():
+                entry = unpack(key, content)
+                if entry is None:
+                    self._index.forget(key)
+                    self.damaged += 1
+                else:
+                    entries[key] = entry
+            self.hits += len(entries)
+            self.misses += len(keys) - len(entries)
+        return entries
 
     def has(self, key: str) -> bool:
         """Return whether there is such an entry; this does not count as a use."""
-        return self._path(key).is_file()
+        return bool(self._places([key]))
 
     def put(self, key: str, entry: Entry) -> None:
-        """Store an entry, whole or not at all."""
+        """Store an entry by the next `flush`, whole or not at all."""
         if self.warning is not None:
             return
-        content = pack(key, entry)
-        try:
-            self._store(key, content)
-        except OSError as exc:
-            reason = f"features are not cached: {exc.strerror or exc}"
-            self._warn(f"{self.folder}: {reason}; choose another folder with --cache-dir")
-        else:
-            self._count("written")
+        content, now = pack(key, entry), time.monotonic()
+        with self._lock:
+            if not self._pending:
+                self._pending_bytes, self._since = 0, now
+            self._pending[key] = content
+            self._pending_bytes += len(content)
+            is_full = self._pending_bytes >= _PENDING_BYTES
+            if is_full or now - self._since > _PENDING_SECONDS:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write the collected entries into a pack."""
+        with self._lock:
+            entries, self._pending = self._pending, {}
+            if not entries or self.warning is not None:
+                return
+            try:
+                self._create_root()
+                write_pack(self._root, [short_key(key) for key in entries], [*entries.values()])
+            except OSError as exc:
+                reason = f"features are not cached: {exc.strerror or exc}"
+                self.warning = f"{self.folder}: {reason}; choose another folder with --cache-dir"
+            else:
+                self.written += len(entries)
+                self._refresh(changed=True)
 
     def close(self) -> None:
-        """Prune to 90 % of the limit if this object has stored entries and it is exceeded.
+        """Flush; if entries were stored, merge small packs, and prune to 90 % of the limit.
 
         Files that a killed process left half-written more than a day ago go as well.
         """
+        self.flush()
         if not self.written:
             return
         try:
+            self._merge()
             full = self.max_bytes is not None and self.stats().bytes > self.max_bytes
             self.prune(max_bytes=(self.max_bytes or 0) * 9 // 10 if full else None)
         except ResultError as exc:
-            self._warn(exc.message)
+            self.warning = self.warning or exc.message
 
     def stats(self) -> CacheStats:
-        """Count the entries, those of other formats included."""
-        files = self._files(_ENTRY)
-        uses = [file.last_use for file in files]
-        return CacheStats(
-            entries=len(files),
-            bytes=sum(file.bytes for file in files),
-            oldest=min(uses, default=None),
-            newest=max(uses, default=None),
-            outdated=sum(file.format != FORMAT for file in files),
-        )
+        """Count the entries, those of earlier formats included."""
+        with self._readable_errors():
+            outdated = list(_outdated(self.folder))
+            files = [*files_in(self._root, PACK), *outdated]
+            return CacheStats(
+                entries=sum(file.count() for file in files),
+                bytes=sum(file.bytes for file in files),
+                oldest=min((file.last_use for file in files), default=None),
+                newest=max((file.last_use for file in files), default=None),
+                outdated=len(outdated),
+            )
 
     def verify(
         self, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> VerifyResult:
         """Read every entry of this format, and remove the damaged ones."""
-        files = [file for file in self._files(_ENTRY) if file.format == FORMAT]
-        damaged = []
-        for done, file in enumerate(files, start=1):
-            with self._readable_errors():
-                sound = _is_sound(file)
-            if not sound:
-                self._remove([file])
-                damaged.append(file.path.stem)
-            progress(done, len(files))
-        return VerifyResult(len(files), tuple(damaged))
+        checked, damaged = 0, list[str]()
+        with self._readable_errors():
+            packs = sorted(files_in(self._root, PACK))
+            for done, file in enumerate(packs, start=1):
+                contents = list(read_entries(file.path))
+                good = {key: content for key, content in contents if is_whole(content)}
+                bad = [f"{key:016x}" for key, _ in contents if key not in good]
+                bad = bad if contents else [file.path.name]
+                if bad:
+                    replace_packs(self._root, [file], good)
+                checked += len(good) + len(bad)
+                damaged += bad
+                progress(done, len(packs))
+        self._refresh(changed=True)
+        return VerifyResult(checked, tuple(damaged))
 
     def prune(
         self, max_bytes: int | None = None, older_than_days: float | None = None
     ) -> PruneResult:
-        """Remove the entries used longest ago, and files half-written more than a day ago.
+        """Remove the files used longest ago, and those half-written more than a day ago.
 
-        All entries together may have `max_bytes`; those not used for `older_than_days` go anyway.
+        All files together may have `max_bytes`; those not used for `older_than_days` go anyway.
         """
         now = time.time()
-        self._remove([file for file in self._files(_TEMPORARY) if file.last_use < now - _DAY])
-        files = sorted(self._files(_ENTRY))
         since = -math.inf if older_than_days is None else now - older_than_days * _DAY
-        excess = 0 if max_bytes is None else sum(file.bytes for file in files) - max_bytes
-        removed = list(_first(files, since, excess))
-        self._remove(removed)
-        return PruneResult(len(removed), sum(file.bytes for file in removed))
-
-    def _path(self, key: str) -> Path:
-        return self._root / key[:2] / f"{key}.npy"
-
-    def _count(self, *counters: str) -> None:
-        with self._lock:
-            for counter in counters:
-                setattr(self, counter, getattr(self, counter) + 1)
-
-    def _warn(self, text: str) -> None:
-        with self._lock:
-            self.warning = self.warning or text
-
-    def _store(self, key: str, content: bytes) -> None:
-        target = self._path(key)
-        temporary = target.with_name(f".{key}.{os.getpid()}.{uuid4().hex}.tmp")
-        try:
-            with self._create(temporary) as stream:
-                stream.write(content)
-            temporary.replace(target)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-
-    def _create(self, path: Path) -> BinaryIO:
-        try:
-            return path.open("xb")
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError), (self._root / "CACHEDIR.TAG").open("xb") as tag:
-                tag.write(_TAG)
-            return path.open("xb")
-
-    def _files(self, name: re.Pattern[str]) -> list[_File]:
         with self._readable_errors():
-            return list(_walk(self.folder, name))
-
-    def _remove(self, files: Iterable[_File]) -> None:
-        with self._readable_errors():
-            for file in files:
+            for file in files_in(self._root, TEMPORARY):
+                if file.last_use < now - _DAY:
+                    file.path.unlink(missing_ok=True)
+            files = sorted([*files_in(self._root, PACK), *_outdated(self.folder)])
+            excess = 0 if max_bytes is None else sum(file.bytes for file in files) - max_bytes
+            removed = list(_first(files, since, excess))
+            n_entries = sum(file.count() for file in removed)
+            for file in removed:
                 file.path.unlink(missing_ok=True)
+        self._refresh(changed=True)
+        return PruneResult(n_entries, sum(file.bytes for file in removed))
+
+    def _read(self, keys: Sequence[str], *, again: bool = True) -> dict[str, bytes]:
+        """Return the bytes of entries; each pack is opened once."""
+        contents: dict[str, bytes] = {}
+        places = sorted(self._places(keys).items(), key=lambda item: item[1])
+        for name, group in groupby(places, key=lambda item: item[1].pack):
+            with suppress(OSError), (self._root / name).open("rb") as stream:
+                for key, place in group:
+                    stream.seek(place.start)
+                    contents[key] = stream.read(place.stop - place.start)
+                if time.time() - os.fstat(stream.fileno()).st_mtime > _HOUR:
+                    os.utime(self._root / name)  # the last use is noted once an hour
+        missing = [key for key, _ in places if key not in contents]
+        if missing and again:  # another process has merged or pruned their pack
+            self._refresh(changed=True)
+            contents |= self._read(missing, again=False)
+        return contents
+
+    def _places(self, keys: Sequence[str]) -> dict[str, Place]:
+        places = self._index.find(keys)
+        if len(places) == len(keys):
+            return places
+        self._refresh()
+        return self._index.find(keys)
+
+    def _refresh(self, *, changed: bool = False) -> None:
+        with suppress(OSError):
+            for path in self._index.refresh(changed=changed):
+                self.damaged += 1
+                path.unlink(missing_ok=True)
+
+    def _merge(self) -> None:
+        """Put many small packs into few, unless another process does so."""
+        with self._readable_errors():
+            small = [file for file in files_in(self._root, PACK) if file.bytes < _SMALL_BYTES]
+            lock = take_lock(self._root / ".lock") if len(small) > _MOST_SMALL else None
+            if lock is None:
+                return
+            try:
+                for group in _grouped(sorted(small), _MERGED_BYTES):
+                    by_time = sorted(group, key=lambda file: file.path.name)
+                    entries = {k: v for file in by_time for k, v in read_entries(file.path)}
+                    replace_packs(self._root, group, entries)
+            finally:
+                lock.release()
+
+    def _create_root(self) -> None:
+        if not self._root.is_dir():
+            self._root.mkdir(parents=True, exist_ok=True)
+        tag = self._root / "CACHEDIR.TAG"
+        if not tag.exists():
+            with suppress(FileExistsError), tag.open("xb") as stream:
+                stream.write(_TAG)
 
     @contextmanager
     def _readable_errors(self) -> Iterator[None]:
@@ -239,49 +312,27 @@ class FeatureCache:
             ) from exc
 
 
-_ENTRY = re.compile(r"[0-9a-f]{64}\.npy")
-_TEMPORARY = re.compile(r"\.[0-9a-f]{64}\.[0-9]+\.[0-9a-f]{32}\.tmp")
+@lru_cache(maxsize=8)
+def _index_of(root: Path) -> PackIndex:
+    return PackIndex(root)
+
+
+_OLD_ENTRY = re.compile(r"[0-9a-f]{64}\.npy")
 _TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # Features that audioclf has computed. They can be deleted at any time, and need no backup.
 """
 
 
-class _File(NamedTuple):
-    """A file of the cache; when sorted, the one used longest ago comes first."""
-
-    last_use: float
-    path: Path
-    bytes: int
-    format: int
-
-
-def _walk(folder: Path, name: re.Pattern[str]) -> Iterator[_File]:
-    """Yield the files with such a name in a folder of two digits of a format; follow no link."""
-    for version in _folders(folder, re.compile(r"v[0-9]{1,9}")):
-        for shard in _folders(version, re.compile(r"[0-9a-f]{2}")):
-            for entry in _matching(shard, name):
-                is_ours = entry.name.lstrip(".").startswith(shard.name)
-                if is_ours and entry.is_file(follow_symlinks=False):
-                    with suppress(FileNotFoundError):
-                        status = entry.stat(follow_symlinks=False)
-                        number = int(version.name[1:])
-                        yield _File(status.st_mtime, Path(entry.path), status.st_size, number)
+def _outdated(folder: Path) -> Iterator[CacheFile]:
+    """Yield the entries of earlier formats, one file each in a folder of its first two digits."""
+    for version in folders_in(folder, re.compile("v[12]")):
+        for shard in folders_in(version, re.compile("[0-9a-f]{2}")):
+            for file in files_in(shard, _OLD_ENTRY):
+                if file.path.name.startswith(shard.name):
+                    yield file
 
 
-def _folders(folder: Path, name: re.Pattern[str]) -> list[Path]:
-    entries = _matching(folder, name)
-    return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-
-
-def _matching(folder: Path, name: re.Pattern[str]) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return [entry for entry in entries if name.fullmatch(entry.name)]
-    except FileNotFoundError:
-        return []
-
-
-def _first(files: Iterable[_File], since: float, excess: int) -> Iterator[_File]:
+def _first(files: Iterable[CacheFile], since: float, excess: int) -> Iterator[CacheFile]:
     """Yield files up to the first that is in use and no longer needed to make up the excess."""
     for file in files:
         if excess <= 0 and file.last_use >= since:
@@ -290,15 +341,13 @@ def _first(files: Iterable[_File], since: float, excess: int) -> Iterator[_File]
         excess -= file.bytes
 
 
-def _is_sound(file: _File) -> bool:
-    try:
-        content, _ = _read(file.path)
-    except FileNotFoundError:
-        return True  # another process has just removed it
-    return unpack(file.path.stem, content) is not None
-
-
-def _read(path: Path) -> tuple[bytes, float]:
-    """Return the content and the time of the last use."""
-    with path.open("rb") as stream:
-        return stream.read(), os.fstat(stream.fileno()).st_mtime
+def _grouped(files: Iterable[CacheFile], most_bytes: int) -> Iterator[list[CacheFile]]:
+    """Yield files in groups of at most so many bytes, in their order."""
+    group: list[CacheFile] = []
+    for file in files:
+        if group and sum(item.bytes for item in group) + file.bytes > most_bytes:
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group

@@ -1,9 +1,8 @@
-"""Bytes of one cache entry: a `.npy`, the facts about the clip, and a checksum of both."""
+"""Bytes of one cache entry: its key, the facts about the clip, the features, a checksum of all."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,32 +29,36 @@ class Entry:
 
 _DIGEST_BYTES = 32
 _LENGTH_BYTES = 4
+_FLOAT = np.dtype("<f4")
 
 
 def pack(key: str, entry: Entry) -> bytes:
-    """Return the bytes of an entry: `.npy`, JSON, length of the JSON, SHA-256 of all before it."""
+    """Return the bytes of an entry: length of the JSON, JSON, samples, SHA-256 of all before it."""
     features = entry.features
     if features.dtype != np.float32 or features.ndim != 2 or 0 in features.shape:
         raise ValueError(f"features of shape {features.shape}, {features.dtype} cannot be cached")
     if not np.isfinite(features).all():
         raise ValueError("features with NaN or inf cannot be cached")
-    stream = io.BytesIO()
-    np.save(stream, np.ascontiguousarray(features), allow_pickle=False)
-    meta = canonical({"key": key, "meta": entry.meta}, allow_nan=False)
-    body = stream.getvalue() + meta + len(meta).to_bytes(_LENGTH_BYTES, "little")
+    head = canonical({"key": key, "shape": features.shape, "meta": entry.meta}, allow_nan=False)
+    length = len(head).to_bytes(_LENGTH_BYTES, "little")
+    body = b"".join((length, head, features.astype(_FLOAT, copy=False).tobytes()))
     return body + hashlib.sha256(body).digest()
 
 
 def unpack(key: str, content: bytes) -> Entry | None:
     """Return the entry, or None if these bytes are damaged or belong to another key."""
-    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != digest:
+    if not is_whole(content):
         return None
-    stop = len(body) - _LENGTH_BYTES
-    start = stop - int.from_bytes(body[stop:], "little")
-    stored = json.loads(body[start:stop])
+    stop = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    stored = json.loads(content[_LENGTH_BYTES:stop])
     if stored["key"] != key:
         return None
-    features = np.load(io.BytesIO(body), allow_pickle=False)
-    features.flags.writeable = False
+    values = np.frombuffer(memoryview(content)[stop:-_DIGEST_BYTES], dtype=_FLOAT)
+    features = values.astype(np.float32, copy=False).reshape(stored["shape"])
     return Entry(features, stored["meta"])
+
+
+def is_whole(content: bytes) -> bool:
+    """Return whether the bytes of an entry are those that `pack` made."""
+    body, digest = memoryview(content)[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    return hashlib.sha256(body).digest() == digest

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from audioclf.audio.settings import AudioConfig
     from audioclf.components.registry import Origins
 
-FORMAT = 2
+FORMAT = 3
 """Number of the cache's format; it stands in every key and in the name of the folder."""
 
 OWN_CODE = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -160,6 +161,7 @@ def featurize_chunk(chunk: Chunk) -> ChunkResult:
             _fill(rows[plan.name][done : done + len(batch)], plan, batch, chunk, cache, frames)
         result.ledger += [item.ledger_row() for item in batch]
     if cache is not None:
+        cache.flush()
         warnings = [cache.warning] if cache.warning else []
         result.cache = CacheUse(cache.hits, cache.written, cache.damaged, warnings)
     return result
@@ -201,6 +203,8 @@ def featurize_clip(
     cache = None if cache_folder is None else FeatureCache(cache_folder)
     item = _Loaded(clip, chunk, cache)
     matrices = {plan.name: _matrices(plan, [item], chunk, cache, {})[0] for plan in plans}
+    if cache is not None:
+        cache.flush()
     if item.error is not None:
         raise item.error
     return {name: features for name, features in matrices.items() if features is not None}
@@ -228,8 +232,7 @@ class _Loaded:
         self.digest = source.digest()
         views = [view for plan in chunk.plans for view in plan.views]
         if cache is not None:
-            for view in views:
-                self._look_up(view, cache)
+            self._look_up(views, cache)
         if len(self.cached) == len(views):
             return
         decoded = decode(source, chunk.audio)
@@ -238,12 +241,14 @@ class _Loaded:
         self.y, self.info, self.seconds = decoded.y, decoded.info, decoded.seconds
         self.y.flags.writeable = False
 
-    def _look_up(self, plan: Plan, cache: FeatureCache) -> None:
-        entry = cache.get(plan.keys.key(self.digest)) if plan.keys else None
-        if entry is not None:
-            self.cached[plan.name] = entry.features
-            self.info = _info_from(entry.meta, self.clip)
-            self.seconds = float(entry.meta["seconds"])
+    def _look_up(self, views: Sequence[Plan], cache: FeatureCache) -> None:
+        keys = {view.name: view.keys.key(self.digest) for view in views if view.keys}
+        entries = cache.get_many([*keys.values()])
+        for name, key in keys.items():
+            if (entry := entries.get(key)) is not None:
+                self.cached[name] = entry.features
+                self.info = _info_from(entry.meta, self.clip)
+                self.seconds = float(entry.meta["seconds"])
 
     @property
     def n_bytes(self) -> int:
@@ -251,8 +256,9 @@ class _Loaded:
         arrays = (*self.cached.values(), self.y)
         return sum(array.nbytes for array in arrays if array is not None)
 
+    @cached_property
     def meta(self) -> dict[str, Any]:
-        """Return the facts of the clip for its entry in the cache."""
+        """The facts of the clip for its entry in the cache."""
         assert self.info is not None
         # An entry is found by content, so it must not depend on the name of the file.
         remarks = name_remarks(self.info.container, self.clip.source.file.name)
@@ -292,7 +298,7 @@ def _matrices(
             continue
         item.cached[plan.name] = features
         if cache is not None and plan.keys is not None:
-            cache.put(plan.keys.key(item.digest), Entry(features, item.meta()))
+            cache.put(plan.keys.key(item.digest), Entry(features, item.meta))
     return [None if item.error else item.cached[plan.name] for item in loaded]
 
 
