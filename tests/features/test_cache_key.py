@@ -156,7 +156,7 @@ def test_the_key_follows_neither_the_pooling_nor_the_entry_point(changes: Any) -
 @pytest.mark.parametrize(
     ("where", "name", "value"),
     [
-        (keys, "FORMAT", 3),
+        (keys, "FORMAT", 4),
         (code_digest, "__version__", "99"),
         (soundfile, "__libsndfile_version__", "99"),
         (sys, "byteorder", "middle"),

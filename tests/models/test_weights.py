@@ -39,12 +39,12 @@ class Weighted(Featurizer):
     sha256: str | None = None
     """Digest of the file."""
 
-    def weights(self) -> Sequence[Weights]:
+    def weight_files(self) -> Sequence[Weights]:
         names = {"field": "path", "digest_field": "sha256", "license": "CC0-1.0"}
         return (Weights.of(Path(self.path), sha256=self.sha256, **names),)
 
     def extract(self, y: Any, sr: int) -> Any:
-        (weights,) = self.weights()
+        (weights,) = self.weight_files()
         numbers = np.array(weights.read().split(), dtype=np.float32)
         return numbers[:, None] * np.abs(y[: len(y) // 100 * 100]).reshape(-1, 100).mean(axis=1)
 

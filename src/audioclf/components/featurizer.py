@@ -140,7 +140,7 @@ class Featurizer(Component):
         """
         return (self,)
 
-    def weights(self) -> Sequence[Weights]:
+    def weight_files(self) -> Sequence[Weights]:
         """Return the files of trained numbers that `extract` reads; none by default.
 
         Make them by `Weights.of`, and read them by `Weights.read`, which compares the digest. Those

