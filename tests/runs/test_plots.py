@@ -92,7 +92,11 @@ def test_a_confusion_matrix_is_drawn_for_any_number_of_classes(n_classes: int) -
 
 def test_values_and_curves_are_drawn_with_their_names() -> None:
     known = {"value": 0.5, "low": 0.25, "high": None}
-    size(plots.draw_estimates({"a": known, "$b": None, "c": {**known, "high": 0.75}}, "accuracy"))
+    size(
+        plots.draw_estimates(
+            {"a": known, "$b": None, "c": {**known, "high": 0.75}}, "x", "accuracy"
+        )
+    )
     classes = {f"c{n}": {"f1": {"value": n / 50, "low": 0, "high": 1}} for n in range(50)}
     figure = plots.draw_classes(classes, "F1 by class")
     assert figure.axes[0].get_title() == "F1 by class, the lowest 40 of 50"

@@ -111,7 +111,8 @@ def _figures(
     pipelines: Mapping[str, Any] = metrics[PIPELINES]
     main = result.config.metrics[0]
     estimates = {name: item["metrics"][main] for name, item in pipelines.items()}
-    yield "comparison", draw_estimates(estimates, f"{main.replace('_', ' ')} with 95 % intervals")
+    label = f"{main.replace('_', ' ')} with 95 % intervals"
+    yield "comparison", draw_estimates(estimates, label, "Pipelines, the best first")
     for name, item in pipelines.items():
         confusion = np.asarray(item["confusion"])
         title = f"Confusion matrix: {name}"
@@ -221,23 +222,19 @@ def _draw_waveform(axes: Axes, example: Example) -> None:
     axes.set_title(f"{_shown(example.label)}: {_plain(example.clip_id)[-48:]}", fontsize=9)
 
 
-def draw_estimates(estimates: Mapping[str, Any], label: str) -> Figure:
+def draw_estimates(estimates: Mapping[str, Any], label: str, title: str) -> Figure:
     """Draw values with their intervals, the first on top; a missing value has no point."""
-    figure, axes = _axes(6.4, 1.0 + 0.32 * len(estimates), label, names=list(estimates))
+    figure, axes = _axes(6.4, 1.0 + 0.32 * len(estimates), title, names=list(estimates))
     for at, estimate in enumerate(estimates.values()):
-        _draw_estimate(axes, at, estimate or {}, _BLUE)
+        value, low, high = ((estimate or {}).get(key) for key in ("value", "low", "high"))
+        if value is not None:
+            axes.plot([value], [at], "o", color=_BLUE, markersize=5)
+        if low is not None and high is not None:
+            axes.plot([low, high], [at, at], color=_BLUE, linewidth=2, alpha=0.5)
     axes.set_xlabel(label)
     axes.grid(axis="x", linewidth=0.4)
     axes.margins(x=0.08)
     return figure
-
-
-def _draw_estimate(axes: Axes, at: float, estimate: Mapping[str, Any], colour: str) -> None:
-    value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
-    if value is not None:
-        axes.plot([value], [at], "o", color=colour, markersize=5)
-    if low is not None and high is not None:
-        axes.plot([low, high], [at, at], color=colour, linewidth=2, alpha=0.5)
 
 
 def draw_classes(scores: Mapping[str, Any], title: str) -> Figure:
@@ -245,8 +242,8 @@ def draw_classes(scores: Mapping[str, Any], title: str) -> Figure:
     rows = sorted(scores.items(), key=lambda row: row[1]["f1"]["value"])
     if len(rows) > _MAX_NAMED:
         title += f", the lowest {_MAX_NAMED} of {len(rows)}"
-    figure = draw_estimates({name: row["f1"] for name, row in rows[:_MAX_NAMED]}, "F1")
-    figure.axes[0].set_title(_plain(title), fontsize=10)
+    estimates = {name: row["f1"] for name, row in rows[:_MAX_NAMED]}
+    figure = draw_estimates(estimates, "F1 with 95 % intervals", title)
     figure.axes[0].set_xlim(-0.02, 1.02)
     return figure
 

@@ -26,7 +26,7 @@ MAX_CLASSES = 60
 """Classes in the table of metrics; of more the table has those with the lowest F1."""
 MAX_GROUPS = 100
 
-ACCENT = (79, 110, 200)
+ACCENT = (96, 128, 228)
 
 
 def panel(run: SavedRun, pipeline: SavedPipeline, outcome: Outcome) -> View:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MEDIA_MB = 3.5
 """MB of sound and pictures of clips, so that the page has less than 5 MB."""
-MAX_LISTED = 20_000
+MAX_LISTED = 10_000
 """Clips that the browser of clips lists at most."""
 MAX_PANELS = 20
 """Pipelines with details at most, the best."""
