@@ -20,6 +20,7 @@ import typer
 from audioclf.base import errors
 from audioclf.base.errors import AudioclfError
 from audioclf.cli import LazyGroup
+from audioclf.cli.help import EXAMPLES
 from audioclf.components import hookspecs
 from audioclf.components.component import KINDS, Component
 from audioclf.components.discovery import discover, load_components
@@ -36,6 +37,12 @@ _PREAMBLE = (
     "An error that you can fix is one sentence on stderr: what happened, where, and what to do. "
     "Any other error is a bug of audioclf and shows its traceback."
 )
+_COMMANDS_TEXT = """\
+All commands have `--help` and `-v`, which shows versions, messages of libraries and the traceback
+of an error. `audioclf --install-completion` sets up completion of commands, options and included
+configs in the shell. Results go to standard output, all else to standard error. On a terminal,
+tables fit its width and have colors, unless the variable `NO_COLOR` is set."""
+
 _METRICS_TEXT = (
     "The names that `metrics` of a config takes. Those with a scorer in scikit-learn are also the "
     "metrics of a search (`tuned`). The Brier score is at most 1 for two classes."
@@ -323,10 +330,12 @@ def _metrics() -> str:
 
 
 def _commands() -> str:
-    parts = ["# Commands", _GENERATED]
+    parts = ["# Commands", _GENERATED, _COMMANDS_TEXT]
     for name in command_names():
         command = LazyGroup().get_command(None, name)
         parts += _command(f"audioclf {name}", command)
+        if lines := EXAMPLES.get(name):
+            parts.append("\n".join(["```sh", *(f"audioclf {line}" for line in lines), "```"]))
         for inner_name, inner in sorted(getattr(command, "commands", {}).items()):
             parts += _command(f"audioclf {name} {inner_name}", inner)
     return _page(*parts)

@@ -12,7 +12,7 @@ import typer
 from audioclf.base.errors import ConfigError
 from audioclf.cli import options
 from audioclf.cli.result_text import finding_line
-from audioclf.cli.terminal import complain, format_table, json_text, say
+from audioclf.cli.terminal import complain, complain_each, format_table, json_text, say
 
 if TYPE_CHECKING:
     from audioclf.report.explore.exploration import Exploration
@@ -72,12 +72,8 @@ def explore(
         _write(exploration, target, cache_folder, budget=budget, sound=not no_audio)
     for note in exploration.notes:
         complain("note", note)
-    for row in exploration.failed[:_MAX_FAILED]:
-        complain("warning", row.message)
-    if len(exploration.failed) > _MAX_FAILED:
-        complain(
-            "warning", f"and {len(exploration.failed) - _MAX_FAILED} more clips, listed in the page"
-        )
+    failed = [row.message for row in exploration.failed]
+    complain_each("warning", failed, _MAX_FAILED, "clips, listed in the page")
     if as_json:
         data = {**to_data(exploration), "page": str(target)}
         say(json_text(data))

@@ -13,7 +13,7 @@ import typer
 
 from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, format_table, say, width
+from audioclf.cli.terminal import complain_each, format_table, say, width
 
 if TYPE_CHECKING:
     from audioclf.starters.first_config.results import ConfigDraft, Headers
@@ -76,11 +76,8 @@ def init(
     group_notes = [f"{text}: label_pattern: '{p}'" if p else text for text, p in groups]
     for note in filter(None, (*draft.layout.notes, *group_notes, draft.split.warning)):
         say("\n" + textwrap.fill(note, width(96), break_long_words=False, break_on_hyphens=False))
-    messages = list(draft.headers.unreadable.values())
-    for message in messages[:_MAX_SHOWN]:
-        complain("warning", message)
-    if len(messages) > _MAX_SHOWN:
-        complain("warning", f"and {len(messages) - _MAX_SHOWN} more files that cannot be read")
+    unreadable = list(draft.headers.unreadable.values())
+    complain_each("warning", unreadable, _MAX_SHOWN, "files that cannot be read")
     say(f"\nnext: audioclf explore {shlex.quote(str(target))}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audioclf.base.text import human_bytes
 from audioclf.cli.terminal import format_table, styled
@@ -49,18 +49,18 @@ def per_class_text(run: Path, pipeline: str) -> str:
     rows = sorted(classes.items(), key=lambda item: (item[1]["f1"] or {}).get("value") or 0.0)
     names = ("precision", "recall", "f1")
     table = [
-        (label, f"{row['support']:g}", *(_interval(row[name]) for name in names))
+        (label, f"{row['support']:g}", *(interval_text(row[name] or {}) for name in names))
         for label, row in rows
     ]
     return format_table((f"class, by {pipeline}", "clips", *names), table)
 
 
-def _interval(data: Mapping[str, float] | None) -> str:
-    if not data or data.get("value") is None:
+def interval_text(estimate: Mapping[str, Any]) -> str:
+    """Return the `value` of an estimate with its interval, `low` and `high`; n/a if undefined."""
+    value, low, high = (estimate.get(name) for name in ("value", "low", "high"))
+    if value is None:
         return "n/a"
-    low, high = data.get("low"), data.get("high")
-    ends = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
-    return f"{data['value']:.3f}{ends}"
+    return f"{value:.3f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
 
 
 def verdict_lines(comparison: Comparison) -> Iterator[str]:

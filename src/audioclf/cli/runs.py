@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audioclf.cli.options import JsonOption
+from audioclf.cli.result_text import interval_text
 from audioclf.cli.terminal import format_table, json_text, say
 
 if TYPE_CHECKING:
@@ -36,10 +37,7 @@ def runs(
 
 
 def _row(run: ListedRun) -> tuple[str, ...]:
-    value = "n/a" if run.value is None else f"{run.value:.3f}"
-    if run.low is not None and run.high is not None:
-        value += f" [{run.low:.3f}, {run.high:.3f}]"
-    shown = f"{run.metric} {value}" if run.best else ""
+    shown = f"{run.metric} {interval_text(run.to_data())}" if run.best else ""
     state = f"{run.state}: {run.problem}" if run.problem else run.state
     date = run.date.strftime("%Y-%m-%d %H:%M")
     return (date, str(run.path), run.name, run.best, shown, state)

@@ -178,6 +178,14 @@ def complain(kind: str, text: str) -> None:
         _write(sys.stderr, f"{start} " + "\n".join(lines))
 
 
+def complain_each(kind: str, messages: Sequence[str], most: int, more: str) -> None:
+    """Write the first messages to stderr, and how many `more` there are."""
+    for message in messages[:most]:
+        complain(kind, message)
+    if len(messages) > most:
+        complain(kind, f"and {len(messages) - most} more {more}")
+
+
 def _write(stream: object, text: str) -> None:
     # A terminal that cannot show a character gets an escape instead of a traceback.
     encoding = getattr(stream, "encoding", None) or "utf-8"

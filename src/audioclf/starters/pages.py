@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from audioclf.base.errors import ConfigError, EnvironmentMissingError
+from audioclf.base.errors import ConfigError
+from audioclf.starters.installed import installed_folder
 
 FOLDERS = ("start", "guides", "reference")
 
 
 def pages() -> dict[str, Path]:
     """Return the pages by topic, such as `plugins` or `classifier-svm`, in the order of reading."""
-    root = _root()
+    root = installed_folder("docs", f"{FOLDERS[0]}/*.md")
     found = [path for folder in FOLDERS for path in sorted((root / folder).glob("*.md"))]
     return {path.stem: path for path in found if path.stem != "README"}
 
@@ -48,13 +49,3 @@ def _hint(name: str, by_name: Mapping[str, str]) -> str:
     near += [stem for stem in by_name if name in stem and stem not in near][:3]
     listed = f"Near are: {', '.join(by_name[stem] for stem in near)}. " if near else ""
     return f"{listed}`audioclf docs` lists all pages."
-
-
-def _root() -> Path:
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "docs", package.parents[1] / "docs"):
-        if (folder / FOLDERS[0]).is_dir():
-            return folder
-    raise EnvironmentMissingError(
-        "this installation of audioclf lacks its documentation", hint="Install audioclf again."
-    )

@@ -13,9 +13,10 @@ from itertools import takewhile
 from pathlib import Path
 from shlex import quote
 
-from audioclf.base.errors import ConfigError, EnvironmentMissingError
+from audioclf.base.errors import ConfigError
 from audioclf.components.registry import suggest
 from audioclf.config.yaml_source import parse_yaml
+from audioclf.starters.installed import installed_folder
 
 _ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
 _FIRST_SENTENCE = re.compile(r"(.+?)[.:;](?=\s|$)", re.DOTALL)
@@ -111,10 +112,4 @@ def data_hint(path: object) -> str | None:
 
 
 def _folder() -> Path:
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "configs", package.parents[1] / "configs"):
-        if folder.is_dir() and any(folder.glob("*.yaml")):
-            return folder
-    raise EnvironmentMissingError(
-        "this installation of audioclf lacks its example configs", hint="Install audioclf again."
-    )
+    return installed_folder("configs", "*.yaml")
