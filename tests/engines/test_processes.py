@@ -136,7 +136,7 @@ def test_without_anonymous_files_arrays_stand_in_a_folder_that_ends(
     engine: ProcessEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x = np.arange(400_000.0)
-    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("audioclf.base.system.LINUX", False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (found,) = dict(engine.map(tasks.about, ["x"], shared={"x": x})).values()
     assert found[:2] == (np.ndarray, True)

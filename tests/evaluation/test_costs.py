@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from audioclf.base import machine as system
+from audioclf.base import system
 from audioclf.base.machine import peak_memory_meter
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.fitting import chosen_by, pickled_size

@@ -48,7 +48,7 @@ def test_workers_map_the_file_of_a_matrix_instead_of_copying_it(
     def copied() -> None:
         raise AssertionError("the matrix was copied")
 
-    monkeypatch.setattr(sharing, "_new_file", copied)
+    monkeypatch.setattr(sharing, "file_to_share", copied)
     kept = keep_rows(mapped, list(range(0, 1000, 2)))
     with sharing.packed(kept) as data:
         assert len(data) < 1000

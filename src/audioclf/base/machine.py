@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from audioclf.base.system import available_cores as available_cores
+from audioclf.base.system import free_memory, peak_memory_used, process_memory, reset_peak_memory
+
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -28,29 +31,14 @@ _CGROUP_FILES = (
 )
 
 
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def available_memory() -> int:
     """Return the bytes of memory that this process may still use, by the system and its cgroup."""
-    free = [_free_memory()]
+    free = [free_memory()]
     for limit, used in _CGROUP_FILES:
         with suppress(OSError, ValueError):
-            free.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+            limited, taken = (Path(path).read_text(encoding="ascii") for path in (limit, used))
+            free.append(int(limited) - int(taken))
     return max(0, min(free))
-
-
-def _free_memory() -> int:
-    with suppress(OSError, ValueError, IndexError):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        (line,) = (line for line in lines if line.startswith("MemAvailable:"))
-        return int(line.split()[1]) * 1024
-    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    return pages * size // 2
 
 
 @dataclass
@@ -73,9 +61,9 @@ def peak_memory_meter() -> Iterator[PeakMemory]:
     """
     result = PeakMemory()
     _remember_peak()
-    before = _resident_before_peak()
+    before = process_memory("VmRSS") if reset_peak_memory() else None
     yield result
-    after = _status_bytes("VmHWM")
+    after = process_memory("VmHWM")
     if before is not None and after is not None:
         result.grown = max(0, after - before)
 
@@ -85,35 +73,14 @@ _highest = 0
 
 def _remember_peak() -> None:
     global _highest
-    _highest = max(_highest, _status_bytes("VmHWM") or 0)
+    _highest = max(_highest, process_memory("VmHWM") or 0)
 
 
 def peak_memory() -> int:
     """Return the most bytes that this process held, and the largest worker process beside it."""
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
     _remember_peak()
-    own = _highest or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
-
-
-def _resident_before_peak() -> int | None:
-    """Reset the high-water mark and return the resident memory in bytes."""
-    try:
-        # 5 resets the peak resident set size, see proc_pid_clear_refs(5).
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return None
-    return _status_bytes("VmRSS")
-
-
-def _status_bytes(name: str) -> int | None:
-    with suppress(OSError, ValueError, IndexError):
-        lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
-        (line,) = (line for line in lines if line.startswith(f"{name}:"))
-        return int(line.split()[1]) * 1024
-    return None
+    own, child = peak_memory_used()
+    return (_highest or own) + child
 
 
 def limit_threads_at_start() -> None:

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from typing_extensions import override
 
 from audioclf.base.errors import DatasetError, DecodeError
+from audioclf.base.system import open_without_waiting
 from audioclf.dataset.archive import ZipMember
 from audioclf.dataset.remote import (
     RemoteError,
@@ -121,11 +122,6 @@ def _identity(source: AudioSource) -> tuple[object, bool]:
     return (status.st_dev, status.st_ino, status.st_size, *times), settled
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    # A fifo blocks unless it is opened with this flag.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 @dataclass(frozen=True, slots=True)
 class FileSource(AudioSource):
     """A file on disk."""
@@ -140,7 +136,7 @@ class FileSource(AudioSource):
     @override
     def open(self) -> BinaryIO:
         with reading(self.name):
-            stream = open(self.path, "rb", opener=_without_waiting)  # noqa: SIM115
+            stream = open(self.path, "rb", opener=open_without_waiting)  # noqa: SIM115
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             stream.close()
             raise DecodeError(f"{self.name}: not a regular file")

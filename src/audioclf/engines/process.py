@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from audioclf.base.machine import THREAD_VARIABLES
+from audioclf.base.system import kill_group, own_process_group
 from audioclf.engines.base import unpack
 
 _START = (
@@ -41,13 +42,12 @@ class Worker:
 
     def __init__(self) -> None:
         # In a process group of its own, because Ctrl-C reaches the whole group of the terminal.
-        group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, our own text
             [sys.executable, "-c", _START, json.dumps([str(path) for path in sys.path])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
-            **group,
+            **own_process_group(),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -90,7 +90,7 @@ class Worker:
     def _end_late(self, late: threading.Event) -> None:
         late.set()
         with suppress(OSError):
-            _kill_group(self._process)
+            kill_group(self._process)
 
     def _ask(self, kind: Literal["job", "item"], data: bytes) -> Any:
         try:
@@ -106,7 +106,7 @@ class Worker:
         """End the process now, with all processes that it has started."""
         if self._process.returncode is None:
             with suppress(OSError):
-                _kill_group(self._process)
+                kill_group(self._process)
         self._process.wait()
         with suppress(OSError):
             self._requests.close()
@@ -125,13 +125,6 @@ class Worker:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_SECONDS_TO_END)
         self.kill()
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    if os.name == "posix":
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
 
 
 def _how(returncode: int) -> str:

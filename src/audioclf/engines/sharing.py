@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import io
 import os
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 import numpy as np
+
+from audioclf.base.system import file_to_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return super().reducer_override(obj)
 
     def _file_with(self, array: NDArray[Any], order: str) -> str:
-        path, file = self._files.enter_context(_new_file())
+        path, file = self._files.enter_context(file_to_share())
         (array.T if order == "F" else array).tofile(file)
         file.flush()
         return path
@@ -74,18 +74,3 @@ def _file_behind(array: NDArray[Any]) -> tuple[str, int] | None:
         return None
     offset = owner.offset + array.ctypes.data - owner.ctypes.data
     return os.fspath(owner.filename), int(offset)
-
-
-@contextmanager
-def _new_file() -> Iterator[tuple[str, BinaryIO]]:
-    """Make a file that other processes can map.
-
-    On Linux, a file in memory without a name: unlike /dev/shm it has no limit but memory itself,
-    and nothing is left of it when this process is killed.
-    """
-    if sys.platform == "linux":
-        with os.fdopen(os.memfd_create("audioclf"), "wb") as file:
-            yield f"/proc/{os.getpid()}/fd/{file.fileno()}", file
-    else:
-        with tempfile.NamedTemporaryFile(prefix="audioclf-") as named:
-            yield named.name, named

@@ -10,7 +10,6 @@ import os
 import pickle
 import queue
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, Literal
 
 from threadpoolctl import threadpool_limits
 
+from audioclf.base.system import end_with_parent
 from audioclf.engines.base import WorkerError, pack, unpack
 
 Request = tuple[Literal["job", "item"], bytes]
@@ -27,20 +27,8 @@ def main() -> None:
     """Serve the process that started this one, until it ends or closes the pipe."""
     # The parent handles Ctrl-C, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_parent()
+    end_with_parent()
     serve(*_take_pipes())
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to kill this process when the thread that started it ends.
-
-    On other systems the end of the pipe does it, unless a library holds the interpreter's lock.
-    """
-    if sys.platform == "linux":
-        import ctypes
-
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:

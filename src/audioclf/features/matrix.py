@@ -7,8 +7,6 @@ number of clips. The file has no name once it is open, so nothing is left behind
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 import weakref
 from typing import IO, TYPE_CHECKING
@@ -17,6 +15,7 @@ import numpy as np
 
 from audioclf.base.errors import MemoryShortError
 from audioclf.base.machine import available_memory
+from audioclf.base.system import path_of_open_file, reserve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,9 +37,8 @@ def new_matrix(n_rows: int, n_columns: int) -> Matrix:
     _reserve(file, n_bytes)
     matrix: np.memmap[tuple[int, int], np.dtype[np.float32]]
     matrix = np.memmap(file, dtype=np.float32, mode="r+", shape=(n_rows, n_columns))
-    if sys.platform == "linux":
-        # By this path worker processes map the same file; elsewhere they get a copy.
-        matrix.filename = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+    # By this path worker processes map the same file; without one they get a copy.
+    matrix.filename = path_of_open_file(file)
     weakref.finalize(matrix, file.close)
     return matrix
 
@@ -48,10 +46,7 @@ def new_matrix(n_rows: int, n_columns: int) -> Matrix:
 def _reserve(file: IO[bytes], n_bytes: int) -> None:
     """Take the room now: a page that finds a full disk later ends the process without a word."""
     try:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, n_bytes)
-        else:
-            file.truncate(n_bytes)
+        reserve(file, n_bytes)
     except OSError as exc:
         file.close()
         raise MemoryShortError(

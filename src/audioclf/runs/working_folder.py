@@ -210,7 +210,8 @@ def _clear(folder: RunFolder) -> None:
     try:
         written = _written(path)
         if not (path / UNFINISHED).exists():
-            (path / UNFINISHED).write_text("".join(f"{name}\n" for name in sorted(written)))
+            lines = "".join(f"{name}\n" for name in sorted(written))
+            (path / UNFINISHED).write_text(lines, encoding="utf-8", newline="\n")
         for name in sorted(written - {CONFIG}):
             (path / name).unlink(missing_ok=True)
         for entry in (*path.iterdir(), *(path / PLOTS).glob(".*.tmp")):

@@ -1,0 +1,162 @@
+"""Calls that differ between Linux, macOS and Windows; no other module makes them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+LINUX = sys.platform == "linux"
+WINDOWS = os.name == "nt"
+
+_SET_PDEATHSIG = 1
+_ASSUMED_MEMORY = 2 << 30
+"""Free bytes where the system does not tell."""
+
+
+def lock_file(descriptor: int) -> None:
+    """Lock an open file without waiting; OSError if another process has locked it."""
+    if WINDOWS:
+        msvcrt = import_module("msvcrt")
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl = import_module("fcntl")
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def own_process_group() -> dict[str, Any]:
+    """Return options of Popen for a process that Ctrl-C in the terminal does not reach."""
+    if WINDOWS:
+        return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+    return {"process_group": 0}
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with `own_process_group` and, except on Windows, those that it started."""
+    if WINDOWS:
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def end_with_parent() -> None:
+    """Ask Linux to kill this process when the thread that started it ends.
+
+    On other systems the end of the pipe does it, unless a library holds the interpreter's lock.
+    """
+    if LINUX:
+        ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def path_of_open_file(file: IO[bytes]) -> str | None:
+    """Return a path by which other processes open the same file, without a name; None if none."""
+    return f"/proc/{os.getpid()}/fd/{file.fileno()}" if LINUX else None
+
+
+@contextmanager
+def file_to_share() -> Iterator[tuple[str, BinaryIO]]:
+    """Make a file that other processes can map; yield its path and the file.
+
+    On Linux, a file in memory without a name: unlike /dev/shm it has no limit but memory itself,
+    and nothing is left of it when this process is killed.
+    """
+    if LINUX:
+        with os.fdopen(os.memfd_create("audioclf"), "wb") as file:
+            yield str(path_of_open_file(file)), file
+        return
+    # Windows opens a temporary file a second time only if it is not removed when it is closed.
+    with tempfile.NamedTemporaryFile(prefix="audioclf-", delete=False) as named:
+        try:
+            yield named.name, cast("BinaryIO", named)
+        finally:
+            named.close()
+            with suppress(OSError):
+                Path(named.name).unlink()
+
+
+def open_without_waiting(path: str, flags: int) -> int:
+    """Open a file for `open(opener=...)`; a fifo would wait for a writer without this flag."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def reserve(file: IO[bytes], n_bytes: int) -> None:
+    """Take room on the disk for a file; OSError if there is not enough."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, n_bytes)
+    else:
+        file.truncate(n_bytes)
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that are free, without those that a cgroup takes away."""
+    with suppress(OSError, ValueError, IndexError):
+        return _kilobytes("/proc/meminfo", "MemAvailable")
+    if hasattr(os, "sysconf"):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    status = _MemoryStatus(ctypes.sizeof(_MemoryStatus))
+    windll = getattr(ctypes, "windll", None)
+    if windll is None or not windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+        return _ASSUMED_MEMORY
+    return int(status.available)
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of the Windows API."""
+
+    _fields_ = (
+        ("length", ctypes.c_ulong),
+        ("load", ctypes.c_ulong),
+        ("total", ctypes.c_ulonglong),
+        ("available", ctypes.c_ulonglong),
+        ("rest", ctypes.c_ulonglong * 5),
+    )
+
+
+def process_memory(name: str) -> int | None:
+    """Return a line of Linux's /proc/self/status in bytes, such as VmRSS; None elsewhere."""
+    with suppress(OSError, ValueError, IndexError):
+        return _kilobytes("/proc/self/status", name)
+    return None
+
+
+def reset_peak_memory() -> bool:
+    """Let VmHWM begin again with the resident memory; return whether the system can."""
+    try:
+        # 5 resets the peak resident set size, see proc_pid_clear_refs(5).
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def peak_memory_used() -> tuple[int, int]:
+    """Return the peak memory of this process and of its largest child, in bytes; 0 if unknown."""
+    try:
+        resource: Any = import_module("resource")
+    except ImportError:
+        return 0, 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    own, child = (resource.getrusage(who).ru_maxrss * unit for who in whose)
+    return own, child
+
+
+def _kilobytes(path: str, name: str) -> int:
+    lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024
