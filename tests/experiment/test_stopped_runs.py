@@ -236,7 +236,7 @@ def test_the_command_says_what_is_done(
 
 
 def _both(state: Any, stop: Callable[[str, int, int], None]) -> Callable[[str, int, int], None]:
-    def progress(stage: str, done: int, total: int) -> None:
+    def progress(stage: str, done: int, total: int, detail: str = "") -> None:
         state._done[stage] = done, total
         stop(stage, done, total)
 
