@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from audioclf.evaluation.results import PipelineResult
     from audioclf.runs.results import RunResult
 
-_COLOURS = ("#2f5fc4", "#cf5a1c", "#14805e", "#a97a00", "#9b3a9c", "#1189b3", "#7b4f2c", "#68707e")
+_COLOURS = ["#2f5fc4", "#cf5a1c", "#14805e", "#a97a00", "#9b3a9c", "#1189b3", "#7b4f2c", "#68707e"]
 _BLUE = _COLOURS[0]
 _MAX_NAME = 24
 _DPI = 200
@@ -35,7 +35,7 @@ _MAX_SECTIONS, _MAX_FRAMES = 2_000, 1_000
 MAX_EXAMPLES = 8
 """Classes of which an example is drawn at most."""
 
-_MAX_NAMED, _MAX_LINES = 40, 12
+_MAX_NAMED, MAX_LINES = 40, 12
 """Classes up to which a plot names each one, and curves in a plot at most."""
 
 
@@ -89,68 +89,60 @@ def write_plots(
     dataset: Dataset,
     examples: Sequence[Example],
 ) -> None:
-    """Write the plots of a run; `metrics` is the content of `metrics.json`."""
-    for name, figure in _figures(result, metrics, results, dataset, examples):
+    """Write the plots of a run; `metrics` is the content of `metrics.json`.
+
+    Curves and F1 by class are those of the best learned pipeline; two classes have the curves of
+    all pipelines.
+    """
+    import numpy as np
+
+    def write(name: str, figure: Figure) -> None:
         for form, content in _saved(figure).items():
             folder.write_bytes(f"{PLOTS}/{name}.{form}", content)
 
-
-def _figures(
-    result: RunResult,
-    metrics: Mapping[str, Any],
-    results: Sequence[PipelineResult],
-    dataset: Dataset,
-    examples: Sequence[Example],
-) -> Iterator[tuple[str, Figure]]:
-    """Yield the plots; curves and metrics by class are those of the best learned pipeline."""
-    import numpy as np
-
-    yield "classes", draw_class_counts(dataset.class_counts)
+    write("classes", draw_class_counts(dataset.class_counts))
     name, featurizer = next(iter(result.config.featurizers.items()))
-    yield "examples", draw_examples(examples, name, featurizer.row_name)
+    write("examples", draw_examples(examples, name, featurizer.row_name))
     pipelines: Mapping[str, Any] = metrics[PIPELINES]
     main = result.config.metrics[0]
     estimates = {name: item["metrics"][main] for name, item in pipelines.items()}
     label = f"{main.replace('_', ' ')} with 95 % intervals"
-    yield "comparison", draw_estimates(estimates, label, "Pipelines, the best first")
+    write("comparison", draw_estimates(estimates, label, "Pipelines, the best first"))
     for name, item in pipelines.items():
-        confusion = np.asarray(item["confusion"])
         title = f"Confusion matrix: {name}"
-        picture = draw_confusion(confusion, dataset.classes, title)
-        yield f"confusion-{name.replace('/', '--')}", picture
+        figure = draw_confusion(np.asarray(item["confusion"]), dataset.classes, title)
+        write(f"confusion-{name.replace('/', '--')}", figure)
     learned = [item for item in results if not item.pipeline.is_baseline] or list(results)
-    order = list(pipelines)
-    learned.sort(key=lambda item: order.index(item.pipeline.name))
-    best = pipelines[learned[0].pipeline.name]
-    yield "per-class", draw_classes(best["per_class"], f"F1 by class: {learned[0].pipeline.name}")
-    lines = _lines(learned, dataset, np.asarray(best["confusion"]))
-    shown = f"positive class {dataset.classes[-1]}"
+    learned.sort(key=lambda item: list(pipelines).index(item.pipeline.name))
+    best = learned[0].pipeline.name
+    write("per-class", draw_classes(pipelines[best]["per_class"], f"F1 by class: {best}"))
+    codes = curve_classes(np.asarray(pipelines[best]["confusion"]))
     if len(dataset.classes) > 2:
-        shown = f"{learned[0].pipeline.name}, {len(lines)} of {len(dataset.classes)} classes"
-    rocs = [(name, roc_curve(*of)) for name, of in lines]
+        shown = f"{best}, {len(codes)} of {len(dataset.classes)} classes"
+        lines = [(dataset.classes[code], learned[0], code) for code in codes]
+    else:
+        shown = f"positive class {dataset.classes[-1]}"
+        lines = [(item.pipeline.name, item, codes[0]) for item in learned[:MAX_LINES]]
+    rocs = [(name, roc_curve(item, dataset.targets, code)) for name, item, code in lines]
     curves = [(name, c.fpr, c.tpr, c.area) for name, c in rocs if c]
     if curves:
         axes = ("false positive rate", "true positive rate")
-        yield "roc", draw_curves(curves, f"ROC curve: {shown}", axes, "AUC")
-    found = [(name, precision_recall_curve(*of)) for name, of in lines]
-    curves = [(name, c.recall, c.precision, c.average_precision) for name, c in found if c]
+        write("roc", draw_curves(curves, f"ROC curve: {shown}", axes, "AUC"))
+    made = [(n, precision_recall_curve(item, dataset.targets, code)) for n, item, code in lines]
+    curves = [(name, c.recall, c.precision, c.average_precision) for name, c in made if c]
     if curves:
         title = f"Precision-recall curve: {shown}"
-        yield "precision-recall", draw_curves(curves, title, ("recall", "precision"), "AP")
+        write("precision-recall", draw_curves(curves, title, ("recall", "precision"), "AP"))
 
 
-def _lines(
-    learned: Sequence[PipelineResult], dataset: Dataset, confusion: NDArray[np.float64]
-) -> list[tuple[str, tuple[PipelineResult, Any, int]]]:
-    """Return names and arguments of curves: of pipelines for two classes, else of classes."""
+def curve_classes(confusion: NDArray[np.float64]) -> list[int]:
+    """Return the classes that have a curve: the second of two, else those of lowest recall."""
     import numpy as np
 
-    n, targets = len(dataset.classes), dataset.targets
-    if n <= 2:
-        return [(r.pipeline.name, (r, targets, n - 1)) for r in learned[:_MAX_LINES]]
+    if len(confusion) <= 2:
+        return [len(confusion) - 1]
     recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
-    codes = sorted(np.argsort(recall, kind="stable")[:_MAX_LINES].tolist())
-    return [(dataset.classes[code], (learned[0], targets, code)) for code in codes]
+    return sorted(int(code) for code in np.argsort(recall, kind="stable")[:MAX_LINES])
 
 
 def draw_class_counts(counts: Mapping[str, int]) -> Figure:
@@ -216,7 +208,7 @@ def _draw_waveform(axes: Axes, example: Example) -> None:
     import numpy as np
 
     times = np.arange(len(example.y)) * (example.seconds / len(example.y))
-    axes.plot(times, example.y, linewidth=0.4, color=_BLUE, rasterized=True)
+    axes.plot(times, example.y, linewidth=0.4, color=_BLUE)
     axes.set_xlim(0.0, example.seconds)
     axes.set_ylabel("amplitude")
     axes.set_title(f"{_shown(example.label)}: {_plain(example.clip_id)[-48:]}", fontsize=9)
@@ -283,7 +275,8 @@ def draw_confusion(confusion: NDArray[np.float64], classes: Sequence[str], title
     named = len(classes) <= _MAX_NAMED
     names = [_shown(name) for name in classes] if named else []
     longest = max(map(len, names), default=2)
-    side = max(2.4, 0.34 * len(names)) if named else 6.0
+    few = len(classes) <= 20
+    side = max(2.4, (0.34 if few else 0.2) * len(names)) if named else 6.0
     left, bottom = 0.6 + 0.085 * longest, 0.6 + 0.065 * longest
     width, height = left + side + 1.2, bottom + side + 0.4
     figure = _figure(width, height)
@@ -293,13 +286,14 @@ def draw_confusion(confusion: NDArray[np.float64], classes: Sequence[str], title
     share = np.divide(confusion, totals, out=np.zeros_like(confusion), where=totals > 0)
     image = axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0, interpolation="nearest")
     if named:
-        axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-        axes.set_yticks(range(len(names)), names)
+        size = None if few else 7
+        axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=size)
+        axes.set_yticks(range(len(names)), names, fontsize=size)
     order = "" if named else ", in alphabetical order"
     axes.set_xlabel(f"predicted class{order}")
     axes.set_ylabel(f"true class{order}")
     axes.set_title(_plain(title), fontsize=10)
-    if len(classes) <= 20:
+    if few:
         _write_counts(axes, confusion, share)
     figure.colorbar(image, cax=figure.add_axes(beside), label="share of the true class")
     return figure

@@ -24,21 +24,8 @@ from audioclf.config.yaml_source import read_yaml
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
-from audioclf.runs.folder import (
-    CONFIG,
-    FOLDS,
-    LEDGER,
-    METRICS,
-    PIPELINES,
-    PREDICTIONS,
-    RECORD,
-    FoldRow,
-    PredictionRow,
-    decision_column,
-    named,
-    row_of,
-    score_column,
-)
+from audioclf.runs import folder as files
+from audioclf.runs.folder import FoldRow, PredictionRow, decision_column, named, row_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +94,7 @@ class SavedRun:
     @property
     def pipeline_metrics(self) -> dict[str, dict[str, Any]]:
         """Entries of the pipelines in `metrics.json` by name, best first."""
-        pipelines: dict[str, dict[str, Any]] = self.metrics[PIPELINES]
+        pipelines: dict[str, dict[str, Any]] = self.metrics[files.PIPELINES]
         return pipelines
 
     def is_baseline(self, pipeline: SavedPipeline) -> bool:
@@ -142,29 +129,29 @@ def read_run(path: str | Path) -> SavedRun:
     folder = Path(path)
     if not folder.is_dir():
         raise ResultError(f"{folder}: no such run folder", hint="Give the folder of a run.")
-    if not (folder / RECORD).is_file():
-        content = "a run that did not finish" if (folder / CONFIG).is_file() else "no run"
-        inside = [path.parent for path in folder.glob(f"*/{RECORD}")]
+    if not (folder / files.RECORD).is_file():
+        content = "a run that did not finish" if (folder / files.CONFIG).is_file() else "no run"
+        inside = [path.parent for path in folder.glob(f"*/{files.RECORD}")]
         one = f"Name one of the runs in it, such as {max(inside)}." if inside else None
         raise ResultError(
-            f"{folder}: holds {content}: {RECORD} is missing",
+            f"{folder}: holds {content}: {files.RECORD} is missing",
             hint=one or "Run its config again, or give another.",
         )
     config, record, metrics = (
         read_config(folder),
-        read_json(folder / RECORD),
-        read_json(folder / METRICS),
+        read_json(folder / files.RECORD),
+        read_json(folder / files.METRICS),
     )
-    with naming(folder / RECORD):
+    with naming(folder / files.RECORD):
         str(record["dataset"]["fingerprint"]), int(record["dataset"]["clips"])
-    with naming(folder / METRICS):
+    with naming(folder / files.METRICS):
         ",".join(metrics["classes"]), str(metrics["unit"]["name"])
-        for pipeline in metrics[PIPELINES].values():
+        for pipeline in metrics[files.PIPELINES].values():
             str(pipeline["featurizer"]), str(pipeline["classifier"]), float(pipeline["fit_seconds"])
             ("probability", "decision", "none").index(pipeline["scores"])
     classes = tuple(metrics["classes"])
-    rows = _table(folder / FOLDS)
-    with naming(folder / FOLDS):
+    rows = _table(folder / files.FOLDS)
+    with naming(folder / files.FOLDS):
         fold_rows = [row_of(FoldRow, row) for row in rows]
     clips, left_out = _clips(folder, fold_rows, classes, record["dataset"]["clips"])
     folds = _folds(folder, fold_rows, clips)
@@ -174,7 +161,7 @@ def read_run(path: str | Path) -> SavedRun:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the config of a run as plain data, with a name, a seed and a metric."""
-    path = folder / CONFIG
+    path = folder / files.CONFIG
     _text(path)
     try:
         data = read_yaml(path).data
@@ -187,9 +174,9 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def read_predictions(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of `predictions.csv` with numbers as numbers, and missing scores as None."""
-    header, rows = _rows(folder / PREDICTIONS)
+    header, rows = _rows(folder / files.PREDICTIONS)
     table = []
-    with naming(folder / PREDICTIONS):
+    with naming(folder / files.PREDICTIONS):
         for texts in rows:
             row: dict[str, Any] = dict(zip(header, texts, strict=True))
             clip = PredictionRow(*(csv_text(row.pop(column)) for column in PredictionRow._fields))
@@ -207,29 +194,29 @@ def _clips(
     folder: Path, fold_rows: Sequence[FoldRow], classes: Sequence[str], n_clips: int
 ) -> tuple[tuple[SavedClip, ...], tuple[_Row, ...]]:
     """Return the clips that were evaluated, and the ledger rows of the others."""
-    rows = _table(folder / LEDGER)
+    rows = _table(folder / files.LEDGER)
     groups = {row.path: row.group or None for row in fold_rows}
-    with naming(folder / LEDGER):
+    with naming(folder / files.LEDGER):
         clips = tuple(
             SavedClip(row["path"], row["label"], groups.get(row["path"]), row)
             for row in rows
             if row["status"] == "ok"
         )
         if len(clips) != n_clips:
-            raise ValueError(f"it lists {len(clips)} clips, but {RECORD} has {n_clips}")
+            raise ValueError(f"it lists {len(clips)} clips, but {files.RECORD} has {n_clips}")
         for clip in clips:
             if clip.label not in classes:
-                raise ValueError(f"{METRICS} has no class {clip.label!r}")
+                raise ValueError(f"{files.METRICS} has no class {clip.label!r}")
     return clips, tuple(row for row in rows if row["status"] != "ok")
 
 
 def _folds(folder: Path, rows: Sequence[FoldRow], clips: Sequence[SavedClip]) -> tuple[Fold, ...]:
     at = {clip.id: position for position, clip in enumerate(clips)}
     tests: dict[tuple[int, str], list[int]] = {}
-    with naming(folder / FOLDS):
+    with naming(folder / files.FOLDS):
         for row in rows:
             if row.path not in at:
-                raise ValueError(f"{LEDGER} has no clip {row.path!r}")
+                raise ValueError(f"{files.LEDGER} has no clip {row.path!r}")
             tests.setdefault((int(row.repeat), row.fold), []).append(at[row.path])
         if not tests:
             raise ValueError("it lists no clips")
@@ -243,23 +230,23 @@ def _folds(folder: Path, rows: Sequence[FoldRow], clips: Sequence[SavedClip]) ->
 def _pipelines(
     folder: Path, metrics: Mapping[str, Any], clips: Sequence[SavedClip], folds: Sequence[Fold]
 ) -> tuple[SavedPipeline, ...]:
-    rows: dict[str, list[_Prediction]] = {name: [] for name in metrics[PIPELINES]}
+    rows: dict[str, list[_Prediction]] = {name: [] for name in metrics[files.PIPELINES]}
     expected = [(str(fold.repeat), fold.name, clips[at].id) for fold in folds for at in fold.test]
     ends = np.cumsum([len(fold.test) for fold in folds])
     pipelines = []
-    header, lines = _rows(folder / PREDICTIONS)
+    header, lines = _rows(folder / files.PREDICTIONS)
     at = {column: place for place, column in enumerate(header)}
-    with naming(folder / PREDICTIONS):
+    with naming(folder / files.PREDICTIONS):
         first = [at[column] for column in PredictionRow._fields]
         for row in lines:
             prediction = PredictionRow(*(csv_text(row[place]) for place in first))
             if prediction.cell not in rows:
-                raise ValueError(f"{METRICS} has no pipeline {prediction.cell!r}")
+                raise ValueError(f"{files.METRICS} has no pipeline {prediction.cell!r}")
             rows[prediction.cell].append((prediction, row))
-        for name, written in metrics[PIPELINES].items():
+        for name, written in metrics[files.PIPELINES].items():
             if [(row.repeat, row.fold, row.path) for row, _ in rows[name]] != expected:
                 raise ValueError(
-                    f"the predictions of {name!r} are not those of the folds in {FOLDS}"
+                    f"the predictions of {name!r} are not those of the folds in {files.FOLDS}"
                 )
             results = tuple(
                 _fold_result(fold, rows[name][end - len(fold.test) : end], at, metrics, written)
@@ -281,7 +268,7 @@ def _fold_result(
     codes = {name: code for code, name in enumerate(classes)}
     scores = None
     if kind != "none":
-        scores = _columns(rows, [at[score_column(name)] for name in classes])
+        scores = _columns(rows, [at[files.score_column(name)] for name in classes])
     places = [at.get(decision_column(name)) for name in classes]
     known = [place for place in places if place is not None]
     # Earlier versions wrote no decision values; then scores rank the clips.

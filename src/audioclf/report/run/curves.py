@@ -1,7 +1,7 @@
 """ROC curve, precision-recall curve and reliability diagram of one pipeline.
 
 Two classes have one curve, with the class that sorts last as the positive one. Of more classes each
-has a curve against the rest, up to the `MAX_LINES` classes with the lowest recall.
+has a curve against the rest, up to the 12 classes with the lowest recall.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from markupsafe import Markup
 
 from audioclf.evaluation.metrics.curves import precision_recall_curve, reliability, roc_curve
 from audioclf.report import svg, words
+from audioclf.runs.plots import curve_classes
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from audioclf.runs.reading import SavedPipeline, SavedRun
 
 View = dict[str, Any]
@@ -26,21 +25,13 @@ _Line = tuple[Sequence[float], Sequence[float], float]
 
 ROC_TITLE = "ROC curve: true positive rate against false positive rate"
 
-MAX_LINES, COLOURS = 12, 8
-"""Curves in a drawing at most, and their colours; those after the eighth are dashed."""
+COLOURS = 8
+"""Colours of curves; those after the eighth are dashed."""
 
 _BOX = (46.0, 24.0, 326.0, 264.0)
 _X = svg.linear(0, 1, _BOX[0], _BOX[2])
 _Y = svg.linear(0, 1, _BOX[3], _BOX[1])
 _CHANCE = svg.polyline([(0, 0), (1, 1)], _X, _Y, class_="chance")
-
-
-def codes_of(confusion: NDArray[np.float64]) -> list[int]:
-    """Return the classes that have a curve: the second of two, else those of lowest recall."""
-    if len(confusion) <= 2:
-        return [len(confusion) - 1]
-    recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
-    return sorted(int(code) for code in np.argsort(recall, kind="stable")[:MAX_LINES])
 
 
 def drawn(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
@@ -49,7 +40,7 @@ def drawn(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
     rocs: dict[str, _Line] = {}
     recalls: dict[str, _Line] = {}
     chance = Markup("")
-    for code in codes_of(confusion):
+    for code in curve_classes(confusion):
         name = run.classes[code]
         if roc := roc_curve(pipeline, run.targets, code):
             rocs[name] = (roc.fpr, roc.tpr, roc.area)
