@@ -5,7 +5,8 @@
 Part 1 makes datasets without any information about the class, cross-validates small classifiers on
 them, and counts how often one of them is said to beat the baseline: at most 5 % is promised. Part 2
 draws predictions of a known quality for groups and clips, and counts how often the 95 % interval
-holds the true value. Both take about half an hour on one core; `--datasets` makes it shorter.
+holds the true value. Both take about half an hour on one core; `--datasets` makes it shorter. With
+`--crowded` there is another table instead: averages over many classes of few clips, in minutes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.comparison.compare import compare
-from audioclf.evaluation.metrics.estimate import estimate, metric_value
+from audioclf.evaluation.metrics.estimate import estimate, estimates, metric_value
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import (
     Fold,
@@ -203,6 +204,49 @@ def coverage(n_datasets: int) -> Iterator[tuple[str, dict[Metric, float]]]:
         yield what, shares
 
 
+CROWDED: tuple[tuple[int, int, float], ...] = (
+    (300, 4, 0.3),
+    (300, 4, 0.6),
+    (300, 4, 0.9),
+    (200, 10, 0.6),
+    (100, 5, 0.6),
+    (50, 4, 0.6),
+)
+AVERAGES: tuple[Metric, ...] = ("balanced_accuracy", "f1_macro", "f1_weighted")
+
+
+def crowded(n_datasets: int) -> Iterator[tuple[str, dict[Metric, float]]]:
+    """Yield how often the interval of an average over many classes of few clips covers."""
+    for n_classes, per_class, quality in CROWDED:
+        whole = confused(np.random.default_rng(1), n_classes, 100_000 // n_classes, quality)
+        truth = {metric: metric_value(whole[0], metric, whole[1]) for metric in AVERAGES}
+        hits = dict.fromkeys(AVERAGES, 0)
+        for seed in range(n_datasets):
+            rng = np.random.default_rng(100 + seed)
+            result, targets = confused(rng, n_classes, per_class, quality)
+            for metric, found in estimates([result], AVERAGES, targets, seed=seed)[0].items():
+                assert found is not None
+                assert found.low <= found.value <= found.high
+                hits[metric] += found.low <= truth[metric] <= found.high
+        name = f"{n_classes} classes of {per_class} clips, accuracy {quality}"
+        yield name, {metric: count / n_datasets for metric, count in hits.items()}
+
+
+def confused(
+    rng: np.random.Generator, n_classes: int, per_class: int, quality: float
+) -> tuple[Predictions, Targets]:
+    """Return predictions that take a clip for one of three other classes, in some more often."""
+    qualities = np.clip(np.random.default_rng(7).normal(quality, 0.15, n_classes), 0.05, 0.98)
+    y = np.repeat(np.arange(n_classes), per_class)
+    wrong = (y + rng.integers(1, 4, len(y))) % n_classes
+    predicted = np.where(rng.random(len(y)) < qualities[y], y, wrong)
+    result = FoldResult(
+        Fold(0, "0", np.arange(0), np.arange(len(y))), predicted, None, "none", 0, 0
+    )
+    names = tuple(f"{code:03}" for code in range(n_classes))
+    return Predictions((result,)), Targets(names, y, "clip", np.arange(len(y)))
+
+
 def table(first: str, rows: list[tuple[str, dict[Metric, float]]]) -> str:
     metrics = list(dict.fromkeys(metric for _, row in rows for metric in row))
     lines = [f"| {first} | {' | '.join(metrics)} |", "|---" * (len(metrics) + 1) + "|"]
@@ -212,19 +256,29 @@ def table(first: str, rows: list[tuple[str, dict[Metric, float]]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--datasets", type=int, default=200, help="of each kind")
-    parser.add_argument("--write", type=Path, help="file with the two markers to write between")
-    arguments = parser.parse_args()
-    warnings.simplefilter("ignore")
-    n = arguments.datasets
-    text = (
+def crowded_text(n: int) -> str:
+    rows = table("tested on", list(crowded(n)))
+    return f"95 % intervals that hold the true value ({n} datasets each), in %:\n\n{rows}"
+
+
+def both_texts(n: int) -> str:
+    return (
         f"Datasets without information ({n} of each kind) in which a classifier is said to beat "
         f"the baseline, in %:\n\n{table('split', list(false_verdicts(n)))}\n\n"
         f"95 % intervals that hold the true value ({n} datasets for each of {len(QUALITIES)} "
         f"qualities), in %:\n\n{table('tested on', list(coverage(n)))}"
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--datasets", type=int, default=200, help="of each kind")
+    parser.add_argument("--write", type=Path, help="file with the two markers to write between")
+    parser.add_argument("--crowded", action="store_true", help="many classes of few clips only")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    n = arguments.datasets
+    text = crowded_text(n) if arguments.crowded else both_texts(n)
     print(text)
     if arguments.write:
         before, rest = arguments.write.read_text(encoding="utf-8").split(START)

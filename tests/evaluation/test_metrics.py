@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -11,6 +12,8 @@ from sklearn import metrics as sk
 
 from audioclf.base.errors import ConfigError
 from audioclf.components.metrics import METRICS, Metric
+from audioclf.dataset.targets import Targets
+from audioclf.evaluation.metrics.bias import correction_of
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, interval
 from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.estimate import (
@@ -24,6 +27,7 @@ from audioclf.evaluation.metrics.estimate import (
 )
 from audioclf.evaluation.metrics.per_class import per_class
 from audioclf.evaluation.metrics.repeats import repeats_of
+from audioclf.evaluation.results import PipelineResult
 from tests.evaluation.predictions import (
     cell_of,
     estimated,
@@ -307,3 +311,53 @@ def test_metrics_together_are_those_of_each_alone() -> None:
     for result, found in zip(results, estimates(results, metrics, targets, seed=2), strict=True):
         alone = {metric: estimate(result, metric, targets, seed=2) for metric in metrics}
         assert repr(found) == repr(alone)
+
+
+def crowded(per_class: int, n_classes: int = 120, seed: int = 0) -> tuple[PipelineResult, Targets]:
+    """Return predictions of many classes of few clips, right in six of ten."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(n_classes), per_class)
+    wrong = (y + rng.integers(1, 4, len(y))) % n_classes
+    y_pred = np.where(rng.random(len(y)) < 0.6, y, wrong)
+    return result_of(y, y_pred), targets_of(y, n_classes=n_classes)
+
+
+@pytest.mark.slow
+def test_the_bias_of_f1_over_many_classes_is_that_of_a_simulation() -> None:
+    many = crowded(1000)
+    truth = metric_value(many[0], "f1_macro", many[1])
+    cases = [crowded(4, seed=seed) for seed in range(40)]
+    values = [metric_value(result, "f1_macro", targets) for result, targets in cases]
+    found = [correction_of("f1_macro", repeats_of(*case), case[1]) for case in cases]
+    assert None not in found
+    bias, error = np.mean(np.asarray(found, dtype=float), axis=0)
+    assert bias == pytest.approx(np.mean(values) - truth, abs=0.008)
+    assert error == pytest.approx(np.std(values), rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("metric", "per_class", "has_interval"),
+    [
+        ("f1_macro", 4, True),
+        ("f1_macro", 2, False),
+        ("precision_macro", 4, False),
+        ("balanced_accuracy", 2, True),
+        ("precision_macro", 20, True),
+    ],
+)
+def test_the_interval_over_many_classes_holds_the_value_or_is_none(
+    metric: Metric, per_class: int, has_interval: bool
+) -> None:
+    result, targets = crowded(per_class)
+    found = estimate(result, metric, targets, seed=0)
+    assert found is not None
+    assert np.isfinite(found.low) == has_interval
+    assert not has_interval or found.low < found.value < found.high
+
+
+def test_groups_of_many_classes_have_no_interval_of_f1() -> None:
+    result, targets = crowded(4)
+    grouped = replace(targets, unit="group", unit_codes=np.arange(480) % 60)
+    found = estimate(result, "f1_macro", grouped, seed=0)
+    assert found is not None
+    assert np.isnan([found.low, found.high]).all()

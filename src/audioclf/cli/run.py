@@ -182,8 +182,11 @@ def describe_plan(plan: RunPlan) -> str:
 
 def describe_result(result: RunResult) -> str:
     """Return the table of results, the verdict, and what one has to know to read them."""
+    from audioclf.components.metrics import of_class
+
     metrics = result.config.metrics
-    header = ["pipeline", *metrics, *COSTS_HEADER]
+    titles = [f"{metric}{of_class(metric, result.classes)}" for metric in metrics]
+    header = ["pipeline", *titles, *COSTS_HEADER]
     rows = [_row(result, pipeline) for pipeline in result.pipelines]
     table = format_table(header, rows)
     failed = f", {result.n_failed} left out" if result.n_failed else ""

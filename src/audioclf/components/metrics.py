@@ -7,6 +7,7 @@ to `LABEL_METRICS`, `RANK_METRICS` or `LOSSES` in evaluation/metrics.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -70,6 +71,17 @@ METRICS: dict[Metric, MetricInfo] = {
     "expected_calibration_error": _loss(None, 1.0),
 }
 """A row for each metric, in the order of messages and documentation."""
+
+
+def of_class(metric: str, classes: Sequence[str]) -> str:
+    """Return which of two classes a metric is of, to be added to its name.
+
+    >>> of_class("f1", ("cat", "dog")), of_class("accuracy", ("cat", "dog"))
+    (" of 'dog'", '')
+    """
+    info = METRICS.get(metric)  # type: ignore[call-overload]
+    return f" of {classes[-1]!r}" if info and info.two_classes_only else ""
+
 
 if TYPE_CHECKING:
     SearchMetric = Metric

@@ -22,7 +22,9 @@ from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.comparison.selection import corrected_best
 from audioclf.evaluation.folds import untested
+from audioclf.evaluation.metrics.bias import clips_per_class, correction_of
 from audioclf.evaluation.metrics.estimate import Estimate, estimates
+from audioclf.evaluation.metrics.repeats import Repeat, repeats_of
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction
@@ -200,6 +202,7 @@ def summarise(
             untested(splits.folds, [clip.label for clip in dataset]),
         ),
     ]
+    notes += _biased_notes(config.metrics, repeats_of(results[0], targets), targets)
     if len(tested) == 1:
         notes.append(f"there is only 1 {targets.unit} to resample, so there are no intervals")
     return RunResult(
@@ -214,6 +217,20 @@ def summarise(
         n_units=len(tested),
         notes=(*notes, *_selection_notes(results, pipelines[0], targets, config)),
     )
+
+
+def _biased_notes(
+    metrics: Sequence[Metric], repeats: Sequence[Repeat], targets: Targets
+) -> Iterator[str]:
+    """Yield a note on each metric whose bias is too large for an interval."""
+    per_class = clips_per_class(repeats, targets.n_classes)
+    for metric in metrics:
+        correction = correction_of(metric, repeats, targets)
+        if correction is not None and np.isnan(correction.bias):
+            yield (
+                f"{metric} has no interval: {per_class:.3g} test clips of each of "
+                f"{targets.n_classes} classes are too few for one; balanced_accuracy has one"
+            )
 
 
 def compared(

@@ -15,6 +15,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from audioclf.evaluation.metrics.bias import Correction
 from audioclf.evaluation.metrics.repeats import Floats
 
 N_RESAMPLES = 1000
@@ -43,7 +44,13 @@ def on_resamples(
 
 
 def interval(
-    value: float, resampled: Floats, n_units: int, *, low: float = 0.0, high: float = 1.0
+    value: float,
+    resampled: Floats,
+    n_units: int,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    correction: Correction | None = None,
 ) -> tuple[float, float]:
     """Return the 95 % interval of a metric in [low, high] from its values on resamples of units.
 
@@ -52,26 +59,30 @@ def interval(
     (for its logarithm, if the range has no upper end). Percentiles of few units are too short
     (Hesterberg 2015, *The American Statistician* 69, 371-386), and a symmetric interval is wrong
     near the ends of the range. At an end, where resamples do not vary, the interval is Wilson's of
-    a share of `n` units. `benchmarks/error_rates.py` measures the coverage. The ends are NaN for a
-    single unit, or if the metric is not defined.
+    a share of `n` units. `benchmarks/error_rates.py` measures the coverage.
+    A `correction` replaces the error and moves the interval by the bias; it contains the value. The
+    ends are NaN for a single unit, or if the metric or the correction is not defined.
     """
     finite = resampled[np.isfinite(resampled)]
-    if len(finite) < 2 or n_units < 2 or not math.isfinite(value):
+    bias, known = correction or (0.0, None)
+    if len(finite) < 2 or n_units < 2 or not math.isfinite(value - bias):
         return float("nan"), float("nan")
+    center = min(max(value - bias, low), high)
     varies = float(np.ptp(finite)) > 1e-12 * float(np.abs(finite).max())
     error = float(finite.std(ddof=1)) * math.sqrt(n_units / (n_units - 1)) if varies else 0.0
+    error = known or error
     half = _t_quantile(n_units - 1) * error
     if not math.isfinite(high):
-        factor = math.exp(min(half / (value - low), 700.0)) if value > low else 1.0
-        return low + (value - low) / factor, low + (value - low) * factor
-    share = (value - low) / (high - low)
+        factor = math.exp(min(half / (center - low), 700.0)) if center > low else 1.0
+        return low + (center - low) / factor, low + (center - low) * factor
+    share = (center - low) / (high - low)
     if share <= 0.0 or share >= 1.0:
         down, up = wilson_interval(min(max(share, 0.0), 1.0), n_units, _t_quantile(n_units - 1))
     else:
         odds = share / (1.0 - share)
         factor = math.exp(min(half / (high - low) / (share * (1.0 - share)), 700.0))
         down, up = (x / (1.0 + x) for x in (odds / factor, odds * factor))
-    # Rounding must not exclude the value.
+    # Neither rounding nor a bias may exclude the value.
     return min(low + down * (high - low), value), max(low + up * (high - low), value)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from audioclf.base.errors import ConfigError
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
+from audioclf.evaluation.metrics.bias import correction_of
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, interval, on_resamples
 from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, tallier
@@ -84,7 +85,8 @@ def estimates(
 def _estimates(
     result: Predicted, metrics: Sequence[Metric], resampled: Floats, targets: Targets
 ) -> dict[Metric, Estimate | None]:
-    values = values_of(repeats_of(result, targets), metrics, targets.n_classes)
+    repeats = repeats_of(result, targets)
+    values = values_of(repeats, metrics, targets.n_classes)
     folds = [repeat_of([fold], targets) for fold in result.folds]
     per_fold = np.array([values_of([fold], metrics, targets.n_classes) for fold in folds])
     clips = np.concatenate([fold.fold.test for fold in result.folds])
@@ -94,7 +96,8 @@ def _estimates(
     for place, metric in enumerate(metrics):
         info, value = METRICS[metric], float(values[place])
         n, rows = n_units[info.two_classes_only], resampled[:, place]
-        low, high = interval(value, rows, n, low=info.low, high=info.high)
+        correction = correction_of(metric, repeats, targets)
+        low, high = interval(value, rows, n, low=info.low, high=info.high, correction=correction)
         found[metric] = Estimate(value, low, high, tuple(per_fold[:, place].tolist()))
     return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
-from audioclf.components.metrics import METRICS, MetricInfo
+from audioclf.components.metrics import METRICS, MetricInfo, of_class
 from audioclf.report import svg, words
 from audioclf.runs.folder import PIPELINES
 
@@ -68,7 +68,7 @@ def pipelines_view(run: SavedRun) -> View:
     main = {name: p["metrics"].get(run.main_metric) for name, p in pipelines.items()}
     extent = _extent(list(main.values()), run.main_metric)
     return {
-        "metrics": [metric_name(name) for name in names],
+        "metrics": [f"{metric_name(name)}{of_class(name, run.classes)}" for name in names],
         "costs": [cost.head for cost in costs],
         "axis": svg.axis_below(extent),
         "baseline": next((p.name for p in run.pipelines if run.is_baseline(p)), ""),
