@@ -90,7 +90,7 @@ def test_run_prints_a_table_and_leaves_a_complete_folder(toy_config: Path, tmp_p
     done = run_cli("run", toy_config, "--out", tmp_path / "run", *whole, code=0)
     lines = done.stdout.splitlines()
     costs = ["fit", "s", "predict", "ms/clip", "model", "memory"]
-    assert lines[0].split() == ["pipeline", "accuracy", "f1", *costs]
+    assert lines[0].split() == ["pipeline", "accuracy", "f1", "of", "'low'", *costs]
     assert [line.split()[0] for line in lines[1:3]] == ["logreg", "baseline"]
     assert "16 clips, 2 classes; 4 stratified folds" in done.stdout
     assert "bootstrap interval over 16 clips" in done.stdout
