@@ -143,6 +143,9 @@ def test_a_calibration_comes_back_bit_for_bit(
     np.testing.assert_array_equal(model.scores_of(found.X), calibrated(mapping, raw))
     expected = top_of(calibrated(mapping, raw), raw)
     np.testing.assert_array_equal(model.codes_of(found.X), expected)
+    codes, outputs = model.outputs_of(found.X)
+    np.testing.assert_array_equal(codes, expected)
+    np.testing.assert_array_equal(outputs, model.scores_of(found.X))
     assert model.score_name == "probability"
 
 

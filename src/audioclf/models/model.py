@@ -326,10 +326,11 @@ class Model:
 
     def decide(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
         """Return the codes of `codes_of`, with -1 where the model abstains."""
-        codes, below = self.codes_of(rows), self.manifest.abstain_below
-        if below is None:
-            return codes
-        return np.where(names_no_class(self.scores_of(rows), codes, below), -1, codes)
+        if (below := self.manifest.abstain_below) is None:
+            return self.codes_of(rows)
+        codes, scores = self.outputs_of(rows)
+        assert scores is not None
+        return np.where(names_no_class(scores, codes, below), -1, codes)
 
     def _uncalibrated(self, rows: NDArray[np.float32]) -> NDArray[np.float64] | None:
         if self.score_kind == "decision":
