@@ -27,7 +27,8 @@ Y = np.random.default_rng(0).normal(0.0, 0.1, 16_000).astype(np.float32)
 
 
 @weighted
-@parametrize_with_checks([SpeechEmbedding(), SpeechEmbedding(pad=1.0, average=4)])
+@pytest.mark.slow
+@parametrize_with_checks([SpeechEmbedding(pad=0.6, average=2)])
 def test_it_keeps_the_promises_of_all_featurizers(component: SpeechEmbedding, check: Check) -> None:
     check(component)
 
@@ -62,6 +63,7 @@ def test_a_short_clip_without_padding_names_the_least_length() -> None:
 
 
 @weighted
+@pytest.mark.slow
 def test_its_weights_are_named_and_none_of_the_packages_code_is_imported() -> None:
     mel, embedding = SpeechEmbedding().weight_files()
     assert (mel.sha256, embedding.sha256) == (speech.MEL, speech.EMBEDDING)

@@ -163,6 +163,7 @@ class Onnx(Embedding):
         except FeatureError as exc:
             message = f"on {len(y) / self.sr:.3g} s of sound, {exc.message}"
             raise FeatureError(message, hint="Set min_seconds and pad for short clips.") from exc
+        shape = result.shape
         while result.ndim > 2 and len(result) == 1:
             result = result[0]
         if result.ndim == 2:
@@ -170,7 +171,7 @@ class Onnx(Embedding):
         if result.ndim == 1:
             return result[:, np.newaxis]
         raise FeatureError(
-            f"the output {output.name!r} of {session.name} has the shape {list(result.shape)}; "
+            f"the output {output.name!r} of {session.name} has the shape {list(shape)}; "
             "a vector, or one for each frame, is needed",
             hint="Set `output` to another output, or export the model with one vector per frame.",
         )
