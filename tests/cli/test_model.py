@@ -32,7 +32,7 @@ def test_what_is_inside_is_shown(path: Path) -> None:
         "model toys: mel/svm",
         "classes 2: barbie, ken",
         "audio mono, 8000 Hz, at most 0.5 s",
-        "scores squashed decision values, not calibrated",
+        "scores softmax of decision values, not calibrated",
         "trained on 40 clips of toys.zip",
         "accuracy 0.750 0.600 to 0.900",
         "roc_auc not defined",

@@ -135,12 +135,12 @@ def test_another_file_is_refused(content: bytes, expected: str, path: Path) -> N
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-def test_a_folder_or_a_missing_file_is_named(tmp_path: Path) -> None:
-    assert "it is a folder" in refusal(tmp_path).message
-    (tmp_path / "model.audioclf").write_bytes(b"")
-    assert refusal(tmp_path).hint == f"Give {tmp_path / 'model.audioclf'}."
-    said = refusal(tmp_path / "none.audioclf")
-    assert ("there is no such file" in said.message, said.hint) == (True, "Check the path.")
+def test_a_model_may_be_named_by_the_folder_of_its_run(path: Path) -> None:
+    for wrong, expected in ((path.parent, "the folder holds no model"), (path / "x", "no such")):
+        with pytest.raises(ModelError, match=f"^{wrong}: .*{expected}"):
+            load(wrong)
+    path.rename(path.parent / "model.audioclf")
+    assert load(path.parent).classes == load(path.parent / "model.audioclf").classes
 
 
 def test_limits_hold(path: Path) -> None:

@@ -41,9 +41,10 @@ def export(
 ) -> None:
     """Export a model as ONNX, and check that its scores stay the same."""
     from audioclf.base.files import OutputFolder
-    from audioclf.models.bundle.reading import read_bundle, try_bundle
+    from audioclf.models.bundle.reading import model_file, read_bundle, try_bundle
     from audioclf.models.onnx.export import N_FRESH, TOLERANCE, check_tools, to_onnx
 
+    file = model_file(file)
     target = _target(file, out, to)
     check_tools()
     registry = options.load_registry()

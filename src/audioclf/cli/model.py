@@ -92,7 +92,10 @@ def _scores(manifest: Manifest) -> str:
     if found is not None:
         on = f"{found.clips} clips, {found.units} {found.unit}s"
         return f"probabilities, calibrated: {found.method}, on {on}"
-    given = {"probability": "as the classifier gives them", "decision": "squashed decision values"}
+    given = {
+        "probability": "as the classifier gives them",
+        "decision": "softmax of decision values",
+    }
     what = given.get(manifest.scores)
     return "none, only the name of a class" if what is None else f"{what}, not calibrated"
 

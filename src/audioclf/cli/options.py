@@ -33,7 +33,10 @@ ConfigArgument = Annotated[
 ]
 RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)]
 ModelArgument = Annotated[
-    Path, typer.Argument(help="A model, such as model.audioclf.", show_default=False)
+    Path,
+    typer.Argument(
+        help="A model, such as model.audioclf, or the folder of its run.", show_default=False
+    ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 BudgetOption = Annotated[

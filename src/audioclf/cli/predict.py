@@ -121,6 +121,7 @@ def predict(
             # With few modules loaded it takes half the time.
             registry = options.load_registry(strict=strict)
             from audioclf.base.machine import available_cores
+            from audioclf.models.bundle.reading import model_file
             from audioclf.models.windows import Cutting
             from audioclf.predict.events import EventRule
             from audioclf.predict.inputs import collect
@@ -130,6 +131,7 @@ def predict(
 
             output = choose_format(form, out)
             event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
+            bundle = model_file(bundle)
             model, digest = _load(bundle, registry, expect_sha256, weights, untrusted=untrusted)
             settings = Settings(
                 None if window is None else Cutting.of(window, hop, model.sr, partial),

@@ -291,7 +291,10 @@ def _notes(
     noted = [row for row in extraction.ledger if row.status == "ok" and row.message]
     if noted:
         first = noted[0]
-        yield f"{len(noted)} clips with a note, such as {first.clip.id}: {first.message}"
+        many = (
+            "1 clip has a note," if len(noted) == 1 else f"{len(noted)} clips have a note, such as"
+        )
+        yield f"{many} {first.clip.id}: {first.message}"
     for pipeline in pipelines:
         for text, count in pipeline.warnings.items():
             yield f"{pipeline.name}: warning in {count} fits: {text}"

@@ -62,7 +62,6 @@ def unseal(
     `RefusedError` if it is not the expected file, is no zip archive, exceeds a limit, or a member
     is missing, damaged or unexpected.
     """
-    _check_present(path)
     if expect_sha256 is not None:
         _check_file(path, expect_sha256)
     members = _members(path, limits)
@@ -86,15 +85,6 @@ def _members(path: Path, limits: Limits) -> dict[str, ZipMember]:
     if problem:
         raise RefusedError("archive", problem, hint=_NO_MODEL)
     return members
-
-
-def _check_present(path: Path) -> None:
-    if not path.exists():
-        raise RefusedError("archive", "there is no such file", hint="Check the path.")
-    if path.is_dir():
-        inside = path / "model.audioclf"
-        hint = f"Give {inside}." if inside.is_file() else _NO_MODEL
-        raise RefusedError("archive", "it is a folder", hint=hint)
 
 
 def _check_file(path: Path, expected: str) -> None:

@@ -92,7 +92,7 @@ def load(
     Parameters
     ----------
     path : path
-        A file such as `model.audioclf`.
+        A file such as `model.audioclf`, or the folder of a run that holds it.
     registry : Registry, optional
         By default all installed plugins.
     expect_sha256 : str, optional
@@ -118,6 +118,20 @@ def load(
     return read_bundle(path, registry, expect_sha256=expect_sha256, weights=weights).model
 
 
+def model_file(path: str | Path) -> Path:
+    """Return the file of a model, which may be given by the folder of its run."""
+    path = Path(path)
+    if not path.exists():
+        raise ModelError(f"{path}: there is no such file", hint="Check the path.")
+    inside = path / "model.audioclf"
+    if not path.is_dir():
+        return path
+    if not inside.is_file():
+        hint = "Name a model file, or a run that kept its best pipeline (`final: best`)."
+        raise ModelError(f"{path}: the folder holds no model.audioclf", hint=hint)
+    return inside
+
+
 def open_bundle(
     path: str | Path, limits: Limits = MODEL_LIMITS, *, expect_sha256: str | None = None
 ) -> Contents:
@@ -130,7 +144,7 @@ def open_bundle(
             f"{expect_sha256!r} is no SHA-256, which has 64 hexadecimal digits",
             hint="`sha256sum FILE` prints that of a file.",
         )
-    path = Path(path)
+    path = model_file(path)
     with naming(str(path)):
         sealed = unseal(path, limits, expect_sha256=expect_sha256)
         return Contents(path, parse_manifest(sealed.manifest), sealed.files)
