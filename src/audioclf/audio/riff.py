@@ -19,7 +19,7 @@ import numpy as np
 
 from audioclf.audio.pcm import SAMPLE_BYTES, PcmLayout
 from audioclf.base.errors import DecodeError
-from audioclf.base.limits import Limits, raised_by
+from audioclf.base.limits import DEFAULT_LIMITS, Limits, raised_by
 
 _FIRST_CHUNK = 12
 _IN_DS64 = 0xFFFFFFFF
@@ -114,6 +114,14 @@ def check_aiff(stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
     for ident in (b"SSND", b"COMM"):
         if ident not in present:
             raise file.error(f"no '{ident.decode()}' chunk, which AIFF audio needs")
+
+
+def chunks_of(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Yield identifier, start and size of the chunks of a RIFF or RF64 file; none of others."""
+    size = stream.seek(0, 2)
+    file = _File(stream, size, "", DEFAULT_LIMITS, "<")
+    if file.bytes_at(0, 4) in {b"RIFF", b"RF64", b"BW64"}:
+        yield from ((chunk.id, chunk.start, chunk.size) for chunk in file.chunks(_FIRST_CHUNK))
 
 
 @dataclass(frozen=True, slots=True)

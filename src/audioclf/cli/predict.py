@@ -120,6 +120,7 @@ def predict(
         with options.progress_on_stderr(quiet=quiet, stage="model") as progress:
             # With few modules loaded it takes half the time.
             registry = options.load_registry(strict=strict)
+            from audioclf.audio.clock import any_clock_time
             from audioclf.base.machine import available_cores
             from audioclf.models.bundle.reading import model_file
             from audioclf.models.windows import Cutting
@@ -148,7 +149,9 @@ def predict(
             for note in collected.notes:
                 complain("note", note)
             collected = replace(collected, tables=(*collected.tables, bundle))
-            job = Job(model, settings, digest)
+            sources = (recording.source for recording in collected.recordings)
+            with_time = settings.cutting is not None and any_clock_time(sources)
+            job = Job(model, settings, digest, with_time)
             mode: Mode = "force" if force else "resume" if resume else "new"
             sink = open_sink(out, job, collected, mode=mode, write=_write)
             with use_limits(limits):

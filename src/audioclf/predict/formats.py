@@ -5,7 +5,8 @@ changes their order.
 
 - predictions, of clips, windows and whole recordings: `path,start,end,label,score`, then
   `score_<class>` for each class in the order of the model;
-- events: `path,start,end,label,score,mean_score,n_windows`.
+- events: `path,start,end,label,score,mean_score,n_windows`;
+- behind both, `time` if the recordings of windows or events have clock times: when `start` was.
 
 Times are seconds from the start of the file, half-open, with 6 decimals, as are scores. The label
 is empty where the model abstains, the score where there is none.
@@ -30,6 +31,7 @@ from audioclf.base.text import csv_cell, one_line
 COLUMNS_VERSION = 1
 
 PREDICTION_COLUMNS = ("path", "start", "end", "label", "score")
+TIME = "time"
 EVENT_COLUMNS = (*PREDICTION_COLUMNS, "mean_score", "n_windows")
 RAVEN_COLUMNS = (
     *("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)"),
@@ -50,6 +52,7 @@ class Line:
     label: str
     score: float | None
     more: tuple[float | int, ...] = ()
+    time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,11 @@ class OutputFormat(ABC):
     needs_scores: ClassVar[bool] = False
     """Whether it is refused for a classifier without scores."""
 
+    @property
+    def has_time(self) -> bool:
+        """Whether the last column is the clock time."""
+        return self.columns[-1] == TIME
+
     def header(self) -> str:
         """Return the text above the first line; empty by default."""
         return ""
@@ -108,9 +116,8 @@ class CsvFormat(OutputFormat):
         for line in lines:
             score = "" if line.score is None else _number(line.score)
             times = _number(line.start), _number(line.end)
-            yield csv_line(
-                (csv_cell(line.path), *times, csv_cell(line.label), score, *map(_number, line.more))
-            )
+            more = (*map(_number, line.more), *((line.time,) if self.has_time else ()))
+            yield csv_line((csv_cell(line.path), *times, csv_cell(line.label), score, *more))
 
 
 class JsonLinesFormat(OutputFormat):
@@ -123,7 +130,8 @@ class JsonLinesFormat(OutputFormat):
     @override
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
         for line in lines:
-            cells = (line.path, line.start, line.end, line.label or None, line.score, *line.more)
+            cells: tuple[Any, ...] = (line.path, line.start, line.end, line.label or None)
+            cells += (line.score, *line.more, *((line.time or None,) if self.has_time else ()))
             row = dict(zip(self.columns, map(_rounded, cells), strict=True))
             yield json.dumps(row, ensure_ascii=False) + "\n"
 
@@ -201,9 +209,13 @@ def choose_format(name: str | None, out: PurePath | None) -> type[OutputFormat]:
     )
 
 
-def line_columns(classes: Sequence[str], *, events: bool) -> tuple[str, ...]:
+def line_columns(
+    classes: Sequence[str], *, events: bool, with_time: bool = False
+) -> tuple[str, ...]:
     """Return the names of the columns of events, or of predictions with scores for `classes`."""
-    return EVENT_COLUMNS if events else (*PREDICTION_COLUMNS, *(f"score_{c}" for c in classes))
+    scores = tuple(f"score_{name}" for name in classes)
+    columns = EVENT_COLUMNS if events else PREDICTION_COLUMNS + scores
+    return (*columns, TIME) if with_time else columns
 
 
 def csv_line(cells: Sequence[str]) -> str:

@@ -6,11 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
+from audioclf.audio.clock import clock_time, shown_time
 from audioclf.audio.conversions import Conversions
 from audioclf.audio.decode import CANCELLED
 from audioclf.audio.settings import AudioConfig
@@ -193,7 +195,9 @@ class _Writing:
             rows=n_lines,
             job=self.digest,
         )
-        text = self.writer.text(self._counted(lines), Place(self.selections, begin))
+        timed = self.job.with_time and not outcome.error
+        began = clock_time(outcome.recording.source) if timed else None
+        text = self.writer.text(self._counted(lines, began), Place(self.selections, begin))
         self.sink.put(row, text)
         self.selections += n_lines
         self._count(outcome)
@@ -205,11 +209,11 @@ class _Writing:
             self.seconds += seconds
         return self.begins[path]
 
-    def _counted(self, lines: Iterable[Line]) -> Iterator[Line]:
+    def _counted(self, lines: Iterable[Line], began: datetime | None) -> Iterator[Line]:
         for line in lines:
             self.result.lines += 1
             self.result.labels[line.label] += 1
-            yield line
+            yield line if began is None else replace(line, time=shown_time(began, line.start))
 
     def event_notes(self) -> Iterator[str]:
         """Yield a note if there are windows and no event."""

@@ -47,11 +47,15 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A model and the settings with which recordings are predicted."""
+    """A model and the settings with which recordings are predicted.
+
+    With `with_time`, lines have the clock time of their start, where the recording has one.
+    """
 
     model: Model
     settings: Settings = Settings()
     model_digest: str = ""
+    with_time: bool = False
 
     @property
     def digest(self) -> str:
@@ -60,13 +64,16 @@ class Job:
         text = repr((COLUMNS_VERSION, self.model_digest, settings, settings.output.name))
         if settings.events is not None:
             text += f"events {EVENTS_VERSION}"
+        if self.with_time:
+            text += "time"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def writer(self) -> OutputFormat:
         """Return the format with the columns and the sample rate of this job."""
         model, settings = self.model, self.settings
         classes = () if model.score_kind == "none" and settings.rollup is None else model.classes
-        columns = line_columns(classes, events=settings.events is not None)
+        events = settings.events is not None
+        columns = line_columns(classes, events=events, with_time=self.with_time)
         return settings.output(columns, model.sr)
 
 
