@@ -36,10 +36,10 @@ def audit(
     strict: options.StrictOption = False,
 ) -> None:
     """Look for leakage, shortcuts, bad files and wrong labels."""
-    from audioclf.audit import check_allowed
-
-    check_allowed(allow)
     with options.progress_on_stderr(quiet=quiet) as progress:
+        from audioclf.audit import check_allowed
+
+        check_allowed(allow)
         registry = options.load_registry(strict=strict)
         from audioclf.experiment.auditing import audit_config
         from audioclf.experiment.prepared import prepare

@@ -21,8 +21,8 @@ def check(
     strict: options.StrictOption = False,
 ) -> None:
     """Validate a config and its dataset, without training."""
-    registry = options.load_registry(strict=strict)
     with options.progress_on_stderr() as progress:
+        registry = options.load_registry(strict=strict)
         from audioclf.experiment.preview import preview
 
         result = preview(

@@ -75,7 +75,6 @@ def run(
     ] = False,
 ) -> None:
     """Train and evaluate the pipelines of a config; write a run folder."""
-    registry = options.load_registry(strict=strict)
     if plan_only:
         from audioclf.base.machine import available_cores
         from audioclf.experiment.resources import Resources, cache_folder_or_default
@@ -86,6 +85,7 @@ def run(
             cache_folder=None if no_cache else cache_folder_or_default(cache_dir),
         )
         with options.progress_on_stderr(quiet=quiet) as progress:
+            registry = options.load_registry(strict=strict)
             plan = _plan(config, overrides, registry, resources, out, progress)
         for warning in plan.warnings:
             complain("warning", warning)
@@ -95,6 +95,7 @@ def run(
         say(json_text(data) if as_json else describe_plan(plan))
         return
     with options.progress_on_stderr(quiet=quiet) as progress:
+        registry = options.load_registry(strict=strict)
         from audioclf.experiment.run import run as run_experiment
 
         result = run_experiment(
