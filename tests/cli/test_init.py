@@ -296,6 +296,18 @@ def test_annotated_recordings_are_cut_and_kept_together(
     assert found.config.split.type == "leave_one_group_out"
 
 
+def test_windows_are_labelled_by_annotations_much_shorter_than_they_are(tmp_path: Path) -> None:
+    root = put(tmp_path / "s", ("rec1.wav", "rec2.wav"), seconds=12.0)
+    rows = [f"{3 * k + 1}\t{3 * k + 1.5}\t{'jay' if k % 2 else 'owl'}" for k in range(4)]
+    for n in (1, 2):
+        (root / f"rec{n}.txt").write_text("\n".join(rows), encoding="utf-8")
+    out = tmp_path / "x.yaml"
+    done = run_cli("init", root, "--window", "3", "--out", out, code=0)
+    said = "8% of it are annotated, half of an annotation of 0.5 s"
+    assert said in " ".join(done.stdout.split())
+    assert load_config(out).dataset.load().class_counts == {"jay": 4, "owl": 4}
+
+
 def test_the_labels_of_birdnet_are_its_common_names(init: Init, tmp_path: Path) -> None:
     root = put(tmp_path / "s", ("rec1.wav", "rec2.wav"), seconds=5.0)
     header = "Start (s),End (s),Scientific name,Common name,Confidence,File"

@@ -6,11 +6,13 @@ import posixpath
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from audioclf.base.errors import DatasetError
 from audioclf.builtin.loaders.annotations import Annotations
 from audioclf.builtin.loaders.selections import TABLE_NAME
+from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.sources import Listing
 from audioclf.dataset.tables import read_text
@@ -43,23 +45,38 @@ def find_annotations(
             [chosen.columns["label"]] if "label" in chosen.columns else _columns(files, tables)
         )
         fields: dict[str, Any] = {} if column == _DEFAULT else {"column": column}
-        if chosen.window is not None:
-            fields["window"] = chosen.window
         dataset = Annotations(path=path, **fields).load()
+        if chosen.window is not None:
+            fields |= _windows(dataset, chosen.window, notes)
+            dataset = Annotations(path=path, **fields).load()
     except DatasetError as exc:
         notes.append(f"Text files lie beside recordings, and were not used: {exc.message}")
         return None
     notes.append(
-        "Each annotation is a clip of its own length. For windows of one length instead, with a "
-        "class for unmarked sound, add `window: 3.0` (s) and `background: none`."
+        "Each annotation is a clip of its own length. For windows of one length instead, as in "
+        "`audioclf predict --window 3`, call init again with --window 3."
         if chosen.window is None
-        else "For a class of windows without an annotation, add `background: none`."
+        else "Windows without an annotation are left out. If everything is annotated, add "
+        "`background: none`: they are then a class, and the model can say that there is no call."
     )
     if "column" in fields and "label" not in chosen.columns:
         also = f" So may {shown(others, most=4)}: --label NAME." if others else ""
         notes.append(f"A GUESS: the column {column!r} holds the labels.{also}")
     written = {"type": "annotations", "path": path, **fields}
     return Layout(dataset, written, "the annotations beside the recordings")
+
+
+def _windows(dataset: Dataset, window: float, notes: list[str]) -> dict[str, float]:
+    """Return the fields for windows, in which half of a typical annotation is enough."""
+    seconds = median((clip.end or 0) - (clip.start or 0) for clip in dataset)
+    overlap = max(0.01, round(seconds / window / 2, 2))
+    if overlap >= Annotations.model_fields["min_overlap"].default:
+        return {"window": window}
+    notes.append(
+        f"`min_overlap: {overlap:g}`: a window has a label if {overlap:.0%} of it are annotated, "
+        f"half of an annotation of {seconds:.3g} s."
+    )
+    return {"window": window, "min_overlap": overlap}
 
 
 def _tables(files: Mapping[str, AudioSource]) -> list[str]:
