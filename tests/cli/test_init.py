@@ -174,6 +174,7 @@ def test_a_manifest_is_found_by_its_columns(init: Init, tmp_path: Path) -> None:
         ("clip\tdéb\tfin\tespèce", "{f}.wav\t{n}\t{n}.5\t{c}", (), "'déb' and 'fin' are the st"),
         ("a,low_hz,high_hz,t0,t1,b", "{f}.wav,1,2,{n},{n}.5,{c}", (), "'t0' and 't1' are the"),
         ("path,label,m,start,end", "{f}.wav,{c},m{f},{n},{n}.5", (), "'m' (3 values). If all"),
+        ("file,machine,state,start,end", "{f}.wav,m{f},{c},{n},{n}.5", (), "groups   3: m0, m1"),
         ("x,y,z,start,end", "{f}.wav,{d},{c},{n},{n}.5", ("--label", "z"), "classes  2, from the"),
         (
             "x,y,z,q,v",

@@ -32,7 +32,8 @@ _LABEL = (
 _GROUP = (
     *("group", "speaker", "speaker_id", "subject", "subject_id", "patient", "patient_id"),
     *("individual", "artist", "recording", "recording_id", "src_file", "site", "site_id"),
-    *("location", "station", "recorder", "device", "session", "client_id"),
+    *("location", "station", "recorder", "device", "device_id", "session", "client_id"),
+    *("machine", "machine_id", "animal", "animal_id", "individual_id", "person", "day", "date"),
 )
 _SINGLE = {"fold": ("fold",), "split": ("split", "subset")}
 _START = (
