@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from audioclf.audio.conversions import Conversions
-from audioclf.base.errors import EXIT_DATA, EXIT_OK, DecodeError
+from audioclf.base.errors import EXIT_DATA, EXIT_OK, DecodeError, FeatureError
 from audioclf.base.limits import use_limits
 from audioclf.base.progress import Progress, no_progress
+from audioclf.components.guard import guard
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
@@ -66,8 +67,22 @@ def preview(
         splits=splits.description,
         n_fits=len(pipelines) * len(splits.folds),
         unreadable=tuple(unreadable.values()),
-        notes=(*notes, *splits.notes, *conversions.sentences(), *conversions.cut()),
+        notes=(
+            *notes,
+            *_featurizer_notes(config),
+            *splits.notes,
+            *conversions.sentences(),
+            *conversions.cut(),
+        ),
     )
+
+
+def _featurizer_notes(config: RunConfig) -> Iterator[str]:
+    for name, featurizer in config.featurizers.items():
+        where = f"featurizer {name!r}"
+        with guard(where, FeatureError):
+            notes = featurizer.notes(config.audio.sr)
+        yield from (f"{where}: {note}" for note in notes)
 
 
 def _inspect(

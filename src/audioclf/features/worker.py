@@ -133,6 +133,8 @@ def plan_featurizer(
     try:
         with recorded(with_warnings=False) as remarks:
             features = _call(featurizer, noise, audio.sr, label)
+            with guard(label, FeatureError):
+                notes = featurizer.notes(audio.sr)
         n_bins, n_frames = _checked(features, label).shape
     except FeatureError as exc:
         seconds = n_samples / audio.sr
@@ -143,8 +145,8 @@ def plan_featurizer(
             "featurizer has to do.",
         ) from exc
     width = featurizer.pooling.width(n_bins, n_frames)
-    notes = "; ".join([*remarks[:1], *featurizer.notes(audio.sr)])
-    note = f"{label}: {notes}" if notes else ""
+    said = "; ".join([*remarks[:1], *notes])
+    note = f"{label}: {said}" if said else ""
     return Plan(name, featurizer, label, n_bins, n_frames, width, keys, note=note)
 
 
