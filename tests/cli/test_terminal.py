@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shlex
 import subprocess
 import sys
@@ -70,6 +71,25 @@ def test_a_table_fits_the_terminal_and_keeps_intervals_together(terminal: Termin
         say(format_table(("pipeline", "accuracy", "model"), [ROW]))
     header, *rest = NARROW.split("\n")
     assert terminal.getvalue().rstrip("\n") == "\n".join([f"\x1b[1m{header}\x1b[0m", *rest])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudoterminal")
+def test_the_width_is_that_of_standard_output_also_with_stderr_in_a_file(tmp_path: Path) -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    args = [sys.executable, "-m", "audioclf", "configs"]
+    env = {name: text for name, text in os.environ.items() if name != "COLUMNS"}
+    with (tmp_path / "log").open("w") as log:
+        subprocess.run(args, stdout=theirs, stderr=log, env={**env, "NO_COLOR": "1"}, check=True)
+    os.close(theirs)
+    lines = os.read(ours, 100_000).decode().splitlines()
+    os.close(ours)
+    assert max(map(len, lines[:-2])) in range(50, 61)
 
 
 @pytest.mark.parametrize("variable", ["NO_COLOR", "TERM"])

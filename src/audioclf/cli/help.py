@@ -84,7 +84,8 @@ def _format_options(command: Any, ctx: Any, formatter: Any) -> None:
     for parameter in parameters:
         title = titles.get(parameter.name, "Options") if len(parameters) > _MANY else "Options"
         title = "Arguments" if parameter.param_type_name == "argument" else title
-        groups[title] += filter(None, [parameter.get_help_record(ctx)])
+        if record := parameter.get_help_record(ctx):
+            groups[title].append((record[0], record[1].replace("\\[", "[")))  # of older typer
     for title, records in groups.items():
         if records:
             with formatter.section(title):

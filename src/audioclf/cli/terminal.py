@@ -12,7 +12,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import Any, Literal, TextIO
 
 from typing_extensions import override
@@ -202,7 +201,14 @@ def left_out(count: int) -> str:
 
 def width(most: int) -> int:
     """Return the columns of the terminal for results, at most so many; these where it is none."""
-    return min(most, get_terminal_size().columns) if results_stream().isatty() else most
+    stream = results_stream()
+    if not stream.isatty():
+        return most
+    try:  # of the stream itself, since descriptor 1 may be that of stderr meanwhile
+        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno()).columns)
+    except (OSError, ValueError):
+        columns = 0
+    return min(most, columns or 80)
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, indent: int = 0) -> str:
