@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from audioclf.components.metrics import of_class
 from audioclf.evaluation.metrics.curves import precision_recall_curve, roc_curve
 from audioclf.runs.folder import PIPELINES, PLOTS, RunFolder
 
@@ -106,7 +107,8 @@ def write_plots(
     pipelines: Mapping[str, Any] = metrics[PIPELINES]
     main = result.config.metrics[0]
     estimates = {name: item["metrics"][main] for name, item in pipelines.items()}
-    label = f"{main.replace('_', ' ')} with 95 % intervals"
+    metric = f"{main.replace('_', ' ')}{of_class(main, dataset.classes)}"
+    label = f"{metric} with 95 % intervals"
     write("comparison", draw_estimates(estimates, label, "Pipelines, the best first"))
     for name, item in pipelines.items():
         title = f"Confusion matrix: {name}"
