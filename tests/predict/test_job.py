@@ -408,13 +408,21 @@ def test_no_event_has_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     loaded, folder = model(tmp_path), many(tmp_path / "in", 2, 1.0)
     result = predicted(loaded, folder, tmp_path / "o.csv", Settings(HALF.cutting, EventRule(0.8)))
     assert result.lines == 0
-    (note,) = result.notes
+    (note,) = (each for each in result.notes if each.startswith("no events"))
     assert note.startswith(
         "no events: no window reaches --threshold 0.8, the highest score is 0.740"
     )
     threshold = float(note.rpartition(" ")[2])
     again = Settings(HALF.cutting, EventRule(threshold))
     assert predicted(loaded, folder, tmp_path / "again.csv", again).lines > 0
+
+
+def test_events_of_a_model_without_a_class_for_other_sounds_are_noted(tmp_path: Path) -> None:
+    loaded, events = model(tmp_path), Settings(HALF.cutting, EventRule())
+    assert any("no class of the model is background" in n for n in check_settings(loaded, events))
+    changes = [{"classes": ("call", "Background")}, {"abstain_below": 0.5}]
+    for manifest in (loaded.manifest.model_copy(update=change) for change in changes):
+        assert check_settings(replace(loaded, manifest=manifest), events) == []
 
 
 def test_resumed_events_are_those_of_one_version(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -16,6 +17,11 @@ from audioclf.predict.formats import COLUMNS_VERSION, CsvFormat, OutputFormat, l
 if TYPE_CHECKING:
     from audioclf.models.model import Model
 
+_OTHER = re.compile(
+    r"background|noise|silen|other|none|nothing|unknown|ambient|empty|negative|absent|^no[ _-]",
+    re.IGNORECASE,
+)
+"""Names of classes for all else."""
 _WORSE = "scores may be worse than the model's evaluation says"
 
 
@@ -85,6 +91,8 @@ def check_settings(model: Model, settings: Settings) -> list[str]:
         return []
     cutting = settings.cutting
     notes = [*_too_long(model, cutting)] or [*_unusual_length(model, cutting)]
+    if settings.events is not None:
+        notes += _without_background(model)
     return [*notes, *_faster_hop(cutting, model)]
 
 
@@ -120,6 +128,16 @@ def _unusual_length(model: Model, cutting: Cutting) -> Iterator[str]:
     warning = "" if model.clips is None else model.clips.length_warning(cutting.size / model.sr)
     if warning:
         yield f"a window of {warning}: {_WORSE}"
+
+
+def _without_background(model: Model) -> Iterator[str]:
+    """Name the trap of events of a model that was trained on calls alone."""
+    if model.manifest.abstain_below is None and not any(map(_OTHER.search, model.classes)):
+        yield (
+            "no class of the model is background, so every window gets one of its classes, also "
+            "silence and other sounds; train with a class for these, as `background` of the loader "
+            "annotations makes it (`audioclf docs loaders`)"
+        )
 
 
 def _faster_hop(cutting: Cutting, model: Model) -> Iterator[str]:
