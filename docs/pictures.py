@@ -23,7 +23,7 @@ const field = document.getElementById("colouring");
 field.value = [...field.options].find(option => /group|speaker/.test(option.text)).value;
 field.dispatchEvent(new Event("input", {bubbles: true}));
 field.dispatchEvent(new Event("change", {bubbles: true}));
-window.scrollTo(0, field.getBoundingClientRect().top - 75);
+window.scrollTo(0, field.getBoundingClientRect().top - 66);
 """
 
 
