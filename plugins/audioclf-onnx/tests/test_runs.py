@@ -57,13 +57,12 @@ def one(sample: Path) -> Path:
     return run(sample, root / "one", "--jobs", "1", "--cache-dir", str(root / "cache"))
 
 
-def test_runs_are_equal_with_any_engine_and_number_of_jobs(
+def test_runs_are_equal_with_one_job_two_jobs_and_worker_processes(
     sample: Path, one: Path, tmp_path: Path
 ) -> None:
     for name, options in {
         "two": ("--no-cache", "--jobs", "2"),
         "isolated": ("--no-cache", "--jobs", "2", "--isolate"),
-        "dask": ("--no-cache", "--jobs", "2", "--engine", "dask"),
         "cached": ("--cache-dir", str(sample.parent / "cache")),
     }.items():
         out = run(sample, tmp_path / name, *options)
