@@ -79,7 +79,7 @@ def test_a_config_is_taken_as_plain_data(sounds: Path, monkeypatch: pytest.Monke
         "featurizers": {"mel": {"type": "mel"}},
         "classifiers": {"knn": {"type": "knn"}},
     }
-    config, _ = resolve(data, ["seed=7"], None)
+    config, _ = resolve(data | {"audio": {"sr": 16_000}}, ["seed=7"], None)
     assert (config.name, config.seed, config.dataset.load().classes) == ("run", 7, ("high", "low"))
-    with pytest.raises(audioclf.AudioclfError, match="no classifier is called 'knnn'"):
+    with pytest.raises(audioclf.AudioclfError, match=r"^config: classifiers\.knn: no classifier"):
         audioclf.run({**data, "classifiers": {"knn": {"type": "knnn"}}})

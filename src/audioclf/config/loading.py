@@ -51,7 +51,7 @@ def config_of(
     data: Mapping[str, Any], *, overrides: Iterable[str] = (), registry: Registry | None = None
 ) -> RunConfig:
     """Validate a config given as plain data; relative paths are relative to the working folder."""
-    source = parse_yaml(json.dumps(data, indent=1, default=str), "config")
+    source = YamlSource("config", json.loads(json.dumps(data, default=str)))
     return _load(source, Path("run.yaml"), overrides, registry)
 
 

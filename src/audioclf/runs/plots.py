@@ -36,6 +36,9 @@ _MAX_SECTIONS, _MAX_FRAMES = 2_000, 1_000
 MAX_EXAMPLES = 8
 """Classes of which an example is drawn at most."""
 
+MAX_CONFUSIONS = 20
+"""Pipelines with a plot of their confusion matrix at most, the best."""
+
 _MAX_NAMED, MAX_LINES = 40, 12
 """Classes up to which a plot names each one, and curves in a plot at most."""
 
@@ -110,7 +113,7 @@ def write_plots(
     metric = f"{main.replace('_', ' ')}{of_class(main, dataset.classes)}"
     label = f"{metric} with 95 % intervals"
     write("comparison", draw_estimates(estimates, label, "Pipelines, the best first"))
-    for name, item in pipelines.items():
+    for name, item in list(pipelines.items())[:MAX_CONFUSIONS]:
         title = f"Confusion matrix: {name}"
         figure = draw_confusion(np.asarray(item["confusion"]), dataset.classes, title)
         write(f"confusion-{name.replace('/', '--')}", figure)
