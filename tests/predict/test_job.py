@@ -420,7 +420,10 @@ def test_no_event_has_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_events_of_a_model_without_a_class_for_other_sounds_are_noted(tmp_path: Path) -> None:
     loaded, events = model(tmp_path), Settings(HALF.cutting, EventRule())
     assert any("no class of the model is background" in n for n in check_settings(loaded, events))
-    changes = [{"classes": ("call", "Background")}, {"abstain_below": 0.5}]
+    changes: tuple[dict[str, object], ...] = (
+        {"classes": ("call", "Background")},
+        {"abstain_below": 0.5},
+    )
     for manifest in (loaded.manifest.model_copy(update=change) for change in changes):
         assert check_settings(replace(loaded, manifest=manifest), events) == []
 

@@ -27,7 +27,11 @@ def result() -> audioclf.RunResult:
     return audioclf.RunResult(config, SAVED, tuple(pipelines), ("a",), 4, 0, "", "clip", 4, ())
 
 
-def test_a_result_is_a_table_in_a_notebook_and_a_data_frame(result: Any) -> None:
+def test_a_result_is_a_table_in_python_in_a_notebook_and_a_data_frame(result: Any) -> None:
+    assert repr(result).splitlines()[1:3] == [
+        "pipeline  accuracy              log_loss",
+        "knn       0.750 [0.500, 1.000]  n/a",
+    ]
     html = result._repr_html_()
     assert "<tr><td>knn</td><td>0.750 [0.500, 1.000]</td><td>n/a</td></tr>" in html
     assert "&lt;svm&gt;" in html

@@ -147,11 +147,24 @@ class RunResult:
             ) from exc
         return DataFrame([_flat(pipeline) for pipeline in self.pipelines]).set_index("pipeline")
 
+    def __repr__(self) -> str:
+        caption, head, rows = self._table()
+        table = [head, *([str(cell) for cell in row] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+        return "\n".join([f"{caption}; {self.folder}", *lines])
+
     def _repr_html_(self) -> str:
+        return html_table(*self._table())
+
+    def _table(self) -> tuple[str, tuple[str, ...], list[tuple[object, ...]]]:
+        """Return a caption, the head and the rows of the metrics of all pipelines."""
         metrics = list(self.config.metrics)
-        rows = [(p.name, *(p.metrics[name] or "n/a" for name in metrics)) for p in self.pipelines]
+        rows: list[tuple[object, ...]] = [
+            (p.name, *(p.metrics[name] or "n/a" for name in metrics)) for p in self.pipelines
+        ]
         caption = f"{self.config.name}: {self.n_clips} clips, {self.splits}"
-        return html_table(caption, ("pipeline", *metrics), rows)
+        return caption, ("pipeline", *metrics), rows
 
     def __getitem__(self, pipeline: str) -> PipelineSummary:
         return named(self.pipelines, pipeline)

@@ -8,7 +8,7 @@ contributes its predictions in every repeat.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Estimate:
     value: float
     low: float
     high: float
-    per_fold: tuple[float, ...] = ()
+    per_fold: tuple[float, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         if not np.isfinite(self.value):
