@@ -148,8 +148,9 @@ FOREIGN = {
 @pytest.mark.parametrize(("data", "kind"), FOREIGN.values(), ids=FOREIGN)
 def test_what_is_no_audio_is_named(data: bytes, kind: str) -> None:
     error = refusal(data)
-    assert f": not WAV/FLAC/OGG/AIFF/MP3 audio (looks like {kind})" in error.message
     by_av = kind in {"an MP4 or M4A file", "an AVI video", "CAF audio"}
+    plugin = ", which the plugin audioclf-av decodes" if by_av else ""
+    assert f": not WAV/FLAC/OGG/AIFF/MP3 audio (looks like {kind}{plugin})" in error.message
     assert error.hint == (
         "Convert it to WAV or FLAC, for example with ffmpeg, or install the decoder: in a checkout "
         "of audioclf, run `pip install ./plugins/audioclf-av`."

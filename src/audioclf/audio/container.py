@@ -19,7 +19,14 @@ from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits, raised_by
 from audioclf.dataset.decoders import Decoder, decoder_for
 from audioclf.dataset.path_labels import AUDIO_SUFFIXES
-from audioclf.dataset.signatures import HEAD_BYTES, ZEROS, conversion_hint, hint_for, looks_like
+from audioclf.dataset.signatures import (
+    HEAD_BYTES,
+    ZEROS,
+    by_plugin,
+    conversion_hint,
+    hint_for,
+    looks_like,
+)
 
 _SUFFIXES = {
     "WAV": (".wav", ".wave", ".rf64"),
@@ -180,7 +187,7 @@ def _not_audio(head: bytes, name: str, *, tagged: bool) -> DecodeError:
     kind = looks_like(head)
     if tagged and head[:4] in _CONTAINERS:
         kind = "an ID3 tag in front of another format, which only FLAC and MP3 may have"
-    guess = f" (looks like {kind})" if kind else ""
+    guess = f" (looks like {kind}{by_plugin(head)})" if kind else ""
     return DecodeError(
         f"{name}: not WAV/FLAC/OGG/AIFF/MP3 audio{guess}",
         hint=hint_for(head) or conversion_hint(head),

@@ -116,6 +116,11 @@ def hint_for(head: bytes) -> str | None:
     return None
 
 
+def by_plugin(head: bytes) -> str:
+    """Return words about the plugin that decodes a file, if it is of this project."""
+    return ", which the plugin audioclf-av decodes" if looks_like(head) in _BY_AV else ""
+
+
 def conversion_hint(head: bytes) -> str:
     """Return the hint for a file that is no supported audio."""
     if looks_like(head) in _BY_AV:
