@@ -250,5 +250,9 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except av.error.FFmpegError as exc:
-        text = "damaged data" if isinstance(exc, av.error.InvalidDataError) else exc.strerror
-        raise ValueError(text or type(exc).__name__) from exc
+        if isinstance(exc, MemoryError):
+            raise
+        # FFmpeg's other numbers and texts, such as `Operation not permitted`, mislead here.
+        unknown = isinstance(exc, av.error.PatchWelcomeError)
+        text = "it uses a feature that FFmpeg does not decode" if unknown else "damaged data"
+        raise ValueError(text) from exc
