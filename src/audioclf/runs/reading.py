@@ -204,9 +204,8 @@ def _clips(
         )
         if len(clips) != n_clips:
             raise ValueError(f"it lists {len(clips)} clips, but {files.RECORD} has {n_clips}")
-        for clip in clips:
-            if clip.label not in classes:
-                raise ValueError(f"{files.METRICS} has no class {clip.label!r}")
+        for label in {clip.label for clip in clips}.difference(classes):
+            raise ValueError(f"{files.METRICS} has no class {label!r}")
     return clips, tuple(row for row in rows if row["status"] != "ok")
 
 

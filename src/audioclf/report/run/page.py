@@ -30,21 +30,11 @@ NO_SOUND = "The page was made without sound."
 
 
 def write_report(
-    folder: Path,
-    *,
-    clips: ClipSource | None = None,
-    budget_mb: float | None = None,
-    out: Path | None = None,
-    silence: str = NO_SOUND,
+    folder: Path, *, clips: ClipSource | None = None, budget_mb: float | None = None
 ) -> Path:
-    """Write the report of a finished run into its folder, or over another page of audioclf.
-
-    Other arguments are those of `build_report`.
-    """
-    target = folder / REPORT if out is None else out
-    check_replaceable(target)
-    html = build_report(read_run(folder), clips=clips, budget_mb=budget_mb, silence=silence)
-    return write_page(target, html)
+    """Write the report of a finished run into its folder; arguments are as in `build_report`."""
+    html = build_report(read_run(folder), clips=clips, budget_mb=budget_mb)
+    return write_page(folder / REPORT, html)
 
 
 def report_again(
@@ -60,6 +50,8 @@ def report_again(
     The clips are read from the dataset of the run's config. The page has no sound where the dataset
     is gone, and leaves out clips whose files have changed; the note, "" if none, gives the reasons.
     """
+    target = folder / REPORT if out is None else out
+    check_replaceable(target)
     clips, silence = None, NO_SOUND
     run = read_run(folder)
     if sound:
@@ -69,7 +61,8 @@ def report_again(
             raise
         except AudioclfError as exc:
             silence = f"The page has no sound and no spectrograms: {exc.message}"
-    path = write_report(folder, clips=clips, budget_mb=budget_mb, out=out, silence=silence)
+    html = build_report(run, clips=clips, budget_mb=budget_mb, silence=silence)
+    path = write_page(target, html)
     notes = [silence] if sound and clips is None else []
     expected = [COMPARISON, *([AUDIT] if run.config.get("audit") else [])]
     missing = [name for name in expected if not (folder / name).is_file()]
