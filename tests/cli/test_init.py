@@ -424,6 +424,7 @@ def test_no_config_is_written_for_unclear_classes(
         ("gone", None, "gone: no such folder, zip archive or table"),
         ("soundz", None, "Did you mean"),
         ("x.zip", b"not a zip", "x.zip"),
+        ("x.csv", b"0.wav,dog\n1.wav,cat\n", "the first line is data, not names of columns"),
         ("x.csv", b"a,b\n1,2\n", "which column holds the file is not clear from the names a, b"),
         ("x.wav", b"", "x.wav is one recording; classes are learned from several of"),
         ("x.tar.gz", b"\x1f\x8b", "Unpack it: mkdir sounds && tar -xf "),

@@ -25,6 +25,7 @@ from audioclf.dataset.path_labels import AUDIO_SUFFIXES, count, is_audio, shown
 from audioclf.dataset.sources import AudioSource, PartSource, Span
 from audioclf.dataset.tables import Cells, Problems, Row, Table, missing_column
 
+_DECIMAL_COMMA = re.compile(r"[^,]*\d,(?!\d{3}$)\d+")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _LEADS_OUT = re.compile(r"/|\.\.(?:/|$)|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]+://")
 _MAX_PATH = 4096
@@ -188,6 +189,26 @@ def read_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def read_seconds(text: str) -> float | None:
+    """Return the time in s that a cell holds, as a number, `m:ss` or `h:mm:ss`; None otherwise.
+
+    A comma is a decimal comma unless three digits follow, which may be thousands.
+
+    >>> read_seconds("90.5"), read_seconds("1:30,5"), read_seconds("1:00:02"), read_seconds("1,500")
+    (90.5, 90.5, 3602.0, None)
+    """
+    if _DECIMAL_COMMA.fullmatch(text):
+        text = text.replace(",", ".")
+    *minutes, seconds = text.split(":")
+    number = read_number(seconds)
+    if not minutes or number is None:
+        return number
+    parts = [part for part in minutes if part.isdecimal() and part.isascii()]
+    if len(parts) != len(minutes) or len(parts) > 2 or not 0 <= number < 60:
+        return None
+    return sum(60.0**power * int(part) for power, part in enumerate(reversed(parts), 1)) + number
+
+
 def quoted(text: str) -> str:
     """Return text from a table for a message: shortened, in quotes."""
     return repr(text if len(text) <= 100 else f"{text[:80]}...")
@@ -260,9 +281,9 @@ class _RowReader:
         text = self._text(cells, role)
         if not text:
             return None
-        number = read_number(text)
+        number = read_seconds(text)
         if number is None:
-            raise ValueError(f"{getattr(self.columns, role)} is {quoted(text)}, not a number")
+            raise ValueError(f"{getattr(self.columns, role)} is {quoted(text)}, not a time in s")
         if number < 0:
             raise ValueError(f"{getattr(self.columns, role)} is {text}, less than 0")
         return number

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.path_labels import is_audio, shown
+from audioclf.dataset.table_rows import read_seconds
 from audioclf.dataset.tables import Table
 
 MIN_GROUPS = 3
@@ -68,6 +69,11 @@ class Columns:
     def __init__(
         self, table: Table, chosen: Chosen, *, files: Collection[str] = (), by_values: bool = False
     ) -> None:
+        if any(map(is_audio, table.columns)):
+            raise DatasetError(
+                f"{table.name}: the first line is data, not names of columns; add a line above it, "
+                f"such as {','.join(('path', 'label', *table.columns)[: len(table.columns)])}"
+            )
         self._values = {name: _values(table, name) for name in table.columns}
         self._notes: list[str] = []
         known = {role: name for role, name in chosen.columns.items() if name in table.columns}
@@ -150,16 +156,16 @@ class Columns:
             if by_values
             and name not in taken
             and 1 < len(set(values)) <= _MOST_REPEATED * len(values)
-            and not any(map(_is_number, values))
+            and all(read_seconds(value) is None for value in values)
         ]
 
     def _add_times(self, known: dict[str, str]) -> None:
         if {"start", "end"} & set(known):
             return
         numbers = {
-            name: list(map(float, values))
+            name: seconds
             for name, values in self._values.items()
-            if values and name not in known.values() and all(map(_is_number, values))
+            if name not in known.values() and (seconds := _all_seconds(values))
         }
         pairs = [
             (a, b)
@@ -171,6 +177,12 @@ class Columns:
         if not pairs and len(set(paths)) < len(paths):
             names = [name for name in numbers if not _NO_TIMES.search(name)]
             pairs = list(pairwise(names))
+        if not pairs and len(set(paths)) < len(paths):
+            names = shown(list(self._values), most=12)
+            self._notes.append(
+                "Several rows name the same file, but no two columns hold the start and the end of "
+                f"each clip in s, such as 1.5 or 0:01.5; the columns are {names}."
+            )
         for start, end in pairs:
             rows = zip(numbers[start], numbers[end], strict=False)
             if len(numbers[start]) == len(numbers[end]) and all(0 <= a < b for a, b in rows):
@@ -201,9 +213,7 @@ def _words(name: str) -> Iterator[str]:
     yield from re.findall(r"[^\W\d_]+", re.sub(r"\(.*?\)|\[.*?\]", "", name.lower()))
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _all_seconds(values: Sequence[str]) -> list[float]:
+    """Return the values as times in s; nothing if one of them is none."""
+    seconds = [number for value in values if (number := read_seconds(value)) is not None]
+    return seconds if len(seconds) == len(values) else []

@@ -138,7 +138,9 @@ def _manifest(
             try:
                 return _load_manifest(path / name, columns, None if root is None else path / root)
             except DatasetError as exc:
-                problem = problem or f"{exc.message}. {exc.hint or ''}"
+                notes_of_table = (note for note in columns.notes if "GUESS" not in note)
+                reasons = (f"{exc.message}.", exc.hint or "", *notes_of_table)
+                problem = problem or " ".join(filter(None, reasons))
         notes.append(f"{name} looks like a table of labels, and was not used: {problem}".rstrip())
     return None
 
