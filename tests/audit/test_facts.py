@@ -19,6 +19,7 @@ from audioclf.audit.shortcuts.facts import (
     FACTS,
     FLOOR_DB,
     AuditFacts,
+    _tenth,
     chunk_ids,
     read_formats,
 )
@@ -66,6 +67,13 @@ def test_levels_are_in_db_of_full_scale() -> None:
 def test_the_noise_floor_is_that_of_the_quiet_parts() -> None:
     loud_start = np.concatenate([noise(0.5, level=0.3), noise(0.5, level=0.001)])
     assert facts_of(loud_start)["noise_floor_db"] == pytest.approx(-60.0, abs=1.0)
+
+
+def test_the_noise_floor_is_the_quantile_of_numpy() -> None:
+    rng = np.random.default_rng(3)
+    for n in (*range(1, 30), 1000):
+        levels = rng.random(n).astype(np.float32)
+        assert _tenth(levels) == pytest.approx(float(np.quantile(levels, 0.1)), rel=1e-6)
 
 
 def test_clipping_is_the_share_of_samples_at_full_scale() -> None:

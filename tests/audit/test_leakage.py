@@ -42,6 +42,7 @@ from audioclf.evaluation.splits import (
     StratifiedKFold,
 )
 from audioclf.features.extraction import extract
+from audioclf.features.waveform import decoded
 from audioclf.starters.sample_data.sounds import SR, chirp, murmur, noise, tone
 from tests.conftest import write_wav
 
@@ -155,6 +156,32 @@ def test_a_changed_copy_is_a_near_duplicate(
         "chirp/again.wav",
         "chirp/chirp0.wav",
     ]
+
+
+def test_long_recordings_are_compared_by_their_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies of which one is cut at the end are found, and no more than the limit is decoded."""
+    monkeypatch.setattr("audioclf.audit.leakage.fingerprint.LONGEST_SECONDS", 4.0)
+    monkeypatch.setattr("audioclf.audit.leakage.copies.LONGEST_SECONDS", 4.0)
+    rng = np.random.default_rng(6)
+    sounds = [np.concatenate([chirp(rng) for _ in range(12)]) for _ in range(4)]
+    for at, y in enumerate([*sounds, 0.5 * sounds[0][: 5 * SR]]):
+        write_wav(tmp_path / "ab"[at % 2] / f"{at}.wav", y, SR)
+    dataset, asked = dataset_in(tmp_path), []
+
+    def decoder(clip: Clip, audio: AudioConfig) -> Waveform:
+        asked.append(audio.duration)
+        return decoded(clip, audio)
+
+    audio = AudioConfig(sr=SR)
+    found = extract(dataset, audio, {"print": Fingerprint()})
+    digests = [row.digest for row in found.ledger]
+    result = find_copies(dataset, digests, found.matrices["print"], audio, decoder)
+    codes = dict(zip([clip.id for clip in dataset], result.sounds.tolist(), strict=True))
+    assert codes["a/0.wav"] == codes["a/4.wav"]
+    assert len(set(codes.values())) == 4
+    assert set(asked) == {4.0}
 
 
 def test_copies_with_different_labels_contradict_on_any_side(root: Path) -> None:

@@ -18,7 +18,13 @@ import numpy as np
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.inputs import Codes, Matrix
-from audioclf.audit.leakage.fingerprint import HIGH_HZ, LOW_HZ, exact_part, robust_part
+from audioclf.audit.leakage.fingerprint import (
+    HIGH_HZ,
+    LONGEST_SECONDS,
+    LOW_HZ,
+    exact_part,
+    robust_part,
+)
 from audioclf.base.errors import DecodeError
 from audioclf.dataset.dataset import Dataset
 from audioclf.features.waveform import Decoder, decoded
@@ -201,7 +207,8 @@ def _cosines(scaled: Matrix, low: Codes, high: Codes) -> Matrix:
 
 def _low_rate_decoder(dataset: Dataset, audio: AudioConfig, decoder: Decoder) -> Decode:
     """Return a function, with a cache, from a position to the clip's band; None for no sound."""
-    low_rate = audio.model_copy(update={"sr": min(_SR, audio.sr)})
+    seconds = min(audio.duration or LONGEST_SECONDS, LONGEST_SECONDS)
+    low_rate = audio.model_copy(update={"sr": min(_SR, audio.sr), "duration": seconds})
 
     kept: dict[int, Matrix | None] = {}
 

@@ -43,6 +43,9 @@ RANGE_DB = 30.0
 MODULATIONS = np.geomspace(1.0, 16.0, 12)
 """Modulation frequencies in Hz."""
 
+LONGEST_SECONDS = 60.0
+"""The robust part is that of the beginning of a longer clip."""
+
 N_ROBUST = 2 * (N_MELS - 1) * len(MODULATIONS)
 WIDTH = N_EXACT + N_ROBUST
 """Columns of a print."""
@@ -72,7 +75,8 @@ class Fingerprint(Featurizer):
         bank = mel_bank(
             sr, framing.n_fft, N_MELS, LOW_HZ, min(HIGH_HZ, 0.45 * sr), False, "slaney", 1.0
         )
-        mels = transform(ys, framing, N_MELS, lambda m: bank.project(np.square(m, out=m)))
+        heads = [y[: round(LONGEST_SECONDS * sr)] for y in ys]
+        mels = transform(heads, framing, N_MELS, lambda m: bank.project(np.square(m, out=m)))
         seconds = framing.hop_length / sr
         return [
             np.concatenate([_exact(y), _robust(power, seconds)])[None, :]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
@@ -43,6 +44,7 @@ BANDWIDTH_DB = 60.0
 """Largest distance of the highest frequency below the strongest."""
 
 _FRAME = 512
+_WINDOW = np.hanning(_FRAME).astype(np.float32)
 _EDGE = 256
 _SPECTRA = 48
 """Frames of a clip, evenly spaced, whose spectra are averaged."""
@@ -99,7 +101,7 @@ class AuditFacts(Featurizer):
             "level_db": _db(float(np.sqrt(np.dot(y, y) / n_samples))),
             "dc_offset": float(y.sum(dtype=np.float64)) / n_samples,
             "clipped": _share(magnitude >= FULL_SCALE) if peak >= FULL_SCALE else 0.0,
-            "noise_floor_db": _db(float(np.quantile(levels, 0.1))),
+            "noise_floor_db": _db(_tenth(levels)),
             "bandwidth_hz": _bandwidth(frames, sr),
             "zeros": 1.0 - np.count_nonzero(y) / n_samples,
             "flat": _share(np.abs(np.diff(_inside(y))) < _FLAT),
@@ -119,6 +121,17 @@ def _share(mask: NDArray[np.bool_]) -> float:
     return np.count_nonzero(mask) / len(mask) if len(mask) else 0.0
 
 
+def _tenth(levels: Waveform) -> float:
+    """Return the 10th percentile, which `np.quantile` computes in much more time."""
+    place = 0.1 * (len(levels) - 1)
+    low = int(place)
+    high = min(low + 1, len(levels) - 1)
+    below, above = np.partition(levels, (low, high))[[low, high]]
+    step, share = above - below, np.float32(place - low)
+    rest = np.float32(1.0 - (place - low))
+    return float(above - step * rest if share >= 0.5 else below + step * share)
+
+
 def _inside(y: Waveform) -> Waveform:
     """Return a clip without its edges, where resampling adds ringing."""
     return y[_EDGE:-_EDGE] if len(y) >= 8 * _EDGE else y
@@ -127,7 +140,10 @@ def _inside(y: Waveform) -> Waveform:
 def _frames(y: Waveform) -> tuple[Waveform, Waveform]:
     """Return frames side by side, the last one padded, and their levels (RMS, linear)."""
     n_frames = -(-len(y) // _FRAME)
-    padded = y if len(y) == n_frames * _FRAME else np.pad(y, (0, n_frames * _FRAME - len(y)))
+    padded = y
+    if len(y) < n_frames * _FRAME:
+        padded = np.zeros(n_frames * _FRAME, dtype=np.float32)
+        padded[: len(y)] = y
     frames = padded.reshape(n_frames, _FRAME)
     powers = np.einsum("ij,ij->i", frames, frames)
     powers[:-1] /= _FRAME
@@ -147,15 +163,20 @@ def _bandwidth(frames: Waveform, sr: int) -> float:
     The last of several frames is left out, since the edge of its padding has all frequencies.
     """
     whole = frames[:-1] if len(frames) > 1 else frames
-    chosen = whole[np.linspace(0, len(whole) - 1, min(len(whole), _SPECTRA)).astype(np.intp)]
+    chosen = whole[_spaced(len(whole))]
     chosen = chosen - chosen.mean(axis=1, keepdims=True)  # a constant offset is no sound
-    spectra = np.fft.rfft(chosen * np.hanning(_FRAME).astype(np.float32), axis=1)
+    spectra = np.fft.rfft(chosen * _WINDOW, axis=1)
     power = np.einsum("ij,ij->j", spectra.real, spectra.real)
     power += np.einsum("ij,ij->j", spectra.imag, spectra.imag)
     if power.max() < len(chosen) * (_FRAME / 4 * _FLAT) ** 2:
         return 0.0
     highest = np.flatnonzero(power >= power.max() * 10.0 ** (-BANDWIDTH_DB / 10.0))[-1]
     return min(sr / 2.0, (float(highest) + 0.5) * sr / _FRAME)
+
+
+@lru_cache(maxsize=256)
+def _spaced(n_frames: int) -> NDArray[np.intp]:
+    return np.linspace(0, n_frames - 1, min(n_frames, _SPECTRA)).astype(np.intp)
 
 
 FORMAT_FACTS = ("container", "subtype", "sr", "channels", "suffix", "chunks")
