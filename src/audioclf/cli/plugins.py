@@ -259,7 +259,7 @@ def _weights(cls: type[Component]) -> Iterator[str]:
     except ValidationError:  # the weights are in a field without default
         return
     except Exception as exc:  # noqa: BLE001  foreign code; a missing package is no reason to fail
-        yield f"Weights: {getattr(exc, 'message', exc)}"
+        yield str(getattr(exc, "message", exc))
         return
     if rows:
         yield format_table(("weights", "bytes", "licence", "sha256"), rows)
