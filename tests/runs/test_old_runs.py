@@ -60,6 +60,7 @@ def test_two_saved_runs_are_compared() -> None:
     assert values == {"svm": 1.0, "logistic_regression": 0.944, "knn": 0.833, "baseline": 0.5}
     assert (result.comparison.baseline, result.comparison.unit_name) == ("baseline", "group")
     assert len(result.comparison.pairs) == 6
+    assert "<td>knn</td><td>first</td><td>0.833 [" in result._repr_html_()
     done = run_cli("compare", FIRST, SECOND, "--json")
     assert done.returncode == 0
     assert [row["name"] for row in json.loads(done.stdout)["cells"]] == list(values)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError, ResultError
+from audioclf.base.text import html_table
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.components.registry import suggest
 from audioclf.evaluation.comparison.compare import compare
@@ -67,6 +68,11 @@ class ComparedRuns:
     def exit_code(self) -> int:
         """0 when the runs read every clip, 4 when they left some out."""
         return EXIT_PARTIAL if self.left_out else EXIT_OK
+
+    def _repr_html_(self) -> str:
+        head = ("pipeline", "run", self.comparison.metric)
+        rows = [(p.name, p.run.name, p.estimate or "n/a") for p in self.pipelines]
+        return html_table(f"{len(self.runs)} runs on {self.comparison.sample}", head, rows)
 
     def to_data(self) -> dict[str, Any]:
         """Return plain data for JSON."""
