@@ -264,6 +264,7 @@ def test_metadata_of_an_audiofolder_win(init: Init, tmp_path: Path) -> None:
     [
         (False, "gone.wav,x", "labels.csv looks like a table of labels, and was not used"),
         (True, "dog/0.wav,x", "Put it beside the archive"),
+        (False, r"C:\me\0.wav,x", "shorten them to the part below the folder of the"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_named(

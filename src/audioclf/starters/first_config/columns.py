@@ -46,6 +46,8 @@ _END = (
     *("hasta", "eindtijd", "конец", "结束", "終了"),
 )
 _NO_TIMES = re.compile(r"freq|hz|lat|lon|temp|ms\b|_ms|id\b", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]")
+_SLASH = re.compile(r"[\\/]")
 _MOST_ROWS = 2000
 _MOST_REPEATED = 0.5
 
@@ -84,6 +86,11 @@ class Columns:
         for role, names in _SINGLE.items():
             known.setdefault(role, next(iter(_named(table.columns, names)), ""))
         self._add(known, "path", _named(table.columns, _PATH), self._paths(files))
+        if (paths := self._values.get(known.get("path", ""))) and all(map(_ABSOLUTE.match, paths)):
+            self._notes.append(
+                "Its paths are those of the computer where it was made: shorten them to the part "
+                f"below the folder of the recordings, such as {re.split(_SLASH, paths[0])[-1]}."
+            )
         self._add_times(known)
         groups = [name for name in _named(table.columns, _GROUP) if name not in known.values()]
         labels = _named(table.columns, _LABEL)
@@ -178,10 +185,10 @@ class Columns:
             names = [name for name in numbers if not _NO_TIMES.search(name)]
             pairs = list(pairwise(names))
         if not pairs and len(set(paths)) < len(paths):
-            names = shown(list(self._values), most=12)
+            listed = shown(list(self._values), most=12)
             self._notes.append(
                 "Several rows name the same file, but no two columns hold the start and the end of "
-                f"each clip in s, such as 1.5 or 0:01.5; the columns are {names}."
+                f"each clip in s, such as 1.5 or 0:01.5; the columns are {listed}."
             )
         for start, end in pairs:
             rows = zip(numbers[start], numbers[end], strict=False)
