@@ -144,7 +144,7 @@ def _beside_baseline(comparison: Comparison) -> str:
 
 
 def baseline_sentence(comparison: Comparison) -> str:
-    """Return which pipelines beat the baseline, as one sentence; empty where nothing is known."""
+    """Return which pipelines beat the baseline, as one sentence; empty if the verdict says it."""
     baseline = comparison.baseline
     if baseline is None:
         return ""
@@ -154,8 +154,7 @@ def baseline_sentence(comparison: Comparison) -> str:
     if not failing:
         return f"every other pipeline beats {baseline}"
     if not beating:
-        few = are_few(comparison.sample)
-        return "" if few else f"no pipeline is shown to beat {baseline}"
+        return ""
     return f"{len(beating)} of {len(others)} pipelines beat {baseline}; not {listed(failing)}"
 
 
