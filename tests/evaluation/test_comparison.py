@@ -289,11 +289,7 @@ def test_other_folds_are_refused() -> None:
             "it beats c0 and baseline and cannot be told apart from c2 on 100 clips",
             "every other pipeline beats baseline",
         ),
-        (
-            (0.52, 0.55),
-            "on 100 clips; no pipeline is shown to beat baseline",
-            "",
-        ),
+        ((0.52, 0.55), "on 100 clips; no pipeline is shown to beat baseline", ""),
         (
             (0.3, 0.2),
             "no pipeline has a better accuracy than baseline, which ignores the features",
