@@ -36,7 +36,7 @@ def test_a_page_is_printed_by_its_topic(topic: str, page: str) -> None:
 
 def test_an_unknown_topic_is_refused_with_the_nearest() -> None:
     done = run_cli("docs", "loader", code=2)
-    assert "there is no page on 'loader'\n  Near are: loaders" in done.stderr
+    assert "there is no page on 'loader'\n  Did you mean 'loaders'?" in done.stderr
 
 
 def test_every_page_that_a_message_names_exists() -> None:

@@ -95,14 +95,13 @@ class LazyGroup(TyperGroup):
         """Return the command; for an unknown one the error has the nearest name."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            from difflib import get_close_matches
+            from audioclf.components.registry import suggest
 
-            near = get_close_matches(name, COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = suggest(name, COMMANDS)
             if Path(name).exists():
-                config = Path(name).suffix.lower() in (".yaml", ".yml")
-                hint = f" Did you mean 'audioclf {'run' if config else 'init'} {name}'?"
-            ctx.fail(f"No such command {name!r}.{hint}")
+                command = "run" if name.lower().endswith((".yaml", ".yml")) else "init"
+                hint = f"Did you mean 'audioclf {command} {name}'?"
+            ctx.fail(f"No such command {name!r}. {hint}".rstrip())
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -140,10 +139,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _be_verbose(ctx: typer.Context, wanted: bool) -> None:
-    set_verbose(ctx, wanted)
-
-
 app = typer.Typer(
     cls=LazyGroup,
     name="audioclf",
@@ -165,7 +160,7 @@ def _options(
         False,
         "--verbose",
         "-v",
-        callback=_be_verbose,
+        callback=set_verbose,
         expose_value=False,
         help="Show versions, messages of libraries, and the traceback of an error.",
     ),

@@ -8,6 +8,8 @@ import sys
 from functools import partial
 from typing import Any
 
+import typer
+
 from audioclf._version import __version__
 from audioclf.cli.terminal import complain
 
@@ -94,7 +96,7 @@ def _format_options(command: Any, ctx: Any, formatter: Any) -> None:
         command.format_commands(ctx, formatter)
 
 
-def set_verbose(ctx: Any, wanted: bool) -> None:
+def set_verbose(ctx: typer.Context, wanted: bool) -> None:
     """Show versions and messages of libraries on stderr; the rest is for `is_verbose`."""
     if wanted and not is_verbose(ctx):
         ctx.meta[__name__] = True

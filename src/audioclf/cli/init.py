@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,14 +90,13 @@ def _local(source: str) -> Path:
     path = Path(source)
     if path.exists():
         return path
+    from audioclf.components.registry import suggest
     from audioclf.starters.recipes import recipes
 
-    beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = get_close_matches(path.name, beside, n=1)
-    hint = f"Did you mean {shlex.quote(str(path.parent / near[0]))}?" if near else None
+    hint = suggest(str(path), map(str, path.parent.glob("*")))
     if any(recipe.name == source for recipe in recipes()):
         hint = f"It is an included config, and needs no init: audioclf run {source}"
-    raise DatasetError(f"{path}: no such folder, zip archive or table", hint=hint)
+    raise DatasetError(f"{path}: no such folder, zip archive or table", hint=hint or None)
 
 
 def _rows(draft: ConfigDraft) -> Iterator[tuple[str, str]]:

@@ -64,22 +64,19 @@ def check(
 
     registry = load_registry()
     components = [(p, make_component(p.cls, overrides, registry)) for p in _find(registry, name)]
-    failed, data = 0, []
+    tell = (lambda text: None) if as_json else say
+    data = []
     for provider, component in components:
         outcomes: list[Outcome] = []
-        if not as_json:
-            say(f"{_qualified(provider.cls)}  from {provider.origin}")
+        tell(f"{_qualified(provider.cls)}  from {provider.origin}")
         for outcome in _quietly(run_checks(component)):
             outcomes.append(outcome)
-            if not as_json:
-                say(_line(outcome))
-        failed += sum(outcome.status == "failed" for outcome in outcomes)
+            tell(_line(outcome))
         data.append(_check_data(provider, outcomes))
-        if not as_json:
-            say(_tally(outcomes))
+        tell(_tally(outcomes))
     if as_json:
         say(json_text(data))
-    sys.exit(EXIT_DATA if failed else 0)
+    sys.exit(0 if all(checked["ok"] for checked in data) else EXIT_DATA)
 
 
 @app.command()
@@ -120,14 +117,12 @@ def new(
     """Write a plugin with one working component and its tests, as a start."""
     from audioclf.starters.plugin_template import add_component, new_plugin
 
-    if add is not None:
-        for path in add_component(_kind(kind), name, add, registry=load_registry()):
-            say(str(path))
-        say(f"\nNext: cd {add} && pip install -e '.[test]' && pytest")
-        return
-    target = new_plugin(_kind(kind), name, folder, registry=load_registry())
-    for path in sorted(path for path in target.rglob("*") if path.is_file()):
-        say(str(path))
+    if add is None:
+        target = new_plugin(_kind(kind), name, folder, registry=load_registry())
+        files = sorted(path for path in target.rglob("*") if path.is_file())
+    else:
+        target, files = add, add_component(_kind(kind), name, add, registry=load_registry())
+    say("\n".join(map(str, files)))
     say(f"\nNext: cd {target} && pip install -e '.[test]' && pytest")
 
 

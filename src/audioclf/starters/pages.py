@@ -5,10 +5,10 @@ The folder `docs` of the repository is the only source. A wheel holds a copy of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from audioclf.base.errors import ConfigError
+from audioclf.components.registry import suggest
 from audioclf.starters.installed import installed_folder
 
 FOLDERS = ("start", "guides", "reference")
@@ -32,7 +32,8 @@ def page_of(topic: str) -> Path:
     for stem in (name, f"loader_{name}", f"featurizer_{name}", f"classifier_{name}"):
         if stem in by_name:
             return known[by_name[stem]]
-    raise ConfigError(f"there is no page on {topic!r}", hint=_hint(name, by_name))
+    hint = f"{suggest(name, by_name)} `audioclf docs` lists all pages.".lstrip()
+    raise ConfigError(f"there is no page on {topic!r}", hint=hint)
 
 
 def title_of(page: Path) -> str:
@@ -40,12 +41,3 @@ def title_of(page: Path) -> str:
     with page.open(encoding="utf-8") as stream:
         lines = (line for line in stream if line.startswith("# "))
         return next(lines, page.stem).lstrip("# ").rstrip()
-
-
-def _hint(name: str, by_name: Mapping[str, str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, by_name, n=3, cutoff=0.5)
-    near += [stem for stem in by_name if name in stem and stem not in near][:3]
-    listed = f"Near are: {', '.join(by_name[stem] for stem in near)}. " if near else ""
-    return f"{listed}`audioclf docs` lists all pages."
