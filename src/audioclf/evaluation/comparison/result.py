@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -103,19 +103,23 @@ def verdict_sentence(comparison: Comparison) -> str:
         return (
             f"no pipeline has a better {comparison.metric} than {best}, which ignores the features"
         )
-    first = f"{best} has the best {comparison.metric}"
     clauses = list(_clauses(comparison, best))
-    decided = f"{first}: it {' and '.join(clauses)}" if clauses else first
+    text = f"{best} has the best {comparison.metric}"
+    text += f": it {' and '.join(clauses)}" if clauses else ""
     open_ = {p.worse: p.difference for p in comparison.pairs if p.better == best and p.is_open}
-    if not open_ or not are_few(comparison.sample):
-        return decided + _beside_baseline(comparison)
-    values = {name: f"{value:.{_decimals(value)}f}" for name, value in open_.items()}
-    sizes = listed([f"{value} to {name}" for name, value in values.items()])
-    differences = f"the differences are {sizes}"
-    if len(values) == 1:
-        (name, value), *_ = values.items()
-        differences = f"the difference to {name} is {value}"
-    return f"{decided}; {too_few(comparison.sample)}; {differences}"
+    if not open_:
+        return text
+    few = f"; {too_few(comparison.sample)}" if are_few(comparison.sample) else ""
+    return f"{text}{few}; {_differences(open_)}"
+
+
+def _differences(by_name: Mapping[str, float]) -> str:
+    values = {name: f"{value:.{_decimals(value)}f}" for name, value in by_name.items()}
+    if len(values) > 1:
+        sizes = [f"{value} to {name}" for name, value in values.items()]
+        return f"the differences are {listed(sizes)}"
+    (name,) = values
+    return f"the difference to {name} is {values[name]}"
 
 
 def _clauses(comparison: Comparison, best: str) -> Iterator[str]:
@@ -133,14 +137,6 @@ def _clauses(comparison: Comparison, best: str) -> Iterator[str]:
 
 def _worse(pairs: Sequence[Pair], verdict: Verdict) -> list[str]:
     return [pair.worse for pair in pairs if pair.verdict == verdict]
-
-
-def _beside_baseline(comparison: Comparison) -> str:
-    """Return a warning if no pipeline is better than the baseline."""
-    pairs = [p for p in comparison.pairs if p.worse == comparison.baseline]
-    if not pairs or any(pair.verdict == "better" for pair in pairs):
-        return ""
-    return f"; no pipeline is shown to beat {comparison.baseline}"
 
 
 def baseline_sentence(comparison: Comparison) -> str:
