@@ -3,9 +3,9 @@
 Copies that were changed are found in two steps. Prints (see `audit.leakage.fingerprint`) that are
 similar make candidates; then the waveforms of each candidate pair are aligned at the best shift and
 compared in frames of 30 ms. Two recordings of one word by one speaker have similar prints, but
-different waveforms: of 3,000 spoken digits no two reach `SAME` (at most 0.91). Copies with another
-gain, encoding, rate, noise at 20 dB SNR or silence around do in 95 to 100 % of cases. Copies at
-another speed or pitch are not found, nor are parts of less than half.
+different waveforms: of 3,000 spoken digits no two reach `SAME` (at most 0.91). Longer clips are
+compared by their first minute. `benchmarks/copies.py` measures how many copies are found; copies at
+another speed or pitch are not, nor are parts of less than half.
 """
 
 from __future__ import annotations
