@@ -17,8 +17,9 @@ from audioclf.audio.decode import decode, inspect
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.settings import AudioConfig
 from audioclf.audio.stream import open_stream
-from audioclf.base.errors import DecodeError
+from audioclf.base.errors import ConfigError, DecodeError
 from audioclf.base.limits import Limits
+from audioclf.config.loading import load_config
 from audioclf.dataset.archive import open_archive
 from audioclf.dataset.sources import FileSource, ZipSource
 from tests.conftest import imported_by
@@ -127,6 +128,14 @@ def test_a_channel_that_is_not_there_is_an_error() -> None:
     with pytest.raises(DecodeError, match=r"^clip\.wav: no channel 2, since it has 1\n") as caught:
         decode(MemorySource(wav()), AudioConfig(channel="right"))
     assert caught.value.hint == "Set audio.channel: mix, or leave this clip out."
+
+
+@pytest.mark.parametrize("channel", [0, 65, "middle", True, 1.5])
+def test_a_bad_channel_is_named_in_one_sentence(toy_config: Path, channel: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(toy_config, overrides=[f"audio.channel={channel}"])
+    assert "audio.channel: expected mix, left, right, or a number" in caught.value.message
+    assert "\n" not in caught.value.message
 
 
 def test_the_default_channel_leaves_files_and_keys_as_they_were() -> None:

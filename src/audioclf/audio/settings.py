@@ -5,9 +5,30 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from annotated_types import Interval
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_serializer,
+)
 
 from audioclf.base.settings import Settings
+
+
+def _in_one_sentence(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:
+        expected = "mix, left, right, or a number from 1 to 64"
+        raise ValueError(f"expected {expected}, not {value!r}") from None
+
+
+Channel = Annotated[
+    Literal["mix", "left", "right"] | Annotated[int, Interval(ge=1, le=64)],
+    WrapValidator(_in_one_sentence),
+]
 
 
 class AudioConfig(Settings):
@@ -22,7 +43,7 @@ class AudioConfig(Settings):
     offset: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     """Seconds at the start of a clip that are passed over."""
 
-    channel: Literal["mix", "left", "right"] | Annotated[int, Interval(ge=1, le=64)] = "mix"
+    channel: Channel = "mix"
     """`mix` for the average of all channels, or one of them: `left`, `right`, its number from 1."""
 
     @model_serializer(mode="wrap")
