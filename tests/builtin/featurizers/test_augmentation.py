@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from audioclf.builtin.featurizers.concat import Concat
 from audioclf.builtin.featurizers.mel import MelSpectrogram, Vtlp
 from audioclf.builtin.featurizers.mfcc import Mfcc
 from audioclf.builtin.featurizers.stft import Stft
+from audioclf.dsp.mel_filters import mel_bank, mel_weights, vtlp_warp
 from audioclf.plugin import Featurizer
+from tests.builtin.featurizers.signals import tone
 
 Y = np.random.default_rng(0).normal(0.0, 0.1, 8000).astype(np.float32)
 
@@ -54,3 +58,57 @@ def test_concat_joins_copies_of_one_kind_and_leaves_the_rest_as_it_is() -> None:
 def test_concat_refuses_copies_of_two_kinds(other: Vtlp) -> None:
     with pytest.raises(ValidationError, match="'mel' and 'mfcc' have different `augment`"):
         parts(mel=MelSpectrogram(augment=Vtlp()), mfcc=Mfcc(augment=other))
+
+
+SR = 16_000
+
+
+def as_in_the_paper(f: float, alpha: float, sr: float, f_hi: float) -> float:
+    """Jaitly and Hinton (2013), the equation of section 3, for one frequency."""
+    lower = f_hi * min(alpha, 1.0)
+    if f <= lower / alpha:
+        return f * alpha
+    return sr / 2 - (sr / 2 - lower) / (sr / 2 - lower / alpha) * (sr / 2 - f)
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(
+    sr=st.sampled_from([8000, 16_000, 22_050, 48_000]),
+    alpha=st.floats(0.5, 2.0),
+    share=st.floats(0.0, 1.0),
+    hi_share=st.none() | st.floats(0.1, 0.95),
+)
+def test_frequencies_move_as_in_the_paper(
+    sr: int, alpha: float, share: float, hi_share: float | None
+) -> None:
+    f = share * sr / 2
+    f_hi = None if hi_share is None else hi_share * sr / 2
+    expected = as_in_the_paper(f, alpha, sr, min(4800.0, 0.3 * sr) if f_hi is None else f_hi)
+    found = vtlp_warp(np.array([f]), alpha, sr=sr, f_hi=f_hi)
+    np.testing.assert_allclose(found, [expected], rtol=1e-9, atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.9, 1.0, 1.1, 2.0])
+@pytest.mark.parametrize("sr", [8000, 16_000, 48_000])
+def test_the_order_and_both_ends_stay(alpha: float, sr: int) -> None:
+    warped = vtlp_warp(np.linspace(0.0, sr / 2, 500), alpha, sr=sr)
+    assert (np.diff(warped) > 0).all()
+    np.testing.assert_allclose(warped[[0, -1]], [0.0, sr / 2], atol=1e-9)
+
+
+@pytest.mark.parametrize("norm", ["slaney", None, 2.0])
+def test_without_a_warp_not_a_bit_of_the_filters_changes(norm: Any) -> None:
+    plain = mel_weights(sr=SR, n_fft=1024, norm=norm)
+    assert np.array_equal(mel_weights(sr=SR, n_fft=1024, norm=norm, warp=1.0), plain)
+    one = mel_bank(SR, 1024, 40, 0.0, None, False, norm).weights.toarray()
+    other = mel_bank(SR, 1024, 40, 0.0, None, False, norm, 1.0).weights.toarray()
+    assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("alpha", [0.8, 1.25])
+def test_a_tone_that_moves_with_the_filters_stays_in_its_band(alpha: float) -> None:
+    bands = {"n_mels": 40, "n_fft": 4096}
+    for frequency in (300.0, 1000.0, 2500.0):
+        plain = MelSpectrogram(**bands).extract(tone(frequency, SR, SR), SR)[:, 15].argmax()
+        moved = MelSpectrogram(warp=alpha, **bands).extract(tone(alpha * frequency, SR, SR), SR)
+        assert moved[:, 15].argmax() == plain
