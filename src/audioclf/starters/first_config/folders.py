@@ -164,7 +164,7 @@ def _by_folders_or_names(path: Path, listing: Listing) -> Layout:
     if are_folds(sorted(folders)):
         return _below(path, ids, "fold", "numbered folds")
     if are_groups(sorted(folders)):
-        return _below(path, ids, "group", "named as speakers, sites or days")
+        return _below(path, ids, "group", "named as speakers, sites, machines or days")
     return _by_folders(path)
 
 

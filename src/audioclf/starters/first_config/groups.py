@@ -13,6 +13,7 @@ from audioclf.starters.first_config.columns import MIN_GROUPS
 from audioclf.starters.first_config.results import LabelPattern, Layout
 
 _MAX_SHOWN = 8
+_INNER_CLASSES = "If they are the classes, and the folders speakers, sites or machines, use"
 
 
 def with_groups(layout: Layout) -> Layout:
@@ -33,7 +34,10 @@ def with_groups(layout: Layout) -> Layout:
             "speaker, a site, a version or a counter. If it is a group, choose "
             "stratified_group_kfold below, and here"
         )
-        return replace(layout, group_notes=((note, guess.label_pattern),))
+        notes = [(note, guess.label_pattern)]
+        if "(?P<group>[^/]+)/" in guess.label_pattern:  # either level of folders may be the class
+            notes.append((_INNER_CLASSES, _swapped(guess.label_pattern)))
+        return replace(layout, group_notes=tuple(notes))
     try:
         return _with_guess(layout, guess, values)
     except DatasetError:
@@ -58,7 +62,7 @@ def _with_guess(layout: Layout, guess: Guess, values: str) -> Layout:
     )
     notes = [(note, "")]
     if all(other.pattern != swapped for other in others):
-        notes.append(("If they are the classes, and the folders speakers or sites, use", swapped))
+        notes.append((_INNER_CLASSES, swapped))
     return replace(
         layout,
         dataset=dataset,

@@ -26,7 +26,8 @@ _TRAILING_NUMBER = re.compile(r"[\W_]*\d+[\W_]*$")
 
 _GROUP = re.compile(
     r"(?:speaker|spkr?|subject|subj?|sub|actor|person|patient|pat|site|loc|location|station|plot|"
-    r"device|dev|mic|recorder|session|sess|ses|tape|day|night|id|s|p|m|f|"
+    r"device|dev|mic|recorder|machine|motor|pump|unit|room|farm|hive|nest|animal|individual|"
+    r"session|sess|ses|tape|day|night|id|s|p|m|f|"
     r"take|trial|rep|rec|recording|clip|file|version|ver|v)[ _-]?\d+|\d{4,}",
     re.IGNORECASE,
 )
@@ -95,7 +96,7 @@ def are_folds(folders: Sequence[str]) -> bool:
 
 
 def are_groups(names: Sequence[str]) -> bool:
-    """Return whether names denote speakers, sites or dates: `s01`, `speaker_2`, `20230501`."""
+    """Return whether names denote speakers, sites, machines or dates: `s01`, `site_2`, `2023`."""
     return all(_GROUP.fullmatch(name) for name in names)
 
 

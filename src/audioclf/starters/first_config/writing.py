@@ -74,7 +74,7 @@ def _dataset(draft: ConfigDraft, out: Path) -> Iterator[str]:
         if pattern:
             yield from comment(f"  label_pattern: {scalar(pattern)}", 2, keep=True)
     for note in layout.dataset.notes:
-        yield from comment(f"Note: {note}.", 2)
+        yield from comment(f"Note: {note.removesuffix('.')}.", 2)
     yield from block({key: _plain(value, out) for key, value in layout.fields.items()}, 2)
 
 
