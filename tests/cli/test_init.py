@@ -210,6 +210,7 @@ def test_columns_are_recognized_by_names_and_values(
     assert said in done.stdout.replace("\n", " ")
     dataset = load_config(out).dataset.load()
     assert dataset.class_counts == {"jay": 5, "owl": 4}
+    assert len({clip.group for clip in dataset}) in (2, 3)  # the column, or the recordings
 
 
 def test_names_of_files_come_before_a_column_without_a_usual_name(
@@ -246,6 +247,20 @@ def test_other_tables_unread_files_and_few_clips_are_said(init: Init, tmp_path: 
     )
     assert "Tables that were not used: list.xlsx." in said
     assert "Only 2 folds instead of 5, since the class 'owl' has 2 clips" in said
+
+
+@pytest.mark.parametrize(
+    ("sites", "message"),
+    [("a", "NOT by groups, although there are 14"), ("ab", "Only 2 folds instead of 5, since the")],
+)
+def test_a_class_in_few_groups_is_said(
+    sites: str, message: str, init: Init, tmp_path: Path
+) -> None:
+    rows = [f"dog,{site}" for site in sites * 4] + [f"cat,{site}" for site in "abcdefghijklmn"]
+    root = put(tmp_path / "s", (f"{n}.wav" for n in range(len(rows))))
+    lines = [f"{n}.wav,{row}" for n, row in enumerate(rows)]
+    found = init(table_of(root, "x.csv", "path,label,site", lines))
+    assert message in " ".join(found.done.stdout.split())
 
 
 def test_own_output_is_passed_over(init: Init, plain_run: Path, tmp_path: Path) -> None:

@@ -173,7 +173,8 @@ def _by_groups(dataset: Dataset, n_groups: int, guessed: bool) -> Choice:
     for clip in dataset:
         classes_of[clip.group].add(clip.label)
         groups_of[clip.label].add(clip.group)
-    fewest = min(map(len, groups_of.values()))
+    smallest = min(groups_of, key=lambda label: len(groups_of[label]))
+    fewest = len(groups_of[smallest])
     guess = " (a guess, see above)" if guessed else ""
     purpose = f"the result holds for new groups{guess}"
     crossed = all(len(classes) > 1 for classes in classes_of.values())
@@ -188,11 +189,11 @@ def _by_groups(dataset: Dataset, n_groups: int, guessed: bool) -> Choice:
             "only, which cannot be on both sides. The results will be too good: the model may "
             "recognize the group and not the class. Record such classes in more groups."
         )
-        return Choice(_stratified(dataset).data, (reason,))
+        return Choice(_stratified(dataset).data, (reason,), reason)
     n_splits, repeats = min(5, fewest), _repeats(dataset)
     reason = f"{n_groups} groups are divided into {n_splits} folds, each kept whole: {purpose}."
     split = {"type": "stratified_group_kfold", "n_splits": n_splits, "repeats": repeats}
-    return Choice(split, (reason,))
+    return Choice(split, (reason,), _few_folds(n_splits, smallest, f"{fewest} groups"))
 
 
 def _stratified(dataset: Dataset) -> Choice:
@@ -207,12 +208,18 @@ def _stratified(dataset: Dataset) -> Choice:
         "a manifest, and choose stratified_group_kfold."
     )
     data = {"type": "stratified_kfold", "n_splits": n_splits, "repeats": repeats}
-    warning = (
-        f"Only {n_splits} folds instead of 5, since the class {smallest!r} has {fewest} clips: "
-        f"each model learns from {100 * (n_splits - 1) // n_splits} % of the clips. Add clips to "
-        "it, or take it out, and call init again."
+    return Choice(data, (reason,), _few_folds(n_splits, smallest, f"{fewest} clips"))
+
+
+def _few_folds(n_splits: int, label: str, has: str) -> str:
+    """Return a warning on fewer than 5 folds, which are due to one class."""
+    if n_splits >= 5:
+        return ""
+    return (
+        f"Only {n_splits} folds instead of 5, since the class {label!r} has {has}: each model "
+        f"learns from {100 * (n_splits - 1) // n_splits} % of the clips. Add clips to it, or "
+        "take it out, and call init again."
     )
-    return Choice(data, (reason,), warning if n_splits < 5 else "")
 
 
 def _repeats(dataset: Dataset) -> int:

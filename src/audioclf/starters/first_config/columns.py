@@ -86,7 +86,8 @@ class Columns:
         for role, names in _SINGLE.items():
             known.setdefault(role, next(iter(_named(table.columns, names)), ""))
         self._add(known, "path", _named(table.columns, _PATH), self._paths(files))
-        if (paths := self._values.get(known.get("path", ""))) and all(map(_ABSOLUTE.match, paths)):
+        paths = self._values.get(known.get("path", ""), [])
+        if paths and all(map(_ABSOLUTE.match, paths)):
             self._notes.append(
                 "Its paths are those of the computer where it was made: shorten them to the part "
                 f"below the folder of the recordings, such as {re.split(_SLASH, paths[0])[-1]}."
@@ -99,6 +100,9 @@ class Columns:
         if "group" not in known and groups:
             self._guess(known, "group", groups, "name", ", which is kept on one side of each split")
         if "group" not in known and "label" in known:
+            if "start" in known and len(set(paths)) > 1:
+                known["group"] = known["path"]
+                self._notes.append("Clips of one recording are kept on one side of each split.")
             self._note_groups(self._texts(set(known.values()), by_values=True))
         self.by_role = {role: name for role in _ROLES if (name := known.get(role))}
         self.notes = tuple(self._notes)
@@ -141,7 +145,7 @@ class Columns:
         if several:
             listed = ", ".join(f"{name!r} ({n} values)" for name, n in several.items())
             self._notes.append(
-                f"No groups were chosen. These columns may hold them: {listed}. If all clips of "
+                f"No column was chosen for groups. These may hold them: {listed}. If all clips of "
                 "a speaker, a site or a device have one value, call init again with --group "
                 f"{min(several, key=lambda name: several[name])}."
             )
