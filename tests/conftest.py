@@ -57,6 +57,12 @@ def real_data() -> Callable[[str], Path]:
     return find
 
 
+@pytest.fixture
+def no_decoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do as if no decoder of a plugin were installed."""
+    monkeypatch.setattr("audioclf.dataset.decoders.installed_decoders", tuple)
+
+
 def tone(frequency: float, seconds: float, sr: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     times = np.arange(round(seconds * sr)) / sr

@@ -236,6 +236,7 @@ def test_a_table_elsewhere_is_given_its_folder(tmp_path: Path) -> None:
     assert load_config(out).dataset.load().class_counts == {"a": 4, "b": 4}
 
 
+@pytest.mark.usefixtures("no_decoders")
 def test_other_tables_unread_files_and_few_clips_are_said(init: Init, tmp_path: Path) -> None:
     root = put(tmp_path / "s", [*numbered(["dog", "cat"], form="{}/{n}.wav", each=6), "owl/1.wav"])
     put(root, ["owl/2.wav"])
@@ -442,6 +443,7 @@ def test_no_config_is_written_for_unclear_classes(
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("no_decoders")
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -67,6 +67,7 @@ def test_ids_and_labels_are_composed_unicode() -> None:
     assert labels(found) == {"a/1.wav": "a", "é/1.wav": "é"}
 
 
+@pytest.mark.usefixtures("no_decoders")
 @pytest.mark.parametrize(
     ("paths", "notes"),
     [
@@ -91,6 +92,7 @@ def test_notes_of_the_listing_come_first() -> None:
     assert len(found.notes) == 2
 
 
+@pytest.mark.usefixtures("no_decoders")
 @pytest.mark.parametrize(
     ("paths", "message"),
     [

@@ -15,7 +15,6 @@ from audioclf.audio.decode import Decoded, decode, inspect
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import EXIT_DATA, DecodeError
 from audioclf.base.limits import DEFAULT_LIMITS
-from audioclf.dataset import decoders
 from audioclf.dataset.sources import FileSource, PartSource, Span
 from tests.hostile.files import (
     EXTENSIBLE,
@@ -126,11 +125,6 @@ SAMPLES = {
 @pytest.mark.parametrize(("data", "words"), SAMPLES.values(), ids=SAMPLES)
 def test_samples_that_are_no_audio_are_refused(data: bytes, words: str) -> None:
     assert words in refusal(data).message
-
-
-@pytest.fixture
-def no_decoders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoders, "installed_decoders", tuple)
 
 
 FOREIGN = {
