@@ -108,6 +108,7 @@ def test_missing_recordings_of_a_recipe_come_with_a_way_to_get_some(
         ("mine", "Did you mean mine.yaml?"),
         ("made", "made is a folder, not a config\n  Did you mean made/config.yaml?"),
         (".", ". is a folder, not a config\n  Write a config for recordings: audioclf init ."),
+        ("a.wav", "a.wav is a recording, not a config\n  Write a config for its folder: audioclf"),
         ("s.zip", "s.zip is an archive, not a config\n  Write a config for recordings: audioclf"),
     ],
 )
@@ -115,6 +116,6 @@ def test_a_config_that_is_none_comes_with_the_next_step(
     elsewhere: Path, config: str, message: str
 ) -> None:
     (elsewhere / "made").mkdir()
-    for name in ("mine.yaml", "made/config.yaml", "s.zip"):
+    for name in ("mine.yaml", "made/config.yaml", "s.zip", "a.wav"):
         (elsewhere / name).touch()
     assert message in run_cli("check", config, code=2).stderr

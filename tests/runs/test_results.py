@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import audioclf
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource
 from audioclf.evaluation.metrics.estimate import Estimate
+from audioclf.runs import results
 
 SAVED = Path(__file__).parents[1] / "data" / "runs" / "first"
 
@@ -87,3 +89,23 @@ def test_a_config_is_taken_as_plain_data(sounds: Path, monkeypatch: pytest.Monke
     assert (config.name, config.seed, config.dataset.load().classes) == ("run", 7, ("high", "low"))
     with pytest.raises(audioclf.AudioclfError, match=r"^config: classifiers\.knn: no classifier"):
         audioclf.run({**data, "classifiers": {"knn": {"type": "knnn"}}})
+
+
+@pytest.mark.parametrize(
+    ("metric", "corrected", "expected"),
+    [
+        ("accuracy", 0.7, "accuracy of 0.750 is optimistic; corrected for the choice it is 0.7"),
+        ("accuracy", 0.7501, "accuracy of 0.750 stays the same when corrected"),
+        ("accuracy", 0.76, "accuracy of 0.750 does not get worse when corrected"),
+        ("log_loss", 0.76, "log_loss of 0.750 is optimistic; corrected for the choice it is 0.7"),
+    ],
+)
+def test_the_note_on_the_choice_says_whether_it_made_the_value_better(
+    metric: Any, corrected: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "corrected_best", lambda *_, **__: corrected)
+    candidates: Any = [SimpleNamespace(pipeline=SimpleNamespace(is_baseline=False))] * 2
+    best = audioclf.PipelineSummary("knn", "mel", "knn", {metric: Estimate(0.75, 0.5, 1.0)}, 0.1)
+    config: Any = SimpleNamespace(metrics=(metric,), seed=0)
+    (note,) = results._selection_notes(candidates, best, config, config)
+    assert expected in note

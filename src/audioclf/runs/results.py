@@ -341,6 +341,8 @@ def _selection_notes(
     text = f"{best.name} is the best of {len(candidates)} pipelines on these clips"
     if value == without_choice:
         yield f"{text}; its {main} of {value} stays the same when corrected for the choice"
+    elif (corrected > estimate_of_best.value) != METRICS[main].lower_is_better:
+        yield f"{text}; its {main} of {value} does not get worse when corrected for the choice"
     else:
         yield (
             f"{text}, so its {main} of {value} is optimistic; corrected for the choice it is "

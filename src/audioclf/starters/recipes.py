@@ -16,6 +16,7 @@ from shlex import quote
 from audioclf.base.errors import ConfigError
 from audioclf.components.registry import suggest
 from audioclf.config.yaml_source import parse_yaml
+from audioclf.dataset.path_labels import is_audio
 from audioclf.starters.installed import installed_folder
 
 _ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
@@ -71,6 +72,9 @@ def config_file(config: str | Path) -> Path:
     init = f"Write a config for recordings: audioclf init {quote(str(path))}"
     if path.suffix.lower() in _ARCHIVES and path.is_file():
         raise ConfigError(f"{path} is an archive, not a config", hint=init)
+    if path.is_file() and is_audio(path.name):
+        hint = f"Write a config for its folder: audioclf init {quote(str(path.parent))}"
+        raise ConfigError(f"{path} is a recording, not a config", hint=hint)
     if path.exists() and not path.is_dir():
         return path
     wanted = path.name.removesuffix(".yaml")
