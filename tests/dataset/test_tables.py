@@ -66,14 +66,17 @@ def test_a_row_may_be_shorter_than_the_header(tmp_path: Path) -> None:
     assert cells(read(tmp_path / "t.csv", "path,label,x\na,b\nc\n")) == [("a", "b"), ("c", "")]
 
 
-def test_a_longer_row_is_an_error(tmp_path: Path) -> None:
-    found = error(tmp_path / "t.csv", "path,label\na,b\nc,d,e\n")
-    assert found.message.endswith("t.csv, line 3: 3 cells, more than the 2 columns")
-
-
-def test_quotes_that_never_end_are_named_by_their_line(tmp_path: Path) -> None:
-    found = error(tmp_path / "t.csv", 'path,label\na,b\nc,"d\ne,f\n')
-    assert found.message.endswith("line 3: not CSV: unexpected end of data")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("path,label\na,b\nc,d,e\n", "line 3: 3 cells, more than the 2 columns"),
+        ('path,label\na,b\nc,"d\ne,f\n', "line 3: not CSV: unexpected end of data"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named_by_its_line(
+    content: str, words: str, tmp_path: Path
+) -> None:
+    assert error(tmp_path / "t.csv", content).message.endswith(f"t.csv, {words}")
 
 
 def test_a_wanted_column_stands_there_once(tmp_path: Path) -> None:
@@ -92,34 +95,31 @@ def test_an_empty_table_is_refused(name: str, content: str, tmp_path: Path) -> N
     assert ": empty; " in error(tmp_path / name, content).message
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_utf_16_is_refused_with_a_hint(encoding: str, tmp_path: Path) -> None:
-    found = error(tmp_path / "t.csv", "path,label\na,b\n".encode(encoding))
-    assert found.message.endswith("t.csv: UTF-16 text; expected UTF-8")
-    assert found.hint == "Save it again as UTF-8; spreadsheets call that CSV UTF-8."
+SAVE_AS = "Save it again as UTF-8; spreadsheets call that CSV UTF-8."
+UTF_16 = {
+    encoding: ("path,label\na,b\n".encode(encoding), ": UTF-16 text; expected UTF-8", SAVE_AS)
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be")
+}
+NO_TABLES = {
+    **UTF_16,
+    "latin-1": (b"path,label\na,b\ncaf\xe9,c\n", ", line 3: not valid UTF-8", SAVE_AS),
+    "nul": (b"path,label\na\0b,c\n", ": binary data, not a text table", None),
+    "spreadsheet": (b"PK\3\4\0", ": a zip archive or a spreadsheet, not a text table", None),
+    "lfs": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
+        ": a Git LFS pointer, not the table itself",
+        "Run `git lfs pull`.",
+    ),
+}
 
 
-def test_another_encoding_is_named_by_its_line(tmp_path: Path) -> None:
-    found = error(tmp_path / "t.csv", b"path,label\na,b\ncaf\xe9,c\n")
-    assert found.message.endswith("t.csv, line 3: not valid UTF-8")
-
-
-def test_nul_bytes_are_refused(tmp_path: Path) -> None:
-    found = error(tmp_path / "t.csv", b"path,label\na\0b,c\n")
-    assert found.message.endswith("t.csv: binary data, not a text table")
-
-
-def test_a_spreadsheet_is_named(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "t.csv", "w") as archive:
-        archive.writestr("xl/workbook.xml", "x")
-    with pytest.raises(DatasetError, match="a zip archive or a spreadsheet, not a text"):
-        read_table(FileSource(tmp_path / "t.csv"), WANTED)
-
-
-def test_a_git_lfs_pointer_is_named(tmp_path: Path) -> None:
-    found = error(tmp_path / "t.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
-    assert "a Git LFS pointer, not the table itself" in found.message
-    assert found.hint == "Run `git lfs pull`."
+@pytest.mark.parametrize(("content", "words", "hint"), NO_TABLES.values(), ids=NO_TABLES)
+def test_what_is_no_text_is_named(
+    content: bytes, words: str, hint: str | None, tmp_path: Path
+) -> None:
+    found = error(tmp_path / "t.csv", content)
+    assert found.message.endswith(f"t.csv{words}")
+    assert found.hint == hint
 
 
 def test_a_missing_table_is_named_in_full(tmp_path: Path) -> None:
@@ -194,12 +194,11 @@ def test_json_lines_become_text(tmp_path: Path) -> None:
     assert table.columns == ("path", "label", "x")
 
 
-def test_a_missing_number_of_pandas_is_missing(tmp_path: Path) -> None:
-    assert cells(read(tmp_path / "t.jsonl", '{"path": "a", "label": NaN}')) == [("a", "")]
-
-
-def test_a_list_in_a_cell_is_not_text(tmp_path: Path) -> None:
-    assert cells(read(tmp_path / "t.jsonl", '{"path": "a", "label": ["b"]}')) == [("a", None)]
+@pytest.mark.parametrize(("value", "cell"), [("NaN", ""), ('["b"]', None)])
+def test_a_cell_without_text_is_missing_or_no_text(
+    value: str, cell: str | None, tmp_path: Path
+) -> None:
+    assert cells(read(tmp_path / "t.jsonl", f'{{"path": "a", "label": {value}}}')) == [("a", cell)]
 
 
 @pytest.mark.parametrize(
