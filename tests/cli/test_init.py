@@ -184,6 +184,7 @@ def test_a_manifest_is_found_by_its_columns(init: Init, tmp_path: Path) -> None:
         ("path,label,m,start,end", "{f}.wav,{c},m{f},{n},{n}.5", (), "'m' (3 values). If all"),
         ("file,machine,state,start,end", "{f}.wav,m{f},{c},{n},{n}.5", (), "groups   3: m0, m1"),
         ("x,y,z,start,end", "{f}.wav,{d},{c},{n},{n}.5", ("--label", "z"), "classes  2, from the"),
+        ("file,c,start,end", "{f}.wav,{c},{n},{n}.5", ("--group", "file"), "groups   3: 0.wav"),
         (
             "x,y,z,q,v",
             "{d},{c},{f}.wav,{n},{n}.5",

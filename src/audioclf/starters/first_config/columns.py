@@ -117,7 +117,9 @@ class Columns:
     ) -> None:
         """Add the column of a role, the named before those that have such values."""
         fitting = [*named, *(name for name in valued if name not in named)]
-        fitting = [name for name in fitting if name not in known.values()]
+        # The file may also be the group: clips of one recording.
+        taken = {name for other, name in known.items() if (role, other) != ("path", "group")}
+        fitting = [name for name in fitting if name not in taken]
         if role in known or not fitting:
             return
         if fitting[0].lower() == role:
