@@ -23,7 +23,11 @@ class Units:
         from scipy.sparse import csr_array
 
         shape = (len(ends) - 1, self.count)
-        return csr_array((np.ones(len(order)), self.codes[order], ends), shape=shape)
+        return csr_array((self._ones[: len(order)], self.codes[order], ends), shape=shape)
+
+    @cached_property
+    def _ones(self) -> Floats:
+        return np.ones(len(self.codes))  # shared by all matrices
 
     def sums_of_groups(self, codes: Codes) -> tuple[Codes, Any]:
         """Return the codes that occur, in their order, and the matrix that sums their clips."""
