@@ -85,6 +85,7 @@ def test_the_shell_completes_commands_configs_and_options() -> None:
     assert completed("run quick") == ["quickstart"]
 
 
+@pytest.mark.slow
 def test_run_prints_a_table_and_leaves_a_complete_folder(toy_config: Path, tmp_path: Path) -> None:
     whole = [word for override in WHOLE for word in ("--set", override)]
     done = run_cli("run", toy_config, "--out", tmp_path / "run", *whole, code=0)
