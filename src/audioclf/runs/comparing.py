@@ -121,12 +121,14 @@ def compare_runs(
 
 
 def _readable(paths: Sequence[str | Path]) -> tuple[list[SavedRun], list[str]]:
-    """Return the runs that can be read, and a note on each of the others."""
+    """Return the runs that can be read, and a note on each other folder; one that is missing ends."""
     runs, errors = [], []
     for path in paths:
         try:
             runs.append(read_run(path))
         except ResultError as exc:
+            if not Path(path).exists():
+                raise
             errors.append(exc)
     if errors and not runs:
         raise errors[0]
