@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,16 @@ def test_findings_come_before_notes_and_keep_their_evidence(page: Page, tmp_path
     assert "0.999" in text
     assert "Finding: the accuracy may be too good. 2 copies" in " ".join(text.split())
     assert "This run was made without audits." in page.text
+
+
+def test_weights_are_shown_with_their_licence_and_a_warning(page: Page, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    item = {"name": "<e>.onnx", "size": 14, "license": "", "sha256": "ab" * 32}
+    record = {**run.record, "weights": {"featurizers.e": [item]}}
+    text = " ".join(Page(build_report(replace(run, record=record))).text.split())
+    for part in ("featurizers.e", "<e>.onnx", "unknown", "ab" * 32, "make its results too good"):
+        assert part in text
+    assert "Weights of pre-trained featurizers" not in page.text
 
 
 def test_costs_and_classes_are_shown_where_they_were_measured(tmp_path: Path) -> None:

@@ -177,6 +177,11 @@ def origin_view(run: SavedRun) -> View:
     return {
         "finished": str(record.get("finished", "")).replace("T", " ")[:16],
         "facts": [(name, words.shown(value)) for name, value in facts.items() if value != ""],
+        "weights": [
+            (place, *(str(item[key] or "unknown") for key in ("name", "size", "license", "sha256")))
+            for place, items in (record.get("weights") or {}).items()
+            for item in items
+        ],
         "versions": sorted((record.get("versions") or {}).items()),
         "notes": [str(note) for note in record.get("notes") or []],
         "config": _URL.sub(lambda match: display_name(match[0]), config),

@@ -60,7 +60,7 @@ def report_again(
         except ResultError:
             raise
         except AudioclfError as exc:
-            silence = f"The page has no sound and no spectrograms: {exc.message}"
+            silence = f"The page has no sound and no spectrograms: {' '.join(exc.message.split())}"
     html = build_report(run, clips=clips, budget_mb=budget_mb, silence=silence)
     path = write_page(target, html)
     notes = [silence] if sound and clips is None else []
