@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -155,7 +156,7 @@ class Handmade(Classifier):
 
 def strange() -> Fitted:
     found = fitted(classifier("dummy"))
-    found.estimator.extra_ = Path
+    found.estimator.extra_ = UUID
     return found
 
 
@@ -168,7 +169,7 @@ def strange() -> Fitted:
             "classifier 'handmade' belongs to no plugin",
             "Put the class into a plugin; `audioclf docs plugins` shows how.",
         ),
-        (strange, {}, r"the estimator of dummy holds pathlib\.Path, which", "('pathlib.Path',)"),
+        (strange, {}, r"the estimator of dummy holds uuid\.UUID, which", "('uuid.UUID',)"),
         (
             lambda: fitted(classifier("dummy")),
             {"estimator": fitted(classifier("random_forest", n_estimators=2)).estimator},
@@ -203,9 +204,9 @@ def test_trusted_types_of_a_classifier_extend_the_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = strange()
-    monkeypatch.setattr(type(found.pipeline.classifier), "trusted_types", ("pathlib.Path",), False)
+    monkeypatch.setattr(type(found.pipeline.classifier), "trusted_types", ("uuid.UUID",), False)
     path = written(tmp_path / "m.audioclf", found)
-    assert read_bundle(path, registry()).estimator.extra_ is Path
+    assert read_bundle(path, registry()).estimator.extra_ is UUID
 
 
 @pytest.mark.parametrize("inner", ["svm", "xgboost"])
