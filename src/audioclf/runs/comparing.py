@@ -121,7 +121,7 @@ def compare_runs(
 
 
 def _readable(paths: Sequence[str | Path]) -> tuple[list[SavedRun], list[str]]:
-    """Return the runs that can be read, and a note on each other folder; one that is missing ends."""
+    """Return the runs that can be read, and a note on each other folder; a missing one ends."""
     runs, errors = [], []
     for path in paths:
         try:
