@@ -192,9 +192,10 @@ def describe_result(result: RunResult) -> str:
     table = format_table(header, rows)
     failed = f", {result.n_failed} left out" if result.n_failed else ""
     what = f"{result.n_clips} clips{failed}, {len(result.classes)} classes; {result.splits}"
-    interval = f"95 % bootstrap interval over {result.n_units} {result.unit}s"
+    unit = (result.comparison.unit_word if result.comparison else "") or result.unit
+    interval = f"95 % bootstrap interval over {result.n_units} {unit}s"
     if result.n_units == 1:
-        interval = f"no intervals: only 1 {result.unit} is tested"
+        interval = f"no intervals: only 1 {unit} is tested"
     parts = [table, f"{what}; [{interval}]", *_judgement(result), "\n".join(_places(result))]
     return "\n\n".join(parts)
 
