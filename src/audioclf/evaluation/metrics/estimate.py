@@ -195,7 +195,11 @@ def scorers_of(
 def units_of(repeats: Sequence[Repeat], unit_codes: Codes) -> list[Units]:
     """Return the units of the clips of each repeat, among all that are tested."""
     tested = np.unique(np.concatenate([unit_codes[repeat.test] for repeat in repeats]))
-    return [Units(np.searchsorted(tested, unit_codes[r.test]), len(tested)) for r in repeats]
+    made: dict[bytes, Units] = {}  # pipelines with the same folds share them
+    for repeat in repeats:
+        codes = np.searchsorted(tested, unit_codes[repeat.test])
+        made.setdefault(repeat.test.tobytes(), Units(codes, len(tested)))
+    return [made[repeat.test.tobytes()] for repeat in repeats]
 
 
 def averaged(scorers: Sequence[Scorer], draws: Draws) -> Floats:

@@ -93,21 +93,22 @@ def rankings(y_true: Codes, scores: Floats, units: Units) -> list[Callable[[Draw
 
 def _ranking(truth: NDArray[np.bool_], scores: Floats, units: Units) -> Callable[[Draws], AtHits]:
     order = np.argsort(-scores, kind="stable")
-    falling = -scores[order]
-    of_hits = falling[truth[order]]
-    first, last = (np.searchsorted(falling, of_hits, side=side) for side in ("left", "right"))
-    last_hit = np.searchsorted(of_hits, of_hits, side="right")
-    hits = units.codes[order[truth[order]]]
-    edges = np.unique(np.concatenate([[0], first, last, [len(order)]]))
+    falling, is_hit = -scores[order], truth[order]
+    of_hits, of_others = falling[is_hit], falling[~is_hit]
+    first, last = (np.searchsorted(of_others, of_hits, side=side) for side in ("left", "right"))
+    first_hit, last_hit = (np.searchsorted(of_hits, of_hits, side=s) for s in ("left", "right"))
+    edges = np.unique(np.concatenate([[0], first, last, [len(of_others)]]))
     first, last = np.searchsorted(edges, first), np.searchsorted(edges, last)
-    between = units.sums_of_runs(order, edges)
+    hits, between = units.codes[order[is_hit]], units.sums_of_runs(order[~is_hit], edges)
 
     def at_hits(draws: Draws) -> AtHits:
-        so_far = _sums_so_far((between @ draws.by_unit).T)
+        others = _sums_so_far((between @ draws.by_unit).T)
         weight = np.take(draws.counts, hits, axis=1)
-        above, upto = (np.take(so_far, ends, axis=1) for ends in (first, last))
-        found = np.take(_sums_so_far(weight), last_hit, axis=1)
-        return AtHits(weight, above, upto, found, so_far[:, -1:])
+        so_far = _sums_so_far(weight)
+        found = np.take(so_far, last_hit, axis=1)
+        above = np.take(others, first, axis=1) + np.take(so_far, first_hit, axis=1)
+        upto = np.take(others, last, axis=1) + found
+        return AtHits(weight, above, upto, found, others[:, -1:] + so_far[:, -1:])
 
     return at_hits
 
