@@ -64,7 +64,7 @@ def test_the_yaml_can_be_pasted(
     tmp_path: Path, samples: Any, metadata: dict[str, str], fields: dict[str, Any]
 ) -> None:
     path = model(tmp_path / "a model.onnx", [1, samples], metadata)
-    facts, _, text = describe(path).partition("\n\n")
+    facts, _, text = describe(path, Onnx.model_validate).partition("\n\n")
     pasted = yaml.safe_load(text)["featurizers"]["embedding"]
     masked = {"input": "x", "ones": ["attention_mask"], "output": "frames"}
     assert fields.items() <= pasted.items()

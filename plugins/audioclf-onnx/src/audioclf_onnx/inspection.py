@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audioclf.plugin import AudioclfError, Weights
+from audioclf.plugin import AudioclfError, Embedding, Weights
 from audioclf_onnx.session import Session, Tensor, open_session
-from audioclf_onnx.waveform_model import Onnx
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,10 +20,11 @@ _LONGEST = 10.0
 """Seconds of noise on which a model is tried."""
 
 
-def describe(path: Path) -> str:
+def describe(path: Path, make: Callable[[dict[str, Any]], Embedding]) -> str:
     """Return what is in an ONNX file, the result of a trial, and the YAML to paste.
 
-    Raises `ConfigError` or `FeatureError` if the file cannot be read or is no model in one file.
+    `make` returns the featurizer of a config. Raises `ConfigError` or `FeatureError` if the file
+    cannot be read or is no model in one file.
     """
     weights = Weights.of(path)
     session = open_session(weights)
@@ -38,7 +38,7 @@ def describe(path: Path) -> str:
         *((f"says {key}", value[:60]) for key, value in sorted(session.metadata.items())),
         ("rate", f"{rate} Hz, as the file says" if rate else "the file does not say"),
         ("quantized", ", ".join(session.quantized) or "no"),
-        *_trial(fields),
+        *_trial(fields, make),
     ]
     width = max(len(name) for name, _ in lines) + 2
     facts = "\n".join(f"{name:{width}}{text}" for name, text in lines)
@@ -78,18 +78,20 @@ def _others(session: Session, masks: list[str]) -> list[str]:
     return [name for name in names if name not in masks] or names
 
 
-def _trial(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _trial(
+    fields: dict[str, Any], make: Callable[[dict[str, Any]], Embedding]
+) -> Iterator[tuple[str, str]]:
     """Yield the shape of the features of noise and the least length; the latter becomes a field.
 
     If the model cannot be used, the fields are emptied.
     """
     import numpy as np
 
-    featurizer = Onnx.model_validate(fields)
-    noise = np.random.default_rng(0).normal(0.0, 0.1, round(_LONGEST * featurizer.sr))
+    featurizer, sr = make(fields), fields["sr"]
+    noise = np.random.default_rng(0).normal(0.0, 0.1, round(_LONGEST * sr))
     sound = noise.astype(np.float32)
     try:
-        n_bins, n_frames = featurizer.extract(sound, featurizer.sr).shape
+        n_bins, n_frames = featurizer.extract(sound, sr).shape
     except AudioclfError as exc:
         yield "cannot be used", exc.message
         if exc.hint:
@@ -97,19 +99,19 @@ def _trial(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
         fields.clear()
         return
     yield "features", f"{n_bins} in {n_frames} frames of {_LONGEST:g} s of noise"
-    if featurizer.window is None:
-        least = _least(featurizer, sound) / featurizer.sr
+    if "window" not in fields:
+        least = _least(featurizer, sound, sr) / sr
         yield "least length", f"{least:.3g} s, by trial"
         fields["min_seconds"] = float(f"{least * 1.005:.3g}")
 
 
-def _least(featurizer: Onnx, sound: NDArray[np.float32]) -> int:
+def _least(featurizer: Embedding, sound: NDArray[np.float32], sr: int) -> int:
     """Return the fewest samples that the model takes, by bisection."""
     low, high = 0, len(sound)
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            featurizer.extract(sound[:middle], featurizer.sr)
+            featurizer.extract(sound[:middle], sr)
         except AudioclfError:
             low = middle
         else:

@@ -97,7 +97,7 @@ class Onnx(Embedding):
     def describe_weights(cls, path: Path) -> str | None:
         from audioclf_onnx.inspection import describe
 
-        return describe(path) if path.suffix.lower() == ".onnx" else None
+        return describe(path, cls.model_validate) if path.suffix.lower() == ".onnx" else None
 
     @override
     def notes(self, sr: int) -> Sequence[str]:
