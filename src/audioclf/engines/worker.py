@@ -57,7 +57,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def _receive(
     requests: BinaryIO, inbox: queue.SimpleQueue[Request | None], busy: threading.Event
 ) -> None:
-    with suppress(EOFError, OSError, pickle.UnpicklingError):
+    with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError):  # closed: one of these
         while True:
             request: Request = pickle.load(requests)  # noqa: S301 - the parent wrote it
             busy.set()
