@@ -22,7 +22,7 @@ READ_ONLY = "Read-only file system"
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    with mounted(tmp_path / "disk", mib=1) as found:
+    with mounted(tmp_path / "disk", mib=3) as found:
         yield found
 
 

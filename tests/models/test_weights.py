@@ -198,7 +198,9 @@ def test_a_run_records_its_weights_and_its_model_predicts_elsewhere(
     site = make_dist(
         "audioclf-weighted", {"weighted": "audioclf_weighted"}, {"audioclf_weighted.py": PLUGIN}
     )
-    path = os.pathsep.join([str(site), str(Path(__file__).parents[2]), os.environ["PYTHONPATH"]])
+    path = os.pathsep.join(
+        [str(site), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    )
     env = {"PYTHONPATH": path}
     config = tmp_path / "c.yaml"
     config.write_text(

@@ -45,12 +45,12 @@ _FIT_ROWS = (64, 256)  # of the two fits of each classifier; more where there ar
 _SLOW_SECONDS = 5.0  # of a first fit from which on there is no second
 
 # Measured on Linux with NumPy 2.4 and scikit-learn 1.9; elsewhere they are of the same order.
-_STORE_SECONDS, _READ_SECONDS = 5e-4, 2e-4  # of an entry of the cache
+_STORE_SECONDS, _READ_SECONDS = 1e-4, 1e-4  # of an entry of the cache
 _WORKER_SECONDS, _WORKER_BYTES = 2.0, 140 << 20  # of a worker process with its imports
 _PICTURE_SECONDS, _METRIC_SECONDS = 0.4, 1e-4  # of a plot; of a metric, per prediction
-_ENTRY_BYTES, _BLOCK_BYTES = 450, 4096  # of a cache entry besides features; of a disk
+_ENTRY_BYTES = 330  # of a cache entry besides features
 _LEDGER_BYTES = 500  # in memory, per clip
-_CONFUSION_BYTES, _EXAMPLE_BYTES, _OTHER_BYTES = 19_000, 56_000, 20_000  # in the run folder
+_CONFUSION_BYTES, _EXAMPLE_BYTES, _OTHER_BYTES = 59_000, 190_000, 230_000  # in the run folder
 _PAGE_BYTES, _MEDIA_BYTES = 200_000, 24_000  # of the page; per clip in it
 
 _FEWER = "use fewer columns (pooling: {type: stats}), fewer jobs (--jobs 1), or "
@@ -188,7 +188,6 @@ class _Probe:
         share = min(1.0, share) if audio.duration else share
         sizes = {view.name: 4 * view.n_bins * view.max_frames * share for view in views}
         entries = [sizes[view.name] for missing in new for view in missing if view.keys]
-        blocks = [math.ceil((size + _ENTRY_BYTES) / _BLOCK_BYTES) for size in entries]
         new_seconds += _STORE_SECONDS * len(entries) / len(ledger) if folder else 0.0
         return cls(
             n_probed=len(clips),
@@ -198,7 +197,7 @@ class _Probe:
             cached=cached,
             clip_seconds=cached * _READ_SECONDS * len(views) + (1 - cached) * new_seconds,
             clip_bytes=sum(sizes.values()) + 4 * audio.sr * share * longest,
-            new_bytes=_BLOCK_BYTES * sum(blocks) / len(ledger),
+            new_bytes=sum(size + _ENTRY_BYTES for size in entries) / len(ledger),
         )
 
 

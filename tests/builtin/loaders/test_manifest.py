@@ -320,5 +320,5 @@ def test_a_run_reads_the_parts_that_a_manifest_lists(tmp_path: Path) -> None:
     )
     done = run_cli("run", tmp_path / "c.yaml", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"logreg +1\.000", done.stdout)
+    assert re.search(r"logreg \(logistic_regression\) +1\.000", done.stdout)
     assert "rec.wav@5.0-5.5" in (tmp_path / "out" / "predictions.csv").read_text()
