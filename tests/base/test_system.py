@@ -21,7 +21,7 @@ SYSTEM_CALLS = re.compile(
 )
 
 
-LIGHT = ("ctypes", "multiprocessing.util", "platformdirs")
+LIGHT = ("ctypes", "multiprocessing.util", "platformdirs", "tempfile")
 HEAVY = (*LIGHT, "joblib", "numpy", "sklearn.ensemble", "threadpoolctl")
 
 

@@ -262,7 +262,9 @@ def test_a_class_in_few_groups_is_said(
     root = put(tmp_path / "s", (f"{n}.wav" for n in range(len(rows))))
     lines = [f"{n}.wav,{row}" for n, row in enumerate(rows)]
     found = init(table_of(root, "x.csv", "path,label,site", lines))
-    assert message in " ".join(found.done.stdout.split())
+    text = " ".join(found.done.stdout.split())
+    # scikit-learn 1.6 finds no two folds of such groups; then the clips are split without groups.
+    assert message in text or (sites == "ab" and "Not stratified_group_kfold: " in text)
 
 
 def test_own_output_is_passed_over(init: Init, plain_run: Path, tmp_path: Path) -> None:

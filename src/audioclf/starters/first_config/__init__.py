@@ -94,5 +94,6 @@ def _first_possible_split(dataset: Dataset, *, guessed: bool) -> tuple[Choice, s
             continue
         notes = () if choice is choices[-1] else splits.notes
         reason = " ".join((refused + choice.reasons[0], *notes))
-        return replace(choice, reasons=(reason,)), splits.description
+        warning = (refused + choice.warning).strip()
+        return replace(choice, reasons=(reason,), warning=warning), splits.description
     raise AssertionError("choose_splits returns a split")
