@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from audioclf.base.errors import ConfigError
 from audioclf.dataset.sources import FileSource
-from audioclf.predict.events import EventRule, find_events, no_events_note, rolled_up
+from audioclf.predict.events import EventRule, EventTracker, find_events, no_events_note, rolled_up
 from audioclf.predict.inputs import Recording
 from audioclf.predict.lines import scores_for_events
 from audioclf.predict.scoring import Outcome
@@ -139,3 +139,30 @@ def test_a_rollup_is_the_mean_or_the_share_of_windows() -> None:
     scores, codes = np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5]]), np.array([0, 1, -1])
     assert rolled_up(scores, codes, "mean") == pytest.approx([0.6, 0.4])
     assert rolled_up(scores, codes, "share") == pytest.approx([1 / 3, 1 / 3])
+
+
+@given(
+    arrays(
+        np.float64,
+        st.tuples(st.integers(1, 30), st.integers(1, 3)),
+        elements=st.sampled_from([0.1, 0.3, 0.5, 0.9, np.nan]),
+    ),
+    st.sampled_from([0.25, 0.5, 1.0, 1.5]),
+    st.sampled_from([0.0, 0.4, 1.0]),
+    st.sampled_from([0.0, 1.2]),
+)
+def test_a_tracker_gives_the_same_events_while_windows_arrive(
+    scores: np.ndarray, hop: float, merge_gap: float, min_duration: float
+) -> None:
+    rule = EventRule(0.5, 0.3, merge_gap, min_duration)
+    starts = hop * np.arange(len(scores))
+    times = np.column_stack([starts, starts + 1.0])
+    tracker = EventTracker(rule)
+    tracked = [e for (s, t), row in zip(times, scores, strict=True) for e in tracker.add(s, t, row)]
+    tracked += tracker.finish()
+    found = find_events(times, scores, rule)
+    assert [e[:4] + e[5:] for e in sorted(tracked, key=lambda e: (e.start, e.code))] == [
+        e[:4] + e[5:] for e in found
+    ]
+    by_start = sorted(tracked, key=lambda e: (e.start, e.code))
+    assert np.allclose([e.mean_score for e in by_start], [e.mean_score for e in found])

@@ -72,7 +72,7 @@ def open_stream(
         warnings = list(info.warnings)
         blocks = _mono_blocks(reader, first, info, source.name, limits, warnings, channel)
         offset = first / info.sr
-        yield Stream(info, offset, _resampled_blocks(blocks, info.sr, sr), warnings)
+        yield Stream(info, offset, resampled_blocks(blocks, info.sr, sr), warnings)
 
 
 def _mono_blocks(
@@ -102,7 +102,8 @@ def _mono_blocks(
     warnings += checked_length(info, done, info.frames, name).warnings[len(info.warnings) :]
 
 
-def _resampled_blocks(blocks: Iterator[Block], orig_sr: int, target_sr: int) -> Iterator[Block]:
+def resampled_blocks(blocks: Iterator[Block], orig_sr: int, target_sr: int) -> Iterator[Block]:
+    """Yield mono blocks at another rate in Hz, each one after the block that follows it."""
     if orig_sr == target_sr:
         yield from blocks
         return

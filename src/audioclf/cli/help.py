@@ -30,6 +30,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "predict model.audioclf recordings --out labels.csv",
         "predict model.audioclf night.wav --window 3 --hop 1 --events --format audacity",
     ),
+    "listen": (
+        "listen model.audioclf --window 1 --hop 0.25 --events",
+        "listen model.audioclf - --window 1 < recording.wav",
+    ),
     "check": ("check my_sounds.yaml", "check quickstart --set dataset.path=my_sounds.zip"),
     "runs": ("runs", "runs experiments --json"),
     "compare": ("compare runs/NAME", "compare runs/A runs/B --metric f1_macro --per-class"),

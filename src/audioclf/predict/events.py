@@ -12,7 +12,7 @@ windows whose score reaches `threshold_off` form an event if one of them reaches
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -150,6 +150,119 @@ def _merged(
         else:
             merged.append([run])
     return [np.concatenate(parts) for parts in merged]
+
+
+@dataclass(eq=False)
+class EventTracker:
+    """The events of `find_events`, each one as soon as no further window can change it.
+
+    Its memory does not grow with the number of windows.
+    """
+
+    rule: EventRule
+    _last: tuple[float, float, NDArray[np.float64]] | None = None
+    _halfway: float | None = None
+    _classes: dict[int, _ClassEvents] = field(default_factory=dict)
+
+    def add(self, start: float, end: float, scores: NDArray[np.float64]) -> list[Event]:
+        """Take the next window, with its times in s, and return the events that have ended."""
+        window, last = (start, end, scores), self._last
+        self._last = window
+        if last is None:
+            return []
+        overlap = last[1] > start + _SLACK
+        halfway = ((last[0] + last[1]) / 2 + (start + end) / 2) / 2 if overlap else None
+        return self._take(last, halfway)
+
+    def finish(self) -> list[Event]:
+        """Return the events that last until the end."""
+        ended = [] if self._last is None else self._take(self._last, None)
+        self._last = None
+        for code in sorted(self._classes):
+            ended += self._classes[code].finish()
+        return sorted(ended, key=lambda event: (event.start, event.code))
+
+    def _take(
+        self, window: tuple[float, float, NDArray[np.float64]], halfway: float | None
+    ) -> list[Event]:
+        start, end, scores = window
+        start = start if self._halfway is None else self._halfway
+        end, self._halfway = (end if halfway is None else halfway), halfway
+        for code in np.flatnonzero(scores >= self.rule.off):
+            self._classes.setdefault(int(code), _ClassEvents(int(code), self.rule))
+        ended: list[Event] = []
+        for each in list(self._classes.values()):
+            ended += each.add(start, end, float(scores[each.code]))
+            if each.is_idle:
+                del self._classes[each.code]
+        return sorted(ended, key=lambda event: (event.start, event.code))
+
+
+@dataclass(eq=False)
+class _ClassEvents:
+    """The unfinished event of one class, and the run of windows that may become a part of it."""
+
+    code: int
+    rule: EventRule
+    event: Event | None = None
+    run: Event | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        return self.event is None and self.run is None
+
+    def add(self, start: float, end: float, score: float) -> list[Event]:
+        """Take the part of time for which the next window stands."""
+        ended: list[Event] = []
+        gap = self.rule.merge_gap + _SLACK
+        is_active = score >= self.rule.off
+        if self.run is not None and not (is_active and start - self.run.end <= gap):
+            ended += self._close()
+        if is_active:
+            part = Event(start, end, self.code, score, score, 1)
+            self.run = part if self.run is None else _joined(self.run, part)
+        if self.event is not None:
+            following = end if self.run is None else self.run.start
+            if following - self.event.end > gap:
+                ended += self._end()
+        return ended
+
+    def finish(self) -> list[Event]:
+        """Return what is unfinished."""
+        return [*self._close(), *self._end()]
+
+    def _close(self) -> list[Event]:
+        """Make the run a part of an event, if it reaches the threshold."""
+        run, self.run = self.run, None
+        if run is None or run.score < self.rule.threshold:
+            return []
+        if self.event is None:
+            self.event = run
+            return []
+        if run.start - self.event.end <= self.rule.merge_gap + _SLACK:
+            self.event = _joined(self.event, run)
+            return []
+        ended, self.event = self._end(), run
+        return ended
+
+    def _end(self) -> list[Event]:
+        event, self.event = self.event, None
+        if event is None or event.end - event.start < self.rule.min_duration - _SLACK:
+            return []
+        return [event]
+
+
+def _joined(first: Event, second: Event) -> Event:
+    n_windows = first.n_windows + second.n_windows
+    total = first.mean_score * first.n_windows + second.mean_score * second.n_windows
+    return Event(
+        first.start,
+        max(first.end, second.end),
+        first.code,
+        max(first.score, second.score),
+        total / n_windows,
+        n_windows,
+    )
 
 
 def no_events_note(highest: float, n_classes: int, rule: EventRule) -> str:

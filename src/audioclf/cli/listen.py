@@ -1,0 +1,183 @@
+"""`audioclf listen MODEL [-]`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from audioclf.base.errors import EXIT_OK, ConfigError
+from audioclf.cli import options
+from audioclf.cli.terminal import complain, results_stream
+
+if TYPE_CHECKING:
+    from audioclf.audio.live import Incoming
+
+_PATIENCE = 5.0
+_QUIETEST = -60.0
+
+
+def listen(
+    bundle: options.ModelArgument,
+    source: Annotated[
+        Literal["-"] | None,
+        typer.Argument(
+            metavar="[-]",
+            help="- for samples or a WAV file on standard input; else a microphone.",
+            show_default=False,
+        ),
+    ] = None,
+    window: Annotated[
+        float, typer.Option(metavar="S", help="Seconds of sound that are classified together.")
+    ] = 1.0,
+    hop: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Seconds from window to window; by default they meet."),
+    ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(metavar="HZ", min=1000, max=768_000, help="Sample rate; 16000 if not given."),
+    ] = None,
+    channels: Annotated[
+        int, typer.Option(min=1, max=64, help="Interleaved channels of raw samples.")
+    ] = 1,
+    encoding: Annotated[
+        Literal["s16", "s24", "s32", "f32"],
+        typer.Option(help="Raw samples: little-endian integers, or floats, of so many bits."),
+    ] = "s16",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="Microphone by its number, or a part of its name.")
+    ] = "",
+    events: Annotated[
+        bool, typer.Option("--events", help="Write each event when it has ended.")
+    ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Score that an event reaches; 0.5 if not given.", show_default=False),
+    ] = None,
+    threshold_off: Annotated[
+        float | None, typer.Option(help="Score below which an event ends; by default the same.")
+    ] = None,
+    merge_gap: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Events that are so close become one; 0 if not given."),
+    ] = None,
+    min_duration: Annotated[
+        float | None, typer.Option(metavar="S", help="Shorter events are dropped; 0 if not given.")
+    ] = None,
+    keep_clips: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the sound of each event as a WAV file."),
+    ] = None,
+    form: Annotated[
+        Literal["csv", "jsonl"], typer.Option("--format", help="Format of the lines.")
+    ] = "jsonl",
+    weights: options.WeightsOption = [],  # noqa: B006  typer copies it
+    expect_sha256: options.ExpectOption = None,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Classify sound while it is recorded: a microphone, or samples on a pipe."""
+    from audioclf.models.bundle.reading import model_file, read_bundle
+    from audioclf.models.windows import Cutting
+    from audioclf.predict.events import EventRule
+    from audioclf.predict.formats import FORMATS, Place, line_columns
+    from audioclf.predict.live import Listening
+    from audioclf.predict.live import listen as lines_of
+    from audioclf.predict.settings import Settings, check_settings
+
+    rule = {
+        "threshold": threshold,
+        "threshold_off": threshold_off,
+        "merge_gap": merge_gap,
+        "min_duration": min_duration,
+    }
+    given = {name: value for name, value in rule.items() if value is not None}
+    if not events and (given or keep_clips is not None):
+        name = next(iter(given), "keep_clips").replace("_", "-")
+        raise ConfigError(f"--{name} is about events", hint="Add --events.")
+    found = read_bundle(
+        model_file(bundle), options.load_registry(), expect_sha256=expect_sha256, weights=weights
+    )
+    model = found.model
+    settings = Settings(
+        Cutting.of(window, hop, model.sr, "drop"),
+        EventRule(**given) if events else None,
+        output=FORMATS[form],
+    )
+    for note in [*found.notes, *check_settings(model, settings)]:
+        complain("note", note)
+    assert settings.cutting is not None
+    meter = _Meter(shown=not quiet and sys.stderr.isatty())
+    how = Listening(model, settings.cutting, settings.events, keep_clips, meter.note, meter.show)
+    scores = () if model.score_kind == "none" else model.classes
+    writer = FORMATS[form](line_columns(scores, events=events, with_time=True), model.sr)
+    out = results_stream()
+    try:
+        with _opened(source, device, rate, encoding, channels) as incoming:
+            if not quiet:
+                complain("note", f"listening to {incoming.name} at {incoming.sr} Hz")
+            out.write(writer.header())
+            for line in lines_of(incoming, how):
+                meter.clear()
+                out.writelines(writer.text(iter([line]), Place()))
+                out.flush()
+    except BrokenPipeError:
+        sys.exit(EXIT_OK)
+    finally:
+        meter.clear()
+    sys.exit(EXIT_OK)
+
+
+@contextmanager
+def _opened(
+    source: str | None, device: str, rate: int | None, encoding: str, channels: int
+) -> Iterator[Incoming]:
+    from audioclf.audio.live import open_microphone, open_pipe
+
+    if source is None:
+        with open_microphone(device, rate or 16_000, _PATIENCE) as incoming:
+            yield incoming
+        return
+    if device:
+        raise ConfigError("--device is a microphone, and - is standard input: choose one")
+    if sys.stdin.isatty():
+        raise ConfigError(
+            "standard input is a terminal, not sound",
+            hint="Send samples, as `arecord -t raw -f S16_LE -r 16000` does.",
+        )
+    incoming = open_pipe(sys.stdin.buffer, encoding, rate or 16_000, channels, _PATIENCE)
+    if rate is not None and incoming.sr != rate:
+        complain("note", f"the header on standard input says {incoming.sr} Hz, not {rate}")
+    yield incoming
+
+
+class _Meter:
+    """A line on the terminal that shows how loud the sound is."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+
+    def show(self, level: float) -> None:
+        """Show a level in dB relative to full scale."""
+        if self._shown:
+            width = max(10, min(40, shutil.get_terminal_size().columns - 12))
+            filled = round(width * (1 - max(level, _QUIETEST) / _QUIETEST))
+            bar = "#" * filled + "." * (width - filled)
+            sys.stderr.write(f"\r{level:6.1f} dB {bar}")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Remove the line."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def note(self, sentence: str) -> None:
+        """Write a sentence above the line."""
+        self.clear()
+        complain("note", sentence)

@@ -1,0 +1,206 @@
+"""Prediction of sound while it is recorded: windows, or events as soon as they have ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.audio.clock import shown_time
+from audioclf.audio.decode import check_samples, to_mono
+from audioclf.audio.live import Incoming
+from audioclf.audio.stream import resampled_blocks
+from audioclf.base.errors import FeatureError, ResultError
+from audioclf.base.files import unwritable
+from audioclf.base.limits import limits_in_force
+from audioclf.base.text import file_name
+from audioclf.models.calibration.maps import is_tie, names_no_class
+from audioclf.models.windows import Cutting, Piece, pieces
+from audioclf.predict.events import Event, EventRule, EventTracker
+from audioclf.predict.formats import Line
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.models.model import Model
+
+LONGEST_CLIP = 300.0
+"""Seconds of an event that are kept as sound; of a longer one, its end."""
+_PAUSE = 1.0
+"""Seconds by which sound comes late before the clock is set anew."""
+_BEHIND = 10.0
+"""Seconds from arrival to use before a note says so."""
+
+
+@dataclass(frozen=True)
+class Listening:
+    """How arriving sound is predicted.
+
+    Lines are windows, or `events` by a rule. `keep_clips` is a folder for the sound of events.
+    `note` takes sentences, `level` the level of each block in dB relative to full scale.
+    """
+
+    model: Model
+    cutting: Cutting
+    events: EventRule | None = None
+    keep_clips: Path | None = None
+    note: Callable[[str], None] = field(default=lambda sentence: None)
+    level: Callable[[float], None] = field(default=lambda level: None)
+
+
+def listen(incoming: Incoming, how: Listening) -> Iterator[Line]:
+    """Yield a line for each window or event; its `time` is the clock time of its start.
+
+    Times in s count from the first sample. DecodeError for samples that are no audio, FeatureError
+    for a window that the featurizer refuses.
+    """
+    return _Session(incoming, how).lines()
+
+
+class _Session:
+    def __init__(self, incoming: Incoming, how: Listening) -> None:
+        self.incoming, self.how, self.model = incoming, how, how.model
+        self.sr = how.model.sr
+        self.clock: list[tuple[float, float]] = []
+        self.sound = _Sound(how.model.sr)
+
+    def lines(self) -> Iterator[Line]:
+        mono = resampled_blocks(self._mono(), self.incoming.sr, self.sr)
+        blocks = self.sound.remembered(mono) if self.how.keep_clips else mono
+        tracker = None if self.how.events is None else EventTracker(self.how.events)
+        for piece in pieces(blocks, self.how.cutting):
+            code, scores = self._scored(piece)
+            start, end = piece.start / self.sr, piece.end / self.sr
+            if tracker is None:
+                yield self._window_line(start, end, code, scores)
+                continue
+            assert scores is not None
+            no_class = code < 0 or bool(is_tie(scores[None])[0])
+            for event in tracker.add(
+                start, end, np.full_like(scores, np.nan) if no_class else scores
+            ):
+                yield self._event_line(event)
+        for event in [] if tracker is None else tracker.finish():
+            yield self._event_line(event)
+
+    def _mono(self) -> Iterator[NDArray[np.float32]]:
+        sr, channel, limits = self.incoming.sr, self.model.manifest.audio.channel, limits_in_force()
+        if sr < self.sr:
+            self.how.note(
+                f"the model uses {self.sr} Hz and the sound has {sr}: nothing above {sr / 2:g} Hz "
+                "is in it"
+            )
+        seconds, waiting, is_behind = 0.0, False, False
+        for block in self.incoming.blocks:
+            if block is None:
+                if not waiting:
+                    self.how.note(f"no sound from {self.incoming.name}; waiting for it")
+                waiting = True
+                continue
+            waiting = False
+            if block.lost:
+                self.how.note(f"about {block.lost:.1f} s of sound were lost at {seconds:.1f} s")
+            if not is_behind and (behind := time.time() - block.time) > _BEHIND:
+                is_behind = True
+                self.how.note(
+                    f"predictions are {behind:.0f} s behind the sound; use a longer --hop"
+                )
+            check_samples(block.frames, self.incoming.name, limits)
+            y = to_mono(block.frames, channel, self.incoming.name)
+            began = block.time - len(y) / sr
+            if not self.clock or began - self._clock_at(seconds) > _PAUSE:
+                self.clock.append((seconds, began))
+            power = float(np.mean(np.square(y, dtype=np.float64)))
+            self.how.level(10 * np.log10(max(power, 1e-10)))
+            seconds += len(y) / sr
+            yield y
+
+    def _clock_at(self, seconds: float) -> float:
+        """Return the clock time of a sample in s since 1970."""
+        at, began = next(each for each in reversed(self.clock) if each[0] <= seconds)
+        return began + seconds - at
+
+    def _scored(self, piece: Piece) -> tuple[int, NDArray[np.float64] | None]:
+        (row,) = self.model.rows_of_pieces([piece], self.how.cutting)
+        if isinstance(row, FeatureError):
+            where = f"{self.incoming.name}, from {piece.start / self.sr:g} s on"
+            raise FeatureError(f"{where}: {row.message}", hint=row.hint) from row
+        codes, scores = self.model.outputs_of(row[None])
+        below = self.model.manifest.abstain_below
+        if below is not None and scores is not None and names_no_class(scores, codes, below)[0]:
+            return -1, scores[0]
+        return int(codes[0]), None if scores is None else scores[0]
+
+    def _window_line(
+        self, start: float, end: float, code: int, scores: NDArray[np.float64] | None
+    ) -> Line:
+        values = () if scores is None else tuple(map(float, scores))
+        label = self.model.classes[code] if code >= 0 else ""
+        score = (values[code] if code >= 0 else max(values)) if values else None
+        return Line(self.incoming.name, start, end, label, score, values, self._time(start))
+
+    def _event_line(self, event: Event) -> Line:
+        label, more = self.model.classes[event.code], (event.mean_score, event.n_windows)
+        line = Line(
+            self.incoming.name,
+            event.start,
+            event.end,
+            label,
+            event.score,
+            more,
+            self._time(event.start),
+        )
+        if self.how.keep_clips is not None:
+            _write_clip(
+                self.how.keep_clips, line, self.sound.between(event.start, event.end), self.sr
+            )
+        return line
+
+    def _time(self, seconds: float) -> str:
+        began = datetime.fromtimestamp(self._clock_at(seconds) - seconds).astimezone()
+        return shown_time(began, seconds)
+
+
+class _Sound:
+    """The last seconds of sound, from which clips of events are cut."""
+
+    def __init__(self, sr: int) -> None:
+        self.sr, self.end = sr, 0
+        self.blocks: list[NDArray[np.float32]] = []
+
+    def remembered(self, blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """Yield the blocks."""
+        held = 0
+        for block in blocks:
+            self.blocks.append(block)
+            self.end += len(block)
+            held += len(block)
+            while held - len(self.blocks[0]) > LONGEST_CLIP * self.sr:
+                held -= len(self.blocks.pop(0))
+            yield block
+
+    def between(self, start: float, end: float) -> NDArray[np.float32]:
+        """Return the samples between two times in s, as far as they are remembered."""
+        y = np.concatenate(self.blocks)
+        first = self.end - len(y)
+        return y[max(0, round(start * self.sr) - first) : max(0, round(end * self.sr) - first)]
+
+
+def _write_clip(folder: Path, line: Line, y: NDArray[np.float32], sr: int) -> None:
+    """Write the sound of an event to a file that is named by its time, class and score."""
+    import soundfile
+
+    stamp = line.time[:23].replace(":", "").replace("-", "")
+    path = folder / f"{stamp}_{file_name(line.label)}_{line.score:.2f}.wav"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, y.clip(-1, 1), sr)
+    except OSError as exc:
+        raise unwritable(path, exc) from exc
+    except soundfile.LibsndfileError as exc:
+        raise ResultError(f"{path}: cannot be written ({exc})") from exc
