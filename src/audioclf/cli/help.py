@@ -32,7 +32,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "listen": (
         "listen model.audioclf --window 1 --hop 0.25 --events",
-        "listen model.audioclf - --window 1 < recording.wav",
+        "listen model.audioclf - --rate 16000 --window 1",
     ),
     "check": ("check my_sounds.yaml", "check quickstart --set dataset.path=my_sounds.zip"),
     "runs": ("runs", "runs experiments --json"),
