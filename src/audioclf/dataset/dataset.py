@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from audioclf.base.errors import DatasetError
 from audioclf.base.text import html_table
+from audioclf.dataset.label_sets import class_names, split_labels
 from audioclf.dataset.sources import AudioSource, PartSource
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Clip:
     id : str
         Path inside the dataset, POSIX, NFC; unique.
     label : str
-        Name of the class, NFC.
+        Name of the class, NFC. In a dataset of several labels per clip, the sorted names of its
+        classes joined by `;`, with `?` before a class that is not labelled; "" for no class.
     source : AudioSource
         Source of the audio; a `PartSource` for a part of a recording.
     group : str, optional
@@ -91,6 +93,8 @@ class Dataset:
         Notes of the loader, such as the number of ignored files. Notes on classes whose names
         differ only by case or spaces, and on clips without a group among others with groups, are
         added.
+    several : bool, optional
+        Whether a clip can have several labels, or none.
 
     Raises
     ------
@@ -98,10 +102,13 @@ class Dataset:
         If there is no clip, or two clips have one id.
     """
 
-    def __init__(self, clips: Iterable[Clip], *, name: str, notes: Iterable[str] = ()) -> None:
+    def __init__(
+        self, clips: Iterable[Clip], *, name: str, notes: Iterable[str] = (), several: bool = False
+    ) -> None:
         self.clips = tuple(sorted(map(_normalised, clips), key=lambda clip: clip.id))
         self.name = name
-        self.notes = tuple(dict.fromkeys([*notes, *_own_notes(self.clips)]))
+        self.is_several = several
+        self.notes = tuple(dict.fromkeys([*notes, *self._own_notes()]))
         if not self.clips:
             raise DatasetError(f"{name}: no audio files found")
         twice = [name for name, count in Counter(c.id for c in self.clips).items() if count > 1]
@@ -129,12 +136,16 @@ class Dataset:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, sorted by code point."""
-        return tuple(sorted({clip.label for clip in self.clips}))
+        labels = {clip.label for clip in self.clips}
+        return class_names(labels) if self.is_several else tuple(sorted(labels))
 
     @cached_property
     def class_counts(self) -> dict[str, int]:
-        """Number of clips of each class, in the order of `classes`."""
-        counts = Counter(clip.label for clip in self.clips)
+        """Number of clips that have each class, in the order of `classes`."""
+        labels: Iterable[str] = (clip.label for clip in self.clips)
+        if self.is_several:
+            labels = (name for label in labels for name in split_labels(label)[0])
+        counts = Counter(labels)
         return {name: counts[name] for name in self.classes}
 
     @property
@@ -151,6 +162,7 @@ class Dataset:
             [clip.label for clip in self.clips],
             [clip.group for clip in self.clips],
             [clip.recording for clip in self.clips],
+            several=self.is_several,
         )
 
     def encoded_labels(self) -> list[int]:
@@ -161,8 +173,9 @@ class Dataset:
         """Return the dataset of the clips with these ids."""
         wanted = set(ids)
         kept = [clip for clip in self.clips if clip.id in wanted]
-        own = set(_own_notes(self.clips))
-        return Dataset(kept, name=self.name, notes=[n for n in self.notes if n not in own])
+        own = set(self._own_notes())
+        notes = [note for note in self.notes if note not in own]
+        return self._with(kept, notes)
 
     def readable(self, ids: Iterable[str]) -> Dataset:
         """Return the dataset of the clips that can be read, with a note on each lost class."""
@@ -173,7 +186,14 @@ class Dataset:
             for name, count in self.class_counts.items()
             if name not in subset.class_counts
         ]
-        return Dataset(subset.clips, name=self.name, notes=[*lost, *subset.notes])
+        return self._with(subset.clips, [*lost, *subset.notes])
+
+    def _with(self, clips: Iterable[Clip], notes: Iterable[str]) -> Dataset:
+        return Dataset(clips, name=self.name, notes=notes, several=self.is_several)
+
+    def _own_notes(self) -> Iterator[str]:
+        yield from _alike(self.classes)
+        yield from _without_group(self.clips)
 
     def fingerprint(self, digests: Mapping[str, str]) -> str:
         """Return the SHA-256 over ids, labels, groups, folds, spans and content of all clips.
@@ -188,11 +208,6 @@ class Dataset:
             span = () if clip.source.span is None else (clip.start, clip.end, None)
             sha.update(repr((*fields, *span)).encode("utf-8"))
         return sha.hexdigest()
-
-
-def _own_notes(clips: Sequence[Clip]) -> Iterator[str]:
-    yield from _alike(clip.label for clip in clips)
-    yield from _without_group(clips)
 
 
 def _without_group(clips: Sequence[Clip]) -> Iterator[str]:

@@ -9,7 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from audioclf.base.errors import DatasetError
+from audioclf.dataset.label_sets import class_names, states_of
+
 Codes = NDArray[np.intp]
+States = NDArray[np.int8]
 Unit = Literal["clip", "group", "recording"]
 
 
@@ -17,49 +21,80 @@ Unit = Literal["clip", "group", "recording"]
 class Targets:
     """The labels of all clips, in the form in which evaluation, audits and models read them.
 
-    `codes` [shape=(n_clips,)] are positions in the sorted `classes`, `unit_codes`
-    [shape=(n_clips,)] the numbers of the resampling units, `groups` codes for classifiers that use
-    groups. Clips of one speaker or site are not independent, nor are parts of one recording: the
-    unit is the group where clips have groups, the recording where several clips are parts of one,
-    and else the clip.
+    `class_codes` [shape=(n_clips,)] are positions in the sorted `classes`, or None if clips have
+    several labels; `states` [shape=(n_clips, n_classes)] are then 1 for yes, 0 for no, and -1 for
+    not labelled. `unit_codes` [shape=(n_clips,)] are the numbers of the resampling units, `groups`
+    codes for classifiers that use groups. Clips of one speaker or site are not independent, nor are
+    parts of one recording: the unit is the group where clips have groups, the recording where
+    several clips are parts of one, and else the clip.
     """
 
     classes: tuple[str, ...]
-    codes: Codes
+    class_codes: Codes | None
     unit: Unit
     unit_codes: Codes
     groups: Codes | None = None
+    states: States | None = None
 
     def __len__(self) -> int:
-        return len(self.codes)
+        return len(self.unit_codes)
 
     @classmethod
     def of(
-        cls, labels: Sequence[str], groups: Sequence[str | None], recordings: Sequence[str]
+        cls,
+        labels: Sequence[str],
+        groups: Sequence[str | None],
+        recordings: Sequence[str],
+        *,
+        several: bool = False,
     ) -> Targets:
         """Return the targets of clips, each of which is a recording or a part of it.
 
-        A clip without a group among clips with groups counts as a group of its own, together with
-        the other parts of its recording that have none.
+        With `several`, a label is a text of `label_sets`. A clip without a group among clips with
+        groups counts as a group of its own, together with the other parts of its recording that
+        have none.
 
         >>> targets = Targets.of(list("abab"), ["x", None, "x", None], ["r1", "r2", "r3", "r4"])
         >>> targets.unit, targets.unit_codes.tolist()
         ('group', [0, 1, 0, 2])
         """
-        classes, codes = np.unique(np.asarray(labels, dtype=object), return_inverse=True)
-        names = tuple(classes.tolist())
-        codes = codes.astype(np.intp)
         owners = [
             (1, recording) if group is None else (0, group)
             for group, recording in zip(groups, recordings, strict=True)
         ]
         positions = {owner: number for number, owner in enumerate(sorted(set(owners)))}
         units = np.asarray([positions[owner] for owner in owners], dtype=np.intp)
+        unit: Unit = "clip"
         if any(group is not None for group in groups):
-            return cls(names, codes, "group", units, units)
-        if len(positions) < len(codes):
-            return cls(names, codes, "recording", units)
-        return cls(names, codes, "clip", np.arange(len(codes)))
+            unit = "group"
+        elif len(positions) < len(units):
+            unit = "recording"
+        else:
+            units = np.arange(len(units))
+        grouped = units if unit == "group" else None
+        if several:
+            names = class_names(labels)
+            return cls(names, None, unit, units, grouped, states_of(labels, names))
+        classes, codes = np.unique(np.asarray(labels, dtype=object), return_inverse=True)
+        return cls(tuple(classes.tolist()), codes.astype(np.intp), unit, units, grouped)
+
+    @property
+    def is_several(self) -> bool:
+        """Whether a clip can have several labels, or none."""
+        return self.states is not None
+
+    @property
+    def codes(self) -> Codes:
+        """Position of the class of each clip in `classes` [shape=(n_clips,)].
+
+        A DatasetError if clips have several labels, which have no such positions.
+        """
+        if self.class_codes is None:
+            raise DatasetError(
+                "this step is not made for several labels per clip",
+                hint="Use `labels: single` with one label for each clip.",
+            )
+        return self.class_codes
 
     @property
     def n_classes(self) -> int:
@@ -68,5 +103,7 @@ class Targets:
 
     @property
     def counts(self) -> Codes:
-        """Number of clips of each class [shape=(n_classes,)]."""
+        """Number of clips that have each class [shape=(n_classes,)]."""
+        if self.states is not None:
+            return np.sum(self.states == 1, axis=0, dtype=np.intp)
         return np.bincount(self.codes, minlength=self.n_classes)

@@ -75,6 +75,11 @@ class Prepared:
         from audioclf.evaluation.metrics.estimate import check_metrics
 
         config, classes = self.config, self.dataset.classes
+        if self.dataset.is_several:
+            raise ConfigError(
+                f"{self.dataset.name}: classifiers of several labels per clip are not made yet",
+                hint="Use `labels: single` with one label for each clip.",
+            )
         if config.allow:
             from audioclf.audit import check_allowed
 
