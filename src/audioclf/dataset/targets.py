@@ -105,5 +105,6 @@ class Targets:
     def counts(self) -> Codes:
         """Number of clips that have each class [shape=(n_classes,)]."""
         if self.states is not None:
-            return np.sum(self.states == 1, axis=0, dtype=np.intp)
+            counts: Codes = np.sum(self.states == 1, axis=0, dtype=np.intp)
+            return counts
         return np.bincount(self.codes, minlength=self.n_classes)
