@@ -217,6 +217,7 @@ def _component(provider: Provider) -> str:
         f"`{cls.__module__}.{cls.__name__}`, of the distribution {provider.origin.distribution}.",
         f"```text\n{_example(cls)}\n```",
         _text(cls.__doc__),
+        f"Terms of use: {cls.terms_of_use}." if cls.terms_of_use else "",
         "## Fields",
         _fields_table(schema),
     ]

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import pytest
 
+from audioclf.builtin.featurizers.concat import Concat
+from audioclf.builtin.featurizers.mfcc import Mfcc
+from audioclf.cli.plugins import _explain
+from audioclf.components.component import terms_of
+from audioclf.components.registry import Origin, Provider
 from audioclf.models.bundle.card import escaped, model_card
 from audioclf.models.bundle.manifest import Manifest
 from audioclf.models.bundle.reading import open_bundle
@@ -38,6 +44,23 @@ def test_the_card_has_the_findings_and_notes_of_the_run(tmp_path: Path) -> None:
     card = open_bundle(path).card
     assert "- 3 groups are on both sides \\(group-overlap\\)\n" in card
     assert card.index("## Results") < card.index("knn is the best of 8") < card.index("## Limits")
+
+
+def test_the_card_has_the_terms_of_use_of_the_featurizer_and_its_parts(tmp_path: Path) -> None:
+    class Bound(Mfcc):
+        """Features that may not be sold."""
+
+        type: Literal["bound"] = "bound"  # type: ignore[assignment]
+        terms_of_use: ClassVar[str] = "not for *sale*"
+
+    found = Concat.model_validate({"parts": {"voice": Bound()}})
+    assert terms_of(found) == {"bound": "not for *sale*"}
+    card = model_card(
+        open_bundle(made(tmp_path / "m.audioclf", "svm")).manifest, (), terms_of(found)
+    )
+    assert "Terms of use, which also bind this model:\n\n- bound: not for \\*sale\\*.\n" in card
+    shown = _explain(Provider(Bound, Origin("audioclf-bound", "1.0", "bound")))
+    assert "\n\nTerms of use: not for *sale*\n\n" in shown
 
 
 def test_a_model_without_results_says_so(manifest: Manifest) -> None:

@@ -218,6 +218,14 @@ def test_weights_are_shown_with_their_licence_and_a_warning(page: Page, tmp_path
     assert "Weights of pre-trained featurizers" not in page.text
 
 
+def test_terms_of_use_are_shown(page: Page, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    parts = {"featurizers.e": {"type": "e", "terms_of_use": "not for <sale>"}}
+    text = Page(build_report(replace(run, record={**run.record, "components": parts}))).text
+    assert "featurizers.e: not for <sale>" in " ".join(text.split())
+    assert "Terms of use" not in page.text
+
+
 def test_costs_and_classes_are_shown_where_they_were_measured(tmp_path: Path) -> None:
     estimate = {"value": 0.5, "low": 0.25, "high": None}
     extra = {

@@ -236,7 +236,8 @@ def _explain(provider: Provider) -> str:
     cls = provider.cls
     doc = "\n".join(line.strip() for line in (cls.__doc__ or "").strip().splitlines())
     fields = format_table(("field", "type", "default", "meaning"), _field_rows(cls))
-    parts = [f"{_qualified(cls)}  from {provider.origin}", doc, fields, *_weights(cls)]
+    terms = [f"Terms of use: {cls.terms_of_use}"] if cls.terms_of_use else []
+    parts = [f"{_qualified(cls)}  from {provider.origin}", doc, *terms, fields, *_weights(cls)]
     return "\n\n".join(parts)
 
 

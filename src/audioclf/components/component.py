@@ -30,6 +30,10 @@ class Component(BaseModel):
 
     kind: ClassVar[Kind]
 
+    terms_of_use: ClassVar[str] = ""
+    """Licence terms that bind users of this component and of models made with it, such as `no
+    commercial use`; empty if there are none besides those of its package."""
+
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}
     """Checks of `audioclf.testing` that this class fails on purpose, each with its reason."""
 
@@ -50,6 +54,12 @@ class Component(BaseModel):
     def summary(cls) -> str:
         """Return the first line of the docstring."""
         return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+def terms_of(component: Component) -> dict[str, str]:
+    """Return the terms of use of a component and of those inside of it, by type."""
+    parts = [component, *(part for _, part in components_inside(component))]
+    return {part.type_name(): part.terms_of_use for part in parts if part.terms_of_use}
 
 
 def components_inside(value: object, place: str = "") -> Iterator[tuple[str, Component]]:

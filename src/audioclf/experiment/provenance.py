@@ -28,9 +28,14 @@ def distributions_of(config: RunConfig, registry: Registry) -> dict[str, str]:
 
 
 def origin_data(component: Component, registry: Registry) -> dict[str, str | None]:
-    """Return the type, distribution, version and entry point of a component, for the record."""
+    """Return the type, distribution, version and entry point of a component, for the record.
+
+    Its terms of use are added, if it has any.
+    """
     origin = registry.origin_of(component)
+    terms = {"terms_of_use": component.terms_of_use} if component.terms_of_use else {}
     return {
+        **terms,
         "type": component.type_name(),
         "distribution": origin.distribution if origin else None,
         "version": origin.version if origin else None,

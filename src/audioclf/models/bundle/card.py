@@ -7,7 +7,7 @@ are escaped.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from audioclf.models.bundle.manifest import Manifest
 from audioclf.models.calibration.records import Abstention, Interval
@@ -16,8 +16,14 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~&$:@]|(?<=www)\.)", re.IGNORECASE)
 _MAX_CLASSES = 50
 
 
-def model_card(manifest: Manifest, notes: Sequence[str] = ()) -> str:
-    """Return the card of a model; notes are findings of the audits, which limit the results."""
+def model_card(
+    manifest: Manifest, notes: Sequence[str] = (), terms: Mapping[str, str] | None = None
+) -> str:
+    """Return the card of a model.
+
+    Notes are findings of the audits, which limit the results; `terms` are terms of use by
+    component.
+    """
     import jinja2
 
     environment = jinja2.Environment(
@@ -35,6 +41,7 @@ def model_card(manifest: Manifest, notes: Sequence[str] = ()) -> str:
     return environment.get_template("card.md.jinja").render(
         manifest=manifest,
         notes=notes,
+        terms=terms or {},
         numbers=_numbers,
         most_classes=_MAX_CLASSES,
         abstention_rows=abstention_rows,

@@ -15,7 +15,7 @@ from audioclf.base.errors import ModelError
 from audioclf.base.files import OutputFolder
 from audioclf.base.machine import platform_name, versions_behind
 from audioclf.components.classifier import Classifier
-from audioclf.components.component import Component, components_inside
+from audioclf.components.component import Component, components_inside, terms_of
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pinned import weights_inside
 from audioclf.components.registry import Registry
@@ -119,7 +119,9 @@ def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
     plain = contents.pipeline.views.plain(contents.matrix)
     clips = TrainingClips.of(plain, contents.training.fingerprint, contents.seconds)
     files = {**files, **check.to_files(), **clips.to_files()}
-    return _zipped(manifest, files, contents.notes)
+    terms = {**terms_of(contents.featurizer), **terms_of(classifier)}
+    card = model_card(manifest, contents.notes, terms).encode("utf-8")
+    return _zipped(manifest, {**files, CARD: card})
 
 
 def _manifest(
@@ -200,9 +202,8 @@ def _versions(made_by: Iterable[Provenance]) -> dict[str, str]:
     return dict(sorted(versions.items()))
 
 
-def _zipped(draft: Manifest, files: Mapping[str, bytes], notes: Sequence[str]) -> bytes:
-    """Return the zip file, with the card and the digests of all files."""
-    files = {**files, CARD: model_card(draft, notes).encode("utf-8")}
+def _zipped(draft: Manifest, files: Mapping[str, bytes]) -> bytes:
+    """Return the zip file, with the digests of all files."""
     manifest = to_json(draft.model_copy(update={"members": members_for(files)}))
     if len(manifest) > MAX_MANIFEST_BYTES:
         what = f"its manifest has {len(manifest)} bytes (limit {MAX_MANIFEST_BYTES})"

@@ -182,6 +182,11 @@ def origin_view(run: SavedRun) -> View:
             for place, items in (record.get("weights") or {}).items()
             for item in items
         ],
+        "terms": [
+            (place, str(item["terms_of_use"]))
+            for place, item in (record.get("components") or {}).items()
+            if item.get("terms_of_use")
+        ],
         "versions": sorted((record.get("versions") or {}).items()),
         "notes": [str(note) for note in record.get("notes") or []],
         "config": _URL.sub(lambda match: display_name(match[0]), config),
