@@ -5,20 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import shutil
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
-import audioclf
 from audioclf.starters.sample_data.registry import sample_named, write_sample
 from tests.conftest import REPO
 
@@ -65,34 +59,6 @@ def test_the_page_from_python_runs(
     printed = capsys.readouterr().out
     assert "unknown key" in printed
     assert "group-overlap" in printed
-
-
-@pytest.mark.slow
-def test_the_service_of_the_page_deploy_answers_many_at_once(
-    groups: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    model = audioclf.run(groups / "groups" / "config.yaml", out=tmp_path / "run").model
-    assert model is not None
-    shutil.copy(model, tmp_path / "model.audioclf")
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
-    exec(compile(python_of("guides/deploy.md"), "deploy.md", "exec", dont_inherit=True), names)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), names["Classify"])
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    paths = sorted((groups / "groups" / "sounds").glob("*.wav"))[::9]
-
-    def ask(path: Path) -> dict[str, float]:
-        url = f"http://127.0.0.1:{server.server_port}/"
-        with urlopen(Request(url, data=path.read_bytes())) as answer:
-            return dict(json.load(answer))
-
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(ask, paths))
-    server.shutdown()
-    server.server_close()
-    loaded = audioclf.load(tmp_path / "model.audioclf")
-    expected = [loaded.scores(path).tolist() for path in paths]
-    assert [list(answer.values()) for answer in answers] == expected
 
 
 def test_every_page_has_its_place_in_the_navigation_of_the_site() -> None:

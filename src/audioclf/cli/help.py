@@ -34,6 +34,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "listen model.audioclf --window 1 --hop 0.25 --events",
         "listen model.audioclf - --rate 16000 --window 1",
     ),
+    "serve": ("serve model.audioclf", "serve model.audioclf --port 80 --host 0.0.0.0"),
     "check": ("check my_sounds.yaml", "check quickstart --set dataset.path=my_sounds.zip"),
     "runs": ("runs", "runs experiments --json"),
     "compare": ("compare runs/NAME", "compare runs/A runs/B --metric f1_macro --per-class"),

@@ -1,0 +1,86 @@
+"""`audioclf serve MODEL`."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import sys
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from audioclf.base.errors import EXIT_OK, EnvironmentMissingError, ResultError
+from audioclf.cli import options
+from audioclf.cli.terminal import complain
+
+_LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+
+
+def serve(
+    bundle: options.ModelArgument,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; only this machine reaches the default.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 for a free one.")] = 8000,
+    allow_host: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="Name by which clients call the server; * for any."),
+    ] = [],  # noqa: B006  typer copies it
+    workers: Annotated[int, typer.Option(min=1, help="Processes that predict.")] = 1,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Greatest size of a sound.")] = 20_000_000,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Longest time for one sound; its worker is ended then.")
+    ] = 60.0,
+    weights: options.WeightsOption = [],  # noqa: B006  typer copies it
+    expect_sha256: options.ExpectOption = None,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Serve a model over HTTP, with a page to try it."""
+    try:
+        import uvicorn
+
+        from audioclf.server.app import Server, make_app
+    except ModuleNotFoundError as exc:
+        raise EnvironmentMissingError(
+            f"serve needs the package {exc.name}", hint="Install audioclf[serve]."
+        ) from exc
+    from audioclf.models.bundle.reading import model_file, read_bundle
+    from audioclf.server.workers import Workers
+
+    found = read_bundle(
+        model_file(bundle), options.load_registry(), expect_sha256=expect_sha256, weights=weights
+    )
+    for note in found.notes:
+        complain("note", note)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        opened = socket.create_server((host, port), family=family)
+    except OSError as exc:
+        raise ResultError(f"cannot listen at {host} port {port}: {exc.strerror or exc}") from exc
+    hosts = [*_LOOPBACK, *allow_host, *([] if _is_any(host) else [host])]
+    with opened:
+        server = Server(found.model, Workers(found.model, workers, seconds), max_bytes)
+        if not quiet:
+            name = f"[{host}]" if ":" in host else host
+            complain("note", f"http://{name}:{opened.getsockname()[1]}/ until Ctrl-C")
+        if host not in {*_LOOPBACK, "::1"}:
+            complain("warning", "other machines reach this server, and nothing asks who they are")
+        config = uvicorn.Config(
+            make_app(server, hosts),
+            log_level="error",
+            access_log=False,
+            timeout_keep_alive=10,
+            server_header=False,
+        )
+        with suppress(KeyboardInterrupt):  # after an orderly end
+            uvicorn.Server(config).run(sockets=[opened])
+    sys.exit(EXIT_OK)
+
+
+def _is_any(host: str) -> bool:
+    """Return whether an address stands for all addresses of this machine."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False

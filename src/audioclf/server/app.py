@@ -1,0 +1,277 @@
+"""The HTTP application: predictions, the model, its health, numbers, and a page to try it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from audioclf._version import __version__
+from audioclf.base.errors import AudioclfError
+from audioclf.models.windows import Cutting
+from audioclf.predict.events import EventRule
+from audioclf.predict.settings import Settings, check_settings
+from audioclf.server.openapi import description
+from audioclf.server.query import Query
+from audioclf.server.workers import RawSamples, Request, Workers
+
+if TYPE_CHECKING:
+    from audioclf.models.model import Model
+
+_BODY_SECONDS = 60.0
+"""Seconds in which a client has to send a sound."""
+_CHUNK_SECONDS = 10.0
+MOST_WAITING = 64
+"""Sounds that wait for a worker; further ones are refused."""
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds in s of the histogram of times, as Prometheus clients have them by default."""
+
+
+@dataclass(eq=False)
+class _Counts:
+    """Numbers for Prometheus."""
+
+    requests: Counter[int] = field(default_factory=Counter)
+    buckets: Counter[float] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    def add(self, status: int, seconds: float) -> None:
+        self.requests[status] += 1
+        self.seconds += seconds
+        for bound in _BUCKETS:
+            self.buckets[bound] += seconds <= bound
+
+    def text(self, busy: int) -> str:
+        lines = ["# TYPE audioclf_predictions_total counter"]
+        for status, number in sorted(self.requests.items()):
+            lines.append(f'audioclf_predictions_total{{status="{status}"}} {number}')
+        name, total = "audioclf_prediction_seconds", self.requests.total()
+        lines.append(f"# TYPE {name} histogram")
+        lines += [f'{name}_bucket{{le="{bound}"}} {self.buckets[bound]}' for bound in _BUCKETS]
+        lines += [f'{name}_bucket{{le="+Inf"}} {total}']
+        lines += [f"{name}_sum {self.seconds:.6f}", f"{name}_count {total}"]
+        lines += ["# TYPE audioclf_workers_busy gauge", f"audioclf_workers_busy {busy}"]
+        return "\n".join(lines) + "\n"
+
+
+class RefusedError(Exception):
+    """A request that is refused, with the status of the answer."""
+
+    def __init__(self, status: int, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.hint = status, message, hint
+
+
+@dataclass(eq=False)
+class Server:
+    """A model with the workers that predict; `max_bytes` limits a sound as it is sent."""
+
+    model: Model
+    workers: Workers
+    max_bytes: int
+    counts: _Counts = field(default_factory=_Counts)
+
+    async def predict(self, http: HttpRequest) -> Response:
+        """Answer `POST /predict`."""
+        started = time.perf_counter()
+        try:
+            response: Response = JSONResponse(await self._predicted(http))
+        except RefusedError as exc:
+            response = _error(exc.status, exc.message, exc.hint)
+        except ClientDisconnect:
+            response = Response(status_code=400)
+        self.counts.add(response.status_code, time.perf_counter() - started)
+        return response
+
+    async def _predicted(self, http: HttpRequest) -> dict[str, Any]:
+        settings, raw = self._read(http.query_params)
+        if self.workers.waiting >= MOST_WAITING:
+            raise RefusedError(503, f"{MOST_WAITING} sounds are waiting already; try again later")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "sound")
+            await self._save(http, path)
+            try:
+                return await self.workers.predict(Request(path, settings, raw))
+            except AudioclfError as exc:
+                raise RefusedError(422, exc.message, exc.hint) from exc
+
+    def _read(self, params: Mapping[str, str]) -> tuple[Settings, RawSamples | None]:
+        try:
+            query = Query.model_validate(dict(params))
+        except ValidationError as exc:
+            first = exc.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise RefusedError(400, f"{where}: {first['msg']}") from exc
+        if (query.encoding is None) != (query.rate is None):
+            raise RefusedError(400, "raw samples need both encoding and rate, a sound file neither")
+        if query.window is None and (query.hop is not None or query.events):
+            raise RefusedError(400, "hop and events are about windows: give window, in s")
+        rule = EventRule(query.threshold, None, query.merge_gap, query.min_duration)
+        try:
+            cutting = query.window and Cutting.of(query.window, query.hop, self.model.sr)
+            settings = Settings(cutting or None, rule if query.events else None)
+            check_settings(self.model, settings)
+        except AudioclfError as exc:
+            raise RefusedError(400, exc.message) from exc
+        raw = None
+        if query.encoding is not None and query.rate is not None:
+            raw = RawSamples(query.encoding, query.rate, query.channels)
+        return settings, raw
+
+    async def _save(self, http: HttpRequest, path: Path) -> None:
+        """Write what a client sends to a file, unless it is too much or takes too long."""
+        too_large = RefusedError(413, f"more than {self.max_bytes} bytes")
+        length = http.headers.get("content-length", "0")
+        if length.isascii() and length.isdigit() and int(length) > self.max_bytes:
+            raise too_large
+        size = 0
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                with path.open("wb") as file:
+                    chunks = http.stream()
+                    async for chunk in _impatient(chunks):
+                        size += len(chunk)
+                        if size > self.max_bytes:
+                            raise too_large
+                        file.write(chunk)
+        except TimeoutError:
+            raise RefusedError(408, "the sound was sent too slowly") from None
+        if not size:
+            raise RefusedError(400, "no sound was sent", "Send a file as the body of the request.")
+
+    async def page(self, http: HttpRequest) -> Response:
+        """Answer `GET /`: a page that classifies a file or a microphone."""
+        return HTMLResponse(_page(self.model), headers=_PAGE_HEADERS)
+
+    async def describe(self, http: HttpRequest) -> Response:
+        """Answer `GET /model`."""
+        manifest = self.model.manifest
+        return JSONResponse(
+            {
+                "name": manifest.name,
+                "pipeline": manifest.cell,
+                "classes": list(self.model.classes),
+                "sample_rate": self.model.sr,
+                "scores": self.model.score_name if self.model.score_kind != "none" else None,
+                "clip_seconds": manifest.audio.duration,
+                "audioclf": __version__,
+                "manifest": manifest.model_dump(mode="json"),
+            }
+        )
+
+    async def health(self, http: HttpRequest) -> Response:
+        """Answer `GET /health`."""
+        return JSONResponse({"status": "ok"})
+
+    async def metrics(self, http: HttpRequest) -> Response:
+        """Answer `GET /metrics`, in the text format of Prometheus."""
+        return PlainTextResponse(self.counts.text(self.workers.busy))
+
+
+async def _impatient(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield chunks; TimeoutError if one does not come in time."""
+    while True:
+        try:
+            async with asyncio.timeout(_CHUNK_SECONDS):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        yield chunk
+
+
+def make_app(server: Server, hosts: Collection[str]) -> Starlette:
+    """Return the application, for requests that name one of these hosts; `*` is any."""
+
+    async def openapi(http: HttpRequest) -> Response:
+        return JSONResponse(description(server.max_bytes))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            server.workers.close()
+
+    return Starlette(
+        routes=[
+            Route("/", server.page),
+            Route("/predict", server.predict, methods=["POST"]),
+            Route("/model", server.describe),
+            Route("/health", server.health),
+            Route("/metrics", server.metrics),
+            Route("/openapi.json", openapi),
+        ],
+        middleware=[Middleware(_Guard, hosts=hosts)],
+        exception_handlers={404: _not_found, 405: _not_found},
+        lifespan=lifespan,
+    )
+
+
+class _Guard:
+    """Refuses requests under another name of this machine, or by a page of another site."""
+
+    def __init__(self, app: Any, hosts: Collection[str]) -> None:
+        self.app, self.hosts = app, hosts
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        refused = _refusal(scope, self.hosts) if scope["type"] == "http" else None
+        await (refused or self.app)(scope, receive, send)
+
+
+def _refusal(scope: Any, hosts: Collection[str]) -> Response | None:
+    headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
+    host = headers.get(b"host", "")
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    if name not in hosts and "*" not in hosts:
+        hint = "Name it with --allow-host, if clients call this server so."
+        return _error(400, f"this server is not called {name!r}", hint)
+    origin = headers.get(b"origin")
+    if origin is not None and origin.partition("://")[2] != host:
+        return _error(403, "requests by pages of another site are refused")
+    return None
+
+
+async def _not_found(http: HttpRequest, exc: Any) -> Response:
+    paths = "GET /, /model, /health, /metrics, /openapi.json and POST /predict"
+    return _error(exc.status_code, f"{http.method} {http.url.path} is not here; there are {paths}")
+
+
+def _error(status: int, message: str, hint: str | None = None) -> Response:
+    return JSONResponse({"error": message, "hint": hint}, status_code=status)
+
+
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline' blob:; connect-src 'self'; img-src data:; media-src blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def _page(model: Model) -> str:
+    facts = {
+        "name": model.manifest.name,
+        "pipeline": model.manifest.cell,
+        "classes": list(model.classes),
+        "score": model.score_name,
+    }
+    text = json.dumps(facts).replace("<", "\\u003c")
+    page = files("audioclf.server").joinpath("page.html").read_text(encoding="utf-8")
+    return page.replace("__FACTS__", text)

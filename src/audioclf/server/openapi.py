@@ -1,0 +1,119 @@
+"""The description of the server in OpenAPI 3.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from audioclf._version import __version__
+from audioclf.server.query import Query
+
+_ERROR = {
+    "type": "object",
+    "required": ["error", "hint"],
+    "properties": {"error": {"type": "string"}, "hint": {"type": ["string", "null"]}},
+}
+_SCORE = {"type": ["number", "null"]}
+_SPAN = {
+    "start": {"type": "number", "description": "in s, from the start of the sound"},
+    "end": {"type": "number", "description": "in s, exclusive"},
+    "label": {"type": ["string", "null"], "description": "null where the model abstains"},
+    "score": _SCORE,
+}
+_ANSWER = {
+    "type": "object",
+    "required": ["sample_rate", "seconds", "classes", "windows", "notes"],
+    "properties": {
+        "sample_rate": {"type": "integer", "description": "of the sound, in Hz"},
+        "seconds": {"type": "number"},
+        "classes": {"type": "array", "items": {"type": "string"}},
+        "windows": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": [*_SPAN, "scores"],
+                "properties": {
+                    **_SPAN,
+                    "scores": {"type": "object", "additionalProperties": {"type": "number"}},
+                },
+            },
+        },
+        "events": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": [*_SPAN, "mean_score", "n_windows"],
+                "properties": {
+                    **_SPAN,
+                    "mean_score": {"type": "number"},
+                    "n_windows": {"type": "integer"},
+                },
+            },
+        },
+        "notes": {"type": "array", "items": {"type": "string"}},
+    },
+}
+_REFUSED = {
+    400: "A parameter is not valid, or no sound was sent.",
+    403: "The request comes from a page of another site.",
+    408: "The sound was sent too slowly.",
+    413: "The sound has too many bytes.",
+    422: "The sound cannot be used.",
+    503: "Too many sounds are waiting.",
+}
+
+
+def description(max_bytes: int) -> dict[str, Any]:
+    """Return the description, which names the greatest size of a sound in bytes."""
+    schema = Query.model_json_schema()
+    parameters = [
+        {
+            "name": name,
+            "in": "query",
+            "description": field.pop("description", ""),
+            "schema": {key: value for key, value in field.items() if key != "title"},
+        }
+        for name, field in schema["properties"].items()
+    ]
+    refused = {
+        str(status): {"description": text, "content": {"application/json": {"schema": _ERROR}}}
+        for status, text in _REFUSED.items()
+    }
+    sound = {"schema": {"type": "string", "format": "binary"}}
+    predict = {
+        "summary": "Classify a sound, its windows, or its events",
+        "parameters": parameters,
+        "requestBody": {
+            "required": True,
+            "description": f"A sound file, or raw samples; at most {max_bytes} bytes.",
+            "content": {"application/octet-stream": sound},
+        },
+        "responses": {"200": _answer("The prediction", _ANSWER), **refused},
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "audioclf", "version": __version__},
+        "paths": {
+            "/predict": {"post": predict},
+            "/model": {"get": _get("The model", {"type": "object"})},
+            "/health": {"get": _get("Whether the server works", {"type": "object"})},
+            "/metrics": {
+                "get": {
+                    "summary": "Numbers for Prometheus",
+                    "responses": {
+                        "200": {
+                            "description": "Numbers",
+                            "content": {"text/plain": {"schema": {"type": "string"}}},
+                        }
+                    },
+                }
+            },
+        },
+    }
+
+
+def _get(summary: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"summary": summary, "responses": {"200": _answer(summary, schema)}}
+
+
+def _answer(text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": schema}}}

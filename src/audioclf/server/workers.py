@@ -1,0 +1,172 @@
+"""Worker processes that predict one sound at a time, so that a crash costs one request."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from audioclf.audio.live import ENCODINGS
+from audioclf.audio.pcm import PcmLayout, read_pcm
+from audioclf.base.errors import DecodeError
+from audioclf.dataset.sources import AudioSource, FileSource
+from audioclf.engines.base import Job, pack
+from audioclf.engines.process import Worker, WorkerGoneError, WorkerLateError
+from audioclf.engines.sharing import packed
+from audioclf.models.arrays import ArraySource
+from audioclf.predict.formats import Line
+from audioclf.predict.inputs import Recording
+from audioclf.predict.lines import lines_of
+from audioclf.predict.scoring import Shared, score_recordings
+from audioclf.predict.settings import Settings
+
+if TYPE_CHECKING:
+    from audioclf.models.model import Model
+
+
+@dataclass(frozen=True)
+class RawSamples:
+    """What raw samples are: a kind of `audio.live.ENCODINGS`, the rate in Hz, the channels."""
+
+    encoding: str
+    sr: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """A file with a sound, or with raw samples, and how it is predicted."""
+
+    path: Path
+    settings: Settings
+    raw: RawSamples | None = None
+
+
+class _Upload(FileSource):
+    """A file whose path means nothing to the client."""
+
+    @property
+    @override
+    def name(self) -> str:
+        return "the sound"
+
+
+class Workers:
+    """Processes that hold a model; each works on one request at a time.
+
+    A process that ends or takes longer than `seconds` for a request is replaced.
+    """
+
+    def __init__(self, model: Model, count: int, seconds: float) -> None:
+        self.seconds = seconds
+        self.busy = self.waiting = 0
+        self._packed = packed(Job(_predict, model))
+        self._job = self._packed.__enter__()
+        self._workers = [self._new() for _ in range(count)]
+        self._free: asyncio.Queue[Worker] = asyncio.Queue()
+        for worker in self._workers:
+            self._free.put_nowait(worker)
+
+    def _new(self) -> Worker:
+        worker = Worker()
+        worker.load(self._job)
+        return worker
+
+    async def predict(self, request: Request) -> dict[str, Any]:
+        """Return the answer to a request, once a worker is free.
+
+        AudioclfError of the prediction; DecodeError for a sound that ends its worker.
+        """
+        self.waiting += 1
+        try:
+            worker = await self._free.get()
+        finally:
+            self.waiting -= 1
+        self.busy += 1
+        try:
+            answer = await asyncio.to_thread(worker.run, pack(request), self.seconds)
+        except WorkerGoneError as exc:
+            self._workers.remove(worker)
+            worker = await asyncio.to_thread(self._new)
+            self._workers.append(worker)
+            late = isinstance(exc, WorkerLateError)
+            what = f"took longer than {self.seconds:g} s" if late else f"ended the worker ({exc})"
+            raise DecodeError(f"the sound {what}") from exc
+        finally:
+            self.busy -= 1
+            self._free.put_nowait(worker)
+        if isinstance(answer, Exception):
+            raise answer
+        result: dict[str, Any] = answer
+        return result
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self._workers:
+            worker.kill()
+        self._packed.__exit__(None, None, None)
+
+
+def _predict(request: Request, model: Model) -> dict[str, Any]:
+    """Return the answer to a request, as JSON has it; DecodeError if the sound cannot be used."""
+    shared = Shared(model, request.settings.cutting)
+    (outcome,) = score_recordings([Recording("the sound", _source(request))], shared)
+    if outcome.error:
+        raise DecodeError(outcome.error.removeprefix("the sound: "))
+    info = outcome.info
+    assert info is not None
+    windows = [_window(line, model) for line in lines_of(outcome, model, _WINDOWS)[1]]
+    answer: dict[str, Any] = {
+        "sample_rate": info.sr,
+        "seconds": round(info.seconds, 6),
+        "classes": list(model.classes),
+        "windows": windows,
+    }
+    if request.settings.events is not None:
+        answer["events"] = [_event(line) for line in lines_of(outcome, model, request.settings)[1]]
+    notes = [outcome.warning] if outcome.warning else []
+    if outcome.truncated:
+        longest = model.manifest.audio.duration
+        notes.append(f"the rest behind {longest:g} s was ignored; give a window to predict all")
+    if outcome.trained_on:
+        notes.append("the sound was in the training data of the model")
+    return {**answer, "notes": notes}
+
+
+_WINDOWS = Settings()
+
+
+def _source(request: Request) -> AudioSource:
+    if request.raw is None:
+        return _Upload(request.path)
+    raw, content = request.raw, request.path.read_bytes()
+    layout = PcmLayout(ENCODINGS[raw.encoding], raw.sr, raw.channels, 0, 0)
+    if not content or len(content) % layout.frame_bytes:
+        raise DecodeError(
+            f"{len(content)} bytes are no whole number of frames of {layout.frame_bytes} bytes"
+        )
+    count = len(content) // layout.frame_bytes
+    return ArraySource.of(read_pcm(io.BytesIO(content), layout, 0, count).T, raw.sr)
+
+
+def _window(line: Line, model: Model) -> dict[str, Any]:
+    scores = dict(zip(model.classes, (round(score, 6) for score in line.more), strict=False))
+    return {**_times(line), "scores": scores}
+
+
+def _event(line: Line) -> dict[str, Any]:
+    mean, n_windows = line.more
+    return {**_times(line), "mean_score": round(mean, 6), "n_windows": n_windows}
+
+
+def _times(line: Line) -> dict[str, Any]:
+    return {
+        "start": round(line.start, 6),
+        "end": round(line.end, 6),
+        "label": line.label or None,
+        "score": None if line.score is None else round(line.score, 6),
+    }
