@@ -47,6 +47,7 @@ from audioclf.dataset.archive import open_archive
 from audioclf.dataset.cutting import Cut, Mark, WindowRule, cut_at_marks, cut_windows
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.decoders import DecodedFile, Decoder
+from audioclf.dataset.label_cells import Labels
 from audioclf.dataset.listing import is_archive, list_archive, list_files, list_folder
 from audioclf.dataset.path_labels import (
     LabelPattern,
@@ -112,6 +113,7 @@ __all__ = [
     "InputPath",
     "LabelPattern",
     "LabeledRow",
+    "Labels",
     "Listing",
     "Loader",
     "Mark",

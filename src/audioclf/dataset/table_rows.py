@@ -14,13 +14,12 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated
-
-from annotated_types import MinLen
 
 from audioclf.base.errors import DatasetError
 from audioclf.base.settings import Settings
 from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.label_cells import ColumnName as ColumnName
+from audioclf.dataset.label_cells import Labels, check_single, label_columns, label_reader
 from audioclf.dataset.path_labels import AUDIO_SUFFIXES, count, is_audio, shown
 from audioclf.dataset.sources import AudioSource, PartSource, Span
 from audioclf.dataset.tables import Cells, Problems, Row, Table, missing_column
@@ -31,9 +30,6 @@ _LEADS_OUT = re.compile(r"/|\.\.(?:/|$)|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]+://")
 _MAX_PATH = 4096
 _MAX_TEXT = 1000
 _MAX_MISSING = 5
-
-ColumnName = Annotated[str, MinLen(1)]
-"""The name of a column."""
 
 
 class Columns(Settings):
@@ -67,9 +63,10 @@ class Columns(Settings):
         """Return the names of the columns to read, by role."""
         return {role: name for role, name in self if name is not None and role != "weight"}
 
-    def names(self) -> tuple[str, ...]:
-        """Return the names of the columns to read."""
-        return tuple(self.roles().values())
+    def names(self, labels: Labels | None = None) -> tuple[str, ...]:
+        """Return the names of the columns to read, for the given form of the labels."""
+        others = [name for role, name in self.roles().items() if role != "label"]
+        return tuple(dict.fromkeys([*others, *label_columns(labels, self.label)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +88,7 @@ def read_rows(
     may_lead_out: bool = False,
     needed: Iterable[str] = (),
     hints: Mapping[str, str] = MappingProxyType({}),
+    labels: Labels | None = "single",
 ) -> list[LabeledRow]:
     """Return the labels, groups and folds in the rows of a table.
 
@@ -105,6 +103,9 @@ def read_rows(
         not the default.
     hints : mapping of str to str
         Hint for a missing column, by role; and "outside", for a path that leads out.
+    labels : {"single", "several"} or SeveralLabels, optional
+        Number of labels per clip, and their place. None is one per clip, and refuses labels that
+        look like several.
 
     Raises
     ------
@@ -112,18 +113,23 @@ def read_rows(
         If a column is missing, there are no rows, or rows are invalid; all invalid rows are
         reported together.
     """
-    _check_columns(table, columns, {"path", "label", *needed}, hints)
-    reader = _RowReader(columns, table.problems, may_lead_out)
+    named = label_columns(labels, columns.label)
+    _check_columns(table, columns, named, {"path", "label", *needed}, hints)
+    reader = _RowReader(table, columns, labels, may_lead_out)
     read = [reader.read(row) for row in table.rows]
     table.problems.check(hints.get("outside") if reader.leads_out else None)
     if not read:
         raise DatasetError(f"{table.name}: no rows below the header")
-    return [row for row in read if row is not None]
+    rows = [row for row in read if row is not None]
+    if labels is None:
+        check_single(table.name, columns.label, [row.label for row in rows])
+    return rows
 
 
-def unused_columns(table: Table, columns: Columns) -> list[str]:
+def unused_columns(table: Table, columns: Columns, labels: Labels | None = None) -> list[str]:
     """Return a note on the columns that are not read, if there are any."""
-    unused = [name for name in table.columns if name not in columns.names()]
+    used = columns.names(labels)
+    unused = [name for name in table.columns if name not in used]
     return [f"columns that are not used: {shown(unused, most=12)}"] if unused else []
 
 
@@ -135,6 +141,7 @@ def make_dataset(
     name: str,
     where: str = "",
     notes: Sequence[str] = (),
+    several: bool = False,
 ) -> Dataset:
     """Return the clips of the rows of a table.
 
@@ -146,7 +153,7 @@ def make_dataset(
         At least one.
     find : callable
         Returns the source of a path, or None if there is no such file.
-    name, notes
+    name, notes, several
         As of `Dataset`.
     where : str
         Place of the files in messages, by default `name`.
@@ -163,7 +170,7 @@ def make_dataset(
         hint = _other_suffix(missing, find)
         raise _missing(table, missing, len(files), where or name, hint)
     clips = [_clip(row, source) for row in rows if (source := files[row.path]) is not None]
-    return Dataset(clips, name=name, notes=notes)
+    return Dataset(clips, name=name, notes=notes, several=several)
 
 
 def clip_id(path: str, span: Span | None) -> str:
@@ -215,21 +222,34 @@ def quoted(text: str) -> str:
 
 
 def _check_columns(
-    table: Table, columns: Columns, needed: set[str], hints: Mapping[str, str]
+    table: Table,
+    columns: Columns,
+    labels: Sequence[str],
+    needed: set[str],
+    hints: Mapping[str, str],
 ) -> None:
     defaults = Columns()  # compared by value: the config of a run folder sets every column
-    for role, column in columns.roles().items():
-        required = role in needed or column != getattr(defaults, role)
-        if required and column not in table.columns:
-            raise missing_column(table, column, hints.get(role))
+    for role, name in columns.roles().items():
+        required = role in needed or name != getattr(defaults, role)
+        for column in labels if role == "label" else (name,):
+            if required and column not in table.columns:
+                raise missing_column(table, column, hints.get(role))
 
 
 class _RowReader:
     """Reader of rows that collects the problems of all of them."""
 
-    def __init__(self, columns: Columns, problems: Problems, may_lead_out: bool) -> None:
+    def __init__(
+        self, table: Table, columns: Columns, labels: Labels | None, may_lead_out: bool
+    ) -> None:
         self.columns = columns
-        self.problems = problems
+        self.labels = label_columns(labels, columns.label)
+        cells = (row.cells.get(columns.label) or "" for row in table.rows)
+        try:
+            self.read_label = label_reader(labels, columns.label, cells)
+        except DatasetError as exc:
+            raise DatasetError(f"{table.name}: {exc.message}", hint=exc.hint) from exc
+        self.problems = table.problems
         self.may_lead_out = may_lead_out
         self.leads_out = False
 
@@ -244,33 +264,32 @@ class _RowReader:
         return LabeledRow(
             line=line,
             path=self._path(cells),
-            label=self._required(cells, "label", _MAX_TEXT),
+            label=self.read_label({name: self._cell(cells, name) for name in self.labels}),
             span=_span(self._number(cells, "start"), self._number(cells, "end")),
             group=self._text(cells, "group") or None,
             fold=self._text(cells, "fold") or self._text(cells, "split") or None,
         )
 
     def _path(self, cells: Cells) -> str:
-        path = self._required(cells, "path", _MAX_PATH)
+        path = self._text(cells, "path", _MAX_PATH)
+        if not path:
+            raise ValueError(f"no {self.columns.path}")
         tidy = path if "://" in path else posixpath.normpath(path.replace("\\", "/"))
         if not self.may_lead_out and _LEADS_OUT.match(tidy):
             self.leads_out = True
             raise ValueError(f"{quoted(path)} leads out of the folder of the audio files")
         return tidy
 
-    def _required(self, cells: Cells, role: str, most: int) -> str:
-        text = self._text(cells, role, most)
-        if not text:
-            raise ValueError(f"no {getattr(self.columns, role)}")
-        return text
-
     def _text(self, cells: Cells, role: str, most: int = _MAX_TEXT) -> str:
-        column = getattr(self.columns, role)
+        return self._cell(cells, getattr(self.columns, role), most)
+
+    def _cell(self, cells: Cells, column: str, most: int = _MAX_TEXT) -> str:
         text = cells.get(column, "")
         if text == "":
             return ""
         if text is None:
-            raise ValueError(f"{column} is neither text nor a number")
+            several = "; a list of labels needs `labels: several`" * (column in self.labels)
+            raise ValueError(f"{column} is neither text nor a number{several}")
         if len(text) > most:
             raise ValueError(f"{column} has {len(text):,} characters (limit {most:,})")
         if not text.isprintable() and any(unicodedata.category(char) == "Cc" for char in text):

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from audioclf.base.errors import DatasetError, DecodeError, EnvironmentMissingError
+from audioclf.dataset.label_sets import SEPARATOR
 from audioclf.dataset.path_labels import full_path, shown
 from audioclf.dataset.sources import AudioSource, FileSource, RemoteSource, ZipSource
 
@@ -91,7 +92,7 @@ class Table:
     problems: Problems
 
 
-def read_table(source: AudioSource, wanted: Collection[str]) -> Table:
+def read_table(source: AudioSource, wanted: Collection[str], *, lists: bool = False) -> Table:
     """Read a table whose name ends in .csv, .tsv, .jsonl, .ndjson or .parquet.
 
     The delimiter of a CSV file is the most frequent of comma, semicolon and tab in its first line.
@@ -102,6 +103,8 @@ def read_table(source: AudioSource, wanted: Collection[str]) -> Table:
         The table.
     wanted : collection of str
         Names of the columns to keep.
+    lists : bool
+        Whether a cell may be a list of texts, which is then joined by `;`.
 
     Raises
     ------
@@ -114,9 +117,9 @@ def read_table(source: AudioSource, wanted: Collection[str]) -> Table:
     if suffix in {".csv", ".tsv"}:
         return read_csv(read_text(source), source.name, wanted)
     if suffix in {".jsonl", ".ndjson"}:
-        return _read_json_lines(read_text(source), source.name, wanted)
+        return _read_json_lines(read_text(source), source.name, wanted, lists)
     if suffix == ".parquet":
-        return _read_parquet(read_bytes(source), source.name, wanted)
+        return _read_parquet(read_bytes(source), source.name, wanted, lists)
     raise DatasetError(
         f"{source.name}: unsupported table format",
         hint="Use a file that ends in .csv, .tsv, .jsonl or .parquet.",
@@ -196,7 +199,7 @@ def _check_header(header: Sequence[str], wanted: Iterable[str], name: str) -> No
             raise DatasetError(f"{name}: two columns are named {column!r}")
 
 
-def _read_json_lines(text: str, name: str, wanted: Collection[str]) -> Table:
+def _read_json_lines(text: str, name: str, wanted: Collection[str], lists: bool) -> Table:
     columns: dict[str, None] = {}
     problems = Problems(name)
     rows: list[Row] = []
@@ -213,7 +216,7 @@ def _read_json_lines(text: str, name: str, wanted: Collection[str]) -> Table:
             problems.add(number, "not a JSON object, as in {...}")
             continue
         columns.update(dict.fromkeys(data))
-        cells = {column: _cell(data[column]) for column in wanted if column in data}
+        cells = {column: _cell(data[column], lists) for column in wanted if column in data}
         rows.append(Row(number, cells))
     if not rows:
         problems.check()
@@ -221,7 +224,12 @@ def _read_json_lines(text: str, name: str, wanted: Collection[str]) -> Table:
     return Table(name, tuple(columns), tuple(rows), problems)
 
 
-def _cell(value: object) -> str | None:
+def _cell(value: object, lists: bool = False) -> str | None:
+    if lists and isinstance(value, list):
+        names = [_cell(item) for item in value]
+        if any(name is None or SEPARATOR in name for name in names):
+            return None
+        return SEPARATOR.join(filter(None, names))
     if value is None or value != value:  # NaN: a missing value of pandas
         return ""
     if isinstance(value, bool):
@@ -229,14 +237,16 @@ def _cell(value: object) -> str | None:
     return str(value).strip() if isinstance(value, str | int | float) else None
 
 
-def _read_parquet(content: bytes, name: str, wanted: Collection[str]) -> Table:
+def _read_parquet(content: bytes, name: str, wanted: Collection[str], lists: bool) -> Table:
     pyarrow, parquet = import_pyarrow(name)
     try:
         file = parquet.ParquetFile(pyarrow.BufferReader(content))
         columns = tuple(file.schema_arrow.names)
         _check_count(name, file.metadata.num_rows)
         _check_header(columns, wanted, name)
-        rows = tuple(_parquet_rows(file, [column for column in columns if column in wanted], name))
+        rows = tuple(
+            _parquet_rows(file, [column for column in columns if column in wanted], name, lists)
+        )
     except (pyarrow.ArrowException, OSError, ValueError) as exc:
         reason = " ".join(str(exc).split())[:200]
         raise DatasetError(f"{name}: not a readable Parquet file: {reason}") from exc
@@ -253,14 +263,14 @@ def import_pyarrow(name: str) -> tuple[Any, Any]:
         ) from exc
 
 
-def _parquet_rows(file: Any, columns: list[str], name: str) -> Iterator[Row]:
+def _parquet_rows(file: Any, columns: list[str], name: str, lists: bool) -> Iterator[Row]:
     line, size = 0, 0
     for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
         size += batch.nbytes
         check_size(name, size)  # a small file can unpack to many bytes
         for record in batch.to_pylist():
             line += 1
-            yield Row(line, {column: _cell(record[column]) for column in columns})
+            yield Row(line, {column: _cell(record[column], lists) for column in columns})
 
 
 def missing_column(table: Table, column: str, hint: str | None = None) -> DatasetError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from typing_extensions import override
 
+from audioclf.dataset.label_cells import are_several
 from audioclf.dataset.path_labels import count, shown
 from audioclf.plugin import (
     AudioSource,
@@ -18,6 +19,7 @@ from audioclf.plugin import (
     DatasetError,
     InputPath,
     LabeledRow,
+    Labels,
     Listing,
     Loader,
     common_folders,
@@ -65,10 +67,19 @@ class AudioFolder(Loader):
     """Column of the metadata with the published fold. It takes precedence over `train` and `test`
     folders."""
 
+    labels: Labels | None = None
+    """`several` for metadata with lists of labels or texts such as `robin;wren`, or `{columns:
+    [robin, wren]}` with 1, 0 or blank in the column of each class. Null is `single`, and refuses
+    labels that look like several."""
+
     @override
     def load(self) -> Dataset:
         listing = list_files(self.path)
         tables = _metadata(listing)
+        if not tables and self._are_several:
+            raise DatasetError(
+                f"{listing.name}: no metadata.csv or metadata.jsonl, which several labels need"
+            )
         if not tables:
             return label_clips(listing)
         rows = [row for folder, source in tables for row in self._rows(folder, source)]
@@ -82,8 +93,17 @@ class AudioFolder(Loader):
             files.get,
             name=listing.name,
             where=f"{listing.name}/{base}".rstrip("/"),
-            notes=[*listing.notes, *_disagreements(rows), *_unlisted(files, rows)],
+            notes=[
+                *listing.notes,
+                *([] if self._are_several else _disagreements(rows)),
+                *_unlisted(files, rows),
+            ],
+            several=self._are_several,
         )
+
+    @property
+    def _are_several(self) -> bool:
+        return are_several(self.labels)
 
     def _rows(self, folder: str, source: AudioSource) -> list[LabeledRow]:
         columns = Columns(
@@ -95,7 +115,8 @@ class AudioFolder(Loader):
             end=None,
             split=None,
         )
-        rows = read_rows(read_table(source, columns.names()), columns, hints=_HINTS)
+        table = read_table(source, columns.names(self.labels), lists=self._are_several)
+        rows = read_rows(table, columns, hints=_HINTS, labels=self.labels)
         return [replace(row, path=posixpath.join(folder, row.path)) for row in rows]
 
 

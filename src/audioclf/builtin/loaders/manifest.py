@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
+from audioclf.dataset.label_cells import are_several
 from audioclf.dataset.listing import find_file
 from audioclf.dataset.path_labels import full_path
 from audioclf.plugin import (
@@ -18,6 +19,7 @@ from audioclf.plugin import (
     DatasetError,
     FileSource,
     InputPath,
+    Labels,
     Listing,
     Loader,
     RemoteSource,
@@ -69,6 +71,11 @@ class Manifest(Loader):
     """Names of the columns, by role: path, label, start, end, group, fold, split. Example:
     `{path: filename, label: category, start: null}`."""
 
+    labels: Labels | None = None
+    """`single` for one label per clip, `several` for cells such as `robin;wren`, where a blank cell
+    is no label and `?wren` one that is not sure; or `{columns: [robin, wren]}` with 1, 0 or blank
+    in the column of each class. Null is `single`, and refuses labels that look like several."""
+
     allow_outside: bool = False
     """Whether paths in the table may be absolute, URLs, or lead out of `root` by `..`; only for
     tables that you trust."""
@@ -77,8 +84,11 @@ class Manifest(Loader):
     def load(self) -> Dataset:
         remote = isinstance(self.path, str)
         source = RemoteSource(str(self.path)) if remote else FileSource(Path(self.path))
-        table = read_table(source, self.columns.names())
-        rows = read_rows(table, self.columns, may_lead_out=self.allow_outside, hints=_HINTS)
+        several = are_several(self.labels)
+        table = read_table(source, self.columns.names(self.labels), lists=several)
+        rows = read_rows(
+            table, self.columns, may_lead_out=self.allow_outside, hints=_HINTS, labels=self.labels
+        )
         root = _parent(self.path) if self.root is None else self.root
         return make_dataset(
             table.name,
@@ -86,7 +96,8 @@ class Manifest(Loader):
             _finder(root, [row.path for row in rows]),
             name=display_name(self.path),
             where=display_name(root) if isinstance(root, str) else str(full_path(root)),
-            notes=unused_columns(table, self.columns),
+            notes=unused_columns(table, self.columns, self.labels),
+            several=several,
         )
 
 
