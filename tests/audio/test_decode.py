@@ -134,7 +134,7 @@ def test_a_channel_that_is_not_there_is_an_error() -> None:
 def test_a_bad_channel_is_named_in_one_sentence(toy_config: Path, channel: object) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(toy_config, overrides=[f"audio.channel={channel}"])
-    assert "audio.channel: expected mix, left, right, or a number" in caught.value.message
+    assert "audio.channel: expected mix, left, right, each, or a number" in caught.value.message
     assert "\n" not in caught.value.message
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from audioclf.base.errors import SplitError
 from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.sources import ChannelSource, FileSource
 from audioclf.evaluation.splits import (
     GroupKFold,
     Holdout,
@@ -293,3 +296,20 @@ def test_digits_are_classes() -> None:
     with pytest.raises(SplitError) as caught:
         StratifiedKFold().folds(dataset("0011234"), 0)
     assert caught.value.hint == "Add recordings of '2' or remove that class."
+
+
+@pytest.mark.parametrize("split", EVERY, ids=repr)
+def test_channels_of_a_recording_are_never_separated(split: Split) -> None:
+    mono = dataset(groups=5, folds=["x", "y", "z"])
+    sources = [ChannelSource(FileSource(Path("x.wav")), number) for number in (1, 2)]
+    channels = [
+        replace(clip, id=f"{clip.id}{source.suffix}", source=source)
+        for clip in mono
+        for source in sources
+    ]
+    both = Dataset(channels, name="toys")
+    for one, two in zip(split.folds(mono, 1).folds, split.folds(both, 1).folds, strict=True):
+        for recordings, clips in ((one.train, two.train), (one.test, two.test)):
+            assert [both.clips[at].id[:7] for at in clips] == [
+                mono.clips[at].id for at in recordings for _ in sources
+            ]

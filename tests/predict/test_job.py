@@ -25,8 +25,8 @@ from audioclf.models.model import Model
 from audioclf.models.windows import Cutting
 from audioclf.predict import job as job_module
 from audioclf.predict.events import EventRule
-from audioclf.predict.formats import AudacityFormat, RavenFormat
-from audioclf.predict.inputs import Collected, collect
+from audioclf.predict.formats import AudacityFormat, RavenFormat, choose_format
+from audioclf.predict.inputs import Collected, collect, each_channel
 from audioclf.predict.job import JobResult, predict_all
 from audioclf.predict.journal import read_journal
 from audioclf.predict.settings import Job, Settings, check_settings
@@ -496,3 +496,26 @@ def test_two_calls_do_not_write_to_one_output(tmp_path: Path) -> None:
         sink.close()
     predicted(loaded, folder, out, mode="force")
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith("lock")]
+
+
+@pytest.mark.parametrize("out", ["o.csv", "o.jsonl", "o.selections.txt", "labels"])
+def test_each_channel_is_a_recording_of_its_own(out: str, tmp_path: Path) -> None:
+    loaded = model(tmp_path)
+    audio = loaded.manifest.audio.model_copy(update={"channel": "each"})
+    loaded = replace(loaded, manifest=loaded.manifest.model_copy(update={"audio": audio}))
+    for name, channels in (("a", 2), ("b", 1)):
+        recording(tmp_path / "in" / f"{name}.wav", 0.6, channels=channels)
+    collected = each_channel(collect([str(tmp_path / "in")]))
+    job = Job(loaded, replace(HALF, output=choose_format(None, Path(out))))
+    for mode, skipped in (("new", 0), ("resume", 3)):
+        sink = open_sink(tmp_path / out, job, collected, mode=mode)  # type: ignore[arg-type]
+        result = predict_all(job, collected.recordings, sink)
+        assert (result.done, result.skipped) == (3 - skipped, skipped)
+    if out == "labels":
+        names = {path.name for path in (tmp_path / out).glob("*.txt")}
+        assert names == {"a-channel1.txt", "a-channel2.txt", "b.txt"}
+    elif out == "o.csv":
+        assert [row["channel"] for row in rows(tmp_path / out)] == ["1", "1", "2", "2", "1", "1"]
+    else:
+        text = (tmp_path / out).read_text(encoding="utf-8")
+        assert text.count('"channel": 2' if out == "o.jsonl" else "Spectrogram 1\t2\t") == 2

@@ -46,6 +46,9 @@ class Conversions:
                 files = count(number, "file", "files")
                 if self.audio.channel == "mix":
                     yield f"{files} with {channels} channels {self._verb(number)} averaged to one"
+                elif self.audio.channel == "each":
+                    clips = count(number, "clip is", "clips are")
+                    yield f"{clips} one channel of a file with {channels} channels"
                 else:
                     channel = self.audio.channel
                     one = f"channel {channel}" if isinstance(channel, int) else f"the {channel} one"

@@ -82,9 +82,10 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None
         frames = reader.read(first + start, count)
     info = checked_length(info, len(frames), count, source.name)
     check_samples(frames, source.name, limits)
-    mono = to_mono(frames, audio.channel, source.name)
+    channel = source.channel or audio.channel
+    mono = to_mono(frames, channel, source.name)
     cancelled = Cancellation()
-    if audio.channel == "mix":
+    if channel == "mix":
         cancelled.add(frames, mono)
     info = replace(info, warnings=(*info.warnings, *cancelled.warnings()))
     return Decoded(resample(mono, info.sr, audio.sr), audio.sr, info)
@@ -185,8 +186,15 @@ def check_samples(frames: NDArray[np.float32], name: str, limits: Limits) -> Non
 
 def to_mono(frames: NDArray[np.float32], channel: str | int, name: str) -> NDArray[np.float32]:
     """Return the average of the channels or one of them, as `AudioConfig.channel` (DecodeError)."""
-    if channel == "mix":
+    if channel == "mix" or (channel == "each" and frames.shape[1] == 1):
         return mixed_down(frames)
+    if channel == "each":
+        raise DecodeError(
+            f"{name}: has {frames.shape[1]} channels, and with `audio.channel: each` a clip is one "
+            "of them",
+            hint="Give one channel, such as y[0] of a waveform; `audioclf predict` writes a line "
+            "for each channel of a file.",
+        )
     number = {"left": 1, "right": 2}.get(str(channel)) or int(channel)
     if number > frames.shape[1]:
         raise DecodeError(

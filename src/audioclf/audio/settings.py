@@ -21,12 +21,12 @@ def _in_one_sentence(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     try:
         return validate(value)
     except ValidationError:
-        expected = "mix, left, right, or a number from 1 to 64"
+        expected = "mix, left, right, each, or a number from 1 to 64"
         raise ValueError(f"expected {expected}, not {value!r}") from None
 
 
 Channel = Annotated[
-    Literal["mix", "left", "right"] | Annotated[int, Interval(ge=1, le=64)],
+    Literal["mix", "left", "right", "each"] | Annotated[int, Interval(ge=1, le=64)],
     WrapValidator(_in_one_sentence),
 ]
 
@@ -44,7 +44,17 @@ class AudioConfig(Settings):
     """Seconds at the start of a clip that are passed over."""
 
     channel: Channel = "mix"
-    """`mix` for the average of all channels, or one of them: `left`, `right`, its number from 1."""
+    """`mix` for the average of all channels, or one of them: `left`, `right`, its number from 1.
+
+    With `each`, every channel of a file is a clip of its own.
+    """
+
+    @property
+    def channel_name(self) -> str:
+        """The channel in words, such as `left channel`; `mono` for the average of all."""
+        if isinstance(self.channel, int):
+            return f"channel {self.channel}"
+        return "mono" if self.channel == "mix" else f"{self.channel} channel"
 
     @model_serializer(mode="wrap")
     def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -61,16 +61,17 @@ def open_stream(
 ) -> Iterator[Stream]:
     """Open a recording, or a part of one, to be read in blocks at `sr` Hz.
 
-    The channel is as in `AudioConfig`. The length has no limit, unlike in `decode`; all other
-    limits hold for each block. DecodeError as in `decode`, also from a block whose samples are at
-    fault.
+    The channel is as in `AudioConfig`, unless the source is one. The length has no limit, unlike in
+    `decode`; all other limits hold for each block. DecodeError as in `decode`, also from a block
+    whose samples are at fault.
     """
     limits = limits or limits_in_force()
     with open_reader(source.file, limits) as reader:
         first, info = locate_part(reader.info, source.span, source.name)
         check_frames_known(info, source.name)
         warnings = list(info.warnings)
-        blocks = _mono_blocks(reader, first, info, source.name, limits, warnings, channel)
+        chosen = source.channel or channel
+        blocks = _mono_blocks(reader, first, info, source.name, limits, warnings, chosen)
         offset = first / info.sr
         yield Stream(info, offset, resampled_blocks(blocks, info.sr, sr), warnings)
 

@@ -72,7 +72,7 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
     length = "whole clips" if audio.duration is None else f"at most {audio.duration:g} s"
     return [
         ("classes", f"{len(manifest.classes)}: {names}"),
-        ("audio", f"mono, {audio.sr} Hz, {length}"),
+        ("audio", f"{audio.channel_name}, {audio.sr} Hz, {length}"),
         *(
             (kind, f"{maker.type} of {maker.distribution} {maker.version}")
             for kind, maker in manifest.components.items()

@@ -125,7 +125,7 @@ def predict(
             from audioclf.models.bundle.reading import model_file
             from audioclf.models.windows import Cutting
             from audioclf.predict.events import EventRule
-            from audioclf.predict.inputs import collect
+            from audioclf.predict.inputs import collect, each_channel
             from audioclf.predict.job import predict_all
             from audioclf.predict.settings import Job, Settings, check_settings
             from audioclf.predict.sinks import open_sink
@@ -146,6 +146,8 @@ def predict(
             progress("list", 0, 1)
             with use_limits(limits):
                 collected = collect(paths, _listed(nul) if "-" in paths else ())
+                if model.manifest.audio.channel == "each":
+                    collected = each_channel(collected, isolate=isolate or untrusted)
             for note in collected.notes:
                 complain("note", note)
             collected = replace(collected, tables=(*collected.tables, bundle))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from audioclf.base.errors import DatasetError
 from audioclf.base.text import html_table
 from audioclf.dataset.label_sets import class_names, split_labels
-from audioclf.dataset.sources import AudioSource, PartSource
+from audioclf.dataset.sources import AudioSource, ChannelSource, PartSource
 
 if TYPE_CHECKING:
     from audioclf.dataset.targets import Targets
@@ -37,7 +37,8 @@ class Clip:
         Name of the class, NFC. In a dataset of several labels per clip, the sorted names of its
         classes joined by `;`, with `?` before a class that is not labelled; "" for no class.
     source : AudioSource
-        Source of the audio; a `PartSource` for a part of a recording.
+        Source of the audio; a `PartSource` for a part of a recording, a `ChannelSource` for one of
+        its channels.
     group : str, optional
         Clips of one group must not be separated by a split: speaker, recording, site.
     fold : str, optional
@@ -67,13 +68,17 @@ class Clip:
 
     @property
     def recording(self) -> str:
-        """Id of the recording that the clip is a part of; of a whole file its own id."""
-        if not isinstance(self.source, PartSource):
+        """Id of the recording that the clip is a part or a channel of; else its own id."""
+        source = self.source
+        if isinstance(source, ChannelSource):
+            whole = replace(self, id=self.id.removesuffix(source.suffix), source=source.recording)
+            return whole.recording
+        if not isinstance(source, PartSource):
             return self.id
-        suffix = f"@{self.source.part}"
+        suffix = f"@{source.part}"
         if self.id.endswith(suffix):
             return self.id.removesuffix(suffix)
-        return self.source.recording.name
+        return source.recording.name
 
 
 _SHOWN = 20

@@ -1,4 +1,4 @@
-"""Sources of audio: a file, a member of a zip, a URL, or a part of one of them."""
+"""Sources of audio: a file, a member of a zip, a URL, or a part or channel of one of them."""
 
 from __future__ import annotations
 
@@ -62,6 +62,11 @@ class AudioSource(ABC):
     @property
     def span(self) -> Span | None:
         """The part of the file; None for the whole file."""
+        return None
+
+    @property
+    def channel(self) -> int | None:
+        """The channel that is read, from 1; None if the settings of decoding choose it."""
         return None
 
     @property
@@ -254,7 +259,42 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class PartSource(AudioSource):
+class _Section(AudioSource):
+    """A recording of which less than all is decoded; its name ends in `suffix`."""
+
+    recording: AudioSource
+
+    @property
+    @abstractmethod
+    def suffix(self) -> str:
+        """The end of the name and of the id of a clip, such as `@1.5-3.0`."""
+
+    @property
+    @override
+    def name(self) -> str:
+        return f"{self.recording.name}{self.suffix}"
+
+    @property
+    @override
+    def file(self) -> AudioSource:
+        in_memory = isinstance(self.recording, RemoteSource | ZipSource)
+        return _KeptSource(self.recording) if in_memory else self.recording.file
+
+    @override
+    def open(self) -> BinaryIO:
+        return self.file.open()
+
+    @override
+    def stamp(self) -> object:
+        return self.recording.stamp()
+
+    @override
+    def digest(self) -> str:
+        return hashlib.sha256(f"{_digest(self.recording)}{self.suffix}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PartSource(_Section):
     """A part of a recording: its file, of which only `span` is decoded.
 
     Parameters
@@ -269,37 +309,46 @@ class PartSource(AudioSource):
     'rec.wav@1.5-3.0'
     """
 
-    recording: AudioSource
     part: Span
 
     @property
     @override
-    def name(self) -> str:
-        return f"{self.recording.name}@{self.part}"
+    def suffix(self) -> str:
+        return f"@{self.part}"
 
     @property
     @override
     def span(self) -> Span | None:
         return self.part
 
+
+@dataclass(frozen=True, slots=True)
+class ChannelSource(_Section):
+    """One channel of a file or of a `PartSource`, by its number from 1: `rec.wav@channel2`."""
+
+    number: int
+
     @property
     @override
-    def file(self) -> AudioSource:
-        in_memory = isinstance(self.recording, RemoteSource | ZipSource)
-        return _KeptSource(self.recording) if in_memory else self.recording
+    def suffix(self) -> str:
+        return f"@channel{self.number}"
 
+    @property
     @override
-    def open(self) -> BinaryIO:
-        return self.file.open()
+    def span(self) -> Span | None:
+        return self.recording.span
 
+    @property
     @override
-    def stamp(self) -> object:
-        return self.recording.stamp()
+    def channel(self) -> int:
+        return self.number
 
-    @override
-    def digest(self) -> str:
-        whole = _digest(self.recording)
-        return hashlib.sha256(f"{whole}@{self.part}".encode()).hexdigest()
+
+def recording_of(source: AudioSource) -> AudioSource:
+    """Return the file that a part or a channel is of; a file is its own."""
+    while isinstance(source, _Section):
+        source = source.recording
+    return source
 
 
 @lru_cache(maxsize=256)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from audioclf.base.errors import SplitError
 from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.sources import ChannelSource
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +41,33 @@ class Splits:
     folds: tuple[Fold, ...]
     description: str
     notes: tuple[str, ...] = ()
+
+
+def without_channels(dataset: Dataset) -> tuple[Dataset, list[list[int]]]:
+    """Return one clip for all channels of a recording or part, and the positions of them all.
+
+    The dataset itself is returned if no clip is one channel of several.
+    """
+    positions: dict[str, list[int]] = {}
+    for at, clip in enumerate(dataset):
+        suffix = clip.source.suffix if isinstance(clip.source, ChannelSource) else ""
+        positions.setdefault(clip.id.removesuffix(suffix), []).append(at)
+    members = list(positions.values())
+    if len(members) == len(dataset):
+        return dataset, members
+    first = [dataset.clips[at[0]].id for at in members]
+    return dataset.subset(first), members
+
+
+def with_channels(splits: Splits, channels: Sequence[Sequence[int]]) -> Splits:
+    """Return folds of clips from folds of recordings, whose clips are at these positions."""
+    import numpy as np
+
+    def clips(recordings: Indices) -> Indices:
+        return np.array([at for index in recordings for at in channels[index]], dtype=np.intp)
+
+    folds = (replace(f, train=clips(f.train), test=clips(f.test)) for f in splits.folds)
+    return replace(splits, folds=tuple(folds))
 
 
 def distinct_repeats(folds: Iterable[Fold]) -> tuple[tuple[Fold, ...], tuple[str, ...]]:

@@ -24,6 +24,8 @@ from audioclf.evaluation.folds import (
     folds_per_repeat,
     n_repeats,
     untested_note,
+    with_channels,
+    without_channels,
 )
 
 if TYPE_CHECKING:
@@ -42,12 +44,17 @@ class BaseSplit(Settings):
     def folds(self, dataset: Dataset, seed: int) -> Splits:
         """Split the clips of a dataset into training and test sides, the same for the same seed.
 
+        The channels of a recording are never separated.
+
         Raises `SplitError` if the dataset has fewer than two classes, a class of one clip, no
         groups or published folds where the split needs them, or a training side of fewer than two
         classes.
         """
-        _check_classes(dataset)
-        splits = self._folds(dataset, seed)
+        whole, channels = without_channels(dataset)
+        _check_classes(whole)
+        splits = self._folds(whole, seed)
+        if whole is not dataset:
+            splits = with_channels(splits, channels)
         notes = splits.notes + check_training_sides(splits.folds, dataset)
         notes += untested_note(splits.folds, dataset)
         if not isinstance(self, Predefined):

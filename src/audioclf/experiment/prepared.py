@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import AudioclfError, ConfigError, DatasetError
-from audioclf.base.limits import use_limits
 from audioclf.base.machine import versions_behind
 from audioclf.base.progress import Progress
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
-from audioclf.components.guard import guard, load_guarded
+from audioclf.components.guard import guard
 from audioclf.components.pinned import pinned
 from audioclf.components.registry import Origins, Registry
+from audioclf.config.dataset import dataset_of
 from audioclf.config.loading import config_of, load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
@@ -189,8 +189,7 @@ def _with_digests(config: RunConfig, registry: Registry) -> RunConfig:
 def load_dataset(config: RunConfig, registry: Registry) -> Dataset:
     """Load the dataset that a config names."""
     try:
-        with use_limits(config.limits):
-            return load_guarded(config.dataset, registry)
+        return dataset_of(config, registry)
     except DatasetError as exc:
         if (hint := data_hint(getattr(config.dataset, "path", None))) is None:
             raise

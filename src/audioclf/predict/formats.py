@@ -6,7 +6,8 @@ changes their order.
 - predictions, of clips, windows and whole recordings: `path,start,end,label,score`, then
   `score_<class>` for each class in the order of the model;
 - events: `path,start,end,label,score,mean_score,n_windows`;
-- behind both, `time` if the recordings of windows or events have clock times: when `start` was.
+- behind both, `time` if the recordings of windows or events have clock times: when `start` was;
+- last, `channel` if the model takes each channel of a file as a clip: its number, from 1.
 
 Times are seconds from the start of the file, half-open, with 6 decimals, as are scores. The label
 is empty where the model abstains, the score where there is none.
@@ -31,7 +32,7 @@ from audioclf.base.text import csv_cell, one_line
 COLUMNS_VERSION = 1
 
 PREDICTION_COLUMNS = ("path", "start", "end", "label", "score")
-TIME = "time"
+TIME, CHANNEL = "time", "channel"
 EVENT_COLUMNS = (*PREDICTION_COLUMNS, "mean_score", "n_windows")
 RAVEN_COLUMNS = (
     *("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)"),
@@ -53,6 +54,7 @@ class Line:
     score: float | None
     more: tuple[float | int, ...] = ()
     time: str = ""
+    channel: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,13 @@ class OutputFormat(ABC):
 
     @property
     def has_time(self) -> bool:
-        """Whether the last column is the clock time."""
-        return self.columns[-1] == TIME
+        """Whether there is a column of the clock time."""
+        return TIME in self.columns[-2:]
+
+    @property
+    def has_channel(self) -> bool:
+        """Whether the last column is the channel."""
+        return self.columns[-1] == CHANNEL
 
     def header(self) -> str:
         """Return the text above the first line; empty by default."""
@@ -117,6 +124,7 @@ class CsvFormat(OutputFormat):
             score = "" if line.score is None else _number(line.score)
             times = _number(line.start), _number(line.end)
             more = (*map(_number, line.more), *((line.time,) if self.has_time else ()))
+            more += (str(line.channel),) if self.has_channel else ()
             yield csv_line((csv_cell(line.path), *times, csv_cell(line.label), score, *more))
 
 
@@ -132,6 +140,7 @@ class JsonLinesFormat(OutputFormat):
         for line in lines:
             cells: tuple[Any, ...] = (line.path, line.start, line.end, line.label or None)
             cells += (line.score, *line.more, *((line.time or None,) if self.has_time else ()))
+            cells += (line.channel,) if self.has_channel else ()
             row = dict(zip(self.columns, map(_rounded, cells), strict=True))
             yield json.dumps(row, ensure_ascii=False) + "\n"
 
@@ -169,7 +178,7 @@ class RavenFormat(OutputFormat):
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
         for number, line in enumerate(lines, place.selections + 1):
             cells = (
-                *(str(number), "Spectrogram 1", "1"),
+                *(str(number), "Spectrogram 1", str(line.channel)),
                 *(f"{place.seconds + time:.6f}" for time in (line.start, line.end)),
                 *("0.0", f"{self.sr / 2:.1f}", one_line(line.path), f"{line.start:.6f}"),
                 *(one_line(line.label), "" if line.score is None else f"{line.score:.6f}"),
@@ -210,12 +219,12 @@ def choose_format(name: str | None, out: PurePath | None) -> type[OutputFormat]:
 
 
 def line_columns(
-    classes: Sequence[str], *, events: bool, with_time: bool = False
+    classes: Sequence[str], *, events: bool, with_time: bool = False, with_channel: bool = False
 ) -> tuple[str, ...]:
     """Return the names of the columns of events, or of predictions with scores for `classes`."""
     scores = tuple(f"score_{name}" for name in classes)
     columns = EVENT_COLUMNS if events else PREDICTION_COLUMNS + scores
-    return (*columns, TIME) if with_time else columns
+    return columns + (TIME,) * with_time + (CHANNEL,) * with_channel
 
 
 def csv_line(cells: Sequence[str]) -> str:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from audioclf.audio.channels import channels_of
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.listing import find_file, list_archive, list_folder
 from audioclf.dataset.path_labels import count, full_path, is_audio, shown
@@ -27,6 +28,7 @@ from audioclf.dataset.sources import (
     RemoteSource,
     Span,
     ZipSource,
+    recording_of,
 )
 from audioclf.dataset.table_rows import read_number
 from audioclf.dataset.tables import Row, Table, missing_column, read_table
@@ -40,7 +42,7 @@ _HIDDEN = "__MACOSX"
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file, or a part of one, that is to be predicted.
+    """A file, or a part or channel of one, that is to be predicted.
 
     `place` is its path below the folder or archive that was named, POSIX; else its file name.
     """
@@ -59,9 +61,14 @@ class Recording:
         return self.source.span
 
     @property
+    def channel(self) -> int | None:
+        """The channel of the file, from 1; None if the model's settings choose it."""
+        return self.source.channel
+
+    @property
     def n_bytes(self) -> int:
         """Size in bytes, as far as it is known without reading; else 0."""
-        source = _whole(self.source)
+        source = recording_of(self.source)
         if isinstance(source, ZipSource):
             return source.member.size
         try:
@@ -85,7 +92,7 @@ class Collected:
         """Yield the files on this machine that are read: recordings, archives, tables."""
         yield from self.tables
         for recording in self.recordings:
-            source = _whole(recording.source)
+            source = recording_of(recording.source)
             if isinstance(source, FileSource):
                 yield source.path
             elif isinstance(source, ZipSource) and isinstance(source.member.archive, Path):
@@ -115,6 +122,20 @@ def collect(arguments: Sequence[str], listed: Iterable[str] = ()) -> Collected:
         )
     return Collected(
         tuple(finder.recordings.values()), tuple(finder.all_notes()), tuple(finder.tables)
+    )
+
+
+def each_channel(collected: Collected, *, isolate: bool = False) -> Collected:
+    """Return the inputs with a recording for each channel of a file, for `audio.channel: each`."""
+    recordings = collected.recordings
+    channels = channels_of([recording.source for recording in recordings], isolate=isolate)
+    return replace(
+        collected,
+        recordings=tuple(
+            replace(recording, source=source)
+            for recording, sources in zip(recordings, channels, strict=True)
+            for source in sources or (recording.source,)
+        ),
     )
 
 
@@ -249,14 +270,9 @@ def _table_path(folder: Path, name: str) -> Path:
     return find_file(folder, name) or path
 
 
-def _whole(source: AudioSource) -> AudioSource:
-    """Return the file that a part is of."""
-    return source.recording if isinstance(source, PartSource) else source
-
-
 def _key(source: AudioSource) -> object:
     """Return a key that is equal for two names of one recording."""
-    file = _whole(source)
+    file = recording_of(source)
     if isinstance(file, FileSource):
         return os.path.realpath(file.path), source.span
     if isinstance(file, ZipSource):

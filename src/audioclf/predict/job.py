@@ -179,7 +179,7 @@ class _Writing:
             self._begin_of(row.path, row.seconds)
 
     def put(self, outcome: Outcome) -> None:
-        path, start, end = key_of(outcome.recording)
+        path, start, end, channel = key_of(outcome.recording)
         seconds = outcome.file_seconds
         begin = self._begin_of(path, seconds) if seconds else self.seconds
         n_lines, lines = (
@@ -194,10 +194,12 @@ class _Writing:
             seconds=seconds,
             rows=n_lines,
             job=self.digest,
+            channel=channel,
         )
         timed = self.job.with_time and not outcome.error
         began = clock_time(outcome.recording.source) if timed else None
-        text = self.writer.text(self._counted(lines, began), Place(self.selections, begin))
+        lines = self._counted(lines, began, outcome.recording.channel or 1)
+        text = self.writer.text(lines, Place(self.selections, begin))
         self.sink.put(row, text)
         self.selections += n_lines
         self._count(outcome)
@@ -209,11 +211,14 @@ class _Writing:
             self.seconds += seconds
         return self.begins[path]
 
-    def _counted(self, lines: Iterable[Line], began: datetime | None) -> Iterator[Line]:
+    def _counted(
+        self, lines: Iterable[Line], began: datetime | None, channel: int
+    ) -> Iterator[Line]:
         for line in lines:
             self.result.lines += 1
             self.result.labels[line.label] += 1
-            yield line if began is None else replace(line, time=shown_time(began, line.start))
+            time = "" if began is None else shown_time(began, line.start)
+            yield replace(line, time=time, channel=channel)
 
     def event_notes(self) -> Iterator[str]:
         """Yield a note if there are windows and no event."""

@@ -25,7 +25,7 @@ FOLDER_JOURNAL = "predictions.ledger.csv"
 _SUFFIX = ".ledger.csv"
 _LINES_PER_WRITE = 256
 
-Key = tuple[str, str, str]
+Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class JournalRow:
     `start` and `end` are the part of the file in s, empty if it is all of it; `seconds` is the
     length of the file. `rows` counts its lines in the output, whose length behind them is `bytes`.
     `job` is the digest of model and options, `file` the label file in an output folder, POSIX.
+    `channel` is empty where the model's settings choose it.
     """
 
     path: str
@@ -47,15 +48,16 @@ class JournalRow:
     bytes: int = 0
     job: str = ""
     file: str = ""
+    channel: str = ""
 
     @property
     def key(self) -> Key:
         """Identifies the recording."""
-        return self.path, self.start, self.end
+        return self.path, self.start, self.end, self.channel
 
 
 HEADER = tuple(field.name for field in fields(JournalRow))
-_OLD_HEADER = HEADER[:-1]  # until version 1.0 without `file`
+_OLD_HEADERS = (HEADER[:-1], HEADER[:-2])
 
 
 def journal_beside(out: Path) -> Path:
@@ -73,7 +75,7 @@ def key_of(recording: Recording) -> Key:
     span = recording.span
     start, end = (span.start, span.end) if span else (None, None)
     times = ["" if time is None else repr(float(time)) for time in (start, end)]
-    return csv_cell(name), times[0], times[1]
+    return csv_cell(name), times[0], times[1], str(recording.channel or "")
 
 
 def row_text(row: JournalRow) -> str:
@@ -98,7 +100,7 @@ def read_journal(path: Path) -> list[JournalRow]:
     rows: list[JournalRow] = []
     try:
         header = tuple(next(records, ()))
-        if complete and header not in (HEADER, _OLD_HEADER):
+        if complete and header not in (HEADER, *_OLD_HEADERS):
             raise ResultError(
                 f"{path}: not a ledger of predictions",
                 hint="Choose another --out, or start anew with --force.",

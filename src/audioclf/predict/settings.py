@@ -79,7 +79,12 @@ class Job:
         model, settings = self.model, self.settings
         classes = () if model.score_kind == "none" and settings.rollup is None else model.classes
         events = settings.events is not None
-        columns = line_columns(classes, events=events, with_time=self.with_time)
+        columns = line_columns(
+            classes,
+            events=events,
+            with_time=self.with_time,
+            with_channel=model.manifest.audio.channel == "each",
+        )
         return settings.output(columns, model.sr)
 
 

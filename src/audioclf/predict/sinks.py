@@ -217,6 +217,7 @@ def label_files(recordings: Sequence[Recording], taken: Collection[str] = ()) ->
         parts = [part for part in PurePosixPath(recording.place).parts if part not in ("/", "..")]
         whole = PurePosixPath(*parts).with_suffix("") if parts else PurePosixPath("recording")
         stem = "/".join(map(file_name, whole.parts))
+        stem += "" if recording.channel is None else f"-channel{recording.channel}"
         name, number = f"{stem}.txt", 1
         while name.casefold() in used:
             number += 1

@@ -67,13 +67,12 @@ class DatasetClips:
 def clips_of(run: SavedRun, registry: Registry | None = None) -> DatasetClips:
     """Load the dataset of a run, as its `config.yaml` names it."""
     from audioclf.components.discovery import discover
-    from audioclf.components.guard import load_guarded
+    from audioclf.config.dataset import dataset_of
     from audioclf.config.loading import load_config
 
     registry = discover() if registry is None else registry
     config = load_config(run.path / CONFIG, registry=registry)
-    with use_limits(config.limits):
-        dataset = load_guarded(config.dataset, registry)
+    dataset = dataset_of(config, registry)
     if not {clip.id for clip in run.clips} & {clip.id for clip in dataset}:
         raise DatasetError(f"{dataset.name}: contains none of the clips of this run")
     digests = {clip.id: clip.facts.get("sha256", "") for clip in run.clips}

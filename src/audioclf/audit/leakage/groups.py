@@ -19,7 +19,7 @@ from audioclf.audit.findings import Finding
 from audioclf.audit.inputs import Codes
 from audioclf.audit.leakage.copies import codes_of, merged
 from audioclf.dataset.dataset import Clip, Dataset
-from audioclf.dataset.sources import PartSource
+from audioclf.dataset.sources import recording_of
 from audioclf.evaluation.splits import Splits
 
 MIN_CLIPS = 4
@@ -92,15 +92,19 @@ def _owner(clip: Clip) -> str | None:
     """Return the group of a clip, or the name of the recording that it is a part of."""
     if clip.group is not None:
         return clip.group
-    return clip.source.recording.name if isinstance(clip.source, PartSource) else None
+    recording = recording_of(clip.source)
+    return None if recording is clip.source else recording.name
 
 
 def group_or_recording(dataset: Dataset) -> Codes:
     """Return equal codes for clips that share a group or a recording; other clips are alone."""
     groups = codes_of([clip.group or at for at, clip in enumerate(dataset)])
-    sources = [clip.source for clip in dataset]
+    files = [recording_of(clip.source) for clip in dataset]
     recordings = codes_of(
-        [s.recording if isinstance(s, PartSource) else at for at, s in enumerate(sources)]
+        [
+            at if file is clip.source else file
+            for at, (clip, file) in enumerate(zip(dataset, files, strict=True))
+        ]
     )
     return merged(groups, recordings)
 

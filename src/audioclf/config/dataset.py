@@ -1,0 +1,24 @@
+"""The dataset that a config names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from audioclf.base.limits import use_limits
+from audioclf.components.guard import load_guarded
+
+if TYPE_CHECKING:
+    from audioclf.components.registry import Registry
+    from audioclf.config.run_config import RunConfig
+    from audioclf.dataset.dataset import Dataset
+
+
+def dataset_of(config: RunConfig, registry: Registry) -> Dataset:
+    """Load the dataset of a config; with `audio.channel: each` a clip is one channel."""
+    with use_limits(config.limits):
+        dataset = load_guarded(config.dataset, registry)
+        if config.audio.channel != "each":
+            return dataset
+        from audioclf.audio.channels import with_channels
+
+        return with_channels(dataset, isolate=config.isolate)
