@@ -19,7 +19,7 @@ from audioclf.builtin.featurizers.mel import MelSpectrogram
 from audioclf.builtin.loaders.class_folders import FolderDataset
 from audioclf.features.cache import FeatureCache
 from audioclf.features.extraction import Extraction, extract
-from audioclf.features.waveform import own_origin
+from audioclf.features.waveform import cached_in, own_origin
 from tests.conftest import WHOLE, damage_entries
 
 PREDICTIONS = "predictions.csv"
@@ -203,3 +203,12 @@ def test_an_interrupted_extraction_resumes(
     go(shared_config, tmp_path / "b", tmp_path / "cache")
     # The pictures of a run show the waveform of one clip of each class.
     assert 16 - before <= len(set(decoded)) <= 16 - before + 2
+
+
+def test_clips_that_are_decoded_one_by_one_share_a_pack(sounds: Path, tmp_path: Path) -> None:
+    clips, audio_config = FolderDataset(path=sounds).load(), AudioConfig(sr=8000)
+    with cached_in(tmp_path / "cache") as decoder:
+        for clip in clips:
+            decoder(clip, audio_config)
+    assert len(list((tmp_path / "cache").rglob("*.pack"))) == 1
+    assert FeatureCache(tmp_path / "cache").stats().entries == len(clips)

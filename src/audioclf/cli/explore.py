@@ -98,9 +98,10 @@ def _write(
     from audioclf.report.explore.page import build_page
     from audioclf.report.render import write_page
 
-    config, decoder = exploration.config, cached_in(cache_folder)
-    clips = DatasetClips(exploration.dataset, config.audio, decoder=decoder, limits=config.limits)
-    html = build_page(exploration, clips, budget_mb=budget, sound=sound)
+    dataset, config = exploration.dataset, exploration.config
+    with cached_in(cache_folder) as decoder:
+        clips = DatasetClips(dataset, config.audio, decoder=decoder, limits=config.limits)
+        html = build_page(exploration, clips, budget_mb=budget, sound=sound)
     write_page(target, html)
 
 

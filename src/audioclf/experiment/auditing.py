@@ -97,8 +97,9 @@ def audit_config(
             progress=partial(progress, "fitting"),
         )
         progress("audits", 0, 1)
-        pipeline, decoder = next(iter(pipelines), None), cached_in(cache_folder)
-        audits = audits_of(config, extraction, splits, results, pipeline, decoder)
+        pipeline = next(iter(pipelines), None)
+        with cached_in(cache_folder) as decoder:
+            audits = audits_of(config, extraction, splits, results, pipeline, decoder)
     notes = (*extraction.dataset.notes, *splits.notes, *extraction.cache.notes())
     failed = len(extraction.failed)
     return AuditReport(prepared.dataset.name, tuple(audits), allowed, notes, failed)

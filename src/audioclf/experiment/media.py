@@ -6,6 +6,7 @@ from pathlib import Path
 
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
+from audioclf.features.cache import opened_cache
 from audioclf.features.extraction import Extraction
 from audioclf.features.waveform import cached_in, waveform_plan
 from audioclf.features.worker import featurize_clip
@@ -20,11 +21,12 @@ def examples_of(
     audio, dataset = config.audio, extraction.dataset
     plan = extraction.plans[next(iter(config.featurizers))]
     examples = []
-    for label in dataset.classes[:MAX_EXAMPLES]:
-        clip = next(clip for clip in dataset if clip.label == label)
-        matrices = featurize_clip(clip, audio, (plan, waveform_plan(audio)), cache_folder)
-        y, features = matrices[""][0], matrices[plan.name]
-        examples.append(Example.of(label, clip.id, y, audio.sr, features))
+    with opened_cache(cache_folder) as cache:
+        for label in dataset.classes[:MAX_EXAMPLES]:
+            clip = next(clip for clip in dataset if clip.label == label)
+            matrices = featurize_clip(clip, audio, (plan, waveform_plan(audio)), cache)
+            y, features = matrices[""][0], matrices[plan.name]
+            examples.append(Example.of(label, clip.id, y, audio.sr, features))
     return examples
 
 
@@ -37,7 +39,6 @@ def write_page(
     from audioclf.report.clips import DatasetClips
     from audioclf.report.run.page import write_report
 
-    clips = DatasetClips(
-        dataset, config.audio, decoder=cached_in(cache_folder), limits=config.limits
-    )
-    return write_report(folder.path, clips=clips, budget_mb=config.report.media_mb)
+    with cached_in(cache_folder) as decoder:
+        clips = DatasetClips(dataset, config.audio, decoder=decoder, limits=config.limits)
+        return write_report(folder.path, clips=clips, budget_mb=config.report.media_mb)

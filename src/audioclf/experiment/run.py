@@ -253,8 +253,10 @@ class _Run:
             # The cost of leakage takes more fits, so the fastest pipeline measures it.
             others = [item for item in results if not item.pipeline.is_baseline]
             fastest = min(others, key=lambda item: item.fit_seconds).pipeline if others else None
-            decoder = cached_in(self.resources.cache_folder)
-            audits = tuple(audits_of(self.config, extraction, splits, results, fastest, decoder))
+            with cached_in(self.resources.cache_folder) as decoder:
+                audits = tuple(
+                    audits_of(self.config, extraction, splits, results, fastest, decoder)
+                )
         return replace(
             result,
             notes=(*result.notes, *evaluation.fits.notes),

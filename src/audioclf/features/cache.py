@@ -312,6 +312,17 @@ class FeatureCache:
             ) from exc
 
 
+@contextmanager
+def opened_cache(folder: Path | None) -> Iterator[FeatureCache | None]:
+    """Open a cache, which is flushed at the end; None without a folder."""
+    cache = None if folder is None else FeatureCache(folder)
+    try:
+        yield cache
+    finally:
+        if cache is not None:
+            cache.flush()
+
+
 @lru_cache(maxsize=8)
 def _index_of(root: Path) -> PackIndex:
     return PackIndex(root)

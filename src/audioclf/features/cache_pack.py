@@ -135,6 +135,17 @@ def files_in(folder: Path, name: re.Pattern[str]) -> Iterator[CacheFile]:
                     yield CacheFile(status.st_mtime, Path(entry.path), status.st_size)
 
 
+def _names_in(folder: Path) -> set[str]:
+    """Return the names of the packs, without a look at each."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        return {
+            entry.name
+            for entry in entries
+            if PACK.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        }
+    return set()
+
+
 def folders_in(folder: Path, name: re.Pattern[str]) -> Iterator[Path]:
     """Yield the folders with such names; links are not followed."""
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
@@ -177,7 +188,7 @@ class PackIndex:
             if now == self._seen and not changed:
                 return []
             self._seen = now
-            names = {file.path.name for file in files_in(self.folder, PACK)}
+            names = _names_in(self.folder)
             known: dict[str, Table | None] = {**dict(self._tables)}
             new = {name: self._read(name) for name in names - known.keys()}
             if known.keys() - names:

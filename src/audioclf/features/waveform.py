@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -41,18 +42,19 @@ def decoded(clip: Clip, audio: AudioConfig) -> Matrix:
     return decode(clip.source, audio).y
 
 
-def cached_in(folder: Path | None) -> Decoder:
-    """Return a function that decodes a clip no more than once, if there is a cache."""
-    if folder is None:
-        return decoded
+@contextmanager
+def cached_in(folder: Path | None) -> Iterator[Decoder]:
+    """Give a function that decodes a clip no more than once, if there is a cache."""
+    from audioclf.features.cache import opened_cache
+    from audioclf.features.worker import featurize_clip
 
-    def decoder(clip: Clip, audio: AudioConfig) -> Matrix:
-        from audioclf.features.worker import featurize_clip
+    with opened_cache(folder) as cache:
 
-        y: Matrix = featurize_clip(clip, audio, (waveform_plan(audio),), folder)[""][0]
-        return y
+        def decoder(clip: Clip, audio: AudioConfig) -> Matrix:
+            y: Matrix = featurize_clip(clip, audio, (waveform_plan(audio),), cache)[""][0]
+            return y
 
-    return decoder
+        yield decoded if cache is None else decoder
 
 
 @lru_cache(maxsize=8)

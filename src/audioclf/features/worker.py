@@ -197,16 +197,13 @@ def _fill(
 
 
 def featurize_clip(
-    clip: Clip, audio: AudioConfig, plans: Sequence[Plan], cache_folder: Path | None = None
+    clip: Clip, audio: AudioConfig, plans: Sequence[Plan], cache: FeatureCache | None = None
 ) -> dict[str, Matrix]:
     """Return the features of one clip by the name of the featurizer, not pooled; the plain view."""
     plans = tuple(plan.views[0] for plan in plans)
-    chunk = Chunk(0, (clip,), audio, plans, cache_folder)
-    cache = None if cache_folder is None else FeatureCache(cache_folder)
+    chunk = Chunk(0, (clip,), audio, plans)
     item = _Loaded(clip, chunk, cache)
     matrices = {plan.name: _matrices(plan, [item], chunk, cache, {})[0] for plan in plans}
-    if cache is not None:
-        cache.flush()
     if item.error is not None:
         raise item.error
     return {name: features for name, features in matrices.items() if features is not None}
