@@ -147,11 +147,12 @@ class Dataset:
     @cached_property
     def class_counts(self) -> dict[str, int]:
         """Number of clips that have each class, in the order of `classes`."""
-        labels: Iterable[str] = (clip.label for clip in self.clips)
-        if self.is_several:
-            labels = (name for label in labels for name in split_labels(label)[0])
-        counts = Counter(labels)
+        counts = Counter(name for clip in self.clips for name in self.labels_of(clip))
         return {name: counts[name] for name in self.classes}
+
+    def labels_of(self, clip: Clip) -> tuple[str, ...]:
+        """Return the names of the classes that a clip has."""
+        return split_labels(clip.label)[0] if self.is_several else (clip.label,)
 
     @property
     def has_groups(self) -> bool:

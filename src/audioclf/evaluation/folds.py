@@ -110,10 +110,10 @@ def folds_per_repeat(folds: Sequence[Fold]) -> str:
 
 def check_training_sides(folds: Sequence[Fold], dataset: Dataset) -> tuple[str, ...]:
     """Refuse training sides of fewer than two classes; return a note on classes that some lack."""
-    labels = [clip.label for clip in dataset]
+    labels = [dataset.labels_of(clip) for clip in dataset]
     lacking: set[str] = set()
     for fold in folds:
-        present = {labels[index] for index in fold.train.tolist()}
+        present = {name for index in fold.train.tolist() for name in labels[index]}
         if len(present) < 2:
             names = ", ".join(f"only {name!r}" for name in present) or "no clips"
             raise SplitError(
@@ -125,15 +125,16 @@ def check_training_sides(folds: Sequence[Fold], dataset: Dataset) -> tuple[str, 
     if not lacking:
         return ()
     names = ", ".join(map(repr, sorted(lacking)))
-    note = (
-        f"some training sides have no clip of {names}; clips of those classes are always "
-        "misclassified in these folds"
-    )
-    return (note,)
+    effect = "clips of those classes are always misclassified in these folds"
+    if dataset.is_several:
+        effect = "the score of those classes is 0 in these folds"
+    return (f"some training sides have no clip of {names}; {effect}",)
 
 
 def untested_note(folds: Sequence[Fold], dataset: Dataset) -> tuple[str, ...]:
     """Return a note on classes without a test clip; see `untested`."""
+    if dataset.is_several:  # averages over classes are defined without them
+        return ()
     reason = untested(folds, [clip.label for clip in dataset])
     if not reason:
         return ()

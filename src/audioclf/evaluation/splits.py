@@ -82,10 +82,8 @@ class Holdout(BaseSplit):
 
     @override
     def _folds(self, dataset: Dataset, seed: int) -> Splits:
-        from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
-
-        cls = StratifiedShuffleSplit if self.stratify else ShuffleSplit
-        splitter = cls(n_splits=self.repeats, test_size=self.test_size, random_state=seed)
+        make = _splitter("StratifiedShuffleSplit" if self.stratify else "ShuffleSplit", dataset)
+        splitter = make(n_splits=self.repeats, test_size=self.test_size, random_state=seed)
         pairs = enumerate(_pairs(splitter, dataset))
         folds, notes = distinct_repeats(Fold(i, "0", *pair) for i, pair in pairs)
         stratified = ", stratified" if self.stratify else ""
@@ -112,6 +110,7 @@ class _KFold(BaseSplit):
     @override
     def _folds(self, dataset: Dataset, seed: int) -> Splits:
         n_splits, notes = _possible(self.n_splits, *self._limit(dataset))
+        notes += _rare_classes(dataset, n_splits) if self._splitter in _ITERATIVE else ()
         folds, repeat_notes = distinct_repeats(self._repeated(n_splits, dataset, seed))
         times = f"{n_repeats(folds)} times " if n_repeats(folds) > 1 else ""
         made = folds_per_repeat(folds)
@@ -120,11 +119,12 @@ class _KFold(BaseSplit):
         return Splits(folds, f"{times}{made} {self._kind}folds", notes + repeat_notes)
 
     def _repeated(self, n_splits: int, dataset: Dataset, seed: int) -> Iterator[Fold]:
-        splitter = _sklearn(self._splitter)(
+        splitter = _splitter(self._splitter, dataset)(
             n_splits=n_splits, n_repeats=self.repeats, random_state=seed
         )
         for i, pair in enumerate(_pairs(splitter, dataset)):
-            yield Fold(i // n_splits, str(i % n_splits), *pair)
+            if len(pair[1]):
+                yield Fold(i // n_splits, str(i % n_splits), *pair)
 
 
 class KFold(_KFold):
@@ -146,6 +146,8 @@ class StratifiedKFold(_KFold):
 
     @override
     def _limit(self, dataset: Dataset) -> tuple[int, str]:
+        if dataset.is_several:
+            return super()._limit(dataset)
         return min(dataset.class_counts.values()), "clips in the smallest class"
 
 
@@ -158,7 +160,7 @@ class _GroupedFolds(_KFold):
     def _repeated(self, n_splits: int, dataset: Dataset, seed: int) -> Iterator[Fold]:
         groups = _groups(dataset)
         for repeat in range(self.repeats):
-            splitter = _sklearn(self._splitter)(
+            splitter = _splitter(self._splitter, dataset)(
                 n_splits=n_splits, shuffle=True, random_state=(seed + repeat) % 2**32
             )
             pairs = [pair for pair in _pairs(splitter, dataset, groups) if len(pair[1])]
@@ -196,7 +198,7 @@ class LeaveOneGroupOut(BaseSplit):
                 f"{dataset.name}: all clips are of one group, {groups[0]!r}; needs 2",
                 hint=_NO_GROUPS,
             )
-        pairs = _pairs(_sklearn("LeaveOneGroupOut")(), dataset, groups)
+        pairs = _pairs(_splitter("LeaveOneGroupOut", dataset)(), dataset, groups)
         folds = tuple(Fold(0, groups[test[0]], train, test) for train, test in pairs)
         return Splits(folds, f"leave one group out, {len(folds)} groups")
 
@@ -215,7 +217,7 @@ class Predefined(BaseSplit):
         together = self.test_folds is not None
         codes = [self._code(clip.fold, wanted) for clip in dataset]
         names = ["+".join(wanted)] if together else list(wanted)
-        pairs = _sklearn("PredefinedSplit")(codes).split()
+        pairs = _splitter("PredefinedSplit", dataset)(codes).split()
         folds = tuple(Fold(0, name, *pair) for name, pair in zip(names, pairs, strict=True))
         bare = sum(clip.fold is None for clip in dataset)
         note = f"{bare} of {len(dataset)} clips have no published fold and only train"
@@ -270,21 +272,45 @@ Split = Annotated[
 ]
 
 
-def _sklearn(name: str) -> Callable[..., Any]:
+_ITERATIVE = {
+    "RepeatedStratifiedKFold": "IterativeKFold",
+    "StratifiedGroupKFold": "IterativeKFold",
+    "StratifiedShuffleSplit": "IterativeShuffleSplit",
+}
+"""Stratified splitters of scikit-learn, and those for several labels per clip in their place."""
+
+
+def _splitter(name: str, dataset: Dataset) -> Callable[..., Any]:
     from sklearn import model_selection
 
-    splitter: Callable[..., Any] = getattr(model_selection, name)
+    from audioclf.evaluation import iterative
+
+    is_iterative = dataset.is_several and name in _ITERATIVE
+    place = (iterative, _ITERATIVE[name]) if is_iterative else (model_selection, name)
+    splitter: Callable[..., Any] = getattr(*place)
     return splitter
 
 
 def _pairs(splitter: Any, dataset: Dataset, groups: Sequence[str] | None = None) -> list[Any]:
     import numpy as np
 
+    states = dataset.targets.states
+    y = dataset.targets.codes if states is None else states == 1
     try:
-        return list(splitter.split(np.zeros(len(dataset)), dataset.targets.codes, groups))
+        return list(splitter.split(np.zeros(len(dataset)), y, groups))
     except ValueError as exc:
         text = " ".join(str(exc).split())
         raise SplitError(f"{dataset.name}: this split of the clips is impossible: {text}") from exc
+
+
+def _rare_classes(dataset: Dataset, n_splits: int) -> tuple[str, ...]:
+    """Return a note on classes of several labels per clip that some folds do not test."""
+    rare = [name for name, number in dataset.class_counts.items() if number < n_splits]
+    if not dataset.is_several or not rare:
+        return ()
+    have, them = ("has", "it") if len(rare) == 1 else ("have", "them")
+    note = f"{shown(rare)} {have} fewer clips than {n_splits} folds: some folds do not test {them}"
+    return (note,)
 
 
 def _groups(dataset: Dataset) -> list[str]:
