@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from audioclf.base.errors import DatasetError
+from audioclf.dataset.label_sets import UNSURE, join_labels
 
 MAX_OVERLAPS = 5_000_000
 """Upper bound on the pairs of marks, or of a mark and a window, of one recording."""
@@ -126,6 +127,38 @@ def cut_windows(marks: Iterable[Mark], seconds: float, rule: WindowRule, *, long
     touched = [index for index in covered if labels[index] is None]
     disputed = sum(len(_reaching(covered[index], rule)) > 1 for index in touched)
     return Cut(tuple(clips), conflicts=disputed, too_little=len(touched) - disputed)
+
+
+def cut_several(
+    marks: Iterable[Mark], seconds: float, rule: WindowRule, classes: Sequence[str]
+) -> Cut:
+    """Return all windows, each with its labels as a text of `label_sets`, possibly none.
+
+    A window has each label whose marks together cover at least `min_overlap` of it. Labels that
+    cover less of it, and those of marks such as `?wren`, are not labelled in it; neither is any
+    other class where a mark without a label lies in it.
+
+    Raises
+    ------
+    DatasetError
+        If there are more than `MAX_OVERLAPS` windows.
+    """
+    count = _count(seconds, rule)
+    covered = _coverage(sorted(marks), count, rule)
+    clips = [
+        Mark(*_bounds(index, rule), _labels(covered.get(index, {}), rule, classes))
+        for index in range(count)
+    ]
+    return Cut(tuple(clips))
+
+
+def _labels(
+    covered: dict[str, tuple[float, float]], rule: WindowRule, classes: Sequence[str]
+) -> str:
+    present = {label for label in _reaching(covered, rule) if not label.startswith(UNSURE)}
+    touching = {label.removeprefix(UNSURE) for label in covered if label}
+    unlabelled = set(classes) if "" in covered else touching
+    return join_labels(present, unlabelled - present)
 
 
 def _count(seconds: float, rule: WindowRule) -> int:

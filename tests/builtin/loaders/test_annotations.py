@@ -452,3 +452,55 @@ def test_a_run_on_windows_keeps_recordings_together(tmp_path: Path) -> None:
     done = run_cli("run", tmp_path / "c.yaml", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "48 clips, 2 classes; leave one group out, 4 groups" in done.stdout
+
+
+def test_windows_of_several_labels_keep_all_of_them(tmp_path: Path) -> None:
+    recordings(tmp_path, "rec1.wav", seconds=6.0)
+    table = raven("0 0.9 robin;wren", "0.5 2.2 wren", "3 4 ?owl", "3.1 4 robin", "4.5 4.5 robin")
+    write(tmp_path / "rec1.txt", table)
+    dataset = load(tmp_path, window=1.0, labels="several")
+    assert [clip.label for clip in dataset] == [
+        "robin;wren",
+        "wren",
+        "?wren",  # covered by 0.2 s
+        "?owl;robin",
+        "?robin",  # a point in time
+        "",
+    ]
+    assert dataset.is_several
+    assert {clip.group for clip in dataset} == {"rec1.wav"}
+
+
+def test_an_annotation_without_a_label_leaves_all_other_classes_unlabelled(tmp_path: Path) -> None:
+    recordings(tmp_path, "rec1.wav", "rec2.wav", seconds=2.0)
+    write(tmp_path / "rec1.txt", raven("0 1 robin", "0.2 0.4 "))
+    write(tmp_path / "rec2.txt", raven("0 1 wren"))
+    dataset = load(tmp_path, window=1.0, labels="several")
+    assert [clip.label for clip in dataset] == ["robin;?wren", "", "wren", ""]
+
+
+def test_a_track_of_audacity_holds_several_labels(tmp_path: Path) -> None:
+    recordings(tmp_path, "rec1.wav", seconds=2.0)
+    write(tmp_path / "rec1.txt", "0.0\t1.0\trobin;wren\n1.0\t2.0\twren\n")
+    assert load(tmp_path, window=1.0, labels="several").class_counts == {"robin": 1, "wren": 2}
+    assert load(tmp_path, labels="single").classes == ("robin;wren", "wren")
+    write(tmp_path / "rec1.txt", "0.0\t1.0\trobin;wren\n1.0\t2.0\twren\n0\t1\trobin\n")
+    assert "seems to hold several labels" in error(tmp_path).message
+    write(tmp_path / "rec1.txt", "0.0\t1.0\trobin;robin\n")
+    message = error(tmp_path, window=1.0, labels="several").message
+    assert "line 1: Annotation is 'robin;robin', which names 'robin' twice" in message
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "labels: several needs a window"),
+        ({"window": 1.0, "background": "none"}, "background is for single labels"),
+        ({"window": 1.0, "on_conflict": "longest"}, "on_conflict is for single labels"),
+    ],
+)
+def test_several_labels_refuse_settings_of_single_ones(
+    tmp_path: Path, fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Annotations(path=tmp_path, labels="several", **fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from annotated_types import Gt, Le, MinLen
@@ -13,6 +13,9 @@ from pydantic import model_validator
 from typing_extensions import override
 
 from audioclf.builtin.loaders.selections import TABLE_NAME, Annotation, Selections, read_selections
+from audioclf.dataset.cutting import cut_several
+from audioclf.dataset.label_cells import check_single, parse_labels
+from audioclf.dataset.label_sets import SEPARATOR, class_names
 from audioclf.dataset.path_labels import count, shown
 from audioclf.plugin import (
     AudioSource,
@@ -76,31 +79,52 @@ class Annotations(Loader):
     """Rule for overlapping annotations of two labels and for windows with two labels: `skip` omits
     both; `longest` takes the longer annotation, or the label that covers more."""
 
+    labels: Literal["single", "several"] | None = None
+    """`several` keeps all windows, each with all its labels or none; a label that covers less than
+    `min_overlap`, or is marked as `?wren`, is not labelled there. An annotation may hold several
+    labels, as in `robin;wren`. Null is `single`, and refuses labels that look like several."""
+
     @model_validator(mode="after")
     def _check_window(self) -> Annotations:
         given = [name for name in ("hop", "background") if getattr(self, name) is not None]
         if self.window is None and given:
             raise ValueError(f"{given[0]} needs a window")
+        if self.labels == "several":
+            if self.window is None:
+                raise ValueError("labels: several needs a window")
+            if self.background is not None or self.on_conflict != "skip":
+                name = "on_conflict" if self.background is None else "background"
+                raise ValueError(
+                    f"{name} is for single labels: with labels: several, all windows are kept"
+                )
         return self
 
     @override
     def load(self) -> Dataset:
         listing = list_files(self.path)
         collection = _Collection.of(dict(listing.entries), listing.name)
-        marked = collection.read(self.column)
+        several = self.labels == "several"
+        marked = collection.read(self.column, several=several)
+        names = [note.label for notes in marked.values() for note in notes]
+        if self.labels is None:
+            check_single(listing.name, self.column, filter(None, names))
+        classes = class_names(names) if several else None
         tally = _Tally()
         clips: list[Clip] = []
         for recording in collection.recordings:
             if recording.path in marked:
-                cut = self._cut(recording.source, marked[recording.path])
+                cut = self._cut(recording.source, marked[recording.path], classes)
                 tally.add(cut, marked[recording.path])
                 clips += map(recording.clip, cut.clips)
         notes = [*listing.notes, *collection.notes(marked), *tally.notes(self.window is not None)]
         if not clips:
             raise DatasetError(f"{listing.name}: no clip is left: {'; '.join(notes) or 'no label'}")
-        return Dataset(clips, name=listing.name, notes=notes)
+        return Dataset(clips, name=listing.name, notes=notes, several=several)
 
-    def _cut(self, source: AudioSource, marked: Sequence[Annotation]) -> Cut:
+    def _cut(
+        self, source: AudioSource, marked: Sequence[Annotation], classes: Sequence[str] | None
+    ) -> Cut:
+        """Return the clips of a recording; `classes` of all recordings are for several labels."""
         marks = [Mark(note.start, note.end, note.label) for note in marked]
         longest = self.on_conflict == "longest"
         try:
@@ -117,6 +141,8 @@ class Annotations(Loader):
             rule = WindowRule(
                 self.window, self.hop or self.window, self.min_overlap, self.background
             )
+            if classes is not None:
+                return cut_several(marks, seconds, rule, classes)
             return cut_windows(marks, seconds, rule, longest=longest)
         except DatasetError as exc:
             raise DatasetError(f"{source.name}: {exc.message}", hint=exc.hint) from exc
@@ -164,8 +190,11 @@ class _Collection:
         )
         return cls(name, recordings, tables, _Finder(name, audio))
 
-    def read(self, column: str) -> dict[str, list[Annotation]]:
-        """Return the annotations of each recording with a table, which may be empty."""
+    def read(self, column: str, *, several: bool = False) -> dict[str, list[Annotation]]:
+        """Return the annotations of each recording with a table, which may be empty.
+
+        With `several`, an annotation of several labels becomes one for each of them.
+        """
         marked: dict[str, list[Annotation]] = defaultdict(list)
         for path, source in self.tables.items():
             partner = self.finder.partner(path)
@@ -176,8 +205,13 @@ class _Collection:
                 marked[partner].extend(())
             for annotation in table.annotations:
                 recording = self.finder.recording(annotation, partner, table)
-                if recording is not None:
-                    marked[recording].append(annotation)
+                if recording is None:
+                    continue
+                try:
+                    marked[recording] += _each_label(annotation) if several else [annotation]
+                except ValueError as exc:
+                    text = f"{column} is {annotation.label!r}, which {exc}"
+                    table.problems.add(annotation.line, text)
             table.problems.check()
         if not marked:
             raise self._no_pairs()
@@ -208,6 +242,13 @@ class _Collection:
             files = count(len(tables), "text file", "text files")
             notes.append(f"ignored {files} without a recording: {shown(tables)}")
         return notes
+
+
+def _each_label(annotation: Annotation) -> list[Annotation]:
+    if not annotation.label:
+        return [annotation]
+    labels = parse_labels(annotation.label).split(SEPARATOR)
+    return [replace(annotation, label=label) for label in labels]
 
 
 def _is_selections(path: str) -> bool:
