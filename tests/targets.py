@@ -22,3 +22,13 @@ def targets_of(
     classes = tuple(map(str, range(n_classes or int(codes.max()) + 1)))
     numbers = np.arange(len(codes)) if units is None else np.asarray(units, dtype=np.intp)
     return Targets(classes, codes, unit, numbers, groups)
+
+
+def several_targets(states: Any, units: Any = None) -> Targets:
+    """Return targets of states [shape=(n_clips, n_classes)]; units are groups if they are given."""
+    states = np.asarray(states, dtype=np.int8)
+    names = tuple(f"c{code}" for code in range(states.shape[1]))
+    if units is None:
+        return Targets(names, None, "clip", np.arange(len(states)), None, states)
+    units = np.asarray(units, dtype=np.intp)
+    return Targets(names, None, "group", units, units, states)

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from audioclf.components.metrics import Metric
+from audioclf.components.metrics import METRICS, Metric
 from audioclf.evaluation.metrics.estimate import Estimate, estimate
 from audioclf.evaluation.results import FoldResult, PipelineResult
 from audioclf.evaluation.splits import Fold
 from tests.targets import targets_of
+
+OF_ONE_LABEL: list[Metric] = [name for name, info in METRICS.items() if info.labels != "several"]
+"""Metrics of clips with one label each."""
 
 
 class _NoCell:

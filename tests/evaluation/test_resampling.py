@@ -14,7 +14,7 @@ from audioclf.evaluation.metrics import bootstrap as resampling
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, interval, on_resamples
 from audioclf.evaluation.metrics.estimate import bootstrap_values, estimate
 from audioclf.evaluation.metrics.per_class import per_class
-from tests.evaluation.predictions import random_case, repeated, result_of
+from tests.evaluation.predictions import OF_ONE_LABEL, random_case, repeated, result_of
 from tests.targets import targets_of
 
 MIB = 2**20
@@ -46,7 +46,7 @@ def take_fewer(monkeypatch: pytest.MonkeyPatch, n_resamples: int) -> None:
     monkeypatch.setattr("audioclf.evaluation.metrics.estimate.N_RESAMPLES", n_resamples)
 
 
-@pytest.mark.parametrize("metric", [m for m in METRICS if not METRICS[m].two_classes_only])
+@pytest.mark.parametrize("metric", [m for m in OF_ONE_LABEL if not METRICS[m].two_classes_only])
 def test_no_bit_depends_on_the_size_of_the_blocks(
     metric: Metric, in_blocks: Blocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from audioclf.audit.shortcuts.facts import AuditFacts
 from audioclf.base.errors import ConfigError
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Origins, suggest
+from audioclf.dataset.dataset import Dataset
 from audioclf.features.waveform import own_origin
 
 FORMAT = 1
@@ -31,17 +32,21 @@ PRINTS = "audit prints"
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """A row of the registry: name, function, and the names of the findings that it may report."""
+    """A row of the registry: name, function, and the names of the findings that it may report.
+
+    `several`: whether it is made for several labels per clip.
+    """
 
     name: str
     run: Callable[[AuditInput], Audit]
     findings: tuple[str, ...]
+    several: bool = False
 
 
 AUDITS: list[AuditEntry] = [
-    AuditEntry("leakage", leakage.audit_leakage, leakage.NAMES),
+    AuditEntry("leakage", leakage.audit_leakage, leakage.NAMES, several=True),
     AuditEntry("shortcuts", shortcuts.audit_shortcuts, shortcuts.NAMES),
-    AuditEntry("decode", decoding.audit_decode, decoding.NAMES),
+    AuditEntry("decode", decoding.audit_decode, decoding.NAMES, several=True),
     AuditEntry("labels", labels.audit_labels, labels.NAMES),
 ]
 """All audits, in the order in which their results should be read."""
@@ -49,7 +54,16 @@ AUDITS: list[AuditEntry] = [
 
 def run_audits(inputs: AuditInput) -> list[Audit]:
     """Return the result of each audit, in the order of `AUDITS`."""
-    return [entry.run(inputs) for entry in AUDITS]
+    several = inputs.dataset.is_several
+    return [entry.run(inputs) for entry in AUDITS if entry.several or not several]
+
+
+def not_audited(dataset: Dataset) -> tuple[str, ...]:
+    """Return a note on the audits that are not made for the labels of a dataset."""
+    left_out = [entry.name for entry in AUDITS if dataset.is_several and not entry.several]
+    if not left_out:
+        return ()
+    return (f"not audited, since clips have several labels: {', '.join(left_out)}",)
 
 
 def finding_names() -> tuple[str, ...]:

@@ -25,3 +25,7 @@ class Loader(Component):
         DatasetError
             If the source is missing, unreadable or holds no audio; the message names the path.
         """
+
+    def gives_several(self) -> bool:
+        """Whether a clip can have several labels: by default, if a field `labels` says so."""
+        return getattr(self, "labels", None) not in (None, "single")

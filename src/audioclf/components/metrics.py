@@ -1,7 +1,8 @@
 """Table of metrics: range, direction, input and scikit-learn's scorer of each.
 
 To add a metric, add its name to `Metric`, its row to `METRICS`, and the function that computes it
-to `LABEL_METRICS`, `RANK_METRICS` or `LOSSES` in evaluation/metrics.
+to `LABEL_METRICS`, `RANK_METRICS` or `LOSSES` in evaluation/metrics; for several labels per clip,
+to the tables of `several.py` there.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ Metric = Literal[
     "log_loss",
     "brier_score",
     "expected_calibration_error",
+    "average_precision_macro",
+    "roc_auc_macro",
+    "f1_micro",
+    "precision_micro",
+    "recall_micro",
+    "lwlrap",
+    "subset_accuracy",
+    "hamming_loss",
 ]
 """Metrics by their names in scikit-learn."""
 
@@ -37,7 +46,7 @@ class MetricInfo:
 
     `needs` predicted labels, scores of any kind, or probabilities. For more than two classes, one
     that is defined for `two_classes_only` has `<name>_macro`, others may have a
-    `multiclass_scorer`.
+    `multiclass_scorer`. `labels` of a clip: one, several, or any number.
     """
 
     scorer: str | None = None
@@ -47,6 +56,7 @@ class MetricInfo:
     lower_is_better: bool = False
     two_classes_only: bool = False
     multiclass_scorer: str | None = None
+    labels: Literal["one", "several", "any"] = "one"
 
 
 def _loss(scorer: str | None, high: float) -> MetricInfo:
@@ -57,20 +67,32 @@ METRICS: dict[Metric, MetricInfo] = {
     "accuracy": MetricInfo("accuracy"),
     "balanced_accuracy": MetricInfo("balanced_accuracy"),
     "f1": MetricInfo("f1", two_classes_only=True),
-    "f1_macro": MetricInfo("f1_macro"),
+    "f1_macro": MetricInfo("f1_macro", labels="any"),
     "f1_weighted": MetricInfo("f1_weighted"),
     "precision": MetricInfo("precision", two_classes_only=True),
-    "precision_macro": MetricInfo("precision_macro"),
+    "precision_macro": MetricInfo("precision_macro", labels="any"),
     "recall": MetricInfo("recall", two_classes_only=True),
-    "recall_macro": MetricInfo("recall_macro"),
+    "recall_macro": MetricInfo("recall_macro", labels="any"),
     "matthews_corrcoef": MetricInfo("matthews_corrcoef", low=-1.0),
     "roc_auc": MetricInfo("roc_auc", needs="scores", multiclass_scorer="roc_auc_ovr"),
     "average_precision": MetricInfo("average_precision", needs="scores"),
     "log_loss": _loss("neg_log_loss", math.inf),
     "brier_score": _loss(None, 2.0),
     "expected_calibration_error": _loss(None, 1.0),
+    "average_precision_macro": MetricInfo(needs="scores", labels="several"),
+    "roc_auc_macro": MetricInfo(needs="scores", labels="several"),
+    "f1_micro": MetricInfo(labels="several"),
+    "precision_micro": MetricInfo(labels="several"),
+    "recall_micro": MetricInfo(labels="several"),
+    "lwlrap": MetricInfo(needs="scores", labels="several"),
+    "subset_accuracy": MetricInfo(labels="several"),
+    "hamming_loss": MetricInfo(lower_is_better=True, labels="several"),
 }
 """A row for each metric, in the order of messages and documentation."""
+
+
+SEVERAL_DEFAULT: tuple[Metric, ...] = ("average_precision_macro", "f1_macro")
+"""Metrics of a dataset with several labels per clip, where the config names none."""
 
 
 def of_class(metric: str, classes: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.base.limits import Limits
 from audioclf.base.settings import Settings
 from audioclf.components.fields import AnyClassifier, AnyFeaturizer, AnyLoader
-from audioclf.components.metrics import Metric
+from audioclf.components.metrics import SEVERAL_DEFAULT, Metric
 from audioclf.components.pooling import Flatten
 from audioclf.config.yaml_source import dump_yaml
 from audioclf.evaluation.splits import Split, StratifiedKFold
@@ -58,7 +58,12 @@ class RunConfig(Settings):
     """Classifiers by name; each is combined with each featurizer."""
 
     metrics: tuple[Metric, ...] = Field(default=("accuracy", "balanced_accuracy"), min_length=1)
-    """Metrics; the first is the main metric."""
+    """Metrics; the first is the main metric. The default for several labels per clip is
+    `average_precision_macro` and `f1_macro`."""
+
+    thresholds: Literal["f1", "half"] = "f1"
+    """Of several labels per clip, the score from which a clip has a label: by the best F1 inside
+    the training clips of each fold, or 0.5 (a decision value of 0)."""
 
     equivalence_margin: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Largest irrelevant difference of the main metric, above 0; null for no equivalence test."""
@@ -93,6 +98,12 @@ class RunConfig(Settings):
     @field_serializer("limits")
     def _only_changed_limits(self, limits: Limits) -> dict[str, Any]:
         return limits.changed()
+
+    @model_validator(mode="after")
+    def _metrics_suit_the_labels(self) -> RunConfig:
+        if "metrics" not in self.model_fields_set and self.dataset.gives_several():
+            object.__setattr__(self, "metrics", SEVERAL_DEFAULT)
+        return self
 
     @model_validator(mode="after")
     def _flatten_is_bounded(self) -> RunConfig:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from audioclf.components.guard import guard, recorded
 from audioclf.dataset.targets import Targets
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import ProcessEngine, SerialEngine
+from audioclf.evaluation.class_fits import ClassFitter, predict_states
 from audioclf.evaluation.fitting import chosen_by, fit_batches, fit_rows, pickled_size
 from audioclf.evaluation.memory import FitPlan
 from audioclf.evaluation.predictions import predict_rows, protected
@@ -46,6 +47,7 @@ class _Task:
     seed: int
     is_sized: bool = False
     in_batches: bool = False
+    choose_thresholds: bool = False
 
     @property
     def described(self) -> str:
@@ -80,13 +82,15 @@ def evaluate(
     fit_cache: FitCache | None = None,
     isolate: bool = False,
     fit_seconds: float | None = None,
+    choose_thresholds: bool = False,
     progress: Progress = lambda done, total, name: None,
 ) -> tuple[PipelineResult, ...]:
     """Fit and predict every pipeline on every fold; the result does not depend on the engine.
 
     `matrices` hold [shape=(n_clips, n_features)], float32, by featurizer. Work of a few seconds is
     done in this process for any `jobs`; an `engine` does all work. `fit_seconds` limits one fit
-    with its predictions and implies `isolate`; `progress` gets (fits done, fits in all, pipeline).
+    with its predictions and implies `isolate`; `choose_thresholds` of several labels inside the
+    training sides; `progress` gets (fits done, fits in all, pipeline).
     """
     tasks = [
         _Task(
@@ -96,6 +100,7 @@ def evaluate(
             seed,
             is_sized=number == 0,
             in_batches=pipeline.name in fits.batched,
+            choose_thresholds=choose_thresholds and targets.is_several,
         )
         for pipeline in pipelines
         for number, fold in enumerate(splits.folds)
@@ -140,8 +145,20 @@ def evaluate(
 def _key(fit_cache: FitCache, task: _Task, work: _Work) -> str | None:
     pipeline = task.pipeline
     rows = (pipeline.shape, pipeline.views.count, pipeline.views.averaged)
-    arrays = (work.targets.codes, work.targets.groups)
-    settings = (task.n_classes, task.seed, task.is_sized, task.in_batches, *rows)
+    targets = work.targets
+    arrays: tuple[NDArray[Any] | None, ...] = (targets.groups,)
+    settings: tuple[object, ...] = (
+        task.n_classes,
+        task.seed,
+        task.is_sized,
+        task.in_batches,
+        *rows,
+    )
+    if targets.states is None:
+        arrays = (targets.codes, *arrays)
+    else:
+        arrays = (targets.states, targets.unit_codes, *arrays)
+        settings += (targets.unit, task.choose_thresholds)
     return fit_cache.key(pipeline.name, pipeline.featurizer, task.fold, arrays, settings)
 
 
@@ -188,7 +205,7 @@ def fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets) 
     """Fit a new estimator on the training side of one fold and predict the test side."""
     with guard(task.described, ClassifierError, hint=_advice), recorded() as remarks:
         result = _fit_and_predict(task, matrix, targets)
-    return replace(result, warnings=tuple(remarks))
+    return replace(result, warnings=(*result.warnings, *remarks))
 
 
 def _advice(text: str) -> str | None:
@@ -199,6 +216,8 @@ def _advice(text: str) -> str | None:
 
 
 def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets) -> FoldResult:
+    if targets.is_several:
+        return _fit_and_predict_states(task, matrix, targets)
     fold, classifier, views = task.fold, task.pipeline.classifier, task.pipeline.views
     # A class that the training side lacks leaves a gap, which some classifiers refuse.
     present, y_train = np.unique(targets.codes[fold.train], return_inverse=True)
@@ -231,6 +250,35 @@ def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets)
         model_bytes=pickled_size(estimator) if task.is_sized else None,
         peak_memory=memory.grown,
         decision_values=_spread(outputs.decision_values, present, task.n_classes, absent=-np.inf),
+    )
+
+
+def _fit_and_predict_states(
+    task: _Task, matrix: NDArray[np.float32], targets: Targets
+) -> FoldResult:
+    """Fit each class by itself on the training clips that are labelled for it."""
+    fold, (choose, in_batches) = task.fold, (task.choose_thresholds, task.in_batches)
+    fitter = ClassFitter(task.pipeline, matrix, targets, task.seed, in_batches, choose)
+    with peak_memory_meter() as memory:
+        started = time.perf_counter()
+        model = fitter.fit(fold.train)
+        fitted = time.perf_counter()
+    begun = time.perf_counter()
+    rows = task.pipeline.views.to_predict(matrix)
+    outputs = predict_states(model.mapped(fitter.scorer), rows, fold.test)
+    predicted = time.perf_counter()
+    return FoldResult(
+        fold,
+        outputs.states,
+        outputs.scores,
+        outputs.kind,
+        fitted - started,
+        predicted - begun,
+        warnings=model.notes,
+        model_bytes=pickled_size(model.estimators) if task.is_sized else None,
+        peak_memory=memory.grown,
+        decision_values=outputs.decision_values,
+        thresholds=None if outputs.kind == "none" else model.thresholds,
     )
 
 

@@ -158,6 +158,10 @@ def pack(key: str, result: FoldResult) -> bytes:
         "warnings": list(result.warnings),
         **{name: getattr(result, name) for name in _NUMBERS},
     }
+    if result.y_pred.ndim == 2:
+        thresholds = result.thresholds
+        header["states"] = result.y_pred.shape[1]
+        header["thresholds"] = None if thresholds is None else thresholds.tolist()
     # Not sorted: the parameters that a search chose keep their order in the results.
     text = json.dumps(header).encode("ascii")
     parts = [len(text).to_bytes(_LENGTH_BYTES, "little"), text]
@@ -185,20 +189,26 @@ def _result(key: str, fold: Fold, header: Mapping[str, Any], numbers: bytes) -> 
     n_clips, n_classes, kind = header["clips"], header["classes"], header["score_kind"]
     if header["key"] != key or n_clips != len(fold.test) or kind not in get_args(ScoreKind):
         raise ValueError("entry of another fit")
+    n_states, thresholds = header.get("states"), header.get("thresholds")
+    n_predicted = n_clips * (n_states or 1)
     n_arrays = (n_classes is not None) + bool(header["has_decision_values"])
-    if len(numbers) != 8 * n_clips * (1 + n_arrays * (n_classes or 0)):
+    if len(numbers) != 8 * (n_predicted + n_clips * n_arrays * (n_classes or 0)):
         raise ValueError("another number of clips or classes")
+    y_pred = np.frombuffer(numbers, "<i8", count=n_predicted)
     scores = decision_values = None
     if n_classes is not None:
-        arrays = np.frombuffer(numbers, "<f8", offset=8 * n_clips).astype(np.float64)
+        arrays = np.frombuffer(numbers, "<f8", offset=8 * n_predicted).astype(np.float64)
         scores, *rest = arrays.reshape(n_arrays, n_clips, n_classes)
         decision_values = rest[0] if rest else None
     return FoldResult(
         fold=fold,
-        y_pred=np.frombuffer(numbers, "<i8", count=n_clips).astype(np.intp),
+        y_pred=y_pred.reshape(n_clips, n_states).astype(np.int8)
+        if n_states
+        else y_pred.astype(np.intp),
         scores=scores,
         score_kind=kind,
         decision_values=decision_values,
+        thresholds=None if thresholds is None else np.asarray(thresholds, dtype=np.float64),
         warnings=tuple(header["warnings"]),
         **{name: header[name] for name in _NUMBERS},
     )

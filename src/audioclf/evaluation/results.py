@@ -47,11 +47,13 @@ class FoldResult:
     `scores` [shape=(n_test, n_classes)] sum to 1; a class without training clips has 0. Memory is
     in bytes, `model_bytes` that of the pickled estimator, `peak_memory` the growth of the process;
     None if not measured. `chosen` are the `best_params_` of a search. `decision_values` rank clips
-    where scores saturate; a class without training clips has `-inf`.
+    where scores saturate; a class without training clips has `-inf`. With several labels per clip,
+    `y_pred` [shape=(n_test, n_classes)] is 1 or 0, scores are those of each class by itself, and
+    `thresholds` [shape=(n_classes,)] are the scores from which a class is predicted.
     """
 
     fold: Fold
-    y_pred: NDArray[np.intp]
+    y_pred: NDArray[Any]
     scores: NDArray[np.float64] | None
     score_kind: ScoreKind
     fit_seconds: float
@@ -61,6 +63,7 @@ class FoldResult:
     model_bytes: int | None = None
     peak_memory: int | None = None
     decision_values: NDArray[np.float64] | None = None
+    thresholds: NDArray[np.float64] | None = None
 
 
 class Predicted(Protocol):

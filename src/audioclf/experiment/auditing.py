@@ -14,6 +14,7 @@ from audioclf.audit import (
     audit_data,
     blocking,
     check_allowed,
+    not_audited,
     run_audits,
     with_tables,
 )
@@ -100,7 +101,8 @@ def audit_config(
         pipeline = next(iter(pipelines), None)
         with cached_in(cache_folder) as decoder:
             audits = audits_of(config, extraction, splits, results, pipeline, decoder)
-    notes = (*extraction.dataset.notes, *splits.notes, *extraction.cache.notes())
+    dataset = extraction.dataset
+    notes = (*dataset.notes, *splits.notes, *extraction.cache.notes(), *not_audited(dataset))
     failed = len(extraction.failed)
     return AuditReport(prepared.dataset.name, tuple(audits), allowed, notes, failed)
 

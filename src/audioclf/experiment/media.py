@@ -23,7 +23,9 @@ def examples_of(
     examples = []
     with opened_cache(cache_folder) as cache:
         for label in dataset.classes[:MAX_EXAMPLES]:
-            clip = next(clip for clip in dataset if clip.label == label)
+            clip = next((clip for clip in dataset if label in dataset.labels_of(clip)), None)
+            if clip is None:
+                continue
             matrices = featurize_clip(clip, audio, (plan, waveform_plan(audio)), cache)
             y, features = matrices[""][0], matrices[plan.name]
             examples.append(Example.of(label, clip.id, y, audio.sr, features))
@@ -34,7 +36,7 @@ def write_page(
     config: RunConfig, folder: RunFolder, dataset: Dataset, cache_folder: Path | None
 ) -> Path | None:
     """Write `report.html` if the config asks for it."""
-    if not config.report.html:
+    if not config.report.html or dataset.is_several:
         return None
     from audioclf.report.clips import DatasetClips
     from audioclf.report.run.page import write_report

@@ -75,16 +75,15 @@ class Prepared:
         from audioclf.evaluation.metrics.estimate import check_metrics
 
         config, classes = self.config, self.dataset.classes
-        if self.dataset.is_several:
-            raise ConfigError(
-                f"{self.dataset.name}: classifiers of several labels per clip are not made yet",
-                hint="Use `labels: single` with one label for each clip.",
-            )
         if config.allow:
             from audioclf.audit import check_allowed
 
             check_allowed(config.allow)
-        check_metrics(config.metrics, classes)
+        several = self.dataset.is_several
+        check_metrics(config.metrics, classes, several=several)
+        if several:
+            _check_for_several(config)
+            classes = ("no", "yes")  # each fit is of one class
         for name, classifier in config.classifiers.items():
             check_metrics(classifier.fit_metrics(), classes, f"classifiers.{name}: ")
         n_clips = min(len(fold.train) for fold in self.splits().folds)
@@ -208,6 +207,16 @@ def unreadable_clips(dataset: Dataset, extraction: Extraction, folder: RunFolder
         hint=f"All are listed in {folder.path / LEDGER}. Correct or remove them, or leave them out "
         "with `on_error: skip`.",
     )
+
+
+def _check_for_several(config: RunConfig) -> None:
+    """Refuse settings that are made for one label per clip."""
+    for name in ("calibrate", "abstain_below"):
+        if getattr(config, name) is not None:
+            raise ConfigError(
+                f"{name} is made for one label per clip, and the clips have several",
+                hint=f"Remove `{name}`.",
+            )
 
 
 def _config_error(where: str, exc: AudioclfError) -> AudioclfError:

@@ -217,7 +217,9 @@ class _Run:
         splits = prepared.splits(dataset)
         path = self.folder.path / FIT_CACHE
         fit_cache = self.state.fit_cache = prepared.open_fit_cache(path, extraction)
-        n_classes, free = len(dataset.classes), available_memory()
+        # With several labels, each fit is of one class against the rest.
+        n_classes = 2 if dataset.is_several else len(dataset.classes)
+        free = available_memory()
         fits = plan_fits(pipelines, extraction.matrices, n_classes, splits, free=free)
         self.progress("fitting", 0, len(pipelines) * len(splits.folds), pipelines[0].name)
         results = evaluate(
@@ -232,6 +234,7 @@ class _Run:
             fit_cache=fit_cache,
             isolate=self.resources.isolate,
             fit_seconds=self.resources.fit_seconds,
+            choose_thresholds=self.config.thresholds == "f1",
             progress=partial(self.progress, "fitting"),
         )
         return _Evaluation(splits, results, fits)
@@ -240,6 +243,7 @@ class _Run:
         self, prepared: Prepared, extraction: Extraction, evaluation: _Evaluation
     ) -> RunResult:
         """Compute the metrics, compare the pipelines, and audit the data and the predictions."""
+        from audioclf.audit import not_audited
         from audioclf.experiment.auditing import audits_of
         from audioclf.features.waveform import cached_in
         from audioclf.runs.results import compared, summarise
@@ -248,6 +252,7 @@ class _Run:
         results, splits = evaluation.results, evaluation.splits
         result = summarise(self.config, self.folder, extraction, splits, results)
         audits: tuple[Audit, ...] = ()
+        notes = [*result.notes, *evaluation.fits.notes]
         if self.config.audit:
             self.progress("audits", 0, 1)
             # The cost of leakage takes more fits, so the fastest pipeline measures it.
@@ -257,9 +262,10 @@ class _Run:
                 audits = tuple(
                     audits_of(self.config, extraction, splits, results, fastest, decoder)
                 )
+            notes += not_audited(extraction.dataset)
         return replace(
             result,
-            notes=(*result.notes, *evaluation.fits.notes),
+            notes=tuple(notes),
             comparison=compared(self.config, extraction.dataset, results, prepared.baseline),
             audits=audits,
         )
@@ -273,6 +279,9 @@ class _Run:
         name, names = self.config.final, self.config.pipeline_names
         if name == "none":
             return result
+        if extraction.dataset.is_several:
+            note = "no model file and no page were written: they are not made for several labels"
+            return replace(result, notes=(*result.notes, note))
         if name == "best":
             name = next(item.name for item in result.pipelines if item.name in names)
         self.progress("final", 0, 1, name)

@@ -113,7 +113,8 @@ def write_plots(
     metric = f"{main.replace('_', ' ')}{of_class(main, dataset.classes)}"
     label = f"{metric} with 95 % intervals"
     write("comparison", draw_estimates(estimates, label, "Pipelines, the best first"))
-    for name, item in list(pipelines.items())[:MAX_CONFUSIONS]:
+    confused = [] if dataset.is_several else list(pipelines.items())[:MAX_CONFUSIONS]
+    for name, item in confused:
         title = f"Confusion matrix: {name}"
         figure = draw_confusion(np.asarray(item["confusion"]), dataset.classes, title)
         write(f"confusion-{name.replace('/', '--')}", figure)
@@ -121,8 +122,11 @@ def write_plots(
     learned.sort(key=lambda item: list(pipelines).index(item.pipeline.name))
     best = learned[0].pipeline.name
     write("per-class", draw_classes(pipelines[best]["per_class"], f"F1 by class: {best}"))
-    codes = curve_classes(np.asarray(pipelines[best]["confusion"]))
-    if len(dataset.classes) > 2:
+    if dataset.is_several:
+        codes = lowest_classes(pipelines[best]["per_class"])
+    else:
+        codes = curve_classes(np.asarray(pipelines[best]["confusion"]))
+    if len(dataset.classes) > 2 or dataset.is_several:
         shown = f"{best}, {len(codes)} of {len(dataset.classes)} classes"
         lines = [(dataset.classes[code], learned[0], code) for code in codes]
     else:
@@ -148,6 +152,13 @@ def curve_classes(confusion: NDArray[np.float64]) -> list[int]:
         return [len(confusion) - 1]
     recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
     return sorted(int(code) for code in np.argsort(recall, kind="stable")[:MAX_LINES])
+
+
+def lowest_classes(per_class: Mapping[str, Any]) -> list[int]:
+    """Return the classes of several labels with the lowest average precision, that have one."""
+    values = [item["average_precision"]["value"] for item in per_class.values()]
+    defined = [c for c, value in enumerate(values) if value is not None and not math.isnan(value)]
+    return sorted(sorted(defined, key=lambda code: float(values[code]))[:MAX_LINES])
 
 
 def draw_class_counts(counts: Mapping[str, int]) -> Figure:

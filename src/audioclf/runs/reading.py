@@ -21,6 +21,7 @@ import numpy as np
 from audioclf.base.errors import AudioclfError, ResultError
 from audioclf.base.text import csv_text
 from audioclf.config.yaml_source import read_yaml
+from audioclf.dataset.label_sets import class_names, states_of
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
@@ -97,6 +98,11 @@ class SavedRun:
         pipelines: dict[str, dict[str, Any]] = self.metrics[files.PIPELINES]
         return pipelines
 
+    @property
+    def is_several(self) -> bool:
+        """Whether clips have several labels."""
+        return is_several(self.metrics)
+
     def is_baseline(self, pipeline: SavedPipeline) -> bool:
         """Return whether a pipeline predicts from class frequencies only."""
         # A run adds a baseline to a config that has none.
@@ -113,6 +119,7 @@ class SavedRun:
             [clip.label for clip in self.clips],
             [None if by_clip else clip.group for clip in self.clips],
             [clip.id if by_clip else clip.facts.get("recording") or clip.id for clip in self.clips],
+            several=self.is_several,
         )
 
     def file(self, name: str) -> Any:
@@ -153,10 +160,15 @@ def read_run(path: str | Path) -> SavedRun:
     rows = _table(folder / files.FOLDS)
     with naming(folder / files.FOLDS):
         fold_rows = [row_of(FoldRow, row) for row in rows]
-    clips, left_out = _clips(folder, fold_rows, classes, record["dataset"]["clips"])
+    clips, left_out = _clips(folder, fold_rows, metrics, record["dataset"]["clips"])
     folds = _folds(folder, fold_rows, clips)
     pipelines = _pipelines(folder, metrics, clips, folds)
     return SavedRun(folder, config, record, metrics, classes, clips, left_out, folds, pipelines)
+
+
+def is_several(metrics: Mapping[str, Any]) -> bool:
+    """Return whether `metrics.json` is of a dataset with several labels per clip."""
+    return metrics.get("labels") == "several"
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -191,7 +203,7 @@ def read_predictions(folder: Path) -> list[dict[str, Any]]:
 
 
 def _clips(
-    folder: Path, fold_rows: Sequence[FoldRow], classes: Sequence[str], n_clips: int
+    folder: Path, fold_rows: Sequence[FoldRow], metrics: Mapping[str, Any], n_clips: int
 ) -> tuple[tuple[SavedClip, ...], tuple[_Row, ...]]:
     """Return the clips that were evaluated, and the ledger rows of the others."""
     rows = _table(folder / files.LEDGER)
@@ -204,7 +216,9 @@ def _clips(
         )
         if len(clips) != n_clips:
             raise ValueError(f"it lists {len(clips)} clips, but {files.RECORD} has {n_clips}")
-        for label in {clip.label for clip in clips}.difference(classes):
+        labels = {clip.label for clip in clips}
+        named = class_names(labels) if is_several(metrics) else labels
+        for label in set(named).difference(metrics["classes"]):
             raise ValueError(f"{files.METRICS} has no class {label!r}")
     return clips, tuple(row for row in rows if row["status"] != "ok")
 
@@ -275,7 +289,10 @@ def _fold_result(
         row[place] for _, row in rows for place in known
     )
     decision_values = _columns(rows, known) if has_decision_values else None
-    y_pred = np.asarray([codes[row.label] for row, _ in rows], dtype=np.intp)
+    if is_several(metrics):
+        y_pred: NDArray[Any] = states_of([row.label for row, _ in rows], classes)
+    else:
+        y_pred = np.asarray([codes[row.label] for row, _ in rows], dtype=np.intp)
     seconds = float(pipeline["fit_seconds"])
     return FoldResult(fold, y_pred, scores, kind, seconds, 0.0, decision_values=decision_values)
 

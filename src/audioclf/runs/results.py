@@ -212,9 +212,11 @@ def summarise(
         *_order_note(
             [pipeline.metrics[main] for pipeline in pipelines],
             main,
-            untested(splits.folds, [clip.label for clip in dataset]),
+            "" if targets.is_several else untested(splits.folds, [clip.label for clip in dataset]),
         ),
     ]
+    if targets.is_several:
+        notes += _untested_labels(repeats_of(results[0], targets), targets)
     notes += _biased_notes(config.metrics, repeats_of(results[0], targets), targets)
     if len(tested) == 1:
         notes.append(f"there is only 1 {targets.unit} to resample, so there are no intervals")
@@ -232,6 +234,19 @@ def summarise(
     )
 
 
+def _untested_labels(repeats: Sequence[Repeat], targets: Targets) -> Iterator[str]:
+    """Yield a note on the classes that averages over classes leave out."""
+    lacking = np.any([(repeat.y_true != 1).all(axis=0) for repeat in repeats], axis=0).tolist()
+    names = [name for name, never in zip(targets.classes, lacking, strict=True) if never]
+    if names:
+        shown = ", ".join(names[:_MAX_NAMED]) + ", …" * (len(names) > _MAX_NAMED)
+        where = "no test clip" if len(repeats) == 1 else "no test clip of some repeats"
+        yield (
+            f"{where} has {len(names)} of {len(targets.classes)} classes ({shown}): averages over "
+            "the classes leave them out there"
+        )
+
+
 def _biased_notes(
     metrics: Sequence[Metric], repeats: Sequence[Repeat], targets: Targets
 ) -> Iterator[str]:
@@ -242,7 +257,8 @@ def _biased_notes(
         if correction is not None and np.isnan(correction.bias):
             yield (
                 f"{metric} has no interval: {per_class:.3g} test clips of each of "
-                f"{targets.n_classes} classes are too few for one; balanced_accuracy has one"
+                f"{targets.n_classes} classes are too few for one; "
+                f"{'f1_micro' if targets.is_several else 'balanced_accuracy'} has one"
             )
 
 
@@ -263,6 +279,9 @@ def compared(
         unit_word=unit_word(config.model_dump()["dataset"], targets.unit),
     )
 
+
+_MAX_NAMED = 5
+"""Classes that a note names at most."""
 
 _GROUP_WORD = re.compile(
     "animal|bird|day|deployment|device|farm|individual|location|microphone|night|patient|person|"

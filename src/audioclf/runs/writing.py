@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audioclf.audit import audit_data
 from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.label_sets import join_labels
+from audioclf.evaluation.class_fits import thresholds_of
 from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL
 from audioclf.evaluation.metrics.estimate import mean_confusion
 from audioclf.evaluation.metrics.per_class import per_class
+from audioclf.evaluation.metrics.several_classes import per_class_of_states
 from audioclf.evaluation.metrics.subgroups import by_subgroup
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
@@ -22,6 +25,9 @@ from audioclf.runs import folder as names
 from audioclf.runs import plots
 from audioclf.runs.folder import FoldRow, LedgerLine, PredictionRow, RunFolder, interval_data
 from audioclf.runs.results import PipelineSummary, RunResult
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_SUBGROUPS = 500
 """Groups up to which a table lists each one."""
@@ -98,13 +104,21 @@ class _Tables:
                     scores = none if fold.scores is None else fold.scores[at].tolist()
                     values = fold.decision_values
                     decision = no_decision if values is None else values[at].tolist()
-                    predicted = (self.dataset.classes[code], scores[code])
+                    predicted = self._predicted(code, scores)
                     yield (*where, clip.id, clip.label, *predicted, *scores, *decision)
+
+    def _predicted(self, prediction: Any, scores: Sequence[Any]) -> tuple[str, Any]:
+        """Return the label and its score; several labels are joined and have no score in common."""
+        classes = self.dataset.classes
+        if self.dataset.is_several:
+            return join_labels(classes[code] for code in np.flatnonzero(prediction)), ""
+        return classes[prediction], scores[prediction]
 
     def metrics(self) -> dict[str, Any]:
         result = self.result
         by_name = {each.pipeline.name: each for each in self.results}
         return {
+            **({"labels": "several"} if self.dataset.is_several else {}),
             "classes": list(result.classes),
             "clips": {"evaluated": result.n_clips, "left_out": result.n_failed},
             "split": result.splits,
@@ -118,7 +132,6 @@ class _Tables:
 
     def _pipeline_data(self, pipeline: PipelineSummary, result: PipelineResult) -> dict[str, Any]:
         targets = self.dataset.targets
-        classes = per_class(result, targets, seed=self.result.config.seed)
         return {
             "featurizer": pipeline.featurizer,
             "classifier": pipeline.classifier,
@@ -127,16 +140,7 @@ class _Tables:
                 name: value and {**interval_data(value), "per_fold": list(value.per_fold)}
                 for name, value in pipeline.metrics.items()
             },
-            "confusion": mean_confusion(result, targets).tolist(),
-            "per_class": {
-                name: {
-                    "precision": interval_data(score.precision),
-                    "recall": interval_data(score.recall),
-                    "f1": interval_data(score.f1),
-                    "support": score.support,
-                }
-                for name, score in zip(self.dataset.classes, classes, strict=True)
-            },
+            **(self._of_states(result) if targets.is_several else self._of_classes(result)),
             "subgroups": dict(self._subgroups(result)),
             "fit_seconds": round(pipeline.fit_seconds, 6),
             "predict_seconds_per_clip": round(pipeline.predict_seconds_per_clip, 9),
@@ -147,6 +151,39 @@ class _Tables:
                 for fold in result.folds
                 if fold.chosen is not None
             ],
+        }
+
+    def _of_classes(self, result: PipelineResult) -> dict[str, Any]:
+        targets = self.dataset.targets
+        classes = per_class(result, targets, seed=self.result.config.seed)
+        return {
+            "confusion": mean_confusion(result, targets).tolist(),
+            "per_class": {
+                name: {
+                    "precision": interval_data(score.precision),
+                    "recall": interval_data(score.recall),
+                    "f1": interval_data(score.f1),
+                    "support": score.support,
+                }
+                for name, score in zip(self.dataset.classes, classes, strict=True)
+            },
+        }
+
+    def _of_states(self, result: PipelineResult) -> dict[str, Any]:
+        """Return each class by itself: there is no confusion matrix of several labels."""
+        scores = per_class_of_states(result, self.dataset.targets, seed=self.result.config.seed)
+        thresholds = thresholds_of(result.folds)
+        return {
+            "per_class": {
+                name: {
+                    **{metric: interval_data(value) for metric, value in score.metrics.items()},
+                    "support": score.yes,
+                    "clips": {"yes": score.yes, "no": score.no, "not_labelled": score.unlabelled},
+                    "resamples_without": score.without,
+                    "threshold": None if thresholds is None else _spread(thresholds[:, code]),
+                }
+                for code, (name, score) in enumerate(zip(self.dataset.classes, scores, strict=True))
+            }
         }
 
     def _subgroups(self, result: PipelineResult) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -168,3 +205,9 @@ class _Tables:
             codes = np.asarray([-1 if name is None else at[name] for name in of_clip])
             scores = by_subgroup(result, metric, dataset.targets, codes, subgroups)
             yield kind, [asdict(score) for score in scores]
+
+
+def _spread(values: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the mean, the ends and the values of the folds."""
+    ends = {"mean": float(values.mean()), "low": float(values.min()), "high": float(values.max())}
+    return {**ends, "per_fold": values.tolist()}

@@ -161,7 +161,7 @@ def _rows(
 
 def _contradictions(dataset: Dataset, splits: Splits, sounds: Codes) -> Iterator[Finding]:
     """Yield the finding of copies with different labels, on whichever side they are."""
-    labels = dataset.targets.codes
+    labels = np.unique([clip.label for clip in dataset], return_inverse=True)[1]
     sets = [clips for clips in _sets(sounds) if len(np.unique(labels[clips])) > 1]
     if sets:
         yield Finding(

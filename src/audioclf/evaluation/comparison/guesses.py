@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +20,10 @@ from audioclf.evaluation.metrics.bootstrap import on_resamples
 from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.estimate import scorer, values_of
 from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, Tally
-from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat
+from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat, States, divided
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 N_PERMUTATIONS = 999
 
@@ -31,14 +35,18 @@ FEW_UNITS = 50
 class Guess:
     """A guess by the class frequencies: always `code`, or each class as often as it occurs (None).
 
-    `score` maps weights of the test clips [shape=(n_rows, n_test)] to values of the metric.
+    `score` maps weights of the test clips [shape=(n_rows, n_test)] to values of the metric;
+    `several` are the words of a guess of several labels per clip.
     """
 
     code: int | None
     score: Callable[[Floats], Floats]
+    several: str = ""
 
     def words(self, classes: Sequence[str]) -> str:
         """Return the guess in words."""
+        if self.several:
+            return self.several
         if self.code is None:
             return "each class as often as it occurs"
         return f"always {classes[self.code]!r}"
@@ -78,6 +86,38 @@ def best_guess(truth: Codes, metric: Metric, n_classes: int) -> Guess:
     return max(guesses, key=lambda each: np.nan_to_num(each.score(whole)[0], nan=-np.inf))
 
 
+def best_guess_of_states(truth: States, metric: Metric) -> Guess:
+    """Return the guess with the best value on clips of these states [(n_test, n_classes)].
+
+    For metrics of scores it gives each class its base rate; else it predicts the same labels for
+    each clip: none, all, those of more than half the clips, or the most frequent set.
+    """
+    known = (truth >= 0).sum(axis=0)
+    rates = divided((truth > 0).sum(axis=0, dtype=np.float64), known.astype(np.float64))
+    clips = np.arange(len(truth))
+    units = Units(clips, len(clips))
+
+    def guess(said: NDArray[Any], words: str) -> Guess:
+        repeat = Repeat(
+            clips, truth, np.tile(said, (len(truth), 1)), np.tile(rates, (len(truth), 1))
+        )
+        of_draws = scorer(repeat, [metric], truth.shape[1], units)
+        return Guess(None, lambda weights: of_draws(Draws(weights))[:, 0], words)
+
+    none = np.zeros(truth.shape[1], dtype=np.int8)
+    if METRICS[metric].needs != "labels":
+        return guess(none, "each class with its base rate as score")
+    sets, counts = np.unique(truth > 0, axis=0, return_counts=True)
+    guesses = [
+        guess(none, "no label for any clip"),
+        guess(none + np.int8(1), "all labels for each clip"),
+        guess((rates > 0.5).astype(np.int8), "the labels of more than half the clips"),
+        guess(sets[counts.argmax()].astype(np.int8), "the most frequent set of labels"),
+    ]
+    whole, sign = np.ones((1, len(truth))), -1.0 if METRICS[metric].lower_is_better else 1.0
+    return max(guesses, key=lambda each: np.nan_to_num(sign * each.score(whole)[0], nan=-np.inf))
+
+
 def permutation_p(
     repeats: Sequence[Repeat], metric: Metric, units: Codes, n_classes: int, *, seed: int
 ) -> float:
@@ -89,12 +129,17 @@ def permutation_p(
     """
     tested = np.unique(np.concatenate([repeat.test for repeat in repeats]))
     truth = np.zeros(len(units), dtype=np.intp)
-    for repeat in repeats:
-        truth[repeat.test] = repeat.y_true
+    # The labels of a clip are permuted together, as one code.
+    every, codes = np.unique(
+        np.concatenate([repeat.y_true for repeat in repeats]), axis=0, return_inverse=True
+    )
+    at = np.cumsum([0, *(len(repeat.test) for repeat in repeats)])
+    for repeat, start in zip(repeats, at[:-1], strict=True):
+        truth[repeat.test] = codes.ravel()[start : start + len(repeat.test)]
     sign = -1.0 if METRICS[metric].lower_is_better else 1.0
 
     def value(labels: Codes) -> float:
-        permuted = [replace(r, y_true=labels[r.test]) for r in repeats]
+        permuted = [replace(r, y_true=every[labels[r.test]]) for r in repeats]
         return sign * float(values_of(permuted, [metric], n_classes)[0])
 
     rng = np.random.default_rng(seed)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
-from audioclf.evaluation.comparison.guesses import Guess, best_guess
+from audioclf.evaluation.comparison.guesses import Guess, best_guess, best_guess_of_states
 from audioclf.evaluation.comparison.significance import (
     Spread,
     bootstrap_spread,
@@ -60,7 +61,8 @@ def measure_all(
 ) -> PairedMeasures:
     """Evaluate the pipelines on the same resamples and folds; the baseline is the best guess."""
     _check_same_folds(list(results.values()))
-    y, units = targets.codes, targets.unit_codes
+    units = targets.unit_codes
+    y: NDArray[Any] = targets.codes if targets.states is None else targets.states
     info = METRICS[metric]
     sign = -1.0 if info.lower_is_better else 1.0
     values = {
@@ -75,7 +77,12 @@ def measure_all(
     guesses: list[Guess] = []
     not_compared = None
     if baseline in values:
-        guesses = [best_guess(y[test], metric, targets.n_classes) for test in tested]
+        guesses = [
+            best_guess_of_states(y[test], metric)
+            if targets.is_several
+            else best_guess(y[test], metric, targets.n_classes)
+            for test in tested
+        ]
         guessed = (
             guess.score(np.ones((1, len(test))))
             for guess, test in zip(guesses, tested, strict=True)
@@ -98,7 +105,11 @@ def measure_all(
         per_fold[place] = np.nan
         for rows, guess, test in zip(resampled, guesses, tested, strict=True):
             rows[place] = guess.on_resamples(units[test], seed)
-    n_fixed = _classes_to_fix([y[test] for test in tested], [units[test] for test in tested])
+    n_fixed = (
+        1
+        if targets.is_several
+        else _classes_to_fix([y[test] for test in tested], [units[test] for test in tested])
+    )
     if n_fixed > 1:
         resampled = [
             _within_classes(rows, y[test], seed)
@@ -173,8 +184,10 @@ def _per_fold(pipeline: Predicted, metric: Metric, targets: Targets) -> list[flo
     return [metric_value(SomeFolds((result,)), metric, targets) for result in pipeline.folds]
 
 
-def _right(pipeline: Predicted, y: Codes) -> NDArray[np.bool_]:
-    return np.concatenate([result.y_pred == y[result.fold.test] for result in pipeline.folds])
+def _right(pipeline: Predicted, y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which clips are right; with several labels, those with all that are labelled."""
+    equal = [(r.y_pred == y[r.fold.test]) | (y[r.fold.test] < 0) for r in pipeline.folds]
+    return np.concatenate([part if part.ndim == 1 else part.all(axis=1) for part in equal])
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,14 +39,17 @@ def correction_of(metric: Metric, repeats: Sequence[Repeat], targets: Targets) -
     biased = metric in ("f1_macro", "f1_weighted", "precision_macro")
     if not biased or targets.n_classes <= CROWDED * per_class:
         return None
-    if metric == "precision_macro" or per_class < FEWEST or targets.unit != "clip":
+    whole = targets.unit == "clip" and not targets.is_several
+    if metric == "precision_macro" or per_class < FEWEST or not whole:
         return Correction(float("nan"), float("nan"))
     of_repeats = [_jackknife(metric, repeat, targets.n_classes) for repeat in repeats]
     return Correction(*np.mean(of_repeats, axis=0).tolist())
 
 
 def clips_per_class(repeats: Sequence[Repeat], n_classes: int) -> float:
-    """Return the mean number of test clips of a class in a repeat."""
+    """Return the mean number of test clips of a class in a repeat; of several labels, with it."""
+    if repeats[0].is_several:
+        return float(np.mean([(repeat.y_true > 0).sum() for repeat in repeats])) / n_classes
     return float(np.mean([len(repeat.test) for repeat in repeats])) / n_classes
 
 

@@ -111,10 +111,17 @@ def _truth_and_scores(
     result: Predicted, targets: Targets, class_code: int
 ) -> tuple[NDArray[np.bool_], Floats] | None:
     pooled = repeat_of(result.folds, targets)
-    truth = pooled.y_true == class_code
-    if pooled.ranks is None or truth.all() or not truth.any():
+    if pooled.ranks is None:
         return None
-    return truth, pooled.ranks[:, class_code]
+    ranks = pooled.ranks[:, class_code]
+    if pooled.is_several:
+        states = pooled.y_true[:, class_code]
+        truth, ranks = states[states >= 0] > 0, ranks[states >= 0]
+    else:
+        truth = pooled.y_true == class_code
+    if truth.all() or not truth.any():
+        return None
+    return truth, ranks
 
 
 def _points(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -28,9 +28,12 @@ from audioclf.evaluation.metrics.repeats import (
     repeats_of,
 )
 from audioclf.evaluation.metrics.score_metrics import LOSSES, RANK_METRICS, AtHits, rankings
+from audioclf.evaluation.metrics.several import several_scorer
 from audioclf.evaluation.results import Predicted
 
 Scorer = Callable[[Draws], Floats]
+
+_LABELS = ("one label", "several labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,20 @@ class Estimate:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def check_metrics(metrics: Sequence[str], classes: Sequence[str], where: str = "") -> None:
-    """Raise an error for metrics of two classes on a dataset of more."""
+def check_metrics(
+    metrics: Sequence[str], classes: Sequence[str], where: str = "", *, several: bool = False
+) -> None:
+    """Raise an error for metrics of two classes on a dataset of more, or of other labels."""
+    other = "one" if several else "several"
+    unsuited = {name for name, info in METRICS.items() if info.labels == other}
+    suited = ", ".join(name for name in METRICS if name not in unsuited)
+    for metric in metrics:
+        if metric in unsuited:
+            raise ConfigError(
+                f"{where}metric {metric!r} is defined for {_LABELS[not several]} per clip, and the "
+                f"clips have {_LABELS[several]}",
+                hint=f"Use one or more of {suited}.",
+            )
     only_two = {name for name, info in METRICS.items() if info.two_classes_only}
     for metric in metrics:
         if metric in only_two and len(classes) > 2:
@@ -90,8 +105,10 @@ def _estimates(
     folds = [repeat_of([fold], targets) for fold in result.folds]
     per_fold = np.array([values_of([fold], metrics, targets.n_classes) for fold in folds])
     clips = np.concatenate([fold.fold.test for fold in result.folds])
-    of_last = clips[targets.codes[clips] == targets.n_classes - 1]
-    n_units = [len(np.unique(targets.unit_codes[tested])) for tested in (clips, of_last)]
+    n_units = [len(np.unique(targets.unit_codes[clips]))]
+    if not targets.is_several:
+        of_last = clips[targets.codes[clips] == targets.n_classes - 1]
+        n_units.append(len(np.unique(targets.unit_codes[of_last])))
     found: dict[Metric, Estimate | None] = {}
     for place, metric in enumerate(metrics):
         info, value = METRICS[metric], float(values[place])
@@ -212,6 +229,8 @@ def scorer(repeat: Repeat, metrics: Sequence[Metric], n_classes: int, units: Uni
 
     NaN for a row without a clip, or without one of a class that the metric needs.
     """
+    if repeat.is_several:
+        return several_scorer(repeat, metrics, units)
     tally_of = tallier(repeat.y_true, repeat.y_pred, n_classes, units)
     ranked = [metric for metric in metrics if metric in RANK_METRICS]
     ranks: list[Callable[[Draws], AtHits]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +14,28 @@ from audioclf.evaluation.results import FoldResult, Predicted
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
+States = NDArray[Any]
+"""States of pairs of clip and class: 1 yes, 0 no, -1 not labelled."""
 
 
 @dataclass(frozen=True)
 class Repeat:
     """The test predictions of one repeat: codes [shape=(n_test,)], scores [(n_test, n_classes)].
 
-    Scores and decision values are None if a fold has none.
+    Scores and decision values are None if a fold has none. With several labels per clip, `y_true`
+    and `y_pred` [shape=(n_test, n_classes)] are states, 1 yes, 0 no, -1 not labelled.
     """
 
     test: Codes
-    y_true: Codes
-    y_pred: Codes
+    y_true: NDArray[Any]
+    y_pred: NDArray[Any]
     scores: Floats | None
     decision_values: Floats | None = None
+
+    @property
+    def is_several(self) -> bool:
+        """Whether clips have several labels."""
+        return self.y_true.ndim == 2
 
     @property
     def ranks(self) -> Floats | None:
@@ -54,7 +63,8 @@ def repeat_of(folds: Sequence[FoldResult], targets: Targets) -> Repeat:
     y_pred = np.concatenate([fold.y_pred for fold in folds])
     scores = _joined([fold.scores for fold in folds])
     decision_values = _joined([fold.decision_values for fold in folds])
-    return Repeat(test, targets.codes[test], y_pred, scores, decision_values)
+    truth = targets.codes if targets.states is None else targets.states
+    return Repeat(test, truth[test], y_pred, scores, decision_values)
 
 
 def _joined(parts: Sequence[Floats | None]) -> Floats | None:

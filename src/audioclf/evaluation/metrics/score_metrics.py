@@ -88,10 +88,11 @@ def rankings(y_true: Codes, scores: Floats, units: Units) -> list[Callable[[Draw
     """Return the ranking of each class against the rest; of two classes, that of the last."""
     n_classes = scores.shape[1]
     columns = [1] if n_classes == 2 else range(n_classes)
-    return [_ranking(y_true == column, scores[:, column], units) for column in columns]
+    return [ranking(y_true == column, scores[:, column], units) for column in columns]
 
 
-def _ranking(truth: NDArray[np.bool_], scores: Floats, units: Units) -> Callable[[Draws], AtHits]:
+def ranking(truth: NDArray[np.bool_], scores: Floats, units: Units) -> Callable[[Draws], AtHits]:
+    """Return the ranking of the clips [shape=(n_clips,)] of a class among all by their scores."""
     order = np.argsort(-scores, kind="stable")
     falling, is_hit = -scores[order], truth[order]
     of_hits, of_others = falling[is_hit], falling[~is_hit]

@@ -1,0 +1,217 @@
+"""One fit per class: the route of every classifier to several labels per clip.
+
+Each class is a question of its own, yes or no, that is learned from the clips that are labelled for
+it. Scores of a clip need not sum to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from audioclf.base.errors import ClassifierError
+from audioclf.components.batches import Batches
+from audioclf.components.guard import guard
+from audioclf.evaluation.fitting import fit_batches, fit_rows
+from audioclf.evaluation.predictions import ScoreKind, predicted, protected
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.dataset.targets import Codes, Targets
+    from audioclf.evaluation.fitting import Fitting
+
+    Floats = NDArray[np.float64]
+
+N_INNER_FOLDS = 3
+"""Folds inside a training side whose scores choose a threshold."""
+
+FEWEST = 10
+"""Training clips with a class, and without it, that the choice of its threshold needs."""
+
+HALF = 0.5
+"""Threshold where none is chosen; a decision value of 0 has this score."""
+
+
+class StateOutputs(NamedTuple):
+    """Predicted states (1 or 0), scores and decision values [shape=(n_rows, n_classes)]."""
+
+    states: NDArray[np.int8]
+    scores: Floats | None
+    kind: ScoreKind
+    decision_values: Floats | None
+
+
+@dataclass(frozen=True)
+class OneFitPerClass:
+    """Binary classifiers, one per class; a number is the constant score of a class without one.
+
+    `thresholds` [shape=(n_classes,)] are the scores from which a class is predicted.
+    """
+
+    estimators: tuple[Any, ...]
+    thresholds: Floats
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def mapped(self, function: Callable[[Any], Any]) -> OneFitPerClass:
+        """Return it with a function applied to each estimator."""
+        new = (e if isinstance(e, float) else function(e) for e in self.estimators)
+        return OneFitPerClass(tuple(new), self.thresholds, self.notes)
+
+    def outputs(self, X: NDArray[np.float32]) -> StateOutputs:
+        """Return the predictions of rows of features."""
+        columns = [_class_outputs(estimator, X) for estimator in self.estimators]
+        kind: ScoreKind = next((c[2] for c in columns if c[2] is not None), "probability")
+        states = np.column_stack([c[0] for c in columns]).astype(np.int8)
+        if kind == "none":
+            return StateOutputs(states, None, kind, None)
+        scores = np.column_stack([c[1] for c in columns])
+        learned = [c[3] for c in columns if c[2] is not None]
+        ranked = bool(learned) and all(part is not None for part in learned)
+        values = np.column_stack([c[3] for c in columns]) if ranked else None
+        return StateOutputs((scores >= self.thresholds).astype(np.int8), scores, kind, values)
+
+
+def _class_outputs(estimator: Any, X: NDArray[np.float32]) -> tuple[Any, Any, Any, Any]:
+    """Return states, scores, kind (None for a constant) and decision values of one class."""
+    if isinstance(estimator, float):
+        constant = np.full(len(X), estimator)
+        return constant >= HALF, constant, None, np.where(constant >= HALF, np.inf, -np.inf)
+    codes, scores, kind, values = predicted(estimator, X, 2)
+    return (
+        codes,
+        None if scores is None else scores[:, 1],
+        kind,
+        None if values is None else values[:, 1],
+    )
+
+
+def predict_states(model: OneFitPerClass, matrix: NDArray[np.float32], rows: Codes) -> StateOutputs:
+    """Predict some rows of a matrix, block by block, to save memory."""
+    blocks = [model.outputs(protected(X)) for X, _ in Batches(matrix, rows, rows, 2)]
+    states, scores, _, values = zip(*blocks, strict=True)
+    return StateOutputs(
+        np.concatenate(states),
+        None if scores[0] is None else np.concatenate(scores),
+        blocks[0].kind,
+        None if values[0] is None else np.concatenate(values),
+    )
+
+
+@dataclass(frozen=True)
+class ClassFitter:
+    """Fits of the classes of a pipeline on some clips.
+
+    With `choose`, each threshold is the one with the best F1 of out-of-fold scores inside the
+    training clips, whose groups or recordings are not separated.
+    """
+
+    pipeline: Fitting
+    matrix: NDArray[np.float32]
+    targets: Targets
+    seed: int
+    in_batches: bool = False
+    choose: bool = False
+
+    def fit(self, clips: Codes) -> OneFitPerClass:
+        """Return estimators for single views, fitted on the labelled ones of these clips."""
+        states = self.targets.states
+        assert states is not None
+        estimators: list[Any] = []
+        thresholds, notes, not_chosen = np.full(states.shape[1], HALF), [], 0
+        for code, name in enumerate(self.targets.classes):
+            known = clips[states[clips, code] >= 0]
+            y = (states[known, code] > 0).astype(np.intp)
+            n_yes = int(y.sum())
+            if n_yes in (0, len(y)):
+                estimators.append(1.0 if n_yes else 0.0)
+                notes.append(_constant_note(name, n_yes))
+                continue
+            with guard(f"class {name!r}", ClassifierError):
+                estimators.append(self._fitted(known, y))
+                if self.choose:
+                    chosen = self._threshold(known, y)
+                    thresholds[code] = HALF if chosen is None else chosen
+                    not_chosen += chosen is None
+        if not_chosen:
+            notes.append(
+                f"the threshold of {not_chosen} of {len(thresholds)} classes is {HALF}: too few "
+                "training clips or groups with and without the class to choose one"
+            )
+        return OneFitPerClass(tuple(estimators), thresholds, tuple(notes))
+
+    def scorer(self, estimator: Any) -> Any:
+        """Return the object that predicts rows of `to_predict`, from an estimator of a class."""
+        return self.pipeline.views.scorer(self.pipeline.classifier.scorer(estimator))
+
+    def _fitted(self, clips: Codes, y: Codes) -> Any:
+        classifier, views = self.pipeline.classifier, self.pipeline.views
+        if self.in_batches:
+            return fit_batches(classifier, views, self.matrix, clips, y, seed=self.seed)
+        groups = None if self.targets.groups is None else self.targets.groups[clips]
+        rows = protected(self.matrix[clips])
+        built = classifier.build(random_state=self.seed)
+        return fit_rows(self.pipeline, built, rows, protected(y.copy()), groups)
+
+    def _threshold(self, clips: Codes, y: Codes) -> float | None:
+        """Return the threshold with the best F1; None for too few clips, or without scores."""
+        if min(y.sum(), len(y) - y.sum()) < FEWEST:
+            return None
+        units = self.targets.unit_codes[clips] if self.targets.unit != "clip" else None
+        folds = list(_inner_folds(y, units, self.seed))
+        if not folds:
+            return None
+        scores = np.full(len(y), np.nan)
+        rows = self.pipeline.views.to_predict(self.matrix)
+        for train, test in folds:
+            estimator = self.scorer(self._fitted(clips[train], y[train]))
+            model = OneFitPerClass((estimator,), np.array([HALF]))
+            outputs = predict_states(model, rows, clips[test])
+            if outputs.scores is None:
+                return None
+            scores[test] = outputs.scores[:, 0]
+        return best_f1_threshold(y, scores)
+
+
+def _constant_note(name: str, n_yes: int) -> str:
+    if n_yes:
+        return f"all labelled training clips have {name!r}; its score is 1 for every clip"
+    return f"no labelled training clip has {name!r}; its score is 0 for every clip"
+
+
+def _inner_folds(y: Codes, units: Codes | None, seed: int) -> list[tuple[Codes, Codes]]:
+    """Return stratified folds that separate no unit; none if a training side lacks a state."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    if units is None:
+        split: Any = StratifiedKFold(N_INNER_FOLDS, shuffle=True, random_state=seed)
+    elif min(len(np.unique(units[y == state])) for state in (0, 1)) < N_INNER_FOLDS:
+        return []
+    else:
+        split = StratifiedGroupKFold(N_INNER_FOLDS, shuffle=True, random_state=seed)
+    folds = list(split.split(y, y, units))
+    return folds if all(0 < y[train].sum() < len(train) for train, _ in folds) else []
+
+
+def best_f1_threshold(y: Codes, scores: Floats) -> float:
+    """Return the threshold with the best F1, halfway between two scores; the highest of equals.
+
+    >>> best_f1_threshold(np.array([0, 1, 0, 1]), np.array([0.1, 0.3, 0.2, 0.9]))
+    0.25
+    """
+    order = np.argsort(-scores, kind="stable")
+    falling, hits = scores[order], np.cumsum(y[order])
+    ends = np.append(np.flatnonzero(falling[1:] < falling[:-1]), len(y) - 1)
+    f1 = 2 * hits[ends] / (ends + 1 + y.sum())
+    end = int(ends[int(f1.argmax())])
+    below = falling[end + 1] if end + 1 < len(y) else 0.0
+    return float((falling[end] + below) / 2)
+
+
+def thresholds_of(folds: Sequence[Any]) -> Floats | None:
+    """Return the thresholds of the folds [shape=(n_folds, n_classes)], if they have some."""
+    rows = [fold.thresholds for fold in folds if fold.thresholds is not None]
+    return np.array(rows) if rows else None

@@ -1,0 +1,164 @@
+"""One fit per class: what is not labelled plays no part, and thresholds see no test clip."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.svm import SVC
+
+from audioclf.evaluation.class_fits import best_f1_threshold
+from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.fit_cache import pack, unpack
+from audioclf.evaluation.metrics.several_classes import per_class_of_states
+from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
+from audioclf.evaluation.splits import Fold, Splits
+from audioclf.plugin import Classifier
+from tests.targets import several_targets
+
+
+class LogReg(Classifier):
+    """Logistic regression."""
+
+    type: Literal["logreg"] = "logreg"
+
+    def build(self, *, random_state: int) -> Any:
+        return LogisticRegression(random_state=random_state)
+
+
+class Margin(Classifier):
+    """A classifier without probabilities."""
+
+    type: Literal["margin"] = "margin"
+
+    def build(self, *, random_state: int) -> Any:
+        return SVC(kernel="linear")
+
+
+class _Signs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    def fit(self, X: Any, y: Any) -> _Signs:
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return (X[:, 0] > 0).astype(int)
+
+
+class LabelsOnly(Classifier):
+    """A classifier without scores."""
+
+    type: Literal["labels_only"] = "labels_only"
+
+    def build(self, *, random_state: int) -> Any:
+        return _Signs()
+
+
+def case(n: int = 90, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and states of three classes, of which the last is in no training clip."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 4)).astype(np.float32)
+    states = (X[:, :3] + rng.normal(size=(n, 3)) > 0).astype(np.int8)
+    states[rng.random((n, 3)) < 0.2] = -1
+    states[: n // 3, 2] = 1
+    states[n // 3 :, 2] = np.minimum(states[n // 3 :, 2], 0)
+    return X, states
+
+
+def fitted(
+    X: np.ndarray, states: np.ndarray, classifier: Classifier, units: Any = None, **options: Any
+) -> FoldResult:
+    """Return the predictions of the first third of the clips."""
+    n = len(X)
+    splits = Splits((Fold(0, "0", np.arange(n // 3, n), np.arange(n // 3)),), "")
+    pipeline = Pipeline("p", "x", "c", classifier, "")
+    targets = several_targets(states, units)
+    (result,) = evaluate([pipeline], {"x": X}, targets, splits, seed=1, **options)
+    return result.folds[0]
+
+
+def test_a_class_is_learned_from_the_clips_that_are_labelled_for_it() -> None:
+    X, states = case()
+    result = fitted(X, states, LogReg())
+    assert result.scores is not None
+    for code in (0, 1):
+        known = np.flatnonzero(states[30:, code] >= 0) + 30
+        alone = LogisticRegression(random_state=1).fit(X[known], states[known, code])
+        np.testing.assert_array_equal(result.scores[:, code], alone.predict_proba(X[:30])[:, 1])
+    np.testing.assert_array_equal(result.y_pred, result.scores >= 0.5)
+
+
+@pytest.mark.parametrize("classifier", [LogReg(), Margin(), LabelsOnly()])
+def test_a_class_without_positives_in_training_has_a_constant_score_and_a_note(
+    classifier: Classifier,
+) -> None:
+    X, states = case()
+    result = fitted(X, states, classifier)
+    assert (result.y_pred[:, 2] == 0).all()
+    if result.scores is not None:
+        assert (result.scores[:, 2] == 0).all()
+    assert any("no labelled training clip has 'c2'" in text for text in result.warnings)
+    scores = per_class_of_states(
+        PipelineResult(Pipeline("p", "x", "c", classifier, ""), (result,)),
+        several_targets(states),
+        seed=0,
+    )
+    assert [(each.yes, each.no, each.unlabelled) for each in scores] == [
+        tuple(float((states[:30, code] == state).sum()) for state in (1, 0, -1))
+        for code in range(3)
+    ]
+
+
+def test_decision_values_predict_from_zero_on() -> None:
+    X, states = case()
+    result = fitted(X, states, Margin())
+    assert result.score_kind == "decision"
+    assert result.decision_values is not None
+    np.testing.assert_array_equal(result.y_pred, result.decision_values >= 0)
+
+
+@pytest.mark.parametrize("units", [None, np.arange(90) // 5])
+def test_thresholds_are_chosen_inside_the_training_side(units: Any) -> None:
+    X, states = case()
+    states[:, 0] = np.where(X[:, 0] > 1, 1, 0)
+    result = fitted(X, states, LogReg(), units, choose_thresholds=True)
+    assert result.thresholds is not None
+    assert result.thresholds[0] != 0.5
+    assert result.thresholds[2] == 0.5
+    other, changed = X.copy(), states.copy()
+    other[:30], changed[:30] = -X[:30], 1 - np.abs(states[:30])
+    again = fitted(other, changed, LogReg(), units, choose_thresholds=True)
+    np.testing.assert_array_equal(again.thresholds, result.thresholds)
+
+
+def test_a_class_with_few_clips_keeps_the_threshold_of_a_half() -> None:
+    X, states = case()
+    states[:, 0] = 0
+    states[30:39, 0] = 1
+    result = fitted(X, states, LogReg(), choose_thresholds=True)
+    assert result.thresholds is not None
+    assert result.thresholds[0] == 0.5
+    assert any("the threshold of 1 of 3 classes is 0.5" in text for text in result.warnings)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_threshold_has_the_best_f1(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = np.round(rng.random(40), 1)
+    y = (scores + rng.normal(size=40) > 0.8).astype(np.intp)
+    best = max(f1_score(y, scores >= each) for each in np.unique(scores))
+    assert f1_score(y, scores >= best_f1_threshold(y, scores)) == best
+
+
+@pytest.mark.parametrize("classifier", [LogReg(), Margin(), LabelsOnly()])
+def test_a_fit_of_several_labels_comes_back_from_the_cache(classifier: Classifier) -> None:
+    X, states = case()
+    result = fitted(X, states, classifier)
+    again = unpack("k", result.fold, pack("k", result))
+    assert again is not None
+    for name in ("y_pred", "scores", "decision_values", "thresholds"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(result, name))
+    assert again.y_pred.dtype == np.int8
