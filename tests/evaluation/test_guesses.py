@@ -14,8 +14,14 @@ from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource
 from audioclf.evaluation.comparison.compare import compare
-from audioclf.evaluation.comparison.guesses import best_guess, permutation_p
+from audioclf.evaluation.comparison.guesses import (
+    _label_values,
+    _score_values,
+    best_guess,
+    permutation_p,
+)
 from audioclf.evaluation.comparison.result import Comparison
+from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS
 from audioclf.evaluation.metrics.repeats import Repeat
 from audioclf.evaluation.results import FoldResult, SomeFolds
 from audioclf.evaluation.splits import Fold, Holdout, KFold, LeaveOneGroupOut, StratifiedKFold
@@ -147,3 +153,16 @@ def test_a_repeat_without_a_class_leaves_the_others_to_judge() -> None:
     assert ("knn", "baseline") in verdicts(comparison)
     repeats = [Repeat(f.test, y[f.test], y[f.test], scores[f.test]) for f in folds]
     assert permutation_p(repeats, "roc_auc", np.arange(40), 2, seed=0) == 0.001
+
+
+@pytest.mark.parametrize("metric", LABEL_METRICS)
+def test_values_by_counts_are_those_of_the_metrics(metric: Metric) -> None:
+    rng = np.random.default_rng(0)
+    truth, predicted = rng.integers(0, 2, (2, 60))
+    repeats = [
+        Repeat(test, truth[test], predicted[test], None)
+        for test in (np.arange(40), rng.permutation(60)[:30])
+    ]
+    labelings = [truth, np.ones_like(truth), *(rng.permutation(truth) for _ in range(20))]
+    by_counts = _label_values(repeats, metric, 2, labelings)
+    assert np.array_equal(by_counts, _score_values(repeats, metric, 2, labelings), equal_nan=True)

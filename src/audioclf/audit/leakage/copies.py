@@ -89,9 +89,7 @@ def find_copies(
     _, first = np.unique(samples, return_index=True)
     candidates, complete = likely_pairs(robust_part(prints)[first])
     decode = _low_rate_decoder(dataset, audio, decoder)
-    # In this order a decoded clip is soon used again.
-    pairs = sorted((min(pair), max(pair)) for pair in first[candidates].tolist())
-    same = [pair for pair in pairs if _same(decode, *pair, min(_SR, audio.sr))]
+    same = _same_pairs(first[candidates], len(dataset), decode, min(_SR, audio.sr))
     sounds = merged(samples, _linked(len(dataset), same))
     return Copies(files, samples, sounds, len(candidates), complete)
 
@@ -211,22 +209,51 @@ def _low_rate_decoder(dataset: Dataset, audio: AudioConfig, decoder: Decoder) ->
     low_rate = audio.model_copy(update={"sr": min(_SR, audio.sr), "duration": seconds})
 
     kept: dict[int, Matrix | None] = {}
+    n_bytes = 0
 
     def decode(position: int) -> Matrix | None:
+        nonlocal n_bytes
         if position in kept:
             kept[position] = kept.pop(position)  # now the last to be dropped
             return kept[position]
         try:
-            kept[position] = band(decoder(dataset.clips[position], low_rate), low_rate.sr)
+            y = band(decoder(dataset.clips[position], low_rate), low_rate.sr)
         except DecodeError:  # changed or gone since the run
-            kept[position] = None
-        sizes = {at: 0 if y is None else y.nbytes for at, y in kept.items()}
-        while len(kept) > 1 and (len(kept) > _KEPT or sum(sizes.values()) > _KEPT_BYTES):
-            oldest = next(iter(kept))
-            del kept[oldest], sizes[oldest]
-        return kept[position]
+            y = None
+        kept[position] = y
+        n_bytes += _size(y)
+        while len(kept) > 1 and (len(kept) > _KEPT or n_bytes > _KEPT_BYTES):
+            n_bytes -= _size(kept.pop(next(iter(kept))))
+        return y
 
     return decode
+
+
+def _size(y: Matrix | None) -> int:
+    return 0 if y is None else y.nbytes
+
+
+def _same_pairs(pairs: Pairs, n_clips: int, decode: Decode, sr: int) -> list[tuple[int, int]]:
+    """Return pairs of one recording, which link the same clips as all such pairs.
+
+    A pair that others link already is not compared.
+    """
+    groups = _linked(n_clips, pairs.tolist())
+    sets = list(range(n_clips))
+
+    def set_of(clip: int) -> int:
+        while sets[clip] != clip:
+            sets[clip] = clip = sets[sets[clip]]
+        return clip
+
+    same: list[tuple[int, int]] = []
+    # Group by group, so that a decoded clip is soon used again.
+    for _, one, other in sorted((int(groups[min(p)]), min(p), max(p)) for p in pairs.tolist()):
+        low, high = set_of(one), set_of(other)
+        if low != high and _same(decode, one, other, sr):
+            sets[high] = low
+            same.append((one, other))
+    return same
 
 
 def _same(decode: Decode, one: int, other: int, sr: int) -> bool:

@@ -9,7 +9,7 @@ as often as it occurs. No classifier without information about the labels is bet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,14 @@ from audioclf.evaluation.metrics.bootstrap import on_resamples
 from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.estimate import scorer, values_of
 from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, Tally
-from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat, States, divided
+from audioclf.evaluation.metrics.repeats import (
+    Codes,
+    Floats,
+    Repeat,
+    States,
+    divided,
+    mean_where_defined,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -136,21 +143,57 @@ def permutation_p(
     at = np.cumsum([0, *(len(repeat.test) for repeat in repeats)])
     for repeat, start in zip(repeats, at[:-1], strict=True):
         truth[repeat.test] = codes.ravel()[start : start + len(repeat.test)]
-    sign = -1.0 if METRICS[metric].lower_is_better else 1.0
-
-    def value(labels: Codes) -> float:
-        permuted = [replace(r, y_true=every[labels[r.test]]) for r in repeats]
-        return sign * float(values_of(permuted, [metric], n_classes)[0])
-
     rng = np.random.default_rng(seed)
     permute = _permuter(truth[tested], units[tested])
-    observed, reached = value(truth), 0
-    for _ in range(N_PERMUTATIONS):
-        labels = truth.copy()
-        labels[tested] = permute(rng)
-        # A value that is not defined counts against the pipeline.
-        reached += not value(labels) < observed - 1e-12
+
+    def labelings() -> Iterator[NDArray[Any]]:
+        yield every[truth]
+        for _ in range(N_PERMUTATIONS):
+            labels = truth.copy()
+            labels[tested] = permute(rng)
+            yield every[labels]
+
+    by_counts = metric in LABEL_METRICS and not repeats[0].is_several
+    values_on = _label_values if by_counts else _score_values
+    values = values_on(repeats, metric, n_classes, labelings())
+    observed, *permuted = values * (-1.0 if METRICS[metric].lower_is_better else 1.0)
+    # A value that is not defined counts against the pipeline.
+    reached = sum(not value < observed - 1e-12 for value in permuted)
     return (1 + reached) / (1 + N_PERMUTATIONS)
+
+
+def _score_values(
+    repeats: Sequence[Repeat], metric: Metric, n_classes: int, labelings: Iterable[NDArray[Any]]
+) -> Floats:
+    """Return the metric for each labeling of all clips."""
+    values = [
+        values_of([replace(r, y_true=labels[r.test]) for r in repeats], [metric], n_classes)[0]
+        for labels in labelings
+    ]
+    return np.array(values)
+
+
+def _label_values(
+    repeats: Sequence[Repeat], metric: Metric, n_classes: int, labelings: Iterable[NDArray[Any]]
+) -> Floats:
+    """Return a metric of predicted labels for each labeling, from counts of the classes alone."""
+    counts = np.array(
+        [
+            [
+                [np.bincount(part, minlength=n_classes) for part in (true[true == r.y_pred], true)]
+                for r in repeats
+                for true in (labels[r.test],)
+            ]
+            for labels in labelings
+        ],
+        dtype=np.float64,
+    )
+    parts = []
+    for repeat, column in zip(repeats, counts.swapaxes(0, 1), strict=True):
+        hits, true = (np.ascontiguousarray(column[:, place]) for place in (0, 1))
+        predicted = np.bincount(repeat.y_pred, minlength=n_classes).astype(np.float64)
+        parts.append(LABEL_METRICS[metric](Tally(hits, true, np.tile(predicted, (len(true), 1)))))
+    return mean_where_defined(parts)
 
 
 def _permuter(truth: Codes, units: Codes) -> Callable[[np.random.Generator], Codes]:
