@@ -39,9 +39,19 @@ class Weighted(Featurizer):
     sha256: str | None = None
     """Digest of the file."""
 
+    redistributable: bool = False
+    """Whether a model holds the file."""
+
     def weight_files(self) -> Sequence[Weights]:
-        names = {"field": "path", "digest_field": "sha256", "license": "CC0-1.0"}
-        return (Weights.of(Path(self.path), sha256=self.sha256, **names),)
+        weights = Weights.of(
+            Path(self.path),
+            sha256=self.sha256,
+            license="CC0-1.0",
+            field="path",
+            digest_field="sha256",
+            redistributable=self.redistributable,
+        )
+        return (weights,)
 
     def extract(self, y: Any, sr: int) -> Any:
         (weights,) = self.weight_files()
@@ -144,11 +154,37 @@ def test_the_manifest_and_the_card_name_them(bundle: Path) -> None:
     contents = open_bundle(bundle)
     assert contents.manifest.model_dump(mode="json")["weights"] == [STORED]
     assert contents.manifest.format == 3
-    assert f"| numbers.txt | 14 | CC0-1.0 | `{DIGEST}` |" in contents.card
+    assert f"| numbers.txt | 14 | CC0-1.0 | `{DIGEST}` | not in this file |" in contents.card
     assert "weights that were trained before, on other sounds" in contents.card
     shown = run_cli("model", "show", bundle, code=0).stdout
-    assert "weights, not in the file" in shown
-    assert DIGEST in shown
+    assert re.search(rf"numbers\.txt +no +14 +CC0-1\.0 +{DIGEST}", shown)
+
+
+def test_small_weights_that_may_be_passed_on_are_in_the_model(
+    file: Path, tmp_path: Path, plugins: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighted = Weighted(path=file, redistributable=True)
+    expected = scores(load(bundle_of(weighted, tmp_path / "m.audioclf", plugins), registry=plugins))
+    bundle = bundle_of(weighted, tmp_path / "m.audioclf", plugins)
+    moved = file.rename(tmp_path / "elsewhere.bin")
+    contents = open_bundle(bundle)
+    assert contents.files[f"weights/{DIGEST}"] == NUMBERS
+    assert f"`{DIGEST}` | in this file |" in contents.card
+    assert re.search(r"numbers\.txt +yes", run_cli("model", "show", bundle, code=0).stdout)
+    for given in ([], [moved]):
+        model = load(bundle, registry=plugins, weights=given)
+        assert scores(model) == expected
+        own = model.featurizer.model_dump()["path"] == moved
+        assert own == bool(given)
+    moved.rename(file)
+    monkeypatch.setattr("audioclf.models.bundle.weights.MAX_EMBEDDED_BYTES", 13)
+    large = bundle_of(weighted, tmp_path / "large.audioclf", plugins)
+    assert f"weights/{DIGEST}" not in open_bundle(large).files
+    file.unlink()
+    changed = forged(bundle, files={f"weights/{DIGEST}": b"9 9 9"})
+    monkeypatch.setattr(Weighted, "extract", lambda *_: pytest.fail("it was parsed"))
+    with pytest.raises(ModelError, match=f"'numbers.txt' with SHA-256 {DIGEST} are missing"):
+        load(changed, registry=plugins)
 
 
 def test_a_component_with_weights_of_its_own_shows_them(file: Path) -> None:

@@ -102,8 +102,14 @@ def _scores(manifest: Manifest) -> str:
 
 def _weights(manifest: Manifest) -> Iterator[str]:
     if manifest.weights:
-        rows = [(w.name, str(w.size), w.license or "unknown", w.sha256) for w in manifest.weights]
-        yield format_table(("weights, not in the file", "bytes", "licence", "sha256"), rows)
+        rows = [
+            (
+                *(w.name, "yes" if w.member in manifest.members else "no"),
+                *(str(w.size), w.license or "unknown", w.sha256),
+            )
+            for w in manifest.weights
+        ]
+        yield format_table(("weights", "in the file", "bytes", "licence", "sha256"), rows)
 
 
 def _metrics(manifest: Manifest) -> Iterator[str]:

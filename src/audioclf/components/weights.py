@@ -36,7 +36,9 @@ class Weights:
         if unknown.
     field, digest_field : str
         Fields of the featurizer that hold the path and the digest; empty for a file of an installed
-        package.
+        package that can be read from nowhere else.
+    redistributable : bool
+        Whether their licence lets anybody pass them on. Then a model holds them, if they are small.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Weights:
     license: str = ""
     field: str = ""
     digest_field: str = ""
+    redistributable: bool = False
 
     @classmethod
     def of(
@@ -56,6 +59,7 @@ class Weights:
         license: str = "",  # noqa: A002  the word of package metadata
         field: str = "",
         digest_field: str = "",
+        redistributable: bool = False,
     ) -> Weights:
         """Return the weights in a file, which may have to have a digest; nothing is parsed.
 
@@ -66,7 +70,8 @@ class Weights:
         """
         digest, size = digest_of(path)
         _compare(path, digest, sha256)
-        return cls(path.name, path, digest, size, license, field, digest_field)
+        words = (license, field, digest_field)
+        return cls(path.name, path, digest, size, *words, redistributable=redistributable)
 
     def read(self) -> bytes:
         """Return the content, after its digest was compared: parse these bytes, not the file.

@@ -42,6 +42,10 @@ class Onnx(Embedding):
     license: str = Field(default="", max_length=200)
     """Licence of the weights, for the record of a run and the card of a model."""
 
+    redistributable: bool = False
+    """Whether its licence lets anybody pass the file on. Then a trained model holds it, if it has
+    at most 5 MB, and needs no other file."""
+
     sr: int = Field(ge=1_000, le=768_000)
     """Sample rate in Hz that the model expects; clips are resampled to it."""
 
@@ -88,9 +92,15 @@ class Onnx(Embedding):
                 f"{self.path}: weights are read from this computer, not from a URL",
                 hint="Download the file, and set `path` to it.",
             )
-        fields = {"field": "path", "digest_field": "sha256"}
-        path = Path(self.path)
-        return [Weights.of(path, sha256=self.sha256, license=self.license, **fields)]
+        weights = Weights.of(
+            Path(self.path),
+            sha256=self.sha256,
+            license=self.license,
+            field="path",
+            digest_field="sha256",
+            redistributable=self.redistributable,
+        )
+        return [weights]
 
     @override
     @classmethod

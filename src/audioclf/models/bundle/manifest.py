@@ -38,6 +38,8 @@ neither calibration nor abstention. A model without weights is written in versio
 """
 
 MANIFEST = "manifest.json"
+WEIGHTS = "weights/"
+"""Start of the names of the members that are weights."""
 MAX_MANIFEST_BYTES = 4 << 20
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -105,7 +107,7 @@ class StoredEstimator(Part):
 
 
 class StoredWeights(Part):
-    """Weights that a featurizer reads; they are found by their digest, and are no member."""
+    """Weights that a featurizer reads; they are found by their digest, and may be a member."""
 
     place: str = Field(default="", max_length=1024)
     """Place of the featurizer that reads them, such as `parts.speech`; empty for the outermost."""
@@ -117,6 +119,11 @@ class StoredWeights(Part):
     field: str = Field(default="", max_length=1024)
     """Field of the featurizer that holds the path; empty for a file of an installed package."""
     digest_field: str = Field(default="", max_length=1024)
+
+    @property
+    def member(self) -> str:
+        """Name of the member with their content, in bundles that hold it."""
+        return f"{WEIGHTS}{self.sha256}"
 
 
 class Manifest(Part):

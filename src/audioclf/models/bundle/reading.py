@@ -197,7 +197,7 @@ def _load(files: tuple[Path, Sequence[Path]]) -> None:
 def _restored(contents: Contents, registry: Registry, weights: Sequence[Path]) -> Bundle:
     manifest = contents.manifest
     _check_versions(manifest)
-    fields = located(manifest.featurizer, manifest.weights, weights)
+    fields = located(manifest.featurizer, manifest.weights, weights, contents.files)
     featurizer = cast(Featurizer, _component("featurizer", fields, contents, registry))
     check_weights(featurizer, manifest.weights)
     classifier = cast(Classifier, _component("classifier", manifest.classifier, contents, registry))

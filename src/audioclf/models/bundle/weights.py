@@ -1,10 +1,16 @@
-"""Weights of a bundle on this computer, found by their digest before anything parses them."""
+"""Weights of a bundle, in it or on this computer, found by digest before anything parses them."""
 
 from __future__ import annotations
 
+import atexit
+import hashlib
+import shutil
+import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +18,34 @@ from audioclf.base.errors import AudioclfError, ConfigError
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pinned import fields_at, weights_inside
 from audioclf.components.weights import digest_of, models_folder
-from audioclf.models.bundle.manifest import StoredWeights
+from audioclf.models.bundle.manifest import WEIGHTS, StoredWeights
 from audioclf.models.refusal import RefusedError, refusing
+
+MAX_EMBEDDED_BYTES = 5_000_000
+"""Largest weights that a bundle holds."""
+
+
+def embedded(featurizer: Featurizer) -> dict[str, bytes]:
+    """Return the weights that a bundle holds, by member: small ones that may be passed on."""
+    return {
+        f"{WEIGHTS}{weights.sha256}": weights.read()
+        for _, weights in weights_inside(featurizer)
+        if weights.field and weights.redistributable and weights.size <= MAX_EMBEDDED_BYTES
+    }
 
 
 def located(
-    fields: Mapping[str, Any], stored: Sequence[StoredWeights], given: Sequence[Path]
+    fields: Mapping[str, Any],
+    stored: Sequence[StoredWeights],
+    given: Sequence[Path],
+    files: Mapping[str, bytes],
 ) -> dict[str, Any]:
     """Return the fields of a featurizer with the paths of its weights on this computer.
 
-    A file with the digest is looked for among those that are given, in `models_folder`, and where
-    the fields say. `RefusedError` if there is none, `ConfigError` if a given file is not needed.
+    A file with the digest is looked for among those that are given, in the bundle (`files` are its
+    members), in `models_folder`, and where the fields say; if they name no file, the featurizer
+    knows it, such as one of an installed package. `RefusedError` if there is none, `ConfigError` if
+    a given file is not needed.
     """
     _check_needed(stored, given)
     data: dict[str, Any] = deepcopy(dict(fields))
@@ -30,7 +53,10 @@ def located(
         if weights.field:
             with refusing("weights", f"the featurizer has no part {weights.place!r}"):
                 part = fields_at(data, weights.place)
-            part[weights.field] = str(_found(weights, given, part.get(weights.field)))
+            inside = _unpacked(weights.sha256, files.get(weights.member))
+            own = part.get(weights.field)
+            path = _found(weights, [*given, *inside], own)
+            part[weights.field] = own if path is None else str(path)
             if weights.digest_field:
                 part[weights.digest_field] = weights.sha256
     return data
@@ -38,7 +64,8 @@ def located(
 
 def check_weights(featurizer: Featurizer, stored: Sequence[StoredWeights]) -> None:
     """Check that a featurizer reads the stored weights and no others; nothing is parsed yet."""
-    with refusing("weights", "its weights cannot be used"):
+    names = ", ".join(map(_named, stored)) or "its weights"
+    with refusing("weights", f"{names} cannot be used"):
         actual = dict.fromkeys((place, item) for place, item in weights_inside(featurizer))
     expected = {(item.place, item.sha256): item for item in stored}
     for place, item in actual:
@@ -62,13 +89,34 @@ def _check_needed(stored: Sequence[StoredWeights], given: Sequence[Path]) -> Non
             )
 
 
-def _found(weights: StoredWeights, given: Sequence[Path], path: object) -> Path:
+def _unpacked(sha256: str, content: bytes | None) -> list[Path]:
+    """Write a member to a folder that is removed at the end, for featurizers that read a path."""
+    if content is None or hashlib.sha256(content).hexdigest() != sha256:
+        return []
+    path = _folder() / sha256
+    if not path.exists():
+        part = path.with_suffix(f".{threading.get_ident()}")
+        part.write_bytes(content)
+        part.replace(path)
+    return [path]
+
+
+@cache
+def _folder() -> Path:
+    folder = tempfile.mkdtemp(prefix="audioclf-weights-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _found(weights: StoredWeights, given: Sequence[Path], path: object) -> Path | None:
     own = [Path(path)] if isinstance(path, str) and path else []
     for candidate in (*given, *_kept(weights.size), *own):
         with suppress(OSError, AudioclfError):
             is_alike = candidate.is_file() and candidate.stat().st_size == weights.size
             if is_alike and digest_of(candidate)[0] == weights.sha256:
                 return candidate.absolute()
+    if path is None:
+        return None
     other = own and own[0].is_file()
     problem = f"are missing: {own[0]} is another file" if other else "are missing"
     raise RefusedError(

@@ -40,6 +40,7 @@ from audioclf.models.bundle.manifest import (
 from audioclf.models.bundle.reading import CARD, ESTIMATOR
 from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
+from audioclf.models.bundle.weights import embedded
 from audioclf.models.calibration.records import Abstention, Calibration
 from audioclf.models.estimators.store import dump_estimator, restore_estimator
 from audioclf.models.model import Model
@@ -118,8 +119,9 @@ def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
     check.check(again, tolerance=0.0)
     plain = contents.pipeline.views.plain(contents.matrix)
     clips = TrainingClips.of(plain, contents.training.fingerprint, contents.seconds)
-    files = {**files, **check.to_files(), **clips.to_files()}
+    files = {**files, **check.to_files(), **clips.to_files(), **embedded(contents.featurizer)}
     terms = {**terms_of(contents.featurizer), **terms_of(classifier)}
+    manifest = manifest.model_copy(update={"members": members_for(files)})
     card = model_card(manifest, contents.notes, terms).encode("utf-8")
     return _zipped(manifest, {**files, CARD: card})
 
