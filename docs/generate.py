@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from docstrings import markdown
 
 from audioclf.base import errors
 from audioclf.base.errors import AudioclfError
@@ -182,9 +183,9 @@ def _hook(name: str) -> str:
         f"# Hook `{name}`",
         _GENERATED,
         f"`{name}{_signature(function)}`",
-        _text(function.__doc__),
+        markdown(function.__doc__),
         f"## `{cls.__name__}`",
-        _text(cls.__doc__),
+        markdown(cls.__doc__),
         *_members(cls),
     )
 
@@ -202,10 +203,10 @@ def _members(cls: type) -> Iterator[str]:
         if name.startswith("_") or name in fields:
             continue
         if isinstance(member, property):
-            yield f"### `{name}`\n\n{_text(member.__doc__)}"
+            yield f"### `{name}`\n\n{markdown(member.__doc__)}"
         elif inspect.isfunction(member) or isinstance(member, classmethod):
             function = getattr(member, "__func__", member)
-            yield f"### `{name}{_signature(function)}`\n\n{_text(function.__doc__)}"
+            yield f"### `{name}{_signature(function)}`\n\n{markdown(function.__doc__)}"
 
 
 def _component(provider: Provider) -> str:
@@ -216,14 +217,14 @@ def _component(provider: Provider) -> str:
         _GENERATED,
         f"`{cls.__module__}.{cls.__name__}`, of the distribution {provider.origin.distribution}.",
         f"```text\n{_example(cls)}\n```",
-        _text(cls.__doc__),
+        markdown(cls.__doc__),
         f"Terms of use: {cls.terms_of_use}." if cls.terms_of_use else "",
         "## Fields",
         _fields_table(schema),
     ]
     for title, definition in sorted(schema.get("$defs", {}).items()):
         if "properties" in definition:
-            text = _text(definition.get("description"))
+            text = markdown(definition.get("description"))
             parts += [f"### {title}", text, _fields_table(definition)]
     return _page(*parts)
 
@@ -310,7 +311,11 @@ def _errors() -> str:
     parts = ["# Errors and exit codes", _GENERATED, _PREAMBLE, _table("exit code, meaning", codes)]
     for cls in error_classes():
         base = "" if cls is AudioclfError else f" A `{cls.__bases__[0].__name__}`."
-        parts += [f"## `{cls.__name__}`", f"Exit code {cls.exit_code}.{base}", _text(cls.__doc__)]
+        parts += [
+            f"## `{cls.__name__}`",
+            f"Exit code {cls.exit_code}.{base}",
+            markdown(cls.__doc__),
+        ]
     return _page(*parts)
 
 
@@ -350,7 +355,7 @@ def _command(name: str, command: Any) -> list[str]:
     arguments = [_name(each) for each in parameters if each.param_type_name == "argument"]
     parts = [
         f"## `{' '.join([name, *arguments])}`",
-        _text(command.help or command.callback.__doc__),
+        markdown(command.help or command.callback.__doc__),
     ]
     if parameters:
         parts.append(_table("parameter, default, meaning", map(_parameter, parameters)))
@@ -369,40 +374,6 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
     text = f"`{getattr(default, 'value', default)}`" if has_default else ""
     meaning = " ".join((getattr(parameter, "help", "") or "").split())
     return name, "required" if parameter.required else text, meaning
-
-
-def _text(docstring: str | None) -> str:
-    """Return a docstring as Markdown, with the headings of its sections in bold."""
-    lines = inspect.cleandoc(docstring or "").split("\n")
-    markdown: list[str] = []
-    for line, below in zip(lines, [*lines[1:], ""], strict=True):
-        if below and set(below) == {"-"} and line.strip():
-            markdown += [f"**{line}**", ""]
-        elif line and set(line) == {"-"}:
-            continue
-        else:
-            is_indented = line.startswith("    ")
-            markdown.append(f"  {line.strip()}" if is_indented else _list_item(line))
-    return "\n".join(_fenced(markdown)).strip()
-
-
-def _fenced(lines: list[str]) -> Iterator[str]:
-    """Yield the lines with fences around examples; an empty line ends an example."""
-    is_inside = False
-    for line in [*lines, ""]:
-        if line.startswith(">>>") and not is_inside:
-            yield "```pycon"
-            is_inside = True
-        if is_inside and not line:
-            yield "```"
-            is_inside = False
-        yield line
-
-
-def _list_item(line: str) -> str:
-    """Return `name : type` in a section of parameters as an item of a list."""
-    name, colon, kind = line.partition(" : ")
-    return f"- `{name}` : {kind}" if colon and " " not in name.replace(", ", ",") else line
 
 
 def main() -> int:

@@ -418,6 +418,16 @@ def test_a_price_that_cannot_be_had_says_why() -> None:
     assert "a classifier needs at least 2 classes" in price["sentence"]
 
 
+def test_clips_that_are_all_linked_have_no_price() -> None:
+    dataset, rows = leaky(n_groups=2)
+    units = np.zeros(len(dataset), dtype=np.intp)
+    price = cost_of_leakage(rescoring_of(rows, StratifiedKFold()), dataset, units, WHAT)
+    assert price["sentence"] == (
+        "The cost of this leak cannot be measured: copies, groups and recordings link all clips, "
+        "so no split keeps them apart"
+    )
+
+
 def test_only_what_leaks_has_a_price(root: Path) -> None:
     dataset = dataset_in(root, r"(?P<label>[a-z]+)(?P<group>\d)\.wav")
     rows = np.random.default_rng(0).standard_normal((12, 3)).astype(np.float32)

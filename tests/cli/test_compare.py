@@ -81,3 +81,9 @@ def test_control_characters_of_names_are_not_obeyed(folder: Path, tmp_path: Path
     shown = run_cli("compare", folder, twin, "--all-pairs", code=0)
     assert "\\x1b" in shown.stdout
     assert "\x1b" not in shown.stdout
+
+
+def test_a_metric_of_one_class_names_it(folder: Path) -> None:
+    lines = run_cli("compare", folder, "--metric", "f1", code=0).stdout.splitlines()
+    classes = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["classes"]
+    assert f" f1 of {max(classes)!r} " in lines[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from types import ModuleType
 
 import pytest
@@ -13,6 +14,7 @@ from tests.conftest import REPO
 
 
 def load() -> ModuleType:
+    sys.path.insert(0, str(REPO / "docs"))  # as for `python docs/generate.py`
     spec = importlib.util.spec_from_file_location("generate", REPO / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None

@@ -199,3 +199,14 @@ def test_a_search_by_a_metric_of_two_classes_is_refused_before_any_work(
     assert caught.value.message == (
         "classifiers.t: metric 'f1' is defined for two classes, and there are 3"
     )
+
+
+def test_a_preview_has_the_folds_of_the_clips_that_can_be_read(
+    toy_config: Path, sounds: Path
+) -> None:
+    for index in range(5):
+        (sounds / "low" / f"low_{index}.wav").write_bytes(b"no sound")
+    options = [f"dataset={{type: folder, path: {sounds}}}", "on_error=skip"]
+    shown = preview(toy_config, overrides=options)
+    assert (shown.splits, shown.n_fits) == ("3 stratified folds", 6)
+    assert any("folds lowered from 4 to 3" in note for note in shown.notes)

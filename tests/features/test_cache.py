@@ -508,6 +508,18 @@ def test_many_small_packs_become_few(cache: FeatureCache) -> None:
     assert (reader.hits, reader.damaged) == (70, 0)
 
 
+def test_a_group_of_one_pack_is_left_as_it_is(
+    cache: FeatureCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(65):
+        store(cache, number)
+    size = packs(cache)[0].stat().st_size
+    monkeypatch.setattr("audioclf.features.cache._MERGED_BYTES", 64 * size + size // 2)
+    before = packs(cache)
+    cache.close()
+    assert (len(packs(cache)), len({*packs(cache)} & {*before})) == (2, 1)
+
+
 def test_only_one_process_merges(cache: FeatureCache) -> None:
     for number in range(70):
         store(cache, number)

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+import audioclf_onnx
 from audioclf.audio.settings import AudioConfig
+from audioclf.components.discovery import discover, load_components
+from audioclf.components.registry import Origin, PluginRecord, Registry
+from audioclf.config.loading import config_of
 from audioclf.features.worker import plan_featurizer
 from audioclf.plugin import ConfigError, FeatureError
 from audioclf.testing import Check, parametrize_with_checks
@@ -104,6 +108,21 @@ def test_it_keeps_the_promises_of_all_featurizers(component: Onnx, check: Check)
 def test_frames_of_a_batch_of_one_are_the_features(tmp_path: Path, batch: Any) -> None:
     featurizer = Onnx(path=blocks(tmp_path / "m.onnx", batch), sr=SR)
     np.testing.assert_array_equal(featurizer.extract(Y, SR), Y.reshape(-1, 100).T)
+
+
+@pytest.mark.parametrize(("shape", "frames"), [((1, 100, "t"), None), ((1, "a", "b"), "last")])
+def test_frames_on_the_last_axis_are_declared_or_set(
+    tmp_path: Path, shape: tuple[Any, ...], frames: Any
+) -> None:
+    path = save(
+        tmp_path / "m.onnx",
+        [node("Reshape", ["x", "shape"], "y")],
+        {"x": (FLOAT, [1, "n"])},
+        {"y": list(shape)},
+        [constant("shape", [1, 100, -1])],
+    )
+    featurizer = Onnx(path=path, sr=SR, frames=frames)
+    np.testing.assert_array_equal(featurizer.extract(Y, SR), Y.reshape(100, -1))
 
 
 def test_a_vector_is_one_frame_and_the_output_is_chosen(tmp_path: Path) -> None:
@@ -254,3 +273,19 @@ def test_one_clip_is_one_call_whatever_other_clips_are_there(tmp_path: Path) -> 
     both = featurizer.extract_many([Y, 9 * Y[:800]], SR)
     for y, features in zip((Y, 9 * Y[:800]), both, strict=True):
         np.testing.assert_array_equal(features, featurizer.extract(y, SR))
+
+
+def test_a_bad_digest_is_one_sentence() -> None:
+    config = {
+        "dataset": {"type": "folder", "path": "x"},
+        "featurizers": {"e": {"type": "onnx", "path": "m.onnx", "sr": SR, "sha256": "abc"}},
+        "classifiers": {"svm": {"type": "svm"}},
+    }
+    origin = Origin("audioclf-onnx", "1.0", "onnx")
+    record = PluginRecord(origin, "ok", "", load_components(audioclf_onnx))
+    others = [each for each in discover().plugins if each.origin.distribution != "audioclf-onnx"]
+    with pytest.raises(ConfigError) as caught:
+        config_of(config, registry=Registry((*others, record)))
+    assert str(caught.value).endswith(
+        'featurizers.e.sha256: expected a SHA-256, 64 digits from 0 to f, not "abc"'
+    )

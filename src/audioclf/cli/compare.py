@@ -63,7 +63,7 @@ def compare(
 def describe_comparison(found: ComparedRuns, *, all_pairs: bool = False) -> str:
     """Return the table of pipelines with the verdicts below it."""
     comparison = found.comparison
-    header = ["pipeline", comparison.metric, *COSTS_HEADER]
+    header = ["pipeline", found.metric_title, *COSTS_HEADER]
     table = format_table(header, [_row(pipeline) for pipeline in found.pipelines])
     sentences = "\n".join(_sentences(comparison, all_pairs=all_pairs))
     interval = f"95 % bootstrap interval over {comparison.sample}"

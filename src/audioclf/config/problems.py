@@ -21,6 +21,7 @@ _WANTED = {
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "a mapping"),
     "bool_type": "true or false",
 }
+_HEX_PATTERN = re.compile(r"match pattern '\^\[0-9a-f(A-F)?\]\{64\}\$'")
 
 
 def config_error(source: YamlSource, problems: Sequence[Problem]) -> ConfigError:
@@ -96,6 +97,8 @@ def _words(error: Any) -> str:
         given = error["input"].get("type") if isinstance(error["input"], dict) else error["input"]
         hint = suggest(str(given), expected) or f"Known: {', '.join(expected)}."
         return f"{given!r} is not known. {hint}" if given is not None else "needs a `type`"
+    if _HEX_PATTERN.search(message):
+        return f"expected a SHA-256, 64 digits from 0 to f, not {_shown(error['input'])}"
     wanted = _WANTED.get(error["type"]) or message.removeprefix("Input should be ").rstrip(".")
     text = f"expected {wanted}, not {_shown(error['input'])}"
     return f"{text}: write [{error['input']}]" if wanted == "a list" else text

@@ -57,7 +57,9 @@ def preview(
         isolate = isolate or config.isolate
         seconds, unreadable = _inspect(dataset, config, conversions, progress, isolate=isolate)
     readable = [clip.id for clip in dataset if clip.id not in unreadable]
-    notes = dataset.readable(readable).notes if unreadable and readable else dataset.notes
+    used = dataset.readable(readable) if unreadable and readable else dataset
+    if config.on_error == "skip":  # the folds of the run are those of the clips that are left
+        splits = prepared.splits(used)
     return RunPreview(
         dataset=dataset.name,
         n_clips=len(dataset),
@@ -68,7 +70,7 @@ def preview(
         n_fits=len(pipelines) * len(splits.folds),
         unreadable=tuple(unreadable.values()),
         notes=(
-            *notes,
+            *used.notes,
             *_featurizer_notes(config),
             *splits.notes,
             *conversions.sentences(),

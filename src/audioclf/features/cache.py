@@ -285,7 +285,8 @@ class FeatureCache:
             if lock is None:
                 return
             try:
-                for group in _grouped(sorted(small), _MERGED_BYTES):
+                groups = _grouped(sorted(small), _MERGED_BYTES)
+                for group in (files for files in groups if len(files) > 1):
                     by_time = sorted(group, key=lambda file: file.path.name)
                     entries = {k: v for file in by_time for k, v in read_entries(file.path)}
                     replace_packs(self._root, group, entries)

@@ -357,7 +357,10 @@ def _checked(features: object, label: str, n_bins: int | None = None) -> Matrix:
         shape = getattr(features, "shape", type(features).__name__)
         raise FeatureError(f"{label} returned {shape}, not an array of shape (n_bins, n_frames)")
     if n_bins is not None and features.shape[0] != n_bins:
-        raise FeatureError(f"{label} returned {features.shape[0]} bins, before it was {n_bins}")
+        raise FeatureError(
+            f"{label} returned {features.shape[0]} bins, before it was {n_bins}; the first axis, "
+            "the bins, has the same length for every clip"
+        )
     if not np.issubdtype(features.dtype, np.floating):
         raise FeatureError(f"{label} returned {features.dtype} instead of float32")
     with np.errstate(over="ignore"):

@@ -16,7 +16,7 @@ import numpy as np
 
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError, ResultError
 from audioclf.base.text import html_table
-from audioclf.components.metrics import METRICS, Metric
+from audioclf.components.metrics import METRICS, Metric, of_class
 from audioclf.components.registry import suggest
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
@@ -63,14 +63,20 @@ class ComparedRuns:
     comparison: Comparison
     left_out: int = 0
     """Clips that the runs could not read; they are in no number."""
+    classes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """0 when the runs read every clip, 4 when they left some out."""
         return EXIT_PARTIAL if self.left_out else EXIT_OK
 
+    @property
+    def metric_title(self) -> str:
+        """The metric, with the class that it is of if it is of one of two."""
+        return f"{self.comparison.metric}{of_class(self.comparison.metric, self.classes)}"
+
     def _repr_html_(self) -> str:
-        head = ("pipeline", "run", self.comparison.metric)
+        head = ("pipeline", "run", self.metric_title)
         rows = [(p.name, p.run.name, p.estimate or "n/a") for p in self.pipelines]
         return html_table(f"{len(self.runs)} runs on {self.comparison.sample}", head, rows)
 
@@ -117,7 +123,8 @@ def compare_runs(
     rows.sort(key=lambda row: place.get(row.name, len(place)))
     left_out = len({row["path"] for run in runs for row in run.left_out})
     comparison = replace(comparison, notes=(*unread, *comparison.notes))
-    return ComparedRuns(tuple(run.path for run in runs), tuple(rows), comparison, left_out)
+    folders = tuple(run.path for run in runs)
+    return ComparedRuns(folders, tuple(rows), comparison, left_out, tuple(first.classes))
 
 
 def _readable(paths: Sequence[str | Path]) -> tuple[list[SavedRun], list[str]]:

@@ -28,7 +28,8 @@ class Onnx(Embedding):
 
     `audioclf weights inspect FILE` prints these fields for a file. The model is called once for
     each clip, or each window, on one thread. Its output is one vector, [n_features] or
-    [1, n_features], or one for each frame, [n_frames, n_features] or [1, n_frames, n_features].
+    [1, n_features], or one for each frame, [n_frames, n_features] or [1, n_frames, n_features];
+    with `frames: last`, [n_features, n_frames] or [1, n_features, n_frames].
     """
 
     type: Literal["onnx"] = "onnx"
@@ -57,6 +58,10 @@ class Onnx(Embedding):
 
     output: str | None = None
     """Name of the output to use; null if the model has one output."""
+
+    frames: Literal["first", "last"] | None = None
+    """Whether frames are the first or the last axis of the output; null is `last` if the model
+    says that only the last axis has a free size, else `first`."""
 
     scale: FiniteFloat = Field(default=1.0, gt=0)
     """Factor of the samples, which are in [-1, 1]; 32768 for a model of 16-bit samples."""
@@ -177,7 +182,8 @@ class Onnx(Embedding):
         while result.ndim > 2 and len(result) == 1:
             result = result[0]
         if result.ndim == 2:
-            return np.ascontiguousarray(result.T)
+            last = self.frames == "last" or (self.frames is None and _has_frames_last(output))
+            return np.ascontiguousarray(result if last else result.T)
         if result.ndim == 1:
             return result[:, np.newaxis]
         raise FeatureError(
@@ -185,6 +191,12 @@ class Onnx(Embedding):
             "a vector, or one for each frame, is needed",
             hint="Set `output` to another output, or export the model with one vector per frame.",
         )
+
+
+def _has_frames_last(output: Tensor) -> bool:
+    """Return whether only the last axis of an output has a free size, so that it is the frames."""
+    *_, before, last = (1, *output.shape)
+    return isinstance(before, int) and before > 1 and not isinstance(last, int)
 
 
 def _waveform_input(session: Session, name: str | None, ones: Sequence[str]) -> Tensor:

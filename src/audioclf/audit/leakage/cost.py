@@ -75,6 +75,10 @@ def _apart(dataset: Dataset, units: Codes, shared: Splits, seed: int) -> Splits:
     ]
     grouped = Dataset(clips, name=dataset.name)
     n_units, n_folds = len(np.unique(units)), min(_n_folds(shared, len(dataset)), MOST_FOLDS)
+    if n_units == 1:
+        raise SplitError(
+            "copies, groups and recordings link all clips, so no split keeps them apart"
+        )
     if n_units <= max(n_folds, MOST_FOLDS):
         return LeaveOneGroupOut().folds(grouped, seed)
     if n_units > _MANY_GROUPS:

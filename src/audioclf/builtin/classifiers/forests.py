@@ -11,17 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 from typing_extensions import override
 
-from audioclf.builtin.classifiers.tree_options import (
-    CcpAlpha,
-    Count,
-    MaxFeatures,
-    MaxLeafNodes,
-    MinImpurityDecrease,
-    MinSamplesLeaf,
-    MinSamplesSplit,
-    MinWeightFractionLeaf,
-    Share,
-)
+from audioclf.builtin.classifiers import tree_options as tree
 from audioclf.plugin import Classifier
 
 if TYPE_CHECKING:
@@ -40,20 +30,20 @@ class Forest(Classifier):
     max_depth: int | None = Field(default=None, ge=1)
     """Largest depth of a tree, at least 1; null grows each tree until its leaves are pure."""
 
-    min_samples_split: MinSamplesSplit = 2
-    min_samples_leaf: MinSamplesLeaf = 1
-    min_weight_fraction_leaf: MinWeightFractionLeaf = 0.0
-    max_features: MaxFeatures = "sqrt"
-    max_leaf_nodes: MaxLeafNodes = None
-    min_impurity_decrease: MinImpurityDecrease = 0.0
+    min_samples_split: tree.MinSamplesSplit = 2
+    min_samples_leaf: tree.MinSamplesLeaf = 1
+    min_weight_fraction_leaf: tree.MinWeightFractionLeaf = 0.0
+    max_features: tree.MaxFeatures = "sqrt"
+    max_leaf_nodes: tree.MaxLeafNodes = None
+    min_impurity_decrease: tree.MinImpurityDecrease = 0.0
 
     class_weight: Literal["balanced", "balanced_subsample"] | None = None
     """`balanced` gives all classes the same weight, `balanced_subsample` within the clips of each
     tree; null gives all clips the same weight."""
 
-    ccp_alpha: CcpAlpha = 0.0
+    ccp_alpha: tree.CcpAlpha = 0.0
 
-    max_samples: Count | Share | None = None
+    max_samples: tree.Count | tree.Share | None = None
     """Clips drawn for each tree if `bootstrap` is true: a number, a share in (0, 1], null: all."""
 
     bootstrap: bool = True

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
-from audioclf.builtin.classifiers.tree_options import (
-    CcpAlpha,
-    MaxFeatures,
-    MaxLeafNodes,
-    MinImpurityDecrease,
-    MinSamplesLeaf,
-    MinSamplesSplit,
-    MinWeightFractionLeaf,
-)
+from audioclf.builtin.classifiers import tree_options as tree
 from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
@@ -47,20 +39,20 @@ class GradientBoosting(Classifier):
     subsample: FiniteFloat = Field(default=1.0, gt=0, le=1)
     """Share of the training clips for each tree, in (0, 1]; drawn without replacement."""
 
-    min_samples_split: MinSamplesSplit = 2
-    min_samples_leaf: MinSamplesLeaf = 1
-    min_weight_fraction_leaf: MinWeightFractionLeaf = 0.0
+    min_samples_split: tree.MinSamplesSplit = 2
+    min_samples_leaf: tree.MinSamplesLeaf = 1
+    min_weight_fraction_leaf: tree.MinWeightFractionLeaf = 0.0
 
     max_depth: int | None = Field(default=3, ge=1)
     """Largest depth of a tree, at least 1; null for no limit."""
 
-    min_impurity_decrease: MinImpurityDecrease = 0.0
+    min_impurity_decrease: tree.MinImpurityDecrease = 0.0
 
     init: Literal["zero"] | None = None
     """Initial scores: null for the shares of the classes, `zero` for raw scores of 0."""
 
-    max_features: MaxFeatures = None
-    max_leaf_nodes: MaxLeafNodes = None
+    max_features: tree.MaxFeatures = None
+    max_leaf_nodes: tree.MaxLeafNodes = None
 
     validation_fraction: FiniteFloat = Field(default=0.1, gt=0, lt=1)
     """Share of the training clips held out for early stopping, in (0, 1)."""
@@ -71,7 +63,7 @@ class GradientBoosting(Classifier):
     tol: FiniteFloat = Field(default=1e-4, ge=0)
     """Smallest change of the validation loss that counts as an improvement, >= 0."""
 
-    ccp_alpha: CcpAlpha = 0.0
+    ccp_alpha: tree.CcpAlpha = 0.0
 
     @override
     def check_fit(self, n_clips: int, n_classes: int) -> None:

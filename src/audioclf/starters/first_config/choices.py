@@ -201,12 +201,16 @@ def _stratified(dataset: Dataset) -> Choice:
     n_splits, repeats = max(2, min(5, fewest)), _repeats(dataset)
     times = f"{repeats} times {n_splits}" if repeats > 1 else f"{n_splits}"
     few = f" Not 5, since a class has only {fewest} clips." if n_splits < 5 else ""
-    reason = (
-        f"{times} folds that keep the share of each class; every clip is tested.{few} No speakers, "
-        "sites or days are named here: if there are any, the same one is on both sides, and the "
-        "results are too good. Name them, with a (?P<group>...) in a label_pattern or a column of "
-        "a manifest, and choose stratified_group_kfold."
-    )
+    if dataset.has_groups:
+        groups = "Groups are on both sides: for new groups the results are too good."
+    else:
+        groups = (
+            "No speakers, sites or days are named here: if there are any, the same one is on both "
+            "sides, and the results are too good. Name them, with a (?P<group>...) in a "
+            "label_pattern or a column of a manifest, and choose stratified_group_kfold."
+        )
+    shares = f"{times} folds that keep the share of each class; every clip is tested."
+    reason = f"{shares}{few} {groups}"
     data = {"type": "stratified_kfold", "n_splits": n_splits, "repeats": repeats}
     return Choice(data, (reason,), _few_folds(n_splits, smallest, f"{fewest} clips"))
 
