@@ -23,7 +23,7 @@ from audioclf.features.extraction import extract
 from audioclf.starters.sample_data.registry import SAMPLES, sample_named, write_sample
 from tests.conftest import run_cli
 
-NAMES = ["clean", "duplicates", "groups", "shortcut", "bad-files", "mislabeled"]
+NAMES = ["clean", "duplicates", "groups", "shortcut", "bad-files", "mislabeled", "mixtures"]
 LIMIT = 2_000_000
 
 
@@ -102,10 +102,20 @@ def test_another_seed_makes_other_sounds() -> None:
 def test_a_config_loads_every_sound(name: str, folders: dict[str, Path]) -> None:
     config = load_config(folders[name] / "config.yaml")
     dataset = config.dataset.load()
-    assert len(dataset) == len(list((folders[name] / "sounds").rglob("*.*")))
+    sounds = {path for path in (folders[name] / "sounds").rglob("*.*") if path.suffix != ".csv"}
+    assert len(dataset) == len(sounds)
     assert dataset.notes == ()
-    assert len(dataset.classes) in {2, 3}
+    assert len(dataset.classes) in {2, 3, 4}
     assert config.name == name
+
+
+def test_mixtures_hold_any_number_of_labels_and_unsure_ones(folders: dict[str, Path]) -> None:
+    dataset = load_config(folders["mixtures"] / "config.yaml").dataset.load()
+    states = dataset.targets.states
+    assert states is not None
+    assert set(np.count_nonzero(states == 1, axis=1).tolist()) >= {0, 1, 2, 3}
+    assert (states == -1).any(axis=0).all()
+    assert len({clip.group for clip in dataset}) == 8
 
 
 @pytest.mark.slow

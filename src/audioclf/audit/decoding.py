@@ -64,11 +64,11 @@ def audit_decode(inputs: AuditInput) -> Audit:
     """Compare the files with their headers, and look for silence, clipping and odd lengths."""
     dataset, ledger, facts = inputs.dataset, inputs.ledger, inputs.facts
     checks = (
-        _unreadable(ledger),
+        _unreadable(dataset, ledger),
         _decode_short(ledger, inputs.audio),
         *_waveform_findings(dataset, facts, ledger),
         _odd_length(ledger),
-        _mixed_formats(ledger),
+        _mixed_formats(dataset, ledger),
         _remarks(ledger),
     )
     failed = sum(row.status == "failed" for row in ledger)
@@ -93,20 +93,21 @@ def _clips_finding(
     return Finding(name, severity, f"{counted} {are}.", advice, rows)
 
 
-def _unreadable(ledger: Sequence[LedgerRow]) -> Finding | None:
+def _unreadable(dataset: Dataset, ledger: Sequence[LedgerRow]) -> Finding | None:
     return _clips_finding(
         "unreadable",
         "finding",
         [row for row in _messages(ledger, "failed") if _TRUNCATED not in row["message"]],
-        f"unreadable and left out of all numbers{_lost_classes(ledger)}",
+        f"unreadable and left out of all numbers{_lost_classes(dataset, ledger)}",
         "Repair or remove them: a class that loses more clips than others is not fully tested.",
     )
 
 
-def _lost_classes(ledger: Sequence[LedgerRow]) -> str:
+def _lost_classes(dataset: Dataset, ledger: Sequence[LedgerRow]) -> str:
     """Return the classes of which no clip can be used, as the end of a sentence."""
-    readable = {row.clip.label for row in ledger if row.status == "ok"}
-    lost = sorted({row.clip.label for row in ledger} - readable)
+    labels = [(row.status, name) for row in ledger for name in dataset.labels_of(row.clip)]
+    readable = {name for status, name in labels if status == "ok"}
+    lost = sorted({name for _, name in labels} - readable)
     return f"; no clip is left of {', '.join(map(repr, lost))}" if lost else ""
 
 
@@ -222,8 +223,10 @@ def _means_silence(label: str) -> bool:
 
 def _uneven(rows: Sequence[dict[str, Any]], dataset: Dataset) -> str:
     """Name the class with the largest share of such clips, if shares differ."""
-    counts = Counter(row["label"] for row in rows)
-    shares = {name: counts[name] / of for name, of in dataset.class_counts.items()}
+    ids = {row["path"] for row in rows}
+    labels = (dataset.labels_of(clip) for clip in dataset if clip.id in ids)
+    counts = Counter(name for names in labels for name in names)
+    shares = {name: counts[name] / of for name, of in dataset.class_counts.items() if of}
     if not rows or max(shares.values()) < 2 * len(rows) / len(dataset):
         return ""
     most = max(shares, key=lambda name: shares[name])
@@ -257,8 +260,8 @@ def _odd_length(ledger: Sequence[LedgerRow]) -> Finding | None:
     )
 
 
-def _mixed_formats(ledger: Sequence[LedgerRow]) -> Finding | None:
-    rows = _contingency(ledger)
+def _mixed_formats(dataset: Dataset, ledger: Sequence[LedgerRow]) -> Finding | None:
+    rows = _contingency(dataset, ledger)
     formats = {row["format"] for row in rows}
     if len(formats) < 2:
         return None
@@ -272,10 +275,11 @@ def _mixed_formats(ledger: Sequence[LedgerRow]) -> Finding | None:
     )
 
 
-def _contingency(ledger: Sequence[LedgerRow]) -> list[dict[str, Any]]:
+def _contingency(dataset: Dataset, ledger: Sequence[LedgerRow]) -> list[dict[str, Any]]:
     """Return the number of clips by format and class, and the share of the class."""
-    counts = Counter((_format(row), row.clip.label) for row in ledger if row.info is not None)
-    per_class = Counter(row.clip.label for row in ledger if row.info is not None)
+    known = [row for row in ledger if row.info is not None]
+    counts = Counter((_format(row), name) for row in known for name in _names(dataset, row.clip))
+    per_class = Counter(name for row in known for name in _names(dataset, row.clip))
     return [
         {
             "format": text,
@@ -286,6 +290,11 @@ def _contingency(ledger: Sequence[LedgerRow]) -> list[dict[str, Any]]:
         }
         for (text, label), count in sorted(counts.items())
     ]
+
+
+def _names(dataset: Dataset, clip: Clip) -> tuple[str, ...]:
+    """Return the classes of a clip, or one name for no class."""
+    return dataset.labels_of(clip) or ("",)
 
 
 def _format(row: LedgerRow) -> str:

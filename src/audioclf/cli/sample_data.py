@@ -36,4 +36,4 @@ def sample_data(
     written = write_sample(sample, out or Path(sample.name), seed=seed)
     size = f"{written.n_bytes / 1e6:.1f} MB"
     say(f"{written.n_files} files, {size}, in {written.folder}: {sample.line}")
-    say(f"next: audioclf audit {shlex.quote(str(written.config))}")
+    say(f"next: audioclf {sample.command} {shlex.quote(str(written.config))}")

@@ -14,7 +14,7 @@ from typing_extensions import override
 from audioclf.base.errors import SplitError
 from audioclf.base.settings import Settings
 from audioclf.dataset.dataset import Dataset
-from audioclf.dataset.path_labels import fold_for_testing, shown
+from audioclf.dataset.path_labels import count, fold_for_testing, shown
 from audioclf.dataset.table_rows import read_number
 from audioclf.evaluation.folds import Fold as Fold
 from audioclf.evaluation.folds import Splits as Splits
@@ -343,10 +343,11 @@ def _check_classes(dataset: Dataset) -> None:
             "a classifier needs at least 2 classes",
             hint="Add recordings of another class, or check how labels are read (label_pattern).",
         )
-    alone = [name for name, count in dataset.class_counts.items() if count < 2]
+    alone = [name for name, n in dataset.class_counts.items() if n < 2]
     if alone:
+        number = count(dataset.class_counts[alone[0]], "clip", "clips")
         raise SplitError(
-            f"{dataset.name}: class {alone[0]!r} has 1 clip, needs 2: one for training, one for "
+            f"{dataset.name}: class {alone[0]!r} has {number}, needs 2: one for training, one for "
             "testing",
             hint=_numbers_hint(dataset, alone)
             or f"Add recordings of {alone[0]!r} or remove that class.",

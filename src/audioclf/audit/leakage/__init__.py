@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audioclf.audit.findings import Audit, Finding, Severity
 from audioclf.audit.inputs import AuditInput, Codes
@@ -161,8 +162,9 @@ def _rows(
 
 def _contradictions(dataset: Dataset, splits: Splits, sounds: Codes) -> Iterator[Finding]:
     """Yield the finding of copies with different labels, on whichever side they are."""
-    labels = np.unique([clip.label for clip in dataset], return_inverse=True)[1]
-    sets = [clips for clips in _sets(sounds) if len(np.unique(labels[clips])) > 1]
+    targets = dataset.targets
+    labels = targets.codes[:, None] if targets.states is None else targets.states
+    sets = [clips for clips in _sets(sounds) if _differ(labels[clips])]
     if sets:
         yield Finding(
             "duplicate-labels",
@@ -171,6 +173,13 @@ def _contradictions(dataset: Dataset, splits: Splits, sounds: Codes) -> Iterator
             "At most one label of each set is right: listen, and correct or remove the others.",
             _rows(dataset, sets, _leaks(splits, sounds, sets)),
         )
+
+
+def _differ(labels: NDArray[Any]) -> bool:
+    """Return whether clips have different labels, where they are labelled (not -1)."""
+    known = labels >= 0
+    lowest = np.where(known, labels, np.iinfo(labels.dtype).max).min(axis=0)
+    return bool((known.any(axis=0) & (labels.max(axis=0) > lowest)).any())
 
 
 def _costs(inputs: AuditInput, copies: Copies) -> dict[str, Any]:

@@ -64,6 +64,8 @@ _KINDS: tuple[Kind, ...] = ("format", "recording", "timing")
 def audit_shortcuts(inputs: AuditInput) -> Audit:
     """Predict the class from tables of facts, and look for formats that only one class has."""
     dataset, formats = inputs.dataset, inputs.formats
+    if dataset.is_several:
+        return _formats_only(dataset, formats)
     folds, description = few_folds(inputs.splits)
     probe = ShortcutProbe(dataset, folds, inputs.seed)
     probed = {kind: probe.fit(table) for kind, table in _tables(dataset, inputs.facts, formats)}
@@ -78,6 +80,15 @@ def audit_shortcuts(inputs: AuditInput) -> Audit:
         {"best_cell": best and best.to_data()}
         | {kind: probed[kind].to_data() if kind in probed else None for kind in _KINDS},
     )
+
+
+def _formats_only(dataset: Dataset, formats: Mapping[str, FileFormat]) -> Audit:
+    finding = format_finding(dataset, formats_by_class(dataset, formats))
+    summary = (
+        f"Compared the formats of {len(dataset)} files with their classes. Level, background and "
+        "length were not: that is not made for several labels per clip."
+    )
+    return Audit("shortcuts", "Shortcuts", summary, [finding] if finding else [])
 
 
 def few_folds(splits: Splits) -> tuple[tuple[Fold, ...], str]:

@@ -74,12 +74,12 @@ def formats_by_class(dataset: Dataset, formats: Mapping[str, FileFormat]) -> lis
     for fact in FORMAT_FACTS:
         for value, clips in _clips_by_value(dataset, formats, fact).items():
             by_clips[clips].append(words_for(fact, value))
-    label_of = {clip.id: clip.label for clip in dataset}
+    labels_of = {clip.id: set(dataset.labels_of(clip)) for clip in dataset}
     result = []
     for clips, words in by_clips.items():
-        label, *others = sorted({label_of[clip] for clip in clips})
-        if not others and _is_frequent(len(clips), label, dataset):
-            result.append(ClassFormat(label, tuple(words), clips))
+        common = sorted(set.intersection(*(labels_of[clip] for clip in clips)))
+        frequent = [label for label in common if _is_frequent(len(clips), label, dataset)]
+        result += [ClassFormat(label, tuple(words), clips) for label in frequent]
     return sorted(result, key=lambda item: (-len(item.clips), item.label, item.words))
 
 

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.starters.sample_data.sounds import SR, chirp, murmur, noise, syllable, tone
+from audioclf.starters.sample_data.sounds import (
+    SR,
+    chirp,
+    murmur,
+    noise,
+    room,
+    syllable,
+    tone,
+    trill,
+)
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -18,9 +27,13 @@ if TYPE_CHECKING:
     Waveform = NDArray[np.float32]
 
 
+LABELS = "labels.csv"
+"""Table of labels, beside the sounds that need one."""
+
+
 @dataclass(frozen=True)
 class SampleFile:
-    """One sound file of a sample dataset.
+    """One sound file of a sample dataset, or its table of labels.
 
     The path is POSIX, below the folder of sounds; `planted` is the fault that an audit should find,
     empty for most.
@@ -143,6 +156,39 @@ def mislabeled(rng: Generator) -> list[SampleFile]:
             number = 20 * place + index
             files.append(SampleFile(f"{folder}/clip_{number:02d}.wav", wav(make(rng)), note))
     return files
+
+
+MIXED = {**KINDS, "trill": trill}
+"""The classes of mixtures."""
+
+RECORDERS = ("brook", "cliff", "field", "hill", "lake", "marsh", "ridge", "wood")
+
+
+def mixtures(rng: Generator) -> list[SampleFile]:
+    """Make clips of 1 s with any number of four kinds of sound, and the table of their labels.
+
+    Recorders differ in the noise of their place and in how often they record each kind. A sound
+    that is hardly louder than the noise is not labelled (`?`).
+    """
+    files, lines = [], ["path,label,recorder"]
+    for recorder in RECORDERS:
+        rates = rng.uniform(0.15, 0.6, len(MIXED))
+        color, level = rng.normal(0.0, 12.0), rng.uniform(0.002, 0.01)
+        for index in range(14):
+            y = level * room(rng, color)
+            names = []
+            for kind, rate in zip(MIXED, rates, strict=True):
+                if rng.random() < rate:
+                    unsure = rng.random() < 0.08
+                    sound = MIXED[kind](rng) * (0.04 if unsure else rng.uniform(0.3, 1.0))
+                    start = rng.integers(len(y) - len(sound) + 1)
+                    y[start : start + len(sound)] += sound
+                    names.append(f"?{kind}" if unsure else kind)
+            path = f"{recorder}_{index:02d}.wav"
+            files.append(SampleFile(path, wav(y)))
+            lines.append(f"{path},{';'.join(names)},{recorder}")
+    table = "".join(f"{line}\n" for line in lines)
+    return [*files, SampleFile(LABELS, table.encode())]
 
 
 def wav(y: NDArray[np.float32], sr: int = SR, subtype: str = "PCM_16") -> bytes:

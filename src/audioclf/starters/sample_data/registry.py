@@ -29,38 +29,48 @@ _CONFIG = """\
 name: {name}
 seed: 42
 dataset:
-  type: folder
-  path: {sounds}
 {dataset}audio:
   sr: 8000
   duration: 1.0
 featurizers:
   mfcc: {{type: mfcc, n_fft: 512, hop_length: 128, n_mels: 40, n_mfcc: 20}}
-split: {{type: stratified_kfold, n_splits: 5}}
+split: {{type: {split}, n_splits: 5}}
 classifiers:
   {classifier}
-metrics: [accuracy, f1_macro]
+metrics: [{metrics}]
 {more}"""
+
+
+_FOLDER = f"  type: folder\n  path: {SOUNDS}\n"
+_TABLE = f"""\
+  type: manifest
+  path: {SOUNDS}/{builders.LABELS}
+  labels: several
+  columns: {{group: recorder}}
+"""
 
 
 @dataclass(frozen=True)
 class SampleData:
     """A sample dataset.
 
-    `line` is its purpose; `dataset` and `more` are further lines of the config. `build` makes the
-    same bytes from the same seed.
+    `line` is its purpose; `dataset` and `more` are lines of the config, `command` is the next one
+    to type. `build` makes the same bytes from the same seed.
     """
 
     name: str
     line: str
     build: Callable[[Generator], list[SampleFile]]
-    dataset: str = ""
+    dataset: str = _FOLDER
+    split: str = "stratified_kfold"
     classifier: str = "logistic_regression: {type: logistic_regression}"
+    metrics: str = "accuracy, f1_macro"
     more: str = ""
+    command: str = "audit"
 
     def config(self) -> str:
         """Return the config, as YAML."""
-        return _CONFIG.format(sounds=SOUNDS, **vars(self))
+        return _CONFIG.format(**vars(self))
 
 
 _ALL = (
@@ -75,7 +85,7 @@ _ALL = (
         "groups",
         "the split ignores the speakers, so the same voices are in training and test",
         builders.groups,
-        dataset="  label_pattern: '^(?P<label>[^_]+)_(?P<group>[^_]+)_'\n",
+        dataset=f"{_FOLDER}  label_pattern: '^(?P<label>[^_]+)_(?P<group>[^_]+)_'\n",
     ),
     SampleData(
         "shortcut",
@@ -89,6 +99,15 @@ _ALL = (
         more="on_error: skip\n",
     ),
     SampleData("mislabeled", "six clips lie in the wrong class", builders.mislabeled),
+    SampleData(
+        "mixtures",
+        "several labels per clip: four kinds of sound at once, by eight recorders",
+        builders.mixtures,
+        dataset=_TABLE,
+        split="stratified_group_kfold",
+        metrics="average_precision_macro, f1_macro",
+        command="run",
+    ),
 )
 
 SAMPLES: dict[str, SampleData] = {sample.name: sample for sample in _ALL}

@@ -48,6 +48,14 @@ def noise(rng: Generator) -> Waveform:
     return _finished(_banded(rng.standard_normal(len(times)), center, 600.0), rng)
 
 
+def trill(rng: Generator) -> Waveform:
+    """Return a high tone that is switched on and off 15 to 25 times per second."""
+    times = _times(rng)
+    pitch = np.full(len(times), rng.uniform(1800.0, 2600.0))
+    gate = 0.5 + 0.5 * np.sin(2.0 * np.pi * rng.uniform(15.0, 25.0) * times)
+    return _finished(_harmonics(times, pitch, (1.0, 0.2)) * gate**2, rng)
+
+
 def murmur(rng: Generator, slope: float) -> Waveform:
     """Return noise whose loudness wanders; its spectrum tilts by `slope` dB from end to end."""
     times = _times(rng)
@@ -58,6 +66,15 @@ def murmur(rng: Generator, slope: float) -> Waveform:
     level = tilt * (at - 0.5) + np.interp(at, np.linspace(0.0, 1.0, 8), gains)
     y = np.fft.irfft(spectrum * 10.0 ** (level / 20.0), len(times))
     return _finished(y * _wander(times, rng), rng)
+
+
+def room(rng: Generator, slope: float) -> Waveform:
+    """Return 1 s of noise of standard deviation 1; its spectrum tilts by `slope` dB."""
+    spectrum = np.fft.rfft(rng.standard_normal(SR))
+    gains = 10.0 ** (slope * (np.linspace(0.0, 1.0, len(spectrum)) - 0.5) / 20.0)
+    y = np.fft.irfft(spectrum * gains, SR)
+    quiet: Floats = y / np.std(y)
+    return quiet.astype(np.float32)
 
 
 def syllable(rng: Generator, pitch: float, formants: Sequence[float], glide: float) -> Waveform:
