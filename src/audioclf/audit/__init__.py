@@ -45,7 +45,7 @@ class AuditEntry:
 
 AUDITS: list[AuditEntry] = [
     AuditEntry("leakage", leakage.audit_leakage, leakage.NAMES, several=True),
-    AuditEntry("shortcuts", shortcuts.audit_shortcuts, shortcuts.NAMES),
+    AuditEntry("shortcuts", shortcuts.audit_shortcuts, shortcuts.NAMES, several=True),
     AuditEntry("decode", decoding.audit_decode, decoding.NAMES, several=True),
     AuditEntry("labels", labels.audit_labels, labels.NAMES),
 ]

@@ -30,9 +30,6 @@ NAMES = ("label-doubt",)
 def audit_labels(inputs: AuditInput) -> Audit:
     """List the clips whose label most pipelines with scores contradict clearly, clearest first."""
     dataset, targets = inputs.dataset, inputs.dataset.targets
-    if targets.is_several:
-        summary = "Not made for several labels per clip: no label was checked."
-        return Audit("labels", "Labels", summary)
     y = targets.codes
     scored = [
         _mean_scores(result, targets)
