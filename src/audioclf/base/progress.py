@@ -29,6 +29,7 @@ _NAMES = {
     "plan": "planning",
     "reading": "features",
     "fitting": "fit",
+    "curve": "learning curve, fit",
     "metrics": "metrics",
     "audits": "audits",
     "final": "final fit",
@@ -157,6 +158,8 @@ def _begun(stage: str, total: int) -> str:
     name = _NAMES.get(stage, stage)
     if stage == "fitting":
         return f"{total} fits"
+    if stage == "curve":
+        return f"{total} fits of the learning curve"
     return f"{name}, {total} clips" if stage in ("reading", "headers") else name
 
 

@@ -17,6 +17,7 @@ from audioclf.cli.result_text import (
     COSTS_HEADER,
     cost_columns,
     finding_line,
+    interval_text,
     per_class_text,
     verdict_lines,
     with_type,
@@ -196,7 +197,13 @@ def describe_result(result: RunResult) -> str:
     interval = f"95 % bootstrap interval over {result.n_units} {unit}s"
     if result.n_units == 1:
         interval = f"no intervals: only 1 {unit} is tested"
-    parts = [table, f"{what}; [{interval}]", *_judgement(result), "\n".join(_places(result))]
+    parts = [
+        table,
+        f"{what}; [{interval}]",
+        *_curve(result),
+        *_judgement(result),
+        "\n".join(_places(result)),
+    ]
     return "\n\n".join(parts)
 
 
@@ -212,6 +219,22 @@ def _row(result: RunResult, pipeline: PipelineSummary) -> list[str]:
         pipeline.peak_memory,
     )
     return [name, *shown, *cost_columns(*costs)]
+
+
+def _curve(result: RunResult) -> Iterator[str]:
+    """Yield the table of the learning curve, a row for each size."""
+    if (curve := result.learning_curve) is None or not any(curve.points.values()):
+        return
+    from audioclf.runs.curve_files import curve_data, curve_table
+
+    sizes, rows = curve_table(curve_data(curve))
+    head = (f"{curve.metric} by clips per class", *curve.points)
+    table = [(size, *map(interval_text, row)) for (size, _), row in zip(sizes, rows, strict=True)]
+    yield f"{format_table(head, table)}\n\nlearning curve: mean of {_draws(curve.repeats)}"
+
+
+def _draws(repeats: int) -> str:
+    return "1 random draw" if repeats == 1 else f"{repeats} random draws"
 
 
 def _judgement(result: RunResult) -> Iterator[str]:

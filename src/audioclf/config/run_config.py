@@ -17,6 +17,7 @@ from audioclf.components.fields import AnyClassifier, AnyFeaturizer, AnyLoader
 from audioclf.components.metrics import SEVERAL_DEFAULT, Metric
 from audioclf.components.pooling import Flatten
 from audioclf.config.yaml_source import dump_yaml
+from audioclf.evaluation.curve_settings import LearningCurveConfig
 from audioclf.evaluation.splits import Split, StratifiedKFold
 
 
@@ -82,6 +83,9 @@ class RunConfig(Settings):
 
     abstain_below: float | None = Field(default=None, gt=0, lt=1)
     """Score below which the final model predicts no class; null for always a class."""
+
+    learning_curve: LearningCurveConfig | None = None
+    """Fits of each pipeline to fewer training clips of each class as well; null for none."""
 
     report: Report = Report()
     """The HTML page of the run."""

@@ -134,7 +134,7 @@ def plan(
         stages,
         n_clips=work.n_clips,
         n_pipelines=work.n_pipelines,
-        n_fits=work.n_pipelines * work.n_folds,
+        n_fits=work.n_fits,
         rows_per_fit=n_train,
         columns={name: widths[name] for name in config.featurizers},
         mapped=work.mapped,
@@ -260,6 +260,10 @@ class _Work:
         self.widths, self.n_train = widths, n_train
         self.n_clips, self.n_classes = len(prepared.dataset), len(prepared.dataset.classes)
         self.n_pipelines, self.n_folds = len(prepared.pipelines), len(folds)
+        curve = prepared.curve_folds()
+        self.n_fits = self.n_pipelines * self.n_folds
+        self.n_fits += curve.n_fits(prepared.pipelines) if curve else 0
+        self.curve_folds = sum(len(f.train) for f in curve.folds) / n_train if curve else 0.0
         self.n_predictions = self.n_pipelines * sum(len(fold.test) for fold in folds)
         self.own_bytes, self.free_bytes = peak_memory(), available_memory()
         sizes = {name: 4 * self.n_clips * width for name, width in widths.items()}
@@ -279,10 +283,9 @@ class _Work:
         return Stage("features", seconds, memory, self.mapped_bytes + self.cache_bytes)
 
     def evaluation(self) -> Stage:
-        seconds = sum(self.fits) * self.n_folds
+        seconds = sum(self.fits) * (self.n_folds + self.curve_folds)
         memory = max(map(self._fit_bytes, self.prepared.pipelines))
-        n_fits = self.n_pipelines * self.n_folds
-        workers = min(self.jobs, n_fits) if seconds > WORTH_PROCESSES else 1
+        workers = min(self.jobs, self.n_fits) if seconds > WORTH_PROCESSES else 1
         if workers > 1:
             seconds = max(seconds / workers, *self.fits) + _WORKER_SECONDS
             memory = workers * (memory + _WORKER_BYTES) + self.held_bytes

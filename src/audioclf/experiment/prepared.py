@@ -28,6 +28,7 @@ from audioclf.starters.recipes import config_file, data_hint, recipe_overrides
 if TYPE_CHECKING:
     from audioclf.engines.base import Engine
     from audioclf.evaluation.fit_cache import FitCache
+    from audioclf.evaluation.learning_curve import CurveFolds
     from audioclf.evaluation.results import Pipeline
     from audioclf.evaluation.splits import Splits
     from audioclf.features.extraction import Extraction
@@ -70,6 +71,15 @@ class Prepared:
             return self._splits
         return self.config.split.folds(dataset, self.config.seed)
 
+    def curve_folds(self) -> CurveFolds | None:
+        """Return the folds of the learning curve of all clips; None without one."""
+        from audioclf.evaluation.learning_curve import curve_folds
+
+        settings, seed = self.config.learning_curve, self.config.seed
+        if settings is None:
+            return None
+        return curve_folds(settings, self._splits, self.dataset.targets, seed)
+
     def check(self) -> None:
         """Check that metrics, splits and classifiers suit the dataset and the features."""
         from audioclf.evaluation.metrics.estimate import check_metrics
@@ -81,6 +91,8 @@ class Prepared:
             check_allowed(config.allow)
         several = self.dataset.is_several
         check_metrics(config.metrics, classes, several=several)
+        if config.learning_curve and config.learning_curve.metric:
+            check_metrics([config.learning_curve.metric], classes, "learning_curve: ")
         if several:
             _check_for_several(config)
             classes = ("no", "yes")  # each fit is of one class
@@ -211,7 +223,7 @@ def unreadable_clips(dataset: Dataset, extraction: Extraction, folder: RunFolder
 
 def _check_for_several(config: RunConfig) -> None:
     """Refuse settings that are made for one label per clip."""
-    for name in ("calibrate", "abstain_below"):
+    for name in ("calibrate", "abstain_below", "learning_curve"):
         if getattr(config, name) is not None:
             raise ConfigError(
                 f"{name} is made for one label per clip, and the clips have several",

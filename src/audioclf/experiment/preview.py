@@ -52,6 +52,7 @@ def preview(
     prepared = prepare(config, overrides, registry)
     config, dataset = prepared.config, prepared.dataset
     splits, pipelines = prepared.splits(), prepared.pipelines
+    curve = prepared.curve_folds()
     with use_limits(config.limits):
         conversions = Conversions(config.audio, planned=True)
         isolate = isolate or config.isolate
@@ -67,12 +68,13 @@ def preview(
         seconds=seconds,
         pipelines=tuple(pipeline.name for pipeline in pipelines),
         splits=splits.description,
-        n_fits=len(pipelines) * len(splits.folds),
+        n_fits=len(pipelines) * len(splits.folds) + (curve.n_fits(pipelines) if curve else 0),
         unreadable=tuple(unreadable.values()),
         notes=(
             *used.notes,
             *_featurizer_notes(config),
             *splits.notes,
+            *(curve.notes if curve else ()),
             *conversions.sentences(),
             *conversions.cut(),
         ),

@@ -60,7 +60,7 @@ class RunProgress:
 
     def fits(self) -> dict[str, int]:
         """Return the number of all fits, and of those taken from the interrupted run."""
-        _, total = self._done.get("fitting", (0, 0))
+        _, total = self._fits()
         return {"total": total, "resumed": 0 if self.fit_cache is None else self.fit_cache.found}
 
     def summary(self) -> str:
@@ -70,7 +70,7 @@ class RunProgress:
         if done := self._fits_done():
             kept = 0 if self.fit_cache is None else self.fit_cache.found + self.fit_cache.written
             which = "" if kept >= done else f"{kept} of them "
-            _, total = self._done["fitting"]
+            _, total = self._fits()
             return f"{done} of {total} fits done and {which}kept in {self.folder}; {_RESUME}"
         done, total = self._done.get("reading", (0, 0))
         if not done:
@@ -92,4 +92,9 @@ class RunProgress:
             yield self.fit_cache.warning
 
     def _fits_done(self) -> int:
-        return self._done.get("fitting", (0, 0))[0]
+        return self._fits()[0]
+
+    def _fits(self) -> tuple[int, int]:
+        """Return how many fits are done, and how many there are, with those of a learning curve."""
+        stages = [self._done.get(stage, (0, 0)) for stage in ("fitting", "curve")]
+        return sum(done for done, _ in stages), sum(total for _, total in stages)

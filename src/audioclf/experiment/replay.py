@@ -16,7 +16,7 @@ from audioclf.base.progress import Progress, no_progress
 from audioclf.config.loading import load_config
 from audioclf.experiment.resources import EngineName
 from audioclf.experiment.run import run
-from audioclf.runs.folder import CONFIG, PIPELINES, RunFolder
+from audioclf.runs.folder import CONFIG, LEARNING_CURVE, PIPELINES, RunFolder
 from audioclf.runs.reading import SavedPipeline, SavedRun, read_run
 from audioclf.runs.working_folder import find_unfinished
 
@@ -296,6 +296,8 @@ def _numbers(saved: SavedRun) -> Iterator[tuple[str, Any]]:
     """Yield each value of the metrics of all pipelines with its place."""
     for name, pipeline in saved.metrics[PIPELINES].items():
         yield from _leaves(pipeline.get("metrics", {}), name)
+    curve = saved.file(f"{LEARNING_CURVE}.json") or {}
+    yield from _leaves(curve.get(PIPELINES, {}), "learning curve")
 
 
 def _leaves(data: Any, place: str) -> Iterator[tuple[str, Any]]:

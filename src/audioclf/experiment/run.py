@@ -25,7 +25,9 @@ from audioclf.runs.working_folder import FIT_CACHE, working_folder
 
 if TYPE_CHECKING:
     from audioclf.audit.findings import Audit
+    from audioclf.dataset.targets import Targets
     from audioclf.engines.base import Engine
+    from audioclf.evaluation.learning_curve import LearningCurve
     from audioclf.evaluation.memory import FitPlan
     from audioclf.evaluation.results import PipelineResult
     from audioclf.evaluation.splits import Splits
@@ -142,6 +144,7 @@ class _Evaluation:
     splits: Splits
     results: tuple[PipelineResult, ...]
     fits: FitPlan
+    curve: LearningCurve | None = None
 
 
 @dataclass(frozen=True)
@@ -222,11 +225,10 @@ class _Run:
         free = available_memory()
         fits = plan_fits(pipelines, extraction.matrices, n_classes, splits, free=free)
         self.progress("fitting", 0, len(pipelines) * len(splits.folds), pipelines[0].name)
-        results = evaluate(
-            pipelines,
-            extraction.matrices,
-            dataset.targets,
-            splits,
+        fit = partial(
+            evaluate,
+            matrices=extraction.matrices,
+            targets=dataset.targets,
             seed=self.config.seed,
             fits=fits,
             jobs=self.resources.jobs,
@@ -235,9 +237,29 @@ class _Run:
             isolate=self.resources.isolate,
             fit_seconds=self.resources.fit_seconds,
             choose_thresholds=self.config.thresholds == "f1",
-            progress=partial(self.progress, "fitting"),
         )
-        return _Evaluation(splits, results, fits)
+        results = fit(pipelines, splits=splits, progress=partial(self.progress, "fitting"))
+        curve = self._curve(results, splits, dataset.targets, fit)
+        return _Evaluation(splits, results, fits, curve)
+
+    def _curve(
+        self,
+        results: tuple[PipelineResult, ...],
+        splits: Splits,
+        targets: Targets,
+        fit: Callable[..., tuple[PipelineResult, ...]],
+    ) -> LearningCurve | None:
+        """Fit the pipelines to smaller training sides, if the config asks for a learning curve."""
+        from audioclf.evaluation.learning_curve import learning_curve
+
+        settings, seed = self.config.learning_curve, self.config.seed
+        if settings is None:
+            return None
+        metric = settings.metric or self.config.metrics[0]
+        step = partial(self.progress, "curve")
+        return learning_curve(
+            settings, results, splits, targets, fit, metric=metric, seed=seed, progress=step
+        )
 
     def _summarise(
         self, prepared: Prepared, extraction: Extraction, evaluation: _Evaluation
@@ -249,10 +271,10 @@ class _Run:
         from audioclf.runs.results import compared, summarise
 
         self.progress("metrics", 0, 1)
-        results, splits = evaluation.results, evaluation.splits
+        results, splits, curve = evaluation.results, evaluation.splits, evaluation.curve
         result = summarise(self.config, self.folder, extraction, splits, results)
         audits: tuple[Audit, ...] = ()
-        notes = [*result.notes, *evaluation.fits.notes]
+        notes = [*result.notes, *evaluation.fits.notes, *(curve.notes if curve else ())]
         if self.config.audit:
             self.progress("audits", 0, 1)
             # The cost of leakage takes more fits, so the fastest pipeline measures it.
@@ -268,6 +290,7 @@ class _Run:
             notes=tuple(notes),
             comparison=compared(self.config, extraction.dataset, results, prepared.baseline),
             audits=audits,
+            learning_curve=curve,
         )
 
     def _fit_final(

@@ -27,6 +27,8 @@ COMPARISON = "comparison.json"
 CONFIG = "config.yaml"
 FOLDS = "folds.csv"
 IMPORTANCES = "importances.json"
+LEARNING_CURVE = "learning_curve"
+"""Name of a JSON file and a table."""
 LEDGER = "ledger.csv"
 METRICS = "metrics.json"
 MODEL = "model.audioclf"
@@ -36,6 +38,7 @@ RECORD = "record.json"
 REPORT = "report.html"
 
 RESULTS = {AUDIT, COMPARISON, CONFIG, FOLDS, IMPORTANCES, LEDGER}
+RESULTS |= {f"{LEARNING_CURVE}.json", f"{LEARNING_CURVE}.csv"}
 RESULTS |= {METRICS, MODEL, PREDICTIONS, RECORD, REPORT}
 """Files of a run."""
 
@@ -46,7 +49,7 @@ UNFINISHED = ".audioclf-unfinished"
 """File that lists the names of the files of an unfinished run, and the digest of its config."""
 
 _PLOT = re.compile(
-    rf"{PLOTS}/(classes|examples|comparison|per-class|roc|precision-recall|confusion-[^/\\\\]+)"
+    rf"{PLOTS}/(classes|examples|comparison|learning-curve|per-class|roc|precision-recall|confusion-[^/\\\\]+)"
     r"\.(png|svg)"
 )
 

@@ -101,7 +101,7 @@ def write_plots(
     import numpy as np
 
     def write(name: str, figure: Figure) -> None:
-        for form, content in _saved(figure).items():
+        for form, content in saved(figure).items():
             folder.write_bytes(f"{PLOTS}/{name}.{form}", content)
 
     write("classes", draw_class_counts(dataset.class_counts))
@@ -280,6 +280,31 @@ def draw_curves(
     return figure
 
 
+def draw_learning_curve(lines: Mapping[str, Sequence[Mapping[str, Any]]], label: str) -> Figure:
+    """Draw points of `learning_curve.json` with their intervals; the sizes are logarithmic."""
+    figure, axes = _axes(6.4, 4.0, "Learning curve", names=())
+    sizes: set[float] = set()
+    for n, (name, points) in enumerate(lines.items()):
+        # Pipelines stand beside each other, so that intervals do not hide one another.
+        x = [p["clips_per_class"] * 1.025 ** (n - (len(lines) - 1) / 2) for p in points]
+        y = [p["value"] for p in points]
+        colour, style = _COLOURS[n % len(_COLOURS)], "-" if n < len(_COLOURS) else "--"
+        axes.plot(x, y, style, marker="o", markersize=4, color=colour, label=_shown(name))
+        known = [(at, p["low"], p["high"]) for at, p in zip(x, points, strict=True)]
+        for at, low, high in known:
+            axes.plot([at, at], [low, high], color=colour, linewidth=2, alpha=0.4)
+        sizes |= {p["clips_per_class"] for p in points}
+    axes.set_xscale("log")
+    axes.set_xticks(sorted(sizes), [f"{size:.3g}" for size in sorted(sizes)])
+    axes.minorticks_off()
+    axes.set_xlabel("training clips per class; the last point is the whole training side")
+    axes.set_ylabel(label)
+    axes.grid(axis="y", linewidth=0.4)
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7, frameon=False)
+    figure.subplots_adjust(left=0.1, right=0.7, top=0.92, bottom=0.13)
+    return figure
+
+
 def draw_confusion(confusion: NDArray[np.float64], classes: Sequence[str], title: str) -> Figure:
     """Draw a confusion matrix: a row per true class, in per cent of its clips.
 
@@ -346,7 +371,7 @@ def _axes(
     return figure, axes
 
 
-def _saved(figure: Figure) -> dict[str, bytes]:
+def saved(figure: Figure) -> dict[str, bytes]:
     """Return a figure as PNG and as SVG, in which text stays text."""
     import warnings
 

@@ -22,6 +22,7 @@ from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.comparison.selection import corrected_best
 from audioclf.evaluation.folds import untested
+from audioclf.evaluation.learning_curve import LearningCurve
 from audioclf.evaluation.metrics.bias import clips_per_class, correction_of
 from audioclf.evaluation.metrics.estimate import Estimate, estimates
 from audioclf.evaluation.metrics.repeats import Repeat, repeats_of
@@ -86,6 +87,8 @@ class RunResult:
         The split in words.
     unit : str
         Resampling unit of the intervals: "clip", "group" or "recording".
+    learning_curve : LearningCurve, optional
+        The main metric by the number of training clips, if the config has a `learning_curve`.
     model : Path, optional
         The bundle that holds the final model.
     report : Path, optional
@@ -108,6 +111,7 @@ class RunResult:
     notes: tuple[str, ...]
     comparison: Comparison | None = None
     audits: tuple[Audit, ...] = ()
+    learning_curve: LearningCurve | None = None
     model: Path | None = None
     report: Path | None = None
     remarks: tuple[str, ...] = ()

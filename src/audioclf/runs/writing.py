@@ -23,6 +23,7 @@ from audioclf.features.extraction import Extraction
 from audioclf.features.worker import LedgerRow
 from audioclf.runs import folder as names
 from audioclf.runs import plots
+from audioclf.runs.curve_files import write_learning_curve
 from audioclf.runs.folder import FoldRow, LedgerLine, PredictionRow, RunFolder, interval_data
 from audioclf.runs.results import PipelineSummary, RunResult
 
@@ -66,6 +67,8 @@ def write_results(
         folder.write_json(names.COMPARISON, result.comparison.to_data())
     if result.audits:
         folder.write_json(names.AUDIT, audit_data(result.audits, result.config.allow))
+    if result.learning_curve is not None:
+        write_learning_curve(folder, result.learning_curve)
     plots.write_plots(folder, result, metrics, results, extraction.dataset, examples)
 
 

@@ -66,7 +66,7 @@ def pipelines_view(run: SavedRun) -> View:
     pipelines = run.pipeline_metrics
     costs = [c for c in COSTS if any(words.is_number(p.get(c.key)) for p in pipelines.values())]
     main = {name: p["metrics"].get(run.main_metric) for name, p in pipelines.items()}
-    extent = _extent(list(main.values()), run.main_metric)
+    extent = extent_of(list(main.values()), run.main_metric)
     return {
         "metrics": [f"{metric_name(name)}{of_class(name, run.classes)}" for name in names],
         "costs": [cost.head for cost in costs],
@@ -95,7 +95,8 @@ def _bar(estimate: Mapping[str, Any] | None, extent: tuple[float, float]) -> Mar
     return svg.interval_bar(estimate["value"], low, high, extent, svg.ticks(*extent, 4))
 
 
-def _extent(estimates: Sequence[Mapping[str, Any] | None], metric: str) -> tuple[float, float]:
+def extent_of(estimates: Sequence[Mapping[str, Any] | None], metric: str) -> tuple[float, float]:
+    """Return the ends of an axis for values of a metric with their intervals."""
     values = [item[key] for item in estimates if item for key in ("value", "low", "high")]
     values = [value for value in values if words.is_number(value)]
     if not values:
@@ -182,7 +183,7 @@ _Point = tuple[str, float, Mapping[str, Any]]
 
 def _scatter(points: Sequence[_Point], metric: str, cost: Cost) -> Markup:
     width, height, box = 520.0, 300.0, (46.0, 24.0, 512.0, 258.0)
-    extent = _extent([estimate for _, _, estimate in points], metric)
+    extent = extent_of([estimate for _, _, estimate in points], metric)
     values = [value for _, value, _ in points]
     low, high = min(values) / 1.5, max(values) * 1.5
     x = svg.logarithmic(low, high, box[0], box[2])

@@ -11,9 +11,9 @@ from audioclf.report import words
 from audioclf.report.clips import ClipSource, clips_of
 from audioclf.report.media import Media, MediaMaker, media_data
 from audioclf.report.render import check_replaceable, rendered, write_page
-from audioclf.report.run import audits, closeup, material, overview
+from audioclf.report.run import audits, closeup, learning, material, overview
 from audioclf.report.run.outcomes import browser_data, outcome_of, review_order
-from audioclf.runs.folder import AUDIT, COMPARISON, IMPORTANCES, PIPELINES, REPORT
+from audioclf.runs.folder import AUDIT, COMPARISON, IMPORTANCES, LEARNING_CURVE, PIPELINES, REPORT
 from audioclf.runs.reading import SavedRun, read_run
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def build_report(
         "pipelines": overview.pipelines_view(run),
         "pairs": overview.pairs_view(run, comparison),
         "costs": overview.costs_view(run),
+        "learning": learning.learning_view(run, run.file(f"{LEARNING_CURVE}.json")),
         "panels": [closeup.panel(run, pipeline, outcome) for pipeline, outcome in shown],
         "n_repeats": 1 + max(fold.repeat for fold in run.folds),
         "audit": audits.audit_view(run.file(AUDIT)),

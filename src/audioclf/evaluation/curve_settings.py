@@ -1,0 +1,21 @@
+"""Settings of a learning curve."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveInt
+
+from audioclf.base.settings import Settings
+from audioclf.components.metrics import Metric
+
+
+class LearningCurveConfig(Settings):
+    """A learning curve: every pipeline is also fitted to parts of the training sides."""
+
+    sizes: tuple[PositiveInt, ...] = Field(default=(1, 2, 5, 10, 20, 50), min_length=1)
+    """Training clips of each class; a size that some training side cannot give is left out."""
+
+    repeats: int = Field(default=5, ge=1, le=100)
+    """Random draws of the subsets, over which the metric is averaged."""
+
+    metric: Metric | None = None
+    """Metric of the curve; null for the main metric of the run."""

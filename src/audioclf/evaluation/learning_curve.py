@@ -1,0 +1,202 @@
+"""Learning curve: a metric of each pipeline by the number of training clips of each class.
+
+Only training sides become smaller, so all sizes are tested on the same clips. In a training side
+the clips of a class are put in a random order, and the first `n` of them are a subset: the smaller
+ones are part of the larger. Each resampling unit (group, or recording of several clips) gives one
+clip in turn, so that a subset has clips of as many units as possible. Test sides hold no group of
+the training side where the split sees to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.base.errors import ClassifierError
+from audioclf.components.metrics import Metric
+from audioclf.dataset.targets import Codes, Targets
+from audioclf.evaluation.curve_settings import LearningCurveConfig
+from audioclf.evaluation.metrics.estimate import Estimate, estimate
+from audioclf.evaluation.results import Pipeline, PipelineResult, SomeFolds
+from audioclf.evaluation.splits import Fold, Splits
+
+if TYPE_CHECKING:
+    Fit = Callable[..., tuple[PipelineResult, ...]]
+    Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A metric at one size; the numbers of training clips are means over the folds.
+
+    `is_whole` marks the whole training sides.
+    """
+
+    clips_per_class: float
+    training_clips: float
+    is_whole: bool
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """The points of each pipeline but the baseline, by its name, the smallest size first.
+
+    `repeats` is the number of draws, `n_fits` that of the further fits; `notes` say which sizes are
+    missing.
+    """
+
+    metric: Metric
+    repeats: int
+    n_fits: int
+    points: dict[str, tuple[CurvePoint, ...]]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CurveFolds:
+    """Folds with smaller training sides, by clips of each class; draws count as repeats."""
+
+    by_size: dict[int, tuple[Fold, ...]]
+    notes: tuple[str, ...]
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds of all sizes."""
+        return tuple(fold for folds in self.by_size.values() for fold in folds)
+
+    def n_fits(self, pipelines: Sequence[Pipeline]) -> int:
+        """Return the number of fits of the learned pipelines."""
+        return len(learned(pipelines)) * len(self.folds)
+
+
+def learned(pipelines: Sequence[Pipeline]) -> list[Pipeline]:
+    """Return the pipelines that have a curve: all but baselines, unless there are only those."""
+    return [item for item in pipelines if not item.is_baseline] or list(pipelines)
+
+
+def curve_folds(
+    config: LearningCurveConfig, splits: Splits, targets: Targets, seed: int
+) -> CurveFolds:
+    """Return the folds of all sizes that every training side can give.
+
+    Each draw takes the folds of one repeat of the split, in turn.
+    """
+    numbers = sorted({fold.repeat for fold in splits.folds})
+    most, label = min(_smallest_class(fold, targets) for fold in splits.folds)
+    wanted = sorted(set(config.sizes))
+    sizes = [size for size in wanted if size <= most]
+    by_size: dict[int, list[Fold]] = {size: [] for size in sizes}
+    for draw in range(config.repeats):
+        repeat = numbers[draw % len(numbers)]
+        for at, fold in enumerate(fold for fold in splits.folds if fold.repeat == repeat):
+            rng = np.random.default_rng([seed, draw, at])
+            ordered = list(_in_order(fold.train, targets, rng))
+            for size in sizes:
+                train = np.sort(np.concatenate([clips[:size] for clips in ordered]))
+                by_size[size].append(Fold(draw, fold.name, train, fold.test))
+    notes: tuple[str, ...] = ()
+    if missing := [str(size) for size in wanted if size > most]:
+        clips = "1 clip" if most == 1 else f"{most} clips"
+        listed = f"learning_curve: no point at {', '.join(missing)} clips per class"
+        notes = (f"{listed}, since a training side has only {clips} of {label!r}",)
+    return CurveFolds({size: tuple(folds) for size, folds in by_size.items()}, notes)
+
+
+def _smallest_class(fold: Fold, targets: Targets) -> tuple[int, str]:
+    """Return the size of the smallest class on a training side, and its name."""
+    classes, counts = np.unique(targets.codes[fold.train], return_counts=True)
+    return min((int(n), targets.classes[code]) for code, n in zip(classes, counts, strict=True))
+
+
+def _in_order(train: Codes, targets: Targets, rng: np.random.Generator) -> Iterator[Codes]:
+    """Yield the training clips of each class in a random order, one of each unit in turn."""
+    for code in np.unique(targets.codes[train]):
+        clips = rng.permutation(train[targets.codes[train] == code])
+        _, units = np.unique(targets.unit_codes[clips], return_inverse=True)
+        order = np.argsort(units, kind="stable")
+        starts = np.searchsorted(units[order], units[order])
+        rounds = np.empty(len(clips), dtype=np.intp)
+        rounds[order] = np.arange(len(clips)) - starts
+        yield clips[np.lexsort((rng.permutation(int(units.max()) + 1)[units], rounds))]
+
+
+def learning_curve(
+    config: LearningCurveConfig,
+    results: Sequence[PipelineResult],
+    splits: Splits,
+    targets: Targets,
+    fit: Fit,
+    *,
+    metric: Metric,
+    seed: int,
+    progress: Progress = lambda done, total, name: None,
+) -> LearningCurve:
+    """Return the curve of each learned pipeline; `results` are those on the whole training sides.
+
+    `fit` is `evaluate` with everything but pipelines, splits and progress. A size at which a
+    pipeline cannot be fitted has a note in place of a point.
+    """
+    folds = curve_folds(config, splits, targets, seed)
+    pipelines = learned([result.pipeline for result in results])
+    curved = [result for result in results if result.pipeline in pipelines]
+    total, notes = folds.n_fits(pipelines), list(folds.notes)
+    points: dict[str, tuple[CurvePoint, ...]] = {}
+    for number, result in enumerate(curved):
+        begun = number * total // len(curved)
+
+        def step(done: int, _: int, name: str, begun: int = begun) -> None:
+            progress(begun + done, total, name)
+
+        step(0, 0, result.pipeline.name)
+        fitted, failures = _fitted(result.pipeline, folds.by_size, partial(fit, progress=step))
+        notes += failures
+        made = [_point(of_size, metric, targets, seed, size) for size, of_size in fitted.items()]
+        made.append(_point(result, metric, targets, seed))
+        points[result.pipeline.name] = tuple(point for point in made if point is not None)
+    return LearningCurve(metric, config.repeats, total, points, tuple(notes))
+
+
+def _fitted(
+    pipeline: Pipeline, by_size: Mapping[int, tuple[Fold, ...]], fit: Fit
+) -> tuple[dict[int, SomeFolds], list[str]]:
+    """Return the predictions of each size, and notes on the smallest ones that cannot be fitted."""
+    left, notes = dict(by_size), []
+    while left:
+        folds = tuple(fold for of_size in left.values() for fold in of_size)
+        try:
+            (result,) = fit([pipeline], splits=Splits(folds, "learning curve"))
+        except ClassifierError as exc:
+            size = next(iter(left))
+            del left[size]
+            notes.append(f"learning_curve: no point at {per_class(size)}: {exc.message}")
+        else:
+            rest = iter(result.folds)
+            return {n: SomeFolds(tuple(islice(rest, len(f)))) for n, f in left.items()}, notes
+    return {}, notes
+
+
+def per_class(size: float) -> str:
+    """Return a size in words."""
+    return "1 clip per class" if size == 1 else f"{size:g} clips per class"
+
+
+def _point(
+    result: PipelineResult | SomeFolds,
+    metric: Metric,
+    targets: Targets,
+    seed: int,
+    size: int | None = None,
+) -> CurvePoint | None:
+    value = estimate(result, metric, targets, seed=seed)
+    if value is None or not np.isfinite(value.value):
+        return None
+    n_clips = float(np.mean([len(fold.fold.train) for fold in result.folds]))
+    n_classes = [len(np.unique(targets.codes[fold.fold.train])) for fold in result.folds]
+    of_class = n_clips / float(np.mean(n_classes)) if size is None else float(size)
+    return CurvePoint(of_class, n_clips, size is None, value)
