@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from audioclf.evaluation.learning_curve import CurvePoint, LearningCurve
@@ -43,7 +44,7 @@ def _point_data(point: CurvePoint) -> Point:
         "clips_per_class": round(point.clips_per_class, 2),
         "training_clips": round(point.training_clips, 2),
         "is_whole": point.is_whole,
-        **interval_data(point.estimate),
+        **{key: v if isfinite(v) else None for key, v in interval_data(point.estimate).items()},
     }
 
 

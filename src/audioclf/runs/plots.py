@@ -29,6 +29,7 @@ _COLOURS = ["#2f5fc4", "#cf5a1c", "#14805e", "#a97a00", "#9b3a9c", "#1189b3", "#
 _BLUE = _COLOURS[0]
 _MAX_NAME = 24
 _DPI = 200
+_ESTIMATE = ("value", "low", "high")
 
 _MAX_SECTIONS, _MAX_FRAMES = 2_000, 1_000
 """Sections of a waveform and frames of its features that are drawn; a plot has 800 pixels."""
@@ -234,7 +235,7 @@ def draw_estimates(estimates: Mapping[str, Any], label: str, title: str) -> Figu
     """Draw values with their intervals, the first on top; a missing value has no point."""
     figure, axes = _axes(6.4, 1.0 + 0.32 * len(estimates), title, names=list(estimates))
     for at, estimate in enumerate(estimates.values()):
-        value, low, high = ((estimate or {}).get(key) for key in ("value", "low", "high"))
+        value, low, high = ((estimate or {}).get(key) for key in _ESTIMATE)
         if value is not None:
             axes.plot([value], [at], "o", color=_BLUE, markersize=5)
         if low is not None and high is not None:
@@ -281,24 +282,21 @@ def draw_curves(
 
 
 def draw_learning_curve(lines: Mapping[str, Sequence[Mapping[str, Any]]], label: str) -> Figure:
-    """Draw points of `learning_curve.json` with their intervals; the sizes are logarithmic."""
+    """Draw points of `learning_curve.json` beside each other, with their intervals."""
+    import numpy as np
+
     figure, axes = _axes(6.4, 4.0, "Learning curve", names=())
-    sizes: set[float] = set()
+    sizes = sorted({point["clips_per_class"] for points in lines.values() for point in points})
     for n, (name, points) in enumerate(lines.items()):
-        # Pipelines stand beside each other, so that intervals do not hide one another.
         x = [p["clips_per_class"] * 1.025 ** (n - (len(lines) - 1) / 2) for p in points]
-        y = [p["value"] for p in points]
+        y, low, high = (np.array([p[key] for p in points], float) for key in _ESTIMATE)
         colour, style = _COLOURS[n % len(_COLOURS)], "-" if n < len(_COLOURS) else "--"
         axes.plot(x, y, style, marker="o", markersize=4, color=colour, label=_shown(name))
-        known = [(at, p["low"], p["high"]) for at, p in zip(x, points, strict=True)]
-        for at, low, high in known:
-            axes.plot([at, at], [low, high], color=colour, linewidth=2, alpha=0.4)
-        sizes |= {p["clips_per_class"] for p in points}
+        axes.vlines(x, low, high, color=colour, linewidth=2, alpha=0.4)
     axes.set_xscale("log")
-    axes.set_xticks(sorted(sizes), [f"{size:.3g}" for size in sorted(sizes)])
+    axes.set_xticks(sizes, [f"{size:.3g}" for size in sizes])
     axes.minorticks_off()
-    axes.set_xlabel("training clips per class; the last point is the whole training side")
-    axes.set_ylabel(label)
+    axes.set(xlabel="training clips per class; the last point: all of them", ylabel=label)
     axes.grid(axis="y", linewidth=0.4)
     axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7, frameon=False)
     figure.subplots_adjust(left=0.1, right=0.7, top=0.92, bottom=0.13)
