@@ -40,3 +40,23 @@ def test_targets_hold_yes_no_and_not_labelled() -> None:
 def test_codes_of_several_labels_are_refused() -> None:
     with pytest.raises(DatasetError, match="not made for several labels"):
         _ = dataset().targets.codes
+
+
+def test_counts_are_of_states_and_of_two_classes_at_once() -> None:
+    counts = dataset().targets.label_counts
+    assert counts is not None
+    assert counts.to_data() == {
+        "classes": {
+            "owl": {"yes": 0, "no": 3, "not_labelled": 1},
+            "robin": {"yes": 2, "no": 2, "not_labelled": 0},
+            "wren": {"yes": 2, "no": 2, "not_labelled": 0},
+        },
+        "without_any": 1,
+        "together": [{"classes": ["robin", "wren"], "clips": 1}],
+    }
+    assert dict(counts.words()) == {
+        "classes": "3, as yes/no/not labelled: owl 0/3/1, robin 2/2/0, wren 2/2/0",
+        "together": "in most clips: robin and wren 1",
+        "no class": "1 clip",
+    }
+    assert "several labels per clip, 1 clips of no class" in dataset()._repr_html_()

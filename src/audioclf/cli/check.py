@@ -41,6 +41,7 @@ def _data(result: RunPreview) -> dict[str, Any]:
         "dataset": result.dataset,
         "clips": result.n_clips,
         "classes": result.class_counts,
+        **({"labels": result.labels.to_data()} if result.labels else {}),
         "seconds": round(result.seconds, 3),
         "cells": list(result.pipelines),
         "split": result.splits,
@@ -52,10 +53,11 @@ def _data(result: RunPreview) -> dict[str, Any]:
 
 def _text(result: RunPreview) -> str:
     classes = ", ".join(f"{name} {count}" for name, count in result.class_counts.items())
+    n_classes = len(result.class_counts)
     rows = [
         ("dataset", result.dataset),
         ("clips", f"{result.n_clips}, {result.seconds:.1f} s of audio"),
-        ("classes", f"{len(result.class_counts)}: {classes}"),
+        *(result.labels.words() if result.labels else [("classes", f"{n_classes}: {classes}")]),
         ("split", result.splits),
         ("pipelines", f"{len(result.pipelines)}: {', '.join(result.pipelines)}"),
         ("fits", str(result.n_fits)),

@@ -136,6 +136,9 @@ class Dataset:
             *([(f"{len(counts) - _SHOWN} more", "")] * (len(counts) > _SHOWN)),
         ]
         caption = f"{self.name}: {len(self)} clips, {len(counts)} classes"
+        if self.is_several:
+            n_none = sum(not self.labels_of(clip) for clip in self.clips)
+            caption += f"; several labels per clip, {n_none} clips of no class"
         return html_table(caption, ("class", "clips"), rows)
 
     @cached_property

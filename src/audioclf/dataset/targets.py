@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioclf.base.errors import DatasetError
+from audioclf.dataset.label_counts import LabelCounts
 from audioclf.dataset.label_sets import class_names, states_of
 
 Codes = NDArray[np.intp]
@@ -100,6 +101,11 @@ class Targets:
     def n_classes(self) -> int:
         """Number of classes."""
         return len(self.classes)
+
+    @property
+    def label_counts(self) -> LabelCounts | None:
+        """Counts of several labels; None for single labels."""
+        return None if self.states is None else LabelCounts.of(self.classes, self.states)
 
     @property
     def counts(self) -> Codes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audioclf.audio.conversions import Conversions
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, DecodeError, FeatureError
@@ -16,14 +17,21 @@ from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
 from audioclf.experiment.prepared import prepare
 
+if TYPE_CHECKING:
+    from audioclf.dataset.label_counts import LabelCounts
+
 
 @dataclass(frozen=True)
 class RunPreview:
-    """What a run would do: `seconds` of audio to read, and a message for each unreadable header."""
+    """What a run would do: `seconds` of audio to read, and a message for each unreadable header.
+
+    `labels` are counts of several labels per clip, None for single labels.
+    """
 
     dataset: str
     n_clips: int
     class_counts: dict[str, int]
+    labels: LabelCounts | None
     seconds: float
     pipelines: tuple[str, ...]
     splits: str
@@ -65,6 +73,7 @@ def preview(
         dataset=dataset.name,
         n_clips=len(dataset),
         class_counts=dataset.class_counts,
+        labels=dataset.targets.label_counts,
         seconds=seconds,
         pipelines=tuple(pipeline.name for pipeline in pipelines),
         splits=splits.description,
