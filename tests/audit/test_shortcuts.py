@@ -258,3 +258,32 @@ def test_real_files_of_two_formats_give_the_class_away(tmp_path: Path) -> None:
     text = named(found, "recording-habit").text
     assert "all 8 'b' clips and no other are 24-bit and stereo" in text
     assert named(found, "shortcut").severity == "finding"
+
+
+def test_accuracy_is_shown_where_the_shortcut_points_to_another_class() -> None:
+    dataset = dataset_of(30)
+    odd = [*first(dataset, "a", 24), *first(dataset, "b", 6)]
+    formats, splits = formats_of(dataset, *odd, sr=44_100), folds_of(dataset)
+    followed = np.array([[clip.id in odd, clip.id not in odd] for clip in dataset], dtype=float)
+    sound, fooled = cell_of(dataset, splits, 1.0), result_of(splits, followed, name="fooled")
+    inputs = AuditInput(
+        dataset,
+        splits=splits,
+        results=[sound, fooled],
+        facts=ordinary_facts(len(dataset)),
+        formats=formats,
+    )
+    audit = audit_shortcuts(inputs)
+    cells = audit.facts["format"]["elsewhere"]["cells"]
+    assert {name: cell["clips"] for name, cell in cells.items()} == {"cell": 12, "fooled": 12}
+    assert (cells["cell"]["accuracy"], cells["cell"]["others"]) == (1.0, 1.0)
+    assert (cells["fooled"]["accuracy"], cells["fooled"]["others"]) == (0.0, 1.0)
+    assert "on the 12 clips" in named(audit, "shortcut").text
+
+
+def test_nothing_is_said_of_too_few_clips() -> None:
+    dataset = dataset_of(30)
+    odd = [*first(dataset, "a", 29), *first(dataset, "b", 3)]
+    audit = audited(dataset, formats_of(dataset, *odd, sr=44_100), reached=0.9)
+    assert "shortcut" in names(audit)
+    assert "elsewhere" not in audit.facts["format"]

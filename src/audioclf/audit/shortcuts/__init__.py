@@ -14,13 +14,14 @@ accuracy is compared with chance and with the pipelines of the run. There are th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from audioclf.audit.findings import Audit, Finding, Severity
 from audioclf.audit.inputs import AuditInput, FileFormat, Floats
+from audioclf.audit.shortcuts import elsewhere
 from audioclf.audit.shortcuts.facts import FACTS, FORMAT_FACTS
 from audioclf.audit.shortcuts.formats import format_finding, formats_by_class, words_for
 from audioclf.dataset.dataset import Dataset
@@ -68,8 +69,12 @@ def audit_shortcuts(inputs: AuditInput) -> Audit:
         return _formats_only(dataset, formats)
     folds, description = few_folds(inputs.splits)
     probe = ShortcutProbe(dataset, folds, inputs.seed)
-    probed = {kind: probe.fit(table) for kind, table in _tables(dataset, inputs.facts, formats)}
+    tables = dict(_tables(dataset, inputs.facts, formats))
+    probed = {kind: probe.fit(table) for kind, table in tables.items()}
     best = probe.best(inputs.results)
+    for kind, result in probed.items():
+        if result.above_chance and _severity(kind, result, best) == "finding":
+            probed[kind] = _with_elsewhere(result, tables[kind], inputs)
     by_class = format_finding(dataset, formats_by_class(dataset, formats))
     findings = [_finding(kind, probed[kind], best) for kind in _KINDS if kind in probed]
     return Audit(
@@ -80,6 +85,18 @@ def audit_shortcuts(inputs: AuditInput) -> Audit:
         {"best_cell": best and best.to_data()}
         | {kind: probed[kind].to_data() if kind in probed else None for kind in _KINDS},
     )
+
+
+def _with_elsewhere(
+    result: ProbeResult, columns: Sequence[_Column], inputs: AuditInput
+) -> ProbeResult:
+    """Add the accuracy of the pipelines where the most predictive fact points to another class."""
+    row = result.rows[0]
+    if row["auc"] < _MIN_AUC:
+        return result
+    values = next(column.values for column in columns if column.name == row["fact"])
+    found = elsewhere.accuracy_elsewhere(row, values, inputs.results, inputs.dataset.targets)
+    return replace(result, elsewhere=found)
 
 
 def _formats_only(dataset: Dataset, formats: Mapping[str, FileFormat]) -> Audit:
@@ -137,6 +154,7 @@ class ProbeResult:
     estimate: Estimate
     chance: float
     rows: list[dict[str, Any]]
+    elsewhere: dict[str, Any] | None = None
 
     @property
     def above_chance(self) -> bool:
@@ -146,7 +164,8 @@ class ProbeResult:
 
     def to_data(self) -> dict[str, Any]:
         """Return plain data for JSON."""
-        return {**_interval(self.estimate), "chance": self.chance, "facts": self.rows}
+        data = {**_interval(self.estimate), "chance": self.chance, "facts": self.rows}
+        return data | ({"elsewhere": self.elsewhere} if self.elsewhere else {})
 
 
 @dataclass(frozen=True)
@@ -294,6 +313,8 @@ def _finding(kind: Kind, result: ProbeResult, best: _Best | None) -> Finding | N
         f"{_SUBJECT[kind]} alone predicts the class with a balanced accuracy of {result.estimate}; "
         f"chance is {result.chance:.3f}{against}{_best_facts(result.rows)}."
     )
+    if result.elsewhere:
+        text += elsewhere.sentence(result.elsewhere)
     name = "shortcut" if kind == "format" else f"shortcut-{kind}"
     return Finding(name, _severity(kind, result, best), text, _ADVICE[kind], result.rows)
 
