@@ -157,6 +157,9 @@ def _facts(exploration: Exploration) -> Iterator[str]:
     yield f"{clips}, {seconds:.0f} s of audio; medians, [5th to 95th percentile]"
     formats = [f"{count} {words}" for words, count in formats_of(exploration).items()]
     yield "files: " + "; ".join(formats)
+    labels = exploration.dataset.targets.label_counts
+    if labels is not None:
+        yield from (f"{title}: {text}" for title, text in labels.words())
     groups = group_names(exploration)
     if groups is None:
         yield "groups: none declared, none in the names"

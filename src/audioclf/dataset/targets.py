@@ -102,6 +102,11 @@ class Targets:
         """Number of classes."""
         return len(self.classes)
 
+    def clips_of(self, code: int) -> Codes:
+        """Return the positions of the clips that have a class."""
+        has = self.codes == code if self.states is None else self.states[:, code] == 1
+        return np.flatnonzero(has)
+
     @property
     def label_counts(self) -> LabelCounts | None:
         """Counts of several labels; None for single labels."""

@@ -106,7 +106,8 @@ def _duplicates(dataset: Dataset, digests: Sequence[str]) -> Iterator[Finding]:
     clips = dataset.clips
     labels = [{clips[at].label for at in positions} for positions in sets]
     n_torn = sum(len(classes) > 1 for classes in labels)
-    torn = f", and {n_torn} of these sets are in more than one class" if n_torn else ""
+    differ = "have different labels" if dataset.is_several else "are in more than one class"
+    torn = f", and {n_torn} of these sets {differ}" if n_torn else ""
     yield Finding(
         "duplicate-files",
         "finding",
@@ -151,11 +152,13 @@ def to_data(exploration: Exploration) -> dict[str, Any]:
     from audioclf.report.explore.exploration import class_levels, overall
 
     groups = group_names(exploration)
+    labels = exploration.dataset.targets.label_counts
     return {
         "format": 1,
         "dataset": exploration.dataset.name,
         "clips": len(exploration.dataset),
         **overall(exploration),
+        **({"labels": labels.to_data()} if labels is not None else {}),
         "classes": [asdict(row) for row in class_levels(exploration)],
         "failed": [{"path": row.clip.id, "message": row.message} for row in exploration.failed],
         "findings": [asdict(finding) for finding in exploration.findings],

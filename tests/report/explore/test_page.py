@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from audioclf.report.explore import map as mapped
+from audioclf.report.explore.exploration import class_levels
 from tests.report.explore.making import HOSTILE, explored, make_config, page_of
 
 
@@ -103,3 +104,39 @@ def test_levels_stand_in_a_table_by_class(html: str) -> None:
     assert seconds == pytest.approx(0.15)
     assert -14 < level < -9
     assert level < peak < -4
+
+
+def test_several_labels_have_states_and_classes_in_one_clip(tmp_path: Path) -> None:
+    path = make_config(tmp_path, ["wren;robin", "?owl;robin", "owl", "wren;" + HOSTILE, ""])
+    path.write_text(path.read_text().replace("labels.jsonl", "labels.jsonl, labels: several"))
+    found = explored(path)
+    html = page_of(found)
+    assert [row.clips for row in class_levels(found)] == [3, 3, 6, 6]
+    kinds = {each["title"]: each for each in part(html, "data")["colourings"]}
+    assert dict(zip(kinds["classes"]["names"], kinds["classes"]["counts"], strict=True)) == {
+        f"{HOSTILE} + wren": 3,
+        "no class": 3,
+        "owl": 3,
+        "robin": 3,
+        "robin + wren": 3,
+    }
+    assert kinds["class owl"]["names"] == ["no", "not labelled", "yes"]
+    assert kinds["class owl"]["counts"] == [9, 3, 3]
+    words = " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    assert "3 of 15 clips have none of the classes" in words
+    assert "owl 3 9 3" in words  # yes, no, not labelled
+    assert "robin 0 0 6 3" in words  # with each class, sorted by name
+    assert HOSTILE not in html
+
+
+def test_sets_of_labels_in_excess_share_a_colour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped, "_MAX_SETS", 2)
+    path = make_config(tmp_path, ["a", "b", "a;b", "c"], each=2)
+    path.write_text(path.read_text().replace("labels.jsonl", "labels.jsonl, labels: several"))
+    found = explored(path)
+    first, *others = mapped.colourings_of(found, range(8))
+    assert first.names == ("a", "b", "other sets of classes")
+    assert first.counts == (2, 2, 4)
+    assert [each.title for each in others] == ["class a", "class b"]

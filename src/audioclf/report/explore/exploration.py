@@ -136,11 +136,13 @@ class ClassLevels:
 
 
 def class_levels(exploration: Exploration) -> list[ClassLevels]:
-    """Return a row for each class, in the order of the classes."""
-    codes, clips = exploration.dataset.targets.codes, exploration.dataset.clips
+    """Return a row for each class with clips, in the order of the classes."""
+    targets, clips = exploration.dataset.targets, exploration.dataset.clips
     rows = []
-    for code, name in enumerate(exploration.dataset.classes):
-        where = np.flatnonzero(codes == code)
+    for code, name in enumerate(targets.classes):
+        where = targets.clips_of(code)
+        if not len(where):  # several labels, and no clip has this one for sure
+            continue
         groups = {clips[at].group for at in where.tolist()} - {None}
         rows.append(ClassLevels.of(name, exploration.facts[where], len(groups)))
     return rows

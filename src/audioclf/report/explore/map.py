@@ -7,7 +7,7 @@ one of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,6 +34,9 @@ SHAPES = (
     "M-1.1,-.6L-.6,-1.1L0,-.5L.6,-1.1L1.1,-.6L.5,0L1.1,.6L.6,1.1L0,.5L-.6,1.1L-1.1,.6L-.5,0Z",
 )
 """Paths of about the same size around the origin."""
+
+_MAX_SETS = 20
+"""Most sets of several labels, and most classes, that colour the points."""
 
 WIDTH, HEIGHT = 760.0, 520.0
 _MARGIN = 18.0
@@ -70,7 +73,7 @@ def fair_order(exploration: Exploration, positions: Sequence[int]) -> list[int]:
 def colourings_of(exploration: Exploration, drawn: Sequence[int]) -> list[Colouring]:
     """Return the ways to colour: class always, group and format where there are several."""
     clips = exploration.dataset.clips
-    columns = [("class", [clip.label for clip in clips])]
+    columns = list(_class_columns(exploration))
     groups = group_names(exploration)
     if groups is not None:
         columns.append((groups[0], list(groups[1])))
@@ -83,6 +86,23 @@ def colourings_of(exploration: Exploration, drawn: Sequence[int]) -> list[Colour
         codes = tuple(at_name[values[at]] for at in drawn)
         made.append(Colouring(title, names, codes, tuple(counts[name] for name in names)))
     return [made[0], *(other for other in made[1:] if len(other.names) > 1)]
+
+
+def _class_columns(exploration: Exploration) -> Iterator[tuple[str, list[str]]]:
+    """Yield the class of each clip; for several labels the frequent sets, then class by class."""
+    dataset = exploration.dataset
+    states = dataset.targets.states
+    if states is None:
+        yield "class", [clip.label for clip in dataset]
+        return
+    sets = [" + ".join(dataset.labels_of(clip)) or "no class" for clip in dataset]
+    frequent = {name for name, _ in Counter(sets).most_common(_MAX_SETS)}
+    yield "classes", [name if name in frequent else "other sets of classes" for name in sets]
+    words = {1: "yes", 0: "no", -1: "not labelled"}
+    most = sorted(dataset.class_counts, key=lambda name: -dataset.class_counts[name])
+    for name in most[:_MAX_SETS]:
+        column = states[:, dataset.classes.index(name)].tolist()
+        yield f"class {name}", [words[state] for state in column]
 
 
 def map_view(

@@ -106,7 +106,8 @@ def _material(exploration: Exploration) -> Material:
         facts = {key: str(value) for key, value in asdict(exploration.formats[clip.id]).items()}
         clips.append(SavedClip(clip.id, clip.label, clip.group, facts | {"seconds": str(seconds)}))
     left_out = [{"path": row.clip.id, "message": row.message} for row in exploration.failed]
-    return Material(exploration.dataset.name, exploration.dataset.classes, clips, left_out)
+    dataset = exploration.dataset
+    return Material(dataset.name, dataset.classes, clips, left_out, dataset.targets.states)
 
 
 def _levels_view(rows: Sequence[ClassLevels]) -> View:

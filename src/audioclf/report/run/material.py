@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from audioclf.dataset.label_counts import LabelCounts
 from audioclf.dataset.remote import display_name
 from audioclf.evaluation.importance import smaller
 from audioclf.report import svg, words
@@ -20,6 +21,7 @@ from audioclf.runs.folder import CONFIG
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audioclf.dataset.targets import States
     from audioclf.runs.reading import SavedClip, SavedRun
 
 View = dict[str, Any]
@@ -37,24 +39,35 @@ _SAMPLED = 96
 class Material:
     """A dataset as a page shows it.
 
-    `left_out` has `path` and `message` of each clip that could not be read.
+    `left_out` has `path` and `message` of each clip that could not be read; `states` are those of
+    several labels per clip.
     """
 
     name: str
     classes: tuple[str, ...]
     clips: Sequence[SavedClip]
     left_out: Sequence[Mapping[str, str]]
+    states: States | None = None
 
     @classmethod
     def of(cls, run: SavedRun) -> Material:
         """Return the dataset of a run."""
         name = str(run.record["dataset"].get("name", ""))
-        return cls(name, run.classes, run.clips, run.left_out)
+        return cls(name, run.classes, run.clips, run.left_out, run.targets.states)
+
+    def ids_of(self, code: int) -> list[str]:
+        """Return the ids of the clips that have a class."""
+        if self.states is not None:
+            return [self.clips[at].id for at in np.flatnonzero(self.states[:, code] == 1).tolist()]
+        return [clip.id for clip in self.clips if clip.label == self.classes[code]]
 
 
 def dataset_view(data: Material, maker: MediaMaker | None) -> View:
     """Return classes, lengths, formats and mean spectrograms of the clips."""
+    labels = None if data.states is None else LabelCounts.of(data.classes, data.states)
     counts = Counter(clip.label for clip in data.clips)
+    if labels is not None:
+        counts = Counter(dict(zip(labels.classes, labels.yes, strict=True)))
     lengths = [float(clip.facts["seconds"]) for clip in data.clips if clip.facts.get("seconds")]
     formats = Counter(tuple(clip.facts.get(key, "") for key in _FORMAT) for clip in data.clips)
     top = max(counts.values())
@@ -64,6 +77,7 @@ def dataset_view(data: Material, maker: MediaMaker | None) -> View:
             {"name": name, "count": counts[name], "percent": round(100 * counts[name] / top, 1)}
             for name in data.classes
         ],
+        "labels": None if labels is None else _labels_view(labels, len(data.clips)),
         "n_groups": len({clip.group for clip in data.clips if clip.group is not None}),
         "total": words.total_length(sum(lengths)),
         "lengths": _histogram(lengths),
@@ -75,6 +89,27 @@ def dataset_view(data: Material, maker: MediaMaker | None) -> View:
         "n_left_out": len(data.left_out),
         "thumbnails": _class_thumbnails(data, maker) if maker else None,
         "n_pictured": min(len(data.classes), MAX_PICTURED),
+    }
+
+
+def _labels_view(labels: LabelCounts, n_clips: int) -> View:
+    """Return the states of each class, and a table of the clips that two classes share."""
+    few = len(labels.classes) <= MAX_PICTURED
+    return {
+        "n_none": labels.none,
+        "n_clips": n_clips,
+        "rows": list(zip(labels.classes, labels.yes, labels.no, labels.unlabelled, strict=True)),
+        "classes": labels.classes,
+        "together": [
+            [
+                {"count": count, "share": round(count / yes, 3) if yes else 0.0}
+                for count in row.tolist()
+            ]
+            for row, yes in zip(labels.together, labels.yes, strict=True)
+        ]
+        if few
+        else None,
+        "pairs": labels.pairs(MAX_PICTURED),
     }
 
 
@@ -128,8 +163,10 @@ def _class_thumbnails(data: Material, maker: MediaMaker) -> View | None:
     classes = data.classes[:MAX_PICTURED]
     n_each = max(3, _SAMPLED // len(classes))
     by_class: dict[str, list[Thumbnail]] = {}
-    for name in classes:
-        ids = [clip.id for clip in data.clips if clip.label == name]
+    for code, name in enumerate(classes):
+        ids = data.ids_of(code)
+        if not ids:
+            continue
         drawn = [ids[i] for i in sorted({round(p) for p in np.linspace(0, len(ids) - 1, n_each)})]
         thumbnails = [item for clip_id in drawn if (item := maker.thumbnail(clip_id)) is not None]
         if thumbnails:
