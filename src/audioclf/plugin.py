@@ -41,6 +41,7 @@ from audioclf.components.finished_run import FinishedRun
 from audioclf.components.hookspecs import PLUGIN_API, hookimpl
 from audioclf.components.loader import Loader
 from audioclf.components.metrics import METRICS, SearchMetric
+from audioclf.components.onnx_graph import NotInOnnxError, OnnxGraph
 from audioclf.components.pooling import Flatten, Pooling, Stats
 from audioclf.components.weights import Weights
 from audioclf.dataset.archive import open_archive
@@ -117,6 +118,8 @@ __all__ = [
     "Listing",
     "Loader",
     "Mark",
+    "NotInOnnxError",
+    "OnnxGraph",
     "PartSource",
     "Pooling",
     "RemoteSource",

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+import audioclf
 from audioclf.starters.sample_data.registry import sample_named, write_sample
-from tests.conftest import REPO
+from tests.conftest import REPO, run_cli
 
 DOCS = REPO / "docs"
 
@@ -59,6 +60,26 @@ def test_the_page_from_python_runs(
     printed = capsys.readouterr().out
     assert "unknown key" in printed
     assert "group-overlap" in printed
+
+
+@pytest.mark.slow
+def test_the_script_of_the_page_models_needs_no_audioclf(
+    groups: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("skl2onnx")
+    result = audioclf.run(groups / "groups" / "config.yaml", out=tmp_path / "run")
+    assert result.model is not None
+    run_cli("export", result.model, "--to", "onnx", "--out", tmp_path / "model.onnx", code=0)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    script = python_of("guides/models.md").partition("import json\n")[2]
+    assert "audioclf" not in re.findall(r"^import (\w+)", script, re.MULTILINE)
+    exec(compile("import json\n" + script, "models.md", "exec", dont_inherit=True), names)
+    model = audioclf.load(result.model)
+    for path in sorted((groups / "groups" / "sounds").glob("*.wav"))[::9]:
+        label, scores = names["classify"](path)
+        assert label == model.predict(path)
+        assert list(scores.values()) == pytest.approx(model.scores(path), abs=1e-4)
 
 
 def test_every_page_has_its_place_in_the_navigation_of_the_site() -> None:

@@ -176,6 +176,14 @@ class Constant(Level):
         return super().extract(y, sr) * 0 + 1
 
 
+@breaking("gives_the_same_in_onnx", "ONNX gives noise a matrix of (22050,), not (1, 44)")
+class OtherInOnnx(Level):
+    """Has another form in ONNX."""
+
+    def to_onnx(self, graph: Any, y: str, sr: int) -> str:
+        return str(graph.op("Neg", y))
+
+
 @breaking("views_are_alike", "view 1 has shape (1, 87) and pooling")
 class Stretching(Level):
     """Has a view of another shape."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from audioclf.components.registry import Registry
     from audioclf.models.bundle.reading import Bundle
+
+T = TypeVar("T")
 
 
 def export(
@@ -33,6 +37,10 @@ def export(
             show_default=False,
         ),
     ] = None,
+    source: Annotated[
+        Literal["sound", "features"],
+        typer.Option("--from", help="Input of the graph: a waveform, or rows of features."),
+    ] = "sound",
     untrusted: Annotated[
         bool, typer.Option("--untrusted", help="Load the model first in a process that may crash.")
     ] = False,
@@ -51,17 +59,37 @@ def export(
     if untrusted:
         try_bundle(file, weights=weights)
     bundle = read_bundle(file, registry, weights=weights)
-    clips = _clips(bundle, config, registry, quiet=quiet)
-    conversion = to_onnx(bundle, *clips)
+    if source == "sound":
+        _export_sound(bundle, target, config, registry)
+        return
+    clips = _clips(bundle, config, lambda path: _rows(bundle, path, registry, quiet=quiet))
+    conversion = to_onnx(bundle, *([] if clips is None else [clips]))
     OutputFolder(target.parent).write_bytes(target.name, conversion.content)
-    on = f"{len(clips[0])} clips and " if clips else ""
-    stored = conversion.n_rows - sum(map(len, clips))
+    n_clips = 0 if clips is None else len(clips)
+    on = f"{n_clips} clips and " if n_clips else ""
     say(
         f"{target}\n  input features [n, {bundle.manifest.features.width}], outputs label and "
-        f"scores [n, {len(bundle.manifest.classes)}]\n  compared on {on}{stored} stored rows: "
+        f"scores [n, {len(bundle.manifest.classes)}]\n  compared on {on}"
+        f"{conversion.n_rows - n_clips} stored rows: "
         f"scores differ by at most {conversion.worst:.1e} (tolerance {TOLERANCE:g})\n"
         f"  classes are equal on these and on {N_FRESH} made rows, where scores differ by at most "
         f"{conversion.worst_fresh:.1e}"
+    )
+
+
+def _export_sound(bundle: Bundle, target: Path, config: Path | None, registry: Registry) -> None:
+    from audioclf.base.files import OutputFolder
+    from audioclf.models.onnx.sound import SOUND_TOLERANCE, to_onnx_from_sound
+
+    sounds = _clips(bundle, config, lambda path: _sounds(bundle, path, registry)) or []
+    conversion = to_onnx_from_sound(bundle, sounds)
+    OutputFolder(target.parent).write_bytes(target.name, conversion.content)
+    on = f"{len(sounds)} clips and " if sounds else ""
+    say(
+        f"{target}\n  input waveform [n_samples], mono, {bundle.model.sr} Hz; outputs label and "
+        f"scores [{len(bundle.manifest.classes)}]\n  compared on {on}"
+        f"{conversion.n_sounds - len(sounds)} made sounds: classes are equal, and scores differ "
+        f"by at most {conversion.worst:.1e} (tolerance {SOUND_TOLERANCE:g})"
     )
 
 
@@ -75,23 +103,37 @@ def _target(file: Path, out: Path | None, to: str) -> Path:
     return target
 
 
-def _clips(
-    bundle: Bundle, config: Path | None, registry: Registry, *, quiet: bool
-) -> list[NDArray[np.float32]]:
-    """Return the features of the run's clips, if its config is there."""
+def _clips(bundle: Bundle, config: Path | None, read: Callable[[Path], T]) -> T | None:
+    """Return what is read of the run's clips, if its config is there."""
     from audioclf.runs.folder import CONFIG, RECORD
 
     folder = bundle.path.absolute().parent
     if config is not None:
-        return [_rows(bundle, config, registry, quiet=quiet)]
+        return read(config)
     if not ((folder / CONFIG).is_file() and (folder / RECORD).is_file()):
-        complain("note", "not in a run folder: compared on the stored rows alone; see --config")
-        return []
+        complain("note", "not in a run folder: its clips are not compared; see --config")
+        return None
     try:
-        return [_rows(bundle, folder / CONFIG, registry, quiet=quiet)]
+        return read(folder / CONFIG)
     except AudioclfError as exc:
-        complain("note", f"compared on the stored rows alone: {exc.message}")
-        return []
+        complain("note", f"the clips of the run are not compared: {exc.message}")
+        return None
+
+
+def _sounds(bundle: Bundle, config: Path, registry: Registry) -> list[NDArray[np.float32]]:
+    """Return the waveforms of the clips of a config, whole, without those that cannot be read."""
+    from audioclf.audio.decode import decode
+    from audioclf.audio.settings import AudioConfig
+    from audioclf.base.errors import DecodeError
+    from audioclf.experiment.prepared import prepare
+
+    dataset = prepare(config, registry=registry, check=False).dataset
+    audio = AudioConfig(sr=bundle.model.sr, channel=bundle.manifest.audio.channel)
+    sounds = []
+    for clip in dataset.clips:
+        with suppress(DecodeError):
+            sounds.append(decode(clip.source, audio).y)
+    return sounds
 
 
 def _rows(bundle: Bundle, config: Path, registry: Registry, *, quiet: bool) -> NDArray[np.float32]:

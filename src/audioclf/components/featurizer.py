@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from audioclf.components.component import Component, Kind
+from audioclf.components.onnx_graph import NotInOnnxError
 from audioclf.components.pooling import Pooling, Stats
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from audioclf.components.onnx_graph import OnnxGraph
     from audioclf.components.weights import Weights
 
 
@@ -160,6 +162,31 @@ class Featurizer(Component):
         None, the default, if this class reads no files of the kind; errors are those of `weights`.
         """
         return None
+
+    def to_onnx(self, graph: OnnxGraph, y: str, sr: int) -> str:
+        """Add the nodes that compute `extract`, so that a model can be exported from sound on.
+
+        The export compares its scores with those of the model before anything is written.
+
+        Parameters
+        ----------
+        graph : OnnxGraph
+        y : str
+            Value of the mono waveform [shape=(n_samples,)], float32, at the rate `sr` in Hz.
+        sr : int
+
+        Returns
+        -------
+        matrix : str
+            Value of the feature matrix [shape=(n_bins, n_frames)], float32.
+
+        Raises
+        ------
+        NotInOnnxError
+            If this featurizer, as by default, or the value of a field cannot be expressed in ONNX;
+            the message says which.
+        """
+        raise NotInOnnxError(f"the featurizer {self.type_name()} has no form in ONNX")
 
     def averages_views(self) -> bool:
         """Whether a prediction is the mean score of all views instead of that of the first."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from audioclf.components.onnx_graph import OnnxGraph
+
 Statistic = Literal["mean", "std"]
 Percentile = Annotated[float, at.Ge(0.0), at.Le(100.0)]
 
@@ -50,6 +52,18 @@ class Flatten(Settings):
         rows = np.full((max_frames, n_bins), self.pad, dtype=np.float32)
         rows[:kept] = features[:, :kept].T
         return rows.ravel()
+
+    def to_onnx(self, graph: OnnxGraph, matrix: str, max_frames: int) -> str:
+        """Add the nodes of `pool` and return the value of the row [shape=(width,)], float32."""
+        import numpy as np
+
+        frames = graph.op("Transpose", graph.part(matrix, 1, 0, max_frames))
+        missing = graph.op(
+            "Sub", graph.constant([max_frames], np.int64), graph.size(frames, axis=0)
+        )
+        shape = graph.op("Concat", missing, graph.size(frames, axis=1), axis=0)
+        padding = graph.op("Expand", graph.constant(self.pad), shape)
+        return graph.reshape(graph.op("Concat", frames, padding, axis=0), [-1])
 
 
 class Stats(Settings):
@@ -108,6 +122,41 @@ class Stats(Settings):
             parts += self._summarise(delta(features, self.delta_width))
         return np.concatenate(parts, dtype=np.float32, casting="same_kind")
 
+    def to_onnx(self, graph: OnnxGraph, matrix: str, max_frames: int) -> str:
+        """Add the nodes of `pool` and return the value of the row [shape=(width,)], float32."""
+        import numpy as np
+
+        parts = self._summary_in(graph, matrix)
+        if self.deltas:
+            parts += self._summary_in(graph, _delta_in(graph, matrix, self.delta_width))
+        row = graph.reshape(graph.op("Concat", *parts, axis=0), [-1])
+        return graph.cast(row, np.float32)
+
+    def _summary_in(self, graph: OnnxGraph, matrix: str) -> list[str]:
+        import numpy as np
+
+        exact = graph.cast(matrix, np.float64)
+        parts = _moments_in(graph, exact, self.statistics)
+        if self.percentiles:
+            parts += _percentiles_in(graph, exact, self.percentiles)
+        if not self.segment_statistics:
+            return parts
+        n_frames, one = graph.size(matrix, axis=1), graph.constant([1], np.int64)
+        for index in range(self.segments):
+            starts, stop = (
+                graph.op(
+                    "Div",
+                    graph.op("Mul", graph.constant([number], np.int64), n_frames),
+                    graph.constant([self.segments], np.int64),
+                )
+                for number in (index, index + 1)
+            )
+            start = graph.op("Min", starts, graph.op("Sub", n_frames, one))
+            stop = graph.op("Max", stop, graph.op("Add", start, one))
+            segment = graph.part(exact, 1, start, stop)
+            parts += _moments_in(graph, segment, self.segment_statistics)
+        return parts
+
     def _summarise(self, features: NDArray[np.float32]) -> list[NDArray[np.float64]]:
         import numpy as np
 
@@ -122,6 +171,58 @@ class Stats(Settings):
 
 Pooling = Annotated[Flatten | Stats, Field(discriminator="type")]
 """Any pooling."""
+
+
+def _moments_in(graph: OnnxGraph, exact: str, statistics: tuple[Statistic, ...]) -> list[str]:
+    """Return the values of statistics over all frames, each [shape=(n_bins, 1)], float64."""
+    mean = graph.mean(exact, axis=1)
+    parts = []
+    for name in statistics:
+        if name == "mean":
+            parts.append(mean)
+        else:
+            centred = graph.op("Sub", exact, mean)
+            variance = graph.mean(graph.op("Mul", centred, centred), axis=1)
+            parts.append(graph.op("Sqrt", variance))
+    return parts
+
+
+def _percentiles_in(graph: OnnxGraph, exact: str, percentiles: tuple[float, ...]) -> list[str]:
+    """Return the values of percentiles, each [shape=(n_bins, 1)], float64."""
+    import numpy as np
+
+    n_frames = graph.size(exact, axis=1)
+    ordered = graph.op("TopK", exact, n_frames, axis=1, largest=0, n_outputs=2)
+    last = graph.op("Sub", n_frames, graph.constant([1], np.int64))
+    parts = []
+    for percentile in percentiles:
+        position = graph.op(
+            "Mul", graph.constant([percentile / 100.0], np.float64), graph.cast(last, np.float64)
+        )
+        below = graph.cast(position, np.int64)
+        above = graph.op("Min", graph.op("Add", below, graph.constant([1], np.int64)), last)
+        low, high = (graph.op("Gather", ordered, place, axis=1) for place in (below, above))
+        weight = graph.op("Sub", position, graph.cast(below, np.float64))
+        rise = graph.op("Mul", graph.op("Sub", high, low), weight)
+        parts.append(graph.op("Add", low, rise))
+    return parts
+
+
+def _delta_in(graph: OnnxGraph, matrix: str, width: int) -> str:
+    """Return the value of `delta` [shape=(n_bins, n_frames)], float32."""
+    import numpy as np
+
+    half = width // 2
+    exact = graph.cast(matrix, np.float64)
+    padded = graph.padded(exact, half, half, mode="edge", rank=2)
+    norm = 2.0 * sum(offset * offset for offset in range(1, half + 1))
+    slopes = []
+    for offset in range(1, half + 1):
+        ahead = graph.part(padded, 1, half + offset, offset - half or None)
+        behind = graph.part(padded, 1, half - offset, -half - offset)
+        scale = graph.constant(offset / norm, np.float64)
+        slopes.append(graph.op("Mul", graph.op("Sub", ahead, behind), scale))
+    return graph.cast(graph.op("Sum", *slopes), np.float32)
 
 
 def _bounds(n_frames: int, segments: int) -> list[tuple[int, int]]:

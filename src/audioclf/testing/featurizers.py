@@ -12,6 +12,7 @@ import numpy as np
 from audioclf.base.errors import FeatureError
 from audioclf.components.component import components_inside
 from audioclf.components.featurizer import Featurizer
+from audioclf.components.onnx_graph import NotInOnnxError
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, no_error, promise
 from audioclf.testing.example import N_SAMPLES, SR, click, noise, silence, tone
 from audioclf.testing.imports import canonical_name, imported_libraries
@@ -19,6 +20,8 @@ from audioclf.testing.imports import canonical_name, imported_libraries
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_ONNX_TOLERANCE = 1e-3
+"""Relative to the greatest feature."""
 _THREADS = 4
 _ROUNDS = 8
 
@@ -65,6 +68,29 @@ def waveform_is_left_alone(featurizer: Featurizer) -> None:
     with no_error("a write-protected waveform raised"):
         featurizer.extract(y, SR)
         featurizer.extract_many([y], SR)
+
+
+@promise("featurizer")
+def gives_the_same_in_onnx(featurizer: Featurizer) -> None:
+    """`to_onnx`, if overridden, gives the features of `extract`."""
+    if type(featurizer).to_onnx is Featurizer.to_onnx:
+        raise CheckSkippedError("it does not override to_onnx")
+    from audioclf.models.onnx.sound import WAVEFORM, featurizer_session
+
+    try:
+        session = featurizer_session(featurizer, SR)
+    except NotInOnnxError as exc:
+        raise CheckSkippedError(str(exc)) from exc
+    except ImportError as exc:
+        raise CheckSkippedError(f"onnx and onnxruntime are not installed: {exc}") from exc
+    for name, y in {"noise": noise(), "a tone": tone(), "silence": silence()}.items():
+        expected = _extract(featurizer, y)
+        (F,) = session.run(None, {WAVEFORM: y})
+        if F.shape != expected.shape:
+            raise CheckFailedError(f"ONNX gives {name} a matrix of {F.shape}, not {expected.shape}")
+        worst = float(np.abs(F - expected).max())
+        if not worst <= _ONNX_TOLERANCE * max(1.0, float(np.abs(expected).max())):
+            raise CheckFailedError(f"ONNX gives {name} features that differ by up to {worst:.2g}")
 
 
 @promise("featurizer")

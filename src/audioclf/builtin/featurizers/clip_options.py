@@ -20,6 +20,7 @@ from audioclf.plugin import Featurizer, Settings
 
 if TYPE_CHECKING:
     from audioclf.dsp.short_time import Matrix
+    from audioclf.plugin import OnnxGraph
 
 Normalization = Literal["mean", "mean_variance"]
 
@@ -83,6 +84,23 @@ class ClipFeaturizer(Featurizer):
         from audioclf.dsp.shared_frames import Windows
 
         return self.extract_many(Windows(y, starts, n_samples), sr)
+
+    @override
+    def to_onnx(self, graph: OnnxGraph, y: str, sr: int) -> str:
+        from audioclf.builtin.featurizers import in_onnx
+
+        if self.trim_silence is not None:
+            y = in_onnx.trimmed(graph, y, self.trim_silence.top_db)
+        matrix = self.frames_in_onnx(graph, y, sr)
+        if self.normalize is not None:
+            matrix = in_onnx.normalized(graph, matrix, self.normalize)
+        if self.n_steps is not None:
+            matrix = in_onnx.resampled(graph, matrix, self.n_steps)
+        return matrix
+
+    def frames_in_onnx(self, graph: OnnxGraph, y: str, sr: int) -> str:
+        """Add the nodes of `featurize` and return the value of the matrix, without the options."""
+        return super().to_onnx(graph, y, sr)
 
     @abstractmethod
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:

@@ -13,6 +13,7 @@ from audioclf.plugin import AnyFeaturizer, FeatureError, Featurizer, Flatten, Po
 
 if TYPE_CHECKING:
     from audioclf.dsp.short_time import Matrix
+    from audioclf.plugin import OnnxGraph
 
 _AS_IT_IS = Stats(statistics=("mean",), percentiles=(), segments=0)
 """The mean over the single frame that `concat` returns: that frame, bit for bit."""
@@ -84,6 +85,17 @@ class Concat(Featurizer):
                 "same for all of them"
             )
         return parts
+
+    @override
+    def to_onnx(self, graph: OnnxGraph, y: str, sr: int) -> str:
+        rows = [
+            # As `_row` pools a part: the frames of a part with `flatten` are its `n_steps`.
+            part.pooling.to_onnx(
+                graph, part.to_onnx(graph, y, sr), getattr(part, "n_steps", 0) or 0
+            )
+            for _, part in self.parts
+        ]
+        return graph.reshape(graph.op("Concat", *rows, axis=0), [-1, 1])
 
     @override
     def views(self) -> Sequence[Featurizer]:

@@ -15,10 +15,11 @@ from typing_extensions import override
 
 from audioclf.builtin.featurizers.pcen import Pcen
 from audioclf.builtin.featurizers.short_time_options import Decibels, Spectral
-from audioclf.plugin import FeatureError, Featurizer, Settings
+from audioclf.plugin import FeatureError, Featurizer, NotInOnnxError, Settings
 
 if TYPE_CHECKING:
     from audioclf.dsp.short_time import Matrix
+    from audioclf.plugin import OnnxGraph
 
 Norm = Literal["slaney"] | Annotated[FiniteFloat, Gt(0)] | None
 
@@ -132,6 +133,25 @@ class MelBands(Spectral):
 
         return transform(ys, self.framing(), self.n_mels, project)
 
+    def mel_power_in_onnx(self, graph: OnnxGraph, y: str, sr: int, norm: Norm) -> str:
+        """Add the nodes of `mel_power` and return the value of the matrix."""
+        from audioclf.builtin.featurizers import in_onnx
+        from audioclf.dsp.mel_filters import mel_weights
+
+        squares = in_onnx.magnitudes(graph, y, self.framing(), double=False)
+        filters = mel_weights(
+            sr=sr,
+            n_fft=self.n_fft,
+            n_mels=self.n_mels,
+            fmin=self.fmin,
+            fmax=self.fmax,
+            htk=self.htk,
+            norm=norm,
+            warp=self.warp,
+        )
+        magnitude = in_onnx.raised(graph, squares, self.power)
+        return graph.op("MatMul", graph.constant(filters), magnitude)
+
     def _check_band(self, sr: int) -> None:
         if self.fmax is not None and self.fmax > sr / 2:
             raise FeatureError(
@@ -185,6 +205,13 @@ class MelSpectrogram(MelBands):
         # Set in spite of the frozen fields, so that the dumped config is valid.
         self.__dict__["db"] = None
         return self
+
+    @override
+    def frames_in_onnx(self, graph: OnnxGraph, y: str, sr: int) -> str:
+        if self.pcen is not None:
+            raise NotInOnnxError("`pcen` has no form in ONNX")
+        mel = self.mel_power_in_onnx(graph, y, sr, self.norm)
+        return mel if self.db is None else self.db.to_onnx(graph, mel)
 
     @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:

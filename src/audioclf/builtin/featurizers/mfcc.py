@@ -11,7 +11,11 @@ from typing_extensions import override
 from audioclf.builtin.featurizers.mel import MelBands, Norm
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from audioclf.dsp.short_time import Matrix
+    from audioclf.plugin import OnnxGraph
 
 _HALF = 4
 """Frames on each side of the one whose delta is estimated, as in librosa's `width=9`."""
@@ -73,6 +77,32 @@ class Mfcc(MelBands):
         """Return the coefficients and deltas [shape=(n_mfcc * (1 + deltas), n_frames)]."""
         return [self._coefficients(mel) for mel in self.mel_power(ys, sr, self.mel_norm)]
 
+    @override
+    def frames_in_onnx(self, graph: OnnxGraph, y: str, sr: int) -> str:
+        import numpy as np
+        from scipy.fft import dct
+
+        from audioclf.builtin.featurizers import in_onnx
+
+        level = in_onnx.to_db(graph, self.mel_power_in_onnx(graph, y, sr, self.mel_norm))
+        basis = dct(np.eye(self.n_mels), type=self.dct_type, axis=0, norm=self.norm)
+        basis = basis[: self.n_mfcc] * self._gain()
+        coefficients = graph.op("MatMul", graph.constant(basis), level)
+        derivatives = [
+            in_onnx.derivative(graph, coefficients, _WEIGHTS[order])
+            for order in range(1, self.deltas + 1)
+        ]
+        return graph.op("Concat", coefficients, *derivatives, axis=0)
+
+    def _gain(self) -> NDArray[np.float64]:
+        """Return the factors of the coefficients [shape=(n_mfcc, 1)] by the lifter."""
+        import numpy as np
+
+        n = np.arange(1, self.n_mfcc + 1)[:, np.newaxis]
+        if self.lifter == 0:
+            return np.ones(n.shape)
+        return np.asarray(1.0 + self.lifter / 2.0 * np.sin(np.pi * n / self.lifter))
+
     def _coefficients(self, mel: Matrix) -> Matrix:
         import numpy as np
         from scipy.fft import dct
@@ -83,9 +113,7 @@ class Mfcc(MelBands):
         cepstrum = dct(level, type=self.dct_type, axis=0, norm=self.norm, workers=1)
         coefficients = np.array(cepstrum[: self.n_mfcc], dtype=np.float32)
         if self.lifter > 0:
-            n = np.arange(1, self.n_mfcc + 1)[:, np.newaxis]
-            gain = 1.0 + self.lifter / 2.0 * np.sin(np.pi * n / self.lifter)
-            coefficients *= gain.astype(np.float32)
+            coefficients *= self._gain().astype(np.float32)
         derivatives = [delta(coefficients, order) for order in range(1, self.deltas + 1)]
         return np.concatenate([coefficients, *derivatives])
 

@@ -14,6 +14,7 @@ from audioclf.plugin import Settings
 
 if TYPE_CHECKING:
     from audioclf.dsp.short_time import Matrix
+    from audioclf.plugin import OnnxGraph
 
 Power = Annotated[FiniteFloat, Ge(1e-37)]
 
@@ -35,6 +36,12 @@ class Decibels(Settings):
         from audioclf.dsp.short_time import power_to_db
 
         return power_to_db(power, self.ref, self.amin, self.top_db, out=power)
+
+    def to_onnx(self, graph: OnnxGraph, power: str) -> str:
+        """Add the nodes of `convert` and return the value of the levels."""
+        from audioclf.builtin.featurizers.in_onnx import to_db
+
+        return to_db(graph, power, self.ref, self.amin, self.top_db)
 
 
 class Spectral(ClipFeaturizer):

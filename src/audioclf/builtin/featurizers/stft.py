@@ -12,6 +12,7 @@ from audioclf.builtin.featurizers.short_time_options import Decibels, Spectral
 
 if TYPE_CHECKING:
     from audioclf.dsp.short_time import Matrix
+    from audioclf.plugin import OnnxGraph
 
 
 class Stft(Spectral):
@@ -47,6 +48,17 @@ class Stft(Spectral):
 
     db: Decibels | None = Decibels()
     """Conversion to dB; null gives `|X|**power`."""
+
+    @override
+    def frames_in_onnx(self, graph: OnnxGraph, y: str, sr: int) -> str:
+        import numpy as np
+
+        from audioclf.builtin.featurizers import in_onnx
+
+        squares = in_onnx.magnitudes(graph, y, self.framing(), double=self.db is not None)
+        if self.db is None:
+            return in_onnx.raised(graph, squares, self.power)
+        return self.db.to_onnx(graph, graph.cast(squares, np.float32))
 
     @override
     def featurize(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:

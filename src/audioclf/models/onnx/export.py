@@ -18,6 +18,7 @@ import numpy as np
 
 from audioclf.base.errors import DatasetError, EnvironmentMissingError, ModelError
 from audioclf.models.onnx.scores import LABEL, SCORES, with_scores
+from audioclf.models.onnx.session import open_session
 from audioclf.models.refusal import RefusedError, reason
 
 if TYPE_CHECKING:
@@ -281,12 +282,8 @@ def _run(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
-    options.intra_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        codes, scores = session.run([LABEL, SCORES], {INPUT: rows})
+        codes, scores = open_session(content).run([LABEL, SCORES], {INPUT: rows})
     except Exception as exc:
         version = onnxruntime.__version__
         what = f"ONNX Runtime {version} cannot run the converted model: {reason(exc)[:160]}"

@@ -1,0 +1,101 @@
+"""Nodes of an ONNX graph, to which components add their part of the way from sound to scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+_TO_THE_END = (1 << 63) - 1
+
+
+class OnnxGraph:
+    """Nodes in the order in which they are added, in opset 17.
+
+    A value is the name of the tensor that holds it. Arithmetic is that of the types of the
+    operands, which must be equal: see `cast`.
+
+    Examples
+    --------
+    >>> graph = OnnxGraph()
+    >>> y = graph.op("Mul", "waveform", graph.constant(2.0))
+    >>> [node.op_type for node in graph.nodes]
+    ['Mul']
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+
+    def op(self, kind: str, *inputs: str, n_outputs: int = 1, **attributes: Any) -> str:
+        """Add a node and return its first output."""
+        from onnx import helper
+
+        name = f"sound_{len(self.nodes)}"
+        outputs = [name, *(f"{name}_{number}" for number in range(1, n_outputs))]
+        self.nodes.append(helper.make_node(kind, list(inputs), outputs, **attributes))
+        return name
+
+    def constant(self, value: ArrayLike, dtype: Any = "float32") -> str:
+        """Return a constant."""
+        import numpy as np
+        from onnx import numpy_helper
+
+        array = np.ascontiguousarray(value, dtype=dtype)
+        array = array.reshape(np.shape(value))
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._names:
+            self._names[key] = f"sound_constant_{len(self._names)}"
+            self.constants.append(numpy_helper.from_array(array, self._names[key]))
+        return self._names[key]
+
+    def cast(self, value: str, dtype: Any) -> str:
+        """Return a value as another type of NumPy."""
+        import numpy as np
+        from onnx import helper
+
+        return self.op("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def size(self, value: str, axis: int) -> str:
+        """Return the length of an axis [shape=(1,)], int64."""
+        return self.op("Shape", value, start=axis, end=axis + 1)
+
+    def part(self, value: str, axis: int, start: str | int, stop: str | int | None) -> str:
+        """Return a slice along an axis; ends are numbers or values [shape=(1,)], int64."""
+        ends = (start, _TO_THE_END if stop is None else stop)
+        names = (self.constant([end], "int64") if isinstance(end, int) else end for end in ends)
+        return self.op("Slice", value, *names, self.constant([axis], "int64"))
+
+    def reshape(self, value: str, shape: Sequence[int]) -> str:
+        """Return a value in another shape, in which one length may be -1."""
+        return self.op("Reshape", value, self.constant(list(shape), "int64"))
+
+    def mean(self, value: str, axis: int) -> str:
+        """Return the mean over an axis, which keeps the length 1."""
+        return self.op("ReduceMean", value, axes=[axis], keepdims=1)
+
+    def padded(
+        self, value: str, before: str | int, after: str | int, *, mode: str, rank: int = 1
+    ) -> str:
+        """Return a value with more elements at both ends of its last axis, of `rank` axes.
+
+        `mode` is constant (zeros), reflect or edge; numbers may be values [shape=(1,)], int64.
+        """
+        none = [0] * (rank - 1)
+        ends = (before, after)
+        names = [
+            self.constant([*none, end], "int64")
+            if isinstance(end, int)
+            else self.op("Concat", self.constant(none, "int64"), end, axis=0)
+            if none
+            else end
+            for end in ends
+        ]
+        return self.op("Pad", value, self.op("Concat", *names, axis=0), mode=mode)
+
+
+class NotInOnnxError(Exception):
+    """A component, or a value of one of its fields, cannot be expressed in ONNX."""
