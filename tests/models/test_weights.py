@@ -33,7 +33,7 @@ class Weighted(Featurizer):
 
     type: Literal["weighted"] = "weighted"
 
-    path: InputPath
+    path: InputPath | None
     """Text file of numbers."""
 
     sha256: str | None = None
@@ -43,6 +43,7 @@ class Weighted(Featurizer):
     """Whether a model holds the file."""
 
     def weight_files(self) -> Sequence[Weights]:
+        assert self.path is not None
         weights = Weights.of(
             Path(self.path),
             sha256=self.sha256,
@@ -200,6 +201,23 @@ def test_a_component_with_weights_of_its_own_shows_them(file: Path) -> None:
     file.unlink()
     missing = _explain(Provider(Packaged, Origin("audioclf-weighted", "1.0", "weighted")))
     assert missing.endswith("numbers.txt: the weights cannot be read: No such file or directory")
+
+
+def test_weights_of_a_package_may_also_be_given(
+    file: Path, tmp_path: Path, plugins: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def packaged(self: Weighted) -> Sequence[Weights]:
+        path = Path(self.path) if self.path else file
+        return (Weights.of(path, field="path", digest_field="sha256"),)
+
+    monkeypatch.setattr(Weighted, "weight_files", packaged)
+    bundle = bundle_of(Weighted(path=None), tmp_path / "m.audioclf", plugins)
+    expected = scores(load(bundle, registry=plugins))
+    moved = file.rename(tmp_path / "elsewhere.bin")
+    assert scores(load(bundle, registry=plugins, weights=[moved])) == expected
+    with pytest.raises(ModelError, match=f"{DIGEST} cannot be used: .*cannot be read") as caught:
+        load(bundle, registry=plugins)
+    assert str(caught.value.hint).startswith("Name the file with --weights FILE")
 
 
 def test_weights_of_a_part_are_found(file: Path, tmp_path: Path, plugins: Registry) -> None:

@@ -66,7 +66,12 @@ def check_weights(featurizer: Featurizer, stored: Sequence[StoredWeights]) -> No
     """Check that a featurizer reads the stored weights and no others; nothing is parsed yet."""
     names = ", ".join(map(_named, stored)) or "its weights"
     with refusing("weights", f"{names} cannot be used"):
-        actual = dict.fromkeys((place, item) for place, item in weights_inside(featurizer))
+        try:
+            actual = dict.fromkeys((place, item) for place, item in weights_inside(featurizer))
+        except AudioclfError as exc:
+            if any(item.field for item in stored):
+                exc.hint = _how_to_give()
+            raise
     expected = {(item.place, item.sha256): item for item in stored}
     for place, item in actual:
         if expected.pop((place, item.sha256), None) is None:
@@ -119,11 +124,11 @@ def _found(weights: StoredWeights, given: Sequence[Path], path: object) -> Path 
         return None
     other = own and own[0].is_file()
     problem = f"are missing: {own[0]} is another file" if other else "are missing"
-    raise RefusedError(
-        "weights",
-        f"{_named(weights)} {problem}",
-        hint=f"Name the file with --weights FILE, or copy it to {models_folder()}.",
-    )
+    raise RefusedError("weights", f"{_named(weights)} {problem}", hint=_how_to_give())
+
+
+def _how_to_give() -> str:
+    return f"Name the file with --weights FILE, or copy it to {models_folder()}."
 
 
 def _kept(size: int) -> Iterator[Path]:
