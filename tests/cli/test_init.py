@@ -99,7 +99,7 @@ def test_every_sample_dataset_gets_a_config_that_runs(
     expected = [(clip.id, clip.label) for clip in theirs.dataset.load()]
     assert [(clip.id, clip.label) for clip in found.dataset] == expected
     grouped = {clip.group for clip in found.dataset} != {None}
-    assert grouped == (name == "groups")
+    assert grouped == (name in {"groups", "mixtures"})
     assert found.config.on_error == ("skip" if name == "bad-files" else "fail")
 
 

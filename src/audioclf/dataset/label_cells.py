@@ -168,13 +168,13 @@ def several_separator(labels: Iterable[str]) -> str | None:
     """
     counts = Counter(labels)
     for sign in SEPARATORS:
-        joined = {label: label.split(sign) for label in counts if sign in label}
         homes = defaultdict(set)
         for label in counts:
             for part in label.split(sign):
-                homes[part.strip()].add(label)
-        parts = {part.strip() for label in joined.values() for part in label}
-        if not parts or any(not part or len(homes[part]) < 2 for part in parts):
+                homes[part.strip().removeprefix(UNSURE)].add(label)
+        joined = [label for label in counts if sign in label]
+        parts = {part for part, texts in homes.items() if not texts.isdisjoint(joined)}
+        if not parts or "" in parts or any(len(homes[part]) < 2 for part in parts):
             continue
         if sign == "," and all(part.lstrip("+-").isdecimal() for part in parts):
             continue  # decimal commas

@@ -120,10 +120,7 @@ def read_rows(
     table.problems.check(hints.get("outside") if reader.leads_out else None)
     if not read:
         raise DatasetError(f"{table.name}: no rows below the header")
-    rows = [row for row in read if row is not None]
-    if labels is None:
-        check_single(table.name, columns.label, [row.label for row in rows])
-    return rows
+    return [row for row in read if row is not None]
 
 
 def unused_columns(table: Table, columns: Columns, labels: Labels | None = None) -> list[str]:
@@ -244,7 +241,9 @@ class _RowReader:
     ) -> None:
         self.columns = columns
         self.labels = label_columns(labels, columns.label)
-        cells = (row.cells.get(columns.label) or "" for row in table.rows)
+        cells = list(filter(None, (row.cells.get(columns.label) for row in table.rows)))
+        if labels is None:
+            check_single(table.name, columns.label, cells)
         try:
             self.read_label = label_reader(labels, columns.label, cells)
         except DatasetError as exc:

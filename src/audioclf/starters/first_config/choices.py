@@ -128,6 +128,9 @@ def choose_classifiers(n_clips: int) -> Choice:
 
 def choose_metrics(dataset: Dataset) -> Choice:
     """Choose the metrics; the main one is balanced accuracy if the classes differ in size."""
+    if dataset.is_several:
+        reason = "Several labels per clip: ranking without a threshold, labels with one, and both."
+        return Choice(["average_precision_macro", "f1_macro", "lwlrap"], (reason,))
     counts = dataset.class_counts.values()
     if max(counts) > 1.5 * min(counts):
         reason = (
@@ -171,8 +174,9 @@ def _published(folds: Sequence[str]) -> Choice:
 def _by_groups(dataset: Dataset, n_groups: int, guessed: bool) -> Choice:
     classes_of, groups_of = defaultdict(set), defaultdict(set)
     for clip in dataset:
-        classes_of[clip.group].add(clip.label)
-        groups_of[clip.label].add(clip.group)
+        for label in dataset.labels_of(clip):
+            classes_of[clip.group].add(label)
+            groups_of[label].add(clip.group)
     smallest = min(groups_of, key=lambda label: len(groups_of[label]))
     fewest = len(groups_of[smallest])
     guess = " (a guess, see above)" if guessed else ""

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from audioclf.base.errors import DatasetError
+from audioclf.dataset.label_cells import can_be_class, several_separator
 from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.table_rows import read_seconds
 from audioclf.dataset.tables import Table
@@ -48,6 +49,7 @@ _END = (
 _NO_TIMES = re.compile(r"freq|hz|lat|lon|temp|ms\b|_ms|id\b", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]")
 _SLASH = re.compile(r"[\\/]")
+_YES_NO = ({"0", "1"}, {"0.0", "1.0"}, {"true", "false"})
 _MOST_ROWS = 2000
 _MOST_REPEATED = 0.5
 
@@ -64,8 +66,9 @@ class Chosen:
 class Columns:
     """The columns of a table by role, such as `path` and `label`, and notes on the choice.
 
-    `files` are the stems of the recordings that the table may name. Without `by_values`, only a
-    usual name makes a column the class.
+    `several` is the field `labels` of a loader, "" for single labels. `files` are the stems of the
+    recordings that the table may name. Without `by_values`, only a usual name makes a column the
+    class.
     """
 
     def __init__(
@@ -95,7 +98,11 @@ class Columns:
         self._add_times(known)
         groups = [name for name in _named(table.columns, _GROUP) if name not in known.values()]
         labels = _named(table.columns, _LABEL)
-        self._add(known, "label", labels, self._texts({*known.values(), *groups}, by_values))
+        yes_no = self._yes_no({*known.values(), *groups})
+        by_name = bool(labels) or "label" in known
+        if by_name or len(yes_no) < 2:
+            self._add(known, "label", labels, self._texts({*known.values(), *groups}, by_values))
+        self.several = self._several(known.get("label"), () if by_name else yes_no)
         groups = [name for name in groups if name not in known.values()]
         if "group" not in known and groups:
             self._guess(known, "group", groups, "name", ", which is kept on one side of each split")
@@ -106,7 +113,8 @@ class Columns:
             self._note_groups(self._texts(set(known.values()), by_values=True))
         self.by_role = {role: name for role in _ROLES if (name := known.get(role))}
         self.notes = tuple(self._notes)
-        self.are_clear = {"path", "label"} <= set(self.by_role)
+        has_label = "label" in self.by_role or isinstance(self.several, dict)
+        self.are_clear = "path" in self.by_role and has_label
 
     def renamed(self) -> dict[str, str]:
         """Return the columns that are not named as their role."""
@@ -129,6 +137,36 @@ class Columns:
             known[role] = usable[0]
         else:
             self._guess(known, role, fitting, "name" if named else "values")
+
+    def _yes_no(self, taken: Collection[str]) -> list[str]:
+        """Return the columns of 1 and 0 that may be one class each."""
+        return [
+            name
+            for name, values in self._values.items()
+            if name not in taken
+            and can_be_class(name)
+            and {value.lower() for value in values} in _YES_NO
+        ]
+
+    def _several(self, label: str | None, yes_no: Sequence[str]) -> str | dict[str, list[str]]:
+        """Return the field `labels` of a loader for several labels per clip; "" for single ones."""
+        if label is None and len(yes_no) > 1:
+            self._notes.append(
+                f"A GUESS by their values: {shown(yes_no, most=8)} hold 1 and 0, so each is a "
+                "class, and a clip has any number of them. If they are not, call init again with "
+                "--label NAME."
+            )
+            return {"columns": list(yes_no)}
+        values = self._values.get(label or "", [])
+        sign = several_separator(values)
+        if sign is None:
+            return ""
+        example = next(value for value in values if sign in value)
+        self._notes.append(
+            f"A GUESS by its values: {label!r} holds several labels per clip, such as {example!r}. "
+            "If each text is one class, write `labels: single`."
+        )
+        return "several"
 
     def _guess(
         self, known: dict[str, str], role: str, names: Sequence[str], by: str, more: str = ""

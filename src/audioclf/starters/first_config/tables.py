@@ -84,16 +84,20 @@ def _audiofolder(
     if table is None or "file_name" not in table.columns:
         return None
     columns = Columns(table, chosen)
-    if "label" not in columns.by_role:
+    if "label" not in columns.by_role and not columns.several:
         notes.append(
             f"{min(tables)} has no column that is clearly the class (it has "
             f"{shown(table.columns, most=8)}), so it was not used. If one is, write `type: "
             "audiofolder` and `label: NAME`."
         )
         return None
-    fields = {r: name for r, name in columns.by_role.items() if r in ("label", "group", "fold")}
-    if fields["label"] == "label":
+    fields: dict[str, Any] = {
+        role: name for role, name in columns.by_role.items() if role in ("label", "group", "fold")
+    }
+    if fields.get("label") == "label":
         del fields["label"]
+    if columns.several:
+        fields["labels"] = columns.several
     labels = f"the metadata in {min(tables)}"
     try:
         dataset = AudioFolder(path=path, **fields).load()
@@ -164,6 +168,8 @@ def _load_manifest(table: Path, columns: Columns, root: Path | None) -> Layout:
     fields: dict[str, Any] = {} if root is None else {"root": root}
     if renamed := columns.renamed():
         fields["columns"] = renamed
+    if columns.several:
+        fields["labels"] = columns.several
     loader = Manifest(path=table, **fields)
     written = {"type": "manifest", "path": table, **fields}
     return Layout(loader.load(), written, f"the table {table.name}", columns.notes)
@@ -181,4 +187,4 @@ def _read(source: AudioSource, notes: list[str]) -> Table | None:
 
 
 def _whole(source: AudioSource) -> Table:
-    return read_table(source, read_table(source, ()).columns)
+    return read_table(source, read_table(source, ()).columns, lists=True)
