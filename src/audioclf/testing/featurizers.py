@@ -114,6 +114,16 @@ def features_depend_on_the_sound(featurizer: Featurizer) -> None:
 
 
 @promise("featurizer")
+def suits_gives_a_reason_or_nothing(featurizer: Featurizer) -> None:
+    """`suits` returns None or a text, whatever the length and the sample rate."""
+    for seconds, sr in ((0.01, 4000), (1.0, 16_000), (3600.0, 384_000)):
+        with no_error(f"suits({seconds}, {sr}) raised"):
+            reason = type(featurizer).suits(seconds, sr)
+        if not (reason is None or (isinstance(reason, str) and reason.strip())):
+            raise CheckFailedError(f"suits({seconds}, {sr}) returned {reason!r}, not None or text")
+
+
+@promise("featurizer")
 def library_update_changes_the_cache_key(featurizer: Featurizer) -> None:
     """Cached features follow the versions of all libraries that the plugin imports."""
     from audioclf.components.discovery import discover

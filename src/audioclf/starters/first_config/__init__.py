@@ -15,12 +15,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from audioclf.base.errors import SplitError
+from audioclf.components.discovery import discover
 from audioclf.components.registry import Registry
 from audioclf.config.loading import read_config
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.path_labels import full_path
 from audioclf.evaluation.splits import Split
-from audioclf.starters.first_config.choices import choose_splits
+from audioclf.starters.first_config.choices import choose_splits, propose_featurizers
 from audioclf.starters.first_config.columns import Chosen
 from audioclf.starters.first_config.folders import find_layout
 from audioclf.starters.first_config.groups import with_groups
@@ -67,7 +68,9 @@ def draft_config(
             clip.id for clip in readable if clip.id not in headers.unreadable
         )
     split, description = _first_possible_split(readable, guessed=layout.guessed_groups)
-    draft = ConfigDraft(name_for(path), layout, headers, split, description)
+    registry = discover() if registry is None else registry
+    proposed = propose_featurizers(headers, registry)
+    draft = ConfigDraft(name_for(path), layout, headers, split, description, proposed)
     _prove(draft, out, registry)
     return replace(draft, text=write_yaml(draft, out))
 

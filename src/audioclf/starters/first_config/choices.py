@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from audioclf.base.errors import PluginError
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.guard import guard
+from audioclf.components.registry import Registry
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.path_labels import fold_for_testing, shown
 from audioclf.starters.first_config.results import Choice, Headers
@@ -111,6 +115,21 @@ def choose_featurizer(sr: int) -> Choice:
         "segment_statistics": ["mean"],
     }
     return Choice({"mfcc": fields}, tuple(reasons))
+
+
+def propose_featurizers(headers: Headers, registry: Registry) -> dict[str, str]:
+    """Return the types that say that they suit recordings of this length and rate, and why."""
+    seconds = float(np.percentile(headers.seconds, 95))
+    sr, _ = _rate(headers)
+    proposed = {}
+    for provider in registry.providers("featurizer"):
+        cls = provider.cls
+        assert issubclass(cls, Featurizer)
+        with guard(f"{cls.type_name()}.suits ({provider.origin})", PluginError):
+            reason = cls.suits(seconds, sr)
+        if reason:
+            proposed[cls.type_name()] = reason
+    return proposed
 
 
 def choose_classifiers(n_clips: int) -> Choice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class ConfigDraft:
-    """A config and the results that it is made from."""
+    """A config and the results that it is made from.
+
+    `proposed` are the types of featurizers beside MFCC, each with its reason.
+    """
 
     name: str
     layout: Layout
     headers: Headers
     split: Choice
     split_description: str
+    proposed: Mapping[str, str] = field(default_factory=dict)
     text: str = ""

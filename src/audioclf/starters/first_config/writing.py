@@ -35,6 +35,9 @@ def _lines(draft: ConfigDraft, out: Path) -> Iterator[str]:
     yield from ("", "dataset:", *_dataset(draft, out))
     yield from _section("audio", audio)
     yield from _section("featurizers", choices.choose_featurizer(audio.data["sr"]))
+    for name, reason in draft.proposed.items():
+        yield from comment(reason, 2)
+        yield from block({name: {"type": name}}, 2)
     yield from _line("split", draft.split)
     yield from _section("classifiers", choices.choose_classifiers(len(dataset)))
     yield from _line("metrics", choices.choose_metrics(dataset))
