@@ -6,6 +6,7 @@ it. Scores of a clip need not sum to 1.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,8 +15,8 @@ import numpy as np
 
 from audioclf.base.errors import ClassifierError
 from audioclf.components.batches import Batches
-from audioclf.components.guard import guard
-from audioclf.evaluation.fitting import fit_batches, fit_rows
+from audioclf.components.guard import guard, recorded
+from audioclf.evaluation.fitting import FinalFit, fit_batches, fit_rows
 from audioclf.evaluation.predictions import ScoreKind, predicted, protected
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from audioclf.dataset.targets import Codes, Targets
     from audioclf.evaluation.fitting import Fitting
+    from audioclf.evaluation.results import Pipeline
 
     Floats = NDArray[np.float64]
 
@@ -174,6 +176,24 @@ class ClassFitter:
                 return None
             scores[test] = outputs.scores[:, 0]
         return best_f1_threshold(y, scores)
+
+
+def fit_final_classes(
+    pipeline: Pipeline,
+    matrix: NDArray[np.float32],
+    targets: Targets,
+    *,
+    seed: int,
+    in_batches: bool = False,
+    choose: bool = False,
+) -> FinalFit:
+    """Fit each class on all clips that are labelled for it, as on the training side of a fold."""
+    where = f"classifier {pipeline.name!r} ({pipeline.described}), on all clips"
+    started = time.perf_counter()
+    fitter = ClassFitter(pipeline, matrix, targets, seed, in_batches, choose)
+    with guard(where, ClassifierError), recorded() as remarks:
+        model = fitter.fit(np.arange(len(targets)))
+    return FinalFit(model, time.perf_counter() - started, (*model.notes, *remarks))
 
 
 def _constant_note(name: str, n_yes: int) -> str:

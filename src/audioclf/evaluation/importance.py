@@ -16,6 +16,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audioclf.dataset.targets import Targets
+    from audioclf.evaluation.class_fits import OneFitPerClass
+
     Floats = NDArray[np.float64]
 
 MAX_ROWS = 500
@@ -47,6 +50,23 @@ def importance(
     result = shape.T if layout == "flatten" else shape.sum(axis=0)
     total = result.sum()
     return result / total if total > 0 else result
+
+
+def mean_importance(
+    fitted: OneFitPerClass, X: NDArray[np.float32], targets: Targets, **options: Any
+) -> Floats | None:
+    """Return the mean of `importance` over the classes, each on its labelled clips; None for none.
+
+    The scale is that of one class: the sum is 1, or less where a class uses no column.
+    """
+    assert targets.states is not None
+    of_classes = []
+    for code, estimator in enumerate(fitted.estimators):
+        if not isinstance(estimator, float):
+            known = targets.states[:, code] >= 0
+            y = (targets.states[known, code] > 0).astype(np.intp)
+            of_classes.append(importance(estimator, X[known], y, **options))
+    return np.mean(of_classes, axis=0) if of_classes else None
 
 
 def column_importance(estimator: Any, n_features: int) -> Floats | None:

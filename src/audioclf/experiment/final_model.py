@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ModelError
+from audioclf.evaluation.class_fits import OneFitPerClass, fit_final_classes
 from audioclf.evaluation.fitting import fit_final
 from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL
 from audioclf.models.bundle.manifest import Evaluated, Training
@@ -42,7 +43,17 @@ def write_final(
     """
     config, pipeline = result.config, evaluated.pipeline
     matrix, targets = extraction.matrices[pipeline.featurizer], extraction.dataset.targets
-    fit = fit_final(pipeline, matrix, targets, seed=config.seed, in_batches=in_batches)
+    if targets.is_several:
+        fit = fit_final_classes(
+            pipeline,
+            matrix,
+            targets,
+            seed=config.seed,
+            in_batches=in_batches,
+            choose=config.thresholds == "f1",
+        )
+    else:
+        fit = fit_final(pipeline, matrix, targets, seed=config.seed, in_batches=in_batches)
     _write_importance(folder, config, pipeline, fit.estimator, extraction)
     effects = _effects(config, evaluated, extraction)
     of_scores = [f"the model of {pipeline.name} {note}" for note in effects.notes]
@@ -109,19 +120,21 @@ def _write_importance(
     extraction: Extraction,
 ) -> None:
     from audioclf.components.pooling import Flatten, Stats
-    from audioclf.evaluation.importance import importance, importances_data
+    from audioclf.evaluation.importance import importance, importances_data, mean_importance
 
     pooling = config.featurizers[pipeline.featurizer].pooling
     if not isinstance(pooling, Flatten | Stats):
         return
-    importances = importance(
-        estimator,
-        pipeline.views.plain(extraction.matrices[pipeline.featurizer]),
-        extraction.dataset.targets.codes,
-        n_bins=extraction.plans[pipeline.featurizer].n_bins,
-        layout="flatten" if isinstance(pooling, Flatten) else "stats",
-        seed=config.seed,
-    )
+    rows = pipeline.views.plain(extraction.matrices[pipeline.featurizer])
+    targets = extraction.dataset.targets
+    layout = "flatten" if isinstance(pooling, Flatten) else "stats"
+    n_bins = extraction.plans[pipeline.featurizer].n_bins
+    options: Any = {"n_bins": n_bins, "layout": layout, "seed": config.seed}
+    if isinstance(estimator, OneFitPerClass):
+        if (importances := mean_importance(estimator, rows, targets, **options)) is None:
+            return
+    else:
+        importances = importance(estimator, rows, targets.codes, **options)
     folder.write_json(IMPORTANCES, importances_data({pipeline.name: importances}))
 
 

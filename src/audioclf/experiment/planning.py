@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audioclf.audio.settings import AudioConfig
+    from audioclf.config.run_config import RunConfig
     from audioclf.experiment.prepared import Prepared
     from audioclf.experiment.resources import Resources
 
@@ -117,7 +118,7 @@ def plan(
         fits, problems = [], []
         for pipeline in prepared.pipelines:
             try:
-                fits.append(fit_seconds(pipeline, probe, n_train, config.seed))
+                fits.append(fit_seconds(pipeline, probe, n_train, config))
             except ClassifierError as exc:
                 problems.append(
                     f"{pipeline.name} could not be fitted to made-up rows, so its time is not in "
@@ -158,13 +159,17 @@ class _Probe:
     clip_seconds: float
     clip_bytes: float
     new_bytes: float
+    states: NDArray[np.int8] | None = None
 
     @classmethod
     def of(
         cls, dataset: Dataset, audio: AudioConfig, plans: tuple[Plan, ...], folder: Path | None
     ) -> _Probe:
         """Featurize clips of all classes, without reading the cache."""
-        codes = dataset.targets.codes
+        targets = dataset.targets
+        codes = (
+            targets.codes if targets.states is None else targets.states.sum(axis=1, dtype=np.intp)
+        )
         steps = np.linspace(0, len(codes) - 1, min(_MAX_PROBED, len(codes)))
         positions = np.argsort(codes, kind="stable")[steps.round().astype(np.intp)]
         clips = tuple(dataset.clips[position] for position in positions)
@@ -193,6 +198,7 @@ class _Probe:
             n_probed=len(clips),
             failures=failures,
             codes=codes[positions[usable]],
+            states=None if targets.states is None else targets.states[positions[usable]],
             rows={name: rows[usable] for name, rows in result.rows.items()},
             cached=cached,
             clip_seconds=cached * _READ_SECONDS * len(views) + (1 - cached) * new_seconds,
@@ -207,10 +213,17 @@ def _is_cached(folder: Path | None, view: Plan, row: LedgerRow) -> bool:
     return FeatureCache(folder).has(view.keys.key(row.digest))
 
 
-def fit_seconds(pipeline: Pipeline, probe: _Probe, n_train: int, seed: int) -> float:
+def _states_of_rows(states: NDArray[np.int8], rows: NDArray[np.intp]) -> Targets:
+    """Return the states of the probed clips, repeated for as many rows."""
+    names = tuple(map(str, range(states.shape[1])))
+    return Targets(names, None, "clip", rows, None, states[rows % len(states)])
+
+
+def fit_seconds(pipeline: Pipeline, probe: _Probe, n_train: int, config: RunConfig) -> float:
     """Fit a classifier to made-up rows at two sizes; scale its seconds to the training data."""
     rows = probe.rows[pipeline.featurizer]
     classes, codes = np.unique(probe.codes, return_inverse=True)
+    options: Any = {"seed": config.seed, "choose_thresholds": config.thresholds == "f1"}
     points: list[tuple[int, float]] = []
     for size in sorted({min(n_train, max(n, 2 * len(classes))) for n in _FIT_ROWS}):
         every = np.arange(size)
@@ -221,9 +234,11 @@ def fit_seconds(pipeline: Pipeline, probe: _Probe, n_train: int, seed: int) -> f
             rows[one] - rows[other]
         )
         targets = Targets(tuple(map(str, classes)), np.resize(codes, size), "clip", every)
+        if probe.states is not None:
+            targets = _states_of_rows(probe.states, every)
         splits = Splits((Fold(0, "probe", every, every),), "probe")
         started = time.perf_counter()
-        evaluate([pipeline], {pipeline.featurizer: matrix}, targets, splits, seed=seed)
+        evaluate([pipeline], {pipeline.featurizer: matrix}, targets, splits, **options)
         points.append((size, time.perf_counter() - started))
         if points[-1][1] > _SLOW_SECONDS:
             break

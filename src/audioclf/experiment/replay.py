@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, PluginError
 from audioclf.base.progress import Progress, no_progress
 from audioclf.config.loading import load_config
@@ -252,10 +254,10 @@ def _other_labels(
     for fold, fold_now in zip(pipeline.folds, pipeline_now.folds, strict=True):
         codes = zip(fold.fold.test, fold.y_pred, fold_now.y_pred, strict=True)
         for index, code, code_now in codes:
-            if code != code_now:
+            if np.any(code != code_now):
                 yield (
                     f"{before.clips[index].id!r} by {pipeline.name!r} in fold {fold.fold.name!r}: "
-                    f"{now.classes[code_now]!r} instead of {before.classes[code]!r}"
+                    f"{now.label_of(code_now)!r} instead of {before.label_of(code)!r}"
                 )
 
 

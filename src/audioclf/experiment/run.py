@@ -302,9 +302,6 @@ class _Run:
         name, names = self.config.final, self.config.pipeline_names
         if name == "none":
             return result
-        if extraction.dataset.is_several:
-            note = "no model file and no page were written: they are not made for several labels"
-            return replace(result, notes=(*result.notes, note))
         if name == "best":
             name = next(item.name for item in result.pipelines if item.name in names)
         self.progress("final", 0, 1, name)

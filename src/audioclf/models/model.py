@@ -31,6 +31,7 @@ from audioclf.models.windows import (
     Piece,
     ScoredWindow,
     pieces,
+    source_from,
     source_of,
     window_runs,
 )
@@ -68,7 +69,14 @@ class Model:
     @cached_property
     def scorer(self) -> Any:
         """The estimator, or its mean over several views, for rows of features."""
+        if self.is_several:
+            return self.estimator.mapped(self.views.scorer)
         return self.views.scorer(self.estimator)
+
+    @property
+    def is_several(self) -> bool:
+        """Whether a sound can have several labels, or none."""
+        return self.manifest.several is not None
 
     @property
     def row_width(self) -> int:
@@ -102,14 +110,14 @@ class Model:
     @overload
     def predict(
         self, items: str | Path | AudioSource | NDArray[Any], *, sr: int | None = None
-    ) -> str | None: ...
+    ) -> Any: ...
 
     @overload
     def predict(
         self, items: list[Any] | tuple[Any, ...], *, sr: int | None = None
-    ) -> list[str | None]: ...
+    ) -> list[Any]: ...
 
-    def predict(self, items: Any, *, sr: int | None = None) -> str | list[str | None] | None:
+    def predict(self, items: Any, *, sr: int | None = None) -> Any:
         """Return the class of one sound, or of each of several.
 
         Parameters
@@ -124,7 +132,8 @@ class Model:
         Returns
         -------
         label : str or None, or a list of these
-            None if the score of the class is below `manifest.abstain_below`.
+            None if the score of the class is below `manifest.abstain_below`. A model of several
+            labels returns a list of the classes whose scores reach their thresholds.
 
         Raises
         ------
@@ -133,6 +142,9 @@ class Model:
         """
         if not isinstance(items, list | tuple):
             return self.predict([items], sr=sr)[0]
+        if self.is_several:
+            states = self.states_of(self._rows(items, sr)) if items else ()
+            return [[self.classes[code] for code in np.flatnonzero(row)] for row in states]
         codes = self.decide(self._rows(items, sr)) if items else ()
         return [self.classes[code] if code >= 0 else None for code in codes]
 
@@ -149,7 +161,7 @@ class Model:
         Returns
         -------
         proba : np.ndarray [shape=(n_classes,) or (n_items, n_classes)], float64
-            In the order of `classes`; each row sums to 1.
+            In the order of `classes`; each row sums to 1, except for a model of several labels.
 
         Raises
         ------
@@ -301,11 +313,16 @@ class Model:
         how = self.manifest.calibration
         return scores if how is None else calibrated(how.mapping, scores)
 
+    def states_of(self, rows: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Return 1 for classes whose score reaches the threshold, else 0 [(n_rows, n_classes)]."""
+        return np.asarray(self.scorer.outputs(rows).states)
+
     def codes_of(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
         """Return the code of the most probable class of each row, without abstaining.
 
         Without calibration it is the prediction of the classifier, which has the highest score.
         """
+        self._check_one_label()
         if (calibration := self.manifest.calibration) is None:
             return checked_labels(self.scorer.predict(rows), len(rows), len(self.classes))
         scores = self._uncalibrated(rows)
@@ -316,6 +333,7 @@ class Model:
         self, rows: NDArray[np.float32]
     ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
         """Return what `codes_of` and `scores_of` do, computed once; None where there are none."""
+        self._check_one_label()
         if (calibration := self.manifest.calibration) is None:
             outputs = predicted(self.scorer, rows, len(self.classes))
             return outputs.codes, outputs.scores
@@ -332,7 +350,14 @@ class Model:
         assert scores is not None
         return np.where(names_no_class(scores, codes, below), -1, codes)
 
+    def _check_one_label(self) -> None:
+        if self.is_several:
+            raise ModelError("the model gives several labels per sound, not one class")
+
     def _uncalibrated(self, rows: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        if self.is_several:
+            scores: NDArray[np.float64] | None = self.scorer.outputs(rows).scores
+            return scores
         if self.score_kind == "decision":
             return predicted(self.scorer, rows, len(self.classes)).scores
         return scores_of_rows(self.scorer, rows, len(self.classes))[0]
@@ -340,7 +365,7 @@ class Model:
     def _rows(self, items: Sequence[Any], sr: int | None) -> NDArray[np.float32]:
         rows = np.empty((len(items), self.row_width), dtype=np.float32)
         for row, item in zip(rows, items, strict=True):
-            row[:] = self._row(_source(item, sr), self.manifest.audio)
+            row[:] = self._row(source_from(item, sr), self.manifest.audio)
         return rows
 
     def _row(self, source: AudioSource, audio: AudioConfig) -> NDArray[np.float32]:
@@ -372,11 +397,3 @@ class Model:
             Plan(str(number), view, label, shape.n_bins, shape.max_frames, shape.width)
             for number, view in enumerate(views)
         )
-
-
-def _source(item: Any, sr: int | None) -> AudioSource:
-    if isinstance(item, AudioSource | str | Path):
-        return source_of(item)
-    if sr is None:
-        raise TypeError("a waveform needs its sample rate: pass sr=..., in Hz")
-    return ArraySource.of(item, sr)

@@ -15,13 +15,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from audioclf.base.errors import ConfigError
 from audioclf.dataset.remote import is_url
 from audioclf.dataset.sources import AudioSource, FileSource, RemoteSource
+from audioclf.models.arrays import ArraySource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,3 +123,12 @@ def window_runs(batch: Sequence[Piece], cutting: Cutting) -> Iterator[list[Piece
         run.append(piece)
     if run:
         yield run
+
+
+def source_from(item: Any, sr: int | None) -> AudioSource:
+    """Return the source of a sound that is given by its place, or as an array at `sr` Hz."""
+    if isinstance(item, AudioSource | str | Path):
+        return source_of(item)
+    if sr is None:
+        raise TypeError("a waveform needs its sample rate: pass sr=..., in Hz")
+    return ArraySource.of(item, sr)

@@ -203,7 +203,7 @@ def _checked_metric(metric: str, run: SavedRun) -> Metric:
     if metric not in METRICS:
         known = suggest(metric, list(METRICS)) or f"There are {', '.join(METRICS)}."
         raise ConfigError(f"unknown metric {metric!r}", hint=known)
-    check_metrics([metric], run.classes)
+    check_metrics([metric], run.classes, several=run.is_several)
     return metric
 
 
@@ -253,7 +253,8 @@ def _check_enough(comparison: Comparison, named: Sequence[_Named], run: SavedRun
         why = f"there is one pipeline, {named[0].name}"
         hint = "Give a run with several classifiers or featurizers, or several runs."
     elif len(available) > len(comparison.pipelines):
-        reason = untested(run.folds, [clip.label for clip in run.clips])
+        labels = [] if run.is_several else [clip.label for clip in run.clips]
+        reason = untested(run.folds, labels) if labels else ""
         why = f"{metric} is not defined on these folds" + (f", since {reason}" if reason else "")
         hint = f"{hint[:-1]}, or use a split that tests every class."
     else:

@@ -21,7 +21,7 @@ import numpy as np
 from audioclf.base.errors import AudioclfError, ResultError
 from audioclf.base.text import csv_text
 from audioclf.config.yaml_source import read_yaml
-from audioclf.dataset.label_sets import class_names, states_of
+from audioclf.dataset.label_sets import class_names, join_labels, states_of
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
@@ -102,6 +102,12 @@ class SavedRun:
     def is_several(self) -> bool:
         """Whether clips have several labels."""
         return is_several(self.metrics)
+
+    def label_of(self, prediction: Any) -> str:
+        """Return the name of a predicted class, or of all if clips have several labels."""
+        if self.is_several:
+            return join_labels(self.classes[code] for code in np.flatnonzero(prediction))
+        return self.classes[int(prediction)]
 
     def is_baseline(self, pipeline: SavedPipeline) -> bool:
         """Return whether a pipeline predicts from class frequencies only."""

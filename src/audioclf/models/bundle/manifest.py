@@ -30,11 +30,12 @@ from audioclf.models.calibration.records import (
 )
 from audioclf.models.refusal import RefusedError, first_problem
 
-FORMAT = 3
+FORMAT = 4
 """Newest version of the format; this and all earlier versions are read.
 
 It increases whenever an older reader could not read a file or would use it wrongly. Version 1 had
-neither calibration nor abstention. A model without weights is written in version 2.
+neither calibration nor abstention. A model without weights is written in version 2, one without
+several labels per clip in version 2 or 3.
 """
 
 MANIFEST = "manifest.json"
@@ -126,10 +127,19 @@ class StoredWeights(Part):
         return f"{WEIGHTS}{self.sha256}"
 
 
+class SeveralLabels(Part):
+    """Several labels per clip: each class has an estimator of its own, or a constant score."""
+
+    thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+    """Scores from which a clip has a class."""
+    constants: tuple[Annotated[float, Field(ge=0, le=1)] | None, ...]
+    """Score of a class without an estimator, since all its training clips have one state."""
+
+
 class Manifest(Part):
     """Everything that a bundle records about its model."""
 
-    format: Literal[1, 2, 3]
+    format: Literal[1, 2, 3, 4]
     audioclf: Version
     name: Text
     """Name of the run."""
@@ -162,6 +172,8 @@ class Manifest(Part):
     """Score of the predicted class below which the model gives no class."""
     abstention: Abstention | None = None
     """Measured effects of `abstain_below`."""
+    several: SeveralLabels | None = None
+    """Of a model of several labels per clip; null for one label."""
     training: Training
     evaluation: Evaluated | None = None
     members: dict[Text, Member]
@@ -192,12 +204,27 @@ class Manifest(Part):
             check_size(self.calibration.mapping, len(self.classes))
         return self
 
+    @model_validator(mode="after")
+    def _several_is_consistent(self) -> Manifest:
+        if (self.several is not None) != (self.format >= 4):
+            raise ValueError("several labels need format 4, and it is of no other model")
+        if self.several is None:
+            return self
+        for values in (self.several.thresholds, self.several.constants):
+            if len(values) != len(self.classes):
+                raise ValueError(f"{len(values)} values for {len(self.classes)} classes")
+        if self.calibration is not None or self.abstain_below is not None:
+            raise ValueError("calibration or abstain_below with several labels")
+        return self
+
     @model_serializer(mode="wrap")
     def _without_empty_weights(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out empty weights, which readers of version 2 do not know."""
+        """Leave out empty fields, which readers of version 2 do not know."""
         data: dict[str, Any] = handler(self)
         if not self.weights:
             data.pop("weights", None)
+        if self.several is None:
+            data.pop("several", None)
         return data
 
 
@@ -221,7 +248,7 @@ def members_of(raw: bytes) -> Mapping[str, Member]:
     except (ValueError, RecursionError) as exc:
         raise RefusedError("manifest", f"{MANIFEST} is not JSON: {exc}") from exc
     number = data.get("format") if isinstance(data, dict) else None
-    if number not in (1, 2, FORMAT) or isinstance(number, bool):
+    if number not in (1, 2, 3, FORMAT) or isinstance(number, bool):
         raise _other_format(number)
     try:
         return _Members.model_validate_json(raw, strict=True).members

@@ -25,12 +25,14 @@ from audioclf.components.fields import validate_component
 from audioclf.components.registry import Registry
 from audioclf.engines.base import WorkerDiedError
 from audioclf.engines.local import ProcessEngine
+from audioclf.evaluation.class_fits import OneFitPerClass
 from audioclf.evaluation.views import Views
 from audioclf.models.bundle.container import MODEL_LIMITS, unseal
 from audioclf.models.bundle.manifest import Manifest, Provenance, parse_manifest
 from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.bundle.weights import check_weights, located
+from audioclf.models.estimators.several import restore_classes
 from audioclf.models.estimators.store import SKOPS, restore_estimator
 from audioclf.models.model import Model
 from audioclf.models.refusal import RefusedError, naming, refusing
@@ -76,8 +78,29 @@ class Bundle:
     def model(self) -> Model:
         """The model, ready to predict."""
         return Model(
-            self.manifest, self.featurizer, self.classifier.scorer(self.estimator), self.clips
+            self.manifest, self.featurizer, scorer_of(self.classifier, self.estimator), self.clips
         )
+
+
+def scorer_of(classifier: Classifier, estimator: Any) -> Any:
+    """Return the object that predicts, from an estimator or those of several labels."""
+    if isinstance(estimator, OneFitPerClass):
+        return estimator.mapped(classifier.scorer)
+    return classifier.scorer(estimator)
+
+
+def restored_from(classifier: Classifier, manifest: Manifest, files: Mapping[str, bytes]) -> Any:
+    """Restore the estimator of a manifest from its files; see `restore_estimator`."""
+    if manifest.several is not None:
+        return restore_classes(classifier, manifest, files)
+    return restore_estimator(
+        classifier,
+        manifest.estimator.format,
+        files,
+        seed=manifest.seed,
+        n_classes=len(manifest.classes),
+        n_features=manifest.features.width,
+    )
 
 
 def load(
@@ -203,14 +226,8 @@ def _restored(contents: Contents, registry: Registry, weights: Sequence[Path]) -
     classifier = cast(Classifier, _component("classifier", manifest.classifier, contents, registry))
     check = SelfCheck.from_files(contents.files, manifest, Views.of(featurizer).predicted)
     _check_width(manifest, featurizer)
-    estimator = restore_estimator(
-        classifier,
-        manifest.estimator.format,
-        {n.removeprefix(ESTIMATOR): contents.files[n] for n in manifest.estimator.files},
-        seed=manifest.seed,
-        n_classes=len(manifest.classes),
-        n_features=manifest.features.width,
-    )
+    stored = {n.removeprefix(ESTIMATOR): contents.files[n] for n in manifest.estimator.files}
+    estimator = restored_from(classifier, manifest, stored)
     notes = tuple(_notes(manifest, (featurizer, classifier), registry))
     clips = TrainingClips.from_files(contents.files, manifest.training.fingerprint)
     parts = (featurizer, classifier, estimator, check, notes, clips)

@@ -37,8 +37,10 @@ _HINT = "Install the versions that `audioclf model show` lists, or train again."
 class SelfCheck:
     """Stored rows with their predictions, and the features of the probe signal.
 
-    Rows are float32 [shape=(n_rows, n_features)], `scores` float64 [shape=(n_rows, n_classes)], or
-    None if the classifier gives none, and `probe` the features of `probe_signal`.
+    Rows are float32 [shape=(n_rows, n_features)], `codes` [shape=(n_rows,)] classes, or
+    [shape=(n_rows, n_classes)] 1 and 0 with several labels, `scores` float64
+    [shape=(n_rows, n_classes)], or None if the classifier gives none, and `probe` the features of
+    `probe_signal`.
     """
 
     rows: NDArray[np.float32]
@@ -77,7 +79,7 @@ class SelfCheck:
         has_scores = manifest.scores != "none"
         return cls(
             rows,
-            _array(files, "codes", np.int64, shape[:1]),
+            _array(files, "codes", np.int64, shape if manifest.several else shape[:1]),
             _array(files, "scores", np.float64, shape) if has_scores else None,
             _array(files, "probe", np.float32, (width,)),
         )
@@ -95,6 +97,8 @@ class SelfCheck:
                 raise RefusedError("score", _differs("predictions"), hint=_HINT)
             return
         same = np.ptp(self.scores, axis=1) == 0
+        if model.is_several:
+            same[:] = False
         if same.any() and not np.array_equal(codes[same], self.codes[same]):
             raise RefusedError("score", _differs("predictions"), hint=_HINT)
         worst = float(np.abs(scores - self.scores)[~same].max(initial=0.0))
@@ -137,6 +141,9 @@ def _predicted(
 
     n_classes = len(model.classes)
     with threadpoolctl.threadpool_limits(1):
+        if model.is_several:
+            states, scores, kind, _ = model.scorer.outputs(rows)
+            return states.astype(np.int64), scores
         scores, kind = scores_of_rows(model.scorer, rows, n_classes)
         codes = checked_labels(model.scorer.predict(rows), len(rows), n_classes)
     if kind != model.score_kind:

@@ -19,6 +19,7 @@ from audioclf.components.component import Component, components_inside, terms_of
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pinned import weights_inside
 from audioclf.components.registry import Registry
+from audioclf.evaluation.class_fits import OneFitPerClass
 from audioclf.evaluation.predictions import scores_of_rows
 from audioclf.evaluation.results import Pipeline
 from audioclf.features.extraction import make_plans
@@ -32,17 +33,19 @@ from audioclf.models.bundle.manifest import (
     FeatureShape,
     Manifest,
     Provenance,
+    SeveralLabels,
     StoredEstimator,
     StoredWeights,
     Training,
     to_json,
 )
-from audioclf.models.bundle.reading import CARD, ESTIMATOR
+from audioclf.models.bundle.reading import CARD, ESTIMATOR, restored_from, scorer_of
 from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.bundle.weights import embedded
 from audioclf.models.calibration.records import Abstention, Calibration
-from audioclf.models.estimators.store import dump_estimator, restore_estimator
+from audioclf.models.estimators.several import dump_classes, unwrapped_classes
+from audioclf.models.estimators.store import dump_estimator
 from audioclf.models.model import Model
 from audioclf.models.refusal import RefusedError, refusing
 
@@ -99,20 +102,18 @@ def write_bundle(path: str | Path, contents: BundleContents, registry: Registry)
 
 
 def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
-    classifier, fitted = contents.pipeline.classifier.unwrapped(contents.estimator)
-    stored = dump_estimator(classifier, fitted)
+    several = isinstance(contents.estimator, OneFitPerClass)
+    if several:
+        classifier, fitted = unwrapped_classes(contents.pipeline.classifier, contents.estimator)
+        stored = dump_classes(classifier, fitted)
+    else:
+        classifier, fitted = contents.pipeline.classifier.unwrapped(contents.estimator)
+        stored = dump_estimator(classifier, fitted)
     files = {f"{ESTIMATOR}{name}": content for name, content in stored.items()}
     manifest = _manifest(contents, classifier, fitted, files, registry)
-    restored = restore_estimator(
-        classifier,
-        manifest.estimator.format,
-        stored,
-        seed=contents.seed,
-        n_classes=len(contents.classes),
-        n_features=manifest.features.width,
-    )
+    restored = restored_from(classifier, manifest, stored)
     original, again = (
-        Model(manifest, contents.featurizer, classifier.scorer(estimator))
+        Model(manifest, contents.featurizer, scorer_of(classifier, estimator))
         for estimator in (fitted, restored)
     )
     check = SelfCheck.of(original, contents.matrix)
@@ -141,9 +142,16 @@ def _manifest(
     (plan,) = make_plans(contents.audio, {contents.featurizer.type_name(): contents.featurizer}, {})
     weights = _stored_weights(contents.featurizer)
     configured = pipeline.classifier if classifier is not pipeline.classifier else None
+    several, scorer = None, scorer_of(classifier, fitted)
+    if isinstance(fitted, OneFitPerClass):
+        constants = tuple(e if isinstance(e, float) else None for e in fitted.estimators)
+        several = SeveralLabels(thresholds=tuple(fitted.thresholds.tolist()), constants=constants)
+        kind = scorer.outputs(first_row).kind
+    else:
+        kind = scores_of_rows(scorer, first_row, len(classes))[1]
     with refusing("manifest", "a value does not fit into the manifest"):
         return Manifest(
-            format=FORMAT if weights else 2,
+            format=FORMAT if several else 3 if weights else 2,
             audioclf=__version__,
             name=contents.name,
             cell=pipeline.name,
@@ -159,7 +167,8 @@ def _manifest(
             versions=_versions(inside),
             platform=platform_name(),
             estimator=StoredEstimator(format=classifier.model_format, files=tuple(files)),
-            scores=scores_of_rows(classifier.scorer(fitted), first_row, len(classes))[1],
+            scores=kind,
+            several=several,
             training=contents.training,
             evaluation=contents.evaluation,
             calibration=contents.calibration,

@@ -97,6 +97,11 @@ def to_onnx(bundle: Bundle, *rows: NDArray[np.float32]) -> Exported:
     converted or the conversion gives other scores.
     """
     check_tools()
+    if bundle.manifest.several is not None:
+        raise ModelError(
+            f"{bundle.path}: a model of several labels per clip is not exported to ONNX",
+            hint="Use it with `audioclf.load` of Python.",
+        )
     everything, fresh = [bundle.check.rows, *rows], fresh_rows(bundle.check.rows)
     tried = np.concatenate([bundle.check.rows, fresh])
 

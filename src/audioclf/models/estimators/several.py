@@ -1,0 +1,78 @@
+"""Storage of the estimators of several labels per clip: the files of each class have its number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.components.classifier import Classifier
+from audioclf.evaluation.class_fits import OneFitPerClass
+from audioclf.models.estimators.store import dump_estimator, restore_estimator
+from audioclf.models.refusal import RefusedError
+
+if TYPE_CHECKING:
+    from audioclf.models.bundle.manifest import Manifest
+
+MAX_CLASSES = 900
+"""Most classes of a model, whose files a bundle can hold."""
+
+
+def unwrapped_classes(
+    classifier: Classifier, fitted: OneFitPerClass
+) -> tuple[Classifier, OneFitPerClass]:
+    """Return the classifier and the estimators to save, as `Classifier.unwrapped` does for one."""
+    parts = [classifier.unwrapped(e) for e in fitted.estimators if not isinstance(e, float)]
+    if len(fitted.estimators) > MAX_CLASSES:
+        what = f"it has {len(fitted.estimators)} classes, and a model file holds {MAX_CLASSES}"
+        raise RefusedError("structure", what)
+    if any(part[0] != parts[0][0] for part in parts):
+        raise RefusedError(
+            "component",
+            f"{classifier.type_name()} chose other parameters for some classes than for others, "
+            "which a model file cannot hold",
+            hint="Write parameters that suit all classes into the config.",
+        )
+    estimators = iter([part[1] for part in parts])
+    return parts[0][0] if parts else classifier, fitted.mapped(lambda _: next(estimators))
+
+
+def dump_classes(classifier: Classifier, fitted: OneFitPerClass) -> dict[str, bytes]:
+    """Return the estimators of all classes as files; a constant has none."""
+    return {
+        f"{_folder(code)}{name}": content
+        for code, estimator in enumerate(fitted.estimators)
+        if not isinstance(estimator, float)
+        for name, content in dump_estimator(classifier, estimator).items()
+    }
+
+
+def restore_classes(
+    classifier: Classifier, manifest: Manifest, files: Mapping[str, bytes]
+) -> OneFitPerClass:
+    """Restore the estimators of a manifest, each with all checks of one of two classes."""
+    several = manifest.several
+    assert several is not None
+    estimators = [
+        constant
+        if constant is not None
+        else restore_estimator(
+            classifier,
+            manifest.estimator.format,
+            {
+                name.removeprefix(_folder(code)): content
+                for name, content in files.items()
+                if name.startswith(_folder(code))
+            },
+            seed=manifest.seed,
+            n_classes=2,
+            n_features=manifest.features.width,
+        )
+        for code, constant in enumerate(several.constants)
+    ]
+    return OneFitPerClass(tuple(estimators), np.array(several.thresholds))
+
+
+def _folder(code: int) -> str:
+    return f"class{code:04d}/"

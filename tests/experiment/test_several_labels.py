@@ -1,0 +1,124 @@
+"""A run on clips with several labels, from the table to the folder and the model."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import audioclf
+from audioclf.base.errors import ConfigError
+from audioclf.evaluation.metrics.estimate import estimates
+from audioclf.runs.comparing import compare_runs
+from audioclf.runs.reading import read_run
+from tests.conftest import run_cli, tone, write_wav
+
+CONFIG = """
+name: chords
+dataset: {{type: manifest, path: {path}, labels: several}}
+audio: {{sr: 8000, duration: 0.3}}
+featurizers:
+  mel: {{type: mel, n_mels: 16, pooling: {{type: stats, statistics: [mean]}}}}
+split: {{type: kfold, n_splits: 3}}
+classifiers:
+  logistic_regression: {{type: logistic_regression}}
+  svm: {{type: svm}}
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a config on mixtures of tones, some of which are not labelled."""
+    folder, rng = tmp_path_factory.mktemp("chords"), np.random.default_rng(0)
+    pitches = {"low": 300.0, "mid": 900.0, "top": 2500.0}
+    rows = ["path,label"]
+    for number in range(48):
+        present = [name for name in pitches if rng.random() < 0.4]
+        y = rng.normal(0, 0.05, 2400)
+        for name in present:
+            y += 0.3 * tone(pitches[name], 0.3, 8000, number)
+        write_wav(folder / f"{number}.wav", y.astype(np.float32) / 2)
+        unsure = [f"?{name}" for name in pitches if name not in present and rng.random() < 0.2]
+        rows.append(f"{number}.wav,{';'.join([*present, *unsure])}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    path = folder / "chords.yaml"
+    path.write_text(CONFIG.format(path=folder / "labels.csv"), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def result(config: Path) -> Any:
+    return audioclf.run(config, out=config.parent / "run")
+
+
+def test_a_run_has_the_metrics_of_several_labels_and_beats_its_baseline(result: Any) -> None:
+    assert result.config.metrics == ("average_precision_macro", "f1_macro")
+    best = result.pipelines[0]
+    for metric in result.config.metrics:
+        assert best.metrics[metric].value > 0.9
+        assert result["baseline"].metrics[metric].value < 0.7
+    assert result.comparison.pipelines[-1] == "baseline"
+    rows = [row for row in result.predictions if row["pipeline"] == best.name]
+    assert len(rows) == 48
+    states = json.loads((result.folder / "metrics.json").read_text())
+    data = states["pipelines" if "pipelines" in states else "cells"][best.name]
+    for name, item in data["per_class"].items():
+        low, high = item["threshold"]["low"], item["threshold"]["high"]
+        for row in rows:
+            if row[f"score_{name}"] >= high:
+                assert name in row["label"].split(";")
+            if row[f"score_{name}"] < low:
+                assert name not in row["label"].split(";")
+        labels = [row["true_label"].split(";") for row in rows]
+        assert item["clips"] == {
+            "yes": sum(name in each for each in labels),
+            "not_labelled": sum(f"?{name}" in each for each in labels),
+            "no": sum(name not in each and f"?{name}" not in each for each in labels),
+        }
+
+
+def test_a_folder_is_read_and_compared_as_it_was_written(result: Any) -> None:
+    saved = read_run(result.folder)
+    assert saved.is_several
+    metrics = result.config.metrics
+    again = estimates(saved.pipelines, metrics, saved.targets, seed=result.config.seed)
+    for pipeline, values in zip(saved.pipelines, again, strict=True):
+        assert values == result[pipeline.name].metrics
+    compared = compare_runs([result.folder], metric="lwlrap")
+    assert compared.comparison.metric == "lwlrap"
+
+
+def test_a_model_gives_the_labels_whose_scores_reach_their_thresholds(
+    result: Any, config: Path
+) -> None:
+    model = audioclf.load(result.folder)
+    sounds = [config.parent / f"{number}.wav" for number in range(8)]
+    assert model.manifest.several is not None
+    thresholds = model.manifest.several.thresholds
+    for row, labels in zip(model.scores(sounds), model.predict(sounds), strict=True):
+        reached = zip(model.classes, row >= np.array(thresholds), strict=True)
+        assert labels == [name for name, is_reached in reached if is_reached]
+    card = run_cli("model", "show", result.folder, "--card", code=0).stdout
+    assert re.search(rf"low \| \d+ \| {thresholds[0]:.3f}", card.replace("\\", ""))
+
+
+@pytest.mark.slow
+def test_a_run_of_several_labels_is_replayed(result: Any) -> None:
+    run_cli("replay", result.folder, code=0)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("metrics=[accuracy]", "metric 'accuracy' is defined for one label per clip"),
+        ("calibrate=sigmoid", "calibrate is made for one label per clip"),
+        ("abstain_below=0.5", "abstain_below is made for one label per clip"),
+    ],
+)
+def test_settings_of_one_label_are_refused(config: Path, override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        audioclf.run(config, overrides=[override], out=config.parent / "refused")
