@@ -200,7 +200,8 @@ class Labels:
 
 
 def model_of(scorer: Any, kind: str = "none") -> Any:
-    return SimpleNamespace(scorer=scorer, classes=("barbie", "ken"), score_kind=kind)
+    names = ("barbie", "ken")
+    return SimpleNamespace(scorer=scorer, classes=names, score_kind=kind, is_several=False)
 
 
 def self_check(**changes: Any) -> SelfCheck:
@@ -224,7 +225,7 @@ def test_classes_are_compared_where_there_are_no_scores() -> None:
 
 def test_stored_rows_must_all_be_there() -> None:
     said: Any = SimpleNamespace(
-        features=SimpleNamespace(width=4), classes=("barbie", "ken"), scores="none"
+        features=SimpleNamespace(width=4), classes=("barbie", "ken"), scores="none", several=None
     )
     files = self_check().to_files()
     assert SelfCheck.from_files(files, said).scores is None

@@ -238,7 +238,7 @@ def test_a_model_that_is_not_restored_to_the_last_bit_is_not_written(
         estimator.steps[-1][1].intercept_ += 1e-6
         return estimator
 
-    monkeypatch.setattr("audioclf.models.bundle.writing.restore_estimator", restore)
+    monkeypatch.setattr("audioclf.models.bundle.reading.restore_estimator", restore)
     with pytest.raises(ModelError, match="cannot be written: the estimator's scores of its stored"):
         written(tmp_path / "m.audioclf", fitted(classifier("logistic_regression")))
     assert list(tmp_path.iterdir()) == []
