@@ -35,6 +35,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "listen model.audioclf - --rate 16000 --window 1",
     ),
     "serve": ("serve model.audioclf", "serve model.audioclf --port 80 --host 0.0.0.0"),
+    "score": (
+        "score found.csv nights/ --annotations truth/ --map names.csv",
+        "score model.audioclf nights/ --annotations nights/ --window 3 --hop 1",
+    ),
     "check": ("check my_sounds.yaml", "check quickstart --set dataset.path=my_sounds.zip"),
     "runs": ("runs", "runs experiments --json"),
     "compare": ("compare runs/NAME", "compare runs/A runs/B --metric f1_macro --per-class"),

@@ -29,6 +29,7 @@ from audioclf.plugin import (
 
 _BEGIN, _END, _OFFSET = "Begin Time (s)", "End Time (s)", "File Offset (s)"
 _FILES = ("Begin Path", "Begin File")
+_SCORES = ("Score", "Confidence", "confidence", "CONFIDENCE")
 _MAX_LABEL = 1000
 _COLUMN_HINT = "Set `column: NAME` to the name of the column."
 
@@ -65,7 +66,8 @@ class Annotation:
     """An annotation: times in s from the start of the file, equal for a point, and an NFC label.
 
     `line` is that of the table, `file` the name of the recording without folders, if the table has
-    it. With `may_be_session` the times may count from another file that was open before this one.
+    it. With `may_be_session` the times may count from another file that was open before this one;
+    `score` is that of a detector, if the table has a number for it.
     """
 
     line: int
@@ -74,6 +76,7 @@ class Annotation:
     label: str
     file: str | None = None
     may_be_session: bool = False
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def _birdnet(text: str, name: str, column: str) -> Selections:
         raise DatasetError(f"{name}: not a table of BirdNET: its columns are {shown(header, 12)}")
     label = next((name for name in header if _plain(name) == _plain(column)), column)
     columns = [layout.start, layout.end or layout.duration or "", layout.file]
-    table = read_csv(text, name, {*columns, label})
+    table = read_csv(text, name, {*columns, *_SCORES, label})
     for needed in (columns[1], label):
         if needed not in header:
             raise missing_column(table, needed, _COLUMN_HINT if needed == label else None)
@@ -113,7 +116,8 @@ def _birdnet(text: str, name: str, column: str) -> Selections:
             start, end = (_time(row.cells.get(key) or "", key) for key in columns[:2])
             end = round(start + end, 9) if layout.end is None else end
             file = _file_name(row.cells.get(layout.file) or "")
-            annotations.append(_annotation(row.line, start, end, row.cells.get(label) or "", file))
+            read = _annotation(row.line, start, end, row.cells.get(label) or "", file)
+            annotations.append(replace(read, score=_score(row.cells)))
         except ValueError as exc:
             table.problems.add(row.line, str(exc))
     return Selections(tuple(annotations), table.problems)
@@ -125,7 +129,7 @@ def _plain(column: str) -> str:
 
 
 def _raven(text: str, name: str, column: str) -> Selections:
-    wanted = {_BEGIN, _END, _OFFSET, *_FILES, column}
+    wanted = {_BEGIN, _END, _OFFSET, *_FILES, *_SCORES, column}
     table = read_csv(text, name, wanted, delimiter="\t", quoted=False)
     for needed, hint in ((_END, None), (column, _COLUMN_HINT)):
         if needed not in table.columns:
@@ -154,7 +158,13 @@ def _raven_row(line: int, cells: Cells, column: str) -> Annotation:
     annotation = _annotation(
         line, start, round(start + end - begin, 9), cells.get(column) or "", _file_name(path)
     )
-    return replace(annotation, may_be_session=not offset)
+    return replace(annotation, may_be_session=not offset, score=_score(cells))
+
+
+def _score(cells: Cells) -> float | None:
+    """Return the score of a row; some annotators write words into such a column."""
+    text = next(filter(None, (cells.get(key) for key in _SCORES)), "")
+    return read_number(text)
 
 
 def _file_name(path: str) -> str:
@@ -170,10 +180,11 @@ def _audacity(text: str, problems: Problems, *, confidence: bool) -> Iterator[An
         cells = [cell.strip() for cell in content.split("\t")]
         while len(cells) > 3 and not cells[-1]:
             cells.pop()
+        score = None
         if confidence and len(cells) == 4 and read_number(cells[3]) is not None:
-            cells.pop()
+            score = read_number(cells.pop())
         try:
-            yield _audacity_row(line, cells)
+            yield replace(_audacity_row(line, cells), score=score)
         except ValueError as exc:
             problems.add(line, str(exc))
 

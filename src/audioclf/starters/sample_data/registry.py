@@ -14,6 +14,7 @@ from audioclf.base.files import OutputFolder
 from audioclf.components.registry import suggest
 from audioclf.starters.sample_data import builders
 from audioclf.starters.sample_data.builders import SampleFile
+from audioclf.starters.sample_data.soundscape import soundscape
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -47,6 +48,13 @@ _TABLE = f"""\
   path: {SOUNDS}/{builders.LABELS}
   labels: several
   columns: {{group: recorder}}
+"""
+_EVENTS = f"""\
+  type: annotations
+  path: {SOUNDS}
+  window: 0.5
+  hop: 0.25
+  background: background
 """
 
 
@@ -106,6 +114,14 @@ _ALL = (
         dataset=_TABLE,
         split="stratified_group_kfold",
         metrics="average_precision_macro, f1_macro",
+        command="run",
+    ),
+    SampleData(
+        "soundscape",
+        "recordings with overlapping events at known times, to score detections",
+        soundscape,
+        dataset=_EVENTS,
+        split="stratified_group_kfold",
         command="run",
     ),
 )

@@ -1,0 +1,1 @@
+"""Detections scored against annotations: tables to a survey, and its metrics to files."""

@@ -1,0 +1,74 @@
+"""Events that a model finds in recordings, as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from typing_extensions import override
+
+from audioclf.base.errors import DatasetError
+from audioclf.base.machine import available_cores
+from audioclf.base.progress import Progress, no_progress
+from audioclf.components.registry import Registry
+from audioclf.dataset.sources import AudioSource
+from audioclf.dataset.tables import Problems
+from audioclf.experiment.scoring.rows import EventRow, EventTable
+from audioclf.models.bundle.reading import model_file, read_bundle
+from audioclf.models.windows import Cutting
+from audioclf.predict.events import EventRule
+from audioclf.predict.formats import JsonLinesFormat
+from audioclf.predict.inputs import Recording
+from audioclf.predict.job import predict_all
+from audioclf.predict.journal import JournalRow
+from audioclf.predict.settings import Job, Settings
+from audioclf.predict.sinks import Sink
+
+
+class _Rows(Sink):
+    """Collects the lines of each recording."""
+
+    def __init__(self, names: Iterator[str]) -> None:
+        self.done = []
+        self.tables: list[EventTable] = []
+        self._names = names
+
+    @override
+    def put(self, row: JournalRow, text: Iterator[str]) -> None:
+        import json
+
+        name = next(self._names)
+        if row.status == "failed":
+            raise DatasetError(f"a recording cannot be scored: {row.message}")
+        lines = [json.loads(line) for line in text]
+        rows = [
+            EventRow(name, n, None, each["start"], each["end"], each["label"] or "", each["score"])
+            for n, each in enumerate(lines, 1)
+        ]
+        self.tables.append(EventTable(name, name, tuple(rows), Problems(name)))
+
+    @override
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def detect(
+    bundle: Path,
+    registry: Registry,
+    sources: Mapping[str, AudioSource],
+    *,
+    window: float,
+    hop: float | None,
+    threshold: float,
+    jobs: int | None = None,
+    progress: Progress = no_progress,
+) -> tuple[list[EventTable], list[str]]:
+    """Return the events in each recording as a table, and notes."""
+    model = read_bundle(model_file(bundle), registry).model
+    rule = EventRule(threshold)
+    cutting = Cutting.of(window, hop, model.sr, "keep")
+    job = Job(model, Settings(cutting, rule, None, JsonLinesFormat))
+    sink = _Rows(iter(sources))
+    recordings = [Recording(name, source) for name, source in sources.items()]
+    result = predict_all(job, recordings, sink, jobs=jobs or available_cores(), progress=progress)
+    return sink.tables, result.notes

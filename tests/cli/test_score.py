@@ -1,0 +1,222 @@
+"""`audioclf score`: tables of any tool against annotations."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audioclf.starters.sample_data.registry import SAMPLES, write_sample
+from tests.conftest import Done, run_cli
+
+HEADER = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tAnnotation\n"
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return (
+        write_sample(SAMPLES["soundscape"], tmp_path_factory.mktemp("s") / "field").folder
+        / "sounds"
+    )
+
+
+def run_score(*args: object) -> Done:
+    return run_cli("score", *map(str, args))
+
+
+def planted(field: Path) -> list[tuple[str, float, float, str]]:
+    rows = []
+    for table in sorted(field.glob("*.txt")):
+        for line in table.read_text().splitlines()[1:]:
+            *_, start, end, label = line.split("\t")
+            rows.append((table.name.split(".")[0] + ".wav", float(start), float(end), label))
+    return rows
+
+
+def scored(*args: object) -> dict[str, Any]:
+    done = run_score(*args, "--json")
+    assert done.returncode == 0, done.stderr
+    data: dict[str, Any] = json.loads(done.stdout)
+    return data
+
+
+def csv_of(path: Path, rows: list[tuple[Any, ...]], header: str = "path,start,end,label") -> Path:
+    lines = [header, *(",".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("shift", "share"), [(0.0, 1.0), (0.1, 1.0), (0.3, 0.0), (0.6, 0.0)])
+def test_a_shifted_detector_has_the_f1_that_arithmetic_says(
+    field: Path, tmp_path: Path, shift: float, share: float
+) -> None:
+    rows = [(n, f"{a + shift:.6f}", f"{b + shift:.6f}", k) for n, a, b, k in planted(field)]
+    data = scored(csv_of(tmp_path / "found.csv", rows), "--annotations", field)
+    n = len(rows)
+    overall = data["all"]
+    assert overall["events"] == n
+    assert overall["found"] == round(share * n)
+    assert overall["false_alarms"] == n - overall["found"]
+    assert overall["f1"]["value"] == share
+    assert len(data["recordings"]) == 12
+    assert data["hours"] == pytest.approx(12 * 8 / 3600)
+
+
+def test_the_formats_of_all_tools_give_the_same_numbers(field: Path, tmp_path: Path) -> None:
+    rows = planted(field)[::2]
+    raven = tmp_path / "raven"
+    audacity = tmp_path / "audacity"
+    raven.mkdir()
+    audacity.mkdir()
+    for name in {row[0] for row in rows}:
+        own = [row for row in rows if row[0] == name]
+        stem = name.removesuffix(".wav")
+        text = "".join(f"{i}\tS\t1\t{a}\t{b}\t{k}\n" for i, (_, a, b, k) in enumerate(own, 1))
+        (raven / f"{stem}.Table.1.selections.txt").write_text(HEADER + text)
+        (audacity / f"{stem}.txt").write_text("".join(f"{a}\t{b}\t{k}\n" for _, a, b, k in own))
+    birdnet = csv_of(
+        tmp_path / "found.BirdNET.results.csv",
+        [(a, b, k, 0.5, f"C:\\nights\\{n}") for n, a, b, k in rows],
+        "Start (s),End (s),Common name,Confidence,File",
+    )
+    dcase = tmp_path / "dcase.tsv"
+    dcase.write_text(
+        "filename\tonset\toffset\tevent_label\n"
+        + "".join(f"{n}\t{a}\t{b}\t{k}\n" for n, a, b, k in rows)
+    )
+    ours = csv_of(tmp_path / "ours.csv", rows)
+    results = [
+        scored(path, "--annotations", field)["all"]
+        for path in (ours, raven, audacity, birdnet, dcase)
+    ]
+    for result in results:
+        assert (result["found"], result["false_alarms"]) == (len(rows), 0)
+    assert results[3]["average_precision"] is not None  # BirdNET has scores
+    assert results[0]["average_precision"] is None
+
+
+def test_recordings_without_annotations_are_named_and_left_out(field: Path, tmp_path: Path) -> None:
+    table = csv_of(
+        tmp_path / "truth.csv", [("recording_00.wav", 1, 2, "chirp"), ("recording_01", "", "", "")]
+    )
+    found = csv_of(tmp_path / "found.csv", [("recording_01.wav", 1, 2, "chirp")])
+    done = run_score(found, field, "--annotations", table)
+    assert "left out 10 recordings without annotations" in done.stderr
+    assert "a row with its name and no label" in done.stderr
+    data = scored(found, field, "--annotations", table)
+    assert data["recordings"] == ["recording_00.wav", "recording_01.wav"]
+    assert (data["all"]["missed"], data["all"]["false_alarms"]) == (1, 1)
+
+
+def test_two_annotators_overlaps_and_open_ends(tmp_path: Path) -> None:
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    tables: list[list[tuple[float, float]]] = [[(1, 3), (2, 4)], [(1.1, 3), (10, 11)]]
+    for number, rows in enumerate(tables, 1):
+        text = "".join(f"1\tS\t1\t{a}\t{b}\tfox\n" for a, b in rows)
+        (truth / f"r1.Table.{number}.selections.txt").write_text(HEADER + text)
+    found = csv_of(tmp_path / "found.csv", [("r1", 1, 3, "fox"), ("r1", 20, "", "fox")])
+    done = run_score(found, "--annotations", truth, "--seconds", 60, "--json")
+    overall = json.loads(done.stdout)["all"]
+    assert (overall["events"], overall["found"], overall["false_alarms"]) == (3, 1, 1)
+    assert "1 event annotated in several tables, counted once" in done.stderr
+
+
+def test_names_that_differ_are_mapped_or_suggested(tmp_path: Path) -> None:
+    truth = csv_of(tmp_path / "truth.csv", [("r1.wav", 1, 2, "blackbird")])
+    found = csv_of(tmp_path / "found.csv", [("r1.wav", 1, 2, "Blackbirds"), ("r1.wav", 3, 4, "x")])
+    options = ("--annotations", truth, "--seconds", 60)
+    done = run_score(found, *options)
+    assert "Did you mean 'blackbird'?" in done.stderr
+    names = csv_of(tmp_path / "names.csv", [("Blackbirds", "blackbird"), ("x", "")], "from,to")
+    overall = scored(found, *options, "--map", names)["all"]
+    assert (overall["found"], overall["false_alarms"]) == (1, 0)
+    only = scored(found, *options, "--only", "blackbird")["all"]
+    assert (only["missed"], only["false_alarms"]) == (1, 0)
+
+
+def test_files_of_a_score(field: Path, tmp_path: Path) -> None:
+    rows = [(*row, 0.9) for row in planted(field)[1:]] + [("recording_11", 1, 2, "chirp", 0.2)]
+    found = csv_of(tmp_path / "found.csv", rows, "path,start,end,label,score")
+    out = tmp_path / "out"
+    assert run_score(found, "--annotations", field, "--out", out).returncode == 0
+    with (out / "matches.csv").open(encoding="utf-8") as stream:
+        matches = list(csv.DictReader(stream))
+    missed = [row for row in matches if row["status"] == "missed"]
+    false = [row for row in matches if row["status"] == "false alarm"]
+    assert [(row["recording"], row["line"]) for row in missed] == [("recording_00.wav", "2")]
+    assert [(row["recording"], row["start"]) for row in false] == [("recording_11.wav", "1.000000")]
+    assert len(matches) == 2 * len(planted(field))
+    data = json.loads((out / "scores.json").read_text())
+    assert data["all"]["average_precision"]["value"] > 0.9
+    assert data["all"]["psds_1"]["low"] < data["all"]["psds_1"]["value"]
+    assert (out / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,start,end,label\nr1.wav,x,2,fox\n", "line 2: start is 'x', not a time in s"),
+        ("path,start,end,label\nr1.wav,3,2,fox\n", "line 2: the event ends at 2 s, before"),
+        (
+            "path,start,end,label\nr1.wav,70,72,fox\n",
+            "line 2: the event begins at 70 s, and r1.wav",
+        ),
+        ("path,begin,label\nr1.wav,1,fox\n", "no column for the start of events"),
+        ("", "empty"),
+    ],
+)
+def test_bad_tables_are_one_sentence_with_the_line(tmp_path: Path, text: str, message: str) -> None:
+    truth = csv_of(tmp_path / "truth.csv", [("r1.wav", 1, 2, "fox")])
+    found = tmp_path / "found.csv"
+    found.write_text(text)
+    done = run_score(found, "--annotations", truth, "--seconds", 60)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "found.csv" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((), "score needs the annotations"),
+        (("--annotations", "truth.csv"), "the length of r1.wav is unknown"),
+        (("--annotations", "absent"), "no such"),
+        (("--annotations", "truth.csv", "--window", "1"), "about a model"),
+        (("--annotations", "truth.csv", "--seconds", "60", "--precision", "2"), "at most 1"),
+        (("--annotations", "truth.csv", "--seconds", "60", "--onset", "-1"), "0 or more"),
+        (("--annotations", "truth.csv", "--seconds", "60", "--segment", "0"), "above 0"),
+        (("--annotations", "truth.csv", "--seconds", "60", "--precision", "0.9"), "have none"),
+    ],
+)
+def test_options_that_do_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("truth.csv", "found.csv"):
+        csv_of(tmp_path / name, [("r1.wav", 1, 2, "fox")])
+    done = run_score("found.csv", *args)
+    assert done.returncode != 0
+    assert message in done.stderr
+
+
+def test_thresholds_are_reported_on_other_recordings(tmp_path: Path) -> None:
+    truth, found = [], []
+    for number in range(20):
+        for place in range(10):
+            truth.append((f"r{number}", 20 * place, 20 * place + 1, "fox"))
+            found.append((*truth[-1], 0.9 - place / 100))
+        found.append((f"r{number}", 300, 301, "fox", 0.1 + number / 100))
+    files = [
+        csv_of(tmp_path / "truth.csv", truth),
+        csv_of(tmp_path / "found.csv", found, "path,start,end,label,score"),
+    ]
+    args = (files[1], "--annotations", files[0], "--seconds", 3600, "--max-false-alarms", 0.5)
+    threshold = scored(*args)["thresholds"][0]
+    assert 0.1 < threshold["threshold"] < 0.8
+    assert threshold["on_other_recordings"]["recall"]["value"] == 1.0
+    assert threshold["on_other_recordings"]["false_per_hour"]["value"] <= 0.5
+    assert "on other recordings" in run_score(*args).stdout
