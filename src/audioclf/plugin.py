@@ -43,7 +43,7 @@ from audioclf.components.loader import Loader
 from audioclf.components.metrics import METRICS, SearchMetric
 from audioclf.components.onnx_graph import NotInOnnxError, OnnxGraph
 from audioclf.components.pooling import Flatten, Pooling, Stats
-from audioclf.components.weights import Weights
+from audioclf.components.weights import Weights, models_folder
 from audioclf.dataset.archive import open_archive
 from audioclf.dataset.cutting import Cut, Mark, WindowRule, cut_at_marks, cut_windows
 from audioclf.dataset.dataset import Clip, Dataset
@@ -147,6 +147,7 @@ __all__ = [
     "list_folder",
     "make_dataset",
     "missing_column",
+    "models_folder",
     "open_archive",
     "read_csv",
     "read_number",

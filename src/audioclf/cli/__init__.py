@@ -52,7 +52,7 @@ _SECTIONS = {
     },
     "Help and set-up": {
         "docs": "Print a page of the documentation, or list the pages.",
-        "weights": "Describe a file of a pre-trained model, with the YAML that uses it.",
+        "weights": "Describe or download a pre-trained model, with the YAML that uses it.",
         "plugins": "List, explain, check and create plugins.",
         "cache": "Show, verify or prune the feature cache.",
         "schema": "Print the JSON schema of configs, for editors.",

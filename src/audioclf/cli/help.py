@@ -52,7 +52,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "configs": ("configs", "configs show quickstart --out mine.yaml"),
     "docs": ("docs", "docs loaders", "docs svm"),
     "features": ("features my_sounds.yaml --out features.csv",),
-    "weights": ("weights inspect model.onnx",),
+    "weights": ("weights inspect model.onnx", "weights fetch org/name@revision"),
     "plugins": ("plugins show mfcc", "plugins check knn", "plugins doctor"),
     "cache": ("cache stats", "cache prune --older-than 30d"),
 }

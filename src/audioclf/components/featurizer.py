@@ -159,7 +159,24 @@ class Featurizer(Component):
     def describe_weights(cls, path: Path) -> str | None:
         """Return for `audioclf weights inspect` what is in a file, with the YAML that uses it.
 
-        None, the default, if this class reads no files of the kind; errors are those of `weights`.
+        `path` may be a folder. None, the default, if this class reads no files of the kind; errors
+        are those of `weights`.
+        """
+        return None
+
+    @classmethod
+    def fetch_weights(cls, name: str) -> str | None:
+        """Download a model for `audioclf weights fetch`; return its digests and the YAML.
+
+        This is the only method that may use the network. `name` is such as `org/name@revision`;
+        the weights belong into `models_folder()`. None, the default, if this class downloads none.
+
+        Raises
+        ------
+        ConfigError
+            If the name has no revision, or the model cannot be used.
+        EnvironmentMissingError
+            If the network or the service cannot be reached.
         """
         return None
 

@@ -1,9 +1,15 @@
-"""Weights: files of trained numbers that a featurizer reads, identified by their digest."""
+"""Weights: files of trained numbers that a featurizer reads, identified by their digest.
+
+Weights may be a folder in the layout of Hugging Face. Only the files that describe and hold a model
+count, `IN_FOLDER`: a readme or a tokenizer beside them does not change the digest.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,10 +19,16 @@ from audioclf.base.errors import ConfigError
 FOLDER_VARIABLE = "AUDIOCLF_MODELS_DIR"
 """Environment variable: the folder of `models_folder`."""
 
+IN_FOLDER = re.compile(r"((pre)?processor_)?config\.json|model(-\d+-of-\d+)?\.safetensors")
+"""Names of the files in a folder that belong to its weights."""
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", re.ASCII)
+"""A model that `audioclf weights fetch` downloads: `org/name@revision`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A file of trained numbers that a featurizer reads.
+    """A file of trained numbers that a featurizer reads, or a folder of such files.
 
     Runs and models record the digest, size and licence. A model finds its weights by the digest,
     on any computer.
@@ -24,13 +36,16 @@ class Weights:
     Parameters
     ----------
     name : str
-        Name of the file.
+        Name of the file or folder, or `org/name@revision` of a model that `audioclf weights fetch`
+        downloads.
     path : Path
         Its place on this computer.
     sha256 : str
-        SHA-256 of its content, 64 hexadecimal digits in lower case.
+        SHA-256 of its content, 64 hexadecimal digits in lower case. That of a folder is the SHA-256
+        of the output of `sha256sum` for `config.json`, `preprocessor_config.json` and the files of
+        `model*.safetensors`, sorted by name.
     size : int
-        Bytes.
+        Bytes, of a folder those of the same files.
     license : str
         Licence of the weights, such as `Apache-2.0` or `CC BY-NC-SA 4.0, no commercial use`; empty
         if unknown.
@@ -61,12 +76,14 @@ class Weights:
         digest_field: str = "",
         redistributable: bool = False,
     ) -> Weights:
-        """Return the weights in a file, which may have to have a digest; nothing is parsed.
+        """Return the weights in a file or folder, which may have to have a digest.
+
+        Nothing is parsed.
 
         Raises
         ------
         ConfigError
-            If the file cannot be read, or has another digest.
+            If a file cannot be read, or the digest is another one.
         """
         digest, size = digest_of(path)
         _compare(path, digest, sha256)
@@ -81,12 +98,24 @@ class Weights:
         ConfigError
             If the file cannot be read, or has another digest.
         """
-        try:
-            content = self.path.read_bytes()
-        except OSError as exc:
-            raise _unreadable(self.path, exc.strerror or str(exc)) from exc
+        content = _content(self.path)
         _compare(self.path, hashlib.sha256(content).hexdigest(), self.sha256)
         return content
+
+    def read_folder(self) -> dict[str, bytes]:
+        """Return the content of each file of a folder by its name, after the digest was compared.
+
+        Parse these bytes, not the files.
+
+        Raises
+        ------
+        ConfigError
+            If a file cannot be read, or the digest is another one.
+        """
+        contents = {path.name: _content(path) for path in _files(self.path)}
+        digests = {name: hashlib.sha256(each).hexdigest() for name, each in contents.items()}
+        _compare(self.path, _joined(digests), self.sha256)
+        return contents
 
 
 def models_folder() -> Path:
@@ -101,13 +130,45 @@ def models_folder() -> Path:
     return platformdirs.user_data_path("audioclf", appauthor=False) / "models"
 
 
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of the weights in a folder; `OSError` if it is neither."""
+    return sum(file.stat().st_size for file in (_files(path) if path.is_dir() else [path]))
+
+
 def digest_of(path: Path) -> tuple[str, int]:
-    """Return the SHA-256 and the bytes of a regular file; `ConfigError` if there is none."""
+    """Return the SHA-256 and the bytes of weights; `ConfigError` if there are none."""
     try:
+        if path.is_dir():
+            digests = {file.name: digest_of(file)[0] for file in _files(path)}
+            return _joined(digests), size_of(path)
         stat = path.stat()
         if not path.is_file():
             raise _unreadable(path, "it is no file")
         return _digest(path, stat.st_size, stat.st_mtime_ns), stat.st_size
+    except OSError as exc:
+        raise _unreadable(path, exc.strerror or str(exc)) from exc
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files in a folder that belong to its weights, sorted; `ConfigError` if none do."""
+    try:
+        files = sorted(file for file in folder.iterdir() if IN_FOLDER.fullmatch(file.name))
+    except OSError as exc:
+        raise _unreadable(folder, exc.strerror or str(exc)) from exc
+    if not files:
+        raise _unreadable(folder, "it has no config.json and no model.safetensors")
+    return files
+
+
+def _joined(digests: Mapping[str, str]) -> str:
+    """Return the SHA-256 of the output of `sha256sum` for these files."""
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(digests.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as exc:
         raise _unreadable(path, exc.strerror or str(exc)) from exc
 
@@ -128,5 +189,5 @@ def _compare(path: Path, actual: str, expected: str | None) -> None:
     if expected is not None and actual != expected.lower():
         raise ConfigError(
             f"{path}: the SHA-256 of the weights is {actual}, and {expected.lower()} was expected",
-            hint="Give the file with that digest, or set the digest of this file.",
+            hint="Give the weights with that digest, or set the digest of these.",
         )

@@ -17,7 +17,7 @@ from typing import Any
 from audioclf.base.errors import AudioclfError, ConfigError
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pinned import fields_at, weights_inside
-from audioclf.components.weights import digest_of, models_folder
+from audioclf.components.weights import HUB_NAME, digest_of, models_folder, size_of
 from audioclf.models.bundle.manifest import WEIGHTS, StoredWeights
 from audioclf.models.refusal import RefusedError, refusing
 
@@ -117,14 +117,16 @@ def _found(weights: StoredWeights, given: Sequence[Path], path: object) -> Path 
     own = [Path(path)] if isinstance(path, str) and path else []
     for candidate in (*given, *_kept(weights.size), *own):
         with suppress(OSError, AudioclfError):
-            is_alike = candidate.is_file() and candidate.stat().st_size == weights.size
-            if is_alike and digest_of(candidate)[0] == weights.sha256:
+            if size_of(candidate) == weights.size and digest_of(candidate)[0] == weights.sha256:
                 return candidate.absolute()
     if path is None:
         return None
-    other = own and own[0].is_file()
+    other = own and own[0].exists()
     problem = f"are missing: {own[0]} is another file" if other else "are missing"
-    raise RefusedError("weights", f"{_named(weights)} {problem}", hint=_how_to_give())
+    hint = _how_to_give()
+    if HUB_NAME.fullmatch(weights.name):
+        hint = f"Run `audioclf weights fetch {weights.name}`, or name the folder with --weights."
+    raise RefusedError("weights", f"{_named(weights)} {problem}", hint=hint)
 
 
 def _how_to_give() -> str:
@@ -132,11 +134,12 @@ def _how_to_give() -> str:
 
 
 def _kept(size: int) -> Iterator[Path]:
-    """Yield the files of this size in the folder of models."""
-    try:
-        yield from sorted(p for p in models_folder().iterdir() if p.stat().st_size == size)
-    except OSError:
-        return
+    """Yield the files and folders of weights of this size in the folder of models."""
+    with suppress(OSError):
+        for path in sorted(models_folder().iterdir()):
+            with suppress(OSError, ConfigError):
+                if size_of(path) == size:
+                    yield path
 
 
 def _named(weights: StoredWeights) -> str:
