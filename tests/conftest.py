@@ -192,8 +192,10 @@ def on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]
 def skip_without_plugin(config: str) -> None:
     """Skip a test of a config that uses a plugin of the repository that is not installed."""
     types = discover().types("featurizer")
-    if "type: speech_embedding" in config and "speech_embedding" not in types:
-        pytest.skip("the plugin audioclf-onnx is not installed")
+    plugins = {"speech_embedding": "audioclf-onnx", "transformers": "audioclf-transformers"}
+    for name, plugin in plugins.items():
+        if f"type: {name}" in config and name not in types:
+            pytest.skip(f"the plugin {plugin} is not installed")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,25 @@ def test_other_bytes_are_refused(path: Path) -> None:
     assert Weights.of(path).sha256 != weights.sha256
 
 
+def test_a_folder_has_the_digest_of_the_files_that_hold_a_model(tmp_path: Path) -> None:
+    names = ("config.json", "model-00001-of-00002.safetensors", "preprocessor_config.json")
+    for name in (*names, "README.md", "tokenizer_config.json", "pytorch_model.bin"):
+        (tmp_path / name).write_text(name)
+    printed = "".join(f"{hashlib.sha256(n.encode()).hexdigest()}  {n}\n" for n in names)
+    digest = hashlib.sha256(printed.encode()).hexdigest()
+    weights = Weights.of(tmp_path, sha256=digest)
+    assert (weights.sha256, weights.size) == (digest, sum(map(len, names)))
+    assert weights.read_folder() == {name: name.encode() for name in names}
+    (tmp_path / names[0]).write_text("other")
+    with pytest.raises(ConfigError, match=f"and {digest} was expected"):
+        weights.read_folder()
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"it has no config\.json and no model\.safetensors"):
+        Weights.of(tmp_path)
+
+
 def test_a_missing_file_is_named(path: Path) -> None:
     weights = Weights.of(path)
     path.unlink()

@@ -1,4 +1,4 @@
-"""Tiny models of each family with random numbers, saved as on Hugging Face: nothing is downloaded."""
+"""Tiny models of each family with random numbers, saved in the layout of Hugging Face."""
 
 from __future__ import annotations
 

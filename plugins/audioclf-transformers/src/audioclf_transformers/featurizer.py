@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -93,11 +94,10 @@ class Transformers(Embedding):
                 "the hash of a commit.",
             )
         check_format(folder)
-        fields = {"field": "model", "digest_field": "sha256"}
-        weights = Weights.of(folder, sha256=self.sha256, license=self.license, **fields)
-        if not found:
-            return [weights]
-        return [Weights(name, folder, weights.sha256, weights.size, self.license, **fields)]
+        weights = Weights.of(
+            folder, sha256=self.sha256, license=self.license, field="model", digest_field="sha256"
+        )
+        return [replace(weights, name=name) if found else weights]
 
     @override
     @classmethod
@@ -114,7 +114,7 @@ class Transformers(Embedding):
 
         if not re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]*)?", name, re.ASCII):
             return None
-        return describe(name, cls.model_validate, license=fetch(name))
+        return describe(name, cls.model_validate, terms=fetch(name))
 
     @override
     def prepare(self, y: Matrix) -> Matrix:

@@ -38,8 +38,7 @@ def fetch(name: str) -> str:
     if info.sha != wanted:
         raise ConfigError(f"{name}: the service answered with the commit {info.sha}")
     digests = {
-        file.rfilename: file.lfs.sha256 if file.lfs else None
-        for file in info.siblings or ()
+        file.rfilename: file.lfs.sha256 if file.lfs else None for file in info.siblings or ()
     }
     names = sorted(filter(_FILES.fullmatch, digests))
     if not any(each.endswith(".safetensors") for each in names):
@@ -98,7 +97,9 @@ def _from_hub(name: str, call: Callable[..., Any], *arguments: object) -> Any:
         raise ConfigError(message, hint=f"The commits are on {page}/commits/main.") from exc
     except errors.RepositoryNotFoundError as exc:
         message = f"{name}: Hugging Face has no such public model"
-        raise ConfigError(message, hint="Check the name; a private one needs `hf auth login`.") from exc
+        raise ConfigError(
+            message, hint="Check the name; a private one needs `hf auth login`."
+        ) from exc
     except Exception as exc:  # of the HTTP library, which differs between versions
         reason = " ".join(str(exc).split())[:200] or type(exc).__name__
         raise EnvironmentMissingError(

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.plugin import Embedding
-
 if TYPE_CHECKING:
     from audioclf_transformers.featurizer import Transformers
 
@@ -22,7 +20,7 @@ _MANY_FRAMES = 20
 
 
 def describe(
-    model: Path | str, make: Callable[[dict[str, Any]], Transformers], license: str = ""
+    model: Path | str, make: Callable[[dict[str, Any]], Transformers], terms: str = ""
 ) -> str:
     """Return what a model is, the digests of its files, the result of a trial, and the YAML.
 
@@ -35,7 +33,7 @@ def describe(
     rate = featurizer.model_rate()
     noise = np.random.default_rng(0).normal(0.0, 0.1, round(_SECONDS * rate)).astype(np.float32)
     n_bins, n_frames = featurizer.extract(noise, rate).shape
-    fields |= {"sha256": weights.sha256, "license": license}
+    fields |= {"sha256": weights.sha256, "license": terms}
     if n_frames > _MANY_FRAMES * _SECONDS:
         fields["average"] = 10
     lines = [
@@ -48,7 +46,7 @@ def describe(
         ("model_type", json.loads(contents["config.json"])["model_type"]),
         ("rate", f"{rate} Hz"),
         ("features", f"{n_bins} in {n_frames} frames of {_SECONDS:g} s of noise"),
-        ("licence", license or "look it up on the page of the model"),
+        ("licence", terms or "look it up on the page of the model"),
     ]
     width = max(len(name) for name, _ in lines) + 2
     facts = "\n".join(f"{name:{width}}{text}" for name, text in lines)
