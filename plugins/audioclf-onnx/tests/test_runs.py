@@ -97,3 +97,15 @@ def test_recipes_are_as_accurate_as_documented(
     audioclf("run", path, "--out", out, *options)
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["cells"]["logistic_regression"]["metrics"]["accuracy"]["value"] >= floor
+
+
+def test_five_clips_per_class_are_enough_for_the_embedding(tmp_path: Path) -> None:
+    if not (DATA / "free_spoken_digits.zip").is_file():
+        pytest.skip("free_spoken_digits.zip is not there; AUDIOCLF_DATA names its folder")
+    out, dataset = tmp_path / "out", f"dataset.path={DATA / 'free_spoken_digits.zip'}"
+    options = ("--set", "learning_curve={sizes: [5], repeats: 2}", "--set", "audit=false")
+    config = REPO / "configs" / "few_shot.yaml"
+    audioclf("run", config, "--out", out, "--set", dataset, *options, "--set", "final=none", "-q")
+    curves = json.loads((out / "learning_curve.json").read_text())["cells"]
+    assert curves["speech/logistic_regression"][0]["value"] >= 0.9
+    assert curves["mfcc/logistic_regression"][0]["value"] <= 0.8
