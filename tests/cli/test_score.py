@@ -153,6 +153,9 @@ def test_files_of_a_score(field: Path, tmp_path: Path) -> None:
     data = json.loads((out / "scores.json").read_text())
     assert data["all"]["average_precision"]["value"] > 0.9
     assert data["all"]["psds_1"]["low"] < data["all"]["psds_1"]["value"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("<audio controls") == page.count('alt="Spectrogram"') == 2
+    assert "http" not in page.replace("http-equiv", "")
     assert (out / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -130,13 +130,19 @@ def score(
         scored = survey_of(sources, truth, found, labels, seconds=seconds)
         scores = score_survey(scored.survey, collars=collars, segment=segment, aims=aims)
         data = scores_data(scored, scores, collars, segment)
+        notes = [*notes, *more, *scored.notes, *scores.notes]
         if out is not None:
-            write_scores(out, scored, scores, data)
-    for note in [*notes, *more, *scored.notes, *scores.notes]:
+            from audioclf.report.render import write_page
+            from audioclf.report.score.page import build_page
+
+            curve = write_scores(out, scored, scores, data)
+            html = build_page(detections.stem, scores, sources, table_of(scores), notes, curve)
+            write_page(out / "report.html", html)
+    for note in notes:
         complain("note", note)
     say(json_text(data) if as_json else describe_scores(scores))
     if out is not None and not quiet:
-        complain("done", f"scores.json, scores.csv, matches.csv in {out}")
+        complain("done", f"scores.json, scores.csv, matches.csv, report.html in {out}")
     sys.exit(EXIT_OK)
 
 
@@ -158,8 +164,7 @@ def _aims(max_false_alarms: float | None, precision: float | None) -> tuple[Aim,
 def describe_scores(scores: DetectionScores) -> str:
     """Return the table of classes, that of all together, and the thresholds."""
     survey = scores.survey
-    header = ["class", "events", "found", "missed", "false/h", "precision", "recall", "F1"]
-    rows = [_row(row) for row in (*scores.by_class, scores.overall)]
+    header, *rows = table_of(scores)
     n, hours = len(survey.recordings), float(survey.hours.sum())
     lines = [format_table(header, rows), "", *_further(scores)]
     for aim, each in scores.thresholds.items():
@@ -173,6 +178,12 @@ def describe_scores(scores: DetectionScores) -> str:
     return "\n".join(lines)
 
 
+def table_of(scores: DetectionScores) -> list[list[str]]:
+    """Return the header and a row for each class and for all of them."""
+    header = ["class", "events", "found", "missed", "false/h", "precision", "recall", "F1"]
+    return [header, *(_row(row) for row in (*scores.by_class, scores.overall))]
+
+
 def _row(row: ClassScores) -> list[str]:
     events = row.events
     numbers = [events.n_truth, events.n_found, events.n_missed]
@@ -184,7 +195,12 @@ def _rate(rate: object) -> str:
     value, low, high = (getattr(rate, name) for name in ("value", "low", "high"))
     if value != value:
         return "n/a"
-    return f"{value:.3g}" + (f" [{low:.3g}, {high:.3g}]" if low == low else "")
+    return _three(value) + (f" [{_three(low)}, {_three(high)}]" if low == low else "")
+
+
+def _three(number: float) -> str:
+    """Return a number with three digits, or all before the point."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _further(scores: DetectionScores) -> Iterator[str]:

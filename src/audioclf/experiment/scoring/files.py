@@ -85,17 +85,17 @@ def _threshold_data(chosen: ChosenThreshold) -> dict[str, Any]:
     }
 
 
-def write_scores(folder: Path, scored: Scored, scores: DetectionScores, data: Any) -> list[Path]:
-    """Write scores.json, scores.csv, matches.csv, and curve.png if the detections have scores."""
+def write_scores(folder: Path, scored: Scored, scores: DetectionScores, data: Any) -> bytes | None:
+    """Write scores.json, scores.csv and matches.csv, and return curve.png if there are scores."""
     target = OutputFolder(folder)
-    written = [
-        target.write_json("scores.json", data),
-        target.write_csv("scores.csv", *_table(data)),
-        target.write_csv("matches.csv", MATCH_COLUMNS, match_rows(scored, scores)),
-    ]
-    if scores.survey.has_scores:
-        written.append(target.write_bytes("curve.png", curve_picture(scores)))
-    return written
+    target.write_json("scores.json", data)
+    target.write_csv("scores.csv", *_table(data))
+    target.write_csv("matches.csv", MATCH_COLUMNS, match_rows(scored, scores))
+    if not scores.survey.has_scores:
+        return None
+    picture = curve_picture(scores)
+    target.write_bytes("curve.png", picture)
+    return picture
 
 
 def _table(data: dict[str, Any]) -> tuple[list[str], Iterator[list[Any]]]:
