@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ import pytest
 import audioclf
 from audioclf.base.errors import ConfigError
 from audioclf.evaluation.metrics.estimate import estimates
+from audioclf.report.run.several import LabelSets
 from audioclf.runs.comparing import compare_runs
-from audioclf.runs.reading import read_run
+from audioclf.runs.folder import METRICS, PIPELINES
+from audioclf.runs.reading import read_json, read_run
 from tests.conftest import run_cli, tone, write_wav
 
 CONFIG = """
@@ -55,6 +56,10 @@ def result(config: Path) -> Any:
     return audioclf.run(config, out=config.parent / "run")
 
 
+def _pipeline(result: Any, name: str) -> Any:
+    return read_json(result.folder / METRICS)[PIPELINES][name]
+
+
 def test_a_run_has_the_metrics_of_several_labels_and_beats_its_baseline(result: Any) -> None:
     assert result.config.metrics == ("average_precision_macro", "f1_macro")
     best = result.pipelines[0]
@@ -64,9 +69,7 @@ def test_a_run_has_the_metrics_of_several_labels_and_beats_its_baseline(result: 
     assert result.comparison.pipelines[-1] == "baseline"
     rows = [row for row in result.predictions if row["pipeline"] == best.name]
     assert len(rows) == 48
-    states = json.loads((result.folder / "metrics.json").read_text())
-    data = states["pipelines" if "pipelines" in states else "cells"][best.name]
-    for name, item in data["per_class"].items():
+    for name, item in _pipeline(result, best.name)["per_class"].items():
         low, high = item["threshold"]["low"], item["threshold"]["high"]
         for row in rows:
             if row[f"score_{name}"] >= high:
@@ -122,3 +125,28 @@ def test_a_run_of_several_labels_is_replayed(result: Any) -> None:
 def test_settings_of_one_label_are_refused(config: Path, override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         audioclf.run(config, overrides=[override], out=config.parent / "refused")
+
+
+def test_the_page_has_each_class_with_its_threshold_and_no_confusion_matrix(result: Any) -> None:
+    html = result.report.read_text(encoding="utf-8")
+    assert "Confusion matrix" not in html
+    text = " ".join(re.sub("<[^>]+>", " ", html).split())
+    best = result.pipelines[0].name
+    for name, item in _pipeline(result, best)["per_class"].items():
+        counts, threshold = item["clips"], item["threshold"]["mean"]
+        numbers = " ".join(f"{counts[key]:g}" for key in ("yes", "no", "not_labelled"))
+        row = f"{name} .{{0,120}}{threshold:.3f} .{{0,30}}{numbers}"
+        assert re.search(row, text), name
+
+
+def test_a_clip_is_right_on_the_page_if_all_that_is_labelled_is_right(result: Any) -> None:
+    sets = LabelSets(read_run(result.folder))
+    states = sets.run.targets.states
+    assert states is not None
+    for pipeline, outcome in zip(sets.run.pipelines, sets.outcomes, strict=True):
+        for fold in pipeline.folds:
+            for at, row in zip(fold.fold.test, fold.y_pred, strict=True):
+                known = states[at] >= 0
+                is_right = bool((states[at] == row)[known].all())
+                assert (outcome.predicted[at] == sets.labels[at]) == is_right
+                assert outcome.wrong[at] == (not is_right)

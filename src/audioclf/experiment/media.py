@@ -36,7 +36,7 @@ def write_page(
     config: RunConfig, folder: RunFolder, dataset: Dataset, cache_folder: Path | None
 ) -> Path | None:
     """Write `report.html` if the config asks for it."""
-    if not config.report.html or dataset.is_several:
+    if not config.report.html:
         return None
     from audioclf.report.clips import DatasetClips
     from audioclf.report.run.page import write_report

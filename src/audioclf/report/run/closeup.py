@@ -10,6 +10,7 @@ import numpy as np
 from audioclf.report import words
 from audioclf.report.media import mask_of
 from audioclf.report.run import curves
+from audioclf.report.run.several import class_row, mixed_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,14 +39,19 @@ def panel(run: SavedRun, pipeline: SavedPipeline, outcome: Outcome) -> View:
         classes = sorted(classes, key=lambda row: (row[1].get("f1") or {}).get("value") or 0.0)
     return {
         "name": pipeline.name,
-        "confusion": _confusion(outcome.confusion(run.targets), run.classes),
+        "confusion": None
+        if run.is_several
+        else _confusion(outcome.confusion(run.targets), run.classes),
+        "mixed_up": mixed_up(run, pipeline) if run.is_several else [],
         "curves": curves.drawn(run, pipeline),
         "scores": {
             "probability": "as the classifier returns them, not calibrated",
             "decision": "decision values mapped to (0, 1), not calibrated",
         }.get(written["scores"], ""),
         "classes": [
-            {
+            class_row(name, row)
+            if run.is_several
+            else {
                 "name": name,
                 "support": words.count(row.get("support")),
                 "scores": [words.estimate(row.get(key)) for key in ("precision", "recall", "f1")],

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from audioclf.evaluation.metrics.curves import precision_recall_curve, reliability, roc_curve
 from audioclf.report import svg, words
-from audioclf.runs.plots import curve_classes
+from audioclf.runs.plots import curve_classes, lowest_classes
 
 if TYPE_CHECKING:
     from audioclf.runs.reading import SavedPipeline, SavedRun
@@ -36,20 +36,26 @@ _CHANCE = svg.polyline([(0, 0), (1, 1)], _X, _Y, class_="chance")
 
 def drawn(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
     """Return the curves of a pipeline; none where it has no scores."""
-    confusion = np.asarray(run.pipeline_metrics[pipeline.name]["confusion"], dtype=np.float64)
+    written = run.pipeline_metrics[pipeline.name]
+    if run.is_several:
+        codes = lowest_classes(written["per_class"])
+    else:
+        codes = curve_classes(np.asarray(written["confusion"], dtype=np.float64))
     rocs: dict[str, _Line] = {}
     recalls: dict[str, _Line] = {}
     chance = Markup("")
-    for code in curve_classes(confusion):
+    for code in codes:
         name = run.classes[code]
         if roc := roc_curve(pipeline, run.targets, code):
             rocs[name] = (roc.fpr, roc.tpr, roc.area)
         if curve := precision_recall_curve(pipeline, run.targets, code):
             recalls[name] = (curve.recall, curve.precision, curve.average_precision)
             chance = svg.polyline([(0, curve.share), (1, curve.share)], _X, _Y, class_="chance")
-    which = f"Positive class {run.classes[-1]}" if len(run.classes) == 2 else "One curve per class"
+    n_curves = 1 if len(run.classes) == 2 and not run.is_several else len(codes)
+    which = f"Positive class {run.classes[-1]}" if n_curves == 1 else "One curve per class"
     if 1 < len(rocs) < len(run.classes):
-        which = f"The {len(rocs)} classes with the lowest recall"
+        lowest = "average precision" if run.is_several else "recall"
+        which = f"The {len(rocs)} classes with the lowest {lowest}"
     views = (
         _view(ROC_TITLE, ("false positive rate", "true positive rate"), rocs, which, _CHANCE),
         _view(
@@ -59,7 +65,7 @@ def drawn(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
             which,
             chance if len(recalls) == 1 else Markup(""),
         ),
-        _reliability(run, pipeline),
+        None if run.is_several else _reliability(run, pipeline),
     )
     return [view for view in views if view is not None]
 

@@ -84,21 +84,28 @@ def review_order(outcomes: Sequence[Outcome], y: NDArray[np.intp]) -> list[int]:
 
 
 def browser_data(
-    run: SavedRun, outcomes: Sequence[Outcome], order: Sequence[int], listed: Sequence[int]
+    run: SavedRun,
+    names: Sequence[str],
+    labels: NDArray[np.intp],
+    outcomes: Sequence[Outcome],
+    order: Sequence[int],
+    listed: Sequence[int],
 ) -> dict[str, Any]:
     """Return the columns that the browser filters and sorts by, of the clips that it lists.
 
-    `scores` are those of the true class in thousandths, -1 where there is none.
+    `names` are those of the classes, or of sets of labels; `labels` [shape=(n_clips,)] and the
+    predictions are positions in them. `scores` are those of the true class in thousandths, -1
+    where there is none.
     """
     clips = [run.clips[at] for at in listed]
     groups = [clip.group for clip in clips]
     place = {at: position for position, at in enumerate(listed)}
     return {
-        "classes": [shown(name) for name in run.classes],
+        "classes": [shown(name) for name in names],
         "pipelines": [shown(pipeline.name) for pipeline in run.pipelines],
         "baselines": [at for at, item in enumerate(run.pipelines) if run.is_baseline(item)],
         "ids": [shown(clip.id) for clip in clips],
-        "labels": run.targets.codes[listed].tolist(),
+        "labels": labels[listed].tolist(),
         "groups": None if None in groups else [shown(group) for group in groups],
         "predicted": [outcome.predicted[listed].tolist() for outcome in outcomes],
         "tested": outcomes[0].tested[listed].tolist(),

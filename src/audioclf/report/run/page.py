@@ -13,6 +13,7 @@ from audioclf.report.media import Media, MediaMaker, media_data
 from audioclf.report.render import check_replaceable, rendered, write_page
 from audioclf.report.run import audits, closeup, learning, material, overview
 from audioclf.report.run.outcomes import browser_data, outcome_of, review_order
+from audioclf.report.run.several import LabelSets
 from audioclf.runs.folder import AUDIT, COMPARISON, IMPORTANCES, LEARNING_CURVE, PIPELINES, REPORT
 from audioclf.runs.reading import SavedRun, read_run
 
@@ -85,8 +86,13 @@ def build_report(
     `importances` are those of bins and frames for each pipeline [shape=(n_bins, n_frames)] or
     [shape=(n_bins,)]; by default those of `importances.json`.
     """
-    outcomes = [outcome_of(pipeline, run.targets) for pipeline in run.pipelines]
-    order = review_order(outcomes, run.targets.codes)
+    if run.is_several:
+        sets = LabelSets(run)
+        names, labels, outcomes = sets.names, sets.labels, sets.outcomes
+    else:
+        names, labels = list(run.classes), run.targets.codes
+        outcomes = [outcome_of(pipeline, run.targets) for pipeline in run.pipelines]
+    order = review_order(outcomes, labels)
     listed = sorted(order[:MAX_LISTED])
     maker = None if clips is None else MediaMaker(clips)
     media: dict[str, Media] = {}
@@ -107,6 +113,7 @@ def build_report(
         "costs": overview.costs_view(run),
         "learning": learning.learning_view(run, run.file(f"{LEARNING_CURVE}.json")),
         "panels": [closeup.panel(run, pipeline, outcome) for pipeline, outcome in shown],
+        "several": run.is_several,
         "n_repeats": 1 + max(fold.repeat for fold in run.folds),
         "audit": audits.audit_view(run.file(AUDIT)),
         "dataset": material.dataset_view(material.Material.of(run), maker),
@@ -122,7 +129,7 @@ def build_report(
         "origin": material.origin_view(run),
     }
     data = {
-        "data": browser_data(run, outcomes, order, listed),
+        "data": browser_data(run, names, labels, outcomes, order, listed),
         "media": media_data([run.clips[at].id for at in listed], media),
     }
     return rendered("report", view, data)
