@@ -65,9 +65,14 @@ def predict(
         bool, typer.Option("--events", help="Write events instead of windows.")
     ] = False,
     threshold: Annotated[
-        float | None,
-        typer.Option(help="Score that an event reaches; 0.5 if not given.", show_default=False),
-    ] = None,
+        list[str],
+        typer.Option(
+            metavar="[CLASS=]X",
+            help="Score that an event reaches, or each of several labels; by default 0.5, or that "
+            "of the model.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006  typer copies it
     threshold_off: Annotated[
         float | None, typer.Option(help="Score below which an event ends; by default the same.")
     ] = None,
@@ -102,15 +107,9 @@ def predict(
 ) -> None:
     """Classify new recordings: clips, or windows and events in long recordings."""
     _check_options(force, resume, out)
-    rule = {
-        "threshold": threshold,
-        "threshold_off": threshold_off,
-        "merge_gap": merge_gap,
-        "min_duration": min_duration,
-    }
+    rule = {"threshold_off": threshold_off, "merge_gap": merge_gap, "min_duration": min_duration}
     if not events and any(value is not None for value in rule.values()):
-        given = next(name for name, value in rule.items() if value is not None)
-        raise ConfigError(f"--{given.replace('_', '-')} is about events", hint="Add --events.")
+        raise _about_events(next(name for name, value in rule.items() if value is not None))
     if window is None and hop is not None:
         raise ConfigError("--hop is about windows", hint="Add --window, in s.")
     from audioclf.base.limits import parse_limits, use_limits
@@ -127,18 +126,30 @@ def predict(
             from audioclf.predict.events import EventRule
             from audioclf.predict.inputs import collect, each_channel
             from audioclf.predict.job import predict_all
-            from audioclf.predict.settings import Job, Settings, check_settings
+            from audioclf.predict.settings import (
+                Job,
+                Settings,
+                check_settings,
+                class_thresholds,
+                read_thresholds,
+            )
             from audioclf.predict.sinks import open_sink
 
             output = choose_format(form, out)
-            event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
+            every, by_class = read_thresholds(threshold)
             bundle = model_file(bundle)
             model, digest = _load(bundle, registry, expect_sha256, weights, untrusted=untrusted)
+            thresholds = class_thresholds(model, every, by_class)
+            if threshold and thresholds is None and not events:
+                raise _about_events("threshold")
+            rule["threshold"] = every if thresholds is None else max(thresholds)
+            event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
             settings = Settings(
                 None if window is None else Cutting.of(window, hop, model.sr, partial),
                 event_rule if events else None,
                 rollup,
                 output,
+                thresholds,
             )
             notes = check_settings(model, settings)
             for note in notes:
@@ -174,6 +185,10 @@ def predict(
     result.notes = [note for note in result.notes if note not in notes]
     _report(result, out, quiet=quiet)
     sys.exit(result.exit_code)
+
+
+def _about_events(name: str) -> ConfigError:
+    return ConfigError(f"--{name.replace('_', '-')} is about events", hint="Add --events.")
 
 
 def _check_options(force: bool, resume: bool, out: Path | None) -> None:

@@ -11,8 +11,8 @@ windows whose score reaches `threshold_off` form an event if one of them reaches
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -79,12 +79,16 @@ class Event(NamedTuple):
 
 
 def find_events(
-    times: NDArray[np.float64], scores: NDArray[np.float64], rule: EventRule
+    times: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    rule: EventRule,
+    thresholds: Sequence[float] | None = None,
 ) -> list[Event]:
     """Return the events in one recording, by start, then by class.
 
     `times` [shape=(n_windows, 2)] are starts and ends in s, in order; `scores` [shape=(n_windows,
-    n_classes)] are NaN in windows that count for no class.
+    n_classes)] are NaN in windows that count for no class. `thresholds` of the classes take the
+    place of that of the rule.
 
     >>> times = np.array([[0, 1], [1, 2], [2, 3], [3, 4]], dtype=float)
     >>> scores = np.array([[0.9], [0.4], [0.1], [0.8]])
@@ -102,9 +106,17 @@ def find_events(
     events = [
         event
         for code in range(scores.shape[1])
-        for event in _events_of(parts, scores[:, code], code, rule)
+        for event in _events_of(parts, scores[:, code], code, _rule_of(code, rule, thresholds))
     ]
     return sorted(events, key=lambda event: (event.start, event.code))
+
+
+def _rule_of(code: int, rule: EventRule, thresholds: Sequence[float] | None) -> EventRule:
+    if thresholds is None:
+        return rule
+    threshold = thresholds[code]
+    off = None if rule.threshold_off is None else min(threshold, rule.threshold_off)
+    return replace(rule, threshold=threshold, threshold_off=off)
 
 
 def _nearest_parts(times: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,6 +5,8 @@ changes their order.
 
 - predictions, of clips, windows and whole recordings: `path,start,end,label,score`, then
   `score_<class>` for each class in the order of the model;
+- those of a model of several labels per clip: `path,start,end,labels`, joined by `;`, then
+  `score_<class>`;
 - events: `path,start,end,label,score,mean_score,n_windows`;
 - behind both, `time` if the recordings of windows or events have clock times: when `start` was;
 - last, `channel` if the model takes each channel of a file as a clip: its number, from 1.
@@ -32,6 +34,7 @@ from audioclf.base.text import csv_cell, one_line
 COLUMNS_VERSION = 1
 
 PREDICTION_COLUMNS = ("path", "start", "end", "label", "score")
+SEVERAL_COLUMNS = ("path", "start", "end", "labels")
 TIME, CHANNEL = "time", "channel"
 EVENT_COLUMNS = (*PREDICTION_COLUMNS, "mean_score", "n_windows")
 RAVEN_COLUMNS = (
@@ -88,6 +91,14 @@ class OutputFormat(ABC):
     needs_scores: ClassVar[bool] = False
     """Whether it is refused for a classifier without scores."""
 
+    one_label: ClassVar[bool] = False
+    """Whether several labels of a clip are one line each."""
+
+    @property
+    def has_score(self) -> bool:
+        """Whether a line has a score beside those of the classes."""
+        return "score" in self.columns
+
     @property
     def has_time(self) -> bool:
         """Whether there is a column of the clock time."""
@@ -121,11 +132,11 @@ class CsvFormat(OutputFormat):
     @override
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
         for line in lines:
-            score = "" if line.score is None else _number(line.score)
+            score = ("" if line.score is None else _number(line.score),) * self.has_score
             times = _number(line.start), _number(line.end)
             more = (*map(_number, line.more), *((line.time,) if self.has_time else ()))
             more += (str(line.channel),) if self.has_channel else ()
-            yield csv_line((csv_cell(line.path), *times, csv_cell(line.label), score, *more))
+            yield csv_line((csv_cell(line.path), *times, csv_cell(line.label), *score, *more))
 
 
 class JsonLinesFormat(OutputFormat):
@@ -139,7 +150,8 @@ class JsonLinesFormat(OutputFormat):
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
         for line in lines:
             cells: tuple[Any, ...] = (line.path, line.start, line.end, line.label or None)
-            cells += (line.score, *line.more, *((line.time or None,) if self.has_time else ()))
+            cells += (line.score,) * self.has_score + line.more
+            cells += (line.time or None,) * self.has_time
             cells += (line.channel,) if self.has_channel else ()
             row = dict(zip(self.columns, map(_rounded, cells), strict=True))
             yield json.dumps(row, ensure_ascii=False) + "\n"
@@ -149,6 +161,7 @@ class AudacityFormat(OutputFormat):
     """A label track of one recording; lines without a label are left out."""
 
     name = "audacity"
+    one_label = True
     suffixes = (".txt", "")
     content = "`start<TAB>end<TAB>text` in s, no header; a folder has a file for each recording"
     file_per_recording = True
@@ -164,6 +177,7 @@ class RavenFormat(OutputFormat):
     """A selection table of Raven over all files, one behind the other."""
 
     name = "raven"
+    one_label = True
     suffixes = (".selections.txt", ".selections.tsv")
     content = (
         "a selection table; begin and end run over all files, one behind the other, "
@@ -219,11 +233,17 @@ def choose_format(name: str | None, out: PurePath | None) -> type[OutputFormat]:
 
 
 def line_columns(
-    classes: Sequence[str], *, events: bool, with_time: bool = False, with_channel: bool = False
+    classes: Sequence[str],
+    *,
+    events: bool,
+    several: bool = False,
+    with_time: bool = False,
+    with_channel: bool = False,
 ) -> tuple[str, ...]:
     """Return the names of the columns of events, or of predictions with scores for `classes`."""
     scores = tuple(f"score_{name}" for name in classes)
-    columns = EVENT_COLUMNS if events else PREDICTION_COLUMNS + scores
+    predictions = SEVERAL_COLUMNS if several else PREDICTION_COLUMNS
+    columns = EVENT_COLUMNS if events else predictions + scores
     return columns + (TIME,) * with_time + (CHANNEL,) * with_channel
 
 

@@ -18,6 +18,7 @@ from audioclf.audio.decode import CANCELLED
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, AudioclfError, ResultError
 from audioclf.base.progress import Progress, no_progress
+from audioclf.dataset.label_sets import SEPARATOR
 from audioclf.dataset.path_labels import count
 from audioclf.engines import make_engine
 from audioclf.engines.base import Engine, WorkerDiedError
@@ -216,7 +217,9 @@ class _Writing:
     ) -> Iterator[Line]:
         for line in lines:
             self.result.lines += 1
-            self.result.labels[line.label] += 1
+            several = self.job.settings.thresholds is not None
+            for label in line.label.split(SEPARATOR) if several else (line.label,):
+                self.result.labels[label] += 1
             time = "" if began is None else shown_time(began, line.start)
             yield replace(line, time=time, channel=channel)
 
@@ -224,6 +227,9 @@ class _Writing:
         """Yield a note if there are windows and no event."""
         rule, result = self.job.settings.events, self.result
         if rule is not None and result.done and not (result.lines or result.skipped):
+            if self.job.settings.thresholds is not None:
+                yield "no events: no window reaches the threshold of a class; lower --threshold"
+                return
             yield no_events_note(self.highest, len(self.job.model.classes), rule)
 
     def _count(self, outcome: Outcome) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audioclf.dataset.label_sets import join_labels
 from audioclf.models.calibration.maps import is_tie
 from audioclf.predict.events import EventRule, Rollup, find_events, rolled_up
 from audioclf.predict.formats import Line
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 def lines_of(outcome: Outcome, model: Model, settings: Settings) -> tuple[int, Iterable[Line]]:
     """Return the number of lines of one recording, and the lines."""
     if settings.events is not None:
-        events = _event_lines(outcome, model, settings.events)
+        events = _event_lines(outcome, model, settings.events, settings.thresholds)
         return len(events), events
+    if settings.thresholds is not None:
+        lines = list(_lines_of_several(outcome, model, settings, settings.thresholds))
+        return len(lines), lines
     if settings.rollup is not None:
         return 1, [_rolled_up_line(outcome, model, settings.rollup)]
     n_windows = len(outcome.codes)
@@ -39,7 +43,36 @@ def _window_line(outcome: Outcome, model: Model, index: int) -> Line:
     return Line(outcome.recording.name, start, end, label, score, scores)
 
 
-def _event_lines(outcome: Outcome, model: Model, rule: EventRule) -> list[Line]:
+def _lines_of_several(
+    outcome: Outcome, model: Model, settings: Settings, thresholds: Sequence[float]
+) -> Iterator[Line]:
+    """Yield the windows, or the whole recording, with their labels joined by `;`.
+
+    A format of one label per line gets a line for each of them.
+    """
+    assert outcome.scores is not None
+    times, scores = outcome.times, outcome.scores
+    states = scores >= np.asarray(thresholds)
+    if settings.rollup is not None:
+        times = np.array([[times[0, 0], times[:, 1].max()]])
+        share = settings.rollup == "share"
+        scores = (states if share else scores).mean(axis=0, keepdims=True)
+        states = states.any(axis=0, keepdims=True) if share else scores >= np.asarray(thresholds)
+    has_scores = model.score_kind != "none" or settings.rollup is not None
+    for (start, end), row, state in zip(times.tolist(), scores.tolist(), states, strict=True):
+        names = [(model.classes[code], row[code]) for code in np.flatnonzero(state)]
+        path = outcome.recording.name
+        if settings.output.one_label:
+            for name, score in names:
+                yield Line(path, start, end, name, score if has_scores else None)
+        else:
+            more = tuple(row) if has_scores else ()
+            yield Line(path, start, end, join_labels(name for name, _ in names), None, more)
+
+
+def _event_lines(
+    outcome: Outcome, model: Model, rule: EventRule, thresholds: Sequence[float] | None
+) -> list[Line]:
     return [
         Line(
             outcome.recording.name,
@@ -49,13 +82,15 @@ def _event_lines(outcome: Outcome, model: Model, rule: EventRule) -> list[Line]:
             event.score,
             (event.mean_score, event.n_windows),
         )
-        for event in find_events(outcome.times, scores_for_events(outcome), rule)
+        for event in find_events(outcome.times, scores_for_events(outcome), rule, thresholds)
     ]
 
 
 def scores_for_events(outcome: Outcome) -> NDArray[np.float64]:
     """Return the scores; NaN in windows where the model abstains, or two classes are highest."""
     assert outcome.scores is not None
+    if outcome.is_several:
+        return outcome.scores
     no_class = (outcome.codes < 0) | is_tie(outcome.scores)
     return np.where(no_class[:, None], np.nan, outcome.scores)
 

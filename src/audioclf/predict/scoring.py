@@ -21,6 +21,7 @@ from audioclf.audio.reader import AudioInfo
 from audioclf.audio.stream import open_stream
 from audioclf.base.errors import DecodeError, FeatureError
 from audioclf.base.progress import Progress
+from audioclf.evaluation.class_fits import OneFitPerClass
 from audioclf.evaluation.predictions import ViewAverage
 from audioclf.models.calibration.maps import names_no_class
 from audioclf.models.windows import BATCH, Cutting, Piece, pieces
@@ -60,6 +61,8 @@ def is_thread_safe(scorer: Any) -> bool:
     """Return whether several threads may predict: scikit-learn does not change an estimator."""
     if isinstance(scorer, ViewAverage):
         return is_thread_safe(scorer.estimator)
+    if isinstance(scorer, OneFitPerClass):
+        return all(isinstance(e, float) or is_thread_safe(e) for e in scorer.estimators)
     if not hasattr(scorer, "get_params"):
         return False
     parts = (scorer, *scorer.get_params(deep=True).values())
@@ -108,7 +111,8 @@ class Outcome:
     it is longer than `audio.duration`; with `trained_on`, it or a window that is not silence is a
     training clip of the model. `times` [shape=(n_windows, 2)] are in s from the start of the file,
     `codes` [shape=(n_windows,)] -1 where the model abstains, `scores` [shape=(n_windows,
-    n_classes)] None if it gives none.
+    n_classes)] None if it gives none. With `is_several`, a window has several labels or none: codes
+    are then 0, and scores of a classifier that gives none are 1 or 0.
     """
 
     recording: Recording
@@ -121,6 +125,7 @@ class Outcome:
     times: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
     codes: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
     scores: NDArray[np.float64] | None = None
+    is_several: bool = False
 
     def fail(self, error: str) -> None:
         """Drop the predictions so far and keep the reason."""
@@ -149,7 +154,8 @@ class _Scorer:
     def add(self, recording: Recording) -> None:
         if self.shared.stop.is_set():
             return
-        unfinished = _Unfinished(Outcome(recording))
+        outcome = Outcome(recording, is_several=self.shared.model.is_several)
+        unfinished = _Unfinished(outcome)
         self.outcomes.append(unfinished)
         try:
             for piece in self._pieces(unfinished.outcome):
@@ -237,7 +243,7 @@ class _Scorer:
             known = unfinished.outcome.trained_on or not self._is_silence(piece.y, rows[at])
             unfinished.outcome.trained_on = known
         with self.shared.turn:
-            codes, scores = model.outputs_of(rows)
+            codes, scores = _outputs(model, rows)
         below: float | None = model.manifest.abstain_below
         if below is not None and scores is not None:
             codes = np.where(names_no_class(scores, codes, below), -1, codes)
@@ -258,6 +264,17 @@ class _Scorer:
             (self.silence[len(y)],) = self.shared.model.rows_of([np.zeros_like(y)])
         silence = self.silence[len(y)]
         return not isinstance(silence, FeatureError) and np.array_equal(silence, row)
+
+
+def _outputs(
+    model: Model, rows: NDArray[np.float32]
+) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
+    """Return codes and scores of rows, as `Outcome` has them."""
+    if not model.is_several:
+        return model.outputs_of(rows)
+    none = model.score_kind == "none"
+    scores = model.states_of(rows).astype(np.float64) if none else model.scores_of(rows)
+    return np.zeros(len(rows), dtype=np.intp), scores
 
 
 @dataclass(eq=False)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from audioclf.base.errors import ConfigError
 from audioclf.components.pooling import Flatten
+from audioclf.components.registry import suggest
+from audioclf.dataset.path_labels import shown
+from audioclf.dataset.table_rows import read_number
 from audioclf.models.windows import Cutting
 from audioclf.predict.events import EVENTS_VERSION, EventRule, Rollup
 from audioclf.predict.formats import COLUMNS_VERSION, CsvFormat, OutputFormat, line_columns
@@ -30,13 +33,15 @@ class Settings:
     """How each recording is predicted and written.
 
     `cutting` is None where a recording is one clip. With `events`, lines are events instead of
-    windows; with `rollup`, there is one line per recording.
+    windows; with `rollup`, there is one line per recording. `thresholds` are those of the classes
+    of a model of several labels per clip.
     """
 
     cutting: Cutting | None = None
     events: EventRule | None = None
     rollup: Rollup | None = None
     output: type[OutputFormat] = field(default=CsvFormat, repr=False)
+    thresholds: tuple[float, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.events is not None and self.rollup is not None:
@@ -70,6 +75,8 @@ class Job:
         text = repr((COLUMNS_VERSION, self.model_digest, settings, settings.output.name))
         if settings.events is not None:
             text += f"events {EVENTS_VERSION}"
+        if settings.thresholds is not None:
+            text += f"thresholds {settings.thresholds}"
         if self.with_time:
             text += "time"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -82,10 +89,55 @@ class Job:
         columns = line_columns(
             classes,
             events=events,
+            several=settings.thresholds is not None,
             with_time=self.with_time,
             with_channel=model.manifest.audio.channel == "each",
         )
         return settings.output(columns, model.sr)
+
+
+def read_thresholds(texts: Sequence[str]) -> tuple[float | None, dict[str, float]]:
+    """Return the threshold of all classes and those of some, from texts as `0.5` and `robin=0.4`.
+
+    >>> read_thresholds(["0.5", "a=b=0.4"])
+    (0.5, {'a=b': 0.4})
+    """
+    every, by_class = None, {}
+    for text in texts:
+        name, has_name, number = text.rpartition("=")
+        value = read_number(number.strip())
+        if value is None or not 0.0 <= value <= 1.0 or (has_name and not name):
+            raise ConfigError(
+                f"--threshold {text}: expected a number from 0 to 1, or CLASS=NUMBER for one class"
+            )
+        if has_name:
+            by_class[name] = value
+        else:
+            every = value
+    return every, by_class
+
+
+def class_thresholds(
+    model: Model, every: float | None, by_class: Mapping[str, float]
+) -> tuple[float, ...] | None:
+    """Return the threshold of each class of a model of several labels; None for one label.
+
+    By default they are those of the model; `every` is for all classes, `by_class` for some.
+    """
+    several = model.manifest.several
+    if several is None:
+        if by_class:
+            raise ConfigError(
+                "--threshold of a class: the model gives one class per clip, not several labels",
+                hint="Give a number for all classes, and --events.",
+            )
+        return None
+    for name in by_class:
+        if name not in model.classes:
+            hint = suggest(name, model.classes) or f"There are {shown(model.classes, most=12)}."
+            raise ConfigError(f"--threshold: the model has no class {name!r}", hint=hint)
+    own = several.thresholds if every is None else [every] * len(model.classes)
+    return tuple(by_class.get(name, value) for name, value in zip(model.classes, own, strict=True))
 
 
 def check_settings(model: Model, settings: Settings) -> list[str]:
@@ -96,7 +148,7 @@ def check_settings(model: Model, settings: Settings) -> list[str]:
         return []
     cutting = settings.cutting
     notes = [*_too_long(model, cutting)] or [*_unusual_length(model, cutting)]
-    if settings.events is not None:
+    if settings.events is not None and not model.is_several:
         notes += _without_background(model)
     return [*notes, *_faster_hop(cutting, model)]
 
