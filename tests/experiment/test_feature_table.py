@@ -81,10 +81,40 @@ def test_featurizers_are_chosen_and_unreadable_clips_are_named(
     assert len(data["id"]) == 2
 
 
+def test_windows_have_a_row_each_with_their_times(config: Path, tmp_path: Path) -> None:
+    """The windows of a clip are cut as those of `predict`, and each is a clip of its own."""
+    window = ("--window", "0.2", "--hop", "0.1", "--no-cache", "--featurizer", "mfcc")
+    for name, more in {"t.csv": (), "t.npz": ("--jobs", "2"), "i.npz": ("--isolate",)}.items():
+        done = run_cli("features", config, "--out", tmp_path / name, *window, *more, code=0)
+        assert f"{name}: 12 windows; columns: mfcc 240" in done.stdout
+    data: Any = np.load(tmp_path / "t.npz")
+    assert data["id"].tolist() == [id_ for id_ in np.unique(data["id"]) for _ in range(4)]
+    np.testing.assert_allclose(data["start"][4:8], [0.5, 0.6, 0.7, 0.8])
+    np.testing.assert_allclose(data["end"][4:8], [0.7, 0.8, 0.9, 1.0])
+    assert data["label"].tolist()[4:8] == ["high"] * 4
+    whole = tone(500.0, 0.5, 8000, 3)
+    expected = Mfcc().pooling.pool(Mfcc().extract(whole[800:2400], 8000), 1)
+    np.testing.assert_allclose(data["X_mfcc"][9], expected, atol=0.5)  # of samples in 16 bits
+    np.testing.assert_array_equal(np.load(tmp_path / "i.npz")["X_mfcc"], data["X_mfcc"])
+    with (tmp_path / "t.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.reader(stream))[1:]
+    assert [float(row[3]) for row in rows] == data["start"].tolist()
+
+
+def test_a_clip_without_a_window_is_named(config: Path, tmp_path: Path) -> None:
+    write_wav(tmp_path / "ä.wav", tone(500.0, 0.1, 8000, 3))
+    out = tmp_path / "t.npz"
+    done = run_cli("features", config, "--out", out, "--window", "0.5", code=4)
+    assert "shorter than half a window of 0.5 s" in done.stderr
+    assert len(np.load(out)["id"]) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--out", "t.xlsx"), "must end in one of .csv, .parquet, .npz"),
+        (("--out", "t.csv", "--hop", "1"), "--hop is about windows"),
+        (("--out", "t.csv", "--window", "0"), "a window of 0 s is less than a sample"),
         (("--out", "t.csv", "--featurizer", "mfc"), "no featurizer of the config is called 'mfc'"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL
+from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError
 from audioclf.cli import options
 from audioclf.cli.terminal import complain, say
 
@@ -25,6 +25,13 @@ def features(
         list[str],
         typer.Option(metavar="NAME", help="Featurizer of the config; by default all of them."),
     ] = [],  # noqa: B006
+    window: Annotated[
+        float | None, typer.Option(metavar="S", help="A row for each window of so many seconds.")
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Seconds from window to window; by default they meet."),
+    ] = None,
     isolate: options.IsolateOption = False,
     untrusted: options.UntrustedOption = False,
     jobs: options.JobsOption = None,
@@ -33,7 +40,7 @@ def features(
     quiet: options.QuietOption = False,
     strict: options.StrictOption = False,
 ) -> None:
-    """Write the features of all clips as a table, for use elsewhere."""
+    """Write the features of all clips or windows as a table, for use elsewhere."""
     with options.progress_on_stderr(quiet=quiet) as progress:
         registry = options.load_registry(strict=strict)
         from audioclf.experiment.feature_table import check_format, feature_table
@@ -41,6 +48,8 @@ def features(
         from audioclf.features.cache import default_folder
 
         check_format(out)
+        if window is None and hop is not None:
+            raise ConfigError("--hop is about windows", hint="Add --window, in s.")
         prepared = prepare(config, overrides, registry, check=False)
         table = feature_table(
             prepared,
@@ -48,6 +57,8 @@ def features(
             jobs=jobs,
             isolate=isolate or untrusted,
             cache_folder=None if no_cache else cache_dir or default_folder(),
+            window=window,
+            hop=hop,
             progress=progress,
         )
         table.write(out)
@@ -58,5 +69,6 @@ def features(
     if len(table.failed) > _MAX_FAILED:
         complain("warning", f"and {len(table.failed) - _MAX_FAILED} more clips")
     shapes = (f"{name} {matrix.shape[1]}" for name, matrix in table.matrices.items())
-    say(f"{out}: {len(table.facts)} clips; columns: {', '.join(shapes)}")
+    rows = "clips" if window is None else "windows"
+    say(f"{out}: {len(table.facts)} {rows}; columns: {', '.join(shapes)}")
     sys.exit(EXIT_PARTIAL if table.failed else EXIT_OK)

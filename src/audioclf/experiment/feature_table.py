@@ -1,9 +1,9 @@
-"""Tables of features for use elsewhere: one row for each clip, in CSV, Parquet or NumPy."""
+"""Tables of features for use elsewhere: a row for each clip or window, in CSV, Parquet or NumPy."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,17 +20,19 @@ from audioclf.dataset.tables import import_pyarrow
 from audioclf.experiment.resources import Resources
 
 if TYPE_CHECKING:
+    from audioclf.components.featurizer import Featurizer
     from audioclf.dsp.short_time import Matrix
+    from audioclf.engines.base import Engine
     from audioclf.experiment.prepared import Prepared
     from audioclf.features.worker import LedgerRow
 
 FACTS = ("id", "label", "group", "start", "end")
-"""First columns: `group` may be empty; `start` and `end`, in s, are of clips cut from a file."""
+"""First columns: `group` may be empty; `start` and `end`, in s, are of windows and cut clips."""
 
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Features of the clips of a dataset; `matrices` are those by featurizer, with a row a clip."""
+    """Features of the clips of a dataset; `matrices` are by featurizer."""
 
     facts: tuple[tuple[Any, ...], ...]
     matrices: dict[str, Matrix]
@@ -61,11 +63,14 @@ def feature_table(
     jobs: int | None = None,
     isolate: bool = False,
     cache_folder: Path | None = None,
+    window: float | None = None,
+    hop: float | None = None,
     progress: Progress = no_progress,
 ) -> FeatureTable:
     """Return the features that a run would use, by all featurizers of the config or those named.
 
-    Copies of an augmentation are left out. Raises ConfigError if no featurizer has a name,
+    Copies of an augmentation are left out. With a `window`, there is a row for each window of so
+    many s, every `hop` s. Raises ConfigError if no featurizer has a name,
     DatasetError if no clip can be read.
     """
     config = prepared.config
@@ -78,6 +83,8 @@ def feature_table(
     chosen = {name: config.featurizers[name].views()[0] for name in names or config.featurizers}
     resources = Resources(jobs or available_cores(), isolate=isolate or config.isolate)
     with single_threaded(), use_limits(config.limits), resources.make_engine() as engine:
+        if window is not None:
+            return _of_windows(prepared, chosen, engine, (window, hop), progress)
         extraction = prepared.extract(chosen, engine, cache_folder, progress=progress)
     clips = extraction.dataset.clips
     if not clips:
@@ -86,6 +93,25 @@ def feature_table(
     notes = (*prepared.dataset.notes, *extraction.notes, *extraction.cache.notes())
     matrices = {name: extraction.matrices[name] for name in chosen}
     return FeatureTable(facts, matrices, extraction.failed, notes)
+
+
+def _of_windows(
+    prepared: Prepared,
+    chosen: Mapping[str, Featurizer],
+    engine: Engine,
+    lengths: tuple[float, float | None],
+    progress: Progress,
+) -> FeatureTable:
+    from audioclf.experiment.feature_windows import notes_of, window_table
+
+    dataset, audio, origins = prepared.dataset, prepared.config.audio, prepared.origins
+    found = window_table(dataset.clips, audio, chosen, origins, engine, lengths, progress)
+    if not found.facts:
+        raise DatasetError(f"{dataset.name}: no clip has a window; {found.failed[0].message}")
+    facts = tuple((clip.id, clip.label, clip.group, *times) for clip, *times in found.facts)
+    matrices = {name: np.stack(rows) for name, rows in found.rows.items()}
+    notes = (*dataset.notes, *notes_of(found))
+    return FeatureTable(facts, matrices, tuple(found.failed), notes)
 
 
 def _csv(table: FeatureTable, folder: OutputFolder, name: str) -> None:

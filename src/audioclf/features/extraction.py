@@ -99,10 +99,7 @@ def extract(
     for any engine. Nothing is cached without a folder, and no featurizer without an origin, since
     its code is unknown.
     """
-    if isinstance(engine, ProcessEngine):
-        plans = _plans_elsewhere(audio, featurizers, origins or {}, engine)
-    else:
-        plans = make_plans(audio, featurizers, origins or {})
+    plans = plans_in(audio, featurizers, origins or {}, engine)
     collector = _Collector(dataset, plans, cache_use or CacheUse(), progress, audio)
     # A time limit holds for each clip, so then a chunk has only one.
     is_limited = isinstance(engine, ProcessEngine) and engine.seconds is not None
@@ -122,6 +119,18 @@ def make_plans(
     return tuple(
         _plan((name, item, audio, origins.get(name, ()))) for name, item in featurizers.items()
     )
+
+
+def plans_in(
+    audio: AudioConfig,
+    featurizers: Mapping[str, Featurizer],
+    origins: Mapping[str, Origins],
+    engine: Engine | None,
+) -> tuple[Plan, ...]:
+    """Return the plans of `make_plans`, made where the engine runs foreign code."""
+    if isinstance(engine, ProcessEngine):
+        return _plans_elsewhere(audio, featurizers, origins, engine)
+    return make_plans(audio, featurizers, origins)
 
 
 def _plans_elsewhere(

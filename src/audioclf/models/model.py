@@ -31,9 +31,9 @@ from audioclf.models.windows import (
     Piece,
     ScoredWindow,
     pieces,
+    rows_of_runs,
     source_from,
     source_of,
-    window_runs,
 )
 
 if TYPE_CHECKING:
@@ -282,15 +282,10 @@ class Model:
         The batch holds windows of one or more recordings, one recording after the other, in order
         of time. Without a cutting, each piece is a whole recording.
         """
-        if cutting is None or cutting.own_samples(self.shared_step) == cutting.size:
+        if cutting is None:
             return self.rows_of([piece.y for piece in batch])
-        rows: list[NDArray[np.float32] | FeatureError] = []
-        for run in window_runs(batch, cutting):
-            new = [piece.y[cutting.size - cutting.hop :] for piece in run[1:]]
-            y = np.concatenate([run[0].y, *new])
-            starts = [index * cutting.hop for index in range(len(run))]
-            rows += self.rows_of_windows(y, starts, len(run[0].y))
-        return rows
+        step, alone, together = self.shared_step, self.rows_of, self.rows_of_windows
+        return rows_of_runs(batch, cutting, step, alone, together)
 
     def trained_on(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return for each row of features whether a training clip had the same features.

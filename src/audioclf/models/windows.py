@@ -12,10 +12,10 @@ windows that lie a multiple of the featurizer's hop apart, so they are computed 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -132,3 +132,28 @@ def source_from(item: Any, sr: int | None) -> AudioSource:
     if sr is None:
         raise TypeError("a waveform needs its sample rate: pass sr=..., in Hz")
     return ArraySource.of(item, sr)
+
+
+_T = TypeVar("_T")
+
+
+def rows_of_runs(
+    batch: Sequence[Piece],
+    cutting: Cutting,
+    step: int | None,
+    alone: Callable[[list[NDArray[np.float32]]], list[_T]],
+    together: Callable[[NDArray[np.float32], list[int], int], list[_T]],
+) -> list[_T]:
+    """Return a result for each window; neighbors that share frames are computed together.
+
+    Windows share frames if a multiple of `step` samples apart. `alone` takes waveforms, `together`
+    a waveform, the first samples of windows, and their length.
+    """
+    if cutting.own_samples(step) == cutting.size:
+        return alone([piece.y for piece in batch])
+    rows: list[_T] = []
+    for run in window_runs(batch, cutting):
+        new = [piece.y[cutting.size - cutting.hop :] for piece in run[1:]]
+        y = np.concatenate([run[0].y, *new])
+        rows += together(y, [index * cutting.hop for index in range(len(run))], len(run[0].y))
+    return rows
