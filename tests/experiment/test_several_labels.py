@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 from typing import Any
@@ -150,3 +151,71 @@ def test_a_clip_is_right_on_the_page_if_all_that_is_labelled_is_right(result: An
                 is_right = bool((states[at] == row)[known].all())
                 assert (outcome.predicted[at] == sets.labels[at]) == is_right
                 assert outcome.wrong[at] == (not is_right)
+
+
+def predicted(result: Any, *args: str) -> list[dict[str, str]]:
+    """Return the rows that `predict` writes for the first clips."""
+    folder = result.config.dataset.path.parent
+    sounds = [folder / f"{number}.wav" for number in range(12)]
+    done = run_cli("predict", result.folder, *sounds, *args, code=0)
+    return list(csv.DictReader(done.stdout.splitlines()))
+
+
+def test_predict_writes_labels_and_a_score_for_each_class(result: Any) -> None:
+    model, rows = audioclf.load(result.folder), predicted(result)
+    assert list(rows[0]) == [
+        "path",
+        "start",
+        "end",
+        "labels",
+        "score_low",
+        "score_mid",
+        "score_top",
+    ]
+    paths = [Path(row["path"]) for row in rows]
+    assert [row["labels"] for row in rows] == [";".join(names) for names in model.predict(paths)]
+    scores = [[float(row[f"score_{name}"]) for name in model.classes] for row in rows]
+    np.testing.assert_allclose(scores, model.scores(paths), atol=1e-6)
+    assert len({row["labels"] for row in rows}) > 2
+
+
+def test_a_threshold_is_for_all_classes_or_for_one(result: Any) -> None:
+    rows = predicted(result, "--threshold", "1", "--threshold", "low=0")
+    assert {row["labels"] for row in rows} == {"low"}
+    assert all(row["labels"] == "low;mid;top" for row in predicted(result, "--threshold", "0"))
+
+
+def test_predict_makes_events_and_lines_of_one_label(result: Any) -> None:
+    window = ("--window", "0.3")
+    rows = predicted(result, *window)
+    events = predicted(result, *window, "--events")
+    assert [event["label"] for event in events] == [
+        name for row in rows for name in row["labels"].split(";") if name
+    ]
+    shares = predicted(result, *window, "--rollup", "share")
+    assert [row["labels"] for row in shares] == [row["labels"] for row in rows]
+    assert {row["score_low"] for row in shares} == {"0.000000", "1.000000"}
+    folder = result.config.dataset.path.parent
+    track = run_cli("predict", result.folder, folder / "0.wav", *window, "--format", "audacity")
+    labels = [line.split("\t")[2] for line in track.stdout.splitlines()]
+    assert labels == [name for name in rows[0]["labels"].split(";") if name]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [
+        ("lwo=0.3", "the model has no class 'lwo'\n  Did you mean 'low'?"),
+        ("low=x", "--threshold low=x: expected a number from 0 to 1, or CLASS=NUMBER"),
+        ("2", "--threshold 2: expected a number from 0 to 1"),
+    ],
+)
+def test_an_invalid_threshold_is_named(result: Any, threshold: str, message: str) -> None:
+    sound = result.config.dataset.path.parent / "0.wav"
+    done = run_cli("predict", result.folder, sound, "--threshold", threshold, code=2)
+    assert message in done.stderr
+
+
+def test_serve_refuses_a_model_of_several_labels(result: Any) -> None:
+    pytest.importorskip("uvicorn", reason="serve needs uvicorn")
+    done = run_cli("serve", result.folder, code=2)
+    assert "this model gives several labels per clip" in done.stderr

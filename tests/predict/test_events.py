@@ -166,3 +166,14 @@ def test_a_tracker_gives_the_same_events_while_windows_arrive(
     ]
     by_start = sorted(tracked, key=lambda e: (e.start, e.code))
     assert np.allclose([e.mean_score for e in by_start], [e.mean_score for e in found])
+
+
+def test_each_class_has_a_threshold_of_its_own() -> None:
+    times = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]])
+    scores = np.array([[0.3, 0.3], [0.2, 0.6], [0.1, 0.4]])
+    rule = EventRule(0.5, threshold_off=0.4)
+    events = find_events(times, scores, rule, thresholds=(0.25, 0.5))
+    assert [(event.start, event.end, event.code) for event in events] == [
+        (0.0, 1.0, 0),
+        (1.0, 3.0, 1),
+    ]

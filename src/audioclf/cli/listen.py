@@ -104,6 +104,7 @@ def listen(
         model_file(bundle), options.load_registry(), expect_sha256=expect_sha256, weights=weights
     )
     model = found.model
+    options.one_label_only(model, "listen")
     settings = Settings(
         Cutting.of(window, hop, model.sr, "drop"),
         EventRule(**given) if events else None,

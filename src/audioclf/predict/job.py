@@ -217,7 +217,7 @@ class _Writing:
     ) -> Iterator[Line]:
         for line in lines:
             self.result.lines += 1
-            several = self.job.settings.thresholds is not None
+            several = self.job.model.is_several
             for label in line.label.split(SEPARATOR) if several else (line.label,):
                 self.result.labels[label] += 1
             time = "" if began is None else shown_time(began, line.start)

@@ -25,8 +25,9 @@ def lines_of(outcome: Outcome, model: Model, settings: Settings) -> tuple[int, I
     if settings.events is not None:
         events = _event_lines(outcome, model, settings.events, settings.thresholds)
         return len(events), events
-    if settings.thresholds is not None:
-        lines = list(_lines_of_several(outcome, model, settings, settings.thresholds))
+    if (several := model.manifest.several) is not None:
+        thresholds = settings.thresholds or several.thresholds
+        lines = list(_lines_of_several(outcome, model, settings, thresholds))
         return len(lines), lines
     if settings.rollup is not None:
         return 1, [_rolled_up_line(outcome, model, settings.rollup)]
@@ -52,12 +53,13 @@ def _lines_of_several(
     """
     assert outcome.scores is not None
     times, scores = outcome.times, outcome.scores
-    states = scores >= np.asarray(thresholds)
+    limits = np.asarray(thresholds)
+    states = scores >= limits
     if settings.rollup is not None:
         times = np.array([[times[0, 0], times[:, 1].max()]])
         share = settings.rollup == "share"
         scores = (states if share else scores).mean(axis=0, keepdims=True)
-        states = states.any(axis=0, keepdims=True) if share else scores >= np.asarray(thresholds)
+        states = np.array([states.any(axis=0) if share else scores[0] >= limits])
     has_scores = model.score_kind != "none" or settings.rollup is not None
     for (start, end), row, state in zip(times.tolist(), scores.tolist(), states, strict=True):
         names = [(model.classes[code], row[code]) for code in np.flatnonzero(state)]

@@ -89,7 +89,7 @@ class Job:
         columns = line_columns(
             classes,
             events=events,
-            several=settings.thresholds is not None,
+            several=model.is_several,
             with_time=self.with_time,
             with_channel=model.manifest.audio.channel == "each",
         )
