@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audioclf.dataset.targets import States
+    from audioclf.dataset.label_sets import States
 
 
 @dataclass(frozen=True, eq=False)
