@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from audioclf.engines.adaptive import AdaptiveEngine
 from audioclf.engines.base import Engine, WorkerDiedError, WorkerError
 from audioclf.engines.local import ProcessEngine, SerialEngine, ThreadEngine
 from tests.conftest import REPO
@@ -50,6 +51,7 @@ ENGINES: dict[str, Callable[[], Engine]] = {
     "serial": SerialEngine,
     "threads": lambda: ThreadEngine(3),
     "processes": lambda: ProcessEngine(2),
+    "adaptive": lambda: AdaptiveEngine(2),
 }
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from audioclf.base.errors import ConfigError, FeatureError
 from audioclf.engines import make_engine
+from audioclf.engines.adaptive import AdaptiveEngine
 from audioclf.engines.base import Engine, WorkerError
 from audioclf.engines.local import ProcessEngine, ThreadEngine
 from tests.engines import tasks
@@ -110,7 +111,7 @@ def test_one_map_can_run_while_another_waits(engine: Engine) -> None:
 
 @pytest.mark.parametrize(
     ("jobs", "isolate", "kind"),
-    [(1, False, ThreadEngine), (2, False, ThreadEngine), (1, True, ProcessEngine)],
+    [(1, False, ThreadEngine), (2, False, AdaptiveEngine), (1, True, ProcessEngine)],
 )
 def test_the_local_engine_follows_jobs_and_isolate(jobs: int, isolate: bool, kind: type) -> None:
     with make_engine("local", jobs=jobs, isolate=isolate) as engine:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Literal
 
 from audioclf.base.errors import ConfigError
+from audioclf.engines.adaptive import AdaptiveEngine
 from audioclf.engines.base import Engine, WorkerDiedError, WorkerError
 from audioclf.engines.local import ProcessEngine, SerialEngine, ThreadEngine
 
 __all__ = [
+    "AdaptiveEngine",
     "Engine",
     "ProcessEngine",
     "SerialEngine",
@@ -59,4 +61,4 @@ def make_engine(
         return ProcessEngine(jobs, seconds)
     # One job gets a thread, too: in the main thread a signal could interrupt a library's callback,
     # which would lose the signal and truncate the clip.
-    return ThreadEngine(jobs)
+    return ThreadEngine(1) if jobs == 1 else AdaptiveEngine(jobs)

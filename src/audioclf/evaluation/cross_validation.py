@@ -38,6 +38,9 @@ Progress = Callable[[int, int, str], None]
 WORTH_PROCESSES = 5.0
 """Seconds of work above which worker processes are started; each takes 1-2 s of CPU."""
 
+WORTH_STARTED = 2.0
+"""Seconds of work above which worker processes are used that are running already."""
+
 
 @dataclass(frozen=True)
 class _Task:
@@ -79,6 +82,7 @@ def evaluate(
     fits: FitPlan = _NO_PLAN,
     jobs: int = 1,
     engine: Engine | None = None,
+    started: ProcessEngine | None = None,
     fit_cache: FitCache | None = None,
     isolate: bool = False,
     fit_seconds: float | None = None,
@@ -88,7 +92,8 @@ def evaluate(
     """Fit and predict every pipeline on every fold; the result does not depend on the engine.
 
     `matrices` hold [shape=(n_clips, n_features)], float32, by featurizer. Work of a few seconds is
-    done in this process for any `jobs`; an `engine` does all work. `fit_seconds` limits one fit
+    done in this process for any `jobs`, more in the processes that are `started` or in new ones; an
+    `engine` does all work. `fit_seconds` limits one fit
     with its predictions and implies `isolate`; `choose_thresholds` of several labels inside the
     training sides; `progress` gets (fits done, fits in all, pipeline).
     """
@@ -117,7 +122,8 @@ def evaluate(
     if todo and engine is None and (isolate or fit_seconds is not None):
         outcomes = _in_processes(work, todo, jobs, fit_seconds)
     else:
-        outcomes = _outcomes(work, todo, jobs, engine)
+        at_once = started is not None and started.workers == jobs
+        outcomes = _outcomes(work, todo, jobs, engine, started if at_once else None)
     results: list[FoldResult] = []
 
     def advance() -> None:
@@ -162,19 +168,28 @@ def _key(fit_cache: FitCache, task: _Task, work: _Work) -> str | None:
     return fit_cache.key(pipeline.name, pipeline.featurizer, task.fold, arrays, settings)
 
 
-def _outcomes(work: _Work, todo: Sequence[int], jobs: int, engine: Engine | None) -> _Outcomes:
+def _outcomes(
+    work: _Work,
+    todo: Sequence[int],
+    jobs: int,
+    engine: Engine | None,
+    processes: ProcessEngine | None,
+) -> _Outcomes:
     """Do each task in this process, until the rest is large enough for worker processes."""
     if engine is not None:
-        for position, outcome in engine.map(_fit, todo, shared=work):
-            yield todo[position], outcome
+        yield from _mapped(engine, work, todo)
         return
+    least = WORTH_PROCESSES if processes is None else WORTH_STARTED
     started = time.perf_counter()
     for position, outcome in SerialEngine().map(_fit, todo, shared=work):
         seconds = time.perf_counter() - started
         yield todo[position], outcome
         rest = todo[position + 1 :]
-        if min(jobs, len(rest)) > 1 and seconds * len(rest) > WORTH_PROCESSES:
-            yield from _in_processes(work, rest, jobs)
+        if min(jobs, len(rest)) > 1 and seconds * len(rest) > least:
+            if processes is not None:
+                yield from _mapped(processes, work, rest)
+            else:
+                yield from _in_processes(work, rest, jobs)
             return
         started = time.perf_counter()
 
@@ -183,8 +198,12 @@ def _in_processes(
     work: _Work, todo: Sequence[int], jobs: int, seconds: float | None = None
 ) -> _Outcomes:
     with ProcessEngine(min(jobs, len(todo)), seconds) as engine:
-        for position, outcome in engine.map(_fit, todo, shared=work):
-            yield todo[position], outcome
+        yield from _mapped(engine, work, todo)
+
+
+def _mapped(engine: Engine, work: _Work, todo: Sequence[int]) -> _Outcomes:
+    for position, outcome in engine.map(_fit, todo, shared=work):
+        yield todo[position], outcome
 
 
 def _fit(index: int, work: _Work) -> FoldResult:

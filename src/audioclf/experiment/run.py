@@ -213,6 +213,7 @@ class _Run:
         return extraction
 
     def _evaluate(self, prepared: Prepared, extraction: Extraction, engine: Engine) -> _Evaluation:
+        from audioclf.engines.adaptive import AdaptiveEngine
         from audioclf.evaluation.cross_validation import evaluate
         from audioclf.evaluation.memory import plan_fits
 
@@ -233,6 +234,7 @@ class _Run:
             fits=fits,
             jobs=self.resources.jobs,
             engine=engine if self.resources.engine == "dask" else None,
+            started=engine.processes if isinstance(engine, AdaptiveEngine) else None,
             fit_cache=fit_cache,
             isolate=self.resources.isolate,
             fit_seconds=self.resources.fit_seconds,

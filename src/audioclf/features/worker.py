@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -70,7 +70,7 @@ class Plan:
     @property
     def views(self) -> tuple[Plan, ...]:
         """Each view as a plan of its own, the plain one first."""
-        return (replace(self, augmented=()), *self.augmented)
+        return (replace(self, augmented=()) if self.augmented else self, *self.augmented)
 
     @property
     def row_width(self) -> int:
@@ -172,11 +172,14 @@ def featurize_chunk(chunk: Chunk) -> ChunkResult:
 def _batches(chunk: Chunk, cache: FeatureCache | None) -> Iterator[list[_Loaded]]:
     """Load the clips of a chunk; yield them as soon as they fill `BATCH_BYTES`."""
     batch: list[_Loaded] = []
+    n_bytes = 0
     for clip in chunk.clips:
         batch.append(_Loaded(clip, chunk, cache))
-        if sum(item.n_bytes for item in batch) >= BATCH_BYTES:
+        n_bytes += batch[-1].n_bytes
+        if n_bytes >= BATCH_BYTES:
             yield batch
             batch.clear()
+            n_bytes = 0
     yield batch
 
 
@@ -243,11 +246,13 @@ class _Loaded:
     def _look_up(self, views: Sequence[Plan], cache: FeatureCache) -> None:
         keys = {view.name: view.keys.key(self.digest) for view in views if view.keys}
         entries = cache.get_many([*keys.values()])
+        meta: Mapping[str, Any] = {}
         for name, key in keys.items():
             if (entry := entries.get(key)) is not None:
                 self.cached[name] = entry.features
-                self.info = _info_from(entry.meta, self.clip)
-                self.seconds = float(entry.meta["seconds"])
+                meta = entry.meta  # the same in all entries of a clip
+        if self.cached:
+            self.info, self.seconds = _info_from(meta, self.clip), float(meta["seconds"])
 
     @property
     def n_bytes(self) -> int:
@@ -262,7 +267,8 @@ class _Loaded:
         # An entry is found by content, so it must not depend on the name of the file.
         remarks = name_remarks(self.info.container, self.clip.source.file.name)
         warnings = tuple(text for text in self.info.warnings if text not in remarks)
-        return {**asdict(self.info), "warnings": warnings, "seconds": self.seconds}
+        facts = {item.name: getattr(self.info, item.name) for item in fields(self.info)}
+        return {**facts, "warnings": warnings, "seconds": self.seconds}
 
     def ledger_row(self) -> LedgerRow:
         if self.error is not None:
@@ -274,9 +280,9 @@ class _Loaded:
 
 
 def _info_from(meta: Mapping[str, Any], clip: Clip) -> AudioInfo:
-    fields = {key: value for key, value in meta.items() if key != "seconds"}
-    remarks = name_remarks(fields["container"], clip.source.file.name)
-    return AudioInfo(**{**fields, "warnings": (*remarks, *fields["warnings"])})
+    facts = {key: value for key, value in meta.items() if key != "seconds"}
+    remarks = name_remarks(facts["container"], clip.source.file.name)
+    return AudioInfo(**{**facts, "warnings": (*remarks, *facts["warnings"])})
 
 
 def _matrices(

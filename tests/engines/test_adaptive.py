@@ -1,0 +1,61 @@
+"""The choice between threads, one thread and processes."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from audioclf.engines import adaptive
+from audioclf.engines.adaptive import AdaptiveEngine
+from tests.engines import tasks
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> AdaptiveEngine:
+    """Return an engine that measures shortly; to be closed."""
+    monkeypatch.setattr(adaptive, "TRIAL_SECONDS", 0.01)
+    return AdaptiveEngine(2)
+
+
+@pytest.mark.parametrize(
+    ("speed_up", "seconds", "where"),
+    [(1.8, 100.0, "threads"), (1.0, 1.0, "one"), (1.0, 100.0, "processes")],
+)
+def test_processes_are_started_where_threads_wait_and_there_is_work(
+    engine: AdaptiveEngine, speed_up: float, seconds: float, where: str
+) -> None:
+    with engine:
+        engine._choose(speed_up, seconds)
+        outcomes = dict(engine.map(process_and_thread, range(8)))
+    pids, threads = (set(column) for column in zip(*outcomes.values(), strict=True))
+    assert (os.getpid() not in pids) == (where == "processes")
+    assert len(threads) == 1 or where != "one"
+
+
+def test_steps_of_python_that_hold_each_other_up_go_to_processes(
+    engine: AdaptiveEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adaptive, "WORTH_PROCESSES", 0.0)
+    monkeypatch.setattr(adaptive, "GOOD_SPEED_UP", 3.0)
+    with engine:
+        outcomes = dict(engine.map(tasks.square, range(60_000)))
+        assert engine.processes is not None
+    assert outcomes == {n: n * n for n in range(60_000)}
+
+
+def test_work_that_no_other_process_can_do_is_done_here(engine: AdaptiveEngine) -> None:
+    lock = threading.Lock()
+
+    def locked(n: int) -> int:
+        with lock:
+            return n * n
+
+    with engine:
+        engine._choose(1.0, 100.0)
+        assert dict(engine.map(locked, range(8))) == {n: n * n for n in range(8)}
+
+
+def process_and_thread(n: int) -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
