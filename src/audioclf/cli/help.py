@@ -51,7 +51,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "sample-data": ("sample-data --list", "sample-data groups"),
     "configs": ("configs", "configs show quickstart --out mine.yaml"),
     "docs": ("docs", "docs loaders", "docs svm"),
-    "features": ("features my_sounds.yaml --out features.csv",),
+    "features": (
+        "features my_sounds.yaml --out features.csv",
+        "features my_sounds.yaml --out windows.npz --window 5 --hop 2.5",
+    ),
     "weights": ("weights inspect model.onnx", "weights fetch org/name@revision"),
     "plugins": ("plugins show mfcc", "plugins check knn", "plugins doctor"),
     "cache": ("cache stats", "cache prune --older-than 30d"),
