@@ -18,6 +18,7 @@ from audioclf.builtin.featurizers.concat import Concat
 from audioclf.components.registry import Origin, PluginRecord, Provider, Registry
 from audioclf.evaluation.results import Pipeline
 from audioclf.models.bundle.reading import load, open_bundle
+from audioclf.models.bundle.weights import remove_unpacked
 from audioclf.models.model import Model
 from audioclf.plugin import Featurizer, InputPath, Weights
 from tests.conftest import run_cli, run_process, write_sounds
@@ -172,7 +173,7 @@ def test_small_weights_that_may_be_passed_on_are_in_the_model(
     assert contents.files[f"weights/{DIGEST}"] == NUMBERS
     assert f"`{DIGEST}` | in this file |" in contents.card
     assert re.search(r"numbers\.txt +yes", run_cli("model", "show", bundle, code=0).stdout)
-    for given in ([], [moved]):
+    for given in ([moved], []):
         model = load(bundle, registry=plugins, weights=given)
         assert scores(model) == expected
         own = model.featurizer.model_dump()["path"] == moved
@@ -182,6 +183,9 @@ def test_small_weights_that_may_be_passed_on_are_in_the_model(
     large = bundle_of(weighted, tmp_path / "large.audioclf", plugins)
     assert f"weights/{DIGEST}" not in open_bundle(large).files
     file.unlink()
+    assert (folder := Path(model.featurizer.model_dump()["path"]).parent) != tmp_path
+    remove_unpacked()
+    assert not folder.exists()
     changed = forged(bundle, files={f"weights/{DIGEST}": b"9 9 9"})
     monkeypatch.setattr(Weighted, "extract", lambda *_: pytest.fail("it was parsed"))
     with pytest.raises(ModelError, match=f"'numbers.txt' with SHA-256 {DIGEST} are missing"):

@@ -31,7 +31,7 @@ from audioclf.models.bundle.container import MODEL_LIMITS, unseal
 from audioclf.models.bundle.manifest import Manifest, Provenance, parse_manifest
 from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
-from audioclf.models.bundle.weights import check_weights, located
+from audioclf.models.bundle.weights import check_weights, located, remove_unpacked
 from audioclf.models.estimators.several import restore_classes
 from audioclf.models.estimators.store import SKOPS, restore_estimator
 from audioclf.models.model import Model
@@ -214,7 +214,10 @@ def try_bundle(path: Path, expect_sha256: str | None = None, weights: Sequence[P
 
 def _load(files: tuple[Path, Sequence[Path]]) -> None:
     path, weights = files
-    read_bundle(path, weights=weights)
+    try:
+        read_bundle(path, weights=weights)
+    finally:
+        remove_unpacked()
 
 
 def _restored(contents: Contents, registry: Registry, weights: Sequence[Path]) -> Bundle:

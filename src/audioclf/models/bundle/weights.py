@@ -108,9 +108,15 @@ def _unpacked(sha256: str, content: bytes | None) -> list[Path]:
 
 @cache
 def _folder() -> Path:
-    folder = tempfile.mkdtemp(prefix="audioclf-weights-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
+    atexit.register(remove_unpacked)
+    return Path(tempfile.mkdtemp(prefix="audioclf-weights-"))
+
+
+def remove_unpacked() -> None:
+    """Remove the unpacked weights of this process; a worker process has to call it."""
+    if _folder.cache_info().currsize:
+        shutil.rmtree(_folder(), ignore_errors=True)
+        _folder.cache_clear()
 
 
 def _found(weights: StoredWeights, given: Sequence[Path], path: object) -> Path | None:
