@@ -10,6 +10,7 @@ from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
 from audioclf.base.errors import FeatureError
+from audioclf.components.component import components_inside
 from audioclf.components.featurizer import Featurizer
 
 if TYPE_CHECKING:
@@ -86,6 +87,12 @@ class Embedding(Featurizer):
             f"{least / rate:.3g} s",
             hint=f"Set pad to {self.pad + (least - n_samples) / rate / 2:.2g} or more.",
         )
+
+
+def has_embedding(featurizer: Featurizer) -> bool:
+    """Return whether a featurizer is an embedding, or has one inside."""
+    inside = (item for _, item in components_inside(featurizer))
+    return any(isinstance(item, Embedding) for item in (featurizer, *inside))
 
 
 def averaged(frames: Matrix, n: int) -> Matrix:

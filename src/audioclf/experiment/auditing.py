@@ -25,6 +25,7 @@ from audioclf.base.errors import EXIT_DATA, EXIT_OK, EXIT_PARTIAL
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, single_threaded
 from audioclf.base.progress import Progress, no_progress
+from audioclf.components.embedding import has_embedding
 from audioclf.config.run_config import RunConfig
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import Pipeline, PipelineResult
@@ -73,12 +74,14 @@ def audit_config(
 ) -> AuditReport:
     """Audit the dataset and the splits of a config, and the predictions of its first pipeline.
 
+    The first pipeline on an embedding is audited as well: a label is in doubt only if both agree.
+
     Clips that cannot be read are a finding here and end nothing, whatever `on_error` is. With
     `quick` nothing is trained: labels are not audited, and shortcuts not compared with predictions.
     """
     allowed = check_allowed(allow)
     config = prepared.config
-    pipelines = [] if quick else [prepared.pipelines[0]]
+    pipelines = [] if quick else _audited(prepared)
     features = {item.featurizer: config.featurizers[item.featurizer] for item in pipelines}
     resources = Resources(jobs or available_cores(), isolate=config.isolate)
     with single_threaded(), use_limits(config.limits):
@@ -105,6 +108,14 @@ def audit_config(
     notes = (*dataset.notes, *splits.notes, *extraction.cache.notes(), *not_audited(dataset))
     failed = len(extraction.failed)
     return AuditReport(prepared.dataset.name, tuple(audits), allowed, notes, failed)
+
+
+def _audited(prepared: Prepared) -> list[Pipeline]:
+    """Return the first pipeline, and the first one on an embedding if that is another."""
+    first, featurizers = prepared.pipelines[0], prepared.config.featurizers
+    learned = [item for item in prepared.pipelines if not item.is_baseline]
+    on_embedding = [item for item in learned if has_embedding(featurizers[item.featurizer])]
+    return [first, *(item for item in on_embedding[:1] if item is not first)]
 
 
 def audits_of(

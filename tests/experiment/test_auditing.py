@@ -1,0 +1,39 @@
+"""Which pipelines an audit without a full run looks at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from audioclf.builtin.featurizers.concat import Concat
+from audioclf.config.loading import load_config
+from audioclf.experiment.auditing import audit_config
+from audioclf.experiment.prepared import prepare
+from audioclf.plugin import Embedding, Featurizer
+
+
+class Blocks(Embedding):
+    """Blocks of 100 samples."""
+
+    type: Literal["blocks"] = "blocks"
+
+    def model_rate(self) -> int:
+        return 8000
+
+    def embed(self, y: Any) -> Any:
+        return y[: len(y) // 100 * 100].reshape(-1, 100).T
+
+
+@pytest.mark.parametrize(
+    ("more", "count"),
+    [({}, 1), ({"net": Blocks()}, 2), ({"net": Concat(parts={"a": Blocks()})}, 2)],
+)
+def test_labels_are_compared_with_an_embedding_as_well(
+    shared_config: Path, more: dict[str, Featurizer], count: int
+) -> None:
+    config = load_config(shared_config)
+    config = config.model_copy(update={"featurizers": {**config.featurizers, **more}})
+    audits = {audit.name: audit for audit in audit_config(prepare(config), jobs=1).audits}
+    assert audits["labels"].facts["cells"] == count
