@@ -486,6 +486,8 @@ def test_a_track_of_audacity_holds_several_labels(tmp_path: Path) -> None:
     assert load(tmp_path, labels="single").classes == ("robin;wren", "wren")
     write(tmp_path / "rec1.txt", "0.0\t1.0\trobin;wren\n1.0\t2.0\twren\n0\t1\trobin\n")
     assert "seems to hold several labels" in error(tmp_path).message
+    write(tmp_path / "rec1.txt", "0.0\t1.0\trobin\n1.0\t2.0\t?wren\n")
+    assert "line 2: Annotation is '?wren', which marks an unsure label" in error(tmp_path).message
     write(tmp_path / "rec1.txt", "0.0\t1.0\trobin;robin\n")
     message = error(tmp_path, window=1.0, labels="several").message
     assert "line 1: Annotation is 'robin;robin', which names 'robin' twice" in message

@@ -75,6 +75,13 @@ def test_an_invalid_cell_is_named(tmp_path: Path, cells: list[str], message: str
     assert message in str(caught.value)
 
 
+def test_a_column_of_0_alone_is_noted(tmp_path: Path) -> None:
+    text = "path,robin,owl\n1.wav,1,0\n2.wav,0,0\n"
+    dataset = load(tmp_path, text, labels={"columns": ["robin", "owl"]})
+    assert dataset.classes == ("robin",)
+    assert dataset.notes == ("columns of 0 alone, which are no classes: owl",)
+
+
 def test_another_value_than_1_or_0_is_named(tmp_path: Path) -> None:
     text = "path,robin,wren\n1.wav,1,2\n"
     with pytest.raises(DatasetError, match="line 2: wren is '2', not 1, 0 or blank"):

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from audioclf.builtin.loaders.selections import TABLE_NAME, Annotation, Selections, read_selections
 from audioclf.dataset.cutting import cut_several
-from audioclf.dataset.label_cells import check_single, parse_labels
+from audioclf.dataset.label_cells import check_single, label_reader
 from audioclf.dataset.label_sets import SEPARATOR, class_names
 from audioclf.dataset.path_labels import count, shown
 from audioclf.plugin import (
@@ -25,6 +25,7 @@ from audioclf.plugin import (
     Dataset,
     DatasetError,
     InputPath,
+    Labels,
     Loader,
     Mark,
     PartSource,
@@ -104,7 +105,7 @@ class Annotations(Loader):
         listing = list_files(self.path)
         collection = _Collection.of(dict(listing.entries), listing.name)
         several = self.labels == "several"
-        marked = collection.read(self.column, several=several)
+        marked = collection.read(self.column, self.labels)
         names = [note.label for notes in marked.values() for note in notes]
         if self.labels is None:
             check_single(listing.name, self.column, filter(None, names))
@@ -190,11 +191,12 @@ class _Collection:
         )
         return cls(name, recordings, tables, _Finder(name, audio))
 
-    def read(self, column: str, *, several: bool = False) -> dict[str, list[Annotation]]:
+    def read(self, column: str, labels: Labels | None) -> dict[str, list[Annotation]]:
         """Return the annotations of each recording with a table, which may be empty.
 
-        With `several`, an annotation of several labels becomes one for each of them.
+        An annotation of several labels becomes one for each of them.
         """
+        read_label = label_reader(labels, column, ())
         marked: dict[str, list[Annotation]] = defaultdict(list)
         for path, source in self.tables.items():
             partner = self.finder.partner(path)
@@ -208,10 +210,12 @@ class _Collection:
                 if recording is None:
                     continue
                 try:
-                    marked[recording] += _each_label(annotation) if several else [annotation]
+                    label = read_label({column: annotation.label}) if annotation.label else ""
                 except ValueError as exc:
-                    text = f"{column} is {annotation.label!r}, which {exc}"
-                    table.problems.add(annotation.line, text)
+                    table.problems.add(annotation.line, str(exc))
+                    continue
+                names = label.split(SEPARATOR) if labels == "several" else [label]
+                marked[recording] += [replace(annotation, label=name) for name in names]
             table.problems.check()
         if not marked:
             raise self._no_pairs()
@@ -242,13 +246,6 @@ class _Collection:
             files = count(len(tables), "text file", "text files")
             notes.append(f"ignored {files} without a recording: {shown(tables)}")
         return notes
-
-
-def _each_label(annotation: Annotation) -> list[Annotation]:
-    if not annotation.label:
-        return [annotation]
-    labels = parse_labels(annotation.label).split(SEPARATOR)
-    return [replace(annotation, label=label) for label in labels]
 
 
 def _is_selections(path: str) -> bool:

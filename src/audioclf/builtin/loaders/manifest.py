@@ -10,15 +10,17 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
-from audioclf.dataset.label_cells import are_several
+from audioclf.dataset.label_cells import SeveralLabels, are_several
+from audioclf.dataset.label_sets import class_names
 from audioclf.dataset.listing import find_file
-from audioclf.dataset.path_labels import full_path
+from audioclf.dataset.path_labels import full_path, shown
 from audioclf.plugin import (
     AudioSource,
     Columns,
     DatasetError,
     FileSource,
     InputPath,
+    LabeledRow,
     Labels,
     Listing,
     Loader,
@@ -96,9 +98,17 @@ class Manifest(Loader):
             _finder(root, [row.path for row in rows]),
             name=display_name(self.path),
             where=display_name(root) if isinstance(root, str) else str(full_path(root)),
-            notes=unused_columns(table, self.columns, self.labels),
+            notes=[*unused_columns(table, self.columns, self.labels), *self._no_classes(rows)],
             several=several,
         )
+
+    def _no_classes(self, rows: list[LabeledRow]) -> list[str]:
+        """Return a note on columns of classes that no clip has."""
+        if not isinstance(self.labels, SeveralLabels):
+            return []
+        classes = class_names(row.label for row in rows)
+        absent = [name for name in self.labels.columns or () if name not in classes]
+        return [f"columns of 0 alone, which are no classes: {shown(absent)}"] if absent else []
 
 
 def _parent(path: Path | str) -> Path | str:
