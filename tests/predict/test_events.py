@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,7 +131,7 @@ def test_every_window_above_the_threshold_is_in_an_event(scores: np.ndarray, on:
         ({"min_duration": float("inf")}, "a min duration of inf s"),
     ],
 )
-def test_impossible_rules_are_refused(values: dict[str, float], message: str) -> None:
+def test_impossible_rules_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         EventRule(**values)
 
@@ -177,3 +178,21 @@ def test_each_class_has_a_threshold_of_its_own() -> None:
         (0.0, 1.0, 0),
         (1.0, 3.0, 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (EventRule(), ["fox", "noise"]),
+        (EventRule(skip=("noise",)), ["fox"]),
+        (EventRule(only=("background", "fox"), skip=("fox",)), ["background"]),
+    ],
+)
+def test_the_background_makes_no_events_unless_it_is_named(
+    rule: EventRule, expected: list[str]
+) -> None:
+    classes = ("background", "fox", "no call", "noise", "Silence")
+    wanted = rule.makes_events(classes)
+    assert [name for name, each in zip(classes, wanted, strict=True) if each] == expected
+    with pytest.raises(ConfigError, match="no class 'owl'"):
+        EventRule(only=("owl",)).makes_events(classes)

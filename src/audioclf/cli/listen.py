@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -96,7 +96,7 @@ def listen(
         "merge_gap": merge_gap,
         "min_duration": min_duration,
     }
-    given = {name: value for name, value in rule.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in rule.items() if value is not None}
     if not events and (given or keep_clips is not None):
         name = next(iter(given), "keep_clips").replace("_", "-")
         raise ConfigError(f"--{name} is about events", hint="Add --events.")

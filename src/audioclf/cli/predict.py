@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -83,6 +83,12 @@ def predict(
     min_duration: Annotated[
         float | None, typer.Option(metavar="S", help="Shorter events are dropped; 0 if not given.")
     ] = None,
+    only: Annotated[
+        list[str], typer.Option(help="Write events of this class; may be repeated.")
+    ] = [],  # noqa: B006  typer copies it
+    skip: Annotated[
+        list[str], typer.Option(help="Write no events of this class; may be repeated.")
+    ] = [],  # noqa: B006  typer copies it
     rollup: Annotated[
         Literal["mean", "share"] | None,
         typer.Option(help="One line per recording: mean scores, or shares of its windows."),
@@ -107,7 +113,13 @@ def predict(
 ) -> None:
     """Classify new recordings: clips, or windows and events in long recordings."""
     _check_options(force, resume, out)
-    rule = {"threshold_off": threshold_off, "merge_gap": merge_gap, "min_duration": min_duration}
+    rule: dict[str, Any] = {
+        "threshold_off": threshold_off,
+        "merge_gap": merge_gap,
+        "min_duration": min_duration,
+        "only": tuple(only) or None,
+        "skip": tuple(skip) or None,
+    }
     if not events and any(value is not None for value in rule.values()):
         raise _about_events(next(name for name, value in rule.items() if value is not None))
     if window is None and hop is not None:

@@ -11,6 +11,7 @@ windows whose score reaches `threshold_off` form an event if one of them reaches
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
 
 Rollup = Literal["mean", "share"]
 
-EVENTS_VERSION = 2
-"""Version of these rules: in version 1 events reached to the ends of their windows."""
+EVENTS_VERSION = 3
+"""Version of these rules: in version 1 events reached to the ends of their windows, in version 2
+the class for background made events."""
+
+_BACKGROUND = re.compile(
+    r"back[ _-]?ground|silen(?:ce|t)|nothing|none|empty|absent|negative|ambien(?:t|ce)|no[ _-].+",
+    re.IGNORECASE,
+)
 
 _SLACK = 1e-9
 """Tolerance in s for times that are equal except for rounding."""
@@ -37,13 +44,16 @@ class EventRule:
 
     One window of an event reaches `threshold`, all its windows reach `threshold_off`, by default
     the same. Events of a class with a gap of at most `merge_gap` s are merged, and shorter ones
-    than `min_duration` s are dropped.
+    than `min_duration` s are dropped. With `only`, no other class makes events; a class in `skip`
+    makes none, nor does one whose name says that there is nothing, unless `only` names it.
     """
 
     threshold: float = 0.5
     threshold_off: float | None = None
     merge_gap: float = 0.0
     min_duration: float = 0.0
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.off <= self.threshold <= 1.0:
@@ -61,6 +71,19 @@ class EventRule:
     def off(self) -> float:
         """Score that all windows of an event must reach."""
         return self.threshold if self.threshold_off is None else self.threshold_off
+
+    def makes_events(self, classes: Sequence[str]) -> NDArray[np.bool_]:
+        """Return which classes make events [shape=(n_classes,)].
+
+        An unknown name in `only` or `skip` is a ConfigError.
+        """
+        for name in (*self.only, *self.skip):
+            if name not in classes:
+                raise ConfigError(
+                    f"the model has no class {name!r}", hint=f"There are {', '.join(classes)}."
+                )
+        wanted = self.only or [name for name in classes if not _BACKGROUND.fullmatch(name)]
+        return np.array([name in wanted and name not in self.skip for name in classes])
 
 
 class Event(NamedTuple):

@@ -240,8 +240,9 @@ class _Writing:
             if len(result.failures) < _SHOWN_FAILURES:
                 result.failures.append(outcome.error)
         else:
-            if self.job.settings.events is not None:
-                scores = scores_for_events(outcome)
+            rule = self.job.settings.events
+            if rule is not None:
+                scores = scores_for_events(outcome, rule.makes_events(self.job.model.classes))
                 self.highest = float(np.fmax.reduce(scores, axis=None, initial=self.highest))
             result.done += 1
 

@@ -75,6 +75,7 @@ def _lines_of_several(
 def _event_lines(
     outcome: Outcome, model: Model, rule: EventRule, thresholds: Sequence[float] | None
 ) -> list[Line]:
+    scores = scores_for_events(outcome, rule.makes_events(model.classes))
     return [
         Line(
             outcome.recording.name,
@@ -84,17 +85,22 @@ def _event_lines(
             event.score,
             (event.mean_score, event.n_windows),
         )
-        for event in find_events(outcome.times, scores_for_events(outcome), rule, thresholds)
+        for event in find_events(outcome.times, scores, rule, thresholds)
     ]
 
 
-def scores_for_events(outcome: Outcome) -> NDArray[np.float64]:
-    """Return the scores; NaN in windows where the model abstains, or two classes are highest."""
+def scores_for_events(
+    outcome: Outcome, wanted: NDArray[np.bool_] | np.bool_ = np.True_
+) -> NDArray[np.float64]:
+    """Return the scores [shape=(n_windows, n_classes)], NaN where they make no event.
+
+    That is where the model abstains, where two classes are highest, and for unwanted classes.
+    """
     assert outcome.scores is not None
     if outcome.is_several:
-        return outcome.scores
+        return np.where(wanted, outcome.scores, np.nan)
     no_class = (outcome.codes < 0) | is_tie(outcome.scores)
-    return np.where(no_class[:, None], np.nan, outcome.scores)
+    return np.where(no_class[:, None] | ~wanted, np.nan, outcome.scores)
 
 
 def _rolled_up_line(outcome: Outcome, model: Model, how: Rollup) -> Line:

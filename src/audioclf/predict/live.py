@@ -72,7 +72,9 @@ class _Session:
     def lines(self) -> Iterator[Line]:
         mono = resampled_blocks(self._mono(), self.incoming.sr, self.sr)
         blocks = self.sound.remembered(mono) if self.how.keep_clips else mono
-        tracker = None if self.how.events is None else EventTracker(self.how.events)
+        rule = self.how.events
+        tracker = None if rule is None else EventTracker(rule)
+        wanted = np.True_ if rule is None else rule.makes_events(self.model.classes)
         for piece in pieces(blocks, self.how.cutting):
             code, scores = self._scored(piece)
             start, end = piece.start / self.sr, piece.end / self.sr
@@ -81,9 +83,7 @@ class _Session:
                 continue
             assert scores is not None
             no_class = code < 0 or bool(is_tie(scores[None])[0])
-            for event in tracker.add(
-                start, end, np.full_like(scores, np.nan) if no_class else scores
-            ):
+            for event in tracker.add(start, end, np.where(no_class | ~wanted, np.nan, scores)):
                 yield self._event_line(event)
         for event in [] if tracker is None else tracker.finish():
             yield self._event_line(event)

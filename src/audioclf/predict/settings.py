@@ -148,6 +148,8 @@ def check_settings(model: Model, settings: Settings) -> list[str]:
         return []
     cutting = settings.cutting
     notes = [*_too_long(model, cutting)] or [*_unusual_length(model, cutting)]
+    if settings.events is not None:
+        settings.events.makes_events(model.classes)
     if settings.events is not None and not model.is_several:
         notes += _without_background(model)
     return [*notes, *_faster_hop(cutting, model)]
