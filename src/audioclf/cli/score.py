@@ -80,7 +80,12 @@ def score(
     hop: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds from window to window of a model.")
     ] = None,
-    threshold: Annotated[float, typer.Option(help="Score that an event of a model reaches.")] = 0.5,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Score that an event of a model reaches; 0.5 if not given.", show_default=False
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, the curve and the page.")
     ] = None,

@@ -21,7 +21,7 @@ from audioclf.predict.formats import JsonLinesFormat
 from audioclf.predict.inputs import Recording
 from audioclf.predict.job import predict_all
 from audioclf.predict.journal import JournalRow
-from audioclf.predict.settings import Job, Settings
+from audioclf.predict.settings import Job, Settings, class_thresholds
 from audioclf.predict.sinks import Sink
 
 
@@ -59,15 +59,20 @@ def detect(
     *,
     window: float,
     hop: float | None,
-    threshold: float,
+    threshold: float | None = None,
     jobs: int | None = None,
     progress: Progress = no_progress,
 ) -> tuple[list[EventTable], list[str]]:
-    """Return the events in each recording as a table, and notes."""
+    """Return the events in each recording as a table, and notes.
+
+    The default threshold is 0.5, or for a model of several labels its own of each class.
+    """
     model = read_bundle(model_file(bundle), registry).model
-    rule = EventRule(threshold)
+    thresholds = class_thresholds(model, threshold, {})
+    highest = 0.5 if threshold is None else threshold
+    rule = EventRule(highest if thresholds is None else max(thresholds))
     cutting = Cutting.of(window, hop, model.sr, "keep")
-    job = Job(model, Settings(cutting, rule, None, JsonLinesFormat))
+    job = Job(model, Settings(cutting, rule, None, JsonLinesFormat, thresholds))
     sink = _Rows(iter(sources))
     recordings = [Recording(name, source) for name, source in sources.items()]
     result = predict_all(job, recordings, sink, jobs=jobs or available_cores(), progress=progress)
