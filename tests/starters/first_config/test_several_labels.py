@@ -57,3 +57,17 @@ def test_metadata_with_lists_are_several_labels(tmp_path: Path) -> None:
     assert "  type: audiofolder\n" in draft.text
     assert "  labels: several\n" in draft.text
     assert draft.layout.dataset.class_counts == {"a": 4, "b": 4}
+
+
+@pytest.mark.parametrize("text", ["wren;robin", "?wren"])
+def test_annotations_of_several_labels_are_cut_into_windows(tmp_path: Path, text: str) -> None:
+    for name in ("a", "b"):
+        write_wav(tmp_path / f"{name}.wav", tone(300.0, 12.0, 8000, 0), 8000)
+        rows = [(0, 2, "robin"), (3, 5, "wren"), (6, 8, text), (9, 11, "robin")]
+        track = "".join(f"{start}\t{end}\t{label}\n" for start, end, label in rows)
+        (tmp_path / f"{name}.txt").write_text(track, encoding="utf-8")
+    draft = draft_config(tmp_path, tmp_path / "c.yaml")
+    assert "  window: 3.0\n" in draft.text
+    assert "  labels: several\n" in draft.text
+    assert draft.layout.dataset.classes == ("robin", "wren")
+    assert "several labels or an unsure one" in draft.text

@@ -13,6 +13,8 @@ from audioclf.base.errors import DatasetError
 from audioclf.builtin.loaders.annotations import Annotations
 from audioclf.builtin.loaders.selections import TABLE_NAME
 from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.label_cells import several_separator
+from audioclf.dataset.label_sets import UNSURE
 from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.sources import Listing
 from audioclf.dataset.tables import read_text
@@ -20,6 +22,8 @@ from audioclf.plugin import AudioSource
 from audioclf.starters.first_config.columns import Chosen
 from audioclf.starters.first_config.results import Layout
 
+_SEVERAL_WINDOW = 3.0
+"""Length of windows in s for annotations of several labels, if none is given."""
 _RAVEN = "Begin Time (s)"
 _DEFAULT = "Annotation"
 _MEASURED = re.compile(
@@ -45,13 +49,25 @@ def find_annotations(
             [chosen.columns["label"]] if "label" in chosen.columns else _columns(files, tables)
         )
         fields: dict[str, Any] = {} if column == _DEFAULT else {"column": column}
+        dataset = Annotations(path=path, **fields, labels="single").load()
+        several = _are_several(dataset)
+        window = chosen.window or (_SEVERAL_WINDOW if several else None)
+        if window is not None:
+            fields |= _windows(dataset, window, notes)
+        if several:
+            fields["labels"] = "several"
         dataset = Annotations(path=path, **fields).load()
-        if chosen.window is not None:
-            fields |= _windows(dataset, chosen.window, notes)
-            dataset = Annotations(path=path, **fields).load()
     except DatasetError as exc:
         notes.append(f"Text files lie beside recordings, and were not used: {exc.message}")
         return None
+    if several:
+        notes.append(
+            "A GUESS by their texts: some annotations hold several labels or an unsure one (?), so "
+            "each window has all its labels, or none. If each text is one class, write `labels: "
+            "single`."
+        )
+        written = {"type": "annotations", "path": path, **fields}
+        return Layout(dataset, written, "the annotations beside the recordings")
     notes.append(
         "Each annotation is a clip of its own length. For windows of one length instead, as in "
         "`audioclf predict --window 3`, call init again with --window 3."
@@ -64,6 +80,12 @@ def find_annotations(
         notes.append(f"A GUESS: the column {column!r} holds the labels.{also}")
     written = {"type": "annotations", "path": path, **fields}
     return Layout(dataset, written, "the annotations beside the recordings")
+
+
+def _are_several(dataset: Dataset) -> bool:
+    labels = [clip.label for clip in dataset]
+    unsure = any(label.startswith(UNSURE) and label != UNSURE for label in labels)
+    return unsure or several_separator(labels) is not None
 
 
 def _windows(dataset: Dataset, window: float, notes: list[str]) -> dict[str, float]:
