@@ -506,3 +506,33 @@ def test_several_labels_refuse_settings_of_single_ones(
 ) -> None:
     with pytest.raises(ValidationError, match=words):
         Annotations(path=tmp_path, labels="several", **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, {"north/a_1.wav", "north/a_2.wav", "south/b_1.wav"}),
+        ({"group": "folder"}, {"north", "south"}),
+        ({"group_pattern": "(?P<group>[a-z])_"}, {"a", "b"}),
+    ],
+)
+def test_recordings_are_grouped_by_site(
+    fields: dict[str, Any], expected: set[str], tmp_path: Path
+) -> None:
+    for name in ("north/a_1", "north/a_2", "south/b_1"):
+        write(recordings(tmp_path, f"{name}.wav") / f"{name}.txt", "0\t1\tfox\n2\t3\towl\n")
+    assert {clip.group for clip in load(tmp_path, **fields)} == expected
+    assert len(load(tmp_path, **fields)) == 6
+
+
+@pytest.mark.parametrize("fields", [{"group": "folder"}, {"group_pattern": "^(?P<group>x)"}])
+def test_a_recording_without_a_group_is_named(fields: dict[str, Any], tmp_path: Path) -> None:
+    write(recordings(tmp_path, "rec1.wav") / "rec1.txt", "0\t1\tfox\n2\t3\towl\n")
+    recordings(tmp_path, "without_table.wav")
+    assert "gives no group for 1 recording: rec1.wav" in str(error(tmp_path, **fields))
+
+
+@pytest.mark.parametrize("pattern", ["(", "north", "(?P<label>x)"])
+def test_a_pattern_of_groups_needs_one_named_group(pattern: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError):
+        Annotations(path=tmp_path, group_pattern=pattern)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from annotated_types import Gt, Le, MinLen
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 from typing_extensions import override
 
 from audioclf.builtin.loaders.selections import TABLE_NAME, Annotation, Selections, read_selections
@@ -44,13 +45,25 @@ from audioclf.plugin import (
 Seconds = Annotated[float, Gt(0)]
 
 
+def _check_group_pattern(pattern: str) -> str:
+    """Return a pattern with a group named `group`, or raise a ValueError."""
+    try:
+        names = re.compile(pattern).groupindex
+    except (re.error, OverflowError, RecursionError) as exc:
+        raise ValueError(f"{pattern!r} is not a regular expression: {exc}") from exc
+    if set(names) != {"group"}:
+        raise ValueError("it needs one named group, as in ^(?P<group>[^_]+)_")
+    return pattern
+
+
 class Annotations(Loader):
     """Recordings with Raven selection tables or Audacity label tracks beside them, cut into clips.
 
     The tables of `rec1.wav` are `rec1.txt`, `rec1.selections.txt`, `rec1.Table.1.selections.txt`,
     or those of BirdNET, such as `rec1.BirdNET.selection.table.txt` and `rec1.BirdNET.results.csv`;
     or a table names its recordings (`Begin Path`). A recording is a group: splits by group keep its
-    clips together. Recordings without a table are ignored.
+    clips together; `group` and `group_pattern` group recordings, as by site. Recordings without a
+    table are ignored.
     """
 
     type: Literal["annotations"] = "annotations"
@@ -85,6 +98,13 @@ class Annotations(Loader):
     `min_overlap`, or is marked as `?wren`, is not labelled there. An annotation may hold several
     labels, as in `robin;wren`. Null is `single`, and refuses labels that look like several."""
 
+    group: Literal["recording", "folder"] = "recording"
+    """Group of clips: their recording, or the folder of the recording, such as a site."""
+
+    group_pattern: Annotated[str, AfterValidator(_check_group_pattern)] | None = None
+    """Regular expression that finds the group in the path of each recording, as in
+    `^(?P<group>[^_]+)_`; null is `group`."""
+
     @model_validator(mode="after")
     def _check_window(self) -> Annotations:
         given = [name for name in ("hop", "background") if getattr(self, name) is not None]
@@ -106,6 +126,8 @@ class Annotations(Loader):
         collection = _Collection.of(dict(listing.entries), listing.name)
         several = self.labels == "several"
         marked = collection.read(self.column, self.labels)
+        used = [recording.id for recording in collection.recordings if recording.path in marked]
+        groups = self._groups(listing.name, used)
         names = [note.label for notes in marked.values() for note in notes]
         if self.labels is None:
             check_single(listing.name, self.column, filter(None, names))
@@ -116,11 +138,27 @@ class Annotations(Loader):
             if recording.path in marked:
                 cut = self._cut(recording.source, marked[recording.path], classes)
                 tally.add(cut, marked[recording.path])
-                clips += map(recording.clip, cut.clips)
+                group = groups[recording.id]
+                clips += (recording.clip(mark, group) for mark in cut.clips)
         notes = [*listing.notes, *collection.notes(marked), *tally.notes(self.window is not None)]
         if not clips:
             raise DatasetError(f"{listing.name}: no clip is left: {'; '.join(notes) or 'no label'}")
         return Dataset(clips, name=listing.name, notes=notes, several=several)
+
+    def _groups(self, name: str, ids: Sequence[str]) -> dict[str, str]:
+        """Return the group of each recording by its id."""
+        groups = {path: path for path in ids}
+        if self.group_pattern is not None:
+            matches = {path: re.search(self.group_pattern, path) for path in ids}
+            groups = {path: match["group"] or "" for path, match in matches.items() if match}
+        elif self.group == "folder":
+            groups = {path: posixpath.dirname(path) for path in ids}
+        without = [path for path in ids if not groups.get(path)]
+        if without:
+            key = "group: folder" if self.group_pattern is None else "group_pattern"
+            files = count(len(without), "recording", "recordings")
+            raise DatasetError(f"{name}: {key} gives no group for {files}: {shown(without)}")
+        return groups
 
     def _cut(
         self, source: AudioSource, marked: Sequence[Annotation], classes: Sequence[str] | None
@@ -158,10 +196,10 @@ class _Recording:
     source: AudioSource
     fold: str | None
 
-    def clip(self, mark: Mark) -> Clip:
+    def clip(self, mark: Mark, group: str) -> Clip:
         span = Span(mark.start, mark.end)
         source = PartSource(self.source, span)
-        return Clip(clip_id(self.id, span), mark.label, source, group=self.id, fold=self.fold)
+        return Clip(clip_id(self.id, span), mark.label, source, group=group, fold=self.fold)
 
 
 @dataclass(frozen=True)
