@@ -11,6 +11,7 @@ import subprocess
 import sys
 import traceback
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,41 @@ os.environ["NUMBA_CACHE_DIR"] = str(
 # A test run in the background of a shell ignores Ctrl-C; the programs that it starts must not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+LONG_FILES = (
+    "tests/docs/test_readme.py",
+    "plugins/audioclf-onnx/tests/test_runs.py",
+    "tests/evaluation/test_guesses.py",
+    "tests/starters/test_installed.py",
+    "tests/components/test_plugins_at_run_time.py",
+    "tests/experiment/test_tutorial.py",
+    "tests/models/test_weights.py",
+    "tests/experiment/test_stopped_runs.py",
+    "tests/experiment/test_same_numbers.py",
+    "tests/experiment/test_runs_elsewhere.py",
+    "plugins/audioclf-mlflow/tests/test_mlflow.py",
+    "plugins/audioclf-torch/tests/test_cnn.py",
+    "tests/testing/test_checks.py",
+    "tests/base/test_system.py",
+    "tests/hostile/test_full_disk.py",
+    "tests/predict/test_isolation.py",
+)
+"""Files whose tests take longest. They run first, so that no worker is left with one at the end."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give files to workers in the order below, and not those with most tests first."""
+    config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests of long files first in a worker, then those of files with many tests."""
+    if hasattr(config, "workerinput"):
+        places = {REPO / name: place for place, name in enumerate(LONG_FILES)}
+        n_tests = Counter(item.path for item in items)
+        items.sort(key=lambda item: (places.get(item.path, len(places)), -n_tests[item.path]))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -162,7 +162,7 @@ def test_a_fit_that_hangs_or_ends_the_interpreter_is_named(rude: Any) -> None:
 def test_a_clip_on_which_a_featurizer_hangs_is_left_out_and_named(coarse: Any) -> None:
     # Of all clips and the noise that is tried first, only the shortest is this short.
     hang = "import time; len(y) < 2600 and time.sleep(90)"
-    done = coarse(hang, "--clip-seconds", "20", "--set", "on_error=skip", "--no-cache")
+    done = coarse(hang, "--clip-seconds", "10", "--set", "on_error=skip", "--no-cache")
     assert done.returncode == 4, done.stderr
     assert "2 of 16 clips could not be read and were left out" in done.stderr
 

@@ -239,6 +239,7 @@ def test_a_bad_input_is_refused_in_one_sentence(case: Case, run: Run, tmp_path: 
     assert sorted(tmp_path.parent.iterdir()) == outside
 
 
+@pytest.mark.slow
 def test_case_20_one_damaged_entry_leaves_the_others(run: Run, tmp_path: Path) -> None:
     archive = with_entry(Entry(b"data/dog/bad.wav", SOUND, crc=1))
     done = run(archive, CONFIG, "--set", "on_error=skip")

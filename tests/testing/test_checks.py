@@ -100,6 +100,7 @@ def test_a_check_raises_a_sentence() -> None:
         EVERY["takes_shape"](Nearest())
 
 
+@pytest.mark.slow
 def test_an_expected_failure_has_a_status_of_its_own() -> None:
     assert statuses(Announced())["learns_a_separable_toy"] == ("expected", "it is blind")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,16 @@ def test_a_model_predicts_in_a_new_process(sample: Path, one: Path, tmp_path: Pa
     assert len(found.read_text().splitlines()) > 10
 
 
+def first_takes(archive: Path, target: Path) -> Path:
+    """Write the first 20 of the 50 takes of each digit by each speaker; other clips all."""
+    with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(target, "w") as some:
+        for member in whole.infolist():
+            take = re.search(r"/\d_[a-z]+_(\d+)\.wav$", member.filename)
+            if take is None or int(take[1]) < 20:
+                some.writestr(member, whole.read(member))
+    return target
+
+
 @pytest.mark.parametrize(
     ("config", "archive", "floor"),
     [
@@ -91,7 +103,8 @@ def test_recipes_are_as_accurate_as_documented(
 ) -> None:
     if not (DATA / archive).is_file():
         pytest.skip(f"{archive} is not there; AUDIOCLF_DATA names the folder of the recordings")
-    out, dataset = tmp_path / "out", f"dataset.path={DATA / archive}"
+    some = first_takes(DATA / archive, tmp_path / "some.zip")
+    out, dataset = tmp_path / "out", f"dataset.path={some}"
     path = REPO / "configs" / f"{config}.yaml"
     options = ("--set", dataset, "--set", "audit=false", "--set", "final=none", "-q")
     audioclf("run", path, "--out", out, *options)
