@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,8 @@ def test_bad_tables_are_one_sentence_with_the_line(tmp_path: Path, text: str, me
         (("--annotations", "absent"), "no such"),
         (("--annotations", "truth.csv", "--window", "1"), "about a model"),
         (("--annotations", "truth.csv", "--seconds", "60", "--precision", "2"), "at most 1"),
+        (("--annotations", "truth.csv", "--seconds", "0"), "above 0"),
+        (("--annotations", "truth.csv", "--seconds", "60", "--only", "owl"), "neither"),
         (("--annotations", "truth.csv", "--seconds", "60", "--onset", "-1"), "0 or more"),
         (("--annotations", "truth.csv", "--seconds", "60", "--segment", "0"), "above 0"),
         (("--annotations", "truth.csv", "--seconds", "60", "--precision", "0.9"), "have none"),
@@ -223,3 +226,27 @@ def test_thresholds_are_reported_on_other_recordings(tmp_path: Path) -> None:
     assert threshold["on_other_recordings"]["recall"]["value"] == 1.0
     assert threshold["on_other_recordings"]["false_per_hour"]["value"] <= 0.5
     assert "on other recordings" in run_score(*args).stdout
+
+
+def test_other_files_beside_the_tables_are_ignored(tmp_path: Path) -> None:
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    csv_of(truth / "events.csv", [("r1.wav", 1, 2, "fox")])
+    csv_of(truth / "weather.csv", [("2024", 3)], "day,wind")
+    (truth / "README.txt").write_text("Annotated by hand.\n")
+    found = csv_of(tmp_path / "found.csv", [("r1.wav", 1, 2, "fox")])
+    done = run_score(found, "--annotations", truth, "--seconds", 60)
+    assert done.returncode == 0, done.stderr
+    assert "ignored tables without events: weather.csv" in done.stderr
+    assert "ignored annotations without a recording: README.txt" in done.stderr
+
+
+def test_archives_hold_recordings_and_tables(field: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "night.zip"
+    with zipfile.ZipFile(archive, "w") as target:
+        for path in field.iterdir():
+            target.write(path, f"night/{path.name}")
+    rows = [(f"{archive}!night/{row[0]}", *row[1:]) for row in planted(field)]
+    found = csv_of(tmp_path / "found.csv", rows)
+    assert scored(found, "--annotations", archive)["all"]["f1"]["value"] == 1.0
+    assert scored(found, archive, "--annotations", archive)["all"]["f1"]["value"] == 1.0

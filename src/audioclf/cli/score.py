@@ -96,6 +96,8 @@ def score(
     """Score detections against annotations, with intervals over recordings."""
     if annotations is None:
         raise ConfigError("score needs the annotations", hint="Name them with --annotations.")
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise ConfigError(f"--seconds {seconds:g}: a length above 0 is expected")
     is_model = detections.suffix == _MODEL
     if is_model and window is None:
         raise ConfigError("a model needs the length of its windows", hint="Add --window, in s.")

@@ -52,6 +52,11 @@ class Problems:
         if self._count <= _MAX_SHOWN:
             self._found.append(f"{self.unit} {line}: {what}")
 
+    @property
+    def exist(self) -> bool:
+        """Whether there is a problem."""
+        return self._count > 0
+
     def check(self, hint: str | None = None) -> None:
         """Raise a DatasetError with the first problems and the number of others, if any."""
         if self._count == 1:

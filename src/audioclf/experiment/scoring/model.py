@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from audioclf.base.errors import DatasetError
+from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.base.machine import available_cores
 from audioclf.base.progress import Progress, no_progress
 from audioclf.components.registry import Registry
@@ -68,6 +68,11 @@ def detect(
     The default threshold is 0.5, or for a model of several labels its own of each class.
     """
     model = read_bundle(model_file(bundle), registry).model
+    if model.manifest.audio.channel == "each":
+        raise ConfigError(
+            "the model predicts each channel by itself, and annotations are of whole recordings",
+            hint="Score the events that `audioclf predict` writes.",
+        )
     thresholds = class_thresholds(model, threshold, {})
     highest = 0.5 if threshold is None else threshold
     rule = EventRule(highest if thresholds is None else max(thresholds))

@@ -15,7 +15,7 @@ from pathlib import Path
 from audioclf.base.errors import DatasetError
 from audioclf.builtin.loaders.selections import TABLE_NAME, read_selections
 from audioclf.dataset.listing import list_files
-from audioclf.dataset.path_labels import is_audio
+from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.sources import AudioSource, FileSource
 from audioclf.dataset.table_rows import quoted, read_number
 from audioclf.dataset.tables import Problems, Row, Table, read_csv, read_table, read_text, suffix_of
@@ -60,6 +60,11 @@ class EventTable:
     rows: tuple[EventRow, ...]
     problems: Problems
 
+    @property
+    def is_other_text(self) -> bool:
+        """Whether it is a text file that holds no row of a label track."""
+        return self.name.lower().endswith(".txt") and not self.rows and self.problems.exist
+
 
 def event_tables(path: Path, column: str | None = None) -> tuple[list[EventTable], list[str]]:
     """Read a table, or all tables in a folder or a zip archive, and return notes on what is not.
@@ -79,7 +84,18 @@ def event_tables(path: Path, column: str | None = None) -> tuple[list[EventTable
             f"{listing.name}: no tables of events found",
             hint="Tables of Raven, Audacity, BirdNET, CSV, TSV, JSON Lines or Parquet are read.",
         )
-    return [_read(name, source, column) for name, source in entries], [*listing.notes]
+    tables, ignored = [], []
+    for name, source in entries:
+        try:
+            tables.append(_read(name, source, column))
+        except _NoEventsError:
+            ignored.append(name)
+    notes = [f"ignored tables without events: {shown(ignored)}"] if ignored else []
+    return tables, [*listing.notes, *notes]
+
+
+class _NoEventsError(DatasetError):
+    """A table that lacks the columns of events."""
 
 
 def _read(name: str, source: AudioSource, column: str | None) -> EventTable:
@@ -131,7 +147,7 @@ def _plain(name: str, stem: str, table: Table) -> EventTable:
     }
     for role in ("start", "label"):
         if not found[role]:
-            raise DatasetError(
+            raise _NoEventsError(
                 f"{table.name}: no column for the {role} of events; there are "
                 f"{', '.join(map(repr, table.columns[:12]))}",
                 hint=f"Name it {' or '.join(_NAMES[role])}.",

@@ -96,8 +96,11 @@ def assigned(
     rows: dict[str, list[tuple[int, EventRow]]] = {}
     missing: dict[str, None] = {}
     for number, table in enumerate(tables):
-        table.problems.check()
         partner = recordings.find(table.stem)
+        if partner is None and table.is_other_text:
+            missing[table.name] = None
+            continue
+        table.problems.check()
         if partner is not None and all(row.file is None for row in table.rows):
             rows.setdefault(partner, [])
         for row in table.rows:
@@ -166,6 +169,8 @@ def survey_of(
         [row for rows in each.values() for row in rows] for each in (true_rows, found_rows)
     )
     classes = tuple(dict.fromkeys([*labels_of(all_true), *labels_of(all_found)]))
+    if not classes:
+        raise DatasetError("there is neither an annotated event nor a detection to score")
     notes += _label_notes(labels_of(all_true), labels_of(all_found), labels)
     truth_events, truth_kept = _events(kept, true_rows, classes, lengths)
     found_events, found_kept = _events(kept, found_rows, classes, lengths)
@@ -179,6 +184,8 @@ def survey_of(
 def _named(tables: Sequence[EventTable]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for table in tables:
+        if table.is_other_text:
+            continue
         files = [row.file for row in table.rows if row.file]
         names.update(dict.fromkeys(files or [table.stem]))
     return tuple(names)
