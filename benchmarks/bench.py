@@ -32,6 +32,10 @@ def all_rows(data: Path, scratch: Path) -> Iterator[Row]:
 
     yield from process_rows.rows(folder, archive)
     yield from process_rows.memory_rows(scratch)
+    if speakers is not None:
+        import whole_run_rows
+
+        yield from whole_run_rows.rows(speakers, scratch)
     import feature_rows
     import file_rows
 

@@ -24,10 +24,14 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 
 @dataclass(frozen=True)
 class Cost:
-    """What one side took: seconds, and peak memory in MiB where it was a process."""
+    """What one side took: seconds, and peak memory in MiB where it was a process.
+
+    `cpu` has the CPU seconds where `seconds` are those of the clock.
+    """
 
     seconds: float
     memory: float = 0.0
+    cpu: float = 0.0
 
 
 Side = Callable[[], Cost]

@@ -6,6 +6,8 @@ Clips of a quarter of a second at 8 kHz are generated as WAV files, 100 to a fol
 one run of `audioclf` in a process of its own, with an empty cache: MFCC statistics, a linear
 classifier, one holdout, no page. Memory is the peak of the process; disk is the cache and the run
 folder.
+
+A second table has whole runs by stage, with audits and page: many classes, and many clips.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sys
 import tempfile
 import time
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +40,19 @@ audit: false
 final: none
 report: {{html: false}}
 """
+WHOLE = """
+name: whole
+dataset: {{type: folder, path: "{folder}", label_pattern: "(?P<label>[a-z0-9]+)_"}}
+audio: {{sr: 8000}}
+featurizers:
+  mfcc: {{type: mfcc, n_fft: 512, hop_length: 128, n_mfcc: 20, n_mels: 40}}
+split: {{type: stratified_kfold, n_splits: 4}}
+classifiers:
+  sgd: {{type: sgd, max_iter: 5, tol: null}}
+metrics: [accuracy, f1_macro]
+"""
+STAGES = ("load", "features", "evaluate", "report", "final")
+WHOLE_HEADER = ("clips", *STAGES, "page and rest", "seconds", "CPU s", "peak MiB")
 HEADER = (
     "clips",
     "seconds",
@@ -48,13 +64,17 @@ HEADER = (
 )
 
 
-def make_clips(folder: Path, n_clips: int) -> None:
-    """Write tones of two classes in noise."""
+def make_clips(folder: Path, n_clips: int, seconds: float = 0.25, n_classes: int = 2) -> None:
+    """Write tones in noise; two classes are called low and high."""
     rng = np.random.default_rng(0)
-    t = np.arange(SR // 4) / SR
+    t = np.arange(round(SR * seconds)) / SR
     for number in range(n_clips):
-        low = number % 2 == 0
-        pitch = rng.uniform(200, 900) if low else rng.uniform(500, 1800)
+        code = number % n_classes
+        if n_classes == 2:
+            name = ("low", "high")[code]
+            pitch = rng.uniform(*((200, 900), (500, 1800))[code])
+        else:
+            name, pitch = f"class{code:03d}", rng.uniform(1.0, 1.3) * 200 * 1.009**code
         y = 0.3 * np.sin(2 * np.pi * pitch * t) + 0.1 * rng.standard_normal(len(t))
         target = folder / f"{number // 100:05d}"
         target.mkdir(parents=True, exist_ok=True)
@@ -62,7 +82,7 @@ def make_clips(folder: Path, n_clips: int) -> None:
         with wave.open(buffer, "wb") as file:
             file.setparams((1, 2, SR, len(t), "NONE", ""))
             file.writeframes((np.clip(y, -1, 1) * 32767).astype("<i2").tobytes())
-        (target / f"{'low' if low else 'high'}_{number:07d}.wav").write_bytes(buffer.getvalue())
+        (target / f"{name}_{number:07d}.wav").write_bytes(buffer.getvalue())
 
 
 def disk(folder: Path) -> float:
@@ -103,6 +123,31 @@ def main() -> None:
                     f"{used:.0f}",
                 )
             )
+
+    print()
+    print_row(WHOLE_HEADER)
+    print_row(["---"] * len(WHOLE_HEADER))
+    for name, n_clips, n_classes in (
+        ("300 classes x 4", 1200, 300),
+        ("100,000 of 0.4 s", 100_000, 2),
+    ):
+        with tempfile.TemporaryDirectory() as scratch:
+            print_row((name, *_by_stage(Path(scratch), n_clips, n_classes)))
+
+
+def _by_stage(place: Path, n_clips: int, n_classes: int) -> Iterator[str]:
+    """Yield the seconds of each stage of a run with an empty cache, its CPU time and its memory."""
+    make_clips(place / "clips", n_clips, 0.4, n_classes)
+    config = place / "whole.yaml"
+    config.write_text(WHOLE.format(folder=place / "clips"), encoding="utf-8")
+    started = time.perf_counter()
+    options = ("--out", place / "run", "--cache-dir", place / "cache")
+    cost = process(sys.executable, "-m", "audioclf", "run", config, *options)
+    seconds = time.perf_counter() - started
+    stages = json.loads((place / "run" / "record.json").read_text())["seconds"]
+    yield from (human(stages[stage]) for stage in STAGES)
+    yield human(seconds - sum(stages[stage] for stage in STAGES))
+    yield from (human(seconds), f"{cost.seconds:.1f}", f"{cost.memory:.0f}")
 
 
 def _per_clip(first: tuple[int, float], size: int, memory: float) -> str:
