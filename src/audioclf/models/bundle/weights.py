@@ -64,7 +64,7 @@ def located(
 
 def check_weights(featurizer: Featurizer, stored: Sequence[StoredWeights]) -> None:
     """Check that a featurizer reads the stored weights and no others; nothing is parsed yet."""
-    names = ", ".join(map(_named, stored)) or "its weights"
+    names = " and ".join(map(_named, stored)) or "its weights"
     with refusing("weights", f"{names} cannot be used"):
         try:
             actual = dict.fromkeys((place, item) for place, item in weights_inside(featurizer))
