@@ -162,3 +162,14 @@ def test_a_fit_of_several_labels_comes_back_from_the_cache(classifier: Classifie
     for name in ("y_pred", "scores", "decision_values", "thresholds"):
         np.testing.assert_array_equal(getattr(again, name), getattr(result, name))
     assert again.y_pred.dtype == np.int8
+
+
+def test_two_groups_make_two_inner_folds() -> None:
+    X, states = case()
+    groups = np.where(np.arange(90) % 2, 1, 2)
+    result = fitted(X, states, LogReg(), groups, choose_thresholds=True)
+    assert result.thresholds is not None
+    assert (result.thresholds[:2] != 0.5).all()
+    alone = fitted(X, states, LogReg(), np.zeros(90), choose_thresholds=True)
+    assert alone.thresholds is not None
+    assert (alone.thresholds == 0.5).all()

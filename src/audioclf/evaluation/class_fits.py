@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 N_INNER_FOLDS = 3
-"""Folds inside a training side whose scores choose a threshold."""
+"""Folds inside a training side whose scores choose a threshold; 2 for two groups."""
 
 FEWEST = 10
 """Training clips with a class, and without it, that the choice of its threshold needs."""
@@ -208,10 +208,12 @@ def _inner_folds(y: Codes, units: Codes | None, seed: int) -> list[tuple[Codes, 
 
     if units is None:
         split: Any = StratifiedKFold(N_INNER_FOLDS, shuffle=True, random_state=seed)
-    elif min(len(np.unique(units[y == state])) for state in (0, 1)) < N_INNER_FOLDS:
-        return []
     else:
-        split = StratifiedGroupKFold(N_INNER_FOLDS, shuffle=True, random_state=seed)
+        n_units = min(len(np.unique(units[y == state])) for state in (0, 1))
+        if n_units < 2:
+            return []
+        n_folds = min(N_INNER_FOLDS, n_units)
+        split = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     folds = list(split.split(y, y, units))
     return folds if all(0 < y[train].sum() < len(train) for train, _ in folds) else []
 
