@@ -106,7 +106,7 @@ def test_recordings_without_annotations_are_named_and_left_out(field: Path, tmp_
     found = csv_of(tmp_path / "found.csv", [("recording_01.wav", 1, 2, "chirp")])
     done = run_score(found, field, "--annotations", table)
     assert "left out 10 recordings without annotations" in done.stderr
-    assert "a row with its name and no label" in done.stderr
+    assert "by a row with its name and no label" in done.stderr
     data = scored(found, field, "--annotations", table)
     assert data["recordings"] == ["recording_00.wav", "recording_01.wav"]
     assert (data["all"]["missed"], data["all"]["false_alarms"]) == (1, 1)

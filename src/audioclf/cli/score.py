@@ -175,13 +175,13 @@ def describe_scores(scores: DetectionScores) -> str:
     n, hours = len(survey.recordings), float(survey.hours.sum())
     lines = [format_table(header, rows), "", *_further(scores)]
     for aim, each in scores.thresholds.items():
-        lines += ["", f"threshold for {aim.sentence}, promised with 90 %:"]
+        lines += ["", f"threshold for {aim.sentence}, chosen with 90 % confidence:"]
         names = [*survey.classes, "all"]
         table = [_threshold_row(name, one) for name, one in zip(names, each, strict=True)]
         columns = ["class", "threshold", "on other recordings: false/h", "precision", "recall"]
         lines.append(format_table(columns, table))
     interval = "no intervals" if n == 1 else "95 % bootstrap intervals over recordings"
-    lines += ["", f"[{n} recording{'s' * (n > 1)}, {hours:.3g} h; {interval}]"]
+    lines += ["", f"[{n} recording{'s' * (n > 1)}, {_three(hours)} h; {interval}]"]
     return "\n".join(lines)
 
 

@@ -52,23 +52,23 @@ def psds(survey: Survey, scenario: Scenario, *, seed: int = 0) -> Estimate:
     The value uses all scores of the detections. The interval uses at most `N_LEVELS` thresholds
     for a class and `_GRID` rates of false alarms.
     """
-    judged = _Judged.of(survey, scenario)
-    classes = np.flatnonzero(judged.counts_of_truth.sum(axis=0))
+    counted = _Counts.of(survey, scenario)
+    classes = np.flatnonzero(counted.counts_of_truth.sum(axis=0))
     if not len(classes):
         return Estimate(float("nan"), float("nan"), float("nan"))
     weights = np.ones((1, len(survey.recordings)))
-    curves = [judged.curve(int(code), weights) for code in classes]
+    curves = [counted.curve(int(code), weights) for code in classes]
     value = _area([(x[0], y[0]) for x, y in curves], scenario)
-    parts = [judged.compressed(int(code)) for code in classes]
+    parts = [counted.compressed(int(code)) for code in classes]
     grid = (np.arange(_GRID) + 0.5) * scenario.e_max / _GRID
 
     def statistic(draws: Floats) -> Floats:
-        heights = [judged.heights(part, draws, grid) for part in parts]
+        heights = [counted.heights(part, draws, grid) for part in parts]
         rates = _effective(np.stack(heights, axis=1), scenario)
         return np.asarray(rates.mean(axis=1, keepdims=True))
 
     resampled = on_resamples(statistic, len(survey.recordings), seed=seed, width=_GRID * N_LEVELS)
-    seen = judged.counts_of_truth.sum(axis=1) > 0
+    seen = counted.counts_of_truth.sum(axis=1) > 0
     seen[survey.detections.recordings] = True
     low, high = interval(value, resampled[:, 0], int(seen.sum()))
     return Estimate(value, low, high)
@@ -110,8 +110,8 @@ class _Part:
 
 
 @dataclass(frozen=True, eq=False)
-class _Judged:
-    """What each detection and each event counts for in a scenario."""
+class _Counts:
+    """Detections and events of a survey with their roles in a scenario."""
 
     survey: Survey
     scenario: Scenario
@@ -123,7 +123,7 @@ class _Judged:
     counts_of_truth: Floats
 
     @classmethod
-    def of(cls, survey: Survey, scenario: Scenario) -> _Judged:
+    def of(cls, survey: Survey, scenario: Scenario) -> _Counts:
         truth = joined(survey.truth)
         first, second, seconds = overlaps(truth, survey.detections)
         detections = survey.detections

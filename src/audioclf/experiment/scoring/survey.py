@@ -160,8 +160,8 @@ def survey_of(
     if unlabeled:
         files = count(len(unlabeled), "recording", "recordings")
         notes.append(
-            f"left out {files} without annotations: {shown(unlabeled)}; to say that nothing is to "
-            "be heard in one, give it an empty table, or a row with its name and no label"
+            f"left out {files} without annotations: {shown(unlabeled)}; mark a recording "
+            "without events by an empty table, or by a row with its name and no label"
         )
     true_rows = {name: labels.of(joined[name]) for name in kept}
     found_rows = {name: labels.of([row for _, row in detected.get(name, ())]) for name in kept}
