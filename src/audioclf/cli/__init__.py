@@ -34,7 +34,7 @@ _SECTIONS = {
     "Train and evaluate": {
         "check": "Validate a config and its dataset, without training.",
         "audit": "Look for leakage, shortcuts, bad files and wrong labels.",
-        "features": "Write the features of all clips as a table, for use elsewhere.",
+        "features": "Write the features of all clips or windows as a table, for use elsewhere.",
         "run": "Train and evaluate the pipelines of a config; write a run folder.",
         "runs": "List the runs in a folder, with date, best pipeline and state.",
         "compare": "Compare the pipelines of one or more runs in pairs, with intervals and tests.",
