@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audioclf.audit.inputs import Floats
-from audioclf.dataset.targets import Codes, Targets
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.subgroups import by_subgroup
 from audioclf.evaluation.results import PipelineResult
+
+Flags = NDArray[np.bool_]
 
 MIN_CLIPS = 5
 """Clips on each side below which nothing is said."""
@@ -50,12 +53,12 @@ def accuracy_elsewhere(
     return {"fact": row["fact"], "cells": pipelines}
 
 
-def points_elsewhere(row: Mapping[str, Any], values: Floats, targets: Targets) -> Codes:
+def points_elsewhere(row: Mapping[str, Any], values: Floats, targets: Targets) -> Flags:
     """Return for which clips the fact points to another class than theirs."""
     middle = (row["in_class"] + row["elsewhere"]) / 2
     points = (values > middle) == (row["in_class"] > row["elsewhere"])
     own = targets.codes == targets.classes.index(row["label"])
-    different: Codes = points != own
+    different: Flags = points != own
     return different
 
 
