@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from audioclf.base.errors import ResultError
 from audioclf.starters.sample_data.registry import SAMPLES, write_sample
 from tests.conftest import Done, run_cli
 
@@ -250,3 +251,13 @@ def test_archives_hold_recordings_and_tables(field: Path, tmp_path: Path) -> Non
     found = csv_of(tmp_path / "found.csv", rows)
     assert scored(found, "--annotations", archive)["all"]["f1"]["value"] == 1.0
     assert scored(found, archive, "--annotations", archive)["all"]["f1"]["value"] == 1.0
+
+
+def test_a_folder_with_other_files_is_not_written_into(tmp_path: Path) -> None:
+    table = csv_of(tmp_path / "truth.csv", [("r1.wav", 1, 2, "fox")])
+    args = (table, "--annotations", table, "--seconds", 60, "--out")
+    done = run_score(*args, tmp_path)
+    assert done.returncode == ResultError.exit_code
+    assert "holds other files" in done.stderr
+    for _ in range(2):
+        assert run_score(*args, tmp_path / "new").returncode == 0

@@ -106,12 +106,14 @@ def score(
     with options.progress_on_stderr(quiet=quiet, stage="score") as progress:
         from audioclf.evaluation.detection.matching import Collars
         from audioclf.evaluation.detection.scores import score_survey
-        from audioclf.experiment.scoring.files import scores_data, write_scores
+        from audioclf.experiment.scoring.files import check_folder, scores_data, write_scores
         from audioclf.experiment.scoring.model import detect
         from audioclf.experiment.scoring.rows import event_tables, read_names
         from audioclf.experiment.scoring.sources import recordings_of
         from audioclf.experiment.scoring.survey import Labels, survey_of
 
+        if out is not None:
+            check_folder(out)
         collars = Collars(onset, offset, offset_share)
         aims = _aims(max_false_alarms, precision)
         labels = Labels(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from audioclf.base.errors import ResultError
 from audioclf.base.files import OutputFolder
 from audioclf.evaluation.detection.average_precision import Curve, curve
 from audioclf.evaluation.detection.events import Survey
@@ -83,6 +84,17 @@ def _threshold_data(chosen: ChosenThreshold) -> dict[str, Any]:
         "on_other_recordings": tested,
         "recordings_without_threshold": chosen.n_untested,
     }
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a file, and a folder that holds other files than those of an earlier score."""
+    if folder.exists() and not folder.is_dir():
+        raise ResultError(f"{folder} is a file", hint="Choose a folder with --out.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "scores.json").is_file():
+        raise ResultError(
+            f"{folder}: holds other files, and nothing was written",
+            hint="Choose an empty or a new folder with --out.",
+        )
 
 
 def write_scores(folder: Path, scored: Scored, scores: DetectionScores, data: Any) -> bytes | None:
