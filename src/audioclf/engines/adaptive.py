@@ -79,7 +79,7 @@ class AdaptiveEngine(Engine):
             if done == len(items):
                 return done
             rates.append((done - first) / seconds)
-            if rates[-1] * LONG_SECONDS < engine.workers:
+            if least and rates[-1] * LONG_SECONDS < engine.workers:
                 self._chosen = self._threads
                 return done
         self._choose(rates[1] / rates[2], (len(items) - done) / rates[2])
