@@ -73,7 +73,7 @@ def _class_scores(
         float(np.mean([(state == value).sum() for state in states])) for value in (1, 0, -1)
     )
     # Recall is defined wherever a clip has the class.
-    without = int(np.isnan(rows[:, NAMES.index("recall")]).sum())
+    without = int(np.isnan(rows[:, NAMES.index("recall")]).sum()) if n_units > 1 else 0
     return StateScores(estimates, yes, no, unlabelled, without)
 
 
