@@ -64,7 +64,9 @@ def test_a_featurizer_that_suits_the_clips_is_proposed_beside_mfcc(
 
     monkeypatch.setattr(Chroma, "suits", suits)
     found = init(sounds_zip)
-    assert list(found.config.featurizers) == ["mfcc", "chroma"]
+    first, *others = found.config.featurizers
+    assert first == "mfcc"
+    assert "chroma" in others  # those of installed plugins may be proposed, too
     assert "For tones of 0.6 s at 8000 Hz." in found.said
 
 

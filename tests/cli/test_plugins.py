@@ -12,7 +12,7 @@ import pytest
 
 from audioclf.components import doctor
 from audioclf.components.discovery import load_components
-from tests.conftest import run_cli
+from tests.conftest import REPO, run_cli
 
 MakeDist = Callable[..., Path]
 OnPath = Callable[[Path], None]
@@ -148,7 +148,8 @@ def test_an_unknown_component_is_refused_with_a_suggestion(command: str) -> None
 @pytest.fixture
 def only_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AUDIOCLF_DISABLE_PLUGINS", raising=False)
-    monkeypatch.setattr(doctor, "WORKING", {"audioclf", "audioclf-torch", "audioclf-xgboost"})
+    ours = {path.parent.name for path in (REPO / "plugins").glob("*/pyproject.toml")}
+    monkeypatch.setattr(doctor, "WORKING", {"audioclf", *ours})
 
 
 pytestmark = pytest.mark.usefixtures("only_what_is_installed")
