@@ -103,9 +103,9 @@ def test_the_peak_of_a_fit_is_what_it_holds_at_once() -> None:
 @linux
 def test_a_peak_before_the_measurement_does_not_count() -> None:
     assert np.ones(128 * MIB, dtype=np.uint8).sum() > 0
-    with peak_memory_meter() as found:
-        assert np.ones(32 * MIB, dtype=np.uint8).sum() > 0
-    assert 30 * MIB < (found.grown or 0) < 60 * MIB
+    with peak_memory_meter() as found:  # up to 32 MiB may come from memory that was freed before
+        assert np.ones(64 * MIB, dtype=np.uint8).sum() > 0
+    assert 60 * MIB < (found.grown or 0) < 90 * MIB
 
 
 def test_a_system_that_does_not_tell_gives_none(monkeypatch: pytest.MonkeyPatch) -> None:

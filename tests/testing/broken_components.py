@@ -127,7 +127,7 @@ class Unpicklable(Level):
 
 def _is_worker() -> bool:
     """Whether this is the process that the kit starts: in another, `extract` would end it."""
-    return "pytest" not in sys.modules
+    return sys.argv[0] == "-c" and sys.argv[1:2] != [] and sys.argv[1].startswith("[")
 
 
 @breaking("returns_a_matrix", "a click gives 1 NaN or infinite values")
