@@ -38,7 +38,8 @@ def test_steps_of_python_that_hold_each_other_up_go_to_processes(
     engine: AdaptiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adaptive, "WORTH_PROCESSES", 0.0)
-    monkeypatch.setattr(adaptive, "GOOD_SPEED_UP", 3.0)
+    monkeypatch.setattr(adaptive, "GOOD_SPEED_UP", float("inf"))
+    monkeypatch.setattr(adaptive, "LONG_SECONDS", 1e9)
     with engine:
         outcomes = dict(engine.map(tasks.square, range(60_000)))
         assert engine.processes is not None
