@@ -28,10 +28,7 @@ def features(
     window: Annotated[
         float | None, typer.Option(metavar="S", help="A row for each window of so many seconds.")
     ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Seconds from window to window; by default they meet."),
-    ] = None,
+    hop: options.HopOption = None,
     isolate: options.IsolateOption = False,
     untrusted: options.UntrustedOption = False,
     jobs: options.JobsOption = None,

@@ -35,10 +35,7 @@ def listen(
     window: Annotated[
         float, typer.Option(metavar="S", help="Seconds of sound that are classified together.")
     ] = 1.0,
-    hop: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Seconds from window to window; by default they meet."),
-    ] = None,
+    hop: options.HopOption = None,
     rate: Annotated[
         int | None,
         typer.Option(metavar="HZ", min=1000, max=768_000, help="Sample rate; 16000 if not given."),
@@ -60,16 +57,9 @@ def listen(
         float | None,
         typer.Option(help="Score that an event reaches; 0.5 if not given.", show_default=False),
     ] = None,
-    threshold_off: Annotated[
-        float | None, typer.Option(help="Score below which an event ends; by default the same.")
-    ] = None,
-    merge_gap: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Events that are so close become one; 0 if not given."),
-    ] = None,
-    min_duration: Annotated[
-        float | None, typer.Option(metavar="S", help="Shorter events are dropped; 0 if not given.")
-    ] = None,
+    threshold_off: options.ThresholdOffOption = None,
+    merge_gap: options.MergeGapOption = None,
+    min_duration: options.MinDurationOption = None,
     keep_clips: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write the sound of each event as a WAV file."),

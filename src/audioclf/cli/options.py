@@ -97,6 +97,20 @@ ExpectOption = Annotated[
         show_default=False,
     ),
 ]
+HopOption = Annotated[
+    float | None,
+    typer.Option(metavar="S", help="Seconds from window to window; by default they meet."),
+]
+ThresholdOffOption = Annotated[
+    float | None, typer.Option(help="Score below which an event ends; by default the same.")
+]
+MergeGapOption = Annotated[
+    float | None,
+    typer.Option(metavar="S", help="Events that are so close become one; 0 if not given."),
+]
+MinDurationOption = Annotated[
+    float | None, typer.Option(metavar="S", help="Shorter events are dropped; 0 if not given.")
+]
 WeightsOption = Annotated[
     list[Path],
     typer.Option(

@@ -53,10 +53,7 @@ def predict(
         float | None,
         typer.Option(metavar="S", help="Cut recordings into windows of so many seconds."),
     ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Seconds from window to window; by default they meet."),
-    ] = None,
+    hop: options.HopOption = None,
     partial: Annotated[
         Literal["keep", "drop"],
         typer.Option(help="A last window of at least half the length is used, or not."),
@@ -73,16 +70,9 @@ def predict(
             show_default=False,
         ),
     ] = [],  # noqa: B006  typer copies it
-    threshold_off: Annotated[
-        float | None, typer.Option(help="Score below which an event ends; by default the same.")
-    ] = None,
-    merge_gap: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Events that are so close become one; 0 if not given."),
-    ] = None,
-    min_duration: Annotated[
-        float | None, typer.Option(metavar="S", help="Shorter events are dropped; 0 if not given.")
-    ] = None,
+    threshold_off: options.ThresholdOffOption = None,
+    merge_gap: options.MergeGapOption = None,
+    min_duration: options.MinDurationOption = None,
     only: Annotated[
         list[str], typer.Option(help="Write events of this class; may be repeated.")
     ] = [],  # noqa: B006  typer copies it
