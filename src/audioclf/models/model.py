@@ -24,7 +24,7 @@ from audioclf.features.worker import Plan, featurize, featurize_clip, featurize_
 from audioclf.models.arrays import ArraySource
 from audioclf.models.bundle.manifest import Manifest, ScoreKind
 from audioclf.models.bundle.training_clips import TrainingClips
-from audioclf.models.calibration.maps import calibrated, names_no_class, top_of
+from audioclf.models.calibration.maps import abstained, calibrated, top_of
 from audioclf.models.windows import (
     BATCH,
     Cutting,
@@ -342,8 +342,7 @@ class Model:
         if (below := self.manifest.abstain_below) is None:
             return self.codes_of(rows)
         codes, scores = self.outputs_of(rows)
-        assert scores is not None
-        return np.where(names_no_class(scores, codes, below), -1, codes)
+        return abstained(codes, scores, below)
 
     def _check_one_label(self) -> None:
         if self.is_several:

@@ -19,7 +19,7 @@ from audioclf.base.errors import FeatureError, ResultError
 from audioclf.base.files import unwritable
 from audioclf.base.limits import limits_in_force
 from audioclf.base.text import file_name
-from audioclf.models.calibration.maps import is_tie, names_no_class
+from audioclf.models.calibration.maps import abstained, is_tie
 from audioclf.models.windows import Cutting, Piece, pieces
 from audioclf.predict.events import Event, EventRule, EventTracker
 from audioclf.predict.formats import Line
@@ -131,9 +131,7 @@ class _Session:
             where = f"{self.incoming.name}, from {piece.start / self.sr:g} s on"
             raise FeatureError(f"{where}: {row.message}", hint=row.hint) from row
         codes, scores = self.model.outputs_of(row[None])
-        below = self.model.manifest.abstain_below
-        if below is not None and scores is not None and names_no_class(scores, codes, below)[0]:
-            return -1, scores[0]
+        codes = abstained(codes, scores, self.model.manifest.abstain_below)
         return int(codes[0]), None if scores is None else scores[0]
 
     def _window_line(

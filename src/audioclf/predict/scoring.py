@@ -23,7 +23,7 @@ from audioclf.base.errors import DecodeError, FeatureError
 from audioclf.base.progress import Progress
 from audioclf.evaluation.class_fits import OneFitPerClass
 from audioclf.evaluation.predictions import ViewAverage
-from audioclf.models.calibration.maps import names_no_class
+from audioclf.models.calibration.maps import abstained
 from audioclf.models.windows import BATCH, Cutting, Piece, pieces
 from audioclf.predict.inputs import Recording
 
@@ -244,9 +244,7 @@ class _Scorer:
             unfinished.outcome.trained_on = known
         with self.shared.turn:
             codes, scores = _outputs(model, rows)
-        below: float | None = model.manifest.abstain_below
-        if below is not None and scores is not None:
-            codes = np.where(names_no_class(scores, codes, below), -1, codes)
+        codes = abstained(codes, scores, model.manifest.abstain_below)
         for index, (unfinished, piece) in enumerate(batch):
             unfinished.spans.extend((piece.start, piece.end))
             unfinished.codes.append(int(codes[index]))

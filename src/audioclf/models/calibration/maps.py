@@ -84,6 +84,13 @@ def names_no_class(scores: Floats, codes: Codes, below: float) -> NDArray[np.boo
     return low | is_tie(scores)
 
 
+def abstained(codes: Codes, scores: Floats | None, below: float | None) -> Codes:
+    """Return the codes with -1 where a model that abstains names no class; None is no limit."""
+    if below is None or scores is None:
+        return codes
+    return np.where(names_no_class(scores, codes, below), -1, codes)
+
+
 def fit_calibration(method: Method, scores: Floats, y_true: Codes, weights: Floats) -> AnyMap:
     """Fit a map on out-of-fold scores [shape=(n_rows, n_classes)], of which each row sums to 1.
 
