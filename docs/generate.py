@@ -322,7 +322,7 @@ def _errors() -> str:
 def _metrics() -> str:
     rows = [
         (
-            f"`{name}`",
+            f"`{name}`" + "".join(f", also `{alias}`" for alias in info.aliases),
             f"{info.low:g} to {info.high:g}".replace("inf", "infinity"),
             "lower" if info.lower_is_better else "greater",
             info.needs,

@@ -51,6 +51,16 @@ def test_the_name_is_that_of_the_file_by_default(tmp_path: Path) -> None:
     assert load_config(path).name == "my_sounds_1_"
 
 
+def test_a_metric_has_one_name_under_each_of_its_aliases(tmp_path: Path) -> None:
+    text = (
+        MINIMAL + "  tuned: {type: tuned, classifier: {type: svm}, search: {C: [1]}, metric: uar}"
+    )
+    config = load_config(write(tmp_path, text + "\nmetrics: [uar, f1]\n"))
+    assert config.metrics == ("balanced_accuracy", "f1")
+    assert config.classifiers["tuned"].fit_metrics() == ("balanced_accuracy",)
+    assert "uar" in config_schema(discover())["properties"]["metrics"]["items"]["enum"]
+
+
 @pytest.mark.parametrize("path", sorted(REPO.glob("configs/*.yaml")), ids=lambda path: path.name)
 def test_configs_that_come_along_are_valid(path: Path) -> None:
     skip_without_plugin(path.read_text(encoding="utf-8"))

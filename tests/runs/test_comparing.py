@@ -90,6 +90,10 @@ def test_pipelines_without_scores_for_another_metric_stand_last(first: Path) -> 
     assert "not compared, since they have no log_loss: svm" in found.comparison.notes
 
 
+def test_an_alias_of_a_metric_is_that_metric(first: Path) -> None:
+    assert compare_runs([first], metric="uar").comparison.metric == "balanced_accuracy"
+
+
 def test_costs_that_a_run_lacks_are_none_and_others_are_shown(first: Path, tmp_path: Path) -> None:
     def change(data: Any) -> None:
         for pipeline in data["cells"].values():

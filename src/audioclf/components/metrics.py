@@ -8,9 +8,11 @@ to the tables of `several.py` there.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, WithJsonSchema
 
 Metric = Literal[
     "accuracy",
@@ -46,7 +48,8 @@ class MetricInfo:
 
     `needs` predicted labels, scores of any kind, or probabilities. For more than two classes, one
     that is defined for `two_classes_only` has `<name>_macro`, others may have a
-    `multiclass_scorer`. `labels` of a clip: one, several, or any number.
+    `multiclass_scorer`. `labels` of a clip: one, several, or any number. Input may also name it by
+    one of the `aliases`.
     """
 
     scorer: str | None = None
@@ -57,6 +60,7 @@ class MetricInfo:
     two_classes_only: bool = False
     multiclass_scorer: str | None = None
     labels: Literal["one", "several", "any"] = "one"
+    aliases: tuple[str, ...] = ()
 
 
 def _loss(scorer: str | None, high: float) -> MetricInfo:
@@ -65,7 +69,7 @@ def _loss(scorer: str | None, high: float) -> MetricInfo:
 
 METRICS: dict[Metric, MetricInfo] = {
     "accuracy": MetricInfo("accuracy"),
-    "balanced_accuracy": MetricInfo("balanced_accuracy"),
+    "balanced_accuracy": MetricInfo("balanced_accuracy", aliases=("uar",)),
     "f1": MetricInfo("f1", two_classes_only=True),
     "f1_macro": MetricInfo("f1_macro", labels="any"),
     "f1_weighted": MetricInfo("f1_weighted"),
@@ -90,6 +94,17 @@ METRICS: dict[Metric, MetricInfo] = {
 }
 """A row for each metric, in the order of messages and documentation."""
 
+_NAMES = {alias: name for name, info in METRICS.items() for alias in info.aliases}
+
+
+def canonical(name: Any) -> Any:
+    """Return the name of a metric from one of its aliases; anything else as it is.
+
+    >>> canonical("uar"), canonical("f1")
+    ('balanced_accuracy', 'f1')
+    """
+    return _NAMES.get(name, name) if isinstance(name, str) else name
+
 
 SEVERAL_DEFAULT: tuple[Metric, ...] = ("average_precision_macro", "f1_macro")
 """Metrics of a dataset with several labels per clip, where the config names none."""
@@ -106,7 +121,17 @@ def of_class(metric: str, classes: Sequence[str]) -> str:
 
 
 if TYPE_CHECKING:
+    MetricName = Metric
     SearchMetric = Metric
 else:
-    SearchMetric = Literal[tuple(name for name, metric in METRICS.items() if metric.scorer)]
+
+    def _field_of(names: Iterable[str]) -> Any:
+        names = tuple(names)
+        accepted = [name for own in names for name in (own, *METRICS[own].aliases)]
+        schema = WithJsonSchema({"enum": accepted, "type": "string"})
+        return Annotated[Literal[names], BeforeValidator(canonical), schema]
+
+    MetricName = _field_of(METRICS)
+    """Type of a field that holds a metric and accepts its aliases."""
+    SearchMetric = _field_of(name for name, metric in METRICS.items() if metric.scorer)
     """Metrics by which a search can choose: those that have a scorer in scikit-learn."""

@@ -14,7 +14,7 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.base.limits import Limits
 from audioclf.base.settings import Settings
 from audioclf.components.fields import AnyClassifier, AnyFeaturizer, AnyLoader
-from audioclf.components.metrics import SEVERAL_DEFAULT, Metric
+from audioclf.components.metrics import SEVERAL_DEFAULT, MetricName
 from audioclf.components.pooling import Flatten
 from audioclf.config.yaml_source import dump_yaml
 from audioclf.evaluation.curve_settings import LearningCurveConfig
@@ -58,7 +58,7 @@ class RunConfig(Settings):
     classifiers: dict[PipelinePart, AnyClassifier] = Field(min_length=1)
     """Classifiers by name; each is combined with each featurizer."""
 
-    metrics: tuple[Metric, ...] = Field(default=("accuracy", "balanced_accuracy"), min_length=1)
+    metrics: tuple[MetricName, ...] = Field(default=("accuracy", "balanced_accuracy"), min_length=1)
     """Metrics; the first is the main metric. The default for several labels per clip is
     `average_precision_macro` and `f1_macro`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, PositiveInt
 
 from audioclf.base.settings import Settings
-from audioclf.components.metrics import Metric
+from audioclf.components.metrics import MetricName
 
 
 class LearningCurveConfig(Settings):
@@ -17,5 +17,5 @@ class LearningCurveConfig(Settings):
     repeats: int = Field(default=5, ge=1, le=100)
     """Random draws of the subsets, over which the metric is averaged."""
 
-    metric: Metric | None = None
+    metric: MetricName | None = None
     """Metric of the curve; null for the main metric of the run."""

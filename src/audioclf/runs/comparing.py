@@ -16,7 +16,7 @@ import numpy as np
 
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError, ResultError
 from audioclf.base.text import html_table
-from audioclf.components.metrics import METRICS, Metric, of_class
+from audioclf.components.metrics import METRICS, Metric, canonical, of_class
 from audioclf.components.registry import suggest
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
@@ -200,6 +200,7 @@ def _different_folds(first: SavedRun, other: SavedRun) -> str:
 
 
 def _checked_metric(metric: str, run: SavedRun) -> Metric:
+    metric = canonical(metric)
     if metric not in METRICS:
         known = suggest(metric, list(METRICS)) or f"There are {', '.join(METRICS)}."
         raise ConfigError(f"unknown metric {metric!r}", hint=known)
