@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -216,7 +218,38 @@ def test_an_invalid_threshold_is_named(result: Any, threshold: str, message: str
     assert message in done.stderr
 
 
-def test_serve_refuses_a_model_of_several_labels(result: Any) -> None:
-    pytest.importorskip("uvicorn", reason="serve needs uvicorn")
-    done = run_cli("serve", result.folder, code=2)
-    assert "this model gives several labels per clip" in done.stderr
+@pytest.mark.parametrize("events", [[], ["--events", "--merge-gap", "0.1"]])
+def test_listen_writes_the_lines_of_predict(
+    result: Any, events: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = result.config.dataset.path.parent / "1.wav"
+    options = ["--window", "0.1", "--threshold", "low=0.3", *events]
+    predicted = run_cli("predict", result.folder, sound, *options, code=0).stdout
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(sound.read_bytes())))
+    heard = run_cli("listen", result.folder, "-", *options, "--format", "csv", code=0).stdout
+    lines = [line.split(",")[1:-1] for line in heard.splitlines()]
+    assert lines == [line.split(",")[1:] for line in predicted.splitlines()]
+    assert len(lines) > 1
+
+
+def test_serve_answers_with_the_labels_of_predict(result: Any) -> None:
+    pytest.importorskip("starlette", reason="serve needs starlette")
+    from starlette.datastructures import QueryParams
+
+    from audioclf.server.app import RefusedError, Server
+    from audioclf.server.workers import Request, _predict
+
+    sound, model = result.config.dataset.path.parent / "1.wav", audioclf.load(result.folder)
+    server = Server(model, None, 1)  # type: ignore[arg-type]
+    settings, _ = server._read(QueryParams("window=0.1&events=true&threshold=low=0.3"))
+    answer = _predict(Request(sound, settings), model)
+    options = ["--window", "0.1", "--threshold", "low=0.3", "--format", "jsonl"]
+    done = run_cli("predict", result.folder, sound, *options, code=0)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [";".join(item["labels"]) for item in answer["windows"]] == [x["labels"] for x in lines]
+    done = run_cli("predict", result.folder, sound, *options, "--events", code=0)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [{**item, "path": str(sound)} for item in answer["events"]] == events
+    assert answer["windows"][0].keys() == {"start", "end", "labels", "scores"}
+    with pytest.raises(RefusedError, match="no class 'lo'"):
+        server._read(QueryParams("threshold=lo=0.3"))

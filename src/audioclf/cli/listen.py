@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -53,10 +53,7 @@ def listen(
     events: Annotated[
         bool, typer.Option("--events", help="Write each event when it has ended.")
     ] = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="Score that an event reaches; 0.5 if not given.", show_default=False),
-    ] = None,
+    threshold: options.ThresholdOption = [],  # noqa: B006  typer copies it
     threshold_off: options.ThresholdOffOption = None,
     merge_gap: options.MergeGapOption = None,
     min_duration: options.MinDurationOption = None,
@@ -74,39 +71,36 @@ def listen(
     """Classify sound while it is recorded: a microphone, or samples on a pipe."""
     from audioclf.models.bundle.reading import model_file, read_bundle
     from audioclf.models.windows import Cutting
-    from audioclf.predict.events import EventRule
     from audioclf.predict.formats import FORMATS, Place, line_columns
     from audioclf.predict.live import Listening
     from audioclf.predict.live import listen as lines_of
-    from audioclf.predict.settings import Settings, check_settings
+    from audioclf.predict.settings import Settings, check_settings, event_rule
 
-    rule = {
-        "threshold": threshold,
-        "threshold_off": threshold_off,
-        "merge_gap": merge_gap,
-        "min_duration": min_duration,
-    }
-    given: dict[str, Any] = {name: value for name, value in rule.items() if value is not None}
-    if not events and (given or keep_clips is not None):
-        name = next(iter(given), "keep_clips").replace("_", "-")
-        raise ConfigError(f"--{name} is about events", hint="Add --events.")
+    rule = {"threshold_off": threshold_off, "merge_gap": merge_gap, "min_duration": min_duration}
+    about_events = {**rule, "keep_clips": keep_clips}
+    given = [name for name, value in about_events.items() if value is not None]
     found = read_bundle(
         model_file(bundle), options.load_registry(), expect_sha256=expect_sha256, weights=weights
     )
     model = found.model
-    options.one_label_only(model, "listen")
+    if threshold and not model.is_several:
+        given.insert(0, "threshold")
+    if given and not events:
+        raise ConfigError(f"--{given[0].replace('_', '-')} is about events", hint="Add --events.")
+    found_rule, thresholds = event_rule(model, threshold, **rule)
     settings = Settings(
         Cutting.of(window, hop, model.sr, "drop"),
-        EventRule(**given) if events else None,
+        found_rule if events else None,
         output=FORMATS[form],
+        thresholds=thresholds,
     )
     for note in [*found.notes, *check_settings(model, settings)]:
         complain("note", note)
-    assert settings.cutting is not None
     meter = _Meter(shown=not quiet and sys.stderr.isatty())
-    how = Listening(model, settings.cutting, settings.events, keep_clips, meter.note, meter.show)
+    how = Listening(model, settings, keep_clips, meter.note, meter.show)
     scores = () if model.score_kind == "none" else model.classes
-    writer = FORMATS[form](line_columns(scores, events=events, with_time=True), model.sr)
+    columns = line_columns(scores, events=events, several=model.is_several, with_time=True)
+    writer = FORMATS[form](columns, model.sr)
     out = results_stream()
     try:
         with _opened(source, device, rate, encoding, channels) as incoming:

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from audioclf.base.errors import ConfigError
 from audioclf.base.progress import QUIET_VARIABLE, Progress, shown
 from audioclf.cli.terminal import complain
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
-    from audioclf.models.model import Model
 
 
 def _recipe_names() -> list[str]:
@@ -101,6 +99,15 @@ HopOption = Annotated[
     float | None,
     typer.Option(metavar="S", help="Seconds from window to window; by default they meet."),
 ]
+ThresholdOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="[CLASS=]X",
+        help="Score that an event reaches, or each of several labels; by default 0.5, or that "
+        "of the model.",
+        show_default=False,
+    ),
+]
 ThresholdOffOption = Annotated[
     float | None, typer.Option(help="Score below which an event ends; by default the same.")
 ]
@@ -129,15 +136,6 @@ StrictOption = Annotated[
 def new_app() -> typer.Typer:
     """Return an app that holds one command of the command line."""
     return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-def one_label_only(model: Model, command: str) -> None:
-    """Refuse a model of several labels per clip."""
-    if model.is_several:
-        raise ConfigError(
-            f"{command} answers with one class, and this model gives several labels per clip",
-            hint="Use `audioclf predict`.",
-        )
 
 
 def load_registry(*, strict: bool = False) -> Registry:

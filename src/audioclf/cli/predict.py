@@ -61,15 +61,7 @@ def predict(
     events: Annotated[
         bool, typer.Option("--events", help="Write events instead of windows.")
     ] = False,
-    threshold: Annotated[
-        list[str],
-        typer.Option(
-            metavar="[CLASS=]X",
-            help="Score that an event reaches, or each of several labels; by default 0.5, or that "
-            "of the model.",
-            show_default=False,
-        ),
-    ] = [],  # noqa: B006  typer copies it
+    threshold: options.ThresholdOption = [],  # noqa: B006  typer copies it
     threshold_off: options.ThresholdOffOption = None,
     merge_gap: options.MergeGapOption = None,
     min_duration: options.MinDurationOption = None,
@@ -125,30 +117,20 @@ def predict(
             from audioclf.base.machine import available_cores
             from audioclf.models.bundle.reading import model_file
             from audioclf.models.windows import Cutting
-            from audioclf.predict.events import EventRule
             from audioclf.predict.inputs import collect, each_channel
             from audioclf.predict.job import predict_all
-            from audioclf.predict.settings import (
-                Job,
-                Settings,
-                check_settings,
-                class_thresholds,
-                read_thresholds,
-            )
+            from audioclf.predict.settings import Job, Settings, check_settings, event_rule
             from audioclf.predict.sinks import open_sink
 
             output = choose_format(form, out)
-            every, by_class = read_thresholds(threshold)
             bundle = model_file(bundle)
             model, digest = _load(bundle, registry, expect_sha256, weights, untrusted=untrusted)
-            thresholds = class_thresholds(model, every, by_class)
+            found_rule, thresholds = event_rule(model, threshold, **rule)
             if threshold and thresholds is None and not events:
                 raise _about_events("threshold")
-            rule["threshold"] = every if thresholds is None else max(thresholds)
-            event_rule = EventRule(**{k: v for k, v in rule.items() if v is not None})
             settings = Settings(
                 None if window is None else Cutting.of(window, hop, model.sr, partial),
-                event_rule if events else None,
+                found_rule if events else None,
                 rollup,
                 output,
                 thresholds,

@@ -51,7 +51,6 @@ def serve(
     found = read_bundle(
         model_file(bundle), options.load_registry(), expect_sha256=expect_sha256, weights=weights
     )
-    options.one_label_only(found.model, "serve")
     for note in found.notes:
         complain("note", note)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

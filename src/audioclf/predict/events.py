@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -195,6 +196,7 @@ class EventTracker:
     """
 
     rule: EventRule
+    thresholds: Sequence[float] | None = None
     _last: tuple[float, float, NDArray[np.float64]] | None = None
     _halfway: float | None = None
     _classes: dict[int, _ClassEvents] = field(default_factory=dict)
@@ -223,14 +225,23 @@ class EventTracker:
         start, end, scores = window
         start = start if self._halfway is None else self._halfway
         end, self._halfway = (end if halfway is None else halfway), halfway
-        for code in np.flatnonzero(scores >= self.rule.off):
-            self._classes.setdefault(int(code), _ClassEvents(int(code), self.rule))
+        for code in np.flatnonzero(scores >= self._offs):
+            rule = _rule_of(int(code), self.rule, self.thresholds)
+            self._classes.setdefault(int(code), _ClassEvents(int(code), rule))
         ended: list[Event] = []
         for each in list(self._classes.values()):
             ended += each.add(start, end, float(scores[each.code]))
             if each.is_idle:
                 del self._classes[each.code]
         return sorted(ended, key=lambda event: (event.start, event.code))
+
+    @cached_property
+    def _offs(self) -> NDArray[np.float64]:
+        """Score of each class from which a window is active; one for all if they are equal."""
+        if self.thresholds is None:
+            return np.array(self.rule.off)
+        codes = range(len(self.thresholds))
+        return np.array([_rule_of(code, self.rule, self.thresholds).off for code in codes])
 
 
 @dataclass(eq=False)

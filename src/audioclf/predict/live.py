@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +19,14 @@ from audioclf.base.errors import FeatureError, ResultError
 from audioclf.base.files import unwritable
 from audioclf.base.limits import limits_in_force
 from audioclf.base.text import file_name
-from audioclf.models.calibration.maps import abstained, is_tie
-from audioclf.models.windows import Cutting, Piece, pieces
-from audioclf.predict.events import Event, EventRule, EventTracker
+from audioclf.models.arrays import ArraySource
+from audioclf.models.windows import Piece, pieces
+from audioclf.predict.events import Event, EventTracker
 from audioclf.predict.formats import Line
+from audioclf.predict.inputs import Recording
+from audioclf.predict.lines import lines_of, scores_for_events
+from audioclf.predict.scoring import Outcome, outputs_of
+from audioclf.predict.settings import Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,19 +39,19 @@ _PAUSE = 1.0
 """Seconds by which sound comes late before the clock is set anew."""
 _BEHIND = 10.0
 """Seconds from arrival to use before a note says so."""
+_NO_FILE = Recording("", ArraySource(b""))
 
 
 @dataclass(frozen=True)
 class Listening:
     """How arriving sound is predicted.
 
-    Lines are windows, or `events` by a rule. `keep_clips` is a folder for the sound of events.
-    `note` takes sentences, `level` the level of each block in dB relative to full scale.
+    The `settings` have a cutting. `keep_clips` is a folder for the sound of events. `note` takes
+    sentences, `level` the level of each block in dB relative to full scale.
     """
 
     model: Model
-    cutting: Cutting
-    events: EventRule | None = None
+    settings: Settings
     keep_clips: Path | None = None
     note: Callable[[str], None] = field(default=lambda sentence: None)
     level: Callable[[float], None] = field(default=lambda level: None)
@@ -72,18 +76,19 @@ class _Session:
     def lines(self) -> Iterator[Line]:
         mono = resampled_blocks(self._mono(), self.incoming.sr, self.sr)
         blocks = self.sound.remembered(mono) if self.how.keep_clips else mono
-        rule = self.how.events
-        tracker = None if rule is None else EventTracker(rule)
-        wanted = np.True_ if rule is None else rule.makes_events(self.model.classes)
-        for piece in pieces(blocks, self.how.cutting):
-            code, scores = self._scored(piece)
-            start, end = piece.start / self.sr, piece.end / self.sr
+        settings, model = self.how.settings, self.model
+        rule = settings.events
+        tracker = None if rule is None else EventTracker(rule, settings.thresholds)
+        wanted = np.True_ if rule is None else rule.makes_events(model.classes)
+        assert settings.cutting is not None
+        for piece in pieces(blocks, settings.cutting):
+            outcome = self._outcome(piece)
             if tracker is None:
-                yield self._window_line(start, end, code, scores)
+                for line in lines_of(outcome, model, settings)[1]:
+                    yield replace(line, path=self.incoming.name, time=self._time(line.start))
                 continue
-            assert scores is not None
-            no_class = code < 0 or bool(is_tie(scores[None])[0])
-            for event in tracker.add(start, end, np.where(no_class | ~wanted, np.nan, scores)):
+            start, end = outcome.times[0].tolist()
+            for event in tracker.add(start, end, scores_for_events(outcome, wanted)[0]):
                 yield self._event_line(event)
         for event in [] if tracker is None else tracker.finish():
             yield self._event_line(event)
@@ -125,22 +130,16 @@ class _Session:
         at, began = next(each for each in reversed(self.clock) if each[0] <= seconds)
         return began + seconds - at
 
-    def _scored(self, piece: Piece) -> tuple[int, NDArray[np.float64] | None]:
-        (row,) = self.model.rows_of_pieces([piece], self.how.cutting)
+    def _outcome(self, piece: Piece) -> Outcome:
+        """Return the outcome of one window."""
+        (row,) = self.model.rows_of_pieces([piece], self.how.settings.cutting)
         if isinstance(row, FeatureError):
             where = f"{self.incoming.name}, from {piece.start / self.sr:g} s on"
             raise FeatureError(f"{where}: {row.message}", hint=row.hint) from row
-        codes, scores = self.model.outputs_of(row[None])
-        codes = abstained(codes, scores, self.model.manifest.abstain_below)
-        return int(codes[0]), None if scores is None else scores[0]
-
-    def _window_line(
-        self, start: float, end: float, code: int, scores: NDArray[np.float64] | None
-    ) -> Line:
-        values = () if scores is None else tuple(map(float, scores))
-        label = self.model.classes[code] if code >= 0 else ""
-        score = (values[code] if code >= 0 else max(values)) if values else None
-        return Line(self.incoming.name, start, end, label, score, values, self._time(start))
+        codes, scores = outputs_of(self.model, row[None])
+        times = np.array([[piece.start / self.sr, piece.end / self.sr]])
+        several = self.model.is_several
+        return Outcome(_NO_FILE, times=times, codes=codes, scores=scores, is_several=several)
 
     def _event_line(self, event: Event) -> Line:
         label, more = self.model.classes[event.code], (event.mean_score, event.n_windows)

@@ -243,8 +243,7 @@ class _Scorer:
             known = unfinished.outcome.trained_on or not self._is_silence(piece.y, rows[at])
             unfinished.outcome.trained_on = known
         with self.shared.turn:
-            codes, scores = _outputs(model, rows)
-        codes = abstained(codes, scores, model.manifest.abstain_below)
+            codes, scores = outputs_of(model, rows)
         for index, (unfinished, piece) in enumerate(batch):
             unfinished.spans.extend((piece.start, piece.end))
             unfinished.codes.append(int(codes[index]))
@@ -264,12 +263,13 @@ class _Scorer:
         return not isinstance(silence, FeatureError) and np.array_equal(silence, row)
 
 
-def _outputs(
+def outputs_of(
     model: Model, rows: NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
     """Return codes and scores of rows, as `Outcome` has them."""
     if not model.is_several:
-        return model.outputs_of(rows)
+        codes, scores = model.outputs_of(rows)
+        return abstained(codes, scores, model.manifest.abstain_below), scores
     none = model.score_kind == "none"
     scores = model.states_of(rows).astype(np.float64) if none else model.scores_of(rows)
     return np.zeros(len(rows), dtype=np.intp), scores

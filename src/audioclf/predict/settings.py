@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ConfigError
 from audioclf.components.pooling import Flatten
@@ -138,6 +138,19 @@ def class_thresholds(
             raise ConfigError(f"--threshold: the model has no class {name!r}", hint=hint)
     own = several.thresholds if every is None else [every] * len(model.classes)
     return tuple(by_class.get(name, value) for name, value in zip(model.classes, own, strict=True))
+
+
+def event_rule(
+    model: Model, thresholds: Sequence[str], **rule: Any
+) -> tuple[EventRule, tuple[float, ...] | None]:
+    """Return the rule of events and the thresholds of several labels, from texts.
+
+    Fields of the rule that are None keep their default.
+    """
+    every, by_class = read_thresholds(thresholds)
+    own = class_thresholds(model, every, by_class)
+    rule["threshold"] = every if own is None else max(own)
+    return EventRule(**{name: value for name, value in rule.items() if value is not None}), own
 
 
 def check_settings(model: Model, settings: Settings) -> list[str]:

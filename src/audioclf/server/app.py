@@ -8,7 +8,7 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
@@ -25,8 +26,7 @@ from starlette.routing import Route
 from audioclf._version import __version__
 from audioclf.base.errors import AudioclfError
 from audioclf.models.windows import Cutting
-from audioclf.predict.events import EventRule
-from audioclf.predict.settings import Settings, check_settings
+from audioclf.predict.settings import Settings, check_settings, event_rule
 from audioclf.server.openapi import description
 from audioclf.server.query import Query
 from audioclf.server.workers import RawSamples, Request, Workers
@@ -111,9 +111,10 @@ class Server:
             except AudioclfError as exc:
                 raise RefusedError(422, exc.message, exc.hint) from exc
 
-    def _read(self, params: Mapping[str, str]) -> tuple[Settings, RawSamples | None]:
+    def _read(self, params: QueryParams) -> tuple[Settings, RawSamples | None]:
         try:
-            query = Query.model_validate(dict(params))
+            given = {**params, "threshold": params.getlist("threshold")}
+            query = Query.model_validate(given)
         except ValidationError as exc:
             first = exc.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -122,13 +123,16 @@ class Server:
             raise RefusedError(400, "raw samples need both encoding and rate, a sound file neither")
         if query.window is None and (query.hop is not None or query.events):
             raise RefusedError(400, "hop and events are about windows: give window, in s")
-        rule = EventRule(query.threshold, None, query.merge_gap, query.min_duration)
         try:
+            gaps = {"merge_gap": query.merge_gap, "min_duration": query.min_duration}
+            rule, thresholds = event_rule(self.model, query.threshold, **gaps)
             cutting = query.window and Cutting.of(query.window, query.hop, self.model.sr)
-            settings = Settings(cutting or None, rule if query.events else None)
+            settings = Settings(
+                cutting or None, rule if query.events else None, thresholds=thresholds
+            )
             check_settings(self.model, settings)
         except AudioclfError as exc:
-            raise RefusedError(400, exc.message) from exc
+            raise RefusedError(400, exc.message.removeprefix("--")) from exc
         raw = None
         if query.encoding is not None and query.rate is not None:
             raw = RawSamples(query.encoding, query.rate, query.channels)
@@ -169,11 +173,19 @@ class Server:
                 "classes": list(self.model.classes),
                 "sample_rate": self.model.sr,
                 "scores": self.model.score_name if self.model.score_kind != "none" else None,
+                "thresholds": self._thresholds(),
                 "clip_seconds": manifest.audio.duration,
                 "audioclf": __version__,
                 "manifest": manifest.model_dump(mode="json"),
             }
         )
+
+    def _thresholds(self) -> dict[str, float] | None:
+        """Return the threshold of each class; None for one label per sound."""
+        several = self.model.manifest.several
+        if several is None:
+            return None
+        return dict(zip(self.model.classes, several.thresholds, strict=True))
 
     async def health(self, http: HttpRequest) -> Response:
         """Answer `GET /health`."""
@@ -271,6 +283,7 @@ def _page(model: Model) -> str:
         "pipeline": model.manifest.cell,
         "classes": list(model.classes),
         "score": model.score_name,
+        "several": model.is_several,
     }
     text = json.dumps(facts).replace("<", "\\u003c")
     page = files("audioclf.server").joinpath("page.html").read_text(encoding="utf-8")

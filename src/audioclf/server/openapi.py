@@ -12,13 +12,20 @@ _ERROR = {
     "required": ["error", "hint"],
     "properties": {"error": {"type": "string"}, "hint": {"type": ["string", "null"]}},
 }
-_SCORE = {"type": ["number", "null"]}
-_SPAN = {
+_TIMES = {
     "start": {"type": "number", "description": "in s, from the start of the sound"},
     "end": {"type": "number", "description": "in s, exclusive"},
-    "label": {"type": ["string", "null"], "description": "null where the model abstains"},
-    "score": _SCORE,
 }
+_ONE_LABEL = {
+    "label": {"type": ["string", "null"], "description": "null where the model abstains"},
+    "score": {"type": ["number", "null"]},
+}
+_LABELS = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "of a model of several labels, in place of label and score",
+}
+_SPAN = {**_TIMES, **_ONE_LABEL}
 _ANSWER = {
     "type": "object",
     "required": ["sample_rate", "seconds", "classes", "windows", "notes"],
@@ -30,9 +37,10 @@ _ANSWER = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": [*_SPAN, "scores"],
+                "required": [*_TIMES, "scores"],
                 "properties": {
                     **_SPAN,
+                    "labels": _LABELS,
                     "scores": {"type": "object", "additionalProperties": {"type": "number"}},
                 },
             },

@@ -18,8 +18,9 @@ class Query(BaseModel):
     """Seconds from window to window; by default they meet."""
     events: bool = False
     """Whether windows are joined to events as well."""
-    threshold: float = Field(default=0.5, ge=0, le=1)
-    """Score that an event reaches."""
+    threshold: tuple[str, ...] = ()
+    """Score that an event reaches, or each of several labels, by default 0.5, or that of the model;
+    as `0.4`, or `robin=0.4` for one class of several labels; may be repeated."""
     merge_gap: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Events of one class with a gap of at most so many s become one."""
     min_duration: float = Field(default=0.0, ge=0, allow_inf_nan=False)

@@ -13,6 +13,7 @@ from typing_extensions import override
 from audioclf.audio.live import ENCODINGS
 from audioclf.audio.pcm import PcmLayout, read_pcm
 from audioclf.base.errors import DecodeError
+from audioclf.dataset.label_sets import split_labels
 from audioclf.dataset.sources import AudioSource, FileSource
 from audioclf.engines.base import Job, pack
 from audioclf.engines.process import Worker, WorkerGoneError, WorkerLateError
@@ -119,7 +120,8 @@ def _predict(request: Request, model: Model) -> dict[str, Any]:
         raise DecodeError(outcome.error.removeprefix("the sound: "))
     info = outcome.info
     assert info is not None
-    windows = [_window(line, model) for line in lines_of(outcome, model, _WINDOWS)[1]]
+    settings = Settings(thresholds=request.settings.thresholds)
+    windows = [_window(line, model) for line in lines_of(outcome, model, settings)[1]]
     answer: dict[str, Any] = {
         "sample_rate": info.sr,
         "seconds": round(info.seconds, 6),
@@ -137,9 +139,6 @@ def _predict(request: Request, model: Model) -> dict[str, Any]:
     return {**answer, "notes": notes}
 
 
-_WINDOWS = Settings()
-
-
 def _source(request: Request) -> AudioSource:
     if request.raw is None:
         return _Upload(request.path)
@@ -155,6 +154,8 @@ def _source(request: Request) -> AudioSource:
 
 def _window(line: Line, model: Model) -> dict[str, Any]:
     scores = dict(zip(model.classes, (round(score, 6) for score in line.more), strict=False))
+    if model.is_several:
+        return {**_span(line), "labels": list(split_labels(line.label)[0]), "scores": scores}
     return {**_times(line), "scores": scores}
 
 
@@ -164,9 +165,9 @@ def _event(line: Line) -> dict[str, Any]:
 
 
 def _times(line: Line) -> dict[str, Any]:
-    return {
-        "start": round(line.start, 6),
-        "end": round(line.end, 6),
-        "label": line.label or None,
-        "score": None if line.score is None else round(line.score, 6),
-    }
+    score = None if line.score is None else round(line.score, 6)
+    return {**_span(line), "label": line.label or None, "score": score}
+
+
+def _span(line: Line) -> dict[str, Any]:
+    return {"start": round(line.start, 6), "end": round(line.end, 6)}
