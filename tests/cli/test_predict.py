@@ -6,9 +6,11 @@ import io
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from audioclf.base.errors import EXIT_ENVIRONMENT, EXIT_MODEL, EXIT_PARTIAL, EXIT_USAGE
 from tests.cli.test_startup import CALL
@@ -48,6 +50,18 @@ def test_events_are_found(bundle: Path, folder: Path) -> None:
     options = ["--window", "0.1", "--events", "--threshold", "0.5", "--merge-gap", "0.2"]
     done = run_cli("predict", bundle, folder, *options, code=0)
     assert done.stdout.startswith("path,start,end,label,score,mean_score,n_windows\n")
+
+
+def test_segments_cover_each_recording(bundle: Path, folder: Path) -> None:
+    options = ["--window", "0.1", "--hop", "0.04", "--segments", "--min-duration", "0.15"]
+    done = run_cli("predict", bundle, folder, *options, "--format", "jsonl", code=0)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    for path in folder.iterdir():
+        own = [row for row in rows if row["path"] == str(path)]
+        assert own[0]["start"] == 0.0
+        assert own[-1]["end"] == soundfile.info(path).duration
+        assert all(row["end"] == following["start"] for row, following in pairwise(own))
+        assert min(row["end"] - row["start"] for row in own) >= 0.15
 
 
 @pytest.mark.parametrize(("end", "options"), [("\n", []), ("\0", ["-0"])])
@@ -95,6 +109,9 @@ def test_label_files_of_several_recordings_need_a_folder(
         (["--hop", "1"], "--hop is about windows\n  Add --window"),
         (["--threshold", "0.3"], "--threshold is about events\n  Add --events."),
         (["--merge-gap", "1", "--window", "1"], "--merge-gap is about events"),
+        (["--segments"], "segments are made of windows\n  Add --window, in s."),
+        (["--segments", "--events", "--window", "1"], "two kinds of rows: choose one"),
+        (["--segments", "--only", "ken", "--window", "1"], "--only is about events"),
         (["--events"], "events are made of windows\n  Add --window, in s."),
         (["--window", "0"], "a window of 0 s is less than a sample at 8000 Hz"),
         (["--resume"], "--resume continues a file or folder\n  Name it with --out."),

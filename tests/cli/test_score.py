@@ -161,6 +161,26 @@ def test_files_of_a_score(field: Path, tmp_path: Path) -> None:
     assert (out / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_segments_are_scored_over_time_and_by_their_boundaries(tmp_path: Path) -> None:
+    truth = [("r1", 0, 20, "speech"), ("r1", 20, 50, "music"), ("r2", 0, 50, "music")]
+    files = [
+        csv_of(tmp_path / "truth.csv", truth),
+        csv_of(
+            tmp_path / "found.csv", [("r1", 0, 25, "speech"), ("r1", 25, 60, "music"), truth[2]]
+        ),
+    ]
+    args = (files[1], "--annotations", files[0], "--seconds", 60, "--segments")
+    data = scored(*args)
+    assert data["accuracy_over_time"]["value"] == data["all"]["time_recall"]["value"] == 0.95
+    assert data["classes"]["speech"]["time_precision"]["value"] == 0.8
+    assert (data["boundaries"]["annotated"], data["boundaries"]["found"]) == (1, 0)
+    done = run_score(*args, "--onset", 5, "--out", tmp_path / "out")
+    assert "accuracy over time: 0.950" in done.stdout
+    assert "boundaries within 5 s: 1 of 1 found, 0 false" in done.stdout
+    assert "time without an annotation, not scored: 20 s" in done.stdout
+    assert "time_f1" in (tmp_path / "out" / "scores.csv").read_text().splitlines()[0]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -116,7 +116,8 @@ MergeGapOption = Annotated[
     typer.Option(metavar="S", help="Events that are so close become one; 0 if not given."),
 ]
 MinDurationOption = Annotated[
-    float | None, typer.Option(metavar="S", help="Shorter events are dropped; 0 if not given.")
+    float | None,
+    typer.Option(metavar="S", help="Shorter events are dropped, segments avoided; by default 0."),
 ]
 WeightsOption = Annotated[
     list[Path],

@@ -61,6 +61,9 @@ def predict(
     events: Annotated[
         bool, typer.Option("--events", help="Write events instead of windows.")
     ] = False,
+    segments: Annotated[
+        bool, typer.Option("--segments", help="Write one label at each instant.")
+    ] = False,
     threshold: options.ThresholdOption = [],  # noqa: B006  typer copies it
     threshold_off: options.ThresholdOffOption = None,
     merge_gap: options.MergeGapOption = None,
@@ -93,8 +96,10 @@ def predict(
     quiet: options.QuietOption = False,
     strict: options.StrictOption = False,
 ) -> None:
-    """Classify new recordings: clips, or windows and events in long recordings."""
+    """Classify new recordings: clips, or windows, events and segments in long recordings."""
     _check_options(force, resume, out)
+    if events and segments:
+        raise ConfigError("--events and --segments are two kinds of rows: choose one")
     rule: dict[str, Any] = {
         "threshold_off": threshold_off,
         "merge_gap": merge_gap,
@@ -102,8 +107,10 @@ def predict(
         "only": tuple(only) or None,
         "skip": tuple(skip) or None,
     }
-    if not events and any(value is not None for value in rule.values()):
-        raise _about_events(next(name for name, value in rule.items() if value is not None))
+    of_segments = {"min_duration"} if segments else set()
+    given = [name for name in rule if rule[name] is not None and name not in of_segments]
+    if given and not events:
+        raise _about_events(given[0])
     if window is None and hop is not None:
         raise ConfigError("--hop is about windows", hint="Add --window, in s.")
     from audioclf.base.limits import parse_limits, use_limits
@@ -119,6 +126,7 @@ def predict(
             from audioclf.models.windows import Cutting
             from audioclf.predict.inputs import collect, each_channel
             from audioclf.predict.job import predict_all
+            from audioclf.predict.segments import SegmentRule
             from audioclf.predict.settings import Job, Settings, check_settings, event_rule
             from audioclf.predict.sinks import open_sink
 
@@ -130,7 +138,7 @@ def predict(
                 raise _about_events("threshold")
             settings = Settings(
                 None if window is None else Cutting.of(window, hop, model.sr, partial),
-                found_rule if events else None,
+                found_rule if events else SegmentRule(min_duration or 0.0) if segments else None,
                 rollup,
                 output,
                 thresholds,

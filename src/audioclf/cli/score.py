@@ -15,6 +15,7 @@ from audioclf.cli.terminal import complain, format_table, json_text, say
 
 if TYPE_CHECKING:
     from audioclf.evaluation.detection.scores import ClassScores, DetectionScores
+    from audioclf.evaluation.detection.segmentation import SegmentationScores
     from audioclf.evaluation.detection.thresholds import Aim, ChosenThreshold
 
 _MODEL = ".audioclf"
@@ -86,6 +87,13 @@ def score(
             help="Score that an event of a model reaches; 0.5 if not given.", show_default=False
         ),
     ] = None,
+    segments: Annotated[
+        bool,
+        typer.Option(
+            "--segments", help="One label at a time: accuracy over time, boundaries within --onset."
+        ),
+    ] = False,
+    min_duration: options.MinDurationOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, the curve and the page.")
     ] = None,
@@ -99,10 +107,9 @@ def score(
     if seconds is not None and not 0 < seconds < float("inf"):
         raise ConfigError(f"--seconds {seconds:g}: a length above 0 is expected")
     is_model = detections.suffix == _MODEL
-    if is_model and window is None:
-        raise ConfigError("a model needs the length of its windows", hint="Add --window, in s.")
-    if not is_model and (window is not None or hop is not None):
-        raise ConfigError("--window and --hop are about a model", hint="Leave them out.")
+    _check_windows(window, hop, min_duration, is_model=is_model)
+    if segments and threshold is not None:
+        raise ConfigError("--threshold is about events", hint="Leave it or --segments out.")
     with options.progress_on_stderr(quiet=quiet, stage="score") as progress:
         from audioclf.evaluation.detection.matching import Collars
         from audioclf.evaluation.detection.scores import score_survey
@@ -131,13 +138,17 @@ def score(
                 window=window,
                 hop=hop,
                 threshold=threshold,
+                min_duration=min_duration,
+                segments=segments,
                 jobs=jobs,
                 progress=progress,
             )
         else:
             found, more = event_tables(detections, column)
         scored = survey_of(sources, truth, found, labels, seconds=seconds)
-        scores = score_survey(scored.survey, collars=collars, segment=segment, aims=aims)
+        scores = score_survey(
+            scored.survey, collars=collars, segment=segment, aims=aims, segmentation=segments
+        )
         data = scores_data(scored, scores, collars, segment)
         notes = [*notes, *more, *scored.notes, *scores.notes]
         if out is not None:
@@ -153,6 +164,17 @@ def score(
     if out is not None and not quiet:
         complain("done", f"scores.json, scores.csv, matches.csv, report.html in {out}")
     sys.exit(EXIT_OK)
+
+
+def _check_windows(
+    window: float | None, hop: float | None, min_duration: float | None, *, is_model: bool
+) -> None:
+    if is_model and window is None:
+        raise ConfigError("a model needs the length of its windows", hint="Add --window, in s.")
+    if not is_model and any(value is not None for value in (window, hop, min_duration)):
+        raise ConfigError(
+            "--window, --hop and --min-duration are about a model", hint="Leave them out."
+        )
 
 
 def _aims(max_false_alarms: float | None, precision: float | None) -> tuple[Aim, ...]:
@@ -175,7 +197,8 @@ def describe_scores(scores: DetectionScores) -> str:
     survey = scores.survey
     header, *rows = table_of(scores)
     n, hours = len(survey.recordings), float(survey.hours.sum())
-    lines = [format_table(header, rows), "", *_further(scores)]
+    further = _further(scores) if scores.segmentation is None else _of_labels(scores.segmentation)
+    lines = [format_table(header, rows), "", *further]
     for aim, each in scores.thresholds.items():
         lines += ["", f"threshold for {aim.sentence}, chosen with 90 % confidence:"]
         names = [*survey.classes, "all"]
@@ -189,6 +212,8 @@ def describe_scores(scores: DetectionScores) -> str:
 
 def table_of(scores: DetectionScores) -> list[list[str]]:
     """Return the header and a row for each class and for all of them."""
+    if scores.segmentation is not None:
+        return _table_of_labels(scores.survey.classes, scores.segmentation)
     header = ["class", "events", "found", "missed", "false/h", "precision", "recall", "F1"]
     return [header, *(_row(row) for row in (*scores.by_class, scores.overall))]
 
@@ -198,6 +223,25 @@ def _row(row: ClassScores) -> list[str]:
     numbers = [events.n_truth, events.n_found, events.n_missed]
     estimates = [events.precision, events.recall, events.f1]
     return [row.name, *map(str, numbers), _rate(events.false_per_hour), *map(str, estimates)]
+
+
+def _table_of_labels(classes: Sequence[str], segmentation: SegmentationScores) -> list[list[str]]:
+    """Return the header and a row for each class and for all, of labels over time."""
+    rows = zip([*classes, "all"], segmentation.seconds, segmentation.times, strict=True)
+    header = ["class", "annotated s", "precision", "recall", "F1"]
+    return [header, *([name, _three(s), *map(str, three)] for name, s, three in rows)]
+
+
+def _of_labels(segmentation: SegmentationScores) -> Iterator[str]:
+    precision, recall, f1 = segmentation.boundaries
+    yield f"accuracy over time: {segmentation.accuracy}"
+    yield (
+        f"boundaries within {segmentation.tolerance:g} s: {segmentation.n_found} of "
+        f"{segmentation.n_true} found, {segmentation.n_detected - segmentation.n_found} false; "
+        f"precision {precision}, recall {recall}, F1 {f1}"
+    )
+    if segmentation.unannotated >= 0.5:
+        yield f"time without an annotation, not scored: {_three(segmentation.unannotated)} s"
 
 
 def _rate(rate: object) -> str:

@@ -35,7 +35,7 @@ _BACKGROUND = re.compile(
     re.IGNORECASE,
 )
 
-_SLACK = 1e-9
+SLACK = 1e-9
 """Tolerance in s for times that are equal except for rounding."""
 
 
@@ -148,7 +148,7 @@ def _nearest_parts(times: NDArray[np.float64]) -> NDArray[np.float64]:
     parts = times.copy()
     centres = times.mean(axis=1)
     halfway = (centres[:-1] + centres[1:]) / 2
-    overlap = times[:-1, 1] > times[1:, 0] + _SLACK
+    overlap = times[:-1, 1] > times[1:, 0] + SLACK
     parts[:-1, 1] = np.where(overlap, halfway, times[:-1, 1])
     parts[1:, 0] = np.where(overlap, halfway, times[1:, 0])
     return parts
@@ -160,7 +160,7 @@ def _events_of(
     runs = [run for run in _runs(times, scores, rule) if scores[run].max() >= rule.threshold]
     for windows in _merged(times, runs, rule.merge_gap):
         start, end = float(times[windows[0], 0]), float(times[windows, 1].max())
-        if end - start >= rule.min_duration - _SLACK:
+        if end - start >= rule.min_duration - SLACK:
             best, mean = float(scores[windows].max()), float(scores[windows].mean())
             yield Event(start, end, code, best, mean, len(windows))
 
@@ -171,7 +171,7 @@ def _runs(
     """Return runs of adjacent windows that reach `off`."""
     active = np.flatnonzero(scores >= rule.off)
     gaps = times[active[1:], 0] - times[active[:-1], 1]
-    broken = (np.diff(active) > 1) | (gaps > rule.merge_gap + _SLACK)
+    broken = (np.diff(active) > 1) | (gaps > rule.merge_gap + SLACK)
     runs = np.split(active, np.flatnonzero(broken) + 1)
     return [run for run in runs if len(run)]
 
@@ -181,7 +181,7 @@ def _merged(
 ) -> list[NDArray[np.intp]]:
     merged: list[list[NDArray[np.intp]]] = []
     for run in runs:
-        if merged and times[run[0], 0] - times[merged[-1][-1][-1], 1] <= merge_gap + _SLACK:
+        if merged and times[run[0], 0] - times[merged[-1][-1][-1], 1] <= merge_gap + SLACK:
             merged[-1].append(run)
         else:
             merged.append([run])
@@ -207,7 +207,7 @@ class EventTracker:
         self._last = window
         if last is None:
             return []
-        overlap = last[1] > start + _SLACK
+        overlap = last[1] > start + SLACK
         halfway = ((last[0] + last[1]) / 2 + (start + end) / 2) / 2 if overlap else None
         return self._take(last, halfway)
 
@@ -260,7 +260,7 @@ class _ClassEvents:
     def add(self, start: float, end: float, score: float) -> list[Event]:
         """Take the part of time for which the next window stands."""
         ended: list[Event] = []
-        gap = self.rule.merge_gap + _SLACK
+        gap = self.rule.merge_gap + SLACK
         is_active = score >= self.rule.off
         if self.run is not None and not (is_active and start - self.run.end <= gap):
             ended += self._close()
@@ -285,7 +285,7 @@ class _ClassEvents:
         if self.event is None:
             self.event = run
             return []
-        if run.start - self.event.end <= self.rule.merge_gap + _SLACK:
+        if run.start - self.event.end <= self.rule.merge_gap + SLACK:
             self.event = _joined(self.event, run)
             return []
         ended, self.event = self._end(), run
@@ -293,7 +293,7 @@ class _ClassEvents:
 
     def _end(self) -> list[Event]:
         event, self.event = self.event, None
-        if event is None or event.end - event.start < self.rule.min_duration - _SLACK:
+        if event is None or event.end - event.start < self.rule.min_duration - SLACK:
             return []
         return [event]
 

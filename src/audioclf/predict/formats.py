@@ -7,7 +7,7 @@ changes their order.
   `score_<class>` for each class in the order of the model;
 - those of a model of several labels per clip: `path,start,end,labels`, joined by `;`, then
   `score_<class>`;
-- events: `path,start,end,label,score,mean_score,n_windows`;
+- events and segments: `path,start,end,label,score,mean_score,n_windows`;
 - behind both, `time` if the recordings of windows or events have clock times: when `start` was;
 - last, `channel` if the model takes each channel of a file as a clip: its number, from 1.
 

@@ -22,7 +22,7 @@ from audioclf.dataset.label_sets import SEPARATOR
 from audioclf.dataset.path_labels import count
 from audioclf.engines import make_engine
 from audioclf.engines.base import Engine, WorkerDiedError
-from audioclf.predict.events import no_events_note
+from audioclf.predict.events import EventRule, no_events_note
 from audioclf.predict.formats import Line, Place
 from audioclf.predict.inputs import Recording
 from audioclf.predict.journal import JournalRow, key_of
@@ -226,7 +226,7 @@ class _Writing:
     def event_notes(self) -> Iterator[str]:
         """Yield a note if there are windows and no event."""
         rule, result = self.job.settings.events, self.result
-        if rule is not None and result.done and not (result.lines or result.skipped):
+        if isinstance(rule, EventRule) and result.done and not (result.lines or result.skipped):
             if self.job.settings.thresholds is not None:
                 yield "no events: no window reaches the threshold of a class; lower --threshold"
                 return
@@ -241,7 +241,7 @@ class _Writing:
                 result.failures.append(outcome.error)
         else:
             rule = self.job.settings.events
-            if rule is not None:
+            if isinstance(rule, EventRule):
                 scores = scores_for_events(outcome, rule.makes_events(self.job.model.classes))
                 self.highest = float(np.fmax.reduce(scores, axis=None, initial=self.highest))
             result.done += 1

@@ -1,4 +1,4 @@
-"""Lines of one recording: windows, events, or one for the whole recording."""
+"""Lines of one recording: windows, events, segments, or one for the whole recording."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from audioclf.dataset.label_sets import join_labels
 from audioclf.models.calibration.maps import is_tie
-from audioclf.predict.events import EventRule, Rollup, find_events, rolled_up
+from audioclf.predict.events import Event, Rollup, find_events, rolled_up
 from audioclf.predict.formats import Line
 from audioclf.predict.scoring import Outcome
+from audioclf.predict.segments import SegmentRule, find_segments
 from audioclf.predict.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 def lines_of(outcome: Outcome, model: Model, settings: Settings) -> tuple[int, Iterable[Line]]:
     """Return the number of lines of one recording, and the lines."""
     if settings.events is not None:
-        events = _event_lines(outcome, model, settings.events, settings.thresholds)
-        return len(events), events
+        events = _events_of(outcome, model, settings)
+        return len(events), [_event_line(outcome, model, event) for event in events]
     if (several := model.manifest.several) is not None:
         thresholds = settings.thresholds or several.thresholds
         lines = list(_lines_of_several(outcome, model, settings, thresholds))
@@ -72,21 +73,27 @@ def _lines_of_several(
             yield Line(path, start, end, join_labels(name for name, _ in names), None, more)
 
 
-def _event_lines(
-    outcome: Outcome, model: Model, rule: EventRule, thresholds: Sequence[float] | None
-) -> list[Line]:
-    scores = scores_for_events(outcome, rule.makes_events(model.classes))
-    return [
-        Line(
-            outcome.recording.name,
-            event.start,
-            event.end,
-            model.classes[event.code],
-            event.score,
-            (event.mean_score, event.n_windows),
+def _events_of(outcome: Outcome, model: Model, settings: Settings) -> list[Event]:
+    rule = settings.events
+    assert rule is not None
+    if isinstance(rule, SegmentRule):
+        assert outcome.scores is not None
+        assert outcome.info is not None
+        return find_segments(
+            outcome.times,
+            outcome.scores,
+            rule,
+            end=float(outcome.times[0, 0]) + outcome.info.seconds,
+            abstain_below=model.manifest.abstain_below,
         )
-        for event in find_events(outcome.times, scores, rule, thresholds)
-    ]
+    scores = scores_for_events(outcome, rule.makes_events(model.classes))
+    return find_events(outcome.times, scores, rule, settings.thresholds)
+
+
+def _event_line(outcome: Outcome, model: Model, event: Event) -> Line:
+    label = (*model.classes, "")[event.code]
+    more = (event.mean_score, event.n_windows)
+    return Line(outcome.recording.name, event.start, event.end, label, event.score, more)
 
 
 def scores_for_events(

@@ -16,6 +16,7 @@ from audioclf.dataset.table_rows import read_number
 from audioclf.models.windows import Cutting
 from audioclf.predict.events import EVENTS_VERSION, EventRule, Rollup
 from audioclf.predict.formats import COLUMNS_VERSION, CsvFormat, OutputFormat, line_columns
+from audioclf.predict.segments import SegmentRule
 
 if TYPE_CHECKING:
     from audioclf.models.model import Model
@@ -32,13 +33,13 @@ _WORSE = "scores may be worse than the model's evaluation says"
 class Settings:
     """How each recording is predicted and written.
 
-    `cutting` is None where a recording is one clip. With `events`, lines are events instead of
-    windows; with `rollup`, there is one line per recording. `thresholds` are those of the classes
-    of a model of several labels per clip.
+    `cutting` is None where a recording is one clip. With `events`, lines are events or segments
+    instead of windows; with `rollup`, there is one line per recording. `thresholds` are those of
+    the classes of a model of several labels per clip.
     """
 
     cutting: Cutting | None = None
-    events: EventRule | None = None
+    events: EventRule | SegmentRule | None = None
     rollup: Rollup | None = None
     output: type[OutputFormat] = field(default=CsvFormat, repr=False)
     thresholds: tuple[float, ...] | None = field(default=None, repr=False)
@@ -47,7 +48,8 @@ class Settings:
         if self.events is not None and self.rollup is not None:
             raise ConfigError("events and a rollup cannot go into one output: choose one")
         needed_by = {
-            "events are": self.events is not None,
+            "events are": isinstance(self.events, EventRule),
+            "segments are": isinstance(self.events, SegmentRule),
             "a rollup is": self.rollup is not None,
             f"the format {self.output.name} is": self.output.needs_windows,
         }
@@ -161,10 +163,14 @@ def check_settings(model: Model, settings: Settings) -> list[str]:
         return []
     cutting = settings.cutting
     notes = [*_too_long(model, cutting)] or [*_unusual_length(model, cutting)]
-    if settings.events is not None:
+    if isinstance(settings.events, SegmentRule) and model.is_several:
+        raise ConfigError(
+            "segments have one label at each instant, and this model gives several labels per clip",
+            hint="Use --events.",
+        )
+    if isinstance(settings.events, EventRule):
         settings.events.makes_events(model.classes)
-    if settings.events is not None and not model.is_several:
-        notes += _without_background(model)
+        notes += [] if model.is_several else _without_background(model)
     return [*notes, *_faster_hop(cutting, model)]
 
 
@@ -172,7 +178,7 @@ def _check_without_scores(model: Model, settings: Settings) -> None:
     no_scores = f"the classifier of {model.manifest.cell!r} gives no scores"
     if settings.events or settings.rollup == "mean":
         raise ConfigError(
-            f"{no_scores}, and events and means are made of them",
+            f"{no_scores}, and events, segments and means are made of them",
             hint="Use --rollup share, or predictions of windows.",
         )
     if settings.output.needs_scores:

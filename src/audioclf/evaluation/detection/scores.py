@@ -15,6 +15,7 @@ from audioclf.evaluation.detection.matching import Collars, Matching, match
 from audioclf.evaluation.detection.psds import DCASE_1, DCASE_2, psds
 from audioclf.evaluation.detection.resampling import FEW_RECORDINGS
 from audioclf.evaluation.detection.segment_based import SegmentScores, segment_scores
+from audioclf.evaluation.detection.segmentation import SegmentationScores, segmentation_scores
 from audioclf.evaluation.detection.thresholds import Aim, ChosenThreshold, choose_thresholds
 from audioclf.evaluation.metrics.estimate import Estimate
 
@@ -35,7 +36,10 @@ class ClassScores:
 
 @dataclass(frozen=True, eq=False)
 class DetectionScores:
-    """The metrics of a survey: by class, of all classes together, and notes on their limits."""
+    """The metrics of a survey: by class, of all classes together, and notes on their limits.
+
+    `segmentation` is None unless both sides have one label at a time.
+    """
 
     survey: Survey
     matching: Matching
@@ -44,6 +48,7 @@ class DetectionScores:
     psds: dict[str, Estimate]
     thresholds: dict[Aim, list[ChosenThreshold]]
     notes: tuple[str, ...]
+    segmentation: SegmentationScores | None = None
 
 
 def score_survey(
@@ -52,9 +57,16 @@ def score_survey(
     collars: Collars | None = None,
     segment: float = 1.0,
     aims: tuple[Aim, ...] = (),
+    segmentation: bool = False,
     seed: int = 0,
 ) -> DetectionScores:
-    """Return all metrics of a survey, with 95 % intervals over its recordings."""
+    """Return all metrics of a survey, with 95 % intervals over its recordings.
+
+    With `segmentation`, also those of labels of which there is one at a time; the tolerance of
+    boundaries is the onset collar.
+    """
+    collars = collars or Collars()
+    of_labels = segmentation_scores(survey, collars.onset, seed=seed) if segmentation else None
     matching = match(survey.truth, survey.detections, collars)
     events = event_scores(survey, matching, seed=seed)
     segments = segment_scores(survey, segment, seed=seed)
@@ -83,7 +95,7 @@ def score_survey(
     chosen = {aim: choose_thresholds(survey, matching, aim, seed=seed) for aim in aims}
     notes = _notes(survey, rows[:-1])
     return DetectionScores(
-        survey, matching, tuple(rows[:-1]), rows[-1], of_scenarios, chosen, notes
+        survey, matching, tuple(rows[:-1]), rows[-1], of_scenarios, chosen, notes, of_labels
     )
 
 

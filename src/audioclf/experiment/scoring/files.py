@@ -15,6 +15,7 @@ from audioclf.evaluation.detection.average_precision import Curve, curve
 from audioclf.evaluation.detection.events import Survey
 from audioclf.evaluation.detection.matching import Collars
 from audioclf.evaluation.detection.scores import ClassScores, DetectionScores
+from audioclf.evaluation.detection.segmentation import SegmentationScores
 from audioclf.evaluation.detection.thresholds import ChosenThreshold
 from audioclf.evaluation.metrics.estimate import Estimate
 from audioclf.experiment.scoring.survey import Scored
@@ -23,7 +24,8 @@ MATCH_COLUMNS = (
     *("recording", "class", "kind", "status", "start", "end", "score"),
     *("other_start", "other_end", "table", "line"),
 )
-_METRICS = ("precision", "recall", "f1", "false_per_hour")
+_THREE = ("precision", "recall", "f1")
+_METRICS = (*_THREE, "false_per_hour")
 
 
 def scores_data(
@@ -36,7 +38,7 @@ def scores_data(
         for aim, each in scores.thresholds.items()
         for name, chosen in zip([*survey.classes, "all"], each, strict=True)
     ]
-    return {
+    data: dict[str, Any] = {
         "collars": asdict(collars),
         "segment_seconds": segment,
         "recordings": list(survey.recordings),
@@ -48,6 +50,25 @@ def scores_data(
         "thresholds": thresholds,
         "notes": [*scored.notes, *scores.notes],
     }
+    if scores.segmentation is not None:
+        _add_segmentation(data, scores.segmentation)
+    return data
+
+
+def _add_segmentation(data: dict[str, Any], scores: SegmentationScores) -> None:
+    """Add metrics over time to each class, and those of boundaries."""
+    rows = [*data["classes"].values(), data["all"]]
+    for row, times in zip(rows, scores.times, strict=True):
+        row |= {f"time_{name}": _estimate(each) for name, each in zip(_THREE, times, strict=True)}
+    data["boundaries"] = {
+        "tolerance": scores.tolerance,
+        "annotated": scores.n_true,
+        "detected": scores.n_detected,
+        "found": scores.n_found,
+        **{name: _estimate(each) for name, each in zip(_THREE, scores.boundaries, strict=True)},
+    }
+    data["accuracy_over_time"] = _estimate(scores.accuracy)
+    data["unannotated_seconds"] = scores.unannotated
 
 
 def _class_data(row: ClassScores) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from audioclf.predict.formats import JsonLinesFormat
 from audioclf.predict.inputs import Recording
 from audioclf.predict.job import predict_all
 from audioclf.predict.journal import JournalRow
+from audioclf.predict.segments import SegmentRule
 from audioclf.predict.settings import Job, Settings, class_thresholds
 from audioclf.predict.sinks import Sink
 
@@ -60,10 +61,12 @@ def detect(
     window: float,
     hop: float | None,
     threshold: float | None = None,
+    min_duration: float | None = None,
+    segments: bool = False,
     jobs: int | None = None,
     progress: Progress = no_progress,
 ) -> tuple[list[EventTable], list[str]]:
-    """Return the events in each recording as a table, and notes.
+    """Return the events or segments in each recording as a table, and notes.
 
     The default threshold is 0.5, or for a model of several labels its own of each class.
     """
@@ -75,7 +78,10 @@ def detect(
         )
     thresholds = class_thresholds(model, threshold, {})
     highest = 0.5 if threshold is None else threshold
-    rule = EventRule(highest if thresholds is None else max(thresholds))
+    rule: EventRule | SegmentRule = SegmentRule(min_duration or 0.0)
+    if not segments:
+        highest = highest if thresholds is None else max(thresholds)
+        rule = EventRule(highest, min_duration=min_duration or 0.0)
     cutting = Cutting.of(window, hop, model.sr, "keep")
     job = Job(model, Settings(cutting, rule, None, JsonLinesFormat, thresholds))
     sink = _Rows(iter(sources))

@@ -1,0 +1,120 @@
+"""Accuracy of labels over time, and precision, recall and F1 of the boundaries between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from audioclf.base.errors import ConfigError
+from audioclf.evaluation.detection.event_based import precision_recall_f1, with_total
+from audioclf.evaluation.detection.events import Codes, Events, Floats, Survey
+from audioclf.evaluation.detection.matching import Collars, match
+from audioclf.evaluation.metrics.estimate import Estimate
+
+_TOUCHING = 1e-3
+"""Seconds between two rows that touch, as tools round times."""
+
+Three = tuple[Estimate, Estimate, Estimate]
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentationScores:
+    """Metrics of labels that do not overlap, of the time that is annotated.
+
+    `times` are precision, recall and F1 over time of each class, then of all together, whose recall
+    is the accuracy; `seconds` [shape=(n_classes + 1,)] the annotated time of each. `boundaries`
+    are those of the instants at which the label changes, with a tolerance of `tolerance` s, of
+    which `n_true` are annotated, `n_detected` detected and `n_found` matched.
+    """
+
+    times: tuple[Three, ...]
+    seconds: Floats
+    unannotated: float
+    boundaries: Three
+    tolerance: float
+    n_true: int
+    n_detected: int
+    n_found: int
+
+    @property
+    def accuracy(self) -> Estimate:
+        """Share of the annotated time with the right label."""
+        return self.times[-1][1]
+
+
+def segmentation_scores(survey: Survey, tolerance: float, *, seed: int = 0) -> SegmentationScores:
+    """Return the scores of a survey of which no two labels overlap.
+
+    A boundary is where two segments of different labels touch. Boundaries are matched one to one,
+    as many as possible. Time without an annotation, and detected boundaries in it, do not count.
+    """
+    n_recordings, n_classes = survey.shape
+    hits, detected, truth = (np.zeros((n_recordings, n_classes)) for _ in range(3))
+    true_rows, found_rows = [], []
+    for place, name in enumerate(survey.recordings):
+        true, found = (_one_recording(side, place) for side in (survey.truth, survey.detections))
+        for side, kind in ((true, "annotated"), (found, "detected")):
+            _check(side, f"{name}: two {kind} labels")
+        edges = np.unique(np.concatenate([true.starts, true.ends, found.starts, found.ends]))
+        lengths, middles = np.diff(edges), (edges[:-1] + edges[1:]) / 2
+        real, guess = _labels_at(true, middles), _labels_at(found, middles)
+        for counts, codes, chosen in (
+            (truth, real, real >= 0),
+            (detected, guess, (real >= 0) & (guess >= 0)),
+            (hits, real, (real >= 0) & (real == guess)),
+        ):
+            counts[place] = np.bincount(codes[chosen], lengths[chosen], minlength=n_classes)
+        true_rows += [(place, 0, at, at, np.nan) for at in _boundaries(true)]
+        at_found = _boundaries(found)
+        inside = _labels_at(true, at_found) >= 0
+        found_rows += [(place, 0, at, at, np.nan) for at in at_found[inside]]
+    times = _metrics(with_total(hits), with_total(detected), with_total(truth), seed)
+    true_edges, found_edges = Events.of(true_rows), Events.of(found_rows)
+    matching = match(true_edges, found_edges, Collars(tolerance, None))
+    numbers = [
+        found_edges.counts(n_recordings, 1, rows=matching.hits),
+        found_edges.counts(n_recordings, 1),
+        true_edges.counts(n_recordings, 1),
+    ]
+    (boundaries,) = _metrics(numbers[0], numbers[1], numbers[2], seed)
+    seconds = with_total(truth).sum(axis=0)
+    n_found, n_detected, n_true = (int(each.sum()) for each in numbers)
+    unannotated = max(0.0, float(survey.seconds.sum() - seconds[-1]))
+    return SegmentationScores(
+        tuple(times), seconds, unannotated, boundaries, tolerance, n_true, n_detected, n_found
+    )
+
+
+def _metrics(hits: Floats, detected: Floats, truth: Floats, seed: int) -> list[Three]:
+    n_units = ((truth > 0) | (detected > 0)).sum(axis=0)
+    return precision_recall_f1(hits, detected, truth, n_units, seed=seed)
+
+
+def _one_recording(events: Events, place: int) -> Events:
+    """Return the events of a recording by start, without those of no length."""
+    rows = np.flatnonzero((events.recordings == place) & (events.ends > events.starts))
+    return events.at(rows[np.argsort(events.starts[rows], kind="stable")])
+
+
+def _check(events: Events, subject: str) -> None:
+    overlap = np.flatnonzero(events.starts[1:] < events.ends[:-1] - _TOUCHING)
+    if len(overlap):
+        raise ConfigError(
+            f"{subject} at {events.starts[1:][overlap[0]]:g} s, and segments have one at a time",
+            hint="Leave --segments out to score events, or one of the classes with --skip.",
+        )
+
+
+def _labels_at(events: Events, times: Floats) -> Codes:
+    """Return the class at each time, -1 for none."""
+    at = np.searchsorted(events.starts, times, side="right") - 1
+    if not len(events):
+        return at
+    return np.where((at >= 0) & (times < events.ends[at]), events.classes[at], -1)
+
+
+def _boundaries(events: Events) -> Floats:
+    touching = events.starts[1:] - events.ends[:-1] <= _TOUCHING
+    changes: Floats = events.starts[1:][touching & (events.classes[1:] != events.classes[:-1])]
+    return changes
