@@ -26,6 +26,7 @@ from audioclf.predict.formats import Line
 from audioclf.predict.inputs import Recording
 from audioclf.predict.lines import lines_of, scores_for_events
 from audioclf.predict.scoring import Outcome, outputs_of
+from audioclf.predict.segments import SegmentRule
 from audioclf.predict.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class _Session:
         blocks = self.sound.remembered(mono) if self.how.keep_clips else mono
         settings, model = self.how.settings, self.model
         rule = settings.events
+        assert not isinstance(rule, SegmentRule)  # it needs the whole recording
         tracker = None if rule is None else EventTracker(rule, settings.thresholds)
         wanted = np.True_ if rule is None else rule.makes_events(model.classes)
         assert settings.cutting is not None
