@@ -101,6 +101,19 @@ def test_windows_have_a_row_each_with_their_times(config: Path, tmp_path: Path) 
     assert [float(row[3]) for row in rows] == data["start"].tolist()
 
 
+def test_a_featurizer_that_fails_to_name_its_step_computes_each_window_alone(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables: list[Any] = []
+    for step in (lambda *_: None, lambda *_: 1 / 0):
+        monkeypatch.setattr(Mfcc, "shared_step", step)
+        out = tmp_path / f"{len(tables)}.npz"
+        options = ("--window", "0.2", "--hop", "0.1", "--no-cache", "--jobs", "1")
+        run_cli("features", config, "--out", out, *options, code=0)
+        tables.append(np.load(out)["X_mfcc"])
+    np.testing.assert_array_equal(*tables)
+
+
 def test_a_clip_without_a_window_is_named(config: Path, tmp_path: Path) -> None:
     write_wav(tmp_path / "ä.wav", tone(500.0, 0.1, 8000, 3))
     out = tmp_path / "t.npz"

@@ -18,7 +18,7 @@ from audioclf.builtin.featurizers.concat import Concat
 from audioclf.components.registry import Origin, PluginRecord, Provider, Registry
 from audioclf.evaluation.results import Pipeline
 from audioclf.models.bundle.reading import load, open_bundle
-from audioclf.models.bundle.weights import remove_unpacked
+from audioclf.models.bundle.weights import embedded, remove_unpacked
 from audioclf.models.model import Model
 from audioclf.plugin import Featurizer, InputPath, Weights
 from tests.conftest import run_cli, run_process, write_sounds
@@ -190,6 +190,12 @@ def test_small_weights_that_may_be_passed_on_are_in_the_model(
     monkeypatch.setattr(Weighted, "extract", lambda *_: pytest.fail("it was parsed"))
     with pytest.raises(ModelError, match=f"'numbers.txt' with SHA-256 {DIGEST} are missing"):
         load(changed, registry=plugins)
+
+
+def test_a_folder_is_in_no_model_even_if_it_may_be_passed_on(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    weighted = Weighted(path=tmp_path, redistributable=True)
+    assert embedded(weighted) == {}
 
 
 def test_a_component_with_weights_of_its_own_shows_them(file: Path) -> None:

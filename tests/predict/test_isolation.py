@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import os
 import signal
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +17,7 @@ import pytest
 from audioclf.base.errors import EXIT_MODEL, EXIT_PARTIAL, ModelError
 from audioclf.dataset.sources import AudioSource, FileSource
 from audioclf.models.bundle import reading as trial
+from audioclf.models.bundle import weights as unpacked
 from audioclf.predict.inputs import Recording, collect
 from audioclf.predict.job import predict_all
 from audioclf.predict.settings import Job
@@ -73,16 +77,26 @@ def crash(path: str) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def test_a_model_that_crashes_a_library_ends_a_worker_and_not_us(
+def unpack_and_crash(files: tuple[Path, Sequence[Path], str]) -> None:
+    with suppress(ModelError):
+        trial._load(files)
+    assert unpacked._folder().parent == Path(files[2])
+    crash("")
+
+
+def test_a_model_that_crashes_a_library_ends_a_worker_and_leaves_no_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "_load", crash)
+    monkeypatch.setattr(trial, "_load", unpack_and_crash)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     path = tmp_path / "m.audioclf"
     with pytest.raises(
         ModelError, match=r"m\.audioclf: loading it ended the worker process"
     ) as got:
         trial.try_bundle(path)
     assert "SIGSEGV" in got.value.message
+    assert not [*(tmp_path / "temporary").iterdir()]
 
 
 @pytest.mark.slow

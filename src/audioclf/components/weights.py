@@ -53,7 +53,8 @@ class Weights:
         Fields of the featurizer that hold the path and the digest; empty for a file of an installed
         package that can be read from nowhere else.
     redistributable : bool
-        Whether their licence lets anybody pass them on. Then a model holds them, if they are small.
+        Whether their licence lets anybody pass them on. Then a model holds them, if they are one
+        small file.
     """
 
     name: str

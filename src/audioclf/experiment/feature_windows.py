@@ -15,7 +15,7 @@ from audioclf.dataset.dataset import Clip
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.features.extraction import plans_in
 from audioclf.features.worker import LedgerRow, Plan, featurize, featurize_windows
-from audioclf.models.windows import BATCH, Cutting, Piece, pieces, rows_of_runs
+from audioclf.models.windows import BATCH, Cutting, Piece, pieces, rows_of_runs, shared_step
 
 if TYPE_CHECKING:
     from audioclf.components.featurizer import Featurizer
@@ -125,7 +125,7 @@ def _keep(found: _Windows, clip: Clip, times: tuple[float, float], row: _Row) ->
 
 def _rows(plan: Plan, batch: Sequence[Piece], work: _Work) -> list[Matrix | FeatureError]:
     sr, pool = work.audio.sr, plan.featurizer.pooling.pool
-    step = plan.featurizer.shared_step(sr)
+    step = shared_step(plan.featurizer, sr)
     matrices = rows_of_runs(
         batch,
         work.cutting,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -32,6 +31,7 @@ from audioclf.models.windows import (
     ScoredWindow,
     pieces,
     rows_of_runs,
+    shared_step,
     source_from,
     source_of,
 )
@@ -217,10 +217,7 @@ class Model:
     @property
     def shared_step(self) -> int | None:
         """Windows share work if a multiple of this many samples apart; None if never."""
-        with suppress(Exception):  # a plugin that fails here fails in `extract`, too
-            step = self.featurizer.shared_step(self.sr)
-            return step if isinstance(step, int) and step > 0 else None
-        return None
+        return shared_step(self.featurizer, self.sr)
 
     def windows(
         self,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
@@ -26,6 +27,8 @@ from audioclf.models.arrays import ArraySource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from audioclf.components.featurizer import Featurizer
 
 Partial = Literal["keep", "drop"]
 
@@ -132,6 +135,14 @@ def source_from(item: Any, sr: int | None) -> AudioSource:
     if sr is None:
         raise TypeError("a waveform needs its sample rate: pass sr=..., in Hz")
     return ArraySource.of(item, sr)
+
+
+def shared_step(featurizer: Featurizer, sr: int) -> int | None:
+    """Return how many samples apart windows share work; None if never, or if the plugin fails."""
+    with suppress(Exception):  # it fails in `extract`, too
+        step = featurizer.shared_step(sr)
+        return step if isinstance(step, int) and step > 0 else None
+    return None
 
 
 _T = TypeVar("_T")

@@ -8,11 +8,13 @@ of stored rows, features of a known signal.
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from audioclf.base.errors import AudioclfError, ConfigError, ModelError, PluginError
@@ -31,7 +33,7 @@ from audioclf.models.bundle.container import MODEL_LIMITS, unseal
 from audioclf.models.bundle.manifest import Manifest, Provenance, parse_manifest
 from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
-from audioclf.models.bundle.weights import check_weights, located, remove_unpacked
+from audioclf.models.bundle.weights import check_weights, located
 from audioclf.models.estimators.several import restore_classes
 from audioclf.models.estimators.store import SKOPS, restore_estimator
 from audioclf.models.model import Model
@@ -201,8 +203,9 @@ def try_bundle(path: Path, expect_sha256: str | None = None, weights: Sequence[P
         open_bundle(
             path, expect_sha256=expect_sha256
         )  # refuse another file before a process is started
-    with ProcessEngine(1) as engine:
-        ((_, outcome),) = engine.map(_load, [(path, weights)])
+    own_folder = TemporaryDirectory(prefix="audioclf-", ignore_cleanup_errors=True)
+    with own_folder as folder, ProcessEngine(1) as engine:
+        ((_, outcome),) = engine.map(_load, [(path, weights, folder)])
     if isinstance(outcome, WorkerDiedError):
         raise ModelError(
             f"{path}: loading it ended the worker process ({outcome.how})",
@@ -212,12 +215,10 @@ def try_bundle(path: Path, expect_sha256: str | None = None, weights: Sequence[P
         raise outcome
 
 
-def _load(files: tuple[Path, Sequence[Path]]) -> None:
-    path, weights = files
-    try:
-        read_bundle(path, weights=weights)
-    finally:
-        remove_unpacked()
+def _load(files: tuple[Path, Sequence[Path], str]) -> None:
+    """Load a bundle with all temporary files in a folder, which outlives a crash."""
+    path, weights, tempfile.tempdir = files
+    read_bundle(path, weights=weights)
 
 
 def _restored(contents: Contents, registry: Registry, weights: Sequence[Path]) -> Bundle:

@@ -26,11 +26,12 @@ MAX_EMBEDDED_BYTES = 5_000_000
 
 
 def embedded(featurizer: Featurizer) -> dict[str, bytes]:
-    """Return the weights that a bundle holds, by member: small ones that may be passed on."""
+    """Return the weights that a bundle holds, by member: small files that may be passed on."""
     return {
         f"{WEIGHTS}{weights.sha256}": weights.read()
         for _, weights in weights_inside(featurizer)
         if weights.field and weights.redistributable and weights.size <= MAX_EMBEDDED_BYTES
+        if not weights.path.is_dir()
     }
 
 
@@ -113,7 +114,7 @@ def _folder() -> Path:
 
 
 def remove_unpacked() -> None:
-    """Remove the unpacked weights of this process; a worker process has to call it."""
+    """Remove the unpacked weights of this process."""
     if _folder.cache_info().currsize:
         shutil.rmtree(_folder(), ignore_errors=True)
         _folder.cache_clear()
