@@ -50,6 +50,9 @@ _SECTIONS = {
         "model": "Show the content of a model file, without running it.",
         "export": "Export a model as ONNX, and check that its scores stay the same.",
     },
+    "Label and retrain": {
+        "suggest": "Choose windows of recordings to label, with the probability of each choice."
+    },
     "Help and set-up": {
         "docs": "Print a page of the documentation, or list the pages.",
         "weights": "Describe or download a pre-trained model, with the YAML that uses it.",

@@ -46,6 +46,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "audit": ("audit my_sounds.yaml --quick", "audit my_sounds.yaml --allow recording-habit"),
     "replay": ("replay runs/NAME",),
     "notify": ("notify runs/NAME mlflow",),
+    "suggest": ("suggest model.audioclf nights/ --window 3 --n 60 --by mixed",),
     "model": ("model show model.audioclf",),
     "export": ("export model.audioclf --to onnx",),
     "sample-data": ("sample-data --list", "sample-data groups"),

@@ -208,9 +208,14 @@ def _unusual_length(model: Model, cutting: Cutting) -> Iterator[str]:
         yield f"a window of {warning}: {_WORSE}"
 
 
+def is_background(name: str) -> bool:
+    """Return whether a class is for all else, by its name."""
+    return _OTHER.search(name) is not None
+
+
 def _without_background(model: Model) -> Iterator[str]:
     """Name the trap of events of a model that was trained on calls alone."""
-    if model.manifest.abstain_below is None and not any(map(_OTHER.search, model.classes)):
+    if model.manifest.abstain_below is None and not any(map(is_background, model.classes)):
         yield (
             "no class of the model is background, so every window gets one of its classes, also "
             "silence and other sounds; train with a class for these, as `background` of the loader "

@@ -96,7 +96,7 @@ def difference_interval(values: Floats) -> tuple[float, float]:
     return float(ends[0]), float(ends[1])
 
 
-def wilson_interval(share: float, n: int, quantile: float | None = None) -> tuple[float, float]:
+def wilson_interval(share: float, n: float, quantile: float | None = None) -> tuple[float, float]:
     """Return the 95 % interval of a share of `n` trials (Wilson 1927), by the normal `quantile`."""
     z = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2) if quantile is None else quantile
     center = (share + z**2 / (2 * n)) / (1 + z**2 / n)

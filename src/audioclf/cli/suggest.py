@@ -1,0 +1,98 @@
+"""`audioclf suggest MODEL RECORDING...`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError
+from audioclf.cli import options
+from audioclf.cli.terminal import complain, format_table, say
+
+
+def suggest(
+    bundle: options.ModelArgument,
+    recordings: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RECORDING", help="Recordings, folders, zips or tables.", show_default=False
+        ),
+    ],
+    window: Annotated[
+        float, typer.Option(metavar="S", help="Length of a window.", show_default=False)
+    ],
+    hop: options.HopOption = None,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="Number of windows.")] = 60,
+    by: Annotated[
+        Literal["mixed", "uncertain", "scores", "random"],
+        typer.Option(
+            help="uncertain ones, equally many of each band of scores, at random; mixed is half "
+            "uncertain and half drawn from all bands."
+        ),
+    ] = "mixed",
+    classes: Annotated[
+        list[str],
+        typer.Option(
+            "--class", help="Class that is looked for; all but background if none is named."
+        ),
+    ] = [],  # noqa: B006  typer copies it
+    per_recording: Annotated[
+        int | None, typer.Option(min=1, help="Windows of one recording at most.")
+    ] = None,
+    reviewed: Annotated[
+        list[Path], typer.Option(help="Leave out the windows of an earlier list; may be repeated.")
+    ] = [],  # noqa: B006
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 42,
+    out: Annotated[Path, typer.Option(help="List to write.")] = Path("suggested.csv"),
+    force: options.ForceOption = False,
+    weights: options.WeightsOption = [],  # noqa: B006
+    expect_sha256: options.ExpectOption = None,
+    jobs: options.JobsOption = None,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Choose windows of recordings to label, with the probability of each choice."""
+    if out.exists() and not force:
+        raise ConfigError(f"{out} exists", hint="Choose another --out, or replace it with --force.")
+    with options.progress_on_stderr(quiet=quiet, stage="model") as progress:
+        from audioclf.experiment.review import collection
+        from audioclf.experiment.review.choosing import Choice
+        from audioclf.experiment.review.suggesting import suggest_windows, write_list
+        from audioclf.models.bundle.reading import model_file, read_bundle
+        from audioclf.predict.inputs import collect
+
+        registry = options.load_registry()
+        found = read_bundle(
+            model_file(bundle), registry, expect_sha256=expect_sha256, weights=weights
+        )
+        model = found.model
+        targets = collection.targets_of(model, classes)
+        collected = collect(recordings)
+        lengths = (window, hop)
+        scored, result = collection.score_windows(
+            model, collected, lengths, jobs=jobs, progress=progress
+        )
+        left = collection.without_reviewed(scored, reviewed)
+        choice = Choice(by, n, per_recording)
+        windows, chosen = suggest_windows(model, left, targets, choice, seed=seed, out=out)
+        write_list(out, windows, model.classes)
+    for note in (*found.notes, *collected.notes, *result.notes):
+        complain("note", note)
+    for failure in result.failures:
+        complain("failed", failure)
+    if len(left) < len(scored):
+        complain("note", f"{len(scored) - len(left)} windows overlap reviewed ones, left out")
+    if len(windows) < n:
+        complain("note", f"only {len(windows)} windows could be chosen")
+    keys = sorted(chosen.sizes, key=lambda key: (key[0], -key[1]))
+    counts = [sum(window.stratum == chosen.name_of(key) for window in windows) for key in keys]
+    rows = [
+        [chosen.name_of(key), str(count), f"{chosen.sizes[key]:,}"]
+        for key, count in zip(keys, counts, strict=True)
+    ]
+    say(format_table(["chosen by, score", "windows", "of"], rows))
+    say()
+    say(f"{out}: {len(windows)} of {len(left):,} windows; next: audioclf review {out}")
+    sys.exit(EXIT_PARTIAL if result.failed else EXIT_OK)

@@ -1,0 +1,1 @@
+"""Samples of windows with known probabilities, and estimates from them."""

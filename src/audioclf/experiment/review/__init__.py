@@ -1,0 +1,1 @@
+"""Suggestions of windows to review, and estimates from the reviews."""

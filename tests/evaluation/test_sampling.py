@@ -1,0 +1,134 @@
+"""Samples of windows with known probabilities, and the estimates from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from audioclf.evaluation.metrics.estimate import Estimate
+from audioclf.evaluation.sampling.design import (
+    dependent_rounding,
+    draw,
+    expected_counts,
+    score_bands,
+    sizes_of_draws,
+)
+from audioclf.evaluation.sampling.estimates import (
+    Stratum,
+    at_threshold,
+    cohens_kappa,
+    joined,
+    more_for_half,
+    share_of,
+    total_of,
+)
+
+
+def test_equal_scores_are_in_one_band_and_bands_shrink_towards_high_scores() -> None:
+    scores = np.round(np.random.default_rng(0).beta(0.3, 8, 3000), 2)
+    bands, lows = score_bands(scores, 60)
+    assert (scores >= lows[bands]).all()
+    assert all(len(set(bands[scores == value])) == 1 for value in set(scores))
+    sizes = np.bincount(bands)
+    assert sizes[0] == sizes.max() > 10 * sizes[-1]
+    assert score_bands(np.zeros(10), 60)[1].tolist() == [0.0]
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5])
+def test_sizes_of_draws_are_whole_and_possible(power: float) -> None:
+    sizes = np.array([5000, 300, 40, 3, 0])
+    draws = sizes_of_draws(sizes, 50, power)
+    assert draws.sum() == 50
+    assert (draws <= sizes).all()
+    assert (draws[:4] >= 2).all()
+    assert sizes_of_draws(sizes, 10**6, power).tolist() == sizes.tolist()
+
+
+def test_rounding_keeps_means_rows_and_columns() -> None:
+    rng = np.random.default_rng(1)
+    expected = rng.uniform(0, 1.5, (6, 4))
+    rounds = np.array([dependent_rounding(expected, rng) for _ in range(300)])
+    assert np.abs(rounds.mean(axis=0) - expected).max() < 5 * 0.5 / 300**0.5
+    for axis in (1, 2):
+        sums, means = rounds.sum(axis=axis), expected.sum(axis=axis - 1)
+        assert ((np.floor(means) <= sums) & (sums <= np.ceil(means))).all()
+
+
+@pytest.mark.parametrize("limit", [None, 2])
+def test_windows_are_drawn_with_their_probabilities_and_few_of_a_recording(
+    limit: int | None,
+) -> None:
+    rng = np.random.default_rng(2)
+    strata = rng.integers(0, 3, 200)
+    recordings = np.sort(rng.integers(0, 8, 200) // rng.integers(1, 4, 200))
+    limits = None if limit is None else np.full(8, limit)
+    hits, most, n = np.zeros(200), 0, 250
+    for _ in range(n):
+        chosen, shares = draw(strata, recordings, np.array([6.0, 4.0, 2.0]), rng, limits)
+        hits[chosen] += 1
+        most = max(most, int(np.bincount(recordings[chosen]).max()))
+    error = (hits / n - shares) / np.sqrt(shares * (1 - shares) / n)
+    assert 0.8 < error.std() < 1.25
+    assert shares.min() > 0
+    assert limit is None or most <= limit
+    assert shares.sum() == pytest.approx(12)
+
+
+def test_a_limit_that_leaves_too_few_windows_lowers_the_number() -> None:
+    counts = np.array([[5, 5], [5, 5]])
+    expected = expected_counts(counts, np.array([8.0, 8.0]), np.array([3, 3]))
+    assert expected.sum() == pytest.approx(6)
+
+
+def stratum(low: float, size: int, hits: int, n: int, start: int = 0) -> Stratum:
+    return Stratum(f"{low:g}", low, size, np.arange(start, start + n), np.full(n, size / n))
+
+
+def test_a_stratum_that_was_reviewed_completely_is_known() -> None:
+    hits = np.array([True, True, False])
+    assert stratum(0, 3, 2, 3).total(hits) == Estimate(2.0, 2.0, 2.0)
+
+
+def test_a_stratum_without_an_event_is_not_certain_to_have_none() -> None:
+    none = stratum(0, 1000, 0, 20).total(np.zeros(20, dtype=bool))
+    assert (none.value, none.low) == (0.0, 0.0)
+    assert 100 < none.high < 200  # 3 of 20 is the rule of thumb
+
+
+def test_sums_and_shares_of_strata() -> None:
+    above, below = Estimate(80.0, 70.0, 90.0), Estimate(20.0, 10.0, 40.0)
+    total = total_of([above, below])
+    assert [total.value, total.low] == pytest.approx([100, 100 - 200**0.5])
+    recall = share_of([above], [below])
+    assert recall.value == pytest.approx(0.8)
+    assert recall.low < 80 / 115 < recall.value < 0.88 < recall.high < 0.92
+    assert share_of([above], []) == Estimate(1.0, 1.0, 1.0)
+    assert np.isnan(share_of([], []).value)
+
+
+def test_precision_and_recall_at_a_threshold() -> None:
+    strata = [stratum(0.0, 900, 1, 10), stratum(0.5, 100, 8, 10, start=10)]
+    hits = np.repeat([True, False, True, False], [1, 9, 8, 2])
+    point = at_threshold(strata, hits, 0.5)
+    assert (point.n_windows, point.precision.value) == (100, 0.8)
+    assert point.recall.value == pytest.approx(80 / 170)
+    assert 0.1 < point.recall.low < 80 / 170 < point.recall.high < 0.95
+    assert at_threshold(strata, hits, 0.0).recall.low == 1.0
+
+
+def test_strata_without_a_reviewed_window_are_joined_with_a_neighbor() -> None:
+    strata = [stratum(0.0, 50, 0, 0), stratum(0.2, 30, 0, 3), stratum(0.9, 5, 0, 0)]
+    (one,) = joined(strata)
+    assert (one.size, one.low, one.n_reviewed) == (85, 0.0, 3)
+
+
+def test_four_times_the_windows_halve_the_interval() -> None:
+    assert more_for_half([stratum(0, 10**6, 0, 50)]) == 150
+    assert more_for_half([stratum(0, 100, 0, 100)]) == 0
+
+
+def test_kappa_is_that_of_the_textbook() -> None:
+    first = ["yes"] * 25 + ["no"] * 25
+    second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
+    assert cohens_kappa(first, second) == pytest.approx(0.4)
+    assert np.isnan(cohens_kappa(["a"], ["a"]))
