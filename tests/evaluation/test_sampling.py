@@ -81,7 +81,7 @@ def test_a_limit_that_leaves_too_few_windows_lowers_the_number() -> None:
 
 
 def stratum(low: float, size: int, hits: int, n: int, start: int = 0) -> Stratum:
-    return Stratum(f"{low:g}", low, size, np.arange(start, start + n), np.full(n, size / n))
+    return Stratum(f"{low:g}", low, size, np.arange(start, start + n), np.full(n, size / max(n, 1)))
 
 
 def test_a_stratum_that_was_reviewed_completely_is_known() -> None:
