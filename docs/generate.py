@@ -235,6 +235,8 @@ def _example(cls: type[Component]) -> str:
     mapping = ", ".join([f"type: {cls.type_name()}", *(f"{name}: ..." for name in required)])
     if cls.kind == "loader":
         return f"dataset: {{{mapping}}}"
+    if cls.kind == "augmenter":
+        return f"augment: [{{{mapping}}}]"
     return f"{cls.kind}s:\n  NAME: {{{mapping}}}"
 
 

@@ -32,11 +32,18 @@ from audioclf.base.errors import (
     FeatureError,
 )
 from audioclf.base.settings import Settings
+from audioclf.components.augmenter import Augmenter
 from audioclf.components.batches import Batches
 from audioclf.components.classifier import Classifier
 from audioclf.components.embedding import Embedding
 from audioclf.components.featurizer import Featurizer
-from audioclf.components.fields import AnyClassifier, AnyFeaturizer, AnyLoader, InputPath
+from audioclf.components.fields import (
+    AnyAugmenter,
+    AnyClassifier,
+    AnyFeaturizer,
+    AnyLoader,
+    InputPath,
+)
 from audioclf.components.finished_run import FinishedRun
 from audioclf.components.hookspecs import PLUGIN_API, hookimpl
 from audioclf.components.loader import Loader
@@ -81,16 +88,21 @@ from audioclf.dataset.tables import Table, missing_column, read_csv, read_table,
 from audioclf.dsp.resampling import resample
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from audioclf.audio.reader import AudioInfo
 
 __all__ = [
     "METRICS",
     "PLUGIN_API",
+    "AnyAugmenter",
     "AnyClassifier",
     "AnyFeaturizer",
     "AnyLoader",
     "AudioSource",
     "AudioclfError",
+    "Augmenter",
     "Batches",
     "Classifier",
     "ClassifierError",
@@ -135,6 +147,7 @@ __all__ = [
     "common_folders",
     "cut_at_marks",
     "cut_windows",
+    "decode",
     "display_name",
     "hookimpl",
     "inspect",
@@ -157,6 +170,37 @@ __all__ = [
     "resample",
     "unused_columns",
 ]
+
+
+def decode(
+    source: AudioSource, *, sr: int, offset: float = 0.0, duration: float | None = None
+) -> "NDArray[np.float32]":
+    """Return a recording, or a part of it, as a clip is decoded.
+
+    Parameters
+    ----------
+    source : AudioSource
+    sr : int
+        Sample rate in Hz to which it is resampled.
+    offset : float
+        Seconds that are passed over at its start.
+    duration : float, optional
+        Most seconds that are read; all of it by default.
+
+    Returns
+    -------
+    y : np.ndarray [shape=(n_samples,)], float32
+        Mono waveform, the average of the channels.
+
+    Raises
+    ------
+    DecodeError
+        If it cannot be decoded, or has no samples there.
+    """
+    from audioclf.audio.decode import decode
+    from audioclf.audio.settings import AudioConfig
+
+    return decode(source, AudioConfig(sr=sr, offset=offset, duration=duration)).y
 
 
 def inspect(source: AudioSource) -> "AudioInfo":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audioclf.base.errors import PluginError
-from audioclf.components.component import Kind
+from audioclf.components.component import KINDS, Kind
 from audioclf.components.discovery import discover
 from audioclf.components.registry import PluginRecord, Registry
 
@@ -53,7 +53,7 @@ def test_built_ins_are_an_ordinary_plugin() -> None:
     assert record.status == "ok"
     assert record.origin.identity == "audioclf:builtin"
     kinds: set[Kind] = {cls.kind for cls in record.components}
-    assert kinds == {"loader", "featurizer", "classifier"}
+    assert kinds == set(KINDS)
 
 
 def test_a_plugin_is_found_through_its_entry_point(make_dist: MakeDist, on_path: OnPath) -> None:

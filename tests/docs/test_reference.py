@@ -8,7 +8,12 @@ from types import ModuleType
 
 import pytest
 
-from audioclf.builtin import audioclf_classifiers, audioclf_featurizers, audioclf_loaders
+from audioclf.builtin import (
+    audioclf_augmenters,
+    audioclf_classifiers,
+    audioclf_featurizers,
+    audioclf_loaders,
+)
 from audioclf.components.component import Component
 from tests.conftest import REPO
 
@@ -25,7 +30,12 @@ def load() -> ModuleType:
 
 GENERATE = load()
 PAGES: dict[str, str] = GENERATE.pages()
-BUILT_IN = [*audioclf_loaders(), *audioclf_featurizers(), *audioclf_classifiers()]
+BUILT_IN = [
+    *audioclf_loaders(),
+    *audioclf_featurizers(),
+    *audioclf_classifiers(),
+    *audioclf_augmenters(),
+]
 
 
 def test_stored_pages_are_those_that_the_code_gives() -> None:

@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from audioclf.base.machine import single_threaded
-from audioclf.builtin import audioclf_classifiers, audioclf_featurizers, audioclf_loaders
+from audioclf.builtin import (
+    audioclf_augmenters,
+    audioclf_classifiers,
+    audioclf_featurizers,
+    audioclf_loaders,
+)
+from audioclf.builtin.augmenters.noise import Background
 from audioclf.builtin.classifiers.dummy import Dummy
 from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
 from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
@@ -119,6 +125,10 @@ def written(path: Path, lines: list[str]) -> Path:
 
 
 LOADERS = loaders()
+AUGMENTERS: list[Component] = [
+    *(cls() for cls in audioclf_augmenters() if cls is not Background),
+    Background(path=example_sounds()),
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -135,6 +145,11 @@ def test_loaders(component: Component, check: Check) -> None:
 
 @parametrize_with_checks(FEATURIZERS)
 def test_featurizers(component: Component, check: Check) -> None:
+    check(component)
+
+
+@parametrize_with_checks(AUGMENTERS)
+def test_augmenters(component: Component, check: Check) -> None:
     check(component)
 
 
@@ -155,6 +170,7 @@ def test_the_baseline_learns_nothing_and_keeps_all_else(component: Component, ch
 
 
 def test_no_built_in_is_left_out() -> None:
-    checked: list[Any] = [*LOADERS, *FEATURIZERS, *QUICK, *SLOW, Dummy()]
-    declared = [*audioclf_loaders(), *audioclf_featurizers(), *audioclf_classifiers()]
+    checked: list[Any] = [*LOADERS, *FEATURIZERS, *AUGMENTERS, *QUICK, *SLOW, Dummy()]
+    declared: list[Any] = [*audioclf_loaders(), *audioclf_featurizers()]
+    declared += [*audioclf_augmenters(), *audioclf_classifiers()]
     assert {type(component) for component in checked} == set(declared)

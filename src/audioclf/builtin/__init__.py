@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from audioclf.builtin.augmenters.channel import Codec, Filter, Resample, Reverb
+from audioclf.builtin.augmenters.level import Clipping, Gain
+from audioclf.builtin.augmenters.noise import Background, Noise
+from audioclf.builtin.augmenters.time import Pitch, Shift, Stretch
 from audioclf.builtin.classifiers.dummy import Dummy
 from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
 from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
@@ -30,7 +34,7 @@ from audioclf.plugin import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from audioclf.plugin import Classifier, Featurizer, Loader
+    from audioclf.plugin import Augmenter, Classifier, Featurizer, Loader
 
 AUDIOCLF_PLUGIN_API = 1
 
@@ -45,6 +49,24 @@ def audioclf_loaders() -> Iterable[type[Loader]]:
 def audioclf_featurizers() -> Iterable[type[Featurizer]]:
     """Return the built-in featurizers."""
     return [Chroma, Concat, Cqt, MelSpectrogram, Mfcc, SpectralShape, Stft]
+
+
+@hookimpl
+def audioclf_augmenters() -> Iterable[type[Augmenter]]:
+    """Return the built-in augmenters."""
+    return [
+        Background,
+        Clipping,
+        Codec,
+        Filter,
+        Gain,
+        Noise,
+        Pitch,
+        Resample,
+        Reverb,
+        Shift,
+        Stretch,
+    ]
 
 
 @hookimpl

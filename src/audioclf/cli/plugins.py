@@ -100,9 +100,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 @app.command()
 def new(
-    kind: Annotated[
-        str, typer.Argument(metavar="loader|featurizer|classifier", show_default=False)
-    ],
+    kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), show_default=False)],
     name: Annotated[
         str, typer.Argument(help="What a config calls the component.", show_default=False)
     ],

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-Kind = Literal["loader", "featurizer", "classifier"]
+Kind = Literal["loader", "featurizer", "classifier", "augmenter"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

@@ -37,6 +37,7 @@ _HOOKS: dict[str, Kind] = {
     "audioclf_loaders": "loader",
     "audioclf_featurizers": "featurizer",
     "audioclf_classifiers": "classifier",
+    "audioclf_augmenters": "augmenter",
 }
 _LIFECYCLE = "audioclf_run_finished"
 _KNOWN = (*_HOOKS, _LIFECYCLE)

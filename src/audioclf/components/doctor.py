@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Literal
 
 from audioclf.base.errors import AudioclfError, PluginError
+from audioclf.components.augmenter import Augmenter
 from audioclf.components.classifier import Classifier
 from audioclf.components.component import KINDS, Component, Kind
 from audioclf.components.featurizer import Featurizer
@@ -22,7 +23,7 @@ _MISSING = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 WORKING = frozenset(("audioclf",))
 """Distributions whose components are not tried."""
 
-_TRIED: tuple[Kind, ...] = ("featurizer", "classifier")
+_TRIED: tuple[Kind, ...] = ("featurizer", "classifier", "augmenter")
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,18 @@ def _not_built(registry: Registry) -> Iterator[Diagnosis]:
 
 
 def _try(component: Component) -> None:
-    """Build a classifier, or extract features of 1 s of noise, so that modules are imported."""
+    """Build a classifier, or featurize or change 1 s of noise, so that modules are imported."""
     if isinstance(component, Classifier):
         component.build(random_state=0)
-    elif isinstance(component, Featurizer):
+    elif isinstance(component, Featurizer | Augmenter):
         import numpy as np
 
-        noise = np.random.default_rng(0).normal(0.0, 0.1, 22_050)
-        component.extract(noise.astype(np.float32), 22_050)
+        rng = np.random.default_rng(0)
+        noise = rng.normal(0.0, 0.1, 22_050).astype(np.float32)
+        if isinstance(component, Featurizer):
+            component.extract(noise, 22_050)
+        else:
+            component.augment(noise, 22_050, rng)
 
 
 def _or_disable(origin: Origin) -> str:

@@ -16,6 +16,7 @@ from pydantic import (
     WrapValidator,
 )
 
+from audioclf.components.augmenter import Augmenter
 from audioclf.components.classifier import Classifier
 from audioclf.components.component import Component, Kind
 from audioclf.components.featurizer import Featurizer
@@ -26,6 +27,7 @@ BASES: dict[Kind, type[Component]] = {
     "loader": Loader,
     "featurizer": Featurizer,
     "classifier": Classifier,
+    "augmenter": Augmenter,
 }
 
 
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     AnyLoader = Loader
     AnyFeaturizer = Featurizer
     AnyClassifier = Classifier
+    AnyAugmenter = Augmenter
 else:
     AnyLoader = _component_type(Loader, "loader")
     """A loader field: YAML names it by `type`, Python passes the object."""
@@ -66,6 +69,8 @@ else:
     """A featurizer field, for featurizers that wrap others."""
     AnyClassifier = _component_type(Classifier, "classifier")
     """A classifier field, for searches around a classifier."""
+    AnyAugmenter = _component_type(Augmenter, "augmenter")
+    """An augmenter field."""
 
 
 def _input_path(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from audioclf.components.augmenter import Augmenter
     from audioclf.components.classifier import Classifier
     from audioclf.components.featurizer import Featurizer
     from audioclf.components.finished_run import FinishedRun
@@ -44,6 +45,12 @@ def audioclf_featurizers() -> Iterable[type[Featurizer]]:
 @hookspec
 def audioclf_classifiers() -> Iterable[type[Classifier]]:
     """Return the `Classifier` classes; the verb is `build(*, random_state) -> estimator`."""
+    return ()
+
+
+@hookspec
+def audioclf_augmenters() -> Iterable[type[Augmenter]]:
+    """Return the `Augmenter` classes; the verb is `augment(y, sr, rng) -> y`."""
     return ()
 
 

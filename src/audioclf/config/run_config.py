@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_serializer,
+    model_validator,
+)
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.limits import Limits
 from audioclf.base.settings import Settings
-from audioclf.components.fields import AnyClassifier, AnyFeaturizer, AnyLoader
+from audioclf.components.fields import AnyAugmenter, AnyClassifier, AnyFeaturizer, AnyLoader
 from audioclf.components.metrics import SEVERAL_DEFAULT, MetricName
 from audioclf.components.pooling import Flatten
 from audioclf.config.yaml_source import dump_yaml
@@ -51,6 +57,12 @@ class RunConfig(Settings):
 
     featurizers: dict[PipelinePart, AnyFeaturizer] = Field(min_length=1)
     """Featurizers by name."""
+
+    augment: tuple[AnyAugmenter, ...] = ()
+    """Changes of the sound, in this order, for further copies of each training clip."""
+
+    copies: int = Field(default=1, ge=1, le=32)
+    """Copies of each training clip that `augment` makes, each with other random numbers."""
 
     split: Split = StratifiedKFold()
     """Split into training and test clips, the same for all pipelines."""
@@ -102,6 +114,20 @@ class RunConfig(Settings):
     @field_serializer("limits")
     def _only_changed_limits(self, limits: Limits) -> dict[str, Any]:
         return limits.changed()
+
+    @model_serializer(mode="wrap")
+    def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the keys of augmentation if there is none, for versions that lack them."""
+        data: dict[str, Any] = handler(self)
+        if not self.augment:
+            data = {key: value for key, value in data.items() if key not in ("augment", "copies")}
+        return data
+
+    @model_validator(mode="after")
+    def _copies_need_changes(self) -> RunConfig:
+        if "copies" in self.model_fields_set and "augment" not in self.model_fields_set:
+            raise ValueError("copies: set `augment`, the list of changes that make them")
+        return self
 
     @model_validator(mode="after")
     def _metrics_suit_the_labels(self) -> RunConfig:

@@ -153,11 +153,7 @@ class FileSource(AudioSource):
 
     @override
     def digest(self) -> str:
-        sha = hashlib.sha256()
-        with self.open() as stream, reading(self.name):
-            while block := stream.read(_BLOCK):
-                sha.update(block)
-        return sha.hexdigest()
+        return content_digest(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +338,15 @@ class ChannelSource(_Section):
     @override
     def channel(self) -> int:
         return self.number
+
+
+def content_digest(source: AudioSource) -> str:
+    """Return the SHA-256 of the unpacked bytes of a file, the same on disk and in an archive."""
+    sha = hashlib.sha256()
+    with source.open() as stream, reading(source.name):
+        while block := stream.read(_BLOCK):
+            sha.update(block)
+    return sha.hexdigest()
 
 
 def recording_of(source: AudioSource) -> AudioSource:

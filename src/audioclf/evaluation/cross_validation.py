@@ -150,7 +150,10 @@ def evaluate(
 
 def _key(fit_cache: FitCache, task: _Task, work: _Work) -> str | None:
     pipeline = task.pipeline
-    rows = (pipeline.shape, pipeline.views.count, pipeline.views.averaged)
+    views = pipeline.views
+    rows: tuple[object, ...] = (pipeline.shape, views.count, views.averaged)
+    if views.training_only:
+        rows = (*rows, views.training_only)
     targets = work.targets
     arrays: tuple[NDArray[Any] | None, ...] = (targets.groups,)
     settings: tuple[object, ...] = (

@@ -24,21 +24,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Views:
-    """Views in a row of a design matrix."""
+    """Views in a row of a design matrix.
+
+    The last `training_only` of them, changed copies, are for fits alone.
+    """
 
     count: int = 1
     averaged: bool = False
+    training_only: int = 0
 
     @classmethod
-    def of(cls, featurizer: Featurizer) -> Views:
-        """Return the views in the rows of a featurizer."""
+    def of(cls, featurizer: Featurizer, copies: int = 0) -> Views:
+        """Return the views in the rows of a featurizer, with changed copies of each clip."""
         count = len(featurizer.views())
-        return cls(count, count > 1 and featurizer.averages_views())
+        return cls(count + copies, count > 1 and featurizer.averages_views(), copies)
 
     @property
     def predicted(self) -> int:
         """Number of views that a prediction uses."""
-        return self.count if self.averaged else 1
+        return self.count - self.training_only if self.averaged else 1
 
     def plain(self, matrix: Matrix) -> Matrix:
         """Return the columns of the plain view."""
@@ -46,7 +50,7 @@ class Views:
 
     def to_predict(self, matrix: Matrix) -> Matrix:
         """Return the columns that a prediction uses."""
-        return matrix if self.averaged else self.plain(matrix)
+        return matrix[:, : matrix.shape[1] // self.count * self.predicted]
 
     def stacked(self, matrix: Matrix) -> Matrix:
         """Return each view as a row, those of one clip together, without a copy."""
@@ -63,7 +67,7 @@ class Views:
 
     def scorer(self, estimator: Any) -> Any:
         """Return an estimator for the columns of `to_predict` from one for single views."""
-        return ViewAverage(estimator, self.count) if self.averaged else estimator
+        return ViewAverage(estimator, self.predicted) if self.averaged else estimator
 
 
 PLAIN = Views()

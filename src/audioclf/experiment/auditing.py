@@ -82,7 +82,7 @@ def audit_config(
     allowed = check_allowed(allow)
     config = prepared.config
     pipelines = [] if quick else _audited(prepared)
-    features = {item.featurizer: config.featurizers[item.featurizer] for item in pipelines}
+    features = {item.featurizer: prepared.featurizers[item.featurizer] for item in pipelines}
     resources = Resources(jobs or available_cores(), isolate=config.isolate)
     with single_threaded(), use_limits(config.limits):
         featurizers, origins = with_tables(features, {})

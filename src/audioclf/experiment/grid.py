@@ -22,7 +22,8 @@ def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:
     from audioclf.evaluation.results import Pipeline
     from audioclf.evaluation.views import Views
 
-    views = {name: Views.of(featurizer) for name, featurizer in config.featurizers.items()}
+    copies = config.copies if config.augment else 0
+    views = {name: Views.of(featurizer, copies) for name, featurizer in config.featurizers.items()}
     grid = product(config.featurizers, config.classifiers.items())
     shapes = shapes_of(config)
     pipelines = [

@@ -108,7 +108,7 @@ def plan(
 ) -> RunPlan:
     """Estimate the cost of a run whose folder would be `out`, in some seconds for any dataset."""
     config = prepared.config
-    featurizers, origins = config.featurizers, prepared.origins
+    featurizers, origins = prepared.featurizers, prepared.origins
     if config.audit:
         featurizers, origins = with_tables(featurizers, origins)
     n_train = max(len(fold.train) for fold in prepared.splits().folds)

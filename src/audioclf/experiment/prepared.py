@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import AudioclfError, ConfigError, DatasetError
 from audioclf.base.machine import versions_behind
 from audioclf.base.progress import Progress
+from audioclf.components.augmenter import Augmenter
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.guard import guard
@@ -20,6 +22,7 @@ from audioclf.config.dataset import dataset_of
 from audioclf.config.loading import config_of, load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.sources import content_digest
 from audioclf.experiment.grid import pipelines_of
 from audioclf.experiment.provenance import distributions_of
 from audioclf.runs.folder import LEDGER, RunFolder
@@ -56,10 +59,32 @@ class Prepared:
         return next(pipeline.name for pipeline in self.pipelines if pipeline.is_baseline)
 
     @cached_property
+    def featurizers(self) -> dict[str, Featurizer]:
+        """The featurizers of the config, with the copies of each clip that it asks for."""
+        from audioclf.features.augmented import WithCopies
+
+        config = self.config
+        if not config.augment:
+            return config.featurizers
+        options: Any = {"copies": config.copies, "seed": config.seed}
+        return {
+            name: WithCopies.of(featurizer, config.augment, **options)
+            for name, featurizer in config.featurizers.items()
+        }
+
+    @cached_property
     def origins(self) -> dict[str, Origins]:
-        """The plugins of each featurizer and its parts, by its name in the config."""
-        featurizers = self.config.featurizers.items()
-        return {name: self.registry.origins_of(item) for name, item in featurizers}
+        """The plugins of each featurizer, its parts and its copies, by its name in the config."""
+        origins = {
+            name: self.registry.origins_of(item) for name, item in self.config.featurizers.items()
+        }
+        changes = [self.registry.origins_of(item) for item in self.config.augment]
+        if not all(changes):
+            return dict.fromkeys(origins, ())
+        return {
+            name: tuple(dict.fromkeys(chain(own, *changes))) if own else ()
+            for name, own in origins.items()
+        }
 
     @cached_property
     def _splits(self) -> Splits:
@@ -219,6 +244,38 @@ def unreadable_clips(dataset: Dataset, extraction: Extraction, folder: RunFolder
         hint=f"All are listed in {folder.path / LEDGER}. Correct or remove them, or leave them out "
         "with `on_error: skip`.",
     )
+
+
+def check_apart(augment: Iterable[Augmenter], extraction: Extraction) -> None:
+    """Refuse recordings that are mixed into training clips and are clips of the dataset as well."""
+    from audioclf.audio.decode import inspect
+
+    sounds = [sound for item in augment for sound in item.sounds()]
+    if not sounds:
+        return
+    lengths = {(info.sr, info.frames) for info in map(inspect, sounds)}
+    mixed = {content_digest(sound): sound.name for sound in sounds}
+    digests: dict[str, str] = {}
+    for row in extraction.ledger:
+        source, info = row.clip.source, row.info
+        if info is None or (source.span is None and (info.sr, info.frames) not in lengths):
+            continue
+        if source.file.name not in digests:
+            digests[source.file.name] = content_digest(source.file)
+        if (name := mixed.get(digests[source.file.name])) is not None:
+            raise ConfigError(
+                f"augment: {name} has the same bytes as the clip {row.clip.id}, so its sound would "
+                "be in the training data of the folds that test it",
+                hint="Remove the file from the folder of noise, or the clip from the dataset.",
+            )
+
+
+def of_copies(config: RunConfig) -> Iterator[str]:
+    """Yield a note on the copies of training clips, if a config asks for some."""
+    if config.augment:
+        copies = "a changed copy" if config.copies == 1 else f"{config.copies} changed copies"
+        names = ", ".join(item.type_name() for item in config.augment)
+        yield f"each fit used every training clip and {copies} of it ({names})"
 
 
 def _check_for_several(config: RunConfig) -> None:

@@ -12,6 +12,7 @@ def components_of(config: RunConfig) -> dict[str, Component]:
     outermost = {
         "dataset": config.dataset,
         **{f"featurizers.{name}": item for name, item in config.featurizers.items()},
+        **{f"augment.{number}": item for number, item in enumerate(config.augment)},
         **{f"classifiers.{name}": item for name, item in config.classifiers.items()},
     }
     return {

@@ -13,9 +13,16 @@ from typing import TYPE_CHECKING, Any
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, available_memory, single_threaded
 from audioclf.base.progress import Progress, shown
-from audioclf.components.registry import Registry
+from audioclf.components.registry import Origins, Registry
 from audioclf.config.run_config import RunConfig
-from audioclf.experiment.prepared import Prepared, prepare, resolve, unreadable_clips
+from audioclf.experiment.prepared import (
+    Prepared,
+    check_apart,
+    of_copies,
+    prepare,
+    resolve,
+    unreadable_clips,
+)
 from audioclf.experiment.progress import RunProgress
 from audioclf.experiment.provenance import distributions_of
 from audioclf.experiment.record import make_record
@@ -25,6 +32,7 @@ from audioclf.runs.working_folder import FIT_CACHE, working_folder
 
 if TYPE_CHECKING:
     from audioclf.audit.findings import Audit
+    from audioclf.components.featurizer import Featurizer
     from audioclf.dataset.targets import Targets
     from audioclf.engines.base import Engine
     from audioclf.evaluation.learning_curve import LearningCurve
@@ -196,7 +204,8 @@ class _Run:
         from audioclf.audit import with_tables
         from audioclf.runs.writing import write_ledger
 
-        featurizers, origins = self.config.featurizers, prepared.origins
+        featurizers: Mapping[str, Featurizer] = prepared.featurizers
+        origins: Mapping[str, Origins] = prepared.origins
         if self.config.audit:
             featurizers, origins = with_tables(featurizers, origins)
         extraction = prepared.extract(
@@ -210,6 +219,7 @@ class _Run:
         write_ledger(self.folder, extraction.ledger)
         if extraction.failed and self.config.on_error == "fail":
             raise unreadable_clips(prepared.dataset, extraction, self.folder)
+        check_apart(self.config.augment, extraction)
         return extraction
 
     def _evaluate(self, prepared: Prepared, extraction: Extraction, engine: Engine) -> _Evaluation:
@@ -276,7 +286,12 @@ class _Run:
         results, splits, curve = evaluation.results, evaluation.splits, evaluation.curve
         result = summarise(self.config, self.folder, extraction, splits, results)
         audits: tuple[Audit, ...] = ()
-        notes = [*result.notes, *evaluation.fits.notes, *(curve.notes if curve else ())]
+        notes = [
+            *result.notes,
+            *of_copies(self.config),
+            *evaluation.fits.notes,
+            *(curve.notes if curve else ()),
+        ]
         if self.config.audit:
             self.progress("audits", 0, 1)
             # The cost of leakage takes more fits, so the fastest pipeline measures it.

@@ -13,7 +13,7 @@ as `audioclf plugins check NAME` prints it.
 """
 
 # These modules register their checks.
-from audioclf.testing import classifiers, common, featurizers, loaders  # noqa: F401
+from audioclf.testing import augmenters, classifiers, common, featurizers, loaders  # noqa: F401
 from audioclf.testing.check import (
     Check,
     CheckFailedError,

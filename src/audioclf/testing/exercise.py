@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from audioclf.components.augmenter import Augmenter
 from audioclf.components.classifier import Classifier
 from audioclf.components.component import Component
 from audioclf.components.featurizer import Featurizer
@@ -15,12 +18,14 @@ if TYPE_CHECKING:
 
 
 def exercise(component: Component) -> None:
-    """Load, extract, or build, fit and predict."""
+    """Load, extract, change, or build, fit and predict."""
     if isinstance(component, Loader):
         component.load()
     elif isinstance(component, Featurizer):
         component.extract(noise(), SR)
         component.extract_many([noise(), noise(seed=1)], SR)
+    elif isinstance(component, Augmenter):
+        component.augment(noise(), SR, np.random.default_rng(SEED))
     elif isinstance(component, Classifier):
         X, y = toy_for(component)
         estimator = fitted(component, X, y)

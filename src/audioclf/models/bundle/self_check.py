@@ -50,10 +50,10 @@ class SelfCheck:
 
     @classmethod
     def of(cls, model: Model, matrix: NDArray[np.float32]) -> SelfCheck:
-        """Return the predictions of a model for a few evenly spread rows of its matrix."""
+        """Return the predictions of a model for a few evenly spread rows of those it predicts."""
         n_rows = min(N_ROWS, len(matrix))
         picked = matrix[np.linspace(0, len(matrix) - 1, n_rows).astype(int)]
-        rows = np.ascontiguousarray(model.views.to_predict(picked))
+        rows = np.ascontiguousarray(picked)
         codes, scores = _predicted(model, rows)
         return cls(rows, codes, scores, _probe_features(model))
 

@@ -116,7 +116,7 @@ def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
         Model(manifest, contents.featurizer, scorer_of(classifier, estimator))
         for estimator in (fitted, restored)
     )
-    check = SelfCheck.of(original, contents.matrix)
+    check = SelfCheck.of(original, contents.pipeline.views.to_predict(contents.matrix))
     check.check(again, tolerance=0.0)
     plain = contents.pipeline.views.plain(contents.matrix)
     clips = TrainingClips.of(plain, contents.training.fingerprint, contents.seconds)

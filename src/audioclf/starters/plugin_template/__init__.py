@@ -38,6 +38,7 @@ _FILES = {
 _CASES: dict[Kind, tuple[str, ...]] = {
     "loader": ("path=example_sounds()", 'path=example_sounds(), separator="."'),
     "featurizer": ("", "frame_length=1024, hop_length=256"),
+    "augmenter": ("", "gaps=1, seconds=0.1"),
     "classifier": ("", 'shrinkage=0.5, solver="eigen"'),
 }
 """Fields of the components that the generated test checks."""
@@ -45,6 +46,7 @@ _CASES: dict[Kind, tuple[str, ...]] = {
 _USES: dict[Kind, str] = {
     "loader": "dataset: {{type: {0}, path: recordings}}",
     "featurizer": "featurizers:\n  {0}: {{type: {0}}}",
+    "augmenter": "augment: [{{type: {0}}}]",
     "classifier": "classifiers:\n  {0}: {{type: {0}}}",
 }
 
