@@ -51,7 +51,8 @@ _SECTIONS = {
         "export": "Export a model as ONNX, and check that its scores stay the same.",
     },
     "Label and retrain": {
-        "suggest": "Choose windows of recordings to label, with the probability of each choice."
+        "suggest": "Choose windows of recordings to label, with the probability of each choice.",
+        "review": "Label windows with a page on this machine that shows and plays them.",
     },
     "Help and set-up": {
         "docs": "Print a page of the documentation, or list the pages.",

@@ -47,6 +47,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "replay": ("replay runs/NAME",),
     "notify": ("notify runs/NAME mlflow",),
     "suggest": ("suggest model.audioclf nights/ --window 3 --n 60 --by mixed",),
+    "review": ("review suggested.csv", "review suggested.csv --reviewer anna --open"),
     "model": ("model show model.audioclf",),
     "export": ("export model.audioclf --to onnx",),
     "sample-data": ("sample-data --list", "sample-data groups"),

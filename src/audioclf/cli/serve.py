@@ -13,8 +13,7 @@ import typer
 from audioclf.base.errors import EXIT_OK, EnvironmentMissingError, ResultError
 from audioclf.cli import options
 from audioclf.cli.terminal import complain
-
-_LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+from audioclf.server.safety import LOOPBACK
 
 
 def serve(
@@ -58,13 +57,13 @@ def serve(
         opened = socket.create_server((host, port), family=family)
     except OSError as exc:
         raise ResultError(f"cannot listen at {host} port {port}: {exc.strerror or exc}") from exc
-    hosts = [*_LOOPBACK, *allow_host, *([] if _is_any(host) else [host])]
+    hosts = [*LOOPBACK, *allow_host, *([] if _is_any(host) else [host])]
     with opened:
         server = Server(found.model, Workers(found.model, workers, seconds), max_bytes)
         if not quiet:
             name = f"[{host}]" if ":" in host else host
             complain("note", f"http://{name}:{opened.getsockname()[1]}/ until Ctrl-C")
-        if host not in {*_LOOPBACK, "::1"}:
+        if host not in {*LOOPBACK, "::1"}:
             complain("warning", "other machines reach this server, and nothing asks who they are")
         config = uvicorn.Config(
             make_app(server, hosts),

@@ -166,10 +166,14 @@ class CutBackFile:
         self._file.truncate(size)
         self.size = size
 
+    def sync(self) -> None:
+        """Write the file to the disk."""
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
         """Write the file to the disk and close it."""
         try:
-            os.fsync(self._file.fileno())
+            self.sync()
         finally:
             self._file.close()
 

@@ -29,6 +29,7 @@ from audioclf.models.windows import Cutting
 from audioclf.predict.settings import Settings, check_settings, event_rule
 from audioclf.server.openapi import description
 from audioclf.server.query import Query
+from audioclf.server.safety import PAGE_HEADERS, refusal
 from audioclf.server.workers import RawSamples, Request, Workers
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Server:
 
     async def page(self, http: HttpRequest) -> Response:
         """Answer `GET /`: a page that classifies a file or a microphone."""
-        return HTMLResponse(_page(self.model), headers=_PAGE_HEADERS)
+        return HTMLResponse(_page(self.model), headers=PAGE_HEADERS)
 
     async def describe(self, http: HttpRequest) -> Response:
         """Answer `GET /model`."""
@@ -248,15 +249,8 @@ class _Guard:
 
 def _refusal(scope: Any, hosts: Collection[str]) -> Response | None:
     headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
-    host = headers.get(b"host", "")
-    name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    if name not in hosts and "*" not in hosts:
-        hint = "Name it with --allow-host, if clients call this server so."
-        return _error(400, f"this server is not called {name!r}", hint)
-    origin = headers.get(b"origin")
-    if origin is not None and origin.partition("://")[2] != host:
-        return _error(403, "requests by pages of another site are refused")
-    return None
+    refused = refusal(headers.get(b"host", ""), headers.get(b"origin"), hosts)
+    return None if refused is None else _error(*refused)
 
 
 async def _not_found(http: HttpRequest, exc: Any) -> Response:
@@ -266,15 +260,6 @@ async def _not_found(http: HttpRequest, exc: Any) -> Response:
 
 def _error(status: int, message: str, hint: str | None = None) -> Response:
     return JSONResponse({"error": message, "hint": hint}, status_code=status)
-
-
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline' blob:; connect-src 'self'; img-src data:; media-src blob:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 def _page(model: Model) -> str:
