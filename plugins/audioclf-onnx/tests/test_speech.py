@@ -35,20 +35,26 @@ def test_it_keeps_the_promises_of_all_featurizers(component: SpeechEmbedding, ch
 
 
 @weighted
-def test_its_frames_are_those_of_the_models_called_by_hand() -> None:
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 2.5])
+def test_its_frames_are_those_of_the_models_called_by_hand(
+    seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows that are computed together, in one call or several, are those computed alone."""
+    monkeypatch.setattr(speech, "_AT_ONCE", 2 * 76)
     import onnxruntime
 
     mel, embedding = (
         onnxruntime.InferenceSession(weights.path) for weights in SpeechEmbedding().weight_files()
     )
-    padded = np.pad(Y, 8000)[np.newaxis]
+    y = np.random.default_rng(0).normal(0.0, 0.1, int(16_000 * seconds)).astype(np.float32)
+    padded = np.pad(y, 8000)[np.newaxis]
     frames = mel.run(None, {"input": padded})[0].reshape(-1, 32) / 10 + 2
     expected = [
         embedding.run(None, {"input_1": frames[np.newaxis, start : start + 76, :, np.newaxis]})[0]
         for start in range(0, len(frames) - 75, 8)
     ]
-    features = SpeechEmbedding().extract(Y, 16_000)
-    assert features.shape == (96, 16)
+    features = SpeechEmbedding().extract(y, 16_000)
+    assert features.shape == (96, len(expected))
     np.testing.assert_allclose(features.T, np.reshape(expected, (-1, 96)), rtol=1e-4, atol=1e-3)
 
 

@@ -45,7 +45,10 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """An opened model; `quantized` names the operators that compute with integers."""
+    """An opened model; `quantized` names the operators that compute with integers.
+
+    `_constants` are replaced constants, which have to live as long as the session.
+    """
 
     name: str
     inputs: tuple[Tensor, ...]
@@ -53,6 +56,7 @@ class Session:
     metadata: Mapping[str, str]
     quantized: tuple[str, ...]
     _inference: Any
+    _constants: tuple[Any, ...] = ()
 
     def run(self, output: str, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Return one output of one call; `FeatureError` if the model cannot be run on the input."""
@@ -72,11 +76,16 @@ class Session:
 
 
 @lru_cache(maxsize=8)
-def open_session(weights: Weights) -> Session:
+def open_session(
+    weights: Weights, constants: tuple[tuple[str, tuple[int, ...]], ...] = ()
+) -> Session:
     """Open a model on one thread; its bytes are compared with the digest before they are parsed.
+
+    `constants` replace vectors of integers in the model, by name.
 
     Raises `ConfigError` if the digest is another one, `FeatureError` if it is no model in one file.
     """
+    import numpy as np
     import onnxruntime
 
     content = weights.read()
@@ -88,6 +97,11 @@ def open_session(weights: Weights) -> Session:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _SILENT
+    replaced = []
+    for name, numbers in constants:
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(np.array(numbers, dtype=np.int64))
+        options.add_initializer(name, value)
+        replaced.append(value)
     try:
         inference = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"]
@@ -104,6 +118,7 @@ def open_session(weights: Weights) -> Session:
         dict(inference.get_modelmeta().custom_metadata_map),
         tuple(name for name in _QUANTIZED if _has_operator(content, name)),
         inference,
+        tuple(replaced),
     )
 
 

@@ -32,6 +32,14 @@ _RATE = 16_000
 _MEL_HOP, _MEL_FRAME = 160, 512
 _WINDOW, _HOP = 76, 8
 """Mel frames of an embedding, and between two embeddings."""
+_AT_ONCE = 16 * _WINDOW
+"""Mel frames of one call, 12 s: memory does not grow with the clip."""
+_ALONG_TIME = (("new_shape__262", (1, 1, -1, 32)),)
+"""Shape of the input of the first convolution, as one picture instead of one of each window.
+
+In time, no convolution has padding and the strides multiply to `_HOP`, so that each embedding has
+the same sums of products as its window alone has, and neighbors share those of earlier layers.
+"""
 _SHORT = 4.0
 """Length in s up to which clips are taken for words."""
 _LEAST = (_WINDOW - 1) * _MEL_HOP + _MEL_FRAME
@@ -100,15 +108,31 @@ class SpeechEmbedding(Embedding):
 
         if len(y) < _LEAST:
             raise self.too_short(len(y), _LEAST)
-        mel_model, embedding_model = map(open_session, self.weight_files())
-        mel = _only_output(mel_model, y[np.newaxis])[0, 0] / 10.0 + 2.0
-        windows: list[Any] = [
-            mel[np.newaxis, start : start + _WINDOW, :, np.newaxis]
-            for start in range(0, len(mel) - _WINDOW + 1, _HOP)
-        ]
-        # One window, one call: in a batch, the numbers could depend on the other windows.
-        frames = [_only_output(embedding_model, window).ravel() for window in windows]
-        return np.stack(frames, axis=1)
+        mel_weights, embedding_weights = self.weight_files()
+        mel = _only_output(open_session(mel_weights), y[np.newaxis])[0, 0] / 10.0 + 2.0
+        model = open_session(embedding_weights, _ALONG_TIME)
+        step = _n_windows(_AT_ONCE) * _HOP
+        starts = range(0, _n_windows(len(mel)) * _HOP, step)
+        return np.concatenate(
+            [_embeddings(model, mel[start : start + _AT_ONCE]) for start in starts], axis=1
+        )
+
+
+def _n_windows(n_frames: int) -> int:
+    return (n_frames - _WINDOW) // _HOP + 1
+
+
+def _embeddings(model: Any, mel: Matrix) -> Matrix:
+    """Return the embedding of each window of a spectrogram [shape=(n_frames, 32)] in one call.
+
+    The model takes whole windows, so zeros follow; no embedding that is returned depends on them.
+    """
+    import numpy as np
+
+    windows = np.zeros((-(-len(mel) // _WINDOW), _WINDOW, mel.shape[1], 1), dtype=np.float32)
+    windows.reshape(-1, mel.shape[1])[: len(mel)] = mel
+    numbers = _only_output(model, windows)
+    return numbers.reshape(numbers.shape[-1], -1)[:, : _n_windows(len(mel))]
 
 
 def _only_output(model: Any, value: Matrix) -> Matrix:
