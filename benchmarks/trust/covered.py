@@ -34,16 +34,11 @@ PARTS = {
 
 def rows(size: Size, scratch: Path) -> Iterator[Row]:
     report = scratch / "coverage.json"
-    if _is_fresh():
-        command = [sys.executable, "-m", "coverage", "json", "-q", "--fail-under=0"]
-        subprocess.run([*command, "-o", str(report)], cwd=REPO, check=True)
-        how = "`make test` of this tree"
-    else:
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
-        command += ["--max-worker-restart", "0", "--cov", f"--cov-report=json:{report}"]
-        command += ["-p", "no:cacheprovider"]
-        done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
-        how = done.stdout.strip().splitlines()[-1].strip("= ")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
+    command += ["--max-worker-restart", "0", "--cov", f"--cov-report=json:{report}"]
+    command += ["-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    how = done.stdout.strip().splitlines()[-1].strip("= ")
     data = json.loads(report.read_text())
     yield _row("branch coverage, overall", [data["totals"]], 95.0, f"; {how}")
     files = {Path(name).as_posix(): found["summary"] for name, found in data["files"].items()}
@@ -54,15 +49,6 @@ def rows(size: Size, scratch: Path) -> Iterator[Row]:
             if any(name.endswith(f"src/audioclf/{each}") for each in names)
         ]
         yield _row(f"branch coverage of {part}", chosen, 100.0, f"; {len(chosen)} modules")
-
-
-def _is_fresh() -> bool:
-    """Whether `make test` has measured this tree since anything in it was changed."""
-    measured = REPO / ".coverage"
-    if not measured.is_file():
-        return False
-    parts = [path for part in ("src", "tests", "plugins") for path in (REPO / part).rglob("*.py")]
-    return measured.stat().st_mtime > max(path.stat().st_mtime for path in parts)
 
 
 def _row(what: str, summaries: list[dict], goal: float, more: str) -> Row:

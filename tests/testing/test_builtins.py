@@ -20,6 +20,7 @@ from audioclf.builtin import (
 )
 from audioclf.builtin.augmenters.noise import Background
 from audioclf.builtin.classifiers.dummy import Dummy
+from audioclf.builtin.classifiers.ensemble import Stack, Vote
 from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
 from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
 from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
@@ -38,10 +39,12 @@ from audioclf.builtin.loaders.audiofolder import AudioFolder
 from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.builtin.loaders.manifest import Manifest
 from audioclf.builtin.loaders.published import Esc50, UrbanSound8K
+from audioclf.components.classifier import Classifier
 from audioclf.components.component import Component
 from audioclf.testing import Check, example_sounds, parametrize_with_checks
 from tests.conftest import zip_folder
 
+_PAIR: dict[str, Classifier] = {"knn": Knn(), "logistic": LogisticRegression()}
 FEATURIZERS: list[Component] = [
     *(cls() for cls in audioclf_featurizers() if cls not in (Concat, Cqt)),
     MelSpectrogram(power=1.0, db=None),
@@ -61,6 +64,8 @@ QUICK = [
     Svm(),
     Svm(probability=True),
     Tuned(classifier=Knn(), search={"n_neighbors": (1, 3)}, n_splits=2),
+    Vote(classifiers=_PAIR, weights={"knn": 2}),
+    Stack(classifiers={"svm": Svm(), "vote": Vote(classifiers=_PAIR)}, n_splits=2),
 ]
 SLOW: list[Component] = [
     Cqt(),

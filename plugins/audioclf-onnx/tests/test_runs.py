@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,20 @@ def test_a_model_predicts_in_a_new_process(sample: Path, one: Path, tmp_path: Pa
     assert len(found.read_text().splitlines()) > 10
 
 
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function from an archive to one with the first takes, for runs with one cache."""
+    folder = tmp_path_factory.mktemp("recordings")
+
+    @cache
+    def some(archive: str) -> Path:
+        if not (DATA / archive).is_file():
+            pytest.skip(f"{archive} is not there; AUDIOCLF_DATA names the folder of the recordings")
+        return first_takes(DATA / archive, folder / archive)
+
+    return some
+
+
 def first_takes(archive: Path, target: Path) -> Path:
     """Write the first 20 of the 50 takes of each digit by each speaker; other clips all."""
     with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(target, "w") as some:
@@ -99,12 +115,9 @@ def first_takes(archive: Path, target: Path) -> Path:
     ],
 )
 def test_recipes_are_as_accurate_as_documented(
-    tmp_path: Path, config: str, archive: str, floor: float
+    tmp_path: Path, recordings: Callable[[str], Path], config: str, archive: str, floor: float
 ) -> None:
-    if not (DATA / archive).is_file():
-        pytest.skip(f"{archive} is not there; AUDIOCLF_DATA names the folder of the recordings")
-    some = first_takes(DATA / archive, tmp_path / "some.zip")
-    out, dataset = tmp_path / "out", f"dataset.path={some}"
+    out, dataset = tmp_path / "out", f"dataset.path={recordings(archive)}"
     path = REPO / "configs" / f"{config}.yaml"
     options = ("--set", dataset, "--set", "audit=false", "--set", "final=none", "-q")
     audioclf("run", path, "--out", out, *options)
@@ -112,10 +125,11 @@ def test_recipes_are_as_accurate_as_documented(
     assert metrics["cells"]["logistic_regression"]["metrics"]["accuracy"]["value"] >= floor
 
 
-def test_five_clips_per_class_are_enough_for_the_embedding(tmp_path: Path) -> None:
-    if not (DATA / "free_spoken_digits.zip").is_file():
-        pytest.skip("free_spoken_digits.zip is not there; AUDIOCLF_DATA names its folder")
-    out, dataset = tmp_path / "out", f"dataset.path={DATA / 'free_spoken_digits.zip'}"
+def test_five_clips_per_class_are_enough_for_the_embedding(
+    tmp_path: Path, recordings: Callable[[str], Path]
+) -> None:
+    out = tmp_path / "out"
+    dataset = f"dataset.path={recordings('free_spoken_digits.zip')}"
     options = ("--set", "learning_curve={sizes: [5], repeats: 2}", "--set", "audit=false")
     config = REPO / "configs" / "few_shot.yaml"
     audioclf("run", config, "--out", out, "--set", dataset, *options, "--set", "final=none", "-q")

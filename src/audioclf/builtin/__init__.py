@@ -9,6 +9,7 @@ from audioclf.builtin.augmenters.level import Clipping, Gain
 from audioclf.builtin.augmenters.noise import Background, Noise
 from audioclf.builtin.augmenters.time import Pitch, Shift, Stretch
 from audioclf.builtin.classifiers.dummy import Dummy
+from audioclf.builtin.classifiers.ensemble import Stack, Vote
 from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
 from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
 from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
@@ -81,6 +82,8 @@ def audioclf_classifiers() -> Iterable[type[Classifier]]:
         LogisticRegression,
         RandomForest,
         Sgd,
+        Stack,
         Svm,
         Tuned,
+        Vote,
     ]

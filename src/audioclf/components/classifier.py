@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from audioclf.base.errors import ClassifierError
-from audioclf.components.component import Component, Kind
+from audioclf.components.component import Component, Kind, components_inside
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -37,7 +37,8 @@ class Classifier(Component):
     """Full names of types, besides the safe ones, that a saved estimator may hold."""
 
     model_format: ClassVar[str] = "skops"
-    """Format of a saved estimator; other names need `dump` and `restore`."""
+    """Format of a saved estimator: `skops`, `members` for one that `members` takes apart, or a name
+    of its own, which needs `dump` and `restore`."""
 
     @abstractmethod
     def build(self, *, random_state: int) -> ClassifierMixin:
@@ -75,16 +76,14 @@ class Classifier(Component):
         ClassifierError
             If it is not, for example because an algorithm handles two classes only.
         """
-        inner = (getattr(self, name) for name in type(self).model_fields)
-        for item in inner:
-            if isinstance(item, Classifier):
-                item.check_fit(n_clips, n_classes)
+        for _, part in components_inside(self):
+            if isinstance(part, Classifier):
+                part.check_fit(n_clips, n_classes)
 
     def needs_shape(self) -> bool:
         """Whether `fit` takes `shape`, because this classifier or one inside of it uses it."""
-        inner = (getattr(self, name) for name in type(self).model_fields)
         return self.uses_shape or any(
-            isinstance(item, Classifier) and item.needs_shape() for item in inner
+            isinstance(part, Classifier) and part.uses_shape for _, part in components_inside(self)
         )
 
     def fit_keywords(
@@ -193,6 +192,38 @@ class Classifier(Component):
             Unless a subclass with a `model_format` of its own overrides it.
         """
         raise NotImplementedError(f"{self.type_name()} has no format of its own")
+
+    def members(self, n_columns: int, n_classes: int) -> dict[str, tuple[Classifier, int]]:
+        """Return the classifiers whose fitted estimators this one combines, as an ensemble does.
+
+        With `model_format = "members"`, each is saved in its own format.
+
+        Parameters
+        ----------
+        n_columns : int
+            Columns of the rows.
+        n_classes : int
+
+        Returns
+        -------
+        members : dict of str to tuple
+            The classifier and the number of columns of its rows, by name.
+        """
+        return {}
+
+    def take_apart(self, estimator: Any) -> dict[str, Any]:
+        """Return the fitted estimators of `members`, by name."""
+        return {}
+
+    def put_together(self, estimators: Mapping[str, Any]) -> Any:
+        """Return the estimator that `take_apart` took apart.
+
+        Raises
+        ------
+        NotImplementedError
+            Unless a subclass with `members` overrides it.
+        """
+        raise NotImplementedError(f"{self.type_name()} has no members")
 
     def unwrapped(self, estimator: Any) -> tuple[Classifier, Any]:
         """Return the classifier and the fitted estimator to save in a model file.

@@ -487,8 +487,8 @@ def test_inner_folds_with_one_class_on_a_side_are_left_out_for_metrics_of_scores
     y = np.array([0, 1, 0, 1, 0, 0])
     sides = [np.arange(0, 2), np.arange(2, 4), np.arange(4, 6)]
     folds = [(np.setdiff1d(np.arange(6), test), test) for test in sides]
-    assert scorable_folds(folds, y, needs_scores=False) == folds
-    with pytest.warns(UserWarning, match="compares candidates on 2 of 3 inner folds"):
-        assert scorable_folds(folds, y, needs_scores=True) == folds[:2]
-    with pytest.raises(ClassifierError, match="no inner fold of the search has two classes"):
-        scorable_folds(folds[2:], y, needs_scores=True)
+    assert scorable_folds(folds, y, needs_scores=False, hint="Do") == folds
+    with pytest.warns(UserWarning, match="2 of 3 inner folds are used"):
+        assert scorable_folds(folds, y, needs_scores=True, hint="Do") == folds[:2]
+    with pytest.raises(ClassifierError, match="no inner fold has two classes"):
+        scorable_folds(folds[2:], y, needs_scores=True, hint="Do")

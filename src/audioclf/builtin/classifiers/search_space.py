@@ -99,6 +99,8 @@ def as_json(value: Any) -> str:
 
 def with_values(classifier: Classifier, values: dict[str, Any]) -> Classifier:
     """Return the classifier with other values of some fields, validated as strictly as a config."""
+    if not values:
+        return classifier
     return type(classifier).model_validate({**dict(classifier), **values}, strict=True)
 
 

@@ -97,6 +97,25 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.best_estimator_.decision_function(X)
 
 
+def fitted(
+    component: Classifier,
+    X: Any,
+    y: Any,
+    groups: Any,
+    clips: Any,
+    *,
+    shape: tuple[int, int] | None,
+    random_state: int,
+) -> Any:
+    """Return the fitted estimator of a classifier inside of another one."""
+    built: Any = component.build(random_state=random_state)
+    passed = component.fit_keywords(groups=groups, shape=shape)
+    if clips is None and not component.holds_out_rows():
+        return built.fit(X, y, **passed)
+    clips = np.arange(len(y)) if clips is None else clips
+    return component.fit_views(built, X, y, clips, **passed)
+
+
 class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Estimator of a component, with the `values` of its fields that `set_params` gave.
 
@@ -128,13 +147,9 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 self.estimator_ = DummyClassifier().fit(X, codes)
                 return self
             chosen = with_values(self.component, self.values or {})
-            built: Any = chosen.build(random_state=self.random_state)
-            passed = chosen.fit_keywords(groups=units, shape=self.shape)
-            if clips is None and not chosen.holds_out_rows():
-                self.estimator_ = built.fit(X, codes, **passed)
-            else:
-                clips = np.arange(len(codes)) if clips is None else clips
-                self.estimator_ = chosen.fit_views(built, X, codes, clips, **passed)
+            self.estimator_ = fitted(
+                chosen, X, codes, units, clips, shape=self.shape, random_state=self.random_state
+            )
         return self
 
     def predict(self, X: Any) -> Any:
@@ -171,16 +186,22 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def inner_folds(
-    y: Indices, groups: Any, n_splits: int, random_state: int, *, needs_scores: bool = False
+    y: Indices,
+    groups: Any,
+    n_splits: int,
+    random_state: int,
+    *,
+    needs_scores: bool = False,
+    hint: str = "Set the fields by hand instead of `tuned`",
 ) -> list[Pair]:
     """Return stratified pairs (train, test) of the training rows that keep groups together.
 
     `n_splits` is lowered, with a warning, to the fewest clips or groups of a class. Folds on which
-    candidates cannot be compared are left out; if none is left, that is a ClassifierError.
+    fits cannot be compared are left out; if none is left, that is a ClassifierError with the hint.
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    lowered = _affordable(y, groups, n_splits)
+    lowered = _affordable(y, groups, n_splits, hint)
     if lowered < n_splits:
         unit = "clips" if groups is None else "groups"
         warnings.warn(
@@ -191,29 +212,29 @@ def inner_folds(
     cls = StratifiedKFold if groups is None else StratifiedGroupKFold
     splitter = cls(n_splits=lowered, shuffle=True, random_state=random_state)
     folds = [pair for pair in splitter.split(y, y, groups) if len(pair[1])]
-    return scorable_folds(folds, y, needs_scores=needs_scores)
+    return scorable_folds(folds, y, needs_scores=needs_scores, hint=hint)
 
 
-def _affordable(y: Indices, groups: Any, n_splits: int) -> int:
+def _affordable(y: Indices, groups: Any, n_splits: int, hint: str) -> int:
     units = np.arange(len(y)) if groups is None else np.asarray(groups)
     fewest = min(len(np.unique(units[y == code])) for code in np.unique(y))
     if groups is None and fewest < 2:
         raise ClassifierError(
-            "the smallest class has 1 clip in the training side, and the search needs 2: one to "
-            "learn from, one to compare candidates on",
-            hint="Add recordings of that class, or set the fields by hand instead of `tuned`.",
+            "the smallest class has 1 clip in the training side, and inner folds need 2: one to "
+            "learn from, one to predict",
+            hint=f"Add recordings of that class. {hint}.",
         )
     if len(np.unique(units)) < 2:
         raise ClassifierError(
-            "all clips of the training side are of one group, and the search needs 2: one to "
-            "learn from, one to compare candidates on",
-            hint="Set the fields by hand instead of `tuned`, or split in another way.",
+            "all clips of the training side are of one group, and inner folds need 2: one to "
+            "learn from, one to predict",
+            hint=f"{hint}, or split in another way.",
         )
     return min(n_splits, max(2, fewest))
 
 
-def scorable_folds(folds: list[Pair], y: Indices, *, needs_scores: bool) -> list[Pair]:
-    """Return the folds on which candidates can be compared."""
+def scorable_folds(folds: list[Pair], y: Indices, *, needs_scores: bool, hint: str) -> list[Pair]:
+    """Return the folds on which fits can be compared."""
     n_classes = len(np.unique(y))
     present = [tuple(len(np.unique(y[side])) for side in pair) for pair in folds]
     scorable = [
@@ -224,19 +245,18 @@ def scorable_folds(folds: list[Pair], y: Indices, *, needs_scores: bool) -> list
     if not scorable:
         side = "has two classes on both sides" if needs_scores else "can train on two classes"
         raise ClassifierError(
-            f"no inner fold of the search {side}, because its groups hold one class each",
-            hint="Set the fields by hand instead of `tuned`, or add groups of each class.",
+            f"no inner fold {side}, because its groups hold one class each",
+            hint=f"{hint}, or add groups of each class.",
         )
     if len(scorable) < len(folds):
         warnings.warn(
-            f"the search compares candidates on {len(scorable)} of {len(folds)} inner folds: the "
-            "others have one class on a side",
+            f"{len(scorable)} of {len(folds)} inner folds are used: the others have one class on a "
+            "side",
             stacklevel=3,
         )
     if min(train for train, _ in present) < n_classes:
         warnings.warn(
-            "an inner fold of the search trains without a class, whose clips are of one group",
-            stacklevel=3,
+            "an inner fold trains without a class, whose clips are of one group", stacklevel=3
         )
     return scorable
 

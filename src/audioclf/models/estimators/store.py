@@ -1,18 +1,19 @@
 """Storage of fitted estimators as files: by skops, or in a format of the plugin.
 
 `Classifier` declares the choices of a plugin: `trusted_types`, `model_format` with `dump` and
-`restore`, and `unwrapped`.
+`restore`, `members`, and `unwrapped`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from audioclf.components.classifier import Classifier
+from audioclf.components.component import components_inside
 from audioclf.models.estimators.skops_format import (
     TRUSTED_TYPES,
     dump_skops,
@@ -22,6 +23,7 @@ from audioclf.models.estimators.skops_format import (
 from audioclf.models.refusal import RefusedError, refusing
 
 SKOPS = "skops"
+MEMBERS = "members"
 _SKOPS_FILE = "model.skops"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
@@ -30,6 +32,13 @@ def dump_estimator(classifier: Classifier, estimator: Any) -> dict[str, bytes]:
     """Return a fitted estimator as files, in the classifier's format, or raise `RefusedError`."""
     what = f"the estimator of {classifier.type_name()} cannot be stored"
     hint = "A plugin can give its classifier a `model_format` with `dump` and `restore`."
+    if classifier.model_format == MEMBERS:
+        estimators = classifier.take_apart(estimator)
+        return {
+            f"{name}/{file}": content
+            for name, (member, _) in classifier.members(0, 0).items()
+            for file, content in dump_estimator(member, estimators[name]).items()
+        }
     with refusing("type", what, hint=hint):
         if classifier.model_format == SKOPS:
             data = dump_skops(estimator)
@@ -84,6 +93,23 @@ def restore_estimator(
         estimator = load_skops(files[_SKOPS_FILE], trusted_types(classifier))
         with refusing("structure", "the estimator has no parameters to compare"):
             _check_parameters(classifier, estimator, seed)
+    elif stored_as == MEMBERS:
+        members = {
+            name: restore_estimator(
+                member,
+                member.model_format,
+                {
+                    file.removeprefix(f"{name}/"): content
+                    for file, content in files.items()
+                    if file.startswith(f"{name}/")
+                },
+                seed=seed,
+                n_classes=n_classes,
+                n_features=n_columns,
+            )
+            for name, (member, n_columns) in classifier.members(n_features, n_classes).items()
+        }
+        estimator = classifier.put_together(members)
     else:
         with refusing("structure", f"the estimator of {stored_as} cannot be rebuilt"):
             estimator = classifier.restore(files)
@@ -94,15 +120,9 @@ def restore_estimator(
 
 def trusted_types(classifier: Classifier) -> tuple[str, ...]:
     """Return the types that the estimator may hold in addition to those of skops."""
-    own = (each for part in _with_inner(classifier) for each in part.trusted_types)
+    parts = [classifier, *(part for _, part in components_inside(classifier))]
+    own = (each for part in parts if isinstance(part, Classifier) for each in part.trusted_types)
     return (*TRUSTED_TYPES, *own)
-
-
-def _with_inner(classifier: Classifier) -> Iterator[Classifier]:
-    yield classifier
-    for _, value in classifier:
-        if isinstance(value, Classifier):
-            yield from _with_inner(value)
 
 
 def _check_parameters(classifier: Classifier, estimator: Any, seed: int) -> None:
