@@ -7,8 +7,10 @@ import threading
 
 import pytest
 
+from audioclf.base.errors import ConfigError
 from audioclf.engines import adaptive
 from audioclf.engines.adaptive import AdaptiveEngine
+from audioclf.engines.ahead import begun
 from tests.engines import tasks
 
 
@@ -42,7 +44,7 @@ def test_steps_of_python_that_hold_each_other_up_go_to_processes(
     monkeypatch.setattr(adaptive, "LONG_SECONDS", 1e9)
     with engine:
         outcomes = dict(engine.map(tasks.square, range(60_000)))
-        assert engine.processes is not None
+        assert engine.processes.is_running
     assert outcomes == {n: n * n for n in range(60_000)}
 
 
@@ -60,3 +62,33 @@ def test_work_that_no_other_process_can_do_is_done_here(engine: AdaptiveEngine) 
 
 def process_and_thread(n: int) -> tuple[int, int]:
     return os.getpid(), threading.get_ident()
+
+
+@pytest.mark.parametrize("speed_up", [1.0, 1.8])
+def test_work_is_begun_early_where_processes_run(engine: AdaptiveEngine, speed_up: float) -> None:
+    with engine:
+        engine._choose(speed_up, 100.0)
+        dict(engine.map(tasks.square, range(8)))
+        is_running = engine.processes.is_running
+        results = begun(engine.processes, process_and_thread, range(2))()
+    assert is_running == (speed_up == 1.0)
+    assert all((pid != os.getpid()) == is_running for pid, _ in results)
+
+
+def test_work_begun_early_that_fails_in_a_process_is_done_here(engine: AdaptiveEngine) -> None:
+    here = os.getpid()
+
+    def only_here(n: int) -> int:
+        if os.getpid() != here:
+            os._exit(1)
+        return n
+
+    def refused(n: int) -> int:
+        raise ConfigError("no")
+
+    with engine:
+        engine._choose(1.0, 100.0)
+        dict(engine.map(tasks.square, range(8)))
+        assert begun(engine.processes, only_here, range(2))() == [0, 1]
+        with pytest.raises(ConfigError, match="no"):
+            begun(engine.processes, refused, [0])()

@@ -14,7 +14,7 @@ from audioclf.config.run_config import RunConfig
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import FoldResult, Pipeline
 from audioclf.evaluation.splits import Fold
-from audioclf.experiment.final_model import write_final
+from audioclf.experiment.final_model import fit_on_all, write_final
 from audioclf.features.extraction import extract
 from audioclf.models.bundle.reading import open_bundle
 from audioclf.models.calibration.effects import (
@@ -208,8 +208,8 @@ def final_of(path: Path, config: RunConfig) -> tuple[str, ...]:
     results = evaluate([pipeline], extraction.matrices, targets, splits, seed=1)
     folder = RunFolder.create(path)
     result = summarise(config, folder, extraction, splits, results)
-    parts = (folder, result, results[0], extraction, registry())
-    return write_final(*parts, in_batches=False)[1]
+    fitted = fit_on_all(config, results[0], extraction, in_batches=False)
+    return write_final(folder, result, fitted, extraction, registry())[1]
 
 
 def test_a_run_keeps_what_its_config_asks_for(toy_config: Path, tmp_path: Path) -> None:

@@ -52,10 +52,14 @@ AUDITS: list[AuditEntry] = [
 """All audits, in the order in which their results should be read."""
 
 
+def audits_for(dataset: Dataset) -> list[AuditEntry]:
+    """Return the audits that are made for the labels of a dataset, in the order of `AUDITS`."""
+    return [entry for entry in AUDITS if entry.several or not dataset.is_several]
+
+
 def run_audits(inputs: AuditInput) -> list[Audit]:
     """Return the result of each audit, in the order of `AUDITS`."""
-    several = inputs.dataset.is_several
-    return [entry.run(inputs) for entry in AUDITS if entry.several or not several]
+    return [entry.run(inputs) for entry in audits_for(inputs.dataset)]
 
 
 def not_audited(dataset: Dataset) -> tuple[str, ...]:

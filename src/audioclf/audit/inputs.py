@@ -59,7 +59,7 @@ class AuditInput:
 
     The `dataset` are the clips that could be read, the `ledger` has a row for each file. `facts`
     [shape=(n_clips, n_facts)] have columns as in `FACTS`, `prints` [shape=(n_clips, WIDTH)] are
-    those of `Fingerprint`, `formats` are by id of the clip.
+    those of `Fingerprint`. `formats` are by id of the clip; None to read them from the files.
     """
 
     dataset: Dataset
@@ -69,7 +69,7 @@ class AuditInput:
     results: Sequence[PipelineResult] = ()
     facts: Matrix = field(default_factory=_no_rows)
     prints: Matrix = field(default_factory=_no_rows)
-    formats: Mapping[str, FileFormat] = field(default_factory=dict)
+    formats: Mapping[str, FileFormat] | None = None
     seed: int = 0
     rescoring: Rescoring | None = None
     decoder: Decoder = decoded

@@ -38,7 +38,7 @@ class AdaptiveEngine(Engine):
 
     def __init__(self, jobs: int) -> None:
         self.workers = jobs
-        self.processes: ProcessEngine | None = None
+        self.processes = ProcessEngine(jobs)
         self._threads = ThreadEngine(jobs)
         self._one = ThreadEngine(1)
         self._chosen: Engine | None = None
@@ -90,15 +90,14 @@ class AdaptiveEngine(Engine):
         if speed_up >= GOOD_SPEED_UP:
             self._chosen = self._threads
         elif seconds >= WORTH_PROCESSES:
-            self._chosen = self.processes = ProcessEngine(self.workers)
+            self._chosen = self.processes
         else:
             self._chosen = self._one
 
     @override
     def close(self) -> None:
         for engine in (self.processes, self._threads, self._one):
-            if engine is not None:
-                engine.close()
+            engine.close()
 
 
 def _can_be_sent(job: Job) -> bool:

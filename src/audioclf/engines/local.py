@@ -82,6 +82,11 @@ class ProcessEngine(Engine):
         self._lock = threading.Lock()
         self._closed = False
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a worker has been started."""
+        return bool(self._crew)
+
     @override
     def map(
         self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None

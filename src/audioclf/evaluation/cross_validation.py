@@ -82,7 +82,7 @@ def evaluate(
     fits: FitPlan = _NO_PLAN,
     jobs: int = 1,
     engine: Engine | None = None,
-    started: ProcessEngine | None = None,
+    processes: ProcessEngine | None = None,
     fit_cache: FitCache | None = None,
     isolate: bool = False,
     fit_seconds: float | None = None,
@@ -92,10 +92,10 @@ def evaluate(
     """Fit and predict every pipeline on every fold; the result does not depend on the engine.
 
     `matrices` hold [shape=(n_clips, n_features)], float32, by featurizer. Work of a few seconds is
-    done in this process for any `jobs`, more in the processes that are `started` or in new ones; an
-    `engine` does all work. `fit_seconds` limits one fit
-    with its predictions and implies `isolate`; `choose_thresholds` of several labels inside the
-    training sides; `progress` gets (fits done, fits in all, pipeline).
+    done in this process for any `jobs`, more in the `processes` or in new ones; an `engine` does
+    all work. `fit_seconds` limits one fit with its predictions and implies `isolate`;
+    `choose_thresholds` of several labels inside the training sides; `progress` gets (fits done,
+    fits in all, pipeline).
     """
     tasks = [
         _Task(
@@ -122,8 +122,8 @@ def evaluate(
     if todo and engine is None and (isolate or fit_seconds is not None):
         outcomes = _in_processes(work, todo, jobs, fit_seconds)
     else:
-        at_once = started is not None and started.workers == jobs
-        outcomes = _outcomes(work, todo, jobs, engine, started if at_once else None)
+        at_once = processes is not None and processes.workers == jobs
+        outcomes = _outcomes(work, todo, jobs, engine, processes if at_once else None)
     results: list[FoldResult] = []
 
     def advance() -> None:
@@ -182,7 +182,8 @@ def _outcomes(
     if engine is not None:
         yield from _mapped(engine, work, todo)
         return
-    least = WORTH_PROCESSES if processes is None else WORTH_STARTED
+    is_running = processes is not None and processes.is_running
+    least = WORTH_STARTED if is_running else WORTH_PROCESSES
     started = time.perf_counter()
     for position, outcome in SerialEngine().map(_fit, todo, shared=work):
         seconds = time.perf_counter() - started

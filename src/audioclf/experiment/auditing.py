@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,29 +11,31 @@ from typing import Any
 from audioclf.audit import (
     FACTS,
     PRINTS,
+    AuditEntry,
     audit_data,
+    audits_for,
     blocking,
     check_allowed,
     not_audited,
-    run_audits,
     with_tables,
 )
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput, Rescoring
-from audioclf.audit.shortcuts.facts import read_formats
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, EXIT_PARTIAL
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, single_threaded
 from audioclf.base.progress import Progress, no_progress
 from audioclf.components.embedding import has_embedding
 from audioclf.config.run_config import RunConfig
+from audioclf.engines.ahead import begun
+from audioclf.engines.local import ProcessEngine
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import Pipeline, PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.resources import Resources
 from audioclf.features.extraction import Extraction
-from audioclf.features.waveform import Decoder, cached_in, decoded
+from audioclf.features.waveform import cached_in
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,7 @@ def audit_config(
         )
         progress("audits", 0, 1)
         pipeline = next(iter(pipelines), None)
-        with cached_in(cache_folder) as decoder:
-            audits = audits_of(config, extraction, splits, results, pipeline, decoder)
+        audits = begin_audits(config, extraction, splits, results, pipeline, cache_folder)()
     dataset = extraction.dataset
     notes = (*dataset.notes, *splits.notes, *extraction.cache.notes(), *not_audited(dataset))
     failed = len(extraction.failed)
@@ -118,34 +119,40 @@ def _audited(prepared: Prepared) -> list[Pipeline]:
     return [first, *(item for item in on_embedding[:1] if item is not first)]
 
 
-def audits_of(
+def begin_audits(
     config: RunConfig,
     extraction: Extraction,
     splits: Splits,
     results: Sequence[PipelineResult],
     pipeline: Pipeline | None,
-    decoder: Decoder = decoded,
-) -> list[Audit]:
+    cache_folder: Path | None,
+    processes: ProcessEngine | None = None,
+) -> Callable[[], list[Audit]]:
     """Audit a run or a part of it, whose extraction holds the tables of `with_tables`.
 
-    `pipeline` is fitted again where there is a leak, to estimate its effect on the scores.
+    `pipeline` is fitted again where there is a leak, to estimate its effect on the scores. The
+    audits are made by `processes` that are running, or when the result is called.
     """
     matrices = extraction.matrices
     rescoring = None
     if pipeline is not None:
         rescoring = Rescoring(pipeline, matrices, config.split, config.seed, config.metrics[0])
-    return run_audits(
-        AuditInput(
-            dataset=extraction.dataset,
-            ledger=extraction.ledger,
-            audio=config.audio,
-            splits=splits,
-            results=results,
-            facts=matrices[FACTS],
-            prints=matrices[PRINTS],
-            formats=read_formats(extraction.ledger),
-            seed=config.seed,
-            rescoring=rescoring,
-            decoder=decoder,
-        )
+    inputs = AuditInput(
+        dataset=extraction.dataset,
+        ledger=extraction.ledger,
+        audio=config.audio,
+        splits=splits,
+        results=results,
+        facts=matrices[FACTS],
+        prints=matrices[PRINTS],
+        seed=config.seed,
+        rescoring=rescoring,
     )
+    entries = audits_for(extraction.dataset)
+    return begun(processes, _audit, entries, shared=(inputs, cache_folder))
+
+
+def _audit(entry: AuditEntry, work: tuple[AuditInput, Path | None]) -> Audit:
+    inputs, cache_folder = work
+    with cached_in(cache_folder) as decoder:
+        return entry.run(replace(inputs, decoder=decoder))

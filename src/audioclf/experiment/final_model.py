@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ModelError
+from audioclf.components.pooling import Flatten, Stats
 from audioclf.evaluation.class_fits import OneFitPerClass, fit_final_classes
-from audioclf.evaluation.fitting import fit_final
+from audioclf.evaluation.fitting import FinalFit, fit_final
+from audioclf.evaluation.importance import importance, importances_data, mean_importance
 from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL
 from audioclf.models.bundle.manifest import Evaluated, Training
 from audioclf.models.bundle.writing import BundleContents, write_bundle
@@ -21,27 +24,32 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.config.run_config import RunConfig
     from audioclf.evaluation.metrics.estimate import Estimate
+    from audioclf.evaluation.metrics.repeats import Floats
     from audioclf.evaluation.results import Pipeline, PipelineResult
     from audioclf.features.extraction import Extraction
     from audioclf.runs.folder import RunFolder
     from audioclf.runs.results import RunResult
 
 
-def write_final(
-    folder: RunFolder,
-    result: RunResult,
-    evaluated: PipelineResult,
-    extraction: Extraction,
-    registry: Registry,
-    *,
-    in_batches: bool,
-) -> tuple[Path | None, tuple[str, ...]]:
-    """Fit a pipeline on all clips, and write `model.audioclf` and the feature importances.
+@dataclass(frozen=True)
+class Fitted:
+    """A pipeline that was fitted on all clips; `importances` are None where it has none."""
+
+    pipeline: Pipeline
+    fit: FinalFit
+    importances: Floats | None
+    effects: ScoreEffects
+
+
+def fit_on_all(
+    config: RunConfig, evaluated: PipelineResult, extraction: Extraction, *, in_batches: bool
+) -> Fitted:
+    """Fit a pipeline on all clips.
 
     `evaluated` holds its out-of-fold predictions, by which scores are calibrated and abstaining is
-    measured. The path is None for a classifier that no bundle can hold.
+    measured.
     """
-    config, pipeline = result.config, evaluated.pipeline
+    pipeline = evaluated.pipeline
     matrix, targets = extraction.matrices[pipeline.featurizer], extraction.dataset.targets
     if targets.is_several:
         fit = fit_final_classes(
@@ -54,8 +62,22 @@ def write_final(
         )
     else:
         fit = fit_final(pipeline, matrix, targets, seed=config.seed, in_batches=in_batches)
-    _write_importance(folder, config, pipeline, fit.estimator, extraction)
-    effects = _effects(config, evaluated, extraction)
+    importances = _importances(config, pipeline, fit.estimator, extraction)
+    return Fitted(pipeline, fit, importances, _effects(config, evaluated, extraction))
+
+
+def write_final(
+    folder: RunFolder, result: RunResult, fitted: Fitted, extraction: Extraction, registry: Registry
+) -> tuple[Path | None, tuple[str, ...]]:
+    """Write `model.audioclf` and the feature importances, and return the path and notes.
+
+    The path is None for a classifier that no bundle can hold.
+    """
+    config, pipeline = result.config, fitted.pipeline
+    fit, effects = fitted.fit, fitted.effects
+    if fitted.importances is not None:
+        data = importances_data({pipeline.name: fitted.importances})
+        folder.write_json(IMPORTANCES, data)
     of_scores = [f"the model of {pipeline.name} {note}" for note in effects.notes]
     below = config.abstain_below if effects.abstention is not None else None
     contents = BundleContents(
@@ -65,7 +87,7 @@ def write_final(
         audio=config.audio,
         classes=extraction.dataset.classes,
         estimator=fit.estimator,
-        matrix=matrix,
+        matrix=extraction.matrices[pipeline.featurizer],
         seed=config.seed,
         training=training_of(extraction),
         seconds=[row.seconds for row in extraction.ledger if row.status == "ok"],
@@ -112,30 +134,20 @@ def _effects(config: RunConfig, evaluated: PipelineResult, extraction: Extractio
     )
 
 
-def _write_importance(
-    folder: RunFolder,
-    config: RunConfig,
-    pipeline: Pipeline,
-    estimator: object,
-    extraction: Extraction,
-) -> None:
-    from audioclf.components.pooling import Flatten, Stats
-    from audioclf.evaluation.importance import importance, importances_data, mean_importance
-
+def _importances(
+    config: RunConfig, pipeline: Pipeline, estimator: object, extraction: Extraction
+) -> Floats | None:
     pooling = config.featurizers[pipeline.featurizer].pooling
     if not isinstance(pooling, Flatten | Stats):
-        return
+        return None
     rows = pipeline.views.plain(extraction.matrices[pipeline.featurizer])
     targets = extraction.dataset.targets
     layout = "flatten" if isinstance(pooling, Flatten) else "stats"
     n_bins = extraction.plans[pipeline.featurizer].n_bins
     options: Any = {"n_bins": n_bins, "layout": layout, "seed": config.seed}
     if isinstance(estimator, OneFitPerClass):
-        if (importances := mean_importance(estimator, rows, targets, **options)) is None:
-            return
-    else:
-        importances = importance(estimator, rows, targets.codes, **options)
-    folder.write_json(IMPORTANCES, importances_data({pipeline.name: importances}))
+        return mean_importance(estimator, rows, targets, **options)
+    return importance(estimator, rows, targets.codes, **options)
 
 
 def training_of(extraction: Extraction) -> Training:

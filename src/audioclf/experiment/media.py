@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
+from audioclf.engines.ahead import begun
+from audioclf.engines.local import ProcessEngine
+from audioclf.evaluation.results import PipelineResult
 from audioclf.features.cache import opened_cache
 from audioclf.features.extraction import Extraction
 from audioclf.features.waveform import cached_in, waveform_plan
 from audioclf.features.worker import featurize_clip
 from audioclf.runs.folder import RunFolder
-from audioclf.runs.plots import MAX_EXAMPLES, Example
+from audioclf.runs.plots import MAX_EXAMPLES, Example, draw_plots
 
 
 def examples_of(
@@ -30,6 +35,25 @@ def examples_of(
             y, features = matrices[""][0], matrices[plan.name]
             examples.append(Example.of(label, clip.id, y, audio.sr, features))
     return examples
+
+
+def begin_plots(
+    config: RunConfig,
+    extraction: Extraction,
+    metrics: Mapping[str, Any],
+    results: Sequence[PipelineResult],
+    cache_folder: Path | None,
+    processes: ProcessEngine | None,
+) -> Callable[[], dict[str, bytes]]:
+    """Draw the plots of a run, in `processes` that are running or when the result is called."""
+    examples = examples_of(config, extraction, cache_folder)
+    parts = config, metrics, results, extraction.dataset, examples
+    plots = begun(processes, _draw, [None], shared=parts)
+    return lambda: plots()[0]
+
+
+def _draw(_: None, parts: tuple[Any, ...]) -> dict[str, bytes]:
+    return draw_plots(*parts)
 
 
 def write_page(

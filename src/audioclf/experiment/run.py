@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from audioclf.components.featurizer import Featurizer
     from audioclf.dataset.targets import Targets
     from audioclf.engines.base import Engine
+    from audioclf.engines.local import ProcessEngine
     from audioclf.evaluation.learning_curve import LearningCurve
     from audioclf.evaluation.memory import FitPlan
     from audioclf.evaluation.results import PipelineResult
     from audioclf.evaluation.splits import Splits
+    from audioclf.experiment.final_model import Fitted
     from audioclf.features.extraction import Extraction
     from audioclf.runs.results import RunResult
 
@@ -167,8 +169,8 @@ class _Run:
 
     def go(self) -> RunResult:
         """Take every stage; `record.json` marks the run as complete."""
-        from audioclf.experiment.media import examples_of, write_page
-        from audioclf.runs.writing import write_results
+        from audioclf.experiment.final_model import write_final
+        from audioclf.experiment.media import write_page
 
         self.progress("load", 0, 1)
         with self._timed("load"):
@@ -178,13 +180,11 @@ class _Run:
                 extraction = self._extract(prepared, engine)
             with self._timed("evaluate"):
                 evaluation = self._evaluate(prepared, extraction, engine)
-        with self._timed("report"):
-            result = self._summarise(prepared, extraction, evaluation)
-            self.progress("pictures", 0, 1)
-            examples = examples_of(self.config, extraction, self.resources.cache_folder)
-            splits, results = evaluation.splits, evaluation.results
-            write_results(self.folder, result, extraction, splits, results, examples)
-        result = self._fit_final(result, extraction, evaluation)
+            result, fitted = self._report(prepared, extraction, evaluation, engine)
+        if fitted is not None:
+            with self._timed("final"):
+                path, notes = write_final(self.folder, result, fitted, extraction, self.registry)
+            result = replace(result, model=path, notes=(*result.notes, *notes))
         fits, seconds = self.state.fits(), self.seconds
         record = make_record(prepared, self.resources, result, extraction, fits, seconds)
         self.folder.write_json(RECORD, record)
@@ -198,7 +198,8 @@ class _Run:
     def _timed(self, stage: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self.seconds[stage] = round(time.perf_counter() - started, 4)
+        seconds = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+        self.seconds[stage] = round(seconds, 4)
 
     def _extract(self, prepared: Prepared, engine: Engine) -> Extraction:
         from audioclf.audit import with_tables
@@ -223,7 +224,6 @@ class _Run:
         return extraction
 
     def _evaluate(self, prepared: Prepared, extraction: Extraction, engine: Engine) -> _Evaluation:
-        from audioclf.engines.adaptive import AdaptiveEngine
         from audioclf.evaluation.cross_validation import evaluate
         from audioclf.evaluation.memory import plan_fits
 
@@ -244,7 +244,7 @@ class _Run:
             fits=fits,
             jobs=self.resources.jobs,
             engine=engine if self.resources.engine == "dask" else None,
-            started=engine.processes if isinstance(engine, AdaptiveEngine) else None,
+            processes=_processes(engine),
             fit_cache=fit_cache,
             isolate=self.resources.isolate,
             fit_seconds=self.resources.fit_seconds,
@@ -273,19 +273,61 @@ class _Run:
             settings, results, splits, targets, fit, metric=metric, seed=seed, progress=step
         )
 
+    def _report(
+        self, prepared: Prepared, extraction: Extraction, evaluation: _Evaluation, engine: Engine
+    ) -> tuple[RunResult, Fitted | None]:
+        """Write metrics, audits and plots; the final fit is made beside audits and plots."""
+        from audioclf.experiment.media import begin_plots
+        from audioclf.runs.writing import write_audits, write_plots, write_results
+
+        with self._timed("report"):
+            audits = self._begin_audits(extraction, evaluation, engine)
+            result = self._summarise(prepared, extraction, evaluation)
+            splits, results = evaluation.splits, evaluation.results
+            metrics = write_results(self.folder, result, extraction, splits, results)
+            folder = self.resources.cache_folder
+            parts = self.config, extraction, metrics, results, folder, _processes(engine)
+            plots = begin_plots(*parts)
+        fitted = self._fit_final(result, extraction, evaluation)
+        with self._timed("report"):
+            if audits is not None:
+                self.progress("audits", 0, 1)
+                result = replace(result, audits=tuple(audits()))
+                write_audits(self.folder, result)
+            self.progress("pictures", 0, 1)
+            write_plots(self.folder, plots())
+        return result, fitted
+
+    def _begin_audits(
+        self, extraction: Extraction, evaluation: _Evaluation, engine: Engine
+    ) -> Callable[[], list[Audit]] | None:
+        """Begin the audits; the cost of leakage takes more fits, so the fastest pipeline has it."""
+        from audioclf.experiment.auditing import begin_audits
+
+        if not self.config.audit:
+            return None
+        others = [item for item in evaluation.results if not item.pipeline.is_baseline]
+        fastest = min(others, key=lambda item: item.fit_seconds).pipeline if others else None
+        return begin_audits(
+            self.config,
+            extraction,
+            evaluation.splits,
+            evaluation.results,
+            fastest,
+            self.resources.cache_folder,
+            _processes(engine),
+        )
+
     def _summarise(
         self, prepared: Prepared, extraction: Extraction, evaluation: _Evaluation
     ) -> RunResult:
-        """Compute the metrics, compare the pipelines, and audit the data and the predictions."""
+        """Compute the metrics, and compare the pipelines."""
         from audioclf.audit import not_audited
-        from audioclf.experiment.auditing import audits_of
-        from audioclf.features.waveform import cached_in
         from audioclf.runs.results import compared, summarise
 
         self.progress("metrics", 0, 1)
-        results, splits, curve = evaluation.results, evaluation.splits, evaluation.curve
-        result = summarise(self.config, self.folder, extraction, splits, results)
-        audits: tuple[Audit, ...] = ()
+        results, curve = evaluation.results, evaluation.curve
+        result = summarise(self.config, self.folder, extraction, evaluation.splits, results)
         notes = [
             *result.notes,
             *of_copies(self.config),
@@ -293,39 +335,34 @@ class _Run:
             *(curve.notes if curve else ()),
         ]
         if self.config.audit:
-            self.progress("audits", 0, 1)
-            # The cost of leakage takes more fits, so the fastest pipeline measures it.
-            others = [item for item in results if not item.pipeline.is_baseline]
-            fastest = min(others, key=lambda item: item.fit_seconds).pipeline if others else None
-            with cached_in(self.resources.cache_folder) as decoder:
-                audits = tuple(
-                    audits_of(self.config, extraction, splits, results, fastest, decoder)
-                )
             notes += not_audited(extraction.dataset)
         return replace(
             result,
             notes=tuple(notes),
             comparison=compared(self.config, extraction.dataset, results, prepared.baseline),
-            audits=audits,
             learning_curve=curve,
         )
 
     def _fit_final(
         self, result: RunResult, extraction: Extraction, evaluation: _Evaluation
-    ) -> RunResult:
-        """Fit the final pipeline on all clips; write its bundle and its feature importances."""
-        from audioclf.experiment.final_model import write_final
+    ) -> Fitted | None:
+        """Fit the final pipeline on all clips."""
+        from audioclf.experiment.final_model import fit_on_all
 
         name, names = self.config.final, self.config.pipeline_names
         if name == "none":
-            return result
+            return None
         if name == "best":
             name = next(item.name for item in result.pipelines if item.name in names)
         self.progress("final", 0, 1, name)
         with self._timed("final"):
             evaluated = next(item for item in evaluation.results if item.pipeline.name == name)
             in_batches = name in evaluation.fits.batched
-            path, notes = write_final(
-                self.folder, result, evaluated, extraction, self.registry, in_batches=in_batches
-            )
-        return replace(result, model=path, notes=(*result.notes, *notes))
+            return fit_on_all(self.config, evaluated, extraction, in_batches=in_batches)
+
+
+def _processes(engine: Engine) -> ProcessEngine | None:
+    """Return the worker processes of the engine of a run that need not work in them."""
+    from audioclf.engines.adaptive import AdaptiveEngine
+
+    return engine.processes if isinstance(engine, AdaptiveEngine) else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from audioclf.components.metrics import of_class
 from audioclf.evaluation.metrics.curves import precision_recall_curve, roc_curve
-from audioclf.runs.folder import PIPELINES, PLOTS, RunFolder
+from audioclf.runs.folder import PIPELINES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from audioclf.config.run_config import RunConfig
     from audioclf.dataset.dataset import Dataset
     from audioclf.evaluation.results import PipelineResult
-    from audioclf.runs.results import RunResult
 
 _COLOURS = ["#2f5fc4", "#cf5a1c", "#14805e", "#a97a00", "#9b3a9c", "#1189b3", "#7b4f2c", "#68707e"]
 _BLUE = _COLOURS[0]
@@ -86,30 +86,29 @@ def envelope(y: NDArray[np.float32], n_sections: int) -> NDArray[np.float32]:
     return np.stack([lowest, highest], axis=1).ravel()
 
 
-def write_plots(
-    folder: RunFolder,
-    result: RunResult,
+def draw_plots(
+    config: RunConfig,
     metrics: Mapping[str, Any],
     results: Sequence[PipelineResult],
     dataset: Dataset,
     examples: Sequence[Example],
-) -> None:
-    """Write the plots of a run; `metrics` is the content of `metrics.json`.
+) -> dict[str, bytes]:
+    """Return the plots of a run by the name of the file, from the content of `metrics.json`.
 
-    Curves and F1 by class are those of the best learned pipeline; two classes have the curves of
-    all pipelines.
+    Curves and F1 by class are of the best learned pipeline; two classes have curves of all.
     """
     import numpy as np
 
+    plots = dict[str, bytes]()
+
     def write(name: str, figure: Figure) -> None:
-        for form, content in saved(figure).items():
-            folder.write_bytes(f"{PLOTS}/{name}.{form}", content)
+        plots.update({f"{name}.{form}": content for form, content in saved(figure).items()})
 
     write("classes", draw_class_counts(dataset.class_counts))
-    name, featurizer = next(iter(result.config.featurizers.items()))
+    name, featurizer = next(iter(config.featurizers.items()))
     write("examples", draw_examples(examples, name, featurizer.row_name))
     pipelines: Mapping[str, Any] = metrics[PIPELINES]
-    main = result.config.metrics[0]
+    main = config.metrics[0]
     estimates = {name: item["metrics"][main] for name, item in pipelines.items()}
     metric = f"{main.replace('_', ' ')}{of_class(main, dataset.classes)}"
     label = f"{metric} with 95 % intervals"
@@ -119,8 +118,8 @@ def write_plots(
         title = f"Confusion matrix: {name}"
         figure = draw_confusion(np.asarray(item["confusion"]), dataset.classes, title)
         write(f"confusion-{name.replace('/', '--')}", figure)
-    learned = [item for item in results if not item.pipeline.is_baseline] or list(results)
-    learned.sort(key=lambda item: list(pipelines).index(item.pipeline.name))
+    learned = [item for item in results if not item.pipeline.is_baseline] or results
+    learned = sorted(learned, key=lambda item: list(pipelines).index(item.pipeline.name))
     best = learned[0].pipeline.name
     write("per-class", draw_classes(pipelines[best]["per_class"], f"F1 by class: {best}"))
     if dataset.is_several:
@@ -143,6 +142,7 @@ def write_plots(
     if curves:
         title = f"Precision-recall curve: {shown}"
         write("precision-recall", draw_curves(curves, title, ("recall", "precision"), "AP"))
+    return plots
 
 
 def curve_classes(confusion: NDArray[np.float64]) -> list[int]:

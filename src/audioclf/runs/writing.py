@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,6 @@ from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction
 from audioclf.features.worker import LedgerRow
 from audioclf.runs import folder as names
-from audioclf.runs import plots
 from audioclf.runs.curve_files import write_learning_curve
 from audioclf.runs.folder import FoldRow, LedgerLine, PredictionRow, RunFolder, interval_data
 from audioclf.runs.results import PipelineSummary, RunResult
@@ -55,9 +54,8 @@ def write_results(
     extraction: Extraction,
     splits: Splits,
     results: Sequence[PipelineResult],
-    examples: Sequence[plots.Example],
-) -> None:
-    """Write folds, predictions, metrics, comparison, audits and plots."""
+) -> dict[str, Any]:
+    """Write folds, predictions, metrics and comparison; return the content of `metrics.json`."""
     tables = _Tables(result, extraction.dataset, splits, results)
     folder.write_csv(names.FOLDS, FoldRow._fields, tables.folds())
     folder.write_csv(names.PREDICTIONS, tables.prediction_columns(), tables.predictions())
@@ -65,11 +63,21 @@ def write_results(
     folder.write_json(names.METRICS, metrics)
     if result.comparison is not None:
         folder.write_json(names.COMPARISON, result.comparison.to_data())
-    if result.audits:
-        folder.write_json(names.AUDIT, audit_data(result.audits, result.config.allow))
     if result.learning_curve is not None:
         write_learning_curve(folder, result.learning_curve)
-    plots.write_plots(folder, result, metrics, results, extraction.dataset, examples)
+    return metrics
+
+
+def write_audits(folder: RunFolder, result: RunResult) -> None:
+    """Write the audits, if there are any."""
+    if result.audits:
+        folder.write_json(names.AUDIT, audit_data(result.audits, result.config.allow))
+
+
+def write_plots(folder: RunFolder, plots: Mapping[str, bytes]) -> None:
+    """Write plots by the name of the file."""
+    for name, content in plots.items():
+        folder.write_bytes(f"{names.PLOTS}/{name}", content)
 
 
 @dataclass(frozen=True)

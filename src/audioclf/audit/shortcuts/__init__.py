@@ -22,7 +22,7 @@ import numpy as np
 from audioclf.audit.findings import Audit, Finding, Severity
 from audioclf.audit.inputs import AuditInput, FileFormat, Floats
 from audioclf.audit.shortcuts import elsewhere
-from audioclf.audit.shortcuts.facts import FACTS, FORMAT_FACTS
+from audioclf.audit.shortcuts.facts import FACTS, FORMAT_FACTS, read_formats
 from audioclf.audit.shortcuts.formats import format_finding, formats_by_class, words_for
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Codes, Targets
@@ -65,6 +65,8 @@ _KINDS: tuple[Kind, ...] = ("format", "recording", "timing")
 def audit_shortcuts(inputs: AuditInput) -> Audit:
     """Predict the class from tables of facts, and look for formats that only one class has."""
     dataset, formats = inputs.dataset, inputs.formats
+    if formats is None:
+        formats = read_formats(inputs.ledger)
     if dataset.is_several:
         return _formats_only(dataset, formats)
     folds, description = few_folds(inputs.splits)
