@@ -66,10 +66,11 @@ def listen(
     ] = "jsonl",
     weights: options.WeightsOption = [],  # noqa: B006  typer copies it
     expect_sha256: options.ExpectOption = None,
+    strict: options.StrictModelOption = False,
     quiet: options.QuietOption = False,
 ) -> None:
     """Classify sound while it is recorded: a microphone, or samples on a pipe."""
-    from audioclf.models.bundle.reading import model_file, read_bundle
+    from audioclf.models.bundle.reading import model_file, open_model
     from audioclf.models.windows import Cutting
     from audioclf.predict.formats import FORMATS, Place, line_columns
     from audioclf.predict.live import Listening
@@ -79,10 +80,13 @@ def listen(
     rule = {"threshold_off": threshold_off, "merge_gap": merge_gap, "min_duration": min_duration}
     about_events = {**rule, "keep_clips": keep_clips}
     given = [name for name, value in about_events.items() if value is not None]
-    found = read_bundle(
-        model_file(bundle), options.load_registry(), expect_sha256=expect_sha256, weights=weights
+    model, notes = open_model(
+        model_file(bundle),
+        options.load_registry(),
+        expect_sha256=expect_sha256,
+        weights=weights,
+        graph="never" if strict else "if_needed",
     )
-    model = found.model
     if threshold and not model.is_several:
         given.insert(0, "threshold")
     if given and not events:
@@ -94,7 +98,7 @@ def listen(
         output=FORMATS[form],
         thresholds=thresholds,
     )
-    for note in [*found.notes, *check_settings(model, settings)]:
+    for note in [*notes, *check_settings(model, settings)]:
         complain("note", note)
     meter = _Meter(shown=not quiet and sys.stderr.isatty())
     how = Listening(model, settings, keep_clips, meter.note, meter.show)

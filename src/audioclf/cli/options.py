@@ -128,6 +128,12 @@ WeightsOption = Annotated[
         show_default=False,
     ),
 ]
+StrictModelOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Refuse a model of other versions, although it holds an ONNX graph."
+    ),
+]
 StrictOption = Annotated[
     bool,
     typer.Option("--strict-plugins", help="Stop at the first broken plugin, with its traceback."),

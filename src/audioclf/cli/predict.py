@@ -19,6 +19,7 @@ from audioclf.predict.formats import FORMATS, choose_format
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
+    from audioclf.models.bundle.reading import GraphUse
     from audioclf.models.model import Model
     from audioclf.predict.job import JobResult
     from audioclf.predict.sinks import Mode
@@ -94,7 +95,16 @@ def predict(
     weights: options.WeightsOption = [],  # noqa: B006  typer copies it
     jobs: options.JobsOption = None,
     quiet: options.QuietOption = False,
-    strict: options.StrictOption = False,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast",
+            help="Predict by the ONNX graph in the model: sooner for a few clips; scores are "
+            "32-bit floats.",
+        ),
+    ] = False,
+    strict: options.StrictModelOption = False,
+    strict_plugins: options.StrictOption = False,
 ) -> None:
     """Classify new recordings: clips, or windows, events and segments in long recordings."""
     _check_options(force, resume, out)
@@ -119,7 +129,7 @@ def predict(
     try:
         with options.progress_on_stderr(quiet=quiet, stage="model") as progress:
             # With few modules loaded it takes half the time.
-            registry = options.load_registry(strict=strict)
+            registry = options.load_registry(strict=strict_plugins)
             from audioclf.audio.clock import any_clock_time
             from audioclf.base.machine import available_cores
             from audioclf.models.bundle.reading import model_file
@@ -132,7 +142,10 @@ def predict(
 
             output = choose_format(form, out)
             bundle = model_file(bundle)
-            model, digest = _load(bundle, registry, expect_sha256, weights, untrusted=untrusted)
+            use: GraphUse = "always" if fast else "never" if strict else "if_needed"
+            model, digest = _load(
+                bundle, registry, expect_sha256, weights, graph=use, untrusted=untrusted
+            )
             found_rule, thresholds = event_rule(model, threshold, **rule)
             if threshold and thresholds is None and not events:
                 raise _about_events("threshold")
@@ -196,19 +209,22 @@ def _load(
     expect_sha256: str | None,
     weights: list[Path],
     *,
+    graph: GraphUse,
     untrusted: bool,
 ) -> tuple[Model, str]:
     """Return the model and the digest of its file, and note versions that differ."""
     from hashlib import sha256
 
-    from audioclf.models.bundle.reading import read_bundle, try_bundle
+    from audioclf.models.bundle.reading import open_model, try_bundle
 
     if untrusted:
-        try_bundle(bundle, expect_sha256, weights)
-    found = read_bundle(bundle, registry, expect_sha256=expect_sha256, weights=weights)
-    for note in found.notes:
+        try_bundle(bundle, expect_sha256, weights, graph)
+    model, notes = open_model(
+        bundle, registry, expect_sha256=expect_sha256, weights=weights, graph=graph
+    )
+    for note in notes:
         complain("note", note)
-    return found.model, sha256(found.manifest.model_dump_json().encode()).hexdigest()
+    return model, sha256(model.manifest.model_dump_json().encode()).hexdigest()
 
 
 def _listed(nul: bool) -> list[str]:

@@ -33,6 +33,7 @@ def serve(
     ] = 60.0,
     weights: options.WeightsOption = [],  # noqa: B006  typer copies it
     expect_sha256: options.ExpectOption = None,
+    strict: options.StrictModelOption = False,
     quiet: options.QuietOption = False,
 ) -> None:
     """Serve a model over HTTP, with a page to try it."""
@@ -44,13 +45,17 @@ def serve(
         raise EnvironmentMissingError(
             f"serve needs the package {exc.name}", hint="Install audioclf[serve]."
         ) from exc
-    from audioclf.models.bundle.reading import model_file, read_bundle
+    from audioclf.models.bundle.reading import model_file, open_model
     from audioclf.server.workers import Workers
 
-    found = read_bundle(
-        model_file(bundle), options.load_registry(), expect_sha256=expect_sha256, weights=weights
+    model, notes = open_model(
+        model_file(bundle),
+        options.load_registry(),
+        expect_sha256=expect_sha256,
+        weights=weights,
+        graph="never" if strict else "if_needed",
     )
-    for note in found.notes:
+    for note in notes:
         complain("note", note)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -59,7 +64,7 @@ def serve(
         raise ResultError(f"cannot listen at {host} port {port}: {exc.strerror or exc}") from exc
     hosts = [*LOOPBACK, *allow_host, *([] if _is_any(host) else [host])]
     with opened:
-        server = Server(found.model, Workers(found.model, workers, seconds), max_bytes)
+        server = Server(model, Workers(model, workers, seconds), max_bytes)
         if not quiet:
             name = f"[{host}]" if ":" in host else host
             complain("note", f"http://{name}:{opened.getsockname()[1]}/ until Ctrl-C")

@@ -96,6 +96,10 @@ class RunConfig(Settings):
     abstain_below: float | None = Field(default=None, gt=0, lt=1)
     """Score below which the final model predicts no class; null for always a class."""
 
+    graph: bool = True
+    """Whether `model.audioclf` also holds an ONNX graph, by which it predicts where other versions
+    are installed; the extra `onnx` makes it, except for estimators of more than 1 MB."""
+
     learning_curve: LearningCurveConfig | None = None
     """Fits of each pipeline to fewer training clips of each class as well; null for none."""
 

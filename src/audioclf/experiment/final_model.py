@@ -96,6 +96,7 @@ def write_final(
         abstain_below=below,
         abstention=effects.abstention,
         notes=(*_card_notes(result, extraction), *of_scores),
+        graph=config.graph,
     )
     try:
         folder.list_as_written(MODEL)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ConfigError
-from audioclf.components.pooling import Flatten
 from audioclf.components.registry import suggest
 from audioclf.dataset.path_labels import shown
 from audioclf.dataset.table_rows import read_number
@@ -194,7 +193,7 @@ def _too_long(model: Model, cutting: Cutting) -> Iterator[str]:
         return
     seconds = cutting.size / model.sr
     problem = f"windows of {seconds:g} s are longer than the {duration:g} s clips of the training"
-    if isinstance(model.featurizer.pooling, Flatten):
+    if model.manifest.featurizer["pooling"]["type"] == "flatten":
         raise ConfigError(
             f"{problem}, and the features of this model end there",
             hint=f"Use --window {duration:g} or less.",

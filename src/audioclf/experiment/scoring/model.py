@@ -14,7 +14,7 @@ from audioclf.components.registry import Registry
 from audioclf.dataset.sources import AudioSource
 from audioclf.dataset.tables import Problems
 from audioclf.experiment.scoring.rows import EventRow, EventTable
-from audioclf.models.bundle.reading import model_file, read_bundle
+from audioclf.models.bundle.reading import model_file, open_model
 from audioclf.models.windows import Cutting
 from audioclf.predict.events import EventRule
 from audioclf.predict.formats import JsonLinesFormat
@@ -70,7 +70,7 @@ def detect(
 
     The default threshold is 0.5, or for a model of several labels its own of each class.
     """
-    model = read_bundle(model_file(bundle), registry).model
+    model, by_graph = open_model(model_file(bundle), registry)
     if model.manifest.audio.channel == "each":
         raise ConfigError(
             "the model predicts each channel by itself, and annotations are of whole recordings",
@@ -87,4 +87,4 @@ def detect(
     sink = _Rows(iter(sources))
     recordings = [Recording(name, source) for name, source in sources.items()]
     result = predict_all(job, recordings, sink, jobs=jobs or available_cores(), progress=progress)
-    return sink.tables, result.notes
+    return sink.tables, [*by_graph, *result.notes]

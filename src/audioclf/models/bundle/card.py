@@ -17,12 +17,15 @@ _MAX_CLASSES = 50
 
 
 def model_card(
-    manifest: Manifest, notes: Sequence[str] = (), terms: Mapping[str, str] | None = None
+    manifest: Manifest,
+    notes: Sequence[str] = (),
+    terms: Mapping[str, str] | None = None,
+    graph: str = "none",
 ) -> str:
     """Return the card of a model.
 
     Notes are findings of the audits, which limit the results; `terms` are terms of use by
-    component.
+    component, and `graph` describes the ONNX graph in the bundle.
     """
     import jinja2
 
@@ -42,6 +45,7 @@ def model_card(
         manifest=manifest,
         notes=notes,
         terms=terms or {},
+        graph=graph,
         numbers=_numbers,
         most_classes=_MAX_CLASSES,
         abstention_rows=abstention_rows,

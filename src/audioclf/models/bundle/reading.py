@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from audioclf.base.errors import AudioclfError, ConfigError, ModelError, PluginError
 from audioclf.base.limits import Limits
@@ -37,10 +38,16 @@ from audioclf.models.bundle.weights import check_weights, located
 from audioclf.models.estimators.several import restore_classes
 from audioclf.models.estimators.store import SKOPS, restore_estimator
 from audioclf.models.model import Model
-from audioclf.models.refusal import RefusedError, naming, refusing
+from audioclf.models.onnx.graph_model import GRAPH, GraphModel
+from audioclf.models.refusal import RefusedError, Stage, naming, refusing
 
 CARD = "MODEL_CARD.md"
 ESTIMATOR = "estimator/"
+GraphUse = Literal["if_needed", "never", "always"]
+"""Whether a model predicts by the ONNX graph in its bundle."""
+
+_OTHER_VERSIONS: tuple[Stage, ...] = ("version", "component", "score", "feature")
+"""Checks that fail where other versions are installed; others show damage, or a forger."""
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
@@ -111,6 +118,7 @@ def load(
     registry: Registry | None = None,
     expect_sha256: str | None = None,
     weights: Sequence[str | Path] = (),
+    graph: GraphUse = "if_needed",
 ) -> Model:
     """Load a model.
 
@@ -125,6 +133,10 @@ def load(
     weights : sequence of path
         Weights that the featurizer reads. Others are found by their digest in the folder of models
         (`AUDIOCLF_MODELS_DIR`) and where the run found them.
+    graph : {"if_needed", "never", "always"}
+        Whether the model predicts by the ONNX graph in the file, if it holds one, in 32-bit floats:
+        where other versions of scikit-learn or of plugins are installed (with a warning), never, or
+        always, which loads faster.
 
     Raises
     ------
@@ -140,7 +152,58 @@ def load(
     >>> audioclf.load("model.audioclf").predict("unknown.wav")  # doctest: +SKIP
     'puppy'
     """
-    return read_bundle(path, registry, expect_sha256=expect_sha256, weights=weights).model
+    model, notes = open_model(
+        path, registry, expect_sha256=expect_sha256, weights=weights, graph=graph
+    )
+    if isinstance(model, GraphModel) and graph != "always":
+        warnings.warn(notes[0], stacklevel=2)
+    return model
+
+
+def open_model(
+    path: str | Path,
+    registry: Registry | None = None,
+    *,
+    expect_sha256: str | None = None,
+    weights: Sequence[str | Path] = (),
+    graph: GraphUse = "if_needed",
+) -> tuple[Model, tuple[str, ...]]:
+    """Return the model of a bundle, and notes for its user; errors are those of `load`."""
+    contents = open_bundle(path, expect_sha256=expect_sha256)
+    with naming(str(contents.path)):
+        if graph == "always":
+            return _graph_model(contents), ()
+        try:
+            bundle = _restored(contents, registry or discover(), list(map(Path, weights)))
+        except RefusedError as exc:
+            if graph == "never" or exc.stage not in _OTHER_VERSIONS:
+                raise
+            return _instead(contents, exc)
+        return bundle.model, bundle.notes
+
+
+def _instead(contents: Contents, exc: RefusedError) -> tuple[Model, tuple[str, ...]]:
+    """Return the model by its graph, with a note; the refusal if there is no graph that works."""
+    if GRAPH not in contents.files:
+        raise exc
+    try:
+        model = _graph_model(contents)
+    except RefusedError as second:
+        exc.what = f"{exc.what}; its graph is no help: {second.what}"
+        raise exc from second
+    note = (
+        f"{contents.path}: {exc.what}; so it predicts by the ONNX graph in the file, whose scores "
+        f"differed by at most {model.largest_difference} when it was made"
+    )
+    return model, (note,)
+
+
+def _graph_model(contents: Contents) -> GraphModel:
+    if GRAPH not in contents.files:
+        hint = "Train it again with `graph: true`, where the extra onnx is installed."
+        raise RefusedError("component", "it holds no ONNX graph", hint=hint)
+    clips = TrainingClips.from_files(contents.files, contents.manifest.training.fingerprint)
+    return GraphModel.of(contents.manifest, contents.files, clips)
 
 
 def model_file(path: str | Path) -> Path:
@@ -193,7 +256,12 @@ def read_bundle(
         return _restored(contents, registry or discover(), list(map(Path, weights)))
 
 
-def try_bundle(path: Path, expect_sha256: str | None = None, weights: Sequence[Path] = ()) -> None:
+def try_bundle(
+    path: Path,
+    expect_sha256: str | None = None,
+    weights: Sequence[Path] = (),
+    graph: GraphUse = "never",
+) -> None:
     """Load a bundle in a worker process, with all checks; errors are those of `read_bundle`.
 
     A crash of the interpreter, such as memory that a library corrupts, ends only the worker, and is
@@ -205,7 +273,7 @@ def try_bundle(path: Path, expect_sha256: str | None = None, weights: Sequence[P
         )  # refuse another file before a process is started
     own_folder = TemporaryDirectory(prefix="audioclf-", ignore_cleanup_errors=True)
     with own_folder as folder, ProcessEngine(1) as engine:
-        ((_, outcome),) = engine.map(_load, [(path, weights, folder)])
+        ((_, outcome),) = engine.map(_load, [(path, weights, graph, folder)])
     if isinstance(outcome, WorkerDiedError):
         raise ModelError(
             f"{path}: loading it ended the worker process ({outcome.how})",
@@ -215,10 +283,10 @@ def try_bundle(path: Path, expect_sha256: str | None = None, weights: Sequence[P
         raise outcome
 
 
-def _load(files: tuple[Path, Sequence[Path], str]) -> None:
+def _load(files: tuple[Path, Sequence[Path], GraphUse, str]) -> None:
     """Load a bundle with all temporary files in a folder, which outlives a crash."""
-    path, weights, tempfile.tempdir = files
-    read_bundle(path, weights=weights)
+    path, weights, graph, tempfile.tempdir = files
+    open_model(path, weights=weights, graph=graph)
 
 
 def _restored(contents: Contents, registry: Registry, weights: Sequence[Path]) -> Bundle:

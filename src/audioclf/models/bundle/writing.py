@@ -39,7 +39,7 @@ from audioclf.models.bundle.manifest import (
     Training,
     to_json,
 )
-from audioclf.models.bundle.reading import CARD, ESTIMATOR, restored_from, scorer_of
+from audioclf.models.bundle.reading import CARD, ESTIMATOR, Bundle, restored_from, scorer_of
 from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.bundle.weights import embedded
@@ -52,6 +52,9 @@ from audioclf.models.refusal import RefusedError, refusing
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+MAX_ESTIMATOR_BYTES = 1_000_000
+"""Size up to which an estimator becomes a graph, too; large forests take seconds."""
 
 _NUMERIC = ("audioclf", "librosa", "numpy", "scikit-learn", "scipy", "skops", "soundfile", "soxr")
 
@@ -66,6 +69,7 @@ class BundleContents:
     - `evaluation`: results of the pipeline in cross-validation.
     - `abstain_below`: score below which the model gives no class; `abstention` are its effects.
     - `notes`: findings of the audits and notes of the run, for the card.
+    - `graph`: whether the bundle also holds the graph in ONNX, if it can be made.
     """
 
     name: str
@@ -83,6 +87,7 @@ class BundleContents:
     abstain_below: float | None = None
     abstention: Abstention | None = None
     notes: Sequence[str] = ()
+    graph: bool = False
 
 
 def write_bundle(path: str | Path, contents: BundleContents, registry: Registry) -> Path:
@@ -121,10 +126,33 @@ def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
     plain = contents.pipeline.views.plain(contents.matrix)
     clips = TrainingClips.of(plain, contents.training.fingerprint, contents.seconds)
     files = {**files, **check.to_files(), **clips.to_files(), **embedded(contents.featurizer)}
+    about_graph = "none"
+    if contents.graph:
+        parts = (contents.featurizer, classifier, restored, check, ())
+        graph, about_graph = _graph(Bundle(Path("the model"), manifest, "", *parts))
+        files |= graph
     terms = {**terms_of(contents.featurizer), **terms_of(classifier)}
     manifest = manifest.model_copy(update={"members": members_for(files)})
-    card = model_card(manifest, contents.notes, terms).encode("utf-8")
+    card = model_card(manifest, contents.notes, terms, about_graph).encode("utf-8")
     return _zipped(manifest, {**files, CARD: card})
+
+
+def _graph(bundle: Bundle) -> tuple[dict[str, bytes], str]:
+    """Return the member with the graph, if it can be made at little cost, and its description."""
+    from audioclf.models.onnx.graph_model import GRAPH, graph_of
+
+    sizes = bundle.manifest.members
+    size = sum(sizes[name].size for name in bundle.manifest.estimator.files)
+    if size > MAX_ESTIMATOR_BYTES:
+        return {}, f"none, since the estimator has {size} bytes (limit {MAX_ESTIMATOR_BYTES})"
+    if any(item.member not in sizes for item in bundle.manifest.weights):
+        return {}, "none, since it would hold the weights"
+    try:
+        with refusing("type", "it cannot be made"):
+            content, worst = graph_of(bundle)
+    except RefusedError as exc:
+        return {}, f"none, since {exc.what}"
+    return {GRAPH: content}, f"its scores differ by at most {worst:.1e}"
 
 
 def _manifest(

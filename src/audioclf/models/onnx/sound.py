@@ -32,6 +32,9 @@ SOUND_TOLERANCE = 1e-2
 FEATURE_TOLERANCE = 0.05
 """Largest difference of a feature, in standard deviations over rows of training clips."""
 
+DIFFERENCE = "audioclf.largest_difference"
+"""Key of the metadata with the largest difference of a score."""
+
 IR_VERSION = 8
 """Version of the format: that of opset 17."""
 
@@ -48,31 +51,35 @@ class ExportedSound:
     worst: float
 
 
-def to_onnx_from_sound(bundle: Bundle, sounds: Sequence[Waveform] = ()) -> ExportedSound:
+def to_onnx_from_sound(
+    bundle: Bundle, sounds: Sequence[Waveform] = (), *, trims: bool = True
+) -> ExportedSound:
     """Convert a model to ONNX, and compare it with the original on made sounds and on these.
 
     The input is `waveform` [shape=(n_samples,)], float32: one mono sound in [-1, 1] at the rate of
     the model. The outputs are `label`, int64, the position of the class, `scores`
     [shape=(n_classes,)], float32, as `Model.scores` gives them, and the `features` that they depend
-    on [shape=(n_features,)], float32. Errors are those of `to_onnx`, and ModelError if a featurizer
-    cannot be expressed, or gives other features.
+    on [shape=(n_features,)], float32. `trims` says whether the graph applies `audio.offset` and
+    `audio.duration`. Errors are those of `to_onnx`, and ModelError if a featurizer cannot be
+    expressed, or gives other features.
     """
-    content = _with_sound(bundle, to_onnx(bundle).content)
-    n_sounds, worst = _compared(bundle, content, sounds)
-    return ExportedSound(_noted(content, worst), n_sounds, worst)
+    used = _used(bundle.manifest.audio) if trims else slice(0, None)
+    content = _with_sound(bundle, to_onnx(bundle).content, used)
+    n_sounds, worst = _compared(bundle, content, sounds, used)
+    return ExportedSound(noted(content, DIFFERENCE, f"{worst:.3g}"), n_sounds, worst)
 
 
-def _noted(content: bytes, worst: float) -> bytes:
-    """Return the graph with the largest difference in its metadata."""
+def noted(content: bytes, key: str, value: str) -> bytes:
+    """Return a graph with one more entry in its metadata."""
     import onnx
 
     model = onnx.load_from_string(content)
-    model.metadata_props.add(key="audioclf.largest_difference", value=f"{worst:.3g}")
-    noted: bytes = model.SerializeToString()
-    return noted
+    model.metadata_props.add(key=key, value=value)
+    serialized: bytes = model.SerializeToString()
+    return serialized
 
 
-def _with_sound(bundle: Bundle, from_features: bytes) -> bytes:
+def _with_sound(bundle: Bundle, from_features: bytes, used: slice) -> bytes:
     """Return the graph from the waveform on, which ends with the graph from features on."""
     import onnx
     from onnx import TensorProto, helper
@@ -81,7 +88,7 @@ def _with_sound(bundle: Bundle, from_features: bytes) -> bytes:
     metadata = {item.key: item.value for item in model.metadata_props}
     inner = onnx.compose.add_prefix(model, _OF_FEATURES).graph
     graph = OnnxGraph()
-    row = _row(graph, bundle)
+    row = _row(graph, bundle, used)
     (inner_input,) = inner.input
     for node in inner.node:
         node.input[:] = [row if name == inner_input.name else name for name in node.input]
@@ -133,11 +140,10 @@ def featurizer_session(featurizer: Featurizer, sr: int, max_frames: int | None =
     return open_session(model.SerializeToString())
 
 
-def _row(graph: OnnxGraph, bundle: Bundle) -> str:
+def _row(graph: OnnxGraph, bundle: Bundle, used: slice) -> str:
     """Add the nodes from the waveform to the row of features [shape=(1, width)]."""
     features = bundle.manifest.features
     featurizer = bundle.featurizer.views()[0]  # models that average views are not exported
-    used = _used(bundle.manifest.audio)
     y = WAVEFORM if used == slice(0, None) else graph.part(WAVEFORM, 0, used.start, used.stop)
     try:
         matrix = featurizer.to_onnx(graph, y, bundle.model.sr)
@@ -153,7 +159,9 @@ def _used(audio: AudioConfig) -> slice:
     return slice(first, None if audio.duration is None else first + int(audio.duration * audio.sr))
 
 
-def _compared(bundle: Bundle, content: bytes, sounds: Sequence[Waveform]) -> tuple[int, float]:
+def _compared(
+    bundle: Bundle, content: bytes, sounds: Sequence[Waveform], used: slice
+) -> tuple[int, float]:
     """Return the number of sounds that were compared, and the largest difference of a score.
 
     ModelError if a score differs by more than `SOUND_TOLERANCE`, a feature by more than
@@ -167,7 +175,7 @@ def _compared(bundle: Bundle, content: bytes, sounds: Sequence[Waveform]) -> tup
     for kind, y in (*_made(model), *(("a clip", y) for y in sounds)):
         name = f"{kind} of {len(y) / model.sr:.2g} s"
         try:
-            row = model.features_of(y[_used(model.manifest.audio)], model.sr)
+            row = model.features_of(y[used], model.sr)
         except (DecodeError, FeatureError):
             continue  # the model refuses it
         expected = model.scores_of(row[None])[0]
