@@ -197,9 +197,10 @@ def describe_result(result: RunResult) -> str:
     interval = f"95 % bootstrap interval over {result.n_units} {unit}s"
     if result.n_units == 1:
         interval = f"no intervals: only 1 {unit} is tested"
+    weighted = f"; weighted by {result.weighted_by}" if result.weighted_by else ""
     parts = [
         table,
-        f"{what}; [{interval}]",
+        f"{what}; [{interval}]{weighted}",
         *_curve(result),
         *_judgement(result),
         "\n".join(_places(result)),

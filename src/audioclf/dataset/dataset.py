@@ -43,6 +43,8 @@ class Clip:
         Clips of one group must not be separated by a split: speaker, recording, site.
     fold : str, optional
         Fold published by the authors of the dataset.
+    weight : float
+        How much the clip counts in fits and metrics, 0 or more.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Clip:
     source: AudioSource
     group: str | None = None
     fold: str | None = None
+    weight: float = 1.0
 
     def _repr_html_(self) -> str:
         facts = {key: getattr(self, key) for key in ("label", "group", "fold", "start", "end")}
@@ -172,6 +175,7 @@ class Dataset:
             [clip.group for clip in self.clips],
             [clip.recording for clip in self.clips],
             several=self.is_several,
+            weights=[clip.weight for clip in self.clips],
         )
 
     def encoded_labels(self) -> list[int]:
@@ -205,7 +209,7 @@ class Dataset:
         yield from _without_group(self.clips)
 
     def fingerprint(self, digests: Mapping[str, str]) -> str:
-        """Return the SHA-256 over ids, labels, groups, folds, spans and content of all clips.
+        """Return the SHA-256 over ids, labels, groups, folds, spans, weights and content of clips.
 
         `digests` gives for each clip id the digest of its samples or bytes.
         """
@@ -215,7 +219,8 @@ class Dataset:
             # Whole files have no span here, and the last field is no longer used: digests of
             # datasets that were written before stay the same.
             span = () if clip.source.span is None else (clip.start, clip.end, None)
-            sha.update(repr((*fields, *span)).encode("utf-8"))
+            weight = () if clip.weight == 1.0 else ("weight", clip.weight)
+            sha.update(repr((*fields, *span, *weight)).encode("utf-8"))
         return sha.hexdigest()
 
 

@@ -30,6 +30,7 @@ _LEADS_OUT = re.compile(r"/|\.\.(?:/|$)|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]+://")
 _MAX_PATH = 4096
 _MAX_TEXT = 1000
 _MAX_MISSING = 5
+_MAX_WEIGHT = 1e9
 
 
 class Columns(Settings):
@@ -57,11 +58,11 @@ class Columns(Settings):
     """The published split; it is the fold of a row without a fold."""
 
     weight: ColumnName | None = "weight"
-    """Accepted and ignored."""
+    """How much the clip counts in fits and metrics, 0 or more."""
 
     def roles(self) -> dict[str, str]:
         """Return the names of the columns to read, by role."""
-        return {role: name for role, name in self if name is not None and role != "weight"}
+        return {role: name for role, name in self if name is not None}
 
     def names(self, labels: Labels | None = None) -> tuple[str, ...]:
         """Return the names of the columns to read, for the given form of the labels."""
@@ -79,6 +80,7 @@ class LabeledRow:
     span: Span | None = None
     group: str | None = None
     fold: str | None = None
+    weight: float = 1.0
 
 
 def read_rows(
@@ -120,7 +122,13 @@ def read_rows(
     table.problems.check(hints.get("outside") if reader.leads_out else None)
     if not read:
         raise DatasetError(f"{table.name}: no rows below the header")
-    return [row for row in read if row is not None]
+    rows = [row for row in read if row is not None]
+    if not any(row.weight for row in rows):
+        raise DatasetError(
+            f"{table.name}: {columns.weight} is 0 in all rows, from line {rows[0].line} on, so no "
+            "clip counts"
+        )
+    return rows
 
 
 def unused_columns(table: Table, columns: Columns, labels: Labels | None = None) -> list[str]:
@@ -128,6 +136,18 @@ def unused_columns(table: Table, columns: Columns, labels: Labels | None = None)
     used = columns.names(labels)
     unused = [name for name in table.columns if name not in used]
     return [f"columns that are not used: {shown(unused, most=12)}"] if unused else []
+
+
+def weight_note(rows: Sequence[LabeledRow], columns: Columns) -> list[str]:
+    """Return a note on the column that weights the clips, if they do not all count the same."""
+    weights = [row.weight for row in rows]
+    if set(weights) == {1.0}:
+        return []
+    note = (
+        f"clips are weighted by the column {columns.weight!r}, from {min(weights):g} to "
+        f"{max(weights):g}; with `columns: {{weight: null}}` all count the same"
+    )
+    return [note]
 
 
 def make_dataset(
@@ -248,6 +268,7 @@ class _RowReader:
             self.read_label = label_reader(labels, columns.label, cells)
         except DatasetError as exc:
             raise DatasetError(f"{table.name}: {exc.message}", hint=exc.hint) from exc
+        self.has_weights = columns.weight in table.columns
         self.problems = table.problems
         self.may_lead_out = may_lead_out
         self.leads_out = False
@@ -267,6 +288,7 @@ class _RowReader:
             span=_span(self._number(cells, "start"), self._number(cells, "end")),
             group=self._text(cells, "group") or None,
             fold=self._text(cells, "fold") or self._text(cells, "split") or None,
+            weight=self._weight(cells),
         )
 
     def _path(self, cells: Cells) -> str:
@@ -294,6 +316,17 @@ class _RowReader:
         if not text.isprintable() and any(unicodedata.category(char) == "Cc" for char in text):
             raise ValueError(f"{column} holds a control character: {quoted(text)}")
         return unicodedata.normalize("NFC", text)
+
+    def _weight(self, cells: Cells) -> float:
+        column = self.columns.weight
+        if not self.has_weights or column is None:
+            return 1.0
+        text = self._cell(cells, column)
+        number = read_number(text)
+        if number is None or not 0.0 <= number <= _MAX_WEIGHT:
+            given = quoted(text) if text else "blank"
+            raise ValueError(f"{column} is {given}, not a number from 0 to {_MAX_WEIGHT:g}")
+        return number
 
     def _number(self, cells: Cells, role: str) -> float | None:
         text = self._text(cells, role)
@@ -359,4 +392,5 @@ def _clip(row: LabeledRow, source: AudioSource) -> Clip:
         source if row.span is None else PartSource(source, row.span),
         group=row.group,
         fold=row.fold,
+        weight=row.weight,
     )

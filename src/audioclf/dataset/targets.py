@@ -15,6 +15,7 @@ from audioclf.dataset.label_sets import class_names, states_of
 
 Codes = NDArray[np.intp]
 States = NDArray[np.int8]
+Weights = NDArray[np.float64]
 Unit = Literal["clip", "group", "recording"]
 
 
@@ -27,7 +28,8 @@ class Targets:
     not labelled. `unit_codes` [shape=(n_clips,)] are the numbers of the resampling units, `groups`
     codes for classifiers that use groups. Clips of one speaker or site are not independent, nor are
     parts of one recording: the unit is the group where clips have groups, the recording where
-    several clips are parts of one, and else the clip.
+    several clips are parts of one, and else the clip. `weights` [shape=(n_clips,)] say how much
+    each clip counts in fits and metrics; None if all count the same.
     """
 
     classes: tuple[str, ...]
@@ -36,6 +38,7 @@ class Targets:
     unit_codes: Codes
     groups: Codes | None = None
     states: States | None = None
+    weights: Weights | None = None
 
     def __len__(self) -> int:
         return len(self.unit_codes)
@@ -48,6 +51,7 @@ class Targets:
         recordings: Sequence[str],
         *,
         several: bool = False,
+        weights: Sequence[float] = (),
     ) -> Targets:
         """Return the targets of clips, each of which is a recording or a part of it.
 
@@ -73,11 +77,13 @@ class Targets:
         else:
             units = np.arange(len(units))
         grouped = units if unit == "group" else None
+        of_clips = None if set(weights) <= {1.0} else np.asarray(weights, dtype=np.float64)
         if several:
             names = class_names(labels)
-            return cls(names, None, unit, units, grouped, states_of(labels, names))
+            return cls(names, None, unit, units, grouped, states_of(labels, names), of_clips)
         classes, codes = np.unique(np.asarray(labels, dtype=object), return_inverse=True)
-        return cls(tuple(classes.tolist()), codes.astype(np.intp), unit, units, grouped)
+        names, found = tuple(classes.tolist()), codes.astype(np.intp)
+        return cls(names, found, unit, units, grouped, weights=of_clips)
 
     @property
     def is_several(self) -> bool:
@@ -96,6 +102,10 @@ class Targets:
                 hint="Use `labels: single` with one label for each clip.",
             )
         return self.class_codes
+
+    def weights_of(self, clips: Codes) -> Weights | None:
+        """Return the weights of some clips; None if all clips count the same."""
+        return None if self.weights is None else self.weights[clips]
 
     @property
     def n_classes(self) -> int:

@@ -16,7 +16,8 @@ import numpy as np
 from audioclf.base.errors import ClassifierError
 from audioclf.components.batches import Batches
 from audioclf.components.guard import guard, recorded
-from audioclf.evaluation.fitting import FinalFit, fit_batches, fit_rows
+from audioclf.evaluation.fitting import FinalFit, check_unweighted, fit_batches, fit_rows
+from audioclf.evaluation.metrics.repeats import divided
 from audioclf.evaluation.predictions import ScoreKind, predicted, protected
 
 if TYPE_CHECKING:
@@ -152,11 +153,13 @@ class ClassFitter:
     def _fitted(self, clips: Codes, y: Codes) -> Any:
         classifier, views = self.pipeline.classifier, self.pipeline.views
         if self.in_batches:
+            check_unweighted(self.targets)
             return fit_batches(classifier, views, self.matrix, clips, y, seed=self.seed)
         groups = None if self.targets.groups is None else self.targets.groups[clips]
         rows = protected(self.matrix[clips])
         built = classifier.build(random_state=self.seed)
-        return fit_rows(self.pipeline, built, rows, protected(y.copy()), groups)
+        weights = self.targets.weights_of(clips)
+        return fit_rows(self.pipeline, built, rows, protected(y.copy()), groups, weights)
 
     def _threshold(self, clips: Codes, y: Codes) -> float | None:
         """Return the threshold with the best F1; None for too few clips, or without scores."""
@@ -175,7 +178,7 @@ class ClassFitter:
             if outputs.scores is None:
                 return None
             scores[test] = outputs.scores[:, 0]
-        return best_f1_threshold(y, scores)
+        return best_f1_threshold(y, scores, self.targets.weights_of(clips))
 
 
 def fit_final_classes(
@@ -218,16 +221,17 @@ def _inner_folds(y: Codes, units: Codes | None, seed: int) -> list[tuple[Codes, 
     return folds if all(0 < y[train].sum() < len(train) for train, _ in folds) else []
 
 
-def best_f1_threshold(y: Codes, scores: Floats) -> float:
+def best_f1_threshold(y: Codes, scores: Floats, weights: Floats | None = None) -> float:
     """Return the threshold with the best F1, halfway between two scores; the highest of equals.
 
     >>> best_f1_threshold(np.array([0, 1, 0, 1]), np.array([0.1, 0.3, 0.2, 0.9]))
     0.25
     """
     order = np.argsort(-scores, kind="stable")
-    falling, hits = scores[order], np.cumsum(y[order])
+    counts = np.ones(len(y)) if weights is None else weights
+    falling, hits, found = scores[order], np.cumsum((counts * y)[order]), np.cumsum(counts[order])
     ends = np.append(np.flatnonzero(falling[1:] < falling[:-1]), len(y) - 1)
-    f1 = 2 * hits[ends] / (ends + 1 + y.sum())
+    f1 = divided(2 * hits[ends], found[ends] + hits[-1])
     end = int(ends[int(f1.argmax())])
     below = falling[end + 1] if end + 1 < len(y) else 0.0
     return float((falling[end] + below) / 2)

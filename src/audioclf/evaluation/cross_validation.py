@@ -22,7 +22,13 @@ from audioclf.dataset.targets import Targets
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import ProcessEngine, SerialEngine
 from audioclf.evaluation.class_fits import ClassFitter, predict_states
-from audioclf.evaluation.fitting import chosen_by, fit_batches, fit_rows, pickled_size
+from audioclf.evaluation.fitting import (
+    check_unweighted,
+    chosen_by,
+    fit_batches,
+    fit_rows,
+    pickled_size,
+)
 from audioclf.evaluation.memory import FitPlan
 from audioclf.evaluation.predictions import predict_rows, protected
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
@@ -168,6 +174,9 @@ def _key(fit_cache: FitCache, task: _Task, work: _Work) -> str | None:
     else:
         arrays = (targets.states, targets.unit_codes, *arrays)
         settings += (targets.unit, task.choose_thresholds)
+    if targets.weights is not None:
+        arrays += (targets.weights,)
+        settings += ("weights",)
     return fit_cache.key(pipeline.name, pipeline.featurizer, task.fold, arrays, settings)
 
 
@@ -248,11 +257,15 @@ def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets)
     with peak_memory_meter() as memory:
         started = time.perf_counter()
         if task.in_batches:
+            check_unweighted(targets)
             estimator = fit_batches(classifier, views, matrix, fold.train, y_train, seed=task.seed)
         else:
             groups = None if targets.groups is None else targets.groups[fold.train]
             rows = protected(matrix[fold.train])
-            estimator = fit_rows(task.pipeline, estimator, rows, protected(y_train), groups)
+            weights = targets.weights_of(fold.train)
+            estimator = fit_rows(
+                task.pipeline, estimator, rows, protected(y_train), groups, weights
+            )
         fitted = time.perf_counter()
     begun = time.perf_counter()
     outputs = predict_rows(

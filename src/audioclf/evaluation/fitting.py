@@ -14,7 +14,7 @@ import numpy as np
 from audioclf.base.errors import ClassifierError
 from audioclf.components.batches import Batches
 from audioclf.components.guard import guard, recorded
-from audioclf.dataset.targets import Targets
+from audioclf.dataset.targets import Targets, Weights
 from audioclf.evaluation.results import Pipeline
 
 if TYPE_CHECKING:
@@ -41,24 +41,53 @@ class Fitting(Protocol):
 
 
 def fit_rows(
-    pipeline: Fitting, estimator: Any, X: Matrix, y: Codes, groups: Codes | None = None
+    pipeline: Fitting,
+    estimator: Any,
+    X: Matrix,
+    y: Codes,
+    groups: Codes | None = None,
+    weights: Weights | None = None,
 ) -> Any:
     """Fit an estimator on the rows [shape=(n_clips, n_views * n_features)] of some clips.
 
     The codes `y` are `0..k-1`, `groups` the code of each clip's group, for classifiers that use
-    them; with several views and no groups, each clip is a group. The result takes single views.
+    them; with several views and no groups, each clip is a group. `weights` of the clips are passed
+    as `sample_weight`. The result takes single views.
     """
     classifier, views, clips = pipeline.classifier, pipeline.views, np.arange(len(X))
     if groups is None and views.count > 1:
         groups = clips
     units = None if groups is None else views.repeated(groups)
     passed = classifier.fit_keywords(groups=units, shape=pipeline.shape)
+    if weights is not None:
+        passed |= weight_keywords(estimator, views.repeated(weights), classifier.type_name())
     if views.count == 1 and not classifier.holds_out_rows():
         estimator.fit(X, y, **passed)
         return estimator
     return classifier.fit_views(
         estimator, views.stacked(X), views.repeated(y), views.repeated(clips), **passed
     )
+
+
+def weight_keywords(estimator: Any, weights: Weights, name: str) -> dict[str, Any]:
+    """Return the arguments of `fit` for the weights of rows: to each step that takes weights.
+
+    ClassifierError if the estimator takes none; `name` is that of the classifier.
+    """
+    from sklearn.pipeline import Pipeline as Steps
+    from sklearn.utils.validation import has_fit_parameter
+
+    steps = estimator.steps if isinstance(estimator, Steps) else [("", estimator)]
+    takes = [step for step, part in steps if has_fit_parameter(part, "sample_weight")]
+    inner = getattr(steps[-1][1], "estimator", None)
+    wraps_none = inner is None or has_fit_parameter(inner, "sample_weight")
+    if steps[-1][0] not in takes or not wraps_none:
+        raise ClassifierError(
+            f"{name} does not take weights of clips",
+            hint="Remove the classifier, or set `columns: {weight: null}` so that all clips count "
+            "the same.",
+        )
+    return {f"{step}__sample_weight" if step else "sample_weight": weights for step in takes}
 
 
 def fit_batches(
@@ -69,6 +98,15 @@ def fit_batches(
         views.stacked(matrix), views.positions(clips), views.repeated(y), int(y.max()) + 1
     )
     return classifier.fit_batches(rows, random_state=seed)
+
+
+def check_unweighted(targets: Targets) -> None:
+    """Refuse weights of clips, which fits in batches do not take."""
+    if targets.weights is not None:
+        raise ClassifierError(
+            "the rows exceed the memory, and fits in batches do not take weights of clips",
+            hint="Use fewer or shorter clips, or set `columns: {weight: null}`.",
+        )
 
 
 def chosen_by(estimator: Any) -> dict[str, Any] | None:
@@ -137,9 +175,10 @@ def fit_final(
     with guard(where, ClassifierError), recorded() as remarks:
         classifier, views = pipeline.classifier, pipeline.views
         if in_batches:
+            check_unweighted(targets)
             clips = np.arange(len(y))
             estimator = fit_batches(classifier, views, matrix, clips, y, seed=seed)
         else:
             built = classifier.build(random_state=seed)
-            estimator = fit_rows(pipeline, built, matrix, y, targets.groups)
+            estimator = fit_rows(pipeline, built, matrix, y, targets.groups, targets.weights)
     return FinalFit(estimator, time.perf_counter() - started, tuple(remarks))

@@ -56,7 +56,7 @@ class Views:
         """Return each view as a row, those of one clip together, without a copy."""
         return matrix.reshape(len(matrix) * self.count, -1)
 
-    def repeated(self, per_clip: Codes) -> Codes:
+    def repeated(self, per_clip: NDArray[Any]) -> NDArray[Any]:
         """Return the value of its clip for each view."""
         return per_clip if self.count == 1 else np.repeat(per_clip, self.count)
 

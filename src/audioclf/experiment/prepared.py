@@ -107,6 +107,7 @@ class Prepared:
 
     def check(self) -> None:
         """Check that metrics, splits and classifiers suit the dataset and the features."""
+        from audioclf.evaluation.fitting import weight_keywords
         from audioclf.evaluation.metrics.estimate import check_metrics
 
         config, classes = self.config, self.dataset.classes
@@ -124,10 +125,14 @@ class Prepared:
         for name, classifier in config.classifiers.items():
             check_metrics(classifier.fit_metrics(), classes, f"classifiers.{name}: ")
         n_clips = min(len(fold.train) for fold in self.splits().folds)
+        weights = self.dataset.targets.weights
         for name, classifier in config.classifiers.items():
             where = f"classifiers.{name}"
             with guard(where, ConfigError, known=partial(_config_error, where)):
                 classifier.check_fit(n_clips, len(classes))
+                if weights is not None:
+                    built = classifier.build(random_state=config.seed)
+                    weight_keywords(built, weights, f"the classifier {name!r}")
         _ = self.pipelines
 
     def extract(

@@ -47,6 +47,7 @@ class SavedClip:
     label: str
     group: str | None
     facts: Mapping[str, str]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class SavedRun:
             [None if by_clip else clip.group for clip in self.clips],
             [clip.id if by_clip else clip.facts.get("recording") or clip.id for clip in self.clips],
             several=self.is_several,
+            weights=[clip.weight for clip in self.clips],
         )
 
     def file(self, name: str) -> Any:
@@ -216,7 +218,9 @@ def _clips(
     groups = {row.path: row.group or None for row in fold_rows}
     with naming(folder / files.LEDGER):
         clips = tuple(
-            SavedClip(row["path"], row["label"], groups.get(row["path"]), row)
+            SavedClip(
+                row["path"], row["label"], groups.get(row["path"]), row, float(row.get("weight", 1))
+            )
             for row in rows
             if row["status"] == "ok"
         )

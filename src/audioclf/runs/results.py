@@ -87,6 +87,8 @@ class RunResult:
         The split in words.
     unit : str
         Resampling unit of the intervals: "clip", "group" or "recording".
+    weighted_by : str
+        Column with the weights of the clips; empty if all clips count the same.
     learning_curve : LearningCurve, optional
         The main metric by the number of training clips, if the config has a `learning_curve`.
     model : Path, optional
@@ -116,6 +118,7 @@ class RunResult:
     report: Path | None = None
     remarks: tuple[str, ...] = ()
     failed_notifications: tuple[str, ...] = ()
+    weighted_by: str = ""
 
     @property
     def cells(self) -> tuple[PipelineSummary, ...]:
@@ -235,6 +238,7 @@ def summarise(
         unit=targets.unit,
         n_units=len(tested),
         notes=(*notes, *_selection_notes(results, pipelines[0], targets, config)),
+        weighted_by=weighted_by(config.model_dump()["dataset"], targets),
     )
 
 
@@ -304,6 +308,13 @@ def unit_word(dataset: Mapping[str, Any], unit: Unit) -> str:
     column = dataset.get("group") or (dataset.get("columns") or {}).get("group")
     word = str(column).casefold()
     return word if unit == "group" and _GROUP_WORD.fullmatch(word) else unit
+
+
+def weighted_by(dataset: Mapping[str, Any], targets: Targets) -> str:
+    """Return the column with the weights of the clips; empty if all clips count the same."""
+    if targets.weights is None:
+        return ""
+    return str((dataset.get("columns") or {}).get("weight") or "weight")
 
 
 def _rank(result: Estimate | None, main: Metric) -> float:

@@ -35,7 +35,12 @@ MAX_SUBGROUPS = 500
 
 def write_ledger(folder: RunFolder, ledger: Iterable[LedgerRow]) -> None:
     """Write a row for each clip: its file, and whether it was read."""
-    folder.write_csv(names.LEDGER, LedgerLine._fields, map(_ledger_line, ledger))
+    rows = list(ledger)
+    if all(row.clip.weight == 1.0 for row in rows):
+        folder.write_csv(names.LEDGER, LedgerLine._fields, map(_ledger_line, rows))
+    else:
+        lines = ((*_ledger_line(row), row.clip.weight) for row in rows)
+        folder.write_csv(names.LEDGER, (*LedgerLine._fields, "weight"), lines)
 
 
 def _ledger_line(row: LedgerRow) -> LedgerLine:
@@ -134,6 +139,7 @@ class _Tables:
             "clips": {"evaluated": result.n_clips, "left_out": result.n_failed},
             "split": result.splits,
             "unit": {"name": result.unit, "count": result.n_units},
+            **({"weighted_by": result.weighted_by} if result.weighted_by else {}),
             "confidence_level": CONFIDENCE_LEVEL,
             names.PIPELINES: {
                 pipeline.name: self._pipeline_data(pipeline, by_name[pipeline.name])

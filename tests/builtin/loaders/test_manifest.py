@@ -51,13 +51,31 @@ def test_all_columns_are_read(tmp_path: Path) -> None:
     ]
 
 
-def test_a_weight_column_is_accepted_and_ignored_with_a_note(tmp_path: Path) -> None:
+def test_a_weight_column_weights_the_clips_unless_it_is_null(tmp_path: Path) -> None:
+    fill(tmp_path, "1.wav", "2.wav")
+    table = "path,label,weight\n1.wav,7,0.5\n2.wav,8,2\n"
+    found = load(tmp_path, table)
+    assert [clip.weight for clip in found.clips] == [0.5, 2.0]
+    assert found.targets.weights is not None
+    assert "weighted by the column 'weight', from 0.5 to 2" in found.notes[0]
+    plain = load(tmp_path, table, columns={"weight": None})
+    assert plain.targets.weights is None
+    assert plain.notes == ("columns that are not used: weight",)
+    digests = {clip.id: "d" for clip in found.clips}
+    assert found.fingerprint(digests) != plain.fingerprint(digests)
+
+
+@pytest.mark.parametrize("weight", ["-1", "nan", "heavy", "", "1e10", "1,5"])
+def test_a_bad_weight_is_named_with_line_and_column(tmp_path: Path, weight: str) -> None:
+    fill(tmp_path, "1.wav", "2.wav")
+    with pytest.raises(DatasetError, match=r"line 3: w is .*, not a number from 0 to 1e\+09"):
+        load(tmp_path, f'path,label,w\n1.wav,7,1\n2.wav,8,"{weight}"\n', columns={"weight": "w"})
+
+
+def test_weights_of_0_alone_are_refused(tmp_path: Path) -> None:
     fill(tmp_path, "1.wav")
-    found = load(
-        tmp_path, "path,label,weight\n1.wav,7,heavy\n", columns={"weight": "weight", "start": None}
-    )
-    assert found.notes == ("columns that are not used: weight",)
-    assert found.clips == load(tmp_path, "path,label\n1.wav,7\n", columns={"weight": "w"}).clips
+    with pytest.raises(DatasetError, match="weight is 0 in all rows, from line 2 on"):
+        load(tmp_path, "path,label,weight\n1.wav,7,0\n")
 
 
 def test_json_lines_say_the_same_as_csv(tmp_path: Path) -> None:

@@ -93,6 +93,9 @@ class HistGradientBoosting(Classifier):
                 clips, y, self.validation_fraction, estimator.random_state
             )
             passed |= {"X_val": X[held_out], "y_val": y[held_out]}
+            if "sample_weight" in passed:
+                passed["sample_weight_val"] = passed["sample_weight"][held_out]
+                passed["sample_weight"] = passed["sample_weight"][learned]
             X, y = X[learned], y[learned]
         try:
             estimator.fit(X, y, **passed)

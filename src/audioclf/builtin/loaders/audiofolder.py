@@ -114,6 +114,7 @@ class AudioFolder(Loader):
             start=None,
             end=None,
             split=None,
+            weight=None,
         )
         table = read_table(source, columns.names(self.labels), lists=self._are_several)
         rows = read_rows(table, columns, hints=_HINTS, labels=self.labels)

@@ -14,6 +14,7 @@ from audioclf.dataset.label_cells import SeveralLabels, are_several
 from audioclf.dataset.label_sets import class_names
 from audioclf.dataset.listing import find_file
 from audioclf.dataset.path_labels import full_path, shown
+from audioclf.dataset.table_rows import weight_note
 from audioclf.plugin import (
     AudioSource,
     Columns,
@@ -55,8 +56,8 @@ _HINTS = {
 class Manifest(Loader):
     """A table with a row for each clip: CSV, JSON Lines or Parquet.
 
-    The columns `path` and `label` are required; `start`, `end`, `group`, `fold` and `split` are
-    optional. Parquet needs pyarrow.
+    The columns `path` and `label` are required; `start`, `end`, `group`, `fold`, `split` and
+    `weight` are optional. Parquet needs pyarrow.
     """
 
     type: Literal["manifest"] = "manifest"
@@ -70,7 +71,7 @@ class Manifest(Loader):
     its URL. Null is the folder of the table."""
 
     columns: Columns = Columns()
-    """Names of the columns, by role: path, label, start, end, group, fold, split. Example:
+    """Names of the columns, by role: path, label, start, end, group, fold, split, weight. Example:
     `{path: filename, label: category, start: null}`."""
 
     labels: Labels | None = None
@@ -98,7 +99,11 @@ class Manifest(Loader):
             _finder(root, [row.path for row in rows]),
             name=display_name(self.path),
             where=display_name(root) if isinstance(root, str) else str(full_path(root)),
-            notes=[*unused_columns(table, self.columns, self.labels), *self._no_classes(rows)],
+            notes=[
+                *unused_columns(table, self.columns, self.labels),
+                *self._no_classes(rows),
+                *weight_note(rows, self.columns),
+            ],
             several=several,
         )
 

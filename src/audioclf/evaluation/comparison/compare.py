@@ -21,7 +21,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from audioclf.components.metrics import Metric
-from audioclf.dataset.targets import Targets, Unit
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.comparison.guesses import FEW_UNITS, permutation_p
 from audioclf.evaluation.comparison.measures import (
     PairedMeasures,
@@ -57,8 +57,9 @@ def compare(
     Sentences call the resampling unit by the `unit_word`, such as "site".
     """
     measures = measure_all(results, metric, targets, seed, baseline)
+    independent = targets.unit == "clip" and targets.weights is None
     pairs = [
-        measure(measures, first, second, independent=targets.unit == "clip")
+        measure(measures, first, second, independent=independent)
         for first, second in combinations(range(len(measures.names)), 2)
     ]
     if measures.n_units_per_repeat < FEW_UNITS:
@@ -78,7 +79,7 @@ def compare(
         pairs=tuple(_with_verdicts(pairs, sample, equivalence_margin, baseline)),
         baseline=baseline if baseline in measures.names else None,
         equivalence_margin=equivalence_margin,
-        notes=tuple(_notes(results, measures, pairs, metric, targets.unit, baseline)),
+        notes=tuple(_notes(results, measures, pairs, metric, targets, baseline)),
         unit_word=unit_word,
     )
 
@@ -151,9 +152,11 @@ def _notes(
     measures: PairedMeasures,
     pairs: Sequence[PairMeasure],
     metric: Metric,
-    unit: Unit,
+    targets: Targets,
     baseline: str | None,
 ) -> Iterator[str]:
+    if targets.weights is not None:
+        yield "clips are weighted in all values and tests"
     if measures.not_compared:
         yield measures.not_compared
     if measures.baseline is not None:
@@ -169,6 +172,9 @@ def _notes(
         return
     others = [pair for pair in pairs if baseline not in (pair.better, pair.worse)]
     if any(pair.p_mcnemar is None for pair in others):
-        yield f"no McNemar test: it requires independent clips, and clips of one {unit} are not"
+        reason = f"independent clips, and clips of one {targets.unit} are not"
+        if targets.unit == "clip":
+            reason = "clips that count the same, and these have weights"
+        yield f"no McNemar test: it requires {reason}"
     elif others and len(measures.resampled) > 1:
         yield "McNemar's test counts each clip once, with its predictions in the first repeat"

@@ -42,7 +42,7 @@ FEW_UNITS = 50
 class Guess:
     """A guess by the class frequencies: always `code`, or each class as often as it occurs (None).
 
-    `score` maps weights of the test clips [shape=(n_rows, n_test)] to values of the metric;
+    `score` maps counts of the test clips [shape=(n_rows, n_test)] to values of the metric;
     `several` are the words of a guess of several labels per clip.
     """
 
@@ -68,21 +68,23 @@ class Guess:
         return on_resamples(of_units, len(tested), seed=seed, width=len(units))
 
 
-def best_guess(truth: Codes, metric: Metric, n_classes: int) -> Guess:
+def best_guess(
+    truth: Codes, metric: Metric, n_classes: int, weights: Floats | None = None
+) -> Guess:
     """Return the guess with the best value of a metric on test clips of these true codes."""
-    shares = np.bincount(truth, minlength=n_classes) / len(truth)
+    shares = np.bincount(truth, weights, n_classes) / _total(truth, weights)
     if METRICS[metric].needs != "labels":
         clips = np.arange(len(truth))
         repeat = Repeat(clips, truth, np.zeros_like(truth), np.tile(shares, (len(truth), 1)))
-        of_draws = scorer(repeat, [metric], n_classes, Units(clips, len(clips)))
-        return Guess(None, lambda weights: of_draws(Draws(weights))[:, 0])
-    belongs = np.eye(n_classes)[truth]
+        of_draws = scorer(repeat, [metric], n_classes, Units(clips, len(clips), weights))
+        return Guess(None, lambda counts: of_draws(Draws(counts))[:, 0])
+    belongs = weighted_classes(truth, n_classes, weights)
 
     def guess(code: int | None) -> Guess:
         predicted = shares if code is None else np.eye(n_classes)[code]
 
-        def score(weights: Floats) -> Floats:
-            true = weights @ belongs
+        def score(counts: Floats) -> Floats:
+            true = counts @ belongs
             totals = true.sum(axis=1, keepdims=True)
             return LABEL_METRICS[metric](Tally(true * predicted, true, totals * predicted))
 
@@ -93,28 +95,39 @@ def best_guess(truth: Codes, metric: Metric, n_classes: int) -> Guess:
     return max(guesses, key=lambda each: np.nan_to_num(each.score(whole)[0], nan=-np.inf))
 
 
-def best_guess_of_states(truth: States, metric: Metric) -> Guess:
+def weighted_classes(truth: Codes, n_classes: int, weights: Floats | None) -> Floats:
+    """Return the weight of each clip in the column of its class [shape=(n_clips, n_classes)]."""
+    belongs = np.eye(n_classes)[truth]
+    return belongs if weights is None else belongs * weights[:, None]
+
+
+def _total(clips: NDArray[Any], weights: Floats | None) -> float:
+    return float(len(clips)) if weights is None else float(weights.sum())
+
+
+def best_guess_of_states(truth: States, metric: Metric, weights: Floats | None = None) -> Guess:
     """Return the guess with the best value on clips of these states [(n_test, n_classes)].
 
     For metrics of scores it gives each class its base rate; else it predicts the same labels for
     each clip: none, all, those of more than half the clips, or the most frequent set.
     """
-    known = (truth >= 0).sum(axis=0)
-    rates = divided((truth > 0).sum(axis=0, dtype=np.float64), known.astype(np.float64))
+    each = np.ones(len(truth)) if weights is None else weights
+    rates = divided(each @ (truth > 0), each @ (truth >= 0))
     clips = np.arange(len(truth))
-    units = Units(clips, len(clips))
+    units = Units(clips, len(clips), weights)
 
     def guess(said: NDArray[Any], words: str) -> Guess:
         repeat = Repeat(
             clips, truth, np.tile(said, (len(truth), 1)), np.tile(rates, (len(truth), 1))
         )
         of_draws = scorer(repeat, [metric], truth.shape[1], units)
-        return Guess(None, lambda weights: of_draws(Draws(weights))[:, 0], words)
+        return Guess(None, lambda counts: of_draws(Draws(counts))[:, 0], words)
 
     none = np.zeros(truth.shape[1], dtype=np.int8)
     if METRICS[metric].needs != "labels":
         return guess(none, "each class with its base rate as score")
-    sets, counts = np.unique(truth > 0, axis=0, return_counts=True)
+    sets, places = np.unique(truth > 0, axis=0, return_inverse=True)
+    counts = np.bincount(places.ravel(), weights)
     guesses = [
         guess(none, "no label for any clip"),
         guess(none + np.int8(1), "all labels for each clip"),
@@ -180,7 +193,10 @@ def _label_values(
     counts = np.array(
         [
             [
-                [np.bincount(part, minlength=n_classes) for part in (true[true == r.y_pred], true)]
+                [
+                    np.bincount(true[hit], None if r.weights is None else r.weights[hit], n_classes)
+                    for hit in (true == r.y_pred, slice(None))
+                ]
                 for r in repeats
                 for true in (labels[r.test],)
             ]
@@ -191,7 +207,7 @@ def _label_values(
     parts = []
     for repeat, column in zip(repeats, counts.swapaxes(0, 1), strict=True):
         hits, true = (np.ascontiguousarray(column[:, place]) for place in (0, 1))
-        predicted = np.bincount(repeat.y_pred, minlength=n_classes).astype(np.float64)
+        predicted = np.bincount(repeat.y_pred, repeat.weights, n_classes).astype(np.float64)
         parts.append(LABEL_METRICS[metric](Tally(hits, true, np.tile(predicted, (len(true), 1)))))
     return mean_where_defined(parts)
 

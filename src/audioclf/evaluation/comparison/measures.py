@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
-from audioclf.evaluation.comparison.guesses import Guess, best_guess, best_guess_of_states
+from audioclf.evaluation.comparison.guesses import (
+    Guess,
+    best_guess,
+    best_guess_of_states,
+    weighted_classes,
+)
 from audioclf.evaluation.comparison.significance import (
     Spread,
     bootstrap_spread,
@@ -21,7 +26,7 @@ from audioclf.evaluation.comparison.significance import (
 from audioclf.evaluation.folds import distinct_numbers
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, on_resamples
 from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
-from audioclf.evaluation.metrics.repeats import Codes, Floats, mean_where_defined
+from audioclf.evaluation.metrics.repeats import Codes, Floats, effective_count, mean_where_defined
 from audioclf.evaluation.results import Predicted, SomeFolds
 
 
@@ -78,9 +83,9 @@ def measure_all(
     not_compared = None
     if baseline in values:
         guesses = [
-            best_guess_of_states(y[test], metric)
+            best_guess_of_states(y[test], metric, targets.weights_of(test))
             if targets.is_several
-            else best_guess(y[test], metric, targets.n_classes)
+            else best_guess(y[test], metric, targets.n_classes, targets.weights_of(test))
             for test in tested
         ]
         guessed = (
@@ -112,7 +117,7 @@ def measure_all(
     )
     if n_fixed > 1:
         resampled = [
-            _within_classes(rows, y[test], seed)
+            _within_classes(rows, y[test], seed, targets.weights_of(test))
             for rows, test in zip(resampled, tested, strict=True)
         ]
     return PairedMeasures(
@@ -125,7 +130,9 @@ def measure_all(
         test_ratio=float(np.mean([len(fold.test) / len(fold.train) for fold in folds])),
         n_units=len(np.unique(units[np.concatenate(tested)])),
         n_clips=len(np.unique(np.concatenate(tested))),
-        n_units_per_repeat=min(len(np.unique(units[test])) for test in tested),
+        n_units_per_repeat=min(
+            effective_count(units[test], targets.weights_of(test)) for test in tested
+        ),
         folds_per_repeat=sum(fold.repeat in numbers for fold in folds) / len(numbers),
         baseline=names.index(baseline) if baseline in names else None,
         guess=guesses[0].words(targets.classes) if baseline in names else None,
@@ -144,7 +151,9 @@ def _classes_to_fix(truths: Sequence[Codes], units: Sequence[Codes]) -> int:
     return n_classes if of_clips and enough else 1
 
 
-def _within_classes(resampled: Floats, truth: Codes, seed: int) -> Floats:
+def _within_classes(
+    resampled: Floats, truth: Codes, seed: int, weights: Floats | None = None
+) -> Floats:
     """Remove the effect of the class counts from values on resamples.
 
     The class counts are fixed when clips are collected, and stratified folds keep them; random
@@ -156,7 +165,7 @@ def _within_classes(resampled: Floats, truth: Codes, seed: int) -> Floats:
     - `truth` ([shape=(n_test,)], int): codes of the classes, in the order of the units.
     """
     _, compact = np.unique(truth, return_inverse=True)
-    belongs = np.eye(int(compact.max()) + 1)[compact]
+    belongs = weighted_classes(compact, int(compact.max()) + 1, weights)
     counts = on_resamples(lambda drawn: drawn @ belongs, len(truth), seed=seed)
     result = np.full_like(resampled, np.nan)
     defined = np.isfinite(resampled).all(axis=0)

@@ -39,7 +39,7 @@ def correction_of(metric: Metric, repeats: Sequence[Repeat], targets: Targets) -
     biased = metric in ("f1_macro", "f1_weighted", "precision_macro")
     if not biased or targets.n_classes <= CROWDED * per_class:
         return None
-    whole = targets.unit == "clip" and not targets.is_several
+    whole = targets.unit == "clip" and not targets.is_several and targets.weights is None
     if metric == "precision_macro" or per_class < FEWEST or not whole:
         return Correction(float("nan"), float("nan"))
     of_repeats = [_jackknife(metric, repeat, targets.n_classes) for repeat in repeats]

@@ -63,7 +63,7 @@ def roc_curve(result: Predicted, targets: Targets, class_code: int) -> RocCurve 
     pair = _truth_and_scores(result, targets, class_code)
     if pair is None:
         return None
-    fpr, tpr, _ = metrics.roc_curve(*pair)
+    fpr, tpr, _ = metrics.roc_curve(*pair[:2], sample_weight=pair[2])
     area = float(metrics.auc(fpr, tpr))
     return RocCurve(*_points(fpr, tpr), area)
 
@@ -77,10 +77,14 @@ def precision_recall_curve(
     pair = _truth_and_scores(result, targets, class_code)
     if pair is None:
         return None
-    precision, recall, _ = metrics.precision_recall_curve(*pair, drop_intermediate=True)
+    truth, ranks, weights = pair
+    precision, recall, _ = metrics.precision_recall_curve(
+        truth, ranks, drop_intermediate=True, sample_weight=weights
+    )
     recall, precision = _points(recall[::-1], precision[::-1])
-    average = float(metrics.average_precision_score(*pair))
-    return PrecisionRecallCurve(recall, precision, average, float(pair[0].mean()))
+    average = float(metrics.average_precision_score(truth, ranks, sample_weight=weights))
+    share = float(np.average(truth, weights=weights))
+    return PrecisionRecallCurve(recall, precision, average, share)
 
 
 def reliability(
@@ -96,32 +100,44 @@ def reliability(
     top = pooled.scores.max(axis=1)
     right = pooled.scores.argmax(axis=1) == pooled.y_true
     bins = bins_of(top, n_bins)
+    if pooled.weights is not None:
+        bins[pooled.weights == 0] = -1
     return tuple(
-        _bin(code, n_bins, top[bins == code], right[bins == code])
+        _bin(code, n_bins, top[rows], right[rows], pooled.at(rows).weights)
         for code in np.unique(bins).tolist()
+        for rows in (bins == code,)
+        if code >= 0
     )
 
 
-def _bin(code: int, n_bins: int, top: Floats, right: NDArray[np.bool_]) -> ReliabilityBin:
+def _bin(
+    code: int, n_bins: int, top: Floats, right: NDArray[np.bool_], weights: Floats | None
+) -> ReliabilityBin:
     low, high = code / n_bins, (code + 1) / n_bins
-    return ReliabilityBin(low, high, float(top.mean()), float(right.mean()), len(top))
+    mean_score, share_right = (float(np.average(part, weights=weights)) for part in (top, right))
+    return ReliabilityBin(low, high, mean_score, share_right, len(top))
 
 
 def _truth_and_scores(
     result: Predicted, targets: Targets, class_code: int
-) -> tuple[NDArray[np.bool_], Floats] | None:
+) -> tuple[NDArray[np.bool_], Floats, Floats | None] | None:
+    """Return whether each clip is of a class, the values that rank the clips, and weights."""
     pooled = repeat_of(result.folds, targets)
     if pooled.ranks is None:
         return None
     ranks = pooled.ranks[:, class_code]
     if pooled.is_several:
         states = pooled.y_true[:, class_code]
-        truth, ranks = states[states >= 0] > 0, ranks[states >= 0]
+        known = states >= 0
+        truth, ranks, weights = states[known] > 0, ranks[known], pooled.at(known).weights
     else:
-        truth = pooled.y_true == class_code
+        truth, weights = pooled.y_true == class_code, pooled.weights
+    if weights is not None:
+        counted = weights > 0
+        truth, ranks, weights = truth[counted], ranks[counted], weights[counted]
     if truth.all() or not truth.any():
         return None
-    return truth, ranks
+    return truth, ranks, weights
 
 
 def _points(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -13,17 +13,28 @@ from audioclf.evaluation.metrics.repeats import Codes, Floats
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """The unit of each clip of a repeat, `0..count-1` [shape=(n_clips,)]."""
+    """The unit of each clip of a repeat, `0..count-1` [shape=(n_clips,)], and its weight."""
 
     codes: Codes
     count: int
+    weights: Floats | None = None
+
+    def part(self, clips: Any) -> Units:
+        """Return the units of some clips, by their positions or a mask."""
+        weights = None if self.weights is None else self.weights[clips]
+        return Units(self.codes[clips], self.count, weights)
+
+    def weighted(self, of_clips: Floats) -> Floats:
+        """Return a number of each clip times its weight; the last axis is that of the clips."""
+        return of_clips if self.weights is None else of_clips * self.weights
 
     def sums_of_runs(self, order: Codes, ends: Codes) -> Any:
         """Return the matrix that sums runs of clips in this order, each from an end to the next."""
         from scipy.sparse import csr_array
 
         shape = (len(ends) - 1, self.count)
-        return csr_array((self._ones[: len(order)], self.codes[order], ends), shape=shape)
+        data = self._ones[: len(order)] if self.weights is None else self.weights[order]
+        return csr_array((data, self.codes[order], ends), shape=shape)
 
     @cached_property
     def _ones(self) -> Floats:
@@ -40,7 +51,8 @@ class Units:
 class Draws:
     """The times that each unit is drawn in each resample [shape=(n_rows, n_units)].
 
-    Sums of whole numbers are exact in any order, so a metric depends on no other row.
+    Sums of whole numbers are exact in any order, so a metric depends on no other row; with weights
+    of clips, except for rounding.
     """
 
     counts: Floats
@@ -51,10 +63,10 @@ class Draws:
         return np.ascontiguousarray(self.counts.T)
 
     def of_clips(self, units: Units) -> Floats:
-        """Return the counts of the unit of each clip [shape=(n_rows, n_clips)]."""
+        """Return the counts of the unit of each clip, times its weight [(n_rows, n_clips)]."""
         if units not in self._of_clips:
             self._of_clips.clear()  # of one repeat at a time
-            self._of_clips[units] = np.take(self.counts, units.codes, axis=1)
+            self._of_clips[units] = units.weighted(np.take(self.counts, units.codes, axis=1))
         return self._of_clips[units]
 
     @cached_property

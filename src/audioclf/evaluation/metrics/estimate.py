@@ -23,6 +23,7 @@ from audioclf.evaluation.metrics.repeats import (
     Codes,
     Floats,
     Repeat,
+    effective_count,
     mean_where_defined,
     repeat_of,
     repeats_of,
@@ -105,10 +106,10 @@ def _estimates(
     folds = [repeat_of([fold], targets) for fold in result.folds]
     per_fold = np.array([values_of([fold], metrics, targets.n_classes) for fold in folds])
     clips = np.concatenate([fold.fold.test for fold in result.folds])
-    n_units = [len(np.unique(targets.unit_codes[clips]))]
+    n_units = [effective_count(targets.unit_codes[clips], targets.weights_of(clips))]
     if not targets.is_several:
         of_last = clips[targets.codes[clips] == targets.n_classes - 1]
-        n_units.append(len(np.unique(targets.unit_codes[of_last])))
+        n_units.append(effective_count(targets.unit_codes[of_last], targets.weights_of(of_last)))
     found: dict[Metric, Estimate | None] = {}
     for place, metric in enumerate(metrics):
         info, value = METRICS[metric], float(values[place])
@@ -147,7 +148,8 @@ def mean_confusion(result: Predicted, targets: Targets) -> Floats:
     repeats = repeats_of(result, targets)
     confusion = np.zeros((targets.n_classes, targets.n_classes))
     for repeat in repeats:
-        np.add.at(confusion, (repeat.y_true, repeat.y_pred), 1.0)
+        weights = 1.0 if repeat.weights is None else repeat.weights
+        np.add.at(confusion, (repeat.y_true, repeat.y_pred), weights)
     return confusion / len(repeats)
 
 
@@ -215,7 +217,7 @@ def units_of(repeats: Sequence[Repeat], unit_codes: Codes) -> list[Units]:
     made: dict[bytes, Units] = {}  # pipelines with the same folds share them
     for repeat in repeats:
         codes = np.searchsorted(tested, unit_codes[repeat.test])
-        made.setdefault(repeat.test.tobytes(), Units(codes, len(tested)))
+        made.setdefault(repeat.test.tobytes(), Units(codes, len(tested), repeat.weights))
     return [made[repeat.test.tobytes()] for repeat in repeats]
 
 

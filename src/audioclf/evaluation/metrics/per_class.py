@@ -16,7 +16,13 @@ from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
 from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.estimate import Estimate, units_of
 from audioclf.evaluation.metrics.label_metrics import Tally, tallier
-from audioclf.evaluation.metrics.repeats import Floats, Repeat, mean_where_defined, repeats_of
+from audioclf.evaluation.metrics.repeats import (
+    Floats,
+    Repeat,
+    effective_count,
+    mean_where_defined,
+    repeats_of,
+)
 from audioclf.evaluation.results import Predicted
 
 
@@ -38,7 +44,7 @@ def per_class(result: Predicted, targets: Targets, *, seed: int) -> list[ClassSc
     n_classes, repeats = targets.n_classes, repeats_of(result, targets)
     units = units_of(repeats, targets.unit_codes)
     of_units = _scorer(repeats, n_classes, units)
-    ones = [Units(np.arange(len(repeat.test)), len(repeat.test)) for repeat in repeats]
+    ones = [Units(np.arange(len(r.test)), len(r.test), r.weights) for r in repeats]
     each_once = (
         _scorer([repeat], n_classes, [own])(np.ones((1, own.count)))
         for repeat, own in zip(repeats, ones, strict=True)
@@ -76,7 +82,7 @@ def _scorer(
 def _n_units(repeats: Sequence[Repeat], targets: Targets, code: int) -> int:
     """Return the number of tested units with clips of a class."""
     clips = np.concatenate([repeat.test[repeat.y_true == code] for repeat in repeats])
-    return len(np.unique(targets.unit_codes[clips]))
+    return effective_count(targets.unit_codes[clips], targets.weights_of(clips))
 
 
 def _class_scores(

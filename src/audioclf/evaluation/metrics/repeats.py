@@ -23,7 +23,8 @@ class Repeat:
     """The test predictions of one repeat: codes [shape=(n_test,)], scores [(n_test, n_classes)].
 
     Scores and decision values are None if a fold has none. With several labels per clip, `y_true`
-    and `y_pred` [shape=(n_test, n_classes)] are states, 1 yes, 0 no, -1 not labelled.
+    and `y_pred` [shape=(n_test, n_classes)] are states, 1 yes, 0 no, -1 not labelled. `weights`
+    [shape=(n_test,)] are None if all clips count the same.
     """
 
     test: Codes
@@ -31,6 +32,7 @@ class Repeat:
     y_pred: NDArray[Any]
     scores: Floats | None
     decision_values: Floats | None = None
+    weights: Floats | None = None
 
     @property
     def is_several(self) -> bool:
@@ -42,9 +44,9 @@ class Repeat:
         """Values that order the clips for each class: decision values, or else the scores."""
         return self.scores if self.decision_values is None else self.decision_values
 
-    def at(self, rows: Codes) -> Repeat:
-        """Return the predictions in these rows."""
-        arrays = (self.scores, self.decision_values)
+    def at(self, rows: Any) -> Repeat:
+        """Return the predictions in these rows, positions or a mask."""
+        arrays = (self.scores, self.decision_values, self.weights)
         parts = (None if array is None else array[rows] for array in arrays)
         return Repeat(self.test[rows], self.y_true[rows], self.y_pred[rows], *parts)
 
@@ -64,7 +66,23 @@ def repeat_of(folds: Sequence[FoldResult], targets: Targets) -> Repeat:
     scores = _joined([fold.scores for fold in folds])
     decision_values = _joined([fold.decision_values for fold in folds])
     truth = targets.codes if targets.states is None else targets.states
-    return Repeat(test, truth[test], y_pred, scores, decision_values)
+    return Repeat(test, truth[test], y_pred, scores, decision_values, targets.weights_of(test))
+
+
+def effective_count(codes: Codes, weights: Floats | None) -> int:
+    """Return the number of units of clips [shape=(n_clips,)].
+
+    With weights, that of equal units whose mean varies as much (Kish 1965, *Survey Sampling*), by
+    the mean weight of the clips of each unit.
+
+    >>> effective_count(np.array([0, 1, 1]), None), effective_count(np.arange(2), np.array([1, 0]))
+    (2, 1)
+    """
+    units, places = np.unique(codes, return_inverse=True)
+    if weights is None:
+        return len(units)
+    means = np.bincount(places.ravel(), weights) / np.bincount(places.ravel())
+    return int(means.sum() ** 2 / (means**2).sum() + 1e-9) if means.any() else 0
 
 
 def _joined(parts: Sequence[Floats | None]) -> Floats | None:

@@ -100,11 +100,11 @@ def ranking(truth: NDArray[np.bool_], scores: Floats, units: Units) -> Callable[
     first_hit, last_hit = (np.searchsorted(of_hits, of_hits, side=s) for s in ("left", "right"))
     edges = np.unique(np.concatenate([[0], first, last, [len(of_others)]]))
     first, last = np.searchsorted(edges, first), np.searchsorted(edges, last)
-    hits, between = units.codes[order[is_hit]], units.sums_of_runs(order[~is_hit], edges)
+    hits, between = units.part(order[is_hit]), units.sums_of_runs(order[~is_hit], edges)
 
     def at_hits(draws: Draws) -> AtHits:
         others = _sums_so_far((between @ draws.by_unit).T)
-        weight = np.take(draws.counts, hits, axis=1)
+        weight = hits.weighted(np.take(draws.counts, hits.codes, axis=1))
         so_far = _sums_so_far(weight)
         found = np.take(so_far, last_hit, axis=1)
         above = np.take(others, first, axis=1) + np.take(so_far, first_hit, axis=1)

@@ -82,7 +82,8 @@ def several_scorer(
 
 
 def _by_unit(of_clips: Floats, units: Units) -> Floats:
-    sums: Floats = np.bincount(units.codes, of_clips, units.count).astype(np.float64)
+    weighted = units.weighted(of_clips)
+    sums: Floats = np.bincount(units.codes, weighted, units.count).astype(np.float64)
     return sums
 
 
@@ -120,7 +121,8 @@ def _class_sums(mask: Any, units: Units) -> Any:
 
     clips, classes = np.nonzero(mask)
     shape = (mask.shape[1], units.count)
-    return csr_array((np.ones(len(clips)), (classes, units.codes[clips])), shape=shape)
+    of_clips = units.weighted(np.ones(len(mask)))
+    return csr_array((of_clips[clips], (classes, units.codes[clips])), shape=shape)
 
 
 def rankings_of_states(repeat: Repeat, units: Units) -> list[Callable[[Draws], AtHits]]:
@@ -135,7 +137,7 @@ def rankings_of_states(repeat: Repeat, units: Units) -> list[Callable[[Draws], A
 def class_ranking(states: States, ranks: Floats, units: Units) -> Callable[[Draws], AtHits]:
     """Return the ranking of one class [shape=(n_clips,)]."""
     known = states >= 0
-    return ranking(states[known] > 0, ranks[known], Units(units.codes[known], units.count))
+    return ranking(states[known] > 0, ranks[known], units.part(known))
 
 
 def label_ranking_precisions(states: States, ranks: Floats) -> tuple[Floats, Floats]:

@@ -12,7 +12,13 @@ from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
 from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.estimate import Estimate, units_of
-from audioclf.evaluation.metrics.repeats import Floats, Repeat, mean_where_defined, repeats_of
+from audioclf.evaluation.metrics.repeats import (
+    Floats,
+    Repeat,
+    effective_count,
+    mean_where_defined,
+    repeats_of,
+)
 from audioclf.evaluation.metrics.score_metrics import RANK_METRICS
 from audioclf.evaluation.metrics.several import class_ranking, tallier_of_states
 from audioclf.evaluation.results import Predicted
@@ -52,7 +58,9 @@ def _class_scores(
     each_once = (
         _scorer(repeat, own)(Draws(np.ones((1, own.count))))
         for repeat, own in zip(
-            of_class, (Units(np.arange(len(r.test)), len(r.test)) for r in repeats), strict=True
+            of_class,
+            (Units(np.arange(len(r.test)), len(r.test), r.weights) for r in repeats),
+            strict=True,
         )
     )
     values = mean_where_defined(each_once)[0]
@@ -63,8 +71,12 @@ def _class_scores(
 
     rows = on_resamples(mean, n_units, seed=seed, width=width)
     states = [repeat.y_true[:, 0] for repeat in of_class]
-    with_class = [own.codes[state > 0] for own, state in zip(units, states, strict=True)]
-    n_positive = len(np.unique(np.concatenate(with_class)))
+    with_class = [own.part(state > 0) for own, state in zip(units, states, strict=True)]
+    weights = [own.weights for own in with_class if own.weights is not None]
+    n_positive = effective_count(
+        np.concatenate([own.codes for own in with_class]),
+        np.concatenate(weights) if weights else None,
+    )
     estimates = {
         name: Estimate(float(value), *interval(float(value), rows[:, place], n_positive))
         for place, (name, value) in enumerate(zip(NAMES, values, strict=True))

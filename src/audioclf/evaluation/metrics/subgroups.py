@@ -15,7 +15,7 @@ from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import interval, wilson_interval
 from audioclf.evaluation.metrics.estimate import is_available, resampled_values, values_of
-from audioclf.evaluation.metrics.repeats import Codes, Repeat, repeats_of
+from audioclf.evaluation.metrics.repeats import Codes, Repeat, effective_count, repeats_of
 from audioclf.evaluation.results import Predicted
 
 
@@ -82,7 +82,9 @@ def _interval(
 ) -> tuple[float, float]:
     if METRICS[metric].needs != "labels" or not np.isfinite(value):
         return float("nan"), float("nan")
-    if metric == "accuracy":
+    tested = np.concatenate([repeat.test for repeat in repeats])
+    n_clips = effective_count(tested, targets.weights_of(tested))
+    if metric == "accuracy" and n_clips:
         return wilson_interval(value, n_clips)
     clips, n_classes = np.arange(len(targets)), targets.n_classes
     values = resampled_values([repeats], [[metric]], clips, n_classes, seed=seed)[0][:, 0]

@@ -93,8 +93,17 @@ class Scored:
 
     @property
     def weights(self) -> Floats:
-        """Weight of each row: the rows of one clip sum to 1."""
-        return 1.0 / np.bincount(self.test)[self.test]
+        """Weight of each row: the rows of one clip sum to 1, or to its weight if clips have some.
+
+        The mean weight of a clip is 1.
+        """
+        shares = 1.0 / np.bincount(self.test)[self.test]
+        of_clips = self.targets.weights_of(self.test)
+        return (
+            shares
+            if of_clips is None
+            else shares * (of_clips / np.average(of_clips, weights=shares))
+        )
 
     @property
     def n_clips(self) -> int:

@@ -94,7 +94,7 @@ def abstained(codes: Codes, scores: Floats | None, below: float | None) -> Codes
 def fit_calibration(method: Method, scores: Floats, y_true: Codes, weights: Floats) -> AnyMap:
     """Fit a map on out-of-fold scores [shape=(n_rows, n_classes)], of which each row sums to 1.
 
-    `y_true` are the true codes; the weights of the rows of one clip sum to 1.
+    `y_true` are the true codes; the weights of the rows of one clip sum to 1 on average.
     """
     if method == "temperature":
         return _fit_temperature(scores, y_true, weights)

@@ -149,4 +149,5 @@ def _summary(run: SavedRun) -> dict[str, Any]:
         "split": str(run.metrics.get("split", "")),
         "unit": str(unit.get("name", "clip")),
         "n_units": unit.get("count", len(run.clips)),
+        "weighted_by": str(run.metrics.get("weighted_by", "")),
     }
