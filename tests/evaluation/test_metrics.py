@@ -120,6 +120,10 @@ def test_a_clip_drawn_twice_counts_as_a_sample_weight_in_scikit_learn(
     predicted = y_pred if METRICS[metric].needs == "labels" else scores
     expected = [ORACLES[metric](y, predicted, sample_weight=row) for row in weights]
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    of_clips = np.random.default_rng(2).random(len(y)) * 3
+    found = scorer(repeat, [metric], k, replace(units, weights=of_clips))(Draws(weights))[:, 0]
+    expected = [ORACLES[metric](y, predicted, sample_weight=row * of_clips) for row in weights]
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_the_interval_holds_the_value_and_narrows_with_more_clips() -> None:

@@ -89,6 +89,16 @@ def test_metrics_equal_those_of_scikit_learn(name: Metric, n_classes: int) -> No
     np.testing.assert_allclose(values, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", SEVERAL)
+def test_weights_of_clips_are_those_of_scikit_learn(name: Metric) -> None:
+    states, scores, predicted = table(5)
+    own = np.random.default_rng(2).random(len(states)) + 0.1
+    units = Units(np.arange(len(states)), len(states), own)
+    repeat = Repeat(np.arange(len(states)), states, predicted, scores)
+    (value,) = scorer(repeat, [name], 5, units)(Draws(np.ones((1, len(states)))))[0]
+    assert value == pytest.approx(reference(name, states, scores, predicted, own))
+
+
 def test_fully_labelled_tables_equal_multilabel_metrics() -> None:
     states, scores, predicted = table(3)
     states = np.maximum(states, 0)
