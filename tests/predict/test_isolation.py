@@ -77,10 +77,10 @@ def crash(path: str) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def unpack_and_crash(files: tuple[Path, Sequence[Path], str]) -> None:
+def unpack_and_crash(files: tuple[Path, Sequence[Path], trial.GraphUse, str]) -> None:
     with suppress(ModelError):
         trial._load(files)
-    assert unpacked._folder().parent == Path(files[2])
+    assert unpacked._folder().parent == Path(files[-1])
     crash("")
 
 

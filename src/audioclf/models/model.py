@@ -39,6 +39,12 @@ from audioclf.models.windows import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Sound = str | Path | AudioSource | NDArray[Any]
+    Sounds = list[Any] | tuple[Any, ...]
+
+Label = str | list[str] | None
+"""A class, None where the model abstains, or a list of a model of several labels."""
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -108,16 +114,12 @@ class Model:
         return f"<Model {manifest.name}:{manifest.cell}, {len(self.classes)} classes>"
 
     @overload
-    def predict(
-        self, items: str | Path | AudioSource | NDArray[Any], *, sr: int | None = None
-    ) -> Any: ...
+    def predict(self, items: Sound, *, sr: int | None = None) -> Label: ...
 
     @overload
-    def predict(
-        self, items: list[Any] | tuple[Any, ...], *, sr: int | None = None
-    ) -> list[Any]: ...
+    def predict(self, items: Sounds, *, sr: int | None = None) -> list[Label]: ...
 
-    def predict(self, items: Any, *, sr: int | None = None) -> Any:
+    def predict(self, items: Sound | Sounds, *, sr: int | None = None) -> Label | list[Label]:
         """Return the class of one sound, or of each of several.
 
         Parameters
@@ -144,11 +146,12 @@ class Model:
             return self.predict([items], sr=sr)[0]
         if self.is_several:
             states = self.states_of(self._rows(items, sr)) if items else ()
-            return [[self.classes[code] for code in np.flatnonzero(row)] for row in states]
+            several = [[self.classes[code] for code in np.flatnonzero(row)] for row in states]
+            return list[Label](several)
         codes = self.decide(self._rows(items, sr)) if items else ()
         return [self.classes[code] if code >= 0 else None for code in codes]
 
-    def predict_proba(self, items: Any, *, sr: int | None = None) -> NDArray[np.float64]:
+    def predict_proba(self, items: Sound | Sounds, *, sr: int | None = None) -> NDArray[np.float64]:
         """Return the probabilities of one sound or of several, as in scikit-learn.
 
         They are calibrated if the model is; otherwise they are the classifier's own.
@@ -175,7 +178,7 @@ class Model:
             )
         return self.scores(items, sr=sr)
 
-    def scores(self, items: Any, *, sr: int | None = None) -> NDArray[np.float64]:
+    def scores(self, items: Sound | Sounds, *, sr: int | None = None) -> NDArray[np.float64]:
         """Return the scores of one sound or of several, calibrated if the model is.
 
         As `predict_proba`, for a classifier that gives scores of any kind; else a `ModelError`.

@@ -176,7 +176,9 @@ class Stack(Ensemble):
         if "final" in dict(self.classifiers):
             raise ValueError("no classifier of a stack can have the name 'final'")
         if self.final.needs_shape():
-            raise ValueError(f"`final` learns from scores, and {self.final.type_name()} from frames")
+            raise ValueError(
+                f"`final` learns from scores, and {self.final.type_name()} from frames"
+            )
         return self
 
     @override
