@@ -14,6 +14,7 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Origin, Origins
 from audioclf.dataset.dataset import Clip
+from audioclf.dataset.sources import FileSource
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,13 +45,19 @@ def decoded(clip: Clip, audio: AudioConfig) -> Matrix:
 
 @contextmanager
 def cached_in(folder: Path | None) -> Iterator[Decoder]:
-    """Give a function that decodes a clip no more than once, if there is a cache."""
+    """Give a function that decodes a clip no more than once, if there is a cache.
+
+    WAV files on disk are read again: that takes no longer than the digest that finds an entry.
+    """
     from audioclf.features.cache import opened_cache
     from audioclf.features.worker import featurize_clip
 
     with opened_cache(folder) as cache:
 
         def decoder(clip: Clip, audio: AudioConfig) -> Matrix:
+            file = clip.source.file
+            if isinstance(file, FileSource) and file.path.suffix.lower() == ".wav":
+                return decoded(clip, audio)
             y: Matrix = featurize_clip(clip, audio, (waveform_plan(audio),), cache)[""][0]
             return y
 

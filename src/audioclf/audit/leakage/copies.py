@@ -11,7 +11,8 @@ another speed or pitch are not, nor are parts of less than half.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Pairs = NDArray[np.intp]
-    Decode = Callable[[int], Matrix | None]
+    Decode = Callable[[int], "Sound | None"]
 
 ALIKE = 0.7
 """Cosine of two prints above which the waveforms are compared."""
@@ -52,9 +53,35 @@ MAX_SHIFT = 0.6
 
 _SR = 8000
 _KEPT, _KEPT_BYTES = 512, 128 * 2**20  # decoded clips that are kept for the next pairs
+_SHORT = 1 << 15  # samples up to which their transforms are kept as well
 _FRAME_SECONDS = 0.03
 _BLOCK = 512
 _TABLES, _BITS, _NEIGHBORS = 16, 18, 16
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A waveform limited to the band of the prints, with its energy, and transforms by length."""
+
+    y: Matrix
+    energy: float
+    spectra: dict[int, NDArray[np.complex64]] = field(default_factory=dict)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory, with two transforms where they are kept."""
+        return self.y.nbytes * (6 if len(self.y) <= _SHORT else 1)
+
+    def spectrum(self, n: int) -> NDArray[np.complex64]:
+        """Return the Fourier transform of length `n`; those of a short waveform are kept."""
+        from scipy import fft
+
+        if n in self.spectra:
+            return self.spectra[n]
+        spectrum: NDArray[np.complex64] = fft.rfft(self.y, n)
+        if len(self.y) <= _SHORT:
+            self.spectra[n] = spectrum
+        return spectrum
 
 
 @dataclass(frozen=True)
@@ -208,29 +235,29 @@ def _low_rate_decoder(dataset: Dataset, audio: AudioConfig, decoder: Decoder) ->
     seconds = min(audio.duration or LONGEST_SECONDS, LONGEST_SECONDS)
     low_rate = audio.model_copy(update={"sr": min(_SR, audio.sr), "duration": seconds})
 
-    kept: dict[int, Matrix | None] = {}
+    kept: dict[int, Sound | None] = {}
     n_bytes = 0
 
-    def decode(position: int) -> Matrix | None:
+    def decode(position: int) -> Sound | None:
         nonlocal n_bytes
         if position in kept:
             kept[position] = kept.pop(position)  # now the last to be dropped
             return kept[position]
         try:
-            y = band(decoder(dataset.clips[position], low_rate), low_rate.sr)
+            sound = band(decoder(dataset.clips[position], low_rate), low_rate.sr)
         except DecodeError:  # changed or gone since the run
-            y = None
-        kept[position] = y
-        n_bytes += _size(y)
+            sound = None
+        kept[position] = sound
+        n_bytes += _size(sound)
         while len(kept) > 1 and (len(kept) > _KEPT or n_bytes > _KEPT_BYTES):
             n_bytes -= _size(kept.pop(next(iter(kept))))
-        return y
+        return sound
 
     return decode
 
 
-def _size(y: Matrix | None) -> int:
-    return 0 if y is None else y.nbytes
+def _size(sound: Sound | None) -> int:
+    return 0 if sound is None else sound.n_bytes
 
 
 def _same_pairs(pairs: Pairs, n_clips: int, decode: Decode, sr: int) -> list[tuple[int, int]]:
@@ -261,19 +288,24 @@ def _same(decode: Decode, one: int, other: int, sr: int) -> bool:
     return a is not None and b is not None and agreement(a, b, sr) >= SAME
 
 
-def band(y: Matrix, sr: int) -> Matrix | None:
+def band(y: Matrix, sr: int) -> Sound | None:
     """Return a waveform limited to 100-3400 Hz; None if there is only rounding noise."""
     from scipy import fft
 
     n = fft.next_fast_len(len(y), real=True)
+    limited: Matrix = fft.irfft(fft.rfft(y, n) * _inside(n, sr), n)[: len(y)]
+    energy = float(limited @ limited)
+    return Sound(limited, energy) if energy > max(1e-8 * float(y @ y), 1e-12) else None
+
+
+@lru_cache(maxsize=64)
+def _inside(n: int, sr: int) -> NDArray[np.bool_]:
+    """Return which frequencies of a transform of length `n` are in the band."""
     frequencies = np.arange(n // 2 + 1) * (sr / n)
-    inside = (frequencies >= LOW_HZ) & (frequencies <= min(HIGH_HZ, 0.45 * sr))
-    limited: Matrix = fft.irfft(fft.rfft(y, n) * inside, n)[: len(y)]
-    sounds = float(limited @ limited) > max(1e-8 * float(y @ y), 1e-12)
-    return limited if sounds else None
+    return (frequencies >= LOW_HZ) & (frequencies <= min(HIGH_HZ, 0.45 * sr))
 
 
-def agreement(a: Matrix, b: Matrix, sr: int) -> float:
+def agreement(a: Sound, b: Sound, sr: int) -> float:
     """Return the agreement of two waveforms at the best shift, in [0, 1].
 
     They are shifted against each other by the lag of the greatest cross-correlation. The value is
@@ -282,7 +314,7 @@ def agreement(a: Matrix, b: Matrix, sr: int) -> float:
     whole word. It is 0 if less than half of the energy of one lies in the overlap.
     """
     x, y = _overlaid(a, b, round(MAX_SHIFT * sr))
-    if 2.0 * float(x @ x) < float(a @ a) or 2.0 * float(y @ y) < float(b @ b):
+    if 2.0 * float(x @ x) < a.energy or 2.0 * float(y @ y) < b.energy:
         return 0.0
     frames = np.arange(0, len(x), max(1, round(_FRAME_SECONDS * sr)))
     common, of_x, of_y = (np.add.reduceat(each, frames) for each in (x * y, x * x, y * y))
@@ -291,15 +323,21 @@ def agreement(a: Matrix, b: Matrix, sr: int) -> float:
     return abs(float((common / np.maximum(amplitude, 1e-12)).sum())) / total if total else 0.0
 
 
-def _overlaid(a: Matrix, b: Matrix, most: int) -> tuple[Matrix, Matrix]:
+def _overlaid(a: Sound, b: Sound, most: int) -> tuple[Matrix, Matrix]:
     """Return the overlap of both at the best lag."""
     from scipy import fft
 
-    n = fft.next_fast_len(len(a) + len(b), real=True)
-    lag = _best_lag(fft.irfft(fft.rfft(a, n) * fft.rfft(b, n).conj(), n), most)
-    x, y = a[max(lag, 0) :], b[max(-lag, 0) :]
+    n = _fast_length(2 * max(len(a.y), len(b.y)))
+    lag = _best_lag(fft.irfft(a.spectrum(n) * b.spectrum(n).conj(), n), most)
+    x, y = a.y[max(lag, 0) :], b.y[max(-lag, 0) :]
     length = min(len(x), len(y))
     return x[:length], y[:length]
+
+
+def _fast_length(n: int) -> int:
+    """Return 4, 5, 6 or 7 times a power of two, at least `n`: few lengths serve all pairs."""
+    unit = 1 << max(0, (n - 1).bit_length() - 3)
+    return max(4, -(-n // unit)) * unit
 
 
 def _best_lag(correlation: Matrix, most: int) -> int:
