@@ -20,6 +20,7 @@ from audioclf.base.errors import ConfigError
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Origins, suggest
 from audioclf.dataset.dataset import Dataset
+from audioclf.evaluation.splits import Splits
 from audioclf.features.waveform import own_origin
 
 FORMAT = 1
@@ -34,32 +35,36 @@ PRINTS = "audit prints"
 class AuditEntry:
     """A row of the registry: name, function, and the names of the findings that it may report.
 
-    `several`: whether it is made for several labels per clip.
+    `several`: whether it is made for several labels per clip; `fits`: whether it fits on the
+    training sides, which an evaluation of finished models does not have.
     """
 
     name: str
     run: Callable[[AuditInput], Audit]
     findings: tuple[str, ...]
     several: bool = False
+    fits: bool = False
 
 
 AUDITS: list[AuditEntry] = [
     AuditEntry("leakage", leakage.audit_leakage, leakage.NAMES, several=True),
-    AuditEntry("shortcuts", shortcuts.audit_shortcuts, shortcuts.NAMES, several=True),
+    AuditEntry("shortcuts", shortcuts.audit_shortcuts, shortcuts.NAMES, several=True, fits=True),
     AuditEntry("decode", decoding.audit_decode, decoding.NAMES, several=True),
     AuditEntry("labels", labels.audit_labels, labels.NAMES),
 ]
 """All audits, in the order in which their results should be read."""
 
 
-def audits_for(dataset: Dataset) -> list[AuditEntry]:
-    """Return the audits that are made for the labels of a dataset, in the order of `AUDITS`."""
-    return [entry for entry in AUDITS if entry.several or not dataset.is_several]
+def audits_for(dataset: Dataset, splits: Splits) -> list[AuditEntry]:
+    """Return the audits that are made for labels and folds like these, in the order of `AUDITS`."""
+    fitted = all(len(fold.train) for fold in splits.folds)
+    entries = [entry for entry in AUDITS if entry.several or not dataset.is_several]
+    return [entry for entry in entries if fitted or not entry.fits]
 
 
 def run_audits(inputs: AuditInput) -> list[Audit]:
     """Return the result of each audit, in the order of `AUDITS`."""
-    return [entry.run(inputs) for entry in audits_for(inputs.dataset)]
+    return [entry.run(inputs) for entry in audits_for(inputs.dataset, inputs.splits)]
 
 
 def not_audited(dataset: Dataset) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "listen model.audioclf - --rate 16000 --window 1",
     ),
     "serve": ("serve model.audioclf", "serve model.audioclf --port 80 --host 0.0.0.0"),
+    "evaluate": ("evaluate model.audioclf second_site", "evaluate runs/A runs/B second_site.yaml"),
     "score": (
         "score found.csv nights/ --annotations truth/ --map names.csv",
         "score model.audioclf nights/ --annotations nights/ --window 3 --hop 1",

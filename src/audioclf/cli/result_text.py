@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,14 @@ def cost_columns(
     """Return what a pipeline costs, below `COSTS_HEADER`; n/a for what is not known."""
     sizes = (model_bytes, peak_memory)
     return [
-        "n/a" if fit_seconds is None else f"{fit_seconds:.3g}",
-        "n/a" if predict_seconds_per_clip is None else f"{1000 * predict_seconds_per_clip:.3g}",
+        _known(fit_seconds, 1.0),
+        _known(predict_seconds_per_clip, 1000.0),
         *("n/a" if size is None else human_bytes(size) for size in sizes),
     ]
+
+
+def _known(seconds: float | None, scale: float) -> str:
+    return "n/a" if seconds is None or math.isnan(seconds) else f"{scale * seconds:.3g}"
 
 
 def with_type(name: str, type_name: str) -> str:

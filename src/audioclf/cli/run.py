@@ -241,8 +241,22 @@ def _draws(repeats: int) -> str:
 def _judgement(result: RunResult) -> Iterator[str]:
     if result.comparison is not None:
         yield "\n".join(verdict_lines(result.comparison))
+    if lines := list(_drifts(result)):
+        yield "\n".join(lines)
     if result.findings:
         yield "\n".join(finding_line(finding) for finding in result.findings)
+
+
+def _drifts(result: RunResult) -> Iterator[str]:
+    """Yield how each finished model differs from its own cross-validation."""
+    from audioclf.runs.finished import drift_sentence
+
+    for model in result.models:
+        if (metric := next(iter(model.differences), None)) is not None:
+            here, before = result[model.name].metrics[metric], model.cross_validated[metric]
+            assert here is not None
+            change = model.differences[metric]
+            yield drift_sentence(model.name, metric, here.value, before.value, change)
 
 
 def _places(result: RunResult) -> Iterator[str]:

@@ -25,7 +25,11 @@ from audioclf.config.yaml_source import (
 
 
 def load_config(
-    path: str | Path, *, overrides: Iterable[str] = (), registry: Registry | None = None
+    path: str | Path,
+    *,
+    overrides: Iterable[str] = (),
+    registry: Registry | None = None,
+    fixed: Mapping[str, Any] | None = None,
 ) -> RunConfig:
     """Read and validate a config file.
 
@@ -38,21 +42,28 @@ def load_config(
         relative to the working directory.
     registry : Registry, optional
         Registry of components; by default that of the installed plugins.
+    fixed : mapping, optional
+        Values that replace those of the file; None for a default. An override of such a key is an
+        error.
 
     Raises
     ------
     ConfigError
         With every problem of the file, each with its position.
     """
-    return _load(read_yaml(Path(path)), Path(path), overrides, registry)
+    return _load(read_yaml(Path(path)), Path(path), overrides, registry, fixed)
 
 
 def config_of(
-    data: Mapping[str, Any], *, overrides: Iterable[str] = (), registry: Registry | None = None
+    data: Mapping[str, Any],
+    *,
+    overrides: Iterable[str] = (),
+    registry: Registry | None = None,
+    fixed: Mapping[str, Any] | None = None,
 ) -> RunConfig:
     """Validate a config given as plain data; relative paths are relative to the working folder."""
     source = YamlSource("config", json.loads(json.dumps(data, default=str)))
-    return _load(source, Path("run.yaml"), overrides, registry)
+    return _load(source, Path("run.yaml"), overrides, registry, fixed)
 
 
 def read_config(text: str, path: Path, *, registry: Registry | None = None) -> RunConfig:
@@ -61,7 +72,11 @@ def read_config(text: str, path: Path, *, registry: Registry | None = None) -> R
 
 
 def _load(
-    source: YamlSource, path: Path, overrides: Iterable[str], registry: Registry | None
+    source: YamlSource,
+    path: Path,
+    overrides: Iterable[str],
+    registry: Registry | None,
+    fixed: Mapping[str, Any] | None = None,
 ) -> RunConfig:
     if registry is None:
         from audioclf.components.discovery import discover
@@ -70,8 +85,23 @@ def _load(
     if not isinstance(source.data, dict):
         raise ConfigError(f"{source.name}: expected a mapping with keys such as `dataset`")
     source.data.setdefault("name", _name_from(path))
+    overrides = list(overrides)
+    for key, value in (fixed or {}).items():
+        _fix(source, key, value, overrides)
     typed = [text for override in overrides for text in _apply_override(source, override)]
     return _validate(source, path.absolute().parent, typed, registry)
+
+
+def _fix(source: YamlSource, key: str, value: Any, overrides: Iterable[str]) -> None:
+    """Set a key, or remove it for None, whatever the file says."""
+    for override in overrides:
+        if override.partition("=")[0].strip().split(".")[0] == key:
+            raise ConfigError(f"{OVERRIDE}{override}: {key} is not chosen here, but by the model")
+    _forget(source, (key,))
+    if value is None:
+        source.data.pop(key, None)
+    else:
+        source.data[key] = value
 
 
 def _name_from(path: Path) -> str:

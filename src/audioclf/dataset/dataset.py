@@ -103,6 +103,8 @@ class Dataset:
         added.
     several : bool, optional
         Whether a clip can have several labels, or none.
+    classes : iterable of str, optional
+        Classes that `classes` has even if no clip has them.
 
     Raises
     ------
@@ -111,11 +113,18 @@ class Dataset:
     """
 
     def __init__(
-        self, clips: Iterable[Clip], *, name: str, notes: Iterable[str] = (), several: bool = False
+        self,
+        clips: Iterable[Clip],
+        *,
+        name: str,
+        notes: Iterable[str] = (),
+        several: bool = False,
+        classes: Iterable[str] = (),
     ) -> None:
         self.clips = tuple(sorted(map(_normalised, clips), key=lambda clip: clip.id))
         self.name = name
         self.is_several = several
+        self._more_classes = frozenset(classes)
         self.notes = tuple(dict.fromkeys([*notes, *self._own_notes()]))
         if not self.clips:
             raise DatasetError(f"{name}: no audio files found")
@@ -148,7 +157,8 @@ class Dataset:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, sorted by code point."""
         labels = {clip.label for clip in self.clips}
-        return class_names(labels) if self.is_several else tuple(sorted(labels))
+        names = class_names(labels) if self.is_several else labels
+        return tuple(sorted(self._more_classes.union(names)))
 
     @cached_property
     def class_counts(self) -> dict[str, int]:
@@ -176,6 +186,7 @@ class Dataset:
             [clip.recording for clip in self.clips],
             several=self.is_several,
             weights=[clip.weight for clip in self.clips],
+            classes=self._more_classes,
         )
 
     def encoded_labels(self) -> list[int]:
@@ -202,7 +213,8 @@ class Dataset:
         return self._with(subset.clips, [*lost, *subset.notes])
 
     def _with(self, clips: Iterable[Clip], notes: Iterable[str]) -> Dataset:
-        return Dataset(clips, name=self.name, notes=notes, several=self.is_several)
+        several, classes = self.is_several, self._more_classes
+        return Dataset(clips, name=self.name, notes=notes, several=several, classes=classes)
 
     def _own_notes(self) -> Iterator[str]:
         yield from _alike(self.classes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,12 +52,13 @@ class Targets:
         *,
         several: bool = False,
         weights: Sequence[float] = (),
+        classes: Iterable[str] = (),
     ) -> Targets:
         """Return the targets of clips, each of which is a recording or a part of it.
 
         With `several`, a label is a text of `label_sets`. A clip without a group among clips with
         groups counts as a group of its own, together with the other parts of its recording that
-        have none.
+        have none. `classes` are there even if no clip has them.
 
         >>> targets = Targets.of(list("abab"), ["x", None, "x", None], ["r1", "r2", "r3", "r4"])
         >>> targets.unit, targets.unit_codes.tolist()
@@ -79,11 +80,12 @@ class Targets:
         grouped = units if unit == "group" else None
         of_clips = None if set(weights) <= {1.0} else np.asarray(weights, dtype=np.float64)
         if several:
-            names = class_names(labels)
+            names = tuple(sorted({*class_names(labels), *classes}))
             return cls(names, None, unit, units, grouped, states_of(labels, names), of_clips)
-        classes, codes = np.unique(np.asarray(labels, dtype=object), return_inverse=True)
-        names, found = tuple(classes.tolist()), codes.astype(np.intp)
-        return cls(names, found, unit, units, grouped, weights=of_clips)
+        names = tuple(sorted({*labels, *classes}))
+        at = {name: code for code, name in enumerate(names)}
+        codes = np.asarray([at[label] for label in labels], dtype=np.intp)
+        return cls(names, codes, unit, units, grouped, weights=of_clips)
 
     @property
     def is_several(self) -> bool:

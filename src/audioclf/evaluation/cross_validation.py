@@ -30,7 +30,7 @@ from audioclf.evaluation.fitting import (
     pickled_size,
 )
 from audioclf.evaluation.memory import FitPlan
-from audioclf.evaluation.predictions import predict_rows, protected
+from audioclf.evaluation.predictions import predict_rows, protected, spread
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 
@@ -278,14 +278,14 @@ def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets)
     return FoldResult(
         fold,
         present[outputs.codes],
-        _spread(outputs.scores, present, task.n_classes, absent=0.0),
+        spread(outputs.scores, present, task.n_classes, absent=0.0),
         outputs.kind,
         fitted - started,
         predicted - begun,
         chosen=chosen_by(estimator),
         model_bytes=pickled_size(estimator) if task.is_sized else None,
         peak_memory=memory.grown,
-        decision_values=_spread(outputs.decision_values, present, task.n_classes, absent=-np.inf),
+        decision_values=spread(outputs.decision_values, present, task.n_classes, absent=-np.inf),
     )
 
 
@@ -316,14 +316,3 @@ def _fit_and_predict_states(
         decision_values=outputs.decision_values,
         thresholds=None if outputs.kind == "none" else model.thresholds,
     )
-
-
-def _spread(
-    values: NDArray[np.float64] | None, present: NDArray[np.intp], n_classes: int, *, absent: float
-) -> NDArray[np.float64] | None:
-    """Return one column for each class; those of the classes that are not present are filled."""
-    if values is None:
-        return None
-    spread = np.full((len(values), n_classes), absent)
-    spread[:, present] = values
-    return spread

@@ -71,6 +71,17 @@ class ViewAverage:
         return [np.ascontiguousarray(view) for view in np.split(X, self.n_views, axis=1)]
 
 
+def spread(
+    values: NDArray[np.float64] | None, present: NDArray[np.intp], n_classes: int, *, absent: float
+) -> NDArray[np.float64] | None:
+    """Return one column for each class; those of classes that are not in `present` are filled."""
+    if values is None:
+        return None
+    spread = np.full((len(values), n_classes), absent)
+    spread[:, present] = values
+    return spread
+
+
 def protected(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array that is passed to a classifier, made read-only."""
     array.flags.writeable = False

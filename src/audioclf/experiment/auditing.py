@@ -148,7 +148,7 @@ def begin_audits(
         seed=config.seed,
         rescoring=rescoring,
     )
-    entries = audits_for(extraction.dataset)
+    entries = audits_for(extraction.dataset, splits)
     return begun(processes, _audit, entries, shared=(inputs, cache_folder))
 
 

@@ -79,6 +79,7 @@ def write_final(
         data = importances_data({pipeline.name: fitted.importances})
         folder.write_json(IMPORTANCES, data)
     of_scores = [f"the model of {pipeline.name} {note}" for note in effects.notes]
+    readable = [row for row in extraction.ledger if row.status == "ok"]
     below = config.abstain_below if effects.abstention is not None else None
     contents = BundleContents(
         name=config.name,
@@ -90,7 +91,8 @@ def write_final(
         matrix=extraction.matrices[pipeline.featurizer],
         seed=config.seed,
         training=training_of(extraction),
-        seconds=[row.seconds for row in extraction.ledger if row.status == "ok"],
+        seconds=[row.seconds for row in readable],
+        digests=[row.digest for row in readable],
         evaluation=evaluated_of(result, pipeline.name),
         calibration=effects.calibration,
         abstain_below=below,

@@ -39,10 +39,10 @@ BATCH_BYTES = 32 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """Outcome of one clip."""
+    """Outcome of one clip; "training" if it is left out, since a model was fitted on it."""
 
     clip: Clip
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "failed", "training"]
     message: str = ""
     info: AudioInfo | None = None
     seconds: float = 0.0

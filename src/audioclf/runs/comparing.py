@@ -121,7 +121,8 @@ def compare_runs(
     rows = [_row(e, estimate(e.pipeline, wanted, first.targets, seed=seed)) for e in named]
     place = {name: position for position, name in enumerate(comparison.pipelines)}
     rows.sort(key=lambda row: place.get(row.name, len(place)))
-    left_out = len({row["path"] for run in runs for row in run.left_out})
+    rows_left_out = (row for run in runs for row in run.left_out)
+    left_out = len({row["path"] for row in rows_left_out if row["status"] == "failed"})
     comparison = replace(comparison, notes=(*unread, *comparison.notes))
     folders = tuple(run.path for run in runs)
     return ComparedRuns(folders, tuple(rows), comparison, left_out, tuple(first.classes))

@@ -151,7 +151,7 @@ def curve_classes(confusion: NDArray[np.float64]) -> list[int]:
 
     if len(confusion) <= 2:
         return [len(confusion) - 1]
-    recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1e-9)
+    recall = np.diag(confusion) / np.maximum(n := confusion.sum(axis=1), 1e-9) + (n == 0)
     return sorted(int(code) for code in np.argsort(recall, kind="stable")[:MAX_LINES])
 
 

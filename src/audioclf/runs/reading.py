@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,6 +129,7 @@ class SavedRun:
             [clip.id if by_clip else clip.facts.get("recording") or clip.id for clip in self.clips],
             several=self.is_several,
             weights=[clip.weight for clip in self.clips],
+            classes=self.classes,
         )
 
     def file(self, name: str) -> Any:
@@ -162,7 +164,7 @@ def read_run(path: str | Path) -> SavedRun:
     with naming(folder / files.METRICS):
         ",".join(metrics["classes"]), str(metrics["unit"]["name"])
         for pipeline in metrics[files.PIPELINES].values():
-            str(pipeline["featurizer"]), str(pipeline["classifier"]), float(pipeline["fit_seconds"])
+            str(pipeline["featurizer"]), str(pipeline["classifier"]), _seconds(pipeline)
             ("probability", "decision", "none").index(pipeline["scores"])
     classes = tuple(metrics["classes"])
     rows = _table(folder / files.FOLDS)
@@ -303,8 +305,14 @@ def _fold_result(
         y_pred: NDArray[Any] = states_of([row.label for row, _ in rows], classes)
     else:
         y_pred = np.asarray([codes[row.label] for row, _ in rows], dtype=np.intp)
-    seconds = float(pipeline["fit_seconds"])
+    seconds = _seconds(pipeline)
     return FoldResult(fold, y_pred, scores, kind, seconds, 0.0, decision_values=decision_values)
+
+
+def _seconds(pipeline: Mapping[str, Any]) -> float:
+    """Return the seconds of a fit; NaN for a model that was not fitted in this run."""
+    seconds = pipeline["fit_seconds"]
+    return math.nan if seconds is None else float(seconds)
 
 
 def _columns(rows: Sequence[_Prediction], places: Sequence[int]) -> NDArray[np.float64]:

@@ -29,6 +29,7 @@ from audioclf.evaluation.metrics.repeats import Repeat, repeats_of
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction
+from audioclf.runs.finished import EvaluatedModel
 from audioclf.runs.folder import LEDGER, RunFolder, named
 from audioclf.runs.reading import read_predictions
 
@@ -99,6 +100,8 @@ class RunResult:
         Notes on how the run went, such as that it resumed a stopped run.
     failed_notifications : tuple of str
         Errors of plugins that were notified; the results are complete.
+    models : tuple of EvaluatedModel
+        Of an evaluation of finished models, their results in cross-validation.
     """
 
     config: RunConfig
@@ -119,6 +122,7 @@ class RunResult:
     remarks: tuple[str, ...] = ()
     failed_notifications: tuple[str, ...] = ()
     weighted_by: str = ""
+    models: tuple[EvaluatedModel, ...] = ()
 
     @property
     def cells(self) -> tuple[PipelineSummary, ...]:

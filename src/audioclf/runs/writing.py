@@ -133,6 +133,7 @@ class _Tables:
     def metrics(self) -> dict[str, Any]:
         result = self.result
         by_name = {each.pipeline.name: each for each in self.results}
+        models = {each.name: {"model": each.to_data()} for each in result.models}
         return {
             **({"labels": "several"} if self.dataset.is_several else {}),
             "classes": list(result.classes),
@@ -143,6 +144,7 @@ class _Tables:
             "confidence_level": CONFIDENCE_LEVEL,
             names.PIPELINES: {
                 pipeline.name: self._pipeline_data(pipeline, by_name[pipeline.name])
+                | models.get(pipeline.name, {})
                 for pipeline in result.pipelines
             },
         }
@@ -207,7 +209,7 @@ class _Tables:
         """Yield the main metric by group, and by fold where each clip is tested once."""
         dataset = self.dataset
         sortings = {"group": [clip.group for clip in dataset]} if dataset.has_groups else {}
-        if all(fold.repeat == 0 for fold in self.splits.folds):
+        if all(fold.repeat == 0 and len(fold.train) for fold in self.splits.folds):
             folds: list[str | None] = [None] * len(dataset)
             for fold in self.splits.folds:
                 for index in fold.test:

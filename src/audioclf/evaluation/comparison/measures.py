@@ -23,7 +23,7 @@ from audioclf.evaluation.comparison.significance import (
     corrected_spread,
     mcnemar,
 )
-from audioclf.evaluation.folds import distinct_numbers
+from audioclf.evaluation.folds import Fold, distinct_numbers
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, on_resamples
 from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
 from audioclf.evaluation.metrics.repeats import Codes, Floats, effective_count, mean_where_defined
@@ -127,7 +127,7 @@ def measure_all(
         n_fixed=n_fixed,
         per_fold=per_fold,
         right=np.array([_right(pipeline, y) for pipeline in per_repeat[0]]),
-        test_ratio=float(np.mean([len(fold.test) / len(fold.train) for fold in folds])),
+        test_ratio=_test_ratio(folds),
         n_units=len(np.unique(units[np.concatenate(tested)])),
         n_clips=len(np.unique(np.concatenate(tested))),
         n_units_per_repeat=min(
@@ -138,6 +138,12 @@ def measure_all(
         guess=guesses[0].words(targets.classes) if baseline in names else None,
         not_compared=not_compared,
     )
+
+
+def _test_ratio(folds: Sequence[Fold]) -> float:
+    """Return the mean ratio of test to training clips; 0 of finished models, which do not vary."""
+    ratios = [len(fold.test) / len(fold.train) for fold in folds if len(fold.train)]
+    return float(np.mean(ratios)) if ratios else 0.0
 
 
 def _classes_to_fix(truths: Sequence[Codes], units: Sequence[Codes]) -> int:

@@ -237,7 +237,7 @@ def scorer(repeat: Repeat, metrics: Sequence[Metric], n_classes: int, units: Uni
     ranked = [metric for metric in metrics if metric in RANK_METRICS]
     ranks: list[Callable[[Draws], AtHits]] = []
     if ranked and repeat.ranks is not None:
-        ranks = rankings(repeat.y_true, repeat.ranks, units)
+        ranks = rankings(repeat.y_true, repeat.ranks, units, repeat.averaged)
     losses = {
         metric: LOSSES[metric](repeat.y_true, repeat.scores, units)
         for metric in metrics
@@ -253,7 +253,10 @@ def scorer(repeat: Repeat, metrics: Sequence[Metric], n_classes: int, units: Uni
                 sums[metric] += RANK_METRICS[metric](at)
         values = {metric: total / len(ranks) for metric, total in sums.items()}
         values |= {metric: loss(draws) for metric, loss in losses.items()}
-        values |= {m: LABEL_METRICS[m](tally) for m in metrics if m in LABEL_METRICS}
+        some = tally if repeat.averaged is None else tally.of(repeat.averaged)
+        for m in metrics:
+            if m in LABEL_METRICS:  # the correlation is of all predictions
+                values[m] = LABEL_METRICS[m](tally if m == "matthews_corrcoef" else some)
         rows = np.column_stack([np.empty((len(draws.counts), 0)), *(values[m] for m in metrics)])
         return np.where(tally.true.sum(axis=1, keepdims=True) > 0, rows, np.nan)
 

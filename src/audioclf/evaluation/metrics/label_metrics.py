@@ -8,7 +8,7 @@ class that it needs; any other 0 / 0 is 0, as in scikit-learn.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -24,6 +24,10 @@ class Tally:
     hits: Floats
     true: Floats
     predicted: Floats
+
+    def of(self, classes: Codes) -> Tally:
+        """Return the columns of some classes."""
+        return Tally(*(getattr(self, each.name)[:, classes] for each in fields(self)))
 
     @property
     def precisions(self) -> Floats:

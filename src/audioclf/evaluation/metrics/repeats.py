@@ -24,7 +24,8 @@ class Repeat:
 
     Scores and decision values are None if a fold has none. With several labels per clip, `y_true`
     and `y_pred` [shape=(n_test, n_classes)] are states, 1 yes, 0 no, -1 not labelled. `weights`
-    [shape=(n_test,)] are None if all clips count the same.
+    [shape=(n_test,)] are None if all clips count the same. Averages over the classes are over
+    `averaged`, or all if it is None.
     """
 
     test: Codes
@@ -33,6 +34,7 @@ class Repeat:
     scores: Floats | None
     decision_values: Floats | None = None
     weights: Floats | None = None
+    averaged: Codes | None = None
 
     @property
     def is_several(self) -> bool:
@@ -47,8 +49,9 @@ class Repeat:
     def at(self, rows: Any) -> Repeat:
         """Return the predictions in these rows, positions or a mask."""
         arrays = (self.scores, self.decision_values, self.weights)
-        parts = (None if array is None else array[rows] for array in arrays)
-        return Repeat(self.test[rows], self.y_true[rows], self.y_pred[rows], *parts)
+        scores, values, weights = (None if array is None else array[rows] for array in arrays)
+        labels = (self.y_true[rows], self.y_pred[rows])
+        return Repeat(self.test[rows], *labels, scores, values, weights, self.averaged)
 
 
 def repeats_of(result: Predicted, targets: Targets) -> list[Repeat]:
@@ -66,7 +69,15 @@ def repeat_of(folds: Sequence[FoldResult], targets: Targets) -> Repeat:
     scores = _joined([fold.scores for fold in folds])
     decision_values = _joined([fold.decision_values for fold in folds])
     truth = targets.codes if targets.states is None else targets.states
-    return Repeat(test, truth[test], y_pred, scores, decision_values, targets.weights_of(test))
+    weights, averaged = targets.weights_of(test), _averaged(targets)
+    return Repeat(test, truth[test], y_pred, scores, decision_values, weights, averaged)
+
+
+def _averaged(targets: Targets) -> Codes | None:
+    """Return the classes that clips have, if a finished model can predict others as well."""
+    if targets.is_several or targets.counts.all():
+        return None
+    return np.flatnonzero(targets.counts)
 
 
 def effective_count(codes: Codes, weights: Floats | None) -> int:

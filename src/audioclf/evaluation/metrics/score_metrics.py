@@ -84,10 +84,16 @@ class AtHits:
     total: Floats
 
 
-def rankings(y_true: Codes, scores: Floats, units: Units) -> list[Callable[[Draws], AtHits]]:
-    """Return the ranking of each class against the rest; of two classes, that of the last."""
+def rankings(
+    y_true: Codes, scores: Floats, units: Units, classes: Codes | None = None
+) -> list[Callable[[Draws], AtHits]]:
+    """Return the ranking of each class against the rest; of two classes, that of the last.
+
+    `classes` are the codes of those that are ranked; by default all.
+    """
     n_classes = scores.shape[1]
-    columns = [1] if n_classes == 2 else range(n_classes)
+    every = range(n_classes) if classes is None else classes.tolist()
+    columns = [1] if n_classes == 2 else every
     return [ranking(y_true == column, scores[:, column], units) for column in columns]
 
 

@@ -65,7 +65,8 @@ class BundleContents:
 
     - `classes`: names in the order of the codes that the estimator was fitted on.
     - `matrix` [shape=(n_clips, n_views * n_features)]: rows of the fit; a few are stored.
-    - `seconds`: length of each clip, within `audio.offset` and `audio.duration`.
+    - `seconds`: length of each clip, within `audio.offset` and `audio.duration`; `digests`: SHA-256
+      of the file of each clip.
     - `evaluation`: results of the pipeline in cross-validation.
     - `abstain_below`: score below which the model gives no class; `abstention` are its effects.
     - `notes`: findings of the audits and notes of the run, for the card.
@@ -82,6 +83,7 @@ class BundleContents:
     seed: int
     training: Training
     seconds: Sequence[float] = ()
+    digests: Sequence[str] = ()
     evaluation: Evaluated | None = None
     calibration: Calibration | None = None
     abstain_below: float | None = None
@@ -124,7 +126,8 @@ def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
     check = SelfCheck.of(original, contents.pipeline.views.to_predict(contents.matrix))
     check.check(again, tolerance=0.0)
     plain = contents.pipeline.views.plain(contents.matrix)
-    clips = TrainingClips.of(plain, contents.training.fingerprint, contents.seconds)
+    fingerprint, lengths = contents.training.fingerprint, contents.seconds
+    clips = TrainingClips.of(plain, fingerprint, lengths, contents.digests)
     files = {**files, **check.to_files(), **clips.to_files(), **embedded(contents.featurizer)}
     about_graph = "none"
     if contents.graph:

@@ -44,10 +44,7 @@ def panel(run: SavedRun, pipeline: SavedPipeline, outcome: Outcome) -> View:
         else _confusion(outcome.confusion(run.targets), run.classes),
         "mixed_up": mixed_up(run, pipeline) if run.is_several else [],
         "curves": curves.drawn(run, pipeline),
-        "scores": {
-            "probability": "as the classifier returns them, not calibrated",
-            "decision": "decision values mapped to (0, 1), not calibrated",
-        }.get(written["scores"], ""),
+        "scores": _kind_of_scores(written),
         "classes": [
             class_row(name, row)
             if run.is_several
@@ -74,6 +71,15 @@ def panel(run: SavedRun, pipeline: SavedPipeline, outcome: Outcome) -> View:
         ],
         "chosen": _chosen(written.get("chosen") or []),
     }
+
+
+def _kind_of_scores(written: Mapping[str, Any]) -> str:
+    if (written.get("model") or {}).get("calibrated"):
+        return "calibrated by the cross-validation of the model"
+    return {
+        "probability": "as the classifier returns them, not calibrated",
+        "decision": "decision values mapped to (0, 1), not calibrated",
+    }.get(written["scores"], "")
 
 
 def _confusion(counts: NDArray[np.intp], classes: Sequence[str]) -> View:

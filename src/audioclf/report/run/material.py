@@ -87,9 +87,17 @@ def dataset_view(data: Material, maker: MediaMaker | None) -> View:
         ],
         "left_out": data.left_out[:MAX_LEFT_OUT],
         "n_left_out": len(data.left_out),
+        "left_out_words": _left_out_words(data.left_out),
         "thumbnails": _class_thumbnails(data, maker) if maker else None,
         "n_pictured": min(len(data.classes), MAX_PICTURED),
     }
+
+
+def _left_out_words(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return how many clips were left out for which reason."""
+    trained = sum(row.get("status") == "training" for row in rows)
+    parts = {"could not be read": len(rows) - trained, "used in training": trained}
+    return ", ".join(f"{n} clip{'s' * (n != 1)} {reason}" for reason, n in parts.items() if n)
 
 
 def _labels_view(labels: LabelCounts, n_clips: int) -> View:

@@ -11,7 +11,7 @@ from audioclf.report import words
 from audioclf.report.clips import ClipSource, clips_of
 from audioclf.report.media import Media, MediaMaker, media_data
 from audioclf.report.render import check_replaceable, rendered, write_page
-from audioclf.report.run import audits, closeup, learning, material, overview
+from audioclf.report.run import audits, closeup, drift, learning, material, overview
 from audioclf.report.run.outcomes import browser_data, outcome_of, review_order
 from audioclf.report.run.several import LabelSets
 from audioclf.runs.folder import AUDIT, COMPARISON, IMPORTANCES, LEARNING_CURVE, PIPELINES, REPORT
@@ -104,10 +104,12 @@ def build_report(
     comparison = run.file(COMPARISON)
     problems = {} if maker is None else maker.problems
     shown = zip(run.pipelines[:MAX_PANELS], outcomes, strict=False)
+    drifts = drift.drift_view(run)
     view = {
         "run": run.name,
         "summary": _summary(run),
         "verdict": overview.verdict_of(run, comparison),
+        "drift": drifts,
         "pipelines": overview.pipelines_view(run),
         "pairs": overview.pairs_view(run, comparison),
         "costs": overview.costs_view(run),

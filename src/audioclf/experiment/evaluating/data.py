@@ -1,0 +1,183 @@
+"""The labelled recordings of an evaluation: their config, and the classes that models share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audioclf.base.errors import ConfigError, DatasetError
+from audioclf.config.loading import config_of, load_config
+from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.label_sets import join_labels, split_labels
+from audioclf.dataset.path_labels import shown
+from audioclf.evaluation.metrics.estimate import check_metrics
+from audioclf.experiment.evaluating.models import NamedModel, metrics_of
+from audioclf.experiment.prepared import load_dataset
+from audioclf.starters.recipes import config_file, recipe_overrides
+
+if TYPE_CHECKING:
+    from audioclf.components.registry import Registry
+    from audioclf.config.run_config import RunConfig
+    from audioclf.starters.first_config.results import Layout
+
+_CONFIGS = (".yaml", ".yml")
+_MAX_NAMED = 8
+
+
+def read_config(
+    data: str, models: Sequence[NamedModel], overrides: Iterable[str], registry: Registry
+) -> tuple[RunConfig, list[str]]:
+    """Return the config of an evaluation, and notes.
+
+    `data` is a config with a dataset, or a folder, zip archive or table as `init` reads it. Its
+    other keys are those of a run, but audio, featurizers and classifiers are those of the models.
+    The default metrics are those of the first model in cross-validation.
+    """
+    first = models[0].bundle
+    fixed: dict[str, Any] = {
+        "audio": first.manifest.audio.model_dump(mode="json"),
+        "featurizers": {models[0].name: first.featurizer.model_dump(mode="json")},
+        "classifiers": {models[0].name: first.classifier.model_dump(mode="json")},
+        "final": "none",
+        "on_error": "skip",
+    }
+    others = ("split", "thresholds", "calibrate", "abstain_below", "learning_curve")
+    fixed |= dict.fromkeys(others)
+    notes: list[str] = []
+    if Path(data).suffix.lower() in _CONFIGS:
+        path = config_file(data)
+        overrides = recipe_overrides(path, overrides)
+        config = load_config(path, overrides=overrides, registry=registry, fixed=fixed)
+    else:
+        layout = _layout(data)
+        notes += _reading(layout)
+        from audioclf.starters.first_config import name_for
+
+        plain = {key: str(v) if isinstance(v, Path) else v for key, v in layout.fields.items()}
+        suggested = {"name": name_for(layout.path), "dataset": plain}
+        config = config_of(suggested, overrides=overrides, registry=registry, fixed=fixed)
+    parts: dict[str, Any] = {
+        "featurizers": {each.name: each.bundle.featurizer for each in models},
+        "classifiers": {each.name: each.bundle.classifier for each in models},
+    }
+    if "metrics" not in config.model_fields_set and (metrics := metrics_of(models[0].model)):
+        parts["metrics"] = metrics
+    return config.model_copy(update=parts), notes
+
+
+def _layout(data: str) -> Layout:
+    from audioclf.starters.first_config.folders import find_layout
+    from audioclf.starters.first_config.groups import with_groups
+
+    path = Path(data)
+    if not path.exists():
+        raise DatasetError(
+            f"{data}: no such config, folder, zip archive or table of labelled recordings",
+            hint="`audioclf evaluate MODEL DATA`: the data come last.",
+        )
+    if path.suffix.lower() == ".audioclf":
+        raise ConfigError(
+            f"{data} is a model, and the labelled recordings are missing",
+            hint="`audioclf evaluate MODEL... DATA`: the data come last.",
+        )
+    return with_groups(find_layout(path))
+
+
+def _reading(layout: Layout) -> Iterator[str]:
+    yield f"read as `type: {layout.fields['type']}`; classes are from {layout.labels}"
+    if layout.guessed_groups:
+        groups = sorted({clip.group for clip in layout.dataset if clip.group is not None})
+        yield (
+            f"groups are guessed from the names: {shown(groups, most=_MAX_NAMED)}; name others in "
+            "a config"
+        )
+
+
+def load_shared(
+    config: RunConfig, models: Sequence[NamedModel], registry: Registry
+) -> tuple[Dataset, list[str]]:
+    """Load the dataset, and keep the classes that it shares with all models; return notes.
+
+    Of one label per clip, clips of other classes are left out, and the dataset has all classes that
+    a model can predict, so that a wrong prediction counts. Of several, other classes are no longer
+    among the labels.
+    """
+    dataset = load_dataset(config, registry)
+    several = models[0].model.is_several
+    if dataset.is_several != several:
+        kinds = ("one label per clip", "several labels per clip")
+        raise DatasetError(
+            f"{dataset.name} has {kinds[dataset.is_several]}, and {models[0].name} gives "
+            f"{kinds[several]}",
+            hint=f"Set `labels: {'several' if several else 'single'}` in the dataset of a config.",
+        )
+    known = [set(each.model.classes) for each in models]
+    shared = set(dataset.classes).intersection(*known)
+    if not shared:
+        raise DatasetError(
+            f"{dataset.name} and {_listed_models(models)} have no class in common: the data have "
+            f"{shown(list(dataset.classes), most=_MAX_NAMED)}, the first model "
+            f"{shown(list(models[0].model.classes), most=_MAX_NAMED)}",
+            hint="Give the classes of the data the names that they have in the model.",
+        )
+    notes = list(_class_notes(dataset, models, shared))
+    if several:
+        clips = [replace(clip, label=_only(clip.label, shared)) for clip in dataset]
+        return _with_classes(dataset, clips, shared), notes
+    clips = [clip for clip in dataset if clip.label in shared]
+    return _with_classes(dataset, clips, shared.union(*known)), notes
+
+
+def _with_classes(dataset: Dataset, clips: Iterable[Any], classes: Iterable[str]) -> Dataset:
+    several = dataset.is_several
+    return Dataset(clips, name=dataset.name, notes=dataset.notes, several=several, classes=classes)
+
+
+def _only(label: str, classes: set[str]) -> str:
+    present, unlabelled = split_labels(label)
+    return join_labels(*([name for name in x if name in classes] for x in (present, unlabelled)))
+
+
+def _class_notes(dataset: Dataset, models: Sequence[NamedModel], shared: set[str]) -> Iterator[str]:
+    """Yield the classes that one side lacks, and their effect on the numbers."""
+    clips = "their clips are left out"
+    if dataset.is_several:
+        clips = "they are in no number"
+    for each in models:
+        name, known = each.name, set(each.model.classes)
+        if lacking := sorted(set(dataset.classes) - known):
+            n = sum(dataset.class_counts[label] for label in lacking)
+            yield (
+                f"{name} does not know {len(lacking)} of the classes of the data "
+                f"({shown(lacking, most=_MAX_NAMED)}; {n} clips): {clips}"
+            )
+        if more := sorted(known - set(dataset.classes)):
+            effect = "no average includes them"
+            if not dataset.is_several:
+                effect += ", and predicting one is an error"
+            yield (
+                f"the data have no clip of {len(more)} classes of {name} "
+                f"({shown(more, most=_MAX_NAMED)}): {effect}"
+            )
+
+
+def _listed_models(models: Sequence[NamedModel]) -> str:
+    return ", ".join(each.name for each in models)
+
+
+def suited_metrics(config: RunConfig, dataset: Dataset, *, chosen: bool) -> RunConfig:
+    """Return the config with metrics that suit the classes; `chosen` ones must."""
+    if chosen:
+        check_metrics(config.metrics, dataset.classes, several=dataset.is_several)
+        return config
+    suited = []
+    for metric in config.metrics:
+        try:
+            check_metrics([metric], dataset.classes, several=dataset.is_several)
+        except ConfigError:
+            continue
+        suited.append(metric)
+    default: Any = ("f1_macro",) if dataset.is_several else ("accuracy", "balanced_accuracy")
+    return config.model_copy(update={"metrics": tuple(suited) or default})

@@ -1,0 +1,294 @@
+"""Evaluation of finished models on labelled recordings, with the results and files of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.audit import with_tables
+from audioclf.base.errors import DatasetError
+from audioclf.base.limits import use_limits
+from audioclf.base.machine import available_cores, single_threaded
+from audioclf.base.progress import Progress, no_progress
+from audioclf.config.run_config import RunConfig
+from audioclf.evaluation.results import PipelineResult
+from audioclf.evaluation.splits import Fold, Splits
+from audioclf.experiment.auditing import begin_audits
+from audioclf.experiment.evaluating.data import load_shared, read_config, suited_metrics
+from audioclf.experiment.evaluating.models import NamedModel, read_models
+from audioclf.experiment.evaluating.reference import abstention_notes, baseline_of, evaluated_model
+from audioclf.experiment.media import begin_plots, write_page
+from audioclf.experiment.prepared import Prepared
+from audioclf.experiment.provenance import distributions_of
+from audioclf.experiment.record import make_record
+from audioclf.experiment.resources import Resources
+from audioclf.models.fold import predict_fold
+from audioclf.runs.folder import RECORD, RunFolder
+from audioclf.runs.results import compared, summarise
+from audioclf.runs.working_folder import working_folder
+from audioclf.runs.writing import write_audits, write_ledger, write_plots, write_results
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.components.registry import Registry
+    from audioclf.dataset.dataset import Dataset
+    from audioclf.engines.base import Engine
+    from audioclf.features.extraction import Extraction
+    from audioclf.runs.results import RunResult
+
+_MAX_NAMED = 5
+
+
+def evaluate_models(
+    paths: Sequence[Path],
+    data: str,
+    registry: Registry,
+    *,
+    overrides: Iterable[str] = (),
+    out: Path | None = None,
+    jobs: int | None = None,
+    cache_folder: Path | None = None,
+    isolate: bool = False,
+    untrusted: bool = False,
+    expect_sha256: str | None = None,
+    weights: Sequence[Path] = (),
+    progress: Progress = no_progress,
+) -> RunResult:
+    """Evaluate models on labelled recordings, and write a folder as a run does.
+
+    `data` and `overrides` are those of `read_config`, `paths` and the options of models those of
+    `read_models`. Clips that a model was trained on are left out.
+    """
+    models, notes = read_models(
+        paths, registry, expect_sha256=expect_sha256, weights=weights, untrusted=untrusted
+    )
+    overrides = list(overrides)
+    config, more = read_config(data, models, overrides, registry)
+    isolate = isolate or untrusted or config.isolate
+    resources = Resources(jobs or available_cores(), isolate=isolate, cache_folder=cache_folder)
+    progress("load", 0, 1)
+    with use_limits(config.limits):
+        dataset, of_classes = load_shared(config, models, registry)
+    config = suited_metrics(config, dataset, chosen="metrics" in config.model_fields_set)
+    text = (
+        "# Written by `audioclf evaluate`: models that were not fitted here.\n" + config.to_yaml()
+    )
+    with (
+        single_threaded(),
+        use_limits(config.limits),
+        working_folder(out, config.name, text) as folder,
+    ):
+        prepared = Prepared(config, registry, dataset)
+        notes = [*notes, *more, *of_classes]
+        return _Evaluation(prepared, models, folder, resources, notes, progress).go()
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    prepared: Prepared
+    models: Sequence[NamedModel]
+    folder: RunFolder
+    resources: Resources
+    notes: Sequence[str]
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def config(self) -> RunConfig:
+        return self.prepared.config
+
+    @cached_property
+    def splits_words(self) -> str:
+        one = len(self.models) == 1
+        what, whose = (
+            ("1 finished model", "its") if one else (f"{len(self.models)} models", "their")
+        )
+        return f"{what} on clips outside {whose} training"
+
+    def go(self) -> RunResult:
+        """Take every stage of a run but the fits; `record.json` marks it as complete."""
+        config, registry = self.config, self.prepared.registry
+        required = distributions_of(config, registry)
+        with self._timed("features"), self.resources.make_engine(required) as engine:
+            extraction = self._extract(engine)
+        with self._timed("evaluate"):
+            self.progress("metrics", 0, 1)
+            extraction, of_training = self._without_training(extraction)
+            splits = _one_fold(extraction.dataset, self.splits_words)
+            results = self._predict(extraction, splits.folds[0])
+        with self._timed("report"):
+            result = self._summarise(extraction, splits, results, of_training)
+            metrics = write_results(self.folder, result, extraction, splits, results)
+            write_audits(self.folder, result)
+            self.progress("pictures", 0, 1)
+            cache = self.resources.cache_folder
+            plots = begin_plots(config, extraction, metrics, results, cache, None)
+            write_plots(self.folder, plots())
+        fits = {"total": 0, "resumed": 0}
+        seconds = self.seconds
+        record = make_record(self.prepared, self.resources, result, extraction, fits, seconds)
+        self.folder.write_json(RECORD, record)
+        self.progress("page", 0, 1)
+        page = write_page(config, self.folder, extraction.dataset, self.resources.cache_folder)
+        return replace(result, report=page)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - started, 4)
+
+    def _extract(self, engine: Engine) -> Extraction:
+        """Featurize the clips for each model, once for each kind of decoding.
+
+        A clip that one of them cannot use is left out for all, since models are compared in pairs.
+        """
+        kinds: dict[str, list[NamedModel]] = {}
+        for each in self.models:
+            kinds.setdefault(each.bundle.manifest.audio.model_dump_json(), []).append(each)
+        extraction: Extraction | None = None
+        for models in kinds.values():
+            audio = models[0].bundle.manifest.audio
+            config = self.config.model_copy(update={"audio": audio})
+            featurizers: Any = {each.name: each.bundle.featurizer for each in models}
+            origins = self.prepared.origins
+            if config.audit and extraction is None:
+                featurizers, origins = with_tables(featurizers, origins)
+            part = replace(self.prepared, config=config).extract(
+                featurizers,
+                engine,
+                self.resources.cache_folder,
+                origins={name: origins[name] for name in featurizers if name in origins},
+                progress=self.progress,
+            )
+            extraction = part if extraction is None else _joined(extraction, part)
+        assert extraction is not None
+        return extraction
+
+    def _without_training(self, extraction: Extraction) -> tuple[Extraction, list[str]]:
+        """Leave out the clips that a model was trained on, by their features or their file."""
+        ids = [clip.id for clip in extraction.dataset]
+        digests = {row.clip.id: row.digest for row in extraction.ledger}
+        files = [digests[clip_id] for clip_id in ids]
+        trained: dict[str, list[str]] = {}
+        notes = []
+        for each in self.models:
+            clips = each.model.clips
+            if clips is None:
+                notes.append(
+                    f"{each.name} does not record its training clips: whether it was trained on "
+                    "some of these is not known"
+                )
+                continue
+            rows = each.model.views.plain(extraction.matrices[each.name])
+            known = clips.contains(rows) | clips.contains_files(files)
+            own = [ids[at] for at in np.flatnonzero(known)]
+            for clip_id in own:
+                trained.setdefault(clip_id, []).append(each.name)
+            if own:
+                more = f" and {len(own) - _MAX_NAMED} more" if len(own) > _MAX_NAMED else ""
+                notes.append(
+                    f"{each.name} was trained on {len(own)} of these clips, which are left out: "
+                    f"{', '.join(own[:_MAX_NAMED])}{more}"
+                )
+        ledger = [
+            replace(row, status="training", message=f"in the training of {', '.join(names)}")
+            if (names := trained.get(row.clip.id))
+            else row
+            for row in extraction.ledger
+        ]
+        write_ledger(self.folder, ledger)
+        if not trained:
+            return extraction, notes
+        if len(trained) == len(ids):
+            raise DatasetError(
+                f"{extraction.dataset.name}: {', '.join(each.name for each in self.models)} was "
+                f"trained on all {len(ids)} clips, so nothing is left",
+                hint="Name recordings that no model has met.",
+            )
+        return _without(extraction, trained), notes
+
+    def _predict(self, extraction: Extraction, fold: Fold) -> tuple[PipelineResult, ...]:
+        classes = extraction.dataset.classes
+        registry, results = self.prepared.registry, []
+        for each in self.models:
+            matrix = extraction.matrices[each.name]
+            outputs = predict_fold(each.model, each.name, matrix, fold, classes)
+            results.append(PipelineResult(each.pipeline(registry), (outputs,)))
+        return (*results, *baseline_of(self.models, fold, classes, registry))
+
+    def _summarise(
+        self,
+        extraction: Extraction,
+        splits: Splits,
+        results: Sequence[PipelineResult],
+        notes: Sequence[str],
+    ) -> RunResult:
+        config, dataset = self.config, extraction.dataset
+        result = summarise(config, self.folder, extraction, splits, results)
+        audits: tuple[Any, ...] = ()
+        if config.audit:
+            cache = self.resources.cache_folder
+            audits = tuple(begin_audits(config, extraction, splits, results, None, cache)())
+        baseline = next((r.pipeline.name for r in results if r.pipeline.is_baseline), None)
+        models = [evaluated_model(each, result, dataset) for each in self.models]
+        reasons = [each.not_compared for each in models if each.not_compared]
+        abstained = abstention_notes(self.models, results, dataset.targets, config.seed)
+        return replace(
+            result,
+            notes=(*self.notes, *notes, *result.notes, *abstained, *reasons),
+            comparison=compared(config, dataset, results, baseline),
+            audits=audits,
+            models=tuple(models),
+        )
+
+
+def _one_fold(dataset: Dataset, words: str) -> Splits:
+    every = np.arange(len(dataset), dtype=np.intp)
+    return Splits((Fold(0, "0", every[:0], every),), words)
+
+
+def _joined(first: Extraction, second: Extraction) -> Extraction:
+    """Return the features of both, of the clips that both could use."""
+    failed = {row.clip.id: row for row in (*second.failed, *first.failed)}
+    ledger = tuple(failed.get(row.clip.id, row) for row in first.ledger)
+    first, second = (
+        _without(each, {clip.id for clip in each.dataset if clip.id in failed})
+        for each in (first, second)
+    )
+    first.cache.add(second.cache)
+    return replace(
+        first,
+        ledger=ledger,
+        matrices={**first.matrices, **second.matrices},
+        notes=tuple(dict.fromkeys((*first.notes, *second.notes))),
+        plans={**first.plans, **second.plans},
+    )
+
+
+def _without(extraction: Extraction, ids: Iterable[str]) -> Extraction:
+    """Return an extraction without some clips."""
+    left_out = set(ids)
+    kept = [clip.id not in left_out for clip in extraction.dataset]
+    if all(kept):
+        return extraction
+    dataset = extraction.dataset.subset(
+        clip.id for clip in extraction.dataset if clip.id not in left_out
+    )
+    rows: NDArray[np.intp] = np.flatnonzero(kept)
+    ledger = tuple(row for row in extraction.ledger if row.clip.id not in left_out)
+    return replace(
+        extraction,
+        dataset=dataset,
+        ledger=ledger,
+        matrices={name: matrix[rows] for name, matrix in extraction.matrices.items()},
+        fingerprint=dataset.fingerprint({row.clip.id: row.digest for row in ledger}),
+    )

@@ -1,0 +1,140 @@
+"""`audioclf evaluate`: finished models on labelled recordings."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audioclf.dataset.dataset import Dataset
+from audioclf.evaluation.fitting import fit_final
+from audioclf.evaluation.results import Pipeline
+from audioclf.features.extraction import extract
+from audioclf.models.bundle.manifest import Training
+from audioclf.runs.reading import read_run
+from tests.conftest import Done, run_cli, tone, write_wav
+from tests.models.making import AUDIO, SEED, Fitted, classifier, registry, written
+
+FREQUENCIES = {"low": 700.0, "high": 760.0, "middle": 730.0}
+
+
+def evaluate(*args: object, code: int = 0) -> Done:
+    return run_cli("evaluate", *map(str, args), "--no-cache", "--jobs", "1", code=code)
+
+
+def write_tones(root: Path, labels: Sequence[str], seed: int) -> Path:
+    for label in labels:
+        for number in range(8):
+            frequency = FREQUENCIES[label] * (1 + 0.03 * (number % 5))
+            y = tone(frequency, 0.3, 8000, seed=seed + number)
+            write_wav(root / label / f"{seed}_{number}.wav", y)
+    return root
+
+
+def write_model(path: Path, dataset: Dataset, n_mels: int, **more: Any) -> Path:
+    """Fit a classifier on the features of all clips, and write it as a run does."""
+    cls: Any = registry().resolve("featurizer", "mel")
+    mel = cls(n_fft=512, hop_length=256, n_mels=n_mels)
+    extraction = extract(dataset, AUDIO, {"mel": mel})
+    rows, component = extraction.matrices["mel"], classifier("logistic_regression")
+    pipeline = Pipeline("logreg", "mel", "logreg", component, "logreg, audioclf")
+    training = Training(
+        dataset="tones", fingerprint=extraction.fingerprint, clips=dataset.class_counts, groups=0
+    )
+    estimator = fit_final(pipeline, rows, dataset.targets, seed=SEED).estimator
+    more |= {"digests": [row.digest for row in extraction.ledger], "training": training}
+    fitted = Fitted(pipeline, estimator, rows, 2)
+    return written(path, fitted, featurizer=mel, classes=dataset.classes, **more)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two models, that of a run and one that abstains."""
+    base = tmp_path_factory.mktemp("evaluate")
+    loader: Any = registry().resolve("loader", "folder")
+    dataset = loader(path=write_tones(base / "tones", ("low", "high"), 0)).load()
+    write_model(base / "first" / "model.audioclf", dataset, 16)
+    write_model(base / "second.audioclf", dataset, 8, abstain_below=0.6)
+    return base
+
+
+@pytest.fixture(scope="module")
+def done(base: Path) -> tuple[Done, Path]:
+    """Evaluate both on new tones of three classes, two training clips, and a broken file."""
+    root = write_tones(base / "site", list(FREQUENCIES), 100)
+    for number in (0, 1):
+        shutil.copy(base / "tones" / "low" / f"0_{number}.wav", root / "low")
+    (root / "high" / "broken.wav").write_bytes(b"RIFF")
+    out = base / "evaluated"
+    models = (base / "first", base / "second.audioclf")
+    return evaluate(*models, root, "--out", out, code=4), out
+
+
+def metrics(folder: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return data
+
+
+def test_training_clips_unknown_classes_and_broken_files_are_named_and_left_out(
+    done: tuple[Done, Path],
+) -> None:
+    result, out = done
+    assert "was trained on 2 of these clips, which are left out: low/0_0.wav, low/0_1.wav" in (
+        result.stderr
+    )
+    assert "does not know 1 of the classes of the data (middle; 8 clips)" in result.stderr
+    assert "1 of 17 clips could not be read" in result.stderr
+    with (out / "ledger.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    status = {row["path"]: row["status"] for row in rows if row["status"] != "ok"}
+    assert status == {
+        "high/broken.wav": "failed",
+        "low/0_0.wav": "training",
+        "low/0_1.wav": "training",
+    }
+    assert metrics(out)["clips"] == {"evaluated": 16, "left_out": 1}
+
+
+def test_the_numbers_are_those_of_the_predictions(done: tuple[Done, Path]) -> None:
+    _, out = done
+    saved = read_run(out)
+    labels = [clip.label for clip in saved.clips]
+    for pipeline in saved.pipelines:
+        if saved.is_baseline(pipeline):
+            continue
+        (fold,) = pipeline.folds
+        predicted = [saved.label_of(code) for code in fold.y_pred]
+        right = sum(a == b for a, b in zip(predicted, labels, strict=True)) / len(labels)
+        assert saved.pipeline_metrics[pipeline.name]["metrics"]["accuracy"]["value"] == right
+
+
+def test_models_are_compared_in_pairs_and_with_their_cross_validation(
+    done: tuple[Done, Path],
+) -> None:
+    result, out = done
+    pairs = json.loads((out / "comparison.json").read_text(encoding="utf-8"))["pairs"]
+    assert {frozenset((pair["better"], pair["worse"])) for pair in pairs} >= {
+        frozenset(("first", "second"))
+    }
+    cells = metrics(out)["cells"]
+    for name in ("first", "second"):
+        model, here = cells[name]["model"], cells[name]["metrics"]["accuracy"]
+        before = model["cross_validation"]["metrics"]["accuracy"]
+        change = model["difference"]["accuracy"]
+        assert change["value"] == pytest.approx(here["value"] - before["value"])
+        assert change["low"] < change["value"] < change["high"]
+        assert f"{name} is" in result.stdout
+
+
+def test_the_page_is_made_again_from_the_folder(done: tuple[Done, Path], tmp_path: Path) -> None:
+    _, out = done
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "cross-validation" in page
+    again = tmp_path / "again.html"
+    run_cli("report", out, "--out", again, code=0)
+    assert "data:audio/" in again.read_text(encoding="utf-8")
