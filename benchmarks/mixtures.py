@@ -5,8 +5,8 @@
 Each clip is a sum of one to three digits of the Free Spoken Digit Dataset, each by a speaker of one
 pair of speakers, at random gains (-6 to 6 dB) and onsets. Speakers are mixed with their partner
 only, and the published folds are the three pairs: the test side has no speaker of the training
-side. A mixture of speakers of two folds would be on both sides. `--speech` adds the embedding of
-the plugin audioclf-onnx. The rows of the table are printed.
+side. A mixture of speakers of two folds would be on both sides. `--speech` takes the embedding of
+the plugin audioclf-onnx, at 16 kHz, in place of mel and MFCC. The rows of the table are printed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def main() -> None:
             "name": "mixtures",
             "dataset": {"type": "manifest", "path": str(table), "labels": "several"},
             "audio": {"sr": 16000 if given.speech else SR, "duration": SECONDS},
-            "featurizers": FEATURIZERS | ({"speech": SPEECH} if given.speech else {}),
+            "featurizers": {"speech": SPEECH} if given.speech else FEATURIZERS,
             "split": {"type": "predefined"},
             "classifiers": {name: {"type": name} for name in given.only.split(",")},
             "metrics": list(METRICS),

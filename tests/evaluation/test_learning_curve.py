@@ -13,7 +13,7 @@ from audioclf.evaluation.curve_settings import LearningCurveConfig
 from audioclf.evaluation.learning_curve import LearningCurve, curve_folds, learning_curve
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
-from tests.targets import targets_of
+from tests.targets import several_targets, targets_of
 
 N_UNITS = 6
 UNITS = np.repeat(np.arange(N_UNITS), 20)
@@ -46,6 +46,22 @@ def test_subsets_are_nested_balanced_and_only_of_the_training_side() -> None:
     assert len(draws) == 3
     again = curve_folds(config, SPLITS, TARGETS, seed=1).by_size[10]
     assert all(np.array_equal(a.train, b.train) for a, b in zip(by_size[10], again, strict=True))
+
+
+def test_subsets_of_several_labels_have_clips_of_each_class_and_the_share_without_any() -> None:
+    rng = np.random.default_rng(0)
+    states = (rng.random((120, 3)) < [0.5, 0.2, 0.1]).astype(np.int8)
+    targets = several_targets(states, UNITS)
+    by_size = curve_folds(LearningCurveConfig(sizes=(2, 5)), SPLITS, targets, seed=1).by_size
+    for size, folds in by_size.items():
+        for fold, whole in zip(folds, 5 * SPLITS.folds, strict=True):
+            assert np.isin(fold.train, whole.train).all()
+            assert len(np.unique(fold.train)) == len(fold.train)
+            assert (states[fold.train].sum(axis=0) >= size).all()
+            shares = [(~states[clips].any(axis=1)).mean() for clips in (fold.train, whole.train)]
+            assert abs(shares[0] - shares[1]) < 0.1
+    for small, large in zip(by_size[2], by_size[5], strict=True):
+        assert np.isin(small.train, large.train).all()
 
 
 def test_a_size_that_a_training_side_lacks_is_named() -> None:

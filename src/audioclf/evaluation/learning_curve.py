@@ -4,7 +4,8 @@ Only training sides become smaller, so all sizes are tested on the same clips. I
 the clips of a class are put in a random order, and the first `n` of them are a subset: the smaller
 ones are part of the larger. Each resampling unit (group, or recording of several clips) gives one
 clip in turn, so that a subset has clips of as many units as possible. Test sides hold no group of
-the training side where the split sees to it.
+the training side where the split sees to it. Of several labels per clip, a subset has the first `n`
+clips with each class, and the same share of the clips without any.
 """
 
 from __future__ import annotations
@@ -97,9 +98,13 @@ def curve_folds(
         for at, fold in enumerate(fold for fold in splits.folds if fold.repeat == repeat):
             rng = np.random.default_rng([seed, draw, at])
             ordered = list(_in_order(fold.train, targets, rng))
+            without = _without_class(fold.train, targets, rng)
             for size in sizes:
-                train = np.sort(np.concatenate([clips[:size] for clips in ordered]))
-                by_size[size].append(Fold(draw, fold.name, train, fold.test))
+                train = np.unique(np.concatenate([clips[:size] for clips in ordered]))
+                share = len(train) / (len(fold.train) - len(without))
+                rest = without[: round(share * len(without))]
+                chosen = np.sort(np.concatenate([train, rest]))
+                by_size[size].append(Fold(draw, fold.name, chosen, fold.test))
     notes: tuple[str, ...] = ()
     if missing := [str(size) for size in wanted if size > most]:
         clips = "1 clip" if most == 1 else f"{most} clips"
@@ -110,14 +115,30 @@ def curve_folds(
 
 def _smallest_class(fold: Fold, targets: Targets) -> tuple[int, str]:
     """Return the size of the smallest class on a training side, and its name."""
-    classes, counts = np.unique(targets.codes[fold.train], return_counts=True)
-    return min((int(n), targets.classes[code]) for code, n in zip(classes, counts, strict=True))
+    classes = list(_classes_of(fold.train, targets))
+    return min((len(clips), targets.classes[code]) for code, clips in classes)
+
+
+def _classes_of(train: Codes, targets: Targets) -> Iterator[tuple[int, Codes]]:
+    """Yield the classes of training clips, each with the clips that have it."""
+    for code in range(targets.n_classes):
+        has = targets.codes if targets.states is None else targets.states[:, code]
+        clips = train[has[train] == (code if targets.states is None else 1)]
+        if len(clips):
+            yield code, clips
+
+
+def _without_class(train: Codes, targets: Targets, rng: np.random.Generator) -> Codes:
+    """Return the training clips without any class, in a random order."""
+    if targets.states is None:
+        return train[:0]
+    return rng.permutation(train[(targets.states[train] < 1).all(axis=1)])
 
 
 def _in_order(train: Codes, targets: Targets, rng: np.random.Generator) -> Iterator[Codes]:
     """Yield the training clips of each class in a random order, one of each unit in turn."""
-    for code in np.unique(targets.codes[train]):
-        clips = rng.permutation(train[targets.codes[train] == code])
+    for _, of_class in _classes_of(train, targets):
+        clips = rng.permutation(of_class)
         _, units = np.unique(targets.unit_codes[clips], return_inverse=True)
         order = np.argsort(units, kind="stable")
         starts = np.searchsorted(units[order], units[order])
@@ -197,6 +218,9 @@ def _point(
     if value is None or not np.isfinite(value.value):
         return None
     n_clips = float(np.mean([len(fold.fold.train) for fold in result.folds]))
-    n_classes = [len(np.unique(targets.codes[fold.fold.train])) for fold in result.folds]
-    of_class = n_clips / float(np.mean(n_classes)) if size is None else float(size)
-    return CurvePoint(of_class, n_clips, size is None, value)
+    if size is not None:
+        return CurvePoint(float(size), n_clips, is_whole=False, estimate=value)
+    classes = [list(_classes_of(fold.fold.train, targets)) for fold in result.folds]
+    n_labels = float(np.mean([sum(len(clips) for _, clips in each) for each in classes]))
+    of_class = n_labels / float(np.mean([len(each) for each in classes]))
+    return CurvePoint(of_class, n_clips, is_whole=True, estimate=value)

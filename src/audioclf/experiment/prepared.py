@@ -118,7 +118,9 @@ class Prepared:
         several = self.dataset.is_several
         check_metrics(config.metrics, classes, several=several)
         if config.learning_curve and config.learning_curve.metric:
-            check_metrics([config.learning_curve.metric], classes, "learning_curve: ")
+            check_metrics(
+                [config.learning_curve.metric], classes, "learning_curve: ", several=several
+            )
         if several:
             _check_for_several(config)
             classes = ("no", "yes")  # each fit is of one class
@@ -285,7 +287,7 @@ def of_copies(config: RunConfig) -> Iterator[str]:
 
 def _check_for_several(config: RunConfig) -> None:
     """Refuse settings that are made for one label per clip."""
-    for name in ("calibrate", "abstain_below", "learning_curve"):
+    for name in ("calibrate", "abstain_below"):
         if getattr(config, name) is not None:
             raise ConfigError(
                 f"{name} is made for one label per clip, and the clips have several",
