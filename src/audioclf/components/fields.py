@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import (
-    BeforeValidator,
-    SerializeAsAny,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    WithJsonSchema,
-    WrapValidator,
-)
+from pydantic import BeforeValidator, SerializeAsAny, ValidationInfo, WithJsonSchema
 
 from audioclf.components.augmenter import Augmenter
 from audioclf.components.classifier import Classifier
 from audioclf.components.component import Component, Kind
 from audioclf.components.featurizer import Featurizer
+from audioclf.components.input_path import InputPath as InputPath
 from audioclf.components.loader import Loader
-from audioclf.dataset.remote import is_url
 
 BASES: dict[Kind, type[Component]] = {
     "loader": Loader,
@@ -71,25 +63,6 @@ else:
     """A classifier field, for searches around a classifier."""
     AnyAugmenter = _component_type(Augmenter, "augmenter")
     """An augmenter field."""
-
-
-def _input_path(
-    value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
-) -> Path | str:
-    if is_url(value):
-        return str(value)
-    path: Path = validate(value).expanduser()
-    context = info.context or {}
-    typed = value in context.get("typed", ())
-    base = Path.cwd() if typed else context.get("base_dir")
-    return path if base is None or path.is_absolute() else Path(base, path)
-
-
-if TYPE_CHECKING:
-    InputPath = Path | str
-else:
-    InputPath = Annotated[Path, WrapValidator(_input_path)]
-    """A path relative to the config file, as a `Path`; or a URL, as a `str`."""
 
 
 def validate_component(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from audioclf.components.component import Component, Kind
+from audioclf.components.input_path import InputPath
 
 if TYPE_CHECKING:
     from audioclf.dataset.dataset import Dataset
@@ -15,6 +18,15 @@ class Loader(Component):
     """Base class of loaders: sources of clips and their labels."""
 
     kind: ClassVar[Kind] = "loader"
+
+    add: InputPath | tuple[InputPath, ...] = ()
+    """Table of `audioclf review`, or several, whose windows become clips as well."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty_add(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = write(self)
+        add = data.pop("add", ())
+        return {**data, "add": add} if add else data
 
     @abstractmethod
     def load(self) -> Dataset:

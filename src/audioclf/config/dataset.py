@@ -17,6 +17,10 @@ def dataset_of(config: RunConfig, registry: Registry) -> Dataset:
     """Load the dataset of a config; with `audio.channel: each` a clip is one channel."""
     with use_limits(config.limits):
         dataset = load_guarded(config.dataset, registry)
+        if add := config.dataset.add:
+            from audioclf.dataset.reviewed import with_reviewed
+
+            dataset = with_reviewed(dataset, add if isinstance(add, tuple) else (add,))
         if config.audio.channel != "each":
             return dataset
         from audioclf.audio.channels import with_channels

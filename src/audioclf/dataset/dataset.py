@@ -45,6 +45,8 @@ class Clip:
         Fold published by the authors of the dataset.
     weight : float
         How much the clip counts in fits and metrics, 0 or more.
+    only_trains : bool, optional
+        Whether the clip is left out of all test sides, as one that was chosen by its score.
     """
 
     id: str
@@ -53,6 +55,7 @@ class Clip:
     group: str | None = None
     fold: str | None = None
     weight: float = 1.0
+    only_trains: bool = False
 
     def _repr_html_(self) -> str:
         facts = {key: getattr(self, key) for key in ("label", "group", "fold", "start", "end")}

@@ -11,12 +11,13 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from audioclf.base.errors import DatasetError
 from audioclf.base.text import csv_cell, csv_text
+from audioclf.dataset.label_sets import SEPARATOR, join_labels, split_labels
 from audioclf.dataset.listing import list_archive
 from audioclf.dataset.sources import AudioSource, FileSource, PartSource, Span
 from audioclf.dataset.table_rows import read_number
@@ -31,7 +32,7 @@ LABELLED, UNSURE, SKIPPED, UNDONE = "labelled", "unsure", "skipped", "undone"
 _WINDOW = ("path", "start", "end")
 _DESIGN = ("chosen_by", "probability", "stratum", "stratum_low", "stratum_windows")
 LIST_COLUMNS = (*_WINDOW, *_DESIGN, "collection_windows", "model", "target", "score")
-ANSWER_COLUMNS = ("label", "state", "reviewer", "note", "time")
+ANSWER_COLUMNS = ("label", "state", "reviewer", "note", "time", "asked")
 _ZIP = ".zip!"
 
 
@@ -80,7 +81,7 @@ class Window:
 class Answer:
     """What a reviewer said of a window: `label` counts if the state is `labelled`.
 
-    The label is a text of `label_sets`; "" is a window of no class.
+    The label is a text of `label_sets`; "" is a window of none of the classes that were `asked`.
     """
 
     window: Window
@@ -89,11 +90,12 @@ class Answer:
     reviewer: str = ""
     note: str = ""
     time: str = ""
+    asked: tuple[str, ...] = ()
 
     def cells(self, classes: Sequence[str]) -> list[str]:
         """Return the row of the answer."""
-        texts = map(csv_cell, (self.label, self.state, self.reviewer, self.note, self.time))
-        return [*self.window.cells(classes), *texts]
+        texts = (self.label, self.state, self.reviewer, self.note, self.time)
+        return [*self.window.cells(classes), *map(csv_cell, (*texts, SEPARATOR.join(self.asked)))]
 
 
 @dataclass(frozen=True)
@@ -166,8 +168,10 @@ def read_answers(path: Path) -> tuple[list[Answer], tuple[str, ...]]:
             raise missing_column(table, column, hint)
     answers = []
     for cells, window in _windows(table):
-        label, state, reviewer, note, time = (csv_text(cells.get(n) or "") for n in ANSWER_COLUMNS)
-        answers.append(Answer(window, label, state, reviewer, note, time))
+        texts = {name: csv_text(cells.get(name) or "") for name in ANSWER_COLUMNS}
+        asked = texts.pop("asked")
+        names = tuple(asked.split(SEPARATOR)) if asked else ()
+        answers.append(Answer(window, asked=names, **texts))
     table.problems.check()
     return answers, classes_in(table.columns)
 
@@ -181,6 +185,24 @@ def latest(answers: Iterable[Answer]) -> dict[tuple[str, float, float], dict[str
         if answer.state != UNDONE:
             mine[answer.reviewer] = answer
     return {key: mine for key, mine in found.items() if mine}
+
+
+def agreed(answers: Iterable[Answer]) -> Answer | None:
+    """Return one answer for those of several reviewers; None if nobody could say.
+
+    It is unsure if a reviewer is. A class on which they differ becomes one that is not labelled,
+    as in `?wren`.
+    """
+    said = [answer for answer in answers if answer.state in (LABELLED, UNSURE)]
+    if not said:
+        return None
+    if any(answer.state == UNSURE for answer in said):
+        return replace(said[0], state=UNSURE, label="")
+    labels = [split_labels(answer.label) for answer in said]
+    asked = set.intersection(*(set(answer.asked) for answer in said))
+    named = {name for present, unsure in labels for name in (*present, *unsure)}
+    sure = {name for name in named if all(name in present for present, _ in labels)}
+    return replace(said[0], label=join_labels(sure, named - sure), asked=tuple(sorted(asked)))
 
 
 def classes_in(columns: Iterable[str]) -> tuple[str, ...]:

@@ -70,6 +70,34 @@ def with_channels(splits: Splits, channels: Sequence[Sequence[int]]) -> Splits:
     return replace(splits, folds=tuple(folds))
 
 
+def without_trainers(dataset: Dataset) -> tuple[Dataset, list[int]]:
+    """Return the clips that may be tested, and their positions.
+
+    The dataset itself is returned if that is so for all.
+    """
+    positions = [at for at, clip in enumerate(dataset) if not clip.only_trains]
+    if len(positions) == len(dataset):
+        return dataset, positions
+    if not positions:
+        raise SplitError(f"{dataset.name}: all clips only train, and none is left to test")
+    return dataset.subset(dataset.clips[at].id for at in positions), positions
+
+
+def with_trainers(splits: Splits, dataset: Dataset, positions: Sequence[int]) -> Splits:
+    """Return folds of all clips from folds of those that may be tested, at these positions."""
+    import numpy as np
+
+    places, units = np.asarray(positions, dtype=np.intp), dataset.targets.unit_codes
+    trainers = np.setdiff1d(np.arange(len(dataset)), places)
+    folds = []
+    for fold in splits.folds:
+        train, test = places[fold.train], places[fold.test]
+        apart = trainers[~np.isin(units[trainers], units[test])]
+        folds.append(replace(fold, train=np.sort(np.concatenate([train, apart])), test=test))
+    note = f"{len(trainers)} of {len(dataset)} clips were chosen by their score and only train"
+    return replace(splits, folds=tuple(folds), notes=(*splits.notes, note))
+
+
 def distinct_repeats(folds: Iterable[Fold]) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
     """Return folds without repeats of the same test sides, no new evidence, and a note on it."""
     folds = list(folds)

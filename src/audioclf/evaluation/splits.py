@@ -25,7 +25,9 @@ from audioclf.evaluation.folds import (
     n_repeats,
     untested_note,
     with_channels,
+    with_trainers,
     without_channels,
+    without_trainers,
 )
 
 if TYPE_CHECKING:
@@ -44,15 +46,19 @@ class BaseSplit(Settings):
     def folds(self, dataset: Dataset, seed: int) -> Splits:
         """Split the clips of a dataset into training and test sides, the same for the same seed.
 
-        The channels of a recording are never separated.
+        The channels of a recording are never separated. Clips that only train are in each training
+        side whose test side has no clip of their group or recording.
 
         Raises `SplitError` if the dataset has fewer than two classes, a class of one clip, no
         groups or published folds where the split needs them, or a training side of fewer than two
         classes.
         """
         whole, channels = without_channels(dataset)
-        _check_classes(whole)
-        splits = self._folds(whole, seed)
+        tested, positions = without_trainers(whole)
+        _check_classes(tested)
+        splits = self._folds(tested, seed)
+        if tested is not whole:
+            splits = with_trainers(splits, whole, positions)
         if whole is not dataset:
             splits = with_channels(splits, channels)
         notes = splits.notes + check_training_sides(splits.folds, dataset)

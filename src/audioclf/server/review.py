@@ -167,7 +167,8 @@ class Review:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         note = " ".join(note.split())
         with self.lock:
-            self.answers.add(Answer(self.windows[at], label, state, self.reviewer, note, now))
+            said = (label, state, self.reviewer, note, now, self.classes)
+            self.answers.add(Answer(self.windows[at], *said))
             return {"done": len(self.mine())}
 
 

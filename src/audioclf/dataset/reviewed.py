@@ -1,0 +1,114 @@
+"""Reviewed windows as clips of a dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audioclf.base.errors import DatasetError
+from audioclf.dataset.dataset import Clip, Dataset
+from audioclf.dataset.label_sets import SEPARATOR, UNSURE, join_labels, split_labels
+from audioclf.dataset.path_labels import count
+from audioclf.dataset.review_list import RANDOM, Answer, agreed, latest, read_answers, source_named
+from audioclf.dataset.review_list import UNSURE as IS_UNSURE
+from audioclf.dataset.sources import (
+    AudioSource,
+    FileSource,
+    PartSource,
+    Span,
+    ZipSource,
+    recording_of,
+)
+from audioclf.dataset.table_rows import clip_id
+
+
+def with_reviewed(dataset: Dataset, tables: Sequence[Path | str]) -> Dataset:
+    """Return the dataset with the windows of tables of `audioclf review` as clips.
+
+    The windows of a recording have its group, or form one. Those that were not drawn at random
+    only train. Windows that are not labelled, or are clips of the dataset, are left out.
+    """
+    adding = _Adding(dataset)
+    for table in tables:
+        if not isinstance(table, Path):
+            raise DatasetError(f"{table}: reviewed windows are read from files on this machine")
+        adding.read(table)
+    notes = (*dataset.notes, *adding.notes())
+    clips = (*dataset.clips, *adding.clips)
+    return Dataset(clips, name=dataset.name, notes=notes, several=dataset.is_several)
+
+
+@dataclass
+class _Adding:
+    """Clips of reviewed windows, and counts of what is left out."""
+
+    dataset: Dataset
+    clips: list[Clip] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.ids = {clip.id for clip in self.dataset}
+        self.known: dict[object, Clip] = {}
+        for clip in self.dataset:
+            self.known.setdefault(_key(clip.source), clip)
+
+    def read(self, table: Path) -> None:
+        answers, _ = read_answers(table)
+        for mine in latest(answers).values():
+            answer = agreed(mine.values())
+            reason = "skipped" if answer is None else self._add(table, answer)
+            self.left_out[reason] += bool(reason)
+
+    def _add(self, table: Path, answer: Answer) -> str:
+        """Add the clip of a window, or return why it is left out."""
+        if answer.state == IS_UNSURE:
+            return "unsure"
+        label = self._label(answer)
+        if label is None:
+            return "of no class, or of several, where a clip has one"
+        window = answer.window
+        source = source_named(table.parent, window.path)
+        span = Span(window.start, window.end)
+        owner = self.known.get(_key(source))
+        recording = window.path if owner is None else owner.recording
+        name = clip_id(recording, span)
+        if name in self.ids:
+            return "clips already"
+        self.ids.add(name)
+        group = recording if owner is None or owner.group is None else owner.group
+        part = PartSource(source, span)
+        only_trains = window.chosen_by != RANDOM
+        self.clips.append(Clip(name, label, part, group=group, only_trains=only_trains))
+        return ""
+
+    def _label(self, answer: Answer) -> str | None:
+        """Return the label of a clip; None if it cannot be one of this dataset."""
+        if not self.dataset.is_several:
+            single = answer.label and SEPARATOR not in answer.label
+            return answer.label if single and not answer.label.startswith(UNSURE) else None
+        present, unlabelled = split_labels(answer.label)
+        unasked = set(self.dataset.classes) - {*answer.asked, *present}
+        return join_labels(present, {*unlabelled, *unasked})
+
+    def notes(self) -> Iterator[str]:
+        trains = sum(clip.only_trains for clip in self.clips)
+        windows = count(len(self.clips), "reviewed window is a clip", "reviewed windows are clips")
+        yield (
+            f"{windows}: {trains} of them were chosen by their score and only train, "
+            f"{len(self.clips) - trains} were drawn at random and may be tested"
+        )
+        for reason, number in self.left_out.items():
+            if reason:
+                yield f"{count(number, 'reviewed window', 'reviewed windows')} left out: {reason}"
+
+
+def _key(source: AudioSource) -> object:
+    """Return a key that is equal for two names of one recording."""
+    file = recording_of(source)
+    if isinstance(file, FileSource):
+        return file.path.resolve()
+    if isinstance(file, ZipSource) and isinstance(file.member.archive, Path):
+        return file.member.archive.resolve(), file.member.name
+    return file
