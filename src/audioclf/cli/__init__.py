@@ -54,6 +54,7 @@ _SECTIONS = {
     "Label and retrain": {
         "suggest": "Choose windows of recordings to label, with the probability of each choice.",
         "review": "Label windows with a page on this machine that shows and plays them.",
+        "estimate": "Estimate events, precision and recall in all recordings from reviews.",
     },
     "Help and set-up": {
         "docs": "Print a page of the documentation, or list the pages.",

@@ -49,6 +49,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "notify": ("notify runs/NAME mlflow",),
     "suggest": ("suggest model.audioclf nights/ --window 3 --n 60 --by mixed",),
     "review": ("review suggested.csv", "review suggested.csv --reviewer anna --open"),
+    "estimate": ("estimate reviewed.csv", "estimate reviewed.csv --precision 0.9"),
     "model": ("model show model.audioclf",),
     "export": ("export model.audioclf --to onnx",),
     "sample-data": ("sample-data --list", "sample-data groups"),

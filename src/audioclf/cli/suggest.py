@@ -86,11 +86,9 @@ def suggest(
         complain("note", f"{len(scored) - len(left)} windows overlap reviewed ones, left out")
     if len(windows) < n:
         complain("note", f"only {len(windows)} windows could be chosen")
-    keys = sorted(chosen.sizes, key=lambda key: (key[0], -key[1]))
-    counts = [sum(window.stratum == chosen.name_of(key) for window in windows) for key in keys]
     rows = [
-        [chosen.name_of(key), str(count), f"{chosen.sizes[key]:,}"]
-        for key, count in zip(keys, counts, strict=True)
+        [chosen.name_of(key), str(chosen.keys.count(key)), f"{chosen.sizes[key]:,}"]
+        for key in sorted(chosen.sizes, key=lambda key: (key[0], -key[1]))
     ]
     say(format_table(["chosen by, score", "windows", "of"], rows))
     say()

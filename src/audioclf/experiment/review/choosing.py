@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -34,39 +35,36 @@ class Choice:
     per_recording: int | None = None
 
 
+Key = tuple[str, int]
+"""A stratum: how windows were chosen, and their band of scores."""
+
+
 @dataclass(frozen=True)
 class Chosen:
-    """Chosen windows: position, way and stratum of each, and its probability.
+    """Chosen windows: position, stratum and probability of each.
 
-    `lows` are the lowest scores of the bands, `sizes` the windows in the collection by stratum,
-    which is a way and a band.
+    `sizes` are the windows of the collection by stratum, `lows` the lowest scores of them.
     """
 
     positions: Ints
-    ways: tuple[str, ...]
-    bands: Ints
+    keys: tuple[Key, ...]
     probabilities: Floats
-    lows: Floats
-    sizes: dict[tuple[str, int], int]
+    sizes: dict[Key, int]
+    lows: dict[Key, float]
 
-    def stratum_of(self, at: int) -> tuple[str, int]:
-        """Return the way and the band of a chosen window."""
-        return self.ways[at], int(self.bands[at])
-
-    def name_of(self, key: tuple[str, int]) -> str:
+    def name_of(self, key: Key) -> str:
         """Return the name of a stratum, as in `scores 0.2 to 0.5`."""
-        way, band = key
-        end = f"to {self.lows[band + 1]:.4g}" if band + 1 < len(self.lows) else "up"
-        return f"{way} {self.lows[band]:.4g} {end}"
+        above = min((low for low in self.lows.values() if low > self.lows[key]), default=None)
+        end = "up" if above is None else f"to {above:.4g}"
+        return f"{key[0]} {self.lows[key]:.4g} {end}"
 
     def strata(self) -> list[Stratum]:
         """Return the strata with all chosen windows as reviewed ones."""
-        keys = [self.stratum_of(at) for at in range(len(self.positions))]
         found = []
         for key, size in self.sizes.items():
-            rows = np.array([at for at, own in enumerate(keys) if own == key], dtype=np.intp)
-            low = float(self.lows[key[1]])
-            found.append(Stratum(self.name_of(key), low, size, rows, 1 / self.probabilities[rows]))
+            rows = np.array([at for at, own in enumerate(self.keys) if own == key], dtype=np.intp)
+            weights = 1 / self.probabilities[rows]
+            found.append(Stratum(self.name_of(key), self.lows[key], size, rows, weights))
         return found
 
 
@@ -85,20 +83,35 @@ def choose(
     # Each recording keeps a place for windows that are drawn: else they could not be chosen.
     most_fixed = most if most is None or choice.by == "uncertain" else most // 2
     fixed = first_of_each(order, recordings, n_fixed, most_fixed)
-    codes, lows = score_bands(scores, max(n - n_fixed, 1))
-    parts = [("uncertain", fixed, np.ones(len(fixed)))]
-    sizes = {("uncertain", int(b)): int((codes[fixed] == b).sum()) for b in np.unique(codes[fixed])}
+    bands, lows = score_bands(scores, max(n - n_fixed, 1))
+    keys: list[Key] = [("uncertain", int(band)) for band in bands[fixed]]
+    sizes = dict(Counter(keys))
+    positions, probabilities = fixed, np.ones(len(fixed))
     if choice.by != "uncertain":
         way = RANDOM if choice.by == "random" else "scores"
         rest = np.setdiff1d(np.arange(len(scores)), fixed)
-        counts = np.bincount(codes[rest], minlength=len(lows))
-        sizes |= {(way, band): int(size) for band, size in enumerate(counts) if size}
+        counts = np.bincount(bands[rest], minlength=len(lows))
         wanted = sizes_of_draws(counts, n - len(fixed), _POWERS[choice.by])
         used = np.bincount(recordings[fixed], minlength=int(recordings.max()) + 1)
         limits = None if most is None else most - used
-        drawn, shares = draw(codes[rest], recordings[rest], wanted, rng, limits)
-        parts.append((way, rest[drawn], shares[drawn]))
-    positions = np.concatenate([part for _, part, _ in parts])
-    ways = tuple(way for way, part, _ in parts for _ in part)
-    probabilities = np.concatenate([part for *_, part in parts])
-    return Chosen(positions, ways, codes[positions], probabilities, lows, sizes)
+        drawn, shares = draw(bands[rest], recordings[rest], wanted, rng, limits)
+        owners = _owners(np.bincount(bands[rest[drawn]], minlength=len(lows)))
+        keys += [(way, owners[band]) for band in bands[rest[drawn]].tolist()]
+        for band, size in enumerate(counts.tolist()):
+            owner = (way, owners[band])
+            sizes[owner] = sizes.get(owner, 0) + size
+        lows[owners[0]] = lows[0]
+        positions = np.concatenate([fixed, rest[drawn]])
+        probabilities = np.concatenate([probabilities, shares[drawn]])
+    of_strata = {key: float(lows[key[1]]) for key in sizes}
+    return Chosen(positions, tuple(keys), probabilities, sizes, of_strata)
+
+
+def _owners(n_drawn: Ints) -> list[int]:
+    """Return for each band the band that stands for it: itself, or the next below with a window.
+
+    Those below the lowest band with a window belong to that.
+    """
+    used = np.flatnonzero(n_drawn)
+    places = np.searchsorted(used, np.arange(len(n_drawn)), side="right") - 1
+    return [int(band) for band in used[np.maximum(places, 0)]]

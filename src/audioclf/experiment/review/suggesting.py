@@ -29,16 +29,16 @@ def suggest_windows(
     digest, target = model_digest(model), SEPARATOR.join(targets)
     windows = []
     for at, position in enumerate(chosen.positions.tolist()):
-        key = chosen.stratum_of(at)
+        key = chosen.keys[at]
         start, end = map(float, scored.times[position])
         window = Window(
             path_in_table(scored.names[scored.recordings[position]], out),
             start,
             end,
-            chosen.ways[at],
+            key[0],
             float(chosen.probabilities[at]),
             chosen.name_of(key),
-            float(chosen.lows[key[1]]),
+            chosen.lows[key],
             chosen.sizes[key],
             len(scored),
             digest,

@@ -1,0 +1,89 @@
+"""`audioclf estimate REVIEWED...`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audioclf.base.errors import EXIT_OK, ConfigError
+from audioclf.cli import options
+from audioclf.cli.terminal import complain, format_table, json_text, say
+
+if TYPE_CHECKING:
+    from audioclf.evaluation.metrics.estimate import Estimate
+    from audioclf.evaluation.sampling.estimates import Threshold
+    from audioclf.experiment.review.estimating import Estimates
+
+
+def estimate(
+    reviewed: Annotated[
+        list[Path],
+        typer.Argument(metavar="REVIEWED", help="Tables of answers to one list, as of review."),
+    ],
+    precision: Annotated[
+        float | None, typer.Option(help="Find the lowest threshold with this precision or more.")
+    ] = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Estimate events, precision and recall in all recordings from reviews."""
+    if precision is not None and not 0 < precision < 1:
+        raise ConfigError(f"--precision {precision:g}: a number between 0 and 1 is expected")
+    from audioclf.experiment.review.estimating import estimates_of
+
+    found = estimates_of(reviewed, precision)
+    for note in found.notes:
+        complain("note", note)
+    say(json_text(found.data()) if as_json else "\n".join(describe(found, precision)))
+    sys.exit(EXIT_OK)
+
+
+def describe(found: Estimates, precision: float | None) -> Iterator[str]:
+    """Yield the tables of estimates."""
+    rows = [[name, *_total(value, found.n_windows)] for name, value in found.events.items()]
+    if len(found.target) > 1:
+        rows.append(
+            ["any of " + ", ".join(found.target), *_total(found.any_event, found.n_windows)]
+        )
+    yield format_table(["class", "windows with it", "share of all"], rows)
+    yield ""
+    what = " or ".join(found.target[:3]) + (" ..." if len(found.target) > 3 else "")
+    yield f"{what}, by score:"
+    highest = ["up", *(f"to {band.low:.4g}" for band in found.bands)]
+    bands = [
+        [f"{band.low:.4g} {end}", f"{band.n_windows:,}", str(band.n_reviewed), str(band.n_events)]
+        for band, end in zip(found.bands, highest, strict=False)
+    ]
+    for row, band in zip(bands, found.bands, strict=True):
+        row.append(str(band.precision))
+    yield format_table(["score", "windows", "reviewed", "with it", "share with it"], bands)
+    yield ""
+    thresholds = [_row(item) for item in reversed(found.thresholds)]
+    yield format_table(["threshold", "windows", "precision", "recall"], thresholds)
+    if precision is not None:
+        yield ""
+        chosen = "none" if found.wanted is None else f"{found.wanted.score:.6g}"
+        yield f"lowest threshold with a precision of at least {precision:g}: {chosen}"
+    for item in found.agreements:
+        one, other = (name or "no name" for name in item.reviewers)
+        yield ""
+        yield f"Cohen's kappa of {one} and {other}: {item.kappa:.3f} on {item.n_windows} windows"
+    yield ""
+    yield (
+        f"[{found.n_reviewed} of {found.n_windows:,} windows reviewed; 95 % intervals of the draw; "
+        f"{found.more:,} more reviews make them half as long]"
+    )
+
+
+def _total(value: Estimate, n_windows: int) -> list[str]:
+    ends = [f"{end:,.0f}" for end in (value.value, value.low, value.high)]
+    shares = [f"{end / n_windows:.3f}" for end in (value.value, value.low, value.high)]
+    return [f"{one} [{low}, {high}]" for one, low, high in (ends, shares)]
+
+
+def _row(item: Threshold) -> list[str]:
+    number = f"{item.score:.6g}"
+    return [number, f"{item.n_windows:,}", str(item.precision), str(item.recall)]

@@ -1,0 +1,173 @@
+"""From a model to a list, from a list to answers, and from answers to numbers of a collection."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audioclf.base.errors import DatasetError
+from audioclf.dataset.review_list import Answer, ReviewList, Window, columns_of, csv_row, read_list
+from audioclf.evaluation.sampling.estimates import joined, total_of
+from audioclf.experiment.review.choosing import Choice, Chosen, choose
+from audioclf.experiment.review.estimating import estimates_of
+from tests.conftest import run_cli, write_wav
+from tests.models.making import made
+from tests.predict.making import noise
+
+N = 1200
+
+
+def collection(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    recordings = np.repeat(np.arange(12), N // 12)
+    events = rng.uniform(size=N) < 0.1
+    scores = np.where(events, rng.beta(4, 2, N), rng.beta(1, 6, N))
+    return scores.round(3), events, recordings
+
+
+def chosen_by(by: str, n: int = 60, seed: int = 0, most: int | None = None) -> Chosen:
+    scores, _, recordings = collection()
+    rng = np.random.default_rng(seed)
+    return choose(Choice(by, n, most), scores, np.abs(scores - 0.5), recordings, rng)
+
+
+@pytest.mark.parametrize("by", ["mixed", "scores", "random"])
+def test_every_window_can_be_chosen_and_the_list_knows_the_collection(by: str) -> None:
+    chosen = chosen_by(by)
+    assert len(set(chosen.positions)) == len(chosen.keys) == 60
+    assert sum(chosen.sizes.values()) == N
+    assert set(chosen.keys) == set(chosen.sizes)
+    assert (chosen.probabilities > 0).all()
+    totals: dict[object, float] = {}
+    for key, share in zip(chosen.keys, chosen.probabilities, strict=True):
+        totals[key] = totals.get(key, 0) + 1 / share
+    if by != "random":  # the numbers drawn from each band are fixed
+        assert totals == pytest.approx(chosen.sizes)
+    else:
+        assert chosen.probabilities == pytest.approx(60 / N)
+
+
+@pytest.mark.parametrize("by", ["mixed", "scores", "random", "uncertain"])
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_recording_gives_no_more_windows_than_it_may(by: str, most: int) -> None:
+    chosen = chosen_by(by, most=most)
+    _, _, recordings = collection()
+    assert np.bincount(recordings[chosen.positions]).max() <= most
+    assert 12 * most - 2 <= len(chosen.positions) <= 12 * most
+    if by == "uncertain":
+        assert sum(chosen.sizes.values()) == len(chosen.positions)
+
+
+def test_estimates_are_right_on_average() -> None:
+    _, events, _ = collection()
+    found = []
+    for seed in range(40):
+        chosen = chosen_by("mixed", seed=seed)
+        totals = [s.total(events[chosen.positions]) for s in joined(chosen.strata())]
+        found.append(total_of(totals))
+    values = np.array([item.value for item in found])
+    assert abs(values.mean() - events.sum()) < 3 * values.std() / 40**0.5
+    assert sum(item.low <= events.sum() <= item.high for item in found) >= 34
+
+
+def reviewed(
+    folder: Path, by: str = "mixed", n: int = 60, who: str = "", answered: int = 999
+) -> Path:
+    """Write answers without an error to a list, by reviewers who were asked for the wren."""
+    scores, events, _ = collection()
+    chosen = chosen_by(by, n, seed=1)
+    lines = [columns_of(["wren"], answers=True)]
+    for at, position in enumerate(chosen.positions[:answered]):
+        key = chosen.keys[at]
+        start, share = float(position), float(chosen.probabilities[at])
+        window = Window(
+            *("a.wav", start, start + 1, key[0], share, chosen.name_of(key), chosen.lows[key]),
+            *(chosen.sizes[key], N, "m", "wren", float(scores[position])),
+        )
+        label = "wren" if events[position] else ""
+        lines.append(Answer(window, label, "labelled", who, asked=("wren",)).cells(["wren"]))
+    path = folder / f"reviewed{who}.csv"
+    path.write_text("".join(map(csv_row, lines)), encoding="utf-8")
+    return path
+
+
+def test_numbers_of_the_collection(tmp_path: Path) -> None:
+    scores, events, _ = collection()
+    found = estimates_of([reviewed(tmp_path, n=200)], precision=0.6)
+    assert found.any_event == found.events["wren"]
+    assert found.any_event.low <= events.sum() <= found.any_event.high
+    assert sum(band.n_windows for band in found.bands) == N
+    for point in found.thresholds:
+        above = scores >= point.score
+        assert point.n_windows == above.sum()
+        assert point.precision.low <= events[above].mean() <= point.precision.high
+        assert point.recall.low - 1e-9 <= above[events].mean() <= point.recall.high
+    assert found.wanted is not None
+    assert found.wanted.precision.low >= 0.6
+    assert found.more > 100
+    done = run_cli("estimate", tmp_path / "reviewed.csv", "--precision", "0.6", code=0)
+    assert "windows reviewed; 95 % intervals of the draw" in done.stdout
+    data = json.loads(run_cli("estimate", tmp_path / "reviewed.csv", "--json", code=0).stdout)
+    assert data["any_event"]["value"] == pytest.approx(found.any_event.value)
+
+
+def test_two_reviewers_are_compared_and_their_differences_left_out(tmp_path: Path) -> None:
+    both = [reviewed(tmp_path, who="anna"), reviewed(tmp_path, who="ben")]
+    text = both[1].read_text(encoding="utf-8").splitlines(keepends=True)
+    text[5] = text[5].replace(",wren,labelled,", ",,labelled,")
+    text[9] = text[9].replace(",labelled,", ",unsure,")
+    both[1].write_text("".join(text), encoding="utf-8")
+    found = estimates_of(both)
+    (agreement,) = found.agreements
+    assert (agreement.reviewers, agreement.n_windows) == (("anna", "ben"), 60)
+    assert 0.7 < agreement.kappa < 1
+    assert found.n_reviewed == 59
+    assert found.notes == ("1 window is unsure, and taken for a random part of the list",)
+
+
+def test_answers_that_say_nothing_of_the_collection_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="nothing is known of them"):
+        estimates_of([reviewed(tmp_path, "uncertain")])
+    with pytest.raises(DatasetError, match="no window is labelled of"):
+        estimates_of([reviewed(tmp_path, "scores", answered=20)])
+    first, second = reviewed(tmp_path), reviewed(tmp_path, who="x")
+    second.write_text(second.read_text().replace(f",{N},m,", f",{N + 1},m,"))
+    with pytest.raises(DatasetError, match="windows of several lists"):
+        estimates_of([first, second])
+    plain = tmp_path / "plain.csv"
+    rows = [("path", "start", "end", "label", "state"), ("a.wav", "0", "1", "wren", "labelled")]
+    plain.write_text("".join(map(csv_row, rows)), encoding="utf-8")
+    with pytest.raises(DatasetError, match="with which probability"):
+        estimates_of([plain])
+
+
+@pytest.mark.slow
+def test_suggest_writes_a_list_that_knows_its_design(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = made(tmp_path / "m.audioclf")
+    for number in range(4):
+        write_wav(tmp_path / f"nights/{number}.wav", noise(5.0, seed=number), 8000)
+    monkeypatch.chdir(tmp_path)
+    options = ("--window", "0.5", "--n", "12", "--class", "ken")
+    done = run_cli("suggest", bundle, "nights", *options, "--per-recording", "4", code=0)
+    assert "suggested.csv: 12 of 40 windows" in done.stdout
+    listed = read_list(Path("suggested.csv"))
+    assert len(listed.windows) == 12
+    assert {w.collection_windows for w in listed.windows} == {40}
+    assert {w.target for w in listed.windows} == {"ken"}
+    assert all(w.score == pytest.approx(w.scores["ken"], abs=1e-6) for w in listed.windows)
+    assert listed.source(listed.windows[0]).name.startswith("nights/0.wav@")
+    more = ("--reviewed", "suggested.csv", "--out", "lists/next.csv", "--by", "random")
+    done = run_cli("suggest", bundle, "nights", *options, *more, code=0)
+    assert "12 windows overlap reviewed ones, left out" in done.stderr
+    following: ReviewList = read_list(Path("lists/next.csv"))
+    assert following.windows[0].path.startswith("../nights/")
+    firsts = {(w.path, w.start) for w in listed.windows}
+    assert not firsts & {(w.path.removeprefix("../"), w.start) for w in following.windows}
+    assert "exists" in run_cli("suggest", bundle, "nights", *options, code=2).stderr
+    wrong = run_cli("suggest", bundle, "nights", "--window", "1", "--class", "kan", "--force")
+    assert "the model has no class 'kan'" in wrong.stderr
