@@ -40,6 +40,7 @@ _SECTIONS = {
         "compare": "Compare the pipelines of one or more runs in pairs, with intervals and tests.",
         "report": "Write one HTML page of a finished run: numbers, pictures and sound.",
         "replay": "Repeat a finished run from its folder, and compare the results stage by stage.",
+        "stress": "Measure how much noise, codecs, band limits, levels and rooms cost a pipeline.",
         "notify": "Notify plugins, such as mlflow, of a finished run.",
     },
     "Use a model": {

@@ -46,6 +46,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "report": ("report runs/NAME --open",),
     "audit": ("audit my_sounds.yaml --quick", "audit my_sounds.yaml --allow recording-habit"),
     "replay": ("replay runs/NAME",),
+    "stress": ("stress runs/NAME --noise noise", "stress model.audioclf new_sounds --only codec"),
     "notify": ("notify runs/NAME mlflow",),
     "suggest": ("suggest model.audioclf nights/ --window 3 --n 60 --by mixed",),
     "review": ("review suggested.csv", "review suggested.csv --reviewer anna --open"),

@@ -138,9 +138,9 @@ def _check_plugins(saved: SavedRun, registry: Registry) -> None:
 
 
 def _kind(place: str) -> Kind:
-    if place == "dataset":
-        return "loader"
-    return "featurizer" if place.startswith("featurizers.") else "classifier"
+    kinds: dict[str, Kind] = {"dataset": "loader", "featurizers": "featurizer"}
+    kinds |= {"augment": "augmenter", "classifiers": "classifier"}
+    return kinds[place.partition(".")[0]]
 
 
 def _folder_beside(run_folder: Path, config: str) -> Path:

@@ -36,10 +36,12 @@ PLOTS = "plots"
 PREDICTIONS = "predictions.csv"
 RECORD = "record.json"
 REPORT = "report.html"
+STRESS = "stress.json"
+"""Written by `audioclf stress` after the run."""
 
 RESULTS = {AUDIT, COMPARISON, CONFIG, FOLDS, IMPORTANCES, LEDGER}
 RESULTS |= {f"{LEARNING_CURVE}.json", f"{LEARNING_CURVE}.csv"}
-RESULTS |= {METRICS, MODEL, PREDICTIONS, RECORD, REPORT}
+RESULTS |= {METRICS, MODEL, PREDICTIONS, RECORD, REPORT, STRESS}
 """Files of a run."""
 
 LOCK = ".running"

@@ -1,0 +1,162 @@
+"""Stress test of a pipeline of a finished run, out of fold.
+
+The pipeline is fitted again on the training side of each fold, and predicts the test side as it is
+and after each change, so no training clip is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.base.errors import ConfigError, ResultError
+from audioclf.base.limits import use_limits
+from audioclf.base.machine import available_cores, available_memory, single_threaded
+from audioclf.base.progress import Progress, no_progress
+from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.folds import Fold, Splits
+from audioclf.evaluation.memory import plan_fits
+from audioclf.evaluation.results import FoldResult, PipelineResult, SomeFolds
+from audioclf.experiment.prepared import Prepared, prepare
+from audioclf.experiment.resources import Resources
+from audioclf.experiment.stress.conditions import (
+    CLEAN,
+    changed_featurizers,
+    conditions,
+    noise_notes,
+    origins_with,
+)
+from audioclf.experiment.stress.result import Stress, summarised
+from audioclf.features.matrix import new_matrix
+from audioclf.runs.folder import CONFIG, STRESS, RunFolder
+from audioclf.runs.reading import read_run
+
+if TYPE_CHECKING:
+    from audioclf.components.registry import Registry
+    from audioclf.evaluation.results import Pipeline
+    from audioclf.features.extraction import Extraction
+    from audioclf.runs.reading import SavedRun
+
+
+def stress_run(
+    path: str | Path,
+    *,
+    pipeline: str | None = None,
+    noise: Path | None = None,
+    groups: Sequence[str] = (),
+    jobs: int | None = None,
+    cache_folder: Path | None = None,
+    registry: Registry | None = None,
+    progress: Progress = no_progress,
+) -> Stress:
+    """Test the named pipeline of a run, else the best one; write `stress.json` in its folder."""
+    saved = read_run(path)
+    prepared = prepare(saved.path / CONFIG, (), registry)
+    config = prepared.config
+    chosen = _chosen(saved, prepared, pipeline)
+    changes = conditions(config.audio.sr, noise, groups)
+    names = (CLEAN, *(item.name for item in changes))
+    plain = config.featurizers[chosen.featurizer]
+    featurizers = changed_featurizers(plain, changes, config.seed)
+    own = prepared.origins[chosen.featurizer]
+    origins = {CLEAN: own, **origins_with(own, changes, prepared.registry)}
+    cores = jobs or available_cores()
+    resources = Resources(cores, isolate=config.isolate, cache_folder=cache_folder)
+    with single_threaded(), use_limits(config.limits):
+        with resources.make_engine() as engine:
+            extraction = prepared.extract(
+                {CLEAN: prepared.featurizers[chosen.featurizer], **featurizers},
+                engine,
+                cache_folder,
+                origins=origins,
+                progress=progress,
+            )
+        if extraction.fingerprint != saved.fingerprint:
+            raise ResultError(
+                f"{saved.path}: the dataset has changed since this run",
+                hint="Run its config again, and test the new run.",
+            )
+        results = _evaluated(prepared, chosen, extraction, names, cores, progress)
+    progress("metrics", 0, 1)
+    result = summarised(
+        chosen.name,
+        results,
+        changes,
+        config.metrics[0],
+        extraction.dataset.targets,
+        seed=config.seed,
+        notes=[*noise_notes(config.augment, changes)],
+    )
+    RunFolder(saved.path).write_json(STRESS, result.to_data())
+    return result
+
+
+def _chosen(saved: SavedRun, prepared: Prepared, name: str | None) -> Pipeline:
+    names = prepared.config.pipeline_names
+    if name is None:
+        name = next(item.name for item in saved.pipelines if item.name in names)
+    if name not in names:
+        raise ConfigError(
+            f"{saved.path}: no pipeline is named {name!r}", hint=f"There are {', '.join(names)}."
+        )
+    return next(item for item in prepared.pipelines if item.name == name)
+
+
+def _evaluated(
+    prepared: Prepared,
+    pipeline: Pipeline,
+    extraction: Extraction,
+    names: Sequence[str],
+    jobs: int,
+    progress: Progress,
+) -> dict[str, SomeFolds]:
+    """Fit each fold once, and predict its test side in every condition.
+
+    For that the rows of the conditions are below each other, those of the clips as they are first.
+    """
+    dataset, config = extraction.dataset, prepared.config
+    n_clips, width = extraction.matrices[CLEAN].shape
+    stacked = new_matrix(n_clips * len(names), width)
+    for number, name in enumerate(names):
+        rows = extraction.matrices.pop(name)
+        stacked[number * n_clips : (number + 1) * n_clips, : rows.shape[1]] = rows
+    splits = prepared.splits(dataset)
+    shifts = n_clips * np.arange(len(names))[:, None]
+    folds = tuple(replace(fold, test=(fold.test + shifts).ravel()) for fold in splits.folds)
+    n_classes = 2 if dataset.is_several else len(dataset.classes)
+    matrices = {pipeline.featurizer: stacked}
+    (result,) = evaluate(
+        [pipeline],
+        matrices,
+        dataset.targets,
+        Splits(folds, splits.description),
+        seed=config.seed,
+        fits=plan_fits([pipeline], matrices, n_classes, splits, free=available_memory()),
+        jobs=jobs,
+        isolate=config.isolate,
+        choose_thresholds=config.thresholds == "f1",
+        progress=partial(progress, "fitting"),
+    )
+    return {
+        name: SomeFolds(tuple(_parts(result, splits.folds, number)))
+        for number, name in enumerate(names)
+    }
+
+
+def _parts(result: PipelineResult, folds: Iterable[Fold], number: int) -> Iterator[FoldResult]:
+    """Yield the predictions of one condition on each fold."""
+    for fold, whole in zip(folds, result.folds, strict=True):
+        rows = slice(number * len(fold.test), (number + 1) * len(fold.test))
+        scores, values = whole.scores, whole.decision_values
+        yield replace(
+            whole,
+            fold=fold,
+            y_pred=whole.y_pred[rows],
+            scores=None if scores is None else scores[rows],
+            decision_values=None if values is None else values[rows],
+        )
