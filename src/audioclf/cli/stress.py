@@ -26,10 +26,10 @@ def stress(
         ),
     ],
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             metavar="DATA",
-            help="Labelled clips for a model: a config, or a folder or zip of class folders.",
+            help="Labelled recordings for a model: a folder, zip or table, or a config.",
             show_default=False,
         ),
     ] = None,
@@ -58,8 +58,7 @@ def stress(
     if subject.suffix == _MODEL and data is None:
         raise ConfigError(
             "a model needs labelled clips that it was not trained on",
-            hint="Name a config, or a folder or zip with a folder for each class; a run folder "
-            "needs none.",
+            hint="Name a folder, zip, table or config of some; the folder of its run needs none.",
         )
     if data is not None and pipeline is not None:
         raise ConfigError("--pipeline is about a run without DATA", hint="Leave one of them out.")

@@ -92,17 +92,16 @@ def _others() -> Iterator[Condition]:
     for rt60, direct in ((0.3, 6), (1.0, 0)):
         room = Reverb(rt60=(rt60, rt60), direct=(direct, direct))
         yield Condition(f"room, {rt60:g} s", "room", room)
-    yield Condition("half a clip later", "time", Shift(share=(0.5, 0.5)))
+    yield Condition("late by half a clip", "time", Shift(share=(0.5, 0.5)))
 
 
 def changed_featurizers(
     featurizer: Featurizer, changes: Sequence[Condition], seed: int
 ) -> dict[str, Featurizer]:
-    """Return the featurizers of the views that a prediction uses, after each change."""
-    views = featurizer.views() if featurizer.averages_views() else featurizer.views()[:1]
+    """Return the featurizers of clips after each change, with the views of the given one."""
     featurizers: dict[str, Featurizer] = {}
     for item in changes:
-        first, *others = (Changed.of(view, (item.change,), seed, 0) for view in views)
+        first, *others = (Changed.of(view, (item.change,), seed, 0) for view in featurizer.views())
         featurizers[item.name] = (
             WithCopies(featurizer=first, pooling=first.pooling, copies=tuple(others))
             if others

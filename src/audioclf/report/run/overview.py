@@ -75,7 +75,7 @@ def pipelines_view(run: SavedRun) -> View:
         "rows": [
             {
                 "name": name,
-                "plot": _bar(main[name], extent),
+                "plot": bar(main[name], extent),
                 "metrics": [words.estimate(pipeline["metrics"].get(name)) for name in names],
                 "costs": [
                     {"text": cost.written(value), "value": words.sort_key(value)}
@@ -88,7 +88,8 @@ def pipelines_view(run: SavedRun) -> View:
     }
 
 
-def _bar(estimate: Mapping[str, Any] | None, extent: tuple[float, float]) -> Markup:
+def bar(estimate: Mapping[str, Any] | None, extent: tuple[float, float]) -> Markup:
+    """Draw an estimate with its interval in a row of a table; nothing where it is missing."""
     if not estimate or not words.is_number(estimate["value"]):
         return Markup("")
     low, high = (v if words.is_number(v) else math.nan for v in (estimate["low"], estimate["high"]))
@@ -151,7 +152,7 @@ def _pair_row(pair: Mapping[str, Any], extent: tuple[float, float]) -> View:
     return {
         "better": str(pair["better"]),
         "worse": str(pair["worse"]),
-        "plot": _bar({**pair, "value": pair.get("difference")}, extent),
+        "plot": bar({**pair, "value": pair.get("difference")}, extent),
         "difference": words.signed(pair.get("difference")),
         "span": words.span(pair),
         "value": words.sort_key(pair.get("difference")),

@@ -11,10 +11,18 @@ from audioclf.report import words
 from audioclf.report.clips import ClipSource, clips_of
 from audioclf.report.media import Media, MediaMaker, media_data
 from audioclf.report.render import check_replaceable, rendered, write_page
-from audioclf.report.run import audits, closeup, drift, learning, material, overview
+from audioclf.report.run import audits, closeup, drift, learning, material, overview, robustness
 from audioclf.report.run.outcomes import browser_data, outcome_of, review_order
 from audioclf.report.run.several import LabelSets
-from audioclf.runs.folder import AUDIT, COMPARISON, IMPORTANCES, LEARNING_CURVE, PIPELINES, REPORT
+from audioclf.runs.folder import (
+    AUDIT,
+    COMPARISON,
+    IMPORTANCES,
+    LEARNING_CURVE,
+    PIPELINES,
+    REPORT,
+    STRESS,
+)
 from audioclf.runs.reading import SavedRun, read_run
 
 if TYPE_CHECKING:
@@ -114,6 +122,7 @@ def build_report(
         "pairs": overview.pairs_view(run, comparison),
         "costs": overview.costs_view(run),
         "learning": learning.learning_view(run, run.file(f"{LEARNING_CURVE}.json")),
+        "robustness": robustness.robustness_view(run.file(STRESS)),
         "panels": [closeup.panel(run, pipeline, outcome) for pipeline, outcome in shown],
         "several": run.is_several,
         "n_repeats": 1 + max(fold.repeat for fold in run.folds),
