@@ -99,6 +99,9 @@ def test_shuffling_is_bounded() -> None:
 
 
 def test_what_is_written_is_small_and_plain() -> None:
+    assert "features" not in importances_data({"a": np.ones(2)}, {"a": ("of", "another", "number")})
+    named = importances_data({"a": np.array([[1, 0], [0, 0], [3, 1]])}, {"a": ("x", "y", "z")})
+    assert named["features"] == {"a": [["z", 1.0], ["x", 0.25]]}
     data = importances_data({"a": np.random.default_rng(0).random((128, 300))})
     values = np.asarray(json.loads(json.dumps(data))["cells"]["a"])
     assert values.shape == (64, 64)

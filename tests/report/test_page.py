@@ -410,6 +410,10 @@ def test_importances_are_drawn_as_maps_and_as_bars_where_they_are_numbers(tmp_pa
         "Feature importance by bin and time: a"
     ]
     assert "Feature importance" not in Page(build_report(run, importances=unknown)).text
+    data = {"cells": {"b": [1.0, 0.5]}, "features": {"b": [["centroid <i>", 1.0], ["rms", 0.5]]}}
+    (run.path / "importances.json").write_text(json.dumps(data) + "\n")
+    text = Page(build_report(run)).text
+    assert text.index("centroid <i>") < text.index("rms")
 
 
 @pytest.mark.slow

@@ -119,6 +119,14 @@ class Featurizer(Component):
         """
         return None
 
+    def row_names(self, sr: int) -> Sequence[str]:
+        """Return the name of each row of the matrix at the sample rate `sr` in Hz, in order.
+
+        The feature importance of a run lists the most important ones. Empty, the default, if rows
+        have no names.
+        """
+        return ()
+
     def has_steady_frames(self) -> bool:
         """Whether all clips of one length have the same number of frames.
 

@@ -8,7 +8,7 @@ permutation importance: the decrease of accuracy when a band of columns is shuff
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +25,8 @@ MAX_ROWS = 500
 MAX_BANDS = 16
 MAX_SIDE = 64
 """Largest number of rows and columns of a matrix of importances."""
+MAX_NAMED = 20
+"""Largest number of features that are listed by name."""
 
 Layout = Literal["flatten", "stats"]
 
@@ -106,9 +108,28 @@ def permutation_importance(
     return worth
 
 
-def importances_data(importances: Mapping[str, Floats]) -> dict[str, Any]:
-    """Return importances by pipeline as plain data, of `MAX_SIDE` rows and columns at most."""
-    return {"cells": {name: _rounded(smaller(values)) for name, values in importances.items()}}
+def importances_data(
+    importances: Mapping[str, Floats], names: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
+    """Return importances by pipeline as plain data, of `MAX_SIDE` rows and columns at most.
+
+    With the names of the bins of pipelines, also their most important features.
+    """
+    data = {"cells": {name: _rounded(smaller(values)) for name, values in importances.items()}}
+    features = {
+        name: named_importances(importances[name], of_bins)
+        for name, of_bins in (names or {}).items()
+        if len(of_bins) == len(importances[name])
+    }
+    return data | {"features": features} if features else data
+
+
+def named_importances(values: Floats, names: Sequence[str]) -> list[list[Any]]:
+    """Return names and relative importances of at most `MAX_NAMED` bins, the highest first."""
+    of_bins = values.reshape(len(values), -1).sum(axis=1)
+    first = np.argsort(-of_bins, kind="stable")[:MAX_NAMED]
+    rounded = _rounded(of_bins)
+    return [[names[at], rounded[at]] for at in first.tolist() if rounded[at] > 0]
 
 
 def smaller(values: Floats) -> Floats:

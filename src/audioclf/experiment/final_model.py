@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ModelError
+from audioclf.components.guard import FOREIGN
 from audioclf.components.pooling import Flatten, Stats
 from audioclf.evaluation.class_fits import OneFitPerClass, fit_final_classes
 from audioclf.evaluation.fitting import FinalFit, fit_final
@@ -76,7 +78,11 @@ def write_final(
     config, pipeline = result.config, fitted.pipeline
     fit, effects = fitted.fit, fitted.effects
     if fitted.importances is not None:
-        data = importances_data({pipeline.name: fitted.importances})
+        names: list[str] = []
+        with suppress(*FOREIGN):  # a plugin ends no finished run by the names of its rows
+            featurizer = config.featurizers[pipeline.featurizer]
+            names = [str(each) for each in featurizer.row_names(config.audio.sr)]
+        data = importances_data({pipeline.name: fitted.importances}, {pipeline.name: names})
         folder.write_json(IMPORTANCES, data)
     of_scores = [f"the model of {pipeline.name} {note}" for note in effects.notes]
     readable = [row for row in extraction.ledger if row.status == "ok"]

@@ -28,9 +28,14 @@ _ROUNDS = 8
 
 @promise("featurizer")
 def returns_a_matrix(featurizer: Featurizer) -> None:
-    """`extract` returns a finite float32 array of shape (n_bins, n_frames)."""
+    """`extract` returns a finite float32 matrix (n_bins, n_frames), with `row_names` if any."""
     for name, y in {"noise": noise(), "a tone": tone(), "a click": click()}.items():
-        _check_matrix(_extract(featurizer, y), name)
+        F = _extract(featurizer, y)
+        _check_matrix(F, name)
+        with no_error("row_names raised"):
+            rows = len(featurizer.row_names(SR))
+        if rows not in (0, len(F)):
+            raise CheckFailedError(f"row_names gives {rows} names for the {len(F)} rows of {name}")
 
 
 @promise("featurizer")

@@ -16,6 +16,8 @@ from typing_extensions import override
 from audioclf.plugin import FeatureError, Featurizer, Pooling, Stats
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -70,6 +72,10 @@ class OpenSmile(Featurizer):
     @override
     def samples_per_frame(self, sr: int) -> int:
         return math.ceil(_FRAME * sr)
+
+    @override
+    def row_names(self, sr: int) -> Sequence[str]:
+        return tuple(extractor(self.features, self.level).feature_names)
 
     @override
     def extract(self, y: Matrix, sr: int) -> Matrix:

@@ -9,7 +9,7 @@ IEEE Signal Processing Letters 11(8), 2004.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from pydantic import Field, FiniteFloat, field_validator
@@ -141,6 +141,12 @@ class SpectralShape(Spectral):
             fields = self.model_dump(include={"center", "pad_mode"})
             rows = feature.rms(y=y, frame_length=n_fft, hop_length=hop_length, **fields)
         return np.asarray(rows, dtype=np.float32)
+
+    @override
+    def row_names(self, sr: int) -> Sequence[str]:
+        bands = tuple(f"contrast of band {band}" for band in range(1, self.n_bands + 2))
+        rows = (bands if name == "contrast" else (name,) for name in self.features)
+        return tuple(chain.from_iterable(rows))
 
     def _check_bands(self, sr: int) -> None:
         """Raise an error for bands that librosa rejects or fails on."""

@@ -193,15 +193,20 @@ def _class_thumbnails(data: Material, maker: MediaMaker) -> View | None:
     }
 
 
-def importance_view(importances: Mapping[str, Any] | None) -> list[View]:
-    """Return a picture for each pipeline whose feature importance is known."""
+def importance_view(
+    importances: Mapping[str, Any] | None, features: Mapping[str, Any] | None = None
+) -> list[View]:
+    """Return a picture for each pipeline whose feature importance is known.
+
+    `features` has the most important features of pipelines by name, if they have names.
+    """
     views = []
     for name, values in (importances or {}).items():
         matrix = np.asarray(values, dtype=np.float64)
         if matrix.ndim not in (1, 2) or not np.isfinite(matrix).all() or not (matrix > 0).any():
             continue
         matrix = np.clip(smaller(matrix) / smaller(matrix).max(), 0, 1)
-        view = {"name": name, "bars": None, "uri": None}
+        view = {"name": name, "bars": None, "uri": None, "rows": (features or {}).get(name)}
         if matrix.ndim == 1:
             edges = np.arange(len(matrix) + 1.0)
             label = "Importance of each bin"

@@ -107,8 +107,10 @@ def build_report(
     if maker is not None:
         budget = MEDIA_MB if budget_mb is None else budget_mb
         media = maker.media([run.clips[i].id for i in order], int(budget * 1e6))
+    features = None
     if importances is None:
-        importances = (run.file(IMPORTANCES) or {}).get(PIPELINES)
+        saved = run.file(IMPORTANCES) or {}
+        importances, features = saved.get(PIPELINES), saved.get("features")
     comparison = run.file(COMPARISON)
     problems = {} if maker is None else maker.problems
     shown = zip(run.pipelines[:MAX_PANELS], outcomes, strict=False)
@@ -128,7 +130,7 @@ def build_report(
         "n_repeats": 1 + max(fold.repeat for fold in run.folds),
         "audit": audits.audit_view(run.file(AUDIT)),
         "dataset": material.dataset_view(material.Material.of(run), maker),
-        "importances": material.importance_view(importances),
+        "importances": material.importance_view(importances, features),
         "sound": {
             "n": len(media),
             "n_clips": len(run.clips),
