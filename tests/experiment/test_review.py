@@ -13,6 +13,8 @@ from audioclf.dataset.review_list import Answer, ReviewList, Window, columns_of,
 from audioclf.evaluation.sampling.estimates import joined, total_of
 from audioclf.experiment.review.choosing import Choice, Chosen, choose
 from audioclf.experiment.review.estimating import estimates_of
+from audioclf.experiment.review.searching import similarities
+from audioclf.models.windows import pieces
 from tests.conftest import run_cli, write_wav
 from tests.models.making import made
 from tests.predict.making import noise
@@ -173,3 +175,66 @@ def test_suggest_writes_a_list_that_knows_its_design(
     assert "exists" in run_cli("suggest", bundle, "nights", *options, code=2).stderr
     wrong = run_cli("suggest", bundle, "nights", "--window", "1", "--class", "kan", "--force")
     assert "the model has no class 'kan'" in wrong.stderr
+
+
+def test_the_nearest_rows_are_those_of_the_standardized_cosine() -> None:
+    rng = np.random.default_rng(4)
+    rows = (rng.standard_normal((20_000, 5)) * [1, 100, 1, 1e-3, 1] + 7).astype(np.float32)
+    rows[:, 4] = 3.0  # says nothing
+    examples = rows[[17, 19_000]]
+    found = similarities(rows, examples)
+    plain = rows[:, :4].astype(np.float64)
+    z = (plain - plain.mean(axis=0)) / plain.std(axis=0)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    assert np.abs(found - (z @ z[[17, 19_000]].T).max(axis=1)).max() < 3e-3
+    assert set(np.argsort(-found)[:2]) == {17, 19_000}
+
+
+@pytest.fixture
+def nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a config beside three noisy recordings, the last with two chirps, and a chirp."""
+    rng = np.random.default_rng(0)
+    times = np.arange(4000) / 8000
+    chirp = 0.3 * np.sin(2 * np.pi * (800 + 2400 * times) * times)
+    for number in range(3):
+        y = 0.02 * rng.standard_normal(8000 * 6)
+        for start in (16_000, 32_000) if number == 2 else ():
+            y[start : start + 4000] += chirp
+        write_wav(tmp_path / f"nights/{number}.wav", y.astype(np.float32), 8000)
+    write_wav(tmp_path / "call.wav", chirp.astype(np.float32), 8000)
+    write_wav(tmp_path / "sounds/a/a.wav", chirp.astype(np.float32), 8000)
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "dataset: {type: folder, path: sounds}\naudio: {sr: 8000, duration: 1.0}\n"
+        "featurizers: {mfcc: {type: mfcc, n_fft: 256, hop_length: 128, n_mels: 20, n_mfcc: 10}}\n"
+        "classifiers: {knn: {type: knn}}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    return config
+
+
+@pytest.mark.slow
+def test_search_finds_calls_and_reads_recordings_once(
+    nights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (nights, "nights", "--like", "call.wav", "--n", "2")
+    cache = ("--cache-dir", "cache")
+    first = run_cli("search", *options, *cache, code=0)
+    listed = read_list(Path("suggested.csv"))
+    assert {(w.path, w.start) for w in listed.windows} == {("nights/2.wav", 2), ("nights/2.wav", 4)}
+    assert "2 of 69 windows of 0.5 s" in first.stdout
+
+    def no_stream(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a recording was read again")
+
+    again = "audioclf.experiment.feature_windows.pieces"
+    before = pieces
+    monkeypatch.setattr(again, lambda b, c: before(b, c) if c.hop == 4000 else no_stream())
+    second = run_cli("search", *options, *cache, "--force", code=0)
+    assert second.stdout == first.stdout
+    lists = ("--reviewed", "suggested.csv", "--out", "more.csv", "--per-recording", "1")
+    run_cli("search", *options, *cache, *lists, "--n", "3", code=0)
+    assert len({w.path for w in read_list(Path("more.csv")).windows}) == 3
+    unknown = run_cli("search", *options, "--featurizer", "mel", "--force", code=2)
+    assert "no featurizer of the config is called 'mel'" in unknown.stderr

@@ -53,6 +53,7 @@ _SECTIONS = {
         "export": "Export a model as ONNX, and check that its scores stay the same.",
     },
     "Label and retrain": {
+        "search": "Find the windows of recordings that are most similar to a call.",
         "suggest": "Choose windows of recordings to label, with the probability of each choice.",
         "review": "Label windows with a page on this machine that shows and plays them.",
         "estimate": "Estimate events, precision and recall in all recordings from reviews.",

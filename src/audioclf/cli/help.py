@@ -48,6 +48,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "replay": ("replay runs/NAME",),
     "stress": ("stress runs/NAME --noise noise", "stress model.audioclf new_sounds --only codec"),
     "notify": ("notify runs/NAME mlflow",),
+    "search": ("search birds.yaml nights/ --like call.wav --n 50",),
     "suggest": ("suggest model.audioclf nights/ --window 3 --n 60 --by mixed",),
     "review": ("review suggested.csv", "review suggested.csv --reviewer anna --open"),
     "estimate": ("estimate reviewed.csv", "estimate reviewed.csv --precision 0.9"),

@@ -27,6 +27,8 @@ SCORE = "score_"
 """Start of the names of the columns with the scores of the classes."""
 RANDOM = "random"
 """How a window was chosen if all windows had the same probability."""
+UNCERTAIN, SIMILAR = "uncertain", "similar"
+"""How windows were chosen of which each had the probability 1."""
 LABELLED, UNSURE, SKIPPED, UNDONE = "labelled", "unsure", "skipped", "undone"
 
 _WINDOW = ("path", "start", "end")

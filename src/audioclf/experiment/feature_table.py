@@ -84,7 +84,7 @@ def feature_table(
     resources = Resources(jobs or available_cores(), isolate=isolate or config.isolate)
     with single_threaded(), use_limits(config.limits), resources.make_engine() as engine:
         if window is not None:
-            return _of_windows(prepared, chosen, engine, (window, hop), progress)
+            return _of_windows(prepared, chosen, engine, (window, hop), progress, cache_folder)
         extraction = prepared.extract(chosen, engine, cache_folder, progress=progress)
     clips = extraction.dataset.clips
     if not clips:
@@ -101,15 +101,18 @@ def _of_windows(
     engine: Engine,
     lengths: tuple[float, float | None],
     progress: Progress,
+    cache_folder: Path | None,
 ) -> FeatureTable:
     from audioclf.experiment.feature_windows import notes_of, window_table
 
     dataset, audio, origins = prepared.dataset, prepared.config.audio, prepared.origins
-    found = window_table(dataset.clips, audio, chosen, origins, engine, lengths, progress)
+    found = window_table(
+        dataset.clips, audio, chosen, origins, engine, lengths, progress, cache_folder
+    )
     if not found.facts:
         raise DatasetError(f"{dataset.name}: no clip has a window; {found.failed[0].message}")
     facts = tuple((clip.id, clip.label, clip.group, *times) for clip, *times in found.facts)
-    matrices = {name: np.stack(rows) for name, rows in found.rows.items()}
+    matrices = {name: np.concatenate(rows) for name, rows in found.rows.items()}
     notes = (*dataset.notes, *notes_of(found))
     return FeatureTable(facts, matrices, tuple(found.failed), notes)
 

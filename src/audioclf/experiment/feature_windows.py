@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.audio.stream import open_stream
@@ -13,6 +17,8 @@ from audioclf.base.errors import AudioclfError, FeatureError
 from audioclf.base.progress import Progress
 from audioclf.dataset.dataset import Clip
 from audioclf.engines.base import Engine, WorkerDiedError
+from audioclf.features.cache import opened_cache
+from audioclf.features.cache_entry import Entry
 from audioclf.features.extraction import plans_in
 from audioclf.features.worker import LedgerRow, Plan, featurize, featurize_windows
 from audioclf.models.windows import BATCH, Cutting, Piece, pieces, rows_of_runs, shared_step
@@ -27,7 +33,7 @@ _Row = dict[str, "Matrix | FeatureError"]
 
 @dataclass(frozen=True)
 class WindowTable:
-    """The windows of all clips: clip, start and end in s, and rows of features by featurizer.
+    """The windows of all clips: clip, start and end in s, and blocks of rows by featurizer.
 
     `left_out` are messages of windows without features, `failed` clips without a window.
     """
@@ -43,6 +49,15 @@ class _Work:
     plans: tuple[Plan, ...]
     audio: AudioConfig
     cutting: Cutting
+    cache_folder: Path | None
+
+    def key(self, plan: Plan, source_digest: str) -> str | None:
+        """Return the key of the windows of a recording in the cache; None if it has none."""
+        if plan.keys is None:
+            return None
+        pooling = plan.featurizer.pooling.model_dump_json()
+        windows = repr((pooling, plan.max_frames, self.cutting))
+        return plan.keys.key(hashlib.sha256(f"{windows}:{source_digest}".encode()).hexdigest())
 
 
 @dataclass
@@ -50,7 +65,7 @@ class _Windows:
     """The windows of one clip."""
 
     times: list[tuple[float, float]] = field(default_factory=list)
-    rows: list[dict[str, Matrix]] = field(default_factory=list)
+    rows: dict[str, list[Matrix]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -62,15 +77,16 @@ def window_table(
     engine: Engine,
     lengths: tuple[float, float | None],
     progress: Progress,
+    cache_folder: Path | None = None,
 ) -> WindowTable:
-    """Return the features of windows of `lengths` (window, hop) in s; nothing is cached.
+    """Return the features of windows of `lengths` (window, hop) in s, cached by recording.
 
     Clips are read in blocks, and `audio.offset` and `audio.duration` do not apply.
     """
     cutting = Cutting.of(*lengths, audio.sr)
     # A window is a clip of this length; flatten makes rows of it.
     audio = AudioConfig(**{**audio.model_dump(), "duration": lengths[0], "offset": 0.0})
-    work = _Work(plans_in(audio, featurizers, origins, engine), audio, cutting)
+    work = _Work(plans_in(audio, featurizers, origins, engine), audio, cutting, cache_folder)
     outcomes: dict[int, Any] = {}
     progress("reading", 0, len(clips))
     for index, outcome in engine.map(_windows, clips, shared=work):
@@ -78,7 +94,7 @@ def window_table(
         progress("reading", len(outcomes), len(clips))
     table = WindowTable(rows={name: [] for name in featurizers})
     for index, clip in enumerate(clips):
-        _add(table, clip, outcomes[index])
+        _add(table, clip, outcomes.pop(index))
     return table
 
 
@@ -90,13 +106,31 @@ def _add(table: WindowTable, clip: Clip, outcome: _Windows | AudioclfError) -> N
         table.failed.append(LedgerRow(clip, "failed", " ".join(message.split())))
         return
     table.left_out.extend(outcome.left_out)
-    for times, rows in zip(outcome.times, outcome.rows, strict=True):
-        table.facts.append((clip, *times))
-        for name, row in rows.items():
-            table.rows[name].append(row)
+    table.facts.extend((clip, *times) for times in outcome.times)
+    for name, rows in outcome.rows.items():
+        table.rows[name] += rows
 
 
 def _windows(clip: Clip, work: _Work) -> _Windows:
+    """Return the windows of a clip, from the cache if it has them of all featurizers."""
+    if work.cache_folder is None or any(plan.keys is None for plan in work.plans):
+        return _computed(clip, work)
+    digest = clip.source.digest()
+    keys = {plan.name: work.key(plan, digest) or "" for plan in work.plans}
+    with opened_cache(work.cache_folder) as cache:
+        assert cache is not None
+        entries = cache.get_many(list(keys.values()))
+        if len(entries) == len(keys):
+            times = [(start, end) for start, end in entries[keys[work.plans[0].name]].meta["times"]]
+            return _Windows(times, {name: [entries[key].features] for name, key in keys.items()})
+        found = _computed(clip, work)
+        if not found.left_out:
+            for name, key in keys.items():
+                cache.put(key, Entry(found.rows[name][0], {"times": found.times}))
+    return found
+
+
+def _computed(clip: Clip, work: _Work) -> _Windows:
     found, sr = _Windows(), work.audio.sr
     with open_stream(clip.source, sr, channel=work.audio.channel) as stream:
         cut = pieces(stream.blocks, work.cutting)
@@ -111,6 +145,7 @@ def _windows(clip: Clip, work: _Work) -> _Windows:
             raise FeatureError(message)
     if not found.rows:
         raise FeatureError(found.left_out[0])
+    found.rows = {name: [np.stack(rows)] for name, rows in found.rows.items()}
     return found
 
 
@@ -120,7 +155,9 @@ def _keep(found: _Windows, clip: Clip, times: tuple[float, float], row: _Row) ->
         found.left_out.append(f"{clip.source.name}, from {times[0]:g} s on: {errors[0].message}")
         return
     found.times.append(times)
-    found.rows.append({name: F for name, F in row.items() if not isinstance(F, FeatureError)})
+    for name, F in row.items():
+        if not isinstance(F, FeatureError):
+            found.rows.setdefault(name, []).append(F)
 
 
 def _rows(plan: Plan, batch: Sequence[Piece], work: _Work) -> list[Matrix | FeatureError]:

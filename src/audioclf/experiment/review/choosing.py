@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from audioclf.dataset.review_list import RANDOM
+from audioclf.dataset.review_list import RANDOM, UNCERTAIN
 from audioclf.evaluation.sampling.design import (
     Floats,
     Ints,
@@ -84,7 +84,7 @@ def choose(
     most_fixed = most if most is None or choice.by == "uncertain" else most // 2
     fixed = first_of_each(order, recordings, n_fixed, most_fixed)
     bands, lows = score_bands(scores, max(n - n_fixed, 1))
-    keys: list[Key] = [("uncertain", int(band)) for band in bands[fixed]]
+    keys: list[Key] = [(UNCERTAIN, int(band)) for band in bands[fixed]]
     sizes = dict(Counter(keys))
     positions, probabilities = fixed, np.ones(len(fixed))
     if choice.by != "uncertain":

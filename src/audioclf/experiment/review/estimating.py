@@ -15,7 +15,9 @@ from audioclf.dataset.label_sets import SEPARATOR, split_labels
 from audioclf.dataset.path_labels import count
 from audioclf.dataset.review_list import (
     LABELLED,
+    SIMILAR,
     SKIPPED,
+    UNCERTAIN,
     UNSURE,
     Answer,
     agreed,
@@ -32,9 +34,6 @@ from audioclf.evaluation.sampling.estimates import (
     more_for_half,
     total_of,
 )
-
-FIXED = "uncertain"
-"""How windows were chosen of which each had the probability 1."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def estimates_of(tables: Sequence[Path], precision: float | None = None) -> Esti
     target = tuple(answers[0].window.target.split(SEPARATOR))
     is_target = [_state_of(answer, target) for answer in answers]
     strata, hits = _strata(name, answers, is_target)
-    edges = sorted({item.low for item in strata if not item.name.startswith(FIXED)})
+    edges = sorted({item.low for item in strata if not item.name.startswith(UNCERTAIN)})
     thresholds = tuple(at_threshold(strata, hits, edge) for edge in edges)
     names = dict.fromkeys(each for answer in answers for each in answer.asked or target)
     events = {}
@@ -156,10 +155,10 @@ def _check(name: str, answers: Sequence[Answer]) -> None:
             f"{name}: the list does not say with which probability its windows were chosen",
             hint="Make the list with `audioclf suggest`.",
         )
-    if all(w.chosen_by == FIXED for w in windows):
+    if all(w.chosen_by in (UNCERTAIN, SIMILAR) for w in windows):
         raise DatasetError(
-            f"{name}: the windows were chosen because they are uncertain; the others could not be "
-            "chosen, and nothing is known of them",
+            f"{name}: the windows were chosen because they are {windows[0].chosen_by}; the others "
+            "could not be chosen, and nothing is known of them",
             hint="Make a list with `audioclf suggest --by mixed` or `random`.",
         )
     sizes = {w.stratum: w.stratum_windows for w in windows}

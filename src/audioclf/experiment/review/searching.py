@@ -1,0 +1,173 @@
+"""Windows that are most similar to examples, by the features of a config or a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.audio.decode import inspect
+from audioclf.audio.settings import AudioConfig
+from audioclf.base.errors import ConfigError, DatasetError
+from audioclf.base.machine import available_cores
+from audioclf.base.progress import Progress, no_progress
+from audioclf.components.featurizer import Featurizer
+from audioclf.components.registry import Registry
+from audioclf.dataset.dataset import Clip
+from audioclf.dataset.path_labels import shown
+from audioclf.dataset.review_list import SIMILAR, Window, path_in_table
+from audioclf.evaluation.sampling.design import Floats, first_of_each
+from audioclf.experiment.feature_windows import WindowTable, notes_of, window_table
+from audioclf.experiment.prepared import resolve
+from audioclf.experiment.resources import Resources
+from audioclf.experiment.review.collection import Scored, without_reviewed
+from audioclf.models.bundle.reading import model_file, read_bundle
+from audioclf.predict.inputs import Recording
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+_BLOCK = 1 << 14
+
+
+@dataclass(frozen=True)
+class Features:
+    """A featurizer by which windows are compared, and how sound is read for it."""
+
+    featurizer: Featurizer
+    audio: AudioConfig
+    origins: Any
+
+
+def features_of(path: Path, registry: Registry, name: str | None = None) -> Features:
+    """Return the featurizer of a model or of a config, in which it may be named."""
+    if path.suffix == ".audioclf" or path.is_dir():
+        model = read_bundle(model_file(path), registry).model
+        featurizer, audio = model.featurizer.views()[0], model.manifest.audio
+        return Features(featurizer, audio, registry.origins_of(featurizer))
+    config, registry = resolve(path, (), registry)
+    names = list(config.featurizers)
+    if name is None and len(names) > 1:
+        raise ConfigError(
+            f"{path}: the config has {len(names)} featurizers",
+            hint=f"Choose one with --featurizer: {shown(names)}.",
+        )
+    if name is not None and name not in names:
+        raise ConfigError(
+            f"no featurizer of the config is called {name!r}; there are {shown(names)}"
+        )
+    featurizer = config.featurizers[name or names[0]].views()[0]
+    return Features(featurizer, config.audio, registry.origins_of(featurizer))
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Windows of recordings with a row of features each [shape=(n_windows, n_features)]."""
+
+    windows: Scored
+    rows: Matrix
+    notes: tuple[str, ...]
+    failures: tuple[str, ...]
+
+
+def index_of(
+    recordings: Sequence[Recording],
+    features: Features,
+    lengths: tuple[float, float | None],
+    *,
+    jobs: int | None = None,
+    cache_folder: Path | None = None,
+    progress: Progress = no_progress,
+) -> Index:
+    """Return the windows of `lengths` (window, hop) in s; features are kept in the cache."""
+    clips = [Clip(recording.name, "", recording.source) for recording in recordings]
+    with Resources(jobs or available_cores()).make_engine() as engine:
+        parts = {"": features.featurizer}, {"": features.origins}
+        table = window_table(clips, features.audio, *parts, engine, lengths, progress, cache_folder)
+    failures = tuple(row.message for row in table.failed)
+    if not table.facts:
+        raise DatasetError(f"no recording has a window: {'; '.join(failures[:1])}")
+    return Index(_windows_of(table), _joined(table.rows[""]), tuple(notes_of(table)), failures)
+
+
+def _windows_of(table: WindowTable) -> Scored:
+    codes: dict[str, int] = {}
+    recordings = np.array(
+        [codes.setdefault(clip.source.file.name, len(codes)) for clip, *_ in table.facts], np.intp
+    )
+    times = np.array([times for _, *times in table.facts], dtype=np.float64)
+    return Scored(tuple(codes), recordings, times, np.empty((len(times), 0)))
+
+
+def _joined(blocks: list[Matrix]) -> Matrix:
+    """Return one matrix of blocks of rows, which are released one after the other."""
+    rows = np.empty((sum(map(len, blocks)), blocks[0].shape[1]), dtype=np.float32)
+    at = len(rows)
+    while blocks:
+        block = blocks.pop()
+        rows[at - len(block) : at] = block
+        at -= len(block)
+    return rows
+
+
+def similarities(rows: Matrix, examples: Matrix) -> Floats:
+    """Return the cosine of each row with the nearest example [shape=(n_rows,)].
+
+    Each feature is standardized by its mean and standard deviation over all rows; those that do not
+    vary are left out. Rows are read in blocks.
+    """
+    starts = range(0, len(rows), _BLOCK)
+    total = sum(rows[at : at + _BLOCK].sum(axis=0, dtype=np.float64) for at in starts)
+    mean = np.asarray(total / len(rows), dtype=np.float32)
+    squares = np.zeros(rows.shape[1])
+    for at in starts:
+        block = rows[at : at + _BLOCK] - mean
+        squares += np.einsum("ij,ij->j", block, block)
+    spread = np.sqrt(squares / len(rows))
+    known = spread > 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=known).astype(np.float32)
+
+    def unit(block: Matrix) -> Matrix:
+        block = (block - mean) * scale
+        lengths = np.sqrt(np.einsum("ij,ij->i", block, block))
+        block /= np.maximum(lengths, 1e-12)[:, None]
+        return block
+
+    wanted = unit(examples).T
+    best = [(unit(rows[at : at + _BLOCK]) @ wanted).max(axis=1) for at in starts]
+    return np.concatenate(best).astype(np.float64)
+
+
+def example_seconds(examples: Sequence[Recording]) -> float:
+    """Return the length of the shortest example in s."""
+    return min(inspect(example.source).seconds for example in examples)
+
+
+def similar_windows(
+    index: Index,
+    examples: Index,
+    *,
+    n: int,
+    per_recording: int | None,
+    reviewed: Sequence[Path],
+    out: Path,
+) -> list[Window]:
+    """Return the n windows that are most similar to an example, the most similar first."""
+    found = index.windows
+    nearness = similarities(index.rows, examples.rows)
+    scored = Scored(found.names, found.recordings, found.times, nearness[:, None])
+    left = without_reviewed(scored, reviewed)
+    order = np.argsort(-left.scores[:, 0], kind="stable")
+    chosen = first_of_each(order, left.recordings, n, per_recording)
+    windows = []
+    for at in chosen.tolist():
+        start, end = map(float, left.times[at])
+        path = path_in_table(left.names[left.recordings[at]], out)
+        sizes, score = (len(chosen), len(left)), float(left.scores[at, 0])
+        windows.append(Window(path, start, end, SIMILAR, 1.0, SIMILAR, 0.0, *sizes, score=score))
+    return windows
