@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from audioclf.base.errors import AudioclfError, ResultError
+from audioclf.base.errors import AudioclfError, ConfigError, ResultError
 from audioclf.cli import options
 from audioclf.cli.terminal import complain, say
 
@@ -21,14 +21,33 @@ if TYPE_CHECKING:
     from audioclf.models.bundle.reading import Bundle
 
 T = TypeVar("T")
+Demo = Literal["python", "html"]
 
 
 def export(
     file: options.ModelArgument,
-    to: Annotated[Literal["onnx"], typer.Option(help="Format.", show_default=False)],
+    to: Annotated[Literal["onnx"], typer.Option(help="Format.")] = "onnx",
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write; by default next to the model.", show_default=False),
+        typer.Option(
+            help="File to write, or folder of a demo; by default next to the model.",
+            show_default=False,
+        ),
+    ] = None,
+    demo: Annotated[
+        Demo | None,
+        typer.Option(
+            help="Write a folder that runs without audioclf: a script, or a page for browsers.",
+            show_default=False,
+        ),
+    ] = None,
+    onnxruntime_web: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the npm package onnxruntime-web, for --demo html.",
+            show_default=False,
+        ),
     ] = None,
     config: Annotated[
         Path | None,
@@ -51,16 +70,21 @@ def export(
     from audioclf.base.files import OutputFolder
     from audioclf.models.bundle.reading import model_file, read_bundle, try_bundle
     from audioclf.models.onnx.export import N_FRESH, TOLERANCE, check_tools, to_onnx
+    from audioclf.server.demos import RUNTIME_HINT
 
     file = model_file(file)
-    target = _target(file, out, to)
+    target = _target(file, out, to if demo is None else demo)
+    if demo is not None and source == "features":
+        raise ConfigError("--demo begins with sound", hint="Leave --from features out.")
+    if (demo == "html") != (onnxruntime_web is not None):
+        raise ConfigError("--demo html and --onnxruntime-web need each other", hint=RUNTIME_HINT)
     check_tools()
     registry = options.load_registry()
     if untrusted:
         try_bundle(file, weights=weights)
     bundle = read_bundle(file, registry, weights=weights)
     if source == "sound":
-        _export_sound(bundle, target, config, registry)
+        _export_sound(bundle, target, config, registry, demo, onnxruntime_web)
         return
     clips = _clips(bundle, config, lambda path: _rows(bundle, path, registry, quiet=quiet))
     conversion = to_onnx(bundle, *([] if clips is None else [clips]))
@@ -77,13 +101,26 @@ def export(
     )
 
 
-def _export_sound(bundle: Bundle, target: Path, config: Path | None, registry: Registry) -> None:
+def _export_sound(
+    bundle: Bundle,
+    target: Path,
+    config: Path | None,
+    registry: Registry,
+    demo: Demo | None,
+    runtime: Path | None,
+) -> None:
     from audioclf.base.files import OutputFolder
     from audioclf.models.onnx.sound import SOUND_TOLERANCE, to_onnx_from_sound
+    from audioclf.server.demos import write_page, write_script
 
     sounds = _clips(bundle, config, lambda path: _sounds(bundle, path, registry)) or []
-    conversion = to_onnx_from_sound(bundle, sounds)
-    OutputFolder(target.parent).write_bytes(target.name, conversion.content)
+    conversion = to_onnx_from_sound(bundle, sounds, trims=demo != "html")
+    if demo == "python":
+        write_script(target, bundle.model, conversion.content)
+    elif runtime is not None:
+        write_page(target, bundle.model, conversion.content, runtime)
+    else:
+        OutputFolder(target.parent).write_bytes(target.name, conversion.content)
     on = f"{len(sounds)} clips and " if sounds else ""
     say(
         f"{target}\n  input waveform [n_samples], mono, {bundle.model.sr} Hz; outputs label and "

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +26,7 @@ from audioclf.base.errors import AudioclfError
 from audioclf.models.windows import Cutting
 from audioclf.predict.settings import Settings, check_settings, event_rule
 from audioclf.server.openapi import description
+from audioclf.server.page import page_of
 from audioclf.server.query import Query
 from audioclf.server.safety import PAGE_HEADERS, refusal
 from audioclf.server.workers import RawSamples, Request, Workers
@@ -162,7 +161,7 @@ class Server:
 
     async def page(self, http: HttpRequest) -> Response:
         """Answer `GET /`: a page that classifies a file or a microphone."""
-        return HTMLResponse(_page(self.model), headers=PAGE_HEADERS)
+        return HTMLResponse(page_of(self.model, "server"), headers=PAGE_HEADERS)
 
     async def describe(self, http: HttpRequest) -> Response:
         """Answer `GET /model`."""
@@ -260,16 +259,3 @@ async def _not_found(http: HttpRequest, exc: Any) -> Response:
 
 def _error(status: int, message: str, hint: str | None = None) -> Response:
     return JSONResponse({"error": message, "hint": hint}, status_code=status)
-
-
-def _page(model: Model) -> str:
-    facts = {
-        "name": model.manifest.name,
-        "pipeline": model.manifest.cell,
-        "classes": list(model.classes),
-        "score": model.score_name,
-        "several": model.is_several,
-    }
-    text = json.dumps(facts).replace("<", "\\u003c")
-    page = files("audioclf.server").joinpath("page.html").read_text(encoding="utf-8")
-    return page.replace("__FACTS__", text)
