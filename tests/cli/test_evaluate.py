@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,28 @@ import pytest
 from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.fitting import fit_final
 from audioclf.evaluation.results import Pipeline
+from audioclf.experiment.evaluating import evaluate as evaluating
+from audioclf.experiment.media import begin_plots
 from audioclf.features.extraction import extract
 from audioclf.models.bundle.manifest import Training
 from audioclf.runs.reading import read_run
+from audioclf.starters.sample_data.registry import SAMPLES, write_sample
 from tests.conftest import Done, run_cli, tone, write_wav
 from tests.models.making import AUDIO, SEED, Fitted, classifier, registry, written
 
 FREQUENCIES = {"low": 700.0, "high": 760.0, "middle": 730.0}
 
 
-def evaluate(*args: object, code: int = 0) -> Done:
+def evaluate(*args: object, code: int | None = 0) -> Done:
     return run_cli("evaluate", *map(str, args), "--no-cache", "--jobs", "1", code=code)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_plots() -> Iterator[None]:
+    """Draw no plots, which take most of the time; a slow test draws them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluating, "begin_plots", lambda *_: dict)
+        yield
 
 
 def write_tones(root: Path, labels: Sequence[str], seed: int) -> Path:
@@ -87,7 +98,10 @@ def test_training_clips_unknown_classes_and_broken_files_are_named_and_left_out(
     assert "was trained on 2 of these clips, which are left out: low/0_0.wav, low/0_1.wav" in (
         result.stderr
     )
-    assert "does not know 1 of the classes of the data (middle; 8 clips)" in result.stderr
+    assert (
+        "does not know the class middle of the data (8 clips): their clips are left out"
+        in result.stderr
+    )
     assert "1 of 17 clips could not be read" in result.stderr
     with (out / "ledger.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -138,3 +152,67 @@ def test_the_page_is_made_again_from_the_folder(done: tuple[Done, Path], tmp_pat
     again = tmp_path / "again.html"
     run_cli("report", out, "--out", again, code=0)
     assert "data:audio/" in again.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "message"),
+    [
+        (lambda base: [base / "tones"], 3, "all 16 clips are in the training of second"),
+        (lambda base: [base / "first"], 2, "is a model or a run, and the labelled recordings are"),
+        (lambda base: [base / "nowhere"], 3, "no such config, folder, zip archive or table"),
+        (lambda base: [base / "tones", "--set", "audio.sr=4000"], 2, "but by the model"),
+        (lambda base: [base / "other"], 3, "have no class in common: the data have hiss, hum, the"),
+    ],
+)
+def test_wrong_data_is_one_error(
+    make: Callable[[Path], list[object]], code: int, message: str, base: Path
+) -> None:
+    for label in ("hum", "hiss"):
+        write_wav(base / "other" / label / "a.wav", tone(200.0, 0.3, 8000, seed=1))
+    result = evaluate(base / "second.audioclf", *make(base), code=code)
+    assert message in result.stderr
+
+
+def test_a_class_without_clips_is_in_no_average_and_predicting_it_is_an_error(
+    base: Path, tmp_path: Path
+) -> None:
+    """All clips that are left are of one class, so accuracy is its recall."""
+    config = tmp_path / "low.yaml"
+    write_tones(tmp_path / "lows", ["low", "middle"], 200)
+    dataset = "dataset: {type: folder, path: lows}"
+    config.write_text(
+        f"{dataset}\nmetrics: [accuracy, f1_macro, balanced_accuracy]\naudit: false\n"
+        "report: {html: false}\n"
+    )
+    out = tmp_path / "out"
+    result = evaluate(base / "second.audioclf", config, "--out", out)
+    assert (
+        "the data lack the class high of second: no average includes them, and to predict"
+        in result.stderr
+    )
+    assert "not compared with its own cross-validation" in result.stderr
+    cell = metrics(out)["cells"]["second"]
+    right = cell["confusion"][1][1] / 8
+    values = {name: value["value"] for name, value in cell["metrics"].items()}
+    assert values["accuracy"] == values["balanced_accuracy"] == right
+    assert values["f1_macro"] == pytest.approx(2 * right / (1 + right))
+    assert cell["per_class"]["high"]["f1"]["value"] is None
+
+
+@pytest.mark.slow
+def test_a_model_written_before_is_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its interval of no width, at the end of the range, is replaced by Wilson's."""
+    monkeypatch.setattr(evaluating, "begin_plots", begin_plots)
+    path = Path(__file__).parents[1] / "data" / "models" / "calibrated.audioclf"
+    data = write_sample(SAMPLES["clean"], tmp_path / "clean", seed=5).folder
+    out, plain = tmp_path / "out", ("--set", "audit=false", "--set", "report.html=false")
+    done = evaluate(path, data / "config.yaml", "--out", out, *plain, code=None)
+    if "written with scikit-learn" in done.stderr:
+        pytest.skip(done.stderr)
+    model = metrics(out)["cells"]["calibrated"]["model"]
+    assert model["cross_validation"]["metrics"]["accuracy"]["low"] < 0.95
+    assert model["difference"]["accuracy"]["high"] > 0
+    assert metrics(out)["clips"]["evaluated"] == 60
+    assert (out / "plots" / "per-class.png").is_file()

@@ -15,6 +15,7 @@ import pytest
 import audioclf
 from audioclf.base.errors import ConfigError
 from audioclf.evaluation.metrics.estimate import estimates
+from audioclf.experiment.evaluating import evaluate as evaluating
 from audioclf.report.run.several import LabelSets
 from audioclf.runs.comparing import compare_runs
 from audioclf.runs.folder import METRICS, PIPELINES
@@ -37,10 +38,16 @@ classifiers:
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a config on mixtures of tones, some of which are not labelled."""
-    folder, rng = tmp_path_factory.mktemp("chords"), np.random.default_rng(0)
-    pitches = {"low": 300.0, "mid": 900.0, "top": 2500.0}
+    return write_chords(tmp_path_factory.mktemp("chords"), 48)
+
+
+PITCHES = {"low": 300.0, "mid": 900.0, "top": 2500.0}
+
+
+def write_chords(folder: Path, n_clips: int, seed: int = 0, pitches: Any = PITCHES) -> Path:
+    rng = np.random.default_rng(seed)
     rows = ["path,label"]
-    for number in range(48):
+    for number in range(n_clips):
         present = [name for name in pitches if rng.random() < 0.4]
         y = rng.normal(0, 0.05, 2400)
         for name in present:
@@ -254,3 +261,27 @@ def test_serve_answers_with_the_labels_of_predict(result: Any) -> None:
     assert answer["windows"][0].keys() == {"start", "end", "labels", "scores"}
     with pytest.raises(RefusedError, match="no class 'lo'"):
         server._read(QueryParams("threshold=lo=0.3"))
+
+
+def test_a_finished_model_is_evaluated_on_the_classes_that_it_shares(
+    result: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data have no `top`, and `hum`, which the model does not know."""
+    monkeypatch.setattr(evaluating, "begin_plots", lambda *_: dict)
+    data = write_chords(tmp_path, 16, 5, {"low": 300.0, "mid": 900.0, "hum": 120.0})
+    out = tmp_path / "out"
+    done = run_cli(
+        "evaluate", result.folder, data, "--out", out, "--no-cache", "--jobs", "1", code=0
+    )
+    assert "run does not know the class hum of the data (" in done.stderr
+    assert "the data lack the class top of run: no average includes them\n" in done.stderr
+    saved = read_run(out)
+    assert saved.classes == ("low", "mid")
+    (pipeline,) = saved.pipelines
+    (fold,) = pipeline.folds
+    states = saved.targets.states
+    assert states is not None
+    hits = ((fold.y_pred == 1) & (states == 1)).sum(axis=0)
+    truth, said = (states == 1).sum(axis=0), ((fold.y_pred == 1) & (states >= 0)).sum(axis=0)
+    f1 = read_json(out / METRICS)[PIPELINES]["run"]["metrics"]["f1_macro"]["value"]
+    assert f1 == pytest.approx((2 * hits / (truth + said)).mean())

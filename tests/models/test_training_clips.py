@@ -30,6 +30,14 @@ def test_a_clip_is_known_by_its_features_to_the_last_bit() -> None:
     assert TrainingClips.of(rows(0), KEY).contains(rows()).tolist() == [False] * 5
 
 
+def test_a_file_is_known_by_its_digest(tmp_path: Path) -> None:
+    path = written(tmp_path / "m.audioclf", fitted(classifier("dummy")), digests=["ef" * 32, KEY])
+    clips = load(path).clips
+    assert clips is not None
+    assert clips.contains_files([KEY, "cd" * 32, "ef" * 32]).tolist() == [True, False, True]
+    assert not TrainingClips.of(rows(), KEY).contains_files([KEY]).any()
+
+
 def test_what_is_kept_of_a_clip_is_eight_bytes_that_differ_between_datasets() -> None:
     one, other = TrainingClips.of(rows(), KEY), TrainingClips.of(rows(), "cd" * 32)
     assert one.digests.nbytes == 8 * 5

@@ -226,6 +226,14 @@ def test_terms_of_use_are_shown(page: Page, tmp_path: Path) -> None:
     assert "Terms of use" not in page.text
 
 
+def test_clips_that_are_left_out_as_hard_are_counted(page: Page, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    metrics = {**run.metrics, "clips": {"hard": {"windows with two labels at once": 1204}}}
+    text = Page(build_report(replace(run, metrics=metrics))).text
+    assert "1,204 windows with two labels at once: the results do not hold for them" in text
+    assert "left out as hard" not in page.text
+
+
 def test_costs_and_classes_are_shown_where_they_were_measured(tmp_path: Path) -> None:
     estimate = {"value": 0.5, "low": 0.25, "high": None}
     extra = {

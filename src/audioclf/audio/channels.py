@@ -39,4 +39,4 @@ def with_channels(dataset: Dataset, *, isolate: bool = False) -> Dataset:
             replace(clip, id=f"{clip.id}{source.suffix}", source=source, group=group)
             for source in sources
         ] or [replace(clip, group=group)]
-    return Dataset(clips, name=dataset.name, notes=dataset.notes, several=dataset.is_several)
+    return dataset.with_clips(clips)

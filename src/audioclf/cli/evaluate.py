@@ -20,7 +20,7 @@ def evaluate(
     models: Annotated[
         list[Path],
         typer.Argument(
-            metavar="MODEL...",
+            metavar="MODEL",
             help="Models, such as model.audioclf, or the folders of their runs.",
             show_default=False,
         ),

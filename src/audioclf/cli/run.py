@@ -200,7 +200,7 @@ def describe_result(result: RunResult) -> str:
     weighted = f"; weighted by {result.weighted_by}" if result.weighted_by else ""
     parts = [
         table,
-        f"{what}; [{interval}]{weighted}",
+        f"{what}; [{interval}]{weighted}{_hard(result)}",
         *_curve(result),
         *_judgement(result),
         "\n".join(_places(result)),
@@ -220,6 +220,13 @@ def _row(result: RunResult, pipeline: PipelineSummary) -> list[str]:
         pipeline.peak_memory,
     )
     return [name, *shown, *cost_columns(*costs)]
+
+
+def _hard(result: RunResult) -> str:
+    from audioclf.runs.results import hard_words
+
+    words = hard_words(result.hard)
+    return f"\nleft out as hard, so the results do not hold for them: {words}" if words else ""
 
 
 def _curve(result: RunResult) -> Iterator[str]:

@@ -108,6 +108,9 @@ class Dataset:
         Whether a clip can have several labels, or none.
     classes : iterable of str, optional
         Classes that `classes` has even if no clip has them.
+    hard : mapping of str to int, optional
+        Numbers of clips that the loader left out since they are hard to label, by their kind in
+        words, such as "windows with two labels at once". Results do not hold for such clips.
 
     Raises
     ------
@@ -123,11 +126,13 @@ class Dataset:
         notes: Iterable[str] = (),
         several: bool = False,
         classes: Iterable[str] = (),
+        hard: Mapping[str, int] | None = None,
     ) -> None:
         self.clips = tuple(sorted(map(_normalised, clips), key=lambda clip: clip.id))
         self.name = name
         self.is_several = several
         self._more_classes = frozenset(classes)
+        self.hard = {kind: count for kind, count in (hard or {}).items() if count}
         self.notes = tuple(dict.fromkeys([*notes, *self._own_notes()]))
         if not self.clips:
             raise DatasetError(f"{name}: no audio files found")
@@ -202,7 +207,7 @@ class Dataset:
         kept = [clip for clip in self.clips if clip.id in wanted]
         own = set(self._own_notes())
         notes = [note for note in self.notes if note not in own]
-        return self._with(kept, notes)
+        return self.with_clips(kept, notes=notes)
 
     def readable(self, ids: Iterable[str]) -> Dataset:
         """Return the dataset of the clips that can be read, with a note on each lost class."""
@@ -213,11 +218,24 @@ class Dataset:
             for name, count in self.class_counts.items()
             if name not in subset.class_counts
         ]
-        return self._with(subset.clips, [*lost, *subset.notes])
+        return self.with_clips(subset.clips, notes=[*lost, *subset.notes])
 
-    def _with(self, clips: Iterable[Clip], notes: Iterable[str]) -> Dataset:
-        several, classes = self.is_several, self._more_classes
-        return Dataset(clips, name=self.name, notes=notes, several=several, classes=classes)
+    def with_clips(
+        self,
+        clips: Iterable[Clip],
+        *,
+        notes: Iterable[str] | None = None,
+        classes: Iterable[str] | None = None,
+    ) -> Dataset:
+        """Return a dataset of other clips, which has all else from this one unless it is given."""
+        return Dataset(
+            clips,
+            name=self.name,
+            notes=self.notes if notes is None else notes,
+            several=self.is_several,
+            classes=self._more_classes if classes is None else classes,
+            hard=self.hard,
+        )
 
     def _own_notes(self) -> Iterator[str]:
         yield from _alike(self.classes)

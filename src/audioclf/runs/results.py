@@ -102,6 +102,8 @@ class RunResult:
         Errors of plugins that were notified; the results are complete.
     models : tuple of EvaluatedModel
         Of an evaluation of finished models, their results in cross-validation.
+    hard : dict of str to int
+        Numbers of clips that the loader left out since they are hard to label, by their kind.
     """
 
     config: RunConfig
@@ -123,6 +125,7 @@ class RunResult:
     failed_notifications: tuple[str, ...] = ()
     weighted_by: str = ""
     models: tuple[EvaluatedModel, ...] = ()
+    hard: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def cells(self) -> tuple[PipelineSummary, ...]:
@@ -243,7 +246,17 @@ def summarise(
         n_units=len(tested),
         notes=(*notes, *_selection_notes(results, pipelines[0], targets, config)),
         weighted_by=weighted_by(config.model_dump()["dataset"], targets),
+        hard=dataset.hard,
     )
+
+
+def hard_words(hard: Mapping[str, int]) -> str:
+    """Return the numbers of clips that are left out as hard; "" for none.
+
+    >>> hard_words({"windows with two labels at once": 3, "annotations": 2})
+    '3 windows with two labels at once, 2 annotations'
+    """
+    return ", ".join(f"{count:,} {kind}" for kind, count in hard.items())
 
 
 def _untested_labels(repeats: Sequence[Repeat], targets: Targets) -> Iterator[str]:

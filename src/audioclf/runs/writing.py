@@ -137,7 +137,8 @@ class _Tables:
         return {
             **({"labels": "several"} if self.dataset.is_several else {}),
             "classes": list(result.classes),
-            "clips": {"evaluated": result.n_clips, "left_out": result.n_failed},
+            "clips": {"evaluated": result.n_clips, "left_out": result.n_failed}
+            | ({"hard": dict(result.hard)} if result.hard else {}),
             "split": result.splits,
             "unit": {"name": result.unit, "count": result.n_units},
             **({"weighted_by": result.weighted_by} if result.weighted_by else {}),

@@ -347,6 +347,8 @@ def test_windows_are_labeled_and_the_rest_is_noted(tmp_path: Path) -> None:
         "1 window has two labels at once, skipped",
         "1 window has an annotation, but too little of it, skipped",
     )
+    hard = {"windows with two labels at once": 1, "windows that an annotation covers too little": 1}
+    assert found.subset(["rec.wav@0.0-1.0"]).hard == found.hard == hard
 
 
 def test_windows_may_overlap_and_ask_for_less(tmp_path: Path) -> None:

@@ -143,7 +143,8 @@ class Annotations(Loader):
         notes = [*listing.notes, *collection.notes(marked), *tally.notes(self.window is not None)]
         if not clips:
             raise DatasetError(f"{listing.name}: no clip is left: {'; '.join(notes) or 'no label'}")
-        return Dataset(clips, name=listing.name, notes=notes, several=several)
+        hard = tally.hard(self.window is not None)
+        return Dataset(clips, name=listing.name, notes=notes, several=several, hard=hard)
 
     def _groups(self, name: str, ids: Sequence[str]) -> dict[str, str]:
         """Return the group of each recording by its id."""
@@ -357,6 +358,15 @@ class _Tally:
         named = [annotation for annotation in marked if annotation.label]
         self.counts["unnamed"] += len(marked) - len(named)
         self.counts["points"] += sum(note.end == note.start for note in named)
+
+    def hard(self, windows: bool) -> dict[str, int]:
+        """Return the numbers of clips that are left out as hard, by their kind in words."""
+        if not windows:
+            return {"annotations that overlap one of another label": self.counts["conflicts"]}
+        return {
+            "windows with two labels at once": self.counts["conflicts"],
+            "windows that an annotation covers too little": self.counts["too little"],
+        }
 
     def notes(self, windows: bool) -> list[str]:
         """Return a note for each reason that occurred."""

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.config.loading import config_of, load_config
-from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.label_sets import join_labels, split_labels
 from audioclf.dataset.path_labels import shown
 from audioclf.evaluation.metrics.estimate import check_metrics
 from audioclf.experiment.evaluating.models import NamedModel, metrics_of
 from audioclf.experiment.prepared import load_dataset
+from audioclf.runs.folder import MODEL, RECORD
 from audioclf.starters.recipes import config_file, recipe_overrides
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.config.run_config import RunConfig
+    from audioclf.dataset.dataset import Dataset
     from audioclf.starters.first_config.results import Layout
 
 _CONFIGS = (".yaml", ".yml")
@@ -77,9 +78,11 @@ def _layout(data: str) -> Layout:
             f"{data}: no such config, folder, zip archive or table of labelled recordings",
             hint="`audioclf evaluate MODEL DATA`: the data come last.",
         )
-    if path.suffix.lower() == ".audioclf":
+    if path.suffix.lower() == ".audioclf" or any(
+        (path / name).is_file() for name in (MODEL, RECORD)
+    ):
         raise ConfigError(
-            f"{data} is a model, and the labelled recordings are missing",
+            f"{data} is a model or a run, and the labelled recordings are missing",
             hint="`audioclf evaluate MODEL... DATA`: the data come last.",
         )
     return with_groups(find_layout(path))
@@ -125,14 +128,9 @@ def load_shared(
     notes = list(_class_notes(dataset, models, shared))
     if several:
         clips = [replace(clip, label=_only(clip.label, shared)) for clip in dataset]
-        return _with_classes(dataset, clips, shared), notes
+        return dataset.with_clips(clips, classes=shared), notes
     clips = [clip for clip in dataset if clip.label in shared]
-    return _with_classes(dataset, clips, shared.union(*known)), notes
-
-
-def _with_classes(dataset: Dataset, clips: Iterable[Any], classes: Iterable[str]) -> Dataset:
-    several = dataset.is_several
-    return Dataset(clips, name=dataset.name, notes=dataset.notes, several=several, classes=classes)
+    return dataset.with_clips(clips, classes=shared.union(*known)), notes
 
 
 def _only(label: str, classes: set[str]) -> str:
@@ -142,25 +140,21 @@ def _only(label: str, classes: set[str]) -> str:
 
 def _class_notes(dataset: Dataset, models: Sequence[NamedModel], shared: set[str]) -> Iterator[str]:
     """Yield the classes that one side lacks, and their effect on the numbers."""
-    clips = "their clips are left out"
-    if dataset.is_several:
-        clips = "they are in no number"
+    left_out = "no number includes them" if dataset.is_several else "their clips are left out"
+    wrong = "" if dataset.is_several else ", and to predict them is an error"
     for each in models:
         name, known = each.name, set(each.model.classes)
         if lacking := sorted(set(dataset.classes) - known):
             n = sum(dataset.class_counts[label] for label in lacking)
-            yield (
-                f"{name} does not know {len(lacking)} of the classes of the data "
-                f"({shown(lacking, most=_MAX_NAMED)}; {n} clips): {clips}"
-            )
+            yield f"{name} does not know {_named(lacking)} of the data ({n} clips): {left_out}"
         if more := sorted(known - set(dataset.classes)):
-            effect = "no average includes them"
-            if not dataset.is_several:
-                effect += ", and predicting one is an error"
-            yield (
-                f"the data have no clip of {len(more)} classes of {name} "
-                f"({shown(more, most=_MAX_NAMED)}): {effect}"
-            )
+            yield f"the data lack {_named(more)} of {name}: no average includes them{wrong}"
+
+
+def _named(classes: Sequence[str]) -> str:
+    """Return some classes with their number, as "the 2 classes cat, dog"."""
+    number = "class" if len(classes) == 1 else f"{len(classes)} classes"
+    return f"the {number} {shown(classes, most=_MAX_NAMED)}"
 
 
 def _listed_models(models: Sequence[NamedModel]) -> str:

@@ -210,8 +210,8 @@ class _Evaluation:
             return extraction, notes
         if len(trained) == len(ids):
             raise DatasetError(
-                f"{extraction.dataset.name}: {', '.join(each.name for each in self.models)} was "
-                f"trained on all {len(ids)} clips, so nothing is left",
+                f"{extraction.dataset.name}: all {len(ids)} clips are in the training of "
+                f"{' or '.join(each.name for each in self.models)}, so none is left",
                 hint="Name recordings that no model has met.",
             )
         return _without(extraction, trained), notes
@@ -245,7 +245,7 @@ class _Evaluation:
         return replace(
             result,
             notes=(*self.notes, *notes, *result.notes, *abstained, *reasons),
-            comparison=compared(config, dataset, results, baseline),
+            comparison=compared(config, dataset, results, baseline) if len(results) > 1 else None,
             audits=audits,
             models=tuple(models),
         )

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audioclf.components.metrics import METRICS
 from audioclf.evaluation.comparison.independent import independent_difference
+from audioclf.evaluation.metrics.bootstrap import interval as interval_of
 from audioclf.evaluation.metrics.estimate import Estimate, estimate
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult, SomeFolds
 from audioclf.experiment.grid import BASELINE
@@ -66,9 +68,17 @@ def evaluated_model(model: NamedModel, result: RunResult, dataset: Dataset) -> E
 
 def _stored(evaluated: Evaluated) -> dict[Any, Estimate]:
     metrics: dict[Any, Estimate] = {}
+    name: Any
     for name, interval in evaluated.metrics.items():
-        if interval is not None:
-            metrics[name] = Estimate(interval.value, interval.low, interval.high)
+        if interval is None or name not in METRICS:
+            continue
+        value, ends = interval.value, (interval.low, interval.high)
+        if interval.low == interval.high:  # as earlier versions wrote at an end of the range
+            info = METRICS[name]
+            ends = interval_of(
+                value, np.full(2, value), evaluated.n_units, low=info.low, high=info.high
+            )
+        metrics[name] = Estimate(value, *ends)
     return metrics
 
 

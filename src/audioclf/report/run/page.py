@@ -24,6 +24,7 @@ from audioclf.runs.folder import (
     STRESS,
 )
 from audioclf.runs.reading import SavedRun, read_run
+from audioclf.runs.results import hard_words
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
@@ -73,7 +74,9 @@ def report_again(
     html = build_report(run, clips=clips, budget_mb=budget_mb, silence=silence)
     path = write_page(target, html)
     notes = [silence] if sound and clips is None else []
-    expected = [COMPARISON, *([AUDIT] if run.config.get("audit") else [])]
+    expected = [AUDIT] if run.config.get("audit") else []
+    if len(run.pipelines) > 1:
+        expected.insert(0, COMPARISON)
     missing = [name for name in expected if not (folder / name).is_file()]
     notes += [f"{name} is missing, so the page lacks its section" for name in missing]
     return path, "; ".join(notes)
@@ -163,4 +166,5 @@ def _summary(run: SavedRun) -> dict[str, Any]:
         "unit": str(unit.get("name", "clip")),
         "n_units": unit.get("count", len(run.clips)),
         "weighted_by": str(run.metrics.get("weighted_by", "")),
+        "hard": hard_words((run.metrics.get("clips") or {}).get("hard") or {}),
     }
