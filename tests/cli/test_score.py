@@ -13,6 +13,8 @@ import pytest
 from audioclf.base.errors import ResultError
 from audioclf.starters.sample_data.registry import SAMPLES, write_sample
 from tests.conftest import Done, run_cli
+from tests.models.making import made
+from tests.predict.making import recording
 
 HEADER = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tAnnotation\n"
 
@@ -181,6 +183,22 @@ def test_segments_are_scored_over_time_and_by_their_boundaries(tmp_path: Path) -
     assert "time_f1" in (tmp_path / "out" / "scores.csv").read_text().splitlines()[0]
 
 
+@pytest.mark.slow
+def test_segments_of_a_model_are_those_that_predict_writes(tmp_path: Path) -> None:
+    bundle, sounds = made(tmp_path / "m.audioclf"), tmp_path / "sounds"
+    for number in range(2):
+        recording(sounds / f"r{number}.wav", 3.0, seed=number)
+    rows = [("r0", 0, 1, "barbie"), ("r0", 1, 3, "ken"), ("r1", 0, 3, "barbie")]
+    truth = csv_of(tmp_path / "truth.csv", rows)
+    windows = ("--window", 0.2, "--hop", 0.1, "--segments", "--min-duration", 0.5)
+    of_model = scored(bundle, sounds, "--annotations", truth, *windows)
+    found = tmp_path / "found.csv"
+    run_cli("predict", bundle, sounds, *map(str, windows), "--out", found, code=0)
+    of_table = scored(found, sounds, "--annotations", truth, "--segments")
+    assert of_model["accuracy_over_time"] == of_table["accuracy_over_time"]
+    assert of_model["boundaries"] == of_table["boundaries"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -211,6 +229,7 @@ def test_bad_tables_are_one_sentence_with_the_line(tmp_path: Path, text: str, me
         (("--annotations", "truth.csv"), "the length of r1.wav is unknown"),
         (("--annotations", "absent"), "no such"),
         (("--annotations", "truth.csv", "--window", "1"), "about a model"),
+        (("--annotations", "truth.csv", "--segments", "--threshold", "1"), "is about events"),
         (("--annotations", "truth.csv", "--seconds", "60", "--precision", "2"), "at most 1"),
         (("--annotations", "truth.csv", "--seconds", "0"), "above 0"),
         (("--annotations", "truth.csv", "--seconds", "60", "--only", "owl"), "neither"),
