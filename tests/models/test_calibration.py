@@ -166,7 +166,7 @@ def test_a_model_abstains_below_its_score(tmp_path: Path) -> None:
     model = audioclf.load(path)
     assert model.score_name == "score"
     top = found.estimator.predict_proba(found.X).max(axis=1)
-    np.testing.assert_array_equal(model.decide(found.X) == -1, top < 0.9)
+    np.testing.assert_array_equal(model.decide(found.X)[0] == -1, top < 0.9)
     assert 0 < (top < 0.9).sum() < len(top)
     sounds = [tone(300.0, 0.5, 8000, seed) for seed in range(3)]
     expected = [None if score.max() < 0.9 else "x" for score in model.scores(sounds, sr=8000)]

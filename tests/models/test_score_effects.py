@@ -208,7 +208,7 @@ def final_of(path: Path, config: RunConfig) -> tuple[str, ...]:
     results = evaluate([pipeline], extraction.matrices, targets, splits, seed=1)
     folder = RunFolder.create(path)
     result = summarise(config, folder, extraction, splits, results)
-    fitted = fit_on_all(config, results[0], extraction, in_batches=False)
+    fitted = fit_on_all(config, results[0], extraction, in_batches=False, fit_on=evaluate)
     return write_final(folder, result, fitted, extraction, registry())[1]
 
 

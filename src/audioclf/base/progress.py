@@ -30,6 +30,7 @@ _NAMES = {
     "reading": "features",
     "fitting": "fit",
     "curve": "learning curve, fit",
+    "unknown": "classes left out, fit",
     "metrics": "metrics",
     "audits": "audits",
     "final": "final fit",
@@ -160,6 +161,8 @@ def _begun(stage: str, total: int) -> str:
         return f"{total} fits"
     if stage == "curve":
         return f"{total} fits of the learning curve"
+    if stage == "unknown":
+        return f"{total} fits with a class left out"
     return f"{name}, {total} clips" if stage in ("reading", "headers") else name
 
 

@@ -56,6 +56,7 @@ def _text(contents: Contents) -> str:
             *_metrics(manifest),
             *_calibration(manifest.calibration),
             *_abstention(manifest),
+            *_unknown(manifest),
             *_weights(manifest),
             format_table(("made with", "version"), list(manifest.versions.items())),
             format_table(("file", "bytes", "sha256"), members),
@@ -140,6 +141,17 @@ def _abstention(manifest: Manifest) -> Iterator[str]:
         return
     rows = [(what, *_numbers(share)) for what, share in abstention_rows(manifest.abstention)]
     yield format_table((head, "share", "interval"), rows)
+
+
+def _unknown(manifest: Manifest) -> Iterator[str]:
+    if (found := manifest.unknown) is None:
+        return
+    rows = [
+        (f"known clips lost, of {100 * found.lost:g} % allowed", *_numbers(found.measured_lost)),
+        ("clips refused of a class left out", *_numbers(found.refused)),
+        *((f"of {name}", *_numbers(share)) for name, share in found.by_class.items()),
+    ]
+    yield format_table((f"unknown by {found.method}", "share", "interval"), rows)
 
 
 def _numbers(interval: Interval | None) -> tuple[str, str]:

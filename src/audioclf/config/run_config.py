@@ -25,6 +25,7 @@ from audioclf.components.pooling import Flatten
 from audioclf.config.yaml_source import dump_yaml
 from audioclf.evaluation.curve_settings import LearningCurveConfig
 from audioclf.evaluation.splits import Split, StratifiedKFold
+from audioclf.evaluation.unknown_settings import UnknownConfig
 
 
 class Report(Settings):
@@ -100,6 +101,9 @@ class RunConfig(Settings):
     """Whether `model.audioclf` also holds an ONNX graph, by which it predicts where other versions
     are installed; the extra `onnx` makes it, except for estimators of more than 1 MB."""
 
+    unknown: UnknownConfig | None = None
+    """How the final model finds sounds of no known class; null if each sound gets a class."""
+
     learning_curve: LearningCurveConfig | None = None
     """Fits of each pipeline to fewer training clips of each class as well; null for none."""
 
@@ -123,6 +127,8 @@ class RunConfig(Settings):
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out the keys of augmentation if there is none, for versions that lack them."""
         data: dict[str, Any] = handler(self)
+        if self.unknown is None:
+            data.pop("unknown", None)
         if not self.augment:
             data = {key: value for key, value in data.items() if key not in ("augment", "copies")}
         return data
@@ -131,6 +137,15 @@ class RunConfig(Settings):
     def _copies_need_changes(self) -> RunConfig:
         if "copies" in self.model_fields_set and "augment" not in self.model_fields_set:
             raise ValueError("copies: set `augment`, the list of changes that make them")
+        return self
+
+    @model_validator(mode="after")
+    def _unknown_has_its_scores(self) -> RunConfig:
+        if self.unknown is not None and self.unknown.method == "score" and self.calibrate:
+            raise ValueError(
+                "unknown: `method: score` takes the scores as the classifier gives them: remove "
+                "`calibrate`, or set `method: distance`"
+            )
         return self
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from audioclf.models.bundle.manifest import Evaluated, Training
 from audioclf.models.bundle.writing import BundleContents, write_bundle
 from audioclf.models.calibration.effects import Scored, ScoreEffects, effects_of
 from audioclf.models.calibration.records import Interval
+from audioclf.models.unknown import Search, UnknownRule
 from audioclf.runs.folder import IMPORTANCES, MODEL
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from audioclf.components.registry import Registry
     from audioclf.config.run_config import RunConfig
+    from audioclf.evaluation.learning_curve import Fit
     from audioclf.evaluation.metrics.estimate import Estimate
     from audioclf.evaluation.metrics.repeats import Floats
     from audioclf.evaluation.results import Pipeline, PipelineResult
@@ -41,15 +43,23 @@ class Fitted:
     fit: FinalFit
     importances: Floats | None
     effects: ScoreEffects
+    unknown: UnknownRule | None = None
+    notes: tuple[str, ...] = ()
+    """On the scores and the rule for unknown sounds; each is the end of a sentence."""
 
 
 def fit_on_all(
-    config: RunConfig, evaluated: PipelineResult, extraction: Extraction, *, in_batches: bool
+    config: RunConfig,
+    evaluated: PipelineResult,
+    extraction: Extraction,
+    *,
+    in_batches: bool,
+    fit_on: Fit,
 ) -> Fitted:
     """Fit a pipeline on all clips.
 
     `evaluated` holds its out-of-fold predictions, by which scores are calibrated and abstaining is
-    measured.
+    measured; `fit_on` fits pipelines on other folds.
     """
     pipeline = evaluated.pipeline
     matrix, targets = extraction.matrices[pipeline.featurizer], extraction.dataset.targets
@@ -65,7 +75,13 @@ def fit_on_all(
     else:
         fit = fit_final(pipeline, matrix, targets, seed=config.seed, in_batches=in_batches)
     importances = _importances(config, pipeline, fit.estimator, extraction)
-    return Fitted(pipeline, fit, importances, _effects(config, evaluated, extraction))
+    effects = _effects(config, evaluated, extraction)
+    unknown, about_unknown = None, tuple[str, ...]()
+    if config.unknown is not None:
+        search = Search(config.unknown, evaluated, matrix, targets, fit_on, seed=config.seed)
+        unknown, about_unknown = search.rule()
+    notes = (*effects.notes, *about_unknown)
+    return Fitted(pipeline, fit, importances, effects, unknown, notes)
 
 
 def write_final(
@@ -84,7 +100,7 @@ def write_final(
             names = [str(each) for each in featurizer.row_names(config.audio.sr)]
         data = importances_data({pipeline.name: fitted.importances}, {pipeline.name: names})
         folder.write_json(IMPORTANCES, data)
-    of_scores = [f"the model of {pipeline.name} {note}" for note in effects.notes]
+    of_scores = [f"the model of {pipeline.name} {note}" for note in fitted.notes]
     readable = [row for row in extraction.ledger if row.status == "ok"]
     below = config.abstain_below if effects.abstention is not None else None
     contents = BundleContents(
@@ -103,6 +119,7 @@ def write_final(
         calibration=effects.calibration,
         abstain_below=below,
         abstention=effects.abstention,
+        unknown=fitted.unknown,
         notes=(*_card_notes(result, extraction), *of_scores),
         graph=config.graph,
     )

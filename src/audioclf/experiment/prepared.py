@@ -109,6 +109,7 @@ class Prepared:
         """Check that metrics, splits and classifiers suit the dataset and the features."""
         from audioclf.evaluation.fitting import weight_keywords
         from audioclf.evaluation.metrics.estimate import check_metrics
+        from audioclf.models.decisions import UNKNOWN
 
         config, classes = self.config, self.dataset.classes
         if config.allow:
@@ -120,6 +121,11 @@ class Prepared:
         if config.learning_curve and config.learning_curve.metric:
             check_metrics(
                 [config.learning_curve.metric], classes, "learning_curve: ", several=several
+            )
+        if config.unknown is not None and UNKNOWN in classes:
+            raise ConfigError(
+                f"a class has the name {UNKNOWN!r}, which `unknown` gives to sounds of no class",
+                hint="Give the class another name, or remove `unknown`.",
             )
         if several:
             _check_for_several(config)
@@ -287,7 +293,7 @@ def of_copies(config: RunConfig) -> Iterator[str]:
 
 def _check_for_several(config: RunConfig) -> None:
     """Refuse settings that are made for one label per clip."""
-    for name in ("calibrate", "abstain_below"):
+    for name in ("calibrate", "abstain_below", "unknown"):
         if getattr(config, name) is not None:
             raise ConfigError(
                 f"{name} is made for one label per clip, and the clips have several",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from audioclf.dataset.targets import Targets
     from audioclf.engines.base import Engine
     from audioclf.engines.local import ProcessEngine
-    from audioclf.evaluation.learning_curve import LearningCurve
+    from audioclf.evaluation.learning_curve import Fit, LearningCurve
     from audioclf.evaluation.memory import FitPlan
     from audioclf.evaluation.results import PipelineResult
     from audioclf.evaluation.splits import Splits
@@ -154,6 +154,7 @@ class _Evaluation:
     splits: Splits
     results: tuple[PipelineResult, ...]
     fits: FitPlan
+    fit: Fit
     curve: LearningCurve | None = None
 
 
@@ -252,14 +253,10 @@ class _Run:
         )
         results = fit(pipelines, splits=splits, progress=partial(self.progress, "fitting"))
         curve = self._curve(results, splits, dataset.targets, fit)
-        return _Evaluation(splits, results, fits, curve)
+        return _Evaluation(splits, results, fits, fit, curve)
 
     def _curve(
-        self,
-        results: tuple[PipelineResult, ...],
-        splits: Splits,
-        targets: Targets,
-        fit: Callable[..., tuple[PipelineResult, ...]],
+        self, results: tuple[PipelineResult, ...], splits: Splits, targets: Targets, fit: Fit
     ) -> LearningCurve | None:
         """Fit the pipelines to smaller training sides, if the config asks for a learning curve."""
         from audioclf.evaluation.learning_curve import learning_curve
@@ -358,7 +355,13 @@ class _Run:
         with self._timed("final"):
             evaluated = next(item for item in evaluation.results if item.pipeline.name == name)
             in_batches = name in evaluation.fits.batched
-            return fit_on_all(self.config, evaluated, extraction, in_batches=in_batches)
+            return fit_on_all(
+                self.config,
+                evaluated,
+                extraction,
+                in_batches=in_batches,
+                fit_on=partial(evaluation.fit, progress=partial(self.progress, "unknown")),
+            )
 
 
 def _processes(engine: Engine) -> ProcessEngine | None:

@@ -23,7 +23,9 @@ from audioclf.features.worker import Plan, featurize, featurize_clip, featurize_
 from audioclf.models.arrays import ArraySource
 from audioclf.models.bundle.manifest import Manifest, ScoreKind
 from audioclf.models.bundle.training_clips import TrainingClips
-from audioclf.models.calibration.maps import abstained, calibrated, top_of
+from audioclf.models.calibration.maps import calibrated, top_of
+from audioclf.models.class_distance import ClassDistance
+from audioclf.models.decisions import decided, name_of
 from audioclf.models.windows import (
     BATCH,
     Cutting,
@@ -66,6 +68,8 @@ class Model:
     estimator: Any
     """As `Classifier.scorer` returned it, for single views; `scorer` takes rows of all views."""
     clips: TrainingClips | None = None
+    distance: ClassDistance | None = None
+    """Distance to the classes, if `manifest.unknown` asks for it."""
 
     @cached_property
     def views(self) -> Views:
@@ -134,8 +138,9 @@ class Model:
         Returns
         -------
         label : str or None, or a list of these
-            None if the score of the class is below `manifest.abstain_below`. A model of several
-            labels returns a list of the classes whose scores reach their thresholds.
+            `unknown` for a sound of no known class, if the model has a rule for it; None if the
+            score of the class is below `manifest.abstain_below`. A model of several labels returns
+            a list of the classes whose scores reach their thresholds.
 
         Raises
         ------
@@ -148,8 +153,8 @@ class Model:
             states = self.states_of(self._rows(items, sr)) if items else ()
             several = [[self.classes[code] for code in np.flatnonzero(row)] for row in states]
             return list[Label](several)
-        codes = self.decide(self._rows(items, sr)) if items else ()
-        return [self.classes[code] if code >= 0 else None for code in codes]
+        codes = self.decide(self._rows(items, sr))[0] if items else ()
+        return list[Label]([name_of(int(code), self.classes) or None for code in codes])
 
     def predict_proba(self, items: Sound | Sounds, *, sr: int | None = None) -> NDArray[np.float64]:
         """Return the probabilities of one sound or of several, as in scikit-learn.
@@ -337,12 +342,12 @@ class Model:
         scores = calibrated(calibration.mapping, raw)
         return top_of(scores, raw), scores
 
-    def decide(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return the codes of `codes_of`, with -1 where the model abstains."""
-        if (below := self.manifest.abstain_below) is None:
-            return self.codes_of(rows)
+    def decide(
+        self, rows: NDArray[np.float32]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
+        """Return `outputs_of` with -1 where the model abstains, -2 for unknown sounds."""
         codes, scores = self.outputs_of(rows)
-        return abstained(codes, scores, below)
+        return decided(codes, scores, rows, self.manifest, self.distance), scores
 
     def _check_one_label(self) -> None:
         if self.is_several:

@@ -9,6 +9,7 @@ import numpy as np
 
 from audioclf.dataset.label_sets import join_labels
 from audioclf.models.calibration.maps import is_tie
+from audioclf.models.decisions import name_of
 from audioclf.predict.events import Event, Rollup, find_events, rolled_up
 from audioclf.predict.formats import Line
 from audioclf.predict.scoring import Outcome
@@ -40,7 +41,7 @@ def _window_line(outcome: Outcome, model: Model, index: int) -> Line:
     code = int(outcome.codes[index])
     scores = () if outcome.scores is None else tuple(map(float, outcome.scores[index]))
     start, end = map(float, outcome.times[index])
-    label = model.classes[code] if code >= 0 else ""
+    label = name_of(code, model.classes)
     score = (scores[code] if code >= 0 else max(scores)) if scores else None
     return Line(outcome.recording.name, start, end, label, score, scores)
 
@@ -117,5 +118,6 @@ def _rolled_up_line(outcome: Outcome, model: Model, how: Rollup) -> Line:
     totals = tuple(map(float, rolled_up(scores, outcome.codes, how)))
     start, end = float(outcome.times[0, 0]), float(outcome.times[:, 1].max())
     score = max(totals)
-    label = model.classes[totals.index(score)] if (outcome.codes >= 0).any() else ""
+    code = totals.index(score) if (outcome.codes >= 0).any() else int(outcome.codes.min())
+    label = name_of(code, model.classes)
     return Line(outcome.recording.name, start, end, label, score, totals)

@@ -23,7 +23,6 @@ from audioclf.base.errors import DecodeError, FeatureError
 from audioclf.base.progress import Progress
 from audioclf.evaluation.class_fits import OneFitPerClass
 from audioclf.evaluation.predictions import ViewAverage
-from audioclf.models.calibration.maps import abstained
 from audioclf.models.windows import BATCH, Cutting, Piece, pieces
 from audioclf.predict.inputs import Recording
 
@@ -110,7 +109,7 @@ class Outcome:
     part, `file_seconds` the length of the whole file. With `truncated`, its end was ignored, since
     it is longer than `audio.duration`; with `trained_on`, it or a window that is not silence is a
     training clip of the model. `times` [shape=(n_windows, 2)] are in s from the start of the file,
-    `codes` [shape=(n_windows,)] -1 where the model abstains, `scores` [shape=(n_windows,
+    `codes` [shape=(n_windows,)] those of `Model.decide`, `scores` [shape=(n_windows,
     n_classes)] None if it gives none. With `is_several`, a window has several labels or none: codes
     are then 0, and scores of a classifier that gives none are 1 or 0.
     """
@@ -268,8 +267,7 @@ def outputs_of(
 ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
     """Return codes and scores of rows, as `Outcome` has them."""
     if not model.is_several:
-        codes, scores = model.outputs_of(rows)
-        return abstained(codes, scores, model.manifest.abstain_below), scores
+        return model.decide(rows)
     none = model.score_kind == "none"
     scores = model.states_of(rows).astype(np.float64) if none else model.scores_of(rows)
     return np.zeros(len(rows), dtype=np.intp), scores

@@ -167,6 +167,11 @@ def check_settings(model: Model, settings: Settings) -> list[str]:
             "segments have one label at each instant, and this model gives several labels per clip",
             hint="Use --events.",
         )
+    if isinstance(settings.events, SegmentRule) and model.manifest.unknown is not None:
+        raise ConfigError(
+            "segments name a class at each instant, and this model calls some sounds unknown",
+            hint="Use --events.",
+        )
     if isinstance(settings.events, EventRule):
         settings.events.makes_events(model.classes)
         notes += [] if model.is_several else _without_background(model)
@@ -214,7 +219,9 @@ def is_background(name: str) -> bool:
 
 def _without_background(model: Model) -> Iterator[str]:
     """Name the trap of events of a model that was trained on calls alone."""
-    if model.manifest.abstain_below is None and not any(map(is_background, model.classes)):
+    manifest = model.manifest
+    withholds = manifest.abstain_below is not None or manifest.unknown is not None
+    if not withholds and not any(map(is_background, model.classes)):
         yield (
             "no class of the model is background, so every window gets one of its classes, also "
             "silence and other sounds; train with a class for these, as `background` of the loader "

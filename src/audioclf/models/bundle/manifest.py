@@ -26,16 +26,17 @@ from audioclf.models.calibration.records import (
     Interval,
     Part,
     Text,
+    Unknown,
     check_size,
 )
 from audioclf.models.refusal import RefusedError, first_problem
 
-FORMAT = 4
+FORMAT = 5
 """Newest version of the format; this and all earlier versions are read.
 
 It increases whenever an older reader could not read a file or would use it wrongly. Version 1 had
 neither calibration nor abstention. A model without weights is written in version 2, one without
-several labels per clip in version 2 or 3.
+several labels per clip in version 2 or 3; version 5 has a rule for unknown sounds.
 """
 
 MANIFEST = "manifest.json"
@@ -139,7 +140,7 @@ class SeveralLabels(Part):
 class Manifest(Part):
     """Everything that a bundle records about its model."""
 
-    format: Literal[1, 2, 3, 4]
+    format: Literal[1, 2, 3, 4, 5]
     audioclf: Version
     name: Text
     """Name of the run."""
@@ -172,6 +173,8 @@ class Manifest(Part):
     """Score of the predicted class below which the model gives no class."""
     abstention: Abstention | None = None
     """Measured effects of `abstain_below`."""
+    unknown: Unknown | None = None
+    """Rule for sounds of no known class; null if each sound gets one."""
     several: SeveralLabels | None = None
     """Of a model of several labels per clip; null for one label."""
     training: Training
@@ -189,6 +192,8 @@ class Manifest(Part):
             raise ValueError("a file of the estimator is not among the members")
         if self.weights and self.format < 3:
             raise ValueError("weights in a format before 3")
+        if self.unknown is not None and (self.format < 5 or self.several is not None):
+            raise ValueError("unknown sounds in a format before 5, or with several labels")
         return self
 
     @model_validator(mode="after")
@@ -206,8 +211,8 @@ class Manifest(Part):
 
     @model_validator(mode="after")
     def _several_is_consistent(self) -> Manifest:
-        if (self.several is not None) != (self.format >= 4):
-            raise ValueError("several labels need format 4, and it is of no other model")
+        if self.several is not None and self.format < 4:
+            raise ValueError("several labels in a format before 4")
         if self.several is None:
             return self
         for values in (self.several.thresholds, self.several.constants):
@@ -225,6 +230,8 @@ class Manifest(Part):
             data.pop("weights", None)
         if self.several is None:
             data.pop("several", None)
+        if self.unknown is None:
+            data.pop("unknown", None)
         return data
 
 
@@ -248,7 +255,7 @@ def members_of(raw: bytes) -> Mapping[str, Member]:
     except (ValueError, RecursionError) as exc:
         raise RefusedError("manifest", f"{MANIFEST} is not JSON: {exc}") from exc
     number = data.get("format") if isinstance(data, dict) else None
-    if number not in (1, 2, 3, FORMAT) or isinstance(number, bool):
+    if number not in range(1, FORMAT + 1) or isinstance(number, bool):
         raise _other_format(number)
     try:
         return _Members.model_validate_json(raw, strict=True).members

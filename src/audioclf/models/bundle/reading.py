@@ -35,6 +35,7 @@ from audioclf.models.bundle.manifest import Manifest, Provenance, parse_manifest
 from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.bundle.weights import check_weights, located
+from audioclf.models.class_distance import ClassDistance
 from audioclf.models.estimators.several import restore_classes
 from audioclf.models.estimators.store import SKOPS, restore_estimator
 from audioclf.models.model import Model
@@ -82,13 +83,13 @@ class Bundle:
     check: SelfCheck
     notes: tuple[str, ...]
     clips: TrainingClips | None = None
+    distance: ClassDistance | None = None
 
     @cached_property
     def model(self) -> Model:
         """The model, ready to predict."""
-        return Model(
-            self.manifest, self.featurizer, scorer_of(self.classifier, self.estimator), self.clips
-        )
+        scorer = scorer_of(self.classifier, self.estimator)
+        return Model(self.manifest, self.featurizer, scorer, self.clips, self.distance)
 
 
 def scorer_of(classifier: Classifier, estimator: Any) -> Any:
@@ -203,7 +204,8 @@ def _graph_model(contents: Contents) -> GraphModel:
         hint = "Train it again with `graph: true`, where the extra onnx is installed."
         raise RefusedError("component", "it holds no ONNX graph", hint=hint)
     clips = TrainingClips.from_files(contents.files, contents.manifest.training.fingerprint)
-    return GraphModel.of(contents.manifest, contents.files, clips)
+    distance = ClassDistance.of_model(contents.files, contents.manifest)
+    return GraphModel.of(contents.manifest, contents.files, clips, distance)
 
 
 def model_file(path: str | Path) -> Path:
@@ -302,7 +304,8 @@ def _restored(contents: Contents, registry: Registry, weights: Sequence[Path]) -
     estimator = restored_from(classifier, manifest, stored)
     notes = tuple(_notes(manifest, (featurizer, classifier), registry))
     clips = TrainingClips.from_files(contents.files, manifest.training.fingerprint)
-    parts = (featurizer, classifier, estimator, check, notes, clips)
+    distance = ClassDistance.of_model(contents.files, manifest)
+    parts = (featurizer, classifier, estimator, check, notes, clips, distance)
     bundle = Bundle(contents.path, manifest, contents.card, *parts)
     check.check(bundle.model)
     check.check_features(bundle.model)

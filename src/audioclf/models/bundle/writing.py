@@ -48,6 +48,7 @@ from audioclf.models.estimators.several import dump_classes, unwrapped_classes
 from audioclf.models.estimators.store import dump_estimator
 from audioclf.models.model import Model
 from audioclf.models.refusal import RefusedError, refusing
+from audioclf.models.unknown import UnknownRule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +89,7 @@ class BundleContents:
     calibration: Calibration | None = None
     abstain_below: float | None = None
     abstention: Abstention | None = None
+    unknown: UnknownRule | None = None
     notes: Sequence[str] = ()
     graph: bool = False
 
@@ -129,6 +131,8 @@ def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
     fingerprint, lengths = contents.training.fingerprint, contents.seconds
     clips = TrainingClips.of(plain, fingerprint, lengths, contents.digests)
     files = {**files, **check.to_files(), **clips.to_files(), **embedded(contents.featurizer)}
+    if contents.unknown and contents.unknown.distance:
+        files |= contents.unknown.distance.to_files()
     about_graph = "none"
     if contents.graph:
         parts = (contents.featurizer, classifier, restored, check, ())
@@ -182,7 +186,7 @@ def _manifest(
         kind = scores_of_rows(scorer, first_row, len(classes))[1]
     with refusing("manifest", "a value does not fit into the manifest"):
         return Manifest(
-            format=FORMAT if several else 3 if weights else 2,
+            format=FORMAT if contents.unknown else 4 if several else 3 if weights else 2,
             audioclf=__version__,
             name=contents.name,
             cell=pipeline.name,
@@ -205,6 +209,7 @@ def _manifest(
             calibration=contents.calibration,
             abstain_below=contents.abstain_below,
             abstention=contents.abstention,
+            unknown=contents.unknown.record if contents.unknown else None,
             members=members_for(files),
         )
 

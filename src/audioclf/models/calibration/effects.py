@@ -199,7 +199,7 @@ def _calibration(method: Method, rows: Scored, seed: int) -> tuple[Calibration, 
 
 def nested(method: Method, rows: Scored, *, seed: int) -> Scored:
     """Calibrate each block of units by a fit on the other blocks; there are at least 2 units."""
-    blocks = _blocks(rows, seed)[rows.units]
+    blocks = blocks_of(rows.targets, rows.test, seed=seed)[rows.units]
     scores, y_true, weights = rows.scores, rows.true, rows.weights
     after = np.empty_like(scores)
     for block in np.unique(blocks):
@@ -209,13 +209,13 @@ def nested(method: Method, rows: Scored, *, seed: int) -> Scored:
     return rows.with_scores(after, top_of(after, scores))
 
 
-def _blocks(rows: Scored, seed: int) -> Codes:
-    """Return the block of each unit, stratified by class."""
-    test = np.unique(rows.test)
-    tested, first = np.unique(rows.targets.unit_codes[test], return_index=True)
+def blocks_of(targets: Targets, test: Codes, *, seed: int) -> Codes:
+    """Return the block of each unit of the tested clips, stratified by class; -1 for others."""
+    test = np.unique(test)
+    tested, first = np.unique(targets.unit_codes[test], return_index=True)
     chance = np.random.default_rng(seed).permutation(len(tested))
-    order = np.lexsort((chance, rows.targets.codes[test[first]]))
-    blocks = np.full(int(rows.targets.unit_codes.max()) + 1, -1)
+    order = np.lexsort((chance, targets.codes[test[first]]))
+    blocks = np.full(int(targets.unit_codes.max()) + 1, -1)
     blocks[tested[order]] = np.arange(len(tested)) % min(N_BLOCKS, len(tested))
     return blocks
 
@@ -237,7 +237,7 @@ def abstention(rows: Scored, below: float, *, seed: int) -> Abstention:
     right, ones = codes == y_true, np.ones(len(codes), dtype=bool)
 
     def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Interval | None:
-        return _share(rows, part & whole, whole, seed)
+        return share_of(rows.units, rows.weights, part & whole, whole, seed=seed)
 
     withheld, accuracy = share(~kept, ones), share(right, ones)
     assert withheld is not None
@@ -253,15 +253,15 @@ def abstention(rows: Scored, below: float, *, seed: int) -> Abstention:
     )
 
 
-def _share(
-    rows: Scored, part: NDArray[np.bool_], whole: NDArray[np.bool_], seed: int
+def share_of(
+    units: Codes, weights: Floats, part: NDArray[np.bool_], whole: NDArray[np.bool_], *, seed: int
 ) -> Interval | None:
-    """Return a share of rows with an interval over units; None if `whole` is empty."""
+    """Return a share of weighted rows with an interval over units; None if `whole` is empty."""
     if not whole.any():
         return None
-    tested, unit = np.unique(rows.units, return_inverse=True)
+    tested, unit = np.unique(units, return_inverse=True)
     of_part, of_whole = (
-        np.bincount(unit, rows.weights * mask, minlength=len(tested)) for mask in (part, whole)
+        np.bincount(unit, weights * mask, minlength=len(tested)) for mask in (part, whole)
     )
 
     def ratio(counts: Floats) -> Floats:

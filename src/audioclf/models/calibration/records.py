@@ -124,6 +124,23 @@ class Abstention(Part):
     """Share of the errors that are withheld; null if there are none."""
 
 
+class Unknown(Part):
+    """Rule for sounds of no known class, with its price on out-of-fold predictions."""
+
+    method: Literal["distance", "score"]
+    lost: Share
+    """Share of the clips of known classes that may be called unknown."""
+    above: float
+    """A sound is unknown if its distance, or 1 - its highest score, is above this."""
+    measured_lost: Interval | None = None
+    """Share of the clips of known classes that were called unknown, by the threshold of others."""
+    refused: Interval | None = None
+    """Mean share of the clips of a class that were called unknown when it was left out of the
+    training; the interval is over classes. Null if none could be left out."""
+    by_class: dict[Text, Interval] = Field(default_factory=dict)
+    """The same of each class that was left out, with intervals over its units."""
+
+
 def check_size(mapping: Temperature | Sigmoid | Isotonic, n_classes: int) -> None:
     """Check that a mapping fits the number of classes; raise `ValueError` if not."""
     expected = 1 if n_classes == 2 else n_classes

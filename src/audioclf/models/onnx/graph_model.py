@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from audioclf.models.bundle.manifest import Manifest
     from audioclf.models.bundle.reading import Bundle
     from audioclf.models.bundle.training_clips import TrainingClips
+    from audioclf.models.class_distance import ClassDistance
 
 GRAPH = "graph.onnx"
 """Name of the member with the graph."""
@@ -82,10 +83,16 @@ class GraphModel(Model):
 
     @classmethod
     def of(
-        cls, manifest: Manifest, files: Mapping[str, bytes], clips: TrainingClips | None
+        cls,
+        manifest: Manifest,
+        files: Mapping[str, bytes],
+        clips: TrainingClips | None,
+        distance: ClassDistance | None = None,
     ) -> GraphModel:
         """Return the model of a bundle; `RefusedError` if its graph gives other numbers."""
-        model = cls(manifest, cast("Featurizer", None), None, clips, graph=Graph(files[GRAPH]))
+        model = cls(
+            manifest, cast("Featurizer", None), None, clips, distance, graph=Graph(files[GRAPH])
+        )
         with refusing("score", "its graph fails on the stored signal"):
             model._check(SelfCheck.from_files(files, manifest))
         return model

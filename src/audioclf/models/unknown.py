@@ -1,0 +1,249 @@
+"""Sounds of no known class: the threshold of a model, and its price.
+
+A sound is unknown if it is stranger than all but a share `lost` of the known clips of other folds.
+The price is measured by leaving out each class in turn: the clips of the class are then sounds
+that the model has never heard. The threshold for a block of units (groups or clips) comes from the
+known clips of the other blocks, so that none decides on itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.base.errors import ClassifierError
+from audioclf.dataset.targets import Codes, Targets
+from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
+from audioclf.evaluation.results import FoldResult, PipelineResult
+from audioclf.evaluation.splits import Fold, Splits
+from audioclf.models.calibration.effects import blocks_of, share_of
+from audioclf.models.calibration.records import Interval, Unknown
+from audioclf.models.class_distance import ClassDistance
+from audioclf.models.decisions import strangeness_of_scores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audioclf.evaluation.learning_curve import Fit
+    from audioclf.evaluation.unknown_settings import UnknownConfig
+
+    Floats = NDArray[np.float64]
+
+MOST_LEFT_OUT = 20
+"""Classes that are left out at most; of more, so many are drawn."""
+
+
+@dataclass(frozen=True)
+class UnknownRule:
+    """The rule of a final model; the distance is None for the method `score`."""
+
+    record: Unknown
+    distance: ClassDistance | None = None
+
+
+def threshold(strangeness: Floats, weights: Floats, lost: float) -> float:
+    """Return the value above which at most a share `lost` of new clips like these lies.
+
+    It is that of split conformal prediction (Vovk et al., *Algorithmic Learning in a Random World*,
+    2005): with `n` clips the one at rank `(n + 1) (1 - lost)`; infinity if there are too few. The
+    weights of the rows of one clip sum to 1.
+    """
+    order = np.argsort(strangeness)
+    ranks = np.cumsum(weights[order])
+    at = int(np.searchsorted(ranks, (ranks[-1] + 1) * (1 - lost) - 1e-9))
+    return float(strangeness[order][at]) if at < len(order) else math.inf
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Tested clips, row by row, and how strange they are to a model of the known classes."""
+
+    targets: Targets
+    test: Codes
+    strangeness: Floats
+
+    @property
+    def codes(self) -> Codes:
+        codes: Codes = self.targets.codes[self.test]
+        return codes
+
+    @property
+    def units(self) -> Codes:
+        units: Codes = self.targets.unit_codes[self.test]
+        return units
+
+    @property
+    def weights(self) -> Floats:
+        return 1.0 / np.bincount(self.test)[self.test]
+
+    def called_unknown(self, left_out: int | None, lost: float, seed: int) -> NDArray[np.bool_]:
+        """Return for each row whether the known clips of other blocks are less strange."""
+        blocks = blocks_of(self.targets, self.test, seed=seed)[self.units]
+        known = np.ones(len(self.test), dtype=bool) if left_out is None else self.codes != left_out
+        weights, above = self.weights, np.full(len(self.test), math.inf)
+        for block in np.unique(blocks):
+            others = known & (blocks != block)
+            if others.any():
+                limit = threshold(self.strangeness[others], weights[others], lost)
+                above[blocks == block] = limit
+        return self.strangeness > above
+
+
+class Search:
+    """Measures the search for unknown sounds of one pipeline, and makes its final rule."""
+
+    def __init__(
+        self,
+        settings: UnknownConfig,
+        evaluated: PipelineResult,
+        matrix: NDArray[np.float32],
+        targets: Targets,
+        fit: Fit,
+        *,
+        seed: int,
+    ) -> None:
+        self.settings, self.evaluated, self.targets = settings, evaluated, targets
+        self.rows = evaluated.pipeline.views.plain(matrix)
+        self.fit, self.seed = fit, seed
+
+    def rule(self) -> tuple[UnknownRule | None, tuple[str, ...]]:
+        """Return the rule with its price, and notes; each is the end of a sentence on the model."""
+        folds, lost = self.evaluated.folds, self.settings.lost
+        if self.settings.method == "score" and any(fold.scores is None for fold in folds):
+            return None, ("finds no unknown sounds: its classifier gives no scores",)
+        known = self._tested([fold.fold for fold in folds], folds)
+        above = threshold(known.strangeness, known.weights, lost)
+        if not math.isfinite(above):
+            needed = math.ceil(1 / lost) - 1
+            what = f"finds no unknown sounds: `lost: {lost:g}` needs {needed} tested clips or more"
+            return None, (what,)
+        left_out, notes = self._classes_to_leave_out()
+        shares, price_lost = self._left_out(left_out)
+        refused = _over_classes([share.value for share in shares.values()], self.seed)
+        if price_lost is None:
+            called = known.called_unknown(None, lost, self.seed)
+            whole = np.ones(len(called), dtype=bool)
+            price_lost = share_of(known.units, known.weights, called, whole, seed=self.seed)
+        record = Unknown(
+            method=self.settings.method,
+            lost=lost,
+            above=above,
+            measured_lost=price_lost,
+            refused=refused,
+            by_class={self.targets.classes[code]: share for code, share in shares.items()},
+        )
+        distance = None
+        if self.settings.method == "distance":
+            distance = ClassDistance.fit(self.rows, self.targets.codes, seed=self.seed)
+        return UnknownRule(record, distance), (*notes, sentence(record))
+
+    def _classes_to_leave_out(self) -> tuple[list[int], tuple[str, ...]]:
+        tested = np.unique(
+            self.targets.codes[np.concatenate([f.fold.test for f in self.evaluated.folds])]
+        )
+        if len(tested) <= MOST_LEFT_OUT:
+            return tested.tolist(), ()
+        drawn = np.random.default_rng(self.seed).choice(tested, MOST_LEFT_OUT, replace=False)
+        return sorted(drawn.tolist()), ()
+
+    def _left_out(self, classes: Sequence[int]) -> tuple[dict[int, Interval], Interval | None]:
+        """Return the share of clips called unknown of each class that is left out of training.
+
+        The second is the share of the known clips that are lost at the same time.
+        """
+        least = 1 if self.settings.method == "distance" else 2
+        codes = self.targets.codes
+        folds: dict[int, list[Fold]] = {}
+        for code in classes:
+            smaller = [_without(result.fold, codes, code) for result in self.evaluated.folds]
+            if min(len(np.unique(codes[fold.train])) for fold in smaller) >= least:
+                folds[code] = smaller
+        results = self._fitted([fold for of_class in folds.values() for fold in of_class])
+        shares: dict[int, Interval] = {}
+        parts = []
+        for code, of_class in folds.items():
+            rows = self._tested(
+                of_class, None if results is None else list(islice(results, len(of_class)))
+            )
+            called = rows.called_unknown(code, self.settings.lost, self.seed)
+            is_unknown = rows.codes == code
+            share = share_of(
+                rows.units, rows.weights, called & is_unknown, is_unknown, seed=self.seed
+            )
+            assert share is not None
+            shares[code] = share
+            parts.append((rows.units, rows.weights, called & ~is_unknown, ~is_unknown))
+        if not parts:
+            return {}, None
+        units, weights, lost, known = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return shares, share_of(units, weights, lost, known, seed=self.seed)
+
+    def _fitted(self, folds: Sequence[Fold]) -> Iterator[FoldResult] | None:
+        """Return the predictions of the folds; None for the method `distance`, which fits none."""
+        if self.settings.method == "distance" or not folds:
+            return None
+        try:
+            splits = Splits(tuple(folds), "classes left out")
+            (result,) = self.fit([self.evaluated.pipeline], splits=splits)
+        except ClassifierError as exc:
+            raise ClassifierError(f"unknown: with a class left out, {exc.message}") from exc
+        return iter(result.folds)
+
+    def _tested(self, folds: Sequence[Fold], results: Sequence[FoldResult] | None) -> _Rows:
+        """Return the test sides of folds with their strangeness."""
+        test = np.concatenate([fold.test for fold in folds])
+        if self.settings.method == "score":
+            assert results is not None
+            parts = [strangeness_of_scores(r.scores) for r in results if r.scores is not None]
+            return _Rows(self.targets, test, np.concatenate(parts))
+        distances = []
+        for fold in folds:
+            train = fold.train
+            model = ClassDistance.fit(self.rows[train], self.targets.codes[train], seed=self.seed)
+            distances.append(model.of(self.rows[fold.test]))
+        return _Rows(self.targets, test, np.concatenate(distances))
+
+
+def _without(fold: Fold, codes: Codes, code: int) -> Fold:
+    return Fold(fold.repeat, fold.name, fold.train[codes[fold.train] != code], fold.test)
+
+
+def _over_classes(shares: Sequence[float], seed: int) -> Interval | None:
+    """Return the mean of the shares with an interval over classes, as the next one is another."""
+    if not shares:
+        return None
+    values, value = np.array(shares), float(np.mean(shares))
+
+    def mean(counts: Floats) -> Floats:
+        means: Floats = counts @ values / counts.sum(axis=1)
+        return means
+
+    low, high = interval(value, on_resamples(mean, len(values), seed=seed), len(values))
+    if not math.isfinite(low):
+        low, high = 0.0, 1.0
+    return Interval(value=value, low=low, high=high)
+
+
+def sentence(record: Unknown) -> str:
+    """Return the price of a rule, as the end of a sentence on the model."""
+    lost = f"calls {100 * record.lost:g} % of known clips unknown"
+    if record.measured_lost is not None:
+        lost += f" (measured: {_percent(record.measured_lost)})"
+    if record.refused is None:
+        return f"{lost}; no class could be left out, so nobody knows which unknown sounds it finds"
+    refused, many = record.refused, len(record.by_class)
+    worst = min(record.by_class, key=lambda name: record.by_class[name].value)
+    return (
+        f"{lost} and {_percent(refused)} of the clips of a class that it never heard ({many} "
+        f"classes left out in turn; least of {worst!r}, {100 * record.by_class[worst].value:.0f} %)"
+    )
+
+
+def _percent(share: Interval) -> str:
+    low, value, high = (100 * number for number in (share.low, share.value, share.high))
+    return f"{value:.3g} % [{low:.3g}, {high:.3g}]"
