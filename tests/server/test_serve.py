@@ -25,7 +25,7 @@ import soundfile
 from audioclf.base.errors import DecodeError
 from audioclf.models.bundle.reading import load
 from audioclf.predict.settings import Settings
-from tests.conftest import run_cli, write_wav
+from tests.conftest import REPO, run_cli, write_wav
 from tests.models.making import made
 from tests.predict.making import noise
 from tests.report.test_browser import started_browser
@@ -236,3 +236,13 @@ def test_the_page_classifies_a_file_and_a_microphone(served: Served, tmp_path: P
         shown("error", "looks like text")
         problems = [entry["message"] for entry in browser.get_log("browser")]
     assert [text for text in problems if "422" not in text] == []
+
+
+def test_the_commands_of_the_container_suit_the_server(served: Served, tmp_path: Path) -> None:
+    lines = (REPO / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    commands = [json.loads(line[line.index("[") :]) for line in lines if '["' in line]
+    health, entry, (_, *options) = commands
+    code = health[-1].replace(":8000/", f":{served.port}/")
+    subprocess.run([sys.executable, *health[1:-1], code], check=True)
+    done = run_cli(*entry[1:], tmp_path / "no.audioclf", *options)
+    assert "no.audioclf: there is no such file" in done.stderr
