@@ -175,6 +175,23 @@ def test_length_is_a_finding_only_where_it_tells_nearly_everything(
     assert found.rows[0]["fact"] == "duration_s"
 
 
+@pytest.mark.parametrize(
+    ("fact", "values", "advice"),
+    [
+        ("bandwidth_hz", (3400, 7900), "`fmax: 3200` in `mel` or `mfcc`"),
+        ("level_db", (-40, -10), "`augment: [{type: gain, db: [-12, 12]}]`"),
+    ],
+)
+def test_a_fact_that_tells_the_class_gets_a_config_key(
+    fact: str, values: tuple[float, float], advice: str
+) -> None:
+    dataset = dataset_of(60)
+    facts = ordinary_facts(120)
+    facts[:, COLUMN[fact]] = np.where(dataset.targets.codes == 0, *values)
+    finding = named(audited(dataset, facts=facts, reached=1.0), "shortcut-recording")
+    assert advice in finding.advice
+
+
 def test_the_baseline_is_no_rival() -> None:
     dataset = dataset_of()
     splits = folds_of(dataset)

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from audioclf.audit import FACTS
+from audioclf.audit.shortcuts.facts import COLUMN
 from audioclf.base.errors import ModelError
 from audioclf.components.guard import FOREIGN
 from audioclf.components.pooling import Flatten, Stats
@@ -15,6 +17,7 @@ from audioclf.evaluation.fitting import FinalFit, fit_final
 from audioclf.evaluation.importance import importance, importances_data, mean_importance
 from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL
 from audioclf.models.bundle.manifest import Evaluated, Training
+from audioclf.models.bundle.sound_range import FACTS as SOUND_FACTS
 from audioclf.models.bundle.writing import BundleContents, write_bundle
 from audioclf.models.calibration.effects import Scored, ScoreEffects, effects_of
 from audioclf.models.calibration.records import Interval
@@ -23,6 +26,9 @@ from audioclf.runs.folder import IMPORTANCES, MODEL
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from audioclf.components.registry import Registry
     from audioclf.config.run_config import RunConfig
@@ -115,6 +121,7 @@ def write_final(
         training=training_of(extraction),
         seconds=[row.seconds for row in readable],
         digests=[row.digest for row in readable],
+        facts=_facts(extraction),
         evaluation=evaluated_of(result, pipeline.name),
         calibration=effects.calibration,
         abstain_below=below,
@@ -131,6 +138,13 @@ def write_final(
         return None, (f"{pipeline.name} was not kept as a model: {exc.message}{advice}",)
     warned = (f"{pipeline.name}, fitted on all clips, warned: {text}" for text in fit.warnings)
     return path, (*warned, *of_scores)
+
+
+def _facts(extraction: Extraction) -> NDArray[np.float32] | None:
+    """Return level, noise floor and bandwidth of each clip, if the audits have measured them."""
+    if FACTS not in extraction.matrices:
+        return None
+    return extraction.matrices[FACTS][:, [COLUMN[name] for name in SOUND_FACTS]]
 
 
 def _card_notes(result: RunResult, extraction: Extraction) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from audioclf.dataset.label_sets import SEPARATOR
 from audioclf.dataset.path_labels import count
 from audioclf.engines import make_engine
 from audioclf.engines.base import Engine, WorkerDiedError
+from audioclf.models.bundle.sound_range import SoundRange
 from audioclf.predict.events import EventRule, no_events_note
 from audioclf.predict.formats import Line, Place
 from audioclf.predict.inputs import Recording
@@ -35,6 +36,8 @@ _TASK_FILES = 32
 _TASK_BYTES = 32 << 20
 _TASKS_AT_A_TIME = 256
 _SHOWN_FAILURES = 20
+_EXPECTED = 0.05
+"""Share of recordings up to which some differ from 90 % of the training clips by chance."""
 
 
 @dataclass
@@ -171,7 +174,9 @@ class _Writing:
         self.job, self.sink = job, sink
         self.digest, self.writer = job.digest, job.writer()
         self.result = JobResult()
-        self.notes = _NoteCounter(job.model.manifest.audio)
+        self.notes = _NoteCounter(
+            job.model.manifest.audio, job.model.clips.sound if job.model.clips else None
+        )
         self.selections = sum(row.rows for row in sink.done)
         self.begins: dict[str, float] = {}
         self.seconds = 0.0
@@ -189,7 +194,7 @@ class _Writing:
         row = JournalRow(
             path=path,
             status="failed" if outcome.error else "ok",
-            message=outcome.error or outcome.warning,
+            message=outcome.error or "; ".join((outcome.warning, *_outside(outcome))).strip("; "),
             start=start,
             end=end,
             seconds=seconds,
@@ -250,10 +255,11 @@ class _Writing:
 class _NoteCounter:
     """Counts what is lost before the model, and which recordings were training clips."""
 
-    def __init__(self, audio: AudioConfig) -> None:
+    def __init__(self, audio: AudioConfig, sound: SoundRange | None) -> None:
         self.audio = audio
         self.conversions = Conversions(audio)
         self.truncated = self.trained_on = self.used = self.cancelled = 0
+        self.sound, self.outside = sound, Counter[str]()
 
     def add(self, outcome: Outcome) -> None:
         """Count a recording that was used."""
@@ -262,6 +268,7 @@ class _NoteCounter:
             self.cancelled += CANCELLED in outcome.warning
             self.truncated += outcome.truncated
             self.trained_on += outcome.trained_on
+            self.outside.update(outcome.outside)
             self.used += 1
 
     def sentences(self) -> Iterator[str]:
@@ -278,6 +285,7 @@ class _NoteCounter:
                 f"{files} than the {self.audio.duration:g} s that the model uses{behind}: the rest "
                 "was ignored; add --window to predict all of it"
             )
+        yield from self._outside()
         if self.trained_on:
             were = "was" if self.trained_on == 1 else "were"
             several = f"{self.trained_on} of {self.used} recordings {were}"
@@ -286,3 +294,23 @@ class _NoteCounter:
                 "model, as a whole or in part: predictions for training clips are too good; see "
                 "`audioclf model show` for results on other clips"
             )
+
+    def _outside(self) -> Iterator[str]:
+        """Yield one sentence on the recordings whose sound differs from all training clips."""
+        if self.sound is None:
+            return
+        parts = [
+            f"{n} of {self.used} {words} (training: {self.sound.trained(words)})"
+            for words, n in self.outside.most_common()
+            if n > _EXPECTED * self.used
+        ]
+        if parts:
+            yield (
+                f"recordings differ from the training clips: {'; '.join(parts)}; results of the "
+                "training do not hold for them, see `audioclf docs robustness`"
+            )
+
+
+def _outside(outcome: Outcome) -> Iterator[str]:
+    if outcome.outside:
+        yield f"{' and '.join(outcome.outside)} than the training clips"

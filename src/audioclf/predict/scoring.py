@@ -19,10 +19,12 @@ import numpy as np
 from audioclf.audio.decode import decode, inspect
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.stream import open_stream
+from audioclf.audit.shortcuts.facts import COLUMN, AuditFacts
 from audioclf.base.errors import DecodeError, FeatureError
 from audioclf.base.progress import Progress
 from audioclf.evaluation.class_fits import OneFitPerClass
 from audioclf.evaluation.predictions import ViewAverage
+from audioclf.models.bundle.sound_range import FACTS
 from audioclf.models.windows import BATCH, Cutting, Piece, pieces
 from audioclf.predict.inputs import Recording
 
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audioclf.models.model import Model
+
+_MEASURED = 8
+"""Windows of a recording from which on only those with a power of 2 as number are measured."""
+_COLUMNS = [COLUMN[name] for name in FACTS]
 
 _BATCH_SAMPLES = 1 << 21
 """Samples from which on a batch is full: 8 MiB of waveforms."""
@@ -108,10 +114,11 @@ class Outcome:
     `error` and `warning` are empty if there are none; `info` is the header of the file or of the
     part, `file_seconds` the length of the whole file. With `truncated`, its end was ignored, since
     it is longer than `audio.duration`; with `trained_on`, it or a window that is not silence is a
-    training clip of the model. `times` [shape=(n_windows, 2)] are in s from the start of the file,
-    `codes` [shape=(n_windows,)] those of `Model.decide`, `scores` [shape=(n_windows,
-    n_classes)] None if it gives none. With `is_several`, a window has several labels or none: codes
-    are then 0, and scores of a classifier that gives none are 1 or 0.
+    training clip of the model. `outside` says how its sound differs from that of the training
+    clips. `times` [shape=(n_windows, 2)] are in s from the start of the file, `codes`
+    [shape=(n_windows,)] those of `Model.decide`, `scores` [shape=(n_windows, n_classes)] None if it
+    gives none. With `is_several`, a window has several labels or none: codes are then 0, and scores
+    of a classifier that gives none are 1 or 0.
     """
 
     recording: Recording
@@ -121,6 +128,7 @@ class Outcome:
     file_seconds: float = 0.0
     truncated: bool = False
     trained_on: bool = False
+    outside: tuple[str, ...] = ()
     times: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
     codes: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
     scores: NDArray[np.float64] | None = None
@@ -159,6 +167,7 @@ class _Scorer:
         try:
             for piece in self._pieces(unfinished.outcome):
                 unfinished.cut += 1
+                self._measure(unfinished, piece)
                 self._put(unfinished, piece)
                 if unfinished.outcome.error or self.shared.stop.is_set():
                     return
@@ -169,6 +178,11 @@ class _Scorer:
 
     def finish(self) -> list[Outcome]:
         self._flush()
+        clips = self.shared.model.clips
+        for unfinished in self.outcomes:
+            if clips is not None and clips.sound is not None and unfinished.facts:
+                median = np.median(unfinished.facts, axis=0)
+                unfinished.outcome.outside = tuple(clips.sound.outside(median))
         return [unfinished.finished(self.shared.model.sr) for unfinished in self.outcomes]
 
     def _pieces(self, outcome: Outcome) -> Iterator[Piece]:
@@ -204,6 +218,15 @@ class _Scorer:
         outcome.info = info
         outcome.file_seconds = info.seconds if source.span is None else inspect(source.file).seconds
         self.outcomes[-1].offset = offset
+
+    def _measure(self, unfinished: _Unfinished, piece: Piece) -> None:
+        """Measure the level, noise floor and bandwidth of some windows, most of them early."""
+        clips, n = self.shared.model.clips, unfinished.cut
+        if clips is None or clips.sound is None or (n > _MEASURED and n & (n - 1)):
+            return
+        if len(piece.y):
+            facts = AuditFacts().extract(piece.y, self.shared.model.sr)[:, 0]
+            unfinished.facts.append(facts[_COLUMNS].astype(np.float64))
 
     def _too_short(self, outcome: Outcome) -> str:
         cutting, info = self.shared.cutting, outcome.info
@@ -282,6 +305,7 @@ class _Unfinished:
     cut: int = 0
     spans: array[int] = field(default_factory=lambda: array("q"))
     codes: array[int] = field(default_factory=lambda: array("q"))
+    facts: list[NDArray[np.float64]] = field(default_factory=list)
     scores: array[float] = field(default_factory=lambda: array("d"))
 
     def refuse(self, piece: Piece, error: FeatureError, sr: int) -> None:

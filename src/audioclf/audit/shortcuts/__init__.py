@@ -292,6 +292,18 @@ def _aucs(values: Floats, y: Codes) -> Floats:
     return aucs
 
 
+_STRONG_AUC = 0.8
+_GAIN = "`augment: [{type: gain, db: [-12, 12]}]`"
+_TRIM = "`trim_silence: {top_db: 30}` in the featurizer"
+_KEYS = {
+    "level_db": f"level_db: {_GAIN}",
+    "peak_db": f"peak_db: {_GAIN}",
+    "noise_floor_db": "noise_floor_db: `augment: [{type: background, path: NOISE}]`",
+    "lead_s": f"lead_s: {_TRIM}",
+    "tail_s": f"tail_s: {_TRIM}",
+}
+"""Config keys against facts that tell the class."""
+
 _SUBJECT = {
     "format": "The format of the files",
     "recording": "The recording (level, noise floor, bandwidth and the like)",
@@ -318,7 +330,25 @@ def _finding(kind: Kind, result: ProbeResult, best: _Best | None) -> Finding | N
     if result.elsewhere:
         text += elsewhere.sentence(result.elsewhere)
     name = "shortcut" if kind == "format" else f"shortcut-{kind}"
-    return Finding(name, _severity(kind, result, best), text, _ADVICE[kind], result.rows)
+    return Finding(
+        name, _severity(kind, result, best), text, _advice(kind, result.rows), result.rows
+    )
+
+
+def _advice(kind: Kind, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the advice for a table, with config keys against the facts that tell the class."""
+    keys = [text for row in rows if row["auc"] >= _STRONG_AUC and (text := _key_against(row))]
+    if not keys:
+        return _ADVICE[kind]
+    return f"{_ADVICE[kind]} Against {'; against '.join(keys)}."
+
+
+def _key_against(row: Mapping[str, Any]) -> str:
+    if row["fact"] == "bandwidth_hz":
+        # Below the lower of both medians no class has less than the other.
+        lower = 0.95 * min(row["in_class"], row["elsewhere"])
+        return f"bandwidth_hz: `fmax: {lower - lower % 100:.0f}` in `mel` or `mfcc`"
+    return _KEYS.get(row["fact"], "")
 
 
 def _severity(kind: Kind, result: ProbeResult, best: _Best | None) -> Severity:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audioclf.models.arrays import checked_array, to_npy
+from audioclf.models.bundle.sound_range import SoundRange
 from audioclf.models.refusal import refusing
 
 if TYPE_CHECKING:
@@ -36,13 +37,14 @@ class TrainingClips:
 
     The key has at most 64 bytes. The `digests` of features, and the `files`, which bundles written
     before lack, are sorted. `seconds` are the 5th, 50th and 95th percentile of the lengths, or None
-    if unknown.
+    if unknown. `sound` are the ranges of level, noise floor and bandwidth, None if not audited.
     """
 
     key: bytes
     digests: NDArray[np.uint64]
     seconds: NDArray[np.float64] | None = None
     files: NDArray[np.uint64] | None = None
+    sound: SoundRange | None = None
 
     @classmethod
     def of(
@@ -51,21 +53,26 @@ class TrainingClips:
         fingerprint: str,
         seconds: Sequence[float] = (),
         files: Iterable[str] = (),
+        facts: NDArray[np.float32] | None = None,
     ) -> TrainingClips:
         """Return digests and percentiles of the features of each clip, without augmented views.
 
         The fingerprint is the SHA-256 of the dataset; the seconds are the length of each clip
-        within `audio.offset` and `audio.duration`, `files` the SHA-256 of each file.
+        within `audio.offset` and `audio.duration`, `files` the SHA-256 of each file,
+        `facts` those of `SoundRange` [shape=(n_clips, n_facts)].
         """
         key = bytes.fromhex(fingerprint)
         spread = np.percentile(np.asarray(seconds), _PERCENTILES) if len(seconds) else None
         of_files = np.unique(_digests_of_files(files, key))
-        return cls(key, np.unique(_digests(rows, key)), spread, of_files if len(of_files) else None)
+        sound = None if facts is None or not len(facts) else SoundRange.of(facts)
+        known = of_files if len(of_files) else None
+        return cls(key, np.unique(_digests(rows, key)), spread, known, sound)
 
     def to_files(self) -> dict[str, bytes]:
         """Return it as members of a bundle."""
         arrays = {DIGESTS: self.digests, SECONDS: self.seconds, FILES: self.files}
-        return {name: to_npy(array) for name, array in arrays.items() if array is not None}
+        members = {name: to_npy(array) for name, array in arrays.items() if array is not None}
+        return members if self.sound is None else {**members, **self.sound.to_files()}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], fingerprint: str) -> TrainingClips | None:
@@ -86,7 +93,8 @@ class TrainingClips:
                 not np.isfinite(seconds).all() or seconds[0] < 0 or (np.diff(seconds) < 0).any()
             ):
                 raise ValueError(f"{SECONDS} holds no percentiles of lengths")
-        return cls(bytes.fromhex(fingerprint), np.sort(digests), seconds, of_files)
+        sound = SoundRange.from_files(files)
+        return cls(bytes.fromhex(fingerprint), np.sort(digests), seconds, of_files, sound)
 
     def contains(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return for each row whether a training clip had exactly the same features."""

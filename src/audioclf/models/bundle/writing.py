@@ -85,6 +85,7 @@ class BundleContents:
     training: Training
     seconds: Sequence[float] = ()
     digests: Sequence[str] = ()
+    facts: NDArray[np.float32] | None = None
     evaluation: Evaluated | None = None
     calibration: Calibration | None = None
     abstain_below: float | None = None
@@ -129,7 +130,7 @@ def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
     check.check(again, tolerance=0.0)
     plain = contents.pipeline.views.plain(contents.matrix)
     fingerprint, lengths = contents.training.fingerprint, contents.seconds
-    clips = TrainingClips.of(plain, fingerprint, lengths, contents.digests)
+    clips = TrainingClips.of(plain, fingerprint, lengths, contents.digests, contents.facts)
     files = {**files, **check.to_files(), **clips.to_files(), **embedded(contents.featurizer)}
     if contents.unknown and contents.unknown.distance:
         files |= contents.unknown.distance.to_files()

@@ -1,0 +1,92 @@
+"""Ranges of level, noise floor and bandwidth of the training clips of a model.
+
+A model fails on recordings that differ from all that it was trained on, above all in bandwidth. The
+limits are the 5th and the 95th percentile of the training clips with a margin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.models.arrays import checked_array, to_npy
+from audioclf.models.refusal import refusing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+SOUND = "training/sound.npy"
+FACTS = ("level_db", "noise_floor_db", "bandwidth_hz")
+"""Names of the facts of a clip, as the audits call them, in the order of the rows."""
+
+_PERCENTILES = (5, 50, 95)
+_QUIETEST = -90.0
+"""Level in dB of full scale below which noise floors are taken as equal."""
+_MARGIN_DB = 12.0
+_MARGIN_RATIO = 1.25
+_WORDS = {
+    "level_db": ("quieter", "louder", "dBFS"),
+    "noise_floor_db": ("with less background noise", "with more background noise", "dBFS"),
+    "bandwidth_hz": ("with less bandwidth", "with more bandwidth", "Hz"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class SoundRange:
+    """Percentiles (5, 50, 95) of each fact [shape=(n_facts, 3)], float64."""
+
+    percentiles: Floats
+
+    @classmethod
+    def of(cls, facts: NDArray[np.float32]) -> SoundRange:
+        """Return the range of clips from their facts [shape=(n_clips, n_facts)]."""
+        return cls(np.percentile(_clamped(facts), _PERCENTILES, axis=0).T)
+
+    def to_files(self) -> dict[str, bytes]:
+        """Return it as a member of a bundle."""
+        return {SOUND: to_npy(self.percentiles)}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> SoundRange | None:
+        """Read it from a bundle; None if the bundle has none.
+
+        `RefusedError` if the array has another type or shape, or is not in order.
+        """
+        if SOUND not in files:
+            return None
+        with refusing("manifest", "its record of the training clips cannot be read"):
+            percentiles = checked_array(files[SOUND], np.float64, (len(FACTS), len(_PERCENTILES)))
+            if not np.isfinite(percentiles).all() or (np.diff(percentiles, axis=1) < 0).any():
+                raise ValueError(f"{SOUND} holds no percentiles")
+        return cls(percentiles)
+
+    def outside(self, facts: Floats) -> Iterator[str]:
+        """Yield how a recording with these facts [shape=(n_facts,)] differs from the training."""
+        clamped = _clamped(facts[None, :])[0]
+        for name, value, (low, _, high) in zip(FACTS, clamped, self.percentiles, strict=True):
+            if name == "bandwidth_hz":
+                ends = (low / _MARGIN_RATIO, high * _MARGIN_RATIO)
+            else:
+                ends = (low - _MARGIN_DB, high + _MARGIN_DB)
+            less, more, _ = _WORDS[name]
+            if value < ends[0]:
+                yield less
+            elif value > ends[1]:
+                yield more
+
+    def trained(self, words: str) -> str:
+        """Return the range of the training clips for one of the results of `outside`."""
+        names = {word: name for name, (*both, _) in _WORDS.items() for word in both}
+        row = self.percentiles[FACTS.index(names[words])]
+        return f"{row[0]:.0f} to {row[2]:.0f} {_WORDS[names[words]][2]}"
+
+
+def _clamped(facts: NDArray[np.floating]) -> Floats:
+    clamped = facts.astype(np.float64)
+    clamped[:, 1] = np.maximum(clamped[:, 1], _QUIETEST)
+    return clamped
