@@ -165,6 +165,10 @@ def test_suggest_writes_a_list_that_knows_its_design(
     assert {w.target for w in listed.windows} == {"ken"}
     assert all(w.score == pytest.approx(w.scores["ken"], abs=1e-6) for w in listed.windows)
     assert listed.source(listed.windows[0]).name.startswith("nights/0.wav@")
+    lines = run_cli("predict", bundle, "nights", *options[:2], "--format", "jsonl").stdout
+    predicted = {(row["path"], row["start"]): row for row in map(json.loads, lines.splitlines())}
+    for item in listed.windows:
+        assert item.score == pytest.approx(predicted[item.key[:2]]["score_ken"], abs=2e-6)
     more = ("--reviewed", "suggested.csv", "--out", "lists/next.csv", "--by", "random")
     done = run_cli("suggest", bundle, "nights", *options, *more, code=0)
     assert "12 windows overlap reviewed ones, left out" in done.stderr

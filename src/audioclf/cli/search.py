@@ -10,7 +10,7 @@ import typer
 
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, format_table, say
+from audioclf.cli.terminal import complain, complain_each, format_table, say
 
 _SHOWN = 10
 
@@ -60,6 +60,8 @@ def search(
     if out.exists() and not force:
         raise ConfigError(f"{out} exists", hint="Choose another --out, or replace it with --force.")
     with options.progress_on_stderr(quiet=quiet) as progress:
+        from audioclf.base.machine import available_cores
+        from audioclf.experiment.resources import Resources
         from audioclf.experiment.review import searching
         from audioclf.experiment.review.suggesting import write_list
         from audioclf.features.cache import default_folder
@@ -70,23 +72,23 @@ def search(
         calls, collected = collect(like), collect(recordings)
         seconds = window or searching.example_seconds(calls.recordings)
         folder = None if no_cache else cache_dir or default_folder()
-        examples = searching.index_of(calls.recordings, chosen, (seconds, seconds))
-        index = searching.index_of(
-            collected.recordings,
-            chosen,
-            (seconds, hop or seconds / 2),
-            jobs=jobs,
-            cache_folder=folder,
-            progress=progress,
-        )
+        with Resources(jobs or available_cores()).make_engine() as engine:
+            examples = searching.index_of(calls.recordings, chosen, (seconds, seconds), engine)
+            index = searching.index_of(
+                collected.recordings,
+                chosen,
+                (seconds, hop or seconds / 2),
+                engine,
+                cache_folder=folder,
+                progress=progress,
+            )
         windows = searching.similar_windows(
             index, examples, n=n, per_recording=per_recording, reviewed=reviewed, out=out
         )
         write_list(out, windows, ())
     for note in (*collected.notes, *index.notes):
         complain("note", note)
-    for failure in (*examples.failures, *index.failures):
-        complain("failed", failure)
+    complain_each("failed", (*examples.failures, *index.failures), 20, "recordings")
     rows = [
         [f"{item.score:.3f}", f"{item.start:g}", f"{item.end:g}", item.path]
         for item in windows[:_SHOWN]

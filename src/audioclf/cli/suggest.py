@@ -10,7 +10,7 @@ import typer
 
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, format_table, say
+from audioclf.cli.terminal import complain, complain_each, format_table, say
 
 
 def suggest(
@@ -50,6 +50,8 @@ def suggest(
     force: options.ForceOption = False,
     weights: options.WeightsOption = [],  # noqa: B006
     expect_sha256: options.ExpectOption = None,
+    cache_dir: options.CacheDirOption = None,
+    no_cache: options.NoCacheOption = False,
     jobs: options.JobsOption = None,
     quiet: options.QuietOption = False,
 ) -> None:
@@ -59,7 +61,8 @@ def suggest(
     with options.progress_on_stderr(quiet=quiet, stage="model") as progress:
         from audioclf.experiment.review import collection
         from audioclf.experiment.review.choosing import Choice
-        from audioclf.experiment.review.suggesting import suggest_windows, write_list
+        from audioclf.experiment.review.suggesting import score_windows, suggest_windows, write_list
+        from audioclf.features.cache import default_folder
         from audioclf.models.bundle.reading import model_file, read_bundle
         from audioclf.predict.inputs import collect
 
@@ -70,18 +73,23 @@ def suggest(
         model = found.model
         targets = collection.targets_of(model, classes)
         collected = collect(recordings)
-        lengths = (window, hop)
-        scored, result = collection.score_windows(
-            model, collected, lengths, jobs=jobs, progress=progress
+        result = score_windows(
+            model,
+            registry,
+            collected.recordings,
+            (window, hop),
+            jobs=jobs,
+            cache_folder=None if no_cache else cache_dir or default_folder(),
+            progress=progress,
         )
+        scored = result.windows
         left = collection.without_reviewed(scored, reviewed)
         choice = Choice(by, n, per_recording)
         windows, chosen = suggest_windows(model, left, targets, choice, seed=seed, out=out)
         write_list(out, windows, model.classes)
     for note in (*found.notes, *collected.notes, *result.notes):
         complain("note", note)
-    for failure in result.failures:
-        complain("failed", failure)
+    complain_each("failed", result.failures, 20, "recordings")
     if len(left) < len(scored):
         complain("note", f"{len(scored) - len(left)} windows overlap reviewed ones, left out")
     if len(windows) < n:
@@ -93,4 +101,4 @@ def suggest(
     say(format_table(["chosen by, score", "windows", "of"], rows))
     say()
     say(f"{out}: {len(windows)} of {len(left):,} windows; next: audioclf review {out}")
-    sys.exit(EXIT_PARTIAL if result.failed else EXIT_OK)
+    sys.exit(EXIT_PARTIAL if result.failures else EXIT_OK)

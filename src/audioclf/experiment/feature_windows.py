@@ -78,14 +78,17 @@ def window_table(
     lengths: tuple[float, float | None],
     progress: Progress,
     cache_folder: Path | None = None,
+    *,
+    longest: float | None = None,
 ) -> WindowTable:
     """Return the features of windows of `lengths` (window, hop) in s, cached by recording.
 
-    Clips are read in blocks, and `audio.offset` and `audio.duration` do not apply.
+    Clips are read in blocks, and `audio.offset` and `audio.duration` do not apply. `longest` is the
+    length of a clip from which flatten makes a row, by default a window.
     """
     cutting = Cutting.of(*lengths, audio.sr)
-    # A window is a clip of this length; flatten makes rows of it.
-    audio = AudioConfig(**{**audio.model_dump(), "duration": lengths[0], "offset": 0.0})
+    duration = longest or lengths[0]
+    audio = AudioConfig(**{**audio.model_dump(), "duration": duration, "offset": 0.0})
     work = _Work(plans_in(audio, featurizers, origins, engine), audio, cutting, cache_folder)
     outcomes: dict[int, Any] = {}
     progress("reading", 0, len(clips))

@@ -53,10 +53,10 @@ class Chosen:
     lows: dict[Key, float]
 
     def name_of(self, key: Key) -> str:
-        """Return the name of a stratum, as in `scores 0.2 to 0.5`."""
+        """Return the name of a stratum, as in `scores 3: 0.2 to 0.5`."""
         above = min((low for low in self.lows.values() if low > self.lows[key]), default=None)
         end = "up" if above is None else f"to {above:.4g}"
-        return f"{key[0]} {self.lows[key]:.4g} {end}"
+        return f"{key[0]} {key[1] + 1}: {self.lows[key]:.4g} {end}"
 
     def strata(self) -> list[Stratum]:
         """Return the strata with all chosen windows as reviewed ones."""

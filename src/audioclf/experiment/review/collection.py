@@ -1,33 +1,23 @@
-"""The windows of all recordings with their scores by a model."""
+"""Windows of recordings with their scores by a model."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection as Names
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from typing_extensions import override
 
-from audioclf.base.errors import ConfigError, DatasetError
-from audioclf.base.machine import available_cores
-from audioclf.base.progress import Progress, no_progress
+from audioclf.base.errors import ConfigError
 from audioclf.components.registry import suggest
 from audioclf.dataset.path_labels import shown
 from audioclf.dataset.review_list import Window, read_list, source_named
 from audioclf.dataset.sources import FileSource
 from audioclf.evaluation.sampling.design import Floats, Ints
 from audioclf.models.model import Model
-from audioclf.models.windows import Cutting
-from audioclf.predict.formats import JsonLinesFormat
-from audioclf.predict.inputs import Collected
-from audioclf.predict.job import JobResult, predict_all
-from audioclf.predict.journal import JournalRow
-from audioclf.predict.settings import Job, Settings, is_background
-from audioclf.predict.sinks import Sink
+from audioclf.predict.settings import is_background
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,63 +35,19 @@ class Scored:
     def __len__(self) -> int:
         return len(self.times)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Scored]) -> Scored:
+        """Return the windows of several parts, each with recordings of its own."""
+        names = tuple(name for part in parts for name in part.names)
+        firsts = np.cumsum([0, *(len(part.names) for part in parts)])
+        codes = [part.recordings + first for part, first in zip(parts, firsts, strict=False)]
+        times, scores = ([getattr(part, name) for part in parts] for name in ("times", "scores"))
+        return cls(names, np.concatenate(codes), np.concatenate(times), np.concatenate(scores))
+
     def where(self, wanted: np.ndarray) -> Scored:
         """Return some of the windows."""
         parts = (self.recordings[wanted], self.times[wanted], self.scores[wanted])
         return Scored(self.names, *parts)
-
-
-@dataclass
-class _Scores(Sink):
-    """Collects the scores of each recording."""
-
-    classes: Sequence[str]
-    done: list[JournalRow] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    blocks: list[Floats] = field(default_factory=list)
-
-    @override
-    def put(self, row: JournalRow, text: Iterator[str]) -> None:
-        columns = ("start", "end", *(f"score_{name}" for name in self.classes))
-        rows = [[line[name] for name in columns] for line in map(json.loads, text)]
-        if rows:
-            self.names.append(row.path)
-            self.blocks.append(np.array(rows, dtype=np.float64))
-
-    @override
-    def close(self) -> None:
-        """Do nothing."""
-
-    def scored(self) -> Scored:
-        sizes = [len(block) for block in self.blocks]
-        rows = np.concatenate(self.blocks)
-        codes = np.repeat(np.arange(len(sizes), dtype=np.intp), sizes)
-        return Scored(tuple(self.names), codes, rows[:, :2], rows[:, 2:])
-
-
-def score_windows(
-    model: Model,
-    collected: Collected,
-    lengths: tuple[float, float | None],
-    *,
-    jobs: int | None = None,
-    progress: Progress = no_progress,
-) -> tuple[Scored, JobResult]:
-    """Return the windows of all recordings with their scores, and the result of the job.
-
-    `lengths` are window and hop in s.
-    """
-    if model.manifest.audio.channel == "each":
-        raise ConfigError("the model predicts each channel by itself, and windows are of all")
-    if model.score_kind == "none":
-        raise ConfigError(f"the classifier of {model.manifest.cell!r} gives no scores")
-    settings = Settings(Cutting.of(*lengths, model.sr), output=JsonLinesFormat)
-    sink = _Scores(model.classes)
-    job, recordings = Job(model, settings), collected.recordings
-    result = predict_all(job, recordings, sink, jobs=jobs or available_cores(), progress=progress)
-    if not sink.blocks:
-        raise DatasetError(f"no recording could be scored: {'; '.join(result.failures[:1])}")
-    return sink.scored(), result
 
 
 def model_digest(model: Model) -> str:

@@ -12,19 +12,20 @@ import numpy as np
 from audioclf.audio.decode import inspect
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import ConfigError, DatasetError
-from audioclf.base.machine import available_cores
 from audioclf.base.progress import Progress, no_progress
 from audioclf.components.featurizer import Featurizer
+from audioclf.components.pooling import Flatten
 from audioclf.components.registry import Registry
 from audioclf.dataset.dataset import Clip
 from audioclf.dataset.path_labels import shown
 from audioclf.dataset.review_list import SIMILAR, Window, path_in_table
+from audioclf.engines.base import Engine
 from audioclf.evaluation.sampling.design import Floats, first_of_each
 from audioclf.experiment.feature_windows import WindowTable, notes_of, window_table
 from audioclf.experiment.prepared import resolve
-from audioclf.experiment.resources import Resources
 from audioclf.experiment.review.collection import Scored, without_reviewed
 from audioclf.models.bundle.reading import model_file, read_bundle
+from audioclf.models.model import Model
 from audioclf.predict.inputs import Recording
 
 if TYPE_CHECKING:
@@ -37,19 +38,30 @@ _BLOCK = 1 << 14
 
 @dataclass(frozen=True)
 class Features:
-    """A featurizer by which windows are compared, and how sound is read for it."""
+    """The views of a featurizer, side by side in a row, and how sound is read for them.
 
-    featurizer: Featurizer
+    `longest` is the length in s of a clip from which flatten makes a row; None for a window.
+    """
+
+    views: tuple[Featurizer, ...]
     audio: AudioConfig
     origins: Any
+    longest: float | None = None
+
+    @classmethod
+    def of_model(cls, model: Model, registry: Registry) -> Features:
+        """Return the features of which the model predicts."""
+        featurizer, audio = model.featurizer, model.manifest.audio
+        views = featurizer.views()[: model.views.predicted]
+        flat = isinstance(featurizer.pooling, Flatten)
+        longest = audio.duration if flat else None
+        return cls(tuple(views), audio, registry.origins_of(featurizer), longest)
 
 
 def features_of(path: Path, registry: Registry, name: str | None = None) -> Features:
     """Return the featurizer of a model or of a config, in which it may be named."""
     if path.suffix == ".audioclf" or path.is_dir():
-        model = read_bundle(model_file(path), registry).model
-        featurizer, audio = model.featurizer.views()[0], model.manifest.audio
-        return Features(featurizer, audio, registry.origins_of(featurizer))
+        return Features.of_model(read_bundle(model_file(path), registry).model, registry)
     config, registry = resolve(path, (), registry)
     names = list(config.featurizers)
     if name is None and len(names) > 1:
@@ -61,8 +73,9 @@ def features_of(path: Path, registry: Registry, name: str | None = None) -> Feat
         raise ConfigError(
             f"no featurizer of the config is called {name!r}; there are {shown(names)}"
         )
-    featurizer = config.featurizers[name or names[0]].views()[0]
-    return Features(featurizer, config.audio, registry.origins_of(featurizer))
+    featurizer = config.featurizers[name or names[0]]
+    views = (featurizer.views()[0],)
+    return Features(views, config.audio, registry.origins_of(featurizer))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,20 +92,29 @@ def index_of(
     recordings: Sequence[Recording],
     features: Features,
     lengths: tuple[float, float | None],
+    engine: Engine,
     *,
-    jobs: int | None = None,
     cache_folder: Path | None = None,
     progress: Progress = no_progress,
 ) -> Index:
     """Return the windows of `lengths` (window, hop) in s; features are kept in the cache."""
     clips = [Clip(recording.name, "", recording.source) for recording in recordings]
-    with Resources(jobs or available_cores()).make_engine() as engine:
-        parts = {"": features.featurizer}, {"": features.origins}
-        table = window_table(clips, features.audio, *parts, engine, lengths, progress, cache_folder)
+    views = {str(number): view for number, view in enumerate(features.views)}
+    table = window_table(
+        clips,
+        features.audio,
+        views,
+        dict.fromkeys(views, features.origins),
+        engine,
+        lengths,
+        progress,
+        cache_folder,
+        longest=features.longest,
+    )
+    parts = [_joined(blocks) for blocks in table.rows.values()]
+    rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
     failures = tuple(row.message for row in table.failed)
-    if not table.facts:
-        raise DatasetError(f"no recording has a window: {'; '.join(failures[:1])}")
-    return Index(_windows_of(table), _joined(table.rows[""]), tuple(notes_of(table)), failures)
+    return Index(_windows_of(table), rows, tuple(notes_of(table)), failures)
 
 
 def _windows_of(table: WindowTable) -> Scored:
@@ -100,13 +122,14 @@ def _windows_of(table: WindowTable) -> Scored:
     recordings = np.array(
         [codes.setdefault(clip.source.file.name, len(codes)) for clip, *_ in table.facts], np.intp
     )
-    times = np.array([times for _, *times in table.facts], dtype=np.float64)
+    times = np.array([times for _, *times in table.facts], dtype=np.float64).reshape(-1, 2)
     return Scored(tuple(codes), recordings, times, np.empty((len(times), 0)))
 
 
 def _joined(blocks: list[Matrix]) -> Matrix:
     """Return one matrix of blocks of rows, which are released one after the other."""
-    rows = np.empty((sum(map(len, blocks)), blocks[0].shape[1]), dtype=np.float32)
+    width = blocks[0].shape[1] if blocks else 0
+    rows = np.empty((sum(map(len, blocks)), width), dtype=np.float32)
     at = len(rows)
     while blocks:
         block = blocks.pop()
@@ -159,6 +182,9 @@ def similar_windows(
 ) -> list[Window]:
     """Return the n windows that are most similar to an example, the most similar first."""
     found = index.windows
+    for side in (index, examples):
+        if not len(side.rows):
+            raise DatasetError(f"no recording has a window: {'; '.join(side.failures[:1])}")
     nearness = similarities(index.rows, examples.rows)
     scored = Scored(found.names, found.recordings, found.times, nearness[:, None])
     left = without_reviewed(scored, reviewed)

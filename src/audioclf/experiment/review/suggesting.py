@@ -3,17 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.base.files import OutputFolder
+from audioclf.base.machine import available_cores
+from audioclf.base.progress import Progress, no_progress
+from audioclf.components.registry import Registry
 from audioclf.dataset.label_sets import SEPARATOR
+from audioclf.dataset.path_labels import count
 from audioclf.dataset.review_list import Window, columns_of, csv_row, path_in_table
+from audioclf.experiment.resources import Resources
 from audioclf.experiment.review.choosing import Choice, Chosen, choose
 from audioclf.experiment.review.collection import Scored, model_digest, target_scores
+from audioclf.experiment.review.searching import Features, index_of
 from audioclf.models.model import Model
+from audioclf.models.windows import Cutting
+from audioclf.predict.inputs import Recording
+from audioclf.predict.settings import Settings, check_settings
+
+_PORTION = 64
+"""Recordings whose features are in memory together."""
+
+
+@dataclass(frozen=True)
+class ScoredCollection:
+    """All windows with scores; notes, and messages on recordings that have none."""
+
+    windows: Scored
+    notes: tuple[str, ...]
+    failures: tuple[str, ...]
+
+
+def score_windows(
+    model: Model,
+    registry: Registry,
+    recordings: Sequence[Recording],
+    lengths: tuple[float, float | None],
+    *,
+    jobs: int | None = None,
+    cache_folder: Path | None = None,
+    progress: Progress = no_progress,
+) -> ScoredCollection:
+    """Return the windows of `lengths` (window, hop) in s with their scores.
+
+    Features are read from the cache where it has them. Windows that are training clips of the model
+    are left out.
+    """
+    if model.manifest.audio.channel == "each":
+        raise ConfigError("the model predicts each channel by itself, and windows are of all")
+    if model.score_kind == "none":
+        raise ConfigError(f"the classifier of {model.manifest.cell!r} gives no scores")
+    notes = check_settings(model, Settings(Cutting.of(*lengths, model.sr)))
+    features, n_known = Features.of_model(model, registry), 0
+    parts: list[Scored] = []
+    failures: list[str] = []
+    with Resources(jobs or available_cores()).make_engine() as engine:
+        for at in range(0, len(recordings), _PORTION):
+
+            def step(stage: str, done: int, total: int, more: str = "", at: int = at) -> None:
+                progress(stage, at + done, len(recordings), more)
+
+            portion = recordings[at : at + _PORTION]
+            index = index_of(
+                portion, features, lengths, engine, cache_folder=cache_folder, progress=step
+            )
+            notes += index.notes
+            failures += index.failures
+            if len(index.rows):
+                new = ~model.trained_on(index.rows)
+                n_known += int((~new).sum())
+                parts.append(replace(index.windows, scores=model.scores_of(index.rows)).where(new))
+    if not sum(map(len, parts)):
+        raise DatasetError(f"no window could be scored: {'; '.join(failures[:1])}")
+    if n_known:
+        windows = count(n_known, "window is a training clip", "windows are training clips")
+        notes.append(f"{windows} of the model, left out")
+    return ScoredCollection(Scored.joined(parts), tuple(notes), tuple(failures))
 
 
 def suggest_windows(
