@@ -173,14 +173,18 @@ def test_segments_are_scored_over_time_and_by_their_boundaries(tmp_path: Path) -
     ]
     args = (files[1], "--annotations", files[0], "--seconds", 60, "--segments")
     data = scored(*args)
-    assert data["accuracy_over_time"]["value"] == data["all"]["time_recall"]["value"] == 0.95
-    assert data["classes"]["speech"]["time_precision"]["value"] == 0.8
-    assert (data["boundaries"]["annotated"], data["boundaries"]["found"]) == (1, 0)
+    found = data["segmentation"]
+    assert found["accuracy"]["value"] == found["classes"]["all"]["recall"]["value"] == 0.95
+    assert found["classes"]["speech"]["precision"]["value"] == 0.8
+    assert (found["boundaries"]["annotated"], found["boundaries"]["found"]) == (1, 0)
     done = run_score(*args, "--onset", 5, "--out", tmp_path / "out")
     assert "accuracy over time: 0.950" in done.stdout
     assert "boundaries within 5 s: 1 of 1 found, 0 false" in done.stdout
     assert "time without an annotation, not scored: 20 s" in done.stdout
-    assert "time_f1" in (tmp_path / "out" / "scores.csv").read_text().splitlines()[0]
+    assert "accuracy over time: 0.950" in (tmp_path / "out" / "report.html").read_text()
+    whole = scored(*args, "--background", "noise")["segmentation"]
+    assert whole["classes"]["noise"]["seconds"] == 20
+    assert (whole["accuracy"]["value"], whole["unannotated_seconds"]) == (105 / 120, 0)
 
 
 @pytest.mark.slow
@@ -195,8 +199,7 @@ def test_segments_of_a_model_are_those_that_predict_writes(tmp_path: Path) -> No
     found = tmp_path / "found.csv"
     run_cli("predict", bundle, sounds, *map(str, windows), "--out", found, code=0)
     of_table = scored(found, sounds, "--annotations", truth, "--segments")
-    assert of_model["accuracy_over_time"] == of_table["accuracy_over_time"]
-    assert of_model["boundaries"] == of_table["boundaries"]
+    assert of_model["segmentation"] == of_table["segmentation"]
 
 
 @pytest.mark.parametrize(
@@ -230,6 +233,7 @@ def test_bad_tables_are_one_sentence_with_the_line(tmp_path: Path, text: str, me
         (("--annotations", "absent"), "no such"),
         (("--annotations", "truth.csv", "--window", "1"), "about a model"),
         (("--annotations", "truth.csv", "--segments", "--threshold", "1"), "is about events"),
+        (("--annotations", "truth.csv", "--background", "rest"), "is about segments"),
         (("--annotations", "truth.csv", "--seconds", "60", "--precision", "2"), "at most 1"),
         (("--annotations", "truth.csv", "--seconds", "0"), "above 0"),
         (("--annotations", "truth.csv", "--seconds", "60", "--only", "owl"), "neither"),

@@ -93,6 +93,10 @@ def score(
             "--segments", help="One label at a time: accuracy over time, boundaries within --onset."
         ),
     ] = False,
+    background: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Label of all time without one, with --segments."),
+    ] = None,
     min_duration: options.MinDurationOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, the curve and the page.")
@@ -110,6 +114,8 @@ def score(
     _check_windows(window, hop, min_duration, is_model=is_model)
     if segments and threshold is not None:
         raise ConfigError("--threshold is about events", hint="Leave it or --segments out.")
+    if background is not None and not segments:
+        raise ConfigError("--background is about segments", hint="Add --segments.")
     with options.progress_on_stderr(quiet=quiet, stage="score") as progress:
         from audioclf.evaluation.detection.matching import Collars
         from audioclf.evaluation.detection.scores import score_survey
@@ -147,7 +153,12 @@ def score(
             found, more = event_tables(detections, column)
         scored = survey_of(sources, truth, found, labels, seconds=seconds)
         scores = score_survey(
-            scored.survey, collars=collars, segment=segment, aims=aims, segmentation=segments
+            scored.survey,
+            collars=collars,
+            segment=segment,
+            aims=aims,
+            segmentation=segments,
+            background=background,
         )
         data = scores_data(scored, scores, collars, segment)
         notes = [*notes, *more, *scored.notes, *scores.notes]
@@ -156,7 +167,15 @@ def score(
             from audioclf.report.score.page import build_page
 
             curve = write_scores(out, scored, scores, data)
-            html = build_page(detections.stem, scores, sources, table_of(scores), notes, curve)
+            html = build_page(
+                detections.stem,
+                scores,
+                sources,
+                table_of(scores),
+                notes,
+                curve,
+                [*_further(scores)],
+            )
             write_page(out / "report.html", html)
     for note in notes:
         complain("note", note)
@@ -197,8 +216,7 @@ def describe_scores(scores: DetectionScores) -> str:
     survey = scores.survey
     header, *rows = table_of(scores)
     n, hours = len(survey.recordings), float(survey.hours.sum())
-    further = _further(scores) if scores.segmentation is None else _of_labels(scores.segmentation)
-    lines = [format_table(header, rows), "", *further]
+    lines = [format_table(header, rows), "", *_further(scores)]
     for aim, each in scores.thresholds.items():
         lines += ["", f"threshold for {aim.sentence}, chosen with 90 % confidence:"]
         names = [*survey.classes, "all"]
@@ -213,7 +231,7 @@ def describe_scores(scores: DetectionScores) -> str:
 def table_of(scores: DetectionScores) -> list[list[str]]:
     """Return the header and a row for each class and for all of them."""
     if scores.segmentation is not None:
-        return _table_of_labels(scores.survey.classes, scores.segmentation)
+        return _table_of_labels(scores.segmentation)
     header = ["class", "events", "found", "missed", "false/h", "precision", "recall", "F1"]
     return [header, *(_row(row) for row in (*scores.by_class, scores.overall))]
 
@@ -225,9 +243,10 @@ def _row(row: ClassScores) -> list[str]:
     return [row.name, *map(str, numbers), _rate(events.false_per_hour), *map(str, estimates)]
 
 
-def _table_of_labels(classes: Sequence[str], segmentation: SegmentationScores) -> list[list[str]]:
+def _table_of_labels(segmentation: SegmentationScores) -> list[list[str]]:
     """Return the header and a row for each class and for all, of labels over time."""
-    rows = zip([*classes, "all"], segmentation.seconds, segmentation.times, strict=True)
+    names = [*segmentation.classes, "all"]
+    rows = zip(names, segmentation.seconds, segmentation.times, strict=True)
     header = ["class", "annotated s", "precision", "recall", "F1"]
     return [header, *([name, _three(s), *map(str, three)] for name, s, three in rows)]
 
@@ -257,6 +276,9 @@ def _three(number: float) -> str:
 
 
 def _further(scores: DetectionScores) -> Iterator[str]:
+    if scores.segmentation is not None:
+        yield from _of_labels(scores.segmentation)
+        return
     segments = scores.overall.segments
     yield (
         f"segments: precision {segments.precision}, recall {segments.recall}, F1 {segments.f1}, "

@@ -29,6 +29,17 @@ def test_shares_of_time_and_boundaries_by_hand() -> None:
     assert segmentation_scores(survey_of(TRUTH, found), 2.0).n_found == 2
 
 
+def test_time_without_a_label_may_be_background() -> None:
+    """Of 60 s, 10 are a call and 12 are detected; both of its edges are boundaries."""
+    survey = survey_of([(0, 0, 10.0, 20.0)], [(0, 0, 10.1, 22.1)])
+    scores = segmentation_scores(survey, 0.2, background="none")
+    assert scores.classes == ("a", "none")
+    assert scores.seconds.tolist() == [10.0, 50.0, 60.0]
+    assert scores.accuracy.value == pytest.approx((60 - 2.2) / 60)
+    assert (scores.n_true, scores.n_detected, scores.n_found) == (2, 2, 1)
+    assert scores.unannotated == 0.0
+
+
 def test_each_boundary_is_found_once() -> None:
     truth = [(0, 0, 0.0, 10.0), (0, 1, 10.0, 20.0)]
     found = [(0, 0, 0.0, 9.9), (0, 1, 9.9, 10.0), (0, 0, 10.0, 10.1), (0, 1, 10.1, 20.0)]

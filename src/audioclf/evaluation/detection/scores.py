@@ -58,15 +58,18 @@ def score_survey(
     segment: float = 1.0,
     aims: tuple[Aim, ...] = (),
     segmentation: bool = False,
+    background: str | None = None,
     seed: int = 0,
 ) -> DetectionScores:
     """Return all metrics of a survey, with 95 % intervals over its recordings.
 
-    With `segmentation`, also those of labels of which there is one at a time; the tolerance of
-    boundaries is the onset collar.
+    With `segmentation`, also those of labels of which there is one at a time, by
+    `segmentation_scores`; the tolerance of boundaries is the onset collar.
     """
     collars = collars or Collars()
-    of_labels = segmentation_scores(survey, collars.onset, seed=seed) if segmentation else None
+    of_labels = None
+    if segmentation:
+        of_labels = segmentation_scores(survey, collars.onset, background=background, seed=seed)
     matching = match(survey.truth, survey.detections, collars)
     events = event_scores(survey, matching, seed=seed)
     segments = segment_scores(survey, segment, seed=seed)

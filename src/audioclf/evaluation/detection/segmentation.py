@@ -22,12 +22,13 @@ Three = tuple[Estimate, Estimate, Estimate]
 class SegmentationScores:
     """Metrics of labels that do not overlap, of the time that is annotated.
 
-    `times` are precision, recall and F1 over time of each class, then of all together, whose recall
-    is the accuracy; `seconds` [shape=(n_classes + 1,)] the annotated time of each. `boundaries`
-    are those of the instants at which the label changes, with a tolerance of `tolerance` s, of
-    which `n_true` are annotated, `n_detected` detected and `n_found` matched.
+    `times` are precision, recall and F1 over time of each of the `classes`, then of all together,
+    whose recall is the accuracy; `seconds` [shape=(n_classes + 1,)] the annotated time of each.
+    `boundaries` are those of the instants at which the label changes, with a tolerance of
+    `tolerance` s, of which `n_true` are annotated, `n_detected` detected and `n_found` matched.
     """
 
+    classes: tuple[str, ...]
     times: tuple[Three, ...]
     seconds: Floats
     unannotated: float
@@ -43,19 +44,28 @@ class SegmentationScores:
         return self.times[-1][1]
 
 
-def segmentation_scores(survey: Survey, tolerance: float, *, seed: int = 0) -> SegmentationScores:
+def segmentation_scores(
+    survey: Survey, tolerance: float, *, background: str | None = None, seed: int = 0
+) -> SegmentationScores:
     """Return the scores of a survey of which no two labels overlap.
 
     A boundary is where two segments of different labels touch. Boundaries are matched one to one,
-    as many as possible. Time without an annotation, and detected boundaries in it, do not count.
+    as many as possible. Time without a label has the label `background` on both sides; else time
+    without an annotation, and detected boundaries in it, do not count.
     """
-    n_recordings, n_classes = survey.shape
+    classes = survey.classes
+    if background is not None and background not in classes:
+        classes = (*classes, background)
+    n_recordings, n_classes = len(survey.recordings), len(classes)
     hits, detected, truth = (np.zeros((n_recordings, n_classes)) for _ in range(3))
     true_rows, found_rows = [], []
     for place, name in enumerate(survey.recordings):
         true, found = (_one_recording(side, place) for side in (survey.truth, survey.detections))
         for side, kind in ((true, "annotated"), (found, "detected")):
             _check(side, f"{name}: two {kind} labels")
+        if background is not None:
+            gap = place, classes.index(background), float(survey.seconds[place])
+            true, found = (_filled(side, *gap) for side in (true, found))
         edges = np.unique(np.concatenate([true.starts, true.ends, found.starts, found.ends]))
         lengths, middles = np.diff(edges), (edges[:-1] + edges[1:]) / 2
         real, guess = _labels_at(true, middles), _labels_at(found, middles)
@@ -82,7 +92,15 @@ def segmentation_scores(survey: Survey, tolerance: float, *, seed: int = 0) -> S
     n_found, n_detected, n_true = (int(each.sum()) for each in numbers)
     unannotated = max(0.0, float(survey.seconds.sum() - seconds[-1]))
     return SegmentationScores(
-        tuple(times), seconds, unannotated, boundaries, tolerance, n_true, n_detected, n_found
+        classes,
+        tuple(times),
+        seconds,
+        unannotated,
+        boundaries,
+        tolerance,
+        n_true,
+        n_detected,
+        n_found,
     )
 
 
@@ -104,6 +122,16 @@ def _check(events: Events, subject: str) -> None:
             f"{subject} at {events.starts[1:][overlap[0]]:g} s, and segments have one at a time",
             hint="Leave --segments out to score events, or one of the classes with --skip.",
         )
+
+
+def _filled(events: Events, place: int, code: int, seconds: float) -> Events:
+    """Return the labels of a recording with one for the time before, between and after them."""
+    starts, ends = np.append(0.0, events.ends), np.append(events.starts, seconds)
+    columns = zip(events.classes, events.starts, events.ends, strict=True)
+    rows = [(place, *row, np.nan) for row in columns]
+    gaps = np.flatnonzero(ends - starts > _TOUCHING)
+    rows += [(place, code, starts[gap], ends[gap], np.nan) for gap in gaps]
+    return Events.of(sorted(rows, key=lambda row: row[2]))
 
 
 def _labels_at(events: Events, times: Floats) -> Codes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,24 +51,28 @@ def scores_data(
         "notes": [*scored.notes, *scores.notes],
     }
     if scores.segmentation is not None:
-        _add_segmentation(data, scores.segmentation)
+        data["segmentation"] = _segmentation_data(scores.segmentation)
     return data
 
 
-def _add_segmentation(data: dict[str, Any], scores: SegmentationScores) -> None:
-    """Add metrics over time to each class, and those of boundaries."""
-    rows = [*data["classes"].values(), data["all"]]
-    for row, times in zip(rows, scores.times, strict=True):
-        row |= {f"time_{name}": _estimate(each) for name, each in zip(_THREE, times, strict=True)}
-    data["boundaries"] = {
-        "tolerance": scores.tolerance,
-        "annotated": scores.n_true,
-        "detected": scores.n_detected,
-        "found": scores.n_found,
-        **{name: _estimate(each) for name, each in zip(_THREE, scores.boundaries, strict=True)},
+def _segmentation_data(scores: SegmentationScores) -> dict[str, Any]:
+    rows = zip([*scores.classes, "all"], scores.seconds.tolist(), scores.times, strict=True)
+    return {
+        "accuracy": _estimate(scores.accuracy),
+        "unannotated_seconds": scores.unannotated,
+        "classes": {name: {"seconds": s, **_three(times)} for name, s, times in rows},
+        "boundaries": {
+            "tolerance": scores.tolerance,
+            "annotated": scores.n_true,
+            "detected": scores.n_detected,
+            "found": scores.n_found,
+            **_three(scores.boundaries),
+        },
     }
-    data["accuracy_over_time"] = _estimate(scores.accuracy)
-    data["unannotated_seconds"] = scores.unannotated
+
+
+def _three(values: Iterable[Estimate]) -> dict[str, Any]:
+    return {name: _estimate(value) for name, value in zip(_THREE, values, strict=True)}
 
 
 def _class_data(row: ClassScores) -> dict[str, Any]:
@@ -124,7 +128,7 @@ def write_scores(folder: Path, scored: Scored, scores: DetectionScores, data: An
     target.write_json("scores.json", data)
     target.write_csv("scores.csv", *_table(data))
     target.write_csv("matches.csv", MATCH_COLUMNS, match_rows(scored, scores))
-    if not scores.survey.has_scores:
+    if not scores.survey.has_scores or scores.segmentation is not None:
         return None
     picture = curve_picture(scores)
     target.write_bytes("curve.png", picture)

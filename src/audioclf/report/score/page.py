@@ -50,11 +50,12 @@ def build_page(
     table: Sequence[Sequence[str]],
     notes: Sequence[str],
     curve: bytes | None,
+    further: Sequence[str] = (),
 ) -> str:
     """Return the page as HTML.
 
-    `table` has a header and the rows of the classes; `curve` is a PNG. Recordings that are not in
-    `sources` have no sound and no spectrogram.
+    `table` has a header and the rows of the classes, `further` has lines of numbers below it;
+    `curve` is a PNG. Recordings that are not in `sources` have no sound and no spectrogram.
     """
     survey, matching = scores.survey, scores.matching
     missed = _fair(survey.truth, np.flatnonzero(matching.detection_of < 0))
@@ -76,6 +77,7 @@ def build_page(
         "rows": table[1:],
         "groups": groups,
         "notes": notes,
+        "further": further,
         "curve": None
         if curve is None
         else f"data:image/png;base64,{base64.b64encode(curve).decode('ascii')}",
