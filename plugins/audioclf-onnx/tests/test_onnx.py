@@ -18,7 +18,8 @@ from audioclf.components.discovery import discover, load_components
 from audioclf.components.registry import Origin, PluginRecord, Registry
 from audioclf.config.loading import config_of
 from audioclf.features.worker import plan_featurizer
-from audioclf.plugin import ConfigError, FeatureError
+from audioclf.models.onnx.sound import WAVEFORM, featurizer_session
+from audioclf.plugin import ConfigError, FeatureError, NotInOnnxError, OnnxGraph
 from audioclf.testing import Check, parametrize_with_checks
 from audioclf_onnx import Onnx
 
@@ -289,3 +290,45 @@ def test_a_bad_digest_is_one_sentence() -> None:
     assert str(caught.value).endswith(
         'featurizers.e.sha256: expected a SHA-256, 64 digits from 0 to f, not "abc"'
     )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"output": "both"},
+        {"output": "both", "scale": 3.0, "normalize": True, "pad": 0.1},
+        {"input": "x", "ones": ("mask",)},
+        {"average": 3},
+        {"average": 3, "pad": 0.05},
+    ],
+)
+def test_it_is_spliced_into_an_exported_graph(tmp_path: Path, fields: dict[str, Any]) -> None:
+    make = masked if "ones" in fields else vector if "output" in fields else blocks
+    featurizer = Onnx(path=make(tmp_path / "m.onnx"), sr=SR, **fields)
+    session = featurizer_session(featurizer, SR)
+    for y in (Y, Y[:700]):
+        (matrix,) = session.run(None, {WAVEFORM: y})
+        np.testing.assert_allclose(matrix, featurizer.extract(y, SR), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sr", "problem"),
+    [
+        ({"window": 0.1}, SR, "the windows of the featurizer onnx are not expressed"),
+        ({}, 4000, "onnx resamples from 4000 Hz to 8000 Hz"),
+    ],
+)
+def test_parts_without_a_form_in_onnx_are_named(
+    tmp_path: Path, fields: dict[str, Any], sr: int, problem: str
+) -> None:
+    featurizer = Onnx(path=blocks(tmp_path / "m.onnx"), sr=SR, **fields)
+    with pytest.raises(NotInOnnxError, match=problem):
+        featurizer_session(featurizer, sr)
+
+
+def test_operators_of_others_are_not_spliced(tmp_path: Path) -> None:
+    path = vector(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    model.graph.node[0].domain = "com.microsoft"
+    with pytest.raises(NotInOnnxError, match="not those of ONNX"):
+        OnnxGraph().spliced(model.SerializeToString(), {}, "both")

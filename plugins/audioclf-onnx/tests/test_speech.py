@@ -11,6 +11,7 @@ import pytest
 
 from audioclf.base.errors import EXIT_ENVIRONMENT
 from audioclf.experiment.prepared import resolve
+from audioclf.models.onnx.sound import WAVEFORM, featurizer_session
 from audioclf.plugin import ConfigError, EnvironmentMissingError, FeatureError
 from audioclf.testing import Check, parametrize_with_checks
 from audioclf_onnx import SpeechEmbedding, speech
@@ -32,6 +33,16 @@ Y = np.random.default_rng(0).normal(0.0, 0.1, 16_000).astype(np.float32)
 @parametrize_with_checks([SpeechEmbedding(pad=0.6, average=2)])
 def test_it_keeps_the_promises_of_all_featurizers(component: SpeechEmbedding, check: Check) -> None:
     check(component)
+
+
+@weighted
+def test_it_is_spliced_into_an_exported_graph() -> None:
+    pytest.importorskip("onnx")
+    featurizer = SpeechEmbedding(average=3)
+    session = featurizer_session(featurizer, 16_000)
+    for y in (Y, Y[:1000]):
+        (matrix,) = session.run(None, {WAVEFORM: y})
+        np.testing.assert_allclose(matrix, featurizer.extract(y, 16_000), rtol=1e-3, atol=1e-2)
 
 
 @weighted

@@ -121,6 +121,9 @@ def _export_sound(
         write_page(target, bundle.model, conversion.content, runtime)
     else:
         OutputFolder(target.parent).write_bytes(target.name, conversion.content)
+    for weights in bundle.manifest.weights:
+        terms = weights.license or "unknown"
+        complain("note", f"the graph holds the weights {weights.name}, licence: {terms}")
     on = f"{len(sounds)} clips and " if sounds else ""
     say(
         f"{target}\n  input waveform [n_samples], mono, {bundle.model.sr} Hz; outputs label and "

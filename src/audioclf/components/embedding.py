@@ -12,6 +12,7 @@ from typing_extensions import override
 from audioclf.base.errors import FeatureError
 from audioclf.components.component import components_inside
 from audioclf.components.featurizer import Featurizer
+from audioclf.components.onnx_graph import NotInOnnxError, OnnxGraph
 
 if TYPE_CHECKING:
     from audioclf.dsp.short_time import Matrix
@@ -68,6 +69,27 @@ class Embedding(Featurizer):
         sound = np.pad(self.prepare(resample(y, sr, rate)), round(self.pad * rate))
         return averaged(self.embed(sound), self.average)
 
+    def prepare_in_onnx(self, graph: OnnxGraph, y: str) -> str:
+        """Add the nodes of `prepare`, of which the default has none, and return their value."""
+        return y
+
+    def embed_in_onnx(self, graph: OnnxGraph, y: str) -> str:
+        """Add the nodes of `embed` and return their value; errors are those of `to_onnx`."""
+        raise NotInOnnxError(f"the featurizer {self.type_name()} has no form in ONNX")
+
+    @override
+    def to_onnx(self, graph: OnnxGraph, y: str, sr: int) -> str:
+        rate = self.model_rate()
+        if sr != rate:
+            raise NotInOnnxError(
+                f"the featurizer {self.type_name()} resamples from {sr} Hz to {rate} Hz, which is "
+                f"not expressed in ONNX; train with audio.sr: {rate}"
+            )
+        sound, n = self.prepare_in_onnx(graph, y), round(self.pad * rate)
+        if n:
+            sound = graph.padded(sound, n, n, mode="constant")
+        return _averaged_in(graph, self.embed_in_onnx(graph, sound), self.average)
+
     @override
     def notes(self, sr: int) -> Sequence[str]:
         rate = self.model_rate()
@@ -105,3 +127,22 @@ def averaged(frames: Matrix, n: int) -> Matrix:
     sums = np.add.reduceat(frames.astype(np.float64), starts, axis=1)
     counts = np.diff([*starts, frames.shape[1]])
     return np.asarray(sums / counts, dtype=np.float32)
+
+
+def _averaged_in(graph: OnnxGraph, frames: str, n: int) -> str:
+    """Add the nodes of `averaged`."""
+    if n == 1:
+        return frames
+    group, count = graph.constant([n], "int64"), graph.size(frames, axis=1)
+    rest = graph.op("Mod", graph.op("Sub", group, graph.op("Mod", count, group)), group)
+    ones = graph.op("Add", graph.op("Mul", frames, graph.constant(0.0)), graph.constant(1.0))
+    sums, counts = (
+        graph.op(
+            "ReduceSum",
+            graph.reshape(graph.padded(value, 0, rest, mode="constant", rank=2), [0, -1, n]),
+            graph.constant([2], "int64"),
+            keepdims=0,
+        )
+        for value in (graph.cast(frames, "float64"), graph.cast(ones, "float64"))
+    )
+    return graph.cast(graph.op("Div", sums, counts), "float32")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+OPSET = 17
+"""Version of the operators: ONNX Runtime supports it since 1.12."""
 
 _TO_THE_END = (1 << 63) - 1
 
@@ -95,6 +98,34 @@ class OnnxGraph:
             for end in ends
         ]
         return self.op("Pad", value, self.op("Concat", *names, axis=0), mode=mode)
+
+    def spliced(self, content: bytes, inputs: Mapping[str, str], output: str) -> str:
+        """Add the nodes of a whole model, an ONNX file, and return one of its outputs.
+
+        `inputs` names the value for each of its inputs. NotInOnnxError if its operators are not
+        those of ONNX, or too new.
+        """
+        import onnx
+
+        model = onnx.load_from_string(content)
+        versions = {item.domain: item.version for item in model.opset_import}
+        used = {node.domain for node in model.graph.node} | {""}
+        if used - {"", "ai.onnx"} or model.functions:
+            raise NotInOnnxError("its model has operators that are not those of ONNX")
+        if versions.get("", versions.get("ai.onnx", 0)) != OPSET:
+            try:
+                model = onnx.version_converter.convert_version(model, OPSET)
+            except Exception as exc:
+                what = f"the operators of its model cannot become those of version {OPSET}"
+                raise NotInOnnxError(what) from exc
+        prefix = f"model_{len(self.nodes)}_"
+        inner = onnx.compose.add_prefix(model, prefix).graph
+        values = {prefix + name: value for name, value in inputs.items()}
+        for node in inner.node:
+            node.input[:] = [values.get(name, name) for name in node.input]
+        self.nodes += inner.node
+        self.constants += inner.initializer
+        return prefix + output
 
 
 class NotInOnnxError(Exception):

@@ -38,6 +38,11 @@ class Tensor:
     shape: Shape
     type: str
 
+    @property
+    def dtype(self) -> str:
+        """The type in NumPy of numbers that are given."""
+        return _FLOATS.get(self.type, "int64")
+
     def __str__(self) -> str:
         sizes = ", ".join("?" if size is None else str(size) for size in self.shape)
         return f"{self.name} [{sizes}] {self.type}"

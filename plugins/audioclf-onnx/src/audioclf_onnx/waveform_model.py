@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, FiniteFloat, model_validator
 from typing_extensions import override
 
-from audioclf.plugin import ConfigError, Embedding, FeatureError, InputPath, Weights
+from audioclf.plugin import ConfigError, Embedding, FeatureError, InputPath, NotInOnnxError, Weights
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from audioclf.plugin import OnnxGraph
     from audioclf_onnx.session import Session, Tensor
 
     Matrix = NDArray[np.float32]
@@ -148,6 +149,42 @@ class Onnx(Embedding):
         _check_length(session.name, waveform, size, self.sr)
         parts = [y] if size is None else self._windows(y, size)
         return np.concatenate([self._frames(session, waveform, output, part) for part in parts], 1)
+
+    @override
+    def prepare_in_onnx(self, graph: OnnxGraph, y: str) -> str:
+        if self.normalize:
+            exact = graph.cast(y, "float64")
+            exact = graph.op("Sub", exact, graph.mean(exact, 0))
+            power = graph.mean(graph.op("Mul", exact, exact), 0)
+            power = graph.op("Add", power, graph.constant(1e-7, "float64"))
+            y = graph.cast(graph.op("Div", exact, graph.op("Sqrt", power)), "float32")
+        return graph.op("Mul", y, graph.constant(self.scale))
+
+    @override
+    def embed_in_onnx(self, graph: OnnxGraph, y: str) -> str:
+        if self.window is not None:
+            raise NotInOnnxError("the windows of the featurizer onnx are not expressed in ONNX")
+        session = self._session()
+        waveform = _waveform_input(session, self.input, self.ones)
+        output = _chosen(session.name, "output", session.outputs, self.output)
+        _check_length(session.name, waveform, None, self.sr)
+        shaped = graph.reshape(y, [1] * (len(waveform.shape) - 1) + [-1])
+        inputs = {waveform.name: graph.cast(shaped, waveform.dtype)}
+        one = graph.op("Expand", graph.constant(1.0), graph.op("Shape", y))
+        for tensor in session.inputs:
+            if tensor.name in self.ones:
+                ones = graph.reshape(one, [1, -1][-len(tensor.shape) :])
+                inputs[tensor.name] = graph.cast(ones, tensor.dtype)
+        (weights,) = self.weight_files()
+        value = graph.cast(graph.spliced(weights.read(), inputs, output.name), "float32")
+        if len(output.shape) > 2:
+            value = graph.op(
+                "Squeeze", value, graph.constant(range(len(output.shape) - 2), "int64")
+            )
+        if len(output.shape) < 2:
+            return graph.reshape(value, [-1, 1])
+        last = self.frames == "last" or (self.frames is None and _has_frames_last(output))
+        return value if last else graph.op("Transpose", value, perm=[1, 0])
 
     def _session(self) -> Session:
         from audioclf_onnx.session import open_session

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioclf.base.errors import DatasetError, EnvironmentMissingError, ModelError
+from audioclf.components.onnx_graph import OPSET
 from audioclf.models.onnx.scores import LABEL, SCORES, with_scores
 from audioclf.models.onnx.session import open_session
 from audioclf.models.refusal import RefusedError, reason
@@ -40,7 +41,7 @@ FRESH_TOLERANCE = 1e-2
 are less exact."""
 
 INPUT = "features"
-OPSETS = {"": 17, "ai.onnx.ml": 3}
+OPSETS = {"": OPSET, "ai.onnx.ml": 3}
 """Versions of the operators: ONNX Runtime supports them since 1.12."""
 
 _BATCH = 256
