@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
     from audioclf.components.batches import Batches
-    from audioclf.dataset.targets import Codes
+    from audioclf.dataset.targets import Codes, States
     from audioclf.dsp.short_time import Matrix
 
 
@@ -147,6 +147,36 @@ class Classifier(Component):
         """
         return estimator.fit(X, y, **passed)
 
+    def fit_states(self, estimator: Any, X: Matrix, states: States, **passed: Any) -> Any:
+        """Fit one estimator on several labels per clip, and return it.
+
+        Override it for algorithms that learn all classes at once. Otherwise each class is learned
+        by itself, yes against no.
+
+        Parameters
+        ----------
+        estimator : scikit-learn classifier
+            Result of `build`.
+        X : np.ndarray [shape=(n_rows, n_features)], float32
+        states : np.ndarray [shape=(n_rows, n_classes)], int8
+            1 for yes, 0 for no, -1 for not labelled, which must not be learned from.
+        **passed
+            Other arguments of `fit`, such as `groups`; `sample_weight` if clips have weights and
+            `fit` takes it.
+
+        Returns
+        -------
+        estimator
+            Its `classes_` are `0..n_classes-1`, and its `predict_proba` gives the score of each
+            class by itself, in [0, 1] [shape=(n_rows, n_classes)].
+
+        Raises
+        ------
+        NotImplementedError
+            Unless a subclass overrides it.
+        """
+        raise NotImplementedError(f"{self.type_name()} learns each class by itself")
+
     def batch_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         """Return the approximate memory of `fit_batches` in bytes, besides a block."""
         return 0
@@ -267,6 +297,11 @@ class Classifier(Component):
             If the estimator cannot be converted; the export reports the message.
         """
         return None
+
+    @classmethod
+    def learns_states(cls) -> bool:
+        """Whether `fit_states` is implemented."""
+        return cls.fit_states is not Classifier.fit_states
 
     @classmethod
     def learns_in_batches(cls) -> bool:

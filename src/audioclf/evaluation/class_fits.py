@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,14 @@ import numpy as np
 from audioclf.base.errors import ClassifierError
 from audioclf.components.batches import Batches
 from audioclf.components.guard import guard, recorded
-from audioclf.evaluation.fitting import FinalFit, check_unweighted, fit_batches, fit_rows
+from audioclf.evaluation.fitting import (
+    FinalFit,
+    check_unweighted,
+    fit_batches,
+    fit_rows,
+    weight_keywords,
+)
+from audioclf.evaluation.iterative import IterativeKFold
 from audioclf.evaluation.metrics.repeats import divided
 from audioclf.evaluation.predictions import ScoreKind, predicted, protected
 
@@ -49,6 +56,39 @@ class StateOutputs(NamedTuple):
 
 
 @dataclass(frozen=True)
+class ClassColumn:
+    """The binary classifier of one class, by an estimator that learned all classes at once."""
+
+    estimator: Any
+    code: int
+
+    @property
+    def classes_(self) -> NDArray[np.intp]:
+        """No and yes."""
+        return np.arange(2)
+
+    def predict(self, X: NDArray[np.float32]) -> NDArray[np.intp]:
+        """Return 1 for the rows whose score reaches one half."""
+        return (shared_scores(self.estimator, X)[:, self.code] >= HALF).astype(np.intp)
+
+    def predict_proba(self, X: NDArray[np.float32]) -> Floats:
+        """Return the scores of no and yes."""
+        scores = shared_scores(self.estimator, X)[:, self.code]
+        return np.column_stack([1.0 - scores, scores])
+
+
+def shared_scores(estimator: Any, X: NDArray[np.float32]) -> Floats:
+    """Return the checked scores of an estimator that learned all classes at once."""
+    scores = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+    shape = (len(X), len(estimator.classes_))
+    if scores.shape != shape:
+        raise ClassifierError(f"predict_proba returned shape {scores.shape}, expected {shape}")
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise ClassifierError("predict_proba returned scores of classes outside of 0 to 1")
+    return scores
+
+
+@dataclass(frozen=True)
 class OneFitPerClass:
     """Binary classifiers, one per class; a number is the constant score of a class without one.
 
@@ -59,14 +99,24 @@ class OneFitPerClass:
     thresholds: Floats
     notes: tuple[str, ...] = field(default=(), compare=False)
 
+    @property
+    def shared(self) -> Any:
+        """The estimator that learned all classes at once; None if each has its own."""
+        return next((e.estimator for e in self.estimators if isinstance(e, ClassColumn)), None)
+
     def mapped(self, function: Callable[[Any], Any]) -> OneFitPerClass:
         """Return it with a function applied to each estimator."""
         new = (e if isinstance(e, float) else function(e) for e in self.estimators)
         return OneFitPerClass(tuple(new), self.thresholds, self.notes)
 
+    def predict(self, X: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Return the predicted states of rows of features."""
+        return self.outputs(X).states
+
     def outputs(self, X: NDArray[np.float32]) -> StateOutputs:
         """Return the predictions of rows of features."""
-        columns = [_class_outputs(estimator, X) for estimator in self.estimators]
+        shared: dict[int, Floats] = {}
+        columns = [_class_outputs(estimator, X, shared) for estimator in self.estimators]
         kind: ScoreKind = next((c[2] for c in columns if c[2] is not None), "probability")
         states = np.column_stack([c[0] for c in columns]).astype(np.int8)
         if kind == "none":
@@ -78,8 +128,19 @@ class OneFitPerClass:
         return StateOutputs((scores >= self.thresholds).astype(np.int8), scores, kind, values)
 
 
-def _class_outputs(estimator: Any, X: NDArray[np.float32]) -> tuple[Any, Any, Any, Any]:
-    """Return states, scores, kind (None for a constant) and decision values of one class."""
+def _class_outputs(
+    estimator: Any, X: NDArray[np.float32], shared: dict[int, Floats]
+) -> tuple[Any, Any, Any, Any]:
+    """Return states, scores, kind (None for a constant) and decision values of one class.
+
+    `shared` keeps the scores of estimators that learned all classes.
+    """
+    if isinstance(estimator, ClassColumn):
+        key = id(estimator.estimator)
+        if key not in shared:
+            shared[key] = shared_scores(estimator.estimator, X)
+        column = shared[key][:, estimator.code]
+        return column >= HALF, column, "probability", None
     if isinstance(estimator, float):
         constant = np.full(len(X), estimator)
         return constant >= HALF, constant, None, np.where(constant >= HALF, np.inf, -np.inf)
@@ -123,6 +184,8 @@ class ClassFitter:
         """Return estimators for single views, fitted on the labelled ones of these clips."""
         states = self.targets.states
         assert states is not None
+        if self.pipeline.classifier.learns_states() and not self.in_batches:
+            return self._fit_together(clips, states[clips])
         estimators: list[Any] = []
         thresholds, notes, not_chosen = np.full(states.shape[1], HALF), [], 0
         for code, name in enumerate(self.targets.classes):
@@ -139,12 +202,71 @@ class ClassFitter:
                     chosen = self._threshold(known, y)
                     thresholds[code] = HALF if chosen is None else chosen
                     not_chosen += chosen is None
-        if not_chosen:
-            notes.append(
-                f"the threshold of {not_chosen} of {len(thresholds)} classes is {HALF}: too few "
-                "training clips or groups with and without the class to choose one"
-            )
+        notes += _not_chosen(not_chosen, len(thresholds))
         return OneFitPerClass(tuple(estimators), thresholds, tuple(notes))
+
+    def _fit_together(self, clips: Codes, states: NDArray[np.int8]) -> OneFitPerClass:
+        """Fit one estimator to all classes; a class with one state in training is a constant."""
+        yes, no = ((states == state).any(axis=0) for state in (1, 0))
+        names = zip(self.targets.classes, yes.tolist(), (yes & no).tolist(), strict=True)
+        notes = [_constant_note(name, int(some)) for name, some, learned in names if not learned]
+        thresholds = np.full(states.shape[1], HALF)
+        if not (yes & no).any():
+            return OneFitPerClass(tuple(yes.astype(float).tolist()), thresholds, tuple(notes))
+        model = self._columns(self._fitted_states(clips, states), states, thresholds)
+        if self.choose:
+            chosen = self._shared_thresholds(clips, states)
+            thresholds[:] = np.where(np.isnan(chosen), HALF, chosen)
+            notes += _not_chosen(int(np.isnan(chosen[yes & no]).sum()), len(chosen))
+        return replace(model, notes=tuple(notes))
+
+    def _columns(
+        self, estimator: Any, states: NDArray[np.int8], thresholds: Floats
+    ) -> OneFitPerClass:
+        yes, no = ((states == state).any(axis=0).tolist() for state in (1, 0))
+        parts = (
+            ClassColumn(estimator, code) if has and lacks else float(has)
+            for code, (has, lacks) in enumerate(zip(yes, no, strict=True))
+        )
+        return OneFitPerClass(tuple(parts), thresholds)
+
+    def _fitted_states(self, clips: Codes, states: NDArray[np.int8]) -> Any:
+        known = (states >= 0).any(axis=1)
+        clips, states = clips[known], states[known]
+        classifier, views = self.pipeline.classifier, self.pipeline.views
+        units = self.targets.groups
+        groups = None if units is None else views.repeated(units[clips])
+        passed = classifier.fit_keywords(groups=groups, shape=self.pipeline.shape)
+        built = classifier.build(random_state=self.seed)
+        if (weights := self.targets.weights_of(clips)) is not None:
+            passed |= weight_keywords(built, views.repeated(weights), classifier.type_name())
+        rows = protected(views.stacked(self.matrix[clips]))
+        return classifier.fit_states(built, rows, protected(views.repeated(states)), **passed)
+
+    def _shared_thresholds(self, clips: Codes, states: NDArray[np.int8]) -> Floats:
+        """Return thresholds by out-of-fold scores of all classes; NaN where none is chosen."""
+        units = self.targets.unit_codes[clips]
+        n_folds = min(N_INNER_FOLDS, len(np.unique(units)))
+        enough = np.min([(states == state).sum(axis=0) for state in (0, 1)], axis=0) >= FEWEST
+        thresholds = np.full(states.shape[1], np.nan)
+        if n_folds < 2 or not enough.any():
+            return thresholds
+        scores = np.full(states.shape, np.nan)
+        rows, halves = self.pipeline.views.to_predict(self.matrix), np.full(len(enough), HALF)
+        splitter = IterativeKFold(n_folds, random_state=self.seed)
+        for train, test in splitter.split(None, states == 1, units):
+            inside = states[train]
+            enough &= (inside == 1).any(axis=0) & (inside == 0).any(axis=0)
+            model = self._columns(self._fitted_states(clips[train], inside), inside, halves)
+            outputs = predict_states(model.mapped(self.scorer), rows, clips[test])
+            assert outputs.scores is not None
+            scores[test] = outputs.scores
+        for code in np.flatnonzero(enough):
+            known = states[:, code] >= 0
+            weights = self.targets.weights_of(clips[known])
+            y = (states[known, code] > 0).astype(np.intp)
+            thresholds[code] = best_f1_threshold(y, scores[known, code], weights)
+        return thresholds
 
     def scorer(self, estimator: Any) -> Any:
         """Return the object that predicts rows of `to_predict`, from an estimator of a class."""
@@ -197,6 +319,13 @@ def fit_final_classes(
     with guard(where, ClassifierError), recorded() as remarks:
         model = fitter.fit(np.arange(len(targets)))
     return FinalFit(model, time.perf_counter() - started, (*model.notes, *remarks))
+
+
+def _not_chosen(count: int, n_classes: int) -> list[str]:
+    if not count:
+        return []
+    which = f"the threshold of {count} of {n_classes} classes is {HALF}"
+    return [f"{which}: too few training clips or groups with and without the class to choose one"]
 
 
 def _constant_note(name: str, n_yes: int) -> str:

@@ -34,7 +34,7 @@ Layout = Literal["flatten", "stats"]
 def importance(
     estimator: Any,
     X: NDArray[np.float32],
-    y: NDArray[np.intp],
+    y: NDArray[Any],
     *,
     n_bins: int,
     layout: Layout = "flatten",
@@ -62,6 +62,8 @@ def mean_importance(
     The scale is that of one class: the sum is 1, or less where a class uses no column.
     """
     assert targets.states is not None
+    if fitted.shared is not None:
+        return importance(fitted, X, targets.states, **options)
     of_classes = []
     for code, estimator in enumerate(fitted.estimators):
         if not isinstance(estimator, float):
@@ -86,7 +88,7 @@ def column_importance(estimator: Any, n_features: int) -> Floats | None:
 
 
 def permutation_importance(
-    estimator: Any, X: NDArray[np.float32], y: NDArray[np.intp], n_bins: int, seed: int
+    estimator: Any, X: NDArray[np.float32], y: NDArray[Any], n_bins: int, seed: int
 ) -> Floats:
     """Return the decrease of accuracy when a band of bins is shuffled, spread over its columns.
 
@@ -154,5 +156,5 @@ def _final_step(estimator: Any) -> Any:
     return estimator
 
 
-def _accuracy(estimator: Any, X: NDArray[np.float32], y: NDArray[np.intp]) -> float:
+def _accuracy(estimator: Any, X: NDArray[np.float32], y: NDArray[Any]) -> float:
     return float(np.mean(np.asarray(estimator.predict(X)) == y))

@@ -8,7 +8,7 @@ groups must not be separated, a group is dealt as a whole, with the sums of its 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class IterativeKFold:
         self.n_splits, self.n_repeats, self.seed = n_splits, n_repeats, random_state
 
     def split(
-        self, X: object, y: NDArray[np.bool_], groups: Sequence[str] | None = None
+        self, X: object, y: NDArray[np.bool_], groups: Sequence[Any] | Codes | None = None
     ) -> Iterator[tuple[Codes, Codes]]:
         """Yield the training and test clips of each fold; `y` are the classes of each clip."""
         units = _units(len(y), groups)
@@ -56,7 +56,7 @@ class IterativeShuffleSplit:
             yield np.flatnonzero(parts == 1), np.flatnonzero(parts == 0)
 
 
-def _units(n_clips: int, groups: Sequence[str] | None) -> Codes:
+def _units(n_clips: int, groups: Sequence[Any] | Codes | None) -> Codes:
     if groups is None:
         return np.arange(n_clips)
     return np.unique(np.asarray(groups, dtype=object), return_inverse=True)[1].astype(np.intp)

@@ -58,7 +58,7 @@ class Views:
 
     def repeated(self, per_clip: NDArray[Any]) -> NDArray[Any]:
         """Return the value of its clip for each view."""
-        return per_clip if self.count == 1 else np.repeat(per_clip, self.count)
+        return per_clip if self.count == 1 else np.repeat(per_clip, self.count, axis=0)
 
     def positions(self, clips: Codes) -> Codes:
         """Return the positions of the views of these clips in the stacked matrix."""

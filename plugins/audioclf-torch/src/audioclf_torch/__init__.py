@@ -134,6 +134,11 @@ class ConvNet(Classifier):
         return (160 << 20) + 8 * n_rows * n_columns + round(step)
 
     @override
+    def fit_states(self, estimator: Any, X: Any, states: Any, **passed: Any) -> Any:
+        """Train one network whose outputs are the scores of the classes, each by itself."""
+        return estimator.fit_states(X, states, **passed)
+
+    @override
     def dump(self, estimator: Any) -> dict[str, bytes]:
         from audioclf_torch.weights import dumped
 

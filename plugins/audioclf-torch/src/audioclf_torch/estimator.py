@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from audioclf.plugin import ClassifierError
 from audioclf_torch.inner_split import held_out
 from audioclf_torch.network import Network, Size
-from audioclf_torch.training import PREDICTED, one_thread, own_random_state, trained
+from audioclf_torch.training import PREDICTED, Rows, one_thread, own_random_state, trained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,6 +60,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y: NDArray[Any],
         groups: NDArray[np.intp] | None = None,
         shape: tuple[int, int] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> ConvNetClassifier:
         """Train a network.
 
@@ -72,6 +73,8 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Rows that early stopping keeps together.
         shape : tuple of int
             `(n_bins, n_frames)`.
+        sample_weight : np.ndarray [shape=(n,)], optional
+            Factor on the loss of each row.
 
         Raises
         ------
@@ -82,18 +85,53 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ClassifierError("the training side holds one class only; a network needs two")
+        size = Size(n_bins, n_frames, len(self.classes_))
+        return self._trained(size, X, codes, codes, groups, sample_weight)
+
+    def fit_states(
+        self,
+        X: NDArray[np.float32],
+        states: NDArray[np.int8],
+        groups: NDArray[np.intp] | None = None,
+        shape: tuple[int, int] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
+    ) -> ConvNetClassifier:
+        """Train a network on several labels per clip.
+
+        Parameters
+        ----------
+        X, groups, shape, sample_weight
+            As of `fit`.
+        states : np.ndarray [shape=(n, n_classes)], int8
+            1 for yes, 0 for no, -1 for not labelled.
+        """
+        n_bins, n_frames = _checked_shape(X, shape)
+        self.classes_ = np.arange(states.shape[1])
+        targets = np.where(states < 0, np.nan, states).astype(np.float32)
+        size = Size(n_bins, n_frames, states.shape[1], several=True)
+        return self._trained(size, X, targets, _rarest(states), groups, sample_weight)
+
+    def _trained(
+        self,
+        size: Size,
+        X: NDArray[np.float32],
+        targets: NDArray[Any],
+        codes: NDArray[np.intp],
+        groups: NDArray[np.intp] | None,
+        weights: NDArray[np.float64] | None,
+    ) -> ConvNetClassifier:
+        """Train on codes or states; `codes` are the classes that a held out side must not lack."""
         X = np.ascontiguousarray(X, dtype=np.float32)
         rng = np.random.default_rng(self.random_state)
         held = self._held_out(codes, groups, rng)
-        size = Size(n_bins, n_frames, len(self.classes_))
+        device = _device(self.component.device)
+        learned, judged = (
+            Rows.of(X[part], targets[part], device, None if weights is None else weights[part])
+            for part in (~held, held)
+        )
         with one_thread(), own_random_state(self.random_state):
             network, self.n_epochs_ = trained(
-                self.component,
-                size,
-                (X[~held], codes[~held]),
-                (X[held], codes[held]) if held.any() else None,
-                _device(self.component.device),
-                rng,
+                self.component, size, learned, judged if held.any() else None, rng
             )
         if not all(torch.isfinite(t).all() for t in network.state_dict().values()):
             raise ClassifierError(
@@ -141,9 +179,17 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 for start in range(0, max(1, len(rows)), PREDICTED)
             )
             logits = torch.cat([self.network_(pictures) for pictures in scaled])
-            probabilities = torch.softmax(logits.double(), dim=1)
+            probabilities = self.network_.scores(logits.double())
         found: NDArray[np.float64] = probabilities.numpy()
         return found
+
+
+def _rarest(states: NDArray[np.int8]) -> NDArray[np.intp]:
+    """Return the rarest class of each row, or `n_classes` for none."""
+    has = states == 1
+    ranks = np.argsort(np.argsort(has.sum(axis=0), kind="stable"))
+    rarest = np.where(has, ranks, len(ranks)).argmin(axis=1)
+    return np.where(has.any(axis=1), rarest, len(ranks))
 
 
 def _checked_shape(X: NDArray[np.float32], shape: tuple[int, int] | None) -> tuple[int, int]:

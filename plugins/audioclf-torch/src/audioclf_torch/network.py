@@ -22,11 +22,14 @@ class Size:
     n_bins, n_frames : int
         Shape of the matrix of a clip.
     n_classes : int
+    several : bool
+        Whether a clip can have several labels; then each class has a sigmoid of its own.
     """
 
     n_bins: int
     n_frames: int
     n_classes: int
+    several: bool = False
 
 
 class Network(nn.Module):
@@ -70,6 +73,10 @@ class Network(nn.Module):
         averages = fn.adaptive_avg_pool2d(found, (1, self.segments)).flatten(1)
         logits: Tensor = self.head(self.dropout(averages))
         return logits
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Return scores from logits: those of a clip sum to 1, or are each in [0, 1]."""
+        return torch.sigmoid(logits) if self.size.several else torch.softmax(logits, dim=1)
 
     def _centered(self, pictures: Tensor) -> Tensor:
         if self.center == "none":

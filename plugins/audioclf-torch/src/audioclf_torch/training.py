@@ -46,25 +46,62 @@ def own_random_state(seed: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows with labels, on the device of the network."""
+    """Rows with labels, on the device of the network.
+
+    `y` are codes [shape=(n,)], or of several labels 1, 0 or NaN for not labelled [(n, n_classes)].
+    """
 
     X: Tensor
     y: Tensor
+    weights: Tensor | None = None
 
     @classmethod
-    def of(cls, X: NDArray[np.float32], y: NDArray[np.intp], device: torch.device) -> Rows:
+    def of(
+        cls,
+        X: NDArray[np.float32],
+        y: NDArray[Any],
+        device: torch.device,
+        weights: NDArray[np.float64] | None = None,
+    ) -> Rows:
         """Copy rows and labels to a device."""
-        labels = torch.from_numpy(y.astype(np.int64))
-        return cls(torch.from_numpy(X.copy()).to(device), labels.to(device))
+        labels = torch.from_numpy(y.astype(np.int64 if y.ndim == 1 else np.float32))
+        of_rows = None if weights is None else torch.from_numpy(weights.astype(np.float32))
+        return cls(
+            torch.from_numpy(X.copy()).to(device),
+            labels.to(device),
+            None if of_rows is None else of_rows.to(device),
+        )
+
+    def targets(self, batch: Any, n_classes: int, kind: torch.dtype) -> Tensor:
+        """Return the share of each class in some rows [shape=(n, n_classes)]."""
+        y = self.y[batch]
+        return y.to(kind) if y.ndim == 2 else fn.one_hot(y, n_classes).to(kind)
+
+    def weights_of(self, batch: Any) -> Tensor | None:
+        """Return the weights of some rows; None if all count the same."""
+        return None if self.weights is None else self.weights[batch]
+
+
+def loss_of(
+    logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float, *, several: bool
+) -> Tensor:
+    """Return the mean loss of rows; pairs of row and class that are not labelled have none."""
+    if several:
+        known = ~torch.isnan(targets)
+        wanted = torch.nan_to_num(targets) * (1 - smoothing) + smoothing / 2
+        losses = fn.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+        counts = known.to(losses.dtype)
+        if weights is not None:
+            counts = counts * weights[:, None]
+        return (losses * counts).sum() / counts.sum().clamp(min=1e-12)
+    if weights is None:
+        return fn.cross_entropy(logits, targets, label_smoothing=smoothing)
+    losses = fn.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
 
 
 def trained(
-    component: ConvNet,
-    size: Size,
-    learned: tuple[NDArray[np.float32], NDArray[np.intp]],
-    held: tuple[NDArray[np.float32], NDArray[np.intp]] | None,
-    device: torch.device,
-    rng: np.random.Generator,
+    component: ConvNet, size: Size, rows: Rows, held: Rows | None, rng: np.random.Generator
 ) -> tuple[Network, int]:
     """Return a trained network, and the number of epochs that made its weights.
 
@@ -72,26 +109,24 @@ def trained(
     ----------
     component : ConvNet
     size : Size
-    learned : tuple of arrays
-        Rows and labels to learn from.
-    held : tuple of arrays, optional
-        Rows and labels whose loss says when to stop.
-    device : torch.device
+    rows : Rows
+        Rows to learn from.
+    held : Rows, optional
+        Rows whose loss says when to stop.
     rng : np.random.Generator
         Of the order of clips and their changes.
     """
     network = Network(component, size)
-    X = learned[0]
+    X = rows.X.cpu().numpy()
     network.mean.fill_(float(X.mean(dtype=np.float64)))
     network.std.fill_(max(float(X.std(dtype=np.float64)), 1e-6))
-    network.to(device)
-    rows = Rows.of(*learned, device)
+    network.to(rows.X.device)
     training = _Training(component, network, math.ceil(len(X) / component.batch_size))
     if held is None:
         for _ in range(training.epochs):
             training.epoch(rows, rng)
         return training.averaged(), training.epochs
-    return _stopped_early(training, rows, Rows.of(*held, device), rng)
+    return _stopped_early(training, rows, held, rng)
 
 
 @dataclass
@@ -141,10 +176,12 @@ class _Training:
 
     def _step(self, rows: Rows, batch: Tensor, rng: np.random.Generator) -> None:
         pictures = self.network.scaled(rows.X[batch])
-        targets = fn.one_hot(rows.y[batch], self.network.size.n_classes).to(pictures.dtype)
+        size = self.network.size
+        targets = rows.targets(batch, size.n_classes, pictures.dtype)
         pictures, targets = augmented(pictures, targets, self.component, rng)
-        smoothing = self.component.label_smoothing
-        loss = fn.cross_entropy(self.network(pictures), targets, label_smoothing=smoothing)
+        smoothing, weights = self.component.label_smoothing, rows.weights_of(batch)
+        logits = self.network(pictures)
+        loss = loss_of(logits, targets, weights, smoothing, several=size.several)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -181,9 +218,17 @@ def _stopped_early(
 
 @torch.no_grad()
 def _loss(network: Network, rows: Rows) -> float:
-    losses = []
+    size = network.size
+    parts: list[tuple[float, float]] = []
     for start in range(0, len(rows.y), PREDICTED):
-        logits = network(network.scaled(rows.X[start : start + PREDICTED]))
-        wanted = rows.y[start : start + PREDICTED]
-        losses.append(fn.cross_entropy(logits, wanted, reduction="sum").item())
-    return sum(losses) / len(rows.y)
+        batch = slice(start, start + PREDICTED)
+        logits = network(network.scaled(rows.X[batch]))
+        if rows.weights is None and not size.several:
+            total = fn.cross_entropy(logits, rows.y[batch], reduction="sum").item()
+            parts.append((total, len(logits)))
+            continue
+        targets, weights = rows.targets(batch, size.n_classes, logits.dtype), rows.weights_of(batch)
+        mean = loss_of(logits, targets, weights, 0.0, several=size.several).item()
+        count = len(logits) if weights is None else float(weights.sum())
+        parts.append((mean * count, count))
+    return sum(total for total, _ in parts) / max(sum(count for _, count in parts), 1e-12)

@@ -39,7 +39,9 @@ def dumped(network: Network) -> dict[str, bytes]:
 
     tensors = {name: t.detach().cpu().contiguous() for name, t in _floats(network).items()}
     _check_values(tensors)
-    size = {name: getattr(network.size, name) for name in _KEYS}
+    size: dict[str, Any] = {name: getattr(network.size, name) for name in _KEYS}
+    if network.size.several:
+        size["several"] = True
     return {WEIGHTS: save(tensors), SIZE: json.dumps(size, sort_keys=True).encode()}
 
 
@@ -72,12 +74,13 @@ def _floats(network: Network) -> dict[str, Tensor]:
 
 def _size(data: bytes) -> Size:
     found: Any = json.loads(data) if len(data) < 1000 else None
-    if not isinstance(found, dict) or set(found) != set(_KEYS):
+    if not isinstance(found, dict) or set(found) - {"several"} != set(_KEYS):
         raise ValueError(f"{SIZE} does not hold {', '.join(_KEYS)}")
+    several = found.pop("several", False) is True
     for name, value in found.items():
         if type(value) is not int or not 1 <= value <= _MOST:
             raise ValueError(f"{name} in {SIZE} is not a whole number from 1 to {_MOST}")
-    return Size(**found)
+    return Size(**found, several=several)
 
 
 def _tensors(data: bytes) -> dict[str, Tensor]:

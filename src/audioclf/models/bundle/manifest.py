@@ -135,6 +135,8 @@ class SeveralLabels(Part):
     """Scores from which a clip has a class."""
     constants: tuple[Annotated[float, Field(ge=0, le=1)] | None, ...]
     """Score of a class without an estimator, since all its training clips have one state."""
+    shared: bool = False
+    """Whether one estimator learned all classes at once."""
 
 
 class Manifest(Part):

@@ -181,7 +181,11 @@ def _manifest(
     several, scorer = None, scorer_of(classifier, fitted)
     if isinstance(fitted, OneFitPerClass):
         constants = tuple(e if isinstance(e, float) else None for e in fitted.estimators)
-        several = SeveralLabels(thresholds=tuple(fitted.thresholds.tolist()), constants=constants)
+        several = SeveralLabels(
+            thresholds=tuple(fitted.thresholds.tolist()),
+            constants=constants,
+            shared=fitted.shared is not None,
+        )
         kind = scorer.outputs(first_row).kind
     else:
         kind = scores_of_rows(scorer, first_row, len(classes))[1]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audioclf.components.classifier import Classifier
-from audioclf.evaluation.class_fits import OneFitPerClass
+from audioclf.evaluation.class_fits import ClassColumn, OneFitPerClass
 from audioclf.models.estimators.store import dump_estimator, restore_estimator
 from audioclf.models.refusal import RefusedError
 
 if TYPE_CHECKING:
     from audioclf.models.bundle.manifest import Manifest
 
+_SHARED = "shared/"
 MAX_CLASSES = 900
 """Most classes of a model, whose files a bundle can hold."""
 
@@ -23,6 +24,8 @@ def unwrapped_classes(
     classifier: Classifier, fitted: OneFitPerClass
 ) -> tuple[Classifier, OneFitPerClass]:
     """Return the classifier and the estimators to save, as `Classifier.unwrapped` does for one."""
+    if fitted.shared is not None:
+        return classifier, fitted
     parts = [classifier.unwrapped(e) for e in fitted.estimators if not isinstance(e, float)]
     if len(fitted.estimators) > MAX_CLASSES:
         what = f"it has {len(fitted.estimators)} classes, and a model file holds {MAX_CLASSES}"
@@ -40,6 +43,9 @@ def unwrapped_classes(
 
 def dump_classes(classifier: Classifier, fitted: OneFitPerClass) -> dict[str, bytes]:
     """Return the estimators of all classes as files; a constant has none."""
+    if fitted.shared is not None:
+        files = dump_estimator(classifier, fitted.shared)
+        return {f"{_SHARED}{name}": content for name, content in files.items()}
     return {
         f"{_folder(code)}{name}": content
         for code, estimator in enumerate(fitted.estimators)
@@ -54,6 +60,20 @@ def restore_classes(
     """Restore the estimators of a manifest, each with all checks of one of two classes."""
     several = manifest.several
     assert several is not None
+    if several.shared:
+        shared = restore_estimator(
+            classifier,
+            manifest.estimator.format,
+            {name.removeprefix(_SHARED): content for name, content in files.items()},
+            seed=manifest.seed,
+            n_classes=len(manifest.classes),
+            n_features=manifest.features.width,
+        )
+        parts = (
+            ClassColumn(shared, code) if constant is None else constant
+            for code, constant in enumerate(several.constants)
+        )
+        return OneFitPerClass(tuple(parts), np.array(several.thresholds))
     estimators = [
         constant
         if constant is not None
