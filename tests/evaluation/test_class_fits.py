@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -57,6 +57,37 @@ class LabelsOnly(Classifier):
         return _Signs()
 
 
+class _Both(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Logistic regressions of all classes, as an estimator that learned them at once."""
+
+    def predict_proba(self, X: Any) -> Any:
+        return np.column_stack(
+            [m.predict_proba(X)[:, 1] if m else 0 * X[:, 0] for m in self.models_]
+        )
+
+
+class Together(Classifier):
+    """A classifier that learns all classes at once, and counts its fits."""
+
+    type: Literal["together"] = "together"
+    fits: ClassVar[list[tuple[int, ...]]] = []
+
+    def build(self, *, random_state: int) -> Any:
+        return _Both()
+
+    def fit_states(self, estimator: Any, X: Any, states: Any, **passed: Any) -> Any:
+        self.fits.append(states.shape)
+        known = [column >= 0 for column in states.T]
+        estimator.classes_ = np.arange(states.shape[1])
+        estimator.models_ = [
+            LogisticRegression(random_state=1).fit(X[rows], column[rows])
+            if len(set(column[rows])) > 1
+            else None
+            for rows, column in zip(known, states.T, strict=True)
+        ]
+        return estimator
+
+
 def case(n: int = 90, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return rows and states of three classes, of which the last is in no training clip."""
     rng = np.random.default_rng(seed)
@@ -89,6 +120,25 @@ def test_a_class_is_learned_from_the_clips_that_are_labelled_for_it() -> None:
         alone = LogisticRegression(random_state=1).fit(X[known], states[known, code])
         np.testing.assert_array_equal(result.scores[:, code], alone.predict_proba(X[:30])[:, 1])
     np.testing.assert_array_equal(result.y_pred, result.scores >= 0.5)
+
+
+@pytest.mark.parametrize("units", [None, np.arange(90) // 5])
+def test_one_fit_of_all_classes_predicts_as_a_fit_per_class(units: Any) -> None:
+    X, states = case()
+    states[40, :] = -1  # a clip without any label is in no fit
+    Together.fits.clear()
+    one = fitted(X, states, Together(), units, choose_thresholds=True)
+    other = fitted(X, states, LogReg(), units, choose_thresholds=True)
+    assert Together.fits[0] == ((states[30:] >= 0).any(axis=1).sum(), 3)
+    assert len(Together.fits) == 4
+    assert one.scores is not None
+    assert other.scores is not None
+    np.testing.assert_allclose(one.scores, other.scores)
+    assert one.thresholds is not None
+    assert one.thresholds[2] == 0.5
+    assert (one.thresholds[:2] != 0.5).all()
+    np.testing.assert_array_equal(one.y_pred, one.scores >= one.thresholds)
+    assert {note[:40] for note in one.warnings} == {note[:40] for note in other.warnings}
 
 
 @pytest.mark.parametrize("classifier", [LogReg(), Margin(), LabelsOnly()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
+from audioclf.evaluation.class_fits import ClassColumn, OneFitPerClass  # noqa: E402
+from audioclf.models.bundle.manifest import SeveralLabels  # noqa: E402
+from audioclf.models.estimators.several import dump_classes, restore_classes  # noqa: E402
 from audioclf_torch import ConvNet  # noqa: E402
 from audioclf_torch.training import loss_of  # noqa: E402
 
@@ -43,8 +47,21 @@ def test_one_network_learns_classes_that_occur_together(more: dict[str, Any]) ->
     new, truth = bands(seed=1)
     scores = model.predict_proba(new)
     assert np.mean((scores >= 0.5) == truth) > 0.9
-    again = component.restore(component.dump(model))
-    np.testing.assert_array_equal(again.predict_proba(new), scores)
+    fitted = OneFitPerClass((ClassColumn(model, 0), 0.0), np.array([0.3, 0.5]))
+    files = dump_classes(component, fitted)
+    assert {name.partition("/")[0] for name in files} == {"shared"}
+    several = {"thresholds": [0.3, 0.5], "constants": [None, 0.0], "shared": True}
+    manifest: Any = SimpleNamespace(
+        several=SeveralLabels.model_validate(several),
+        estimator=SimpleNamespace(format=component.model_format),
+        features=SimpleNamespace(width=X.shape[1]),
+        classes=("a", "b"),
+        seed=0,
+    )
+    again = restore_classes(component, manifest, files).outputs(new)
+    assert again.scores is not None
+    np.testing.assert_array_equal(again.scores[:, 0], scores[:, 0])
+    np.testing.assert_array_equal(again.states, fitted.outputs(new).states)
 
 
 def test_what_is_not_labelled_or_has_no_weight_has_no_loss() -> None:
