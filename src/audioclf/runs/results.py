@@ -329,9 +329,8 @@ def unit_word(dataset: Mapping[str, Any], unit: Unit) -> str:
 
 def weighted_by(dataset: Mapping[str, Any], targets: Targets) -> str:
     """Return the column with the weights of the clips; empty if all clips count the same."""
-    if targets.weights is None:
-        return ""
-    return str((dataset.get("columns") or {}).get("weight") or "weight")
+    columns = dataset.get("columns") or {}
+    return "" if targets.weights is None else str(columns.get("weight") or "weight")
 
 
 def _rank(result: Estimate | None, main: Metric) -> float:
