@@ -24,6 +24,15 @@ from audioclf.evaluation.sampling.estimates import (
 )
 
 
+@pytest.mark.parametrize("n", [1, 5, 10, 12, 60])
+def test_each_window_is_in_a_band(n: int) -> None:
+    scores = np.random.default_rng(0).normal(size=50)
+    bands, lows = score_bands(scores, n)
+    assert bands.min() == 0
+    assert lows[0] == scores.min()
+    assert sizes_of_draws(np.bincount(bands), n, 0.5).sum() == min(n, 50)
+
+
 def test_equal_scores_are_in_one_band_and_bands_shrink_towards_high_scores() -> None:
     scores = np.round(np.random.default_rng(0).beta(0.3, 8, 3000), 2)
     bands, lows = score_bands(scores, 60)

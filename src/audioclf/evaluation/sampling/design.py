@@ -30,7 +30,7 @@ def score_bands(scores: Floats, n_drawn: int) -> tuple[Ints, Floats]:
     n_bands = int(np.clip(n_drawn // _PER_BAND, 1, _MOST_BANDS))
     ordered = np.sort(scores)[::-1]
     first = min(2 * math.ceil(n_drawn / n_bands), len(scores))
-    ranks = np.geomspace(first, len(scores), n_bands).round().astype(int)
+    ranks = np.geomspace(len(scores), first, n_bands).round().astype(int)
     lows = np.unique(ordered[ranks - 1])
     return np.searchsorted(lows, scores, side="right") - 1, lows
 
