@@ -1,12 +1,12 @@
-"""Labels that a model needs to find a call, by `mixed` and by `random` lists, for docs/guides/review.md.
+"""Labels that a model needs to find a call, by `mixed` and `random` lists: docs/guides/review.md.
 
     python benchmarks/review_loop.py [DIGITS.zip] [SEEDS]
 
-Makes 20 recordings of 10 minutes from the spoken digits: one digit is the call, in 2 % of the windows
-of 1 s, other digits are in a third of the others, and noise is everywhere. Ten recordings are
-labelled in rounds of 20 windows, the other ten are the test. Both ways begin with the 10 windows
-nearest to a call and 10 random ones. Prints the labels after which the average precision on the
-test reaches 0.8.
+Makes 20 recordings of 10 minutes from the spoken digits: one digit is the call, in 2 % of the
+windows of 1 s, other digits are in a third of the others, and noise is everywhere. Ten recordings
+are labelled in rounds of 20 windows, the other ten are the test. Both ways begin with the 10
+windows nearest to a call and 10 random ones. Prints the labels after which the average precision on
+the test reaches 0.8.
 """
 
 from __future__ import annotations
