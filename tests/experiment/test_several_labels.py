@@ -16,6 +16,7 @@ import audioclf
 from audioclf.base.errors import ConfigError
 from audioclf.evaluation.metrics.estimate import estimates
 from audioclf.experiment.evaluating import evaluate as evaluating
+from audioclf.experiment.notify import finished_run
 from audioclf.report.run.several import LabelSets
 from audioclf.runs.comparing import compare_runs
 from audioclf.runs.folder import METRICS, PIPELINES
@@ -285,3 +286,15 @@ def test_a_finished_model_is_evaluated_on_the_classes_that_it_shares(
     truth, said = (states == 1).sum(axis=0), ((fold.y_pred == 1) & (states >= 0)).sum(axis=0)
     f1 = read_json(out / METRICS)[PIPELINES]["run"]["metrics"]["f1_macro"]["value"]
     assert f1 == pytest.approx((2 * hits / (truth + said)).mean())
+
+
+def test_mlflow_gets_the_metrics_of_several_labels(result: Any) -> None:
+    entries = pytest.importorskip("audioclf_mlflow.entries", reason="the plugin is not installed")
+    run = finished_run(result.folder)
+    entry, cells = entries.run_entry(run), list(entries.cell_entries(run))
+    assert entry.params["dataset.labels"] == "several"
+    assert [cell.name for cell in cells] == [pipeline.name for pipeline in result.pipelines]
+    written = {(point.key, point.step): point.value for point in entry.metrics}
+    for metric, value in result.pipelines[0].metrics.items():
+        assert written[metric, 0] == value.value
+        assert [written[f"{metric}_per_fold", step] for step in range(3)] == list(value.per_fold)
