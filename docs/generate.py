@@ -329,14 +329,12 @@ def _metrics() -> str:
             "lower" if info.lower_is_better else "greater",
             info.needs,
             "two only" if info.two_classes_only else "any",
-            info.labels,
+            ", ".join(info.targets),
             f"`{info.scorer}`" if info.scorer else "",
         )
         for name, info in METRICS.items()
     ]
-    columns = (
-        "metric, range, better, computed from, classes, labels of a clip, scorer in scikit-learn"
-    )
+    columns = "metric, range, better, computed from, classes, targets, scorer in scikit-learn"
     return _page("# Metrics", _GENERATED, _METRICS_TEXT, _table(columns, rows))
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioclf.audit import shortcuts
 from audioclf.audit.findings import Audit
 from audioclf.audit.inputs import AuditInput, FileFormat
-from audioclf.audit.shortcuts import MAX_FOLDS, NAMES, audit_shortcuts, few_folds
+from audioclf.audit.shortcuts import MAX_FOLDS, NAMES, audit_shortcuts, few_folds, probe
 from audioclf.audit.shortcuts.facts import COLUMN, read_formats
 from audioclf.audit.shortcuts.formats import formats_by_class
 from audioclf.dataset.dataset import Clip, Dataset
@@ -32,7 +31,7 @@ from tests.conftest import tone, write_wav
 
 @pytest.fixture(autouse=True)
 def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shortcuts, "TREES", 10)
+    monkeypatch.setattr(probe, "TREES", 10)
 
 
 def formats_of(dataset: Dataset, *odd: str, **changes: object) -> dict[str, FileFormat]:

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioclf.audit import shortcuts
+from audioclf.audit.shortcuts import probe
 from tests.conftest import REPO, run_cli, write_config, write_sounds, write_wav, zip_folder
 
 
 @pytest.fixture(autouse=True)
 def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shortcuts, "TREES", 10)
+    monkeypatch.setattr(probe, "TREES", 10)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from audioclf.evaluation.results import FoldResult, PipelineResult
 from audioclf.evaluation.splits import Fold
 from tests.targets import targets_of
 
-OF_ONE_LABEL: list[Metric] = [name for name, info in METRICS.items() if info.labels != "several"]
+OF_ONE_LABEL: list[Metric] = [name for name, info in METRICS.items() if "class" in info.targets]
 """Metrics of clips with one label each."""
 
 

@@ -17,7 +17,7 @@ from audioclf.evaluation.metrics.repeats import Repeat
 from tests.evaluation.predictions import cell_of, fold_of
 from tests.targets import several_targets
 
-SEVERAL: list[Metric] = [name for name, info in METRICS.items() if info.labels != "one"]
+SEVERAL: list[Metric] = [name for name, info in METRICS.items() if "several" in info.targets]
 
 
 def table(seed: int, n: int = 40, k: int = 5) -> tuple[Any, Any, Any]:
@@ -133,8 +133,8 @@ def test_intervals_contain_the_value_and_leave_out_classes_without_positives() -
         assert every[name] == four[name]
 
 
-@pytest.mark.parametrize(("metric", "several"), [("accuracy", True), ("lwlrap", False)])
-def test_metric_of_other_labels_names_those_that_apply(metric: str, several: bool) -> None:
+@pytest.mark.parametrize(("metric", "kind"), [("accuracy", "several"), ("lwlrap", "class")])
+def test_metric_of_other_labels_names_those_that_apply(metric: str, kind: Any) -> None:
     with pytest.raises(ConfigError, match="per clip, and the clips have") as error:
-        check_metrics([metric], ["a", "b"], several=several)
-    assert ("subset_accuracy" in str(error.value.hint)) == several
+        check_metrics([metric], ["a", "b"], kind=kind)
+    assert ("subset_accuracy" in str(error.value.hint)) == (kind == "several")

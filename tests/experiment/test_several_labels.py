@@ -129,8 +129,8 @@ def test_a_run_of_several_labels_is_replayed(result: Any) -> None:
     ("override", "message"),
     [
         ("metrics=[accuracy]", "metric 'accuracy' is defined for one label per clip"),
-        ("calibrate=sigmoid", "calibrate is made for one label per clip"),
-        ("abstain_below=0.5", "abstain_below is made for one label per clip"),
+        ("calibrate=sigmoid", "calibrate is not made for several labels"),
+        ("abstain_below=0.5", "abstain_below is not made for several labels"),
     ],
 )
 def test_settings_of_one_label_are_refused(config: Path, override: str, message: str) -> None:

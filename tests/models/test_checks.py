@@ -201,7 +201,9 @@ class Labels:
 
 def model_of(scorer: Any, kind: str = "none") -> Any:
     names = ("barbie", "ken")
-    return SimpleNamespace(scorer=scorer, classes=names, score_kind=kind, is_several=False)
+    return SimpleNamespace(
+        scorer=scorer, classes=names, score_kind=kind, is_several=False, is_number=False
+    )
 
 
 def self_check(**changes: Any) -> SelfCheck:
@@ -225,7 +227,11 @@ def test_classes_are_compared_where_there_are_no_scores() -> None:
 
 def test_stored_rows_must_all_be_there() -> None:
     said: Any = SimpleNamespace(
-        features=SimpleNamespace(width=4), classes=("barbie", "ken"), scores="none", several=None
+        features=SimpleNamespace(width=4),
+        classes=("barbie", "ken"),
+        scores="none",
+        several=None,
+        number=None,
     )
     files = self_check().to_files()
     assert SelfCheck.from_files(files, said).scores is None

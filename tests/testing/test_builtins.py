@@ -24,8 +24,15 @@ from audioclf.builtin.classifiers.ensemble import Stack, Vote
 from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
 from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
 from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
-from audioclf.builtin.classifiers.knn import Knn
+from audioclf.builtin.classifiers.knn import Knn, KnnRegressor
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
+from audioclf.builtin.classifiers.regressors import (
+    DummyRegressor,
+    GradientBoostingRegressor,
+    RandomForestRegressor,
+    Ridge,
+    Svr,
+)
 from audioclf.builtin.classifiers.sgd import Sgd
 from audioclf.builtin.classifiers.svm import Svm
 from audioclf.builtin.classifiers.tuned import Tuned
@@ -63,6 +70,13 @@ QUICK = [
     Sgd(),
     Svm(),
     Svm(probability=True),
+    DummyRegressor(),
+    GradientBoostingRegressor(n_estimators=20),
+    KnnRegressor(),
+    RandomForestRegressor(n_estimators=10),
+    Ridge(),
+    Svr(),
+    Tuned(classifier=Ridge(), search={"alpha": (1.0, 10.0)}, n_splits=2),
     Tuned(classifier=Knn(), search={"n_neighbors": (1, 3)}, n_splits=2),
     Vote(classifiers=_PAIR, weights={"knn": 2}),
     Stack(classifiers={"svm": Svm(), "vote": Vote(classifiers=_PAIR)}, n_splits=2),

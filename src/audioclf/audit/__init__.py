@@ -18,6 +18,7 @@ from audioclf.audit.leakage.fingerprint import Fingerprint
 from audioclf.audit.shortcuts.facts import AuditFacts
 from audioclf.base.errors import ConfigError
 from audioclf.components.featurizer import Featurizer
+from audioclf.components.metrics import TargetKind
 from audioclf.components.registry import Origins, suggest
 from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.splits import Splits
@@ -35,22 +36,22 @@ PRINTS = "audit prints"
 class AuditEntry:
     """A row of the registry: name, function, and the names of the findings that it may report.
 
-    `several`: whether it is made for several labels per clip; `fits`: whether it fits on the
-    training sides, which an evaluation of finished models does not have.
+    `targets`: kinds of targets that it is made for; `fits`: whether it fits on the training sides,
+    which an evaluation of finished models does not have.
     """
 
     name: str
     run: Callable[[AuditInput], Audit]
     findings: tuple[str, ...]
-    several: bool = False
+    targets: tuple[TargetKind, ...] = ("class", "several", "number", "ordered")
     fits: bool = False
 
 
 AUDITS: list[AuditEntry] = [
-    AuditEntry("leakage", leakage.audit_leakage, leakage.NAMES, several=True),
-    AuditEntry("shortcuts", shortcuts.audit_shortcuts, shortcuts.NAMES, several=True, fits=True),
-    AuditEntry("decode", decoding.audit_decode, decoding.NAMES, several=True),
-    AuditEntry("labels", labels.audit_labels, labels.NAMES),
+    AuditEntry("leakage", leakage.audit_leakage, leakage.NAMES),
+    AuditEntry("shortcuts", shortcuts.audit_shortcuts, shortcuts.NAMES, fits=True),
+    AuditEntry("decode", decoding.audit_decode, decoding.NAMES),
+    AuditEntry("labels", labels.audit_labels, labels.NAMES, ("class", "ordered")),
 ]
 """All audits, in the order in which their results should be read."""
 
@@ -58,7 +59,7 @@ AUDITS: list[AuditEntry] = [
 def audits_for(dataset: Dataset, splits: Splits) -> list[AuditEntry]:
     """Return the audits that are made for labels and folds like these, in the order of `AUDITS`."""
     fitted = all(len(fold.train) for fold in splits.folds)
-    entries = [entry for entry in AUDITS if entry.several or not dataset.is_several]
+    entries = [entry for entry in AUDITS if dataset.targets.kind in entry.targets]
     return [entry for entry in entries if fitted or not entry.fits]
 
 
@@ -69,10 +70,11 @@ def run_audits(inputs: AuditInput) -> list[Audit]:
 
 def not_audited(dataset: Dataset) -> tuple[str, ...]:
     """Return a note on the audits that are not made for the labels of a dataset."""
-    left_out = [entry.name for entry in AUDITS if dataset.is_several and not entry.several]
+    left_out = [entry.name for entry in AUDITS if dataset.targets.kind not in entry.targets]
     if not left_out:
         return ()
-    return (f"not audited, since clips have several labels: {', '.join(left_out)}",)
+    have = "numbers" if dataset.is_numbers else "several labels"
+    return (f"not audited, since clips have {have}: {', '.join(left_out)}",)
 
 
 def finding_names() -> tuple[str, ...]:

@@ -13,8 +13,15 @@ from audioclf.builtin.classifiers.ensemble import Stack, Vote
 from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
 from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
 from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
-from audioclf.builtin.classifiers.knn import Knn
+from audioclf.builtin.classifiers.knn import Knn, KnnRegressor
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
+from audioclf.builtin.classifiers.regressors import (
+    DummyRegressor,
+    GradientBoostingRegressor,
+    RandomForestRegressor,
+    Ridge,
+    Svr,
+)
 from audioclf.builtin.classifiers.sgd import Sgd
 from audioclf.builtin.classifiers.svm import Svm
 from audioclf.builtin.classifiers.tuned import Tuned
@@ -75,15 +82,21 @@ def audioclf_classifiers() -> Iterable[type[Classifier]]:
     """Return the built-in classifiers."""
     return [
         Dummy,
+        DummyRegressor,
         ExtraTrees,
         GradientBoosting,
+        GradientBoostingRegressor,
         HistGradientBoosting,
         Knn,
+        KnnRegressor,
         LogisticRegression,
         RandomForest,
+        RandomForestRegressor,
+        Ridge,
         Sgd,
         Stack,
         Svm,
+        Svr,
         Tuned,
         Vote,
     ]

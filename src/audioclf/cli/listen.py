@@ -75,7 +75,7 @@ def listen(
     from audioclf.predict.formats import FORMATS, Place, line_columns
     from audioclf.predict.live import Listening
     from audioclf.predict.live import listen as lines_of
-    from audioclf.predict.settings import Settings, check_settings, event_rule
+    from audioclf.predict.settings import Settings, check_classes, check_settings, event_rule
 
     rule = {"threshold_off": threshold_off, "merge_gap": merge_gap, "min_duration": min_duration}
     about_events = {**rule, "keep_clips": keep_clips}
@@ -87,6 +87,7 @@ def listen(
         weights=weights,
         graph="never" if strict else "if_needed",
     )
+    check_classes(model, "listen")
     if threshold and not model.is_several:
         given.insert(0, "threshold")
     if given and not events:
@@ -103,7 +104,8 @@ def listen(
     meter = _Meter(shown=not quiet and sys.stderr.isatty())
     how = Listening(model, settings, keep_clips, meter.note, meter.show)
     scores = () if model.score_kind == "none" else model.classes
-    columns = line_columns(scores, events=events, several=model.is_several, with_time=True)
+    kind: Literal["several", "class"] = "several" if model.is_several else "class"
+    columns = line_columns(scores, events=events, kind=kind, with_time=True)
     writer = FORMATS[form](columns, model.sr)
     out = results_stream()
     try:

@@ -68,11 +68,9 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
     manifest = contents.manifest
     audio, training = manifest.audio, manifest.training
     n_clips = sum(training.clips.values())
-    names = ", ".join(manifest.classes[:_SHOWN_CLASSES])
-    names += ", ..." if len(manifest.classes) > _SHOWN_CLASSES else ""
     length = "whole clips" if audio.duration is None else f"at most {audio.duration:g} s"
     return [
-        ("classes", f"{len(manifest.classes)}: {names}"),
+        _labels(manifest),
         ("audio", f"{audio.channel_name}, {audio.sr} Hz, {length}"),
         *(
             (kind, f"{maker.type} of {maker.distribution} {maker.version}")
@@ -88,7 +86,17 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
     ]
 
 
+def _labels(manifest: Manifest) -> tuple[str, str]:
+    if (numbers := manifest.number) is not None:
+        return "numbers", f"{numbers.low:.6g} to {numbers.high:.6g} in training"
+    names = ", ".join(manifest.classes[:_SHOWN_CLASSES])
+    names += ", ..." if len(manifest.classes) > _SHOWN_CLASSES else ""
+    return "ordered classes" if manifest.ordered else "classes", f"{len(manifest.classes)}: {names}"
+
+
 def _scores(manifest: Manifest) -> str:
+    if manifest.number is not None:
+        return "none, only a number"
     found = manifest.calibration
     if found is not None:
         on = f"{found.clips} clips, {found.units} {found.unit}s"

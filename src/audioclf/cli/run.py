@@ -182,6 +182,10 @@ def describe_plan(plan: RunPlan) -> str:
     )
 
 
+def _labels(result: RunResult) -> str:
+    return f"{len(result.classes)} classes" if result.classes else "numbers"
+
+
 def describe_result(result: RunResult) -> str:
     """Return the table of results, the verdict, and what one has to know to read them."""
     from audioclf.components.metrics import of_class
@@ -192,7 +196,7 @@ def describe_result(result: RunResult) -> str:
     rows = [_row(result, pipeline) for pipeline in result.pipelines]
     table = format_table(header, rows)
     failed = f", {result.n_failed} left out" if result.n_failed else ""
-    what = f"{result.n_clips} clips{failed}, {len(result.classes)} classes; {result.splits}"
+    what = f"{result.n_clips} clips{failed}, {_labels(result)}; {result.splits}"
     unit = (result.comparison.unit_word if result.comparison else "") or result.unit
     interval = f"95 % bootstrap interval over {result.n_units} {unit}s"
     if result.n_units == 1:

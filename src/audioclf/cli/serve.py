@@ -46,6 +46,7 @@ def serve(
             f"serve needs the package {exc.name}", hint="Install audioclf[serve]."
         ) from exc
     from audioclf.models.bundle.reading import model_file, open_model
+    from audioclf.predict.settings import check_classes
     from audioclf.server.workers import Workers
 
     model, notes = open_model(
@@ -55,6 +56,7 @@ def serve(
         weights=weights,
         graph="never" if strict else "if_needed",
     )
+    check_classes(model, "serve")
     for note in notes:
         complain("note", note)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -65,12 +65,14 @@ def suggest(
         from audioclf.features.cache import default_folder
         from audioclf.models.bundle.reading import model_file, read_bundle
         from audioclf.predict.inputs import collect
+        from audioclf.predict.settings import check_classes
 
         registry = options.load_registry()
         found = read_bundle(
             model_file(bundle), registry, expect_sha256=expect_sha256, weights=weights
         )
         model = found.model
+        check_classes(model, "suggest")
         targets = collection.targets_of(model, classes)
         collected = collect(recordings)
         result = score_windows(

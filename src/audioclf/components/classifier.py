@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from audioclf.base.errors import ClassifierError
 from audioclf.components.component import Component, Kind, components_inside
 
 if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
+    from sklearn.base import ClassifierMixin, RegressorMixin
 
     from audioclf.components.batches import Batches
     from audioclf.dataset.targets import Codes, States
     from audioclf.dsp.short_time import Matrix
 
 
+BASELINE_TYPES = {"class": "dummy", "number": "dummy_regressor"}
+"""The `type` of the baseline by the targets that are learned."""
+
+
 class Classifier(Component):
     """Base class of classifiers: descriptions that build an unfitted scikit-learn estimator."""
 
     kind: ClassVar[Kind] = "classifier"
+
+    target: ClassVar[Literal["class", "number"]] = "class"
+    """What the estimator learns: codes of classes, or `number`s, for which `build` returns a
+    regressor of scikit-learn that is fitted on float64 and needs no scores."""
 
     uses_groups: ClassVar[bool] = False
     """Whether `fit` of the estimator also takes `groups`, as for a search whose inner folds must
@@ -41,18 +49,26 @@ class Classifier(Component):
     of its own, which needs `dump` and `restore`."""
 
     @abstractmethod
-    def build(self, *, random_state: int) -> ClassifierMixin:
-        """Return a new, unfitted scikit-learn classifier.
+    def build(self, *, random_state: int) -> ClassifierMixin | RegressorMixin:
+        """Return a new, unfitted scikit-learn classifier, or regressor if the target is `number`.
 
-        It is fitted on float32 rows and labels `0..k-1`. Scaling belongs inside, in a `Pipeline`,
-        so that it is fitted in each training fold. A mapping `best_params_` of the fitted
-        estimator, as of the searches of scikit-learn, is kept with the results of the fold.
+        It is fitted on float32 rows and labels `0..k-1`, or on numbers. Scaling belongs inside, in
+        a `Pipeline`, so that it is fitted in each training fold. A mapping `best_params_` of the
+        fitted estimator, as of the searches of scikit-learn, is kept with the results of the fold.
 
         Parameters
         ----------
         random_state : int
             Seed for all randomness of the estimator.
         """
+
+    def learns(self) -> Literal["class", "number"]:
+        """Return the `target`; a classifier that holds another one learns what that one learns."""
+        for name in type(self).model_fields:
+            inner = getattr(self, name)
+            if isinstance(inner, Classifier):
+                return inner.learns()
+        return self.target
 
     def fit_metrics(self) -> tuple[str, ...]:
         """Return the names of the metrics that `fit` itself computes, as a search does.
@@ -69,7 +85,7 @@ class Classifier(Component):
         n_clips : int
             Clips of the smallest training side.
         n_classes : int
-            Classes of the dataset.
+            Classes of the dataset; 1 for numbers.
 
         Raises
         ------

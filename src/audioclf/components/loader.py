@@ -9,6 +9,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from audioclf.components.component import Component, Kind
 from audioclf.components.input_path import InputPath
+from audioclf.components.metrics import TargetKind
 
 if TYPE_CHECKING:
     from audioclf.dataset.dataset import Dataset
@@ -41,3 +42,12 @@ class Loader(Component):
     def gives_several(self) -> bool:
         """Whether a clip can have several labels: by default, if a field `labels` says so."""
         return getattr(self, "labels", None) not in (None, "single")
+
+    def target_kind(self) -> TargetKind:
+        """Kind of the targets: by default, what fields `labels` and `target` say."""
+        target = getattr(self, "target", None)
+        if self.gives_several():
+            return "several"
+        if target == "number":
+            return "number"
+        return "class" if target in (None, "class") else "ordered"

@@ -20,7 +20,7 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.base.limits import Limits
 from audioclf.base.settings import Settings
 from audioclf.components.fields import AnyAugmenter, AnyClassifier, AnyFeaturizer, AnyLoader
-from audioclf.components.metrics import SEVERAL_DEFAULT, MetricName
+from audioclf.components.metrics import DEFAULT_METRICS, MetricName
 from audioclf.components.pooling import Flatten
 from audioclf.config.yaml_source import dump_yaml
 from audioclf.evaluation.curve_settings import LearningCurveConfig
@@ -73,7 +73,8 @@ class RunConfig(Settings):
 
     metrics: tuple[MetricName, ...] = Field(default=("accuracy", "balanced_accuracy"), min_length=1)
     """Metrics; the first is the main metric. The default for several labels per clip is
-    `average_precision_macro` and `f1_macro`."""
+    `average_precision_macro` and `f1_macro`, for numbers `ccc` and `mae`, and for ordered classes
+    `quadratic_kappa` and `mae`."""
 
     thresholds: Literal["f1", "half"] = "f1"
     """Of several labels per clip, the score from which a clip has a label: by the best F1 inside
@@ -150,8 +151,8 @@ class RunConfig(Settings):
 
     @model_validator(mode="after")
     def _metrics_suit_the_labels(self) -> RunConfig:
-        if "metrics" not in self.model_fields_set and self.dataset.gives_several():
-            object.__setattr__(self, "metrics", SEVERAL_DEFAULT)
+        if "metrics" not in self.model_fields_set:
+            object.__setattr__(self, "metrics", DEFAULT_METRICS[self.dataset.target_kind()])
         return self
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from audioclf.base.errors import DatasetError
 from audioclf.base.text import html_table
+from audioclf.dataset.label_cells import read_number
 from audioclf.dataset.label_sets import class_names, split_labels
 from audioclf.dataset.sources import AudioSource, ChannelSource, PartSource
 
@@ -35,7 +36,8 @@ class Clip:
         Path inside the dataset, POSIX, NFC; unique.
     label : str
         Name of the class, NFC. In a dataset of several labels per clip, the sorted names of its
-        classes joined by `;`, with `?` before a class that is not labelled; "" for no class.
+        classes joined by `;`, with `?` before a class that is not labelled; "" for no class. In a
+        dataset of numbers, the number as text.
     source : AudioSource
         Source of the audio; a `PartSource` for a part of a recording, a `ChannelSource` for one of
         its channels.
@@ -111,11 +113,14 @@ class Dataset:
     hard : mapping of str to int, optional
         Numbers of clips that the loader left out since they are hard to label, by their kind in
         words, such as "windows with two labels at once". Results do not hold for such clips.
+    target : {"class", "number"} or sequence of str, optional
+        Meaning of a single label: the name of a class, a number, or one of ordered classes, of
+        which it holds the names, the lowest first.
 
     Raises
     ------
     DatasetError
-        If there is no clip, or two clips have one id.
+        If there is no clip, two clips have one id, or a label is no number or ordered class.
     """
 
     def __init__(
@@ -127,18 +132,28 @@ class Dataset:
         several: bool = False,
         classes: Iterable[str] = (),
         hard: Mapping[str, int] | None = None,
+        target: str | Sequence[str] = "class",
     ) -> None:
         self.clips = tuple(sorted(map(_normalised, clips), key=lambda clip: clip.id))
         self.name = name
         self.is_several = several
         self._more_classes = frozenset(classes)
         self.hard = {kind: count for kind, count in (hard or {}).items() if count}
+        self.target = target if isinstance(target, str) else tuple(target)
         self.notes = tuple(dict.fromkeys([*notes, *self._own_notes()]))
         if not self.clips:
             raise DatasetError(f"{name}: no audio files found")
         twice = [name for name, count in Counter(c.id for c in self.clips).items() if count > 1]
         if twice:
             raise DatasetError(f"{name}: two clips have the id {twice[0]!r}; ids must be unique")
+        self._check_labels()
+
+    def _check_labels(self) -> None:
+        for clip in self.clips if self.target != "class" else ():
+            if self.is_numbers and read_number(clip.label) is None:
+                raise DatasetError(f"{self.name}: the label of {clip.id!r} is no number")
+            if self.is_ordered and clip.label not in self.target:
+                raise DatasetError(f"{self.name}: the class of {clip.id!r} is not in the order")
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -147,9 +162,13 @@ class Dataset:
         return iter(self.clips)
 
     def __repr__(self) -> str:
-        return f"Dataset({self.name!r}, {len(self)} clips, {len(self.classes)} classes)"
+        labels = "numbers" if self.is_numbers else f"{len(self.classes)} classes"
+        return f"Dataset({self.name!r}, {len(self)} clips, {labels})"
 
     def _repr_html_(self) -> str:
+        if self.is_numbers:
+            caption = f"{self.name}: {len(self)} clips with numbers"
+            return html_table(caption, ("number", "clips"), self.in_ranges().class_counts.items())
         counts = sorted(self.class_counts.items(), key=lambda item: -item[1])
         rows = [
             *counts[:_SHOWN],
@@ -161,10 +180,25 @@ class Dataset:
             caption += f"; several labels per clip, {n_none} clips of no class"
         return html_table(caption, ("class", "clips"), rows)
 
+    @property
+    def is_numbers(self) -> bool:
+        """Whether the label of a clip is a number."""
+        return self.target == "number"
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the classes have an order."""
+        return isinstance(self.target, tuple)
+
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, sorted by code point."""
+        """Names of the classes, sorted by code point or in their order; none for numbers."""
+        if self.is_numbers:
+            return ()
         labels = {clip.label for clip in self.clips}
+        if self.is_ordered:
+            present = self._more_classes.union(labels)
+            return tuple(name for name in self.target if name in present)
         names = class_names(labels) if self.is_several else labels
         return tuple(sorted(self._more_classes.union(names)))
 
@@ -176,7 +210,9 @@ class Dataset:
 
     def labels_of(self, clip: Clip) -> tuple[str, ...]:
         """Return the names of the classes that a clip has."""
-        return split_labels(clip.label)[0] if self.is_several else (clip.label,)
+        if self.is_several:
+            return split_labels(clip.label)[0]
+        return () if self.is_numbers else (clip.label,)
 
     @property
     def has_groups(self) -> bool:
@@ -195,7 +231,18 @@ class Dataset:
             several=self.is_several,
             weights=[clip.weight for clip in self.clips],
             classes=self._more_classes,
+            target=self.target,
         )
+
+    def in_ranges(self) -> Dataset:
+        """Return a dataset of numbers as one of ordered classes, which are ranges of them."""
+        from audioclf.dataset.targets import ranges_of
+
+        names, codes = ranges_of(self.targets.truth)
+        clips = [
+            replace(c, label=names[at]) for c, at in zip(self.clips, codes.tolist(), strict=True)
+        ]
+        return Dataset(clips, name=self.name, notes=self.notes, target=names)
 
     def encoded_labels(self) -> list[int]:
         """Return the label of each clip as its position in `classes`, `0..k-1`."""
@@ -235,6 +282,7 @@ class Dataset:
             several=self.is_several,
             classes=self._more_classes if classes is None else classes,
             hard=self.hard,
+            target=self.target,
         )
 
     def _own_notes(self) -> Iterator[str]:

@@ -1,13 +1,17 @@
 """Labels in the cells of a table: one for each clip, or several.
 
 Several labels stand in one cell, as in `robin;wren`, or in one column for each class. `?wren` in a
-cell and a blank cell in the column of a class mean that the class is not labelled.
+cell and a blank cell in the column of a class mean that the class is not labelled. One label is the
+name of a class, a number, or one of ordered classes.
 """
 
 from __future__ import annotations
 
+import math
+import re
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
@@ -22,6 +26,7 @@ SEPARATORS = ";,|"
 ColumnName = Annotated[str, MinLen(1)]
 """The name of a column."""
 
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _RULE = "the name of a class has no ';' and does not begin with '?'"
 _YES, _NO = {"1", "1.0", "true"}, {"0", "0.0", "false"}
 
@@ -53,7 +58,7 @@ class SeveralLabels(Settings):
 
 
 def _is_mapping(value: Any) -> str:
-    return "mapping" if isinstance(value, dict | SeveralLabels) else "word"
+    return "mapping" if isinstance(value, dict | Settings) else "word"
 
 
 Labels = Annotated[
@@ -61,6 +66,34 @@ Labels = Annotated[
     Discriminator(_is_mapping),
 ]
 """Number of labels per clip: `single`, `several`, or the columns or separator of several."""
+
+
+class OrderedClasses(Settings):
+    """Classes in an order, such as degrees of a disease."""
+
+    ordered: Annotated[tuple[ColumnName, ...], MinLen(2)]
+    """Names of the classes, the lowest first."""
+
+    @field_validator("ordered")
+    @classmethod
+    def _are_different(cls, ordered: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(unicodedata.normalize("NFC", name) for name in ordered)
+        for name, number in Counter(names).items():
+            if number > 1:
+                raise ValueError(f"the class {name!r} is listed twice")
+        return names
+
+
+Target = Annotated[
+    Annotated[Literal["class", "number"], Tag("word")] | Annotated[OrderedClasses, Tag("mapping")],
+    Discriminator(_is_mapping),
+]
+"""Meaning of one label: the name of a class, a number, or one of ordered classes."""
+
+
+def target_of(target: Target | None) -> str | tuple[str, ...]:
+    """Return the target as `Dataset` has it."""
+    return target.ordered if isinstance(target, OrderedClasses) else target or "class"
 
 
 def are_several(labels: Labels | None) -> bool:
@@ -75,12 +108,16 @@ def label_columns(labels: Labels | None, column: str) -> tuple[str, ...]:
 
 
 def label_reader(
-    labels: Labels | None, column: str, texts: Iterable[str]
+    labels: Labels | None, column: str, texts: Iterable[str], target: Target | None = None
 ) -> Callable[[Mapping[str, str]], str]:
     """Return a function from the cells of the label columns of a row to the label of the clip.
 
     `texts` are all cells of `column`. The function raises a ValueError for an invalid cell.
     """
+    if target == "number":
+        return lambda cells: _number(cells[column], column)
+    if isinstance(target, OrderedClasses):
+        return lambda cells: _one_of(target.ordered, cells[column], column)
     if not are_several(labels):
         return lambda cells: _single(cells[column], column, check=labels is None)
     own = labels if isinstance(labels, SeveralLabels) else SeveralLabels()
@@ -105,6 +142,44 @@ def _single(text: str, column: str, *, check: bool) -> str:
             f"{column} is {text!r}, which marks an unsure label; set `labels: several`, or "
             "`labels: single` if it is the name of a class"
         )
+    return text
+
+
+def _number(text: str, column: str) -> str:
+    if not text:
+        raise ValueError(f"no {column}")
+    number = read_number(text)
+    if number is None:
+        raise ValueError(f"{column} is {text!r}, not a finite number such as 3.5")
+    return number_text(number)
+
+
+def number_text(number: float) -> str:
+    """Return the shortest text of a number, from which the same number is read.
+
+    >>> number_text(3.0), number_text(0.1), number_text(-0.0)
+    ('3', '0.1', '0')
+    """
+    return repr(float(number) + 0.0).removesuffix(".0")
+
+
+def read_number(text: str) -> float | None:
+    """Return the finite number that a cell holds, or None.
+
+    Examples
+    --------
+    >>> read_number("1.5"), read_number("1,5"), read_number("nan"), read_number("1e999")
+    (1.5, None, None, None)
+    """
+    number = float(text) if _NUMBER.fullmatch(text) else math.nan
+    return number if math.isfinite(number) else None
+
+
+def _one_of(classes: Sequence[str], text: str, column: str) -> str:
+    if not text:
+        raise ValueError(f"no {column}")
+    if text not in classes:
+        raise ValueError(f"{column} is {text!r}, not one of {', '.join(classes)}")
     return text
 
 

@@ -7,7 +7,6 @@ text, even if they look like numbers.
 
 from __future__ import annotations
 
-import math
 import posixpath
 import re
 import unicodedata
@@ -19,13 +18,20 @@ from audioclf.base.errors import DatasetError
 from audioclf.base.settings import Settings
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.label_cells import ColumnName as ColumnName
-from audioclf.dataset.label_cells import Labels, check_single, label_columns, label_reader
+from audioclf.dataset.label_cells import (
+    Labels,
+    Target,
+    check_single,
+    label_columns,
+    label_reader,
+    target_of,
+)
+from audioclf.dataset.label_cells import read_number as read_number
 from audioclf.dataset.path_labels import AUDIO_SUFFIXES, count, is_audio, shown
 from audioclf.dataset.sources import AudioSource, PartSource, Span
 from audioclf.dataset.tables import Cells, Problems, Row, Table, missing_column
 
 _DECIMAL_COMMA = re.compile(r"[^,]*\d,(?!\d{3}$)\d+")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _LEADS_OUT = re.compile(r"/|\.\.(?:/|$)|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]+://")
 _MAX_PATH = 4096
 _MAX_TEXT = 1000
@@ -91,6 +97,7 @@ def read_rows(
     needed: Iterable[str] = (),
     hints: Mapping[str, str] = MappingProxyType({}),
     labels: Labels | None = "single",
+    target: Target | None = None,
 ) -> list[LabeledRow]:
     """Return the labels, groups and folds in the rows of a table.
 
@@ -108,6 +115,8 @@ def read_rows(
     labels : {"single", "several"} or SeveralLabels, optional
         Number of labels per clip, and their place. None is one per clip, and refuses labels that
         look like several.
+    target : {"class", "number"} or OrderedClasses, optional
+        Meaning of a single label; by default the name of a class.
 
     Raises
     ------
@@ -117,7 +126,7 @@ def read_rows(
     """
     named = label_columns(labels, columns.label)
     _check_columns(table, columns, named, {"path", "label", *needed}, hints)
-    reader = _RowReader(table, columns, labels, may_lead_out)
+    reader = _RowReader(table, columns, labels, may_lead_out, target)
     read = [reader.read(row) for row in table.rows]
     table.problems.check(hints.get("outside") if reader.leads_out else None)
     if not read:
@@ -159,6 +168,7 @@ def make_dataset(
     where: str = "",
     notes: Sequence[str] = (),
     several: bool = False,
+    target: Target | None = None,
 ) -> Dataset:
     """Return the clips of the rows of a table.
 
@@ -170,8 +180,8 @@ def make_dataset(
         At least one.
     find : callable
         Returns the source of a path, or None if there is no such file.
-    name, notes, several
-        As of `Dataset`.
+    name, notes, several, target
+        As of `Dataset`, the target as of `read_rows`.
     where : str
         Place of the files in messages, by default `name`.
 
@@ -187,7 +197,7 @@ def make_dataset(
         hint = _other_suffix(missing, find)
         raise _missing(table, missing, len(files), where or name, hint)
     clips = [_clip(row, source) for row in rows if (source := files[row.path]) is not None]
-    return Dataset(clips, name=name, notes=notes, several=several)
+    return Dataset(clips, name=name, notes=notes, several=several, target=target_of(target))
 
 
 def clip_id(path: str, span: Span | None) -> str:
@@ -199,18 +209,6 @@ def clip_id(path: str, span: Span | None) -> str:
     ('dog/a.wav', 'dog/a.wav@1.5-3.0')
     """
     return path if span is None else f"{path}@{span}"
-
-
-def read_number(text: str) -> float | None:
-    """Return the finite number that a cell holds, or None.
-
-    Examples
-    --------
-    >>> read_number("1.5"), read_number("1,5"), read_number("nan"), read_number("1e999")
-    (1.5, None, None, None)
-    """
-    number = float(text) if _NUMBER.fullmatch(text) else math.nan
-    return number if math.isfinite(number) else None
 
 
 def read_seconds(text: str) -> float | None:
@@ -257,15 +255,20 @@ class _RowReader:
     """Reader of rows that collects the problems of all of them."""
 
     def __init__(
-        self, table: Table, columns: Columns, labels: Labels | None, may_lead_out: bool
+        self,
+        table: Table,
+        columns: Columns,
+        labels: Labels | None,
+        may_lead_out: bool,
+        target: Target | None,
     ) -> None:
         self.columns = columns
         self.labels = label_columns(labels, columns.label)
         cells = list(filter(None, (row.cells.get(columns.label) for row in table.rows)))
-        if labels is None:
+        if labels is None and target is None:
             check_single(table.name, columns.label, cells)
         try:
-            self.read_label = label_reader(labels, columns.label, cells)
+            self.read_label = label_reader(labels, columns.label, cells, target)
         except DatasetError as exc:
             raise DatasetError(f"{table.name}: {exc.message}", hint=exc.hint) from exc
         self.has_weights = columns.weight in table.columns

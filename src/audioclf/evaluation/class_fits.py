@@ -107,7 +107,7 @@ class OneFitPerClass:
     def mapped(self, function: Callable[[Any], Any]) -> OneFitPerClass:
         """Return it with a function applied to each estimator."""
         new = (e if isinstance(e, float) else function(e) for e in self.estimators)
-        return OneFitPerClass(tuple(new), self.thresholds, self.notes)
+        return type(self)(tuple(new), self.thresholds, self.notes)
 
     def predict(self, X: NDArray[np.float32]) -> NDArray[np.int8]:
         """Return the predicted states of rows of features."""

@@ -30,7 +30,8 @@ from audioclf.evaluation.fitting import (
     pickled_size,
 )
 from audioclf.evaluation.memory import FitPlan
-from audioclf.evaluation.predictions import predict_rows, protected, spread
+from audioclf.evaluation.ordered_fits import scores_of_ranks
+from audioclf.evaluation.predictions import predict_numbers, predict_rows, protected, spread
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 
@@ -170,7 +171,8 @@ def _key(fit_cache: FitCache, task: _Task, work: _Work) -> str | None:
         *rows,
     )
     if targets.states is None:
-        arrays = (targets.codes, *arrays)
+        arrays = (targets.truth, *arrays)
+        settings += ("ordered",) * targets.is_ordered
     else:
         arrays = (targets.states, targets.unit_codes, *arrays)
         settings += (targets.unit, task.choose_thresholds)
@@ -250,6 +252,10 @@ def _advice(text: str) -> str | None:
 def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets) -> FoldResult:
     if targets.is_several:
         return _fit_and_predict_states(task, matrix, targets)
+    if targets.is_ordered:
+        return _fit_and_predict_ranks(task, matrix, targets)
+    if targets.values is not None:
+        return _fit_and_predict_numbers(task, matrix, targets, targets.values)
     fold, classifier, views = task.fold, task.pipeline.classifier, task.pipeline.views
     # A class that the training side lacks leaves a gap, which some classifiers refuse.
     present, y_train = np.unique(targets.codes[fold.train], return_inverse=True)
@@ -287,6 +293,45 @@ def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets)
         peak_memory=memory.grown,
         decision_values=spread(outputs.decision_values, present, task.n_classes, absent=-np.inf),
     )
+
+
+def _fit_and_predict_numbers(
+    task: _Task, matrix: NDArray[np.float32], targets: Targets, values: NDArray[np.float64]
+) -> FoldResult:
+    fold, classifier, views = task.fold, task.pipeline.classifier, task.pipeline.views
+    with peak_memory_meter() as memory:
+        started = time.perf_counter()
+        groups = None if targets.groups is None else targets.groups[fold.train]
+        built = classifier.build(random_state=task.seed)
+        rows, y = protected(matrix[fold.train]), protected(values[fold.train])
+        weights = targets.weights_of(fold.train)
+        estimator = fit_rows(task.pipeline, built, rows, y, groups, weights)
+        fitted = time.perf_counter()
+    begun = time.perf_counter()
+    scorer = views.scorer(classifier.scorer(estimator))
+    predicted = predict_numbers(scorer, views.to_predict(matrix), fold.test)
+    return FoldResult(
+        fold,
+        predicted,
+        None,
+        "none",
+        fitted - started,
+        time.perf_counter() - begun,
+        chosen=chosen_by(estimator),
+        model_bytes=pickled_size(estimator) if task.is_sized else None,
+        peak_memory=memory.grown,
+    )
+
+
+def _fit_and_predict_ranks(
+    task: _Task, matrix: NDArray[np.float32], targets: Targets
+) -> FoldResult:
+    """Predict ordered classes by fits of whether a clip is above each class but the highest."""
+    task = replace(task, choose_thresholds=False)
+    result = _fit_and_predict_states(task, matrix, targets.above_ranks())
+    scores = None if result.scores is None else scores_of_ranks(result.scores)
+    ranks = result.y_pred.sum(axis=1, dtype=np.intp) if scores is None else scores.argmax(axis=1)
+    return replace(result, y_pred=ranks, scores=scores, decision_values=None, thresholds=None)
 
 
 def _fit_and_predict_states(

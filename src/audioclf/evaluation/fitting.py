@@ -50,9 +50,9 @@ def fit_rows(
 ) -> Any:
     """Fit an estimator on the rows [shape=(n_clips, n_views * n_features)] of some clips.
 
-    The codes `y` are `0..k-1`, `groups` the code of each clip's group, for classifiers that use
-    them; with several views and no groups, each clip is a group. `weights` of the clips are passed
-    as `sample_weight`. The result takes single views.
+    `y` are codes `0..k-1` or numbers, `groups` the code of each clip's group, for classifiers that
+    use them; with several views and no groups, each clip is a group. `weights` of the clips are
+    passed as `sample_weight`. The result takes single views.
     """
     classifier, views, clips = pipeline.classifier, pipeline.views, np.arange(len(X))
     if groups is None and views.count > 1:
@@ -170,7 +170,7 @@ def fit_final(
 ) -> FinalFit:
     """Fit the classifier of a pipeline on all clips, as on the training side of a fold."""
     where = f"classifier {pipeline.name!r} ({pipeline.described}), on all clips"
-    y = targets.codes.copy()  # a classifier may write into it
+    y = targets.truth.copy()  # a classifier may write into it
     started = time.perf_counter()
     with guard(where, ClassifierError), recorded() as remarks:
         classifier, views = pipeline.classifier, pipeline.views

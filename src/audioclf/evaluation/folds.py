@@ -138,6 +138,8 @@ def folds_per_repeat(folds: Sequence[Fold]) -> str:
 
 def check_training_sides(folds: Sequence[Fold], dataset: Dataset) -> tuple[str, ...]:
     """Refuse training sides of fewer than two classes; return a note on classes that some lack."""
+    if dataset.is_numbers:
+        return _check_numbers(folds, dataset)
     labels = [dataset.labels_of(clip) for clip in dataset]
     lacking: set[str] = set()
     for fold in folds:
@@ -159,9 +161,21 @@ def check_training_sides(folds: Sequence[Fold], dataset: Dataset) -> tuple[str, 
     return (f"some training sides have no clip of {names}; {effect}",)
 
 
+def _check_numbers(folds: Sequence[Fold], dataset: Dataset) -> tuple[str, ...]:
+    values = dataset.targets.truth
+    for fold in folds:
+        if len(set(values[fold.train].tolist())) < 2:
+            raise SplitError(
+                f"{dataset.name}: the training side of fold {fold.name!r} has fewer than 2 "
+                "different numbers, which a regressor needs",
+                hint="Use a split with larger training sides.",
+            )
+    return ()
+
+
 def untested_note(folds: Sequence[Fold], dataset: Dataset) -> tuple[str, ...]:
     """Return a note on classes without a test clip; see `untested`."""
-    if dataset.is_several:  # averages over classes are defined without them
+    if dataset.is_several or dataset.is_numbers:  # averages over classes are defined without them
         return ()
     reason = untested(folds, [clip.label for clip in dataset])
     if not reason:

@@ -2,8 +2,9 @@
 
 A tree ensemble has the decrease of impurity of each column, a linear model the size of its
 coefficients (of scaled columns, if its pipeline scales them). For any other classifier it is the
-permutation importance: the decrease of accuracy when a band of columns is shuffled (Breiman 2001,
-"Random forests", section 10). Bands with the same information share their importance.
+permutation importance: the decrease of accuracy, or of the explained variance of numbers, when a
+band of columns is shuffled (Breiman 2001, "Random forests", section 10). Bands with the same
+information share their importance.
 """
 
 from __future__ import annotations
@@ -157,4 +158,6 @@ def _final_step(estimator: Any) -> Any:
 
 
 def _accuracy(estimator: Any, X: NDArray[np.float32], y: NDArray[Any]) -> float:
+    if y.dtype.kind == "f":
+        return 1.0 - float(np.mean((np.asarray(estimator.predict(X)) - y) ** 2) / y.var())
     return float(np.mean(np.asarray(estimator.predict(X)) == y))

@@ -1,4 +1,4 @@
-"""Predictions of a fitted estimator: codes of classes, and scores."""
+"""Predictions of a fitted estimator: codes of classes and scores, or numbers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ViewAverage:
     def __init__(self, estimator: Any, n_views: int) -> None:
         self.estimator = estimator
         self.n_views = n_views
-        self.classes_ = estimator.classes_
+        self.classes_ = getattr(estimator, "classes_", ())  # none for numbers
 
     def predict(self, X: NDArray[np.float32]) -> NDArray[np.intp]:
         """Return the first class with the highest mean score, or without scores the most votes."""
@@ -66,6 +66,10 @@ class ViewAverage:
     ) -> tuple[NDArray[np.float64] | None, ScoreKind]:
         """Return the mean of the scores of the views, and their kind, as `scores_of_rows`."""
         return self.outputs(X, n_classes)[:2]
+
+    def numbers(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the mean of the predicted numbers of the views."""
+        return _mean([numbers_of_rows(self.estimator, view) for view in self._views(X)])
 
     def _views(self, X: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         return [np.ascontiguousarray(view) for view in np.split(X, self.n_views, axis=1)]
@@ -123,6 +127,26 @@ def predicted(estimator: Any, X: NDArray[np.float32], n_classes: int) -> Predict
     return Predictions(codes, scores, kind, decision_values)
 
 
+def predict_numbers(
+    estimator: Any, matrix: NDArray[np.float32], rows: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Predict the numbers of some rows of a matrix, block by block, to save memory."""
+    blocks = [numbers_of_rows(estimator, protected(X)) for X, _ in Batches(matrix, rows, rows, 1)]
+    return np.concatenate(blocks)
+
+
+def numbers_of_rows(estimator: Any, X: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the number that a regressor predicts for each row, if all are finite."""
+    if isinstance(estimator, ViewAverage):
+        return estimator.numbers(X)
+    numbers = np.asarray(estimator.predict(X), dtype=np.float64)
+    if numbers.shape != (len(X),):
+        raise ClassifierError(f"predict returned shape {numbers.shape} for {len(X)} rows")
+    if not np.isfinite(numbers).all():
+        raise ClassifierError("predict returned a number that is not finite")
+    return numbers
+
+
 def _agreeing(scores: NDArray[np.float64], codes: NDArray[np.intp]) -> NDArray[np.float64]:
     rows, top = np.arange(len(scores)), scores.argmax(axis=1)
     highest, own = scores[rows, top], scores[rows, codes]
@@ -173,6 +197,9 @@ def _outputs(estimator: Any, x_test: NDArray[np.float32], n_classes: int) -> Out
     """
     if isinstance(estimator, ViewAverage):
         return estimator.outputs(x_test, n_classes)
+    if hasattr(estimator, "class_outputs"):  # `OrderedFits`
+        outputs: Outputs = estimator.class_outputs(x_test)
+        return outputs
     if hasattr(estimator, "predict_proba"):
         proba = np.asarray(estimator.predict_proba(x_test), dtype=np.float64)
         _check_proba(proba, (len(x_test), n_classes))

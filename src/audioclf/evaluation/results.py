@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from audioclf.components.classifier import Classifier
+from audioclf.components.classifier import BASELINE_TYPES, Classifier
 from audioclf.evaluation.predictions import ScoreKind
 from audioclf.evaluation.splits import Fold
 from audioclf.evaluation.views import PLAIN, Views
@@ -36,8 +36,8 @@ class Pipeline:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether the classifier predicts from the frequencies of the classes alone."""
-        return self.classifier.type_name() == "dummy"
+        """Whether the classifier predicts from the labels of the training clips alone."""
+        return self.classifier.type_name() in BASELINE_TYPES.values()
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class FoldResult:
     None if not measured. `chosen` are the `best_params_` of a search. `decision_values` rank clips
     where scores saturate; a class without training clips has `-inf`. With several labels per clip,
     `y_pred` [shape=(n_test, n_classes)] is 1 or 0, scores are those of each class by itself, and
-    `thresholds` [shape=(n_classes,)] are the scores from which a class is predicted.
+    `thresholds` [shape=(n_classes,)] are the scores from which a class is predicted. Predicted
+    numbers are float64 and have no scores.
     """
 
     fold: Fold

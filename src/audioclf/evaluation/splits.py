@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import annotated_types as at
@@ -90,7 +91,8 @@ class Holdout(BaseSplit):
     def _folds(self, dataset: Dataset, seed: int) -> Splits:
         make = _splitter("StratifiedShuffleSplit" if self.stratify else "ShuffleSplit", dataset)
         splitter = make(n_splits=self.repeats, test_size=self.test_size, random_state=seed)
-        pairs = enumerate(_pairs(splitter, dataset))
+        smaller = min(self.test_size, 1.0 - self.test_size)
+        pairs = enumerate(_pairs(splitter, dataset, fewest=ceil(1.0 / smaller)))
         folds, notes = distinct_repeats(Fold(i, "0", *pair) for i, pair in pairs)
         stratified = ", stratified" if self.stratify else ""
         times = f", {len(folds)} times" if len(folds) > 1 else ", one split"
@@ -128,7 +130,7 @@ class _KFold(BaseSplit):
         splitter = _splitter(self._splitter, dataset)(
             n_splits=n_splits, n_repeats=self.repeats, random_state=seed
         )
-        for i, pair in enumerate(_pairs(splitter, dataset)):
+        for i, pair in enumerate(_pairs(splitter, dataset, fewest=n_splits)):
             if len(pair[1]):
                 yield Fold(i // n_splits, str(i % n_splits), *pair)
 
@@ -152,7 +154,7 @@ class StratifiedKFold(_KFold):
 
     @override
     def _limit(self, dataset: Dataset) -> tuple[int, str]:
-        if dataset.is_several:
+        if dataset.is_several or dataset.is_numbers:
             return super()._limit(dataset)
         return min(dataset.class_counts.values()), "clips in the smallest class"
 
@@ -169,7 +171,8 @@ class _GroupedFolds(_KFold):
             splitter = _splitter(self._splitter, dataset)(
                 n_splits=n_splits, shuffle=True, random_state=(seed + repeat) % 2**32
             )
-            pairs = [pair for pair in _pairs(splitter, dataset, groups) if len(pair[1])]
+            made = _pairs(splitter, dataset, groups, fewest=n_splits)
+            pairs = [pair for pair in made if len(pair[1])]
             yield from (Fold(repeat, str(i), *pair) for i, pair in enumerate(pairs))
 
 
@@ -297,11 +300,19 @@ def _splitter(name: str, dataset: Dataset) -> Callable[..., Any]:
     return splitter
 
 
-def _pairs(splitter: Any, dataset: Dataset, groups: Sequence[str] | None = None) -> list[Any]:
+def _pairs(
+    splitter: Any, dataset: Dataset, groups: Sequence[str] | None = None, *, fewest: int = 2
+) -> list[Any]:
+    """Return the sides of a splitter, which stratifies numbers by bins of `fewest` or more."""
     import numpy as np
 
-    states = dataset.targets.states
-    y = dataset.targets.codes if states is None else states == 1
+    from audioclf.dataset.targets import quantile_bins
+
+    y: NDArray[Any] = dataset.targets.truth
+    if dataset.is_several:
+        y = y == 1
+    elif dataset.is_numbers:
+        y = quantile_bins(y, fewest=fewest)
     try:
         return list(splitter.split(np.zeros(len(dataset)), y, groups))
     except ValueError as exc:
@@ -343,6 +354,13 @@ def _possible(n_splits: int, limit: int, what: str) -> tuple[int, tuple[str, ...
 
 
 def _check_classes(dataset: Dataset) -> None:
+    if dataset.is_numbers:
+        if len({clip.label for clip in dataset}) < 2:
+            raise SplitError(
+                f"{dataset.name}: all {len(dataset)} clips have the number "
+                f"{dataset.clips[0].label}; a regressor needs at least 2 different numbers"
+            )
+        return
     if len(dataset.classes) < 2:
         raise SplitError(
             f"{dataset.name}: all {len(dataset)} clips are of the class {dataset.classes[0]!r}; "
@@ -370,6 +388,6 @@ def _numbers_hint(dataset: Dataset, alone: Sequence[str]) -> str | None:
         return None
     return (
         f"The {len(classes)} labels look like numbers of a measurement ({shown(classes)}), not "
-        "like classes: choose another column or pattern for the label, or write ranges such as "
-        "'low' and 'high' in their place."
+        "like classes: set `target: number` of a manifest to predict them, or choose another "
+        "column or pattern for the label."
     )

@@ -16,7 +16,8 @@ from audioclf.evaluation.class_fits import OneFitPerClass, fit_final_classes
 from audioclf.evaluation.fitting import FinalFit, fit_final
 from audioclf.evaluation.importance import importance, importances_data, mean_importance
 from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL
-from audioclf.models.bundle.manifest import Evaluated, Training
+from audioclf.evaluation.ordered_fits import fit_final_ranks
+from audioclf.models.bundle.manifest import Evaluated, NumberRange, Training
 from audioclf.models.bundle.sound_range import FACTS as SOUND_FACTS
 from audioclf.models.bundle.writing import BundleContents, write_bundle
 from audioclf.models.calibration.effects import Scored, ScoreEffects, effects_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from audioclf.components.registry import Registry
     from audioclf.config.run_config import RunConfig
+    from audioclf.dataset.targets import Targets
     from audioclf.evaluation.learning_curve import Fit
     from audioclf.evaluation.metrics.estimate import Estimate
     from audioclf.evaluation.metrics.repeats import Floats
@@ -69,17 +71,14 @@ def fit_on_all(
     """
     pipeline = evaluated.pipeline
     matrix, targets = extraction.matrices[pipeline.featurizer], extraction.dataset.targets
+    options: Any = {"seed": config.seed, "in_batches": in_batches}
     if targets.is_several:
-        fit = fit_final_classes(
-            pipeline,
-            matrix,
-            targets,
-            seed=config.seed,
-            in_batches=in_batches,
-            choose=config.thresholds == "f1",
-        )
+        choose = config.thresholds == "f1"
+        fit = fit_final_classes(pipeline, matrix, targets, choose=choose, **options)
+    elif targets.is_ordered:
+        fit = fit_final_ranks(pipeline, matrix, targets, **options)
     else:
-        fit = fit_final(pipeline, matrix, targets, seed=config.seed, in_batches=in_batches)
+        fit = fit_final(pipeline, matrix, targets, **options)
     importances = _importances(config, pipeline, fit.estimator, extraction)
     effects = _effects(config, evaluated, extraction)
     unknown, about_unknown = None, tuple[str, ...]()
@@ -129,6 +128,7 @@ def write_final(
         unknown=fitted.unknown,
         notes=(*_card_notes(result, extraction), *of_scores),
         graph=config.graph,
+        number=_range_of(extraction.dataset.targets),
     )
     try:
         folder.list_as_written(MODEL)
@@ -145,6 +145,12 @@ def _facts(extraction: Extraction) -> NDArray[np.float32] | None:
     if FACTS not in extraction.matrices:
         return None
     return extraction.matrices[FACTS][:, [COLUMN[name] for name in SOUND_FACTS]]
+
+
+def _range_of(targets: Targets) -> NumberRange | None:
+    if targets.values is None:
+        return None
+    return NumberRange(low=float(targets.values.min()), high=float(targets.values.max()))
 
 
 def _card_notes(result: RunResult, extraction: Extraction) -> tuple[str, ...]:
@@ -186,8 +192,9 @@ def _importances(
     n_bins = extraction.plans[pipeline.featurizer].n_bins
     options: Any = {"n_bins": n_bins, "layout": layout, "seed": config.seed}
     if isinstance(estimator, OneFitPerClass):
-        return mean_importance(estimator, rows, targets, **options)
-    return importance(estimator, rows, targets.codes, **options)
+        of_fits = targets.above_ranks() if targets.is_ordered else targets
+        return mean_importance(estimator, rows, of_fits, **options)
+    return importance(estimator, rows, targets.truth, **options)
 
 
 def training_of(extraction: Extraction) -> Training:
@@ -197,7 +204,7 @@ def training_of(extraction: Extraction) -> Training:
     return Training(
         dataset=name or "dataset",  # the rest of a path or URL may be private
         fingerprint=extraction.fingerprint,
-        clips=dataset.class_counts,
+        clips=(dataset.in_ranges() if dataset.is_numbers else dataset).class_counts,
         groups=len({clip.group for clip in dataset if clip.group is not None}),
     )
 

@@ -6,6 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ConfigError
+from audioclf.components.classifier import BASELINE_TYPES
 from audioclf.components.registry import Registry
 from audioclf.config.run_config import RunConfig
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 BASELINE = "baseline"
-"""Name of the pipeline that predicts from the frequencies of the classes alone."""
+"""Name of the pipeline that predicts from the labels of the training clips alone."""
 
 
 def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:
@@ -42,7 +43,8 @@ def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:
     ]
     if any(pipeline.is_baseline for pipeline in pipelines):
         return pipelines
-    dummy: Any = registry.resolve("classifier", "dummy")()
+    learned = next(iter(config.classifiers.values())).learns()
+    dummy: Any = registry.resolve("classifier", BASELINE_TYPES[learned])()
     name = BASELINE if all(pipeline.name != BASELINE for pipeline in pipelines) else f"{BASELINE}_"
     first = next(iter(config.featurizers))
     return [

@@ -22,8 +22,9 @@ from audioclf.runs.plots import MAX_EXAMPLES, Example, draw_plots
 def examples_of(
     config: RunConfig, extraction: Extraction, cache_folder: Path | None
 ) -> list[Example]:
-    """Return the first clip of each class, of the first classes where there are many."""
+    """Return the first clip of each class, or range of numbers, of the first where many are."""
     audio, dataset = config.audio, extraction.dataset
+    dataset = dataset.in_ranges() if dataset.is_numbers else dataset
     plan = extraction.plans[next(iter(config.featurizers))]
     examples = []
     with opened_cache(cache_folder) as cache:

@@ -153,13 +153,12 @@ class _Probe:
 
     n_probed: int
     failures: tuple[str, ...]
-    codes: NDArray[np.intp]
+    targets: Targets
     rows: dict[str, NDArray[np.float32]]
     cached: float
     clip_seconds: float
     clip_bytes: float
     new_bytes: float
-    states: NDArray[np.int8] | None = None
 
     @classmethod
     def of(
@@ -167,11 +166,9 @@ class _Probe:
     ) -> _Probe:
         """Featurize clips of all classes, without reading the cache."""
         targets = dataset.targets
-        codes = (
-            targets.codes if targets.states is None else targets.states.sum(axis=1, dtype=np.intp)
-        )
-        steps = np.linspace(0, len(codes) - 1, min(_MAX_PROBED, len(codes)))
-        positions = np.argsort(codes, kind="stable")[steps.round().astype(np.intp)]
+        order = targets.truth if targets.states is None else targets.states.sum(axis=1)
+        steps = np.linspace(0, len(order) - 1, min(_MAX_PROBED, len(order)))
+        positions = np.argsort(order, kind="stable")[steps.round().astype(np.intp)]
         clips = tuple(dataset.clips[position] for position in positions)
         featurize_chunk(Chunk(0, clips[:1], audio, plans))  # imports what is needed
         started = time.perf_counter()
@@ -197,8 +194,7 @@ class _Probe:
         return cls(
             n_probed=len(clips),
             failures=failures,
-            codes=codes[positions[usable]],
-            states=None if targets.states is None else targets.states[positions[usable]],
+            targets=targets.taken(positions[usable]),
             rows={name: rows[usable] for name, rows in result.rows.items()},
             cached=cached,
             clip_seconds=cached * _READ_SECONDS * len(views) + (1 - cached) * new_seconds,
@@ -213,19 +209,13 @@ def _is_cached(folder: Path | None, view: Plan, row: LedgerRow) -> bool:
     return FeatureCache(folder).has(view.keys.key(row.digest))
 
 
-def _states_of_rows(states: NDArray[np.int8], rows: NDArray[np.intp]) -> Targets:
-    """Return the states of the probed clips, repeated for as many rows."""
-    names = tuple(map(str, range(states.shape[1])))
-    return Targets(names, None, "clip", rows, None, states[rows % len(states)])
-
-
 def fit_seconds(pipeline: Pipeline, probe: _Probe, n_train: int, config: RunConfig) -> float:
     """Fit a classifier to made-up rows at two sizes; scale its seconds to the training data."""
     rows = probe.rows[pipeline.featurizer]
-    classes, codes = np.unique(probe.codes, return_inverse=True)
+    n_present = len(np.unique(probe.targets.truth, axis=0))
     options: Any = {"seed": config.seed, "choose_thresholds": config.thresholds == "f1"}
     points: list[tuple[int, float]] = []
-    for size in sorted({min(n_train, max(n, 2 * len(classes))) for n in _FIT_ROWS}):
+    for size in sorted({min(n_train, max(n, 2 * n_present)) for n in _FIT_ROWS}):
         every = np.arange(size)
         # Each row is moved by half the difference of two others, so columns stay correlated as in
         # recordings, and classes overlap; white noise would make fits several times too fast.
@@ -233,9 +223,7 @@ def fit_seconds(pipeline: Pipeline, probe: _Probe, n_train: int, config: RunConf
         matrix = np.resize(rows, (size, rows.shape[1])) + np.float32(0.5) * (
             rows[one] - rows[other]
         )
-        targets = Targets(tuple(map(str, classes)), np.resize(codes, size), "clip", every)
-        if probe.states is not None:
-            targets = _states_of_rows(probe.states, every)
+        targets = probe.targets.taken(every % len(probe.targets))
         splits = Splits((Fold(0, "probe", every, every),), "probe")
         started = time.perf_counter()
         evaluate([pipeline], {pipeline.featurizer: matrix}, targets, splits, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
@@ -13,6 +14,7 @@ from audioclf.base.errors import AudioclfError, ConfigError, DatasetError
 from audioclf.base.machine import versions_behind
 from audioclf.base.progress import Progress
 from audioclf.components.augmenter import Augmenter
+from audioclf.components.classifier import BASELINE_TYPES
 from audioclf.components.discovery import discover
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.guard import guard
@@ -29,6 +31,7 @@ from audioclf.runs.folder import LEDGER, RunFolder
 from audioclf.starters.recipes import config_file, data_hint, recipe_overrides
 
 if TYPE_CHECKING:
+    from audioclf.components.metrics import TargetKind
     from audioclf.engines.base import Engine
     from audioclf.evaluation.fit_cache import FitCache
     from audioclf.evaluation.learning_curve import CurveFolds
@@ -116,28 +119,28 @@ class Prepared:
             from audioclf.audit import check_allowed
 
             check_allowed(config.allow)
-        several = self.dataset.is_several
-        check_metrics(config.metrics, classes, several=several)
+        targets = self.dataset.targets
+        check_metrics(config.metrics, classes, kind=targets.kind)
         if config.learning_curve and config.learning_curve.metric:
-            check_metrics(
-                [config.learning_curve.metric], classes, "learning_curve: ", several=several
-            )
+            metric = config.learning_curve.metric
+            check_metrics([metric], classes, "learning_curve: ", kind=targets.kind)
         if config.unknown is not None and UNKNOWN in classes:
             raise ConfigError(
                 f"a class has the name {UNKNOWN!r}, which `unknown` gives to sounds of no class",
                 hint="Give the class another name, or remove `unknown`.",
             )
-        if several:
-            _check_for_several(config)
+        _check_suits(config, targets.kind, self.registry)
+        if targets.kind in ("several", "ordered"):
             classes = ("no", "yes")  # each fit is of one class
+        kind: TargetKind = "number" if targets.is_numbers else "class"
         for name, classifier in config.classifiers.items():
-            check_metrics(classifier.fit_metrics(), classes, f"classifiers.{name}: ")
+            check_metrics(classifier.fit_metrics(), classes, f"classifiers.{name}: ", kind=kind)
         n_clips = min(len(fold.train) for fold in self.splits().folds)
         weights = self.dataset.targets.weights
         for name, classifier in config.classifiers.items():
             where = f"classifiers.{name}"
             with guard(where, ConfigError, known=partial(_config_error, where)):
-                classifier.check_fit(n_clips, len(classes))
+                classifier.check_fit(n_clips, len(classes) or 1)
                 if weights is not None:
                     built = classifier.build(random_state=config.seed)
                     weight_keywords(built, weights, f"the classifier {name!r}")
@@ -291,14 +294,37 @@ def of_copies(config: RunConfig) -> Iterator[str]:
         yield f"each fit used every training clip and {copies} of it ({names})"
 
 
-def _check_for_several(config: RunConfig) -> None:
-    """Refuse settings that are made for one label per clip."""
-    for name in ("calibrate", "abstain_below", "unknown"):
-        if getattr(config, name) is not None:
+_CLIPS: dict[TargetKind, str] = {
+    "several": "several labels per clip",
+    "number": "numbers",
+    "ordered": "ordered classes",
+}
+
+
+def _check_suits(config: RunConfig, kind: TargetKind, registry: Registry) -> None:
+    """Refuse classifiers and settings that are not made for the targets of a dataset."""
+    learned = "number" if kind == "number" else "class"
+    for name, classifier in config.classifiers.items():
+        if classifier.learns() != learned:
             raise ConfigError(
-                f"{name} is made for one label per clip, and the clips have several",
-                hint=f"Remove `{name}`.",
+                f"classifiers.{name}: {classifier.type_name()!r} learns "
+                f"{'classes' if learned == 'number' else 'numbers'}, and the clips have "
+                f"{_CLIPS.get(kind, 'classes')}",
+                hint=f"Use one of {', '.join(_types_that_learn(learned, registry))}.",
             )
+    of_classes = ["calibrate", "abstain_below", "unknown"] if kind != "class" else []
+    for name in [*of_classes, *["learning_curve"] * (kind == "number")]:
+        if getattr(config, name) is not None:
+            raise ConfigError(f"{name} is not made for {_CLIPS[kind]}", hint=f"Remove `{name}`.")
+
+
+def _types_that_learn(target: str, registry: Registry) -> Iterator[str]:
+    """Yield the types of the classifiers of a target, except for the baseline."""
+    for name in registry.types("classifier"):
+        with suppress(AudioclfError):  # two plugins may provide one name
+            cls = registry.resolve("classifier", name)
+            if getattr(cls, "target", "") == target and name not in BASELINE_TYPES.values():
+                yield name
 
 
 def _config_error(where: str, exc: AudioclfError) -> AudioclfError:

@@ -232,8 +232,7 @@ class _Run:
         splits = prepared.splits(dataset)
         path = self.folder.path / FIT_CACHE
         fit_cache = self.state.fit_cache = prepared.open_fit_cache(path, extraction)
-        # With several labels, each fit is of one class against the rest.
-        n_classes = 2 if dataset.is_several else len(dataset.classes)
+        n_classes = dataset.targets.classes_of_fit
         free = available_memory()
         fits = plan_fits(pipelines, extraction.matrices, n_classes, splits, free=free)
         self.progress("fitting", 0, len(pipelines) * len(splits.folds), pipelines[0].name)

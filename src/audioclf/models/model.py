@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -17,7 +17,8 @@ from audioclf.base.errors import FeatureError, ModelError
 from audioclf.components.featurizer import Featurizer
 from audioclf.dataset.dataset import Clip
 from audioclf.dataset.sources import AudioSource
-from audioclf.evaluation.predictions import checked_labels, predicted, scores_of_rows
+from audioclf.evaluation.class_fits import OneFitPerClass
+from audioclf.evaluation.predictions import numbers_of_rows, predicted, scores_of_rows
 from audioclf.evaluation.views import Views
 from audioclf.features.worker import Plan, featurize, featurize_clip, featurize_windows
 from audioclf.models.arrays import ArraySource
@@ -29,8 +30,10 @@ from audioclf.models.decisions import decided, name_of
 from audioclf.models.windows import (
     BATCH,
     Cutting,
+    Label,
     Piece,
     ScoredWindow,
+    joined,
     pieces,
     rows_of_runs,
     shared_step,
@@ -41,11 +44,7 @@ from audioclf.models.windows import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Sound = str | Path | AudioSource | NDArray[Any]
-    Sounds = list[Any] | tuple[Any, ...]
-
-Label = str | list[str] | None
-"""A class, None where the model abstains, or a list of a model of several labels."""
+    from audioclf.models.windows import Sound, Sounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +78,7 @@ class Model:
     @cached_property
     def scorer(self) -> Any:
         """The estimator, or its mean over several views, for rows of features."""
-        if self.is_several:
+        if isinstance(self.estimator, OneFitPerClass):
             return self.estimator.mapped(self.views.scorer)
         return self.views.scorer(self.estimator)
 
@@ -89,13 +88,18 @@ class Model:
         return self.manifest.several is not None
 
     @property
+    def is_number(self) -> bool:
+        """Whether it predicts a number instead of a class."""
+        return self.manifest.number is not None
+
+    @property
     def row_width(self) -> int:
         """Number of columns of a row of features."""
         return self.views.predicted * self.manifest.features.width
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the columns of the scores."""
+        """Names of the classes, in the order of the columns of the scores; none for numbers."""
         return self.manifest.classes
 
     @property
@@ -115,7 +119,8 @@ class Model:
 
     def __repr__(self) -> str:
         manifest = self.manifest
-        return f"<Model {manifest.name}:{manifest.cell}, {len(self.classes)} classes>"
+        kind = "numbers" if self.is_number else f"{len(self.classes)} classes"
+        return f"<Model {manifest.name}:{manifest.cell}, {kind}>"
 
     @overload
     def predict(self, items: Sound, *, sr: int | None = None) -> Label: ...
@@ -124,7 +129,7 @@ class Model:
     def predict(self, items: Sounds, *, sr: int | None = None) -> list[Label]: ...
 
     def predict(self, items: Sound | Sounds, *, sr: int | None = None) -> Label | list[Label]:
-        """Return the class of one sound, or of each of several.
+        """Return the class or number of one sound, or of each of several.
 
         Parameters
         ----------
@@ -137,10 +142,10 @@ class Model:
 
         Returns
         -------
-        label : str or None, or a list of these
+        label : str, float or None, or a list of these
             `unknown` for a sound of no known class, if the model has a rule for it; None if the
             score of the class is below `manifest.abstain_below`. A model of several labels returns
-            a list of the classes whose scores reach their thresholds.
+            a list of the classes whose scores reach their thresholds, a model of numbers a float.
 
         Raises
         ------
@@ -149,6 +154,8 @@ class Model:
         """
         if not isinstance(items, list | tuple):
             return self.predict([items], sr=sr)[0]
+        if self.is_number:
+            return list[Label](self.numbers_of(self._rows(items, sr)).tolist() if items else ())
         if self.is_several:
             states = self.states_of(self._rows(items, sr)) if items else ()
             several = [[self.classes[code] for code in np.flatnonzero(row)] for row in states]
@@ -208,7 +215,7 @@ class Model:
 
         They are mono, at the rate `sr`, finite and float32. The features are extracted together.
         """
-        return self._joined(featurize(plan, ys, self.sr) for plan in self._plans())
+        return joined((featurize(plan, ys, self.sr) for plan in self._plans()), self._pooled)
 
     def rows_of_windows(
         self, y: NDArray[np.float32], starts: Sequence[int], n_samples: int
@@ -218,9 +225,8 @@ class Model:
         `starts` are the first samples of windows of `n_samples`. Overlapping windows share work
         if the featurizer supports it; see `shared_step`.
         """
-        return self._joined(
-            featurize_windows(plan, y, self.sr, starts, n_samples) for plan in self._plans()
-        )
+        args = (y, self.sr, starts, n_samples)
+        return joined((featurize_windows(p, *args) for p in self._plans()), self._pooled)
 
     @property
     def shared_step(self) -> int | None:
@@ -308,10 +314,15 @@ class Model:
         They are calibrated if the model is; `ModelError` if the classifier gives none.
         """
         if (scores := self._uncalibrated(rows)) is None:
-            message = f"the classifier of {self.manifest.cell!r} gives no scores"
+            gives = "numbers, and no scores" if self.is_number else "no scores"
+            message = f"the classifier of {self.manifest.cell!r} gives {gives}"
             raise ModelError(message, hint="Use `predict`.")
         how = self.manifest.calibration
         return scores if how is None else calibrated(how.mapping, scores)
+
+    def numbers_of(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the predicted numbers [shape=(n_rows,)] of a model of numbers."""
+        return numbers_of_rows(self.scorer, rows)
 
     def states_of(self, rows: NDArray[np.float32]) -> NDArray[np.int8]:
         """Return 1 for classes whose score reaches the threshold, else 0 [(n_rows, n_classes)]."""
@@ -322,12 +333,7 @@ class Model:
 
         Without calibration it is the prediction of the classifier, which has the highest score.
         """
-        self._check_one_label()
-        if (calibration := self.manifest.calibration) is None:
-            return checked_labels(self.scorer.predict(rows), len(rows), len(self.classes))
-        scores = self._uncalibrated(rows)
-        assert scores is not None
-        return top_of(calibrated(calibration.mapping, scores), scores)
+        return self.outputs_of(rows)[0]
 
     def outputs_of(
         self, rows: NDArray[np.float32]
@@ -350,8 +356,9 @@ class Model:
         return decided(codes, scores, rows, self.manifest, self.distance), scores
 
     def _check_one_label(self) -> None:
-        if self.is_several:
-            raise ModelError("the model gives several labels per sound, not one class")
+        if self.is_several or self.is_number:
+            gives = "a number" if self.is_number else "several labels"
+            raise ModelError(f"the model gives {gives} per sound, not one class")
 
     def _uncalibrated(self, rows: NDArray[np.float32]) -> NDArray[np.float64] | None:
         if self.is_several:
@@ -370,17 +377,6 @@ class Model:
     def _row(self, source: AudioSource, audio: AudioConfig) -> NDArray[np.float32]:
         views = featurize_clip(Clip("", "", source), audio, self._plans())
         return self._pooled(list(views.values()))
-
-    def _joined(
-        self, views: Iterable[Sequence[NDArray[np.float32] | FeatureError]]
-    ) -> list[NDArray[np.float32] | FeatureError]:
-        """Return the row of all views of each clip, or the first error of a view."""
-        rows: list[NDArray[np.float32] | FeatureError] = []
-        for parts in zip(*views, strict=True):
-            good = [part for part in parts if not isinstance(part, FeatureError)]
-            failed = [part for part in parts if isinstance(part, FeatureError)]
-            rows.append(failed[0] if failed else self._pooled(good))
-        return rows
 
     def _pooled(self, views: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         pool, longest = self.featurizer.pooling.pool, self.manifest.features.max_frames

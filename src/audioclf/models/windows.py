@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from audioclf.base.errors import ConfigError
+from audioclf.base.errors import ConfigError, FeatureError
 from audioclf.dataset.remote import is_url
 from audioclf.dataset.sources import AudioSource, FileSource, RemoteSource
 from audioclf.models.arrays import ArraySource
@@ -128,6 +128,14 @@ def window_runs(batch: Sequence[Piece], cutting: Cutting) -> Iterator[list[Piece
         yield run
 
 
+Label = str | list[str] | float | None
+"""A class, None where a model abstains, a list of a model of several labels, or a number."""
+
+if TYPE_CHECKING:
+    Sound = str | Path | AudioSource | NDArray[Any]
+    Sounds = list[Any] | tuple[Any, ...]
+
+
 def source_from(item: Any, sr: int | None) -> AudioSource:
     """Return the source of a sound that is given by its place, or as an array at `sr` Hz."""
     if isinstance(item, AudioSource | str | Path):
@@ -167,4 +175,17 @@ def rows_of_runs(
         new = [piece.y[cutting.size - cutting.hop :] for piece in run[1:]]
         y = np.concatenate([run[0].y, *new])
         rows += together(y, [index * cutting.hop for index in range(len(run))], len(run[0].y))
+    return rows
+
+
+def joined(
+    views: Iterable[Sequence[NDArray[np.float32] | FeatureError]],
+    pooled: Callable[[Sequence[NDArray[np.float32]]], NDArray[np.float32]],
+) -> list[NDArray[np.float32] | FeatureError]:
+    """Return the pooled row of all views of each clip, or the first error of a view."""
+    rows: list[NDArray[np.float32] | FeatureError] = []
+    for parts in zip(*views, strict=True):
+        good = [part for part in parts if not isinstance(part, FeatureError)]
+        failed = [part for part in parts if isinstance(part, FeatureError)]
+        rows.append(failed[0] if failed else pooled(good))
     return rows

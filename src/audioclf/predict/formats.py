@@ -7,6 +7,7 @@ changes their order.
   `score_<class>` for each class in the order of the model;
 - those of a model of several labels per clip: `path,start,end,labels`, joined by `;`, then
   `score_<class>`;
+- those of a model of numbers: `path,start,end,number`;
 - events and segments: `path,start,end,label,score,mean_score,n_windows`;
 - behind both, `time` if the recordings of windows or events have clock times: when `start` was;
 - last, `channel` if the model takes each channel of a file as a clip: its number, from 1.
@@ -24,7 +25,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from typing_extensions import override
 
@@ -35,6 +36,7 @@ COLUMNS_VERSION = 1
 
 PREDICTION_COLUMNS = ("path", "start", "end", "label", "score")
 SEVERAL_COLUMNS = ("path", "start", "end", "labels")
+NUMBER_COLUMNS = ("path", "start", "end", "number")
 TIME, CHANNEL = "time", "channel"
 EVENT_COLUMNS = (*PREDICTION_COLUMNS, "mean_score", "n_windows")
 RAVEN_COLUMNS = (
@@ -100,6 +102,11 @@ class OutputFormat(ABC):
         return "score" in self.columns
 
     @property
+    def has_number(self) -> bool:
+        """Whether the label is a number."""
+        return self.columns[:4] == NUMBER_COLUMNS
+
+    @property
     def has_time(self) -> bool:
         """Whether there is a column of the clock time."""
         return TIME in self.columns[-2:]
@@ -149,7 +156,8 @@ class JsonLinesFormat(OutputFormat):
     @override
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
         for line in lines:
-            cells: tuple[Any, ...] = (line.path, line.start, line.end, line.label or None)
+            label = float(line.label) if self.has_number else line.label or None
+            cells: tuple[Any, ...] = (line.path, line.start, line.end, label)
             cells += (line.score,) * self.has_score + line.more
             cells += (line.time or None,) * self.has_time
             cells += (line.channel,) if self.has_channel else ()
@@ -236,13 +244,14 @@ def line_columns(
     classes: Sequence[str],
     *,
     events: bool,
-    several: bool = False,
+    kind: Literal["class", "several", "number"] = "class",
     with_time: bool = False,
     with_channel: bool = False,
 ) -> tuple[str, ...]:
     """Return the names of the columns of events, or of predictions with scores for `classes`."""
     scores = tuple(f"score_{name}" for name in classes)
-    predictions = SEVERAL_COLUMNS if several else PREDICTION_COLUMNS
+    by_kind = {"class": PREDICTION_COLUMNS, "several": SEVERAL_COLUMNS, "number": NUMBER_COLUMNS}
+    predictions = by_kind[kind]
     columns = EVENT_COLUMNS if events else predictions + scores
     return columns + (TIME,) * with_time + (CHANNEL,) * with_channel
 

@@ -31,6 +31,9 @@ def lines_of(outcome: Outcome, model: Model, settings: Settings) -> tuple[int, I
         thresholds = settings.thresholds or several.thresholds
         lines = list(_lines_of_several(outcome, model, settings, thresholds))
         return len(lines), lines
+    if model.is_number:
+        numbers = list(_number_lines(outcome, settings))
+        return len(numbers), numbers
     if settings.rollup is not None:
         return 1, [_rolled_up_line(outcome, model, settings.rollup)]
     n_windows = len(outcome.codes)
@@ -44,6 +47,16 @@ def _window_line(outcome: Outcome, model: Model, index: int) -> Line:
     label = name_of(code, model.classes)
     score = (scores[code] if code >= 0 else max(scores)) if scores else None
     return Line(outcome.recording.name, start, end, label, score, scores)
+
+
+def _number_lines(outcome: Outcome, settings: Settings) -> Iterator[Line]:
+    """Yield the number of each window, or the mean of the whole recording."""
+    assert outcome.scores is not None
+    times, numbers = outcome.times, outcome.scores[:, 0]
+    if settings.rollup is not None:
+        times, numbers = np.array([[times[0, 0], times[:, 1].max()]]), numbers.mean(keepdims=True)
+    for (start, end), number in zip(times.tolist(), numbers.tolist(), strict=True):
+        yield Line(outcome.recording.name, start, end, f"{number:.6f}", None)
 
 
 def _lines_of_several(

@@ -118,7 +118,8 @@ class Outcome:
     clips. `times` [shape=(n_windows, 2)] are in s from the start of the file, `codes`
     [shape=(n_windows,)] those of `Model.decide`, `scores` [shape=(n_windows, n_classes)] None if it
     gives none. With `is_several`, a window has several labels or none: codes are then 0, and scores
-    of a classifier that gives none are 1 or 0.
+    of a classifier that gives none are 1 or 0. Predicted numbers are `scores`
+    [shape=(n_windows, 1)].
     """
 
     recording: Recording
@@ -289,6 +290,8 @@ def outputs_of(
     model: Model, rows: NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
     """Return codes and scores of rows, as `Outcome` has them."""
+    if model.is_number:
+        return np.zeros(len(rows), dtype=np.intp), model.numbers_of(rows)[:, None]
     if not model.is_several:
         return model.decide(rows)
     none = model.score_kind == "none"

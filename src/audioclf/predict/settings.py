@@ -90,7 +90,7 @@ class Job:
         columns = line_columns(
             classes,
             events=events,
-            several=model.is_several,
+            kind="number" if model.is_number else "several" if model.is_several else "class",
             with_time=self.with_time,
             with_channel=model.manifest.audio.channel == "each",
         )
@@ -154,9 +154,25 @@ def event_rule(
     return EventRule(**{name: value for name, value in rule.items() if value is not None}), own
 
 
+def check_classes(model: Model, use: str) -> None:
+    """Refuse a use that is made for classes, if the model predicts numbers."""
+    if model.is_number:
+        raise ConfigError(
+            f"{use} needs a model of classes, and this one predicts numbers",
+            hint="Use `audioclf predict`.",
+        )
+
+
 def check_settings(model: Model, settings: Settings) -> list[str]:
     """Return notes about windows that do not suit the model."""
-    if model.score_kind == "none":
+    if model.is_number:
+        if settings.events is not None or settings.rollup == "share":
+            what = "events are" if settings.events is not None else "--rollup share is"
+            raise ConfigError(
+                f"{what} made of classes, and the model gives numbers",
+                hint="Use windows, or --rollup mean.",
+            )
+    elif model.score_kind == "none":
         _check_without_scores(model, settings)
     if settings.cutting is None:
         return []

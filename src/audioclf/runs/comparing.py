@@ -205,7 +205,7 @@ def _checked_metric(metric: str, run: SavedRun) -> Metric:
     if metric not in METRICS:
         known = suggest(metric, list(METRICS)) or f"There are {', '.join(METRICS)}."
         raise ConfigError(f"unknown metric {metric!r}", hint=known)
-    check_metrics([metric], run.classes, several=run.is_several)
+    check_metrics([metric], run.classes, kind=run.targets.kind)
     return metric
 
 
@@ -255,7 +255,7 @@ def _check_enough(comparison: Comparison, named: Sequence[_Named], run: SavedRun
         why = f"there is one pipeline, {named[0].name}"
         hint = "Give a run with several classifiers or featurizers, or several runs."
     elif len(available) > len(comparison.pipelines):
-        labels = [] if run.is_several else [clip.label for clip in run.clips]
+        labels = [] if run.targets.class_codes is None else [clip.label for clip in run.clips]
         reason = untested(run.folds, labels) if labels else ""
         why = f"{metric} is not defined on these folds" + (f", since {reason}" if reason else "")
         hint = f"{hint[:-1]}, or use a split that tests every class."

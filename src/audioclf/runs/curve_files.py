@@ -7,8 +7,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from audioclf.evaluation.learning_curve import CurvePoint, LearningCurve
+from audioclf.runs.figures import saved
 from audioclf.runs.folder import LEARNING_CURVE, PIPELINES, PLOTS, RunFolder, interval_data
-from audioclf.runs.plots import MAX_LINES, draw_learning_curve, saved
+from audioclf.runs.plots import MAX_LINES, draw_learning_curve
 
 if TYPE_CHECKING:
     Point = dict[str, Any]

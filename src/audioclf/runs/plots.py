@@ -5,7 +5,6 @@ They need no display, and their colours suit colour-blind readers.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from audioclf.components.metrics import of_class
 from audioclf.evaluation.metrics.curves import precision_recall_curve, roc_curve
+from audioclf.runs.figures import BLUE, COLOURS, new_axes, new_figure, plain, saved, short
 from audioclf.runs.folder import PIPELINES
+from audioclf.runs.number_plots import draw_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from audioclf.dataset.dataset import Dataset
     from audioclf.evaluation.results import PipelineResult
 
-_COLOURS = ["#2f5fc4", "#cf5a1c", "#14805e", "#a97a00", "#9b3a9c", "#1189b3", "#7b4f2c", "#68707e"]
-_BLUE = _COLOURS[0]
-_MAX_NAME = 24
-_DPI = 200
 _ESTIMATE = ("value", "low", "high")
 
 _MAX_SECTIONS, _MAX_FRAMES = 2_000, 1_000
@@ -104,7 +101,8 @@ def draw_plots(
     def write(name: str, figure: Figure) -> None:
         plots.update({f"{name}.{form}": content for form, content in saved(figure).items()})
 
-    write("classes", draw_class_counts(dataset.class_counts))
+    in_classes = dataset.in_ranges() if dataset.is_numbers else dataset
+    write("classes", draw_class_counts(in_classes.class_counts))
     name, featurizer = next(iter(config.featurizers.items()))
     write("examples", draw_examples(examples, name, featurizer.row_name))
     pipelines: Mapping[str, Any] = metrics[PIPELINES]
@@ -113,6 +111,12 @@ def draw_plots(
     metric = f"{main.replace('_', ' ')}{of_class(main, dataset.classes)}"
     label = f"{metric} with 95 % intervals"
     write("comparison", draw_estimates(estimates, label, "Pipelines, the best first"))
+    if dataset.is_numbers:
+        by_name = {item.pipeline.name: item for item in results}
+        for name in list(pipelines)[:MAX_CONFUSIONS]:
+            figure = draw_numbers(by_name[name], dataset.targets.truth, name)
+            write(f"predicted-{name.replace('/', '--')}", figure)
+        return plots
     confused = [] if dataset.is_several else list(pipelines.items())[:MAX_CONFUSIONS]
     for name, item in confused:
         title = f"Confusion matrix: {name}"
@@ -166,15 +170,15 @@ def draw_class_counts(counts: Mapping[str, int]) -> Figure:
     """Draw the number of clips of each class; of many classes the sorted numbers."""
     title = f"{sum(counts.values())} clips in {len(counts)} classes"
     if len(counts) > _MAX_NAMED:
-        figure, axes = _axes(6.4, 3.2, title)
+        figure, axes = new_axes(6.4, 3.2, title)
         values = sorted(counts.values(), reverse=True)
-        axes.fill_between(range(len(values)), values, step="mid", color=_BLUE, linewidth=0)
+        axes.fill_between(range(len(values)), values, step="mid", color=BLUE, linewidth=0)
         axes.set_ylim(0, 1.1 * values[0])
         axes.set_xlabel("classes, the largest first")
         axes.set_ylabel("clips")
         return figure
-    figure, axes = _axes(6.4, 0.9 + 0.28 * len(counts), title, names=list(counts))
-    bars = axes.barh(range(len(counts)), list(counts.values()), color=_BLUE)
+    figure, axes = new_axes(6.4, 0.9 + 0.28 * len(counts), title, names=list(counts))
+    bars = axes.barh(range(len(counts)), list(counts.values()), color=BLUE)
     axes.bar_label(bars, padding=3)
     axes.set_xlabel("clips")
     axes.margins(x=0.1)
@@ -189,7 +193,7 @@ def draw_examples(examples: Sequence[Example], featurizer: str, row_name: str) -
     """
     import numpy as np
 
-    figure = _figure(9.0, 2.0 * len(examples) + 0.6)
+    figure = new_figure(9.0, 2.0 * len(examples) + 0.6)
     rows = figure.subplots(len(examples), 2, squeeze=False)
     height = 2.0 * len(examples) + 0.6
     figure.subplots_adjust(
@@ -214,7 +218,7 @@ def draw_examples(examples: Sequence[Example], featurizer: str, row_name: str) -
         )
         bar = figure.colorbar(image, ax=right, pad=0.02)
         bar.set_label("deviations" if scaled else "", fontsize=8)
-        right.set_title(_plain(featurizer) + ", each row scaled" * scaled, fontsize=9)
+        right.set_title(plain(featurizer) + ", each row scaled" * scaled, fontsize=9)
         right.set_ylabel(row_name)
     for axes in rows[-1]:
         axes.set_xlabel("time (s)")
@@ -225,21 +229,21 @@ def _draw_waveform(axes: Axes, example: Example) -> None:
     import numpy as np
 
     times = np.arange(len(example.y)) * (example.seconds / len(example.y))
-    axes.plot(times, example.y, linewidth=0.4, color=_BLUE)
+    axes.plot(times, example.y, linewidth=0.4, color=BLUE)
     axes.set_xlim(0.0, example.seconds)
     axes.set_ylabel("amplitude")
-    axes.set_title(f"{_shown(example.label)}: {_plain(example.clip_id)[-48:]}", fontsize=9)
+    axes.set_title(f"{short(example.label)}: {plain(example.clip_id)[-48:]}", fontsize=9)
 
 
 def draw_estimates(estimates: Mapping[str, Any], label: str, title: str) -> Figure:
     """Draw values with their intervals, the first on top; a missing value has no point."""
-    figure, axes = _axes(6.4, 1.0 + 0.32 * len(estimates), title, names=list(estimates))
+    figure, axes = new_axes(6.4, 1.0 + 0.32 * len(estimates), title, names=list(estimates))
     for at, estimate in enumerate(estimates.values()):
         value, low, high = ((estimate or {}).get(key) for key in _ESTIMATE)
         if value is not None:
-            axes.plot([value], [at], "o", color=_BLUE, markersize=5)
+            axes.plot([value], [at], "o", color=BLUE, markersize=5)
         if low is not None and high is not None:
-            axes.plot([low, high], [at, at], color=_BLUE, linewidth=2, alpha=0.5)
+            axes.plot([low, high], [at, at], color=BLUE, linewidth=2, alpha=0.5)
     axes.set_xlabel(label)
     axes.grid(axis="x", linewidth=0.4)
     axes.margins(x=0.08)
@@ -264,11 +268,11 @@ def draw_curves(
     area_name: str,
 ) -> Figure:
     """Draw curves, each with its name, points as x and y, and area."""
-    figure, axes = _axes(6.4, 4.6, title, names=())
+    figure, axes = new_axes(6.4, 4.6, title, names=())
     for n, (name, x, y, area) in enumerate(curves):
-        style = "-" if n < len(_COLOURS) else "--"
-        label = f"{_shown(name)} ({area_name} {area:.3f})"
-        axes.plot(x, y, style, color=_COLOURS[n % len(_COLOURS)], linewidth=1.5, label=label)
+        style = "-" if n < len(COLOURS) else "--"
+        label = f"{short(name)} ({area_name} {area:.3f})"
+        axes.plot(x, y, style, color=COLOURS[n % len(COLOURS)], linewidth=1.5, label=label)
     if area_name == "AUC":
         axes.plot([0, 1], [0, 1], ":", color="#888888", linewidth=1)
     axes.set_xlim(-0.01, 1.01)
@@ -285,13 +289,13 @@ def draw_learning_curve(lines: Mapping[str, Sequence[Mapping[str, Any]]], label:
     """Draw points of `learning_curve.json` beside each other, with their intervals."""
     import numpy as np
 
-    figure, axes = _axes(6.4, 4.0, "Learning curve", names=())
+    figure, axes = new_axes(6.4, 4.0, "Learning curve", names=())
     sizes = sorted({point["clips_per_class"] for points in lines.values() for point in points})
     for n, (name, points) in enumerate(lines.items()):
         x = [p["clips_per_class"] * 1.025 ** (n - (len(lines) - 1) / 2) for p in points]
         y, low, high = (np.array([p[key] for p in points], float) for key in _ESTIMATE)
-        colour, style = _COLOURS[n % len(_COLOURS)], "-" if n < len(_COLOURS) else "--"
-        axes.plot(x, y, style, marker="o", markersize=4, color=colour, label=_shown(name))
+        colour, style = COLOURS[n % len(COLOURS)], "-" if n < len(COLOURS) else "--"
+        axes.plot(x, y, style, marker="o", markersize=4, color=colour, label=short(name))
         axes.vlines(x, low, high, color=colour, linewidth=2, alpha=0.4)
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:.3g}" for size in sizes])
@@ -312,13 +316,13 @@ def draw_confusion(confusion: NDArray[np.float64], classes: Sequence[str], title
     import numpy as np
 
     named = len(classes) <= _MAX_NAMED
-    names = [_shown(name) for name in classes] if named else []
+    names = [short(name) for name in classes] if named else []
     longest = max(map(len, names), default=2)
     few = len(classes) <= 20
     side = max(2.4, (0.34 if few else 0.2) * len(names)) if named else 6.0
     left, bottom = 0.6 + 0.085 * longest, 0.6 + 0.065 * longest
     width, height = left + side + 1.2, bottom + side + 0.4
-    figure = _figure(width, height)
+    figure = new_figure(width, height)
     axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
     beside = ((left + side + 0.15) / width, bottom / height, 0.15 / width, side / height)
     totals = confusion.sum(axis=1, keepdims=True)
@@ -331,7 +335,7 @@ def draw_confusion(confusion: NDArray[np.float64], classes: Sequence[str], title
     order = "" if named else ", in alphabetical order"
     axes.set_xlabel(f"predicted class{order}")
     axes.set_ylabel(f"true class{order}")
-    axes.set_title(_plain(title), fontsize=10)
+    axes.set_title(plain(title), fontsize=10)
     if few:
         _write_counts(axes, confusion, share)
     figure.colorbar(image, cax=figure.add_axes(beside), label="share of the true class")
@@ -343,58 +347,3 @@ def _write_counts(axes: Axes, confusion: NDArray[np.float64], share: NDArray[np.
         for column, count in enumerate(counts):
             colour = "white" if share[row, column] > 0.5 else "black"
             axes.text(column, row, f"{count:.4g}", ha="center", va="center", color=colour)
-
-
-def _figure(width: float, height: float) -> Figure:
-    # A Figure of its own, without pyplot, keeps no global state and needs no display.
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height))
-
-
-def _axes(
-    width: float, height: float, title: str, names: Sequence[str] | None = None
-) -> tuple[Figure, Axes]:
-    """Return a figure with one pair of axes, and names from top to bottom at the left."""
-    figure = _figure(width, height)
-    axes = figure.add_subplot()
-    left = 0.7
-    if names:
-        axes.set_yticks(range(len(names)), [_shown(name) for name in names])
-        axes.set_ylim(len(names) - 0.4, -0.6)
-        left = 0.3 + 0.085 * max(len(_shown(name)) for name in names)
-    figure.subplots_adjust(left / width, 0.5 / height, 1 - 0.2 / width, 1 - 0.35 / height)
-    axes.set_title(_plain(title), fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def saved(figure: Figure) -> dict[str, bytes]:
-    """Return a figure as PNG and as SVG, in which text stays text."""
-    import warnings
-
-    from matplotlib import rc_context
-
-    saved = {}
-    with (
-        warnings.catch_warnings(),
-        rc_context({"svg.fonttype": "none", "svg.hashsalt": "audioclf"}),
-    ):
-        # A label in a script that the font lacks is drawn as boxes; the tables have it whole.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        for form, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=form, dpi=_DPI, metadata=metadata)
-            saved[form] = buffer.getvalue()
-    return saved
-
-
-def _plain(text: str) -> str:
-    """Return text without control characters and formulas of matplotlib."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).replace(
-        "$", r"\$"
-    )
-
-
-def _shown(name: str) -> str:
-    return _plain(name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…")

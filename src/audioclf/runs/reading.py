@@ -21,7 +21,9 @@ import numpy as np
 
 from audioclf.base.errors import AudioclfError, ResultError
 from audioclf.base.text import csv_text
+from audioclf.components.classifier import BASELINE_TYPES
 from audioclf.config.yaml_source import read_yaml
+from audioclf.dataset.label_cells import number_text
 from audioclf.dataset.label_sets import class_names, join_labels, states_of
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import FoldResult
@@ -105,17 +107,25 @@ class SavedRun:
         """Whether clips have several labels."""
         return is_several(self.metrics)
 
+    @property
+    def target(self) -> str | tuple[str, ...]:
+        """Meaning of a single label, as `Dataset` has it."""
+        kind = self.metrics.get("target", "class")
+        return self.classes if kind == "ordered" else str(kind)
+
     def label_of(self, prediction: Any) -> str:
-        """Return the name of a predicted class, or of all if clips have several labels."""
+        """Return a predicted number, or the name of a class, or of all for several labels."""
+        if self.target == "number":
+            return number_text(prediction)
         if self.is_several:
             return join_labels(self.classes[code] for code in np.flatnonzero(prediction))
         return self.classes[int(prediction)]
 
     def is_baseline(self, pipeline: SavedPipeline) -> bool:
-        """Return whether a pipeline predicts from class frequencies only."""
+        """Return whether a pipeline predicts from the labels of the training clips only."""
         # A run adds a baseline to a config that has none.
         classifier = self.config.get("classifiers", {}).get(pipeline.classifier)
-        return classifier is None or classifier.get("type") == "dummy"
+        return classifier is None or classifier.get("type") in BASELINE_TYPES.values()
 
     @cached_property
     def targets(self) -> Targets:
@@ -130,6 +140,7 @@ class SavedRun:
             several=self.is_several,
             weights=[clip.weight for clip in self.clips],
             classes=self.classes,
+            target=self.target,
         )
 
     def file(self, name: str) -> Any:
@@ -230,7 +241,9 @@ def _clips(
             raise ValueError(f"it lists {len(clips)} clips, but {files.RECORD} has {n_clips}")
         labels = {clip.label for clip in clips}
         named = class_names(labels) if is_several(metrics) else labels
-        for label in set(named).difference(metrics["classes"]):
+        for label in (
+            () if metrics.get("target") == "number" else set(named).difference(metrics["classes"])
+        ):
             raise ValueError(f"{files.METRICS} has no class {label!r}")
     return clips, tuple(row for row in rows if row["status"] != "ok")
 
@@ -301,8 +314,11 @@ def _fold_result(
         row[place] for _, row in rows for place in known
     )
     decision_values = _columns(rows, known) if has_decision_values else None
-    if is_several(metrics):
-        y_pred: NDArray[Any] = states_of([row.label for row, _ in rows], classes)
+    y_pred: NDArray[Any]
+    if metrics.get("target") == "number":
+        y_pred = np.array([float(row.label) for row, _ in rows])
+    elif is_several(metrics):
+        y_pred = states_of([row.label for row, _ in rows], classes)
     else:
         y_pred = np.asarray([codes[row.label] for row, _ in rows], dtype=np.intp)
     seconds = _seconds(pipeline)

@@ -226,7 +226,9 @@ def summarise(
         *_order_note(
             [pipeline.metrics[main] for pipeline in pipelines],
             main,
-            "" if targets.is_several else untested(splits.folds, [clip.label for clip in dataset]),
+            ""
+            if targets.class_codes is None
+            else untested(splits.folds, [clip.label for clip in dataset]),
         ),
     ]
     if targets.is_several:
@@ -276,10 +278,10 @@ def _biased_notes(
     metrics: Sequence[Metric], repeats: Sequence[Repeat], targets: Targets
 ) -> Iterator[str]:
     """Yield a note on each metric whose bias is too large for an interval."""
-    per_class = clips_per_class(repeats, targets.n_classes)
     for metric in metrics:
         correction = correction_of(metric, repeats, targets)
         if correction is not None and np.isnan(correction.bias):
+            per_class = clips_per_class(repeats, targets.n_classes)
             yield (
                 f"{metric} has no interval: {per_class:.3g} test clips of each of "
                 f"{targets.n_classes} classes are too few for one; "

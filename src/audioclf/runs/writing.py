@@ -10,7 +10,9 @@ import numpy as np
 
 from audioclf.audit import audit_data
 from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.label_cells import number_text
 from audioclf.dataset.label_sets import join_labels
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.class_fits import thresholds_of
 from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL
 from audioclf.evaluation.metrics.estimate import mean_confusion
@@ -126,6 +128,8 @@ class _Tables:
     def _predicted(self, prediction: Any, scores: Sequence[Any]) -> tuple[str, Any]:
         """Return the label and its score; several labels are joined and have no score in common."""
         classes = self.dataset.classes
+        if self.dataset.is_numbers:
+            return number_text(prediction), ""
         if self.dataset.is_several:
             return join_labels(classes[code] for code in np.flatnonzero(prediction)), ""
         return classes[prediction], scores[prediction]
@@ -136,6 +140,7 @@ class _Tables:
         models = {each.name: {"model": each.to_data()} for each in result.models}
         return {
             **({"labels": "several"} if self.dataset.is_several else {}),
+            **({} if self.dataset.target == "class" else {"target": self.dataset.targets.kind}),
             "classes": list(result.classes),
             "clips": {"evaluated": result.n_clips, "left_out": result.n_failed}
             | ({"hard": dict(result.hard)} if result.hard else {}),
@@ -160,7 +165,7 @@ class _Tables:
                 name: value and {**interval_data(value), "per_fold": list(value.per_fold)}
                 for name, value in pipeline.metrics.items()
             },
-            **(self._of_states(result) if targets.is_several else self._of_classes(result)),
+            **self._of_labels(result, targets),
             "subgroups": dict(self._subgroups(result)),
             "fit_seconds": round(pipeline.fit_seconds, 6),
             "predict_seconds_per_clip": round(pipeline.predict_seconds_per_clip, 9),
@@ -172,6 +177,13 @@ class _Tables:
                 if fold.chosen is not None
             ],
         }
+
+    def _of_labels(self, result: PipelineResult, targets: Targets) -> dict[str, Any]:
+        if targets.is_numbers:
+            errors = [fold.y_pred - targets.truth[fold.fold.test] for fold in result.folds]
+            every = np.concatenate(errors)
+            return {"errors": {"mean": float(every.mean()), "deviation": float(every.std())}}
+        return self._of_states(result) if targets.is_several else self._of_classes(result)
 
     def _of_classes(self, result: PipelineResult) -> dict[str, Any]:
         targets = self.dataset.targets

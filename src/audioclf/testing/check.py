@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from audioclf.base.errors import AudioclfError
 from audioclf.base.process_state import isolated_process_state
+from audioclf.components.classifier import Classifier
 from audioclf.components.component import KINDS, Component, Kind
 from audioclf.components.registry import suggest
 from audioclf.testing.other_process import is_known_to_end
@@ -56,12 +57,15 @@ class Check:
         The promise in a sentence.
     function : callable
         The check itself.
+    target : {"class", "number"}, optional
+        What the classifiers learn that it applies to; by default either.
     """
 
     name: str
     kinds: tuple[Kind, ...]
     promise: str
     function: Callable[[Any], None]
+    target: Literal["class", "number"] | None = None
 
     def __call__(self, component: Component) -> None:
         """Check a component; its changes of the process state are restored afterwards.
@@ -95,7 +99,9 @@ class Outcome:
 _CHECKS: dict[str, Check] = {}
 
 
-def promise(*kinds: Kind) -> Callable[[Callable[[Any], None]], Check]:
+def promise(
+    *kinds: Kind, target: Literal["class", "number"] | None = None
+) -> Callable[[Callable[[Any], None]], Check]:
     """Register a function as a check of components of these kinds; by default of all kinds.
 
     The name is that of the function, the promise the first line of its docstring.
@@ -103,7 +109,7 @@ def promise(*kinds: Kind) -> Callable[[Callable[[Any], None]], Check]:
 
     def register(function: Callable[[Any], None]) -> Check:
         line = (function.__doc__ or "").strip().split("\n")[0]
-        check = Check(function.__name__, kinds or KINDS, line, function)
+        check = Check(function.__name__, kinds or KINDS, line, function, target)
         _CHECKS[check.name] = check
         return check
 
@@ -112,7 +118,12 @@ def promise(*kinds: Kind) -> Callable[[Callable[[Any], None]], Check]:
 
 def checks_for(component: Component) -> tuple[Check, ...]:
     """Return the checks of a component, first those common to all kinds."""
-    checks = [check for check in _CHECKS.values() if component.kind in check.kinds]
+    learned = component.learns() if isinstance(component, Classifier) else None
+    checks = [
+        check
+        for check in _CHECKS.values()
+        if component.kind in check.kinds and check.target in (None, learned)
+    ]
     return tuple(sorted(checks, key=lambda check: -len(check.kinds)))
 
 

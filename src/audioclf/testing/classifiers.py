@@ -52,7 +52,7 @@ def estimator_clones(classifier: Classifier) -> None:
         raise CheckFailedError(f"scikit-learn cannot clone the estimator: {exc}") from exc
 
 
-@promise("classifier")
+@promise("classifier", target="class")
 def takes_two_and_three_classes(classifier: Classifier) -> None:
     """Two and three classes can be learned; predictions are labels of these classes."""
     for n_classes in (2, 3):
@@ -64,7 +64,16 @@ def takes_two_and_three_classes(classifier: Classifier) -> None:
             raise CheckFailedError(f"{n_classes} classes: predict returned {what}")
 
 
-@promise("classifier")
+@promise("classifier", target="number")
+def numbers_are_finite(classifier: Classifier) -> None:
+    """A classifier that learns numbers predicts a finite one for each row."""
+    from audioclf.evaluation.predictions import numbers_of_rows
+
+    X, y = toy_for(classifier, spread=8.0)
+    numbers_of_rows(classifier.scorer(fitted(classifier, X, y)), X)
+
+
+@promise("classifier", target="class")
 def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
     """Probabilities are finite, not negative, and sum to 1; decision values are finite."""
     from audioclf.evaluation.predictions import predict_rows
@@ -75,7 +84,7 @@ def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
         raise CheckSkippedError("it has neither predict_proba nor decision_function")
 
 
-@promise("classifier")
+@promise("classifier", target="class")
 def scores_are_in_the_order_of_the_classes(classifier: Classifier) -> None:
     """The predicted class is that of the highest score, if this is clearly higher."""
     for n_classes in (2, 3):
@@ -89,7 +98,7 @@ def scores_are_in_the_order_of_the_classes(classifier: Classifier) -> None:
             )
 
 
-@promise("classifier")
+@promise("classifier", target="class")
 def a_fold_may_lack_a_class(classifier: Classifier) -> None:
     """Training data without one of the classes, with labels `0..k-2`, can be learned."""
     X, y, _ = _fitted_on(3, classifier)
@@ -111,7 +120,7 @@ def a_row_alone_is_predicted_as_among_others(classifier: Classifier) -> None:
     for index in range(0, len(X), 20):
         row = X[index : index + 1]
         alone = scores_of(estimator, row)
-        if estimator.predict(row.copy())[0] != labels[index] or not _close(
+        if not _close(estimator.predict(row.copy()), labels[index : index + 1]) or not _close(
             alone, None if scores is None else scores[index : index + 1]
         ):
             raise CheckFailedError(
@@ -147,14 +156,20 @@ def rows_are_left_alone(classifier: Classifier) -> None:
 
 @promise("classifier")
 def learns_a_separable_toy(classifier: Classifier) -> None:
-    """Two classes that lie far apart are learned."""
+    """Two classes, or numbers, that lie far apart are learned."""
     X, y = toy_for(classifier)
-    share = np.mean(fitted(classifier, X, y).predict(toy_for(classifier, seed=1)[0]) == y)
+    predicted = fitted(classifier, X, y).predict(toy_for(classifier, seed=1)[0])
+    if classifier.learns() == "number":
+        explained = 1.0 - np.mean((predicted - y) ** 2) / np.var(y)
+        if explained < _LEARNED:
+            raise CheckFailedError(f"it explains {explained:.0%} of the variance of easy numbers")
+        return
+    share = np.mean(predicted == y)
     if share < _LEARNED:
         raise CheckFailedError(f"its accuracy on two classes far apart is {share:.0%}")
 
 
-@promise("classifier")
+@promise("classifier", target="class")
 def learns_in_batches_as_well(classifier: Classifier) -> None:
     """`fit_batches`, if overridden, learns two classes that lie far apart."""
     if not classifier.learns_in_batches():
@@ -216,9 +231,9 @@ def saves_and_loads_without_pickle(classifier: Classifier) -> None:
     with unpickled_classes() as unpickled:
         try:
             files = dump_estimator(inner, kept)
-            restored = restore_estimator(
-                inner, inner.model_format, files, seed=SEED, n_classes=2, n_features=X.shape[1]
-            )
+            n_classes = 2 if inner.learns() == "class" else 0
+            shape: Any = {"n_classes": n_classes, "n_features": X.shape[1]}
+            restored = restore_estimator(inner, inner.model_format, files, seed=SEED, **shape)
         except RefusedError as exc:
             raise CheckFailedError(". ".join(filter(None, (exc.what, exc.hint)))) from exc
     if unpickled:
@@ -231,7 +246,7 @@ def saves_and_loads_without_pickle(classifier: Classifier) -> None:
         raise CheckFailedError("the estimator predicts differently after it was saved and loaded")
 
 
-@promise("classifier")
+@promise("classifier", target="class")
 def converts_to_onnx(classifier: Classifier) -> None:
     """`to_onnx`, if overridden, gives the labels and probabilities of the estimator."""
     from audioclf.components.classifier import Classifier as Base

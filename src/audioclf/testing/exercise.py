@@ -41,9 +41,15 @@ def fitted(component: Classifier, X: NDArray[Any], y: NDArray[Any], seed: int = 
 
 
 def toy_for(component: Classifier, n_classes: int = 2, **options: Any) -> tuple[Any, Any]:
-    """Return the rows of `toy`, of several frames for a classifier that needs a shape."""
+    """Return the rows of `toy`, of several frames for a classifier that needs a shape.
+
+    For one that learns numbers, these are near the codes of the classes.
+    """
     n_frames = N_FRAMES if component.needs_shape() else 1
-    return toy(n_classes, n_frames=n_frames, **options)
+    X, y = toy(n_classes, n_frames=n_frames, **options)
+    if component.learns() == "class":
+        return X, y
+    return X, y + np.random.default_rng(SEED).uniform(-0.1, 0.1, len(y))
 
 
 def shape_for(component: Classifier, X: NDArray[Any]) -> dict[str, Any]:

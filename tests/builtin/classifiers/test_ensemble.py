@@ -15,7 +15,7 @@ from audioclf.builtin.classifiers.knn import Knn
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.builtin.classifiers.svm import Svm
 from audioclf.builtin.classifiers.tuned import Tuned
-from audioclf.builtin.classifiers.tuned_search import inner_folds
+from audioclf.builtin.classifiers.tuned_folds import inner_folds
 from audioclf.models.bundle.reading import read_bundle
 from audioclf.plugin import Classifier, ClassifierError
 from tests.models.making import fitted, registry, written

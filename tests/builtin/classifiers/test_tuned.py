@@ -22,7 +22,8 @@ from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.builtin.classifiers.search_space import Range
 from audioclf.builtin.classifiers.svm import Svm
 from audioclf.builtin.classifiers.tuned import Tuned
-from audioclf.builtin.classifiers.tuned_search import Draws, inner_folds, scorable_folds
+from audioclf.builtin.classifiers.tuned_folds import inner_folds, scorable_folds
+from audioclf.builtin.classifiers.tuned_search import Draws
 from audioclf.components.discovery import discover
 from audioclf.components.fields import validate_component
 from audioclf.config.loading import load_config

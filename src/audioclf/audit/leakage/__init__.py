@@ -163,7 +163,7 @@ def _rows(
 def _contradictions(dataset: Dataset, splits: Splits, sounds: Codes) -> Iterator[Finding]:
     """Yield the finding of copies with different labels, on whichever side they are."""
     targets = dataset.targets
-    labels = targets.codes[:, None] if targets.states is None else targets.states
+    labels = targets.truth if targets.is_several else targets.truth[:, None]
     sets = [clips for clips in _sets(sounds) if _differ(labels[clips])]
     if sets:
         yield Finding(
@@ -177,6 +177,8 @@ def _contradictions(dataset: Dataset, splits: Splits, sounds: Codes) -> Iterator
 
 def _differ(labels: NDArray[Any]) -> bool:
     """Return whether clips have different labels, where they are labelled (not -1)."""
+    if labels.dtype.kind == "f":  # numbers
+        return bool(np.ptp(labels) > 0)
     known = labels >= 0
     lowest = np.where(known, labels, np.iinfo(labels.dtype).max).min(axis=0)
     return bool((known.any(axis=0) & (labels.max(axis=0) > lowest)).any())

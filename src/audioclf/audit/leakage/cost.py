@@ -73,7 +73,7 @@ def _apart(dataset: Dataset, units: Codes, shared: Splits, seed: int) -> Splits:
     clips = [
         replace(clip, group=str(unit)) for clip, unit in zip(dataset, units.tolist(), strict=True)
     ]
-    grouped = Dataset(clips, name=dataset.name, several=dataset.is_several)
+    grouped = dataset.with_clips(clips)
     n_units, n_folds = len(np.unique(units)), min(_n_folds(shared, len(dataset)), MOST_FOLDS)
     if n_units == 1:
         raise SplitError(

@@ -39,6 +39,9 @@ def _mapping(pairs: Any) -> Any:
 def _several(members: dict[str, Classifier]) -> tuple[tuple[str, Classifier], ...]:
     if len(members) < 2:
         raise ValueError("an ensemble needs at least two classifiers")
+    for name, member in members.items():
+        if member.learns() == "number":
+            raise ValueError(f"{name}: an ensemble is of classes, and {member.type_name()} is not")
     return _pairs(members)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from audioclf.builtin.classifiers.tuned_search import CandidateClassifier, fitted, inner_folds
+from audioclf.builtin.classifiers.tuned_folds import inner_folds
+from audioclf.builtin.classifiers.tuned_search import CandidateClassifier, fitted
 from audioclf.plugin import AudioclfError, Classifier, ClassifierError
 
 

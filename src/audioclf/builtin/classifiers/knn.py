@@ -1,8 +1,8 @@
-"""Nearest neighbors on standardized columns: scikit-learn's `KNeighborsClassifier`."""
+"""Nearest neighbors on standardized columns, for classes and for numbers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
 from typing_extensions import override
@@ -10,7 +10,7 @@ from typing_extensions import override
 from audioclf.plugin import Classifier, ClassifierError
 
 if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
+    from sklearn.base import ClassifierMixin, RegressorMixin
 
 
 class Knn(Classifier):
@@ -69,3 +69,24 @@ class Knn(Classifier):
 
         fields = self.model_dump(exclude={"type"})
         return make_pipeline(StandardScaler(), KNeighborsClassifier(**fields))
+
+
+class KnnRegressor(Knn):
+    """Mean number of the nearest training clips, on standardized columns.
+
+    Names and defaults are those of `sklearn.neighbors.KNeighborsRegressor`. The scaler is part
+    of the estimator and is fitted on training clips only.
+    """
+
+    type: Literal["knn_regressor"] = "knn_regressor"  # type: ignore[assignment]
+
+    target: ClassVar[Literal["class", "number"]] = "number"
+
+    @override
+    def build(self, *, random_state: int) -> RegressorMixin:
+        from sklearn.neighbors import KNeighborsRegressor
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        fields = self.model_dump(exclude={"type"})
+        return make_pipeline(StandardScaler(), KNeighborsRegressor(**fields))

@@ -56,7 +56,8 @@ class Tuned(Classifier):
     """Number of inner folds; lowered if the smallest class has fewer clips or groups."""
 
     metric: SearchMetric = "accuracy"
-    """Metric that decides between candidates, by its name among the metrics of a run."""
+    """Metric that decides between candidates, by its name among the metrics of a run. The default
+    for classifiers that learn numbers is `mae`."""
 
     @field_validator("classifier", mode="after")
     @classmethod
@@ -74,6 +75,12 @@ class Tuned(Classifier):
             if details:
                 raise ValidationError.from_exception_data("search", details)
         return search
+
+    @model_validator(mode="after")
+    def _metric_suits_the_target(self) -> Tuned:
+        if "metric" not in self.model_fields_set and self.learns() == "number":
+            object.__setattr__(self, "metric", "mae")
+        return self
 
     @model_validator(mode="after")
     def _candidates_are_valid(self) -> Tuned:
@@ -137,9 +144,10 @@ class Tuned(Classifier):
 
     @override
     def build(self, *, random_state: int) -> ClassifierMixin:
-        from audioclf.builtin.classifiers.tuned_search import TunedClassifier
+        from audioclf.builtin.classifiers.tuned_search import TunedClassifier, TunedRegressor
 
-        return TunedClassifier(self, random_state=random_state)
+        kind = TunedRegressor if self.learns() == "number" else TunedClassifier
+        return kind(self, random_state=random_state)
 
 
 def _problems(

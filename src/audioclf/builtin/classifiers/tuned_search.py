@@ -6,18 +6,18 @@ A candidate is a validated component that builds its estimator; its parameters a
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.utils.metaestimators import available_if
 
 from audioclf.builtin.classifiers.search_space import Range, invalid, shown, with_values
+from audioclf.builtin.classifiers.tuned_folds import folds_of_numbers, inner_folds
 from audioclf.plugin import METRICS, AudioclfError, Classifier, ClassifierError, SearchMetric
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _fitted_has(attribute: str, name: str) -> Callable[[Any], bool]:
     return lambda estimator: hasattr(getattr(estimator, attribute, None), name)
 
 
-class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class _Tuned(BaseEstimator):  # type: ignore[misc]
     """Search in inner folds of the training rows, with the best candidate fitted on all of them.
 
     `best_params_` holds its values by field; `best_score_`, the mean metric over the inner folds,
@@ -52,21 +52,14 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         groups: Any = None,
         shape: tuple[int, int] | None = None,
         clips: Any = None,
-    ) -> TunedClassifier:
+    ) -> _Tuned:
         """Search, and fit the best candidate on all rows.
 
         Inner splits do not separate rows of one clip, whose number `clips` holds. Raises
         ClassifierError if there are no inner folds or a candidate fails.
         """
         y = np.asarray(y)
-        folds = inner_folds(
-            y,
-            groups,
-            self.component.n_splits,
-            self.random_state,
-            needs_scores=METRICS[self.component.metric].needs != "labels",
-        )
-        search = _search(self.component, folds, y, self.random_state, shape)
+        search = self._search(y, groups, shape)
         try:
             # Under the name `groups` they would go to the splitter, not to `fit`.
             units = None if groups is None else np.asarray(groups)
@@ -79,12 +72,41 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.best_estimator_ = search.best_estimator_
         self.best_params_ = dict(search.best_params_)
         self.best_score_ = float(search.best_score_)
+        return self
+
+    def _search(self, y: Any, groups: Any, shape: tuple[int, int] | None) -> Any:
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> Any:
+        """Return the labels or numbers predicted by the best candidate."""
+        return self.best_estimator_.predict(X)
+
+
+class TunedRegressor(RegressorMixin, _Tuned):  # type: ignore[misc]
+    """Search among candidates that learn numbers."""
+
+    def _search(self, y: Any, groups: Any, shape: tuple[int, int] | None) -> Any:
+        component, seed = self.component, self.random_state
+        folds = folds_of_numbers(y, groups, component.n_splits, seed)
+        candidate = CandidateRegressor(component.classifier, seed, shape=shape)
+        return _search(component, candidate, folds, np.zeros(len(y), dtype=np.intp), seed)
+
+
+class TunedClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]
+    """Search among candidates that learn classes."""
+
+    def fit(self, X: Any, y: Any, *args: Any, **passed: Any) -> TunedClassifier:
+        """Search, and fit the best candidate on all rows."""
+        super().fit(X, y, *args, **passed)
         self.classes_ = self.best_estimator_.classes_
         return self
 
-    def predict(self, X: Any) -> Any:
-        """Return the labels predicted by the best candidate."""
-        return self.best_estimator_.predict(X)
+    def _search(self, y: Any, groups: Any, shape: tuple[int, int] | None) -> Any:
+        component, seed = self.component, self.random_state
+        needs_scores = METRICS[component.metric].needs != "labels"
+        folds = inner_folds(y, groups, component.n_splits, seed, needs_scores=needs_scores)
+        candidate = CandidateClassifier(component.classifier, seed, shape=shape)
+        return _search(component, candidate, folds, y, seed)
 
     @available_if(_fitted_has("best_estimator_", "predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
@@ -116,11 +138,8 @@ def fitted(
     return component.fit_views(built, X, y, clips, **passed)
 
 
-class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Estimator of a component, with the `values` of its fields that `set_params` gave.
-
-    Labels are encoded again, because an inner fold may lack a class.
-    """
+class _Candidate(BaseEstimator):  # type: ignore[misc]
+    """Estimator of a component, with the `values` of its fields that `set_params` gave."""
 
     def __init__(
         self,
@@ -134,10 +153,50 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.values = values
         self.shape = shape
 
-    def set_params(self, **values: Any) -> CandidateClassifier:
+    def set_params(self, **values: Any) -> _Candidate:
         """Set fields of the component."""
         self.values = {**(self.values or {}), **values}
         return self
+
+    def _fitted(self, X: Any, y: Any, units: Any, clips: Any) -> Any:
+        chosen = with_values(self.component, self.values or {})
+        return fitted(chosen, X, y, units, clips, shape=self.shape, random_state=self.random_state)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        values = self.values or {}
+        try:
+            yield
+        except ValidationError as exc:
+            raise ClassifierError(invalid(values, exc)) from exc
+        except AudioclfError as exc:
+            message = f"the candidate {shown(values)} failed: {exc.message}"
+            raise ClassifierError(message, hint=exc.hint) from exc
+        except Exception as exc:
+            text = f"{type(exc).__name__}: {' '.join(str(exc).split())}"
+            raise ClassifierError(f"the candidate {shown(values)} raised {text}") from exc
+
+
+class CandidateRegressor(RegressorMixin, _Candidate):  # type: ignore[misc]
+    """Candidate that learns numbers."""
+
+    def fit(self, X: Any, y: Any, units: Any = None, clips: Any = None) -> CandidateRegressor:
+        """Build and fit; `units` are the groups."""
+        with self._named():
+            self.estimator_ = self._fitted(X, y, units, clips)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return one number per row."""
+        with self._named():
+            return self.estimator_.predict(X)
+
+
+class CandidateClassifier(ClassifierMixin, _Candidate):  # type: ignore[misc]
+    """Candidate that learns classes.
+
+    Labels are encoded again, because an inner fold may lack a class.
+    """
 
     def fit(self, X: Any, y: Any, units: Any = None, clips: Any = None) -> CandidateClassifier:
         """Build and fit; a single class is predicted always. `units` are the groups."""
@@ -146,10 +205,7 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if len(self.classes_) < 2:
                 self.estimator_ = DummyClassifier().fit(X, codes)
                 return self
-            chosen = with_values(self.component, self.values or {})
-            self.estimator_ = fitted(
-                chosen, X, codes, units, clips, shape=self.shape, random_state=self.random_state
-            )
+            self.estimator_ = self._fitted(X, codes, units, clips)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -170,99 +226,9 @@ class CandidateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with self._named():
             return self.estimator_.decision_function(X)
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        values = self.values or {}
-        try:
-            yield
-        except ValidationError as exc:
-            raise ClassifierError(invalid(values, exc)) from exc
-        except AudioclfError as exc:
-            message = f"the candidate {shown(values)} failed: {exc.message}"
-            raise ClassifierError(message, hint=exc.hint) from exc
-        except Exception as exc:
-            text = f"{type(exc).__name__}: {' '.join(str(exc).split())}"
-            raise ClassifierError(f"the candidate {shown(values)} raised {text}") from exc
-
-
-def inner_folds(
-    y: Indices,
-    groups: Any,
-    n_splits: int,
-    random_state: int,
-    *,
-    needs_scores: bool = False,
-    hint: str = "Set the fields by hand instead of `tuned`",
-) -> list[Pair]:
-    """Return stratified pairs (train, test) of the training rows that keep groups together.
-
-    `n_splits` is lowered, with a warning, to the fewest clips or groups of a class. Folds on which
-    fits cannot be compared are left out; if none is left, that is a ClassifierError with the hint.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    lowered = _affordable(y, groups, n_splits, hint)
-    if lowered < n_splits:
-        unit = "clips" if groups is None else "groups"
-        warnings.warn(
-            f"inner folds lowered from {n_splits} to {lowered}: a class has no more {unit} in the "
-            "training side",
-            stacklevel=2,
-        )
-    cls = StratifiedKFold if groups is None else StratifiedGroupKFold
-    splitter = cls(n_splits=lowered, shuffle=True, random_state=random_state)
-    folds = [pair for pair in splitter.split(y, y, groups) if len(pair[1])]
-    return scorable_folds(folds, y, needs_scores=needs_scores, hint=hint)
-
-
-def _affordable(y: Indices, groups: Any, n_splits: int, hint: str) -> int:
-    units = np.arange(len(y)) if groups is None else np.asarray(groups)
-    fewest = min(len(np.unique(units[y == code])) for code in np.unique(y))
-    if groups is None and fewest < 2:
-        raise ClassifierError(
-            "the smallest class has 1 clip in the training side, and inner folds need 2: one to "
-            "learn from, one to predict",
-            hint=f"Add recordings of that class. {hint}.",
-        )
-    if len(np.unique(units)) < 2:
-        raise ClassifierError(
-            "all clips of the training side are of one group, and inner folds need 2: one to "
-            "learn from, one to predict",
-            hint=f"{hint}, or split in another way.",
-        )
-    return min(n_splits, max(2, fewest))
-
-
-def scorable_folds(folds: list[Pair], y: Indices, *, needs_scores: bool, hint: str) -> list[Pair]:
-    """Return the folds on which fits can be compared."""
-    n_classes = len(np.unique(y))
-    present = [tuple(len(np.unique(y[side])) for side in pair) for pair in folds]
-    scorable = [
-        pair
-        for pair, (train, test) in zip(folds, present, strict=True)
-        if train > 1 and (test > 1 or not needs_scores)
-    ]
-    if not scorable:
-        side = "has two classes on both sides" if needs_scores else "can train on two classes"
-        raise ClassifierError(
-            f"no inner fold {side}, because its groups hold one class each",
-            hint=f"{hint}, or add groups of each class.",
-        )
-    if len(scorable) < len(folds):
-        warnings.warn(
-            f"{len(scorable)} of {len(folds)} inner folds are used: the others have one class on a "
-            "side",
-            stacklevel=3,
-        )
-    if min(train for train, _ in present) < n_classes:
-        warnings.warn(
-            "an inner fold trains without a class, whose clips are of one group", stacklevel=3
-        )
-    return scorable
-
 
 def _search(
-    tuned: Any, folds: list[Pair], y: Indices, random_state: int, shape: tuple[int, int] | None
+    tuned: Any, candidate: _Candidate, folds: list[Pair], y: Indices, random_state: int
 ) -> Any:
     """Return scikit-learn's search, unfitted."""
     from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
@@ -272,7 +238,7 @@ def _search(
         for name, choices in tuned.search
     }
     common: dict[str, Any] = {
-        "estimator": CandidateClassifier(tuned.classifier, random_state, shape=shape),
+        "estimator": candidate,
         "scoring": _scoring(tuned.metric, folds, y),
         "cv": folds,
         "error_score": "raise",

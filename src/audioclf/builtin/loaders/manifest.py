@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from pydantic import model_validator
 from typing_extensions import override
 
-from audioclf.dataset.label_cells import SeveralLabels, are_several
+from audioclf.dataset.label_cells import SeveralLabels, Target, are_several
 from audioclf.dataset.label_sets import class_names
 from audioclf.dataset.listing import find_file
 from audioclf.dataset.path_labels import full_path, shown
@@ -79,9 +80,19 @@ class Manifest(Loader):
     is no label and `?wren` one that is not sure; or `{columns: [robin, wren]}` with 1, 0 or blank
     in the column of each class. Null is `single`, and refuses labels that look like several."""
 
+    target: Target | None = None
+    """Meaning of a single label: `class` (null), `number` for one to be predicted by regression, or
+    `{ordered: [none, mild, severe]}` for classes in an order, the lowest first."""
+
     allow_outside: bool = False
     """Whether paths in the table may be absolute, URLs, or lead out of `root` by `..`; only for
     tables that you trust."""
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Manifest:
+        if are_several(self.labels) and self.target not in (None, "class"):
+            raise ValueError("target is the meaning of a single label: remove it, or `labels`")
+        return self
 
     @override
     def load(self) -> Dataset:
@@ -90,7 +101,12 @@ class Manifest(Loader):
         several = are_several(self.labels)
         table = read_table(source, self.columns.names(self.labels), lists=several)
         rows = read_rows(
-            table, self.columns, may_lead_out=self.allow_outside, hints=_HINTS, labels=self.labels
+            table,
+            self.columns,
+            may_lead_out=self.allow_outside,
+            hints=_HINTS,
+            labels=self.labels,
+            target=self.target,
         )
         root = _parent(self.path) if self.root is None else self.root
         return make_dataset(
@@ -105,6 +121,7 @@ class Manifest(Loader):
                 *weight_note(rows, self.columns),
             ],
             several=several,
+            target=self.target,
         )
 
     def _no_classes(self, rows: list[LabeledRow]) -> list[str]:

@@ -57,7 +57,8 @@ def compare(
     Sentences call the resampling unit by the `unit_word`, such as "site".
     """
     measures = measure_all(results, metric, targets, seed, baseline)
-    independent = targets.unit == "clip" and targets.weights is None
+    of_classes = not targets.is_numbers
+    independent = targets.unit == "clip" and targets.weights is None and of_classes
     pairs = [
         measure(measures, first, second, independent=independent)
         for first, second in combinations(range(len(measures.names)), 2)
@@ -162,13 +163,14 @@ def _notes(
     if measures.baseline is not None:
         name, value = measures.names[measures.baseline], measures.values[measures.baseline]
         yield (
-            f"{name} is compared as the best guess from the class frequencies on test: "
+            f"{name} is compared as the best guess from the "
+            f"{'numbers' if targets.is_numbers else 'class frequencies'} on test: "
             f"{measures.guess}, {metric} {abs(value):.3f}"
         )
     left_out = [name for name in results if name not in measures.names and name != baseline]
     if left_out:
         yield f"not compared, since they have no {metric}: {', '.join(left_out)}"
-    if not pairs:
+    if not pairs or targets.is_numbers:
         return
     others = [pair for pair in pairs if baseline not in (pair.better, pair.worse)]
     if any(pair.p_mcnemar is None for pair in others):

@@ -20,6 +20,7 @@ from audioclf.evaluation.metrics.bootstrap import on_resamples
 from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.estimate import scorer, values_of
 from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, Tally
+from audioclf.evaluation.metrics.numbers import NUMBER_METRICS
 from audioclf.evaluation.metrics.repeats import (
     Codes,
     Floats,
@@ -32,6 +33,8 @@ from audioclf.evaluation.metrics.repeats import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audioclf.dataset.targets import Targets
+
 N_PERMUTATIONS = 999
 
 FEW_UNITS = 50
@@ -43,7 +46,7 @@ class Guess:
     """A guess by the class frequencies: always `code`, or each class as often as it occurs (None).
 
     `score` maps counts of the test clips [shape=(n_rows, n_test)] to values of the metric;
-    `several` are the words of a guess of several labels per clip.
+    `several` are the words of a guess of several labels per clip, or of a number.
     """
 
     code: int | None
@@ -66,6 +69,45 @@ class Guess:
             return self.score(np.take(counts, columns, axis=1))
 
         return on_resamples(of_units, len(tested), seed=seed, width=len(units))
+
+
+def guess_of(targets: Targets, test: Codes, metric: Metric) -> Guess:
+    """Return the best guess for the targets of the test clips."""
+    truth, weights = targets.truth[test], targets.weights_of(test)
+    if targets.is_several:
+        return best_guess_of_states(truth, metric, weights)
+    if targets.is_numbers or metric in NUMBER_METRICS:
+        return best_constant(truth, metric, targets, weights)
+    return best_guess(truth, metric, targets.n_classes, weights)
+
+
+def best_constant(
+    truth: NDArray[Any], metric: Metric, targets: Targets, weights: Floats | None = None
+) -> Guess:
+    """Return the best guess of one number, or one ordered class, for all clips.
+
+    The mean number has the least squared error, the median the least absolute error.
+    """
+    clips = np.arange(len(truth))
+    units = Units(clips, len(clips), weights)
+
+    def guess(number: Any, words: str) -> Guess:
+        said = np.full(len(truth), number, dtype=truth.dtype)
+        repeat = Repeat(clips, truth, said, None, weights=weights)
+        of_draws = scorer(repeat, [metric], targets.n_classes, units)
+        return Guess(None, lambda counts: of_draws(Draws(counts))[:, 0], words)
+
+    if targets.is_numbers:
+        numbers = {"mean": np.average(truth, weights=weights), "median": np.median(truth)}
+        guesses = [guess(n, f"always the {name}, {n:.4g}") for name, n in numbers.items()]
+    else:
+        guesses = [guess(code, f"always {name!r}") for code, name in enumerate(targets.classes)]
+    return _best(guesses, metric, len(truth))
+
+
+def _best(guesses: Sequence[Guess], metric: Metric, n_test: int) -> Guess:
+    whole, sign = np.ones((1, n_test)), -1.0 if METRICS[metric].lower_is_better else 1.0
+    return max(guesses, key=lambda each: np.nan_to_num(sign * each.score(whole)[0], nan=-np.inf))
 
 
 def best_guess(
@@ -134,8 +176,7 @@ def best_guess_of_states(truth: States, metric: Metric, weights: Floats | None =
         guess((rates > 0.5).astype(np.int8), "the labels of more than half the clips"),
         guess(sets[counts.argmax()].astype(np.int8), "the most frequent set of labels"),
     ]
-    whole, sign = np.ones((1, len(truth))), -1.0 if METRICS[metric].lower_is_better else 1.0
-    return max(guesses, key=lambda each: np.nan_to_num(sign * each.score(whole)[0], nan=-np.inf))
+    return _best(guesses, metric, len(truth))
 
 
 def permutation_p(

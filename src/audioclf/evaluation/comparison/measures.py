@@ -11,12 +11,7 @@ from numpy.typing import NDArray
 
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
-from audioclf.evaluation.comparison.guesses import (
-    Guess,
-    best_guess,
-    best_guess_of_states,
-    weighted_classes,
-)
+from audioclf.evaluation.comparison.guesses import Guess, guess_of, weighted_classes
 from audioclf.evaluation.comparison.significance import (
     Spread,
     bootstrap_spread,
@@ -67,7 +62,7 @@ def measure_all(
     """Evaluate the pipelines on the same resamples and folds; the baseline is the best guess."""
     _check_same_folds(list(results.values()))
     units = targets.unit_codes
-    y: NDArray[Any] = targets.codes if targets.states is None else targets.states
+    y = targets.truth
     info = METRICS[metric]
     sign = -1.0 if info.lower_is_better else 1.0
     values = {
@@ -82,12 +77,7 @@ def measure_all(
     guesses: list[Guess] = []
     not_compared = None
     if baseline in values:
-        guesses = [
-            best_guess_of_states(y[test], metric, targets.weights_of(test))
-            if targets.is_several
-            else best_guess(y[test], metric, targets.n_classes, targets.weights_of(test))
-            for test in tested
-        ]
+        guesses = [guess_of(targets, test, metric) for test in tested]
         guessed = (
             guess.score(np.ones((1, len(test))))
             for guess, test in zip(guesses, tested, strict=True)
@@ -112,7 +102,7 @@ def measure_all(
             rows[place] = guess.on_resamples(units[test], seed)
     n_fixed = (
         1
-        if targets.is_several
+        if targets.class_codes is None
         else _classes_to_fix([y[test] for test in tested], [units[test] for test in tested])
     )
     if n_fixed > 1:

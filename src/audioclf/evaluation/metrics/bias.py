@@ -35,11 +35,12 @@ class Correction(NamedTuple):
 
 def correction_of(metric: Metric, repeats: Sequence[Repeat], targets: Targets) -> Correction | None:
     """Return bias and standard error of a metric; None where the bias is negligible."""
+    if metric not in ("f1_macro", "f1_weighted", "precision_macro"):
+        return None
     averaged = repeats[0].averaged
     n_classes = targets.n_classes if averaged is None else len(averaged)
     per_class = clips_per_class(repeats, n_classes)
-    biased = metric in ("f1_macro", "f1_weighted", "precision_macro")
-    if not biased or n_classes <= CROWDED * per_class:
+    if n_classes <= CROWDED * per_class:
         return None
     alike = targets.weights is None and averaged is None
     whole = targets.unit == "clip" and not targets.is_several and alike

@@ -56,13 +56,16 @@ def interval(
 
     The standard error is that of the resamples times `sqrt(n / (n - 1))`, and the interval is that
     of Student's t with `n - 1` degrees of freedom for the log odds of the metric within its range
-    (for its logarithm, if the range has no upper end). Percentiles of few units are too short
+    (for its logarithm, if the range has one end). Percentiles of few units are too short
     (Hesterberg 2015, *The American Statistician* 69, 371-386), and a symmetric interval is wrong
     near the ends of the range. At an end, where resamples do not vary, the interval is Wilson's of
     a share of `n` units. `benchmarks/error_rates.py` measures the coverage.
     A `correction` replaces the error and moves the interval by the bias; it contains the value. The
     ends are NaN for a single unit, or if the metric or the correction is not defined.
     """
+    if not math.isfinite(low):  # such as R2: the interval of what it lacks to its upper end
+        ends = interval(-value, -resampled, n_units, low=-high, high=math.inf)
+        return -ends[1], -ends[0]
     finite = resampled[np.isfinite(resampled)]
     bias, known = correction or (0.0, None)
     if len(finite) < 2 or n_units < 2 or not math.isfinite(value - bias):

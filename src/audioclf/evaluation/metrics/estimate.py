@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from audioclf.base.errors import ConfigError
-from audioclf.components.metrics import METRICS, Metric
+from audioclf.components.metrics import METRICS, Metric, TargetKind
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bias import correction_of
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, interval, on_resamples
 from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, tallier
+from audioclf.evaluation.metrics.numbers import NUMBER_METRICS, number_scorer
 from audioclf.evaluation.metrics.repeats import (
     Codes,
     Floats,
@@ -34,7 +35,12 @@ from audioclf.evaluation.results import Predicted
 
 Scorer = Callable[[Draws], Floats]
 
-_LABELS = ("one label", "several labels")
+_CLIPS: dict[TargetKind, str] = {
+    "class": "one label per clip",
+    "several": "several labels per clip",
+    "number": "numbers",
+    "ordered": "ordered classes",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +61,18 @@ class Estimate:
 
 
 def check_metrics(
-    metrics: Sequence[str], classes: Sequence[str], where: str = "", *, several: bool = False
+    metrics: Sequence[str], classes: Sequence[str], where: str = "", *, kind: TargetKind = "class"
 ) -> None:
     """Raise an error for metrics of two classes on a dataset of more, or of other labels."""
-    other = "one" if several else "several"
-    unsuited = {name for name, info in METRICS.items() if info.labels == other}
+    unsuited = {name: info for name, info in METRICS.items() if kind not in info.targets}
     suited = ", ".join(name for name in METRICS if name not in unsuited)
     for metric in metrics:
         if metric in unsuited:
+            own = unsuited[metric].targets
+            own = own[:1] if "class" in own else own  # ordered classes are one label, too
             raise ConfigError(
-                f"{where}metric {metric!r} is defined for {_LABELS[not several]} per clip, and the "
-                f"clips have {_LABELS[several]}",
+                f"{where}metric {metric!r} is defined for {' and '.join(_CLIPS[k] for k in own)}, "
+                f"and the clips have {_CLIPS[kind]}",
                 hint=f"Use one or more of {suited}.",
             )
     only_two = {name for name, info in METRICS.items() if info.two_classes_only}
@@ -107,7 +114,7 @@ def _estimates(
     per_fold = np.array([values_of([fold], metrics, targets.n_classes) for fold in folds])
     clips = np.concatenate([fold.fold.test for fold in result.folds])
     n_units = [effective_count(targets.unit_codes[clips], targets.weights_of(clips))]
-    if not targets.is_several:
+    if targets.class_codes is not None:
         of_last = clips[targets.codes[clips] == targets.n_classes - 1]
         n_units.append(effective_count(targets.unit_codes[of_last], targets.weights_of(of_last)))
     found: dict[Metric, Estimate | None] = {}
@@ -233,6 +240,10 @@ def scorer(repeat: Repeat, metrics: Sequence[Metric], n_classes: int, units: Uni
     """
     if repeat.is_several:
         return several_scorer(repeat, metrics, units)
+    if repeat.is_numbers:
+        return number_scorer(repeat.y_true, repeat.y_pred, metrics, units)
+    of_ranks = [metric for metric in metrics if metric in NUMBER_METRICS]
+    ranks_scorer = number_scorer(repeat.y_true, repeat.y_pred, of_ranks, units)
     tally_of = tallier(repeat.y_true, repeat.y_pred, n_classes, units)
     ranked = [metric for metric in metrics if metric in RANK_METRICS]
     ranks: list[Callable[[Draws], AtHits]] = []
@@ -257,6 +268,8 @@ def scorer(repeat: Repeat, metrics: Sequence[Metric], n_classes: int, units: Uni
         for m in metrics:
             if m in LABEL_METRICS:  # the correlation is of all predictions
                 values[m] = LABEL_METRICS[m](tally if m == "matthews_corrcoef" else some)
+        if of_ranks:
+            values |= dict(zip(of_ranks, ranks_scorer(draws).T, strict=True))
         rows = np.column_stack([np.empty((len(draws.counts), 0)), *(values[m] for m in metrics)])
         return np.where(tally.true.sum(axis=1, keepdims=True) > 0, rows, np.nan)
 

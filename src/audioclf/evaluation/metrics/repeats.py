@@ -23,9 +23,9 @@ class Repeat:
     """The test predictions of one repeat: codes [shape=(n_test,)], scores [(n_test, n_classes)].
 
     Scores and decision values are None if a fold has none. With several labels per clip, `y_true`
-    and `y_pred` [shape=(n_test, n_classes)] are states, 1 yes, 0 no, -1 not labelled. `weights`
-    [shape=(n_test,)] are None if all clips count the same. Averages over the classes are over
-    `averaged`, or all if it is None.
+    and `y_pred` [shape=(n_test, n_classes)] are states, 1 yes, 0 no, -1 not labelled. Numbers are
+    float64. `weights` [shape=(n_test,)] are None if all clips count the same. Averages over the
+    classes are over `averaged`, or all if it is None.
     """
 
     test: Codes
@@ -40,6 +40,11 @@ class Repeat:
     def is_several(self) -> bool:
         """Whether clips have several labels."""
         return self.y_true.ndim == 2
+
+    @property
+    def is_numbers(self) -> bool:
+        """Whether the labels are numbers."""
+        return self.y_true.dtype.kind == "f"
 
     @property
     def ranks(self) -> Floats | None:
@@ -68,14 +73,13 @@ def repeat_of(folds: Sequence[FoldResult], targets: Targets) -> Repeat:
     y_pred = np.concatenate([fold.y_pred for fold in folds])
     scores = _joined([fold.scores for fold in folds])
     decision_values = _joined([fold.decision_values for fold in folds])
-    truth = targets.codes if targets.states is None else targets.states
     weights, averaged = targets.weights_of(test), _averaged(targets)
-    return Repeat(test, truth[test], y_pred, scores, decision_values, weights, averaged)
+    return Repeat(test, targets.truth[test], y_pred, scores, decision_values, weights, averaged)
 
 
 def _averaged(targets: Targets) -> Codes | None:
     """Return the classes that clips have, if a finished model can predict others as well."""
-    if targets.is_several or targets.counts.all():
+    if targets.class_codes is None or targets.counts.all():
         return None
     return np.flatnonzero(targets.counts)
 

@@ -163,13 +163,14 @@ def _listed_models(models: Sequence[NamedModel]) -> str:
 
 def suited_metrics(config: RunConfig, dataset: Dataset, *, chosen: bool) -> RunConfig:
     """Return the config with metrics that suit the classes; `chosen` ones must."""
+    kind = dataset.targets.kind
     if chosen:
-        check_metrics(config.metrics, dataset.classes, several=dataset.is_several)
+        check_metrics(config.metrics, dataset.classes, kind=kind)
         return config
     suited = []
     for metric in config.metrics:
         try:
-            check_metrics([metric], dataset.classes, several=dataset.is_several)
+            check_metrics([metric], dataset.classes, kind=kind)
         except ConfigError:
             continue
         suited.append(metric)

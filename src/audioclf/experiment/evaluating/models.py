@@ -14,6 +14,7 @@ from audioclf.base.errors import ConfigError
 from audioclf.evaluation.results import Pipeline
 from audioclf.models.bundle.reading import Bundle, model_file, read_bundle, try_bundle
 from audioclf.models.model import Model
+from audioclf.predict.settings import check_classes
 from audioclf.runs.folder import MODEL
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def read_models(
         if untrusted:
             try_bundle(file, expect_sha256, weights)
         bundle = read_bundle(file, registry, expect_sha256=expect_sha256, weights=weights)
+        check_classes(bundle.model, "evaluate")
         models.append(NamedModel(name, bundle))
     first = models[0]
     for other in models[1:]:

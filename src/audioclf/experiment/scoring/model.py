@@ -22,7 +22,7 @@ from audioclf.predict.inputs import Recording
 from audioclf.predict.job import predict_all
 from audioclf.predict.journal import JournalRow
 from audioclf.predict.segments import SegmentRule
-from audioclf.predict.settings import Job, Settings, class_thresholds
+from audioclf.predict.settings import Job, Settings, check_classes, class_thresholds
 from audioclf.predict.sinks import Sink
 
 
@@ -76,6 +76,7 @@ def detect(
             "the model predicts each channel by itself, and annotations are of whole recordings",
             hint="Score the events that `audioclf predict` writes.",
         )
+    check_classes(model, "score")
     thresholds = class_thresholds(model, threshold, {})
     highest = 0.5 if threshold is None else threshold
     rule: EventRule | SegmentRule = SegmentRule(min_duration or 0.0)

@@ -31,12 +31,13 @@ from audioclf.models.calibration.records import (
 )
 from audioclf.models.refusal import RefusedError, first_problem
 
-FORMAT = 5
+FORMAT = 6
 """Newest version of the format; this and all earlier versions are read.
 
 It increases whenever an older reader could not read a file or would use it wrongly. Version 1 had
-neither calibration nor abstention. A model without weights is written in version 2, one without
-several labels per clip in version 2 or 3; version 5 has a rule for unknown sounds.
+neither calibration nor abstention. A model without weights is written in version 2, one with
+weights in 3, one of several labels per clip in 4, one with a rule for unknown sounds in 5, and one
+of numbers or ordered classes in 6.
 """
 
 MANIFEST = "manifest.json"
@@ -139,18 +140,34 @@ class SeveralLabels(Part):
     """Whether one estimator learned all classes at once."""
 
 
+class OrderedRanks(Part):
+    """Ordered classes: each but the highest has an estimator of whether a clip is above it."""
+
+    constants: tuple[Annotated[float, Field(ge=0, le=1)] | None, ...]
+    """Score of being above a class without an estimator, since it was the same in training."""
+    shared: bool = False
+    """Whether one estimator learned all ranks at once."""
+
+
+class NumberRange(Part):
+    """Numbers instead of classes, with the range of those of the training clips."""
+
+    low: float = Field(allow_inf_nan=False)
+    high: float = Field(allow_inf_nan=False)
+
+
 class Manifest(Part):
     """Everything that a bundle records about its model."""
 
-    format: Literal[1, 2, 3, 4, 5]
+    format: Literal[1, 2, 3, 4, 5, 6]
     audioclf: Version
     name: Text
     """Name of the run."""
     cell: Text
     """Name of the pipeline: one featurizer with one classifier."""
     seed: int = Field(ge=0, le=2**32 - 1)
-    classes: tuple[Text, ...] = Field(min_length=2)
-    """Names of the classes; the estimator predicts positions in this list."""
+    classes: tuple[Text, ...]
+    """Names of the classes; the estimator predicts positions in this list. Empty for numbers."""
     audio: AudioConfig
     featurizer: dict[str, Any]
     """Its fields, including `type` and `pooling`."""
@@ -179,6 +196,10 @@ class Manifest(Part):
     """Rule for sounds of no known class; null if each sound gets one."""
     several: SeveralLabels | None = None
     """Of a model of several labels per clip; null for one label."""
+    ordered: OrderedRanks | None = None
+    """Of a model of ordered classes."""
+    number: NumberRange | None = None
+    """Of a model that predicts numbers."""
     training: Training
     evaluation: Evaluated | None = None
     members: dict[Text, Member]
@@ -186,6 +207,8 @@ class Manifest(Part):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Manifest:
+        if (len(self.classes) < 2) if self.number is None else self.classes:
+            raise ValueError(f"{len(self.classes)} classes")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two classes have the same name")
         if set(self.components) != {"featurizer", "classifier"}:
@@ -212,17 +235,29 @@ class Manifest(Part):
         return self
 
     @model_validator(mode="after")
-    def _several_is_consistent(self) -> Manifest:
-        if self.several is not None and self.format < 4:
-            raise ValueError("several labels in a format before 4")
-        if self.several is None:
+    def _targets_are_consistent(self) -> Manifest:
+        kinds = {"several": 4, "ordered": 6, "number": 6}
+        own = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(own) > 1 or any(self.format < kinds[kind] for kind in own):
+            raise ValueError("several labels need format 4, ordered classes and numbers format 6")
+        if not own:
             return self
-        for values in (self.several.thresholds, self.several.constants):
-            if len(values) != len(self.classes):
-                raise ValueError(f"{len(values)} values for {len(self.classes)} classes")
-        if self.calibration is not None or self.abstain_below is not None:
-            raise ValueError("calibration or abstain_below with several labels")
+        n_classes = len(self.classes)
+        if self.several is not None:
+            self._check_length(n_classes, self.several.thresholds, self.several.constants)
+        if self.ordered is not None:
+            self._check_length(n_classes - 1, self.ordered.constants)
+        if self.number is not None and self.scores != "none":
+            raise ValueError("scores of numbers")
+        for name in ("calibration", "abstain_below", "unknown"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} with {own[0]}")
         return self
+
+    def _check_length(self, n: int, *lists: tuple[Any, ...]) -> None:
+        for values in lists:
+            if len(values) != n:
+                raise ValueError(f"{len(values)} values for {len(self.classes)} classes")
 
     @model_serializer(mode="wrap")
     def _without_empty_weights(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -230,10 +265,9 @@ class Manifest(Part):
         data: dict[str, Any] = handler(self)
         if not self.weights:
             data.pop("weights", None)
-        if self.several is None:
-            data.pop("several", None)
-        if self.unknown is None:
-            data.pop("unknown", None)
+        for name in ("several", "unknown", "ordered", "number"):
+            if getattr(self, name) is None:
+                data.pop(name, None)
         return data
 
 

@@ -101,7 +101,7 @@ def scorer_of(classifier: Classifier, estimator: Any) -> Any:
 
 def restored_from(classifier: Classifier, manifest: Manifest, files: Mapping[str, bytes]) -> Any:
     """Restore the estimator of a manifest from its files; see `restore_estimator`."""
-    if manifest.several is not None:
+    if manifest.several is not None or manifest.ordered is not None:
         return restore_classes(classifier, manifest, files)
     return restore_estimator(
         classifier,

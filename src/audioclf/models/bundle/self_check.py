@@ -39,7 +39,8 @@ class SelfCheck:
 
     Rows are float32 [shape=(n_rows, n_features)], `codes` [shape=(n_rows,)] classes, or
     [shape=(n_rows, n_classes)] 1 and 0 with several labels, `scores` float64
-    [shape=(n_rows, n_classes)], or None if the classifier gives none, and `probe` the features of
+    [shape=(n_rows, n_classes)], or None if the classifier gives none; predicted numbers are
+    `scores` [shape=(n_rows, 1)], with codes 0. `probe` are the features of
     `probe_signal`.
     """
 
@@ -76,7 +77,9 @@ class SelfCheck:
         width, n_classes = n_views * manifest.features.width, len(manifest.classes)
         rows = _array(files, "rows", np.float32, (None, width))
         shape = (len(rows), n_classes)
-        has_scores = manifest.scores != "none"
+        has_scores = manifest.scores != "none" or manifest.number is not None
+        if manifest.number is not None:
+            shape = (len(rows), 1)
         return cls(
             rows,
             _array(files, "codes", np.int64, shape if manifest.several else shape[:1]),
@@ -97,8 +100,10 @@ class SelfCheck:
                 raise RefusedError("score", _differs("predictions"), hint=_HINT)
             return
         same = np.ptp(self.scores, axis=1) == 0
-        if model.is_several:
+        if model.is_several or model.is_number:
             same[:] = False
+        if model.is_number:
+            tolerance *= max(1.0, float(np.abs(self.scores).max()))
         if same.any() and not np.array_equal(codes[same], self.codes[same]):
             raise RefusedError("score", _differs("predictions"), hint=_HINT)
         worst = float(np.abs(scores - self.scores)[~same].max(initial=0.0))
@@ -141,6 +146,8 @@ def _predicted(
 
     n_classes = len(model.classes)
     with threadpoolctl.threadpool_limits(1):
+        if model.is_number:
+            return np.zeros(len(rows), dtype=np.int64), model.numbers_of(rows)[:, None]
         if model.is_several:
             states, scores, kind, _ = model.scorer.outputs(rows)
             return states.astype(np.int64), scores

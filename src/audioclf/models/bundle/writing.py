@@ -20,6 +20,7 @@ from audioclf.components.featurizer import Featurizer
 from audioclf.components.pinned import weights_inside
 from audioclf.components.registry import Registry
 from audioclf.evaluation.class_fits import OneFitPerClass
+from audioclf.evaluation.ordered_fits import OrderedFits
 from audioclf.evaluation.predictions import scores_of_rows
 from audioclf.evaluation.results import Pipeline
 from audioclf.features.extraction import make_plans
@@ -32,6 +33,8 @@ from audioclf.models.bundle.manifest import (
     Evaluated,
     FeatureShape,
     Manifest,
+    NumberRange,
+    OrderedRanks,
     Provenance,
     SeveralLabels,
     StoredEstimator,
@@ -72,6 +75,7 @@ class BundleContents:
     - `abstain_below`: score below which the model gives no class; `abstention` are its effects.
     - `notes`: findings of the audits and notes of the run, for the card.
     - `graph`: whether the bundle also holds the graph in ONNX, if it can be made.
+    - `number`: range of the numbers that were learned; None for classes.
     """
 
     name: str
@@ -93,6 +97,7 @@ class BundleContents:
     unknown: UnknownRule | None = None
     notes: Sequence[str] = ()
     graph: bool = False
+    number: NumberRange | None = None
 
 
 def write_bundle(path: str | Path, contents: BundleContents, registry: Registry) -> Path:
@@ -112,8 +117,7 @@ def write_bundle(path: str | Path, contents: BundleContents, registry: Registry)
 
 
 def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
-    several = isinstance(contents.estimator, OneFitPerClass)
-    if several:
+    if isinstance(contents.estimator, OneFitPerClass):
         classifier, fitted = unwrapped_classes(contents.pipeline.classifier, contents.estimator)
         stored = dump_classes(classifier, fitted)
     else:
@@ -178,20 +182,23 @@ def _manifest(
     (plan,) = make_plans(contents.audio, {contents.featurizer.type_name(): contents.featurizer}, {})
     weights = _stored_weights(contents.featurizer)
     configured = pipeline.classifier if classifier is not pipeline.classifier else None
-    several, scorer = None, scorer_of(classifier, fitted)
+    several, ordered, scorer = None, None, scorer_of(classifier, fitted)
     if isinstance(fitted, OneFitPerClass):
         constants = tuple(e if isinstance(e, float) else None for e in fitted.estimators)
-        several = SeveralLabels(
-            thresholds=tuple(fitted.thresholds.tolist()),
-            constants=constants,
-            shared=fitted.shared is not None,
-        )
         kind = scorer.outputs(first_row).kind
+        shared = fitted.shared is not None
+        if isinstance(fitted, OrderedFits):
+            ordered = OrderedRanks(constants=constants, shared=shared)
+        else:
+            limits = tuple(fitted.thresholds.tolist())
+            several = SeveralLabels(thresholds=limits, constants=constants, shared=shared)
+    elif contents.number is not None:
+        kind = "none"
     else:
         kind = scores_of_rows(scorer, first_row, len(classes))[1]
     with refusing("manifest", "a value does not fit into the manifest"):
         return Manifest(
-            format=FORMAT if contents.unknown else 4 if several else 3 if weights else 2,
+            format=_format(contents, fitted, has_weights=bool(weights)),
             audioclf=__version__,
             name=contents.name,
             cell=pipeline.name,
@@ -209,6 +216,8 @@ def _manifest(
             estimator=StoredEstimator(format=classifier.model_format, files=tuple(files)),
             scores=kind,
             several=several,
+            ordered=ordered,
+            number=contents.number,
             training=contents.training,
             evaluation=contents.evaluation,
             calibration=contents.calibration,
@@ -217,6 +226,15 @@ def _manifest(
             unknown=contents.unknown.record if contents.unknown else None,
             members=members_for(files),
         )
+
+
+def _format(contents: BundleContents, fitted: Any, *, has_weights: bool) -> Any:
+    """Return the lowest version of the format that has all that a model needs."""
+    if contents.number is not None or isinstance(fitted, OrderedFits):
+        return FORMAT
+    if contents.unknown is not None:
+        return 5
+    return 4 if isinstance(fitted, OneFitPerClass) else 3 if has_weights else 2
 
 
 def _stored_weights(featurizer: Featurizer) -> tuple[StoredWeights, ...]:

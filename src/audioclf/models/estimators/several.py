@@ -1,14 +1,15 @@
-"""Storage of the estimators of several labels per clip: the files of each class have its number."""
+"""Storage of one estimator per class or rank: the files of each have its number."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audioclf.components.classifier import Classifier
-from audioclf.evaluation.class_fits import ClassColumn, OneFitPerClass
+from audioclf.evaluation.class_fits import HALF, ClassColumn, OneFitPerClass
+from audioclf.evaluation.ordered_fits import OrderedFits
 from audioclf.models.estimators.store import dump_estimator, restore_estimator
 from audioclf.models.refusal import RefusedError
 
@@ -58,40 +59,43 @@ def restore_classes(
     classifier: Classifier, manifest: Manifest, files: Mapping[str, bytes]
 ) -> OneFitPerClass:
     """Restore the estimators of a manifest, each with all checks of one of two classes."""
-    several = manifest.several
-    assert several is not None
-    if several.shared:
+    of_fits = manifest.several or manifest.ordered
+    assert of_fits is not None
+    parts: list[Any]
+    if of_fits.shared:
         shared = restore_estimator(
             classifier,
             manifest.estimator.format,
             {name.removeprefix(_SHARED): content for name, content in files.items()},
             seed=manifest.seed,
-            n_classes=len(manifest.classes),
+            n_classes=len(of_fits.constants),
             n_features=manifest.features.width,
         )
-        parts = (
+        parts = [
             ClassColumn(shared, code) if constant is None else constant
-            for code, constant in enumerate(several.constants)
-        )
-        return OneFitPerClass(tuple(parts), np.array(several.thresholds))
-    estimators = [
-        constant
-        if constant is not None
-        else restore_estimator(
-            classifier,
-            manifest.estimator.format,
-            {
-                name.removeprefix(_folder(code)): content
-                for name, content in files.items()
-                if name.startswith(_folder(code))
-            },
-            seed=manifest.seed,
-            n_classes=2,
-            n_features=manifest.features.width,
-        )
-        for code, constant in enumerate(several.constants)
-    ]
-    return OneFitPerClass(tuple(estimators), np.array(several.thresholds))
+            for code, constant in enumerate(of_fits.constants)
+        ]
+    else:
+        parts = [
+            constant
+            if constant is not None
+            else restore_estimator(
+                classifier,
+                manifest.estimator.format,
+                {
+                    name.removeprefix(_folder(code)): content
+                    for name, content in files.items()
+                    if name.startswith(_folder(code))
+                },
+                seed=manifest.seed,
+                n_classes=2,
+                n_features=manifest.features.width,
+            )
+            for code, constant in enumerate(of_fits.constants)
+        ]
+    if manifest.several is None:
+        return OrderedFits(tuple(parts), np.full(len(parts), HALF))
+    return OneFitPerClass(tuple(parts), np.array(manifest.several.thresholds))
 
 
 def _folder(code: int) -> str:

@@ -66,7 +66,7 @@ def _checks() -> list[tuple[tuple[type, ...], str, Check]]:
         HistGradientBoostingRegressor,
     )
     from sklearn.ensemble._forest import BaseForest
-    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.svm._base import BaseLibSVM
     from sklearn.tree import BaseDecisionTree
 
@@ -78,7 +78,7 @@ def _checks() -> list[tuple[tuple[type, ...], str, Check]]:
         (boosting, "estimators_", trees.check_gradient_boosting),
         (hist, "_predictors", trees.check_hist_gradient_boosting),
         ((BaseLibSVM,), "support_vectors_", vectors.check_svc),
-        ((KNeighborsClassifier,), "_fit_X", vectors.check_neighbors),
+        ((KNeighborsClassifier, KNeighborsRegressor), "_fit_X", vectors.check_neighbors),
     ]
 
 

@@ -18,17 +18,23 @@ from audioclf.models.estimators.trees import columns_of
 def check_svc(estimator: Any) -> None:
     """Check that the arrays of an SVM fit each other; raise `ValueError` if not."""
     counts, vectors = np.asarray(estimator._n_support), estimator.support_vectors_  # noqa: SLF001
-    n_classes = len(estimator.classes_)
-    if estimator._impl not in ("c_svc", "nu_svc") or estimator._sparse:  # noqa: SLF001
-        raise ValueError("it is no dense classifier")
-    if counts.shape != (n_classes,) or n_classes < 2 or counts.min() < 0:
-        raise ValueError(f"support vectors of {counts.shape} classes instead of {n_classes}")
-    n_vectors, n_pairs = int(counts.sum()), n_classes * (n_classes - 1) // 2
+    if estimator._impl not in ("c_svc", "nu_svc", "epsilon_svr") or estimator._sparse:  # noqa: SLF001
+        raise ValueError("it is no dense classifier or regressor")
+    if estimator._impl == "epsilon_svr":  # noqa: SLF001
+        if counts.shape != (2,) or counts[0] < 0:
+            raise ValueError(f"support vectors of {counts.shape} sides instead of 2")
+        n_vectors, n_columns, n_functions = int(counts[0]), 1, 1
+    else:
+        n_classes = len(estimator.classes_)
+        if counts.shape != (n_classes,) or n_classes < 2 or counts.min() < 0:
+            raise ValueError(f"support vectors of {counts.shape} classes instead of {n_classes}")
+        n_vectors, n_columns = int(counts.sum()), n_classes - 1
+        n_functions = n_classes * (n_classes - 1) // 2
     expected: dict[str, tuple[int, ...]] = {
         "support_vectors_": (n_vectors, columns_of(estimator)),
         "support_": (n_vectors,),
-        "_dual_coef_": (n_classes - 1, n_vectors),
-        "_intercept_": (n_pairs,),
+        "_dual_coef_": (n_columns, n_vectors),
+        "_intercept_": (n_functions,),
     }
     for name, shape in expected.items():
         _check_numbers(name, getattr(estimator, name), shape)
@@ -43,9 +49,10 @@ def check_neighbors(estimator: Any) -> None:
         raise ValueError("its training rows are no matrix")
     _check_numbers("_fit_X", rows, (len(rows), columns_of(estimator)))
     _check_numbers("_y", labels, (len(rows),))
-    is_code = np.isin(labels, np.arange(len(estimator.classes_)))
-    if not np.issubdtype(labels.dtype, np.integer) or not labels.size or not is_code.all():
-        raise ValueError("a training row has a class that there is not")
+    if hasattr(estimator, "classes_"):
+        is_code = np.isin(labels, np.arange(len(estimator.classes_)))
+        if not np.issubdtype(labels.dtype, np.integer) or not labels.size or not is_code.all():
+            raise ValueError("a training row has a class that there is not")
     if estimator._fit_method not in ("brute", "kd_tree", "ball_tree"):  # noqa: SLF001
         raise ValueError(f"unknown way of search {estimator._fit_method!r}")  # noqa: SLF001
     if estimator._tree is not None or estimator.effective_metric_ == "precomputed":  # noqa: SLF001
@@ -88,7 +95,7 @@ def grow_search_trees(parts: Iterable[Any]) -> None:
 
 
 def _neighbors(parts: Iterable[Any]) -> list[Any]:
-    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
-    kind = KNeighborsClassifier
-    return [part for part in parts if isinstance(part, kind) and hasattr(part, "_fit_X")]
+    kinds = (KNeighborsClassifier, KNeighborsRegressor)
+    return [part for part in parts if isinstance(part, kinds) and hasattr(part, "_fit_X")]

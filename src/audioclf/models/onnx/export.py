@@ -98,9 +98,12 @@ def to_onnx(bundle: Bundle, *rows: NDArray[np.float32]) -> Exported:
     converted or the conversion gives other scores.
     """
     check_tools()
-    if bundle.manifest.several is not None:
+    kinds = {"several": "several labels per clip", "ordered": "ordered classes"}
+    for kind, what in {**kinds, "number": "numbers"}.items():
+        if getattr(bundle.manifest, kind) is None:
+            continue
         raise ModelError(
-            f"{bundle.path}: a model of several labels per clip is not exported to ONNX",
+            f"{bundle.path}: a model of {what} is not exported to ONNX",
             hint="Use it with `audioclf.load` of Python.",
         )
     everything, fresh = [bundle.check.rows, *rows], fresh_rows(bundle.check.rows)

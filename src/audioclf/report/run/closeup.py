@@ -10,6 +10,7 @@ import numpy as np
 from audioclf.report import words
 from audioclf.report.media import mask_of
 from audioclf.report.run import curves
+from audioclf.report.run.numbers import charts
 from audioclf.report.run.several import class_row, mixed_up
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ def panel(run: SavedRun, pipeline: SavedPipeline, outcome: Outcome) -> View:
     return {
         "name": pipeline.name,
         "confusion": None
-        if run.is_several
+        if run.targets.class_codes is None
         else _confusion(outcome.confusion(run.targets), run.classes),
         "mixed_up": mixed_up(run, pipeline) if run.is_several else [],
-        "curves": curves.drawn(run, pipeline),
+        "curves": charts(run, pipeline) if run.targets.is_numbers else curves.drawn(run, pipeline),
         "scores": _kind_of_scores(written),
         "classes": [
             class_row(name, row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from audioclf.dataset.label_counts import LabelCounts
 from audioclf.dataset.remote import display_name
+from audioclf.dataset.targets import ranges_of
 from audioclf.evaluation.importance import smaller
 from audioclf.report import svg, words
 from audioclf.report.media import MediaMaker, Thumbnail, mean_thumbnail, picture_of
@@ -53,6 +54,11 @@ class Material:
     def of(cls, run: SavedRun) -> Material:
         """Return the dataset of a run."""
         name = str(run.record["dataset"].get("name", ""))
+        if run.targets.is_numbers:
+            names, codes = ranges_of(run.targets.truth)
+            labelled = zip(run.clips, codes.tolist(), strict=True)
+            clips = [replace(clip, label=names[code]) for clip, code in labelled]
+            return cls(name, names, clips, run.left_out)
         return cls(name, run.classes, run.clips, run.left_out, run.targets.states)
 
     def ids_of(self, code: int) -> list[str]:

@@ -12,6 +12,7 @@ from audioclf.report.clips import ClipSource, clips_of
 from audioclf.report.media import Media, MediaMaker, media_data
 from audioclf.report.render import check_replaceable, rendered, write_page
 from audioclf.report.run import audits, closeup, drift, learning, material, overview, robustness
+from audioclf.report.run.numbers import NumberRanges
 from audioclf.report.run.outcomes import browser_data, outcome_of, review_order
 from audioclf.report.run.several import LabelSets
 from audioclf.runs.folder import (
@@ -97,13 +98,16 @@ def build_report(
     `importances` are those of bins and frames for each pipeline [shape=(n_bins, n_frames)] or
     [shape=(n_bins,)]; by default those of `importances.json`.
     """
-    if run.is_several:
+    ranges = NumberRanges(run) if run.targets.is_numbers else None
+    if ranges is not None:
+        names, labels, outcomes = list(ranges.names), ranges.labels, ranges.outcomes
+    elif run.is_several:
         sets = LabelSets(run)
         names, labels, outcomes = sets.names, sets.labels, sets.outcomes
     else:
         names, labels = list(run.classes), run.targets.codes
         outcomes = [outcome_of(pipeline, run.targets) for pipeline in run.pipelines]
-    order = review_order(outcomes, labels)
+    order = review_order(outcomes, labels) if ranges is None else ranges.order()
     listed = sorted(order[:MAX_LISTED])
     maker = None if clips is None else MediaMaker(clips)
     media: dict[str, Media] = {}
@@ -130,6 +134,7 @@ def build_report(
         "robustness": robustness.robustness_view(run.file(STRESS)),
         "panels": [closeup.panel(run, pipeline, outcome) for pipeline, outcome in shown],
         "several": run.is_several,
+        "numbers": run.targets.is_numbers,
         "n_repeats": 1 + max(fold.repeat for fold in run.folds),
         "audit": audits.audit_view(run.file(AUDIT)),
         "dataset": material.dataset_view(material.Material.of(run), maker),
@@ -145,7 +150,8 @@ def build_report(
         "origin": material.origin_view(run),
     }
     data = {
-        "data": browser_data(run, names, labels, outcomes, order, listed),
+        "data": browser_data(run, names, labels, outcomes, order, listed)
+        | ({} if ranges is None else {"numbers": ranges.texts(listed)}),
         "media": media_data([run.clips[at].id for at in listed], media),
     }
     return rendered("report", view, data)
