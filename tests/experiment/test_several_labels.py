@@ -184,7 +184,7 @@ def test_predict_writes_labels_and_a_score_for_each_class(result: Any) -> None:
     ]
     paths = [Path(row["path"]) for row in rows]
     assert [row["labels"] for row in rows] == [
-        ";".join(names or ()) for names in model.predict(paths)
+        ";".join(names) if isinstance(names, list) else "" for names in model.predict(paths)
     ]
     scores = [[float(row[f"score_{name}"]) for name in model.classes] for row in rows]
     np.testing.assert_allclose(scores, model.scores(paths), atol=1e-6)
