@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from typing_extensions import override
 
 from audioclf.audit.inputs import Floats
 from audioclf.components.metrics import Metric
@@ -194,6 +195,7 @@ class NumberProbe(ShortcutProbe):
         correlation = spearmanr(column.values, self.targets.truth).statistic
         return {"fact": column.name, "correlation": round(float(correlation), 4)}
 
+    @override
     def worth(self, row: Mapping[str, Any]) -> float:
         return (1.0 + abs(float(row["correlation"]))) / 2.0  # as an AUC
 
