@@ -195,7 +195,7 @@ def test_segments_of_a_model_are_those_that_predict_writes(tmp_path: Path) -> No
     rows = [("r0", 0, 1, "barbie"), ("r0", 1, 3, "ken"), ("r1", 0, 3, "barbie")]
     truth = csv_of(tmp_path / "truth.csv", rows)
     windows = ("--window", 0.2, "--hop", 0.1, "--segments", "--min-duration", 0.5)
-    of_model = scored(bundle, sounds, "--annotations", truth, *windows)
+    of_model = scored(bundle, sounds, "--annotations", truth, *windows, "--untrusted")
     found = tmp_path / "found.csv"
     run_cli("predict", bundle, sounds, *map(str, windows), "--out", found, code=0)
     of_table = scored(found, sounds, "--annotations", truth, "--segments")
@@ -232,6 +232,7 @@ def test_bad_tables_are_one_sentence_with_the_line(tmp_path: Path, text: str, me
         (("--annotations", "truth.csv"), "the length of r1.wav is unknown"),
         (("--annotations", "absent"), "no such"),
         (("--annotations", "truth.csv", "--window", "1"), "about a model"),
+        (("--annotations", "truth.csv", "--weights", "w.onnx"), "about a model"),
         (("--annotations", "truth.csv", "--segments", "--threshold", "1"), "is about events"),
         (("--annotations", "truth.csv", "--background", "rest"), "is about segments"),
         (("--annotations", "truth.csv", "--seconds", "60", "--precision", "2"), "at most 1"),

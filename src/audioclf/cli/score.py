@@ -101,6 +101,10 @@ def score(
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, the curve and the page.")
     ] = None,
+    weights: options.WeightsOption = [],  # noqa: B006  typer copies it
+    expect_sha256: options.ExpectOption = None,
+    isolate: options.IsolateOption = False,
+    untrusted: options.UntrustedOption = False,
     as_json: options.JsonOption = False,
     jobs: options.JobsOption = None,
     quiet: options.QuietOption = False,
@@ -111,7 +115,8 @@ def score(
     if seconds is not None and not 0 < seconds < float("inf"):
         raise ConfigError(f"--seconds {seconds:g}: a length above 0 is expected")
     is_model = detections.suffix == _MODEL
-    _check_windows(window, hop, min_duration, is_model=is_model)
+    of_model = (hop, min_duration, weights or None, expect_sha256)
+    _check_windows(window, of_model, is_model=is_model)
     if segments and threshold is not None:
         raise ConfigError("--threshold is about events", hint="Leave it or --segments out.")
     if background is not None and not segments:
@@ -146,6 +151,10 @@ def score(
                 threshold=threshold,
                 min_duration=min_duration,
                 segments=segments,
+                weights=weights,
+                expect_sha256=expect_sha256,
+                isolate=isolate,
+                untrusted=untrusted,
                 jobs=jobs,
                 progress=progress,
             )
@@ -185,14 +194,14 @@ def score(
     sys.exit(EXIT_OK)
 
 
-def _check_windows(
-    window: float | None, hop: float | None, min_duration: float | None, *, is_model: bool
-) -> None:
+def _check_windows(window: float | None, others: Sequence[object], *, is_model: bool) -> None:
+    """Refuse a model without a window, and options of a model for a table."""
     if is_model and window is None:
         raise ConfigError("a model needs the length of its windows", hint="Add --window, in s.")
-    if not is_model and any(value is not None for value in (window, hop, min_duration)):
+    if not is_model and any(value is not None for value in (window, *others)):
         raise ConfigError(
-            "--window, --hop and --min-duration are about a model", hint="Leave them out."
+            "--window, --hop, --min-duration, --weights and --expect-sha256 are about a model",
+            hint="Leave them out.",
         )
 
 

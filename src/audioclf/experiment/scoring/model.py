@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from typing_extensions import override
@@ -14,7 +14,7 @@ from audioclf.components.registry import Registry
 from audioclf.dataset.sources import AudioSource
 from audioclf.dataset.tables import Problems
 from audioclf.experiment.scoring.rows import EventRow, EventTable
-from audioclf.models.bundle.reading import model_file, open_model
+from audioclf.models.bundle.reading import model_file, open_model, try_bundle
 from audioclf.models.windows import Cutting
 from audioclf.predict.events import EventRule
 from audioclf.predict.formats import JsonLinesFormat
@@ -63,14 +63,22 @@ def detect(
     threshold: float | None = None,
     min_duration: float | None = None,
     segments: bool = False,
+    weights: Sequence[Path] = (),
+    expect_sha256: str | None = None,
+    isolate: bool = False,
+    untrusted: bool = False,
     jobs: int | None = None,
     progress: Progress = no_progress,
 ) -> tuple[list[EventTable], list[str]]:
     """Return the events or segments in each recording as a table, and notes.
 
-    The default threshold is 0.5, or for a model of several labels its own of each class.
+    The default threshold is 0.5, or for a model of several labels its own of each class. With
+    `untrusted`, the model is tried in a worker process first.
     """
-    model, by_graph = open_model(model_file(bundle), registry)
+    file = model_file(bundle)
+    if untrusted:
+        try_bundle(file, expect_sha256, weights, "if_needed")
+    model, by_graph = open_model(file, registry, expect_sha256=expect_sha256, weights=weights)
     if model.manifest.audio.channel == "each":
         raise ConfigError(
             "the model predicts each channel by itself, and annotations are of whole recordings",
@@ -87,5 +95,6 @@ def detect(
     job = Job(model, Settings(cutting, rule, None, JsonLinesFormat, thresholds))
     sink = _Rows(iter(sources))
     recordings = [Recording(name, source) for name, source in sources.items()]
-    result = predict_all(job, recordings, sink, jobs=jobs or available_cores(), progress=progress)
+    isolate, jobs = isolate or untrusted, jobs or available_cores()
+    result = predict_all(job, recordings, sink, jobs=jobs, isolate=isolate, progress=progress)
     return sink.tables, [*by_graph, *result.notes]
