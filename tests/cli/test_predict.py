@@ -114,6 +114,7 @@ def test_label_files_of_several_recordings_need_a_folder(
         (["--segments", "--only", "ken", "--window", "1"], "--only is about events"),
         (["--events"], "events are made of windows\n  Add --window, in s."),
         (["--window", "0"], "a window of 0 s is less than a sample at 8000 Hz"),
+        (["--window", "1e308"], "a window of 1e+308 s is longer than any recording"),
         (["--resume"], "--resume continues a file or folder\n  Name it with --out."),
         (["--out", "x.csv", "--resume", "--force"], "choose one"),
         (["--out", "x.xlsx"], "x.xlsx: the ending '.xlsx' stands for no format"),

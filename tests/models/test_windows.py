@@ -68,10 +68,13 @@ def test_lengths_are_rounded_to_samples() -> None:
         (1e-5, None),
         (float("nan"), None),
         (1.0, float("inf")),
+        (1e308, None),
     ],
 )
 def test_a_length_below_a_sample_or_without_end_is_refused(window: float, hop: Any) -> None:
-    with pytest.raises(ConfigError, match=r"s is less than a sample at 8000 Hz"):
+    with pytest.raises(
+        ConfigError, match=r"s is (less than a sample at 8000 Hz|longer than any recording)"
+    ):
         Cutting.of(window, hop, 8000)
 
 

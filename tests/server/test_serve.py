@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import importlib.util
 import json
 import re
 import signal
@@ -14,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -246,3 +249,30 @@ def test_the_commands_of_the_container_suit_the_server(served: Served, tmp_path:
     subprocess.run([sys.executable, *health[1:-1], code], check=True)
     done = run_cli(*entry[1:], tmp_path / "no.audioclf", *options)
     assert "no.audioclf: there is no such file" in done.stderr
+
+
+def test_requests_made_from_its_description_get_described_answers(served: Served) -> None:
+    if importlib.util.find_spec("schemathesis") is None:
+        pytest.skip("schemathesis is not installed")
+    url = f"http://{served.host}:{served.port}/openapi.json"
+    options = ["--max-examples", "30", "--seed", "1", "--continue-on-failure"]
+    # Bytes that fit the description are not always a sound.
+    options += ["--exclude-checks", "positive_data_acceptance"]
+    program = Path(sys.executable).with_name("schemathesis")
+    done = subprocess.run([program, "run", url, *options], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("DELETE", "/health", {"GET", "HEAD"}), ("GET", "/predict", {"POST"})],
+)
+def test_other_methods_are_refused_with_those_allowed(
+    served: Served, method: str, path: str, allowed: set[str]
+) -> None:
+    with closing(http.client.HTTPConnection(served.host, served.port)) as connection:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        answer.read()
+    assert answer.status == 405
+    assert set(str(answer.headers["Allow"]).split(", ")) == allowed

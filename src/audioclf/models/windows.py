@@ -35,6 +35,8 @@ Partial = Literal["keep", "drop"]
 BATCH = 32
 """Number of windows that are featurized and classified together."""
 
+_MOST_SAMPLES = 2**53
+
 
 @dataclass(frozen=True)
 class Cutting:
@@ -51,10 +53,12 @@ class Cutting:
     def of(cls, window: float, hop: float | None, sr: int, partial: Partial = "keep") -> Cutting:
         """Round lengths in s to whole samples; by default the hop is the window.
 
-        `ConfigError` if a length is not positive, or less than a sample.
+        `ConfigError` if a length is not positive, less than a sample, or more than 2**53 samples.
         """
         lengths = {"window": window, "hop": window if hop is None else hop}
         for name, seconds in lengths.items():
+            if seconds * sr > _MOST_SAMPLES:
+                raise ConfigError(f"a {name} of {seconds:g} s is longer than any recording")
             if not (np.isfinite(seconds) and round(seconds * sr) >= 1):
                 raise ConfigError(f"a {name} of {seconds:g} s is less than a sample at {sr} Hz")
         return cls(round(window * sr), round(lengths["hop"] * sr), partial)

@@ -254,7 +254,11 @@ def _refusal(scope: Any, hosts: Collection[str]) -> Response | None:
 
 async def _not_found(http: HttpRequest, exc: Any) -> Response:
     paths = "GET /, /model, /health, /metrics, /openapi.json and POST /predict"
-    return _error(exc.status_code, f"{http.method} {http.url.path} is not here; there are {paths}")
+    response = _error(
+        exc.status_code, f"{http.method} {http.url.path} is not here; there are {paths}"
+    )
+    response.headers.update(exc.headers or {})  # of 405: the methods that are allowed
+    return response
 
 
 def _error(status: int, message: str, hint: str | None = None) -> Response:
