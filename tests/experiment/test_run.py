@@ -96,6 +96,22 @@ def test_cells_are_sorted_by_the_main_metric(toy_config: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
+def test_pipelines_equal_to_the_best_are_kept_if_the_config_says_so(
+    toy_config: Path, tmp_path: Path
+) -> None:
+    classifiers = "classifiers={knn: {type: knn}, logreg: {type: logistic_regression}}"
+    more = (classifiers, "final=best", "audit=false", "report.html=false", "graph=false")
+    result = audioclf.run(toy_config, overrides=[*more, "keep=equal"], out=tmp_path / "run")
+    best, other = (item.name for item in result.pipelines[:2])
+    (kept,) = (tmp_path / "run").glob("model-*.audioclf")
+    assert kept.name == f"model-{other.replace('/', '_')}.audioclf"
+    assert audioclf.load(tmp_path / "run").manifest.cell == best
+    assert audioclf.load(kept).manifest.cell == other
+    assert any(kept.name in note for note in result.notes)
+    with pytest.raises(ConfigError, match="keep: `equal` needs `final: best`"):
+        audioclf.run(toy_config, overrides=["keep=equal", "final=none"])
+
+
 def test_every_cell_sees_the_same_clips_and_folds(toy_config: Path, tmp_path: Path) -> None:
     overrides = [
         "classifiers.knn={type: knn}",

@@ -92,6 +92,10 @@ class RunConfig(Settings):
     final: str = "best"
     """Pipeline to fit on all clips and save as `model.audioclf`: a name, `best`, `none`."""
 
+    keep: Literal["best", "equal"] = "best"
+    """Whether the run also keeps pipelines that cannot be told apart from the best by the main
+    metric, as `model-NAME.audioclf`; new recordings may tell them apart."""
+
     calibrate: Literal["sigmoid", "isotonic", "temperature"] | None = None
     """Calibration of the scores of the final model to probabilities; null for none."""
 
@@ -130,6 +134,8 @@ class RunConfig(Settings):
         data: dict[str, Any] = handler(self)
         if self.unknown is None:
             data.pop("unknown", None)
+        if self.keep == "best":
+            data.pop("keep", None)
         if not self.augment:
             data = {key: value for key, value in data.items() if key not in ("augment", "copies")}
         return data
@@ -138,6 +144,12 @@ class RunConfig(Settings):
     def _copies_need_changes(self) -> RunConfig:
         if "copies" in self.model_fields_set and "augment" not in self.model_fields_set:
             raise ValueError("copies: set `augment`, the list of changes that make them")
+        return self
+
+    @model_validator(mode="after")
+    def _equals_have_a_best(self) -> RunConfig:
+        if self.keep == "equal" and self.final != "best":
+            raise ValueError("keep: `equal` needs `final: best`, to which the others are equal")
         return self
 
     @model_validator(mode="after")

@@ -90,15 +90,20 @@ def fit_on_all(
 
 
 def write_final(
-    folder: RunFolder, result: RunResult, fitted: Fitted, extraction: Extraction, registry: Registry
+    folder: RunFolder,
+    result: RunResult,
+    fitted: Fitted,
+    extraction: Extraction,
+    registry: Registry,
+    file: str = MODEL,
 ) -> tuple[Path | None, tuple[str, ...]]:
-    """Write `model.audioclf` and the feature importances, and return the path and notes.
+    """Write a model and, beside `model.audioclf`, the feature importances; return path and notes.
 
     The path is None for a classifier that no bundle can hold.
     """
     config, pipeline = result.config, fitted.pipeline
     fit, effects = fitted.fit, fitted.effects
-    if fitted.importances is not None:
+    if fitted.importances is not None and file == MODEL:
         names: list[str] = []
         with suppress(*FOREIGN):  # a plugin ends no finished run by the names of its rows
             featurizer = config.featurizers[pipeline.featurizer]
@@ -131,8 +136,8 @@ def write_final(
         number=_range_of(extraction.dataset.targets),
     )
     try:
-        folder.list_as_written(MODEL)
-        path = write_bundle(folder.path / MODEL, contents, registry)
+        folder.list_as_written(file)
+        path = write_bundle(folder.path / file, contents, registry)
     except ModelError as exc:
         advice = f". {exc.hint}" if exc.hint else ""
         return None, (f"{pipeline.name} was not kept as a model: {exc.message}{advice}",)

@@ -185,6 +185,7 @@ class _Run:
         if fitted is not None:
             with self._timed("final"):
                 path, notes = write_final(self.folder, result, fitted, extraction, self.registry)
+                notes = (*notes, *self._keep_equals(result, extraction, evaluation))
             result = replace(result, model=path, notes=(*result.notes, *notes))
         fits, seconds = self.state.fits(), self.seconds
         record = make_record(prepared, self.resources, result, extraction, fits, seconds)
@@ -343,23 +344,46 @@ class _Run:
         self, result: RunResult, extraction: Extraction, evaluation: _Evaluation
     ) -> Fitted | None:
         """Fit the final pipeline on all clips."""
-        from audioclf.experiment.final_model import fit_on_all
-
         name, names = self.config.final, self.config.pipeline_names
         if name == "none":
             return None
         if name == "best":
             name = next(item.name for item in result.pipelines if item.name in names)
-        self.progress("final", 0, 1, name)
         with self._timed("final"):
-            evaluated = next(item for item in evaluation.results if item.pipeline.name == name)
-            in_batches = name in evaluation.fits.batched
-            return fit_on_all(
-                self.config,
-                evaluated,
-                extraction,
-                in_batches=in_batches,
-                fit_on=partial(evaluation.fit, progress=partial(self.progress, "unknown")),
+            return self._fitted_on_all(name, extraction, evaluation)
+
+    def _fitted_on_all(self, name: str, extraction: Extraction, evaluation: _Evaluation) -> Fitted:
+        from audioclf.experiment.final_model import fit_on_all
+
+        self.progress("final", 0, 1, name)
+        return fit_on_all(
+            self.config,
+            next(item for item in evaluation.results if item.pipeline.name == name),
+            extraction,
+            in_batches=name in evaluation.fits.batched,
+            fit_on=partial(evaluation.fit, progress=partial(self.progress, "unknown")),
+        )
+
+    def _keep_equals(
+        self, result: RunResult, extraction: Extraction, evaluation: _Evaluation
+    ) -> Iterator[str]:
+        """Keep the pipelines that cannot be told apart from the best, if the config says so."""
+        from audioclf.experiment.final_model import write_final
+        from audioclf.runs.folder import equal_model
+
+        if self.config.keep == "best" or result.comparison is None:
+            return
+        kept = []
+        for name in result.comparison.equals_of_best():
+            fitted = self._fitted_on_all(name, extraction, evaluation)
+            file, registry = equal_model(name), self.registry
+            path, notes = write_final(self.folder, result, fitted, extraction, registry, file)
+            yield from notes
+            kept += [] if path is None else [path.name]
+        if kept:
+            yield (
+                f"also kept, as equal to the best on these clips: {', '.join(kept)}; "
+                "`audioclf evaluate` compares models on new recordings"
             )
 
 

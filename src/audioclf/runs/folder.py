@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from audioclf.base.errors import ResultError
 from audioclf.base.files import OutputFolder, unwritable
+from audioclf.base.text import file_name
 
 if TYPE_CHECKING:
     from audioclf.evaluation.metrics.estimate import Estimate
@@ -50,6 +51,7 @@ LOCK = ".running"
 UNFINISHED = ".audioclf-unfinished"
 """File that lists the names of the files of an unfinished run, and the digest of its config."""
 
+_EQUAL_MODEL = re.compile(r"model-[^/]+\.audioclf")
 _PLOT = re.compile(
     rf"{PLOTS}/(classes|examples|comparison|learning-curve|per-class|roc|precision-recall|confusion-[^/\\\\]+)"
     r"\.(png|svg)"
@@ -147,7 +149,13 @@ def interval_data(estimate: Estimate) -> dict[str, Any]:
 
 def is_result(name: str) -> bool:
     """Return whether a run writes a file of this name, relative to its folder with `/`."""
-    return name in RESULTS or _PLOT.fullmatch(name) is not None
+    patterns = (_PLOT, _EQUAL_MODEL)
+    return name in RESULTS or any(pattern.fullmatch(name) for pattern in patterns)
+
+
+def equal_model(pipeline: str) -> str:
+    """Return the name of the file of a model that is kept beside `model.audioclf`."""
+    return f"model-{file_name(pipeline)}.audioclf"
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,17 @@ class Comparison:
     notes: tuple[str, ...] = ()
     unit_word: str = ""
 
+    def equals_of_best(self) -> tuple[str, ...]:
+        """Return the learned pipelines that the best one does not beat."""
+        best = self.pipelines[0]
+        rivals = [pair for pair in self.pairs if best in (pair.better, pair.worse)]
+        names = [
+            pair.worse if pair.better == best else pair.better
+            for pair in rivals
+            if pair.verdict != "better"
+        ]
+        return tuple(name for name in names if name != self.baseline)
+
     @property
     def sample(self) -> str:
         """The test sample in words."""
