@@ -13,7 +13,7 @@ import audioclf
 from audioclf.base.errors import ConfigError
 from audioclf.experiment.run import run
 from audioclf.runs.results import RunResult
-from tests.conftest import write_wav, zip_folder
+from tests.conftest import run_cli, write_wav, zip_folder
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,12 @@ def test_a_noise_that_is_a_clip_is_refused(config: Path, tmp_path: Path) -> None
     zip_folder(tmp_path / "sounds", tmp_path / "sounds.zip")
     with pytest.raises(ConfigError, match=r"rain\.wav has the same bytes as the clip high/rain"):
         _run(config, "refused", f"dataset.path={tmp_path / 'sounds.zip'}")
+
+
+def test_a_missing_folder_of_noise_is_found_before_any_work(shared_config: Path) -> None:
+    done = run_cli("check", shared_config, "--set", "augment=[{type: background, path: gone}]")
+    assert done.returncode == 2
+    assert "augment.0: no such folder or zip archive" in done.stderr
 
 
 def test_copies_without_changes_are_an_error(shared_config: Path) -> None:

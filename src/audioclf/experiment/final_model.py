@@ -125,7 +125,7 @@ def write_final(
         training=training_of(extraction),
         seconds=[row.seconds for row in readable],
         digests=[row.digest for row in readable],
-        facts=_facts(extraction),
+        facts=sound_facts(extraction),
         evaluation=evaluated_of(result, pipeline.name),
         calibration=effects.calibration,
         abstain_below=below,
@@ -145,7 +145,7 @@ def write_final(
     return path, (*warned, *of_scores)
 
 
-def _facts(extraction: Extraction) -> NDArray[np.float32] | None:
+def sound_facts(extraction: Extraction) -> NDArray[np.float32] | None:
     """Return level, noise floor and bandwidth of each clip, if the audits have measured them."""
     if FACTS not in extraction.matrices:
         return None

@@ -135,6 +135,10 @@ class Prepared:
         kind: TargetKind = "number" if targets.is_numbers else "class"
         for name, classifier in config.classifiers.items():
             check_metrics(classifier.fit_metrics(), classes, f"classifiers.{name}: ", kind=kind)
+        for number, item in enumerate(config.augment):
+            where = f"augment.{number}"
+            with guard(where, ConfigError, known=partial(_config_error, where)):
+                item.sounds()
         n_clips = min(len(fold.train) for fold in self.splits().folds)
         weights = self.dataset.targets.weights
         for name, classifier in config.classifiers.items():

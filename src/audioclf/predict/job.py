@@ -36,8 +36,6 @@ _TASK_FILES = 32
 _TASK_BYTES = 32 << 20
 _TASKS_AT_A_TIME = 256
 _SHOWN_FAILURES = 20
-_EXPECTED = 0.05
-"""Share of recordings up to which some differ from 90 % of the training clips by chance."""
 
 
 @dataclass
@@ -194,7 +192,7 @@ class _Writing:
         row = JournalRow(
             path=path,
             status="failed" if outcome.error else "ok",
-            message=outcome.error or "; ".join((outcome.warning, *_outside(outcome))).strip("; "),
+            message=outcome.error or "; ".join(filter(None, (outcome.warning, _outside(outcome)))),
             start=start,
             end=end,
             seconds=seconds,
@@ -285,7 +283,8 @@ class _NoteCounter:
                 f"{files} than the {self.audio.duration:g} s that the model uses{behind}: the rest "
                 "was ignored; add --window to predict all of it"
             )
-        yield from self._outside()
+        if self.sound and (sentence := self.sound.sentence(self.outside, self.used)):
+            yield sentence
         if self.trained_on:
             were = "was" if self.trained_on == 1 else "were"
             several = f"{self.trained_on} of {self.used} recordings {were}"
@@ -295,22 +294,7 @@ class _NoteCounter:
                 "`audioclf model show` for results on other clips"
             )
 
-    def _outside(self) -> Iterator[str]:
-        """Yield one sentence on the recordings whose sound differs from all training clips."""
-        if self.sound is None:
-            return
-        parts = [
-            f"{n} of {self.used} {words} (training: {self.sound.trained(words)})"
-            for words, n in self.outside.most_common()
-            if n > _EXPECTED * self.used
-        ]
-        if parts:
-            yield (
-                f"recordings differ from the training clips: {'; '.join(parts)}; results of the "
-                "training do not hold for them, see `audioclf docs robustness`"
-            )
 
-
-def _outside(outcome: Outcome) -> Iterator[str]:
-    if outcome.outside:
-        yield f"{' and '.join(outcome.outside)} than the training clips"
+def _outside(outcome: Outcome) -> str:
+    differs = " and ".join(outcome.outside)
+    return f"{differs} than the training clips" if differs else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from audioclf.experiment.auditing import begin_audits
 from audioclf.experiment.evaluating.data import load_shared, read_config, suited_metrics
 from audioclf.experiment.evaluating.models import NamedModel, read_models
 from audioclf.experiment.evaluating.reference import abstention_notes, baseline_of, evaluated_model
+from audioclf.experiment.final_model import sound_facts
 from audioclf.experiment.media import begin_plots, write_page
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.provenance import distributions_of
@@ -193,6 +195,8 @@ class _Evaluation:
             own = [ids[at] for at in np.flatnonzero(known)]
             for clip_id in own:
                 trained.setdefault(clip_id, []).append(each.name)
+            if each.bundle.manifest.audio == self.models[0].bundle.manifest.audio:
+                notes += _unlike(each, extraction, np.flatnonzero(~known))
             if own:
                 more = f" and {len(own) - _MAX_NAMED} more" if len(own) > _MAX_NAMED else ""
                 notes.append(
@@ -249,6 +253,20 @@ class _Evaluation:
             audits=audits,
             models=tuple(models),
         )
+
+
+def _unlike(model: NamedModel, extraction: Extraction, rows: NDArray[np.intp]) -> Iterator[str]:
+    """Yield a note on recordings whose sound differs from the training clips of a model.
+
+    The facts are those of the audio settings of the first model.
+    """
+    clips = model.model.clips
+    facts = sound_facts(extraction)
+    if clips is None or clips.sound is None or facts is None:
+        return
+    counts = Counter(words for row in rows for words in clips.sound.outside(facts[row]))
+    if sentence := clips.sound.sentence(counts, len(rows)):
+        yield f"{model.name}: {sentence}"
 
 
 def _one_fold(dataset: Dataset, words: str) -> Splits:

@@ -27,6 +27,8 @@ FACTS = ("level_db", "noise_floor_db", "bandwidth_hz")
 _PERCENTILES = (5, 50, 95)
 _QUIETEST = -90.0
 """Level in dB of full scale below which noise floors are taken as equal."""
+_EXPECTED = 0.05
+"""Share of recordings up to which some differ from 90 % of the training clips by chance."""
 _MARGIN_DB = 12.0
 _MARGIN_RATIO = 1.25
 _WORDS = {
@@ -79,8 +81,21 @@ class SoundRange:
             elif value > ends[1]:
                 yield more
 
-    def trained(self, words: str) -> str:
-        """Return the range of the training clips for one of the results of `outside`."""
+    def sentence(self, counts: Mapping[str, int], n_used: int) -> str:
+        """Return a sentence on recordings, from counts of the results of `outside`, or ""."""
+        parts = [
+            f"{n} of {n_used} {words} (training: {self._trained(words)})"
+            for words, n in sorted(counts.items(), key=lambda item: -item[1])
+            if n > _EXPECTED * n_used
+        ]
+        if not parts:
+            return ""
+        return (
+            f"recordings differ from the training clips: {'; '.join(parts)}; results of the "
+            "training do not hold for them, see `audioclf docs robustness`"
+        )
+
+    def _trained(self, words: str) -> str:
         names = {word: name for name, (*both, _) in _WORDS.items() for word in both}
         row = self.percentiles[FACTS.index(names[words])]
         return f"{row[0]:.0f} to {row[2]:.0f} {_WORDS[names[words]][2]}"
