@@ -56,6 +56,7 @@ $(VENV)/.fuzz: benchmarks/fuzz-requirements.txt | $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/serving.py
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

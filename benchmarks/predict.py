@@ -101,7 +101,22 @@ def rows(scratch: Path, n_clips: int, hours: list[float]) -> Iterator[Row]:
             PEER,
             clips=number,
         )
-    yield _warm(model, scratch / "1" / "0.wav")
+    clip = scratch / "1" / "0.wav"
+    demo = scratch / "demo"
+    process("audioclf", "export", model, "--demo", "python", "--out", demo)
+    for name, command in (
+        ("with --fast", (*predict, clip, "--fast")),
+        ("by ONNX Runtime alone", (sys.executable, demo / "classify.py", clip)),
+    ):
+        yield Row(
+            f"one clip of 3 s, fresh process, {name}",
+            lambda command=command: process(*command),
+            lambda: process(*predict, clip),
+            "audioclf predict",
+            goal=2.0,
+            memory_goal=1.0,
+        )
+    yield _warm(model, clip)
     for length in hours:
         path = write_noise(scratch / f"{length}.wav", 3600 * length)
         yield Row(
