@@ -51,7 +51,7 @@ AUDITS: list[AuditEntry] = [
     AuditEntry("leakage", leakage.audit_leakage, leakage.NAMES),
     AuditEntry("shortcuts", shortcuts.audit_shortcuts, shortcuts.NAMES, fits=True),
     AuditEntry("decode", decoding.audit_decode, decoding.NAMES),
-    AuditEntry("labels", labels.audit_labels, labels.NAMES, ("class", "ordered")),
+    AuditEntry("labels", labels.audit_labels, labels.NAMES, ("class", "several", "ordered")),
 ]
 """All audits, in the order in which their results should be read."""
 

@@ -12,7 +12,7 @@ well, so this audit informs and casts no doubt on the numbers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,6 @@ NAMES = ("label-doubt",)
 def audit_labels(inputs: AuditInput) -> Audit:
     """List the clips whose label most pipelines with scores contradict clearly, clearest first."""
     dataset, targets = inputs.dataset, inputs.dataset.targets
-    y = targets.codes
     scored = [
         _mean_scores(result, targets)
         for result in inputs.results
@@ -39,21 +38,59 @@ def audit_labels(inputs: AuditInput) -> Audit:
     if not scored:
         summary = "No pipeline has out-of-fold scores, so no label was checked."
         return Audit("labels", "Labels", summary)
-    doubts = _agreed([_doubts(scores, y) for scores in scored], scored, y)
-    rows = [_row(doubt, dataset, len(scored)) for doubt in doubts]
-    tested = int(np.isfinite(scored[0][:, 0]).sum())
-    right = float(np.mean([_right(scores, y) for scores in scored]))
+    if targets.states is None:
+        rows, tested, right = _of_one_label(dataset, targets, scored)
+    else:
+        rows, tested, right = _of_several(dataset, targets, scored)
+    what = "pairs of clip and class" if dataset.is_several else "clips"
     pipelines = (
         "1 pipeline, which is" if len(scored) == 1 else f"{len(scored)} pipelines, which are"
     )
     return Audit(
         "labels",
         "Labels",
-        f"Compared the labels of {tested} clips with the out-of-fold scores of {pipelines} "
+        f"Compared the labels of {tested} {what} with the out-of-fold scores of {pipelines} "
         f"right for {100 * right:.0f} % of them.",
         [finding for finding in (_finding(rows, tested),) if finding is not None],
         {"clips": tested, "cells": len(scored), "right": round(right, 4), "in_doubt": len(rows)},
     )
+
+
+_Checked = tuple[list[dict[str, Any]], int, float]
+"""Rows of doubtful labels, clearest first; labels that were tested; the share that is right."""
+
+
+def _of_one_label(dataset: Dataset, targets: Targets, scored: Sequence[Floats]) -> _Checked:
+    y = targets.codes
+    doubts = _agreed([_doubts(scores, y) for scores in scored], scored, y)
+    rows = [_row(doubt, dataset, len(scored)) for doubt in doubts]
+    tested = int(np.isfinite(scored[0][:, 0]).sum())
+    return rows, tested, float(np.mean([_right(scores, y) for scores in scored]))
+
+
+def _of_several(dataset: Dataset, targets: Targets, scored: Sequence[Floats]) -> _Checked:
+    """Check each class by itself, yes against no, on the clips that are labelled for it."""
+    assert targets.states is not None
+    found: list[tuple[_Doubt, int]] = []
+    n_right, tested = 0.0, 0
+    for code, state in enumerate(targets.states.T):
+        known = np.flatnonzero(state >= 0)
+        y = state[known].astype(np.intp)
+        pairs = [np.column_stack([1 - s[known, code], s[known, code]]) for s in scored]
+        n_tested = int(np.isfinite(pairs[0][:, 0]).sum())
+        if not n_tested:
+            continue
+        tested += n_tested
+        n_right += n_tested * float(np.mean([_right(pair, y) for pair in pairs]))
+        doubts = _agreed([_doubts(pair, y) for pair in pairs], pairs, y)
+        found += [(replace(doubt, clip=int(known[doubt.clip])), code) for doubt in doubts]
+    found.sort(key=lambda item: (item[0].score - item[0].suggested_score, item[0].clip))
+    rows = []
+    for doubt, code in found:
+        name = targets.classes[code]
+        row = {**_row(replace(doubt, suggested=code), dataset, len(scored))}
+        rows.append(row | {"suggested": name if doubt.suggested else f"not {name}"})
+    return rows, tested, n_right / max(tested, 1)
 
 
 def _mean_scores(result: PipelineResult, targets: Targets) -> Floats:

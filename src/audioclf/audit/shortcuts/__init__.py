@@ -25,6 +25,7 @@ from audioclf.audit.inputs import AuditInput, FileFormat
 from audioclf.audit.shortcuts import elsewhere
 from audioclf.audit.shortcuts.facts import FACTS, FORMAT_FACTS, read_formats
 from audioclf.audit.shortcuts.formats import format_finding, formats_by_class, words_for
+from audioclf.audit.shortcuts.per_class import OfClass, probe_classes
 from audioclf.audit.shortcuts.probe import (
     MIN_AUC,
     Best,
@@ -61,11 +62,12 @@ def audit_shortcuts(inputs: AuditInput) -> Audit:
     dataset, formats = inputs.dataset, inputs.formats
     if formats is None:
         formats = read_formats(inputs.ledger)
-    if dataset.is_several:
-        return _formats_only(dataset, formats)
     folds, description = few_folds(inputs.splits)
-    probe = probe_for(dataset, folds, inputs.seed)
     tables = dict(_tables(dataset, inputs.facts, formats))
+    if dataset.is_several:
+        classes = probe_classes(dataset, folds, tables, inputs.results, inputs.seed)
+        return _of_classes(dataset, formats, classes, description)
+    probe = probe_for(dataset, folds, inputs.seed)
     probed = {kind: probe.fit(table) for kind, table in tables.items()}
     best = probe.best(inputs.results)
     for kind, result in probed.items():
@@ -96,13 +98,40 @@ def _with_elsewhere(
     return replace(result, elsewhere=found)
 
 
-def _formats_only(dataset: Dataset, formats: Mapping[str, FileFormat]) -> Audit:
-    finding = format_finding(dataset, formats_by_class(dataset, formats))
+def _of_classes(
+    dataset: Dataset, formats: Mapping[str, FileFormat], classes: Sequence[OfClass], folds: str
+) -> Audit:
+    """Return the audit of several labels per clip, from the results of each class."""
+    by_class = format_finding(dataset, formats_by_class(dataset, formats))
+    findings = [_finding_of_classes(kind, classes) for kind in _KINDS]
+    most = f" (those of most clips, of {len(dataset.classes)})"
     summary = (
-        f"Compared the formats of {len(dataset)} files with their classes. Level, background and "
-        "length were not: that is not made for several labels per clip."
+        f"Predicted for each of {len(classes)} classes"
+        f"{most * (len(dataset.classes) > len(classes))} whether a clip has it from facts other "
+        f"than the sound, by random forests on {folds}."
     )
-    return Audit("shortcuts", "Shortcuts", summary, [finding] if finding else [])
+    data = {
+        each.probe.label: {"best_cell": each.best and each.best.to_data()}
+        | {kind: result.to_data() for kind, result in each.probed.items()}
+        for each in classes
+    }
+    found = [finding for finding in (by_class, *findings) if finding is not None]
+    return Audit("shortcuts", "Shortcuts", summary, found, {"classes": data})
+
+
+def _finding_of_classes(kind: Kind, classes: Sequence[OfClass]) -> Finding | None:
+    """Return the finding on the class that a table predicts best, which names the others."""
+    found = [each for each in classes if kind in each.probed and each.probed[kind].above_chance]
+    serious = [e for e in found if _severity(kind, e.probed[kind], e.best) == "finding"]
+    ranked = sorted(serious or found, key=lambda each: -each.probed[kind].estimate.value)
+    if not ranked:
+        return None
+    first, others = ranked[0], ranked[1:]
+    finding = _finding(kind, first.probed[kind], first.best, first.probe)
+    if finding is None or not others:
+        return finding
+    listed = ", ".join(f"{e.probe.label!r} ({e.probed[kind].estimate.value:.3f})" for e in others)
+    return replace(finding, text=f"{finding.text} Also: {listed}.")
 
 
 def few_folds(splits: Splits) -> tuple[tuple[Fold, ...], str]:

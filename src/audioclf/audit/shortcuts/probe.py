@@ -54,12 +54,13 @@ class ProbeResult:
     chance: float
     rows: list[dict[str, Any]]
     elsewhere: dict[str, Any] | None = None
+    spread: float = SPREAD
 
     @property
     def above_chance(self) -> bool:
         """Whether the forest is better than chance by more than its uncertainty."""
         estimate = self.estimate
-        return estimate.value - SPREAD * (estimate.value - estimate.low) > self.chance
+        return estimate.value - self.spread * (estimate.value - estimate.low) > self.chance
 
     def to_data(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -117,7 +118,7 @@ class ShortcutProbe:
         return 1.0 / len(np.unique(self.targets.codes[tested]))
 
     def _row(self, column: Column) -> dict[str, Any]:
-        return _row(column, self.targets)
+        return row_of_class(column, self.targets)
 
     def worth(self, row: Mapping[str, Any]) -> float:
         """Return how well a single fact tells the label, from 0.5 to 1."""
@@ -209,11 +210,12 @@ def probe_for(dataset: Dataset, folds: Sequence[Fold], seed: int) -> ShortcutPro
     return kind(dataset, folds, seed)
 
 
-def _row(column: Column, targets: Targets) -> dict[str, Any]:
-    """Return the class that a single fact separates best from the others, with its ROC AUC."""
+def row_of_class(column: Column, targets: Targets, code: int | None = None) -> dict[str, Any]:
+    """Return a class, or that which a single fact separates best from the others, and its AUC."""
     y = targets.codes
     auc = _aucs(column.values, y)
-    code = int(np.argmax(np.abs(auc - 0.5) + 1e-9 * auc))
+    if code is None:
+        code = int(np.argmax(np.abs(auc - 0.5) + 1e-9 * auc))
     inside = y == code
     middle = np.mean if column.is_share else np.median
     return {
