@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from unittest.mock import patch
 
 import librosa
 import numpy as np
@@ -54,6 +55,9 @@ def rows(recordings: Sequence[Matrix], digits: Sequence[Matrix]) -> Iterator[Row
     if importlib.util.find_spec("torch"):
         for name, ys, goal in (("recordings", recordings, 1.6), ("spoken digits", digits, 1.6)):
             yield _against(f"mel, {name}", mel, torch_mel(), ys, goal, name="torch.stft + mm")
+    if importlib.util.find_spec("audioclf_onnx") and importlib.util.find_spec("livekit"):
+        yield _embedding("speech_embedding, recordings", recordings)
+        yield _embedding("speech_embedding, spoken digits", digits[:98])
     yield _pooling(recordings)
     yield _share_of_peak(recordings)
 
@@ -82,6 +86,26 @@ def _against(
         clips=len(ys),
         seconds=sum(map(len, ys)) / SR,
         note=lambda: "" if name == "scipy" else difference(featurizer, other, ys),
+    )
+
+
+def _embedding(title: str, ys: Sequence[Matrix]) -> Row:
+    speech: Any = importlib.import_module("audioclf_onnx.speech")
+
+    def ours() -> Any:
+        return [speech.SpeechEmbedding().extract(y, SR) for y in ys]
+
+    def by_window() -> Any:
+        with patch.object(speech, "_AT_ONCE", 76):
+            return ours()
+
+    return Row(
+        title,
+        lambda: cpu(ours),
+        lambda: cpu(by_window),
+        "each window by itself",
+        clips=len(ys),
+        seconds=sum(map(len, ys)) / SR,
     )
 
 

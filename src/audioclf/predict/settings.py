@@ -45,7 +45,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.events is not None and self.rollup is not None:
-            raise ConfigError("events and a rollup cannot go into one output: choose one")
+            rows = "segments" if isinstance(self.events, SegmentRule) else "events"
+            raise ConfigError(f"{rows} and a rollup cannot go into one output: choose one")
         needed_by = {
             "events are": isinstance(self.events, EventRule),
             "segments are": isinstance(self.events, SegmentRule),
