@@ -36,6 +36,7 @@ def all_rows(data: Path, scratch: Path) -> Iterator[Row]:
         import whole_run_rows
 
         yield from whole_run_rows.rows(speakers, scratch)
+    import detection_rows
     import feature_rows
     import file_rows
 
@@ -50,6 +51,7 @@ def all_rows(data: Path, scratch: Path) -> Iterator[Row]:
         short = [decode(c.source, audio).y for c in file_rows.load(speakers).clips[::10]]
     yield from feature_rows.rows(recordings, short)
     yield from file_rows.rows(folder, archive, speakers)
+    yield from detection_rows.rows()
 
 
 def main() -> None:

@@ -263,7 +263,7 @@ class Dataset:
             f"class {name!r} is missing from all numbers: none of its {count} "
             f"clip{'s' * (count != 1)} could be read"
             for name, count in self.class_counts.items()
-            if name not in subset.class_counts
+            if count and not subset.class_counts.get(name)
         ]
         return self.with_clips(subset.clips, notes=[*lost, *subset.notes])
 

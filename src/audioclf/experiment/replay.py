@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from audioclf.base.errors import EXIT_DATA, EXIT_OK, PluginError
+from audioclf.base.errors import EXIT_DATA, EXIT_OK, PluginError, ResultError
 from audioclf.base.progress import Progress, no_progress
 from audioclf.config.loading import load_config
 from audioclf.experiment.resources import EngineName
@@ -102,6 +102,11 @@ def replay(
     from audioclf.components.discovery import discover
 
     before = read_run(path)
+    if any(pipeline.get("model") for pipeline in before.pipeline_metrics.values()):
+        raise ResultError(
+            f"{path}: an evaluation of finished models cannot be replayed: nothing was fitted",
+            hint="Evaluate the models again: audioclf evaluate MODEL... DATA.",
+        )
     registry = discover() if registry is None else registry
     _check_plugins(before, registry)
     config = load_config(before.path / CONFIG, overrides=overrides, registry=registry)

@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.audit import with_tables
+from audioclf.audit import check_allowed, with_tables
 from audioclf.base.errors import DatasetError
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, single_threaded
@@ -31,6 +30,7 @@ from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.provenance import distributions_of
 from audioclf.experiment.record import make_record
 from audioclf.experiment.resources import Resources
+from audioclf.features.matrix import keep_rows
 from audioclf.models.fold import predict_fold
 from audioclf.runs.folder import RECORD, RunFolder
 from audioclf.runs.results import compared, summarise
@@ -38,8 +38,6 @@ from audioclf.runs.working_folder import working_folder
 from audioclf.runs.writing import write_audits, write_ledger, write_plots, write_results
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from audioclf.components.registry import Registry
     from audioclf.dataset.dataset import Dataset
     from audioclf.engines.base import Engine
@@ -74,6 +72,7 @@ def evaluate_models(
     )
     overrides = list(overrides)
     config, more = read_config(data, models, overrides, registry)
+    check_allowed(config.allow)
     isolate = isolate or untrusted or config.isolate
     resources = Resources(jobs or available_cores(), isolate=isolate, cache_folder=cache_folder)
     progress("load", 0, 1)
@@ -107,13 +106,11 @@ class _Evaluation:
     def config(self) -> RunConfig:
         return self.prepared.config
 
-    @cached_property
-    def splits_words(self) -> str:
-        one = len(self.models) == 1
-        what, whose = (
-            ("1 finished model", "its") if one else (f"{len(self.models)} models", "their")
-        )
-        return f"{what} on clips outside {whose} training"
+    @property
+    def described(self) -> str:
+        if len(self.models) == 1:
+            return "1 finished model on clips outside its training"
+        return f"{len(self.models)} finished models on clips outside their training"
 
     def go(self) -> RunResult:
         """Take every stage of a run but the fits; `record.json` marks it as complete."""
@@ -124,7 +121,7 @@ class _Evaluation:
         with self._timed("evaluate"):
             self.progress("metrics", 0, 1)
             extraction, of_training = self._without_training(extraction)
-            splits = _one_fold(extraction.dataset, self.splits_words)
+            splits = _one_fold(extraction.dataset, self.described)
             results = self._predict(extraction, splits.folds[0])
         with self._timed("report"):
             result = self._summarise(extraction, splits, results, of_training)
@@ -218,7 +215,11 @@ class _Evaluation:
                 f"{' or '.join(each.name for each in self.models)}, so none is left",
                 hint="Name recordings that no model has met.",
             )
-        return _without(extraction, trained), notes
+        kept = _without(extraction, trained)
+        before, after = (each.dataset.class_counts for each in (extraction, kept))
+        if lost := [name for name, count in before.items() if count and not after[name]]:
+            notes.append(f"no clip is left of {', '.join(lost)}, so no average includes them")
+        return kept, notes
 
     def _predict(self, extraction: Extraction, fold: Fold) -> tuple[PipelineResult, ...]:
         classes = extraction.dataset.classes
@@ -301,12 +302,12 @@ def _without(extraction: Extraction, ids: Iterable[str]) -> Extraction:
     dataset = extraction.dataset.subset(
         clip.id for clip in extraction.dataset if clip.id not in left_out
     )
-    rows: NDArray[np.intp] = np.flatnonzero(kept)
+    rows = np.flatnonzero(kept).tolist()
     ledger = tuple(row for row in extraction.ledger if row.clip.id not in left_out)
     return replace(
         extraction,
         dataset=dataset,
         ledger=ledger,
-        matrices={name: matrix[rows] for name, matrix in extraction.matrices.items()},
+        matrices={name: keep_rows(matrix, rows) for name, matrix in extraction.matrices.items()},
         fingerprint=dataset.fingerprint({row.clip.id: row.digest for row in ledger}),
     )
