@@ -38,6 +38,8 @@ from audioclf.runs.working_folder import working_folder
 from audioclf.runs.writing import write_audits, write_ledger, write_plots, write_results
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from audioclf.components.registry import Registry
     from audioclf.dataset.dataset import Dataset
     from audioclf.engines.base import Engine
