@@ -20,7 +20,8 @@ from audioclf.experiment.notify import finished_run
 from audioclf.report.run.several import LabelSets
 from audioclf.runs.comparing import compare_runs
 from audioclf.runs.folder import METRICS, PIPELINES
-from audioclf.runs.reading import read_json, read_run
+from audioclf.runs.reading import read_run
+from audioclf.runs.tables import read_json
 from tests.conftest import run_cli, tone, write_wav
 
 CONFIG = """

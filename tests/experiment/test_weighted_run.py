@@ -9,7 +9,8 @@ import pytest
 
 from audioclf.evaluation.metrics.estimate import estimate
 from audioclf.runs.folder import METRICS, PIPELINES
-from audioclf.runs.reading import read_json, read_run
+from audioclf.runs.reading import read_run
+from audioclf.runs.tables import read_json
 from tests.conftest import run_cli, tone, write_wav
 
 CONFIG = """

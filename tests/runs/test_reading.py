@@ -141,7 +141,7 @@ def test_a_lost_last_line_is_noticed(name: str, folder: Path, tmp_path: Path) ->
         (FOLDS, "repeat", "two", "'two'"),
         (PREDICTIONS, "cell", "other", "has no pipeline 'other'"),
         (PREDICTIONS, "label", "hugh", "it has no 'hugh'"),
-        (PREDICTIONS, "score_low", "", "could not convert"),
+        (PREDICTIONS, "score_low", "", "a score is missing"),
         (PREDICTIONS, "fold", "9", f"the folds in {FOLDS}"),
     ],
 )

@@ -48,7 +48,7 @@ def with_type(name: str, type_name: str) -> str:
 def per_class_text(run: Path, pipeline: str) -> str:
     """Return the table of classes of a pipeline in a finished run, the worst F1 first."""
     from audioclf.runs.folder import METRICS, PIPELINES
-    from audioclf.runs.reading import read_json
+    from audioclf.runs.tables import read_json
 
     classes = read_json(run / METRICS)[PIPELINES][pipeline].get("per_class") or {}
     rows = sorted(classes.items(), key=lambda item: (item[1]["f1"] or {}).get("value") or 0.0)

@@ -32,6 +32,7 @@ from audioclf.runs.working_folder import FIT_CACHE, working_folder
 
 if TYPE_CHECKING:
     from audioclf.audit.findings import Audit
+    from audioclf.components.classifier import Classifier
     from audioclf.components.featurizer import Featurizer
     from audioclf.dataset.targets import Targets
     from audioclf.engines.base import Engine
@@ -226,10 +227,14 @@ class _Run:
         return extraction
 
     def _evaluate(self, prepared: Prepared, extraction: Extraction, engine: Engine) -> _Evaluation:
+        from audioclf.engines.ahead import begun
         from audioclf.evaluation.cross_validation import evaluate
         from audioclf.evaluation.memory import plan_fits
 
         dataset, pipelines = extraction.dataset, prepared.pipelines
+        # Workers import the libraries of the classifiers while this process does the first fit.
+        classifiers = [item.classifier for item in pipelines]
+        begun(_processes(engine), _build, range(self.resources.jobs), shared=classifiers)
         splits = prepared.splits(dataset)
         path = self.folder.path / FIT_CACHE
         fit_cache = self.state.fit_cache = prepared.open_fit_cache(path, extraction)
@@ -385,6 +390,11 @@ class _Run:
                 f"also kept, as equal to the best on these clips: {', '.join(kept)}; "
                 "`audioclf evaluate` compares models on new recordings"
             )
+
+
+def _build(_: int, classifiers: Iterable[Classifier]) -> None:
+    for classifier in classifiers:
+        classifier.build(random_state=0)
 
 
 def _processes(engine: Engine) -> ProcessEngine | None:

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from audioclf.base.errors import ResultError
 from audioclf.base.locks import take_lock
 from audioclf.runs.folder import CONFIG, LOCK, METRICS, PIPELINES, RECORD, UNFINISHED
-from audioclf.runs.reading import naming, read_config, read_json
+from audioclf.runs.reading import read_config
+from audioclf.runs.tables import naming, read_json
 
 State = Literal["finished", "running", "unfinished", "damaged"]
 

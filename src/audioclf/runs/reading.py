@@ -6,13 +6,10 @@ and comparisons take them like those of a run in memory.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +27,7 @@ from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
 from audioclf.runs import folder as files
 from audioclf.runs.folder import FoldRow, PredictionRow, decision_column, named, row_of
+from audioclf.runs.tables import HINT, naming, read_json, read_rows, read_table, read_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,9 +35,6 @@ if TYPE_CHECKING:
     Codes = NDArray[np.intp]
 
 _Row = dict[str, str]
-_Prediction = tuple[PredictionRow, list[str]]
-
-_HINT = "A file of the run was changed or cut off. Run its config again."
 
 
 @dataclass(frozen=True)
@@ -178,7 +173,7 @@ def read_run(path: str | Path) -> SavedRun:
             str(pipeline["featurizer"]), str(pipeline["classifier"]), _seconds(pipeline)
             ("probability", "decision", "none").index(pipeline["scores"])
     classes = tuple(metrics["classes"])
-    rows = _table(folder / files.FOLDS)
+    rows = read_table(folder / files.FOLDS)
     with naming(folder / files.FOLDS):
         fold_rows = [row_of(FoldRow, row) for row in rows]
     clips, left_out = _clips(folder, fold_rows, metrics, record["dataset"]["clips"])
@@ -195,11 +190,11 @@ def is_several(metrics: Mapping[str, Any]) -> bool:
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the config of a run as plain data, with a name, a seed and a metric."""
     path = folder / files.CONFIG
-    _text(path)
+    read_text(path)
     try:
         data = read_yaml(path).data
     except AudioclfError as exc:
-        raise ResultError(exc.message, hint=_HINT) from exc
+        raise ResultError(exc.message, hint=HINT) from exc
     with naming(path):
         str(data["name"]), int(data["seed"]), str(data["metrics"][0])
     return dict(data)
@@ -207,7 +202,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def read_predictions(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of `predictions.csv` with numbers as numbers, and missing scores as None."""
-    header, rows = _rows(folder / files.PREDICTIONS)
+    header, rows = read_rows(folder / files.PREDICTIONS)
     table = []
     with naming(folder / files.PREDICTIONS):
         for texts in rows:
@@ -227,7 +222,7 @@ def _clips(
     folder: Path, fold_rows: Sequence[FoldRow], metrics: Mapping[str, Any], n_clips: int
 ) -> tuple[tuple[SavedClip, ...], tuple[_Row, ...]]:
     """Return the clips that were evaluated, and the ledger rows of the others."""
-    rows = _table(folder / files.LEDGER)
+    rows = read_table(folder / files.LEDGER)
     groups = {row.path: row.group or None for row in fold_rows}
     with naming(folder / files.LEDGER):
         clips = tuple(
@@ -268,125 +263,84 @@ def _folds(folder: Path, rows: Sequence[FoldRow], clips: Sequence[SavedClip]) ->
 def _pipelines(
     folder: Path, metrics: Mapping[str, Any], clips: Sequence[SavedClip], folds: Sequence[Fold]
 ) -> tuple[SavedPipeline, ...]:
-    rows: dict[str, list[_Prediction]] = {name: [] for name in metrics[files.PIPELINES]}
     expected = [(str(fold.repeat), fold.name, clips[at].id) for fold in folds for at in fold.test]
     ends = np.cumsum([len(fold.test) for fold in folds])
-    pipelines = []
-    header, lines = _rows(folder / files.PREDICTIONS)
+    header, rows = read_rows(folder / files.PREDICTIONS)
     at = {column: place for place, column in enumerate(header)}
+    pipelines = []
     with naming(folder / files.PREDICTIONS):
         first = [at[column] for column in PredictionRow._fields]
-        for row in lines:
+        classes = metrics["classes"]
+        scored = any(item["scores"] != "none" for item in metrics[files.PIPELINES].values())
+        numbers = [at[files.score_column(name)] for name in classes if scored]
+        # Earlier versions wrote no decision values; then scores rank the clips.
+        numbers += [at[n] for n in map(decision_column, classes) if n in at]
+        tables = {name: _Predictions(expected) for name in metrics[files.PIPELINES]}
+        for row in rows:
             prediction = PredictionRow(*(csv_text(row[place]) for place in first))
-            if prediction.cell not in rows:
+            if prediction.cell not in tables:
                 raise ValueError(f"{files.METRICS} has no pipeline {prediction.cell!r}")
-            rows[prediction.cell].append((prediction, row))
+            tables[prediction.cell].add(prediction, [row[place] for place in numbers])
         for name, written in metrics[files.PIPELINES].items():
-            if [(row.repeat, row.fold, row.path) for row, _ in rows[name]] != expected:
+            table = tables[name]
+            if not len(table.labels) == table.n_right == len(expected):
                 raise ValueError(
                     f"the predictions of {name!r} are not those of the folds in {files.FOLDS}"
                 )
+            values = np.asarray(table.values).reshape(len(expected), len(numbers))
+            parts = [slice(end - len(f.test), end) for f, end in zip(folds, ends, strict=True)]
             results = tuple(
-                _fold_result(fold, rows[name][end - len(fold.test) : end], at, metrics, written)
-                for fold, end in zip(folds, ends, strict=True)
+                _fold_result(fold, table.labels[part], values[part], metrics, written)
+                for fold, part in zip(folds, parts, strict=True)
             )
             kinds = str(written["featurizer"]), str(written["classifier"])
             pipelines.append(SavedPipeline(name, *kinds, results))
     return tuple(pipelines)
 
 
+@dataclass
+class _Predictions:
+    """Rows of one pipeline, which `are_of` clips and folds: labels, and numbers or NaN."""
+
+    are_of: list[tuple[str, str, str]]
+    labels: list[str] = field(default_factory=list)
+    values: array[float] = field(default_factory=lambda: array("d"))
+    n_right: int = 0
+
+    def add(self, row: PredictionRow, cells: Sequence[str]) -> None:
+        """Add a row, and count it if it is of the clip and fold of its place."""
+        at, place = len(self.labels), (row.repeat, row.fold, row.path)
+        self.n_right += at < len(self.are_of) and place == self.are_of[at]
+        self.labels.append(row.label)
+        self.values.extend(map(float, cells if all(cells) else (cell or "nan" for cell in cells)))
+
+
 def _fold_result(
     fold: Fold,
-    rows: Sequence[_Prediction],
-    at: Mapping[str, int],
+    labels: Sequence[str],
+    values: NDArray[np.float64],
     metrics: Mapping[str, Any],
     pipeline: Mapping[str, Any],
 ) -> FoldResult:
     classes, kind = metrics["classes"], pipeline["scores"]
-    codes = {name: code for code, name in enumerate(classes)}
-    scores = None
-    if kind != "none":
-        scores = _columns(rows, [at[files.score_column(name)] for name in classes])
-    places = [at.get(decision_column(name)) for name in classes]
-    known = [place for place in places if place is not None]
-    # Earlier versions wrote no decision values; then scores rank the clips.
-    has_decision_values = len(known) == len(classes) and all(
-        row[place] for _, row in rows for place in known
-    )
-    decision_values = _columns(rows, known) if has_decision_values else None
+    scores, decision_values = map(np.array, np.split(values, [len(classes)], axis=1))
+    if kind != "none" and np.isnan(scores).any():
+        raise ValueError(f"a score is missing in fold {fold.name!r}")
+    ranked = 0 < decision_values.shape[1] == len(classes) and not np.isnan(decision_values).any()
     y_pred: NDArray[Any]
     if metrics.get("target") == "number":
-        y_pred = np.array([float(row.label) for row, _ in rows])
+        y_pred = np.array([float(label) for label in labels])
     elif is_several(metrics):
-        y_pred = states_of([row.label for row, _ in rows], classes)
+        y_pred = states_of(labels, classes)
     else:
-        y_pred = np.asarray([codes[row.label] for row, _ in rows], dtype=np.intp)
-    seconds = _seconds(pipeline)
-    return FoldResult(fold, y_pred, scores, kind, seconds, 0.0, decision_values=decision_values)
+        codes = {name: code for code, name in enumerate(classes)}
+        y_pred = np.asarray([codes[label] for label in labels], dtype=np.intp)
+    outputs = (None if kind == "none" else scores, kind, _seconds(pipeline), 0.0)
+    ranks = decision_values if ranked else None
+    return FoldResult(fold, y_pred, *outputs, decision_values=ranks)
 
 
 def _seconds(pipeline: Mapping[str, Any]) -> float:
     """Return the seconds of a fit; NaN for a model that was not fitted in this run."""
     seconds = pipeline["fit_seconds"]
     return math.nan if seconds is None else float(seconds)
-
-
-def _columns(rows: Sequence[_Prediction], places: Sequence[int]) -> NDArray[np.float64]:
-    return np.asarray([[float(row[place]) for place in places] for _, row in rows])
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the content of a JSON file of a run."""
-    try:
-        data = json.loads(_text(path))
-    except ValueError as exc:
-        raise _damaged(path, f"it is not complete JSON ({exc})") from exc
-    if not isinstance(data, dict):
-        raise _damaged(path, "it is not a mapping")
-    return data
-
-
-def _table(path: Path) -> list[_Row]:
-    header, rows = _rows(path)
-    return [dict(zip(header, map(csv_text, row), strict=True)) for row in rows]
-
-
-def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns and the cells of a table as they are written."""
-    try:
-        header, *rows = [row for row in csv.reader(io.StringIO(_text(path), newline="")) if row]
-    except csv.Error as exc:
-        raise _damaged(path, str(exc)) from exc
-    if any(len(row) != len(header) for row in rows):
-        raise _damaged(path, "a row is longer or shorter than the header")
-    return header, rows
-
-
-def _text(path: Path) -> str:
-    """Return the text of a file, which ends with a line break unless it was cut off."""
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except FileNotFoundError as exc:
-        raise ResultError(f"{path}: is missing", hint=_HINT) from exc
-    except OSError as exc:
-        raise _damaged(path, exc.strerror or str(exc)) from exc
-    except UnicodeDecodeError as exc:
-        raise _damaged(path, f"byte {exc.start} is not UTF-8") from exc
-    if not text.endswith("\n"):
-        raise _damaged(path, "it is cut off in the middle of a line")
-    return text
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Turn errors in the content of a file into one that names the file."""
-    try:
-        yield
-    except KeyError as exc:
-        raise _damaged(path, f"it has no {exc.args[0]!r}") from exc
-    except (ValueError, IndexError, TypeError, AttributeError) as exc:
-        raise _damaged(path, str(exc)) from exc
-
-
-def _damaged(path: Path, why: str) -> ResultError:
-    return ResultError(f"{path}: cannot be read: {why}", hint=_HINT)

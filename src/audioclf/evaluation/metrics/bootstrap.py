@@ -24,7 +24,7 @@ CONFIDENCE_LEVEL = 0.95
 BLOCK_BYTES = 2 * 2**20
 """Size of a block of weights; one that fits into the processor's cache is also fastest."""
 
-KEPT_BYTES = 48 * 2**20
+KEPT_BYTES = 100 * 2**20
 """Draws up to this size are kept for the next metric, since drawing is slow."""
 
 
@@ -115,7 +115,7 @@ def _t_quantile(df: int) -> float:
 
 
 def _draws(n_units: int, seed: int, n_rows: int) -> Iterator[NDArray[np.integer]]:
-    if n_units * N_RESAMPLES * np.dtype(np.uint16).itemsize > KEPT_BYTES:
+    if n_units * N_RESAMPLES > KEPT_BYTES:
         yield from _drawn(n_units, seed, n_rows)
         return
     kept = _kept(n_units, seed)
@@ -124,10 +124,10 @@ def _draws(n_units: int, seed: int, n_rows: int) -> Iterator[NDArray[np.integer]
 
 
 @lru_cache(maxsize=1)
-def _kept(n_units: int, seed: int) -> NDArray[np.uint16]:
-    """Return all resamples."""
+def _kept(n_units: int, seed: int) -> NDArray[np.uint8]:
+    """Return all resamples in a byte for each unit: of many units none is drawn 256 times."""
     n_rows = max(1, BLOCK_BYTES // (8 * n_units))
-    kept = np.empty((N_RESAMPLES, n_units), dtype=np.uint16)
+    kept = np.empty((N_RESAMPLES, n_units), dtype=np.uint8)
     start = 0
     for draws in _drawn(n_units, seed, n_rows):
         kept[start : start + len(draws)] = draws
