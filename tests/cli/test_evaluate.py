@@ -151,7 +151,7 @@ def test_the_page_is_made_again_from_the_folder(done: tuple[Done, Path], tmp_pat
     assert "cross-validation" in page
     again = tmp_path / "again.html"
     run_cli("report", out, "--out", again, code=0)
-    assert "cannot be replayed" in run_cli("replay", out, code=2).stderr
+    assert "cannot be replayed" in run_cli("replay", out, code=6).stderr
     assert "data:audio/" in again.read_text(encoding="utf-8")
 
 
