@@ -9,7 +9,6 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from sklearn.svm import SVC
 
 from audioclf.evaluation.class_fits import best_f1_threshold
 from audioclf.evaluation.cross_validation import evaluate
@@ -18,25 +17,8 @@ from audioclf.evaluation.metrics.several_classes import per_class_of_states
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
+from tests.evaluation.toy_classifiers import LogReg, Margin
 from tests.targets import several_targets
-
-
-class LogReg(Classifier):
-    """Logistic regression."""
-
-    type: Literal["logreg"] = "logreg"
-
-    def build(self, *, random_state: int) -> Any:
-        return LogisticRegression(random_state=random_state)
-
-
-class Margin(Classifier):
-    """A classifier without probabilities."""
-
-    type: Literal["margin"] = "margin"
-
-    def build(self, *, random_state: int) -> Any:
-        return SVC(kernel="linear")
 
 
 class _Signs(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

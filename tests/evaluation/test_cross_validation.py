@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
-from sklearn.svm import SVC
 
 from audioclf.base.errors import ClassifierError
 from audioclf.builtin.classifiers.sgd import Sgd
@@ -23,25 +22,8 @@ from audioclf.evaluation.predictions import predicted
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
+from tests.evaluation.toy_classifiers import LogReg, Margin
 from tests.targets import targets_of
-
-
-class LogReg(Classifier):
-    """Logistic regression."""
-
-    type: Literal["logreg"] = "logreg"
-
-    def build(self, *, random_state: int) -> Any:
-        return LogisticRegression(random_state=random_state)
-
-
-class Margin(Classifier):
-    """A classifier without probabilities."""
-
-    type: Literal["margin"] = "margin"
-
-    def build(self, *, random_state: int) -> Any:
-        return SVC(kernel="linear")
 
 
 class _Broken(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
