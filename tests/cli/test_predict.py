@@ -110,6 +110,7 @@ def test_label_files_of_several_recordings_need_a_folder(
         (["--threshold", "0.3"], "--threshold is about events\n  Add --events."),
         (["--merge-gap", "1", "--window", "1"], "--merge-gap is about events"),
         (["--segments"], "segments are made of windows\n  Add --window, in s."),
+        (["--segments", "--rollup", "mean"], "segments and a rollup cannot go into one output"),
         (["--segments", "--events", "--window", "1"], "two kinds of rows: choose one"),
         (["--segments", "--only", "ken", "--window", "1"], "--only is about events"),
         (["--events"], "events are made of windows\n  Add --window, in s."),

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class EventRule:
     than `min_duration` s are dropped. With `only`, no other class makes events; a class in `skip`
     makes none, nor does one whose name says that there is nothing, unless `only` names it.
     """
+
+    rows: ClassVar[str] = "events"
 
     threshold: float = 0.5
     threshold_off: float | None = None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class SegmentRule:
 
     A recording that is shorter is one segment.
     """
+
+    rows: ClassVar[str] = "segments"
 
     min_duration: float = 0.0
 

@@ -45,11 +45,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.events is not None and self.rollup is not None:
-            rows = "segments" if isinstance(self.events, SegmentRule) else "events"
-            raise ConfigError(f"{rows} and a rollup cannot go into one output: choose one")
+            raise ConfigError(
+                f"{self.events.rows} and a rollup cannot go into one output: choose one"
+            )
         needed_by = {
-            "events are": isinstance(self.events, EventRule),
-            "segments are": isinstance(self.events, SegmentRule),
+            f"{self.events.rows if self.events else 'events'} are": self.events is not None,
             "a rollup is": self.rollup is not None,
             f"the format {self.output.name} is": self.output.needs_windows,
         }
@@ -168,7 +168,7 @@ def check_settings(model: Model, settings: Settings) -> list[str]:
     """Return notes about windows that do not suit the model."""
     if model.is_number:
         if settings.events is not None or settings.rollup == "share":
-            what = "events are" if settings.events is not None else "--rollup share is"
+            what = f"{settings.events.rows} are" if settings.events else "--rollup share is"
             raise ConfigError(
                 f"{what} made of classes, and the model gives numbers",
                 hint="Use windows, or --rollup mean.",
