@@ -179,7 +179,7 @@ def _wide(model: Any) -> None:
             "its graph has operators of its own",
         ),
         (_edited(lambda model: model.graph.node.pop()), "ONNX Runtime does not take its graph"),
-        (_edited(_hungry), "the graph of the model cannot be run: Fail"),
+        (_edited(_hungry), "the graph of the model cannot be run: "),
         (_edited(_renamed), "its graph has other classes"),
         (_edited(_other_scores), "scores of its graph differ by up to"),
         (_edited(_other_features), "features of its graph differ by up to 1"),

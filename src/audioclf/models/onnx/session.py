@@ -17,4 +17,10 @@ def open_session(content: bytes, *, limited: bool = False) -> Any:
     options.intra_op_num_threads = 1
     if limited:
         options.add_session_config_entry("session.use_env_allocators", "1")
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        content,
+        options,
+        providers=["CPUExecutionProvider"],
+        # Constants are computed with memory of their own.
+        disabled_optimizers=["ConstantFolding"] if limited else None,
+    )
