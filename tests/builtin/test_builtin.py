@@ -25,7 +25,16 @@ def declared(hook: str) -> list[str]:
     [
         (
             "audioclf_loaders",
-            {"annotations", "audiofolder", "esc50", "folder", "manifest", "urbansound8k", "zip"},
+            {
+                "annotations",
+                "audiofolder",
+                "esc50",
+                "folder",
+                "manifest",
+                "reviewed",
+                "urbansound8k",
+            }
+            | {"zip"},
         ),
         ("audioclf_featurizers", {"chroma", "concat", "cqt", "mel", "mfcc", "spectral", "stft"}),
         (

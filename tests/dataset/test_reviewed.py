@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from audioclf.base.errors import DatasetError, SplitError
+from audioclf.builtin.loaders.reviewed import Reviewed
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.review_list import Answer, Window, agreed, columns_of, csv_row, latest
 from audioclf.dataset.reviewed import with_reviewed
@@ -32,6 +33,9 @@ def answer(
 def write(path: Path, answers: list[Answer]) -> Path:
     lines = [columns_of(["wren"], answers=True), *(item.cells(["wren"]) for item in answers)]
     path.write_text("".join(map(csv_row, lines)), encoding="utf-8")
+    (path.parent / "field").mkdir(exist_ok=True)
+    for name in ("night.wav", "field/other.wav"):
+        (path.parent / name).touch()
     return path
 
 
@@ -133,6 +137,24 @@ def test_clips_chosen_by_score_train_apart_from_their_group(
         apart = not {groups[at] for at in chosen} & {groups[at] for at in test}
         assert (chosen <= train) if apart else not chosen & train
     assert "5 of 13 clips were chosen by their score and only train" in splits.notes
+
+
+def test_the_windows_of_a_table_are_a_dataset(tmp_path: Path) -> None:
+    rows = [answer(1, "wren", by="random"), answer(2, "owl;wren"), answer(100, "owl")]
+    single = Reviewed(path=write(tmp_path / "reviewed.csv", rows)).load()
+    assert [(clip.label, clip.group) for clip in single] == [
+        ("owl", "field/other.wav"),
+        ("wren", "night.wav"),
+    ]
+    several = Reviewed(path=tmp_path / "reviewed.csv", labels="several").load()
+    assert several.is_several
+    assert sorted(clip.label for clip in several) == ["owl", "owl;wren", "wren"]
+    (tmp_path / "night.wav").unlink()
+    with pytest.raises(DatasetError, match="1 recording is missing"):
+        Reviewed(path=tmp_path / "reviewed.csv").load()
+    write(tmp_path / "reviewed.csv", [answer(1, "", "unsure")])
+    with pytest.raises(DatasetError, match="no window has a label"):
+        Reviewed(path=tmp_path / "reviewed.csv").load()
 
 
 def test_a_dataset_needs_clips_to_test(tmp_path: Path) -> None:

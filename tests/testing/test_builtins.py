@@ -46,6 +46,7 @@ from audioclf.builtin.loaders.audiofolder import AudioFolder
 from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.builtin.loaders.manifest import Manifest
 from audioclf.builtin.loaders.published import Esc50, UrbanSound8K
+from audioclf.builtin.loaders.reviewed import Reviewed
 from audioclf.components.classifier import Classifier
 from audioclf.components.component import Component
 from audioclf.testing import Check, example_sounds, parametrize_with_checks
@@ -104,6 +105,7 @@ def loaders() -> list[Component]:
         ZipDataset(path=zip_folder(sounds, root / "sounds.zip")),
         Manifest(path=table, root=sounds),
         Annotations(path=annotated(root / "marked", wavs)),
+        Reviewed(path=reviewed(root / "review", wavs)),
         Esc50(path=esc50(root / "ESC-50-master", wavs)),
         UrbanSound8K(path=urbansound8k(root / "UrbanSound8K", wavs)),
     ]
@@ -114,6 +116,14 @@ def annotated(root: Path, wavs: list[Path]) -> Path:
         copied(path, root / path.name)
         (root / f"{path.stem}.txt").write_text(f"0.05\t0.25\t{path.parent.name}\n")
     return root
+
+
+def reviewed(root: Path, wavs: list[Path]) -> Path:
+    lines = ["path,start,end,label,state\n"]
+    for path in wavs:
+        copied(path, root / path.name)
+        lines.append(f"{path.name},0.05,0.25,{path.parent.name},labelled\n")
+    return written(root / "reviewed.csv", lines)
 
 
 def esc50(root: Path, wavs: list[Path]) -> Path:

@@ -37,6 +37,7 @@ from audioclf.builtin.loaders.audiofolder import AudioFolder
 from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.builtin.loaders.manifest import Manifest
 from audioclf.builtin.loaders.published import Esc50, UrbanSound8K
+from audioclf.builtin.loaders.reviewed import Reviewed
 from audioclf.plugin import hookimpl
 
 if TYPE_CHECKING:
@@ -50,7 +51,16 @@ AUDIOCLF_PLUGIN_API = 1
 @hookimpl
 def audioclf_loaders() -> Iterable[type[Loader]]:
     """Return the built-in loaders."""
-    return [Annotations, AudioFolder, Esc50, FolderDataset, Manifest, UrbanSound8K, ZipDataset]
+    return [
+        Annotations,
+        AudioFolder,
+        Esc50,
+        FolderDataset,
+        Manifest,
+        Reviewed,
+        UrbanSound8K,
+        ZipDataset,
+    ]
 
 
 @hookimpl

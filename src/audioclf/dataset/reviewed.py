@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.label_sets import SEPARATOR, UNSURE, join_labels, split_labels
-from audioclf.dataset.path_labels import count
+from audioclf.dataset.path_labels import count, shown
 from audioclf.dataset.review_list import RANDOM, Answer, agreed, latest, read_answers, source_named
 from audioclf.dataset.review_list import UNSURE as IS_UNSURE
 from audioclf.dataset.sources import (
@@ -30,29 +29,42 @@ def with_reviewed(dataset: Dataset, tables: Sequence[Path | str]) -> Dataset:
     The windows of a recording have its group, or form one. Those that were not drawn at random
     only train. Windows that are not labelled, or are clips of the dataset, are left out.
     """
-    adding = _Adding(dataset)
-    for table in tables:
-        if not isinstance(table, Path):
-            raise DatasetError(f"{table}: reviewed windows are read from files on this machine")
-        adding.read(table)
+    adding = _Adding(dataset.clips, dataset.classes, several=dataset.is_several)
+    adding.read_all(tables)
     notes = (*dataset.notes, *adding.notes())
-    clips = (*dataset.clips, *adding.clips)
-    return Dataset(clips, name=dataset.name, notes=notes, several=dataset.is_several)
+    return dataset.with_clips((*dataset.clips, *adding.clips), notes=notes)
 
 
-@dataclass
+def reviewed_windows(table: Path | str, *, several: bool = False) -> Dataset:
+    """Return the windows of a table of `audioclf review` as a dataset; see `with_reviewed`."""
+    adding = _Adding((), (), several=several)
+    adding.read_all([table])
+    if not adding.clips:
+        raise DatasetError(f"{table}: no window has a label; {'; '.join(adding.notes())}")
+    return Dataset(adding.clips, name=str(table), notes=adding.notes(), several=several)
+
+
 class _Adding:
     """Clips of reviewed windows, and counts of what is left out."""
 
-    dataset: Dataset
-    clips: list[Clip] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self.ids = {clip.id for clip in self.dataset}
+    def __init__(self, clips: Sequence[Clip], classes: Sequence[str], *, several: bool) -> None:
+        self.classes, self.several = classes, several
+        self.clips: list[Clip] = []
+        self.left_out: Counter[str] = Counter()
+        self.missing: list[str] = []
+        self.ids = {clip.id for clip in clips}
         self.known: dict[object, Clip] = {}
-        for clip in self.dataset:
+        for clip in clips:
             self.known.setdefault(_key(clip.source), clip)
+
+    def read_all(self, tables: Sequence[Path | str]) -> None:
+        for table in tables:
+            if not isinstance(table, Path):
+                raise DatasetError(f"{table}: reviewed windows are read from files on this machine")
+            self.read(table)
+        if self.missing:
+            files = count(len(self.missing), "recording is", "recordings are")
+            raise DatasetError(f"{table}: {files} missing: {shown(self.missing)}")
 
     def read(self, table: Path) -> None:
         answers, _ = read_answers(table)
@@ -70,6 +82,9 @@ class _Adding:
             return "of no class, or of several, where a clip has one"
         window = answer.window
         source = source_named(table.parent, window.path)
+        if isinstance(source, FileSource) and not source.path.is_file():
+            self.missing += [] if window.path in self.missing else [window.path]
+            return ""
         span = Span(window.start, window.end)
         owner = self.known.get(_key(source))
         recording = window.path if owner is None else owner.recording
@@ -85,11 +100,11 @@ class _Adding:
 
     def _label(self, answer: Answer) -> str | None:
         """Return the label of a clip; None if it cannot be one of this dataset."""
-        if not self.dataset.is_several:
+        if not self.several:
             single = answer.label and SEPARATOR not in answer.label
             return answer.label if single and not answer.label.startswith(UNSURE) else None
         present, unlabelled = split_labels(answer.label)
-        unasked = set(self.dataset.classes) - {*answer.asked, *present}
+        unasked = set(self.classes) - {*answer.asked, *present}
         return join_labels(present, {*unlabelled, *unasked})
 
     def notes(self) -> Iterator[str]:

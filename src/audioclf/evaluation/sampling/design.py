@@ -45,7 +45,8 @@ def sizes_of_draws(sizes: Ints, n: int, power: float, fewest: int = 2) -> Floats
     n = min(n, int(sizes.sum()))
     if power >= 1.0:
         return np.asarray(n * sizes / sizes.sum())
-    least = np.minimum(min(fewest, n // max(np.count_nonzero(sizes), 1)), sizes)
+    n_used = max(int((sizes > 0).sum()), 1)
+    least = np.minimum(min(fewest, n // n_used), sizes)
     draws = np.zeros(len(sizes))
     free = np.ones(len(sizes), dtype=bool)
     while free.any():  # strata that are used up, or get the least, leave the rest to others

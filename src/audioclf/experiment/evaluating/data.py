@@ -107,7 +107,7 @@ def load_shared(
     a model can predict, so that a wrong prediction counts. Of several, other classes are no longer
     among the labels.
     """
-    dataset = load_dataset(config, registry)
+    dataset = _tested(load_dataset(config, registry))
     several = models[0].model.is_several
     if dataset.is_several != several:
         kinds = ("one label per clip", "several labels per clip")
@@ -131,6 +131,17 @@ def load_shared(
         return dataset.with_clips(clips, classes=shared), notes
     clips = [clip for clip in dataset if clip.label in shared]
     return dataset.with_clips(clips, classes=shared.union(*known)), notes
+
+
+def _tested(dataset: Dataset) -> Dataset:
+    """Leave out clips that were chosen by their score, which only train."""
+    clips = [clip for clip in dataset if not clip.only_trains]
+    if not clips:
+        raise DatasetError(
+            f"{dataset.name}: all clips were chosen by their score, and say nothing of others",
+            hint="Test on the reviews of a list of `audioclf suggest --by random`.",
+        )
+    return dataset if len(clips) == len(dataset) else dataset.with_clips(clips)
 
 
 def _only(label: str, classes: set[str]) -> str:
