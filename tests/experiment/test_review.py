@@ -30,6 +30,17 @@ def collection(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return scores.round(3), events, recordings
 
 
+def test_a_random_list_has_the_wanted_length_and_one_probability() -> None:
+    hits = np.zeros(N)
+    for seed in range(60):
+        chosen = chosen_by("random", n=100, seed=seed)
+        assert len(chosen.positions) == 100
+        hits[chosen.positions] += 1
+    scores, _, _ = collection()
+    high = scores >= 0.5  # as often as low scores
+    assert abs(hits[high].mean() - hits[~high].mean()) < 4 * (5 * (1 / high.sum())) ** 0.5
+
+
 def chosen_by(by: str, n: int = 60, seed: int = 0, most: int | None = None) -> Chosen:
     scores, _, recordings = collection()
     rng = np.random.default_rng(seed)

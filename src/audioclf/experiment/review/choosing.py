@@ -12,6 +12,7 @@ from audioclf.dataset.review_list import RANDOM, UNCERTAIN
 from audioclf.evaluation.sampling.design import (
     Floats,
     Ints,
+    dependent_rounding,
     draw,
     first_of_each,
     score_bands,
@@ -94,7 +95,11 @@ def choose(
         wanted = sizes_of_draws(counts, n - len(fixed), _POWERS[choice.by])
         used = np.bincount(recordings[fixed], minlength=int(recordings.max()) + 1)
         limits = None if most is None else most - used
+        equal = choice.by == "random" and limits is None
+        if equal:  # so that the number of windows is kept, too
+            wanted = dependent_rounding(wanted[None], rng)[0].astype(np.float64)
         drawn, shares = draw(bands[rest], recordings[rest], wanted, rng, limits)
+        shares = np.full(len(rest), n / len(rest)) if equal else shares
         owners = _owners(np.bincount(bands[rest[drawn]], minlength=len(lows)))
         keys += [(way, owners[band]) for band in bands[rest[drawn]].tolist()]
         for band, size in enumerate(counts.tolist()):
