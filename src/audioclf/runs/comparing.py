@@ -24,7 +24,7 @@ from audioclf.evaluation.folds import untested
 from audioclf.evaluation.metrics.estimate import Estimate, check_metrics, estimate, is_available
 from audioclf.runs.folder import COSTS, PIPELINES, interval_data
 from audioclf.runs.reading import SavedClip, SavedPipeline, SavedRun, read_run
-from audioclf.runs.results import unit_word
+from audioclf.runs.units import unit_word
 
 MARGIN_KEY = "equivalence_margin"
 

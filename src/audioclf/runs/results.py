@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from audioclf.base.text import html_table
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
-from audioclf.dataset.targets import Targets, Unit
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.comparison.selection import corrected_best
@@ -32,6 +31,7 @@ from audioclf.features.extraction import Extraction
 from audioclf.runs.finished import EvaluatedModel
 from audioclf.runs.folder import LEDGER, RunFolder, named
 from audioclf.runs.reading import read_predictions
+from audioclf.runs.units import unit_word, weighted_by
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -309,30 +309,6 @@ def compared(
 
 _MAX_NAMED = 5
 """Classes that a note names at most."""
-
-_GROUP_WORD = re.compile(
-    "animal|bird|day|deployment|device|farm|individual|location|microphone|night|patient|person|"
-    "place|recorder|room|session|site|speaker|station|subject"
-)
-
-
-def unit_word(dataset: Mapping[str, Any], unit: Unit) -> str:
-    """Return the resampling unit by the name of the column with the groups, such as "site".
-
-    `dataset` is that part of a config.
-
-    >>> unit_word({"columns": {"group": "Site"}}, "group"), unit_word({"group": "x"}, "group")
-    ('site', 'group')
-    """
-    column = dataset.get("group") or (dataset.get("columns") or {}).get("group")
-    word = str(column).casefold()
-    return word if unit == "group" and _GROUP_WORD.fullmatch(word) else unit
-
-
-def weighted_by(dataset: Mapping[str, Any], targets: Targets) -> str:
-    """Return the column with the weights of the clips; empty if all clips count the same."""
-    columns = dataset.get("columns") or {}
-    return "" if targets.weights is None else str(columns.get("weight") or "weight")
 
 
 def _rank(result: Estimate | None, main: Metric) -> float:
