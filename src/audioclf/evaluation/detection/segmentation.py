@@ -57,7 +57,7 @@ def segmentation_scores(
     if background is not None and background not in classes:
         classes = (*classes, background)
     n_recordings, n_classes = len(survey.recordings), len(classes)
-    hits, detected, truth = (np.zeros((n_recordings, n_classes)) for _ in range(3))
+    counts = np.zeros((3, n_recordings, n_classes + 1))
     true_rows, found_rows = [], []
     for place, name in enumerate(survey.recordings):
         true, found = (_one_recording(side, place) for side in (survey.truth, survey.detections))
@@ -66,30 +66,18 @@ def segmentation_scores(
         if background is not None:
             gap = place, classes.index(background), float(survey.seconds[place])
             true, found = (_filled(side, *gap) for side in (true, found))
-        edges = np.unique(np.concatenate([true.starts, true.ends, found.starts, found.ends]))
-        lengths, middles = np.diff(edges), (edges[:-1] + edges[1:]) / 2
-        real, guess = _labels_at(true, middles), _labels_at(found, middles)
-        for counts, codes, chosen in (
-            (truth, real, real >= 0),
-            (detected, guess, (real >= 0) & (guess >= 0)),
-            (hits, real, (real >= 0) & (real == guess)),
-        ):
-            counts[place] = np.bincount(codes[chosen], lengths[chosen], minlength=n_classes)
+        counts[:, place] = with_total(_seconds_by_class(true, found, n_classes))
         true_rows += [(place, 0, at, at, np.nan) for at in _boundaries(true)]
         at_found = _boundaries(found)
         inside = _labels_at(true, at_found) >= 0
         found_rows += [(place, 0, at, at, np.nan) for at in at_found[inside]]
-    times = _metrics(with_total(hits), with_total(detected), with_total(truth), seed)
+    times = _metrics(*counts, seed=seed)
     true_edges, found_edges = Events.of(true_rows), Events.of(found_rows)
     matching = match(true_edges, found_edges, Collars(tolerance, None))
-    numbers = [
-        found_edges.counts(n_recordings, 1, rows=matching.hits),
-        found_edges.counts(n_recordings, 1),
-        true_edges.counts(n_recordings, 1),
-    ]
-    (boundaries,) = _metrics(numbers[0], numbers[1], numbers[2], seed)
-    seconds = with_total(truth).sum(axis=0)
-    n_found, n_detected, n_true = (int(each.sum()) for each in numbers)
+    found_counts = found_edges.counts(n_recordings, 1)
+    hits = found_edges.counts(n_recordings, 1, rows=matching.hits)
+    (boundaries,) = _metrics(hits, found_counts, true_edges.counts(n_recordings, 1), seed=seed)
+    seconds = counts[2].sum(axis=0)
     unannotated = max(0.0, float(survey.seconds.sum() - seconds[-1]))
     return SegmentationScores(
         classes,
@@ -98,13 +86,26 @@ def segmentation_scores(
         unannotated,
         boundaries,
         tolerance,
-        n_true,
-        n_detected,
-        n_found,
+        len(true_edges),
+        len(found_edges),
+        int(hits.sum()),
     )
 
 
-def _metrics(hits: Floats, detected: Floats, truth: Floats, seed: int) -> list[Three]:
+def _seconds_by_class(true: Events, found: Events, n_classes: int) -> Floats:
+    """Return the time with the right label, detected and annotated [shape=(3, n_classes)], in s.
+
+    The first two are of the annotated time.
+    """
+    edges = np.unique(np.concatenate([true.starts, true.ends, found.starts, found.ends]))
+    lengths, middles = np.diff(edges), (edges[:-1] + edges[1:]) / 2
+    real, guess = _labels_at(true, middles), _labels_at(found, middles)
+    known = real >= 0
+    sides = ((real, known & (real == guess)), (guess, known & (guess >= 0)), (real, known))
+    return np.stack([np.bincount(c[at], lengths[at], minlength=n_classes) for c, at in sides])
+
+
+def _metrics(hits: Floats, detected: Floats, truth: Floats, *, seed: int) -> list[Three]:
     n_units = ((truth > 0) | (detected > 0)).sum(axis=0)
     return precision_recall_f1(hits, detected, truth, n_units, seed=seed)
 
