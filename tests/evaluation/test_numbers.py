@@ -68,6 +68,17 @@ def test_metrics_equal_other_implementations_also_on_resamples(seed: int) -> Non
         np.testing.assert_allclose(row, [other[name] for name in NUMBER], rtol=1e-9, atol=1e-9)
 
 
+def test_a_weight_counts_as_often_as_a_clip() -> None:
+    true, predicted = numbers(0)
+    clips, weights = np.arange(len(true)), np.random.default_rng(0).integers(0, 4, len(true))
+    units = Units(clips, len(clips), weights.astype(float))
+    repeat = Repeat(clips, true, predicted, None, weights=weights.astype(float))
+    (row,) = scorer(repeat, NUMBER, 0, units)(Draws(np.ones((1, len(clips)))))
+    drawn = np.repeat(clips, weights)
+    other = expected(true[drawn], predicted[drawn])
+    np.testing.assert_allclose(row, [other[name] for name in NUMBER], rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_metrics_of_ordered_classes_equal_those_of_scikit_learn(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -51,13 +51,18 @@ def _data(result: RunPreview) -> dict[str, Any]:
     }
 
 
+def _classes(result: RunPreview) -> tuple[str, str]:
+    counts = ", ".join(f"{name} {count}" for name, count in result.class_counts.items())
+    if result.is_numbers:
+        return "numbers", f"clips by range: {counts}"
+    return "classes", f"{len(result.class_counts)}: {counts}"
+
+
 def _text(result: RunPreview) -> str:
-    classes = ", ".join(f"{name} {count}" for name, count in result.class_counts.items())
-    n_classes = len(result.class_counts)
     rows = [
         ("dataset", result.dataset),
         ("clips", f"{result.n_clips}, {result.seconds:.1f} s of audio"),
-        *(result.labels.words() if result.labels else [("classes", f"{n_classes}: {classes}")]),
+        *(result.labels.words() if result.labels else [_classes(result)]),
         ("split", result.splits),
         ("pipelines", f"{len(result.pipelines)}: {', '.join(result.pipelines)}"),
         ("fits", str(result.n_fits)),

@@ -242,7 +242,8 @@ class Dataset:
         clips = [
             replace(c, label=names[at]) for c, at in zip(self.clips, codes.tolist(), strict=True)
         ]
-        return Dataset(clips, name=self.name, notes=self.notes, target=names)
+        note = "numbers are shown in ranges with about as many clips each"
+        return Dataset(clips, name=self.name, notes=[*self.notes, note], target=names)
 
     def encoded_labels(self) -> list[int]:
         """Return the label of each clip as its position in `classes`, `0..k-1`."""

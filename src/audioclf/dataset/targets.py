@@ -201,14 +201,16 @@ def quantile_bins(values: Numbers, *, fewest: int, most: int = 10) -> Codes:
     Equal numbers are in one bin, and each bin has at least `fewest` clips, if there are so many.
 
     >>> quantile_bins(np.array([1.0, 5.0, 2.0, 1.0, 9.0, 5.0]), fewest=2).tolist()
-    [0, 1, 1, 0, 2, 2]
+    [0, 1, 1, 0, 1, 1]
     """
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    size = max(fewest, -(-len(values) // most))
-    bins, code, held = np.zeros(len(counts), dtype=np.intp), 0, 0
+    n_bins = max(1, min(most, len(values) // fewest))
+    middle_ranks = np.cumsum(counts) - counts / 2.0
+    wanted = np.floor(n_bins * middle_ranks / len(values)).astype(np.intp).tolist()
+    bins, code, held, first = np.zeros(len(counts), dtype=np.intp), 0, 0, wanted[0]
     for at, count in enumerate(counts.tolist()):
-        if held >= size:
-            code, held = code + 1, 0
+        if wanted[at] != first and held >= fewest:
+            code, held, first = code + 1, 0, wanted[at]
         bins[at], held = code, held + count
     if held < fewest:
         bins[bins == code] = max(code - 1, 0)
@@ -221,7 +223,7 @@ def ranges_of(values: Numbers, most: int = 4) -> tuple[tuple[str, ...], Codes]:
     >>> ranges_of(np.array([1.0, 2.0, 3.0, 4.0]), most=2)[0]
     ('1 to 2', '3 to 4')
     """
-    bins = quantile_bins(values, fewest=-(-len(values) // most))
+    bins = quantile_bins(values, fewest=max(1, len(values) // (2 * most)), most=most)
     ends = [(values[bins == code].min(), values[bins == code].max()) for code in np.unique(bins)]
     names = [f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}" for low, high in ends]
     return tuple(names), bins

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,11 @@ def explore(
     """Describe the clips of a config, which need not be checked, before any training.
 
     Features of `featurizer`, by default the first, are mapped. With `isolate`, clips are read in
-    worker processes even if the config does not ask for it.
+    worker processes even if the config does not ask for it. Numbers are described in ranges.
     """
     config = prepared.config
+    if prepared.dataset.is_numbers:
+        prepared = replace(prepared, dataset=prepared.dataset.in_ranges())
     name = _chosen(config, featurizer)
     resources = Resources(jobs or available_cores(), isolate=isolate or config.isolate)
     with single_threaded(), use_limits(config.limits), resources.make_engine() as engine:

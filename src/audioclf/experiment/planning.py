@@ -262,6 +262,7 @@ class _Work:
         self.prepared, self.jobs, self.probe, self.fits = prepared, resources.jobs, probe, fits
         self.widths, self.n_train = widths, n_train
         self.n_clips, self.n_classes = len(prepared.dataset), len(prepared.dataset.classes)
+        self.classes_of_fit = prepared.dataset.targets.classes_of_fit
         self.n_pipelines, self.n_folds = len(prepared.pipelines), len(folds)
         curve = prepared.curve_folds()
         self.n_fits = self.n_pipelines * self.n_folds
@@ -296,7 +297,7 @@ class _Work:
 
     def _fit_bytes(self, pipeline: Pipeline) -> int:
         width = self.widths[pipeline.featurizer]
-        needed = pipeline.classifier.fit_memory(self.n_train, width, self.n_classes)
+        needed = pipeline.classifier.fit_memory(self.n_train, width, self.classes_of_fit)
         return 4 * self.n_train * width + needed
 
     def report(self) -> Stage:

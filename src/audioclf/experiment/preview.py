@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class RunPreview:
     """What a run would do: `seconds` of audio to read, and a message for each unreadable header.
 
-    `labels` are counts of several labels per clip, None for single labels.
+    `labels` are counts of several labels per clip, None for single labels. Numbers are counted in
+    ranges.
     """
 
     dataset: str
@@ -38,6 +39,7 @@ class RunPreview:
     n_fits: int
     unreadable: tuple[str, ...]
     notes: tuple[str, ...]
+    is_numbers: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -72,7 +74,7 @@ def preview(
     return RunPreview(
         dataset=dataset.name,
         n_clips=len(dataset),
-        class_counts=dataset.class_counts,
+        class_counts=(dataset.in_ranges() if dataset.is_numbers else dataset).class_counts,
         labels=dataset.targets.label_counts,
         seconds=seconds,
         pipelines=tuple(pipeline.name for pipeline in pipelines),
@@ -87,6 +89,7 @@ def preview(
             *conversions.sentences(),
             *conversions.cut(),
         ),
+        is_numbers=dataset.is_numbers,
     )
 
 

@@ -40,12 +40,17 @@ COSTS = (
 )
 
 
+_SHORT = {"ccc": "CCC", "mae": "MAE", "rmse": "RMSE", "r2": "R\N{SUPERSCRIPT TWO}"}
+
+
 def metric_name(name: str) -> str:
     """Return the name of a metric as a person writes it.
 
     >>> metric_name("roc_auc"), metric_name("f1_macro")
     ('ROC AUC', 'F1 macro')
     """
+    if name in _SHORT:
+        return _SHORT[name]
     return name.replace("_", " ").replace("roc auc", "ROC AUC").replace("f1", "F1")
 
 

@@ -85,15 +85,15 @@
     if (predicted < 0) { row.append(make("small", "", "not tested")); return row; }
     const value = score(pipeline, clip);
     const word = make("span", right(pipeline, clip) ? "ok" : "no");
-    word.append(make("bdi", "", data.classes[predicted]));
+    word.append(make("bdi", "", data.numbers ? data.numbers.predicted[pipeline][clip] : data.classes[predicted]));
     if (value !== null) word.title = `score of the true class: ${(value / 1000).toFixed(3)}`;
-    word.append(make("span", "sr", right(pipeline, clip) ? " (correct)" : " (wrong)"));
+    word.append(make("span", "sr", right(pipeline, clip) ? (data.numbers ? " (in the true range)" : " (correct)") : (data.numbers ? " (in another range)" : " (wrong)")));
     row.append(word);
     return row;
   };
   const details = (clip, a) => {
     const parts = [];
-    if (tested(clip) && learned.length) parts.push(`${wrongPipelines(clip)} of ${learned.length} pipelines wrong${data.baselines.length ? ", without the baseline" : ""}`);
+    if (tested(clip) && learned.length) parts.push(`${wrongPipelines(clip)} of ${learned.length} pipelines ${data.numbers ? "in another range" : "wrong"}${data.baselines.length ? ", without the baseline" : ""}`);
     if (score(a, clip) !== null) parts.push(`score of the true class (A): ${(score(a, clip) / 1000).toFixed(3)}`);
     if (data.groups) parts.push(data.groups[clip]);
     return parts.join(" · ");
@@ -116,7 +116,7 @@
     const body = make("div", "body");
     body.append(make("bdi", "id", data.ids[clip]));
     const truth = make("div", "prediction");
-    truth.append(make("span", "who", "true class"), make("bdi", "", data.classes[data.labels[clip]]));
+    truth.append(make("span", "who", data.numbers ? "true number" : "true class"), make("bdi", "", data.numbers ? data.numbers.true[clip] : data.classes[data.labels[clip]]));
     body.append(truth, prediction(a, clip));
     if (b !== a) body.append(prediction(b, clip));
     body.append(make("bdi", "many", details(clip, a)));
