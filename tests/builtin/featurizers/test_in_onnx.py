@@ -59,6 +59,9 @@ def sounds() -> dict[str, np.ndarray]:
         ("stft", SMALL),
         ("stft", {**SMALL, "db": None, "power": 2.0, "pad_mode": "reflect"}),
         ("mfcc", {**SMALL, "n_mels": 30}),
+        ("chroma", {**SMALL, "tuning": 0.1}),
+        ("chroma", {**SMALL, "tuning": 0.0, "norm": 2.0, "base_c": False, "pooling": FRAMES}),
+        ("chroma", {**SMALL, "tuning": 0.0, "norm": None}),
         ("mfcc", {**SMALL, "n_mels": 30, "deltas": 2, "lifter": 22}),
         ("mfcc", {**SMALL, "n_mels": 30, "dct_type": 3, "norm": None, "pooling": FRAMES}),
         (
@@ -94,7 +97,8 @@ def test_the_graph_gives_the_row_of_each_sound(type_name: str, fields: dict[str,
     [
         ("mel", {"pcen": {}, "db": None}, "`pcen` has no form in ONNX"),
         ("mel", {"pad_mode": "symmetric"}, "pad_mode: symmetric has no form in ONNX"),
-        ("chroma", {}, "the featurizer chroma has no form in ONNX"),
+        ("chroma", {}, "chroma cannot estimate the tuning in ONNX; train with tuning: 0"),
+        ("cqt", {}, "the featurizer cqt has no form in ONNX"),
     ],
 )
 def test_what_has_no_form_is_named(type_name: str, fields: dict[str, Any], message: str) -> None:

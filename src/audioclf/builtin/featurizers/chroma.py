@@ -14,9 +14,11 @@ from typing_extensions import override
 
 from audioclf.builtin.featurizers.short_time_options import Spectral
 from audioclf.dsp.first_call import compiled_by_one
+from audioclf.plugin import NotInOnnxError
 
 if TYPE_CHECKING:
     from audioclf.dsp.short_time import Matrix
+    from audioclf.plugin import OnnxGraph
 
 
 _FMIN, _FMAX = 150.0, 4000.0
@@ -73,18 +75,45 @@ class Chroma(Spectral):
         spectra = transform(ys, framing, framing.n_bins, lambda magnitude: raise_to(magnitude, 2.0))
         return [self._fold(power, sr) for power in spectra]
 
+    @override
+    def frames_in_onnx(self, graph: OnnxGraph, y: str, sr: int) -> str:
+        import numpy as np
+
+        from audioclf.builtin.featurizers import in_onnx
+
+        if self.tuning is None:
+            raise NotInOnnxError("chroma cannot estimate the tuning in ONNX; train with tuning: 0")
+        squares = in_onnx.magnitudes(graph, y, self.framing(), double=False)
+        weights = self._filters(self.tuning, sr)
+        chroma = graph.op("MatMul", graph.constant(weights), graph.cast(squares, np.float32))
+        if self.norm is None:
+            return chroma
+        if self.norm == "inf":
+            size = graph.op("ReduceMax", chroma, axes=[0], keepdims=1)
+        else:
+            power = graph.op("Pow", chroma, graph.constant(self.norm))
+            total = graph.op("ReduceSum", power, graph.constant([0], np.int64), keepdims=1)
+            size = graph.op("Pow", total, graph.constant(1 / self.norm))
+        is_silent = graph.op("Less", size, graph.constant(np.finfo(np.float32).tiny))
+        return graph.op("Div", chroma, graph.op("Where", is_silent, graph.constant(1.0), size))
+
+    def _filters(self, tuning: float, sr: int) -> Matrix:
+        from librosa.filters import chroma as chroma_filters
+
+        fields = self.model_dump(include={"n_fft", "n_chroma", "ctroct", "octwidth", "base_c"})
+        weights: Matrix = chroma_filters(sr=sr, tuning=tuning, **fields)
+        return weights
+
     @compiled_by_one("librosa", "chroma")
     def _fold(self, power: Matrix, sr: int) -> Matrix:
         import numpy as np
         from librosa import util
-        from librosa.filters import chroma as chroma_filters
         from scipy.sparse import csr_array
 
         tuning = self.tuning
         if tuning is None:
             tuning = estimated_tuning(power, sr, self.n_chroma)
-        fields = self.model_dump(include={"n_fft", "n_chroma", "ctroct", "octwidth", "base_c"})
-        weights = chroma_filters(sr=sr, tuning=tuning, **fields)
+        weights = self._filters(tuning, sr)
         # A sparse product adds up in one order; that of BLAS depends on its number of threads.
         chroma = csr_array(weights) @ power
         norm = np.inf if self.norm == "inf" else self.norm
