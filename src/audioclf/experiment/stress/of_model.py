@@ -26,6 +26,7 @@ from audioclf.experiment.stress.conditions import (
 )
 from audioclf.experiment.stress.result import Stress, summarised
 from audioclf.models.fold import predict_fold
+from audioclf.runs.results import unit_word
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
@@ -80,8 +81,16 @@ def stress_model(
     if extraction.failed:
         notes.append(f"{len(extraction.failed)} clips cannot be used, and are left out")
     targets = extraction.dataset.targets
-    metric = config.metrics[0]
-    return summarised(named.name, results, changes, metric, targets, seed=config.seed, notes=notes)
+    return summarised(
+        named.name,
+        results,
+        changes,
+        config.metrics[0],
+        targets,
+        seed=config.seed,
+        unit=unit_word(config.model_dump()["dataset"], targets.unit),
+        notes=notes,
+    )
 
 
 def _unseen(model: Model, extraction: Extraction) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

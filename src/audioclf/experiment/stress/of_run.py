@@ -35,6 +35,7 @@ from audioclf.experiment.stress.result import Stress, summarised
 from audioclf.features.matrix import new_matrix
 from audioclf.runs.folder import CONFIG, STRESS, RunFolder
 from audioclf.runs.reading import read_run
+from audioclf.runs.results import unit_word
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
@@ -83,13 +84,15 @@ def stress_run(
             )
         results = _evaluated(prepared, chosen, extraction, names, cores, progress)
     progress("metrics", 0, 1)
+    targets = extraction.dataset.targets
     result = summarised(
         chosen.name,
         results,
         changes,
         config.metrics[0],
-        extraction.dataset.targets,
+        targets,
         seed=config.seed,
+        unit=unit_word(config.model_dump()["dataset"], targets.unit),
         notes=[*noise_notes(config.augment, changes)],
     )
     RunFolder(saved.path).write_json(STRESS, result.to_data())

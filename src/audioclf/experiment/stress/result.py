@@ -98,9 +98,13 @@ def summarised(
     targets: Targets,
     *,
     seed: int,
+    unit: str,
     notes: Sequence[str] = (),
 ) -> Stress:
-    """Return the metric in each condition; all are compared on the same resamples of the clips."""
+    """Return the metric in each condition; all are compared on the same resamples of the clips.
+
+    `unit` is the word for a resampling unit.
+    """
     clean = estimate(results[CLEAN], metric, targets, seed=seed)
     if clean is None:
         raise ResultError(f"{subject} gives no scores, which the metric {metric} needs")
@@ -116,7 +120,7 @@ def summarised(
         difference, half = sign * pair.difference, pair.half_width(ALPHA)
         ends = (difference - half, difference + half)
         rows.append(StressRow(item.name, item.group, own, difference, *ends))
-    sample = sample_words(measures.n_units, targets.unit, measures.n_clips)
+    sample = sample_words(measures.n_units, unit, measures.n_clips)
     return Stress(subject, metric, clean, tuple(rows), sample, tuple(notes))
 
 
