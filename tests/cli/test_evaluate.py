@@ -86,6 +86,16 @@ def done(base: Path) -> tuple[Done, Path]:
     return evaluate(*models, root, "--out", out, code=4), out
 
 
+def numbers(base: Path) -> Path:
+    """Return a config of clips with numbers."""
+    (base / "numbers.csv").write_text("path,label\ntones/low/0_0.wav,1.5\n", encoding="utf-8")
+    path = base / "numbers.yaml"
+    path.write_text(
+        "dataset: {type: manifest, path: numbers.csv, target: number}\n", encoding="utf-8"
+    )
+    return path
+
+
 def metrics(folder: Path) -> dict[str, Any]:
     data: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     return data
@@ -162,6 +172,7 @@ def test_the_page_is_made_again_from_the_folder(done: tuple[Done, Path], tmp_pat
         (lambda base: [base / "first"], 2, "is a model or a run, and the labelled recordings are"),
         (lambda base: [base / "nowhere"], 3, "no such config, folder, zip archive or table"),
         (lambda base: [base / "tones", "--set", "audio.sr=4000"], 2, "but by the model"),
+        (lambda base: [numbers(base)], 3, "has numbers, and second gives one class per clip"),
         (lambda base: [base / "other"], 3, "have no class in common: the data have hiss, hum, the"),
     ],
 )

@@ -21,9 +21,16 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.config.run_config import RunConfig
     from audioclf.dataset.dataset import Dataset
+    from audioclf.models.model import Model
     from audioclf.starters.first_config.results import Layout
 
 _CONFIGS = (".yaml", ".yml")
+_KINDS = {
+    "class": ("one class per clip", "labels: single"),
+    "several": ("several labels per clip", "labels: several"),
+    "ordered": ("ordered classes", "target: {ordered: [...]}"),
+    "number": ("numbers", "target: number"),
+}
 _MAX_NAMED = 8
 
 
@@ -34,7 +41,6 @@ def read_config(
 
     `data` is a config with a dataset, or a folder, zip archive or table as `init` reads it. Its
     other keys are those of a run, but audio, featurizers and classifiers are those of the models.
-    The default metrics are those of the first model in cross-validation.
     """
     first = models[0].bundle
     fixed: dict[str, Any] = {
@@ -63,8 +69,6 @@ def read_config(
         "featurizers": {each.name: each.bundle.featurizer for each in models},
         "classifiers": {each.name: each.bundle.classifier for each in models},
     }
-    if "metrics" not in config.model_fields_set and (metrics := metrics_of(models[0].model)):
-        parts["metrics"] = metrics
     return config.model_copy(update=parts), notes
 
 
@@ -109,12 +113,12 @@ def load_shared(
     """
     dataset = _tested(load_dataset(config, registry))
     several = models[0].model.is_several
-    if dataset.is_several != several:
-        kinds = ("one label per clip", "several labels per clip")
+    kinds = "several" if dataset.is_several else dataset.targets.kind, _kind(models[0].model)
+    if kinds[0] != kinds[1]:
+        has, gives = (_KINDS[kind] for kind in kinds)
         raise DatasetError(
-            f"{dataset.name} has {kinds[dataset.is_several]}, and {models[0].name} gives "
-            f"{kinds[several]}",
-            hint=f"Set `labels: {'several' if several else 'single'}` in the dataset of a config.",
+            f"{dataset.name} has {has[0]}, and {models[0].name} gives {gives[0]}",
+            hint=f"Use a config, with `{gives[1]}` in its dataset.",
         )
     known = [set(each.model.classes) for each in models]
     shared = set(dataset.classes).intersection(*known)
@@ -168,22 +172,30 @@ def _named(classes: Sequence[str]) -> str:
     return f"the {number} {shown(classes, most=_MAX_NAMED)}"
 
 
+def _kind(model: Model) -> str:
+    if model.is_several:
+        return "several"
+    return "class" if model.manifest.ordered is None else "ordered"
+
+
 def _listed_models(models: Sequence[NamedModel]) -> str:
     return ", ".join(each.name for each in models)
 
 
-def suited_metrics(config: RunConfig, dataset: Dataset, *, chosen: bool) -> RunConfig:
-    """Return the config with metrics that suit the classes; `chosen` ones must."""
+def with_metrics(config: RunConfig, dataset: Dataset, model: Model) -> RunConfig:
+    """Return the config with metrics that suit the classes.
+
+    Without metrics in the config, they are those of the cross-validation of a model that do.
+    """
     kind = dataset.targets.kind
-    if chosen:
+    if "metrics" in config.model_fields_set:
         check_metrics(config.metrics, dataset.classes, kind=kind)
         return config
     suited = []
-    for metric in config.metrics:
+    for metric in metrics_of(model):
         try:
             check_metrics([metric], dataset.classes, kind=kind)
         except ConfigError:
             continue
         suited.append(metric)
-    default: Any = ("f1_macro",) if dataset.is_several else ("accuracy", "balanced_accuracy")
-    return config.model_copy(update={"metrics": tuple(suited) or default})
+    return config.model_copy(update={"metrics": tuple(suited) or config.metrics})

@@ -21,7 +21,7 @@ from audioclf.config.run_config import RunConfig
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.experiment.auditing import begin_audits
-from audioclf.experiment.evaluating.data import load_shared, read_config, suited_metrics
+from audioclf.experiment.evaluating.data import load_shared, read_config, with_metrics
 from audioclf.experiment.evaluating.models import NamedModel, read_models
 from audioclf.experiment.evaluating.reference import abstention_notes, baseline_of, evaluated_model
 from audioclf.experiment.final_model import sound_facts
@@ -80,7 +80,7 @@ def evaluate_models(
     progress("load", 0, 1)
     with use_limits(config.limits):
         dataset, of_classes = load_shared(config, models, registry)
-    config = suited_metrics(config, dataset, chosen="metrics" in config.model_fields_set)
+    config = with_metrics(config, dataset, models[0].model)
     text = (
         "# Written by `audioclf evaluate`: models that were not fitted here.\n" + config.to_yaml()
     )

@@ -14,7 +14,7 @@ from audioclf.base.machine import available_cores, single_threaded
 from audioclf.base.progress import Progress, no_progress
 from audioclf.evaluation.folds import Fold
 from audioclf.evaluation.results import SomeFolds
-from audioclf.experiment.evaluating.data import load_shared, read_config, suited_metrics
+from audioclf.experiment.evaluating.data import load_shared, read_config, with_metrics
 from audioclf.experiment.evaluating.models import read_models
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.resources import Resources
@@ -53,7 +53,7 @@ def stress_model(
     model, featurizer = named.model, named.bundle.featurizer
     config, more = read_config(data, [named], (), registry)
     dataset, of_classes = load_shared(config, [named], registry)
-    config = suited_metrics(config, dataset, chosen="metrics" in config.model_fields_set)
+    config = with_metrics(config, dataset, model)
     prepared = Prepared(config, registry, dataset)
     changes = conditions(model.sr, noise, groups)
     own = registry.origins_of(featurizer)
