@@ -29,7 +29,6 @@ SECONDS = 8.0
 VARIANTS: dict[str, dict[str, Any]] = {
     "without": {},
     "`background`, 1 copy": {"copies": 1},
-    "`background`, 2 copies": {"copies": 2},
 }
 
 
