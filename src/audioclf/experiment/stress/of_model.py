@@ -26,7 +26,7 @@ from audioclf.experiment.stress.conditions import (
 )
 from audioclf.experiment.stress.result import Stress, summarised
 from audioclf.models.fold import predict_fold
-from audioclf.runs.results import unit_word
+from audioclf.runs.units import unit_word
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry

@@ -35,7 +35,7 @@ from audioclf.experiment.stress.result import Stress, summarised
 from audioclf.features.matrix import new_matrix
 from audioclf.runs.folder import CONFIG, STRESS, RunFolder
 from audioclf.runs.reading import read_run
-from audioclf.runs.results import unit_word
+from audioclf.runs.units import unit_word
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
