@@ -29,6 +29,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "predict": (
         "predict model.audioclf recordings --out labels.csv",
         "predict model.audioclf night.wav --window 3 --hop 1 --events --format audacity",
+        "predict model.audioclf show.mp3 --window 1 --hop 0.25 --segments --min-duration 3",
     ),
     "listen": (
         "listen model.audioclf --window 1 --hop 0.25 --events",
