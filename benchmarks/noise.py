@@ -26,10 +26,7 @@ SR = 8000
 N_FILES = 24
 SECONDS = 8.0
 
-VARIANTS: dict[str, dict[str, Any]] = {
-    "without": {},
-    "`background`, 1 copy": {"copies": 1},
-}
+VARIANTS: dict[str, dict[str, Any]] = {"without": {}, "`background`, 1 copy": {"copies": 1}}
 
 
 def write_noises(folder: Path, seed: int) -> Path:

@@ -44,7 +44,7 @@ _SECTIONS = {
         "notify": "Notify plugins, such as mlflow, of a finished run.",
     },
     "Use a model": {
-        "predict": "Classify new recordings: clips, or windows, events and segments in long recordings.",
+        "predict": "Classify new recordings: clips, or windows, events and segments of long ones.",
         "listen": "Classify sound while it is recorded: a microphone, or samples on a pipe.",
         "serve": "Serve a model over HTTP, with a page to try it.",
         "evaluate": "Evaluate finished models on labelled recordings that they have not met.",

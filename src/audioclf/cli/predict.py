@@ -106,7 +106,7 @@ def predict(
     strict: options.StrictModelOption = False,
     strict_plugins: options.StrictOption = False,
 ) -> None:
-    """Classify new recordings: clips, or windows, events and segments in long recordings."""
+    """Classify new recordings: clips, or windows, events and segments of long ones."""
     _check_options(force, resume, out)
     if events and segments:
         raise ConfigError("--events and --segments are two kinds of rows: choose one")
