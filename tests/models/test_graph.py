@@ -56,6 +56,7 @@ def other_plugin(manifest: dict[str, Any]) -> None:
 def test_a_graph_gives_the_scores_of_the_model(path: Path) -> None:
     model, (by_graph, notes) = load(path), open_model(path, graph="always")
     assert (type(model), type(by_graph), notes) == (Model, GraphModel, ())
+    assert repr(by_graph) == repr(model)
     sounds = [SOUND, np.zeros(6_000, np.float32)]
     again = pickle.loads(pickle.dumps(by_graph))
     for other in (by_graph, again):

@@ -83,6 +83,8 @@ def export(
     if untrusted:
         try_bundle(file, weights=weights)
     bundle = read_bundle(file, registry, weights=weights)
+    if bundle.manifest.unknown is not None:
+        complain("note", "every sound gets a class: the rule for unknown sounds is not exported")
     if source == "sound":
         _export_sound(bundle, target, config, registry, demo, onnxruntime_web)
         return

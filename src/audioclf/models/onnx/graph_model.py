@@ -57,7 +57,7 @@ def graph_of(bundle: Bundle) -> tuple[bytes, float]:
     return content, exported.worst
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """The content of the member; the session is opened in the process that uses it."""
 
@@ -72,7 +72,7 @@ class Graph:
         return Graph, (self.content,)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GraphModel(Model):
     """A model whose rows are features, scores and code of the class, as its graph gives them.
 
