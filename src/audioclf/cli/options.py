@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from audioclf.base.errors import ConfigError
 from audioclf.base.progress import QUIET_VARIABLE, Progress, shown
 from audioclf.cli.terminal import complain
 
@@ -134,10 +135,29 @@ StrictModelOption = Annotated[
         "--strict", help="Refuse a model of other versions, although it holds an ONNX graph."
     ),
 ]
+PerRecordingOption = Annotated[
+    int | None, typer.Option(min=1, help="Windows of one recording at most.")
+]
+ReviewedOption = Annotated[
+    list[Path], typer.Option(help="Leave out the windows of an earlier list; may be repeated.")
+]
+ListOption = Annotated[Path, typer.Option(help="List to write.")]
+RecordingsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RECORDING", help="Recordings, folders, zips or tables.", show_default=False
+    ),
+]
 StrictOption = Annotated[
     bool,
     typer.Option("--strict-plugins", help="Stop at the first broken plugin, with its traceback."),
 ]
+
+
+def check_new_list(out: Path, *, force: bool) -> None:
+    """Refuse to replace a list."""
+    if out.exists() and not force:
+        raise ConfigError(f"{out} exists", hint="Choose another --out, or replace it with --force.")
 
 
 def new_app() -> typer.Typer:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError
+from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL
 from audioclf.cli import options
 from audioclf.cli.terminal import complain, complain_each, format_table, say
 
@@ -22,12 +22,7 @@ def search(
             metavar="CONFIG|MODEL", help="Config or model with the featurizer.", show_default=False
         ),
     ],
-    recordings: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RECORDING", help="Recordings, folders, zips or tables.", show_default=False
-        ),
-    ],
+    recordings: options.RecordingsArgument,
     like: Annotated[
         list[str], typer.Option(help="Recording of a call, or a table of such; may be repeated.")
     ],
@@ -43,13 +38,11 @@ def search(
     featurizer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Featurizer of a config that has several.")
     ] = None,
-    per_recording: Annotated[
-        int | None, typer.Option(min=1, help="Windows of one recording at most.")
-    ] = None,
+    per_recording: options.PerRecordingOption = None,
     reviewed: Annotated[
         list[Path], typer.Option(help="Leave out the windows of an earlier list; may be repeated.")
     ] = [],  # noqa: B006  typer copies it
-    out: Annotated[Path, typer.Option(help="List to write.")] = Path("suggested.csv"),
+    out: options.ListOption = Path("suggested.csv"),
     force: options.ForceOption = False,
     cache_dir: options.CacheDirOption = None,
     no_cache: options.NoCacheOption = False,
@@ -57,8 +50,7 @@ def search(
     quiet: options.QuietOption = False,
 ) -> None:
     """Find the windows of recordings that are most similar to a call."""
-    if out.exists() and not force:
-        raise ConfigError(f"{out} exists", hint="Choose another --out, or replace it with --force.")
+    options.check_new_list(out, force=force)
     with options.progress_on_stderr(quiet=quiet) as progress:
         from audioclf.base.machine import available_cores
         from audioclf.experiment.resources import Resources

@@ -8,19 +8,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError
+from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL
 from audioclf.cli import options
 from audioclf.cli.terminal import complain, complain_each, format_table, say
 
 
 def suggest(
     bundle: options.ModelArgument,
-    recordings: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RECORDING", help="Recordings, folders, zips or tables.", show_default=False
-        ),
-    ],
+    recordings: options.RecordingsArgument,
     window: Annotated[
         float, typer.Option(metavar="S", help="Length of a window.", show_default=False)
     ],
@@ -39,14 +34,12 @@ def suggest(
             "--class", help="Class that is looked for; all but background if none is named."
         ),
     ] = [],  # noqa: B006  typer copies it
-    per_recording: Annotated[
-        int | None, typer.Option(min=1, help="Windows of one recording at most.")
-    ] = None,
+    per_recording: options.PerRecordingOption = None,
     reviewed: Annotated[
         list[Path], typer.Option(help="Leave out the windows of an earlier list; may be repeated.")
     ] = [],  # noqa: B006
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 42,
-    out: Annotated[Path, typer.Option(help="List to write.")] = Path("suggested.csv"),
+    out: options.ListOption = Path("suggested.csv"),
     force: options.ForceOption = False,
     weights: options.WeightsOption = [],  # noqa: B006
     expect_sha256: options.ExpectOption = None,
@@ -56,8 +49,7 @@ def suggest(
     quiet: options.QuietOption = False,
 ) -> None:
     """Choose windows of recordings to label, with the probability of each choice."""
-    if out.exists() and not force:
-        raise ConfigError(f"{out} exists", hint="Choose another --out, or replace it with --force.")
+    options.check_new_list(out, force=force)
     with options.progress_on_stderr(quiet=quiet, stage="model") as progress:
         from audioclf.experiment.review import collection
         from audioclf.experiment.review.choosing import Choice
