@@ -112,19 +112,23 @@ def changed(
 ) -> Waveform:
     """Return a waveform after some changes; `FeatureError` if one of them breaks its promise."""
     for change in changes:
-        if change.probability < 1 and rng.uniform() >= change.probability:
-            continue
-        where = f"augmenter {change.type_name()!r}"
-        y.flags.writeable = False
-        with guard(where, FeatureError):
-            result = change.augment(y, sr, rng)
-        if not isinstance(result, np.ndarray) or result.shape != y.shape:
-            shape = getattr(result, "shape", type(result).__name__)
-            raise FeatureError(f"{where} returned {shape}, expected shape {y.shape}")
-        if not np.isfinite(result).all():
-            raise FeatureError(f"{where} returned NaN or inf values")
-        y = np.ascontiguousarray(result, dtype=np.float32)
+        if change.probability == 1 or rng.uniform() < change.probability:
+            y = _changed_by(change, y, sr, rng)
     return y
+
+
+def _changed_by(change: Augmenter, y: Waveform, sr: int, rng: np.random.Generator) -> Waveform:
+    where = f"augmenter {change.type_name()!r}"
+    hint = f"Run `audioclf plugins check {change.type_name()}`."
+    y.flags.writeable = False
+    with guard(where, FeatureError, hint=lambda _: hint):
+        result = change.augment(y, sr, rng)
+    if not isinstance(result, np.ndarray) or result.shape != y.shape:
+        shape = getattr(result, "shape", type(result).__name__)
+        raise FeatureError(f"{where} returned {shape}, expected shape {y.shape}", hint=hint)
+    if not np.isfinite(result).all():
+        raise FeatureError(f"{where} returned NaN or inf values", hint=hint)
+    return np.ascontiguousarray(result, dtype=np.float32)
 
 
 def _levels(y: Waveform) -> list[int]:

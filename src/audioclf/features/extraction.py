@@ -167,7 +167,7 @@ def _plan(item: tuple[str, Featurizer, AudioConfig, Origins]) -> Plan:
             f"{name}, view {number}" if number else name,
             view,
             audio,
-            _described(featurizer, origins),
+            _described(view, origins),
             KeyMaker.make(audio=audio, featurizer=view, origins=origins),
         )
         for number, view in enumerate(featurizer.views())
