@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from audioclf.base.errors import ModelError, ResultError
+from audioclf.builtin.classifiers.anomaly import Detector
 from audioclf.builtin.classifiers.tuned import Tuned
 from audioclf.components.classifier import Classifier
 from audioclf.evaluation.fitting import fit_final
@@ -72,7 +73,8 @@ def skip_without(type_name: str) -> None:
 def test_every_installed_classifier_is_tried() -> None:
     types = set(registry().types("classifier"))
     learn_numbers = {n for n in types if registry().resolve("classifier", n).target == "number"}  # type: ignore[attr-defined]
-    tried = {name for name, _ in CLASSIFIERS} | {"tuned", "vote", "stack"} | learn_numbers
+    tried = {name for name, _ in CLASSIFIERS} | {"tuned", "vote", "stack"}
+    tried |= {cls.type_name() for cls in Detector.__subclasses__()} | learn_numbers
     assert types - tried == set()
 
 

@@ -31,6 +31,7 @@ NAMES = [
     "bad-files",
     "mislabeled",
     "mixtures",
+    "machine",
     "soundscape",
 ]
 LIMIT = 2_000_000

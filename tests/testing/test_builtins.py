@@ -19,6 +19,12 @@ from audioclf.builtin import (
     audioclf_loaders,
 )
 from audioclf.builtin.augmenters.noise import Background
+from audioclf.builtin.classifiers.anomaly import (
+    IsolationForest,
+    LocalOutlierFactor,
+    NearestNormal,
+    OneClassSvm,
+)
 from audioclf.builtin.classifiers.dummy import Dummy
 from audioclf.builtin.classifiers.ensemble import Stack, Vote
 from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
@@ -79,6 +85,9 @@ QUICK = [
     Svr(),
     Tuned(classifier=Ridge(), search={"alpha": (1.0, 10.0)}, n_splits=2),
     Tuned(classifier=Knn(), search={"n_neighbors": (1, 3)}, n_splits=2),
+    NearestNormal(),
+    LocalOutlierFactor(),
+    OneClassSvm(),
     Vote(classifiers=_PAIR, weights={"knn": 2}),
     Stack(classifiers={"svm": Svm(), "vote": Vote(classifiers=_PAIR)}, n_splits=2),
 ]
@@ -87,6 +96,7 @@ SLOW: list[Component] = [
     ExtraTrees(),
     GradientBoosting(),
     HistGradientBoosting(),
+    IsolationForest(n_estimators=10),
     RandomForest(),
 ]
 

@@ -8,6 +8,12 @@ from audioclf.builtin.augmenters.channel import Codec, Filter, Resample, Reverb
 from audioclf.builtin.augmenters.level import Clipping, Gain
 from audioclf.builtin.augmenters.noise import Background, Noise
 from audioclf.builtin.augmenters.time import Pitch, Shift, Stretch
+from audioclf.builtin.classifiers.anomaly import (
+    IsolationForest,
+    LocalOutlierFactor,
+    NearestNormal,
+    OneClassSvm,
+)
 from audioclf.builtin.classifiers.dummy import Dummy
 from audioclf.builtin.classifiers.ensemble import Stack, Vote
 from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
@@ -97,9 +103,13 @@ def audioclf_classifiers() -> Iterable[type[Classifier]]:
         GradientBoosting,
         GradientBoostingRegressor,
         HistGradientBoosting,
+        IsolationForest,
         Knn,
         KnnRegressor,
+        LocalOutlierFactor,
         LogisticRegression,
+        NearestNormal,
+        OneClassSvm,
         RandomForest,
         RandomForestRegressor,
         Ridge,

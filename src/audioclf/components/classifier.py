@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from audioclf.base.errors import ClassifierError
@@ -76,6 +76,18 @@ class Classifier(Component):
         They are checked against the classes of the dataset before anything is fitted.
         """
         return ()
+
+    def for_classes(self, classes: Sequence[str]) -> Classifier:
+        """Return the classifier for these classes, whose positions are the codes of `fit`.
+
+        Override it if one class is special, such as the normal one of a detector.
+
+        Raises
+        ------
+        ClassifierError
+            If it cannot learn these classes.
+        """
+        return self
 
     def check_fit(self, n_clips: int, n_classes: int) -> None:
         """Check that a fit is possible, before anything is fitted.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -54,7 +54,13 @@ class Prepared:
     @cached_property
     def pipelines(self) -> tuple[Pipeline, ...]:
         """The grid, with a baseline."""
-        return tuple(pipelines_of(self.config, self.registry))
+        classes, pipelines = self.dataset.classes, []
+        for item in pipelines_of(self.config, self.registry):
+            where = f"classifiers.{item.classifier_name}"
+            with guard(where, ConfigError, known=partial(_config_error, where)):
+                classifier = item.classifier.for_classes(classes)
+            pipelines.append(replace(item, classifier=classifier))
+        return tuple(pipelines)
 
     @property
     def baseline(self) -> str:

@@ -298,6 +298,8 @@ def _restored(contents: Contents, registry: Registry, weights: Sequence[Path]) -
     featurizer = cast(Featurizer, _component("featurizer", fields, contents, registry))
     check_weights(featurizer, manifest.weights)
     classifier = cast(Classifier, _component("classifier", manifest.classifier, contents, registry))
+    with refusing("component", "its classifier does not suit its classes"):
+        classifier = classifier.for_classes(manifest.classes)
     check = SelfCheck.from_files(contents.files, manifest, Views.of(featurizer).predicted)
     _check_width(manifest, featurizer)
     stored = {n.removeprefix(ESTIMATOR): contents.files[n] for n in manifest.estimator.files}

@@ -12,6 +12,8 @@ import numpy as np
 from audioclf.starters.sample_data.sounds import (
     SR,
     chirp,
+    knocks,
+    machine,
     murmur,
     noise,
     room,
@@ -189,6 +191,24 @@ def mixtures(rng: Generator) -> list[SampleFile]:
             lines.append(f"{path},{';'.join(names)},{recorder}")
     table = "".join(f"{line}\n" for line in lines)
     return [*files, SampleFile(LABELS, table.encode())]
+
+
+MACHINES = {"fan": 31.0, "gearbox": 47.0, "pump": 61.0, "valve": 83.0}
+"""Machines with their speeds in Hz."""
+
+
+def machines(rng: Generator) -> list[SampleFile]:
+    """Make normal clips of four machines in two places, and some in which one knocks."""
+    files = []
+    for name, pitch in MACHINES.items():
+        for place, (slope, level) in {"hall": (-12.0, 0.02), "yard": (6.0, 0.04)}.items():
+            for index in range(20):
+                label = "anomaly" if index >= 14 else "normal"
+                y = 0.08 * machine(rng, pitch) + level * room(rng, slope)
+                if label == "anomaly":
+                    y += rng.uniform(0.05, 0.2) * knocks(rng)
+                files.append(SampleFile(f"{label}/{name}_{place}_{index:02d}.wav", wav(y)))
+    return files
 
 
 def wav(y: NDArray[np.float32], sr: int = SR, subtype: str = "PCM_16") -> bytes:

@@ -117,6 +117,14 @@ _ALL = (
         command="run",
     ),
     SampleData(
+        "machine",
+        "normal clips of four machines and some with knocks, to detect anomalies",
+        builders.machines,
+        classifier="nearest: {type: nearest_normal}\n  forest: {type: isolation_forest}",
+        metrics="roc_auc, balanced_accuracy",
+        command="run",
+    ),
+    SampleData(
         "soundscape",
         "recordings with overlapping events at known times, to score detections",
         soundscape,

@@ -77,6 +77,26 @@ def room(rng: Generator, slope: float) -> Waveform:
     return quiet.astype(np.float32)
 
 
+def machine(rng: Generator, pitch: float) -> Waveform:
+    """Return 1 s of the hum of a machine that turns at `pitch` Hz."""
+    times = np.arange(SR) / SR
+    turns = pitch * (1.0 + 0.01 * rng.standard_normal() + 0.005 * np.sin(2 * np.pi * times))
+    gains = [1.0 / number for number in range(1, 13)]
+    y = _harmonics(times, turns, gains * np.exp(0.15 * rng.standard_normal(12)))
+    hum: Floats = y / np.std(y)
+    return hum.astype(np.float32)
+
+
+def knocks(rng: Generator) -> Waveform:
+    """Return 1 s with some short knocks of a peak of about 1."""
+    y, length = np.zeros(SR), round(0.03 * SR)
+    decay = np.exp(-np.arange(length) / (0.006 * SR))
+    for start in rng.choice(SR - length, rng.integers(3, 7), replace=False):
+        y[start : start + length] += decay * _banded(rng.standard_normal(length), 1800.0, 900.0)
+    knocked: Floats = y
+    return knocked.astype(np.float32)
+
+
 def syllable(rng: Generator, pitch: float, formants: Sequence[float], glide: float) -> Waveform:
     """Return a voiced sound: a pulse train of some pitch through resonances.
 
