@@ -87,7 +87,7 @@ def test_what_a_component_prints_is_not_among_the_results(install: Install) -> N
     failed = {check["name"]: check for check in data["checks"] if check["status"] == "failed"}
     assert set(failed) == {"writes_nothing_to_stdout", "learns_a_separable_toy"}
     assert failed["learns_a_separable_toy"]["promise"] == (
-        "Two classes that lie far apart are learned."
+        "Two classes, or numbers, that lie far apart are learned."
     )
 
 
@@ -137,8 +137,8 @@ def test_components_inside_are_named_by_type() -> None:
 
 @pytest.mark.parametrize("command", ["check", "show"])
 def test_an_unknown_component_is_refused_with_a_suggestion(command: str) -> None:
-    done = run_cli("plugins", command, "smv", code=2)
-    assert "no component is called 'smv'" in done.stderr
+    done = run_cli("plugins", command, "svmm", code=2)
+    assert "no component is called 'svmm'" in done.stderr
     assert "Did you mean 'svm'?" in done.stderr
 
 

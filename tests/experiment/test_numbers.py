@@ -110,6 +110,16 @@ def test_a_model_of_numbers_gives_numbers(numbers: Any, table: Path, tmp_path: P
     assert float(mean.stdout.splitlines()[1].split(",")[3]) == pytest.approx(expected, abs=1e-5)
 
 
+def test_the_page_and_the_card_are_of_numbers(numbers: Any) -> None:
+    page = (numbers.folder / "report.html").read_text(encoding="utf-8")
+    assert "Predicted against true number" in page
+    assert "predicts one number for all clips" in page
+    assert "0 classes" not in page
+    assert (numbers.folder / "plots" / "predicted-ridge.png").stat().st_size > 1000
+    card = run_cli("model", "show", numbers.folder, "--card", code=0).stdout
+    assert "A model that predicts a number for a sound" in card
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

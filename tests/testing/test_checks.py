@@ -16,6 +16,7 @@ import pytest
 from audioclf.base.process_state import global_state, isolated_process_state, random_state
 from audioclf.builtin.classifiers.dummy import Dummy
 from audioclf.builtin.classifiers.knn import Knn
+from audioclf.builtin.classifiers.regressors import Ridge
 from audioclf.testing import (
     CheckFailedError,
     CheckSkippedError,
@@ -32,7 +33,7 @@ from tests.testing.broken_components import BROKEN, Blind, Files, Level, Nearest
 
 EVERY = {
     check.name: check
-    for component in (Level(), Nearest(), Files(path=example_sounds()))
+    for component in (Level(), Nearest(), Ridge(), Files(path=example_sounds()))
     for check in checks_for(component)
 }
 

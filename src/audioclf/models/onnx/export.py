@@ -97,7 +97,6 @@ def to_onnx(bundle: Bundle, *rows: NDArray[np.float32]) -> Exported:
     `EnvironmentMissingError` if the extra is not installed, `ModelError` if the model cannot be
     converted or the conversion gives other scores.
     """
-    check_tools()
     kinds = {"several": "several labels per clip", "ordered": "ordered classes"}
     for kind, what in {**kinds, "number": "numbers"}.items():
         if getattr(bundle.manifest, kind) is None:
@@ -106,6 +105,7 @@ def to_onnx(bundle: Bundle, *rows: NDArray[np.float32]) -> Exported:
             f"{bundle.path}: a model of {what} is not exported to ONNX",
             hint="Use it with `audioclf.load` of Python.",
         )
+    check_tools()
     everything, fresh = [bundle.check.rows, *rows], fresh_rows(bundle.check.rows)
     tried = np.concatenate([bundle.check.rows, fresh])
 
