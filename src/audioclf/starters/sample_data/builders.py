@@ -202,8 +202,8 @@ def machines(rng: Generator) -> list[SampleFile]:
     files = []
     for name, pitch in MACHINES.items():
         for place, (slope, level) in {"hall": (-12.0, 0.02), "yard": (6.0, 0.04)}.items():
-            for index in range(20):
-                label = "anomaly" if index >= 14 else "normal"
+            for index in range(14):
+                label = "anomaly" if index >= 10 else "normal"
                 y = 0.08 * machine(rng, pitch) + level * room(rng, slope)
                 if label == "anomaly":
                     y += rng.uniform(0.05, 0.2) * knocks(rng)
