@@ -16,7 +16,8 @@ from audioclf.base.errors import EXIT_MODEL, ModelError
 from audioclf.models.bundle import writing
 from audioclf.models.bundle.reading import load, open_model
 from audioclf.models.model import Model
-from audioclf.models.onnx.graph_model import CHECK_SCORES, GRAPH, GraphModel
+from audioclf.models.onnx.graph_model import GraphModel
+from audioclf.models.onnx.names import CHECK_SCORES, GRAPH
 from audioclf.models.onnx.untrusted import MAX_GRAPH_BYTES, check_structure
 from audioclf.models.refusal import RefusedError
 from tests.conftest import run_cli, write_wav

@@ -18,7 +18,8 @@ from audioclf.base.errors import ModelError
 from audioclf.models.bundle.reading import load, open_bundle
 from audioclf.models.bundle.self_check import SCORE_TOLERANCE
 from audioclf.models.model import Model
-from audioclf.models.onnx.graph_model import GRAPH, GraphModel
+from audioclf.models.onnx.graph_model import GraphModel
+from audioclf.models.onnx.names import GRAPH
 from tests.conftest import run_cli
 from tests.models.making import registry
 

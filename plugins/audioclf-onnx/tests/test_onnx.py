@@ -18,7 +18,8 @@ from audioclf.components.discovery import discover, load_components
 from audioclf.components.registry import Origin, PluginRecord, Registry
 from audioclf.config.loading import config_of
 from audioclf.features.worker import plan_featurizer
-from audioclf.models.onnx.sound import WAVEFORM, featurizer_session
+from audioclf.models.onnx.names import WAVEFORM
+from audioclf.models.onnx.sound import featurizer_session
 from audioclf.plugin import ConfigError, FeatureError, NotInOnnxError, OnnxGraph
 from audioclf.testing import Check, parametrize_with_checks
 from audioclf_onnx import Onnx

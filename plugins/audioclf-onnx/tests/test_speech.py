@@ -11,7 +11,8 @@ import pytest
 
 from audioclf.base.errors import EXIT_ENVIRONMENT
 from audioclf.experiment.prepared import resolve
-from audioclf.models.onnx.sound import WAVEFORM, featurizer_session
+from audioclf.models.onnx.names import WAVEFORM
+from audioclf.models.onnx.sound import featurizer_session
 from audioclf.plugin import ConfigError, EnvironmentMissingError, FeatureError
 from audioclf.testing import Check, parametrize_with_checks
 from audioclf_onnx import SpeechEmbedding, speech

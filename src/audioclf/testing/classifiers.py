@@ -250,7 +250,8 @@ def saves_and_loads_without_pickle(classifier: Classifier) -> None:
 def converts_to_onnx(classifier: Classifier) -> None:
     """`to_onnx`, if overridden, gives the labels and probabilities of the estimator."""
     from audioclf.components.classifier import Classifier as Base
-    from audioclf.models.onnx.export import INPUT, OPSETS
+    from audioclf.models.onnx.export import OPSETS
+    from audioclf.models.onnx.names import INPUT
 
     if type(classifier).to_onnx is Base.to_onnx:
         raise CheckSkippedError("it does not override to_onnx")

@@ -80,7 +80,8 @@ def gives_the_same_in_onnx(featurizer: Featurizer) -> None:
     """`to_onnx`, if overridden, gives the features of `extract`."""
     if type(featurizer).to_onnx is Featurizer.to_onnx:
         raise CheckSkippedError("it does not override to_onnx")
-    from audioclf.models.onnx.sound import WAVEFORM, featurizer_session
+    from audioclf.models.onnx.names import WAVEFORM
+    from audioclf.models.onnx.sound import featurizer_session
 
     try:
         session = featurizer_session(featurizer, SR)

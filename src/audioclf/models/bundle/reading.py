@@ -39,7 +39,8 @@ from audioclf.models.class_distance import ClassDistance
 from audioclf.models.estimators.several import restore_classes
 from audioclf.models.estimators.store import SKOPS, restore_estimator
 from audioclf.models.model import Model
-from audioclf.models.onnx.graph_model import GRAPH, GraphModel
+from audioclf.models.onnx.graph_model import GraphModel
+from audioclf.models.onnx.names import GRAPH
 from audioclf.models.refusal import RefusedError, Stage, naming, refusing
 
 CARD = "MODEL_CARD.md"

@@ -151,7 +151,8 @@ def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
 
 def _graph(bundle: Bundle) -> tuple[dict[str, bytes], str]:
     """Return the member with the graph, if it can be made at little cost, and its description."""
-    from audioclf.models.onnx.graph_model import GRAPH, graph_of
+    from audioclf.models.onnx.names import GRAPH
+    from audioclf.models.onnx.sound import graph_of
 
     sizes = bundle.manifest.members
     size = sum(sizes[name].size for name in bundle.manifest.estimator.files)

@@ -18,7 +18,8 @@ import numpy as np
 
 from audioclf.base.errors import DatasetError, EnvironmentMissingError, ModelError
 from audioclf.components.onnx_graph import OPSET
-from audioclf.models.onnx.scores import LABEL, SCORES, with_scores
+from audioclf.models.onnx.names import INPUT, LABEL, SCORES
+from audioclf.models.onnx.scores import with_scores
 from audioclf.models.onnx.session import open_session
 from audioclf.models.refusal import RefusedError, reason
 
@@ -40,7 +41,6 @@ FRESH_TOLERANCE = 1e-2
 """Largest difference of a score on these; far from the training clips some estimators themselves
 are less exact."""
 
-INPUT = "features"
 OPSETS = {"": OPSET, "ai.onnx.ml": 3}
 """Versions of the operators: ONNX Runtime supports them since 1.12."""
 

@@ -16,9 +16,15 @@ from audioclf.base.errors import AudioclfError, FeatureError
 from audioclf.evaluation.views import Views
 from audioclf.models.bundle.self_check import FEATURE_TOLERANCE, SelfCheck, probe_signal
 from audioclf.models.model import Model
-from audioclf.models.onnx.export import INPUT
-from audioclf.models.onnx.scores import LABEL, SCORES
-from audioclf.models.onnx.sound import DIFFERENCE, WAVEFORM, noted, to_onnx_from_sound
+from audioclf.models.onnx.names import (
+    CHECK_SCORES,
+    DIFFERENCE,
+    GRAPH,
+    INPUT,
+    LABEL,
+    SCORES,
+    WAVEFORM,
+)
 from audioclf.models.onnx.untrusted import open_untrusted
 from audioclf.models.refusal import RefusedError, reason, refusing
 
@@ -29,32 +35,11 @@ if TYPE_CHECKING:
     from audioclf.components.featurizer import Featurizer
     from audioclf.dataset.sources import AudioSource
     from audioclf.models.bundle.manifest import Manifest
-    from audioclf.models.bundle.reading import Bundle
     from audioclf.models.bundle.training_clips import TrainingClips
     from audioclf.models.class_distance import ClassDistance
 
-GRAPH = "graph.onnx"
-"""Name of the member with the graph."""
-
-CHECK_SCORES = "audioclf.check_scores"
-"""Key of its metadata with the scores of the probe signal."""
-
 _SCORE_TOLERANCE = 1e-4
 """Largest difference of a score of the probe signal between versions of ONNX Runtime."""
-
-
-def graph_of(bundle: Bundle) -> tuple[bytes, float]:
-    """Return the graph for a bundle, and the largest difference of a score.
-
-    It does not trim sounds, as recordings are decoded and cut into windows before. Errors are those
-    of `to_onnx_from_sound`.
-    """
-    exported = to_onnx_from_sound(bundle, trims=False)
-    audio = bundle.manifest.audio
-    probe = probe_signal(audio.sr, audio.duration)
-    (scores,) = open_untrusted(exported.content).run([SCORES], {WAVEFORM: probe})
-    content = noted(exported.content, CHECK_SCORES, json.dumps(scores.astype(float).tolist()))
-    return content, exported.worst
 
 
 @dataclass(frozen=True, eq=False, repr=False)

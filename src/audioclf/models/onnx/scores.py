@@ -12,9 +12,9 @@ import numpy as np
 from audioclf.models.bundle.manifest import Manifest
 from audioclf.models.calibration.maps import FLOOR
 from audioclf.models.calibration.records import Isotonic, Sigmoid, Temperature
+from audioclf.models.onnx.names import LABEL, SCORES
 from audioclf.models.refusal import RefusedError
 
-LABEL, SCORES = "label", "scores"
 TIE = 1e-6
 """Scores that differ by no more are equal; ONNX adds up in 32 bits."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ import numpy as np
 
 from audioclf.base.errors import DecodeError, FeatureError, ModelError
 from audioclf.components.onnx_graph import NotInOnnxError, OnnxGraph
-from audioclf.models.onnx.export import INPUT, OPSETS, to_onnx
-from audioclf.models.onnx.scores import LABEL, SCORES
+from audioclf.models.bundle.self_check import probe_signal
+from audioclf.models.onnx.export import OPSETS, to_onnx
+from audioclf.models.onnx.names import CHECK_SCORES, DIFFERENCE, INPUT, LABEL, SCORES, WAVEFORM
 from audioclf.models.onnx.session import open_session
+from audioclf.models.onnx.untrusted import open_untrusted
 from audioclf.models.refusal import reason
 
 if TYPE_CHECKING:
@@ -25,15 +28,11 @@ if TYPE_CHECKING:
 
     Waveform = NDArray[np.float32]
 
-WAVEFORM = "waveform"
 SOUND_TOLERANCE = 1e-2
 """Largest difference of a score; the features are computed in another order, in 32 bits."""
 
 FEATURE_TOLERANCE = 0.05
 """Largest difference of a feature, in standard deviations over rows of training clips."""
-
-DIFFERENCE = "audioclf.largest_difference"
-"""Key of the metadata with the largest difference of a score."""
 
 IR_VERSION = 8
 """Version of the format: that of opset 17."""
@@ -66,10 +65,24 @@ def to_onnx_from_sound(
     used = _used(bundle.manifest.audio) if trims else slice(0, None)
     content = _with_sound(bundle, to_onnx(bundle).content, used)
     n_sounds, worst = _compared(bundle, content, sounds, used)
-    return ExportedSound(noted(content, DIFFERENCE, f"{worst:.3g}"), n_sounds, worst)
+    return ExportedSound(_noted(content, DIFFERENCE, f"{worst:.3g}"), n_sounds, worst)
 
 
-def noted(content: bytes, key: str, value: str) -> bytes:
+def graph_of(bundle: Bundle) -> tuple[bytes, float]:
+    """Return the graph for a bundle, and the largest difference of a score.
+
+    It does not trim sounds, as recordings are decoded and cut into windows before. Errors are those
+    of `to_onnx_from_sound`.
+    """
+    exported = to_onnx_from_sound(bundle, trims=False)
+    audio = bundle.manifest.audio
+    probe = probe_signal(audio.sr, audio.duration)
+    (scores,) = open_untrusted(exported.content).run([SCORES], {WAVEFORM: probe})
+    content = _noted(exported.content, CHECK_SCORES, json.dumps(scores.astype(float).tolist()))
+    return content, exported.worst
+
+
+def _noted(content: bytes, key: str, value: str) -> bytes:
     """Return a graph with one more entry in its metadata."""
     import onnx
 
