@@ -24,8 +24,8 @@ def suggest(
     by: Annotated[
         Literal["mixed", "uncertain", "scores", "random"],
         typer.Option(
-            help="uncertain ones, equally many of each band of scores, at random; mixed is half "
-            "uncertain and half drawn from all bands."
+            help="uncertain: the least certain; scores: as many from each band of scores; random: "
+            "all alike; mixed: half uncertain, half drawn from all bands."
         ),
     ] = "mixed",
     classes: Annotated[
