@@ -30,8 +30,6 @@ from audioclf.dataset.remote import (
     stamp_remote,
 )
 
-_BLOCK = 1 << 20
-
 
 class AudioSource(ABC):
     """Source of the bytes of one clip."""
@@ -342,11 +340,8 @@ class ChannelSource(_Section):
 
 def content_digest(source: AudioSource) -> str:
     """Return the SHA-256 of the unpacked bytes of a file, the same on disk and in an archive."""
-    sha = hashlib.sha256()
     with source.open() as stream, reading(source.name):
-        while block := stream.read(_BLOCK):
-            sha.update(block)
-    return sha.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def recording_of(source: AudioSource) -> AudioSource:

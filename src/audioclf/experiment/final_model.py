@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from audioclf.models.bundle.writing import BundleContents, write_bundle
 from audioclf.models.calibration.effects import Scored, ScoreEffects, effects_of
 from audioclf.models.calibration.records import Interval
 from audioclf.models.unknown import Search, UnknownRule
-from audioclf.runs.folder import IMPORTANCES, MODEL
+from audioclf.runs.folder import IMPORTANCES, MODEL, equal_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,6 +144,27 @@ def write_final(
         return None, (f"{pipeline.name} was not kept as a model: {exc.message}{advice}",)
     warned = (f"{pipeline.name}, fitted on all clips, warned: {text}" for text in fit.warnings)
     return path, (*warned, *of_scores)
+
+
+def write_equals(
+    folder: RunFolder,
+    result: RunResult,
+    fit: Callable[[str], Fitted],
+    extraction: Extraction,
+    registry: Registry,
+) -> Iterator[str]:
+    """Write a model of each pipeline that cannot be told apart from the best, and yield notes."""
+    kept = []
+    for name in result.comparison.equals_of_best() if result.comparison else ():
+        file = equal_model(name)
+        path, notes = write_final(folder, result, fit(name), extraction, registry, file)
+        yield from notes
+        kept += [] if path is None else [path.name]
+    if kept:
+        yield (
+            f"also kept, as equal to the best on these clips: {', '.join(kept)}; `audioclf "
+            "evaluate` compares models on new recordings"
+        )
 
 
 def sound_facts(extraction: Extraction) -> NDArray[np.float32] | None:

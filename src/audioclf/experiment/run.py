@@ -171,7 +171,7 @@ class _Run:
 
     def go(self) -> RunResult:
         """Take every stage; `record.json` marks the run as complete."""
-        from audioclf.experiment.final_model import write_final
+        from audioclf.experiment.final_model import write_equals, write_final
         from audioclf.experiment.media import write_page
 
         self.progress("load", 0, 1)
@@ -186,7 +186,10 @@ class _Run:
         if fitted is not None:
             with self._timed("final"):
                 path, notes = write_final(self.folder, result, fitted, extraction, self.registry)
-                notes = (*notes, *self._keep_equals(result, extraction, evaluation))
+                if self.config.keep == "equal":
+                    fit = partial(self._fitted_on_all, extraction=extraction, evaluation=evaluation)
+                    of_equals = write_equals(self.folder, result, fit, extraction, self.registry)
+                    notes = (*notes, *of_equals)
             result = replace(result, model=path, notes=(*result.notes, *notes))
         fits, seconds = self.state.fits(), self.seconds
         record = make_record(prepared, self.resources, result, extraction, fits, seconds)
@@ -368,28 +371,6 @@ class _Run:
             in_batches=name in evaluation.fits.batched,
             fit_on=partial(evaluation.fit, progress=partial(self.progress, "unknown")),
         )
-
-    def _keep_equals(
-        self, result: RunResult, extraction: Extraction, evaluation: _Evaluation
-    ) -> Iterator[str]:
-        """Keep the pipelines that cannot be told apart from the best, if the config says so."""
-        from audioclf.experiment.final_model import write_final
-        from audioclf.runs.folder import equal_model
-
-        if self.config.keep == "best" or result.comparison is None:
-            return
-        kept = []
-        for name in result.comparison.equals_of_best():
-            fitted = self._fitted_on_all(name, extraction, evaluation)
-            file, registry = equal_model(name), self.registry
-            path, notes = write_final(self.folder, result, fitted, extraction, registry, file)
-            yield from notes
-            kept += [] if path is None else [path.name]
-        if kept:
-            yield (
-                f"also kept, as equal to the best on these clips: {', '.join(kept)}; "
-                "`audioclf evaluate` compares models on new recordings"
-            )
 
 
 def _build(_: int, classifiers: Iterable[Classifier]) -> None:
