@@ -134,3 +134,28 @@ def test_a_file_that_may_have_changed_is_fetched_anew(monkeypatch: pytest.Monkey
 def test_a_dataset_shows_what_it_holds(sounds: Path) -> None:
     found = Dataset([Clip("a", "dog", FileSource(sounds))], name="sounds")
     assert repr(found) == "Dataset('sounds', 1 clips, 1 classes)"
+
+
+def test_a_class_of_the_order_without_a_clip_is_noted() -> None:
+    clips = [Clip(name, name, None) for name in ("mild", "none")]  # type: ignore[arg-type]
+    dataset = Dataset(clips, name="d", target=("none", "mild", "severe"))
+    assert dataset.classes == ("none", "mild")
+    assert dataset.encoded_labels() == [1, 0]
+    assert dataset.notes == ("no clip is of 'severe', which the ranks leave out",)
+    with pytest.raises(DatasetError, match="the class of 'none' is not in the order"):
+        Dataset(clips, name="d", target=("mild", "severe"))
+
+
+@pytest.mark.parametrize(("label", "is_number"), [("3.5", True), ("high", False), ("nan", False)])
+def test_a_dataset_of_numbers_has_no_classes(label: str, is_number: bool) -> None:
+    clips = [Clip("a", "1", None), Clip("b", label, None)]  # type: ignore[arg-type]
+    if not is_number:
+        with pytest.raises(DatasetError, match="the label of 'b' is no number"):
+            Dataset(clips, name="d", target="number")
+        return
+    dataset = Dataset(clips, name="d", target="number")
+    assert dataset.classes == ()
+    assert dataset.targets.truth.tolist() == [1.0, 3.5]
+    assert dataset.in_ranges().classes == ("1", "3.5")
+    with pytest.raises(DatasetError, match="made for classes, and the labels are numbers"):
+        dataset.encoded_labels()

@@ -51,6 +51,8 @@ def per_class_text(run: Path, pipeline: str) -> str:
     from audioclf.runs.tables import read_json
 
     classes = read_json(run / METRICS)[PIPELINES][pipeline].get("per_class") or {}
+    if not classes:
+        return "the labels are numbers, so there are no metrics by class"
     rows = sorted(classes.items(), key=lambda item: (item[1]["f1"] or {}).get("value") or 0.0)
     names = ("precision", "recall", "f1")
     table = [

@@ -288,6 +288,9 @@ class Dataset:
 
     def _own_notes(self) -> Iterator[str]:
         yield from _alike(self.classes)
+        order = self.target if self.is_ordered else ()
+        if absent := [name for name in order if name not in self.classes]:
+            yield f"no clip is of {', '.join(map(repr, absent))}, which the ranks leave out"
         yield from _without_group(self.clips)
 
     def fingerprint(self, digests: Mapping[str, str]) -> str:
