@@ -31,8 +31,8 @@ def independent_difference(first: WithInterval, second: WithInterval) -> Estimat
     each side by itself (Zou & Donner 2008, *Statistics in Medicine* 27, 1693-1702). The samples
     must be independent, and the intervals of one level.
 
-    >>> independent_difference(Estimate(0.7, 0.6, 0.8), Estimate(0.9, 0.8, 0.95))
-    Estimate(value=-0.2, low=-0.3118, high=-0.0586)
+    >>> str(independent_difference(Estimate(0.7, 0.6, 0.8), Estimate(0.9, 0.8, 0.95)))
+    '-0.200 [-0.312, -0.059]'
     """
     low = math.hypot(first.value - first.low, second.high - second.value)
     high = math.hypot(first.high - first.value, second.value - second.low)
