@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,15 @@ def test_a_model_is_tested_on_clips_outside_of_its_training(levels: Path, tmp_pa
     seen = write_levels(tmp_path / "seen")
     with pytest.raises(DatasetError, match="trained on all 16 clips"):
         stress_model(model, str(seen), discover(), groups=["level"], jobs=1)
+
+
+def test_an_evaluation_of_models_is_refused(levels: Path, tmp_path: Path) -> None:
+    shutil.copytree(levels, tmp_path / "run")
+    record = json.loads((levels / "record.json").read_text())
+    record["fits"]["total"] = 0
+    (tmp_path / "run" / "record.json").write_text(json.dumps(record) + "\n")
+    with pytest.raises(ConfigError, match="evaluation of finished models"):
+        stress_run(tmp_path / "run")
 
 
 def test_the_command_prints_a_table_or_json(levels: Path) -> None:

@@ -57,6 +57,11 @@ def stress_run(
 ) -> Stress:
     """Test the named pipeline of a run, else the best one; write `stress.json` in its folder."""
     saved = read_run(path)
+    if saved.record.get("fits", {}).get("total") == 0:
+        raise ConfigError(
+            f"{saved.path}: holds an evaluation of finished models, in which nothing was fitted",
+            hint="Name a model and labelled recordings: `audioclf stress MODEL DATA`.",
+        )
     prepared = prepare(saved.path / CONFIG, (), registry)
     config = prepared.config
     chosen = _chosen(saved, prepared, pipeline)
