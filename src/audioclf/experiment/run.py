@@ -171,7 +171,6 @@ class _Run:
 
     def go(self) -> RunResult:
         """Take every stage; `record.json` marks the run as complete."""
-        from audioclf.experiment.final_model import write_equals, write_final
         from audioclf.experiment.media import write_page
 
         self.progress("load", 0, 1)
@@ -183,14 +182,8 @@ class _Run:
             with self._timed("evaluate"):
                 evaluation = self._evaluate(prepared, extraction, engine)
             result, fitted = self._report(prepared, extraction, evaluation, engine)
-        if fitted is not None:
-            with self._timed("final"):
-                path, notes = write_final(self.folder, result, fitted, extraction, self.registry)
-                if self.config.keep == "equal":
-                    fit = partial(self._fitted_on_all, extraction=extraction, evaluation=evaluation)
-                    of_equals = write_equals(self.folder, result, fit, extraction, self.registry)
-                    notes = (*notes, *of_equals)
-            result = replace(result, model=path, notes=(*result.notes, *notes))
+            if fitted is not None:
+                result = self._write_models(result, fitted, extraction, evaluation)
         fits, seconds = self.state.fits(), self.seconds
         record = make_record(prepared, self.resources, result, extraction, fits, seconds)
         self.folder.write_json(RECORD, record)
@@ -371,6 +364,20 @@ class _Run:
             in_batches=name in evaluation.fits.batched,
             fit_on=partial(evaluation.fit, progress=partial(self.progress, "unknown")),
         )
+
+    def _write_models(
+        self, result: RunResult, fitted: Fitted, extraction: Extraction, evaluation: _Evaluation
+    ) -> RunResult:
+        """Write the final model, and those equal to the best if the config says so."""
+        from audioclf.experiment.final_model import write_equals, write_final
+
+        with self._timed("final"):
+            path, notes = write_final(self.folder, result, fitted, extraction, self.registry)
+            if self.config.keep == "equal":
+                fit = partial(self._fitted_on_all, extraction=extraction, evaluation=evaluation)
+                of_equals = write_equals(self.folder, result, fit, extraction, self.registry)
+                notes = (*notes, *of_equals)
+        return replace(result, model=path, notes=(*result.notes, *notes))
 
 
 def _build(_: int, classifiers: Iterable[Classifier]) -> None:
