@@ -33,6 +33,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
+@pytest.mark.slow
 def test_a_script_classifies_without_audioclf(bundle: Path, tmp_path: Path) -> None:
     run_cli("export", bundle, "--demo", "python", "--out", tmp_path / "demo", code=0)
     same = write_wav(tmp_path / "same.wav", SOUND, 8000)
