@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from audioclf.builtin.featurizers.mfcc import Mfcc
-from audioclf.runs import plots
+from audioclf.runs import figures, plots
 from audioclf.runs.plots import Example
 from tests.conftest import imported_by, tone
 from tests.finished_runs import first_run
@@ -23,7 +23,7 @@ NASTY = ["a", "$\\frac{", "<script>", "\x1b[31m", "猫", "x" * 300, "_^{", "", "
 
 def size(figure: Figure) -> tuple[int, int]:
     """Return the pixels of a PNG, after a check of the PNG and the SVG."""
-    saved = plots.saved(figure)
+    saved = figures.saved(figure)
     ElementTree.fromstring(saved["svg"])
     with Image.open(io.BytesIO(saved["png"])) as image:
         assert image.format == "PNG"
@@ -120,7 +120,7 @@ def test_a_run_has_each_plot_in_both_forms(tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.slow
 def test_drawing_has_the_same_bytes_and_touches_no_global_state_of_matplotlib() -> None:
-    first, second = (plots.saved(plots.draw_class_counts({"a": 1})) for _ in range(2))
+    first, second = (figures.saved(plots.draw_class_counts({"a": 1})) for _ in range(2))
     assert first == second
     code = "from audioclf.runs.plots import draw_class_counts as p; p({'a': 1})"
     assert imported_by(code, ["matplotlib.pyplot", "matplotlib.figure"]) == {"matplotlib.figure"}
