@@ -157,6 +157,13 @@ def test_answers_that_say_nothing_of_the_collection_are_refused(tmp_path: Path) 
     plain.write_text("".join(map(csv_row, rows)), encoding="utf-8")
     with pytest.raises(DatasetError, match="with which probability"):
         estimates_of([plain])
+    odd = reviewed(tmp_path, who="y", n=12)
+    text = odd.read_text()
+    size = text.splitlines()[1].split(",")[7]
+    for number, match in (("0", "with which probability"), ("1e300", "numbers of windows")):
+        odd.write_text(text.replace(f",{size},{N},", f",{number},{N},"))
+        with pytest.raises(DatasetError, match=match):
+            estimates_of([odd])
 
 
 @pytest.mark.slow

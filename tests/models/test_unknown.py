@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.evaluation.unknown_settings import UnknownConfig
 from audioclf.experiment.run import run
+from audioclf.models.arrays import to_npy
 from audioclf.models.bundle.reading import load
 from audioclf.models.class_distance import ClassDistance
+from audioclf.models.refusal import RefusedError
 from audioclf.models.unknown import Search, UnknownRule, threshold
 from tests.conftest import run_cli, tone, write_wav
 from tests.targets import targets_of
@@ -71,6 +74,21 @@ def test_the_distance_is_that_of_mahalanobis_with_the_covariance_of_the_model() 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_means_that_are_not_finite_are_refused(value: float) -> None:
+    X, y = clusters(40, FAR, 0)
+    files = ClassDistance.fit(X, y, seed=0).to_files()
+    means = np.full((len(np.unique(y)), X.shape[1]), value, np.float32)
+    manifest: Any = SimpleNamespace(
+        unknown=SimpleNamespace(method="distance"),
+        features=SimpleNamespace(width=X.shape[1]),
+        classes=tuple(map(str, np.unique(y))),
+    )
+    assert ClassDistance.of_model(files, manifest) is not None
+    with pytest.raises(RefusedError, match="make no sense"):
+        ClassDistance.of_model({**files, "distance/means.npy": to_npy(means)}, manifest)
+
+
 @pytest.mark.parametrize("method", ["distance", "score"])
 def test_few_clips_of_the_known_classes_are_lost_on_new_data(method: str) -> None:
     lost = []

@@ -132,6 +132,7 @@ def test_requests_of_others_are_refused(
         an_answer(0, label="owl"),
         an_answer(0, state="labeled"),
         an_answer(0, note="x" * 2000),
+        an_answer(0, note="a\0b"),
         {"at": True, "label": "", "state": "unsure", "note": ""},
         {},
         [],
@@ -162,6 +163,39 @@ def test_a_reviewer_continues_where_the_last_session_was_cut(listed: Path) -> No
     ]
     assert sorted(orders[0]) == sorted(orders[1])
     assert len({tuple(orders[0]), tuple(orders[1]), tuple(sorted(orders[0]))}) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "notes of mine, in one line",
+        lambda text: text.replace("\n", "\r"),
+        lambda text: text.replace("path,", "mine,path,").replace("night", ",night"),
+        lambda text: text.replace(",", ";"),
+    ],
+)
+def test_a_file_that_is_no_longer_what_review_wrote_is_left_as_it_is(
+    listed: Path, change: Callable[[str], str]
+) -> None:
+    table = listed.with_name("reviewed.csv")
+    with serving(listed) as server:
+        ask(f"{server.address}answer", an_answer(0))
+    table.write_bytes(change(table.read_text(encoding="utf-8")).encode())
+    before = table.read_bytes()
+    with pytest.raises(ConfigError, match="that `review` wrote"):
+        Answers(table, read_list(listed))
+    assert table.read_bytes() == before
+
+
+def test_a_window_that_is_listed_twice_is_asked_once(listed: Path) -> None:
+    lines = "a.wav,0,1,0.5\na.wav,0,1,0.6\nb.wav,0,1,1\n"
+    listed.write_text(f"path,start,end,probability\n{lines}", encoding="utf-8")
+    assert [window.probability for window in read_list(listed).windows] == [0.5, 1]
+
+
+def test_a_folder_that_cannot_be_made_is_named(listed: Path) -> None:
+    with pytest.raises(ResultError, match="cannot be written"):
+        Answers(listed / "reviewed.csv", read_list(listed))
 
 
 def test_tables_that_do_not_fit_are_refused(listed: Path, tmp_path: Path) -> None:

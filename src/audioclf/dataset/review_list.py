@@ -36,6 +36,7 @@ _DESIGN = ("chosen_by", "probability", "stratum", "stratum_low", "stratum_window
 LIST_COLUMNS = (*_WINDOW, *_DESIGN, "collection_windows", "model", "target", "score")
 ANSWER_COLUMNS = ("label", "state", "reviewer", "note", "time", "asked")
 _ZIP = ".zip!"
+_MOST_WINDOWS = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,9 @@ def read_list(path: Path) -> ReviewList:
     table.problems.check()
     if not windows:
         raise DatasetError(f"{path}: no rows below the header")
-    return ReviewList(path, tuple(dict.fromkeys(windows)), classes_in(table.columns))
+    first = {window.key: window for window in reversed(windows)}
+    unique = tuple(window for window in windows if first[window.key] is window)
+    return ReviewList(path, unique, classes_in(table.columns))
 
 
 def read_answers(path: Path) -> tuple[list[Answer], tuple[str, ...]]:
@@ -243,6 +246,8 @@ def _window(cells: Cells, classes: Sequence[str]) -> Window:
     scores = {name: _number(cells, f"{SCORE}{name}") for name in classes}
     counts = (_number(cells, name) for name in ("stratum_windows", "collection_windows"))
     in_stratum, in_collection = (round(number or 0) for number in counts)
+    if not 0 <= in_stratum <= in_collection <= _MOST_WINDOWS:
+        raise ValueError("stratum_windows and collection_windows are no numbers of windows")
     return Window(
         path,
         start,

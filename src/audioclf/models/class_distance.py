@@ -107,7 +107,8 @@ class ClassDistance:
             with refusing("structure", f"its array {name} cannot be read"):
                 arrays[name] = checked_array(files[f"{FOLDER}{name}.npy"], np.float32, shape)
         read = cls(**arrays)
+        finite = all(np.isfinite(array).all() for array in arrays.values())
         positive = all((arrays[name] > 0).all() for name in ("scale", "spread", "noise"))
-        if read.components.shape != (len(read.spread), width) or not positive:
+        if read.components.shape != (len(read.spread), width) or not (finite and positive):
             raise RefusedError("structure", "its distances to the classes make no sense")
         return read

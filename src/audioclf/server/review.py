@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hmac
+import io
 import json
 import threading
 from collections.abc import Sequence
@@ -49,7 +51,10 @@ class Answers:
 
     def __init__(self, path: Path, listed: ReviewList) -> None:
         self.classes = listed.classes
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise unwritable(path, exc) from exc
         self._lock = take_lock(path.with_name(f".{path.name}.lock"))
         if self._lock is None:
             owner = lock_owner(path.with_name(f".{path.name}.lock"))
@@ -66,14 +71,20 @@ class Answers:
             raise
 
     def _read(self, path: Path) -> list[Answer]:
-        if not path.exists() or b"\n" not in path.read_bytes():
+        content = path.read_bytes() if path.exists() else b""
+        columns = columns_of(self.classes, answers=True)
+        if csv_row(columns).encode().startswith(content):
             return []
+        other = "Choose another file with --out."
+        if b"\n" not in content:
+            raise ConfigError(f"{path}: not a table that `review` wrote", hint=other)
         rows, classes = read_answers(path)
         if classes != self.classes:
-            raise ConfigError(
-                f"{path}: holds answers of a list with other classes",
-                hint="Choose another file with --out.",
-            )
+            message = f"{path}: holds answers of a list with other classes"
+            raise ConfigError(message, hint=other)
+        if next(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))) != columns:
+            message = f"{path}: its columns are no longer those that `review` wrote"
+            raise ConfigError(message, hint=other)
         return rows
 
     def _begin(self, path: Path) -> None:
@@ -158,6 +169,8 @@ class Review:
             raise ValueError("no such window or state")
         if not isinstance(label, str) or not isinstance(note, str) or len(note) > _MOST_NOTE:
             raise ValueError("label and note are texts")
+        if "\0" in label + note:
+            raise ValueError("label and note hold no NUL")
         if state != LABELLED:
             label = ""
         elif self.several:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,13 @@ def test_other_classes_and_too_few_normal_clips_are_refused() -> None:
         NearestNormal().for_classes(["a", "b", "normal"])
     with pytest.raises(ClassifierError, match="needs 10 normal clips of 2 groups"):
         NearestNormal().build(random_state=0).fit(*rows(9, 20, 0))
+
+
+def test_rows_that_are_compressed_once_more_are_refused() -> None:
+    files = NearestNormal().dump(
+        fitted(NearestNormal(normal=NAMES[0]).for_classes(NAMES[:2])).estimator
+    )
+    packed = io.BytesIO()
+    np.savez_compressed(packed, rows=np.zeros((5000, 4), np.float32), held_out=np.arange(9.0))
+    with pytest.raises(ValueError, match="compressed"):
+        NearestNormal().restore({**files, "rows.npz": packed.getvalue()})

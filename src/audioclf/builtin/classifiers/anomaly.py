@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -99,6 +100,9 @@ class Detector(Classifier):
         import numpy as np
 
         settings = json.loads(files["settings.json"])
+        with zipfile.ZipFile(io.BytesIO(files["rows.npz"])) as archive:
+            if sum(item.file_size for item in archive.infolist()) > len(files["rows.npz"]):
+                raise ValueError("the normal rows are compressed once more")
         with np.load(io.BytesIO(files["rows.npz"]), allow_pickle=False) as arrays:
             rows, held_out = arrays["rows"], arrays["held_out"]
         if rows.ndim != 2 or rows.dtype != np.float32 or not np.isfinite(rows).all():

@@ -150,7 +150,7 @@ def _check(name: str, answers: Sequence[Answer]) -> None:
     if not answers:
         raise DatasetError(f"{name}: no window is labelled", hint="Label some with `review`.")
     windows = [answer.window for answer in answers]
-    if any(w.probability is None or not w.collection_windows for w in windows):
+    if any(w.probability is None or not w.stratum_windows for w in windows):
         raise DatasetError(
             f"{name}: the list does not say with which probability its windows were chosen",
             hint="Make the list with `audioclf suggest`.",
