@@ -74,6 +74,16 @@ def test_windows_have_the_group_of_their_recording_and_train_if_chosen_by_score(
     assert without_group[0].group == "n/night.wav"
 
 
+def test_a_recording_without_a_group_is_not_separated_from_its_windows(tmp_path: Path) -> None:
+    _, after = added(tmp_path, [answer(1, "wren"), answer(2, "owl", by="random")], groups=False)
+    units = {
+        int(unit)
+        for clip, unit in zip(after, after.targets.unit_codes, strict=True)
+        if clip.source.file.name.endswith("night.wav")
+    }
+    assert len(units) == 1
+
+
 def test_windows_without_a_label_of_the_dataset_are_left_out_and_counted(tmp_path: Path) -> None:
     rows = [
         answer(1, "", "unsure"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from audioclf.base.errors import DatasetError
@@ -26,13 +27,13 @@ from audioclf.dataset.table_rows import clip_id
 def with_reviewed(dataset: Dataset, tables: Sequence[Path | str]) -> Dataset:
     """Return the dataset with the windows of tables of `audioclf review` as clips.
 
-    The windows of a recording have its group, or form one. Those that were not drawn at random
-    only train. Windows that are not labelled, or are clips of the dataset, are left out.
+    The windows of a recording have its group, or form one with its clips. Those that were not drawn
+    at random only train. Windows that are not labelled, or are clips of the dataset, are left out.
     """
     adding = _Adding(dataset.clips, dataset.classes, several=dataset.is_several)
     adding.read_all(tables)
     notes = (*dataset.notes, *adding.notes())
-    return dataset.with_clips((*dataset.clips, *adding.clips), notes=notes)
+    return dataset.with_clips((*adding.before(), *adding.clips), notes=notes)
 
 
 def reviewed_windows(table: Path | str, *, several: bool = False) -> Dataset:
@@ -54,8 +55,16 @@ class _Adding:
         self.missing: list[str] = []
         self.ids = {clip.id for clip in clips}
         self.known: dict[object, Clip] = {}
-        for clip in clips:
-            self.known.setdefault(_key(clip.source), clip)
+        self.earlier = [(_key(clip.source), clip) for clip in clips]
+        for key, clip in self.earlier:
+            self.known.setdefault(key, clip)
+        self.groups: dict[object, str] = {}
+
+    def before(self) -> Iterator[Clip]:
+        """Yield the clips that were there, with the group of the windows of their recording."""
+        for key, clip in self.earlier:
+            group = self.groups.get(key) if clip.group is None else clip.group
+            yield clip if group == clip.group else replace(clip, group=group)
 
     def read_all(self, tables: Sequence[Path | str]) -> None:
         for table in tables:
@@ -86,13 +95,15 @@ class _Adding:
             self.missing += [] if window.path in self.missing else [window.path]
             return ""
         span = Span(window.start, window.end)
-        owner = self.known.get(_key(source))
+        key = _key(source)
+        owner = self.known.get(key)
         recording = window.path if owner is None else owner.recording
         name = clip_id(recording, span)
         if name in self.ids:
             return "clips already"
         self.ids.add(name)
         group = recording if owner is None or owner.group is None else owner.group
+        self.groups[key] = group
         part = PartSource(source, span)
         only_trains = window.chosen_by != RANDOM
         self.clips.append(Clip(name, label, part, group=group, only_trains=only_trains))
