@@ -103,6 +103,18 @@ def test_the_normal_class_may_be_the_second() -> None:
     np.testing.assert_array_equal(first.decision_function(new), -second.decision_function(new))
 
 
+def test_changed_copies_do_not_count_among_held_out_clips() -> None:
+    X, y = rows(40, 0, 0)
+    copies = X + np.random.default_rng(1).normal(0, 20, X.shape).astype(np.float32)
+    both = np.stack([X, copies], axis=1).reshape(-1, X.shape[1])
+    detector: Any = NearestNormal(lost=0.1).build(random_state=0)
+    detector.fit(both, np.repeat(y, 2), clips=np.repeat(np.arange(40), 2))
+    assert len(detector.held_out_) == 40
+    assert 0.02 < detector.predict(rows(500, 0, 2)[0]).mean() < 0.2
+    with pytest.raises(ClassifierError, match="has 9 normal clips"):
+        detector.fit(both[:18], np.zeros(18, int), clips=np.repeat(np.arange(9), 2))
+
+
 def test_clips_of_a_group_are_held_out_together() -> None:
     """Copies in the rest of the fold would make each held-out clip look as normal as can be."""
     X, _ = rows(40, 0, 0)

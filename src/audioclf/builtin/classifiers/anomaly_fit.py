@@ -34,7 +34,7 @@ class MeanDistance(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class AnomalyClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A detector with the strangeness of held-out normal rows, `held_out_`, in rising order."""
+    """A detector with the strangeness of held-out normal clips, `held_out_`, in rising order."""
 
     ranks_by_decision_function = True
 
@@ -45,15 +45,18 @@ class AnomalyClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, groups: Any = None, clips: Any = None) -> AnomalyClassifier:
         """Fit on the rows of the normal class; `groups` and `clips` stay together in inner folds.
 
-        ClassifierError if there are fewer than 10 normal rows, or all are of one group.
+        Of several rows of a clip, the first is the clip itself, and only that counts among the
+        held-out ones. ClassifierError if there are fewer than 10 normal clips, or all are of one
+        group.
         """
         is_normal = np.asarray(y) == self.component.normal_code
         rows = np.ascontiguousarray(X[is_normal])
         units = groups if groups is not None else clips
         units = np.arange(len(rows)) if units is None else np.asarray(units)[is_normal]
-        n_units = len(np.unique(units))
-        if len(rows) < FEWEST or n_units < 2:
-            counted = f"{len(rows)} normal clips of {n_units} groups"
+        of_clips = np.arange(len(rows)) if clips is None else np.asarray(clips)[is_normal]
+        first, n_units = np.unique(of_clips, return_index=True)[1], len(np.unique(units))
+        if len(first) < FEWEST or n_units < 2:
+            counted = f"{len(first)} normal clips of {n_units} groups"
             raise ClassifierError(
                 f"{self.component.type_name()} needs {FEWEST} normal clips of 2 groups, and the "
                 f"training side has {counted}"
@@ -65,7 +68,7 @@ class AnomalyClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             folds = GroupKFold(n_splits).split(rows, groups=units)
         for train, test in folds:
             held_out[test] = -self._fitted(rows[train]).score_samples(rows[test])
-        return self.fit_normal(rows, np.sort(held_out))
+        return self.fit_normal(rows, np.sort(held_out[first]))
 
     def fit_normal(self, rows: Any, held_out: Any) -> AnomalyClassifier:
         """Fit the detector on normal rows, with the strangeness of held-out ones."""
