@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,13 @@ def test_the_reference_is_the_best_constant(metric: Metric, words: str) -> None:
     targets = number_targets([1.0, 2.0, 2.0, 15.0])
     guess = guess_of(targets, np.arange(4), metric)
     assert guess.words(()).startswith(words)
+
+
+def test_the_median_of_the_reference_is_that_of_the_weights() -> None:
+    targets = replace(number_targets([0.0, 1.0, 2.0, 10.0]), weights=np.array([1.0, 1.0, 1.0, 9.0]))
+    guess = guess_of(targets, np.arange(4), "mae")
+    assert guess.words(()) == "always the median, 10"
+    assert guess.score(np.ones((1, 4)))[0] == pytest.approx((10 + 9 + 8) / 12)
 
 
 def test_a_comparison_of_numbers_has_no_test_of_labels() -> None:

@@ -98,11 +98,20 @@ def best_constant(
         return Guess(None, lambda counts: of_draws(Draws(counts))[:, 0], words)
 
     if targets.is_numbers:
-        numbers = {"mean": np.average(truth, weights=weights), "median": np.median(truth)}
+        numbers = {"mean": np.average(truth, weights=weights), "median": _median(truth, weights)}
         guesses = [guess(n, f"always the {name}, {n:.4g}") for name, n in numbers.items()]
     else:
         guesses = [guess(code, f"always {name!r}") for code, name in enumerate(targets.classes)]
     return _best(guesses, metric, len(truth))
+
+
+def _median(numbers: Floats, weights: Floats | None) -> float:
+    """Return the median; with weights, the lowest number up to which half of them lie."""
+    if weights is None:
+        return float(np.median(numbers))
+    order = np.argsort(numbers, kind="stable")
+    reached = np.cumsum(weights[order])
+    return float(numbers[order][np.searchsorted(reached, reached[-1] / 2)])
 
 
 def _best(guesses: Sequence[Guess], metric: Metric, n_test: int) -> Guess:
