@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from pydantic import ValidationError
 
 from audioclf.base.errors import ConfigError
 from audioclf.builtin.augmenters.channel import Codec, Filter, Resample, Reverb
+from audioclf.builtin.augmenters.encoding import _WRITTEN, _options
 from audioclf.builtin.augmenters.level import Clipping, Gain
 from audioclf.builtin.augmenters.noise import Background, Noise
 from audioclf.builtin.augmenters.time import Pitch, Shift, Stretch
@@ -133,6 +136,14 @@ def test_codec_keeps_time_and_level(kind: str, kbps: float) -> None:
     lag = np.correlate(result[:4000], y[:4000], "full").argmax() - 3999
     assert abs(lag) <= 1
     assert level(result) == pytest.approx(level(y), abs=1)
+
+
+@pytest.mark.parametrize("rate", [8_000, 12_000, 16_000, 24_000, 44_100])
+def test_an_mp3_has_the_bit_rate(rate: int) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 10 * rate).astype(np.float32)
+    file = io.BytesIO()
+    soundfile.write(file, noise, rate, **_WRITTEN["mp3"], **_options("mp3", rate, 32))
+    assert len(file.getvalue()) * 8 / 10 == pytest.approx(32_000, rel=0.05)
 
 
 def test_reverb_keeps_the_level_and_decays_by_60_db_in_rt60() -> None:

@@ -60,7 +60,7 @@ def encoded(y: Waveform, sr: int, kind: Format, kbps: float) -> Waveform:
 def _options(kind: Format, rate: int, kbps: float) -> dict[str, Any]:
     """Return the compression level, in [0, 1), by which libsndfile chooses the bit rate."""
     if kind == "mp3":
-        low, high = (32, 320) if rate >= 32_000 else (8, 160)
+        low, high = (32, 320) if rate >= 32_000 else (8, 160 if rate >= 16_000 else 64)
     else:
         low, high = (6, 256)
     level = float(np.clip((high - kbps) / (high - low), 0.0, 0.99))
