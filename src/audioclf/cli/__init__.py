@@ -47,7 +47,7 @@ _SECTIONS = {
         "predict": "Classify new recordings: clips, or windows, events and segments of long ones.",
         "listen": "Classify sound while it is recorded: a microphone, or samples on a pipe.",
         "serve": "Serve a model over HTTP, with a page to try it.",
-        "evaluate": "Evaluate finished models on labelled recordings that they have not met.",
+        "evaluate": "Evaluate models on labelled recordings that they were not trained on.",
         "score": "Score detections against annotations, with intervals over recordings.",
         "model": "Show the content of a model file, without running it.",
         "export": "Export a model as ONNX, and check that its scores stay the same.",

@@ -50,7 +50,7 @@ def evaluate(
     as_json: options.JsonOption = False,
     strict: options.StrictOption = False,
 ) -> None:
-    """Evaluate finished models on labelled recordings that they have not met."""
+    """Evaluate models on labelled recordings that they were not trained on."""
     with options.progress_on_stderr(quiet=quiet, stage="model") as progress:
         registry = options.load_registry(strict=strict)
         from audioclf.experiment.evaluating.evaluate import evaluate_models

@@ -52,7 +52,7 @@ def export(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="Config whose clips both are compared on; by default that of the model's run.",
+            help="Config whose clips model and graph are compared on; by default that of the run.",
             show_default=False,
         ),
     ] = None,

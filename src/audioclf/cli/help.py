@@ -71,7 +71,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 GROUPS = {
     "Speed": "jobs engine scheduler insecure_cluster cache_dir no_cache",
     "Clips and plugins from strangers": "isolate untrusted clip_seconds fit_seconds limit "
-    "expect_sha256 strict",
+    "expect_sha256 strict strict_plugins",
     "Output": "out form force resume per_class show_page budget no_audio as_json quiet verbose "
     "notify notify_seconds help",
 }

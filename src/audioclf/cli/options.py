@@ -27,16 +27,21 @@ def _recipe_names() -> list[str]:
 ConfigArgument = Annotated[
     Path,
     typer.Argument(
+        metavar="CONFIG",
         help="YAML file, or an included config, such as quickstart.",
         show_default=False,
         autocompletion=_recipe_names,
     ),
 ]
-RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)]
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)
+]
 ModelArgument = Annotated[
     Path,
     typer.Argument(
-        help="A model, such as model.audioclf, or the folder of its run.", show_default=False
+        metavar="MODEL",
+        help="A model, such as model.audioclf, or the folder of its run.",
+        show_default=False,
     ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
@@ -98,7 +103,7 @@ ExpectOption = Annotated[
 ]
 HopOption = Annotated[
     float | None,
-    typer.Option(metavar="S", help="Seconds from window to window; by default they meet."),
+    typer.Option(metavar="S", help="Seconds from window to window; by default their length."),
 ]
 ThresholdOption = Annotated[
     list[str],
@@ -118,7 +123,7 @@ MergeGapOption = Annotated[
 ]
 MinDurationOption = Annotated[
     float | None,
-    typer.Option(metavar="S", help="Shorter events are dropped, segments avoided; by default 0."),
+    typer.Option(metavar="S", help="Least length of events and segments; by default 0."),
 ]
 WeightsOption = Annotated[
     list[Path],

@@ -27,7 +27,9 @@ def review(
     reviewer: Annotated[str, typer.Option(help="Name of the reviewer, if there are several.")] = "",
     classes: Annotated[
         list[str],
-        typer.Option("--class", help="Class that a key chooses; by default those of the list."),
+        typer.Option(
+            "--class", help="Class of a key; by default those of the list; may be repeated."
+        ),
     ] = [],  # noqa: B006  typer copies it
     several: Annotated[
         bool, typer.Option("--several", help="A window can have several classes.")

@@ -73,7 +73,7 @@ def score(
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(metavar="S", help="Length of each recording, if they are not here."),
+        typer.Option(metavar="S", help="Length of each recording, if the files are missing."),
     ] = None,
     window: Annotated[
         float | None, typer.Option(metavar="S", help="Length of the windows of a model.")

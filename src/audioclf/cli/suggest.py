@@ -25,13 +25,13 @@ def suggest(
         Literal["mixed", "uncertain", "scores", "random"],
         typer.Option(
             help="uncertain: the least certain; scores: as many from each band of scores; random: "
-            "all alike; mixed: half uncertain, half drawn from all bands."
+            "each with the same probability; mixed: half uncertain, half drawn from all bands."
         ),
     ] = "mixed",
     classes: Annotated[
         list[str],
         typer.Option(
-            "--class", help="Class that is looked for; all but background if none is named."
+            "--class", help="Class to look for; all but background if not given; may be repeated."
         ),
     ] = [],  # noqa: B006  typer copies it
     per_recording: options.PerRecordingOption = None,

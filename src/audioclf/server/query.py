@@ -15,7 +15,7 @@ class Query(BaseModel):
     window: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Length of a window in s; without it, the sound is one clip."""
     hop: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Seconds from window to window; by default they meet."""
+    """Seconds from window to window; by default their length."""
     events: bool = False
     """Whether windows are joined to events as well."""
     threshold: tuple[str, ...] = ()
