@@ -37,6 +37,12 @@ coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest $(SPREAD) -m slow -q $(COVERAGE)=term \
 		tests/server tests/engines tests/experiment/test_review.py
 
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
 # The declared lower bounds, in an environment of their own.
 test-lowest: $(LOWEST)/.dev
 	$(LOWEST)/bin/python -m pytest $(SPREAD) -m "not slow" -q
