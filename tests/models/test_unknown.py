@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,8 +37,10 @@ def clusters(n: int, centers: list[list[float]], seed: int) -> tuple[Any, Any]:
 FAR = [[9.0 * (row == column) for column in range(6)] for row in range(4)]
 
 
-def rule_of(X: Any, y: Any, method: str, lost: float = 0.05) -> tuple[UnknownRule | None, Any]:
-    targets = targets_of(y)
+def rule_of(
+    X: Any, y: Any, method: str, lost: float = 0.05, weights: Any = None
+) -> tuple[UnknownRule | None, Any]:
+    targets = replace(targets_of(y), weights=weights)
     pipeline = Pipeline("p", "f", "l", LogisticRegression(), "a plugin")
     part, clips = np.arange(len(y)) // (y.max() + 1) % 4, np.arange(len(y))
     folds = [Fold(0, str(at), clips[part != at], clips[part == at]) for at in range(4)]
@@ -60,6 +63,19 @@ def test_repeats_of_a_clip_count_as_one() -> None:
     values = np.arange(40.0)
     thrice = threshold(np.repeat(values, 3), np.full(120, 1 / 3), 0.1)
     assert threshold(values, np.ones(40), 0.1) == thrice == 36.0
+
+
+def test_clips_of_weight_0_do_not_count() -> None:
+    X, y = clusters(200, FAR, 0)
+    others = np.random.default_rng(1).normal(3, 3, (100, 6)).astype(np.float32)
+    more = np.concatenate([X, others]), np.concatenate([y, np.arange(100) % 4])
+    expected, _ = rule_of(X, y, "score")
+    found, _ = rule_of(*more, "score", weights=np.repeat([1.0, 0.0], [200, 100]))
+    assert expected is not None
+    assert found is not None
+    assert found.record.above == pytest.approx(expected.record.above, rel=0.05)
+    assert found.record.measured_lost is not None
+    assert found.record.measured_lost.value < 0.1
 
 
 def test_the_distance_is_that_of_mahalanobis_with_the_covariance_of_the_model() -> None:

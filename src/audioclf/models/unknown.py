@@ -79,7 +79,14 @@ class _Rows:
 
     @property
     def weights(self) -> Floats:
-        return 1.0 / np.bincount(self.test)[self.test]
+        """Weight of each row; the sum is the number of clips, or of equal ones (Kish 1965)."""
+        shares: Floats = 1.0 / np.bincount(self.test)[self.test]
+        of_clips = self.targets.weights_of(self.test)
+        if of_clips is None or not of_clips.any():
+            return shares
+        of_rows = shares * of_clips
+        factor = float(of_rows.sum() / (of_rows * of_clips).sum())
+        return of_rows * factor
 
     def called_unknown(self, left_out: int | None, lost: float, seed: int) -> NDArray[np.bool_]:
         """Return for each row whether the known clips of other blocks are less strange."""
@@ -143,9 +150,9 @@ class Search:
         return UnknownRule(record, distance), (*notes, sentence(record))
 
     def _classes_to_leave_out(self) -> tuple[list[int], tuple[str, ...]]:
-        tested = np.unique(
-            self.targets.codes[np.concatenate([f.fold.test for f in self.evaluated.folds])]
-        )
+        clips = np.concatenate([f.fold.test for f in self.evaluated.folds])
+        weights = self.targets.weights_of(clips)
+        tested = np.unique(self.targets.codes[clips if weights is None else clips[weights > 0]])
         if len(tested) <= MOST_LEFT_OUT:
             return tested.tolist(), ()
         drawn = np.random.default_rng(self.seed).choice(tested, MOST_LEFT_OUT, replace=False)
