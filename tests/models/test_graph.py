@@ -127,6 +127,11 @@ def _elsewhere(model: Any) -> None:
     onnx.external_data_helper.set_external_data(tensor, "/etc/passwd")
 
 
+def _texts(**attribute: Any) -> Callable[[Any], object]:
+    node = helper.make_node("Constant", [], ["text"], **attribute)
+    return lambda model: model.graph.node.append(node)
+
+
 def _hungry(model: Any) -> None:
     number = numpy_helper.from_array(np.array([1 << 32]), "many")
     model.graph.initializer.append(number)
@@ -179,6 +184,20 @@ def _wide(model: Any) -> None:
         (
             _edited(lambda model: setattr(model.graph.node[0], "domain", "com.microsoft")),
             "its graph has operators of its own",
+        ),
+        (_edited(_texts(value_string=b"x" * 100)), "its graph holds long texts"),
+        (_edited(_texts(value_strings=[b"x", b"x" * 100])), "its graph holds long texts"),
+        (
+            _edited(_texts(value=helper.make_tensor("t", TensorProto.STRING, [1], [b"x"]))),
+            "its graph works with texts",
+        ),
+        (
+            _edited(
+                lambda model: model.graph.node.append(
+                    helper.make_node("StringConcat", ["a", "a"], ["b"])
+                )
+            ),
+            "its graph works with texts",
         ),
         (_edited(lambda model: model.graph.node.pop()), "ONNX Runtime does not take its graph"),
         (_edited(_hungry), "the graph of the model cannot be run: "),

@@ -26,7 +26,11 @@ _MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 20, 25
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
 _NODE_TYPE, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
-_TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
+_ATTRIBUTE_TEXTS = (4, 9)
+_TENSOR_TYPE, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 2, 13, 14
+_TEXTS = 8
+_LONGEST_TEXT = 32
+"""Bytes of a text in an attribute; no limit of memory holds for copies of texts."""
 
 
 def open_untrusted(content: bytes) -> Any:
@@ -38,7 +42,7 @@ def open_untrusted(content: bytes) -> Any:
 
 
 def check_structure(content: bytes) -> None:
-    """Check a graph: standard operators, no loops, no functions, no data in other files."""
+    """Check a graph: standard operators, no loops, no functions, no data in other files; and short texts."""
     if len(content) > MAX_GRAPH_BYTES:
         raise _refused(f"has {len(content)} bytes (limit {MAX_GRAPH_BYTES})")
     with refusing("structure", "its graph is no ONNX"):
@@ -74,8 +78,12 @@ def _check_graph(graph: memoryview, depth: int) -> None:
 
 def _check_node(node: memoryview, depth: int) -> None:
     for number, value in _fields(node):
-        if number == _NODE_TYPE and bytes(_bytes(value)) == b"Loop":
-            raise _refused("has a loop")
+        if number == _NODE_TYPE:
+            operator = bytes(_bytes(value))
+            if operator == b"Loop":
+                raise _refused("has a loop")
+            if operator.startswith(b"String"):
+                raise _refused("works with texts")
         if number == _NODE_DOMAIN and bytes(_bytes(value)) not in _DOMAINS:
             raise _refused("has operators of its own")
         if number == _NODE_ATTRIBUTE:
@@ -84,6 +92,8 @@ def _check_node(node: memoryview, depth: int) -> None:
 
 def _check_attribute(attribute: memoryview, depth: int) -> None:
     for number, value in _fields(attribute, _NUMBERS):
+        if number in _ATTRIBUTE_TEXTS and len(_bytes(value)) > _LONGEST_TEXT:
+            raise _refused("holds long texts")
         if number in _ATTRIBUTE_TENSORS:
             _check_tensor(_bytes(value))
         elif number in _ATTRIBUTE_GRAPHS:
@@ -94,6 +104,8 @@ def _check_attribute(attribute: memoryview, depth: int) -> None:
 
 def _check_tensor(tensor: memoryview) -> None:
     for number, value in _fields(tensor):
+        if number == _TENSOR_TYPE and value == _TEXTS:
+            raise _refused("works with texts")
         if number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and value):
             raise _refused("reads data from another file")
 
