@@ -43,6 +43,11 @@ def test_equal_scores_are_in_one_band_and_bands_shrink_towards_high_scores() -> 
     assert score_bands(np.zeros(10), 60)[1].tolist() == [0.0]
 
 
+@pytest.mark.parametrize("sizes", [[0, 3], [3, 2, 3, 0], [0, 1, 3], [1, 3, 0]])
+def test_empty_strata_give_nothing_where_all_is_drawn(sizes: list[int]) -> None:
+    assert sizes_of_draws(np.array(sizes), 13, 0.5).tolist() == sizes
+
+
 @pytest.mark.parametrize("power", [0.0, 0.5])
 def test_sizes_of_draws_are_whole_and_possible(power: float) -> None:
     sizes = np.array([5000, 300, 40, 3, 0])

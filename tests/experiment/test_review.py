@@ -260,3 +260,9 @@ def test_search_finds_calls_and_reads_recordings_once(
     assert len({w.path for w in read_list(Path("more.csv")).windows}) == 3
     unknown = run_cli("search", *options, "--featurizer", "mel", "--force", code=2)
     assert "no featurizer of the config is called 'mel'" in unknown.stderr
+    for length, why in {
+        ("--window", "0"): "a window of 0 s is less than a sample",
+        ("--hop", "0"): "a hop of 0 s is less than a sample",
+        ("--window", "1e6"): "a window of 1e+06 s is longer than the limit max_seconds, 1800 s",
+    }.items():
+        assert why in run_cli("search", *options, *length, "--force", code=2).stderr

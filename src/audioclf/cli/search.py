@@ -62,14 +62,14 @@ def search(
         registry = options.load_registry()
         chosen = searching.features_of(features, registry, featurizer)
         calls, collected = collect(like), collect(recordings)
-        seconds = window or searching.example_seconds(calls.recordings)
+        seconds = window if window is not None else searching.example_seconds(calls.recordings)
         folder = None if no_cache else cache_dir or default_folder()
         with Resources(jobs or available_cores()).make_engine() as engine:
             examples = searching.index_of(calls.recordings, chosen, (seconds, seconds), engine)
             index = searching.index_of(
                 collected.recordings,
                 chosen,
-                (seconds, hop or seconds / 2),
+                (seconds, seconds / 2 if hop is None else hop),
                 engine,
                 cache_folder=folder,
                 progress=progress,

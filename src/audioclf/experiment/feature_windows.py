@@ -13,7 +13,8 @@ import numpy as np
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.audio.stream import open_stream
-from audioclf.base.errors import AudioclfError, FeatureError
+from audioclf.base.errors import AudioclfError, ConfigError, FeatureError
+from audioclf.base.limits import limits_in_force
 from audioclf.base.progress import Progress
 from audioclf.dataset.dataset import Clip
 from audioclf.engines.base import Engine, WorkerDiedError
@@ -86,7 +87,10 @@ def window_table(
     Clips are read in blocks, and `audio.offset` and `audio.duration` do not apply. `longest` is the
     length of a clip from which flatten makes a row, by default a window.
     """
-    cutting = Cutting.of(*lengths, audio.sr)
+    cutting, most = Cutting.of(*lengths, audio.sr), limits_in_force().max_seconds
+    if lengths[0] > most:
+        long = f"a window of {lengths[0]:g} s is longer than the limit max_seconds, {most:g} s"
+        raise ConfigError(long)
     duration = longest or lengths[0]
     audio = AudioConfig(**{**audio.model_dump(), "duration": duration, "offset": 0.0})
     work = _Work(plans_in(audio, featurizers, origins, engine), audio, cutting, cache_folder)

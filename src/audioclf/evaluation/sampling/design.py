@@ -48,7 +48,7 @@ def sizes_of_draws(sizes: Ints, n: int, power: float, fewest: int = 2) -> Floats
     n_used = max(int((sizes > 0).sum()), 1)
     least = np.minimum(min(fewest, n // n_used), sizes)
     draws = np.zeros(len(sizes))
-    free = np.ones(len(sizes), dtype=bool)
+    free = sizes > 0
     while free.any():  # strata that are used up, or get the least, leave the rest to others
         shares = np.where(free, sizes.astype(float) ** power, 0.0)
         draws = np.where(free, (n - draws[~free].sum()) * shares / shares.sum(), draws)

@@ -42,7 +42,7 @@ def open_untrusted(content: bytes) -> Any:
 
 
 def check_structure(content: bytes) -> None:
-    """Check a graph: standard operators, no loops, no functions, no data in other files; and short texts."""
+    """Check a graph: standard operators, no loops, no functions or long texts, no other files."""
     if len(content) > MAX_GRAPH_BYTES:
         raise _refused(f"has {len(content)} bytes (limit {MAX_GRAPH_BYTES})")
     with refusing("structure", "its graph is no ONNX"):
