@@ -115,6 +115,14 @@ def test_changed_copies_do_not_count_among_held_out_clips() -> None:
         detector.fit(both[:18], np.zeros(18, int), clips=np.repeat(np.arange(9), 2))
 
 
+def test_too_few_clips_for_any_anomaly_are_told() -> None:
+    detector: Any = NearestNormal(lost=0.05).build(random_state=0)
+    with pytest.warns(UserWarning, match="lost: 0.05 needs 19 normal clips, and .* has 18"):
+        detector.fit(*rows(18, 0, 0))
+    assert not detector.predict(100 * rows(9, 9, 1)[0]).any()
+    assert detector.fit(*rows(19, 0, 0)).predict(100 * rows(9, 9, 1)[0]).any()
+
+
 def test_clips_of_a_group_are_held_out_together() -> None:
     """Copies in the rest of the fold would make each held-out clip look as normal as can be."""
     X, _ = rows(40, 0, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,13 @@ class AnomalyClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ClassifierError(
                 f"{self.component.type_name()} needs {FEWEST} normal clips of 2 groups, and the "
                 f"training side has {counted}"
+            )
+        lost = self.component.lost
+        if 1 / (len(first) + 1) > lost:
+            warnings.warn(
+                f"no clip is called an anomaly: lost: {lost:g} needs {math.ceil(1 / lost) - 1} "
+                f"normal clips, and the training side has {len(first)}",
+                stacklevel=2,
             )
         held_out, n_splits = np.empty(len(rows)), min(N_FOLDS, n_units)
         if n_units == len(rows):
