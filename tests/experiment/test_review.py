@@ -74,6 +74,14 @@ def test_a_recording_gives_no_more_windows_than_it_may(by: str, most: int) -> No
         assert sum(chosen.sizes.values()) == len(chosen.positions)
 
 
+@pytest.mark.parametrize("by", ["scores", "random"])
+def test_a_limit_takes_no_window_because_it_is_uncertain(by: str) -> None:
+    chosen = chosen_by(by, n=10, most=2)
+    assert {key[0] for key in chosen.keys} == {by}
+    assert len(chosen.positions) == 10
+    assert chosen.probabilities.max() < 1
+
+
 def test_estimates_are_right_on_average() -> None:
     _, events, _ = collection()
     found = []

@@ -168,7 +168,7 @@ def first_of_each(order: Ints, recordings: Ints, n: int, per_recording: int | No
     """Return the first n positions of an order, with so many of one recording at most."""
     if per_recording is None:
         return order[:n]
-    if per_recording < 1:
+    if n < 1 or per_recording < 1:
         return order[:0]
     found: list[int] = []
     used: dict[int, int] = {}
