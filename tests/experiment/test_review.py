@@ -14,6 +14,7 @@ from audioclf.evaluation.sampling.estimates import joined, total_of
 from audioclf.experiment.review.choosing import Choice, Chosen, choose
 from audioclf.experiment.review.estimating import estimates_of
 from audioclf.experiment.review.searching import similarities
+from audioclf.experiment.review.suggesting import write_list
 from audioclf.models.windows import pieces
 from tests.conftest import run_cli, write_wav
 from tests.models.making import made
@@ -205,6 +206,12 @@ def test_suggest_writes_a_list_that_knows_its_design(
     assert "exists" in run_cli("suggest", bundle, "nights", *options, code=2).stderr
     wrong = run_cli("suggest", bundle, "nights", "--window", "1", "--class", "kan", "--force")
     assert "the model has no class 'kan'" in wrong.stderr
+
+
+def test_a_name_that_is_no_text_is_escaped(tmp_path: Path) -> None:
+    write_list(tmp_path / "l.csv", [Window("caf\udce9.wav", 0.0, 1.0)], ())
+    (window,) = read_list(tmp_path / "l.csv").windows
+    assert window.path == "caf\\udce9.wav"
 
 
 def test_the_nearest_rows_are_those_of_the_standardized_cosine() -> None:

@@ -158,3 +158,8 @@ def test_rows_that_are_compressed_once_more_are_refused() -> None:
     np.savez_compressed(packed, rows=np.zeros((5000, 4), np.float32), held_out=np.arange(9.0))
     with pytest.raises(ValueError, match="compressed"):
         NearestNormal().restore({**files, "rows.npz": packed.getvalue()})
+
+
+def test_a_bundle_cannot_ask_for_a_forest_without_end() -> None:
+    with pytest.raises(ValueError, match="less than or equal to 10000"):
+        IsolationForest(n_estimators=10**9)

@@ -140,7 +140,7 @@ class IsolationForest(Detector):
 
     type: Literal["isolation_forest"] = "isolation_forest"
 
-    n_estimators: int = Field(default=100, ge=1)
+    n_estimators: int = Field(default=100, ge=1, le=10_000)
     """Number of trees."""
 
     max_samples: int = Field(default=256, ge=1)

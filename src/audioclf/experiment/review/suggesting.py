@@ -23,6 +23,7 @@ from audioclf.experiment.review.searching import Features, index_of
 from audioclf.models.model import Model
 from audioclf.models.windows import Cutting
 from audioclf.predict.inputs import Recording
+from audioclf.predict.journal import encoded
 from audioclf.predict.settings import Settings, check_settings
 
 _PORTION = 64
@@ -120,6 +121,6 @@ def suggest_windows(
 
 
 def write_list(out: Path, windows: Sequence[Window], classes: Sequence[str]) -> None:
-    """Write a list, whole or not at all."""
+    """Write a list, whole or not at all; half characters of file names are escaped."""
     rows = [columns_of(classes), *(window.cells(classes) for window in windows)]
-    OutputFolder(out.parent).write_text(out.name, "".join(map(csv_row, rows)))
+    OutputFolder(out.parent).write_bytes(out.name, encoded("".join(map(csv_row, rows))))
