@@ -26,7 +26,7 @@ from audioclf.dataset.tables import Cells, Table, missing_column, read_csv, read
 SCORE = "score_"
 """Start of the names of the columns with the scores of the classes."""
 RANDOM = "random"
-"""How a window was chosen if all windows had the same probability."""
+"""How a window was chosen if all had the same probability, but for a limit per recording."""
 UNCERTAIN, SIMILAR = "uncertain", "similar"
 """How windows were chosen of which each had the probability 1."""
 LABELLED, UNSURE, SKIPPED, UNDONE = "labelled", "unsure", "skipped", "undone"
