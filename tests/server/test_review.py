@@ -144,6 +144,19 @@ def test_an_answer_without_a_meaning_is_refused(listed: Path, body: object) -> N
     assert read(listed) == []
 
 
+def test_of_several_classes_each_must_be_asked_for(listed: Path) -> None:
+    with serving(listed, several=True) as server:
+        assert ask(f"{server.address}answer", an_answer(0, label="owl;wren"))[0] == 400
+        assert ask(f"{server.address}answer", an_answer(0, label="?wren"))[0] == 200
+    assert read(listed) == [("labelled", "?wren")]
+
+
+@pytest.mark.parametrize("name", ["a;b", "?wren", ""])
+def test_a_class_that_answers_cannot_name_is_refused(listed: Path, name: str) -> None:
+    done = run_cli("review", listed, "--class", name, code=2)
+    assert f"a review cannot ask for a class {name!r}" in done.stderr
+
+
 def test_a_reviewer_continues_where_the_last_session_was_cut(listed: Path) -> None:
     with serving(listed, several=True) as server:
         ask(f"{server.address}answer", an_answer(0, label="?wren"))

@@ -42,6 +42,7 @@ def review(
     show_page: options.OpenOption = False,
 ) -> None:
     """Label windows with a page on this machine that shows and plays them."""
+    from audioclf.dataset.label_cells import can_be_class
     from audioclf.dataset.review_list import read_list
     from audioclf.server.review import Answers, Review, ReviewServer
 
@@ -49,6 +50,10 @@ def review(
     names = tuple(dict.fromkeys(classes)) or listed.classes
     if not names:
         raise ConfigError(f"{suggested} names no classes", hint="Name each with --class.")
+    for name in names:
+        if not can_be_class(name):
+            hint = "In tables of answers, `;` is between names, and `?` before one that is unsure."
+            raise ConfigError(f"a review cannot ask for a class {name!r}", hint=hint)
     target = out or suggested.with_name("reviewed.csv")
     answers = Answers(target, listed)
     try:

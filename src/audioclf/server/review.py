@@ -23,6 +23,7 @@ from audioclf.base.errors import AudioclfError, ConfigError, ResultError
 from audioclf.base.files import unwritable
 from audioclf.base.locks import lock_owner, take_lock
 from audioclf.dataset.label_cells import parse_labels
+from audioclf.dataset.label_sets import class_names
 from audioclf.dataset.review_list import (
     LABELLED,
     SKIPPED,
@@ -175,7 +176,8 @@ class Review:
             label = ""
         elif self.several:
             label = parse_labels(label)
-        elif label and label not in self.classes:
+        names = class_names([label]) if self.several else filter(None, [label])
+        if not set(names) <= set(self.classes):
             raise ValueError("no such class")
         now = datetime.now(UTC).isoformat(timespec="seconds")
         note = " ".join(note.split())
