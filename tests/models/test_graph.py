@@ -122,6 +122,11 @@ def _looping(model: Any) -> None:
     model.graph.node.append(helper.make_node("If", ["x"], ["y"], then_branch=body))
 
 
+def _scanning(model: Any) -> None:
+    body = helper.make_graph([helper.make_node("Scan", [], [])], "body", [], [])
+    model.graph.node.append(helper.make_node("Scan", ["x"], ["y"], body=body))
+
+
 def _elsewhere(model: Any) -> None:
     tensor = model.graph.initializer[0]
     onnx.external_data_helper.set_external_data(tensor, "/etc/passwd")
@@ -176,6 +181,7 @@ def _wide(model: Any) -> None:
         (lambda content: b"no graph" + content, "its graph is no ONNX"),
         (lambda content: content[:-3], "its graph is no ONNX"),
         (_edited(_looping), "its graph has a loop"),
+        (_edited(_scanning), "its graph has a loop in another graph"),
         (_edited(_elsewhere), "its graph reads data from another file"),
         (
             _edited(lambda model: model.functions.add(name="f", domain="mine")),

@@ -82,6 +82,8 @@ def _check_node(node: memoryview, depth: int) -> None:
             operator = bytes(_bytes(value))
             if operator == b"Loop":
                 raise _refused("has a loop")
+            if operator == b"Scan" and depth:
+                raise _refused("has a loop in another graph")
             if operator.startswith(b"String"):
                 raise _refused("works with texts")
         if number == _NODE_DOMAIN and bytes(_bytes(value)) not in _DOMAINS:
