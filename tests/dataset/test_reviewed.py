@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,21 @@ def test_a_recording_without_a_group_is_not_separated_from_its_windows(tmp_path:
         if clip.source.file.name.endswith("night.wav")
     }
     assert len(units) == 1
+
+
+def test_a_recording_that_tables_name_differently_is_one_group(tmp_path: Path) -> None:
+    (tmp_path / "later").mkdir()
+    first = write(tmp_path / "reviewed.csv", [answer(1, "owl"), answer(2, "owl")])
+    again = [
+        replace(each, window=replace(each.window, path="../night.wav"))
+        for each in (answer(2, "owl"), answer(3, "wren"))
+    ]
+    second = write(tmp_path / "later" / "reviewed.csv", again)
+    other = Clip("0.wav", "owl", FileSource(tmp_path / "0.wav"))
+    _, *adding = with_reviewed(Dataset([other], name="birds"), [first, second])
+    assert [(clip.id, clip.group) for clip in adding] == [
+        (f"night.wav@{at:.1f}-{at + 1:.1f}", "night.wav") for at in (1, 2, 3)
+    ]
 
 
 def test_windows_without_a_label_of_the_dataset_are_left_out_and_counted(tmp_path: Path) -> None:

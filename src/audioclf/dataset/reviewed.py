@@ -107,6 +107,7 @@ class _Adding:
         part = PartSource(source, span)
         only_trains = window.chosen_by != RANDOM
         self.clips.append(Clip(name, label, part, group=group, only_trains=only_trains))
+        self.known.setdefault(_key(source), self.clips[-1])
         return ""
 
     def _label(self, answer: Answer) -> str | None:
