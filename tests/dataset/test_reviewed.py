@@ -100,6 +100,18 @@ def test_a_recording_that_tables_name_differently_is_one_group(tmp_path: Path) -
     ]
 
 
+def test_two_recordings_with_one_name_are_two_groups(tmp_path: Path) -> None:
+    (tmp_path / "later").mkdir()
+    tables = [
+        write(folder / "reviewed.csv", [answer(1, "owl"), answer(2, "owl")])
+        for folder in (tmp_path, tmp_path / "later")
+    ]
+    other = Clip("0.wav", "owl", FileSource(tmp_path / "0.wav"))
+    added = with_reviewed(Dataset([other], name="birds"), tables).clips
+    groups = [clip.group for clip in added if clip.group is not None]
+    assert sorted(groups) == sorted(["night.wav", str(tmp_path / "later" / "night.wav")] * 2)
+
+
 def test_windows_without_a_label_of_the_dataset_are_left_out_and_counted(tmp_path: Path) -> None:
     rows = [
         answer(1, "", "unsure"),

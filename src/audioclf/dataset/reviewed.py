@@ -54,6 +54,7 @@ class _Adding:
         self.left_out: Counter[str] = Counter()
         self.missing: list[str] = []
         self.ids = {clip.id for clip in clips}
+        self.recordings = {clip.recording for clip in clips}
         self.known: dict[object, Clip] = {}
         self.earlier = [(_key(clip.source), clip) for clip in clips]
         for key, clip in self.earlier:
@@ -97,7 +98,8 @@ class _Adding:
         span = Span(window.start, window.end)
         key = _key(source)
         owner = self.known.get(key)
-        recording = window.path if owner is None else owner.recording
+        own_name = source.name if window.path in self.recordings else window.path
+        recording = own_name if owner is None else owner.recording
         name = clip_id(recording, span)
         if name in self.ids:
             return "clips already"
@@ -108,6 +110,7 @@ class _Adding:
         only_trains = window.chosen_by != RANDOM
         self.clips.append(Clip(name, label, part, group=group, only_trains=only_trains))
         self.known.setdefault(_key(source), self.clips[-1])
+        self.recordings.add(recording)
         return ""
 
     def _label(self, answer: Answer) -> str | None:
