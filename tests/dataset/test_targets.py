@@ -65,8 +65,10 @@ def parts(*names: str, groups: Sequence[str | None] = (None,) * 9) -> Dataset:
 
 def test_parts_of_one_recording_are_one_resampling_unit() -> None:
     targets = parts("r", "r", "s!", "s", "t").targets
-    assert (targets.unit, targets.groups) == ("recording", None)
+    assert targets.unit == "recording"
     assert targets.unit_codes.tolist() == [0, 0, 1, 1, 2]
+    assert targets.groups is not None  # inner folds keep them together, too
+    assert targets.groups.tolist() == [0, 0, 1, 1, 2]
 
 
 def test_single_parts_of_recordings_are_clips() -> None:

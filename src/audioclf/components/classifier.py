@@ -32,8 +32,8 @@ class Classifier(Component):
 
     uses_groups: ClassVar[bool] = False
     """Whether `fit` of the estimator also takes `groups`, as for a search whose inner folds must
-    not separate the clips of one speaker or site. If the dataset has groups it is called as
-    `fit(X, y, groups=groups)`, with an integer for each training clip."""
+    not separate the clips of one speaker or site, or parts of one recording. If the dataset has
+    such groups it is called as `fit(X, y, groups=groups)`, with an integer for each clip."""
 
     uses_shape: ClassVar[bool] = False
     """Whether `fit` of the estimator also takes `shape`, as for a network over time and frequency.

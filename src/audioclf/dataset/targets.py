@@ -29,11 +29,11 @@ class Targets:
     several labels; `states` [shape=(n_clips, n_classes)] are then 1 for yes, 0 for no, and -1 for
     not labelled. Numbers are `values` [shape=(n_clips,)], and there are no classes. With
     `is_ordered`, classes are in their order. `unit_codes` [shape=(n_clips,)] are the numbers of the
-    resampling units, `groups` codes for classifiers that use groups. Clips of one speaker or site
-    are not independent, nor are parts of one recording: the unit is the group where clips have
-    groups, the recording where several clips are parts of one, and else the clip. `weights`
-    [shape=(n_clips,)] say how much each clip counts in fits and metrics; None if all count the
-    same.
+    resampling units, `groups` those of groups or recordings for classifiers with inner folds, or
+    None. Clips of one speaker or site are not independent, nor are parts of one recording: the unit
+    is the group where clips have groups, the recording where several clips are parts of one, and
+    else the clip. `weights` [shape=(n_clips,)] say how much each clip counts in fits and metrics;
+    None if all count the same.
     """
 
     classes: tuple[str, ...]
@@ -84,7 +84,7 @@ class Targets:
             unit = "recording"
         else:
             units = np.arange(len(units))
-        grouped = units if unit == "group" else None
+        grouped = None if unit == "clip" else units
         of_clips = None if set(weights) <= {1.0} else np.asarray(weights, dtype=np.float64)
         if several:
             names = tuple(sorted({*class_names(labels), *classes}))
