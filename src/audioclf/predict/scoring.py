@@ -19,7 +19,6 @@ import numpy as np
 from audioclf.audio.decode import decode, inspect
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.stream import open_stream
-from audioclf.audit.shortcuts.facts import COLUMN, AuditFacts
 from audioclf.base.errors import DecodeError, FeatureError
 from audioclf.base.progress import Progress
 from audioclf.evaluation.class_fits import OneFitPerClass
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 _MEASURED = 8
 """Windows of a recording from which on only those with a power of 2 as number are measured."""
-_COLUMNS = [COLUMN[name] for name in FACTS]
 
 _BATCH_SAMPLES = 1 << 21
 """Samples from which on a batch is full: 8 MiB of waveforms."""
@@ -226,8 +224,10 @@ class _Scorer:
         if clips is None or clips.sound is None or (n > _MEASURED and n & (n - 1)):
             return
         if len(piece.y):
+            from audioclf.audit.shortcuts.facts import COLUMN, AuditFacts
+
             facts = AuditFacts().extract(piece.y, self.shared.model.sr)[:, 0]
-            unfinished.facts.append(facts[_COLUMNS].astype(np.float64))
+            unfinished.facts.append(facts[[COLUMN[name] for name in FACTS]].astype(np.float64))
 
     def _too_short(self, outcome: Outcome) -> str:
         cutting, info = self.shared.cutting, outcome.info
