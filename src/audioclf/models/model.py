@@ -160,7 +160,9 @@ class Model:
             states = self.states_of(self._rows(items, sr)) if items else ()
             several = [[self.classes[code] for code in np.flatnonzero(row)] for row in states]
             return list[Label](several)
-        codes = self.decide(self._rows(items, sr))[0] if items else ()
+        # Scores take as long as classes, and most models need none for a decision.
+        decide = (lambda rows: self.decide(rows)[0]) if self.manifest.withholds else self.codes_of
+        codes = decide(self._rows(items, sr)) if items else ()
         return list[Label]([name_of(int(code), self.classes) or None for code in codes])
 
     def predict_proba(self, items: Sound | Sounds, *, sr: int | None = None) -> NDArray[np.float64]:

@@ -236,9 +236,7 @@ def is_background(name: str) -> bool:
 
 def _without_background(model: Model) -> Iterator[str]:
     """Name the trap of events of a model that was trained on calls alone."""
-    manifest = model.manifest
-    withholds = manifest.abstain_below is not None or manifest.unknown is not None
-    if not withholds and not any(map(is_background, model.classes)):
+    if not model.manifest.withholds and not any(map(is_background, model.classes)):
         yield (
             "no class of the model is background, so every window gets one of its classes, also "
             "silence and other sounds; train with a class for these, as `background` of the loader "

@@ -205,6 +205,11 @@ class Manifest(Part):
     members: dict[Text, Member]
     """Every other file of the bundle."""
 
+    @property
+    def withholds(self) -> bool:
+        """Whether the model gives some sounds none of its classes."""
+        return self.abstain_below is not None or self.unknown is not None
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Manifest:
         if (len(self.classes) < 2) if self.number is None else self.classes:
