@@ -34,47 +34,50 @@ def estimate(
         raise ConfigError(f"--precision {precision:g}: a number between 0 and 1 is expected")
     from audioclf.experiment.review.estimating import estimates_of
 
-    found = estimates_of(reviewed, precision)
-    for note in found.notes:
+    estimates = estimates_of(reviewed, precision)
+    for note in estimates.notes:
         complain("note", note)
-    say(json_text(found.data()) if as_json else "\n".join(describe(found, precision)))
+    say(json_text(estimates.data()) if as_json else "\n".join(describe(estimates, precision)))
     sys.exit(EXIT_OK)
 
 
-def describe(found: Estimates, precision: float | None) -> Iterator[str]:
+def describe(estimates: Estimates, precision: float | None) -> Iterator[str]:
     """Yield the tables of estimates."""
-    rows = [[name, *_total(value, found.n_windows)] for name, value in found.events.items()]
-    if len(found.target) > 1:
+    rows = [[name, *_total(value, estimates.n_windows)] for name, value in estimates.events.items()]
+    if len(estimates.target) > 1:
         rows.append(
-            ["any of " + ", ".join(found.target), *_total(found.any_event, found.n_windows)]
+            [
+                "any of " + ", ".join(estimates.target),
+                *_total(estimates.any_event, estimates.n_windows),
+            ]
         )
     yield format_table(["class", "windows with it", "share of all"], rows)
     yield ""
-    what = " or ".join(found.target[:3]) + (" ..." if len(found.target) > 3 else "")
+    what = " or ".join(estimates.target[:3]) + (" ..." if len(estimates.target) > 3 else "")
     yield f"{what}, by score:"
-    highest = ["up", *(f"to {band.low:.4g}" for band in found.bands)]
+    highest = ["up", *(f"to {band.low:.4g}" for band in estimates.bands)]
     bands = [
         [f"{band.low:.4g} {end}", f"{band.n_windows:,}", str(band.n_reviewed), str(band.n_events)]
-        for band, end in zip(found.bands, highest, strict=False)
+        for band, end in zip(estimates.bands, highest, strict=False)
     ]
-    for row, band in zip(bands, found.bands, strict=True):
+    for row, band in zip(bands, estimates.bands, strict=True):
         row.append(str(band.precision))
     yield format_table(["score", "windows", "reviewed", "with it", "share with it"], bands)
     yield ""
-    thresholds = [_row(item) for item in reversed(found.thresholds)]
+    thresholds = [_row(item) for item in reversed(estimates.thresholds)]
     yield format_table(["threshold", "windows", "precision", "recall"], thresholds)
     if precision is not None:
         yield ""
-        chosen = "none" if found.wanted is None else f"{found.wanted.score:.6g}"
+        chosen = "none" if estimates.wanted is None else f"{estimates.wanted.score:.6g}"
         yield f"lowest threshold with a precision of at least {precision:g}: {chosen}"
-    for item in found.agreements:
+    for item in estimates.agreements:
         one, other = (name or "no name" for name in item.reviewers)
         yield ""
         yield f"Cohen's kappa of {one} and {other}: {item.kappa:.3f} on {item.n_windows} windows"
     yield ""
     yield (
-        f"[{found.n_reviewed} of {found.n_windows:,} windows reviewed; 95 % intervals of the draw; "
-        f"{found.more:,} more reviews make them half as long]"
+        f"[{estimates.n_reviewed} of {estimates.n_windows:,} windows reviewed; 95 % intervals of the "
+        f"draw; {estimates.more:,} more reviews make them half as long]"
     )
 
 

@@ -60,10 +60,10 @@ def suggest(
         from audioclf.predict.settings import check_classes
 
         registry = options.load_registry()
-        found = read_bundle(
+        stored = read_bundle(
             model_file(bundle), registry, expect_sha256=expect_sha256, weights=weights
         )
-        model = found.model
+        model = stored.model
         check_classes(model, "suggest")
         targets = collection.targets_of(model, classes)
         collected = collect(recordings)
@@ -81,7 +81,7 @@ def suggest(
         choice = Choice(by, n, per_recording)
         windows, chosen = suggest_windows(model, left, targets, choice, seed=seed, out=out)
         write_list(out, windows, model.classes)
-    for note in (*found.notes, *collected.notes, *result.notes):
+    for note in (*stored.notes, *collected.notes, *result.notes):
         complain("note", note)
     complain_each("failed", result.failures, 20, "recordings")
     if len(left) < len(scored):
