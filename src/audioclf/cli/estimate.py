@@ -76,8 +76,8 @@ def describe(estimates: Estimates, precision: float | None) -> Iterator[str]:
         yield f"Cohen's kappa of {one} and {other}: {item.kappa:.3f} on {item.n_windows} windows"
     yield ""
     yield (
-        f"[{estimates.n_reviewed} of {estimates.n_windows:,} windows reviewed; 95 % intervals of the "
-        f"draw; {estimates.more:,} more reviews make them half as long]"
+        f"[{estimates.n_reviewed} of {estimates.n_windows:,} windows reviewed; 95 % intervals of "
+        f"the draw; {estimates.more:,} more reviews make them half as long]"
     )
 
 
