@@ -63,7 +63,9 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     else:
         from audioclf.engines.dask import DaskEngine
 
-        made = DaskEngine(request.getfixturevalue("two_workers").scheduler_address)
+        cluster = request.getfixturevalue("two_workers")
+        cluster.wait_for_workers(2)
+        made = DaskEngine(cluster.scheduler_address)
     with made:
         yield made
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import pickle
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
@@ -82,18 +83,21 @@ class DaskEngine(Engine):
     def map(
         self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
     ) -> Iterator[tuple[int, Any]]:
+        from dask.utils import funcname
+
         # As a task and not as scattered data, which is lost with the last worker that has it:
         # Dask makes the result of a task again.
         job = self._submit(pickle.loads, pack(Job(fn, shared)))
+        name = funcname(fn)
         lost: list[int] = []
-        for batch, future in self._run(job, items, self._batches(len(items))):
+        for batch, future in self._run(name, job, items, self._batches(len(items))):
             outcomes = self._outcomes(future)
             if outcomes is None:
                 lost += batch
             else:
                 yield from zip(batch, outcomes, strict=True)
         for index in sorted(lost):
-            for _, future in self._run(job, items, [range(index, index + 1)]):
+            for _, future in self._run(name, job, items, [range(index, index + 1)]):
                 (outcome,) = self._outcomes(future) or [WorkerDiedError(index, "killed")]
                 yield index, outcome
 
@@ -103,17 +107,20 @@ class DaskEngine(Engine):
         return [range(at, min(at + size, n_items)) for at in range(0, n_items, size)]
 
     def _run(
-        self, job: Any, items: Sequence[Any], batches: Iterable[range]
+        self, name: str, job: Any, items: Sequence[Any], batches: Iterable[range]
     ) -> Iterator[tuple[range, Any]]:
         def submit(batch: range) -> Any:
             packed = [pack(items[index]) for index in batch]
-            return self._submit(_run_batch, job, packed, self._versions)
+            # Dask predicts the time of a task by the name before the dash, and moves tasks to idle
+            # workers by it.
+            key = f"{name}-{uuid.uuid4().hex}"
+            return self._submit(_run_batch, job, packed, self._versions, key=key)
 
         return as_completed(submit, self._first, batches, _AHEAD * self.workers)
 
-    def _submit(self, fn: Callable[..., Any], *args: Any) -> Any:
+    def _submit(self, fn: Callable[..., Any], *args: Any, key: str | None = None) -> Any:
         with self._reaching():
-            return self._client.submit(fn, *args, pure=False, retries=0)
+            return self._client.submit(fn, *args, key=key, pure=False, retries=0)
 
     def _first(self, pending: Collection[Any]) -> Iterable[Any]:
         with self._reaching():
