@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from audioclf.evaluation.metrics.estimate import Estimate
+from audioclf.evaluation.sampling.agreement import cohens_kappa
 from audioclf.evaluation.sampling.design import (
     dependent_rounding,
     draw,
@@ -16,7 +17,6 @@ from audioclf.evaluation.sampling.design import (
 from audioclf.evaluation.sampling.estimates import (
     Stratum,
     at_threshold,
-    cohens_kappa,
     joined,
     more_for_half,
     share_of,
@@ -144,5 +144,13 @@ def test_four_times_the_windows_halve_the_interval() -> None:
 def test_kappa_is_that_of_the_textbook() -> None:
     first = ["yes"] * 25 + ["no"] * 25
     second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
-    assert cohens_kappa(first, second) == pytest.approx(0.4)
-    assert np.isnan(cohens_kappa(["a"], ["a"]))
+    kappa = cohens_kappa(first, second)
+    assert kappa.value == pytest.approx(0.4)
+    assert (kappa.low, kappa.high) == pytest.approx((0.125, 0.618), abs=1e-3)
+    assert np.isnan(cohens_kappa(["a"], ["a"]).value)
+
+
+def test_the_interval_of_kappa_has_a_width_where_all_answers_are_equal() -> None:
+    kappa = cohens_kappa(["yes", "no"] * 10, ["yes", "no"] * 10)
+    assert (kappa.value, kappa.high) == (1.0, 1.0)
+    assert 0.6 < kappa.low < 0.75

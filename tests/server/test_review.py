@@ -28,6 +28,7 @@ from audioclf.dataset.review_list import (
     read_answers,
     read_list,
     source_named,
+    unfinished,
 )
 from audioclf.server.review import Answers, Review, ReviewServer
 from tests.conftest import run_cli, write_wav
@@ -162,9 +163,15 @@ def test_a_reviewer_continues_where_the_last_session_was_cut(listed: Path) -> No
         ask(f"{server.address}answer", an_answer(0, label="?wren"))
     table = listed.with_name("reviewed.csv")
     whole = table.read_bytes()
-    table.write_bytes(whole + b"night.wav,1.0,2.0,ran")  # killed while it wrote
+    table.write_bytes(whole + b"night.wav,1.0,2.0,ran\xc3")  # killed while it wrote
+    (note,) = unfinished(table)
+    assert note.endswith(
+        "its last line was not written to its end, and is no answer: night.wav 1.0 2.0"
+    )
+    assert read(listed) == [("labelled", "?wren")]
     with serving(listed, reviewer="ben") as server:
         assert table.read_bytes() == whole
+        assert server.review.answers.notes == [f"{note}; its window is shown again"]
         assert server.review.facts()["done"] == {}
         ask(f"{server.address}answer", an_answer(3, label=""))
         with pytest.raises(ResultError, match="reviews into this file"):
@@ -176,6 +183,31 @@ def test_a_reviewer_continues_where_the_last_session_was_cut(listed: Path) -> No
     ]
     assert sorted(orders[0]) == sorted(orders[1])
     assert len({tuple(orders[0]), tuple(orders[1]), tuple(sorted(orders[0]))}) == 3
+
+
+def test_an_answer_that_lacks_only_its_line_feed_counts(listed: Path) -> None:
+    table = listed.with_name("reviewed.csv")
+    with serving(listed) as server:
+        ask(f"{server.address}answer", an_answer(0))
+    whole = table.read_bytes()
+    for size in range(whole.rindex(b"\n", 0, -1) + 1, len(whole)):
+        table.write_bytes(whole[:size])
+        assert len(read(listed)) == (size == len(whole) - 1)
+    with serving(listed) as server:
+        assert table.read_bytes() == whole
+        assert server.review.answers.notes == []
+
+
+def test_two_reviewers_see_their_agreement_when_all_is_done(listed: Path) -> None:
+    for name in ("anna", "ben"):
+        with serving(listed, reviewer=name) as server:
+            for at in range(N):
+                label = "wren" if server.review.windows[at].start < 3 else ""
+                _, said = ask(f"{server.address}answer", an_answer(at, label))
+                assert "agreement" not in said or at == N - 1
+            facts = server.review.facts()
+    assert said["agreement"] == facts["agreement"]
+    assert said["agreement"][0].startswith("Cohen's kappa of anna and ben: 1.000 [")
 
 
 @pytest.mark.parametrize(

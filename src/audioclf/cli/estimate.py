@@ -71,9 +71,8 @@ def describe(estimates: Estimates, precision: float | None) -> Iterator[str]:
         chosen = "none" if estimates.wanted is None else f"{estimates.wanted.score:.6g}"
         yield f"lowest threshold with a precision of at least {precision:g}: {chosen}"
     for item in estimates.agreements:
-        one, other = (name or "no name" for name in item.reviewers)
         yield ""
-        yield f"Cohen's kappa of {one} and {other}: {item.kappa:.3f} on {item.n_windows} windows"
+        yield str(item)
     yield ""
     yield (
         f"[{estimates.n_reviewed} of {estimates.n_windows:,} windows reviewed; 95 % intervals of "

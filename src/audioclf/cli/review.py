@@ -57,6 +57,8 @@ def review(
     target = out or suggested.with_name("reviewed.csv")
     answers = Answers(target, listed)
     try:
+        for note in answers.notes:
+            complain("note", note)
         session = Review(listed, names, answers, reviewer=reviewer, several=several)
         try:
             server = ReviewServer(session, secrets.token_urlsafe(16), port)
@@ -71,6 +73,8 @@ def review(
             with suppress(KeyboardInterrupt):
                 server.serve_forever()
         say(f"{target}: {len(session.mine())} of {len(session.windows)} windows reviewed")
+        for line in session.agreement():
+            say(line)
     finally:
         answers.close()
     sys.exit(EXIT_OK)

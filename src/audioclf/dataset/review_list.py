@@ -21,7 +21,15 @@ from audioclf.dataset.label_sets import SEPARATOR, join_labels, split_labels
 from audioclf.dataset.listing import list_archive
 from audioclf.dataset.sources import AudioSource, FileSource, PartSource, Span
 from audioclf.dataset.table_rows import read_number
-from audioclf.dataset.tables import Cells, Table, missing_column, read_csv, read_text
+from audioclf.dataset.tables import (
+    Cells,
+    Table,
+    decoded,
+    missing_column,
+    read_bytes,
+    read_csv,
+    read_text,
+)
 
 SCORE = "score_"
 """Start of the names of the columns with the scores of the classes."""
@@ -163,10 +171,10 @@ def read_list(path: Path) -> ReviewList:
 def read_answers(path: Path) -> tuple[list[Answer], tuple[str, ...]]:
     """Return all rows of answers in their order, and the classes (DatasetError).
 
-    A last line that was not written to its end is left out.
+    A last line that was not written to its end is left out; see `unfinished`.
     """
-    text = read_text(FileSource(path))
-    table = _read(path, text[: text.rfind("\n") + 1])
+    content = read_bytes(FileSource(path))
+    table = _read(path, decoded(content[: finished_bytes(content)], str(path)))
     for column in ("label", "state"):
         if column not in table.columns:
             hint = "Give the table that `audioclf review` writes."
@@ -179,6 +187,35 @@ def read_answers(path: Path) -> tuple[list[Answer], tuple[str, ...]]:
         answers.append(Answer(window, asked=names, **texts))
     table.problems.check()
     return answers, classes_in(table.columns)
+
+
+def finished_bytes(content: bytes) -> int:
+    """Return the bytes of a table of answers without a last line that was not written to its end.
+
+    A line that only lacks its line feed, as after some editors, is complete: it has all cells, and
+    its last one, the classes that were asked for, is that of the line before or all classes.
+    """
+    size = content.rfind(b"\n") + 1
+    lines = content[:size].splitlines()
+    if not lines or size == len(content):
+        return size
+    try:
+        texts = [line.decode("utf-8-sig") for line in (lines[0], lines[-1], content[size:])]
+        header, before, last = csv.reader(texts, strict=True)
+    except (ValueError, csv.Error):
+        return size
+    asked = (before[-1:], [csv_cell(SEPARATOR.join(classes_in(header)))])
+    return len(content) if len(last) == len(header) and last[-1:] in asked else size
+
+
+def unfinished(path: Path) -> Iterator[str]:
+    """Yield a note if the last line of a table of answers was not written to its end."""
+    content = read_bytes(FileSource(path))
+    size = finished_bytes(content)
+    line = content[size:]
+    if size and line:
+        place = " ".join(line.decode(errors="replace").split(",")[:3])
+        yield f"{path}: its last line was not written to its end, and is no answer: {place}"
 
 
 def latest(answers: Iterable[Answer]) -> dict[tuple[str, float, float], dict[str, Answer]]:

@@ -11,7 +11,15 @@ from audioclf.base.errors import DatasetError
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.label_sets import SEPARATOR, UNSURE, join_labels, split_labels
 from audioclf.dataset.path_labels import count, shown
-from audioclf.dataset.review_list import RANDOM, Answer, agreed, latest, read_answers, source_named
+from audioclf.dataset.review_list import (
+    RANDOM,
+    Answer,
+    agreed,
+    latest,
+    read_answers,
+    source_named,
+    unfinished,
+)
 from audioclf.dataset.review_list import UNSURE as IS_UNSURE
 from audioclf.dataset.sources import (
     AudioSource,
@@ -60,6 +68,7 @@ class _Adding:
         for key, clip in self.earlier:
             self.known.setdefault(key, clip)
         self.groups: dict[object, str] = {}
+        self.cut: list[str] = []
 
     def before(self) -> Iterator[Clip]:
         """Yield the clips that were there, with the group of the windows of their recording."""
@@ -78,6 +87,7 @@ class _Adding:
 
     def read(self, table: Path) -> None:
         answers, _ = read_answers(table)
+        self.cut += unfinished(table)
         for mine in latest(answers).values():
             answer = agreed(mine.values())
             reason = "skipped" if answer is None else self._add(table, answer)
@@ -123,6 +133,7 @@ class _Adding:
         return join_labels(present, {*unlabelled, *unasked})
 
     def notes(self) -> Iterator[str]:
+        yield from self.cut
         trains = sum(clip.only_trains for clip in self.clips)
         windows = count(len(self.clips), "reviewed window is a clip", "reviewed windows are clips")
         yield (

@@ -341,10 +341,11 @@ def read_text(source: AudioSource) -> str:
     DatasetError
         As `read_bytes`, and if it is not UTF-8 text.
     """
-    return _text(read_bytes(source), source.name)
+    return decoded(read_bytes(source), source.name)
 
 
-def _text(content: bytes, name: str) -> str:
+def decoded(content: bytes, name: str) -> str:
+    """Return the text of the bytes of a UTF-8 file, as `read_text` does."""
     if content.startswith(b"version https://git-lfs"):
         raise DatasetError(
             f"{name}: a Git LFS pointer, not the table itself", hint="Run `git lfs pull`."

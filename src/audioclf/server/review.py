@@ -33,9 +33,12 @@ from audioclf.dataset.review_list import (
     ReviewList,
     columns_of,
     csv_row,
+    finished_bytes,
     latest,
     read_answers,
+    unfinished,
 )
+from audioclf.evaluation.sampling.agreement import agreements
 from audioclf.predict.journal import CutBackFile
 from audioclf.report.media import picture_of, sound_of, thumbnail_of
 from audioclf.server.safety import LOOPBACK, PAGE_HEADERS, refusal
@@ -83,17 +86,22 @@ class Answers:
         if classes != self.classes:
             message = f"{path}: holds answers of a list with other classes"
             raise ConfigError(message, hint=other)
-        if next(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))) != columns:
+        text = content[: finished_bytes(content)].decode("utf-8-sig")
+        if next(csv.reader(io.StringIO(text, newline=""))) != columns:
             message = f"{path}: its columns are no longer those that `review` wrote"
             raise ConfigError(message, hint=other)
         return rows
 
     def _begin(self, path: Path) -> None:
         """Cut off a line that was not written to its end, and write a missing header."""
-        self._file.cut_back(path.read_bytes().rfind(b"\n") + 1)
+        content = path.read_bytes()
+        self.notes = [f"{note}; its window is shown again" for note in unfinished(path)]
+        self._file.cut_back(finished_bytes(content))
         if self._file.size == 0:
             self._file.write(csv_row(columns_of(self.classes, answers=True)))
-            self._file.sync()
+        elif content[self._file.size - 1 :][:1] != b"\n":
+            self._file.write("\n")
+        self._file.sync()
 
     def add(self, answer: Answer) -> None:
         """Append an answer; it is on disk when this returns (ResultError)."""
@@ -142,11 +150,20 @@ class Review:
         found = latest(row for row in self.answers.rows if row.reviewer == self.reviewer)
         return {places[key]: own[self.reviewer] for key, own in found.items() if key in places}
 
+    def agreement(self) -> list[str]:
+        """Return Cohen's kappa with each other reviewer."""
+        found = agreements(latest(self.answers.rows).values())
+        return [str(item) for item in found if self.reviewer in item.reviewers]
+
     def facts(self) -> dict[str, Any]:
         """Return what the page needs at its start."""
         done = {at: [answer.state, answer.label] for at, answer in self.mine().items()}
         more = {"count": len(self.windows), "several": self.several, "done": done}
-        return {"classes": self.classes, "reviewer": self.reviewer, **more}
+        return {"classes": self.classes, "reviewer": self.reviewer, **more, **self._end(len(done))}
+
+    def _end(self, n_done: int) -> dict[str, Any]:
+        """Return the agreement once all windows are done, so that it leads no answer."""
+        return {"agreement": self.agreement()} if n_done == len(self.windows) else {}
 
     def clip(self, at: int) -> dict[str, Any]:
         """Return picture and sound of a window as data URIs, or the error."""
@@ -184,7 +201,8 @@ class Review:
         with self.lock:
             said = (label, state, self.reviewer, note, now, self.classes)
             self.answers.add(Answer(self.windows[at], *said))
-            return {"done": len(self.mine())}
+            n_done = len(self.mine())
+            return {"done": n_done, **self._end(n_done)}
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -162,17 +162,3 @@ def more_for_half(strata: Sequence[Stratum]) -> int:
         n, size = stratum.n_reviewed, stratum.size
         more += 1.0 / (1.0 / size + (1.0 / n - 1.0 / size) / 4.0) - n
     return round(more)
-
-
-def cohens_kappa(first: Sequence[str], second: Sequence[str]) -> float:
-    """Return the agreement of two reviewers beyond chance; NaN if chance explains all of it.
-
-    Cohen (1960), *Educational and Psychological Measurement* 20, 37-46.
-    """
-    n = len(first)
-    if not n:
-        return float("nan")
-    names = sorted({*first, *second})
-    observed = sum(a == b for a, b in zip(first, second, strict=True)) / n
-    chance = sum(first.count(name) * second.count(name) for name in names) / n**2
-    return float("nan") if chance >= 1 else (observed - chance) / (1 - chance)

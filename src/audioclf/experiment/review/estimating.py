@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,14 @@ from audioclf.dataset.review_list import (
     agreed,
     latest,
     read_answers,
+    unfinished,
 )
 from audioclf.evaluation.metrics.estimate import Estimate
+from audioclf.evaluation.sampling.agreement import Agreement, agreements
 from audioclf.evaluation.sampling.estimates import (
     Stratum,
     Threshold,
     at_threshold,
-    cohens_kappa,
     joined,
     more_for_half,
     total_of,
@@ -45,15 +45,6 @@ class Band:
     n_reviewed: int
     n_events: int
     precision: Estimate
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Cohen's kappa of two reviewers on the windows that both answered."""
-
-    reviewers: tuple[str, str]
-    n_windows: int
-    kappa: float
 
 
 @dataclass(frozen=True)
@@ -90,7 +81,7 @@ class Estimates:
             "thresholds": thresholds,
             "wanted": None if self.wanted is None else _threshold_data(self.wanted),
             "more_for_half": self.more,
-            "agreements": [vars(item) for item in self.agreements],
+            "agreements": [{**vars(item), "kappa": _data(item.kappa)} for item in self.agreements],
             "notes": list(self.notes),
         }
 
@@ -112,7 +103,7 @@ def estimates_of(tables: Sequence[Path], precision: float | None = None) -> Esti
     by_window = latest(rows)
     said = {key: agreed(mine.values()) for key, mine in by_window.items()}
     answers = [answer for answer in said.values() if answer and answer.state == LABELLED]
-    notes = []
+    notes = [note for table in tables for note in unfinished(table)]
     for state, text in ((SKIPPED, "skipped"), (UNSURE, "unsure")):
         number = sum((answer.state if answer else SKIPPED) == state for answer in said.values())
         if number:
@@ -140,7 +131,7 @@ def estimates_of(tables: Sequence[Path], precision: float | None = None) -> Esti
         thresholds,
         more_for_half(strata),
         min(enough, key=lambda item: item.score, default=None),
-        tuple(_agreements([*by_window.values()])),
+        tuple(agreements(by_window.values())),
         tuple(notes),
     )
 
@@ -212,18 +203,3 @@ def _bands(strata: Sequence[Stratum], hits: np.ndarray, edges: Sequence[float]) 
         precision = Estimate(value, least, most)
         bands.append(Band(low, size, len(rows), int(hits[rows].sum()), precision))
     return bands
-
-
-def _agreements(answers: Sequence[dict[str, Answer]]) -> list[Agreement]:
-    names = sorted({name for mine in answers for name in mine})
-    text: Callable[[Answer], str] = lambda answer: (  # noqa: E731
-        answer.label if answer.state == LABELLED else "?"
-    )
-    found = []
-    for one, other in combinations(names, 2):
-        both = [mine for mine in answers if one in mine and other in mine]
-        both = [m for m in both if SKIPPED not in (m[one].state, m[other].state)]
-        if both:
-            firsts, seconds = ([text(mine[name]) for mine in both] for name in (one, other))
-            found.append(Agreement((one, other), len(both), cohens_kappa(firsts, seconds)))
-    return found
