@@ -84,6 +84,7 @@ ORACLES: dict[Metric, Any] = {
     "recall_macro": _plain(sk.recall_score, average="macro"),
     "matthews_corrcoef": sk.matthews_corrcoef,
     "roc_auc": lambda y, s, **more: sk.roc_auc_score(y, _of_last(s), multi_class="ovr", **more),
+    "partial_auc": lambda y, p, **more: sk.roc_auc_score(y, _of_last(p), max_fpr=0.1, **more),
     "average_precision": lambda y, s, **more: sk.average_precision_score(y, _of_last(s), **more),
     "log_loss": sk.log_loss,
     "brier_score": _brier,
@@ -91,7 +92,7 @@ ORACLES: dict[Metric, Any] = {
 }
 """Functions of truth, what was predicted, and the sample weight."""
 
-OF_TWO = {"f1", "precision", "recall"}
+OF_TWO = {metric for metric, info in METRICS.items() if info.two_classes_only}
 
 
 def test_every_metric_has_an_oracle() -> None:

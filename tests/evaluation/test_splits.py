@@ -248,6 +248,26 @@ def test_a_class_that_some_training_side_lacks_is_reported() -> None:
     assert "some training sides have no clip of 'c'" in splits.notes[0]
 
 
+def test_a_training_side_of_normal_clips_alone_is_enough_for_a_detector() -> None:
+    clips = dataset("nnnaa", folds=["train", "train", "test", "test", "test"])
+    data = clips.with_clips(clips, normal="n")
+    assert data.classes == ("n", "a")
+    (fold,) = Predefined(test_folds=("test",)).folds(data, 0).folds
+    assert data.targets.codes[fold.train].tolist() == [0, 0]
+    with pytest.raises(SplitError, match="holds only 'n'"):
+        Predefined(test_folds=("test",)).folds(clips, 0)
+    with pytest.raises(SplitError, match="holds only 'a'"):
+        Predefined().folds(dataset("nnaa", folds=["x", "x", "y", "y"]), 0)
+
+
+@pytest.mark.parametrize("split", [StratifiedKFold(), StratifiedGroupKFold()])
+def test_few_anomalies_do_not_lower_the_folds(split: Split) -> None:
+    clips = dataset("n" * 29 + "a")
+    splits = split.folds(clips.with_clips(clips, normal="n"), 0)
+    assert len(splits.folds) == 5
+    assert splits.notes == ()
+
+
 @pytest.mark.parametrize(
     ("data", "split", "words"),
     [

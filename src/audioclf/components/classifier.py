@@ -89,6 +89,14 @@ class Classifier(Component):
         """
         return self
 
+    def only_class(self) -> str | None:
+        """Return the name of the one class whose clips are learned from; None for all classes.
+
+        Override it for a detector, which learns from normal clips: then training sides need no
+        clip of another class.
+        """
+        return None
+
     def check_fit(self, n_clips: int, n_classes: int) -> None:
         """Check that a fit is possible, before anything is fitted.
 

@@ -21,8 +21,9 @@ def dataset_of(config: RunConfig, registry: Registry) -> Dataset:
             from audioclf.dataset.reviewed import with_reviewed
 
             dataset = with_reviewed(dataset, add if isinstance(add, tuple) else (add,))
-        if config.audio.channel != "each":
-            return dataset
-        from audioclf.audio.channels import with_channels
+        if config.audio.channel == "each":
+            from audioclf.audio.channels import with_channels
 
-        return with_channels(dataset, isolate=config.isolate)
+            dataset = with_channels(dataset, isolate=config.isolate)
+        normal = next(filter(None, (c.only_class() for c in config.classifiers.values())), None)
+        return dataset if normal is None else dataset.with_clips(dataset, normal=normal)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from audioclf.base.errors import DatasetError
 from audioclf.base.text import html_table
 from audioclf.dataset.label_cells import read_number
-from audioclf.dataset.label_sets import class_names, split_labels
+from audioclf.dataset.label_sets import class_names, in_order, split_labels
 from audioclf.dataset.sources import AudioSource, ChannelSource, PartSource
 
 if TYPE_CHECKING:
@@ -116,6 +116,9 @@ class Dataset:
     target : {"class", "number"} or sequence of str, optional
         Meaning of a single label: the name of a class, a number, or one of ordered classes, of
         which it holds the names, the lowest first.
+    normal : str, optional
+        Class from which alone detectors of anomalies learn. If clips have it, it is the first of
+        the classes, so that metrics of one of two classes are of the anomalies.
 
     Raises
     ------
@@ -133,6 +136,7 @@ class Dataset:
         classes: Iterable[str] = (),
         hard: Mapping[str, int] | None = None,
         target: str | Sequence[str] = "class",
+        normal: str | None = None,
     ) -> None:
         self.clips = tuple(sorted(map(_normalised, clips), key=lambda clip: clip.id))
         self.name = name
@@ -140,6 +144,7 @@ class Dataset:
         self._more_classes = frozenset(classes)
         self.hard = {kind: count for kind, count in (hard or {}).items() if count}
         self.target = target if isinstance(target, str) else tuple(target)
+        self.normal = normal if any(clip.label == normal for clip in self.clips) else None
         self.notes = tuple(dict.fromkeys([*notes, *self._own_notes()]))
         if not self.clips:
             raise DatasetError(f"{name}: no audio files found")
@@ -200,7 +205,7 @@ class Dataset:
             present = self._more_classes.union(labels)
             return tuple(name for name in self.target if name in present)
         names = class_names(labels) if self.is_several else labels
-        return tuple(sorted(self._more_classes.union(names)))
+        return in_order(self._more_classes.union(names), self.normal)
 
     @cached_property
     def class_counts(self) -> dict[str, int]:
@@ -232,6 +237,7 @@ class Dataset:
             weights=[clip.weight for clip in self.clips],
             classes=self._more_classes,
             target=self.target,
+            normal=self.normal,
         )
 
     def in_ranges(self) -> Dataset:
@@ -274,6 +280,7 @@ class Dataset:
         *,
         notes: Iterable[str] | None = None,
         classes: Iterable[str] | None = None,
+        normal: str | None = None,
     ) -> Dataset:
         """Return a dataset of other clips, which has all else from this one unless it is given."""
         return Dataset(
@@ -284,6 +291,7 @@ class Dataset:
             classes=self._more_classes if classes is None else classes,
             hard=self.hard,
             target=self.target,
+            normal=self.normal if normal is None else normal,
         )
 
     def _own_notes(self) -> Iterator[str]:

@@ -41,6 +41,15 @@ def split_labels(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return present, tuple(part[1:] for part in parts if part.startswith(UNSURE))
 
 
+def in_order(classes: Iterable[str], normal: str | None) -> tuple[str, ...]:
+    """Return names of classes sorted by code point, the normal one of a detector first.
+
+    >>> in_order({"anomaly", "normal"}, None), in_order({"anomaly", "normal"}, "normal")
+    (('anomaly', 'normal'), ('normal', 'anomaly'))
+    """
+    return tuple(sorted(classes, key=lambda name: (name != normal, name)))
+
+
 def class_names(texts: Iterable[str]) -> tuple[str, ...]:
     """Return all classes that texts of clips name, sorted by code point."""
     return tuple(

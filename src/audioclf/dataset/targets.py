@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.label_cells import read_number
 from audioclf.dataset.label_counts import LabelCounts
-from audioclf.dataset.label_sets import class_names, states_of
+from audioclf.dataset.label_sets import class_names, in_order, states_of
 
 Codes = NDArray[np.intp]
 States = NDArray[np.int8]
@@ -25,9 +25,10 @@ Unit = Literal["clip", "group", "recording"]
 class Targets:
     """The labels of all clips, in the form in which evaluation, audits and models read them.
 
-    `class_codes` [shape=(n_clips,)] are positions in the sorted `classes`, or None if clips have
-    several labels; `states` [shape=(n_clips, n_classes)] are then 1 for yes, 0 for no, and -1 for
-    not labelled. Numbers are `values` [shape=(n_clips,)], and there are no classes. With
+    `class_codes` [shape=(n_clips,)] are positions in `classes`, which are sorted but for a normal
+    class, the first; they are None if clips have several labels. `states` [shape=(n_clips,
+    n_classes)] are then 1 for yes, 0 for no, and -1 for not labelled. Numbers are `values`
+    [shape=(n_clips,)], and there are no classes. With
     `is_ordered`, classes are in their order. `unit_codes` [shape=(n_clips,)] are the numbers of the
     resampling units, `groups` those of groups or recordings for classifiers with inner folds, or
     None. Clips of one speaker or site are not independent, nor are parts of one recording: the unit
@@ -60,12 +61,14 @@ class Targets:
         weights: Sequence[float] = (),
         classes: Iterable[str] = (),
         target: str | Sequence[str] = "class",
+        normal: str | None = None,
     ) -> Targets:
         """Return the targets of clips, each of which is a recording or a part of it.
 
-        With `several`, a label is a text of `label_sets`; `target` is that of `Dataset`. A clip
-        without a group among clips with groups counts as a group of its own, together with the
-        other parts of its recording that have none. `classes` are there even if no clip has them.
+        With `several`, a label is a text of `label_sets`; `target` and `normal` are those of
+        `Dataset`. A clip without a group among clips with groups counts as a group of its own,
+        together with the other parts of its recording that have none. `classes` are there even if
+        no clip has them.
 
         >>> targets = Targets.of(list("abab"), ["x", None, "x", None], ["r1", "r2", "r3", "r4"])
         >>> targets.unit, targets.unit_codes.tolist()
@@ -92,7 +95,7 @@ class Targets:
         if target == "number":
             values = np.array([_number(label) for label in labels])
             return cls((), None, unit, units, grouped, None, of_clips, values)
-        names = tuple(sorted({*labels, *classes}))
+        names = in_order({*labels, *classes}, normal)
         if not isinstance(target, str):
             names = tuple(name for name in target if name in names)
         at = {name: code for code, name in enumerate(names)}

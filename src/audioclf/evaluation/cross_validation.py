@@ -259,6 +259,8 @@ def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets)
     fold, classifier, views = task.fold, task.pipeline.classifier, task.pipeline.views
     # A class that the training side lacks leaves a gap, which some classifiers refuse.
     present, y_train = np.unique(targets.codes[fold.train], return_inverse=True)
+    if classifier.only_class() is not None:
+        present, y_train = np.arange(task.n_classes), targets.codes[fold.train]
     estimator = classifier.build(random_state=task.seed)
     with peak_memory_meter() as memory:
         started = time.perf_counter()

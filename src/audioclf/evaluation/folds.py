@@ -136,20 +136,28 @@ def folds_per_repeat(folds: Sequence[Fold]) -> str:
     return " to ".join(map(str, dict.fromkeys((min(counts), max(counts)))))
 
 
-def check_training_sides(folds: Sequence[Fold], dataset: Dataset) -> tuple[str, ...]:
-    """Refuse training sides of fewer than two classes; return a note on classes that some lack."""
+def check_training_sides(
+    folds: Sequence[Fold], dataset: Dataset, normal: str | None = None
+) -> tuple[str, ...]:
+    """Refuse training sides of fewer than two classes; return a note on classes that some lack.
+
+    The `normal` class, from which detectors learn, is enough by itself.
+    """
     if dataset.is_numbers:
         return _check_numbers(folds, dataset)
     labels = [dataset.labels_of(clip) for clip in dataset]
     lacking: set[str] = set()
     for fold in folds:
         present = {name for index in fold.train.tolist() for name in labels[index]}
+        if normal in present:
+            continue
         if len(present) < 2:
             names = ", ".join(f"only {name!r}" for name in present) or "no clips"
             raise SplitError(
                 f"{dataset.name}: the training side of fold {fold.name!r} holds {names}; a "
                 "classifier needs at least 2 classes",
-                hint="Use a split that keeps several classes on both sides.",
+                hint="Use a split that keeps several classes on both sides, or only classifiers "
+                "that learn from normal clips, such as `nearest_normal`.",
             )
         lacking |= set(dataset.classes) - present
     if not lacking:

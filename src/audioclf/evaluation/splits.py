@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -52,7 +53,7 @@ class BaseSplit(Settings):
 
         Raises `SplitError` if the dataset has fewer than two classes, a class of one clip, no
         groups or published folds where the split needs them, or a training side of fewer than two
-        classes.
+        classes, or without a clip of the normal class of a dataset that has one.
         """
         whole, channels = without_channels(dataset)
         tested, positions = without_trainers(whole)
@@ -62,7 +63,7 @@ class BaseSplit(Settings):
             splits = with_trainers(splits, whole, positions)
         if whole is not dataset:
             splits = with_channels(splits, channels)
-        notes = splits.notes + check_training_sides(splits.folds, dataset)
+        notes = splits.notes + check_training_sides(splits.folds, dataset, dataset.normal)
         notes += untested_note(splits.folds, dataset)
         if not isinstance(self, Predefined):
             notes += _published_folds(dataset)
@@ -156,7 +157,10 @@ class StratifiedKFold(_KFold):
     def _limit(self, dataset: Dataset) -> tuple[int, str]:
         if dataset.is_several or dataset.is_numbers:
             return super()._limit(dataset)
-        return min(dataset.class_counts.values()), "clips in the smallest class"
+        counts = dataset.class_counts
+        if dataset.normal is not None:  # some folds may test no anomaly
+            return counts[dataset.normal], "normal clips"
+        return min(counts.values()), "clips in the smallest class"
 
 
 class _GroupedFolds(_KFold):
@@ -314,7 +318,10 @@ def _pairs(
     elif dataset.is_numbers:
         y = quantile_bins(y, fewest=fewest)
     try:
-        return list(splitter.split(np.zeros(len(dataset)), y, groups))
+        with warnings.catch_warnings():
+            if dataset.normal is not None:  # fewer anomalies than folds are as they should be
+                warnings.filterwarnings("ignore", "The least populated class")
+            return list(splitter.split(np.zeros(len(dataset)), y, groups))
     except ValueError as exc:
         text = " ".join(str(exc).split())
         raise SplitError(f"{dataset.name}: this split of the clips is impossible: {text}") from exc
@@ -367,7 +374,8 @@ def _check_classes(dataset: Dataset) -> None:
             "a classifier needs at least 2 classes",
             hint="Add recordings of another class, or check how labels are read (label_pattern).",
         )
-    alone = [name for name, n in dataset.class_counts.items() if n < 2]
+    learned = dataset.classes if dataset.normal is None else (dataset.normal,)
+    alone = [name for name in learned if dataset.class_counts[name] < 2]
     if alone:
         number = count(dataset.class_counts[alone[0]], "clip", "clips")
         raise SplitError(

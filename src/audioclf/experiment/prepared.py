@@ -117,6 +117,7 @@ class Prepared:
     def check(self) -> None:
         """Check that metrics, splits and classifiers suit the dataset and the features."""
         from audioclf.evaluation.fitting import weight_keywords
+        from audioclf.evaluation.folds import check_training_sides
         from audioclf.evaluation.metrics.estimate import check_metrics
         from audioclf.models.decisions import UNKNOWN
 
@@ -145,7 +146,12 @@ class Prepared:
             where = f"augment.{number}"
             with guard(where, ConfigError, known=partial(_config_error, where)):
                 item.sounds()
-        n_clips = min(len(fold.train) for fold in self.splits().folds)
+        folds = self.splits().folds
+        baselines = BASELINE_TYPES.values()
+        learning = [c for c in config.classifiers.values() if c.type_name() not in baselines]
+        if any(classifier.only_class() is None for classifier in learning):
+            check_training_sides(folds, self.dataset)
+        n_clips = min(len(fold.train) for fold in folds)
         weights = self.dataset.targets.weights
         for name, classifier in config.classifiers.items():
             where = f"classifiers.{name}"

@@ -108,6 +108,12 @@ class SavedRun:
         kind = self.metrics.get("target", "class")
         return self.classes if kind == "ordered" else str(kind)
 
+    @property
+    def normal(self) -> str | None:
+        """The class from which alone detectors learned, which is the first; None for none."""
+        is_sorted = self.target != "class" or self.classes == tuple(sorted(self.classes))
+        return None if is_sorted else self.classes[0]
+
     def label_of(self, prediction: Any) -> str:
         """Return a predicted number, or the name of a class, or of all for several labels."""
         if self.target == "number":
@@ -136,6 +142,7 @@ class SavedRun:
             weights=[clip.weight for clip in self.clips],
             classes=self.classes,
             target=self.target,
+            normal=self.normal,
         )
 
     def file(self, name: str) -> Any:

@@ -51,6 +51,10 @@ class Detector(Classifier):
             )
         return self._with_code(list(classes).index(self.normal))
 
+    @override
+    def only_class(self) -> str:
+        return self.normal
+
     def _with_code(self, normal_code: int) -> Detector:
         changed = self.model_copy()
         changed._normal_code = normal_code  # noqa: SLF001  of its own class

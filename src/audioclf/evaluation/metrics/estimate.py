@@ -78,10 +78,11 @@ def check_metrics(
     only_two = {name for name, info in METRICS.items() if info.two_classes_only}
     for metric in metrics:
         if metric in only_two and len(classes) > 2:
+            averaged = f"{metric}_macro"
             raise ConfigError(
                 f"{where}metric {metric!r} is defined for two classes, and there are "
                 f"{len(classes)}",
-                hint=f"Use {metric}_macro instead.",
+                hint=f"Use {averaged if averaged in METRICS else 'roc_auc'} instead.",
             )
 
 

@@ -19,6 +19,9 @@ from audioclf.evaluation.metrics.repeats import Codes, Floats, divided
 N_BINS = 10
 """Bins of equal width of the expected calibration error."""
 
+MAX_FPR = 0.1
+"""False positive rate up to which `partial_auc` is measured, as in DCASE task 2."""
+
 OfDraws = Callable[[Draws], Floats]
 """From draws to one value for each row."""
 
@@ -73,13 +76,15 @@ def _calibration_error(y_true: Codes, scores: Floats, units: Units) -> OfDraws:
 class AtHits:
     """Weights at each clip of a class, from its highest score down; each [shape=(n_rows, n_hits)].
 
-    `above` is of all clips with a higher score, `upto` of these and the ties, `found` of the clips
-    of the class whose score is not lower, `total` [shape=(n_rows, 1)] of all clips.
+    `above` is of all clips with a higher score, `upto` of these and the ties, `higher` of the clips
+    of the class with a higher score, `found` of these and the ties, `total` [shape=(n_rows, 1)] of
+    all clips.
     """
 
     weight: Floats
     above: Floats
     upto: Floats
+    higher: Floats
     found: Floats
     total: Floats
 
@@ -113,9 +118,10 @@ def ranking(truth: NDArray[np.bool_], scores: Floats, units: Units) -> Callable[
         weight = hits.weighted(np.take(draws.counts, hits.codes, axis=1))
         so_far = _sums_so_far(weight)
         found = np.take(so_far, last_hit, axis=1)
-        above = np.take(others, first, axis=1) + np.take(so_far, first_hit, axis=1)
+        higher = np.take(so_far, first_hit, axis=1)
+        above = np.take(others, first, axis=1) + higher
         upto = np.take(others, last, axis=1) + found
-        return AtHits(weight, above, upto, found, others[:, -1:] + so_far[:, -1:])
+        return AtHits(weight, above, upto, higher, found, others[:, -1:] + so_far[:, -1:])
 
     return at_hits
 
@@ -137,6 +143,24 @@ def _roc_auc(at: AtHits) -> Floats:
     return divided(won, hits * (total - hits), np.nan)
 
 
+def _partial_auc(at: AtHits) -> Floats:
+    """Area under the ROC curve up to `MAX_FPR`, from 0.5 for chance to 1 (McClish 1989).
+
+    A hit is found from the false positive rate of the higher scores on, or gradually between that
+    and the rate with its ties.
+    """
+    hits = at.weight.sum(axis=1, keepdims=True)
+    others = at.total - hits
+    first = np.minimum(divided(at.above - at.higher, others, np.nan), MAX_FPR)
+    last = divided(at.upto - at.found, others, np.nan)
+    end = np.minimum(last, MAX_FPR)
+    reached = divided(end - first, last - first)
+    area = (end - first) * reached / 2 + (MAX_FPR - end) * np.where(last > first, reached, 1.0)
+    chance = MAX_FPR**2 / 2
+    mean = divided((at.weight * area).sum(axis=1), hits[:, 0], np.nan)
+    return 0.5 * (1 + (mean - chance) / (MAX_FPR - chance))
+
+
 def _average_precision(at: AtHits) -> Floats:
     """Precision at each score, weighted by the recall that it adds, as in scikit-learn."""
     precision = divided(at.found, at.upto)
@@ -145,6 +169,7 @@ def _average_precision(at: AtHits) -> Floats:
 
 RANK_METRICS: dict[Metric, Callable[[AtHits], Floats]] = {
     "roc_auc": _roc_auc,
+    "partial_auc": _partial_auc,
     "average_precision": _average_precision,
 }
 """Functions of the ranking of a class, averaged over the classes, by the name of the metric."""

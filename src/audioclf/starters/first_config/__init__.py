@@ -17,11 +17,12 @@ from pydantic import TypeAdapter
 from audioclf.base.errors import SplitError
 from audioclf.components.discovery import discover
 from audioclf.components.registry import Registry
+from audioclf.config.dataset import dataset_of
 from audioclf.config.loading import read_config
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.path_labels import full_path
 from audioclf.evaluation.splits import Split
-from audioclf.starters.first_config.choices import choose_splits, propose_featurizers
+from audioclf.starters.first_config.choices import choose_splits, only_trained, propose_featurizers
 from audioclf.starters.first_config.columns import Chosen
 from audioclf.starters.first_config.folders import find_layout
 from audioclf.starters.first_config.groups import with_groups
@@ -61,6 +62,8 @@ def draft_config(
     read in worker processes.
     """
     layout = with_groups(find_layout(path, chosen or Chosen()))
+    if normal := only_trained(layout.dataset):
+        layout = replace(layout, dataset=layout.dataset.with_clips(layout.dataset, normal=normal))
     headers = read_headers(layout.dataset, isolate=isolate)
     readable = layout.dataset
     if headers.unreadable:
@@ -80,7 +83,9 @@ def _prove(draft: ConfigDraft, out: Path, registry: Registry | None) -> None:
     # `..` can only be resolved below a folder that exists.
     target = out if out.parent.is_dir() else full_path(draft.layout.path).parent / out.name
     config = read_config(write_yaml(draft, target), target, registry=registry)
-    config.split.folds(config.dataset.load(), config.seed)
+    config.split.folds(
+        dataset_of(config, discover() if registry is None else registry), config.seed
+    )
 
 
 def _first_possible_split(dataset: Dataset, *, guessed: bool) -> tuple[Choice, str]:

@@ -132,8 +132,24 @@ def propose_featurizers(headers: Headers, registry: Registry) -> dict[str, str]:
     return proposed
 
 
-def choose_classifiers(n_clips: int) -> Choice:
-    """Choose a linear model and one that is not; the run adds a baseline."""
+def only_trained(dataset: Dataset) -> str | None:
+    """Return the one class on the training side of a published split, as for detectors, or None."""
+    test = fold_for_testing({clip.fold for clip in dataset if clip.fold is not None})
+    trained = {clip.label for clip in dataset if clip.fold not in (test, None)}
+    if test is None or dataset.is_several or len(dataset.classes) != 2 or len(trained) != 1:
+        return None
+    return trained.pop()
+
+
+def choose_classifiers(dataset: Dataset) -> Choice:
+    """Choose a linear model and one that is not, or two detectors; the run adds a baseline."""
+    if dataset.normal is not None:
+        normal = {} if dataset.normal == "normal" else {"normal": dataset.normal}
+        reason = f"Detectors of anomalies: the training side has clips of {dataset.normal!r} only."
+        detectors = {"nearest": "nearest_normal", "forest": "isolation_forest"}
+        data = {name: {"type": kind, **normal} for name, kind in detectors.items()}
+        return Choice(data, (reason,))
+    n_clips = len(dataset)
     reason = "A linear and a nonlinear model. A run adds a baseline that ignores the sound."
     linear = {"type": "logistic_regression"}
     if n_clips > MANY:
@@ -150,6 +166,9 @@ def choose_metrics(dataset: Dataset) -> Choice:
     if dataset.is_several:
         reason = "Several labels per clip: ranking without a threshold, labels with one, and both."
         return Choice(["average_precision_macro", "f1_macro", "lwlrap"], (reason,))
+    if dataset.normal is not None:
+        reason = "The area under the ROC curve, and its part at up to 10 % of false alarms."
+        return Choice(["roc_auc", "partial_auc", "balanced_accuracy"], (reason,))
     counts = dataset.class_counts.values()
     if max(counts) > 1.5 * min(counts):
         reason = (

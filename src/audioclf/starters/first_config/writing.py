@@ -39,7 +39,7 @@ def _lines(draft: ConfigDraft, out: Path) -> Iterator[str]:
         yield from comment(reason, 2)
         yield from block({name: {"type": name}}, 2)
     yield from _line("split", draft.split)
-    yield from _section("classifiers", choices.choose_classifiers(len(dataset)))
+    yield from _section("classifiers", choices.choose_classifiers(dataset))
     yield from _line("metrics", choices.choose_metrics(dataset))
     yield from _unreadable(draft.headers)
 

@@ -1,0 +1,40 @@
+"""A run of a detector whose training side holds normal clips alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from audioclf.experiment.run import run
+from audioclf.runs.reading import read_run
+from audioclf.starters.first_config import draft_config
+from audioclf.starters.sample_data.builders import machines
+
+
+@pytest.mark.slow
+def test_a_published_split_with_normal_clips_alone_on_the_training_side(tmp_path: Path) -> None:
+    for file in machines(np.random.default_rng(0)):
+        label, name = file.path.split("/")
+        side = "train" if label == "normal" and int(name[-6:-4]) < 7 else "test"
+        if name.startswith(("fan", "pump")):
+            path = tmp_path / "sounds" / side / label / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.content)
+    out = tmp_path / "drafted.yaml"
+    out.write_text(draft_config(tmp_path / "sounds", out).text)
+    featurizer = "featurizers={mfcc: {type: mfcc, n_mfcc: 13}}"
+    result = run(out, overrides=[featurizer], out=tmp_path / "runs")
+    nearest = result["nearest"].metrics
+    assert result.classes == ("normal", "anomaly")
+    assert list(nearest) == ["roc_auc", "partial_auc", "balanced_accuracy"]
+
+    saved = read_run(result.folder)
+    (fold,) = saved["nearest"].folds
+    truth, scores = saved.targets.codes[fold.fold.test], fold.decision_values
+    assert scores is not None
+    assert truth.mean() == 16 / 28
+    expected = roc_auc_score(truth, scores[:, 1], max_fpr=0.1)
+    assert nearest["partial_auc"].value == pytest.approx(expected)
