@@ -51,7 +51,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "notify": ("notify runs/NAME mlflow",),
     "search": ("search birds.yaml nights/ --like call.wav --n 50",),
     "suggest": ("suggest model.audioclf nights/ --window 3 --n 60 --by mixed",),
-    "review": ("review suggested.csv", "review suggested.csv --reviewer anna --open"),
+    "review": (
+        "review suggested.csv --reviewer anna --open",
+        "review suggested.csv --export calls.selections.txt",
+        "review suggested.csv --import calls.selections.txt",
+    ),
     "estimate": ("estimate reviewed.csv", "estimate reviewed.csv --precision 0.9"),
     "model": ("model show model.audioclf",),
     "export": ("export model.audioclf --to onnx",),

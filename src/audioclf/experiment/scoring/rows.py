@@ -1,16 +1,21 @@
 """Rows of events in the tables of any tool.
 
-Raven, Audacity and BirdNET are read as the loader `annotations` reads them; else a CSV, TSV, JSON
-Lines or Parquet table has columns for file, start, end and label, by one of their usual names.
+Raven, Audacity and BirdNET are read as the loader `annotations` reads them, a file `.json` is of
+Label Studio; else a CSV, TSV, JSON Lines or Parquet table has columns for file, start, end and
+label, by one of their usual names.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import posixpath
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from audioclf.base.errors import DatasetError
 from audioclf.builtin.loaders.selections import TABLE_NAME, read_selections
@@ -38,7 +43,7 @@ class EventRow:
     """A row of a table: `end` is None if it is open, and the label is empty where it names none.
 
     `file` is the recording as the table names it, else None; with `may_be_session` the times may
-    count from another file.
+    count from another file. `annotator` is known for Label Studio only.
     """
 
     table: str
@@ -49,6 +54,7 @@ class EventRow:
     label: str
     score: float | None
     may_be_session: bool = False
+    annotator: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,9 @@ def _read(name: str, source: AudioSource, column: str | None) -> EventTable:
     if stem == name:
         stem = posixpath.splitext(name)[0]
     suffix = suffix_of(source)
+    if suffix == ".json":
+        problems = Problems(source.name, "task")
+        return EventTable(name, stem, tuple(_label_studio_rows(source, problems)), problems)
     if suffix in {".jsonl", ".ndjson", ".parquet"}:
         return _plain(name, stem, read_table(source, _wanted()))
     text = read_text(source)
@@ -129,6 +138,62 @@ def _read(name: str, source: AudioSource, column: str | None) -> EventTable:
         for item in table.annotations
     ]
     return EventTable(name, stem, tuple(rows), table.problems)
+
+
+def _label_studio_rows(source: AudioSource, problems: Problems) -> Iterator[EventRow]:
+    """Yield a row for each label of each region; the line is the number of the task."""
+    try:
+        tasks = json.loads(read_text(source))
+    except (ValueError, RecursionError) as exc:
+        raise DatasetError(f"{source.name}: no valid JSON: {exc}") from exc
+    if not isinstance(tasks, list) or not all(_is_task(task) for task in tasks):
+        hint = "Export the project from Label Studio as JSON, not JSON-MIN."
+        raise DatasetError(f"{source.name}: not a list of tasks with annotations", hint=hint)
+    for number, task in enumerate(tasks, 1):
+        try:
+            yield from _rows_of_task(source.name, number, task)
+        except (ValueError, TypeError, KeyError, AttributeError) as exc:
+            problems.add(number, f"not a task with regions of a recording: {exc}")
+
+
+def _is_task(task: Any) -> bool:
+    return isinstance(task, dict) and isinstance(task.get("data"), dict)
+
+
+def _rows_of_task(table: str, number: int, task: dict[str, Any]) -> Iterator[EventRow]:
+    data = task["data"]
+    file = data.get("path") or _file_of(str(data["audio"]))
+    for annotation in task.get("annotations") or ():
+        if annotation.get("was_cancelled"):
+            continue
+        annotator = _annotator(annotation.get("completed_by"))
+        for region in annotation["result"]:
+            value = region.get("value", {})
+            if not {"start", "end"} <= value.keys():
+                continue
+            start, end = float(value["start"]), float(value["end"])
+            if not (math.isfinite(end) and 0 <= start <= end):
+                raise ValueError(f"a region from {start:g} to {end:g} s")
+            for label in value.get("labels") or [""]:
+                name = unicodedata.normalize("NFC", str(label))
+                yield EventRow(table, number, file, start, end, name, None, annotator=annotator)
+
+
+def _annotator(value: Any) -> str:
+    """Return the name of an annotator: an address, or the number of the user."""
+    if isinstance(value, dict):
+        value = value.get("email") or value.get("id")
+    return "" if value is None else str(value)
+
+
+def _file_of(address: str) -> str:
+    """Return the path of a recording in its address, also that of a local or an uploaded file."""
+    parts = urlsplit(address)
+    path = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
+    folder, _, name = path.replace("\\", "/").rpartition("/")
+    mark, dash, rest = name.partition("-")
+    is_upload = "upload/" in f"{folder}/" and dash and len(mark) == 8
+    return rest if is_upload else f"{folder}/{name}".removeprefix("/")
 
 
 def _wanted() -> set[str]:

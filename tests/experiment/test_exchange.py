@@ -1,0 +1,193 @@
+"""Reviews in the formats of other tools, there and back, and windows as files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from audioclf.dataset.review_list import (
+    Answer,
+    Window,
+    columns_of,
+    csv_row,
+    latest,
+    read_answers,
+    read_list,
+)
+from audioclf.experiment.scoring.rows import event_tables
+from tests.conftest import run_cli, write_wav
+
+CLASSES = ("robin", "wren")
+ANSWERS = [("wren", "labelled"), ("", "labelled"), ("", "unsure"), ("", "skipped"), None]
+
+
+@pytest.fixture
+def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a list of the six windows of two recordings, five of them answered by anna."""
+    monkeypatch.chdir(tmp_path)
+    y = np.linspace(-0.9, 0.9, 3 * 8000, dtype=np.float32)
+    for number in range(2):
+        write_wav(tmp_path / f"nights/{number}.wav", y, 8000)
+    windows = [
+        Window(
+            f"nights/{n}.wav", at, at + 1.0, "random", 0.25, "all", 0.0, 24, 24, "m", "wren", 0.5
+        )
+        for n in range(2)
+        for at in (0.0, 1.0, 2.0)
+    ]
+    write(Path("suggested.csv"), columns_of(()), [window.cells(()) for window in windows])
+    rows = [
+        Answer(window, *said, "anna", "far", "now", CLASSES).cells(())
+        for window, said in zip(windows, [*ANSWERS, ("?robin;wren", "labelled")], strict=True)
+        if said is not None
+    ]
+    write(Path("reviewed.csv"), columns_of((), answers=True), rows)
+    return Path("suggested.csv")
+
+
+def write(path: Path, header: list[str], rows: list[list[str]]) -> None:
+    path.write_text("".join(map(csv_row, [header, *rows])), encoding="utf-8")
+
+
+def answers_in(path: str, who: str) -> dict[Any, tuple[str, str]]:
+    rows, _ = read_answers(Path(path))
+    return {
+        row.window: (row.label, row.state)
+        for mine in latest(rows).values()
+        for name, row in mine.items()
+        if name == who
+    }
+
+
+def reviewing(*arguments: object, code: int = 0) -> Any:
+    classes = [part for name in CLASSES for part in ("--class", name)]
+    return run_cli("review", "suggested.csv", *classes, *arguments, code=code)
+
+
+@pytest.mark.parametrize("out", ["found.selections.txt", "tracks", "tasks.json"])
+def test_answers_survive_another_tool_with_the_design_of_the_list(listed: Path, out: str) -> None:
+    done = reviewing("--export", out, "--reviewer", "anna")
+    assert f"{out}: 6 windows, 5 of them reviewed by anna" in done.stdout
+    assert f"--import {out} --reviewer anna" in done.stderr
+    assert "notes and times are not in" in done.stderr
+    back = reviewing("--import", out, "--reviewer", "ben")
+    assert "5 answers added" in back.stdout
+    assert "1 window is open, without a label" in back.stderr
+    assert "Cohen's kappa of anna and ben: 1.000 [" in back.stdout
+    assert answers_in("reviewed.csv", "ben") == answers_in("reviewed.csv", "anna")
+    assert {window.probability for window in answers_in("reviewed.csv", "ben")} == {0.25}
+    assert (
+        "5 answers are in the table already"
+        in reviewing("--import", out, "--reviewer", "ben").stderr
+    )
+
+
+def test_an_import_keeps_the_answers_that_are_there(listed: Path) -> None:
+    reviewing("--export", "t", "--reviewer", "anna")
+    track = Path("t/nights/0.txt")
+    track.write_text(track.read_text().replace("wren", "robin").replace("1.000000", "1.004"))
+    before = Path("reviewed.csv").read_bytes()
+    done = reviewing("--import", "t", "--reviewer", "anna")
+    assert "which was kept: nights/0.wav 0 to 1 s; to import it, give another" in done.stderr
+    assert Path("reviewed.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("0\t1\towl\n", "line 1: t/0.txt: 'owl' is not a class of this review"),
+        ("0\t1\twren\n0\t1\t(none)\n", "'(none)' is not a class of this review"),
+        ("0.5\t1\twren\n", "no row has the recording and the times of a window"),
+    ],
+)
+def test_nothing_of_an_import_with_an_error_is_added(listed: Path, rows: str, message: str) -> None:
+    Path("t").mkdir()
+    Path("t/0.txt").write_text(rows)
+    Path("t/1.txt").write_text("0\t1\twren\n" if "0.5" not in rows else rows)
+    before = Path("reviewed.csv").read_bytes()
+    assert message in reviewing("--import", "t", code=3).stderr
+    assert Path("reviewed.csv").read_bytes() == before
+
+
+def region(start: float, *labels: str) -> object:
+    return {"value": {"start": start, "end": start + 1, "labels": [*labels]}, "type": "labels"}
+
+
+def test_annotators_of_label_studio_are_reviewers(listed: Path) -> None:
+    tasks = [
+        {
+            "data": {"audio": "/data/upload/1/0a1b2c3d-0.wav"},
+            "annotations": [
+                {"completed_by": {"email": "eve@x.org"}, "result": [region(0, "wren", "robin")]},
+                {"completed_by": 7, "result": [region(1, "(none)"), {"type": "textarea"}]},
+                {"completed_by": 8, "was_cancelled": True, "result": [region(1, "wren")]},
+            ],
+        },
+        {"data": {"audio": "/data/local-files/?d=a%20b/nights/1.wav"}, "annotations": []},
+    ]
+    Path("p.json").write_text(json.dumps(tasks))
+    assert "2 answers added" in reviewing("--import", "p.json").stdout
+    assert [*answers_in("reviewed.csv", "eve@x.org").values()] == [("robin;wren", "labelled")]
+    assert [*answers_in("reviewed.csv", "7").values()] == [("", "labelled")]
+    for bad, message in {
+        '[{"data": {"audio": "0.wav"}, "annotations": [{"result": [{"value": 3}]}]}]': "task 1",
+        '[{"audio": "0.wav"}]': "as JSON, not JSON-MIN",
+        "[" * 100_000: "no valid JSON",
+    }.items():
+        Path("p.json").write_text(bad)
+        assert message in reviewing("--import", "p.json", code=3).stderr
+
+
+def test_tables_of_label_studio_are_read_as_events(tmp_path: Path) -> None:
+    task = {"data": {"audio": "s3://b/x/0.wav"}, "annotations": [{"result": [region(2, "a")]}]}
+    (tmp_path / "p.json").write_text(json.dumps([task]))
+    ((table,), _) = event_tables(tmp_path / "p.json")
+    assert [(row.file, row.start, row.end, row.label) for row in table.rows] == [
+        ("x/0.wav", 2.0, 3.0, "a")
+    ]
+
+
+def test_an_export_is_of_one_reviewer_and_replaces_nothing(listed: Path) -> None:
+    assert (
+        "answers of anna, and an export has those of one"
+        in reviewing("--export", "a.json", code=2).stderr
+    )
+    reviewing("--export", "a.json", "--reviewer", "anna")
+    again = ("--export", "a.json", "--reviewer", "anna")
+    assert "a.json exists" in reviewing(*again, code=2).stderr
+    reviewing(*again, "--force")
+    assert (
+        "one of raven, audacity"
+        in reviewing("--export", "a.csv", "--reviewer", "anna", code=2).stderr
+    )
+    assert (
+        "a label track belongs to one recording of 2"
+        in reviewing("--export", "a.txt", "--reviewer", "anna", code=2).stderr
+    )
+
+
+def test_clips_are_named_by_file_time_and_score(listed: Path) -> None:
+    text = listed.read_text()
+    extra = text.splitlines()[1].replace("nights/0.wav", "../gone/../nights_0.flac")
+    listed.write_text(f"{text}{extra}\n")
+    done = reviewing("--clips", "cut", code=4)
+    assert "6 of 7 windows as WAV" in done.stdout
+    assert "gone" in done.stderr
+    names = sorted(path.name for path in Path("cut").iterdir())
+    assert names[:2] == ["nights_0_0.000-1.000s_0.5000.wav", "nights_0_1.000-2.000s_0.5000.wav"]
+    y, sr = soundfile.read(Path("cut") / names[1], dtype="float32")
+    assert (sr, len(y)) == (8000, 8000)
+    assert y == pytest.approx(np.linspace(-0.9, 0.9, 24_000)[8000:16_000], abs=1e-4)
+    assert "cut exists" in reviewing("--clips", "cut", code=2).stderr
+
+
+def test_a_list_of_no_classes_can_be_exported(listed: Path) -> None:
+    Path("reviewed.csv").unlink()
+    run_cli("review", "suggested.csv", "--export", "a.json", code=0)
+    assert not Path("reviewed.csv").exists()
+    assert read_list(listed).classes == ()
