@@ -64,7 +64,7 @@ def answers_in(path: str, who: str) -> dict[Any, tuple[str, str]]:
     }
 
 
-def reviewing(*arguments: object, code: int = 0) -> Any:
+def reviewing(*arguments: str, code: int = 0) -> Any:
     classes = [part for name in CLASSES for part in ("--class", name)]
     return run_cli("review", "suggested.csv", *classes, *arguments, code=code)
 
