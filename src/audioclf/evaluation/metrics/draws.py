@@ -69,6 +69,16 @@ class Draws:
             self._of_clips[units] = units.weighted(np.take(self.counts, units.codes, axis=1))
         return self._of_clips[units]
 
+    def totals(self, units: Units) -> Floats:
+        """Return the sum of the weights of all clips in each resample [shape=(n_rows,)]."""
+        if units not in self._totals:
+            self._totals[units] = self.of_clips(units).sum(axis=1)
+        return self._totals[units]
+
     @cached_property
     def _of_clips(self) -> dict[Units, Floats]:
+        return {}
+
+    @cached_property
+    def _totals(self) -> dict[Units, Floats]:
         return {}

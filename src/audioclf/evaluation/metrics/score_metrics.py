@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def _brier_score(y_true: Codes, scores: Floats, units: Units) -> OfDraws:
 def _mean_of(losses: Floats, units: Units) -> OfDraws:
     def mean(draws: Draws) -> Floats:
         weights = draws.of_clips(units)
-        return divided((weights * losses).sum(axis=1), weights.sum(axis=1))
+        return divided((weights * losses).sum(axis=1), draws.totals(units))
 
     return mean
 
@@ -67,17 +68,17 @@ def _calibration_error(y_true: Codes, scores: Floats, units: Units) -> OfDraws:
     def error(draws: Draws) -> Floats:
         weights = draws.of_clips(units)
         by_bin = np.add.reduceat(np.take(weights, order, axis=1) * gaps, starts, axis=1)
-        return divided(np.abs(by_bin).sum(axis=1), weights.sum(axis=1))
+        return divided(np.abs(by_bin).sum(axis=1), draws.totals(units))
 
     return error
 
 
 @dataclass(frozen=True)
 class AtHits:
-    """Weights at each clip of a class, from its highest score down; each [shape=(n_rows, n_hits)].
+    """Weights at each clip of a class, from its highest score down; each [shape=(n_hits, n_rows)].
 
     `above` is of all clips with a higher score, `upto` of these and the ties, `higher` of the clips
-    of the class with a higher score, `found` of these and the ties, `total` [shape=(n_rows, 1)] of
+    of the class with a higher score, `found` of these and the ties, `total` [shape=(n_rows,)] of
     all clips.
     """
 
@@ -87,6 +88,21 @@ class AtHits:
     higher: Floats
     found: Floats
     total: Floats
+
+    @cached_property
+    def of_class(self) -> Floats:
+        """Sum of the weights of the clips of the class [shape=(n_rows,)]."""
+        return _sum_of_clips(self.weight)
+
+    def weighted_sum(self, of_hits: Floats) -> Floats:
+        """Return the sum over the clips of the class of a number of each times its weight."""
+        return _sum_of_clips(self.weight * of_hits)
+
+
+def _sum_of_clips(values: Floats) -> Floats:
+    """Add the numbers of a row in the order that numpy has for neighbours in memory."""
+    sums: Floats = np.ascontiguousarray(values.T).sum(axis=1)
+    return sums
 
 
 def rankings(
@@ -112,24 +128,29 @@ def ranking(truth: NDArray[np.bool_], scores: Floats, units: Units) -> Callable[
     edges = np.unique(np.concatenate([[0], first, last, [len(of_others)]]))
     first, last = np.searchsorted(edges, first), np.searchsorted(edges, last)
     hits, between = units.part(order[is_hit]), units.sums_of_runs(order[~is_hit], edges)
+    has_ties = not (np.array_equal(first, last) and (last_hit - first_hit == 1).all())
 
     def at_hits(draws: Draws) -> AtHits:
-        others = _sums_so_far((between @ draws.by_unit).T)
-        weight = hits.weighted(np.take(draws.counts, hits.codes, axis=1))
+        others = _sums_so_far(between @ draws.by_unit)
+        weight = draws.by_unit[hits.codes]
+        if hits.weights is not None:
+            weight *= hits.weights[:, None]
         so_far = _sums_so_far(weight)
-        found = np.take(so_far, last_hit, axis=1)
-        higher = np.take(so_far, first_hit, axis=1)
-        above = np.take(others, first, axis=1) + higher
-        upto = np.take(others, last, axis=1) + found
-        return AtHits(weight, above, upto, higher, found, others[:, -1:] + so_far[:, -1:])
+        total = others[-1] + so_far[-1]
+        of_others = others[first]
+        if has_ties:
+            higher, found = so_far[first_hit], so_far[last_hit]
+            return AtHits(weight, of_others + higher, others[last] + found, higher, found, total)
+        higher, found = so_far[:-1], so_far[1:]
+        return AtHits(weight, of_others + higher, of_others + found, higher, found, total)
 
     return at_hits
 
 
 def _sums_so_far(weights: Floats) -> Floats:
-    """Return the sum of the first 0, 1, ..., n columns."""
-    sums = np.zeros((len(weights), weights.shape[1] + 1))
-    np.cumsum(weights, axis=1, out=sums[:, 1:])
+    """Return the sum of the first 0, 1, ..., n rows."""
+    sums = np.zeros((len(weights) + 1, weights.shape[1]))
+    np.cumsum(weights, axis=0, out=sums[1:])
     return sums
 
 
@@ -138,9 +159,9 @@ def _roc_auc(at: AtHits) -> Floats:
 
     Counted over pairs of a hit with any clip; of the pairs of two hits, half are won.
     """
-    hits, total = at.weight.sum(axis=1), at.total[:, 0]
-    won = (at.weight * (at.total - (at.above + at.upto) / 2)).sum(axis=1) - hits**2 / 2
-    return divided(won, hits * (total - hits), np.nan)
+    hits = at.of_class
+    won = at.weighted_sum(at.total - (at.above + at.upto) / 2) - hits**2 / 2
+    return divided(won, hits * (at.total - hits), np.nan)
 
 
 def _partial_auc(at: AtHits) -> Floats:
@@ -149,22 +170,20 @@ def _partial_auc(at: AtHits) -> Floats:
     A hit is found from the false positive rate of the higher scores on, or gradually between that
     and the rate with its ties.
     """
-    hits = at.weight.sum(axis=1, keepdims=True)
-    others = at.total - hits
+    others = at.total - at.of_class
     first = np.minimum(divided(at.above - at.higher, others, np.nan), MAX_FPR)
     last = divided(at.upto - at.found, others, np.nan)
     end = np.minimum(last, MAX_FPR)
     reached = divided(end - first, last - first)
     area = (end - first) * reached / 2 + (MAX_FPR - end) * np.where(last > first, reached, 1.0)
     chance = MAX_FPR**2 / 2
-    mean = divided((at.weight * area).sum(axis=1), hits[:, 0], np.nan)
+    mean = divided(at.weighted_sum(area), at.of_class, np.nan)
     return 0.5 * (1 + (mean - chance) / (MAX_FPR - chance))
 
 
 def _average_precision(at: AtHits) -> Floats:
     """Precision at each score, weighted by the recall that it adds, as in scikit-learn."""
-    precision = divided(at.found, at.upto)
-    return divided((at.weight * precision).sum(axis=1), at.weight.sum(axis=1), np.nan)
+    return divided(at.weighted_sum(divided(at.found, at.upto)), at.of_class, np.nan)
 
 
 RANK_METRICS: dict[Metric, Callable[[AtHits], Floats]] = {
