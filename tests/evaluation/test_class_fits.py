@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -10,7 +11,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from audioclf.evaluation.class_fits import best_f1_threshold
+from audioclf.builtin.classifiers.forests import ExtraTrees, RandomForest
+from audioclf.builtin.classifiers.knn import Knn
+from audioclf.evaluation.class_fits import ClassFitter, best_f1_threshold
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.fit_cache import pack, unpack
 from audioclf.evaluation.metrics.several_classes import per_class_of_states
@@ -121,6 +124,34 @@ def test_one_fit_of_all_classes_predicts_as_a_fit_per_class(units: Any) -> None:
     assert (one.thresholds[:2] != 0.5).all()
     np.testing.assert_array_equal(one.y_pred, one.scores >= one.thresholds)
     assert {note[:40] for note in one.warnings} == {note[:40] for note in other.warnings}
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_forests_learn_all_classes_at_once_where_every_clip_is_labelled(complete: bool) -> None:
+    X, states = case()
+    states = np.maximum(states, 0 if complete else -1)
+    targets, n = several_targets(states), np.arange(90)
+    for classifier in (RandomForest(n_estimators=5), ExtraTrees(n_estimators=5), Knn()):
+        pipeline = Pipeline("p", "x", "c", classifier, "")
+        model = ClassFitter(pipeline, X, targets, 1).fit(n)
+        assert (model.shared is not None) is complete
+        balanced = classifier.model_copy(update={"class_weight": "balanced"})
+        if not isinstance(classifier, Knn):
+            model = ClassFitter(replace(pipeline, classifier=balanced), X, targets, 1).fit(n)
+            assert model.shared is None
+    assert not RandomForest().learns_indicators(20_000, 300)
+
+
+def test_neighbors_of_all_classes_at_once_are_those_of_each() -> None:
+    X, states = case()
+    states = np.maximum(states, 0)  # of the last class, no training clip
+    result = fitted(X, states, Knn(weights="distance"), choose_thresholds=True)
+    assert result.scores is not None
+    alone = Knn(weights="distance").build(random_state=1).fit(X[30:], states[30:, 1])
+    np.testing.assert_array_equal(result.scores[:, 1], alone.predict_proba(X[:30])[:, 1])
+    assert (result.scores[:, 2] == 0).all()
+    assert result.thresholds is not None
+    assert (result.thresholds[:2] != 0.5).all()
 
 
 @pytest.mark.parametrize("classifier", [LogReg(), Margin(), LabelsOnly()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -15,12 +16,15 @@ from audioclf.base.errors import ModelError, ResultError
 from audioclf.builtin.classifiers.anomaly import Detector
 from audioclf.builtin.classifiers.tuned import Tuned
 from audioclf.components.classifier import Classifier
+from audioclf.evaluation.class_fits import ClassFitter
 from audioclf.evaluation.fitting import fit_final
 from audioclf.evaluation.predictions import scores_of_rows
 from audioclf.evaluation.results import Pipeline
-from audioclf.models.bundle.manifest import MANIFEST
+from audioclf.models.bundle.manifest import MANIFEST, SeveralLabels
 from audioclf.models.bundle.reading import open_bundle, read_bundle
+from audioclf.models.estimators.several import dump_classes, restore_classes
 from audioclf.models.estimators.store import restore_estimator
+from audioclf.models.refusal import RefusedError
 from tests.models.making import (
     EVALUATED,
     NAMES,
@@ -34,7 +38,7 @@ from tests.models.making import (
     written,
 )
 from tests.models.test_damage import MEMBERS
-from tests.targets import targets_of
+from tests.targets import several_targets, targets_of
 
 CLASSIFIERS: list[tuple[str, dict[str, Any]]] = [
     ("dummy", {}),
@@ -255,3 +259,30 @@ def test_the_seed_and_the_cell_are_kept(tmp_path: Path) -> None:
     assert manifest.configured is None
     assert manifest.evaluation == EVALUATED
     assert isinstance(found.pipeline, Pipeline)
+
+
+@pytest.mark.parametrize("name", ["random_forest", "knn"])
+def test_an_estimator_of_all_classes_is_stored_once(name: str) -> None:
+    component = classifier(name, **({"n_estimators": 3} if name == "random_forest" else {}))
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 6)).astype(np.float32)
+    states = np.column_stack([X[:, 0] > 0, np.zeros(40), X[:, 1] > 1])  # none has the second
+    model = ClassFitter(Pipeline("p", "x", "c", component, ""), X, several_targets(states), 0).fit(
+        np.arange(40)
+    )
+    files = dump_classes(component, model)
+    assert {file.partition("/")[0] for file in files} == {"shared"}
+    constants: tuple[float | None, ...] = (None, 0.0, None)
+    thresholds = tuple(model.thresholds.tolist())
+    manifest: Any = SimpleNamespace(
+        several=SeveralLabels(thresholds=thresholds, constants=constants, shared=True),
+        estimator=SimpleNamespace(format="skops"),
+        features=SimpleNamespace(width=6),
+        seed=0,
+    )
+    again = restore_classes(component, manifest, files).outputs(X)
+    np.testing.assert_array_equal(again.scores, model.outputs(X).scores)
+    one_label: dict[str, Any] = {"seed": 0, "n_classes": 3, "n_features": 6}
+    stored = {"model.skops": files["shared/model.skops"]}
+    with pytest.raises(RefusedError, match="other classes than the 3"):
+        restore_estimator(component, "skops", stored, **one_label)

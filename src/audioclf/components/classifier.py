@@ -186,8 +186,8 @@ class Classifier(Component):
     def fit_states(self, estimator: Any, X: Matrix, states: States, **passed: Any) -> Any:
         """Fit one estimator on several labels per clip, and return it.
 
-        Override it for algorithms that learn all classes at once. Otherwise each class is learned
-        by itself, yes against no.
+        Override it for algorithms that learn all classes at once. Otherwise it is called only if
+        `learns_indicators`, and each class is learned by itself, yes against no, if not.
 
         Parameters
         ----------
@@ -204,14 +204,24 @@ class Classifier(Component):
         -------
         estimator
             Its `classes_` are `0..n_classes-1`, and its `predict_proba` gives the score of each
-            class by itself, in [0, 1] [shape=(n_rows, n_classes)].
-
-        Raises
-        ------
-        NotImplementedError
-            Unless a subclass overrides it.
+            class by itself, in [0, 1] [shape=(n_rows, n_classes)]. Or both are lists with an item
+            for each class, as scikit-learn has them: its codes, and the scores of these.
         """
-        raise NotImplementedError(f"{self.type_name()} learns each class by itself")
+        return estimator.fit(X, states, **passed)
+
+    def learns_indicators(self, n_rows: int, n_classes: int) -> bool:
+        """Whether `fit` takes an indicator matrix of several labels as well as codes.
+
+        Override it for an estimator such as the forests of scikit-learn. It then learns all classes
+        at once if each training clip is labelled for each class.
+
+        Parameters
+        ----------
+        n_rows : int
+            Rows of the training side.
+        n_classes : int
+        """
+        return False
 
     def batch_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         """Return the approximate memory of `fit_batches` in bytes, besides a block."""

@@ -1,7 +1,6 @@
-"""One fit per class: the route of every classifier to several labels per clip.
+"""Fits of several labels per clip: all classes at once, or one fit per class, yes or no.
 
-Each class is a question of its own, yes or no, that is learned from the clips that are labelled for
-it. Scores of a clip need not sum to 1.
+A class is learned from the clips that are labelled for it. Scores of a clip need not sum to 1.
 """
 
 from __future__ import annotations
@@ -79,7 +78,10 @@ class ClassColumn:
 
 def shared_scores(estimator: Any, X: NDArray[np.float32]) -> Floats:
     """Return the checked scores of an estimator that learned all classes at once."""
-    scores = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+    proba = estimator.predict_proba(X)
+    if isinstance(proba, list):  # of scikit-learn: the codes of each class, of which 1 is the last
+        proba = np.column_stack([part[:, -1] for part in proba])
+    scores = np.asarray(proba, dtype=np.float64)
     shape = (len(X), len(estimator.classes_))
     if scores.shape != shape:
         raise ClassifierError(f"predict_proba returned shape {scores.shape}, expected {shape}")
@@ -184,7 +186,7 @@ class ClassFitter:
         """Return estimators for single views, fitted on the labelled ones of these clips."""
         states = self.targets.states
         assert states is not None
-        if self.pipeline.classifier.learns_states() and not self.in_batches:
+        if not self.in_batches and self.learns_together(states[clips]):
             return self._fit_together(clips, states[clips])
         estimators: list[Any] = []
         thresholds, notes, not_chosen = np.full(states.shape[1], HALF), [], 0
@@ -204,6 +206,15 @@ class ClassFitter:
                     not_chosen += chosen is None
         notes += _not_chosen(not_chosen, len(thresholds))
         return OneFitPerClass(tuple(estimators), thresholds, tuple(notes))
+
+    def learns_together(self, states: NDArray[np.int8]) -> bool:
+        """Whether one estimator learns all classes from these states [(n_clips, n_classes)]."""
+        classifier, (n_clips, n_classes) = self.pipeline.classifier, states.shape
+        if classifier.learns_states():
+            return True
+        is_complete = n_classes > 1 and bool((states >= 0).all())
+        n_rows = n_clips * self.pipeline.views.count
+        return is_complete and classifier.learns_indicators(n_rows, n_classes)
 
     def _fit_together(self, clips: Codes, states: NDArray[np.int8]) -> OneFitPerClass:
         """Fit one estimator to all classes; a class with one state in training is a constant."""

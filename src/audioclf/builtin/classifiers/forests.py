@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 
+MOST = 1 << 28
+"""Bytes up to which one forest learns several labels; beyond, each class has its own."""
+
+
 class Forest(Classifier):
     """Base of classifiers that average many independent trees."""
 
@@ -58,6 +62,11 @@ class Forest(Classifier):
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         return self.n_estimators * n_rows * (48 + 8 * n_classes)
+
+    @override
+    def learns_indicators(self, n_rows: int, n_classes: int) -> bool:
+        # scikit-learn multiplies the weights of all classes; each node holds a pair per class.
+        return self.class_weight is None and self.fit_memory(n_rows, 0, 2 * n_classes) <= MOST
 
     def parameters(self, random_state: int) -> dict[str, Any]:
         """Return the arguments of the scikit-learn estimator.

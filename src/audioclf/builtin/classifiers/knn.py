@@ -62,6 +62,10 @@ class Knn(Classifier):
         return 9 * n_rows * n_columns
 
     @override
+    def learns_indicators(self, n_rows: int, n_classes: int) -> bool:
+        return True
+
+    @override
     def build(self, *, random_state: int) -> ClassifierMixin:
         from sklearn.neighbors import KNeighborsClassifier
         from sklearn.pipeline import make_pipeline

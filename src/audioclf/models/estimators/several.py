@@ -70,6 +70,7 @@ def restore_classes(
             seed=manifest.seed,
             n_classes=len(of_fits.constants),
             n_features=manifest.features.width,
+            indicators=True,
         )
         parts = [
             ClassColumn(shared, code) if constant is None else constant

@@ -48,9 +48,12 @@ def check_neighbors(estimator: Any) -> None:
     if not isinstance(rows, np.ndarray) or rows.ndim != 2:
         raise ValueError("its training rows are no matrix")
     _check_numbers("_fit_X", rows, (len(rows), columns_of(estimator)))
-    _check_numbers("_y", labels, (len(rows),))
-    if hasattr(estimator, "classes_"):
-        is_code = np.isin(labels, np.arange(len(estimator.classes_)))
+    classes: Any = getattr(estimator, "classes_", None)
+    is_several = isinstance(classes, list)
+    _check_numbers("_y", labels, (len(rows), len(classes)) if is_several else (len(rows),))
+    if classes is not None:
+        n_codes = [len(each) for each in classes] if is_several else len(classes)
+        is_code = (labels >= 0) & (labels < np.array(n_codes))
         if not np.issubdtype(labels.dtype, np.integer) or not labels.size or not is_code.all():
             raise ValueError("a training row has a class that there is not")
     if estimator._fit_method not in ("brute", "kd_tree", "ball_tree"):  # noqa: SLF001
