@@ -21,6 +21,7 @@ import pytest
 
 from audioclf.base.errors import ConfigError, DatasetError, ResultError
 from audioclf.dataset.review_list import (
+    Answer,
     Window,
     columns_of,
     csv_row,
@@ -172,11 +173,15 @@ def test_a_reviewer_continues_where_the_last_session_was_cut(listed: Path) -> No
     with serving(listed, reviewer="ben") as server:
         assert table.read_bytes() == whole
         assert server.review.answers.notes == [f"{note}; its window is shown again"]
-        assert server.review.facts()["done"] == {}
+        assert server.review.facts()["done"] == []
         ask(f"{server.address}answer", an_answer(3, label=""))
         with pytest.raises(ResultError, match="reviews into this file"):
             Answers(table, read_list(listed))
-    assert read(listed) == [("labelled", "?wren"), ("labelled", "")]
+        ask(f"{server.address}answer", an_answer(1))
+        ask(f"{server.address}answer", an_answer(3))
+        last = [[1, "labelled", "wren"], [3, "labelled", "wren"]]
+        assert server.review.facts()["done"] == last  # undo begins with the last one
+    assert read(listed)[:2] == [("labelled", "?wren"), ("labelled", "")]
     orders = [
         [window.start for window in Review(read_list(listed), CLASSES, None, reviewer=name).windows]  # type: ignore[arg-type]
         for name in ("", "ben")
@@ -314,6 +319,11 @@ def test_a_session_by_keyboard_survives_a_kill(listed: Path, tmp_path: Path) -> 
             wait(lambda: "not saved" in browser.execute_script("return $('error').textContent"))
         states = [("labelled", "wren"), ("labelled", HOSTILE), ("undone", "")]
         assert read(listed) == [*states, ("unsure", ""), ("labelled", "")]
+        both = read_list(listed)
+        table = Answers(listed.with_name("reviewed.csv"), both)
+        for window in both.windows:
+            table.add(Answer(window, "wren", "labelled", "ben"))
+        table.close()
         with running(listed, "--several") as (process, address):
             browser.get(address)
             wait(is_shown)
@@ -323,10 +333,12 @@ def test_a_session_by_keyboard_survives_a_kill(listed: Path, tmp_path: Path) -> 
             press("s", 5)
             press("s", 6)
             wait(lambda: browser.execute_script("return !$('end').hidden"))
+            agreement = browser.execute_script("return $('agreement').textContent")
+            assert agreement.startswith("Cohen's kappa of no name and ben: ")
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 0
         errors = [line for line in browser.get_log("browser") if "REFUSED" not in line["message"]]
         assert errors == []
     rows, _ = read_answers(listed.with_name("reviewed.csv"))
     assert rows[4].note == "far 2"
-    assert rows[5].label == f"{HOSTILE};?wren"
+    assert rows[5 + N].label == f"{HOSTILE};?wren"

@@ -156,8 +156,10 @@ class Review:
         return [str(item) for item in found if self.reviewer in item.reviewers]
 
     def facts(self) -> dict[str, Any]:
-        """Return what the page needs at its start."""
-        done = {at: [answer.state, answer.label] for at, answer in self.mine().items()}
+        """Return what the page needs at its start; the answer that was given last is the last."""
+        rows = {(row.window.key, row.reviewer): n for n, row in enumerate(self.answers.rows)}
+        mine = sorted(self.mine().items(), key=lambda item: rows[item[1].window.key, self.reviewer])
+        done = [[at, answer.state, answer.label] for at, answer in mine]
         more = {"count": len(self.windows), "several": self.several, "done": done}
         return {"classes": self.classes, "reviewer": self.reviewer, **more, **self._end(len(done))}
 
