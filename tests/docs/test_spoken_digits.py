@@ -11,6 +11,7 @@ import pytest
 from audioclf.builtin import audioclf_classifiers, audioclf_featurizers
 from audioclf.builtin.classifiers.anomaly import Detector
 from audioclf.builtin.classifiers.ensemble import Ensemble
+from audioclf.builtin.classifiers.mixup import Mixup
 from audioclf.builtin.classifiers.tuned import Tuned
 from audioclf.config.loading import load_config
 from tests.conftest import REPO
@@ -25,7 +26,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_every_built_in_has_a_valid_row(script: Any) -> None:
     used = {(row.table, row.classifier["type"]) for row in script.ROWS}
     used |= {(row.table, row.featurizer["type"]) for row in script.ROWS}
-    others = (Tuned, Ensemble, Detector)
+    others = (Tuned, Mixup, Ensemble, Detector)
     classifiers = {
         c.type_name()
         for c in audioclf_classifiers()

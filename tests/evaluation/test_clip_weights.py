@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn import metrics as sk
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression as SkLogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -17,6 +17,7 @@ from audioclf.base.errors import ClassifierError
 from audioclf.builtin.classifiers.dummy import Dummy
 from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
 from audioclf.builtin.classifiers.knn import Knn
+from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.builtin.classifiers.svm import Svm
 from audioclf.builtin.classifiers.tuned import Tuned
 from audioclf.components.metrics import Metric
@@ -25,7 +26,6 @@ from audioclf.evaluation.class_fits import best_f1_threshold
 from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.guesses import best_guess, best_guess_of_states
 from audioclf.evaluation.cross_validation import evaluate
-from audioclf.evaluation.fitting import weight_keywords
 from audioclf.evaluation.metrics.curves import precision_recall_curve, roc_curve
 from audioclf.evaluation.metrics.estimate import estimate, mean_confusion, metric_value
 from audioclf.evaluation.metrics.per_class import per_class
@@ -88,11 +88,11 @@ def test_equal_weights_change_no_interval_and_uneven_ones_widen_it() -> None:
 def test_a_fit_gets_the_weights_in_each_step() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)).astype(np.float32), rng.integers(0, 2, 60)
-    built = make_pipeline(StandardScaler(), LogisticRegression())
+    built = make_pipeline(StandardScaler(), SkLogisticRegression())
     train = WEIGHTS[:30]
-    built.fit(X[:30], y[:30], **weight_keywords(built, train, "c"))
+    built.fit(X[:30], y[:30], **LogisticRegression().weight_keywords(built, train))
     copies = np.repeat(np.arange(30), train.astype(int))
-    copied = make_pipeline(StandardScaler(), LogisticRegression()).fit(X[copies], y[copies])
+    copied = make_pipeline(StandardScaler(), SkLogisticRegression()).fit(X[copies], y[copies])
     expected = copied.predict_proba(X[30:])
     np.testing.assert_allclose(built.predict_proba(X[30:]), expected, atol=1e-6)
 
@@ -116,7 +116,7 @@ def test_early_stopping_on_views_keeps_the_weights_of_rows() -> None:
         pytest.skip("this scikit-learn takes no validation rows")
     X, clips = np.random.default_rng(0).normal(size=(80, 2)).astype(np.float32), np.arange(80) // 2
     y = (X[clips * 2, 0] > 0).astype(np.intp)
-    keywords = weight_keywords(built, np.ones(80), "hist")
+    keywords = component.weight_keywords(built, np.ones(80))
     component.fit_views(built, X, y, clips, **keywords)
     assert built.predict(X).shape == (80,)
 

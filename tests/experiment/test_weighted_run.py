@@ -64,4 +64,4 @@ def test_the_folder_holds_the_weights_and_the_page_names_them(config: Path) -> N
 
 def test_a_classifier_without_weights_is_refused_before_the_run(config: Path) -> None:
     done = run_cli("run", config, "--set", "classifiers.knn.type=knn", code=2)
-    assert "the classifier 'knn' does not take weights of clips" in done.stderr
+    assert "classifiers.knn: knn does not take weights of clips" in done.stderr

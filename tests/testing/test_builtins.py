@@ -32,6 +32,7 @@ from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
 from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
 from audioclf.builtin.classifiers.knn import Knn, KnnRegressor
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
+from audioclf.builtin.classifiers.mixup import Mixup
 from audioclf.builtin.classifiers.regressors import (
     DummyRegressor,
     GradientBoostingRegressor,
@@ -97,6 +98,7 @@ SLOW: list[Component] = [
     GradientBoosting(),
     HistGradientBoosting(),
     IsolationForest(n_estimators=10),
+    Mixup(classifier=Svm()),
     RandomForest(),
 ]
 

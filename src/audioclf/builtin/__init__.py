@@ -21,6 +21,7 @@ from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
 from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
 from audioclf.builtin.classifiers.knn import Knn, KnnRegressor
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
+from audioclf.builtin.classifiers.mixup import Mixup
 from audioclf.builtin.classifiers.regressors import (
     DummyRegressor,
     GradientBoostingRegressor,
@@ -108,6 +109,7 @@ def audioclf_classifiers() -> Iterable[type[Classifier]]:
         KnnRegressor,
         LocalOutlierFactor,
         LogisticRegression,
+        Mixup,
         NearestNormal,
         OneClassSvm,
         RandomForest,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin, RegressorMixin
 
     from audioclf.components.batches import Batches
-    from audioclf.dataset.targets import Codes, States
+    from audioclf.dataset.targets import Codes, States, Weights
     from audioclf.dsp.short_time import Matrix
 
 
@@ -150,6 +150,35 @@ class Classifier(Component):
                 )
             keywords["shape"] = shape
         return keywords
+
+    def weight_keywords(self, estimator: Any, weights: Weights) -> dict[str, Weights]:
+        """Return the arguments of `fit` for the weights of rows: to each step that takes weights.
+
+        Parameters
+        ----------
+        estimator : scikit-learn classifier
+            Result of `build`.
+        weights : np.ndarray [shape=(n_rows,)], float64
+
+        Raises
+        ------
+        ClassifierError
+            If the estimator takes none.
+        """
+        from sklearn.pipeline import Pipeline
+        from sklearn.utils.validation import has_fit_parameter
+
+        steps = estimator.steps if isinstance(estimator, Pipeline) else [("", estimator)]
+        takes = [step for step, part in steps if has_fit_parameter(part, "sample_weight")]
+        inner = getattr(steps[-1][1], "estimator", None)
+        wraps_none = inner is None or has_fit_parameter(inner, "sample_weight")
+        if steps[-1][0] not in takes or not wraps_none:
+            raise ClassifierError(
+                f"{self.type_name()} does not take weights of clips",
+                hint="Remove the classifier, or set `columns: {weight: null}` so that all clips "
+                "count the same.",
+            )
+        return {f"{step}__sample_weight" if step else "sample_weight": weights for step in takes}
 
     def holds_out_rows(self) -> bool:
         """Whether a fit holds out rows, so that `fit_views` fits rows of single views, too."""

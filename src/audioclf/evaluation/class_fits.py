@@ -15,13 +15,7 @@ import numpy as np
 from audioclf.base.errors import ClassifierError
 from audioclf.components.batches import Batches
 from audioclf.components.guard import guard, recorded
-from audioclf.evaluation.fitting import (
-    FinalFit,
-    check_unweighted,
-    fit_batches,
-    fit_rows,
-    weight_keywords,
-)
+from audioclf.evaluation.fitting import FinalFit, check_unweighted, fit_batches, fit_rows
 from audioclf.evaluation.iterative import IterativeKFold
 from audioclf.evaluation.metrics.repeats import divided
 from audioclf.evaluation.predictions import ScoreKind, predicted, protected
@@ -250,7 +244,7 @@ class ClassFitter:
         passed = classifier.fit_keywords(groups=groups, shape=self.pipeline.shape)
         built = classifier.build(random_state=self.seed)
         if (weights := self.targets.weights_of(clips)) is not None:
-            passed |= weight_keywords(built, views.repeated(weights), classifier.type_name())
+            passed |= classifier.weight_keywords(built, views.repeated(weights))
         rows = protected(views.stacked(self.matrix[clips]))
         return classifier.fit_states(built, rows, protected(views.repeated(states)), **passed)
 

@@ -60,34 +60,13 @@ def fit_rows(
     units = None if groups is None else views.repeated(groups)
     passed = classifier.fit_keywords(groups=units, shape=pipeline.shape)
     if weights is not None:
-        passed |= weight_keywords(estimator, views.repeated(weights), classifier.type_name())
+        passed |= classifier.weight_keywords(estimator, views.repeated(weights))
     if views.count == 1 and not classifier.holds_out_rows():
         estimator.fit(X, y, **passed)
         return estimator
     return classifier.fit_views(
         estimator, views.stacked(X), views.repeated(y), views.repeated(clips), **passed
     )
-
-
-def weight_keywords(estimator: Any, weights: Weights, name: str) -> dict[str, Any]:
-    """Return the arguments of `fit` for the weights of rows: to each step that takes weights.
-
-    ClassifierError if the estimator takes none; `name` is that of the classifier.
-    """
-    from sklearn.pipeline import Pipeline as Steps
-    from sklearn.utils.validation import has_fit_parameter
-
-    steps = estimator.steps if isinstance(estimator, Steps) else [("", estimator)]
-    takes = [step for step, part in steps if has_fit_parameter(part, "sample_weight")]
-    inner = getattr(steps[-1][1], "estimator", None)
-    wraps_none = inner is None or has_fit_parameter(inner, "sample_weight")
-    if steps[-1][0] not in takes or not wraps_none:
-        raise ClassifierError(
-            f"{name} does not take weights of clips",
-            hint="Remove the classifier, or set `columns: {weight: null}` so that all clips count "
-            "the same.",
-        )
-    return {f"{step}__sample_weight" if step else "sample_weight": weights for step in takes}
 
 
 def fit_batches(

@@ -116,7 +116,6 @@ class Prepared:
 
     def check(self) -> None:
         """Check that metrics, splits and classifiers suit the dataset and the features."""
-        from audioclf.evaluation.fitting import weight_keywords
         from audioclf.evaluation.folds import check_training_sides
         from audioclf.evaluation.metrics.estimate import check_metrics
         from audioclf.models.decisions import UNKNOWN
@@ -159,7 +158,7 @@ class Prepared:
                 classifier.check_fit(n_clips, len(classes) or 1)
                 if weights is not None:
                     built = classifier.build(random_state=config.seed)
-                    weight_keywords(built, weights, f"the classifier {name!r}")
+                    classifier.weight_keywords(built, weights)
         _ = self.pipelines
 
     def extract(
