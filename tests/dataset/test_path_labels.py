@@ -226,6 +226,14 @@ def test_a_label_pattern_reads_label_group_and_fold() -> None:
     ]
 
 
+def test_further_named_groups_of_a_label_pattern_are_subgroups() -> None:
+    pattern = r"(?P<label>[ab])/(?P<machine>[a-z]+)(_(?P<place>[a-z]+))?"
+    found = dataset("a/fan_hall.wav", "b/pump.wav", label_pattern=pattern)
+    fan, pump = (clip.subgroups for clip in found)
+    assert fan == (("machine", "fan"), ("place", "hall"))
+    assert pump == (("machine", "pump"),)
+
+
 def test_files_that_the_pattern_does_not_match_are_counted_and_named() -> None:
     message = "set: 4 files do not match label_pattern, of 5: a.wav, b.wav, c.wav, ..."
     with pytest.raises(DatasetError, match=re.escape(message)):

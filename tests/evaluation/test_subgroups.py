@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 from audioclf.components.metrics import Metric
 from audioclf.evaluation.metrics.bootstrap import wilson_interval
 from audioclf.evaluation.metrics.estimate import metric_value
-from audioclf.evaluation.metrics.subgroups import by_subgroup
+from audioclf.evaluation.metrics.subgroups import by_subgroup, harmonic_mean
 from tests.evaluation.predictions import cell_of, fold_of, random_case, repeated, result_of
 from tests.targets import targets_of
 
@@ -101,3 +101,18 @@ def test_a_pipeline_without_scores_has_subgroups_without_values() -> None:
     found = by_subgroup(result_of(y, y_pred), "roc_auc", targets_of(y), np.arange(60) % 3, NAMES)
     assert [score.n_clips for score in found] == [20, 20, 20]
     assert np.isnan([score.value for score in found]).all()
+
+
+def test_the_harmonic_mean_is_that_of_the_subgroups_and_needs_all_of_them() -> None:
+    y, y_pred, scores = random_case(2, 90)
+    codes, result, targets = np.arange(90) % 3, result_of(y, y_pred, scores), targets_of(y)
+    found = by_subgroup(result, "roc_auc", targets, codes, NAMES)
+    mean = harmonic_mean(result, "roc_auc", targets, codes, found)
+    assert mean is not None
+    assert mean.value == pytest.approx(3 / sum(1 / score.value for score in found))
+    assert mean.low < mean.value < mean.high
+    assert mean.high - mean.low < max(score.high - score.low for score in found)
+    losses = by_subgroup(result, "log_loss", targets, codes, NAMES)
+    assert harmonic_mean(result, "log_loss", targets, codes, losses) is None
+    one = by_subgroup(result, "roc_auc", targets, codes + 9 * y, [*NAMES, *"xyzuvw", "a", "b", "c"])
+    assert harmonic_mean(result, "roc_auc", targets, codes + 9 * y, one) is None

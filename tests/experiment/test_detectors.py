@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from audioclf.experiment.run import run
+from audioclf.runs.folder import REPORT
 from audioclf.runs.reading import read_run
 from audioclf.starters.first_config import draft_config
 from audioclf.starters.sample_data.builders import machines
@@ -25,8 +26,13 @@ def test_a_published_split_with_normal_clips_alone_on_the_training_side(tmp_path
             path.write_bytes(file.content)
     out = tmp_path / "drafted.yaml"
     out.write_text(draft_config(tmp_path / "sounds", out).text)
-    featurizer = "featurizers={mfcc: {type: mfcc, n_mfcc: 13}}"
-    result = run(out, overrides=[featurizer], out=tmp_path / "runs")
+    pattern = "(?P<fold>train|test)/(?P<label>[a-z]+)/(?P<machine>fan|pump)"
+    overrides = [
+        "featurizers={mfcc: {type: mfcc, n_mfcc: 13}}",
+        f"dataset.label_pattern={pattern}",
+        "classifiers={nearest: {type: nearest_normal, lost: 0.1}}",
+    ]
+    result = run(out, overrides=overrides, out=tmp_path / "runs")
     nearest = result["nearest"].metrics
     partial = nearest["partial_auc"]
     assert result.classes == ("normal", "anomaly")
@@ -40,3 +46,12 @@ def test_a_published_split_with_normal_clips_alone_on_the_training_side(tmp_path
     expected = roc_auc_score(truth, scores[:, 1], max_fpr=0.1)
     assert partial is not None
     assert partial.value == pytest.approx(expected)
+
+    columns = saved.pipeline_metrics["nearest"]["by_subgroups"]["machine"]
+    assert [column["metric"] for column in columns] == list(nearest)
+    machines_of = np.array([clip.id.split("/")[2].split("_")[0] for clip in saved.clips])
+    for score in columns[0]["scores"]:
+        own = machines_of[fold.fold.test] == score["name"]
+        assert score["value"] == pytest.approx(roc_auc_score(truth[own], scores[own, 1]))
+        assert score["low"] < score["value"] < score["high"]
+    assert "Metrics by machine" in (result.folder / REPORT).read_text(encoding="utf-8")

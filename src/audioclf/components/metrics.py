@@ -100,7 +100,9 @@ METRICS: dict[Metric, MetricInfo] = {
     "recall_macro": MetricInfo("recall_macro", targets=_ANY),
     "matthews_corrcoef": MetricInfo("matthews_corrcoef", low=-1.0),
     "roc_auc": MetricInfo("roc_auc", needs="scores", multiclass_scorer="roc_auc_ovr"),
-    "partial_auc": MetricInfo(needs="scores", two_classes_only=True),
+    "partial_auc": MetricInfo(
+        needs="scores", low=9 / 19, two_classes_only=True
+    ),  # see its function
     "average_precision": MetricInfo("average_precision", needs="scores"),
     "log_loss": _loss("neg_log_loss", math.inf),
     "brier_score": _loss(None, 2.0),

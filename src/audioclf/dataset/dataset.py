@@ -49,6 +49,8 @@ class Clip:
         How much the clip counts in fits and metrics, 0 or more.
     only_trains : bool, optional
         Whether the clip is left out of all test sides, as one that was chosen by its score.
+    subgroups : tuple of (str, str), optional
+        Pairs of a name and a value, such as `("machine", "fan")`, by which results are listed.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Clip:
     fold: str | None = None
     weight: float = 1.0
     only_trains: bool = False
+    subgroups: tuple[tuple[str, str], ...] = ()
 
     def _repr_html_(self) -> str:
         facts = {key: getattr(self, key) for key in ("label", "group", "fold", "start", "end")}

@@ -72,7 +72,8 @@ LabelPattern = Annotated[
     Field(
         description="Regular expression searched for in the id of each clip, its path below the "
         "folders that wrap all audio files. The named group `label` is the class; `group` and "
-        "`fold` are optional. Null takes the class from the folder. "
+        "`fold` are optional, and results are listed by others, such as `machine`. Null takes the "
+        "class from the folder. "
         "Example: `^(?P<label>\\d)_(?P<group>[a-z]+)_`."
     ),
 ]
@@ -81,11 +82,12 @@ LabelPattern = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """Label, group and fold in the id of a clip."""
+    """Label, group, fold and subgroups in the id of a clip."""
 
     label: str
     group: str | None = None
     fold: str | None = None
+    subgroups: tuple[tuple[str, str], ...] = ()
 
 
 def label_clips(listing: Listing, label_pattern: str | None = None) -> Dataset:
@@ -127,7 +129,7 @@ def _labeled(listing: Listing, label_pattern: str | None) -> Dataset:
     else:
         facts = _facts_by_pattern(ids, name, label_pattern)
     clips = [
-        Clip(clip_id, fact.label, source, group=fact.group, fold=fact.fold)
+        Clip(clip_id, fact.label, source, fact.group, fact.fold, subgroups=fact.subgroups)
         for clip_id, fact, (_, source) in zip(ids, facts, audio, strict=True)
     ]
     return Dataset(clips, name=name, notes=[*listing.notes, *_ignored(others), *notes])
@@ -329,7 +331,12 @@ def _facts_by_pattern(ids: Sequence[str], name: str, pattern: str) -> list[_Fact
     if blank:
         raise DatasetError(f"{name}: label_pattern gives an empty label for {shown(blank)}")
     return [
-        _Facts(groups["label"], groups.get("group") or None, groups.get("fold") or None)
+        _Facts(
+            groups.pop("label"),
+            groups.pop("group", None) or None,
+            groups.pop("fold", None) or None,
+            tuple((name, value) for name, value in groups.items() if value),
+        )
         for _, groups in matched
     ]
 

@@ -66,9 +66,13 @@ class Columns(Settings):
     weight: ColumnName | None = "weight"
     """How much the clip counts in fits and metrics, 0 or more."""
 
+    subgroups: tuple[ColumnName, ...] = ()
+    """Columns by which results are listed, such as `[machine, domain]`."""
+
     def roles(self) -> dict[str, str]:
         """Return the names of the columns to read, by role."""
-        return {role: name for role, name in self if name is not None}
+        roles = {role: name for role, name in self if isinstance(name, str)}
+        return {**roles, **{f"subgroups.{name}": name for name in self.subgroups}}
 
     def names(self, labels: Labels | None = None) -> tuple[str, ...]:
         """Return the names of the columns to read, for the given form of the labels."""
@@ -87,6 +91,7 @@ class LabeledRow:
     group: str | None = None
     fold: str | None = None
     weight: float = 1.0
+    subgroups: tuple[tuple[str, str], ...] = ()
 
 
 def read_rows(
@@ -132,12 +137,12 @@ def read_rows(
     if not read:
         raise DatasetError(f"{table.name}: no rows below the header")
     rows = [row for row in read if row is not None]
-    if not any(row.weight for row in rows):
-        raise DatasetError(
-            f"{table.name}: {columns.weight} is 0 in all rows, from line {rows[0].line} on, so no "
-            "clip counts"
-        )
-    return rows
+    if any(row.weight for row in rows):
+        return rows
+    first = f"from line {rows[0].line} on"
+    raise DatasetError(
+        f"{table.name}: {columns.weight} is 0 in all rows, {first}, so no clip counts"
+    )
 
 
 def unused_columns(table: Table, columns: Columns, labels: Labels | None = None) -> list[str]:
@@ -203,8 +208,6 @@ def make_dataset(
 def clip_id(path: str, span: Span | None) -> str:
     """Return the id of a clip.
 
-    Examples
-    --------
     >>> clip_id("dog/a.wav", None), clip_id("dog/a.wav", Span(1.5, 3.0))
     ('dog/a.wav', 'dog/a.wav@1.5-3.0')
     """
@@ -245,7 +248,7 @@ def _check_columns(
 ) -> None:
     defaults = Columns()  # compared by value: the config of a run folder sets every column
     for role, name in columns.roles().items():
-        required = role in needed or name != getattr(defaults, role)
+        required = role in needed or name != getattr(defaults, role, None)
         for column in labels if role == "label" else (name,):
             if required and column not in table.columns:
                 raise missing_column(table, column, hints.get(role))
@@ -292,6 +295,7 @@ class _RowReader:
             group=self._text(cells, "group") or None,
             fold=self._text(cells, "fold") or self._text(cells, "split") or None,
             weight=self._weight(cells),
+            subgroups=tuple((name, self._cell(cells, name)) for name in self.columns.subgroups),
         )
 
     def _path(self, cells: Cells) -> str:
@@ -389,11 +393,6 @@ def _other_suffix(missing: Sequence[str], find: Callable[[str], AudioSource | No
 
 
 def _clip(row: LabeledRow, source: AudioSource) -> Clip:
-    return Clip(
-        clip_id(row.path, row.span),
-        row.label,
-        source if row.span is None else PartSource(source, row.span),
-        group=row.group,
-        fold=row.fold,
-        weight=row.weight,
-    )
+    where = source if row.span is None else PartSource(source, row.span)
+    facts = (row.group, row.fold, row.weight)
+    return Clip(clip_id(row.path, row.span), row.label, where, *facts, subgroups=row.subgroups)

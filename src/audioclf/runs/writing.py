@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioclf.audit import audit_data
+from audioclf.components.metrics import Metric
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.label_cells import number_text
 from audioclf.dataset.label_sets import join_labels
@@ -18,7 +19,7 @@ from audioclf.evaluation.metrics.bootstrap import CONFIDENCE_LEVEL
 from audioclf.evaluation.metrics.estimate import mean_confusion
 from audioclf.evaluation.metrics.per_class import per_class
 from audioclf.evaluation.metrics.several_classes import per_class_of_states
-from audioclf.evaluation.metrics.subgroups import by_subgroup
+from audioclf.evaluation.metrics.subgroups import SubgroupScore, by_subgroup, harmonic_mean
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction
@@ -167,6 +168,7 @@ class _Tables:
             },
             **self._of_labels(result, targets),
             "subgroups": dict(self._subgroups(result)),
+            **self._by_subgroups(result),
             "fit_seconds": round(pipeline.fit_seconds, 6),
             "predict_seconds_per_clip": round(pipeline.predict_seconds_per_clip, 9),
             "model_bytes": pipeline.model_bytes,
@@ -228,15 +230,40 @@ class _Tables:
                 for index in fold.test:
                     folds[index] = fold.name
             sortings["fold"] = folds
-        metric = self.result.config.metrics[0]
         for kind, of_clip in sortings.items():
-            subgroups = sorted({name for name in of_clip if name is not None})
-            if len(subgroups) > MAX_SUBGROUPS:
-                continue
-            at = {name: code for code, name in enumerate(subgroups)}
-            codes = np.asarray([-1 if name is None else at[name] for name in of_clip])
-            scores = by_subgroup(result, metric, dataset.targets, codes, subgroups)
-            yield kind, [asdict(score) for score in scores]
+            for codes, subgroups in _coded(of_clip):
+                scores = self._scores(result, self.result.config.metrics[0], codes, subgroups)
+                yield kind, [asdict(score) for score in scores]
+
+    def _by_subgroups(self, result: PipelineResult) -> dict[str, Any]:
+        """Return all metrics by the subgroups that the dataset names, with their harmonic means."""
+        named = [dict(clip.subgroups) for clip in self.dataset]
+        kinds = list(dict.fromkeys(kind for of_clip in named for kind in of_clip))
+        tables = {
+            kind: [
+                {"metric": metric, "scores": [asdict(score) for score in scores]}
+                | ({"mean": asdict(mean)} if mean else {})
+                for metric in self.result.config.metrics
+                for scores in [self._scores(result, metric, codes, subgroups)]
+                for mean in [harmonic_mean(result, metric, self.dataset.targets, codes, scores)]
+            ]
+            for kind in kinds
+            for codes, subgroups in _coded([of_clip.get(kind) for of_clip in named])
+        }
+        return {"by_subgroups": tables} if tables else {}
+
+    def _scores(
+        self, result: PipelineResult, metric: Metric, codes: NDArray[Any], subgroups: list[str]
+    ) -> list[SubgroupScore]:
+        return by_subgroup(result, metric, self.dataset.targets, codes, subgroups)
+
+
+def _coded(of_clip: list[str | None]) -> Iterator[tuple[NDArray[Any], list[str]]]:
+    """Yield codes and names of subgroups, unless there are too many for a table."""
+    subgroups = sorted({name for name in of_clip if name})
+    if len(subgroups) <= MAX_SUBGROUPS:
+        at = {name: code for code, name in enumerate(subgroups)}
+        yield np.asarray([at[name] if name else -1 for name in of_clip]), subgroups
 
 
 def _spread(values: NDArray[np.float64]) -> dict[str, Any]:

@@ -51,6 +51,16 @@ def test_all_columns_are_read(tmp_path: Path) -> None:
     ]
 
 
+def test_columns_of_subgroups_are_read_and_have_to_be_there(tmp_path: Path) -> None:
+    fill(tmp_path, "1.wav", "2.wav")
+    text = "path,label,machine,domain\n1.wav,a,fan,source\n2.wav,b,pump,\n"
+    found = load(tmp_path, text, columns={"subgroups": ["machine", "domain"]})
+    assert found.clips[0].subgroups == (("machine", "fan"), ("domain", "source"))
+    assert found.notes == ()
+    problem = error(tmp_path, text, columns={"subgroups": ["section"]})
+    assert "no column 'section'" in problem.message
+
+
 def test_a_weight_column_weights_the_clips_unless_it_is_null(tmp_path: Path) -> None:
     fill(tmp_path, "1.wav", "2.wav")
     table = "path,label,weight\n1.wav,7,0.5\n2.wav,8,2\n"

@@ -73,7 +73,8 @@ class Manifest(Loader):
 
     columns: Columns = Columns()
     """Names of the columns, by role: path, label, start, end, group, fold, split, weight. Example:
-    `{path: filename, label: category, start: null}`."""
+    `{path: filename, label: category, start: null}`. Results are also listed by the values of the
+    columns `subgroups`, such as `[machine, domain]`."""
 
     labels: Labels | None = None
     """`single` for one label per clip, `several` for cells such as `robin;wren`, where a blank cell

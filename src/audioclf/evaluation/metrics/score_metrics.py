@@ -165,7 +165,9 @@ def _roc_auc(at: AtHits) -> Floats:
 
 
 def _partial_auc(at: AtHits) -> Floats:
-    """Area under the ROC curve up to `MAX_FPR`, from 0.5 for chance to 1 (McClish 1989).
+    """Area under the ROC curve up to `MAX_FPR`, scaled: 0.5 is chance, 1 perfect (McClish 1989).
+
+    An area of 0 is `(1 - MAX_FPR) / (2 - MAX_FPR)`, the low end of the metric in the table.
 
     A hit is found from the false positive rate of the higher scores on, or gradually between that
     and the rate with its ties.

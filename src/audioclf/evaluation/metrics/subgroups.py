@@ -1,7 +1,7 @@
 """A metric on the clips of each group, site or published fold alone.
 
 The interval is over the clips of the subgroup, for any resampling unit of the run: it does not
-apply to other groups.
+apply to other groups. The harmonic mean over the subgroups is the score of DCASE task 2.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import interval, wilson_interval
 from audioclf.evaluation.metrics.estimate import is_available, resampled_values, values_of
-from audioclf.evaluation.metrics.repeats import Codes, Repeat, effective_count, repeats_of
+from audioclf.evaluation.metrics.repeats import Codes, Floats, Repeat, effective_count, repeats_of
 from audioclf.evaluation.results import Predicted
 
 
@@ -80,13 +80,45 @@ def _score(
 def _interval(
     repeats: list[Repeat], metric: Metric, value: float, n_clips: int, targets: Targets, seed: int
 ) -> tuple[float, float]:
-    if METRICS[metric].needs != "labels" or not np.isfinite(value):
+    if METRICS[metric].needs == "probabilities" or not np.isfinite(value):
         return float("nan"), float("nan")
     tested = np.concatenate([repeat.test for repeat in repeats])
     n_clips = effective_count(tested, targets.weights_of(tested))
     if metric == "accuracy" and n_clips:
         return wilson_interval(value, n_clips)
-    clips, n_classes = np.arange(len(targets)), targets.n_classes
-    values = resampled_values([repeats], [[metric]], clips, n_classes, seed=seed)[0][:, 0]
-    info = METRICS[metric]
+    values, info = _resampled(repeats, metric, targets, seed), METRICS[metric]
     return interval(value, values, n_clips, low=info.low, high=info.high)
+
+
+def _resampled(repeats: list[Repeat], metric: Metric, targets: Targets, seed: int) -> Floats:
+    clips, n_classes = np.arange(len(targets)), targets.n_classes
+    return resampled_values([repeats], [[metric]], clips, n_classes, seed=seed)[0][:, 0]
+
+
+def harmonic_mean(
+    result: Predicted,
+    metric: Metric,
+    targets: Targets,
+    codes: Codes,
+    scores: Sequence[SubgroupScore],
+) -> SubgroupScore | None:
+    """Return the harmonic mean of a metric over subgroups; `scores` are those of `by_subgroup`.
+
+    Each subgroup is resampled by itself. None for fewer than two subgroups, or if the metric is a
+    loss or is not defined in one of them.
+    """
+    values = np.array([score.value for score in scores])
+    info = METRICS[metric]
+    if len(values) < 2 or info.high != 1.0 or info.lower_is_better or not np.all(values > 0):
+        return None
+    parts = _parts(repeats_of(result, targets), codes, len(scores))
+    resampled = np.array(
+        [_resampled(part, metric, targets, seed) for seed, part in enumerate(parts)]
+    )
+    with np.errstate(divide="ignore"):
+        means = 1 / np.mean(1 / resampled, axis=0)
+    value, fewest = float(1 / np.mean(1 / values)), min(score.n_clips for score in scores)
+    n_clips = sum(score.n_clips for score in scores)
+    return SubgroupScore(
+        "harmonic mean", n_clips, value, *interval(value, means, fewest, low=info.low)
+    )

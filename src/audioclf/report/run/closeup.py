@@ -11,6 +11,7 @@ from audioclf.report import words
 from audioclf.report.media import mask_of
 from audioclf.report.run import curves
 from audioclf.report.run.numbers import charts
+from audioclf.report.run.overview import metric_name
 from audioclf.report.run.several import class_row, mixed_up
 
 if TYPE_CHECKING:
@@ -70,7 +71,30 @@ def panel(run: SavedRun, pipeline: SavedPipeline, outcome: Outcome) -> View:
             for title, rows in subgroups.items()
             if rows and (title == "group" or rows != subgroups.get("group"))
         ],
+        "by_subgroups": [
+            {"title": str(title), "metrics": [metric_name(column["metric"]) for column in columns]}
+            | _rows_of(columns)
+            for title, columns in (written.get("by_subgroups") or {}).items()
+        ],
         "chosen": _chosen(written.get("chosen") or []),
+    }
+
+
+def _rows_of(columns: Sequence[Mapping[str, Any]]) -> View:
+    """Return the rows of a table with a column for each metric, and the harmonic means."""
+    rows = list(zip(*(column["scores"] for column in columns), strict=True))
+    means = [column.get("mean") for column in columns]
+    return {
+        "rows": [
+            {
+                "name": str(row[0]["name"]),
+                "n_clips": row[0]["n_clips"],
+                "scores": [words.estimate(score) for score in row],
+            }
+            for row in rows[:MAX_GROUPS]
+        ],
+        "means": [words.estimate(mean) for mean in means] if any(means) else [],
+        "more": max(0, len(rows) - MAX_GROUPS),
     }
 
 

@@ -51,7 +51,8 @@ def metric_name(name: str) -> str:
     """
     if name in _SHORT:
         return _SHORT[name]
-    return name.replace("_", " ").replace("roc auc", "ROC AUC").replace("f1", "F1")
+    words = name.replace("_", " ").replace("roc ", "ROC ")
+    return words.replace("auc", "AUC").replace("f1", "F1")
 
 
 def verdict_of(run: SavedRun, comparison: Mapping[str, Any] | None) -> str:

@@ -58,6 +58,11 @@ _EVENTS = f"""\
 """
 
 
+_MACHINES = f"""\
+{_FOLDER}  label_pattern: '^(?P<label>[a-z]+)/(?P<machine>[a-z]+)_(?P<place>[a-z]+)_'
+"""
+
+
 @dataclass(frozen=True)
 class SampleData:
     """A sample dataset.
@@ -121,7 +126,8 @@ _ALL = (
         "normal clips of four machines and some with knocks, to detect anomalies",
         builders.machines,
         classifier="nearest: {type: nearest_normal}\n  forest: {type: isolation_forest}",
-        metrics="roc_auc, balanced_accuracy",
+        dataset=_MACHINES,
+        metrics="roc_auc, partial_auc, balanced_accuracy",
         command="run",
     ),
     SampleData(
