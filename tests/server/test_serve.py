@@ -14,12 +14,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ import soundfile
 from audioclf.base.errors import DecodeError
 from audioclf.models.bundle.reading import load
 from audioclf.predict.settings import Settings
+from audioclf.server.body import Bodies, TooLargeError
 from tests.conftest import REPO, run_cli, write_wav
 from tests.models.making import made
 from tests.predict.making import noise
@@ -173,6 +175,40 @@ def test_slow_clients_keep_no_other_waiting(served: Served, sound: bytes) -> Non
     assert served.ask("/health") == (200, {"status": "ok"})
 
 
+def test_a_connection_that_stays_open_waits_for_no_acknowledgement(served: Served) -> None:
+    times = []
+    with closing(http.client.HTTPConnection(served.host, served.port)) as connection:
+        for _ in range(40):
+            start = time.perf_counter()
+            connection.request("GET", "/health")
+            connection.getresponse().read()
+            times.append(time.perf_counter() - start)
+    assert min(times[20:]) < 0.03  # a delayed acknowledgement takes 0.04 s
+
+
+@pytest.mark.parametrize(("most", "in_memory"), [(64, True), (1, False)])
+def test_bodies_are_in_memory_while_they_are_few_and_small(most: int, in_memory: bool) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for content in (b"ab", b"", b"cd"):
+            yield content
+
+    async def all_of_them() -> None:
+        bodies = Bodies(4)
+        async with bodies.received(chunks()) as first, bodies.received(chunks()) as second:
+            assert first == b"abcd"
+            assert isinstance(second, bytes) is in_memory
+            content = second if isinstance(second, bytes) else second.read_bytes()
+            assert content == b"abcd"
+        assert bodies.count == 0
+        assert isinstance(second, bytes) or not second.exists()
+        with pytest.raises(TooLargeError):
+            async with Bodies(3).received(chunks()):
+                pass
+
+    with mock.patch("audioclf.server.body._MOST_IN_MEMORY", most):
+        asyncio.run(all_of_them())
+
+
 def test_the_model_its_numbers_and_its_description(served: Served) -> None:
     assert served.ask("/model")[1]["classes"] == ["barbie", "ken"]
     served.ask("/predict", b"no sound")
@@ -189,11 +225,11 @@ def test_the_model_its_numbers_and_its_description(served: Served) -> None:
 def test_a_sound_that_ends_its_worker_costs_one_request(tmp_path: Path) -> None:
     from audioclf.server.workers import Request, Workers
 
-    path = write_wav(tmp_path / "a.wav", noise(1.0), SR)
+    content = write_wav(tmp_path / "a.wav", noise(1.0), SR).read_bytes()
     workers = Workers(load(made(tmp_path / "m.audioclf")), 1, 1e-6)
 
     async def ask() -> Any:
-        return await workers.predict(Request(path, Settings()))
+        return json.loads(await workers.predict(Request(content, Settings())))
 
     async def all_of_them() -> None:
         with pytest.raises(DecodeError, match="took longer than 1e-06 s"):

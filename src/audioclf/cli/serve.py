@@ -41,6 +41,7 @@ def serve(
         import uvicorn
 
         from audioclf.server.app import Server, make_app
+        from audioclf.server.body import Bodies
     except ModuleNotFoundError as exc:
         raise EnvironmentMissingError(
             f"serve needs the package {exc.name}", hint="Install audioclf[serve]."
@@ -64,9 +65,11 @@ def serve(
         opened = socket.create_server((host, port), family=family)
     except OSError as exc:
         raise ResultError(f"cannot listen at {host} port {port}: {exc.strerror or exc}") from exc
+    # asyncio does so for sockets that name their protocol; else answers wait 40 ms for the client.
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     hosts = [*LOOPBACK, *allow_host, *([] if _is_any(host) else [host])]
     with opened:
-        server = Server(model, Workers(model, workers, seconds), max_bytes)
+        server = Server(model, Workers(model, workers, seconds), Bodies(max_bytes))
         if not quiet:
             name = f"[{host}]" if ":" in host else host
             complain("note", f"http://{name}:{opened.getsockname()[1]}/ until Ctrl-C")

@@ -55,6 +55,12 @@ class Worker:
         self._answers = self._process.stdout
         self._job: bytes | None = None
         self.busy_with: bytes | None = None
+        self.is_late = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended, or is about to since it was late."""
+        return self.is_late or self._process.returncode is not None
 
     def load(self, job: bytes) -> None:
         """Send the job of the following items; raise `WorkerGoneError` if the process ends."""
@@ -70,8 +76,7 @@ class Worker:
 
         One that takes longer than `seconds` is ended: `WorkerLateError`.
         """
-        late = threading.Event()
-        timer = None if seconds is None else threading.Timer(seconds, self._end_late, [late])
+        timer = None if seconds is None else threading.Timer(seconds, self.end_late)
         self.busy_with = self._job
         try:
             if timer is not None:
@@ -79,16 +84,18 @@ class Worker:
                 timer.start()
             return self._ask("item", item)
         except WorkerGoneError as exc:
-            if late.is_set():
-                raise WorkerLateError(f"no answer within {seconds:g} s") from exc
+            if self.is_late:
+                limit = "in time" if seconds is None else f"within {seconds:g} s"
+                raise WorkerLateError(f"no answer {limit}") from exc
             raise
         finally:
             self.busy_with = None
             if timer is not None:
                 timer.cancel()
 
-    def _end_late(self, late: threading.Event) -> None:
-        late.set()
+    def end_late(self) -> None:
+        """End the process, since its item takes too long."""
+        self.is_late = True
         with suppress(OSError):
             kill_group(self._process)
 

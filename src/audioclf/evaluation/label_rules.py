@@ -1,8 +1,8 @@
 """Labels and scores of scikit-learn's estimators from one computation instead of two.
 
 `predict` and `decision_function` of a support vector machine compute the same kernel, `predict` and
-`predict_proba` of a forest ask the same trees. Labels are those of `predict` to the bit, ties
-included.
+`predict_proba` of a forest ask the same trees, and those of a pipeline scale the same rows. Labels
+are those of `predict` to the bit, ties included.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def computed(estimator: Any, X: NDArray[np.float32]) -> tuple[NDArray[Any], Any] | None:
-    """Return the labels of rows, and an object that gives their decision values or probabilities.
+def computed(estimator: Any, X: NDArray[np.float32]) -> tuple[NDArray[Any], Any, Any]:
+    """Return the labels of rows, and an estimator with the rows of which it gives the scores.
 
-    None for an estimator for which there is no such rule.
+    For a pipeline of scikit-learn these are its last step and what the others make of the rows.
     """
     steps = [estimator]
     if _name_of(estimator) == "Pipeline":
         steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
-    if (rule := _RULES.get(_name_of(steps[-1]))) is None:
-        return None
+    if not all(map(_name_of, steps)):
+        return estimator.predict(X), estimator, X
     rows: Any = X
     for step in steps[:-1]:
         rows = step.transform(rows)
-    return rule(steps[-1], rows)
+    rule = _RULES.get(_name_of(steps[-1]))
+    found = rule(steps[-1], rows) if rule is not None else None
+    labels, scored = found or (steps[-1].predict(rows), steps[-1])
+    return labels, scored, rows
 
 
 def _name_of(estimator: Any) -> str:

@@ -119,9 +119,9 @@ def predicted(estimator: Any, X: NDArray[np.float32], n_classes: int) -> Predict
         scores, kind, decision_values = _outputs(estimator, X, n_classes)
         codes = estimator.predict(X) if scores is None else scores.argmax(axis=1)
     else:
-        labels, scored = computed(estimator, X) or (estimator.predict(X), estimator)
+        labels, scored, rows = computed(estimator, X)
         codes = checked_labels(labels, len(X), n_classes)
-        scores, kind, decision_values = _outputs(scored, X, n_classes)
+        scores, kind, decision_values = _outputs(scored, rows, n_classes)
     if kind == "decision" and scores is not None:
         scores = _agreeing(scores, codes)
     return Predictions(codes, scores, kind, decision_values)

@@ -44,12 +44,13 @@ class Shared:
     """Objects that all threads use; they end early once `stop` is set.
 
     `cutting` is None where a recording is one clip, as it was in training; `sound` is None in
-    another process.
+    another process. With `compares`, the sound is compared with the training clips: `outside`.
     """
 
     model: Model
     cutting: Cutting | None = None
     sound: SoundCounter | None = None
+    compares: bool = True
     stop: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -57,7 +58,7 @@ class Shared:
         self.turn: AbstractContextManager[object] = nullcontext() if safe else threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Shared, (self.model, self.cutting)
+        return Shared, (self.model, self.cutting, None, self.compares)
 
 
 def is_thread_safe(scorer: Any) -> bool:
@@ -223,7 +224,7 @@ class _Scorer:
         clips, n = self.shared.model.clips, unfinished.cut
         if clips is None or clips.sound is None or (n > _MEASURED and n & (n - 1)):
             return
-        if len(piece.y):
+        if self.shared.compares and len(piece.y):
             from audioclf.audit.shortcuts.facts import COLUMN, AuditFacts
 
             facts = AuditFacts().extract(piece.y, self.shared.model.sr)[:, 0]

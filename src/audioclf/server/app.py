@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
@@ -25,6 +23,7 @@ from audioclf._version import __version__
 from audioclf.base.errors import AudioclfError
 from audioclf.models.windows import Cutting
 from audioclf.predict.settings import Settings, check_settings, event_rule
+from audioclf.server.body import Bodies, TooLargeError
 from audioclf.server.openapi import description
 from audioclf.server.page import page_of
 from audioclf.server.query import Query
@@ -34,9 +33,6 @@ from audioclf.server.workers import RawSamples, Request, Workers
 if TYPE_CHECKING:
     from audioclf.models.model import Model
 
-_BODY_SECONDS = 60.0
-"""Seconds in which a client has to send a sound."""
-_CHUNK_SECONDS = 10.0
 MOST_WAITING = 64
 """Sounds that wait for a worker; further ones are refused."""
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -80,18 +76,19 @@ class RefusedError(Exception):
 
 @dataclass(eq=False)
 class Server:
-    """A model with the workers that predict; `max_bytes` limits a sound as it is sent."""
+    """A model with the workers that predict."""
 
     model: Model
     workers: Workers
-    max_bytes: int
+    bodies: Bodies
     counts: _Counts = field(default_factory=_Counts)
 
     async def predict(self, http: HttpRequest) -> Response:
         """Answer `POST /predict`."""
         started = time.perf_counter()
         try:
-            response: Response = JSONResponse(await self._predicted(http))
+            answer = await self._predicted(http)
+            response = Response(answer, media_type="application/json")
         except RefusedError as exc:
             response = _error(exc.status, exc.message, exc.hint)
         except ClientDisconnect:
@@ -99,15 +96,13 @@ class Server:
         self.counts.add(response.status_code, time.perf_counter() - started)
         return response
 
-    async def _predicted(self, http: HttpRequest) -> dict[str, Any]:
+    async def _predicted(self, http: HttpRequest) -> bytes:
         settings, raw = self._read(http.query_params)
         if self.workers.waiting >= MOST_WAITING:
             raise RefusedError(503, f"{MOST_WAITING} sounds are waiting already; try again later")
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "sound")
-            await self._save(http, path)
+        async with self._received(http) as content:
             try:
-                return await self.workers.predict(Request(path, settings, raw))
+                return await self.workers.predict(Request(content, settings, raw))
             except AudioclfError as exc:
                 raise RefusedError(422, exc.message, exc.hint) from exc
 
@@ -138,26 +133,22 @@ class Server:
             raw = RawSamples(query.encoding, query.rate, query.channels)
         return settings, raw
 
-    async def _save(self, http: HttpRequest, path: Path) -> None:
-        """Write what a client sends to a file, unless it is too much or takes too long."""
-        too_large = RefusedError(413, f"more than {self.max_bytes} bytes")
-        length = http.headers.get("content-length", "0")
-        if length.isascii() and length.isdigit() and int(length) > self.max_bytes:
-            raise too_large
-        size = 0
+    @contextlib.asynccontextmanager
+    async def _received(self, http: HttpRequest) -> AsyncIterator[bytes | Path]:
+        """Yield the content or the file of a sound, unless it is too much or comes too slowly."""
+        length, most = http.headers.get("content-length", "0"), self.bodies.max_bytes
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                with path.open("wb") as file:
-                    chunks = http.stream()
-                    async for chunk in _impatient(chunks):
-                        size += len(chunk)
-                        if size > self.max_bytes:
-                            raise too_large
-                        file.write(chunk)
+            if length.isascii() and length.isdigit() and int(length) > most:
+                raise TooLargeError
+            async with self.bodies.received(http.stream()) as content:
+                if not content:
+                    hint = "Send a file as the body of the request."
+                    raise RefusedError(400, "no sound was sent", hint)
+                yield content
+        except TooLargeError:
+            raise RefusedError(413, f"more than {most} bytes") from None
         except TimeoutError:
             raise RefusedError(408, "the sound was sent too slowly") from None
-        if not size:
-            raise RefusedError(400, "no sound was sent", "Send a file as the body of the request.")
 
     async def page(self, http: HttpRequest) -> Response:
         """Answer `GET /`: a page that classifies a file or a microphone."""
@@ -196,22 +187,11 @@ class Server:
         return PlainTextResponse(self.counts.text(self.workers.busy))
 
 
-async def _impatient(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield chunks; TimeoutError if one does not come in time."""
-    while True:
-        try:
-            async with asyncio.timeout(_CHUNK_SECONDS):
-                chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        yield chunk
-
-
 def make_app(server: Server, hosts: Collection[str]) -> Starlette:
     """Return the application, for requests that name one of these hosts; `*` is any."""
 
     async def openapi(http: HttpRequest) -> Response:
-        return JSONResponse(description(server.max_bytes))
+        return JSONResponse(description(server.bodies.max_bytes))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

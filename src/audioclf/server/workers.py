@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from typing_extensions import override
 
@@ -14,9 +16,9 @@ from audioclf.audio.live import ENCODINGS
 from audioclf.audio.pcm import PcmLayout, read_pcm
 from audioclf.base.errors import DecodeError
 from audioclf.dataset.label_sets import split_labels
-from audioclf.dataset.sources import AudioSource, FileSource
-from audioclf.engines.base import Job, pack
-from audioclf.engines.process import Worker, WorkerGoneError, WorkerLateError
+from audioclf.dataset.sources import AudioSource, FileSource, content_digest
+from audioclf.engines.base import Job
+from audioclf.engines.process import Worker, WorkerGoneError
 from audioclf.engines.sharing import packed
 from audioclf.models.arrays import ArraySource
 from audioclf.predict.formats import Line
@@ -40,20 +42,33 @@ class RawSamples:
 
 @dataclass(frozen=True)
 class Request:
-    """A file with a sound, or with raw samples, and how it is predicted."""
+    """A sound file or raw samples, in memory or on disk, and how they are predicted."""
 
-    path: Path
+    content: bytes | Path
     settings: Settings
     raw: RawSamples | None = None
 
 
-class _Upload(FileSource):
-    """A file whose path means nothing to the client."""
+@dataclass(frozen=True)
+class _Upload(AudioSource):
+    """A file that a client has sent."""
+
+    content: bytes | Path
 
     @property
     @override
     def name(self) -> str:
         return "the sound"
+
+    @override
+    def open(self) -> BinaryIO:
+        if isinstance(self.content, Path):
+            return FileSource(self.content).open()
+        return io.BytesIO(self.content)
+
+    @override
+    def digest(self) -> str:
+        return content_digest(self)
 
 
 class Workers:
@@ -65,7 +80,7 @@ class Workers:
     def __init__(self, model: Model, count: int, seconds: float) -> None:
         self.seconds = seconds
         self.busy = self.waiting = 0
-        self._packed = packed(Job(_predict, model))
+        self._packed = packed(Job(_predict, Shared(model, compares=False)))
         self._job = self._packed.__enter__()
         self._workers = [self._new() for _ in range(count)]
         self._free: asyncio.Queue[Worker] = asyncio.Queue()
@@ -77,8 +92,8 @@ class Workers:
         worker.load(self._job)
         return worker
 
-    async def predict(self, request: Request) -> dict[str, Any]:
-        """Return the answer to a request, once a worker is free.
+    async def predict(self, request: Request) -> bytes:
+        """Return the answer to a request as JSON, once a worker is free.
 
         AudioclfError of the prediction; DecodeError for a sound that ends its worker.
         """
@@ -88,21 +103,24 @@ class Workers:
         finally:
             self.waiting -= 1
         self.busy += 1
+        timer = asyncio.get_running_loop().call_later(self.seconds, worker.end_late)
         try:
-            answer = await asyncio.to_thread(worker.run, pack(request), self.seconds)
+            answer = await asyncio.to_thread(worker.run, pickle.dumps(request, 5))
         except WorkerGoneError as exc:
-            self._workers.remove(worker)
-            worker = await asyncio.to_thread(self._new)
-            self._workers.append(worker)
-            late = isinstance(exc, WorkerLateError)
-            what = f"took longer than {self.seconds:g} s" if late else f"ended the worker ({exc})"
+            late = f"took longer than {self.seconds:g} s"
+            what = late if worker.is_late else f"ended the worker ({exc})"
             raise DecodeError(f"the sound {what}") from exc
         finally:
+            timer.cancel()
+            if worker.has_ended:
+                self._workers.remove(worker)
+                worker = await asyncio.to_thread(self._new)
+                self._workers.append(worker)
             self.busy -= 1
             self._free.put_nowait(worker)
         if isinstance(answer, Exception):
             raise answer
-        result: dict[str, Any] = answer
+        result: bytes = answer
         return result
 
     def close(self) -> None:
@@ -112,9 +130,9 @@ class Workers:
         self._packed.__exit__(None, None, None)
 
 
-def _predict(request: Request, model: Model) -> dict[str, Any]:
-    """Return the answer to a request, as JSON has it; DecodeError if the sound cannot be used."""
-    shared = Shared(model, request.settings.cutting)
+def _predict(request: Request, shared: Shared) -> bytes:
+    """Return the answer to a request as JSON; DecodeError if the sound cannot be used."""
+    model, shared.cutting = shared.model, request.settings.cutting
     (outcome,) = score_recordings([Recording("the sound", _source(request))], shared)
     if outcome.error:
         raise DecodeError(outcome.error.removeprefix("the sound: "))
@@ -136,13 +154,14 @@ def _predict(request: Request, model: Model) -> dict[str, Any]:
         notes.append(f"the rest behind {longest:g} s was ignored; give a window to predict all")
     if outcome.trained_on:
         notes.append("the sound was in the training data of the model")
-    return {**answer, "notes": notes}
+    text = json.dumps({**answer, "notes": notes}, ensure_ascii=False, separators=(",", ":"))
+    return text.encode()
 
 
 def _source(request: Request) -> AudioSource:
     if request.raw is None:
-        return _Upload(request.path)
-    raw, content = request.raw, request.path.read_bytes()
+        return _Upload(request.content)
+    raw, content = request.raw, _Upload(request.content).open().read()
     layout = PcmLayout(ENCODINGS[raw.encoding], raw.sr, raw.channels, 0, 0)
     if not content or len(content) % layout.frame_bytes:
         raise DecodeError(
