@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, NuSVC
 
-from audioclf.evaluation.label_rules import computed
+from audioclf.evaluation.label_rules import computed, labels_of
 from audioclf.evaluation.predictions import predicted
 
 ESTIMATORS = [
@@ -49,6 +49,24 @@ def test_labels_and_scores_are_those_of_scikit_learn(estimator: Any, n_classes: 
     np.testing.assert_array_equal(
         getattr(scored, name)(rows_of_scored), getattr(estimator, name)(rows)
     )
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS[:5], ids=str)
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_labels_alone_are_those_of_scikit_learn(estimator: Any, n_classes: int) -> None:
+    X, y = data(n_classes)
+    estimator.fit(X, y)
+    rows, _ = data(n_classes, seed=1)
+    np.testing.assert_array_equal(labels_of(estimator, rows), estimator.predict(rows))
+
+
+def test_labels_of_rows_far_from_a_tie_take_no_call_of_libsvm() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 4)).astype(np.float32)
+    svc = SVC().fit(X, np.arange(90) % 3)
+    expected = svc.predict(X)
+    with mock.patch.object(SVC, "predict", side_effect=AssertionError):
+        np.testing.assert_array_equal(labels_of(svc, X), expected)
 
 
 def test_a_tie_of_a_pair_is_a_vote_for_its_second_class() -> None:

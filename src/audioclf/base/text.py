@@ -73,6 +73,8 @@ def csv_text(cell: str) -> str:
 
 
 def _is_formula(text: str) -> bool:
+    if text[:1].isalnum():  # as most cells, and faster than to search
+        return False
     return _FORMULA.match(text) is not None and _NUMBER.fullmatch(text) is None
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from audioclf.evaluation.label_rules import labels_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -160,4 +162,4 @@ def _final_step(estimator: Any) -> Any:
 def _accuracy(estimator: Any, X: NDArray[np.float32], y: NDArray[Any]) -> float:
     if y.dtype.kind == "f":
         return 1.0 - float(np.mean((np.asarray(estimator.predict(X)) - y) ** 2) / y.var())
-    return float(np.mean(np.asarray(estimator.predict(X)) == y))
+    return float(np.mean(labels_of(estimator, X) == y))

@@ -181,9 +181,7 @@ class _Run:
                 extraction = self._extract(prepared, engine)
             with self._timed("evaluate"):
                 evaluation = self._evaluate(prepared, extraction, engine)
-            result, fitted = self._report(prepared, extraction, evaluation, engine)
-            if fitted is not None:
-                result = self._write_models(result, fitted, extraction, evaluation)
+            result = self._report(prepared, extraction, evaluation, engine)
         fits, seconds = self.state.fits(), self.seconds
         record = make_record(prepared, self.resources, result, extraction, fits, seconds)
         self.folder.write_json(RECORD, record)
@@ -273,8 +271,8 @@ class _Run:
 
     def _report(
         self, prepared: Prepared, extraction: Extraction, evaluation: _Evaluation, engine: Engine
-    ) -> tuple[RunResult, Fitted | None]:
-        """Write metrics, audits and plots; the final fit is made beside audits and plots."""
+    ) -> RunResult:
+        """Write metrics, audits, models and plots; models are made beside audits and plots."""
         from audioclf.experiment.media import begin_plots
         from audioclf.runs.writing import write_audits, write_plots, write_results
 
@@ -292,9 +290,12 @@ class _Run:
                 self.progress("audits", 0, 1)
                 result = replace(result, audits=tuple(audits()))
                 write_audits(self.folder, result)
+        if fitted is not None:
+            result = self._write_models(result, fitted, extraction, evaluation)
+        with self._timed("report"):
             self.progress("pictures", 0, 1)
             write_plots(self.folder, plots())
-        return result, fitted
+        return result
 
     def _begin_audits(
         self, extraction: Extraction, evaluation: _Evaluation, engine: Engine
