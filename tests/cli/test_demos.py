@@ -22,7 +22,7 @@ from tests.report.test_browser import started_browser
 
 pytest.importorskip("skl2onnx")
 
-WEB = os.environ.get("AUDIOCLF_ONNXRUNTIME_WEB")
+WEB = Path(os.environ.get("AUDIOCLF_ONNXRUNTIME_WEB", "none"))
 SOUND = np.random.default_rng(3).normal(0, 0.1, 3000).astype(np.float32)
 
 
@@ -98,9 +98,9 @@ def test_the_page_holds_everything(bundle: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(WEB is None, reason="AUDIOCLF_ONNXRUNTIME_WEB names no onnxruntime-web")
+@pytest.mark.skipif(not WEB.is_dir(), reason="AUDIOCLF_ONNXRUNTIME_WEB names no onnxruntime-web")
 def test_the_page_classifies_in_a_browser(bundle: Path, tmp_path: Path) -> None:
-    options = ["--demo", "html", "--onnxruntime-web", str(WEB)]
+    options: list[str | Path] = ["--demo", "html", "--onnxruntime-web", WEB]
     run_cli("export", bundle, *options, "--out", tmp_path / "demo", code=0)
     sound = write_wav(tmp_path / "a.wav", np.tile(SOUND, 8), 8000)
     microphone = (
