@@ -12,7 +12,7 @@ import pytest
 from audioclf.base.errors import MemoryShortError
 from audioclf.engines import sharing
 from audioclf.features import matrix
-from audioclf.features.matrix import keep_rows, new_matrix
+from audioclf.features.matrix import GrowingMatrix, keep_rows, new_matrix
 
 
 @pytest.fixture
@@ -92,3 +92,12 @@ def test_a_disk_without_room_for_a_matrix_is_named_before_it_is_filled(
     assert "File too large" in caught.value.message
     gc.collect()
     assert open_files(tmp_path) == []
+
+
+def test_a_growing_matrix_holds_all_blocks_in_their_order() -> None:
+    blocks = [np.full((n, 3), n, dtype=np.float32) for n in (1, 40, 2, 0, 7)]
+    grown = GrowingMatrix()
+    for block in blocks:
+        grown.append(block)
+    assert (grown.finished() == np.concatenate(blocks)).all()
+    assert GrowingMatrix().finished().shape == (0, 0)

@@ -109,12 +109,15 @@ def _of_windows(
     found = window_table(
         dataset.clips, audio, chosen, origins, engine, lengths, progress, cache_folder
     )
-    if not found.facts:
+    if not found.clips:
         raise DatasetError(f"{dataset.name}: no clip has a window; {found.failed[0].message}")
-    facts = tuple((clip.id, clip.label, clip.group, *times) for clip, *times in found.facts)
-    matrices = {name: np.concatenate(rows) for name, rows in found.rows.items()}
+    facts = tuple(
+        (clip.id, clip.label, clip.group, start, end)
+        for clip, times in zip(found.clips, found.times, strict=True)
+        for start, end in times.tolist()
+    )
     notes = (*dataset.notes, *notes_of(found))
-    return FeatureTable(facts, matrices, tuple(found.failed), notes)
+    return FeatureTable(facts, found.matrices, tuple(found.failed), notes)
 
 
 def _csv(table: FeatureTable, folder: OutputFolder, name: str) -> None:

@@ -21,26 +21,33 @@ from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.features.cache import opened_cache
 from audioclf.features.cache_entry import Entry
 from audioclf.features.extraction import plans_in
+from audioclf.features.matrix import GrowingMatrix
 from audioclf.features.worker import LedgerRow, Plan, featurize, featurize_windows
 from audioclf.models.windows import BATCH, Cutting, Piece, pieces, rows_of_runs, shared_step
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from audioclf.components.featurizer import Featurizer
     from audioclf.components.registry import Origins
     from audioclf.dsp.short_time import Matrix
+
+    Floats = NDArray[np.float64]
 
 _Row = dict[str, "Matrix | FeatureError"]
 
 
 @dataclass(frozen=True)
 class WindowTable:
-    """The windows of all clips: clip, start and end in s, and blocks of rows by featurizer.
+    """The windows of clips: start and end in s [shape=(n_windows, 2)] of those of each clip.
 
-    `left_out` are messages of windows without features, `failed` clips without a window.
+    `matrices` have a row for each window, by featurizer, `left_out` are messages of windows without
+    features, `failed` clips without a window.
     """
 
-    facts: list[tuple[Clip, float, float]] = field(default_factory=list)
-    rows: dict[str, list[Matrix]] = field(default_factory=dict)
+    clips: list[Clip] = field(default_factory=list)
+    times: list[Floats] = field(default_factory=list)
+    matrices: dict[str, Matrix] = field(default_factory=dict)
     failed: list[LedgerRow] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -96,16 +103,24 @@ def window_table(
     work = _Work(plans_in(audio, featurizers, origins, engine), audio, cutting, cache_folder)
     outcomes: dict[int, Any] = {}
     progress("reading", 0, len(clips))
-    for index, outcome in engine.map(_windows, clips, shared=work):
+    table, n_added = WindowTable(), 0
+    rows = {name: GrowingMatrix() for name in featurizers}
+    for n_done, (index, outcome) in enumerate(engine.map(_windows, clips, shared=work), 1):
         outcomes[index] = outcome
-        progress("reading", len(outcomes), len(clips))
-    table = WindowTable(rows={name: [] for name in featurizers})
-    for index, clip in enumerate(clips):
-        _add(table, clip, outcomes.pop(index))
+        while n_added in outcomes:  # as soon as it is its turn, so that few wait
+            _add(table, rows, clips[n_added], outcomes.pop(n_added))
+            n_added += 1
+        progress("reading", n_done, len(clips))
+    table.matrices.update((name, matrix.finished()) for name, matrix in rows.items())
     return table
 
 
-def _add(table: WindowTable, clip: Clip, outcome: _Windows | AudioclfError) -> None:
+def _add(
+    table: WindowTable,
+    matrices: Mapping[str, GrowingMatrix],
+    clip: Clip,
+    outcome: _Windows | AudioclfError,
+) -> None:
     if isinstance(outcome, AudioclfError):
         message = outcome.message
         if isinstance(outcome, WorkerDiedError):
@@ -113,9 +128,11 @@ def _add(table: WindowTable, clip: Clip, outcome: _Windows | AudioclfError) -> N
         table.failed.append(LedgerRow(clip, "failed", " ".join(message.split())))
         return
     table.left_out.extend(outcome.left_out)
-    table.facts.extend((clip, *times) for times in outcome.times)
+    if outcome.times:
+        table.clips.append(clip)
+        table.times.append(np.array(outcome.times, dtype=np.float64))
     for name, rows in outcome.rows.items():
-        table.rows[name] += rows
+        matrices[name].append(np.asarray(rows[0]))
 
 
 def _windows(clip: Clip, work: _Work) -> _Windows:

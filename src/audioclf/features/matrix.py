@@ -43,6 +43,29 @@ def new_matrix(n_rows: int, n_columns: int) -> Matrix:
     return matrix
 
 
+class GrowingMatrix:
+    """A matrix of float32 to which blocks of rows are appended, without holding them twice."""
+
+    def __init__(self) -> None:
+        self._matrix: Matrix = np.empty((0, 0), dtype=np.float32)
+        self._n_rows = 0
+
+    def append(self, rows: Matrix) -> None:
+        """Append rows [shape=(n_rows, n_columns)]."""
+        n_rows = self._n_rows + len(rows)
+        if not self._n_rows:
+            self._matrix = np.empty((0, rows.shape[1]), dtype=np.float32)
+        if n_rows > len(self._matrix):  # the system moves the pages of a large block, not its bytes
+            self._matrix.resize((n_rows + n_rows // 16, rows.shape[1]), refcheck=False)
+        self._matrix[self._n_rows : n_rows] = rows
+        self._n_rows = n_rows
+
+    def finished(self) -> Matrix:
+        """Return the matrix of all rows, to which no more are appended."""
+        self._matrix.resize((self._n_rows, self._matrix.shape[1]), refcheck=False)
+        return self._matrix
+
+
 def _reserve(file: IO[bytes], n_bytes: int) -> None:
     """Take the room now: a page that finds a full disk later ends the process without a word."""
     try:

@@ -89,6 +89,8 @@ def without_reviewed(scored: Scored, tables: Iterable[Path]) -> Scored:
     for table in tables:
         for window in read_list(table).windows:
             known.setdefault(_real(table.parent, window.path), []).append(window)
+    if not known:
+        return scored
     free = np.ones(len(scored), dtype=bool)
     for code, name in enumerate(scored.names):
         for window in known.get(_real(Path(), name), ()):

@@ -111,7 +111,7 @@ def index_of(
         cache_folder,
         longest=features.longest,
     )
-    parts = [_joined(blocks) for blocks in table.rows.values()]
+    parts = list(table.matrices.values())
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
     failures = tuple(row.message for row in table.failed)
     return Index(_windows_of(table), rows, tuple(notes_of(table)), failures)
@@ -119,23 +119,10 @@ def index_of(
 
 def _windows_of(table: WindowTable) -> Scored:
     codes: dict[str, int] = {}
-    recordings = np.array(
-        [codes.setdefault(clip.source.file.name, len(codes)) for clip, *_ in table.facts], np.intp
-    )
-    times = np.array([times for _, *times in table.facts], dtype=np.float64).reshape(-1, 2)
+    owners = [codes.setdefault(clip.source.file.name, len(codes)) for clip in table.clips]
+    recordings = np.repeat(np.array(owners, np.intp), [len(times) for times in table.times])
+    times = np.concatenate([np.empty((0, 2)), *table.times])
     return Scored(tuple(codes), recordings, times, np.empty((len(times), 0)))
-
-
-def _joined(blocks: list[Matrix]) -> Matrix:
-    """Return one matrix of blocks of rows, which are released one after the other."""
-    width = blocks[0].shape[1] if blocks else 0
-    rows = np.empty((sum(map(len, blocks)), width), dtype=np.float32)
-    at = len(rows)
-    while blocks:
-        block = blocks.pop()
-        rows[at - len(block) : at] = block
-        at -= len(block)
-    return rows
 
 
 def similarities(rows: Matrix, examples: Matrix) -> Floats:
