@@ -6,7 +6,7 @@ A class is learned from the clips that are labelled for it. Scores of a clip nee
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,6 +68,20 @@ class ClassColumn:
         """Return the scores of no and yes."""
         scores = shared_scores(self.estimator, X)[:, self.code]
         return np.column_stack([1.0 - scores, scores])
+
+
+def columns_of(
+    estimator: Any, constants: Iterable[float | None]
+) -> tuple[ClassColumn | float, ...]:
+    """Return the parts of an estimator; one of scikit-learn knows no class with a constant."""
+    constants = tuple(constants)
+    learned = np.array([constant is None for constant in constants])
+    is_list = isinstance(getattr(estimator, "classes_", ()), list)
+    places = (np.cumsum(learned) - 1 if is_list else np.arange(len(learned))).tolist()
+    return tuple(
+        ClassColumn(estimator, place) if constant is None else constant
+        for place, constant in zip(places, constants, strict=True)
+    )
 
 
 def shared_scores(estimator: Any, X: NDArray[np.float32]) -> Floats:
@@ -229,16 +243,19 @@ class ClassFitter:
         self, estimator: Any, states: NDArray[np.int8], thresholds: Floats
     ) -> OneFitPerClass:
         yes, no = ((states == state).any(axis=0).tolist() for state in (1, 0))
-        parts = (
-            ClassColumn(estimator, code) if has and lacks else float(has)
-            for code, (has, lacks) in enumerate(zip(yes, no, strict=True))
+        constants = (
+            None if has and lacks else float(has) for has, lacks in zip(yes, no, strict=True)
         )
-        return OneFitPerClass(tuple(parts), thresholds)
+        return OneFitPerClass(columns_of(estimator, constants), thresholds)
 
     def _fitted_states(self, clips: Codes, states: NDArray[np.int8]) -> Any:
         known = (states >= 0).any(axis=1)
         clips, states = clips[known], states[known]
         classifier, views = self.pipeline.classifier, self.pipeline.views
+        if not classifier.learns_states():
+            states = states[:, states.min(axis=0) < states.max(axis=0)].astype(np.intp)
+            if states.shape[1] == 1:  # scikit-learn would take it for codes
+                states = np.repeat(states, 2, axis=1)
         units = self.targets.groups
         groups = None if units is None else views.repeated(units[clips])
         passed = classifier.fit_keywords(groups=groups, shape=self.pipeline.shape)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioclf.components.classifier import Classifier
-from audioclf.evaluation.class_fits import HALF, ClassColumn, OneFitPerClass
+from audioclf.evaluation.class_fits import HALF, OneFitPerClass, columns_of
 from audioclf.evaluation.ordered_fits import OrderedFits
 from audioclf.models.estimators.store import dump_estimator, restore_estimator
 from audioclf.models.refusal import RefusedError
@@ -70,12 +70,9 @@ def restore_classes(
             seed=manifest.seed,
             n_classes=len(of_fits.constants),
             n_features=manifest.features.width,
-            indicators=True,
+            n_indicators=max(2, of_fits.constants.count(None)),
         )
-        parts = [
-            ClassColumn(shared, code) if constant is None else constant
-            for code, constant in enumerate(of_fits.constants)
-        ]
+        parts = [*columns_of(shared, of_fits.constants)]
     else:
         parts = [
             constant

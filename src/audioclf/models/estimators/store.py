@@ -74,12 +74,12 @@ def restore_estimator(
     seed: int,
     n_classes: int,
     n_features: int,
-    indicators: bool = False,
+    n_indicators: int | None = None,
 ) -> Any:
     """Restore an estimator, and check that the classifier can have built it.
 
-    `indicators` allows one that scikit-learn fitted on an indicator matrix. `RefusedError` if the
-    format is not the classifier's, or the files hold something else.
+    One of scikit-learn may be fitted on an indicator matrix of `n_indicators` columns.
+    `RefusedError` if the format is not the classifier's, or the files hold something else.
     """
     expected = classifier.model_format
     if stored_as != expected:
@@ -116,7 +116,7 @@ def restore_estimator(
         with refusing("structure", f"the estimator of {stored_as} cannot be rebuilt"):
             estimator = classifier.restore(files)
     with refusing("structure", "the estimator names no classes"):
-        _check_shape(estimator, n_classes, n_features, indicators=indicators)
+        _check_shape(estimator, n_classes, n_features, n_indicators)
     return estimator
 
 
@@ -166,10 +166,10 @@ def _same(actual: Any, expected: Any) -> bool:
     return bool(type(actual) is type(expected) and (actual == expected or is_nan))
 
 
-def _check_shape(estimator: Any, n_classes: int, n_features: int, *, indicators: bool) -> None:
+def _check_shape(estimator: Any, n_classes: int, n_features: int, n_indicators: int | None) -> None:
     classes = getattr(estimator, "classes_", ())
     if isinstance(classes, list):  # of several labels; those of each are some of 0 and 1
-        classes = np.arange(len(classes)) if indicators else ()
+        classes = np.arange(n_classes) if len(classes) == n_indicators else ()
     if not np.array_equal(np.sort(classes), np.arange(n_classes)):
         what = f"the estimator has other classes than the {n_classes} of the manifest"
         raise RefusedError("structure", what)

@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ import numpy as np
 
 from audioclf.base.errors import DatasetError, EnvironmentMissingError, ModelError
 from audioclf.components.onnx_graph import OPSET
-from audioclf.models.onnx.names import INPUT, LABEL, SCORES
+from audioclf.evaluation.class_fits import OneFitPerClass
+from audioclf.models.onnx.fits import graph_of_fits
+from audioclf.models.onnx.names import INPUT
 from audioclf.models.onnx.scores import with_scores
 from audioclf.models.onnx.session import open_session
 from audioclf.models.refusal import RefusedError, reason
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.dataset.dataset import Dataset
     from audioclf.models.bundle.reading import Bundle
+    from audioclf.models.model import Model
 
 TOLERANCE = 1e-5
 """Largest difference of a score; ONNX computes in 32 bits."""
@@ -91,18 +95,16 @@ def to_onnx(bundle: Bundle, *rows: NDArray[np.float32]) -> Exported:
 
     The input `features` [shape=(n_rows, n_features)], float32, holds rows of the design matrix.
     The outputs are `label` [shape=(n_rows,)], int64, positions in the classes, and `scores`
-    [shape=(n_rows, n_classes)], float32, as `Model.scores_of` gives them. The metadata hold the
-    names of the classes and how features are made.
+    [shape=(n_rows, n_classes)], float32, as `Model.scores_of` gives them. With several labels per
+    clip, the first is `labels` [shape=(n_rows, n_classes)], 1 where a score reaches its threshold.
+    The metadata hold the names of the classes, the thresholds and how features are made.
 
     `EnvironmentMissingError` if the extra is not installed, `ModelError` if the model cannot be
     converted or the conversion gives other scores.
     """
-    kinds = {"several": "several labels per clip", "ordered": "ordered classes"}
-    for kind, what in {**kinds, "number": "numbers"}.items():
-        if getattr(bundle.manifest, kind) is None:
-            continue
+    if bundle.manifest.number is not None:
         raise ModelError(
-            f"{bundle.path}: a model of {what} is not exported to ONNX",
+            f"{bundle.path}: a model of numbers is not exported to ONNX",
             hint="Use it with `audioclf.load` of Python.",
         )
     check_tools()
@@ -161,32 +163,40 @@ def _candidates(bundle: Bundle) -> Iterator[Any]:
     if bundle.model.views.averaged:
         what = f"its scores are means over {bundle.model.views.count} views of each clip"
         raise RefusedError("score", what, hint="Train it with `test_time: false` in `augment`.")
-    both = manifest.scores == "decision" and len(manifest.classes) == 2
+    fits = bundle.estimator if isinstance(bundle.estimator, OneFitPerClass) else None
+    both = manifest.scores == "decision" and (fits is not None or len(manifest.classes) == 2)
     for sign in (1.0, -1.0) if both else (1.0,):
+        if fits is not None:
+            converted = partial(_converted, bundle)
+            yield graph_of_fits(fits, manifest, converted, sign=sign, opsets=OPSETS)
+            continue
         for is_first_of_ties in (False, True) if manifest.scores == "probability" else (False,):
             yield with_scores(
-                _converted(bundle), manifest, sign=sign, is_first_of_ties=is_first_of_ties
+                _converted(bundle, bundle.estimator),
+                manifest,
+                sign=sign,
+                is_first_of_ties=is_first_of_ties,
             )
 
 
-def _converted(bundle: Bundle) -> Any:
-    """Return the estimator as `onnx.ModelProto`: codes, and probabilities or decision values."""
+def _converted(bundle: Bundle, estimator: Any) -> Any:
+    """Return an estimator as `onnx.ModelProto`: codes, and probabilities or decision values."""
     width = bundle.manifest.features.width
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            model = bundle.classifier.to_onnx(bundle.estimator, width, OPSETS)
+            model = bundle.classifier.to_onnx(estimator, width, OPSETS)
         except Exception as exc:
             what = f"{bundle.classifier.type_name()} cannot convert it: {reason(exc)[:160]}"
             raise RefusedError("type", what) from exc
         if model is None:
-            model = _by_skl2onnx(bundle, width)
+            model = _by_skl2onnx(bundle, estimator, width)
     if len(model.graph.output) != 2:
         raise RefusedError("score", f"it has {len(model.graph.output)} outputs in ONNX, not 2")
     return model
 
 
-def _by_skl2onnx(bundle: Bundle, width: int) -> Any:
+def _by_skl2onnx(bundle: Bundle, estimator: Any, width: int) -> Any:
     import skl2onnx
     from skl2onnx.common.data_types import FloatTensorType
 
@@ -195,9 +205,9 @@ def _by_skl2onnx(bundle: Bundle, width: int) -> Any:
         options["raw_scores"] = True
     try:
         return skl2onnx.to_onnx(
-            bundle.estimator,
+            estimator,
             initial_types=[(INPUT, FloatTensorType([None, width]))],
-            options={id(bundle.estimator): options},
+            options={id(estimator): options},
             target_opset=OPSETS,
         )
     except Exception as exc:
@@ -227,6 +237,8 @@ def _described(bundle: Bundle, model: Any) -> bytes:
         "abstain_below": json.dumps(manifest.abstain_below),
         "dataset_sha256": manifest.training.fingerprint,
     }
+    if manifest.several is not None:
+        facts["thresholds"] = json.dumps(manifest.several.thresholds)
     del model.metadata_props[:]
     helper.set_model_props(model, {f"audioclf.{key}": value for key, value in facts.items()})
     content: bytes = model.SerializeToString()
@@ -249,7 +261,9 @@ def _differences(bundle: Bundle, content: bytes, rows: NDArray[np.float32]) -> t
         codes, scores = _run(content, batch)
         expected = bundle.model.scores_of(batch)
         worst = max(worst, _largest(scores, expected))
-        n_wrong += _count_wrong(codes, bundle.model.codes_of(batch), scores, expected)
+        n_wrong += (_count_wrong_states if bundle.model.is_several else _count_wrong)(
+            codes, bundle.model, batch, scores, expected
+        )
     return worst, n_wrong
 
 
@@ -269,7 +283,8 @@ def _compared(
 
 def _count_wrong(
     codes: NDArray[np.int64],
-    expected: NDArray[np.intp],
+    model: Model,
+    rows: NDArray[np.float32],
     onnx_scores: NDArray[np.float32],
     scores: NDArray[np.float64],
 ) -> int:
@@ -277,6 +292,7 @@ def _count_wrong(
 
     Where the scores are equal, the estimator has a rule, and the classes must be the same.
     """
+    expected = model.codes_of(rows)
     if codes.shape != expected.shape or codes.min() < 0 or codes.max() >= scores.shape[1]:
         return len(expected)
     at = np.arange(len(codes))
@@ -286,13 +302,28 @@ def _count_wrong(
     return int(((codes != expected) & ~rounding).sum())
 
 
+def _count_wrong_states(
+    states: NDArray[np.int64],
+    model: Model,
+    rows: NDArray[np.float32],
+    onnx_scores: NDArray[np.float32],
+    scores: NDArray[np.float64],
+) -> int:
+    """Count rows with other labels, except those whose scores differ only by rounding."""
+    several = model.manifest.several
+    assert several is not None
+    gaps = np.abs(scores - np.array(several.thresholds))
+    rounding = (gaps > 0) & (gaps <= 2 * np.maximum(np.abs(onnx_scores - scores), TOLERANCE))
+    return int(((states != model.states_of(rows)) & ~rounding).any(axis=1).sum())
+
+
 def _run(
     content: bytes, rows: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     import onnxruntime
 
     try:
-        codes, scores = open_session(content).run([LABEL, SCORES], {INPUT: rows})
+        codes, scores = open_session(content).run(None, {INPUT: rows})
     except Exception as exc:
         version = onnxruntime.__version__
         what = f"ONNX Runtime {version} cannot run the converted model: {reason(exc)[:160]}"

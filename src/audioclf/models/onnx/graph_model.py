@@ -16,15 +16,7 @@ from audioclf.base.errors import AudioclfError, FeatureError
 from audioclf.evaluation.views import Views
 from audioclf.models.bundle.self_check import FEATURE_TOLERANCE, SelfCheck, probe_signal
 from audioclf.models.model import Model
-from audioclf.models.onnx.names import (
-    CHECK_SCORES,
-    DIFFERENCE,
-    GRAPH,
-    INPUT,
-    LABEL,
-    SCORES,
-    WAVEFORM,
-)
+from audioclf.models.onnx.names import CHECK_SCORES, DIFFERENCE, GRAPH, WAVEFORM
 from audioclf.models.onnx.untrusted import open_untrusted
 from audioclf.models.refusal import RefusedError, reason, refusing
 
@@ -90,7 +82,8 @@ class GraphModel(Model):
     @property
     @override
     def row_width(self) -> int:
-        return self.manifest.features.width + len(self.classes) + 1
+        n_labels = len(self.classes) if self.is_several else 1
+        return self.manifest.features.width + len(self.classes) + n_labels
 
     @cached_property
     @override
@@ -125,7 +118,12 @@ class GraphModel(Model):
 
     @override
     def scores_of(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        return rows[:, self.manifest.features.width : -1].astype(np.float64)
+        first = self.manifest.features.width
+        return rows[:, first : first + len(self.classes)].astype(np.float64)
+
+    @override
+    def states_of(self, rows: NDArray[np.float32]) -> NDArray[np.int8]:
+        return rows[:, -len(self.classes) :].astype(np.int8)
 
     @override
     def codes_of(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -147,13 +145,15 @@ class GraphModel(Model):
 
     def _run(self, y: NDArray[np.float32]) -> NDArray[np.float32] | FeatureError:
         try:
-            label, scores, features = self.graph.session.run([LABEL, SCORES, INPUT], {WAVEFORM: y})
+            label, scores, features = self.graph.session.run(None, {WAVEFORM: y})
         except Exception as exc:  # noqa: BLE001  ONNX Runtime has a class for each of its codes
             return FeatureError(f"the graph of the model cannot be run: {reason(exc)[:160]}")
         row = np.concatenate([features.ravel(), scores.ravel(), np.ravel(label)])
-        row = row.astype(np.float32)
-        code = float(row[-1]) if len(row) == self.row_width else -1
-        if not (0 <= code < len(self.classes) and np.isfinite(row).all()):
+        row, width = row.astype(np.float32), self.row_width
+        labels = row[self.manifest.features.width + len(self.classes) :]
+        most = 1 if self.is_several else len(self.classes) - 1
+        is_sound = len(row) == width and labels.min() >= 0 and labels.max() <= most
+        if not (is_sound and np.isfinite(row).all()):
             return FeatureError("the graph of the model gives no finite numbers")
         return row
 

@@ -13,7 +13,16 @@ from audioclf.base.errors import DecodeError, FeatureError, ModelError
 from audioclf.components.onnx_graph import NotInOnnxError, OnnxGraph
 from audioclf.models.bundle.self_check import probe_signal
 from audioclf.models.onnx.export import OPSETS, to_onnx
-from audioclf.models.onnx.names import CHECK_SCORES, DIFFERENCE, INPUT, LABEL, SCORES, WAVEFORM
+from audioclf.models.onnx.fits import IR_VERSION, inserted
+from audioclf.models.onnx.names import (
+    CHECK_SCORES,
+    DIFFERENCE,
+    INPUT,
+    LABEL,
+    LABELS,
+    SCORES,
+    WAVEFORM,
+)
 from audioclf.models.onnx.session import open_session
 from audioclf.models.onnx.untrusted import open_untrusted
 from audioclf.models.refusal import reason
@@ -34,9 +43,6 @@ SOUND_TOLERANCE = 1e-2
 FEATURE_TOLERANCE = 0.05
 """Largest difference of a feature, in standard deviations over rows of training clips."""
 
-IR_VERSION = 8
-"""Version of the format: that of opset 17."""
-
 _OF_FEATURES = "features_"
 """Prefix of the names in the part from features to scores."""
 
@@ -56,7 +62,8 @@ def to_onnx_from_sound(
     """Convert a model to ONNX, and compare it with the original on made sounds and on these.
 
     The input is `waveform` [shape=(n_samples,)], float32: one mono sound in [-1, 1] at the rate of
-    the model. The outputs are `label`, int64, the position of the class, `scores`
+    the model. The outputs are `label`, int64, the position of the class, or `labels`, 1 or 0 for
+    each of several, `scores`
     [shape=(n_classes,)], float32, as `Model.scores` gives them, and the `features` that they depend
     on [shape=(n_features,)], float32. `trims` says whether the graph applies `audio.offset` and
     `audio.duration`. Errors are those of `to_onnx`, and ModelError if a featurizer cannot be
@@ -99,28 +106,25 @@ def _with_sound(bundle: Bundle, from_features: bytes, used: slice) -> bytes:
 
     model = onnx.load_from_string(from_features)
     metadata = {item.key: item.value for item in model.metadata_props}
-    inner = onnx.compose.add_prefix(model, _OF_FEATURES).graph
     graph = OnnxGraph()
     row = _row(graph, bundle, used)
-    (inner_input,) = inner.input
-    for node in inner.node:
-        node.input[:] = [row if name == inner_input.name else name for name in node.input]
-    graph.nodes += inner.node
+    label, scores = inserted(graph, model, row, _OF_FEATURES)
     first = graph.constant([0], np.int64)
-    ends = {LABEL: _OF_FEATURES + LABEL, SCORES: _OF_FEATURES + SCORES, INPUT: row}
-    for name, value in ends.items():
+    label_name = LABELS if bundle.model.is_several else LABEL
+    for name, value in {label_name: label, SCORES: scores, INPUT: row}.items():
         graph.nodes.append(helper.make_node("Squeeze", [value, first], [name]))
     n_classes, width = len(bundle.manifest.classes), bundle.manifest.features.width
+    label_shape = [n_classes] if bundle.model.is_several else []
     whole = helper.make_graph(
         graph.nodes,
         "audioclf",
         [helper.make_tensor_value_info(WAVEFORM, TensorProto.FLOAT, ["n_samples"])],
         [
-            helper.make_tensor_value_info(LABEL, TensorProto.INT64, []),
+            helper.make_tensor_value_info(label_name, TensorProto.INT64, label_shape),
             helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, [n_classes]),
             helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [width]),
         ],
-        [*graph.constants, *inner.initializer],
+        graph.constants,
     )
     complete = helper.make_model(
         whole, opset_imports=model.opset_import, ir_version=model.ir_version
@@ -193,7 +197,7 @@ def _compared(
             continue  # the model refuses it
         expected = model.scores_of(row[None])[0]
         try:
-            label, scores, features = session.run([LABEL, SCORES, INPUT], {WAVEFORM: y})
+            label, scores, features = session.run(None, {WAVEFORM: y})
         except Exception as exc:
             what = f"ONNX Runtime cannot run it on {name}: {reason(exc)[:160]}"
             raise _refused(bundle, what) from exc
@@ -204,8 +208,14 @@ def _compared(
         if difference > SOUND_TOLERANCE:
             what = f"a score of {name} differs by {difference:.2g}"
             raise _refused(bundle, f"{what} (tolerance {SOUND_TOLERANCE:g})")
-        if expected.max() - expected[label] > 2 * difference:
-            raise _refused(bundle, f"{name} has another class")
+        if model.manifest.several is not None:
+            gaps = np.abs(expected - model.manifest.several.thresholds)
+            is_wrong = bool((gaps[label != model.states_of(row[None])[0]] > 2 * difference).any())
+        else:
+            is_wrong = bool(expected.max() - expected[label] > 2 * difference)
+        if is_wrong:
+            what = "other labels" if model.is_several else "another class"
+            raise _refused(bundle, f"{name} has {what}")
         worst, count = max(worst, difference), count + 1
     return count, worst
 

@@ -1,0 +1,130 @@
+"""Graphs of one fit per class or rank, side by side, up to the scores and labels of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audioclf.components.onnx_graph import OnnxGraph
+from audioclf.evaluation.class_fits import ClassColumn, OneFitPerClass
+from audioclf.models.onnx.names import INPUT, LABEL, LABELS, SCORES
+from audioclf.models.onnx.scores import TIE
+
+if TYPE_CHECKING:
+    from audioclf.models.bundle.manifest import Manifest
+
+IR_VERSION = 8
+"""Version of the format: that of opset 17."""
+
+
+def inserted(graph: OnnxGraph, model: Any, value: str, prefix: str) -> list[str]:
+    """Add the nodes of a model whose input is a value, and return the names of its outputs."""
+    import onnx
+
+    inner = onnx.compose.add_prefix(model, prefix).graph
+    (inner_input,) = inner.input
+    for node in inner.node:
+        node.input[:] = [value if name == inner_input.name else name for name in node.input]
+    graph.nodes += inner.node
+    graph.constants += inner.initializer
+    return [output.name for output in inner.output]
+
+
+def graph_of_fits(
+    fits: OneFitPerClass,
+    manifest: Manifest,
+    converted: Callable[[Any], Any],
+    *,
+    sign: float,
+    opsets: Mapping[str, int],
+) -> Any:
+    """Return the graph from rows of features to labels and scores, as `onnx.ModelProto`.
+
+    `converted` makes a graph of an estimator. Several labels are 1 or 0 for each class, the label
+    of ordered classes is the position of one. `sign` is the order of the two columns of decision
+    values.
+    """
+    from onnx import TensorProto, helper
+
+    graph = OnnxGraph()
+    columns = _columns(graph, fits, manifest, converted, sign)
+    if manifest.ordered is not None:
+        columns = _of_ranks(graph, columns)
+    n_classes = len(manifest.classes)
+    scores = graph.op("Concat", *columns, axis=1)
+    if manifest.several is not None:
+        least = graph.constant(np.array(manifest.several.thresholds) - TIE)
+        name, label = LABELS, graph.op("GreaterOrEqual", scores, least)
+        label, shape = graph.cast(label, np.int64), ["n_rows", n_classes]
+    else:
+        highest = graph.op("ReduceMax", scores, axes=[1], keepdims=1)
+        is_top = graph.op("GreaterOrEqual", scores, graph.op("Sub", highest, graph.constant(TIE)))
+        name, label = LABEL, graph.op("ArgMax", graph.cast(is_top, np.float32), axis=1, keepdims=0)
+        shape = ["n_rows"]
+    for value, output in ((label, name), (scores, SCORES)):
+        graph.nodes.append(helper.make_node("Identity", [value], [output]))
+    tensor = helper.make_tensor_value_info
+    whole = helper.make_graph(
+        graph.nodes,
+        "audioclf",
+        [tensor(INPUT, TensorProto.FLOAT, ["n_rows", manifest.features.width])],
+        [
+            tensor(name, TensorProto.INT64, shape),
+            tensor(SCORES, TensorProto.FLOAT, ["n_rows", n_classes]),
+        ],
+        graph.constants,
+    )
+    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+    return helper.make_model(whole, opset_imports=imports, ir_version=IR_VERSION)
+
+
+def _columns(
+    graph: OnnxGraph,
+    fits: OneFitPerClass,
+    manifest: Manifest,
+    converted: Callable[[Any], Any],
+    sign: float,
+) -> list[str]:
+    """Return the score of each class or rank [shape=(n_rows, 1)]."""
+    zeros = graph.op("Mul", _column(graph, INPUT, 0), graph.constant(0.0))
+    scores: dict[int, str] = {}
+    columns = []
+    for code, part in enumerate(fits.estimators):
+        if isinstance(part, float):
+            columns.append(graph.op("Add", zeros, graph.constant(part)))
+            continue
+        is_shared = isinstance(part, ClassColumn)
+        owner, place = (part.estimator, part.code) if is_shared else (part, 1)
+        if id(owner) not in scores:
+            value = inserted(graph, converted(owner), INPUT, f"fit{code}_")[1]
+            if isinstance(getattr(owner, "classes_", ()), list):  # (n_classes, n_rows, 2)
+                value = graph.op("Gather", value, graph.constant(1, np.int64), axis=2)
+                value = graph.op("Transpose", value, perm=[1, 0])
+            elif manifest.scores == "decision":  # the decision value and its negative
+                value = graph.op("Mul", value, graph.constant(sign / 2))
+                value = graph.op("Softmax", value, axis=1)
+            scores[id(owner)] = value
+        columns.append(_column(graph, scores[id(owner)], place))
+    return columns
+
+
+def _column(graph: OnnxGraph, value: str, place: int) -> str:
+    return graph.op("Gather", value, graph.constant([place], np.int64), axis=1)
+
+
+def _of_ranks(graph: OnnxGraph, above: Sequence[str]) -> list[str]:
+    """Return the scores of ordered classes, by the operations of `scores_of_ranks`."""
+    low, high = [above[0]], [above[-1]]
+    for column in above[1:]:
+        low.append(graph.op("Min", low[-1], column))
+    for column in reversed(above[:-1]):
+        high.insert(0, graph.op("Max", high[0], column))
+    half = graph.constant(0.5)
+    falling = [
+        graph.op("Mul", graph.op("Add", *pair), half) for pair in zip(low, high, strict=True)
+    ]
+    differences = [graph.op("Sub", *pair) for pair in pairwise(falling)]
+    return [graph.op("Sub", graph.constant(1.0), falling[0]), *differences, falling[-1]]
