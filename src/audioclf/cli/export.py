@@ -92,13 +92,14 @@ def export(
     conversion = to_onnx(bundle, *([] if clips is None else [clips]))
     OutputFolder(target.parent).write_bytes(target.name, conversion.content)
     n_clips = 0 if clips is None else len(clips)
+    label, equal = _names(bundle)
     on = f"{n_clips} clips and " if n_clips else ""
     say(
-        f"{target}\n  input features [n, {bundle.manifest.features.width}], outputs label and "
+        f"{target}\n  input features [n, {bundle.manifest.features.width}], outputs {label} and "
         f"scores [n, {len(bundle.manifest.classes)}]\n  compared on {on}"
         f"{conversion.n_rows - n_clips} stored rows: "
         f"scores differ by at most {conversion.worst:.1e} (tolerance {TOLERANCE:g})\n"
-        f"  classes are equal on these and on {N_FRESH} made rows, where scores differ by at most "
+        f"  {equal} are equal on these and on {N_FRESH} made rows, where scores differ by at most "
         f"{conversion.worst_fresh:.1e}"
     )
 
@@ -127,12 +128,18 @@ def _export_sound(
         terms = weights.license or "unknown"
         complain("note", f"the graph holds the weights {weights.name}, licence: {terms}")
     on = f"{len(sounds)} clips and " if sounds else ""
+    label, equal = _names(bundle)
     say(
-        f"{target}\n  input waveform [n_samples], mono, {bundle.model.sr} Hz; outputs label and "
+        f"{target}\n  input waveform [n_samples], mono, {bundle.model.sr} Hz; outputs {label} and "
         f"scores [{len(bundle.manifest.classes)}]\n  compared on {on}"
-        f"{conversion.n_sounds - len(sounds)} made sounds: classes are equal, and scores differ "
+        f"{conversion.n_sounds - len(sounds)} made sounds: {equal} are equal, and scores differ "
         f"by at most {conversion.worst:.1e} (tolerance {SOUND_TOLERANCE:g})"
     )
+
+
+def _names(bundle: Bundle) -> tuple[str, str]:
+    """Return the name of the first output, and the word for its values."""
+    return ("labels", "labels") if bundle.model.is_several else ("label", "classes")
 
 
 def _target(file: Path, out: Path | None, to: str) -> Path:

@@ -43,8 +43,11 @@ for path in sys.argv[1:]:
     y = {mono}
     n = -(-len(y) * rate // sr)
     y = np.fft.irfft(np.fft.rfft(y), n) * n / len(y) if sr != rate else y  # resampled
-    label, scores = session.run(["label", "scores"], {{"waveform": y.astype(np.float32)}})
-    name = classes[int(label)] if scores[int(label)] >= least else None
+    label, scores, _ = session.run(None, {{"waveform": y.astype(np.float32)}})
+    if label.ndim:  # 1 or 0 for each of several labels
+        name = ";".join(classes[code] for code in np.flatnonzero(label))
+    else:
+        name = classes[int(label)] if scores[int(label)] >= least else None
     print(path, name, dict(zip(classes, scores.round(6).tolist())))
 '''
 

@@ -36,11 +36,13 @@ async function samplesOf(body, parameters) {
 async function scored(y, first, last) {
   const [ort, session] = await (opened ??= open());
   const given = new ort.Tensor("float32", y.slice(first, last), [last - first]);
-  const { label, scores } = await session.run({ waveform: given }, ["label", "scores"]);
-  const code = Number(label.data[0]), score = scores.data[code];
+  const { label, labels, scores } = await session.run({ waveform: given });
+  const code = label ? Number(label.data[0]) : 0, score = scores.data[code];
+  const answer = labels
+    ? { labels: facts.classes.filter((_, i) => Number(labels.data[i])) }
+    : { score, label: score < (facts.abstain_below ?? 0) ? null : facts.classes[code] };
   return {
-    start: first / facts.sr, end: last / facts.sr, score,
-    label: score < (facts.abstain_below ?? 0) ? null : facts.classes[code],
+    ...answer, start: first / facts.sr, end: last / facts.sr,
     scores: Object.fromEntries(facts.classes.map((name, i) => [name, scores.data[i]])),
   };
 }
