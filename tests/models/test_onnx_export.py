@@ -179,9 +179,10 @@ def test_a_converter_that_is_wrong_without_a_word_is_found(
     bundle: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = bundle("logistic_regression", C=1.0)
-    other = onnx_export._converted(bundle("logistic_regression", C=0.01)).SerializeToString()
+    worse = bundle("logistic_regression", C=0.01)
+    other = onnx_export._converted(worse, worse.estimator).SerializeToString()
 
-    def wrong(_: Bundle) -> Any:
+    def wrong(_: Bundle, estimator: Any) -> Any:
         import onnx
 
         return onnx.load_from_string(other)
