@@ -131,6 +131,16 @@ def test_windows_without_a_label_of_the_dataset_are_left_out_and_counted(tmp_pat
     assert "1 reviewed window left out: skipped" in text
 
 
+@pytest.mark.parametrize("label", ["a;;?", "owl;", "owl;owl"])
+def test_labels_edited_to_something_else_are_named_with_their_line(
+    tmp_path: Path, label: str
+) -> None:
+    with pytest.raises(
+        DatasetError, match=rf"reviewed.csv, line 3: label is {label!r}, which".replace("?", "[?]")
+    ):
+        added(tmp_path, [answer(1, "owl"), answer(2, label)], several=True)
+
+
 def test_of_several_labels_none_and_unasked_classes_count_as_such(tmp_path: Path) -> None:
     rows = [answer(1, ""), answer(2, "?owl;wren")]
     whole = dataset(tmp_path, several=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import audioclf
-from audioclf.base.errors import ConfigError, DatasetError, ModelError
+from audioclf.base.errors import EXIT_DATASET, ConfigError, DatasetError, ModelError
 from audioclf.evaluation.metrics.estimate import estimates
 from audioclf.runs.comparing import compare_runs
 from audioclf.runs.reading import read_run
@@ -148,6 +148,17 @@ def test_ordered_classes_keep_their_order(degrees: Any, table: Path) -> None:
     scores = model.scores(sounds)
     np.testing.assert_allclose(scores.sum(axis=1), 1.0)
     assert model.predict(sounds) == [DEGREES[code] for code in scores.argmax(axis=1)]
+
+
+def test_a_model_is_not_evaluated_on_classes_in_another_order(
+    degrees: Any, table: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "other.yaml"
+    data = config_of(table, {"ordered": ["severe", "mild", "none"]}, "degree")
+    config.write_text(json.dumps(data), encoding="utf-8")
+    said = run_cli("evaluate", degrees.folder, config, code=EXIT_DATASET).stderr
+    assert "has the order severe, mild, none, and" in said
+    assert "Set `target: {ordered: [none, mild, severe]}` in the config" in said
 
 
 @pytest.mark.parametrize(

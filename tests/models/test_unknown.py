@@ -90,6 +90,19 @@ def test_the_distance_is_that_of_mahalanobis_with_the_covariance_of_the_model() 
 
 
 @pytest.mark.slow
+def test_a_weight_counts_in_the_distance_as_that_number_of_clips() -> None:
+    rng = np.random.default_rng(0)
+    rows, codes = rng.normal(size=(90, 4)).astype(np.float32), np.arange(90) % 3
+    rows += codes[:, None]
+    counts = rng.integers(0, 4, 90)
+    weighted = ClassDistance.fit(rows, codes, seed=0, weights=counts.astype(np.float64))
+    repeated = ClassDistance.fit(np.repeat(rows, counts, 0), np.repeat(codes, counts), seed=0)
+    assert weighted.of(rows) == pytest.approx(repeated.of(rows), rel=0.02)
+    assert weighted.of(rows) != pytest.approx(
+        ClassDistance.fit(rows, codes, seed=0).of(rows), rel=0.02
+    )
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_means_that_are_not_finite_are_refused(value: float) -> None:
     X, y = clusters(40, FAR, 0)

@@ -17,6 +17,7 @@ from typing import Any
 
 from audioclf.base.errors import DatasetError
 from audioclf.base.text import csv_cell, csv_text
+from audioclf.dataset.label_cells import parse_labels
 from audioclf.dataset.label_sets import SEPARATOR, join_labels, split_labels
 from audioclf.dataset.listing import list_archive
 from audioclf.dataset.sources import AudioSource, FileSource, PartSource, Span
@@ -261,10 +262,19 @@ def _read(path: Path, text: str) -> Table:
     return table
 
 
+def _check_labels(text: str) -> None:
+    """Raise a ValueError for labels that were edited by hand to something else."""
+    try:
+        parse_labels(text)
+    except ValueError as exc:
+        raise ValueError(f"label is {text!r}, which {exc}") from exc
+
+
 def _windows(table: Table) -> Iterator[tuple[Cells, Window]]:
     classes = classes_in(table.columns)
     for row in table.rows:
         try:
+            _check_labels(csv_text(row.cells.get("label") or ""))
             yield row.cells, _window(row.cells, classes)
         except ValueError as exc:
             table.problems.add(row.line, str(exc))

@@ -20,7 +20,7 @@ from audioclf.models.refusal import RefusedError, refusing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audioclf.dataset.targets import Codes
+    from audioclf.dataset.targets import Codes, Weights
     from audioclf.models.bundle.manifest import Manifest
 
     Floats = NDArray[np.float32]
@@ -47,16 +47,33 @@ class ClassDistance:
     noise: Floats
 
     @classmethod
-    def fit(cls, rows: Floats, codes: Codes, *, seed: int) -> ClassDistance:
+    def fit(
+        cls, rows: Floats, codes: Codes, *, seed: int, weights: Weights | None = None
+    ) -> ClassDistance:
         """Fit it on rows [shape=(n_rows, n_features)] of known classes."""
         from sklearn.decomposition import PCA
 
-        center, scale = rows.mean(axis=0), rows.std(axis=0)
+        if weights is None:
+            center, scale = rows.mean(axis=0), rows.std(axis=0)
+        else:
+            used = weights > 0
+            rows, codes, weights = rows[used], codes[used], weights[used]
+            center = np.average(rows, axis=0, weights=weights)
+            scale = np.sqrt(np.average(np.square(rows - center), axis=0, weights=weights))
         scale[scale == 0] = 1.0
         standard = (rows - center) / scale
         present, of_row = np.unique(codes, return_inverse=True)
-        means = np.stack([standard[of_row == code].mean(axis=0) for code in range(len(present))])
+        of_class = [of_row == code for code in range(len(present))]
+        own = [None if weights is None else weights[of] for of in of_class]
+        means = np.stack(
+            [
+                np.average(standard[of], axis=0, weights=w)
+                for of, w in zip(of_class, own, strict=True)
+            ]
+        )
         within = standard - means[of_row]
+        if weights is not None:
+            within *= np.sqrt(weights / weights.mean())[:, None]
         freedom = max(1, len(rows) - len(present))
         # Three rows for each direction, or its variance is that of few rows.
         n_components = max(1, min(MAX_COMPONENTS, freedom // 3, rows.shape[1] - 1))

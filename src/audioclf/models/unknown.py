@@ -146,7 +146,10 @@ class Search:
         )
         distance = None
         if self.settings.method == "distance":
-            distance = ClassDistance.fit(self.rows, self.targets.codes, seed=self.seed)
+            weights = self.targets.weights
+            distance = ClassDistance.fit(
+                self.rows, self.targets.codes, seed=self.seed, weights=weights
+            )
         return UnknownRule(record, distance), (*notes, sentence(record))
 
     def _classes_to_leave_out(self) -> tuple[list[int], tuple[str, ...]]:
@@ -211,7 +214,8 @@ class Search:
         distances = []
         for fold in folds:
             train = fold.train
-            model = ClassDistance.fit(self.rows[train], self.targets.codes[train], seed=self.seed)
+            codes, weights = self.targets.codes[train], self.targets.weights_of(train)
+            model = ClassDistance.fit(self.rows[train], codes, seed=self.seed, weights=weights)
             distances.append(model.of(self.rows[fold.test]))
         return _Rows(self.targets, test, np.concatenate(distances))
 

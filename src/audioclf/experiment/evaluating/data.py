@@ -120,6 +120,7 @@ def load_shared(
             f"{dataset.name} has {has[0]}, and {models[0].name} gives {gives[0]}",
             hint=f"Use a config, with `{gives[1]}` in its dataset.",
         )
+    _check_order(dataset, models)
     known = [set(each.model.classes) for each in models]
     shared = set(dataset.classes).intersection(*known)
     if not shared:
@@ -135,6 +136,19 @@ def load_shared(
         return dataset.with_clips(clips, classes=shared), notes
     clips = [clip for clip in dataset if clip.label in shared]
     return dataset.with_clips(clips, classes=shared.union(*known)), notes
+
+
+def _check_order(dataset: Dataset, models: Sequence[NamedModel]) -> None:
+    """Refuse ordered classes whose order lacks a class of a model, or has another order."""
+    for each in models if dataset.is_ordered else ():
+        order = [name for name in dataset.target if name in each.model.classes]
+        if order != list(each.model.classes):
+            names = ", ".join(each.model.classes)
+            raise DatasetError(
+                f"{dataset.name} has the order {', '.join(dataset.target)}, and {each.name} has "
+                f"{names}",
+                hint=f"Set `target: {{ordered: [{names}]}}` in the config, the order of the model.",
+            )
 
 
 def _tested(dataset: Dataset) -> Dataset:
