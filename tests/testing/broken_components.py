@@ -335,7 +335,12 @@ ACTS: dict[str, dict[str, tuple[str, Callable[[Any], object]]]] = {
 
 def derived(name: str, base: type[Component], **attributes: Any) -> Any:
     """Make a component of this module whose class has another name."""
-    named = {"__doc__": "Breaks a promise.", "__module__": __name__, "__qualname__": name}
+    named: dict[str, Any] = {
+        "__doc__": "Breaks a promise.",
+        "__module__": __name__,
+        "__qualname__": name,
+    }
+    named |= {"model_config": ConfigDict(use_attribute_docstrings=False)}  # it has no source
     metaclass: Any = type(base)
     globals()[name] = cls = metaclass(name, (base,), {**named, **attributes})
     return cls

@@ -29,6 +29,7 @@ from audioclf.testing import (
 from audioclf.testing.capture import captured_stdout, unpickled_classes
 from audioclf.testing.parametrize import component_id
 from tests.conftest import REPO
+from tests.testing import estimators
 from tests.testing.broken_components import BROKEN, Blind, Files, Level, Nearest
 
 EVERY = {
@@ -200,3 +201,16 @@ def test_an_authors_test_file_reports_as_pytest_does(tmp_path: Path) -> None:
     expected = "XFAIL test_plugin.py::test_expected[level-writes_nothing_to_stdout] - it talks"
     assert expected in lines
     assert re.search(r"2 failed, \d+ passed, 12 skipped, 1 xfailed in", lines[-1])
+
+
+def test_a_fit_that_many_checks_look_at_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits: list[int] = []
+    fit = estimators.Nearest.fit
+
+    def counted(self: Any, X: Any, y: Any) -> Any:
+        fits.append(len(y))
+        return fit(self, X, y)
+
+    monkeypatch.setattr(estimators.Nearest, "fit", counted)
+    assert {outcome.status for outcome in run_checks(Nearest())} == {"ok", "skipped"}
+    assert len(fits) <= 10

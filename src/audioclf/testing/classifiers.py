@@ -13,12 +13,13 @@ from audioclf.components.batches import Batches
 from audioclf.testing.capture import unpickled_classes
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, no_error, promise
 from audioclf.testing.example import SEED
-from audioclf.testing.exercise import fitted, scores_of, shape_for, toy_for
+from audioclf.testing.exercise import fitted, scores_of, shape_for, toy_fit, toy_for
 
 if TYPE_CHECKING:
     from audioclf.components.classifier import Classifier
 
 _LEARNED = 0.9
+_OVERLAP = 8.0
 _CLEAR = 0.5
 _THREADS = 3
 _ONNX_TOLERANCE = 1e-5
@@ -56,9 +57,9 @@ def estimator_clones(classifier: Classifier) -> None:
 def takes_two_and_three_classes(classifier: Classifier) -> None:
     """Two and three classes can be learned; predictions are labels of these classes."""
     for n_classes in (2, 3):
-        X, y = toy_for(classifier, n_classes)
         with no_error(f"{n_classes} classes raised"):
-            labels = np.asarray(fitted(classifier, X, y).predict(X.copy()))
+            X, y, estimator = toy_fit(classifier, n_classes)
+            labels = np.asarray(estimator.predict(X.copy()))
         if labels.shape != y.shape or not np.isin(labels, np.arange(n_classes)).all():
             what = f"{labels.shape} with labels {np.unique(labels)[:5]}"
             raise CheckFailedError(f"{n_classes} classes: predict returned {what}")
@@ -69,8 +70,8 @@ def numbers_are_finite(classifier: Classifier) -> None:
     """A classifier that learns numbers predicts a finite one for each row."""
     from audioclf.evaluation.predictions import numbers_of_rows
 
-    X, y = toy_for(classifier, spread=8.0)
-    numbers_of_rows(classifier.scorer(fitted(classifier, X, y)), X)
+    X, _, estimator = _overlapping(classifier)
+    numbers_of_rows(classifier.scorer(estimator), X)
 
 
 @promise("classifier", target="class")
@@ -78,9 +79,8 @@ def scores_are_finite_and_sum_to_one(classifier: Classifier) -> None:
     """Probabilities are finite, not negative, and sum to 1; decision values are finite."""
     from audioclf.evaluation.predictions import predict_rows
 
-    X, y = toy_for(classifier, spread=8.0)
-    scorer = classifier.scorer(fitted(classifier, X, y))
-    if predict_rows(scorer, X, np.arange(len(X)), 2).scores is None:
+    X, _, estimator = _overlapping(classifier)
+    if predict_rows(classifier.scorer(estimator), X, np.arange(len(X)), 2).scores is None:
         raise CheckSkippedError("it has neither predict_proba nor decision_function")
 
 
@@ -114,8 +114,7 @@ def a_fold_may_lack_a_class(classifier: Classifier) -> None:
 @promise("classifier")
 def a_row_alone_is_predicted_as_among_others(classifier: Classifier) -> None:
     """A row alone gets the same label and scores as in a batch."""
-    X, y = toy_for(classifier, spread=8.0)
-    estimator = fitted(classifier, X, y)
+    X, _, estimator = _overlapping(classifier)
     labels, scores = estimator.predict(X.copy()), scores_of(estimator, X)
     for index in range(0, len(X), 20):
         row = X[index : index + 1]
@@ -131,8 +130,8 @@ def a_row_alone_is_predicted_as_among_others(classifier: Classifier) -> None:
 @promise("classifier")
 def same_seed_same_output(classifier: Classifier) -> None:
     """The same seed on the same rows gives the same predictions and scores."""
-    X, y = toy_for(classifier, spread=8.0)
-    first, second = (fitted(classifier, X, y) for _ in range(2))
+    X, y, first = _overlapping(classifier)
+    second = fitted(classifier, X, y)
     if not np.array_equal(first.predict(X.copy()), second.predict(X.copy())) or not _equal(
         scores_of(first, X), scores_of(second, X)
     ):
@@ -157,8 +156,8 @@ def rows_are_left_alone(classifier: Classifier) -> None:
 @promise("classifier")
 def learns_a_separable_toy(classifier: Classifier) -> None:
     """Two classes, or numbers, that lie far apart are learned."""
-    X, y = toy_for(classifier)
-    predicted = fitted(classifier, X, y).predict(toy_for(classifier, seed=1)[0])
+    _, y, estimator = toy_fit(classifier)
+    predicted = estimator.predict(toy_for(classifier, seed=1)[0])
     if classifier.learns() == "number":
         explained = 1.0 - np.mean((predicted - y) ** 2) / np.var(y)
         if explained < _LEARNED:
@@ -225,8 +224,7 @@ def saves_and_loads_without_pickle(classifier: Classifier) -> None:
     from audioclf.models.estimators.store import dump_estimator, restore_estimator
     from audioclf.models.refusal import RefusedError
 
-    X, y = toy_for(classifier, spread=8.0)
-    estimator = fitted(classifier, X, y)
+    X, _, estimator = _overlapping(classifier)
     inner, kept = classifier.unwrapped(estimator)
     with unpickled_classes() as unpickled:
         try:
@@ -260,8 +258,7 @@ def converts_to_onnx(classifier: Classifier) -> None:
         import onnxruntime
     except ImportError as exc:
         raise CheckSkippedError(f"onnx and onnxruntime are not installed: {exc}") from exc
-    X, y = toy_for(classifier, spread=8.0)
-    estimator = fitted(classifier, X, y)
+    X, _, estimator = _overlapping(classifier)
     model = classifier.to_onnx(estimator, X.shape[1], OPSETS)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -292,8 +289,7 @@ def leaves_parallelism_to_the_run(classifier: Classifier) -> None:
     """It uses one core, and does not change the limits of thread pools."""
     from threadpoolctl import threadpool_limits
 
-    X, y = toy_for(classifier)
-    estimator = fitted(classifier, X, y)  # the first fit may load a library with a pool
+    X, y, estimator = toy_fit(classifier)  # the first fit may load a library with a pool
     for name, value in estimator.get_params(deep=True).items():
         if name.rpartition("__")[2] in _PARALLEL and value not in (None, 1):
             raise CheckFailedError(f"{name} is {value}; how parallel a run is belongs to the run")
@@ -323,6 +319,11 @@ class _SmallBatches(Batches):
         return 1000
 
 
+def _overlapping(classifier: Classifier) -> tuple[Any, Any, Any]:
+    """Return rows of two classes that overlap, their labels, and an estimator fitted on them."""
+    return toy_fit(classifier, spread=_OVERLAP)
+
+
 def _use(classifier: Classifier, X: Any, y: Any) -> None:
     estimator: Any = classifier.build(random_state=SEED)
     estimator.fit(X, y, **shape_for(classifier, X))
@@ -334,9 +335,8 @@ def _use(classifier: Classifier, X: Any, y: Any) -> None:
 
 def _fitted_on(n_classes: int, classifier: Classifier) -> tuple[Any, Any, Any]:
     """Return rows and labels, and an estimator that was fitted on them."""
-    X, y = toy_for(classifier, n_classes)
     try:
-        return X, y, fitted(classifier, X, y)
+        return toy_fit(classifier, n_classes)
     except Exception as exc:
         if n_classes == 2:
             raise

@@ -15,12 +15,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from audioclf.base.process_state import global_state, isolated_process_state, random_state
 from audioclf.components.component import Component
 from audioclf.components.fields import ComponentBuilder, validate_component
-from audioclf.testing.capture import captured_stdout
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, no_error, promise
-from audioclf.testing.exercise import exercise
+from audioclf.testing.exercise import observed, once
 from audioclf.testing.other_process import exercised_in_other_process
 
 HEAVY = frozenset(
@@ -146,10 +144,7 @@ def leaves_the_interpreter_running(component: Component) -> None:
 @promise()
 def writes_nothing_to_stdout(component: Component) -> None:
     """Nothing is written to stdout, which is reserved for the results of commands."""
-    exercise(component)  # the first import of a library may print
-    with captured_stdout() as written:
-        exercise(component)
-    if text := "".join(written):
+    if text := once(component, observed).written:
         first = text.strip().split("\n")[0][:60]
         raise CheckFailedError(f"it writes to stdout: {first!r}; use `logging` or `warnings`")
 
@@ -157,13 +152,7 @@ def writes_nothing_to_stdout(component: Component) -> None:
 @promise()
 def leaves_random_state_alone(component: Component) -> None:
     """Global random generators are neither used nor seeded."""
-    with isolated_process_state():
-        exercise(component)  # the first import of a library may draw
-    before = random_state()
-    exercise(component)
-    after = random_state()
-    touched = [name for name in before if before[name] != after[name]]
-    if touched:
+    if touched := once(component, observed).random:
         raise CheckFailedError(
             f"it draws from or seeds {_names(touched)}; use `np.random.default_rng(seed)`"
         )
@@ -172,13 +161,7 @@ def leaves_random_state_alone(component: Component) -> None:
 @promise()
 def leaves_global_state_alone(component: Component) -> None:
     """Directory, environment, locale, warning filters and numpy's error state stay as they are."""
-    with isolated_process_state():
-        exercise(component)  # the first import of a library may set something
-    before = global_state()
-    exercise(component)
-    after = global_state()
-    changed = [name for name in before if before[name] != after[name]]
-    if changed:
+    if changed := once(component, observed).settings:
         raise CheckFailedError(f"it changes {_names(changed)} for the whole process")
 
 

@@ -1,20 +1,67 @@
-"""One use of a component, as in a run."""
+"""Uses of a component, as in a run; those that several checks look at are made once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from audioclf.base.process_state import global_state, isolated_process_state, random_state
 from audioclf.components.augmenter import Augmenter
 from audioclf.components.classifier import Classifier
 from audioclf.components.component import Component
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.loader import Loader
+from audioclf.testing.capture import captured_stdout
 from audioclf.testing.example import N_FRAMES, SEED, SR, noise, toy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+
+class _Kept:
+    """Results of the component that is checked at present."""
+
+    component: Component | None = None
+    results: dict[Any, Any] = {}  # noqa: RUF012  replaced with each component
+
+
+def once(component: Component, function: Callable[..., T], *args: Any) -> T:
+    """Return `function(component, *args)`, called once until another component is checked."""
+    if _Kept.component is not component:
+        _Kept.component, _Kept.results = component, {}
+    key = function, args
+    if key not in _Kept.results:
+        _Kept.results[key] = function(component, *args)
+    result: T = _Kept.results[key]
+    return result
+
+
+class Observed(NamedTuple):
+    """The changes by one use: text on stdout, and parts of the state of the process."""
+
+    written: str
+    random: list[str]
+    settings: list[str]
+
+
+def observed(component: Component) -> Observed:
+    """Use a component a second time, because the first one imports libraries, which do more."""
+    with isolated_process_state():
+        exercise(component)
+    random, settings = random_state(), global_state()
+    with captured_stdout() as written:
+        exercise(component)
+    return Observed(
+        "".join(written), _changed(random, random_state()), _changed(settings, global_state())
+    )
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return [name for name in before if before[name] != after[name]]
 
 
 def exercise(component: Component) -> None:
@@ -38,6 +85,21 @@ def fitted(component: Classifier, X: NDArray[Any], y: NDArray[Any], seed: int = 
     estimator: Any = component.build(random_state=seed)
     estimator.fit(X.copy(), y.copy(), **shape_for(component, X))
     return estimator
+
+
+def toy_fit(component: Classifier, n_classes: int = 2, spread: float = 1.0) -> tuple[Any, Any, Any]:
+    """Return rows and labels of `toy_for`, and an estimator fitted on them.
+
+    It is fitted once, unless `build` returns one estimator again and again.
+    """
+    if component.build(random_state=SEED) is component.build(random_state=SEED):
+        return _toy_fit(component, n_classes, spread)
+    return once(component, _toy_fit, n_classes, spread)
+
+
+def _toy_fit(component: Classifier, n_classes: int, spread: float) -> tuple[Any, Any, Any]:
+    X, y = toy_for(component, n_classes, spread=spread)
+    return X, y, fitted(component, X, y)
 
 
 def toy_for(component: Classifier, n_classes: int = 2, **options: Any) -> tuple[Any, Any]:

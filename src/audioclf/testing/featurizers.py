@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from audioclf.components.featurizer import Featurizer
 from audioclf.components.onnx_graph import NotInOnnxError
 from audioclf.testing.check import CheckFailedError, CheckSkippedError, no_error, promise
 from audioclf.testing.example import N_SAMPLES, SR, click, noise, silence, tone
+from audioclf.testing.exercise import once
 from audioclf.testing.imports import canonical_name, imported_libraries
 
 if TYPE_CHECKING:
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 
 _ONNX_TOLERANCE = 1e-3
 """Relative to the greatest feature."""
+_SOUNDS: dict[str, Callable[[], NDArray[np.float32]]] = {
+    "noise": noise,
+    "a tone": tone,
+    "a click": click,
+    "silence": silence,
+}
 _THREADS = 4
 _ROUNDS = 8
 
@@ -29,8 +37,8 @@ _ROUNDS = 8
 @promise("featurizer")
 def returns_a_matrix(featurizer: Featurizer) -> None:
     """`extract` returns a finite float32 matrix (n_bins, n_frames), with `row_names` if any."""
-    for name, y in {"noise": noise(), "a tone": tone(), "a click": click()}.items():
-        F = _extract(featurizer, y)
+    for name in ("noise", "a tone", "a click"):
+        F = _features_of(featurizer, name)
         _check_matrix(F, name)
         with no_error("row_names raised"):
             rows = len(featurizer.row_names(SR))
@@ -41,7 +49,7 @@ def returns_a_matrix(featurizer: Featurizer) -> None:
 @promise("featurizer")
 def silence_is_finite(featurizer: Featurizer) -> None:
     """Silence has finite features."""
-    F: Any = np.asarray(_extract(featurizer, silence()))
+    F: Any = np.asarray(_features_of(featurizer, "silence"))
     if not np.isfinite(F).all():
         raise CheckFailedError(f"silence gives {np.sum(~np.isfinite(F))} NaN or infinite values")
 
@@ -89,9 +97,9 @@ def gives_the_same_in_onnx(featurizer: Featurizer) -> None:
         raise CheckSkippedError(str(exc)) from exc
     except ImportError as exc:
         raise CheckSkippedError(f"onnx and onnxruntime are not installed: {exc}") from exc
-    for name, y in {"noise": noise(), "a tone": tone(), "silence": silence()}.items():
-        expected = _extract(featurizer, y)
-        (F,) = session.run(None, {WAVEFORM: y})
+    for name in ("noise", "a tone", "silence"):
+        expected = _features_of(featurizer, name)
+        (F,) = session.run(None, {WAVEFORM: _SOUNDS[name]()})
         if F.shape != expected.shape:
             raise CheckFailedError(f"ONNX gives {name} a matrix of {F.shape}, not {expected.shape}")
         worst = float(np.abs(F - expected).max())
@@ -102,17 +110,15 @@ def gives_the_same_in_onnx(featurizer: Featurizer) -> None:
 @promise("featurizer")
 def same_clip_same_features(featurizer: Featurizer) -> None:
     """The same clip gives the same features, to the last bit."""
-    first, second = (_extract(featurizer, noise()) for _ in range(2))
-    if not _same(first, second):
+    if not once(featurizer, _is_deterministic):
         raise CheckFailedError("two calls on one clip give different features")
 
 
 @promise("featurizer")
 def features_depend_on_the_sound(featurizer: Featurizer) -> None:
     """Noise, two tones and a click do not all have the same features."""
-    first, *others = (
-        _extract(featurizer, y) for y in (noise(), tone(), tone(frequency=3e3), click())
-    )
+    first, *others = (_features_of(featurizer, name) for name in ("noise", "a tone", "a click"))
+    others.append(_extract(featurizer, tone(frequency=3e3)))
     if all(F.shape == first.shape and np.allclose(F, first, 1e-5, 1e-8) for F in others):
         raise CheckFailedError(
             "noise, two tones and a click have the same features; does `extract` use the waveform?"
@@ -155,10 +161,8 @@ def shape_depends_on_length_alone(featurizer: Featurizer) -> None:
     """Clips of one length have features of one shape."""
     if not featurizer.has_steady_frames():
         raise CheckSkippedError("has_steady_frames returns False")
-    shapes = {
-        name: _extract(featurizer, y).shape
-        for name, y in {"noise": noise(), "silence": silence(), "a click": click()}.items()
-    }
+    names = ("noise", "silence", "a click")
+    shapes = {name: _features_of(featurizer, name).shape for name in names}
     if len(set(shapes.values())) > 1:
         listed = ", ".join(f"{shape} for {name}" for name, shape in shapes.items())
         raise CheckFailedError(f"clips of one length have several shapes: {listed}")
@@ -223,7 +227,7 @@ def samples_per_frame_is_a_number(featurizer: Featurizer) -> None:
 def views_are_alike(featurizer: Featurizer) -> None:
     """The first view equals `extract`; all views have its shape and pooling."""
     first, *others = featurizer.views()
-    plain = _extract(featurizer, noise())
+    plain = _features_of(featurizer, "noise")
     _need_determinism(featurizer)
     if not _same(_extract(first, noise()), plain):
         raise CheckFailedError("the first view differs from extract")
@@ -261,6 +265,19 @@ def _extract(featurizer: Featurizer, y: NDArray[np.float32]) -> Any:
     return featurizer.extract(y.copy(), SR)
 
 
+def _features_of(featurizer: Featurizer, sound: str) -> Any:
+    """Return the features of one of `_SOUNDS`, which is extracted once."""
+    return once(featurizer, _sound_features, sound)
+
+
+def _sound_features(featurizer: Featurizer, sound: str) -> Any:
+    return _extract(featurizer, _SOUNDS[sound]())
+
+
+def _is_deterministic(featurizer: Featurizer) -> bool:
+    return _same(_features_of(featurizer, "noise"), _extract(featurizer, noise()))
+
+
 def _check_matrix(F: Any, name: str) -> None:
     if not isinstance(F, np.ndarray) or F.ndim != 2 or 0 in F.shape:
         shape = getattr(F, "shape", type(F).__name__)
@@ -277,7 +294,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _need_determinism(featurizer: Featurizer) -> None:
-    if not _same(_extract(featurizer, noise()), _extract(featurizer, noise())):
+    if not once(featurizer, _is_deterministic):
         raise CheckSkippedError("one clip alone gives different features each time")
 
 
