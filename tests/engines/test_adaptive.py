@@ -75,6 +75,28 @@ def test_work_is_begun_early_where_processes_run(engine: AdaptiveEngine, speed_u
     assert all((pid != os.getpid()) == is_running for pid, _ in results)
 
 
+def test_processes_that_were_begun_are_used_as_soon_as_they_are_ready(
+    engine: AdaptiveEngine,
+) -> None:
+    with engine:
+        engine.begin(tasks.scaled, shared={"factor": 1, "offsets": [0]})
+        outcomes = dict(engine.map(process_and_thread, range(8)))
+        assert engine._starting is not None
+        engine._starting.join()
+        later = dict(engine.map(process_and_thread, range(8)))
+    assert sorted(outcomes) == sorted(later) == list(range(8))
+    assert os.getpid() not in {pid for pid, _ in later.values()}
+
+
+def test_processes_that_cannot_be_begun_are_chosen_by_their_speed_as_ever(
+    engine: AdaptiveEngine,
+) -> None:
+    with engine:
+        engine.begin(tasks.raising, shared=threading.Lock())
+        assert dict(engine.map(tasks.square, range(50))) == {n: n * n for n in range(50)}
+        assert engine._chosen is not engine.processes
+
+
 def test_work_begun_early_that_fails_in_a_process_is_done_here(engine: AdaptiveEngine) -> None:
     here = os.getpid()
 

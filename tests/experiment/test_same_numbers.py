@@ -65,8 +65,13 @@ def one(shared_config: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{"jobs": 3}, {"jobs": 2, "isolate": True}])
 def test_jobs_and_engines_change_no_byte(
-    options: dict[str, Any], one: Path, shared_config: Path, tmp_path: Path
+    options: dict[str, Any],
+    one: Path,
+    shared_config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("audioclf.experiment.run.MANY_CLIPS", 0)  # processes are begun early
     out = tmp_path / "other"
     audioclf.run(shared_config, overrides=WHOLE, out=out, cache=False, **options)
     assert_same(one, out)

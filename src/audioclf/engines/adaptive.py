@@ -7,12 +7,16 @@ take a second to start.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 
 from typing_extensions import override
 
+from audioclf.base.errors import AudioclfError
 from audioclf.engines.base import Engine, Job, WorkerError
 from audioclf.engines.local import ProcessEngine, ThreadEngine
 from audioclf.engines.sharing import packed
@@ -42,14 +46,33 @@ class AdaptiveEngine(Engine):
         self._threads = ThreadEngine(jobs)
         self._one = ThreadEngine(1)
         self._chosen: Engine | None = None
+        self._starting: threading.Thread | None = None
+
+    @override
+    def begin(self, fn: Callable[..., Any], *, shared: Any = None) -> None:
+        """Start the worker processes; until they are ready, items are done in this process."""
+
+        def start() -> None:
+            # Whatever goes wrong, the engine chooses as if nothing had been begun.
+            with suppress(Exception):
+                ready = dict(self.processes.map(fn, range(self.workers), shared=shared))
+                if not any(isinstance(each, AudioclfError) for each in ready.values()):
+                    self._chosen = self.processes
+
+        self._starting = threading.Thread(target=copy_context().run, args=(start,), daemon=True)
+        self._starting.start()
 
     @override
     def map(
         self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
     ) -> Iterator[tuple[int, Any]]:
         done = 0
+        while done < len(items) and self._starting is not None and self._starting.is_alive():
+            for _, outcome in self._one.map(fn, [items[done]], shared=shared):
+                yield done, outcome
+            done += 1
         if self._chosen is None:
-            done = yield from self._trial(fn, items, shared)
+            done = yield from self._trial(fn, items, shared, done)
         rest = [items[index] for index in range(done, len(items))]
         if not rest:
             return
@@ -62,10 +85,10 @@ class AdaptiveEngine(Engine):
             yield done + index, outcome
 
     def _trial(
-        self, fn: Callable[..., Any], items: Sequence[Any], shared: Any
+        self, fn: Callable[..., Any], items: Sequence[Any], shared: Any, done: int
     ) -> Generator[tuple[int, Any], None, int]:
         """Do some items, measure, and choose; return the number of items that are done."""
-        done, rates = 0, list[float]()
+        rates = list[float]()
         measured = ((self._threads, TRIAL_SECONDS), (self._one, TRIAL_SECONDS))
         for engine, least in ((self._threads, 0.0), *measured):  # the first items load libraries
             first, started, seconds = done, time.perf_counter(), -1.0

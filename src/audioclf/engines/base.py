@@ -89,6 +89,9 @@ class Engine(ABC):
         `WorkerError` for any other exception, or a `WorkerDiedError`.
         """
 
+    def begin(self, fn: Callable[..., Any], *, shared: Any = None) -> None:  # noqa: B027
+        """Prepare for work that is worth worker processes, each of which calls `fn(n, shared)`."""
+
     def close(self) -> None:  # noqa: B027 - nothing to do where there are none
         """End all workers, also busy ones, and wait until they are gone."""
 

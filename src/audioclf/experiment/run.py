@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from audioclf.features.extraction import Extraction
     from audioclf.runs.results import RunResult
 
+MANY_CLIPS = 5_000
+"""Clips from which on features, fits and audits take longer than the start of worker processes."""
+
 
 def run(
     config: RunConfig | Mapping[str, Any] | str | Path,
@@ -177,6 +180,8 @@ class _Run:
         with self._timed("load"):
             prepared = prepare(self.config, registry=self.registry)
         with self.resources.make_engine(distributions_of(self.config, self.registry)) as engine:
+            if len(prepared.dataset) >= MANY_CLIPS:
+                engine.begin(_build, shared=[item.classifier for item in prepared.pipelines])
             with self._timed("features"):
                 extraction = self._extract(prepared, engine)
             with self._timed("evaluate"):
