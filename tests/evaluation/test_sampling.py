@@ -14,6 +14,7 @@ from audioclf.evaluation.sampling.design import (
     score_bands,
     sizes_of_draws,
 )
+from audioclf.evaluation.sampling.diversity import farthest_first
 from audioclf.evaluation.sampling.estimates import (
     Stratum,
     at_threshold,
@@ -139,6 +140,22 @@ def test_strata_without_a_reviewed_window_are_joined_with_a_neighbor() -> None:
 def test_four_times_the_windows_halve_the_interval() -> None:
     assert more_for_half([stratum(0, 10**6, 0, 50)]) == 150
     assert more_for_half([stratum(0, 100, 0, 100)]) == 0
+
+
+def test_diverse_windows_are_far_from_each_other_and_from_reviewed_ones() -> None:
+    rng = np.random.default_rng(0)
+    kinds = np.repeat(np.arange(4), 50)
+    rows = (10 * np.eye(4)[kinds] + rng.normal(0, 0.1, (200, 4))).astype(np.float32)
+    rows = np.hstack([rows * [1, 1e3, 1, 1] + 7, np.full((200, 1), 3)]).astype(np.float32)
+    recordings, free = np.arange(200) % 5, np.ones(200, dtype=bool)
+    found = farthest_first(rows, free, recordings, 4)
+    assert sorted(kinds[found]) == [0, 1, 2, 3]
+    free[:60:2] = False  # some windows of two kinds were reviewed
+    assert sorted(kinds[farthest_first(rows, free, recordings, 2)]) == [2, 3]
+    limited = farthest_first(rows, free, recordings, 12, per_recording=2)
+    assert np.bincount(recordings[limited]).tolist() == [2] * 5
+    assert free[limited].all()
+    assert len(set(farthest_first(rows, free, recordings, 300))) == free.sum() == 170
 
 
 def test_kappa_is_that_of_the_textbook() -> None:

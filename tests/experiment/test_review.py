@@ -204,6 +204,13 @@ def test_suggest_writes_a_list_that_knows_its_design(
     firsts = {(w.path, w.start) for w in listed.windows}
     assert not firsts & {(w.path.removeprefix("../"), w.start) for w in following.windows}
     assert "exists" in run_cli("suggest", bundle, "nights", *options, code=2).stderr
+    far = ("--reviewed", "suggested.csv", "--out", "far.csv", "--by", "diverse")
+    run_cli("suggest", bundle, "nights", *options, *far, code=0)
+    windows = read_list(Path("far.csv")).windows
+    assert {(w.chosen_by, w.probability, w.collection_windows) for w in windows} == {
+        ("diverse", 1.0, 28)
+    }
+    assert not firsts & {(w.path, w.start) for w in windows}
     wrong = run_cli("suggest", bundle, "nights", "--window", "1", "--class", "kan", "--force")
     assert "the model has no class 'kan'" in wrong.stderr
 

@@ -22,10 +22,11 @@ def suggest(
     hop: options.HopOption = None,
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="Number of windows.")] = 60,
     by: Annotated[
-        Literal["mixed", "uncertain", "scores", "random"],
+        Literal["mixed", "uncertain", "diverse", "scores", "random"],
         typer.Option(
-            help="uncertain: the least certain; scores: as many from each band of scores; random: "
-            "each with the same probability; mixed: half uncertain, half drawn from all bands."
+            help="uncertain: the least certain; diverse: those that differ most in features; "
+            "scores: as many from each band of scores; random: each with the same probability; "
+            "mixed: half uncertain, half drawn from all bands."
         ),
     ] = "mixed",
     classes: Annotated[
@@ -75,17 +76,18 @@ def suggest(
             jobs=jobs,
             cache_folder=None if no_cache else cache_dir or default_folder(),
             progress=progress,
+            keep_rows=by == "diverse",
         )
-        scored = result.windows
-        left = collection.without_reviewed(scored, reviewed)
+        free = collection.not_reviewed(result.windows, reviewed)
         choice = Choice(by, n, per_recording)
-        windows, chosen = suggest_windows(model, left, targets, choice, seed=seed, out=out)
+        windows, chosen = suggest_windows(model, result, free, targets, choice, seed=seed, out=out)
         write_list(out, windows, model.classes)
     for note in (*stored.notes, *collected.notes, *result.notes):
         complain("note", note)
     complain_each("failed", result.failures, 20, "recordings")
-    if len(left) < len(scored):
-        complain("note", f"{len(scored) - len(left)} windows overlap reviewed ones, left out")
+    n_free = int(free.sum())
+    if n_free < len(free):
+        complain("note", f"{len(free) - n_free} windows overlap reviewed ones, left out")
     if len(windows) < n:
         complain("note", f"only {len(windows)} windows could be chosen")
     rows = [
@@ -94,5 +96,5 @@ def suggest(
     ]
     say(format_table(["chosen by, score", "windows", "of"], rows))
     say()
-    say(f"{out}: {len(windows)} of {len(left):,} windows; next: audioclf review {out}")
+    say(f"{out}: {len(windows)} of {n_free:,} windows; next: audioclf review {out}")
     sys.exit(EXIT_PARTIAL if result.failures else EXIT_OK)

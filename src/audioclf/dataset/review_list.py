@@ -36,8 +36,9 @@ SCORE = "score_"
 """Start of the names of the columns with the scores of the classes."""
 RANDOM = "random"
 """How a window was chosen if all had the same probability, but for a limit per recording."""
-UNCERTAIN, SIMILAR = "uncertain", "similar"
-"""How windows were chosen of which each had the probability 1."""
+UNCERTAIN, DIVERSE, SIMILAR = "uncertain", "diverse", "similar"
+CERTAIN = (UNCERTAIN, DIVERSE, SIMILAR)
+"""How windows were chosen of which each had the probability 1, and the others 0."""
 LABELLED, UNSURE, SKIPPED, UNDONE = "labelled", "unsure", "skipped", "undone"
 
 _WINDOW = ("path", "start", "end")

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from audioclf.dataset.review_list import RANDOM, UNCERTAIN
+from audioclf.dataset.review_list import DIVERSE, RANDOM, UNCERTAIN
 from audioclf.evaluation.sampling.design import (
     Floats,
     Ints,
@@ -20,7 +20,7 @@ from audioclf.evaluation.sampling.design import (
 )
 from audioclf.evaluation.sampling.estimates import Stratum
 
-Way = Literal["mixed", "uncertain", "scores", "random"]
+Way = Literal["mixed", "uncertain", "scores", "random", "diverse"]
 WAYS: tuple[Way, ...] = get_args(Way)
 
 _POWERS = {"random": 1.0, "scores": 0.0, "mixed": 0.5}
@@ -70,25 +70,35 @@ class Chosen:
 
 
 def choose(
-    choice: Choice, scores: Floats, margins: Floats, recordings: Ints, rng: np.random.Generator
+    choice: Choice,
+    scores: Floats,
+    margins: Floats,
+    recordings: Ints,
+    rng: np.random.Generator,
+    diverse: Ints | None = None,
 ) -> Chosen:
     """Choose among windows with a score, a margin (small if uncertain) and a recording each.
 
-    `uncertain` takes those with the smallest margins, so all others have the probability 0;
-    `scores` draws as many from each band of scores, `random` gives all windows the same
-    probability. `mixed` takes half by uncertainty, and draws the others from bands of scores.
+    `uncertain` takes those with the smallest margins, `diverse` the positions that are given, so
+    all others have the probability 0; `scores` draws as many from each band of scores, `random`
+    gives all windows the same probability. `mixed` takes half by uncertainty, and draws the others
+    from bands of scores.
     """
     n, most = min(choice.n, len(scores)), choice.per_recording
+    draws = choice.by in _POWERS
     n_fixed = {"uncertain": n, "mixed": n // 2}.get(choice.by, 0)
     order = np.lexsort((rng.permutation(len(scores)), margins))
     # Each recording keeps a place for windows that are drawn: else they could not be chosen.
-    most_fixed = most if most is None or choice.by == "uncertain" else most // 2
-    fixed = first_of_each(order, recordings, n_fixed, most_fixed)
+    most_fixed = most // 2 if most is not None and draws else most
+    fixed = diverse
+    if fixed is None:
+        fixed = first_of_each(order, recordings, n_fixed, most_fixed)
     bands, lows = score_bands(scores, max(n - n_fixed, 1))
-    keys: list[Key] = [(UNCERTAIN, int(band)) for band in bands[fixed]]
+    way_of_fixed = UNCERTAIN if diverse is None else DIVERSE
+    keys: list[Key] = [(way_of_fixed, int(band)) for band in bands[fixed]]
     sizes = dict(Counter(keys))
     positions, probabilities = fixed, np.ones(len(fixed))
-    if choice.by != "uncertain":
+    if draws:
         way = RANDOM if choice.by == "random" else "scores"
         rest = np.setdiff1d(np.arange(len(scores)), fixed)
         counts = np.bincount(bands[rest], minlength=len(lows))

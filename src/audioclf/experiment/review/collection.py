@@ -16,6 +16,7 @@ from audioclf.dataset.path_labels import shown
 from audioclf.dataset.review_list import Window, read_list, source_named
 from audioclf.dataset.sources import FileSource
 from audioclf.evaluation.sampling.design import Floats, Ints
+from audioclf.evaluation.sampling.diversity import Bools
 from audioclf.models.model import Model
 from audioclf.predict.settings import is_background
 
@@ -85,19 +86,23 @@ def target_scores(model: Model, scores: Floats, targets: Names[str]) -> tuple[Fl
 
 def without_reviewed(scored: Scored, tables: Iterable[Path]) -> Scored:
     """Leave out the windows that overlap windows of earlier lists."""
+    free = not_reviewed(scored, tables)
+    return scored if free.all() else scored.where(free)
+
+
+def not_reviewed(scored: Scored, tables: Iterable[Path]) -> Bools:
+    """Return whether each window overlaps no window of earlier lists [shape=(n_windows,)]."""
     known: dict[str, list[Window]] = {}
     for table in tables:
         for window in read_list(table).windows:
             known.setdefault(_real(table.parent, window.path), []).append(window)
-    if not known:
-        return scored
     free = np.ones(len(scored), dtype=bool)
     for code, name in enumerate(scored.names):
         for window in known.get(_real(Path(), name), ()):
             starts, ends = scored.times.T
             overlaps = (starts < window.end - 1e-6) & (ends > window.start + 1e-6)
             free &= ~((scored.recordings == code) & overlaps)
-    return scored.where(free)
+    return free
 
 
 def _real(folder: Path, name: str) -> str:

@@ -13,10 +13,9 @@ from audioclf.base.errors import DatasetError
 from audioclf.dataset.label_sets import SEPARATOR, split_labels
 from audioclf.dataset.path_labels import count
 from audioclf.dataset.review_list import (
+    CERTAIN,
     LABELLED,
-    SIMILAR,
     SKIPPED,
-    UNCERTAIN,
     UNSURE,
     Answer,
     agreed,
@@ -113,7 +112,7 @@ def estimates_of(tables: Sequence[Path], precision: float | None = None) -> Esti
     target = tuple(answers[0].window.target.split(SEPARATOR))
     is_target = [_state_of(answer, target) for answer in answers]
     strata, hits = _strata(name, answers, is_target)
-    edges = sorted({item.low for item in strata if not item.name.startswith(UNCERTAIN)})
+    edges = sorted({item.low for item in strata if not item.name.startswith(CERTAIN)})
     thresholds = tuple(at_threshold(strata, hits, edge) for edge in edges)
     names = dict.fromkeys(each for answer in answers for each in answer.asked or target)
     events = {}
@@ -146,7 +145,7 @@ def _check(name: str, answers: Sequence[Answer]) -> None:
             f"{name}: the list does not say with which probability its windows were chosen",
             hint="Make the list with `audioclf suggest`.",
         )
-    if all(w.chosen_by in (UNCERTAIN, SIMILAR) for w in windows):
+    if all(w.chosen_by in CERTAIN for w in windows):
         raise DatasetError(
             f"{name}: the windows were chosen because they are {windows[0].chosen_by}; the others "
             "could not be chosen, and nothing is known of them",

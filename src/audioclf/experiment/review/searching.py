@@ -21,6 +21,7 @@ from audioclf.dataset.path_labels import shown
 from audioclf.dataset.review_list import SIMILAR, Window, path_in_table
 from audioclf.engines.base import Engine
 from audioclf.evaluation.sampling.design import Floats, first_of_each
+from audioclf.evaluation.sampling.diversity import BLOCK, standardizer
 from audioclf.experiment.feature_windows import WindowTable, notes_of, window_table
 from audioclf.experiment.prepared import resolve
 from audioclf.experiment.review.collection import Scored, without_reviewed
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float32]
-
-_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -131,25 +130,16 @@ def similarities(rows: Matrix, examples: Matrix) -> Floats:
     Each feature is standardized by its mean and standard deviation over all rows; those that do not
     vary are left out. Rows are read in blocks.
     """
-    starts = range(0, len(rows), _BLOCK)
-    total = sum(rows[at : at + _BLOCK].sum(axis=0, dtype=np.float64) for at in starts)
-    mean = np.asarray(total / len(rows), dtype=np.float32)
-    squares = np.zeros(rows.shape[1])
-    for at in starts:
-        block = rows[at : at + _BLOCK] - mean
-        squares += np.einsum("ij,ij->j", block, block)
-    spread = np.sqrt(squares / len(rows))
-    known = spread > 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=known).astype(np.float32)
+    standardized = standardizer(rows)
 
     def unit(block: Matrix) -> Matrix:
-        block = (block - mean) * scale
+        block = standardized(block)
         lengths = np.sqrt(np.einsum("ij,ij->i", block, block))
         block /= np.maximum(lengths, 1e-12)[:, None]
         return block
 
     wanted = unit(examples).T
-    best = [(unit(rows[at : at + _BLOCK]) @ wanted).max(axis=1) for at in starts]
+    best = [(unit(rows[at : at + BLOCK]) @ wanted).max(axis=1) for at in range(0, len(rows), BLOCK)]
     return np.concatenate(best).astype(np.float64)
 
 

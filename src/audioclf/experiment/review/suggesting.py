@@ -15,11 +15,13 @@ from audioclf.base.progress import Progress, no_progress
 from audioclf.components.registry import Registry
 from audioclf.dataset.label_sets import SEPARATOR
 from audioclf.dataset.path_labels import count
-from audioclf.dataset.review_list import Window, columns_of, csv_row, path_in_table
+from audioclf.dataset.review_list import DIVERSE, Window, columns_of, csv_row, path_in_table
+from audioclf.evaluation.sampling.diversity import Bools, Matrix, farthest_first
 from audioclf.experiment.resources import Resources
 from audioclf.experiment.review.choosing import Choice, Chosen, choose
 from audioclf.experiment.review.collection import Scored, model_digest, target_scores
 from audioclf.experiment.review.searching import Features, index_of
+from audioclf.features.matrix import GrowingMatrix
 from audioclf.models.model import Model
 from audioclf.models.windows import Cutting
 from audioclf.predict.inputs import Recording
@@ -32,9 +34,13 @@ _PORTION = 64
 
 @dataclass(frozen=True)
 class ScoredCollection:
-    """All windows with scores; notes, and messages on recordings that have none."""
+    """All windows with scores; notes, and messages on recordings that have none.
+
+    `rows` are the features of the windows, if they were kept.
+    """
 
     windows: Scored
+    rows: Matrix
     notes: tuple[str, ...]
     failures: tuple[str, ...]
 
@@ -48,11 +54,12 @@ def score_windows(
     jobs: int | None = None,
     cache_folder: Path | None = None,
     progress: Progress = no_progress,
+    keep_rows: bool = False,
 ) -> ScoredCollection:
     """Return the windows of `lengths` (window, hop) in s with their scores.
 
     Features are read from the cache where it has them. Windows that are training clips of the model
-    are left out.
+    are left out. With `keep_rows`, the features of all windows are held in memory.
     """
     if model.manifest.audio.channel == "each":
         raise ConfigError("the model predicts each channel by itself, and windows are of all")
@@ -61,6 +68,7 @@ def score_windows(
     notes = check_settings(model, Settings(Cutting.of(*lengths, model.sr)))
     features, n_known = Features.of_model(model, registry), 0
     parts: list[Scored] = []
+    kept = GrowingMatrix()
     failures: list[str] = []
     with Resources(jobs or available_cores()).make_engine() as engine:
         for at in range(0, len(recordings), _PORTION):
@@ -78,24 +86,43 @@ def score_windows(
                 new = ~model.trained_on(index.rows)
                 n_known += int((~new).sum())
                 parts.append(replace(index.windows, scores=model.scores_of(index.rows)).where(new))
+                if keep_rows:
+                    kept.append(index.rows[new])
     if not sum(map(len, parts)):
         raise DatasetError(f"no window could be scored: {'; '.join(failures[:1])}")
     if n_known:
         windows = count(n_known, "window is a training clip", "windows are training clips")
         notes.append(f"{windows} of the model, left out")
-    return ScoredCollection(Scored.joined(parts), tuple(notes), tuple(failures))
+    return ScoredCollection(Scored.joined(parts), kept.finished(), tuple(notes), tuple(failures))
 
 
 def suggest_windows(
-    model: Model, scored: Scored, targets: Sequence[str], choice: Choice, *, seed: int, out: Path
+    model: Model,
+    collection: ScoredCollection,
+    free: Bools,
+    targets: Sequence[str],
+    choice: Choice,
+    *,
+    seed: int,
+    out: Path,
 ) -> tuple[list[Window], Chosen]:
-    """Choose windows for a list that is written to `out`, sorted by recording and time."""
+    """Choose among the windows that are free, for a list that is written to `out`, sorted.
+
+    `diverse` needs the features of the windows.
+    """
+    scored = collection.windows.where(free)
     if choice.n < 1 or (choice.per_recording or 1) < 1:
         raise ConfigError("at least one window can be chosen")
     if not len(scored):
         raise DatasetError("all windows of the recordings were reviewed before")
     best, margins = target_scores(model, scored.scores, targets)
-    chosen = choose(choice, best, margins, scored.recordings, np.random.default_rng(seed))
+    diverse = None
+    if choice.by == DIVERSE:
+        owners = collection.windows.recordings
+        far = farthest_first(collection.rows, free, owners, choice.n, choice.per_recording)
+        diverse = np.cumsum(free)[far] - 1
+    rng = np.random.default_rng(seed)
+    chosen = choose(choice, best, margins, scored.recordings, rng, diverse)
     digest, target = model_digest(model), SEPARATOR.join(targets)
     windows = []
     for at, position in enumerate(chosen.positions.tolist()):
