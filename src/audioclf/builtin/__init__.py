@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from audioclf.builtin.augmenters.channel import Codec, Filter, Resample, Reverb
 from audioclf.builtin.augmenters.level import Clipping, Gain
 from audioclf.builtin.augmenters.noise import Background, Noise
-from audioclf.builtin.augmenters.time import Pitch, Shift, Stretch
+from audioclf.builtin.augmenters.time import Mask, Pitch, Shift, Stretch
 from audioclf.builtin.classifiers.anomaly import (
     IsolationForest,
     LocalOutlierFactor,
@@ -85,6 +85,7 @@ def audioclf_augmenters() -> Iterable[type[Augmenter]]:
         Codec,
         Filter,
         Gain,
+        Mask,
         Noise,
         Pitch,
         Resample,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy import signal
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import fft, signal
+
+from audioclf.dsp.mel_filters import mel_frequencies
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,8 +22,10 @@ Color = Literal["white", "pink", "brown"]
 _EXPONENTS: dict[Color, float] = {"white": 0.0, "pink": 0.5, "brown": 1.0}
 _LOWEST = 20.0
 """Frequency in Hz below which pink and brown noise do not grow."""
-_ORDER = 4
 _FRAME_SECONDS = 0.064
+_MELS = 201
+_OVERLAP = 4
+_TINY = np.float32(1e-20)
 _SHORTEST = 64
 """Samples below which a clip is not stretched."""
 
@@ -59,14 +65,29 @@ def band_limited(y: Waveform, sr: int, low: float | None, high: float | None) ->
 
     A limit at or above half the sample rate removes nothing.
     """
-    filters: list[Any] = []
+    sections: list[list[float]] = []
     if low is not None and low < sr / 2:
-        filters.append(signal.butter(_ORDER, low, "highpass", fs=sr, output="sos"))
+        sections += _butterworth(low / sr, highpass=True)
     if high is not None and high < sr / 2:
-        filters.append(signal.butter(_ORDER, high, "lowpass", fs=sr, output="sos"))
-    if not filters:
+        sections += _butterworth(high / sr, highpass=False)
+    if not sections:
         return y
-    return signal.sosfilt(np.concatenate(filters), y).astype(np.float32)
+    return signal.sosfilt(sections, y).astype(np.float32)
+
+
+def _butterworth(limit: float, *, highpass: bool) -> list[list[float]]:
+    """Return the sections of a Butterworth filter of order 4, as `signal.butter` in closed form.
+
+    That function takes longer than the filter for a short clip.
+    """
+    cos, sin = math.cos(2 * np.pi * limit), math.sin(2 * np.pi * limit)
+    edge = 1 + cos if highpass else 1 - cos
+    middle = -edge if highpass else edge
+    widths = (sin * math.sin(np.pi / 8), sin * math.sin(3 * np.pi / 8))
+    return [
+        [value / (1 + w) for value in (edge / 2, middle, edge / 2, 1 + w, -2 * cos, 1 - w)]
+        for w in widths
+    ]
 
 
 def shifted(y: Waveform, n_samples: int) -> Waveform:
@@ -76,6 +97,25 @@ def shifted(y: Waveform, n_samples: int) -> Waveform:
     if n_kept > 0:
         start, source = max(0, n_samples), max(0, -n_samples)
         result[start : start + n_kept] = y[source : source + n_kept]
+    return result
+
+
+def masked(
+    y: Waveform, sr: int, times: tuple[float, float], bands: tuple[float, float]
+) -> Waveform:
+    """Return a clip with silence in a part of the time and in a band of frequencies.
+
+    Both reach from one share to another: of the clip, and of the mel scale up to half the rate.
+    """
+    result = y.copy()
+    if bands[1] > bands[0] and len(y):
+        n_fft = fft.next_fast_len(len(y), real=True)
+        scale = mel_frequencies(_MELS, fmax=sr / 2)
+        edges = np.interp(bands, np.linspace(0, 1, _MELS), scale) * n_fft / sr
+        spectrum = fft.rfft(y, n_fft)
+        spectrum[round(edges[0]) : round(edges[1])] = 0
+        result = fft.irfft(spectrum, n_fft, overwrite_x=True)[: len(y)]
+    result[round(times[0] * len(y)) : round(times[1] * len(y))] = 0
     return result
 
 
@@ -94,21 +134,38 @@ def stretched(y: Waveform, sr: int, rate: float) -> Waveform:
         return y
     n_fft = 2 ** round(math.log2(_FRAME_SECONDS * sr))
     n_fft = min(n_fft, 2 ** int(math.log2(len(y))))
-    hop = n_fft // 4
-    options: dict[str, Any] = {"nperseg": n_fft, "noverlap": n_fft - hop}
-    bins = signal.stft(y.astype(np.float64), boundary="zeros", padded=True, **options)[2]
-    steps = np.arange(0.0, bins.shape[1], rate)
-    bins = np.pad(bins, ((0, 0), (0, 2)))
+    hop = n_fft // _OVERLAP
+    window = np.hanning(n_fft + 1)[:-1].astype(np.float32)
+    n_frames = math.ceil(len(y) / hop) + 1
+    padded = np.zeros(n_fft + (n_frames + 1) * hop, dtype=np.float32)
+    padded[n_fft // 2 : n_fft // 2 + len(y)] = y
+    frames = sliding_window_view(padded, n_fft)[::hop]
+    bins = fft.rfft(frames * window, axis=1)
+    levels = np.abs(bins)
+    steps = np.arange(0.0, n_frames, rate)
     left = steps.astype(int)
-    share = steps - left
-    before, after = bins[:, left], bins[:, left + 1]
-    magnitude = (1 - share) * np.abs(before) + share * np.abs(after)
-    expected = 2 * np.pi * hop * np.arange(len(bins))[:, None] / n_fft
-    advance = np.angle(after) - np.angle(before) - expected
-    advance -= 2 * np.pi * np.round(advance / (2 * np.pi))
-    phase = np.cumsum(expected + advance, axis=1) - (expected + advance) + np.angle(bins[:, :1])
-    result = signal.istft(magnitude * np.exp(1j * phase), boundary=True, **options)[1]
-    return fitted(result, round(len(y) / rate))
+    share = (steps - left).astype(np.float32)[:, None]
+    magnitudes = (1 - share) * levels[left] + share * levels[left + 1]
+    # Phases as numbers of absolute value 1: products of them add up the advances.
+    bins *= 1 / np.maximum(levels, _TINY)
+    phases = np.concatenate([bins[:1], (bins[1:] * bins[:-1].conj())[left[:-1]]])
+    for before, after in pairwise(phases):  # faster than `cumprod`
+        after *= before
+    phases *= magnitudes
+    changed = fft.irfft(phases, n_fft, axis=1, overwrite_x=True)
+    changed *= window
+    weights = _overlapped(np.broadcast_to(window**2, changed.shape), hop)
+    result = _overlapped(changed, hop) / np.maximum(weights, _TINY)
+    return fitted(result[n_fft // 2 :], round(len(y) / rate))
+
+
+def _overlapped(frames: NDArray[np.float32], hop: int) -> NDArray[np.float32]:
+    """Return the sum of frames, each `hop` samples after the one before."""
+    blocks = frames.reshape(len(frames), _OVERLAP, hop)
+    total = np.zeros((len(frames) + _OVERLAP - 1, hop), dtype=np.float32)
+    for number in range(_OVERLAP):
+        total[number : number + len(frames)] += blocks[:, number]
+    return total.ravel()
 
 
 def transposed(y: Waveform, sr: int, semitones: float) -> Waveform:

@@ -15,8 +15,9 @@ from audioclf.builtin.augmenters.channel import Codec, Filter, Resample, Reverb
 from audioclf.builtin.augmenters.encoding import _WRITTEN, _options
 from audioclf.builtin.augmenters.level import Clipping, Gain
 from audioclf.builtin.augmenters.noise import Background, Noise
-from audioclf.builtin.augmenters.time import Pitch, Shift, Stretch
+from audioclf.builtin.augmenters.time import Mask, Pitch, Shift, Stretch
 from audioclf.components.augmenter import Augmenter
+from audioclf.dsp.mel_filters import mel_frequencies
 from tests.conftest import write_wav
 
 SR = 16_000
@@ -107,6 +108,21 @@ def test_shift_moves_and_fills_with_silence() -> None:
     assert np.array_equal(later[4000:], y[:-4000])
     assert not later[:4000].any()
     assert not changed(Shift(share=(-1.0, -1.0)), y).any()
+
+
+def test_mask_is_silent_for_its_share_of_the_time_and_of_the_mel_scale() -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, SR).astype(np.float32)
+    for seed in range(4):
+        result = changed(Mask(time=(0.25, 0.25), frequency=(0.0, 0.0)), noise, seed)
+        silent = np.flatnonzero(result == 0)
+        assert len(silent) == pytest.approx(SR / 4, abs=1)
+        assert np.ptp(silent) == len(silent) - 1
+        assert np.array_equal(result[result != 0], noise[result != 0])
+        result = changed(Mask(time=(0.0, 0.0), frequency=(0.2, 0.2)), noise, seed)
+        lost = np.flatnonzero(np.abs(np.fft.rfft(result)) < 1e-3)
+        mels = np.interp(lost[[0, -1]], mel_frequencies(999, fmax=SR / 2), np.linspace(0, 1, 999))
+        assert np.ptp(mels) == pytest.approx(0.2, abs=0.01)
+        assert len(lost) == np.ptp(lost) + 1
 
 
 @pytest.mark.parametrize("semitones", [-7.0, 4.0])

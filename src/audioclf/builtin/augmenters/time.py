@@ -1,4 +1,4 @@
-"""Changes in time: shift, speed, pitch."""
+"""Changes in time and frequency: shift, speed, pitch, masks."""
 
 from __future__ import annotations
 
@@ -68,3 +68,38 @@ class Pitch(Augmenter):
         from audioclf.dsp.changes import transposed
 
         return transposed(y, sr, drawn(rng, self.semitones))
+
+
+_Masked = Annotated[FiniteFloat, Ge(0), Le(1)]
+_MaskedRange = Annotated[tuple[_Masked, _Masked], AfterValidator(in_order)]
+
+
+class Mask(Augmenter):
+    """A hidden part of the time and a hidden band of frequencies (SpecAugment), both silent.
+
+    They are cut out of the sound, so that any featurizer sees them.
+
+    D. S. Park et al., "SpecAugment: a simple data augmentation method for automatic speech
+    recognition", Interspeech 2019.
+    """
+
+    type: Literal["mask"] = "mask"
+
+    time: _MaskedRange = (0.0, 0.2)
+    """Range of the length of the silent part, as a share of the clip, in [0, 1]; `[0, 0]` for
+    none."""
+
+    frequency: _MaskedRange = (0.0, 0.2)
+    """Range of the width of the silent band, as a share of the mel scale up to half the sample
+    rate, in [0, 1]; `[0, 0]` for none."""
+
+    @override
+    def augment(self, y: Waveform, sr: int, rng: np.random.Generator) -> Waveform:
+        from audioclf.dsp.changes import masked
+
+        parts = []
+        for limits in (self.time, self.frequency):
+            width = drawn(rng, limits)
+            start = drawn(rng, (0.0, 1.0 - width))
+            parts.append((start, start + width))
+        return masked(y, sr, *parts)
