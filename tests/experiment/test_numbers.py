@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import audioclf
-from audioclf.base.errors import EXIT_DATASET, ConfigError, DatasetError, ModelError
+from audioclf.base.errors import EXIT_DATA, ConfigError, DatasetError, ModelError
 from audioclf.evaluation.metrics.estimate import estimates
 from audioclf.runs.comparing import compare_runs
 from audioclf.runs.reading import read_run
@@ -156,7 +156,7 @@ def test_a_model_is_not_evaluated_on_classes_in_another_order(
     config = tmp_path / "other.yaml"
     data = config_of(table, {"ordered": ["severe", "mild", "none"]}, "degree")
     config.write_text(json.dumps(data), encoding="utf-8")
-    said = run_cli("evaluate", degrees.folder, config, code=EXIT_DATASET).stderr
+    said = run_cli("evaluate", degrees.folder, config, code=EXIT_DATA).stderr
     assert "has the order severe, mild, none, and" in said
     assert "Set `target: {ordered: [none, mild, severe]}` in the config" in said
 
