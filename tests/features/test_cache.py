@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from hypothesis.extra import numpy as hnp
 from audioclf.base.errors import ResultError
 from audioclf.base.locks import take_lock
 from audioclf.features import cache as module
+from audioclf.features import cache_pack as pack_module
 from audioclf.features.cache import (
     CacheStats,
     FeatureCache,
@@ -506,6 +508,27 @@ def test_many_small_packs_become_few(cache: FeatureCache) -> None:
     for number in range(70):
         assert_same(entries[key_of(number)], entry_of(number))
     assert (reader.hits, reader.damaged) == (70, 0)
+
+
+@pytest.mark.parametrize(("pace", "most"), [(0.0, 6), (1.0, 12)])
+def test_a_folder_of_many_packs_is_seldom_listed(
+    cache: FeatureCache, monkeypatch: pytest.MonkeyPatch, pace: float, most: int
+) -> None:
+    clock, names_in = itertools.count(), pack_module._names_in
+    listed: list[Path] = []
+
+    def list_names(folder: Path) -> set[str]:
+        listed.append(folder)
+        return names_in(folder)
+
+    monkeypatch.setattr(pack_module, "_MANY", 4)
+    monkeypatch.setattr(pack_module, "monotonic", lambda: pace * next(clock))
+    monkeypatch.setattr(pack_module, "_names_in", list_names)
+    for number in range(60):
+        assert not cache.has(key_of(number))
+        store(cache, number)
+        assert cache.has(key_of(number))
+    assert len(listed) <= most
 
 
 def test_a_group_of_one_pack_is_left_as_it_is(

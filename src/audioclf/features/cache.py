@@ -169,13 +169,15 @@ class FeatureCache:
                 return
             try:
                 self._create_root()
-                write_pack(self._root, [short_key(key) for key in entries], [*entries.values()])
+                keys = [short_key(key) for key in entries]
+                path = write_pack(self._root, keys, [*entries.values()])
             except OSError as exc:
                 reason = f"features are not cached: {exc.strerror or exc}"
                 self.warning = f"{self.folder}: {reason}; choose another folder with --cache-dir"
             else:
                 self.written += len(entries)
-                self._refresh(changed=True)
+                with suppress(OSError):
+                    self._index.add(path)
 
     def close(self) -> None:
         """Flush; if entries were stored, merge small packs, and prune to 90 % of the limit.

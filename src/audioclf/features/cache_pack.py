@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
@@ -32,6 +33,9 @@ _ROW = np.dtype([("key", "<u8"), ("start", "<u8"), ("stop", "<u8")])
 _MAGIC = b"audioclf"
 _FOOTER_BYTES = 8 + 32 + len(_MAGIC)
 _ROW_BITS = 32
+
+_MANY = 256
+"""Packs above which a folder is listed at most a twentieth of the time, unless one was missing."""
 
 
 @dataclass(frozen=True, order=True)
@@ -164,6 +168,7 @@ class PackIndex:
         self.folder = folder
         self._lock = threading.Lock()
         self._seen: int | None = None
+        self._next_look = 0.0
         self._tables: list[tuple[str, Table]] = []
         self._rows: dict[int, int] = {}
 
@@ -178,6 +183,11 @@ class PackIndex:
         with self._lock:
             self._rows.pop(short_key(key), None)
 
+    def add(self, pack: Path) -> None:
+        """Know a pack that has just been written, without a look at the folder."""
+        with self._lock:
+            self._add(pack.name, self._read(pack.name))
+
     def refresh(self, *, changed: bool = False) -> list[Path]:
         """Look at the folder if it has changed since the last look; return damaged packs."""
         with self._lock:
@@ -186,6 +196,9 @@ class PackIndex:
             except OSError:
                 now = None
             if now == self._seen and not changed:
+                return []
+            begun = monotonic()
+            if not changed and len(self._tables) > _MANY and begun <= self._next_look:
                 return []
             self._seen = now
             names = _names_in(self.folder)
@@ -196,6 +209,7 @@ class PackIndex:
                 new |= {name: known[name] for name in names & known.keys()}
             for name in sorted(new):
                 self._add(name, new[name])
+            self._next_look = begun + 20 * (monotonic() - begun)
             return [self.folder / name for name, table in new.items() if table is None]
 
     def _place(self, number: int) -> Place:
