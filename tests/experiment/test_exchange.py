@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from audioclf.dataset.review_list import (
     read_list,
 )
 from audioclf.experiment.scoring.rows import event_tables
-from tests.conftest import run_cli, write_wav
+from tests.conftest import REPO, run_cli, write_wav
 
 CLASSES = ("robin", "wren")
 ANSWERS = [("wren", "labelled"), ("", "labelled"), ("", "unsure"), ("", "skipped"), None]
@@ -191,3 +192,17 @@ def test_a_list_of_no_classes_can_be_exported(listed: Path) -> None:
     run_cli("review", "suggested.csv", "--export", "a.json", code=0)
     assert not Path("reviewed.csv").exists()
     assert read_list(listed).classes == ()
+
+
+def test_the_commands_of_the_guide_run(listed: Path) -> None:
+    Path("reviewed.csv").unlink()
+    text = (REPO / "docs/guides/review.md").read_text(encoding="utf-8")
+    _, _, section = text.partition("### With other tools\n\n```sh\n")
+    commands = section.partition("```")[0].splitlines()
+    assert len(commands) == 3
+    for command in commands:
+        run_cli(*shlex.split(command, comments=True)[1:], code=0)
+        table = Path("calls.selections.txt")
+        table.write_text(table.read_text().replace("(open)", "wren"))
+    assert [*answers_in("reviewed.csv", "anna").values()] == [("wren", "labelled")] * 6
+    assert len(list(Path("clips").iterdir())) == 6

@@ -237,6 +237,26 @@ def test_a_file_that_is_no_longer_what_review_wrote_is_left_as_it_is(
     assert table.read_bytes() == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes")
+def test_a_list_shows_no_file_that_is_no_recording(listed: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("a password, of some length, in a text file\n" * 9)
+    (tmp_path / "link.wav").symlink_to("secret.txt")
+    os.mkfifo(tmp_path / "pipe.wav")
+    names = ("link.wav", "pipe.wav", f"../{tmp_path.name}/secret.txt", "/dev/zero", "=1+1.wav", "~")
+    listed.write_text("path,start,end\n" + "".join(f"{name},0,1\n" for name in names))
+    with serving(listed) as server:
+        for at in range(len(names)):
+            _, clip = ask(f"{server.address}clip/{at}")
+            assert clip.keys() == {"path", "start", "end", "scores", "error"}
+            assert "password" not in str(clip)
+            assert ask(f"{server.address}answer", an_answer(at, note="=1+1"))[0] == 200
+    cells = listed.with_name("reviewed.csv").read_text().replace("\n", ",").split(",")
+    assert not [cell for cell in cells if cell.startswith("=")]
+    assert {row.window.path for row in read_answers(listed.with_name("reviewed.csv"))[0]} == {
+        *names
+    }
+
+
 def test_a_window_that_is_listed_twice_is_asked_once(listed: Path) -> None:
     lines = "a.wav,0,1,0.5\na.wav,0,1,0.6\nb.wav,0,1,1\n"
     listed.write_text(f"path,start,end,probability\n{lines}", encoding="utf-8")
