@@ -23,6 +23,11 @@ _WANTED = {
 }
 _HEX_PATTERN = re.compile(r"match pattern '\^\[0-9a-f(A-F)?\]\{64\}\$'")
 
+_ONE_CLASS = (
+    "Clips of this loader have one class each; `type: manifest` reads several labels, numbers and "
+    "ordered classes from a table."
+)
+
 
 def config_error(source: YamlSource, problems: Sequence[Problem]) -> ConfigError:
     """Return all problems of a source as one error, in reading order."""
@@ -48,6 +53,8 @@ def problem(source: YamlSource, error: Any, root: type[BaseModel], registry: Reg
             return Problem(of_type, _leftover(source, location[:-1], root, registry))
         known = _field_names(source.data, location[:-1], root, registry)
         hint = suggest(str(location[-1]), known) or _elsewhere(source, location)
+        if location in (("dataset", "labels"), ("dataset", "target")):
+            hint = _ONE_CLASS
         hint = hint or f"Known here: {', '.join(known)}."
         message = f"unknown key {location[-1]!r}{_inside(location)}. {hint}"
         return Problem(source.position(location, of_key=True), message)

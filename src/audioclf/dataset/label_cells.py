@@ -101,6 +101,12 @@ def are_several(labels: Labels | None) -> bool:
     return labels not in (None, "single")
 
 
+def check_one_kind(labels: Labels | None, target: Target | None) -> None:
+    """Raise a ValueError if several labels have a target, which is the meaning of one."""
+    if are_several(labels) and target not in (None, "class"):
+        raise ValueError("target is the meaning of a single label: remove it, or `labels`")
+
+
 def label_columns(labels: Labels | None, column: str) -> tuple[str, ...]:
     """Return the columns that hold labels; `column` is that of a label or of several in a cell."""
     columns = labels.columns if isinstance(labels, SeveralLabels) else None

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from audioclf.base.errors import ConfigError
 from audioclf.builtin.loaders.audiofolder import AudioFolder
 from audioclf.builtin.loaders.manifest import Manifest
 from audioclf.components.fields import validate_component
-from audioclf.dataset.label_cells import SeveralLabels
+from audioclf.config.loading import config_of
+from audioclf.dataset.label_cells import OrderedClasses, SeveralLabels
 from audioclf.plugin import Dataset, DatasetError
 from tests.builtin.loaders.files import fill
 
@@ -155,3 +157,21 @@ def test_parquet_holds_lists_and_columns_of_classes(tmp_path: Path) -> None:
     assert labels(Manifest(path=path, labels="several").load()) == ["robin;wren", ""]
     columns = SeveralLabels(columns=("robin", "wren"))
     assert labels(Manifest(path=path, labels=columns).load()) == ["robin;wren", "?wren"]
+
+
+def test_audiofolder_has_numbers_and_ordered_classes(tmp_path: Path) -> None:
+    fill(tmp_path, "a/1.wav", "b/2.wav")
+    lines = "file_name,label,degree\na/1.wav,2.50,mild\nb/2.wav,-1,none\n"
+    (tmp_path / "metadata.csv").write_text(lines, encoding="utf-8")
+    numbers = AudioFolder(path=tmp_path, target="number").load()
+    assert (labels(numbers), numbers.is_numbers) == (["2.5", "-1"], True)
+    ordered = OrderedClasses(ordered=("none", "mild"))
+    degrees = AudioFolder(path=tmp_path, label="degree", target=ordered).load()
+    assert (degrees.classes, degrees.notes) == (("none", "mild"), ())
+
+
+@pytest.mark.parametrize("key", ["labels", "target"])
+def test_other_loaders_have_one_class_per_clip(key: str) -> None:
+    config = {"dataset": {"type": "folder", "path": "clips", key: "several"}}
+    with pytest.raises(ConfigError, match=rf"unknown key '{key}' in dataset.*have one class each"):
+        config_of(config)

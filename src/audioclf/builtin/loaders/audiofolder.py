@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import model_validator
 from typing_extensions import override
 
-from audioclf.dataset.label_cells import are_several
+from audioclf.dataset.label_cells import Target, are_several, check_one_kind
 from audioclf.dataset.path_labels import count, shown
 from audioclf.plugin import (
     AudioSource,
@@ -72,14 +73,22 @@ class AudioFolder(Loader):
     [robin, wren]}` with 1, 0 or blank in the column of each class. Null is `single`, and refuses
     labels that look like several."""
 
+    target: Target | None = None
+    """Meaning of a single label in the metadata: `class` (null), `number`, or `{ordered: [none,
+    mild, severe]}` for classes in an order, the lowest first."""
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> AudioFolder:
+        check_one_kind(self.labels, self.target)
+        return self
+
     @override
     def load(self) -> Dataset:
         listing = list_files(self.path)
         tables = _metadata(listing)
-        if not tables and self._are_several:
-            raise DatasetError(
-                f"{listing.name}: no metadata.csv or metadata.jsonl, which several labels need"
-            )
+        if not tables and (self._are_several or self.target not in (None, "class")):
+            need = "several labels need" if self._are_several else "`target` needs"
+            raise DatasetError(f"{listing.name}: no metadata.csv or metadata.jsonl, which {need}")
         if not tables:
             return label_clips(listing)
         rows = [row for folder, source in tables for row in self._rows(folder, source)]
@@ -95,10 +104,11 @@ class AudioFolder(Loader):
             where=f"{listing.name}/{base}".rstrip("/"),
             notes=[
                 *listing.notes,
-                *([] if self._are_several else _disagreements(rows)),
+                *([] if self.target_kind() != "class" else _disagreements(rows)),
                 *_unlisted(files, rows),
             ],
             several=self._are_several,
+            target=self.target,
         )
 
     @property
@@ -117,7 +127,7 @@ class AudioFolder(Loader):
             weight=None,
         )
         table = read_table(source, columns.names(self.labels), lists=self._are_several)
-        rows = read_rows(table, columns, hints=_HINTS, labels=self.labels)
+        rows = read_rows(table, columns, hints=_HINTS, labels=self.labels, target=self.target)
         return [replace(row, path=posixpath.join(folder, row.path)) for row in rows]
 
 

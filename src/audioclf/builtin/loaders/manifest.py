@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pydantic import model_validator
 from typing_extensions import override
 
-from audioclf.dataset.label_cells import SeveralLabels, Target, are_several
+from audioclf.dataset.label_cells import SeveralLabels, Target, are_several, check_one_kind
 from audioclf.dataset.label_sets import class_names
 from audioclf.dataset.listing import find_file
 from audioclf.dataset.path_labels import full_path, shown
@@ -91,8 +91,7 @@ class Manifest(Loader):
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Manifest:
-        if are_several(self.labels) and self.target not in (None, "class"):
-            raise ValueError("target is the meaning of a single label: remove it, or `labels`")
+        check_one_kind(self.labels, self.target)
         return self
 
     @override
