@@ -1,13 +1,14 @@
 """Show how time, memory and disk of a run grow with the number of clips.
 
-    python benchmarks/scale.py [--sizes 1000 10000 100000] [--keep FOLDER]
+    python benchmarks/scale.py [--sizes 1000 10000 100000] [--only sizes | stages | jobs]
 
 Clips of a quarter of a second at 8 kHz are generated as WAV files, 100 to a folder. Each size is
 one run of `audioclf` in a process of its own, with an empty cache: MFCC statistics, a linear
 classifier, one holdout, no page. Memory is the peak of the process; disk is the cache and the run
 folder.
 
-A second table has whole runs by stage, with audits and page: many classes, and many clips.
+A second table has whole runs by stage, with audits and page: many classes, and many clips. A third
+has the stage of features, with what the audits need, by two jobs and by one.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import shutil
 import sys
 import tempfile
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from measure import human, print_row, process
+from measure import Cost, human, print_row, process
 
 SR = 8000
 CONFIG = """
@@ -51,8 +53,12 @@ classifiers:
   sgd: {{type: sgd, max_iter: 5, tol: null}}
 metrics: [accuracy, f1_macro]
 """
+JOBS_HEADER = ("clips", "cache", "one job", "two jobs", "ratio", "CPU s, one job", "CPU s, two")
+LENGTHS = ((0.4, 10_000), (3.0, 2_000), (60.0, 120))
+"""Seconds of a clip, and the number of such clips, for the comparison of two jobs with one."""
 STAGES = ("load", "features", "evaluate", "report", "final")
-WHOLE_HEADER = ("clips", *STAGES, "page and rest", "seconds", "CPU s", "peak MiB")
+WHOLE_HEADER = ("clips", *STAGES, "page and rest", "seconds", "CPU s", "peak MiB", "page MB")
+Rows = Iterator[Iterable[str]]
 HEADER = (
     "clips",
     "seconds",
@@ -92,62 +98,91 @@ def disk(folder: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
-    sizes = sorted(parser.parse_args().sizes)
-    print_row(HEADER)
-    print_row(["---"] * len(HEADER))
+    parser.add_argument("--only", choices=["sizes", "stages", "jobs"], help="print one table")
+    options = parser.parse_args()
+    tables: dict[str, tuple[Sequence[str], Callable[[], Rows]]] = {
+        "sizes": (HEADER, lambda: _of_sizes(sorted(options.sizes))),
+        "stages": (WHOLE_HEADER, _of_stages),
+        "jobs": (JOBS_HEADER, _of_jobs),
+    }
+    for header, rows in [tables[options.only]] if options.only else tables.values():
+        print_row(header)
+        print_row(["---"] * len(header))
+        for row in rows():
+            print_row(list(row))
+        print()
+
+
+def _of_sizes(sizes: Sequence[int]) -> Rows:
     first: tuple[int, float] | None = None
     for size in sizes:
         with tempfile.TemporaryDirectory() as scratch:
             place = Path(scratch)
             make_clips(place / "clips", size)
-            config = place / "scale.yaml"
-            config.write_text(CONFIG.format(folder=place / "clips"), encoding="utf-8")
-            started = time.perf_counter()
-            cost = process(
-                *(sys.executable, "-m", "audioclf", "run", config, "--out", place / "run"),
-                *("--cache-dir", place / "cache"),
-            )
-            seconds = time.perf_counter() - started
-            stages = json.loads((place / "run" / "record.json").read_text())["seconds"]
+            seconds, stages, cost = _run(place, CONFIG)
             more = "" if first is None else _per_clip(first, size, cost.memory)
             first = first or (size, cost.memory)
             used = disk(place / "cache") + disk(place / "run")
-            print_row(
-                (
-                    f"{size:,}",
-                    human(seconds),
-                    human(stages["features"]),
-                    f"{cost.seconds:.1f}",
-                    f"{cost.memory:.0f}",
-                    more,
-                    f"{used:.0f}",
-                )
+            yield (
+                f"{size:,}",
+                human(seconds),
+                human(stages["features"]),
+                f"{cost.seconds:.1f}",
+                f"{cost.memory:.0f}",
+                more,
+                f"{used:.0f}",
             )
 
-    print()
-    print_row(WHOLE_HEADER)
-    print_row(["---"] * len(WHOLE_HEADER))
+
+def _of_stages() -> Rows:
     for name, n_clips, n_classes in (
         ("300 classes x 4", 1200, 300),
         ("100,000 of 0.4 s", 100_000, 2),
     ):
         with tempfile.TemporaryDirectory() as scratch:
-            print_row((name, *_by_stage(Path(scratch), n_clips, n_classes)))
+            yield name, *_by_stage(Path(scratch), n_clips, n_classes)
+
+
+def _of_jobs() -> Rows:
+    config = CONFIG.replace(", duration: 0.25", "").replace("audit: false", "audit: true")
+    for length, n_clips in LENGTHS:
+        with tempfile.TemporaryDirectory() as scratch:
+            place = Path(scratch)
+            make_clips(place / "clips", n_clips, length)
+            found: dict[tuple[str, int], tuple[float, float]] = {}
+            for jobs in (1, 2):
+                shutil.rmtree(place / "cache", ignore_errors=True)
+                for cache in ("cold", "warm", "none"):
+                    options = ("--jobs", str(jobs), *(["--no-cache"] if cache == "none" else []))
+                    _, stages, cost = _run(place, config, *options)
+                    found[cache, jobs] = stages["features"], cost.seconds
+            for cache in ("cold", "warm", "none"):
+                (one, of_one), (two, of_two) = found[cache, 1], found[cache, 2]
+                seconds = human(one), human(two), f"{one / two:.2f}", human(of_one), human(of_two)
+                yield f"{n_clips:,} of {length:g} s", cache, *seconds
+
+
+def _run(place: Path, config: str, *options: str) -> tuple[float, dict[str, float], Cost]:
+    """Run on the clips of a folder; return the seconds, those of each stage, and the cost."""
+    path = place / "config.yaml"
+    path.write_text(config.format(folder=place / "clips"), encoding="utf-8")
+    shutil.rmtree(place / "run", ignore_errors=True)
+    where = ("--out", place / "run", "--cache-dir", place / "cache")
+    started = time.perf_counter()
+    cost = process(sys.executable, "-m", "audioclf", "run", path, *where, *options)
+    seconds = time.perf_counter() - started
+    record = json.loads((place / "run" / "record.json").read_text(encoding="utf-8"))
+    return seconds, record["seconds"], cost
 
 
 def _by_stage(place: Path, n_clips: int, n_classes: int) -> Iterator[str]:
     """Yield the seconds of each stage of a run with an empty cache, its CPU time and its memory."""
     make_clips(place / "clips", n_clips, 0.4, n_classes)
-    config = place / "whole.yaml"
-    config.write_text(WHOLE.format(folder=place / "clips"), encoding="utf-8")
-    started = time.perf_counter()
-    options = ("--out", place / "run", "--cache-dir", place / "cache")
-    cost = process(sys.executable, "-m", "audioclf", "run", config, *options)
-    seconds = time.perf_counter() - started
-    stages = json.loads((place / "run" / "record.json").read_text())["seconds"]
+    seconds, stages, cost = _run(place, WHOLE)
     yield from (human(stages[stage]) for stage in STAGES)
     yield human(seconds - sum(stages[stage] for stage in STAGES))
     yield from (human(seconds), f"{cost.seconds:.1f}", f"{cost.memory:.0f}")
+    yield f"{(place / 'run' / 'report.html').stat().st_size / 1e6:.1f}"
 
 
 def _per_clip(first: tuple[int, float], size: int, memory: float) -> str:
