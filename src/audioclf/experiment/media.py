@@ -15,8 +15,9 @@ from audioclf.features.cache import opened_cache
 from audioclf.features.extraction import Extraction
 from audioclf.features.waveform import cached_in, waveform_plan
 from audioclf.features.worker import featurize_clip
+from audioclf.runs.figures import saved
 from audioclf.runs.folder import RunFolder
-from audioclf.runs.plots import MAX_EXAMPLES, Example, draw_plots
+from audioclf.runs.plots import MAX_EXAMPLES, Example, plots_of
 
 
 def examples_of(
@@ -49,12 +50,14 @@ def begin_plots(
     """Draw the plots of a run, in `processes` that are running or when the result is called."""
     examples = examples_of(config, extraction, cache_folder)
     parts = config, metrics, results, extraction.dataset, examples
-    plots = begun(processes, _draw, [None], shared=parts)
-    return lambda: plots()[0]
+    drawn = begun(processes, _draw, list(plots_of(*parts)), shared=parts)
+    return lambda: {name: content for files in drawn() for name, content in files.items()}
 
 
-def _draw(_: None, parts: tuple[Any, ...]) -> dict[str, bytes]:
-    return draw_plots(*parts)
+def _draw(name: str, parts: tuple[Any, ...]) -> dict[str, bytes]:
+    figure = plots_of(*parts)[name]()
+    files = {} if figure is None else saved(figure)
+    return {f"{name}.{form}": content for form, content in files.items()}
 
 
 def write_page(

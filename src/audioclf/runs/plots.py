@@ -6,13 +6,14 @@ They need no display, and their colours suit colour-blind readers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from audioclf.components.metrics import of_class
 from audioclf.evaluation.metrics.curves import precision_recall_curve, roc_curve
-from audioclf.runs.figures import BLUE, COLOURS, new_axes, new_figure, plain, saved, short
+from audioclf.runs.figures import BLUE, COLOURS, new_axes, new_figure, plain, short
 from audioclf.runs.folder import PIPELINES
 from audioclf.runs.number_plots import draw_numbers
 
@@ -83,51 +84,51 @@ def envelope(y: NDArray[np.float32], n_sections: int) -> NDArray[np.float32]:
     return np.stack([lowest, highest], axis=1).ravel()
 
 
-def draw_plots(
+def plots_of(
     config: RunConfig,
     metrics: Mapping[str, Any],
     results: Sequence[PipelineResult],
     dataset: Dataset,
     examples: Sequence[Example],
-) -> dict[str, bytes]:
-    """Return the plots of a run by the name of the file, from the content of `metrics.json`.
+) -> dict[str, Callable[[], Figure | None]]:
+    """Return what draws each plot of a run, by its name; None for a plot without a curve.
 
-    Curves and F1 by class are of the best learned pipeline; two classes have curves of all.
+    `metrics` is the content of `metrics.json`. Curves and F1 by class are of the best learned
+    pipeline; two classes have curves of all.
     """
     import numpy as np
 
-    plots = dict[str, bytes]()
-
-    def write(name: str, figure: Figure) -> None:
-        plots.update({f"{name}.{form}": content for form, content in saved(figure).items()})
-
     in_classes = dataset.in_ranges() if dataset.is_numbers else dataset
-    write("classes", draw_class_counts(in_classes.class_counts))
-    name, featurizer = next(iter(config.featurizers.items()))
-    write("examples", draw_examples(examples, name, featurizer.row_name))
+    featurizer = next(iter(config.featurizers))
+    row_name = config.featurizers[featurizer].row_name
     pipelines: Mapping[str, Any] = metrics[PIPELINES]
     main = config.metrics[0]
     estimates = {name: item["metrics"][main] for name, item in pipelines.items()}
     metric = f"{main.replace('_', ' ')}{of_class(main, dataset.classes)}"
     label = f"{metric} with 95 % intervals"
-    write("comparison", draw_estimates(estimates, label, "Pipelines, the best first"))
+    plots: dict[str, Callable[[], Figure | None]] = {
+        "classes": partial(draw_class_counts, in_classes.class_counts),
+        "examples": partial(draw_examples, examples, featurizer, row_name),
+        "comparison": partial(draw_estimates, estimates, label, "Pipelines, the best first"),
+    }
     if dataset.is_numbers:
         by_name = {item.pipeline.name: item for item in results}
         for name in list(pipelines)[:MAX_CONFUSIONS]:
-            figure = draw_numbers(by_name[name], dataset.targets.truth, name)
-            write(f"predicted-{name.replace('/', '--')}", figure)
+            draw = partial(draw_numbers, by_name[name], dataset.targets.truth, name)
+            plots[f"predicted-{name.replace('/', '--')}"] = draw
         return plots
     confused = [] if dataset.is_several else list(pipelines.items())[:MAX_CONFUSIONS]
     for name, item in confused:
-        title = f"Confusion matrix: {name}"
-        figure = draw_confusion(np.asarray(item["confusion"]), dataset.classes, title)
-        write(f"confusion-{name.replace('/', '--')}", figure)
+        confusion, title = np.asarray(item["confusion"]), f"Confusion matrix: {name}"
+        draw = partial(draw_confusion, confusion, dataset.classes, title)
+        plots[f"confusion-{name.replace('/', '--')}"] = draw
     learned = [item for item in results if not item.pipeline.is_baseline] or results
     learned = sorted(learned, key=lambda item: list(pipelines).index(item.pipeline.name))
     best = learned[0].pipeline.name
-    write("per-class", draw_classes(pipelines[best]["per_class"], f"F1 by class: {best}"))
+    per_class = pipelines[best]["per_class"]
+    plots["per-class"] = partial(draw_classes, per_class, f"F1 by class: {best}")
     if dataset.is_several:
-        codes = lowest_classes(pipelines[best]["per_class"])
+        codes = lowest_classes(per_class)
     else:
         codes = curve_classes(np.asarray(pipelines[best]["confusion"]))
     if len(dataset.classes) > 2 or dataset.is_several:
@@ -136,17 +137,20 @@ def draw_plots(
     else:
         shown = f"positive class {dataset.classes[-1]}"
         lines = [(item.pipeline.name, item, codes[0]) for item in learned[:MAX_LINES]]
-    rocs = [(name, roc_curve(item, dataset.targets, code)) for name, item, code in lines]
-    curves = [(name, c.fpr, c.tpr, c.area) for name, c in rocs if c]
-    if curves:
+
+    def draw_roc() -> Figure | None:
+        rocs = [(name, roc_curve(item, dataset.targets, code)) for name, item, code in lines]
+        curves = [(name, c.fpr, c.tpr, c.area) for name, c in rocs if c]
         axes = ("false positive rate", "true positive rate")
-        write("roc", draw_curves(curves, f"ROC curve: {shown}", axes, "AUC"))
-    made = [(n, precision_recall_curve(item, dataset.targets, code)) for n, item, code in lines]
-    curves = [(name, c.recall, c.precision, c.average_precision) for name, c in made if c]
-    if curves:
-        title = f"Precision-recall curve: {shown}"
-        write("precision-recall", draw_curves(curves, title, ("recall", "precision"), "AP"))
-    return plots
+        return draw_curves(curves, f"ROC curve: {shown}", axes, "AUC") if curves else None
+
+    def draw_precision_recall() -> Figure | None:
+        made = [(n, precision_recall_curve(item, dataset.targets, code)) for n, item, code in lines]
+        curves = [(name, c.recall, c.precision, c.average_precision) for name, c in made if c]
+        title, axes = f"Precision-recall curve: {shown}", ("recall", "precision")
+        return draw_curves(curves, title, axes, "AP") if curves else None
+
+    return plots | {"roc": draw_roc, "precision-recall": draw_precision_recall}
 
 
 def curve_classes(confusion: NDArray[np.float64]) -> list[int]:
