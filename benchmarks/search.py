@@ -109,11 +109,8 @@ def graph(n_windows: int) -> None:
     rows /= rows.std(axis=0)
     index, start = Index(ndim=WIDTH, metric="cos", dtype="f32"), time.process_time()
     index.add(np.arange(n_windows), rows, threads=1)
-    share = index.memory_usage / rows.nbytes
-    print(
-        f"| usearch, {n_windows:,} windows, built | {time.process_time() - start:.0f} | {share:.2f} |",
-        flush=True,
-    )
+    share, seconds = index.memory_usage / rows.nbytes, time.process_time() - start
+    print(f"| usearch, {n_windows:,} windows, built | {seconds:.0f} | {share:.2f} |", flush=True)
     start = time.process_time()
     found = index.search(rows[17], N, threads=1).keys
     seconds = time.process_time() - start
