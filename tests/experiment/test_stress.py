@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import audioclf
 from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.builtin.augmenters.noise import Background
 from audioclf.components.discovery import discover
@@ -16,6 +17,7 @@ from audioclf.experiment.run import run
 from audioclf.experiment.stress.conditions import conditions, noise_notes
 from audioclf.experiment.stress.of_model import stress_model
 from audioclf.experiment.stress.of_run import stress_run
+from audioclf.models.bundle.reading import open_bundle
 from audioclf.report.run.page import build_report
 from audioclf.runs.reading import read_run
 from tests.conftest import run_cli, tone, write_wav
@@ -38,9 +40,10 @@ def levels(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "dataset": {"type": "folder", "path": str(write_levels(root / "sounds"))},
         "audio": {"sr": 8000},
         "featurizers": {"mel": {"type": "mel", "n_fft": 512, "n_mels": 12}},
-        "classifiers": {"logreg": {"type": "logistic_regression"}},
+        "classifiers": {"logreg": {"type": "logistic_regression"}, "knn": {"type": "knn"}},
         "split": {"type": "stratified_kfold", "n_splits": 4},
         "metrics": ["accuracy"],
+        "keep": "equal",
         "audit": False,
         "report": {"html": False},
     }
@@ -48,7 +51,8 @@ def levels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_dependence_on_the_level_is_found_out_of_fold(levels: Path) -> None:
-    result = stress_run(levels, groups=["level", "time"], jobs=1)
+    result = stress_run(levels, pipeline="logreg", groups=["level", "time"], jobs=1)
+    assert not result.notes
     saved = read_run(levels)
     assert result.clean.value == saved.pipeline_metrics["logreg"]["metrics"]["accuracy"]["value"]
     assert result.sentence.startswith("gain of -20 dB costs most: accuracy 0.500 instead of 1.000")
@@ -73,6 +77,31 @@ def test_a_model_is_tested_on_clips_outside_of_its_training(levels: Path, tmp_pa
     seen = write_levels(tmp_path / "seen")
     with pytest.raises(DatasetError, match="trained on all 16 clips"):
         stress_model(model, str(seen), discover(), groups=["level"], jobs=1)
+
+
+def test_pipelines_equal_to_the_best_are_tested_too_and_model_cards_have_the_table(
+    levels: Path,
+) -> None:
+    best, other = (item.name for item in read_run(levels).pipelines[:2])
+    files = [levels / "model.audioclf", levels / f"model-{other}.audioclf"]
+    before = [open_bundle(file) for file in files]
+    for groups in (["level"], ["time"]):
+        result = stress_run(levels, groups=groups, jobs=1)
+    assert result.subject == best
+    note = result.notes[-1]
+    assert note.startswith("of 2 pipelines that the run cannot tell apart, ")
+    assert f"{other} 0." in note or f"{best} 0." in note
+    for file, earlier in zip(files, before, strict=True):
+        contents = open_bundle(file)
+        assert contents.card.count("## Robustness") == 1
+        assert "| late by half a clip | " in contents.card
+        assert "gain" not in contents.card
+        head, _, rest = contents.card.partition("## Robustness")
+        assert earlier.card.startswith(head)
+        assert earlier.card.endswith(rest[rest.index("## Limits") :])
+        same = {name for name in earlier.files if earlier.files[name] == contents.files[name]}
+        assert same == set(earlier.files) - {"MODEL_CARD.md"}
+        assert audioclf.load(file).classes == ("loud", "quiet")
 
 
 def test_an_evaluation_of_models_is_refused(levels: Path, tmp_path: Path) -> None:

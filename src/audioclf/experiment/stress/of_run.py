@@ -18,6 +18,7 @@ from audioclf.base.errors import ConfigError, ResultError
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import available_cores, available_memory, single_threaded
 from audioclf.base.progress import Progress, no_progress
+from audioclf.components.metrics import METRICS
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.folds import Fold, Splits
 from audioclf.evaluation.memory import plan_fits
@@ -26,6 +27,7 @@ from audioclf.experiment.prepared import Prepared, prepare
 from audioclf.experiment.resources import Resources
 from audioclf.experiment.stress.conditions import (
     CLEAN,
+    Condition,
     changed_featurizers,
     conditions,
     noise_notes,
@@ -33,7 +35,8 @@ from audioclf.experiment.stress.conditions import (
 )
 from audioclf.experiment.stress.result import Stress, summarised
 from audioclf.features.matrix import new_matrix
-from audioclf.runs.folder import CONFIG, STRESS, RunFolder
+from audioclf.models.bundle.writing import add_robustness
+from audioclf.runs.folder import CONFIG, MODEL, STRESS, RunFolder, equal_model
 from audioclf.runs.reading import read_run
 from audioclf.runs.units import unit_word
 
@@ -55,7 +58,11 @@ def stress_run(
     registry: Registry | None = None,
     progress: Progress = no_progress,
 ) -> Stress:
-    """Test the named pipeline of a run, else the best one; write `stress.json` in its folder."""
+    """Test the named pipeline of a run, else the best one; write `stress.json` in its folder.
+
+    Without a name, the pipelines are tested as well that the run has kept as equal to the best, and
+    a note says which keeps most. The cards of their models get the table.
+    """
     saved = read_run(path)
     if saved.record.get("fits", {}).get("total") == 0:
         raise ConfigError(
@@ -63,16 +70,38 @@ def stress_run(
             hint="Name a model and labelled recordings: `audioclf stress MODEL DATA`.",
         )
     prepared = prepare(saved.path / CONFIG, (), registry)
-    config = prepared.config
-    chosen = _chosen(saved, prepared, pipeline)
-    changes = conditions(config.audio.sr, noise, groups)
+    changes = conditions(prepared.config.audio.sr, noise, groups)
+    cores = jobs or available_cores()
+    resources = Resources(cores, isolate=prepared.config.isolate, cache_folder=cache_folder)
+    results = [
+        _tested(saved, prepared, chosen, changes, resources, progress)
+        for chosen in _chosen(saved, prepared, pipeline)
+    ]
+    if len(results) > 1:
+        results[0] = replace(results[0], notes=(*results[0].notes, _most_robust(results)))
+    folder = RunFolder(saved.path)
+    folder.write_json(STRESS, results[0].to_data())
+    for result in results:
+        for file in (MODEL, equal_model(result.subject)):
+            if (saved.path / file).exists():
+                add_robustness(saved.path / file, result.to_data())
+    return results[0]
+
+
+def _tested(
+    saved: SavedRun,
+    prepared: Prepared,
+    chosen: Pipeline,
+    changes: Sequence[Condition],
+    resources: Resources,
+    progress: Progress,
+) -> Stress:
+    config, cache_folder = prepared.config, resources.cache_folder
     names = (CLEAN, *(item.name for item in changes))
     plain = config.featurizers[chosen.featurizer]
     featurizers = changed_featurizers(plain, changes, config.seed)
     own = prepared.origins[chosen.featurizer]
     origins = {CLEAN: own, **origins_with(own, changes, prepared.registry)}
-    cores = jobs or available_cores()
-    resources = Resources(cores, isolate=config.isolate, cache_folder=cache_folder)
     with single_threaded(), use_limits(config.limits):
         with resources.make_engine() as engine:
             extraction = prepared.extract(
@@ -87,10 +116,10 @@ def stress_run(
                 f"{saved.path}: the dataset has changed since this run",
                 hint="Run its config again, and test the new run.",
             )
-        results = _evaluated(prepared, chosen, extraction, names, cores, progress)
+        results = _evaluated(prepared, chosen, extraction, names, resources.jobs, progress)
     progress("metrics", 0, 1)
     targets = extraction.dataset.targets
-    result = summarised(
+    return summarised(
         chosen.name,
         results,
         changes,
@@ -100,19 +129,39 @@ def stress_run(
         unit=unit_word(config.model_dump()["dataset"], targets.unit),
         notes=[*noise_notes(config.augment, changes)],
     )
-    RunFolder(saved.path).write_json(STRESS, result.to_data())
-    return result
 
 
-def _chosen(saved: SavedRun, prepared: Prepared, name: str | None) -> Pipeline:
+def _most_robust(results: Sequence[Stress]) -> str:
+    """Return a sentence on the pipeline with the best mean of the metric over the changes."""
+    metric = results[0].metric
+    sign = -1 if METRICS[metric].lower_is_better else 1
+    means = [float(np.mean([row.estimate.value for row in item.rows])) for item in results]
+    most = int(np.argmax(sign * np.array(means)))
+    others = ", ".join(
+        f"{item.subject} {mean:.3f}"
+        for item, mean in zip(results, means, strict=True)
+        if item is not results[most]
+    )
+    file = MODEL if most == 0 else equal_model(results[most].subject)
+    return (
+        f"of {len(results)} pipelines that the run cannot tell apart, {results[most].subject} "
+        f"keeps most after these changes: mean {metric} {means[most]:.3f} ({others}); {file} "
+        "holds it"
+    )
+
+
+def _chosen(saved: SavedRun, prepared: Prepared, name: str | None) -> list[Pipeline]:
+    """Return the named pipeline, or the best one and those that the run has kept as equal to it."""
     names = prepared.config.pipeline_names
-    if name is None:
-        name = next(item.name for item in saved.pipelines if item.name in names)
-    if name not in names:
+    if name is not None and name not in names:
         raise ConfigError(
             f"{saved.path}: no pipeline is named {name!r}", hint=f"There are {', '.join(names)}."
         )
-    return next(item for item in prepared.pipelines if item.name == name)
+    known = [item.name for item in saved.pipelines if item.name in names]
+    kept = [item for item in known[1:] if (saved.path / equal_model(item)).exists()]
+    chosen = [known[0], *kept] if name is None else [name]
+    by_name = {item.name: item for item in prepared.pipelines}
+    return [by_name[item] for item in chosen]
 
 
 def _evaluated(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from audioclf.models.bundle.manifest import Manifest
 from audioclf.models.calibration.records import Abstention, Interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~&$:@]|(?<=www)\.)", re.IGNORECASE)
 _MAX_CLASSES = 50
+_LIMITS = re.compile(r"^## Limits$", re.MULTILINE)
+_ROBUSTNESS = re.compile(r"^## Robustness\n.*?(?=^## Limits$)", re.MULTILINE | re.DOTALL)
 
 
 def model_card(
@@ -61,6 +64,31 @@ def escaped(text: str) -> str:
     """
     line = "".join(c if c.isprintable() else " " for c in text)
     return _SPECIAL.sub(r"\\\1", line)
+
+
+def with_robustness(card: str, stress: Mapping[str, Any]) -> str:
+    """Return a card with the table of a stress test, in place of an earlier one.
+
+    `stress` are the data of `Stress.to_data`.
+    """
+    sentence, sample, metric = (escaped(stress[key]) for key in ("sentence", "sample", "metric"))
+    rows = [
+        f"| {escaped(row['name'])} | {_text(row, '.3f')} | {_text(row['difference'], '+.3f')} |"
+        for row in stress["changes"]
+    ]
+    about = (
+        f"{sentence[:1].upper()}{sentence[1:]}. Changes of the sound of test clips, measured like "
+        f"the results above, on {sample}; each interval is a 95 % interval by itself."
+    )
+    header = f"| change | {metric} | difference |\n|---|---|---|"
+    lines = ["## Robustness", "", about, "", header, *rows, "", "## Limits"]
+    return _LIMITS.sub(lambda _: "\n".join(lines), _ROBUSTNESS.sub("", card), count=1)
+
+
+def _text(numbers: Mapping[str, float | None], style: str) -> str:
+    value, low, high = (numbers[name] for name in ("value", "low", "high"))
+    text = "not defined" if value is None else f"{value:{style}}"
+    return text if low is None or high is None else f"{text}, {low:{style}} to {high:{style}}"
 
 
 def _numbers(interval: Interval | None) -> tuple[str, str]:

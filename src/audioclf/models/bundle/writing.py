@@ -24,7 +24,7 @@ from audioclf.evaluation.ordered_fits import OrderedFits
 from audioclf.evaluation.predictions import scores_of_rows
 from audioclf.evaluation.results import Pipeline
 from audioclf.features.extraction import make_plans
-from audioclf.models.bundle.card import model_card
+from audioclf.models.bundle.card import model_card, with_robustness
 from audioclf.models.bundle.container import members_for, zipped
 from audioclf.models.bundle.manifest import (
     FORMAT,
@@ -42,7 +42,14 @@ from audioclf.models.bundle.manifest import (
     Training,
     to_json,
 )
-from audioclf.models.bundle.reading import CARD, ESTIMATOR, Bundle, restored_from, scorer_of
+from audioclf.models.bundle.reading import (
+    CARD,
+    ESTIMATOR,
+    Bundle,
+    open_bundle,
+    restored_from,
+    scorer_of,
+)
 from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.bundle.weights import embedded
@@ -114,6 +121,15 @@ def write_bundle(path: str | Path, contents: BundleContents, registry: Registry)
         message = f"{path}: the model of {contents.pipeline.name!r} cannot be written: {exc.what}"
         raise ModelError(message, hint=exc.hint) from exc
     return OutputFolder(path.parent).write_bytes(path.name, content)
+
+
+def add_robustness(path: Path, stress: Mapping[str, Any]) -> None:
+    """Write the table of a stress test into the card of a model, if it is of this pipeline."""
+    contents = open_bundle(path)
+    if contents.manifest.cell == stress["subject"]:
+        card = with_robustness(contents.card, stress).encode("utf-8")
+        content = _zipped(contents.manifest, {**contents.files, CARD: card})
+        OutputFolder(path.parent).write_bytes(path.name, content)
 
 
 def _bundle_bytes(contents: BundleContents, registry: Registry) -> bytes:
