@@ -141,7 +141,7 @@ def zip_folder(folder: Path, target: Path) -> Path:
     return target
 
 
-WHOLE = ("audit=true", "final=best", "report.html=true")
+WHOLE = ("audit=true", "final=best", "report.html=true", "report.plots=true")
 """Overrides with which the config of `toy_config` does all that a run does by default."""
 
 CONFIG = """\
@@ -157,13 +157,13 @@ classifiers:
 metrics: [accuracy, f1]
 audit: false
 final: none
-report: {html: false}
+report: {html: false, plots: false}
 """
 
 
 @pytest.fixture
 def toy_config(sounds_zip: Path) -> Path:
-    """Return a config that runs in a second, without audits, model and page; see `WHOLE`."""
+    """Return a config that runs in a second, without audits, model, plots and page; see `WHOLE`."""
     return write_config(sounds_zip)
 
 

@@ -57,7 +57,10 @@ def numbers(table: Path) -> Any:
 @pytest.fixture(scope="module")
 def degrees(table: Path) -> Any:
     classifiers = {"lr": {"type": "logistic_regression"}, "svm": {"type": "svm"}}
-    target, quick = {"ordered": list(DEGREES)}, {"audit": False, "report": {"html": False}}
+    target, quick = (
+        {"ordered": list(DEGREES)},
+        {"audit": False, "report": {"html": False, "plots": False}},
+    )
     config = config_of(table, target, "degree", classifiers=classifiers, **quick)
     return audioclf.run(config, out=table.parent / "degrees")
 

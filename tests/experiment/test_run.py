@@ -20,6 +20,7 @@ from audioclf.experiment.grid import pipelines_of
 from audioclf.experiment.prepared import load_dataset
 from audioclf.experiment.preview import preview
 from audioclf.plugin import Loader
+from audioclf.runs.folder import METRICS, PLOTS
 from tests.conftest import tone, write_wav
 
 
@@ -226,3 +227,8 @@ def test_a_preview_has_the_folds_of_the_clips_that_can_be_read(
     shown = preview(toy_config, overrides=options)
     assert (shown.splits, shown.n_fits) == ("3 stratified folds", 6)
     assert any("folds lowered from 4 to 3" in note for note in shown.notes)
+
+
+def test_a_run_without_plots_draws_none(plain_run: Path) -> None:
+    assert (plain_run / METRICS).is_file()
+    assert not (plain_run / PLOTS).exists()

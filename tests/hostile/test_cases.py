@@ -54,7 +54,7 @@ classifiers:
 metrics: [accuracy]
 audit: false
 final: none
-report: {html: false}
+report: {html: false, plots: false}
 """
 
 

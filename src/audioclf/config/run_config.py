@@ -29,10 +29,13 @@ from audioclf.evaluation.unknown_settings import UnknownConfig
 
 
 class Report(Settings):
-    """The page `report.html`."""
+    """The page `report.html`, and the pictures in `plots/`."""
 
     html: bool = True
-    """Whether to write it."""
+    """Whether to write the page."""
+
+    plots: bool = True
+    """Whether to draw the pictures in `plots/`, about a second of work."""
 
     media_mb: float | None = Field(default=None, ge=0, le=1000)
     """Largest size of sounds and pictures in MB; null for 4 at 100 clips to 8 at 1,000."""

@@ -47,7 +47,12 @@ def begin_plots(
     cache_folder: Path | None,
     processes: ProcessEngine | None,
 ) -> Callable[[], dict[str, bytes]]:
-    """Draw the plots of a run, in `processes` that are running or when the result is called."""
+    """Draw the plots of a run, in `processes` that are running or when the result is called.
+
+    There are none if the config asks for none.
+    """
+    if not config.report.plots:
+        return dict
     examples = examples_of(config, extraction, cache_folder)
     parts = config, metrics, results, extraction.dataset, examples
     drawn = begun(processes, _draw, list(plots_of(*parts)), shared=parts)
