@@ -130,7 +130,7 @@ def test_a_run_of_several_labels_is_replayed(result: Any) -> None:
     ("override", "message"),
     [
         ("metrics=[accuracy]", "metric 'accuracy' is defined for one label per clip"),
-        ("calibrate=sigmoid", "calibrate is not made for several labels"),
+        ("calibrate=isotonic", "calibrate: isotonic is not made for several labels"),
         ("abstain_below=0.5", "abstain_below is not made for several labels"),
     ],
 )

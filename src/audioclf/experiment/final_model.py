@@ -23,6 +23,7 @@ from audioclf.models.bundle.sound_range import FACTS as SOUND_FACTS
 from audioclf.models.bundle.writing import BundleContents, write_bundle
 from audioclf.models.calibration.effects import Scored, ScoreEffects, effects_of
 from audioclf.models.calibration.records import Interval
+from audioclf.models.calibration.states import effects_of_states
 from audioclf.models.unknown import Search, UnknownRule
 from audioclf.runs.folder import IMPORTANCES, MODEL, equal_model
 
@@ -199,11 +200,11 @@ def _allowed(name: str, result: RunResult) -> str:
 def _effects(config: RunConfig, evaluated: PipelineResult, extraction: Extraction) -> ScoreEffects:
     if config.calibrate is None and config.abstain_below is None:
         return ScoreEffects()
+    rows = Scored(evaluated.folds, extraction.dataset.targets)
+    if rows.targets.is_several:
+        return effects_of_states(rows, seed=config.seed)
     return effects_of(
-        Scored(evaluated.folds, extraction.dataset.targets),
-        calibrate=config.calibrate,
-        abstain_below=config.abstain_below,
-        seed=config.seed,
+        rows, calibrate=config.calibrate, abstain_below=config.abstain_below, seed=config.seed
     )
 
 

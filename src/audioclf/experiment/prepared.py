@@ -328,6 +328,13 @@ def _check_suits(config: RunConfig, kind: TargetKind, registry: Registry) -> Non
                 hint=f"Use one of {', '.join(_types_that_learn(learned, registry))}.",
             )
     of_classes = ["calibrate", "abstain_below", "unknown"] if kind != "class" else []
+    if kind == "several" and config.calibrate is not None:
+        of_classes.remove("calibrate")
+        if config.calibrate != "sigmoid":
+            raise ConfigError(
+                f"calibrate: {config.calibrate} is not made for {_CLIPS[kind]}",
+                hint="Use `calibrate: sigmoid`, which treats each class by itself.",
+            )
     for name in [*of_classes, *["learning_curve"] * (kind == "number")]:
         if getattr(config, name) is not None:
             raise ConfigError(f"{name} is not made for {_CLIPS[kind]}", hint=f"Remove `{name}`.")

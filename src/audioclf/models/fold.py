@@ -10,11 +10,11 @@ import numpy as np
 
 from audioclf.base.errors import ClassifierError
 from audioclf.components.guard import guard, recorded
-from audioclf.evaluation.class_fits import predict_states
+from audioclf.evaluation.class_fits import StateOutputs, predict_states
 from audioclf.evaluation.fitting import pickled_size
 from audioclf.evaluation.predictions import Predictions, predict_rows, spread
 from audioclf.evaluation.results import FoldResult
-from audioclf.models.calibration.maps import calibrated, top_of
+from audioclf.models.calibration.maps import calibrated, calibrated_states, top_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,6 +71,12 @@ def _states(
     outputs = predict_states(model.scorer, rows, fold.test)
     places = _places(classes, model.classes)
     values = outputs.decision_values
+    if (how := model.manifest.calibration) is not None:
+        assert outputs.scores is not None
+        scores = calibrated_states(how.mapping, outputs.scores)
+        states = (scores >= model.scorer.thresholds).astype(np.int8)
+        outputs = StateOutputs(states, scores, "probability", None)
+        values = None
     return {
         "y_pred": outputs.states[:, places],
         "scores": None if outputs.scores is None else outputs.scores[:, places],

@@ -24,7 +24,7 @@ from audioclf.features.worker import Plan, featurize, featurize_clip, featurize_
 from audioclf.models.arrays import ArraySource
 from audioclf.models.bundle.manifest import Manifest, ScoreKind
 from audioclf.models.bundle.training_clips import TrainingClips
-from audioclf.models.calibration.maps import calibrated, top_of
+from audioclf.models.calibration.maps import calibrated, calibrated_states, top_of
 from audioclf.models.class_distance import ClassDistance
 from audioclf.models.decisions import decided, name_of
 from audioclf.models.windows import (
@@ -320,7 +320,9 @@ class Model:
             message = f"the classifier of {self.manifest.cell!r} gives {gives}"
             raise ModelError(message, hint="Use `predict`.")
         how = self.manifest.calibration
-        return scores if how is None else calibrated(how.mapping, scores)
+        if how is None:
+            return scores
+        return (calibrated_states if self.is_several else calibrated)(how.mapping, scores)
 
     def numbers_of(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the predicted numbers [shape=(n_rows,)] of a model of numbers."""
@@ -328,7 +330,9 @@ class Model:
 
     def states_of(self, rows: NDArray[np.float32]) -> NDArray[np.int8]:
         """Return 1 for classes whose score reaches the threshold, else 0 [(n_rows, n_classes)]."""
-        return np.asarray(self.scorer.outputs(rows).states)
+        if self.manifest.calibration is None:
+            return np.asarray(self.scorer.outputs(rows).states)
+        return np.asarray(self.scores_of(rows) >= self.scorer.thresholds, dtype=np.int8)
 
     def codes_of(self, rows: NDArray[np.float32]) -> NDArray[np.intp]:
         """Return the code of the most probable class of each row, without abstaining.

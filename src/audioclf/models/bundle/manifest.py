@@ -236,7 +236,8 @@ class Manifest(Part):
         if asked and self.scores == "none":
             raise ValueError("calibration or abstain_below without scores")
         if self.calibration is not None:
-            check_size(self.calibration.mapping, len(self.classes))
+            several = self.several is not None
+            check_size(self.calibration.mapping, len(self.classes), several=several)
         return self
 
     @model_validator(mode="after")
@@ -254,7 +255,8 @@ class Manifest(Part):
             self._check_length(n_classes - 1, self.ordered.constants)
         if self.number is not None and self.scores != "none":
             raise ValueError("scores of numbers")
-        for name in ("calibration", "abstain_below", "unknown"):
+        refused = ("abstain_below", "unknown", *["calibration"] * (own != ["several"]))
+        for name in refused:
             if getattr(self, name) is not None:
                 raise ValueError(f"{name} with {own[0]}")
         return self

@@ -54,6 +54,7 @@ from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.bundle.weights import embedded
 from audioclf.models.calibration.records import Abstention, Calibration
+from audioclf.models.calibration.states import with_thresholds
 from audioclf.models.estimators.several import dump_classes, unwrapped_classes
 from audioclf.models.estimators.store import dump_estimator
 from audioclf.models.model import Model
@@ -200,6 +201,7 @@ def _manifest(
     weights = _stored_weights(contents.featurizer)
     configured = pipeline.classifier if classifier is not pipeline.classifier else None
     several, ordered, scorer = None, None, scorer_of(classifier, fitted)
+    calibration = contents.calibration
     if isinstance(fitted, OneFitPerClass):
         constants = tuple(e if isinstance(e, float) else None for e in fitted.estimators)
         kind = scorer.outputs(first_row).kind
@@ -207,8 +209,12 @@ def _manifest(
         if isinstance(fitted, OrderedFits):
             ordered = OrderedRanks(constants=constants, shared=shared)
         else:
-            limits = tuple(fitted.thresholds.tolist())
-            several = SeveralLabels(thresholds=limits, constants=constants, shared=shared)
+            limits = fitted.thresholds
+            if calibration is not None:
+                calibration, limits = with_thresholds(calibration, limits)
+            several = SeveralLabels(
+                thresholds=tuple(limits.tolist()), constants=constants, shared=shared
+            )
     elif contents.number is not None:
         kind = "none"
     else:
@@ -237,7 +243,7 @@ def _manifest(
             number=contents.number,
             training=contents.training,
             evaluation=contents.evaluation,
-            calibration=contents.calibration,
+            calibration=calibration,
             abstain_below=contents.abstain_below,
             abstention=contents.abstention,
             unknown=contents.unknown.record if contents.unknown else None,

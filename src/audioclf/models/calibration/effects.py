@@ -173,6 +173,11 @@ def _warnings(rows: Scored, calibration: Calibration) -> Iterator[str]:
             f"made fewer than {MIN_ERRORS} errors on {rows.n_clips} tested clips, too few to show "
             "how sure its scores may be: the temperature is at least 1"
         )
+    yield from about_effect(calibration)
+
+
+def about_effect(calibration: Calibration) -> Iterator[str]:
+    """Yield a note if calibration did not help, or its effect was not measured."""
     loss = calibration.effect.get("log_loss")
     if loss is None:
         yield "was calibrated, but there are too few units to measure the effect"
@@ -192,7 +197,7 @@ def _calibration(method: Method, rows: Scored, seed: int) -> tuple[Calibration, 
         after = rows.with_scores(scores, top_of(scores, rows.scores))
     else:
         after = nested(method, rows, seed=seed)
-        effect = {each: _change(each, rows, after, seed) for each in get_args(Effect)}
+        effect = {each: change(each, rows, after, seed) for each in get_args(Effect)}
     counts = {"clips": rows.n_clips, "units": rows.n_units}
     return Calibration(mapping=mapping, unit=rows.targets.unit, effect=effect, **counts), after
 
@@ -220,7 +225,7 @@ def blocks_of(targets: Targets, test: Codes, *, seed: int) -> Codes:
     return blocks
 
 
-def _change(metric: Effect, rows: Scored, after: Scored, seed: int) -> Change:
+def change(metric: Effect, rows: Scored, after: Scored, seed: int) -> Change:
     """Measure scores of any kind as if they were probabilities."""
     before = rows.with_scores(rows.scores, rows.predicted)
     both = (before, after)

@@ -57,6 +57,22 @@ def calibrated(mapping: AnyMap, scores: Floats) -> Floats:
     return _normalized(shares)
 
 
+def calibrated_states(mapping: AnyMap, scores: Floats) -> Floats:
+    """Return calibrated scores of several labels [shape=(n_rows, n_classes)], each by itself.
+
+    A class with slope 1 and intercept 0 was not calibrated and keeps its scores.
+    """
+    assert isinstance(mapping, Sigmoid)
+    slopes, intercepts = np.asarray(mapping.slopes), np.asarray(mapping.intercepts)
+    kept = (slopes == 1) & (intercepts == 0)
+    return np.where(kept, scores, _sigmoid(_log_odds(scores) * slopes + intercepts))
+
+
+def fit_sigmoid(scores: Floats, truth: NDArray[np.bool_], weights: Floats) -> tuple[float, float]:
+    """Return slope and intercept of a logistic curve over the log-odds of the scores of a class."""
+    return _fit_sigmoid(_log_odds(scores), truth, weights)
+
+
 def top_of(probabilities: Floats, scores: Floats) -> Codes:
     """Return the class with the highest probability; among equal ones, the highest score."""
     is_top = probabilities == probabilities.max(axis=1, keepdims=True)

@@ -141,9 +141,13 @@ class Unknown(Part):
     """The same of each class that was left out, with intervals over its units."""
 
 
-def check_size(mapping: Temperature | Sigmoid | Isotonic, n_classes: int) -> None:
+def check_size(
+    mapping: Temperature | Sigmoid | Isotonic, n_classes: int, *, several: bool = False
+) -> None:
     """Check that a mapping fits the number of classes; raise `ValueError` if not."""
-    expected = 1 if n_classes == 2 else n_classes
+    if several and not isinstance(mapping, Sigmoid):
+        raise ValueError(f"a calibration by {mapping.method} of several labels")
+    expected = 1 if n_classes == 2 and not several else n_classes
     sizes: tuple[int, ...] = ()
     if isinstance(mapping, Sigmoid):
         sizes = (len(mapping.slopes), len(mapping.intercepts))

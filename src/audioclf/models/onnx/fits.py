@@ -10,6 +10,8 @@ import numpy as np
 
 from audioclf.components.onnx_graph import OnnxGraph
 from audioclf.evaluation.class_fits import ClassColumn, OneFitPerClass
+from audioclf.models.calibration.maps import FLOOR, AnyMap
+from audioclf.models.calibration.records import Sigmoid
 from audioclf.models.onnx.names import INPUT, LABEL, LABELS, SCORES
 from audioclf.models.onnx.scores import TIE
 
@@ -56,6 +58,8 @@ def graph_of_fits(
     n_classes = len(manifest.classes)
     scores = graph.op("Concat", *columns, axis=1)
     if manifest.several is not None:
+        if manifest.calibration is not None:
+            scores = _calibrated(graph, scores, manifest.calibration.mapping)
         least = graph.constant(np.array(manifest.several.thresholds) - TIE)
         name, label = LABELS, graph.op("GreaterOrEqual", scores, least)
         label, shape = graph.cast(label, np.int64), ["n_rows", n_classes]
@@ -128,3 +132,17 @@ def _of_ranks(graph: OnnxGraph, above: Sequence[str]) -> list[str]:
     ]
     differences = [graph.op("Sub", *pair) for pair in pairwise(falling)]
     return [graph.op("Sub", graph.constant(1.0), falling[0]), *differences, falling[-1]]
+
+
+def _calibrated(graph: OnnxGraph, scores: str, mapping: AnyMap) -> str:
+    """Return calibrated scores, by the operations of `calibrated_states`."""
+    assert isinstance(mapping, Sigmoid)
+    slopes, intercepts = np.asarray(mapping.slopes), np.asarray(mapping.intercepts)
+    ends = graph.constant(FLOOR), graph.constant(1 - FLOOR)
+    clipped = graph.op("Clip", scores, *ends)
+    rest = graph.op("Sub", graph.constant(1.0), clipped)
+    odds = graph.op("Sub", graph.op("Log", clipped), graph.op("Log", rest))
+    line = graph.op("Mul", odds, graph.constant(slopes))
+    curve = graph.op("Sigmoid", graph.op("Add", line, graph.constant(intercepts)))
+    kept = graph.constant((slopes == 1) & (intercepts == 0), bool)
+    return graph.op("Where", kept, scores, curve)
