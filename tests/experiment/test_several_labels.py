@@ -246,13 +246,14 @@ def test_serve_answers_with_the_labels_of_predict(result: Any) -> None:
     pytest.importorskip("starlette", reason="serve needs starlette")
     from starlette.datastructures import QueryParams
 
+    from audioclf.predict.scoring import Shared
     from audioclf.server.app import RefusedError, Server
     from audioclf.server.workers import Request, _predict
 
     sound, model = result.config.dataset.path.parent / "1.wav", audioclf.load(result.folder)
     server = Server(model, None, 1)  # type: ignore[arg-type]
     settings, _ = server._read(QueryParams("window=0.1&events=true&threshold=low=0.3"))
-    answer = _predict(Request(sound, settings), model)
+    answer = json.loads(_predict(Request(sound, settings), Shared(model, compares=False)))
     options = ["--window", "0.1", "--threshold", "low=0.3", "--format", "jsonl"]
     done = run_cli("predict", result.folder, sound, *options, code=0)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
