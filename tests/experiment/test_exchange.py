@@ -115,6 +115,19 @@ def test_nothing_of_an_import_with_an_error_is_added(listed: Path, rows: str, me
     assert Path("reviewed.csv").read_bytes() == before
 
 
+def test_the_table_of_another_reviewer_is_joined(listed: Path) -> None:
+    Path("far").mkdir()
+    other = Path("far/reviewed.csv")
+    text = Path("reviewed.csv").read_text().replace(",anna,", ",ben,").replace("nights/", "")
+    other.write_text(text + text.splitlines()[1].replace("wren,labelled", ",undone") + "\n")
+    done = reviewing("--import", str(other))
+    assert "4 answers added" in done.stdout
+    assert "by ben" in done.stdout
+    rows, _ = read_answers(Path("reviewed.csv"))
+    assert [(row.reviewer, row.note, row.time) for row in rows[5:]] == [("ben", "far", "now")] * 4
+    assert "4 answers are in the table already" in reviewing("--import", str(other)).stderr
+
+
 def region(start: float, *labels: str) -> object:
     return {"value": {"start": start, "end": start + 1, "labels": [*labels]}, "type": "labels"}
 

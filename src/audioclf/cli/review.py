@@ -46,7 +46,7 @@ def review(
     import_from: Annotated[
         Path | None,
         typer.Option(
-            "--import", help="Add answers from Raven, Audacity or Label Studio; show no page."
+            "--import", help="Add answers from another tool or table of review; show no page."
         ),
     ] = None,
     export: Annotated[

@@ -152,8 +152,9 @@ class Review:
 
     def agreement(self) -> list[str]:
         """Return Cohen's kappa with each other reviewer."""
-        found = agreements(latest(self.answers.rows).values())
-        return [str(item) for item in found if self.reviewer in item.reviewers]
+        keys = {window.key for window in self.windows}
+        answers = (mine for key, mine in latest(self.answers.rows).items() if key in keys)
+        return [str(item) for item in agreements(answers) if self.reviewer in item.reviewers]
 
     def facts(self) -> dict[str, Any]:
         """Return what the page needs at its start; the answer that was given last is the last."""

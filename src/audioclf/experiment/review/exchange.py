@@ -11,7 +11,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
@@ -26,6 +26,7 @@ from audioclf.dataset.label_cells import parse_labels
 from audioclf.dataset.label_sets import SEPARATOR, class_names
 from audioclf.dataset.path_labels import count, shown
 from audioclf.dataset.review_list import (
+    ANSWER_COLUMNS,
     LABELLED,
     SKIPPED,
     UNSURE,
@@ -34,9 +35,12 @@ from audioclf.dataset.review_list import (
     Window,
     latest,
     path_in_table,
+    read_answers,
     source_named,
+    unfinished,
 )
-from audioclf.dataset.tables import Problems
+from audioclf.dataset.sources import FileSource
+from audioclf.dataset.tables import Problems, read_bytes
 from audioclf.experiment.scoring.rows import EventRow, event_tables
 from audioclf.experiment.scoring.survey import Recordings, assigned
 from audioclf.predict.formats import FORMATS, Line, Place, choose_format
@@ -157,76 +161,121 @@ def import_answers(
     *,
     reviewer: str = "",
 ) -> Imported:
-    """Read answers to the windows of a list from tables of Raven, Audacity or Label Studio.
+    """Read answers to the windows of a list, from tables of another tool or of another reviewer.
 
-    An answer that the reviewer gave before is kept. Without a `reviewer`, Label Studio names them.
+    Raven, Audacity and Label Studio are read, and tables that `review` wrote. An answer that a
+    reviewer gave before is kept. Without a `reviewer`, Label Studio names them.
     """
-    tables, notes = event_tables(path)
-    rows, missing = assigned(tables, Recordings(_by_path(listed)))
-    if missing:
-        notes.append(f"{path}: ignored, without a recording of the list: {shown(missing)}")
-    labels: dict[tuple[str, Window], dict[str, EventRow]] = {}
-    others: list[EventRow] = []
-    windows = _by_path(listed)
-    for recording, own in rows.items():
-        for _, row in own:
-            window = next((w for w in windows[recording] if _has_times(w, row)), None)
-            if window is None:
-                others.append(row)
-            else:
-                key = (reviewer or row.annotator, window)
-                labels.setdefault(key, {})[row.label.strip()] = row
-    if not labels:
+    places = _Places(listed)
+    if path.suffix.lower() == ".csv" and _is_of_review(path):
+        found, notes = _of_review(path, places, reviewer), [*unfinished(path)]
+    else:
+        found, notes = _of_tool(path, places, classes, reviewer)
+    notes += places.notes()
+    if not places.n_found:
         raise DatasetError(
             f"{path}: no row has the recording and the times of a window of {listed.path}",
             hint="Export the list with --export, and change only the labels.",
         )
-    if others:
-        places = [f"line {row.line} of {row.table}" for row in others]
-        rows_are = count(len(others), "row is", "rows are")
-        notes.append(f"{rows_are} no window of the list, ignored: {shown(places)}")
-    return _new_answers(path, labels, classes, earlier, notes)
+    return _new_answers(found, earlier, notes)
 
 
-def _has_times(window: Window, row: EventRow) -> bool:
-    end = math.inf if row.end is None else row.end
-    return max(abs(window.start - row.start), abs(window.end - end)) <= _TOLERANCE
+class _Places:
+    """Finds the windows of a list by recording and times, and counts."""
+
+    def __init__(self, listed: ReviewList) -> None:
+        self.windows = _by_path(listed)
+        self.recordings = Recordings(self.windows)
+        self.n_found, self.others = 0, list[str]()
+
+    def find(
+        self, recording: str | None, start: float, end: float | None, row: str
+    ) -> Window | None:
+        """Return the window of a row; None if it is none of the list."""
+        for window in self.windows.get(recording or "", ()):
+            times = ((window.start, start), (window.end, math.inf if end is None else end))
+            if all(abs(mine - other) <= _TOLERANCE for mine, other in times):
+                self.n_found += 1
+                return window
+        self.others.append(row)
+        return None
+
+    def notes(self) -> Iterator[str]:
+        """Yield a note on the rows that are no window of the list."""
+        if self.others:
+            rows_are = count(len(self.others), "row is", "rows are")
+            yield f"{rows_are} no window of the list, ignored: {shown(self.others)}"
 
 
-def _new_answers(
-    path: Path,
-    labels: Mapping[tuple[str, Window], Mapping[str, EventRow]],
-    classes: Sequence[str],
-    earlier: Iterable[Answer],
-    notes: list[str],
-) -> Imported:
-    known, now = latest(earlier), datetime.now(UTC).isoformat(timespec="seconds")
+def _is_of_review(path: Path) -> bool:
+    header = read_bytes(FileSource(path)).partition(b"\n")[0]
+    return {*ANSWER_COLUMNS} <= {*header.decode(errors="replace").strip().split(",")}
+
+
+def _of_review(path: Path, places: _Places, reviewer: str) -> list[Answer]:
+    """Return the answers that count in a table of review; `reviewer` is for those without one."""
+    answers = []
+    for (name, start, end), mine in latest(read_answers(path)[0]).items():
+        row = f"{name} {start:g} to {end:g} s"
+        window = places.find(places.recordings.find(name), start, end, row)
+        if window is not None:
+            answers += [
+                replace(answer, window=window, reviewer=answer.reviewer or reviewer)
+                for answer in mine.values()
+            ]
+    return answers
+
+
+def _of_tool(
+    path: Path, places: _Places, classes: Sequence[str], reviewer: str
+) -> tuple[list[Answer], list[str]]:
+    """Return the answers in tables of another tool, and notes."""
+    tables, notes = event_tables(path)
+    rows, missing = assigned(tables, places.recordings)
+    if missing:
+        notes.append(f"{path}: ignored, without a recording of the list: {shown(missing)}")
+    labels: dict[tuple[str, Window], dict[str, EventRow]] = {}
+    for recording, own in rows.items():
+        for _, row in own:
+            line = f"line {row.line} of {row.table}"
+            window = places.find(recording, row.start, row.end, line)
+            if window is not None:
+                key = (reviewer or row.annotator, window)
+                labels.setdefault(key, {})[row.label.strip()] = row
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     unit = "task" if path.suffix.lower() == ".json" else "line"
-    result, problems = Imported(notes=notes), Problems(str(path), unit)
-    kept: list[str] = []
-    n_open = n_same = 0
-    for (name, window), rows in labels.items():
+    problems, answers = Problems(str(path), unit), []
+    for (name, window), texts in labels.items():
         try:
-            said = _meaning({*rows}, classes)
+            said = _meaning({*texts}, classes)
         except ValueError as exc:
-            row = next(iter(rows.values()))
+            row = next(iter(texts.values()))
             table = "" if row.table == str(path) else f"{row.table}: "
             problems.add(row.line, f"{table}{exc}")
             continue
-        before = known.get(window.key, {}).get(name)
-        if said is None:
-            n_open += 1
-        elif before is None:
-            result.answers.append(
-                Answer(window, *said, reviewer=name, time=now, asked=tuple(classes))
-            )
-        elif (before.label, before.state) == said:
+        if said is not None:
+            answers.append(Answer(window, *said, name, time=now, asked=tuple(classes)))
+    problems.check("Name further classes with --class.")
+    if len(labels) > len(answers):
+        windows_are = count(len(labels) - len(answers), "window is", "windows are")
+        notes.append(f"{windows_are} open, without a label")
+    return answers, notes
+
+
+def _new_answers(found: Iterable[Answer], earlier: Iterable[Answer], notes: list[str]) -> Imported:
+    """Return the answers to windows that the reviewer has not answered before."""
+    known, result = latest(earlier), Imported(notes=notes)
+    kept: list[str] = []
+    n_same = 0
+    for answer in found:
+        window = answer.window
+        before = known.get(window.key, {}).get(answer.reviewer)
+        if before is None:
+            result.answers.append(answer)
+        elif (before.label, before.state) == (answer.label, answer.state):
             n_same += 1
         else:
             kept.append(f"{window.path} {window.start:g} to {window.end:g} s")
-    problems.check("Name further classes with --class.")
-    if n_open:
-        notes.append(f"{count(n_open, 'window is', 'windows are')} open, without a label")
     if n_same:
         notes.append(f"{count(n_same, 'answer is', 'answers are')} in the table already")
     if kept:
