@@ -24,6 +24,8 @@ CONFIDENCE_LEVEL = 0.95
 BLOCK_BYTES = 2 * 2**20
 """Size of a block of weights; one that fits into the processor's cache is also fastest."""
 
+_FEW_UNITS = 8
+
 KEPT_BYTES = 100 * 2**20
 """Draws up to this size are kept for the next metric, since drawing is slow."""
 
@@ -39,8 +41,12 @@ def on_resamples(
     if n_units == 1:
         return np.full((N_RESAMPLES, *statistic(np.ones((1, 1))).shape[1:]), np.nan)
     n_rows = max(1, BLOCK_BYTES // (8 * max(width, n_units, 1)))
-    values = [statistic(draws.astype(np.float64)) for draws in _draws(n_units, seed, n_rows)]
-    return np.concatenate(values)
+    blocks, places = _draws(n_units, seed, n_rows), None
+    if n_units <= _FEW_UNITS:  # many resamples are equal
+        rows, places = np.unique(np.concatenate([*blocks]), axis=0, return_inverse=True)
+        blocks = (rows[start : start + n_rows] for start in range(0, len(rows), n_rows))
+    values = np.concatenate([statistic(block.astype(np.float64)) for block in blocks])
+    return values if places is None else values[places.ravel()]
 
 
 def interval(
