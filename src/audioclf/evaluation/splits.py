@@ -157,10 +157,9 @@ class StratifiedKFold(_KFold):
     def _limit(self, dataset: Dataset) -> tuple[int, str]:
         if dataset.is_several or dataset.is_numbers:
             return super()._limit(dataset)
-        counts = dataset.class_counts
         if dataset.normal is not None:  # some folds may test no anomaly
-            return counts[dataset.normal], "normal clips"
-        return min(counts.values()), "clips in the smallest class"
+            return dataset.class_counts[dataset.normal], "normal clips"
+        return min(dataset.class_counts.values()), "clips in the smallest class"
 
 
 class _GroupedFolds(_KFold):
