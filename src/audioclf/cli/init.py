@@ -107,8 +107,12 @@ def _rows(draft: ConfigDraft) -> Iterator[tuple[str, str]]:
     minutes = headers.total_seconds / 60
     length = f"{headers.total_seconds:.0f} s" if minutes < 2 else f"{minutes:,.1f} min"
     yield "clips", f"{len(dataset):,}, {length} of audio, read as `type: {layout.fields['type']}`"
-    classes = [f"{name} ({count})" for name, count in dataset.class_counts.items()]
-    yield "classes", f"{len(classes)}, from {layout.labels}: {shown(classes, most=_MAX_SHOWN)}"
+    parts = dataset.in_ranges() if dataset.is_numbers else dataset
+    classes = [f"{name} ({count})" for name, count in parts.class_counts.items()]
+    yield (
+        "ranges" if dataset.is_numbers else "classes",
+        f"{len(classes)}, from {layout.labels}: {shown(classes, most=_MAX_SHOWN)}",
+    )
     groups = sorted({clip.group for clip in dataset if clip.group is not None})
     if groups:
         guess = ", guessed from the names" if draft.layout.guessed_groups else ""

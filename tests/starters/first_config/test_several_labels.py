@@ -71,3 +71,34 @@ def test_annotations_of_several_labels_are_cut_into_windows(tmp_path: Path, text
     assert "  labels: several\n" in draft.text
     assert draft.layout.dataset.classes == ("robin", "wren")
     assert "several labels or an unsure one" in draft.text
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "lines", "note"),
+    [
+        (
+            "path,arousal,recorder",
+            ("1.5", "2.25", "4", "-3", "2", "5.5"),
+            [
+                "columns: {label: arousal, group: recorder}",
+                "target: number",
+                "ridge: {type: ridge}",
+            ],
+            "holds numbers to be predicted",
+        ),
+        (
+            "path,label,recorder",
+            ("Severe", "none", "Severe", "mild", "mild", "none"),
+            ["target: {ordered: [none, mild, Severe]}", "metrics: [quadratic_kappa, mae"],
+            "have the order none, mild, Severe",
+        ),
+        ("path,label,recorder", ("1", "2", "3", "1", "2", "3"), ["svm"], "whole numbers 1, 2, 3"),
+    ],
+)
+def test_numbers_and_degrees_are_proposed_with_the_reason(
+    tmp_path: Path, header: str, cells: tuple[str, ...], lines: list[str], note: str
+) -> None:
+    draft = drafted(tmp_path, header, cells)
+    assert [line for line in lines if line in draft.text] == lines
+    assert note in " ".join(draft.layout.notes)
+    assert ("target" in draft.layout.fields) == ("1" not in cells)

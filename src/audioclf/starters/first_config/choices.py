@@ -149,6 +149,10 @@ def choose_classifiers(dataset: Dataset) -> Choice:
         detectors = {"nearest": "nearest_normal", "forest": "isolation_forest"}
         data = {name: {"type": kind, **normal} for name, kind in detectors.items()}
         return Choice(data, (reason,))
+    if dataset.is_numbers:
+        reason = "A linear and a nonlinear regressor. A run adds a baseline, the mean number."
+        kinds = {"ridge": "ridge", "forest": "random_forest_regressor"}
+        return Choice({name: {"type": kind} for name, kind in kinds.items()}, (reason,))
     n_clips = len(dataset)
     reason = "A linear and a nonlinear model. A run adds a baseline that ignores the sound."
     linear = {"type": "logistic_regression"}
@@ -166,6 +170,12 @@ def choose_metrics(dataset: Dataset) -> Choice:
     if dataset.is_several:
         reason = "Several labels per clip: ranking without a threshold, labels with one, and both."
         return Choice(["average_precision_macro", "f1_macro", "lwlrap"], (reason,))
+    if dataset.is_numbers:
+        reason = "Numbers: agreement, mean error in their unit, and correlation of the ranks."
+        return Choice(["ccc", "mae", "spearman"], (reason,))
+    if dataset.is_ordered:
+        reason = "Ordered classes: a distant class is a larger error than the next one."
+        return Choice(["quadratic_kappa", "mae", "balanced_accuracy"], (reason,))
     if dataset.normal is not None:
         reason = "The area under the ROC curve, and its part at up to 10 % of false alarms."
         return Choice(["roc_auc", "partial_auc", "balanced_accuracy"], (reason,))
@@ -183,6 +193,8 @@ def choose_metrics(dataset: Dataset) -> Choice:
 
 def choose_splits(dataset: Dataset, *, guessed: bool) -> list[Choice]:
     """Return splits with their reasons, the best first; the last one can always be made."""
+    if dataset.is_numbers:
+        dataset = dataset.in_ranges()
     choices = []
     folds = {clip.fold for clip in dataset if clip.fold is not None}
     if len(folds) > 1:

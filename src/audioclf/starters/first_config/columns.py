@@ -18,6 +18,7 @@ from audioclf.dataset.label_cells import can_be_class, several_separator
 from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.table_rows import read_seconds
 from audioclf.dataset.tables import Table
+from audioclf.starters.first_config.amounts import USUAL, target_of_values
 
 MIN_GROUPS = 3
 """Fewest values that are used as speakers or sites."""
@@ -66,7 +67,8 @@ class Chosen:
 class Columns:
     """The columns of a table by role, such as `path` and `label`, and notes on the choice.
 
-    `several` is the field `labels` of a loader, "" for single labels. `files` are the stems of the
+    `several` is the field `labels` of a loader, "" for single labels, `target` that for numbers or
+    ordered classes, None for names of classes. `files` are the stems of the
     recordings that the table may name. Without `by_values`, only a usual name makes a column the
     class.
     """
@@ -99,10 +101,12 @@ class Columns:
         groups = [name for name in _named(table.columns, _GROUP) if name not in known.values()]
         labels = _named(table.columns, _LABEL)
         yes_no = self._yes_no({*known.values(), *groups})
+        labels = labels or (self._amounts(known) if len(yes_no) < 2 else [])
         by_name = bool(labels) or "label" in known
         if by_name or len(yes_no) < 2:
             self._add(known, "label", labels, self._texts({*known.values(), *groups}, by_values))
         self.several = self._several(known.get("label"), () if by_name else yes_no)
+        self.target = None if self.several else self._target(known.get("label", ""))
         groups = [name for name in groups if name not in known.values()]
         if "group" not in known and groups:
             self._guess(known, "group", groups, "name", ", which is kept on one side of each split")
@@ -168,13 +172,23 @@ class Columns:
         )
         return "several"
 
+    def _amounts(self, known: dict[str, str]) -> list[str]:
+        """Return the columns with usual names of numbers that hold such."""
+        names = [name for name in _named(self._values, USUAL) if name not in known.values()]
+        return [name for name in names if target_of_values(name, self._values[name])[0]]
+
+    def _target(self, label: str) -> str | dict[str, list[str]] | None:
+        target, note = target_of_values(label, self._values.get(label, []))
+        self._notes += [note] if note else []
+        return target
+
     def _guess(
         self, known: dict[str, str], role: str, names: Sequence[str], by: str, more: str = ""
     ) -> None:
         known[role] = names[0]
         if names[0].lower() == role:
             return
-        words = {"label": "class"}.get(role, role)
+        words = {"label": "number" if names[0].lower() in USUAL else "class"}.get(role, role)
         also = f" So may {shown(names[1:], most=4)}: --{role} NAME." if names[1:] else ""
         text = f"the column {names[0]!r} is the {words}{more}.{also}"
         self._notes.append(f"A GUESS by its {by}: {text}")

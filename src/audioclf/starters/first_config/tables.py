@@ -98,9 +98,11 @@ def _audiofolder(
         del fields["label"]
     if columns.several:
         fields["labels"] = columns.several
+    if columns.target:
+        fields["target"] = columns.target
     labels = f"the metadata in {min(tables)}"
     try:
-        dataset = AudioFolder(path=path, **fields).load()
+        dataset = AudioFolder.model_validate({"path": path, **fields}).load()
     except DatasetError as exc:
         notes.append(f"{labels} could not be used: {exc.message}")
         return None
@@ -170,7 +172,9 @@ def _load_manifest(table: Path, columns: Columns, root: Path | None) -> Layout:
         fields["columns"] = renamed
     if columns.several:
         fields["labels"] = columns.several
-    loader = Manifest(path=table, **fields)
+    if columns.target:
+        fields["target"] = columns.target
+    loader = Manifest.model_validate({"path": table, **fields})
     written = {"type": "manifest", "path": table, **fields}
     return Layout(loader.load(), written, f"the table {table.name}", columns.notes)
 

@@ -57,11 +57,14 @@ def _line(key: str, choice: Choice) -> Iterator[str]:
 
 def _dataset(draft: ConfigDraft, out: Path) -> Iterator[str]:
     layout = draft.layout
-    counts = layout.dataset.class_counts
+    is_number = layout.dataset.is_numbers
+    counts = (layout.dataset.in_ranges() if is_number else layout.dataset).class_counts
     fewest, most = min(counts.values()), max(counts.values())
     sizes = f"{fewest:,} to {most:,} clips each" if fewest < most else f"{fewest:,} clips each"
+    what = "Numbers are read" if is_number else "Classes are read"
+    ranges = " ranges" if is_number else ""
     yield from comment(
-        f"Classes are read from {layout.labels}. There are {len(counts)}, of {sizes}: "
+        f"{what} from {layout.labels}. There are {len(counts)}{ranges}, of {sizes}: "
         f"{shown(list(counts), most=_MAX_CLASSES)}.",
         2,
     )
