@@ -179,6 +179,10 @@ def test_length_is_a_finding_only_where_it_tells_nearly_everything(
     [
         ("bandwidth_hz", (3400, 7900), "`fmax: 3200` in `mel` or `mfcc`"),
         ("level_db", (-40, -10), "`augment: [{type: gain, db: [-12, 12]}]`"),
+        ("clipped", (0.0, 0.2), "`augment: [{type: clipping}]`"),
+        ("dc_offset", (0.0, 0.2), "`fmin: 50` in `mel` or `mfcc`"),
+        ("zeros", (0.0, 0.2), "`augment: [{type: noise, snr: [30, 60]}]`"),
+        ("duration_s", (1.0, 2.0), "`audio.duration: 0.95`, which cuts longer clips"),
     ],
 )
 def test_a_fact_that_tells_the_class_gets_a_config_key(
@@ -187,7 +191,8 @@ def test_a_fact_that_tells_the_class_gets_a_config_key(
     dataset = dataset_of(60)
     facts = ordinary_facts(120)
     facts[:, COLUMN[fact]] = np.where(dataset.targets.codes == 0, *values)
-    finding = named(audited(dataset, facts=facts, reached=1.0), "shortcut-recording")
+    name = "shortcut-timing" if fact == "duration_s" else "shortcut-recording"
+    finding = named(audited(dataset, facts=facts, reached=1.0), name)
     assert advice in finding.advice
 
 

@@ -194,4 +194,5 @@ def decaying_noise(
 
 def reverberated(y: Waveform, response: NDArray[Any]) -> Waveform:
     """Return a clip in a room, by an impulse response that begins with its largest sample."""
-    return as_loud(signal.fftconvolve(y, response)[: len(y)], y)
+    audible = response[: len(y)].astype(np.float32)
+    return as_loud(signal.fftconvolve(y, audible)[: len(y)], y)

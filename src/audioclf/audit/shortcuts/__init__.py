@@ -193,9 +193,14 @@ def _format_columns(dataset: Dataset, formats: Mapping[str, FileFormat]) -> Iter
 _STRONG_AUC = 0.8
 _GAIN = "`augment: [{type: gain, db: [-12, 12]}]`"
 _TRIM = "`trim_silence: {top_db: 30}` in the featurizer"
+_HISS = "`augment: [{type: noise, snr: [30, 60]}]`"
 _KEYS = {
     "level_db": f"level_db: {_GAIN}",
     "peak_db": f"peak_db: {_GAIN}",
+    "clipped": "clipped: `augment: [{type: clipping}]`",
+    "dc_offset": "dc_offset: `fmin: 50` in `mel` or `mfcc`",
+    "zeros": f"zeros: {_HISS}",
+    "flat": f"flat: {_HISS}",
     "noise_floor_db": "noise_floor_db: `augment: [{type: background, path: NOISE}]`",
     "lead_s": f"lead_s: {_TRIM}",
     "tail_s": f"tail_s: {_TRIM}",
@@ -245,9 +250,11 @@ def _advice(kind: Kind, rows: Sequence[Mapping[str, Any]], probe: ShortcutProbe)
 
 
 def _key_against(row: Mapping[str, Any]) -> str:
-    if row["fact"] == "bandwidth_hz" and "in_class" in row:
+    if row["fact"] in ("bandwidth_hz", "duration_s") and "in_class" in row:
         # Below the lower of both medians no class has less than the other.
         lower = 0.95 * min(row["in_class"], row["elsewhere"])
+        if row["fact"] == "duration_s":
+            return f"duration_s: `audio.duration: {round(lower, 2):g}`, which cuts longer clips"
         return f"bandwidth_hz: `fmax: {lower - lower % 100:.0f}` in `mel` or `mfcc`"
     return _KEYS.get(row["fact"], "")
 
