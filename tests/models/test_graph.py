@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from audioclf.base.errors import EXIT_MODEL, ModelError
 from audioclf.models.bundle import writing
 from audioclf.models.bundle.reading import load, open_model
 from audioclf.models.model import Model
+from audioclf.models.onnx import untrusted
 from audioclf.models.onnx.graph_model import GraphModel
 from audioclf.models.onnx.names import CHECK_SCORES, GRAPH
+from audioclf.models.onnx.session import open_session
 from audioclf.models.onnx.untrusted import MAX_GRAPH_BYTES, check_structure
 from audioclf.models.refusal import RefusedError
 from tests.conftest import run_cli, write_wav
@@ -102,6 +105,43 @@ def test_predict_says_so_or_refuses(path: Path, tmp_path: Path) -> None:
     assert (refused.stdout, "refused by the version check" in refused.stderr) == ("", True)
 
 
+def test_other_versions_are_exported_as_the_graph_in_the_file(path: Path, tmp_path: Path) -> None:
+    forged(path, edit=other_versions)
+    done = run_cli("export", path, "--out", tmp_path / "m.onnx", code=0)
+    assert "not compared, as it is the graph in the file" in done.stdout
+    label, scores, _ = open_session((tmp_path / "m.onnx").read_bytes()).run(
+        None, {"waveform": SOUND}
+    )
+    model = open_model(path)[0]
+    assert scores == pytest.approx(model.scores(SOUND, sr=8000), abs=1e-6)
+    assert model.classes[label] == model.predict(SOUND, sr=8000)
+    run_cli("export", path, "--from", "features", "--out", tmp_path / "f.onnx", code=EXIT_MODEL)
+
+
+@pytest.mark.slow
+def test_other_versions_are_evaluated_and_asked_by_the_graph(
+    bundle: Path, path: Path, tmp_path: Path
+) -> None:
+    forged(path, edit=other_versions)
+    data = tmp_path / "data"
+    for number in range(8):
+        sound = np.roll(SOUND, 700 * number) * (1 + number)
+        write_wav(data / ("barbie", "ken")[number % 2] / f"{number}.wav", sound, 8000)
+    run_cli("evaluate", bundle, path, data, "--no-cache", "--out", tmp_path / "run", code=0)
+    cells = json.loads((tmp_path / "run" / "metrics.json").read_text())["cells"]
+    first, second = (cell["metrics"] for name, cell in cells.items() if name != "baseline")
+    assert first["accuracy"] == second["accuracy"]
+    shown, lists = [], []
+    for number, model in enumerate((bundle, path)):
+        done = run_cli("stress", model, data, "--only", "level", "--no-cache", code=0)
+        shown.append(done.stdout.partition("\n\n")[0])
+        out = tmp_path / f"{number}.csv"
+        run_cli("suggest", model, data, "--window", "0.5", "-n", "4", "--no-cache", "--out", out)
+        lists.append([line.split(",")[:3] for line in out.read_text().splitlines()])
+    assert shown[0] == shown[1]
+    assert lists[0] == lists[1]
+
+
 def _rows(text: str) -> list[str]:
     """Return labels and times without the last digits of scores."""
     return re.sub(r"(0\.\d{4})\d+", r"\1", text).splitlines()
@@ -149,6 +189,15 @@ def _hungry(model: Any) -> None:
         node.input[:] = ["louder" if name == "waveform" else name for name in node.input]
     for at, node in enumerate(nodes):
         model.graph.node.insert(at, node)
+
+
+def _slow(model: Any) -> None:
+    many = numpy_helper.from_array(np.array([1_000, 1_000]), "many")
+    model.graph.initializer.append(many)
+    steps = [helper.make_node("ConstantOfShape", ["many"], ["s0"])]
+    steps += [helper.make_node("MatMul", [f"s{n}", "s0"], [f"s{n + 1}"]) for n in range(2_000)]
+    model.graph.node.extend([*steps, helper.make_node("Identity", ["s2000"], ["more"])])
+    model.graph.output.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, None))
 
 
 def _renamed(model: Any) -> None:
@@ -219,6 +268,13 @@ def test_a_hostile_graph_is_refused(path: Path, edit: Callable[[bytes], bytes], 
         load(path)
     assert "; its graph is no help: " in caught.value.message
     assert why in caught.value.message
+
+
+def test_a_graph_that_runs_too_long_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(untrusted, "MAX_SECONDS", 0.05)
+    forged(path, {GRAPH: _edited(_slow)(unpacked(path)[GRAPH])})
+    with pytest.raises(ModelError, match=r"the graph of the model cannot be run: .*terminate"):
+        load(path, graph="always")
 
 
 def test_a_large_graph_is_refused() -> None:

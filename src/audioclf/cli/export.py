@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audioclf.components.registry import Registry
-    from audioclf.models.bundle.reading import Bundle
+    from audioclf.models.bundle.reading import Bundle, GraphUse
 
 T = TypeVar("T")
 Demo = Literal["python", "html"]
@@ -80,9 +80,10 @@ def export(
         raise ConfigError("--demo html and --onnxruntime-web need each other", hint=RUNTIME_HINT)
     check_tools()
     registry = options.load_registry()
+    graph: GraphUse = "if_needed" if source == "sound" else "never"
     if untrusted:
-        try_bundle(file, weights=weights)
-    bundle = read_bundle(file, registry, weights=weights)
+        try_bundle(file, weights=weights, graph=graph)
+    bundle = read_bundle(file, registry, weights=weights, graph=graph)
     if bundle.manifest.unknown is not None:
         complain("note", "every sound gets a class: the rule for unknown sounds is not exported")
     if source == "sound":
@@ -113,27 +114,35 @@ def _export_sound(
     runtime: Path | None,
 ) -> None:
     from audioclf.base.files import OutputFolder
-    from audioclf.models.onnx.sound import SOUND_TOLERANCE, to_onnx_from_sound
+    from audioclf.models.onnx.sound import SOUND_TOLERANCE, stored_graph, to_onnx_from_sound
     from audioclf.server.demos import write_page, write_script
 
-    sounds = _clips(bundle, config, lambda path: _sounds(bundle, path, registry)) or []
-    conversion = to_onnx_from_sound(bundle, sounds, trims=demo != "html")
-    if demo == "python":
-        write_script(target, bundle.model, conversion.content)
-    elif runtime is not None:
-        write_page(target, bundle.model, conversion.content, runtime)
+    trims = demo != "html"
+    if bundle.graph is not None:
+        content = stored_graph(bundle, trims=trims)
+        compared = "not compared, as it is the graph in the file"
+        complain("note", bundle.notes[0])
     else:
-        OutputFolder(target.parent).write_bytes(target.name, conversion.content)
+        sounds = _clips(bundle, config, lambda path: _sounds(bundle, path, registry)) or []
+        conversion = to_onnx_from_sound(bundle, sounds, trims=trims)
+        content, on = conversion.content, f"{len(sounds)} clips and " if sounds else ""
+        compared = (
+            f"compared on {on}{conversion.n_sounds - len(sounds)} made sounds: {_names(bundle)[1]} "
+            f"are equal, and scores differ by at most {conversion.worst:.1e} (tolerance "
+            f"{SOUND_TOLERANCE:g})"
+        )
+    if demo == "python":
+        write_script(target, bundle.model, content)
+    elif runtime is not None:
+        write_page(target, bundle.model, content, runtime)
+    else:
+        OutputFolder(target.parent).write_bytes(target.name, content)
     for weights in bundle.manifest.weights:
         terms = weights.license or "unknown"
         complain("note", f"the graph holds the weights {weights.name}, licence: {terms}")
-    on = f"{len(sounds)} clips and " if sounds else ""
-    label, equal = _names(bundle)
     say(
-        f"{target}\n  input waveform [n_samples], mono, {bundle.model.sr} Hz; outputs {label} and "
-        f"scores [{len(bundle.manifest.classes)}]\n  compared on {on}"
-        f"{conversion.n_sounds - len(sounds)} made sounds: {equal} are equal, and scores differ "
-        f"by at most {conversion.worst:.1e} (tolerance {SOUND_TOLERANCE:g})"
+        f"{target}\n  input waveform [n_samples], mono, {bundle.model.sr} Hz; outputs "
+        f"{_names(bundle)[0]} and scores [{len(bundle.manifest.classes)}]\n  {compared}"
     )
 
 

@@ -62,7 +62,11 @@ def suggest(
 
         registry = options.load_registry()
         stored = read_bundle(
-            model_file(bundle), registry, expect_sha256=expect_sha256, weights=weights
+            model_file(bundle),
+            registry,
+            expect_sha256=expect_sha256,
+            weights=weights,
+            graph="if_needed",
         )
         model = stored.model
         check_classes(model, "suggest")

@@ -43,7 +43,7 @@ def predict_fold(
         fit_seconds=float("nan"),
         predict_seconds=seconds,
         warnings=tuple(remarks),
-        model_bytes=pickled_size(model.estimator),
+        model_bytes=None if model.estimator is None else pickled_size(model.estimator),
         **result,
     )
 
@@ -52,7 +52,8 @@ def _codes(
     model: Model, rows: NDArray[np.float32], fold: Fold, classes: Sequence[str]
 ) -> dict[str, Any]:
     outputs = predict_rows(model.scorer, rows, fold.test, len(model.classes))
-    if (how := model.manifest.calibration) is not None:
+    how = model.manifest.calibration
+    if how is not None and model.estimator is not None:  # scores of a graph are calibrated
         assert outputs.scores is not None
         scores = calibrated(how.mapping, outputs.scores)
         outputs = Predictions(top_of(scores, outputs.scores), scores, "probability")

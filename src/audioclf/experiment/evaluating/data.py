@@ -43,10 +43,14 @@ def read_config(
     other keys are those of a run, but audio, featurizers and classifiers are those of the models.
     """
     first = models[0].bundle
+    featurizer, classifier = {"type": "mfcc"}, {"type": "dummy"}  # a graph is of no plugin
+    if first.graph is None:
+        featurizer = first.featurizer.model_dump(mode="json")
+        classifier = first.classifier.model_dump(mode="json")
     fixed: dict[str, Any] = {
         "audio": first.manifest.audio.model_dump(mode="json"),
-        "featurizers": {models[0].name: first.featurizer.model_dump(mode="json")},
-        "classifiers": {models[0].name: first.classifier.model_dump(mode="json")},
+        "featurizers": {models[0].name: featurizer},
+        "classifiers": {models[0].name: classifier},
         "final": "none",
         "on_error": "skip",
     }

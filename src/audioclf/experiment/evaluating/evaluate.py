@@ -190,7 +190,7 @@ class _Evaluation:
                 )
                 continue
             rows = each.model.views.plain(extraction.matrices[each.name])
-            known = clips.contains(rows) | clips.contains_files(files)
+            known = each.model.trained_on(rows) | clips.contains_files(files)
             own = [ids[at] for at in np.flatnonzero(known)]
             for clip_id in own:
                 trained.setdefault(clip_id, []).append(each.name)

@@ -65,8 +65,10 @@ def read_models(
     models = []
     for name, file in zip(_names(files), files, strict=True):
         if untrusted:
-            try_bundle(file, expect_sha256, weights)
-        bundle = read_bundle(file, registry, expect_sha256=expect_sha256, weights=weights)
+            try_bundle(file, expect_sha256, weights, "if_needed")
+        bundle = read_bundle(
+            file, registry, expect_sha256=expect_sha256, weights=weights, graph="if_needed"
+        )
         check_classes(bundle.model, "evaluate")
         models.append(NamedModel(name, bundle))
     first = models[0]

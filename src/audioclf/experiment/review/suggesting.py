@@ -86,8 +86,9 @@ def score_windows(
                 new = ~model.trained_on(index.rows)
                 n_known += int((~new).sum())
                 parts.append(replace(index.windows, scores=model.scores_of(index.rows)).where(new))
-                if keep_rows:
-                    kept.append(index.rows[new])
+                if keep_rows:  # without the scores in rows of a graph
+                    width = model.views.predicted * model.manifest.features.width
+                    kept.append(index.rows[new, :width])
     if not sum(map(len, parts)):
         raise DatasetError(f"no window could be scored: {'; '.join(failures[:1])}")
     if n_known:

@@ -99,7 +99,7 @@ def _unseen(model: Model, extraction: Extraction) -> np.ndarray[tuple[int], np.d
     if model.clips is not None:
         digests = {row.clip.id: row.digest for row in extraction.ledger}
         files = [digests[clip.id] for clip in extraction.dataset]
-        known = model.clips.contains(model.views.plain(extraction.matrices[CLEAN]))
+        known = model.trained_on(model.views.plain(extraction.matrices[CLEAN]))
         known |= model.clips.contains_files(files)
     if known.all():
         raise DatasetError(

@@ -11,7 +11,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -39,7 +39,7 @@ from audioclf.models.class_distance import ClassDistance
 from audioclf.models.estimators.several import restore_classes
 from audioclf.models.estimators.store import SKOPS, restore_estimator
 from audioclf.models.model import Model
-from audioclf.models.onnx.graph_model import GraphModel
+from audioclf.models.onnx.graph_model import GraphClassifier, GraphModel
 from audioclf.models.onnx.names import GRAPH
 from audioclf.models.refusal import RefusedError, Stage, naming, refusing
 
@@ -72,7 +72,8 @@ class Bundle:
     """A bundle that has passed every check.
 
     `classifier` is the component that predicts, `estimator` is fitted, and `notes` are harmless
-    differences from the environment in which the model was made.
+    differences from the environment in which the model was made. Where `graph` predicts instead,
+    the components stand for it, and there is no estimator.
     """
 
     path: Path
@@ -85,10 +86,13 @@ class Bundle:
     notes: tuple[str, ...]
     clips: TrainingClips | None = None
     distance: ClassDistance | None = None
+    graph: GraphModel | None = None
 
     @cached_property
     def model(self) -> Model:
         """The model, ready to predict."""
+        if self.graph is not None:
+            return self.graph
         scorer = scorer_of(self.classifier, self.estimator)
         return Model(self.manifest, self.featurizer, scorer, self.clips, self.distance)
 
@@ -171,42 +175,32 @@ def open_model(
     graph: GraphUse = "if_needed",
 ) -> tuple[Model, tuple[str, ...]]:
     """Return the model of a bundle, and notes for its user; errors are those of `load`."""
-    contents = open_bundle(path, expect_sha256=expect_sha256)
-    with naming(str(contents.path)):
-        if graph == "always":
-            return _graph_model(contents), ()
-        try:
-            bundle = _restored(contents, registry or discover(), list(map(Path, weights)))
-        except RefusedError as exc:
-            if graph == "never" or exc.stage not in _OTHER_VERSIONS:
-                raise
-            return _instead(contents, exc)
-        return bundle.model, bundle.notes
+    bundle = read_bundle(path, registry, expect_sha256=expect_sha256, weights=weights, graph=graph)
+    return bundle.model, bundle.notes
 
 
-def _instead(contents: Contents, exc: RefusedError) -> tuple[Model, tuple[str, ...]]:
-    """Return the model by its graph, with a note; the refusal if there is no graph that works."""
-    if GRAPH not in contents.files:
-        raise exc
+def _instead(contents: Contents, exc: RefusedError) -> Bundle:
+    """Return the bundle by its graph, with a note; the refusal if there is no graph that works."""
     try:
-        model = _graph_model(contents)
+        bundle = _graph_bundle(contents)
     except RefusedError as second:
         exc.what = f"{exc.what}; its graph is no help: {second.what}"
         raise exc from second
-    note = (
-        f"{contents.path}: {exc.what}; so it predicts by the ONNX graph in the file, whose scores "
-        f"differed by at most {model.largest_difference} when it was made"
-    )
-    return model, (note,)
+    assert bundle.graph is not None
+    note = f"{contents.path}: {exc.what}; so it predicts by {bundle.graph.described}"
+    return replace(bundle, notes=(note,))
 
 
-def _graph_model(contents: Contents) -> GraphModel:
+def _graph_bundle(contents: Contents) -> Bundle:
     if GRAPH not in contents.files:
         hint = "Train it again with `graph: true`, where the extra onnx is installed."
         raise RefusedError("component", "it holds no ONNX graph", hint=hint)
-    clips = TrainingClips.from_files(contents.files, contents.manifest.training.fingerprint)
-    distance = ClassDistance.of_model(contents.files, contents.manifest)
-    return GraphModel.of(contents.manifest, contents.files, clips, distance)
+    manifest, files = contents.manifest, contents.files
+    clips = TrainingClips.from_files(files, manifest.training.fingerprint)
+    distance = ClassDistance.of_model(files, manifest)
+    model = GraphModel.of(manifest, files, clips, distance)
+    parts = (model.featurizer, GraphClassifier(), None, SelfCheck.from_files(files, manifest))
+    return Bundle(contents.path, manifest, contents.card, *parts, (), clips, distance, model)
 
 
 def model_file(path: str | Path) -> Path:
@@ -248,15 +242,23 @@ def read_bundle(
     *,
     expect_sha256: str | None = None,
     weights: Sequence[str | Path] = (),
+    graph: GraphUse = "never",
 ) -> Bundle:
-    """Read a bundle, make every check, and restore its components.
+    """Read a bundle, make every check, and restore its components, or open its graph.
 
     A file with another SHA-256 than the expected one is refused before it is parsed. The registry
     is by default that of all installed plugins. Errors are those of `load`.
     """
     contents = open_bundle(path, limits, expect_sha256=expect_sha256)
     with naming(str(contents.path)):
-        return _restored(contents, registry or discover(), list(map(Path, weights)))
+        if graph == "always":
+            return _graph_bundle(contents)
+        try:
+            return _restored(contents, registry or discover(), list(map(Path, weights)))
+        except RefusedError as exc:
+            if graph == "never" or exc.stage not in _OTHER_VERSIONS or GRAPH not in contents.files:
+                raise
+            return _instead(contents, exc)
 
 
 def try_bundle(

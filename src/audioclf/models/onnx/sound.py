@@ -75,6 +75,26 @@ def to_onnx_from_sound(
     return ExportedSound(_noted(content, DIFFERENCE, f"{worst:.3g}"), n_sounds, worst)
 
 
+def stored_graph(bundle: Bundle, *, trims: bool = True) -> bytes:
+    """Return the graph in a bundle that predicts by it, which is not compared again."""
+    import onnx
+    from onnx import helper
+
+    assert bundle.graph is not None
+    content, used = bundle.graph.graph.content, _used(bundle.manifest.audio)
+    if not trims or used == slice(0, None):
+        return content
+    model, graph = onnx.load_from_string(content), OnnxGraph()
+    y = graph.part(WAVEFORM, 0, used.start, used.stop)
+    for name, output in zip(inserted(graph, model, y, "all_"), model.graph.output, strict=True):
+        graph.nodes.append(helper.make_node("Identity", [name], [output.name]))
+    for field, items in (("node", graph.nodes), ("initializer", graph.constants)):
+        model.graph.ClearField(field)
+        getattr(model.graph, field).extend(items)
+    serialized: bytes = model.SerializeToString()
+    return serialized
+
+
 def graph_of(bundle: Bundle) -> tuple[bytes, float]:
     """Return the graph for a bundle, and the largest difference of a score.
 

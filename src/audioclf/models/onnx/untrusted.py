@@ -6,7 +6,8 @@ The format is protocol buffers; numbers of fields are those of `onnx.proto`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,9 @@ from audioclf.models.refusal import RefusedError, refusing
 MAX_GRAPH_BYTES = 32_000_000
 MAX_MEMORY_BYTES = 1 << 30
 """Memory that all graphs of strangers together may take while they run."""
+
+MAX_SECONDS = 60.0
+"""Longest time of one run, which ends after the operator that it is at."""
 
 _DEEPEST = 4
 _DOMAINS = (b"", b"ai.onnx", b"ai.onnx.ml")
@@ -39,6 +43,20 @@ def open_untrusted(content: bytes) -> Any:
     with refusing("structure", "ONNX Runtime does not take its graph"):
         _limit_memory()
         return open_session(content, limited=True)
+
+
+def run_untrusted(session: Any, inputs: Mapping[str, Any]) -> Any:
+    """Return the outputs of a session; an error of ONNX Runtime after `MAX_SECONDS`."""
+    import onnxruntime as ort
+
+    options = ort.RunOptions()
+    late = threading.Timer(MAX_SECONDS, setattr, (options, "terminate", True))
+    late.daemon = True
+    late.start()
+    try:
+        return session.run(None, inputs, options)
+    finally:
+        late.cancel()
 
 
 def check_structure(content: bytes) -> None:
