@@ -167,6 +167,22 @@ def test_kappa_is_that_of_the_textbook() -> None:
     assert np.isnan(cohens_kappa(["a"], ["a"]).value)
 
 
+@pytest.mark.parametrize(("n", "share"), [(20, 0.1), (60, 0.5)])
+def test_the_interval_of_kappa_holds_the_true_one(n: int, share: float) -> None:
+    """Of two reviewers who are right in 95 % of the windows."""
+    rng = np.random.default_rng(0)
+    equal, yes = 0.95**2 + 0.05**2, share * 0.95 + (1 - share) * 0.05
+    chance = yes**2 + (1 - yes) ** 2
+    true, held, tried = (equal - chance) / (1 - chance), 0, 0
+    for _ in range(300):
+        truth = rng.uniform(size=n) < share
+        one, other = (list((truth ^ (rng.uniform(size=n) < 0.05)).astype(str)) for _ in range(2))
+        kappa = cohens_kappa(one, other)
+        tried += np.isfinite(kappa.value)
+        held += kappa.low <= true <= kappa.high
+    assert held / tried > 0.93
+
+
 def test_the_interval_of_kappa_has_a_width_where_all_answers_are_equal() -> None:
     kappa = cohens_kappa(["yes", "no"] * 10, ["yes", "no"] * 10)
     assert (kappa.value, kappa.high) == (1.0, 1.0)

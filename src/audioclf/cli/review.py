@@ -119,6 +119,7 @@ def _add(
     path: Path, answers: Answers, listed: ReviewList, classes: Sequence[str], reviewer: str
 ) -> None:
     """Append the answers of another tool."""
+    from audioclf.dataset.path_labels import count
     from audioclf.experiment.review.exchange import import_answers
 
     imported = import_answers(path, listed, classes, answers.rows, reviewer=reviewer)
@@ -126,7 +127,7 @@ def _add(
         complain("note", note)
     for answer in imported.answers:
         answers.add(answer)
-    say(f"{path}: {len(imported.answers)} answers added")
+    say(f"{path}: {count(len(imported.answers), 'answer', 'answers')} added")
 
 
 def _say_progress(target: Path, answers: Answers, listed: ReviewList, reviewer: str) -> None:
