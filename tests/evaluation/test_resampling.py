@@ -46,6 +46,19 @@ def take_fewer(monkeypatch: pytest.MonkeyPatch, n_resamples: int) -> None:
     monkeypatch.setattr("audioclf.evaluation.metrics.estimate.N_RESAMPLES", n_resamples)
 
 
+def test_equal_resamples_of_few_units_are_computed_once() -> None:
+    rows: list[np.ndarray] = []
+
+    def weighted_sum(counts: np.ndarray) -> np.ndarray:
+        rows.extend(counts)
+        return counts @ np.arange(6.0)[:, None]
+
+    values = on_resamples(weighted_sum, 6, seed=1, width=1000)
+    drawn = np.concatenate([*resampling._drawn(6, 1, N_RESAMPLES)])
+    np.testing.assert_array_equal(values[:, 0], drawn @ np.arange(6))
+    assert len(rows) == len({tuple(row) for row in rows}) < N_RESAMPLES
+
+
 @pytest.mark.parametrize("metric", [m for m in OF_ONE_LABEL if not METRICS[m].two_classes_only])
 def test_no_bit_depends_on_the_size_of_the_blocks(
     metric: Metric, in_blocks: Blocks, monkeypatch: pytest.MonkeyPatch
