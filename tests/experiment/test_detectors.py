@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from audioclf.runs.folder import REPORT
 from audioclf.runs.reading import read_run
 from audioclf.starters.first_config import draft_config
 from audioclf.starters.sample_data.builders import machines
+from tests.conftest import run_cli
 
 
 @pytest.mark.slow
@@ -55,3 +58,11 @@ def test_a_published_split_with_normal_clips_alone_on_the_training_side(tmp_path
         assert score["value"] == pytest.approx(roc_auc_score(truth[own], scores[own, 1]))
         assert score["low"] < score["value"] < score["high"]
     assert "Metrics by machine" in (result.folder / REPORT).read_text(encoding="utf-8")
+
+    out = tmp_path / "predictions.csv"
+    run_cli("predict", str(result.model), str(tmp_path / "sounds" / "test"), "--out", str(out))
+    rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
+    assert len(rows) == 28
+    assert list(rows[0])[-3:] == ["score_normal", "score_anomaly", "p_value"]
+    for row in rows:
+        assert (row["label"] == "anomaly") == (float(row["p_value"]) <= 0.1)

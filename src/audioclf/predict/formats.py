@@ -8,6 +8,7 @@ changes their order.
 - those of a model of several labels per clip: `path,start,end,labels`, joined by `;`, then
   `score_<class>`;
 - those of a model of numbers: `path,start,end,number`;
+- those of a model that detects anomalies: `p_value` behind the scores;
 - events and segments: `path,start,end,label,score,mean_score,n_windows`;
 - behind both, `time` if the recordings of windows or events have clock times: when `start` was;
 - last, `channel` if the model takes each channel of a file as a clip: its number, from 1.
@@ -37,7 +38,7 @@ COLUMNS_VERSION = 1
 PREDICTION_COLUMNS = ("path", "start", "end", "label", "score")
 SEVERAL_COLUMNS = ("path", "start", "end", "labels")
 NUMBER_COLUMNS = ("path", "start", "end", "number")
-TIME, CHANNEL = "time", "channel"
+TIME, CHANNEL, P_VALUE = "time", "channel", "p_value"
 EVENT_COLUMNS = (*PREDICTION_COLUMNS, "mean_score", "n_windows")
 RAVEN_COLUMNS = (
     *("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)"),
@@ -60,6 +61,7 @@ class Line:
     more: tuple[float | int, ...] = ()
     time: str = ""
     channel: int = 1
+    p_value: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ class OutputFormat(ABC):
         return self.columns[:4] == NUMBER_COLUMNS
 
     @property
+    def has_p_value(self) -> bool:
+        """Whether there is a column of p-values."""
+        return P_VALUE in self.columns
+
+    @property
     def has_time(self) -> bool:
         """Whether there is a column of the clock time."""
         return TIME in self.columns[-2:]
@@ -141,7 +148,8 @@ class CsvFormat(OutputFormat):
         for line in lines:
             score = ("" if line.score is None else _number(line.score),) * self.has_score
             times = _number(line.start), _number(line.end)
-            more = (*map(_number, line.more), *((line.time,) if self.has_time else ()))
+            numbers = (*line.more, *(line.p_value,) * self.has_p_value)
+            more = (*map(_number, numbers), *((line.time,) if self.has_time else ()))
             more += (str(line.channel),) if self.has_channel else ()
             yield csv_line((csv_cell(line.path), *times, csv_cell(line.label), *score, *more))
 
@@ -159,6 +167,7 @@ class JsonLinesFormat(OutputFormat):
             label = float(line.label) if self.has_number else line.label or None
             cells: tuple[Any, ...] = (line.path, line.start, line.end, label)
             cells += (line.score,) * self.has_score + line.more
+            cells += (line.p_value,) * self.has_p_value
             cells += (line.time or None,) * self.has_time
             cells += (line.channel,) if self.has_channel else ()
             row = dict(zip(self.columns, map(_rounded, cells), strict=True))
@@ -245,6 +254,7 @@ def line_columns(
     *,
     events: bool,
     kind: Literal["class", "several", "number"] = "class",
+    with_p_value: bool = False,
     with_time: bool = False,
     with_channel: bool = False,
 ) -> tuple[str, ...]:
@@ -252,7 +262,7 @@ def line_columns(
     scores = tuple(f"score_{name}" for name in classes)
     by_kind = {"class": PREDICTION_COLUMNS, "several": SEVERAL_COLUMNS, "number": NUMBER_COLUMNS}
     predictions = by_kind[kind]
-    columns = EVENT_COLUMNS if events else predictions + scores
+    columns = EVENT_COLUMNS if events else predictions + scores + (P_VALUE,) * with_p_value
     return columns + (TIME,) * with_time + (CHANNEL,) * with_channel
 
 

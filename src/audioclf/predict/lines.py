@@ -14,7 +14,7 @@ from audioclf.predict.events import Event, Rollup, find_events, rolled_up
 from audioclf.predict.formats import Line
 from audioclf.predict.scoring import Outcome
 from audioclf.predict.segments import SegmentRule, find_segments
-from audioclf.predict.settings import Settings
+from audioclf.predict.settings import Settings, gives_p_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,16 +37,21 @@ def lines_of(outcome: Outcome, model: Model, settings: Settings) -> tuple[int, I
     if settings.rollup is not None:
         return 1, [_rolled_up_line(outcome, model, settings.rollup)]
     n_windows = len(outcome.codes)
-    return n_windows, (_window_line(outcome, model, index) for index in range(n_windows))
+    p_values = np.ones(n_windows)
+    if gives_p_values(model, settings):
+        p_values = model.scorer.p_values_of_scores(outcome.scores)
+    return n_windows, (
+        _window_line(outcome, model, index, float(p)) for index, p in enumerate(p_values)
+    )
 
 
-def _window_line(outcome: Outcome, model: Model, index: int) -> Line:
+def _window_line(outcome: Outcome, model: Model, index: int, p_value: float) -> Line:
     code = int(outcome.codes[index])
     scores = () if outcome.scores is None else tuple(map(float, outcome.scores[index]))
     start, end = map(float, outcome.times[index])
     label = name_of(code, model.classes)
     score = (scores[code] if code >= 0 else max(scores)) if scores else None
-    return Line(outcome.recording.name, start, end, label, score, scores)
+    return Line(outcome.recording.name, start, end, label, score, scores, p_value=p_value)
 
 
 def _number_lines(outcome: Outcome, settings: Settings) -> Iterator[Line]:

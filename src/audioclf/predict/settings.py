@@ -92,10 +92,21 @@ class Job:
             classes,
             events=events,
             kind="number" if model.is_number else "several" if model.is_several else "class",
+            with_p_value=gives_p_values(model, settings),
             with_time=self.with_time,
             with_channel=model.manifest.audio.channel == "each",
         )
         return settings.output(columns, model.sr)
+
+
+def gives_p_values(model: Model, settings: Settings) -> bool:
+    """Return whether lines have the p-value of a detector of anomalies.
+
+    Calibrated scores, and those of several windows or views together, have none.
+    """
+    is_detector = hasattr(model.scorer, "p_values_of_scores")
+    of_windows = settings.events is None and settings.rollup is None
+    return is_detector and of_windows and model.manifest.calibration is None
 
 
 def read_thresholds(texts: Sequence[str]) -> tuple[float | None, dict[str, float]]:

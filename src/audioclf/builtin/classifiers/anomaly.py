@@ -21,16 +21,24 @@ if TYPE_CHECKING:
     from audioclf.dsp.short_time import Matrix
 
 
+MOST_FOLDS = 5
+"""Inner folds, each of which has a detector."""
+
+
 class Detector(Classifier):
     """Base of the detectors: a sound is an anomaly if it is stranger than normal clips are.
 
-    How strange held-out normal clips are is measured in 5 inner folds of the training side, which
-    keep groups together. A conformal p-value is the share of them that are at least as strange as
-    the sound (Bates et al. 2023, *Annals of Statistics* 51, 149-178). The score of an anomaly is
+    The training side is divided into 5 inner folds, which keep groups together, and a detector is
+    fitted without each of them. The p-value is the share of normal clips that are at least as
+    strange as the sound, each for the detector that was fitted without it (Vovk 2015, *Annals of
+    Mathematics and Artificial Intelligence* 74, 9-28). The score of an anomaly is
     above 0.5 if the p-value is at most `lost`; then the p-value is `2 * lost * (1 - score)`.
     """
 
     model_format: ClassVar[str] = "normal-rows"
+
+    most_rows: ClassVar[int] = 1_000_000
+    """Normal rows up to which it is fitted, and fitted again when a model is loaded."""
 
     normal: str = "normal"
     """Name of the normal class; the dataset has one other class, which is not learned from."""
@@ -94,13 +102,13 @@ class Detector(Classifier):
         import numpy as np
 
         arrays = io.BytesIO()
-        np.savez(arrays, rows=estimator.rows_, held_out=estimator.held_out_)
+        np.savez(arrays, rows=estimator.rows_, folds=estimator.fold_of_, counts=estimator.counts_)
         settings = {"normal_code": self._normal_code, "random_state": estimator.random_state}
         return {"rows.npz": arrays.getvalue(), "settings.json": json.dumps(settings).encode()}
 
     @override
     def restore(self, files: Mapping[str, bytes]) -> ClassifierMixin:
-        """Fit the detector again on the normal rows, which runs nothing of the files."""
+        """Fit the detectors again on the normal rows, which runs nothing of the files."""
         import numpy as np
 
         settings = json.loads(files["settings.json"])
@@ -108,16 +116,22 @@ class Detector(Classifier):
             if sum(item.file_size for item in archive.infolist()) > len(files["rows.npz"]):
                 raise ValueError("the normal rows are compressed once more")
         with np.load(io.BytesIO(files["rows.npz"]), allow_pickle=False) as arrays:
-            rows, held_out = arrays["rows"], arrays["held_out"]
+            rows, folds, counts = (arrays[name] for name in ("rows", "folds", "counts"))
         if rows.ndim != 2 or rows.dtype != np.float32 or not np.isfinite(rows).all():
             raise ValueError("the normal rows are no table of finite numbers")
-        if held_out.ndim != 1 or not len(held_out) or not np.isfinite(held_out).all():
-            raise ValueError("the values of held-out clips are no finite numbers")
+        if len(rows) > self.most_rows:
+            raise ValueError(f"there are {len(rows):,} normal rows, more than {self.most_rows:,}")
+        fits = folds.dtype == np.int8 and counts.dtype == np.bool_
+        if not fits or not folds.shape == counts.shape == rows.shape[:1] or (folds < 0).any():
+            raise ValueError("the folds of the normal rows make no sense")
+        sizes = np.bincount(folds, weights=counts)
+        if not 2 <= len(sizes) <= MOST_FOLDS or not sizes.all():
+            raise ValueError("the folds of the normal rows make no sense")
         code, seed = settings["normal_code"], settings["random_state"]
         if code not in (0, 1) or not isinstance(seed, int):
             raise ValueError("the settings make no sense")
         restored: Any = self._with_code(code).build(random_state=seed)
-        fitted: ClassifierMixin = restored.fit_normal(rows, held_out)
+        fitted: ClassifierMixin = restored.fit_normal(rows, folds, counts)
         return fitted
 
 
@@ -169,6 +183,8 @@ class LocalOutlierFactor(Detector):
 
     type: Literal["local_outlier_factor"] = "local_outlier_factor"
 
+    most_rows: ClassVar[int] = 20_000
+
     n_neighbors: int = Field(default=20, ge=1)
     """Number of neighbors; all other clips if there are fewer."""
 
@@ -188,6 +204,8 @@ class OneClassSvm(Detector):
     """
 
     type: Literal["one_class_svm"] = "one_class_svm"
+
+    most_rows: ClassVar[int] = 20_000
 
     nu: FiniteFloat = Field(default=0.5, gt=0, le=1)
     """Upper bound of the share of training clips that are outside, and lower bound of that of
