@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from audioclf.components.discovery import discover
+from audioclf.experiment.evaluating.evaluate import evaluate_models
 from audioclf.experiment.run import run
 from audioclf.runs.folder import REPORT
 from audioclf.runs.reading import read_run
@@ -66,3 +68,16 @@ def test_a_published_split_with_normal_clips_alone_on_the_training_side(tmp_path
     assert list(rows[0])[-3:] == ["score_normal", "score_anomaly", "p_value"]
     for row in rows:
         assert (row["label"] == "anomaly") == (float(row["p_value"]) <= 0.1)
+
+    other = tmp_path / "other"
+    for file in machines(np.random.default_rng(1)):
+        (other / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (other / file.path).write_bytes(file.content)
+    assert result.model is not None
+    evaluated = evaluate_models([result.model], str(other), discover(), out=tmp_path / "evaluated")
+    assert evaluated.classes == ("normal", "anomaly")
+    tested = read_run(evaluated.folder)
+    (fold,) = tested.pipelines[0].folds
+    assert fold.scores is not None
+    truth = tested.targets.codes[fold.fold.test]
+    assert roc_auc_score(truth, fold.scores[:, 1]) > 0.6

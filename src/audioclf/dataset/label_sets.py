@@ -50,6 +50,15 @@ def in_order(classes: Iterable[str], normal: str | None) -> tuple[str, ...]:
     return tuple(sorted(classes, key=lambda name: (name != normal, name)))
 
 
+def normal_of(classes: Sequence[str]) -> str | None:
+    """Return the normal class of names that `in_order` sorted, or None.
+
+    >>> normal_of(("normal", "anomaly")), normal_of(("cat", "dog"))
+    ('normal', None)
+    """
+    return None if list(classes) == sorted(classes) else classes[0]
+
+
 def class_names(texts: Iterable[str]) -> tuple[str, ...]:
     """Return all classes that texts of clips name, sorted by code point."""
     return tuple(

@@ -21,7 +21,7 @@ from audioclf.base.text import csv_text
 from audioclf.components.classifier import BASELINE_TYPES
 from audioclf.config.yaml_source import read_yaml
 from audioclf.dataset.label_cells import number_text
-from audioclf.dataset.label_sets import class_names, join_labels, states_of
+from audioclf.dataset.label_sets import class_names, join_labels, normal_of, states_of
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import FoldResult
 from audioclf.evaluation.splits import Fold
@@ -111,8 +111,7 @@ class SavedRun:
     @property
     def normal(self) -> str | None:
         """The class from which alone detectors learned, which is the first; None for none."""
-        is_sorted = self.target != "class" or self.classes == tuple(sorted(self.classes))
-        return None if is_sorted else self.classes[0]
+        return normal_of(self.classes) if self.target == "class" else None
 
     def label_of(self, prediction: Any) -> str:
         """Return a predicted number, or the name of a class, or of all for several labels."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.config.loading import config_of, load_config
-from audioclf.dataset.label_sets import join_labels, split_labels
+from audioclf.dataset.label_sets import join_labels, normal_of, split_labels
 from audioclf.dataset.path_labels import shown
 from audioclf.evaluation.metrics.estimate import check_metrics
 from audioclf.experiment.evaluating.models import NamedModel, metrics_of
@@ -139,7 +139,8 @@ def load_shared(
         clips = [replace(clip, label=_only(clip.label, shared)) for clip in dataset]
         return dataset.with_clips(clips, classes=shared), notes
     clips = [clip for clip in dataset if clip.label in shared]
-    return dataset.with_clips(clips, classes=shared.union(*known)), notes
+    normal = None if dataset.is_ordered else normal_of(models[0].model.classes)
+    return dataset.with_clips(clips, classes=shared.union(*known), normal=normal), notes
 
 
 def _check_order(dataset: Dataset, models: Sequence[NamedModel]) -> None:
