@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from audioclf.dsp.short_time import Matrix
 
 
-MOST_FOLDS = 5
-"""Inner folds, each of which has a detector."""
-
-
 class Detector(Classifier):
     """Base of the detectors: a sound is an anomaly if it is stranger than normal clips are.
 
@@ -36,6 +32,9 @@ class Detector(Classifier):
     """
 
     model_format: ClassVar[str] = "normal-rows"
+
+    most_folds: ClassVar[int] = 5
+    """Inner folds, each of which has a detector; fewer if there are fewer groups."""
 
     most_rows: ClassVar[int] = 1_000_000
     """Normal rows up to which it is fitted, and fitted again when a model is loaded."""
@@ -125,7 +124,7 @@ class Detector(Classifier):
         if not fits or not folds.shape == counts.shape == rows.shape[:1] or (folds < 0).any():
             raise ValueError("the folds of the normal rows make no sense")
         sizes = np.bincount(folds, weights=counts)
-        if not 2 <= len(sizes) <= MOST_FOLDS or not sizes.all():
+        if not 2 <= len(sizes) <= self.most_folds or not sizes.all():
             raise ValueError("the folds of the normal rows make no sense")
         code, seed = settings["normal_code"], settings["random_state"]
         if code not in (0, 1) or not isinstance(seed, int):

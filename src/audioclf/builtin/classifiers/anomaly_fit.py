@@ -13,7 +13,6 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from audioclf.builtin.classifiers.anomaly import MOST_FOLDS
 from audioclf.plugin import ClassifierError
 
 FEWEST = 10
@@ -81,7 +80,7 @@ class AnomalyClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"normal clips, and the training side has {len(first)}",
                 stacklevel=2,
             )
-        n_splits = min(MOST_FOLDS, n_units)
+        n_splits = min(self.component.most_folds, n_units)
         if n_units == len(rows):
             folds = KFold(n_splits, shuffle=True, random_state=self.random_state).split(rows)
         else:
