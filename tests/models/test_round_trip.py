@@ -77,7 +77,7 @@ def skip_without(type_name: str) -> None:
 def test_every_installed_classifier_is_tried() -> None:
     types = set(registry().types("classifier"))
     learn_numbers = {n for n in types if registry().resolve("classifier", n).target == "number"}  # type: ignore[attr-defined]
-    tried = {name for name, _ in CLASSIFIERS} | {"tuned", "vote", "stack"}
+    tried = {name for name, _ in CLASSIFIERS} | {"mixup", "stack", "tuned", "vote"}
     tried |= {cls.type_name() for cls in Detector.__subclasses__()} | learn_numbers
     assert types - tried == set()
 
