@@ -51,7 +51,7 @@ def test_equal_resamples_of_few_units_are_computed_once() -> None:
 
     def weighted_sum(counts: np.ndarray) -> np.ndarray:
         rows.extend(counts)
-        return counts @ np.arange(6.0)[:, None]
+        return np.asarray(counts @ np.arange(6.0)[:, None])
 
     values = on_resamples(weighted_sum, 6, seed=1, width=1000)
     drawn = np.concatenate([*resampling._drawn(6, 1, N_RESAMPLES)])
