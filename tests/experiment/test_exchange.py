@@ -88,6 +88,25 @@ def test_answers_survive_another_tool_with_the_design_of_the_list(listed: Path, 
     )
 
 
+@pytest.mark.parametrize("out", ["found.selections.txt", "tracks", "tasks.json"])
+def test_recordings_of_one_name_are_told_apart_by_their_folders(listed: Path, out: str) -> None:
+    Path("nights/b").mkdir()
+    Path("nights/1.wav").rename("nights/b/0.wav")
+    for table in (listed, Path("reviewed.csv")):
+        table.write_text(table.read_text().replace("nights/1.wav", "nights/b/0.wav"))
+    reviewing("--export", out, "--reviewer", "anna")
+    assert "5 answers added" in reviewing("--import", out, "--reviewer", "ben").stdout
+    assert answers_in("reviewed.csv", "ben") == answers_in("reviewed.csv", "anna")
+
+
+def test_a_track_of_the_only_recording_has_any_name(listed: Path) -> None:
+    lines = listed.read_text().splitlines(keepends=True)
+    listed.write_text("".join(line for line in lines if "nights/1.wav" not in line))
+    reviewing("--export", "mine.txt", "--reviewer", "anna")
+    done = reviewing("--import", "mine.txt", "--reviewer", "ben")
+    assert "3 answers added" in done.stdout
+
+
 def test_an_import_keeps_the_answers_that_are_there(listed: Path) -> None:
     reviewing("--export", "t", "--reviewer", "anna")
     track = Path("t/nights/0.txt")

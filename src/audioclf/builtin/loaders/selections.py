@@ -65,9 +65,9 @@ _BIRDNET = (
 class Annotation:
     """An annotation: times in s from the start of the file, equal for a point, and an NFC label.
 
-    `line` is that of the table, `file` the name of the recording without folders, if the table has
-    it. With `may_be_session` the times may count from another file that was open before this one;
-    `score` is that of a detector, if the table has a number for it.
+    `line` is that of the table, `path` the recording as the table names it, `file` its name without
+    folders. With `may_be_session` the times may count from another file that was open before this
+    one; `score` is that of a detector, if the table has a number for it.
     """
 
     line: int
@@ -77,6 +77,7 @@ class Annotation:
     file: str | None = None
     may_be_session: bool = False
     score: float | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,8 @@ def _birdnet(text: str, name: str, column: str) -> Selections:
         try:
             start, end = (_time(row.cells.get(key) or "", key) for key in columns[:2])
             end = round(start + end, 9) if layout.end is None else end
-            file = _file_name(row.cells.get(layout.file) or "")
-            read = _annotation(row.line, start, end, row.cells.get(label) or "", file)
+            path = row.cells.get(layout.file) or ""
+            read = _annotation(row.line, start, end, row.cells.get(label) or "", path)
             annotations.append(replace(read, score=_score(row.cells)))
         except ValueError as exc:
             table.problems.add(row.line, str(exc))
@@ -156,7 +157,7 @@ def _raven_row(line: int, cells: Cells, column: str) -> Annotation:
     start = _time(offset, _OFFSET) if offset else begin
     path = next(filter(None, (cells.get(key) for key in _FILES)), "")
     annotation = _annotation(
-        line, start, round(start + end - begin, 9), cells.get(column) or "", _file_name(path)
+        line, start, round(start + end - begin, 9), cells.get(column) or "", path
     )
     return replace(annotation, may_be_session=not offset, score=_score(cells))
 
@@ -165,10 +166,6 @@ def _score(cells: Cells) -> float | None:
     """Return the score of a row; some annotators write words into such a column."""
     text = next(filter(None, (cells.get(key) for key in _SCORES)), "")
     return read_number(text)
-
-
-def _file_name(path: str) -> str:
-    return posixpath.basename(unicodedata.normalize("NFC", path).replace("\\", "/"))
 
 
 def _audacity(text: str, problems: Problems, *, confidence: bool) -> Iterator[Annotation]:
@@ -205,9 +202,11 @@ def _time(text: str, key: str) -> float:
     return number
 
 
-def _annotation(line: int, start: float, end: float, label: str, file: str = "") -> Annotation:
+def _annotation(line: int, start: float, end: float, label: str, path: str = "") -> Annotation:
     if end < start:
         raise ValueError(f"the annotation ends at {end} s, before its start at {start} s")
     if len(label) > _MAX_LABEL or any(unicodedata.category(char) == "Cc" for char in label):
         raise ValueError(f"{quoted(label)} cannot be a label")
-    return Annotation(line, start, end, unicodedata.normalize("NFC", label), file or None)
+    path = unicodedata.normalize("NFC", path).replace("\\", "/")
+    label, file = unicodedata.normalize("NFC", label), posixpath.basename(path)
+    return Annotation(line, start, end, label, file or None, path=path or None)

@@ -231,6 +231,8 @@ def _of_tool(
 ) -> tuple[list[Answer], list[str]]:
     """Return the answers in tables of another tool, and notes."""
     tables, notes = event_tables(path)
+    if len(places.windows) == 1:  # a table of any name is that of the only recording
+        tables = [replace(table, stem=next(iter(places.windows))) for table in tables]
     rows, missing = assigned(tables, places.recordings)
     if missing:
         notes.append(f"{path}: ignored, without a recording of the list: {shown(missing)}")

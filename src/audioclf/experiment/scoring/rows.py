@@ -43,7 +43,8 @@ class EventRow:
     """A row of a table: `end` is None if it is open, and the label is empty where it names none.
 
     `file` is the recording as the table names it, else None; with `may_be_session` the times may
-    count from another file. `annotator` is known for Label Studio only.
+    count from another file. `annotator` is known for Label Studio only, `path` has the folders of
+    `file`, if that has none.
     """
 
     table: str
@@ -55,6 +56,7 @@ class EventRow:
     score: float | None
     may_be_session: bool = False
     annotator: str = ""
+    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def _read(name: str, source: AudioSource, column: str | None) -> EventTable:
             item.label,
             item.score,
             item.may_be_session,
+            path=item.path,
         )
         for item in table.annotations
     ]

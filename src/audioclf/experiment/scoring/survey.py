@@ -104,7 +104,7 @@ def assigned(
         if partner is not None and all(row.file is None for row in table.rows):
             rows.setdefault(partner, [])
         for row in table.rows:
-            recording = partner if row.file is None else recordings.find(row.file)
+            recording = partner if row.file is None else recordings.find(row.path or row.file)
             if recording is None and row.file and partner and _is_alone(table):
                 recording = partner  # the recording was renamed together with its table
             if recording is None:
