@@ -38,9 +38,7 @@ def survey(rng: np.random.Generator, by: str, n: int, share: float) -> dict[str,
     strata = joined(chosen.strata())
     seen = events[chosen.positions]
     truth = events.sum()
-    ours: dict[str, tuple[Estimate, float]] = {
-        "events": (total_of([stratum.total(seen) for stratum in strata]), truth)
-    }
+    ours: dict[str, tuple[Estimate, float]] = {"events": (total_of(strata, seen), truth)}
     edges = sorted({stratum.low for stratum in strata})
     if len(edges) > 1:
         edge = min(edges[1:], key=lambda low: abs(low - 0.5))

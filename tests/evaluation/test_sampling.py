@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from audioclf.evaluation.metrics.estimate import Estimate
 from audioclf.evaluation.sampling.agreement import cohens_kappa
@@ -101,24 +102,60 @@ def stratum(low: float, size: int, hits: int, n: int, start: int = 0) -> Stratum
 
 def test_a_stratum_that_was_reviewed_completely_is_known() -> None:
     hits = np.array([True, True, False])
-    assert stratum(0, 3, 2, 3).total(hits) == Estimate(2.0, 2.0, 2.0)
+    assert total_of([stratum(0, 3, 2, 3)], hits) == Estimate(2.0, 2.0, 2.0)
 
 
-def test_a_stratum_without_an_event_is_not_certain_to_have_none() -> None:
-    none = stratum(0, 1000, 0, 20).total(np.zeros(20, dtype=bool))
-    assert (none.value, none.low) == (0.0, 0.0)
-    assert 100 < none.high < 200  # 3 of 20 is the rule of thumb
+def mid_p(k: int, n: int, share: float) -> tuple[float, float]:
+    """Return the probabilities of k or fewer and of k or more, with half of that of k."""
+    below, above = stats.binom.cdf(k, n, share), stats.binom.sf(k - 1, n, share)
+    half = stats.binom.pmf(k, n, share) / 2
+    return float(below - half), float(above - half)
 
 
-def test_sums_and_shares_of_strata() -> None:
-    above, below = Estimate(80.0, 70.0, 90.0), Estimate(20.0, 10.0, 40.0)
-    total = total_of([above, below])
-    assert [total.value, total.low] == pytest.approx([100, 100 - 200**0.5])
-    recall = share_of([above], [below])
-    assert recall.value == pytest.approx(0.8)
-    assert recall.low < 80 / 115 < recall.value < 0.88 < recall.high < 0.92
-    assert share_of([above], []) == Estimate(1.0, 1.0, 1.0)
-    assert np.isnan(share_of([], []).value)
+@pytest.mark.parametrize(("k", "n"), [(0, 20), (1, 200), (4, 200), (30, 60), (60, 60)])
+def test_an_interval_of_one_stratum_is_near_that_of_the_binomial(k: int, n: int) -> None:
+    size = 10**7
+    found = total_of([stratum(0, size, k, n)], np.arange(n) < k)
+    assert found.value == pytest.approx(size * k / n)
+    if k > 0:
+        assert 0.01 < mid_p(k, n, found.low / size)[1] < 0.05
+    if k < n:
+        assert 0.01 < mid_p(k, n, found.high / size)[0] < 0.05
+
+
+def test_strata_without_an_event_share_one_upper_end() -> None:
+    none = np.zeros(200, dtype=bool)
+    one = total_of([stratum(0, 10_000, 0, 200)], none)
+    assert (one.value, one.low) == (0.0, 0.0)
+    parts = [stratum(at, 1000, 0, 20, start=20 * at) for at in range(10)]
+    assert total_of(parts, none).high == pytest.approx(one.high, rel=1e-3)
+    known = [*parts, stratum(10, 50, 50, 50, start=200)]
+    hits = np.arange(250) >= 200
+    total = total_of(known, hits)
+    assert (total.value, total.low) == (50.0, 50.0)
+    assert total.high < 50 + one.high
+
+
+def test_a_share_of_two_parts_is_that_of_the_events() -> None:
+    sides = [stratum(0, 10_000, 3, 1000), stratum(1, 10_000, 9, 1000, start=1000)]
+    hits = np.zeros(2000, dtype=bool)
+    hits[[0, 1, 2, *range(1000, 1009)]] = True
+    found = share_of(sides[1:], sides[:1], hits)
+    assert found.value == pytest.approx(0.75)
+    assert 0.01 < mid_p(9, 12, found.low)[1] < 0.05
+    assert 0.01 < mid_p(9, 12, found.high)[0] < 0.05
+    assert share_of(sides, [], hits) == Estimate(1.0, 1.0, 1.0)
+    assert np.isnan(share_of([], [], hits).value)
+    assert share_of(sides[:1], sides[1:], np.arange(2000) < 3).high == 1.0
+
+
+def test_unequal_probabilities_count_as_fewer_windows() -> None:
+    hits = np.arange(40) < 10
+    equal = Stratum("", 0.0, 4000, np.arange(40), np.full(40, 100.0))
+    unequal = Stratum("", 0.0, 4000, np.arange(40), np.tile([20.0, 180.0], 20))
+    one, other = (total_of([item], hits) for item in (equal, unequal))
+    assert one.value == other.value == 1000
+    assert other.high - other.low > 1.2 * (one.high - one.low)
 
 
 def test_precision_and_recall_at_a_threshold() -> None:

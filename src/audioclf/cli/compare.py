@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from audioclf.cli.options import JsonOption, PerClassOption, progress_on_stderr
 from audioclf.cli.result_text import (
     COSTS_HEADER,
     cost_columns,
+    curve_text,
     per_class_text,
     verdict_lines,
     with_type,
@@ -54,6 +55,8 @@ def compare(
     for note in found.comparison.notes:
         complain("note", note)
     say(describe_comparison(found, all_pairs=all_pairs))
+    if curve := _curve_of(found):
+        say(f"\n{curve_text(curve)}")
     if per_class:
         best = found.pipelines[0]
         say(f"\n{per_class_text(best.run, best.pipeline)}")
@@ -71,6 +74,15 @@ def describe_comparison(found: ComparedRuns, *, all_pairs: bool = False) -> str:
         interval = f"no intervals: only {comparison.sample} to resample"
     what = f"[{interval}]{left_out(found.left_out)}"
     return f"{table}\n\n{sentences}\n\n{what}"
+
+
+def _curve_of(found: ComparedRuns) -> dict[str, Any] | None:
+    """Return the learning curve of a run that was given alone."""
+    from audioclf.runs.folder import LEARNING_CURVE
+    from audioclf.runs.tables import read_json
+
+    path = found.runs[0] / f"{LEARNING_CURVE}.json"
+    return read_json(path) if len(found.runs) == 1 and path.is_file() else None
 
 
 def _row(pipeline: ComparedPipeline) -> list[str]:

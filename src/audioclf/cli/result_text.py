@@ -45,6 +45,19 @@ def with_type(name: str, type_name: str) -> str:
     return name if type_name in name else f"{name} ({type_name})"
 
 
+def curve_text(data: Mapping[str, Any]) -> str:
+    """Return the table of `learning_curve.json`, a row for each size."""
+    from audioclf.runs.curve_files import curve_table, size_of
+    from audioclf.runs.folder import PIPELINES
+
+    sizes, rows = curve_table(data)
+    head = (f"{data['metric']} by {size_of(data)}", *data[PIPELINES])
+    table = [(size, *map(interval_text, row)) for (size, _), row in zip(sizes, rows, strict=True)]
+    draws = "1 random draw" if data["repeats"] == 1 else f"{data['repeats']} random draws"
+    how = f"mean of {draws}" if data["repeats"] else "a column for the models of each name"
+    return f"{format_table(head, table)}\n\nlearning curve: {how}"
+
+
 def per_class_text(run: Path, pipeline: str) -> str:
     """Return the table of classes of a pipeline in a finished run, the worst F1 first."""
     from audioclf.runs.folder import METRICS, PIPELINES

@@ -16,8 +16,8 @@ from audioclf.cli import options
 from audioclf.cli.result_text import (
     COSTS_HEADER,
     cost_columns,
+    curve_text,
     finding_line,
-    interval_text,
     per_class_text,
     verdict_lines,
     with_type,
@@ -237,16 +237,9 @@ def _curve(result: RunResult) -> Iterator[str]:
     """Yield the table of the learning curve, a row for each size."""
     if (curve := result.learning_curve) is None or not any(curve.points.values()):
         return
-    from audioclf.runs.curve_files import curve_data, curve_table
+    from audioclf.runs.curve_files import curve_data
 
-    sizes, rows = curve_table(curve_data(curve))
-    head = (f"{curve.metric} by clips per class", *curve.points)
-    table = [(size, *map(interval_text, row)) for (size, _), row in zip(sizes, rows, strict=True)]
-    yield f"{format_table(head, table)}\n\nlearning curve: mean of {_draws(curve.repeats)}"
-
-
-def _draws(repeats: int) -> str:
-    return "1 random draw" if repeats == 1 else f"{repeats} random draws"
+    yield curve_text(curve_data(curve))
 
 
 def _judgement(result: RunResult) -> Iterator[str]:

@@ -49,7 +49,8 @@ class LearningCurve:
     """The points of each pipeline but the baseline, by its name, the smallest size first.
 
     `repeats` is the number of draws, `n_fits` that of the further fits; `notes` say which sizes are
-    missing.
+    missing. The curve of finished models, which no draw made, has 0 repeats: a line for the models
+    of each name, by all their training clips.
     """
 
     metric: Metric

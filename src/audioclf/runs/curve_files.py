@@ -14,6 +14,8 @@ from audioclf.runs.plots import MAX_LINES, draw_learning_curve
 if TYPE_CHECKING:
     Point = dict[str, Any]
 
+PER_CLASS, IN_ALL = "clips per class", "training clips"
+"""Sizes of a learning curve: of draws, and of finished models."""
 COLUMNS = ("pipeline", "clips_per_class", "training_clips", "is_whole", "value", "low", "high")
 
 
@@ -24,7 +26,9 @@ def write_learning_curve(folder: RunFolder, curve: LearningCurve) -> None:
     rows = ((name, *point.values()) for name, point in _points(data))
     folder.write_csv(f"{LEARNING_CURVE}.csv", COLUMNS, rows)
     lines = dict(list(data[PIPELINES].items())[:MAX_LINES])
-    figure = draw_learning_curve(lines, f"{curve.metric.replace('_', ' ')} with 95 % intervals")
+    label = f"{curve.metric.replace('_', ' ')} with 95 % intervals"
+    axis = "training clips per class; the last point: all of them" if curve.repeats else IN_ALL
+    figure = draw_learning_curve(lines, axis, label)
     for form, content in saved(figure).items():
         folder.write_bytes(f"{PLOTS}/learning-curve.{form}", content)
 
@@ -38,6 +42,11 @@ def curve_data(curve: LearningCurve) -> dict[str, Any]:
         PIPELINES: {name: list(map(_point_data, points)) for name, points in curve.points.items()},
         "notes": list(curve.notes),
     }
+
+
+def size_of(data: Mapping[str, Any]) -> str:
+    """Return the kind of the sizes in the content of `learning_curve.json`."""
+    return PER_CLASS if data["repeats"] else IN_ALL
 
 
 def _point_data(point: CurvePoint) -> Point:

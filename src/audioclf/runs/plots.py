@@ -289,7 +289,9 @@ def draw_curves(
     return figure
 
 
-def draw_learning_curve(lines: Mapping[str, Sequence[Mapping[str, Any]]], label: str) -> Figure:
+def draw_learning_curve(
+    lines: Mapping[str, Sequence[Mapping[str, Any]]], axis: str, label: str
+) -> Figure:
     """Draw points of `learning_curve.json` beside each other, with their intervals."""
     import numpy as np
 
@@ -304,7 +306,7 @@ def draw_learning_curve(lines: Mapping[str, Sequence[Mapping[str, Any]]], label:
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:.3g}" for size in sizes])
     axes.minorticks_off()
-    axes.set(xlabel="training clips per class; the last point: all of them", ylabel=label)
+    axes.set(xlabel=axis, ylabel=label)
     axes.grid(axis="y", linewidth=0.4)
     axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7, frameon=False)
     figure.subplots_adjust(left=0.1, right=0.7, top=0.92, bottom=0.13)

@@ -23,7 +23,12 @@ from audioclf.evaluation.splits import Fold, Splits
 from audioclf.experiment.auditing import begin_audits
 from audioclf.experiment.evaluating.data import load_shared, read_config, with_metrics
 from audioclf.experiment.evaluating.models import NamedModel, read_models
-from audioclf.experiment.evaluating.reference import abstention_notes, baseline_of, evaluated_model
+from audioclf.experiment.evaluating.reference import (
+    abstention_notes,
+    baseline_of,
+    curve_of,
+    evaluated_model,
+)
 from audioclf.experiment.final_model import sound_facts
 from audioclf.experiment.media import begin_plots, write_page
 from audioclf.experiment.prepared import Prepared
@@ -255,6 +260,7 @@ class _Evaluation:
             comparison=compared(config, dataset, results, baseline) if len(results) > 1 else None,
             audits=audits,
             models=tuple(models),
+            learning_curve=curve_of(self.models, result),
         )
 
 

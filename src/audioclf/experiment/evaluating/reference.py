@@ -11,6 +11,7 @@ import numpy as np
 
 from audioclf.components.metrics import METRICS
 from audioclf.evaluation.comparison.independent import independent_difference
+from audioclf.evaluation.learning_curve import CurvePoint, LearningCurve
 from audioclf.evaluation.metrics.bootstrap import interval as interval_of
 from audioclf.evaluation.metrics.estimate import Estimate, estimate
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult, SomeFolds
@@ -64,6 +65,25 @@ def evaluated_model(model: NamedModel, result: RunResult, dataset: Dataset) -> E
         )
         return replace(facts, not_compared=reason)
     return replace(facts, differences=differences)
+
+
+def curve_of(models: Sequence[NamedModel], result: RunResult) -> LearningCurve | None:
+    """Return the main metric by the training clips of models, a line for those of each name.
+
+    The name is that of their config, as of the rounds of one loop. None where no two models of a
+    name have different numbers of training clips.
+    """
+    metric, lines = result.config.metrics[0], dict[str, dict[int, CurvePoint]]()
+    for each in models:
+        value, clips = result[each.name].metrics[metric], each.model.clips
+        if clips is not None and value is not None and math.isfinite(value.value):
+            n = len(clips.digests)
+            point = CurvePoint(float(n), float(n), is_whole=False, estimate=value)
+            lines.setdefault(each.bundle.manifest.name, {})[n] = point
+    if max(map(len, lines.values()), default=0) < 2:
+        return None
+    points = {name: tuple(line[n] for n in sorted(line)) for name, line in lines.items()}
+    return LearningCurve(metric, 0, 0, points)
 
 
 def _stored(evaluated: Evaluated) -> dict[Any, Estimate]:

@@ -31,6 +31,7 @@ from audioclf.evaluation.sampling.estimates import (
     at_threshold,
     joined,
     more_for_half,
+    precision_of,
     total_of,
 )
 
@@ -118,14 +119,14 @@ def estimates_of(tables: Sequence[Path], precision: float | None = None) -> Esti
     events = {}
     for each in names:
         own, has_event = _strata(name, answers, [_state_of(item, (each,)) for item in answers])
-        events[each] = total_of([stratum.total(has_event) for stratum in own])
+        events[each] = total_of(own, has_event)
     enough = [t for t in thresholds if precision is not None and t.precision.low >= precision]
     return Estimates(
         target,
         answers[0].window.collection_windows,
         len(answers),
         events,
-        total_of([stratum.total(hits) for stratum in strata]),
+        total_of(strata, hits),
         tuple(_bands(strata, hits, edges)),
         thresholds,
         more_for_half(strata),
@@ -195,10 +196,8 @@ def _bands(strata: Sequence[Stratum], hits: np.ndarray, edges: Sequence[float]) 
     bands = []
     for low, high in zip(edges[::-1], [float("inf"), *edges[:0:-1]], strict=True):
         own = [item for item in strata if low <= item.low < high]
-        size, total = sum(item.size for item in own), total_of([item.total(hits) for item in own])
+        size = sum(item.size for item in own)
         rows = np.concatenate([item.rows for item in own])
-        ends = (min(max(end / size, 0.0), 1.0) for end in (total.value, total.low, total.high))
-        value, least, most = ends
-        precision = Estimate(value, least, most)
-        bands.append(Band(low, size, len(rows), int(hits[rows].sum()), precision))
+        n_events, precision = int(hits[rows].sum()), precision_of(own, hits)
+        bands.append(Band(low, size, len(rows), n_events, precision))
     return bands

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from audioclf.report import svg, words
 from audioclf.report.run.curves import COLOURS
 from audioclf.report.run.overview import extent_of, metric_name
-from audioclf.runs.curve_files import curve_table
+from audioclf.runs.curve_files import PER_CLASS, curve_table, size_of
 from audioclf.runs.folder import PIPELINES
 from audioclf.runs.plots import MAX_LINES
 
@@ -37,6 +37,7 @@ def learning_view(run: SavedRun, data: Mapping[str, Any] | None) -> View | None:
     ]
     return {
         "metric": metric_name(metric),
+        "size": size_of(data),
         "repeats": data["repeats"],
         "fits": data["fits"],
         "names": list(data[PIPELINES]),
@@ -77,9 +78,10 @@ def _drawn(
         ends = [(low / 1.15, baseline), (high * 1.15, baseline)]
         marks.append(svg.polyline(ends, x, y, class_="chance"))
     for n, (name, line) in enumerate(zip(names, lines, strict=True)):
-        marks.append(_line(n, name, line, x, y, _APART * (n - (len(names) - 1) / 2)))
-    title = f"Learning curve: {metric_name(metric)} by training clips per class"
-    axis = "training clips per class"
+        shift = _APART * (n - (len(names) - 1) / 2)
+        marks.append(_line(n, name, line, x, y, shift, size_of(data)))
+    axis = "training clips per class" if size_of(data) == PER_CLASS else size_of(data)
+    title = f"Learning curve: {metric_name(metric)} by {axis}"
     frame = svg.frame(
         x, y, ticks, svg.labelled(svg.ticks(*extent)), _BOX, axis, metric_name(metric)
     )
@@ -87,7 +89,13 @@ def _drawn(
 
 
 def _line(
-    n: int, name: str, line: Sequence[Mapping[str, Any]], x: svg.Scale, y: svg.Scale, shift: float
+    n: int,
+    name: str,
+    line: Sequence[Mapping[str, Any]],
+    x: svg.Scale,
+    y: svg.Scale,
+    shift: float,
+    unit: str,
 ) -> Markup:
     """Draw the points of a pipeline with their intervals, moved to the right by `shift`."""
     colour = f"s{n % COLOURS}"
@@ -100,8 +108,8 @@ def _line(
     parts = [svg.polyline(points, at, y, class_=style, data_curve=n)]
     for point in line:
         size, found = at(point["clips_per_class"]), words.estimate(point)
-        per_class = f"{point['clips_per_class']:g} clips per class"
-        where = "all training clips" if point["is_whole"] else per_class
+        of_size = f"{point['clips_per_class']:g} {unit}"
+        where = "all training clips" if point["is_whole"] else of_size
         text = f"{words.shown(name)}, {where}: {found['text']} {found['span']}"
         marks = [svg.tag("title", text)]
         if found["span"]:
