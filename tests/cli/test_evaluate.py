@@ -65,24 +65,26 @@ def write_model(path: Path, dataset: Dataset, n_mels: int, **more: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with two models, that of a run and one that abstains."""
+    """Return a folder with a model of a run, one that abstains, and one of fewer clips."""
     base = tmp_path_factory.mktemp("evaluate")
     loader: Any = registry().resolve("loader", "folder")
     dataset = loader(path=write_tones(base / "tones", ("low", "high"), 0)).load()
     write_model(base / "first" / "model.audioclf", dataset, 16)
     write_model(base / "second.audioclf", dataset, 8, abstain_below=0.6)
+    few = [clip.id for clip in dataset if int(Path(clip.id).stem[-1]) < 3]
+    write_model(base / "fewer.audioclf", dataset.subset(few), 16)
     return base
 
 
 @pytest.fixture(scope="module")
 def done(base: Path) -> tuple[Done, Path]:
-    """Evaluate both on new tones of three classes, two training clips, and a broken file."""
+    """Evaluate all on new tones of three classes, two training clips, and a broken file."""
     root = write_tones(base / "site", list(FREQUENCIES), 100)
     for number in (0, 1):
         shutil.copy(base / "tones" / "low" / f"0_{number}.wav", root / "low")
     (root / "high" / "broken.wav").write_bytes(b"RIFF")
     out = base / "evaluated"
-    models = (base / "first", base / "second.audioclf")
+    models = (base / "first", base / "second.audioclf", base / "fewer.audioclf")
     return evaluate(*models, root, "--out", out, code=4), out
 
 
@@ -153,6 +155,20 @@ def test_models_are_compared_in_pairs_and_with_their_cross_validation(
         assert change["value"] == pytest.approx(here["value"] - before["value"])
         assert change["low"] < change["value"] < change["high"]
         assert f"{name} is" in result.stdout
+
+
+def test_models_of_one_config_have_a_curve_by_their_training_clips(done: tuple[Done, Path]) -> None:
+    result, out = done
+    data = json.loads((out / "learning_curve.json").read_text(encoding="utf-8"))
+    (line,) = data["cells"].values()
+    assert [point["training_clips"] for point in line] == [6, 16]
+    for point, name in zip(line, ("fewer", "second"), strict=True):
+        accuracy = metrics(out)["cells"][name]["metrics"]["accuracy"]
+        assert all(point[key] == accuracy[key] for key in ("value", "low", "high"))
+    table = result.stdout[result.stdout.index("accuracy by training clips") :]
+    assert table.splitlines()[1].split()[0] == "6"
+    assert "a line for the models of each name" in (out / "report.html").read_text("utf-8")
+    assert "accuracy by training clips" in run_cli("compare", out, code=None).stdout
 
 
 def test_the_page_is_made_again_from_the_folder(done: tuple[Done, Path], tmp_path: Path) -> None:

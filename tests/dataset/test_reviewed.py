@@ -205,6 +205,19 @@ def test_the_windows_of_a_table_are_a_dataset(tmp_path: Path) -> None:
         Reviewed(path=tmp_path / "reviewed.csv").load()
 
 
+def test_windows_of_unequal_probability_have_weights_where_asked(tmp_path: Path) -> None:
+    rows = [answer(at, "wren", by="random") for at in (1, 2, 100)] + [answer(3, "owl")]
+    rows[2] = replace(rows[2], window=replace(rows[2].window, probability=0.1))
+    table = write(tmp_path / "reviewed.csv", rows)
+    plain = Reviewed(path=table).load()
+    assert {clip.weight for clip in plain} == {1.0}
+    assert "set `dataset.weighted: true`" in plain.notes[-1]
+    weighted = {clip.id: clip for clip in Reviewed(path=table, weighted=True).load()}
+    assert weighted["field/other.wav@100.0-101.0"].weight == pytest.approx(10 / (14 / 3))
+    assert weighted["night.wav@1.0-2.0"].weight == pytest.approx(2 / (14 / 3))
+    assert weighted["night.wav@3.0-4.0"].weight == 1.0  # only trains
+
+
 def test_a_dataset_needs_clips_to_test(tmp_path: Path) -> None:
     clips = [Clip(f"{n}.wav", "ab"[n % 2], FileSource(tmp_path), only_trains=True) for n in (1, 2)]
     with pytest.raises(SplitError, match="none is left to test"):

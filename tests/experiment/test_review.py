@@ -10,7 +10,7 @@ import pytest
 
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.review_list import Answer, ReviewList, Window, columns_of, csv_row, read_list
-from audioclf.evaluation.sampling.estimates import joined, total_of
+from audioclf.evaluation.sampling.estimates import at_threshold, joined, total_of
 from audioclf.experiment.review.choosing import Choice, Chosen, choose
 from audioclf.experiment.review.estimating import estimates_of
 from audioclf.experiment.review.searching import similarities
@@ -92,6 +92,25 @@ def test_estimates_are_right_on_average() -> None:
     values = np.array([item.value for item in found])
     assert abs(values.mean() - events.sum()) < 3 * values.std() / 40**0.5
     assert sum(item.low <= events.sum() <= item.high for item in found) >= 34
+
+
+@pytest.mark.parametrize("by", ["scores", "mixed"])
+def test_windows_chosen_by_score_flatter_a_model_and_estimates_do_not(by: str) -> None:
+    scores, events, recordings = collection()
+    rng = np.random.default_rng(9)
+    scores = np.where(events & (rng.uniform(size=N) < 0.6), 0.01 * scores, scores)  # missed
+    naive, covered = [], 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        chosen = choose(Choice(by, 100), scores, np.abs(scores - 0.5), recordings, rng)
+        strata, seen = joined(chosen.strata()), events[chosen.positions]
+        edge = min((item.low for item in strata), key=lambda low: abs(low - 0.4))
+        above = scores >= edge
+        truth, recall = above[events].mean(), at_threshold(strata, seen, edge).recall
+        naive.append(above[chosen.positions][seen].mean() - truth)
+        covered += recall.low <= truth <= recall.high
+    assert min(naive) > 0.2
+    assert covered >= 7
 
 
 def reviewed(

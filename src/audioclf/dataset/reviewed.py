@@ -44,13 +44,30 @@ def with_reviewed(dataset: Dataset, tables: Sequence[Path | str]) -> Dataset:
     return dataset.with_clips((*adding.before(), *adding.clips), notes=notes)
 
 
-def reviewed_windows(table: Path | str, *, several: bool = False) -> Dataset:
-    """Return the windows of a table of `audioclf review` as a dataset; see `with_reviewed`."""
+def reviewed_windows(
+    table: Path | str, *, several: bool = False, weighted: bool = False
+) -> Dataset:
+    """Return the windows of a table of `audioclf review` as a dataset; see `with_reviewed`.
+
+    With `weighted`, the weights of windows that were drawn at random are their inverse
+    probabilities, on average 1.
+    """
     adding = _Adding((), (), several=several)
     adding.read_all([table])
     if not adding.clips:
         raise DatasetError(f"{table}: no window has a label; {'; '.join(adding.notes())}")
-    return Dataset(adding.clips, name=str(table), notes=adding.notes(), several=several)
+    notes, clips = list(adding.notes()), adding.clips
+    if len(set(adding.inverse.values())) > 1:
+        if weighted:
+            mean = sum(adding.inverse.values()) / len(adding.inverse)
+            weights = {name: inverse / mean for name, inverse in adding.inverse.items()}
+            clips = [replace(clip, weight=weights.get(clip.id, 1.0)) for clip in clips]
+        else:
+            notes.append(
+                "the windows drawn at random had unequal probabilities; set "
+                "`dataset.weighted: true` for metrics that hold for all windows"
+            )
+    return Dataset(clips, name=str(table), notes=notes, several=several)
 
 
 class _Adding:
@@ -68,6 +85,7 @@ class _Adding:
         for key, clip in self.earlier:
             self.known.setdefault(key, clip)
         self.groups: dict[object, str] = {}
+        self.inverse: dict[str, float] = {}
         self.cut: list[str] = []
 
     def before(self) -> Iterator[Clip]:
@@ -119,6 +137,8 @@ class _Adding:
         part = PartSource(source, span)
         only_trains = window.chosen_by != RANDOM
         self.clips.append(Clip(name, label, part, group=group, only_trains=only_trains))
+        if not only_trains and window.probability is not None:
+            self.inverse[name] = 1 / window.probability
         self.known.setdefault(_key(source), self.clips[-1])
         self.recordings.add(recording)
         return ""

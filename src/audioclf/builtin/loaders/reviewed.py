@@ -27,6 +27,10 @@ class Reviewed(Loader):
     labels: Literal["single", "several"] = "single"
     """Number of labels per clip."""
 
+    weighted: bool = False
+    """Weight the windows of a random list by the inverse probability of their choice, which a limit
+    per recording makes unequal."""
+
     @override
     def load(self) -> Dataset:
-        return reviewed_windows(self.path, several=self.labels == "several")
+        return reviewed_windows(self.path, several=self.labels == "several", weighted=self.weighted)

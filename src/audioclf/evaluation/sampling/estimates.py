@@ -32,7 +32,7 @@ from audioclf.evaluation.metrics.estimate import Estimate
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-_LARGEST = 1e15
+_LARGEST, _FAR = 1e15, 100.0
 _QUANTILE = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2)
 _QUANTILE_ALIKE = math.sqrt(-2 * math.log(1 - CONFIDENCE_LEVEL))
 """That of the mid-p rule: the likelihood of windows that are all alike falls to 5 %."""
@@ -116,8 +116,8 @@ def total_of(strata: Sequence[Stratum], has_event: Bools) -> Estimate:
         return sums.deviation(sums.sizes, total)
 
     below, above = (_QUANTILE_ALIKE if is_end else _QUANTILE for is_end in sums.alike)
-    low = _crossing(lambda total: deviation(total) > below, float(least.sum()), value)
-    high = _crossing(lambda total: deviation(total) > -above, value, float(most.sum()))
+    low = _crossing(lambda total: deviation(total) - below, float(least.sum()), value)
+    high = _crossing(lambda total: deviation(total) + above, value, float(most.sum()))
     return Estimate(value, low, high)
 
 
@@ -139,8 +139,8 @@ def share_of(part: Sequence[Stratum], rest: Sequence[Stratum], has_event: Bools)
     def deviation(share: float) -> float:
         return sums.deviation(np.where(is_part, 1.0 - share, -share) * sums.sizes, 0.0)
 
-    low = _crossing(lambda share: deviation(share) > _QUANTILE, 0.0, value)
-    high = _crossing(lambda share: deviation(share) > -_QUANTILE, value, 1.0)
+    low = _crossing(lambda share: deviation(share) - _QUANTILE, 0.0, value)
+    high = _crossing(lambda share: deviation(share) + _QUANTILE, value, 1.0)
     return Estimate(value, low, high)
 
 
@@ -185,7 +185,7 @@ class _Sums:
         shares, n = self.shares[~known], self.n[~known]
         likeliest = _likeliest(shares, n, factors[~known], left)
         deviance = n * (rel_entr(shares, likeliest) + rel_entr(1 - shares, 1 - likeliest))
-        return math.copysign(math.sqrt(2 * max(float(deviance.sum()), 0.0)), difference)
+        return math.copysign(min(math.sqrt(2 * max(float(deviance.sum()), 0.0)), _FAR), difference)
 
 
 def _likeliest(shares: Floats, n: Floats, factors: Floats, total: float) -> Floats:
@@ -215,12 +215,15 @@ def _likeliest(shares: Floats, n: Floats, factors: Floats, total: float) -> Floa
     return at(float(brentq(surplus, ends[0], ends[1], xtol=1e-15, rtol=1e-9)))
 
 
-def _crossing(function: Callable[[float], bool], left: float, right: float) -> float:
-    """Return where a function becomes false between two places."""
-    for _ in range(36):
-        middle = (left + right) / 2
-        left, right = (middle, right) if function(middle) else (left, middle)
-    return (left + right) / 2
+def _crossing(function: Callable[[float], float], left: float, right: float) -> float:
+    """Return where a decreasing function becomes 0 between two places, or the nearer of them."""
+    from scipy.optimize import brentq
+
+    if function(left) <= 0:
+        return left
+    if function(right) >= 0:
+        return right
+    return float(brentq(function, left, right, xtol=1e-9 * (right - left), rtol=1e-9))
 
 
 def at_threshold(strata: Sequence[Stratum], has_event: Bools, score: float) -> Threshold:
