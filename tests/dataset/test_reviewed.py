@@ -121,11 +121,14 @@ def test_windows_without_a_label_of_the_dataset_are_left_out_and_counted(tmp_pat
         answer(50, "owl"),
         answer(5, "wren"),
         answer(5, "", "undone"),
+        answer(6, "owl", who="anna"),
+        answer(6, "wren", who="ben"),
     ]
     clips, after = added(tmp_path, rows)
     assert clips == []
     text = "\n".join(after.notes)
     assert "1 reviewed window left out: unsure" in text
+    assert "1 reviewed window left out: reviewers differ on the class" in text
     assert "2 reviewed windows left out: of no class, or of several" in text
     assert "1 reviewed window left out: clips already" in text
     assert "1 reviewed window left out: skipped" in text

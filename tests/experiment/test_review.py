@@ -159,15 +159,18 @@ def test_numbers_of_the_collection(tmp_path: Path) -> None:
 def test_two_reviewers_are_compared_and_their_differences_left_out(tmp_path: Path) -> None:
     both = [reviewed(tmp_path, who="anna"), reviewed(tmp_path, who="ben")]
     text = both[1].read_text(encoding="utf-8").splitlines(keepends=True)
-    text[5] = text[5].replace(",wren,labelled,", ",,labelled,")
-    text[9] = text[9].replace(",labelled,", ",unsure,")
+    at = [number for number, line in enumerate(text) if ",wren,labelled," in line]
+    text[at[0]] = text[at[0]].replace(",wren,labelled,", ",,labelled,")
+    text[at[1]] = text[at[1]].replace(",labelled,", ",unsure,")
     both[1].write_text("".join(text), encoding="utf-8")
     found = estimates_of(both)
     (agreement,) = found.agreements
     assert (agreement.reviewers, agreement.n_windows) == (("anna", "ben"), 60)
     assert 0.7 < agreement.kappa.low < agreement.kappa.value < agreement.kappa.high < 1
     assert found.n_reviewed == 59
-    assert found.notes == ("1 window is unsure, and taken for a random part of the list",)
+    unsure, disputed = found.notes
+    assert unsure == "1 window is unsure, and taken for a random part of the list"
+    assert disputed.startswith("1 window has a class that is unsure or on which reviewers differ")
 
 
 def test_answers_that_say_nothing_of_the_collection_are_refused(tmp_path: Path) -> None:

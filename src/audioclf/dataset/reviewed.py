@@ -9,10 +9,11 @@ from pathlib import Path
 
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.dataset import Clip, Dataset
-from audioclf.dataset.label_sets import SEPARATOR, UNSURE, join_labels, split_labels
+from audioclf.dataset.label_sets import SEPARATOR, join_labels, split_labels
 from audioclf.dataset.path_labels import count, shown
 from audioclf.dataset.review_list import (
     RANDOM,
+    UNSURE,
     Answer,
     agreed,
     latest,
@@ -20,7 +21,6 @@ from audioclf.dataset.review_list import (
     source_named,
     unfinished,
 )
-from audioclf.dataset.review_list import UNSURE as IS_UNSURE
 from audioclf.dataset.sources import (
     AudioSource,
     FileSource,
@@ -113,8 +113,10 @@ class _Adding:
 
     def _add(self, table: Path, answer: Answer) -> str:
         """Add the clip of a window, or return why it is left out."""
-        if answer.state == IS_UNSURE:
+        if answer.state == UNSURE:
             return "unsure"
+        if split_labels(answer.label)[1] and not self.several:
+            return "reviewers differ on the class, or one is unsure of it"
         label = self._label(answer)
         if label is None:
             return "of no class, or of several, where a clip has one"
@@ -147,7 +149,7 @@ class _Adding:
         """Return the label of a clip; None if it cannot be one of this dataset."""
         if not self.several:
             single = answer.label and SEPARATOR not in answer.label
-            return answer.label if single and not answer.label.startswith(UNSURE) else None
+            return answer.label if single else None
         present, unlabelled = split_labels(answer.label)
         unasked = set(self.classes) - {*answer.asked, *present}
         return join_labels(present, {*unlabelled, *unasked})

@@ -109,6 +109,11 @@ def estimates_of(tables: Sequence[Path], precision: float | None = None) -> Esti
         if number:
             is_not = count(number, "window is", "windows are")
             notes.append(f"{is_not} {text}, and taken for a random part of the list")
+    if number := sum(bool(split_labels(answer.label)[1]) for answer in answers):
+        has = count(number, "window has", "windows have")
+        notes.append(
+            f"{has} a class that is unsure or on which reviewers differ: not counted for that class"
+        )
     _check(name, answers)
     target = tuple(answers[0].window.target.split(SEPARATOR))
     is_target = [_state_of(answer, target) for answer in answers]
