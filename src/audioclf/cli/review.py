@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -60,7 +61,9 @@ def review(
     clips: Annotated[
         Path | None, typer.Option(help="Folder for each window as a WAV file; show no page.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files of --export.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files of --export and --clips.")
+    ] = False,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 for a free one.")] = 0,
     show_page: options.OpenOption = False,
 ) -> None:
@@ -173,12 +176,10 @@ def _write(
     n_done = sum(window.key in mine for window in listed.windows)
     who = f" by {reviewer}" if reviewer else ""
     say(f"{out}: {len(listed.windows)} windows, {n_done} of them reviewed{who}")
-    option = f" --reviewer {reviewer}" if reviewer else ""
-    complain(
-        "note",
-        f"the choice of the windows, notes and times are not in {out}; after changes there, "
-        f"audioclf review {listed.path} --import {out}{option}",
-    )
+    words = ["audioclf", "review", str(listed.path), "--import", str(out)]
+    command = shlex.join([*words, *(["--reviewer", reviewer] if reviewer else [])])
+    lost = f"the choice of the windows, notes and times are not in {out}"
+    complain("note", f"{lost}; after changes there, {command}")
 
 
 def _cut(listed: ReviewList, folder: Path, *, force: bool) -> int:

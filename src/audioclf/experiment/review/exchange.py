@@ -186,7 +186,8 @@ class _Places:
     def __init__(self, listed: ReviewList) -> None:
         self.windows = _by_path(listed)
         self.recordings = Recordings(self.windows)
-        self.n_found, self.others = 0, list[str]()
+        self.n_found = 0
+        self.others: list[str] = []
 
     def find(
         self, recording: str | None, start: float, end: float | None, row: str
