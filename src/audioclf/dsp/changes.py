@@ -187,7 +187,7 @@ def decaying_noise(
     `direct_ratio` is the ratio of the energy of the direct sound to that of the noise, in dB.
     """
     times = np.arange(1, max(2, round(rt60 * sr))) / sr
-    tail = rng.standard_normal(len(times)) * 10 ** (-3 * times / rt60)
+    tail = rng.standard_normal(len(times)) * np.exp(-3 * math.log(10) / rt60 * times)
     tail *= math.sqrt(10 ** (-direct_ratio / 10) / float(np.sum(tail**2)))
     return np.concatenate([[1.0], tail])
 
