@@ -190,7 +190,11 @@ def test_answers_that_say_nothing_of_the_collection_are_refused(tmp_path: Path) 
     odd = reviewed(tmp_path, who="y", n=12)
     text = odd.read_text()
     size = text.splitlines()[1].split(",")[7]
-    for number, match in (("0", "with which probability"), ("1e300", "numbers of windows")):
+    for number, match in (
+        ("0", "with which probability"),
+        ("1e300", "numbers of windows"),
+        ("1", "its strata contradict each other"),
+    ):
         odd.write_text(text.replace(f",{size},{N},", f",{number},{N},"))
         with pytest.raises(DatasetError, match=match):
             estimates_of([odd])

@@ -289,7 +289,7 @@ def _window(cells: Cells, classes: Sequence[str]) -> Window:
     if start is None or end is None or not 0 <= start < end:
         raise ValueError("start and end are not the times of a window, in s")
     probability = _number(cells, "probability")
-    if probability is not None and not 0 < probability <= 1:
+    if probability is not None and not 1 / _MOST_WINDOWS <= probability <= 1:
         raise ValueError(f"probability is {probability:g}, not above 0 and at most 1")
     scores = {name: _number(cells, f"{SCORE}{name}") for name in classes}
     counts = (_number(cells, name) for name in ("stratum_windows", "collection_windows"))

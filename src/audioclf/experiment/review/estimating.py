@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,6 +159,13 @@ def _check(name: str, answers: Sequence[Answer]) -> None:
             hint="Make a list with `audioclf suggest --by mixed` or `random`.",
         )
     sizes = {w.stratum: w.stratum_windows for w in windows}
+    counts = Counter(w.stratum for w in windows)
+    facts = {(w.stratum, w.stratum_low, w.stratum_windows, w.chosen_by) for w in windows}
+    if len(facts) > len(sizes) or any(counts[name] > size for name, size in sizes.items()):
+        raise DatasetError(
+            f"{name}: its strata contradict each other, so its first columns were changed",
+            hint="Take these columns from the list that `audioclf suggest` wrote.",
+        )
     missing = windows[0].collection_windows - sum(sizes.values())
     if missing:
         raise DatasetError(
