@@ -209,6 +209,21 @@ def test_bodies_are_in_memory_while_they_are_few_and_small(most: int, in_memory:
         asyncio.run(all_of_them())
 
 
+@pytest.mark.parametrize("limit", ["_SECONDS", "_CHUNK_SECONDS"])
+def test_a_body_that_comes_too_slowly_is_refused(limit: str) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        while True:
+            yield b"a"
+            await asyncio.sleep(0.01 if limit == "_SECONDS" else 60)
+
+    async def receive() -> None:
+        async with Bodies(1 << 20).received(chunks()):
+            pass
+
+    with mock.patch(f"audioclf.server.body.{limit}", 0.05), pytest.raises(TimeoutError):
+        asyncio.run(receive())
+
+
 def test_the_model_its_numbers_and_its_description(served: Served) -> None:
     assert served.ask("/model")[1]["classes"] == ["barbie", "ken"]
     served.ask("/predict", b"no sound")

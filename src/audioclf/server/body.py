@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 _SECONDS = 60.0
 """Seconds in which a client has to send a sound."""
 _CHUNK_SECONDS = 10.0
+"""Seconds in which a client has to send more of it."""
 _IN_MEMORY = 1 << 20
 """Bytes of a sound from which on it is in a file."""
 _MOST_IN_MEMORY = 64
@@ -37,11 +38,14 @@ class Bodies:
         """
         most = _IN_MEMORY if self.count < _MOST_IN_MEMORY else 0
         size, content, path = 0, bytearray(), None
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _SECONDS
         self.count += 1
         try:
             with ExitStack() as stack:
-                async with asyncio.timeout(_SECONDS):
-                    async for chunk in _impatient(chunks):
+                async with asyncio.timeout(_CHUNK_SECONDS) as limit:
+                    async for chunk in chunks:
+                        limit.reschedule(min(end, loop.time() + _CHUNK_SECONDS))
                         size += len(chunk)
                         if size > self.max_bytes:
                             raise TooLargeError
@@ -63,14 +67,3 @@ def _append(path: Path, content: bytearray) -> None:
     with path.open("ab") as file:
         file.write(content)
     content.clear()
-
-
-async def _impatient(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield chunks; TimeoutError if one does not come in time."""
-    while True:
-        try:
-            async with asyncio.timeout(_CHUNK_SECONDS):
-                chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        yield chunk
