@@ -16,6 +16,9 @@ TOGETHER := $(foreach plugin,$(filter-out $(APART),$(FOLDERS)),-e $(plugin))
 # A run needs no more than this one; the others bring large dependencies.
 RUN_PLUGINS := -e plugins/audioclf-xgboost
 SETUP := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+# Bytecode is written even where the environment says not to: the tests start hundreds of processes, each
+# of which would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 # Processes that share the tests between them, whole files to each. One that crashes ends the run:
 # pytest-xdist would put another in its place, and then wait for tests that nobody has.
 WORKERS ?= 2

@@ -124,7 +124,7 @@ def test_every_sample_dataset_gets_a_config_that_runs(
 @pytest.mark.slow
 def test_the_config_runs_as_it_stands(init: Init, sounds: Path, tmp_path: Path) -> None:
     found = init(sounds)
-    quick = ("split.repeats=1", "final=none", "report.html=false", "audit=false")
+    quick = ("split.repeats=1", "final=none", "report={html: false, plots: false}", "audit=false")
     options = [word for override in quick for word in ("--set", override)]
     done = run_cli("run", found.out, "--out", tmp_path / "run", *options, code=0)
     assert "logistic_regression" in done.stdout

@@ -101,7 +101,13 @@ def test_pipelines_equal_to_the_best_are_kept_if_the_config_says_so(
     toy_config: Path, tmp_path: Path
 ) -> None:
     classifiers = "classifiers={knn: {type: knn}, logreg: {type: logistic_regression}}"
-    more = (classifiers, "final=best", "audit=false", "report.html=false", "graph=false")
+    more = (
+        classifiers,
+        "final=best",
+        "audit=false",
+        "report={html: false, plots: false}",
+        "graph=false",
+    )
     result = audioclf.run(toy_config, overrides=[*more, "keep=equal"], out=tmp_path / "run")
     best, other = (item.name for item in result.pipelines[:2])
     (kept,) = (tmp_path / "run").glob("model-*.audioclf")

@@ -21,7 +21,7 @@ from sklearn.preprocessing import LabelEncoder
 import audioclf
 from tests.conftest import DATA, REPO
 
-PREDICTIONS_ONLY = ("audit=false", "final=none", "report.html=false")
+PREDICTIONS_ONLY = ("audit=false", "final=none", "report={html: false, plots: false}")
 """Overrides that leave out what comes after the predictions."""
 
 # What audioread, behind librosa.load, imports.

@@ -122,7 +122,7 @@ def test_means_that_are_not_finite_are_refused(value: float) -> None:
 def test_few_clips_of_the_known_classes_are_lost_on_new_data(method: str) -> None:
     lost = []
     near = (np.array(FAR) / 3).tolist()
-    for seed in range(8):
+    for seed in range(4):
         X, y = clusters(400, near, seed)
         rule, _ = rule_of(X, y, method)
         assert rule is not None

@@ -270,7 +270,7 @@ def test_a_run_records_its_weights_and_its_model_predicts_elsewhere(
     config.write_text(
         "name: w\ndataset: {type: folder, path: sounds}\naudio: {sr: 8000}\n"
         "featurizers:\n  w: {type: weighted, path: numbers.txt}\n"
-        "classifiers:\n  logreg: {type: logistic_regression}\nreport: {html: false}\n"
+        "classifiers:\n  logreg: {type: logistic_regression}\nreport: {html: false, plots: false}\n"
     )
     run = run_process("run", config, "--out", tmp_path / "run", env=env)
     assert run.returncode == 0, run

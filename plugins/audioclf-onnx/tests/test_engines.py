@@ -61,7 +61,12 @@ def test_predictions_are_equal_with_all_engines(tmp_path: Path, cluster: Any) ->
     sample, model = tmp_path / "sample", network(tmp_path / "net.onnx")
     write_sample(sample_named("clean"), sample)
     net = f"{{type: onnx, path: {model}, sr: 8000, window: 0.5, hop: 0.25}}"
-    settings = (f"featurizers={{net: {net}}}", "audit=false", "final=none", "report.html=false")
+    settings = (
+        f"featurizers={{net: {net}}}",
+        "audit=false",
+        "final=none",
+        "report={html: false, plots: false}",
+    )
     chosen = [word for text in settings for word in ("--set", text)]
     engines = {
         "one": ("--jobs", "1"),

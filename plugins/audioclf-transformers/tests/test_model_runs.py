@@ -70,7 +70,7 @@ def run(root: Path, out: Path, *options: str) -> None:
         "--set",
         "audit=false",
         "--set",
-        "report.html=false",
+        "report={html: false, plots: false}",
     )
     audioclf("run", config, "--out", out, *chosen, "-q", *options)
 
