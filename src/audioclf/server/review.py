@@ -62,7 +62,8 @@ class Answers:
         self._lock = take_lock(path.with_name(f".{path.name}.lock"))
         if self._lock is None:
             owner = lock_owner(path.with_name(f".{path.name}.lock"))
-            raise ResultError(f"{path}: {owner} reviews into this file", hint="End it first.")
+            hint = "End it first, or give another --out, and join both with --import."
+            raise ResultError(f"{path}: {owner} reviews into this file", hint=hint)
         try:
             self.rows = self._read(path)
             self._file = CutBackFile(path)
