@@ -15,7 +15,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from audioclf.evaluation.importance import importance, importances_data, smaller
+from audioclf.builtin.classifiers.forests import RandomForest
+from audioclf.builtin.classifiers.knn import Knn
+from audioclf.evaluation.importance import importance, importances_data, mean_importance, smaller
+from audioclf.evaluation.ordered_fits import fit_final_ranks
+from audioclf.evaluation.results import Pipeline
+from audioclf.plugin import Classifier
+from tests.targets import targets_of
 
 N_BINS, N_FRAMES, BIN, FRAME = 6, 5, 4, 2
 
@@ -110,3 +116,15 @@ def test_what_is_written_is_small_and_plain() -> None:
 
 def test_smaller_keeps_the_mean_of_a_constant() -> None:
     np.testing.assert_allclose(smaller(np.full((100, 7), 3.0)), np.full((64, 7), 3.0))
+
+
+@pytest.mark.parametrize("classifier", [RandomForest(n_estimators=20), Knn()])
+def test_one_estimator_of_all_ranks_has_an_importance(classifier: Classifier) -> None:
+    X, y = problem()
+    degrees = targets_of(y + (X.reshape(80, N_FRAMES, N_BINS)[:, FRAME, BIN] > 4))
+    pipeline = Pipeline("p", "x", "c", classifier, "")
+    fit = fit_final_ranks(pipeline, X, degrees, seed=0).estimator
+    assert fit.shared is not None
+    found = mean_importance(fit, X, degrees.above_ranks(), n_bins=N_BINS)
+    assert found is not None
+    assert found.sum(axis=1).argmax() == BIN

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from audioclf.evaluation.class_fits import OneFitPerClass
 from audioclf.evaluation.label_rules import labels_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audioclf.dataset.targets import Targets
-    from audioclf.evaluation.class_fits import OneFitPerClass
 
     Floats = NDArray[np.float64]
 
@@ -66,7 +66,9 @@ def mean_importance(
     """
     assert targets.states is not None
     if fitted.shared is not None:
-        return importance(fitted, X, targets.states, **options)
+        of_states = OneFitPerClass(fitted.estimators, fitted.thresholds)  # also of ordered classes
+        has_own = column_importance(fitted.shared, X.shape[1]) is not None
+        return importance(fitted.shared if has_own else of_states, X, targets.states, **options)
     of_classes = []
     for code, estimator in enumerate(fitted.estimators):
         if not isinstance(estimator, float):
