@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioclf.base.errors import DatasetError
+from audioclf.base.errors import ConfigError, DatasetError
+from audioclf.cli.options import check_new_list
 from audioclf.dataset.review_list import Answer, ReviewList, Window, columns_of, csv_row, read_list
 from audioclf.evaluation.sampling.estimates import at_threshold, joined, total_of
 from audioclf.experiment.review.choosing import Choice, Chosen, choose
@@ -238,6 +239,19 @@ def test_suggest_writes_a_list_that_knows_its_design(
     assert not firsts & {(w.path, w.start) for w in windows}
     wrong = run_cli("suggest", bundle, "nights", "--window", "1", "--class", "kan", "--force")
     assert "the model has no class 'kan'" in wrong.stderr
+
+
+def test_a_new_list_replaces_lists_only(tmp_path: Path) -> None:
+    out, answers, sound = (tmp_path / name for name in ("l.csv", "r.csv", "a.wav"))
+    write_list(out, [Window("a.wav", 0.0, 1.0)], ["a"])
+    check_new_list(out, force=True)
+    with pytest.raises(ConfigError, match="exists"):
+        check_new_list(out, force=False)
+    reviewed(tmp_path).rename(answers)
+    write_wav(sound, noise(0.1, seed=0), 8000)
+    for path in (answers, sound, tmp_path):
+        with pytest.raises(ConfigError, match="it is not replaced"):
+            check_new_list(path, force=True)
 
 
 def test_a_name_that_is_no_text_is_escaped(tmp_path: Path) -> None:

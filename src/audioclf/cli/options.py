@@ -163,6 +163,14 @@ def check_new_list(out: Path, *, force: bool) -> None:
     """Refuse to replace a list."""
     if out.exists() and not force:
         raise ConfigError(f"{out} exists", hint="Choose another --out, or replace it with --force.")
+    if out.exists():
+        from audioclf.dataset.review_list import is_plain_list
+
+        if not is_plain_list(out):
+            raise ConfigError(
+                f"{out} holds answers, or is no list of windows: it is not replaced",
+                hint="Choose another --out.",
+            )
 
 
 def new_app() -> typer.Typer:

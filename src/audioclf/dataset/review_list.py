@@ -249,6 +249,16 @@ def agreed(answers: Iterable[Answer]) -> Answer | None:
     return replace(said[0], label=join_labels(sure, named - sure), asked=tuple(sorted(asked)))
 
 
+def is_plain_list(path: Path) -> bool:
+    """Return whether a file is a list without answers, or empty."""
+    try:
+        text = read_text(FileSource(path))
+        columns = set(read_csv(text, str(path), ()).columns) if text else set(LIST_COLUMNS)
+    except DatasetError:
+        return False
+    return columns >= set(LIST_COLUMNS) and not columns & set(ANSWER_COLUMNS)
+
+
 def classes_in(columns: Iterable[str]) -> tuple[str, ...]:
     """Return the classes whose scores a table has."""
     return tuple(name.removeprefix(SCORE) for name in columns if name.startswith(SCORE))
