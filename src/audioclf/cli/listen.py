@@ -70,24 +70,16 @@ def listen(
     quiet: options.QuietOption = False,
 ) -> None:
     """Classify sound while it is recorded: a microphone, or samples on a pipe."""
-    from audioclf.models.bundle.reading import model_file, open_model
     from audioclf.models.windows import Cutting
     from audioclf.predict.formats import FORMATS, Place, line_columns
     from audioclf.predict.live import Listening
     from audioclf.predict.live import listen as lines_of
-    from audioclf.predict.settings import Settings, check_classes, check_settings, event_rule
+    from audioclf.predict.settings import Settings, check_settings, event_rule
 
     rule = {"threshold_off": threshold_off, "merge_gap": merge_gap, "min_duration": min_duration}
     about_events = {**rule, "keep_clips": keep_clips}
     given = [name for name, value in about_events.items() if value is not None]
-    model, notes = open_model(
-        model_file(bundle),
-        options.load_registry(),
-        expect_sha256=expect_sha256,
-        weights=weights,
-        graph="never" if strict else "if_needed",
-    )
-    check_classes(model, "listen")
+    model, notes = options.open_model_of("listen", bundle, weights, expect_sha256, strict=strict)
     if threshold and not model.is_several:
         given.insert(0, "threshold")
     if given and not events:

@@ -16,6 +16,7 @@ from audioclf.cli.terminal import complain
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
+    from audioclf.models.model import Model
 
 
 def _recipe_names() -> list[str]:
@@ -187,6 +188,24 @@ def load_registry(*, strict: bool = False) -> Registry:
         if record.status == "failed":
             complain("warning", f"plugin {record.origin} is broken: {record.reason}")
     return registry
+
+
+def open_model_of(
+    command: str, bundle: Path, weights: list[Path], expect_sha256: str | None, *, strict: bool
+) -> tuple[Model, tuple[str, ...]]:
+    """Return the model of a bundle or a run for a command that classifies, and notes."""
+    from audioclf.models.bundle.reading import model_file, open_model
+    from audioclf.predict.settings import check_classes
+
+    model, notes = open_model(
+        model_file(bundle),
+        load_registry(),
+        expect_sha256=expect_sha256,
+        weights=weights,
+        graph="never" if strict else "if_needed",
+    )
+    check_classes(model, command)
+    return model, notes
 
 
 def open_page(page: Path | None) -> None:

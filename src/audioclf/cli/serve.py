@@ -46,18 +46,9 @@ def serve(
         raise EnvironmentMissingError(
             f"serve needs the package {exc.name}", hint="Install audioclf[serve]."
         ) from exc
-    from audioclf.models.bundle.reading import model_file, open_model
-    from audioclf.predict.settings import check_classes
     from audioclf.server.workers import Workers
 
-    model, notes = open_model(
-        model_file(bundle),
-        options.load_registry(),
-        expect_sha256=expect_sha256,
-        weights=weights,
-        graph="never" if strict else "if_needed",
-    )
-    check_classes(model, "serve")
+    model, notes = options.open_model_of("serve", bundle, weights, expect_sha256, strict=strict)
     for note in notes:
         complain("note", note)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
