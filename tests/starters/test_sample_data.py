@@ -31,6 +31,7 @@ NAMES = [
     "bad-files",
     "mislabeled",
     "mixtures",
+    "numbers",
     "machine",
     "soundscape",
 ]
@@ -136,6 +137,13 @@ def test_mixtures_hold_any_number_of_labels_and_unsure_ones(folders: dict[str, P
     assert set(np.count_nonzero(states == 1, axis=1).tolist()) >= {0, 1, 2, 3}
     assert (states == -1).any(axis=0).all()
     assert len({clip.group for clip in dataset}) == 8
+
+
+def test_numbers_differ_between_clips_and_not_between_places(folders: dict[str, Path]) -> None:
+    dataset = load_config(folders["numbers"] / "config.yaml").dataset.load()
+    values = dataset.targets.truth
+    means = [values[dataset.targets.unit_codes == place].mean() for place in range(8)]
+    assert np.std(means) < 0.5 * values.std()
 
 
 @pytest.mark.slow

@@ -193,6 +193,21 @@ def mixtures(rng: Generator) -> list[SampleFile]:
     return [*files, SampleFile(LABELS, table.encode())]
 
 
+def speeds(rng: Generator) -> list[SampleFile]:
+    """Make clips of a machine at eight places, and the table of its speed in Hz in each clip."""
+    files, lines = [], ["path,speed,recorder"]
+    for recorder in RECORDERS:
+        color, level = rng.normal(0.0, 12.0), rng.uniform(0.01, 0.06)
+        for index in range(14):
+            speed = round(float(rng.uniform(30.0, 90.0)), 1)
+            y = 0.08 * machine(rng, speed) + level * room(rng, color)
+            path = f"{recorder}_{index:02d}.wav"
+            files.append(SampleFile(path, wav(y)))
+            lines.append(f"{path},{speed},{recorder}")
+    table = "".join(f"{line}\n" for line in lines)
+    return [*files, SampleFile(LABELS, table.encode())]
+
+
 MACHINES = {"fan": 31.0, "gearbox": 47.0, "pump": 61.0, "valve": 83.0}
 """Machines with their speeds in Hz."""
 

@@ -49,6 +49,12 @@ _TABLE = f"""\
   labels: several
   columns: {{group: recorder}}
 """
+_NUMBERS = f"""\
+  type: manifest
+  path: {SOUNDS}/{builders.LABELS}
+  columns: {{label: speed, group: recorder}}
+  target: number
+"""
 _EVENTS = f"""\
   type: annotations
   path: {SOUNDS}
@@ -119,6 +125,16 @@ _ALL = (
         dataset=_TABLE,
         split="stratified_group_kfold",
         metrics="average_precision_macro, f1_macro",
+        command="run",
+    ),
+    SampleData(
+        "numbers",
+        "a number per clip: the speed of a machine, at eight places",
+        builders.speeds,
+        dataset=_NUMBERS,
+        split="stratified_group_kfold",
+        classifier="ridge: {type: ridge}\n  svr: {type: svr}",
+        metrics="ccc, mae, spearman",
         command="run",
     ),
     SampleData(
