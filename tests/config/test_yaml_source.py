@@ -161,6 +161,9 @@ def test_bytes_that_are_not_utf_8_are_located(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read_yaml(path)
     assert str(caught.value) == f"{path}: byte 9 is not UTF-8"
+    path.write_bytes(b"PK\3\4\xff")
+    with pytest.raises(ConfigError, match="a model or another zip archive, where a config"):
+        read_yaml(path)
 
 
 _SCALARS = st.one_of(

@@ -90,6 +90,8 @@ def read_yaml(path: Path) -> YamlSource:
         raise ConfigError(f"{path}: no such file") from exc
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+    if raw.startswith(b"PK\3\4"):
+        raise ConfigError(f"{path}: a model or another zip archive, where a config is expected")
     if len(raw) > most:
         raise ConfigError(f"{path}: larger than {most / 1024:g} KiB, too large for a config")
     try:
