@@ -141,18 +141,20 @@ def main() -> None:
             out = Path(folder) / f"run{number}"
             result = audioclf.run(config, out=out, jobs=1, progress=True)
             kept = (each for each in result.pipelines if each.name != "baseline" or not number)
-            rows += (_row(each, seconds) for each in kept)
+            first = next(iter(config["featurizers"]))
+            rows += (_row(each, first, seconds) for each in kept)
     print("| pipeline |", " | ".join(METRICS), "| CPU of fits |")
     print("|---|" + "---|" * (len(METRICS) + 1))
     print("\n".join(row for _, row in sorted(rows, reverse=True)))
 
 
-def _row(pipeline: Any, seconds: Mapping[str, float]) -> tuple[float, str]:
+def _row(pipeline: Any, first: str, seconds: Mapping[str, float]) -> tuple[float, str]:
     values = [pipeline.metrics[metric] for metric in METRICS]
-    cells = (f"{v.value:.3f} ({min(v.per_fold):.3f} to {max(v.per_fold):.3f})" for v in values)
-    return values[
-        0
-    ].value, f"| {pipeline.name} | {' | '.join(cells)} | {seconds[pipeline.name]:.1f} s |"
+    cells = [f"{v.value:.3f} ({min(v.per_fold):.3f} to {max(v.per_fold):.3f})" for v in values]
+    name = pipeline.name  # without its featurizer if there is one
+    named = name if "/" in name or name == "baseline" else f"{first}/{name}"
+    row = " | ".join([named, *cells, f"{seconds[name]:.1f} s"])
+    return values[0].value, f"| {row} |"
 
 
 if __name__ == "__main__":
