@@ -1,9 +1,9 @@
 """Sounds of no known class: the threshold of a model, and its price.
 
 A sound is unknown if it is stranger than all but a share `lost` of the known clips of other folds.
-The price is measured by leaving out each class in turn: the clips of the class are then sounds
-that the model has never heard. The threshold for a block of units (groups or clips) comes from the
-known clips of the other blocks, so that none decides on itself.
+The price is measured by leaving out each class in turn: its clips are then sounds of a class that
+the model did not learn. The threshold for a block of units (groups or clips) comes from the known
+clips of the other blocks, so that none decides on itself.
 """
 
 from __future__ import annotations
@@ -246,11 +246,11 @@ def sentence(record: Unknown) -> str:
     if record.measured_lost is not None:
         lost += f" (measured: {_percent(record.measured_lost)})"
     if record.refused is None:
-        return f"{lost}; no class could be left out, so nobody knows which unknown sounds it finds"
+        return f"{lost}; no class could be left out, so the share of unknown sounds is not measured"
     refused, many = record.refused, len(record.by_class)
     worst = min(record.by_class, key=lambda name: record.by_class[name].value)
     return (
-        f"{lost} and {_percent(refused)} of the clips of a class that it never heard ({many} "
+        f"{lost} and {_percent(refused)} of the clips of a class that it did not learn ({many} "
         f"classes left out in turn; least of {worst!r}, {100 * record.by_class[worst].value:.0f} %)"
     )
 
