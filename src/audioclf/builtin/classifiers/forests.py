@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 
-MOST = 1 << 28
+MOST = 1 << 27
 """Bytes up to which one forest learns several labels; beyond, each class has its own."""
 
 
