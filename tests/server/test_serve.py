@@ -302,7 +302,9 @@ def test_the_commands_of_the_container_suit_the_server(served: Served, tmp_path:
     assert "no.audioclf: there is no such file" in done.stderr
 
 
-def test_requests_made_from_its_description_get_described_answers(served: Served) -> None:
+def test_requests_made_from_its_description_get_described_answers(
+    served: Served, tmp_path: Path
+) -> None:
     if importlib.util.find_spec("schemathesis") is None:
         pytest.skip("schemathesis is not installed")
     url = f"http://{served.host}:{served.port}/openapi.json"
@@ -310,7 +312,9 @@ def test_requests_made_from_its_description_get_described_answers(served: Served
     # Bytes that fit the description are not always a sound.
     options += ["--exclude-checks", "positive_data_acceptance"]
     program = Path(sys.executable).with_name("schemathesis")
-    done = subprocess.run([program, "run", url, *options], capture_output=True, text=True)
+    done = subprocess.run(
+        [program, "run", url, *options], capture_output=True, text=True, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stdout
 
 
