@@ -45,7 +45,7 @@ def levels(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "metrics": ["accuracy"],
         "keep": "equal",
         "audit": False,
-        "report": {"html": False},
+        "report": {"html": False, "plots": False},
     }
     return run(config, out=root / "run", jobs=1, cache=False).folder
 

@@ -183,7 +183,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "split": {"type": "stratified_kfold", "n_splits": 5},
         "unknown": {"lost": 0.1},
         "audit": False,
-        "report": {"html": False},
+        "report": {"html": False, "plots": False},
     }
     result = run(config, out=root / "run")
     (note,) = (note for note in result.notes if "unknown" in note)
