@@ -103,6 +103,11 @@ def stratum(low: float, size: int, hits: int, n: int, start: int = 0) -> Stratum
 def test_a_stratum_that_was_reviewed_completely_is_known() -> None:
     hits = np.array([True, True, False])
     assert total_of([stratum(0, 3, 2, 3)], hits) == Estimate(2.0, 2.0, 2.0)
+    above = stratum(1, 4, 3, 4, start=3)
+    hits = np.array([*hits, True, True, True, False])
+    assert share_of([above], [stratum(0, 3, 2, 3)], hits) == Estimate(0.6, 0.6, 0.6)
+    recall = share_of([above], [stratum(0, 9, 2, 3)], hits)
+    assert 3 / 11 <= recall.low < recall.value < recall.high <= 0.6  # 2 to 8 events below
 
 
 def mid_p(k: int, n: int, share: float) -> tuple[float, float]:

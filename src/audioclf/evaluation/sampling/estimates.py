@@ -139,8 +139,12 @@ def share_of(part: Sequence[Stratum], rest: Sequence[Stratum], has_event: Bools)
     def deviation(share: float) -> float:
         return sums.deviation(np.where(is_part, 1.0 - share, -share) * sums.sizes, 0.0)
 
-    low = _crossing(lambda share: deviation(share) - _QUANTILE, 0.0, value)
-    high = _crossing(lambda share: deviation(share) + _QUANTILE, value, 1.0)
+    ends = []  # as the reviewed windows allow
+    for of_part, of_rest in (sums.bounds, sums.bounds[::-1]):
+        mine, others = float(of_part[is_part].sum()), float(of_rest[~is_part].sum())
+        ends.append(mine / (mine + others) if mine + others > 0 else value)
+    low = _crossing(lambda share: deviation(share) - _QUANTILE, ends[0], value)
+    high = _crossing(lambda share: deviation(share) + _QUANTILE, value, ends[1])
     return Estimate(value, low, high)
 
 
