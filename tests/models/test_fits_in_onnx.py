@@ -22,11 +22,11 @@ pytest.importorskip("skl2onnx")
 from audioclf.models.onnx.session import open_session
 
 SOUNDS = [np.random.default_rng(5).normal(0, 0.1, 8_000), np.zeros(6_000)]
-CLASSIFIERS: list[tuple[str, dict[str, Any]]] = [
+CLASSIFIERS: list[Any] = [
     ("logistic_regression", {}),
     ("svm", {}),
     ("random_forest", {"n_estimators": 3}),
-    ("knn", {}),
+    pytest.param("knn", {}, marks=pytest.mark.slow),
 ]
 
 
