@@ -26,7 +26,6 @@ from audioclf.experiment.stress.conditions import (
 )
 from audioclf.experiment.stress.result import Stress, summarised
 from audioclf.models.fold import predict_fold
-from audioclf.runs.units import unit_word
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
@@ -80,17 +79,7 @@ def stress_model(
         notes.append(f"{named.name} was trained on {n_seen} of these clips, which are left out")
     if extraction.failed:
         notes.append(f"{len(extraction.failed)} clips cannot be used, and are left out")
-    targets = extraction.dataset.targets
-    return summarised(
-        named.name,
-        results,
-        changes,
-        config.metrics[0],
-        targets,
-        seed=config.seed,
-        unit=unit_word(config.model_dump()["dataset"], targets.unit),
-        notes=notes,
-    )
+    return summarised(named.name, results, changes, config, extraction.dataset.targets, notes)
 
 
 def _unseen(model: Model, extraction: Extraction) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

@@ -38,7 +38,6 @@ from audioclf.features.matrix import new_matrix
 from audioclf.models.bundle.writing import add_robustness
 from audioclf.runs.folder import CONFIG, MODEL, STRESS, RunFolder, equal_model
 from audioclf.runs.reading import read_run
-from audioclf.runs.units import unit_word
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
@@ -118,16 +117,13 @@ def _tested(
             )
         results = _evaluated(prepared, chosen, extraction, names, resources.jobs, progress)
     progress("metrics", 0, 1)
-    targets = extraction.dataset.targets
     return summarised(
         chosen.name,
         results,
         changes,
-        config.metrics[0],
-        targets,
-        seed=config.seed,
-        unit=unit_word(config.model_dump()["dataset"], targets.unit),
-        notes=[*noise_notes(config.augment, changes)],
+        config,
+        extraction.dataset.targets,
+        [*noise_notes(config.augment, changes)],
     )
 
 

@@ -15,8 +15,10 @@ from audioclf.evaluation.comparison.result import ALPHA, sample_words
 from audioclf.evaluation.metrics.estimate import Estimate, estimate
 from audioclf.evaluation.results import Predicted
 from audioclf.experiment.stress.conditions import CLEAN, Condition
+from audioclf.runs.units import unit_word
 
 if TYPE_CHECKING:
+    from audioclf.config.run_config import RunConfig
     from audioclf.dataset.targets import Targets
 
 
@@ -94,17 +96,12 @@ def summarised(
     subject: str,
     results: Mapping[str, Predicted],
     changes: Sequence[Condition],
-    metric: Metric,
+    config: RunConfig,
     targets: Targets,
-    *,
-    seed: int,
-    unit: str,
-    notes: Sequence[str] = (),
+    notes: Sequence[str],
 ) -> Stress:
-    """Return the metric in each condition; all are compared on the same resamples of the clips.
-
-    `unit` is the word for a resampling unit.
-    """
+    """Return the main metric in each condition, compared on the same resamples of the clips."""
+    metric, seed = config.metrics[0], config.seed
     clean = estimate(results[CLEAN], metric, targets, seed=seed)
     if clean is None:
         raise ResultError(f"{subject} gives no scores, which the metric {metric} needs")
@@ -120,6 +117,7 @@ def summarised(
         difference, half = sign * pair.difference, pair.half_width(ALPHA)
         ends = (difference - half, difference + half)
         rows.append(StressRow(item.name, item.group, own, difference, *ends))
+    unit = unit_word(config.model_dump()["dataset"], targets.unit)
     sample = sample_words(measures.n_units, unit, measures.n_clips)
     return Stress(subject, metric, clean, tuple(rows), sample, tuple(notes))
 
