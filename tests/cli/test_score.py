@@ -225,6 +225,12 @@ def test_bad_tables_are_one_sentence_with_the_line(tmp_path: Path, text: str, me
     assert "found.csv" in done.stderr
 
 
+def test_the_folder_of_a_run_is_its_model(tmp_path: Path) -> None:
+    (tmp_path / "model.audioclf").touch()
+    done = run_score(tmp_path, "--annotations", "truth.csv")
+    assert "a model needs the length of its windows" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

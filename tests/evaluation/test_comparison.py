@@ -300,8 +300,8 @@ def test_other_folds_are_refused() -> None:
         ),
         (
             (0.55, 0.95),
-            "c1 has the best accuracy: it beats all 2 others",
-            "1 of 2 pipelines beat baseline; not c0",
+            "c1 has the best accuracy: it beats both others",
+            "1 of 2 pipelines beats baseline; not c0",
         ),
     ],
 )

@@ -26,7 +26,7 @@ from audioclf.cli.terminal import complain, prepare_streams, stdout_for_results
 
 _SECTIONS = {
     "Start": {
-        "init": "Suggest a config for a folder or zip of recordings, with reasons.",
+        "init": "Suggest a config for a folder, zip or table of recordings, with reasons.",
         "explore": "Describe a dataset before training, in a table and one HTML page.",
         "sample-data": "Write a small dataset with one effect, such as leakage or a shortcut.",
         "configs": "List the included configs, or print or copy one.",

@@ -1,4 +1,4 @@
-"""`audioclf init FOLDER|ZIP`."""
+"""`audioclf init FOLDER|ZIP|TABLE`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def init(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="FOLDER|ZIP", help="Recordings, or a table that lists them.", show_default=False
+            metavar="FOLDER|ZIP|TABLE",
+            help="Recordings, or a table that lists them.",
+            show_default=False,
         ),
     ],
     out: Annotated[
@@ -52,7 +54,7 @@ def init(
     isolate: options.IsolateOption = False,
     untrusted: options.UntrustedOption = False,
 ) -> None:
-    """Suggest a config for a folder or zip of recordings, with reasons."""
+    """Suggest a config for a folder, zip or table of recordings, with reasons."""
     from audioclf.base.files import check_new_config, write_new_config
 
     recordings = _local(source)
@@ -132,4 +134,5 @@ def _files(headers: Headers) -> str:
     )
     formats = ", ".join(name for name, _ in headers.formats.most_common(3))
     low, high = headers.seconds[0], headers.seconds[-1]
-    return f"{rates}; {channels}; {formats}; {low:.3g} to {high:.3g} s"
+    lengths = " to ".join(dict.fromkeys(f"{seconds:.3g}" for seconds in (low, high)))
+    return f"{rates}; {channels}; {formats}; {lengths} s"

@@ -47,7 +47,7 @@ ModelArgument = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 BudgetOption = Annotated[
-    float | None, typer.Option(min=0, help="MB for sound and spectrograms; by default 4 to 8.")
+    float | None, typer.Option(min=0, help="MB for sound and spectrograms; by default 3.5.")
 ]
 EngineOption = Annotated[
     Literal["local", "dask"],

@@ -179,7 +179,7 @@ def _write(
     words = ["audioclf", "review", str(listed.path), "--import", str(out)]
     command = shlex.join([*words, *(["--reviewer", reviewer] if reviewer else [])])
     lost = f"the choice of the windows, notes and times are not in {out}"
-    complain("note", f"{lost}; after changes there, {command}")
+    complain("note", f"{lost}; to import changed labels: {command}")
 
 
 def _cut(listed: ReviewList, folder: Path, *, force: bool) -> int:

@@ -26,7 +26,7 @@ def score(
         Path,
         typer.Argument(
             metavar="DETECTIONS",
-            help="Table or folder of tables with detections of any tool, or a model.",
+            help="Table or folder of tables with detections of any tool, or a model or its run.",
             show_default=False,
         ),
     ],
@@ -114,7 +114,7 @@ def score(
         raise ConfigError("score needs the annotations", hint="Name them with --annotations.")
     if seconds is not None and not 0 < seconds < float("inf"):
         raise ConfigError(f"--seconds {seconds:g}: a length above 0 is expected")
-    is_model = detections.suffix == _MODEL
+    is_model = detections.suffix == _MODEL or (detections / "model.audioclf").is_file()
     of_model = (hop, min_duration, weights or None, expect_sha256)
     _check_windows(window, of_model, is_model=is_model)
     if segments and threshold is not None:

@@ -31,7 +31,7 @@ def keeps_the_length(augmenter: Augmenter) -> None:
 
 @promise("augmenter")
 def sound_is_finite(augmenter: Augmenter) -> None:
-    """A changed sound has no NaN or infinite values, for silence neither."""
+    """Changed sounds, silence among them, have no NaN or infinite values."""
     for name, y in _sounds():
         changed = _changed(augmenter, y)
         if not np.isfinite(changed).all():

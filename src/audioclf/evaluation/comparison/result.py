@@ -137,7 +137,7 @@ def _clauses(comparison: Comparison, best: str) -> Iterator[str]:
     mine = [pair for pair in comparison.pairs if pair.better == best]
     beaten = _worse(mine, "better")
     if len(beaten) == len(mine) > 1:
-        yield f"beats all {len(mine)} others"
+        yield "beats both others" if len(mine) == 2 else f"beats all {len(mine)} others"
     elif beaten:
         yield f"beats {listed(beaten)}"
     if equal := _worse(mine, "equivalent"):
@@ -162,7 +162,8 @@ def baseline_sentence(comparison: Comparison) -> str:
         return f"every other pipeline beats {baseline}"
     if not beating:
         return ""
-    return f"{len(beating)} of {len(others)} pipelines beat {baseline}; not {listed(failing)}"
+    verb = "beats" if len(beating) == 1 else "beat"
+    return f"{len(beating)} of {len(others)} pipelines {verb} {baseline}; not {listed(failing)}"
 
 
 def sample_words(n_units: int, unit_name: str, n_clips: int) -> str:

@@ -60,7 +60,7 @@ def stress_run(
     """Test the named pipeline of a run, else the best one; write `stress.json` in its folder.
 
     Without a name, the pipelines are tested as well that the run has kept as equal to the best, and
-    a note says which keeps most. The cards of their models get the table.
+    a note says which has the best mean. The cards of their models get the table.
     """
     saved = read_run(path)
     if saved.record.get("fits", {}).get("total") == 0:
@@ -141,7 +141,7 @@ def _most_robust(results: Sequence[Stress]) -> str:
     file = MODEL if most == 0 else equal_model(results[most].subject)
     return (
         f"of {len(results)} pipelines that the run cannot tell apart, {results[most].subject} "
-        f"keeps most after these changes: mean {metric} {means[most]:.3f} ({others}); {file} "
+        f"has the best mean {metric} over these changes: {means[most]:.3f} ({others}); {file} "
         "holds it"
     )
 

@@ -48,8 +48,8 @@ def build_page(
 ) -> str:
     """Return the page as HTML.
 
-    `budget_mb` is for sound and pictures of clips; by default 4 up to 100 clips, 8 from 1,000. The
-    page has mean spectrograms also without `sound`.
+    `budget_mb` is for sound and pictures of clips; by default `MEDIA_MB`. The page
+    has mean spectrograms also without `sound`.
     """
     maker = MediaMaker(clips)
     n_clips = len(exploration.dataset)
