@@ -11,6 +11,7 @@ import numpy as np
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.fitting import fit_final
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.evaluation.unknown_settings import UnknownConfig
@@ -52,8 +53,7 @@ def one(seed: int, kind: str, method: Any) -> tuple[float, bool, float]:
     record = rule.record
     assert record.measured_lost is not None
     assert record.refused is not None
-    model: Any = LogisticRegression().build(random_state=0)
-    model.fit(rows, y)
+    model = fit_final(PIPELINE, rows, targets, seed=0).estimator
     above = []
     for of_classes in (known, centers[-1:]):
         new, *_ = clips(rng, of_classes, N_NEW, groups and N_NEW)
