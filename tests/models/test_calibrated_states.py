@@ -18,6 +18,8 @@ from audioclf.models.calibration.effects import Scored
 from audioclf.models.calibration.maps import calibrated_states
 from audioclf.models.calibration.records import Calibration, Sigmoid
 from audioclf.models.calibration.states import effects_of_states, with_thresholds
+from audioclf.models.fold import predict_fold
+from audioclf.models.onnx.graph_model import GraphModel
 from tests.models.making import forged, registry, written
 from tests.models.test_fits_in_onnx import of_states
 from tests.targets import several_targets
@@ -85,6 +87,11 @@ def test_a_model_gives_the_same_labels_with_calibration(tmp_path: Path) -> None:
     by_graph = load(path, graph="always")
     assert by_graph.scores(sound, sr=8000) == pytest.approx(model.scores(sound, sr=8000), abs=1e-5)
     assert by_graph.predict(sound, sr=8000) == plain.predict(sound, sr=8000)
+    assert isinstance(by_graph, GraphModel)
+    row = by_graph.graph.row(sound.astype(np.float32))[None]
+    fold = Fold(0, "0", np.arange(0), np.arange(1))
+    evaluated = predict_fold(by_graph, "graph", row, fold, by_graph.classes)
+    np.testing.assert_array_equal(evaluated.scores, by_graph.scores_of(row))
     assert read_bundle(path, registry()).manifest.calibration is not None
 
     def shorten(manifest: dict[str, Any]) -> None:

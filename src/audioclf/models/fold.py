@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audioclf.evaluation.splits import Fold
+    from audioclf.models.calibration.records import Calibration
     from audioclf.models.model import Model
 
 
@@ -52,8 +53,7 @@ def _codes(
     model: Model, rows: NDArray[np.float32], fold: Fold, classes: Sequence[str]
 ) -> dict[str, Any]:
     outputs = predict_rows(model.scorer, rows, fold.test, len(model.classes))
-    how = model.manifest.calibration
-    if how is not None and model.estimator is not None:  # scores of a graph are calibrated
+    if (how := _calibration(model)) is not None:
         assert outputs.scores is not None
         scores = calibrated(how.mapping, outputs.scores)
         outputs = Predictions(top_of(scores, outputs.scores), scores, "probability")
@@ -72,7 +72,7 @@ def _states(
     outputs = predict_states(model.scorer, rows, fold.test)
     places = _places(classes, model.classes)
     values = outputs.decision_values
-    if (how := model.manifest.calibration) is not None:
+    if (how := _calibration(model)) is not None:
         assert outputs.scores is not None
         scores = calibrated_states(how.mapping, outputs.scores)
         states = (scores >= model.scorer.thresholds).astype(np.int8)
@@ -85,6 +85,11 @@ def _states(
         "score_kind": outputs.kind,
         "thresholds": None if outputs.scores is None else model.scorer.thresholds[places],
     }
+
+
+def _calibration(model: Model) -> Calibration | None:
+    """Return the calibration that the scores lack; those of a graph have it."""
+    return None if model.estimator is None else model.manifest.calibration
 
 
 def _places(names: Sequence[str], among: Sequence[str]) -> NDArray[np.intp]:
