@@ -138,7 +138,7 @@ def test_strata_without_an_event_share_one_upper_end() -> None:
     hits = np.arange(250) >= 200
     total = total_of(known, hits)
     assert (total.value, total.low) == (50.0, 50.0)
-    assert total.high < 50 + one.high
+    assert total.high == pytest.approx(50 + one.high, rel=1e-3)
 
 
 def test_a_share_of_two_parts_is_that_of_the_events() -> None:
@@ -152,6 +152,20 @@ def test_a_share_of_two_parts_is_that_of_the_events() -> None:
     assert share_of(sides, [], hits) == Estimate(1.0, 1.0, 1.0)
     assert np.isnan(share_of([], [], hits).value)
     assert share_of(sides[:1], sides[1:], np.arange(2000) < 3).high == 1.0
+
+
+def test_a_side_without_an_event_reaches_to_3_in_n() -> None:
+    known, above, below = (
+        stratum(i, *n, start=i * 500)
+        for i, n in enumerate([(30, 20, 30), (1000, 80, 100), (10_000, 0, 500)])
+    )
+    hits = np.isin(np.arange(2000), [*range(20), *range(500, 580)])
+    assert total_of([known, below], hits).high == pytest.approx(20 + 10_000 * 3 / 500, rel=0.1)
+    recall = share_of([above], [below], hits)
+    assert (recall.value, recall.high) == (1.0, 1.0)
+    assert recall.low == pytest.approx(800 / (800 + 10_000 * 3 / 500), abs=0.02)
+    none = share_of([below], [above], hits)
+    assert (none.value, none.low, none.high) == pytest.approx((0.0, 0.0, 1 - recall.low))
 
 
 def test_unequal_probabilities_count_as_fewer_windows() -> None:

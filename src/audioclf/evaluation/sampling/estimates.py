@@ -13,7 +13,8 @@ An interval of a sum or ratio over strata holds the values whose profile likelih
 the estimate (Venzon and Moolgavkar 1988, *Applied Statistics* 37, 87-94). Strata without an event
 share one upper end there; sums of their own intervals are far too long, and variances of 0 too
 short. Where no reviewed window of a sum has an event, or each has, the end is that of the mid-p
-rule (Lancaster 1961, *JASA* 56, 223-234): with none of n windows, about 3 in n.
+rule (Lancaster 1961, *JASA* 56, 223-234): with none of n windows, about 3 in n. Strata of which all
+windows were reviewed do not count for this. So it is for one side of a ratio without an event.
 """
 
 from __future__ import annotations
@@ -139,12 +140,16 @@ def share_of(part: Sequence[Stratum], rest: Sequence[Stratum], has_event: Bools)
     def deviation(share: float) -> float:
         return sums.deviation(np.where(is_part, 1.0 - share, -share) * sums.sizes, 0.0)
 
+    quantiles = [
+        _QUANTILE_ALIKE if not sums.shares[side].any() else _QUANTILE
+        for side in (~is_part, is_part)
+    ]
     ends = []  # as the reviewed windows allow
     for of_part, of_rest in (sums.bounds, sums.bounds[::-1]):
         mine, others = float(of_part[is_part].sum()), float(of_rest[~is_part].sum())
         ends.append(mine / (mine + others) if mine + others > 0 else value)
-    low = _crossing(lambda share: deviation(share) - _QUANTILE, ends[0], value)
-    high = _crossing(lambda share: deviation(share) + _QUANTILE, value, ends[1])
+    low = _crossing(lambda share: deviation(share) - quantiles[0], ends[0], value)
+    high = _crossing(lambda share: deviation(share) + quantiles[1], value, ends[1])
     return Estimate(value, low, high)
 
 
@@ -169,8 +174,9 @@ class _Sums:
 
     @property
     def alike(self) -> tuple[bool, bool]:
-        """Whether each trial is an event, and whether none is."""
-        return bool((self.shares == 1.0).all()), bool((self.shares == 0.0).all())
+        """Whether each trial is an event, and whether none is, of strata that are not known."""
+        shares = self.shares[np.isfinite(self.n)]
+        return bool((shares == 1.0).all()), bool((shares == 0.0).all())
 
     def value(self, factors: Floats) -> float:
         """Return the sum of the shares, each times its factor."""
