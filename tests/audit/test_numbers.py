@@ -53,4 +53,4 @@ def test_a_format_without_information_is_not_reported() -> None:
 
 def test_doubtful_labels_are_left_out_with_a_note() -> None:
     inputs = input_of(np.arange(10.0), np.full(10, 8000), np.zeros(10))
-    assert not_audited(inputs.dataset) == ("not audited, since clips have numbers: labels",)
+    assert not_audited(inputs.dataset) == ("no audit of labels, since clips have numbers",)

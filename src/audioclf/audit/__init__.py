@@ -74,7 +74,7 @@ def not_audited(dataset: Dataset) -> tuple[str, ...]:
     if not left_out:
         return ()
     have = "numbers" if dataset.is_numbers else "several labels"
-    return (f"not audited, since clips have {have}: {', '.join(left_out)}",)
+    return (f"no audit of {', '.join(left_out)}, since clips have {have}",)
 
 
 def finding_names() -> tuple[str, ...]:
