@@ -60,7 +60,7 @@ class Worker:
     @property
     def has_ended(self) -> bool:
         """Whether the process has ended, or is about to since it was late."""
-        return self.is_late or self._process.returncode is not None
+        return self.is_late or self._process.poll() is not None
 
     def load(self, job: bytes) -> None:
         """Send the job of the following items; raise `WorkerGoneError` if the process ends."""

@@ -28,7 +28,7 @@ from audioclf.server.openapi import description
 from audioclf.server.page import page_of
 from audioclf.server.query import Query
 from audioclf.server.safety import PAGE_HEADERS, refusal
-from audioclf.server.workers import RawSamples, Request, Workers
+from audioclf.server.workers import NoWorkerError, RawSamples, Request, Workers
 
 if TYPE_CHECKING:
     from audioclf.models.model import Model
@@ -105,6 +105,8 @@ class Server:
                 return await self.workers.predict(Request(content, settings, raw))
             except AudioclfError as exc:
                 raise RefusedError(422, exc.message, exc.hint) from exc
+            except NoWorkerError as exc:
+                raise RefusedError(503, "no worker can be started; try again later") from exc
 
     def _read(self, params: QueryParams) -> tuple[Settings, RawSamples | None]:
         try:

@@ -66,7 +66,7 @@ _REFUSED = {
     408: "The sound was sent too slowly.",
     413: "The sound has too many bytes.",
     422: "The sound cannot be used.",
-    503: "Too many sounds are waiting.",
+    503: "Too many sounds are waiting, or no worker can be started.",
 }
 
 

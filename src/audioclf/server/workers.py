@@ -6,6 +6,8 @@ import asyncio
 import io
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -71,6 +73,10 @@ class _Upload(AudioSource):
         return content_digest(self)
 
 
+class NoWorkerError(Exception):
+    """No process can be started in place of one that ended."""
+
+
 class Workers:
     """Processes that hold a model; each works on one request at a time.
 
@@ -82,6 +88,7 @@ class Workers:
         self.busy = self.waiting = 0
         self._packed = packed(Job(_predict, Shared(model, compares=False)))
         self._job = self._packed.__enter__()
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="audioclf-serve")
         self._workers = [self._new() for _ in range(count)]
         self._free: asyncio.Queue[Worker] = asyncio.Queue()
         for worker in self._workers:
@@ -92,10 +99,21 @@ class Workers:
         worker.load(self._job)
         return worker
 
+    async def _living(self, worker: Worker) -> Worker:
+        """Return a worker, or a new one if it has ended; `NoWorkerError` if none can be started."""
+        if worker.has_ended:
+            try:
+                new = await asyncio.get_running_loop().run_in_executor(self._threads, self._new)
+            except (OSError, WorkerGoneError) as exc:
+                raise NoWorkerError from exc
+            self._workers[self._workers.index(worker)] = worker = new
+        return worker
+
     async def predict(self, request: Request) -> bytes:
         """Return the answer to a request as JSON, once a worker is free.
 
-        AudioclfError of the prediction; DecodeError for a sound that ends its worker.
+        AudioclfError of the prediction; DecodeError for a sound that ends its worker;
+        `NoWorkerError`.
         """
         self.waiting += 1
         try:
@@ -103,19 +121,16 @@ class Workers:
         finally:
             self.waiting -= 1
         self.busy += 1
-        timer = asyncio.get_running_loop().call_later(self.seconds, worker.end_late)
         try:
-            answer = await asyncio.to_thread(worker.run, pickle.dumps(request, 5))
+            worker = await self._living(worker)
+            answer = await self._answer(worker, pickle.dumps(request, 5))
         except WorkerGoneError as exc:
             late = f"took longer than {self.seconds:g} s"
             what = late if worker.is_late else f"ended the worker ({exc})"
+            with suppress(NoWorkerError):  # the next request tries again
+                worker = await self._living(worker)
             raise DecodeError(f"the sound {what}") from exc
         finally:
-            timer.cancel()
-            if worker.has_ended:
-                self._workers.remove(worker)
-                worker = await asyncio.to_thread(self._new)
-                self._workers.append(worker)
             self.busy -= 1
             self._free.put_nowait(worker)
         if isinstance(answer, Exception):
@@ -123,10 +138,22 @@ class Workers:
         result: bytes = answer
         return result
 
+    async def _answer(self, worker: Worker, request: bytes) -> Any:
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self.seconds, worker.end_late)
+        try:
+            return await loop.run_in_executor(self._threads, worker.run, request)
+        except asyncio.CancelledError:
+            worker.end_late()  # it is still at work, and its answer is for nobody
+            raise
+        finally:
+            timer.cancel()
+
     def close(self) -> None:
         """End all workers."""
         for worker in self._workers:
             worker.kill()
+        self._threads.shutdown()
         self._packed.__exit__(None, None, None)
 
 
