@@ -19,11 +19,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, settings
 
 from audioclf.components.discovery import discover
 
 REPO = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("AUDIOCLF_DATA", REPO.parent / "shared" / "data"))
+
+# The same examples in each run, however slow the machine; `make fuzz` looks for new ones.
+settings.register_profile(
+    "audioclf", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("audioclf")
 
 os.environ["AUDIOCLF_QUIET"] = "1"  # only the tests of progress show it
 

@@ -89,8 +89,9 @@ def test_processes_that_were_begun_are_used_as_soon_as_they_are_ready(
 
 
 def test_processes_that_cannot_be_begun_are_chosen_by_their_speed_as_ever(
-    engine: AdaptiveEngine,
+    engine: AdaptiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(adaptive, "WORTH_PROCESSES", float("inf"))
     with engine:
         engine.begin(tasks.raising, shared=threading.Lock())
         assert dict(engine.map(tasks.square, range(50))) == {n: n * n for n in range(50)}

@@ -98,7 +98,7 @@ def data(page: Any) -> Any:
 def wait_for(page: Any, script: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(page, 15).until(lambda _: page.execute_script(f"return {script}"))
+    WebDriverWait(page, 60).until(lambda _: page.execute_script(f"return {script}"))
 
 
 def test_the_page_loads_nothing_and_the_console_has_no_messages(page: Any) -> None:

@@ -71,7 +71,7 @@ def ask(url: str, body: object = None, **headers: str) -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             status, content = answer.status, answer.read()
     except urllib.error.HTTPError as exc:
         status, content = exc.code, exc.read()
@@ -309,7 +309,7 @@ def test_a_session_by_keyboard_survives_a_kill(listed: Path, tmp_path: Path) -> 
         wait(lambda: browser.execute_script("return !busy && done.size") == n_done)
 
     def wait(condition: Callable[[], bool]) -> None:
-        WebDriverWait(browser, 20).until(lambda _: condition())
+        WebDriverWait(browser, 60).until(lambda _: condition())
 
     def is_shown() -> bool:
         return bool(browser.execute_script("return at !== null && !!$('picture').naturalWidth"))
@@ -326,7 +326,7 @@ def test_a_session_by_keyboard_survives_a_kill(listed: Path, tmp_path: Path) -> 
             )
             assert browser.execute_script("return $('scores').hidden")
             press("2", 1)
-            wait(lambda: bool(browser.execute_script("return !$('player').paused")))
+            wait(lambda: bool(browser.execute_script("return $('player').played.length")))
             press("1", 2)
             press("u", 1)
             press("?", 2)
@@ -356,7 +356,7 @@ def test_a_session_by_keyboard_survives_a_kill(listed: Path, tmp_path: Path) -> 
             agreement = browser.execute_script("return $('agreement').textContent")
             assert agreement.startswith("Cohen's kappa of no name and ben: ")
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         errors = [line for line in browser.get_log("browser") if "REFUSED" not in line["message"]]
         assert errors == []
     rows, _ = read_answers(listed.with_name("reviewed.csv"))
