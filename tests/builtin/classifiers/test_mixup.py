@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,20 @@ def test_a_mixture_is_two_rows_with_the_labels_and_shares_of_its_sources() -> No
 
 
 def test_weights_of_clips_multiply_the_shares() -> None:
-    given = np.linspace(0.0, 3.0, 40)
+    given = np.linspace(0.5, 3.0, 40)
     weights, shares = mixed_by(given)[2], mixed_by()[2]
     np.testing.assert_array_equal(weights[:120], np.tile(given, 3) * shares[:120])
     assert weights.max() <= 3.0
+
+
+def test_a_clip_of_weight_0_is_part_of_no_mixture(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = (np.arange(40) < 30).astype(float)
+    before = mixed_by(given)
+    changed = X.copy()
+    changed[30:] = 1e6
+    monkeypatch.setattr(sys.modules[__name__], "X", changed)
+    for one, other in zip(mixed_by(given), before, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_seed_decides_and_the_model_file_gets_the_classifier_inside() -> None:

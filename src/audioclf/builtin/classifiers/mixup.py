@@ -82,6 +82,8 @@ class Mixup(Classifier):
 
         names = self.weight_keywords(estimator, np.ones(len(y)))
         weights = next(passed.get(name, ones) for name, ones in names.items())
+        used = weights > 0  # others are part of no mixture
+        X, y, clips, weights = X[used], y[used], clips[used], weights[used]
         rng = np.random.default_rng(estimator.seed_of_mixup)
         del estimator.seed_of_mixup
         first = np.tile(np.arange(len(y)), self.copies)
