@@ -116,3 +116,23 @@ def test_the_harmonic_mean_is_that_of_the_subgroups_and_needs_all_of_them() -> N
     assert harmonic_mean(result, "log_loss", targets, codes, losses) is None
     one = by_subgroup(result, "roc_auc", targets, codes + 9 * y, [*NAMES, *"xyzuvw", "a", "b", "c"])
     assert harmonic_mean(result, "roc_auc", targets, codes + 9 * y, one) is None
+
+
+def test_intervals_over_units_are_those_of_groups_that_differ() -> None:
+    groups, side = np.repeat(np.arange(12), 20), np.arange(240) % 2
+    y = np.arange(240) // 2 % 2
+    is_wrong = np.random.default_rng(0).random(240) < np.where(groups % 2, 0.1, 0.5)
+    result, targets = result_of(y, y ^ is_wrong), targets_of(y, groups, unit="group")
+    metric: Metric = "balanced_accuracy"
+    names = ["left", "right"]
+    clips = by_subgroup(result, metric, targets, side, names)
+    units = by_subgroup(result, metric, targets, side, names, units=True)
+    for one, other in zip(units, clips, strict=True):
+        assert one.value == other.value
+        assert one.high - one.low > 1.2 * (other.high - other.low)
+    mean = harmonic_mean(result, metric, targets, side, units)
+    assert mean is not None  # both sides are of the same groups, so their errors do not cancel
+    assert mean.high - mean.low > 0.8 * (units[0].high - units[0].low)
+    alone = by_subgroup(result, metric, targets, groups, [str(at) for at in range(12)])
+    same = by_subgroup(result, metric, targets, groups, [str(at) for at in range(12)], units=True)
+    assert alone == same

@@ -244,7 +244,7 @@ class _Tables:
                 {"metric": metric, "scores": [asdict(score) for score in scores]}
                 | ({"mean": asdict(mean)} if mean else {})
                 for metric in self.result.config.metrics
-                for scores in [self._scores(result, metric, codes, subgroups)]
+                for scores in [self._scores(result, metric, codes, subgroups, units=True)]
                 for mean in [harmonic_mean(result, metric, self.dataset.targets, codes, scores)]
             ]
             for kind in kinds
@@ -253,9 +253,15 @@ class _Tables:
         return {"by_subgroups": tables} if tables else {}
 
     def _scores(
-        self, result: PipelineResult, metric: Metric, codes: NDArray[Any], subgroups: list[str]
+        self,
+        result: PipelineResult,
+        metric: Metric,
+        codes: NDArray[Any],
+        subgroups: list[str],
+        *,
+        units: bool = False,
     ) -> list[SubgroupScore]:
-        return by_subgroup(result, metric, self.dataset.targets, codes, subgroups)
+        return by_subgroup(result, metric, self.dataset.targets, codes, subgroups, units=units)
 
 
 def _coded(of_clip: list[str | None]) -> Iterator[tuple[NDArray[Any], list[str]]]:

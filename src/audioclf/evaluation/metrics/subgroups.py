@@ -1,7 +1,8 @@
 """A metric on the clips of each group, site or published fold alone.
 
-The interval is over the clips of the subgroup, for any resampling unit of the run: it does not
-apply to other groups. The harmonic mean over the subgroups is the score of DCASE task 2.
+The interval is over the clips of the subgroup: it does not apply to other groups. With `units` it
+is over the resampling units of the run, if the subgroup has two or more. The harmonic mean over the
+subgroups is the score of DCASE task 2.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from audioclf.evaluation.results import Predicted
 
 @dataclass(frozen=True, slots=True)
 class SubgroupScore:
-    """A metric on the clips of a subgroup, with a 95 % interval over clips; NaN for none."""
+    """A metric on the clips of a subgroup, with its 95 % interval; NaN for none."""
 
     name: str
     n_clips: int
@@ -37,17 +38,19 @@ def by_subgroup(
     codes: Codes,
     names: Sequence[str],
     *,
+    units: bool = False,
     seed: int = 0,
 ) -> list[SubgroupScore]:
     """Return a metric on the test clips of each subgroup, in the order of the names.
 
     `codes` [shape=(n_clips,)] are positions in `names`, -1 for a clip of none. A metric is NaN if
-    the subgroup has no clip of a class that it needs.
+    the subgroup has no clip of a class that it needs. `units` says whether intervals are over the
+    resampling units.
     """
     parts = _parts(repeats_of(result, targets), codes, len(names))
     available = is_available(result, metric)
     return [
-        _score(name, part, metric if available else None, targets, seed)
+        _score(name, part, metric if available else None, targets, seed, units=units)
         for name, part in zip(names, parts, strict=True)
     ]
 
@@ -66,33 +69,53 @@ def _parts(repeats: Sequence[Repeat], codes: Codes, n_subgroups: int) -> list[li
 
 
 def _score(
-    name: str, repeats: list[Repeat], metric: Metric | None, targets: Targets, seed: int
+    name: str,
+    repeats: list[Repeat],
+    metric: Metric | None,
+    targets: Targets,
+    seed: int,
+    *,
+    units: bool,
 ) -> SubgroupScore:
     n_clips = len({clip for repeat in repeats for clip in repeat.test.tolist()})
     if metric is None or not repeats:
         return SubgroupScore(name, n_clips, *[float("nan")] * 3)
     value = float(values_of(repeats, [metric], targets.n_classes)[0])
+    drawn = _drawn(repeats, targets, units=units)
     return SubgroupScore(
-        name, n_clips, value, *_interval(repeats, metric, value, n_clips, targets, seed)
+        name, n_clips, value, *_interval(repeats, metric, value, targets, drawn, seed)
     )
 
 
+def _drawn(repeats: list[Repeat], targets: Targets, *, units: bool) -> Codes:
+    """Return what resamples draw, for each clip: its unit, or itself."""
+    of_clips = targets.unit_codes if units else np.zeros(len(targets), dtype=np.intp)
+    is_one = len({*of_clips[_tested(repeats)].tolist()}) == 1
+    return np.arange(len(targets)) if is_one else of_clips
+
+
+def _tested(repeats: list[Repeat]) -> Codes:
+    return np.concatenate([repeat.test for repeat in repeats])
+
+
 def _interval(
-    repeats: list[Repeat], metric: Metric, value: float, n_clips: int, targets: Targets, seed: int
+    repeats: list[Repeat], metric: Metric, value: float, targets: Targets, drawn: Codes, seed: int
 ) -> tuple[float, float]:
     if METRICS[metric].needs == "probabilities" or not np.isfinite(value):
         return float("nan"), float("nan")
-    tested = np.concatenate([repeat.test for repeat in repeats])
-    n_clips = effective_count(tested, targets.weights_of(tested))
-    if metric == "accuracy" and n_clips:
-        return wilson_interval(value, n_clips)
-    values, info = _resampled(repeats, metric, targets, seed), METRICS[metric]
-    return interval(value, values, n_clips, low=info.low, high=info.high)
+    tested = _tested(repeats)
+    n_drawn = effective_count(drawn[tested], targets.weights_of(tested))
+    of_clips = len({*drawn[tested].tolist()}) == len({*tested.tolist()})
+    if metric == "accuracy" and n_drawn and of_clips:
+        return wilson_interval(value, n_drawn)
+    values, info = _resampled(repeats, metric, targets, drawn, seed), METRICS[metric]
+    return interval(value, values, n_drawn, low=info.low, high=info.high)
 
 
-def _resampled(repeats: list[Repeat], metric: Metric, targets: Targets, seed: int) -> Floats:
-    clips, n_classes = np.arange(len(targets)), targets.n_classes
-    return resampled_values([repeats], [[metric]], clips, n_classes, seed=seed)[0][:, 0]
+def _resampled(
+    repeats: list[Repeat], metric: Metric, targets: Targets, drawn: Codes, seed: int
+) -> Floats:
+    return resampled_values([repeats], [[metric]], drawn, targets.n_classes, seed=seed)[0][:, 0]
 
 
 def harmonic_mean(
@@ -104,20 +127,23 @@ def harmonic_mean(
 ) -> SubgroupScore | None:
     """Return the harmonic mean of a metric over subgroups; `scores` are those of `by_subgroup`.
 
-    Each subgroup is resampled by itself. None for fewer than two subgroups, or if the metric is a
-    loss or is not defined in one of them.
+    Its interval is over resampling units. Each subgroup is resampled by itself, but those of the
+    same units together. None for fewer than two subgroups, or if the metric is a loss or is not
+    defined in one of them.
     """
     values = np.array([score.value for score in scores])
     info = METRICS[metric]
     if len(values) < 2 or info.high != 1.0 or info.lower_is_better or not np.all(values > 0):
         return None
-    parts = _parts(repeats_of(result, targets), codes, len(scores))
-    resampled = np.array(
-        [_resampled(part, metric, targets, seed) for seed, part in enumerate(parts)]
-    )
+    resampled, known = [], list[list[int]]()
+    for part in _parts(repeats_of(result, targets), codes, len(scores)):
+        drawn = _drawn(part, targets, units=True)
+        known.append(np.unique(drawn[_tested(part)]).tolist())
+        seed = known.index(known[-1])
+        resampled.append(_resampled(part, metric, targets, drawn, seed))
     with np.errstate(divide="ignore"):
-        means = 1 / np.mean(1 / resampled, axis=0)
-    value, fewest = float(1 / np.mean(1 / values)), min(score.n_clips for score in scores)
+        means = 1 / np.mean(1 / np.array(resampled), axis=0)
+    value, fewest = float(1 / np.mean(1 / values)), min(map(len, known))
     n_clips = sum(score.n_clips for score in scores)
     return SubgroupScore(
         "harmonic mean", n_clips, value, *interval(value, means, fewest, low=info.low)
