@@ -176,6 +176,39 @@ def test_annotators_of_label_studio_are_reviewers(listed: Path) -> None:
         assert message in reviewing("--import", "p.json", code=3).stderr
 
 
+@pytest.mark.parametrize(
+    ("path", "end", "labels", "message"),
+    [
+        (["nights/0.wav"], 1, ["wren"], "the path is \"['nights/0.wav']\", not a text"),
+        ("nights/0.wav", 10**400, ["wren"], "int too large"),
+        ("nights/0.wav", 1, "wren", "the labels of a region are no list"),
+        ("nights/0.wav", 1, ["wren"] * 9, "more than 8 labels"),
+    ],
+)
+def test_what_a_stranger_writes_for_label_studio_gets_a_sentence(
+    listed: Path, monkeypatch: pytest.MonkeyPatch, path: Any, end: int, labels: Any, message: str
+) -> None:
+    monkeypatch.setattr("audioclf.experiment.scoring.rows.MAX_ROWS", 8)
+    result = [{"value": {"start": 0, "end": end, "labels": labels}}]
+    task = {"data": {"path": path}, "annotations": [{"completed_by": 7, "result": result}]}
+    Path("p.json").write_text(json.dumps([task]))
+    assert message in reviewing("--import", "p.json", code=3).stderr
+
+
+def test_an_imported_answer_is_one_line_of_the_table(listed: Path) -> None:
+    annotation = {"completed_by": {"email": "eve\nx\x1b"}, "result": [region(0, "wren")]}
+    task = {"data": {"path": "nights/0.wav"}, "annotations": [annotation]}
+    Path("p.json").write_text(json.dumps([task]))
+    other = Path("other.csv")
+    other.write_text(Path("reviewed.csv").read_text().replace("anna,far", '"b\nen","far\noff"'))
+    for _ in range(2):
+        reviewing("--import", "p.json")
+        reviewing("--import", str(other))
+    answers, _ = read_answers(Path("reviewed.csv"))
+    assert len(Path("reviewed.csv").read_text().splitlines()) == 1 + len(answers) == 1 + 5 + 1 + 5
+    assert {row.reviewer for row in answers} == {"anna", "eve\\nx\\x1b", "b\\nen"}
+
+
 def test_tables_of_label_studio_are_read_as_events(tmp_path: Path) -> None:
     task = {"data": {"audio": "s3://b/x/0.wav"}, "annotations": [{"result": [region(2, "a")]}]}
     (tmp_path / "p.json").write_text(json.dumps([task]))

@@ -8,11 +8,12 @@ recording and times, so that the design of the list stays with them.
 from __future__ import annotations
 
 import io
-import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 from urllib.parse import quote
@@ -193,9 +194,14 @@ class _Places:
         self, recording: str | None, start: float, end: float | None, row: str
     ) -> Window | None:
         """Return the window of a row; None if it is none of the list."""
-        for window in self.windows.get(recording or "", ()):
-            times = ((window.start, start), (window.end, math.inf if end is None else end))
-            if all(abs(mine - other) <= _TOLERANCE for mine, other in times):
+        windows = self.windows.get(recording or "", [])
+        for at in range(
+            bisect_left(windows, start - _TOLERANCE, key=attrgetter("start")), len(windows)
+        ):
+            window = windows[at]
+            if window.start - start > _TOLERANCE:
+                break
+            if end is not None and abs(window.end - end) <= _TOLERANCE:
                 self.n_found += 1
                 return window
         self.others.append(row)
@@ -221,7 +227,12 @@ def _of_review(path: Path, places: _Places, reviewer: str) -> list[Answer]:
         window = places.find(places.recordings.find(name), start, end, row)
         if window is not None:
             answers += [
-                replace(answer, window=window, reviewer=answer.reviewer or reviewer)
+                replace(
+                    answer,
+                    window=window,
+                    reviewer=one_line(answer.reviewer) or reviewer,
+                    note=one_line(answer.note),
+                )
                 for answer in mine.values()
             ]
     return answers

@@ -18,12 +18,22 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from audioclf.base.errors import DatasetError
+from audioclf.base.text import one_line
 from audioclf.builtin.loaders.selections import TABLE_NAME, read_selections
 from audioclf.dataset.listing import list_files
 from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.sources import AudioSource, FileSource
 from audioclf.dataset.table_rows import quoted, read_number
-from audioclf.dataset.tables import Problems, Row, Table, read_csv, read_table, read_text, suffix_of
+from audioclf.dataset.tables import (
+    MAX_ROWS,
+    Problems,
+    Row,
+    Table,
+    read_csv,
+    read_table,
+    read_text,
+    suffix_of,
+)
 
 _ENDINGS = frozenset((".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet"))
 _NAMES = {
@@ -152,10 +162,15 @@ def _label_studio_rows(source: AudioSource, problems: Problems) -> Iterator[Even
     if not isinstance(tasks, list) or not all(_is_task(task) for task in tasks):
         hint = "Export the project from Label Studio as JSON, not JSON-MIN."
         raise DatasetError(f"{source.name}: not a list of tasks with annotations", hint=hint)
+    n_rows = 0
     for number, task in enumerate(tasks, 1):
         try:
-            yield from _rows_of_task(source.name, number, task)
-        except (ValueError, TypeError, KeyError, AttributeError) as exc:
+            for row in _rows_of_task(source.name, number, task):
+                n_rows += 1
+                if n_rows > MAX_ROWS:
+                    raise DatasetError(f"{source.name}: more than {MAX_ROWS:,} labels")
+                yield row
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as exc:
             problems.add(number, f"not a task with regions of a recording: {exc}")
 
 
@@ -166,6 +181,8 @@ def _is_task(task: Any) -> bool:
 def _rows_of_task(table: str, number: int, task: dict[str, Any]) -> Iterator[EventRow]:
     data = task["data"]
     file = data.get("path") or _file_of(str(data["audio"]))
+    if not isinstance(file, str):
+        raise TypeError(f"the path is {str(file)[:40]!r}, not a text")
     for annotation in task.get("annotations") or ():
         if annotation.get("was_cancelled"):
             continue
@@ -177,7 +194,10 @@ def _rows_of_task(table: str, number: int, task: dict[str, Any]) -> Iterator[Eve
             start, end = float(value["start"]), float(value["end"])
             if not (math.isfinite(end) and 0 <= start <= end):
                 raise ValueError(f"a region from {start:g} to {end:g} s")
-            for label in value.get("labels") or [""]:
+            labels = value.get("labels") or [""]
+            if not isinstance(labels, list):
+                raise TypeError("the labels of a region are no list")
+            for label in labels:
                 name = unicodedata.normalize("NFC", str(label))
                 yield EventRow(table, number, file, start, end, name, None, annotator=annotator)
 
@@ -186,7 +206,7 @@ def _annotator(value: Any) -> str:
     """Return the name of an annotator: an address, or the number of the user."""
     if isinstance(value, dict):
         value = value.get("email") or value.get("id")
-    return "" if value is None else str(value)
+    return "" if value is None else one_line(str(value))
 
 
 def _file_of(address: str) -> str:
