@@ -242,12 +242,12 @@ class Classifier(Component):
         """Whether `fit` takes an indicator matrix of several labels as well as codes.
 
         Override it for an estimator such as the forests of scikit-learn. It then learns all classes
-        at once if each training clip is labelled for each class.
+        at once if each clip of the dataset is labelled for each class.
 
         Parameters
         ----------
         n_rows : int
-            Rows of the training side.
+            Rows of all clips of the dataset.
         n_classes : int
         """
         return False

@@ -194,7 +194,7 @@ class ClassFitter:
         """Return estimators for single views, fitted on the labelled ones of these clips."""
         states = self.targets.states
         assert states is not None
-        if not self.in_batches and self.learns_together(states[clips]):
+        if not self.in_batches and self.learns_together(states):
             return self._fit_together(clips, states[clips])
         estimators: list[Any] = []
         thresholds, notes, not_chosen = np.full(states.shape[1], HALF), [], 0
@@ -216,7 +216,10 @@ class ClassFitter:
         return OneFitPerClass(tuple(estimators), thresholds, tuple(notes))
 
     def learns_together(self, states: NDArray[np.int8]) -> bool:
-        """Whether one estimator learns all classes from these states [(n_clips, n_classes)]."""
+        """Whether one estimator learns all classes, given the states of all clips of the dataset.
+
+        So folds and the final model learn in the same way.
+        """
         classifier, (n_clips, n_classes) = self.pipeline.classifier, states.shape
         if classifier.learns_states():
             return True
