@@ -48,7 +48,7 @@ for path in sys.argv[1:]:
         name = ";".join(classes[code] for code in np.flatnonzero(label))
     else:
         name = classes[int(label)] if scores[int(label)] >= least else None
-    print(path, name, dict(zip(classes, scores.round(6).tolist())))
+    print(path, name, dict(zip(classes, scores.astype(float).round(6).tolist())))
 '''
 
 
