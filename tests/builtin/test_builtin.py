@@ -51,6 +51,7 @@ def declared(hook: str) -> list[str]:
                 "knn_regressor",
                 "local_outlier_factor",
                 "logistic_regression",
+                "mixup",
                 "nearest_normal",
                 "one_class_svm",
                 "random_forest",
