@@ -88,6 +88,9 @@ def test_other_versions_predict_by_the_graph(
     with pytest.warns(UserWarning, match=f"{why}.*predicts by the ONNX graph"):
         model = load(path)
     assert model.scores(SOUND, sr=8000) == pytest.approx(expected, abs=1e-5)
+    assert model.clips is not None
+    (note,) = open_model(path)[1]
+    assert note.endswith("training clips are not recognized by their features")
     with pytest.raises(ModelError, match=why):
         load(path, graph="never")
 

@@ -39,7 +39,7 @@ class AnomalyClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """The detectors of the inner folds, each with the strangeness of its own held-out clips.
 
     A new clip and the held-out clips are compared by the same detectors, none of which was fitted
-    on them, so that p-values of new normal clips are uniform (Vovk 2015, cross-conformal).
+    on them, so that p-values of new normal clips are nearly uniform (Vovk 2015, cross-conformal).
     """
 
     ranks_by_decision_function = True

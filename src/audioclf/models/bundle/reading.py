@@ -188,6 +188,8 @@ def _instead(contents: Contents, exc: RefusedError) -> Bundle:
         raise exc from second
     assert bundle.graph is not None
     note = f"{contents.path}: {exc.what}; so it predicts by {bundle.graph.described}"
+    if bundle.clips is not None:  # whose features have other last bits than those of a graph
+        note += "; training clips are not recognized by their features"
     return replace(bundle, notes=(note,))
 
 
