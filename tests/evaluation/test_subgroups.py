@@ -112,8 +112,11 @@ def test_the_harmonic_mean_is_that_of_the_subgroups_and_needs_all_of_them() -> N
     assert mean.value == pytest.approx(3 / sum(1 / score.value for score in found))
     assert mean.low < mean.value < mean.high
     assert mean.high - mean.low < max(score.high - score.low for score in found)
-    losses = by_subgroup(result, "log_loss", targets, codes, NAMES)
-    assert harmonic_mean(result, "log_loss", targets, codes, losses) is None
+    others: tuple[Metric, ...] = ("log_loss", "matthews_corrcoef")
+    for metric in others:  # a loss, and a metric that may be below 0 in a resample
+        values = by_subgroup(result, metric, targets, codes, NAMES)
+        assert all(score.value > 0 for score in values)
+        assert harmonic_mean(result, metric, targets, codes, values) is None
     one = by_subgroup(result, "roc_auc", targets, codes + 9 * y, [*NAMES, *"xyzuvw", "a", "b", "c"])
     assert harmonic_mean(result, "roc_auc", targets, codes + 9 * y, one) is None
 

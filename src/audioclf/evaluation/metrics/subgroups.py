@@ -128,12 +128,13 @@ def harmonic_mean(
     """Return the harmonic mean of a metric over subgroups; `scores` are those of `by_subgroup`.
 
     Its interval is over resampling units. Each subgroup is resampled by itself, but those of the
-    same units together. None for fewer than two subgroups, or if the metric is a loss or is not
-    defined in one of them.
+    same units together. None for fewer than two subgroups, for a metric that is a loss or can be
+    below 0, or if it is 0 or not defined in one of them.
     """
     values = np.array([score.value for score in scores])
     info = METRICS[metric]
-    if len(values) < 2 or info.high != 1.0 or info.lower_is_better or not np.all(values > 0):
+    has_mean = info.low >= 0 and info.high == 1 and not info.lower_is_better
+    if len(values) < 2 or not has_mean or not np.all(values > 0):
         return None
     resampled, known = [], list[list[int]]()
     for part in _parts(repeats_of(result, targets), codes, len(scores)):
