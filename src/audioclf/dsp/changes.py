@@ -146,8 +146,9 @@ def stretched(y: Waveform, sr: int, rate: float) -> Waveform:
     left = steps.astype(int)
     share = (steps - left).astype(np.float32)[:, None]
     magnitudes = (1 - share) * levels[left] + share * levels[left + 1]
-    # Phases as numbers of absolute value 1: products of them add up the advances.
+    # Phases as numbers of absolute value 1, also of silence: products of them add up the advances.
     bins *= 1 / np.maximum(levels, _TINY)
+    bins[levels < _TINY] = 1
     phases = np.concatenate([bins[:1], (bins[1:] * bins[:-1].conj())[left[:-1]]])
     for before, after in pairwise(phases):  # faster than `cumprod`
         after *= before

@@ -143,6 +143,13 @@ def test_stretch_changes_the_speed_and_keeps_the_pitch() -> None:
     assert sounding == pytest.approx(0.5 / 0.8, abs=0.02)
 
 
+@pytest.mark.parametrize("augmenter", [Stretch(rate=(0.9, 0.9)), Pitch(semitones=(3.0, 3.0))])
+def test_sound_after_silence_keeps_its_level(augmenter: Augmenter) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, SR // 2).astype(np.float32)
+    result = changed(augmenter, np.concatenate([noise, np.zeros_like(noise), noise]))
+    assert level(result[-SR // 4 :]) == pytest.approx(level(result[: SR // 4]), abs=1.5)
+
+
 @pytest.mark.parametrize("kind", ["mp3", "opus", "vorbis"])
 @pytest.mark.parametrize("kbps", [16.0, 64.0])
 def test_codec_keeps_time_and_level(kind: str, kbps: float) -> None:
