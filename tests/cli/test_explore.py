@@ -26,7 +26,7 @@ def test_the_table_and_the_page(here: Path, toy_config: Path) -> None:
     assert [line.split()[:2] for line in lines[1:3]] == [["high", "8"], ["low", "8"]]
     assert "files: 16 WAV PCM_16, 8000 Hz, mono" in lines
     assert "groups: none declared, none in the names" in lines
-    assert "% of it. Closeness on it is no accuracy." in done.stdout
+    assert "% of it. Distances on it are no accuracy." in done.stdout
     assert lines[-1] == "page    toy_explore.html"
     assert (here / "toy_explore.html").read_text("utf-8").startswith("<!doctype html>")
 

@@ -52,9 +52,10 @@ def _data(result: RunPreview) -> dict[str, Any]:
 
 
 def _classes(result: RunPreview) -> tuple[str, str]:
-    counts = ", ".join(f"{name} {count}" for name, count in result.class_counts.items())
+    by_name = result.class_counts.items()
     if result.is_numbers:
-        return "numbers", f"clips by range: {counts}"
+        return "numbers", ", ".join(f"{name} ({count} clips)" for name, count in by_name)
+    counts = ", ".join(f"{name} {count}" for name, count in by_name)
     return "classes", f"{len(result.class_counts)}: {counts}"
 
 

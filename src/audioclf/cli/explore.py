@@ -142,7 +142,7 @@ def _parts(exploration: Exploration) -> Iterator[str]:
     plane = exploration.plane
     yield (
         f"map: {exploration.featurizer} features, {plane.n_columns} columns; the two directions of "
-        f"greatest variance keep {100 * plane.kept:.0f} % of it. Closeness on it is no accuracy."
+        f"greatest variance keep {100 * plane.kept:.0f} % of it. Distances on it are no accuracy."
     )
 
 
