@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from audioclf.base.errors import ClassifierError
+from audioclf.builtin.classifiers.gradient_boosting import GradientBoosting
+from audioclf.builtin.classifiers.hist_gradient_boosting import HistGradientBoosting
 from audioclf.builtin.classifiers.knn import Knn
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.builtin.classifiers.mixup import Mixup
@@ -40,6 +42,11 @@ class Recording(Knn):
 def fitted(classifier: Classifier, weights: Any = None, seed: int = 0) -> Any:
     pipeline = Pipeline("f/c", "f", "c", classifier, "c")
     return fit_rows(pipeline, classifier.build(random_state=seed), X, Y, None, weights)
+
+
+def _seeded(estimator: Any) -> Any:
+    estimator.seed_of_mixup = 0
+    return estimator
 
 
 def mixed_by(weights: Any = None, **fields: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -104,11 +111,25 @@ def test_a_search_tunes_a_mixup() -> None:
         (Ridge(), "mixup is for classes, and ridge learns numbers"),
         (Svm(probability=True), "svm holds out rows with these fields"),
         (Tuned(classifier=Svm(), search={"C": [1.0]}), "tuned holds out rows"),
+        (HistGradientBoosting(early_stopping=True), "hist_gradient_boosting holds out rows"),
+        (GradientBoosting(n_iter_no_change=5), "gradient_boosting holds out rows"),
     ],
 )
 def test_what_cannot_be_mixed_is_refused(classifier: Classifier, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Mixup(classifier=classifier)
+
+
+def test_many_clips_do_not_stop_a_fit_early_by_their_own_mixtures() -> None:
+    class Stopping(Recorder):
+        def set_params(self, **params: Any) -> Stopping:
+            self.stops = [*getattr(self, "stops", ()), params["early_stopping"]]
+            return self
+
+    mixup = Mixup(classifier=HistGradientBoosting())
+    few, y = np.zeros((10_001, 1), np.float32), np.arange(10_001) % 2
+    fit = mixup.fit_views(_seeded(Stopping()), few, y, np.arange(10_001))
+    assert fit.stops == [False, "auto"]
 
 
 def test_a_classifier_without_weights_is_refused_before_a_fit() -> None:

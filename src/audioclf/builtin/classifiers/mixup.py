@@ -47,7 +47,9 @@ class Mixup(Classifier):
             raise ValueError(f"mixup is for classes, and {name} learns numbers")
         if "mixup" in type(classifier).model_fields:
             raise ValueError(f"{name} mixes by itself: set its field `mixup`")
-        if classifier.uses_groups or classifier.holds_out_rows():
+        stops = getattr(classifier, "early_stopping", getattr(classifier, "n_iter_no_change", None))
+        holds_out = classifier.holds_out_rows() or stops not in (None, False, "auto")
+        if classifier.uses_groups or holds_out:
             raise ValueError(
                 f"{name} holds out rows with these fields, and mixtures would be of both sides"
             )
@@ -83,7 +85,7 @@ class Mixup(Classifier):
         names = self.weight_keywords(estimator, np.ones(len(y)))
         weights = next(passed.get(name, ones) for name, ones in names.items())
         used = weights > 0  # others are part of no mixture
-        X, y, clips, weights = X[used], y[used], clips[used], weights[used]
+        X, y, weights = X[used], y[used], weights[used]
         rng = np.random.default_rng(estimator.seed_of_mixup)
         del estimator.seed_of_mixup
         first = np.tile(np.arange(len(y)), self.copies)
@@ -98,7 +100,8 @@ class Mixup(Classifier):
         weights = (factors * weights[sources])[kept]
         sources = sources[kept]
         passed |= dict.fromkeys(names, weights)
-        return self.classifier.fit_views(estimator, rows, y[sources], clips[sources], **passed)
+        clips = np.zeros(len(rows), dtype=np.intp)  # mixtures join all, so none can be held out
+        return self.classifier.fit_views(estimator, rows, y[sources], clips, **passed)
 
     @override
     def fit_keywords(
