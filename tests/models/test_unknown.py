@@ -114,6 +114,9 @@ def test_means_that_are_not_finite_are_refused(value: float) -> None:
         classes=tuple(map(str, np.unique(y))),
     )
     assert ClassDistance.of_model(files, manifest) is not None
+    weights = (y != y[0]).astype(np.float64)  # a class of weight 0 has no mean
+    fewer = ClassDistance.fit(X, y, seed=0, weights=weights).to_files()
+    assert ClassDistance.of_model(fewer, manifest) is not None
     with pytest.raises(RefusedError, match="make no sense"):
         ClassDistance.of_model({**files, "distance/means.npy": to_npy(means)}, manifest)
 

@@ -114,7 +114,7 @@ class ClassDistance:
         shapes: dict[str, tuple[int | None, ...]] = {
             "center": (width,),
             "scale": (width,),
-            "means": (n_classes, width),
+            "means": (None, width),  # of the classes that have a clip with a weight
             "components": (None, width),
             "spread": (None,),
             "noise": (1,),
@@ -126,6 +126,8 @@ class ClassDistance:
         read = cls(**arrays)
         finite = all(np.isfinite(array).all() for array in arrays.values())
         positive = all((arrays[name] > 0).all() for name in ("scale", "spread", "noise"))
-        if read.components.shape != (len(read.spread), width) or not (finite and positive):
+        fits = read.components.shape == (len(read.spread), width)
+        fits &= 1 <= len(read.means) <= n_classes
+        if not (fits and finite and positive):
             raise RefusedError("structure", "its distances to the classes make no sense")
         return read
