@@ -132,7 +132,7 @@ def _most_robust(results: Sequence[Stress]) -> str:
     metric = results[0].metric
     sign = -1 if METRICS[metric].lower_is_better else 1
     means = [float(np.mean([row.estimate.value for row in item.rows])) for item in results]
-    most = int(np.argmax(sign * np.array(means)))
+    most = int(np.argmax(np.nan_to_num(sign * np.array(means), nan=-np.inf)))
     others = ", ".join(
         f"{item.subject} {mean:.3f}"
         for item, mean in zip(results, means, strict=True)
