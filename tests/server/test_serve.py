@@ -260,10 +260,12 @@ def test_a_sound_that_ends_its_worker_costs_one_request(tmp_path: Path) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        (cancelled,) = workers._workers
         with mock.patch("audioclf.server.workers.Worker", side_effect=OSError):
             for _ in range(2):
                 with pytest.raises(NoWorkerError):
                     await ask()
+        assert cancelled._answers.closed
         assert (await ask())["seconds"] == 1.0
         assert (workers.busy, workers.waiting) == (0, 0)
 

@@ -103,7 +103,9 @@ class Workers:
         """Return a worker, or a new one if it has ended; `NoWorkerError` if none can be started."""
         if worker.has_ended:
             try:
-                new = await asyncio.get_running_loop().run_in_executor(self._threads, self._new)
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._threads, worker.kill)  # and its pipes are closed
+                new = await loop.run_in_executor(self._threads, self._new)
             except (OSError, WorkerGoneError) as exc:
                 raise NoWorkerError from exc
             self._workers[self._workers.index(worker)] = worker = new
