@@ -57,15 +57,19 @@ def stage(plan: RunPlan, name: str) -> Stage:
 
 
 @pytest.mark.slow
-def test_facts_and_sizes_are_those_of_the_run(toy_config: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("plots", ["report.plots=true", "report.plots=false"])
+def test_facts_and_sizes_are_those_of_the_run(toy_config: Path, tmp_path: Path, plots: str) -> None:
     cache = tmp_path / "cache"
-    plan = make_plan(toy_config, cache=cache)
+    plan = make_plan(toy_config, plots, cache=cache)
     assert (plan.n_clips, plan.n_pipelines, plan.n_fits, plan.jobs) == (16, 2, 8, 2)
     assert (plan.n_probed, plan.n_unreadable, plan.cached) == (16, 0, 0.0)
     assert [stage.name for stage in plan.stages] == ["load", "features", "evaluate", "report"]
     assert (plan.mapped, plan.warnings) == ((), ())
 
-    folder = audioclf.run(toy_config, out=tmp_path / "run", jobs=1, cache_dir=cache).folder
+    result = audioclf.run(
+        toy_config, overrides=[plots], out=tmp_path / "run", jobs=1, cache_dir=cache
+    )
+    folder = result.folder
     record = json.loads((folder / "record.json").read_text())
     assert [plan.n_clips, plan.columns["mel"]] == record["features"]["mel"]["shape"]
     assert set(record["seconds"]) >= {stage.name for stage in plan.stages}

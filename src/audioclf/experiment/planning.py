@@ -51,7 +51,8 @@ _WORKER_SECONDS, _WORKER_BYTES = 2.0, 140 << 20  # of a worker process with its 
 _PICTURE_SECONDS, _METRIC_SECONDS = 0.4, 1e-4  # of a plot; of a metric, per prediction
 _ENTRY_BYTES = 330  # of a cache entry besides features
 _LEDGER_BYTES = 500  # in memory, per clip
-_CONFUSION_BYTES, _EXAMPLE_BYTES, _OTHER_BYTES = 59_000, 190_000, 230_000  # in the run folder
+_CONFUSION_BYTES, _EXAMPLE_BYTES, _PLOT_BYTES = 59_000, 190_000, 220_000  # plots of a run
+_OTHER_BYTES = 10_000  # in the run folder
 _PAGE_BYTES, _MEDIA_BYTES = 200_000, 24_000  # of the page; per clip in it
 
 _FEWER = "use fewer columns (pooling: {type: stats}), fewer jobs (--jobs 1), or "
@@ -302,20 +303,23 @@ class _Work:
 
     def report(self) -> Stage:
         config, n_examples = self.prepared.config, min(MAX_EXAMPLES, self.n_classes)
-        seconds = _PICTURE_SECONDS * (self.n_pipelines + n_examples)
+        seconds, plots = 0.0, 0
+        if config.report.plots:
+            seconds = _PICTURE_SECONDS * (self.n_pipelines + n_examples)
+            plots = _CONFUSION_BYTES * self.n_pipelines + _EXAMPLE_BYTES * n_examples + _PLOT_BYTES
         seconds += _METRIC_SECONDS * len(config.metrics) * self.n_predictions
         clips = self.prepared.dataset.clips
         name = float(np.mean([len(clip.id) + 2 * len(clip.label) for clip in clips]))
         predictions = self.n_predictions * (name + 32 + 20 * self.n_classes)
         tested = self.n_predictions / self.n_pipelines * (name + 6)
         tables = round(predictions + tested + self.n_clips * (name + 100))
-        disk = tables + _CONFUSION_BYTES * self.n_pipelines + _EXAMPLE_BYTES * n_examples
+        disk = tables + plots + _OTHER_BYTES
         if config.report.html:
             most = config.report.media_mb
             most = MEDIA_MB if most is None else most
             disk += _PAGE_BYTES + round(min(1e6 * most, _MEDIA_BYTES * self.n_clips))
         memory = self.kept_bytes + self.score_bytes + 3 * tables
-        return Stage("report", seconds, memory, disk + _OTHER_BYTES)
+        return Stage("report", seconds, memory, disk)
 
     def warnings(self, stages: Sequence[Stage]) -> Iterator[str]:
         """Yield problems to expect with clips, memory and the cache."""

@@ -28,7 +28,6 @@ from audioclf.components.fields import validate_component
 from audioclf.components.registry import Registry
 from audioclf.engines.base import WorkerDiedError
 from audioclf.engines.local import ProcessEngine
-from audioclf.evaluation.class_fits import OneFitPerClass
 from audioclf.evaluation.views import Views
 from audioclf.models.bundle.container import MODEL_LIMITS, unseal
 from audioclf.models.bundle.manifest import Manifest, Provenance, parse_manifest
@@ -36,7 +35,7 @@ from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.bundle.weights import check_weights, located
 from audioclf.models.class_distance import ClassDistance
-from audioclf.models.estimators.several import restore_classes
+from audioclf.models.estimators.several import restore_classes, scorer_of
 from audioclf.models.estimators.store import SKOPS, restore_estimator
 from audioclf.models.model import Model
 from audioclf.models.onnx.graph_model import GraphClassifier, GraphModel
@@ -95,13 +94,6 @@ class Bundle:
             return self.graph
         scorer = scorer_of(self.classifier, self.estimator)
         return Model(self.manifest, self.featurizer, scorer, self.clips, self.distance)
-
-
-def scorer_of(classifier: Classifier, estimator: Any) -> Any:
-    """Return the object that predicts, from an estimator or those of several labels."""
-    if isinstance(estimator, OneFitPerClass):
-        return estimator.mapped(classifier.scorer)
-    return classifier.scorer(estimator)
 
 
 def restored_from(classifier: Classifier, manifest: Manifest, files: Mapping[str, bytes]) -> Any:

@@ -42,20 +42,13 @@ from audioclf.models.bundle.manifest import (
     Training,
     to_json,
 )
-from audioclf.models.bundle.reading import (
-    CARD,
-    ESTIMATOR,
-    Bundle,
-    open_bundle,
-    restored_from,
-    scorer_of,
-)
+from audioclf.models.bundle.reading import CARD, ESTIMATOR, Bundle, open_bundle, restored_from
 from audioclf.models.bundle.self_check import SelfCheck
 from audioclf.models.bundle.training_clips import TrainingClips
 from audioclf.models.bundle.weights import embedded
 from audioclf.models.calibration.records import Abstention, Calibration
 from audioclf.models.calibration.states import with_thresholds
-from audioclf.models.estimators.several import dump_classes, unwrapped_classes
+from audioclf.models.estimators.several import dump_classes, scorer_of, unwrapped_classes
 from audioclf.models.estimators.store import dump_estimator
 from audioclf.models.model import Model
 from audioclf.models.refusal import RefusedError, refusing

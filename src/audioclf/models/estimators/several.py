@@ -21,6 +21,13 @@ MAX_CLASSES = 900
 """Most classes of a model, whose files a bundle can hold."""
 
 
+def scorer_of(classifier: Classifier, estimator: Any) -> Any:
+    """Return the object that predicts, from an estimator or those of several labels."""
+    if isinstance(estimator, OneFitPerClass):
+        return estimator.mapped(classifier.scorer)
+    return classifier.scorer(estimator)
+
+
 def unwrapped_classes(
     classifier: Classifier, fitted: OneFitPerClass
 ) -> tuple[Classifier, OneFitPerClass]:
