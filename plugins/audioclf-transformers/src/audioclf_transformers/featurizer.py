@@ -19,6 +19,7 @@ from audioclf.plugin import (
     Weights,
     models_folder,
 )
+from audioclf_transformers.folders import HUB_NAME, check_format, folder_of, is_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
     from audioclf_transformers.families import Family
 
     Matrix = NDArray[np.float32]
-
-HUB_NAME = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})", re.ASCII)
-"""`org/name@revision`, a model of Hugging Face at a commit."""
-
-_PICKLES = ("*.bin", "*.pt", "*.ckpt", "*.h5", "*.msgpack")
-"""Weights in formats that are not read; most can run code."""
 
 
 def _folder_or_name(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -104,7 +99,7 @@ class Transformers(Embedding):
     def describe_weights(cls, path: Path) -> str | None:
         from audioclf_transformers.inspection import describe
 
-        return describe(path.absolute(), cls.model_validate) if _is_model(path) else None
+        return describe(path.absolute(), cls.model_validate) if is_model(path) else None
 
     @override
     @classmethod
@@ -138,35 +133,3 @@ class Transformers(Embedding):
 
         (weights,) = self.weight_files()
         return open_model(weights)
-
-
-def folder_of(model: str, revision: str) -> Path:
-    """Return the place of a fetched model."""
-    return models_folder() / f"{model.replace('/', '--')}@{revision}"
-
-
-def check_format(folder: Path) -> None:
-    """Refuse a folder without a config, or with weights only in formats that are not read."""
-    if not _is_model(folder):
-        raise ConfigError(f"{folder}: it has no config.json, so it is no model")
-    if any(folder.glob("model*.safetensors")):
-        return
-    others = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
-    if not others:
-        raise ConfigError(f"{folder}: it has no model.safetensors", hint="Copy the whole model.")
-    raise ConfigError(no_safetensors(str(folder), others[0]), hint=CONVERT)
-
-
-def no_safetensors(model: str, other: str) -> str:
-    """Return the message for a model whose weights are in another format."""
-    return f"{model}: its weights are only in {other}, which is not read, since it can run code"
-
-
-CONVERT = (
-    "Take a revision with model.safetensors: many models have it in a pull request on their page. "
-    "Or convert a model that you trust with `AutoModel.from_pretrained(...).save_pretrained(...)`."
-)
-
-
-def _is_model(folder: Path) -> bool:
-    return (folder / "config.json").is_file()

@@ -10,13 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from audioclf.plugin import AudioclfError, ConfigError, EnvironmentMissingError
-from audioclf_transformers.featurizer import (
-    CONVERT,
-    HUB_NAME,
-    check_format,
-    folder_of,
-    no_safetensors,
-)
+from audioclf_transformers.folders import CONVERT, HUB_NAME, check_format, folder_of, no_safetensors
 
 _FILES = re.compile(r"((pre)?processor_)?config\.json|model(-\d+-of-\d+)?\.safetensors")
 

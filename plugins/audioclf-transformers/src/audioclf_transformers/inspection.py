@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from audioclf_transformers.featurizer import Transformers
+    from audioclf.plugin import Embedding
 
 _SECONDS = 10.0
 """Length of the noise on which a model is tried."""
@@ -20,7 +20,7 @@ _MANY_FRAMES = 20
 
 
 def describe(
-    model: Path | str, make: Callable[[dict[str, Any]], Transformers], terms: str = ""
+    model: Path | str, make: Callable[[dict[str, Any]], Embedding], terms: str = ""
 ) -> str:
     """Return what a model is, the digests of its files, the result of a trial, and the YAML.
 
