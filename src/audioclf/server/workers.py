@@ -146,7 +146,7 @@ class Workers:
         try:
             return await loop.run_in_executor(self._threads, worker.run, request)
         except asyncio.CancelledError:
-            worker.end_late()  # it is still at work, and its answer is for nobody
+            worker.end_late()  # it still works on an answer that no request waits for
             raise
         finally:
             timer.cancel()

@@ -125,7 +125,7 @@ def _check_new(out: Path, *, force: bool) -> None:
 
 
 def _task(path: str, windows: Sequence[Window], mine: Mapping[Key, Answer]) -> dict[str, Any]:
-    """Return a task of Label Studio; windows that nobody answered are predictions."""
+    """Return a task of Label Studio; windows without an answer are predictions."""
     regions = [
         {
             "id": f"{number}",
