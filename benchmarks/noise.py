@@ -18,6 +18,7 @@ import numpy as np
 import soundfile
 import yaml
 
+from audioclf.experiment.resources import Resources
 from audioclf.experiment.run import run
 from audioclf.experiment.stress.of_run import stress_run
 from audioclf.experiment.stress.result import Stress
@@ -78,7 +79,11 @@ def main() -> None:
             folder = root / f"run{len(results)}"
             run(config, out=folder, jobs=options.jobs, cache_dir=root / "cache")
             results[name] = stress_run(
-                folder, noise=test, groups=["noise"], jobs=options.jobs, cache_folder=root / "cache"
+                folder,
+                None,
+                Resources(options.jobs, cache_folder=root / "cache"),
+                noise=test,
+                groups=["noise"],
             )
             print(name, results[name].clean, flush=True)
     print(f"\n| test side | {' | '.join(results)} |\n|---{'|---' * len(results)}|")

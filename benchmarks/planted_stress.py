@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from audioclf.experiment.resources import Resources
 from audioclf.experiment.run import run
 from audioclf.experiment.stress.of_run import stress_run
 
@@ -62,7 +63,7 @@ def is_found(kind: str, seed: int, n_clips: int, root: Path) -> bool:
         "report": {"html": False},
     }
     run(config, out=root / "run", jobs=1, cache=False)
-    result = stress_run(root / "run", groups=[GROUPS[kind]], jobs=1)
+    result = stress_run(root / "run", None, Resources(1), groups=[GROUPS[kind]])
     found = any(row.high < 0 for row in result.rows)
     if not found:
         print(f"missed: {kind}, seed {seed}, accuracy {result.clean}")

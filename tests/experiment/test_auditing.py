@@ -11,6 +11,7 @@ from audioclf.builtin.featurizers.concat import Concat
 from audioclf.config.loading import load_config
 from audioclf.experiment.auditing import audit_config
 from audioclf.experiment.prepared import prepare
+from audioclf.experiment.resources import Resources
 from audioclf.plugin import Embedding, Featurizer
 
 
@@ -35,5 +36,5 @@ def test_labels_are_compared_with_an_embedding_as_well(
 ) -> None:
     config = load_config(shared_config)
     config = config.model_copy(update={"featurizers": {**config.featurizers, **more}})
-    audits = {audit.name: audit for audit in audit_config(prepare(config), jobs=1).audits}
+    audits = {audit.name: audit for audit in audit_config(prepare(config), Resources(1)).audits}
     assert audits["labels"].facts["cells"] == count

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from audioclf.components.discovery import discover
 from audioclf.experiment.evaluating.evaluate import evaluate_models
+from audioclf.experiment.resources import Resources
 from audioclf.experiment.run import run
 from audioclf.runs.folder import REPORT
 from audioclf.runs.reading import read_run
@@ -74,7 +75,9 @@ def test_a_published_split_with_normal_clips_alone_on_the_training_side(tmp_path
         (other / file.path).parent.mkdir(parents=True, exist_ok=True)
         (other / file.path).write_bytes(file.content)
     assert result.model is not None
-    evaluated = evaluate_models([result.model], str(other), discover(), out=tmp_path / "evaluated")
+    evaluated = evaluate_models(
+        [result.model], str(other), discover(), Resources(), out=tmp_path / "evaluated"
+    )
     assert evaluated.classes == ("normal", "anomaly")
     tested = read_run(evaluated.folder)
     (fold,) = tested.pipelines[0].folds

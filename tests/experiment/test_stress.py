@@ -13,6 +13,7 @@ import audioclf
 from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.builtin.augmenters.noise import Background
 from audioclf.components.discovery import discover
+from audioclf.experiment.resources import Resources
 from audioclf.experiment.run import run
 from audioclf.experiment.stress.conditions import conditions, noise_notes
 from audioclf.experiment.stress.of_model import stress_model
@@ -51,7 +52,7 @@ def levels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_dependence_on_the_level_is_found_out_of_fold(levels: Path) -> None:
-    result = stress_run(levels, pipeline="logreg", groups=["level", "time"], jobs=1)
+    result = stress_run(levels, None, Resources(1), pipeline="logreg", groups=["level", "time"])
     assert not result.notes
     saved = read_run(levels)
     assert result.clean.value == saved.pipeline_metrics["logreg"]["metrics"]["accuracy"]["value"]
@@ -70,13 +71,13 @@ def test_a_dependence_on_the_level_is_found_out_of_fold(levels: Path) -> None:
 def test_a_model_is_tested_on_clips_outside_of_its_training(levels: Path, tmp_path: Path) -> None:
     data = write_levels(write_levels(tmp_path / "new", first=100), first=0)
     model = levels / "model.audioclf"
-    result = stress_model(model, str(data), discover(), groups=["level"], jobs=1)
+    result = stress_model(model, str(data), discover(), Resources(1), groups=["level"])
     assert result.sample == "16 clips"
     assert any("trained on 16 of these clips, which are left out" in note for note in result.notes)
     assert "gain of -20 dB costs most" in result.sentence
     seen = write_levels(tmp_path / "seen")
     with pytest.raises(DatasetError, match="trained on all 16 clips"):
-        stress_model(model, str(seen), discover(), groups=["level"], jobs=1)
+        stress_model(model, str(seen), discover(), Resources(1), groups=["level"])
 
 
 def test_pipelines_equal_to_the_best_are_tested_too_and_model_cards_have_the_table(
@@ -86,7 +87,7 @@ def test_pipelines_equal_to_the_best_are_tested_too_and_model_cards_have_the_tab
     files = [levels / "model.audioclf", levels / f"model-{other}.audioclf"]
     before = [open_bundle(file) for file in files]
     for groups in (["level"], ["time"]):
-        result = stress_run(levels, groups=groups, jobs=1)
+        result = stress_run(levels, None, Resources(1), groups=groups)
     assert result.subject == best
     note = result.notes[-1]
     assert note.startswith("of 2 pipelines that the run cannot tell apart, ")
@@ -110,7 +111,7 @@ def test_an_evaluation_of_models_is_refused(levels: Path, tmp_path: Path) -> Non
     record["fits"]["total"] = 0
     (tmp_path / "run" / "record.json").write_text(json.dumps(record) + "\n")
     with pytest.raises(ConfigError, match="evaluation of finished models"):
-        stress_run(tmp_path / "run")
+        stress_run(tmp_path / "run", None, Resources(1))
 
 
 def test_the_command_prints_a_table_or_json(levels: Path) -> None:

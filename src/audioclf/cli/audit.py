@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, format_table, json_text, left_out, say, styled
+from audioclf.cli.terminal import complain_each, format_table, json_text, left_out, say, styled
 
 if TYPE_CHECKING:
     from audioclf.audit.findings import Audit, Finding
@@ -43,18 +43,15 @@ def audit(
         registry = options.load_registry(strict=strict)
         from audioclf.experiment.auditing import audit_config
         from audioclf.experiment.prepared import prepare
-        from audioclf.features.cache import default_folder
 
         report = audit_config(
             prepare(config, overrides, registry),
+            options.resources_of(jobs, cache_dir, no_cache),
             quick=quick,
             allow=allow,
-            jobs=jobs,
-            cache_folder=None if no_cache else cache_dir or default_folder(),
             progress=progress,
         )
-    for note in report.notes:
-        complain("note", note)
+    complain_each("note", report.notes)
     say(json_text(report.to_data()) if as_json else describe(report))
     sys.exit(report.exit_code)
 

@@ -18,7 +18,7 @@ from audioclf.cli.result_text import (
     verdict_lines,
     with_type,
 )
-from audioclf.cli.terminal import complain, format_table, json_text, left_out, say
+from audioclf.cli.terminal import complain_each, format_table, json_text, left_out, say
 
 if TYPE_CHECKING:
     from audioclf.evaluation.comparison.result import Comparison
@@ -52,8 +52,7 @@ def compare(
     if as_json:
         say(json_text(found.to_data()))
         sys.exit(found.exit_code)
-    for note in found.comparison.notes:
-        complain("note", note)
+    complain_each("note", found.comparison.notes)
     say(describe_comparison(found, all_pairs=all_pairs))
     if curve := _curve_of(found):
         say(f"\n{curve_text(curve)}")

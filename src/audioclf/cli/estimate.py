@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.base.errors import EXIT_OK, ConfigError
+from audioclf.base.errors import ConfigError
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, format_table, json_text, say
+from audioclf.cli.terminal import complain_each, format_table, json_text, say
 
 if TYPE_CHECKING:
     from audioclf.evaluation.metrics.estimate import Estimate
@@ -35,10 +34,8 @@ def estimate(
     from audioclf.experiment.review.estimating import estimates_of
 
     estimates = estimates_of(reviewed, precision)
-    for note in estimates.notes:
-        complain("note", note)
+    complain_each("note", estimates.notes)
     say(json_text(estimates.data()) if as_json else "\n".join(describe(estimates, precision)))
-    sys.exit(EXIT_OK)
 
 
 def describe(estimates: Estimates, precision: float | None) -> Iterator[str]:

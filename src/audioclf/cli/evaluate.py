@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from audioclf.cli import options
-from audioclf.cli.result_text import per_class_text
-from audioclf.cli.terminal import complain, say
-
-if TYPE_CHECKING:
-    from audioclf.runs.results import RunResult
+from audioclf.cli.run import show_result
+from audioclf.cli.terminal import complain_each
 
 
 def evaluate(
@@ -54,34 +51,19 @@ def evaluate(
     with options.progress_on_stderr(quiet=quiet, stage="model") as progress:
         registry = options.load_registry(strict=strict)
         from audioclf.experiment.evaluating.evaluate import evaluate_models
-        from audioclf.experiment.resources import cache_folder_or_default
 
         result = evaluate_models(
             models,
             data,
             registry,
+            options.resources_of(jobs, cache_dir, no_cache, isolate=isolate or untrusted),
             overrides=overrides,
             out=out,
-            jobs=jobs,
-            cache_folder=None if no_cache else cache_folder_or_default(cache_dir),
-            isolate=isolate,
             untrusted=untrusted,
             expect_sha256=expect_sha256,
             weights=weights,
             progress=progress,
         )
-    for note in result.notes:
-        complain("note", note)
-    metrics = result.folder / "metrics.json"
-    say(metrics.read_text(encoding="utf-8").rstrip() if as_json else _described(result))
-    if per_class and not as_json:
-        say(f"\n{per_class_text(result.folder, result.pipelines[0].name)}")
-    if show_page:
-        options.open_page(result.report)
+    complain_each("note", result.notes)
+    show_result(result, as_json=as_json, per_class=per_class, show_page=show_page)
     sys.exit(result.exit_code)
-
-
-def _described(result: RunResult) -> str:
-    from audioclf.cli.run import describe_result
-
-    return describe_result(result)

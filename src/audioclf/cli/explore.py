@@ -12,7 +12,7 @@ import typer
 from audioclf.base.errors import ConfigError
 from audioclf.cli import options
 from audioclf.cli.result_text import finding_line
-from audioclf.cli.terminal import complain, complain_each, format_table, json_text, say
+from audioclf.cli.terminal import complain_each, format_table, json_text, say
 
 if TYPE_CHECKING:
     from audioclf.report.explore.exploration import Exploration
@@ -53,25 +53,16 @@ def explore(
         from audioclf.experiment.exploring import explore as look
         from audioclf.experiment.exploring import to_data
         from audioclf.experiment.prepared import prepare
-        from audioclf.features.cache import default_folder
         from audioclf.report.render import check_replaceable
 
         prepared = prepare(config, overrides, registry, check=False)
         target = out or Path(f"{prepared.config.name}_explore.html")
         check_replaceable(target)
-        cache_folder = None if no_cache else cache_dir or default_folder()
-        exploration = look(
-            prepared,
-            featurizer=features,
-            jobs=jobs,
-            isolate=isolate or untrusted,
-            cache_folder=cache_folder,
-            progress=progress,
-        )
+        resources = options.resources_of(jobs, cache_dir, no_cache, isolate=isolate or untrusted)
+        exploration = look(prepared, resources, featurizer=features, progress=progress)
         progress("page", 0, 1)
-        _write(exploration, target, cache_folder, budget=budget, sound=not no_audio)
-    for note in exploration.notes:
-        complain("note", note)
+        _write(exploration, target, resources.cache_folder, budget=budget, sound=not no_audio)
+    complain_each("note", exploration.notes)
     failed = [row.message for row in exploration.failed]
     complain_each("warning", failed, _MAX_FAILED, "clips, listed in the page")
     if as_json:

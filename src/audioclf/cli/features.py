@@ -10,7 +10,7 @@ import typer
 
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL, ConfigError
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, say
+from audioclf.cli.terminal import complain_each, say
 
 _MAX_FAILED = 20
 
@@ -42,29 +42,18 @@ def features(
         registry = options.load_registry(strict=strict)
         from audioclf.experiment.feature_table import check_format, feature_table
         from audioclf.experiment.prepared import prepare
-        from audioclf.features.cache import default_folder
 
         check_format(out)
         if window is None and hop is not None:
             raise ConfigError("--hop is about windows", hint="Add --window, in s.")
         prepared = prepare(config, overrides, registry, check=False)
+        resources = options.resources_of(jobs, cache_dir, no_cache, isolate=isolate or untrusted)
         table = feature_table(
-            prepared,
-            featurizer,
-            jobs=jobs,
-            isolate=isolate or untrusted,
-            cache_folder=None if no_cache else cache_dir or default_folder(),
-            window=window,
-            hop=hop,
-            progress=progress,
+            prepared, resources, featurizer, window=window, hop=hop, progress=progress
         )
         table.write(out)
-    for note in table.notes:
-        complain("note", note)
-    for row in table.failed[:_MAX_FAILED]:
-        complain("warning", row.message)
-    if len(table.failed) > _MAX_FAILED:
-        complain("warning", f"and {len(table.failed) - _MAX_FAILED} more clips")
+    complain_each("note", table.notes)
+    complain_each("warning", [row.message for row in table.failed], _MAX_FAILED, "clips")
     shapes = (f"{name} {matrix.shape[1]}" for name, matrix in table.matrices.items())
     rows = "clips" if window is None else "windows"
     say(f"{out}: {len(table.facts)} {rows}; columns: {', '.join(shapes)}")

@@ -13,7 +13,7 @@ import typer
 
 from audioclf.base.errors import EXIT_OK, ConfigError
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, results_stream
+from audioclf.cli.terminal import complain, complain_each, results_stream
 
 if TYPE_CHECKING:
     from audioclf.audio.live import Incoming
@@ -91,8 +91,7 @@ def listen(
         output=FORMATS[form],
         thresholds=thresholds,
     )
-    for note in [*notes, *check_settings(model, settings)]:
-        complain("note", note)
+    complain_each("note", [*notes, *check_settings(model, settings)])
     meter = _Meter(shown=not quiet and sys.stderr.isatty())
     how = Listening(model, settings, keep_clips, meter.note, meter.show)
     scores = () if model.score_kind == "none" else model.classes

@@ -16,6 +16,7 @@ from audioclf.cli.terminal import complain
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
+    from audioclf.experiment.resources import Resources
     from audioclf.models.model import Model
 
 
@@ -177,6 +178,17 @@ def check_new_list(out: Path, *, force: bool) -> None:
 def new_app() -> typer.Typer:
     """Return an app that holds one command of the command line."""
     return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def resources_of(
+    jobs: int | None, cache_dir: Path | None, no_cache: bool, *, isolate: bool = False
+) -> Resources:
+    """Return the cores and the cache with which a command works."""
+    from audioclf.base.machine import available_cores
+    from audioclf.experiment.resources import Resources, cache_folder_or_default
+
+    folder = None if no_cache else cache_folder_or_default(cache_dir)
+    return Resources(jobs or available_cores(), isolate=isolate, cache_folder=folder)
 
 
 def load_registry(*, strict: bool = False) -> Registry:

@@ -14,7 +14,7 @@ from audioclf.base.errors import EXIT_OK, ConfigError, stop_code
 from audioclf.base.progress import clear_line
 from audioclf.base.text import printable
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, results_stream
+from audioclf.cli.terminal import complain, complain_each, results_stream
 from audioclf.predict.formats import FORMATS, choose_format
 
 if TYPE_CHECKING:
@@ -157,15 +157,13 @@ def predict(
                 thresholds,
             )
             notes = check_settings(model, settings)
-            for note in notes:
-                complain("note", note)
+            complain_each("note", notes)
             progress("list", 0, 1)
             with use_limits(limits):
                 collected = collect(paths, _listed(nul) if "-" in paths else ())
                 if model.manifest.audio.channel == "each":
                     collected = each_channel(collected, isolate=isolate or untrusted)
-            for note in collected.notes:
-                complain("note", note)
+            complain_each("note", collected.notes)
             collected = replace(collected, tables=(*collected.tables, bundle))
             sources = (recording.source for recording in collected.recordings)
             with_time = settings.cutting is not None and any_clock_time(sources)
@@ -222,8 +220,7 @@ def _load(
     model, notes = open_model(
         bundle, registry, expect_sha256=expect_sha256, weights=weights, graph=graph
     )
-    for note in notes:
-        complain("note", note)
+    complain_each("note", notes)
     return model, sha256(model.manifest.model_dump_json().encode()).hexdigest()
 
 
@@ -255,12 +252,9 @@ def _write(text: str) -> None:
 
 
 def _report(result: JobResult, out: Path | None, *, quiet: bool) -> None:
-    for failure in result.failures:
-        complain("failed", failure)
-    for note in result.notes:
-        complain("note", note)
-    more = result.failed - len(result.failures)
-    if more:
+    complain_each("failed", result.failures)
+    complain_each("note", result.notes)
+    if more := result.failed - len(result.failures):
         complain("failed", f"{more} more")
     if out is not None and not quiet:
         complain("done", _summary(result, out))

@@ -85,8 +85,7 @@ def review(
         if not names:
             raise ConfigError(f"{suggested} names no classes", hint="Name each with --class.")
         with closing(Answers(target, listed)) as answers:
-            for note in answers.notes:
-                complain("note", note)
+            complain_each("note", answers.notes)
             if import_from is not None:
                 _add(import_from, answers, listed, names, reviewer)
             else:
@@ -126,8 +125,7 @@ def _add(
     from audioclf.experiment.review.exchange import import_answers
 
     imported = import_answers(path, listed, classes, answers.rows, reviewer=reviewer)
-    for note in imported.notes:
-        complain("note", note)
+    complain_each("note", imported.notes)
     for answer in imported.answers:
         answers.add(answer)
     say(f"{path}: {count(len(imported.answers), 'answer', 'answers')} added")

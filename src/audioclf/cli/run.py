@@ -22,7 +22,7 @@ from audioclf.cli.result_text import (
     verdict_lines,
     with_type,
 )
-from audioclf.cli.terminal import complain, format_table, json_text, say
+from audioclf.cli.terminal import complain_each, format_table, json_text, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,19 +77,11 @@ def run(
 ) -> None:
     """Train and evaluate the pipelines of a config; write a run folder."""
     if plan_only:
-        from audioclf.base.machine import available_cores
-        from audioclf.experiment.resources import Resources, cache_folder_or_default
-
-        resources = Resources(
-            jobs or available_cores(),
-            isolate=isolate or untrusted,
-            cache_folder=None if no_cache else cache_folder_or_default(cache_dir),
-        )
+        resources = options.resources_of(jobs, cache_dir, no_cache, isolate=isolate or untrusted)
         with options.progress_on_stderr(quiet=quiet) as progress:
             registry = options.load_registry(strict=strict)
             plan = _plan(config, overrides, registry, resources, out, progress)
-        for warning in plan.warnings:
-            complain("warning", warning)
+        complain_each("warning", plan.warnings)
         totals = asdict(plan.total)
         del totals["name"]
         data = {**asdict(plan), **totals}
@@ -117,17 +109,20 @@ def run(
             notify_seconds=notify_seconds,
             progress=progress,
         )
-    for note in (*result.remarks, *result.notes):
-        complain("note", note)
-    for failure in result.failed_notifications:
-        complain("warning", failure)
+    complain_each("note", (*result.remarks, *result.notes))
+    complain_each("warning", result.failed_notifications)
+    show_result(result, as_json=as_json, per_class=per_class, show_page=show_page)
+    sys.exit(result.exit_code)
+
+
+def show_result(result: RunResult, *, as_json: bool, per_class: bool, show_page: bool) -> None:
+    """Print a result, and open its page."""
     metrics = result.folder / "metrics.json"
     say(metrics.read_text(encoding="utf-8").rstrip() if as_json else describe_result(result))
     if per_class and not as_json:
         say(f"\n{per_class_text(result.folder, result.pipelines[0].name)}")
     if show_page:
         options.open_page(result.report)
-    sys.exit(result.exit_code)
 
 
 def _plan(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audioclf.base.errors import EXIT_OK, ConfigError
+from audioclf.base.errors import ConfigError
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, format_table, json_text, say
+from audioclf.cli.terminal import complain, complain_each, format_table, json_text, say
 
 if TYPE_CHECKING:
     from audioclf.evaluation.detection.scores import ClassScores, DetectionScores
@@ -186,12 +185,10 @@ def score(
                 [*_further(scores)],
             )
             write_page(out / "report.html", html)
-    for note in notes:
-        complain("note", note)
+    complain_each("note", notes)
     say(json_text(data) if as_json else describe_scores(scores))
     if out is not None and not quiet:
         complain("done", f"scores.json, scores.csv, matches.csv, report.html in {out}")
-    sys.exit(EXIT_OK)
 
 
 def _check_windows(window: float | None, others: Sequence[object], *, is_model: bool) -> None:

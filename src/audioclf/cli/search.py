@@ -10,7 +10,7 @@ import typer
 
 from audioclf.base.errors import EXIT_OK, EXIT_PARTIAL
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, complain_each, format_table, say
+from audioclf.cli.terminal import complain_each, format_table, say
 
 _SHOWN = 10
 
@@ -52,34 +52,30 @@ def search(
     """Find the windows of recordings that are most similar to a call."""
     options.check_new_list(out, force=force)
     with options.progress_on_stderr(quiet=quiet) as progress:
-        from audioclf.base.machine import available_cores
-        from audioclf.experiment.resources import Resources
         from audioclf.experiment.review import searching
         from audioclf.experiment.review.suggesting import write_list
-        from audioclf.features.cache import default_folder
         from audioclf.predict.inputs import collect
 
         registry = options.load_registry()
         chosen = searching.features_of(features, registry, featurizer)
         calls, collected = collect(like), collect(recordings)
         seconds = window if window is not None else searching.example_seconds(calls.recordings)
-        folder = None if no_cache else cache_dir or default_folder()
-        with Resources(jobs or available_cores()).make_engine() as engine:
+        resources = options.resources_of(jobs, cache_dir, no_cache)
+        with resources.make_engine() as engine:
             examples = searching.index_of(calls.recordings, chosen, (seconds, seconds), engine)
             index = searching.index_of(
                 collected.recordings,
                 chosen,
                 (seconds, seconds / 2 if hop is None else hop),
                 engine,
-                cache_folder=folder,
+                cache_folder=resources.cache_folder,
                 progress=progress,
             )
         windows = searching.similar_windows(
             index, examples, n=n, per_recording=per_recording, reviewed=reviewed, out=out
         )
         write_list(out, windows, ())
-    for note in (*collected.notes, *index.notes):
-        complain("note", note)
+    complain_each("note", (*collected.notes, *index.notes))
     complain_each("failed", (*examples.failures, *index.failures), 20, "recordings")
     rows = [
         [f"{item.score:.3f}", f"{item.start:g}", f"{item.end:g}", item.path]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import sys
 from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from audioclf.base.errors import EXIT_OK, EnvironmentMissingError, ResultError
+from audioclf.base.errors import EnvironmentMissingError, ResultError
 from audioclf.cli import options
-from audioclf.cli.terminal import complain
+from audioclf.cli.terminal import complain, complain_each
 from audioclf.server.safety import LOOPBACK
 
 
@@ -49,8 +48,7 @@ def serve(
     from audioclf.server.workers import Workers
 
     model, notes = options.open_model_of("serve", bundle, weights, expect_sha256, strict=strict)
-    for note in notes:
-        complain("note", note)
+    complain_each("note", notes)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         opened = socket.create_server((host, port), family=family)
@@ -75,7 +73,6 @@ def serve(
         )
         with suppress(KeyboardInterrupt):  # after an orderly end
             uvicorn.Server(config).run(sockets=[opened])
-    sys.exit(EXIT_OK)
 
 
 def _is_any(host: str) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audioclf.base.errors import EXIT_OK, ConfigError
+from audioclf.base.errors import ConfigError
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, format_table, json_text, say
+from audioclf.cli.terminal import complain, complain_each, format_table, json_text, say
 
 if TYPE_CHECKING:
     from audioclf.experiment.stress.result import Stress
@@ -66,37 +65,17 @@ def stress(
         registry = options.load_registry(strict=strict)
         from audioclf.experiment.stress.of_model import stress_model
         from audioclf.experiment.stress.of_run import stress_run
-        from audioclf.features.cache import default_folder
 
-        cache_folder = None if no_cache else cache_dir or default_folder()
+        resources = options.resources_of(jobs, cache_dir, no_cache)
+        more: Any = {"noise": noise, "groups": only, "progress": progress}
         if data is None:
-            result = stress_run(
-                subject,
-                pipeline=pipeline,
-                noise=noise,
-                groups=only,
-                jobs=jobs,
-                cache_folder=cache_folder,
-                registry=registry,
-                progress=progress,
-            )
+            result = stress_run(subject, registry, resources, pipeline=pipeline, **more)
         else:
-            result = stress_model(
-                subject,
-                data,
-                registry,
-                noise=noise,
-                groups=only,
-                jobs=jobs,
-                cache_folder=cache_folder,
-                progress=progress,
-            )
-    for note in result.notes:
-        complain("note", note)
+            result = stress_model(subject, data, registry, resources, **more)
+    complain_each("note", result.notes)
     say(json_text(result.to_data()) if as_json else describe(result))
     if data is None and not quiet:
         complain("done", f"stress.json in {subject}; `audioclf report {subject}` shows it")
-    sys.exit(EXIT_OK)
 
 
 def describe(result: Stress) -> str:

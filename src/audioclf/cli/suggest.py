@@ -55,7 +55,6 @@ def suggest(
         from audioclf.experiment.review import collection
         from audioclf.experiment.review.choosing import Choice
         from audioclf.experiment.review.suggesting import score_windows, suggest_windows, write_list
-        from audioclf.features.cache import default_folder
         from audioclf.models.bundle.reading import model_file, read_bundle
         from audioclf.predict.inputs import collect
         from audioclf.predict.settings import check_classes
@@ -77,8 +76,7 @@ def suggest(
             registry,
             collected.recordings,
             (window, hop),
-            jobs=jobs,
-            cache_folder=None if no_cache else cache_dir or default_folder(),
+            options.resources_of(jobs, cache_dir, no_cache),
             progress=progress,
             keep_rows=by == "diverse",
         )
@@ -86,8 +84,7 @@ def suggest(
         choice = Choice(by, n, per_recording)
         windows, chosen = suggest_windows(model, result, free, targets, choice, seed=seed, out=out)
         write_list(out, windows, model.classes)
-    for note in (*stored.notes, *collected.notes, *result.notes):
-        complain("note", note)
+    complain_each("note", (*stored.notes, *collected.notes, *result.notes))
     complain_each("failed", result.failures, 20, "recordings")
     n_free = int(free.sum())
     if n_free < len(free):

@@ -177,11 +177,13 @@ def complain(kind: str, text: str) -> None:
         _write(sys.stderr, f"{start} " + "\n".join(lines))
 
 
-def complain_each(kind: str, messages: Sequence[str], most: int, more: str) -> None:
-    """Write the first messages to stderr, and how many `more` there are."""
+def complain_each(
+    kind: str, messages: Sequence[str], most: int | None = None, more: str = ""
+) -> None:
+    """Write all messages to stderr, or the first and how many `more` there are."""
     for message in messages[:most]:
         complain(kind, message)
-    if len(messages) > most:
+    if most is not None and len(messages) > most:
         complain(kind, f"and {len(messages) - most} more {more}")
 
 

@@ -23,7 +23,7 @@ from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput, Rescoring
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, EXIT_PARTIAL
 from audioclf.base.limits import use_limits
-from audioclf.base.machine import available_cores, single_threaded
+from audioclf.base.machine import single_threaded
 from audioclf.base.progress import Progress, no_progress
 from audioclf.components.embedding import has_embedding
 from audioclf.config.run_config import RunConfig
@@ -67,11 +67,10 @@ class AuditReport:
 
 def audit_config(
     prepared: Prepared,
+    resources: Resources,
     *,
     quick: bool = False,
     allow: Iterable[str] = (),
-    jobs: int | None = None,
-    cache_folder: Path | None = None,
     progress: Progress = no_progress,
 ) -> AuditReport:
     """Audit the dataset and the splits of a config, and the predictions of its first pipeline.
@@ -85,10 +84,10 @@ def audit_config(
     config = prepared.config
     pipelines = [] if quick else _audited(prepared)
     features = {item.featurizer: prepared.featurizers[item.featurizer] for item in pipelines}
-    resources = Resources(jobs or available_cores(), isolate=config.isolate)
+    cache_folder = resources.cache_folder
     with single_threaded(), use_limits(config.limits):
         featurizers, origins = with_tables(features, {})
-        with resources.make_engine() as engine:
+        with resources.at_work(config) as engine:
             extraction = prepared.extract(
                 featurizers, engine, cache_folder, origins=origins, progress=progress
             )

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,6 @@ from audioclf.audit.leakage.groups import Guess, guess_groups
 from audioclf.audit.shortcuts.facts import AuditFacts, read_formats
 from audioclf.audit.shortcuts.formats import format_finding, formats_by_class
 from audioclf.base.errors import ConfigError
-from audioclf.base.limits import use_limits
-from audioclf.base.machine import available_cores, single_threaded
 from audioclf.base.progress import Progress, no_progress
 from audioclf.components.registry import suggest
 from audioclf.config.run_config import RunConfig
@@ -36,28 +33,24 @@ from audioclf.report.explore.projection import project
 
 def explore(
     prepared: Prepared,
+    resources: Resources,
     *,
     featurizer: str | None = None,
-    jobs: int | None = None,
-    isolate: bool = False,
-    cache_folder: Path | None = None,
     progress: Progress = no_progress,
 ) -> Exploration:
     """Describe the clips of a config, which need not be checked, before any training.
 
-    Features of `featurizer`, by default the first, are mapped. With `isolate`, clips are read in
-    worker processes even if the config does not ask for it. Numbers are described in ranges.
+    Features of `featurizer`, by default the first, are mapped. Numbers are described in ranges.
     """
     config = prepared.config
     if prepared.dataset.is_numbers:
         prepared = replace(prepared, dataset=prepared.dataset.in_ranges())
     name = _chosen(config, featurizer)
-    resources = Resources(jobs or available_cores(), isolate=isolate or config.isolate)
-    with single_threaded(), use_limits(config.limits), resources.make_engine() as engine:
+    with resources.at_work(config) as engine:
         extraction = prepared.extract(
             {name: config.featurizers[name].views()[0], FACTS: AuditFacts()},
             engine,
-            cache_folder,
+            resources.cache_folder,
             origins={FACTS: own_origin()},
             progress=progress,
         )

@@ -12,18 +12,16 @@ import numpy as np
 
 from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.base.files import OutputFolder
-from audioclf.base.limits import use_limits
-from audioclf.base.machine import available_cores, single_threaded
 from audioclf.base.progress import Progress, no_progress
 from audioclf.components.registry import suggest
 from audioclf.dataset.tables import import_pyarrow
-from audioclf.experiment.resources import Resources
 
 if TYPE_CHECKING:
     from audioclf.components.featurizer import Featurizer
     from audioclf.dsp.short_time import Matrix
     from audioclf.engines.base import Engine
     from audioclf.experiment.prepared import Prepared
+    from audioclf.experiment.resources import Resources
     from audioclf.features.worker import LedgerRow
 
 FACTS = ("id", "label", "group", "start", "end")
@@ -58,11 +56,9 @@ def check_format(path: Path) -> None:
 
 def feature_table(
     prepared: Prepared,
+    resources: Resources,
     names: Sequence[str] = (),
     *,
-    jobs: int | None = None,
-    isolate: bool = False,
-    cache_folder: Path | None = None,
     window: float | None = None,
     hop: float | None = None,
     progress: Progress = no_progress,
@@ -81,8 +77,8 @@ def feature_table(
             message = f"no featurizer of the config is called {name!r}"
             raise ConfigError(message, hint=hint or known)
     chosen = {name: config.featurizers[name].views()[0] for name in names or config.featurizers}
-    resources = Resources(jobs or available_cores(), isolate=isolate or config.isolate)
-    with single_threaded(), use_limits(config.limits), resources.make_engine() as engine:
+    cache_folder = resources.cache_folder
+    with resources.at_work(config) as engine:
         if window is not None:
             return _of_windows(prepared, chosen, engine, (window, hop), progress, cache_folder)
         extraction = prepared.extract(chosen, engine, cache_folder, progress=progress)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from audioclf.base.limits import use_limits
+from audioclf.base.machine import available_cores, single_threaded
+
 if TYPE_CHECKING:
+    from audioclf.config.run_config import RunConfig
     from audioclf.engines.base import Engine
 
 
@@ -18,7 +23,7 @@ EngineName = Literal["local", "dask"]
 class Resources:
     """Where a run works: what decides its speed and nothing else."""
 
-    jobs: int
+    jobs: int = field(default_factory=available_cores)
     engine: EngineName = "local"
     scheduler: str | None = None
     insecure: bool = False
@@ -45,6 +50,13 @@ class Resources:
             seconds=self.clip_seconds if self.engine == "local" else self.limit,
             required=required,
         )
+
+    @contextmanager
+    def at_work(self, config: RunConfig) -> Iterator[Engine]:
+        """Give an engine within the limits of a config, which may ask for isolation by itself."""
+        own = replace(self, isolate=self.isolate or config.isolate)
+        with single_threaded(), use_limits(config.limits), own.make_engine() as engine:
+            yield engine
 
 
 def cache_folder_or_default(cache_dir: str | Path | None) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from audioclf.experiment.exploring import explore
 from audioclf.experiment.prepared import prepare
+from audioclf.experiment.resources import Resources
 from audioclf.report.clips import DatasetClips
 from audioclf.report.explore.exploration import Exploration
 from audioclf.report.explore.page import build_page
@@ -47,7 +48,7 @@ def make_config(
 
 
 def explored(path: Path) -> Exploration:
-    return explore(prepare(path, check=False), jobs=1)
+    return explore(prepare(path, check=False), Resources(1))
 
 
 def page_of(found: Exploration, **more: float | bool) -> str:

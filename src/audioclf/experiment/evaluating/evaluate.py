@@ -15,7 +15,7 @@ import numpy as np
 from audioclf.audit import check_allowed, with_tables
 from audioclf.base.errors import DatasetError
 from audioclf.base.limits import use_limits
-from audioclf.base.machine import available_cores, single_threaded
+from audioclf.base.machine import single_threaded
 from audioclf.base.progress import Progress, no_progress
 from audioclf.config.run_config import RunConfig
 from audioclf.evaluation.results import PipelineResult
@@ -34,7 +34,6 @@ from audioclf.experiment.media import begin_plots, write_page
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.provenance import distributions_of
 from audioclf.experiment.record import make_record
-from audioclf.experiment.resources import Resources
 from audioclf.features.matrix import keep_rows
 from audioclf.models.fold import predict_fold
 from audioclf.runs.folder import RECORD, RunFolder
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.dataset.dataset import Dataset
     from audioclf.engines.base import Engine
+    from audioclf.experiment.resources import Resources
     from audioclf.features.extraction import Extraction
     from audioclf.runs.results import RunResult
 
@@ -58,12 +58,10 @@ def evaluate_models(
     paths: Sequence[Path],
     data: str,
     registry: Registry,
+    resources: Resources,
     *,
     overrides: Iterable[str] = (),
     out: Path | None = None,
-    jobs: int | None = None,
-    cache_folder: Path | None = None,
-    isolate: bool = False,
     untrusted: bool = False,
     expect_sha256: str | None = None,
     weights: Sequence[Path] = (),
@@ -80,8 +78,7 @@ def evaluate_models(
     overrides = list(overrides)
     config, more = read_config(data, models, overrides, registry)
     check_allowed(config.allow)
-    isolate = isolate or untrusted or config.isolate
-    resources = Resources(jobs or available_cores(), isolate=isolate, cache_folder=cache_folder)
+    resources = replace(resources, isolate=resources.isolate or config.isolate)
     progress("load", 0, 1)
     with use_limits(config.limits):
         dataset, of_classes = load_shared(config, models, registry)

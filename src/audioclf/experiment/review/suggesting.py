@@ -10,7 +10,6 @@ import numpy as np
 
 from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.base.files import OutputFolder
-from audioclf.base.machine import available_cores
 from audioclf.base.progress import Progress, no_progress
 from audioclf.components.registry import Registry
 from audioclf.dataset.label_sets import SEPARATOR
@@ -50,9 +49,8 @@ def score_windows(
     registry: Registry,
     recordings: Sequence[Recording],
     lengths: tuple[float, float | None],
+    resources: Resources,
     *,
-    jobs: int | None = None,
-    cache_folder: Path | None = None,
     progress: Progress = no_progress,
     keep_rows: bool = False,
 ) -> ScoredCollection:
@@ -70,7 +68,8 @@ def score_windows(
     parts: list[Scored] = []
     kept = GrowingMatrix()
     failures: list[str] = []
-    with Resources(jobs or available_cores()).make_engine() as engine:
+    cache_folder = resources.cache_folder
+    with resources.make_engine() as engine:
         for at in range(0, len(recordings), _PORTION):
 
             def step(stage: str, done: int, total: int, more: str = "", at: int = at) -> None:

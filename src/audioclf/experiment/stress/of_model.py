@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audioclf.base.errors import DatasetError
-from audioclf.base.limits import use_limits
-from audioclf.base.machine import available_cores, single_threaded
 from audioclf.base.progress import Progress, no_progress
 from audioclf.evaluation.folds import Fold
 from audioclf.evaluation.results import SomeFolds
 from audioclf.experiment.evaluating.data import load_shared, read_config, with_metrics
 from audioclf.experiment.evaluating.models import read_models
 from audioclf.experiment.prepared import Prepared
-from audioclf.experiment.resources import Resources
 from audioclf.experiment.stress.conditions import (
     CLEAN,
     changed_featurizers,
@@ -29,6 +26,7 @@ from audioclf.models.fold import predict_fold
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
+    from audioclf.experiment.resources import Resources
     from audioclf.features.extraction import Extraction
     from audioclf.models.model import Model
 
@@ -37,11 +35,10 @@ def stress_model(
     path: Path,
     data: str,
     registry: Registry,
+    resources: Resources,
     *,
     noise: Path | None = None,
     groups: Sequence[str] = (),
-    jobs: int | None = None,
-    cache_folder: Path | None = None,
     progress: Progress = no_progress,
 ) -> Stress:
     """Test a model on labelled clips, which are those of `audioclf evaluate`.
@@ -56,14 +53,11 @@ def stress_model(
     prepared = Prepared(config, registry, dataset)
     changes = conditions(model.sr, noise, groups)
     own = registry.origins_of(featurizer)
-    resources = Resources(
-        jobs or available_cores(), isolate=config.isolate, cache_folder=cache_folder
-    )
-    with single_threaded(), use_limits(config.limits), resources.make_engine() as engine:
+    with resources.at_work(config) as engine:
         extraction = prepared.extract(
             {CLEAN: featurizer, **changed_featurizers(featurizer, changes, config.seed)},
             engine,
-            cache_folder,
+            resources.cache_folder,
             origins={CLEAN: own, **origins_with(own, changes, registry)},
             progress=progress,
         )

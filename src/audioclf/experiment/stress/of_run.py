@@ -16,7 +16,7 @@ import numpy as np
 
 from audioclf.base.errors import ConfigError, ResultError
 from audioclf.base.limits import use_limits
-from audioclf.base.machine import available_cores, available_memory, single_threaded
+from audioclf.base.machine import available_memory, single_threaded
 from audioclf.base.progress import Progress, no_progress
 from audioclf.components.metrics import METRICS
 from audioclf.evaluation.cross_validation import evaluate
@@ -24,7 +24,6 @@ from audioclf.evaluation.folds import Fold, Splits
 from audioclf.evaluation.memory import plan_fits
 from audioclf.evaluation.results import FoldResult, PipelineResult, SomeFolds
 from audioclf.experiment.prepared import Prepared, prepare
-from audioclf.experiment.resources import Resources
 from audioclf.experiment.stress.conditions import (
     CLEAN,
     Condition,
@@ -42,19 +41,19 @@ from audioclf.runs.reading import read_run
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.evaluation.results import Pipeline
+    from audioclf.experiment.resources import Resources
     from audioclf.features.extraction import Extraction
     from audioclf.runs.reading import SavedRun
 
 
 def stress_run(
     path: str | Path,
+    registry: Registry | None,
+    resources: Resources,
     *,
     pipeline: str | None = None,
     noise: Path | None = None,
     groups: Sequence[str] = (),
-    jobs: int | None = None,
-    cache_folder: Path | None = None,
-    registry: Registry | None = None,
     progress: Progress = no_progress,
 ) -> Stress:
     """Test the named pipeline of a run, else the best one; write `stress.json` in its folder.
@@ -70,8 +69,6 @@ def stress_run(
         )
     prepared = prepare(saved.path / CONFIG, (), registry)
     changes = conditions(prepared.config.audio.sr, noise, groups)
-    cores = jobs or available_cores()
-    resources = Resources(cores, isolate=prepared.config.isolate, cache_folder=cache_folder)
     results = [
         _tested(saved, prepared, chosen, changes, resources, progress)
         for chosen in _chosen(saved, prepared, pipeline)
@@ -95,18 +92,18 @@ def _tested(
     resources: Resources,
     progress: Progress,
 ) -> Stress:
-    config, cache_folder = prepared.config, resources.cache_folder
+    config = prepared.config
     names = (CLEAN, *(item.name for item in changes))
     plain = config.featurizers[chosen.featurizer]
     featurizers = changed_featurizers(plain, changes, config.seed)
     own = prepared.origins[chosen.featurizer]
     origins = {CLEAN: own, **origins_with(own, changes, prepared.registry)}
     with single_threaded(), use_limits(config.limits):
-        with resources.make_engine() as engine:
+        with resources.at_work(config) as engine:
             extraction = prepared.extract(
                 {CLEAN: prepared.featurizers[chosen.featurizer], **featurizers},
                 engine,
-                cache_folder,
+                resources.cache_folder,
                 origins=origins,
                 progress=progress,
             )
