@@ -15,7 +15,7 @@ import numpy as np
 from audioclf.base.errors import ClassifierError
 from audioclf.components.batches import Batches
 from audioclf.components.guard import guard, recorded
-from audioclf.evaluation.fitting import FinalFit, check_unweighted, fit_batches, fit_rows
+from audioclf.evaluation.fitting import FinalFit, fit_clips
 from audioclf.evaluation.iterative import IterativeKFold
 from audioclf.evaluation.metrics.repeats import divided
 from audioclf.evaluation.predictions import ScoreKind, predicted, protected
@@ -298,15 +298,11 @@ class ClassFitter:
         return self.pipeline.views.scorer(self.pipeline.classifier.scorer(estimator))
 
     def _fitted(self, clips: Codes, y: Codes) -> Any:
-        classifier, views = self.pipeline.classifier, self.pipeline.views
-        if self.in_batches:
-            check_unweighted(self.targets)
-            return fit_batches(classifier, views, self.matrix, clips, y, seed=self.seed)
-        groups = None if self.targets.groups is None else self.targets.groups[clips]
-        rows = protected(self.matrix[clips])
-        built = classifier.build(random_state=self.seed)
-        weights = self.targets.weights_of(clips)
-        return fit_rows(self.pipeline, built, rows, protected(y.copy()), groups, weights)
+        built = self.pipeline.classifier.build(random_state=self.seed)
+        options: Any = {"seed": self.seed, "in_batches": self.in_batches}
+        return fit_clips(
+            self.pipeline, built, self.matrix, self.targets, clips, y.copy(), **options
+        )
 
     def _threshold(self, clips: Codes, y: Codes) -> float | None:
         """Return the threshold with the best F1; None for too few clips, or without scores."""

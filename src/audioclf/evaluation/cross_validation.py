@@ -22,16 +22,10 @@ from audioclf.dataset.targets import Targets
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import ProcessEngine, SerialEngine
 from audioclf.evaluation.class_fits import ClassFitter, predict_states
-from audioclf.evaluation.fitting import (
-    check_unweighted,
-    chosen_by,
-    fit_batches,
-    fit_rows,
-    pickled_size,
-)
+from audioclf.evaluation.fitting import chosen_by, fit_clips, pickled_size
 from audioclf.evaluation.memory import FitPlan
 from audioclf.evaluation.ordered_fits import scores_of_ranks
-from audioclf.evaluation.predictions import predict_numbers, predict_rows, protected, spread
+from audioclf.evaluation.predictions import Predictions, predict_numbers, predict_rows, spread
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 
@@ -254,38 +248,28 @@ def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets)
         return _fit_and_predict_states(task, matrix, targets)
     if targets.is_ordered:
         return _fit_and_predict_ranks(task, matrix, targets)
-    if targets.values is not None:
-        return _fit_and_predict_numbers(task, matrix, targets, targets.values)
-    fold, classifier, views = task.fold, task.pipeline.classifier, task.pipeline.views
-    # A class that the training side lacks leaves a gap, which some classifiers refuse.
-    present, y_train = np.unique(targets.codes[fold.train], return_inverse=True)
-    if classifier.only_class() is not None:
-        present, y_train = np.arange(task.n_classes), targets.codes[fold.train]
+    fold, pipeline, y = task.fold, task.pipeline, targets.truth[task.fold.train]
+    classifier, views = pipeline.classifier, pipeline.views
+    present = np.arange(task.n_classes)
+    if not targets.is_numbers and classifier.only_class() is None:
+        # A class that the training side lacks leaves a gap, which some classifiers refuse.
+        present, y = np.unique(y, return_inverse=True)
     estimator = classifier.build(random_state=task.seed)
     with peak_memory_meter() as memory:
         started = time.perf_counter()
-        if task.in_batches:
-            check_unweighted(targets)
-            estimator = fit_batches(classifier, views, matrix, fold.train, y_train, seed=task.seed)
-        else:
-            groups = None if targets.groups is None else targets.groups[fold.train]
-            rows = protected(matrix[fold.train])
-            weights = targets.weights_of(fold.train)
-            estimator = fit_rows(
-                task.pipeline, estimator, rows, protected(y_train), groups, weights
-            )
+        options: Any = {"seed": task.seed, "in_batches": task.in_batches}
+        estimator = fit_clips(pipeline, estimator, matrix, targets, fold.train, y, **options)
         fitted = time.perf_counter()
     begun = time.perf_counter()
-    outputs = predict_rows(
-        views.scorer(classifier.scorer(estimator)),
-        views.to_predict(matrix),
-        fold.test,
-        len(present),
-    )
-    predicted = time.perf_counter()
+    scorer, rows = views.scorer(classifier.scorer(estimator)), views.to_predict(matrix)
+    if targets.is_numbers:
+        outputs = Predictions(predict_numbers(scorer, rows, fold.test), None, "none")
+    else:
+        outputs = predict_rows(scorer, rows, fold.test, len(present))
+    predicted, values = time.perf_counter(), outputs.decision_values
     return FoldResult(
         fold,
-        present[outputs.codes],
+        outputs.codes if targets.is_numbers else present[outputs.codes],
         spread(outputs.scores, present, task.n_classes, absent=0.0),
         outputs.kind,
         fitted - started,
@@ -293,35 +277,7 @@ def _fit_and_predict(task: _Task, matrix: NDArray[np.float32], targets: Targets)
         chosen=chosen_by(estimator),
         model_bytes=pickled_size(estimator) if task.is_sized else None,
         peak_memory=memory.grown,
-        decision_values=spread(outputs.decision_values, present, task.n_classes, absent=-np.inf),
-    )
-
-
-def _fit_and_predict_numbers(
-    task: _Task, matrix: NDArray[np.float32], targets: Targets, values: NDArray[np.float64]
-) -> FoldResult:
-    fold, classifier, views = task.fold, task.pipeline.classifier, task.pipeline.views
-    with peak_memory_meter() as memory:
-        started = time.perf_counter()
-        groups = None if targets.groups is None else targets.groups[fold.train]
-        built = classifier.build(random_state=task.seed)
-        rows, y = protected(matrix[fold.train]), protected(values[fold.train])
-        weights = targets.weights_of(fold.train)
-        estimator = fit_rows(task.pipeline, built, rows, y, groups, weights)
-        fitted = time.perf_counter()
-    begun = time.perf_counter()
-    scorer = views.scorer(classifier.scorer(estimator))
-    predicted = predict_numbers(scorer, views.to_predict(matrix), fold.test)
-    return FoldResult(
-        fold,
-        predicted,
-        None,
-        "none",
-        fitted - started,
-        time.perf_counter() - begun,
-        chosen=chosen_by(estimator),
-        model_bytes=pickled_size(estimator) if task.is_sized else None,
-        peak_memory=memory.grown,
+        decision_values=spread(values, present, task.n_classes, absent=-np.inf),
     )
 
 

@@ -15,6 +15,7 @@ from audioclf.base.errors import ClassifierError
 from audioclf.components.batches import Batches
 from audioclf.components.guard import guard, recorded
 from audioclf.dataset.targets import Targets, Weights
+from audioclf.evaluation.predictions import protected
 from audioclf.evaluation.results import Pipeline
 
 if TYPE_CHECKING:
@@ -67,6 +68,26 @@ def fit_rows(
     return classifier.fit_views(
         estimator, views.stacked(X), views.repeated(y), views.repeated(clips), **passed
     )
+
+
+def fit_clips(
+    pipeline: Fitting,
+    estimator: Any,
+    matrix: Matrix,
+    targets: Targets,
+    clips: Codes,
+    y: NDArray[Any],
+    *,
+    seed: int,
+    in_batches: bool,
+) -> Any:
+    """Fit an estimator, or in batches a new one, on some clips, whose codes or numbers are `y`."""
+    if in_batches:
+        check_unweighted(targets)
+        return fit_batches(pipeline.classifier, pipeline.views, matrix, clips, y, seed=seed)
+    groups = None if targets.groups is None else targets.groups[clips]
+    weights = targets.weights_of(clips)
+    return fit_rows(pipeline, estimator, protected(matrix[clips]), protected(y), groups, weights)
 
 
 def fit_batches(

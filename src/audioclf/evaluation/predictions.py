@@ -20,12 +20,12 @@ ScoreKind = Literal["probability", "decision", "none"]
 
 
 class Predictions(NamedTuple):
-    """Codes [shape=(n_rows,)] and scores [shape=(n_rows, n_classes)] of rows, which sum to 1.
+    """Codes or numbers [shape=(n_rows,)] and scores [(n_rows, n_classes)] of rows, which sum to 1.
 
     Decision values rank rows where the scores saturate; they are None where the scores rank them.
     """
 
-    codes: NDArray[np.intp]
+    codes: NDArray[Any]
     scores: NDArray[np.float64] | None
     kind: ScoreKind
     decision_values: NDArray[np.float64] | None = None
