@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from audioclf.audit.findings import Finding
 from audioclf.audit.shortcuts import probe
+from audioclf.cli.audit import _finding_text
 from tests.conftest import REPO, run_cli, write_config, write_sounds, write_wav, zip_folder
 
 
@@ -49,6 +51,15 @@ def test_findings_that_are_allowed_end_with_0_and_stay_visible(odd_config: Path)
     allowed = [word for name in names for word in ("--allow", name)]
     done = run_cli("audit", odd_config, *allowed, code=0)
     assert "[allowed] silent: 1 clip is silent" in done.stdout
+
+
+def test_doubtful_labels_have_a_column_of_pipelines() -> None:
+    row = {"path": "a.wav", "suggested_score": 0.9, "cells": 2, "of": 3}
+    header, line = _finding_text(
+        Finding("label-doubt", "info", "", "", [row]), allowed=False
+    ).splitlines()[-2:]
+    assert header.split() == ["path", "suggested", "score", "pipelines", "of"]
+    assert line.split() == ["a.wav", "0.9", "2", "3"]
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(toy_config: Path) -> None:

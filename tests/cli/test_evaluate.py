@@ -7,7 +7,9 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -15,6 +17,7 @@ from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.fitting import fit_final
 from audioclf.evaluation.results import Pipeline
 from audioclf.experiment.evaluating import evaluate as evaluating
+from audioclf.experiment.evaluating.reference import curve_of
 from audioclf.experiment.media import begin_plots
 from audioclf.features.extraction import extract
 from audioclf.models.bundle.manifest import Training
@@ -69,7 +72,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("evaluate")
     loader: Any = registry().resolve("loader", "folder")
     dataset = loader(path=write_tones(base / "tones", ("low", "high"), 0)).load()
-    write_model(base / "first" / "model.audioclf", dataset, 16)
+    write_model(base / "first" / "model.audioclf", dataset, 16, name="others")
     write_model(base / "second.audioclf", dataset, 8, abstain_below=0.6)
     few = [clip.id for clip in dataset if int(Path(clip.id).stem[-1]) < 3]
     write_model(base / "fewer.audioclf", dataset.subset(few), 16)
@@ -160,7 +163,7 @@ def test_models_are_compared_in_pairs_and_with_their_cross_validation(
 def test_models_of_one_config_have_a_curve_by_their_training_clips(done: tuple[Done, Path]) -> None:
     result, out = done
     data = json.loads((out / "learning_curve.json").read_text(encoding="utf-8"))
-    (line,) = data["cells"].values()
+    line = data["cells"]["toys"]
     assert [point["training_clips"] for point in line] == [6, 16]
     for point, name in zip(line, ("fewer", "second"), strict=True):
         accuracy = metrics(out)["cells"][name]["metrics"]["accuracy"]
@@ -169,6 +172,29 @@ def test_models_of_one_config_have_a_curve_by_their_training_clips(done: tuple[D
     assert table.splitlines()[1].split()[0] == "6"
     assert "a line for the models of each name" in (out / "report.html").read_text("utf-8")
     assert "accuracy by training clips" in run_cli("compare", out, code=None).stdout
+
+
+@pytest.mark.parametrize(("sizes", "shown"), [((4, 9), [4.0, 9.0]), ((9, 4, 9), None)])
+def test_models_of_one_name_and_as_many_clips_are_no_rounds_of_one_loop(
+    sizes: tuple[int, ...], shown: list[float] | None
+) -> None:
+    estimate = SimpleNamespace(metrics={"accuracy": SimpleNamespace(value=0.5)})
+    models: list[Any] = [
+        SimpleNamespace(
+            name=str(at),
+            model=SimpleNamespace(clips=SimpleNamespace(digests=range(size))),
+            bundle=SimpleNamespace(manifest=SimpleNamespace(name="loop")),
+        )
+        for at, size in enumerate(sizes)
+    ]
+    result: Any = MagicMock(config=SimpleNamespace(metrics=["accuracy"]))
+    result.__getitem__.return_value = estimate
+    curve = curve_of(models, result)
+    assert (curve and [point.training_clips for point in curve.points["loop"]]) == shown
+
+
+def test_a_single_argument_names_what_is_missing() -> None:
+    assert "needs MODEL and DATA, and only 'runs/m' is given" in evaluate("runs/m", code=2).stderr
 
 
 def test_the_page_is_made_again_from_the_folder(done: tuple[Done, Path], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from audioclf.predict.events import EventRule, EventTracker, find_events, no_eve
 from audioclf.predict.inputs import Recording
 from audioclf.predict.lines import scores_for_events
 from audioclf.predict.scoring import Outcome
+from audioclf.predict.settings import read_thresholds
 
 
 def events(scores: list[float], rule: EventRule, hop: float = 1.0) -> list[tuple[float, float]]:
@@ -167,6 +168,19 @@ def test_a_tracker_gives_the_same_events_while_windows_arrive(
     ]
     by_start = sorted(tracked, key=lambda e: (e.start, e.code))
     assert np.allclose([e.mean_score for e in by_start], [e.mean_score for e in found])
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["a=0.4", "0.5", "a=0.6"], "--threshold a=0.6: 0.4 is already that of the class 'a'"),
+        (["0.5", "0.5"], "--threshold 0.5: 0.5 is already that of all classes"),
+    ],
+)
+def test_a_threshold_that_is_given_twice_is_refused(texts: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_thresholds(texts)
+    assert caught.value.message == message
 
 
 def test_each_class_has_a_threshold_of_its_own() -> None:

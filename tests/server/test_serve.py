@@ -35,7 +35,7 @@ from tests.models.making import made
 from tests.predict.making import noise
 from tests.report.test_browser import started_browser
 
-pytest.importorskip("uvicorn", reason="the extra serve is not installed")
+uvicorn = pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 pytestmark = pytest.mark.slow
 
 SR = 8000
@@ -225,6 +225,40 @@ def test_a_body_that_comes_too_slowly_is_refused(limit: str) -> None:
 
     with mock.patch(f"audioclf.server.body.{limit}", 0.05), pytest.raises(TimeoutError):
         asyncio.run(receive())
+
+
+_HEAD = b"GET / HTTP/1.1\r\nHost: a"
+
+
+@pytest.mark.parametrize("sent", [b"", _HEAD, _HEAD + b"\r\n\r\n" + _HEAD])
+def test_a_client_has_to_send_the_head_of_each_request_in_time(sent: bytes) -> None:
+    from uvicorn.server import ServerState
+
+    from audioclf.server.connection import Connection
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.5)  # an answer may take longer than the head of a request
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def talk() -> bytes:
+        config = uvicorn.Config(app, http=Connection, lifespan="off", log_level="error")
+        config.load()
+        state, loop = ServerState(), asyncio.get_running_loop()
+        opened = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
+        async with opened, asyncio.timeout(30):
+            reader, writer = await asyncio.open_connection(*opened.sockets[0].getsockname())
+            writer.write(sent)
+            received = asyncio.ensure_future(reader.read())
+            while not received.done():
+                writer.write(b"a" if sent else b"")  # a byte of the head now and then
+                await asyncio.sleep(0.02)
+            writer.close()
+            return received.result()
+
+    with mock.patch("audioclf.server.connection.SECONDS", 0.2):
+        answer = asyncio.run(talk())
+    assert answer[:12] == (b"HTTP/1.1 204" if sent.count(b"GET") > 1 else b"")
 
 
 def test_the_model_its_numbers_and_its_description(served: Served) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from audioclf.experiment.auditing import AuditReport
 
 MAX_ROWS = 10
+_HEADERS = {"cells": "pipelines"}
+"""Words for keys of rows that keep their first name in files."""
 
 
 def audit(
@@ -84,7 +86,8 @@ def _rows_text(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
     shown = [[_cell_text(value) for value in row.values()] for row in rows[:MAX_ROWS]]
-    table = format_table([key.replace("_", " ") for key in rows[0]], shown, indent=4).split("\n")
+    header = [_HEADERS.get(key) or key.replace("_", " ") for key in rows[0]]
+    table = format_table(header, shown, indent=4).split("\n")
     more = len(rows) - MAX_ROWS
     return [f"  {line}" for line in table] + ([f"  and {more} more"] if more > 0 else [])
 

@@ -41,6 +41,7 @@ def serve(
 
         from audioclf.server.app import Server, make_app
         from audioclf.server.body import Bodies
+        from audioclf.server.connection import SECONDS, Connection
     except ModuleNotFoundError as exc:
         raise EnvironmentMissingError(
             f"serve needs the package {exc.name}", hint="Install audioclf[serve]."
@@ -68,7 +69,8 @@ def serve(
             make_app(server, hosts),
             log_level="error",
             access_log=False,
-            timeout_keep_alive=10,
+            http=Connection,
+            timeout_keep_alive=round(SECONDS),
             server_header=False,
         )
         with suppress(KeyboardInterrupt):  # after an orderly end

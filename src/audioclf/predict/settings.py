@@ -115,7 +115,7 @@ def read_thresholds(texts: Sequence[str]) -> tuple[float | None, dict[str, float
     >>> read_thresholds(["0.5", "a=b=0.4"])
     (0.5, {'a=b': 0.4})
     """
-    every, by_class = None, {}
+    values: dict[str, float] = {}
     for text in texts:
         name, has_name, number = text.rpartition("=")
         value = read_number(number.strip())
@@ -123,11 +123,11 @@ def read_thresholds(texts: Sequence[str]) -> tuple[float | None, dict[str, float
             raise ConfigError(
                 f"--threshold {text}: expected a number from 0 to 1, or CLASS=NUMBER for one class"
             )
-        if has_name:
-            by_class[name] = value
-        else:
-            every = value
-    return every, by_class
+        if name in values:
+            whose = f"the class {name!r}" if has_name else "all classes"
+            raise ConfigError(f"--threshold {text}: {values[name]:g} is already that of {whose}")
+        values[name] = value
+    return values.pop("", None), values
 
 
 def class_thresholds(

@@ -71,18 +71,23 @@ def curve_of(models: Sequence[NamedModel], result: RunResult) -> LearningCurve |
     """Return the main metric by the training clips of models, a line for those of each name.
 
     The name is that of their config, as of the rounds of one loop. None where no two models of a
-    name have different numbers of training clips.
+    name have different numbers of training clips. A name with two models of as many clips has no
+    line: they are no rounds of one loop.
     """
-    metric, lines = result.config.metrics[0], dict[str, dict[int, CurvePoint]]()
+    metric, lines = result.config.metrics[0], dict[str, list[CurvePoint]]()
     for each in models:
         value, clips = result[each.name].metrics[metric], each.model.clips
         if clips is not None and value is not None and math.isfinite(value.value):
             n = len(clips.digests)
             point = CurvePoint(float(n), float(n), is_whole=False, estimate=value)
-            lines.setdefault(each.bundle.manifest.name, {})[n] = point
-    if max(map(len, lines.values()), default=0) < 2:
+            lines.setdefault(each.bundle.manifest.name, []).append(point)
+    points = {
+        name: tuple(sorted(line, key=lambda point: point.training_clips))
+        for name, line in lines.items()
+        if len({point.training_clips for point in line}) == len(line)
+    }
+    if max(map(len, points.values()), default=0) < 2:
         return None
-    points = {name: tuple(line[n] for n in sorted(line)) for name, line in lines.items()}
     return LearningCurve(metric, 0, 0, points)
 
 
