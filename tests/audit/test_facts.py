@@ -104,6 +104,21 @@ def test_times_before_and_after_a_sound() -> None:
     assert found["duration_s"] == pytest.approx(1.8)
 
 
+@pytest.mark.parametrize(("seconds", "sr"), [(0.3, 8000), (0.9, 8000), (0.3, 22050)])
+def test_the_decay_of_a_sound_that_dies_away_is_its_reverberation_time(
+    seconds: float, sr: int
+) -> None:
+    times = np.arange(sr // 2) / sr
+    dying = 10 ** (-3 / seconds * times) * np.sin(2 * np.pi * 500 * times)
+    assert facts_of(dying, sr)["decay_s"] == pytest.approx(seconds, rel=0.05)
+
+
+def test_no_decay_is_measured_in_steady_sound_noise_or_a_short_clip() -> None:
+    falls = noise(0.5) * 10 ** (-10 * np.arange(4000) / SR)
+    for y in (noise(1.0), falls + noise(0.5, level=0.02), falls[:1300]):
+        assert facts_of(y)["decay_s"] == 0
+
+
 def test_facts_come_with_the_features_in_one_pass_and_from_the_cache(
     sounds_zip: Path, tmp_path: Path
 ) -> None:

@@ -169,7 +169,7 @@ def write_equals(
 
 
 def sound_facts(extraction: Extraction) -> NDArray[np.float32] | None:
-    """Return level, noise floor and bandwidth of each clip, if the audits have measured them."""
+    """Return the facts of `SoundRange` of each clip, if the audits have measured them."""
     if FACTS not in extraction.matrices:
         return None
     return extraction.matrices[FACTS][:, [COLUMN[name] for name in SOUND_FACTS]]

@@ -23,7 +23,7 @@ from audioclf.base.errors import DecodeError, FeatureError
 from audioclf.base.progress import Progress
 from audioclf.evaluation.class_fits import OneFitPerClass
 from audioclf.evaluation.predictions import ViewAverage
-from audioclf.models.bundle.sound_range import FACTS
+from audioclf.models.bundle.sound_range import FACTS, typical
 from audioclf.models.windows import BATCH, Cutting, Piece, pieces
 from audioclf.predict.inputs import Recording
 
@@ -181,8 +181,8 @@ class _Scorer:
         clips = self.shared.model.clips
         for unfinished in self.outcomes:
             if clips is not None and clips.sound is not None and unfinished.facts:
-                median = np.median(unfinished.facts, axis=0)
-                unfinished.outcome.outside = tuple(clips.sound.outside(median))
+                facts = typical(unfinished.facts)
+                unfinished.outcome.outside = tuple(clips.sound.outside(facts))
         return [unfinished.finished(self.shared.model.sr) for unfinished in self.outcomes]
 
     def _pieces(self, outcome: Outcome) -> Iterator[Piece]:
@@ -220,7 +220,7 @@ class _Scorer:
         self.outcomes[-1].offset = offset
 
     def _measure(self, unfinished: _Unfinished, piece: Piece) -> None:
-        """Measure the level, noise floor and bandwidth of some windows, most of them early."""
+        """Measure the facts of some windows, most of them early."""
         clips, n = self.shared.model.clips, unfinished.cut
         if clips is None or clips.sound is None or (n > _MEASURED and n & (n - 1)):
             return

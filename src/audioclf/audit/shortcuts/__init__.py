@@ -171,6 +171,8 @@ def _tables(
     tables: dict[Kind, list[Column]] = {"format": list(_format_columns(dataset, formats))}
     for column, fact in enumerate(FACTS):
         values = facts[:, column].astype(np.float64)
+        if fact.name == "decay_s" and values.any():  # a clip without one gets the typical value
+            values[values == 0] = np.median(values[values > 0])
         if np.ptp(values) > 0:
             tables.setdefault(fact.kind, []).append(Column(fact.name, False, values))
     yield from ((kind, columns) for kind, columns in tables.items() if columns)
@@ -199,6 +201,7 @@ _KEYS = {
     "peak_db": f"peak_db: {_GAIN}",
     "clipped": "clipped: `augment: [{type: clipping}]`",
     "dc_offset": "dc_offset: `fmin: 50` in `mel` or `mfcc`",
+    "decay_s": "decay_s: `augment: [{type: reverb}]`",
     "zeros": f"zeros: {_HISS}",
     "flat": f"flat: {_HISS}",
     "noise_floor_db": "noise_floor_db: `augment: [{type: background, path: NOISE}]`",

@@ -5,6 +5,11 @@ extracted with the features, from the same decoding and with the same cache.
 
 Levels are in dB relative to full scale (dBFS) and at least `FLOOR_DB`, times in s, frequencies in
 Hz. The waveform is that of the run: mixed down, resampled, cut.
+
+After the end of a sound, its level falls by 60 dB in the reverberation time of the room, and that
+is the steepest fall in a clip if the sounds themselves end faster (Ratnam et al. 2003, *J. Acoust.
+Soc. Am.* 114, 2877-2892). It is measured on the differences of successive samples, which weaken
+hum, and only where noise does not end it early: see `RANGE_DB`.
 """
 
 from __future__ import annotations
@@ -43,6 +48,16 @@ SILENCE_DB = 30.0
 BANDWIDTH_DB = 60.0
 """Largest distance of the highest frequency below the strongest."""
 
+RANGE_DB = 25.0
+"""Least distance of the 10th percentile of the level from the loudest frame to measure a decay."""
+
+_DECAY_FRAME = 0.012
+"""Frames of the decay, in s."""
+_SLOPE = np.arange(3.0, -4.0, -1.0) / 28
+"""Weights of seven levels, to convolve with them: the slope of their regression line."""
+_LOUD_DB = 20.0
+"""Largest distance of the start of a decay from the loudest frame."""
+
 _FRAME = 512
 _WINDOW = np.hanning(_FRAME).astype(np.float32)
 _EDGE = 256
@@ -70,6 +85,11 @@ FACTS: tuple[Fact, ...] = (
     Fact("clipped", "recording", "share of samples at full scale"),
     Fact("noise_floor_db", "recording", "10th percentile of the level of frames of 512 samples"),
     Fact("bandwidth_hz", "recording", "highest frequency within 60 dB of the strongest"),
+    Fact(
+        "decay_s",
+        "recording",
+        "reverberation: time for 60 dB at the steepest fall of the level; 0 if not measurable",
+    ),
     Fact("zeros", "recording", "share of samples that are exactly 0"),
     Fact("flat", "recording", "share of samples that equal the one before"),
     Fact("duration_s", "timing", "length of what was decoded"),
@@ -103,6 +123,7 @@ class AuditFacts(Featurizer):
             "clipped": _share(magnitude >= FULL_SCALE) if peak >= FULL_SCALE else 0.0,
             "noise_floor_db": _db(_tenth(levels)),
             "bandwidth_hz": _bandwidth(frames, sr),
+            "decay_s": decay_seconds(y, sr),
             "zeros": 1.0 - np.count_nonzero(y) / n_samples,
             "flat": _share(np.abs(np.diff(_inside(y))) < _FLAT),
             "duration_s": n_samples / sr,
@@ -172,6 +193,26 @@ def _bandwidth(frames: Waveform, sr: int) -> float:
         return 0.0
     highest = np.flatnonzero(power >= power.max() * 10.0 ** (-BANDWIDTH_DB / 10.0))[-1]
     return min(sr / 2.0, (float(highest) + 0.5) * sr / _FRAME)
+
+
+def decay_seconds(y: Waveform, sr: int) -> float:
+    """Return the time for 60 dB at the steepest fall of the level over 84 ms; 0 if not measurable.
+
+    It is so if the clip has fewer than 14 frames, no fall, or levels within `RANGE_DB`.
+    """
+    size = max(1, round(_DECAY_FRAME * sr))
+    n_frames = (len(y) - 1) // size
+    if n_frames < 2 * len(_SLOPE):
+        return 0.0
+    frames = np.diff(y[: n_frames * size + 1]).reshape(n_frames, size)
+    powers = np.einsum("ij,ij->i", frames, frames)
+    levels = 10.0 * np.log10(np.maximum(powers, size * np.float32(_FLAT**2)))
+    loudest = float(levels.max())
+    if loudest - _tenth(levels) < RANGE_DB:
+        return 0.0
+    slopes = np.convolve(levels, _SLOPE, "valid")
+    fall = -float(slopes[levels[: len(slopes)] > loudest - _LOUD_DB].min(initial=0.0))
+    return 60.0 * size / sr / fall if fall > 0.0 else 0.0
 
 
 @lru_cache(maxsize=256)

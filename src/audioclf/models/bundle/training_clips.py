@@ -37,7 +37,7 @@ class TrainingClips:
 
     The key has at most 64 bytes. The `digests` of features, and the `files`, which bundles written
     before lack, are sorted. `seconds` are the 5th, 50th and 95th percentile of the lengths, or None
-    if unknown. `sound` are the ranges of level, noise floor and bandwidth, None if not audited.
+    if unknown. `sound` are the ranges of level, noise floor and the like, None if not audited.
     """
 
     key: bytes
