@@ -184,8 +184,8 @@ def slow(components: list[Component]) -> list[Any]:
     return [pytest.param(component, marks=pytest.mark.slow) for component in components]
 
 
-# One test for all checks of a component: as tests of their own, a thousand checks would take longer to
-# begin and end than to run.
+# One test for all checks of a component: as tests of their own, a thousand checks would take
+# longer to begin and end than to run.
 @pytest.mark.parametrize(
     "component", [*LOADERS, *FEATURIZERS, *AUGMENTERS, *QUICK, *slow(SLOW)], ids=component_id
 )
