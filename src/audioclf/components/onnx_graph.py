@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    Shape = Sequence[int | str] | None
+
 OPSET = 17
 """Version of the operators: ONNX Runtime supports it since 1.12."""
+
+IR_VERSION = 8
+"""Version of the format: that of opset 17."""
 
 _TO_THE_END = (1 << 63) - 1
 
@@ -119,13 +125,53 @@ class OnnxGraph:
                 what = f"the operators of its model cannot become those of version {OPSET}"
                 raise NotInOnnxError(what) from exc
         prefix = f"model_{len(self.nodes)}_"
+        self.inserted(model, inputs, prefix)
+        return prefix + output
+
+    def inserted(self, model: Any, inputs: Mapping[str, str], prefix: str) -> list[str]:
+        """Add the nodes of an `onnx.ModelProto`, and return the names of its outputs.
+
+        `inputs` names the value for each of its inputs; the prefix is that of all its names.
+        """
+        import onnx
+
         inner = onnx.compose.add_prefix(model, prefix).graph
         values = {prefix + name: value for name, value in inputs.items()}
         for node in inner.node:
             node.input[:] = [values.get(name, name) for name in node.input]
         self.nodes += inner.node
         self.constants += inner.initializer
-        return prefix + output
+        return [output.name for output in inner.output]
+
+    def to_model(
+        self,
+        inputs: Mapping[str, tuple[str, Shape]],
+        outputs: Mapping[str, tuple[str, str, Shape]],
+        opsets: Mapping[str, int] = MappingProxyType({"": OPSET}),
+    ) -> Any:
+        """Return the graph as `onnx.ModelProto`.
+
+        `inputs` are types and shapes by name, `outputs` values, types and shapes; lengths are
+        numbers or names, and a shape None is unknown. `opsets` are the versions of the operators.
+        """
+        import numpy as np
+        from onnx import helper
+
+        def info(name: str, dtype: Any, shape: Any) -> Any:
+            kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+            return helper.make_tensor_value_info(name, kind, shape)
+
+        for name, (value, *_) in outputs.items():
+            self.nodes.append(helper.make_node("Identity", [value], [name]))
+        graph = helper.make_graph(
+            self.nodes,
+            "audioclf",
+            [info(name, *kind) for name, kind in inputs.items()],
+            [info(name, *kind) for name, (_, *kind) in outputs.items()],
+            self.constants,
+        )
+        imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+        return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
 
 
 class NotInOnnxError(Exception):

@@ -6,34 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
 
-
-class _Nodes:
-    """Nodes and constants of a graph."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def add(self, kind: str, *inputs: Any, output: str = "", **attributes: Any) -> str:
-        """Add a node; inputs that are no names become constants. Return the name of its output."""
-        names = [each if isinstance(each, str) else self._constant(each) for each in inputs]
-        output = output or f"node_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, names, [output], **attributes))
-        return output
-
-    def cast(self, value: str, to: int, output: str = "") -> str:
-        return self.add("Cast", value, output=output, to=to)
-
-    def rounded(self, value: str) -> str:
-        """Round to 32 bits, as scikit-learn does after each step of the scaler."""
-        return self.cast(self.cast(value, TensorProto.FLOAT), TensorProto.DOUBLE)
-
-    def _constant(self, value: Any) -> str:
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
+from audioclf.plugin import OnnxGraph
 
 
 def to_onnx(estimator: Any, n_columns: int, opsets: Mapping[str, int]) -> Any:
@@ -43,43 +17,54 @@ def to_onnx(estimator: Any, n_columns: int, opsets: Mapping[str, int]) -> Any:
     less the highest of the row, which their softmax does not change.
     """
     scaler, model = (step for _, step in estimator.steps)
-    graph = _Nodes()
-    centered = graph.add("Sub", graph.cast("features", TensorProto.DOUBLE), scaler.mean_)
-    scaled = graph.add("Div", graph.rounded(centered), scaler.scale_)
-    product = graph.add("MatMul", graph.rounded(scaled), model.coef_.T.astype(np.float64))
-    decision = graph.add("Add", product, model.intercept_.astype(np.float64))
+    graph = OnnxGraph()
+    centered = graph.op("Sub", graph.cast("features", np.float64), _number(graph, scaler.mean_))
+    scaled = graph.op("Div", _rounded(graph, centered), _number(graph, scaler.scale_))
+    product = graph.op("MatMul", _rounded(graph, scaled), _number(graph, model.coef_.T))
+    decision = graph.op("Add", product, _number(graph, model.intercept_))
     is_binary = len(model.classes_) == 2
     if is_binary:
-        above = graph.cast(graph.add("Greater", decision, 0.0), TensorProto.INT64)
-        graph.add("Reshape", above, np.array([-1]), output="label")
-        decision = graph.add("Concat", graph.add("Neg", decision), decision, axis=1)
+        above = graph.cast(graph.op("Greater", decision, _number(graph, 0.0)), np.int64)
+        label = graph.reshape(above, [-1])
+        decision = graph.op("Concat", graph.op("Neg", decision), decision, axis=1)
     else:
-        graph.add("ArgMax", decision, axis=1, keepdims=0, output="label")
-        highest = graph.add("ReduceMax", decision, axes=[1], keepdims=1)
+        label = graph.op("ArgMax", decision, axis=1, keepdims=0)
+        highest = graph.op("ReduceMax", decision, axes=[1], keepdims=1)
     if model.loss == "log_loss":
-        rest = graph.add("Exp", graph.add("Neg", graph.add("Abs", decision)))
-        log1p = graph.add("Log", graph.add("Add", rest, 1.0))
-        logs = graph.add("Sub", graph.add("Min", decision, 0.0), log1p)
-        values = graph.add("Exp", logs) if is_binary else graph.add("Softmax", logs, axis=1)
+        rest = graph.op("Exp", graph.op("Neg", graph.op("Abs", decision)))
+        log1p = graph.op("Log", graph.op("Add", rest, _number(graph, 1.0)))
+        logs = graph.op("Sub", graph.op("Min", decision, _number(graph, 0.0)), log1p)
+        values = graph.op("Exp", logs) if is_binary else graph.op("Softmax", logs, axis=1)
     elif model.loss == "modified_huber":
         values = _modified_huber(graph, decision)
     else:
-        values = decision if is_binary else graph.add("Sub", decision, highest)
-    graph.cast(values, TensorProto.FLOAT, output="scores")
-    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n_rows", n_columns])
-    outputs = [
-        helper.make_tensor_value_info("label", TensorProto.INT64, ["n_rows"]),
-        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n_rows", len(model.classes_)]),
-    ]
-    made = helper.make_graph(graph.nodes, "sgd", [features], outputs, graph.constants)
-    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
-    return helper.make_model(made, opset_imports=imports, ir_version=8)
+        values = decision if is_binary else graph.op("Sub", decision, highest)
+    scores = graph.cast(values, np.float32)
+    return graph.to_model(
+        {"features": ("float32", ["n_rows", n_columns])},
+        {
+            "label": (label, "int64", ["n_rows"]),
+            "scores": (scores, "float32", ["n_rows", len(model.classes_)]),
+        },
+        opsets,
+    )
 
 
-def _modified_huber(graph: _Nodes, decision: str) -> str:
+def _number(graph: OnnxGraph, value: Any) -> str:
+    return graph.constant(value, np.float64)
+
+
+def _rounded(graph: OnnxGraph, value: str) -> str:
+    """Round to 32 bits, as scikit-learn does after each step of the scaler."""
+    return graph.cast(graph.cast(value, np.float32), np.float64)
+
+
+def _modified_huber(graph: OnnxGraph, decision: str) -> str:
     """Normalize the clipped decision values; where all are 0, take the softmax."""
-    shares = graph.add("Div", graph.add("Add", graph.add("Clip", decision, -1.0, 1.0), 1.0), 2.0)
-    total = graph.add("ReduceSum", shares, np.array([1]), keepdims=1)
-    vanished = graph.add("Equal", total, 0.0)
-    normalized = graph.add("Div", shares, graph.add("Where", vanished, 1.0, total))
-    return graph.add("Where", vanished, graph.add("Softmax", decision, axis=1), normalized)
+    zero, one, two = (_number(graph, value) for value in (0.0, 1.0, 2.0))
+    clipped = graph.op("Clip", decision, _number(graph, -1.0), one)
+    shares = graph.op("Div", graph.op("Add", clipped, one), two)
+    total = graph.op("ReduceSum", shares, graph.constant([1], np.int64), keepdims=1)
+    vanished = graph.op("Equal", total, zero)
+    normalized = graph.op("Div", shares, graph.op("Where", vanished, one, total))
+    return graph.op("Where", vanished, graph.op("Softmax", decision, axis=1), normalized)

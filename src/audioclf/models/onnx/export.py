@@ -176,6 +176,7 @@ def _candidates(bundle: Bundle) -> Iterator[Any]:
                 manifest,
                 sign=sign,
                 is_first_of_ties=is_first_of_ties,
+                opsets=OPSETS,
             )
 
 

@@ -13,26 +13,10 @@ from audioclf.evaluation.class_fits import ClassColumn, OneFitPerClass
 from audioclf.models.calibration.maps import FLOOR, AnyMap
 from audioclf.models.calibration.records import Sigmoid
 from audioclf.models.onnx.names import INPUT, LABEL, LABELS, SCORES
-from audioclf.models.onnx.scores import TIE
+from audioclf.models.onnx.scores import TIE, first_of_ties, inserted
 
 if TYPE_CHECKING:
     from audioclf.models.bundle.manifest import Manifest
-
-IR_VERSION = 8
-"""Version of the format: that of opset 17."""
-
-
-def inserted(graph: OnnxGraph, model: Any, value: str, prefix: str) -> list[str]:
-    """Add the nodes of a model whose input is a value, and return the names of its outputs."""
-    import onnx
-
-    inner = onnx.compose.add_prefix(model, prefix).graph
-    (inner_input,) = inner.input
-    for node in inner.node:
-        node.input[:] = [value if name == inner_input.name else name for name in node.input]
-    graph.nodes += inner.node
-    graph.constants += inner.initializer
-    return [output.name for output in inner.output]
 
 
 def graph_of_fits(
@@ -49,40 +33,25 @@ def graph_of_fits(
     of ordered classes is the position of one. `sign` is the order of the two columns of decision
     values.
     """
-    from onnx import TensorProto, helper
-
     graph = OnnxGraph()
     columns = _columns(graph, fits, manifest, converted, sign)
     if manifest.ordered is not None:
         columns = _of_ranks(graph, columns)
-    n_classes = len(manifest.classes)
     scores = graph.op("Concat", *columns, axis=1)
+    shape: list[int | str] = ["n_rows", len(manifest.classes)]
     if manifest.several is not None:
         if manifest.calibration is not None:
             scores = _calibrated(graph, scores, manifest.calibration.mapping)
         least = graph.constant(np.array(manifest.several.thresholds) - TIE)
-        name, label = LABELS, graph.op("GreaterOrEqual", scores, least)
-        label, shape = graph.cast(label, np.int64), ["n_rows", n_classes]
+        states = graph.cast(graph.op("GreaterOrEqual", scores, least), np.int64)
+        label = {LABELS: (states, "int64", shape)}
     else:
-        highest = graph.op("ReduceMax", scores, axes=[1], keepdims=1)
-        is_top = graph.op("GreaterOrEqual", scores, graph.op("Sub", highest, graph.constant(TIE)))
-        name, label = LABEL, graph.op("ArgMax", graph.cast(is_top, np.float32), axis=1, keepdims=0)
-        shape = ["n_rows"]
-    for value, output in ((label, name), (scores, SCORES)):
-        graph.nodes.append(helper.make_node("Identity", [value], [output]))
-    tensor = helper.make_tensor_value_info
-    whole = helper.make_graph(
-        graph.nodes,
-        "audioclf",
-        [tensor(INPUT, TensorProto.FLOAT, ["n_rows", manifest.features.width])],
-        [
-            tensor(name, TensorProto.INT64, shape),
-            tensor(SCORES, TensorProto.FLOAT, ["n_rows", n_classes]),
-        ],
-        graph.constants,
+        label = {LABEL: (first_of_ties(graph, scores), "int64", shape[:1])}
+    return graph.to_model(
+        {INPUT: ("float32", ["n_rows", manifest.features.width])},
+        {**label, SCORES: (scores, "float32", shape)},
+        opsets,
     )
-    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
-    return helper.make_model(whole, opset_imports=imports, ir_version=IR_VERSION)
 
 
 def _columns(
@@ -103,7 +72,7 @@ def _columns(
         is_shared = isinstance(part, ClassColumn)
         owner, place = (part.estimator, part.code) if is_shared else (part, 1)
         if id(owner) not in scores:
-            value = inserted(graph, converted(owner), INPUT, f"fit{code}_")[1]
+            value = inserted(graph, converted(owner), f"fit{code}_")[1]
             if isinstance(getattr(owner, "classes_", ()), list):  # (n_classes, n_rows, 2)
                 value = graph.op("Gather", value, graph.constant(1, np.int64), axis=2)
                 value = graph.op("Transpose", value, perm=[1, 0])

@@ -5,138 +5,111 @@ They compute `scores_of_rows` and `calibrated` in 32-bit floats.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from audioclf.components.onnx_graph import OnnxGraph
 from audioclf.models.bundle.manifest import Manifest
 from audioclf.models.calibration.maps import FLOOR
-from audioclf.models.calibration.records import Isotonic, Sigmoid, Temperature
-from audioclf.models.onnx.names import LABEL, SCORES
+from audioclf.models.calibration.records import Isotonic, Sigmoid
+from audioclf.models.onnx.names import INPUT, LABEL, SCORES
 from audioclf.models.refusal import RefusedError
 
 TIE = 1e-6
 """Scores that differ by no more are equal; ONNX adds up in 32 bits."""
 
 
-def with_scores(model: Any, manifest: Manifest, *, sign: float, is_first_of_ties: bool) -> Any:
+def with_scores(
+    converted: Any,
+    manifest: Manifest,
+    *,
+    sign: float,
+    is_first_of_ties: bool,
+    opsets: Mapping[str, int],
+) -> Any:
     """Return a converted estimator whose outputs are `label` and `scores`.
 
     Its own outputs are codes and probabilities or decision values. `sign` is the order of the two
     columns of decision values for two classes. If `is_first_of_ties`, the label is the first class
     whose score is the highest up to rounding. `RefusedError` if the calibration is not exported.
     """
-    from onnx import TensorProto, helper
-
-    label, scores = _renamed_outputs(model.graph)
-    graph = _Graph(scores)
+    graph = OnnxGraph()
+    label, scores = inserted(graph, converted, "estimator_")
     if manifest.scores == "decision":
         if len(manifest.classes) == 2:  # the columns are the decision value and its negative
-            graph.at = graph.add("Mul", graph.at, graph.number(sign / 2))
-        graph.at = graph.add("Softmax", graph.at, axis=1)
-        _agree(graph, label, len(manifest.classes))
+            scores = graph.op("Mul", scores, graph.constant(sign / 2))
+        scores = _agreeing(graph, label, graph.op("Softmax", scores, axis=1), len(manifest.classes))
     elif is_first_of_ties:
-        highest = graph.add("ReduceMax", graph.at, axes=[1], keepdims=1)
-        is_top = graph.add("GreaterOrEqual", graph.at, graph.add("Sub", highest, graph.number(TIE)))
-        label = graph.add(
-            "ArgMax", graph.add("Cast", is_top, to=TensorProto.FLOAT), axis=1, keepdims=0
-        )
+        label = first_of_ties(graph, scores)
     if manifest.calibration is not None:
-        _calibrate(graph, manifest)
-        label = graph.add("ArgMax", graph.at, axis=1, keepdims=0)
-    graph.add("Identity", graph.at, name=SCORES)
-    graph.add("Identity", label, name=LABEL)
-    del model.graph.output[:]
-    model.graph.node.extend(graph.nodes)
-    model.graph.initializer.extend(graph.constants)
-    shape = ["n_rows", len(manifest.classes)]
-    model.graph.output.extend(
-        [
-            helper.make_tensor_value_info(LABEL, TensorProto.INT64, ["n_rows"]),
-            helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, shape),
-        ]
+        scores = _calibrated(graph, scores, manifest)
+        label = graph.op("ArgMax", scores, axis=1, keepdims=0)
+    return graph.to_model(
+        {INPUT: ("float32", ["n_rows", manifest.features.width])},
+        {
+            LABEL: (label, "int64", ["n_rows"]),
+            SCORES: (scores, "float32", ["n_rows", len(manifest.classes)]),
+        },
+        opsets,
     )
-    return model
 
 
-def _renamed_outputs(graph: Any) -> tuple[str, str]:
-    """Rename the outputs, so that the final names are free, and return the new names."""
-    names = {output.name: f"estimator_{number}" for number, output in enumerate(graph.output)}
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-    label, scores = names.values()
-    return label, scores
+def inserted(graph: OnnxGraph, converted: Any, prefix: str) -> list[str]:
+    """Add a converted estimator for the rows of features, and return its outputs."""
+    (features,) = converted.graph.input
+    return graph.inserted(converted, {features.name: INPUT}, prefix)
 
 
-class _Graph:
-    """A chain of nodes; `at` is the output of the last one."""
-
-    def __init__(self, at: str) -> None:
-        self.at = at
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def add(self, kind: str, *inputs: str, name: str = "", **attributes: Any) -> str:
-        from onnx import helper
-
-        output = name or f"audioclf_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
-        return output
-
-    def number(self, value: Any, dtype: Any = np.float32) -> str:
-        from onnx import numpy_helper
-
-        name = f"audioclf_constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=dtype), name))
-        return name
+def first_of_ties(graph: OnnxGraph, scores: str) -> str:
+    """Return the code of the first class whose score is the highest up to rounding."""
+    highest = graph.op("ReduceMax", scores, axes=[1], keepdims=1)
+    is_top = graph.op("GreaterOrEqual", scores, graph.op("Sub", highest, graph.constant(TIE)))
+    return graph.op("ArgMax", graph.cast(is_top, np.float32), axis=1, keepdims=0)
 
 
-def _agree(graph: _Graph, label: str, n_classes: int) -> None:
+def _agreeing(graph: OnnxGraph, label: str, scores: str, n_classes: int) -> str:
     """Exchange the scores of the label and of the class with the highest one, as `predicted`."""
-    top = graph.add("ArgMax", graph.at, axis=1, keepdims=0)
-    column, ends = graph.number([1], np.int64), graph.number([0, 1])
-    depth = graph.number([n_classes], np.int64)
+    top = graph.op("ArgMax", scores, axis=1, keepdims=0)
+    column, ends = graph.constant([1], np.int64), graph.constant([0, 1])
+    depth = graph.constant([n_classes], np.int64)
     (own, own_flag), (highest, top_flag) = (
         (
-            graph.add("GatherElements", graph.at, graph.add("Unsqueeze", codes, column), axis=1),
-            graph.add("OneHot", codes, depth, ends),
+            graph.op("GatherElements", scores, graph.op("Unsqueeze", codes, column), axis=1),
+            graph.op("OneHot", codes, depth, ends),
         )
         for codes in (label, top)
     )
-    gap = graph.add("Sub", highest, own)
-    raised = graph.add("Mul", gap, graph.add("Sub", own_flag, top_flag))
-    graph.at = graph.add("Add", graph.at, raised)
+    gap = graph.op("Sub", highest, own)
+    return graph.op("Add", scores, graph.op("Mul", gap, graph.op("Sub", own_flag, top_flag)))
 
 
-def _calibrate(graph: _Graph, manifest: Manifest) -> None:
+def _calibrated(graph: OnnxGraph, scores: str, manifest: Manifest) -> str:
     assert manifest.calibration is not None
     mapping = manifest.calibration.mapping
     if isinstance(mapping, Isotonic):
         what = "an isotonic calibration is not written as ONNX"
         raise RefusedError("score", what, hint="Train with `calibrate: sigmoid` or `temperature`.")
-    if isinstance(mapping, Temperature):
-        logs = graph.add("Log", graph.add("Max", graph.at, graph.number(FLOOR)))
-        scaled = graph.add("Div", logs, graph.number(mapping.temperature))
-        graph.at = graph.add("Softmax", scaled, axis=1)
-    else:
-        _sigmoid(graph, mapping, len(manifest.classes))
+    if isinstance(mapping, Sigmoid):
+        return _sigmoid(graph, scores, mapping, len(manifest.classes))
+    logs = graph.op("Log", graph.op("Max", scores, graph.constant(FLOOR)))
+    scaled = graph.op("Div", logs, graph.constant(mapping.temperature))
+    return graph.op("Softmax", scaled, axis=1)
 
 
-def _sigmoid(graph: _Graph, mapping: Sigmoid, n_classes: int) -> None:
-    scores = graph.at
+def _sigmoid(graph: OnnxGraph, scores: str, mapping: Sigmoid, n_classes: int) -> str:
     # The sum of the other classes is more precise than `1 - score` near 1.
-    rest = graph.add("MatMul", scores, graph.number(1 - np.eye(n_classes)))
+    rest = graph.op("MatMul", scores, graph.constant(1 - np.eye(n_classes)))
     if n_classes == 2:
-        last = graph.number([1], np.int64)
-        scores, rest = (graph.add("Gather", each, last, axis=1) for each in (scores, rest))
-    ends = graph.number(FLOOR), graph.number(1 - FLOOR)
-    logs = [graph.add("Log", graph.add("Clip", each, *ends)) for each in (scores, rest)]
-    steep = graph.add("Mul", graph.add("Sub", *logs), graph.number(mapping.slopes))
-    curves = graph.add("Sigmoid", graph.add("Add", steep, graph.number(mapping.intercepts)))
+        last = graph.constant([1], np.int64)
+        scores, rest = (graph.op("Gather", each, last, axis=1) for each in (scores, rest))
+    ends = graph.constant(FLOOR), graph.constant(1 - FLOOR)
+    logs = [graph.op("Log", graph.op("Clip", each, *ends)) for each in (scores, rest)]
+    steep = graph.op("Mul", graph.op("Sub", *logs), graph.constant(mapping.slopes))
+    curves = graph.op("Sigmoid", graph.op("Add", steep, graph.constant(mapping.intercepts)))
     if n_classes == 2:
-        first = graph.add("Sub", graph.number(1.0), curves)
-        graph.at = graph.add("Concat", first, curves, axis=1)
-        return
-    total = graph.add("ReduceSum", curves, graph.number([1], np.int64), keepdims=1)
-    graph.at = graph.add("Div", curves, total)
+        first = graph.op("Sub", graph.constant(1.0), curves)
+        return graph.op("Concat", first, curves, axis=1)
+    total = graph.op("ReduceSum", curves, graph.constant([1], np.int64), keepdims=1)
+    return graph.op("Div", curves, total)

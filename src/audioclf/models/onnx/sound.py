@@ -12,8 +12,7 @@ import numpy as np
 from audioclf.base.errors import DecodeError, FeatureError, ModelError
 from audioclf.components.onnx_graph import NotInOnnxError, OnnxGraph
 from audioclf.models.bundle.self_check import probe_signal
-from audioclf.models.onnx.export import OPSETS, to_onnx
-from audioclf.models.onnx.fits import IR_VERSION, inserted
+from audioclf.models.onnx.export import to_onnx
 from audioclf.models.onnx.names import (
     CHECK_SCORES,
     DIFFERENCE,
@@ -86,7 +85,8 @@ def stored_graph(bundle: Bundle, *, trims: bool = True) -> bytes:
         return content
     model, graph = onnx.load_from_string(content), OnnxGraph()
     y = graph.part(WAVEFORM, 0, used.start, used.stop)
-    for name, output in zip(inserted(graph, model, y, "all_"), model.graph.output, strict=True):
+    names = graph.inserted(model, {WAVEFORM: y}, "all_")
+    for name, output in zip(names, model.graph.output, strict=True):
         graph.nodes.append(helper.make_node("Identity", [name], [output.name]))
     for field, items in (("node", graph.nodes), ("initializer", graph.constants)):
         model.graph.ClearField(field)
@@ -122,32 +122,24 @@ def _noted(content: bytes, key: str, value: str) -> bytes:
 def _with_sound(bundle: Bundle, from_features: bytes, used: slice) -> bytes:
     """Return the graph from the waveform on, which ends with the graph from features on."""
     import onnx
-    from onnx import TensorProto, helper
+    from onnx import helper
 
     model = onnx.load_from_string(from_features)
     metadata = {item.key: item.value for item in model.metadata_props}
-    graph = OnnxGraph()
+    graph, is_several = OnnxGraph(), bundle.model.is_several
     row = _row(graph, bundle, used)
-    label, scores = inserted(graph, model, row, _OF_FEATURES)
+    label, scores = graph.inserted(model, {INPUT: row}, _OF_FEATURES)
     first = graph.constant([0], np.int64)
-    label_name = LABELS if bundle.model.is_several else LABEL
-    for name, value in {label_name: label, SCORES: scores, INPUT: row}.items():
-        graph.nodes.append(helper.make_node("Squeeze", [value, first], [name]))
+    label, scores, features = (graph.op("Squeeze", each, first) for each in (label, scores, row))
     n_classes, width = len(bundle.manifest.classes), bundle.manifest.features.width
-    label_shape = [n_classes] if bundle.model.is_several else []
-    whole = helper.make_graph(
-        graph.nodes,
-        "audioclf",
-        [helper.make_tensor_value_info(WAVEFORM, TensorProto.FLOAT, ["n_samples"])],
-        [
-            helper.make_tensor_value_info(label_name, TensorProto.INT64, label_shape),
-            helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, [n_classes]),
-            helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [width]),
-        ],
-        graph.constants,
-    )
-    complete = helper.make_model(
-        whole, opset_imports=model.opset_import, ir_version=model.ir_version
+    complete = graph.to_model(
+        {WAVEFORM: ("float32", ["n_samples"])},
+        {
+            LABELS if is_several else LABEL: (label, "int64", [n_classes] if is_several else []),
+            SCORES: (scores, "float32", [n_classes]),
+            INPUT: (features, "float32", [width]),
+        },
+        {item.domain: item.version for item in model.opset_import},
     )
     helper.set_model_props(complete, {**metadata, "audioclf.sample_rate": str(bundle.model.sr)})
     content: bytes = complete.SerializeToString()
@@ -159,21 +151,12 @@ def featurizer_session(featurizer: Featurizer, sr: int, max_frames: int | None =
 
     It is pooled if the frames of the longest clip are given. NotInOnnxError as `to_onnx`.
     """
-    from onnx import TensorProto, helper
-
     graph = OnnxGraph()
     value = featurizer.to_onnx(graph, WAVEFORM, sr)
     if max_frames is not None:
         value = featurizer.pooling.to_onnx(graph, value, max_frames)
-    whole = helper.make_graph(
-        graph.nodes,
-        featurizer.type_name(),
-        [helper.make_tensor_value_info(WAVEFORM, TensorProto.FLOAT, ["n_samples"])],
-        [helper.make_tensor_value_info(value, TensorProto.FLOAT, None)],
-        graph.constants,
-    )
-    opset = helper.make_opsetid("", OPSETS[""])
-    model = helper.make_model(whole, opset_imports=[opset], ir_version=IR_VERSION)
+    outputs = {"matrix": (value, "float32", None)}
+    model = graph.to_model({WAVEFORM: ("float32", ["n_samples"])}, outputs)
     return open_session(model.SerializeToString())
 
 
