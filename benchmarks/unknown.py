@@ -17,7 +17,7 @@ from audioclf.evaluation.splits import Fold, Splits
 from audioclf.evaluation.unknown_settings import UnknownConfig
 from audioclf.models.unknown import Search
 
-N_CLASSES, N_CLIPS, N_GROUPS, N_COLUMNS, N_NEW, LOST = 6, 300, 30, 8, 1000, 0.05
+N_CLASSES, N_CLIPS, N_GROUPS, N_COLUMNS, N_NEW, LOST = 6, 300, 30, 8, 10_000, 0.05
 PIPELINE = Pipeline("p", "f", "l", LogisticRegression(), "built in")
 
 
@@ -67,7 +67,7 @@ def one(seed: int, kind: str, method: Any) -> tuple[float, bool, float]:
 def main() -> None:
     """Print a row for each kind of data and method."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--datasets", type=int, default=40, help="datasets for each row")
+    parser.add_argument("--datasets", type=int, default=100, help="datasets for each row")
     n = parser.parse_args().datasets
     print("| data | `method` | known clips lost | in its interval | refused |")
     print("|---|---|---|---|---|")

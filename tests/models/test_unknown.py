@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import NormalDist
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from audioclf.base.errors import ConfigError
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
+from audioclf.dataset.targets import Targets
 from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
@@ -23,7 +25,7 @@ from audioclf.models.arrays import to_npy
 from audioclf.models.bundle.reading import load
 from audioclf.models.class_distance import ClassDistance
 from audioclf.models.refusal import RefusedError
-from audioclf.models.unknown import Search, UnknownRule, threshold
+from audioclf.models.unknown import RowsOfTest, Search, UnknownRule, threshold
 from tests.conftest import run_cli, tone, write_wav
 from tests.targets import targets_of
 
@@ -63,6 +65,26 @@ def test_repeats_of_a_clip_count_as_one() -> None:
     values = np.arange(40.0)
     thrice = threshold(np.repeat(values, 3), np.full(120, 1 / 3), 0.1)
     assert threshold(values, np.ones(40), 0.1) == thrice == 36.0
+
+
+@pytest.mark.parametrize("kind", ["clips", "groups", "folds"])
+def test_the_interval_holds_the_share_of_new_clips_that_is_lost(kind: str) -> None:
+    rng, at = np.random.default_rng(0), np.arange(200)
+    groups = [str(clip // 8) for clip in at] if kind == "groups" else [None] * 200
+    targets = Targets.of(["a"] * 200, groups, [str(clip) for clip in at])
+    held = []
+    for _ in range(200):
+        values, model = rng.normal(0, 1, 200), 0.0
+        if kind == "groups":
+            values = np.sqrt(0.5) * (values + rng.normal(0, 1, 25)[at // 8])
+        if kind == "folds":
+            *of_folds, model = rng.normal(0, 0.1, 6)  # how much stranger clips are to a model
+            values += np.repeat(of_folds, 40)
+        rows = RowsOfTest(targets, at, values, [40] * 5)
+        above = threshold(values, np.ones(200), 0.05)
+        low, high = rows.loss_of_new(above)
+        held.append(low <= 1 - NormalDist().cdf(above - model) <= high)
+    assert 0.9 <= np.mean(held) <= 0.99
 
 
 def test_clips_of_weight_0_do_not_count() -> None:

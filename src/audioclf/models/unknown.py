@@ -18,7 +18,7 @@ import numpy as np
 
 from audioclf.base.errors import ClassifierError
 from audioclf.dataset.targets import Codes, Targets
-from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
+from audioclf.evaluation.metrics.bootstrap import interval, on_resamples, t_quantile
 from audioclf.evaluation.results import FoldResult, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.models.calibration.effects import blocks_of, share_of
@@ -60,20 +60,23 @@ def threshold(strangeness: Floats, weights: Floats, lost: float) -> float:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class RowsOfTest:
     """Tested clips, row by row, and how strange they are to a model of the known classes."""
 
     targets: Targets
     test: Codes
     strangeness: Floats
+    fold_sizes: Sequence[int]
 
     @property
     def codes(self) -> Codes:
+        """Code of the class of each row."""
         codes: Codes = self.targets.codes[self.test]
         return codes
 
     @property
     def units(self) -> Codes:
+        """Number of the resampling unit of each row."""
         units: Codes = self.targets.unit_codes[self.test]
         return units
 
@@ -99,6 +102,37 @@ class _Rows:
                 limit = threshold(self.strangeness[others], weights[others], lost)
                 above[blocks == block] = limit
         return self.strangeness > above
+
+    def loss_of_new(self, above: float) -> tuple[float, float]:
+        """Return the 95 % interval of the share of new known clips above a threshold of these.
+
+        If it is that at rank k of n independent values, the share has the distribution
+        Beta(n + 1 - k, k) (Vovk 2012, *JMLR W&CP* 25, 475-490). Here its variance is that over
+        units, if that is larger, plus the variance of the folds that chance does not explain, as
+        the final model is another one.
+        """
+        from scipy import special
+
+        weights, over, n_units = self.weights, self.strangeness > above, len(np.unique(self.units))
+        total = float(weights.sum())
+        share = 1 - float(weights[~over].sum()) / (total + 1)
+        excess = weights * (over - share)
+        independent = share * (1 - share) / (total + 2)
+        of_units = np.square(np.bincount(self.units, excess)).sum() / total**2
+        variance = independent
+        if n_units > 1:
+            few = (t_quantile(n_units - 1) / special.ndtri(0.975)) ** 2
+            variance = max(independent, few * float(of_units) * n_units / (n_units - 1))
+        fold = np.repeat(np.arange(len(self.fold_sizes)), self.fold_sizes)
+        of_fold = np.bincount(fold, weights)
+        if len(of_fold) > 1 and of_fold.all():
+            shares = np.bincount(fold, weights * over) / of_fold
+            n_clips = np.square(of_fold) / np.bincount(fold, np.square(weights))
+            chance = variance * (total + 2) / float(n_clips.mean())
+            variance += max(0.0, float(shares.var(ddof=1)) - chance)
+        n = max(1.0, share * (1 - share) / variance - 1)
+        low, high = special.betaincinv(share * n, (1 - share) * n, [0.025, 0.975])
+        return float(low), float(high)
 
 
 class Search:
@@ -136,6 +170,10 @@ class Search:
             called = known.called_unknown(None, lost, self.seed)
             whole = np.ones(len(called), dtype=bool)
             price_lost = share_of(known.units, known.weights, called, whole, seed=self.seed)
+        if price_lost is not None:
+            low, high = known.loss_of_new(above)
+            value = price_lost.value
+            price_lost = Interval(value=value, low=min(low, value), high=max(high, value))
         record = Unknown(
             method=self.settings.method,
             lost=lost,
@@ -204,20 +242,20 @@ class Search:
             raise ClassifierError(f"unknown: with a class left out, {exc.message}") from exc
         return iter(result.folds)
 
-    def _tested(self, folds: Sequence[Fold], results: Sequence[FoldResult] | None) -> _Rows:
+    def _tested(self, folds: Sequence[Fold], results: Sequence[FoldResult] | None) -> RowsOfTest:
         """Return the test sides of folds with their strangeness."""
-        test = np.concatenate([fold.test for fold in folds])
+        test, sizes = np.concatenate([fold.test for fold in folds]), [len(f.test) for f in folds]
         if self.settings.method == "score":
             assert results is not None
             parts = [strangeness_of_scores(r.scores) for r in results if r.scores is not None]
-            return _Rows(self.targets, test, np.concatenate(parts))
+            return RowsOfTest(self.targets, test, np.concatenate(parts), sizes)
         distances = []
         for fold in folds:
             train = fold.train
             codes, weights = self.targets.codes[train], self.targets.weights_of(train)
             model = ClassDistance.fit(self.rows[train], codes, seed=self.seed, weights=weights)
             distances.append(model.of(self.rows[fold.test]))
-        return _Rows(self.targets, test, np.concatenate(distances))
+        return RowsOfTest(self.targets, test, np.concatenate(distances), sizes)
 
 
 def _without(fold: Fold, codes: Codes, code: int) -> Fold:

@@ -80,13 +80,13 @@ def interval(
     varies = float(np.ptp(finite)) > 1e-12 * float(np.abs(finite).max())
     error = float(finite.std(ddof=1)) * math.sqrt(n_units / (n_units - 1)) if varies else 0.0
     error = known or error
-    half = _t_quantile(n_units - 1) * error
+    half = t_quantile(n_units - 1) * error
     if not math.isfinite(high):
         factor = math.exp(min(half / (center - low), 700.0)) if center > low else 1.0
         return low + (center - low) / factor, low + (center - low) * factor
     share = (center - low) / (high - low)
     if share <= 0.0 or share >= 1.0:
-        down, up = wilson_interval(min(max(share, 0.0), 1.0), n_units, _t_quantile(n_units - 1))
+        down, up = wilson_interval(min(max(share, 0.0), 1.0), n_units, t_quantile(n_units - 1))
     else:
         odds = share / (1.0 - share)
         factor = math.exp(min(half / (high - low) / (share * (1.0 - share)), 700.0))
@@ -114,7 +114,8 @@ def wilson_interval(share: float, n: float, quantile: float | None = None) -> tu
 
 
 @lru_cache(maxsize=64)
-def _t_quantile(df: int) -> float:
+def t_quantile(df: int) -> float:
+    """Return the quantile of Student's t at the upper end of a 95 % interval."""
     from scipy import special
 
     return float(special.stdtrit(df, (1 + CONFIDENCE_LEVEL) / 2))
