@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from typing_extensions import override
 
-from audioclf.plugin import Classifier
-
-if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
+from audioclf.builtin.classifiers.from_sklearn import FromSklearn
 
 
-class Dummy(Classifier):
+class Dummy(FromSklearn):
     """Baseline that uses the class counts alone; every other classifier has to beat it.
 
     Names and defaults are those of `sklearn.dummy.DummyClassifier`.
     """
+
+    estimator: ClassVar[str] = "sklearn.dummy.DummyClassifier"
 
     type: Literal["dummy"] = "dummy"
 
@@ -31,9 +30,3 @@ class Dummy(Classifier):
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         return 64 * n_rows
-
-    @override
-    def build(self, *, random_state: int) -> ClassifierMixin:
-        from sklearn.dummy import DummyClassifier
-
-        return DummyClassifier(strategy=self.strategy, random_state=random_state)

@@ -6,23 +6,19 @@ L. Breiman, "Random forests", Machine Learning 45(1), 5-32, 2001. P. Geurts, D. 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import override
 
 from audioclf.builtin.classifiers import tree_options as tree
-from audioclf.plugin import Classifier
-
-if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
-
+from audioclf.builtin.classifiers.from_sklearn import FromSklearn
 
 MOST = 1 << 27
 """Bytes up to which one forest learns several labels; beyond, each class has its own."""
 
 
-class Forest(Classifier):
+class Forest(FromSklearn):
     """Base of classifiers that average many independent trees."""
 
     n_estimators: int = Field(default=100, ge=1)
@@ -68,14 +64,13 @@ class Forest(Classifier):
         # scikit-learn multiplies the weights of all classes; each node holds a pair per class.
         return self.class_weight is None and self.fit_memory(n_rows, 0, 2 * n_classes) <= MOST
 
-    def parameters(self, random_state: int) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Any]:
         """Return the arguments of the scikit-learn estimator.
 
         `n_jobs` is 1: parallelism belongs to the run, and threads that add up the scores of the
         trees in another order change the last digits of the probabilities.
         """
-        fields = self.model_dump(exclude={"type"})
-        return {**fields, "n_jobs": 1, "random_state": random_state}
+        return {**super().parameters(), "n_jobs": 1}
 
 
 class RandomForest(Forest):
@@ -84,13 +79,9 @@ class RandomForest(Forest):
     Names and defaults are those of `sklearn.ensemble.RandomForestClassifier`.
     """
 
+    estimator: ClassVar[str] = "sklearn.ensemble.RandomForestClassifier"
+
     type: Literal["random_forest"] = "random_forest"
-
-    @override
-    def build(self, *, random_state: int) -> ClassifierMixin:
-        from sklearn.ensemble import RandomForestClassifier
-
-        return RandomForestClassifier(**self.parameters(random_state))
 
 
 class ExtraTrees(Forest):
@@ -99,13 +90,9 @@ class ExtraTrees(Forest):
     Names and defaults are those of `sklearn.ensemble.ExtraTreesClassifier`.
     """
 
+    estimator: ClassVar[str] = "sklearn.ensemble.ExtraTreesClassifier"
+
     type: Literal["extra_trees"] = "extra_trees"
 
     bootstrap: bool = False
     """Whether each tree draws its clips with replacement; false gives all clips to every tree."""
-
-    @override
-    def build(self, *, random_state: int) -> ClassifierMixin:
-        from sklearn.ensemble import ExtraTreesClassifier
-
-        return ExtraTreesClassifier(**self.parameters(random_state))

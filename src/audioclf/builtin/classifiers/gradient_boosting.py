@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
 from audioclf.builtin.classifiers import tree_options as tree
-from audioclf.plugin import Classifier, ClassifierError
+from audioclf.builtin.classifiers.from_sklearn import FromSklearn
+from audioclf.plugin import ClassifierError
 
 if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
-
     from audioclf.dataset.targets import Codes
     from audioclf.dsp.short_time import Matrix
 
 
-class GradientBoosting(Classifier):
+class GradientBoosting(FromSklearn):
     """Small trees in sequence, each fitted to the errors of those before it.
 
     Names and defaults are those of `sklearn.ensemble.GradientBoostingClassifier`. Its `criterion`
     is left out: scikit-learn 1.9 deprecates it. With thousands of clips, `hist_gradient_boosting`
     is much faster.
     """
+
+    estimator: ClassVar[str] = "sklearn.ensemble.GradientBoostingClassifier"
 
     type: Literal["gradient_boosting"] = "gradient_boosting"
 
@@ -86,11 +87,3 @@ class GradientBoosting(Classifier):
                 "hist_gradient_boosting, which holds out whole clips.",
             )
         return super().fit_views(estimator, X, y, clips, **passed)
-
-    @override
-    def build(self, *, random_state: int) -> ClassifierMixin:
-        from sklearn.ensemble import GradientBoostingClassifier
-
-        return GradientBoostingClassifier(
-            **self.model_dump(exclude={"type"}), random_state=random_state
-        )

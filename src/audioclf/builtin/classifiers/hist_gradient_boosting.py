@@ -6,17 +6,16 @@ NeurIPS 2017.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
+from audioclf.builtin.classifiers.from_sklearn import FromSklearn
 from audioclf.builtin.classifiers.tree_options import Count, ProperShare
-from audioclf.plugin import Classifier, ClassifierError
+from audioclf.plugin import ClassifierError
 
 if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
-
     from audioclf.dataset.targets import Codes
     from audioclf.dsp.short_time import Matrix
 
@@ -24,12 +23,14 @@ _MANY_CLIPS = 10_000
 """Clips above which `auto` stops early, as in scikit-learn."""
 
 
-class HistGradientBoosting(Classifier):
+class HistGradientBoosting(FromSklearn):
     """Gradient boosting for many clips, on binned columns.
 
     Names and defaults are those of `sklearn.ensemble.HistGradientBoostingClassifier`. Lower
     `min_samples_leaf` if a class has only a few dozen clips.
     """
+
+    estimator: ClassVar[str] = "sklearn.ensemble.HistGradientBoostingClassifier"
 
     type: Literal["hist_gradient_boosting"] = "hist_gradient_boosting"
 
@@ -107,14 +108,6 @@ class HistGradientBoosting(Classifier):
                 hint="Update scikit-learn, set early_stopping: false, or remove `augment`.",
             ) from exc
         return estimator.set_params(early_stopping=self.early_stopping)
-
-    @override
-    def build(self, *, random_state: int) -> ClassifierMixin:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-
-        return HistGradientBoostingClassifier(
-            **self.model_dump(exclude={"type"}), random_state=random_state
-        )
 
 
 def _validation_split(clips: Codes, y: Codes, held_out: float, seed: int) -> tuple[Codes, Codes]:

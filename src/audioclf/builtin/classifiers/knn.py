@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
 from typing_extensions import override
 
-from audioclf.plugin import Classifier, ClassifierError
-
-if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin, RegressorMixin
+from audioclf.builtin.classifiers.from_sklearn import FromSklearn
+from audioclf.plugin import ClassifierError
 
 
-class Knn(Classifier):
+class Knn(FromSklearn):
     """Vote of the nearest training clips, on standardized columns.
 
     Names and defaults are those of `sklearn.neighbors.KNeighborsClassifier`. The scaler is part
     of the estimator and is fitted on training clips only.
     """
+
+    estimator: ClassVar[str] = "sklearn.neighbors.KNeighborsClassifier"
+    is_random: ClassVar[bool] = False
+    standardizes: ClassVar[bool] = True
 
     type: Literal["knn"] = "knn"
 
@@ -65,15 +67,6 @@ class Knn(Classifier):
     def learns_indicators(self, n_rows: int, n_classes: int) -> bool:
         return True
 
-    @override
-    def build(self, *, random_state: int) -> ClassifierMixin:
-        from sklearn.neighbors import KNeighborsClassifier
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        fields = self.model_dump(exclude={"type"})
-        return make_pipeline(StandardScaler(), KNeighborsClassifier(**fields))
-
 
 class KnnRegressor(Knn):
     """Mean number of the nearest training clips, on standardized columns.
@@ -82,15 +75,8 @@ class KnnRegressor(Knn):
     of the estimator and is fitted on training clips only.
     """
 
+    estimator: ClassVar[str] = "sklearn.neighbors.KNeighborsRegressor"
+
     type: Literal["knn_regressor"] = "knn_regressor"  # type: ignore[assignment]
 
     target: ClassVar[Literal["class", "number"]] = "number"
-
-    @override
-    def build(self, *, random_state: int) -> RegressorMixin:
-        from sklearn.neighbors import KNeighborsRegressor
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        fields = self.model_dump(exclude={"type"})
-        return make_pipeline(StandardScaler(), KNeighborsRegressor(**fields))

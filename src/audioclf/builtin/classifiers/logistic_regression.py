@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
 from typing_extensions import override
 
-from audioclf.plugin import Classifier, ClassifierError
-
-if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
+from audioclf.builtin.classifiers.from_sklearn import FromSklearn
+from audioclf.plugin import ClassifierError
 
 Solver = Literal["lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"]
 
 
-class LogisticRegression(Classifier):
+class LogisticRegression(FromSklearn):
     """Logistic regression on standardized columns: a strong and fast baseline.
 
     Names and defaults are those of `sklearn.linear_model.LogisticRegression` 1.9, except that
     `max_iter` is 1000. The scaler is part of the estimator and is fitted on training
     clips only.
     """
+
+    estimator: ClassVar[str] = "sklearn.linear_model.LogisticRegression"
+    standardizes: ClassVar[bool] = True
 
     type: Literal["logistic_regression"] = "logistic_regression"
 
@@ -65,15 +66,12 @@ class LogisticRegression(Classifier):
         return 9 * n_rows * n_columns
 
     @override
-    def build(self, *, random_state: int) -> ClassifierMixin:
+    def parameters(self) -> dict[str, Any]:
         from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
-        fields = self.model_dump(exclude={"type"})
+        fields = super().parameters()
         if LogisticRegression().get_params().get("penalty") == "l2":  # scikit-learn before 1.8
             fields["penalty"] = {0.0: "l2", 1.0: "l1"}.get(self.l1_ratio, "elasticnet")
             if fields["penalty"] != "elasticnet":
                 del fields["l1_ratio"]
-        model = LogisticRegression(**fields, random_state=random_state)
-        return make_pipeline(StandardScaler(), model)
+        return fields

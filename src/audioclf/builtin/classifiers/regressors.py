@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
 from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
 from audioclf.builtin.classifiers import tree_options as tree
+from audioclf.builtin.classifiers.from_sklearn import FromSklearn
 from audioclf.plugin import Classifier
 
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ class Regressor(Classifier):
     target: ClassVar[Literal["class", "number"]] = "number"
 
 
-class Ridge(Regressor):
+class Ridge(FromSklearn, Regressor):
     """Linear regression with a penalty on large coefficients, on standardized columns.
 
     Names and defaults are those of `sklearn.linear_model.Ridge`. The scaler is part of the
     estimator and is fitted on training clips only.
     """
+
+    estimator: ClassVar[str] = "sklearn.linear_model.Ridge"
+    standardizes: ClassVar[bool] = True
 
     type: Literal["ridge"] = "ridge"
 
@@ -37,20 +41,14 @@ class Ridge(Regressor):
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         return 20 * n_rows * n_columns + 8 * min(n_rows, n_columns) ** 2
 
-    @override
-    def build(self, *, random_state: int) -> RegressorMixin:
-        from sklearn.linear_model import Ridge
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
-        return make_pipeline(StandardScaler(), Ridge(self.alpha, random_state=random_state))
-
-
-class RandomForestRegressor(Regressor):
+class RandomForestRegressor(FromSklearn, Regressor):
     """Mean of deep trees, each fitted to a random draw of clips.
 
     Names and defaults are those of `sklearn.ensemble.RandomForestRegressor`.
     """
+
+    estimator: ClassVar[str] = "sklearn.ensemble.RandomForestRegressor"
 
     type: Literal["random_forest_regressor"] = "random_forest_regressor"
 
@@ -70,18 +68,17 @@ class RandomForestRegressor(Regressor):
         return self.n_estimators * n_rows * 80
 
     @override
-    def build(self, *, random_state: int) -> RegressorMixin:
-        from sklearn.ensemble import RandomForestRegressor
-
-        fields = self.model_dump(exclude={"type"})
-        return RandomForestRegressor(**fields, n_jobs=1, random_state=random_state)
+    def parameters(self) -> dict[str, Any]:
+        return {**super().parameters(), "n_jobs": 1}
 
 
-class GradientBoostingRegressor(Regressor):
+class GradientBoostingRegressor(FromSklearn, Regressor):
     """Small trees in sequence, each fitted to the errors of those before it.
 
     Names and defaults are those of `sklearn.ensemble.GradientBoostingRegressor`.
     """
+
+    estimator: ClassVar[str] = "sklearn.ensemble.GradientBoostingRegressor"
 
     type: Literal["gradient_boosting_regressor"] = "gradient_boosting_regressor"
 
@@ -107,13 +104,6 @@ class GradientBoostingRegressor(Regressor):
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         return 64 * n_rows
-
-    @override
-    def build(self, *, random_state: int) -> RegressorMixin:
-        from sklearn.ensemble import GradientBoostingRegressor
-
-        fields = self.model_dump(exclude={"type"})
-        return GradientBoostingRegressor(**fields, random_state=random_state)
 
 
 class Svr(Regressor):
@@ -167,11 +157,14 @@ class Svr(Regressor):
         return TransformedTargetRegressor(model, transformer=StandardScaler())
 
 
-class DummyRegressor(Regressor):
+class DummyRegressor(FromSklearn, Regressor):
     """Baseline that predicts one number for all clips; every other regressor has to beat it.
 
     Names and defaults are those of `sklearn.dummy.DummyRegressor`.
     """
+
+    estimator: ClassVar[str] = "sklearn.dummy.DummyRegressor"
+    is_random: ClassVar[bool] = False
 
     type: Literal["dummy_regressor"] = "dummy_regressor"
 
@@ -185,9 +178,3 @@ class DummyRegressor(Regressor):
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         return 64 * n_rows
-
-    @override
-    def build(self, *, random_state: int) -> RegressorMixin:
-        from sklearn.dummy import DummyRegressor
-
-        return DummyRegressor(strategy=self.strategy)

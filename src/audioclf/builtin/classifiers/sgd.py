@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
-from audioclf.plugin import Classifier
+from audioclf.builtin.classifiers.from_sklearn import FromSklearn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,13 +62,16 @@ class _Scores:
         return (np.clip(decision, -1, 1) + 1) / 2
 
 
-class Sgd(Classifier):
+class Sgd(FromSklearn):
     """Logistic regression or a linear SVM for datasets larger than memory.
 
     Names and defaults are those of `sklearn.linear_model.SGDClassifier`, except that `loss` is
     `log_loss`, which gives probabilities. The columns are standardized by a scaler that is part of
     the estimator.
     """
+
+    estimator: ClassVar[str] = "sklearn.linear_model.SGDClassifier"
+    standardizes: ClassVar[bool] = True
 
     type: Literal["sgd"] = "sgd"
 
@@ -95,15 +98,6 @@ class Sgd(Classifier):
 
     average: bool = False
     """Whether to average the weights over all steps."""
-
-    @override
-    def build(self, *, random_state: int) -> ClassifierMixin:
-        from sklearn.linear_model import SGDClassifier
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        fields = self.model_dump(exclude={"type"})
-        return make_pipeline(StandardScaler(), SGDClassifier(**fields, random_state=random_state))
 
     @override
     def scorer(self, estimator: Any) -> Any:
