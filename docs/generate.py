@@ -23,6 +23,7 @@ from audioclf.base.errors import AudioclfError
 from audioclf.cli import LazyGroup
 from audioclf.cli.help import EXAMPLES
 from audioclf.components import hookspecs
+from audioclf.components.combination import Combination
 from audioclf.components.component import KINDS, Component
 from audioclf.components.discovery import discover, load_components
 from audioclf.components.fields import BASES
@@ -195,11 +196,15 @@ def _signature(function: Callable[..., Any]) -> str:
 
 
 def _members(cls: type) -> Iterator[str]:
-    """Yield the fields, methods and properties that a class declares itself, in their order."""
+    """Yield the fields, methods and properties that a class declares itself, in their order.
+
+    A classifier has those of members from a base without a page.
+    """
     fields = getattr(cls, "model_fields", {})
     if fields and issubclass(cls, Component):
         yield _fields_table(cls.model_json_schema())
-    for name, member in vars(cls).items():
+    inherited = vars(Combination) if Combination in cls.__bases__ else {}
+    for name, member in {**vars(cls), **inherited}.items():
         if name.startswith("_") or name in fields:
             continue
         if isinstance(member, property):

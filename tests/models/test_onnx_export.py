@@ -175,6 +175,23 @@ def test_what_cannot_be_converted_is_one_sentence(
     assert hint in str(said.hint)
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("type_name", ["vote", "stack"])
+def test_an_ensemble_is_made_of_the_graphs_of_its_members(
+    type_name: str, n_classes: int, bundle: Maker
+) -> None:
+    """A stack takes decision values too; the members have other columns of the rows."""
+    first = classifier("svm") if type_name == "stack" else classifier("knn")
+    members = {"first": first, "linear": classifier("logistic_regression")}
+    width = fitted(members["linear"], n_classes).X.shape[1]
+    columns = {"first": (0, 2), "linear": (1, width)}
+    original = bundle(type_name, n_classes, classifiers=members, columns=columns)
+    rows = new_rows(original)
+    label, scores = run(to_onnx(original).content, rows)
+    np.testing.assert_array_equal(label, original.model.codes_of(rows))
+    np.testing.assert_allclose(scores, original.model.scores_of(rows), atol=1e-5)
+
+
 def test_a_converter_that_is_wrong_without_a_word_is_found(
     bundle: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,7 +199,7 @@ def test_a_converter_that_is_wrong_without_a_word_is_found(
     worse = bundle("logistic_regression", C=0.01)
     other = onnx_export._converted(worse, worse.estimator).SerializeToString()
 
-    def wrong(_: Bundle, estimator: Any) -> Any:
+    def wrong(*_: Any, **options: Any) -> Any:
         import onnx
 
         return onnx.load_from_string(other)

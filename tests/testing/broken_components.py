@@ -582,6 +582,19 @@ class Ungrouped(Nearest):
     uses_groups: ClassVar[bool] = True
 
 
+@breaking("takes_mixtures_or_refuses_them", "as of a mixture of all, raised ValueError: one clip")
+class Halving(Nearest):
+    """Holds out clips, and does not say so."""
+
+    def weight_keywords(self, estimator: Any, weights: Any) -> dict[str, Any]:
+        return {}
+
+    def fit_views(self, estimator: Any, X: Any, y: Any, clips: Any, **passed: Any) -> Any:
+        if len(set(clips.tolist())) < 2:
+            raise ValueError("one clip")
+        return estimator.fit(X, y, **passed)
+
+
 @breaking("takes_shape", "shape=(32, 2) raised ValueError: 2 frames are too few")
 class Long(Nearest):
     """Takes long matrices only, and fails instead of refusing others."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from audioclf.base.errors import ClassifierError
-from audioclf.components.component import Component, Kind, components_inside
+from audioclf.components.combination import Combination
+from audioclf.components.component import components_inside
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin, RegressorMixin
@@ -21,10 +22,8 @@ BASELINE_TYPES = {"class": "dummy", "number": "dummy_regressor"}
 """The `type` of the baseline by the targets that are learned."""
 
 
-class Classifier(Component):
+class Classifier(Combination):
     """Base class of classifiers: descriptions that build an unfitted scikit-learn estimator."""
-
-    kind: ClassVar[Kind] = "classifier"
 
     target: ClassVar[Literal["class", "number"]] = "class"
     """What the estimator learns: codes of classes, or `number`s, for which `build` returns a
@@ -181,8 +180,18 @@ class Classifier(Component):
         return {f"{step}__sample_weight" if step else "sample_weight": weights for step in takes}
 
     def holds_out_rows(self) -> bool:
-        """Whether a fit holds out rows, so that `fit_views` fits rows of single views, too."""
+        """Whether `fit_views` fits rows of single views, too, as it holds out some of them."""
         return False
+
+    def refuses_mixtures(self) -> str | None:
+        """Return why `mixup` must not fit it to mixtures of rows; None if it may.
+
+        Override it if a fit holds out rows, with these fields, in another way than by `uses_groups`
+        or `holds_out_rows`: a mixture would be of both sides.
+        """
+        if self.uses_groups or self.holds_out_rows():
+            return "holds out rows with these fields, and mixtures would be of both sides"
+        return None
 
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
         """Return the approximate memory of a fit in bytes, besides its float32 rows.
@@ -297,38 +306,6 @@ class Classifier(Component):
             Unless a subclass with a `model_format` of its own overrides it.
         """
         raise NotImplementedError(f"{self.type_name()} has no format of its own")
-
-    def members(self, n_columns: int, n_classes: int) -> dict[str, tuple[Classifier, int]]:
-        """Return the classifiers whose fitted estimators this one combines, as an ensemble does.
-
-        With `model_format = "members"`, each is saved in its own format.
-
-        Parameters
-        ----------
-        n_columns : int
-            Columns of the rows.
-        n_classes : int
-
-        Returns
-        -------
-        members : dict of str to tuple
-            The classifier and the number of columns of its rows, by name.
-        """
-        return {}
-
-    def take_apart(self, estimator: Any) -> dict[str, Any]:
-        """Return the fitted estimators of `members`, by name."""
-        return {}
-
-    def put_together(self, estimators: Mapping[str, Any]) -> Any:
-        """Return the estimator that `take_apart` took apart.
-
-        Raises
-        ------
-        NotImplementedError
-            Unless a subclass with `members` overrides it.
-        """
-        raise NotImplementedError(f"{self.type_name()} has no members")
 
     def unwrapped(self, estimator: Any) -> tuple[Classifier, Any]:
         """Return the classifier and the fitted estimator to save in a model file.

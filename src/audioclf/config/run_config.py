@@ -6,11 +6,14 @@ The config holds the component objects, so names are looked up by `load_config` 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
+    ValidationError,
     field_serializer,
     model_serializer,
     model_validator,
@@ -19,6 +22,9 @@ from pydantic import (
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.limits import Limits
 from audioclf.base.settings import Settings
+from audioclf.components.classifier import Classifier
+from audioclf.components.component import components_inside
+from audioclf.components.featurizer import Featurizer
 from audioclf.components.fields import AnyAugmenter, AnyClassifier, AnyFeaturizer, AnyLoader
 from audioclf.components.metrics import DEFAULT_METRICS, MetricName
 from audioclf.components.pooling import Flatten
@@ -40,6 +46,9 @@ class Report(Settings):
     media_mb: float | None = Field(default=None, ge=0, le=1000)
     """Largest size of sounds and pictures in MB; null for 4 at 100 clips to 8 at 1,000."""
 
+
+JOINT = "+"
+"""Sign between the names of joined featurizers; no name in a config holds it."""
 
 PipelinePart = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 
@@ -72,7 +81,8 @@ class RunConfig(Settings):
     """Split into training and test clips, the same for all pipelines."""
 
     classifiers: dict[PipelinePart, AnyClassifier] = Field(min_length=1)
-    """Classifiers by name; each is combined with each featurizer."""
+    """Classifiers by name; each is combined with each featurizer, an ensemble with `features` with
+    those that it names."""
 
     metrics: tuple[MetricName, ...] = Field(default=("accuracy", "balanced_accuracy"), min_length=1)
     """Metrics; the first is the main metric. The default for several labels per clip is
@@ -181,16 +191,44 @@ class RunConfig(Settings):
         return self
 
     @model_validator(mode="after")
+    def _own_features_are_known(self) -> RunConfig:
+        for name, classifier in self.classifiers.items():
+            for member, feature in classifier.own_features().items():
+                if feature not in self.featurizers:
+                    known = ", ".join(self.featurizers)
+                    raise ValueError(
+                        f"classifiers.{name}.features.{member}: no featurizer is named "
+                        f"{feature!r}; there are {known}"
+                    )
+            for place, part in components_inside(classifier):
+                if isinstance(part, Classifier) and part.own_features():
+                    raise ValueError(
+                        f"classifiers.{name}.{place}.features: a classifier inside of another has "
+                        "the features of that one; remove `features`"
+                    )
+        _ = self.inputs
+        return self
+
+    @model_validator(mode="after")
     def _time_is_kept(self) -> RunConfig:
-        needing = [name for name, cls in self.classifiers.items() if cls.needs_shape()]
-        for name, featurizer in self.featurizers.items():
-            if needing and not isinstance(featurizer.pooling, Flatten):
+        for place, classifier, name in self.learners():
+            pooling = self.featurizers[name].pooling
+            if classifier.needs_shape() and not isinstance(pooling, Flatten):
                 raise ValueError(
-                    f"classifiers.{needing[0]} needs the frames of each clip, and "
-                    f"featurizers.{name}.pooling is `{featurizer.pooling.type}`, which keeps none: "
-                    "set it to {type: flatten}"
+                    f"{place} needs the frames of each clip, and featurizers.{name}.pooling is "
+                    f"`{pooling.type}`, which keeps none: set it to {{type: flatten}}"
                 )
         return self
+
+    def learners(self) -> Iterator[tuple[str, Classifier, str]]:
+        """Yield places, classifiers and their featurizers; those of the members for an ensemble."""
+        for name, classifier in self.classifiers.items():
+            members = classifier.members(0, 0)
+            for member, feature in classifier.own_features().items():
+                yield f"classifiers.{name}.classifiers.{member}", members[member][0], feature
+            if not classifier.own_features():
+                for feature in self.featurizers:
+                    yield f"classifiers.{name}", classifier, feature
 
     @model_validator(mode="after")
     def _final_is_a_pipeline(self) -> RunConfig:
@@ -204,12 +242,41 @@ class RunConfig(Settings):
     @property
     def pipeline_names(self) -> tuple[str, ...]:
         """The names of the pipelines of the grid, without the baseline that a run adds."""
+        return tuple(self.grid)
+
+    @property
+    def grid(self) -> dict[str, tuple[str, str]]:
+        """The names of featurizer and classifier of each pipeline, by its name."""
+        own = {name: item.own_features() for name, item in self.classifiers.items()}
+        free = [name for name, features in own.items() if not features]
+        pairs = [*product(self.featurizers, free)]
+        pairs += [(self._joined_name(names), name) for name, names in own.items() if names]
         single = len(self.featurizers) == 1
-        return tuple(
-            name if single else f"{feature_name}/{name}"
-            for feature_name in self.featurizers
-            for name in self.classifiers
-        )
+        return {name if single else f"{feature}/{name}": (feature, name) for feature, name in pairs}
+
+    @property
+    def inputs(self) -> dict[str, Featurizer]:
+        """The featurizers of the pipelines: those of the config, and joined ones."""
+        inputs = dict(self.featurizers)
+        for name, classifier in self.classifiers.items():
+            joined = self._joined_name(classifier.own_features())
+            if joined and joined not in inputs:
+                parts = {part: inputs[part] for part in joined.split(JOINT)}
+                try:
+                    inputs[joined] = classifier.joined(parts)
+                except ValidationError as exc:
+                    reason = str(exc.errors()[0]["msg"]).removeprefix("Value error, ")
+                    raise ValueError(f"classifiers.{name}.features: {reason}") from exc
+        return inputs
+
+    @property
+    def joined(self) -> dict[str, tuple[str, ...]]:
+        """The names of the featurizers behind each joined one."""
+        return {name: tuple(name.split(JOINT)) for name in self.inputs if JOINT in name}
+
+    def _joined_name(self, features: Mapping[str, str]) -> str:
+        named = set(features.values())
+        return JOINT.join(name for name in self.featurizers if name in named)
 
     def to_yaml(self) -> str:
         """Return the resolved config as YAML for another run."""

@@ -112,7 +112,7 @@ def audit_config(
 
 def _audited(prepared: Prepared) -> list[Pipeline]:
     """Return the first pipeline, and the first one on an embedding if that is another."""
-    first, featurizers = prepared.pipelines[0], prepared.config.featurizers
+    first, featurizers = prepared.pipelines[0], prepared.config.inputs
     learned = [item for item in prepared.pipelines if not item.is_baseline]
     on_embedding = [item for item in learned if has_embedding(featurizers[item.featurizer])]
     return [first, *(item for item in on_embedding[:1] if item is not first)]

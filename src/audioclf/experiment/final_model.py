@@ -108,7 +108,7 @@ def write_final(
     if fitted.importances is not None and file == MODEL:
         names: list[str] = []
         with suppress(*FOREIGN):  # a plugin ends no finished run by the names of its rows
-            featurizer = config.featurizers[pipeline.featurizer]
+            featurizer = config.inputs[pipeline.featurizer]
             names = [str(each) for each in featurizer.row_names(config.audio.sr)]
         data = importances_data({pipeline.name: fitted.importances}, {pipeline.name: names})
         folder.write_json(IMPORTANCES, data)
@@ -118,7 +118,7 @@ def write_final(
     contents = BundleContents(
         name=config.name,
         pipeline=pipeline,
-        featurizer=config.featurizers[pipeline.featurizer],
+        featurizer=config.inputs[pipeline.featurizer],
         audio=config.audio,
         classes=extraction.dataset.classes,
         estimator=fit.estimator,
@@ -211,7 +211,7 @@ def _effects(config: RunConfig, evaluated: PipelineResult, extraction: Extractio
 def _importances(
     config: RunConfig, pipeline: Pipeline, estimator: object, extraction: Extraction
 ) -> Floats | None:
-    pooling = config.featurizers[pipeline.featurizer].pooling
+    pooling = config.inputs[pipeline.featurizer].pooling
     if not isinstance(pooling, Flatten | Stats):
         return None
     rows = pipeline.views.plain(extraction.matrices[pipeline.featurizer])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ConfigError
@@ -24,23 +23,24 @@ def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:
     from audioclf.evaluation.views import Views
 
     copies = config.copies if config.augment else 0
-    views = {name: Views.of(featurizer, copies) for name, featurizer in config.featurizers.items()}
-    grid = product(config.featurizers, config.classifiers.items())
-    shapes = shapes_of(config)
-    pipelines = [
-        Pipeline(
-            pipeline_name,
-            feature_name,
-            name,
-            classifier,
-            registry.describe(classifier),
-            shapes[feature_name] if classifier.needs_shape() else None,
-            views[feature_name],
+    views = {name: Views.of(featurizer, copies) for name, featurizer in config.inputs.items()}
+    layouts = layouts_of(config)
+    pipelines = []
+    for pipeline_name, (feature_name, name) in config.grid.items():
+        classifier = config.classifiers[name]
+        if own := set(classifier.own_features().values()):
+            classifier = classifier.for_rows({key: layouts[key] for key in layouts if key in own})
+        pipelines.append(
+            Pipeline(
+                pipeline_name,
+                feature_name,
+                name,
+                classifier,
+                registry.describe(classifier),
+                layouts[feature_name][1] if classifier.needs_shape() else None,
+                views[feature_name],
+            )
         )
-        for pipeline_name, (feature_name, (name, classifier)) in zip(
-            config.pipeline_names, grid, strict=True
-        )
-    ]
     if any(pipeline.is_baseline for pipeline in pipelines):
         return pipelines
     learned = next(iter(config.classifiers.values())).learns()
@@ -53,21 +53,21 @@ def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:
     ]
 
 
-def shapes_of(config: RunConfig) -> dict[str, tuple[int, int]]:
-    """Return the shape of each featurizer's matrices, if a classifier needs it."""
-    needing = [name for name, item in config.classifiers.items() if item.needs_shape()]
-    if not needing:
+def layouts_of(config: RunConfig) -> dict[str, tuple[int, tuple[int, int] | None]]:
+    """Return the width of each featurizer's rows and the shape of the matrix in them, if needed."""
+    if not any(item.needs_shape() or item.own_features() for item in config.classifiers.values()):
         return {}
     from audioclf.features.extraction import make_plans
 
-    shapes = {}
+    layouts: dict[str, tuple[int, tuple[int, int] | None]] = {}
     for plan in make_plans(config.audio, config.featurizers, {}):
         shape = plan.featurizer.pooling.shape(plan.n_bins, plan.max_frames)
-        if shape is None or shape[1] < 2:
+        layouts[plan.name] = plan.width, None if shape is None or shape[1] < 2 else shape
+    for place, classifier, name in config.learners():
+        if classifier.needs_shape() and layouts[name][1] is None:
             raise ConfigError(
-                f"classifiers.{needing[0]} needs the frames of each clip, and "
-                f"featurizers.{plan.name} ({plan.featurizer.type_name()}) leaves one column",
+                f"{place} needs the frames of each clip, and featurizers.{name} "
+                f"({config.featurizers[name].type_name()}) leaves one column",
                 hint="Use another featurizer, such as `mel` with `pooling: {type: flatten}`.",
             )
-        shapes[plan.name] = shape
-    return shapes
+    return layouts

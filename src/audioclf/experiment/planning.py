@@ -108,14 +108,16 @@ def plan(
     prepared: Prepared, resources: Resources, *, out: Path = Path("runs"), load_seconds: float = 0.0
 ) -> RunPlan:
     """Estimate the cost of a run whose folder would be `out`, in some seconds for any dataset."""
-    config = prepared.config
-    featurizers, origins = prepared.featurizers, prepared.origins
+    config, origins = prepared.config, prepared.origins
+    joined = config.joined
+    featurizers = {name: item for name, item in prepared.featurizers.items() if name not in joined}
     if config.audit:
         featurizers, origins = with_tables(featurizers, origins)
     n_train = max(len(fold.train) for fold in prepared.splits().folds)
     with single_threaded():
         plans = make_plans(config.audio, featurizers, origins)
         probe = _Probe.of(prepared.dataset, config.audio, plans, resources.cache_folder)
+        probe.rows.update({name: prepared.join(name, probe.rows) for name in joined})
         fits, problems = [], []
         for pipeline in prepared.pipelines:
             try:
@@ -125,7 +127,7 @@ def plan(
                     f"{pipeline.name} could not be fitted to made-up rows, so its time is not in "
                     f"the plan: {exc.message}"
                 )
-    widths = {item.name: item.row_width for item in plans}
+    widths = {name: rows.shape[1] for name, rows in probe.rows.items()}
     work = _Work(prepared, resources, probe, widths, n_train, fits)
     load = Stage("load", load_seconds, work.own_bytes, 0)
     stages = (load, work.features(), work.evaluation(), work.report())
@@ -138,7 +140,7 @@ def plan(
         n_pipelines=work.n_pipelines,
         n_fits=work.n_fits,
         rows_per_fit=n_train,
-        columns={name: widths[name] for name in config.featurizers},
+        columns={name: widths[name] for name in config.inputs},
         mapped=work.mapped,
         jobs=resources.jobs,
         n_probed=probe.n_probed,

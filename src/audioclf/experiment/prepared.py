@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from audioclf.evaluation.results import Pipeline
     from audioclf.evaluation.splits import Splits
     from audioclf.features.extraction import Extraction
-    from audioclf.features.worker import CacheUse
+    from audioclf.features.matrix import Matrix
+    from audioclf.features.worker import CacheUse, Plan
 
 MAX_LISTED = 20
 
@@ -74,18 +75,18 @@ class Prepared:
 
         config = self.config
         if not config.augment:
-            return config.featurizers
+            return config.inputs
         options: Any = {"copies": config.copies, "seed": config.seed}
         return {
             name: WithCopies.of(featurizer, config.augment, **options)
-            for name, featurizer in config.featurizers.items()
+            for name, featurizer in config.inputs.items()
         }
 
     @cached_property
     def origins(self) -> dict[str, Origins]:
         """The plugins of each featurizer, its parts and its copies, by its name in the config."""
         origins = {
-            name: self.registry.origins_of(item) for name, item in self.config.featurizers.items()
+            name: self.registry.origins_of(item) for name, item in self.config.inputs.items()
         }
         changes = [self.registry.origins_of(item) for item in self.config.augment]
         if not all(changes):
@@ -173,16 +174,18 @@ class Prepared:
     ) -> Extraction:
         """Featurize all clips, then cut the cache to its size, if there is a folder for it.
 
-        `origins` are the plugins of featurizers that are not in the config.
+        `origins` are the plugins of featurizers that are not in the config. Rows that join those of
+        others are made of these.
         """
         from audioclf.features.cache import FeatureCache
         from audioclf.features.extraction import extract
 
         progress("reading", 0, len(self.dataset))
+        joined = [name for name in featurizers if self._has_parts(name, featurizers)]
         extraction = extract(
             self.dataset,
             self.config.audio,
-            featurizers,
+            {name: item for name, item in featurizers.items() if name not in joined},
             engine=engine,
             cache_folder=cache_folder,
             origins={**self.origins, **(origins or {})},
@@ -193,7 +196,29 @@ class Prepared:
             cache = FeatureCache(cache_folder)
             cache.written = extraction.cache.written
             cache.close()
-        return extraction
+        matrices, plans = dict(extraction.matrices), dict(extraction.plans)
+        for name in joined:
+            matrices[name], plans[name] = self.join(name, matrices), self._plan(name, plans)
+        return replace(extraction, matrices=matrices, plans=plans)
+
+    def _has_parts(self, name: str, featurizers: Container[str]) -> bool:
+        parts = self.config.joined.get(name)
+        return parts is not None and all(part in featurizers for part in parts)
+
+    def join(self, name: str, matrices: Mapping[str, Matrix]) -> Matrix:
+        """Return the rows of a joined featurizer from those of its parts."""
+        from audioclf.features.matrix import joined_rows
+
+        parts = self.config.joined[name]
+        views = [len(self.featurizers[part].views()) for part in parts]
+        n_copies = self.config.copies if self.config.augment else 0
+        return joined_rows([matrices[part] for part in parts], views, n_copies)
+
+    def _plan(self, name: str, plans: Mapping[str, Plan]) -> Plan:
+        from audioclf.features.worker import Plan
+
+        width = sum(plans[part].width for part in self.config.joined[name])
+        return Plan(name, self.featurizers[name].views()[0], name, width, 1, width)
 
     def open_fit_cache(self, folder: Path, extraction: Extraction) -> FitCache:
         """Return the cache of fits in a folder, for these features and the installed versions."""

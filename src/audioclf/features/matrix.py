@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
+from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -86,3 +87,23 @@ def keep_rows(matrix: Matrix, rows: list[int]) -> Matrix:
         block = rows[start : start + _BLOCK_ROWS]
         matrix[start : start + len(block)] = matrix[block]
     return matrix[: len(rows)]
+
+
+def joined_rows(matrices: Sequence[Matrix], views: Sequence[int], n_copies: int = 0) -> Matrix:
+    """Return the rows of several featurizers, one after the other in each view, as `concat` does.
+
+    `views` are the numbers of views in the rows of each, the last `n_copies` of them changed copies
+    of the clip; a featurizer with fewer views of its own repeats the last of them.
+    """
+    own = max(views) - n_copies
+    widths = [matrix.shape[1] // count for matrix, count in zip(matrices, views, strict=True)]
+    result = new_matrix(len(matrices[0]), sum(widths) * (own + n_copies))
+    for start in range(0, len(result), _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        parts = []
+        for matrix, count, width in zip(matrices, views, widths, strict=True):
+            repeated = [min(number, count - n_copies - 1) for number in range(own)]
+            order = [*repeated, *range(count - n_copies, count)]
+            parts.append(matrix[rows].reshape(-1, count, width)[:, order])
+        result[rows] = np.concatenate(parts, axis=2).reshape(len(parts[0]), -1)
+    return result

@@ -200,6 +200,25 @@ def takes_groups(classifier: Classifier) -> None:
         raise CheckFailedError(f"uses_groups is true, and fit takes no groups: {exc}") from exc
 
 
+@promise("classifier", target="class")
+def takes_mixtures_or_refuses_them(classifier: Classifier) -> None:
+    """`refuses_mixtures` returns a reason, or a fit holds out none of its weighted rows."""
+    reason = classifier.refuses_mixtures()
+    if reason is not None:
+        if not isinstance(reason, str) or not reason:
+            raise CheckFailedError(f"refuses_mixtures returned {reason!r}, expected a reason")
+        return
+    X, y = toy_for(classifier)
+    estimator: Any = classifier.build(random_state=SEED)
+    try:
+        weights = classifier.weight_keywords(estimator, np.ones(len(y)))
+    except ClassifierError as exc:
+        raise CheckSkippedError("it takes no weights") from exc
+    passed = shape_for(classifier, X) | weights
+    with no_error("rows of one clip, as of a mixture of all, raised"):
+        classifier.fit_views(estimator, X, y, np.zeros(len(y), dtype=np.intp), **passed)
+
+
 @promise("classifier")
 def takes_shape(classifier: Classifier) -> None:
     """`fit` takes `shape` if `uses_shape` is true, or refuses short ones in a sentence."""

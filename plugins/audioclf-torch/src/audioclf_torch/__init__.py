@@ -134,6 +134,10 @@ class ConvNet(Classifier):
         return (160 << 20) + 8 * n_rows * n_columns + round(step)
 
     @override
+    def refuses_mixtures(self) -> str:
+        return "mixes by itself: set its field `mixup`"
+
+    @override
     def fit_states(self, estimator: Any, X: Any, states: Any, **passed: Any) -> Any:
         """Train one network whose outputs are the scores of the classes, each by itself."""
         return estimator.fit_states(X, states, **passed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -11,20 +11,27 @@ from pydantic import (
     Field,
     FiniteFloat,
     PlainSerializer,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 from typing_extensions import override
 
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
-from audioclf.plugin import AnyClassifier, Classifier
+from audioclf.builtin.featurizers.concat import Concat
+from audioclf.plugin import AnyClassifier, Classifier, Featurizer
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
     from audioclf.dataset.targets import Codes
     from audioclf.dsp.short_time import Matrix
+    from audioclf.plugin import OnnxGraph
 
 MemberName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=40)]
+_BY_NAME = {"weights", "features", "columns"}
+"""Fields with a value for each classifier by its name."""
 
 
 def _pairs(members: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -45,32 +52,75 @@ def _several(members: dict[str, Classifier]) -> tuple[tuple[str, Classifier], ..
     return _pairs(members)
 
 
+def _as_tuple(ends: Any) -> Any:
+    """Accept a list: behind `_mapping` it is no list of JSON any more."""
+    return tuple(ends) if isinstance(ends, list) else ends
+
+
+def _is_a_range(ends: tuple[int, int]) -> tuple[int, int]:
+    if not 0 <= ends[0] < ends[1]:
+        raise ValueError("the first column is 0 or more, and the second number is greater")
+    return ends
+
+
 if TYPE_CHECKING:
     Members = tuple[tuple[str, Classifier], ...]
     Weights = tuple[tuple[str, float], ...]
+    Features = tuple[tuple[str, str], ...]
+    Columns = tuple[tuple[str, tuple[int, int]], ...]
 else:
     # Mappings in YAML and Python, stored as pairs because a component is hashable.
-    Members = Annotated[
-        dict[MemberName, AnyClassifier],
-        BeforeValidator(_mapping),
-        AfterValidator(_several),
-        PlainSerializer(dict),
-    ]
-    Weights = Annotated[
-        dict[str, Annotated[FiniteFloat, Field(gt=0)]],
-        BeforeValidator(_mapping),
-        AfterValidator(_pairs),
-        PlainSerializer(dict),
-    ]
+    def _named(values: Any, after: Callable[[Any], Any] = _pairs) -> Any:
+        mapping = dict[MemberName, values]
+        parts = (BeforeValidator(_mapping), AfterValidator(after), PlainSerializer(dict))
+        return Annotated[mapping, *parts]
+
+    Members = _named(AnyClassifier, _several)
+    Weights = _named(Annotated[FiniteFloat, Field(gt=0)])
+    Features = _named(str)
+    Ends = Annotated[tuple[int, int], BeforeValidator(_as_tuple), AfterValidator(_is_a_range)]
+    Columns = _named(Ends)
 
 
 class Ensemble(Classifier):
-    """Base of `vote` and `stack`: classifiers by name that see the same features."""
+    """Base of `vote` and `stack`: classifiers by name, on the same features or each on its own."""
 
     model_format: ClassVar[str] = "members"
 
     classifiers: Members
     """At least two classifiers by name, built in or of plugins, each with its fields."""
+
+    features: Features = ()
+    """Featurizer of each classifier, by their names in the config. Then a run has one pipeline of
+    the ensemble, on the joined rows of these featurizers. Without it all classifiers have the
+    features of the pipeline."""
+
+    columns: Columns = ()
+    """First column of each classifier, and the column after its last, in the rows of the ensemble;
+    a run sets them by `features`."""
+
+    _shapes: dict[str, tuple[int, int]] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_are_of_classifiers(self) -> Ensemble:
+        names = [name for name, _ in self.classifiers]
+        for field in _BY_NAME & type(self).model_fields.keys():
+            if unknown := sorted(dict(getattr(self, field)).keys() - set(names)):
+                listed = ", ".join(names)
+                raise ValueError(f"`{field}` names {unknown[0]!r}; the classifiers are {listed}")
+        for field in ("features", "columns"):
+            given = dict(getattr(self, field))
+            missing = [name for name in names if name not in given]
+            if given and missing:
+                raise ValueError(f"`{field}` lacks {missing[0]!r}: give it for every classifier")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out fields that versions without them would refuse."""
+        data: dict[str, Any] = handler(self)
+        unused = [name for name in ("features", "columns") if not getattr(self, name)]
+        return {name: value for name, value in data.items() if name not in unused}
 
     def inner(self) -> dict[str, Classifier]:
         """Return all classifiers that are fitted, by name."""
@@ -78,7 +128,51 @@ class Ensemble(Classifier):
 
     @override
     def members(self, n_columns: int, n_classes: int) -> dict[str, tuple[Classifier, int]]:
-        return {name: (member, n_columns) for name, member in self.classifiers}
+        return {
+            name: (member, self._width_of(name, n_columns)) for name, member in self.classifiers
+        }
+
+    def _width_of(self, name: str, n_columns: int) -> int:
+        start, stop = dict(self.columns).get(name, (0, n_columns))
+        return stop - start
+
+    @override
+    def own_features(self) -> dict[str, str]:
+        return dict(self.features)
+
+    @override
+    def joined(self, featurizers: Mapping[str, Featurizer]) -> Featurizer:
+        return Concat(parts=dict(featurizers))
+
+    @override
+    def for_rows(self, rows: Mapping[str, tuple[int, tuple[int, int] | None]]) -> Classifier:
+        columns, shapes, start = {}, {}, 0
+        for feature, (width, shape) in rows.items():
+            columns[feature] = (start, start + width)
+            start += width
+            if shape is not None:
+                shapes[feature] = shape
+        of_each = tuple((name, columns[feature]) for name, feature in self.features)
+        changed = self.model_copy(update={"columns": of_each})
+        changed._shapes = {  # noqa: SLF001  of its own class
+            name: shapes[feature] for name, feature in self.features if feature in shapes
+        }
+        return changed
+
+    def selected(self, name: str, X: Matrix) -> Matrix:
+        """Return the columns of a classifier."""
+        import numpy as np
+
+        columns = dict(self.columns).get(name)
+        return X if columns is None else np.ascontiguousarray(X[:, slice(*columns)])
+
+    def shape_of(self, name: str, shape: tuple[int, int] | None) -> tuple[int, int] | None:
+        """Return the shape of the matrix in a row of a classifier; `shape` is that of all."""
+        return self._shapes.get(name) if self.columns else shape
+
+    @override
+    def needs_shape(self) -> bool:
+        return not self.features and super().needs_shape()
 
     @override
     def take_apart(self, estimator: Any) -> dict[str, Any]:
@@ -107,9 +201,12 @@ class Ensemble(Classifier):
     def fit_keywords(
         self, *, groups: Codes | None, shape: tuple[int, int] | None
     ) -> dict[str, Any]:
-        parts = self.inner().values()
-        passed = [part.fit_keywords(groups=groups, shape=shape) for part in parts]
-        return {name: value for keywords in passed for name, value in keywords.items()}
+        keywords: dict[str, Any] = {}
+        for name, part in self.inner().items():
+            keywords |= part.fit_keywords(groups=groups, shape=self.shape_of(name, shape))
+        if self.columns:  # each has its own
+            keywords.pop("shape", None)
+        return keywords
 
     @override
     def holds_out_rows(self) -> bool:
@@ -121,8 +218,19 @@ class Ensemble(Classifier):
 
     @override
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        parts = self.inner().values()
-        return max(part.fit_memory(n_rows, n_columns, n_classes) for part in parts)
+        parts = self.members(n_columns, n_classes).values()
+        own = 0 if not self.columns else 4 * n_rows * n_columns  # selected columns are a copy
+        return own + max(part.fit_memory(n_rows, width, n_classes) for part, width in parts)
+
+    def _scores_to_onnx(
+        self, graph: OnnxGraph, rows: str, scored: Callable[[str, str], str]
+    ) -> dict[str, str]:
+        """Return the scores of each classifier for its columns."""
+        columns = dict(self.columns)
+        return {
+            name: scored(name, graph.part(rows, 1, *columns[name]) if columns else rows)
+            for name, _ in self.classifiers
+        }
 
 
 class Vote(Ensemble):
@@ -139,18 +247,26 @@ class Vote(Ensemble):
     weights: Weights = ()
     """Weight of a classifier by its name, above 0; 1 for those that are not named."""
 
-    @model_validator(mode="after")
-    def _weights_have_a_classifier(self) -> Vote:
-        if unknown := sorted(set(dict(self.weights)) - set(self.inner())):
-            names = ", ".join(self.inner())
-            raise ValueError(f"`weights` names {unknown[0]!r}; the classifiers are {names}")
-        return self
-
     @override
     def build(self, *, random_state: int) -> ClassifierMixin:
         from audioclf.builtin.classifiers.ensemble_fit import VoteClassifier
 
         return VoteClassifier(self, random_state=random_state)
+
+    @override
+    def members_to_onnx(
+        self, graph: OnnxGraph, rows: str, n_classes: int, scored: Callable[[str, str], str]
+    ) -> str:
+        weights = dict(self.weights)
+        shares = {name: weights.get(name, 1.0) for name, _ in self.classifiers}
+        total = sum(shares.values())
+        return graph.op(
+            "Sum",
+            *(
+                graph.op("Mul", scores, graph.constant(shares[name] / total))
+                for name, scores in self._scores_to_onnx(graph, rows, scored).items()
+            ),
+        )
 
 
 class Stack(Ensemble):
@@ -219,3 +335,12 @@ class Stack(Ensemble):
         from audioclf.builtin.classifiers.ensemble_fit import StackClassifier
 
         return StackClassifier(self, random_state=random_state)
+
+    @override
+    def members_to_onnx(
+        self, graph: OnnxGraph, rows: str, n_classes: int, scored: Callable[[str, str], str]
+    ) -> str:
+        scores = list(self._scores_to_onnx(graph, rows, scored).values())
+        if n_classes == 2:
+            scores = [graph.part(values, 1, 1, 2) for values in scores]
+        return scored("final", graph.op("Concat", *scores, axis=1))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from audioclf.builtin.classifiers.training_rows import TrainingRows
 from audioclf.builtin.classifiers.tuned_folds import inner_folds
-from audioclf.builtin.classifiers.tuned_search import CandidateClassifier, fitted
+from audioclf.builtin.classifiers.tuned_search import CandidateClassifier
 from audioclf.plugin import AudioclfError, Classifier, ClassifierError
 
 
@@ -27,22 +30,21 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.asarray(next(iter(members.values())).classes_)
         return self
 
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        groups: Any = None,
-        shape: tuple[int, int] | None = None,
-        clips: Any = None,
-    ) -> EnsembleClassifier:
-        """Fit each member on all rows; `clips` numbers the clip of each row."""
+    def fit(self, X: Any, y: Any, **of_rows: Any) -> EnsembleClassifier:
+        """Fit each member on all rows; `of_rows` are those of `TrainingRows`."""
+        return self.with_members(self._fitted(TrainingRows(X, y, **of_rows)))
+
+    def _fitted(self, rows: TrainingRows) -> dict[str, Any]:
         members = {}
         for name, component in self.component.classifiers:
             with _named(name):
-                members[name] = fitted(
-                    component, X, y, groups, clips, shape=shape, random_state=self.random_state
-                )
-        return self.with_members(members)
+                members[name] = self._rows_of(name, rows).fitted(component, self.random_state)
+        return members
+
+    def _rows_of(self, name: str, rows: TrainingRows) -> TrainingRows:
+        """Return the columns of a member."""
+        X, shape = self.component.selected(name, rows.X), self.component.shape_of(name, rows.shape)
+        return replace(rows, X=X, shape=shape)
 
     def predict(self, X: Any) -> Any:
         """Return the class of the highest probability of each row."""
@@ -52,8 +54,12 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return one column per class, in the order of `classes_`."""
         raise NotImplementedError
 
-    def _scorer(self, name: str, component: Classifier) -> Any:
-        return component.scorer(self.members_[name])
+    def _scores(self, X: Any, scores: Callable[[Any, Any], Any]) -> Iterator[tuple[str, Any]]:
+        """Yield a function of the scorer and the rows of each member, with its name."""
+        for name, component in self.component.classifiers:
+            with _named(name):
+                scorer = component.scorer(self.members_[name])
+                yield name, scores(scorer, self.component.selected(name, X))
 
 
 class VoteClassifier(EnsembleClassifier):
@@ -63,10 +69,9 @@ class VoteClassifier(EnsembleClassifier):
         """Return the means, in the order of `classes_`."""
         weights = dict(self.component.weights)
         total, sum_of_weights = 0.0, 0.0
-        for name, component in self.component.classifiers:
+        for name, probabilities in self._scores(X, _probabilities):
             weight = weights.get(name, 1.0)
-            with _named(name):
-                total = total + weight * _probabilities(self._scorer(name, component), X)
+            total = total + weight * probabilities
             sum_of_weights += weight
         return total / sum_of_weights
 
@@ -74,77 +79,45 @@ class VoteClassifier(EnsembleClassifier):
 class StackClassifier(EnsembleClassifier):
     """A final classifier on the scores of the members."""
 
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        groups: Any = None,
-        shape: tuple[int, int] | None = None,
-        clips: Any = None,
-    ) -> StackClassifier:
+    def _fitted(self, rows: TrainingRows) -> dict[str, Any]:
         """Fit the members in inner folds, the final one on their scores, and the members on all."""
         folds = inner_folds(
-            y,
-            groups,
+            rows.y,
+            rows.groups,
             self.component.n_splits,
             self.random_state,
             hint="Use `vote` instead of `stack`",
         )
-        held_out = np.concatenate([test for _, test in folds])
-        n_classes = len(np.unique(y))
+        n_classes = len(np.unique(rows.y))
         columns = []
         for name, component in self.component.classifiers:
             with _named(name):
-                columns.append(
-                    np.concatenate(
-                        [
-                            self._held_out(component, X, y, fold, groups, shape, clips, n_classes)
-                            for fold in folds
-                        ]
-                    )
-                )
-        scores = np.hstack(columns)
-        of_held_out = [None if part is None else part[held_out] for part in (groups, clips)]
+                of_member = self._rows_of(name, rows)
+                held_out = [
+                    self._held_out(component, of_member, n_classes, *fold) for fold in folds
+                ]
+                columns.append(np.concatenate(held_out))
+        of_scores = rows.taken(np.concatenate([test for _, test in folds]))
+        of_scores = replace(of_scores, X=np.hstack(columns), shape=None)
         with _named("final"):
-            final = fitted(
-                self.component.final,
-                scores,
-                y[held_out],
-                *of_held_out,
-                shape=None,
-                random_state=self.random_state,
-            )
-        super().fit(X, y, groups, shape, clips)
-        self.members_["final"] = final
-        return self
+            final = of_scores.fitted(self.component.final, self.random_state)
+        return {**super()._fitted(rows), "final": final}
 
     def _held_out(
-        self,
-        component: Classifier,
-        X: Any,
-        y: Any,
-        fold: Any,
-        groups: Any,
-        shape: Any,
-        clips: Any,
-        n_classes: int,
+        self, component: Classifier, rows: TrainingRows, n_classes: int, train: Any, test: Any
     ) -> Any:
         """Return the scores of the test side of an inner fold, whose training may lack a class."""
-        train, test = fold
-        model = CandidateClassifier(component, self.random_state, shape=shape)
-        units, of_clips = (None if part is None else part[train] for part in (groups, clips))
-        model.fit(X[train], y[train], units, of_clips)
-        return _columns(model, X[test], n_classes)
+        inner = rows.taken(train)
+        model = CandidateClassifier(component, self.random_state, shape=rows.shape)
+        model.fit(inner.X, inner.y, inner.groups, inner.clips)
+        return _columns(model, rows.X[test], n_classes)
 
     def predict_proba(self, X: Any) -> Any:
         """Return the probabilities of the final classifier, in the order of `classes_`."""
-        n_classes = len(self.classes_)
-        columns = []
-        for name, component in self.component.classifiers:
-            with _named(name):
-                columns.append(_columns(self._scorer(name, component), X, n_classes))
+        of_class = partial(_columns, n_classes=len(self.classes_))
+        columns = [values for _, values in self._scores(X, of_class)]
         with _named("final"):
-            final = self._scorer("final", self.component.final)
+            final = self.component.final.scorer(self.members_["final"])
             return _probabilities(final, np.hstack(columns))
 
 

@@ -87,3 +87,9 @@ class GradientBoosting(FromSklearn):
                 "hist_gradient_boosting, which holds out whole clips.",
             )
         return super().fit_views(estimator, X, y, clips, **passed)
+
+    @override
+    def refuses_mixtures(self) -> str | None:
+        if self.n_iter_no_change is not None:
+            return "holds out rows for early stopping, and mixtures would be of both sides"
+        return super().refuses_mixtures()

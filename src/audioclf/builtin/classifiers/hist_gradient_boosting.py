@@ -109,6 +109,12 @@ class HistGradientBoosting(FromSklearn):
             ) from exc
         return estimator.set_params(early_stopping=self.early_stopping)
 
+    @override
+    def refuses_mixtures(self) -> str | None:
+        if self.early_stopping is True:  # `auto` counts clips, and mixtures are of one
+            return "holds out rows for early stopping, and mixtures would be of both sides"
+        return super().refuses_mixtures()
+
 
 def _validation_split(clips: Codes, y: Codes, held_out: float, seed: int) -> tuple[Codes, Codes]:
     """Return the rows to fit and the rows held out; the views of a clip stay together."""

@@ -45,14 +45,8 @@ class Mixup(Classifier):
         name = classifier.type_name()
         if classifier.learns() == "number":
             raise ValueError(f"mixup is for classes, and {name} learns numbers")
-        if "mixup" in type(classifier).model_fields:
-            raise ValueError(f"{name} mixes by itself: set its field `mixup`")
-        stops = getattr(classifier, "early_stopping", getattr(classifier, "n_iter_no_change", None))
-        holds_out = classifier.holds_out_rows() or stops not in (None, False, "auto")
-        if classifier.uses_groups or holds_out:
-            raise ValueError(
-                f"{name} holds out rows with these fields, and mixtures would be of both sides"
-            )
+        if (reason := classifier.refuses_mixtures()) is not None:
+            raise ValueError(f"{name} {reason}")
         return classifier
 
     @override

@@ -17,6 +17,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils.metaestimators import available_if
 
 from audioclf.builtin.classifiers.search_space import Range, invalid, shown, with_values
+from audioclf.builtin.classifiers.training_rows import TrainingRows
 from audioclf.builtin.classifiers.tuned_folds import folds_of_numbers, inner_folds
 from audioclf.plugin import METRICS, AudioclfError, Classifier, ClassifierError, SearchMetric
 
@@ -45,25 +46,18 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]
         self.component = component
         self.random_state = random_state
 
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        groups: Any = None,
-        shape: tuple[int, int] | None = None,
-        clips: Any = None,
-    ) -> _Tuned:
-        """Search, and fit the best candidate on all rows.
+    def fit(self, X: Any, y: Any, **of_rows: Any) -> _Tuned:
+        """Search, and fit the best candidate on all rows; `of_rows` are those of `TrainingRows`.
 
-        Inner splits do not separate rows of one clip, whose number `clips` holds. Raises
-        ClassifierError if there are no inner folds or a candidate fails.
+        Inner splits do not separate rows of one clip. Raises ClassifierError if there are no inner
+        folds or a candidate fails.
         """
-        y = np.asarray(y)
-        search = self._search(y, groups, shape)
+        rows = TrainingRows(X, np.asarray(y), **of_rows)
+        search = self._search(rows)
         try:
             # Under the name `groups` they would go to the splitter, not to `fit`.
-            units = None if groups is None else np.asarray(groups)
-            search.fit(X, y, units=units, clips=clips)
+            units = None if rows.groups is None else np.asarray(rows.groups)
+            search.fit(X, rows.y, units=units, clips=rows.clips)
         except AudioclfError:
             raise
         except (AttributeError, ValueError) as exc:
@@ -74,7 +68,7 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]
         self.best_score_ = float(search.best_score_)
         return self
 
-    def _search(self, y: Any, groups: Any, shape: tuple[int, int] | None) -> Any:
+    def _search(self, rows: TrainingRows) -> Any:
         raise NotImplementedError
 
     def predict(self, X: Any) -> Any:
@@ -85,28 +79,30 @@ class _Tuned(BaseEstimator):  # type: ignore[misc]
 class TunedRegressor(RegressorMixin, _Tuned):  # type: ignore[misc]
     """Search among candidates that learn numbers."""
 
-    def _search(self, y: Any, groups: Any, shape: tuple[int, int] | None) -> Any:
+    def _search(self, rows: TrainingRows) -> Any:
         component, seed = self.component, self.random_state
-        folds = folds_of_numbers(y, groups, component.n_splits, seed)
-        candidate = CandidateRegressor(component.classifier, seed, shape=shape)
-        return _search(component, candidate, folds, np.zeros(len(y), dtype=np.intp), seed)
+        folds = folds_of_numbers(rows.y, rows.groups, component.n_splits, seed)
+        candidate = CandidateRegressor(component.classifier, seed, shape=rows.shape)
+        return _search(component, candidate, folds, np.zeros(len(rows.y), dtype=np.intp), seed)
 
 
 class TunedClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]
     """Search among candidates that learn classes."""
 
-    def fit(self, X: Any, y: Any, *args: Any, **passed: Any) -> TunedClassifier:
+    def fit(self, X: Any, y: Any, **of_rows: Any) -> TunedClassifier:
         """Search, and fit the best candidate on all rows."""
-        super().fit(X, y, *args, **passed)
+        super().fit(X, y, **of_rows)
         self.classes_ = self.best_estimator_.classes_
         return self
 
-    def _search(self, y: Any, groups: Any, shape: tuple[int, int] | None) -> Any:
+    def _search(self, rows: TrainingRows) -> Any:
         component, seed = self.component, self.random_state
         needs_scores = METRICS[component.metric].needs != "labels"
-        folds = inner_folds(y, groups, component.n_splits, seed, needs_scores=needs_scores)
-        candidate = CandidateClassifier(component.classifier, seed, shape=shape)
-        return _search(component, candidate, folds, y, seed)
+        folds = inner_folds(
+            rows.y, rows.groups, component.n_splits, seed, needs_scores=needs_scores
+        )
+        candidate = CandidateClassifier(component.classifier, seed, shape=rows.shape)
+        return _search(component, candidate, folds, rows.y, seed)
 
     @available_if(_fitted_has("best_estimator_", "predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
@@ -117,25 +113,6 @@ class TunedClassifier(ClassifierMixin, _Tuned):  # type: ignore[misc]
     def decision_function(self, X: Any) -> Any:
         """Return the decision values of the best candidate."""
         return self.best_estimator_.decision_function(X)
-
-
-def fitted(
-    component: Classifier,
-    X: Any,
-    y: Any,
-    groups: Any,
-    clips: Any,
-    *,
-    shape: tuple[int, int] | None,
-    random_state: int,
-) -> Any:
-    """Return the fitted estimator of a classifier inside of another one."""
-    built: Any = component.build(random_state=random_state)
-    passed = component.fit_keywords(groups=groups, shape=shape)
-    if clips is None and not component.holds_out_rows():
-        return built.fit(X, y, **passed)
-    clips = np.arange(len(y)) if clips is None else clips
-    return component.fit_views(built, X, y, clips, **passed)
 
 
 class _Candidate(BaseEstimator):  # type: ignore[misc]
@@ -160,7 +137,7 @@ class _Candidate(BaseEstimator):  # type: ignore[misc]
 
     def _fitted(self, X: Any, y: Any, units: Any, clips: Any) -> Any:
         chosen = with_values(self.component, self.values or {})
-        return fitted(chosen, X, y, units, clips, shape=self.shape, random_state=self.random_state)
+        return TrainingRows(X, y, units, clips, self.shape).fitted(chosen, self.random_state)
 
     @contextmanager
     def _named(self) -> Iterator[None]:

@@ -94,7 +94,7 @@ def _tested(
 ) -> Stress:
     config = prepared.config
     names = (CLEAN, *(item.name for item in changes))
-    plain = config.featurizers[chosen.featurizer]
+    plain = config.inputs[chosen.featurizer]
     featurizers = changed_featurizers(plain, changes, config.seed)
     own = prepared.origins[chosen.featurizer]
     origins = {CLEAN: own, **origins_with(own, changes, prepared.registry)}

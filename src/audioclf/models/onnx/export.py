@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioclf.base.errors import DatasetError, EnvironmentMissingError, ModelError
-from audioclf.components.onnx_graph import OPSET
+from audioclf.components.onnx_graph import OPSET, OnnxGraph
 from audioclf.evaluation.class_fits import OneFitPerClass
+from audioclf.models.estimators.store import MEMBERS
 from audioclf.models.onnx.fits import graph_of_fits
-from audioclf.models.onnx.names import INPUT
+from audioclf.models.onnx.names import INPUT, LABEL, SCORES
 from audioclf.models.onnx.scores import with_scores
 from audioclf.models.onnx.session import open_session
 from audioclf.models.refusal import RefusedError, reason
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from audioclf.components.classifier import Classifier
     from audioclf.components.registry import Registry
     from audioclf.dataset.dataset import Dataset
     from audioclf.models.bundle.reading import Bundle
@@ -164,15 +166,16 @@ def _candidates(bundle: Bundle) -> Iterator[Any]:
         what = f"its scores are means over {bundle.model.views.count} views of each clip"
         raise RefusedError("score", what, hint="Train it with `test_time: false` in `augment`.")
     fits = bundle.estimator if isinstance(bundle.estimator, OneFitPerClass) else None
-    both = manifest.scores == "decision" and (fits is not None or len(manifest.classes) == 2)
+    both = fits is not None or len(manifest.classes) == 2
+    both &= manifest.scores == "decision" or bundle.classifier.model_format == MEMBERS
     for sign in (1.0, -1.0) if both else (1.0,):
         if fits is not None:
-            converted = partial(_converted, bundle)
+            converted = partial(_converted, bundle, sign=sign)
             yield graph_of_fits(fits, manifest, converted, sign=sign, opsets=OPSETS)
             continue
         for is_first_of_ties in (False, True) if manifest.scores == "probability" else (False,):
             yield with_scores(
-                _converted(bundle, bundle.estimator),
+                _converted(bundle, bundle.estimator, sign=sign),
                 manifest,
                 sign=sign,
                 is_first_of_ties=is_first_of_ties,
@@ -180,29 +183,75 @@ def _candidates(bundle: Bundle) -> Iterator[Any]:
             )
 
 
-def _converted(bundle: Bundle, estimator: Any) -> Any:
+def _converted(bundle: Bundle, estimator: Any, sign: float = 1.0) -> Any:
+    """Return the estimator of a model, or one of those in it, as `onnx.ModelProto`."""
+    n_classes = len(bundle.manifest.classes) if estimator is bundle.estimator else 2
+    facts = _Facts(bundle.manifest.features.width, n_classes, sign)
+    return _model_of(bundle.classifier, estimator, facts)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Columns and classes of an estimator, and the order of two decision values of its members."""
+
+    width: int
+    n_classes: int
+    sign: float
+
+
+def _model_of(classifier: Classifier, estimator: Any, facts: _Facts) -> Any:
     """Return an estimator as `onnx.ModelProto`: codes, and probabilities or decision values."""
-    width = bundle.manifest.features.width
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if classifier.model_format == MEMBERS:
+            return _of_members(classifier, estimator, facts)
         try:
-            model = bundle.classifier.to_onnx(estimator, width, OPSETS)
+            model = classifier.to_onnx(estimator, facts.width, OPSETS)
         except Exception as exc:
-            what = f"{bundle.classifier.type_name()} cannot convert it: {reason(exc)[:160]}"
+            what = f"{classifier.type_name()} cannot convert it: {reason(exc)[:160]}"
             raise RefusedError("type", what) from exc
         if model is None:
-            model = _by_skl2onnx(bundle, estimator, width)
+            model = _by_skl2onnx(classifier, estimator, facts.width)
     if len(model.graph.output) != 2:
         raise RefusedError("score", f"it has {len(model.graph.output)} outputs in ONNX, not 2")
     return model
 
 
-def _by_skl2onnx(bundle: Bundle, estimator: Any, width: int) -> Any:
+def _of_members(classifier: Classifier, estimator: Any, facts: _Facts) -> Any:
+    """Return the graph that combines those of the members."""
+    graph, n_classes = OnnxGraph(), facts.n_classes
+    members, fitted = classifier.members(facts.width, n_classes), classifier.take_apart(estimator)
+
+    def scored(name: str, rows: str) -> str:
+        member, width = members[name]
+        try:
+            model = _model_of(member, fitted[name], replace(facts, width=width))
+        except RefusedError as exc:
+            raise RefusedError(exc.stage, f"its {name!r}: {exc.what}", hint=exc.hint) from exc
+        scores = graph.inserted(model, {model.graph.input[0].name: rows}, f"{name}_")[1]
+        if n_classes == 2 and not _has_probabilities(member, fitted[name]):
+            scores = graph.op("Mul", scores, graph.constant(facts.sign))
+        return scores
+
+    scores = classifier.members_to_onnx(graph, INPUT, n_classes, scored)
+    label = graph.op("ArgMax", scores, axis=1, keepdims=0)
+    return graph.to_model(
+        {INPUT: ("float32", ["n_rows", facts.width])},
+        {LABEL: (label, "int64", ["n_rows"]), SCORES: (scores, "float32", ["n_rows", n_classes])},
+        OPSETS,
+    )
+
+
+def _has_probabilities(classifier: Classifier, estimator: Any) -> bool:
+    return hasattr(classifier.scorer(estimator), "predict_proba")
+
+
+def _by_skl2onnx(classifier: Classifier, estimator: Any, width: int) -> Any:
     import skl2onnx
     from skl2onnx.common.data_types import FloatTensorType
 
     options: dict[str, Any] = {"zipmap": False}
-    if bundle.manifest.scores == "decision":
+    if not _has_probabilities(classifier, estimator):
         options["raw_scores"] = True
     try:
         return skl2onnx.to_onnx(
