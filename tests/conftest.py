@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import re
@@ -15,6 +16,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+# Each worker of pytest-xdist has a core. Threads of BLAS and OpenMP beside it would wait for each
+# other, which takes up to nine times the CPU time; this must come before the import of NumPy.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest
@@ -66,8 +71,15 @@ LONG_FILES = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give files to workers in the order below, and not those with most tests first."""
+    """Give files to workers in the order above, and not those with most tests first."""
     config.option.loadscopereorder = False
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Keep what collection has made out of all garbage collections to come: it stays to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
