@@ -20,6 +20,7 @@ from audioclf.components.metrics import METRICS, Metric
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES
 from audioclf.evaluation.metrics.estimate import estimates
+from audioclf.evaluation.metrics.per_class import per_class
 from audioclf.evaluation.results import FoldResult, SomeFolds
 from audioclf.evaluation.splits import Fold
 
@@ -91,6 +92,11 @@ def of_one_label(n_clips: int = 10_000, n_classes: int = 10, n_pipelines: int = 
         estimates(results, metrics, targets, seed=0)
         seconds = time.process_time() - started
         print(f"{len(metrics)} metrics, resampled by {targets.unit}: {seconds:.2f} CPU s")
+        started = time.process_time()
+        for result in results:
+            per_class(result, targets, seed=0)
+        seconds = time.process_time() - started
+        print(f"precision, recall and F1 of each class: {seconds:.2f} CPU s")
 
 
 if __name__ == "__main__":

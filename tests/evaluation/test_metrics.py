@@ -127,6 +127,18 @@ def test_a_clip_drawn_twice_counts_as_a_sample_weight_in_scikit_learn(
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("times", [1, 1000, 10**6])
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
+def test_sums_in_small_types_are_as_exact_as_in_large_ones(metric: Metric, times: int) -> None:
+    y, y_pred, scores = random_case(3, seed=0)
+    repeat = repeats_of(result_of(y, y_pred, scores), targets_of(y))[0]
+    units = Units(np.arange(len(y)) % 7, 7)
+    draws = Draws(np.random.default_rng(1).integers(0, 4, (3, 7)) * float(times))
+    found = scorer(repeat, [metric], 3, units)(draws)
+    in_doubles = scorer(repeat, [metric], 3, replace(units, weights=np.ones(len(y))))(draws)
+    np.testing.assert_array_equal(found, in_doubles)
+
+
 def test_the_interval_holds_the_value_and_narrows_with_more_clips() -> None:
     widths = []
     for n in (40, 640):

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audioclf.evaluation.metrics.repeats import Codes, Floats
 
@@ -23,6 +24,11 @@ class Units:
         """Return the units of some clips, by their positions or a mask."""
         weights = None if self.weights is None else self.weights[clips]
         return Units(self.codes[clips], self.count, weights)
+
+    @cached_property
+    def largest(self) -> int:
+        """Most clips of a unit."""
+        return int(np.bincount(self.codes, minlength=1).max())
 
     def weighted(self, of_clips: Floats) -> Floats:
         """Return a number of each clip times its weight; the last axis is that of the clips."""
@@ -60,7 +66,37 @@ class Draws:
     @cached_property
     def by_unit(self) -> Floats:
         """The counts with a row for each unit."""
-        return np.ascontiguousarray(self.counts.T)
+        return self.by_unit_as(np.float64)
+
+    def by_unit_as(self, kind: Any) -> NDArray[Any]:
+        """Return the counts with a row for each unit, in a type of numbers."""
+        if kind not in self._by_unit:
+            self._by_unit[kind] = np.ascontiguousarray(self.counts.T, dtype=kind)
+        return self._by_unit[kind]
+
+    def exact_type(self, units: Units) -> Any:
+        """Return the type in which clips are summed fastest, as exactly as in float64."""
+        if units.weights is not None or not self._is_whole:
+            return np.float64
+        most = self._most * units.largest
+        return np.uint16 if most < 1 << 16 else np.float32 if most < 1 << 24 else np.float64
+
+    @cached_property
+    def as_integers(self) -> NDArray[np.int32]:
+        """The counts as integers."""
+        return self.counts.astype(np.int32)
+
+    @cached_property
+    def _is_whole(self) -> bool:
+        return np.array_equal(self.as_integers, self.counts)
+
+    @cached_property
+    def _most(self) -> int:
+        return int(self.counts.sum(axis=1).max())
+
+    @cached_property
+    def _by_unit(self) -> dict[Any, NDArray[Any]]:
+        return {}
 
     def of_clips(self, units: Units) -> Floats:
         """Return the counts of the unit of each clip, times its weight [(n_rows, n_clips)]."""

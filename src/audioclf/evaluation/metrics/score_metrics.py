@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,34 +76,35 @@ def _calibration_error(y_true: Codes, scores: Floats, units: Units) -> OfDraws:
 
 @dataclass(frozen=True)
 class AtHits:
-    """Weights at each clip of a class, from its highest score down; each [shape=(n_hits, n_rows)].
+    """Weights at each clip of a class, from its highest score down; each [shape=(n_rows, n_hits)].
 
     `above` is of all clips with a higher score, `upto` of these and the ties, `higher` of the clips
-    of the class with a higher score, `found` of these and the ties, `total` [shape=(n_rows,)] of
-    all clips.
+    of the class with a higher score, `found` of these and the ties, `total` [shape=(n_rows, 1)] of
+    all clips. They are int32 where all are whole.
     """
 
-    weight: Floats
-    above: Floats
-    upto: Floats
-    higher: Floats
-    found: Floats
-    total: Floats
+    weight: NDArray[Any]
+    above: NDArray[Any]
+    upto: NDArray[Any]
+    higher: NDArray[Any]
+    found: NDArray[Any]
+    total: NDArray[Any]
 
     @cached_property
     def of_class(self) -> Floats:
         """Sum of the weights of the clips of the class [shape=(n_rows,)]."""
-        return _sum_of_clips(self.weight)
+        sums: Floats = self.weight.sum(axis=1, dtype=np.float64)
+        return sums
+
+    @property
+    def of_others(self) -> Floats:
+        """Sum of the weights of all other clips [shape=(n_rows,)]."""
+        return self.total[:, 0] - self.of_class
 
     def weighted_sum(self, of_hits: Floats) -> Floats:
         """Return the sum over the clips of the class of a number of each times its weight."""
-        return _sum_of_clips(self.weight * of_hits)
-
-
-def _sum_of_clips(values: Floats) -> Floats:
-    """Add the numbers of a row in the order that numpy has for neighbours in memory."""
-    sums: Floats = np.ascontiguousarray(values.T).sum(axis=1)
-    return sums
+        sums: Floats = (self.weight * of_hits).sum(axis=1)
+        return sums
 
 
 def rankings(
@@ -125,32 +127,39 @@ def ranking(truth: NDArray[np.bool_], scores: Floats, units: Units) -> Callable[
     of_hits, of_others = falling[is_hit], falling[~is_hit]
     first, last = (np.searchsorted(of_others, of_hits, side=side) for side in ("left", "right"))
     first_hit, last_hit = (np.searchsorted(of_hits, of_hits, side=s) for s in ("left", "right"))
-    edges = np.unique(np.concatenate([[0], first, last, [len(of_others)]]))
-    first, last = np.searchsorted(edges, first), np.searchsorted(edges, last)
-    hits, between = units.part(order[is_hit]), units.sums_of_runs(order[~is_hit], edges)
     has_ties = not (np.array_equal(first, last) and (last_hit - first_hit == 1).all())
+    edges = np.concatenate([[0], first, *([last] if has_ties else []), [len(of_others)]])
+    if has_ties:
+        edges = np.unique(edges)
+        first, last = np.searchsorted(edges, first), np.searchsorted(edges, last)
+    hits, between = units.part(order[is_hit]), units.sums_of_runs(order[~is_hit], edges)
+    matrices: dict[Any, Any] = {}
 
     def at_hits(draws: Draws) -> AtHits:
-        others = _sums_so_far(between @ draws.by_unit)
-        weight = draws.by_unit[hits.codes]
-        if hits.weights is not None:
-            weight *= hits.weights[:, None]
-        so_far = _sums_so_far(weight)
-        total = others[-1] + so_far[-1]
-        of_others = others[first]
+        kind = draws.exact_type(units)
+        if kind not in matrices:
+            matrices[kind] = between.astype(kind, copy=False)
+        counts = draws.counts if kind is np.float64 else draws.as_integers
+        weight = hits.weighted(np.take(counts, hits.codes, axis=1, mode="clip"))
+        so_far = _sums_so_far(weight, counts.dtype)
+        others = _sums_so_far((matrices[kind] @ draws.by_unit_as(kind)).T, counts.dtype)
+        total = others[:, -1:] + so_far[:, -1:]
         if has_ties:
-            higher, found = so_far[first_hit], so_far[last_hit]
-            return AtHits(weight, of_others + higher, others[last] + found, higher, found, total)
-        higher, found = so_far[:-1], so_far[1:]
-        return AtHits(weight, of_others + higher, of_others + found, higher, found, total)
+            higher, found = (np.take(so_far, ends, axis=1) for ends in (first_hit, last_hit))
+            above, upto = (np.take(others, ends, axis=1) for ends in (first, last))
+        else:
+            higher, found, above = so_far[:, :-1], so_far[:, 1:], others[:, 1:-1]
+            upto = above
+        return AtHits(weight, above + higher, upto + found, higher, found, total)
 
     return at_hits
 
 
-def _sums_so_far(weights: Floats) -> Floats:
-    """Return the sum of the first 0, 1, ..., n rows."""
-    sums = np.zeros((len(weights) + 1, weights.shape[1]))
-    np.cumsum(weights, axis=0, out=sums[1:])
+def _sums_so_far(weights: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """Return the sum of the first 0, 1, ..., n columns."""
+    sums = np.zeros((len(weights), weights.shape[1] + 1), dtype=dtype)
+    in_rows = np.ascontiguousarray(weights, dtype=dtype)
+    np.cumsum(in_rows, axis=1, dtype=dtype, out=sums[:, 1:])
     return sums
 
 
@@ -161,7 +170,7 @@ def _roc_auc(at: AtHits) -> Floats:
     """
     hits = at.of_class
     won = at.weighted_sum(at.total - (at.above + at.upto) / 2) - hits**2 / 2
-    return divided(won, hits * (at.total - hits), np.nan)
+    return divided(won, hits * at.of_others, np.nan)
 
 
 def _partial_auc(at: AtHits) -> Floats:
@@ -172,7 +181,7 @@ def _partial_auc(at: AtHits) -> Floats:
     A hit is found from the false positive rate of the higher scores on, or gradually between that
     and the rate with its ties.
     """
-    others = at.total - at.of_class
+    others = at.of_others[:, None]
     first = np.minimum(divided(at.above - at.higher, others, np.nan), MAX_FPR)
     last = divided(at.upto - at.found, others, np.nan)
     end = np.minimum(last, MAX_FPR)
