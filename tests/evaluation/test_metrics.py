@@ -133,7 +133,7 @@ def test_sums_in_small_types_are_as_exact_as_in_large_ones(metric: Metric, times
     y, y_pred, scores = random_case(3, seed=0)
     repeat = repeats_of(result_of(y, y_pred, scores), targets_of(y))[0]
     units = Units(np.arange(len(y)) % 7, 7)
-    draws = Draws(np.random.default_rng(1).integers(0, 4, (3, 7)) * float(times))
+    draws = Draws(np.random.default_rng(1).integers(0, 4, (3, 7)).astype(np.float64) * times)
     found = scorer(repeat, [metric], 3, units)(draws)
     in_doubles = scorer(repeat, [metric], 3, replace(units, weights=np.ones(len(y))))(draws)
     np.testing.assert_array_equal(found, in_doubles)
