@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -96,6 +98,20 @@ def about(name: str, arrays: dict[str, Any]) -> tuple[Any, ...]:
     layout = (array.flags.c_contiguous, array.flags.f_contiguous)
     mapped = isinstance(base, np.memmap)
     return type(array), mapped, array.flags.writeable, layout, float(array.sum()), file
+
+
+def surroundings(module: str) -> tuple[Any, ...]:
+    """Return the folder, variables, and whether a module can be imported."""
+    variables = (os.environ.get(name) for name in ("WHEN", "HOME", "OPENBLAS_NUM_THREADS"))
+    return str(Path.cwd()), *variables, importlib.import_module(module) is not None
+
+
+def random_number(index: int) -> float:
+    return float(np.random.random())  # noqa: NPY002 - the one that plugins may use
+
+
+def start_sleeper(index: int) -> int:
+    return subprocess.Popen(["sleep", "600"]).pid
 
 
 def unpicklable(index: int) -> Any:

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from audioclf.base.errors import ConfigError
-from audioclf.engines import adaptive
+from audioclf.engines import adaptive, fork_server
 from audioclf.engines.adaptive import AdaptiveEngine
 from audioclf.engines.ahead import begun
 from tests.engines import tasks
@@ -79,7 +79,7 @@ def test_processes_that_were_begun_are_used_as_soon_as_they_are_ready(
     engine: AdaptiveEngine,
 ) -> None:
     with engine:
-        engine.begin(tasks.scaled, shared={"factor": 1, "offsets": [0]})
+        engine.begin()
         outcomes = dict(engine.map(process_and_thread, range(8)))
         assert engine._starting is not None
         engine._starting.join()
@@ -92,8 +92,9 @@ def test_processes_that_cannot_be_begun_are_chosen_by_their_speed_as_ever(
     engine: AdaptiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adaptive, "WORTH_PROCESSES", float("inf"))
+    monkeypatch.setattr(fork_server, "START", "raise SystemExit(9)")
     with engine:
-        engine.begin(tasks.raising, shared=threading.Lock())
+        engine.begin()
         assert dict(engine.map(tasks.square, range(50))) == {n: n * n for n in range(50)}
         assert engine._chosen is not engine.processes
 

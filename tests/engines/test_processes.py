@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from audioclf.base.errors import EnvironmentMissingError
-from audioclf.engines import process
+from audioclf.engines import fork_server
 from audioclf.engines.base import WorkerDiedError, WorkerError
 from audioclf.engines.local import ProcessEngine, ThreadEngine
 from audioclf.engines.sharing import packed
@@ -160,7 +160,7 @@ def test_threads_share_by_reference() -> None:
 def test_workers_that_cannot_start_are_reported_at_once(
     engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "_START", "raise SystemExit(9)")
+    monkeypatch.setattr(fork_server, "START", "raise SystemExit(9)")
     with pytest.raises(EnvironmentMissingError) as caught:
         list(engine.map(tasks.square, range(10)))
     assert caught.value.message == "a worker process ended before it could begin: exit code 9"
@@ -228,7 +228,7 @@ except KeyboardInterrupt:
 def start(body: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", SCRIPT.replace("BODY", body)],
-        env={**os.environ, "PYTHONPATH": str(REPO)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(REPO), str(REPO / "src")])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

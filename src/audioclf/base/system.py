@@ -39,12 +39,12 @@ def own_process_group() -> dict[str, Any]:
     return {"process_group": 0}
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
+def kill_group(pid: int) -> None:
     """Kill a process with `own_process_group` and, except on Windows, those that it started."""
     if WINDOWS:
-        process.kill()
+        os.kill(pid, signal.SIGTERM)  # which cannot be handled there
     else:
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(pid, signal.SIGKILL)
 
 
 def end_with_parent() -> None:
@@ -54,6 +54,11 @@ def end_with_parent() -> None:
     """
     if LINUX:
         ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def count_threads() -> int:
+    """Return the number of threads of this process, also those of libraries; Linux only."""
+    return len([*Path("/proc/self/task").iterdir()])
 
 
 def path_of_open_file(file: IO[bytes]) -> str | None:

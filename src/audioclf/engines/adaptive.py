@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
@@ -40,22 +40,23 @@ class AdaptiveEngine(Engine):
     An item that cannot go to another process, or fails there unexpectedly, is done in this one.
     """
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, modules: Iterable[str] = ()) -> None:
         self.workers = jobs
-        self.processes = ProcessEngine(jobs)
+        self.processes = ProcessEngine(jobs, modules=modules)
         self._threads = ThreadEngine(jobs)
         self._one = ThreadEngine(1)
         self._chosen: Engine | None = None
         self._starting: threading.Thread | None = None
 
     @override
-    def begin(self, fn: Callable[..., Any], *, shared: Any = None) -> None:
+    def begin(self) -> None:
         """Start the worker processes; until they are ready, items are done in this process."""
+        self.processes.begin()
 
         def start() -> None:
             # Whatever goes wrong, the engine chooses as if nothing had been begun.
             with suppress(Exception):
-                ready = dict(self.processes.map(fn, range(self.workers), shared=shared))
+                ready = dict(self.processes.map(abs, range(self.workers)))
                 if not any(isinstance(each, AudioclfError) for each in ready.values()):
                     self._chosen = self.processes
 

@@ -89,8 +89,8 @@ class Engine(ABC):
         `WorkerError` for any other exception, or a `WorkerDiedError`.
         """
 
-    def begin(self, fn: Callable[..., Any], *, shared: Any = None) -> None:  # noqa: B027
-        """Prepare for work that is worth worker processes, each of which calls `fn(n, shared)`."""
+    def begin(self) -> None:  # noqa: B027 - nothing to do where there are none
+        """Prepare for work that is worth worker processes."""
 
     def close(self) -> None:  # noqa: B027 - nothing to do where there are none
         """End all workers, also busy ones, and wait until they are gone."""

@@ -12,8 +12,10 @@ from typing_extensions import override
 
 from audioclf.base.errors import EnvironmentMissingError
 from audioclf.engines.base import Engine, Job, WorkerDiedError, as_completed, pack
+from audioclf.engines.fork_server import ForkServer
 from audioclf.engines.process import Worker, WorkerGoneError, WorkerLateError
 
+_MODULES = ("cloudpickle", "numpy", "threadpoolctl", "audioclf.engines.worker")
 _AHEAD = 2
 """Items in progress or waiting for the caller, per worker."""
 
@@ -69,12 +71,17 @@ class ProcessEngine(Engine):
     in each. An item whose worker dies is tried again at the end, alone, in a new worker; if that
     dies too, the item fails.
 
-    `seconds`: time limit for an item in s; its worker is ended then.
+    `seconds`: time limit for an item in s; its worker is ended then. `modules`: names of modules
+    that workers need, which a fork server imports once for all of them.
     """
 
-    def __init__(self, jobs: int, seconds: float | None = None) -> None:
+    def __init__(
+        self, jobs: int, seconds: float | None = None, modules: Iterable[str] = ()
+    ) -> None:
         self.workers = jobs
         self.seconds = seconds
+        self.modules = (*_MODULES, *modules)
+        self._server: ForkServer | None = None
         # Each thread starts and feeds a worker of its own; see `worker._end_with_parent`.
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="audioclf-worker")
         self._own = threading.local()
@@ -86,6 +93,13 @@ class ProcessEngine(Engine):
     def is_running(self) -> bool:
         """Whether a worker has been started."""
         return bool(self._crew)
+
+    @override
+    def begin(self) -> None:
+        """Let the fork server begin to import its modules, where the system has one."""
+        with self._lock:
+            if self._server is None and not self._closed and ForkServer.is_available():
+                self._server = ForkServer(self.modules)
 
     @override
     def map(
@@ -154,11 +168,15 @@ class ProcessEngine(Engine):
     def _worker(self) -> Worker:
         worker: Worker | None = getattr(self._own, "worker", None)
         if worker is None:
+            self.begin()
+            worker = Worker(self._server)
             with self._lock:
-                if self._closed:
-                    raise EnvironmentMissingError("the engine is closed")
-                worker = self._own.worker = Worker()
-                self._crew.add(worker)
+                if not self._closed:
+                    self._crew.add(worker)
+            if self._closed:
+                worker.kill()
+                raise EnvironmentMissingError("the engine is closed")
+            self._own.worker = worker
         return worker
 
     def _drop(self, worker: Worker) -> None:
@@ -175,6 +193,8 @@ class ProcessEngine(Engine):
             worker.dismiss()
         for worker in list(self._crew):
             worker.close()
+        if self._server is not None:
+            self._server.close()
         self._threads.shutdown(wait=True)
 
 

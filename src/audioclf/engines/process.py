@@ -1,14 +1,13 @@
 """One worker process, from the side of the process that started it.
 
 A worker has its own pipe and works on one item at a time. So when it ends, its item is known, and
-no other is lost. It is a new interpreter: nothing is forked, and the user's script is not
-imported again.
+no other is lost. It is a new interpreter, or the fork of a new one (`fork_server`): nothing is
+inherited from the process that started it, and the user's script is not imported again.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import signal
 import subprocess
@@ -17,14 +16,9 @@ import threading
 from contextlib import suppress
 from typing import Any, Literal
 
-from audioclf.base.machine import THREAD_VARIABLES
 from audioclf.base.system import kill_group, own_process_group
+from audioclf.engines import fork_server
 from audioclf.engines.base import unpack
-
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from audioclf.engines.worker import main; main()"
-)
 
 _SECONDS_TO_END = 2.0
 
@@ -38,17 +32,11 @@ class WorkerLateError(WorkerGoneError):
 
 
 class Worker:
-    """A process that runs one item at a time."""
+    """A process that runs one item at a time; a server forks it, if there is one that can."""
 
-    def __init__(self) -> None:
-        # In a process group of its own, because Ctrl-C reaches the whole group of the terminal.
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, our own text
-            [sys.executable, "-c", _START, json.dumps([str(path) for path in sys.path])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
-            **own_process_group(),
-        )
+    def __init__(self, server: fork_server.ForkServer | None = None) -> None:
+        forked = server.fork() if server is not None else None
+        self._process = forked or _new_interpreter()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._requests = self._process.stdin
@@ -97,7 +85,7 @@ class Worker:
         """End the process, since its item takes too long."""
         self.is_late = True
         with suppress(OSError):
-            kill_group(self._process)
+            kill_group(self._process.pid)
 
     def _ask(self, kind: Literal["job", "item"], data: bytes) -> Any:
         try:
@@ -106,14 +94,14 @@ class Worker:
             answer = pickle.load(self._answers)  # noqa: S301 - our own worker wrote it
         except (OSError, ValueError, EOFError, pickle.UnpicklingError) as exc:
             self.kill()
-            raise WorkerGoneError(_how(self._process.returncode)) from exc
+            raise WorkerGoneError(_how(self._process.wait())) from exc
         return unpack(answer)
 
     def kill(self) -> None:
         """End the process now, with all processes that it has started."""
         if self._process.returncode is None:
             with suppress(OSError):
-                kill_group(self._process)
+                kill_group(self._process.pid)
         self._process.wait()
         with suppress(OSError):
             self._requests.close()
@@ -132,6 +120,22 @@ class Worker:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_SECONDS_TO_END)
         self.kill()
+
+
+def _new_interpreter() -> subprocess.Popen[bytes]:
+    # In a process group of its own, because Ctrl-C reaches the whole group of the terminal.
+    return subprocess.Popen(  # noqa: S603 - this interpreter, our own text
+        [
+            sys.executable,
+            "-c",
+            fork_server.START.format("worker"),
+            json.dumps([str(path) for path in sys.path]),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=fork_server.environment(),
+        **own_process_group(),
+    )
 
 
 def _how(returncode: int) -> str:

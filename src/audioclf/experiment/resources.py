@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from audioclf.engines.base import Engine
 
 
+_MODULES = (
+    "sklearn.pipeline",
+    "sklearn.linear_model",
+    "audioclf.features.worker",
+    "audioclf.evaluation.cross_validation",
+    "audioclf.experiment.auditing",
+    "audioclf.builtin",
+    "matplotlib.figure",
+    "audioclf.experiment.media",
+)
+"""Modules that worker processes of a run need."""
+
 EngineName = Literal["local", "dask"]
 
 
@@ -49,6 +61,7 @@ class Resources:
             isolate=self.isolate,
             seconds=self.clip_seconds if self.engine == "local" else self.limit,
             required=required,
+            modules=_MODULES,
         )
 
     @contextmanager

@@ -18,8 +18,8 @@ from audioclf.config.run_config import RunConfig
 from audioclf.experiment.prepared import (
     Prepared,
     check_apart,
+    load_dataset,
     of_copies,
-    prepare,
     resolve,
     unreadable_clips,
 )
@@ -32,7 +32,6 @@ from audioclf.runs.working_folder import FIT_CACHE, working_folder
 
 if TYPE_CHECKING:
     from audioclf.audit.findings import Audit
-    from audioclf.components.classifier import Classifier
     from audioclf.components.featurizer import Featurizer
     from audioclf.dataset.targets import Targets
     from audioclf.engines.base import Engine
@@ -138,7 +137,7 @@ def run(
     )
     working = working_folder(Path(out) if out else None, config.name, config.to_yaml())
     limits = use_limits(config.limits)
-    with shown(progress) as steps, single_threaded(), limits, working as folder:
+    with shown(progress) as steps, limits, working as folder:
         state = RunProgress(folder.path, cached=cache)
         stages = _Run(config, registry, folder, resources, state, state.recording(steps))
         with state.noted_when_stopped():
@@ -174,19 +173,25 @@ class _Run:
 
     def go(self) -> RunResult:
         """Take every stage; `record.json` marks the run as complete."""
-        from audioclf.experiment.media import write_page
-
         self.progress("load", 0, 1)
         with self._timed("load"):
-            prepared = prepare(self.config, registry=self.registry)
+            dataset = load_dataset(self.config, self.registry)
         with self.resources.make_engine(distributions_of(self.config, self.registry)) as engine:
-            if len(prepared.dataset) >= MANY_CLIPS:
-                engine.begin(_build, shared=[item.classifier for item in prepared.pipelines])
-            with self._timed("features"):
-                extraction = self._extract(prepared, engine)
-            with self._timed("evaluate"):
-                evaluation = self._evaluate(prepared, extraction, engine)
-            result = self._report(prepared, extraction, evaluation, engine)
+            if self.resources.isolate or len(dataset) >= MANY_CLIPS:
+                engine.begin()  # before this process imports the same libraries
+            with single_threaded():
+                return self._go(Prepared(self.config, self.registry, dataset), engine)
+
+    def _go(self, prepared: Prepared, engine: Engine) -> RunResult:
+        from audioclf.experiment.media import write_page
+
+        with self._timed("load"):
+            prepared.check()
+        with self._timed("features"):
+            extraction = self._extract(prepared, engine)
+        with self._timed("evaluate"):
+            evaluation = self._evaluate(prepared, extraction, engine)
+        result = self._report(prepared, extraction, evaluation, engine)
         fits, seconds = self.state.fits(), self.seconds
         record = make_record(prepared, self.resources, result, extraction, fits, seconds)
         self.folder.write_json(RECORD, record)
@@ -226,14 +231,10 @@ class _Run:
         return extraction
 
     def _evaluate(self, prepared: Prepared, extraction: Extraction, engine: Engine) -> _Evaluation:
-        from audioclf.engines.ahead import begun
         from audioclf.evaluation.cross_validation import evaluate
         from audioclf.evaluation.memory import plan_fits
 
         dataset, pipelines = extraction.dataset, prepared.pipelines
-        # Workers import the libraries of the classifiers while this process does the first fit.
-        classifiers = [item.classifier for item in pipelines]
-        begun(_processes(engine), _build, range(self.resources.jobs), shared=classifiers)
         splits = prepared.splits(dataset)
         path = self.folder.path / FIT_CACHE
         fit_cache = self.state.fit_cache = prepared.open_fit_cache(path, extraction)
@@ -384,11 +385,6 @@ class _Run:
                 of_equals = write_equals(self.folder, result, fit, extraction, self.registry)
                 notes = (*notes, *of_equals)
         return replace(result, model=path, notes=(*result.notes, *notes))
-
-
-def _build(_: int, classifiers: Iterable[Classifier]) -> None:
-    for classifier in classifiers:
-        classifier.build(random_state=0)
 
 
 def _processes(engine: Engine) -> ProcessEngine | None:

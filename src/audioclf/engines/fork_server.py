@@ -1,0 +1,238 @@
+"""Fork server: a process that imports the libraries of worker processes once, and forks workers.
+
+A new interpreter takes 2-4 s of CPU to import NumPy, SciPy, scikit-learn and matplotlib, a fork of
+one that has imported them about 10 ms. The server is a new interpreter as well, does nothing but
+import, and has one thread, so no fork inherits a lock that another thread holds. Each worker gets
+the pipes, the environment, the working folder and `sys.path` of the moment when it is started.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import pickle
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from audioclf.base.machine import THREAD_VARIABLES
+from audioclf.base.system import (
+    LINUX,
+    count_threads,
+    end_with_parent,
+    kill_group,
+    own_process_group,
+)
+from audioclf.engines import worker
+
+START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from audioclf.engines.{} import main; main()"
+)
+"""Program of a process of ours; the first argument is `sys.path`."""
+
+_SECONDS_TO_END = 2.0
+_ARROW = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""Environment variable without which pyarrow, if pandas imports it, starts a thread."""
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a worker: that of this process, and one thread for BLAS."""
+    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
+
+
+class ForkServer:
+    """The server, from the side of the process that started it.
+
+    `modules`: names of modules that it imports; one that cannot be imported is left out.
+    """
+
+    def __init__(self, modules: Iterable[str] = ()) -> None:
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            path, number = json.dumps([str(path) for path in sys.path]), str(theirs.fileno())
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, our own text
+                [sys.executable, "-c", START.format("fork_server"), path, number, *modules],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env={**environment(), **_ARROW},
+                **own_process_group(),
+            )
+        self._answers = self._control.makefile("rb")
+        self._lock = threading.Lock()
+        self._is_ready = False
+
+    @staticmethod
+    def is_available() -> bool:
+        """Whether this system has all that the server needs."""
+        return LINUX and hasattr(os, "pidfd_open")
+
+    def fork(self) -> ForkedProcess | None:
+        """Start a worker, once the server is ready; None if it cannot, or has ended."""
+        requests, their_requests = os.pipe()
+        their_answers, answers = os.pipe()
+        try:
+            surroundings = str(Path.cwd()), environment(), [str(path) for path in sys.path]
+            pid = self._ask(surroundings, [requests, answers, 2])
+            ended = os.pidfd_open(pid)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            os.close(their_requests)
+            os.close(their_answers)
+            return None
+        finally:
+            os.close(requests)
+            os.close(answers)
+        return ForkedProcess(self, pid, ended, their_requests, their_answers)
+
+    def exit_code_of(self, pid: int) -> int:
+        """Return the exit code of a worker that has ended, or the negative number of its signal."""
+        try:
+            return self._ask(pid)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return -signal.SIGKILL  # the server has ended, and so the system ended its workers
+
+    def _ask(self, request: object, files: Iterable[int] = ()) -> int:
+        with self._lock:
+            socket.send_fds(self._control, [b"."], [*files])
+            self._control.sendall(pickle.dumps(request))
+            answer: int = pickle.load(self._answers)  # noqa: S301 - our own server wrote it
+            self._is_ready = True
+            return answer
+
+    def close(self) -> None:
+        """End the server, and with it all workers."""
+        with suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
+        if not self._is_ready:  # it would import all modules first
+            self._process.kill()
+        try:
+            self._process.wait(_SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        with self._lock:
+            self._answers.close()
+            self._control.close()
+
+
+class ForkedProcess:
+    """A worker that the server has forked, with the part of `subprocess.Popen` that is used."""
+
+    def __init__(
+        self, server: ForkServer, pid: int, ended: int, requests: int, answers: int
+    ) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self.stdin: BinaryIO | None = os.fdopen(requests, "wb")
+        self.stdout: BinaryIO | None = os.fdopen(answers, "rb")
+        self._server, self._ended = server, ended
+        self._lock = threading.Lock()
+
+    def poll(self) -> int | None:
+        """Return the exit code if the process has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0.0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code, or raise `subprocess.TimeoutExpired` after so many seconds."""
+        with self._lock:
+            if self.returncode is None:
+                ending = select.poll()
+                ending.register(self._ended, select.POLLIN)
+                if not ending.poll(None if timeout is None else 1000 * timeout):
+                    raise subprocess.TimeoutExpired("worker", timeout or 0.0)
+                # Until the server is asked it leaves a zombie, so nothing else gets the number.
+                self.returncode = self._server.exit_code_of(self.pid)
+                os.close(self._ended)
+            return self.returncode
+
+
+def main() -> None:
+    """Serve the process that started this one, until it ends or closes the socket."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in sys.argv[3:]:
+        with suppress(Exception):  # a worker that needs it says why it cannot be imported
+            import_module(name)
+    if count_threads() > 1:
+        return
+    gc.collect()
+    gc.freeze()
+    server = os.getpid()
+    fork = _serve(socket.socket(fileno=int(sys.argv[2])))
+    if fork is not None:
+        _become_worker(server, *fork)
+        worker.main()
+    _end()
+
+
+_Fork = tuple[list[int], str, dict[str, str], list[str]]
+
+
+def _serve(control: socket.socket) -> _Fork | None:
+    """Answer requests until there are no more; return in each fork the request that made it."""
+    children = set[int]()
+    with control, control.makefile("rb") as requests, suppress(OSError, EOFError):
+        while True:
+            message, pipes, _, _ = socket.recv_fds(control, 1, 3)
+            if not message:
+                break
+            request = pickle.load(requests)  # noqa: S301 - the parent wrote it
+            if isinstance(request, int):
+                children.discard(request)
+                answer = os.waitstatus_to_exitcode(os.waitpid(request, 0)[1])
+            else:
+                answer = os.fork()
+                if answer == 0:
+                    return pipes, *request
+                with suppress(OSError):  # the worker does it as well, whoever is first
+                    os.setpgid(answer, answer)
+                children.add(answer)
+                for pipe in pipes:
+                    os.close(pipe)
+            control.sendall(pickle.dumps(answer))
+    for pid in children:
+        with suppress(OSError):
+            kill_group(pid)
+        os.waitpid(pid, 0)
+    return None
+
+
+def _end() -> NoReturn:
+    """End this process; to take its modules apart would need a third of a second."""
+    atexit._run_exitfuncs()  # noqa: SLF001 - `os._exit` does not
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)
+
+
+def _become_worker(
+    server: int, pipes: list[int], folder: str, variables: dict[str, str], path: list[str]
+) -> None:
+    """Take over the pipes and the surroundings of a worker in a process that was just forked."""
+    os.setpgid(0, 0)
+    end_with_parent()
+    if os.getppid() != server:
+        os._exit(1)
+    for number, pipe in enumerate(pipes):
+        os.dup2(pipe, number)
+        os.close(pipe)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.path[:] = path
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()  # else all workers have the same random numbers without a seed

@@ -1,0 +1,148 @@
+"""The fork server: the promises of worker processes also hold for forks, and without the server."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from audioclf.engines.base import Job, pack
+from audioclf.engines.fork_server import ForkedProcess, ForkServer
+from audioclf.engines.local import ProcessEngine
+from audioclf.engines.process import Worker, WorkerGoneError
+from tests.conftest import REPO
+from tests.engines import tasks
+from tests.engines.conftest import check_blamed, is_running, wait_for
+from tests.engines.test_processes import pids_in, start
+
+pytestmark = pytest.mark.skipif(not ForkServer.is_available(), reason="needs Linux with pidfds")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(REPO))
+        server = ForkServer(["numpy", "no.such.module"])
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def worker(server: ForkServer) -> Iterator[Worker]:
+    worker = Worker(server)
+    assert isinstance(worker._process, ForkedProcess)
+    yield worker
+    worker.kill()
+
+
+def test_a_fork_has_the_surroundings_of_its_start(
+    server: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WHEN", "now")
+    monkeypatch.delenv("HOME")
+    (tmp_path / "new_module.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    worker = Worker(server)
+    worker.load(pack(Job(tasks.surroundings)))
+    found = worker.run(pack("new_module"))
+    assert found == (str(tmp_path), "now", None, "1", True)
+    worker.kill()
+
+
+def test_forks_differ_in_random_numbers_without_a_seed(server: ForkServer) -> None:
+    numbers = set()
+    for _ in range(2):
+        worker = Worker(server)
+        worker.load(pack(Job(tasks.random_number)))
+        numbers.add(worker.run(pack(0)))
+        worker.kill()
+    assert len(numbers) == 2
+
+
+@pytest.mark.parametrize(("code", "how"), [(0, "exit code 0"), (5, "exit code 5")])
+def test_the_end_of_a_fork_is_known(worker: Worker, code: int, how: str) -> None:
+    worker.load(pack(Job(tasks.leave)))
+    assert not worker.has_ended
+    with pytest.raises(WorkerGoneError, match=how):
+        worker.run(pack(code))
+    assert worker.has_ended
+
+
+def test_a_dismissed_fork_ends_by_itself(worker: Worker) -> None:
+    worker.dismiss()
+    worker.close()
+    assert worker._process.returncode == 0
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_processes_that_a_task_started_end_with_the_worker(
+    server: ForkServer, forked: bool
+) -> None:
+    worker = Worker(server if forked else None)
+    worker.load(pack(Job(tasks.start_sleeper)))
+    pid = worker.run(pack(0))
+    assert is_running(pid)
+    worker.kill()
+    wait_for(lambda: not is_running(pid))
+
+
+def test_without_its_server_a_run_goes_on_with_new_interpreters() -> None:
+    with ProcessEngine(2) as engine:
+        results = engine.map(tasks.pid_of_worker, range(30))
+        done = dict([next(results)])
+        forks = {worker._process.pid for worker in engine._crew}
+        assert engine._server is not None
+        os.kill(engine._server._process.pid, signal.SIGKILL)
+        done |= dict(results)
+        assert sorted(done) == list(range(30))
+        assert all(isinstance(pid, int) for pid in done.values())
+        wait_for(lambda: not any(map(is_running, forks)))
+        assert not any(isinstance(item._process, ForkedProcess) for item in engine._crew)
+
+
+def test_a_server_with_several_threads_forks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "import threading, time; threading.Thread(target=time.sleep, args=[60], daemon=True)"
+    (tmp_path / "with_thread.py").write_text(f"{text}.start()")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    server = ForkServer(["with_thread"])
+    assert server.fork() is None
+    server.close()
+
+
+def test_the_same_items_are_blamed_without_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ForkServer, "is_available", lambda: False)
+    with ProcessEngine(2) as engine:
+        check_blamed(dict(engine.map(tasks.deadly, range(60))), "SIGKILL")
+        assert not any(isinstance(item._process, ForkedProcess) for item in engine._crew)
+
+
+def test_closing_does_not_wait_for_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "endless.py").write_text("import time\ntime.sleep(600)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    engine = ProcessEngine(2, modules=["endless"])
+    engine.begin()
+    assert engine._server is not None
+    pid = engine._server._process.pid
+    engine.close()
+    assert not is_running(pid)
+
+
+def test_the_server_ends_with_the_run(tmp_path: Path) -> None:
+    body = f"list(engine.map(tasks.deaf_for_ever, range(9), shared={str(tmp_path)!r}))"
+    run = start(body)
+    pids = wait_for(lambda: pids_in(tmp_path, 2))
+    (server,) = {parent_of(pid) for pid in pids}
+    assert server != run.pid
+    run.kill()
+    run.communicate(timeout=60)
+    wait_for(lambda: not any(map(is_running, [server, *pids])))
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
