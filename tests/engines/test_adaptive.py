@@ -36,6 +36,7 @@ def test_processes_are_started_where_threads_wait_and_there_is_work(
     assert len(threads) == 1 or where != "one"
 
 
+@pytest.mark.slow
 def test_steps_of_python_that_hold_each_other_up_go_to_processes(
     engine: AdaptiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

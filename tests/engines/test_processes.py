@@ -29,6 +29,13 @@ def engine() -> Iterator[ProcessEngine]:
         yield engine
 
 
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[ProcessEngine]:
+    """Return an engine that all tests here share, since each new worker imports for some time."""
+    with ProcessEngine(2) as engine:
+        yield engine
+
+
 @pytest.mark.slow
 def test_a_worker_that_is_killed_from_outside_costs_nothing(engine: ProcessEngine) -> None:
     results = engine.map(tasks.pid_of_worker, range(40))
@@ -41,13 +48,13 @@ def test_a_worker_that_is_killed_from_outside_costs_nothing(engine: ProcessEngin
     assert len(set(found.values())) > 2
 
 
-def test_exactly_the_items_that_kill_are_blamed(engine: ProcessEngine) -> None:
-    check_blamed(dict(engine.map(tasks.deadly, range(60))), "SIGKILL")
+def test_exactly_the_items_that_kill_are_blamed(lasting: ProcessEngine) -> None:
+    check_blamed(dict(lasting.map(tasks.deadly, range(60))), "SIGKILL")
 
 
-def test_the_message_says_how_the_worker_ended(engine: ProcessEngine) -> None:
+def test_the_message_says_how_the_worker_ended(lasting: ProcessEngine) -> None:
     """An exit with code 0 before there is a result is a death as well."""
-    outcomes = dict(engine.map(tasks.leave, [None, 5, None, 0]))
+    outcomes = dict(lasting.map(tasks.leave, [None, 5, None, 0]))
     for index, how in ((1, "exit code 5"), (3, "exit code 0")):
         error = outcomes.pop(index)
         assert isinstance(error, WorkerDiedError)
@@ -55,17 +62,17 @@ def test_the_message_says_how_the_worker_ended(engine: ProcessEngine) -> None:
     assert outcomes == {0: None, 2: None}
 
 
-def test_what_a_plugin_prints_or_reads_does_no_harm(engine: ProcessEngine) -> None:
-    assert dict(engine.map(tasks.noisy, range(3))) == {0: "", 1: "", 2: ""}
+def test_what_a_plugin_prints_or_reads_does_no_harm(lasting: ProcessEngine) -> None:
+    assert dict(lasting.map(tasks.noisy, range(3))) == {0: "", 1: "", 2: ""}
 
 
 def test_an_item_or_result_that_cannot_be_sent_is_an_error_of_its_own(
-    engine: ProcessEngine,
+    lasting: ProcessEngine,
 ) -> None:
-    error = dict(engine.map(tasks.unpicklable, [3]))[0]
+    error = dict(lasting.map(tasks.unpicklable, [3]))[0]
     assert isinstance(error, WorkerError)
     assert "cannot go from process to process: TypeError: cannot pickle 'generator'" in str(error)
-    found = dict(engine.map(str, [1, (i for i in range(3)), 2]))
+    found = dict(lasting.map(str, [1, (i for i in range(3)), 2]))
     assert isinstance(found[1], WorkerError)
     assert (found[0], found[2]) == ("1", "2")
 
@@ -98,9 +105,9 @@ def arrays(folder: Path) -> dict[str, np.ndarray]:
     }
 
 
-def test_large_shared_arrays_are_mapped_and_equal(engine: ProcessEngine, tmp_path: Path) -> None:
+def test_large_shared_arrays_are_mapped_and_equal(lasting: ProcessEngine, tmp_path: Path) -> None:
     shared = arrays(tmp_path)
-    outcomes = dict(engine.map(tasks.about, list(shared), shared=shared))
+    outcomes = dict(lasting.map(tasks.about, list(shared), shared=shared))
     found = {name: outcomes[index] for index, name in enumerate(shared)}
     for name, array in shared.items():
         kind, mapped, writeable, _, total, _ = found[name]
@@ -133,12 +140,12 @@ def test_nothing_is_left_of_what_was_shared(
 
 
 def test_without_anonymous_files_arrays_stand_in_a_folder_that_ends(
-    engine: ProcessEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lasting: ProcessEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x = np.arange(400_000.0)
     monkeypatch.setattr("audioclf.base.system.LINUX", False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    (found,) = dict(engine.map(tasks.about, ["x"], shared={"x": x})).values()
+    (found,) = dict(lasting.map(tasks.about, ["x"], shared={"x": x})).values()
     assert found[:2] == (np.ndarray, True)
     assert found[4] == x.sum()
     assert Path(found[5]).parent == tmp_path

@@ -138,6 +138,7 @@ def test_noise_beats_no_baseline_by_any_metric(split: Holdout, pure_groups: bool
     assert max(beaten.values()) <= 5, beaten
 
 
+@pytest.mark.slow
 def test_a_repeat_without_a_class_leaves_the_others_to_judge() -> None:
     """ROC AUC is not defined on a test side of one class; the other repeats decide."""
     y = np.arange(40) % 2

@@ -51,7 +51,8 @@ def config_of(table: Path, target: Any, column: str, **changes: Any) -> dict[str
 def numbers(table: Path) -> Any:
     classifiers = {"ridge": {"type": "ridge"}, "knn": {"type": "knn_regressor"}}
     config = config_of(table, "number", "arousal", name="tones", classifiers=classifiers)
-    return audioclf.run(config, out=table.parent / "numbers")
+    quick = {"report": {"plots": False}, "audit": False}
+    return audioclf.run({**config, **quick}, out=table.parent / "numbers", jobs=1)
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +114,18 @@ def test_a_model_of_numbers_gives_numbers(numbers: Any, table: Path, tmp_path: P
     assert float(mean.stdout.splitlines()[1].split(",")[3]) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
+def test_a_run_of_numbers_with_all_its_parts_has_a_plot(table: Path, tmp_path: Path) -> None:
+    config = config_of(table, "number", "arousal", classifiers={"ridge": {"type": "ridge"}})
+    whole = audioclf.run(config, out=tmp_path / "run")
+    assert (whole.folder / "plots" / "predicted-ridge.png").stat().st_size > 1000
+
+
 def test_the_page_and_the_card_are_of_numbers(numbers: Any) -> None:
     page = (numbers.folder / "report.html").read_text(encoding="utf-8")
     assert "Predicted against true number" in page
     assert "predicts one number for all clips" in page
     assert "0 classes" not in page
-    assert (numbers.folder / "plots" / "predicted-ridge.png").stat().st_size > 1000
     card = run_cli("model", "show", numbers.folder, "--card", code=0).stdout
     assert "A model that predicts a number for a sound" in card
 

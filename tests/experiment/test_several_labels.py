@@ -65,7 +65,8 @@ def write_chords(folder: Path, n_clips: int, seed: int = 0, pitches: Any = PITCH
 
 @pytest.fixture(scope="module")
 def result(config: Path) -> Any:
-    return audioclf.run(config, out=config.parent / "run")
+    quick = ("audit=false", "report.plots=false")
+    return audioclf.run(config, overrides=quick, out=config.parent / "run", jobs=1)
 
 
 def _pipeline(result: Any, name: str) -> Any:
@@ -122,8 +123,12 @@ def test_a_model_gives_the_labels_whose_scores_reach_their_thresholds(
 
 
 @pytest.mark.slow
-def test_a_run_of_several_labels_is_replayed(result: Any) -> None:
-    run_cli("replay", result.folder, code=0)
+def test_a_run_of_several_labels_with_all_its_parts_is_replayed(
+    config: Path, tmp_path: Path
+) -> None:
+    whole = audioclf.run(config, out=tmp_path / "run")
+    assert list((whole.folder / "plots").glob("*.png"))
+    run_cli("replay", whole.folder, code=0)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def n_entries(cache: Path) -> int:
     return FeatureCache(cache).stats().entries
 
 
+@pytest.mark.slow
 def test_a_second_run_decodes_nothing_and_finds_the_same(
     first: Path, again: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
