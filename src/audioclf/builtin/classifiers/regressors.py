@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from annotated_types import Ge
 from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
 from audioclf.builtin.classifiers import tree_options as tree
 from audioclf.builtin.classifiers.from_sklearn import FromSklearn
+from audioclf.builtin.classifiers.kernel_machine import KernelMachine
 from audioclf.plugin import Classifier
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class GradientBoostingRegressor(FromSklearn, Regressor):
         return 64 * n_rows
 
 
-class Svr(Regressor):
+class Svr(KernelMachine, Regressor):
     """Support vector regression with a kernel, on standardized columns and numbers.
 
     Names and defaults are those of `sklearn.svm.SVR`. Columns and numbers are standardized by the
@@ -119,31 +119,8 @@ class Svr(Regressor):
         "audioclf.builtin.classifiers.seeded_svr.SeededSVR",
     )
 
-    C: FiniteFloat = Field(default=1.0, gt=0)
-    """Inverse of the penalty's strength, above 0; smaller values regularize more."""
-
     epsilon: FiniteFloat = Field(default=0.1, ge=0)
     """Error that is not penalized, >= 0, in standard deviations of the numbers."""
-
-    kernel: Literal["linear", "poly", "rbf", "sigmoid"] = "rbf"
-    """Similarity of two clips."""
-
-    degree: int = Field(default=3, ge=0)
-    """Degree of the kernel `poly`; other kernels ignore it."""
-
-    gamma: Literal["scale", "auto"] | Annotated[FiniteFloat, Ge(0)] = "scale"
-    """Coefficient of `rbf`, `poly` and `sigmoid`, >= 0: `scale` is 1 / (n_features * X.var()),
-    `auto` is 1 / n_features."""
-
-    coef0: FiniteFloat = 0.0
-    """Independent term of the kernels `poly` and `sigmoid`."""
-
-    tol: FiniteFloat = Field(default=1e-3, gt=0)
-    """Tolerance at which the solver stops, above 0."""
-
-    @override
-    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        return 22 * n_rows * n_columns + min(200 << 20, 8 * n_rows**2)
 
     @override
     def build(self, *, random_state: int) -> RegressorMixin:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from annotated_types import Ge
-from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
-from audioclf.plugin import Classifier, ClassifierError
+from audioclf.builtin.classifiers.kernel_machine import KernelMachine
+from audioclf.plugin import ClassifierError
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -22,7 +21,7 @@ _FOLDS = 5
 """The default of scikit-learn's calibration."""
 
 
-class Svm(Classifier):
+class Svm(KernelMachine):
     """Support vector machine with a kernel, on standardized columns.
 
     Names and defaults are those of `sklearn.svm.SVC`. The scaler is part of the estimator and is
@@ -34,25 +33,6 @@ class Svm(Classifier):
     """
 
     type: Literal["svm"] = "svm"
-
-    C: FiniteFloat = Field(default=1.0, gt=0)
-    """Inverse of the penalty's strength, above 0; smaller values regularize more."""
-
-    kernel: Literal["linear", "poly", "rbf", "sigmoid"] = "rbf"
-    """Similarity of two clips."""
-
-    degree: int = Field(default=3, ge=0)
-    """Degree of the kernel `poly`; other kernels ignore it."""
-
-    gamma: Literal["scale", "auto"] | Annotated[FiniteFloat, Ge(0)] = "scale"
-    """Coefficient of `rbf`, `poly` and `sigmoid`, >= 0: `scale` is 1 / (n_features * X.var()),
-    `auto` is 1 / n_features."""
-
-    coef0: FiniteFloat = 0.0
-    """Independent term of the kernels `poly` and `sigmoid`."""
-
-    tol: FiniteFloat = Field(default=1e-3, gt=0)
-    """Tolerance at which the solver stops, above 0."""
 
     class_weight: Literal["balanced"] | None = None
     """`balanced` gives all classes the same weight; null gives all clips the same weight."""
@@ -71,10 +51,6 @@ class Svm(Classifier):
     @override
     def holds_out_rows(self) -> bool:
         return self.probability
-
-    @override
-    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        return 22 * n_rows * n_columns + min(200 << 20, 8 * n_rows**2)
 
     @override
     def fit_views(self, estimator: Any, X: Matrix, y: Codes, clips: Codes, **passed: Any) -> Any:
