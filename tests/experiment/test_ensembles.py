@@ -47,6 +47,14 @@ def test_the_ensemble_is_one_pipeline_and_the_mean_of_those_of_its_members(
         np.testing.assert_allclose(both, (first + second) / 2, atol=1e-9)
 
 
+def test_the_ensemble_is_compared_with_its_best_member(result: RunResult) -> None:
+    """The featurizers and classifiers of members decide, not `mel/a` or `stft/a`."""
+    ranked = [pipeline.name for pipeline in result.pipelines]
+    best = min("mfcc/a", "mel/b", key=ranked.index)
+    (note,) = [note for note in result.notes if note.startswith("mel+mfcc/both ")]
+    assert f"over its best member, {best}: " in note or f"than its best member, {best}: " in note
+
+
 def test_the_model_predicts_from_sound(result: RunResult) -> None:
     y = 0.4 * np.sin(2 * np.pi * 300 * np.arange(4000) / 8000)
     y += np.random.default_rng(0).normal(0, 0.05, 4000)

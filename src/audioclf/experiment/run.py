@@ -328,6 +328,7 @@ class _Run:
     ) -> RunResult:
         """Compute the metrics, and compare the pipelines."""
         from audioclf.audit import not_audited
+        from audioclf.evaluation.comparison.ensembles import of_ensembles
         from audioclf.runs.results import compared, summarise
 
         self.progress("metrics", 0, 1)
@@ -341,12 +342,9 @@ class _Run:
         ]
         if self.config.audit:
             notes += not_audited(extraction.dataset)
-        return replace(
-            result,
-            notes=tuple(notes),
-            comparison=compared(self.config, extraction.dataset, results, prepared.baseline),
-            learning_curve=curve,
-        )
+        comparison = compared(self.config, extraction.dataset, results, prepared.baseline)
+        notes += of_ensembles([item.pipeline for item in results], comparison)
+        return replace(result, notes=tuple(notes), comparison=comparison, learning_curve=curve)
 
     def _fit_final(
         self, result: RunResult, extraction: Extraction, evaluation: _Evaluation

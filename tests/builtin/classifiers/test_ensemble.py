@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.naive_bayes import GaussianNB
 
 from audioclf.builtin.classifiers.ensemble import Stack, Vote
 from audioclf.builtin.classifiers.knn import Knn
@@ -92,6 +93,41 @@ def test_a_search_sets_the_fields_of_an_ensemble() -> None:
     assert set(tuned.build(random_state=0).fit(X, y).best_params_) == {"n_splits"}
 
 
+@pytest.mark.parametrize("make", [Vote, Stack])
+def test_each_classifier_sees_its_columns_and_their_shape(make: Any) -> None:
+    X, y = rows(3)
+    members = {"framed": Framed(), "knn": Knn(n_neighbors=3)}
+    ensemble = make(classifiers=members, features={"framed": "mel", "knn": "mfcc"})
+    assert not ensemble.needs_shape()
+    bound = ensemble.for_rows({"mfcc": (1, None), "mel": (4, (2, 2))})
+    assert dict(bound.columns) == {"framed": (1, 5), "knn": (0, 1)}
+    passed = bound.fit_keywords(groups=None, shape=None)
+    fit = bound.build(random_state=0).fit(X, y, **passed)
+    assert fit.members_["framed"].shape_ == (2, 2)
+    alone = Knn(n_neighbors=3).build(random_state=0).fit(X[:, :1], y)
+    np.testing.assert_array_equal(fit.members_["knn"].predict(X[:, :1]), alone.predict(X[:, :1]))
+    assert fit.predict(X).shape == (60,)
+
+
+class Framed(Classifier):
+    """A classifier of matrices."""
+
+    type: Literal["framed"] = "framed"
+    uses_shape: ClassVar[bool] = True
+
+    def build(self, *, random_state: int) -> Any:
+        return FramedEstimator()
+
+
+class FramedEstimator(GaussianNB):  # type: ignore[misc]
+    """Keeps the shape that `fit` got."""
+
+    def fit(self, X: Any, y: Any, *, shape: Any = None) -> FramedEstimator:
+        self.shape_ = shape
+        fit: FramedEstimator = super().fit(X, y)
+        return fit
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -99,6 +135,10 @@ def test_a_search_sets_the_fields_of_an_ensemble() -> None:
         (lambda: Vote(classifiers=MEMBERS, weights={"svm": 1}), "`weights` names 'svm'"),
         (lambda: Vote(classifiers=MEMBERS, weights={"knn": 0}), "greater than 0"),
         (lambda: Stack(classifiers={**MEMBERS, "final": Knn()}), "the name 'final'"),
+        (
+            lambda: Vote(classifiers=MEMBERS, columns={"knn": (2, 2)}),
+            "the second number is greater",
+        ),
     ],
 )
 def test_a_config_that_makes_no_sense_is_refused(make: Any, words: str) -> None:
