@@ -1,14 +1,9 @@
 """Decoding of one clip to its waveform: read, cut, mix down, resample.
 
 The samples are those of `librosa.load(path, sr=sr, mono=True, offset=offset, duration=duration)`,
-bit for bit, without importing librosa. Problems that librosa and libsndfile ignore are errors here:
-a truncated file, NaN, samples that are not audio, an impossible header.
-
-A clip that is a part of a recording, `[start, end)`, begins with frame `round(start * sr)` of the
-file and ends before frame `round(end * sr)`, at the file's own rate: parts that meet in time share
-no frame and leave none out. Offset and duration count from the start of the part.
-
-Units: `sr` in Hz, times in s; a frame is one sample of each channel.
+bit for bit; problems that librosa and libsndfile ignore are errors. A part of a recording begins
+with frame `round(start * sr)` of the file and ends before `round(end * sr)`, so parts that meet in
+time share no frame. Offset and duration count from its start.
 """
 
 from __future__ import annotations

@@ -44,14 +44,11 @@ _LONGEST_FRAME = 1500
 
 @dataclass(frozen=True, eq=False)
 class FrameIndex:
-    """The frames of audio in a file.
+    """The frames of audio in a file, and the `info` in its first frame if that holds no audio.
 
-    - first: header of the first frame
-    - info: contents of the first frame if it holds no audio
-    - starts: where each frame of audio begins, in bytes [shape=(n_frames,), int64]
-    - runs: first and last byte of the frames, in order; several if something is between them
-    - cut: whether the file ends inside a frame
-    - others: where frames of another rate or number of channels begin, which are not in the index
+    `starts` [shape=(n_frames,), int64] are their first bytes, `runs` the first and last byte of
+    frames in a row. The file may be `cut` inside a frame; from `others` on, frames have another
+    rate or number of channels and are not in the index.
     """
 
     first: FrameHeader

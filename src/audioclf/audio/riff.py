@@ -1,11 +1,8 @@
 """Chunks of WAV and AIFF files, compared with the size of the file.
 
 Decoders stop at the end of the file without an error: a recording truncated by a full disk becomes
-a shorter clip. Here the sizes must agree. Known harmless deviations are accepted: a size that a
-program could not seek back to fill in, a missing pad byte, anything after the audio.
-
-References: Microsoft and IBM, "Multimedia Programming Interface and Data Specifications 1.0"
-(1991); EBU Tech 3306 (RF64); Apple, "Audio Interchange File Format, AIFF-C" (1991).
+a shorter clip. Here the sizes must agree, except for harmless deviations: a size that a program
+could not seek back to fill in, a missing pad byte, anything after the audio.
 """
 
 from __future__ import annotations

@@ -1,12 +1,8 @@
 """Recordings of any length, read in blocks at the rate of the model.
 
-The samples are those of `audioclf.audio.decode.decode` of the whole recording: equal bit for bit
-at the rate of the file. Resampled
-samples were equal in every measurement too, and 1e-6 is promised: soxr keeps its state from block
-to block.
-
-Memory does not grow with the length of a file on disk. A member of a zip archive and a remote file
-are held in memory as they are stored.
+The samples are those of `decode` of the whole recording, bit for bit at the rate of the file, and
+within 1e-6 if resampled. Memory does not grow with the length of a file on disk; a member of a zip
+archive and a remote file are held in memory as they are stored.
 """
 
 from __future__ import annotations

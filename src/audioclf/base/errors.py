@@ -1,11 +1,8 @@
 """Errors that a user can fix, and exit codes.
 
 A message is one sentence: what happened, where, and what was expected; `hint` is the next step.
-Any other exception is a bug of ours and keeps its traceback.
-
-Exit codes: 0 done, 1 a bug of ours, 2 usage or config, 3 input data refused, 4 finished but some
-files failed or a plugin could not be notified, 5 model file refused, 6 environment,
-130 interrupted, 143 terminated.
+Any other exception is a bug of ours and keeps its traceback. `EXIT_PARTIAL`: finished, but some
+files failed or a plugin could not be notified.
 """
 
 from __future__ import annotations

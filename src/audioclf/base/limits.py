@@ -1,9 +1,7 @@
 """Upper bounds on untrusted files.
 
-Each limit is far above the needs of recordings for a classifier and far below any harm to a
-machine. Limits are checked before memory is allocated.
-
-A config's `limits` or `audioclf predict --limit` changes them. `limits_in_force()` returns them
+Each is far above the needs of a classifier and far below any harm to a machine, and is checked
+before memory is allocated. `limits_in_force()` returns those that a config or `predict --limit` set
 wherever files are read: in loaders, threads, worker processes and on other machines.
 """
 

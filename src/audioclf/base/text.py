@@ -52,10 +52,8 @@ def _escape(character: str) -> str:
 def csv_cell(text: str) -> str:
     """Return a text cell that no spreadsheet takes for a formula.
 
-    A `'` goes in front of a text that begins with `=`,
-    `+`, `-`, `@`, their full-width forms, a tab or a
-    line break. So that `csv_text` can undo it, a text that has such apostrophes already gets one
-    more. Numbers stay as they are.
+    A `'` goes in front of a text that begins with `=`, `+`, `-`, `@`, their full-width forms, a tab
+    or a line break, also after such apostrophes, so that `csv_text` can undo it. Numbers stay.
 
     >>> csv_cell("=1+1"), csv_cell("'=1+1"), csv_cell("-0.5"), csv_cell("dog.wav")
     ("'=1+1", "''=1+1", '-0.5', 'dog.wav')

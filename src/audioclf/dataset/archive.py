@@ -1,12 +1,8 @@
 """Untrusted zip archives, read in place: nothing is unpacked to disk.
 
-`open_archive` reads the central directory once and refuses an archive whose entries lead out of
-it, overlap, share a name or exceed a limit when unpacked. A `ZipMember` reads its own bytes at its
-own offset, in any thread or process. A refused archive raises `DatasetError`, a damaged member
-`DecodeError`, and nothing else is raised. An archive at a URL is read by ranges, a member by one
-request.
-
-The format is that of PKWARE's APPNOTE.TXT; comments name its sections.
+The central directory is read once, and an archive is refused if its entries lead out of it,
+overlap, share a name or exceed a limit. A member reads its own bytes, in any thread or process; one
+at a URL by one request. Comments name the sections of PKWARE's APPNOTE.TXT.
 """
 
 from __future__ import annotations
@@ -159,21 +155,10 @@ class ZipMember:
 
 @dataclass(frozen=True)
 class Archive:
-    """The members of an archive.
+    """The members of an archive, in the order of its directory; a string is a URL.
 
-    Parameters
-    ----------
-    path : Path or str
-        The archive; a string is a URL.
-    members : tuple of ZipMember
-        The files, in the order of the archive's directory.
-    ignored : int
-        Number of ignored entries: folders, hidden files, and system files (`__MACOSX/`,
-        `.DS_Store`, `Thumbs.db`, `desktop.ini`).
-    hidden : tuple of str
-        Names of ignored files, in the order of the archive's directory.
-    encoding_note : str, optional
-        Sentence on a guessed encoding of the names.
+    `ignored` entries are folders, hidden files and system files, `hidden` the names of these files;
+    `encoding_note` is a sentence on a guessed encoding of the names.
     """
 
     path: Path | str

@@ -25,16 +25,11 @@ Unit = Literal["clip", "group", "recording"]
 class Targets:
     """The labels of all clips, in the form in which evaluation, audits and models read them.
 
-    `class_codes` [shape=(n_clips,)] are positions in `classes`, which are sorted but for a normal
-    class, the first; they are None if clips have several labels. `states` [shape=(n_clips,
-    n_classes)] are then 1 for yes, 0 for no, and -1 for not labelled. Numbers are `values`
-    [shape=(n_clips,)], and there are no classes. With
-    `is_ordered`, classes are in their order. `unit_codes` [shape=(n_clips,)] are the numbers of the
-    resampling units, `groups` those of groups or recordings for classifiers with inner folds, or
-    None. Clips of one speaker or site are not independent, nor are parts of one recording: the unit
-    is the group where clips have groups, the recording where several clips are parts of one, and
-    else the clip. `weights` [shape=(n_clips,)] say how much each clip counts in fits and metrics;
-    None if all count the same.
+    `class_codes` are positions in `classes`, sorted but for a normal class, the first, or in their
+    order (`is_ordered`). Of several labels, `states` [shape=(n_clips, n_classes)] are 1 for yes, 0
+    for no, -1 for not labelled; numbers are `values`. `unit_codes` number the units that intervals
+    resample: groups, else recordings if several clips are parts of one, else clips. `groups` are
+    the same for inner folds; None for clips. None of `weights` means that all clips count the same.
     """
 
     classes: tuple[str, ...]

@@ -1,12 +1,7 @@
 """Analysis windows of `scipy.signal.get_window`, in periodic form.
 
-The usual windows are sums of cosines and are computed here, since importing scipy.signal takes
-longer than featurizing a hundred clips; scipy computes the others.
-
-References
-----------
-F. J. Harris, "On the use of windows for harmonic analysis with the discrete Fourier transform",
-Proceedings of the IEEE 66(1), 1978.
+The usual ones are sums of cosines (Harris, Proceedings of the IEEE 66(1), 1978) and are computed
+here, since importing scipy.signal takes longer than featurizing a hundred clips.
 """
 
 from __future__ import annotations

@@ -1,15 +1,8 @@
 """Mel filterbanks: triangular filters, and their products with power spectra.
 
-The filters are those of `librosa.filters.mel`: triangles whose corners are equally spaced on a
-mel scale, evaluated at the frequencies of the Fourier transform. By default the scale is that of
-the Auditory Toolbox, linear below 1 kHz and logarithmic above; `htk` chooses HTK's.
-
-References
-----------
-M. Slaney, "Auditory Toolbox, version 2", Technical Report 1998-010, Interval Research, 1998.
-S. Young et al., "The HTK Book", section 5.4, Cambridge University, 2006.
-N. Jaitly and G. E. Hinton, "Vocal tract length perturbation (VTLP) improves speech recognition",
-ICML workshop on deep learning for audio, speech and language, 2013.
+The filters are those of `librosa.filters.mel`, on the scale of the Auditory Toolbox (M. Slaney,
+Interval Research, 1998), linear below 1 kHz and logarithmic above, or of HTK (S. Young et al., "The
+HTK Book", 2006).
 """
 
 from __future__ import annotations
@@ -73,13 +66,9 @@ def mel_weights(
 def vtlp_warp(frequencies: Hertz, alpha: float, *, sr: float, f_hi: float | None = None) -> Hertz:
     """Return frequencies in Hz warped piecewise linearly, as in vocal tract length perturbation.
 
-    With S the sample rate, `f_lo = f_hi * min(alpha, 1)` and the boundary `b = f_lo / alpha`:
-
-    - up to b, f becomes `alpha * f`;
-    - beyond, `S/2 - (S/2 - f_lo) / (S/2 - b) * (S/2 - f)`: a straight line from there to S/2.
-
-    The paper draws `alpha` from [0.9, 1.1]. `f_hi` is the highest frequency of the formants, 4800
-    Hz as in the paper and at most `0.3 * sr`, which is the same at its 16 kHz.
+    They are multiplied by `alpha` up to a boundary, from which on a straight line leads to half the
+    sample rate. `f_hi` is the highest frequency of the formants, 4800 Hz as in the paper and at
+    most `0.3 * sr`, which is the same at its 16 kHz.
 
     >>> vtlp_warp(np.array([0.0, 1000.0, 8000.0]), 1.1, sr=16000)
     array([   0., 1100., 8000.])

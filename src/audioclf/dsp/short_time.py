@@ -1,18 +1,9 @@
 """Short-time Fourier transform of many waveforms in blocks that fit the CPU cache.
 
-The numbers are those of librosa 0.11 (`librosa.stft`, `librosa.power_to_db`); the transform is
-computed in single precision where that is enough, without librosa, numba or scipy.signal.
-
-The frames of many clips are packed into one block, yet the numbers of a clip are the same, bit for
-bit, alone and in a batch, for three reasons:
-
-- the Fourier transform and all functions of its result get a multiple of `TILE` frames, so that
-  vector instructions compute every frame;
-- filterbanks are sparse matrices, whose product adds up the frequencies of each frame in one
-  order (see `audioclf.dsp.mel_filters`); the order of BLAS depends on the shapes;
-- functions of a whole clip, such as its greatest level, are computed clip by clip.
-
-Therefore overlapping windows can also share frames of the same samples, bit for bit.
+The numbers are those of librosa 0.11 (`librosa.stft`, `librosa.power_to_db`). A clip has the same
+ones, bit for bit, alone and in a batch: vector instructions compute every frame, since there is a
+multiple of `TILE`, sparse filterbanks add up frequencies in one order, and levels of a whole clip
+are computed clip by clip. So overlapping windows can share frames.
 """
 
 from __future__ import annotations

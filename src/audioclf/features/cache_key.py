@@ -37,11 +37,9 @@ _LIBRARIES = ("numpy", "scipy", "soxr", "soundfile", "librosa")
 class KeyMaker:
     """Maker of the keys of one featurizer, for any clip.
 
-    `fixed`: SHA-256 over the format, the audio configuration, the limits in force, the featurizer's
-    configuration without its own pooling and with the content of the files that it names, the
-    classes, their plugins and source code, the versions of the libraries that make the numbers and
-    of installed decoders, and the byte order. Of our own source code, only what the featurizer
-    depends on counts, so a change of a report does not empty the cache.
+    `fixed` is the SHA-256 over the format, decoding, limits, decoders, and all that makes the
+    numbers of the featurizer. Of our own source code, only what it depends on counts, so a change
+    of a report does not empty the cache.
     """
 
     fixed: str

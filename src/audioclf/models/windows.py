@@ -1,12 +1,8 @@
 """Windows over a recording, in samples at the rate of the model.
 
-Window `i` holds the samples from `i * hop` up to, but not including, `i * hop + size`. If samples
-remain after the last whole window, a shorter window follows. It is kept if it has at least half the
-length, and it is not padded, as short clips are not padded in training.
-
-Each window is featurized as a clip of its own: its first and last frames see the padding around it,
-and levels in dB may be relative to its loudest frame. Frames without padding are equal in two
-windows that lie a multiple of the featurizer's hop apart, so they are computed once.
+A shorter window follows the last whole one if it has at least half the length; it is not padded, as
+short clips are not in training. Each window is featurized as a clip of its own; frames without
+padding are equal in two windows that lie a multiple of the featurizer's hop apart.
 """
 
 from __future__ import annotations

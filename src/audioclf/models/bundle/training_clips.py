@@ -1,9 +1,8 @@
 """Digests and lengths of the training clips of a model.
 
-Predictions for training clips say nothing about new sounds, and windows much longer or shorter than
-the training clips may be classified badly. Neither sounds nor names are stored: only a digest of
-the features of each clip and one of its file, with a key that depends on the dataset. Anybody who
-has a recording can still test whether the model was trained on it.
+Predictions for training clips say nothing about new sounds. Neither sounds nor names are stored:
+only digests of the features and the file of each clip, with a key that depends on the dataset.
+Anybody who has a recording can still test whether the model was trained on it.
 """
 
 from __future__ import annotations

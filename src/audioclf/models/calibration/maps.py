@@ -1,18 +1,7 @@
 """Calibration: maps from scores to probabilities, fitted on out-of-fold scores; and abstaining.
 
-Three methods:
-
-- `temperature`: one number for all classes (Guo et al., "On calibration of modern neural
-  networks", ICML 2017). Keeps the order of the classes within a clip. If fewer than `MIN_ERRORS`
-  clips are misclassified, it is at least 1: too few errors show how sure the scores may become.
-- `sigmoid`: a logistic curve for each class (Platt, "Probabilistic outputs for support vector
-  machines", 1999), with his smoothed targets. Fitted on log-odds rather than on the scores
-  themselves, so that the curve can leave good scores as they are.
-- `isotonic`: for each class the best curve that never falls (Zadrozny & Elkan, "Transforming
-  classifier scores into accurate multiclass probability estimates", KDD 2002).
-
-The latter two treat each class against the rest and then divide by the sum, as scikit-learn's
-`CalibratedClassifierCV` does; of two classes, the second alone is fitted.
+A sigmoid and an isotonic curve treat each class against the rest and then divide by the sum, as
+scikit-learn's `CalibratedClassifierCV` does; of two classes, the second alone is fitted.
 """
 
 from __future__ import annotations
@@ -132,6 +121,7 @@ def has_few_errors(scores: Floats, y_true: Codes, weights: Floats) -> bool:
 
 
 def _fit_temperature(scores: Floats, y_true: Codes, weights: Floats) -> Temperature:
+    """Return the divisor, at least 1 where too few errors show how sure the scores may become."""
     from scipy.optimize import minimize_scalar
 
     logs, rows = np.log(np.maximum(scores, FLOOR)), np.arange(len(scores))
@@ -150,7 +140,10 @@ def _fit_temperature(scores: Floats, y_true: Codes, weights: Floats) -> Temperat
 
 
 def _fit_sigmoid(odds: Floats, truth: NDArray[np.bool_], weights: Floats) -> tuple[float, float]:
-    """Return slope and intercept; the slope is at least 0, which keeps the order of scores."""
+    """Return slope and intercept for Platt's smoothed targets, over log-odds instead of scores.
+
+    So the curve can leave good scores as they are. Its slope is at least 0: their order stays.
+    """
     from scipy.optimize import minimize
 
     n_true, n_false = weights[truth].sum(), weights[~truth].sum()
