@@ -154,19 +154,11 @@ class RunConfig(Settings):
         return data
 
     @model_validator(mode="after")
-    def _copies_need_changes(self) -> RunConfig:
+    def _keys_go_together(self) -> RunConfig:
         if "copies" in self.model_fields_set and "augment" not in self.model_fields_set:
             raise ValueError("copies: set `augment`, the list of changes that make them")
-        return self
-
-    @model_validator(mode="after")
-    def _equals_have_a_best(self) -> RunConfig:
         if self.keep == "equal" and self.final != "best":
             raise ValueError("keep: `equal` needs `final: best`, to which the others are equal")
-        return self
-
-    @model_validator(mode="after")
-    def _unknown_has_its_scores(self) -> RunConfig:
         if self.unknown is not None and self.unknown.method == "score" and self.calibrate:
             raise ValueError(
                 "unknown: `method: score` takes the scores as the classifier gives them: remove "

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.archive import open_archive
-from audioclf.dataset.path_labels import count, full_path, ignored_note, is_audio, shown
+from audioclf.dataset.path_labels import count, full_path, ignored, ignored_note, is_audio, shown
 from audioclf.dataset.remote import display_name
 from audioclf.dataset.sources import FileSource, Listing, RemoteSource, ZipSource
 from audioclf.dataset.zip_encoding import is_utf8
@@ -223,10 +223,5 @@ def _check_utf8(files: Iterable[Path]) -> None:
 def _notes(by_kind: dict[_Kind, list[tuple[str, Path]]], links: str) -> list[str]:
     special = sorted(name for name, _ in by_kind["special"])
     hidden = [f"{name}/" if path.is_dir() else name for name, path in by_kind["hidden"]]
-    notes = ignored_note(sorted(hidden))
-    if links:
-        notes.append(links)
-    if special:
-        entries = count(len(special), "entry that is", "entries that are")
-        notes.append(f"ignored {entries} neither file nor folder: {shown(special)}")
-    return notes
+    kinds = ("entry that is neither file nor folder", "entries that are neither file nor folder")
+    return [*ignored_note(sorted(hidden)), *filter(None, [links]), *ignored(special, *kinds)]

@@ -160,6 +160,11 @@ def ignored_note(hidden: Sequence[str]) -> list[str]:
     return [f"ignored {count(len(hidden), 'hidden entry', 'hidden entries')}: {shown(kinds)}"]
 
 
+def ignored(names: Sequence[str], singular: str, plural: str) -> list[str]:
+    """Return a note on ignored files, if there are any, with the fitting form of the words."""
+    return [f"ignored {count(len(names), singular, plural)}: {shown(names)}"] if names else []
+
+
 def _kind_of_hidden(name: str) -> str:
     parts = name.split("/")
     for part in parts[:-1]:
@@ -345,11 +350,8 @@ def _ignored(others: Sequence[str]) -> list[str]:
     """Return notes on the files that are not part of the dataset."""
     foreign = [path for path in others if _suffix(path) in UNREADABLE_SUFFIXES]
     rest = [path for path in others if _suffix(path) not in UNREADABLE_SUFFIXES]
-    notes = []
-    if foreign:
-        files = count(len(foreign), "file", "files")
-        notes.append(f"ignored {files} in an unsupported audio format: {shown(foreign)}")
-    if rest:
-        files = count(len(rest), "file that is", "files that are")
-        notes.append(f"ignored {files} not audio: {shown(rest)}")
-    return notes
+    unsupported = "in an unsupported audio format"
+    return [
+        *ignored(foreign, f"file {unsupported}", f"files {unsupported}"),
+        *ignored(rest, "file that is not audio", "files that are not audio"),
+    ]

@@ -131,31 +131,29 @@ def replace_packs(folder: Path, packs: Sequence[CacheFile], entries: dict[int, b
 
 def files_in(folder: Path, name: re.Pattern[str]) -> Iterator[CacheFile]:
     """Yield the files with such names, none where there is no folder; links are not followed."""
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if name.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                with suppress(FileNotFoundError):
-                    status = entry.stat(follow_symlinks=False)
-                    yield CacheFile(status.st_mtime, Path(entry.path), status.st_size)
+    for entry in _entries(folder, name):
+        if entry.is_file(follow_symlinks=False):
+            with suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                yield CacheFile(status.st_mtime, Path(entry.path), status.st_size)
 
 
 def _names_in(folder: Path) -> set[str]:
     """Return the names of the packs, without a look at each."""
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        return {
-            entry.name
-            for entry in entries
-            if PACK.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-        }
-    return set()
+    entries = _entries(folder, PACK)
+    return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
 
 
 def folders_in(folder: Path, name: re.Pattern[str]) -> Iterator[Path]:
     """Yield the folders with such names; links are not followed."""
+    for entry in _entries(folder, name):
+        if entry.is_dir(follow_symlinks=False):
+            yield Path(entry.path)
+
+
+def _entries(folder: Path, name: re.Pattern[str]) -> Iterator[os.DirEntry[str]]:
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if name.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                yield Path(entry.path)
+        yield from (entry for entry in entries if name.fullmatch(entry.name))
 
 
 class PackIndex:

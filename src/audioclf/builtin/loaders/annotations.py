@@ -17,7 +17,7 @@ from audioclf.builtin.loaders.selections import TABLE_NAME, Annotation, Selectio
 from audioclf.dataset.cutting import cut_several
 from audioclf.dataset.label_cells import check_single, label_reader
 from audioclf.dataset.label_sets import SEPARATOR, class_names
-from audioclf.dataset.path_labels import count, shown
+from audioclf.dataset.path_labels import count, ignored, shown
 from audioclf.plugin import (
     AudioSource,
     Clip,
@@ -277,14 +277,10 @@ class _Collection:
             for path in self.tables
             if not _is_selections(path) and self.finder.partner(path) is None
         ]
-        notes = []
-        if alone:
-            files = count(len(alone), "recording", "recordings")
-            notes.append(f"ignored {files} without a table: {shown(alone)}")
-        if tables:
-            files = count(len(tables), "text file", "text files")
-            notes.append(f"ignored {files} without a recording: {shown(tables)}")
-        return notes
+        return [
+            *ignored(alone, "recording without a table", "recordings without a table"),
+            *ignored(tables, "text file without a recording", "text files without a recording"),
+        ]
 
 
 def _is_selections(path: str) -> bool:

@@ -12,7 +12,7 @@ from pydantic import model_validator
 from typing_extensions import override
 
 from audioclf.dataset.label_cells import Target, are_several, check_one_kind
-from audioclf.dataset.path_labels import count, shown
+from audioclf.dataset.path_labels import count, ignored, shown
 from audioclf.plugin import (
     AudioSource,
     ColumnName,
@@ -188,7 +188,5 @@ def _disagreements(rows: Sequence[LabeledRow]) -> list[str]:
 def _unlisted(files: Mapping[str, AudioSource], rows: Sequence[LabeledRow]) -> list[str]:
     listed = {row.path for row in rows}
     rest = sorted(path for path in files if path not in listed)
-    if not rest:
-        return []
-    number = count(len(rest), "audio file that is", "audio files that are")
-    return [f"ignored {number} not in the metadata: {shown(rest)}"]
+    where = "not in the metadata"
+    return ignored(rest, f"audio file that is {where}", f"audio files that are {where}")

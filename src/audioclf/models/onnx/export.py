@@ -311,9 +311,7 @@ def _differences(bundle: Bundle, content: bytes, rows: NDArray[np.float32]) -> t
         codes, scores = _run(content, batch)
         expected = bundle.model.scores_of(batch)
         worst = max(worst, _largest(scores, expected))
-        n_wrong += (_count_wrong_states if bundle.model.is_several else _count_wrong)(
-            codes, bundle.model, batch, scores, expected
-        )
+        n_wrong += int(_are_wrong(codes, bundle.model, batch, scores, expected).sum())
     return worst, n_wrong
 
 
@@ -331,40 +329,29 @@ def _compared(
     return worst
 
 
-def _count_wrong(
+def _are_wrong(
     codes: NDArray[np.int64],
     model: Model,
     rows: NDArray[np.float32],
     onnx_scores: NDArray[np.float32],
     scores: NDArray[np.float64],
-) -> int:
-    """Count rows with another class, except those whose scores differ only by rounding.
+) -> NDArray[np.bool_]:
+    """Return which rows have another class or label, unless scores differ only by rounding.
 
     Where the scores are equal, the estimator has a rule, and the classes must be the same.
     """
+    errors = np.maximum(np.abs(onnx_scores - scores), TOLERANCE)
+    if (several := model.manifest.several) is not None:
+        gaps = np.abs(scores - np.array(several.thresholds))
+        rounding = (gaps > 0) & (gaps <= 2 * errors)
+        return np.asarray(((codes != model.states_of(rows)) & ~rounding).any(axis=1))
     expected = model.codes_of(rows)
     if codes.shape != expected.shape or codes.min() < 0 or codes.max() >= scores.shape[1]:
-        return len(expected)
+        return np.ones(len(expected), dtype=bool)
     at = np.arange(len(codes))
     gaps = np.abs(scores[at, codes] - scores[at, expected])
-    error = np.maximum(np.abs(onnx_scores - scores).max(axis=1), TOLERANCE)
-    rounding = (gaps > 0) & (gaps <= 2 * error)
-    return int(((codes != expected) & ~rounding).sum())
-
-
-def _count_wrong_states(
-    states: NDArray[np.int64],
-    model: Model,
-    rows: NDArray[np.float32],
-    onnx_scores: NDArray[np.float32],
-    scores: NDArray[np.float64],
-) -> int:
-    """Count rows with other labels, except those whose scores differ only by rounding."""
-    several = model.manifest.several
-    assert several is not None
-    gaps = np.abs(scores - np.array(several.thresholds))
-    rounding = (gaps > 0) & (gaps <= 2 * np.maximum(np.abs(onnx_scores - scores), TOLERANCE))
-    return int(((states != model.states_of(rows)) & ~rounding).any(axis=1).sum())
+    rounding = (gaps > 0) & (gaps <= 2 * errors.max(axis=1))
+    return np.asarray((codes != expected) & ~rounding)
 
 
 def _run(
