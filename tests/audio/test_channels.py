@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioclf.audio.channels import with_channels
 from audioclf.audio.decode import decode
+from audioclf.audio.headers import with_channels
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DecodeError
 from audioclf.dataset.dataset import Clip, Dataset

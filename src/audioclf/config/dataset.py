@@ -22,7 +22,7 @@ def dataset_of(config: RunConfig, registry: Registry) -> Dataset:
 
             dataset = with_reviewed(dataset, add if isinstance(add, tuple) else (add,))
         if config.audio.channel == "each":
-            from audioclf.audio.channels import with_channels
+            from audioclf.audio.headers import with_channels
 
             dataset = with_channels(dataset, isolate=config.isolate)
         normal = next(filter(None, (c.only_class() for c in config.classifiers.values())), None)

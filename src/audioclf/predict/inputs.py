@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from audioclf.audio.channels import channels_of
+from audioclf.audio.headers import channels_of
 from audioclf.base.errors import DatasetError
 from audioclf.dataset.listing import find_file, list_archive, list_folder
 from audioclf.dataset.path_labels import count, full_path, is_audio, shown

@@ -29,6 +29,13 @@ class FromSklearn(Classifier):
         return self.model_dump(exclude={"type"})
 
     @override
+    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
+        standardized = 9 * n_rows * n_columns
+        return (
+            standardized if self.standardizes else super().fit_memory(n_rows, n_columns, n_classes)
+        )
+
+    @override
     def build(self, *, random_state: int) -> Any:
         module, _, name = self.estimator.rpartition(".")
         seed = {"random_state": random_state} if self.is_random else {}

@@ -60,10 +60,6 @@ class Knn(FromSklearn):
             )
 
     @override
-    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        return 9 * n_rows * n_columns
-
-    @override
     def learns_indicators(self, n_rows: int, n_classes: int) -> bool:
         return True
 

@@ -62,10 +62,6 @@ class LogisticRegression(FromSklearn):
             )
 
     @override
-    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        return 9 * n_rows * n_columns
-
-    @override
     def parameters(self) -> dict[str, Any]:
         from sklearn.linear_model import LogisticRegression
 

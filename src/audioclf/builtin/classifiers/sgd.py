@@ -111,10 +111,6 @@ class Sgd(FromSklearn):
         return to_onnx(estimator, n_columns, opsets)
 
     @override
-    def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:
-        return 9 * n_rows * n_columns
-
-    @override
     def fit_batches(self, batches: Batches, *, random_state: int) -> ClassifierMixin:
         """Fit by `partial_fit`: one pass for the scaler, then passes over shuffled blocks.
 
