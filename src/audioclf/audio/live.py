@@ -72,11 +72,12 @@ def open_pipe(pipe: BinaryIO, encoding: str, sr: int, channels: int, patience: f
     if start[:4] in {b"RIFF", b"RF64"} and start[8:] == b"WAVE":
         layout, start = _layout_of_wav(pipe, start), b""
     waiting = _Waiting(drops=False)
+    read_some: Callable[[int], bytes] = getattr(pipe, "read1", pipe.read)  # what is there already
 
     def read() -> None:
         raw = start
         size = max(1, round(BLOCK_SECONDS * layout.sr)) * layout.frame_bytes
-        while more := _read_some(pipe, size):
+        while more := read_some(size):
             raw += more
             count = len(raw) // layout.frame_bytes
             frames = read_pcm(io.BytesIO(raw), layout, 0, count)
@@ -93,12 +94,6 @@ def _read(pipe: BinaryIO, size: int) -> bytes:
     while len(raw) < size and (more := pipe.read(size - len(raw))):
         raw += more
     return raw
-
-
-def _read_some(pipe: Any, size: int) -> bytes:
-    """Return the bytes that are there, up to `size`; none at the end of the pipe."""
-    read: Callable[[int], bytes] = getattr(pipe, "read1", pipe.read)
-    return read(size)
 
 
 def _layout_of_wav(pipe: BinaryIO, start: bytes) -> PcmLayout:

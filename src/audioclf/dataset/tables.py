@@ -150,9 +150,10 @@ def read_csv(
     DatasetError
         If there is no header, or it has a wanted column twice.
     """
+    first = text.lstrip("\r\n").partition("\n")[0]
     lines = csv.reader(
         io.StringIO(text, newline=""),
-        delimiter=delimiter or _delimiter(text),
+        delimiter=delimiter or max(_DELIMITERS, key=first.count),
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
         strict=True,
     )
@@ -169,11 +170,6 @@ def read_csv(
         named = zip(header, cells, strict=False)
         rows.append(Row(line, {column: cell for column, cell in named if column in wanted}))
     return Table(name, tuple(filter(None, header)), tuple(rows), problems)
-
-
-def _delimiter(text: str) -> str:
-    first = text.lstrip("\r\n").partition("\n")[0]
-    return max(_DELIMITERS, key=first.count)
 
 
 def _records(lines: Any, name: str) -> Iterator[tuple[int, list[str]]]:

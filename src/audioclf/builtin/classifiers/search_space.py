@@ -67,15 +67,12 @@ def _listed(value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _form(value: Any) -> str:
-    return "range" if isinstance(value, dict | Range) else "values"
-
-
 _RANGE = "a range as in {low: 0.01, high: 100, log: true}"
 _Value = Annotated[Any, AfterValidator(_frozen)]
 _Values = Annotated[tuple[_Value, ...], BeforeValidator(_listed)]
 _Choices = Annotated[
-    Annotated[_Values, Tag("values")] | Annotated[Range, Tag("range")], Discriminator(_form)
+    Annotated[_Values, Tag("values")] | Annotated[Range, Tag("range")],
+    Discriminator(lambda value: "range" if isinstance(value, dict | Range) else "values"),
 ]
 
 
