@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-
-Unpack = Callable[[bytes], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,43 +44,25 @@ def read_pcm(stream: BinaryIO, layout: PcmLayout, start: int, count: int) -> NDA
     return _UNPACK[layout.subtype](raw[:whole]).reshape(-1, layout.channels)
 
 
-def _pcm_16(raw: bytes) -> NDArray[np.float32]:
-    samples = np.frombuffer(raw, "<i2").astype(np.float32)
-    samples *= np.float32(2.0**-15)
-    return samples
+def _scaled(samples: NDArray[Any], bits: int) -> NDArray[np.float32]:
+    scaled = samples.astype(np.float32)
+    scaled *= np.float32(2.0**-bits)
+    return scaled
 
 
 def _pcm_24(raw: bytes) -> NDArray[np.float32]:
     # Each view of four bytes begins one byte early; masking that byte leaves the sample times 256.
     early = np.ndarray((len(raw) // 3,), "<i4", b"\0" + raw, strides=(3,))
-    samples = (early & -256).astype(np.float32)
-    samples *= np.float32(2.0**-31)
-    return samples
+    return _scaled(early & -256, 31)
 
 
-def _pcm_24_low(raw: bytes) -> NDArray[np.float32]:
-    """Read the lower three of each four bytes; the fourth is no part of the sample."""
-    samples = (np.frombuffer(raw, "<i4") << 8).astype(np.float32)
-    samples *= np.float32(2.0**-31)
-    return samples
-
-
-def _pcm_32(raw: bytes) -> NDArray[np.float32]:
-    samples = np.frombuffer(raw, "<i4").astype(np.float32)
-    samples *= np.float32(2.0**-31)
-    return samples
-
-
-def _float(raw: bytes) -> NDArray[np.float32]:
-    return np.frombuffer(raw, "<f4").astype(np.float32)
-
-
-_UNPACK: dict[str, Unpack] = {
-    "PCM_16": _pcm_16,
+_UNPACK: dict[str, Callable[[bytes], NDArray[np.float32]]] = {
+    "PCM_16": lambda raw: _scaled(np.frombuffer(raw, "<i2"), 15),
     "PCM_24": _pcm_24,
-    "PCM_24_LOW": _pcm_24_low,
-    "PCM_32": _pcm_32,
-    "FLOAT": _float,
+    # The lower three of each four bytes; the fourth is no part of the sample.
+    "PCM_24_LOW": lambda raw: _scaled(np.frombuffer(raw, "<i4") << 8, 31),
+    "PCM_32": lambda raw: _scaled(np.frombuffer(raw, "<i4"), 31),
+    "FLOAT": lambda raw: np.frombuffer(raw, "<f4").astype(np.float32),
 }
 SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_24_LOW": 4, "PCM_32": 4, "FLOAT": 4}
 """The kinds of samples that are read here, with the bytes of one."""

@@ -85,27 +85,16 @@ def mel_frequencies(
     n_mels: int = 128, *, fmin: float = 0.0, fmax: float = 11025.0, htk: bool = False
 ) -> Hertz:
     """Return frequencies in Hz, equally spaced on the mel scale, with both ends."""
-    to_mel, to_hz = (_htk_mel, _htk_hz) if htk else (_slaney_mel, _slaney_hz)
-    low, high = to_mel(np.array([fmin, fmax], dtype=np.float64))
-    return to_hz(np.linspace(low, high, n_mels))
-
-
-def _htk_mel(hz: Hertz) -> Hertz:
-    return 2595.0 * np.log10(1.0 + hz / 700.0)
-
-
-def _htk_hz(mel: Hertz) -> Hertz:
-    return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
-
-
-def _slaney_mel(hz: Hertz) -> Hertz:
-    logarithmic = _BREAK_MEL + np.log(np.maximum(hz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
-    return np.where(hz < _BREAK_HZ, hz / _LINEAR_HZ, logarithmic)
-
-
-def _slaney_hz(mel: Hertz) -> Hertz:
-    logarithmic = _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mel, _BREAK_MEL) - _BREAK_MEL))
-    return np.where(mel < _BREAK_MEL, mel * _LINEAR_HZ, logarithmic)
+    ends = np.array([fmin, fmax], dtype=np.float64)
+    if htk:
+        low, high = 2595.0 * np.log10(1.0 + ends / 700.0)
+        mel: Hertz = np.linspace(low, high, n_mels)
+        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+    above = _BREAK_MEL + np.log(np.maximum(ends, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
+    low, high = np.where(ends < _BREAK_HZ, ends / _LINEAR_HZ, above)
+    mel = np.linspace(low, high, n_mels)
+    above = _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mel, _BREAK_MEL) - _BREAK_MEL))
+    return np.where(mel < _BREAK_MEL, mel * _LINEAR_HZ, above)
 
 
 def _row_norms(weights: Hertz, p: float) -> Hertz:
