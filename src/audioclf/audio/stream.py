@@ -52,16 +52,14 @@ class Stream:
 
 
 @contextmanager
-def open_stream(
-    source: AudioSource, sr: int, limits: Limits | None = None, *, channel: str | int = "mix"
-) -> Iterator[Stream]:
+def open_stream(source: AudioSource, sr: int, *, channel: str | int = "mix") -> Iterator[Stream]:
     """Open a recording, or a part of one, to be read in blocks at `sr` Hz.
 
     The channel is as in `AudioConfig`, unless the source is one. The length has no limit, unlike in
     `decode`; all other limits hold for each block. DecodeError as in `decode`, also from a block
     whose samples are at fault.
     """
-    limits = limits or limits_in_force()
+    limits = limits_in_force()
     with open_reader(source.file, limits) as reader:
         first, info = locate_part(reader.info, source.span, source.name)
         check_frames_known(info, source.name)

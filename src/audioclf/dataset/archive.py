@@ -30,7 +30,7 @@ from audioclf.dataset.zip_names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 _AHEAD = 1 << 16
@@ -303,11 +303,8 @@ def _member(path: Path | str, name: str, info: zipfile.ZipInfo) -> ZipMember:
     )
 
 
-def _check_totals(path: str, members: Iterable[ZipMember], limits: Limits) -> None:
-    total, stored = 0, 0
-    for member in members:
-        total += member.size
-        stored += member.compressed_size
+def _check_totals(path: str, members: Sequence[ZipMember], limits: Limits) -> None:
+    total, stored = sum(m.size for m in members), sum(m.compressed_size for m in members)
     if total > limits.max_total_bytes:
         large = f"{total} bytes unpacked (limit {limits.max_total_bytes})"
         raise _refused(path, Refusal(large, "max_total_bytes"), limits)

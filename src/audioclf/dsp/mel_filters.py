@@ -63,19 +63,18 @@ def mel_weights(
     return weights.astype(np.float32)
 
 
-def vtlp_warp(frequencies: Hertz, alpha: float, *, sr: float, f_hi: float | None = None) -> Hertz:
+def vtlp_warp(frequencies: Hertz, alpha: float, *, sr: float) -> Hertz:
     """Return frequencies in Hz warped piecewise linearly, as in vocal tract length perturbation.
 
     They are multiplied by `alpha` up to a boundary, from which on a straight line leads to half the
-    sample rate. `f_hi` is the highest frequency of the formants, 4800 Hz as in the paper and at
-    most `0.3 * sr`, which is the same at its 16 kHz.
+    sample rate. Formants reach up to 4800 Hz as in the paper, and at most `0.3 * sr`, which is the
+    same at its 16 kHz.
 
     >>> vtlp_warp(np.array([0.0, 1000.0, 8000.0]), 1.1, sr=16000)
     array([   0., 1100., 8000.])
     """
     top = sr / 2.0
-    f_lo = min(4800.0, 0.3 * sr) if f_hi is None else f_hi
-    f_lo *= min(alpha, 1.0)
+    f_lo = min(4800.0, 0.3 * sr) * min(alpha, 1.0)
     boundary = f_lo / alpha
     beyond = top - (top - f_lo) / (top - boundary) * (top - frequencies)
     return np.where(frequencies <= boundary, alpha * frequencies, beyond)

@@ -38,12 +38,9 @@ def magnitudes(graph: OnnxGraph, y: str, framing: Framing, *, double: bool) -> s
     return graph.op("Transpose", graph.op("Squeeze", squares, graph.constant([0], np.int64)))
 
 
-def raised(graph: OnnxGraph, squares: str, exponent: float, *, double: bool = False) -> str:
-    """Return magnitudes to a power, from their squares."""
-    if exponent == 2.0:
-        return squares
-    dtype = np.float64 if double else np.float32
-    return graph.op("Pow", squares, graph.constant(exponent / 2, dtype))
+def raised(graph: OnnxGraph, squares: str, exponent: float) -> str:
+    """Return magnitudes to a power, from their squares, float32."""
+    return squares if exponent == 2.0 else graph.op("Pow", squares, graph.constant(exponent / 2))
 
 
 def to_db(
