@@ -10,7 +10,6 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from audioclf.base.errors import AudioclfError
@@ -27,14 +26,6 @@ _NO_MODEL = "Give a model file that audioclf wrote; if it is one, copy it again.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
 _LEVEL = 4  # four times as fast as the default for arrays, and 5 % larger
-
-
-@dataclass(frozen=True)
-class Sealed:
-    """The manifest and all other members of a bundle, whose digests agree with the manifest."""
-
-    manifest: bytes
-    files: Mapping[str, bytes]
 
 
 def members_for(files: Mapping[str, bytes]) -> dict[str, Member]:
@@ -57,8 +48,8 @@ def zipped(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) ->
 
 def unseal(
     path: Path, limits: Limits = MODEL_LIMITS, *, expect_sha256: str | None = None
-) -> Sealed:
-    """Check the directory of a bundle, read all of it, and compare every digest.
+) -> tuple[bytes, dict[str, bytes]]:
+    """Return the manifest and all other members of a bundle, whose digests agree with it.
 
     `RefusedError` if it is not the expected file, is no zip archive, exceeds a limit, or a member
     is missing, damaged or unexpected.
@@ -69,8 +60,7 @@ def unseal(
     manifest = _read(members[MANIFEST])
     expected = members_of(manifest)
     _check_names(set(members) - {MANIFEST}, set(expected))
-    files = {name: _checked(members[name], item) for name, item in expected.items()}
-    return Sealed(manifest, files)
+    return manifest, {name: _checked(members[name], item) for name, item in expected.items()}
 
 
 def _members(path: Path, limits: Limits) -> dict[str, ZipMember]:

@@ -225,8 +225,8 @@ def open_bundle(
         )
     path = model_file(path)
     with naming(str(path)):
-        sealed = unseal(path, limits, expect_sha256=expect_sha256)
-        return Contents(path, parse_manifest(sealed.manifest), sealed.files)
+        manifest, files = unseal(path, limits, expect_sha256=expect_sha256)
+        return Contents(path, parse_manifest(manifest), files)
 
 
 def read_bundle(
