@@ -43,10 +43,7 @@ class GradientBoosting(FromSklearn):
     min_samples_split: tree.MinSamplesSplit = 2
     min_samples_leaf: tree.MinSamplesLeaf = 1
     min_weight_fraction_leaf: tree.MinWeightFractionLeaf = 0.0
-
-    max_depth: int | None = Field(default=3, ge=1)
-    """Largest depth of a tree, at least 1; null for no limit."""
-
+    max_depth: tree.MaxDepth = 3
     min_impurity_decrease: tree.MinImpurityDecrease = 0.0
 
     init: Literal["zero"] | None = None

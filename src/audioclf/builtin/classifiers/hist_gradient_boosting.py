@@ -12,7 +12,7 @@ from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
 from audioclf.builtin.classifiers.from_sklearn import FromSklearn
-from audioclf.builtin.classifiers.tree_options import Count, ProperShare
+from audioclf.builtin.classifiers.tree_options import Count, MaxDepth, ProperShare
 from audioclf.plugin import ClassifierError
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class HistGradientBoosting(FromSklearn):
     max_leaf_nodes: int | None = Field(default=31, ge=2)
     """Largest number of leaves of a tree, at least 2; null for no limit."""
 
-    max_depth: int | None = Field(default=None, ge=1)
-    """Largest depth of a tree, at least 1; null for no limit."""
+    max_depth: MaxDepth = None
 
     min_samples_leaf: int = Field(default=20, ge=1)
     """Smallest number of clips in a leaf, at least 1; lower it for small datasets."""

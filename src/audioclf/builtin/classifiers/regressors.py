@@ -55,9 +55,7 @@ class RandomForestRegressor(FromSklearn, Regressor):
     n_estimators: int = Field(default=100, ge=1)
     """Number of trees; more trees give steadier numbers and take longer."""
 
-    max_depth: int | None = Field(default=None, ge=1)
-    """Largest depth of a tree, at least 1; null for no limit."""
-
+    max_depth: tree.MaxDepth = None
     min_samples_split: tree.MinSamplesSplit = 2
     min_samples_leaf: tree.MinSamplesLeaf = 1
     max_features: tree.MaxFeatures = 1.0
@@ -94,9 +92,7 @@ class GradientBoostingRegressor(FromSklearn, Regressor):
     subsample: FiniteFloat = Field(default=1.0, gt=0, le=1)
     """Share of the training clips for each tree, in (0, 1]; drawn without replacement."""
 
-    max_depth: int | None = Field(default=3, ge=1)
-    """Largest depth of a tree, at least 1; null for no limit."""
-
+    max_depth: tree.MaxDepth = 3
     min_samples_split: tree.MinSamplesSplit = 2
     min_samples_leaf: tree.MinSamplesLeaf = 1
     max_features: tree.MaxFeatures = None

@@ -14,6 +14,9 @@ Count = Annotated[int, Ge(1)]
 Share = Annotated[FiniteFloat, Gt(0), Le(1)]
 ProperShare = Annotated[FiniteFloat, Gt(0), Lt(1)]
 
+MaxDepth = Annotated[
+    Count | None, Field(description="Largest depth of a tree, at least 1; null for no limit.")
+]
 MinSamplesSplit = Annotated[
     Annotated[int, Ge(2)] | ProperShare,  # without 1.0, which would be read as the number 1
     Field(description="Clips that a node needs to be split: a number >= 2, or a share in (0, 1)."),
