@@ -19,7 +19,7 @@ from audioclf.audit.shortcuts.facts import (
     FACTS,
     FLOOR_DB,
     AuditFacts,
-    _tenth,
+    _tenths,
     chunk_ids,
     read_formats,
 )
@@ -71,9 +71,18 @@ def test_the_noise_floor_is_that_of_the_quiet_parts() -> None:
 
 def test_the_noise_floor_is_the_quantile_of_numpy() -> None:
     rng = np.random.default_rng(3)
-    for n in (*range(1, 30), 1000):
-        levels = rng.random(n).astype(np.float32)
-        assert _tenth(levels) == pytest.approx(float(np.quantile(levels, 0.1)), rel=1e-6)
+    clips = [rng.random(n).astype(np.float32) for n in (*range(1, 30), 1000)]
+    ends = np.cumsum([len(levels) for levels in clips])
+    starts = ends - [len(levels) for levels in clips]
+    expected = [float(np.quantile(levels, 0.1)) for levels in clips]
+    assert _tenths(np.concatenate(clips), starts, ends) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_batch_gives_what_each_clip_gives_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audioclf.audit.shortcuts.facts._TOGETHER", 9000)
+    ys = [noise(seconds).astype(np.float32) for seconds in (0.01, 0.4, 0.8, 0.3, 2.0, 0.06)]
+    for one, many in zip(ys, AuditFacts().extract_many(ys, SR), strict=True):
+        assert np.array_equal(AuditFacts().extract(one, SR), many)
 
 
 def test_clipping_is_the_share_of_samples_at_full_scale() -> None:

@@ -15,15 +15,15 @@ hum, and only where noise does not end it early: see `RANGE_DB`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
-from audioclf.audit.inputs import FileFormat
+from audioclf.audit.inputs import Codes, FileFormat, Floats
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pooling import Flatten, Pooling
 from audioclf.dataset.sources import AudioSource, RemoteSource, ZipSource
@@ -59,6 +59,7 @@ _LOUD_DB = 20.0
 """Largest distance of the start of a decay from the loudest frame."""
 
 _FRAME = 512
+_TOGETHER = 1 << 17
 _WINDOW = np.hanning(_FRAME).astype(np.float32)
 _EDGE = 256
 _SPECTRA = 48
@@ -109,114 +110,165 @@ class AuditFacts(Featurizer):
     pooling: Pooling = Flatten()
     """One frame is one row."""
 
-    def extract(self, y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
+    def extract(self, y: Waveform, sr: int) -> Waveform:
         """Return the facts in the order of `FACTS` [shape=(n_facts, 1)], float32, finite."""
-        n_samples = len(y)
-        magnitude = np.abs(y)
-        peak = float(magnitude.max())
-        frames, levels = _frames(y)
-        lead, tail = _silence(levels, n_samples)
-        values = {
-            "peak_db": _db(peak),
-            "level_db": _db(float(np.sqrt(np.dot(y, y) / n_samples))),
-            "dc_offset": float(y.sum(dtype=np.float64)) / n_samples,
-            "clipped": _share(magnitude >= FULL_SCALE) if peak >= FULL_SCALE else 0.0,
-            "noise_floor_db": _db(_tenth(levels)),
-            "bandwidth_hz": _bandwidth(frames, sr),
-            "decay_s": decay_seconds(y, sr),
-            "zeros": 1.0 - np.count_nonzero(y) / n_samples,
-            "flat": _share(np.abs(np.diff(_inside(y))) < _FLAT),
-            "duration_s": n_samples / sr,
-            "lead_s": lead / sr,
-            "tail_s": tail / sr,
-        }
-        return np.array([[values[fact.name]] for fact in FACTS], dtype=np.float32)
+        return self.extract_many([y], sr)[0]
+
+    def extract_many(self, ys: Sequence[Waveform], sr: int) -> list[Waveform]:
+        """Return the facts of each clip [shape=(n_facts, 1)], float32, finite."""
+        tables = [_table(part, sr) for part in _parts(ys)]
+        return [row[:, None] for table in tables for row in table]
 
 
-def _db(amplitude: float) -> float:
-    """Return an amplitude in dB of full scale, or the floor."""
-    return max(FLOOR_DB, 20.0 * float(np.log10(max(amplitude, 1e-12))))
+def _parts(ys: Sequence[Waveform]) -> Iterator[Sequence[Waveform]]:
+    """Yield clips that are examined together: so few that they stay in the processor's cache."""
+    start = n_samples = 0
+    for stop, y in enumerate(ys):
+        if n_samples + len(y) > _TOGETHER and stop > start:
+            yield ys[start:stop]
+            start, n_samples = stop, 0
+        n_samples += len(y)
+    yield ys[start:]
+
+
+def _table(ys: Sequence[Waveform], sr: int) -> Waveform:
+    """Return the facts of some clips [shape=(n_clips, n_facts)], float32."""
+    if not ys:
+        return np.empty((0, len(FACTS)), dtype=np.float32)
+    n_samples = np.array([len(y) for y in ys])
+    ends = np.cumsum(-(-n_samples // _FRAME))
+    starts = np.concatenate([[0], ends[:-1]])
+    padded = np.zeros(ends[-1] * _FRAME, dtype=np.float32)
+    for start, y in zip((starts * _FRAME).tolist(), ys, strict=True):
+        padded[start : start + len(y)] = y
+    frames = padded.reshape(-1, _FRAME)
+    powers = np.einsum("ij,ij->i", frames, frames)
+    peak = np.maximum.reduceat(np.abs(frames).max(axis=1), starts)
+    energy = np.add.reduceat(powers, starts, dtype=np.float64)
+    total = np.add.reduceat(frames.sum(axis=1, dtype=np.float64), starts)
+    powers /= _FRAME
+    powers[ends - 1] *= _FRAME / (n_samples - (ends - 1 - starts) * _FRAME)
+    levels = np.sqrt(powers)
+    lead, tail = _silence(levels, starts, ends, n_samples)
+    steps = np.diff(padded)
+    still = np.abs(steps) < _FLAT
+    places = list(zip((starts * _FRAME).tolist(), n_samples.tolist(), strict=True))
+    values = {
+        "peak_db": _db(peak),
+        "level_db": _db(np.sqrt(energy / n_samples)),
+        "dc_offset": total / n_samples,
+        "clipped": [
+            np.count_nonzero(np.abs(y) >= FULL_SCALE) / len(y) if top >= FULL_SCALE else 0.0
+            for y, top in zip(ys, peak, strict=True)
+        ],
+        "noise_floor_db": _db(_tenths(levels, starts, ends)),
+        "bandwidth_hz": _bandwidths(frames, starts, ends, sr),
+        "decay_s": _decays(steps, starts * _FRAME, n_samples, sr),
+        "zeros": [1.0 - np.count_nonzero(y) / len(y) for y in ys],
+        "flat": [_share(still[_inside(start, n)]) for start, n in places],
+        "duration_s": n_samples / sr,
+        "lead_s": lead / sr,
+        "tail_s": tail / sr,
+    }
+    return np.array([values[fact.name] for fact in FACTS], dtype=np.float32).T
+
+
+def _db(amplitudes: NDArray[np.floating[Any]]) -> Floats:
+    """Return amplitudes in dB of full scale, or the floor."""
+    decibels: Floats = 20.0 * np.log10(np.maximum(amplitudes.astype(np.float64), 1e-12))
+    return np.maximum(decibels, FLOOR_DB)
 
 
 def _share(mask: NDArray[np.bool_]) -> float:
     return np.count_nonzero(mask) / len(mask) if len(mask) else 0.0
 
 
-def _tenth(levels: Waveform) -> float:
-    """Return the 10th percentile, which `np.quantile` computes in much more time."""
-    place = 0.1 * (len(levels) - 1)
-    low = int(place)
-    high = min(low + 1, len(levels) - 1)
-    below, above = np.partition(levels, (low, high))[[low, high]]
-    step, share = above - below, np.float32(place - low)
-    rest = np.float32(1.0 - (place - low))
-    return float(above - step * rest if share >= 0.5 else below + step * share)
+def _inside(start: int, n_samples: int) -> slice:
+    """Return the steps within a clip, without its edges, where resampling adds ringing."""
+    edge = _EDGE if n_samples >= 8 * _EDGE else 0
+    return slice(start + edge, start + n_samples - edge - 1)
 
 
-def _inside(y: Waveform) -> Waveform:
-    """Return a clip without its edges, where resampling adds ringing."""
-    return y[_EDGE:-_EDGE] if len(y) >= 8 * _EDGE else y
+def _tenths(levels: Waveform, starts: Codes, ends: Codes) -> Waveform:
+    """Return the 10th percentile of the levels of each clip, as `np.quantile` does."""
+    of_clip = np.repeat(np.arange(len(starts)), ends - starts)
+    ordered = levels[np.lexsort((levels, of_clip))]
+    place = 0.1 * (ends - starts - 1)
+    low = place.astype(np.intp)
+    below = ordered[starts + low]
+    above = ordered[np.minimum(starts + low + 1, ends - 1)]
+    tenths: Waveform = below + (above - below) * (place - low).astype(np.float32)
+    return tenths
 
 
-def _frames(y: Waveform) -> tuple[Waveform, Waveform]:
-    """Return frames side by side, the last one padded, and their levels (RMS, linear)."""
-    n_frames = -(-len(y) // _FRAME)
-    padded = y
-    if len(y) < n_frames * _FRAME:
-        padded = np.zeros(n_frames * _FRAME, dtype=np.float32)
-        padded[: len(y)] = y
-    frames = padded.reshape(n_frames, _FRAME)
-    powers = np.einsum("ij,ij->i", frames, frames)
-    powers[:-1] /= _FRAME
-    powers[-1] /= len(y) - (n_frames - 1) * _FRAME
-    return frames, np.sqrt(powers)
+def _silence(levels: Waveform, starts: Codes, ends: Codes, n_samples: Codes) -> tuple[Codes, Codes]:
+    """Return the samples before and after the frames that are near the loudest, of each clip."""
+    loudest = np.repeat(np.maximum.reduceat(levels, starts), ends - starts)
+    loud = np.flatnonzero(levels >= loudest * 10.0 ** (-SILENCE_DB / 20.0))
+    first = loud[np.searchsorted(loud, starts)] - starts
+    last = loud[np.searchsorted(loud, ends) - 1] - starts
+    return first * _FRAME, np.maximum(0, n_samples - (last + 1) * _FRAME)
 
 
-def _silence(levels: Waveform, n_samples: int) -> tuple[int, int]:
-    """Return the samples before and after the frames that are near the loudest."""
-    loud = np.flatnonzero(levels >= levels.max() * 10.0 ** (-SILENCE_DB / 20.0))
-    return int(loud[0]) * _FRAME, max(0, n_samples - (int(loud[-1]) + 1) * _FRAME)
-
-
-def _bandwidth(frames: Waveform, sr: int) -> float:
-    """Return the highest frequency with energy; 0 for silence.
+def _bandwidths(frames: Waveform, starts: Codes, ends: Codes, sr: int) -> Waveform:
+    """Return the highest frequency of each clip with energy; 0 for silence.
 
     The last of several frames is left out, since the edge of its padding has all frequencies.
     """
-    whole = frames[:-1] if len(frames) > 1 else frames
-    chosen = whole[_spaced(len(whole))]
-    chosen = chosen - chosen.mean(axis=1, keepdims=True)  # a constant offset is no sound
-    spectra = np.fft.rfft(chosen * _WINDOW, axis=1)
-    power = np.einsum("ij,ij->j", spectra.real, spectra.real)
-    power += np.einsum("ij,ij->j", spectra.imag, spectra.imag)
-    if power.max() < len(chosen) * (_FRAME / 4 * _FLAT) ** 2:
-        return 0.0
-    highest = np.flatnonzero(power >= power.max() * 10.0 ** (-BANDWIDTH_DB / 10.0))[-1]
-    return min(sr / 2.0, (float(highest) + 0.5) * sr / _FRAME)
+    from scipy import fft
+
+    counts = np.maximum(1, ends - starts - 1)
+    spaced = [_spaced(count) for count in counts.tolist()]
+    chosen = frames[np.concatenate(spaced) + np.repeat(starts, [len(each) for each in spaced])]
+    chosen -= chosen.mean(axis=1, keepdims=True)  # a constant offset is no sound
+    chosen *= _WINDOW
+    spectra = fft.rfft(chosen, overwrite_x=True)
+    power = np.square(spectra.real)
+    power += np.square(spectra.imag)
+    n_chosen = np.minimum(counts, _SPECTRA)
+    power = np.add.reduceat(power, np.cumsum(n_chosen) - n_chosen, axis=0)
+    greatest = power.max(axis=1, keepdims=True)
+    strong = power >= greatest * 10.0 ** (-BANDWIDTH_DB / 10.0)
+    highest = power.shape[1] - 1 - strong[:, ::-1].argmax(axis=1)
+    hertz: Waveform = np.minimum(sr / 2.0, (highest + 0.5) * sr / _FRAME)
+    hertz[greatest[:, 0] < n_chosen * (_FRAME / 4 * _FLAT) ** 2] = 0.0
+    return hertz
 
 
-def decay_seconds(y: Waveform, sr: int) -> float:
+def _decays(steps: Waveform, starts: Codes, n_samples: Codes, sr: int) -> Floats:
     """Return the time for 60 dB at the steepest fall of the level over 84 ms; 0 if not measurable.
 
-    It is so if the clip has fewer than 14 frames, no fall, or levels within `RANGE_DB`.
+    It is so if the clip has fewer than 14 frames, no fall, or levels within `RANGE_DB`. `steps` are
+    the differences of neighboring samples, `starts` the samples where the clips begin.
     """
+    decays = np.zeros(len(starts))
     size = max(1, round(_DECAY_FRAME * sr))
-    n_frames = (len(y) - 1) // size
-    if n_frames < 2 * len(_SLOPE):
-        return 0.0
-    frames = np.diff(y[: n_frames * size + 1]).reshape(n_frames, size)
-    powers = np.einsum("ij,ij->i", frames, frames)
-    levels = 10.0 * np.log10(np.maximum(powers, size * np.float32(_FLAT**2)))
-    loudest = float(levels.max())
-    if loudest - _tenth(levels) < RANGE_DB:
-        return 0.0
-    slopes = np.convolve(levels, _SLOPE, "valid")
-    fall = -float(slopes[levels[: len(slopes)] > loudest - _LOUD_DB].min(initial=0.0))
-    return 60.0 * size / sr / fall if fall > 0.0 else 0.0
+    counts = (n_samples - 1) // size
+    long = np.flatnonzero(counts >= 2 * len(_SLOPE))
+    if not len(long):
+        return decays
+    counts = counts[long]
+    ends = np.cumsum(counts)
+    begins = ends - counts
+    powers = np.empty(ends[-1], dtype=np.float32)
+    for start, begin, end in np.stack([starts[long], begins, ends], axis=1).tolist():
+        frames = steps[start : start + (end - begin) * size].reshape(-1, size)
+        np.einsum("ij,ij->i", frames, frames, out=powers[begin:end])
+    levels: Waveform = 10.0 * np.log10(np.maximum(powers, size * np.float32(_FLAT**2)))
+    loudest = np.maximum.reduceat(levels, begins)
+    slopes = np.zeros(len(levels))
+    slopes[: 1 - len(_SLOPE)] = np.convolve(levels, _SLOPE, "valid")
+    slopes[levels <= np.repeat(loudest, counts) - _LOUD_DB] = 0.0
+    for place in range(1, len(_SLOPE)):
+        slopes[ends - place] = 0.0
+    falls = np.maximum(0.0, -np.minimum.reduceat(slopes, begins))
+    measured = (loudest - _tenths(levels, begins, ends) >= RANGE_DB) & (falls > 0.0)
+    decays[long[measured]] = 60.0 * size / sr / falls[measured]
+    return decays
 
 
 @lru_cache(maxsize=256)
-def _spaced(n_frames: int) -> NDArray[np.intp]:
+def _spaced(n_frames: int) -> Codes:
     return np.linspace(0, n_frames - 1, min(n_frames, _SPECTRA)).astype(np.intp)
 
 
