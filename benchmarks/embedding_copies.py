@@ -19,7 +19,8 @@ import soxr
 from copies import AUDIO, CHANGES, SR, noisy
 from scipy.signal import butter, sosfiltfilt
 
-from audioclf.audit.leakage.copies import ALIKE, SAME, agreement, band
+from audioclf.audit.leakage.agreement import SAME, agreement, band
+from audioclf.audit.leakage.copies import COHERENT, coherence
 from audioclf.audit.leakage.fingerprint import Fingerprint, robust_part
 from audioclf.dataset.listing import list_files
 from audioclf.dataset.path_labels import is_audio
@@ -46,8 +47,10 @@ def embedded(y: np.ndarray) -> np.ndarray:
     return np.concatenate([frames.mean(axis=1), frames.std(axis=1)])
 
 
-def printed(y: np.ndarray) -> np.ndarray:
-    return np.asarray(robust_part(Fingerprint().extract(y, SR))[0])
+def coherences(clips: list[np.ndarray], pairs: np.ndarray) -> np.ndarray:
+    """Return the coherence of the prints of pairs of clips."""
+    spectra = robust_part(np.concatenate([Fingerprint().extract(y, SR) for y in clips]))
+    return coherence(spectra, pairs)
 
 
 class Space:
@@ -88,10 +91,11 @@ def main() -> None:
         sources = [source for name, source in sorted(list_files(archive).entries) if is_audio(name)]
         order = np.random.default_rng(0).permutation(len(sources))
         clips = [decode(sources[at], AUDIO).y for at in order]
-        prints, embeddings = Space(printed, clips), Space(embedded, clips)
+        embeddings = Space(embedded, clips)
         distinct = embeddings.between()
         alone = float(distinct.max()) if place == 0 else alone
-        more = int(((distinct >= PROPOSED) & (prints.between() < ALIKE)).sum())
+        near = np.stack(np.triu_indices(len(clips), 1), axis=1)[distinct >= PROPOSED]
+        more = int((coherences(clips, near) < COHERENT).sum())
         pairs = [int((distinct > level).sum()) for level in (alone, 0.95, PROPOSED)]
         print(f"\n{archive.name}: {len(clips)} distinct clips, {len(distinct)} pairs")
         print(f"above {alone:.3f}, 0.95, {PROPOSED}: {pairs}; {more} pairs more to compare\n")
@@ -100,7 +104,10 @@ def main() -> None:
         for name, change in ALL_CHANGES.items():
             copies = [np.clip(change(y), -1, 1).astype(np.float32) for y in originals]
             is_same = np.array([same(*pair) for pair in zip(originals, copies, strict=True)])
-            likely, close = prints.to_copies(copies) >= ALIKE, embeddings.to_copies(copies)
+            count = np.arange(len(copies))
+            own = np.stack([count, count + len(copies)], axis=1)
+            likely = coherences([*originals, *copies], own) >= COHERENT
+            close = embeddings.to_copies(copies)
             shares = [is_same & likely, is_same & (likely | (close >= PROPOSED)), close > alone]
             cells = " | ".join(f"{100 * share.mean():.1f} %" for share in shares)
             print(f"| {name} | {cells} |", flush=True)

@@ -1,31 +1,29 @@
 """Copies among the clips: the same bytes, the same samples, near-duplicates.
 
-Copies that were changed are found in two steps. Prints (see `audit.leakage.fingerprint`) that are
-similar make candidates; then the waveforms of each candidate pair are aligned at the best shift and
-compared in frames of 30 ms. Two recordings of one word by one speaker have similar prints, but
-different waveforms: of 3,000 spoken digits no two reach `SAME` (at most 0.91). Longer clips are
-compared by their first minute. `benchmarks/copies.py` measures how many copies are found; copies at
-another speed or pitch are not, nor are parts of less than half.
+Copies that were changed are found in three steps, each for fewer pairs than the one before:
+amplitudes of the prints (see `audit.leakage.fingerprint`) that are similar make candidates; the
+phases of their prints say how likely each is a copy; and the waveforms of the most likely pairs are
+aligned at the best shift and compared in frames of 30 ms. The search ends when as many
+of them as `most_different` says were no copies.
+
+Two recordings of one word by one speaker may have similar prints, but have different waveforms: of
+3,000 spoken digits no two reach `SAME` (at most 0.91). Longer clips are compared by their first
+minute. `benchmarks/copies.py` measures how many copies are found; copies at another speed or pitch
+are not, nor are parts of less than half.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.inputs import Codes, Matrix
-from audioclf.audit.leakage.fingerprint import (
-    HIGH_HZ,
-    LONGEST_SECONDS,
-    LOW_HZ,
-    exact_part,
-    robust_part,
-)
+from audioclf.audit.leakage.agreement import SAME, Sound, agreements, band, room_for
+from audioclf.audit.leakage.fingerprint import LONGEST_SECONDS, exact_part, robust_part
 from audioclf.base.errors import DecodeError
 from audioclf.dataset.dataset import Dataset
 from audioclf.features.waveform import Decoder, decoded
@@ -33,14 +31,16 @@ from audioclf.features.waveform import Decoder, decoded
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audioclf.audit.leakage.fingerprint import Spectra
+
     Pairs = NDArray[np.intp]
     Decode = Callable[[int], "Sound | None"]
 
-ALIKE = 0.7
-"""Cosine of two prints above which the waveforms are compared."""
+ALIKE = 0.5
+"""Cosine of the amplitudes of two prints above which the phases are compared."""
 
-SAME = 0.92
-"""Agreement of two waveforms above which they are one recording."""
+COHERENT = 0.4
+"""Coherence of two prints above which the waveforms are compared."""
 
 FEW = 32
 """Up to this number of clips all pairs are compared by their waveforms."""
@@ -48,40 +48,14 @@ FEW = 32
 EXACT_LIMIT = 20_000
 """Up to this number of clips the print of each is compared with that of every other."""
 
-MAX_SHIFT = 0.6
-"""Largest delay of one copy behind the other, in s."""
+AT_ONCE = 512
+"""Pairs that are compared before the search looks how many were copies."""
 
 _SR = 8000
-_KEPT, _KEPT_BYTES = 512, 128 * 2**20  # decoded clips that are kept for the next pairs
-_SHORT = 1 << 15  # samples up to which their transforms are kept as well
-_FRAME_SECONDS = 0.03
-_BLOCK = 512
+_KEPT_BYTES = 128 * 2**20  # decoded clips that are kept for the next pairs
+_SAMPLES = 1 << 18  # samples of the correlations that are computed at once
+_BLOCK = 256
 _TABLES, _BITS, _NEIGHBORS = 16, 18, 16
-
-
-@dataclass(frozen=True, eq=False)
-class Sound:
-    """A waveform limited to the band of the prints, with its energy, and transforms by length."""
-
-    y: Matrix
-    energy: float
-    spectra: dict[int, NDArray[np.complex64]] = field(default_factory=dict)
-
-    @property
-    def n_bytes(self) -> int:
-        """Memory, with two transforms where they are kept."""
-        return self.y.nbytes * (6 if len(self.y) <= _SHORT else 1)
-
-    def spectrum(self, n: int) -> NDArray[np.complex64]:
-        """Return the Fourier transform of length `n`; those of a short waveform are kept."""
-        from scipy import fft
-
-        if n in self.spectra:
-            return self.spectra[n]
-        spectrum: NDArray[np.complex64] = fft.rfft(self.y, n)
-        if len(self.y) <= _SHORT:
-            self.spectra[n] = spectrum
-        return spectrum
 
 
 @dataclass(frozen=True)
@@ -116,9 +90,9 @@ def find_copies(
     _, first = np.unique(samples, return_index=True)
     candidates, complete = likely_pairs(robust_part(prints)[first])
     decode = _low_rate_decoder(dataset, audio, decoder)
-    same = _same_pairs(first[candidates], len(dataset), decode, min(_SR, audio.sr))
-    sounds = merged(samples, _linked(len(dataset), same))
-    return Copies(files, samples, sounds, len(candidates), complete)
+    search = _same_pairs(first[candidates], len(dataset), decode, min(_SR, audio.sr))
+    sounds = merged(samples, _linked(len(dataset), search.same))
+    return Copies(files, samples, sounds, search.n_compared, complete and search.complete)
 
 
 def codes_of(values: Sequence[object]) -> Codes:
@@ -155,68 +129,114 @@ def _linked(n: int, pairs: Sequence[tuple[int, int]]) -> Codes:
     return numbers
 
 
-def likely_pairs(prints: Matrix) -> tuple[Pairs, bool]:
-    """Return at most `n + 1000` pairs of similar prints [shape=(n_pairs, 2)], and if these are all.
+def most_different(n_clips: int) -> int:
+    """Return how many pairs that are no copies are compared by their waveforms."""
+    return n_clips // 20 + 1000
 
-    Each column is first centered and scaled over the dataset, so that properties of all clips do
-    not make any two of them similar. Beyond `EXACT_LIMIT` prints only those are compared that are
-    on the same side of `_BITS` random planes in one of `_TABLES` attempts (M. Charikar, "Similarity
-    estimation techniques from rounding algorithms", STOC 2002).
+
+def likely_pairs(spectra: Spectra) -> tuple[Pairs, bool]:
+    """Return pairs of similar prints [shape=(n_pairs, 2)], the most likely first, and if all are.
+
+    At most twice as many pairs as clips and 4000 are rated by their coherence. Beyond `EXACT_LIMIT`
+    prints only those are compared that are on the same side of `_BITS` random planes in one of
+    `_TABLES` attempts (M. Charikar, "Similarity estimation techniques from rounding algorithms",
+    STOC 2002).
     """
-    sounding = np.flatnonzero(np.abs(prints).max(axis=1, initial=0.0) > 0.0)
+    sounding = np.flatnonzero(np.abs(spectra).max(axis=1, initial=0.0) > 0.0)
     n = len(sounding)
     if n <= FEW:
         return sounding[np.stack(np.triu_indices(n, 1), axis=1)], True
-    scaled = _scaled(prints[sounding])
-    most = n + 1000
-    blocks = _all_pairs(scaled, most) if n <= EXACT_LIMIT else _bucket_pairs(scaled, most)
-    pairs, cosines = (np.concatenate(part) for part in zip(*blocks, strict=True))
-    kept = np.argsort(-cosines, kind="stable")[:most]
-    return sounding[pairs[kept]], n <= EXACT_LIMIT and len(pairs) <= most
+    rows = _amplitudes(spectra[sounding])
+    most = 2 * n + 4000
+    found = _all_pairs(rows, most) if n <= EXACT_LIMIT else _bucket_pairs(rows, most)
+    pairs = sounding[found.pairs]
+    values = coherence(spectra, pairs)
+    likely = np.flatnonzero(values >= COHERENT)
+    order = likely[np.argsort(-values[likely], kind="stable")]
+    return pairs[order], n <= EXACT_LIMIT and found.complete
 
 
-def _scaled(prints: Matrix) -> Matrix:
-    centered = prints - prints.mean(axis=0)
-    centered /= np.maximum(centered.std(axis=0), 1e-6)
-    norms = np.linalg.norm(centered, axis=1, keepdims=True)
-    scaled: Matrix = centered / np.maximum(norms, 1e-6)
-    return scaled
+def _amplitudes(spectra: Spectra) -> Matrix:
+    """Return the amplitudes in pairs of lines, without their mean over the clips, of norm 1.
+
+    A property of all clips then does not make any two of them similar.
+    """
+    power = np.square(spectra.real) + np.square(spectra.imag)
+    rows: Matrix = np.sqrt(power[:, ::2] + power[:, 1::2])
+    rows -= rows.mean(axis=0)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    return rows
 
 
-def _all_pairs(scaled: Matrix, most: int) -> Iterator[tuple[Pairs, Matrix]]:
-    """Yield the pairs above the threshold, a block of rows at a time, little more than `most`."""
-    for start in range(0, len(scaled), _BLOCK):
-        cosines = scaled[start : start + _BLOCK] @ scaled[start:].T
-        row, column = np.nonzero(cosines >= ALIKE)
+def coherence(spectra: Spectra, pairs: Pairs) -> Matrix:
+    """Return how well the phases of two clips agree from line to line, in [0, 1].
+
+    A shift in time turns the product of each line with the conjugate of the next by one angle.
+    """
+    products = spectra[:, 1:] * spectra[:, :-1].conj()
+    products /= np.sqrt(np.maximum(np.abs(products), 1e-12))  # strong lines would dominate
+    norms = np.linalg.norm(products, axis=1, keepdims=True)
+    products /= np.maximum(norms, 1e-6)
+    parts = [
+        np.abs(np.einsum("ij,ij->i", products[low], products[high].conj()))
+        for low, high in (part.T for part in _parts(pairs))
+    ]
+    return np.concatenate([np.empty(0, np.float32), *parts])
+
+
+class _Nearest:
+    """The pairs of greatest cosine among those that are added, at least `ALIKE`, at most `most`."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.level, self.complete = most, ALIKE, True
+        self.pairs: Pairs = np.empty((0, 2), dtype=np.intp)
+        self.cosines: Matrix = np.empty(0, dtype=np.float32)
+
+    def add(self, pairs: Pairs, cosines: Matrix) -> None:
+        """Add pairs; above `most`, those of the smallest cosine go, and the level rises."""
+        self.pairs = np.concatenate([self.pairs, pairs])
+        self.cosines = np.concatenate([self.cosines, cosines])
+        if len(self.pairs) > self.most:
+            kept = np.argsort(-self.cosines, kind="stable")[: self.most]
+            self.pairs, self.cosines = self.pairs[kept], self.cosines[kept]
+            self.level, self.complete = float(self.cosines[-1]), False
+
+
+def _all_pairs(rows: Matrix, most: int) -> _Nearest:
+    """Return the nearest pairs, from the cosines of a block of rows at a time."""
+    nearest = _Nearest(most)
+    for start in range(0, len(rows), _BLOCK):
+        cosines = rows[start : start + _BLOCK] @ rows[start:].T
+        row, column = np.divmod(np.flatnonzero(cosines >= nearest.level), cosines.shape[1])
         upper = column > row
         row, column = row[upper], column[upper]
-        upper_cosines = cosines[row, column]
-        kept = np.argsort(-upper_cosines, kind="stable")[: most + 1]
-        yield np.stack([row[kept], column[kept]], axis=1) + start, upper_cosines[kept]
+        nearest.add(np.stack([row, column], axis=1) + start, cosines[row, column])
+    return nearest
 
 
-def _bucket_pairs(scaled: Matrix, most: int) -> Iterator[tuple[Pairs, Matrix]]:
-    """Yield pairs above the threshold among those that share a bucket, and stand near in it."""
+def _bucket_pairs(rows: Matrix, most: int) -> _Nearest:
+    """Return the nearest pairs among those that share a bucket, and stand near in it."""
     rng = np.random.default_rng(0)
     similar: set[tuple[int, int]] = set()
     for _ in range(_TABLES):
-        planes = rng.standard_normal((scaled.shape[1], _BITS)).astype(np.float32)
-        keys = ((scaled @ planes) > 0) @ (1 << np.arange(_BITS))
+        planes = rng.standard_normal((rows.shape[1], _BITS)).astype(np.float32)
+        keys = ((rows @ planes) > 0) @ (1 << np.arange(_BITS))
         order = np.argsort(keys, kind="stable")
         for step in range(1, _NEIGHBORS + 1):
             low, high = order[:-step], order[step:]
             near = keys[low] == keys[high]
-            similar.update(_alike(scaled, low[near], high[near]))
+            similar.update(_alike(rows, low[near], high[near]))
         if len(similar) > 4 * most:  # one sound everywhere
             break
-    pairs = np.asarray(sorted(similar), dtype=np.intp).reshape(-1, 2)
-    cosines = [_cosines(scaled, part[:, 0], part[:, 1]) for part in _parts(pairs)]
-    yield pairs, np.concatenate([np.empty(0, np.float32), *cosines])
+    nearest = _Nearest(most)
+    for part in _parts(np.asarray(sorted(similar), dtype=np.intp).reshape(-1, 2)):
+        nearest.add(part, _cosines(rows, part[:, 0], part[:, 1]))
+    return nearest
 
 
-def _alike(scaled: Matrix, low: Codes, high: Codes) -> Iterator[tuple[int, int]]:
+def _alike(rows: Matrix, low: Codes, high: Codes) -> Iterator[tuple[int, int]]:
     for part in _parts(np.stack([np.minimum(low, high), np.maximum(low, high)], axis=1)):
-        alike = part[_cosines(scaled, part[:, 0], part[:, 1]) >= ALIKE]
+        alike = part[_cosines(rows, part[:, 0], part[:, 1]) >= ALIKE]
         yield from zip(alike[:, 0].tolist(), alike[:, 1].tolist(), strict=True)
 
 
@@ -225,8 +245,8 @@ def _parts(pairs: Pairs) -> Iterator[Pairs]:
         yield pairs[start : start + 8 * _BLOCK]
 
 
-def _cosines(scaled: Matrix, low: Codes, high: Codes) -> Matrix:
-    cosines: Matrix = np.einsum("ij,ij->i", scaled[low], scaled[high])
+def _cosines(rows: Matrix, low: Codes, high: Codes) -> Matrix:
+    cosines: Matrix = np.einsum("ij,ij->i", rows[low], rows[high])
     return cosines
 
 
@@ -249,7 +269,7 @@ def _low_rate_decoder(dataset: Dataset, audio: AudioConfig, decoder: Decoder) ->
             sound = None
         kept[position] = sound
         n_bytes += _size(sound)
-        while len(kept) > 1 and (len(kept) > _KEPT or n_bytes > _KEPT_BYTES):
+        while len(kept) > 1 and n_bytes > _KEPT_BYTES:
             n_bytes -= _size(kept.pop(next(iter(kept))))
         return sound
 
@@ -257,15 +277,20 @@ def _low_rate_decoder(dataset: Dataset, audio: AudioConfig, decoder: Decoder) ->
 
 
 def _size(sound: Sound | None) -> int:
-    return 0 if sound is None else sound.n_bytes
+    return 0 if sound is None else sound.y.nbytes
 
 
-def _same_pairs(pairs: Pairs, n_clips: int, decode: Decode, sr: int) -> list[tuple[int, int]]:
-    """Return pairs of one recording, which link the same clips as all such pairs.
+@dataclass(frozen=True)
+class _Search:
+    """Pairs of one recording, and if all pairs were compared that others do not link already."""
 
-    A pair that others link already is not compared.
-    """
-    groups = _linked(n_clips, pairs.tolist())
+    same: list[tuple[int, int]]
+    n_compared: int
+    complete: bool
+
+
+def _same_pairs(pairs: Pairs, n_clips: int, decode: Decode, sr: int) -> _Search:
+    """Compare pairs in their order, until too many are different; skip those that are linked."""
     sets = list(range(n_clips))
 
     def set_of(clip: int) -> int:
@@ -274,73 +299,42 @@ def _same_pairs(pairs: Pairs, n_clips: int, decode: Decode, sr: int) -> list[tup
         return clip
 
     same: list[tuple[int, int]] = []
-    # Group by group, so that a decoded clip is soon used again.
-    for _, one, other in sorted((int(groups[min(p)]), min(p), max(p)) for p in pairs.tolist()):
-        low, high = set_of(one), set_of(other)
-        if low != high and _same(decode, one, other, sr):
-            sets[high] = low
-            same.append((one, other))
-    return same
+    n_compared = 0
+    for start in range(0, len(pairs), AT_ONCE):
+        if n_compared - len(same) >= most_different(n_clips):
+            return _Search(same, n_compared, complete=False)
+        block = pairs[start : start + AT_ONCE].tolist()
+        block = [(one, other) for one, other in block if set_of(one) != set_of(other)]
+        n_compared += len(block)
+        values = _agreements(block, n_clips, decode, sr)
+        for (one, other), value in zip(block, values, strict=True):
+            if value >= SAME:
+                sets[set_of(other)] = set_of(one)
+                same.append((one, other))
+    return _Search(same, n_compared, complete=True)
 
 
-def _same(decode: Decode, one: int, other: int, sr: int) -> bool:
-    a, b = decode(one), decode(other)
-    return a is not None and b is not None and agreement(a, b, sr) >= SAME
+def _agreements(
+    pairs: Sequence[tuple[int, int]], n_clips: int, decode: Decode, sr: int
+) -> list[float]:
+    """Return the agreement of each pair; 0 where a clip has no sound."""
+    values = [0.0] * len(pairs)
+    waiting: dict[int, list[tuple[int, Sound, Sound]]] = {}
 
+    def compare(n: int) -> None:
+        places, ones, others = zip(*waiting.pop(n), strict=True)
+        for place, value in zip(places, agreements(ones, others, n, sr), strict=True):
+            values[place] = value
 
-def band(y: Matrix, sr: int) -> Sound | None:
-    """Return a waveform limited to 100-3400 Hz; None if there is only rounding noise."""
-    from scipy import fft
-
-    n = fft.next_fast_len(len(y), real=True)
-    limited: Matrix = fft.irfft(fft.rfft(y, n) * _inside(n, sr), n)[: len(y)]
-    energy = float(limited @ limited)
-    return Sound(limited, energy) if energy > max(1e-8 * float(y @ y), 1e-12) else None
-
-
-@lru_cache(maxsize=64)
-def _inside(n: int, sr: int) -> NDArray[np.bool_]:
-    """Return which frequencies of a transform of length `n` are in the band."""
-    frequencies = np.arange(n // 2 + 1) * (sr / n)
-    return (frequencies >= LOW_HZ) & (frequencies <= min(HIGH_HZ, 0.45 * sr))
-
-
-def agreement(a: Sound, b: Sound, sr: int) -> float:
-    """Return the agreement of two waveforms at the best shift, in [0, 1].
-
-    They are shifted against each other by the lag of the greatest cross-correlation. The value is
-    the mean of the correlation coefficients of frames of 30 ms, without its sign, each weighted by
-    the amplitude of the frame rather than by its energy, so that one loud vowel does not dominate a
-    whole word. It is 0 if less than half of the energy of one lies in the overlap.
-    """
-    x, y = _overlaid(a, b, round(MAX_SHIFT * sr))
-    if 2.0 * float(x @ x) < a.energy or 2.0 * float(y @ y) < b.energy:
-        return 0.0
-    frames = np.arange(0, len(x), max(1, round(_FRAME_SECONDS * sr)))
-    common, of_x, of_y = (np.add.reduceat(each, frames) for each in (x * y, x * x, y * y))
-    amplitude = np.sqrt(np.sqrt(of_x * of_y))
-    total = float(amplitude.sum())
-    return abs(float((common / np.maximum(amplitude, 1e-12)).sum())) / total if total else 0.0
-
-
-def _overlaid(a: Sound, b: Sound, most: int) -> tuple[Matrix, Matrix]:
-    """Return the overlap of both at the best lag."""
-    from scipy import fft
-
-    n = _fast_length(2 * max(len(a.y), len(b.y)))
-    lag = _best_lag(fft.irfft(a.spectrum(n) * b.spectrum(n).conj(), n), most)
-    x, y = a.y[max(lag, 0) :], b.y[max(-lag, 0) :]
-    length = min(len(x), len(y))
-    return x[:length], y[:length]
-
-
-def _fast_length(n: int) -> int:
-    """Return 4, 5, 6 or 7 times a power of two, at least `n`: few lengths serve all pairs."""
-    unit = 1 << max(0, (n - 1).bit_length() - 3)
-    return max(4, -(-n // unit)) * unit
-
-
-def _best_lag(correlation: Matrix, most: int) -> int:
-    most = min(most, len(correlation) // 2 - 1)
-    around = np.concatenate([correlation[len(correlation) - most :], correlation[: most + 1]])
-    return int(np.abs(around).argmax()) - most
+    # Linked clips one after the other, so that a decoded clip is soon used again.
+    groups = _linked(n_clips, pairs)
+    for place in sorted(range(len(pairs)), key=lambda at: (groups[pairs[at][0]], *pairs[at])):
+        one, other = (decode(clip) for clip in pairs[place])
+        if one is not None and other is not None:
+            n = room_for(one, other)
+            waiting.setdefault(n, []).append((place, one, other))
+            if n * len(waiting[n]) >= _SAMPLES:
+                compare(n)
+    for n in list(waiting):
+        compare(n)
+    return values

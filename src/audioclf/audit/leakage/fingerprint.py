@@ -1,58 +1,48 @@
 """Audio fingerprint of a clip, by which copies are found among many clips.
 
 A print has two parts. The exact part is the SHA-256 of the decoded samples: equal for a WAV and
-the FLAC made from it. The robust part survives another gain, another encoding, another sample
-rate, some noise, silence before and after, and a shift in time.
+the FLAC made from it. The robust part is the spectrum of the whole clip at every 15.6 Hz of the
+telephone band. It survives another gain, encoding or sample rate, noise, and a cut; a shift in
+time turns its phases linearly. Two takes of one word differ in it as their waveforms do.
 
-The robust part takes Fourier transforms of the levels of mel bands along time, at slow "modulation"
-frequencies (S. Greenberg and B. Kingsbury, "The modulation spectrogram", ICASSP 1997). A shift in
-time turns the phases of all bands alike, and a gain adds a constant, so the product of one band's
-transform with the conjugate of its neighbor's keeps neither.
+The transform at multiples of one frequency is that of the clip folded to one period of it, so it
+takes one short transform, however long the clip is.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pooling import Flatten, Pooling
-from audioclf.dsp.framing import Framing
-from audioclf.dsp.mel_filters import mel_bank
-from audioclf.dsp.short_time import transform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float32]
+    Spectra = NDArray[np.complex64]
 
 N_EXACT = 16
 """Columns of the exact part: the SHA-256 as 16 numbers of 16 bits, which float32 holds exactly."""
 
-N_MELS = 16
 LOW_HZ, HIGH_HZ = 100.0, 3400.0
 """Telephone band, which most changes of a recording preserve."""
 
-RANGE_DB = 30.0
-"""Levels further below the maximum of a clip are raised to this distance."""
+SPACING_HZ = 15.625
+"""Distance of the frequencies."""
 
-MODULATIONS = np.geomspace(1.0, 16.0, 12)
-"""Modulation frequencies in Hz."""
+N_LINES = 212
+"""Number of frequencies, from `LOW_HZ` to `HIGH_HZ`."""
 
 LONGEST_SECONDS = 60.0
 """The robust part is that of the beginning of a longer clip."""
 
-N_ROBUST = 2 * (N_MELS - 1) * len(MODULATIONS)
-WIDTH = N_EXACT + N_ROBUST
+WIDTH = N_EXACT + 2 * N_LINES
 """Columns of a print."""
-
-_FRAME_SECONDS = 0.046
-_HOP_SECONDS = 0.016
-_SMALL = 1e-6
 
 
 class Fingerprint(Featurizer):
@@ -71,17 +61,10 @@ class Fingerprint(Featurizer):
         """Return the print of each clip [shape=(1, WIDTH)], float32."""
         if not ys:
             return []
-        framing = _framing(sr)
-        bank = mel_bank(
-            sr, framing.n_fft, N_MELS, LOW_HZ, min(HIGH_HZ, 0.45 * sr), False, "slaney", 1.0
-        )
-        heads = [y[: round(LONGEST_SECONDS * sr)] for y in ys]
-        mels = transform(heads, framing, N_MELS, lambda m: bank.project(np.square(m, out=m)))
-        seconds = framing.hop_length / sr
-        return [
-            np.concatenate([_exact(y), _robust(power, seconds)])[None, :]
-            for y, power in zip(ys, mels, strict=True)
-        ]
+        prints = np.empty((len(ys), 1, WIDTH), dtype=np.float32)
+        prints[:, 0, :N_EXACT] = [_exact(y) for y in ys]
+        prints[:, 0, N_EXACT:] = _robust(ys, sr).view(np.float32)
+        return list(prints)
 
 
 def exact_part(prints: Matrix) -> Matrix:
@@ -89,39 +72,39 @@ def exact_part(prints: Matrix) -> Matrix:
     return prints[:, :N_EXACT]
 
 
-def robust_part(prints: Matrix) -> Matrix:
-    """Return the columns that are near where clips sound alike, of norm 1, or 0 for silence."""
-    return prints[:, N_EXACT:]
-
-
-def _framing(sr: int) -> Framing:
-    n_fft = 1 << round(np.log2(_FRAME_SECONDS * sr))
-    return Framing(n_fft, max(1, round(_HOP_SECONDS * sr)), n_fft, "hann", True, "constant")
+def robust_part(prints: Matrix) -> Spectra:
+    """Return spectra [shape=(n, N_LINES)], complex64, each of norm 1, or 0 for silence."""
+    return np.ascontiguousarray(prints[:, N_EXACT:], dtype=np.float32).view(np.complex64)
 
 
 def _exact(y: Matrix) -> Matrix:
-    digest = hashlib.sha256(np.add(y, np.float32(0.0), dtype="<f4").tobytes()).digest()  # no -0.0
+    digest = hashlib.sha256(np.add(y, np.float32(0.0), dtype="<f4").data).digest()  # no -0.0
     return np.frombuffer(digest, dtype=">u2").astype(np.float32)
 
 
-def _robust(power: Matrix, seconds: float) -> Matrix:
-    """Return products of neighboring bands' modulation spectra, scaled to the norm 1."""
-    greatest = float(power.max())
-    if greatest <= 1e-10:
-        return np.zeros(N_ROBUST, dtype=np.float32)
-    floor = greatest * 10.0 ** (-RANGE_DB / 10.0)
-    level = np.log(np.maximum(power, np.float32(floor)) / floor)
-    spectra = level @ _waves(power.shape[1], seconds)
-    products = spectra[1:] * spectra[:-1].conj()
-    # The root of the magnitude keeps strong modulations from dominating all others.
-    products /= np.sqrt(np.maximum(np.abs(products), 1e-12))
-    flat = np.concatenate([products.real, products.imag]).ravel()
-    norm = float(np.linalg.norm(flat))
-    return (flat / norm if norm > _SMALL else np.zeros(N_ROBUST)).astype(np.float32)
+def _robust(ys: Sequence[Matrix], sr: int) -> Spectra:
+    """Return the spectrum of the beginning of each clip [shape=(n, N_LINES)], of norm 1 or 0."""
+    from scipy import fft
+
+    period = max(2, round(sr / SPACING_HZ))
+    every = fft.rfft(np.stack([_folded(y[: round(LONGEST_SECONDS * sr)], period) for y in ys]))
+    first = int(np.ceil(LOW_HZ * period / sr))
+    last = int(min(HIGH_HZ, 0.45 * sr) * period / sr)
+    spectra = np.zeros((len(ys), N_LINES), dtype=np.complex64)
+    inside = every[:, first : min(first + N_LINES, last + 1)]
+    spectra[:, : inside.shape[1]] = inside
+    norms, all_norms = (np.linalg.norm(each, axis=1) for each in (spectra, every))
+    norms[norms <= np.maximum(1e-4 * all_norms, 1e-5)] = np.inf  # no more than rounding
+    spectra /= norms[:, None]
+    return spectra
 
 
-@lru_cache(maxsize=64)
-def _waves(n_frames: int, seconds: float) -> NDArray[np.complex128]:
-    """Return the complex oscillations of all modulations [shape=(n_frames, n_modulations)]."""
-    times = np.arange(n_frames) * seconds
-    return np.exp(-2j * np.pi * np.outer(times, MODULATIONS))
+def _folded(y: Matrix, period: int) -> Matrix:
+    """Return the sum of all parts of a length, without the mean of the samples."""
+    whole = len(y) // period * period
+    folded: Matrix = y[:whole].reshape(-1, period).sum(axis=0)
+    folded[: len(y) - whole] += y[whole:]
+    mean = float(folded.sum()) / len(y)
+    folded -= mean * (len(y) // period)
+    folded[: len(y) - whole] -= mean
+    return folded

@@ -1,0 +1,110 @@
+"""Agreement of two waveforms at the best shift, by which copies are told from other takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioclf.audit.inputs import Matrix
+from audioclf.audit.leakage.fingerprint import HIGH_HZ, LOW_HZ
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SAME = 0.92
+"""Agreement of two waveforms above which they are one recording."""
+
+BRIEF_SECONDS, BRIEF_LOSS = 0.2, 0.02
+"""Overlap of which few frames are compared, and the part of its agreement that it loses."""
+
+MAX_SHIFT = 0.6
+"""Largest delay of one copy behind the other, in s."""
+
+_FRAME_SECONDS = 0.03
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A waveform limited to the band of the prints, with its energy."""
+
+    y: Matrix
+    energy: float
+
+
+def band(y: Matrix, sr: int) -> Sound | None:
+    """Return a waveform limited to 100-3400 Hz; None if there is only rounding noise."""
+    from scipy import fft
+
+    n = _fast_length(len(y))
+    limited: Matrix = fft.irfft(fft.rfft(y - y.mean(), n) * _inside(n, sr), n)[: len(y)]
+    energy = float(limited @ limited)
+    return Sound(limited, energy) if energy > max(1e-8 * float(y @ y), 1e-12) else None
+
+
+@lru_cache(maxsize=64)
+def _inside(n: int, sr: int) -> NDArray[np.bool_]:
+    """Return which frequencies of a transform of length `n` are in the band."""
+    frequencies = np.arange(n // 2 + 1) * (sr / n)
+    return (frequencies >= LOW_HZ) & (frequencies <= min(HIGH_HZ, 0.45 * sr))
+
+
+def agreement(a: Sound, b: Sound, sr: int) -> float:
+    """Return the agreement of two waveforms at the best shift, in [0, 1].
+
+    They are shifted against each other by the lag of the greatest cross-correlation. The value is
+    the mean of the correlation coefficients of frames of 30 ms, without its sign, each weighted by
+    the amplitude of the frame rather than by its energy, so that one loud vowel does not dominate a
+    whole word. It is 0 if less than half of the energy of one lies in the overlap, and less by
+    `BRIEF_LOSS` for a brief one.
+    """
+    return agreements([a], [b], room_for(a, b), sr)[0]
+
+
+def room_for(a: Sound, b: Sound) -> int:
+    """Return the length of transforms that have room for both at any shift."""
+    return _fast_length(2 * max(len(a.y), len(b.y)))
+
+
+def agreements(ones: Sequence[Sound], others: Sequence[Sound], n: int, sr: int) -> list[float]:
+    """Return the agreement of each pair, from transforms of a length `n` that has room for all."""
+    from scipy import fft
+
+    places: dict[int, int] = {}
+    distinct = {id(sound): sound for sound in (*ones, *others)}
+    padded = np.zeros((len(distinct), n), dtype=np.float32)
+    for place, (key, sound) in enumerate(distinct.items()):
+        places[key] = place
+        padded[place, : len(sound.y)] = sound.y
+    spectra = fft.rfft(padded)
+    low, high = ([places[id(sound)] for sound in side] for side in (ones, others))
+    correlations = np.abs(fft.irfft(spectra[low] * spectra[high].conj(), n))
+    most = min(round(MAX_SHIFT * sr), n // 2 - 1)
+    around = np.concatenate([correlations[:, n - most :], correlations[:, : most + 1]], axis=1)
+    lags = (around.argmax(axis=1) - most).tolist()
+    return [_overlap_agreement(a, b, lag, sr) for a, b, lag in zip(ones, others, lags, strict=True)]
+
+
+def _overlap_agreement(a: Sound, b: Sound, lag: int, sr: int) -> float:
+    length = max(1, round(_FRAME_SECONDS * sr))
+    x, y = a.y[max(lag, 0) :], b.y[max(-lag, 0) :]
+    n_samples = min(len(x), len(y))
+    frames = np.zeros((2, -(-n_samples // length) * length), dtype=np.float32)
+    frames[0, :n_samples], frames[1, :n_samples] = x[:n_samples], y[:n_samples]
+    x, y = frames.reshape(2, -1, length)
+    common, of_x, of_y = (np.einsum("ij,ij->i", *each) for each in ((x, y), (x, x), (y, y)))
+    if 2.0 * float(of_x.sum()) < a.energy or 2.0 * float(of_y.sum()) < b.energy:
+        return 0.0
+    amplitude = np.sqrt(np.sqrt(of_x * of_y))
+    total = max(float(amplitude.sum()), 1e-12)
+    value = abs(float((common / np.maximum(amplitude, 1e-12)).sum())) / total
+    return value if n_samples >= BRIEF_SECONDS * sr else max(0.0, value - BRIEF_LOSS)
+
+
+def _fast_length(n: int) -> int:
+    """Return 4, 5, 6 or 7 times a power of two, at least `n`: few lengths serve all pairs."""
+    unit = 1 << max(0, (n - 1).bit_length() - 3)
+    return max(4, -(-n // unit)) * unit
