@@ -254,7 +254,8 @@ def _decays(steps: Waveform, starts: Codes, n_samples: Codes, sr: int) -> Floats
     for start, begin, end in np.stack([starts[long], begins, ends], axis=1).tolist():
         frames = steps[start : start + (end - begin) * size].reshape(-1, size)
         np.einsum("ij,ij->i", frames, frames, out=powers[begin:end])
-    levels: Waveform = 10.0 * np.log10(np.maximum(powers, size * np.float32(_FLAT**2)))
+    quiet = np.float32(size * np.float32(_FLAT**2))
+    levels: Waveform = np.float32(10.0) * np.log10(np.maximum(powers, quiet))
     loudest = np.maximum.reduceat(levels, begins)
     slopes = np.zeros(len(levels))
     slopes[: 1 - len(_SLOPE)] = np.convolve(levels, _SLOPE, "valid")
