@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from audioclf.builtin.featurizers.mfcc import Mfcc
@@ -124,3 +125,21 @@ def test_drawing_has_the_same_bytes_and_touches_no_global_state_of_matplotlib() 
     assert first == second
     code = "from audioclf.runs.plots import draw_class_counts as p; p({'a': 1})"
     assert imported_by(code, ["matplotlib.pyplot", "matplotlib.figure"]) == {"matplotlib.figure"}
+
+
+def test_lines_and_texts_are_as_wide_in_the_svg_as_in_the_png() -> None:
+    """Both have one layout in pixels, of which 200 are an inch of 72 points."""
+    figure = Figure(figsize=(2.0, 1.0))
+    figure.add_artist(Line2D([0, 1], [0, 1], linewidth=3.6, linestyle=(0, (1, 2)), color="k"))
+    figure.text(0.5, 0.5, "text", fontsize=18)
+    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    axes.vlines([0.2, 0.8], 0, 1, linewidth=7.2, linestyle="--")
+    svg = figures.saved(figure)["svg"].decode()
+    assert 'width="144pt" height="72pt" viewBox="0 0 400 200"' in svg
+    for style in (
+        "stroke-width: 10",
+        "stroke-dasharray: 10,20",
+        "stroke-width: 20",
+        "font-size: 50px",
+    ):
+        assert style in svg

@@ -55,14 +55,19 @@ def begin_plots(
         return dict
     examples = examples_of(config, extraction, cache_folder)
     parts = config, metrics, results, extraction.dataset, examples
-    drawn = begun(processes, _draw, list(plots_of(*parts)), shared=parts)
-    return lambda: {name: content for files in drawn() for name, content in files.items()}
+    # One process draws them all, since to import matplotlib takes as long as several plots.
+    drawn = begun(processes, _draw, [None], shared=parts)
+    return lambda: drawn()[0]
 
 
-def _draw(name: str, parts: tuple[Any, ...]) -> dict[str, bytes]:
-    figure = plots_of(*parts)[name]()
-    files = {} if figure is None else saved(figure)
-    return {f"{name}.{form}": content for form, content in files.items()}
+def _draw(_: None, parts: tuple[Any, ...]) -> dict[str, bytes]:
+    figures = {name: draw() for name, draw in plots_of(*parts).items()}
+    return {
+        f"{name}.{form}": content
+        for name, figure in figures.items()
+        if figure is not None
+        for form, content in saved(figure).items()
+    }
 
 
 def write_page(

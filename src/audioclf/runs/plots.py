@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from audioclf.components.metrics import of_class
 from audioclf.evaluation.metrics.curves import precision_recall_curve, roc_curve
-from audioclf.runs.figures import BLUE, COLOURS, new_axes, new_figure, plain, short
+from audioclf.runs.figures import BLUE, COLOURS, draw_colours, new_axes, new_figure, plain, short
 from audioclf.runs.folder import PIPELINES
 from audioclf.runs.number_plots import draw_numbers
 
@@ -31,6 +31,9 @@ _ESTIMATE = ("value", "low", "high")
 
 _MAX_SECTIONS, _MAX_FRAMES = 2_000, 1_000
 """Sections of a waveform and frames of its features that are drawn; a plot has 800 pixels."""
+
+_N_TICKS = 4
+"""Intervals between the numbers at an axis of an example at most."""
 
 MAX_EXAMPLES = 8
 """Classes of which an example is drawn at most."""
@@ -201,7 +204,7 @@ def draw_examples(examples: Sequence[Example], featurizer: str, row_name: str) -
     rows = figure.subplots(len(examples), 2, squeeze=False)
     height = 2.0 * len(examples) + 0.6
     figure.subplots_adjust(
-        left=0.08, right=0.96, top=1 - 0.35 / height, bottom=0.5 / height, hspace=0.4, wspace=0.25
+        left=0.08, right=0.91, top=1 - 0.35 / height, bottom=0.5 / height, hspace=0.4, wspace=0.23
     )
     ranges = [np.ptp(example.features, axis=1) for example in examples]
     whole = [np.ptp(example.features) for example in examples]
@@ -220,10 +223,12 @@ def draw_examples(examples: Sequence[Example], featurizer: str, row_name: str) -
             extent=(0.0, example.seconds, 0, len(features)),
             interpolation="nearest",
         )
-        bar = figure.colorbar(image, ax=right, pad=0.02)
-        bar.set_label("deviations" if scaled else "", fontsize=8)
-        right.set_title(plain(featurizer) + ", each row scaled" * scaled, fontsize=9)
+        bar = right.inset_axes((1.025, 0.0, 0.03, 1.0))
+        draw_colours(bar, image, "deviations" if scaled else "")
+        right.set_title(plain(featurizer) + ", each row scaled" * scaled, fontsize=9, y=1.0)
         right.set_ylabel(row_name)
+        for axes in (left, right, bar):
+            axes.locator_params(nbins=_N_TICKS)  # each number takes time
     for axes in rows[-1]:
         axes.set_xlabel("time (s)")
     return figure
@@ -236,7 +241,7 @@ def _draw_waveform(axes: Axes, example: Example) -> None:
     axes.plot(times, example.y, linewidth=0.4, color=BLUE)
     axes.set_xlim(0.0, example.seconds)
     axes.set_ylabel("amplitude")
-    axes.set_title(f"{short(example.label)}: {plain(example.clip_id)[-48:]}", fontsize=9)
+    axes.set_title(f"{short(example.label)}: {plain(example.clip_id)[-48:]}", fontsize=9, y=1.0)
 
 
 def draw_estimates(estimates: Mapping[str, Any], label: str, title: str) -> Figure:
@@ -341,10 +346,10 @@ def draw_confusion(confusion: NDArray[np.float64], classes: Sequence[str], title
     order = "" if named else ", in alphabetical order"
     axes.set_xlabel(f"predicted class{order}")
     axes.set_ylabel(f"true class{order}")
-    axes.set_title(plain(title), fontsize=10)
+    axes.set_title(plain(title), fontsize=10, y=1.0)
     if few:
         _write_counts(axes, confusion, share)
-    figure.colorbar(image, cax=figure.add_axes(beside), label="share of the true class")
+    draw_colours(figure.add_axes(beside), image, "share of the true class")
     return figure
 
 
