@@ -10,11 +10,15 @@ import pytest
 
 import audioclf
 from audioclf.base.errors import ConfigError
+from audioclf.components.discovery import discover
+from audioclf.experiment.evaluating.evaluate import evaluate_models
 from audioclf.experiment.prepared import Prepared, prepare
+from audioclf.experiment.resources import Resources
 from audioclf.experiment.run import run
 from audioclf.features.extraction import extract
 from audioclf.runs.reading import read_run
 from audioclf.runs.results import RunResult
+from tests.conftest import tone, write_wav
 
 FEATURIZERS = """featurizers={
   mel: {type: mel, n_fft: 512, hop_length: 256, n_mels: 8, n_steps: 4, pooling: {type: flatten}},
@@ -53,6 +57,22 @@ def test_the_ensemble_is_compared_with_its_best_member(result: RunResult) -> Non
     best = min("mfcc/a", "mel/b", key=ranked.index)
     (note,) = [note for note in result.notes if note.startswith("mel+mfcc/both ")]
     assert f"over its best member, {best}: " in note or f"than its best member, {best}: " in note
+
+
+def test_the_model_is_evaluated_on_other_recordings(result: RunResult, tmp_path: Path) -> None:
+    """Its classifier needs no featurizers of a config."""
+    for label, frequency in (("low", 310.0), ("high", 1790.0)):
+        for seed in (90, 91):
+            y = tone(frequency, 0.4, 8000, seed)
+            write_wav(tmp_path / "other" / label / f"{seed}.wav", y)
+    model, data = result.folder / "model.audioclf", str(tmp_path / "other")
+    overrides = ["report.html=false", "report.plots=false"]
+    evaluated = evaluate_models(
+        [model], data, discover(), Resources(), overrides=overrides, out=tmp_path / "out"
+    )
+    accuracy = evaluated.pipelines[0].metrics["accuracy"]
+    assert accuracy is not None
+    assert accuracy.value == 1.0
 
 
 def test_the_model_predicts_from_sound(result: RunResult) -> None:

@@ -172,7 +172,7 @@ class Ensemble(Classifier):
 
     @override
     def needs_shape(self) -> bool:
-        return not self.features and super().needs_shape()
+        return not self.features and not self.columns and super().needs_shape()
 
     @override
     def take_apart(self, estimator: Any) -> dict[str, Any]:
@@ -190,6 +190,7 @@ class Ensemble(Classifier):
             for name, member in self.inner().items()
         }
         chosen = self.with_inner({name: member for name, (member, _) in apart.items()})
+        chosen = chosen.model_copy(update={"features": ()})  # a model file has no config
         return chosen, chosen.put_together({name: fitted for name, (_, fitted) in apart.items()})
 
     def with_inner(self, inner: Mapping[str, Classifier]) -> Classifier:
