@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft, signal
 
+from audioclf.dsp.analysis_windows import analysis_window
 from audioclf.dsp.mel_filters import mel_frequencies
 
 if TYPE_CHECKING:
@@ -121,8 +121,9 @@ def masked(
 
 def fitted(y: NDArray[Any], n_samples: int) -> Waveform:
     """Return the first samples, with silence at the end if there are too few."""
-    y = y[:n_samples].astype(np.float32)
-    return np.pad(y, (0, n_samples - len(y)))
+    result = np.zeros(n_samples, dtype=np.float32)
+    result[: len(y)] = y[:n_samples]
+    return result
 
 
 def stretched(y: Waveform, sr: int, rate: float) -> Waveform:
@@ -132,15 +133,37 @@ def stretched(y: Waveform, sr: int, rate: float) -> Waveform:
     """
     if rate == 1 or len(y) < _SHORTEST:
         return y
-    n_fft = 2 ** round(math.log2(_FRAME_SECONDS * sr))
-    n_fft = min(n_fft, 2 ** int(math.log2(len(y))))
+    n_fft = _frame_size(len(y), sr)
+    return _vocoded(y, rate, n_fft, n_fft, round(len(y) / rate))
+
+
+def transposed(y: Waveform, sr: int, semitones: float) -> Waveform:
+    """Return a clip at another pitch, with the same speed and length.
+
+    Each frame of a phase vocoder is resampled by its Fourier transform, to a multiple of 4 samples.
+    """
+    n_fft = _frame_size(len(y), sr)
+    size = max(_OVERLAP, _OVERLAP * round(n_fft / _OVERLAP * 2 ** (-semitones / 12)))
+    if size == n_fft or len(y) < _SHORTEST:
+        return y
+    return _vocoded(y, size / n_fft, n_fft, size, len(y))
+
+
+def _frame_size(n_samples: int, sr: int) -> int:
+    """Return the samples of a frame of a phase vocoder, a power of two."""
+    n_fft: int = 1 << round(math.log2(_FRAME_SECONDS * sr))
+    return min(n_fft, 1 << max(0, n_samples.bit_length() - 1))
+
+
+def _vocoded(y: Waveform, rate: float, n_fft: int, size: int, n_samples: int) -> Waveform:
+    """Return a clip at another speed by frames of `n_fft` samples, each resampled to `size`."""
     hop = n_fft // _OVERLAP
-    window = np.hanning(n_fft + 1)[:-1].astype(np.float32)
     n_frames = math.ceil(len(y) / hop) + 1
     padded = np.zeros(n_fft + (n_frames + 1) * hop, dtype=np.float32)
     padded[n_fft // 2 : n_fft // 2 + len(y)] = y
-    frames = sliding_window_view(padded, n_fft)[::hop]
-    bins = fft.rfft(frames * window, axis=1)
+    step = padded.strides[0]
+    frames = np.ndarray((n_frames + 2, n_fft), np.float32, padded, 0, (hop * step, step))
+    bins = fft.rfft(frames * analysis_window("hann", n_fft, n_fft), axis=1)
     levels = np.abs(bins)
     steps = np.arange(0.0, n_frames, rate)
     left = steps.astype(int)
@@ -153,11 +176,14 @@ def stretched(y: Waveform, sr: int, rate: float) -> Waveform:
     for before, after in pairwise(phases):  # faster than `cumprod`
         after *= before
     phases *= magnitudes
-    changed = fft.irfft(phases, n_fft, axis=1, overwrite_x=True)
-    changed *= window
-    weights = _overlapped(np.broadcast_to(window**2, changed.shape), hop)
-    result = _overlapped(changed, hop) / np.maximum(weights, _TINY)
-    return fitted(result[n_fft // 2 :], round(len(y) / rate))
+    changed = fft.irfft(phases, size, axis=1, overwrite_x=True)
+    window = analysis_window("hann", size, size)
+    changed *= window * np.float32(size / n_fft)
+    result = _overlapped(changed, size // _OVERLAP)
+    result /= np.maximum(
+        _overlapped(np.broadcast_to(window**2, changed.shape), size // _OVERLAP), _TINY
+    )
+    return fitted(result.ravel()[size // 2 :], n_samples)
 
 
 def _overlapped(frames: NDArray[np.float32], hop: int) -> NDArray[np.float32]:
@@ -166,34 +192,38 @@ def _overlapped(frames: NDArray[np.float32], hop: int) -> NDArray[np.float32]:
     total = np.zeros((len(frames) + _OVERLAP - 1, hop), dtype=np.float32)
     for number in range(_OVERLAP):
         total[number : number + len(frames)] += blocks[:, number]
-    return total.ravel()
-
-
-def transposed(y: Waveform, sr: int, semitones: float) -> Waveform:
-    """Return a clip at another pitch, with the same speed and length."""
-    import soxr
-
-    if semitones == 0 or len(y) < _SHORTEST:
-        return y
-    ratio = 2 ** (semitones / 12)
-    longer = stretched(y, sr, 1 / ratio)
-    return fitted(soxr.resample(longer, sr * ratio, sr), len(y))
+    return total
 
 
 def decaying_noise(
-    sr: int, rt60: float, direct_ratio: float, rng: np.random.Generator
+    sr: int,
+    rt60: float,
+    direct_ratio: float,
+    rng: np.random.Generator,
+    *,
+    n_samples: int | None = None,
 ) -> NDArray[Any]:
     """Return an impulse response: the direct sound, and noise that decays by 60 dB in `rt60` s.
 
-    `direct_ratio` is the ratio of the energy of the direct sound to that of the noise, in dB.
+    `direct_ratio` is the ratio of the energy of the direct sound to that of the noise, in dB, on
+    average. The response has `n_samples` at most.
     """
-    times = np.arange(1, max(2, round(rt60 * sr))) / sr
-    tail = rng.standard_normal(len(times)) * np.exp(-3 * math.log(10) / rt60 * times)
-    tail *= math.sqrt(10 ** (-direct_ratio / 10) / float(np.sum(tail**2)))
-    return np.concatenate([[1.0], tail])
+    whole = max(2, round(rt60 * sr))
+    response = np.ones(min(whole, n_samples or whole), dtype=np.float32)
+    rate = min(3 * math.log(10) / (rt60 * sr), 20.0)  # of the amplitude, for each sample
+    energy = math.expm1(-2 * rate * (whole - 1)) / -math.expm1(2 * rate)
+    gain = math.sqrt(10 ** (-direct_ratio / 10) / energy)
+    tail = response[1:]
+    np.exp(np.arange(1, len(response), dtype=np.float32) * np.float32(-rate), out=tail)
+    tail *= rng.standard_normal(len(tail), dtype=np.float32)
+    tail *= np.float32(gain)
+    return response
 
 
 def reverberated(y: Waveform, response: NDArray[Any]) -> Waveform:
     """Return a clip in a room, by an impulse response that begins with its largest sample."""
     audible = response[: len(y)].astype(np.float32)
-    return as_loud(signal.fftconvolve(y, audible)[: len(y)], y)
+    n_fft = fft.next_fast_len(len(y) + len(audible) - 1, real=True)
+    spectrum = fft.rfft(y, n_fft)
+    spectrum *= fft.rfft(audible, n_fft)
+    return as_loud(fft.irfft(spectrum, n_fft, overwrite_x=True)[: len(y)], y)

@@ -7,6 +7,7 @@ the number of the copy, and the length and levels of the clip: no engine and no 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -133,7 +134,11 @@ def _changed_by(change: Augmenter, y: Waveform, sr: int, rng: np.random.Generato
 
 def _levels(y: Waveform) -> list[int]:
     """Return the number of samples and levels in 0.1 dB, which the last bits do not change."""
-    parts = np.array_split(y.astype(np.float64), _PARTS)
-    powers = np.array([np.mean(part**2) if len(part) else 0.0 for part in parts])
-    levels = np.round(100 * np.log10(powers + _SILENT)).astype(int) + 10_000
-    return [len(y), *(max(0, int(level)) for level in levels)]
+    size, more = divmod(len(y), _PARTS)
+    starts = [size * part + min(part, more) for part in range(_PARTS)]
+    squares = np.zeros(len(y) + 1)  # one more for the parts of a clip of fewer samples
+    np.square(y, out=squares[:-1], dtype=np.float64)
+    totals = np.add.reduceat(squares, starts).tolist()
+    powers = [total / max(1, size + (part < more)) for part, total in enumerate(totals)]
+    levels = [round(100 * math.log10(power + _SILENT)) + 10_000 for power in powers]
+    return [len(y), *(max(0, level) for level in levels)]

@@ -106,12 +106,12 @@ class Reverb(Recordings):
 
         from audioclf.dsp.changes import decaying_noise, reverberated
 
+        n_samples = min(len(y), max(1, round(self.seconds * sr)))
         if responses := self._recordings:
             source = responses[int(rng.integers(len(responses)))]
             response = whole(source, sr, source.stamp())
             response = response[int(np.abs(response).argmax()) :]
         else:
-            response = decaying_noise(
-                sr, drawn_by_ratio(rng, self.rt60), drawn(rng, self.direct), rng
-            )
-        return reverberated(y, response[: max(1, round(self.seconds * sr))])
+            rt60, direct = drawn_by_ratio(rng, self.rt60), drawn(rng, self.direct)
+            response = decaying_noise(sr, rt60, direct, rng, n_samples=n_samples)
+        return reverberated(y, response[:n_samples])
