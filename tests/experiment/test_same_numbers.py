@@ -15,6 +15,9 @@ from audioclf.runs.folder import METRICS, RECORD, REPORT
 from tests.conftest import WHOLE, run_process
 from tests.experiment.test_stopped_runs import timeless
 
+NAMED = (*WHOLE, "final=logreg")
+"""Overrides of a whole run whose final fit can begin before the folds."""
+
 EQUAL = (
     "audit.json",
     "comparison.json",
@@ -59,7 +62,7 @@ def assert_same_page(one: Path, other: Path) -> None:
 def one(shared_config: Path) -> Path:
     """Return the folder of a whole run with one job."""
     out = shared_config.with_name("one")
-    return audioclf.run(shared_config, overrides=WHOLE, out=out, jobs=1, cache=False).folder
+    return audioclf.run(shared_config, overrides=NAMED, out=out, jobs=1, cache=False).folder
 
 
 @pytest.mark.slow
@@ -73,7 +76,7 @@ def test_jobs_and_engines_change_no_byte(
 ) -> None:
     monkeypatch.setattr("audioclf.experiment.run.MANY_CLIPS", 0)  # processes are begun early
     out = tmp_path / "other"
-    audioclf.run(shared_config, overrides=WHOLE, out=out, cache=False, **options)
+    audioclf.run(shared_config, overrides=NAMED, out=out, cache=False, **options)
     assert_same(one, out)
     assert_same_page(one, out)
 
@@ -88,7 +91,7 @@ def test_the_environment_changes_no_byte(one: Path, shared_config: Path, tmp_pat
         "OMP_NUM_THREADS": "2",
         "OPENBLAS_NUM_THREADS": "2",
     }
-    sets = [word for override in WHOLE for word in ("--set", override)]
+    sets = [word for override in NAMED for word in ("--set", override)]
     done = run_process("run", shared_config, *sets, "--no-cache", "--out", other, env=strange)
     assert done.returncode == 0, done.stderr
     assert_same(one, other)

@@ -39,7 +39,7 @@ Progress = Callable[[int, int, str], None]
 WORTH_PROCESSES = 5.0
 """Seconds of work above which worker processes are started; each takes 1-2 s of CPU."""
 
-WORTH_STARTED = 2.0
+WORTH_STARTED = 0.5
 """Seconds of work above which worker processes are used that are running already."""
 
 

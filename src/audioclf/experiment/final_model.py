@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,9 @@ from audioclf.audit import FACTS
 from audioclf.audit.shortcuts.facts import COLUMN
 from audioclf.base.errors import ModelError
 from audioclf.components.guard import FOREIGN
-from audioclf.components.pooling import Flatten, Stats
+from audioclf.components.pooling import Flatten, Pooling, Stats
+from audioclf.engines.ahead import begun
+from audioclf.engines.local import ProcessEngine
 from audioclf.evaluation.class_fits import OneFitPerClass, fit_final_classes
 from audioclf.evaluation.fitting import FinalFit, fit_final
 from audioclf.evaluation.importance import importance, importances_data, mean_importance
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from audioclf.config.run_config import RunConfig
     from audioclf.dataset.targets import Targets
     from audioclf.evaluation.learning_curve import Fit
+    from audioclf.evaluation.memory import FitPlan
     from audioclf.evaluation.metrics.estimate import Estimate
     from audioclf.evaluation.metrics.repeats import Floats
     from audioclf.evaluation.results import Pipeline, PipelineResult
@@ -58,6 +61,86 @@ class Fitted:
     """On the scores and the rule for unknown sounds; each is the end of a sentence."""
 
 
+@dataclass(frozen=True)
+class _FinalWork:
+    """All that a fit on all clips and its importances need, perhaps in another process.
+
+    `pooling` and `n_bins` describe the columns of `matrix`.
+    """
+
+    pipeline: Pipeline
+    matrix: NDArray[np.float32]
+    targets: Targets
+    pooling: Pooling
+    n_bins: int
+    seed: int
+    in_batches: bool
+    choose_thresholds: bool
+
+    @classmethod
+    def of(
+        cls, config: RunConfig, pipeline: Pipeline, extraction: Extraction, *, in_batches: bool
+    ) -> _FinalWork:
+        """Return the work for a pipeline of a run."""
+        name = pipeline.featurizer
+        return cls(
+            pipeline,
+            extraction.matrices[name],
+            extraction.dataset.targets,
+            config.featurizers[name].pooling,
+            extraction.plans[name].n_bins,
+            config.seed,
+            in_batches,
+            config.thresholds == "f1",
+        )
+
+
+BegunFit = Callable[[], list[tuple[FinalFit, "Floats | None"]]]
+"""Waits for the fit of `begin_fit`."""
+
+
+def begin_fit(
+    config: RunConfig,
+    pipeline: Pipeline,
+    extraction: Extraction,
+    *,
+    in_batches: bool,
+    processes: ProcessEngine | None = None,
+) -> BegunFit:
+    """Fit a pipeline on all clips, in `processes` that run or when the result is called."""
+    work = _FinalWork.of(config, pipeline, extraction, in_batches=in_batches)
+    return begun(processes, _fit, [0], shared=work)
+
+
+def begin_named(
+    config: RunConfig,
+    pipelines: Iterable[Pipeline],
+    extraction: Extraction,
+    fits: FitPlan,
+    processes: ProcessEngine | None,
+) -> BegunFit | None:
+    """Begin the fit of the pipeline that the config names as the final one, if it names one."""
+    for pipeline in pipelines:
+        if pipeline.name == config.final:
+            in_batches = pipeline.name in fits.batched
+            parts = config, pipeline, extraction
+            return begin_fit(*parts, in_batches=in_batches, processes=processes)
+    return None
+
+
+def _fit(_: int, work: _FinalWork) -> tuple[FinalFit, Floats | None]:
+    """Return a fit on all clips and its importances, None if it has none."""
+    options: Any = {"seed": work.seed, "in_batches": work.in_batches}
+    parts = work.pipeline, work.matrix, work.targets
+    if work.targets.is_several:
+        fit = fit_final_classes(*parts, choose=work.choose_thresholds, **options)
+    elif work.targets.is_ordered:
+        fit = fit_final_ranks(*parts, **options)
+    else:
+        fit = fit_final(*parts, **options)
+    return fit, _importances(work, fit.estimator)
+
+
 def fit_on_all(
     config: RunConfig,
     evaluated: PipelineResult,
@@ -65,26 +148,20 @@ def fit_on_all(
     *,
     in_batches: bool,
     fit_on: Fit,
+    begun_fit: BegunFit | None = None,
 ) -> Fitted:
-    """Fit a pipeline on all clips.
+    """Fit a pipeline on all clips, or wait for `begun_fit`.
 
     `evaluated` holds its out-of-fold predictions, by which scores are calibrated and abstaining is
     measured; `fit_on` fits pipelines on other folds.
     """
     pipeline = evaluated.pipeline
-    matrix, targets = extraction.matrices[pipeline.featurizer], extraction.dataset.targets
-    options: Any = {"seed": config.seed, "in_batches": in_batches}
-    if targets.is_several:
-        choose = config.thresholds == "f1"
-        fit = fit_final_classes(pipeline, matrix, targets, choose=choose, **options)
-    elif targets.is_ordered:
-        fit = fit_final_ranks(pipeline, matrix, targets, **options)
-    else:
-        fit = fit_final(pipeline, matrix, targets, **options)
-    importances = _importances(config, pipeline, fit.estimator, extraction)
+    begun_fit = begun_fit or begin_fit(config, pipeline, extraction, in_batches=in_batches)
+    ((fit, importances),) = begun_fit()
     effects = _effects(config, evaluated, extraction)
     unknown, about_unknown = None, tuple[str, ...]()
     if config.unknown is not None:
+        matrix, targets = extraction.matrices[pipeline.featurizer], extraction.dataset.targets
         search = Search(config.unknown, evaluated, matrix, targets, fit_on, seed=config.seed)
         unknown, about_unknown = search.rule()
     notes = (*effects.notes, *about_unknown)
@@ -208,17 +285,12 @@ def _effects(config: RunConfig, evaluated: PipelineResult, extraction: Extractio
     )
 
 
-def _importances(
-    config: RunConfig, pipeline: Pipeline, estimator: object, extraction: Extraction
-) -> Floats | None:
-    pooling = config.inputs[pipeline.featurizer].pooling
-    if not isinstance(pooling, Flatten | Stats):
+def _importances(work: _FinalWork, estimator: object) -> Floats | None:
+    if not isinstance(work.pooling, Flatten | Stats):
         return None
-    rows = pipeline.views.plain(extraction.matrices[pipeline.featurizer])
-    targets = extraction.dataset.targets
-    layout = "flatten" if isinstance(pooling, Flatten) else "stats"
-    n_bins = extraction.plans[pipeline.featurizer].n_bins
-    options: Any = {"n_bins": n_bins, "layout": layout, "seed": config.seed}
+    rows, targets = work.pipeline.views.plain(work.matrix), work.targets
+    layout = "flatten" if isinstance(work.pooling, Flatten) else "stats"
+    options: Any = {"n_bins": work.n_bins, "layout": layout, "seed": work.seed}
     if isinstance(estimator, OneFitPerClass):
         of_fits = targets.above_ranks() if targets.is_ordered else targets
         return mean_importance(estimator, rows, of_fits, **options)

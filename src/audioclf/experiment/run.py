@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from audioclf.evaluation.memory import FitPlan
     from audioclf.evaluation.results import PipelineResult
     from audioclf.evaluation.splits import Splits
-    from audioclf.experiment.final_model import Fitted
+    from audioclf.experiment.final_model import BegunFit, Fitted
     from audioclf.features.extraction import Extraction
     from audioclf.runs.results import RunResult
 
@@ -159,6 +159,8 @@ class _Evaluation:
     fits: FitPlan
     fit: Fit
     curve: LearningCurve | None = None
+    begun_fit: BegunFit | None = None
+    """The fit of the pipeline that the config names as the final one, on all clips."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,7 @@ class _Run:
     def _evaluate(self, prepared: Prepared, extraction: Extraction, engine: Engine) -> _Evaluation:
         from audioclf.evaluation.cross_validation import evaluate
         from audioclf.evaluation.memory import plan_fits
+        from audioclf.experiment.final_model import begin_named
 
         dataset, pipelines = extraction.dataset, prepared.pipelines
         splits = prepared.splits(dataset)
@@ -241,6 +244,9 @@ class _Run:
         n_classes = dataset.targets.classes_of_fit
         free = available_memory()
         fits = plan_fits(pipelines, extraction.matrices, n_classes, splits, free=free)
+        begun_fit = None
+        if fits.at_once >= self.resources.jobs:  # before the folds, as it takes longest
+            begun_fit = begin_named(self.config, pipelines, extraction, fits, _processes(engine))
         self.progress("fitting", 0, len(pipelines) * len(splits.folds), pipelines[0].name)
         fit = partial(
             evaluate,
@@ -258,7 +264,7 @@ class _Run:
         )
         results = fit(pipelines, splits=splits, progress=partial(self.progress, "fitting"))
         curve = self._curve(results, splits, dataset.targets, fit)
-        return _Evaluation(splits, results, fits, fit, curve)
+        return _Evaluation(splits, results, fits, fit, curve, begun_fit)
 
     def _curve(
         self, results: tuple[PipelineResult, ...], splits: Splits, targets: Targets, fit: Fit
@@ -368,6 +374,7 @@ class _Run:
             extraction,
             in_batches=name in evaluation.fits.batched,
             fit_on=partial(evaluation.fit, progress=partial(self.progress, "unknown")),
+            begun_fit=evaluation.begun_fit if name == self.config.final else None,
         )
 
     def _write_models(
