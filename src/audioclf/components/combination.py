@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from audioclf.components.component import Component, Kind
 from audioclf.components.onnx_graph import NotInOnnxError
 
 if TYPE_CHECKING:
-    from audioclf.components.classifier import Classifier
     from audioclf.components.featurizer import Featurizer
     from audioclf.components.onnx_graph import OnnxGraph
 
@@ -19,7 +18,7 @@ class Combination(Component):
 
     kind: ClassVar[Kind] = "classifier"
 
-    def members(self, n_columns: int, n_classes: int) -> dict[str, tuple[Classifier, int]]:
+    def members(self, n_columns: int, n_classes: int) -> dict[str, tuple[Any, int]]:
         """Return the classifiers whose fitted estimators this one combines, as an ensemble does.
 
         With `model_format = "members"`, each is saved in its own format.
@@ -55,7 +54,7 @@ class Combination(Component):
         """
         raise NotImplementedError(f"{self.type_name()} has no features of its own")
 
-    def for_rows(self, rows: Mapping[str, tuple[int, tuple[int, int] | None]]) -> Classifier:
+    def for_rows(self, rows: Mapping[str, tuple[int, tuple[int, int] | None]]) -> Self:
         """Return the classifier for joined rows, of which each member takes its part.
 
         Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -145,7 +145,7 @@ class Ensemble(Classifier):
         return Concat(parts=dict(featurizers))
 
     @override
-    def for_rows(self, rows: Mapping[str, tuple[int, tuple[int, int] | None]]) -> Classifier:
+    def for_rows(self, rows: Mapping[str, tuple[int, tuple[int, int] | None]]) -> Self:
         columns, shapes, start = {}, {}, 0
         for feature, (width, shape) in rows.items():
             columns[feature] = (start, start + width)
