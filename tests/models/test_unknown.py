@@ -82,7 +82,7 @@ def test_the_interval_holds_the_share_of_new_clips_that_is_lost(kind: str) -> No
             values += np.repeat(of_folds, 40)
         rows = RowsOfTest(targets, at, values, [40] * 5)
         above = threshold(values, np.ones(200), 0.05)
-        low, high = rows.loss_of_new(above)
+        low, high = rows.loss_of_new(above, 0.05)
         held.append(low <= 1 - NormalDist().cdf(above - model) <= high)
     assert 0.9 <= np.mean(held) <= 0.99
 

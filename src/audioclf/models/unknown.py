@@ -103,13 +103,14 @@ class RowsOfTest:
                 above[blocks == block] = limit
         return self.strangeness > above
 
-    def loss_of_new(self, above: float) -> tuple[float, float]:
+    def loss_of_new(self, above: float, measured: float) -> tuple[float, float]:
         """Return the 95 % interval of the share of new known clips above a threshold of these.
 
         If it is that at rank k of n independent values, the share has the distribution
         Beta(n + 1 - k, k) (Vovk 2012, *JMLR W&CP* 25, 475-490). Here its variance is that over
         units, if that is larger, plus the variance of the folds that chance does not explain, as
-        the final model is another one.
+        the final model is another one. The interval also holds that around the `measured` share,
+        by thresholds of other units: with few of them a threshold fits its own units too well.
         """
         from scipy import special
 
@@ -131,8 +132,9 @@ class RowsOfTest:
             chance = variance * (total + 2) / float(n_clips.mean())
             variance += max(0.0, float(shares.var(ddof=1)) - chance)
         n = max(1.0, share * (1 - share) / variance - 1)
-        low, high = special.betaincinv(share * n, (1 - share) * n, [0.025, 0.975])
-        return float(low), float(high)
+        centers = np.array([share, measured if 0 < measured < 1 else share])
+        ends = special.betaincinv(centers * n, (1 - centers) * n, [[0.025], [0.975]])
+        return min(measured, float(ends.min())), max(measured, float(ends.max()))
 
 
 class Search:
@@ -171,9 +173,8 @@ class Search:
             whole = np.ones(len(called), dtype=bool)
             price_lost = share_of(known.units, known.weights, called, whole, seed=self.seed)
         if price_lost is not None:
-            low, high = known.loss_of_new(above)
-            value = price_lost.value
-            price_lost = Interval(value=value, low=min(low, value), high=max(high, value))
+            low, high = known.loss_of_new(above, price_lost.value)
+            price_lost = Interval(value=price_lost.value, low=low, high=high)
         record = Unknown(
             method=self.settings.method,
             lost=lost,
