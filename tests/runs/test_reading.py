@@ -6,6 +6,8 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,6 +51,21 @@ def test_scores_are_written_with_all_digits(folder: Path) -> None:
         texts = [row["score_high"] for row in csv.DictReader(stream)]
     assert texts == [repr(float(text)) for text in texts]
     assert max(map(len, texts)) > 15
+
+
+def test_predictions_in_memory_are_not_read_again_if_they_are_of_the_folds(
+    folder: Path, tmp_path: Path
+) -> None:
+    run = read_run(folder)
+    copy = copy_run(folder, tmp_path / "run")
+    (copy / PREDICTIONS).unlink()
+    known: list[Any] = [SimpleNamespace(pipeline=item, folds=item.folds) for item in run.pipelines]
+    assert [item.folds for item in read_run(copy, known).pipelines] == [
+        item.folds for item in run.pipelines
+    ]
+    known[-1].folds = known[-1].folds[::-1]
+    with pytest.raises(ResultError, match=PREDICTIONS):
+        read_run(copy, known)
 
 
 def test_a_run_has_its_clips_folds_and_pipelines(folder: Path) -> None:

@@ -71,7 +71,11 @@ def _draw(_: None, parts: tuple[Any, ...]) -> dict[str, bytes]:
 
 
 def write_page(
-    config: RunConfig, folder: RunFolder, dataset: Dataset, cache_folder: Path | None
+    config: RunConfig,
+    folder: RunFolder,
+    dataset: Dataset,
+    cache_folder: Path | None,
+    results: Sequence[PipelineResult] = (),
 ) -> Path | None:
     """Write `report.html` if the config asks for it."""
     if not config.report.html:
@@ -81,4 +85,4 @@ def write_page(
 
     with cached_in(cache_folder) as decoder:
         clips = DatasetClips(dataset, config.audio, decoder=decoder, limits=config.limits)
-        return write_report(folder.path, clips=clips, budget_mb=config.report.media_mb)
+        return write_report(folder.path, results, clips=clips, budget_mb=config.report.media_mb)

@@ -200,7 +200,8 @@ class _Run:
         result = replace(result, remarks=tuple(self.state.remarks()))
         self.state.finish()
         self.progress("page", 0, 1)
-        page = write_page(self.config, self.folder, extraction.dataset, self.resources.cache_folder)
+        cache, results = self.resources.cache_folder, evaluation.results
+        page = write_page(self.config, self.folder, extraction.dataset, cache, results)
         return replace(result, report=page)
 
     @contextmanager

@@ -23,7 +23,7 @@ from audioclf.config.yaml_source import read_yaml
 from audioclf.dataset.label_cells import number_text
 from audioclf.dataset.label_sets import class_names, join_labels, normal_of, states_of
 from audioclf.dataset.targets import Targets
-from audioclf.evaluation.results import FoldResult
+from audioclf.evaluation.results import FoldResult, PipelineResult
 from audioclf.evaluation.splits import Fold
 from audioclf.runs import folder as files
 from audioclf.runs.folder import FoldRow, PredictionRow, decision_column, named, row_of
@@ -153,8 +153,8 @@ class SavedRun:
         return named(self.pipelines, pipeline)
 
 
-def read_run(path: str | Path) -> SavedRun:
-    """Read a run folder."""
+def read_run(path: str | Path, results: Sequence[PipelineResult] = ()) -> SavedRun:
+    """Read a run folder; of the `results` in memory, the predictions are not read again."""
     folder = Path(path)
     if not folder.is_dir():
         raise ResultError(f"{folder}: no such run folder", hint="Give the folder of a run.")
@@ -184,7 +184,7 @@ def read_run(path: str | Path) -> SavedRun:
         fold_rows = [row_of(FoldRow, row) for row in rows]
     clips, left_out = _clips(folder, fold_rows, metrics, record["dataset"]["clips"])
     folds = _folds(folder, fold_rows, clips)
-    pipelines = _pipelines(folder, metrics, clips, folds)
+    pipelines = _known(metrics, folds, results) or _pipelines(folder, metrics, clips, folds)
     return SavedRun(folder, config, record, metrics, classes, clips, left_out, folds, pipelines)
 
 
@@ -264,6 +264,24 @@ def _folds(folder: Path, rows: Sequence[FoldRow], clips: Sequence[SavedClip]) ->
         Fold(repeat, name, np.setdiff1d(everything, test), np.asarray(test, dtype=np.intp))
         for (repeat, name), test in tests.items()
     )
+
+
+def _known(
+    metrics: Mapping[str, Any], folds: Sequence[Fold], results: Sequence[PipelineResult]
+) -> tuple[SavedPipeline, ...]:
+    """Return the pipelines with their results in memory; none if those are of other folds."""
+    by_name = {result.pipeline.name: result.folds for result in results}
+    tests = [(fold.repeat, fold.name, fold.test.tobytes()) for fold in folds]
+    pipelines = tuple(
+        SavedPipeline(name, str(item["featurizer"]), str(item["classifier"]), by_name.get(name, ()))
+        for name, item in metrics[files.PIPELINES].items()
+    )
+    same = all(
+        [(item.fold.repeat, item.fold.name, item.fold.test.tobytes()) for item in pipeline.folds]
+        == tests
+        for pipeline in pipelines
+    )
+    return pipelines if same else ()
 
 
 def _pipelines(

@@ -140,7 +140,7 @@ class _Evaluation:
         record = make_record(self.prepared, self.resources, result, extraction, fits, seconds)
         self.folder.write_json(RECORD, record)
         self.progress("page", 0, 1)
-        page = write_page(config, self.folder, extraction.dataset, self.resources.cache_folder)
+        page = write_page(config, self.folder, extraction.dataset, cache, results)
         return replace(result, report=page)
 
     @contextmanager

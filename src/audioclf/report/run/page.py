@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from audioclf.runs.results import hard_words
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
+    from audioclf.evaluation.results import PipelineResult
 
 MEDIA_MB = 3.5
 """MB of sound and pictures of clips, so that the page has less than 5 MB."""
@@ -41,10 +42,17 @@ NO_SOUND = "The page was made without sound."
 
 
 def write_report(
-    folder: Path, *, clips: ClipSource | None = None, budget_mb: float | None = None
+    folder: Path,
+    results: Sequence[PipelineResult] = (),
+    *,
+    clips: ClipSource | None = None,
+    budget_mb: float | None = None,
 ) -> Path:
-    """Write the report of a finished run into its folder; arguments are as in `build_report`."""
-    html = build_report(read_run(folder), clips=clips, budget_mb=budget_mb)
+    """Write the report of a finished run into its folder; arguments are as in `build_report`.
+
+    `results` may hold its predictions, which are then not read from the folder.
+    """
+    html = build_report(read_run(folder, results), clips=clips, budget_mb=budget_mb)
     return write_page(folder / REPORT, html)
 
 
