@@ -281,14 +281,14 @@ def _check_labels(text: str) -> None:
         raise ValueError(f"label is {text!r}, which {exc}") from exc
 
 
-def _windows(table: Table) -> Iterator[tuple[Cells, Window]]:
+def _windows(table: Table) -> list[tuple[Cells, Window]]:
     classes = classes_in(table.columns)
-    for row in table.rows:
-        try:
-            _check_labels(csv_text(row.cells.get("label") or ""))
-            yield row.cells, _window(row.cells, classes)
-        except ValueError as exc:
-            table.problems.add(row.line, str(exc))
+
+    def read(line: int, cells: Cells) -> tuple[Cells, Window]:
+        _check_labels(csv_text(cells.get("label") or ""))
+        return cells, _window(cells, classes)
+
+    return table.each(read)
 
 
 def _window(cells: Cells, classes: Sequence[str]) -> Window:

@@ -29,7 +29,7 @@ from audioclf.dataset.label_cells import (
 from audioclf.dataset.label_cells import read_number as read_number
 from audioclf.dataset.path_labels import AUDIO_SUFFIXES, count, is_audio, shown
 from audioclf.dataset.sources import AudioSource, PartSource, Span
-from audioclf.dataset.tables import Cells, Problems, Row, Table, missing_column
+from audioclf.dataset.tables import Cells, Problems, Table, missing_column
 
 _DECIMAL_COMMA = re.compile(r"[^,]*\d,(?!\d{3}$)\d+")
 _LEADS_OUT = re.compile(r"/|\.\.(?:/|$)|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]+://")
@@ -132,11 +132,10 @@ def read_rows(
     named = label_columns(labels, columns.label)
     _check_columns(table, columns, named, {"path", "label", *needed}, hints)
     reader = _RowReader(table, columns, labels, may_lead_out, target)
-    read = [reader.read(row) for row in table.rows]
+    rows = table.each(reader.read)
     table.problems.check(hints.get("outside") if reader.leads_out else None)
-    if not read:
+    if not rows:
         raise DatasetError(f"{table.name}: no rows below the header")
-    rows = [row for row in read if row is not None]
     if any(row.weight for row in rows):
         return rows
     first = f"from line {rows[0].line} on"
@@ -255,7 +254,7 @@ def _check_columns(
 
 
 class _RowReader:
-    """Reader of rows that collects the problems of all of them."""
+    """Reader of rows; a ValueError is a problem of a row."""
 
     def __init__(
         self,
@@ -275,18 +274,10 @@ class _RowReader:
         except DatasetError as exc:
             raise DatasetError(f"{table.name}: {exc.message}", hint=exc.hint) from exc
         self.has_weights = columns.weight in table.columns
-        self.problems = table.problems
         self.may_lead_out = may_lead_out
         self.leads_out = False
 
-    def read(self, row: Row) -> LabeledRow | None:
-        try:
-            return self._labeled(row.line, row.cells)
-        except ValueError as exc:
-            self.problems.add(row.line, str(exc))
-            return None
-
-    def _labeled(self, line: int, cells: Cells) -> LabeledRow:
+    def read(self, line: int, cells: Cells) -> LabeledRow:
         return LabeledRow(
             line=line,
             path=self._path(cells),

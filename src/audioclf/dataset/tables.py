@@ -12,15 +12,17 @@ import importlib
 import io
 import json
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from audioclf.base.errors import DatasetError, DecodeError, EnvironmentMissingError
 from audioclf.dataset.label_sets import SEPARATOR
 from audioclf.dataset.path_labels import full_path, shown
 from audioclf.dataset.sources import AudioSource, FileSource, RemoteSource, ZipSource
+
+T = TypeVar("T")
 
 MAX_ROWS = 1_000_000
 MAX_BYTES = 64 << 20
@@ -95,6 +97,16 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     problems: Problems
+
+    def each(self, read: Callable[[int, Cells], T]) -> list[T]:
+        """Return what `read` makes of the line and cells of each row; a ValueError is a problem."""
+        made = []
+        for row in self.rows:
+            try:
+                made.append(read(row.line, row.cells))
+            except ValueError as exc:
+                self.problems.add(row.line, str(exc))
+        return made
 
 
 def read_table(source: AudioSource, wanted: Collection[str], *, lists: bool = False) -> Table:

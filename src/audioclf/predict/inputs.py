@@ -31,7 +31,7 @@ from audioclf.dataset.sources import (
     recording_of,
 )
 from audioclf.dataset.table_rows import read_number
-from audioclf.dataset.tables import Row, Table, missing_column, read_table
+from audioclf.dataset.tables import Cells, missing_column, read_table
 
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"))
 STDIN = "-"
@@ -242,7 +242,9 @@ class _Finder:
         table = read_table(FileSource(path), _COLUMNS)
         if "path" not in table.columns:
             raise missing_column(table, "path", "A table names the recordings in that column.")
-        for name, span in _rows(table):
+        rows = table.each(_row)
+        table.problems.check()
+        for name, span in rows:
             source = FileSource(_table_path(path.parent, name))
             self._add(source.path.name, source if span is None else PartSource(source, span))
 
@@ -280,29 +282,18 @@ def _key(source: AudioSource) -> object:
     return file, source.span
 
 
-def _rows(table: Table) -> list[tuple[str, Span | None]]:
-    problems, rows = table.problems, []
-    for row in table.rows:
-        try:
-            rows.append(_row(row))
-        except ValueError as exc:
-            problems.add(row.line, str(exc))
-    problems.check()
-    return rows
-
-
-def _row(row: Row) -> tuple[str, Span | None]:
-    path = row.cells.get("path")
+def _row(line: int, cells: Cells) -> tuple[str, Span | None]:
+    path = cells.get("path")
     if not path or "\0" in path:
         raise ValueError("no path")
-    start, end = (_seconds(row, name) for name in ("start", "end"))
+    start, end = (_seconds(cells, name) for name in ("start", "end"))
     if start is None and end is None:
         return path, None
     return path, Span(start or 0.0, end)
 
 
-def _seconds(row: Row, name: str) -> float | None:
-    text = row.cells.get(name, "")
+def _seconds(cells: Cells, name: str) -> float | None:
+    text = cells.get(name, "")
     if text == "":
         return None
     seconds = None if text is None else read_number(text)

@@ -111,17 +111,15 @@ def _birdnet(text: str, name: str, column: str) -> Selections:
     for needed in (columns[1], label):
         if needed not in header:
             raise missing_column(table, needed, _COLUMN_HINT if needed == label else None)
-    annotations = []
-    for row in table.rows:
-        try:
-            start, end = (_time(row.cells.get(key) or "", key) for key in columns[:2])
-            end = round(start + end, 9) if layout.end is None else end
-            path = row.cells.get(layout.file) or ""
-            read = _annotation(row.line, start, end, row.cells.get(label) or "", path)
-            annotations.append(replace(read, score=_score(row.cells)))
-        except ValueError as exc:
-            table.problems.add(row.line, str(exc))
-    return Selections(tuple(annotations), table.problems)
+
+    def read(line: int, cells: Cells) -> Annotation:
+        start, end = (_time(cells.get(key) or "", key) for key in columns[:2])
+        end = round(start + end, 9) if layout.end is None else end
+        path = cells.get(layout.file) or ""
+        made = _annotation(line, start, end, cells.get(label) or "", path)
+        return replace(made, score=_score(cells))
+
+    return Selections(tuple(table.each(read)), table.problems)
 
 
 def _plain(column: str) -> str:
@@ -135,12 +133,7 @@ def _raven(text: str, name: str, column: str) -> Selections:
     for needed, hint in ((_END, None), (column, _COLUMN_HINT)):
         if needed not in table.columns:
             raise missing_column(table, needed, hint)
-    annotations = []
-    for row in table.rows:
-        try:
-            annotations.append(_raven_row(row.line, row.cells, column))
-        except ValueError as exc:
-            table.problems.add(row.line, str(exc))
+    annotations = table.each(lambda line, cells: _raven_row(line, cells, column))
     files = {annotation.file for annotation in annotations}
     if len(files) > 1 and _OFFSET not in table.columns:
         raise DatasetError(
