@@ -38,3 +38,20 @@ def test_labels_are_compared_with_an_embedding_as_well(
     config = config.model_copy(update={"featurizers": {**config.featurizers, **more}})
     audits = {audit.name: audit for audit in audit_config(prepare(config), Resources(1)).audits}
     assert audits["labels"].facts["cells"] == count
+
+
+def test_a_second_audit_searches_nothing_again(
+    shared_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared, folder = prepare(load_config(shared_config)), tmp_path / "cache"
+    bare, first = (
+        audit_config(prepared, Resources(1, cache_folder=place), quick=True).to_data()
+        for place in (None, folder)
+    )
+    for name in ("leakage.copies.likely_pairs", "shortcuts.probe.ShortcutProbe._predict"):
+        monkeypatch.setattr(f"audioclf.audit.{name}", None)
+    assert (
+        bare
+        == first
+        == audit_config(prepared, Resources(1, cache_folder=folder), quick=True).to_data()
+    )

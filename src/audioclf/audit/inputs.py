@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioclf.audio.settings import AudioConfig
+from audioclf.audit.remembered import Remember, computed
 from audioclf.components.metrics import Metric
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Codes
@@ -73,3 +74,4 @@ class AuditInput:
     seed: int = 0
     rescoring: Rescoring | None = None
     decoder: Decoder = decoded
+    remember: Remember = computed

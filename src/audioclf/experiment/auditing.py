@@ -21,6 +21,7 @@ from audioclf.audit import (
 )
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput, Rescoring
+from audioclf.audit.remembered import remembered_in
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, EXIT_PARTIAL
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import single_threaded
@@ -153,5 +154,5 @@ def begin_audits(
 
 def _audit(entry: AuditEntry, work: tuple[AuditInput, Path | None]) -> Audit:
     inputs, cache_folder = work
-    with cached_in(cache_folder) as decoder:
-        return entry.run(replace(inputs, decoder=decoder))
+    with cached_in(cache_folder) as decoder, remembered_in(cache_folder, inputs.audio) as remember:
+        return entry.run(replace(inputs, decoder=decoder, remember=remember))

@@ -55,7 +55,12 @@ def audit_leakage(inputs: AuditInput) -> Audit:
     dataset, splits = inputs.dataset, inputs.splits
     digests = {row.clip.id: row.digest for row in inputs.ledger}
     copies = find_copies(
-        dataset, [digests[clip.id] for clip in dataset], inputs.prints, inputs.audio, inputs.decoder
+        dataset,
+        [digests[clip.id] for clip in dataset],
+        inputs.prints,
+        inputs.audio,
+        inputs.decoder,
+        inputs.remember,
     )
     findings = [
         *_copies(dataset, copies, splits),

@@ -24,6 +24,7 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.audit.inputs import Codes, Matrix
 from audioclf.audit.leakage.agreement import SAME, Sound, agreements, band, room_for
 from audioclf.audit.leakage.fingerprint import LONGEST_SECONDS, exact_part, robust_part
+from audioclf.audit.remembered import Remember, computed
 from audioclf.base.errors import DecodeError
 from audioclf.dataset.dataset import Dataset
 from audioclf.features.waveform import Decoder, decoded
@@ -79,6 +80,7 @@ def find_copies(
     prints: Matrix,
     audio: AudioConfig,
     decoder: Decoder = decoded,
+    remember: Remember = computed,
 ) -> Copies:
     """Find copies by the digests of the bytes, by prints [shape=(n_clips, WIDTH)], by waveforms.
 
@@ -88,11 +90,18 @@ def find_copies(
     exact = np.ascontiguousarray(exact_part(prints)).astype("<u2")
     samples = merged(files, codes_of([row.tobytes() for row in exact]))
     _, first = np.unique(samples, return_index=True)
-    candidates, complete = likely_pairs(robust_part(prints)[first])
-    decode = _low_rate_decoder(dataset, audio, decoder)
-    search = _same_pairs(first[candidates], len(dataset), decode, min(_SR, audio.sr))
-    sounds = merged(samples, _linked(len(dataset), search.same))
-    return Copies(files, samples, sounds, search.n_compared, complete and search.complete)
+
+    def search() -> tuple[list[tuple[int, int]], int, bool]:
+        candidates, all_likely = likely_pairs(robust_part(prints)[first])
+        decode = _low_rate_decoder(dataset, audio, decoder)
+        same, n, all_compared = _same_pairs(
+            first[candidates], len(dataset), decode, min(_SR, audio.sr)
+        )
+        return same, n, all_likely and all_compared
+
+    same, n_compared, complete = remember("near-duplicates", [*digests, prints], search)
+    sounds = merged(samples, _linked(len(dataset), same))
+    return Copies(files, samples, sounds, n_compared, complete)
 
 
 def codes_of(values: Sequence[object]) -> Codes:
@@ -280,17 +289,13 @@ def _size(sound: Sound | None) -> int:
     return 0 if sound is None else sound.y.nbytes
 
 
-@dataclass(frozen=True)
-class _Search:
-    """Pairs of one recording, and if all pairs were compared that others do not link already."""
+def _same_pairs(
+    pairs: Pairs, n_clips: int, decode: Decode, sr: int
+) -> tuple[list[tuple[int, int]], int, bool]:
+    """Return pairs of one recording, how many were compared, and if these are all.
 
-    same: list[tuple[int, int]]
-    n_compared: int
-    complete: bool
-
-
-def _same_pairs(pairs: Pairs, n_clips: int, decode: Decode, sr: int) -> _Search:
-    """Compare pairs in their order, until too many are different; skip those that are linked."""
+    They are compared in their order until too many are different; linked ones are skipped.
+    """
     sets = list(range(n_clips))
 
     def set_of(clip: int) -> int:
@@ -302,7 +307,7 @@ def _same_pairs(pairs: Pairs, n_clips: int, decode: Decode, sr: int) -> _Search:
     n_compared = 0
     for start in range(0, len(pairs), AT_ONCE):
         if n_compared - len(same) >= most_different(n_clips):
-            return _Search(same, n_compared, complete=False)
+            return same, n_compared, False
         block = pairs[start : start + AT_ONCE].tolist()
         block = [(one, other) for one, other in block if set_of(one) != set_of(other)]
         n_compared += len(block)
@@ -311,7 +316,7 @@ def _same_pairs(pairs: Pairs, n_clips: int, decode: Decode, sr: int) -> _Search:
             if value >= SAME:
                 sets[set_of(other)] = set_of(one)
                 same.append((one, other))
-    return _Search(same, n_compared, complete=True)
+    return same, n_compared, True
 
 
 def _agreements(

@@ -61,13 +61,13 @@ def audit_shortcuts(inputs: AuditInput) -> Audit:
     """Predict the class from tables of facts, and look for formats that only one class has."""
     dataset, formats = inputs.dataset, inputs.formats
     if formats is None:
-        formats = read_formats(inputs.ledger)
+        formats = read_formats(inputs.ledger, inputs.remember)
     folds, description = few_folds(inputs.splits)
     tables = dict(_tables(dataset, inputs.facts, formats))
     if dataset.is_several:
-        classes = probe_classes(dataset, folds, tables, inputs.results, inputs.seed)
+        classes = probe_classes(dataset, folds, tables, inputs)
         return _of_classes(dataset, formats, classes, description)
-    probe = probe_for(dataset, folds, inputs.seed)
+    probe = probe_for(dataset, folds, inputs.seed, inputs.remember)
     probed = {kind: probe.fit(table) for kind, table in tables.items()}
     best = probe.best(inputs.results)
     for kind, result in probed.items():

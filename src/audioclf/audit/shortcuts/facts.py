@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import numpy as np
 
 from audioclf.audit.inputs import Codes, FileFormat, Floats
+from audioclf.audit.remembered import Remember, computed
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pooling import Flatten, Pooling
 from audioclf.dataset.sources import AudioSource, RemoteSource, ZipSource
@@ -276,17 +277,24 @@ def _spaced(n_frames: int) -> Codes:
 FORMAT_FACTS = ("container", "subtype", "sr", "channels", "suffix", "chunks")
 
 
-def read_formats(ledger: Iterable[LedgerRow]) -> dict[str, FileFormat]:
+def read_formats(
+    ledger: Iterable[LedgerRow], remember: Remember = computed
+) -> dict[str, FileFormat]:
     """Return the format of each clip that could be read; files behind a URL are not read again."""
-    chunks: dict[str, str] = {}
-    formats = {}
-    for row in ledger:
-        if row.status == "ok" and row.info is not None:
-            file: AudioSource = getattr(row.clip.source, "recording", row.clip.source)
-            if file.name not in chunks:
-                chunks[file.name] = _chunks_of(file)
-            formats[row.clip.id] = _format(row.info, file.name, chunks[file.name])
-    return formats
+    rows = {row.clip.id: row for row in ledger if row.status == "ok" and row.info is not None}
+    file_of: dict[str, AudioSource] = {
+        key: getattr(row.clip.source, "recording", row.clip.source) for key, row in rows.items()
+    }
+    files = {file.name: file for file in file_of.values()}
+    parts = [f"{row.digest} {_is_near(file_of[key])}" for key, row in rows.items()]
+    chunks = remember(
+        "chunks", [*parts], lambda: {name: _chunks_of(file) for name, file in files.items()}
+    )
+    return {
+        key: _format(row.info, file_of[key].name, chunks[file_of[key].name])
+        for key, row in rows.items()
+        if row.info is not None
+    }
 
 
 def _format(info: AudioInfo, name: str, chunks: str) -> FileFormat:
@@ -294,9 +302,13 @@ def _format(info: AudioInfo, name: str, chunks: str) -> FileFormat:
     return FileFormat(info.container, info.subtype, info.sr, info.channels, suffix, chunks)
 
 
-def _chunks_of(file: AudioSource) -> str:
+def _is_near(file: AudioSource) -> bool:
     in_remote_zip = isinstance(file, ZipSource) and isinstance(file.member.archive, str)
-    if in_remote_zip or isinstance(file, RemoteSource):
+    return not (in_remote_zip or isinstance(file, RemoteSource))
+
+
+def _chunks_of(file: AudioSource) -> str:
+    if not _is_near(file):
         return ""
     with file.open() as stream:
         return " ".join(chunk_ids(stream))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from typing_extensions import override
 
+from audioclf.audit.inputs import AuditInput
+from audioclf.audit.remembered import Remember
 from audioclf.audit.shortcuts.probe import (
     SPREAD,
     Best,
@@ -35,7 +37,9 @@ MAX_CLASSES = 20
 class LabelProbe(ShortcutProbe):
     """Fits forests that predict one of several labels, on the clips that are labelled for it."""
 
-    def __init__(self, dataset: Dataset, folds: Sequence[Fold], seed: int, code: int) -> None:
+    def __init__(
+        self, dataset: Dataset, folds: Sequence[Fold], seed: int, remember: Remember, code: int
+    ) -> None:
         targets = dataset.targets
         assert targets.states is not None
         state = targets.states[:, code]
@@ -47,7 +51,7 @@ class LabelProbe(ShortcutProbe):
         units = targets.unit_codes[self.known]
         self.targets = Targets((f"not {self.label}", self.label), y, targets.unit, units)
         self.folds = [fold for fold in map(self._sides, folds) if len(fold.test)]
-        self.seed = seed
+        self.seed, self.remember = seed, remember
 
     @property
     def can_learn(self) -> bool:
@@ -92,8 +96,7 @@ def probe_classes(
     dataset: Dataset,
     folds: Sequence[Fold],
     tables: Mapping[_Kind, Sequence[Column]],
-    results: Sequence[PipelineResult],
-    seed: int,
+    inputs: AuditInput,
 ) -> list[OfClass]:
     """Return the results for the classes of most clips that all training sides can learn.
 
@@ -101,7 +104,7 @@ def probe_classes(
     level of 5 % divided by their number.
     """
     codes = np.argsort(-dataset.targets.counts, kind="stable")[:MAX_CLASSES].tolist()
-    every = [LabelProbe(dataset, folds, seed, code) for code in codes]
+    every = [LabelProbe(dataset, folds, inputs.seed, inputs.remember, code) for code in codes]
     probes = [probe for probe in every if probe.can_learn]
     normal = NormalDist()
     many = normal.inv_cdf(1 - 0.025 / max(len(probes), 1)) / normal.inv_cdf(0.975)
@@ -109,7 +112,7 @@ def probe_classes(
         OfClass(
             probe,
             {k: replace(probe.fit(table), spread=SPREAD * many) for k, table in tables.items()},
-            probe.best(results),
+            probe.best(inputs.results),
         )
         for probe in probes
     ]

@@ -10,6 +10,7 @@ import numpy as np
 from typing_extensions import override
 
 from audioclf.audit.inputs import Floats
+from audioclf.audit.remembered import Remember, computed
 from audioclf.components.metrics import Metric
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Codes, Targets
@@ -92,15 +93,27 @@ class ShortcutProbe:
     words: ClassVar[tuple[str, str]] = ("class", "balanced accuracy")
     """What is predicted, and the metric in words."""
 
-    def __init__(self, dataset: Dataset, folds: Sequence[Fold], seed: int) -> None:
+    def __init__(
+        self, dataset: Dataset, folds: Sequence[Fold], seed: int, remember: Remember = computed
+    ) -> None:
         self.targets = dataset.targets
         self.folds = folds
-        self.seed = seed
+        self.seed, self.remember = seed, remember
 
     def fit(self, columns: Sequence[Column]) -> ProbeResult:
         """Return the result of a forest on these columns."""
         X = np.column_stack([column.values for column in columns]).astype(np.float32)
-        folds = tuple(self._fit(X, fold) for fold in self.folds)
+        sides = [side for fold in self.folds for side in (fold.train, fold.test)]
+        truth = self.targets.truth
+        predicted = self.remember(
+            f"forest on facts, seed {self.seed}",
+            [type(self._forest()).__name__, X, truth, *sides],
+            lambda: [self._predict(X, fold).tolist() for fold in self.folds],
+        )
+        folds = tuple(
+            FoldResult(fold, np.array(values, dtype=truth.dtype), None, "none", 0, 0)
+            for fold, values in zip(self.folds, predicted, strict=True)
+        )
         rows = [self._row(column) for column in columns]
         rows.sort(key=self.worth, reverse=True)
         estimate = self._estimate(SomeFolds(folds))
@@ -149,14 +162,14 @@ class ShortcutProbe:
         ]
         return max(pipelines, key=lambda pipeline: pipeline.estimate.value, default=None)
 
-    def _fit(self, X: NDArray[np.float32], fold: Fold) -> FoldResult:
+    def _predict(self, X: NDArray[np.float32], fold: Fold) -> NDArray[Any]:
         train = fold.train
         if len(train) > MAX_TRAINED:
             train = np.random.default_rng(self.seed).choice(train, MAX_TRAINED, replace=False)
         truth = self.targets.truth
         forest = self._forest().fit(X[train], truth[train])
-        predicted = forest.predict(X[fold.test]).astype(truth.dtype)
-        return FoldResult(fold, predicted, None, "none", 0, 0)
+        predicted: NDArray[Any] = forest.predict(X[fold.test])
+        return predicted
 
     def _forest(self) -> Any:
         from sklearn.ensemble import RandomForestClassifier
@@ -204,10 +217,12 @@ class NumberProbe(ShortcutProbe):
         return f"{row['fact']}, whose rank correlation with the number is {row['correlation']:.2f}"
 
 
-def probe_for(dataset: Dataset, folds: Sequence[Fold], seed: int) -> ShortcutProbe:
+def probe_for(
+    dataset: Dataset, folds: Sequence[Fold], seed: int, remember: Remember
+) -> ShortcutProbe:
     """Return the probe for the labels of a dataset."""
     kind = NumberProbe if dataset.is_numbers else ShortcutProbe
-    return kind(dataset, folds, seed)
+    return kind(dataset, folds, seed, remember)
 
 
 def row_of_class(column: Column, targets: Targets, code: int | None = None) -> dict[str, Any]:
