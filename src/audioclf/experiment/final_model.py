@@ -87,7 +87,7 @@ class _FinalWork:
             pipeline,
             extraction.matrices[name],
             extraction.dataset.targets,
-            config.featurizers[name].pooling,
+            config.inputs[name].pooling,
             extraction.plans[name].n_bins,
             config.seed,
             in_batches,
