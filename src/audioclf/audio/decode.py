@@ -76,14 +76,10 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None
         start, count = _window(info, audio, source.name, limits)
         frames = reader.read(first + start, count)
     info = checked_length(info, len(frames), count, source.name)
-    check_samples(frames, source.name, limits)
-    channel = source.channel or audio.channel
-    mono = to_mono(frames, channel, source.name)
-    cancelled = Cancellation()
-    if channel == "mix":
-        cancelled.add(frames, mono)
-    info = replace(info, warnings=(*info.warnings, *cancelled.warnings()))
-    return Decoded(resample(mono, info.sr, audio.sr), audio.sr, info)
+    mono = Mono(source.name, source.channel or audio.channel, limits)
+    y = mono.of(frames)
+    info = replace(info, warnings=(*info.warnings, *mono.warnings()))
+    return Decoded(resample(y, info.sr, audio.sr), audio.sr, info)
 
 
 def locate_part(info: AudioInfo, span: Span | None, name: str) -> tuple[int, AudioInfo]:
@@ -163,7 +159,7 @@ def checked_length(info: AudioInfo, got: int, count: int, name: str) -> AudioInf
     return replace(info, warnings=(*info.warnings, mismatch))
 
 
-def check_samples(frames: NDArray[np.float32], name: str, limits: Limits) -> None:
+def _check_samples(frames: NDArray[np.float32], name: str, limits: Limits) -> None:
     """Refuse frames with NaN, inf or values far beyond full scale (DecodeError)."""
     with np.errstate(invalid="ignore"):
         low, high = float(frames.min()), float(frames.max())
@@ -179,10 +175,10 @@ def check_samples(frames: NDArray[np.float32], name: str, limits: Limits) -> Non
     )
 
 
-def to_mono(frames: NDArray[np.float32], channel: str | int, name: str) -> NDArray[np.float32]:
+def _to_mono(frames: NDArray[np.float32], channel: str | int, name: str) -> NDArray[np.float32]:
     """Return the average of the channels or one of them, as `AudioConfig.channel` (DecodeError)."""
     if channel == "mix" or (channel == "each" and frames.shape[1] == 1):
-        return mixed_down(frames)
+        return _mixed_down(frames)
     if channel == "each":
         raise DecodeError(
             f"{name}: has {frames.shape[1]} channels, and with `audio.channel: each` a clip is one "
@@ -199,7 +195,7 @@ def to_mono(frames: NDArray[np.float32], channel: str | int, name: str) -> NDArr
     return np.ascontiguousarray(frames[:, number - 1])
 
 
-def mixed_down(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+def _mixed_down(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the average of the channels [shape=(n_frames,)], as `librosa.to_mono` does."""
     channels = frames.shape[1]
     if channels == 1:
@@ -214,19 +210,26 @@ def mixed_down(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     return y
 
 
-class Cancellation:
-    """Peaks of the channels of a recording and of their average, which opposite channels lack."""
+class Mono:
+    """The sound of a recording in mono; `channel` is as in `AudioConfig`.
 
-    def __init__(self) -> None:
+    The peaks of the channels and of their average show whether opposite channels cancel each other.
+    """
+
+    def __init__(self, name: str, channel: str | int, limits: Limits) -> None:
+        self.name, self._channel, self._limits = name, channel, limits
         self._peak = self._mono_peak = 0.0
         self._channels = 1
 
-    def add(self, frames: NDArray[np.float32], mono: NDArray[np.float32]) -> None:
-        """Measure frames [shape=(n_frames, channels)] and their average."""
-        self._channels = frames.shape[1]
-        if self._channels > 1:
+    def of(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return some frames [shape=(n_frames, channels)] in mono (DecodeError)."""
+        _check_samples(frames, self.name, self._limits)
+        y = _to_mono(frames, self._channel, self.name)
+        if self._channel == "mix" and frames.shape[1] > 1:
+            self._channels = frames.shape[1]
             self._peak = max(self._peak, float(np.abs(frames).max()))
-            self._mono_peak = max(self._mono_peak, float(np.abs(mono).max()))
+            self._mono_peak = max(self._mono_peak, float(np.abs(y).max()))
+        return y
 
     def warnings(self) -> tuple[str, ...]:
         """Return a warning if the average is far below what one channel alone would leave."""

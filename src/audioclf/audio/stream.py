@@ -15,16 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioclf.audio.decode import (
-    Cancellation,
-    check_frames_known,
-    check_samples,
-    checked_length,
-    locate_part,
-    to_mono,
-)
+from audioclf.audio.decode import Mono, check_frames_known, checked_length, locate_part
 from audioclf.audio.reader import AudioInfo, Reader, open_reader
-from audioclf.base.limits import Limits, limits_in_force
+from audioclf.base.limits import limits_in_force
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,37 +57,27 @@ def open_stream(source: AudioSource, sr: int, *, channel: str | int = "mix") -> 
         first, info = locate_part(reader.info, source.span, source.name)
         check_frames_known(info, source.name)
         warnings = list(info.warnings)
-        chosen = source.channel or channel
-        blocks = _mono_blocks(reader, first, info, source.name, limits, warnings, chosen)
+        mono = Mono(source.name, source.channel or channel, limits)
+        blocks = _mono_blocks(reader, first, info, mono, warnings)
         offset = first / info.sr
         yield Stream(info, offset, resampled_blocks(blocks, info.sr, sr), warnings)
 
 
 def _mono_blocks(
-    reader: Reader,
-    first: int,
-    info: AudioInfo,
-    name: str,
-    limits: Limits,
-    warnings: list[str],
-    channel: str | int,
+    reader: Reader, first: int, info: AudioInfo, mono: Mono, warnings: list[str]
 ) -> Iterator[Block]:
     size = max(1, BLOCK_SAMPLES // info.channels)
-    done, cancelled = 0, Cancellation()
+    done = 0
     while done < info.frames:
         wanted = min(size, info.frames - done)
         frames = reader.read(first + done, wanted)
         if len(frames):
-            check_samples(frames, name, limits)
-            mono = to_mono(frames, channel, name)
-            if channel == "mix":
-                cancelled.add(frames, mono)
-            yield mono
+            yield mono.of(frames)
         done += len(frames)
         if len(frames) < wanted:
             break
-    warnings += cancelled.warnings()
-    warnings += checked_length(info, done, info.frames, name).warnings[len(info.warnings) :]
+    warnings += mono.warnings()
+    warnings += checked_length(info, done, info.frames, mono.name).warnings[len(info.warnings) :]
 
 
 def resampled_blocks(blocks: Iterator[Block], orig_sr: int, target_sr: int) -> Iterator[Block]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audioclf.audio.clock import shown_time
-from audioclf.audio.decode import check_samples, to_mono
+from audioclf.audio.decode import Mono
 from audioclf.audio.live import Incoming
 from audioclf.audio.stream import resampled_blocks
 from audioclf.base.errors import FeatureError, ResultError
@@ -96,7 +96,8 @@ class _Session:
             yield self._event_line(event)
 
     def _mono(self) -> Iterator[NDArray[np.float32]]:
-        sr, channel, limits = self.incoming.sr, self.model.manifest.audio.channel, limits_in_force()
+        sr, channel = self.incoming.sr, self.model.manifest.audio.channel
+        mono = Mono(self.incoming.name, channel, limits_in_force())
         if sr < self.sr:
             self.how.note(
                 f"the model uses {self.sr} Hz and the sound has {sr}: nothing above {sr / 2:g} Hz "
@@ -117,8 +118,7 @@ class _Session:
                 self.how.note(
                     f"predictions are {behind:.0f} s behind the sound; use a longer --hop"
                 )
-            check_samples(block.frames, self.incoming.name, limits)
-            y = to_mono(block.frames, channel, self.incoming.name)
+            y = mono.of(block.frames)
             began = block.time - len(y) / sr
             if not self.clock or began - self._clock_at(seconds) > _PAUSE:
                 self.clock.append((seconds, began))
