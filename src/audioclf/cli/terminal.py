@@ -144,13 +144,7 @@ def _taken(stream: TextIO) -> TextIO | None:
 
 
 def say(text: str = "") -> None:
-    """Write a result to stdout.
-
-    Raises
-    ------
-    ResultError
-        If it cannot be written. A closed pipe is no error.
-    """
+    """Write a result to stdout; ResultError if it cannot be written. A closed pipe is no error."""
     try:
         _write(results_stream(), _painted(text, results_stream()))
     except OSError as exc:

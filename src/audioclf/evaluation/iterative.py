@@ -63,17 +63,9 @@ def _units(n_clips: int, groups: Sequence[Any] | Codes | None) -> Codes:
 
 
 def deal(has: NDArray[np.bool_], units: Codes, shares: Sequence[float], *, seed: int) -> Codes:
-    """Return the part of each clip [shape=(n_clips,)].
+    """Return the part of each clip, which `has` some classes [shape=(n_clips, n_classes)].
 
-    Parameters
-    ----------
-    has : array of bool [shape=(n_clips, n_classes)]
-        Classes of each clip.
-    units : array of int [shape=(n_clips,)]
-        Numbers of the units that are not separated, from 0.
-    shares : sequence of float
-        Shares of the parts; they sum to 1.
-    seed : int
+    Clips of one of the `units`, numbered from 0, are not separated; `shares` of parts sum to 1.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(int(units.max()) + 1)

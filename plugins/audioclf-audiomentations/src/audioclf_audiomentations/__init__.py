@@ -5,15 +5,8 @@ audiomentations is imported when a config names a transform, not to list plugins
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from audioclf.plugin import hookimpl
 from audioclf_audiomentations.augmenter import Audiomentations
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from audioclf.plugin import Augmenter
 
 __all__ = ["Audiomentations", "audioclf_augmenters"]
 
@@ -21,6 +14,6 @@ AUDIOCLF_PLUGIN_API = 1
 
 
 @hookimpl
-def audioclf_augmenters() -> Iterable[type[Augmenter]]:
+def audioclf_augmenters() -> list[type[Audiomentations]]:
     """Return the augmenter of this plugin."""
     return [Audiomentations]

@@ -40,19 +40,9 @@ _UNKNOWN_SIZES = 0x7FFF_F000
 
 
 class AvFile:
-    """One open file.
+    """One open file, by FFmpeg's name of its format.
 
-    Parameters
-    ----------
-    stream : binary stream
-        Seekable.
-    demuxer : str
-        FFmpeg's name of the format.
-
-    Raises
-    ------
-    ValueError
-        If there is no audio, or it is damaged; the text does not name the file.
+    ValueError without a file name if there is no audio, or it is damaged.
     """
 
     _container: Any = None

@@ -5,15 +5,8 @@ The interpreter of TensorFlow Lite is imported when the model is opened, not to 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from audioclf.plugin import hookimpl
 from audioclf_birdnet.featurizer import BirdNet
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from audioclf.plugin import Featurizer
 
 __all__ = ["BirdNet", "audioclf_featurizers"]
 
@@ -21,6 +14,6 @@ AUDIOCLF_PLUGIN_API = 1
 
 
 @hookimpl
-def audioclf_featurizers() -> Iterable[type[Featurizer]]:
+def audioclf_featurizers() -> list[type[BirdNet]]:
     """Return the featurizer of this plugin."""
     return [BirdNet]

@@ -26,10 +26,8 @@ _NOTE = "mlflow.note.content"
 def log_run(run: FinishedRun) -> str:
     """Log a run with its pipelines and files, once, and return a sentence on its place.
 
-    Raises
-    ------
-    mlflow.exceptions.MlflowException
-        If the store cannot be reached or refuses data. Unfinished entries are marked as failed.
+    MlflowException if the store cannot be reached or refuses data; unfinished entries are marked
+    as failed.
     """
     client = MlflowClient()
     experiment = _experiment(client, run)

@@ -5,16 +5,9 @@ onnxruntime is imported when a model is opened, not to list plugins.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from audioclf.plugin import hookimpl
+from audioclf.plugin import Featurizer, hookimpl
 from audioclf_onnx.speech import SpeechEmbedding
 from audioclf_onnx.waveform_model import Onnx
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from audioclf.plugin import Featurizer
 
 __all__ = ["Onnx", "SpeechEmbedding", "audioclf_featurizers"]
 
@@ -22,6 +15,6 @@ AUDIOCLF_PLUGIN_API = 1
 
 
 @hookimpl
-def audioclf_featurizers() -> Iterable[type[Featurizer]]:
+def audioclf_featurizers() -> list[type[Featurizer]]:
     """Return the featurizers of this plugin."""
     return [Onnx, SpeechEmbedding]

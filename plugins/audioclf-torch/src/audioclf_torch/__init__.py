@@ -15,7 +15,7 @@ from typing_extensions import override
 from audioclf.plugin import Classifier, EnvironmentMissingError, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from sklearn.base import ClassifierMixin
 
@@ -158,7 +158,7 @@ class ConvNet(Classifier):
 
 
 @hookimpl
-def audioclf_classifiers() -> Iterable[type[Classifier]]:
+def audioclf_classifiers() -> list[type[ConvNet]]:
     """Return the one classifier of this plugin."""
     return [ConvNet]
 

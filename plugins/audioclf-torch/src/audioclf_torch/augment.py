@@ -2,8 +2,6 @@
 
 All draws come from NumPy, so that they are the same on every device.
 
-References
-----------
 N. Jaitly and G. Hinton, "Vocal tract length perturbation (VTLP) improves speech recognition", ICML
 workshop on deep learning for audio, speech and language processing, 2013.
 D. S. Park et al., "SpecAugment", Interspeech 2019.
@@ -30,17 +28,10 @@ _KNOTS = 4
 def augmented(
     pictures: Tensor, targets: Tensor, component: ConvNet, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return changed pictures and targets.
+    """Return changed pictures and targets, which are shares of the classes [(n, n_classes)].
 
-    Parameters
-    ----------
-    pictures : Tensor [shape=(n, 1, n_bins, n_frames)]
-        Around 0, in standard deviations of the training values.
-    targets : Tensor [shape=(n, n_classes)]
-        Shares of the classes.
-    component : ConvNet
-        Fields of the augmentation.
-    rng : np.random.Generator
+    Pictures [shape=(n, 1, n_bins, n_frames)] are around 0, in standard deviations of the training
+    values.
     """
     pictures = warped(pictures, component, rng)
     pictures = pictures + _curves(pictures, component.equalizer, rng)

@@ -24,19 +24,7 @@ if TYPE_CHECKING:
 class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A convolutional network on flat rows; `fit` takes their shape.
 
-    Parameters
-    ----------
-    component : ConvNet
-    random_state : int
-
-    Attributes
-    ----------
-    classes_ : np.ndarray [shape=(n_classes,)]
-    n_features_in_ : int
-    n_epochs_ : int
-        Epochs that made the weights; 0 if they come from a file.
-    network_ : Network
-        Fitted, on the CPU.
+    `network_` is fitted and on the CPU; `n_epochs_` made its weights, 0 if they are from a file.
     """
 
     def __init__(self, component: ConvNet, random_state: int = 0) -> None:
@@ -62,24 +50,10 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         shape: tuple[int, int] | None = None,
         sample_weight: NDArray[np.float64] | None = None,
     ) -> ConvNetClassifier:
-        """Train a network.
+        """Train a network on rows of `shape` (n_bins, n_frames), the bins of the first frame first.
 
-        Parameters
-        ----------
-        X : np.ndarray [shape=(n, n_bins * n_frames)], float32
-            The bins of the first frame first.
-        y : np.ndarray [shape=(n,)]
-        groups : np.ndarray [shape=(n,)], int, optional
-            Rows that early stopping keeps together.
-        shape : tuple of int
-            `(n_bins, n_frames)`.
-        sample_weight : np.ndarray [shape=(n,)], optional
-            Factor on the loss of each row.
-
-        Raises
-        ------
-        ClassifierError
-            If there is no shape, it does not fit the rows, or there is one class only.
+        Early stopping keeps rows of one of the `groups` together; `sample_weight` is a factor on
+        the loss of each row. ClassifierError for one class only, or no shape that fits the rows.
         """
         n_bins, n_frames = _checked_shape(X, shape)
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -96,15 +70,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         shape: tuple[int, int] | None = None,
         sample_weight: NDArray[np.float64] | None = None,
     ) -> ConvNetClassifier:
-        """Train a network on several labels per clip.
-
-        Parameters
-        ----------
-        X, groups, shape, sample_weight
-            As of `fit`.
-        states : np.ndarray [shape=(n, n_classes)], int8
-            1 for yes, 0 for no, -1 for not labelled.
-        """
+        """Train a network on several labels per clip: 1 for yes, 0 for no, -1 for not labelled."""
         n_bins, n_frames = _checked_shape(X, shape)
         self.classes_ = np.arange(states.shape[1])
         targets = np.where(states < 0, np.nan, states).astype(np.float32)
@@ -160,13 +126,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the probabilities of `classes_` for each row [shape=(n, n_classes)].
-
-        Raises
-        ------
-        ClassifierError
-            If the rows have another number of columns than those of the training.
-        """
+        """Return the probabilities of `classes_` for each row [shape=(n, n_classes)]."""
         check_is_fitted(self)
         if X.ndim != 2 or X.shape[1] != self.n_features_in_:
             raise ClassifierError(

@@ -15,23 +15,11 @@ if TYPE_CHECKING:
 def held_out(
     y: Codes, groups: Codes | None, fraction: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Return a mask of the rows that are held out.
+    """Return a mask of the rows that are held out, in whole groups if there are some.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,)], int
-    groups : np.ndarray [shape=(n,)], int, optional
-        Rows of one group stay together; without groups each row is one of its own.
-    fraction : float
-        Share of the rows that is wanted, in (0, 0.5].
-    rng : np.random.Generator
-
-    Returns
-    -------
-    is_held_out : np.ndarray [shape=(n,)], bool
-        Units are taken in random order until the share is reached. One that would leave a class
-        without rows to learn from, or more than half of the rows held out, is passed over; so it
-        may be that none is held out.
+    Groups are taken in random order until the `fraction` is reached. One that would leave a class
+    without rows to learn from, or more than half of the rows held out, is passed over; so it may
+    be that none is held out.
     """
     units = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_classes, n_units = int(y.max()) + 1, int(units.max()) + 1

@@ -15,16 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Size:
-    """Sizes of a network that depend on the data.
-
-    Parameters
-    ----------
-    n_bins, n_frames : int
-        Shape of the matrix of a clip.
-    n_classes : int
-    several : bool
-        Whether a clip can have several labels; then each class has a sigmoid of its own.
-    """
+    """Sizes that depend on the data; with `several` labels each class has a sigmoid of its own."""
 
     n_bins: int
     n_frames: int

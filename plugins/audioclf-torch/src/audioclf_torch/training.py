@@ -105,16 +105,8 @@ def trained(
 ) -> tuple[Network, int]:
     """Return a trained network, and the number of epochs that made its weights.
 
-    Parameters
-    ----------
-    component : ConvNet
-    size : Size
-    rows : Rows
-        Rows to learn from.
-    held : Rows, optional
-        Rows whose loss says when to stop.
-    rng : np.random.Generator
-        Of the order of clips and their changes.
+    The loss of the rows that are `held` out says when to stop; `rng` draws the order of the other
+    rows and their changes.
     """
     network = Network(component, size)
     X = rows.X.cpu().numpy()

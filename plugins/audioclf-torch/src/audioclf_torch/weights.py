@@ -28,12 +28,9 @@ _MOST = 1 << 24
 
 
 def dumped(network: Network) -> dict[str, bytes]:
-    """Return the files of a network; the same bytes for the same weights.
+    """Return the files of a network, the same bytes for the same weights.
 
-    Raises
-    ------
-    ValueError
-        If a weight is not finite.
+    ValueError for a weight that is not finite.
     """
     from safetensors.torch import save
 
@@ -46,13 +43,7 @@ def dumped(network: Network) -> dict[str, bytes]:
 
 
 def restored(component: ConvNet, files: Mapping[str, bytes]) -> Network:
-    """Return the network that `dumped` saved.
-
-    Raises
-    ------
-    ValueError
-        If the files hold anything else than the weights of such a network.
-    """
+    """Return the network that `dumped` saved; ValueError for files that hold anything else."""
     if set(files) != {WEIGHTS, SIZE}:
         raise ValueError(f"it is not in {WEIGHTS!r} and {SIZE!r} alone")
     size = _size(files[SIZE])

@@ -13,7 +13,7 @@ from typing_extensions import override
 from audioclf.plugin import Classifier, ClassifierError, EnvironmentMissingError, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from sklearn.base import ClassifierMixin
 
@@ -120,11 +120,7 @@ class XGBoost(Classifier):
         """Fit on a `QuantileDMatrix`, which holds bins and is filled block by block.
 
         Its quantiles differ slightly from those of a fit on all rows, and so may the trees.
-
-        Raises
-        ------
-        ClassifierError
-            If `tree_method` is not `hist`.
+        ClassifierError if `tree_method` is not `hist`.
         """
         xgboost = _imported()
         if self.tree_method != "hist":
@@ -173,7 +169,7 @@ class XGBoost(Classifier):
 
 
 @hookimpl
-def audioclf_classifiers() -> Iterable[type[Classifier]]:
+def audioclf_classifiers() -> list[type[XGBoost]]:
     """Return the one classifier of this plugin."""
     return [XGBoost]
 

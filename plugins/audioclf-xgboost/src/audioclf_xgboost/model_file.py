@@ -33,22 +33,9 @@ _EMPTY = ("categories", "categories_nodes", "categories_segments", "categories_s
 
 
 def checked_model(data: bytes) -> bytes:
-    """Check a saved booster of trees and return it, rewritten.
+    """Return the JSON of a booster of trees, rewritten; the same bytes for the same model.
 
-    Parameters
-    ----------
-    data : bytes
-        JSON, as `Booster.save_raw("json")` gives it.
-
-    Returns
-    -------
-    data : bytes
-        JSON of the same model; the same bytes for the same model.
-
-    Raises
-    ------
-    ValueError
-        If it is not safe to predict with it.
+    ValueError if it is not safe to predict with it.
     """
     if len(data) > MAX_BYTES:
         raise ValueError(f"{len(data)} bytes of JSON (limit {MAX_BYTES})")
