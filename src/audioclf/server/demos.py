@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from audioclf.base.errors import ConfigError, ModelError
 from audioclf.base.files import OutputFolder
-from audioclf.server.page import page_of
+from audioclf.server.page import page_of, text_of
 
 if TYPE_CHECKING:
     from audioclf.models.model import Model
@@ -21,35 +21,6 @@ _NO_DEMO = "Export the graph alone, without --demo."
 RUNTIME_HINT = (
     "Run `npm pack onnxruntime-web`, unpack the file, and give the folder `package/dist`."
 )
-_SCRIPT = '''\
-"""Classify sound files: pip install numpy onnxruntime soundfile; python classify.py FILE..."""
-
-import json
-import sys
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
-import soundfile
-
-session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")))
-facts = session.get_modelmeta().custom_metadata_map
-classes = json.loads(facts["audioclf.classes"])
-rate = int(facts["audioclf.sample_rate"])
-least = json.loads(facts["audioclf.abstain_below"]) or 0.0
-
-for path in sys.argv[1:]:
-    y, sr = soundfile.read(path, dtype="float32", always_2d=True)
-    y = {mono}
-    n = -(-len(y) * rate // sr)
-    y = np.fft.irfft(np.fft.rfft(y), n) * n / len(y) if sr != rate else y  # resampled
-    label, scores, _ = session.run(None, {{"waveform": y.astype(np.float32)}})
-    if label.ndim:  # 1 or 0 for each of several labels
-        name = ";".join(classes[code] for code in np.flatnonzero(label))
-    else:
-        name = classes[int(label)] if scores[int(label)] >= least else None
-    print(path, name, dict(zip(classes, scores.astype(float).round(6).tolist())))
-'''
 
 
 def write_script(folder: Path, model: Model, graph: bytes) -> None:
@@ -61,7 +32,7 @@ def write_script(folder: Path, model: Model, graph: bytes) -> None:
     mono = of_names[channel] if isinstance(channel, str) else f"y[:, {channel - 1}]"
     output = OutputFolder(folder)
     output.write_bytes("model.onnx", graph)
-    output.write_text("classify.py", _SCRIPT.format(mono=mono))
+    output.write_text("classify.py", text_of("classify.py.txt").replace("__MONO__", mono))
 
 
 def write_page(folder: Path, model: Model, graph: bytes, runtime: Path) -> None:

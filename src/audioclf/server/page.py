@@ -25,9 +25,10 @@ def page_of(model: Model, predicts: Literal["server", "browser"]) -> str:
         "abstain_below": model.manifest.abstain_below,
     }
     text = json.dumps(facts).replace("<", "\\u003c")
-    page = _text("page.html").replace("__PREDICT__", _text(f"predict_{predicts}.js"))
+    page = text_of("page.html").replace("__PREDICT__", text_of(f"predict_{predicts}.js"))
     return page.replace("__FACTS__", text)
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """Return the text of a file of this package."""
     return files("audioclf.server").joinpath(name).read_text(encoding="utf-8")

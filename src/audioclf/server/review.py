@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,7 @@ from audioclf.dataset.review_list import (
 from audioclf.evaluation.sampling.agreement import agreements
 from audioclf.predict.journal import CutBackFile
 from audioclf.report.media import picture_of, sound_of, thumbnail_of
+from audioclf.server.page import text_of
 from audioclf.server.safety import LOOPBACK, PAGE_HEADERS, refusal
 
 _MOST_BYTES = 65_536
@@ -221,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer with the page, or with a window."""
         path = self._path()
         if path == "":
-            page = files("audioclf.server").joinpath("review.html").read_text(encoding="utf-8")
+            page = text_of("review.html")
             facts = json.dumps(self.server.review.facts()).replace("<", "\\u003c")
             self._send(200, page.replace("__FACTS__", facts), "text/html; charset=utf-8")
         elif path is not None:

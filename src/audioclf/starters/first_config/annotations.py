@@ -66,16 +66,18 @@ def find_annotations(
             "each window has all its labels, or none. If each text is one class, write `labels: "
             "single`."
         )
-        written = {"type": "annotations", "path": path, **fields}
-        return Layout(dataset, written, "the annotations beside the recordings")
-    notes.append(
-        "Each annotation is a clip of its own length. For windows of one length instead, as in "
-        "`audioclf predict --window 3`, call init again with --window 3."
-        if chosen.window is None
-        else "Windows without an annotation are left out. If everything is annotated, add "
-        "`background: none`: they are then a class, and the model can say that there is no call."
-    )
-    if "column" in fields and "label" not in chosen.columns:
+    elif chosen.window is None:
+        notes.append(
+            "Each annotation is a clip of its own length. For windows of one length instead, as in "
+            "`audioclf predict --window 3`, call init again with --window 3."
+        )
+    else:
+        notes.append(
+            "Windows without an annotation are left out. If everything is annotated, add "
+            "`background: none`: they are then a class, and the model can say that there is no "
+            "call."
+        )
+    if "column" in fields and "label" not in chosen.columns and not several:
         also = f" So may {shown(others, most=4)}: --label NAME." if others else ""
         notes.append(f"A GUESS: the column {column!r} holds the labels.{also}")
     written = {"type": "annotations", "path": path, **fields}

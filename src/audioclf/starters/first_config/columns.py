@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from audioclf.base.errors import DatasetError
-from audioclf.dataset.label_cells import can_be_class, several_separator
+from audioclf.dataset.label_cells import can_be_class, number_text, read_number, several_separator
 from audioclf.dataset.path_labels import is_audio, shown
 from audioclf.dataset.table_rows import read_seconds
 from audioclf.dataset.tables import Table
-from audioclf.starters.first_config.amounts import USUAL, target_of_values
 
 MIN_GROUPS = 3
 """Fewest values that are used as speakers or sites."""
@@ -53,6 +53,20 @@ _SLASH = re.compile(r"[\\/]")
 _YES_NO = ({"0", "1"}, {"0.0", "1.0"}, {"true", "false"})
 _MOST_ROWS = 2000
 _MOST_REPEATED = 0.5
+_AMOUNTS = ("arousal", "valence", "dominance", "rating", "score", "mos", "temperature", "count")
+"""Usual names of columns with numbers to be predicted."""
+
+_MOST_CODES = 20
+"""Most different whole numbers that may be the codes of classes."""
+
+_SCALES = (
+    ("none", "slight", "mild", "moderate", "severe", "extreme"),
+    ("very low", "low", "medium", "moderate", "high", "very high"),
+    ("never", "rarely", "sometimes", "often", "always"),
+    ("bad", "poor", "fair", "good", "very good", "excellent"),
+    ("very small", "small", "medium", "large", "very large"),
+    ("quiet", "normal", "loud", "very loud"),
+)
 
 
 @dataclass(frozen=True)
@@ -120,6 +134,12 @@ class Columns:
         has_label = "label" in self.by_role or isinstance(self.several, dict)
         self.are_clear = "path" in self.by_role and has_label
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Fields of a loader for several labels, numbers or ordered classes."""
+        fields = {"labels": self.several, "target": self.target}
+        return {name: value for name, value in fields.items() if value}
+
     def renamed(self) -> dict[str, str]:
         """Return the columns that are not named as their role."""
         return {role: name for role, name in self.by_role.items() if name != role}
@@ -174,11 +194,11 @@ class Columns:
 
     def _amounts(self, known: dict[str, str]) -> list[str]:
         """Return the columns with usual names of numbers that hold such."""
-        names = [name for name in _named(self._values, USUAL) if name not in known.values()]
-        return [name for name in names if target_of_values(name, self._values[name])[0]]
+        names = [name for name in _named(self._values, _AMOUNTS) if name not in known.values()]
+        return [name for name in names if _target_of(name, self._values[name])[0]]
 
     def _target(self, label: str) -> str | dict[str, list[str]] | None:
-        target, note = target_of_values(label, self._values.get(label, []))
+        target, note = _target_of(label, self._values.get(label, []))
         self._notes += [note] if note else []
         return target
 
@@ -188,7 +208,7 @@ class Columns:
         known[role] = names[0]
         if names[0].lower() == role:
             return
-        words = {"label": "number" if names[0].lower() in USUAL else "class"}.get(role, role)
+        words = {"label": "number" if names[0].lower() in _AMOUNTS else "class"}.get(role, role)
         also = f" So may {shown(names[1:], most=4)}: --{role} NAME." if names[1:] else ""
         text = f"the column {names[0]!r} is the {words}{more}.{also}"
         self._notes.append(f"A GUESS by its {by}: {text}")
@@ -258,6 +278,35 @@ class Columns:
                         "of each clip, in s."
                     )
                 return
+
+
+def _target_of(column: str, values: Sequence[str]) -> tuple[str | dict[str, list[str]] | None, str]:
+    """Return the field `target` of a loader, None for names of classes, and a note."""
+    numbers = [read_number(value) for value in values]
+    if numbers and None not in numbers:
+        distinct = sorted({number for number in numbers if number is not None})
+        if any(number % 1 for number in distinct) or len(distinct) > _MOST_CODES:
+            return "number", (
+                f"A GUESS by its values: {column!r} holds numbers to be predicted, by regression. "
+                "If each is the name of a class, remove `target`, and choose classifiers."
+            )
+        if len(distinct) < 3:
+            return None, ""
+        names = ", ".join(map(number_text, distinct))
+        return None, (
+            f"{column!r} holds the whole numbers {names}, which are read as names of classes. If "
+            "they are amounts, write `target: number` and regressors such as `ridge`; if they are "
+            f"degrees, `target: {{ordered: [{names}]}}`."
+        )
+    present = {value.casefold(): value for value in values}
+    for scale in _SCALES:
+        if len(present) > 2 and present.keys() <= set(scale):
+            ordered = [present[name] for name in scale if name in present]
+            return {"ordered": ordered}, (
+                f"A GUESS by its values: the classes of {column!r} have the order "
+                f"{shown(ordered, most=9)}. If they have none, remove `target`."
+            )
+    return None, ""
 
 
 def _values(table: Table, column: str) -> list[str]:

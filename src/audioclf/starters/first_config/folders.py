@@ -170,9 +170,8 @@ def _by_folders_or_names(path: Path, listing: Listing) -> Layout:
 
 def _load(path: Path, labels: str, pattern: str | None = None, **more: Any) -> Layout:
     fields = {} if pattern is None else {"label_pattern": pattern}
-    loader = (ZipDataset if is_archive(path) else FolderDataset)(path=path, **fields)
-    written = {"type": loader.type_name(), "path": path, **fields}
-    return Layout(loader.load(), written, labels, **more)
+    kind = ZipDataset if is_archive(path) else FolderDataset
+    return Layout.of(kind, path, fields, labels, **more)
 
 
 def _by_folders(path: Path) -> Layout:

@@ -45,9 +45,10 @@ def with_groups(layout: Layout) -> Layout:
 
 
 def _with_guess(layout: Layout, guess: Guess, values: str) -> Layout:
-    loader = ZipDataset if layout.fields["type"] == "zip" else FolderDataset
-    dataset = loader(path=layout.path, label_pattern=guess.label_pattern).load()
-    groups = {clip.group for clip in dataset}
+    kind = ZipDataset if layout.fields["type"] == "zip" else FolderDataset
+    fields = {"label_pattern": guess.label_pattern}
+    found = Layout.of(kind, layout.path, fields, layout.labels, notes=layout.notes)
+    groups = {clip.group for clip in found.dataset}
     swapped = _swapped(guess.label_pattern)
     others = tuple(
         replace(other, pattern=swapped) if set(other.values) == groups else other
@@ -63,14 +64,7 @@ def _with_guess(layout: Layout, guess: Guess, values: str) -> Layout:
     notes = [(note, "")]
     if all(other.pattern != swapped for other in others):
         notes.append((_INNER_CLASSES, swapped))
-    return replace(
-        layout,
-        dataset=dataset,
-        fields={**layout.fields, "label_pattern": guess.label_pattern},
-        others=others,
-        guessed_groups=True,
-        group_notes=tuple(notes),
-    )
+    return replace(found, others=others, guessed_groups=True, group_notes=tuple(notes))
 
 
 def _swapped(pattern: str) -> str:

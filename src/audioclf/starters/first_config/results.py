@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from audioclf.components.loader import Loader
 from audioclf.dataset.dataset import Dataset
 
 
@@ -39,6 +40,15 @@ class Layout:
     others: tuple[LabelPattern, ...] = ()
     guessed_groups: bool = False
     group_notes: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(
+        cls, kind: type[Loader], path: Path, fields: Mapping[str, Any], labels: str, **more: Any
+    ) -> Layout:
+        """Return the dataset that a loader reads with these fields."""
+        loader = kind.model_validate({"path": path, **fields})
+        written = {"type": loader.type_name(), "path": path, **fields}
+        return cls(loader.load(), written, labels, **more)
 
     @property
     def path(self) -> Path:

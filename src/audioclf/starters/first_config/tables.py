@@ -68,9 +68,7 @@ def _published(path: Path, files: Mapping[str, AudioSource]) -> Layout | None:
     for ending, cls in _PUBLISHED:
         if sum(f"/{file}".endswith(f"/{ending}") for file in files) != 1:
             continue
-        loader = cls(path=path)
-        labels = f"the table {ending} of the published dataset"
-        return Layout(loader.load(), {"type": loader.type_name(), "path": path}, labels)
+        return Layout.of(cls, path, {}, f"the table {ending} of the published dataset")
     return None
 
 
@@ -91,22 +89,17 @@ def _audiofolder(
             "audiofolder` and `label: NAME`."
         )
         return None
-    fields: dict[str, Any] = {
-        role: name for role, name in columns.by_role.items() if role in ("label", "group", "fold")
+    fields = {
+        role: name
+        for role, name in columns.by_role.items()
+        if role in ("label", "group", "fold") and (role, name) != ("label", "label")
     }
-    if fields.get("label") == "label":
-        del fields["label"]
-    if columns.several:
-        fields["labels"] = columns.several
-    if columns.target:
-        fields["target"] = columns.target
     labels = f"the metadata in {min(tables)}"
     try:
-        dataset = AudioFolder.model_validate({"path": path, **fields}).load()
+        return Layout.of(AudioFolder, path, fields | columns.fields, labels, notes=columns.notes)
     except DatasetError as exc:
         notes.append(f"{labels} could not be used: {exc.message}")
         return None
-    return Layout(dataset, {"type": "audiofolder", "path": path, **fields}, labels, columns.notes)
 
 
 def _manifest(
@@ -170,13 +163,8 @@ def _load_manifest(table: Path, columns: Columns, root: Path | None) -> Layout:
     fields: dict[str, Any] = {} if root is None else {"root": root}
     if renamed := columns.renamed():
         fields["columns"] = renamed
-    if columns.several:
-        fields["labels"] = columns.several
-    if columns.target:
-        fields["target"] = columns.target
-    loader = Manifest.model_validate({"path": table, **fields})
-    written = {"type": "manifest", "path": table, **fields}
-    return Layout(loader.load(), written, f"the table {table.name}", columns.notes)
+    labels = f"the table {table.name}"
+    return Layout.of(Manifest, table, fields | columns.fields, labels, notes=columns.notes)
 
 
 def _read(source: AudioSource, notes: list[str]) -> Table | None:
