@@ -19,11 +19,9 @@ from audioclf.audit.inputs import AuditInput
 from audioclf.audit.leakage.groups import Guess, guess_groups
 from audioclf.audit.shortcuts.facts import AuditFacts, read_formats
 from audioclf.audit.shortcuts.formats import format_finding, formats_by_class
-from audioclf.base.errors import ConfigError
 from audioclf.base.progress import Progress, no_progress
-from audioclf.components.registry import suggest
-from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
+from audioclf.experiment.grid import check_featurizer
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.resources import Resources
 from audioclf.features.waveform import own_origin
@@ -45,7 +43,8 @@ def explore(
     config = prepared.config
     if prepared.dataset.is_numbers:
         prepared = replace(prepared, dataset=prepared.dataset.in_ranges())
-    name = _chosen(config, featurizer)
+    name = featurizer or next(iter(config.featurizers))
+    check_featurizer(config, name)
     with resources.at_work(config) as engine:
         extraction = prepared.extract(
             {name: config.featurizers[name].views()[0], FACTS: AuditFacts()},
@@ -77,18 +76,6 @@ def explore(
         project(extraction.matrices[name], config.seed),
         (*dataset.notes, *extraction.cache.notes()),
     )
-
-
-def _chosen(config: RunConfig, name: str | None) -> str:
-    if name is None:
-        return next(iter(config.featurizers))
-    if name not in config.featurizers:
-        raise ConfigError(
-            f"no featurizer of the config is called {name!r}",
-            hint=suggest(name, list(config.featurizers))
-            or f"There are {', '.join(config.featurizers)}.",
-        )
-    return name
 
 
 def _duplicates(dataset: Dataset, digests: Sequence[str]) -> Iterator[Finding]:

@@ -13,8 +13,8 @@ import numpy as np
 from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.base.files import OutputFolder
 from audioclf.base.progress import Progress, no_progress
-from audioclf.components.registry import suggest
 from audioclf.dataset.tables import import_pyarrow
+from audioclf.experiment.grid import check_featurizer
 
 if TYPE_CHECKING:
     from audioclf.components.featurizer import Featurizer
@@ -71,11 +71,7 @@ def feature_table(
     """
     config = prepared.config
     for name in names:
-        if name not in config.featurizers:
-            hint = suggest(name, list(config.featurizers))
-            known = f"There are {', '.join(config.featurizers)}."
-            message = f"no featurizer of the config is called {name!r}"
-            raise ConfigError(message, hint=hint or known)
+        check_featurizer(config, name)
     chosen = {name: config.featurizers[name].views()[0] for name in names or config.featurizers}
     cache_folder = resources.cache_folder
     with resources.at_work(config) as engine:

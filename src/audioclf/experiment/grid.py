@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ConfigError
 from audioclf.components.classifier import BASELINE_TYPES
-from audioclf.components.registry import Registry
+from audioclf.components.registry import Registry, suggest
 from audioclf.config.run_config import RunConfig
 
 if TYPE_CHECKING:
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 BASELINE = "baseline"
 """Name of the pipeline that predicts from the labels of the training clips alone."""
+
+
+def check_featurizer(config: RunConfig, name: str) -> None:
+    """Refuse a name that no featurizer of a config has."""
+    if name not in config.featurizers:
+        hint = suggest(name, config.featurizers) or f"There are {', '.join(config.featurizers)}."
+        raise ConfigError(f"no featurizer of the config is called {name!r}", hint=hint)
 
 
 def pipelines_of(config: RunConfig, registry: Registry) -> list[Pipeline]:

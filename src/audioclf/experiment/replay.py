@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, PluginError, ResultError
-from audioclf.base.progress import Progress, no_progress
 from audioclf.config.loading import load_config
-from audioclf.experiment.resources import EngineName
 from audioclf.experiment.run import run
 from audioclf.runs.folder import CONFIG, LEARNING_CURVE, PIPELINES, RunFolder
 from audioclf.runs.reading import SavedPipeline, SavedRun, read_run
@@ -82,18 +80,14 @@ def replay(
     *,
     overrides: Iterable[str] = (),
     out: str | Path | None = None,
-    jobs: int | None = None,
-    engine: EngineName = "local",
-    scheduler: str | None = None,
-    insecure_cluster: bool = False,
     registry: Registry | None = None,
-    progress: Progress = no_progress,
+    **options: Any,
 ) -> Replay:
     """Run the config of a run folder again and compare what comes out.
 
     Features are computed anew: the cache would only show that it keeps what it was given. The
-    replay goes to `out`, by default a new folder next to the run, `<run>-replay-<time>`. Other
-    arguments are those of `audioclf.run`.
+    replay goes to `out`, by default a new folder next to the run, `<run>-replay-<time>`. The
+    `options` are jobs, engine and progress of `audioclf.run`.
 
     >>> from audioclf.experiment.replay import replay
     >>> replay("runs/barbie_puppy-20250101-120000").verdict  # doctest: +SKIP
@@ -111,18 +105,7 @@ def replay(
     _check_plugins(before, registry)
     config = load_config(before.path / CONFIG, overrides=overrides, registry=registry)
     folder = Path(out) if out else _folder_beside(before.path, config.to_yaml())
-    run(
-        config,
-        out=folder,
-        jobs=jobs,
-        engine=engine,
-        scheduler=scheduler,
-        insecure_cluster=insecure_cluster,
-        cache=False,
-        registry=registry,
-        notify=(),
-        progress=progress,
-    )
+    run(config, out=folder, cache=False, registry=registry, notify=(), **options)
     now = read_run(folder)
     return Replay(before.path, folder, compare(before, now), tuple(changes(before, now)))
 

@@ -98,30 +98,17 @@ class OutputFormat(ABC):
     one_label: ClassVar[bool] = False
     """Whether several labels of a clip are one line each."""
 
-    @property
-    def has_score(self) -> bool:
-        """Whether a line has a score beside those of the classes."""
-        return "score" in self.columns
-
-    @property
-    def has_number(self) -> bool:
-        """Whether the label is a number."""
-        return self.columns[:4] == NUMBER_COLUMNS
-
-    @property
-    def has_p_value(self) -> bool:
-        """Whether there is a column of p-values."""
-        return P_VALUE in self.columns
-
-    @property
-    def has_time(self) -> bool:
-        """Whether there is a column of the clock time."""
-        return TIME in self.columns[-2:]
-
-    @property
-    def has_channel(self) -> bool:
-        """Whether the last column is the channel."""
-        return self.columns[-1] == CHANNEL
+    def cells(self, line: Line) -> tuple[Any, ...]:
+        """Return the values of a line in the order of the columns."""
+        has = self.columns.__contains__
+        return (
+            *(line.path, line.start, line.end, line.label),
+            *(line.score,) * has("score"),
+            *line.more,
+            *(line.p_value,) * has(P_VALUE),
+            *(line.time,) * (TIME in self.columns[-2:]),
+            *(line.channel,) * (self.columns[-1] == CHANNEL),
+        )
 
     def header(self) -> str:
         """Return the text above the first line; empty by default."""
@@ -146,12 +133,7 @@ class CsvFormat(OutputFormat):
     @override
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
         for line in lines:
-            score = ("" if line.score is None else _number(line.score),) * self.has_score
-            times = _number(line.start), _number(line.end)
-            numbers = (*line.more, *(line.p_value,) * self.has_p_value)
-            more = (*map(_number, numbers), *((line.time,) if self.has_time else ()))
-            more += (str(line.channel),) if self.has_channel else ()
-            yield csv_line((csv_cell(line.path), *times, csv_cell(line.label), *score, *more))
+            yield csv_line([_csv_text(value) for value in self.cells(line)])
 
 
 class JsonLinesFormat(OutputFormat):
@@ -163,14 +145,12 @@ class JsonLinesFormat(OutputFormat):
 
     @override
     def text(self, lines: Iterator[Line], place: Place) -> Iterator[str]:
+        is_number = self.columns[:4] == NUMBER_COLUMNS
         for line in lines:
-            label = float(line.label) if self.has_number else line.label or None
-            cells: tuple[Any, ...] = (line.path, line.start, line.end, label)
-            cells += (line.score,) * self.has_score + line.more
-            cells += (line.p_value,) * self.has_p_value
-            cells += (line.time or None,) * self.has_time
-            cells += (line.channel,) if self.has_channel else ()
-            row = dict(zip(self.columns, map(_rounded, cells), strict=True))
+            cells = map(_json_value, self.cells(line))
+            row = dict(zip(self.columns, cells, strict=True))
+            if is_number:
+                row["number"] = float(line.label)
             yield json.dumps(row, ensure_ascii=False) + "\n"
 
 
@@ -274,9 +254,11 @@ def csv_line(cells: Sequence[str]) -> str:
     return buffer.getvalue().removesuffix("\r\n") + "\n"
 
 
-def _number(value: float | int) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.6f}"
+def _csv_text(value: str | float | int | None) -> str:
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return csv_cell(value) if isinstance(value, str) else "" if value is None else str(value)
 
 
-def _rounded(value: Any) -> Any:
-    return round(value, 6) if isinstance(value, float) else value
+def _json_value(value: Any) -> Any:
+    return round(value, 6) if isinstance(value, float) else None if value == "" else value

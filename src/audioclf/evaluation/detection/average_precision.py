@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audioclf.evaluation.detection.events import Codes, Floats, Survey
+from audioclf.evaluation.detection.events import Codes, Floats, Survey, summed
 from audioclf.evaluation.detection.matching import Matching
 from audioclf.evaluation.detection.resampling import estimates, ratio
 from audioclf.evaluation.metrics.estimate import Estimate
@@ -48,10 +48,8 @@ class Levels:
 
     def counts(self, recordings: Codes, n_recordings: int, rows: np.ndarray) -> Floats:
         """Return the number of detections in `rows` [shape=(n_recordings, n_levels)]."""
-        n = len(self.thresholds)
-        cells = recordings[rows] * n + self.of_detections[rows]
-        counts = np.bincount(cells, minlength=n_recordings * n)
-        return counts.reshape(n_recordings, n).astype(np.float64)
+        shape = n_recordings, len(self.thresholds)
+        return summed(recordings[rows], self.of_detections[rows], shape)
 
 
 def curve(survey: Survey, matching: Matching, code: int | None = None) -> Curve:

@@ -11,6 +11,14 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 
+def summed(
+    rows: Codes, columns: Codes, shape: tuple[int, int], weights: Floats | None = None
+) -> Floats:
+    """Return a table of this shape with the number of places in each cell, or their weights."""
+    sums = np.bincount(rows * shape[1] + columns, weights, minlength=shape[0] * shape[1])
+    return sums.reshape(shape).astype(np.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class Events:
     """Columns with one row per event; all have shape=(n_events,).
@@ -56,10 +64,8 @@ class Events:
         self, n_recordings: int, n_classes: int, rows: NDArray[np.bool_] | None = None
     ) -> Floats:
         """Return the number of events, or of some, [shape=(n_recordings, n_classes)]."""
-        cells = self.recordings * n_classes + self.classes
-        cells = cells if rows is None else cells[rows]
-        counts = np.bincount(cells, minlength=n_recordings * n_classes)
-        return counts.reshape(n_recordings, n_classes).astype(np.float64)
+        part = slice(None) if rows is None else rows
+        return summed(self.recordings[part], self.classes[part], (n_recordings, n_classes))
 
 
 @dataclass(frozen=True, eq=False)

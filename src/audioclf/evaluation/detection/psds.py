@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioclf.evaluation.detection.average_precision import N_LEVELS, Levels
-from audioclf.evaluation.detection.events import Codes, Events, Floats, Survey
+from audioclf.evaluation.detection.events import Codes, Events, Floats, Survey, summed
 from audioclf.evaluation.detection.resampling import ratio
 from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
 from audioclf.evaluation.metrics.estimate import Estimate
@@ -135,23 +135,10 @@ class _Counts:
         found_at = _found_at(truth, detections, first[kept], second[kept], seconds[kept], scenario)
         other = ~same & ~relevant[second]
         crossed = _crossed(truth, detections, first[other], second[other], seconds[other], scenario)
-        n_recordings, n_classes = survey.shape
-        hours: Floats = np.bincount(
-            truth.recordings * n_classes + truth.classes,
-            (truth.ends - truth.starts) / 3600.0,
-            minlength=n_recordings * n_classes,
-        ).astype(np.float64)
-        counts = truth.counts(n_recordings, n_classes)
-        return cls(
-            survey,
-            scenario,
-            truth,
-            ~relevant,
-            found_at,
-            crossed,
-            hours.reshape(counts.shape),
-            counts,
-        )
+        lengths_of_truth = (truth.ends - truth.starts) / 3600.0
+        hours = summed(truth.recordings, truth.classes, survey.shape, lengths_of_truth)
+        counts = truth.counts(*survey.shape)
+        return cls(survey, scenario, truth, ~relevant, found_at, crossed, hours, counts)
 
     def compressed(self, code: int, most: int | None = N_LEVELS) -> _Part:
         """Return the sums of a class by recording."""
@@ -165,20 +152,16 @@ class _Counts:
         # The first level whose threshold is at most the score from which on an event is found.
         at = np.searchsorted(-levels.thresholds, -self.found_at[events], side="left")
         at = np.minimum(at, max(n_levels - 1, 0))
-        found = _cells(self.truth.recordings[events], at, n, n_levels)
+        found = summed(self.truth.recordings[events], at, (n, n_levels))
         detection, crossed = self.crossed
         place = np.full(len(detections), -1, np.intp)
         place[own] = levels.of_detections
         rows = own[detection]
         hours = self.hours_of_truth.sum(axis=0)
         n_others = max(int((np.delete(hours, code) > 0).sum()), 1)
-        crossing = _cells(
-            detections.recordings[detection[rows]],
-            place[detection[rows]],
-            n,
-            n_levels,
-            1.0 / (n_others * hours[crossed[rows]]),
-        )
+        weights = 1.0 / (n_others * hours[crossed[rows]])
+        at_levels, recordings = place[detection[rows]], detections.recordings[detection[rows]]
+        crossing = summed(recordings, at_levels, (n, n_levels), weights)
         columns = (found, false, crossing, self.counts_of_truth[:, [code]])
         return _Part(np.hstack(columns), n_levels)
 
@@ -202,13 +185,6 @@ class _Counts:
             heights[row] = step_heights(x[row], y[row], grid)
         heights[(draws @ part.counts[:, -1]) == 0] = np.nan
         return heights
-
-
-def _cells(
-    rows: Codes, columns: Codes, n_rows: int, n_columns: int, weights: Floats | None = None
-) -> Floats:
-    sums = np.bincount(rows * n_columns + columns, weights, minlength=n_rows * n_columns)
-    return sums.reshape(n_rows, n_columns).astype(np.float64)
 
 
 def joined(events: Events) -> Events:

@@ -179,20 +179,16 @@ class _Evaluation:
     def _without_training(self, extraction: Extraction) -> tuple[Extraction, list[str]]:
         """Leave out the clips that a model was trained on, by their features or their file."""
         ids = [clip.id for clip in extraction.dataset]
-        digests = {row.clip.id: row.digest for row in extraction.ledger}
-        files = [digests[clip_id] for clip_id in ids]
         trained: dict[str, list[str]] = {}
         notes = []
         for each in self.models:
-            clips = each.model.clips
-            if clips is None:
+            known = each.trained_on(extraction, extraction.matrices[each.name])
+            if known is None:
                 notes.append(
                     f"{each.name} does not record its training clips: whether it was trained on "
                     "some of these is not known"
                 )
                 continue
-            rows = each.model.views.plain(extraction.matrices[each.name])
-            known = each.model.trained_on(rows) | clips.contains_files(files)
             own = [ids[at] for at in np.flatnonzero(known)]
             for clip_id in own:
                 trained.setdefault(clip_id, []).append(each.name)

@@ -18,8 +18,12 @@ from audioclf.predict.settings import check_classes
 from audioclf.runs.folder import MODEL
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from audioclf.components.metrics import Metric
     from audioclf.components.registry import Registry
+    from audioclf.features.extraction import Extraction
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,16 @@ class NamedModel:
     def digest(self) -> str:
         """SHA-256 of the manifest."""
         return sha256(self.bundle.manifest.model_dump_json().encode()).hexdigest()
+
+    def trained_on(
+        self, extraction: Extraction, matrix: NDArray[np.float32]
+    ) -> NDArray[np.bool_] | None:
+        """Return which clips are in its training, by features or file; None if it records none."""
+        if (clips := self.model.clips) is None:
+            return None
+        digests = {row.clip.id: row.digest for row in extraction.ledger}
+        files = [digests[clip.id] for clip in extraction.dataset]
+        return self.model.trained_on(self.model.views.plain(matrix)) | clips.contains_files(files)
 
     def pipeline(self, registry: Registry) -> Pipeline:
         """Return the pipeline of which the model is the fitted one."""

@@ -23,6 +23,7 @@ from audioclf.engines.base import Engine
 from audioclf.evaluation.sampling.design import Floats, first_of_each
 from audioclf.evaluation.sampling.diversity import BLOCK, standardizer
 from audioclf.experiment.feature_windows import WindowTable, notes_of, window_table
+from audioclf.experiment.grid import check_featurizer
 from audioclf.experiment.prepared import resolve
 from audioclf.experiment.review.collection import Scored, without_reviewed
 from audioclf.models.bundle.reading import model_file, read_bundle
@@ -68,11 +69,9 @@ def features_of(path: Path, registry: Registry, name: str | None = None) -> Feat
             f"{path}: the config has {len(names)} featurizers",
             hint=f"Choose one with --featurizer: {shown(names)}.",
         )
-    if name is not None and name not in names:
-        raise ConfigError(
-            f"no featurizer of the config is called {name!r}; there are {shown(names)}"
-        )
-    featurizer = config.featurizers[name or names[0]]
+    chosen = name or names[0]
+    check_featurizer(config, chosen)
+    featurizer = config.featurizers[chosen]
     views = (featurizer.views()[0],)
     return Features(views, config.audio, registry.origins_of(featurizer))
 

@@ -13,7 +13,7 @@ from audioclf.base.progress import Progress, no_progress
 from audioclf.evaluation.folds import Fold
 from audioclf.evaluation.results import SomeFolds
 from audioclf.experiment.evaluating.data import load_shared, read_config, with_metrics
-from audioclf.experiment.evaluating.models import read_models
+from audioclf.experiment.evaluating.models import NamedModel, read_models
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.stress.conditions import (
     CLEAN,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.experiment.resources import Resources
     from audioclf.features.extraction import Extraction
-    from audioclf.models.model import Model
 
 
 def stress_model(
@@ -61,7 +60,7 @@ def stress_model(
             origins={CLEAN: own, **origins_with(own, changes, registry)},
             progress=progress,
         )
-    test = _unseen(model, extraction)
+    test = _unseen(named, extraction)
     fold, classes = Fold(0, "0", test[:0], test), extraction.dataset.classes
     progress("metrics", 0, 1)
     results = {
@@ -76,14 +75,11 @@ def stress_model(
     return summarised(named.name, results, changes, config, extraction.dataset.targets, notes)
 
 
-def _unseen(model: Model, extraction: Extraction) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _unseen(model: NamedModel, extraction: Extraction) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Return the positions of the clips on which the model was not trained."""
-    known = np.zeros(len(extraction.dataset), dtype=bool)
-    if model.clips is not None:
-        digests = {row.clip.id: row.digest for row in extraction.ledger}
-        files = [digests[clip.id] for clip in extraction.dataset]
-        known = model.trained_on(model.views.plain(extraction.matrices[CLEAN]))
-        known |= model.clips.contains_files(files)
+    known = model.trained_on(extraction, extraction.matrices[CLEAN])
+    if known is None:
+        return np.arange(len(extraction.dataset))
     if known.all():
         raise DatasetError(
             f"{extraction.dataset.name}: the model was trained on all {len(known)} clips",
