@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -51,9 +52,13 @@ def path(good: bytes, tmp_path: Path) -> Path:
     return path
 
 
-def refusal(path: Path, **kwargs: Any) -> ModelError:
+def read(path: Path, **kwargs: Any) -> object:
+    return read_bundle(path, registry(), **kwargs)
+
+
+def refusal(path: Path, reader: Callable[..., object] = read, **kwargs: Any) -> ModelError:
     with pytest.raises(ModelError) as caught:
-        read_bundle(path, registry(), **kwargs)
+        reader(path, **kwargs)
     assert caught.value.exit_code == EXIT_MODEL
     assert caught.value.message.startswith(f"{path}: refused by the ")
     assert "\n" not in caught.value.message
@@ -145,13 +150,15 @@ def test_a_model_may_be_named_by_the_folder_of_its_run(path: Path) -> None:
 
 def test_limits_hold(path: Path) -> None:
     tight = Limits(max_entry_bytes=1000)
-    assert "bytes unpacked (limit 1000)" in refusal(path, limits=tight).message
+    assert "bytes unpacked (limit 1000)" in refusal(path, open_bundle, limits=tight).message
     few = Limits(max_entries=3)
-    assert "8 entries (limit 3)" in refusal(path, limits=few).message
+    assert "8 entries (limit 3)" in refusal(path, open_bundle, limits=few).message
     assert MODEL_LIMITS.max_total_bytes == 2 << 30
     packed(path, {"model.skops": bytes(2 << 20), MANIFEST: b"{}"})
     bomb = Limits(ratio_floor_bytes=1 << 20)
-    assert "would unpack to 2097152 (limit 250:1)" in refusal(path, limits=bomb).message
+    assert (
+        "would unpack to 2097152 (limit 250:1)" in refusal(path, open_bundle, limits=bomb).message
+    )
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"null", b"\xff", b"[" * 100_000, b'{"a":1'])

@@ -68,7 +68,7 @@ def export(
 ) -> None:
     """Export a model as ONNX, and check that its scores stay the same."""
     from audioclf.base.files import OutputFolder
-    from audioclf.models.bundle.reading import model_file, read_bundle, try_bundle
+    from audioclf.models.bundle.reading import model_file, read_bundle
     from audioclf.models.onnx.export import N_FRESH, TOLERANCE, check_tools, to_onnx
     from audioclf.server.demos import RUNTIME_HINT
 
@@ -81,9 +81,7 @@ def export(
     check_tools()
     registry = options.load_registry()
     graph: GraphUse = "if_needed" if source == "sound" else "never"
-    if untrusted:
-        try_bundle(file, weights=weights, graph=graph)
-    bundle = read_bundle(file, registry, weights=weights, graph=graph)
+    bundle = read_bundle(file, registry, weights=weights, graph=graph, untrusted=untrusted)
     if bundle.manifest.unknown is not None:
         complain("note", "every sound gets a class: the rule for unknown sounds is not exported")
     if source == "sound":

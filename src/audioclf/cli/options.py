@@ -206,11 +206,11 @@ def open_model_of(
     command: str, bundle: Path, weights: list[Path], expect_sha256: str | None, *, strict: bool
 ) -> tuple[Model, tuple[str, ...]]:
     """Return the model of a bundle or a run for a command that classifies, and notes."""
-    from audioclf.models.bundle.reading import model_file, open_model
+    from audioclf.models.bundle.reading import open_model
     from audioclf.predict.settings import check_classes
 
     model, notes = open_model(
-        model_file(bundle),
+        bundle,
         load_registry(),
         expect_sha256=expect_sha256,
         weights=weights,

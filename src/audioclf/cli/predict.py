@@ -18,9 +18,7 @@ from audioclf.cli.terminal import complain, complain_each, results_stream
 from audioclf.predict.formats import FORMATS, choose_format
 
 if TYPE_CHECKING:
-    from audioclf.components.registry import Registry
     from audioclf.models.bundle.reading import GraphUse
-    from audioclf.models.model import Model
     from audioclf.predict.job import JobResult
     from audioclf.predict.sinks import Mode
 
@@ -132,7 +130,7 @@ def predict(
             registry = options.load_registry(strict=strict_plugins)
             from audioclf.audio.clock import any_clock_time
             from audioclf.base.machine import available_cores
-            from audioclf.models.bundle.reading import model_file
+            from audioclf.models.bundle.reading import model_file, open_model
             from audioclf.models.windows import Cutting
             from audioclf.predict.inputs import collect, each_channel
             from audioclf.predict.job import predict_all
@@ -143,9 +141,15 @@ def predict(
             output = choose_format(form, out)
             bundle = model_file(bundle)
             use: GraphUse = "always" if fast else "never" if strict else "if_needed"
-            model, digest = _load(
-                bundle, registry, expect_sha256, weights, graph=use, untrusted=untrusted
+            model, of_model = open_model(
+                bundle,
+                registry,
+                graph=use,
+                expect_sha256=expect_sha256,
+                weights=weights,
+                untrusted=untrusted,
             )
+            complain_each("note", of_model)
             found_rule, thresholds = event_rule(model, threshold, **rule)
             if threshold and thresholds is None and not events:
                 raise _about_events("threshold")
@@ -167,7 +171,7 @@ def predict(
             collected = replace(collected, tables=(*collected.tables, bundle))
             sources = (recording.source for recording in collected.recordings)
             with_time = settings.cutting is not None and any_clock_time(sources)
-            job = Job(model, settings, digest, with_time)
+            job = Job(model, settings, model.manifest.digest, with_time)
             mode: Mode = "force" if force else "resume" if resume else "new"
             sink = open_sink(out, job, collected, mode=mode, write=_write)
             with use_limits(limits):
@@ -199,29 +203,6 @@ def _check_options(force: bool, resume: bool, out: Path | None) -> None:
         raise ConfigError("--force replaces an output and --resume continues it: choose one")
     if resume and out is None:
         raise ConfigError("--resume continues a file or folder", hint="Name it with --out.")
-
-
-def _load(
-    bundle: Path,
-    registry: Registry,
-    expect_sha256: str | None,
-    weights: list[Path],
-    *,
-    graph: GraphUse,
-    untrusted: bool,
-) -> tuple[Model, str]:
-    """Return the model and the digest of its file, and note versions that differ."""
-    from hashlib import sha256
-
-    from audioclf.models.bundle.reading import open_model, try_bundle
-
-    if untrusted:
-        try_bundle(bundle, expect_sha256, weights, graph)
-    model, notes = open_model(
-        bundle, registry, expect_sha256=expect_sha256, weights=weights, graph=graph
-    )
-    complain_each("note", notes)
-    return model, sha256(model.manifest.model_dump_json().encode()).hexdigest()
 
 
 def _listed(nul: bool) -> list[str]:

@@ -55,17 +55,13 @@ def suggest(
         from audioclf.experiment.review import collection
         from audioclf.experiment.review.choosing import Choice
         from audioclf.experiment.review.suggesting import score_windows, suggest_windows, write_list
-        from audioclf.models.bundle.reading import model_file, read_bundle
+        from audioclf.models.bundle.reading import read_bundle
         from audioclf.predict.inputs import collect
         from audioclf.predict.settings import check_classes
 
         registry = options.load_registry()
         stored = read_bundle(
-            model_file(bundle),
-            registry,
-            expect_sha256=expect_sha256,
-            weights=weights,
-            graph="if_needed",
+            bundle, registry, expect_sha256=expect_sha256, weights=weights, graph="if_needed"
         )
         model = stored.model
         check_classes(model, "suggest")

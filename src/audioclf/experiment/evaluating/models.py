@@ -6,13 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ConfigError
 from audioclf.evaluation.results import Pipeline
-from audioclf.models.bundle.reading import Bundle, model_file, read_bundle, try_bundle
+from audioclf.models.bundle.reading import Bundle, model_file, read_bundle
 from audioclf.models.model import Model
 from audioclf.predict.settings import check_classes
 from audioclf.runs.folder import MODEL
@@ -37,11 +36,6 @@ class NamedModel:
     def model(self) -> Model:
         """The model."""
         return self.bundle.model
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the manifest."""
-        return sha256(self.bundle.manifest.model_dump_json().encode()).hexdigest()
 
     def trained_on(
         self, extraction: Extraction, matrix: NDArray[np.float32]
@@ -78,10 +72,13 @@ def read_models(
     files = [model_file(path) for path in paths]
     models = []
     for name, file in zip(_names(files), files, strict=True):
-        if untrusted:
-            try_bundle(file, expect_sha256, weights, "if_needed")
         bundle = read_bundle(
-            file, registry, expect_sha256=expect_sha256, weights=weights, graph="if_needed"
+            file,
+            registry,
+            expect_sha256=expect_sha256,
+            weights=weights,
+            graph="if_needed",
+            untrusted=untrusted,
         )
         check_classes(bundle.model, "evaluate")
         models.append(NamedModel(name, bundle))

@@ -37,7 +37,7 @@ def evaluated_model(model: NamedModel, result: RunResult, dataset: Dataset) -> E
     """
     manifest = model.bundle.manifest
     facts = EvaluatedModel(
-        model.name, model.digest, manifest.name, manifest.cell, manifest.calibration is not None
+        model.name, manifest.digest, manifest.name, manifest.cell, manifest.calibration is not None
     )
     if (evaluated := manifest.evaluation) is None:
         reason = f"{model.name} holds no results of cross-validation to compare with"

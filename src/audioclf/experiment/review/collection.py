@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -49,11 +48,6 @@ class Scored:
         """Return some of the windows."""
         parts = (self.recordings[wanted], self.times[wanted], self.scores[wanted])
         return Scored(self.names, *parts)
-
-
-def model_digest(model: Model) -> str:
-    """Return a short digest of a model."""
-    return sha256(model.manifest.model_dump_json().encode()).hexdigest()[:16]
 
 
 def targets_of(model: Model, wanted: Sequence[str]) -> tuple[str, ...]:

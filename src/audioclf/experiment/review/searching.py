@@ -26,7 +26,7 @@ from audioclf.experiment.feature_windows import WindowTable, notes_of, window_ta
 from audioclf.experiment.grid import check_featurizer
 from audioclf.experiment.prepared import resolve
 from audioclf.experiment.review.collection import Scored, without_reviewed
-from audioclf.models.bundle.reading import model_file, read_bundle
+from audioclf.models.bundle.reading import read_bundle
 from audioclf.models.model import Model
 from audioclf.predict.inputs import Recording
 
@@ -61,7 +61,7 @@ class Features:
 def features_of(path: Path, registry: Registry, name: str | None = None) -> Features:
     """Return the featurizer of a model or of a config, in which it may be named."""
     if path.suffix == ".audioclf" or path.is_dir():
-        return Features.of_model(read_bundle(model_file(path), registry).model, registry)
+        return Features.of_model(read_bundle(path, registry).model, registry)
     config, registry = resolve(path, (), registry)
     names = list(config.featurizers)
     if name is None and len(names) > 1:

@@ -18,7 +18,7 @@ from audioclf.dataset.review_list import DIVERSE, Window, columns_of, csv_row, p
 from audioclf.evaluation.sampling.diversity import Bools, Matrix, farthest_first
 from audioclf.experiment.resources import Resources
 from audioclf.experiment.review.choosing import Choice, Chosen, choose
-from audioclf.experiment.review.collection import Scored, model_digest, target_scores
+from audioclf.experiment.review.collection import Scored, target_scores
 from audioclf.experiment.review.searching import Features, index_of
 from audioclf.features.matrix import GrowingMatrix
 from audioclf.models.model import Model
@@ -123,7 +123,7 @@ def suggest_windows(
         diverse = np.cumsum(free)[far] - 1
     rng = np.random.default_rng(seed)
     chosen = choose(choice, best, margins, scored.recordings, rng, diverse)
-    digest, target = model_digest(model), SEPARATOR.join(targets)
+    digest, target = model.manifest.digest[:16], SEPARATOR.join(targets)
     windows = []
     for at, position in enumerate(chosen.positions.tolist()):
         key = chosen.keys[at]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import override
 
@@ -14,7 +15,7 @@ from audioclf.components.registry import Registry
 from audioclf.dataset.sources import AudioSource
 from audioclf.dataset.tables import Problems
 from audioclf.experiment.scoring.rows import EventRow, EventTable
-from audioclf.models.bundle.reading import model_file, open_model, try_bundle
+from audioclf.models.bundle.reading import open_model
 from audioclf.models.windows import Cutting
 from audioclf.predict.events import EventRule
 from audioclf.predict.formats import JsonLinesFormat
@@ -75,10 +76,8 @@ def detect(
     The default threshold is 0.5, or for a model of several labels its own of each class. With
     `untrusted`, the model is tried in a worker process first.
     """
-    file = model_file(bundle)
-    if untrusted:
-        try_bundle(file, expect_sha256, weights, "if_needed")
-    model, by_graph = open_model(file, registry, expect_sha256=expect_sha256, weights=weights)
+    of_file: Any = {"expect_sha256": expect_sha256, "weights": weights, "untrusted": untrusted}
+    model, by_graph = open_model(bundle, registry, **of_file)
     if model.manifest.audio.channel == "each":
         raise ConfigError(
             "the model predicts each channel by itself, and annotations are of whole recordings",

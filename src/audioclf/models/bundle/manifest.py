@@ -6,6 +6,7 @@ file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -204,6 +205,11 @@ class Manifest(Part):
     evaluation: Evaluated | None = None
     members: dict[Text, Member]
     """Every other file of the bundle."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 that stands for the model."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @property
     def withholds(self) -> bool:

@@ -162,12 +162,11 @@ def open_model(
     path: str | Path,
     registry: Registry | None = None,
     *,
-    expect_sha256: str | None = None,
-    weights: Sequence[str | Path] = (),
     graph: GraphUse = "if_needed",
+    **options: Any,
 ) -> tuple[Model, tuple[str, ...]]:
-    """Return the model of a bundle, and notes for its user; errors are those of `load`."""
-    bundle = read_bundle(path, registry, expect_sha256=expect_sha256, weights=weights, graph=graph)
+    """Return the model of a bundle, and notes for its user; see `read_bundle`."""
+    bundle = read_bundle(path, registry, graph=graph, **options)
     return bundle.model, bundle.notes
 
 
@@ -232,18 +231,21 @@ def open_bundle(
 def read_bundle(
     path: str | Path,
     registry: Registry | None = None,
-    limits: Limits = MODEL_LIMITS,
     *,
     expect_sha256: str | None = None,
     weights: Sequence[str | Path] = (),
     graph: GraphUse = "never",
+    untrusted: bool = False,
 ) -> Bundle:
     """Read a bundle, make every check, and restore its components, or open its graph.
 
     A file with another SHA-256 than the expected one is refused before it is parsed. The registry
-    is by default that of all installed plugins. Errors are those of `load`.
+    is by default that of all installed plugins. With `untrusted`, the file is tried in a worker
+    process first. Errors are those of `load`.
     """
-    contents = open_bundle(path, limits, expect_sha256=expect_sha256)
+    if untrusted:
+        try_bundle(model_file(path), expect_sha256, weights, graph)
+    contents = open_bundle(path, expect_sha256=expect_sha256)
     with naming(str(contents.path)):
         if graph == "always":
             return _graph_bundle(contents)
@@ -258,7 +260,7 @@ def read_bundle(
 def try_bundle(
     path: Path,
     expect_sha256: str | None = None,
-    weights: Sequence[Path] = (),
+    weights: Sequence[str | Path] = (),
     graph: GraphUse = "never",
 ) -> None:
     """Load a bundle in a worker process, with all checks; errors are those of `read_bundle`.
@@ -267,9 +269,7 @@ def try_bundle(
     a `ModelError`. This is no sandbox: the worker has all rights of its user.
     """
     if expect_sha256 is not None:
-        open_bundle(
-            path, expect_sha256=expect_sha256
-        )  # refuse another file before a process is started
+        open_bundle(path, expect_sha256=expect_sha256)  # before a process is started
     own_folder = TemporaryDirectory(prefix="audioclf-", ignore_cleanup_errors=True)
     with own_folder as folder, ProcessEngine(1) as engine:
         ((_, outcome),) = engine.map(_load, [(path, weights, graph, folder)])
@@ -282,7 +282,7 @@ def try_bundle(
         raise outcome
 
 
-def _load(files: tuple[Path, Sequence[Path], GraphUse, str]) -> None:
+def _load(files: tuple[Path, Sequence[str | Path], GraphUse, str]) -> None:
     """Load a bundle with all temporary files in a folder, which outlives a crash."""
     path, weights, graph, tempfile.tempdir = files
     open_model(path, weights=weights, graph=graph)
